@@ -1,0 +1,24 @@
+//! mfilter: a mail delivery filter. The library does the work, the binary is
+//! a few lines; `docs/ARCHITECTURE.md` is the map.
+//!
+//! A message goes through once, forwards: rules are parsed (`syntax`) and
+//! checked (`rules`) into a `Program`; `evaluate` makes a `Plan` of it and of
+//! the message; `explain` shows the plan or `deliver` carries it out.
+
+#![forbid(unsafe_code)]
+
+pub mod source;
+pub mod outcome;
+pub mod diagnostic;
+pub mod syntax;
+pub mod message;
+pub mod rules;
+pub mod plan;
+pub mod state;
+pub mod world;
+pub mod evaluate;
+pub mod load;
+pub mod explain;
+pub mod deliver;
+pub mod mailbox;
+pub mod cli;

@@ -1,0 +1,4 @@
+//! The thin binary.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,463 @@
+//! A checked set of rules: plain data, names resolved, evaluated as it lies.
+//!
+//! There is one representation for what was just checked and for what comes
+//! out of a cache: `check` builds a [`Program`], [`Compiled`] holds its rkyv
+//! bytes, and evaluation reads the archived form in place. Everything refers
+//! to everything else by index. Patterns are kept as text and built beside
+//! the program on first use.
+
+use rkyv::rancor::Error;
+use rkyv::util::AlignedVec;
+use rkyv::{Archive, Serialize};
+
+use crate::source::Span;
+
+/// A checked set of rules.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq, Default)]
+pub struct Program {
+    /// Paths of the rule files, by [`Span::file`].
+    pub files: Vec<String>,
+    /// What `set` said.
+    pub settings: Settings,
+    /// The statements of all files in order, groups laid flat.
+    pub statements: Vec<Statement>,
+    /// All conditions; one refers only to those that stand before it.
+    pub conditions: Vec<Condition>,
+    /// Every field that is asked for anywhere, once each.
+    pub fields: Vec<Field>,
+    /// Every pattern, once each.
+    pub patterns: Vec<Pattern>,
+    /// Named lists, and address sets that stand in a test.
+    pub lists: Vec<List>,
+    /// `define`s.
+    pub defines: Vec<Define>,
+    /// `score`s.
+    pub scores: Vec<Score>,
+    /// `expect`s, for `mfilter check`.
+    pub expectations: Vec<Expectation>,
+}
+
+/// One step of the way through the rules.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// Its place: a rule without its block, an action.
+    pub span: Span,
+    /// Line of that place, from 1.
+    pub line: u32,
+    /// What it does.
+    pub kind: StatementKind,
+}
+
+/// The kinds of statement. A rule is a `When` and its actions behind it.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub enum StatementKind {
+    /// Goes on behind itself if `condition` holds, else at statement `end`.
+    /// `otherwise` is a `When` that has no condition.
+    When {
+        /// Index into [`Program::conditions`].
+        condition: Option<u32>,
+        /// Index of the first statement behind the rule or group.
+        end: u32,
+        /// `rule "label"`.
+        label: Option<String>,
+    },
+    /// Does something.
+    Act(Action),
+}
+
+/// An action, its values still with their `{…}`.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub enum Action {
+    /// `inbox [as …]`: deliver to the inbox, ends the run.
+    Inbox(Flags),
+    /// `folder "…" [as …]`: deliver, ends the run.
+    Folder(Template, Flags),
+    /// `copy "…" [as …]`: one more delivery.
+    Copy(Template, Flags),
+    /// `mark …`
+    Mark(Flags),
+    /// `unmark …`
+    Unmark(Flags),
+    /// `discard ["why"]`, ends the run.
+    Discard(Option<Template>),
+    /// `reject "5.7.1 text"`, ends the run; the code is checked, the text not.
+    Reject {
+        /// `5.x.x`
+        status: String,
+        /// The rest of the string.
+        text: Template,
+    },
+    /// `defer "4.3.0 text"`, ends the run.
+    Defer {
+        /// `4.x.x`
+        status: String,
+        /// The rest of the string.
+        text: Template,
+    },
+    /// `add-header "N" "v"`
+    AddHeader(String, Template),
+    /// `set-header "N" "v"`
+    SetHeader(String, Template),
+    /// `remove-header "N"`
+    RemoveHeader(String),
+    /// `log "text"`
+    Log(Template),
+    /// `stop`: the inbox, ends the run.
+    Stop,
+}
+
+/// Maildir flags and keywords.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq, Eq, Default)]
+pub struct Flags {
+    /// The info letters in ASCII order, of `DFPRST`.
+    pub letters: String,
+    /// `$Keyword`s, in the order of the rules.
+    pub keywords: Vec<String>,
+}
+
+/// A string with `{…}` in it.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq, Default)]
+pub struct Template {
+    /// Literal and inserted parts in order.
+    pub parts: Vec<TemplatePart>,
+}
+
+/// One part of a template.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub enum TemplatePart {
+    /// As it stands.
+    Text(String),
+    /// The first value of a field, by index into [`Program::fields`].
+    Field(u32),
+    /// `{1}`: a capture of the enclosing rule by number.
+    Group(u32),
+    /// `{name}`: a capture by name.
+    Capture(String),
+    /// `{date:%Y-%m}`: the Date header (else now) in the rules' time zone, by strftime.
+    Date(String),
+}
+
+/// A condition with its place.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// Its place.
+    pub span: Span,
+    /// What it asks.
+    pub kind: ConditionKind,
+}
+
+/// The kinds of condition; numbers are indices into [`Program::conditions`]
+/// and smaller than the condition's own.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub enum ConditionKind {
+    /// All of them.
+    All(Vec<u32>),
+    /// One of them.
+    Any(Vec<u32>),
+    /// Not that one.
+    Not(u32),
+    /// A `define`, by index; its condition has a smaller number too.
+    Define(u32),
+    /// `has FIELD`
+    Has(u32),
+    /// `FIELD is V` and its like.
+    Text {
+        /// Index into [`Program::fields`].
+        field: u32,
+        /// How to compare.
+        operator: TextOperator,
+        /// One of them does it.
+        needles: Vec<Needle>,
+    },
+    /// `FIELD matches /…/`, by index into [`Program::patterns`].
+    Matches {
+        /// Index into [`Program::fields`].
+        field: u32,
+        /// One of them does it; the first that is found gives the captures.
+        patterns: Vec<u32>,
+    },
+    /// `FIELD in NAME` or an inline set, by index into [`Program::lists`].
+    In {
+        /// Index into [`Program::fields`].
+        field: u32,
+        /// Index into [`Program::lists`].
+        list: u32,
+    },
+    /// `FIELD < V`. Units by the field: bytes, seconds, days since 1970-01-01,
+    /// minutes of the day, a plain number.
+    Compare {
+        /// Index into [`Program::fields`].
+        field: u32,
+        /// How to compare.
+        operator: Comparison,
+        /// One of them does it.
+        values: Vec<f64>,
+    },
+    /// `FIELD in A..B`, both ends included, units as in `Compare`; `from` may
+    /// lie behind `to` for a time of day, which then passes midnight.
+    Within {
+        /// Index into [`Program::fields`].
+        field: u32,
+        /// First value that is in.
+        from: f64,
+        /// Last value that is in.
+        to: f64,
+    },
+}
+
+/// How texts are compared.
+#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextOperator {
+    /// Equal.
+    Is,
+    /// Somewhere in it.
+    Contains,
+    /// At its start.
+    Starts,
+    /// At its end.
+    Ends,
+    /// The whole of it fits the glob.
+    Like,
+}
+
+/// What a text is compared with.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub struct Needle {
+    /// Folded as `message::fold` does it; a domain in its canonical form.
+    pub folded: String,
+}
+
+/// How numbers are compared.
+#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `=`
+    Equal,
+    /// `>=`
+    GreaterOrEqual,
+    /// `>`
+    Greater,
+}
+
+/// A pattern as text; checked to be one that can be built.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    /// The `regex` crate's syntax.
+    pub source: String,
+    /// `/…/c`
+    pub case_sensitive: bool,
+}
+
+/// A list of addresses.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub struct List {
+    /// Its name; none for a set that stands in a test.
+    pub name: Option<String>,
+    /// Where it is declared.
+    pub span: Span,
+    /// Where its entries are.
+    pub entries: Entries,
+}
+
+/// Where a list's entries are.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub enum Entries {
+    /// In a file, read when a rule asks for it. As written; `~/` is the home,
+    /// other relative paths start at the folder of the rule file.
+    File(String),
+    /// In the rules, each as in a list file's line.
+    Inline(Vec<String>),
+}
+
+/// `define NAME = CONDITION`
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub struct Define {
+    /// Its name.
+    pub name: String,
+    /// Index into [`Program::conditions`].
+    pub condition: u32,
+}
+
+/// `score NAME { … }`
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub struct Score {
+    /// Its name.
+    pub name: String,
+    /// Weight and index into [`Program::conditions`].
+    pub entries: Vec<(f64, u32)>,
+}
+
+/// `expect "message.eml" -> ACTION, …`
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub struct Expectation {
+    /// The statement.
+    pub span: Span,
+    /// As written; relative to the folder of the rule file.
+    pub message: String,
+    /// What must come out, in order.
+    pub actions: Vec<Action>,
+}
+
+/// A field of the message or of the world around it.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// Addresses, or a part of each.
+    Address(AddressField, AddressPart),
+    /// Every header of that name, decoded.
+    Header(String),
+    /// The text parts, HTML as text.
+    Body,
+    /// Charsets the message declares or is found to use.
+    Charset,
+    /// An environment variable.
+    Env(String),
+    /// The part of the local part behind the delimiter, as the MTA says.
+    Extension,
+    /// The user's login name.
+    User,
+    /// File name of each attachment.
+    AttachmentName,
+    /// Declared media type of each attachment.
+    AttachmentType,
+    /// Decoded size of each attachment, bytes.
+    AttachmentSize,
+    /// SHA-256 of each attachment's decoded content, lower-case hexadecimal.
+    AttachmentSha256,
+    /// Size of the message as delivered, bytes.
+    Size,
+    /// Number of attachments.
+    Attachments,
+    /// Number of recipients.
+    Recipients,
+    /// Seconds since the Date header.
+    Age,
+    /// A `score`, by index into [`Program::scores`].
+    Score(u32),
+    /// The Date header's day.
+    Date,
+    /// Today.
+    Now,
+    /// Time of day, now.
+    Time,
+    /// Day of the week, today, `monday` … `sunday`.
+    Weekday,
+}
+
+/// Where addresses are taken from.
+#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AddressField {
+    /// From
+    From,
+    /// Sender
+    Sender,
+    /// Reply-To
+    ReplyTo,
+    /// To
+    To,
+    /// Cc
+    Cc,
+    /// Bcc
+    Bcc,
+    /// Everything that names a recipient.
+    Recipient,
+    /// The envelope sender, RFC 5321 reverse-path.
+    EnvelopeFrom,
+    /// The envelope recipient.
+    EnvelopeTo,
+}
+
+/// Which part of an address.
+#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AddressPart {
+    /// `is in like starts ends` see the address, `contains matches` see `Name <address>`.
+    Whole,
+    /// Display name.
+    Name,
+    /// Local part without detail.
+    Local,
+    /// Detail, behind the delimiter.
+    Detail,
+    /// Domain.
+    Domain,
+}
+
+/// What `set` said; `None` is the default.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq, Default)]
+pub struct Settings {
+    /// `maildir`, as written.
+    pub maildir: Option<String>,
+    /// `layout`.
+    pub layout: Layout,
+    /// `folder-names`.
+    pub folder_names: Option<FolderNames>,
+    /// `inbox`: the folder that is the inbox, if not the Maildir itself.
+    pub inbox: Option<String>,
+    /// `me`: entries as in a list.
+    pub me: Vec<String>,
+    /// `delimiter` between local part and detail.
+    pub delimiter: Option<String>,
+    /// `timezone`, an IANA name.
+    pub timezone: Option<String>,
+    /// `log`.
+    pub log: Log,
+}
+
+/// How folders lie in the Maildir.
+#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layout {
+    /// `~/Maildir/.A.B`
+    #[default]
+    MaildirPlusPlus,
+    /// `~/Maildir/A/B`
+    Fs,
+}
+
+/// How folder names are written on disk.
+#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FolderNames {
+    /// Modified UTF-7, RFC 3501 §5.1.3.
+    Mutf7,
+    /// UTF-8.
+    Utf8,
+}
+
+/// Where the log goes.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq, Eq, Default)]
+pub enum Log {
+    /// `mfilter/log` in the state directory.
+    #[default]
+    State,
+    /// A file.
+    File(String),
+    /// syslog, facility mail.
+    Syslog,
+    /// Nowhere.
+    Off,
+}
+
+/// A program in the form in which it is evaluated and kept.
+pub struct Compiled {
+    bytes: AlignedVec,
+}
+
+impl Compiled {
+    /// Lays a program out. `None` if it is too large to lay out.
+    pub fn new(program: &Program) -> Option<Compiled> {
+        rkyv::to_bytes::<Error>(program).ok().map(|bytes| Compiled { bytes })
+    }
+
+    /// Takes bytes from elsewhere in; `None` if they are no program.
+    pub fn from_bytes(bytes: AlignedVec) -> Option<Compiled> {
+        rkyv::access::<ArchivedProgram, Error>(&bytes).ok()?;
+        Some(Compiled { bytes })
+    }
+
+    /// The program in place; `None` only for bytes that are no program.
+    /// Checks all of it, so ask once.
+    pub fn program(&self) -> Option<&ArchivedProgram> {
+        rkyv::access::<ArchivedProgram, Error>(&self.bytes).ok()
+    }
+}
