@@ -36,3 +36,42 @@ pub enum HeaderEdit {
         name: String,
     },
 }
+
+/// Stands in for the message until it is written.
+pub struct Message {
+    bytes: Vec<u8>,
+}
+
+impl Message {
+    /// A message in memory.
+    pub fn from_bytes(bytes: Vec<u8>) -> Message {
+        Message { bytes }
+    }
+
+    /// A message in a file.
+    pub fn open(mut file: std::fs::File) -> std::io::Result<Message> {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut bytes)?;
+        Ok(Message { bytes })
+    }
+
+    /// Makes it repeatable.
+    pub fn spool(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    /// Writes it.
+    pub fn write_to(&self, edits: &[HeaderEdit], out: &mut std::fs::File) -> std::io::Result<u64> {
+        use std::io::Write;
+        let mut written = 0;
+        for edit in edits {
+            if let HeaderEdit::Add { name, value } = edit {
+                let line = format!("{name}: {value}\n");
+                out.write_all(line.as_bytes())?;
+                written += line.len() as u64;
+            }
+        }
+        out.write_all(&self.bytes)?;
+        Ok(written + self.bytes.len() as u64)
+    }
+}
