@@ -5,16 +5,17 @@
 //! and without one all mail goes to the inbox. The user is told by one mail
 //! per broken version ([`Notice`]).
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::program::{Compiled, Program, Settings};
-use crate::rules::{self, Checked};
-use crate::source::{ReadError, Sources, read_rules};
+use crate::rules::check::{Checked, Surroundings, check as check_rules};
+use crate::source::{ReadError, SourceFile, Sources, read_rules};
 use crate::state::{StateDir, last_good};
+use crate::syntax;
 
 /// The rules of one delivery.
 pub struct InForce {
@@ -48,9 +49,32 @@ pub fn default_rules(home: Option<&Path>) -> Result<PathBuf, String> {
 /// Reads and checks a file of rules with everything it includes.
 pub fn check(path: &Path, home: Option<&Path>) -> Result<(Sources, Checked), ReadError> {
     let bytes = read_rules(path)?;
+    Ok(check_bytes(path, &bytes, home, &mut read_from_disk))
+}
+
+/// Gives what rules include.
+pub fn read_from_disk(path: &Path) -> io::Result<Vec<u8>> {
+    Ok(read_rules(path)?)
+}
+
+fn check_bytes(
+    path: &Path,
+    bytes: &[u8],
+    home: Option<&Path>,
+    load: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
+) -> (Sources, Checked) {
     let mut sources = Sources::default();
-    let checked = rules::check(&mut sources, path, &bytes, home, &mut read_rules);
-    Ok((sources, checked))
+    let (text, undecodable) = match syntax::decode(bytes) {
+        Ok(text) => (text, None),
+        Err(diagnostic) => (String::from_utf8_lossy(bytes).into_owned(), Some(diagnostic)),
+    };
+    let file = sources.add(SourceFile::new(path, text));
+    let (ast, mut parsed) = syntax::parse(file, &sources.files()[file as usize]);
+    parsed.extend(undecodable);
+    let home = home.unwrap_or(Path::new(""));
+    let checked =
+        check_rules(&mut sources, file, ast, parsed, &mut Surroundings { home, load });
+    (sources, checked)
 }
 
 /// The rules in force for a delivery. `asked` tells whether the user named
@@ -112,13 +136,11 @@ fn nothing(settings: Settings, notice: Option<Notice>) -> InForce {
 /// The last good rules, from the texts that were kept.
 fn from_files(files: Vec<(PathBuf, String)>, home: Option<&Path>) -> Option<(Sources, Compiled)> {
     let (main, text) = files.first()?;
-    let mut sources = Sources::default();
-    let mut read = |path: &Path| {
+    let mut load = |path: &Path| {
         let kept = files.iter().find(|(known, _)| known == path);
-        let missing = || ReadError::Io(ErrorKind::NotFound.into());
-        kept.map(|(_, text)| text.clone().into_bytes()).ok_or_else(missing)
+        kept.map(|(_, text)| text.clone().into_bytes()).ok_or(ErrorKind::NotFound.into())
     };
-    let checked = rules::check(&mut sources, main, text.as_bytes(), home, &mut read);
+    let (sources, checked) = check_bytes(main, text.as_bytes(), home, &mut load);
     let compiled = Compiled::new(&checked.program?)?;
     Some((sources, compiled))
 }

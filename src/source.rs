@@ -28,6 +28,16 @@ impl Span {
     }
 }
 
+impl From<&ArchivedSpan> for Span {
+    fn from(span: &ArchivedSpan) -> Span {
+        Span {
+            file: span.file.to_native(),
+            start: span.start.to_native(),
+            end: span.end.to_native(),
+        }
+    }
+}
+
 /// A value and where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spanned<T> {
@@ -134,6 +144,15 @@ impl std::fmt::Display for ReadError {
 impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> ReadError {
         ReadError::Io(error)
+    }
+}
+
+impl From<ReadError> for io::Error {
+    fn from(error: ReadError) -> io::Error {
+        match error {
+            ReadError::Io(error) => error,
+            other => io::Error::other(other.to_string()),
+        }
     }
 }
 

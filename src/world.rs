@@ -15,9 +15,10 @@ use jiff::tz::TimeZone;
 use crate::message::Message;
 use crate::message::head::from_line_sender;
 use crate::rules::address_list::AddressList;
+use crate::rules::check::resolve;
 
 /// What the command line and the MTA say, before anything is looked up.
-#[derive(Debug, Clone, Default)]
+#[derive(Default)]
 pub struct World {
     /// `-f`: the envelope sender; empty is the null sender.
     pub sender: Option<String>,
@@ -116,10 +117,9 @@ impl World {
         self.variable("LOGNAME").or_else(|| self.variable("USER"))
     }
 
-    /// A path as written in rules: `~/` is the home, other relative paths
-    /// start at `base`.
-    pub fn path(&self, written: &str, base: &Path) -> PathBuf {
-        expand(written, base, self.home.as_deref())
+    /// The path that a string in a rule file means.
+    pub fn path(&self, written: &str, rule_file: &Path) -> PathBuf {
+        resolve(written, rule_file, self.home.as_deref().unwrap_or(Path::new("")))
     }
 
     /// The list in a file, read once. The error is for the trace.
@@ -132,15 +132,6 @@ impl World {
             .map_err(|error| format!("list file {}: {error}", path.display()));
         self.lists.borrow_mut().insert(path.to_owned(), list.clone());
         list
-    }
-}
-
-/// `~/x` below `home`, `/x` as it is, else below `base`.
-pub fn expand(written: &str, base: &Path, home: Option<&Path>) -> PathBuf {
-    match (written.strip_prefix("~/"), home) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ if written == "~" => home.unwrap_or(base).to_owned(),
-        _ => base.join(written),
     }
 }
 

@@ -11,10 +11,10 @@ use crate::explain::sentence;
 use crate::load;
 use crate::message::Message;
 use crate::plan::{Plan, StepKind};
-use crate::rules::check_lists;
+use crate::rules::check::{Surroundings, check_lists, resolve};
 use crate::rules::program::{ArchivedProgram, Compiled, Expectation, Program, StatementKind};
-use crate::source::Sources;
-use crate::world::{World, expand};
+use crate::source::{Sources, read_text};
+use crate::world::World;
 
 pub(super) fn run(call: &Check) -> Result<Finding, String> {
     let home = super::home();
@@ -22,11 +22,15 @@ pub(super) fn run(call: &Check) -> Result<Finding, String> {
         Some(path) => path.clone(),
         None => load::default_rules(home.as_deref())?,
     };
-    let (mut sources, checked) =
+    let (mut sources, mut checked) =
         load::check(&path, home.as_deref()).map_err(|e| format!("{}: {e}", path.display()))?;
+    let surroundings = &mut Surroundings {
+        home: home.as_deref().unwrap_or(Path::new("")),
+        load: &mut |path| read_text(path).map(String::into_bytes).map_err(|e| e.into()),
+    };
+    check_lists(&mut checked, &mut sources, surroundings);
     let mut diagnostics = checked.diagnostics;
     if let Some(program) = &checked.program {
-        check_lists(program, &mut sources, home.as_deref(), &mut diagnostics);
         diagnostics.extend(expectations(program, &sources, home.as_deref()));
     }
     if call.json {
@@ -68,8 +72,8 @@ fn fails(
     sources: &Sources,
     home: Option<&Path>,
 ) -> Option<(String, String)> {
-    let base = sources.path(expectation.span).parent().unwrap_or(Path::new(""));
-    let path = expand(&expectation.message, base, home);
+    let rule_file = sources.path(expectation.span);
+    let path = resolve(&expectation.message, rule_file, home.unwrap_or(Path::new("")));
     let world = World { home: home.map(Path::to_owned), ..World::default() };
     let message = match File::open(&path).and_then(Message::open) {
         Ok(message) => message,

@@ -23,6 +23,7 @@ use clap::error::ErrorKind;
 use jiff::Timestamp;
 
 use crate::outcome::Outcome;
+use crate::rules::check::resolve;
 use crate::rules::program::ArchivedProgram;
 use crate::world::World;
 use args::{Args, Command};
@@ -99,5 +100,5 @@ fn maildir(
     }
     let home = world.home.as_deref().ok_or("no home directory is known: set HOME or --maildir")?;
     let written = program.settings.maildir.as_ref().map_or("Maildir", |path| path.as_str());
-    Ok(world.path(written, home))
+    Ok(resolve(written, &home.join(".mailrules"), home))
 }

@@ -53,7 +53,7 @@ pub(super) struct Conditions<'a> {
     pub(super) world: &'a World,
     detail: Detail,
     values: Vec<OnceCell<Result<Values, String>>>,
-    patterns: Patterns,
+    patterns: Patterns<'a>,
     defines: Vec<OnceCell<Truth>>,
     inline: Vec<OnceCell<AddressList>>,
     captures: RefCell<Captures>,
@@ -75,7 +75,7 @@ impl<'a> Conditions<'a> {
             world,
             detail,
             values: cells(program.fields.len()),
-            patterns: Patterns::new(program.patterns.len()),
+            patterns: Patterns::new(program),
             defines: cells(program.defines.len()),
             inline: cells(program.lists.len()),
             captures: RefCell::default(),
@@ -243,7 +243,7 @@ impl<'a> Conditions<'a> {
     ) -> Result<Option<&'v Value>, String> {
         for value in values.iter() {
             for pattern in patterns.clone() {
-                let regex = self.patterns.get(&self.program.patterns, pattern)?;
+                let regex = self.patterns.get(pattern).ok_or("a pattern that cannot be built")?;
                 let text = value.readable();
                 if !self.capturing.get() || regex.captures_len() == 1 {
                     if regex.is_match(text) {
@@ -278,9 +278,8 @@ impl<'a> Conditions<'a> {
             }),
             ArchivedEntries::File(path) => {
                 let file = declared.span.file.to_native() as usize;
-                let base = self.program.files.get(file).map_or("", |file| file.as_str());
-                let base = std::path::Path::new(base).parent().unwrap_or("".as_ref());
-                read = self.world.list(&self.world.path(path, base))?;
+                let file = self.program.files.get(file).map_or("", |file| file.as_str());
+                read = self.world.list(&self.world.path(path, file.as_ref()))?;
                 &*read
             }
         };

@@ -19,6 +19,8 @@ pub(super) struct Values(Vec<Value>);
 pub(super) enum Value {
     /// What people read.
     Text(Text),
+    /// A domain in its canonical form.
+    Domain(Text),
     /// An address.
     Address(AddressValue),
     /// A number and how people write it.
@@ -66,7 +68,7 @@ impl Value {
     /// Folded, for `is`, `starts`, `ends`, `like`: of an address, the address.
     pub(super) fn exact(&self) -> &str {
         match self {
-            Value::Text(text) => text.folded(),
+            Value::Text(text) | Value::Domain(text) => text.folded(),
             Value::Address(of) => of.canonical.get_or_init(|| of.address.canonical()),
             Value::Number(_, text) => text,
         }
@@ -83,7 +85,7 @@ impl Value {
     /// With its case, for patterns: of an address, with its display name.
     pub(super) fn readable(&self) -> &str {
         match self {
-            Value::Text(text) => text.text(),
+            Value::Text(text) | Value::Domain(text) => text.text(),
             Value::Address(of) => of.display().text(),
             Value::Number(_, text) => text,
         }
@@ -111,7 +113,8 @@ impl Value {
 
     pub(super) fn is_in(&self, list: &AddressList) -> bool {
         match self {
-            Value::Address(of) => list.matches(&of.address).is_some(),
+            Value::Address(_) => list.matches(self.exact()).is_some(),
+            Value::Domain(_) => list.matches_domain(self.exact()).is_some(),
             _ => list.matches_text(self.exact()).is_some(),
         }
     }
@@ -297,7 +300,7 @@ fn take(address: Address, part: &ArchivedAddressPart, on: &Conditions<'_>) -> Op
         ArchivedAddressPart::Local => split_detail(&address.local, delimiter(on)).0,
         ArchivedAddressPart::Detail => split_detail(&address.local, delimiter(on)).1?,
         ArchivedAddressPart::Domain => {
-            return Some(Value::Text(Text::new(&crate::message::domain::canonical(
+            return Some(Value::Domain(Text::new(&crate::message::domain::canonical(
                 &address.domain,
             ))));
         }
