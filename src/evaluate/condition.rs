@@ -52,7 +52,7 @@ pub(super) struct Conditions<'a> {
     pub(super) message: &'a Message,
     pub(super) world: &'a World,
     detail: Detail,
-    values: Vec<OnceCell<Result<Values, String>>>,
+    values: Vec<OnceCell<Result<Values<'a>, String>>>,
     patterns: Patterns<'a>,
     defines: Vec<OnceCell<Truth>>,
     inline: Vec<OnceCell<AddressList>>,
@@ -99,11 +99,11 @@ impl<'a> Conditions<'a> {
 
     /// Limits that cut something off.
     pub(super) fn warnings(&self) -> Vec<String> {
-        self.message.limits()
+        self.message.limits().into_iter().map(str::to_owned).collect()
     }
 
     /// The values of a field, looked up once.
-    pub(super) fn field(&self, field: u32) -> Result<&Values, String> {
+    pub(super) fn field(&self, field: u32) -> Result<&Values<'a>, String> {
         let cell = self.values.get(field as usize).ok_or("no such field")?;
         cell.get_or_init(|| match self.program.fields.get(field as usize) {
             Some(field) => values(field, self),
@@ -238,9 +238,9 @@ impl<'a> Conditions<'a> {
     /// The first value in which a pattern is found; keeps its captures.
     fn first_match<'v>(
         &self,
-        values: &'v Values,
+        values: &'v Values<'a>,
         patterns: impl Iterator<Item = u32> + Clone,
-    ) -> Result<Option<&'v Value>, String> {
+    ) -> Result<Option<&'v Value<'a>>, String> {
         for value in values.iter() {
             for pattern in patterns.clone() {
                 let regex = self.patterns.get(pattern).ok_or("a pattern that cannot be built")?;
@@ -268,7 +268,7 @@ impl<'a> Conditions<'a> {
     }
 
     /// The first value that is in a list.
-    fn first_in<'v>(&self, values: &'v Values, list: u32) -> Result<Option<&'v Value>, String> {
+    fn first_in<'v>(&self, values: &'v Values<'a>, list: u32) -> Result<Option<&'v Value<'a>>, String> {
         let cell = self.inline.get(list as usize).ok_or("no such list")?;
         let declared = self.program.lists.get(list as usize).ok_or("no such list")?;
         let read;

@@ -182,10 +182,7 @@ impl Run<'_> {
 
     /// Plans a delivery to the inbox, which ends the run.
     fn inbox(&mut self, rule: Option<RuleRef>, flags: Flags) -> bool {
-        let folder =
-            self.conditions.program.settings.inbox.as_ref().map_or_else(Folder::default, |name| {
-                Folder { parts: name.split('/').map(str::to_owned).collect() }
-            });
+        let folder = Folder::default();
         let flags = union(&self.flags, &flags);
         let kind = StepKind::Deliver { as_: DeliveryWord::Inbox, folder, flags };
         self.plan.steps.push(Step { kind, rule });

@@ -1,5 +1,6 @@
 //! The values of a field: what the message and the world say.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use jiff::Timestamp;
@@ -7,18 +8,19 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
 use super::condition::Conditions;
-use crate::message::Text;
+use crate::message::Unread;
 use crate::message::address::{Address, parse_list, split_detail};
+use crate::message::text::Text;
 use crate::rules::address_list::AddressList;
 use crate::rules::program::{ArchivedAddressField, ArchivedAddressPart, ArchivedField};
 
 /// All values of one field, in the order of the message.
-pub(super) struct Values(Vec<Value>);
+pub(super) struct Values<'m>(Vec<Value<'m>>);
 
 /// One value.
-pub(super) enum Value {
+pub(super) enum Value<'m> {
     /// What people read.
-    Text(Text),
+    Text(Cow<'m, Text>),
     /// A domain in its canonical form.
     Domain(Text),
     /// An address.
@@ -34,8 +36,8 @@ pub(super) struct AddressValue {
     display: OnceCell<Text>,
 }
 
-impl Values {
-    pub(super) fn iter(&self) -> std::slice::Iter<'_, Value> {
+impl<'m> Values<'m> {
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Value<'m>> {
         self.0.iter()
     }
 
@@ -59,8 +61,12 @@ impl AddressValue {
     }
 }
 
-impl Value {
-    fn address(address: Address) -> Value {
+impl<'m> Value<'m> {
+    fn text(text: &str) -> Value<'m> {
+        Value::Text(Cow::Owned(Text::new(text)))
+    }
+
+    fn address(address: Address) -> Value<'m> {
         let (canonical, display) = (OnceCell::new(), OnceCell::new());
         Value::Address(AddressValue { address, canonical, display })
     }
@@ -68,7 +74,8 @@ impl Value {
     /// Folded, for `is`, `starts`, `ends`, `like`: of an address, the address.
     pub(super) fn exact(&self) -> &str {
         match self {
-            Value::Text(text) | Value::Domain(text) => text.folded(),
+            Value::Text(text) => text.folded(),
+            Value::Domain(domain) => domain.folded(),
             Value::Address(of) => of.canonical.get_or_init(|| of.address.canonical()),
             Value::Number(_, text) => text,
         }
@@ -85,7 +92,8 @@ impl Value {
     /// With its case, for patterns: of an address, with its display name.
     pub(super) fn readable(&self) -> &str {
         match self {
-            Value::Text(text) | Value::Domain(text) => text.text(),
+            Value::Text(text) => text.text(),
+            Value::Domain(domain) => domain.text(),
             Value::Address(of) => of.display().text(),
             Value::Number(_, text) => text,
         }
@@ -134,38 +142,39 @@ impl Value {
 }
 
 /// Looks a field up. The error says why it has no values that can be known.
-pub(super) fn values(field: &ArchivedField, on: &Conditions<'_>) -> Result<Values, String> {
+pub(super) fn values<'m>(
+    field: &ArchivedField,
+    on: &Conditions<'m>,
+) -> Result<Values<'m>, String> {
     let message = on.message;
-    let unread = |error: &dyn std::fmt::Display| format!("the message cannot be read: {error}");
+    let unread = |error: Unread| error.to_string();
     Ok(Values(match field {
         ArchivedField::Address(which, part) => {
             addresses(which, on).into_iter().filter_map(|each| take(each, part, on)).collect()
         }
-        ArchivedField::Header(name) => texts(message.texts(name)),
-        ArchivedField::Body => texts(message.body_texts().map_err(|e| unread(&e))?.to_vec()),
-        ArchivedField::Charset => strings(message.charsets().map_err(|e| unread(&e))?.iter()),
+        ArchivedField::Header(name) => {
+            let texts = message.texts(name);
+            texts.iter().map(|text| Value::Text(Cow::Owned(text.clone()))).collect()
+        }
+        ArchivedField::Body => borrowed(message.body_texts().map_err(unread)?),
+        ArchivedField::Charset => strings(message.charsets().map_err(unread)?),
         ArchivedField::Env(name) => strings(on.world.variable(name)),
         ArchivedField::Extension => strings(extension(on)),
         ArchivedField::User => strings(on.world.user()),
-        ArchivedField::AttachmentName => {
-            let all = message.attachments().map_err(|e| unread(&e))?;
-            strings(all.iter().filter_map(|each| each.name.as_ref()))
-        }
+        ArchivedField::AttachmentName => borrowed(
+            message.attachments().map_err(unread)?.iter().filter_map(|each| each.name.as_ref()),
+        ),
         ArchivedField::AttachmentType => {
-            let all = message.attachments().map_err(|e| unread(&e))?;
-            strings(all.iter().map(|each| &each.media_type))
+            borrowed(message.attachments().map_err(unread)?.iter().map(|each| &each.media_type))
         }
         ArchivedField::AttachmentSize => {
-            let all = message.attachments().map_err(|e| unread(&e))?;
-            all.iter().map(|each| bytes(each.size)).collect()
+            message.attachment_sizes().map_err(unread)?.iter().map(|size| bytes(*size)).collect()
         }
         ArchivedField::AttachmentSha256 => {
-            strings(message.attachment_digests().map_err(|e| unread(&e))?.iter())
+            strings(message.attachment_hashes().map_err(unread)?.iter().flatten())
         }
-        ArchivedField::Size => vec![bytes(message.size().map_err(|e| unread(&e))?)],
-        ArchivedField::Attachments => {
-            vec![count(message.attachments().map_err(|e| unread(&e))?.len())]
-        }
+        ArchivedField::Size => vec![bytes(message.size().map_err(unread)?)],
+        ArchivedField::Attachments => vec![count(message.attachments().map_err(unread)?.len())],
         ArchivedField::Recipients => {
             vec![count(["To", "Cc", "Bcc"].iter().map(|n| message.addresses(n).len()).sum())]
         }
@@ -190,24 +199,24 @@ pub(super) fn values(field: &ArchivedField, on: &Conditions<'_>) -> Result<Value
     }))
 }
 
-fn texts(texts: Vec<Text>) -> Vec<Value> {
-    texts.into_iter().map(Value::Text).collect()
+fn borrowed<'m>(texts: impl IntoIterator<Item = &'m Text>) -> Vec<Value<'m>> {
+    texts.into_iter().map(|text| Value::Text(Cow::Borrowed(text))).collect()
 }
 
-fn strings(all: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Value> {
-    all.into_iter().map(|text| Value::Text(Text::new(text.as_ref()))).collect()
+fn strings<'m>(all: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Value<'m>> {
+    all.into_iter().map(|text| Value::text(text.as_ref())).collect()
 }
 
-fn bytes(size: u64) -> Value {
+fn bytes<'m>(size: u64) -> Value<'m> {
     Value::Number(size as f64, format!("{size} bytes"))
 }
 
-fn count(number: usize) -> Value {
+fn count<'m>(number: usize) -> Value<'m> {
     Value::Number(number as f64, number.to_string())
 }
 
 /// Days since 1970-01-01.
-fn day(date: Date) -> Value {
+fn day<'m>(date: Date) -> Value<'m> {
     let days = Date::constant(1970, 1, 1).until(date).map_or(0, |span| span.get_days());
     Value::Number(f64::from(days), date.to_string())
 }
@@ -245,7 +254,7 @@ fn weekday(day: Weekday) -> &'static str {
 
 /// The sum of the weights whose conditions hold. One that cannot be evaluated
 /// makes the sum unknown.
-fn score(index: u32, on: &Conditions<'_>) -> Result<Value, String> {
+fn score<'m>(index: u32, on: &Conditions<'m>) -> Result<Value<'m>, String> {
     let score = on.program.scores.get(index as usize).ok_or("no such score")?;
     let mut sum = 0.0;
     for entry in score.entries.iter() {
@@ -271,7 +280,7 @@ const RECIPIENT_HEADERS: [&str; 10] = [
 ];
 
 fn addresses(which: &ArchivedAddressField, on: &Conditions<'_>) -> Vec<Address> {
-    let of = |name| on.message.addresses(name);
+    let of = |name| on.message.addresses(name).to_vec();
     match which {
         ArchivedAddressField::From => of("From"),
         ArchivedAddressField::Sender => of("Sender"),
@@ -281,7 +290,7 @@ fn addresses(which: &ArchivedAddressField, on: &Conditions<'_>) -> Vec<Address> 
         ArchivedAddressField::Bcc => of("Bcc"),
         ArchivedAddressField::Recipient => RECIPIENT_HEADERS.into_iter().flat_map(of).collect(),
         ArchivedAddressField::EnvelopeFrom => match on.world.envelope_sender(on.message) {
-            Some(sender) if sender.is_empty() => vec![Address::null()],
+            Some(sender) if sender.is_empty() => vec![Address::default()],
             Some(sender) => parse_list(sender.as_bytes()),
             None => Vec::new(),
         },
@@ -293,7 +302,11 @@ fn addresses(which: &ArchivedAddressField, on: &Conditions<'_>) -> Vec<Address> 
 }
 
 /// A part of an address; none where the address has no such part.
-fn take(address: Address, part: &ArchivedAddressPart, on: &Conditions<'_>) -> Option<Value> {
+fn take<'m>(
+    address: Address,
+    part: &ArchivedAddressPart,
+    on: &Conditions<'m>,
+) -> Option<Value<'m>> {
     let text = match part {
         ArchivedAddressPart::Whole => return Some(Value::address(address)),
         ArchivedAddressPart::Name => address.name.as_deref()?,
@@ -305,7 +318,7 @@ fn take(address: Address, part: &ArchivedAddressPart, on: &Conditions<'_>) -> Op
             ))));
         }
     };
-    Some(Value::Text(Text::new(text)))
+    Some(Value::text(text))
 }
 
 fn delimiter<'a>(on: &Conditions<'a>) -> &'a str {
