@@ -107,7 +107,12 @@ pub fn in_force(
         }
     };
     let version = version(&sources, &text);
-    let notice = |last_good| Notice { path: path.into(), text: text.clone(), last_good, version: version.clone() };
+    let notice = |last_good| Notice {
+        path: path.into(),
+        text: text.clone(),
+        last_good,
+        version: version.clone(),
+    };
     let known = state.and_then(|state| last_good::read(state, path));
     match known.and_then(|files| from_files(files, home)) {
         Some((sources, compiled)) => InForce { compiled, sources, notice: Some(notice(true)) },

@@ -50,8 +50,8 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     };
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
     let location = super::location(&args.delivery, program, &world)?;
-    let message = read(started + PATIENCE)
-        .map_err(|error| format!("the message cannot be read: {error}"))?;
+    let message =
+        read(started + PATIENCE).map_err(|error| format!("the message cannot be read: {error}"))?;
     let evaluation = evaluate(program, &message, &world, Detail::Plan);
     let report = deliver(&evaluation.plan, &message, &location);
     let files: Vec<&str> = program.files.iter().map(|file| file.as_str()).collect();

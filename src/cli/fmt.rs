@@ -8,7 +8,7 @@ use super::args::Fmt;
 use super::{Finding, output};
 use crate::diagnostic;
 use crate::load;
-use crate::source::{SourceFile, Sources, read_rules};
+use crate::source::{Sources, read_rules};
 use crate::syntax;
 
 pub(super) fn run(call: &Fmt) -> Result<Finding, String> {

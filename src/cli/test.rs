@@ -9,7 +9,7 @@ use crate::diagnostic;
 use crate::evaluate::{Detail, evaluate};
 use crate::explain::{self, Style};
 use crate::load;
-use crate::mailbox::{self, Found};
+use crate::mailbox;
 use crate::message::Message;
 use crate::plan::{Step, StepKind};
 use crate::rules::program::Compiled;
@@ -56,18 +56,16 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
         each("standard input", &message);
         return Ok(finding);
     }
-    'paths: for path in &args.paths {
-        for Found { label, message, .. } in mailbox::messages(path) {
-            match message {
-                Ok(message) => {
-                    if !each(&label, &message) {
-                        break 'paths;
-                    }
+    for found in mailbox::walk(args.paths.iter().cloned()) {
+        match found {
+            Ok(found) => {
+                if !each(&found.label, &found.message) {
+                    break;
                 }
-                Err(error) => {
-                    output::error(&format!("{label}: {error}"));
-                    finding = Finding::Found;
-                }
+            }
+            Err(failure) => {
+                output::error(&failure.to_string());
+                finding = Finding::Found;
             }
         }
     }
