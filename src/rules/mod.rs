@@ -1,3 +1,11 @@
 //! From what was written to what is evaluated: names resolved, types checked.
 
 pub mod program;
+pub mod field;
+pub mod glob;
+pub mod pattern;
+pub mod address_list;
+pub mod template;
+pub mod check;
+
+pub use check::{Checked, check};

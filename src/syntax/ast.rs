@@ -53,6 +53,14 @@ pub enum StatementKind {
     Actions(Vec<Action>),
     /// `expect "message.eml" -> ACTION, …`
     Expect { message: Word, actions: Vec<Action> },
+    /// What could not be read. Its mistake is reported; it stands here so that
+    /// names it declares are not reported as unknown as well.
+    Broken {
+        /// The name that a `list`, `define` or `score` would have declared.
+        declares: Option<Word>,
+        /// The statements of its block that could be read.
+        block: Vec<Statement>,
+    },
 }
 
 /// What a rule does.

@@ -1,0 +1,463 @@
+//! The header block: which headers there are and where each stands.
+//!
+//! One quick pass finds the lines and the names; values are looked at only
+//! when they are asked for. Every byte belongs to one entry, so that a block
+//! can be written again byte for byte, with or without some of its headers.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::ops::Range;
+
+use memchr::{memchr, memchr_iter, memchr2};
+
+use crate::message::{encoded_word, fold, parameter};
+
+/// Longest field name, blanks before the colon included, that is looked for.
+const LONGEST_NAME: usize = 1000;
+
+/// A header block and its index.
+#[derive(Debug, Clone, Default)]
+pub struct Head {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    /// End of the last entry; behind it the empty line, if there is one.
+    end: usize,
+    /// Hash of the name and place in `entries`, sorted.
+    by_name: OnceCell<Vec<(u32, u32)>>,
+    charset: OnceCell<Option<String>>,
+}
+
+/// A line with its folds. It ends where the next one starts.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    start: usize,
+    /// 0 for a line that is no header.
+    name_length: u16,
+    /// Offset from `start` of what follows the colon.
+    value_offset: u16,
+}
+
+/// One header field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// Field name as written, RFC 5322 §2.2.
+    pub name: &'a str,
+    /// What follows the colon, with its folds, without the last line end.
+    pub value: &'a [u8],
+    /// The whole field in the block, its last line end included.
+    pub range: Range<usize>,
+}
+
+impl Head {
+    /// Indexes a header block: everything up to the first empty line.
+    pub fn parse(bytes: impl Into<Vec<u8>>) -> Head {
+        let bytes = bytes.into();
+        let line_end = line_end(&bytes);
+        let mut entries: Vec<Entry> = Vec::new();
+        let (mut start, mut end) = (0, bytes.len());
+        let line_ends = memchr_iter(line_end, &bytes).map(|at| at + 1).chain([bytes.len()]);
+        for next in line_ends {
+            let line = &bytes[start..next];
+            match line {
+                [] => {}
+                _ if is_empty_line(line, line_end) => {
+                    end = start;
+                    break;
+                }
+                [b' ' | b'\t', ..] if !entries.is_empty() => {}
+                _ => entries.push(Entry::new(start, line)),
+            }
+            start = next;
+        }
+        Head { bytes, entries, end, ..Head::default() }
+    }
+
+    /// The block as it came.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The bytes of all entries: the block without the empty line.
+    pub fn fields(&self) -> &[u8] {
+        &self.bytes[..self.end]
+    }
+
+    /// The headers from top to bottom. Lines that are none are left out.
+    pub fn headers(&self) -> impl Iterator<Item = Header<'_>> {
+        (0..self.entries.len()).filter_map(|at| self.header(at))
+    }
+
+    /// The headers called `name`, in any case, from top to bottom.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = Header<'_>> {
+        let hash = hash(name.as_bytes());
+        let by_name = self.by_name();
+        let first = by_name.partition_point(|entry| entry.0 < hash);
+        by_name[first..]
+            .iter()
+            .take_while(move |entry| entry.0 == hash)
+            .filter_map(|entry| self.header(entry.1 as usize))
+            .filter(move |header| header.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The raw values of the headers called `name`, from top to bottom.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.named(name).map(|header| header.value)
+    }
+
+    /// The raw value of the topmost header called `name`.
+    pub fn first(&self, name: &str) -> Option<&[u8]> {
+        self.values(name).next()
+    }
+
+    /// The values called `name` as people read them: unfolded, decoded (RFC
+    /// 2047), normalised and trimmed, each one line.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        self.values(name).map(|value| self.text(value)).collect()
+    }
+
+    /// One raw value of this block as people read it.
+    pub fn text(&self, value: &[u8]) -> String {
+        let value = unfold(value);
+        let declared = match std::str::from_utf8(&value) {
+            Ok(_) => None,
+            Err(_) => self.declared_charset(),
+        };
+        one_line(&encoded_word::decode(&value, declared))
+    }
+
+    /// The charset that Content-Type declares for the body: the best guess
+    /// for raw 8-bit headers.
+    pub fn declared_charset(&self) -> Option<&str> {
+        self.charset
+            .get_or_init(|| {
+                let content_type = parameter::parse(self.first("content-type")?);
+                content_type.get("charset").map(str::to_owned)
+            })
+            .as_deref()
+    }
+
+    fn header(&self, at: usize) -> Option<Header<'_>> {
+        let entry = self.entries.get(at).filter(|entry| entry.name_length > 0)?;
+        let end = self.entries.get(at + 1).map_or(self.end, |next| next.start);
+        let name = &self.bytes[entry.start..entry.start + entry.name_length as usize];
+        let value = &self.bytes[entry.start + entry.value_offset as usize..end];
+        Some(Header {
+            name: std::str::from_utf8(name).unwrap_or_default(),
+            value: trim_line_end(value),
+            range: entry.start..end,
+        })
+    }
+
+    fn by_name(&self) -> &[(u32, u32)] {
+        self.by_name.get_or_init(|| {
+            let mut by_name: Vec<(u32, u32)> = (0..)
+                .zip(&self.entries)
+                .filter(|(_, entry)| entry.name_length > 0)
+                .map(|(at, entry)| {
+                    let name = entry.start..entry.start + entry.name_length as usize;
+                    (hash(&self.bytes[name]), at)
+                })
+                .collect();
+            by_name.sort_unstable();
+            by_name
+        })
+    }
+}
+
+impl Entry {
+    fn new(start: usize, line: &[u8]) -> Entry {
+        let name = line.iter().take(LONGEST_NAME).take_while(|byte| is_name_byte(**byte)).count();
+        let blanks = line[name..]
+            .iter()
+            .take(LONGEST_NAME)
+            .take_while(|byte| matches!(byte, b' ' | b'\t'))
+            .count();
+        if name > 0 && line.get(name + blanks) == Some(&b':') {
+            let value_offset = (name + blanks + 1) as u16;
+            Entry { start, name_length: name as u16, value_offset }
+        } else {
+            Entry { start, name_length: 0, value_offset: 0 }
+        }
+    }
+}
+
+/// RFC 5322 §2.2: printable ASCII, no colon.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b':'
+}
+
+/// FNV-1a of the lower-case name: short, and good enough to sort by.
+fn hash(name: &[u8]) -> u32 {
+    name.iter().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
+    })
+}
+
+/// LF (or CRLF), but CR in a block that has no LF at all.
+fn line_end(bytes: &[u8]) -> u8 {
+    match memchr(b'\n', bytes) {
+        None if memchr(b'\r', bytes).is_some() => b'\r',
+        _ => b'\n',
+    }
+}
+
+/// A line end with nothing before it but CRs.
+fn is_empty_line(line: &[u8], line_end: u8) -> bool {
+    match line.split_last() {
+        Some((last, rest)) => *last == line_end && rest.iter().all(|byte| *byte == b'\r'),
+        None => false,
+    }
+}
+
+fn trim_line_end(value: &[u8]) -> &[u8] {
+    let value = value.strip_suffix(b"\n").unwrap_or(value);
+    let kept = value.iter().rposition(|byte| *byte != b'\r').map_or(0, |at| at + 1);
+    &value[..kept]
+}
+
+/// Takes line breaks out of a raw value (RFC 5322 §2.2.3). Where no blank
+/// follows, which a fold has, a blank stands in.
+pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+    if memchr2(b'\r', b'\n', value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    let mut unfolded = Vec::with_capacity(value.len());
+    let mut bytes = value.iter().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\r' | b'\n' => match bytes.peek() {
+                Some(b' ' | b'\t' | b'\r' | b'\n') | None => {}
+                Some(_) => unfolded.push(b' '),
+            },
+            _ => unfolded.push(*byte),
+        }
+    }
+    Cow::Owned(unfolded)
+}
+
+/// Normalised, trimmed, line breaks as blanks.
+pub fn one_line(text: &str) -> String {
+    fold::normalise(text).trim().replace('\n', " ")
+}
+
+/// Finds the end of the header block in a buffer that grows.
+#[derive(Debug, Clone, Default)]
+pub struct EndFinder {
+    /// Start of the line that is being read.
+    line: usize,
+    /// Everything before was looked at.
+    scanned: usize,
+    /// Start of the CRs that the scanned part of the first line ends with.
+    returns: Option<usize>,
+}
+
+impl EndFinder {
+    /// Where the body starts: behind the first empty line, ended by LF or
+    /// CRLF; in text that has no LF up to there, also by CR. `buffer` is what
+    /// it was at the last call and more; what was seen is not read again.
+    /// `None`: not yet, read on; at the end of input, all is header.
+    pub fn find(&mut self, buffer: &[u8]) -> Option<usize> {
+        loop {
+            let found = memchr(b'\n', buffer.get(self.scanned..)?).map(|at| self.scanned + at);
+            if self.line == 0
+                && let Some(body) = self.find_bare(&buffer[..found.unwrap_or(buffer.len())])
+            {
+                return Some(body);
+            }
+            let Some(next) = found.map(|at| at + 1) else {
+                self.scanned = buffer.len();
+                return None;
+            };
+            let empty = is_empty_line(&buffer[self.line..next], b'\n');
+            self.scanned = next;
+            self.line = next;
+            if empty {
+                return Some(next);
+            }
+        }
+    }
+
+    /// Two CRs that more text follows: CRs before an LF are part of its line end.
+    fn find_bare(&mut self, first_line: &[u8]) -> Option<usize> {
+        let mut from = self.scanned;
+        loop {
+            let start = match self.returns.take() {
+                Some(start) => start,
+                None => from + memchr(b'\r', &first_line[from..])?,
+            };
+            from = from.max(start);
+            from += first_line[from..].iter().take_while(|byte| **byte == b'\r').count();
+            if from == first_line.len() {
+                self.returns = Some(start);
+                return None;
+            }
+            if from - start > 1 {
+                return Some(start + 2);
+            }
+        }
+    }
+}
+
+/// Takes the line `From sender date` off that an MTA or an mbox puts before
+/// a message.
+pub fn split_from_line(bytes: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    if !bytes.starts_with(b"From ") {
+        return (None, bytes);
+    }
+    let end = memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+    let (line, rest) = bytes.split_at(end);
+    (Some(trim_line_end(line)), rest)
+}
+
+/// The sender that a `From ` line names; a null sender is written
+/// `MAILER-DAEMON` there.
+pub fn from_line_sender(line: &[u8]) -> Option<&str> {
+    let rest = std::str::from_utf8(line.strip_prefix(b"From ")?).ok()?;
+    rest.split_ascii_whitespace().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn end(bytes: &[u8]) -> Option<usize> {
+        EndFinder::default().find(bytes)
+    }
+
+    /// Name (or nothing), value and whole line of every entry.
+    fn entries(bytes: &[u8]) -> Vec<(String, String)> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Head::parse(bytes)
+            .headers()
+            .map(|header| (header.name.to_owned(), text(header.value)))
+            .collect()
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    #[test]
+    fn headers_with_their_folds() {
+        for line_end in ["\n", "\r\n", "\r", "\r\r\n"] {
+            let block = "A: 1\nB : 2\nb:\t3\n\nnot: this".replace('\n', line_end);
+            let expected = pairs(&[("A", " 1"), ("B", " 2"), ("b", "\t3")]);
+            assert_eq!(entries(block.as_bytes()), expected, "{line_end:?}");
+        }
+        assert_eq!(entries(b"A: 1\n 2\n\t3\nB: 4"), pairs(&[("A", " 1\n 2\n\t3"), ("B", " 4")]));
+    }
+
+    #[test]
+    fn lines_that_are_no_headers_are_no_values_and_not_lost() {
+        let block = b" x\nA: 1\njunk\n more junk\n>From b: c\nn\xe9: d\n:\nB: 2\n\nbody";
+        assert_eq!(entries(block), pairs(&[("A", " 1"), ("B", " 2")]));
+        let head = Head::parse(&block[..]);
+        assert_eq!(head.fields(), &block[..block.len() - 5]);
+        assert_eq!(head.bytes(), block);
+        let ranges: Vec<&[u8]> = head.headers().map(|header| &head.bytes()[header.range]).collect();
+        assert_eq!(ranges, [&b"A: 1\n"[..], b"B: 2\n"]);
+    }
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        let head = Head::parse(&b"To: a\nSubject: x\nTO: b\nX: y\nto : c\n\n"[..]);
+        assert_eq!(head.values("tO").collect::<Vec<_>>(), [b" a", b" b", b" c"]);
+        assert_eq!(head.first("to"), Some(&b" a"[..]));
+        assert_eq!(head.first("cc"), None);
+        assert_eq!(Head::parse(&b""[..]).headers().count(), 0);
+    }
+
+    #[test]
+    fn texts_are_what_people_read() {
+        let head = Head::parse(
+            &b"Subject:  =?iso-2022-jp?B?GyRCRnwbKEI=?=\r\n =?ISO-2022-JP?B?GyRCS1wbKEI=?=  \r\n\tA\xcc\x81\r\n\
+               Content-Type: text/plain; charset=euc-jp\r\nX: \xc6\xfc\n  \xcb\xdc\nY: \xff\xfd\x80\r\n"[..],
+        );
+        assert_eq!(head.texts("subject"), ["日本 Á"]);
+        assert_eq!(head.texts("x"), ["日 本"]);
+        assert_eq!(head.declared_charset(), Some("euc-jp"));
+    }
+
+    #[test]
+    fn the_body_starts_behind_the_first_empty_line() {
+        assert_eq!(end(b"A: 1\n\nbody\n\n"), Some(6));
+        assert_eq!(end(b"A: 1\r\n\r\nbody"), Some(8));
+        assert_eq!(end(b"A: 1\r\n\nbody"), Some(7));
+        assert_eq!(end(b"A: 1\r\r\nB: 2\r\r\n\r\r\nbody"), Some(17));
+        assert_eq!(end(b"A: 1\rB: 2\r\rbody\n\n"), Some(11));
+        assert_eq!(end(b"\nbody"), Some(1));
+        assert_eq!(end(b"A: 1\n \nB: 2"), None);
+        assert_eq!(end(b""), None);
+        assert_eq!(end(b"A: 1\r\r"), None);
+    }
+
+    #[test]
+    fn from_lines() {
+        let (line, rest) = split_from_line(b"From a@b  Thu Jan  1 00:00:00 1970\r\nA: 1\n");
+        assert_eq!(line.and_then(from_line_sender), Some("a@b"));
+        assert_eq!(rest, b"A: 1\n");
+        assert_eq!(split_from_line(b"From: a\n").0, None);
+        assert_eq!(split_from_line(b"From x"), (Some(&b"From x"[..]), &b""[..]));
+        assert_eq!(from_line_sender(b"From "), None);
+    }
+
+    #[test]
+    fn huge_heads_take_linear_time() {
+        let head = Head::parse("X-Header: a\n".repeat(1_000_000));
+        assert_eq!(head.values("x-header").count(), 1_000_000);
+        for _ in 0..100 {
+            assert_eq!(head.first("subject"), None);
+        }
+        let head = Head::parse(format!("Subject: {}", "a b\t".repeat(2_500_000)));
+        assert_eq!(head.texts("subject")[0].len(), 9_999_999);
+        Head::parse("a".repeat(10_000_000));
+        for piece in ["\r", "\r ", "\n ", "\0", ":"] {
+            let bytes = piece.repeat(2_000_000).into_bytes();
+            end(&bytes);
+            Head::parse(bytes);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_growing_buffer_is_read_as_a_whole_one(block in "[a:\r\n ]{0,30}", cuts in any::<Vec<u8>>()) {
+            let mut finder = EndFinder::default();
+            let mut found = None;
+            let mut length = 0;
+            for cut in cuts.iter().map(|cut| *cut as usize % 4).chain([block.len()]) {
+                length = (length + cut).min(block.len());
+                found = finder.find(&block.as_bytes()[..length]);
+                if found.is_some() {
+                    break;
+                }
+            }
+            prop_assert_eq!(found, end(block.as_bytes()));
+            // What is found is the empty line that ends the index, too.
+            if let Some(body) = found {
+                let head = Head::parse(&block.as_bytes()[..body]);
+                prop_assert!(head.fields().len() < body);
+            }
+        }
+
+        #[test]
+        fn every_byte_belongs_to_one_entry(bytes in any::<Vec<u8>>(), deep in "[A:\r\n \t\0é]{0,40}") {
+            for bytes in [&bytes, deep.as_bytes()] {
+                let head = Head::parse(bytes);
+                let mut at = 0;
+                for entry in &head.entries {
+                    prop_assert_eq!(entry.start >= at, true);
+                    at = entry.start;
+                }
+                prop_assert_eq!(head.entries.first().map_or(0, |entry| entry.start), 0);
+                for header in head.headers() {
+                    prop_assert!(head.named(header.name).any(|other| other == header));
+                    head.texts(header.name);
+                }
+                let (line, rest) = split_from_line(bytes);
+                line.and_then(from_line_sender);
+                prop_assert!(rest.len() <= bytes.len());
+            }
+        }
+    }
+}

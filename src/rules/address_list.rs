@@ -1,0 +1,301 @@
+//! Lists of addresses: what a list file or a set in the rules holds, indexed.
+//!
+//! Every exact entry becomes one key, in the form in which addresses are
+//! compared, and a look-up asks for the handful of keys that an address can
+//! stand under. So a sorted file of the same keys answers the same questions
+//! without reading the list. Globs and patterns are tried one by one.
+
+use std::cell::OnceCell;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+use regex::Regex;
+
+use crate::message::{address, domain, fold};
+use crate::rules::{glob, pattern};
+
+/// A list, ready to be asked.
+pub struct AddressList {
+    /// All keys, one behind the other.
+    keys: String,
+    /// Where each key stands in `keys`.
+    index: HashTable<(u32, u32)>,
+    hasher: RandomState,
+    globs: Vec<String>,
+    patterns: Vec<ListPattern>,
+    bad: Vec<BadEntry>,
+}
+
+struct ListPattern {
+    source: String,
+    built: OnceCell<Option<Regex>>,
+}
+
+/// An entry that no address can match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadEntry {
+    /// Its line in the file, or its number in the set, from 1.
+    pub line: u32,
+    /// As written.
+    pub entry: String,
+    /// Why.
+    pub reason: BadEntryReason,
+}
+
+/// Why no address can match an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BadEntryReason {
+    /// There is no `@`, nor anything of a glob. A text field can match it.
+    NoAt,
+    /// More than one `@`.
+    ManyAts,
+    /// Blanks, angle brackets, commas: more than an address.
+    NotBare,
+    /// What follows the `@` is no domain.
+    BadDomain,
+    /// A pattern that cannot be used, and why.
+    BadPattern(String),
+    /// The list has become too long to index.
+    TooLong,
+}
+
+impl std::fmt::Display for BadEntryReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            BadEntryReason::NoAt => "it has no `@`",
+            BadEntryReason::ManyAts => "it has more than one `@`",
+            BadEntryReason::NotBare => "it is more than a bare address",
+            BadEntryReason::BadDomain => "what follows the `@` is no domain",
+            BadEntryReason::BadPattern(reason) => reason,
+            BadEntryReason::TooLong => "the list is too long",
+        })
+    }
+}
+
+impl AddressList {
+    /// Reads a list file: one entry a line, `#` begins a comment at the start
+    /// of a line and behind a blank.
+    pub fn parse(text: &str) -> AddressList {
+        let mut list = AddressList::empty();
+        list.keys.reserve(text.len());
+        for (line, entry) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+            list.add(line, without_comment(entry));
+        }
+        list
+    }
+
+    /// Takes the entries of a set in the rules.
+    pub fn from_entries<'a>(entries: impl IntoIterator<Item = &'a str>) -> AddressList {
+        let mut list = AddressList::empty();
+        for (line, entry) in (1..).zip(entries) {
+            list.add(line, entry.trim());
+        }
+        list
+    }
+
+    /// The entry that an address matches: `Address::canonical`'s form.
+    pub fn matches(&self, canonical: &str) -> Option<&str> {
+        let (local, domain) = canonical.rsplit_once('@').unwrap_or((canonical, ""));
+        let exact = self
+            .key(canonical)
+            .or_else(|| (!domain.is_empty()).then(|| self.domain_key(domain)).flatten())
+            .or_else(|| self.key(&format!("{local}@")));
+        exact.or_else(|| self.loose(canonical))
+    }
+
+    /// The entry that a domain matches: `@host`, `@.host`, or the domain
+    /// itself. The domain is in `message::domain::canonical`'s form.
+    pub fn matches_domain(&self, canonical: &str) -> Option<&str> {
+        self.key(canonical)
+            .or_else(|| (!canonical.is_empty()).then(|| self.domain_key(canonical)).flatten())
+            .or_else(|| self.loose(canonical))
+    }
+
+    /// The entry that equals a text as people read it, or whose glob or
+    /// pattern fits it. The text is in `message::fold::fold`'s form.
+    pub fn matches_text(&self, folded: &str) -> Option<&str> {
+        self.key(folded)
+            .or_else(|| folded.contains('@').then(|| self.key(&key_of(folded))).flatten())
+            .or_else(|| self.loose(folded))
+    }
+
+    /// Entries that no address can match, in the order of the list. A pattern
+    /// is only judged by [`check_patterns`](Self::check_patterns).
+    pub fn bad_entries(&self) -> &[BadEntry] {
+        &self.bad
+    }
+
+    /// Judges the patterns too, for those who want all mistakes.
+    pub fn check_patterns(text: &str) -> Vec<BadEntry> {
+        let judge = |(line, entry): (u32, &str)| {
+            let entry = without_comment(entry);
+            let reason = pattern::check(pattern_source(entry)?, false).err()?.reason;
+            let reason = BadEntryReason::BadPattern(reason);
+            Some(BadEntry { line, entry: entry.to_owned(), reason })
+        };
+        (1..).zip(text.lines()).filter_map(judge).collect()
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.index.len() + self.globs.len() + self.patterns.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn empty() -> AddressList {
+        AddressList {
+            keys: String::new(),
+            index: HashTable::new(),
+            hasher: RandomState::new(),
+            globs: Vec::new(),
+            patterns: Vec::new(),
+            bad: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, line: u32, entry: &str) {
+        if entry.is_empty() {
+            return;
+        }
+        if let Some(source) = pattern_source(entry) {
+            let source = pattern::normalise(source).unwrap_or_else(|| source.to_owned());
+            self.patterns.push(ListPattern { source, built: OnceCell::new() });
+        } else if glob::is_glob(entry) {
+            self.globs.push(key_of(entry));
+        } else {
+            let bad = judge(entry).or_else(|| {
+                let fits = self.keys.len() + entry.len() * 4 < u32::MAX as usize;
+                (!fits).then_some(BadEntryReason::TooLong)
+            });
+            // No address stands under the key of a bad entry, but a text may.
+            if bad != Some(BadEntryReason::TooLong) {
+                self.insert(entry);
+            }
+            if let Some(reason) = bad {
+                self.bad.push(BadEntry { line, entry: entry.to_owned(), reason });
+            }
+        }
+    }
+
+    fn insert(&mut self, entry: &str) {
+        let start = self.keys.len();
+        if is_plain(entry) {
+            self.keys.extend(entry.chars().map(|letter| letter.to_ascii_lowercase()));
+        } else {
+            self.keys.push_str(&key_of(entry));
+        }
+        let (keys, hasher) = (&self.keys, &self.hasher);
+        let place = (start as u32, keys.len() as u32);
+        let text = |place: &(u32, u32)| keys.get(place.0 as usize..place.1 as usize);
+        let wanted = text(&place);
+        if self.index.find(hasher.hash_one(wanted), |found| text(found) == wanted).is_some() {
+            self.keys.truncate(start);
+            return;
+        }
+        self.index
+            .insert_unique(hasher.hash_one(wanted), place, |place| hasher.hash_one(text(place)));
+    }
+
+    fn key(&self, key: &str) -> Option<&str> {
+        let text = |place: &(u32, u32)| self.keys.get(place.0 as usize..place.1 as usize);
+        self.index
+            .find(self.hasher.hash_one(Some(key)), |place| text(place) == Some(key))
+            .and_then(text)
+    }
+
+    /// `@host`, then `@.host` for it and all above it, the nearest first.
+    fn domain_key(&self, domain: &str) -> Option<&str> {
+        let above = std::iter::successors(Some(domain), |domain| {
+            domain.split_once('.').map(|(_, above)| above)
+        });
+        self.key(&format!("@{domain}"))
+            .or_else(|| above.take(128).find_map(|domain| self.key(&format!("@.{domain}"))))
+    }
+
+    fn loose(&self, text: &str) -> Option<&str> {
+        let glob = self.globs.iter().find(|glob| glob::matches(glob, text));
+        glob.map(String::as_str).or_else(|| {
+            let fits = |pattern: &&ListPattern| {
+                let built = || pattern::build(&pattern.source, false).ok();
+                pattern.built.get_or_init(built).as_ref().is_some_and(|regex| regex.is_match(text))
+            };
+            self.patterns.iter().find(fits).map(|pattern| pattern.source.as_str())
+        })
+    }
+}
+
+/// The pattern of an entry `/…/`.
+fn pattern_source(entry: &str) -> Option<&str> {
+    entry.strip_prefix('/')?.strip_suffix('/').filter(|source| !source.is_empty())
+}
+
+fn without_comment(line: &str) -> &str {
+    let line = line.trim();
+    let comment = line.char_indices().find(|(at, letter)| {
+        *letter == '#'
+            && line
+                .get(..*at)
+                .is_some_and(|before| before.is_empty() || before.ends_with(char::is_whitespace))
+    });
+    match comment {
+        Some((at, _)) if pattern_source(line).is_none() => {
+            line.get(..at).unwrap_or_default().trim_end()
+        }
+        _ => line,
+    }
+}
+
+/// Letters whose key is found without tables.
+fn is_plain(entry: &str) -> bool {
+    let bytes = entry.as_bytes();
+    bytes.iter().all(|byte| byte.is_ascii_graphic())
+        && !bytes.ends_with(b".")
+        && memchr::memmem::find(bytes, b"--").is_none()
+}
+
+/// The form in which an entry is compared.
+fn key_of(entry: &str) -> String {
+    match entry.rsplit_once('@') {
+        Some((local, host)) => match host.strip_prefix('.') {
+            Some(host) => format!("{}@.{}", fold::fold(local), domain::canonical(host)),
+            None => address::canonical(entry).into_owned(),
+        },
+        None => fold::fold(entry).into_owned(),
+    }
+}
+
+/// Why no address can match an exact entry.
+fn judge(entry: &str) -> Option<BadEntryReason> {
+    let Some((local, domain)) = entry.rsplit_once('@') else { return Some(BadEntryReason::NoAt) };
+    let quoted = local.len() > 1 && local.starts_with('"') && local.ends_with('"');
+    let beyond = |letter: char| {
+        letter.is_whitespace()
+            || letter.is_control()
+            || matches!(letter, '<' | '>' | '(' | ')' | ',' | ';')
+    };
+    if !quoted && local.contains('@') {
+        return Some(BadEntryReason::ManyAts);
+    }
+    if domain.contains(beyond) || !quoted && local.contains(beyond) {
+        return Some(BadEntryReason::NotBare);
+    }
+    let host = match domain.strip_prefix('.') {
+        Some(host) if local.is_empty() => host,
+        _ => domain,
+    };
+    if host.is_empty() {
+        // `user@` is any domain; `@` and `@.` are nothing.
+        return (local.is_empty()).then_some(BadEntryReason::BadDomain);
+    }
+    let literal = host.starts_with('[') && host.ends_with(']');
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.chars().all(|letter| !letter.is_ascii_punctuation() || "-_".contains(letter))
+    };
+    let host = host.strip_suffix('.').unwrap_or(host);
+    (!literal && !host.split('.').all(label)).then_some(BadEntryReason::BadDomain)
+}

@@ -1,0 +1,465 @@
+//! The one table of fields: what a rule may ask about, of which kind it is,
+//! and which operators fit that kind. `check`, hints, templates and the
+//! manual's test read it.
+
+use crate::rules::program::{AddressField, AddressPart, Comparison, Field, TextOperator};
+
+/// Kinds of field: what its values are, and so what can be asked of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Addresses.
+    Address,
+    /// Domains, in any spelling of IDN.
+    Domain,
+    /// Text.
+    Text,
+    /// A header that has no name of its own in the table: text, or its first number.
+    Header,
+    /// A plain number.
+    Number,
+    /// Bytes.
+    Size,
+    /// Seconds.
+    Duration,
+    /// A day.
+    Date,
+    /// A time of day.
+    Time,
+    /// A day of the week.
+    Weekday,
+}
+
+/// Operators, as in the language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// `is contains starts ends like`
+    Text(TextOperator),
+    /// `matches`
+    Matches,
+    /// `in`
+    In,
+    /// `< <= = >= >`
+    Compare(Comparison),
+}
+
+/// Every operator with its word.
+pub const OPERATORS: &[(&str, Operator)] = &[
+    ("is", Operator::Text(TextOperator::Is)),
+    ("contains", Operator::Text(TextOperator::Contains)),
+    ("starts", Operator::Text(TextOperator::Starts)),
+    ("ends", Operator::Text(TextOperator::Ends)),
+    ("like", Operator::Text(TextOperator::Like)),
+    ("matches", Operator::Matches),
+    ("in", Operator::In),
+    ("<", Operator::Compare(Comparison::Less)),
+    ("<=", Operator::Compare(Comparison::LessOrEqual)),
+    ("=", Operator::Compare(Comparison::Equal)),
+    (">=", Operator::Compare(Comparison::GreaterOrEqual)),
+    (">", Operator::Compare(Comparison::Greater)),
+];
+
+impl Operator {
+    /// The operator of a word.
+    pub fn of(word: &str) -> Option<Operator> {
+        OPERATORS.iter().find(|(name, _)| *name == word).map(|(_, operator)| *operator)
+    }
+}
+
+impl Kind {
+    /// Whether an operator fits.
+    pub fn takes(self, operator: Operator) -> bool {
+        match operator {
+            Operator::Text(TextOperator::Is) => self.is_text() || self == Kind::Weekday,
+            Operator::Text(_) | Operator::Matches => self.is_text(),
+            Operator::In => true,
+            Operator::Compare(_) => {
+                self == Kind::Header || !(self.is_text() || self == Kind::Weekday)
+            }
+        }
+    }
+
+    /// Words of the operators that fit, in the manual's order.
+    pub fn operators(self) -> impl Iterator<Item = &'static str> {
+        OPERATORS.iter().filter(move |(_, operator)| self.takes(*operator)).map(|(word, _)| *word)
+    }
+
+    /// Whether values are compared as text.
+    pub fn is_text(self) -> bool {
+        matches!(self, Kind::Address | Kind::Domain | Kind::Text | Kind::Header)
+    }
+
+    /// For people: `an address`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Address => "an address",
+            Kind::Domain => "a domain",
+            Kind::Text => "a text",
+            Kind::Header => "a header",
+            Kind::Number => "a number",
+            Kind::Size => "a size",
+            Kind::Duration => "a duration",
+            Kind::Date => "a date",
+            Kind::Time => "a time of day",
+            Kind::Weekday => "a day of the week",
+        }
+    }
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldInfo {
+    /// Its name in rules.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// How it is made.
+    shape: Shape,
+}
+
+/// How a table's line becomes a [`Field`].
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    /// Addresses; the parts of [`PARTS`] go with it.
+    Address(AddressField),
+    /// A header under its own name.
+    Named,
+    /// A header or a variable whose name is given as a string.
+    WithName(WithName),
+    /// Nothing is left to say.
+    Plain(fn() -> Field),
+}
+
+/// Fields whose name is given as a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithName {
+    /// `header "N"`
+    Header,
+    /// `env "N"`
+    Env,
+}
+
+/// Every field but the registered headers and the parts of addresses.
+pub const FIELDS: &[FieldInfo] = &[
+    address("from", AddressField::From, "the author, From"),
+    address("sender", AddressField::Sender, "who sent it for the author, Sender"),
+    address("reply-to", AddressField::ReplyTo, "where answers go, Reply-To"),
+    address("to", AddressField::To, "To"),
+    address("cc", AddressField::Cc, "Cc"),
+    address("bcc", AddressField::Bcc, "Bcc"),
+    address(
+        "recipient",
+        AddressField::Recipient,
+        "everyone who is named as a recipient: To, Cc, Bcc, their Resent- forms, \
+         Apparently-To, X-Envelope-To, Delivered-To, X-Original-To",
+    ),
+    address("envelope-from", AddressField::EnvelopeFrom, "the envelope sender"),
+    address("envelope-to", AddressField::EnvelopeTo, "the envelope recipient"),
+    FieldInfo { name: "subject", kind: Kind::Text, about: "the subject", shape: Shape::Named },
+    plain("body", Kind::Text, "the text parts, HTML as text", || Field::Body),
+    FieldInfo {
+        name: "message-id",
+        kind: Kind::Text,
+        about: "the Message-ID header",
+        shape: Shape::Named,
+    },
+    FieldInfo {
+        name: "header",
+        kind: Kind::Header,
+        about: "every header of the name that follows",
+        shape: Shape::WithName(WithName::Header),
+    },
+    FieldInfo {
+        name: "env",
+        kind: Kind::Text,
+        about: "the environment variable of the name that follows",
+        shape: Shape::WithName(WithName::Env),
+    },
+    plain("extension", Kind::Text, "the address extension, as the MTA says", || Field::Extension),
+    plain("user", Kind::Text, "the user's login name", || Field::User),
+    plain("charset", Kind::Text, "the charsets the message declares or uses", || Field::Charset),
+    plain("attachment.name", Kind::Text, "file name of each attachment", || Field::AttachmentName),
+    plain("attachment.type", Kind::Text, "media type of each attachment", || Field::AttachmentType),
+    plain("attachment.size", Kind::Size, "decoded size of each attachment", || {
+        Field::AttachmentSize
+    }),
+    plain("attachment.sha256", Kind::Text, "SHA-256 of each attachment, in hexadecimal", || {
+        Field::AttachmentSha256
+    }),
+    plain("size", Kind::Size, "size of the message", || Field::Size),
+    plain("attachments", Kind::Number, "how many attachments there are", || Field::Attachments),
+    plain("recipients", Kind::Number, "how many recipients are named", || Field::Recipients),
+    plain("age", Kind::Duration, "time since the Date header", || Field::Age),
+    plain("date", Kind::Date, "the day of the Date header", || Field::Date),
+    plain("now", Kind::Date, "today", || Field::Now),
+    plain("time", Kind::Time, "the time of day, now", || Field::Time),
+    plain("weekday", Kind::Weekday, "the day of the week, today", || Field::Weekday),
+];
+
+/// The parts of addresses.
+pub const PARTS: &[(&str, AddressPart, Kind, &str)] = &[
+    ("name", AddressPart::Name, Kind::Text, "the display name"),
+    ("local", AddressPart::Local, Kind::Text, "the local part, without detail"),
+    ("detail", AddressPart::Detail, Kind::Text, "what follows the delimiter in the local part"),
+    ("domain", AddressPart::Domain, Kind::Domain, "the domain"),
+];
+
+/// The days of the week, from Monday.
+pub const WEEKDAYS: [&str; 7] =
+    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+/// Mail, MIME and netnews headers of IANA's permanent and provisional
+/// registries (RFC 3864), and Precedence and Feedback-ID, which are in use
+/// without having been registered. Sorted.
+pub const HEADERS: &[&str] = &[
+    "accept-language",
+    "alternate-recipient",
+    "apparently-to",
+    "approved",
+    "arc-authentication-results",
+    "arc-message-signature",
+    "arc-seal",
+    "archive",
+    "archived-at",
+    "authentication-results",
+    "author",
+    "auto-submitted",
+    "autoforwarded",
+    "autosubmitted",
+    "cancel-key",
+    "cancel-lock",
+    "cfbl-address",
+    "cfbl-feedback-id",
+    "comments",
+    "content-alternative",
+    "content-description",
+    "content-disposition",
+    "content-duration",
+    "content-features",
+    "content-id",
+    "content-identifier",
+    "content-language",
+    "content-location",
+    "content-md5",
+    "content-return",
+    "content-transfer-encoding",
+    "content-translation-type",
+    "content-type",
+    "control",
+    "conversion",
+    "conversion-with-loss",
+    "deferred-delivery",
+    "delivered-to",
+    "delivery-date",
+    "discarded-x400-ipms-extensions",
+    "discarded-x400-mts-extensions",
+    "disclose-recipients",
+    "disposition-notification-options",
+    "disposition-notification-to",
+    "distribution",
+    "dkim-signature",
+    "dl-expansion-history",
+    "downgraded-final-recipient",
+    "downgraded-in-reply-to",
+    "downgraded-message-id",
+    "downgraded-original-recipient",
+    "downgraded-references",
+    "ediint-features",
+    "eesst-version",
+    "encoding",
+    "encrypted",
+    "errors-to",
+    "expires",
+    "expiry-date",
+    "feedback-id",
+    "followup-to",
+    "form-sub",
+    "generate-delivery-report",
+    "hp-outer",
+    "importance",
+    "in-reply-to",
+    "incomplete-copy",
+    "injection-date",
+    "injection-info",
+    "jabber-id",
+    "keywords",
+    "language",
+    "latest-delivery-time",
+    "list-archive",
+    "list-help",
+    "list-id",
+    "list-owner",
+    "list-post",
+    "list-subscribe",
+    "list-unsubscribe",
+    "list-unsubscribe-post",
+    "message-context",
+    "message-type",
+    "mime-version",
+    "mmhs-acp127-message-identifier",
+    "mmhs-authorizing-users",
+    "mmhs-codress-message-indicator",
+    "mmhs-copy-precedence",
+    "mmhs-exempted-address",
+    "mmhs-extended-authorisation-info",
+    "mmhs-handling-instructions",
+    "mmhs-message-instructions",
+    "mmhs-message-type",
+    "mmhs-originator-plad",
+    "mmhs-originator-reference",
+    "mmhs-other-recipients-indicator-cc",
+    "mmhs-other-recipients-indicator-to",
+    "mmhs-primary-precedence",
+    "mmhs-subject-indicator-codes",
+    "mt-priority",
+    "newsgroups",
+    "obsoletes",
+    "organization",
+    "original-encoded-information-types",
+    "original-from",
+    "original-message-id",
+    "original-recipient",
+    "original-sender",
+    "original-subject",
+    "originator-return-address",
+    "path",
+    "pics-label",
+    "precedence",
+    "prevent-nondelivery-report",
+    "priority",
+    "privicon",
+    "received",
+    "received-spf",
+    "references",
+    "reply-by",
+    "require-recipient-valid-since",
+    "resent-bcc",
+    "resent-cc",
+    "resent-date",
+    "resent-from",
+    "resent-message-id",
+    "resent-sender",
+    "resent-to",
+    "return-path",
+    "sensitivity",
+    "sio-label",
+    "sio-label-history",
+    "solicitation",
+    "summary",
+    "supersedes",
+    "tls-report-domain",
+    "tls-report-submitter",
+    "tls-required",
+    "user-agent",
+    "vbr-info",
+    "x-archived-at",
+    "x-mittente",
+    "x-pgp-sig",
+    "x-ricevuta",
+    "x-riferimento-message-id",
+    "x-tiporicevuta",
+    "x-trasporto",
+    "x-verificasicurezza",
+    "x400-content-identifier",
+    "x400-content-return",
+    "x400-content-type",
+    "x400-mts-identifier",
+    "x400-originator",
+    "x400-received",
+    "x400-recipients",
+    "x400-trace",
+    "xref",
+];
+
+const fn address(name: &'static str, field: AddressField, about: &'static str) -> FieldInfo {
+    FieldInfo { name, kind: Kind::Address, about, shape: Shape::Address(field) }
+}
+
+const fn plain(
+    name: &'static str,
+    kind: Kind,
+    about: &'static str,
+    make: fn() -> Field,
+) -> FieldInfo {
+    FieldInfo { name, kind, about, shape: Shape::Plain(make) }
+}
+
+/// What a name in the rules means.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// That field.
+    Field(Field, Kind),
+    /// A field that a string must follow.
+    WantsName(Kind, WithName),
+}
+
+/// Looks a field's name up.
+pub fn find(name: &str) -> Option<Found> {
+    if let Some(info) = FIELDS.iter().find(|info| info.name == name) {
+        return Some(match info.shape {
+            Shape::Address(field) => {
+                Found::Field(Field::Address(field, AddressPart::Whole), info.kind)
+            }
+            Shape::Named => Found::Field(Field::Header(name.to_owned()), info.kind),
+            Shape::WithName(which) => Found::WantsName(info.kind, which),
+            Shape::Plain(make) => Found::Field(make(), info.kind),
+        });
+    }
+    if let Some((stem, part)) = name.split_once('.') {
+        let info = FIELDS.iter().find(|info| info.name == stem)?;
+        let Shape::Address(field) = info.shape else { return None };
+        let (_, part, kind, _) = PARTS.iter().find(|(name, ..)| *name == part)?;
+        return Some(Found::Field(Field::Address(field, *part), *kind));
+    }
+    HEADERS
+        .binary_search(&name)
+        .ok()
+        .map(|_| Found::Field(Field::Header(name.to_owned()), Kind::Header))
+}
+
+/// Every name a rule may use for a field, parts and registered headers too.
+pub fn names() -> impl Iterator<Item = String> {
+    FIELDS
+        .iter()
+        .flat_map(|info| {
+            let parts = matches!(info.shape, Shape::Address(_)).then_some(PARTS);
+            std::iter::once(info.name.to_owned()).chain(
+                parts.into_iter().flatten().map(|(part, ..)| format!("{}.{part}", info.name)),
+            )
+        })
+        .chain(HEADERS.iter().map(|name| (*name).to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FIELDS, Found, HEADERS, Kind, find, names};
+    use crate::rules::program::{AddressField, AddressPart, Field};
+
+    #[test]
+    fn every_name_is_found_and_stands_once() {
+        let all: Vec<String> = names().collect();
+        for name in &all {
+            assert!(find(name).is_some(), "{name}");
+            assert_eq!(all.iter().filter(|other| *other == name).count(), 1, "{name}");
+        }
+        assert!(HEADERS.is_sorted());
+        assert!(FIELDS.iter().all(|info| !info.about.is_empty() && !info.about.ends_with('.')));
+    }
+
+    #[test]
+    fn parts_belong_to_addresses() {
+        let domain = Field::Address(AddressField::From, AddressPart::Domain);
+        assert_eq!(find("from.domain"), Some(Found::Field(domain, Kind::Domain)));
+        assert_eq!(find("subject.domain"), None);
+        assert_eq!(find("from.user"), None);
+    }
+
+    #[test]
+    fn operators_fit_kinds() {
+        let of = |kind: Kind| kind.operators().collect::<Vec<_>>().join(" ");
+        assert_eq!(of(Kind::Text), "is contains starts ends like matches in");
+        assert_eq!(of(Kind::Size), "in < <= = >= >");
+        assert_eq!(of(Kind::Weekday), "is in");
+    }
+}

@@ -1,0 +1,233 @@
+//! Patterns: judged when rules are checked, built when a message first needs them.
+//!
+//! Building one costs some 200 µs, so checking only reads its syntax and
+//! bounds its size from above; only a pattern that comes near the limit is
+//! built then and there. What passes here can be built later.
+
+use std::cell::OnceCell;
+use std::ops::Range;
+
+use regex::{Regex, RegexBuilder};
+use regex_syntax::hir::{Class, Hir, HirKind};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::rules::program::ArchivedProgram;
+
+/// The most memory that one built pattern may take, bytes.
+const SIZE_LIMIT: usize = 4 << 20;
+
+/// How deep groups may nest in a pattern.
+const NEST_LIMIT: u32 = 100;
+
+/// What cannot be used in a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatternError {
+    /// Why, in the words of the regex crate.
+    pub reason: String,
+    /// Where in the pattern, bytes; none for the whole of it.
+    pub place: Option<Range<usize>>,
+}
+
+/// What a pattern captures.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Captures {
+    /// How many groups it has, besides the whole match.
+    pub groups: u32,
+    /// Names of those that have one.
+    pub names: Vec<String>,
+}
+
+/// Reads a pattern without building it. What this accepts, [`build`] builds.
+pub fn check(source: &str, case_sensitive: bool) -> Result<Captures, PatternError> {
+    let hir = regex_syntax::ParserBuilder::new()
+        .case_insensitive(!case_sensitive)
+        .nest_limit(NEST_LIMIT)
+        .build()
+        .parse(source)
+        .map_err(syntax_error)?;
+    if size_bound(&hir) > SIZE_LIMIT {
+        build(source, case_sensitive)?;
+    }
+    let mut captures = Captures::default();
+    collect_captures(&hir, &mut captures);
+    Ok(captures)
+}
+
+/// Builds a pattern; text to search is decoded and NFKC-normalised.
+pub fn build(source: &str, case_sensitive: bool) -> Result<Regex, PatternError> {
+    RegexBuilder::new(source)
+        .case_insensitive(!case_sensitive)
+        .size_limit(SIZE_LIMIT)
+        .nest_limit(NEST_LIMIT)
+        .build()
+        .map_err(|error| PatternError {
+            reason: match error {
+                regex::Error::CompiledTooBig(limit) => {
+                    format!("it needs more than {} MB of memory", limit >> 20)
+                }
+                other => other.to_string(),
+            },
+            place: None,
+        })
+}
+
+/// The pattern for NFKC-normalised text: its own letters are normalised too,
+/// so that a full-width letter or half-width kana finds its like. What would
+/// become an operator is escaped.
+pub fn normalise(source: &str) -> Option<String> {
+    if source.is_ascii() {
+        return None;
+    }
+    let mut normal = String::with_capacity(source.len());
+    let mut rest = source;
+    while !rest.is_empty() {
+        let ascii = rest.find(|letter: char| !letter.is_ascii()).unwrap_or(rest.len());
+        let (plain, behind) = rest.split_at(ascii);
+        normal.push_str(plain);
+        let foreign = behind.find(|letter: char| letter.is_ascii()).unwrap_or(behind.len());
+        let (run, behind) = behind.split_at(foreign);
+        for letter in run.nfkc() {
+            if letter.is_ascii() && regex_syntax::is_meta_character(letter) {
+                normal.push('\\');
+            }
+            normal.push(letter);
+        }
+        rest = behind;
+    }
+    (normal != source).then_some(normal)
+}
+
+/// The patterns of one program, each built when it is first asked for.
+pub struct Patterns<'p> {
+    program: &'p ArchivedProgram,
+    built: Vec<OnceCell<Option<Regex>>>,
+}
+
+impl<'p> Patterns<'p> {
+    /// Nothing is built yet.
+    pub fn new(program: &'p ArchivedProgram) -> Patterns<'p> {
+        let mut built = Vec::new();
+        built.resize_with(program.patterns.len(), OnceCell::new);
+        Patterns { program, built }
+    }
+
+    /// The pattern of that number; none if there is none that can be built,
+    /// which does not happen to a program that was checked.
+    pub fn get(&self, index: u32) -> Option<&Regex> {
+        let pattern = self.program.patterns.get(index as usize)?;
+        self.built
+            .get(index as usize)?
+            .get_or_init(|| build(&pattern.source, pattern.case_sensitive).ok())
+            .as_ref()
+    }
+}
+
+fn syntax_error(error: regex_syntax::Error) -> PatternError {
+    let (reason, span) = match &error {
+        regex_syntax::Error::Parse(error) => (error.kind().to_string(), *error.span()),
+        regex_syntax::Error::Translate(error) => (error.kind().to_string(), *error.span()),
+        other => return PatternError { reason: other.to_string(), place: None },
+    };
+    PatternError { reason, place: Some(span.start.offset..span.end.offset) }
+}
+
+/// An upper bound of the bytes that the built pattern takes. The nest limit
+/// bounds the recursion.
+fn size_bound(hir: &Hir) -> usize {
+    const STATE: usize = 64;
+    // What one range of characters can need as ranges of UTF-8 bytes, both ways.
+    const RANGE: usize = 512;
+    let inner = match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => literal.0.len() * STATE,
+        HirKind::Class(Class::Unicode(class)) => class.ranges().len() * RANGE,
+        HirKind::Class(Class::Bytes(class)) => class.ranges().len() * STATE,
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min.saturating_add(1));
+            size_bound(&repetition.sub).saturating_add(STATE).saturating_mul(times.max(1) as usize)
+        }
+        HirKind::Capture(capture) => 2 * STATE + size_bound(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().fold(0, |sum: usize, part| sum.saturating_add(size_bound(part)))
+        }
+    };
+    inner.saturating_add(2 * STATE)
+}
+
+fn collect_captures(hir: &Hir, captures: &mut Captures) {
+    match hir.kind() {
+        HirKind::Capture(capture) => {
+            captures.groups = captures.groups.max(capture.index);
+            captures.names.extend(capture.name.as_deref().map(str::to_owned));
+            collect_captures(&capture.sub, captures);
+        }
+        HirKind::Repetition(repetition) => collect_captures(&repetition.sub, captures),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().for_each(|part| collect_captures(part, captures));
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{build, check, normalise};
+
+    #[test]
+    fn captures_are_counted_and_named() {
+        let found = check(r"\[(?<tag>[^\]]+)\] (\d+)", false).unwrap();
+        assert_eq!(found.groups, 2);
+        assert_eq!(found.names, ["tag"]);
+    }
+
+    #[test]
+    fn a_mistake_has_its_place() {
+        let error = check("abc(def", false).unwrap_err();
+        assert_eq!(error.place, Some(3..4));
+        assert_eq!(error.reason, "unclosed group");
+    }
+
+    #[test]
+    fn what_is_too_large_fails_when_checked() {
+        for source in [r"\w{1000}{1000}", "(?:a{1000}){1000}", r"(\pL{99}){99}"] {
+            let error = check(source, false).unwrap_err();
+            assert!(error.reason.contains("memory"), "{source}: {}", error.reason);
+        }
+    }
+
+    #[test]
+    fn what_passes_can_be_built() {
+        for source in [
+            r"\w+@\w+\.\w+",
+            r"(?:\w\w\w\w\w\w\w\w\w\w)",
+            r"\W\W\W\W\W\W\W\W\W",
+            r"\pL{10}",
+            r"[^a]{400}",
+            r".{1,900}",
+            r"(?:[a-z0-9]+\.)*example",
+            "ab?c*d+{2,3}e{0}",
+            r"\p{Cyrillic}\p{Han}\p{Greek}",
+            &"(".repeat(90).chars().chain(")".repeat(90).chars()).collect::<String>(),
+        ] {
+            for case_sensitive in [false, true] {
+                if check(source, case_sensitive).is_ok() {
+                    assert!(build(source, case_sensitive).is_ok(), "{source}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        let source = "(".repeat(100_000) + &")".repeat(100_000);
+        assert!(check(&source, false).is_err());
+    }
+
+    #[test]
+    fn letters_are_normalised_and_stay_letters() {
+        assert_eq!(normalise("ＳＡＬＥ").as_deref(), Some("SALE"));
+        assert_eq!(normalise("ﾊﾞｰｹﾞﾝ").as_deref(), Some("バーゲン"));
+        assert_eq!(normalise("（株）.*").as_deref(), Some(r"\(株\).*"));
+        assert_eq!(normalise("日本"), None);
+    }
+}
