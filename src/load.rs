@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{self, Diagnostic, Severity};
-use crate::rules::program::{Compiled, Program, Settings};
 use crate::rules::check::{Checked, Surroundings, check as check_rules};
-use crate::source::{ReadError, SourceFile, Sources, read_rules};
+use crate::rules::program::{Compiled, Program, Settings};
+use crate::source::{ReadError, Sources, read_rules};
 use crate::state::{StateDir, last_good};
 use crate::syntax;
 
@@ -64,16 +64,10 @@ fn check_bytes(
     load: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
 ) -> (Sources, Checked) {
     let mut sources = Sources::default();
-    let (text, undecodable) = match syntax::decode(bytes) {
-        Ok(text) => (text, None),
-        Err(diagnostic) => (String::from_utf8_lossy(bytes).into_owned(), Some(diagnostic)),
-    };
-    let file = sources.add(SourceFile::new(path, text));
-    let (ast, mut parsed) = syntax::parse(file, &sources.files()[file as usize]);
-    parsed.extend(undecodable);
+    let (file, ast, parsed) = syntax::parse_bytes(0, path, bytes);
+    sources.add(file);
     let home = home.unwrap_or(Path::new(""));
-    let checked =
-        check_rules(&mut sources, file, ast, parsed, &mut Surroundings { home, load });
+    let checked = check_rules(&mut sources, 0, ast, parsed, &mut Surroundings { home, load });
     (sources, checked)
 }
 
@@ -85,7 +79,7 @@ pub fn in_force(
     home: Option<&Path>,
     state: Option<&StateDir>,
 ) -> InForce {
-    let (sources, checked, text) = match check(path, home) {
+    let (sources, settings, text) = match check(path, home) {
         Ok((sources, checked)) => match checked.program.as_ref().and_then(Compiled::new) {
             Some(compiled) => {
                 if let Some(state) = state {
@@ -101,7 +95,7 @@ pub fn in_force(
             }
             None => {
                 let text = errors(&checked.diagnostics, &sources);
-                (sources, checked, text)
+                (sources, Settings::default(), text)
             }
         },
         Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound && !asked => {
@@ -109,15 +103,20 @@ pub fn in_force(
         }
         Err(error) => {
             let text = format!("{}: {error}\n", path.display());
-            (Sources::default(), Checked::default(), text)
+            (Sources::default(), Settings::default(), text)
         }
     };
     let version = version(&sources, &text);
-    let notice = |last_good| Notice { path: path.into(), text, last_good, version };
+    let notice = |last_good| Notice {
+        path: path.into(),
+        text: text.clone(),
+        last_good,
+        version: version.clone(),
+    };
     let known = state.and_then(|state| last_good::read(state, path));
     match known.and_then(|files| from_files(files, home)) {
         Some((sources, compiled)) => InForce { compiled, sources, notice: Some(notice(true)) },
-        None => nothing(checked.settings, Some(notice(false))),
+        None => nothing(settings, Some(notice(false))),
     }
 }
 

@@ -32,6 +32,13 @@ pub struct World {
     pub now: Option<Timestamp>,
     /// The user's home.
     pub home: Option<PathBuf>,
+    /// What was looked up.
+    pub known: Known,
+}
+
+/// What a [`World`] was asked before; starts empty.
+#[derive(Default)]
+pub struct Known {
     clock: OnceCell<Timestamp>,
     zone: OnceCell<TimeZone>,
     lists: RefCell<HashMap<PathBuf, Result<Rc<AddressList>, String>>>,
@@ -51,7 +58,7 @@ impl World {
 
     /// The moment of this delivery: one and the same however often it is asked.
     pub fn now(&self) -> Timestamp {
-        *self.clock.get_or_init(|| {
+        *self.known.clock.get_or_init(|| {
             self.now.unwrap_or_else(|| {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp::from_second(since.as_secs().try_into().unwrap_or(i64::MAX))
@@ -62,7 +69,7 @@ impl World {
 
     /// The zone of `set timezone`, else the system's; UTC if there is none.
     pub fn zone(&self, name: Option<&str>) -> &TimeZone {
-        self.zone.get_or_init(|| match name {
+        self.known.zone.get_or_init(|| match name {
             Some(name) => TimeZone::get(name).unwrap_or(TimeZone::UTC),
             None => TimeZone::try_system().unwrap_or(TimeZone::UTC),
         })
@@ -124,13 +131,13 @@ impl World {
 
     /// The list in a file, read once. The error is for the trace.
     pub fn list(&self, path: &Path) -> Result<Rc<AddressList>, String> {
-        if let Some(known) = self.lists.borrow().get(path) {
+        if let Some(known) = self.known.lists.borrow().get(path) {
             return known.clone();
         }
         let list = crate::source::read_text(path)
             .map(|text| Rc::new(AddressList::parse(&text)))
             .map_err(|error| format!("list file {}: {error}", path.display()));
-        self.lists.borrow_mut().insert(path.to_owned(), list.clone());
+        self.known.lists.borrow_mut().insert(path.to_owned(), list.clone());
         list
     }
 }

@@ -8,7 +8,7 @@ use super::args::Fmt;
 use super::{Finding, output};
 use crate::diagnostic;
 use crate::load;
-use crate::source::{SourceFile, Sources, read_rules};
+use crate::source::{Sources, read_rules};
 use crate::syntax;
 
 pub(super) fn run(call: &Fmt) -> Result<Finding, String> {
@@ -39,11 +39,7 @@ fn one(path: &Path, check: bool) -> Result<Finding, String> {
         read_rules(path).map_err(|error| told(&error))?
     };
     let mut sources = Sources::default();
-    let file = SourceFile::new(path, String::from_utf8_lossy(&bytes));
-    let (ast, diagnostics) = match syntax::decode(&bytes) {
-        Ok(_) => syntax::parse(0, &file),
-        Err(diagnostic) => (Default::default(), vec![diagnostic]),
-    };
+    let (file, ast, diagnostics) = syntax::parse_bytes(0, path, &bytes);
     if !diagnostics.is_empty() {
         sources.add(file);
         output::print(&diagnostic::render(&diagnostics, &sources, output::colour()));

@@ -9,7 +9,6 @@ mod check;
 mod completions;
 mod deliver;
 mod fmt;
-mod input;
 mod output;
 mod test;
 
@@ -22,9 +21,15 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use jiff::Timestamp;
 
+use crate::deliver::log::Log;
+use crate::deliver::maildir::Location;
 use crate::outcome::Outcome;
+use crate::plan::Folder;
 use crate::rules::check::resolve;
-use crate::rules::program::ArchivedProgram;
+use crate::rules::program::{
+    ArchivedFolderNames, ArchivedLayout, ArchivedLog, ArchivedProgram, FolderNames, Layout,
+};
+use crate::state::StateDir;
 use crate::world::World;
 use args::{Args, Command};
 
@@ -89,16 +94,46 @@ fn world(args: &args::Delivery, now: Option<Timestamp>, home: Option<PathBuf>) -
     }
 }
 
-/// The Maildir: `--maildir`, else `set maildir`, else `~/Maildir`.
-fn maildir(
+/// Where to deliver: `--maildir`, else `set maildir`, else `~/Maildir`.
+fn location(
     args: &args::Delivery,
     program: &ArchivedProgram,
     world: &World,
-) -> Result<PathBuf, String> {
-    if let Some(path) = &args.maildir {
-        return Ok(path.clone());
+) -> Result<Location, String> {
+    let settings = &program.settings;
+    let path = match &args.maildir {
+        Some(path) => path.clone(),
+        None => {
+            let home = world.home.as_deref();
+            let home = home.ok_or("no home directory is known: set HOME, or use --maildir")?;
+            let written = settings.maildir.as_ref().map_or("Maildir", |path| path.as_str());
+            resolve(written, &home.join(".mailrules"), home)
+        }
+    };
+    let layout = match settings.layout {
+        ArchivedLayout::MaildirPlusPlus => Layout::MaildirPlusPlus,
+        ArchivedLayout::Fs => Layout::Fs,
+    };
+    let names = settings.folder_names.as_ref().map(|names| match names {
+        ArchivedFolderNames::Mutf7 => FolderNames::Mutf7,
+        ArchivedFolderNames::Utf8 => FolderNames::Utf8,
+    });
+    let mut location = Location::new(path, layout, names);
+    if let Some(inbox) = settings.inbox.as_ref().filter(|name| !name.is_empty()) {
+        location.inbox = Folder { parts: inbox.split('/').map(str::to_owned).collect() };
     }
-    let home = world.home.as_deref().ok_or("no home directory is known: set HOME or --maildir")?;
-    let written = program.settings.maildir.as_ref().map_or("Maildir", |path| path.as_str());
-    Ok(resolve(written, &home.join(".mailrules"), home))
+    Ok(location)
+}
+
+/// Where the log goes.
+fn log(program: &ArchivedProgram, world: &World, state: Option<&StateDir>) -> Log {
+    match &program.settings.log {
+        ArchivedLog::State => state.map_or(Log::Off, |state| Log::State(state.clone())),
+        ArchivedLog::File(path) => {
+            let rules = program.files.first().map_or("", |file| file.as_str());
+            Log::File(world.path(path, rules.as_ref()))
+        }
+        ArchivedLog::Syslog => Log::Syslog,
+        ArchivedLog::Off => Log::Off,
+    }
 }

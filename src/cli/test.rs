@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 
 use super::args::Args;
 use super::{Finding, output};
-use crate::deliver;
 use crate::diagnostic;
 use crate::evaluate::{Detail, evaluate};
 use crate::explain::{self, Style};
 use crate::load;
-use crate::mailbox::{self, Found};
+use crate::mailbox;
 use crate::message::Message;
 use crate::plan::{Step, StepKind};
 use crate::rules::program::Compiled;
@@ -30,11 +29,12 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     };
     let program = compiled.program().ok_or("the rules cannot be laid out")?;
     let world = super::world(&args.delivery, args.now, home.clone());
-    let target =
-        deliver::Target::new(super::maildir(&args.delivery, program, &world)?, &program.settings);
+    let location = super::location(&args.delivery, program, &world)?;
     let stored_in = |step: &Step| match &step.kind {
         StepKind::Deliver { folder, flags, .. } => {
-            Some(target.directory(folder, flags).display().to_string())
+            let flagged = !flags.letters.is_empty() || !flags.keywords.is_empty();
+            let path = location.folder_path(folder).join(if flagged { "cur" } else { "new" });
+            Some(path.display().to_string())
         }
         _ => None,
     };
@@ -51,24 +51,21 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
         }
     };
     if args.paths.is_empty() {
-        let input = Box::new(super::input::Stdin::new());
-        let message = Message::read(input, &std::env::temp_dir())
+        let message = Message::read(Box::new(std::io::stdin()), &std::env::temp_dir())
             .map_err(|error| format!("standard input: {error}"))?;
         each("standard input", &message);
         return Ok(finding);
     }
-    'paths: for path in &args.paths {
-        for Found { label, message, .. } in mailbox::messages(path) {
-            match message {
-                Ok(message) => {
-                    if !each(&label, &message) {
-                        break 'paths;
-                    }
+    for found in mailbox::walk(args.paths.iter().cloned()) {
+        match found {
+            Ok(found) => {
+                if !each(&found.label, &found.message) {
+                    break;
                 }
-                Err(error) => {
-                    output::error(&format!("{label}: {error}"));
-                    finding = Finding::Found;
-                }
+            }
+            Err(failure) => {
+                output::error(&failure.to_string());
+                finding = Finding::Found;
             }
         }
     }

@@ -17,6 +17,7 @@ pub mod folder;
 pub mod log;
 pub mod mutf7;
 pub mod maildir;
+pub mod notice;
 
 mod keywords;
 mod name;

@@ -268,7 +268,11 @@ impl<'a> Conditions<'a> {
     }
 
     /// The first value that is in a list.
-    fn first_in<'v>(&self, values: &'v Values<'a>, list: u32) -> Result<Option<&'v Value<'a>>, String> {
+    fn first_in<'v>(
+        &self,
+        values: &'v Values<'a>,
+        list: u32,
+    ) -> Result<Option<&'v Value<'a>>, String> {
         let cell = self.inline.get(list as usize).ok_or("no such list")?;
         let declared = self.program.lists.get(list as usize).ok_or("no such list")?;
         let read;

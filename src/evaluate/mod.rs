@@ -16,7 +16,7 @@ pub use trace::{Looked, Tested, Trace, Verdict};
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, Step, StepKind};
 use crate::rules::program::{
-    Action, ArchivedAction, ArchivedFlags, ArchivedProgram, ArchivedStatementKind, Flags,
+    ArchivedAction, ArchivedFlags, ArchivedProgram, ArchivedStatementKind, Flags,
 };
 use crate::source::Span;
 use crate::world::World;

@@ -142,10 +142,7 @@ impl<'m> Value<'m> {
 }
 
 /// Looks a field up. The error says why it has no values that can be known.
-pub(super) fn values<'m>(
-    field: &ArchivedField,
-    on: &Conditions<'m>,
-) -> Result<Values<'m>, String> {
+pub(super) fn values<'m>(field: &ArchivedField, on: &Conditions<'m>) -> Result<Values<'m>, String> {
     let message = on.message;
     let unread = |error: Unread| error.to_string();
     Ok(Values(match field {

@@ -141,6 +141,13 @@ pub fn read(
     let mut bytes = attachment::prefix(content, encoding, limit.saturating_add(1))?;
     let mut cut = bytes.len() > limit;
     bytes.truncate(limit);
+    if cut
+        && let Err(error) = std::str::from_utf8(&bytes)
+        && error.error_len().is_none()
+    {
+        // Cut within a character.
+        bytes.truncate(error.valid_up_to());
+    }
     let read = bytes.len();
     let mut meta = None;
     let mut gatherer = Gatherer::new(limit);
@@ -270,4 +277,71 @@ pub fn encoded_word_charsets(header: &[u8]) -> Vec<String> {
         }
     }
     charsets
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decoded(bytes: &[u8], html: bool, label: Option<&str>, limit: usize) -> Decoded {
+        read(bytes, Encoding::Identity, html, label, limit).expect("memory can be read")
+    }
+
+    #[test]
+    fn charsets() {
+        for (bytes, html, label, want, found) in [
+            (b"caf\xe9".as_slice(), false, Some("iso-8859-1"), "café", None),
+            (b"caf\xc3\xa9", false, None, "café", Some("utf-8")),
+            (b"\x1b$B<+F0\x1b(B", false, None, "自動", Some("iso-2022-jp")),
+            (b"<meta charset=shift_jis>\x8e\xa9", true, None, "自", Some("shift_jis")),
+            (b"<meta charset=utf-8>\x8e\xa9", true, Some("shift_jis"), "自", None),
+            (b"plain", false, None, "plain", None),
+        ] {
+            let decoded = decoded(bytes, html, label, 1000);
+            assert_eq!(decoded.text.text(), want);
+            assert_eq!(decoded.charset.as_deref(), found, "{want}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let text = decoded(b"123456789", false, None, 5);
+        assert_eq!((text.text.text(), text.read, text.cut), ("12345", 5, true));
+        let text = decoded(b"12345", false, None, 5);
+        assert_eq!((text.text.text(), text.cut), ("12345", false));
+        let text = decoded("ééé".as_bytes(), false, None, 3);
+        assert_eq!((text.text.text(), text.cut), ("é", true));
+    }
+
+    #[test]
+    fn large_texts_are_as_small_ones() {
+        for line in ["Some Words, 迷惑メール ﾊﾝｶｸ\u{301}  \r\n\r\n", "ｶﾞ", "e\u{301}", " \n"]
+        {
+            let large = line.repeat(3 * PIECE / line.len());
+            let want = fold::normalise(&large).into_owned();
+            assert_eq!(decoded(large.as_bytes(), false, None, 4 * PIECE).text.text(), want);
+        }
+    }
+
+    #[test]
+    fn charsets_of_encoded_words() {
+        let header = b"Subject: =?ISO-2022-JP?B?GyRC?= =?utf-8*ja?q?x?= =?x?y?z?= =?utf-8?Q??= =?";
+        assert_eq!(encoded_word_charsets(header), ["iso-2022-jp", "utf-8"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            label in proptest::option::of("utf-16|utf-7|iso-2022-jp|hz-gb-2312|big5|utf-8|nonsense"),
+            html: bool,
+            limit in 0_usize..400,
+        ) {
+            let text = decoded(&bytes, html, label.as_deref(), limit).text;
+            prop_assert!(text.text().len() <= limit);
+            text.folded();
+        }
+    }
 }
