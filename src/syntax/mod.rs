@@ -1,7 +1,20 @@
 //! The pest grammar's only user: text to [`ast::Ast`] and back.
 
 pub mod ast;
+mod diagnose;
+mod literal;
+mod mistake;
+mod outline;
+mod parse;
+mod scan;
 pub mod words;
+
+/// How deep parentheses, `not`s and blocks may nest.
+const MAX_DEPTH: usize = 64;
+/// How large a file may be.
+const MAX_BYTES: usize = 16 << 20;
+/// How many mistakes of a file are told.
+const MAX_MISTAKES: usize = 200;
 
 use crate::diagnostic::Diagnostic;
 use crate::source::SourceFile;
@@ -11,8 +24,7 @@ use ast::Ast;
 /// is in the [`Ast`], in place of what could not stands
 /// [`ast::StatementKind::Broken`].
 pub fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
-    let _ = (file, source);
-    (Ast::default(), Vec::new())
+    parse::parse(file, source)
 }
 
 /// The canonical layout, comments kept. Meant for what was read without a
