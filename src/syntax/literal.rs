@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::ast::ValueKind;
-use super::scan::is_invisible;
+use crate::diagnostic::is_invisible;
 
 /// What a string `"…"` says. An escape that means nothing stands for its own
 /// characters; `wrong` gets its place in `written`.
@@ -54,7 +54,6 @@ fn escape(rest: &str) -> (Option<char>, usize) {
 }
 
 /// A text as a string `"…"`.
-#[allow(dead_code)]
 pub(super) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -93,7 +92,6 @@ pub(super) fn pattern(written: &str) -> (String, &str) {
 }
 
 /// A pattern as `/…/`.
-#[allow(dead_code)]
 pub(super) fn slashed(source: &str, case_sensitive: bool) -> String {
     let mut written = String::with_capacity(source.len() + 3);
     written.push('/');
@@ -162,7 +160,6 @@ fn time(written: &str) -> Option<ValueKind> {
 }
 
 /// A size in the largest unit that gives a whole number.
-#[allow(dead_code)]
 pub(super) fn size(bytes: u64) -> String {
     let units = [(1 << 30, 'G'), (1 << 20, 'M')];
     let fitting = units.iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
@@ -171,7 +168,6 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// A duration in the largest unit that gives a whole number, days at most.
-#[allow(dead_code)]
 pub(super) fn duration(seconds: u64) -> String {
     let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
     let fitting = units.iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));

@@ -8,6 +8,7 @@
 use unicode_normalization::char::is_combining_mark;
 
 use super::ast::Comment;
+use crate::diagnostic::is_invisible;
 use crate::source::Span;
 
 /// One token, without the blanks around it.
@@ -122,13 +123,6 @@ fn is_curly_quote(c: char) -> bool {
             | '′'
             | '″'
     )
-}
-
-/// Characters of which a terminal shows nothing, or that change how others are shown.
-pub(super) fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 fn is_letter(c: char) -> bool {
