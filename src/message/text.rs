@@ -35,19 +35,35 @@ impl Text {
     /// Without case and line breaks: what `is`, `contains` and their like
     /// see, see [`fold::fold`].
     pub fn folded(&self) -> &str {
-        self.folded
-            .get_or_init(|| match fold::fold(&self.text) {
-                Cow::Borrowed(folded) if folded.len() == self.text.len() => None,
-                folded => Some(folded.into_owned()),
-            })
-            .as_deref()
-            .unwrap_or(&self.text)
+        self.folded.get_or_init(|| folded(&self.text)).as_deref().unwrap_or(&self.text)
     }
 
     /// It says nothing.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
+}
+
+/// Folds piece by piece, so that no more than one copy is made of a large
+/// text, and none of one that is its own fold.
+fn folded(text: &str) -> Option<String> {
+    let mut copy: Option<String> = None;
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let (piece, _) = rest.split_at(cut(rest, PIECE));
+        let folded = fold::fold(piece);
+        let same = matches!(folded, Cow::Borrowed(_)) && folded.len() == piece.len();
+        if copy.is_none() && !same {
+            let mut start = String::with_capacity(text.len());
+            start.push_str(text.get(..at).unwrap_or_default());
+            copy = Some(start);
+        }
+        if let Some(copy) = &mut copy {
+            append(copy, &folded);
+        }
+        at += piece.len();
+    }
+    copy
 }
 
 /// Longest name of a charset that is looked for, with `?B?` behind it, bytes.
@@ -58,6 +74,10 @@ const LABELS_LIMIT: usize = 50;
 
 /// Text goes from one form to the next in pieces of about this many bytes.
 const PIECE: usize = 256 << 10;
+
+/// Of one HTML part so many bytes are read: more is held of it at a time than
+/// of other text.
+const HTML_LIMIT: usize = 8 << 20;
 
 /// So many characters back, a place is looked for at which a text may be cut.
 const LOOK_BACK: usize = 1000;
@@ -96,31 +116,14 @@ impl Gatherer {
     /// Normalises what is pending; unless it is the last, up to a place where
     /// nothing of what is behind can change what is before.
     fn flush(&mut self, last: bool) {
-        let mut end = self.pending.len();
-        if !last {
-            let mut chars = self.pending.char_indices().rev().take(LOOK_BACK);
-            end = chars
-                .find_map(|(at, char)| begins_anew(char).then_some(at))
-                .filter(|at| *at > 0)
-                .unwrap_or_else(|| floor(&self.pending, self.pending.len() - 1));
-        }
+        let end = self.pending.len();
+        let end = if last { end } else { cut(&self.pending, end.saturating_sub(1)) };
         let (piece, rest) = self.pending.split_at(end);
-        let normal = fold::normalise(piece);
-        let mut normal = normal.as_ref();
-        // A run of white space that was cut is one run.
-        let blank = |char| char == ' ' || char == '\n';
-        if normal.starts_with(blank) && self.text.ends_with(blank) {
-            if normal.starts_with('\n') {
-                self.text.pop();
-            } else {
-                normal = normal.get(1..).unwrap_or_default();
-            }
-        }
-        let room = self.limit - self.text.len();
-        if normal.len() > room {
+        append(&mut self.text, &fold::normalise(piece));
+        if self.text.len() > self.limit {
             self.cut = true;
+            self.text.truncate(floor(&self.text, self.limit));
         }
-        self.text.push_str(normal.get(..floor(normal, room)).unwrap_or_default());
         let rest = rest.len();
         self.pending.drain(..self.pending.len() - rest);
     }
@@ -144,6 +147,7 @@ pub fn read(
     label: Option<&str>,
     limit: usize,
 ) -> io::Result<Decoded> {
+    let limit = if is_html { limit.min(HTML_LIMIT) } else { limit };
     let mut bytes = attachment::prefix(content, encoding, limit.saturating_add(1))?;
     let mut cut = bytes.len() > limit;
     bytes.truncate(limit);
@@ -187,6 +191,32 @@ pub struct Decoded {
     pub read: usize,
     /// The limit cut something off.
     pub cut: bool,
+}
+
+/// Appends a piece; a run of white space that was cut is one run again.
+fn append(text: &mut String, piece: &str) {
+    let blank = |char| char == ' ' || char == '\n';
+    let mut piece = piece;
+    if piece.starts_with(blank) && text.ends_with(blank) {
+        if piece.starts_with('\n') {
+            text.pop();
+        } else {
+            piece = piece.get(1..).unwrap_or_default();
+        }
+    }
+    text.push_str(piece);
+}
+
+/// A place at or before `at` at which a text may be cut, if there is one near.
+fn cut(text: &str, at: usize) -> usize {
+    if at >= text.len() {
+        return text.len();
+    }
+    let end = floor(text, at);
+    let near = text.get(..end).unwrap_or_default().char_indices().rev();
+    near.take(LOOK_BACK)
+        .find_map(|(start, char)| (start > 0 && begins_anew(char)).then_some(start))
+        .unwrap_or(if end > 0 { end } else { text.len() })
 }
 
 /// Nothing before the character makes one with it, be it a letter or a run of
@@ -339,6 +369,7 @@ mod tests {
             let want = fold::normalise(&large).into_owned();
             let text = decoded(large.as_bytes(), false, None, 4 * PIECE).text;
             assert!(text.text() == want, "{line}");
+            assert!(text.folded() == fold::fold(&want), "{line}");
         }
     }
 
