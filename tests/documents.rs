@@ -23,6 +23,9 @@ fn the_rules_of_the_documents_have_no_mistake() {
         fs::write(&file, rules).expect("writable");
         let output = mfilter(home.path()).arg("check").arg(&file).output().expect("runs");
         assert!(output.status.success(), "{rules}\n{}", printed(&output));
+        let format = mfilter(home.path()).arg("fmt").arg(&file).output().expect("runs");
+        assert!(format.status.success(), "{}", printed(&format));
+        assert_eq!(*rules, fs::read_to_string(&file).expect("readable"), "the canonical layout");
     }
 }
 
