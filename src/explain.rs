@@ -7,18 +7,18 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::evaluate::{Evaluation, Looked, Verdict};
-use crate::message::HeaderEdit;
-use crate::message::Message;
+use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::rules::program::Flags;
 use crate::source::{Sources, Span};
+use crate::world::World;
 
 /// How to draw.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Style {
     /// ANSI colours.
     pub colour: bool,
-    /// Also show the rules that were looked at and did not fire.
+    /// Also show what the MTA says around the message.
     pub verbose: bool,
 }
 
@@ -26,6 +26,7 @@ pub struct Style {
 pub fn text(
     label: &str,
     message: &Message,
+    world: &World,
     evaluation: &Evaluation,
     sources: &Sources,
     style: Style,
@@ -37,6 +38,12 @@ pub fn text(
         let texts = message.texts(header);
         let value = texts.first().map_or("", |text| text.text());
         let _ = writeln!(out, "  {name:8} {}", escape(value));
+    }
+    if style.verbose {
+        let sender = world.envelope_sender(message);
+        let sender = sender.map_or("not known".into(), |sender| format!("<{sender}>"));
+        let to = world.envelope_recipients(message).join(", ");
+        let _ = writeln!(out, "  envelope {} to {}", escape(&sender), escape(&to));
     }
     for looked in &evaluation.trace.looked {
         rule(&mut out, looked, sources, paint);

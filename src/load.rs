@@ -57,7 +57,8 @@ pub fn read_from_disk(path: &Path) -> io::Result<Vec<u8>> {
     Ok(read_rules(path)?)
 }
 
-fn check_bytes(
+/// Checks the bytes of a file of rules; `load` gives what it includes.
+pub fn check_bytes(
     path: &Path,
     bytes: &[u8],
     home: Option<&Path>,
@@ -98,7 +99,7 @@ pub fn in_force(
                 (sources, Settings::default(), text)
             }
         },
-        Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound && !asked => {
+        Err(error) if error.is_missing() && !asked => {
             return none();
         }
         Err(error) => {

@@ -128,6 +128,13 @@ pub enum ReadError {
     Unsafe(&'static str),
 }
 
+impl ReadError {
+    /// There is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, ReadError::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 impl std::fmt::Display for ReadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

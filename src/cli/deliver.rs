@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use super::args::DeliveryArgs;
+use super::output;
 use crate::deliver::log::Entry;
 use crate::deliver::{deliver, notice};
 use crate::evaluate::{Detail, evaluate};
+use crate::explain;
 use crate::load;
 use crate::message::Message;
 use crate::message::content::Deadline;
@@ -69,6 +71,11 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let _ = super::log(program, &world, state.as_ref()).write(&entry);
     if let Some(told) = &in_force.notice {
         notice::tell(told, &location, state.as_ref(), &world);
+    }
+    if args.delivery.verbose > 0 {
+        for step in &evaluation.plan.steps {
+            output::error(&explain::escape(&explain::sentence(&step.kind)));
+        }
     }
     Ok(report.outcome)
 }

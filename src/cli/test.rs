@@ -2,6 +2,7 @@
 //! changed anywhere.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::args::Args;
 use super::{Finding, output};
@@ -13,19 +14,16 @@ use crate::mailbox;
 use crate::message::Message;
 use crate::plan::{Step, StepKind};
 use crate::rules::program::Compiled;
+use crate::source::Sources;
 
 pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let home = super::home();
-    let path = match &args.delivery.rules {
-        Some(path) => path.clone(),
-        None => load::default_rules(home.as_deref())?,
-    };
-    let (sources, checked) =
-        load::check(&path, home.as_deref()).map_err(|e| format!("{}: {e}", path.display()))?;
-    let Some(compiled) = checked.program.as_ref().and_then(Compiled::new) else {
-        let drawn = diagnostic::render(&checked.diagnostics, &sources, output::colour());
-        output::print(&drawn);
-        return Ok(Finding::Found);
+    let (sources, compiled) = match rules(args, home.as_deref())? {
+        Ok(rules) => rules,
+        Err(drawn) => {
+            output::print(&drawn);
+            return Ok(Finding::Found);
+        }
     };
     let program = compiled.program().ok_or("the rules cannot be laid out")?;
     let world = super::world(&args.delivery, args.now, home.clone());
@@ -47,7 +45,7 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
         if args.json {
             output::print(&(explain::json(label, &evaluation, &sources, &stored_in) + "\n"))
         } else {
-            output::print(&explain::text(label, message, &evaluation, &sources, style))
+            output::print(&explain::text(label, message, &world, &evaluation, &sources, style))
         }
     };
     if args.paths.is_empty() {
@@ -74,6 +72,27 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
         output::print(&table(&went, all));
     }
     Ok(finding)
+}
+
+/// The rules to try: unlike in delivery, broken ones are not replaced by the
+/// last good ones but shown, as the inner error.
+fn rules(args: &Args, home: Option<&Path>) -> Result<Result<(Sources, Compiled), String>, String> {
+    let path = match &args.delivery.rules {
+        Some(path) => path.clone(),
+        None => load::default_rules(home)?,
+    };
+    let (sources, checked) = match load::check(&path, home) {
+        Ok(read) => read,
+        Err(error) if error.is_missing() && args.delivery.rules.is_none() => {
+            let none = load::none();
+            return Ok(Ok((none.sources, none.compiled)));
+        }
+        Err(error) => return Err(format!("{}: {error}", path.display())),
+    };
+    Ok(match checked.program.as_ref().and_then(Compiled::new) {
+        Some(compiled) => Ok((sources, compiled)),
+        None => Err(diagnostic::render(&checked.diagnostics, &sources, output::colour())),
+    })
 }
 
 /// How many went where, the most first.

@@ -256,10 +256,7 @@ mod tests {
     fn find(bytes: &[u8], limit: usize) -> Block {
         let whole = Finder::new(limit).find(bytes, true).expect("there is one at the end");
         let mut finder = Finder::new(limit);
-        let early = (0..=bytes.len()).find_map(|end| {
-            let block = finder.find(bytes.get(..end)?, false);
-            block
-        });
+        let early = (0..=bytes.len()).find_map(|end| finder.find(bytes.get(..end)?, false));
         assert_eq!(early.or_else(|| finder.find(bytes, true)), Some(whole.clone()));
         whole
     }

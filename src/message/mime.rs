@@ -552,7 +552,7 @@ mod tests {
     fn too_deep_and_too_many() {
         let deep = format!("A: b\n\n{}", "Content-Type: message/rfc822\n\n".repeat(10_000));
         let deep = walked(deep.trim_start_matches("A: b\n\n"));
-        assert!(deep.parts.len() <= DEPTH_LIMIT);
+        assert_eq!(deep.parts.len(), DEPTH_LIMIT + 1);
         assert_eq!(deep.limits.len(), 1);
 
         let mut nested = String::new();
@@ -560,7 +560,7 @@ mod tests {
             nested += &format!("Content-Type: multipart/mixed; boundary={level}\n\n--{level}\n");
         }
         let nested = walked(&nested);
-        assert!(nested.parts.len() <= DEPTH_LIMIT);
+        assert_eq!(nested.parts.len(), DEPTH_LIMIT + 1);
         assert_eq!(nested.limits.len(), 1);
 
         let many = walked(&format!(

@@ -4,8 +4,11 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::io::{self, Read};
+use std::iter::once;
 
 use memchr::{memchr, memmem, memrchr};
+use unicode_normalization::char::canonical_combining_class;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::transfer::Encoding;
 use super::{attachment, charset, fold, html};
@@ -61,6 +64,9 @@ const LABELS_LIMIT: usize = 50;
 /// Text goes from one form to the next in pieces of about this many bytes.
 const PIECE: usize = 256 << 10;
 
+/// So many characters back, a place is looked for at which a text may be cut.
+const LOOK_BACK: usize = 1000;
+
 /// Gathers one text: normalises what comes in and keeps no more than a limit.
 #[derive(Debug)]
 pub struct Gatherer {
@@ -97,24 +103,29 @@ impl Gatherer {
     fn flush(&mut self, last: bool) {
         let mut end = self.pending.len();
         if !last {
-            let bytes = self.pending.as_bytes();
-            // A letter of ASCII begins something new, and with a blank before
-            // it, it ends a run of white space too.
-            end = (1..bytes.len())
-                .rev()
-                .take(1 << 10)
-                .find(|at| {
-                    bytes[*at].is_ascii_alphanumeric() && bytes[*at - 1].is_ascii_whitespace()
-                })
-                .unwrap_or_else(|| floor(&self.pending, bytes.len() - 1));
+            let mut chars = self.pending.char_indices().rev().take(LOOK_BACK);
+            end = chars
+                .find_map(|(at, char)| begins_anew(char).then_some(at))
+                .filter(|at| *at > 0)
+                .unwrap_or_else(|| floor(&self.pending, self.pending.len() - 1));
         }
         let (piece, rest) = self.pending.split_at(end);
         let normal = fold::normalise(piece);
+        let mut normal = normal.as_ref();
+        // A run of white space that was cut is one run.
+        let blank = |char| char == ' ' || char == '\n';
+        if normal.starts_with(blank) && self.text.ends_with(blank) {
+            if normal.starts_with('\n') {
+                self.text.pop();
+            } else {
+                normal = normal.get(1..).unwrap_or_default();
+            }
+        }
         let room = self.limit - self.text.len();
         if normal.len() > room {
             self.cut = true;
         }
-        self.text.push_str(normal.get(..floor(&normal, room)).unwrap_or_default());
+        self.text.push_str(normal.get(..floor(normal, room)).unwrap_or_default());
         let rest = rest.len();
         self.pending.drain(..self.pending.len() - rest);
     }
@@ -181,6 +192,16 @@ pub struct Decoded {
     pub read: usize,
     /// The limit cut something off.
     pub cut: bool,
+}
+
+/// Nothing before the character makes one with it, be it a letter or a run of
+/// white space.
+fn begins_anew(char: char) -> bool {
+    once(char).nfkd().next().is_some_and(|first| {
+        !first.is_whitespace()
+            && canonical_combining_class(first) == 0
+            && is_nfc_quick(once(first)) == IsNormalized::Yes
+    })
 }
 
 /// The end of the last character that ends at or before `at`.
@@ -321,7 +342,8 @@ mod tests {
         {
             let large = line.repeat(3 * PIECE / line.len());
             let want = fold::normalise(&large).into_owned();
-            assert_eq!(decoded(large.as_bytes(), false, None, 4 * PIECE).text.text(), want);
+            let text = decoded(large.as_bytes(), false, None, 4 * PIECE).text;
+            assert!(text.text() == want, "{line}");
         }
     }
 
