@@ -4,7 +4,12 @@
 //! wording; it ends here as a [`Diagnostic`]. Messages are lower case, what
 //! the user wrote stands in backticks, hints are apart from messages.
 
-use crate::source::{Sources, Span};
+use std::ops::{Range, RangeInclusive};
+
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::{Value, json};
+
+use crate::source::{SourceFile, Sources, Span};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -36,14 +41,293 @@ pub struct Diagnostic {
 }
 
 /// Draws mistakes for people, each with file, line, source line, caret and hint.
+///
+/// No control character gets through: what comes out is safe for a terminal.
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> String {
-    let _ = (diagnostics, sources, colour);
-    String::new()
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let mut out = String::new();
+    for diagnostic in diagnostics {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&draw(diagnostic, sources, &renderer));
+        out.push('\n');
+    }
+    out
+}
+
+fn draw(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut drawings: Vec<Drawing> = Vec::new();
+    let primary = (AnnotationKind::Primary, diagnostic.span, diagnostic.label.as_str());
+    let related = diagnostic.related.iter();
+    let related = related.map(|(span, label)| (AnnotationKind::Context, *span, label.as_str()));
+    for mark in std::iter::once(primary).chain(related) {
+        let Some(drawing) = Drawing::new(mark, sources) else { continue };
+        match drawings.iter_mut().find(|other| other.is_near(&drawing)) {
+            Some(near) => near.join(drawing),
+            None => drawings.push(drawing),
+        }
+    }
+    let title = level.primary_title(escape(&diagnostic.message)).id(diagnostic.code);
+    let mut group = Group::with_title(title);
+    for drawing in &drawings {
+        group = group.element(drawing.snippet());
+    }
+    if let Some(hint) = &diagnostic.hint {
+        group = group.element(Level::HELP.with_name("hint").message(escape(hint)));
+    }
+    renderer.render(&[group])
+}
+
+/// A place, and the words for it.
+type Mark<'a> = (AnnotationKind, Span, &'a str);
+
+/// Some lines of a file and the marks below them.
+struct Drawing<'a> {
+    file: &'a SourceFile,
+    /// The lines, from 1.
+    lines: RangeInclusive<u32>,
+    /// The same as bytes, without the last line's end.
+    bytes: Range<usize>,
+    marks: Vec<Mark<'a>>,
+}
+
+impl<'a> Drawing<'a> {
+    fn new(mark: Mark<'a>, sources: &'a Sources) -> Option<Drawing<'a>> {
+        let span = mark.1;
+        let file = sources.files().get(span.file as usize)?;
+        let bytes = file.text.as_bytes();
+        let first = (span.start as usize).min(bytes.len());
+        let last = (span.end as usize).saturating_sub(1).clamp(first, bytes.len());
+        let start = memchr::memrchr(b'\n', &bytes[..first]).map_or(0, |at| at + 1);
+        let end = memchr::memchr(b'\n', &bytes[last..]).map_or(bytes.len(), |at| last + at);
+        let lines = file.line(first as u32)..=file.line(last as u32);
+        Some(Drawing { file, lines, bytes: start..end, marks: vec![mark] })
+    }
+
+    /// Whether the two are better drawn as one.
+    fn is_near(&self, other: &Drawing) -> bool {
+        const LINES: u32 = 8;
+        std::ptr::eq(self.file, other.file)
+            && other.lines.start().saturating_sub(LINES) <= *self.lines.end()
+            && self.lines.start().saturating_sub(LINES) <= *other.lines.end()
+    }
+
+    fn join(&mut self, other: Drawing<'a>) {
+        self.lines =
+            *self.lines.start().min(other.lines.start())..=*self.lines.end().max(other.lines.end());
+        self.bytes = self.bytes.start.min(other.bytes.start)..self.bytes.end.max(other.bytes.end);
+        self.marks.extend(other.marks);
+    }
+
+    fn snippet(&self) -> Snippet<'static, Annotation<'static>> {
+        let text = self.file.text.get(self.bytes.clone()).unwrap_or_default();
+        let marks = self.marks.iter().map(|(kind, span, label)| {
+            let within = |at: u32| {
+                let at = (at as usize).saturating_sub(self.bytes.start).min(text.len());
+                (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+            };
+            let (from, to) = (within(span.start), within(span.end));
+            let mark = kind.span(from..to.max(from));
+            if label.is_empty() { mark } else { mark.label(escape(label)) }
+        });
+        Snippet::source(mask(text))
+            .path(escape(&self.file.path.to_string_lossy()))
+            .line_start(*self.lines.start() as usize)
+            .annotations(marks)
+    }
+}
+
+/// Whether a terminal shows nothing of a character, or shows others in
+/// another way for it: control characters, directions, joiners.
+pub fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Text with what is invisible written out, `\u{1b}`.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_invisible(c) {
+            escaped.push_str(&format!("\\u{{{:x}}}", c as u32));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+/// Source text with what is invisible replaced by something of the same length
+/// in bytes, so that marks stay where they are. Line ends and tabs are left to
+/// annotate-snippets, and so are the control characters of ASCII, for which it
+/// has pictures.
+fn mask(text: &str) -> String {
+    text.chars()
+        .map(|c| match (is_invisible(c), c.len_utf8()) {
+            (false, _) | (true, 1) => c,
+            (true, 2) => '¤',
+            (true, 3) => '\u{fffd}',
+            (true, _) => '\u{1fb95}',
+        })
+        .collect()
 }
 
 /// Mistakes as a JSON array of objects: `file`, `line` and `column` (from 1,
-/// the column in characters), `code`, `severity`, `message`, `hint` (or null).
-pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources) -> serde_json::Value {
-    let _ = (diagnostics, sources);
-    serde_json::Value::Array(Vec::new())
+/// the column in characters), `code`, `severity`, `message`, `hint` (or null),
+/// and `related`, an array of `file`, `line`, `column` and `message`.
+pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources) -> Value {
+    diagnostics
+        .iter()
+        .map(|diagnostic| {
+            let related: Vec<Value> = diagnostic
+                .related
+                .iter()
+                .map(|(span, label)| {
+                    json!({
+                        "file": sources.path(*span).to_string_lossy(),
+                        "line": sources.line(*span),
+                        "column": column(*span, sources),
+                        "message": label,
+                    })
+                })
+                .collect();
+            json!({
+                "file": sources.path(diagnostic.span).to_string_lossy(),
+                "line": sources.line(diagnostic.span),
+                "column": column(diagnostic.span, sources),
+                "code": diagnostic.code,
+                "severity": diagnostic.severity,
+                "message": diagnostic.message,
+                "hint": diagnostic.hint,
+                "related": related,
+            })
+        })
+        .collect()
+}
+
+/// In characters, from 1; 0 for a place in no file.
+fn column(span: Span, sources: &Sources) -> usize {
+    let Some(file) = sources.files().get(span.file as usize) else { return 0 };
+    let before = file.text.get(..span.start as usize).unwrap_or_default();
+    let line = memchr::memrchr(b'\n', before.as_bytes()).map_or(0, |at| at + 1);
+    before.get(line..).unwrap_or_default().chars().count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(text: &str) -> Sources {
+        let mut sources = Sources::default();
+        sources.add(SourceFile::new("~/.mailrules", text));
+        sources
+    }
+
+    fn mistake(text: &str, marked: &str) -> Diagnostic {
+        let start = text.find(marked).expect("the marked text is in the text") as u32;
+        Diagnostic {
+            severity: Severity::Error,
+            code: "unknown-name",
+            message: String::from("nothing is called `blakc`"),
+            span: Span { file: 0, start, end: start + marked.len() as u32 },
+            label: String::from("here"),
+            related: Vec::new(),
+            hint: Some(String::from("did you mean `black`?")),
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_drawn_with_place_source_line_caret_and_hint() {
+        let text = "set a b\nwhen from in blakc -> discard\nstop\n";
+        let drawn = render(&[mistake(text, "blakc")], &sources(text), false);
+        assert_eq!(
+            drawn,
+            "\
+error[unknown-name]: nothing is called `blakc`
+ --> ~/.mailrules:2:14
+  |
+2 | when from in blakc -> discard
+  |              ^^^^^ here
+  |
+  = hint: did you mean `black`?
+"
+        );
+    }
+
+    #[test]
+    fn the_caret_stands_below_what_follows_wide_characters() {
+        let text = "when subject is \"迷惑ﾒｰﾙ\" and blakc -> stop";
+        let drawn = render(&[mistake(text, "blakc")], &sources(text), false);
+        let lines: Vec<&str> = drawn.lines().collect();
+        let (before, _) = lines[3].split_once("blakc").expect("the source line is drawn");
+        let caret = lines[4].find('^').expect("there is a caret");
+        assert_eq!(unicode_width::UnicodeWidthStr::width(before), caret);
+    }
+
+    #[test]
+    fn related_places_are_drawn_near_or_in_a_drawing_of_their_own() {
+        let text = format!("list a \"x\"\n{}list black \"y\"\nwhen blakc -> stop", "\n".repeat(50));
+        let mut mistake = mistake(&text, "blakc");
+        mistake.related.push((Span { file: 0, start: 5, end: 6 }, String::from("far")));
+        let near = text.find("black").expect("it is in the text") as u32;
+        mistake.related.push((Span { file: 0, start: near, end: near + 5 }, String::from("near")));
+        let drawn = render(&[mistake], &sources(&text), false);
+        assert!(drawn.contains("52 | list black \"y\"\n   |      ----- near\n"), "{drawn}");
+        assert!(drawn.contains("1 | list a \"x\"\n   |      - far\n"), "{drawn}");
+    }
+
+    #[test]
+    fn no_control_character_reaches_the_terminal() {
+        let hostile =
+            "a\u{1b}]0;x\u{7}\u{9b}31m\u{202e}\u{200b}\u{feff}\r\u{0}\u{7f}\u{ad}\u{e0041}b";
+        let text = format!("when {hostile} is blakc\n");
+        let mut mistake = mistake(&text, "blakc");
+        mistake.message.push_str(hostile);
+        mistake.label.push_str(hostile);
+        mistake.hint = Some(hostile.to_string());
+        let mut sources = Sources::default();
+        sources.add(SourceFile::new(hostile, text));
+        let drawn = render(&[mistake], &sources, false);
+        let shown: Vec<char> = drawn.chars().filter(|c| is_invisible(*c) && *c != '\n').collect();
+        assert!(shown.is_empty(), "{shown:?} in {drawn}");
+    }
+
+    #[test]
+    fn colour_is_only_there_when_asked_for() {
+        let text = "when blakc -> stop";
+        assert!(render(&[mistake(text, "blakc")], &sources(text), true).contains("\u{1b}["));
+    }
+
+    #[test]
+    fn a_place_outside_of_the_text_is_drawn_all_the_same() {
+        for (start, end) in [(18, 18), (400, 900), (5, 2), (20, 21)] {
+            let text = "when blakc -> stop 迷惑";
+            let mut mistake = mistake(text, "blakc");
+            mistake.span = Span { file: 0, start, end };
+            assert!(render(&[mistake.clone()], &sources(text), false).contains("blakc"));
+            mistake.span.file = 7;
+            assert!(render(&[mistake], &sources(text), false).contains("hint"));
+        }
+    }
+
+    #[test]
+    fn json_counts_columns_in_characters() {
+        let text = "when x is \"迷惑\"\n\u{3000}when \"迷惑\" blakc";
+        let json = to_json(&[mistake(text, "blakc")], &sources(text));
+        assert_eq!(
+            json,
+            json!([{
+                "file": "~/.mailrules", "line": 2, "column": 12, "code": "unknown-name",
+                "severity": "error", "message": "nothing is called `blakc`",
+                "hint": "did you mean `black`?", "related": [],
+            }])
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! The rules as written: every name still a word, every part with its place.
 //!
-//! Parsing resolves no names; `rules::check` does.
+//! Parsing resolves no names; `rules::check` does. As the parser makes it, an
+//! Ast is nested shallowly enough to be walked recursively.
 
 use crate::source::{Span, Spanned};
 
@@ -154,4 +155,107 @@ pub enum ValueKind {
     Range(Box<Value>, Box<Value>),
     /// A bare name: a list, a flag, a result, a setting's word
     Name(String),
+}
+
+impl Ast {
+    /// The same rules with all places forgotten: equal for two files that say
+    /// the same and differ in layout only.
+    pub fn without_spans(mut self) -> Ast {
+        self.statements.iter_mut().for_each(Statement::forget);
+        for comment in &mut self.comments {
+            comment.span = Span::default();
+            comment.text.truncate(comment.text.trim_end().len());
+        }
+        self
+    }
+}
+
+impl Statement {
+    fn forget(&mut self) {
+        self.span = Span::default();
+        match &mut self.kind {
+            StatementKind::Set { name, value } | StatementKind::List { name, value } => {
+                name.span = Span::default();
+                value.forget();
+            }
+            StatementKind::Define { name, condition } => {
+                name.span = Span::default();
+                condition.forget();
+            }
+            StatementKind::Score { name, entries } => {
+                name.span = Span::default();
+                for (weight, condition) in entries {
+                    weight.span = Span::default();
+                    condition.forget();
+                }
+            }
+            StatementKind::Include { file } => file.span = Span::default(),
+            StatementKind::Rule { label, condition, body } => {
+                label.iter_mut().for_each(|label| label.span = Span::default());
+                condition.iter_mut().for_each(Condition::forget);
+                match body {
+                    Body::Actions(actions) => actions.iter_mut().for_each(Action::forget),
+                    Body::Block(statements) => statements.iter_mut().for_each(Statement::forget),
+                }
+            }
+            StatementKind::Actions(actions) => actions.iter_mut().for_each(Action::forget),
+            StatementKind::Expect { message, actions } => {
+                message.span = Span::default();
+                actions.iter_mut().for_each(Action::forget);
+            }
+            StatementKind::Broken { declares, block } => {
+                declares.iter_mut().for_each(|name| name.span = Span::default());
+                block.iter_mut().for_each(Statement::forget);
+            }
+        }
+    }
+}
+
+impl Action {
+    fn forget(&mut self) {
+        self.span = Span::default();
+        self.name.span = Span::default();
+        self.arguments.iter_mut().chain(&mut self.flags).for_each(Value::forget);
+    }
+}
+
+impl Condition {
+    fn forget(&mut self) {
+        self.span = Span::default();
+        match &mut self.kind {
+            ConditionKind::All(parts) | ConditionKind::Any(parts) => {
+                parts.iter_mut().for_each(Condition::forget);
+            }
+            ConditionKind::Not(inner) => inner.forget(),
+            ConditionKind::Name(name) => name.span = Span::default(),
+            ConditionKind::Has(field) => field.forget(),
+            ConditionKind::Test { field, operator, value } => {
+                field.forget();
+                operator.span = Span::default();
+                value.forget();
+            }
+        }
+    }
+}
+
+impl Field {
+    fn forget(&mut self) {
+        self.span = Span::default();
+        self.name.span = Span::default();
+        self.argument.iter_mut().for_each(|argument| argument.span = Span::default());
+    }
+}
+
+impl Value {
+    fn forget(&mut self) {
+        self.span = Span::default();
+        match &mut self.kind {
+            ValueKind::Set(elements) => elements.iter_mut().for_each(Value::forget),
+            ValueKind::Range(from, to) => {
+                from.forget();
+                to.forget();
+            }
+            _ => {}
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The words of the language, and what people call the parts of the grammar.
 
+use super::parse::Rule;
+
 /// Words that begin a statement.
 pub const STATEMENTS: &[&str] =
     &["set", "list", "define", "score", "include", "expect", "when", "otherwise", "rule"];
@@ -19,6 +21,129 @@ pub const OPERATORS: &[&str] =
 
 /// The words that join conditions and actions.
 pub const JOINTS: &[&str] = &["and", "or", "not", "has", "as"];
+
+/// Words of other languages that are kept from being names, so that a slip is
+/// told at its place.
+pub const SLIPS: &[&str] = &["if", "unless", "elseif", "elsif", "elif", "else", "then"];
+
+/// Whether a word cannot be the name of a list, a score or a classifier.
+pub fn is_reserved(word: &str) -> bool {
+    [STATEMENTS, ACTIONS, OPERATORS, JOINTS, SLIPS].iter().any(|words| words.contains(&word))
+}
+
+/// Operators of other languages, and ours.
+#[rustfmt::skip]
+const SYNONYMS: &[(&str, &str)] = &[
+    ("equals", "is"), ("equal", "is"), ("eq", "is"), ("are", "is"), ("has", "contains"),
+    ("includes", "contains"), ("containing", "contains"), ("begins", "starts"),
+    ("startswith", "starts"), ("starts-with", "starts"), ("begins-with", "starts"),
+    ("prefix", "starts"), ("endswith", "ends"), ("ends-with", "ends"), ("suffix", "ends"),
+    ("glob", "like"), ("regex", "matches"), ("regexp", "matches"), ("matching", "matches"),
+    ("within", "in"), ("between", "in"), ("over", ">"), ("above", ">"), ("under", "<"),
+    ("below", "<"),
+];
+
+/// The operator that was probably meant.
+pub(super) fn nearest_operator(word: &str) -> Option<&'static str> {
+    let synonym = SYNONYMS.iter().find(|(foreign, _)| *foreign == word).map(|(_, ours)| *ours);
+    synonym.or_else(|| nearest(word, OPERATORS.iter().copied()))
+}
+
+/// The word to begin a statement with that was probably meant.
+pub(super) fn nearest_opening(word: &str) -> Option<&'static str> {
+    match word {
+        "fileinto" | "save" | "deliver" | "move" | "file" => Some("folder"),
+        "keep" => Some("inbox"),
+        "delete" | "drop" => Some("discard"),
+        "flag" | "addflag" | "setflag" => Some("mark"),
+        "var" | "let" => Some("set"),
+        "import" => Some("include"),
+        "default" => Some("otherwise"),
+        _ => nearest(word, STATEMENTS.iter().chain(ACTIONS).copied()),
+    }
+}
+
+/// All operators, for a hint.
+pub(super) fn operators() -> String {
+    let quoted: Vec<String> = OPERATORS
+        .iter()
+        .chain(&["<", "<=", "=", ">=", ">"])
+        .map(|word| format!("`{word}`"))
+        .collect();
+    quoted.join(" ")
+}
+
+/// `a`, `a or b`, `a, b or c`
+pub(super) fn listing(items: &[&str], last_joint: &str) -> String {
+    match items {
+        [] => String::from("something else"),
+        [one] => (*one).to_string(),
+        [most @ .., last] => format!("{} {last_joint} {last}", most.join(", ")),
+    }
+}
+
+/// What people call a part of the grammar. No other name of it leaves this room.
+pub(super) fn name_of(rule: Rule) -> &'static str {
+    match rule {
+        Rule::file
+        | Rule::only_statement
+        | Rule::only_group_head
+        | Rule::only_score_head
+        | Rule::statement
+        | Rule::set
+        | Rule::list
+        | Rule::define
+        | Rule::score
+        | Rule::include
+        | Rule::expect
+        | Rule::filter_rule
+        | Rule::score_head
+        | Rule::group_head => "a statement",
+        Rule::only_score_entry | Rule::score_entry => "a weight and a condition",
+        Rule::actions | Rule::action | Rule::action_name | Rule::action_word => "an action",
+        Rule::argument => "an argument",
+        Rule::flag => "a flag",
+        Rule::condition | Rule::all | Rule::unary | Rule::has | Rule::test => "a condition",
+        Rule::field | Rule::field_name | Rule::field_with_string => "a field",
+        Rule::value | Rule::element | Rule::bound => "a value",
+        Rule::set_of_values | Rule::open_set => "a set `[…]`",
+        Rule::string => "a string `\"…\"`",
+        Rule::pattern => "a pattern `/…/`",
+        Rule::quantity | Rule::quantity_rest => "a number",
+        Rule::weight => "a weight like `+3`",
+        Rule::name | Rule::word => "a name",
+        Rule::setting => "the name of a setting",
+        Rule::statement_word => "a statement",
+        Rule::joint_word => "`and` or `or`",
+        Rule::operator | Rule::operator_word | Rule::sign => "an operator (`is`, `contains`, …)",
+        Rule::slip_word => "a word",
+        Rule::name_rest | Rule::letter | Rule::digit => "a letter or a digit",
+        Rule::set_word => "`set`",
+        Rule::list_word => "`list`",
+        Rule::define_word => "`define`",
+        Rule::score_word => "`score`",
+        Rule::include_word => "`include`",
+        Rule::expect_word => "`expect`",
+        Rule::when_word => "`when`",
+        Rule::otherwise_word => "`otherwise`",
+        Rule::rule_word => "`rule`",
+        Rule::and_word => "`and`",
+        Rule::or_word => "`or`",
+        Rule::not_word => "`not`",
+        Rule::has_word => "`has`",
+        Rule::as_word => "`as`",
+        Rule::arrow => "`->`",
+        Rule::comma => "`,`",
+        Rule::dots => "`..`",
+        Rule::equals => "`=`",
+        Rule::block | Rule::open_block => "`{`",
+        Rule::close_block => "`}`",
+        Rule::close_set => "`]`",
+        Rule::open_paren => "`(`",
+        Rule::close_paren => "`)`",
+        Rule::EOI | Rule::WHITESPACE | Rule::COMMENT | Rule::in_line => "the end of the statement",
+    }
+}
 
 /// The candidate that `word` was probably meant to be, if one is near enough.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -1,0 +1,398 @@
+//! Which mistake it is: from the place where pest gave up, and the tokens there.
+
+use pest::error::{Error, ErrorVariant, InputLocation};
+
+use super::mistake::{Kind as MistakeKind, Mistake};
+use super::outline::Piece;
+use super::parse::Rule;
+use super::scan::{Bad, Kind, Token};
+use super::words;
+use crate::source::Span;
+
+/// A piece and what it is a piece of.
+pub(super) struct View<'a> {
+    pub file: u32,
+    pub text: &'a str,
+    pub tokens: &'a [Token],
+    pub piece: &'a Piece,
+}
+
+impl<'a> View<'a> {
+    fn token(&self, at: usize) -> Option<Token> {
+        self.tokens.get(at).copied().filter(|_| self.piece.tokens.contains(&at))
+    }
+
+    fn written(&self, token: Token) -> &'a str {
+        self.text.get(token.start as usize..token.end as usize).unwrap_or_default()
+    }
+
+    fn word(&self, at: usize) -> Option<&'a str> {
+        let token = self.token(at).filter(|token| token.kind == Kind::Word)?;
+        Some(self.written(token))
+    }
+
+    fn mistake(&self, kind: MistakeKind, token: Token) -> Mistake {
+        Mistake { kind, span: Span { file: self.file, start: token.start, end: token.end } }
+    }
+
+    /// The mistakes for which nothing needs to be parsed.
+    pub(super) fn before_parsing(&self, entry: bool) -> Option<Mistake> {
+        let start = self.piece.tokens.start;
+        let first = self.token(start)?;
+        let opening = if entry { self.entry_opening(first) } else { self.opening(start, first) };
+        if let Some(kind) = opening {
+            return Some(self.mistake(kind, first));
+        }
+        if let Some(token) = self.piece.too_deep.and_then(|at| self.tokens.get(at)) {
+            return Some(self.mistake(MistakeKind::TooDeep, *token));
+        }
+        self.piece.tokens.clone().find_map(|at| match self.token(at)? {
+            token @ Token { kind: Kind::Bad(bad), .. } => Some(self.bad(bad, at, token)),
+            _ => None,
+        })
+    }
+
+    fn entry_opening(&self, first: Token) -> Option<MistakeKind> {
+        let written = self.written(first);
+        match first.kind {
+            Kind::Quantity if written.starts_with(['+', '-']) => None,
+            Kind::Quantity => Some(MistakeKind::MissingSign(written.to_string())),
+            Kind::Bad(_) => None,
+            _ => Some(self.unexpected(Some(first), vec![words::name_of(Rule::weight)])),
+        }
+    }
+
+    /// What is wrong with the first token of a statement.
+    fn opening(&self, start: usize, first: Token) -> Option<MistakeKind> {
+        let next = self.token(start + 1);
+        let next_written = next.map_or("", |token| self.written(token));
+        let Some(word) = self.word(start) else {
+            return match first.kind {
+                Kind::Bad(_) => None,
+                Kind::Signs if self.written(first) == ":" && next_written.starts_with('0') => {
+                    Some(MistakeKind::Procmail)
+                }
+                _ => Some(self.unexpected(Some(first), vec!["a statement"])),
+            };
+        };
+        if words::STATEMENTS.contains(&word) || words::ACTIONS.contains(&word) {
+            return None;
+        }
+        let assigned = next_written == "=" && word.chars().all(|c| c.is_ascii_uppercase());
+        if assigned {
+            return Some(MistakeKind::Procmail);
+        }
+        let tagged =
+            self.token(start + 2).is_some_and(|token| self.written(token).starts_with(':'));
+        match word {
+            "fileinto" => Some(MistakeKind::Sieve),
+            "require" if next_written.starts_with(['[', '"']) => Some(MistakeKind::Sieve),
+            "if" | "elsif" if tagged || matches!(next_written, "allof" | "anyof") => {
+                Some(MistakeKind::Sieve)
+            }
+            _ if words::SLIPS.contains(&word) => Some(MistakeKind::Slip(word.to_string())),
+            _ if word.contains('_') => Some(MistakeKind::Underscore(word.to_string())),
+            _ => {
+                let near = words::nearest_opening(word);
+                Some(MistakeKind::UnknownStatement { found: word.to_string(), near })
+            }
+        }
+    }
+
+    /// Text without quotes around the token: words and signs that touch.
+    fn unquoted(&self, at: usize) -> Option<Mistake> {
+        let part = |token: Token| {
+            matches!(
+                token.kind,
+                Kind::Word
+                    | Kind::Quantity
+                    | Kind::Signs
+                    | Kind::Dots
+                    | Kind::Bad(Bad::Stray | Bad::UnclosedPattern)
+            )
+        };
+        let mut first = at;
+        while let (Some(before), Some(token)) =
+            (self.token(first.wrapping_sub(1)), self.token(first))
+            && part(before)
+            && before.end == token.start
+        {
+            first -= 1;
+        }
+        let mut last = at;
+        while let (Some(token), Some(behind)) = (self.token(last), self.token(last + 1))
+            && part(behind)
+            && behind.start == token.end
+        {
+            last += 1;
+        }
+        let (from, to) = (self.token(first)?, self.token(last)?);
+        let whole = Token { end: to.end, ..from };
+        let written = self.written(whole).split([' ', '\t']).next().unwrap_or_default();
+        let whole = Token { end: whole.start + written.len() as u32, ..whole };
+        let is_text = first < last && (first..=last).any(|at| self.word(at).is_some());
+        let dotted = first == last && self.word(first).is_some_and(|word| word.contains('.'));
+        (is_text || dotted)
+            .then(|| self.mistake(MistakeKind::MissingQuotes(written.to_string()), whole))
+    }
+
+    fn bad(&self, bad: Bad, at: usize, token: Token) -> Mistake {
+        let written = self.written(token);
+        let first = written.chars().next().unwrap_or_default();
+        let kind = match bad {
+            Bad::UnclosedText if written.len() == 1 => MistakeKind::LoneQuote,
+            Bad::UnclosedText => MistakeKind::UnclosedText,
+            Bad::UnclosedPattern => match self.unquoted(at) {
+                Some(mistake) => return mistake,
+                None => MistakeKind::UnclosedPattern,
+            },
+            Bad::EmptyPattern => MistakeKind::EmptyPattern,
+            Bad::SingleQuote => MistakeKind::SingleQuote,
+            Bad::CurlyQuote => MistakeKind::CurlyQuote(written.to_string()),
+            Bad::LookAlike => MistakeKind::LookAlike(written.to_string()),
+            Bad::Invisible => MistakeKind::Invisible(first),
+            Bad::Stray if first == ';' => MistakeKind::Semicolon,
+            Bad::Stray => match self.unquoted(at) {
+                Some(mistake) => return mistake,
+                None => MistakeKind::Stray(first),
+            },
+        };
+        // The opening is where to look; the rest of the line may be fine.
+        let end = match bad {
+            Bad::UnclosedText | Bad::UnclosedPattern => token.start + 1,
+            Bad::EmptyPattern => token.start + 2,
+            _ => token.end,
+        };
+        self.mistake(kind, Token { end, ..token })
+    }
+
+    fn unexpected(&self, found: Option<Token>, expected: Vec<&'static str>) -> MistakeKind {
+        let found = found.map(|token| self.written(token).to_string());
+        MistakeKind::Unexpected { found, expected }
+    }
+
+    /// Which mistake it is that pest could not get over.
+    pub(super) fn explain(&self, error: &Error<Rule>) -> Mistake {
+        let base = self.token(self.piece.tokens.start).map_or(0, |token| token.start);
+        let offset = base
+            + match error.location {
+                InputLocation::Pos(at) | InputLocation::Span((at, _)) => at as u32,
+            };
+        let expected: &[Rule] = match &error.variant {
+            ErrorVariant::ParsingError { positives, .. } => positives,
+            ErrorVariant::CustomError { .. } => &[],
+        };
+        let tokens = self.tokens.get(self.piece.tokens.clone()).unwrap_or_default();
+        let at = self.piece.tokens.start + tokens.partition_point(|token| token.end <= offset);
+        match self.token(at) {
+            Some(found) => self.found(at, found, offset, expected),
+            None => self.ended(expected),
+        }
+    }
+
+    fn unclosed(&self) -> Option<Mistake> {
+        let token = self.tokens.get(self.piece.unclosed?)?;
+        let kind = match token.kind {
+            Kind::OpenSet => MistakeKind::UnclosedSet,
+            _ => MistakeKind::UnclosedParenthesis,
+        };
+        Some(self.mistake(kind, *token))
+    }
+
+    /// The piece ends too early.
+    fn ended(&self, expected: &[Rule]) -> Mistake {
+        if let Some(mistake) = self.unclosed() {
+            return mistake;
+        }
+        let end = self.tokens.get(self.piece.tokens.clone()).and_then(<[Token]>::last);
+        let end = end.map_or(0, |token| token.end);
+        let is_rule = self
+            .word(self.piece.tokens.start)
+            .is_some_and(|word| matches!(word, "when" | "otherwise" | "rule"));
+        let kind = if is_rule && expected.contains(&Rule::arrow) {
+            MistakeKind::NothingToDo
+        } else {
+            self.unexpected(None, names(expected))
+        };
+        Mistake { kind, span: Span { file: self.file, start: end, end } }
+    }
+
+    /// Something stands where it cannot.
+    fn found(&self, at: usize, found: Token, offset: u32, expected: &[Rule]) -> Mistake {
+        let written = self.written(found);
+        let text = || written.to_string();
+        let expects = |rule| expected.contains(&rule);
+        let before = self.token(at.wrapping_sub(1));
+        let start = self.piece.tokens.start;
+        if self.piece.unopened == Some(at) {
+            let c = written.chars().next().unwrap_or_default();
+            return self.mistake(MistakeKind::Unopened(c), found);
+        }
+        if expects(Rule::close_paren) || expects(Rule::close_set) {
+            let ends = matches!(found.kind, Kind::Arrow | Kind::OpenBlock);
+            if let Some(mistake) = self.unclosed().filter(|_| ends) {
+                return mistake;
+            }
+        }
+        let next = self.token(at + 1);
+        let touches = offset > found.start
+            || before.is_some_and(|before| before.end == found.start)
+            || (written == "~" && next.is_some_and(|next| next.start == found.end));
+        if touches
+            && matches!(found.kind, Kind::Word | Kind::Signs)
+            && !written.contains('_')
+            && let Some(mistake) = self.unquoted(at)
+        {
+            return mistake;
+        }
+        let kind = match (found.kind, self.word(at)) {
+            (Kind::Signs, _) => self.sign(at, written, expected),
+            (Kind::Arrow, _) if next.is_some_and(|next| next.kind == Kind::OpenBlock) => {
+                Some(MistakeKind::ArrowAndBlock)
+            }
+            (Kind::Text | Kind::Pattern | Kind::Quantity | Kind::Word, _)
+                if expects(Rule::close_set) && expects(Rule::comma) =>
+            {
+                Some(MistakeKind::MissingElementComma(text()))
+            }
+            (Kind::Pattern, _) if before.is_some_and(|before| before.kind == Kind::Pattern) => {
+                Some(MistakeKind::BadPatternFlag(text()))
+            }
+            (_, Some(word)) => self.wrong_word(at, word, expected),
+            _ => None,
+        };
+        let is_score = self.word(start) == Some("score");
+        let kind = kind.unwrap_or_else(|| {
+            let mut expected = names(expected);
+            if is_score && expected.is_empty() {
+                expected.push("`{`");
+            }
+            self.unexpected(Some(found), expected)
+        });
+        self.mistake(kind, found)
+    }
+
+    fn sign(&self, at: usize, sign: &str, expected: &[Rule]) -> Option<MistakeKind> {
+        let start = self.piece.tokens.start;
+        let found = sign.to_string();
+        if at == start + 2
+            && matches!(self.word(start), Some("set" | "list"))
+            && matches!(sign, "=" | ":" | ":=" | "==")
+        {
+            return Some(MistakeKind::NeedlessSign(found));
+        }
+        let next = self.token(at + 1);
+        let acts = next.is_some_and(|token| token.kind == Kind::OpenBlock)
+            || self.word(at + 1).is_some_and(|word| words::ACTIONS.contains(&word));
+        if expected.contains(&Rule::arrow)
+            && (matches!(sign, ":" | "::" | ":=" | "=>" | "==>" | "-" | "--" | ">>" | "|>" | "~>")
+                || (acts && matches!(sign, "=" | ">" | ">=" | "==")))
+            && !(sign == "=>" && next.is_some_and(|token| token.kind == Kind::Quantity))
+        {
+            return Some(MistakeKind::NotAnArrow(found));
+        }
+        let instead = match sign {
+            "&&" | "&" => "`and`",
+            "||" | "|" => "`or`",
+            "!" => "`not`",
+            "!=" | "<>" | "!==" => "`not FIELD is …`",
+            "==" | "===" => "`is` for text, `=` for numbers",
+            "=~" | "~" | "~=" => "`matches /…/`",
+            "!~" => "`not FIELD matches /…/`",
+            "=>" => "`>=`",
+            "=<" => "`<=`",
+            ":" | "::" if expected.contains(&Rule::operator) => "an operator: `is`, `contains`, …",
+            _ => return None,
+        };
+        Some(MistakeKind::ForeignSign { found, instead })
+    }
+
+    fn wrong_word(&self, at: usize, word: &str, expected: &[Rule]) -> Option<MistakeKind> {
+        let found = word.to_string();
+        let expects = |rule| expected.contains(&rule);
+        let before = self.token(at.wrapping_sub(1));
+        let is_operator = |at| {
+            self.word(at).is_some_and(|word| words::OPERATORS.contains(&word))
+                || self.token(at).is_some_and(|token| {
+                    token.kind == Kind::Signs
+                        && matches!(self.written(token), "=" | "<" | ">" | "<=" | ">=")
+                })
+        };
+        let is_value = self.token(at + 1).is_some_and(|token| {
+            matches!(token.kind, Kind::Text | Kind::Pattern | Kind::Quantity | Kind::OpenSet)
+        }) || self.word(at + 1).is_some_and(|word| !words::is_reserved(word));
+        if word.contains('_') {
+            return Some(MistakeKind::Underscore(found));
+        }
+        if words::SLIPS.contains(&word) {
+            return Some(MistakeKind::Slip(found));
+        }
+        if word == "not" {
+            let operator = [at.wrapping_sub(1), at + 1].into_iter().find(|at| is_operator(*at));
+            let operator = operator.and_then(|at| self.token(at))?;
+            return Some(MistakeKind::NegatedOperator(self.written(operator).to_string()));
+        }
+        let continued = before.is_some_and(|token| matches!(token.kind, Kind::Comma | Kind::Arrow));
+        if words::ACTIONS.contains(&word) && !continued {
+            if expects(Rule::arrow) {
+                return Some(MistakeKind::MissingArrow(found));
+            }
+            if expects(Rule::comma) {
+                return Some(MistakeKind::MissingActionComma(found));
+            }
+        }
+        if expects(Rule::operator) && is_value && !words::is_reserved(word) {
+            let near = words::nearest_operator(word);
+            return Some(MistakeKind::UnknownOperator { found, near });
+        }
+        let named = words::STATEMENTS.contains(&word) || words::ACTIONS.contains(&word);
+        let wants_name = [
+            Rule::name,
+            Rule::setting,
+            Rule::condition,
+            Rule::all,
+            Rule::unary,
+            Rule::test,
+            Rule::field,
+            Rule::field_name,
+            Rule::value,
+            Rule::element,
+            Rule::argument,
+            Rule::flag,
+        ];
+        if named && wants_name.into_iter().any(expects) {
+            return Some(MistakeKind::Reserved(found));
+        }
+        None
+    }
+}
+
+/// What was expected, for people: the most telling names, each once.
+fn names(expected: &[Rule]) -> Vec<&'static str> {
+    let mut rules: Vec<Rule> = expected.to_vec();
+    rules.sort_unstable();
+    let mut names: Vec<&'static str> = Vec::new();
+    for rule in rules {
+        let name = words::name_of(rule);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    // What is part of something that is named, or goes without saying.
+    let wider: &[(&str, &[&str])] = &[
+        ("a condition", &["a field", "`not`", "`has`", "`(`"]),
+        ("a value", &["a string `\"…\"`", "a pattern `/…/`", "a number", "a name", "a set `[…]`"]),
+        ("an action", &["an argument"]),
+    ];
+    for (whole, parts) in wider {
+        if names.contains(whole) {
+            names.retain(|name| !parts.contains(name));
+        }
+    }
+    for needless in ["the end of the statement", "`..`", "a name", "a number"] {
+        if names.len() > 1 && !(needless == "a name" && names.len() == 2) {
+            names.retain(|name| *name != needless);
+        }
+    }
+    names
+}

@@ -1,0 +1,522 @@
+//! Ast to text in the canonical layout: four blanks a step, one statement a
+//! line, arrows of neighbouring rules below one another, comments where they
+//! were, and of several blank lines one.
+//!
+//! The text means the same: parsing it gives the same Ast. Formatting it once
+//! more changes nothing.
+
+use std::collections::HashMap;
+
+use unicode_width::UnicodeWidthStr;
+
+use super::ast::{
+    Action, Ast, Body, Comment, Condition, ConditionKind, Field, Statement, StatementKind, Value,
+    ValueKind, Word,
+};
+use super::layout::{Doc, Remark, WIDTH};
+use super::literal;
+use super::scan::{self, Kind};
+use crate::source::{SourceFile, Spanned};
+
+/// Arrows stand below one another if what is before them is not wider than this.
+const WIDEST_ALIGNED: usize = 60;
+
+/// The canonical text of `ast`; `source` is what its spans refer to.
+pub(super) fn format(ast: &Ast, source: &SourceFile) -> String {
+    let text = source.text.as_str();
+    let blocks = if ast.comments.is_empty() { HashMap::new() } else { blocks(text) };
+    let mut formatter = Formatter {
+        text,
+        comments: &ast.comments,
+        next: 0,
+        inside: Vec::new(),
+        blocks,
+        out: String::new(),
+    };
+    let items: Vec<Item> = ast.statements.iter().map(Item::Statement).collect();
+    formatter.items(&items, Room { depth: 0, open: None, end: u32::MAX });
+    formatter.out
+}
+
+/// Place of each `{` by the place behind its `}`.
+fn blocks(text: &str) -> HashMap<u32, u32> {
+    let mut open = Vec::new();
+    let mut blocks = HashMap::new();
+    for token in scan::scan(0, text).tokens {
+        match token.kind {
+            Kind::OpenBlock => open.push(token.start),
+            Kind::CloseBlock => {
+                if let Some(start) = open.pop() {
+                    blocks.insert(token.end, start);
+                }
+            }
+            _ => {}
+        }
+    }
+    blocks
+}
+
+/// What stands on a line of its own in a block.
+#[derive(Clone, Copy)]
+enum Item<'a> {
+    Statement(&'a Statement),
+    /// An entry of a score, its weight filled up to a width.
+    Entry(&'a (Spanned<f64>, Condition), usize),
+}
+
+impl Item<'_> {
+    fn start(self) -> u32 {
+        match self {
+            Item::Statement(statement) => statement.span.start,
+            Item::Entry((weight, _), _) => weight.span.start,
+        }
+    }
+
+    fn end(self) -> u32 {
+        match self {
+            Item::Statement(statement) => statement.span.end,
+            Item::Entry((_, condition), _) => condition.span.end,
+        }
+    }
+}
+
+/// A block, or the file.
+#[derive(Clone, Copy)]
+struct Room {
+    depth: usize,
+    /// Behind the `{`; none for the file.
+    open: Option<u32>,
+    /// Where the `}` stands.
+    end: u32,
+}
+
+struct Formatter<'a> {
+    text: &'a str,
+    comments: &'a [Comment],
+    /// The first comment that is not written yet.
+    next: usize,
+    /// Comments inside of the statement at hand that have no place yet.
+    inside: Vec<&'a Comment>,
+    blocks: HashMap<u32, u32>,
+    out: String,
+}
+
+impl<'a> Formatter<'a> {
+    /// Line breaks between two places.
+    fn breaks(&self, from: u32, to: u32) -> usize {
+        let between = self.text.get(from as usize..to as usize).unwrap_or_default();
+        memchr::memchr_iter(b'\n', between.as_bytes()).count()
+    }
+
+    fn line(&mut self, depth: usize, text: &str) {
+        self.out.push_str(&"    ".repeat(depth));
+        self.out.push_str(text.trim_end());
+        self.out.push('\n');
+    }
+
+    fn items(&mut self, items: &[Item<'a>], room: Room) {
+        // Where the text that was written last ends in the source.
+        let mut behind = room.open;
+        if let Some(open) = room.open {
+            let first = items.first().map_or(room.end, |item| item.start());
+            behind = Some(self.trailing(open, first));
+        }
+        let mut first = true;
+        let heads = self.aligned(items, room.depth);
+        for (at, item) in items.iter().enumerate() {
+            self.own_lines(&mut behind, item.start(), room.depth, &mut first);
+            self.blank_line(behind, item.start(), first);
+            first = false;
+            let (head, rest) = match heads.get(at) {
+                Some(Some((head, rest))) => (head.as_str(), rest.as_str()),
+                _ => ("", ""),
+            };
+            if head.is_empty() {
+                self.item(*item, room.depth);
+            } else {
+                self.line(room.depth, &format!("{head}{rest}"));
+            }
+            let next = items.get(at + 1).map_or(room.end, |next| next.start());
+            behind = Some(self.trailing(item.end(), next));
+        }
+        self.own_lines(&mut behind, room.end, room.depth, &mut first);
+    }
+
+    /// A comment behind `end` on the same line; gives where that line's text ends.
+    fn trailing(&mut self, end: u32, next: u32) -> u32 {
+        match self.comments.get(self.next) {
+            Some(comment)
+                if comment.span.start >= end
+                    && comment.span.start < next
+                    && self.breaks(end, comment.span.start) == 0 =>
+            {
+                self.next += 1;
+                if self.out.ends_with('\n') {
+                    self.out.pop();
+                }
+                self.out.push_str("  ");
+                self.out.push_str(comment.text.trim_end());
+                self.out.push('\n');
+                comment.span.end
+            }
+            _ => end,
+        }
+    }
+
+    fn blank_line(&mut self, behind: Option<u32>, start: u32, first: bool) {
+        if let Some(behind) = behind
+            && !first
+            && self.breaks(behind, start) > 1
+        {
+            self.out.push('\n');
+        }
+    }
+
+    /// Comments before `end`, each on a line of its own.
+    fn own_lines(&mut self, behind: &mut Option<u32>, end: u32, depth: usize, first: &mut bool) {
+        while let Some(comment) = self.comments.get(self.next)
+            && comment.span.start < end
+        {
+            self.next += 1;
+            self.blank_line(*behind, comment.span.start, *first);
+            *first = false;
+            self.line(depth, &comment.text);
+            *behind = Some(comment.span.end);
+        }
+    }
+
+    /// For each rule that stands on one line beside others of its kind: what
+    /// is before the arrow, filled up, and the rest.
+    fn aligned(&mut self, items: &[Item<'a>], depth: usize) -> Vec<Option<(String, String)>> {
+        let mut heads: Vec<Option<(String, String)>> = Vec::with_capacity(items.len());
+        for item in items {
+            let head = self.one_line(*item, depth);
+            heads.push(head);
+        }
+        let mut start = 0;
+        while start < heads.len() {
+            let mut end = start + 1;
+            if heads[start].is_some() {
+                while end < heads.len() && heads[end].is_some() && self.neighbours(items, end) {
+                    end += 1;
+                }
+            }
+            align(heads.get_mut(start..end).unwrap_or_default(), depth);
+            start = end;
+        }
+        heads
+    }
+
+    /// Whether nothing stands between an item and the one before it.
+    fn neighbours(&self, items: &[Item<'a>], at: usize) -> bool {
+        let (Some(item), Some(before)) = (items.get(at), items.get(at.wrapping_sub(1))) else {
+            return false;
+        };
+        let (from, to) = (before.end(), item.start());
+        let first = self.comments.partition_point(|comment| comment.span.start < from);
+        let mut behind = from;
+        for comment in self.comments.iter().skip(first) {
+            if comment.span.start >= to {
+                break;
+            }
+            if self.breaks(behind, comment.span.start) > 0 {
+                return false;
+            }
+            behind = comment.span.end;
+        }
+        self.breaks(behind, to) < 2
+    }
+
+    fn one_line(&mut self, item: Item<'a>, depth: usize) -> Option<(String, String)> {
+        let Item::Statement(statement) = item else { return None };
+        let StatementKind::Rule { label, condition, body: Body::Actions(actions) } =
+            &statement.kind
+        else {
+            return None;
+        };
+        let first =
+            self.comments.partition_point(|comment| comment.span.start < statement.span.start);
+        if self.comments.get(first).is_some_and(|comment| comment.span.start < statement.span.end) {
+            return None;
+        }
+        let head = Doc::group(self.head(label.as_ref(), condition.as_ref())).flat()?;
+        let rest = format!(" -> {}", self.actions(actions).flat()?);
+        let fits =
+            head.width() <= WIDEST_ALIGNED && depth * 4 + head.width() + rest.width() <= WIDTH;
+        fits.then_some((head, rest))
+    }
+
+    fn item(&mut self, item: Item<'a>, depth: usize) {
+        match item {
+            Item::Statement(statement) => self.statement(statement, depth),
+            Item::Entry((weight, condition), width) => {
+                self.gather(weight.span.start, condition.span.end);
+                let doc = Doc::Nest(vec![self.condition(condition)]);
+                let weight = signed(weight.value);
+                let fill = " ".repeat(width.saturating_sub(weight.len()));
+                self.finish(doc, &format!("{weight}{fill}  "), depth);
+            }
+        }
+    }
+
+    fn statement(&mut self, statement: &'a Statement, depth: usize) {
+        let span = statement.span;
+        let head_end = match &statement.kind {
+            StatementKind::Rule { body: Body::Block(_), .. } | StatementKind::Score { .. } => {
+                self.blocks.get(&span.end).copied().unwrap_or(span.start)
+            }
+            _ => span.end,
+        };
+        self.gather(span.start, head_end);
+        let doc = match &statement.kind {
+            StatementKind::Set { name, value } => {
+                Doc::group(vec![Doc::text(format!("set {} ", name.value)), self.value(value)])
+            }
+            StatementKind::List { name, value } => {
+                Doc::group(vec![Doc::text(format!("list {} ", name.value)), self.value(value)])
+            }
+            StatementKind::Define { name, condition } => Doc::group(vec![
+                Doc::text(format!("define {} = ", name.value)),
+                Doc::Nest(vec![self.condition(condition)]),
+            ]),
+            StatementKind::Include { file } => {
+                Doc::text(format!("include {}", literal::quote(&file.value)))
+            }
+            StatementKind::Expect { message, actions } => {
+                let head = format!("expect {}", literal::quote(&message.value));
+                self.arrow(vec![Doc::text(head)], message.span.end, actions)
+            }
+            StatementKind::Actions(actions) => self.actions(actions),
+            StatementKind::Rule { label, condition, body: Body::Actions(actions) } => {
+                let head = self.head(label.as_ref(), condition.as_ref());
+                let end = condition.as_ref().map_or(span.start, |condition| condition.span.end);
+                self.arrow(head, end, actions)
+            }
+            StatementKind::Rule { label, condition, body: Body::Block(statements) } => {
+                let mut head = self.head(label.as_ref(), condition.as_ref());
+                let end = condition.as_ref().map_or(span.start, |condition| condition.span.end);
+                head.push(self.line_between(" ", end, head_end));
+                head.push(Doc::text("{"));
+                self.finish(Doc::group(head), "", depth);
+                let items: Vec<Item> = statements.iter().map(Item::Statement).collect();
+                self.block(&items, head_end, span.end, depth);
+                return;
+            }
+            StatementKind::Score { name, entries } => {
+                self.finish(Doc::text(format!("score {} {{", name.value)), "", depth);
+                let width =
+                    entries.iter().map(|(weight, _)| signed(weight.value).len()).max().unwrap_or(0);
+                let items: Vec<Item> =
+                    entries.iter().map(|entry| Item::Entry(entry, width)).collect();
+                self.block(&items, head_end, span.end, depth);
+                return;
+            }
+            StatementKind::Broken { .. } => {
+                self.inside.clear();
+                let written = self.text.get(span.start as usize..span.end as usize);
+                Doc::text(written.unwrap_or_default())
+            }
+        };
+        self.finish(doc, "", depth);
+    }
+
+    /// What is in a block, and its `}`.
+    fn block(&mut self, items: &[Item<'a>], open: u32, end: u32, depth: usize) {
+        let room = Room { depth: depth + 1, open: Some(open + 1), end: end.saturating_sub(1) };
+        self.items(items, room);
+        self.line(depth, "}");
+    }
+
+    /// Takes the comments between two places, to be given places by the docs.
+    fn gather(&mut self, start: u32, end: u32) {
+        while let Some(comment) = self.comments.get(self.next)
+            && (start..end).contains(&comment.span.start)
+        {
+            self.inside.push(comment);
+            self.next += 1;
+        }
+    }
+
+    /// Writes a statement; comments for which there was no line in it go above it.
+    fn finish(&mut self, doc: Doc, before: &str, depth: usize) {
+        for comment in std::mem::take(&mut self.inside) {
+            self.line(depth, &comment.text);
+        }
+        self.out.push_str(doc.lay_out(before, depth).trim_end());
+        self.out.push('\n');
+    }
+
+    /// A line break with the comments that stand between two places.
+    fn line_between(&mut self, flat: &'static str, from: u32, to: u32) -> Doc {
+        let mut comments = Vec::new();
+        let mut behind = from;
+        let mut left = Vec::new();
+        for comment in std::mem::take(&mut self.inside) {
+            if !(from..to).contains(&comment.span.start) {
+                left.push(comment);
+                continue;
+            }
+            let on_line = self.breaks(behind, comment.span.start) == 0 && comments.is_empty();
+            comments.push(Remark { text: comment.text.trim_end().to_string(), behind: on_line });
+            behind = comment.span.end;
+        }
+        self.inside = left;
+        Doc::Line { flat, comments }
+    }
+
+    fn head(&mut self, label: Option<&Word>, condition: Option<&Condition>) -> Vec<Doc> {
+        let label = label.map(|label| format!("rule {} ", literal::quote(&label.value)));
+        let label = label.unwrap_or_default();
+        match condition {
+            None => vec![Doc::text(format!("{label}otherwise"))],
+            Some(condition) => {
+                vec![Doc::text(format!("{label}when ")), Doc::Nest(vec![self.condition(condition)])]
+            }
+        }
+    }
+
+    /// `HEAD -> ACTION, …`
+    fn arrow(&mut self, mut head: Vec<Doc>, end: u32, actions: &[Action]) -> Doc {
+        let to = actions.first().map_or(end, |action| action.span.start);
+        let line = self.line_between(" ", end, to);
+        head.push(Doc::Nest(vec![line, Doc::text("-> "), self.actions(actions)]));
+        Doc::group(head)
+    }
+
+    fn actions(&mut self, actions: &[Action]) -> Doc {
+        let mut docs = Vec::new();
+        let mut end = None;
+        for action in actions {
+            if let Some(end) = end {
+                docs.push(Doc::text(","));
+                docs.push(self.line_between(" ", end, action.span.start));
+            }
+            docs.push(Doc::text(self.action(action)));
+            end = Some(action.span.end);
+        }
+        Doc::group(vec![Doc::Nest(docs)])
+    }
+
+    fn action(&self, action: &Action) -> String {
+        let mut text = action.name.value.clone();
+        for argument in &action.arguments {
+            text.push(' ');
+            text.push_str(&self.scalar(argument));
+        }
+        if !action.flags.is_empty() {
+            text.push_str(" as");
+        }
+        for flag in &action.flags {
+            text.push(' ');
+            text.push_str(&self.scalar(flag));
+        }
+        text
+    }
+
+    /// As deep as the Ast, which the parser keeps shallow.
+    fn condition(&mut self, condition: &Condition) -> Doc {
+        match &condition.kind {
+            ConditionKind::All(parts) => self.joined(parts, "and "),
+            ConditionKind::Any(parts) => self.joined(parts, "or "),
+            ConditionKind::Not(inner) => {
+                Doc::group(vec![Doc::text("not "), self.operand(inner, true)])
+            }
+            ConditionKind::Name(name) => Doc::text(name.value.clone()),
+            ConditionKind::Has(field) => Doc::text(format!("has {}", written(field))),
+            ConditionKind::Test { field, operator, value } => Doc::group(vec![
+                Doc::text(format!("{} {} ", written(field), operator.value)),
+                self.value(value),
+            ]),
+        }
+    }
+
+    fn joined(&mut self, parts: &[Condition], joint: &'static str) -> Doc {
+        let mut docs = Vec::new();
+        let mut end = None;
+        for part in parts {
+            if let Some(end) = end {
+                docs.push(self.line_between(" ", end, part.span.start));
+                docs.push(Doc::text(joint));
+            }
+            docs.push(self.operand(part, joint == "and "));
+            end = Some(part.span.end);
+        }
+        Doc::group(docs)
+    }
+
+    /// A part of a condition, in parentheses where it needs them.
+    fn operand(&mut self, part: &Condition, binds: bool) -> Doc {
+        let parentheses = match part.kind {
+            ConditionKind::Any(_) => true,
+            // In an `or`, `and` needs none.
+            ConditionKind::All(_) => binds,
+            _ => false,
+        };
+        let doc = self.condition(part);
+        if !parentheses {
+            let joined = matches!(part.kind, ConditionKind::All(_));
+            return if joined { Doc::Nest(vec![doc]) } else { doc };
+        }
+        Doc::group(vec![Doc::text("("), Doc::Nest(vec![doc]), Doc::text(")")])
+    }
+
+    fn value(&mut self, value: &Value) -> Doc {
+        let ValueKind::Set(elements) = &value.kind else { return Doc::text(self.scalar(value)) };
+        let mut inner = Vec::new();
+        let mut end = value.span.start + 1;
+        for (at, element) in elements.iter().enumerate() {
+            let flat = if at == 0 { "" } else { " " };
+            inner.push(self.line_between(flat, end, element.span.start));
+            inner.push(Doc::text(self.scalar(element)));
+            inner.push(if at + 1 < elements.len() { Doc::text(",") } else { Doc::IfBroken(",") });
+            end = element.span.end;
+        }
+        let last = self.line_between("", end, value.span.end);
+        Doc::group(vec![Doc::text("["), Doc::Nest(inner), last, Doc::text("]")])
+    }
+
+    fn scalar(&self, value: &Value) -> String {
+        match &value.kind {
+            ValueKind::Text(text) => literal::quote(text),
+            ValueKind::Pattern { source, case_sensitive } => {
+                literal::slashed(source, *case_sensitive)
+            }
+            ValueKind::Number(number) => format!("{number}"),
+            ValueKind::Size(bytes) => self.unit(value).unwrap_or_else(|| literal::size(*bytes)),
+            ValueKind::Duration(seconds) => {
+                self.unit(value).unwrap_or_else(|| literal::duration(*seconds))
+            }
+            ValueKind::Date { year, month, day } => format!("{year:04}-{month:02}-{day:02}"),
+            ValueKind::Time { hour, minute } => format!("{hour:02}:{minute:02}"),
+            ValueKind::Range(from, to) => format!("{}..{}", self.scalar(from), self.scalar(to)),
+            ValueKind::Name(name) => name.clone(),
+            // The grammar has no sets in sets.
+            ValueKind::Set(_) => String::from("[]"),
+        }
+    }
+
+    /// As it was written: `7d` is not `1w` to the one who wrote it.
+    fn unit(&self, value: &Value) -> Option<String> {
+        let written = self.text.get(value.span.start as usize..value.span.end as usize)?;
+        (literal::quantity(written).as_ref() == Some(&value.kind)).then(|| written.to_string())
+    }
+}
+
+fn align(heads: &mut [Option<(String, String)>], depth: usize) {
+    let widest = heads.iter().flatten().map(|(head, _)| head.width()).max().unwrap_or(0);
+    let fits = heads.iter().flatten().all(|(_, rest)| depth * 4 + widest + rest.width() <= WIDTH);
+    for (head, _) in heads.iter_mut().flatten().filter(|_| fits) {
+        head.push_str(&" ".repeat(widest - head.width()));
+    }
+}
+
+fn signed(weight: f64) -> String {
+    format!("{weight:+}")
+}
+
+fn written(field: &Field) -> String {
+    match &field.argument {
+        Some(argument) => format!("{} {}", field.name.value, literal::quote(&argument.value)),
+        None => field.name.value.clone(),
+    }
+}

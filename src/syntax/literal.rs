@@ -1,0 +1,221 @@
+//! Strings, patterns and quantities: from what is written to what is meant, and back.
+
+use std::ops::Range;
+
+use super::ast::ValueKind;
+use crate::diagnostic::is_invisible;
+
+/// What a string `"…"` says. An escape that means nothing stands for its own
+/// characters; `wrong` gets its place in `written`.
+pub(super) fn unquote(written: &str, mut wrong: impl FnMut(Range<usize>)) -> String {
+    let inner = written.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let inner = inner.unwrap_or_default();
+    let mut text = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (meant, length) = escape(rest);
+        match meant {
+            Some(c) => text.push(c),
+            None => {
+                let start = 1 + inner.len() - rest.len();
+                wrong(start..start + length);
+                text.push_str(&rest[..length]);
+            }
+        }
+        rest = &rest[length..];
+    }
+    text.push_str(rest);
+    text
+}
+
+/// What an escape at the start of `rest` means, and how long it is.
+fn escape(rest: &str) -> (Option<char>, usize) {
+    let mut chars = rest.chars();
+    chars.next();
+    match chars.next() {
+        Some('"') => (Some('"'), 2),
+        Some('\\') => (Some('\\'), 2),
+        Some('n') => (Some('\n'), 2),
+        Some('t') => (Some('\t'), 2),
+        Some('u') => {
+            let Some(braced) = chars.as_str().strip_prefix('{') else { return (None, 2) };
+            let digits = braced.bytes().take(7).take_while(u8::is_ascii_hexdigit).count();
+            if !(1..=6).contains(&digits) || braced.as_bytes().get(digits) != Some(&b'}') {
+                return (None, 2);
+            }
+            let meant = u32::from_str_radix(&braced[..digits], 16).ok().and_then(char::from_u32);
+            (meant, 4 + digits)
+        }
+        Some(other) => (None, 1 + other.len_utf8()),
+        None => (None, 1),
+    }
+}
+
+/// A text as a string `"…"`.
+pub(super) fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            _ if is_invisible(c) => quoted.push_str(&format!("\\u{{{:x}}}", c as u32)),
+            _ => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// The source of a pattern `/…/`, and the flags behind it.
+pub(super) fn pattern(written: &str) -> (String, &str) {
+    let end = written.rfind('/').unwrap_or(0);
+    let inner = written.get(1..end).unwrap_or_default();
+    let mut source = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            source.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('/') => source.push('/'),
+            Some(escaped) => source.extend(['\\', escaped]),
+            None => source.push('\\'),
+        }
+    }
+    (source, written.get(end + 1..).unwrap_or_default())
+}
+
+/// A pattern as `/…/`.
+pub(super) fn slashed(source: &str, case_sensitive: bool) -> String {
+    let mut written = String::with_capacity(source.len() + 3);
+    written.push('/');
+    let mut chars = source.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => {
+                written.push('\\');
+                written.extend(chars.next());
+            }
+            '/' => written.push_str("\\/"),
+            _ => written.push(c),
+        }
+    }
+    written.push_str(if case_sensitive { "/c" } else { "/" });
+    written
+}
+
+/// What begins with a digit or a sign and a digit; `None` if it means nothing.
+pub(super) fn quantity(written: &str) -> Option<ValueKind> {
+    let unsigned = written.trim_start_matches(['+', '-']);
+    let plain = |c: char| c.is_ascii_digit();
+    if unsigned.split('.').count() <= 2
+        && unsigned.split('.').all(|part| !part.is_empty() && part.chars().all(plain))
+    {
+        return written
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite())
+            .map(ValueKind::Number);
+    }
+    let digits = written.len() - written.trim_start_matches(plain).len();
+    let (count, unit) = written.split_at(digits);
+    let times = |factor: u64| count.parse::<u64>().ok()?.checked_mul(factor);
+    match unit {
+        "K" => times(1 << 10).map(ValueKind::Size),
+        "M" => times(1 << 20).map(ValueKind::Size),
+        "G" => times(1 << 30).map(ValueKind::Size),
+        "s" => times(1).map(ValueKind::Duration),
+        "m" => times(60).map(ValueKind::Duration),
+        "h" => times(3_600).map(ValueKind::Duration),
+        "d" => times(86_400).map(ValueKind::Duration),
+        "w" => times(604_800).map(ValueKind::Duration),
+        _ => date(written).or_else(|| time(written)),
+    }
+}
+
+fn number(text: &str, digits: Range<usize>) -> Option<u16> {
+    let fits = digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    if fits { text.parse().ok() } else { None }
+}
+
+fn date(written: &str) -> Option<ValueKind> {
+    let mut parts = written.split('-');
+    let year = i16::try_from(number(parts.next()?, 4..5)?).ok()?;
+    let month = u8::try_from(number(parts.next()?, 2..3)?).ok()?;
+    let day = u8::try_from(number(parts.next()?, 2..3)?).ok()?;
+    parts.next().is_none().then_some(ValueKind::Date { year, month, day })
+}
+
+fn time(written: &str) -> Option<ValueKind> {
+    let (hour, minute) = written.split_once(':')?;
+    let hour = u8::try_from(number(hour, 1..3)?).ok().filter(|hour| *hour < 24)?;
+    let minute = u8::try_from(number(minute, 2..3)?).ok().filter(|minute| *minute < 60)?;
+    Some(ValueKind::Time { hour, minute })
+}
+
+/// A size in the largest unit that gives a whole number.
+pub(super) fn size(bytes: u64) -> String {
+    let units = [(1 << 30, 'G'), (1 << 20, 'M')];
+    let fitting = units.iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
+    let (unit, letter) = fitting.copied().unwrap_or((1 << 10, 'K'));
+    format!("{}{letter}", bytes / unit)
+}
+
+/// A duration in the largest unit that gives a whole number, days at most.
+pub(super) fn duration(seconds: u64) -> String {
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+    let fitting = units.iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    let (unit, letter) = fitting.copied().unwrap_or((1, 's'));
+    format!("{}{letter}", seconds / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_say_what_their_escapes_mean() {
+        let read = |written| unquote(written, |at| panic!("{written} has a mistake at {at:?}"));
+        assert_eq!(read(r#""a\"b\\c\nd\te\u{5927}\u{1F600}""#), "a\"b\\c\nd\te大😀");
+        assert_eq!(read("\"迷惑メール\""), "迷惑メール");
+        assert_eq!(quote("a\"b\\c\nd\te大\u{1b}\u{feff}"), r#""a\"b\\c\nd\te大\u{1b}\u{feff}""#);
+    }
+
+    #[test]
+    fn escapes_that_mean_nothing_are_told_by_their_place() {
+        let mut wrong = Vec::new();
+        let written = r#""C:\dir \u{} \u{110000} \u{zz}""#;
+        unquote(written, |at| wrong.push(&written[at]));
+        assert_eq!(wrong, [r"\d", r"\u", r"\u{110000}", r"\u"]);
+    }
+
+    #[test]
+    fn patterns_keep_all_escapes_but_that_of_the_slash() {
+        assert_eq!(pattern(r"/a\/b\\\d[x]/c"), (String::from(r"a/b\\\d[x]"), "c"));
+        assert_eq!(slashed(r"a/b\\\d[x]", true), r"/a\/b\\\d[x]/c");
+    }
+
+    #[test]
+    fn quantities_are_told_apart_by_their_shape() {
+        assert_eq!(quantity("-2.5"), Some(ValueKind::Number(-2.5)));
+        assert_eq!(quantity("20K"), Some(ValueKind::Size(20 << 10)));
+        assert_eq!(quantity("2w"), Some(ValueKind::Duration(1_209_600)));
+        assert_eq!(quantity("10m"), Some(ValueKind::Duration(600)));
+        assert_eq!(
+            quantity("2026-12-24"),
+            Some(ValueKind::Date { year: 2026, month: 12, day: 24 })
+        );
+        assert_eq!(quantity("7:05"), Some(ValueKind::Time { hour: 7, minute: 5 }));
+        for nothing in
+            ["20k", "20X", "24:00", "7:5", "2026-1-2", "1.2.3", "-20K", "99999999999999999999G"]
+        {
+            assert_eq!(quantity(nothing), None, "{nothing}");
+        }
+    }
+}

@@ -1,0 +1,447 @@
+//! The kinds of mistake in how rules are written, and all wording for them.
+
+use super::scan;
+use super::words::{self, listing};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::source::Span;
+
+/// One mistake and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Mistake {
+    pub kind: Kind,
+    pub span: Span,
+}
+
+/// The kinds of mistake. Strings are what the user wrote, unless said otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Kind {
+    /// Nothing more is known than what would have fitted; `None` is the
+    /// statement's end.
+    Unexpected {
+        found: Option<String>,
+        expected: Vec<&'static str>,
+    },
+    UnclosedText,
+    /// A `"` with nothing behind it on its line.
+    LoneQuote,
+    UnclosedPattern,
+    EmptyPattern,
+    SingleQuote,
+    CurlyQuote(String),
+    LookAlike(String),
+    Invisible(char),
+    Stray(char),
+    Semicolon,
+    UnclosedBlock,
+    UnclosedSet,
+    UnclosedParenthesis,
+    /// A closing sign that closes nothing.
+    Unopened(char),
+    TooDeep,
+    /// The file is larger than [`super::MAX_BYTES`].
+    TooLarge,
+    /// More than [`super::MAX_MISTAKES`].
+    TooMany,
+    NotAnArrow(String),
+    /// A sign of other languages, and our word for it.
+    ForeignSign {
+        found: String,
+        instead: &'static str,
+    },
+    /// `is not`, `not in`: the operator.
+    NegatedOperator(String),
+    UnknownOperator {
+        found: String,
+        near: Option<&'static str>,
+    },
+    /// `if`, `else`, `then` and the like.
+    Slip(String),
+    UnknownStatement {
+        found: String,
+        near: Option<&'static str>,
+    },
+    /// A recipe for procmail.
+    Procmail,
+    /// A script for Sieve.
+    Sieve,
+    /// A condition goes over into an action without `->`.
+    MissingArrow(String),
+    /// The condition, or `otherwise`, is all there is.
+    NothingToDo,
+    ArrowAndBlock,
+    MissingActionComma(String),
+    MissingElementComma(String),
+    MissingQuotes(String),
+    /// A word of the language where a name has to be.
+    Reserved(String),
+    MissingSign(String),
+    /// A weight that is a size, a duration, a date or a time.
+    BadWeight(String),
+    /// `set NAME = VALUE`
+    NeedlessSign(String),
+    Underscore(String),
+    BadEscape(String),
+    BadQuantity(String),
+    BadPatternFlag(String),
+    /// An action below a rule, further in than the rule, but not part of it.
+    StrayAction(String),
+}
+
+impl From<Mistake> for Diagnostic {
+    fn from(mistake: Mistake) -> Diagnostic {
+        let Wording { code, message, label, hint } = wording(&mistake.kind);
+        let severity = match mistake.kind {
+            Kind::StrayAction(_) => Severity::Warning,
+            _ => Severity::Error,
+        };
+        Diagnostic {
+            severity,
+            code,
+            message,
+            span: mistake.span,
+            label: label.to_string(),
+            related: Vec::new(),
+            hint,
+        }
+    }
+}
+
+struct Wording {
+    code: &'static str,
+    message: String,
+    label: &'static str,
+    hint: Option<String>,
+}
+
+fn word(
+    code: &'static str,
+    message: impl Into<String>,
+    label: &'static str,
+    hint: impl Into<String>,
+) -> Wording {
+    let hint = hint.into();
+    Wording { code, message: message.into(), label, hint: (!hint.is_empty()).then_some(hint) }
+}
+
+fn wording(kind: &Kind) -> Wording {
+    match kind {
+        Kind::Unexpected { found, expected } => {
+            let expected = listing(expected, "or");
+            let message = match found {
+                Some(found) => format!("expected {expected}, found `{}`", clip(found)),
+                None => format!("expected {expected}, but the statement ends here"),
+            };
+            word("syntax", message, "", "")
+        }
+        Kind::UnclosedText => word(
+            "unclosed-string",
+            "this string has no closing `\"` on its line",
+            "opened here",
+            "a string ends on the line on which it begins; `\\n` in it is a line break, `\\\"` a quote",
+        ),
+        Kind::LoneQuote => word(
+            "unclosed-string",
+            "this `\"` stands alone",
+            "its partner is missing",
+            "a string has a `\"` on both sides",
+        ),
+        Kind::UnclosedPattern => word(
+            "unclosed-pattern",
+            "this pattern has no closing `/` on its line",
+            "opened here",
+            "a pattern is written `/…/`, a slash in it `\\/`; a path or an address is a string, `\"…\"`",
+        ),
+        Kind::EmptyPattern => word(
+            "empty-pattern",
+            "`//` is a pattern with nothing in it",
+            "",
+            "a comment begins with `#`; a slash in a pattern is written `\\/`",
+        ),
+        Kind::SingleQuote => {
+            word("quote", "text does not stand in single quotes", "", "write `\"…\"`")
+        }
+        Kind::CurlyQuote(found) => word(
+            "quote",
+            format!("`{}` is a typographic quote", clip(found)),
+            "",
+            "text stands in straight quotes: `\"…\"`",
+        ),
+        Kind::LookAlike(found) => look_alike(found),
+        Kind::Invisible(c) => word(
+            "invisible",
+            format!("an invisible character, U+{:04X}, stands here", *c as u32),
+            "",
+            "delete it, or write `\\u{…}` in a string",
+        ),
+        Kind::Stray(c) => word(
+            "syntax",
+            format!("`{c}` means nothing outside of strings, patterns and comments"),
+            "",
+            "text stands in quotes: `\"…\"`",
+        ),
+        Kind::Semicolon => word(
+            "syntax",
+            "a statement does not end with `;`",
+            "",
+            "leave the `;` out; a comment begins with `#`",
+        ),
+        Kind::UnclosedBlock => word(
+            "unclosed-block",
+            "this `{` is never closed",
+            "opened here",
+            "write the missing `}` where the group ends",
+        ),
+        Kind::UnclosedSet => word(
+            "unclosed-set",
+            "this `[` is never closed",
+            "opened here",
+            "write the missing `]` behind the last element",
+        ),
+        Kind::UnclosedParenthesis => word(
+            "unclosed-parenthesis",
+            "this `(` is never closed",
+            "opened here",
+            "write the missing `)`",
+        ),
+        Kind::Unopened(c) => word(
+            "unopened",
+            format!("this `{c}` closes nothing"),
+            "",
+            "delete it, or look for what is missing before it",
+        ),
+        Kind::TooDeep => word(
+            "too-deep",
+            format!("this is nested more than {} deep", super::MAX_DEPTH),
+            "",
+            "give the inner parts names with `define`",
+        ),
+        Kind::TooLarge => word(
+            "too-large",
+            format!("a file of rules has at most {} MiB", super::MAX_BYTES >> 20),
+            "",
+            "long lists of addresses stand in files of their own: `list NAME \"file\"`",
+        ),
+        Kind::TooMany => word(
+            "too-many",
+            "there are more mistakes behind this one",
+            "",
+            format!("only the first {} of a file are shown", super::MAX_MISTAKES),
+        ),
+        Kind::NotAnArrow(found) => word(
+            "arrow",
+            format!("`{}` is no arrow", clip(found)),
+            "",
+            "a rule is written `when CONDITION -> ACTION`",
+        ),
+        Kind::ForeignSign { found, instead } => word(
+            "operator",
+            format!("`{}` is no operator here", clip(found)),
+            "",
+            format!("write {instead}"),
+        ),
+        Kind::NegatedOperator(operator) => word(
+            "operator",
+            format!("an operator is not negated: `not` does not stand beside `{operator}`"),
+            "",
+            format!("put it before the whole test: `not FIELD {operator} …`"),
+        ),
+        Kind::UnknownOperator { found, near } => {
+            let hint = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the operators are {}", words::operators()),
+            };
+            word(
+                "operator",
+                format!(
+                    "expected an operator (`is`, `contains`, …) or `->`, found `{}`",
+                    clip(found)
+                ),
+                "",
+                hint,
+            )
+        }
+        Kind::Slip(found) => slip(found),
+        Kind::UnknownStatement { found, near } => word(
+            "unknown-statement",
+            format!("no statement or action begins with `{}`", clip(found)),
+            "",
+            match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => String::from(
+                    "a rule is written `when CONDITION -> ACTION`; see mailrules(5) for the others",
+                ),
+            },
+        ),
+        Kind::Procmail => word(
+            "foreign",
+            "this is a recipe for procmail",
+            "",
+            "mailrules(5) shows procmail's recipes in the words of mfilter",
+        ),
+        Kind::Sieve => word(
+            "foreign",
+            "this is a script for Sieve",
+            "",
+            "`fileinto \"A\"` is `-> folder \"A\"` here; mailrules(5) tells the rest",
+        ),
+        Kind::MissingArrow(found) => word(
+            "arrow",
+            format!("`->` is missing before `{}`", clip(found)),
+            "",
+            "a rule is written `when CONDITION -> ACTION`",
+        ),
+        Kind::NothingToDo => word(
+            "arrow",
+            "this rule does not say what is to be done",
+            "expected `->` or `{`",
+            "write `-> ACTION`, or `{ … }` for several rules",
+        ),
+        Kind::ArrowAndBlock => word(
+            "arrow",
+            "a group has no `->`",
+            "",
+            "write `when CONDITION { … }`, or `when CONDITION -> ACTION, ACTION`",
+        ),
+        Kind::MissingActionComma(found) => word(
+            "comma",
+            format!("a comma is missing before `{}`", clip(found)),
+            "",
+            "several actions are written `ACTION, ACTION`, or in a group each on a line of its own",
+        ),
+        Kind::MissingElementComma(found) => word(
+            "comma",
+            format!("a comma is missing before `{}`", clip(found)),
+            "",
+            "a set is written `[\"a\", \"b\"]`",
+        ),
+        Kind::MissingQuotes(found) => word(
+            "quote",
+            format!("`{}` is text, and text stands in quotes", clip(found)),
+            "",
+            format!("write `\"{}\"`", clip(found)),
+        ),
+        Kind::Reserved(found) => word(
+            "reserved",
+            format!("`{found}` is a word of the language and cannot stand here"),
+            "",
+            "if it is meant as a name, choose another; if as text, write it in quotes",
+        ),
+        Kind::MissingSign(found) => word(
+            "weight",
+            format!("a weight has a sign, and `{}` has none", clip(found)),
+            "",
+            format!("write `+{}`", clip(found)),
+        ),
+        Kind::BadWeight(found) => word(
+            "weight",
+            format!("`{}` is no weight", clip(found)),
+            "",
+            "a weight is a number with a sign: `+3`, `-2.5`",
+        ),
+        Kind::NeedlessSign(found) => word(
+            "syntax",
+            format!("there is no `{}` between a name and its value", clip(found)),
+            "",
+            "write `set NAME VALUE`, `list NAME […]`; only `define` has a `=`",
+        ),
+        Kind::Underscore(found) => word(
+            "name",
+            format!("`{}` is no name: it has a `_`", clip(found)),
+            "",
+            format!("names have letters, digits and `-`: `{}`", clip(&found.replace('_', "-"))),
+        ),
+        Kind::BadEscape(found) => word(
+            "escape",
+            format!("`{}` means nothing in a string", clip(found)),
+            "",
+            "a backslash is written `\\\\`; the others are `\\\"` `\\n` `\\t` `\\u{5927}`",
+        ),
+        Kind::BadQuantity(found) => quantity(found),
+        Kind::BadPatternFlag(found) => word(
+            "pattern",
+            format!("`{}` is no flag of a pattern", clip(found)),
+            "",
+            "case is ignored unless `c` stands behind the pattern: `/…/c`; a slash in it is `\\/`",
+        ),
+        Kind::StrayAction(found) => word(
+            "stray-action",
+            format!("`{}` is not part of the rule above: it is always done", clip(found)),
+            "",
+            "if it belongs to the rule, end the line above with a comma, or make a group: `{ … }`",
+        ),
+    }
+}
+
+fn look_alike(found: &str) -> Wording {
+    let meant: String = found.chars().filter_map(scan::narrow).collect();
+    let (message, what) = match found.chars().next() {
+        Some('\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}') => {
+            (String::from("this is no ordinary blank"), "a blank from the space bar")
+        }
+        Some('\u{3000}') => (String::from("this is a full-width blank"), "a half-width blank"),
+        Some('\u{ff01}'..='\u{ff5e}') => {
+            let s =
+                if found.chars().count() == 1 { "a full-width character" } else { "full-width" };
+            (format!("`{}` is {s}", clip(found)), "")
+        }
+        _ => (format!("`{}` means nothing outside of strings", clip(found)), ""),
+    };
+    let hint = if what.is_empty() {
+        format!("outside of strings write `{}`", clip(&meant))
+    } else {
+        format!("outside of strings write {what}")
+    };
+    word("look-alike", message, "", hint)
+}
+
+fn slip(found: &str) -> Wording {
+    let hint = match found {
+        "if" => "a rule is written `when CONDITION -> ACTION`",
+        "unless" => "write `when not (CONDITION) -> ACTION`",
+        "then" => "write `->`",
+        "else" => "write `otherwise -> ACTION` behind the other rules of a group",
+        _ => "rules are tried in order: write one more `when`, and `otherwise` for the rest",
+    };
+    word("slip", format!("`{found}` is no word of this language"), "", hint)
+}
+
+fn quantity(found: &str) -> Wording {
+    let digits = found.len() - found.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = found.split_at(digits);
+    let hint = match unit.to_lowercase().as_str() {
+        "k" | "kb" | "kib" => format!("write `{number}K`"),
+        "mb" | "mib" => format!("write `{number}M`"),
+        "g" | "gb" | "gib" => format!("write `{number}G`"),
+        "sec" | "secs" | "second" | "seconds" => format!("write `{number}s`"),
+        "min" | "mins" | "minute" | "minutes" => format!("write `{number}m`"),
+        "h" | "hour" | "hours" => format!("write `{number}h`"),
+        "d" | "day" | "days" => format!("write `{number}d`"),
+        "w" | "week" | "weeks" => format!("write `{number}w`"),
+        _ if found.contains(':') => {
+            String::from("a time is written `22:00`, from `00:00` to `23:59`")
+        }
+        _ if found.matches('-').count() >= 2 => String::from("a date is written `2026-12-24`"),
+        _ if found.matches('.').count() >= 2 => {
+            String::from("an IP address, or any other text, stands in quotes: `\"…\"`")
+        }
+        _ if unit.is_empty() => String::from("the number is too large"),
+        _ => String::from(
+            "`5` and `-2.5` are numbers, `20K` `5M` `1G` sizes, `30s` `10m` `12h` `7d` `2w` \
+             durations; a name begins with a letter, and text stands in quotes",
+        ),
+    };
+    word(
+        "quantity",
+        format!("`{}` is no number, size, duration, date or time", clip(found)),
+        "",
+        hint,
+    )
+}
+
+/// What a user wrote, short enough for a message.
+fn clip(text: &str) -> String {
+    const MOST: usize = 40;
+    let mut chars = text.chars();
+    let short: String = chars.by_ref().take(MOST).collect();
+    if chars.next().is_some() { format!("{short}…") } else { short }
+}

@@ -1,0 +1,452 @@
+//! Where statements begin and end, found without understanding them.
+//!
+//! The tokens are cut into pieces, each small enough to be parsed by itself:
+//! a statement without a block, the head of a block, an entry of a score. So
+//! a mistake in one piece hides none in the next. What is cut is what
+//! mailrules(5) says: a statement begins with one of its words; an action
+//! begins a line, or follows `->`, `,`, `{` or `}`.
+//!
+//! Nothing is recursive here, and what the parser gets is never nested deeper
+//! than [`MAX_DEPTH`].
+
+use std::ops::Range;
+
+use super::MAX_DEPTH;
+use super::mistake::{Kind as MistakeKind, Mistake};
+use super::scan::{Bad, Kind, Token};
+use super::words;
+use crate::source::Span;
+
+/// A part of the file, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Part {
+    /// A statement or action without a block.
+    Statement(Piece),
+    /// What stands before a `{`, and the `{`; its [`Part::Close`] follows.
+    Open(Piece, Block),
+    /// `WEIGHT CONDITION`
+    Entry(Piece),
+    /// The `}` of the innermost open block, or where it would have been.
+    Close { end: u32 },
+}
+
+/// What a block holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Block {
+    Statements,
+    Entries,
+}
+
+/// Some tokens that belong together.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Piece {
+    /// Which tokens.
+    pub tokens: Range<usize>,
+    /// The sign that nests too deep.
+    pub too_deep: Option<usize>,
+    /// A `(` or `[` that is not closed.
+    pub unclosed: Option<usize>,
+    /// A `)` or `]` that closes nothing.
+    pub unopened: Option<usize>,
+}
+
+/// What begins a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    /// `set`
+    Set,
+    /// `list`, `define`, `score`: a name follows
+    Named,
+    /// `include`
+    Include,
+    /// `when`, `otherwise`, `rule`, `expect` and what may be meant for them:
+    /// no action before `->`
+    Rule,
+    /// An action.
+    Action,
+    /// Something else.
+    Unknown,
+}
+
+struct OpenBlock {
+    /// Its `{`.
+    token: usize,
+    block: Block,
+    /// Indent of the line on which its head begins.
+    indent: u32,
+    /// Indent of the first line in it.
+    inner: Option<u32>,
+}
+
+/// Cuts all tokens into parts; gives what is wrong with blocks as well.
+pub(super) fn outline(file: u32, text: &str, tokens: &[Token]) -> (Vec<Part>, Vec<Mistake>) {
+    let mut outliner = Outliner::new(file, text, tokens, false);
+    outliner.run();
+    if outliner.unclosed {
+        // Somewhere a `}` is missing; now let the indentation say where.
+        outliner = Outliner::new(file, text, tokens, true);
+        outliner.run();
+    }
+    (outliner.parts, outliner.mistakes)
+}
+
+struct Outliner<'a> {
+    file: u32,
+    text: &'a str,
+    tokens: &'a [Token],
+    /// Whether a line that stands further out closes a block.
+    by_indent: bool,
+    parts: Vec<Part>,
+    mistakes: Vec<Mistake>,
+    /// Blocks were open at the end.
+    unclosed: bool,
+    blocks: Vec<OpenBlock>,
+    line_indent: u32,
+    /// First token of the piece at hand.
+    start: Option<usize>,
+    lead: Lead,
+    piece_indent: u32,
+    arrow: bool,
+    /// Open `(` and `[`, each with the number of `not`s before it.
+    nests: Vec<(usize, usize)>,
+    nots: usize,
+    depth: usize,
+    too_deep: Option<usize>,
+    unopened: Option<usize>,
+}
+
+impl<'a> Outliner<'a> {
+    fn new(file: u32, text: &'a str, tokens: &'a [Token], by_indent: bool) -> Outliner<'a> {
+        Outliner {
+            file,
+            text,
+            tokens,
+            by_indent,
+            parts: Vec::new(),
+            mistakes: Vec::new(),
+            unclosed: false,
+            blocks: Vec::new(),
+            line_indent: 0,
+            start: None,
+            lead: Lead::Unknown,
+            piece_indent: 0,
+            arrow: false,
+            nests: Vec::new(),
+            nots: 0,
+            depth: 0,
+            too_deep: None,
+            unopened: None,
+        }
+    }
+
+    fn run(&mut self) {
+        let tokens = self.tokens;
+        let mut at = 0;
+        while let Some(token) = tokens.get(at) {
+            if let Some(indent) = token.indent {
+                self.new_line(at, *token, indent);
+            }
+            match token.kind {
+                Kind::OpenBlock => {
+                    at = self.open_block(at);
+                    continue;
+                }
+                Kind::CloseBlock => self.close_block(at),
+                _ => {
+                    if self.start.is_some() && self.begins_piece(at) {
+                        self.end_piece(at);
+                    }
+                    if self.start.is_none() {
+                        self.begin_piece(at);
+                    }
+                    self.within_piece(at);
+                }
+            }
+            at += 1;
+        }
+        self.end_piece(tokens.len());
+        let end = self.text.len() as u32;
+        while let Some(block) = self.blocks.pop() {
+            self.unclosed = true;
+            self.wrong(MistakeKind::UnclosedBlock, block.token);
+            self.parts.push(Part::Close { end });
+        }
+    }
+
+    fn wrong(&mut self, kind: MistakeKind, token: usize) {
+        if let Some(token) = self.tokens.get(token) {
+            let span = Span { file: self.file, start: token.start, end: token.end };
+            self.mistakes.push(Mistake { kind, span });
+        }
+    }
+
+    fn new_line(&mut self, at: usize, token: Token, indent: u32) {
+        self.line_indent = indent;
+        if self.by_indent {
+            let closes = token.kind == Kind::CloseBlock;
+            while let Some(block) = self.blocks.last()
+                && block.inner.is_some_and(|inner| inner > block.indent)
+                && (indent < block.indent || (indent == block.indent && !closes))
+            {
+                let open = block.token;
+                self.end_piece(at);
+                self.wrong(MistakeKind::UnclosedBlock, open);
+                self.blocks.pop();
+                self.parts.push(Part::Close { end: token.start });
+            }
+        }
+        if let Some(block) = self.blocks.last_mut() {
+            block.inner.get_or_insert(indent);
+        }
+    }
+
+    fn open_block(&mut self, at: usize) -> usize {
+        if self.start.is_none() {
+            self.begin_piece(at);
+        }
+        if self.blocks.len() >= MAX_DEPTH {
+            // All of it is one piece that cannot be read.
+            let end = self.end_of_block(at);
+            self.too_deep = Some(at);
+            self.end_piece(end);
+            return end;
+        }
+        let entries = self.start.is_some_and(|start| self.word(start) == Some("score"));
+        let block = if entries { Block::Entries } else { Block::Statements };
+        let piece = self.take_piece(at + 1);
+        let open = OpenBlock { token: at, block, indent: self.piece_indent, inner: None };
+        if let Some(piece) = piece {
+            self.parts.push(Part::Open(piece, block));
+            self.blocks.push(open);
+        }
+        at + 1
+    }
+
+    /// Behind the `}` of the block that opens at `at`.
+    fn end_of_block(&self, at: usize) -> usize {
+        let mut depth = 0usize;
+        for (number, token) in self.tokens.iter().enumerate().skip(at) {
+            match token.kind {
+                Kind::OpenBlock => depth += 1,
+                Kind::CloseBlock => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth == 0 {
+                return number + 1;
+            }
+        }
+        self.tokens.len()
+    }
+
+    fn close_block(&mut self, at: usize) {
+        self.end_piece(at);
+        if self.blocks.pop().is_some() {
+            let end = self.tokens.get(at).map_or(0, |token| token.end);
+            self.parts.push(Part::Close { end });
+        } else {
+            self.wrong(MistakeKind::Unopened('}'), at);
+        }
+    }
+
+    fn begin_piece(&mut self, at: usize) {
+        self.start = Some(at);
+        self.piece_indent = self.line_indent;
+        self.arrow = false;
+        self.nests.clear();
+        self.nots = 0;
+        self.depth = 0;
+        self.too_deep = None;
+        self.unopened = None;
+        self.lead = match self.word(at) {
+            Some("set") => Lead::Set,
+            Some("list" | "define" | "score") => Lead::Named,
+            Some("include") => Lead::Include,
+            Some(word) if words::STATEMENTS.contains(&word) => Lead::Rule,
+            Some(word) if words::ACTIONS.contains(&word) => Lead::Action,
+            Some(word) if words::SLIPS.contains(&word) => Lead::Rule,
+            Some(word) => match words::nearest_opening(word) {
+                Some("when" | "otherwise" | "rule" | "expect") => Lead::Rule,
+                _ => Lead::Unknown,
+            },
+            None => Lead::Unknown,
+        };
+    }
+
+    fn take_piece(&mut self, end: usize) -> Option<Piece> {
+        let start = self.start.take()?;
+        Some(Piece {
+            tokens: start..end,
+            too_deep: self.too_deep.take(),
+            unclosed: self.nests.first().map(|(token, _)| *token),
+            unopened: self.unopened.take(),
+        })
+    }
+
+    fn end_piece(&mut self, end: usize) {
+        let entries = self.blocks.last().is_some_and(|block| block.block == Block::Entries);
+        if let Some(piece) = self.take_piece(end) {
+            self.parts.push(if entries { Part::Entry(piece) } else { Part::Statement(piece) });
+        }
+    }
+
+    /// Nesting and the arrow.
+    fn within_piece(&mut self, at: usize) {
+        let Some(token) = self.tokens.get(at) else { return };
+        match token.kind {
+            Kind::OpenParen | Kind::OpenSet => {
+                self.nests.push((at, self.nots));
+                self.depth += 1;
+                self.nots = 0;
+            }
+            Kind::CloseParen | Kind::CloseSet => match self.nests.pop() {
+                Some((_, nots)) => {
+                    self.depth -= 1 + nots + self.nots;
+                    self.nots = 0;
+                }
+                None => self.unopened = self.unopened.or(Some(at)),
+            },
+            Kind::Word if self.word(at) == Some("not") => {
+                self.nots += 1;
+                self.depth += 1;
+            }
+            kind => {
+                self.arrow |= kind == Kind::Arrow;
+                self.depth -= self.nots;
+                self.nots = 0;
+            }
+        }
+        if self.depth > MAX_DEPTH {
+            self.too_deep = self.too_deep.or(Some(at));
+        }
+    }
+
+    fn word(&self, at: usize) -> Option<&'a str> {
+        let token = self.tokens.get(at).filter(|token| token.kind == Kind::Word)?;
+        self.text.get(token.start as usize..token.end as usize)
+    }
+
+    /// Whether the token cannot be part of the piece at hand.
+    fn begins_piece(&self, at: usize) -> bool {
+        let (Some(start), Some(token)) = (self.start, self.tokens.get(at)) else { return false };
+        let Some(before) = self.tokens.get(at.wrapping_sub(1)) else { return false };
+        let begins_line = token.indent.is_some();
+        if self.blocks.last().is_some_and(|block| block.block == Block::Entries) {
+            return self.begins_entry(at);
+        }
+        let waits = self.lead == Lead::Rule && !self.arrow;
+        let acts = self.lead == Lead::Action || self.arrow;
+        let continued = matches!(before.kind, Kind::Arrow | Kind::Comma)
+            || self.word(at - 1).is_some_and(|word| words::JOINTS.contains(&word));
+        match (token.kind, self.word(at)) {
+            (_, Some("when" | "otherwise"))
+                if self.word(start) == Some("rule")
+                    && (at == start + 1 || (at == start + 2 && before.kind == Kind::Text)) =>
+            {
+                false
+            }
+            (_, Some(word)) if words::STATEMENTS.contains(&word) => {
+                let is_name = at == start + 1 && matches!(self.lead, Lead::Set | Lead::Named);
+                begins_line || (!is_name && !waits && self.nests.is_empty() && self.can_end(at - 1))
+            }
+            (_, Some(word)) if words::ACTIONS.contains(&word) => {
+                let is_name = at == start + 1 && self.lead == Lead::Set;
+                begins_line && !is_name && !waits && !continued
+            }
+            (_, Some("if" | "unless" | "else" | "elsif" | "elseif" | "elif")) => {
+                begins_line && !continued
+            }
+            (_, Some(word)) => {
+                begins_line
+                    && acts
+                    && !continued
+                    && self.nests.is_empty()
+                    && !words::JOINTS.contains(&word)
+            }
+            (Kind::Bad(Bad::EmptyPattern), None) => begins_line && self.nests.is_empty(),
+            // A procmail recipe.
+            (Kind::Signs, None) => begins_line && !waits && self.nests.is_empty(),
+            _ => false,
+        }
+    }
+
+    fn begins_entry(&self, at: usize) -> bool {
+        let Some(token) = self.tokens.get(at) else { return false };
+        match token.kind {
+            Kind::Quantity => {
+                let signed = self
+                    .text
+                    .get(token.start as usize..)
+                    .is_some_and(|text| text.starts_with(['+', '-']));
+                (signed || token.indent.is_some()) && self.can_end(at - 1) && self.nests.is_empty()
+            }
+            Kind::Signs => token.indent.is_some() && self.can_end(at - 1),
+            _ => {
+                token.indent.is_some()
+                    && self.word(at).is_some_and(|word| words::STATEMENTS.contains(&word))
+            }
+        }
+    }
+
+    /// Whether a statement may be complete with this token.
+    fn can_end(&self, at: usize) -> bool {
+        let Some(token) = self.tokens.get(at) else { return false };
+        match (token.kind, self.word(at)) {
+            (_, Some(word)) => {
+                !words::STATEMENTS.contains(&word)
+                    && !words::JOINTS.contains(&word)
+                    && !words::OPERATORS.contains(&word)
+            }
+            (
+                Kind::OpenBlock
+                | Kind::OpenSet
+                | Kind::OpenParen
+                | Kind::Comma
+                | Kind::Arrow
+                | Kind::Dots
+                | Kind::Signs,
+                _,
+            ) => false,
+            _ => true,
+        }
+    }
+}
+
+/// Where a piece that cannot be parsed probably falls into several: at lines
+/// that begin with a word that continues nothing.
+pub(super) fn split(text: &str, tokens: &[Token], piece: &Range<usize>) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut start = piece.start;
+    let mut open = 0usize;
+    for at in piece.clone() {
+        let Some(token) = tokens.get(at) else { break };
+        let word = |at: usize| {
+            let token = tokens.get(at).filter(|token| token.kind == Kind::Word)?;
+            text.get(token.start as usize..token.end as usize)
+        };
+        match token.kind {
+            Kind::OpenParen | Kind::OpenSet => open += 1,
+            Kind::CloseParen | Kind::CloseSet => open = open.saturating_sub(1),
+            Kind::Word if token.indent.is_some() && open == 0 && at > start => {
+                let continues = word(at).is_some_and(|word| {
+                    words::JOINTS.contains(&word) || words::OPERATORS.contains(&word)
+                });
+                let continued = match tokens.get(at - 1).map(|token| token.kind) {
+                    Some(Kind::Word) => word(at - 1).is_some_and(|word| {
+                        words::JOINTS.contains(&word)
+                            || words::OPERATORS.contains(&word)
+                            || words::STATEMENTS.contains(&word)
+                    }),
+                    Some(Kind::Comma | Kind::Arrow | Kind::Signs | Kind::Dots) => true,
+                    _ => false,
+                };
+                if !continues && !continued {
+                    pieces.push(start..at);
+                    start = at;
+                }
+            }
+            _ => {}
+        }
+    }
+    pieces.push(start..piece.end);
+    pieces
+}

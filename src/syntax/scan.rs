@@ -1,0 +1,292 @@
+//! A file of rules cut into tokens, before pest sees it.
+//!
+//! pest stops at the first mistake and nests as deep as its input does; the
+//! tokens tell where statements begin and end, how deep they nest, and what
+//! stands at the place of a mistake. Strings, patterns and comments are known
+//! here, so nothing inside of them counts. Scanning never fails.
+
+use unicode_normalization::char::is_combining_mark;
+
+use super::ast::Comment;
+use crate::diagnostic::is_invisible;
+use crate::source::Span;
+
+/// One token, without the blanks around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Token {
+    pub kind: Kind,
+    /// First byte.
+    pub start: u32,
+    /// First byte behind it.
+    pub end: u32,
+    /// How many bytes of blanks stand before it, if it is the first of its line.
+    pub indent: Option<u32>,
+}
+
+/// The kinds of token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `from`, `from.domain`
+    Word,
+    /// What begins like a number: `5`, `20K`, `2026-12-24`
+    Quantity,
+    /// `"…"`
+    Text,
+    /// `/…/`
+    Pattern,
+    OpenBlock,
+    CloseBlock,
+    OpenSet,
+    CloseSet,
+    OpenParen,
+    CloseParen,
+    Comma,
+    /// `->`
+    Arrow,
+    /// `..`
+    Dots,
+    /// `=`, `<`, …: every run of such signs, those that are no operator too
+    Signs,
+    /// No token of the language, whatever stands around it.
+    Bad(Bad),
+}
+
+/// What is wrong wherever it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bad {
+    /// `"` without an end on its line.
+    UnclosedText,
+    /// `/` without an end on its line.
+    UnclosedPattern,
+    /// `//` and the rest of the line, which is a comment elsewhere.
+    EmptyPattern,
+    /// `'`
+    SingleQuote,
+    /// `“`, `「` and the like.
+    CurlyQuote,
+    /// Characters from a Japanese input method or a word processor that look
+    /// like ones of the language; [`narrow`] tells which.
+    LookAlike,
+    /// Nothing is seen of it.
+    Invisible,
+    /// Any other character that means nothing.
+    Stray,
+}
+
+/// All of a text.
+pub(super) struct Scan {
+    pub tokens: Vec<Token>,
+    pub comments: Vec<Comment>,
+}
+
+/// What a look-alike character was meant to be.
+pub(super) fn narrow(c: char) -> Option<&'static str> {
+    const ASCII: &str = "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~";
+    if let '\u{ff01}'..='\u{ff5e}' = c {
+        let at = c as usize - 0xff01;
+        return ASCII.get(at..=at);
+    }
+    Some(match c {
+        '\u{3000}' | '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' => " ",
+        '、' | '､' => ",",
+        '→' | '⇒' | '➔' => "->",
+        '−' | '‐' | '‑' | '–' | '—' => "-",
+        '≤' | '≦' => "<=",
+        '≥' | '≧' => ">=",
+        '〔' | '【' => "[",
+        '〕' | '】' => "]",
+        '…' | '‥' => "..",
+        _ => return None,
+    })
+}
+
+fn is_curly_quote(c: char) -> bool {
+    matches!(
+        c,
+        '“' | '”'
+            | '„'
+            | '‟'
+            | '‘'
+            | '’'
+            | '‚'
+            | '«'
+            | '»'
+            | '「'
+            | '」'
+            | '『'
+            | '』'
+            | '＂'
+            | '〝'
+            | '〟'
+            | '｢'
+            | '｣'
+            | '′'
+            | '″'
+    )
+}
+
+fn is_letter(c: char) -> bool {
+    c.is_alphabetic() && !('\u{ff01}'..='\u{ff5e}').contains(&c)
+}
+
+fn is_word_rest(c: char) -> bool {
+    c == '_'
+        || is_letter(c)
+        || (c.is_numeric() && !('\u{ff01}'..='\u{ff5e}').contains(&c))
+        || is_combining_mark(c)
+}
+
+fn is_sign(c: char) -> bool {
+    matches!(c, '=' | '<' | '>' | '!' | '&' | '|' | ':' | '~' | '-' | '+' | '*' | '%' | '^' | '?')
+}
+
+/// Cuts a text into tokens.
+pub(super) fn scan(file: u32, text: &str) -> Scan {
+    let mut tokens = Vec::new();
+    let mut comments = Vec::new();
+    let mut line = Some(0);
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let rest = &text[at..];
+        if matches!(c, ' ' | '\t' | '\r' | '\n' | '\u{c}') {
+            at += 1;
+            if c == '\n' {
+                line = Some(at);
+            }
+            continue;
+        }
+        if c == '#' {
+            let comment = line_of(rest);
+            let span = Span { file, start: at as u32, end: (at + comment.len()) as u32 };
+            comments.push(Comment { text: comment.to_string(), span });
+            at += comment.len();
+            continue;
+        }
+        let (kind, length) = token(rest, c);
+        let end = at + length.max(c.len_utf8());
+        let indent = line.take().map(|line| (at - line) as u32);
+        tokens.push(Token { kind, start: at as u32, end: end as u32, indent });
+        at = end;
+    }
+    Scan { tokens, comments }
+}
+
+/// Up to the end of the line, without a CR before it.
+fn line_of(rest: &str) -> &str {
+    let line = memchr::memchr(b'\n', rest.as_bytes()).map_or(rest, |end| &rest[..end]);
+    line.strip_suffix('\r').unwrap_or(line)
+}
+
+/// Kind and length of the token that `rest` begins with.
+fn token(rest: &str, first: char) -> (Kind, usize) {
+    let second = rest[first.len_utf8()..].chars().next();
+    match first {
+        '"' => match closed(rest, b'"') {
+            Some(length) => (Kind::Text, length),
+            None => (Kind::Bad(Bad::UnclosedText), line_of(rest).trim_end().len()),
+        },
+        '/' if second == Some('/') => {
+            (Kind::Bad(Bad::EmptyPattern), line_of(rest).trim_end().len())
+        }
+        '/' => match closed(rest, b'/') {
+            Some(length) => {
+                let flags = run(&rest[length..], is_word_rest);
+                (Kind::Pattern, length + flags)
+            }
+            None => (Kind::Bad(Bad::UnclosedPattern), line_of(rest).trim_end().len()),
+        },
+        '{' => (Kind::OpenBlock, 1),
+        '}' => (Kind::CloseBlock, 1),
+        '[' => (Kind::OpenSet, 1),
+        ']' => (Kind::CloseSet, 1),
+        '(' => (Kind::OpenParen, 1),
+        ')' => (Kind::CloseParen, 1),
+        ',' => (Kind::Comma, 1),
+        '\'' => (Kind::Bad(Bad::SingleQuote), 1),
+        '-' if second == Some('>') => (Kind::Arrow, 2),
+        '.' if second == Some('.') => (Kind::Dots, 2),
+        _ if first.is_ascii_digit() => (Kind::Quantity, quantity(rest, 0)),
+        '+' | '-' if second.is_some_and(|c| c.is_ascii_digit()) => {
+            (Kind::Quantity, quantity(rest, 1))
+        }
+        _ if is_letter(first) => (Kind::Word, word(rest)),
+        _ if is_sign(first) => (Kind::Signs, signs(rest)),
+        _ if is_curly_quote(first) => (Kind::Bad(Bad::CurlyQuote), run(rest, is_curly_quote)),
+        _ if narrow(first).is_some() => {
+            (Kind::Bad(Bad::LookAlike), run(rest, |c| !is_curly_quote(c) && narrow(c).is_some()))
+        }
+        _ if is_invisible(first) => (Kind::Bad(Bad::Invisible), run(rest, is_invisible_in_line)),
+        _ => (Kind::Bad(Bad::Stray), first.len_utf8()),
+    }
+}
+
+fn is_invisible_in_line(c: char) -> bool {
+    is_invisible(c) && !matches!(c, '\n' | '\r' | '\t' | '\u{c}')
+}
+
+/// Length of what begins with a delimiter and ends with the same one on the
+/// same line; a backslash takes the next character with it.
+fn closed(rest: &str, delimiter: u8) -> Option<usize> {
+    let bytes = rest.as_bytes();
+    let mut at = 1;
+    loop {
+        at += memchr::memchr3(delimiter, b'\\', b'\n', bytes.get(at..)?)?;
+        match bytes[at] {
+            b'\n' => return None,
+            b'\\' if bytes.get(at + 1).is_none_or(|next| *next == b'\n') => return None,
+            b'\\' => at += 2,
+            _ => return Some(at + 1),
+        }
+    }
+}
+
+fn run(text: &str, of: impl Fn(char) -> bool) -> usize {
+    text.find(|c| !of(c)).unwrap_or(text.len())
+}
+
+/// `from.domain`: letters, digits, and `-` and `.` between them.
+fn word(rest: &str) -> usize {
+    let mut at = run(rest, is_word_rest);
+    loop {
+        let joint = rest[at..].chars().take_while(|c| *c == '-').count();
+        let joint = if joint == 0 && rest[at..].starts_with('.') { 1 } else { joint };
+        let more = run(&rest[at + joint..], is_word_rest);
+        if joint == 0 || more == 0 {
+            return at;
+        }
+        at += joint + more;
+    }
+}
+
+/// A sign and what may hang on a number: `20K`, `2026-12-24`, `22:00`, `1.5`.
+fn quantity(rest: &str, sign: usize) -> usize {
+    let mut at = sign;
+    loop {
+        at += run(&rest[at..], is_word_rest);
+        let mut ahead = rest[at..].chars();
+        match (ahead.next(), ahead.next()) {
+            (Some('.'), Some('.')) => return at,
+            (Some('.' | ':' | '-'), Some(c)) if is_word_rest(c) => at += 1,
+            _ => return at,
+        }
+    }
+}
+
+/// A run of signs; an arrow and a signed number are left out of it.
+fn signs(rest: &str) -> usize {
+    let mut length = 0;
+    let bytes = rest.as_bytes();
+    while bytes.get(length).is_some_and(|byte| is_sign(*byte as char)) {
+        let next = bytes.get(length + 1);
+        let ends = match bytes[length] {
+            b'-' => next == Some(&b'>') || next.is_some_and(u8::is_ascii_digit),
+            b'+' => next.is_some_and(u8::is_ascii_digit),
+            _ => false,
+        };
+        if ends && length > 0 {
+            break;
+        }
+        length += 1;
+    }
+    length
+}
