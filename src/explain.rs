@@ -1,1 +1,379 @@
-//! (room: explain)
+//! Plan + Trace → what `mfilter --test` shows, for people and as JSON.
+//!
+//! All text from a message is escaped here before it can reach a terminal.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::evaluate::{Evaluation, Looked, Verdict};
+use crate::message::{HeaderEdit, Message};
+use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
+use crate::rules::program::Flags;
+use crate::source::{Sources, Span};
+use crate::world::World;
+
+/// How to draw.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style {
+    /// ANSI colours.
+    pub colour: bool,
+    /// Also show what the MTA says around the message.
+    pub verbose: bool,
+}
+
+/// One block for people about one message.
+pub fn text(
+    label: &str,
+    message: &Message,
+    world: &World,
+    evaluation: &Evaluation,
+    sources: &Sources,
+    style: Style,
+) -> String {
+    let mut out = String::new();
+    let paint = Paint(style.colour);
+    let _ = writeln!(out, "{}", paint.bold(&escape(label)));
+    for (name, header) in [("from", "From"), ("subject", "Subject")] {
+        let texts = message.texts(header);
+        let value = texts.first().map_or("", |text| text.text());
+        let _ = writeln!(out, "  {name:8} {}", escape(value));
+    }
+    if style.verbose {
+        let sender = world.envelope_sender(message);
+        let sender = sender.map_or("not known".into(), |sender| format!("<{sender}>"));
+        let to = world.envelope_recipients(message).join(", ");
+        let _ = writeln!(out, "  envelope {} to {}", escape(&sender), escape(&to));
+    }
+    for looked in &evaluation.trace.looked {
+        rule(&mut out, looked, sources, paint);
+    }
+    for warning in &evaluation.trace.warnings {
+        let _ = writeln!(out, "  note: {}", escape(warning));
+    }
+    for step in &evaluation.plan.steps {
+        let by = step.rule.as_ref().map(|rule| format!("  ({})", place(rule, sources)));
+        let what = paint.bold(&format!("=> {}", escape(&sentence(&step.kind))));
+        let _ = writeln!(out, "  {what}{}", by.unwrap_or_else(|| "  (end of the rules)".into()));
+    }
+    out
+}
+
+fn rule(out: &mut String, looked: &Looked, sources: &Sources, paint: Paint) {
+    let verdict = match &looked.verdict {
+        Verdict::Yes => paint.green("yes"),
+        Verdict::No => paint.dim("no "),
+        Verdict::Skipped(why) => paint.yellow(&format!("skipped: {}", escape(why))),
+    };
+    let indent = "  ".repeat(looked.depth);
+    let text = one_line(sources.text(looked.span));
+    let file = other_file(looked.span, sources);
+    let _ = writeln!(out, "  {verdict} {file}{:>4}  {indent}{}", looked.line, escape(&text));
+    for test in &looked.tests {
+        let mark = match &test.verdict {
+            Verdict::Yes => '+',
+            Verdict::No => '-',
+            Verdict::Skipped(_) => '?',
+        };
+        let text = one_line(sources.text(test.span));
+        let line = format!("{mark} {}: {}", escape(&text), escape(&test.why));
+        let _ = writeln!(out, "            {indent}{}", paint.dim(&line));
+    }
+}
+
+/// `file:` for a rule that is not in the main file.
+fn other_file(span: Span, sources: &Sources) -> String {
+    match span.file {
+        0 => String::new(),
+        _ => format!("{}:", escape(&sources.path(span).display().to_string())),
+    }
+}
+
+fn place(rule: &RuleRef, sources: &Sources) -> String {
+    let label = rule.label.as_ref().map(|label| format!(", rule \"{}\"", escape(label)));
+    format!("{}line {}{}", other_file(rule.span, sources), rule.line, label.unwrap_or_default())
+}
+
+/// A step in the words of the language.
+pub fn sentence(step: &StepKind) -> String {
+    match step {
+        StepKind::Deliver { as_, folder, flags } => {
+            let flags = flags_words(flags);
+            let flags = if flags.is_empty() { flags } else { format!(" as {flags}") };
+            match as_ {
+                DeliveryWord::Inbox if folder.parts.is_empty() => format!("inbox{flags}"),
+                DeliveryWord::Inbox => format!("inbox \"{folder}\"{flags}"),
+                DeliveryWord::Folder => format!("folder \"{folder}\"{flags}"),
+                DeliveryWord::Copy => format!("copy \"{folder}\"{flags}"),
+            }
+        }
+        StepKind::Discard { why: Some(why) } => format!("discard \"{why}\""),
+        StepKind::Discard { why: None } => "discard".into(),
+        StepKind::Reject { status, text } => format!("reject \"{status} {text}\""),
+        StepKind::Defer { status, text } => format!("defer \"{status} {text}\""),
+        StepKind::Edit(HeaderEdit::Add { name, value }) => {
+            format!("add-header \"{name}\" \"{value}\"")
+        }
+        StepKind::Edit(HeaderEdit::Set { name, value }) => {
+            format!("set-header \"{name}\" \"{value}\"")
+        }
+        StepKind::Edit(HeaderEdit::Remove { name }) => format!("remove-header \"{name}\""),
+        StepKind::Log(text) => format!("log \"{text}\""),
+    }
+}
+
+/// Flags as `as` takes them.
+pub fn flags_words(flags: &Flags) -> String {
+    let mut words = flag_list(flags);
+    for word in words.iter_mut().filter(|word| word.starts_with('$')) {
+        *word = format!("\"{word}\"");
+    }
+    words.join(" ")
+}
+
+fn flag_list(flags: &Flags) -> Vec<String> {
+    let letters = flags.letters.chars().map(|letter| {
+        match letter {
+            'D' => "draft",
+            'F' => "flagged",
+            'P' => "passed",
+            'R' => "replied",
+            'S' => "seen",
+            _ => "trashed",
+        }
+        .to_owned()
+    });
+    letters.chain(flags.keywords.iter().cloned()).collect()
+}
+
+/// What happens to the message in the end, as one word of [`Report::outcome`].
+pub fn outcome(plan: &Plan) -> &'static str {
+    plan.steps
+        .iter()
+        .rev()
+        .find_map(|step| match step.kind {
+            StepKind::Discard { .. } => Some("discard"),
+            StepKind::Reject { .. } => Some("reject"),
+            StepKind::Defer { .. } => Some("defer"),
+            StepKind::Deliver { .. } => Some("deliver"),
+            _ => None,
+        })
+        .unwrap_or("deliver")
+}
+
+/// Where a plan leads to, for the table at the end of a test of many messages.
+pub fn destination(plan: &Plan) -> String {
+    plan.steps.last().map_or_else(String::new, |step| match &step.kind {
+        StepKind::Deliver { folder, .. } => folder.to_string(),
+        _ => outcome(plan).to_owned(),
+    })
+}
+
+/// One message as `--json` shows it, on one line.
+pub fn json(
+    label: &str,
+    evaluation: &Evaluation,
+    sources: &Sources,
+    path: &dyn Fn(&Step) -> Option<String>,
+) -> String {
+    let steps = evaluation
+        .plan
+        .steps
+        .iter()
+        .map(|step| StepReport::new(step, sources, path(step)))
+        .collect();
+    let trace = evaluation
+        .trace
+        .looked
+        .iter()
+        .map(|looked| RuleReport {
+            line: looked.line,
+            file: file_name(looked.span, sources),
+            result: result(&looked.verdict),
+            skipped: skipped(&looked.verdict),
+            tests: looked
+                .tests
+                .iter()
+                .map(|test| TestReport {
+                    text: one_line(sources.text(test.span)),
+                    result: result(&test.verdict),
+                    why: test.why.clone(),
+                })
+                .collect(),
+        })
+        .collect();
+    let report = Report {
+        message: label.to_owned(),
+        outcome: outcome(&evaluation.plan),
+        steps,
+        trace,
+        warnings: evaluation.trace.warnings.clone(),
+    };
+    serde_json::to_string(&report).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Report {
+    message: String,
+    outcome: &'static str,
+    steps: Vec<StepReport>,
+    trace: Vec<RuleReport>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize, Default)]
+struct StepReport {
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flags: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    rule: Option<RuleRefReport>,
+}
+
+#[derive(Serialize)]
+struct RuleRefReport {
+    file: String,
+    line: u32,
+    label: Option<String>,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct RuleReport {
+    line: u32,
+    file: String,
+    /// Null where the rule could not be evaluated.
+    result: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<String>,
+    tests: Vec<TestReport>,
+}
+
+#[derive(Serialize)]
+struct TestReport {
+    text: String,
+    result: Option<bool>,
+    why: String,
+}
+
+impl StepReport {
+    fn new(step: &Step, sources: &Sources, path: Option<String>) -> StepReport {
+        let rule = step.rule.as_ref().map(|rule| RuleRefReport {
+            file: file_name(rule.span, sources),
+            line: rule.line,
+            label: rule.label.clone(),
+            text: one_line(sources.text(rule.span)),
+        });
+        let base = StepReport { rule, path, ..StepReport::default() };
+        match &step.kind {
+            StepKind::Deliver { as_, folder, flags } => StepReport {
+                action: match as_ {
+                    DeliveryWord::Inbox => "inbox",
+                    DeliveryWord::Folder => "folder",
+                    DeliveryWord::Copy => "copy",
+                },
+                folder: Some(folder.to_string()),
+                flags: Some(flag_list(flags)),
+                ..base
+            },
+            StepKind::Discard { why } => {
+                StepReport { action: "discard", text: why.clone(), ..base }
+            }
+            StepKind::Reject { status, text } => StepReport {
+                action: "reject",
+                status: Some(status.clone()),
+                text: Some(text.clone()),
+                ..base
+            },
+            StepKind::Defer { status, text } => StepReport {
+                action: "defer",
+                status: Some(status.clone()),
+                text: Some(text.clone()),
+                ..base
+            },
+            StepKind::Edit(edit) => {
+                let (action, name, text) = match edit {
+                    HeaderEdit::Add { name, value } => ("add-header", name, Some(value)),
+                    HeaderEdit::Set { name, value } => ("set-header", name, Some(value)),
+                    HeaderEdit::Remove { name } => ("remove-header", name, None),
+                };
+                StepReport { action, name: Some(name.clone()), text: text.cloned(), ..base }
+            }
+            StepKind::Log(text) => StepReport { action: "log", text: Some(text.clone()), ..base },
+        }
+    }
+}
+
+fn file_name(span: Span, sources: &Sources) -> String {
+    sources.path(span).display().to_string()
+}
+
+fn result(verdict: &Verdict) -> Option<bool> {
+    match verdict {
+        Verdict::Yes => Some(true),
+        Verdict::No => Some(false),
+        Verdict::Skipped(_) => None,
+    }
+}
+
+fn skipped(verdict: &Verdict) -> Option<String> {
+    match verdict {
+        Verdict::Skipped(why) => Some(why.clone()),
+        _ => None,
+    }
+}
+
+/// White space folded: a rule over several lines becomes one.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Text from a message or a rule file, harmless on a terminal: control
+/// characters, and those that turn the direction of text, are shown as escapes.
+pub fn escape(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || turns(c) {
+            let _ = write!(out, "{}", c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// ANSI colours, or none.
+#[derive(Clone, Copy)]
+struct Paint(bool);
+
+impl Paint {
+    fn code(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.code("1", text)
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.code("2", text)
+    }
+
+    fn green(self, text: &str) -> String {
+        self.code("32", text)
+    }
+
+    fn yellow(self, text: &str) -> String {
+        self.code("33", text)
+    }
+}

@@ -1,4 +1,9 @@
-//! The thin binary.
+//! The thin binary: see [`mfilter::cli`].
+
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mfilter::cli::main(std::env::args_os().collect())
+}

@@ -1,1 +1,295 @@
-//! Delivered, deferred or refused: what an MTA is told, and the only place that knows exit codes.
+//! Delivered, deferred or refused: what an MTA is told, and the only place
+//! that knows exit codes.
+//!
+//! MTAs bounce for most exit codes, so there are only four here: 0, 75, and
+//! for a refusal that the rules asked for 77, 69 or 67. Beside the code stands
+//! one line of text, `4.x.x why` or `5.x.x why`, which Postfix takes before
+//! the code, and which others log or send to the sender.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+
+/// How a delivery ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Stored where the rules wanted it, and on disk.
+    Delivered,
+    /// Dropped because a rule said so.
+    Discarded,
+    /// To be tried again by the MTA.
+    Deferred {
+        /// `4.x.x`, RFC 3463.
+        status: String,
+        /// Why, for the postmaster.
+        text: String,
+    },
+    /// Refused because a rule said so: the MTA tells the sender.
+    Refused {
+        /// `5.x.x`, RFC 3463.
+        status: String,
+        /// Why, for the sender.
+        text: String,
+    },
+}
+
+/// Longest line that is told to an MTA, in bytes: RFC 5321 §4.5.3.1.5 gives a
+/// reply line 512, some of which the MTA needs for its own code.
+const LINE_MAX: usize = 500;
+
+impl Outcome {
+    /// A deferral with a status that fits most reasons: RFC 3463 `4.3.0`.
+    pub fn deferred(text: impl Into<String>) -> Outcome {
+        Outcome::Deferred { status: "4.3.0".into(), text: text.into() }
+    }
+
+    /// The exit code by sysexits.h.
+    ///
+    /// A refusal is `EX_NOPERM`, unless its RFC 3463 subject says that the
+    /// address is no good (`5.1.x`, `EX_NOUSER`), or that mailbox, system or
+    /// network are (`5.2.x` to `5.4.x`, `EX_UNAVAILABLE`). All three bounce
+    /// with every MTA but qmail, which retries after 67 and 69.
+    pub fn exit_code(&self) -> u8 {
+        const EX_NOUSER: u8 = 67;
+        const EX_UNAVAILABLE: u8 = 69;
+        const EX_TEMPFAIL: u8 = 75;
+        const EX_NOPERM: u8 = 77;
+        match self {
+            Outcome::Delivered | Outcome::Discarded => 0,
+            Outcome::Deferred { .. } => EX_TEMPFAIL,
+            Outcome::Refused { status, .. } => match status.split('.').nth(1) {
+                Some("1") => EX_NOUSER,
+                Some("2" | "3" | "4") => EX_UNAVAILABLE,
+                _ => EX_NOPERM,
+            },
+        }
+    }
+
+    /// The line for the MTA, without its line end; none when there is nothing to say.
+    pub fn line(&self) -> Option<String> {
+        let (status, text, class, default) = match self {
+            Outcome::Delivered | Outcome::Discarded => return None,
+            Outcome::Deferred { status, text } => (status, text, '4', ("4.3.0", "try again later")),
+            Outcome::Refused { status, text } => (status, text, '5', ("5.7.1", "message refused")),
+        };
+        let status = if is_status(status, class) { status } else { default.0 };
+        let room = LINE_MAX - status.len() - 1;
+        let mut text = one_line(text, room);
+        if text.is_empty() {
+            text.push_str(default.1);
+        }
+        Some(format!("{status} {text}"))
+    }
+
+    /// Says the line on standard error. What cannot be said is left unsaid:
+    /// a full or closed pipe (Postfix does not read before we exit) must
+    /// never change how the delivery ends.
+    pub fn tell(&self) {
+        let Some(mut line) = self.line() else { return };
+        line.push('\n');
+        let mut rest = line.as_bytes();
+        while !rest.is_empty() {
+            match rustix::io::write(rustix::stdio::stderr(), rest) {
+                Ok(written @ 1..) => rest = rest.get(written..).unwrap_or_default(),
+                Err(Errno::INTR) => {}
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+}
+
+/// True for an RFC 3463 status of that class: `class "." subject "." detail`,
+/// the latter two of one to three digits.
+pub fn is_status(text: &str, class: char) -> bool {
+    let mut parts = text.split('.');
+    let digits = |part: Option<&str>| {
+        part.is_some_and(|part| {
+            (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    };
+    parts.next().is_some_and(|part| part.len() == 1 && part.starts_with(class))
+        && digits(parts.next())
+        && digits(parts.next())
+        && parts.next().is_none()
+}
+
+/// A text made fit for one line that people and programs read: controls and
+/// line separators become blanks, runs of blanks one, characters that turn the
+/// direction of writing go, and it is cut to `max` bytes.
+pub fn one_line(text: &str, max: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(max));
+    let mut blank = false;
+    for character in text.chars() {
+        if turns_direction(character) {
+            continue;
+        }
+        if character.is_whitespace() || character.is_control() {
+            blank = !line.is_empty();
+            continue;
+        }
+        if line.len() + usize::from(blank) + character.len_utf8() > max {
+            break;
+        }
+        if std::mem::take(&mut blank) {
+            line.push(' ');
+        }
+        line.push(character);
+    }
+    line
+}
+
+/// The bidirectional controls of UAX #9 and the byte-order mark: invisible,
+/// and able to make a line look like another one.
+pub fn turns_direction(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+    )
+}
+
+/// Something that the system would not do for us.
+#[derive(Debug)]
+pub struct Failure {
+    /// What was tried, to be read after "cannot": `create the folder`.
+    pub doing: &'static str,
+    /// Where.
+    pub path: PathBuf,
+    /// Why not.
+    pub error: io::Error,
+}
+
+impl Failure {
+    /// A failure of `doing` at `path`.
+    pub fn new(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+        error: impl Into<io::Error>,
+    ) -> Failure {
+        Failure { doing, path: path.into(), error: error.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = self.error.to_string();
+        let why = why.split(" (os error ").next().unwrap_or_default();
+        write!(f, "cannot {} `{}`: {why}", self.doing, self.path.display())
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Outcome {
+        Outcome::Deferred { status: status_of(&failure.error).into(), text: failure.to_string() }
+    }
+}
+
+/// The RFC 3463 status of a system error. Every one is temporary: what is
+/// wrong with a machine can be set right before the MTA gives up.
+///
+/// | error | status | read as |
+/// |---|---|---|
+/// | EDQUOT, EFBIG | 4.2.2 | the mailbox is full: a quota, a limit on file size |
+/// | ENOSPC | 4.3.1 | the mail system is full |
+/// | EACCES, EPERM, ENOENT, ENOTDIR, EISDIR, ELOOP, EEXIST, ENAMETOOLONG, EMLINK, EXDEV | 4.2.0 | something about the mailbox is wrong |
+/// | EMSGSIZE, EILSEQ | 4.6.0 | something about the message is |
+/// | all others: EIO, EROFS, EMFILE, ENFILE, ENOMEM, ENOLCK, EAGAIN, ESTALE, ETIMEDOUT … | 4.3.0 | something about the system is |
+pub fn status_of(error: &io::Error) -> &'static str {
+    match Errno::from_io_error(error) {
+        Some(Errno::DQUOT | Errno::FBIG) => "4.2.2",
+        Some(Errno::NOSPC) => "4.3.1",
+        Some(
+            Errno::ACCESS
+            | Errno::PERM
+            | Errno::NOENT
+            | Errno::NOTDIR
+            | Errno::ISDIR
+            | Errno::LOOP
+            | Errno::EXIST
+            | Errno::NAMETOOLONG
+            | Errno::MLINK
+            | Errno::XDEV,
+        ) => "4.2.0",
+        Some(Errno::MSGSIZE | Errno::ILSEQ) => "4.6.0",
+        _ => "4.3.0",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: &str, text: &str) -> Outcome {
+        Outcome::Refused { status: status.into(), text: text.into() }
+    }
+
+    #[test]
+    fn only_the_four_kinds_of_exit_code_exist() {
+        assert_eq!(Outcome::Delivered.exit_code(), 0);
+        assert_eq!(Outcome::Discarded.exit_code(), 0);
+        assert_eq!(Outcome::deferred("x").exit_code(), 75);
+        for (status, code) in [
+            ("5.0.0", 77),
+            ("5.1.1", 67),
+            ("5.2.1", 69),
+            ("5.3.4", 69),
+            ("5.7.1", 77),
+            ("nonsense", 77),
+            ("", 77),
+        ] {
+            assert_eq!(refused(status, "").exit_code(), code, "{status}");
+        }
+    }
+
+    #[test]
+    fn the_line_is_one_harmless_line() {
+        assert_eq!(Outcome::Delivered.line(), None);
+        assert_eq!(
+            refused("5.7.1", "no\r\nX-Evil: 1\u{1b}[31m \u{202e}txt").line().as_deref(),
+            Some("5.7.1 no X-Evil: 1 [31m txt")
+        );
+        assert_eq!(refused("2.0.0", "").line().as_deref(), Some("5.7.1 message refused"));
+        assert_eq!(
+            refused("4.7.1", "no").line().as_deref(),
+            Some("5.7.1 no"),
+            "a refusal cannot be soft"
+        );
+        let long = refused("5.7.1", &"あ".repeat(1000)).line().unwrap();
+        assert!(long.len() <= LINE_MAX && long.len() > LINE_MAX - 4);
+    }
+
+    #[test]
+    fn statuses_follow_rfc_3463() {
+        for good in ["5.7.1", "5.0.0", "5.123.999"] {
+            assert!(is_status(good, '5'), "{good}");
+        }
+        for bad in ["5.7", "5.7.1.1", "5..1", "5.7.x", "5.7.1234", "4.7.1", "55.7.1", ""] {
+            assert!(!is_status(bad, '5'), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_failure_says_what_where_and_why_and_is_soft() {
+        let failure = Failure::new("create the folder", "/m/.A\nB", Errno::NOSPC);
+        let outcome = Outcome::from(failure);
+        assert_eq!(
+            outcome.line().as_deref(),
+            Some("4.3.1 cannot create the folder `/m/.A B`: No space left on device")
+        );
+        assert_eq!(outcome.exit_code(), 75);
+        assert_eq!(status_of(&io::Error::other("x")), "4.3.0");
+        assert_eq!(status_of(&Errno::DQUOT.into()), "4.2.2");
+    }
+}

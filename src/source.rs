@@ -3,6 +3,9 @@
 //! A [`Span`] is plain data, small enough to stand beside every part of a
 //! program, and means nothing without the [`Sources`] it was made for.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rkyv::{Archive, Serialize};
@@ -22,6 +25,16 @@ impl Span {
     /// The span from the start of `self` to the end of `last`.
     pub fn to(self, last: Span) -> Span {
         Span { end: last.end, ..self }
+    }
+}
+
+impl From<&ArchivedSpan> for Span {
+    fn from(span: &ArchivedSpan) -> Span {
+        Span {
+            file: span.file.to_native(),
+            start: span.start.to_native(),
+            end: span.end.to_native(),
+        }
     }
 }
 
@@ -100,4 +113,93 @@ impl Sources {
     pub fn line(&self, span: Span) -> u32 {
         self.files.get(span.file as usize).map_or(0, |file| file.line(span.start))
     }
+}
+
+/// Why a file of the user's was not read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The system says no.
+    Io(io::Error),
+    /// A folder, a pipe, a device.
+    NotAFile,
+    /// Larger than the limit, in bytes.
+    TooLarge(u64),
+    /// Somebody else could have written it: mode bits, or another owner.
+    Unsafe(&'static str),
+}
+
+impl ReadError {
+    /// There is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, ReadError::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl std::fmt::Display for ReadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ReadError::Io(error) => error.fmt(f),
+            ReadError::NotAFile => f.write_str("it is not a regular file"),
+            ReadError::TooLarge(limit) => {
+                write!(f, "it is larger than {} MB", limit / (1024 * 1024))
+            }
+            ReadError::Unsafe(why) => f.write_str(why),
+        }
+    }
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> ReadError {
+        ReadError::Io(error)
+    }
+}
+
+impl From<ReadError> for io::Error {
+    fn from(error: ReadError) -> io::Error {
+        match error {
+            ReadError::Io(error) => error,
+            other => io::Error::other(other.to_string()),
+        }
+    }
+}
+
+/// Rule files larger than this are not read, bytes.
+pub const RULES_LIMIT: u64 = 16 * 1024 * 1024;
+/// List files larger than this are not read, bytes.
+const LIST_LIMIT: u64 = 256 * 1024 * 1024;
+
+/// Reads a file of rules. It must belong to the user or to root and be
+/// writable by nobody else, since who can write rules can read the mail.
+pub fn read_rules(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let file = open(path)?;
+    let meta = file.metadata()?;
+    let me = rustix::process::geteuid().as_raw();
+    if meta.uid() != me && meta.uid() != 0 {
+        return Err(ReadError::Unsafe("it belongs to another user"));
+    }
+    if meta.mode() & 0o022 != 0 {
+        return Err(ReadError::Unsafe("others can write to it; `chmod go-w` mends that"));
+    }
+    read(file, RULES_LIMIT)
+}
+
+/// Reads a list file; bytes that are no UTF-8 are replaced, so that one bad
+/// line costs no other.
+pub fn read_text(path: &Path) -> Result<String, ReadError> {
+    let bytes = read(open(path)?, LIST_LIMIT)?;
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// Opens a regular file and nothing else; never waits for a pipe's other end.
+fn open(path: &Path) -> Result<File, ReadError> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(ReadError::NotAFile) }
+}
+
+fn read(file: File, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::with_capacity(file.metadata()?.len().min(limit) as usize + 1);
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(ReadError::TooLarge(limit)) } else { Ok(bytes) }
 }

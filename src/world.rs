@@ -1,1 +1,164 @@
-//! (room: world)
+//! What evaluation may ask about the world around the message: the clock, the
+//! environment, the envelope, the user's lists. Reading only.
+//!
+//! Everything is looked up when a rule asks for it, and once.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::message::Message;
+use crate::message::head::from_line_sender;
+use crate::rules::address_list::AddressList;
+use crate::rules::check::resolve;
+
+/// What the command line and the MTA say, before anything is looked up.
+#[derive(Default)]
+pub struct World {
+    /// `-f`: the envelope sender; empty is the null sender.
+    pub sender: Option<String>,
+    /// `-d`: envelope recipients.
+    pub recipients: Vec<String>,
+    /// `-a`: the address extension.
+    pub extension: Option<String>,
+    /// `-D NAME=VALUE`: in front of the process's environment.
+    pub variables: HashMap<String, String>,
+    /// `--now`, else the clock.
+    pub now: Option<Timestamp>,
+    /// The user's home.
+    pub home: Option<PathBuf>,
+    /// What was looked up.
+    pub known: Known,
+}
+
+/// What a [`World`] was asked before; starts empty.
+#[derive(Default)]
+pub struct Known {
+    clock: OnceCell<Timestamp>,
+    zone: OnceCell<TimeZone>,
+    lists: RefCell<HashMap<PathBuf, Result<Rc<AddressList>, String>>>,
+}
+
+impl World {
+    /// An environment variable; bytes that are no UTF-8 are replaced.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        if let Some(value) = self.variables.get(name) {
+            return Some(value.clone());
+        }
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return None;
+        }
+        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    }
+
+    /// The moment of this delivery: one and the same however often it is asked.
+    pub fn now(&self) -> Timestamp {
+        *self.known.clock.get_or_init(|| {
+            self.now.unwrap_or_else(|| {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Timestamp::from_second(since.as_secs().try_into().unwrap_or(i64::MAX))
+                    .unwrap_or(Timestamp::MAX)
+            })
+        })
+    }
+
+    /// The zone of `set timezone`, else the system's; UTC if there is none.
+    pub fn zone(&self, name: Option<&str>) -> &TimeZone {
+        self.known.zone.get_or_init(|| match name {
+            Some(name) => TimeZone::get(name).unwrap_or(TimeZone::UTC),
+            None => TimeZone::try_system().unwrap_or(TimeZone::UTC),
+        })
+    }
+
+    /// The envelope sender (RFC 5321 reverse-path): `-f`, else a Return-Path
+    /// that stands above the first Received line, else `SENDER`, else the
+    /// `From ` line. `SENDER` comes late because Postfix replaces characters
+    /// in it. `Some("")` is the null sender, `None` is unknown.
+    pub fn envelope_sender(&self, message: &Message) -> Option<String> {
+        if let Some(sender) = &self.sender {
+            return Some(strip_brackets(sender).to_owned());
+        }
+        if let Some(path) = top_header(message, "Return-Path") {
+            return Some(strip_brackets(&path).to_owned());
+        }
+        if let Some(sender) = self.variable("SENDER") {
+            return Some(null_sender(strip_brackets(&sender)).to_owned());
+        }
+        let line = message.from_line()?;
+        from_line_sender(line).map(|sender| null_sender(sender).to_owned())
+    }
+
+    /// The envelope recipients: `-d`, else a Delivered-To or Envelope-To
+    /// above the first Received line, else `RECIPIENT`.
+    pub fn envelope_recipients(&self, message: &Message) -> Vec<String> {
+        if !self.recipients.is_empty() {
+            return self.recipients.iter().map(|to| strip_brackets(to).to_owned()).collect();
+        }
+        ["Delivered-To", "Envelope-To"]
+            .iter()
+            .find_map(|name| top_header(message, name))
+            .or_else(|| self.variable("RECIPIENT"))
+            .map(|to| vec![strip_brackets(&to).to_owned()])
+            .unwrap_or_default()
+    }
+
+    /// The address extension: `-a`, else what the MTA's environment says
+    /// (Postfix and sendmail, qmail, Exim), else none.
+    pub fn extension(&self, delimiter: &str) -> Option<String> {
+        if let Some(extension) = &self.extension {
+            return Some(extension.clone());
+        }
+        let value = ["EXTENSION", "EXT", "LOCAL_PART_SUFFIX"]
+            .iter()
+            .find_map(|name| self.variable(name))?;
+        Some(value.trim_start_matches(|c| delimiter.contains(c)).to_owned())
+    }
+
+    /// The user's login name, as the MTA says.
+    pub fn user(&self) -> Option<String> {
+        self.variable("LOGNAME").or_else(|| self.variable("USER"))
+    }
+
+    /// The path that a string in a rule file means.
+    pub fn path(&self, written: &str, rule_file: &Path) -> PathBuf {
+        resolve(written, rule_file, self.home.as_deref().unwrap_or(Path::new("")))
+    }
+
+    /// The list in a file, read once. The error is for the trace.
+    pub fn list(&self, path: &Path) -> Result<Rc<AddressList>, String> {
+        if let Some(known) = self.known.lists.borrow().get(path) {
+            return known.clone();
+        }
+        let list = crate::source::read_text(path)
+            .map(|text| Rc::new(AddressList::parse(&text)))
+            .map_err(|error| format!("list file {}: {error}", path.display()));
+        self.known.lists.borrow_mut().insert(path.to_owned(), list.clone());
+        list
+    }
+}
+
+/// A trace header counts as the MTA's own only above the first Received line:
+/// what stands below came from outside.
+fn top_header(message: &Message, name: &str) -> Option<String> {
+    message
+        .head()
+        .headers()
+        .take_while(|header| !header.name.eq_ignore_ascii_case("Received"))
+        .find(|header| header.name.eq_ignore_ascii_case(name))
+        .map(|header| String::from_utf8_lossy(header.value).trim().to_owned())
+}
+
+fn strip_brackets(address: &str) -> &str {
+    let address = address.trim();
+    address.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(address)
+}
+
+/// MTAs write the null sender as `MAILER-DAEMON` where a word is needed.
+fn null_sender(sender: &str) -> &str {
+    if sender.eq_ignore_ascii_case("MAILER-DAEMON") { "" } else { sender }
+}

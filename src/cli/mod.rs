@@ -1,1 +1,139 @@
-//! (room: cli)
+//! The command line: what was asked for, and one file for each command.
+//!
+//! Delivery is told apart from the other commands before anything can fail,
+//! because a mistake there must end as 75, which defers, and never as one of
+//! the codes on which an MTA bounces mail.
+
+mod args;
+mod check;
+mod completions;
+mod deliver;
+mod fmt;
+mod output;
+mod test;
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use jiff::Timestamp;
+
+use crate::deliver::log::Log;
+use crate::deliver::maildir::Location;
+use crate::outcome::Outcome;
+use crate::plan::Folder;
+use crate::rules::check::resolve;
+use crate::rules::program::{
+    ArchivedFolderNames, ArchivedLayout, ArchivedLog, ArchivedProgram, FolderNames, Layout,
+};
+use crate::state::StateDir;
+use crate::world::World;
+use args::{Args, Command};
+
+/// Runs one call of the program.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    if args::is_delivery(&arguments) {
+        // A panic would exit with 101, which bounces mail.
+        std::panic::set_hook(Box::new(|_| {}));
+        let outcome = catch_unwind(AssertUnwindSafe(|| deliver::run(arguments)));
+        let outcome = outcome.unwrap_or_else(|_| Outcome::deferred("mfilter: internal error"));
+        outcome.tell();
+        return ExitCode::from(outcome.exit_code());
+    }
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return ExitCode::from(if asked { 0 } else { 2 });
+        }
+    };
+    let result = match &args.command {
+        Some(Command::Check(call)) => check::run(call),
+        Some(Command::Fmt(call)) => fmt::run(call),
+        Some(Command::Completions(call)) => completions::run(call),
+        None => test::run(&args),
+    };
+    match result {
+        Ok(Finding::Fine) => ExitCode::SUCCESS,
+        Ok(Finding::Found) => ExitCode::from(1),
+        Err(why) => {
+            output::error(&why);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What a command other than delivery came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finding {
+    /// Nothing wrong: exit 0.
+    Fine,
+    /// A mistake, an unformatted file, a failed `expect`: exit 1.
+    Found,
+}
+
+/// The user's home: `HOME`, else what the system knows.
+fn home() -> Option<PathBuf> {
+    dirs::home_dir().filter(|home| home.is_absolute())
+}
+
+/// The world of a delivery or a dry run.
+fn world(args: &args::Delivery, now: Option<Timestamp>, home: Option<PathBuf>) -> World {
+    World {
+        sender: args.sender.clone(),
+        recipients: args.recipient.clone(),
+        extension: args.extension.clone(),
+        variables: args.define.iter().cloned().collect(),
+        now,
+        home,
+        ..World::default()
+    }
+}
+
+/// Where to deliver: `--maildir`, else `set maildir`, else `~/Maildir`.
+fn location(
+    args: &args::Delivery,
+    program: &ArchivedProgram,
+    world: &World,
+) -> Result<Location, String> {
+    let settings = &program.settings;
+    let path = match &args.maildir {
+        Some(path) => path.clone(),
+        None => {
+            let home = world.home.as_deref();
+            let home = home.ok_or("no home directory is known: set HOME, or use --maildir")?;
+            let written = settings.maildir.as_ref().map_or("Maildir", |path| path.as_str());
+            resolve(written, &home.join(".mailrules"), home)
+        }
+    };
+    let layout = match settings.layout {
+        ArchivedLayout::MaildirPlusPlus => Layout::MaildirPlusPlus,
+        ArchivedLayout::Fs => Layout::Fs,
+    };
+    let names = settings.folder_names.as_ref().map(|names| match names {
+        ArchivedFolderNames::Mutf7 => FolderNames::Mutf7,
+        ArchivedFolderNames::Utf8 => FolderNames::Utf8,
+    });
+    let mut location = Location::new(path, layout, names);
+    if let Some(inbox) = settings.inbox.as_ref().filter(|name| !name.is_empty()) {
+        location.inbox = Folder { parts: inbox.split('/').map(str::to_owned).collect() };
+    }
+    Ok(location)
+}
+
+/// Where the log goes.
+fn log(program: &ArchivedProgram, world: &World, state: Option<&StateDir>) -> Log {
+    match &program.settings.log {
+        ArchivedLog::State => state.map_or(Log::Off, |state| Log::State(state.clone())),
+        ArchivedLog::File(path) => {
+            let rules = program.files.first().map_or("", |file| file.as_str());
+            Log::File(world.path(path, rules.as_ref()))
+        }
+        ArchivedLog::Syslog => Log::Syslog,
+        ArchivedLog::Off => Log::Off,
+    }
+}

@@ -1,1 +1,145 @@
-//! (room: state)
+//! Small durable things between runs, in `dirs::state_dir()/mfilter`
+//! (`~/.local/state/mfilter`).
+//!
+//! Nothing here is needed to deliver: where there is no home, where the
+//! directory cannot be written or a file is damaged, mail flows on and only
+//! the convenience is gone. The directory is made (mode 0700) when something
+//! is first written. A file that is not our own, or that others can write, is
+//! as good as absent.
+
+pub mod last_good;
+pub mod told;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+
+/// Where state is kept; it need not exist yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateDir {
+    path: PathBuf,
+}
+
+impl StateDir {
+    /// The user's own; none without a home directory.
+    pub fn find() -> Option<StateDir> {
+        dirs::state_dir()
+            .filter(|path| path.is_absolute())
+            .map(|path| StateDir::at(path.join("mfilter")))
+    }
+
+    /// A directory of the caller's choice.
+    pub fn at(path: impl Into<PathBuf>) -> StateDir {
+        StateDir { path: path.into() }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the directory and what is missing above it.
+    pub fn make(&self) -> io::Result<()> {
+        make_private(&self.path)
+    }
+
+    /// The content of a file in it that only we can have written. `None` if
+    /// there is none such, or it is longer than `max` bytes.
+    fn read(&self, name: &str, max: u64) -> Option<Vec<u8>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
+            .open(self.path.join(name))
+            .ok()?;
+        if !is_ours(&file) || file.metadata().ok()?.len() > max {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        (&file).take(max).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Puts a file in the place of the one of that name, in one step. It is
+    /// synced: what is kept here changes rarely and is needed when all else fails.
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.make()?;
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.path)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(self.path.join(name)).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// Moves a damaged file out of the way, where a person can look at it.
+    fn set_aside(&self, name: &str) {
+        let path = self.path.join(name);
+        let _ = fs::rename(&path, path.with_extension("damaged"));
+    }
+}
+
+/// A directory of mode 0700, with what is missing above it; fine if it is there.
+fn make_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// A regular file of this user that nobody else can write.
+fn is_ours(file: &File) -> bool {
+    file.metadata().is_ok_and(|about| {
+        about.is_file()
+            && about.uid() == rustix::process::geteuid().as_raw()
+            && about.mode() & 0o022 == 0
+    })
+}
+
+/// A file name for something that is known by these bytes.
+fn key(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hex(&hash.finalize()[..16])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_directory_is_made_private_and_only_for_writing() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("a/b/mfilter"));
+        assert_eq!(state.read("x", 10), None);
+        assert!(!home.path().join("a").exists());
+        state.replace("x", b"12").unwrap();
+        assert_eq!(fs::metadata(state.path()).unwrap().mode() & 0o7777, 0o700);
+        assert_eq!(fs::metadata(state.path().join("x")).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(state.read("x", 10).as_deref(), Some(&b"12"[..]));
+        assert_eq!(state.read("x", 1), None);
+        assert_eq!(fs::read_dir(state.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_others_can_write_and_what_is_no_file_is_absent() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path());
+        state.replace("x", b"1").unwrap();
+        fs::set_permissions(home.path().join("x"), fs::Permissions::from_mode(0o620)).unwrap();
+        assert_eq!(state.read("x", 10), None);
+        fs::create_dir(home.path().join("d")).unwrap();
+        assert_eq!(state.read("d", 10), None);
+        state.replace("y", b"1").unwrap();
+        std::os::unix::fs::symlink("y", home.path().join("link")).unwrap();
+        assert_eq!(state.read("link", 10), None);
+    }
+}

@@ -37,3 +37,22 @@ pub fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
 pub fn format(ast: &Ast, source: &SourceFile) -> String {
     format::format(ast, source)
 }
+
+/// Decodes and parses a file's bytes as file number `file`.
+pub fn parse_bytes(
+    file: u32,
+    path: &std::path::Path,
+    bytes: &[u8],
+) -> (SourceFile, ast::Ast, Vec<Diagnostic>) {
+    match decode(bytes) {
+        Ok(text) => {
+            let source = SourceFile::new(path, text);
+            let (ast, diagnostics) = parse(file, &source);
+            (source, ast, diagnostics)
+        }
+        Err(error) => {
+            let (text, diagnostic) = error.explain(file, bytes);
+            (SourceFile::new(path, text), ast::Ast::default(), vec![diagnostic])
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Rules and a message, parted by a line `--`, all the way to a plan: no
+//! panic, always an end, and no folder that climbs.
+
+#![no_main]
+
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use mfilter::evaluate::{Detail, evaluate};
+use mfilter::load;
+use mfilter::message::Message;
+use mfilter::plan::StepKind;
+use mfilter::rules::program::Compiled;
+use mfilter::world::World;
+
+fuzz_target!(|data: &[u8]| {
+    let at = data.windows(4).position(|window| window == b"\n--\n").unwrap_or(data.len());
+    let (rules, message) = (&data[..at], data.get(at + 4..).unwrap_or_default());
+    let (_, checked) = load::check_bytes(Path::new("rules"), rules, None, &mut |_| {
+        Err(std::io::ErrorKind::NotFound.into())
+    });
+    let Some(compiled) = checked.program.as_ref().and_then(Compiled::new) else { return };
+    let program = compiled.program().expect("what was laid out can be read");
+    let message = Message::from_bytes(message.to_vec());
+    let evaluation = evaluate(program, &message, &World::default(), Detail::Trace);
+    assert!(!evaluation.plan.steps.is_empty());
+    for step in &evaluation.plan.steps {
+        if let StepKind::Deliver { folder, .. } = &step.kind {
+            for part in &folder.parts {
+                assert!(!part.is_empty() && part != "." && part != ".." && !part.contains('/'));
+                assert!(!part.chars().any(char::is_control));
+            }
+        }
+    }
+});

@@ -1,0 +1,170 @@
+//! The arguments. Parsing only.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Everything that can stand on the command line.
+#[derive(Parser, Debug)]
+#[command(
+    name = "mfilter",
+    version,
+    about = "A mail delivery filter: reads a message on standard input and files it by ~/.mailrules",
+    after_help = "Without --test or a command, mfilter delivers: exit status 0 is delivered, \
+                  75 is try again later, and 67, 69 or 77 is a refusal that the rules asked for.\n\
+                  See mfilter(1) and mailrules(5).",
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+pub(super) struct Args {
+    /// Say what would happen to each message, and why; change nothing
+    #[arg(long)]
+    pub(super) test: bool,
+
+    /// With --test: messages, mboxes, Maildirs or folders of messages [default: standard input]
+    #[arg(value_name = "PATH", requires = "test")]
+    pub(super) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) delivery: Delivery,
+
+    /// With --test: pretend that it is this moment
+    #[arg(long, value_name = "RFC3339", requires = "test")]
+    pub(super) now: Option<jiff::Timestamp>,
+
+    /// With --test: one JSON object a message, on a line of its own
+    #[arg(long, requires = "test")]
+    pub(super) json: bool,
+
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+/// What delivery and `--test` share.
+#[derive(clap::Args, Debug, Default)]
+pub(super) struct Delivery {
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// The envelope sender; empty is the null sender [default: as the MTA says]
+    #[arg(short = 'f', long, value_name = "ADDR")]
+    pub(super) sender: Option<String>,
+
+    /// An envelope recipient; may be repeated [default: as the MTA says]
+    #[arg(short = 'd', long, value_name = "ADDR")]
+    pub(super) recipient: Vec<String>,
+
+    /// The address extension [default: as the MTA says]
+    #[arg(short = 'a', long, value_name = "EXT")]
+    pub(super) extension: Option<String>,
+
+    /// A value for `env "NAME"` and what the MTA says by environment
+    #[arg(short = 'D', value_name = "NAME=VALUE", value_parser = variable)]
+    pub(super) define: Vec<(String, String)>,
+
+    /// Say more; may be repeated
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+
+    /// Accepted for procmail's sake: mfilter always defers on a failure
+    #[arg(short = 't', hide = true)]
+    procmail_t: bool,
+
+    /// Accepted for procmail's sake: mfilter never looks at Content-Length
+    #[arg(short = 'Y', hide = true)]
+    procmail_y: bool,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Find every mistake in the rules and run their `expect`s
+    Check(Check),
+    /// Bring rules into the canonical layout
+    Fmt(Fmt),
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+/// `mfilter check`
+#[derive(clap::Args, Debug)]
+pub(super) struct Check {
+    /// The rules [default: ~/.mailrules]
+    pub(super) rules: Option<PathBuf>,
+
+    /// One JSON array of mistakes
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mfilter fmt`
+#[derive(clap::Args, Debug)]
+pub(super) struct Fmt {
+    /// Change nothing; exit 1 if a file is not in the canonical layout
+    #[arg(long)]
+    pub(super) check: bool,
+
+    /// The rules, `-` for standard input [default: ~/.mailrules]
+    pub(super) rules: Vec<PathBuf>,
+}
+
+/// `mfilter completions`
+#[derive(clap::Args, Debug)]
+pub(super) struct Completions {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// What delivery alone takes: small, so that building it costs little.
+#[derive(Parser, Debug)]
+#[command(name = "mfilter", disable_help_flag = true)]
+pub(super) struct DeliveryArgs {
+    #[command(flatten)]
+    pub(super) delivery: Delivery,
+}
+
+/// Whether these arguments, `argv[0]` among them, ask for a delivery: nothing
+/// in them is a command or one of the options that ask for something else.
+pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
+    const COMMANDS: [&str; 3] = ["check", "fmt", "completions"];
+    const OPTIONS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
+    let command = arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|c| first == c));
+    let mut options = arguments.iter().skip(1);
+    !command && !options.any(|argument| OPTIONS.iter().any(|option| argument == option))
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::{Args, DeliveryArgs, is_delivery};
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Args::command().debug_assert();
+        DeliveryArgs::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_known_to_be_no_delivery() {
+        for command in Args::command().get_subcommands() {
+            assert!(!is_delivery(&["mfilter".into(), command.get_name().into()]));
+        }
+        assert!(is_delivery(&["mfilter".into()]));
+        assert!(is_delivery(&["mfilter".into(), "--unknown".into()]));
+        assert!(!is_delivery(&["mfilter".into(), "--rules".into(), "x".into(), "--test".into()]));
+    }
+}

@@ -1,0 +1,74 @@
+//! `mfilter fmt`: the canonical layout.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use super::args::Fmt;
+use super::{Finding, output};
+use crate::diagnostic;
+use crate::load;
+use crate::source::{Sources, read_rules};
+use crate::syntax;
+
+pub(super) fn run(call: &Fmt) -> Result<Finding, String> {
+    let default;
+    let files = if call.rules.is_empty() {
+        default = [load::default_rules(super::home().as_deref())?];
+        default.as_slice()
+    } else {
+        call.rules.as_slice()
+    };
+    let mut finding = Finding::Fine;
+    for path in files {
+        if one(path, call.check)? == Finding::Found {
+            finding = Finding::Found;
+        }
+    }
+    Ok(finding)
+}
+
+fn one(path: &Path, check: bool) -> Result<Finding, String> {
+    let from_input = path == Path::new("-");
+    let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let bytes = if from_input {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map_err(|error| told(&error))?;
+        bytes
+    } else {
+        read_rules(path).map_err(|error| told(&error))?
+    };
+    let mut sources = Sources::default();
+    let (file, ast, diagnostics) = syntax::parse_bytes(0, path, &bytes);
+    if !diagnostics.is_empty() {
+        sources.add(file);
+        output::print(&diagnostic::render(&diagnostics, &sources, output::colour()));
+        return Ok(Finding::Found);
+    }
+    let formatted = syntax::format(&ast, &file);
+    if from_input && !check {
+        output::print(&formatted);
+        return Ok(Finding::Fine);
+    }
+    if formatted.as_bytes() == bytes {
+        return Ok(Finding::Fine);
+    }
+    if check {
+        output::print(&format!("{} is not in the canonical layout\n", path.display()));
+        return Ok(Finding::Found);
+    }
+    replace(path, formatted.as_bytes()).map_err(|error| told(&error))?;
+    Ok(Finding::Fine)
+}
+
+/// Replaces a file's content in one step; a symbolic link stays one, the mode stays.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let path = fs::canonicalize(path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    new.write_all(content)?;
+    new.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
+    new.as_file().sync_all()?;
+    new.persist(&path)?;
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! Keywords (`$Forwarded`, `$Junk`) as Dovecot keeps them: letters `a` to `z`
+//! in the file name, and what they mean in `dovecot-keywords` beside `cur`,
+//! one `<number> <keyword>` a line, 0 for `a`.
+//!
+//! Dovecot locks with `dovecot-keywords.lock`, made exclusively, written as
+//! the new file and renamed over the old one; so do we. Where the lock cannot
+//! be had within two seconds, or all letters are taken, the message is stored
+//! without the keyword.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+
+const FILE: &str = "dovecot-keywords";
+const LOCK: &str = "dovecot-keywords.lock";
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Dovecot overrides a lock of that age.
+const STALE: Duration = Duration::from_secs(120);
+/// 26 keywords of any sane length fit.
+const MAX: u64 = 64 << 10;
+
+/// The letters that mean these keywords in a folder, new ones being entered;
+/// and why some have none, for the log.
+pub fn letters(folder: impl AsFd, keywords: &[String]) -> (String, Vec<String>) {
+    let folder = folder.as_fd();
+    let mut problems = Vec::new();
+    let mut wanted: Vec<&str> = Vec::new();
+    for keyword in keywords {
+        if is_keyword(keyword) {
+            wanted.push(keyword);
+        } else {
+            problems.push(format!("`{keyword}` is not a keyword"));
+        }
+    }
+    let mut known = match read(&folder) {
+        Ok(known) => known,
+        Err(error) => {
+            problems.push(format!("keywords left out: cannot read {FILE}: {error}"));
+            return (String::new(), problems);
+        }
+    };
+    if wanted.iter().any(|keyword| known.letter(keyword).is_none()) && !known.is_full() {
+        match enter(&folder, &wanted) {
+            Ok(entered) => known = entered,
+            Err(error) => problems.push(format!("cannot enter keywords in {FILE}: {error}")),
+        }
+    }
+    let mut letters = String::new();
+    for keyword in wanted {
+        match known.letter(keyword) {
+            Some(letter) if letters.contains(letter) => {}
+            Some(letter) => letters.push(letter),
+            None => problems.push(format!("keyword `{keyword}` left out")),
+        }
+    }
+    (letters, problems)
+}
+
+/// An RFC 3501 flag keyword: an atom.
+fn is_keyword(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 100
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"(){%*\"\\]".contains(&byte))
+}
+
+/// The lines of the file as they are, and the keyword of each letter.
+#[derive(Default)]
+struct Known {
+    text: String,
+    of: [Option<String>; 26],
+}
+
+impl Known {
+    fn parse(text: String) -> Known {
+        let mut of: [Option<String>; 26] = Default::default();
+        for (number, keyword) in text.lines().filter_map(|line| line.split_once(' ')) {
+            let slot = number.parse().ok().and_then(|number: usize| of.get_mut(number));
+            if let Some(slot @ None) = slot {
+                *slot = Some(keyword.to_string());
+            }
+        }
+        Known { text, of }
+    }
+
+    /// Keywords mind no case, RFC 3501 §2.3.2.
+    fn letter(&self, keyword: &str) -> Option<char> {
+        ('a'..='z').zip(&self.of).find_map(|(letter, slot)| {
+            slot.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(keyword)).then_some(letter)
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        self.of.iter().all(Option::is_some)
+    }
+
+    fn enter(&mut self, keyword: &str) {
+        let free = self.of.iter_mut().enumerate().find(|(_, slot)| slot.is_none());
+        let Some((number, slot)) = free else { return };
+        *slot = Some(keyword.to_string());
+        if !self.text.is_empty() && !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
+        self.text.push_str(&format!("{number} {keyword}\n"));
+    }
+}
+
+fn read(folder: &impl AsFd) -> io::Result<Known> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match openat(folder, FILE, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(rustix::io::Errno::NOENT) => return Ok(Known::default()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut text = String::new();
+    if file.take(MAX).read_to_string(&mut text)? as u64 == MAX {
+        return Err(ErrorKind::FileTooLarge.into());
+    }
+    Ok(Known::parse(text))
+}
+
+/// Enters what is missing, under the lock.
+fn enter(folder: &impl AsFd, wanted: &[&str]) -> io::Result<Known> {
+    let mut lock = lock(folder)?;
+    let mut write = || -> io::Result<Known> {
+        let mut known = read(folder)?;
+        for keyword in wanted {
+            if known.letter(keyword).is_none() {
+                known.enter(keyword);
+            }
+        }
+        lock.write_all(known.text.as_bytes())?;
+        lock.sync_all()?;
+        renameat(folder, LOCK, folder, FILE)?;
+        Ok(known)
+    };
+    let written = write();
+    if written.is_err() {
+        let _ = unlinkat(folder, LOCK, AtFlags::empty());
+    }
+    written
+}
+
+fn lock(folder: &impl AsFd) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let start = Instant::now();
+    loop {
+        match openat(folder, LOCK, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => return Ok(file.into()),
+            Err(rustix::io::Errno::EXIST) if is_stale(folder) => {
+                let _ = unlinkat(folder, LOCK, AtFlags::empty());
+            }
+            Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if start.elapsed() > PATIENCE {
+            return Err(io::Error::new(ErrorKind::TimedOut, "it is locked"));
+        }
+        sleep(Duration::from_millis(20));
+    }
+}
+
+fn is_stale(folder: &impl AsFd) -> bool {
+    let Ok(about) = rustix::fs::statat(folder, LOCK, AtFlags::SYMLINK_NOFOLLOW) else {
+        return false;
+    };
+    let made = SystemTime::UNIX_EPOCH + Duration::from_secs(about.st_mtime.try_into().unwrap_or(0));
+    SystemTime::now().duration_since(made).is_ok_and(|age| age > STALE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    fn ask(folder: &Path, keywords: &[&str]) -> (String, Vec<String>) {
+        let keywords: Vec<String> = keywords.iter().map(|keyword| keyword.to_string()).collect();
+        letters(File::open(folder).unwrap(), &keywords)
+    }
+
+    #[test]
+    fn letters_are_given_once_and_for_all() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(ask(folder.path(), &["$Junk", "work"]), ("ab".into(), vec![]));
+        assert_eq!(ask(folder.path(), &["WORK", "$junk", "new"]), ("bac".into(), vec![]));
+        let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
+        assert_eq!(text, "0 $Junk\n1 work\n2 new\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no lock stays");
+    }
+
+    #[test]
+    fn what_dovecot_wrote_stays_and_gaps_are_filled() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILE), "0 a\n2 c\n30 far\nodd").unwrap();
+        assert_eq!(ask(folder.path(), &["b", "c"]).0, "bc");
+        let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
+        assert_eq!(text, "0 a\n2 c\n30 far\nodd\n1 b\n");
+    }
+
+    #[test]
+    fn the_27th_is_left_out_and_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let all: Vec<String> = (0..26).map(|number| format!("k{number}")).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        assert_eq!(ask(folder.path(), &all).0, "abcdefghijklmnopqrstuvwxyz");
+        let (letters, problems) = ask(folder.path(), &["k3", "one-more"]);
+        assert_eq!(letters, "d");
+        assert_eq!(problems, ["keyword `one-more` left out"]);
+    }
+
+    #[test]
+    fn what_is_no_keyword_is_never_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (letters, problems) = ask(folder.path(), &["a b", "x\n0 y", "", "あ"]);
+        assert_eq!((letters.as_str(), problems.len()), ("", 4));
+        assert!(!folder.path().join(FILE).exists());
+    }
+
+    #[test]
+    fn a_held_lock_costs_the_keyword_and_a_stale_one_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = File::create(folder.path().join(LOCK)).unwrap();
+        let (letters, problems) = ask(folder.path(), &["x"]);
+        assert_eq!(letters, "");
+        assert!(problems[0].contains("locked"), "{problems:?}");
+        lock.set_modified(SystemTime::now() - Duration::from_secs(600)).unwrap();
+        assert_eq!(ask(folder.path(), &["x"]).0, "a");
+    }
+
+    #[test]
+    fn many_at_once_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for number in 0..20 {
+                let path = folder.path();
+                scope.spawn(move || ask(path, &[&format!("k{}", number % 10)]));
+            }
+        });
+        let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
+        assert_eq!(text.lines().count(), 10, "{text}");
+    }
+}

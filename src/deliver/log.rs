@@ -1,0 +1,400 @@
+//! The log: what became of each message, for `mfilter why` and for people.
+//!
+//! One line for each copy that was stored, and one for how it ended if that
+//! was not a delivery; before them what the rules' `log` said, behind them
+//! what went differently than asked:
+//!
+//! ```text
+//! 2026-01-02T03:04:05.678Z delivered folder="Lists/rust" file="1767…,S=81:2,S" rule="~/.mailrules:12" label="lists" id="<1@a.example>" from="b@a.example" ms=3.1
+//! ```
+//!
+//! The first word after the time is `log`, `copied`, `delivered`, `discarded`,
+//! `refused`, `deferred` or `note`. Values are JSON strings in which controls,
+//! line separators and bidirectional marks are written as `\u…`, so that
+//! nothing from a message can forge a line or a field. An envelope sender that
+//! is not known is absent, the null sender is `""`.
+//!
+//! All lines of a message are one `write()` to a file opened for appending. A
+//! log that cannot be written never costs mail.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rustix::fs::{FlockOperation, OFlags, flock};
+
+use crate::outcome::{Failure, Outcome, turns_direction};
+use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
+use crate::state::StateDir;
+
+use super::Report;
+
+/// The log in the state directory is renamed to `log.1` at this size, bytes.
+const CUT: u64 = 1 << 20;
+/// No value is longer, in bytes: RFC 5322 §2.1.1 gives a line 998.
+const VALUE_MAX: usize = 998;
+/// Facility mail, severity info: RFC 3164 §4.1.1.
+const PRIORITY: u8 = 2 * 8 + 6;
+
+/// Where the log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Log {
+    /// `log` in the state directory, cut by size.
+    State(StateDir),
+    /// A file of the user's choice, which the user cuts.
+    File(PathBuf),
+    /// The system's log.
+    Syslog,
+    /// Nowhere.
+    Off,
+}
+
+/// What the log tells of a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// What the rules asked.
+    pub plan: &'a Plan,
+    /// What became of it.
+    pub report: &'a Report,
+    /// Paths of the rule files, by [`crate::source::Span::file`].
+    pub files: &'a [&'a str],
+    /// Message-ID header; may be empty.
+    pub message_id: &'a str,
+    /// Envelope sender, RFC 5321 reverse-path, empty for the null sender.
+    pub envelope_from: Option<&'a str>,
+    /// From reading the message to the last sync.
+    pub duration: Duration,
+}
+
+impl Log {
+    /// Writes the lines of a message.
+    pub fn write(&self, entry: &Entry<'_>) -> Result<(), Failure> {
+        if matches!(self, Log::Off) {
+            return Ok(());
+        }
+        self.write_lines(&lines(entry))
+    }
+
+    /// Writes a line about something that is not one message: a site file that
+    /// is not used, say. The text is made harmless.
+    pub fn note(&self, text: &str) -> Result<(), Failure> {
+        let mut line = String::from("note");
+        field(&mut line, "text", text);
+        self.write_lines(&[line])
+    }
+
+    fn write_lines(&self, lines: &[String]) -> Result<(), Failure> {
+        let (path, written) = match self {
+            Log::Off => return Ok(()),
+            Log::Syslog => (PathBuf::from("/dev/log"), send(Path::new("/dev/log"), lines)),
+            Log::File(path) => (path.clone(), append(path, lines, OFlags::empty()).map(drop)),
+            Log::State(state) => {
+                let path = state.path().join("log");
+                let written = state
+                    .make()
+                    .and_then(|()| append(&path, lines, OFlags::NOFOLLOW))
+                    .and_then(|file| cut(&file, &path));
+                (path, written)
+            }
+        };
+        written.map_err(|error| Failure::new("write the log", path, error))
+    }
+}
+
+/// The lines without the time.
+fn lines(entry: &Entry<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut add = |word: &str, step: Option<&Step>, fields: &[(&str, &str)]| {
+        let mut line = String::from(word);
+        for (name, value) in fields {
+            field(&mut line, name, value);
+        }
+        if let Some(rule) = step.and_then(|step| step.rule.as_ref()) {
+            field(&mut line, "rule", &place(rule, entry.files));
+            if let Some(label) = &rule.label {
+                field(&mut line, "label", label);
+            }
+        }
+        field(&mut line, "id", entry.message_id);
+        if let Some(from) = entry.envelope_from {
+            field(&mut line, "from", from);
+        }
+        let _ = write!(line, " ms={:.1}", entry.duration.as_secs_f64() * 1000.0);
+        lines.push(line);
+    };
+    for step in &entry.plan.steps {
+        if let StepKind::Log(text) = &step.kind {
+            add("log", Some(step), &[("text", text)]);
+        }
+    }
+    for stored in &entry.report.stored {
+        let step = stored.step.and_then(|number| entry.plan.steps.get(number));
+        let word = match step.map(|step| &step.kind) {
+            Some(StepKind::Deliver { as_: DeliveryWord::Copy, .. }) => "copied",
+            _ => "delivered",
+        };
+        let file = stored.path.file_name().unwrap_or_default().to_string_lossy();
+        add(word, step, &[("folder", &stored.folder.to_string()), ("file", &file)]);
+    }
+    let end = entry.plan.steps.last();
+    match &entry.report.outcome {
+        Outcome::Delivered => {}
+        Outcome::Discarded => {
+            let why = match end.map(|step| &step.kind) {
+                Some(StepKind::Discard { why }) => why.as_deref().unwrap_or_default(),
+                _ => "",
+            };
+            add("discarded", end, &[("text", why)]);
+        }
+        Outcome::Refused { status, text } => {
+            add("refused", end, &[("status", status), ("text", text)]);
+        }
+        Outcome::Deferred { status, text } => {
+            // A failure is no rule's wish.
+            let asked = end.filter(|step| matches!(step.kind, StepKind::Defer { .. }));
+            add("deferred", asked, &[("status", status), ("text", text)]);
+        }
+    }
+    for note in &entry.report.notes {
+        add("note", None, &[("text", note)]);
+    }
+    lines
+}
+
+fn place(rule: &RuleRef, files: &[&str]) -> String {
+    match files.get(rule.span.file as usize) {
+        Some(file) => format!("{file}:{}", rule.line),
+        None => rule.line.to_string(),
+    }
+}
+
+fn field(line: &mut String, name: &str, value: &str) {
+    let _ = write!(line, " {name}=\"");
+    let start = line.len();
+    for character in value.chars() {
+        if line.len() - start >= VALUE_MAX {
+            line.push('…');
+            break;
+        }
+        match character {
+            '"' | '\\' => {
+                line.push('\\');
+                line.push(character);
+            }
+            '\u{2028}' | '\u{2029}' => {
+                let _ = write!(line, "\\u{:04x}", u32::from(character));
+            }
+            // Of all characters beyond U+FFFF none is a control.
+            _ if character.is_control() || turns_direction(character) => {
+                let _ = write!(line, "\\u{:04x}", u32::from(character));
+            }
+            _ => line.push(character),
+        }
+    }
+    line.push('"');
+}
+
+fn append(path: &Path, lines: &[String], flags: OFlags) -> io::Result<File> {
+    let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
+    let mut text = String::new();
+    for line in lines {
+        let _ = writeln!(text, "{now:.3} {line}");
+    }
+    let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(flags.bits() as i32)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    file.write_all(text.as_bytes())?;
+    Ok(file)
+}
+
+/// Renames a log that has become large; the lock and the second look keep two
+/// processes from doing it one after the other.
+fn cut(file: &File, path: &Path) -> io::Result<()> {
+    if file.metadata()?.len() < CUT {
+        return Ok(());
+    }
+    if flock(file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(());
+    }
+    if fs::symlink_metadata(path)?.ino() == file.metadata()?.ino() {
+        fs::rename(path, path.with_extension("1"))?;
+    }
+    Ok(())
+}
+
+/// RFC 3164 as libc's syslog() writes it to the local socket.
+fn send(socket: &Path, lines: &[String]) -> io::Result<()> {
+    let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
+    let time = now.to_zoned(TimeZone::system()).strftime("%b %e %H:%M:%S").to_string();
+    let log = UnixDatagram::unbound()?;
+    log.set_nonblocking(true)?;
+    log.connect(socket)?;
+    let pid = std::process::id();
+    for line in lines {
+        log.send(format!("<{PRIORITY}>{time} mfilter[{pid}]: {line}").as_bytes())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::deliver::Stored;
+    use crate::plan::Folder;
+    use crate::rules::program::Flags;
+    use crate::source::Span;
+
+    use super::*;
+
+    fn step(kind: StepKind, line: u32, label: Option<&str>) -> Step {
+        let rule = RuleRef { span: Span::default(), line, label: label.map(str::to_string) };
+        Step { kind, rule: Some(rule) }
+    }
+
+    fn report(outcome: Outcome) -> Report {
+        Report { outcome, stored: Vec::new(), notes: Vec::new() }
+    }
+
+    fn entry<'a>(plan: &'a Plan, report: &'a Report) -> Entry<'a> {
+        Entry {
+            plan,
+            report,
+            files: &["~/.mailrules"],
+            message_id: "<1@a.example>",
+            envelope_from: Some(""),
+            duration: Duration::from_micros(3140),
+        }
+    }
+
+    #[test]
+    fn copies_and_the_end_have_a_line_each() {
+        let folder = Folder { parts: vec!["A".into(), "迷惑".into()] };
+        let deliver =
+            |as_| StepKind::Deliver { as_, folder: folder.clone(), flags: Flags::default() };
+        let plan = Plan {
+            steps: vec![
+                step(StepKind::Log("seen \"x\"".into()), 1, None),
+                step(deliver(DeliveryWord::Copy), 2, None),
+                step(deliver(DeliveryWord::Folder), 3, Some("team")),
+            ],
+        };
+        let mut report = report(Outcome::Delivered);
+        for number in [1, 2] {
+            let path = PathBuf::from("/m/new/1.x,S=2");
+            report.stored.push(Stored { step: Some(number), folder: folder.clone(), path });
+        }
+        report.notes.push("odd".into());
+        let rest = r#"id="<1@a.example>" from="" ms=3.1"#;
+        assert_eq!(
+            lines(&entry(&plan, &report)),
+            [
+                format!(r#"log text="seen \"x\"" rule="~/.mailrules:1" {rest}"#),
+                format!(r#"copied folder="A/迷惑" file="1.x,S=2" rule="~/.mailrules:2" {rest}"#),
+                format!(
+                    r#"delivered folder="A/迷惑" file="1.x,S=2" rule="~/.mailrules:3" label="team" {rest}"#
+                ),
+                format!(r#"note text="odd" {rest}"#),
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_forges_a_line_or_a_field() {
+        let discard = StepKind::Discard { why: Some("a\"\nb\u{202e}\u{9b}\u{2028}\\".into()) };
+        let plan = Plan { steps: vec![step(discard, 7, None)] };
+        let report = report(Outcome::Discarded);
+        let mut entry = entry(&plan, &report);
+        let long = format!("\r\n{}", "あ".repeat(10_000));
+        entry.message_id = &long;
+        entry.envelope_from = None;
+        let lines = lines(&entry);
+        assert_eq!(lines.len(), 1);
+        let text = r#"discarded text="a\"\u000ab\u202e\u009b\u2028\\" rule="~/.mailrules:7" id="\u000d\u000a"#;
+        assert!(lines[0].starts_with(text), "{}", lines[0]);
+        assert!(lines[0].len() < 2000 && !lines[0].contains('\n'));
+        let value = r#""a\"\u000ab\u202e\u009b\u2028\\""#;
+        let back: String = serde_json::from_str(value).unwrap();
+        assert_eq!(back, "a\"\nb\u{202e}\u{9b}\u{2028}\\");
+    }
+
+    #[test]
+    fn a_failure_is_not_put_down_to_a_rule() {
+        let plan = Plan { steps: vec![step(StepKind::Discard { why: None }, 7, None)] };
+        let report = report(Outcome::deferred("cannot"));
+        let lines = lines(&entry(&plan, &report));
+        assert!(lines[0].starts_with(r#"deferred status="4.3.0" text="cannot" id="#), "{lines:?}");
+    }
+
+    #[test]
+    fn the_state_log_is_private_and_cut_by_size() {
+        let home = tempfile::tempdir().unwrap();
+        let log = Log::State(StateDir::at(home.path().join("mfilter")));
+        log.note("first\nline").unwrap();
+        let path = home.path().join("mfilter/log");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with("Z note text=\"first\\u000aline\"\n"), "{text}");
+        assert_eq!(text.find("Z note"), Some("2026-01-02T03:04:05.678".len()));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(CUT).unwrap();
+        log.note("last of the old").unwrap();
+        assert!(!path.exists() && path.with_extension("1").exists());
+        log.note("first of the new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
+    }
+
+    #[test]
+    fn many_writers_lose_no_line() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("log");
+        let text = "x".repeat(900);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        Log::File(path.clone()).note(&text).unwrap();
+                    }
+                });
+            }
+        });
+        let log = fs::read_to_string(&path).unwrap();
+        assert_eq!(log.lines().filter(|line| line.ends_with("x\"")).count(), 400);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error_and_never_a_wait() {
+        let home = tempfile::tempdir().unwrap();
+        let fifo = home.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.unwrap().success());
+        assert!(Log::File(fifo).note("x").is_err());
+        assert!(Log::File("/dev/null".into()).note("x").is_err());
+        assert!(Log::File(home.path().join("no/such")).note("x").is_err());
+        assert!(Log::Off.note("x").is_ok());
+    }
+
+    #[test]
+    fn syslog_lines_have_the_form_of_rfc_3164() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("socket");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        send(&path, &["note text=\"x\"".into()]).unwrap();
+        let mut buffer = [0; 200];
+        let length = socket.recv(&mut buffer).unwrap();
+        let text = std::str::from_utf8(&buffer[..length]).unwrap();
+        assert!(text.starts_with("<22>") && text.ends_with("]: note text=\"x\""), "{text}");
+        assert_eq!(text.find(" mfilter["), Some("<22>Jan  2 03:04:05".len()));
+    }
+}

@@ -1,0 +1,612 @@
+//! Storing in a Maildir so that nothing is lost and nothing is seen half done.
+//!
+//! A message is written and synced as `tmp/NAME`, then renamed in one step to
+//! `new/NAME,S=<bytes>`, or with flags to `cur/NAME,S=<bytes>:2,FLAGS`, never
+//! onto an existing file, and the directory that received it is synced. On a
+//! failure the file in `tmp/` is removed.
+//!
+//! tempfile and the maildir crate are not used here: their names are not
+//! Maildir's, they work by path, and they sync no directory.
+//!
+//! **Folders** are made private (0700, files 0600) whatever the umask is:
+//! `maildirfolder` (maildir++), `new` and `cur`; then the folder and all above
+//! it up to the Maildir's parent are synced; `tmp` comes last. So whoever finds
+//! `tmp` knows that the rest is on disk, also when another process made it a
+//! moment ago.
+//!
+//! **Symbolic links.** The Maildir's own path may be one. Below it each
+//! directory is opened relative to the one above and a link is followed only
+//! if it belongs to the user or to root, which is read off the opened link
+//! itself: nobody else can lead a delivery out of the Maildir, at no moment.
+//! Nothing is made behind a link; the folder there must be complete.
+
+use std::fs::{DirBuilder, File};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, chmodat, fchmod, fstat, fsync, linkat,
+    mkdirat, open, openat, readlinkat, renameat, renameat_with, statat, unlinkat,
+};
+use rustix::io::Errno;
+
+use crate::message::{HeaderEdit, Message};
+use crate::outcome::Failure;
+use crate::plan::Folder;
+use crate::rules::program::{Flags, FolderNames, Layout};
+
+use super::{folder, keywords, name};
+
+const PRIVATE_DIR: Mode = Mode::RWXU;
+const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
+const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// A Maildir and how its folders are laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The Maildir itself.
+    pub path: PathBuf,
+    /// Where folders lie.
+    pub layout: Layout,
+    /// How their names are written.
+    pub names: FolderNames,
+    /// The folder that is the inbox, if not the Maildir itself.
+    pub inbox: Folder,
+}
+
+/// A folder's directories from the Maildir down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    directories: Vec<String>,
+    /// Why it is not the folder that was asked for.
+    pub note: Option<String>,
+}
+
+impl Location {
+    /// A Maildir with the inbox in it, its folder names by default as the
+    /// layout's usual readers expect them.
+    pub fn new(path: impl Into<PathBuf>, layout: Layout, names: Option<FolderNames>) -> Location {
+        let names = names.unwrap_or(match layout {
+            Layout::MaildirPlusPlus => FolderNames::Mutf7,
+            Layout::Fs => FolderNames::Utf8,
+        });
+        Location { path: path.into(), layout, names, inbox: Folder::default() }
+    }
+
+    /// Where a folder lies; the inbox if its name is too long for a file system.
+    pub fn place(&self, folder: &Folder) -> Place {
+        let asked = if folder::is_inbox(folder) { &self.inbox } else { folder };
+        match folder::directories(asked, self.layout, self.names) {
+            Some(directories) => Place { directories, note: None },
+            None => Place {
+                directories: folder::directories(&self.inbox, self.layout, self.names)
+                    .unwrap_or_default(),
+                note: Some(format!("the name of the folder `{asked}` is too long, so the inbox")),
+            },
+        }
+    }
+
+    /// The path of a folder, for people; nothing is looked up.
+    pub fn folder_path(&self, folder: &Folder) -> PathBuf {
+        self.path_of(&self.place(folder).directories)
+    }
+
+    fn path_of(&self, directories: &[String]) -> PathBuf {
+        let mut path = self.path.clone();
+        path.extend(directories);
+        path
+    }
+}
+
+/// An open Maildir.
+pub struct Maildir<'a> {
+    location: &'a Location,
+    root: Arc<OwnedFd>,
+}
+
+/// An open folder: itself, its `tmp`, and the one of `new` and `cur` that receives.
+struct OpenFolder {
+    path: PathBuf,
+    folder: Arc<OwnedFd>,
+    tmp: OwnedFd,
+    into: OwnedFd,
+}
+
+impl<'a> Maildir<'a> {
+    /// Opens the Maildir, making its directory where it is missing.
+    pub fn open(location: &'a Location) -> Result<Maildir<'a>, Failure> {
+        let path = location.path.as_path();
+        let root = match open(path, DIR, Mode::empty()) {
+            Err(Errno::NOENT) => {
+                make_root(path)?;
+                open(path, DIR, Mode::empty())
+            }
+            other => other,
+        };
+        let root = root.map_err(|error| Failure::new("open the Maildir", path, error))?;
+        Ok(Maildir { location, root: Arc::new(root) })
+    }
+
+    /// Writes and syncs a message in the `tmp` of a folder, which is made
+    /// where it is missing.
+    pub fn stage(
+        &self,
+        place: &Place,
+        flags: &Flags,
+        message: &Message,
+        edits: &[HeaderEdit],
+    ) -> Result<Staged, Failure> {
+        let plain = flags.letters.is_empty() && flags.keywords.is_empty();
+        let into = if plain { "new" } else { "cur" };
+        let open = self.open_or_make(&place.directories, into)?;
+
+        let mut problems = Vec::new();
+        let mut letters: Vec<char> = flags.letters.chars().collect();
+        if !flags.keywords.is_empty() {
+            let (keywords, found) = keywords::letters(&open.folder, &flags.keywords);
+            letters.extend(keywords.chars());
+            problems = found;
+        }
+        letters.sort_unstable();
+        letters.dedup();
+
+        let (name, mut file) = create(&open)?;
+        let mut staged = Staged {
+            directory: open.path.join(into),
+            tmp: open.tmp,
+            into: open.into,
+            state: State::Staged(name),
+            suffix: String::new(),
+            problems,
+        };
+        let tmp_path = || open.path.join("tmp");
+        let size = message
+            .write_to(edits, &mut file)
+            .map_err(|error| Failure::new("write the message in", tmp_path(), error))?;
+        fsync(&file).map_err(|error| Failure::new("sync the message in", tmp_path(), error))?;
+        staged.suffix = format!(",S={size}");
+        if !plain {
+            staged.suffix.push_str(":2,");
+            staged.suffix.extend(letters);
+        }
+        Ok(staged)
+    }
+
+    fn open_or_make(&self, directories: &[String], into: &str) -> Result<OpenFolder, Failure> {
+        match self.open_folder(directories, into) {
+            Err(failure) if failure.error.kind() == std::io::ErrorKind::NotFound => {
+                self.make_folder(directories)?;
+                self.open_folder(directories, into)
+            }
+            other => other,
+        }
+    }
+
+    fn open_folder(&self, directories: &[String], into: &str) -> Result<OpenFolder, Failure> {
+        let mut folder = Arc::clone(&self.root);
+        let mut path = self.location.path.clone();
+        for name in directories {
+            path.push(name);
+            folder = Arc::new(open_below(&folder, name, &path)?);
+        }
+        let tmp = open_below(&folder, "tmp", &path.join("tmp"))?;
+        let into = open_below(&folder, into, &path.join(into))?;
+        Ok(OpenFolder { path, folder, tmp, into })
+    }
+
+    /// Makes what is missing of a folder, each step safe against another
+    /// process that does the same.
+    fn make_folder(&self, directories: &[String]) -> Result<(), Failure> {
+        let mut path = self.location.path.clone();
+        let mut above = Vec::new();
+        let mut folder = Arc::clone(&self.root);
+        for name in directories {
+            path.push(name);
+            make_below(&folder, name, &path)?;
+            let below = openat(&folder, name, DIR | OFlags::NOFOLLOW, Mode::empty())
+                .map_err(|error| Failure::new("make a folder in", &path, error))?;
+            above.push(std::mem::replace(&mut folder, Arc::new(below)));
+        }
+        if !directories.is_empty() && self.location.layout == Layout::MaildirPlusPlus {
+            // Marks a folder for Courier's and Dovecot's delivery and quota.
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            openat(&folder, "maildirfolder", flags, PRIVATE_FILE)
+                .map_err(|error| Failure::new("make", path.join("maildirfolder"), error))?;
+        }
+        for name in ["new", "cur"] {
+            make_below(&folder, name, &path.join(name))?;
+        }
+        for directory in std::iter::once(&folder).chain(above.iter().rev()) {
+            sync_directory(directory)
+                .map_err(|error| Failure::new("sync the folder", &path, error))?;
+        }
+        // The Maildir's own entry; its parent may well be closed to us.
+        if let Ok(parent) = openat(&self.root, "..", DIR, Mode::empty()) {
+            let _ = sync_directory(&parent);
+        }
+        make_below(&folder, "tmp", &path.join("tmp"))
+    }
+}
+
+/// The Maildir's directory and what is missing above it. What is inside is
+/// made as for every folder.
+fn make_root(path: &Path) -> Result<(), Failure> {
+    let fail = |error: std::io::Error| Failure::new("make the Maildir", path, error);
+    let missing = path.ancestors().take_while(|path| {
+        !path.as_os_str().is_empty()
+            && matches!(statat(CWD, *path, AtFlags::empty()), Err(Errno::NOENT))
+    });
+    let missing: Vec<&Path> = missing.collect();
+    for directory in missing.into_iter().rev() {
+        match DirBuilder::new().mode(PRIVATE_DIR.bits()).create(directory) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
+            made => made.map_err(fail)?,
+        }
+        repair_mode(CWD, directory).map_err(|error| fail(error.into()))?;
+        let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Ok(parent) = open(parent.unwrap_or(Path::new(".")), DIR, Mode::empty()) {
+            let _ = sync_directory(&parent);
+        }
+    }
+    Ok(())
+}
+
+fn make_below(parent: &OwnedFd, name: &str, path: &Path) -> Result<(), Failure> {
+    match mkdirat(parent, name, PRIVATE_DIR) {
+        Err(Errno::EXIST) => Ok(()),
+        made => made.and_then(|()| repair_mode(parent, name)),
+    }
+    .map_err(|error| Failure::new("make the folder", path, error))
+}
+
+/// Gives the owner what a very odd umask took from a directory just made.
+fn repair_mode(parent: impl AsFd, name: impl rustix::path::Arg + Copy) -> Result<(), Errno> {
+    let about = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if Mode::from_raw_mode(about.st_mode).contains(PRIVATE_DIR) {
+        return Ok(());
+    }
+    chmodat(&parent, name, PRIVATE_DIR, AtFlags::empty())
+}
+
+/// Opens a directory; a symbolic link only as the head of this file says.
+fn open_below(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure> {
+    match openat(parent, name, DIR | OFlags::NOFOLLOW, Mode::empty()) {
+        Err(Errno::NOTDIR | Errno::LOOP) => follow(parent, name, path),
+        other => other.map_err(|error| Failure::new("open the folder", path, error)),
+    }
+}
+
+fn follow(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure> {
+    let fail = |error| Failure::new("open the folder", path, error);
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let link = openat(parent, name, flags, Mode::empty()).map_err(fail)?;
+    let about = fstat(&link).map_err(fail)?;
+    if FileType::from_raw_mode(about.st_mode) != FileType::Symlink {
+        return Err(fail(Errno::NOTDIR));
+    }
+    if about.st_uid != 0 && about.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(Failure::new("follow another user's symbolic link", path, Errno::LOOP));
+    }
+    let target = readlinkat(&link, "", Vec::new()).map_err(fail)?;
+    openat(parent, target, DIR, Mode::empty())
+        .map_err(|error| Failure::new("open the folder behind the symbolic link", path, error))
+}
+
+/// A new file in `tmp`.
+fn create(open: &OpenFolder) -> Result<(String, File), Failure> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut tries = 0;
+    loop {
+        let name = name::unique();
+        match openat(&open.tmp, &name, flags, PRIVATE_FILE) {
+            Ok(file) => {
+                let _ = fchmod(&file, PRIVATE_FILE);
+                return Ok((name, file.into()));
+            }
+            Err(Errno::EXIST | Errno::INTR) if tries < 10 => tries += 1,
+            Err(error) => {
+                return Err(Failure::new("create a file in", open.path.join("tmp"), error));
+            }
+        }
+    }
+}
+
+/// A message in `tmp`, on disk, to be committed; dropped, it is removed.
+pub struct Staged {
+    directory: PathBuf,
+    tmp: OwnedFd,
+    into: OwnedFd,
+    state: State,
+    suffix: String,
+    problems: Vec<String>,
+}
+
+/// Where the message is now.
+enum State {
+    Staged(String),
+    Committed(String),
+    Done,
+}
+
+impl Staged {
+    /// What could not be done as asked, though the message will be stored.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// Makes the message visible, for good; gives its path. After an error it
+    /// may be visible: see [`Staged::undo`].
+    pub fn commit(&mut self) -> Result<PathBuf, Failure> {
+        let State::Staged(name) = &self.state else {
+            return Err(Failure::new("store again in", &self.directory, Errno::EXIST));
+        };
+        let end = format!("{name}{}", self.suffix);
+        let path = self.directory.join(&end);
+        rename_new(&self.tmp, name, &self.into, &end)
+            .map_err(|error| Failure::new("store the message as", &path, error))?;
+        self.state = State::Committed(end);
+        sync_directory(&self.into)
+            .map_err(|error| Failure::new("sync the folder", &self.directory, error))?;
+        Ok(path)
+    }
+
+    /// Takes the message back, committed or not; false if it is no longer
+    /// where it was put.
+    pub fn undo(mut self) -> bool {
+        let undone = self.remove();
+        let _ = sync_directory(&self.into);
+        undone
+    }
+
+    /// It stays.
+    pub fn keep(mut self) {
+        self.state = State::Done;
+    }
+
+    fn remove(&mut self) -> bool {
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::Staged(name) => unlinkat(&self.tmp, name, AtFlags::empty()).is_ok(),
+            State::Committed(name) => unlinkat(&self.into, name, AtFlags::empty()).is_ok(),
+            State::Done => true,
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if matches!(self.state, State::Staged(_)) {
+            self.remove();
+        }
+    }
+}
+
+/// Renames without replacing anything: by renameat2, where the file system
+/// lacks that by a second link, where it has no links either by looking first
+/// (the name is unique as it is).
+fn rename_new(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> Result<(), Errno> {
+    match renameat_with(from, old, to, new, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+        done => return done,
+    }
+    match linkat(from, old, to, new, AtFlags::empty()) {
+        Ok(()) => {
+            let _ = unlinkat(from, old, AtFlags::empty());
+            return Ok(());
+        }
+        Err(Errno::PERM | Errno::NOSYS | Errno::NOTSUP | Errno::MLINK) => {}
+        Err(error) => return Err(error),
+    }
+    match statat(to, new, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => renameat(from, old, to, new),
+        Ok(_) => Err(Errno::EXIST),
+        Err(error) => Err(error),
+    }
+}
+
+/// Syncs a directory; a file system that cannot has nothing to sync.
+fn sync_directory(directory: impl AsFd) -> Result<(), Errno> {
+    match fsync(directory) {
+        Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, lchown, symlink};
+
+    use super::*;
+
+    fn flags(letters: &str, keywords: &[&str]) -> Flags {
+        Flags {
+            letters: letters.into(),
+            keywords: keywords.iter().map(|keyword| keyword.to_string()).collect(),
+        }
+    }
+
+    fn folder(name: &str) -> Folder {
+        Folder { parts: name.split('/').filter(|p| !p.is_empty()).map(str::to_string).collect() }
+    }
+
+    fn plus(home: &Path) -> Location {
+        Location::new(home.join("Maildir"), Layout::MaildirPlusPlus, None)
+    }
+
+    fn fs_layout(home: &Path) -> Location {
+        Location::new(home.join("Maildir"), Layout::Fs, None)
+    }
+
+    fn store(location: &Location, name: &str, flags: &Flags) -> Result<PathBuf, Failure> {
+        let message = Message::from_bytes(b"Subject: x\n\nhello\n".to_vec());
+        let maildir = Maildir::open(location)?;
+        let mut staged = maildir.stage(&location.place(&folder(name)), flags, &message, &[])?;
+        let path = staged.commit()?;
+        staged.keep();
+        Ok(path)
+    }
+
+    fn names(directory: PathBuf) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_message_without_flags_is_new() {
+        let home = tempfile::tempdir().unwrap();
+        let path = store(&plus(home.path()), "", &Flags::default()).unwrap();
+        assert_eq!(path.parent().unwrap(), home.path().join("Maildir/new"));
+        assert!(path.to_str().unwrap().ends_with(",S=18"), "{path:?}");
+        assert_eq!(fs::read(&path).unwrap(), b"Subject: x\n\nhello\n");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(names(home.path().join("Maildir")), ["cur", "new", "tmp"]);
+        for made in ["Maildir", "Maildir/cur", "Maildir/tmp"] {
+            assert_eq!(fs::metadata(home.path().join(made)).unwrap().mode() & 0o7777, 0o700);
+        }
+        assert!(names(home.path().join("Maildir/tmp")).is_empty());
+    }
+
+    #[test]
+    fn flags_and_keywords_stand_in_the_name_in_ascii_order() {
+        let home = tempfile::tempdir().unwrap();
+        let location = plus(home.path());
+        let path = store(&location, "迷惑メール", &flags("SF", &["$Junk", "work"])).unwrap();
+        assert!(path.to_str().unwrap().ends_with(",S=18:2,FSab"), "{path:?}");
+        let folder = home.path().join("Maildir/.&j,dg0TDhMPww6w-");
+        assert_eq!(path.parent().unwrap(), folder.join("cur"));
+        assert_eq!(names(folder), ["cur", "dovecot-keywords", "maildirfolder", "new", "tmp"]);
+        assert!(home.path().join("Maildir").exists());
+    }
+
+    #[test]
+    fn levels_are_directories_in_the_fs_layout() {
+        let home = tempfile::tempdir().unwrap();
+        let path = store(&fs_layout(home.path()), "A/台北", &Flags::default()).unwrap();
+        assert_eq!(path.parent().unwrap(), home.path().join("Maildir/A/台北/new"));
+        assert_eq!(names(home.path().join("Maildir/A")), ["台北"]);
+    }
+
+    #[test]
+    fn half_a_folder_is_completed() {
+        let home = tempfile::tempdir().unwrap();
+        for missing in ["tmp", "new", "cur"] {
+            store(&plus(home.path()), "A", &Flags::default()).unwrap();
+            fs::remove_dir_all(home.path().join("Maildir/.A").join(missing)).unwrap();
+            store(&plus(home.path()), "A", &flags("S", &[])).unwrap();
+            store(&plus(home.path()), "A", &Flags::default()).unwrap();
+        }
+    }
+
+    #[test]
+    fn fifty_at_once_into_a_missing_folder() {
+        for location in [plus, fs_layout] {
+            let home = tempfile::tempdir().unwrap();
+            let location = location(&home.path().join("deep/er"));
+            std::thread::scope(|scope| {
+                for _ in 0..50 {
+                    scope.spawn(|| store(&location, "A/B", &Flags::default()).unwrap());
+                }
+            });
+            let path = location.folder_path(&folder("A/B"));
+            assert_eq!(names(path.join("new")).len(), 50);
+            assert!(names(path.join("tmp")).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_link_of_ones_own_to_a_folder_is_followed_but_nothing_is_made_behind_it() {
+        let home = tempfile::tempdir().unwrap();
+        let other = Location::new(home.path().join("Other"), Layout::Fs, None);
+        store(&other, "", &Flags::default()).unwrap();
+        store(&plus(home.path()), "", &Flags::default()).unwrap();
+        symlink("../Other", home.path().join("Maildir/.A")).unwrap();
+        let path = store(&plus(home.path()), "A", &Flags::default()).unwrap();
+        assert!(path.exists());
+        assert_eq!(names(home.path().join("Other/new")).len(), 2);
+
+        fs::create_dir(home.path().join("empty")).unwrap();
+        symlink("../empty", home.path().join("Maildir/.B")).unwrap();
+        let failure = store(&plus(home.path()), "B", &Flags::default()).unwrap_err();
+        assert!(failure.to_string().contains("Maildir/.B"), "{failure}");
+        assert!(names(home.path().join("empty")).is_empty());
+    }
+
+    #[test]
+    #[allow(clippy::print_stderr, reason = "a skipped test says so")]
+    fn a_link_of_someone_else_leads_nowhere() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can make another user's link");
+            return;
+        }
+        let home = tempfile::tempdir().unwrap();
+        let other = Location::new(home.path().join("Other"), Layout::Fs, None);
+        store(&other, "", &Flags::default()).unwrap();
+        store(&plus(home.path()), "A", &Flags::default()).unwrap();
+        let maildir = home.path().join("Maildir");
+        fs::remove_dir_all(maildir.join(".A/new")).unwrap();
+        for (link, target) in [(".B", "../Other"), (".A/new", "../../Other/new")] {
+            symlink(target, maildir.join(link)).unwrap();
+            lchown(maildir.join(link), Some(12345), Some(12345)).unwrap();
+        }
+        for name in ["A", "B"] {
+            let failure = store(&plus(home.path()), name, &Flags::default()).unwrap_err();
+            assert!(failure.to_string().contains("another user's symbolic link"), "{failure}");
+        }
+        assert_eq!(names(home.path().join("Other/new")).len(), 1);
+        assert!(names(maildir.join(".A/tmp")).is_empty());
+    }
+
+    #[test]
+    fn the_maildir_itself_may_be_a_link_and_a_dangling_one_defers() {
+        let home = tempfile::tempdir().unwrap();
+        symlink("real", home.path().join("Maildir")).unwrap();
+        assert!(store(&plus(home.path()), "A", &Flags::default()).is_err());
+        fs::create_dir(home.path().join("real")).unwrap();
+        store(&plus(home.path()), "A", &Flags::default()).unwrap();
+        assert_eq!(names(home.path().join("real/.A/new")).len(), 1);
+    }
+
+    #[test]
+    fn what_is_dropped_or_undone_leaves_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let location = plus(home.path());
+        let message = Message::from_bytes(b"x\n".to_vec());
+        let maildir = Maildir::open(&location).unwrap();
+        let place = location.place(&folder("A"));
+        let stage = || maildir.stage(&place, &flags("S", &[]), &message, &[]).unwrap();
+        drop(stage());
+        let mut committed = stage();
+        let path = committed.commit().unwrap();
+        assert!(path.exists() && committed.commit().is_err());
+        assert!(committed.undo() && !path.exists());
+        assert!(stage().undo());
+        assert!(names(home.path().join("Maildir/.A/tmp")).is_empty());
+    }
+
+    #[test]
+    fn an_existing_file_is_never_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        let directory: OwnedFd = File::open(home.path()).unwrap().into();
+        fs::write(home.path().join("a"), "new").unwrap();
+        fs::write(home.path().join("b"), "old").unwrap();
+        assert_eq!(rename_new(&directory, "a", &directory, "b"), Err(Errno::EXIST));
+        assert_eq!(fs::read(home.path().join("b")).unwrap(), b"old");
+        rename_new(&directory, "a", &directory, "c").unwrap();
+        assert_eq!(names(home.path().to_path_buf()), ["b", "c"]);
+    }
+
+    #[test]
+    fn a_name_too_long_for_the_disk_is_the_inbox_with_a_note() {
+        let location = plus(Path::new("/m"));
+        let place = location.place(&folder(&"あ/".repeat(60)));
+        assert!(place.note.is_some() && place.directories.is_empty());
+        assert_eq!(location.folder_path(&folder("A/B")), Path::new("/m/Maildir/.A.B"));
+        assert_eq!(location.place(&folder("inbox")).note, None);
+    }
+}

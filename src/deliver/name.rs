@@ -1,0 +1,78 @@
+//! Unique names for messages in a Maildir.
+//!
+//! `SECONDS.M<microseconds>P<pid>Q<count>R<random>.HOST`, as
+//! <https://cr.yp.to/proto/maildir.html> asks; `,S=<bytes>` (Maildir++, for
+//! quotas) is appended by the rename, since only then is the size known.
+
+use std::fmt::Write;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A name that no other process, machine or call makes.
+pub fn unique() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    static HOST: OnceLock<String> = OnceLock::new();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let host =
+        HOST.get_or_init(|| escape_host(&rustix::system::uname().nodename().to_string_lossy()));
+    format!(
+        "{}.M{:06}P{}Q{}R{:016x}.{host}",
+        now.as_secs(),
+        now.subsec_micros(),
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed),
+        // Keyed by the kernel's random numbers, which keeps apart containers
+        // that share host name and process ids.
+        RandomState::new().hash_one(now),
+    )
+}
+
+/// `/` and `:` as `\057` and `\072`, as the Maildir page says, and so
+/// everything else that is no part of a host name: `,` begins the size.
+fn escape_host(host: &str) -> String {
+    let mut escaped = String::new();
+    for byte in host.bytes().take(64) {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => {
+                escaped.push(char::from(byte));
+            }
+            _ => {
+                let _ = write!(escaped, "\\{byte:03o}");
+            }
+        }
+    }
+    if escaped.len() > 120 {
+        escaped.truncate(120);
+    }
+    if escaped.is_empty() {
+        escaped.push_str("localhost");
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_differ_and_hold_nothing_that_a_maildir_minds() {
+        let names: HashSet<String> = (0..1000).map(|_| unique()).collect();
+        assert_eq!(names.len(), 1000);
+        for name in names {
+            assert!(!name.contains(['/', ':', ',']) && !name.starts_with('.'), "{name}");
+            assert!(name.contains(&format!("P{}Q", std::process::id())));
+        }
+    }
+
+    #[test]
+    fn hosts_are_escaped() {
+        assert_eq!(escape_host("mx1.example.jp"), "mx1.example.jp");
+        assert_eq!(escape_host("a/b:c,d e"), "a\\057b\\072c\\054d\\040e");
+        assert_eq!(escape_host(""), "localhost");
+        assert!(escape_host(&"/".repeat(64)).len() <= 120);
+    }
+}

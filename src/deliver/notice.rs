@@ -1,0 +1,72 @@
+//! The mail that tells a user of a mistake in the rules: one for each broken
+//! version, to the inbox, once the message at hand is safe.
+
+use std::path::Path;
+
+use jiff::fmt::rfc2822::DateTimePrinter;
+
+use crate::load::Notice;
+use crate::message::Message;
+use crate::message::encoded_word::encode;
+use crate::outcome::Outcome;
+use crate::plan::Plan;
+use crate::state::{StateDir, told};
+use crate::world::World;
+
+use super::deliver;
+use super::maildir::Location;
+
+/// Delivers the notice, unless the user was told of this version already.
+/// What fails here is tried again with the next message.
+pub fn tell(notice: &Notice, location: &Location, state: Option<&StateDir>, world: &World) {
+    let Some(claim) = state.and_then(|state| told::claim(state, &notice.path, &notice.version))
+    else {
+        return;
+    };
+    let message = Message::from_bytes(compose(notice, world).into_bytes());
+    // A plan without an end ends in the inbox.
+    if deliver(&Plan::default(), &message, location).outcome == Outcome::Delivered {
+        claim.told();
+    }
+}
+
+fn compose(notice: &Notice, world: &World) -> String {
+    let user = world.user().unwrap_or_else(|| "user".into());
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let address = encode(&format!("{user}@{host}"));
+    let now = world.now();
+    let date = DateTimePrinter::new().timestamp_to_string(&now).unwrap_or_default();
+    let rules = notice.path.display().to_string();
+    let (subject, meanwhile) = if notice.last_good {
+        (
+            "Your mail rules have a mistake; the last good ones go on working",
+            "Until they are mended, the last version without a mistake goes on working.",
+        )
+    } else {
+        (
+            "Your mail rules have a mistake; all mail goes to the inbox",
+            "Until they are mended, all mail goes to the inbox.",
+        )
+    };
+    let name = Path::new(&rules).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    format!(
+        "From: mfilter <{address}>\n\
+         To: <{address}>\n\
+         Subject: {subject}\n\
+         Date: {date}\n\
+         Message-ID: <{}.{}@{host}>\n\
+         Auto-Submitted: auto-generated\n\
+         MIME-Version: 1.0\n\
+         Content-Type: text/plain; charset=UTF-8\n\
+         Content-Transfer-Encoding: 8bit\n\
+         \n\
+         The rules in {rules} cannot be used as they are now.\n\
+         {meanwhile}\n\
+         No message is lost. To see this again: mfilter check {name}\n\
+         \n\
+         {}",
+        now.as_nanosecond(),
+        std::process::id(),
+        notice.text,
+    )
+}

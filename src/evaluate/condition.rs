@@ -1,0 +1,324 @@
+//! Conditions: true, false, or not to be evaluated.
+
+use std::cell::{Cell, OnceCell, RefCell};
+
+use super::Detail;
+use super::trace::{Tested, Verdict};
+use super::values::{Value, Values, values};
+use crate::message::Message;
+use crate::rules::address_list::AddressList;
+use crate::rules::glob;
+use crate::rules::pattern::Patterns;
+use crate::rules::program::{
+    ArchivedComparison, ArchivedCondition, ArchivedConditionKind, ArchivedEntries, ArchivedNeedle,
+    ArchivedProgram, ArchivedTextOperator,
+};
+use crate::source::Span;
+use crate::world::World;
+
+/// Whether a condition holds; an error says why that cannot be told.
+pub(super) type Truth = Result<bool, String>;
+
+/// What the patterns of one rule's condition captured.
+#[derive(Default)]
+pub(super) struct Captures {
+    found: Vec<Found>,
+}
+
+/// The groups of one match.
+struct Found {
+    groups: Vec<Option<String>>,
+    names: Vec<(String, usize)>,
+}
+
+impl Captures {
+    /// `{1}`: of the last pattern that has such a group.
+    pub(super) fn group(&self, number: usize) -> Option<&str> {
+        self.found.iter().rev().find_map(|found| found.groups.get(number)?.as_deref())
+    }
+
+    /// `{name}`
+    pub(super) fn named(&self, name: &str) -> Option<&str> {
+        self.found.iter().rev().find_map(|found| {
+            let (_, group) = found.names.iter().find(|(known, _)| known == name)?;
+            found.groups.get(*group)?.as_deref()
+        })
+    }
+}
+
+/// Everything a condition is evaluated against, with what is known already.
+pub(super) struct Conditions<'a> {
+    pub(super) program: &'a ArchivedProgram,
+    pub(super) message: &'a Message,
+    pub(super) world: &'a World,
+    detail: Detail,
+    values: Vec<OnceCell<Result<Values<'a>, String>>>,
+    patterns: Patterns<'a>,
+    defines: Vec<OnceCell<Truth>>,
+    inline: Vec<OnceCell<AddressList>>,
+    captures: RefCell<Captures>,
+    /// Inside of `not` or a `define`, what matches gives no captures.
+    capturing: Cell<bool>,
+    tests: RefCell<Vec<Tested>>,
+}
+
+impl<'a> Conditions<'a> {
+    pub(super) fn new(
+        program: &'a ArchivedProgram,
+        message: &'a Message,
+        world: &'a World,
+        detail: Detail,
+    ) -> Conditions<'a> {
+        Conditions {
+            program,
+            message,
+            world,
+            detail,
+            values: cells(program.fields.len()),
+            patterns: Patterns::new(program),
+            defines: cells(program.defines.len()),
+            inline: cells(program.lists.len()),
+            captures: RefCell::default(),
+            capturing: Cell::new(true),
+            tests: RefCell::default(),
+        }
+    }
+
+    /// A rule's condition, with what its patterns captured.
+    pub(super) fn rule(&self, condition: u32) -> (Truth, Captures) {
+        self.captures.take();
+        self.capturing.set(true);
+        let truth = self.holds(condition);
+        (truth, self.captures.take())
+    }
+
+    /// The tests made since this was last asked; none if there is no trace.
+    pub(super) fn take_tests(&self) -> Option<Vec<Tested>> {
+        (self.detail == Detail::Trace).then(|| self.tests.take())
+    }
+
+    /// Limits that cut something off.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.message.limits().into_iter().map(str::to_owned).collect()
+    }
+
+    /// The values of a field, looked up once.
+    pub(super) fn field(&self, field: u32) -> Result<&Values<'a>, String> {
+        let cell = self.values.get(field as usize).ok_or("no such field")?;
+        cell.get_or_init(|| match self.program.fields.get(field as usize) {
+            Some(field) => values(field, self),
+            None => Err("no such field".into()),
+        })
+        .as_ref()
+        .map_err(String::clone)
+    }
+
+    /// Why a refusal would go to somebody who did not write the message.
+    pub(super) fn no_bounce(&self) -> Option<&'static str> {
+        if self.world.envelope_sender(self.message).is_some_and(|sender| sender.is_empty()) {
+            return Some("not refused: it has the null sender");
+        }
+        let answers = self.message.texts("Auto-Submitted");
+        let automatic = answers.iter().any(|text| !text.folded().starts_with("no"));
+        automatic.then_some("not refused: it is automatic mail")
+    }
+
+    /// Whether a condition holds. Conditions refer only backwards, and `check`
+    /// limits how deep.
+    pub(super) fn holds(&self, index: u32) -> Truth {
+        let condition = self.program.conditions.get(index as usize).ok_or("no such condition")?;
+        let behind = |other: u32| if other < index { Ok(other) } else { Err("damaged rules") };
+        match &condition.kind {
+            ArchivedConditionKind::All(of) => {
+                let mut all = Ok(true);
+                for each in of.iter() {
+                    match self.holds(behind(each.to_native())?) {
+                        Ok(true) => {}
+                        Ok(false) => return Ok(false),
+                        unknown => all = unknown,
+                    }
+                }
+                all
+            }
+            ArchivedConditionKind::Any(of) => {
+                let mut any = Ok(false);
+                for each in of.iter() {
+                    match self.holds(behind(each.to_native())?) {
+                        Ok(false) => {}
+                        Ok(true) => return Ok(true),
+                        unknown => any = unknown,
+                    }
+                }
+                any
+            }
+            ArchivedConditionKind::Not(of) => {
+                let before = self.capturing.replace(false);
+                let truth = self.holds(behind(of.to_native())?);
+                self.capturing.set(before);
+                truth.map(|holds| !holds)
+            }
+            ArchivedConditionKind::Define(define) => {
+                let define = define.to_native() as usize;
+                let (known, define) = self
+                    .defines
+                    .get(define)
+                    .zip(self.program.defines.get(define))
+                    .ok_or("no such definition")?;
+                if let Some(truth) = known.get() {
+                    self.record(condition, truth, || "as above".into());
+                    return truth.clone();
+                }
+                let before = self.capturing.replace(false);
+                let truth = self.holds(behind(define.condition.to_native())?);
+                self.capturing.set(before);
+                known.get_or_init(|| truth).clone()
+            }
+            _ => self.test(condition),
+        }
+    }
+
+    /// A single test on a field.
+    fn test(&self, condition: &ArchivedCondition) -> Truth {
+        let kind = &condition.kind;
+        let field = match kind {
+            ArchivedConditionKind::Has(field)
+            | ArchivedConditionKind::Text { field, .. }
+            | ArchivedConditionKind::Matches { field, .. }
+            | ArchivedConditionKind::In { field, .. }
+            | ArchivedConditionKind::Compare { field, .. }
+            | ArchivedConditionKind::Within { field, .. } => field.to_native(),
+            _ => return Err("damaged rules".into()),
+        };
+        let found = self.field(field).and_then(|values| {
+            let by = match kind {
+                ArchivedConditionKind::Text { operator, needles, .. } => values
+                    .iter()
+                    .find(|value| needles.iter().any(|needle| compare(value, operator, needle))),
+                ArchivedConditionKind::Matches { patterns, .. } => {
+                    self.first_match(values, patterns.iter().map(|p| p.to_native()))?
+                }
+                ArchivedConditionKind::In { list, .. } => {
+                    self.first_in(values, list.to_native())?
+                }
+                ArchivedConditionKind::Compare { operator, values: wanted, .. } => {
+                    values.iter().find(|value| {
+                        let number = value.number();
+                        number.is_some_and(|number| {
+                            wanted.iter().any(|to| ordered(number, operator, to.to_native()))
+                        })
+                    })
+                }
+                ArchivedConditionKind::Within { from, to, .. } => {
+                    let (from, to) = (from.to_native(), to.to_native());
+                    values
+                        .iter()
+                        .find(|value| value.number().is_some_and(|number| within(number, from, to)))
+                }
+                _ => values.iter().find(|value| !value.is_empty()),
+            };
+            Ok((by, values))
+        });
+        let truth = found.as_ref().map(|(by, _)| by.is_some()).map_err(String::clone);
+        self.record(condition, &truth, || match &found {
+            Ok((Some(value), _)) => value.shown(),
+            Ok((None, values)) => values.shown(),
+            Err(why) => why.clone(),
+        });
+        truth
+    }
+
+    fn record(&self, condition: &ArchivedCondition, truth: &Truth, why: impl FnOnce() -> String) {
+        if self.detail == Detail::Trace {
+            let span = Span::from(&condition.span);
+            let verdict = Verdict::from(truth);
+            self.tests.borrow_mut().push(Tested { span, verdict, why: why() });
+        }
+    }
+
+    /// The first value in which a pattern is found; keeps its captures.
+    fn first_match<'v>(
+        &self,
+        values: &'v Values<'a>,
+        patterns: impl Iterator<Item = u32> + Clone,
+    ) -> Result<Option<&'v Value<'a>>, String> {
+        for value in values.iter() {
+            for pattern in patterns.clone() {
+                let regex = self.patterns.get(pattern).ok_or("a pattern that cannot be built")?;
+                let text = value.readable();
+                if !self.capturing.get() || regex.captures_len() == 1 {
+                    if regex.is_match(text) {
+                        return Ok(Some(value));
+                    }
+                } else if let Some(captures) = regex.captures(text) {
+                    let groups = captures
+                        .iter()
+                        .map(|group| group.map(|group| group.as_str().to_owned()))
+                        .collect();
+                    let names = regex
+                        .capture_names()
+                        .enumerate()
+                        .filter_map(|(group, name)| Some((name?.to_owned(), group)))
+                        .collect();
+                    self.captures.borrow_mut().found.push(Found { groups, names });
+                    return Ok(Some(value));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first value that is in a list.
+    fn first_in<'v>(
+        &self,
+        values: &'v Values<'a>,
+        list: u32,
+    ) -> Result<Option<&'v Value<'a>>, String> {
+        let cell = self.inline.get(list as usize).ok_or("no such list")?;
+        let declared = self.program.lists.get(list as usize).ok_or("no such list")?;
+        let read;
+        let list = match &declared.entries {
+            ArchivedEntries::Inline(entries) => cell.get_or_init(|| {
+                AddressList::from_entries(entries.iter().map(|entry| entry.as_str()))
+            }),
+            ArchivedEntries::File(path) => {
+                let file = declared.span.file.to_native() as usize;
+                let file = self.program.files.get(file).map_or("", |file| file.as_str());
+                read = self.world.list(&self.world.path(path, file.as_ref()))?;
+                &*read
+            }
+        };
+        Ok(values.iter().find(|value| value.is_in(list)))
+    }
+}
+
+fn cells<T>(number: usize) -> Vec<OnceCell<T>> {
+    std::iter::repeat_with(OnceCell::new).take(number).collect()
+}
+
+fn compare(value: &Value, operator: &ArchivedTextOperator, needle: &ArchivedNeedle) -> bool {
+    let needle = needle.folded.as_str();
+    match operator {
+        ArchivedTextOperator::Is => value.exact() == needle,
+        ArchivedTextOperator::Starts => value.exact().starts_with(needle),
+        ArchivedTextOperator::Ends => value.exact().ends_with(needle),
+        ArchivedTextOperator::Like => glob::matches(needle, value.exact()),
+        ArchivedTextOperator::Contains => {
+            memchr::memmem::find(value.wide().as_bytes(), needle.as_bytes()).is_some()
+        }
+    }
+}
+
+fn ordered(number: f64, operator: &ArchivedComparison, to: f64) -> bool {
+    match operator {
+        ArchivedComparison::Less => number < to,
+        ArchivedComparison::LessOrEqual => number <= to,
+        ArchivedComparison::Equal => number == to,
+        ArchivedComparison::GreaterOrEqual => number >= to,
+        ArchivedComparison::Greater => number > to,
+    }
+}
+
+/// Both ends included; a range that ends before it starts passes midnight.
+fn within(number: f64, from: f64, to: f64) -> bool {
+    if from <= to { (from..=to).contains(&number) } else { number >= from || number <= to }
+}

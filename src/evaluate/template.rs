@@ -1,0 +1,149 @@
+//! Fills `{…}` in, and cleans what comes from the message for the place where
+//! it goes: it cannot leave the Maildir, nest, or start a new line.
+
+use super::Run;
+use crate::plan::Folder;
+use crate::rules::program::{ArchivedLayout, ArchivedTemplate, ArchivedTemplatePart, Layout};
+
+/// Bytes that a file name may have, less what Maildir and Dovecot add.
+const LONGEST_NAME: usize = 240;
+/// What stands in for an insert that is empty.
+const UNKNOWN: &str = "unknown";
+
+impl Run<'_> {
+    /// One line of text, for a header, a log or a refusal.
+    pub(super) fn line(&self, template: &ArchivedTemplate) -> String {
+        let mut line = String::new();
+        for part in template.parts.iter() {
+            line.push_str(&self.part(part));
+        }
+        line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+
+    /// A folder; each insert is one part of its path at most.
+    pub(super) fn folder(&self, template: &ArchivedTemplate) -> Folder {
+        let layout = match self.conditions.program.settings.layout {
+            ArchivedLayout::MaildirPlusPlus => Layout::MaildirPlusPlus,
+            ArchivedLayout::Fs => Layout::Fs,
+        };
+        let mut parts = vec![String::new()];
+        for part in template.parts.iter() {
+            match part {
+                ArchivedTemplatePart::Text(text) => {
+                    for (number, piece) in text.split('/').enumerate() {
+                        if number > 0 {
+                            parts.push(String::new());
+                        }
+                        if let Some(last) = parts.last_mut() {
+                            last.push_str(piece);
+                        }
+                    }
+                }
+                insert => {
+                    let clean = clean(&self.part(insert), layout);
+                    if let Some(last) = parts.last_mut() {
+                        last.push_str(&clean);
+                    }
+                }
+            }
+        }
+        let inserted =
+            template.parts.iter().any(|part| !matches!(part, ArchivedTemplatePart::Text(_)));
+        if inserted { settle(parts, layout) } else { named(parts) }
+    }
+
+    fn part(&self, part: &ArchivedTemplatePart) -> String {
+        match part {
+            ArchivedTemplatePart::Text(text) => text.as_str().to_owned(),
+            ArchivedTemplatePart::Field(field) => self
+                .conditions
+                .field(field.to_native())
+                .ok()
+                .and_then(|values| values.iter().next().map(|value| value.inserted()))
+                .unwrap_or_default(),
+            ArchivedTemplatePart::Group(number) => {
+                let number = number.to_native() as usize;
+                self.captured(|captures| captures.group(number))
+            }
+            ArchivedTemplatePart::Capture(name) => self.captured(|captures| captures.named(name)),
+            ArchivedTemplatePart::Date(format) => {
+                super::values::formatted_date(&self.conditions, format)
+            }
+        }
+    }
+
+    /// A capture of the innermost rule that has it.
+    fn captured<'a>(
+        &'a self,
+        of: impl Fn(&'a super::condition::Captures) -> Option<&'a str>,
+    ) -> String {
+        let mut around = self.open.iter().rev();
+        around.find_map(|open| of(&open.captures)).unwrap_or_default().to_owned()
+    }
+}
+
+/// A folder that stands in the rules as it is; `check` has seen to it.
+fn named(mut parts: Vec<String>) -> Folder {
+    let first_is_inbox = parts.first().is_some_and(|part| part.eq_ignore_ascii_case("INBOX"));
+    if first_is_inbox {
+        parts.remove(0);
+    }
+    Folder { parts }
+}
+
+/// Text from a message as (a piece of) one part of a folder's path.
+fn clean(value: &str, layout: Layout) -> String {
+    let separates = |c: char| c == '/' || (c == '.' && layout == Layout::MaildirPlusPlus);
+    let text: String = value
+        .chars()
+        .take(LONGEST_NAME)
+        .map(|c| match c {
+            c if c.is_control() || separates(c) => '_',
+            c if is_format(c) => '_',
+            c => c,
+        })
+        .collect();
+    let text = text.trim();
+    if text.is_empty() { UNKNOWN.into() } else { text.to_owned() }
+}
+
+/// Characters that turn or hide the text around them.
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Makes parts with inserted text into names that can be made on any disk.
+fn settle(parts: Vec<String>, layout: Layout) -> Folder {
+    let mut parts: Vec<String> = parts.into_iter().map(|part| reserved(part, layout)).collect();
+    if let Some(first) = parts.first_mut().filter(|first| first.eq_ignore_ascii_case("INBOX")) {
+        first.insert(0, '_');
+    }
+    loop {
+        let sizes: Vec<usize> = parts.iter().map(|part| bytes_on_disk(part) + 1).collect();
+        let size = match layout {
+            Layout::MaildirPlusPlus => sizes.iter().sum(),
+            Layout::Fs => sizes.iter().copied().max().unwrap_or(0),
+        };
+        let longest = sizes.iter().enumerate().max_by_key(|(_, size)| **size).map(|(at, _)| at);
+        match longest.and_then(|at| parts.get_mut(at)) {
+            Some(part) if size > LONGEST_NAME => part.pop(),
+            _ => break,
+        };
+    }
+    Folder { parts }
+}
+
+/// Names that mean something else to a file system, a Maildir or Dovecot.
+fn reserved(part: String, layout: Layout) -> String {
+    let trimmed = part.trim_end();
+    let taken = matches!(trimmed, "" | "." | "..")
+        || trimmed.starts_with('~')
+        || (layout == Layout::Fs
+            && (trimmed.starts_with('.') || matches!(trimmed, "cur" | "new" | "tmp")));
+    if taken { format!("_{trimmed}") } else { trimmed.to_owned() }
+}
+
+/// At most so many bytes is a part long in modified UTF-7, and in UTF-8.
+fn bytes_on_disk(part: &str) -> usize {
+    part.chars().map(|c| if c.is_ascii() && c != '&' { 1 } else { 3 * c.len_utf16() + 2 }).sum()
+}

@@ -1,0 +1,50 @@
+//! What was looked at on the way to a plan, and what it gave: data for
+//! `explain`, in words that need no rule file to be understood.
+
+use crate::source::Span;
+
+/// The way through the rules. Empty unless it was asked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trace {
+    /// Each rule that was looked at, in order.
+    pub looked: Vec<Looked>,
+    /// Limits that cut something off, and the like.
+    pub warnings: Vec<String>,
+}
+
+/// One rule that was looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Looked {
+    /// The rule without its block.
+    pub span: Span,
+    /// Its line, from 1.
+    pub line: u32,
+    /// How many groups are around it.
+    pub depth: usize,
+    /// What came out.
+    pub verdict: Verdict,
+    /// The tests that decided, in the order in which they were made.
+    pub tests: Vec<Tested>,
+}
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+    /// It could not be evaluated, so the rule does not fire.
+    Skipped(String),
+}
+
+/// One test and why it came out so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tested {
+    /// Its place.
+    pub span: Span,
+    /// What came out.
+    pub verdict: Verdict,
+    /// The deciding values. Text from the message, not yet escaped.
+    pub why: String,
+}

@@ -1,0 +1,372 @@
+//! The values of a field: what the message and the world say.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, Weekday};
+use jiff::tz::TimeZone;
+
+use super::condition::Conditions;
+use crate::message::Unread;
+use crate::message::address::{Address, parse_list, split_detail};
+use crate::message::text::Text;
+use crate::rules::address_list::AddressList;
+use crate::rules::program::{ArchivedAddressField, ArchivedAddressPart, ArchivedField};
+
+/// All values of one field, in the order of the message.
+pub(super) struct Values<'m>(Vec<Value<'m>>);
+
+/// One value.
+pub(super) enum Value<'m> {
+    /// What people read.
+    Text(Cow<'m, Text>),
+    /// A domain in its canonical form.
+    Domain(Text),
+    /// An address.
+    Address(AddressValue),
+    /// A number and how people write it.
+    Number(f64, String),
+}
+
+/// An address in the two forms in which it is compared.
+pub(super) struct AddressValue {
+    address: Address,
+    canonical: OnceCell<String>,
+    display: OnceCell<Text>,
+}
+
+impl<'m> Values<'m> {
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Value<'m>> {
+        self.0.iter()
+    }
+
+    /// For the trace: what there was when nothing fitted.
+    pub(super) fn shown(&self) -> String {
+        const MOST: usize = 3;
+        if self.0.is_empty() {
+            return "there is none".into();
+        }
+        let mut shown: Vec<String> = self.iter().take(MOST).map(Value::shown).collect();
+        if self.0.len() > MOST {
+            shown.push(format!("{} more", self.0.len() - MOST));
+        }
+        shown.join(", ")
+    }
+}
+
+impl AddressValue {
+    fn display(&self) -> &Text {
+        self.display.get_or_init(|| Text::new(&self.address.display()))
+    }
+}
+
+impl<'m> Value<'m> {
+    fn text(text: &str) -> Value<'m> {
+        Value::Text(Cow::Owned(Text::new(text)))
+    }
+
+    fn address(address: Address) -> Value<'m> {
+        let (canonical, display) = (OnceCell::new(), OnceCell::new());
+        Value::Address(AddressValue { address, canonical, display })
+    }
+
+    /// Folded, for `is`, `starts`, `ends`, `like`: of an address, the address.
+    pub(super) fn exact(&self) -> &str {
+        match self {
+            Value::Text(text) => text.folded(),
+            Value::Domain(domain) => domain.folded(),
+            Value::Address(of) => of.canonical.get_or_init(|| of.address.canonical()),
+            Value::Number(_, text) => text,
+        }
+    }
+
+    /// Folded, for `contains`: of an address, with its display name.
+    pub(super) fn wide(&self) -> &str {
+        match self {
+            Value::Address(of) => of.display().folded(),
+            _ => self.exact(),
+        }
+    }
+
+    /// With its case, for patterns: of an address, with its display name.
+    pub(super) fn readable(&self) -> &str {
+        match self {
+            Value::Text(text) => text.text(),
+            Value::Domain(domain) => domain.text(),
+            Value::Address(of) => of.display().text(),
+            Value::Number(_, text) => text,
+        }
+    }
+
+    /// What `{field}` inserts: of an address, the address.
+    pub(super) fn inserted(&self) -> String {
+        match self {
+            Value::Address(of) => of.address.address(),
+            _ => self.readable().to_owned(),
+        }
+    }
+
+    /// The number, or the first one in the text.
+    pub(super) fn number(&self) -> Option<f64> {
+        match self {
+            Value::Number(number, _) => Some(*number),
+            _ => first_number(self.readable()),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.exact().is_empty()
+    }
+
+    pub(super) fn is_in(&self, list: &AddressList) -> bool {
+        match self {
+            Value::Address(_) => list.matches(self.exact()).is_some(),
+            Value::Domain(_) => list.matches_domain(self.exact()).is_some(),
+            _ => list.matches_text(self.exact()).is_some(),
+        }
+    }
+
+    /// For the trace: short, and in quotes where it is text.
+    pub(super) fn shown(&self) -> String {
+        const LONGEST: usize = 60;
+        let text = match self {
+            Value::Number(_, text) => return text.clone(),
+            _ => self.readable(),
+        };
+        match text.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("\"{}…\"", &text[..end]),
+            None => format!("\"{text}\""),
+        }
+    }
+}
+
+/// Looks a field up. The error says why it has no values that can be known.
+pub(super) fn values<'m>(field: &ArchivedField, on: &Conditions<'m>) -> Result<Values<'m>, String> {
+    let message = on.message;
+    let unread = |error: Unread| error.to_string();
+    Ok(Values(match field {
+        ArchivedField::Address(which, part) => {
+            addresses(which, on).into_iter().filter_map(|each| take(each, part, on)).collect()
+        }
+        ArchivedField::Header(name) => {
+            let texts = message.texts(name);
+            texts.iter().map(|text| Value::Text(Cow::Owned(text.clone()))).collect()
+        }
+        ArchivedField::Body => borrowed(message.body_texts().map_err(unread)?),
+        ArchivedField::Charset => strings(message.charsets().map_err(unread)?),
+        ArchivedField::Env(name) => strings(on.world.variable(name)),
+        ArchivedField::Extension => strings(extension(on)),
+        ArchivedField::User => strings(on.world.user()),
+        ArchivedField::AttachmentName => borrowed(
+            message.attachments().map_err(unread)?.iter().filter_map(|each| each.name.as_ref()),
+        ),
+        ArchivedField::AttachmentType => {
+            borrowed(message.attachments().map_err(unread)?.iter().map(|each| &each.media_type))
+        }
+        ArchivedField::AttachmentSize => {
+            message.attachment_sizes().map_err(unread)?.iter().map(|size| bytes(*size)).collect()
+        }
+        ArchivedField::AttachmentSha256 => {
+            strings(message.attachment_hashes().map_err(unread)?.iter().flatten())
+        }
+        ArchivedField::Size => vec![bytes(message.size().map_err(unread)?)],
+        ArchivedField::Attachments => vec![count(message.attachments().map_err(unread)?.len())],
+        ArchivedField::Recipients => {
+            vec![count(["To", "Cc", "Bcc"].iter().map(|n| message.addresses(n).len()).sum())]
+        }
+        ArchivedField::Age => sent(on)
+            .map(|date| {
+                let age = on.world.now().as_second() - date.as_second();
+                Value::Number(age as f64, format!("{age}s"))
+            })
+            .into_iter()
+            .collect(),
+        ArchivedField::Score(score) => vec![self::score(score.to_native(), on)?],
+        ArchivedField::Date => {
+            sent(on).map(|at| day(at.to_zoned(zone(on).clone()).date())).into_iter().collect()
+        }
+        ArchivedField::Now => vec![day(now(on).date())],
+        ArchivedField::Time => {
+            let (hour, minute) = (now(on).hour(), now(on).minute());
+            let minutes = f64::from(hour) * 60.0 + f64::from(minute);
+            vec![Value::Number(minutes, format!("{hour:02}:{minute:02}"))]
+        }
+        ArchivedField::Weekday => strings([weekday(now(on).weekday())]),
+    }))
+}
+
+fn borrowed<'m>(texts: impl IntoIterator<Item = &'m Text>) -> Vec<Value<'m>> {
+    texts.into_iter().map(|text| Value::Text(Cow::Borrowed(text))).collect()
+}
+
+fn strings<'m>(all: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Value<'m>> {
+    all.into_iter().map(|text| Value::text(text.as_ref())).collect()
+}
+
+fn bytes<'m>(size: u64) -> Value<'m> {
+    Value::Number(size as f64, format!("{size} bytes"))
+}
+
+fn count<'m>(number: usize) -> Value<'m> {
+    Value::Number(number as f64, number.to_string())
+}
+
+/// Days since 1970-01-01.
+fn day<'m>(date: Date) -> Value<'m> {
+    let days = Date::constant(1970, 1, 1).until(date).map_or(0, |span| span.get_days());
+    Value::Number(f64::from(days), date.to_string())
+}
+
+fn zone<'a>(on: &Conditions<'a>) -> &'a TimeZone {
+    on.world.zone(on.program.settings.timezone.as_ref().map(|name| name.as_str()))
+}
+
+fn now(on: &Conditions<'_>) -> jiff::Zoned {
+    on.world.now().to_zoned(zone(on).clone())
+}
+
+/// The moment of the Date header.
+fn sent(on: &Conditions<'_>) -> Option<Timestamp> {
+    Timestamp::from_second(on.message.date()?.unix_seconds).ok()
+}
+
+/// `{date:FORMAT}`: the Date header, else now, in the rules' time zone.
+pub(super) fn formatted_date(on: &Conditions<'_>, format: &str) -> String {
+    let at = sent(on).unwrap_or_else(|| on.world.now()).to_zoned(zone(on).clone());
+    jiff::fmt::strtime::format(format, &at).unwrap_or_default()
+}
+
+fn weekday(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Monday => "monday",
+        Weekday::Tuesday => "tuesday",
+        Weekday::Wednesday => "wednesday",
+        Weekday::Thursday => "thursday",
+        Weekday::Friday => "friday",
+        Weekday::Saturday => "saturday",
+        Weekday::Sunday => "sunday",
+    }
+}
+
+/// The sum of the weights whose conditions hold. One that cannot be evaluated
+/// makes the sum unknown.
+fn score<'m>(index: u32, on: &Conditions<'m>) -> Result<Value<'m>, String> {
+    let score = on.program.scores.get(index as usize).ok_or("no such score")?;
+    let mut sum = 0.0;
+    for entry in score.entries.iter() {
+        if on.holds(entry.1.to_native())? {
+            sum += entry.0.to_native();
+        }
+    }
+    Ok(Value::Number(sum, format!("{sum}")))
+}
+
+/// Headers that name a recipient, whoever put them there.
+const RECIPIENT_HEADERS: [&str; 10] = [
+    "To",
+    "Cc",
+    "Bcc",
+    "Resent-To",
+    "Resent-Cc",
+    "Resent-Bcc",
+    "Apparently-To",
+    "X-Envelope-To",
+    "Delivered-To",
+    "X-Original-To",
+];
+
+fn addresses(which: &ArchivedAddressField, on: &Conditions<'_>) -> Vec<Address> {
+    let of = |name| on.message.addresses(name).to_vec();
+    match which {
+        ArchivedAddressField::From => of("From"),
+        ArchivedAddressField::Sender => of("Sender"),
+        ArchivedAddressField::ReplyTo => of("Reply-To"),
+        ArchivedAddressField::To => of("To"),
+        ArchivedAddressField::Cc => of("Cc"),
+        ArchivedAddressField::Bcc => of("Bcc"),
+        ArchivedAddressField::Recipient => RECIPIENT_HEADERS.into_iter().flat_map(of).collect(),
+        ArchivedAddressField::EnvelopeFrom => match on.world.envelope_sender(on.message) {
+            Some(sender) if sender.is_empty() => vec![Address::default()],
+            Some(sender) => parse_list(sender.as_bytes()),
+            None => Vec::new(),
+        },
+        ArchivedAddressField::EnvelopeTo => {
+            let all = on.world.envelope_recipients(on.message);
+            all.iter().flat_map(|to| parse_list(to.as_bytes())).collect()
+        }
+    }
+}
+
+/// A part of an address; none where the address has no such part.
+fn take<'m>(
+    address: Address,
+    part: &ArchivedAddressPart,
+    on: &Conditions<'m>,
+) -> Option<Value<'m>> {
+    let text = match part {
+        ArchivedAddressPart::Whole => return Some(Value::address(address)),
+        ArchivedAddressPart::Name => address.name.as_deref()?,
+        ArchivedAddressPart::Local => split_detail(&address.local, delimiter(on)).0,
+        ArchivedAddressPart::Detail => split_detail(&address.local, delimiter(on)).1?,
+        ArchivedAddressPart::Domain => {
+            return Some(Value::Domain(Text::new(&crate::message::domain::canonical(
+                &address.domain,
+            ))));
+        }
+    };
+    Some(Value::text(text))
+}
+
+fn delimiter<'a>(on: &Conditions<'a>) -> &'a str {
+    on.program.settings.delimiter.as_ref().map_or("+", |delimiter| delimiter.as_str())
+}
+
+/// What the MTA says, else the detail of the envelope recipient.
+fn extension(on: &Conditions<'_>) -> Option<String> {
+    on.world.extension(delimiter(on)).or_else(|| {
+        let to = on.world.envelope_recipients(on.message);
+        let address = parse_list(to.first()?.as_bytes()).into_iter().next()?;
+        split_detail(&address.local, delimiter(on)).1.map(str::to_owned)
+    })
+}
+
+/// The first number in a text, with its sign and decimals.
+fn first_number(text: &str) -> Option<f64> {
+    let start = text.find(|c: char| c.is_ascii_digit())?;
+    let digits = &text[start..];
+    let mut seen_dot = false;
+    let end = digits
+        .char_indices()
+        .find(|(at, c)| match c {
+            '.' if !seen_dot => {
+                seen_dot = true;
+                !digits[at + 1..].starts_with(|c: char| c.is_ascii_digit())
+            }
+            c => !c.is_ascii_digit(),
+        })
+        .map_or(digits.len(), |(at, _)| at);
+    let number: f64 = digits[..end].parse().ok()?;
+    let negative = text[..start].ends_with(['-', '\u{2212}']);
+    Some(if negative { -number } else { number })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_number;
+
+    #[test]
+    fn the_first_number_of_a_text_has_its_sign_and_decimals() {
+        for (text, number) in [
+            ("Yes, score=5.25 required=4", Some(5.25)),
+            ("-2.5", Some(-2.5)),
+            ("a 3. b", Some(3.0)),
+            ("1.2.3", Some(1.2)),
+            ("12", Some(12.0)),
+            ("none", None),
+            ("", None),
+        ] {
+            assert_eq!(first_number(text), number, "{text}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The rooms of `docs/ARCHITECTURE.md` are those of the code, in the same
+//! order, and none uses one that stands below it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[test]
+fn no_room_uses_one_that_stands_below_it() {
+    let rooms = rooms();
+    let mut wrong = Vec::new();
+    for (number, room) in rooms.iter().enumerate() {
+        for file in files_of(room) {
+            let text = fs::read_to_string(&file).expect("UTF-8");
+            for (at, line) in text.lines().enumerate() {
+                if line.trim_start().starts_with("//") {
+                    continue;
+                }
+                for used in rooms.iter().skip(number + 1).filter(|used| uses(line, used)) {
+                    wrong.push(format!("{}:{}: {room} uses {used}", file.display(), at + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_map_shows_the_rooms() {
+    let map = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).expect("is there");
+    let shown: Vec<&str> = map
+        .lines()
+        .skip_while(|line| *line != "| room | what lives there |")
+        .skip(2)
+        .map_while(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    assert_eq!(rooms(), shown);
+}
+
+/// `crate::room`, also among others: `crate::{room, …}`.
+fn uses(line: &str, room: &str) -> bool {
+    line.match_indices("crate::").any(|(at, found)| {
+        let rest = &line[at + found.len()..];
+        let names =
+            rest.strip_prefix('{').map_or(rest, |rest| rest.split('}').next().unwrap_or(rest));
+        let count = if rest.starts_with('{') { usize::MAX } else { 1 };
+        names
+            .split(',')
+            .take(count)
+            .any(|name| name.trim().split([':', ';', ' ', ')']).next() == Some(room))
+    })
+}
+
+/// In the order of `lib.rs`.
+fn rooms() -> Vec<String> {
+    let lib = fs::read_to_string(root().join("src/lib.rs")).expect("is there");
+    lib.lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn files_of(room: &str) -> Vec<PathBuf> {
+    let file = root().join("src").join(format!("{room}.rs"));
+    if file.exists() {
+        return vec![file];
+    }
+    let mut found = Vec::new();
+    let mut folders = vec![root().join("src").join(room)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("the room is there") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,316 @@
+//! What the README, the manual and the examples say is so: their rules pass
+//! `mfilter check`, their commands do what they show, and the manual's tables
+//! are those of the code.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use mfilter::rules::field::{FIELDS, HEADERS, Kind, PARTS};
+use mfilter::syntax::words::STATEMENTS;
+
+const MFILTER: &str = env!("CARGO_BIN_EXE_mfilter");
+
+#[test]
+fn the_rules_of_the_documents_have_no_mistake() {
+    let readme = fenced(&read("README.md"), "mailrules");
+    let manual = marked_blocks(&read("man/mailrules.5"));
+    assert!(!readme.is_empty() && manual.len() > 5, "the documents lost their examples");
+    for rules in readme.iter().chain(&manual) {
+        let home = tempfile::tempdir().expect("a directory");
+        let file = home.path().join("rules");
+        fs::write(&file, rules).expect("writable");
+        let output = mfilter(home.path()).arg("check").arg(&file).output().expect("runs");
+        assert!(output.status.success(), "{rules}\n{}", printed(&output));
+    }
+}
+
+#[test]
+fn the_examples_have_no_mistake_and_do_what_they_expect() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut checked = 0;
+    for entry in fs::read_dir(root().join("examples")).expect("is there") {
+        let path = entry.expect("readable").path();
+        if path.extension().is_some_and(|end| end == "mailrules") {
+            let text = fs::read_to_string(&path).expect("UTF-8");
+            assert!(text.contains("\nexpect "), "{} proves nothing", path.display());
+            let output = mfilter(home.path()).arg("check").arg(&path).output().expect("runs");
+            assert!(output.status.success(), "{}\n{}", path.display(), printed(&output));
+            let format =
+                mfilter(home.path()).args(["fmt", "--check"]).arg(&path).output().expect("runs");
+            assert!(format.status.success(), "{}", printed(&format));
+            checked += 1;
+        }
+    }
+    assert!(checked >= 3);
+}
+
+#[test]
+fn the_first_command_delivers() {
+    let readme = read("README.md");
+    let scripts = fenced(&readme, "sh").concat();
+    let command = scripts.lines().find(|line| line.starts_with("cargo run ")).expect("is there");
+    let place = "/tmp/Maildir/.Lists.rust-users/new";
+    assert!(readme.contains(&format!("`{place}`")));
+
+    let home = tempfile::tempdir().expect("a directory");
+    let maildir = home.path().join("Maildir").display().to_string();
+    let command =
+        command.replace("cargo run --release --", MFILTER).replace("/tmp/Maildir", &maildir);
+    let output = shell(home.path(), &root(), &command);
+    assert!(output.status.success(), "{}", printed(&output));
+    assert_eq!(printed(&output), "");
+
+    let folder = place.replace("/tmp/Maildir", &maildir);
+    let stored: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("is there")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    assert_eq!(stored.len(), 1);
+    let sent = fs::read(root().join("examples/mail/list.eml")).expect("is there");
+    assert_eq!(fs::read(&stored[0]).expect("readable"), sent);
+}
+
+/// In the README's `console` blocks a line with `$ ` is a command, what
+/// follows is its output. `$ cat FILE` is how a file is shown: it is written.
+#[test]
+fn the_commands_of_the_readme_print_what_is_shown() {
+    let blocks = fenced(&read("README.md"), "console");
+    assert!(!blocks.is_empty());
+    let home = tempfile::tempdir().expect("a directory");
+    let work = home.path().join("work");
+    copy(&root().join("examples"), &work);
+    for block in blocks {
+        for call in format!("\n{block}").split("\n$ ").skip(1) {
+            let (command, shown) = call.split_once('\n').unwrap_or((call, ""));
+            if let Some(file) = command.strip_prefix("cat ") {
+                fs::write(work.join(file), format!("{shown}\n")).expect("writable");
+            } else {
+                let output = shell(home.path(), &work, command);
+                assert_eq!(printed(&output).trim_end(), shown.trim_end(), "$ {command}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_options_are_those_of_the_manual() {
+    let home = tempfile::tempdir().expect("a directory");
+    let help = |arguments: &[&str]| {
+        let output = mfilter(home.path()).args(arguments).output().expect("runs");
+        assert!(output.status.success());
+        printed(&output)
+    };
+    let main = help(&["--help"]);
+    let commands: BTreeSet<String> = section(&main, "Commands:")
+        .iter()
+        .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+        .collect();
+    let mut of_help: BTreeSet<String> = options(&main);
+    for command in &commands {
+        of_help.extend(options(&help(&[command, "--help"])));
+    }
+
+    let manual = read("man/mfilter.1");
+    let lines =
+        || manual.lines().filter(|line| line.starts_with(".It ") || line.starts_with(".Op "));
+    let mut of_manual = BTreeSet::new();
+    for line in lines() {
+        let words: Vec<&str> = line.split_whitespace().filter(|word| *word != ",").collect();
+        for (at, word) in words.iter().enumerate() {
+            match (words.get(at.wrapping_sub(1)), *word, words.get(at + 1)) {
+                (Some(&"Fl"), "Fl", Some(name)) => of_manual.insert(format!("--{name}")),
+                (_, "Fl", Some(name)) if *name != "Fl" => of_manual.insert(format!("-{name}")),
+                _ => false,
+            };
+        }
+    }
+    for hidden in ["-t", "-Y"] {
+        assert!(of_manual.remove(hidden), "{hidden}");
+    }
+    assert_eq!(of_help, of_manual);
+
+    let of_manual: BTreeSet<String> = manual
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Nm Cm "))
+        .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+        .collect();
+    assert_eq!(commands, of_manual);
+}
+
+#[test]
+fn the_options_for_procmails_sake_are_accepted() {
+    let home = tempfile::tempdir().expect("a directory");
+    let message = root().join("examples/mail/lunch.eml");
+    let command = format!("mfilter -t -Y -a '' -d taro < '{}'", message.display());
+    let output = shell(home.path(), home.path(), &command);
+    assert!(output.status.success(), "{}", printed(&output));
+    assert_eq!(fs::read_dir(home.path().join("Maildir/new")).expect("is there").count(), 1);
+}
+
+#[test]
+fn the_fields_are_those_of_the_manual() {
+    let manual = read("man/mailrules.5");
+    let mut operators: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let kinds = manual.split(".It Sy kind Ta Sy operators\n").nth(1).expect("is there");
+    for line in kinds.lines().take_while(|line| line.starts_with(".It ")) {
+        let (kind, words) = line[4..].split_once(" Ta Ic ").expect("two columns");
+        operators.insert(kind.to_owned(), words.split(' ').map(str::to_owned).collect());
+    }
+
+    let mut of_manual = BTreeMap::new();
+    for (table, prefix) in [("fields", ""), ("parts", "from")] {
+        for line in table_of(&manual, table).filter(|line| line.starts_with(".It Ic ")) {
+            let mut columns = line[7..].split(" Ta ");
+            let name = columns.next().and_then(|name| name.split(' ').next()).expect("a name");
+            let kind = columns.next().expect("a kind");
+            let operators = operators.get(kind).unwrap_or_else(|| panic!("no kind {kind}"));
+            of_manual.insert(format!("{prefix}{name}"), operators.clone());
+        }
+    }
+
+    let words = |kind: Kind| kind.operators().map(str::to_owned).collect::<Vec<_>>();
+    let mut of_code: BTreeMap<String, Vec<String>> =
+        FIELDS.iter().map(|field| (field.name.to_owned(), words(field.kind))).collect();
+    for (part, _, kind, _) in PARTS {
+        of_code.insert(format!("from.{part}"), words(*kind));
+    }
+    assert_eq!(of_code, of_manual);
+
+    let headers: Vec<&str> = table_of(&manual, "headers")
+        .filter(|line| !line.starts_with('.'))
+        .flat_map(str::split_whitespace)
+        .collect();
+    assert_eq!(HEADERS, headers);
+}
+
+#[test]
+fn the_statements_are_those_of_the_manual() {
+    let manual = read("man/mailrules.5");
+    let of_manual: BTreeSet<String> = heads(&manual, "statements");
+    let of_code: BTreeSet<String> = STATEMENTS.iter().map(|word| (*word).to_owned()).collect();
+    assert_eq!(of_code, of_manual);
+}
+
+// --- reading the documents --------------------------------------------------
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).expect("the document is there")
+}
+
+/// The code blocks of one language in Markdown.
+fn fenced(text: &str, language: &str) -> Vec<String> {
+    let open = format!("```{language}\n");
+    text.split(&open)
+        .skip(1)
+        .filter_map(|rest| rest.split_once("\n```").map(|(block, _)| format!("{block}\n")))
+        .collect()
+}
+
+/// The displays that a `.\" rules` stands before.
+fn marked_blocks(text: &str) -> Vec<String> {
+    text.split(".\\\" rules\n")
+        .skip(1)
+        .filter_map(|rest| {
+            let (_, rest) = rest.split_once('\n')?;
+            let (block, _) = rest.split_once(".Ed\n")?;
+            Some(block.replace("\\e", "\\").replace("\\&", ""))
+        })
+        .collect()
+}
+
+/// What stands between `.\" table NAME` and the end of that list.
+fn table_of<'t>(text: &'t str, name: &str) -> impl Iterator<Item = &'t str> {
+    let rest = text.split_once(&format!(".\\\" table {name}\n")).expect("the table is there").1;
+    let mut depth = 0;
+    rest.lines().take_while(move |line| {
+        depth += i32::from(line.starts_with(".Bl") || line.starts_with(".Bd"));
+        depth -= i32::from(line.starts_with(".El") || line.starts_with(".Ed"));
+        depth > 0
+    })
+}
+
+/// The words of the language at the heads of a table's entries, before `->`.
+fn heads(text: &str, table: &str) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    for line in table_of(text, table).filter(|line| line.starts_with(".It ")) {
+        let parts: Vec<&str> = line.split_whitespace().collect();
+        let literal = parts.windows(2).filter(|pair| pair[0] == "Ic").map(|pair| pair[1]);
+        words.extend(
+            literal
+                .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
+                .map(str::to_owned),
+        );
+    }
+    words
+}
+
+/// The lines of a help text under a heading.
+fn section<'t>(help: &'t str, heading: &str) -> Vec<&'t str> {
+    help.lines()
+        .skip_while(|line| *line != heading)
+        .skip(1)
+        .take_while(|line| line.starts_with(' '))
+        .collect()
+}
+
+/// The options that a help text lists.
+fn options(help: &str) -> BTreeSet<String> {
+    let entries = section(help, "Options:").into_iter().map(str::trim_start);
+    let mut found = BTreeSet::new();
+    for entry in entries.filter(|entry| entry.starts_with('-')) {
+        for word in entry.split_whitespace().map(|word| word.trim_end_matches([',', '.'])) {
+            if word.starts_with('-') {
+                found.insert(word.trim_end_matches("...").to_owned());
+            } else if !word.starts_with('<') {
+                break;
+            }
+        }
+    }
+    found
+}
+
+// --- running ----------------------------------------------------------------
+
+fn mfilter(home: &Path) -> Command {
+    let mut command = Command::new(MFILTER);
+    command.env_clear().env("HOME", home).env("TZ", "UTC");
+    command
+}
+
+fn shell(home: &Path, directory: &Path, script: &str) -> Output {
+    let programs = Path::new(MFILTER).parent().expect("is in a directory");
+    let path = format!("{}:/usr/bin:/bin", programs.display());
+    Command::new("sh")
+        .args(["-c", script])
+        .env_clear()
+        .env("HOME", home)
+        .env("TZ", "UTC")
+        .env("PATH", path)
+        .current_dir(directory)
+        .output()
+        .expect("sh runs")
+}
+
+fn printed(output: &Output) -> String {
+    let texts = [&output.stdout, &output.stderr];
+    texts.map(|text| String::from_utf8_lossy(text).into_owned()).concat()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("can be made");
+    for entry in fs::read_dir(from).expect("is there") {
+        let entry = entry.expect("readable");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("can be copied");
+        }
+    }
+}

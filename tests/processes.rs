@@ -1,0 +1,71 @@
+//! Many processes at once, and processes that must not bounce mail.
+
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod support;
+
+use std::path::Path;
+use std::process::Stdio;
+
+use support::{Home, run};
+
+const MESSAGE: &[u8] = b"From: a@b.example\nSubject: x\n\nhello\n";
+
+#[test]
+fn fifty_at_once_into_a_folder_that_is_not_there() {
+    for settings in ["", "set layout fs\n"] {
+        let home = Home::with_rules(&format!("{settings}otherwise -> folder \"A\" as seen\n"));
+        let home = &home;
+        std::thread::scope(|scope| {
+            for _ in 0..50 {
+                scope.spawn(move || {
+                    let run = home.deliver(MESSAGE);
+                    assert_eq!(run.code, Some(0), "{run:?}");
+                });
+            }
+        });
+        let mail = home.mail();
+        assert_eq!(mail.len(), 50);
+        for one in mail {
+            assert_eq!((one.sub.as_str(), one.flags.as_str()), ("cur", "S"));
+            assert_eq!(one.bytes, MESSAGE);
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_machine_defers_with_one_line() {
+    let home = Home::new();
+    home.write("Maildir", "not a directory");
+    for arguments in [&["--no-such-option"][..], &[]] {
+        let run = home.run(arguments, MESSAGE);
+        assert_eq!(run.code, Some(75), "{run:?}");
+        assert_eq!(run.stdout, "");
+        assert!(run.stderr.starts_with("4.") && run.stderr.lines().count() == 1, "{run:?}");
+    }
+}
+
+#[test]
+fn a_missing_home_defers() {
+    let home = Home::new();
+    let mut command = home.command(&[]);
+    command.env("HOME", "/proc/no/such/home");
+    let run = run(command, MESSAGE);
+    assert_eq!(run.code, Some(75), "{run:?}");
+    assert!(!Path::new("/proc/no").exists());
+}
+
+#[test]
+fn a_full_pipe_to_the_mta_changes_nothing() {
+    use rustix::fs::OFlags;
+    let home = Home::with_rules("reject \"5.7.1 no\"\n");
+    let (reader, writer) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).expect("a pipe");
+    while rustix::io::write(&writer, &[0; 4096]).is_ok() {}
+    assert!(rustix::fs::fcntl_getfl(&writer).expect("flags").contains(OFlags::NONBLOCK));
+    let mut command = home.command(&[]);
+    command.stdin(Stdio::null()).stdout(writer.try_clone().expect("a copy")).stderr(writer);
+    let status = command.status().expect("the program runs");
+    assert_eq!(status.code(), Some(77));
+    drop(reader);
+}
