@@ -449,9 +449,11 @@ impl Compiled {
         rkyv::to_bytes::<Error>(program).ok().map(|bytes| Compiled { bytes })
     }
 
-    /// Takes bytes from elsewhere in; `None` if they are no program.
+    /// Takes bytes from elsewhere in; `None` if they are no program, or one
+    /// that cannot be evaluated.
     pub fn from_bytes(bytes: AlignedVec) -> Option<Compiled> {
-        rkyv::access::<ArchivedProgram, Error>(&bytes).ok()?;
+        let program = rkyv::access::<ArchivedProgram, Error>(&bytes).ok()?;
+        program.is_sound().then_some(())?;
         Some(Compiled { bytes })
     }
 
