@@ -383,6 +383,7 @@ fn names(expected: &[Rule]) -> Vec<&'static str> {
         ("a condition", &["a field", "`not`", "`has`", "`(`"]),
         ("a value", &["a string `\"…\"`", "a pattern `/…/`", "a number", "a name", "a set `[…]`"]),
         ("an action", &["an argument"]),
+        ("a statement", &["an action"]),
     ];
     for (whole, parts) in wider {
         if names.contains(whole) {

@@ -5,7 +5,7 @@
 //! The text means the same: parsing it gives the same Ast. Formatting it once
 //! more changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use unicode_width::UnicodeWidthStr;
 
@@ -16,7 +16,7 @@ use super::ast::{
 use super::layout::{Doc, Remark, WIDTH};
 use super::literal;
 use super::scan::{self, Kind};
-use crate::source::{SourceFile, Spanned};
+use crate::source::{SourceFile, Span, Spanned};
 
 /// Arrows stand below one another if what is before them is not wider than this.
 const WIDEST_ALIGNED: usize = 60;
@@ -29,7 +29,8 @@ pub(super) fn format(ast: &Ast, source: &SourceFile) -> String {
         text,
         comments: &ast.comments,
         next: 0,
-        inside: Vec::new(),
+        inside: VecDeque::new(),
+        above: Vec::new(),
         blocks,
         out: String::new(),
     };
@@ -95,8 +96,10 @@ struct Formatter<'a> {
     comments: &'a [Comment],
     /// The first comment that is not written yet.
     next: usize,
-    /// Comments inside of the statement at hand that have no place yet.
-    inside: Vec<&'a Comment>,
+    /// Comments inside of the statement at hand that may yet get a place in it.
+    inside: VecDeque<&'a Comment>,
+    /// Those for which there was none; they go above it.
+    above: Vec<&'a Comment>,
     blocks: HashMap<u32, u32>,
     out: String,
 }
@@ -134,6 +137,8 @@ impl<'a> Formatter<'a> {
             if head.is_empty() {
                 self.item(*item, room.depth);
             } else {
+                self.gather(item.start(), item.end());
+                self.put_above(room.depth);
                 self.line(room.depth, &format!("{head}{rest}"));
             }
             let next = items.get(at + 1).map_or(room.end, |next| next.start());
@@ -212,6 +217,11 @@ impl<'a> Formatter<'a> {
         let (Some(item), Some(before)) = (items.get(at), items.get(at.wrapping_sub(1))) else {
             return false;
         };
+        if let Item::Statement(statement) = item
+            && !self.comments_in(statement.span).is_empty()
+        {
+            return false;
+        }
         let (from, to) = (before.end(), item.start());
         let first = self.comments.partition_point(|comment| comment.span.start < from);
         let mut behind = from;
@@ -227,6 +237,12 @@ impl<'a> Formatter<'a> {
         self.breaks(behind, to) < 2
     }
 
+    fn comments_in(&self, span: Span) -> &'a [Comment] {
+        let from = self.comments.partition_point(|comment| comment.span.start < span.start);
+        let to = self.comments.partition_point(|comment| comment.span.start < span.end);
+        self.comments.get(from..to).unwrap_or_default()
+    }
+
     fn one_line(&mut self, item: Item<'a>, depth: usize) -> Option<(String, String)> {
         let Item::Statement(statement) = item else { return None };
         let StatementKind::Rule { label, condition, body: Body::Actions(actions) } =
@@ -234,13 +250,16 @@ impl<'a> Formatter<'a> {
         else {
             return None;
         };
-        let first =
-            self.comments.partition_point(|comment| comment.span.start < statement.span.start);
-        if self.comments.get(first).is_some_and(|comment| comment.span.start < statement.span.end) {
-            return None;
-        }
-        let head = Doc::group(self.head(label.as_ref(), condition.as_ref())).flat()?;
-        let rest = format!(" -> {}", self.actions(actions).flat()?);
+        self.inside.extend(self.comments_in(statement.span));
+        let head = self.head(label.as_ref(), condition.as_ref());
+        let end = condition.as_ref().map_or(statement.span.start, |condition| condition.span.end);
+        let start = actions.first().map_or(end, |action| action.span.start);
+        let line = self.line_between("", end, start);
+        let rest = Doc::group(vec![line, Doc::text(" -> "), self.actions(actions)]);
+        // Only asked whether they have a place; they are written with the rule.
+        self.inside.clear();
+        self.above.clear();
+        let (head, rest) = (Doc::group(head).flat()?, rest.flat()?);
         let fits =
             head.width() <= WIDEST_ALIGNED && depth * 4 + head.width() + rest.width() <= WIDTH;
         fits.then_some((head, rest))
@@ -313,6 +332,7 @@ impl<'a> Formatter<'a> {
             }
             StatementKind::Broken { .. } => {
                 self.inside.clear();
+                self.above.clear();
                 let written = self.text.get(span.start as usize..span.end as usize);
                 Doc::text(written.unwrap_or_default())
             }
@@ -332,35 +352,45 @@ impl<'a> Formatter<'a> {
         while let Some(comment) = self.comments.get(self.next)
             && (start..end).contains(&comment.span.start)
         {
-            self.inside.push(comment);
+            self.inside.push_back(comment);
             self.next += 1;
+        }
+    }
+
+    fn put_above(&mut self, depth: usize) {
+        let above = std::mem::take(&mut self.above);
+        let inside = std::mem::take(&mut self.inside);
+        for comment in above.into_iter().chain(inside) {
+            self.line(depth, &comment.text);
         }
     }
 
     /// Writes a statement; comments for which there was no line in it go above it.
     fn finish(&mut self, doc: Doc, before: &str, depth: usize) {
-        for comment in std::mem::take(&mut self.inside) {
-            self.line(depth, &comment.text);
-        }
+        self.put_above(depth);
         self.out.push_str(doc.lay_out(before, depth).trim_end());
         self.out.push('\n');
     }
 
-    /// A line break with the comments that stand between two places.
+    /// A line break with the comments that stand between two places; asked for
+    /// from the start of a statement to its end.
     fn line_between(&mut self, flat: &'static str, from: u32, to: u32) -> Doc {
         let mut comments = Vec::new();
         let mut behind = from;
-        let mut left = Vec::new();
-        for comment in std::mem::take(&mut self.inside) {
-            if !(from..to).contains(&comment.span.start) {
-                left.push(comment);
+        while let Some(comment) = self.inside.pop_front() {
+            let start = comment.span.start;
+            if start < from {
+                self.above.push(comment);
                 continue;
             }
-            let on_line = self.breaks(behind, comment.span.start) == 0 && comments.is_empty();
+            if start >= to {
+                self.inside.push_front(comment);
+                break;
+            }
+            let on_line = comments.is_empty() && self.breaks(behind, start) == 0;
             comments.push(Remark { text: comment.text.trim_end().to_string(), behind: on_line });
             behind = comment.span.end;
         }
-        self.inside = left;
         Doc::Line { flat, comments }
     }
 
