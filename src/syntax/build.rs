@@ -216,7 +216,7 @@ impl Builder {
                 Rule::not_word => nots.push(place),
                 Rule::condition => operand = Some(self.condition(part)?.0),
                 Rule::has => {
-                    let field = part.into_inner().find(|part| part.as_rule() == Rule::field);
+                    let field = part.into_inner().find(|part| part.as_rule() != Rule::has_word);
                     let field = self.field(field.ok_or_else(|| self.impossible())?)?;
                     operand = Some(Condition { span: place, kind: ConditionKind::Has(field) });
                 }
@@ -238,7 +238,7 @@ impl Builder {
         let mut value = None;
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::field => field = Some(self.field(part)?),
+                Rule::field | Rule::keyed_field => field = Some(self.field(part)?),
                 Rule::operator => operator = Some(self.word(&part)),
                 Rule::value => value = Some(self.value(part)?),
                 _ => {}
