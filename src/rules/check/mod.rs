@@ -27,7 +27,9 @@ use crate::rules::program::{Field, Pattern, Program, Settings};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::ast::Ast;
 
+pub use action::{ACTIONS, FLAGS};
 pub use lists::check_lists;
+pub use setting::SETTINGS;
 
 /// How deep conditions may be nested, `define`s and scores counted in.
 pub const MAX_CONDITION_DEPTH: u32 = 128;
