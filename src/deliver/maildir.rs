@@ -54,6 +54,8 @@ pub struct Location {
     pub names: FolderNames,
     /// The folder that is the inbox, if not the Maildir itself.
     pub inbox: Folder,
+    /// The home, which is never made.
+    pub home: Option<PathBuf>,
 }
 
 /// A folder's directories from the Maildir down.
@@ -72,7 +74,8 @@ impl Location {
             Layout::MaildirPlusPlus => FolderNames::Mutf7,
             Layout::Fs => FolderNames::Utf8,
         });
-        Location { path: path.into(), layout, names, inbox: Folder::default() }
+        let path = path.into();
+        Location { path, layout, names, inbox: Folder::default(), home: None }
     }
 
     /// Where a folder lies; the inbox if its name is too long for a file system.
@@ -120,7 +123,7 @@ impl<'a> Maildir<'a> {
         let path = location.path.as_path();
         let root = match open(path, DIR, Mode::empty()) {
             Err(Errno::NOENT) => {
-                make_root(path)?;
+                make_root(path, location.home.as_deref())?;
                 open(path, DIR, Mode::empty())
             }
             other => other,
@@ -230,18 +233,29 @@ impl<'a> Maildir<'a> {
     }
 }
 
-/// The Maildir's directory; what is inside is made as for every folder. What
-/// is above it must be there: a home that is not mounted yet is no place for mail.
-fn make_root(path: &Path) -> Result<(), Failure> {
-    let fail = |error: std::io::Error| Failure::new("make the Maildir", path, error);
-    match DirBuilder::new().mode(PRIVATE_DIR.bits()).create(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
-        made => made.map_err(fail)?,
+/// The Maildir's directory and what is missing above it, but for the home: one
+/// that is not mounted yet is no place for mail. What is inside is made as for
+/// every folder.
+fn make_root(path: &Path, home: Option<&Path>) -> Result<(), Failure> {
+    if let Some(home) = home.filter(|home| path.starts_with(home) && !home.is_dir()) {
+        return Err(Failure::new("find the home directory", home, Errno::NOENT));
     }
-    repair_mode(CWD, path).map_err(|error| fail(error.into()))?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if let Ok(parent) = open(parent.unwrap_or(Path::new(".")), DIR, Mode::empty()) {
-        let _ = sync_directory(&parent);
+    let fail = |error: std::io::Error| Failure::new("make the Maildir", path, error);
+    let missing = path.ancestors().take_while(|path| {
+        !path.as_os_str().is_empty()
+            && matches!(statat(CWD, *path, AtFlags::empty()), Err(Errno::NOENT))
+    });
+    let missing: Vec<&Path> = missing.collect();
+    for directory in missing.into_iter().rev() {
+        match DirBuilder::new().mode(PRIVATE_DIR.bits()).create(directory) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
+            made => made.map_err(fail)?,
+        }
+        repair_mode(CWD, directory).map_err(|error| fail(error.into()))?;
+        let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Ok(parent) = open(parent.unwrap_or(Path::new(".")), DIR, Mode::empty()) {
+            let _ = sync_directory(&parent);
+        }
     }
     Ok(())
 }
