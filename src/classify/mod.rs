@@ -6,6 +6,9 @@
 //! [`CLASSIFIERS`]. None costs anything until a rule asks; those that look at
 //! the header alone never read the body.
 
+pub mod cfws;
+pub mod received;
+
 use crate::message::Message;
 use crate::message::address::Address;
 
