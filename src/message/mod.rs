@@ -1,5 +1,8 @@
 //! A message: raw bytes, and what is read off them, each only when asked for.
 
+pub mod base64;
+pub mod utf7;
+pub mod iso2022;
 pub mod charset;
 pub mod fold;
 pub mod domain;
@@ -8,6 +11,39 @@ pub mod parameter;
 pub mod head;
 pub mod address;
 pub mod date;
+pub mod block;
+pub mod content;
+pub mod transfer;
+pub mod html;
+pub mod text;
+pub mod attachment;
+pub mod mime;
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+use std::rc::Rc;
+
+use address::Address;
+use attachment::Attachment;
+use content::{BodyReader, Content};
+use date::Date;
+use head::Head;
+use mime::{Part, Structure};
+use transfer::Encoding;
+
+pub use content::Unread;
+pub use text::Text;
+
+/// Of the text parts of a message so many bytes are read in all.
+pub const TEXT_LIMIT: usize = 16 << 20;
+
+/// So many times the size of its body is hashed of a message's attachments;
+/// more than once is asked only of messages within messages.
+const HASH_ROUNDS: u64 = 4;
 
 /// A change to the header of what is delivered; the message that is tested
 /// stays as it came.
@@ -32,4 +68,516 @@ pub enum HeaderEdit {
         /// Field name.
         name: String,
     },
+}
+
+/// One message. The header block is at hand; the body is read when something
+/// asks for it, or goes straight to its destination.
+pub struct Message {
+    content: Content,
+    head: OnceCell<Head>,
+    texts: RefCell<HashMap<String, Rc<[Text]>>>,
+    addresses: RefCell<HashMap<String, Rc<[Address]>>>,
+    date: OnceCell<Option<Date>>,
+    structure: OnceCell<Result<Structure, Unread>>,
+    bodies: OnceCell<Result<Bodies, Unread>>,
+    attachments: OnceCell<Vec<Attachment>>,
+    sizes: OnceCell<Result<Vec<u64>, Unread>>,
+    hashes: OnceCell<Result<Vec<Option<String>>, Unread>>,
+}
+
+struct Bodies {
+    texts: Vec<Text>,
+    /// Of texts that declare none.
+    charsets: Vec<String>,
+    cut: bool,
+}
+
+impl Message {
+    /// Reads the header block of a message and leaves the rest unread. A
+    /// `From ` line before it is put aside. Should a large body have to be
+    /// kept, it goes into an unlinked file in `spool_dir`.
+    ///
+    /// # Errors
+    /// The input's, before the end of the header block.
+    pub fn read(input: Box<dyn Read>, spool_dir: &Path) -> io::Result<Message> {
+        Ok(Message::new(Content::read(input, spool_dir)?))
+    }
+
+    /// A message in memory.
+    pub fn from_bytes(bytes: Vec<u8>) -> Message {
+        Message::new(Content::from_bytes(bytes))
+    }
+
+    /// A message in a file, whose body is read from there when it is asked
+    /// for.
+    ///
+    /// # Errors
+    /// The file's; `InvalidInput` if it is no regular file.
+    pub fn open(file: File) -> io::Result<Message> {
+        Ok(Message::new(Content::open(file)?))
+    }
+
+    fn new(content: Content) -> Message {
+        Message {
+            content,
+            head: OnceCell::new(),
+            texts: RefCell::default(),
+            addresses: RefCell::default(),
+            date: OnceCell::new(),
+            structure: OnceCell::new(),
+            bodies: OnceCell::new(),
+            attachments: OnceCell::new(),
+            sizes: OnceCell::new(),
+            hashes: OnceCell::new(),
+        }
+    }
+
+    /// The line `From sender date` that the MTA or the mbox put before the
+    /// message, with its line end.
+    pub fn from_line(&self) -> Option<&[u8]> {
+        self.content.from_line()
+    }
+
+    /// Size as it came, without the `From ` line, bytes. Reads all of it.
+    pub fn size(&self) -> Result<u64, Unread> {
+        self.content.size()
+    }
+
+    /// The header block.
+    pub fn head(&self) -> &Head {
+        self.head.get_or_init(|| Head::parse(self.content.header()))
+    }
+
+    /// The values of all headers of that name, decoded, from top to bottom.
+    pub fn texts(&self, name: &str) -> Rc<[Text]> {
+        cached(&self.texts, name, || {
+            self.head().texts(name).into_iter().map(Text::normalised).collect()
+        })
+    }
+
+    /// The addresses in all headers of that name, from top to bottom.
+    pub fn addresses(&self, name: &str) -> Rc<[Address]> {
+        cached(&self.addresses, name, || {
+            self.head().values(name).flat_map(address::parse_list).collect()
+        })
+    }
+
+    /// The Date header, the topmost that can be read.
+    pub fn date(&self) -> Option<Date> {
+        *self.date.get_or_init(|| self.head().values("date").find_map(date::parse))
+    }
+
+    /// All MIME parts; the first is the message itself.
+    pub fn parts(&self) -> Result<&[Part], Unread> {
+        Ok(&self.structure()?.parts)
+    }
+
+    fn structure(&self) -> Result<&Structure, Unread> {
+        get(&self.structure, || Ok(mime::walk(self.head(), self.content.body(0..u64::MAX)?)?))
+    }
+
+    /// The text parts, those of `multipart/alternative` and of forwarded
+    /// messages among them; HTML as text.
+    pub fn body_texts(&self) -> Result<&[Text], Unread> {
+        Ok(&self.bodies()?.texts)
+    }
+
+    fn bodies(&self) -> Result<&Bodies, Unread> {
+        get(&self.bodies, || {
+            let mut bodies = Bodies { texts: Vec::new(), charsets: Vec::new(), cut: false };
+            let mut left = TEXT_LIMIT;
+            for part in self.parts()?.iter().filter(|part| part.is_text()) {
+                let (html, label) = (part.media_type == "text/html", part.charset.as_deref());
+                let decoded = text::read(self.raw(part)?, part.encoding, html, label, left)?;
+                left -= decoded.read.min(left);
+                bodies.cut |= decoded.cut;
+                bodies.charsets.extend(decoded.charset);
+                bodies.texts.push(decoded.text);
+            }
+            Ok(bodies)
+        })
+    }
+
+    /// The attachments, in the order of the parts.
+    pub fn attachments(&self) -> Result<&[Attachment], Unread> {
+        let parts = self.parts()?;
+        Ok(self.attachments.get_or_init(|| attachment::of(parts)))
+    }
+
+    /// Decoded size of each attachment, bytes. Reads all of them.
+    pub fn attachment_sizes(&self) -> Result<&[u64], Unread> {
+        get(&self.sizes, || {
+            self.attached_parts()?
+                .map(|part| match part.encoding {
+                    Encoding::Identity => Ok(part.range.end - part.range.start),
+                    encoding => Ok(attachment::size(self.raw(part)?, encoding)?),
+                })
+                .collect()
+        })
+        .map(Vec::as_slice)
+    }
+
+    /// SHA-256 of each attachment's decoded content, lower-case hexadecimal.
+    /// Reads all of them. `None` for what is nested so deep that hashing it
+    /// all would take too long.
+    pub fn attachment_hashes(&self) -> Result<&[Option<String>], Unread> {
+        get(&self.hashes, || {
+            let mut left = self.content.body_size()?.saturating_mul(HASH_ROUNDS);
+            self.attached_parts()?
+                .map(|part| {
+                    let size = part.range.end - part.range.start;
+                    if size > left {
+                        return Ok(None);
+                    }
+                    left -= size;
+                    Ok(Some(attachment::sha256(self.raw(part)?, part.encoding)?))
+                })
+                .collect()
+        })
+        .map(Vec::as_slice)
+    }
+
+    fn attached_parts(&self) -> Result<impl Iterator<Item = &Part>, Unread> {
+        let parts = self.parts()?;
+        Ok(self.attachments()?.iter().filter_map(|attachment| parts.get(attachment.part)))
+    }
+
+    /// The decoded content of a part, its first `limit` bytes.
+    pub fn part_bytes(&self, part: &Part, limit: usize) -> Result<Vec<u8>, Unread> {
+        Ok(attachment::prefix(self.raw(part)?, part.encoding, limit)?)
+    }
+
+    /// A stretch of the raw body, bytes from its start, cut at its end.
+    pub fn body(&self, range: Range<u64>) -> Result<BodyReader<'_>, Unread> {
+        self.content.body(range)
+    }
+
+    fn raw(&self, part: &Part) -> Result<BodyReader<'_>, Unread> {
+        self.content.body(part.range.clone())
+    }
+
+    /// The charsets that headers and text parts declare, or, where they
+    /// declare none, show; lower case, each once.
+    pub fn charsets(&self) -> Result<Vec<String>, Unread> {
+        let parts = self.parts()?;
+        let mut charsets: Vec<String> = text::encoded_word_charsets(self.head().bytes());
+        charsets.extend(parts.iter().filter_map(|part| part.charset.clone()));
+        if parts.iter().any(|part| part.is_text() && part.charset.is_none()) {
+            charsets.extend_from_slice(&self.bodies()?.charsets);
+        }
+        let mut seen = Vec::new();
+        for charset in &mut charsets {
+            charset.make_ascii_lowercase();
+            if !seen.contains(charset) {
+                seen.push(std::mem::take(charset));
+            }
+        }
+        Ok(seen)
+    }
+
+    /// What of the message was not looked at because it is too much, as far
+    /// as it has been asked for; for the trace.
+    pub fn limits(&self) -> Vec<&'static str> {
+        let mut limits = Vec::new();
+        if self.content.header_cut() {
+            limits.push("the header was cut at 32 MB");
+        }
+        if let Some(Ok(structure)) = self.structure.get() {
+            limits.extend_from_slice(&structure.limits);
+        }
+        if let Some(Ok(Bodies { cut: true, .. })) = self.bodies.get() {
+            limits.push("the text of the body was cut at 16 MB");
+        }
+        if let Some(Ok(hashes)) = self.hashes.get()
+            && hashes.contains(&None)
+        {
+            limits.push("messages nested in messages were not hashed");
+        }
+        limits
+    }
+
+    /// Reads all and keeps it, so that it can be written more than once.
+    pub fn spool(&self) -> Result<(), Unread> {
+        self.content.spool()
+    }
+
+    /// Writes the message byte for byte as it came, without the `From ` line,
+    /// with `edits` made one after the other. Gives the number of bytes.
+    ///
+    /// A body that nothing has asked for passes through one buffer and is gone
+    /// then: a second call, or a test of the body, fails. Where there are
+    /// several destinations, [`Message::spool`] comes first.
+    ///
+    /// # Errors
+    /// What is in `out` is then no whole message.
+    pub fn write_to(&self, edits: &[HeaderEdit], out: &mut File) -> io::Result<u64> {
+        if edits.is_empty() {
+            return self.content.write(self.content.header(), out);
+        }
+        let header = block::edit(self.head(), self.content.header_cut(), edits);
+        self.content.write(&header, out)
+    }
+}
+
+/// What was computed before, or is now. A failure is remembered too.
+fn get<T>(
+    cell: &OnceCell<Result<T, Unread>>,
+    compute: impl FnOnce() -> Result<T, Unread>,
+) -> Result<&T, Unread> {
+    cell.get_or_init(compute).as_ref().map_err(Unread::clone)
+}
+
+fn cached<T>(
+    cache: &RefCell<HashMap<String, Rc<[T]>>>,
+    name: &str,
+    compute: impl FnOnce() -> Rc<[T]>,
+) -> Rc<[T]> {
+    if let Some(found) = cache.borrow().get(name) {
+        return Rc::clone(found);
+    }
+    let computed = compute();
+    cache.borrow_mut().insert(name.to_owned(), Rc::clone(&computed));
+    computed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Seek, Write};
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(message: &Message, edits: &[HeaderEdit]) -> io::Result<Vec<u8>> {
+        let mut file = tempfile::tempfile()?;
+        let count = message.write_to(edits, &mut file)?;
+        let mut bytes = Vec::new();
+        file.rewind()?;
+        file.read_to_end(&mut bytes)?;
+        assert_eq!(bytes.len() as u64, count);
+        Ok(bytes)
+    }
+
+    /// Gives its bytes a few at a time, then, perhaps, an error.
+    struct Slow(Cursor<Vec<u8>>, usize, Option<i32>);
+
+    impl Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let room = buffer.len().min(self.1);
+            match (self.0.read(&mut buffer[..room])?, self.2) {
+                (0, Some(error)) => Err(io::Error::from_raw_os_error(error)),
+                (count, _) => Ok(count),
+            }
+        }
+    }
+
+    fn piped(bytes: &[u8], step: usize, error: Option<i32>) -> io::Result<Message> {
+        let input = Slow(Cursor::new(bytes.to_vec()), step, error);
+        Message::read(Box::new(input), &std::env::temp_dir())
+    }
+
+    fn in_file(bytes: &[u8]) -> Message {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        Message::open(file).unwrap()
+    }
+
+    /// Every way in which a message comes and goes must give its bytes.
+    fn check(bytes: &[u8], want: &[u8], step: usize) {
+        assert_eq!(written(&Message::from_bytes(bytes.to_vec()), &[]).unwrap(), want);
+        let message = in_file(bytes);
+        assert_eq!(message.size().unwrap(), want.len() as u64);
+        assert_eq!(written(&message, &[]).unwrap(), want);
+        assert_eq!(written(&message, &[]).unwrap(), want);
+        let message = piped(bytes, step, None).unwrap();
+        assert_eq!(written(&message, &[]).unwrap(), want, "streamed");
+        assert!(written(&message, &[]).is_err());
+        assert!(message.body_texts().is_err());
+        assert_eq!(message.size().unwrap(), want.len() as u64);
+        let message = piped(bytes, step, None).unwrap();
+        assert_eq!(message.size().unwrap(), want.len() as u64);
+        message.body_texts().unwrap();
+        message.attachment_sizes().unwrap();
+        message.attachment_hashes().unwrap();
+        message.charsets().unwrap();
+        assert_eq!(written(&message, &[]).unwrap(), want, "spooled");
+        assert_eq!(written(&message, &[]).unwrap(), want);
+    }
+
+    #[test]
+    fn delivered_bytes_are_the_bytes_that_came() {
+        for message in [
+            "",
+            "\n",
+            "\r\n",
+            "A: b",
+            "A: b\n",
+            "A: b\n\n",
+            "A: b\r\n\r\nbody\r\n",
+            "no header",
+            "\0\0\n\0",
+            "A: b\rC: d\r\rbody",
+            ": x\n\ny",
+            "From : a\n\nb",
+            "From",
+            "From ",
+            "From here to the end",
+        ] {
+            check(message.as_bytes(), message.as_bytes(), 3);
+            let with_from = format!("From a@b  Mon Jan  1\n{message}");
+            check(with_from.as_bytes(), message.as_bytes(), 100);
+        }
+    }
+
+    #[test]
+    fn large_messages() {
+        let mut message = b"Subject: large\nX: y\n\n".to_vec();
+        for line in 0..40_000 {
+            message.extend_from_slice(format!("{line}: a line of a large message\r\n").as_bytes());
+        }
+        assert!(message.len() > 1 << 20);
+        check(&message, &message, 5000);
+        let header = b"A: b\n".repeat(300_000);
+        check(&header, &header, 50_000);
+    }
+
+    #[test]
+    fn from_line_and_edits() {
+        let message = Message::from_bytes(b"From a@b  Mon\nSubject: x\n\nbody".to_vec());
+        assert_eq!(message.from_line(), Some(b"From a@b  Mon\n".as_slice()));
+        let edits = [
+            HeaderEdit::Add { name: "X-A".into(), value: "1".into() },
+            HeaderEdit::Set { name: "subject".into(), value: "y".into() },
+        ];
+        assert_eq!(written(&message, &edits).unwrap(), b"X-A: 1\nsubject: y\n\nbody");
+        let message = piped(b"no header", 4, None).unwrap();
+        assert_eq!(written(&message, &edits[..1]).unwrap(), b"X-A: 1\n\nno header");
+    }
+
+    #[test]
+    fn a_failed_read_is_an_error_for_all_who_ask() {
+        const EIO: i32 = 5;
+        assert!(piped(b"Subject: x\n", 100, Some(EIO)).is_err());
+        let message = piped(b"Subject: x\n\nbody", 100, Some(EIO)).unwrap();
+        assert_eq!(message.texts("subject")[0].text(), "x");
+        for _ in 0..2 {
+            assert_eq!(message.size().unwrap_err().raw_os_error(), Some(EIO));
+            assert_eq!(written(&message, &[]).unwrap_err().raw_os_error(), Some(EIO));
+            assert_eq!(message.body_texts().unwrap_err().raw_os_error(), Some(EIO));
+        }
+        let message = piped(b"Subject: x\n\nbody", 100, Some(EIO)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(written(&message, &[]).unwrap_err().raw_os_error(), Some(EIO));
+        }
+        assert!(message.size().is_err());
+    }
+
+    #[test]
+    fn a_sender_that_stalls_ends_at_the_deadline() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"Subject: x\n\nbo").unwrap();
+        let at = Instant::now() + Duration::from_millis(50);
+        let input = content::Deadline::new(reader, at);
+        let message = Message::read(Box::new(input), &std::env::temp_dir()).unwrap();
+        let error = io::Error::from(message.size().unwrap_err());
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(writer);
+    }
+
+    #[test]
+    fn the_deadline_leaves_the_end_of_input_alone() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"Subject: x\n\nbody").unwrap();
+        drop(writer);
+        let at = Instant::now() + Duration::from_secs(60);
+        let input = content::Deadline::new(reader, at);
+        let message = Message::read(Box::new(input), &std::env::temp_dir()).unwrap();
+        assert_eq!(message.size().unwrap(), 16);
+    }
+
+    #[test]
+    fn a_file_that_shrinks_is_an_error() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"Subject: x\n\n0123456789").unwrap();
+        file.rewind().unwrap();
+        let message = Message::open(file.try_clone().unwrap()).unwrap();
+        file.set_len(15).unwrap();
+        assert!(written(&message, &[]).is_err());
+        assert!(message.body_texts().is_err());
+    }
+
+    const MIXED: &str = "Subject: x\nMIME-Version: 1.0\n\
+        Content-Type: multipart/mixed; boundary=m\n\n\
+        --m\nContent-Type: text/plain; charset=ISO-2022-JP\n\n\x1b$BLBOG\x1b(B\n\
+        --m\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n\
+        <p>Caf=C3=A9 <b>Noir\n\
+        --m\nContent-Type: application/zip\nContent-Transfer-Encoding: base64\n\
+        Content-Disposition: attachment; filename=\"Spiel.exe\"\n\naGVsbG8=\n\
+        --m\nContent-Type: message/rfc822\n\nSubject: y\n\ninside\n--m--\n";
+
+    #[test]
+    fn texts_and_attachments() {
+        let message = Message::from_bytes(MIXED.into());
+        let texts: Vec<&str> = message.body_texts().unwrap().iter().map(Text::text).collect();
+        assert_eq!(texts, ["迷惑", "Café Noir", "inside"]);
+        let attachments = message.attachments().unwrap();
+        assert_eq!(attachments.len(), 2);
+        assert_eq!(attachments[0].name.as_ref().unwrap().folded(), "spiel.exe");
+        assert_eq!(attachments[0].media_type.text(), "application/zip");
+        assert!(attachments[1].name.is_none());
+        assert_eq!(attachments[1].media_type.text(), "message/rfc822");
+        assert_eq!(message.attachment_sizes().unwrap(), [5, 18]);
+        assert_eq!(
+            message.attachment_hashes().unwrap()[0].as_deref(),
+            Some("2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
+        );
+        assert_eq!(message.charsets().unwrap(), ["iso-2022-jp", "utf-8"]);
+        let parts = message.parts().unwrap();
+        assert_eq!(message.part_bytes(&parts[attachments[0].part], 3).unwrap(), b"hel");
+        assert!(message.limits().is_empty());
+    }
+
+    #[test]
+    fn messages_in_messages_end() {
+        let nested = "Content-Type: message/rfc822\n\n".repeat(20_000);
+        let message = Message::from_bytes(nested.into());
+        assert!(message.attachments().unwrap().len() < 60);
+        assert!(message.attachment_hashes().unwrap().contains(&None));
+        assert_eq!(message.limits().len(), 2);
+        message.body_texts().unwrap();
+    }
+
+    #[test]
+    fn text_is_cut_at_its_limit() {
+        let mut bytes = b"Subject: x\n\n".to_vec();
+        bytes.resize(TEXT_LIMIT + 100, b'a');
+        let message = Message::from_bytes(bytes);
+        assert_eq!(message.body_texts().unwrap()[0].text().len(), TEXT_LIMIT);
+        assert_eq!(message.limits(), ["the text of the body was cut at 16 MB"]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_bytes_come_through(bytes in proptest::collection::vec(any::<u8>(), 0..400), step in 1_usize..50) {
+            prop_assume!(!bytes.starts_with(b"From "));
+            check(&bytes, &bytes, step);
+        }
+
+        #[test]
+        fn anything_like_mail_comes_through(pieces in proptest::collection::vec(prop_oneof![
+            Just("--a"), Just("--"), Just("\n"), Just("\r\n"), Just("\n\n"), Just("\r"),
+            Just("Content-Type: multipart/mixed; boundary=a"), Just("Content-Type: message/rfc822"),
+            Just("Content-Type: text/html; charset=iso-2022-jp"), Just("Subject: "), Just("=?utf-8?B?4"),
+            Just("Content-Transfer-Encoding: base64"), Just("Content-Transfer-Encoding: x-uuencode"),
+            Just("Content-Transfer-Encoding: quoted-printable"), Just("\x1b$B"), Just("<p>"),
+            Just("begin 644 x"), Just("="), Just(":"), Just("\0"), Just("é"), Just(" "),
+        ], 0..60), step in 1_usize..50) {
+            let message = pieces.concat();
+            check(message.as_bytes(), message.as_bytes(), step);
+        }
+    }
 }

@@ -1,0 +1,364 @@
+//! Text as rules see it: decoded once, normalised once, and, when a rule asks
+//! without minding case, folded once.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::io::{self, Read};
+use std::iter::once;
+
+use memchr::{memchr, memmem, memrchr};
+use unicode_normalization::char::canonical_combining_class;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+use super::transfer::Encoding;
+use super::{attachment, charset, fold, html};
+
+/// A decoded text.
+#[derive(Debug, Clone, Default)]
+pub struct Text {
+    text: String,
+    /// `None` inside: the text is its own fold.
+    folded: OnceCell<Option<String>>,
+}
+
+impl Text {
+    /// Takes a text that [`fold::normalise`] has been over.
+    pub fn normalised(text: String) -> Text {
+        Text { text, folded: OnceCell::new() }
+    }
+
+    /// Decoded and normalised, in its own case: what patterns see.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Without case and line breaks: what `is`, `contains` and their like
+    /// see, see [`fold::fold`].
+    pub fn folded(&self) -> &str {
+        self.folded
+            .get_or_init(|| match fold::fold(&self.text) {
+                Cow::Borrowed(folded) if folded.len() == self.text.len() => None,
+                folded => Some(folded.into_owned()),
+            })
+            .as_deref()
+            .unwrap_or(&self.text)
+    }
+
+    /// It says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+}
+
+/// Longest name of a charset that is looked for, with `?B?` behind it, bytes.
+const LABEL_LIMIT: usize = 80;
+
+/// So many different charsets of encoded words are told apart.
+const LABELS_LIMIT: usize = 50;
+
+/// Text goes from one form to the next in pieces of about this many bytes.
+const PIECE: usize = 256 << 10;
+
+/// So many characters back, a place is looked for at which a text may be cut.
+const LOOK_BACK: usize = 1000;
+
+/// Gathers one text: normalises what comes in and keeps no more than a limit.
+#[derive(Debug)]
+pub struct Gatherer {
+    /// Not yet normalised.
+    pending: String,
+    text: String,
+    limit: usize,
+    cut: bool,
+}
+
+impl Gatherer {
+    /// Keeps at most `limit` bytes.
+    pub fn new(limit: usize) -> Gatherer {
+        Gatherer { pending: String::new(), text: String::new(), limit, cut: false }
+    }
+
+    /// Appends; what it says is whether there is room for more.
+    pub fn push(&mut self, text: &str) -> bool {
+        let mut rest = text;
+        while !rest.is_empty() && !self.cut {
+            let room = PIECE.saturating_sub(self.pending.len());
+            let (piece, behind) = rest.split_at(floor(rest, room.max(4)));
+            self.pending.push_str(piece);
+            rest = behind;
+            if self.pending.len() >= PIECE {
+                self.flush(false);
+            }
+        }
+        !self.cut
+    }
+
+    /// Normalises what is pending; unless it is the last, up to a place where
+    /// nothing of what is behind can change what is before.
+    fn flush(&mut self, last: bool) {
+        let mut end = self.pending.len();
+        if !last {
+            let mut chars = self.pending.char_indices().rev().take(LOOK_BACK);
+            end = chars
+                .find_map(|(at, char)| begins_anew(char).then_some(at))
+                .filter(|at| *at > 0)
+                .unwrap_or_else(|| floor(&self.pending, self.pending.len() - 1));
+        }
+        let (piece, rest) = self.pending.split_at(end);
+        let normal = fold::normalise(piece);
+        let mut normal = normal.as_ref();
+        // A run of white space that was cut is one run.
+        let blank = |char| char == ' ' || char == '\n';
+        if normal.starts_with(blank) && self.text.ends_with(blank) {
+            if normal.starts_with('\n') {
+                self.text.pop();
+            } else {
+                normal = normal.get(1..).unwrap_or_default();
+            }
+        }
+        let room = self.limit - self.text.len();
+        if normal.len() > room {
+            self.cut = true;
+        }
+        self.text.push_str(normal.get(..floor(normal, room)).unwrap_or_default());
+        let rest = rest.len();
+        self.pending.drain(..self.pending.len() - rest);
+    }
+
+    /// The text, and whether it was cut.
+    pub fn finish(mut self) -> (Text, bool) {
+        if !self.cut {
+            self.flush(true);
+        }
+        self.text.shrink_to_fit();
+        (Text::normalised(self.text), self.cut)
+    }
+}
+
+/// Decodes the content of a text part: transfer encoding, charset, HTML.
+/// Takes in at most `limit` bytes and gives at most as many.
+pub fn read(
+    content: impl Read,
+    encoding: Encoding,
+    is_html: bool,
+    label: Option<&str>,
+    limit: usize,
+) -> io::Result<Decoded> {
+    let mut bytes = attachment::prefix(content, encoding, limit.saturating_add(1))?;
+    let mut cut = bytes.len() > limit;
+    bytes.truncate(limit);
+    if cut
+        && let Err(error) = std::str::from_utf8(&bytes)
+        && error.error_len().is_none()
+    {
+        // Cut within a character.
+        bytes.truncate(error.valid_up_to());
+    }
+    let read = bytes.len();
+    let mut meta = None;
+    let mut gatherer = Gatherer::new(limit);
+    let found = if label.is_none() { found_charset(&bytes) } else { None };
+    if is_html {
+        if label.is_none() {
+            meta = html::declared_charset(&bytes);
+        }
+        let decoded = decode_all(label.or(meta.as_deref()), bytes);
+        html::read(&decoded, |event| match event {
+            html::Event::Text(text) => gatherer.push(text),
+            _ => true,
+        });
+    } else {
+        each_piece(label, &bytes, |piece| gatherer.push(piece));
+        drop(bytes);
+    }
+    let (text, full) = gatherer.finish();
+    cut |= full;
+    Ok(Decoded { text, charset: meta.or(found.map(str::to_owned)), read, cut })
+}
+
+/// What [`read`] gives.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The text.
+    pub text: Text,
+    /// The charset of a text whose header names none, as far as it shows.
+    pub charset: Option<String>,
+    /// How many bytes it is made of.
+    pub read: usize,
+    /// The limit cut something off.
+    pub cut: bool,
+}
+
+/// Nothing before the character makes one with it, be it a letter or a run of
+/// white space.
+fn begins_anew(char: char) -> bool {
+    once(char).nfkd().next().is_some_and(|first| {
+        !first.is_whitespace()
+            && canonical_combining_class(first) == 0
+            && is_nfc_quick(once(first)) == IsNormalized::Yes
+    })
+}
+
+/// The end of the last character that ends at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    if at >= text.len() {
+        return text.len();
+    }
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+fn found_charset(bytes: &[u8]) -> Option<&'static str> {
+    if charset::looks_like_iso_2022_jp(bytes) {
+        return Some("iso-2022-jp");
+    }
+    (!bytes.is_ascii() && std::str::from_utf8(bytes).is_ok()).then_some("utf-8")
+}
+
+/// The whole text, its bytes freed where it is a copy.
+fn decode_all(label: Option<&str>, bytes: Vec<u8>) -> String {
+    let bytes = match String::from_utf8(bytes) {
+        // What is ASCII only may still be of a 7-bit charset.
+        Ok(text) if text.is_ascii() && !text.contains('\u{1b}') && is_ascii_superset(label) => {
+            return text;
+        }
+        Ok(text) => text.into_bytes(),
+        Err(error) => error.into_bytes(),
+    };
+    let mut text = String::with_capacity(bytes.len());
+    each_piece(label, &bytes, |piece| {
+        text.push_str(piece);
+        true
+    });
+    text
+}
+
+/// Charsets in which ASCII bytes may stand for something else; in them and in
+/// those of more than one byte a unit, text is not cut for decoding.
+fn is_ascii_superset(label: Option<&str>) -> bool {
+    label.is_none_or(|label| {
+        let label = label.to_ascii_lowercase();
+        ![
+            "utf-16",
+            "utf-7",
+            "utf-32",
+            "utf16",
+            "utf7",
+            "utf32",
+            "ucs",
+            "iso-10646",
+            "hz",
+            "unicode",
+        ]
+        .iter()
+        .any(|other| label.contains(other))
+    })
+}
+
+/// Decodes piece by piece, cut at line ends, until `sink` has enough.
+fn each_piece(label: Option<&str>, bytes: &[u8], mut sink: impl FnMut(&str) -> bool) {
+    let mut rest = bytes;
+    let whole = !is_ascii_superset(label);
+    while !rest.is_empty() {
+        let end = match rest.get(..PIECE) {
+            Some(piece) if !whole => match memrchr(b'\n', piece) {
+                Some(at) => at + 1,
+                None => memchr(b'\n', rest).map_or(rest.len(), |at| at + 1),
+            },
+            _ => rest.len(),
+        };
+        let (piece, behind) = rest.split_at(end);
+        rest = behind;
+        if !sink(&charset::decode(label, piece)) {
+            return;
+        }
+    }
+}
+
+/// The charsets of all encoded words (RFC 2047 §2) in a header block.
+pub fn encoded_word_charsets(header: &[u8]) -> Vec<String> {
+    let mut charsets: Vec<String> = Vec::new();
+    for at in memmem::find_iter(header, b"=?") {
+        let word = header.get(at + 2..).unwrap_or_default();
+        let word = word.get(..LABEL_LIMIT).unwrap_or(word);
+        let mut fields = word.split(|byte| *byte == b'?');
+        let (Some(label), Some([b'b' | b'B' | b'q' | b'Q'])) = (fields.next(), fields.next())
+        else {
+            continue;
+        };
+        // RFC 2231 §5: a language may stand behind the charset.
+        let label = label.split(|byte| *byte == b'*').next().unwrap_or_default();
+        let label = String::from_utf8_lossy(label).to_ascii_lowercase();
+        if !label.is_empty() && charsets.len() < LABELS_LIMIT && !charsets.contains(&label) {
+            charsets.push(label);
+        }
+    }
+    charsets
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decoded(bytes: &[u8], html: bool, label: Option<&str>, limit: usize) -> Decoded {
+        read(bytes, Encoding::Identity, html, label, limit).expect("memory can be read")
+    }
+
+    #[test]
+    fn charsets() {
+        for (bytes, html, label, want, found) in [
+            (b"caf\xe9".as_slice(), false, Some("iso-8859-1"), "café", None),
+            (b"caf\xc3\xa9", false, None, "café", Some("utf-8")),
+            (b"\x1b$B<+F0\x1b(B", false, None, "自動", Some("iso-2022-jp")),
+            (b"<meta charset=shift_jis>\x8e\xa9", true, None, "自", Some("shift_jis")),
+            (b"<meta charset=utf-8>\x8e\xa9", true, Some("shift_jis"), "自", None),
+            (b"plain", false, None, "plain", None),
+        ] {
+            let decoded = decoded(bytes, html, label, 1000);
+            assert_eq!(decoded.text.text(), want);
+            assert_eq!(decoded.charset.as_deref(), found, "{want}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let text = decoded(b"123456789", false, None, 5);
+        assert_eq!((text.text.text(), text.read, text.cut), ("12345", 5, true));
+        let text = decoded(b"12345", false, None, 5);
+        assert_eq!((text.text.text(), text.cut), ("12345", false));
+        let text = decoded("ééé".as_bytes(), false, None, 3);
+        assert_eq!((text.text.text(), text.cut), ("é", true));
+    }
+
+    #[test]
+    fn large_texts_are_as_small_ones() {
+        for line in ["Some Words, 迷惑メール ﾊﾝｶｸ\u{301}  \r\n\r\n", "ｶﾞ", "e\u{301}", " \n"]
+        {
+            let large = line.repeat(3 * PIECE / line.len());
+            let want = fold::normalise(&large).into_owned();
+            let text = decoded(large.as_bytes(), false, None, 4 * PIECE).text;
+            assert!(text.text() == want, "{line}");
+        }
+    }
+
+    #[test]
+    fn charsets_of_encoded_words() {
+        let header = b"Subject: =?ISO-2022-JP?B?GyRC?= =?utf-8*ja?q?x?= =?x?y?z?= =?utf-8?Q??= =?";
+        assert_eq!(encoded_word_charsets(header), ["iso-2022-jp", "utf-8"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            label in proptest::option::of("utf-16|utf-7|iso-2022-jp|hz-gb-2312|big5|utf-8|nonsense"),
+            html: bool,
+            limit in 0_usize..400,
+        ) {
+            let text = decoded(&bytes, html, label.as_deref(), limit).text;
+            prop_assert!(text.text().len() <= limit);
+            text.folded();
+        }
+    }
+}
