@@ -32,23 +32,30 @@ pub fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
 }
 
 /// What is in the comment that `text` starts with, and its whole length.
-pub fn comment(text: &str) -> (&str, usize) {
+fn comment(text: &str) -> (&str, usize) {
+    match closed_comment(text) {
+        Some(length) => (&text[1..length - 1], length),
+        None => (&text[1..], text.len()),
+    }
+}
+
+/// The length of the comment that `text` starts with, parentheses and all;
+/// `None` where it is not closed.
+pub fn closed_comment(text: &str) -> Option<usize> {
     let (mut depth, mut escaped) = (0_usize, false);
     for (at, byte) in text.bytes().enumerate() {
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = true,
             b'(' => depth += 1,
-            b')' => {
-                depth -= 1;
-                if depth == 0 {
-                    return (&text[1..at], at + 1);
-                }
-            }
+            b')' => depth = depth.saturating_sub(1),
             _ => {}
         }
+        if depth == 0 {
+            return Some(at + 1);
+        }
     }
-    (&text[1..], text.len())
+    None
 }
 
 fn word_length(text: &str) -> usize {

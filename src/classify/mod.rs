@@ -6,8 +6,15 @@
 //! [`CLASSIFIERS`]. None costs anything until a rule asks; those that look at
 //! the header alone never read the body.
 
+pub mod authentication;
 pub mod cfws;
+pub mod client;
 pub mod received;
+
+#[cfg(test)]
+pub mod testing;
+
+use std::cell::OnceCell;
 
 use crate::message::Message;
 use crate::message::address::Address;
@@ -26,8 +33,32 @@ pub struct Mail<'a> {
     pub trust: Vec<String>,
     /// `set spam-score-header`
     pub spam_score_header: Option<String>,
+    /// The machine's host name, fully qualified where that is known: whose
+    /// results are believed where the rules do not say.
+    pub host_name: Option<String>,
+    /// What one classifier has found and others want to know too; starts empty.
+    pub known: Known,
     /// A variable of the MTA's environment (`CLIENT_ADDRESS`, `SASL_USERNAME`, …).
     pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// What is computed once for several classifiers and fields.
+#[derive(Debug, Default)]
+pub struct Known {
+    trail: OnceCell<received::Trail>,
+    results: OnceCell<authentication::Results>,
+}
+
+impl Mail<'_> {
+    /// The Received lines that are ours.
+    pub fn trail(&self) -> &received::Trail {
+        self.known.trail.get_or_init(|| received::Trail::of(self.message.head()))
+    }
+
+    /// What a trusted border found out about the sender.
+    pub fn results(&self) -> &authentication::Results {
+        self.known.results.get_or_init(|| authentication::of(self))
+    }
 }
 
 /// Evidence, `None` where the classifier does not hold, or why that cannot be told.
