@@ -6,10 +6,15 @@
 //! [`CLASSIFIERS`]. None costs anything until a rule asks; those that look at
 //! the header alone never read the body.
 
+pub mod authenticated;
 pub mod authentication;
 pub mod cfws;
 pub mod client;
+pub mod forged_self;
 pub mod received;
+pub mod s25r;
+pub mod spam_verdict;
+pub mod verified;
 
 #[cfg(test)]
 pub mod testing;
@@ -75,4 +80,5 @@ pub struct Classifier {
 }
 
 /// Every classifier, by name.
-pub static CLASSIFIERS: &[Classifier] = &[];
+pub static CLASSIFIERS: &[Classifier] =
+    &[authenticated::AUTHENTICATED, forged_self::FORGED_SELF, s25r::S25R, verified::VERIFIED];
