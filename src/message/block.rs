@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2, memmem};
 
 use super::head::Head;
 use super::{HeaderEdit, encoded_word};
@@ -75,7 +75,7 @@ impl Finder {
             }
             self.searched = end;
             self.line = end;
-            if line == b"\n" || line == b"\r\n" {
+            if is_empty_line(line) {
                 return Some(Block { header: start..end, cut: false });
             }
         }
@@ -83,13 +83,29 @@ impl Finder {
         if bytes.len() - start > self.limit {
             return Some(self.cut(start));
         }
-        eof.then_some(Block { header: start..bytes.len(), cut: false })
+        if !eof {
+            return None;
+        }
+        // Where no line ends with LF, CR ends lines.
+        let end = match memmem::find(header, b"\r\r") {
+            Some(at) if self.line == start => start + at + 2,
+            _ => bytes.len(),
+        };
+        Some(Block { header: start..end, cut: false })
     }
 
     /// Cuts between two lines where there are two.
     fn cut(&self, start: usize) -> Block {
         let end = if self.line > start { self.line } else { start + self.limit };
         Block { header: start..end, cut: true }
+    }
+}
+
+/// A line end with nothing before it but CRs.
+pub fn is_empty_line(line: &[u8]) -> bool {
+    match line.split_last() {
+        Some((b'\n', rest)) => rest.iter().all(|byte| *byte == b'\r'),
+        _ => line == b"\r",
     }
 }
 
@@ -157,8 +173,9 @@ struct Line<'a> {
 pub fn edit(head: &Head, cut: bool, edits: &[HeaderEdit]) -> Vec<u8> {
     let block = head.bytes();
     let end = head.fields().len();
-    let line_end: &[u8] = match memchr(b'\n', block) {
-        Some(at) if block.get(..at).unwrap_or_default().ends_with(b"\r") => b"\r\n",
+    let line_end: &[u8] = match memchr2(b'\r', b'\n', block) {
+        Some(at) if block.get(at..).is_some_and(|rest| rest.starts_with(b"\r\n")) => b"\r\n",
+        Some(_) if memchr(b'\n', block).is_none() => b"\r",
         _ => b"\n",
     };
     let mut lines = lines(head, end);
@@ -275,6 +292,8 @@ mod tests {
             ("\nbody", 0..1),
             ("\r\nbody", 0..2),
             ("\rbody", 0..0),
+            ("A: b\rC: d\r\rbody\r\rmore", 0..11),
+            ("A: b\r\r\nC: d\r\r\n\r\r\nbody", 0..17),
             ("no header\n\nbody: x", 0..0),
             (" blank: x\n\nbody", 0..0),
             ("A: b\nbroken\nC: d\n\nbody", 0..18),
@@ -341,6 +360,7 @@ mod tests {
         assert_eq!(edited("", &[add("X", "y")]), "X: y\n\n");
         assert_eq!(edited("\n", &[add("X", "y")]), "X: y\n\n");
         assert_eq!(edited("A: 1", &[add("X", "y")]), "X: y\nA: 1");
+        assert_eq!(edited("A: 1\r\r", &[add("X", "y")]), "X: y\rA: 1\r\r");
     }
 
     #[test]
