@@ -11,6 +11,7 @@ pub mod authentication;
 pub mod cfws;
 pub mod client;
 pub mod forged_self;
+pub mod link;
 pub mod received;
 pub mod s25r;
 pub mod spam_verdict;
@@ -52,6 +53,7 @@ pub struct Mail<'a> {
 pub struct Known {
     trail: OnceCell<received::Trail>,
     results: OnceCell<authentication::Results>,
+    links: OnceCell<Result<Vec<link::Link>, String>>,
 }
 
 impl Mail<'_> {
