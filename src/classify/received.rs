@@ -183,7 +183,7 @@ pub fn parse(value: &[u8]) -> Received {
     let mut reader = Reader::default();
     for piece in pieces(&text) {
         match piece {
-            Piece::Word(word) if word == ";" => reader.dated = true,
+            Piece::Word(";") => reader.dated = true,
             Piece::Word(word) => reader.word(word),
             Piece::Comment(comment) => reader.comment(comment),
         }
