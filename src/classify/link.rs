@@ -427,13 +427,13 @@ mod tests {
         assert_eq!(hosts(&many).len(), MOST_LINKS);
         let start = Instant::now();
         for text in [
-            "http://".repeat(200_000),
-            format!("http://{}", "a@".repeat(500_000)),
-            format!("http://{}", "xn--a.".repeat(200_000)),
-            format!("http://x{}", ")".repeat(1_000_000)),
-            ":/".repeat(500_000),
-            "www.".repeat(300_000),
-            "http://a%".repeat(100_000),
+            "http://".repeat(50_000),
+            format!("http://{}", "a@".repeat(100_000)),
+            format!("http://{}", "xn--a.".repeat(50_000)),
+            format!("http://x{}", ")".repeat(200_000)),
+            ":/".repeat(100_000),
+            "www.".repeat(50_000),
+            "http://a%".repeat(25_000),
         ] {
             hosts(&text);
         }

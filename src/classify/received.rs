@@ -21,6 +21,9 @@ use crate::message::head::{Head, unfold};
 /// Longest Received line that is read, in bytes; the rest is left out.
 const LONGEST_LINE: usize = 8192;
 
+/// More lines are not read; MTAs take so many hops for a loop (RFC 5321 §6.3).
+const MOST_LINES: usize = 1000;
+
 /// What one Received line says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Received {
@@ -68,7 +71,7 @@ impl Trail {
     pub fn of(head: &Head) -> Trail {
         let mut trail = Trail::default();
         let mut lines = head.named("received");
-        for line in lines.by_ref() {
+        for line in lines.by_ref().take(MOST_LINES) {
             let received = parse(line.value);
             let outside = !received.from_inside();
             trail.ours.push(received);
@@ -110,6 +113,8 @@ impl Received {
         }
         match self.ip {
             Some(ip) => is_inside(ip),
+            // Some servers do not tell where those who log in are.
+            None if self.authenticated => false,
             None => !self.from_client || self.is_lmtp(),
         }
     }
@@ -286,6 +291,7 @@ impl Reader {
             }
             Clause::By => {
                 self.by_comment = true;
+                self.found.authenticated |= starts(comment, "authenticated as ");
                 self.found.local |= starts(comment, "postfix, from userid ")
                     || starts(comment, "ssmtp sendmail emulation");
             }
@@ -301,7 +307,10 @@ impl Reader {
     }
 
     fn client_comment(&mut self, comment: &str, first: &str) {
-        if ["authenticated", "auth:", "smtp auth"].iter().any(|word| starts(comment, word)) {
+        if ["authenticated", "auth:", "smtp auth", "squirrelmail authenticated"]
+            .iter()
+            .any(|word| starts(comment, word))
+        {
             // Postfix, sendmail, Courier
             self.found.authenticated = true;
         } else if starts(comment, "uid ") {
@@ -370,7 +379,11 @@ impl Reader {
 
     fn finish(mut self) -> Received {
         let name = self.name.take();
-        self.found.ip = self.found.ip.or(self.literal);
+        // qmail-scanner names the client by its address.
+        let as_name = || name.as_deref().filter(|_| !self.known).and_then(parse_ip);
+        self.found.ip = self.found.ip.or(self.literal).or_else(as_name);
+        // Nobody is on this machine and elsewhere.
+        self.found.local &= self.found.ip.is_none_or(is_inside);
         // Exim, qmail and Yahoo write the reverse name first, the HELO in a
         // comment where it is another; the others write the HELO first.
         let named = self.helo.is_some() || self.is_exim || self.is_qmail();
@@ -556,6 +569,15 @@ mod tests {
         }
         assert!(!read("from somewhere by mx with SMTP; x").from_inside(), "it may be anybody");
         assert!(!read("").from_client);
+        let line = "from mx.example.org ([192.0.2.1]) by mx with local; x";
+        assert!(!read(line).local && !read(line).from_inside(), "both cannot be");
+        let line = "from 192.0.2.1 by mx (envelope-from <a@example.org>, uid 64011) with qmail-scanner-2.05; x";
+        assert!(!read(line).from_inside());
+        let line = "by mx.example.jp (Postfix) with ESMTPSA id 1; x";
+        assert!(
+            !read(line).from_inside() && read(line).authenticated,
+            "a client that is not told of"
+        );
     }
 
     #[test]

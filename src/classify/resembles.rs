@@ -481,18 +481,15 @@ mod tests {
     fn linear_in_the_text() {
         let start = Instant::now();
         let word = Word::new(&"ab".repeat(300)).expect("it has letters");
-        for text in [
-            "ab".repeat(200_000),
-            "a b ".repeat(100_000),
-            "a-".repeat(200_000),
-            "バ".repeat(200_000),
-        ] {
+        for text in
+            ["ab".repeat(50_000), "a b ".repeat(25_000), "a-".repeat(50_000), "バ".repeat(50_000)]
+        {
             word.find(&text);
         }
         let word =
             Word::new("バババババババババババババババババババババババババババババババババババ口")
                 .expect("it has letters");
-        word.find(&"バ".repeat(200_000));
+        word.find(&"バ".repeat(50_000));
         assert!(start.elapsed() < Duration::from_secs(20));
     }
 

@@ -158,7 +158,7 @@ mod tests {
             let fits = |pattern: &&str| {
                 Regex::new(&format!("(?i){pattern}")).expect("they are valid").is_match(&name)
             };
-            let expected = PATTERNS.iter().position(|pattern| fits(pattern)).map(|at| at as u8 + 1);
+            let expected = PATTERNS.iter().position(fits).map(|at| at as u8 + 1);
             prop_assert_eq!(rule(&name), expected, "{}", name);
         }
     }
