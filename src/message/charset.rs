@@ -1,18 +1,327 @@
 //! Bytes of a named charset to text, as mail needs it.
+//!
+//! encoding_rs knows what browsers know. Mail needs more: Microsoft's names,
+//! the 7-bit charsets that browsers gave up ([`iso2022`], [`utf7`]), an idea
+//! of what bytes are whose charset nobody said, and of labels that lie.
 
 use std::borrow::Cow;
 
-/// Decodes a text of the charset called `label`; never fails.
-pub fn decode<'a>(label: Option<&str>, bytes: &'a [u8]) -> Cow<'a, str> {
-    let _ = label;
-    String::from_utf8_lossy(bytes)
+use encoding_rs::{
+    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, MACINTOSH, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE,
+    WINDOWS_874, WINDOWS_1252,
+};
+use mail_parser::decoders::charsets::map::charset_decoder;
+use memchr::memchr_iter;
+
+use crate::message::iso2022::{self, Set};
+use crate::message::utf7;
+
+/// What a label stands for.
+#[derive(Debug, Clone, Copy)]
+enum Charset {
+    /// No label, one that says nothing, one that nobody knows, and US-ASCII,
+    /// which 8-bit bytes prove wrong.
+    Unsaid,
+    Known(&'static Encoding),
+    /// A 7-bit one with escapes; the set that SO shifts to (RFC 1468, 1557, 1922).
+    Iso2022(Set),
+    /// RFC 1843.
+    Hz,
+    /// RFC 2152.
+    Utf7,
+    /// RFC 2781, the byte order not said.
+    Utf16,
+    /// Of DOS, for Western Europe.
+    Ibm850,
 }
 
-/// Decodes raw header bytes whose charset nobody said: UTF-8 if they are
-/// valid UTF-8, else the `declared` charset, else windows-1252.
+/// Decodes a text of the charset called `label`; never fails, what cannot be
+/// read becomes U+FFFD. Without a (known) label: ISO-2022-JP if it looks like
+/// it, UTF-8 if it is valid, else windows-1252.
+pub fn decode<'a>(label: Option<&str>, bytes: &'a [u8]) -> Cow<'a, str> {
+    match label.map_or(Charset::Unsaid, named) {
+        Charset::Unsaid => unsaid(bytes),
+        Charset::Known(encoding) if encoding == UTF_8 => encoding.decode_with_bom_removal(bytes).0,
+        Charset::Known(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => {
+            encoding.decode_with_bom_removal(bytes).0
+        }
+        Charset::Known(encoding) => encoding.decode_without_bom_handling(bytes).0,
+        Charset::Iso2022(shifted) => match std::str::from_utf8(bytes) {
+            Ok(text) if !iso2022::has_shifts(bytes) => Cow::Borrowed(text),
+            Err(_) if !iso2022::has_shifts(bytes) => eight_bit(shifted, bytes),
+            _ => Cow::Owned(iso2022::decode(bytes, shifted)),
+        },
+        Charset::Hz => Cow::Owned(iso2022::decode_hz(bytes)),
+        Charset::Utf7 => utf7::decode(bytes),
+        Charset::Utf16 => utf16(bytes),
+        Charset::Ibm850 => match charset_decoder(b"ibm850") {
+            Some(decoder) => Cow::Owned(decoder(bytes)),
+            None => unsaid(bytes),
+        },
+    }
+}
+
+/// Decodes raw header bytes: ISO-2022-JP if they look like it, UTF-8 if they
+/// are valid UTF-8, else the `declared` charset, else windows-1252.
 pub fn guess<'a>(bytes: &'a [u8], declared: Option<&str>) -> Cow<'a, str> {
+    if looks_like_iso_2022_jp(bytes) {
+        return Cow::Owned(iso2022::decode(bytes, Set::Kana));
+    }
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => decode(declared, bytes),
+    }
+}
+
+/// True for an escape that designates a Japanese set (RFC 1468).
+pub fn looks_like_iso_2022_jp(bytes: &[u8]) -> bool {
+    memchr_iter(0x1b, bytes)
+        .any(|at| matches!(bytes.get(at + 1..at + 3), Some(b"$B" | b"$@" | b"$(" | b"(J" | b"(I")))
+}
+
+fn unsaid(bytes: &[u8]) -> Cow<'_, str> {
+    if looks_like_iso_2022_jp(bytes) {
+        return Cow::Owned(iso2022::decode(bytes, Set::Kana));
+    }
+    match UTF_8.decode_without_bom_handling_and_without_replacement(bytes) {
+        Some(text) => text,
+        None => WINDOWS_1252.decode_without_bom_handling(bytes).0,
+    }
+}
+
+/// 8-bit text under a 7-bit label: the other charset of the same language.
+/// EUC first: Shift_JIS text is seldom valid EUC, the reverse often holds.
+fn eight_bit(shifted: Set, bytes: &[u8]) -> Cow<'_, str> {
+    let candidates: &[&'static Encoding] = match shifted {
+        Set::Ksc5601 => &[EUC_KR],
+        Set::Gb2312 => &[GBK],
+        _ => &[EUC_JP, SHIFT_JIS],
+    };
+    candidates
+        .iter()
+        .find_map(|encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes))
+        .unwrap_or_else(|| unsaid(bytes))
+}
+
+/// RFC 2781 §4.3 takes big-endian where nothing is said; senders from Windows
+/// do not, and betray it by where the zero bytes of ASCII text are.
+fn utf16(bytes: &[u8]) -> Cow<'_, str> {
+    if let Some((encoding, length)) = Encoding::for_bom(bytes) {
+        return encoding.decode_without_bom_handling(&bytes[length..]).0;
+    }
+    let zeros_at = |odd: usize| memchr_iter(0, bytes).filter(|at| at % 2 == odd).count();
+    let encoding = if zeros_at(1) > zeros_at(0) { UTF_16LE } else { UTF_16BE };
+    encoding.decode_without_bom_handling(bytes).0
+}
+
+fn named(label: &str) -> Charset {
+    let label = label.trim_matches(|c: char| {
+        c.is_ascii_whitespace() || c.is_ascii_control() || "\"'<>();,=".contains(c)
+    });
+    if label.len() > 60 {
+        return Charset::Unsaid;
+    }
+    let dashed = label.to_ascii_lowercase().replace('_', "-");
+    extended(&dashed)
+        .or_else(|| Encoding::for_label(label.as_bytes()).map(Charset::Known))
+        .or_else(|| Encoding::for_label(dashed.as_bytes()).map(Charset::Known))
+        .unwrap_or(Charset::Unsaid)
+}
+
+/// The labels that encoding_rs does not know, or reads as a browser must.
+fn extended(label: &str) -> Option<Charset> {
+    let known = Charset::Known;
+    Some(match label {
+        "us-ascii" | "ascii" | "usascii" | "csascii" | "ansi-x3.4-1968" | "iso646-us" | "" => {
+            Charset::Unsaid
+        }
+        "utf-7"
+        | "utf7"
+        | "unicode-1-1-utf-7"
+        | "csunicode11utf7"
+        | "unicode-2-0-utf-7"
+        | "x-unicode-1-1-utf-7"
+        | "x-unicode-2-0-utf-7"
+        | "cp65000" => Charset::Utf7,
+        "utf-16" | "utf16" | "csutf16" | "ucs-2" | "ucs2" | "unicode" | "csunicode"
+        | "iso-10646-ucs-2" => Charset::Utf16,
+        "utf16le" => known(UTF_16LE),
+        "utf16be" => known(UTF_16BE),
+        "utf" | "utf-8n" | "utf8n" | "utf-8-mac" | "utf8mb4" | "uft-8" | "cp65001" | "65001" => {
+            known(UTF_8)
+        }
+        "cp50220"
+        | "cp50221"
+        | "cp50222"
+        | "50220"
+        | "50221"
+        | "50222"
+        | "jis"
+        | "x-jis"
+        | "jis7"
+        | "jis8"
+        | "csjisencoding"
+        | "x-windows-50220"
+        | "x-windows-50221"
+        | "x-windows-50222"
+        | "x-windows-iso2022jp"
+        | "iso-2202-jp" => Charset::Iso2022(Set::Kana),
+        _ if starts(label, &["iso-2022-jp", "iso2022-jp", "iso2022jp", "csiso2022jp"]) => {
+            Charset::Iso2022(Set::Kana)
+        }
+        _ if starts(label, &["iso-2022-kr", "iso2022-kr", "iso2022kr", "csiso2022kr"]) => {
+            Charset::Iso2022(Set::Ksc5601)
+        }
+        _ if starts(label, &["iso-2022-cn", "iso2022-cn", "iso2022cn", "csiso2022cn"]) => {
+            Charset::Iso2022(Set::Gb2312)
+        }
+        "hz-gb-2312" | "hz" | "hzgb2312" => Charset::Hz,
+        "cp932" | "cp-932" | "932" | "x-ms-cp932" | "ms-932" | "cswindows31j" | "windows31j"
+        | "windows-932" | "shift-jis" | "shiftjis" | "s-jis" | "sjis-win" | "sjis-open"
+        | "cp943" | "cp943c" | "ibm943" | "ibm-943" | "x-ibm943" | "x-ibm943c" | "x-shift-jis"
+        | "pck" | "x-shiftjis" | "x-pck" | "shift-jis-2004" | "shift-jisx0213"
+        | "x-mac-japanese" => known(SHIFT_JIS),
+        _ if starts(label, &["x-sjis", "sjis"]) => known(SHIFT_JIS),
+        "euc" | "ujis" | "cp51932" | "ms51932" | "cp20932" | "x-euc" | "euc-jisx0213" => {
+            known(EUC_JP)
+        }
+        _ if starts(label, &["eucjp", "euc-jp", "x-eucjp", "x-euc-jp"]) => known(EUC_JP),
+        "cp949" | "ms949" | "949" | "uhc" | "x-windows-949" | "cp51949" | "euckr" | "x-euc-kr"
+        | "ks-x-1001" | "ksx1001" | "x-mac-korean" => known(EUC_KR),
+        _ if starts(label, &["ks-c-5601", "ksc5601", "ksc-5601"]) => known(EUC_KR),
+        "cp936" | "ms936" | "936" | "windows-936" | "euc-cn" | "euccn" | "x-euc-cn" | "gb"
+        | "gb-2312" | "gb2312-80" | "x-gb2312" | "x-mac-chinesesimp" => known(GBK),
+        "gb-18030" | "cp54936" | "gb18030-2000" | "gb18030-2005" => known(GB18030),
+        "cp950" | "ms950" | "950" | "windows-950" | "x-windows-950" | "big-5" | "big5-eten"
+        | "x-big5" | "cp951" | "x-mac-chinesetrad" => known(BIG5),
+        "tis620" | "cp874" | "ms874" | "x-windows-874" | "iso-8859-11-1" => known(WINDOWS_874),
+        "ansi-x3.110"
+        | "ansi-x3.110-1983"
+        | "iso-8859-1-windows-3.1-latin-1"
+        | "latin-1"
+        | "latin"
+        | "ansi"
+        | "western"
+        | "iso-8859"
+        | "8859-1"
+        | "iso8859" => known(WINDOWS_1252),
+        "mac-roman" | "macroman" | "x-mac" | "x-macroman" => known(MACINTOSH),
+        "cp850"
+        | "ibm850"
+        | "850"
+        | "ibm-850"
+        | "cspc850multilingual"
+        | "cp858"
+        | "ibm858"
+        | "cp437"
+        | "ibm437"
+        | "437"
+        | "cspc8codepage437" => Charset::Ibm850,
+        _ => return windows_page(label).map(known),
+    })
+}
+
+/// `win-1251`, `windows1251`, `ms1251`, `1251` …
+fn windows_page(label: &str) -> Option<&'static Encoding> {
+    let page = label.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let prefix = &label[..label.len() - page.len()];
+    let of_windows = matches!(
+        prefix.trim_end_matches('-'),
+        "" | "win" | "windows" | "x-windows" | "ms" | "msansi" | "ansi" | "cp" | "x-cp"
+    );
+    if of_windows && page.len() == 4 && page.starts_with("125") {
+        return Encoding::for_label(format!("windows-{page}").as_bytes());
+    }
+    None
+}
+
+fn starts(label: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| label.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ascii_is_borrowed_under_every_label() {
+        for label in [None, Some("utf-8"), Some("iso-2022-jp"), Some("shift_jis"), Some("x-no")] {
+            assert!(matches!(decode(label, b"plain text"), Cow::Borrowed("plain text")));
+        }
+    }
+
+    #[test]
+    fn the_names_that_mail_uses_are_known() {
+        let sjis = b"\x93\xfa\x96\x7b\x8c\xea \xb6\xc5 \x87\x40\xfb\xfc";
+        for label in ["cp932", "MS932", "Windows-31J", "x-sjis", "\"Shift_JIS\"", " shift-jis "] {
+            assert_eq!(decode(Some(label), sjis), "日本語 ｶﾅ ①髙", "{label}");
+        }
+        let euc = b"\xc6\xfc\xcb\xdc \x8e\xb6\x8e\xc5";
+        for label in ["eucJP-ms", "eucJP-win", "cp51932", "EUC-JP", "x-euc-jp"] {
+            assert_eq!(decode(Some(label), euc), "日本 ｶﾅ", "{label}");
+        }
+        for label in ["cp949", "ks_c_5601-1987", "KSC5601", "euc-kr"] {
+            assert_eq!(decode(Some(label), b"\xc7\xd1\xb1\xb9"), "한국", "{label}");
+        }
+        for label in ["cp936", "gb_2312-80", "GB2312", "euc-cn"] {
+            assert_eq!(decode(Some(label), b"\xd6\xd0\xce\xc4"), "中文", "{label}");
+        }
+        for label in ["win-1251", "windows1251", "cp1251", "1251"] {
+            assert_eq!(decode(Some(label), b"\xcc\xe8\xf0"), "Мир", "{label}");
+        }
+        assert_eq!(decode(Some("koi8_r"), b"\xed\xc9\xd2"), "Мир");
+        assert_eq!(decode(Some("cp850"), b"\x81ber"), "über");
+        assert_eq!(decode(Some("hz-gb-2312"), b"~{VPND~} ~~"), "中文 ~");
+        assert_eq!(decode(Some("unicode-1-1-utf-7"), b"A+ZeVnLIqe-."), "A日本語.");
+    }
+
+    #[test]
+    fn unsaid_charsets_are_guessed() {
+        assert_eq!(decode(None, "né".as_bytes()), "né");
+        assert_eq!(decode(None, b"n\xe9"), "né");
+        assert_eq!(decode(Some("us-ascii"), "né".as_bytes()), "né");
+        assert_eq!(decode(Some("unknown-8bit"), b"n\xe9"), "né");
+        assert_eq!(decode(None, b"\x1b$BF|K\\\x1b(B."), "日本.");
+        assert_eq!(guess(b"\xc6\xfc\xcb\xdc", Some("euc-jp")), "日本");
+        assert_eq!(guess("日本".as_bytes(), Some("euc-jp")), "日本");
+        assert_eq!(guess(b"n\xe9", None), "né");
+    }
+
+    #[test]
+    fn eight_bit_text_under_a_seven_bit_label_is_read() {
+        let label = Some("iso-2022-jp");
+        assert_eq!(decode(label, "日本".as_bytes()), "日本");
+        assert_eq!(decode(label, b"\x93\xfa\x96\x7b"), "日本");
+        assert_eq!(decode(label, b"\xc6\xfc\xcb\xdc"), "日本");
+    }
+
+    #[test]
+    fn utf_16_without_a_mark_is_read_by_its_zeros() {
+        assert_eq!(decode(Some("utf-16"), b"\0a\0b"), "ab");
+        assert_eq!(decode(Some("utf-16"), b"a\0b\0"), "ab");
+        assert_eq!(decode(Some("utf-16"), b"\xff\xfea\0"), "a");
+        assert_eq!(decode(Some("utf-16le"), b"\xff\xfea\0"), "a");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_text_in_utf_8_only() {
+        assert_eq!(decode(Some("utf-8"), b"\xef\xbb\xbfa"), "a");
+        assert_eq!(decode(Some("windows-1251"), b"\xff\xfe"), "яю");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(
+            label in "(utf-(7|16|8)|iso-2022-(jp|kr|cn)(-ms)?|hz|[a-z0-9_-]{0,9}|cp125[0-9]|\\PC{0,9})",
+            bytes in any::<Vec<u8>>(),
+            deep in "[\u{1b}$()BIJ@AC.N~{}+\\-&\u{e}\u{f}\na!]{0,40}",
+        ) {
+            for bytes in [&bytes, deep.as_bytes()] {
+                decode(Some(&label), bytes);
+                guess(bytes, Some(&label));
+                decode(None, bytes);
+            }
+        }
     }
 }

@@ -2,8 +2,71 @@
 
 use std::borrow::Cow;
 
-/// The one form of a domain: lower case, Unicode instead of punycode (RFC
-/// 5890), without the root's dot.
+use crate::message::fold;
+
+/// Names have 253 characters at most (RFC 1035 §2.3.4); what is far beyond is
+/// not worth a punycode decoder's time.
+const LONGEST: usize = 1000;
+
+/// The one form of a domain: case folded, Unicode instead of punycode (RFC
+/// 5891, UTS #46), without the root's dot. What is no valid name is folded as
+/// text. Idempotent.
 pub fn canonical(domain: &str) -> Cow<'_, str> {
-    Cow::Owned(domain.to_lowercase())
+    if domain.is_ascii() && !has_punycode(domain) {
+        return ascii(domain.trim_end_matches('.'));
+    }
+    let folded = fold::fold(domain).replace('。', ".");
+    let name = folded.trim_end_matches('.');
+    if name.len() <= LONGEST
+        && let (unicode, Ok(())) = idna::domain_to_unicode(name)
+    {
+        return Cow::Owned(unicode);
+    }
+    Cow::Owned(name.to_owned())
+}
+
+fn ascii(domain: &str) -> Cow<'_, str> {
+    if domain.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Cow::Owned(domain.to_ascii_lowercase());
+    }
+    Cow::Borrowed(domain)
+}
+
+fn has_punycode(domain: &str) -> bool {
+    domain
+        .split('.')
+        .any(|label| label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_name_has_one_form() {
+        assert!(matches!(canonical("example.jp"), Cow::Borrowed("example.jp")));
+        assert_eq!(canonical("EXAMPLE.JP."), "example.jp");
+        assert_eq!(canonical("XN--WGV71A119E.jp"), "日本語.jp");
+        assert_eq!(canonical("日本語。ＪＰ"), "日本語.jp");
+        assert_eq!(canonical("BÜCHER.example"), canonical("xn--bcher-kva.example"));
+    }
+
+    #[test]
+    fn what_is_no_name_is_text() {
+        assert_eq!(canonical("xn--\u{fffd}.JP"), canonical("XN--\u{fffd}.jp"));
+        assert_eq!(canonical("[IPv6:2001::1]"), "[ipv6:2001::1]");
+        assert_eq!(canonical("xn--99999999999.X"), "xn--99999999999.x");
+        assert_eq!(canonical(&"xn--a.".repeat(100_000)).len(), 599_999);
+    }
+
+    proptest! {
+        #[test]
+        fn idempotent(domain in any::<String>(), name in "(xn--|[a-zA-Zäß日ス.。-]|[0-9]){0,20}") {
+            for domain in [domain, name] {
+                let once = canonical(&domain).into_owned();
+                prop_assert_eq!(canonical(&once).into_owned(), once.clone());
+            }
+        }
+    }
 }

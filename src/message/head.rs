@@ -247,15 +247,27 @@ pub struct EndFinder {
     line: usize,
     /// Everything before was looked at.
     scanned: usize,
+    /// Start of the CRs that the scanned part of the first line ends with.
+    returns: Option<usize>,
 }
 
 impl EndFinder {
-    /// Where the body starts: behind the first empty line. `buffer` is what
+    /// Where the body starts: behind the first empty line, ended by LF or
+    /// CRLF; in text that has no LF up to there, also by CR. `buffer` is what
     /// it was at the last call and more; what was seen is not read again.
     /// `None`: not yet, read on; at the end of input, all is header.
     pub fn find(&mut self, buffer: &[u8]) -> Option<usize> {
-        while let Some(found) = memchr(b'\n', buffer.get(self.scanned..)?) {
-            let next = self.scanned + found + 1;
+        loop {
+            let found = memchr(b'\n', buffer.get(self.scanned..)?).map(|at| self.scanned + at);
+            if self.line == 0
+                && let Some(body) = self.find_bare(&buffer[..found.unwrap_or(buffer.len())])
+            {
+                return Some(body);
+            }
+            let Some(next) = found.map(|at| at + 1) else {
+                self.scanned = buffer.len();
+                return None;
+            };
             let empty = is_empty_line(&buffer[self.line..next], b'\n');
             self.scanned = next;
             self.line = next;
@@ -263,8 +275,26 @@ impl EndFinder {
                 return Some(next);
             }
         }
-        self.scanned = buffer.len();
-        None
+    }
+
+    /// Two CRs that more text follows: CRs before an LF are part of its line end.
+    fn find_bare(&mut self, first_line: &[u8]) -> Option<usize> {
+        let mut from = self.scanned;
+        loop {
+            let start = match self.returns.take() {
+                Some(start) => start,
+                None => from + memchr(b'\r', &first_line[from..])?,
+            };
+            from = from.max(start);
+            from += first_line[from..].iter().take_while(|byte| **byte == b'\r').count();
+            if from == first_line.len() {
+                self.returns = Some(start);
+                return None;
+            }
+            if from - start > 1 {
+                return Some(start + 2);
+            }
+        }
     }
 }
 
@@ -284,4 +314,150 @@ pub fn split_from_line(bytes: &[u8]) -> (Option<&[u8]>, &[u8]) {
 pub fn from_line_sender(line: &[u8]) -> Option<&str> {
     let rest = std::str::from_utf8(line.strip_prefix(b"From ")?).ok()?;
     rest.split_ascii_whitespace().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn end(bytes: &[u8]) -> Option<usize> {
+        EndFinder::default().find(bytes)
+    }
+
+    /// Name (or nothing), value and whole line of every entry.
+    fn entries(bytes: &[u8]) -> Vec<(String, String)> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Head::parse(bytes)
+            .headers()
+            .map(|header| (header.name.to_owned(), text(header.value)))
+            .collect()
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    #[test]
+    fn headers_with_their_folds() {
+        for line_end in ["\n", "\r\n", "\r", "\r\r\n"] {
+            let block = "A: 1\nB : 2\nb:\t3\n\nnot: this".replace('\n', line_end);
+            let expected = pairs(&[("A", " 1"), ("B", " 2"), ("b", "\t3")]);
+            assert_eq!(entries(block.as_bytes()), expected, "{line_end:?}");
+        }
+        assert_eq!(entries(b"A: 1\n 2\n\t3\nB: 4"), pairs(&[("A", " 1\n 2\n\t3"), ("B", " 4")]));
+    }
+
+    #[test]
+    fn lines_that_are_no_headers_are_no_values_and_not_lost() {
+        let block = b" x\nA: 1\njunk\n more junk\n>From b: c\nn\xe9: d\n:\nB: 2\n\nbody";
+        assert_eq!(entries(block), pairs(&[("A", " 1"), ("B", " 2")]));
+        let head = Head::parse(&block[..]);
+        assert_eq!(head.fields(), &block[..block.len() - 5]);
+        assert_eq!(head.bytes(), block);
+        let ranges: Vec<&[u8]> = head.headers().map(|header| &head.bytes()[header.range]).collect();
+        assert_eq!(ranges, [&b"A: 1\n"[..], b"B: 2\n"]);
+    }
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        let head = Head::parse(&b"To: a\nSubject: x\nTO: b\nX: y\nto : c\n\n"[..]);
+        assert_eq!(head.values("tO").collect::<Vec<_>>(), [b" a", b" b", b" c"]);
+        assert_eq!(head.first("to"), Some(&b" a"[..]));
+        assert_eq!(head.first("cc"), None);
+        assert_eq!(Head::parse(&b""[..]).headers().count(), 0);
+    }
+
+    #[test]
+    fn texts_are_what_people_read() {
+        let head = Head::parse(
+            &b"Subject:  =?iso-2022-jp?B?GyRCRnwbKEI=?=\r\n =?ISO-2022-JP?B?GyRCS1wbKEI=?=  \r\n\tA\xcc\x81\r\n\
+               Content-Type: text/plain; charset=euc-jp\r\nX: \xc6\xfc\n  \xcb\xdc\nY: \xff\xfd\x80\r\n"[..],
+        );
+        assert_eq!(head.texts("subject"), ["日本 Á"]);
+        assert_eq!(head.texts("x"), ["日 本"]);
+        assert_eq!(head.declared_charset(), Some("euc-jp"));
+    }
+
+    #[test]
+    fn the_body_starts_behind_the_first_empty_line() {
+        assert_eq!(end(b"A: 1\n\nbody\n\n"), Some(6));
+        assert_eq!(end(b"A: 1\r\n\r\nbody"), Some(8));
+        assert_eq!(end(b"A: 1\r\n\nbody"), Some(7));
+        assert_eq!(end(b"A: 1\r\r\nB: 2\r\r\n\r\r\nbody"), Some(17));
+        assert_eq!(end(b"A: 1\rB: 2\r\rbody\n\n"), Some(11));
+        assert_eq!(end(b"\nbody"), Some(1));
+        assert_eq!(end(b"A: 1\n \nB: 2"), None);
+        assert_eq!(end(b""), None);
+        assert_eq!(end(b"A: 1\r\r"), None);
+    }
+
+    #[test]
+    fn from_lines() {
+        let (line, rest) = split_from_line(b"From a@b  Thu Jan  1 00:00:00 1970\r\nA: 1\n");
+        assert_eq!(line.and_then(from_line_sender), Some("a@b"));
+        assert_eq!(rest, b"A: 1\n");
+        assert_eq!(split_from_line(b"From: a\n").0, None);
+        assert_eq!(split_from_line(b"From x"), (Some(&b"From x"[..]), &b""[..]));
+        assert_eq!(from_line_sender(b"From "), None);
+    }
+
+    #[test]
+    fn huge_heads_take_linear_time() {
+        let head = Head::parse("X-Header: a\n".repeat(1_000_000));
+        assert_eq!(head.values("x-header").count(), 1_000_000);
+        for _ in 0..100 {
+            assert_eq!(head.first("subject"), None);
+        }
+        let head = Head::parse(format!("Subject: {}", "a b\t".repeat(2_500_000)));
+        assert_eq!(head.texts("subject")[0].len(), 9_999_999);
+        Head::parse("a".repeat(10_000_000));
+        for piece in ["\r", "\r ", "\n ", "\0", ":"] {
+            let bytes = piece.repeat(2_000_000).into_bytes();
+            end(&bytes);
+            Head::parse(bytes);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_growing_buffer_is_read_as_a_whole_one(block in "[a:\r\n ]{0,30}", cuts in any::<Vec<u8>>()) {
+            let mut finder = EndFinder::default();
+            let mut found = None;
+            let mut length = 0;
+            for cut in cuts.iter().map(|cut| *cut as usize % 4).chain([block.len()]) {
+                length = (length + cut).min(block.len());
+                found = finder.find(&block.as_bytes()[..length]);
+                if found.is_some() {
+                    break;
+                }
+            }
+            prop_assert_eq!(found, end(block.as_bytes()));
+            // What is found is the empty line that ends the index, too.
+            if let Some(body) = found {
+                let head = Head::parse(&block.as_bytes()[..body]);
+                prop_assert!(head.fields().len() < body);
+            }
+        }
+
+        #[test]
+        fn every_byte_belongs_to_one_entry(bytes in any::<Vec<u8>>(), deep in "[A:\r\n \t\0é]{0,40}") {
+            for bytes in [&bytes, deep.as_bytes()] {
+                let head = Head::parse(bytes);
+                let mut at = 0;
+                for entry in &head.entries {
+                    prop_assert_eq!(entry.start >= at, true);
+                    at = entry.start;
+                }
+                prop_assert_eq!(head.entries.first().map_or(0, |entry| entry.start), 0);
+                for header in head.headers() {
+                    prop_assert!(head.named(header.name).any(|other| other == header));
+                    head.texts(header.name);
+                }
+                let (line, rest) = split_from_line(bytes);
+                line.and_then(from_line_sender);
+                prop_assert!(rest.len() <= bytes.len());
+            }
+        }
+    }
 }

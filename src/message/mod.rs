@@ -1,5 +1,8 @@
 //! A message: raw bytes, and what is read off them, each only when asked for.
 
+pub mod base64;
+pub mod utf7;
+pub mod iso2022;
 pub mod charset;
 pub mod fold;
 pub mod domain;
