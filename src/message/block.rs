@@ -1,0 +1,247 @@
+//! Where the header block of a message begins and ends, and what header edits
+//! make of it. Works on bytes: what is not edited stays as it came.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use memchr::memchr;
+
+use super::head::Head;
+use super::{HeaderEdit, encoded_word};
+
+/// How much is looked at to tell whether there is a `From ` line, and whether
+/// there is a header at all, in bytes.
+const OPENING: usize = 8 << 10;
+
+/// The header block of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Block {
+    /// From behind the `From ` line to behind the empty line that ends it.
+    pub header: Range<usize>,
+    /// It is longer than the limit and was cut there.
+    pub cut: bool,
+}
+
+/// Looks for the header block in bytes that come in piece by piece, each byte
+/// once.
+#[derive(Debug)]
+pub struct Finder {
+    limit: usize,
+    /// Behind the `From ` line, once that is known.
+    start: Option<usize>,
+    /// The message is known to begin with a field.
+    has_header: bool,
+    /// Start of the line that is being looked at.
+    line: usize,
+    /// Everything before has been searched for a line end.
+    searched: usize,
+}
+
+impl Finder {
+    /// For a header block of at most `limit` bytes.
+    pub fn new(limit: usize) -> Finder {
+        Finder { limit, start: None, has_header: false, line: 0, searched: 0 }
+    }
+
+    /// The header block, if it ends within `bytes`, which are all that has
+    /// come so far. At the end of the input there always is one.
+    ///
+    /// A message whose first line is no header field has an empty header
+    /// block, and all of it is body.
+    pub fn find(&mut self, bytes: &[u8], eof: bool) -> Option<Block> {
+        let start = match self.start {
+            Some(start) => start,
+            None => {
+                let start = from_line(bytes, eof)?;
+                self.start = Some(start);
+                self.line = start;
+                self.searched = start;
+                start
+            }
+        };
+        let header = bytes.get(start..).unwrap_or_default();
+        if !self.has_header {
+            self.has_header = opens_with_field(header, eof || header.len() >= OPENING)?;
+            if !self.has_header {
+                return Some(Block { header: start..start, cut: false });
+            }
+        }
+        while let Some(at) = memchr(b'\n', bytes.get(self.searched..).unwrap_or_default()) {
+            let end = self.searched + at + 1;
+            let line = bytes.get(self.line..end).unwrap_or_default();
+            if end - start > self.limit {
+                return Some(self.cut(start));
+            }
+            self.searched = end;
+            self.line = end;
+            if line == b"\n" || line == b"\r\n" {
+                return Some(Block { header: start..end, cut: false });
+            }
+        }
+        self.searched = bytes.len();
+        if bytes.len() - start > self.limit {
+            return Some(self.cut(start));
+        }
+        eof.then_some(Block { header: start..bytes.len(), cut: false })
+    }
+
+    /// Cuts between two lines where there are two.
+    fn cut(&self, start: usize) -> Block {
+        let end = if self.line > start { self.line } else { start + self.limit };
+        Block { header: start..end, cut: true }
+    }
+}
+
+/// Length of a leading `From ` line; `None` if more must be read to tell.
+/// `From : sender` is a field (RFC 5322 §4.5), and a line that does not end
+/// is no `From ` line.
+fn from_line(bytes: &[u8], eof: bool) -> Option<usize> {
+    const FROM: &[u8] = b"From ";
+    let all = eof || bytes.len() >= OPENING;
+    let Some(rest) = bytes.strip_prefix(FROM) else {
+        return (all || !FROM.starts_with(bytes)).then_some(0);
+    };
+    match rest.iter().find(|byte| !matches!(byte, b' ' | b'\t')) {
+        Some(b':') => return Some(0),
+        None if !all => return None,
+        _ => {}
+    }
+    match memchr(b'\n', rest) {
+        Some(at) => Some(FROM.len() + at + 1),
+        None => all.then_some(0),
+    }
+}
+
+/// Whether a header block begins here: with a field or with the empty line
+/// that ends the block, `>From ` lines before it allowed. `None` if that
+/// depends on bytes that are not there and `all` is not set.
+pub fn opens_with_field(bytes: &[u8], all: bool) -> Option<bool> {
+    let mut rest = bytes;
+    while let Some(quoted) = rest.strip_prefix(b">From ") {
+        match memchr(b'\n', quoted) {
+            Some(at) => rest = quoted.get(at + 1..).unwrap_or_default(),
+            None => return all.then_some(true),
+        }
+    }
+    let name = rest.iter().take_while(|byte| is_name_byte(**byte)).count();
+    let behind = rest.get(name..).unwrap_or_default();
+    match behind.iter().find(|byte| !matches!(byte, b' ' | b'\t')) {
+        Some(b':') => Some(name > 0),
+        Some(b'\n') => Some(rest.starts_with(b"\n")),
+        Some(b'\r') if rest.len() == 1 && !all => None,
+        Some(b'\r') => Some(rest.starts_with(b"\r\n")),
+        Some(b'>') if !all && b">From ".starts_with(rest) => None,
+        Some(_) => Some(false),
+        None if all => Some(rest.is_empty()),
+        None => None,
+    }
+}
+
+/// RFC 5322 §2.2: printable US-ASCII, no colon.
+fn is_name_byte(byte: u8) -> bool {
+    matches!(byte, 33..=126) && byte != b':'
+}
+
+/// One field or other line of a header block that is being edited.
+struct Line<'a> {
+    /// Empty for what is no field.
+    name: Cow<'a, str>,
+    bytes: Cow<'a, [u8]>,
+}
+
+/// The header block with edits made one after the other: `Add` puts a field
+/// at the top, `Set` puts it in the place of the first of that name. All that
+/// is not edited stays byte for byte. `cut` says that the block goes on in
+/// the body; the field in which it was cut is left alone.
+pub fn edit(head: &Head, cut: bool, edits: &[HeaderEdit]) -> Vec<u8> {
+    let block = head.bytes();
+    let end = head.fields().len();
+    let line_end: &[u8] = match memchr(b'\n', block) {
+        Some(at) if block.get(..at).unwrap_or_default().ends_with(b"\r") => b"\r\n",
+        _ => b"\n",
+    };
+    let mut lines = lines(head, end);
+    if cut && let Some(last) = lines.back_mut() {
+        last.name = Cow::Borrowed("");
+    }
+    for edit in edits {
+        match edit {
+            HeaderEdit::Add { name, value } => {
+                if let Some(field) = field(name, value, line_end) {
+                    lines.push_front(field);
+                }
+            }
+            HeaderEdit::Set { name, value } => {
+                let field = field(name, value, line_end);
+                let first = lines.iter().position(|line| line.name.eq_ignore_ascii_case(name));
+                match (first, field) {
+                    (Some(first), Some(field)) => {
+                        let mut at = 0;
+                        lines.retain(|line| {
+                            at += 1;
+                            at - 1 <= first || !line.name.eq_ignore_ascii_case(name)
+                        });
+                        if let Some(line) = lines.get_mut(first) {
+                            *line = field;
+                        }
+                    }
+                    (None, Some(field)) => lines.push_front(field),
+                    (_, None) => {}
+                }
+            }
+            HeaderEdit::Remove { name } => {
+                if !name.is_empty() {
+                    lines.retain(|line| !line.name.eq_ignore_ascii_case(name));
+                }
+            }
+        }
+    }
+    let mut edited: Vec<u8> = Vec::with_capacity(block.len() + 128);
+    for line in &lines {
+        edited.extend_from_slice(&line.bytes);
+    }
+    edited.extend_from_slice(block.get(end..).unwrap_or_default());
+    // Where all of the message is body, an empty line must keep it so.
+    if block.is_empty() && !edited.is_empty() {
+        edited.extend_from_slice(line_end);
+    }
+    edited
+}
+
+fn lines(head: &Head, end: usize) -> VecDeque<Line<'_>> {
+    let block = head.bytes();
+    let mut lines = VecDeque::new();
+    let mut at = 0;
+    let mut push = |name, range: Range<usize>| {
+        if let Some(bytes) = block.get(range).filter(|bytes| !bytes.is_empty()) {
+            lines.push_back(Line { name: Cow::Borrowed(name), bytes: Cow::Borrowed(bytes) });
+        }
+    };
+    for header in head.headers() {
+        push("", at..header.range.start);
+        at = header.range.end;
+        push(header.name, header.range);
+    }
+    push("", at..end);
+    lines
+}
+
+/// A new field; `None` if the name has no byte that may stand in one.
+fn field(name: &str, value: &str, line_end: &[u8]) -> Option<Line<'static>> {
+    let name: String = name.bytes().filter(|byte| is_name_byte(*byte)).map(char::from).collect();
+    if name.is_empty() {
+        return None;
+    }
+    let mut bytes = format!("{name}:").into_bytes();
+    let encoded = encoded_word::encode(value);
+    for line in encoded.split(['\r', '\n']).filter(|line| !line.trim().is_empty()) {
+        if bytes.len() > name.len() + 1 {
+            bytes.extend_from_slice(line_end);
+        }
+        bytes.push(b' ');
+        bytes.extend_from_slice(line.trim_start().as_bytes());
+    }
+    bytes.extend_from_slice(line_end);
+    Some(Line { name: Cow::Owned(name), bytes: Cow::Owned(bytes) })
+}

@@ -1,0 +1,448 @@
+//! The bytes of a message, wherever they are: the header block in memory, the
+//! body still in the pipe, in memory, or in a file, so that a large message
+//! costs no more memory than a small one.
+//!
+//! The body is read at most once. What could not be read is an [`Unread`] for
+//! every later asker, so that no one can mistake a part for the whole.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::block::{Block, Finder};
+
+/// A header block longer than this, in bytes, is cut there; the rest counts
+/// as body.
+pub const HEADER_LIMIT: usize = 32 << 20;
+
+/// A message up to this size, in bytes, is kept in memory when it must be
+/// read before it is delivered; a larger one goes to a file.
+const MEMORY_LIMIT: usize = 1 << 20;
+
+/// Size of every buffer that bytes pass through.
+const BUFFER: usize = 64 << 10;
+
+/// The body could not be read, or has already been streamed to its
+/// destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    kind: io::ErrorKind,
+    /// errno, where the system gave one.
+    os: Option<i32>,
+    text: String,
+}
+
+impl Unread {
+    fn streamed() -> Unread {
+        Unread {
+            kind: io::ErrorKind::NotSeekable,
+            os: None,
+            text: "the message has been written to its destination and is no longer at hand".into(),
+        }
+    }
+
+    /// errno of the failed read, where the system gave one.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        self.os
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Unread {}
+
+impl From<io::Error> for Unread {
+    fn from(error: io::Error) -> Unread {
+        Unread { kind: error.kind(), os: error.raw_os_error(), text: error.to_string() }
+    }
+}
+
+impl From<Unread> for io::Error {
+    fn from(unread: Unread) -> io::Error {
+        match unread.os {
+            Some(os) => io::Error::from_raw_os_error(os),
+            None => io::Error::new(unread.kind, unread),
+        }
+    }
+}
+
+/// A reader that fails with `TimedOut` when its input has not come to an end
+/// by a point in time: a sender that stalls must not hold us until the MTA
+/// kills us and bounces the message.
+pub struct Deadline<R> {
+    input: R,
+    at: Instant,
+}
+
+impl<R: Read + AsFd> Deadline<R> {
+    /// Reads from `input` for as long as `at` lies ahead.
+    pub fn new(input: R, at: Instant) -> Deadline<R> {
+        Deadline { input, at }
+    }
+}
+
+impl<R: Read + AsFd> Read for Deadline<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let left = self.at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the message did not arrive in time",
+                ));
+            }
+            // Woken at least once an hour: a longer wait could overflow the
+            // system's type.
+            let left = left.min(Duration::from_secs(3600));
+            let wait =
+                Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+            let mut fds = [PollFd::new(&self.input, PollFlags::IN)];
+            match poll(&mut fds, Some(&wait)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+                Ok(_) => return self.input.read(buffer),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// What has not been asked for yet.
+struct Input {
+    /// Read together with the header block.
+    ahead: Vec<u8>,
+    /// The rest.
+    rest: Box<dyn Read>,
+    /// Where a large body is put.
+    spool_dir: PathBuf,
+}
+
+/// A body that can be read again and again.
+enum Stored {
+    /// The bytes from `start` on.
+    Memory { bytes: Vec<u8>, start: usize },
+    /// A stretch of a file.
+    File { file: File, range: Range<u64> },
+}
+
+/// A message as it came.
+pub struct Content {
+    from_line: Option<Vec<u8>>,
+    header: Vec<u8>,
+    header_cut: bool,
+    input: RefCell<Option<Input>>,
+    stored: OnceCell<Result<Stored, Unread>>,
+    /// Length of a body that was streamed away.
+    streamed: Cell<Option<u64>>,
+}
+
+impl Content {
+    /// Reads `input` to the end of the header block and no further than a
+    /// buffer reaches. A large body will be put into an unlinked file in
+    /// `spool_dir`, should it be asked for.
+    pub fn read(mut input: Box<dyn Read>, spool_dir: &Path) -> io::Result<Content> {
+        let (mut bytes, block) = read_header(&mut *input)?;
+        let ahead = bytes.split_off(block.header.end);
+        let mut content = Content::new(bytes, &block);
+        content.input =
+            RefCell::new(Some(Input { ahead, rest: input, spool_dir: spool_dir.to_owned() }));
+        Ok(content)
+    }
+
+    /// A message that is in memory.
+    pub fn from_bytes(bytes: Vec<u8>) -> Content {
+        let block = Finder::new(HEADER_LIMIT).find(&bytes, true).unwrap_or_default();
+        let header = bytes.get(..block.header.end).unwrap_or_default().to_vec();
+        let content = Content::new(header, &block);
+        let stored = Stored::Memory { bytes, start: block.header.end };
+        // The cell is new, so it takes the value.
+        let _ = content.stored.set(Ok(stored));
+        content
+    }
+
+    /// A message that is in a file, from the file's start to the end it has
+    /// now. The file must not change as long as the message is used.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no regular file.
+    pub fn open(file: File) -> io::Result<Content> {
+        let meta = file.metadata()?;
+        if !meta.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let (mut bytes, block) = read_header(&mut At { file: &file, range: 0..meta.len() })?;
+        bytes.truncate(block.header.end);
+        let content = Content::new(bytes, &block);
+        let start = block.header.end as u64;
+        let stored = Stored::File { file, range: start..meta.len().max(start) };
+        let _ = content.stored.set(Ok(stored));
+        Ok(content)
+    }
+
+    /// `bytes` end with the header block.
+    fn new(mut bytes: Vec<u8>, block: &Block) -> Content {
+        let from_line =
+            (block.header.start > 0).then(|| bytes.drain(..block.header.start).collect());
+        Content {
+            from_line,
+            header: bytes,
+            header_cut: block.cut,
+            input: RefCell::new(None),
+            stored: OnceCell::new(),
+            streamed: Cell::new(None),
+        }
+    }
+
+    /// The `From sender date` line that stood before the message, with its
+    /// line end.
+    pub fn from_line(&self) -> Option<&[u8]> {
+        self.from_line.as_deref()
+    }
+
+    /// The header block with the empty line behind it, where there is one.
+    pub fn header(&self) -> &[u8] {
+        &self.header
+    }
+
+    /// Whether the header block is longer than [`HEADER_LIMIT`].
+    pub fn header_cut(&self) -> bool {
+        self.header_cut
+    }
+
+    /// Bytes of header and body. Reads the body if nothing has.
+    pub fn size(&self) -> Result<u64, Unread> {
+        if let Some(body) = self.streamed.get() {
+            return Ok(self.header.len() as u64 + body);
+        }
+        Ok(self.header.len() as u64 + self.body_size()?)
+    }
+
+    /// Bytes of the body. Reads it if nothing has.
+    pub fn body_size(&self) -> Result<u64, Unread> {
+        Ok(match self.stored()? {
+            Stored::Memory { bytes, start } => bytes.len().saturating_sub(*start) as u64,
+            Stored::File { range, .. } => range.end - range.start,
+        })
+    }
+
+    /// A stretch of the body, cut where the body ends. Reads the body if
+    /// nothing has.
+    pub fn body(&self, range: Range<u64>) -> Result<BodyReader<'_>, Unread> {
+        Ok(match self.stored()? {
+            Stored::Memory { bytes, start } => {
+                let body = bytes.get(*start..).unwrap_or_default();
+                let from = usize::try_from(range.start).unwrap_or(usize::MAX).min(body.len());
+                let to = usize::try_from(range.end).unwrap_or(usize::MAX).min(body.len());
+                BodyReader::Memory(body.get(from..to).unwrap_or_default())
+            }
+            Stored::File { file, range: all } => {
+                let from = all.start.saturating_add(range.start).min(all.end);
+                let to = all.start.saturating_add(range.end).min(all.end);
+                BodyReader::File(At { file, range: from..to.max(from) })
+            }
+        })
+    }
+
+    /// Reads what is unread and keeps it, so that it can be tested and
+    /// written any number of times.
+    pub fn spool(&self) -> Result<(), Unread> {
+        self.stored().map(drop)
+    }
+
+    fn stored(&self) -> Result<&Stored, Unread> {
+        let stored = self.stored.get_or_init(|| match self.input.take() {
+            Some(input) => store(input, self.header.len()).map_err(Unread::from),
+            None => Err(Unread::streamed()),
+        });
+        stored.as_ref().map_err(Unread::clone)
+    }
+
+    /// Writes `header` and the body behind it; gives the number of bytes. A
+    /// body that nothing has asked for goes through one buffer and is gone
+    /// afterwards.
+    ///
+    /// # Errors
+    /// What has been written is then no whole message. When the body was
+    /// unread, it is lost to this process, whichever side failed.
+    pub fn write(&self, header: &[u8], out: &mut File) -> io::Result<u64> {
+        let body = match self.input.take() {
+            Some(input) => {
+                let result = stream(input, header, out);
+                let state = match &result {
+                    Ok(body) => {
+                        self.streamed.set(Some(*body));
+                        Unread::streamed()
+                    }
+                    Err(Side::Input(error)) => error.clone(),
+                    Err(Side::Output(_)) => Unread::streamed(),
+                };
+                // The cell is empty as long as there is an input.
+                let _ = self.stored.set(Err(state));
+                result.map_err(|side| match side {
+                    Side::Input(error) => error.into(),
+                    Side::Output(error) => error,
+                })?
+            }
+            None => {
+                let stored = self.stored()?;
+                out.write_all(header)?;
+                match stored {
+                    Stored::Memory { bytes, start } => {
+                        let body = bytes.get(*start..).unwrap_or_default();
+                        out.write_all(body)?;
+                        body.len() as u64
+                    }
+                    Stored::File { file, range } => copy(file, range, out)?,
+                }
+            }
+        };
+        Ok(header.len() as u64 + body)
+    }
+}
+
+/// Reads to the end of the header block, `From ` line included.
+fn read_header(input: &mut dyn Read) -> io::Result<(Vec<u8>, Block)> {
+    let mut bytes = Vec::new();
+    let mut finder = Finder::new(HEADER_LIMIT);
+    let mut step = 16 << 10;
+    loop {
+        let eof = read_more(input, &mut bytes, step)? == 0;
+        if let Some(block) = finder.find(&bytes, eof) {
+            return Ok((bytes, block));
+        }
+        step = (step * 2).min(1 << 20);
+    }
+}
+
+/// Appends what one read gives, at most `step` bytes; 0 at the end.
+fn read_more(input: &mut dyn Read, bytes: &mut Vec<u8>, step: usize) -> io::Result<usize> {
+    let before = bytes.len();
+    bytes.resize(before + step, 0);
+    loop {
+        match input.read(bytes.get_mut(before..).unwrap_or_default()) {
+            Ok(count) => {
+                bytes.truncate(before + count);
+                return Ok(count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                bytes.truncate(before);
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Reads all that is left: into memory, or, when header and body are large,
+/// into a file that has no name.
+fn store(mut input: Input, header: usize) -> io::Result<Stored> {
+    let mut bytes = input.ahead;
+    while header + bytes.len() <= MEMORY_LIMIT {
+        if read_more(&mut *input.rest, &mut bytes, BUFFER)? == 0 {
+            bytes.shrink_to_fit();
+            return Ok(Stored::Memory { bytes, start: 0 });
+        }
+    }
+    let mut file = tempfile::tempfile_in(&input.spool_dir)?;
+    let mut length = 0;
+    while !bytes.is_empty() {
+        file.write_all(&bytes)?;
+        length += bytes.len() as u64;
+        bytes.clear();
+        bytes.shrink_to(BUFFER);
+        read_more(&mut *input.rest, &mut bytes, BUFFER)?;
+    }
+    Ok(Stored::File { file, range: 0..length })
+}
+
+/// Which end of a stream failed.
+enum Side {
+    Input(Unread),
+    Output(io::Error),
+}
+
+/// Writes the header and all that is left of the input; gives the length of
+/// the body.
+fn stream(mut input: Input, header: &[u8], out: &mut File) -> Result<u64, Side> {
+    out.write_all(header).map_err(Side::Output)?;
+    let mut buffer = input.ahead;
+    let mut length = 0;
+    loop {
+        out.write_all(&buffer).map_err(Side::Output)?;
+        length += buffer.len() as u64;
+        buffer.clear();
+        let count = read_more(&mut *input.rest, &mut buffer, BUFFER)
+            .map_err(|error| Side::Input(error.into()))?;
+        if count == 0 {
+            return Ok(length);
+        }
+    }
+}
+
+/// Copies a stretch of a file, in the kernel where it can.
+fn copy(file: &File, range: &Range<u64>, out: &mut File) -> io::Result<u64> {
+    let mut file = file;
+    let length = range.end - range.start;
+    file.seek(SeekFrom::Start(range.start))?;
+    let copied = io::copy(&mut file.take(length), out)?;
+    if copied < length {
+        return Err(shrunk());
+    }
+    Ok(copied)
+}
+
+fn shrunk() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the message's file has become shorter")
+}
+
+/// Reads a stretch of the body.
+pub enum BodyReader<'a> {
+    /// It is in memory.
+    Memory(&'a [u8]),
+    /// It is in a file.
+    File(At<'a>),
+}
+
+impl Read for BodyReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            BodyReader::Memory(bytes) => bytes.read(buffer),
+            BodyReader::File(at) => at.read(buffer),
+        }
+    }
+}
+
+/// Reads a stretch of a file, and fails where the file has become too short
+/// for it.
+pub struct At<'a> {
+    file: &'a File,
+    range: Range<u64>,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.range.end.saturating_sub(self.range.start);
+        let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        if want == 0 {
+            return Ok(0);
+        }
+        let count =
+            self.file.read_at(buffer.get_mut(..want).unwrap_or_default(), self.range.start)?;
+        if count == 0 {
+            return Err(shrunk());
+        }
+        self.range.start += count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,253 @@
+//! HTML as its reader sees it: running text, without markup.
+//!
+//! A tokenizer and no tree: nothing nests, so depth costs nothing, and what
+//! is hidden by style stays in. Block elements and `<br>` are line breaks,
+//! cells are apart, images speak by their `alt`.
+
+use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+use html5gum::{Span, State, Tokenizer};
+
+/// What is met on the way through a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// Text, white space folded, `\n` at line breaks.
+    Text(&'a str),
+    /// An address in an attribute (`href`, `src`, `action` and the like),
+    /// entities decoded.
+    Url {
+        /// Element it stands in, lower case.
+        element: &'a str,
+        /// The address.
+        url: &'a str,
+    },
+    /// `</a>`: the text since the `a`'s address is what people see of it.
+    LinkEnd,
+}
+
+/// Goes through a document until `sink` has enough.
+pub fn read(html: &str, sink: impl FnMut(Event<'_>) -> bool) {
+    let mut reader = Reader {
+        sink,
+        done: false,
+        element: String::new(),
+        attribute: Attribute::Other,
+        hidden: None,
+        foreign: 0,
+        preformatted: 0,
+        gap: Gap::None,
+        started: false,
+    };
+    // Whatever the callback gives makes the tokenizer pause.
+    let emitter =
+        CallbackEmitter::new(move |event: CallbackEvent<'_>, _: Span<()>| reader.event(event));
+    let mut tokenizer = Tokenizer::new_with_emitter(html, emitter);
+    while let Some(Ok(Pause::Raw(state))) = tokenizer.next() {
+        tokenizer.set_state(state);
+    }
+}
+
+enum Pause {
+    /// The text of an element that begins here has other rules.
+    Raw(State),
+    /// The sink has enough.
+    Enough,
+}
+
+/// What must come before the next text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Gap {
+    None,
+    Blank,
+    Line,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attribute {
+    Url,
+    Alt,
+    Other,
+}
+
+struct Reader<F> {
+    sink: F,
+    done: bool,
+    element: String,
+    attribute: Attribute,
+    /// Inside an element whose text is not shown: until its end tag.
+    hidden: Option<&'static str>,
+    /// Depth in SVG and MathML, where other rules hold.
+    foreign: usize,
+    preformatted: usize,
+    gap: Gap,
+    started: bool,
+}
+
+impl<F: FnMut(Event<'_>) -> bool> Reader<F> {
+    fn event(&mut self, event: CallbackEvent<'_>) -> Option<Pause> {
+        let mut raw = None;
+        match event {
+            CallbackEvent::OpenStartTag { name } => {
+                self.element.clear();
+                self.element.push_str(&String::from_utf8_lossy(name));
+                self.attribute = Attribute::Other;
+                self.open();
+            }
+            CallbackEvent::AttributeName { name } => {
+                self.attribute = match name {
+                    b"href" | b"src" | b"action" | b"formaction" | b"background" => Attribute::Url,
+                    b"alt" if matches!(self.element.as_str(), "img" | "area" | "input") => {
+                        Attribute::Alt
+                    }
+                    _ => Attribute::Other,
+                };
+            }
+            CallbackEvent::AttributeValue { value } => match self.attribute {
+                Attribute::Url => {
+                    let url = String::from_utf8_lossy(value);
+                    if !(self.sink)(Event::Url { element: &self.element, url: url.trim() }) {
+                        self.done = true;
+                    }
+                }
+                Attribute::Alt => {
+                    self.gap(Gap::Blank);
+                    self.text(&String::from_utf8_lossy(value), false);
+                    self.gap(Gap::Blank);
+                }
+                Attribute::Other => {}
+            },
+            CallbackEvent::EndTag { name } => self.close(name),
+            CallbackEvent::String { value } => {
+                self.text(&String::from_utf8_lossy(value), self.preformatted > 0);
+            }
+            CallbackEvent::CloseStartTag { self_closing } => raw = self.opened(self_closing),
+            CallbackEvent::Comment { .. }
+            | CallbackEvent::Doctype { .. }
+            | CallbackEvent::Error(_) => {}
+        }
+        if self.done { Some(Pause::Enough) } else { raw.map(Pause::Raw) }
+    }
+
+    fn open(&mut self) {
+        let gap = gap_at(self.element.as_bytes());
+        self.gap(gap);
+    }
+
+    /// Behind the attributes. Gives the state that the element's text wants,
+    /// HTML §13.2.6.4; scripts do not run here, so `noscript` is as any other.
+    fn opened(&mut self, self_closing: bool) -> Option<State> {
+        let element = self.element.as_str();
+        if matches!(element, "svg" | "math") && !self_closing {
+            self.foreign += 1;
+        }
+        let foreign = self.foreign > 0;
+        if self.hidden.is_none() && !(foreign && self_closing) {
+            self.hidden = NOT_SHOWN.iter().find(|name| **name == element).copied();
+        }
+        if matches!(element, "pre" | "textarea" | "listing" | "xmp" | "plaintext") {
+            self.preformatted += 1;
+        }
+        match element {
+            _ if foreign => None,
+            "title" | "textarea" => Some(State::RcData),
+            "script" => Some(State::ScriptData),
+            "style" | "xmp" | "iframe" | "noembed" | "noframes" => Some(State::RawText),
+            "plaintext" => Some(State::PlainText),
+            _ => None,
+        }
+    }
+
+    fn close(&mut self, name: &[u8]) {
+        if self.hidden.is_some_and(|hidden| hidden.as_bytes() == name) {
+            self.hidden = None;
+        }
+        if matches!(name, b"svg" | b"math") {
+            self.foreign = self.foreign.saturating_sub(1);
+        }
+        if matches!(name, b"pre" | b"textarea" | b"listing" | b"xmp") {
+            self.preformatted = self.preformatted.saturating_sub(1);
+        }
+        if name == b"a" && !(self.sink)(Event::LinkEnd) {
+            self.done = true;
+        }
+        self.gap(gap_at(name));
+    }
+
+    fn gap(&mut self, gap: Gap) {
+        self.gap = self.gap.max(gap);
+    }
+
+    fn text(&mut self, text: &str, preformatted: bool) {
+        if self.hidden.is_some() {
+            return;
+        }
+        let mut rest = text;
+        loop {
+            let word = rest.trim_start_matches(|char: char| char.is_ascii_whitespace());
+            let (blank, _) = rest.split_at(rest.len() - word.len());
+            if !blank.is_empty() {
+                let line = preformatted && blank.contains('\n');
+                self.gap(if line { Gap::Line } else { Gap::Blank });
+            }
+            if word.is_empty() || self.done {
+                return;
+            }
+            let end = word.find(|char: char| char.is_ascii_whitespace()).unwrap_or(word.len());
+            let (word, behind) = word.split_at(end);
+            self.word(word);
+            rest = behind;
+        }
+    }
+
+    fn word(&mut self, word: &str) {
+        let gap = match self.gap {
+            Gap::Line if self.started => "\n",
+            Gap::Blank if self.started => " ",
+            _ => "",
+        };
+        self.gap = Gap::None;
+        self.started = true;
+        let more =
+            (gap.is_empty() || (self.sink)(Event::Text(gap))) && (self.sink)(Event::Text(word));
+        if !more {
+            self.done = true;
+        }
+    }
+}
+
+/// Elements whose text is not shown.
+const NOT_SHOWN: [&str; 7] =
+    ["script", "style", "title", "iframe", "noembed", "noframes", "template"];
+
+fn gap_at(element: &[u8]) -> Gap {
+    match element {
+        b"address" | b"article" | b"aside" | b"blockquote" | b"body" | b"br" | b"button"
+        | b"caption" | b"center" | b"dd" | b"details" | b"dialog" | b"dir" | b"div" | b"dl"
+        | b"dt" | b"fieldset" | b"figcaption" | b"figure" | b"footer" | b"form" | b"h1" | b"h2"
+        | b"h3" | b"h4" | b"h5" | b"h6" | b"header" | b"hr" | b"html" | b"legend" | b"li"
+        | b"listing" | b"main" | b"menu" | b"nav" | b"ol" | b"option" | b"p" | b"plaintext"
+        | b"pre" | b"section" | b"select" | b"summary" | b"table" | b"tbody" | b"textarea"
+        | b"tfoot" | b"thead" | b"tr" | b"ul" | b"xmp" => Gap::Line,
+        b"td" | b"th" | b"input" | b"object" | b"video" | b"audio" => Gap::Blank,
+        _ => Gap::None,
+    }
+}
+
+/// The charset that a document names in its first 1024 bytes
+/// (`<meta charset=…>`, `<meta content="text/html; charset=…">`,
+/// `<?xml encoding=…?>`), for one whose header names none.
+pub fn declared_charset(html: &[u8]) -> Option<String> {
+    let start = html.get(..1024).unwrap_or(html).to_ascii_lowercase();
+    let start = String::from_utf8_lossy(&start);
+    let value = ["charset", "encoding"].iter().find_map(|word| {
+        start.match_indices(word).find_map(|(at, _)| {
+            let behind = start.get(at + word.len()..)?;
+            behind.trim_start().strip_prefix('=')
+        })
+    })?;
+    let value = value.trim_start_matches(|char: char| char.is_whitespace() || "\"'".contains(char));
+    let end = value
+        .find(|char: char| !(char.is_ascii_alphanumeric() || "-_.:+".contains(char)))
+        .unwrap_or(value.len());
+    // A document that could be read this far is not in a charset of two bytes.
+    value.get(..end).filter(|label| !label.is_empty() && !label.contains("16")).map(str::to_owned)
+}

@@ -1,0 +1,402 @@
+//! Which parts a message has and where in the body each of them lies
+//! (RFC 2045, RFC 2046). One pass over the body, without recursion, in time
+//! linear in its size whatever the boundaries are; nothing is decoded here.
+
+use std::io::{self, Read};
+use std::ops::Range;
+
+use memchr::memchr;
+
+use super::block::opens_with_field;
+use super::head::Head;
+use super::parameter::{self, Parameters};
+use super::transfer::Encoding;
+use super::{attachment, encoded_word};
+
+/// Parts within parts within parts: what lies deeper is one part that is not
+/// looked into.
+pub const DEPTH_LIMIT: usize = 50;
+
+/// Behind this many parts the walk ends; the last one holds the rest.
+pub const PARTS_LIMIT: usize = 1000;
+
+/// Of a part's header block so many bytes are read.
+pub const PART_HEADER_LIMIT: usize = 256 << 10;
+
+/// A longer boundary is none; RFC 2046 allows 70 bytes.
+const BOUNDARY_LIMIT: usize = 1000;
+
+const BUFFER: usize = 64 << 10;
+
+/// One body part (RFC 2045 §2.4); the first is the message itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Part {
+    /// `type/subtype` in lower case, as declared, or what RFC 2045 §5.2 puts
+    /// in its place.
+    pub media_type: String,
+    /// Declared charset, as written.
+    pub charset: Option<String>,
+    /// File name, decoded and cleaned of what would disguise it.
+    pub name: Option<String>,
+    /// Content-Disposition is `attachment`.
+    pub attached: bool,
+    /// How its content is wrapped.
+    pub encoding: Encoding,
+    /// Where its content lies in the body of the message, in bytes: without
+    /// header block and without the line end that belongs to a boundary.
+    pub range: Range<u64>,
+    /// Index of the part it is in.
+    pub parent: Option<usize>,
+    /// The parts within were found, and say what there is to say.
+    pub split: bool,
+}
+
+impl Part {
+    /// It is text that a mail reader shows.
+    pub fn is_text(&self) -> bool {
+        !self.split && !self.attached && self.media_type.starts_with("text/")
+    }
+
+    /// For a multipart that cannot be split (RFC 2045 §5.2).
+    fn read_as_text(&mut self) {
+        self.split = false;
+        self.media_type = "text/plain".to_owned();
+        self.encoding = Encoding::Identity;
+    }
+
+    /// It is something to save or open: marked as an attachment, or with a
+    /// file name, or no text.
+    pub fn is_attachment(&self) -> bool {
+        if self.media_type.starts_with("multipart/") {
+            return false;
+        }
+        self.attached || self.name.is_some() || !self.media_type.starts_with("text/")
+    }
+}
+
+/// What the walk found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Structure {
+    /// All parts, each before those within it.
+    pub parts: Vec<Part>,
+    /// Which limits cut something off.
+    pub limits: Vec<&'static str>,
+}
+
+/// Splits a body. `head` is the message's own.
+pub fn walk(head: &Head, body: impl Read) -> io::Result<Structure> {
+    let mut walker = Walker::default();
+    walker.begin(head, "text/plain", 0);
+    let mut lines = Lines::new(body);
+    while !walker.done() {
+        let Some(piece) = lines.next()? else { break };
+        walker.piece(&piece);
+    }
+    // The walk may end early; then the rest belongs to what is still open.
+    let end = if walker.stack.is_empty() { walker.end } else { lines.skip()? };
+    Ok(walker.finish(end))
+}
+
+/// A part that is not at its end.
+struct Open {
+    part: usize,
+    inside: Inside,
+}
+
+enum Inside {
+    /// The boundary of a multipart, and what its parts are by default.
+    Multipart { boundary: Vec<u8>, default: &'static str, seen: bool },
+    /// Another message.
+    Message,
+    /// Anything else.
+    Leaf,
+}
+
+#[derive(Default)]
+struct Walker {
+    structure: Structure,
+    stack: Vec<Open>,
+    /// The header block of the part that begins, and where it begins.
+    header: Option<(Vec<u8>, &'static str)>,
+    /// Where the last closed part ended.
+    end: u64,
+    full: bool,
+}
+
+impl Walker {
+    fn done(&self) -> bool {
+        self.full || self.stack.is_empty()
+    }
+
+    fn limit(&mut self, limit: &'static str) {
+        if !self.structure.limits.contains(&limit) {
+            self.structure.limits.push(limit);
+        }
+    }
+
+    /// Opens a part whose content starts at `start`.
+    fn begin(&mut self, head: &Head, default: &'static str, start: u64) {
+        let (mut part, content_type) = describe(head, default);
+        part.range = start..start;
+        part.parent = self.stack.last().map(|open| open.part);
+        let mut inside = Inside::Leaf;
+        if part.media_type.starts_with("multipart/") {
+            let boundary = content_type.get("boundary").unwrap_or_default().trim_end();
+            if boundary.is_empty() || boundary.len() > BOUNDARY_LIMIT {
+                part.read_as_text();
+            } else if self.room() {
+                let default = match part.media_type.as_str() {
+                    "multipart/digest" => "message/rfc822",
+                    _ => "text/plain",
+                };
+                let boundary = boundary.as_bytes().to_vec();
+                inside = Inside::Multipart { boundary, default, seen: false };
+                part.split = true;
+            }
+        } else if matches!(part.media_type.as_str(), "message/rfc822" | "message/global")
+            && part.encoding == Encoding::Identity
+            && self.room()
+        {
+            inside = Inside::Message;
+            part.split = true;
+        }
+        if matches!(inside, Inside::Message) {
+            self.header = Some((Vec::new(), "text/plain"));
+        }
+        self.stack.push(Open { part: self.structure.parts.len(), inside });
+        self.structure.parts.push(part);
+        if self.structure.parts.len() >= PARTS_LIMIT {
+            self.limit("only the first 1000 parts were looked at");
+            self.full = true;
+        }
+    }
+
+    fn room(&mut self) -> bool {
+        if self.stack.len() < DEPTH_LIMIT {
+            return true;
+        }
+        self.limit("parts nested more than 50 deep were not looked into");
+        false
+    }
+
+    fn piece(&mut self, piece: &Piece<'_>) {
+        if piece.starts_line
+            && let Some((level, last)) = self.boundary(piece.bytes)
+        {
+            self.delimiter(level, last, piece);
+            return;
+        }
+        while let Some((mut header, default)) = self.header.take() {
+            if piece.starts_line {
+                let blank = matches!(piece.bytes, b"\n" | b"\r\n");
+                // A part that does not begin with a header has none.
+                let text = header.is_empty() && opens_with_field(piece.bytes, true) == Some(false);
+                if blank || text {
+                    let skip = if blank { piece.bytes.len() as u64 } else { 0 };
+                    self.begin(&Head::parse(header), default, piece.start + skip);
+                    if blank || self.full {
+                        return;
+                    }
+                    continue;
+                }
+            }
+            let room = PART_HEADER_LIMIT.saturating_sub(header.len());
+            if piece.bytes.len() > room {
+                self.limit("a part's header block was cut at 256 KB");
+            }
+            header.extend_from_slice(piece.bytes.get(..room).unwrap_or(piece.bytes));
+            self.header = Some((header, default));
+            return;
+        }
+    }
+
+    /// The open multipart whose boundary a line is, the innermost first, and
+    /// whether it is the last one. RFC 2046 §5.1.1, but a longer word is
+    /// another boundary.
+    fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
+        let line = line.strip_prefix(b"--")?;
+        self.stack.iter().enumerate().rev().find_map(|(level, open)| {
+            let Inside::Multipart { boundary, .. } = &open.inside else { return None };
+            match line.strip_prefix(boundary.as_slice())? {
+                [] | [b' ' | b'\t' | b'\r' | b'\n', ..] => Some((level, false)),
+                [b'-', b'-', ..] => Some((level, true)),
+                _ => None,
+            }
+        })
+    }
+
+    fn delimiter(&mut self, level: usize, last: bool, line: &Piece<'_>) {
+        let end = line.start.saturating_sub(line.line_end_before);
+        self.begin_unfinished(line.start);
+        self.close(level + 1, end);
+        if let Some(Open { inside: Inside::Multipart { default, seen, .. }, .. }) =
+            self.stack.get_mut(level)
+        {
+            *seen = true;
+            if !last {
+                self.header = Some((Vec::new(), *default));
+            }
+        }
+        if last {
+            self.close(level, line.start + line.bytes.len() as u64);
+        }
+    }
+
+    /// A header block that ends without an empty line belongs to a part
+    /// without content.
+    fn begin_unfinished(&mut self, end: u64) {
+        while let Some((header, default)) = self.header.take() {
+            if self.full {
+                return;
+            }
+            self.begin(&Head::parse(header), default, end);
+        }
+    }
+
+    /// Closes all parts from that level of the stack on.
+    fn close(&mut self, level: usize, end: u64) {
+        for open in self.stack.drain(level.min(self.stack.len())..).rev() {
+            let Some(part) = self.structure.parts.get_mut(open.part) else { continue };
+            part.range.end = end.max(part.range.start);
+            self.end = part.range.end;
+            // Where no boundary was found, a reader sees it all.
+            if matches!(open.inside, Inside::Multipart { seen: false, .. }) {
+                part.read_as_text();
+            }
+        }
+    }
+
+    fn finish(mut self, end: u64) -> Structure {
+        self.begin_unfinished(end);
+        self.close(0, end);
+        self.structure
+    }
+}
+
+/// Reads what a part's header says.
+fn describe(head: &Head, default: &str) -> (Part, Parameters) {
+    let mut content_type = head.first("content-type").map(parameter::parse).unwrap_or_default();
+    match content_type.value.split_once('/') {
+        Some((kind, subtype)) if !kind.is_empty() && !subtype.is_empty() => {}
+        _ if content_type.value == "text" => content_type.value = "text/plain".to_owned(),
+        _ => content_type.value = default.to_owned(),
+    }
+    let disposition = head.first("content-disposition").map(parameter::parse).unwrap_or_default();
+    let name = disposition
+        .get("filename")
+        .or_else(|| content_type.get("name"))
+        .map(|name| attachment::clean_name(&encoded_word::decode(name.as_bytes(), None)))
+        .filter(|name| !name.is_empty());
+    let part = Part {
+        media_type: content_type.value.clone(),
+        charset: content_type.get("charset").filter(|label| !label.is_empty()).map(str::to_owned),
+        name,
+        attached: disposition.value == "attachment",
+        encoding: head.first("content-transfer-encoding").map(Encoding::parse).unwrap_or_default(),
+        ..Part::default()
+    };
+    (part, content_type)
+}
+
+/// A line with its line end, or a piece of a line that is longer than the
+/// buffer.
+struct Piece<'a> {
+    bytes: &'a [u8],
+    /// Its place in the body.
+    start: u64,
+    starts_line: bool,
+    /// Length of the line end before it, 0 if it does not start a line.
+    line_end_before: u64,
+}
+
+struct Lines<R> {
+    input: R,
+    buffer: Vec<u8>,
+    /// What of the buffer is filled and not yet handed out.
+    ready: Range<usize>,
+    eof: bool,
+    at: u64,
+    starts_line: bool,
+    line_end: u64,
+}
+
+impl<R: Read> Lines<R> {
+    fn new(input: R) -> Lines<R> {
+        Lines {
+            input,
+            buffer: vec![0; BUFFER],
+            ready: 0..0,
+            eof: false,
+            at: 0,
+            starts_line: true,
+            line_end: 0,
+        }
+    }
+
+    fn next(&mut self) -> io::Result<Option<Piece<'_>>> {
+        let mut searched = 0;
+        let length = loop {
+            let ready = self.buffer.get(self.ready.clone()).unwrap_or_default();
+            if let Some(at) = memchr(b'\n', ready.get(searched..).unwrap_or_default()) {
+                break searched + at + 1;
+            }
+            searched = ready.len();
+            if self.eof || searched == BUFFER {
+                break searched;
+            }
+            self.fill()?;
+        };
+        let range = self.ready.start..self.ready.start + length;
+        self.ready.start += length;
+        let bytes = self.buffer.get(range).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let piece = Piece {
+            bytes,
+            start: self.at,
+            starts_line: self.starts_line,
+            line_end_before: self.line_end,
+        };
+        self.at += length as u64;
+        self.starts_line = bytes.ends_with(b"\n");
+        self.line_end = match bytes {
+            [.., b'\r', b'\n'] => 2,
+            [.., b'\n'] => 1,
+            _ => 0,
+        };
+        Ok(Some(piece))
+    }
+
+    /// Passes over the rest and gives the length of all.
+    fn skip(&mut self) -> io::Result<u64> {
+        while !self.eof {
+            self.at += self.ready.len() as u64;
+            self.ready = 0..0;
+            self.fill()?;
+        }
+        self.at += self.ready.len() as u64;
+        self.ready = 0..0;
+        Ok(self.at)
+    }
+
+    /// Makes room behind what is ready and reads once.
+    fn fill(&mut self) -> io::Result<()> {
+        if self.ready.start > 0 {
+            self.buffer.copy_within(self.ready.clone(), 0);
+            self.ready = 0..self.ready.len();
+        }
+        let room = self.buffer.get_mut(self.ready.end..).unwrap_or_default();
+        loop {
+            match self.input.read(room) {
+                Ok(count) => {
+                    self.eof = count == 0;
+                    self.ready.end += count;
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

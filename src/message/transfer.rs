@@ -1,0 +1,378 @@
+//! Content-Transfer-Encoding, undone piece by piece in linear time and with
+//! patience: what is broken is read as far as it makes sense (RFC 2045 §6).
+
+/// How a part's content is wrapped for transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encoding {
+    /// 7bit, 8bit, binary and everything unknown: as it stands.
+    #[default]
+    Identity,
+    /// RFC 2045 §6.8
+    Base64,
+    /// RFC 2045 §6.7
+    QuotedPrintable,
+    /// `x-uuencode`: what stands between `begin` and `end`.
+    Uuencode,
+}
+
+impl Encoding {
+    /// Reads a raw Content-Transfer-Encoding.
+    pub fn parse(value: &[u8]) -> Encoding {
+        let word = value
+            .split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b';' | b'"' | b'('))
+            .find(|word| !word.is_empty())
+            .unwrap_or_default();
+        match word.to_ascii_lowercase().as_slice() {
+            b"base64" => Encoding::Base64,
+            b"quoted-printable" => Encoding::QuotedPrintable,
+            b"x-uuencode" | b"uuencode" | b"x-uue" | b"uue" => Encoding::Uuencode,
+            _ => Encoding::Identity,
+        }
+    }
+}
+
+/// Decodes a content that comes in pieces.
+#[derive(Debug)]
+pub enum Decoder {
+    /// See [`Encoding::Identity`].
+    Identity,
+    /// See [`Encoding::Base64`].
+    Base64(Base64),
+    /// See [`Encoding::QuotedPrintable`].
+    QuotedPrintable(QuotedPrintable),
+    /// See [`Encoding::Uuencode`].
+    Uuencode(Uuencode),
+}
+
+impl Decoder {
+    /// A decoder at the start of a content.
+    pub fn new(encoding: Encoding) -> Decoder {
+        match encoding {
+            Encoding::Identity => Decoder::Identity,
+            Encoding::Base64 => Decoder::Base64(Base64::default()),
+            Encoding::QuotedPrintable => Decoder::QuotedPrintable(QuotedPrintable::default()),
+            Encoding::Uuencode => Decoder::Uuencode(Uuencode::default()),
+        }
+    }
+
+    /// Takes a piece and appends what it gives.
+    pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Decoder::Identity => out.extend_from_slice(piece),
+            Decoder::Base64(decoder) => decoder.push(piece, out),
+            Decoder::QuotedPrintable(decoder) => decoder.push(piece, out),
+            Decoder::Uuencode(decoder) => decoder.push(piece, out),
+        }
+    }
+
+    /// Appends what is still held back at the end.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Decoder::Identity => {}
+            Decoder::Base64(decoder) => decoder.flush(out),
+            Decoder::QuotedPrintable(decoder) => decoder.finish(out),
+            Decoder::Uuencode(decoder) => decoder.line(out),
+        }
+    }
+}
+
+const PAD: u8 = 64;
+const SKIP: u8 = 65;
+
+const SEXTETS: [u8; 256] = {
+    let mut table = [SKIP; 256];
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut at = 0;
+    while at < 64 {
+        table[alphabet[at] as usize] = at as u8;
+        at += 1;
+    }
+    table[b'=' as usize] = PAD;
+    table
+};
+
+/// Passes over what is not of the alphabet; padding ends a group of four, and
+/// another stretch may follow it.
+#[derive(Debug, Default)]
+pub struct Base64 {
+    bits: u32,
+    count: u8,
+}
+
+impl Base64 {
+    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        out.reserve(piece.len() / 4 * 3 + 3);
+        let mut rest = piece;
+        while let Some((first, behind)) = rest.split_first() {
+            if self.count == 0
+                && let Some((group, behind)) = rest.split_first_chunk::<4>()
+            {
+                let [a, b, c, d] = group.map(|byte| SEXTETS[byte as usize]);
+                if (a | b | c | d) < PAD {
+                    let bits =
+                        u32::from_be_bytes([0, a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+                    out.extend_from_slice(&bits.to_be_bytes()[1..]);
+                    rest = behind;
+                    continue;
+                }
+            }
+            rest = behind;
+            match SEXTETS[*first as usize] {
+                SKIP => {}
+                PAD => self.flush(out),
+                sextet => {
+                    self.bits = self.bits << 6 | u32::from(sextet);
+                    self.count += 1;
+                    if self.count == 4 {
+                        out.extend_from_slice(&self.bits.to_be_bytes()[1..]);
+                        *self = Base64::default();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Two sextets hold one byte, three hold two.
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        match self.count {
+            2 => out.push((self.bits >> 4) as u8),
+            3 => out.extend_from_slice(&((self.bits >> 2) as u16).to_be_bytes()),
+            _ => {}
+        }
+        *self = Base64::default();
+    }
+}
+
+/// More blanks than this in a row are kept wherever they stand.
+const BLANKS: usize = 1000;
+
+/// Drops blanks at line ends; a `=` that begins nothing stands for itself.
+#[derive(Debug, Default)]
+pub struct QuotedPrintable {
+    /// Blanks that may turn out to stand at a line end, or an escape that is
+    /// not complete.
+    held: Vec<u8>,
+}
+
+impl QuotedPrintable {
+    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        let mut rest = piece;
+        while let Some((byte, behind)) = rest.split_first() {
+            if self.held.is_empty() {
+                let plain = rest
+                    .iter()
+                    .position(|byte| matches!(byte, b'=' | b' ' | b'\t' | b'\r' | b'\n'))
+                    .unwrap_or(rest.len());
+                if plain > 0 {
+                    let (plain, behind) = rest.split_at(plain);
+                    out.extend_from_slice(plain);
+                    rest = behind;
+                    continue;
+                }
+            }
+            match self.held.as_slice() {
+                [b'='] => match byte {
+                    b'\n' => {
+                        self.held.clear();
+                        rest = behind;
+                    }
+                    b'0'..=b'9' | b'A'..=b'F' | b'a'..=b'f' | b' ' | b'\t' | b'\r' => {
+                        self.held.push(*byte);
+                        rest = behind;
+                    }
+                    // Looked at again, now on its own.
+                    _ => self.release(out),
+                },
+                [b'=', blank @ (b' ' | b'\t' | b'\r'), ..] => match byte {
+                    b'\n' => {
+                        self.held.clear();
+                        rest = behind;
+                    }
+                    b' ' | b'\t' | b'\r' => rest = behind,
+                    _ if *blank == b'\r' => self.held.clear(),
+                    _ => self.release(out),
+                },
+                [b'=', high] => {
+                    match (hex(*high), hex(*byte)) {
+                        (Some(high), Some(low)) => {
+                            out.push(high << 4 | low);
+                            self.held.clear();
+                            rest = behind;
+                        }
+                        _ => self.release(out),
+                    };
+                }
+                held => match byte {
+                    b'\n' => {
+                        if held.last() == Some(&b'\r') {
+                            out.push(b'\r');
+                        }
+                        out.push(b'\n');
+                        self.held.clear();
+                        rest = behind;
+                    }
+                    b' ' | b'\t' | b'\r' if held.len() < BLANKS => {
+                        self.held.push(*byte);
+                        rest = behind;
+                    }
+                    _ => {
+                        self.release(out);
+                        if *byte == b'=' {
+                            self.held.push(b'=');
+                            rest = behind;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    fn release(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.held);
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        if self.held.first() == Some(&b'=') && self.held.len() > 1 && hex(self.held[1]).is_some() {
+            self.release(out);
+        }
+        self.held.clear();
+    }
+}
+
+fn hex(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).map(|digit| digit as u8)
+}
+
+/// Longest line that is kept, in bytes; real ones have 62.
+const UU_LINE: usize = 256;
+
+/// Everything outside of `begin` and `end` is passed over.
+#[derive(Debug, Default)]
+pub struct Uuencode {
+    line: Vec<u8>,
+    begun: bool,
+}
+
+impl Uuencode {
+    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        for byte in piece {
+            match byte {
+                b'\n' => self.line(out),
+                _ if self.line.len() < UU_LINE => self.line.push(*byte),
+                _ => {}
+            }
+        }
+    }
+
+    fn line(&mut self, out: &mut Vec<u8>) {
+        let line = self.line.trim_ascii_end();
+        if !self.begun {
+            self.begun = line.starts_with(b"begin ");
+        } else if line == b"end" {
+            self.begun = false;
+        } else if let Some((length, text)) = line.split_first() {
+            let length = usize::from(length.wrapping_sub(b' ') & 63);
+            let end = out.len() + length;
+            for group in text.chunks(4) {
+                let mut sextets = [0; 4];
+                for (sextet, byte) in sextets.iter_mut().zip(group) {
+                    *sextet = byte.wrapping_sub(b' ') & 63;
+                }
+                let [a, b, c, d] = sextets;
+                out.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+            }
+            out.truncate(end);
+        }
+        self.line.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Decodes in one piece and byte by byte; both must give the same.
+    fn decode(encoding: Encoding, bytes: &[u8]) -> Vec<u8> {
+        let (mut whole, mut split) = (Vec::new(), Vec::new());
+        let mut decoder = Decoder::new(encoding);
+        decoder.push(bytes, &mut whole);
+        decoder.finish(&mut whole);
+        let mut decoder = Decoder::new(encoding);
+        for byte in bytes {
+            decoder.push(std::slice::from_ref(byte), &mut split);
+        }
+        decoder.finish(&mut split);
+        assert_eq!(whole, split);
+        whole
+    }
+
+    #[test]
+    fn names_of_encodings() {
+        assert_eq!(Encoding::parse(b" BASE64 \r\n"), Encoding::Base64);
+        assert_eq!(Encoding::parse(b"\"quoted-printable\"; x"), Encoding::QuotedPrintable);
+        assert_eq!(Encoding::parse(b"8bit"), Encoding::Identity);
+        assert_eq!(Encoding::parse(b""), Encoding::Identity);
+    }
+
+    #[test]
+    fn base64() {
+        for (text, want) in [
+            ("aGVsbG8=", "hello"),
+            ("aGVs\r\nbG8=\n", "hello"),
+            ("aGV sbG8", "hello"),
+            ("aGk=aGk=", "hihi"),
+            ("a", ""),
+            ("====", ""),
+            ("!aG-k", "hi"),
+            ("", ""),
+        ] {
+            assert_eq!(decode(Encoding::Base64, text.as_bytes()), want.as_bytes(), "{text}");
+        }
+    }
+
+    #[test]
+    fn quoted_printable() {
+        for (text, want) in [
+            ("caf=C3=A9", "café"),
+            ("caf=c3=a9", "café"),
+            ("soft =\nbreak", "soft break"),
+            ("soft=  \r\nbreak", "softbreak"),
+            ("end \t\nof", "end\nof"),
+            ("end \r\nof", "end\r\nof"),
+            ("a = b =zz =A", "a = b =zz =A"),
+            ("==41", "=A"),
+            ("=4=41", "=4A"),
+            ("last=", "last"),
+            ("last  ", "last"),
+        ] {
+            assert_eq!(
+                decode(Encoding::QuotedPrintable, text.as_bytes()),
+                want.as_bytes(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn uuencode() {
+        let text = b"noise\nbegin 644 cat.txt\n#0V%T\n`\nend\nnoise\n";
+        assert_eq!(decode(Encoding::Uuencode, text), b"Cat");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_pieces(bytes in proptest::collection::vec(
+            prop_oneof![any::<u8>(), Just(b'='), Just(b'\n'), Just(b'\r'), Just(b' '), Just(b'A')],
+            0..200,
+        )) {
+            for encoding in
+                [Encoding::Identity, Encoding::Base64, Encoding::QuotedPrintable, Encoding::Uuencode]
+            {
+                let decoded = decode(encoding, &bytes);
+                prop_assert!(decoded.len() <= bytes.len());
+            }
+        }
+    }
+}
