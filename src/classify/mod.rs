@@ -6,6 +6,21 @@
 //! [`CLASSIFIERS`]. None costs anything until a rule asks; those that look at
 //! the header alone never read the body.
 
+pub mod addressed_to_me;
+pub mod automatic;
+pub mod backscatter;
+pub mod bounce;
+pub mod bulk;
+pub mod content_kind;
+pub mod daemon;
+pub mod list_name;
+pub mod look;
+pub mod mailing_list;
+pub mod procmail;
+pub mod virus_warning;
+
+use std::cell::OnceCell;
+
 use crate::message::Message;
 use crate::message::address::Address;
 
@@ -23,8 +38,16 @@ pub struct Mail<'a> {
     pub trust: Vec<String>,
     /// `set spam-score-header`
     pub spam_score_header: Option<String>,
+    /// What one classifier has found and others want to know too; starts empty.
+    pub known: Known,
     /// A variable of the MTA's environment (`CLIENT_ADDRESS`, `SASL_USERNAME`, …).
     pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// What is computed once for several classifiers and fields.
+#[derive(Debug, Default)]
+pub struct Known {
+    bounce: OnceCell<Result<Option<bounce::Report>, String>>,
 }
 
 /// Evidence, `None` where the classifier does not hold, or why that cannot be told.
@@ -41,4 +64,23 @@ pub struct Classifier {
 }
 
 /// Every classifier, by name.
-pub static CLASSIFIERS: &[Classifier] = &[];
+pub static CLASSIFIERS: &[Classifier] = &[
+    addressed_to_me::ADDRESSED_TO_ME,
+    automatic::AUTOMATIC,
+    backscatter::BACKSCATTER,
+    bounce::BOUNCE,
+    bulk::BULK,
+    content_kind::CALENDAR,
+    daemon::DAEMON,
+    content_kind::ENCRYPTED,
+    procmail::FROM_DAEMON,
+    procmail::FROM_MAILER,
+    mailing_list::MAILING_LIST,
+    content_kind::SIGNED,
+    virus_warning::VIRUS_WARNING,
+];
+
+/// The classifier of that name.
+pub fn named(name: &str) -> Option<&'static Classifier> {
+    CLASSIFIERS.iter().find(|each| each.name == name)
+}

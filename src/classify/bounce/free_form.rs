@@ -1,0 +1,182 @@
+//! Recipients, status and reason from a report in words.
+//!
+//! MTAs name a recipient at the start of a line and say below, or behind it,
+//! why it was not reached: qmail (`<user@host>:`), Postfix (`<user@host>: …`),
+//! Exim (`  user@host`), sendmail (`550 <user@host>... User unknown`) and most
+//! others are read so.
+
+use super::{Failure, status};
+
+/// More recipients than this are not looked for.
+const RECIPIENTS_LIMIT: usize = 1000;
+
+/// Of what is said about one recipient so many characters are the reason.
+const REASON_LIMIT: usize = 300;
+
+/// What the words say, given what fields in the text said and whom the header
+/// names.
+pub fn merge(stated: Vec<Failure>, notes: &str, named: &[String]) -> Vec<Failure> {
+    if !stated.is_empty() {
+        return stated;
+    }
+    let mut failures: Vec<Failure> = Vec::new();
+    let (before, segments) = split(notes);
+    for segment in segments.into_iter().take(RECIPIENTS_LIMIT) {
+        let mut failure = segment.failure();
+        let known = failures.iter_mut().find(|known| known.recipient == failure.recipient);
+        match known {
+            Some(known) => {
+                known.status = known.status.take().or(failure.status);
+                known.reason = known.reason.take().or(failure.reason);
+            }
+            None => {
+                failure.action = String::new();
+                failures.push(failure);
+            }
+        }
+    }
+    if failures.is_empty() {
+        let text = Segment { recipient: None, text: before };
+        let whole = text.failure();
+        failures.extend(
+            named.iter().map(|name| Failure { recipient: Some(name.clone()), ..whole.clone() }),
+        );
+        if failures.is_empty() {
+            failures.push(whole);
+        }
+    } else if failures.iter().all(|failure| failure.status.is_none()) {
+        let status = status::in_text(notes);
+        failures.iter_mut().for_each(|failure| failure.status.clone_from(&status));
+    }
+    failures
+}
+
+struct Segment {
+    recipient: Option<String>,
+    text: String,
+}
+
+impl Segment {
+    fn failure(self) -> Failure {
+        let status = status::in_text(&self.text);
+        let lines = || {
+            self.text.lines().map(str::trim).filter(|line| line.chars().any(char::is_alphanumeric))
+        };
+        let reason = lines().find(|line| has_reply(line)).or_else(|| lines().next());
+        let reason = reason.map(|line| line.chars().take(REASON_LIMIT).collect());
+        Failure { recipient: self.recipient, status, reason, action: String::new() }
+    }
+}
+
+/// The text before the first recipient, and what is said of each.
+fn split(notes: &str) -> (String, Vec<Segment>) {
+    let mut before = String::new();
+    let mut segments: Vec<Segment> = Vec::new();
+    for line in notes.lines() {
+        let text = match recipient(line) {
+            Some((recipient, rest)) => {
+                segments.push(Segment { recipient: Some(recipient), text: String::new() });
+                rest
+            }
+            None => line,
+        };
+        let place = segments.last_mut().map_or(&mut before, |segment| &mut segment.text);
+        place.push_str(text);
+        place.push('\n');
+    }
+    (before, segments)
+}
+
+/// The address at the start of a line, and the line's rest.
+fn recipient(line: &str) -> Option<(String, &str)> {
+    let text = line.trim_start_matches([' ', '\t', '*', '-', '"', '\'']);
+    let text = strip_reply(text);
+    let text = LABELS.iter().find_map(|label| strip_label(text, label)).unwrap_or(text);
+    let text = text.trim_start_matches([' ', '\t', '<', '"', '\'', '[', '(']);
+    let text = text.strip_prefix("mailto:").or_else(|| text.strip_prefix("smtp:")).unwrap_or(text);
+    let end =
+        text.find(|c: char| c.is_whitespace() || "<>()[]:;,\"'".contains(c)).unwrap_or(text.len());
+    let address = text.get(..end)?.trim_end_matches('.');
+    let (local, domain) = address.rsplit_once('@')?;
+    let plausible = !local.is_empty()
+        && address.len() <= 320
+        && domain.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'))
+        && domain.chars().any(char::is_alphanumeric);
+    plausible.then(|| (address.to_owned(), text.get(address.len()..).unwrap_or_default()))
+}
+
+const LABELS: &[&str] = &[
+    "to:",
+    "recipient:",
+    "recipient address:",
+    "failed recipient:",
+    "original recipient:",
+    "user:",
+    "unknown user:",
+    "unknown user",
+    "user not known",
+    "could not deliver mail to this user.",
+];
+
+fn strip_label<'a>(text: &'a str, label: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(label.len())?;
+    start.eq_ignore_ascii_case(label).then_some(rest)
+}
+
+/// `550 5.1.1 <user@host>... why`: the reply is part of the reason, but the
+/// recipient stands first for our purpose.
+fn strip_reply(text: &str) -> &str {
+    let rest =
+        text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ' ' | '-' | '#'));
+    match rest.starts_with('<') && has_reply(text) {
+        true => rest,
+        false => text,
+    }
+}
+
+/// A word of three digits such as replies begin with.
+fn has_reply(line: &str) -> bool {
+    line.split(|c: char| !c.is_alphanumeric()).any(|word| {
+        word.len() == 3 && matches!(word.as_bytes(), [b'4' | b'5', b'0'..=b'7', b'0'..=b'9'])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn read(notes: &str) -> Vec<(String, Option<String>)> {
+        let failures = merge(Vec::new(), notes, &[]);
+        failures.into_iter().map(|each| (each.recipient.unwrap_or_default(), each.status)).collect()
+    }
+
+    fn pair(recipient: &str, status: &str) -> (String, Option<String>) {
+        (recipient.to_owned(), Some(status.to_owned()))
+    }
+
+    #[test]
+    fn qmail_names_each() {
+        let notes = "Hi. This is the qmail-send program at mx.example.\nI'm afraid I wasn't able to deliver your message to the following addresses.\n\n<a@b.example>:\n192.0.2.5 failed after I sent the message.\nRemote host said: 550 5.1.1 no such user\n\n<c@d.example>:\nRemote host said: 552 5.2.2 full\n";
+        assert_eq!(read(notes), [pair("a@b.example", "5.1.1"), pair("c@d.example", "5.2.2")]);
+    }
+
+    #[test]
+    fn exim_indents() {
+        let notes = "A message that you sent could not be delivered:\n\n  a@b.example\n    host mx.b.example [192.0.2.5]: 550 5.7.1 blocked\n";
+        assert_eq!(read(notes), [pair("a@b.example", "5.7.1")]);
+    }
+
+    #[test]
+    fn sendmail_answers_first() {
+        assert_eq!(
+            read("550 5.1.1 <a@b.example>... User unknown"),
+            [("a@b.example".to_owned(), None)]
+        );
+    }
+
+    #[test]
+    fn no_recipient() {
+        assert_eq!(read("It failed: 554 5.4.6 too many hops"), [pair("", "5.4.6")]);
+    }
+}
