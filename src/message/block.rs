@@ -245,3 +245,128 @@ fn field(name: &str, value: &str, line_end: &[u8]) -> Option<Line<'static>> {
     bytes.extend_from_slice(line_end);
     Some(Line { name: Cow::Owned(name), bytes: Cow::Owned(bytes) })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is found all at once, and, the same, byte by byte.
+    fn find(bytes: &[u8], limit: usize) -> Block {
+        let whole = Finder::new(limit).find(bytes, true).expect("there is one at the end");
+        let mut finder = Finder::new(limit);
+        let early = (0..=bytes.len()).find_map(|end| finder.find(bytes.get(..end)?, false));
+        assert_eq!(early.or_else(|| finder.find(bytes, true)), Some(whole.clone()));
+        whole
+    }
+
+    #[test]
+    fn where_the_header_is() {
+        for (message, want) in [
+            ("A: b\n\nbody", 0..6),
+            ("A: b\r\n\r\nbody", 0..8),
+            ("From a@b  Mon\nA: b\n\nbody", 14..20),
+            ("From a@b  Mon\n>From c\nA: b\n\nbody", 14..28),
+            ("From : a@b\n\nbody", 0..12),
+            ("From : a@b", 0..10),
+            ("From here to the end", 0..0),
+            ("A: b", 0..4),
+            ("\nbody", 0..1),
+            ("\r\nbody", 0..2),
+            ("\rbody", 0..0),
+            ("no header\n\nbody: x", 0..0),
+            (" blank: x\n\nbody", 0..0),
+            ("A: b\nbroken\nC: d\n\nbody", 0..18),
+            ("", 0..0),
+            (":", 0..0),
+        ] {
+            assert_eq!(find(message.as_bytes(), 1000).header, want, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_too_long_is_cut_between_lines() {
+        let lines = find(b"A: b\nC: d\nE: f\n\nbody", 12);
+        assert_eq!(lines, Block { header: 0..10, cut: true });
+        assert_eq!(find(b"A: a long line\n\nbody", 6), Block { header: 0..6, cut: true });
+    }
+
+    fn edited(header: &str, edits: &[HeaderEdit]) -> String {
+        String::from_utf8(edit(&Head::parse(header), false, edits)).expect("ASCII")
+    }
+
+    fn add(name: &str, value: &str) -> HeaderEdit {
+        HeaderEdit::Add { name: name.into(), value: value.into() }
+    }
+
+    fn set(name: &str, value: &str) -> HeaderEdit {
+        HeaderEdit::Set { name: name.into(), value: value.into() }
+    }
+
+    fn remove(name: &str) -> HeaderEdit {
+        HeaderEdit::Remove { name: name.into() }
+    }
+
+    #[test]
+    fn edits() {
+        let block = "A: 1\r\nb : 2\r\n\t2\r\nbroken\r\nB:3\r\n\r\n";
+        for (edits, want) in [
+            (vec![], block),
+            (vec![add("X", "y")], "X: y\r\nA: 1\r\nb : 2\r\n\t2\r\nbroken\r\nB:3\r\n\r\n"),
+            (
+                vec![add("X", "1"), add("X", "2")],
+                "X: 2\r\nX: 1\r\nA: 1\r\nb : 2\r\n\t2\r\nbroken\r\nB:3\r\n\r\n",
+            ),
+            (vec![set("B", "4")], "A: 1\r\nB: 4\r\nbroken\r\n\r\n"),
+            (vec![set("C", "4")], "C: 4\r\nA: 1\r\nb : 2\r\n\t2\r\nbroken\r\nB:3\r\n\r\n"),
+            (vec![remove("b")], "A: 1\r\nbroken\r\n\r\n"),
+            (vec![add("B", "9"), remove("b"), remove("a"), remove("")], "broken\r\n\r\n"),
+        ] {
+            assert_eq!(edited(block, &edits), want, "{edits:?}");
+        }
+    }
+
+    #[test]
+    fn an_edit_makes_one_header_line_only() {
+        let edits = [add("X\r\nEvil: yes\n\n", "y\r\nEvil: yes\r\n\r\nbody")];
+        let block = edited("A: 1\n\n", &edits);
+        let head = Head::parse(block.clone());
+        assert_eq!(head.headers().count(), 2, "{block}");
+        assert!(head.first("evil").is_none());
+    }
+
+    #[test]
+    fn an_edit_keeps_a_body_without_header_a_body() {
+        assert_eq!(edited("", &[add("X", "y")]), "X: y\n\n");
+        assert_eq!(edited("\n", &[add("X", "y")]), "X: y\n\n");
+        assert_eq!(edited("A: 1", &[add("X", "y")]), "X: y\nA: 1");
+    }
+
+    #[test]
+    fn a_field_that_was_cut_is_left_alone() {
+        let head = Head::parse(b"A: 1\nB: 2\n".as_slice());
+        assert_eq!(edit(&head, true, &[remove("a"), remove("b")]), b"B: 2\n");
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_stays_one_field(value in any::<String>(), name in "[!-~]{1,80}") {
+            let block = edit(&Head::parse(b"A: 1\n\n".as_slice()), false, &[add(&name, &value)]);
+            let fields = Head::parse(block).headers().count();
+            prop_assert!(fields <= 2);
+        }
+
+        #[test]
+        fn no_edit_changes_nothing(block in "([A-C]|: |x|\r?\n|\t|\r|é){0,40}") {
+            prop_assert_eq!(edit(&Head::parse(block.clone()), false, &[]), block.as_bytes());
+        }
+
+        #[test]
+        fn found_in_any_pieces(
+            message in "(From |From|>From |[a-c]|:| |\t|\r|\n|\r\n\r\n){0,30}", limit in 1_usize..40,
+        ) {
+            find(message.as_bytes(), limit);
+        }
+    }
+}

@@ -251,3 +251,114 @@ pub fn declared_charset(html: &[u8]) -> Option<String> {
     // A document that could be read this far is not in a charset of two bytes.
     value.get(..end).filter(|label| !label.is_empty() && !label.contains("16")).map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(html: &str) -> String {
+        let mut text = String::new();
+        read(html, |event| {
+            if let Event::Text(piece) = event {
+                text.push_str(piece);
+            }
+            true
+        });
+        text
+    }
+
+    #[test]
+    fn text_as_it_is_seen() {
+        for (html, want) in [
+            ("plain\ntext", "plain text"),
+            ("<p>one</p><p>two<br>three", "one\ntwo\nthree"),
+            ("V<b>ia</b>g<i></i>ra", "Viagra"),
+            ("V<!-- x -->iagra", "Viagra"),
+            ("a &amp; b&nbsp;&eacute; &#x8fc7;&#36855;", "a & b\u{a0}é 过迷"),
+            ("<table><tr><td>a</td><td>b</td></tr><tr><td>c", "a b\nc"),
+            ("<title>not me</title><style>p{}</style><script>if(a<b)</script>me", "me"),
+            ("<img src=x alt='the  picture'>", "the picture"),
+            ("<pre>two\n  lines</pre>and\none", "two\nlines\nand one"),
+            ("<noscript>seen <b>too</b></noscript>", "seen too"),
+            ("<svg><style/></svg>behind", "behind"),
+            ("<textarea><b>", "<b>"),
+            ("日本<wbr>語", "日本語"),
+            ("a < b and 1<2", "a < b and 1<2"),
+            ("  <div> </div> ", ""),
+            ("", ""),
+            ("<", "<"),
+        ] {
+            assert_eq!(text(html), want, "{html}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_links_and_pictures() {
+        let mut events = Vec::new();
+        let html = "<a title=x href=' http://a.example/?b=1&amp;c=2 '>go</a><IMG SRC=cid:1>";
+        read(html, |event| {
+            events.push(format!("{event:?}"));
+            true
+        });
+        assert_eq!(
+            events,
+            [
+                "Url { element: \"a\", url: \"http://a.example/?b=1&c=2\" }",
+                "Text(\"go\")",
+                "LinkEnd",
+                "Url { element: \"img\", url: \"cid:1\" }",
+            ]
+        );
+    }
+
+    #[test]
+    fn stops_when_the_sink_has_enough() {
+        let mut count = 0;
+        read(&"<p>word ".repeat(1000), |_| {
+            count += 1;
+            count < 10
+        });
+        assert_eq!(count, 10);
+    }
+
+    #[test]
+    fn charset_of_a_document() {
+        let of = |html: &str| declared_charset(html.as_bytes());
+        assert_eq!(of("<meta charset=Shift_JIS>").as_deref(), Some("shift_jis"));
+        let http_equiv = "<META http-equiv=content-type content=\"text/html; charset=EUC-JP\">";
+        assert_eq!(of(http_equiv).as_deref(), Some("euc-jp"));
+        assert_eq!(of("<?xml version='1.0' encoding='koi8-r'?>").as_deref(), Some("koi8-r"));
+        assert_eq!(of("the charset is good"), None);
+    }
+
+    #[test]
+    fn depth_and_length_cost_nothing_special() {
+        for html in [
+            "<div>".repeat(100_000),
+            "<a href=x>".repeat(50_000),
+            "&am".repeat(100_000),
+            "<!--".repeat(100_000),
+            "<style></styl".repeat(50_000),
+            "<".repeat(300_000),
+            format!("<a {}>", "b=c ".repeat(50_000)),
+        ] {
+            text(&html);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_markup_is_read(pieces in proptest::collection::vec(prop_oneof![
+            Just("<"), Just(">"), Just("</"), Just("/>"), Just("script"), Just("style"),
+            Just("title"), Just("svg"), Just("pre"), Just("a"), Just(" href="), Just("\""),
+            Just("'"), Just("&"), Just("#"), Just("x110000;"), Just("amp;"), Just("<!--"),
+            Just("-->"), Just("<![CDATA["), Just("]]>"), Just("é"), Just("\0"), Just("\r"),
+            Just("\n"), Just("!doctype "), Just("plaintext"), Just(" "),
+        ], 0..60)) {
+            let text = text(&pieces.concat());
+            prop_assert!(!text.starts_with([' ', '\n']) && !text.ends_with([' ', '\n']));
+        }
+    }
+}

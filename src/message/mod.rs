@@ -38,7 +38,8 @@ use transfer::Encoding;
 pub use content::Unread;
 pub use text::Text;
 
-/// Of the text parts of a message so many bytes are read in all.
+/// Of the text parts of a message so many bytes are read in all, and no more
+/// than half as many of an HTML part.
 pub const TEXT_LIMIT: usize = 16 << 20;
 
 /// So many times the size of its body is hashed of a message's attachments;
@@ -286,7 +287,7 @@ impl Message {
             limits.extend_from_slice(&structure.limits);
         }
         if let Some(Ok(Bodies { cut: true, .. })) = self.bodies.get() {
-            limits.push("the text of the body was cut at 16 MB");
+            limits.push("text of the body was cut (16 MB in all, 8 MB of an HTML part)");
         }
         if let Some(Ok(hashes)) = self.hashes.get()
             && hashes.contains(&None)
@@ -338,4 +339,249 @@ fn cached<T>(
     let computed = compute();
     cache.borrow_mut().insert(name.to_owned(), Rc::clone(&computed));
     computed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Seek, Write};
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(message: &Message, edits: &[HeaderEdit]) -> io::Result<Vec<u8>> {
+        let mut file = tempfile::tempfile()?;
+        let count = message.write_to(edits, &mut file)?;
+        let mut bytes = Vec::new();
+        file.rewind()?;
+        file.read_to_end(&mut bytes)?;
+        assert_eq!(bytes.len() as u64, count);
+        Ok(bytes)
+    }
+
+    /// Gives its bytes a few at a time, then, perhaps, an error.
+    struct Slow(Cursor<Vec<u8>>, usize, Option<i32>);
+
+    impl Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let room = buffer.len().min(self.1);
+            match (self.0.read(&mut buffer[..room])?, self.2) {
+                (0, Some(error)) => Err(io::Error::from_raw_os_error(error)),
+                (count, _) => Ok(count),
+            }
+        }
+    }
+
+    fn piped(bytes: &[u8], step: usize, error: Option<i32>) -> io::Result<Message> {
+        let input = Slow(Cursor::new(bytes.to_vec()), step, error);
+        Message::read(Box::new(input), &std::env::temp_dir())
+    }
+
+    fn in_file(bytes: &[u8]) -> Message {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        Message::open(file).unwrap()
+    }
+
+    /// Every way in which a message comes and goes must give its bytes.
+    fn check(bytes: &[u8], want: &[u8], step: usize) {
+        assert_eq!(written(&Message::from_bytes(bytes.to_vec()), &[]).unwrap(), want);
+        let message = in_file(bytes);
+        assert_eq!(message.size().unwrap(), want.len() as u64);
+        assert_eq!(written(&message, &[]).unwrap(), want);
+        assert_eq!(written(&message, &[]).unwrap(), want);
+        let message = piped(bytes, step, None).unwrap();
+        assert_eq!(written(&message, &[]).unwrap(), want, "streamed");
+        assert!(written(&message, &[]).is_err());
+        assert!(message.body_texts().is_err());
+        assert_eq!(message.size().unwrap(), want.len() as u64);
+        let message = piped(bytes, step, None).unwrap();
+        assert_eq!(message.size().unwrap(), want.len() as u64);
+        message.body_texts().unwrap();
+        message.attachment_sizes().unwrap();
+        message.attachment_hashes().unwrap();
+        message.charsets().unwrap();
+        assert_eq!(written(&message, &[]).unwrap(), want, "spooled");
+        assert_eq!(written(&message, &[]).unwrap(), want);
+    }
+
+    #[test]
+    fn delivered_bytes_are_the_bytes_that_came() {
+        for message in [
+            "",
+            "\n",
+            "\r\n",
+            "A: b",
+            "A: b\n",
+            "A: b\n\n",
+            "A: b\r\n\r\nbody\r\n",
+            "no header",
+            "\0\0\n\0",
+            "A: b\rC: d\r\rbody",
+            ": x\n\ny",
+            "From : a\n\nb",
+            "From",
+            "From ",
+            "From here to the end",
+        ] {
+            check(message.as_bytes(), message.as_bytes(), 3);
+            let with_from = format!("From a@b  Mon Jan  1\n{message}");
+            check(with_from.as_bytes(), message.as_bytes(), 100);
+        }
+    }
+
+    #[test]
+    fn large_messages() {
+        let mut message = b"Subject: large\nX: y\n\n".to_vec();
+        for line in 0..40_000 {
+            message.extend_from_slice(format!("{line}: a line of a large message\r\n").as_bytes());
+        }
+        assert!(message.len() > 1 << 20);
+        check(&message, &message, 5000);
+        let header = b"A: b\n".repeat(300_000);
+        check(&header, &header, 50_000);
+    }
+
+    #[test]
+    fn from_line_and_edits() {
+        let message = Message::from_bytes(b"From a@b  Mon\nSubject: x\n\nbody".to_vec());
+        assert_eq!(message.from_line(), Some(b"From a@b  Mon\n".as_slice()));
+        let edits = [
+            HeaderEdit::Add { name: "X-A".into(), value: "1".into() },
+            HeaderEdit::Set { name: "subject".into(), value: "y".into() },
+        ];
+        assert_eq!(written(&message, &edits).unwrap(), b"X-A: 1\nsubject: y\n\nbody");
+        let message = piped(b"no header", 4, None).unwrap();
+        assert_eq!(written(&message, &edits[..1]).unwrap(), b"X-A: 1\n\nno header");
+    }
+
+    #[test]
+    fn a_failed_read_is_an_error_for_all_who_ask() {
+        const EIO: i32 = 5;
+        assert!(piped(b"Subject: x\n", 100, Some(EIO)).is_err());
+        let message = piped(b"Subject: x\n\nbody", 100, Some(EIO)).unwrap();
+        assert_eq!(message.texts("subject")[0].text(), "x");
+        for _ in 0..2 {
+            assert_eq!(message.size().unwrap_err().raw_os_error(), Some(EIO));
+            assert_eq!(written(&message, &[]).unwrap_err().raw_os_error(), Some(EIO));
+            assert_eq!(message.body_texts().unwrap_err().raw_os_error(), Some(EIO));
+        }
+        let message = piped(b"Subject: x\n\nbody", 100, Some(EIO)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(written(&message, &[]).unwrap_err().raw_os_error(), Some(EIO));
+        }
+        assert!(message.size().is_err());
+    }
+
+    #[test]
+    fn a_sender_that_stalls_ends_at_the_deadline() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"Subject: x\n\nbo").unwrap();
+        let at = Instant::now() + Duration::from_millis(50);
+        let input = content::Deadline::new(reader, at);
+        let message = Message::read(Box::new(input), &std::env::temp_dir()).unwrap();
+        let error = io::Error::from(message.size().unwrap_err());
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(writer);
+    }
+
+    #[test]
+    fn the_deadline_leaves_the_end_of_input_alone() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"Subject: x\n\nbody").unwrap();
+        drop(writer);
+        let at = Instant::now() + Duration::from_secs(60);
+        let input = content::Deadline::new(reader, at);
+        let message = Message::read(Box::new(input), &std::env::temp_dir()).unwrap();
+        assert_eq!(message.size().unwrap(), 16);
+    }
+
+    #[test]
+    fn a_file_that_shrinks_is_an_error() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"Subject: x\n\n0123456789").unwrap();
+        file.rewind().unwrap();
+        let message = Message::open(file.try_clone().unwrap()).unwrap();
+        file.set_len(15).unwrap();
+        assert!(written(&message, &[]).is_err());
+        assert!(message.body_texts().is_err());
+    }
+
+    const MIXED: &str = "Subject: x\nMIME-Version: 1.0\n\
+        Content-Type: multipart/mixed; boundary=m\n\n\
+        --m\nContent-Type: text/plain; charset=ISO-2022-JP\n\n\x1b$BLBOG\x1b(B\n\
+        --m\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n\
+        <p>Caf=C3=A9 <b>Noir\n\
+        --m\nContent-Type: application/zip\nContent-Transfer-Encoding: base64\n\
+        Content-Disposition: attachment; filename=\"Spiel.exe\"\n\naGVsbG8=\n\
+        --m\nContent-Type: message/rfc822\n\nSubject: y\n\ninside\n--m--\n";
+
+    #[test]
+    fn texts_and_attachments() {
+        let message = Message::from_bytes(MIXED.into());
+        let texts: Vec<&str> = message.body_texts().unwrap().iter().map(Text::text).collect();
+        assert_eq!(texts, ["迷惑", "Café Noir", "inside"]);
+        let attachments = message.attachments().unwrap();
+        assert_eq!(attachments.len(), 2);
+        assert_eq!(attachments[0].name.as_ref().unwrap().folded(), "spiel.exe");
+        assert_eq!(attachments[0].media_type.text(), "application/zip");
+        assert!(attachments[1].name.is_none());
+        assert_eq!(attachments[1].media_type.text(), "message/rfc822");
+        assert_eq!(message.attachment_sizes().unwrap(), [5, 18]);
+        assert_eq!(
+            message.attachment_hashes().unwrap()[0].as_deref(),
+            Some("2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
+        );
+        assert_eq!(message.charsets().unwrap(), ["iso-2022-jp", "utf-8"]);
+        let parts = message.parts().unwrap();
+        assert_eq!(message.part_bytes(&parts[attachments[0].part], 3).unwrap(), b"hel");
+        assert!(message.limits().is_empty());
+    }
+
+    #[test]
+    fn messages_in_messages_end() {
+        let nested = "Content-Type: message/rfc822\n\n".repeat(20_000);
+        let message = Message::from_bytes(nested.into());
+        assert!(message.attachments().unwrap().len() < 60);
+        assert!(message.attachment_hashes().unwrap().contains(&None));
+        assert_eq!(message.limits().len(), 2);
+        message.body_texts().unwrap();
+    }
+
+    #[test]
+    fn text_is_cut_at_its_limit() {
+        let mut bytes = b"Subject: x\n\n".to_vec();
+        bytes.resize(TEXT_LIMIT + 100, b'a');
+        let message = Message::from_bytes(bytes);
+        assert_eq!(message.body_texts().unwrap()[0].text().len(), TEXT_LIMIT);
+        assert_eq!(
+            message.limits(),
+            ["text of the body was cut (16 MB in all, 8 MB of an HTML part)"]
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_bytes_come_through(bytes in proptest::collection::vec(any::<u8>(), 0..400), step in 1_usize..50) {
+            prop_assume!(!bytes.starts_with(b"From "));
+            check(&bytes, &bytes, step);
+        }
+
+        #[test]
+        fn anything_like_mail_comes_through(pieces in proptest::collection::vec(prop_oneof![
+            Just("--a"), Just("--"), Just("\n"), Just("\r\n"), Just("\n\n"), Just("\r"),
+            Just("Content-Type: multipart/mixed; boundary=a"), Just("Content-Type: message/rfc822"),
+            Just("Content-Type: text/html; charset=iso-2022-jp"), Just("Subject: "), Just("=?utf-8?B?4"),
+            Just("Content-Transfer-Encoding: base64"), Just("Content-Transfer-Encoding: x-uuencode"),
+            Just("Content-Transfer-Encoding: quoted-printable"), Just("\x1b$B"), Just("<p>"),
+            Just("begin 644 x"), Just("="), Just(":"), Just("\0"), Just("é"), Just(" "),
+        ], 0..60), step in 1_usize..50) {
+            let message = pieces.concat();
+            check(message.as_bytes(), message.as_bytes(), step);
+        }
+    }
 }

@@ -4,8 +4,11 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::io::{self, Read};
+use std::iter::once;
 
 use memchr::{memchr, memmem, memrchr};
+use unicode_normalization::char::canonical_combining_class;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::transfer::Encoding;
 use super::{attachment, charset, fold, html};
@@ -32,19 +35,35 @@ impl Text {
     /// Without case and line breaks: what `is`, `contains` and their like
     /// see, see [`fold::fold`].
     pub fn folded(&self) -> &str {
-        self.folded
-            .get_or_init(|| match fold::fold(&self.text) {
-                Cow::Borrowed(folded) if folded.len() == self.text.len() => None,
-                folded => Some(folded.into_owned()),
-            })
-            .as_deref()
-            .unwrap_or(&self.text)
+        self.folded.get_or_init(|| folded(&self.text)).as_deref().unwrap_or(&self.text)
     }
 
     /// It says nothing.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
+}
+
+/// Folds piece by piece, so that no more than one copy is made of a large
+/// text, and none of one that is its own fold.
+fn folded(text: &str) -> Option<String> {
+    let mut copy: Option<String> = None;
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let (piece, _) = rest.split_at(cut(rest, PIECE));
+        let folded = fold::fold(piece);
+        let same = matches!(folded, Cow::Borrowed(_)) && folded.len() == piece.len();
+        if copy.is_none() && !same {
+            let mut start = String::with_capacity(text.len());
+            start.push_str(text.get(..at).unwrap_or_default());
+            copy = Some(start);
+        }
+        if let Some(copy) = &mut copy {
+            append(copy, &folded);
+        }
+        at += piece.len();
+    }
+    copy
 }
 
 /// Longest name of a charset that is looked for, with `?B?` behind it, bytes.
@@ -55,6 +74,13 @@ const LABELS_LIMIT: usize = 50;
 
 /// Text goes from one form to the next in pieces of about this many bytes.
 const PIECE: usize = 256 << 10;
+
+/// Of one HTML part so many bytes are read: more is held of it at a time than
+/// of other text.
+const HTML_LIMIT: usize = 8 << 20;
+
+/// So many characters back, a place is looked for at which a text may be cut.
+const LOOK_BACK: usize = 1000;
 
 /// Gathers one text: normalises what comes in and keeps no more than a limit.
 #[derive(Debug)]
@@ -90,26 +116,14 @@ impl Gatherer {
     /// Normalises what is pending; unless it is the last, up to a place where
     /// nothing of what is behind can change what is before.
     fn flush(&mut self, last: bool) {
-        let mut end = self.pending.len();
-        if !last {
-            let bytes = self.pending.as_bytes();
-            // A letter of ASCII begins something new, and with a blank before
-            // it, it ends a run of white space too.
-            end = (1..bytes.len())
-                .rev()
-                .take(1 << 10)
-                .find(|at| {
-                    bytes[*at].is_ascii_alphanumeric() && bytes[*at - 1].is_ascii_whitespace()
-                })
-                .unwrap_or_else(|| floor(&self.pending, bytes.len() - 1));
-        }
+        let end = self.pending.len();
+        let end = if last { end } else { cut(&self.pending, end.saturating_sub(1)) };
         let (piece, rest) = self.pending.split_at(end);
-        let normal = fold::normalise(piece);
-        let room = self.limit - self.text.len();
-        if normal.len() > room {
+        append(&mut self.text, &fold::normalise(piece));
+        if self.text.len() > self.limit {
             self.cut = true;
+            self.text.truncate(floor(&self.text, self.limit));
         }
-        self.text.push_str(normal.get(..floor(&normal, room)).unwrap_or_default());
         let rest = rest.len();
         self.pending.drain(..self.pending.len() - rest);
     }
@@ -133,9 +147,17 @@ pub fn read(
     label: Option<&str>,
     limit: usize,
 ) -> io::Result<Decoded> {
+    let limit = if is_html { limit.min(HTML_LIMIT) } else { limit };
     let mut bytes = attachment::prefix(content, encoding, limit.saturating_add(1))?;
     let mut cut = bytes.len() > limit;
     bytes.truncate(limit);
+    if cut
+        && let Err(error) = std::str::from_utf8(&bytes)
+        && error.error_len().is_none()
+    {
+        // Cut within a character.
+        bytes.truncate(error.valid_up_to());
+    }
     let read = bytes.len();
     let mut meta = None;
     let mut gatherer = Gatherer::new(limit);
@@ -169,6 +191,42 @@ pub struct Decoded {
     pub read: usize,
     /// The limit cut something off.
     pub cut: bool,
+}
+
+/// Appends a piece; a run of white space that was cut is one run again.
+fn append(text: &mut String, piece: &str) {
+    let blank = |char| char == ' ' || char == '\n';
+    let mut piece = piece;
+    if piece.starts_with(blank) && text.ends_with(blank) {
+        if piece.starts_with('\n') {
+            text.pop();
+        } else {
+            piece = piece.get(1..).unwrap_or_default();
+        }
+    }
+    text.push_str(piece);
+}
+
+/// A place at or before `at` at which a text may be cut, if there is one near.
+fn cut(text: &str, at: usize) -> usize {
+    if at >= text.len() {
+        return text.len();
+    }
+    let end = floor(text, at);
+    let near = text.get(..end).unwrap_or_default().char_indices().rev();
+    near.take(LOOK_BACK)
+        .find_map(|(start, char)| (start > 0 && begins_anew(char)).then_some(start))
+        .unwrap_or(if end > 0 { end } else { text.len() })
+}
+
+/// Nothing before the character makes one with it, be it a letter or a run of
+/// white space.
+fn begins_anew(char: char) -> bool {
+    once(char).nfkd().next().is_some_and(|first| {
+        !first.is_whitespace()
+            && canonical_combining_class(first) == 0
+            && is_nfc_quick(once(first)) == IsNormalized::Yes
+    })
 }
 
 /// The end of the last character that ends at or before `at`.
@@ -265,4 +323,73 @@ pub fn encoded_word_charsets(header: &[u8]) -> Vec<String> {
         }
     }
     charsets
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decoded(bytes: &[u8], html: bool, label: Option<&str>, limit: usize) -> Decoded {
+        read(bytes, Encoding::Identity, html, label, limit).expect("memory can be read")
+    }
+
+    #[test]
+    fn charsets() {
+        for (bytes, html, label, want, found) in [
+            (b"caf\xe9".as_slice(), false, Some("iso-8859-1"), "café", None),
+            (b"caf\xc3\xa9", false, None, "café", Some("utf-8")),
+            (b"\x1b$B<+F0\x1b(B", false, None, "自動", Some("iso-2022-jp")),
+            (b"<meta charset=shift_jis>\x8e\xa9", true, None, "自", Some("shift_jis")),
+            (b"<meta charset=utf-8>\x8e\xa9", true, Some("shift_jis"), "自", None),
+            (b"plain", false, None, "plain", None),
+        ] {
+            let decoded = decoded(bytes, html, label, 1000);
+            assert_eq!(decoded.text.text(), want);
+            assert_eq!(decoded.charset.as_deref(), found, "{want}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let text = decoded(b"123456789", false, None, 5);
+        assert_eq!((text.text.text(), text.read, text.cut), ("12345", 5, true));
+        let text = decoded(b"12345", false, None, 5);
+        assert_eq!((text.text.text(), text.cut), ("12345", false));
+        let text = decoded("ééé".as_bytes(), false, None, 3);
+        assert_eq!((text.text.text(), text.cut), ("é", true));
+    }
+
+    #[test]
+    fn large_texts_are_as_small_ones() {
+        for line in ["Some Words, 迷惑メール ﾊﾝｶｸ\u{301}  \r\n\r\n", "ｶﾞ", "e\u{301}", " \n"]
+        {
+            let large = line.repeat(3 * PIECE / line.len());
+            let want = fold::normalise(&large).into_owned();
+            let text = decoded(large.as_bytes(), false, None, 4 * PIECE).text;
+            assert!(text.text() == want, "{line}");
+            assert!(text.folded() == fold::fold(&want), "{line}");
+        }
+    }
+
+    #[test]
+    fn charsets_of_encoded_words() {
+        let header = b"Subject: =?ISO-2022-JP?B?GyRC?= =?utf-8*ja?q?x?= =?x?y?z?= =?utf-8?Q??= =?";
+        assert_eq!(encoded_word_charsets(header), ["iso-2022-jp", "utf-8"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+            label in proptest::option::of("utf-16|utf-7|iso-2022-jp|hz-gb-2312|big5|utf-8|nonsense"),
+            html: bool,
+            limit in 0_usize..400,
+        ) {
+            let text = decoded(&bytes, html, label.as_deref(), limit).text;
+            prop_assert!(text.text().len() <= limit);
+            text.folded();
+        }
+    }
 }
