@@ -6,7 +6,7 @@
 //! out-of-office notes by their subject, and bounces.
 
 use super::look::folded;
-use super::{Classifier, Finding, Mail, bounce};
+use super::{Classifier, Finding, Mail, bounce, daemon, mailing_list};
 use crate::message::parameter;
 
 /// A machine-made answer.
@@ -20,8 +20,12 @@ fn find(mail: &Mail<'_>) -> Finding {
     if let Some(evidence) = header(mail) {
         return Ok(Some(evidence));
     }
-    let bounce = bounce::report(mail)?;
-    Ok(bounce.map(|report| format!("it is a bounce: {}", report.evidence)))
+    if let Some(report) = bounce::report(mail)? {
+        return Ok(Some(format!("it is a bounce: {}", report.evidence)));
+    }
+    // RFC 5321 §4.5.5, RFC 3834 §3.3: no one else sends so, but some lists do.
+    let null = daemon::null_sender(mail) && mailing_list::evidence(mail).is_none();
+    Ok(null.then(|| "the envelope sender is null".to_owned()))
 }
 
 /// What the header says.
@@ -55,7 +59,8 @@ fn header(mail: &Mail<'_>) -> Option<String> {
         return Some("it has X-MS-Exchange-Inbox-Rules-Loop".to_owned());
     }
     let subject = folded(message, "subject");
-    let note = NOTES.iter().find(|start| subject.starts_with(**start));
+    let start = subject.trim_start_matches(['[', '(', '<', '*', '【', '"']);
+    let note = NOTES.iter().find(|words| start.starts_with(**words));
     note.or_else(|| ANYWHERE.iter().find(|words| subject.contains(**words)))
         .map(|words| format!("the subject says `{words}`"))
 }
@@ -123,6 +128,7 @@ const NOTES: &[&str] = &[
     "automatická odpověď",
     "automatická odpoveď",
     "odpowiedź automatyczna",
+    "automatyczna odpowied",
     "autoodpowiedź",
     "automaattinen vastaus",
     "automatisk svar",
@@ -186,6 +192,8 @@ mod tests {
             "Precedence: auto_reply",
             "Content-Type: multipart/report; report-type=disposition-notification; boundary=b",
             "Return-Path: <>\nSubject: Undelivered mail",
+            "Return-Path: <>\nSubject: Thank you for your mail",
+            "Subject: [Auto-Reply] hello",
         ] {
             assert!(
                 finds(&AUTOMATIC, &message(&format!("From: a@b.example\n{header}\n\n"))),

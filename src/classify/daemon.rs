@@ -7,6 +7,7 @@
 use crate::message::address::Address;
 use crate::message::fold;
 use crate::message::head::Head;
+use crate::message::parameter;
 
 use super::{Classifier, Mail};
 
@@ -174,6 +175,13 @@ fn account(mail: &Mail<'_>) -> Option<String> {
 
 /// Headers that only machines write.
 fn header(head: &Head) -> Option<String> {
+    let content_type = head.first("content-type").map(parameter::parse).unwrap_or_default();
+    let report = content_type.get("report-type").unwrap_or_default();
+    if report.eq_ignore_ascii_case("delivery-status")
+        || content_type.value == "message/delivery-status"
+    {
+        return Some("it is a delivery status notification".to_owned());
+    }
     ["X-Cron-Env", "X-Failed-Recipients"]
         .iter()
         .find(|name| head.first(name).is_some())
@@ -205,6 +213,8 @@ mod tests {
         assert!(finds(&DAEMON, &message("From: <>\n\n")));
         assert!(finds(&DAEMON, &message("From: mailer-daemon\n\n")));
         assert!(finds(&DAEMON, &message("From: post_master@mms.example\n\n")));
+        let report = "Content-Type: multipart/report; report-type=delivery-status; boundary=b";
+        assert!(finds(&DAEMON, &message(&format!("From: Mail <x@b.example>\n{report}\n\n"))));
         assert!(finds(&DAEMON, &message("From: root@host.example (Cron Daemon)\n\n")));
     }
 

@@ -17,8 +17,8 @@ pub fn list_name(mail: &Mail<'_>) -> Option<String> {
         .or_else(|| by_post(message))
         .or_else(|| by_posting_address(message))
         .or_else(|| by_commands(message))
-        .or_else(|| by_sender(mail).map(|(_, name)| name))
         .or_else(|| by_received(message))
+        .or_else(|| by_sender(mail).map(|(_, name)| name))
         .or_else(|| by_subject(message))
         .filter(|name| !name.is_empty())
 }
@@ -53,9 +53,9 @@ fn is_number(label: &str) -> bool {
 
 /// Managers that send as the list itself.
 fn by_software(message: &Message) -> Option<String> {
-    let texts = |name: &str| message.texts(name).first().map(|text| text.folded().to_owned());
+    let texts = |name: &&str| message.texts(name).first().map(|text| text.folded().to_owned());
     let software =
-        ["x-listserver", "list-software", "x-list-software"].iter().find_map(|name| texts(name))?;
+        ["x-listserver", "list-software", "x-list-software"].iter().find_map(texts)?;
     if !["communigate", "letterrip", "liststar"].iter().any(|name| software.contains(name)) {
         return None;
     }
@@ -239,14 +239,15 @@ pub(super) fn by_subject(message: &Message) -> Option<String> {
     })
 }
 
-/// The local part; where the display name is the same but for case and
-/// blanks, that: `Comedy Company <COMEDYCOMPANY@…>`.
+/// The local part; where that is in capitals and the display name is the same
+/// but for case and blanks, that: `Comedy Company <COMEDYCOMPANY@…>`.
 fn readable(address: &Address) -> Option<String> {
     let squeezed = |text: &str| -> String {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
+    let shouted = !address.local.contains(char::is_lowercase);
     match &address.name {
-        Some(name) if squeezed(name) == squeezed(&address.local) => Some(name.clone()),
+        Some(name) if shouted && squeezed(name) == squeezed(&address.local) => Some(name.clone()),
         _ => Some(address.local.clone()).filter(|local| !local.is_empty()),
     }
 }
@@ -310,6 +311,12 @@ mod tests {
             "Received: with ECARTIS (v1.0.0; list rust); Tue, 06 Dec 2011 01:49:42 +0100",
             Some("rust"),
         );
+        let listserv = "Received: from a.example by a.example (LISTSERV-TCP/IP release 1.8d)";
+        check(
+            &format!("{listserv}\nSender: Rust People <RUSTPEOPLE@b.example>"),
+            Some("Rust People"),
+        );
+        check(&format!("{listserv}\nSender: All about Rust <RUST-L@b.example>"), Some("RUST-L"));
         check("Delivered-To: mailing list rust@lists.example", Some("rust"));
         check("To: Rust <rust@lists.example>\nSubject: [rust:00012] hello", Some("rust"));
     }

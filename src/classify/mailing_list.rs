@@ -15,10 +15,11 @@ use crate::message::Message;
 pub const MAILING_LIST: Classifier = Classifier {
     name: "mailing-list",
     description: "it came through a discussion list",
-    find: |mail| Ok(find(mail)),
+    find: |mail| Ok(evidence(mail)),
 };
 
-fn find(mail: &Mail<'_>) -> Option<String> {
+/// What shows that it came through a discussion list.
+pub fn evidence(mail: &Mail<'_>) -> Option<String> {
     let message = mail.message;
     let posts = message.texts("list-post");
     let post = posts.first().map(|text| text.text());
@@ -153,7 +154,7 @@ fn subject(message: &Message) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{MAILING_LIST, list_id};
     use crate::classify::look::testing::{evidence, finds, message};
 
     #[test]

@@ -25,13 +25,13 @@ impl Failure {
         }
     }
 
-    /// A status where none, or none but a vague one, is stated.
-    pub(super) fn complete(&mut self, text: &str, delayed: bool) {
+    /// A status where none, or none but a vague one, is stated; `otherwise` is
+    /// what the report as a whole means.
+    pub(super) fn complete(&mut self, delayed: bool, otherwise: impl FnOnce() -> String) {
         let reason = self.reason.as_deref().unwrap_or_default();
         let stated = self.status.take();
-        self.status = status::refine(stated, reason)
-            .or_else(|| words::status_of(&reason.to_lowercase(), delayed))
-            .or_else(|| words::status_of(text, delayed))
-            .or_else(|| Some(if delayed { "4.0.0" } else { "5.0.0" }.to_owned()));
+        let status = status::refine(stated, reason)
+            .or_else(|| words::status_of(&reason.to_lowercase(), delayed));
+        self.status = Some(status.unwrap_or_else(otherwise));
     }
 }

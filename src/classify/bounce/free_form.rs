@@ -5,6 +5,8 @@
 //! Exim (`  user@host`), sendmail (`550 <user@host>... User unknown`) and most
 //! others are read so.
 
+use std::collections::HashMap;
+
 use super::{Failure, status};
 
 /// More recipients than this are not looked for.
@@ -13,26 +15,21 @@ const RECIPIENTS_LIMIT: usize = 1000;
 /// Of what is said about one recipient so many characters are the reason.
 const REASON_LIMIT: usize = 300;
 
-/// What the words say, given what fields in the text said and whom the header
-/// names.
-pub fn merge(stated: Vec<Failure>, notes: &str, named: &[String]) -> Vec<Failure> {
-    if !stated.is_empty() {
-        return stated;
-    }
+/// What the words say; `named` are those whom the header names.
+pub fn read(notes: &str, named: &[String]) -> Vec<Failure> {
     let mut failures: Vec<Failure> = Vec::new();
+    let notified = notified(notes);
+    let named = if notified.is_empty() { named } else { &notified };
     let (before, segments) = split(notes);
-    for segment in segments.into_iter().take(RECIPIENTS_LIMIT) {
-        let mut failure = segment.failure();
+    for segment in segments {
+        let failure = segment.failure();
         let known = failures.iter_mut().find(|known| known.recipient == failure.recipient);
         match known {
             Some(known) => {
                 known.status = known.status.take().or(failure.status);
                 known.reason = known.reason.take().or(failure.reason);
             }
-            None => {
-                failure.action = String::new();
-                failures.push(failure);
-            }
+            None => failures.push(failure),
         }
     }
     if failures.is_empty() {
@@ -49,6 +46,38 @@ pub fn merge(stated: Vec<Failure>, notes: &str, named: &[String]) -> Vec<Failure
         failures.iter_mut().for_each(|failure| failure.status.clone_from(&status));
     }
     failures
+}
+
+/// Recipients of a notification in JSON (Amazon SES), which may itself be
+/// quoted within JSON.
+fn notified(notes: &str) -> Vec<String> {
+    let Some(at) = notes.find("bouncedRecipients") else { return Vec::new() };
+    let list =
+        notes.get(at..).unwrap_or_default().split(']').next().unwrap_or_default().replace('\\', "");
+    let addresses = list.split("\"emailAddress\":\"").skip(1);
+    addresses
+        .filter_map(|rest| rest.split('"').next())
+        .map(str::to_owned)
+        .take(RECIPIENTS_LIMIT)
+        .collect()
+}
+
+/// Adds what the words say of recipients whose fields give no reason.
+pub fn complete(failures: &mut [Failure], notes: &str) {
+    if failures.iter().all(|failure| failure.reason.is_some()) {
+        return;
+    }
+    let (_, segments) = split(notes);
+    let said: HashMap<String, Failure> = segments
+        .into_iter()
+        .filter_map(|segment| {
+            Some((segment.recipient.as_deref()?.to_lowercase(), segment.failure()))
+        })
+        .collect();
+    for failure in failures.iter_mut().filter(|failure| failure.reason.is_none()) {
+        let recipient = failure.recipient.as_deref().unwrap_or_default().to_lowercase();
+        failure.reason = said.get(&recipient).and_then(|said| said.reason.clone());
+    }
 }
 
 struct Segment {
@@ -73,7 +102,8 @@ fn split(notes: &str) -> (String, Vec<Segment>) {
     let mut before = String::new();
     let mut segments: Vec<Segment> = Vec::new();
     for line in notes.lines() {
-        let text = match recipient(line) {
+        let found = if segments.len() < RECIPIENTS_LIMIT { recipient(line) } else { None };
+        let text = match found {
             Some((recipient, rest)) => {
                 segments.push(Segment { recipient: Some(recipient), text: String::new() });
                 rest
@@ -146,8 +176,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn read(notes: &str) -> Vec<(String, Option<String>)> {
-        let failures = merge(Vec::new(), notes, &[]);
+    fn found(notes: &str) -> Vec<(String, Option<String>)> {
+        let failures = read(notes, &[]);
         failures.into_iter().map(|each| (each.recipient.unwrap_or_default(), each.status)).collect()
     }
 
@@ -158,25 +188,31 @@ mod tests {
     #[test]
     fn qmail_names_each() {
         let notes = "Hi. This is the qmail-send program at mx.example.\nI'm afraid I wasn't able to deliver your message to the following addresses.\n\n<a@b.example>:\n192.0.2.5 failed after I sent the message.\nRemote host said: 550 5.1.1 no such user\n\n<c@d.example>:\nRemote host said: 552 5.2.2 full\n";
-        assert_eq!(read(notes), [pair("a@b.example", "5.1.1"), pair("c@d.example", "5.2.2")]);
+        assert_eq!(found(notes), [pair("a@b.example", "5.1.1"), pair("c@d.example", "5.2.2")]);
     }
 
     #[test]
     fn exim_indents() {
         let notes = "A message that you sent could not be delivered:\n\n  a@b.example\n    host mx.b.example [192.0.2.5]: 550 5.7.1 blocked\n";
-        assert_eq!(read(notes), [pair("a@b.example", "5.7.1")]);
+        assert_eq!(found(notes), [pair("a@b.example", "5.7.1")]);
     }
 
     #[test]
     fn sendmail_answers_first() {
         assert_eq!(
-            read("550 5.1.1 <a@b.example>... User unknown"),
-            [("a@b.example".to_owned(), None)]
+            found("550 5.1.1 <a@b.example>... User unknown"),
+            [pair("a@b.example", "5.1.1")]
         );
     }
 
     #[test]
+    fn json_within_json() {
+        let notes = r#"{"Message":"{\"notificationType\":\"Bounce\",\"bouncedRecipients\":[{\"emailAddress\":\"a@b.example\",\"status\":\"5.1.1\"}]}"}"#;
+        assert_eq!(found(notes), [pair("a@b.example", "5.1.1")]);
+    }
+
+    #[test]
     fn no_recipient() {
-        assert_eq!(read("It failed: 554 5.4.6 too many hops"), [pair("", "5.4.6")]);
+        assert_eq!(found("It failed: 554 5.4.6 too many hops"), [pair("", "5.4.6")]);
     }
 }

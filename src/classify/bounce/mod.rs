@@ -13,6 +13,7 @@ mod opening;
 mod status;
 mod words;
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use super::look::folded;
@@ -77,6 +78,10 @@ pub fn report<'a>(mail: &'a Mail<'_>) -> Result<Option<&'a Report>, String> {
 
 fn find(mail: &Mail<'_>) -> Result<Option<Report>, String> {
     let signs = Signs::of(mail);
+    if let Some(evidence) = signs.refusal() {
+        let opening = opening::read(mail.message, true)?;
+        return Ok(Some(Report { evidence, failures: Vec::new(), returned: opening.returned }));
+    }
     if !signs.worth_reading() {
         return Ok(None);
     }
@@ -87,12 +92,19 @@ fn find(mail: &Mail<'_>) -> Result<Option<Report>, String> {
     };
     let Some(evidence) = signs.evidence(&opening, &reported, said) else { return Ok(None) };
     let mut failures: Vec<Failure> = reported.into_iter().filter(Failure::is_bad).collect();
-    if said || failures.is_empty() {
-        failures = free_form::merge(failures, &opening.notes, &failed_recipients(mail));
+    if failures.is_empty() {
+        failures = free_form::read(&opening.notes, &failed_recipients(mail));
+    } else if !said {
+        free_form::complete(&mut failures, &opening.notes);
     }
     let delayed = words::is_delay(&signs.subject) || words::is_delay(&opening.folded);
+    let whole = OnceCell::new();
     for failure in &mut failures {
-        failure.complete(&opening.folded, delayed);
+        failure.complete(delayed, || {
+            let vague = if delayed { "4.0.0" } else { "5.0.0" };
+            let meant = || words::status_of(&opening.folded, delayed);
+            whole.get_or_init(|| meant().unwrap_or_else(|| vague.to_owned())).clone()
+        });
     }
     Ok(Some(Report { evidence, failures, returned: opening.returned }))
 }
@@ -111,7 +123,9 @@ fn failed_recipients(mail: &Mail<'_>) -> Vec<String> {
 enum Kind {
     /// multipart/report of a delivery, or message/delivery-status alone.
     Report,
-    /// A report of something else (RFC 8098, RFC 5965, RFC 9990).
+    /// What became of a delivered message (RFC 8098).
+    Receipt,
+    /// A report of something else (RFC 5965, RFC 8460).
     OtherReport,
     Other,
 }
@@ -121,6 +135,8 @@ struct Signs {
     kind: Kind,
     /// A mail system speaks, and what shows it.
     system: Option<String>,
+    /// It does so by name, not only by the null sender.
+    named: bool,
     /// No one reads what is answered.
     unattended: bool,
     subject: String,
@@ -134,12 +150,15 @@ impl Signs {
         let content_type = head.first("content-type").map(parameter::parse).unwrap_or_default();
         let report_type = content_type.get("report-type").unwrap_or_default().to_ascii_lowercase();
         let kind = match (content_type.value.as_str(), report_type.as_str()) {
-            ("multipart/report", "" | "delivery-status" | "global-delivery-status") => Kind::Report,
+            ("multipart/report", "disposition-notification") => Kind::Receipt,
+            ("multipart/report", "feedback-report" | "tlsrpt") => Kind::OtherReport,
+            ("multipart/report", _) => Kind::Report,
             ("message/delivery-status" | "message/global-delivery-status", _) => Kind::Report,
-            ("multipart/report", _) => Kind::OtherReport,
             _ => Kind::Other,
         };
-        let system = daemon::mail_system(mail).or_else(|| {
+        let by_name = daemon::mail_system(mail);
+        let named = by_name.is_some();
+        let system = by_name.or_else(|| {
             daemon::null_sender(mail).then(|| "the envelope sender is null".to_owned())
         });
         let subject = folded(mail.message, "subject");
@@ -148,6 +167,7 @@ impl Signs {
         Signs {
             kind,
             system,
+            named,
             unattended: from.replace(['-', '_', '.'], "").contains("noreply")
                 || !auto_submitted.is_empty() && auto_submitted != "no"
                 || !from.contains('@'),
@@ -160,6 +180,13 @@ impl Signs {
     fn worth_reading(&self) -> bool {
         let spoken = self.system.is_some() || self.unattended || self.subject_reports;
         self.kind == Kind::Report || self.kind == Kind::Other && (spoken || self.failed_recipients)
+    }
+
+    /// Sieve's `reject` answers with a receipt (RFC 5429 §2.1.1).
+    fn refusal(&self) -> Option<String> {
+        let refused = self.kind == Kind::Receipt && self.subject.contains("reject");
+        let system = self.system.as_ref().filter(|_| refused)?;
+        Some(format!("{system}, and the subject of a disposition notification says `reject`"))
     }
 
     /// `reported` was read from running text if `said`.
@@ -189,8 +216,11 @@ impl Signs {
             if said && bad {
                 return Some(format!("{system}, and the text has the fields of a delivery report"));
             }
-            let phrase =
-                words::report(&opening.folded).or_else(|| words::failure(&opening.folded))?;
+            let failure = match self.named {
+                true => words::failure,
+                false => words::failure_at_start,
+            };
+            let phrase = words::report(&opening.folded).or_else(|| failure(&opening.folded))?;
             return Some(format!("{system}, and the text says `{phrase}`"));
         }
         if words::is_answer(&self.subject) {

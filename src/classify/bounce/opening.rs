@@ -38,7 +38,9 @@ fn take_apart(message: &Message) -> Result<Opening, String> {
     let mut notes = String::new();
     for part in parts.iter().filter(|part| !is_within_message(parts, part)) {
         match part.media_type.as_str() {
-            "message/delivery-status" | "message/global-delivery-status" => {
+            "message/delivery-status" | "message/global-delivery-status"
+                if opening.status.len() < LIMIT =>
+            {
                 opening.status.push_str(&text(message, part)?);
                 opening.status.push_str("\n\n");
             }
@@ -52,7 +54,9 @@ fn take_apart(message: &Message) -> Result<Opening, String> {
                 opening.returned = text(message, part)?;
             }
             "text/html" if !notes.trim().is_empty() => {}
-            media_type if media_type.starts_with("text/") && !part.split => {
+            media_type
+                if media_type.starts_with("text/") && !part.split && notes.len() < LIMIT =>
+            {
                 notes.push_str(&shown(media_type, &text(message, part)?));
                 notes.push('\n');
             }
@@ -115,6 +119,9 @@ const MARKERS: &[&str] = &[
     "original message follows",
     "original message headers",
     "original message:",
+    "original mail as follows",
+    "---- contents of the undelivered mail",
+    "below is a copy of the original message",
     "message header:",
     "message from yahoo",
     "received message follows",

@@ -22,29 +22,37 @@ pub fn in_text(text: &str) -> Option<String> {
 
 /// The code of a Status field, which may have a comment behind it.
 pub fn in_field(value: &str) -> Option<String> {
-    all(value).next().map(|found| found.code.to_owned())
+    let code = value.split([' ', '\t', '(', ';']).next()?;
+    let mut numbers = code.split('.');
+    let class = matches!(numbers.next(), Some("2" | "4" | "5"));
+    let number = |text: Option<&str>| {
+        text.is_some_and(|text| {
+            (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    };
+    (class && number(numbers.next()) && number(numbers.next()) && numbers.next().is_none())
+        .then(|| code.to_owned())
 }
 
-/// The stated status; where that is vague (`5.0.0`) and what the other side
-/// answered is not, the latter.
+/// The stated status, or the one in the answer of the other side, which knows
+/// better: where that is more exact than the stated one, or contradicts it.
 pub fn refine(stated: Option<String>, reason: &str) -> Option<String> {
-    let answered = in_text(reason).filter(|code| !code.starts_with('2'));
-    match (stated, answered) {
-        (Some(stated), Some(answered)) if is_vague(&stated) && !is_vague(&answered) => {
-            Some(answered)
-        }
-        (None, answered) => answered,
-        (stated, _) => stated,
-    }
+    let Some(stated) = stated else { return in_text(reason) };
+    let exact = || all(reason).filter(|found| !found.code.ends_with(".0"));
+    let answered = if stated.ends_with(".0.0") {
+        exact().next().or_else(|| all(reason).find(|found| !found.code.ends_with(".0.0")))
+    } else if stated.ends_with(".0") || stated.ends_with(".4.7") {
+        exact().find(|found| found.code != stated)
+    } else {
+        exact().find(|found| found.replied)
+    };
+    Some(answered.map_or(stated, |found| found.code.to_owned()))
 }
 
-fn is_vague(code: &str) -> bool {
-    code.ends_with(".0.0")
-}
-
+/// The codes of failures and delays.
 fn all(text: &str) -> impl Iterator<Item = Found<'_>> {
     let bytes = text.as_bytes();
-    memchr::memchr3_iter(b'2', b'4', b'5', bytes).filter_map(move |at| {
+    memchr::memchr2_iter(b'4', b'5', bytes).filter_map(move |at| {
         let free = |byte: Option<&u8>| {
             byte.is_none_or(|byte| {
                 !byte.is_ascii_alphanumeric() && !matches!(byte, b'.' | b'-' | b'_')
@@ -84,7 +92,7 @@ fn is_behind_reply(before: &[u8]) -> bool {
     let (code, gap) = before.split_at(end);
     let Some((rest, [first, second, third])) = code.split_last_chunk::<3>() else { return false };
     !gap.is_empty()
-        && gap.iter().all(|byte| matches!(byte, b' ' | b'-' | b'#' | b'[' | b'('))
+        && gap.iter().all(|byte| matches!(byte, b' ' | b'-' | b'#' | b'[' | b'(' | b'\'' | b'"'))
         && matches!(first, b'2' | b'4' | b'5')
         && second.is_ascii_digit()
         && third.is_ascii_digit()
@@ -103,6 +111,10 @@ mod tests {
         assert_eq!(in_text("(#5.1.2)").as_deref(), Some("5.1.2"));
         assert_eq!(in_text("at 4.3.2 then 452 4.2.2 full").as_deref(), Some("4.2.2"));
         assert_eq!(in_text("The status is 5.1.1.").as_deref(), Some("5.1.1"));
+        assert_eq!(in_text("250 2.1.5 Ok\n451 4.3.0 Error").as_deref(), Some("4.3.0"));
+        assert_eq!(in_field("5.1.1 (bad)").as_deref(), Some("5.1.1"));
+        assert_eq!(in_field("2.1.5").as_deref(), Some("2.1.5"));
+        assert_eq!(in_field("unknown"), None);
     }
 
     #[test]
@@ -119,7 +131,11 @@ mod tests {
     fn the_stated_status_gives_way_when_vague() {
         let refined = |stated: &str, reason| refine(Some(stated.to_owned()), reason).unwrap();
         assert_eq!(refined("5.0.0", "smtp; 550 5.2.2 full"), "5.2.2");
-        assert_eq!(refined("5.1.1", "smtp; 550 5.2.2 full"), "5.1.1");
+        assert_eq!(refined("5.1.0", "550-'5.7.1 <a@b.example>... Access denied'"), "5.7.1");
+        assert_eq!(refined("5.1.1", "smtp; 550 5.2.2 full"), "5.2.2");
+        assert_eq!(refined("5.1.1", "(#5.2.2)"), "5.1.1");
+        assert_eq!(refined("4.4.7", "smtp; 450 4.7.1 denied"), "4.7.1");
         assert_eq!(refined("5.0.0", "smtp; 550 no"), "5.0.0");
+        assert_eq!(refined("5.0.0", "5.3.0 - Other mail system problem"), "5.3.0");
     }
 }

@@ -13,6 +13,11 @@ fn find(phrases: &[&'static str], text: &str) -> Option<&'static str> {
         .copied()
 }
 
+fn start(text: &str) -> &str {
+    let end = (0..=START.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
+}
+
 /// Whether a subject is one of a delivery report.
 pub fn subject_reports(subject: &str) -> bool {
     find(SUBJECTS, subject).is_some()
@@ -85,6 +90,12 @@ const SUBJECTS: &[&str] = &[
     "не удается доставить",
     "配信できません",
     "配信エラー",
+    "配信に失敗",
+    "配信の遅延",
+    "配信状態通知",
+    "未配信",
+    "not member article from",
+    "ignored non-ml member article",
     "配信不能",
     "配送できません",
     "配送エラー",
@@ -116,7 +127,7 @@ pub fn report(text: &str) -> Option<&'static str> {
 
 /// [`report`], but at the start.
 pub fn report_at_start(text: &str) -> Option<&'static str> {
-    report(text.get(..text.floor_char_boundary(START.min(text.len()))).unwrap_or_default())
+    report(start(text))
 }
 
 const REPORTS: &[&str] = &[
@@ -155,7 +166,6 @@ const REPORTS: &[&str] = &[
     "the following recipient(s) could not be reached",
     "the following recipient(s) cannot be reached",
     "could not be delivered to one or more recipients",
-    "couldn't be delivered",
     // Yahoo
     "unable to deliver your message to the following",
     "message from yahoo",
@@ -174,20 +184,24 @@ const REPORTS: &[&str] = &[
     "could not deliver your message",
     "could not be delivered to the following",
     "could not deliver mail to this user",
-    "was undeliverable",
     "the following message to <",
     "this is an email abuse report from the mail",
     "each of the following recipients was rejected by a remote mail server",
     "cannot send your message to the following",
+    "your mail sent on",
     "your mail attempted to be delivered on",
-    "could not be delivered due to",
+    "this message has been rejected for the following reason",
+    "original mail as follows",
     "unable to deliver to destination domain",
     "your e-mail message was returned",
-    "returned to you because",
     "this report relates to a message you sent",
     "did not accept your message",
     // Amazon SES by way of SNS
     "\"notificationtype\":\"bounce\"",
+    "\\\"notificationtype\\\":\\\"bounce\\\"",
+    // WebShield, X6 and the like
+    "--- failed recipients ---",
+    "we had trouble delivering your message",
     // In Japanese
     "次のあて先へのメールが届きません",
     "次のアドレスへの配信が",
@@ -198,11 +212,12 @@ const REPORTS: &[&str] = &[
     "メールが送信できません",
     "メールを配信でき",
     "メールを配送でき",
+    "メッセージを配信でき",
+    "配信に失敗しました",
     "メールは配信され",
     "配信できませんでした",
     "配送できませんでした",
     "送信できませんでした",
-    "お届けできません",
 ];
 
 /// What says, where a mail system speaks, that it failed.
@@ -210,7 +225,14 @@ pub fn failure(text: &str) -> Option<&'static str> {
     find(FAILURES, text)
 }
 
+/// [`failure`], but at the start.
+pub fn failure_at_start(text: &str) -> Option<&'static str> {
+    failure(start(text))
+}
+
 const FAILURES: &[&str] = &[
+    "returned to you because",
+    "お届けできません",
     "undeliver",
     "not delivered",
     "be delivered",
@@ -228,6 +250,7 @@ const FAILURES: &[&str] = &[
     "no such user",
     "mailbox full",
     "mailbox is full",
+    "not a valid user",
     "over quota",
     "exceeded",
     "invalid recipient",
@@ -274,7 +297,8 @@ const DELAYS: &[&str] = &[
 /// What a report in words alone means, RFC 3463 §3.
 pub fn status_of(text: &str, delayed: bool) -> Option<String> {
     let (subject, _) = STATUSES.iter().find(|(_, phrases)| find(phrases, text).is_some())?;
-    let class = if delayed { '4' } else { '5' };
+    // Time runs out on what is for now; MTAs say 4.4.7 of it.
+    let class = if delayed || *subject == "4.7" { '4' } else { '5' };
     Some(format!("{class}.{subject}"))
 }
 
@@ -376,6 +400,8 @@ const STATUSES: &[(&str, &[&str])] = &[
         &[
             "retry timeout exceeded",
             "retry time",
+            "envelope expired",
+            "delivery expired",
             "delivery time expired",
             "too long",
             "has been queued for",
