@@ -563,7 +563,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
         fn any_bytes_come_through(bytes in proptest::collection::vec(any::<u8>(), 0..400), step in 1_usize..50) {

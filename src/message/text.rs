@@ -166,12 +166,14 @@ pub fn read(
         if label.is_none() {
             meta = html::declared_charset(&bytes);
         }
-        let decoded = decode_all(label.or(meta.as_deref()), bytes);
+        let label = if is_utf_8(&bytes) { Some("utf-8") } else { label.or(meta.as_deref()) };
+        let decoded = decode_all(label, bytes);
         html::read(&decoded, |event| match event {
             html::Event::Text(text) => gatherer.push(text),
             _ => true,
         });
     } else {
+        let label = if is_utf_8(&bytes) { Some("utf-8") } else { label };
         each_piece(label, &bytes, |piece| gatherer.push(piece));
         drop(bytes);
     }
@@ -235,6 +237,15 @@ fn floor(text: &str, at: usize) -> usize {
         return text.len();
     }
     (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// Text that is UTF-8, whatever its label says: other charsets yield some
+/// valid sequences by chance, but not so many in a row and nothing else.
+fn is_utf_8(bytes: &[u8]) -> bool {
+    const BY_CHANCE: usize = 8;
+    !bytes.is_ascii()
+        && std::str::from_utf8(bytes)
+            .is_ok_and(|text| text.chars().filter(|char| !char.is_ascii()).nth(BY_CHANCE).is_some())
 }
 
 fn found_charset(bytes: &[u8]) -> Option<&'static str> {
@@ -344,6 +355,15 @@ mod tests {
             (b"<meta charset=shift_jis>\x8e\xa9", true, None, "自", Some("shift_jis")),
             (b"<meta charset=utf-8>\x8e\xa9", true, Some("shift_jis"), "自", None),
             (b"plain", false, None, "plain", None),
+            // A label that lies, and bytes that are valid UTF-8 by chance.
+            (
+                "迷惑メールの本文です".as_bytes(),
+                false,
+                Some("gb2312"),
+                "迷惑メールの本文です",
+                None,
+            ),
+            (b"\xc1\xaa\xcd\xa8", false, Some("gb2312"), "联通", None),
         ] {
             let decoded = decoded(bytes, html, label, 1000);
             assert_eq!(decoded.text.text(), want);
