@@ -1,10 +1,9 @@
 //! `backscatter`: a bounce for mail that the user did not send.
 //!
-//! Spam with a forged sender is bounced to that sender. What comes back tells:
-//! a bounce of one's own mail returns its header, with one's own address in
-//! From, Sender, Reply-To or Return-Path (RFC 3464 §2, RFC 6522 §3). A bounce
-//! that returns nothing is taken for backscatter as well only if it does not
-//! name one of `me` at all.
+//! Spam with a forged sender is bounced to that sender. What comes back tells
+//! (RFC 3464 §2, RFC 6522 §3): a bounce of one's own mail returns its header,
+//! with one's own address in From, Sender, Reply-To or Return-Path, or refers
+//! to a Message-ID of one's own. Where nothing comes back, it cannot be told.
 
 use super::{Classifier, Finding, Mail, bounce};
 use crate::message::Message;
@@ -26,17 +25,18 @@ fn find(mail: &Mail<'_>) -> Finding {
     if senders.iter().any(|name| mine(name)) {
         return Ok(None);
     }
-    // A Message-ID made where `me` writes: its right-hand side is a domain of
-    // one's own, as a whole.
-    if let Some(id) = returned.head().first("message-id") {
-        let id = String::from_utf8_lossy(id);
-        let id = id.trim().trim_start_matches('<').trim_end_matches('>');
-        if address::parse_list(id.as_bytes()).iter().any(me) {
+    // A Message-ID of `me`: its right-hand side is a domain of one's own.
+    let head = mail.message.head();
+    let referred = head.values("in-reply-to").chain(head.values("references"));
+    for ids in returned.head().values("message-id").chain(referred) {
+        let ids = String::from_utf8_lossy(ids).into_owned();
+        let is_mine = |id: &str| address::parse_list(id.as_bytes()).iter().any(me);
+        if ids.split(['<', '>', ' ', '\t', '\r', '\n']).filter(|id| id.contains('@')).any(is_mine) {
             return Ok(None);
         }
     }
     if returned.head().headers().next().is_none() {
-        return Ok(Some("it returns no header of yours".to_owned()));
+        return Err("the bounce returns no header to tell by".to_owned());
     }
     Ok(Some(match returned.addresses("from").first() {
         Some(from) => format!("the mail that came back is from {}", from.address()),
@@ -62,7 +62,7 @@ mod tests {
         let shown = evidence(&BACKSCATTER, &forged);
         assert_eq!(shown.as_deref(), Some("the mail that came back is from spam@far.example"));
         assert!(!finds(&BACKSCATTER, &bounce("From: Taro <taro@example.jp>\nSubject: x\n\nx\n")));
-        assert!(finds(&BACKSCATTER, &bounce("")));
+        assert!((BACKSCATTER.find)(&mail(&bounce(""))).is_err());
     }
 
     #[test]

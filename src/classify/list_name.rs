@@ -54,14 +54,13 @@ fn is_number(label: &str) -> bool {
 /// Managers that send as the list itself.
 fn by_software(message: &Message) -> Option<String> {
     let texts = |name: &&str| message.texts(name).first().map(|text| text.folded().to_owned());
-    let software =
-        ["x-listserver", "list-software", "x-list-software"].iter().find_map(texts)?;
+    let software = ["x-listserver", "list-software", "x-list-software"].iter().find_map(texts)?;
     if !["communigate", "letterrip", "liststar"].iter().any(|name| software.contains(name)) {
         return None;
     }
     ["sender", "reply-to"]
         .iter()
-        .find_map(|header| message.addresses(header).iter().find_map(|address| readable(address)))
+        .find_map(|header| message.addresses(header).iter().find_map(readable))
 }
 
 fn by_post(message: &Message) -> Option<String> {

@@ -14,13 +14,10 @@ pub fn body_opening(message: &Message, limit: usize) -> Result<Vec<u8>, String> 
 /// A message whose body is no more than the first `limit` bytes. One whose
 /// lines end in CR, which as a whole is one line to everyone else, gets lines.
 pub fn opening(message: &Message, limit: usize) -> Result<Message, String> {
-    let head = message.head();
-    let mut bytes = head.bytes().to_vec();
-    if bytes.contains(&b'\r') && !bytes.contains(&b'\n') {
-        bytes.truncate(head.fields().len().saturating_add(limit));
+    let mut bytes = message.head().bytes().to_vec();
+    bytes.extend(body_opening(message, limit)?);
+    if !bytes.contains(&b'\n') {
         bytes.iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
-    } else {
-        bytes.extend(body_opening(message, limit)?);
     }
     Ok(Message::from_bytes(bytes))
 }

@@ -8,7 +8,7 @@
 use memchr::memmem;
 
 use super::look::folded;
-use super::{Classifier, Mail, list_name};
+use super::{Classifier, Mail, daemon, list_name};
 use crate::message::Message;
 
 /// A discussion list.
@@ -31,7 +31,14 @@ pub fn evidence(mail: &Mail<'_>) -> Option<String> {
     if let Some(post) = post {
         return Some(format!("List-Post: {post}"));
     }
-    software(message).or_else(|| sender(mail)).or_else(|| subject(message))
+    if let Some(mark) = software(message) {
+        return Some(mark);
+    }
+    // A bounce to a list, or one of its mail, has some of what follows.
+    if daemon::mail_system(mail).is_some() {
+        return None;
+    }
+    sender(mail).or_else(|| subject(message))
 }
 
 /// The list's identifier, RFC 2919 §2: what stands in the last angle
@@ -88,7 +95,6 @@ const MARKS: &[&str] = &[
     "X-Google-Loop",
     "X-eGroups-Return",
     "X-eGroups-Approved-By",
-    "X-Yahoo-Newman-Property",
     "X-Topica-Id",
     "X-SmartList-Version",
     "X-Original-List-ID",
@@ -200,6 +206,7 @@ mod tests {
             "List-Id: <1234.news.shop.example>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\nFeedback-ID: 1:shop",
             "Sender: owner-of-a-shop@shop.example\nTo: taro@example.jp",
             "To: rust@lists.example\nSubject: [urgent] hello",
+            "Sender: MAILER-DAEMON@mx.example\nTo: rust@lists.example\nSubject: [rust] Mail delivery failed",
         ] {
             assert!(
                 !finds(&MAILING_LIST, &message(&format!("From: a@b.example\n{header}\n\n"))),

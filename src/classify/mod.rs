@@ -84,3 +84,95 @@ pub static CLASSIFIERS: &[Classifier] = &[
 pub fn named(name: &str) -> Option<&'static Classifier> {
     CLASSIFIERS.iter().find(|each| each.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{CLASSIFIERS, bounce, list_name, look::testing::mail};
+    use crate::message::Message;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_are_sorted_and_described() {
+        assert!(CLASSIFIERS.is_sorted_by(|one, next| one.name < next.name));
+        assert!(CLASSIFIERS.iter().all(|each| !each.description.is_empty()));
+    }
+
+    /// What mail is made of, and what may break a reader of it.
+    const PIECES: &[&str] = &[
+        "From: ",
+        "From ",
+        "Sender: ",
+        "Subject: ",
+        "List-Id: ",
+        "List-Post: <mailto:",
+        "Content-Type: ",
+        "Return-Path: <>",
+        "To: ",
+        "Mailing-List: ",
+        "multipart/report; boundary=b",
+        "message/delivery-status",
+        "\n",
+        "\r\n",
+        "\r",
+        "\n\n",
+        "--b",
+        "--b--",
+        "MAILER-DAEMON",
+        "<",
+        ">",
+        "@",
+        "a@b.example",
+        "owner-",
+        "-return-1",
+        "[",
+        "]",
+        "(",
+        ")",
+        ":",
+        ";",
+        ".",
+        "5.1.1",
+        "550 ",
+        "550-",
+        "#",
+        "Action: failed",
+        "Final-Recipient: rfc822;",
+        "Status: ",
+        "failure notice",
+        "\"",
+        "\\",
+        "bouncedRecipients",
+        "大",
+        "é",
+        "\u{feff}",
+        " ",
+        "\t",
+        "X-Failed-Recipients: ",
+        "Received: with ECARTIS (list ",
+        "user unknown",
+        "=?utf-8?q?",
+        "Re:",
+    ];
+
+    proptest! {
+        #[test]
+        fn no_input_panics(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..60)) {
+            let message = Message::from_bytes(pieces.concat().into_bytes());
+            let mail = mail(&message);
+            for classifier in CLASSIFIERS {
+                let _ = (classifier.find)(&mail);
+            }
+            let _ = (bounce::statuses(&mail), bounce::recipients(&mail), bounce::reasons(&mail));
+            let _ = list_name::list_name(&mail);
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let message = Message::from_bytes(bytes);
+            let mail = mail(&message);
+            for classifier in CLASSIFIERS {
+                let _ = (classifier.find)(&mail);
+            }
+        }
+    }
+}

@@ -62,7 +62,9 @@ impl Group {
     /// The field begins the next recipient though no empty line stood before.
     fn starts_anew(&self, field: &str) -> bool {
         match field {
-            "original-recipient" => self.original.is_some() || self.action.is_some(),
+            "original-recipient" => {
+                self.original.is_some() || self.action.is_some() && self.status.is_some()
+            }
             "final-recipient" => self.last.is_some(),
             "action" => self.action.is_some(),
             _ => false,
@@ -136,6 +138,14 @@ mod tests {
         let text = "Final-Recipient: rfc822;a@b.example\nAction: failed\nStatus: 5.1.1\nFinal-Recipient: rfc822;c@d.example\nAction: delivered\nStatus: 2.0.0";
         let failures = read(text);
         assert_eq!(failures.iter().map(Failure::is_bad).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn in_any_order() {
+        let text = "Action: failed\nFinal-Recipient: rfc822; a@b.example\nOriginal-Recipient: rfc822; a@b.example\nDiagnostic-Code: smtp; 550 5.1.1 No\nStatus: 5.1.1\n";
+        let failures = read(text);
+        assert_eq!(failures.len(), 1);
+        assert_eq!(failures[0].status.as_deref(), Some("5.1.1"));
     }
 
     #[test]

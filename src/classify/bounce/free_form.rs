@@ -20,7 +20,10 @@ pub fn read(notes: &str, named: &[String]) -> Vec<Failure> {
     let mut failures: Vec<Failure> = Vec::new();
     let notified = notified(notes);
     let named = if notified.is_empty() { named } else { &notified };
-    let (before, segments) = split(notes);
+    let (before, mut segments) = split(notes, recipient);
+    if segments.is_empty() {
+        segments = split(notes, last_recipient).1;
+    }
     for segment in segments {
         let failure = segment.failure();
         let known = failures.iter_mut().find(|known| known.recipient == failure.recipient);
@@ -43,6 +46,11 @@ pub fn read(notes: &str, named: &[String]) -> Vec<Failure> {
         }
     } else if failures.iter().all(|failure| failure.status.is_none()) {
         let status = status::in_text(notes);
+        let whole = Segment { recipient: None, text: before };
+        if has_reply(&whole.text) {
+            let reason = whole.failure().reason;
+            failures.iter_mut().for_each(|failure| failure.reason.clone_from(&reason));
+        }
         failures.iter_mut().for_each(|failure| failure.status.clone_from(&status));
     }
     failures
@@ -67,7 +75,7 @@ pub fn complete(failures: &mut [Failure], notes: &str) {
     if failures.iter().all(|failure| failure.reason.is_some()) {
         return;
     }
-    let (_, segments) = split(notes);
+    let (_, segments) = split(notes, recipient);
     let said: HashMap<String, Failure> = segments
         .into_iter()
         .filter_map(|segment| {
@@ -80,6 +88,9 @@ pub fn complete(failures: &mut [Failure], notes: &str) {
     }
 }
 
+/// What may stand between a recipient and the reason.
+const MARKS: &[char] = &[' ', '\t', '>', ')', ':', ';', ',', '.', '<', '-'];
+
 struct Segment {
     recipient: Option<String>,
     text: String,
@@ -89,7 +100,10 @@ impl Segment {
     fn failure(self) -> Failure {
         let status = status::in_text(&self.text);
         let lines = || {
-            self.text.lines().map(str::trim).filter(|line| line.chars().any(char::is_alphanumeric))
+            self.text
+                .lines()
+                .map(|line| line.trim_start_matches(MARKS).trim_end())
+                .filter(|line| line.chars().any(char::is_alphanumeric))
         };
         let reason = lines().find(|line| has_reply(line)).or_else(|| lines().next());
         let reason = reason.map(|line| line.chars().take(REASON_LIMIT).collect());
@@ -98,7 +112,7 @@ impl Segment {
 }
 
 /// The text before the first recipient, and what is said of each.
-fn split(notes: &str) -> (String, Vec<Segment>) {
+fn split(notes: &str, recipient: fn(&str) -> Option<(String, &str)>) -> (String, Vec<Segment>) {
     let mut before = String::new();
     let mut segments: Vec<Segment> = Vec::new();
     for line in notes.lines() {
@@ -115,6 +129,18 @@ fn split(notes: &str) -> (String, Vec<Segment>) {
         place.push('\n');
     }
     (before, segments)
+}
+
+/// The address at the end of a line, behind a colon, and the line.
+fn last_recipient(line: &str) -> Option<(String, &str)> {
+    let (label, address) = line.trim_end().rsplit_once(':')?;
+    let word = label.split_whitespace().next_back().unwrap_or_default().to_lowercase();
+    if matches!(word.as_str(), "from" | "sender" | "by" | "reply-to" | "mailto") {
+        return None;
+    }
+    let (address, _) =
+        recipient(address).filter(|(_, rest)| rest.trim_matches(MARKS).is_empty())?;
+    Some((address, line))
 }
 
 /// The address at the start of a line, and the line's rest.
@@ -203,6 +229,15 @@ mod tests {
             found("550 5.1.1 <a@b.example>... User unknown"),
             [pair("a@b.example", "5.1.1")]
         );
+    }
+
+    #[test]
+    fn a_recipient_may_stand_last() {
+        assert_eq!(
+            found("Unable to deliver message to: <a@b.example>\n550 5.1.1 No\n"),
+            [pair("a@b.example", "5.1.1")]
+        );
+        assert_eq!(found("A message from: a@b.example\n5.4.6 too many hops"), [pair("", "5.4.6")]);
     }
 
     #[test]

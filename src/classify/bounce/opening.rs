@@ -54,9 +54,7 @@ fn take_apart(message: &Message) -> Result<Opening, String> {
                 opening.returned = text(message, part)?;
             }
             "text/html" if !notes.trim().is_empty() => {}
-            media_type
-                if media_type.starts_with("text/") && !part.split && notes.len() < LIMIT =>
-            {
+            media_type if media_type.starts_with("text/") && !part.split && notes.len() < LIMIT => {
                 notes.push_str(&shown(media_type, &text(message, part)?));
                 notes.push('\n');
             }
