@@ -21,7 +21,7 @@ fn find(mail: &Mail<'_>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::look::testing::{evidence, finds, mail, message};
+    use crate::classify::testing::{evidence, finds, mail, message};
 
     #[test]
     fn to_and_cc_count() {

@@ -179,7 +179,7 @@ const ANYWHERE: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::look::testing::{evidence, finds, message};
+    use crate::classify::testing::{evidence, finds, message};
 
     #[test]
     fn answers_of_machines() {

@@ -47,7 +47,7 @@ fn find(mail: &Mail<'_>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::look::testing::{evidence, finds, mail, message};
+    use crate::classify::testing::{evidence, finds, mail, message};
 
     fn bounce(returned: &str) -> Message {
         message(&format!(

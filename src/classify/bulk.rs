@@ -42,7 +42,7 @@ fn find(mail: &Mail<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::look::testing::{evidence, finds, message};
+    use crate::classify::testing::{evidence, finds, message};
 
     #[test]
     fn marks_of_mass_mail() {

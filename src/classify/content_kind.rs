@@ -101,7 +101,7 @@ fn armour(mail: &Mail<'_>, content_type: &Parameters, line: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::look::testing::{evidence, finds, message};
+    use crate::classify::testing::{evidence, finds, message};
 
     #[test]
     fn encryption() {

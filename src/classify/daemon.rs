@@ -200,7 +200,7 @@ fn speaks(header: &str, address: &Address) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::look::testing::{evidence, finds, mail, message};
+    use crate::classify::testing::{evidence, finds, mail, message};
 
     #[test]
     fn mail_systems_and_accounts() {

@@ -279,7 +279,7 @@ fn strip_suffix<'a>(text: &'a str, suffix: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::look::testing::{mail, message};
+    use crate::classify::testing::{mail, message};
 
     #[track_caller]
     fn check(header: &str, name: Option<&str>) {

@@ -31,34 +31,3 @@ pub fn folded(message: &Message, name: &str) -> String {
 pub fn unread(error: impl Into<Unread>) -> String {
     format!("the body cannot be read: {}", error.into())
 }
-
-#[cfg(test)]
-pub mod testing {
-    use crate::classify::{Classifier, Known, Mail};
-    use crate::message::Message;
-    use crate::message::address::Address;
-
-    pub fn message(text: &str) -> Message {
-        Message::from_bytes(text.as_bytes().to_vec())
-    }
-
-    pub fn mail(message: &Message) -> Mail<'_> {
-        Mail {
-            message,
-            envelope_sender: None,
-            me: Some(&|address: &Address| address.canonical() == "taro@example.jp"),
-            trust: Vec::new(),
-            spam_score_header: None,
-            known: Known::default(),
-            variable: &|_| None,
-        }
-    }
-
-    pub fn evidence(classifier: &Classifier, message: &Message) -> Option<String> {
-        (classifier.find)(&mail(message)).unwrap()
-    }
-
-    pub fn finds(classifier: &Classifier, message: &Message) -> bool {
-        evidence(classifier, message).is_some()
-    }
-}

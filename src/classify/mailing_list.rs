@@ -161,7 +161,7 @@ fn subject(message: &Message) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{MAILING_LIST, list_id};
-    use crate::classify::look::testing::{evidence, finds, message};
+    use crate::classify::testing::{evidence, finds, message};
 
     #[test]
     fn list_id_and_list_post() {

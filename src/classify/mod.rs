@@ -7,17 +7,29 @@
 //! the header alone never read the body.
 
 pub mod addressed_to_me;
+pub mod authenticated;
+pub mod authentication;
 pub mod automatic;
 pub mod backscatter;
 pub mod bounce;
 pub mod bulk;
+pub mod cfws;
+pub mod client;
 pub mod content_kind;
 pub mod daemon;
+pub mod forged_self;
 pub mod list_name;
 pub mod look;
 pub mod mailing_list;
 pub mod procmail;
+pub mod received;
+pub mod s25r;
+pub mod spam_verdict;
+pub mod verified;
 pub mod virus_warning;
+
+#[cfg(test)]
+pub mod testing;
 
 use std::cell::OnceCell;
 
@@ -38,6 +50,9 @@ pub struct Mail<'a> {
     pub trust: Vec<String>,
     /// `set spam-score-header`
     pub spam_score_header: Option<String>,
+    /// The machine's host name, fully qualified where that is known: whose
+    /// results are believed where the rules do not say.
+    pub host_name: Option<String>,
     /// What one classifier has found and others want to know too; starts empty.
     pub known: Known,
     /// A variable of the MTA's environment (`CLIENT_ADDRESS`, `SASL_USERNAME`, …).
@@ -48,6 +63,20 @@ pub struct Mail<'a> {
 #[derive(Debug, Default)]
 pub struct Known {
     bounce: OnceCell<Result<Option<bounce::Report>, String>>,
+    trail: OnceCell<received::Trail>,
+    results: OnceCell<authentication::Results>,
+}
+
+impl Mail<'_> {
+    /// The Received lines that are ours.
+    pub fn trail(&self) -> &received::Trail {
+        self.known.trail.get_or_init(|| received::Trail::of(self.message.head()))
+    }
+
+    /// What a trusted border found out about the sender.
+    pub fn results(&self) -> &authentication::Results {
+        self.known.results.get_or_init(|| authentication::of(self))
+    }
 }
 
 /// Evidence, `None` where the classifier does not hold, or why that cannot be told.
@@ -66,6 +95,7 @@ pub struct Classifier {
 /// Every classifier, by name.
 pub static CLASSIFIERS: &[Classifier] = &[
     addressed_to_me::ADDRESSED_TO_ME,
+    authenticated::AUTHENTICATED,
     automatic::AUTOMATIC,
     backscatter::BACKSCATTER,
     bounce::BOUNCE,
@@ -73,10 +103,15 @@ pub static CLASSIFIERS: &[Classifier] = &[
     content_kind::CALENDAR,
     daemon::DAEMON,
     content_kind::ENCRYPTED,
+    forged_self::FORGED_SELF,
     procmail::FROM_DAEMON,
     procmail::FROM_MAILER,
     mailing_list::MAILING_LIST,
+    s25r::S25R,
     content_kind::SIGNED,
+    spam_verdict::SPAM,
+    verified::VERIFIED,
+    spam_verdict::VIRUS,
     virus_warning::VIRUS_WARNING,
 ];
 
@@ -87,7 +122,7 @@ pub fn named(name: &str) -> Option<&'static Classifier> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CLASSIFIERS, bounce, list_name, look::testing::mail};
+    use super::{CLASSIFIERS, bounce, list_name, testing::mail};
     use crate::message::Message;
     use proptest::prelude::*;
 

@@ -299,7 +299,7 @@ fn after_prefix<'a>(line: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::look::testing::{finds, message};
+    use crate::classify::testing::{finds, message};
 
     #[track_caller]
     fn check(header: &str, daemon: bool, mailer: bool) {

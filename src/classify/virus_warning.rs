@@ -122,7 +122,7 @@ fn find(mail: &Mail<'_>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::look::testing::{evidence, finds, message};
+    use crate::classify::testing::{evidence, finds, message};
 
     #[test]
     fn warnings() {

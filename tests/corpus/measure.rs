@@ -42,6 +42,7 @@ pub fn mail(message: &Message) -> Mail<'_> {
         me: None,
         trust: Vec::new(),
         spam_score_header: None,
+        host_name: None,
         known: Known::default(),
         variable: &|_| None,
     }

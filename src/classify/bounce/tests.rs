@@ -1,5 +1,5 @@
 use super::*;
-use crate::classify::look::testing::{evidence, finds, mail, message};
+use crate::classify::testing::{evidence, finds, mail, message};
 
 const DSN: &str = "From: MAILER-DAEMON@mx.example\nSubject: Undelivered Mail Returned to Sender\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nThis is the mail system at host mx.example.\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\nFinal-Recipient: rfc822; hanako@far.example\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 User unknown\n\n--b\nContent-Type: message/rfc822\n\nFrom: taro@example.jp\nMessage-ID: <1@example.jp>\nSubject: hello\n\nhi\n--b--\n";
 
