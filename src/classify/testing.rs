@@ -51,3 +51,29 @@ pub fn assert_holds(classifier: &Classifier, text: &str, world: &World<'_>, evid
 pub fn assert_not(classifier: &Classifier, text: &str, world: &World<'_>) {
     assert_eq!(find(classifier, text, world), Ok(None), "{text}");
 }
+
+pub fn message(text: &str) -> Message {
+    Message::from_bytes(text.as_bytes().to_vec())
+}
+
+/// The message of Taro's, and nothing known around it.
+pub fn mail(message: &Message) -> Mail<'_> {
+    Mail {
+        message,
+        envelope_sender: None,
+        me: Some(&is_taro),
+        trust: Vec::new(),
+        spam_score_header: None,
+        host_name: None,
+        known: Known::default(),
+        variable: &|_| None,
+    }
+}
+
+pub fn evidence(classifier: &Classifier, message: &Message) -> Option<String> {
+    (classifier.find)(&mail(message)).unwrap()
+}
+
+pub fn finds(classifier: &Classifier, message: &Message) -> bool {
+    evidence(classifier, message).is_some()
+}

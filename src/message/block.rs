@@ -125,19 +125,30 @@ fn from_line(bytes: &[u8], eof: bool) -> Option<usize> {
     }
     match memchr(b'\n', rest) {
         Some(at) => Some(FROM.len() + at + 1),
-        None => all.then_some(0),
+        None if !all => None,
+        None => Some(match memchr(b'\r', rest) {
+            Some(at) if opens_with_field(rest.get(at + 1..)?, true)? => FROM.len() + at + 1,
+            _ => 0,
+        }),
     }
 }
 
 /// Whether a header block begins here: with a field or with the empty line
-/// that ends the block, `>From ` lines before it allowed. `None` if that
-/// depends on bytes that are not there and `all` is not set.
+/// that ends the block, `>From ` lines and lines of blanks before it allowed.
+/// `None` if that depends on bytes that are not there and `all` is not set.
 pub fn opens_with_field(bytes: &[u8], all: bool) -> Option<bool> {
     let mut rest = bytes;
-    while let Some(quoted) = rest.strip_prefix(b">From ") {
-        match memchr(b'\n', quoted) {
-            Some(at) => rest = quoted.get(at + 1..).unwrap_or_default(),
-            None => return all.then_some(true),
+    while rest.starts_with(b">From ") || rest.starts_with(b" ") || rest.starts_with(b"\t") {
+        let quoted = rest.starts_with(b">");
+        match memchr(b'\n', rest) {
+            Some(at)
+                if quoted || rest.get(..at).is_some_and(|line| line.trim_ascii().is_empty()) =>
+            {
+                rest = rest.get(at + 1..).unwrap_or_default();
+            }
+            None if !all => return None,
+            Some(_) => return Some(false),
+            None => return Some(quoted),
         }
     }
     let name = rest.iter().take_while(|byte| is_name_byte(**byte)).count();
@@ -147,7 +158,6 @@ pub fn opens_with_field(bytes: &[u8], all: bool) -> Option<bool> {
         Some(b'\n') => Some(rest.starts_with(b"\n")),
         Some(b'\r') if rest.len() == 1 && !all => None,
         Some(b'\r') => Some(rest.starts_with(b"\r\n")),
-        Some(b'>') if !all && b">From ".starts_with(rest) => None,
         Some(_) => Some(false),
         None if all => Some(rest.is_empty()),
         None => None,
@@ -285,6 +295,7 @@ mod tests {
             ("A: b\r\n\r\nbody", 0..8),
             ("From a@b  Mon\nA: b\n\nbody", 14..20),
             ("From a@b  Mon\n>From c\nA: b\n\nbody", 14..28),
+            ("From a@b  Mon\rA: b\r\rbody", 14..20),
             ("From : a@b\n\nbody", 0..12),
             ("From : a@b", 0..10),
             ("From here to the end", 0..0),
@@ -296,6 +307,8 @@ mod tests {
             ("A: b\r\r\nC: d\r\r\n\r\r\nbody", 0..17),
             ("no header\n\nbody: x", 0..0),
             (" blank: x\n\nbody", 0..0),
+            (" \t\n\r \nA: b\n\nbody", 0..0),
+            (" \t\n \r\nA: b\n\nbody", 0..12),
             ("A: b\nbroken\nC: d\n\nbody", 0..18),
             ("", 0..0),
             (":", 0..0),

@@ -196,7 +196,8 @@ impl Walker {
         }
         while let Some((mut header, default)) = self.header.take() {
             if piece.starts_line {
-                let blank = is_empty_line(piece.bytes);
+                let blank = is_empty_line(piece.bytes)
+                    || header.is_empty() && piece.bytes.trim_ascii().is_empty();
                 // A part that does not begin with a header has none.
                 let text = header.is_empty() && opens_with_field(piece.bytes, true) == Some(false);
                 if blank || text {
@@ -471,6 +472,7 @@ mod tests {
         );
         assert_eq!(of("--b 1\nA: x\n--b 1\nB: y"), [text(""), text("")]);
         assert_eq!(of("--b 1\nno header\n\nat all\n--b 1--"), [text("no header\n\nat all")]);
+        assert_eq!(of("--b 1\n \t\n\ntext\n--b 1--"), [text("\ntext")]);
         assert_eq!(of("--b 1--\n--b 1\n\nbehind the end"), []);
         assert_eq!(of("not\none\n"), [text("not\none\n")]);
         assert_eq!(of(""), [text("")]);
