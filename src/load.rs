@@ -14,6 +14,7 @@ use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::check::{Checked, Surroundings, check as check_rules};
 use crate::rules::program::{Compiled, Program, Settings};
 use crate::source::{ReadError, Sources, read_rules};
+use crate::state::compiled::{self, Kept};
 use crate::state::{StateDir, last_good};
 use crate::syntax;
 
@@ -21,8 +22,6 @@ use crate::syntax;
 pub struct InForce {
     /// The program.
     pub compiled: Compiled,
-    /// What it was made of.
-    pub sources: Sources,
     /// What to tell the user; nothing if all is well.
     pub notice: Option<Notice>,
 }
@@ -80,69 +79,96 @@ pub fn in_force(
     home: Option<&Path>,
     state: Option<&StateDir>,
 ) -> InForce {
-    let (sources, settings, text) = match check(path, home) {
-        Ok((sources, checked)) => match checked.program.as_ref().and_then(Compiled::new) {
-            Some(compiled) => {
-                if let Some(state) = state {
-                    let files: Vec<_> = sources
-                        .files()
-                        .iter()
-                        .map(|file| (file.path.clone(), file.text.as_str()))
-                        .collect();
-                    // Not being able to remember must not keep this mail waiting.
-                    let _ = last_good::remember(state, path, &files);
+    let kept = Kept::of(path, home);
+    let (version, settings, text) = match read_rules(path) {
+        Ok(bytes) => {
+            if let Some(compiled) = kept.as_ref().and_then(|k| k.read(&bytes, &mut read_from_disk))
+            {
+                return InForce { compiled, notice: None };
+            }
+            let (files, sources, checked) = read_and_check(path, bytes, home);
+            match checked.program.as_ref().and_then(Compiled::new) {
+                Some(compiled) => {
+                    remember(path, &files, &sources, &compiled, kept, state);
+                    return InForce { compiled, notice: None };
                 }
-                return InForce { compiled, sources, notice: None };
+                None => {
+                    let text = errors(&checked.diagnostics, &sources);
+                    (version(&sources, &text), checked.settings, text)
+                }
             }
-            None => {
-                let text = errors(&checked.diagnostics, &sources);
-                (sources, Settings::default(), text)
-            }
-        },
-        Err(error) if error.is_missing() && !asked => {
-            return none();
         }
+        Err(error) if error.is_missing() && !asked => return none(),
         Err(error) => {
             let text = format!("{}: {error}\n", path.display());
-            (Sources::default(), Settings::default(), text)
+            (version(&Sources::default(), &text), Settings::default(), text)
         }
     };
-    let version = version(&sources, &text);
-    let notice = |last_good| Notice {
-        path: path.into(),
-        text: text.clone(),
-        last_good,
-        version: version.clone(),
-    };
     let known = state.and_then(|state| last_good::read(state, path));
-    match known.and_then(|files| from_files(files, home)) {
-        Some((sources, compiled)) => InForce { compiled, sources, notice: Some(notice(true)) },
-        None => nothing(settings, Some(notice(false))),
+    let last_good = known.and_then(|files| from_files(files, home));
+    let notice = Notice { path: path.into(), text, last_good: last_good.is_some(), version };
+    match last_good {
+        Some(compiled) => InForce { compiled, notice: Some(notice) },
+        None => InForce { compiled: nothing(settings), notice: Some(notice) },
+    }
+}
+
+/// Checks rules and gathers the bytes of all files they are made of.
+fn read_and_check(
+    path: &Path,
+    bytes: Vec<u8>,
+    home: Option<&Path>,
+) -> (Vec<compiled::Read>, Sources, Checked) {
+    let mut files = vec![(path.to_owned(), bytes.clone())];
+    let mut load = |path: &Path| {
+        let bytes = read_from_disk(path)?;
+        files.push((path.to_owned(), bytes.clone()));
+        Ok(bytes)
+    };
+    let (sources, checked) = check_bytes(path, &bytes, home, &mut load);
+    (files, sources, checked)
+}
+
+/// Keeps good rules for the deliveries to come. Not being able to must not
+/// keep this one waiting.
+fn remember(
+    path: &Path,
+    files: &[compiled::Read],
+    sources: &Sources,
+    compiled: &Compiled,
+    kept: Option<Kept>,
+    state: Option<&StateDir>,
+) {
+    if let Some(state) = state {
+        let texts: Vec<_> =
+            sources.files().iter().map(|file| (file.path.clone(), file.text.as_str())).collect();
+        let _ = last_good::remember(state, path, &texts);
+    }
+    if let Some(kept) = kept {
+        let _ = kept.write(files, compiled);
     }
 }
 
 /// No rules at all.
 pub fn none() -> InForce {
-    nothing(Settings::default(), None)
+    InForce { compiled: nothing(Settings::default()), notice: None }
 }
 
 /// No rules: all to the inbox, where the settings say that it is.
-fn nothing(settings: Settings, notice: Option<Notice>) -> InForce {
+fn nothing(settings: Settings) -> Compiled {
     let program = Program { settings, ..Program::default() };
-    let compiled = Compiled::new(&program).expect("an empty program can be laid out");
-    InForce { compiled, sources: Sources::default(), notice }
+    Compiled::new(&program).expect("an empty program can be laid out")
 }
 
 /// The last good rules, from the texts that were kept.
-fn from_files(files: Vec<(PathBuf, String)>, home: Option<&Path>) -> Option<(Sources, Compiled)> {
+fn from_files(files: Vec<(PathBuf, String)>, home: Option<&Path>) -> Option<Compiled> {
     let (main, text) = files.first()?;
     let mut load = |path: &Path| {
         let kept = files.iter().find(|(known, _)| known == path);
         kept.map(|(_, text)| text.clone().into_bytes()).ok_or(ErrorKind::NotFound.into())
     };
-    let (sources, checked) = check_bytes(main, text.as_bytes(), home, &mut load);
-    let compiled = Compiled::new(&checked.program?)?;
-    Some((sources, compiled))
+    let (_, checked) = check_bytes(main, text.as_bytes(), home, &mut load);
+    Compiled::new(&checked.program?)
 }
 
 fn errors(diagnostics: &[Diagnostic], sources: &Sources) -> String {

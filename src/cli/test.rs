@@ -84,8 +84,7 @@ fn rules(args: &Args, home: Option<&Path>) -> Result<Result<(Sources, Compiled),
     let (sources, checked) = match load::check(&path, home) {
         Ok(read) => read,
         Err(error) if error.is_missing() && args.delivery.rules.is_none() => {
-            let none = load::none();
-            return Ok(Ok((none.sources, none.compiled)));
+            return Ok(Ok((Sources::default(), load::none().compiled)));
         }
         Err(error) => return Err(format!("{}: {error}", path.display())),
     };

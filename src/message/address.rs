@@ -15,6 +15,9 @@ use crate::message::{charset, domain, fold, head};
 /// letters costs many times its size.
 const MOST_PIECES: usize = 2000;
 
+/// No header has as many mailboxes; a header of 10 MB could name millions.
+const MOST_ADDRESSES: usize = 500_000;
+
 /// One mailbox of an address header.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Address {
@@ -84,7 +87,8 @@ pub fn split_detail<'a>(local: &'a str, delimiters: &str) -> (&'a str, Option<&'
 /// Reads an address header's value: RFC 5322 §3.4 with groups, comments and
 /// the obsolete syntax of §4.4, raw UTF-8 (RFC 6532), encoded words (RFC
 /// 2047). A name without an address and the null address `<>` are mailboxes
-/// with empty parts; a group without members is nothing. Never fails.
+/// with empty parts; a group without members is nothing. Never fails; of more
+/// than half a million mailboxes the rest is left out.
 pub fn parse_list(raw: &[u8]) -> Vec<Address> {
     let unfolded = head::unfold(raw);
     let text = charset::guess(&unfolded, None);
@@ -162,7 +166,9 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn list(&mut self) {
-        while let Some(byte) = self.peek() {
+        while let Some(byte) = self.peek()
+            && self.found.len() < MOST_ADDRESSES
+        {
             match byte {
                 b' ' | b'\t' => self.skip(),
                 b',' | b';' => {
@@ -202,7 +208,8 @@ impl<'a> Parser<'a> {
     }
 
     fn piece(&mut self, kind: Kind, text: Cow<'a, str>) {
-        if self.pieces.len() < MOST_PIECES || text.contains('@') {
+        let count = self.pieces.len();
+        if count < MOST_PIECES || (count < MOST_ADDRESSES && text.contains('@')) {
             self.pieces.push(Piece { kind, text, gap: self.gap });
         }
         self.gap = false;

@@ -441,25 +441,33 @@ pub enum Log {
 /// A program in the form in which it is evaluated and kept.
 pub struct Compiled {
     bytes: AlignedVec,
+    /// Where in them the program starts.
+    start: usize,
 }
 
 impl Compiled {
     /// Lays a program out. `None` if it is too large to lay out.
     pub fn new(program: &Program) -> Option<Compiled> {
-        rkyv::to_bytes::<Error>(program).ok().map(|bytes| Compiled { bytes })
+        rkyv::to_bytes::<Error>(program).ok().map(|bytes| Compiled { bytes, start: 0 })
     }
 
-    /// Takes bytes from elsewhere in; `None` if they are no program, or one
-    /// that cannot be evaluated.
-    pub fn from_bytes(bytes: AlignedVec) -> Option<Compiled> {
-        let program = rkyv::access::<ArchivedProgram, Error>(&bytes).ok()?;
-        program.is_sound().then_some(())?;
-        Some(Compiled { bytes })
+    /// Takes in bytes from elsewhere, with a program from `start` (a multiple
+    /// of 16) to their end; `None` if there is none, or one that cannot be
+    /// evaluated.
+    pub fn from_bytes(bytes: AlignedVec, start: usize) -> Option<Compiled> {
+        let compiled = Compiled { bytes, start };
+        compiled.program()?.is_sound().then_some(())?;
+        Some(compiled)
+    }
+
+    /// The program as it is kept.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
     }
 
     /// The program in place; `None` only for bytes that are no program.
     /// Checks all of it, so ask once.
     pub fn program(&self) -> Option<&ArchivedProgram> {
-        rkyv::access::<ArchivedProgram, Error>(&self.bytes).ok()
+        rkyv::access::<ArchivedProgram, Error>(self.bytes()).ok()
     }
 }

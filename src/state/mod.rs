@@ -7,6 +7,7 @@
 //! is first written. A file that is not our own, or that others can write, is
 //! as good as absent.
 
+pub mod compiled;
 pub mod last_good;
 pub mod told;
 

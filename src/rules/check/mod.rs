@@ -23,7 +23,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::rules::field::{self, OPERATORS};
 use crate::rules::mistake::{Mistake, Word, nearest};
 use crate::rules::pattern;
-use crate::rules::program::{Field, Pattern, Program};
+use crate::rules::program::{Field, Pattern, Program, Settings};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::ast::Ast;
 
@@ -50,6 +50,9 @@ pub struct Surroundings<'a> {
 pub struct Checked {
     /// The program; none if there is an error.
     pub program: Option<Program>,
+    /// What could be read of the settings, with errors elsewhere too: mail
+    /// that no rule moves goes to where the inbox is.
+    pub settings: Settings,
     /// All mistakes, by file and place.
     pub diagnostics: Vec<Diagnostic>,
     /// Files that the rules name, for [`check_lists`].
@@ -203,6 +206,7 @@ impl<'a, 's> Checker<'a, 's> {
         let files = self.sources.files().iter();
         self.program.files = files.map(|file| file.path.to_string_lossy().into_owned()).collect();
         Checked {
+            settings: self.program.settings.clone(),
             program: (!broken).then_some(self.program),
             diagnostics: self.diagnostics,
             list_files,

@@ -1,0 +1,176 @@
+//! Checked rules in the form in which they are evaluated, kept between runs
+//! so that a delivery neither parses nor checks.
+//!
+//! One file for each main rule file, in `dirs::cache_dir()/mfilter`. It holds
+//! the bytes of every rule file it was made of and counts only while they are
+//! what the files hold now: known by content, whatever clocks say. It may be
+//! removed at any time, and where it cannot be written all works, slower. Who
+//! can write it can write the rules too; all the same it must be the user's
+//! own, of mode 0600, intact by its checksum, and a program that is sound.
+//!
+//! ```text
+//! magic (16 bytes), layout, checksum of all that follows, offset of the
+//! program, number of files (u64 each, little-endian); each file: length of
+//! its path, of its content, path, content; zeros up to a multiple of 16; the
+//! program
+//! ```
+
+use std::fs::OpenOptions;
+use std::hash::Hasher;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rkyv::util::AlignedVec;
+use rustix::fs::OFlags;
+
+use super::{key, make_private};
+use crate::rules::program::Compiled;
+
+const MAGIC: &[u8; 16] = b"mfilter rules\n\0\0";
+const HEAD: usize = MAGIC.len() + 4 * 8;
+/// Larger files are not kept, bytes.
+const LARGEST: u64 = 256 << 20;
+/// What a program looks like: another layout or version of mfilter, another cache.
+const LAYOUT: u64 = fnv(
+    fnv(0xcbf2_9ce4_8422_2325, include_bytes!("../rules/program.rs")),
+    env!("CARGO_PKG_VERSION").as_bytes(),
+);
+
+/// FNV-1a; computed when mfilter is built.
+const fn fnv(mut hash: u64, bytes: &[u8]) -> u64 {
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01b3);
+        at += 1;
+    }
+    hash
+}
+
+/// A rule file as it was read: path and bytes.
+pub type Read = (PathBuf, Vec<u8>);
+
+/// The kept rules of one main rule file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    directory: PathBuf,
+    file: PathBuf,
+}
+
+impl Kept {
+    /// Where those of `main` are kept; nowhere without a home directory.
+    pub fn of(main: &Path, home: Option<&Path>) -> Option<Kept> {
+        let directory = dirs::cache_dir().filter(|path| path.is_absolute())?.join("mfilter");
+        Some(Kept::at(directory, main, home))
+    }
+
+    /// The same in a directory of the caller's choice. What `~/` means decides
+    /// what is included.
+    pub fn at(directory: PathBuf, main: &Path, home: Option<&Path>) -> Kept {
+        let home = home.map_or(&b""[..], |home| home.as_os_str().as_bytes());
+        let name = format!("rules-{}", key(&[main.as_os_str().as_bytes(), home]));
+        Kept { file: directory.join(name), directory }
+    }
+
+    /// The rules, if the main file holds `bytes` and what it included is
+    /// unchanged; `load` reads that. Anything else is as good as nothing.
+    pub fn read(
+        &self,
+        bytes: &[u8],
+        load: &mut dyn FnMut(&Path) -> std::io::Result<Vec<u8>>,
+    ) -> Option<Compiled> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
+            .open(&self.file)
+            .ok()?;
+        let about = file.metadata().ok()?;
+        let ours = about.uid() == rustix::process::geteuid().as_raw() && about.mode() & 0o077 == 0;
+        if !ours || !about.is_file() || about.len() > LARGEST {
+            return None;
+        }
+        let mut kept: AlignedVec = AlignedVec::with_capacity(about.len() as usize + 1);
+        kept.extend_from_reader(&mut &file).ok()?;
+        let start = current(&kept, bytes, load)?;
+        Compiled::from_bytes(kept, start)
+    }
+
+    /// Keeps rules, the main file first. What fails here only costs time.
+    pub fn write(&self, files: &[Read], compiled: &Compiled) -> std::io::Result<()> {
+        make_private(&self.directory)?;
+        let mut body = Vec::new();
+        for (path, bytes) in files {
+            let path = path.as_os_str().as_bytes();
+            body.extend((path.len() as u64).to_le_bytes());
+            body.extend((bytes.len() as u64).to_le_bytes());
+            body.extend(path);
+            body.extend(bytes);
+        }
+        body.resize((HEAD + body.len()).next_multiple_of(16) - HEAD, 0);
+        let start = HEAD + body.len();
+        body.extend(compiled.bytes());
+        let mut head = MAGIC.to_vec();
+        let rest = [start as u64, files.len() as u64].map(u64::to_le_bytes).concat();
+        let sum = checksum(&[&rest, &body]);
+        for number in [LAYOUT, sum] {
+            head.extend(number.to_le_bytes());
+        }
+        let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.directory)?;
+        for part in [&head, &rest, &body] {
+            new.write_all(part)?;
+        }
+        // A machine that stops now must not leave half of it.
+        new.as_file().sync_all()?;
+        new.persist(&self.file).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+/// Where the program starts, if all that it was made of is as it was.
+fn current(
+    kept: &[u8],
+    main: &[u8],
+    load: &mut dyn FnMut(&Path) -> std::io::Result<Vec<u8>>,
+) -> Option<usize> {
+    let rest = kept.strip_prefix(MAGIC)?;
+    let (layout, rest) = number(rest)?;
+    let (sum, rest) = number(rest)?;
+    if layout != LAYOUT || checksum(&[rest]) != sum {
+        return None;
+    }
+    let (start, rest) = number(rest)?;
+    let (files, mut rest) = number(rest)?;
+    for at in 0..files {
+        let (path, content);
+        (path, rest) = number(rest)?;
+        (content, rest) = number(rest)?;
+        let (path, behind) = rest.split_at_checked(usize::try_from(path).ok()?)?;
+        let (content, behind) = behind.split_at_checked(usize::try_from(content).ok()?)?;
+        rest = behind;
+        let same = match at {
+            0 => content == main,
+            _ => {
+                let path = Path::new(std::ffi::OsStr::from_bytes(path));
+                load(path).is_ok_and(|now| now == content)
+            }
+        };
+        if !same {
+            return None;
+        }
+    }
+    usize::try_from(start).ok()
+}
+
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    Some((u64::from_le_bytes(*number), rest))
+}
+
+fn checksum(parts: &[&[u8]]) -> u64 {
+    let mut sum = crc32fast::Hasher::new();
+    for part in parts {
+        sum.write(part);
+    }
+    sum.finish()
+}
