@@ -276,7 +276,7 @@ impl<'a, 's> Checker<'a, 's> {
         let scores = || declared(|declared| matches!(declared, Declared::Score(_)));
         match what {
             Word::Setting => nearest(name, setting::SETTINGS.iter()),
-            Word::Field | Word::Insert => {
+            Word::Field | Word::Part | Word::Insert => {
                 nearest(name, scores().into_iter().map(str::to_owned).chain(field::names()))
             }
             Word::Classifier => {
