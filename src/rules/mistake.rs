@@ -36,7 +36,7 @@ pub enum Mistake {
     BadSetting { name: String, wanted: &'static str },
 
     /// An operator that the field's kind does not take.
-    OperatorDoesNotFit { field: String, kind: Kind, operator: String, also: Option<&'static str> },
+    OperatorDoesNotFit { field: String, kind: Kind, operator: String },
     /// A value of another kind.
     WrongValue { wanted: &'static str, found: &'static str, hint: Option<String> },
     /// A date that is in no calendar.
@@ -114,6 +114,8 @@ pub enum Word {
     Setting,
     /// A field.
     Field,
+    /// A part of an address.
+    Part,
     /// A condition's bare name.
     Classifier,
     /// A list.
@@ -166,7 +168,7 @@ impl Word {
     fn name(self) -> &'static str {
         match self {
             Word::Setting => "setting",
-            Word::Field => "field",
+            Word::Field | Word::Part => "field",
             Word::Classifier => "classifier",
             Word::List => "list",
             Word::Operator => "operator",
@@ -180,7 +182,7 @@ impl Word {
     fn code(self) -> &'static str {
         match self {
             Word::Setting => "unknown-setting",
-            Word::Field => "unknown-field",
+            Word::Field | Word::Part => "unknown-field",
             Word::Classifier => "unknown-classifier",
             Word::List => "unknown-list",
             Word::Operator => "unknown-operator",
@@ -194,6 +196,9 @@ impl Word {
     fn general_hint(self) -> Option<&'static str> {
         match self {
             Word::Field => Some("another header is written `header \"Its-Name\"`"),
+            Word::Part => {
+                Some("the parts of an address are `.name`, `.local`, `.detail` and `.domain`")
+            }
             Word::Flag => Some(
                 "the flags are `seen`, `replied`, `flagged`, `trashed`, `draft`, `passed`, \
                  or a keyword like `\"$Work\"`",
@@ -323,12 +328,11 @@ impl Mistake {
                 error("bad-setting", format!("`set {name}` takes {wanted}"), "not this")
             }
 
-            Mistake::OperatorDoesNotFit { field, kind, operator, also } => {
+            Mistake::OperatorDoesNotFit { field, kind, operator } => {
                 let message =
                     format!("`{operator}` does not fit `{field}`, which is {}", kind.name());
-                let mut fitting: Vec<String> =
+                let fitting: Vec<String> =
                     kind.operators().map(|word| format!("`{word}`")).collect();
-                fitting.extend(also.map(|word| format!("`{word}`")));
                 error("operator-does-not-fit", message, "does not fit")
                     .or_hint(Some(format!("these do: {}", fitting.join(" "))))
             }
@@ -573,7 +577,10 @@ pub fn nearest(name: &str, known: impl IntoIterator<Item = impl AsRef<str>>) -> 
         .filter(|known| known.as_ref().chars().count().abs_diff(length) <= allowed)
         .map(|known| (strsim::damerau_levenshtein(&lower, known.as_ref()), known))
         .filter(|(distance, known)| *distance <= allowed && *distance < known.as_ref().len())
-        .min_by_key(|(distance, _)| *distance)
+        .min_by_key(|(distance, known)| {
+            let starts_alike = known.as_ref().chars().next() == lower.chars().next();
+            (*distance, !starts_alike)
+        })
         .map(|(_, known)| known.as_ref().to_owned())
 }
 
@@ -586,6 +593,7 @@ mod tests {
         let known = ["subject", "from", "to", "recipients", "cc"];
         assert_eq!(nearest("subjekt", known).as_deref(), Some("subject"));
         assert_eq!(nearest("Form", known).as_deref(), Some("from"));
+        assert_eq!(nearest("sonnday", ["monday", "sunday"]).as_deref(), Some("sunday"));
         assert_eq!(nearest("x", known), None);
         assert_eq!(nearest("entirely-else", known), None);
         assert_eq!(nearest(&"a".repeat(100_000), known), None);
