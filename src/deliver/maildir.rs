@@ -230,25 +230,18 @@ impl<'a> Maildir<'a> {
     }
 }
 
-/// The Maildir's directory and what is missing above it. What is inside is
-/// made as for every folder.
+/// The Maildir's directory; what is inside is made as for every folder. What
+/// is above it must be there: a home that is not mounted yet is no place for mail.
 fn make_root(path: &Path) -> Result<(), Failure> {
     let fail = |error: std::io::Error| Failure::new("make the Maildir", path, error);
-    let missing = path.ancestors().take_while(|path| {
-        !path.as_os_str().is_empty()
-            && matches!(statat(CWD, *path, AtFlags::empty()), Err(Errno::NOENT))
-    });
-    let missing: Vec<&Path> = missing.collect();
-    for directory in missing.into_iter().rev() {
-        match DirBuilder::new().mode(PRIVATE_DIR.bits()).create(directory) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
-            made => made.map_err(fail)?,
-        }
-        repair_mode(CWD, directory).map_err(|error| fail(error.into()))?;
-        let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
-        if let Ok(parent) = open(parent.unwrap_or(Path::new(".")), DIR, Mode::empty()) {
-            let _ = sync_directory(&parent);
-        }
+    match DirBuilder::new().mode(PRIVATE_DIR.bits()).create(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made.map_err(fail)?,
+    }
+    repair_mode(CWD, path).map_err(|error| fail(error.into()))?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Ok(parent) = open(parent.unwrap_or(Path::new(".")), DIR, Mode::empty()) {
+        let _ = sync_directory(&parent);
     }
     Ok(())
 }
