@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use mfilter::rules::check::{ACTIONS as BUILT_ACTIONS, FLAGS, SETTINGS};
 use mfilter::rules::field::{FIELDS, HEADERS, Kind, PARTS};
 use mfilter::syntax::words::{ACTIONS, OPERATORS, SLIPS, STATEMENTS};
 
@@ -77,23 +78,36 @@ fn the_first_command_delivers() {
 
 /// In the README's `console` blocks a line with `$ ` is a command, what
 /// follows is its output. `$ cat FILE` is how a file is shown: it is written.
+/// `BLESS=1 cargo test --test documents` writes what is printed into the README.
 #[test]
 fn the_commands_of_the_readme_print_what_is_shown() {
-    let blocks = fenced(&read("README.md"), "console");
+    let readme = read("README.md");
+    let blocks = fenced(&readme, "console");
     assert!(!blocks.is_empty());
     let home = tempfile::tempdir().expect("a directory");
     let work = home.path().join("work");
     copy(&root().join("examples"), &work);
+    let mut true_readme = readme.clone();
     for block in blocks {
+        let mut true_block = String::new();
         for call in format!("\n{block}").split("\n$ ").skip(1) {
             let (command, shown) = call.split_once('\n').unwrap_or((call, ""));
-            if let Some(file) = command.strip_prefix("cat ") {
-                fs::write(work.join(file), format!("{shown}\n")).expect("writable");
-            } else {
-                let output = shell(home.path(), &work, command);
-                assert_eq!(printed(&output).trim_end(), shown.trim_end(), "$ {command}");
-            }
+            let shown = format!("{}\n", shown.trim_end());
+            let printed = match command.strip_prefix("cat ") {
+                Some(file) => {
+                    fs::write(work.join(file), &shown).expect("writable");
+                    shown
+                }
+                None => printed(&shell(home.path(), &work, command)),
+            };
+            true_block.push_str(&format!("$ {command}\n{printed}"));
         }
+        true_readme = true_readme.replace(&block, &true_block);
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(root().join("README.md"), &true_readme).expect("writable");
+    } else {
+        assert_eq!(readme, true_readme);
     }
 }
 
@@ -199,6 +213,10 @@ fn the_actions_and_operators_are_those_of_the_manual() {
     let reserved: BTreeSet<String> = plain_words(&manual, "reserved");
     let mut of_manual: BTreeSet<String> = heads(&manual, "actions");
     of_manual.remove("as");
+    assert_eq!(
+        BUILT_ACTIONS.iter().map(|(name, _)| (*name).into()).collect::<BTreeSet<_>>(),
+        of_manual
+    );
     of_manual.extend(heads(&manual, "operators"));
     of_manual.remove("has");
     assert!(of_manual.is_disjoint(&reserved));
@@ -206,6 +224,26 @@ fn the_actions_and_operators_are_those_of_the_manual() {
     let words = [ACTIONS, OPERATORS, SLIPS].concat();
     let of_code: BTreeSet<String> = words.into_iter().map(str::to_owned).collect();
     assert_eq!(of_code, of_manual);
+}
+
+#[test]
+fn the_settings_and_flags_are_those_of_the_manual() {
+    let manual = read("man/mailrules.5");
+    let mut settings = BTreeSet::new();
+    for line in table_of(&manual, "settings") {
+        settings.extend(line.strip_prefix(".It Ic set ").and_then(|rest| rest.split(' ').next()));
+    }
+    assert_eq!(settings, SETTINGS.iter().copied().collect());
+
+    let (_, flags) = manual.split_once(".\\\" table flags\n.Ic ").expect("is there");
+    let flags: BTreeSet<&str> = flags
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split([' ', ','])
+        .filter(|f| !f.is_empty())
+        .collect();
+    assert_eq!(flags, FLAGS.iter().map(|(flag, _)| *flag).collect());
 }
 
 // --- reading the documents --------------------------------------------------

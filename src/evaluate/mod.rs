@@ -6,6 +6,7 @@
 //! that cannot be read) is neither true nor false, also not under `not`, and
 //! a rule that depends on it does not fire.
 
+mod around;
 mod condition;
 mod template;
 mod trace;
@@ -13,6 +14,7 @@ mod values;
 
 pub use trace::{Looked, Tested, Trace, Verdict};
 
+use crate::message::address::Address;
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, Step, StepKind};
 use crate::rules::program::{
@@ -20,6 +22,7 @@ use crate::rules::program::{
 };
 use crate::source::Span;
 use crate::world::World;
+use around::Around;
 use condition::{Captures, Conditions, Truth};
 
 /// Whether the way is to be recorded for people.
@@ -47,8 +50,12 @@ pub fn evaluate(
     world: &World,
     detail: Detail,
 ) -> Evaluation {
+    let around = Around::new(program, world);
+    let variable = |name: &str| around.variable(name);
+    let is_me = |address: &Address| around.is_me(address);
+    let me = around.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
     let mut run = Run {
-        conditions: Conditions::new(program, message, world, detail),
+        conditions: Conditions::new(program, message, world, &variable, me, detail),
         plan: Plan::default(),
         trace: Trace::default(),
         flags: Flags::default(),
@@ -151,7 +158,7 @@ impl Run<'_> {
                 StepKind::Discard { why: why.as_ref().map(|why| self.line(why)) }
             }
             ArchivedAction::Reject { status, text } => match self.conditions.no_bounce() {
-                Some(why) => StepKind::Discard { why: Some(why.to_owned()) },
+                Some(why) => StepKind::Discard { why: Some(why) },
                 None => {
                     StepKind::Reject { status: status.as_str().to_owned(), text: self.line(text) }
                 }

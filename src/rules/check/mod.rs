@@ -19,6 +19,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::classify::CLASSIFIERS;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::rules::field::{self, OPERATORS};
 use crate::rules::mistake::{Mistake, Word, nearest};
@@ -27,7 +28,9 @@ use crate::rules::program::{Field, Pattern, Program, Settings};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::ast::Ast;
 
+pub use action::{ACTIONS, FLAGS};
 pub use lists::check_lists;
+pub use setting::SETTINGS;
 
 /// How deep conditions may be nested, `define`s and scores counted in.
 pub const MAX_CONDITION_DEPTH: u32 = 128;
@@ -281,13 +284,15 @@ impl<'a, 's> Checker<'a, 's> {
             }
             Word::Classifier => {
                 let defines = declared(|declared| matches!(declared, Declared::Define(_)));
-                nearest(name, defines)
+                let known = CLASSIFIERS.iter().map(|each| each.name);
+                nearest(name, defines.into_iter().chain(known))
             }
             Word::List => nearest(name, declared(|declared| matches!(declared, Declared::List(_)))),
             Word::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
             Word::Action => nearest(name, action::ACTIONS.iter().map(|(word, _)| word)),
             Word::Flag => nearest(name, action::FLAGS.iter().map(|(word, _)| word)),
             Word::Weekday => nearest(name, field::WEEKDAYS),
+            Word::Result => nearest(name, value::RESULTS.iter()),
         }
     }
 
