@@ -210,7 +210,7 @@ impl<'a> Conditions<'a> {
                 let truth = found.as_ref().map(Option::is_some).map_err(String::clone);
                 self.record(condition, &truth, || match found {
                     Ok(Some(evidence)) => evidence,
-                    Ok(None) => format!("not {}", classifier.description),
+                    Ok(None) => "no evidence".into(),
                     Err(why) => why,
                 });
                 truth
@@ -283,10 +283,12 @@ impl<'a> Conditions<'a> {
             return String::new();
         }
         let results = self.mail().results();
-        let used = results.used.iter().map(|header| format!("; believed: {header}"));
-        let ignored =
-            results.ignored.iter().map(|each| format!("; ignored: {}: {}", each.header, each.why));
-        used.chain(ignored).collect()
+        if !results.used.is_empty() {
+            return format!("; believed: {}", results.used.join("; "));
+        }
+        const MOST: usize = 3;
+        let ignored = results.ignored.iter().take(MOST);
+        ignored.map(|each| format!("; ignored: {}: {}", each.header, each.why)).collect()
     }
 
     fn record(&self, condition: &ArchivedCondition, truth: &Truth, why: impl FnOnce() -> String) {

@@ -8,10 +8,12 @@
 
 mod around;
 mod condition;
+mod inspect;
 mod template;
 mod trace;
 mod values;
 
+pub use inspect::{Inspection, Known, every_field, inspect};
 pub use trace::{Looked, Tested, Trace, Verdict};
 
 use crate::message::address::Address;
