@@ -14,12 +14,13 @@ mod output;
 mod test;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
 
 use crate::deliver::log::Log;
@@ -36,7 +37,8 @@ use args::{Args, Command};
 
 /// Runs one call of the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    if args::is_delivery(&arguments) {
+    // An MTA never hands a terminal over; a person there wants to be told.
+    if args::is_delivery(&arguments) && !std::io::stdin().is_terminal() {
         // A panic would exit with 101, which bounces mail.
         std::panic::set_hook(Box::new(|_| {}));
         let outcome = catch_unwind(AssertUnwindSafe(|| deliver::run(arguments)));
@@ -45,6 +47,10 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         return ExitCode::from(outcome.exit_code());
     }
     let args = match Args::try_parse_from(arguments) {
+        Ok(args) if args.command.is_none() && !args.test => {
+            let _ = Args::command().print_help();
+            return ExitCode::from(2);
+        }
         Ok(args) => args,
         Err(error) => {
             let _ = error.print();
