@@ -18,6 +18,7 @@ pub mod log;
 pub mod mutf7;
 pub mod maildir;
 pub mod notice;
+pub mod program;
 
 mod keywords;
 mod name;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Diagnostic;
-use crate::rules::program::Program;
+use crate::rules::program::{Program, Settings};
 use crate::source::{Sources, Span};
 use crate::syntax::ast::Ast;
 
@@ -22,6 +22,8 @@ pub struct Surroundings<'a> {
 pub struct Checked {
     /// The program; none if there is an error.
     pub program: Option<Program>,
+    /// What `set` said, as far as it is without a mistake.
+    pub settings: Settings,
     /// All mistakes, by file and place.
     pub diagnostics: Vec<Diagnostic>,
     /// Files that the rules name, for [`check_lists`].
@@ -49,7 +51,12 @@ pub fn check(
     surroundings: &mut Surroundings<'_>,
 ) -> Checked {
     let _ = (sources, file, main, surroundings);
-    Checked { program: Some(Program::default()), diagnostics: parsed, list_files: Vec::new() }
+    Checked {
+        program: Some(Program::default()),
+        settings: Settings::default(),
+        diagnostics: parsed,
+        list_files: Vec::new(),
+    }
 }
 
 /// Reads the lists that the rules name and adds their mistakes, all of them
