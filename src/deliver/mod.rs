@@ -14,6 +14,7 @@
 //!   note: the name comes from the message, and would never fit.
 
 pub mod folder;
+pub mod list_edit;
 pub mod log;
 pub mod mutf7;
 pub mod maildir;
