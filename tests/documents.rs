@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use mfilter::rules::field::{FIELDS, HEADERS, Kind, PARTS};
-use mfilter::syntax::words::STATEMENTS;
+use mfilter::syntax::words::{ACTIONS, OPERATORS, SLIPS, STATEMENTS};
 
 const MFILTER: &str = env!("CARGO_BIN_EXE_mfilter");
 
@@ -23,6 +23,9 @@ fn the_rules_of_the_documents_have_no_mistake() {
         fs::write(&file, rules).expect("writable");
         let output = mfilter(home.path()).arg("check").arg(&file).output().expect("runs");
         assert!(output.status.success(), "{rules}\n{}", printed(&output));
+        let format = mfilter(home.path()).arg("fmt").arg(&file).output().expect("runs");
+        assert!(format.status.success(), "{}", printed(&format));
+        assert_eq!(*rules, fs::read_to_string(&file).expect("readable"), "the canonical layout");
     }
 }
 
@@ -178,11 +181,8 @@ fn the_fields_are_those_of_the_manual() {
     }
     assert_eq!(of_code, of_manual);
 
-    let headers: Vec<&str> = table_of(&manual, "headers")
-        .filter(|line| !line.starts_with('.'))
-        .flat_map(str::split_whitespace)
-        .collect();
-    assert_eq!(HEADERS, headers);
+    let headers = plain_words(&manual, "headers");
+    assert_eq!(HEADERS.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(), headers);
 }
 
 #[test]
@@ -190,6 +190,21 @@ fn the_statements_are_those_of_the_manual() {
     let manual = read("man/mailrules.5");
     let of_manual: BTreeSet<String> = heads(&manual, "statements");
     let of_code: BTreeSet<String> = STATEMENTS.iter().map(|word| (*word).to_owned()).collect();
+    assert_eq!(of_code, of_manual);
+}
+
+#[test]
+fn the_actions_and_operators_are_those_of_the_manual() {
+    let manual = read("man/mailrules.5");
+    let reserved: BTreeSet<String> = plain_words(&manual, "reserved");
+    let mut of_manual: BTreeSet<String> = heads(&manual, "actions");
+    of_manual.remove("as");
+    of_manual.extend(heads(&manual, "operators"));
+    of_manual.remove("has");
+    assert!(of_manual.is_disjoint(&reserved));
+    of_manual.extend(reserved);
+    let words = [ACTIONS, OPERATORS, SLIPS].concat();
+    let of_code: BTreeSet<String> = words.into_iter().map(str::to_owned).collect();
     assert_eq!(of_code, of_manual);
 }
 
@@ -248,6 +263,15 @@ fn heads(text: &str, table: &str) -> BTreeSet<String> {
         );
     }
     words
+}
+
+/// The words in a table that is but a block of them.
+fn plain_words(text: &str, table: &str) -> BTreeSet<String> {
+    table_of(text, table)
+        .filter(|line| !line.starts_with('.'))
+        .flat_map(str::split_whitespace)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The lines of a help text under a heading.

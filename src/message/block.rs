@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2, memmem};
 
 use super::head::Head;
 use super::{HeaderEdit, encoded_word};
@@ -75,7 +75,7 @@ impl Finder {
             }
             self.searched = end;
             self.line = end;
-            if line == b"\n" || line == b"\r\n" {
+            if is_empty_line(line) {
                 return Some(Block { header: start..end, cut: false });
             }
         }
@@ -83,13 +83,29 @@ impl Finder {
         if bytes.len() - start > self.limit {
             return Some(self.cut(start));
         }
-        eof.then_some(Block { header: start..bytes.len(), cut: false })
+        if !eof {
+            return None;
+        }
+        // Where no line ends with LF, CR ends lines.
+        let end = match memmem::find(header, b"\r\r") {
+            Some(at) if self.line == start => start + at + 2,
+            _ => bytes.len(),
+        };
+        Some(Block { header: start..end, cut: false })
     }
 
     /// Cuts between two lines where there are two.
     fn cut(&self, start: usize) -> Block {
         let end = if self.line > start { self.line } else { start + self.limit };
         Block { header: start..end, cut: true }
+    }
+}
+
+/// A line end with nothing before it but CRs.
+pub fn is_empty_line(line: &[u8]) -> bool {
+    match line.split_last() {
+        Some((b'\n', rest)) => rest.iter().all(|byte| *byte == b'\r'),
+        _ => line == b"\r",
     }
 }
 
@@ -109,19 +125,30 @@ fn from_line(bytes: &[u8], eof: bool) -> Option<usize> {
     }
     match memchr(b'\n', rest) {
         Some(at) => Some(FROM.len() + at + 1),
-        None => all.then_some(0),
+        None if !all => None,
+        None => Some(match memchr(b'\r', rest) {
+            Some(at) if opens_with_field(rest.get(at + 1..)?, true)? => FROM.len() + at + 1,
+            _ => 0,
+        }),
     }
 }
 
 /// Whether a header block begins here: with a field or with the empty line
-/// that ends the block, `>From ` lines before it allowed. `None` if that
-/// depends on bytes that are not there and `all` is not set.
+/// that ends the block, `>From ` lines and lines of blanks before it allowed.
+/// `None` if that depends on bytes that are not there and `all` is not set.
 pub fn opens_with_field(bytes: &[u8], all: bool) -> Option<bool> {
     let mut rest = bytes;
-    while let Some(quoted) = rest.strip_prefix(b">From ") {
-        match memchr(b'\n', quoted) {
-            Some(at) => rest = quoted.get(at + 1..).unwrap_or_default(),
-            None => return all.then_some(true),
+    while rest.starts_with(b">From ") || rest.starts_with(b" ") || rest.starts_with(b"\t") {
+        let quoted = rest.starts_with(b">");
+        match memchr(b'\n', rest) {
+            Some(at)
+                if quoted || rest.get(..at).is_some_and(|line| line.trim_ascii().is_empty()) =>
+            {
+                rest = rest.get(at + 1..).unwrap_or_default();
+            }
+            None if !all => return None,
+            Some(_) => return Some(false),
+            None => return Some(quoted),
         }
     }
     let name = rest.iter().take_while(|byte| is_name_byte(**byte)).count();
@@ -131,7 +158,6 @@ pub fn opens_with_field(bytes: &[u8], all: bool) -> Option<bool> {
         Some(b'\n') => Some(rest.starts_with(b"\n")),
         Some(b'\r') if rest.len() == 1 && !all => None,
         Some(b'\r') => Some(rest.starts_with(b"\r\n")),
-        Some(b'>') if !all && b">From ".starts_with(rest) => None,
         Some(_) => Some(false),
         None if all => Some(rest.is_empty()),
         None => None,
@@ -157,8 +183,9 @@ struct Line<'a> {
 pub fn edit(head: &Head, cut: bool, edits: &[HeaderEdit]) -> Vec<u8> {
     let block = head.bytes();
     let end = head.fields().len();
-    let line_end: &[u8] = match memchr(b'\n', block) {
-        Some(at) if block.get(..at).unwrap_or_default().ends_with(b"\r") => b"\r\n",
+    let line_end: &[u8] = match memchr2(b'\r', b'\n', block) {
+        Some(at) if block.get(at..).is_some_and(|rest| rest.starts_with(b"\r\n")) => b"\r\n",
+        Some(_) if memchr(b'\n', block).is_none() => b"\r",
         _ => b"\n",
     };
     let mut lines = lines(head, end);
@@ -268,6 +295,7 @@ mod tests {
             ("A: b\r\n\r\nbody", 0..8),
             ("From a@b  Mon\nA: b\n\nbody", 14..20),
             ("From a@b  Mon\n>From c\nA: b\n\nbody", 14..28),
+            ("From a@b  Mon\rA: b\r\rbody", 14..20),
             ("From : a@b\n\nbody", 0..12),
             ("From : a@b", 0..10),
             ("From here to the end", 0..0),
@@ -275,8 +303,12 @@ mod tests {
             ("\nbody", 0..1),
             ("\r\nbody", 0..2),
             ("\rbody", 0..0),
+            ("A: b\rC: d\r\rbody\r\rmore", 0..11),
+            ("A: b\r\r\nC: d\r\r\n\r\r\nbody", 0..17),
             ("no header\n\nbody: x", 0..0),
             (" blank: x\n\nbody", 0..0),
+            (" \t\n\r \nA: b\n\nbody", 0..0),
+            (" \t\n \r\nA: b\n\nbody", 0..12),
             ("A: b\nbroken\nC: d\n\nbody", 0..18),
             ("", 0..0),
             (":", 0..0),
@@ -341,6 +373,7 @@ mod tests {
         assert_eq!(edited("", &[add("X", "y")]), "X: y\n\n");
         assert_eq!(edited("\n", &[add("X", "y")]), "X: y\n\n");
         assert_eq!(edited("A: 1", &[add("X", "y")]), "X: y\nA: 1");
+        assert_eq!(edited("A: 1\r\r", &[add("X", "y")]), "X: y\rA: 1\r\r");
     }
 
     #[test]

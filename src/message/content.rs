@@ -318,8 +318,10 @@ fn read_header(input: &mut dyn Read) -> io::Result<(Vec<u8>, Block)> {
     let mut step = 16 << 10;
     loop {
         let eof = read_more(input, &mut bytes, step)? == 0;
-        if let Some(block) = finder.find(&bytes, eof) {
-            return Ok((bytes, block));
+        match finder.find(&bytes, eof) {
+            Some(block) => return Ok((bytes, block)),
+            None if eof => return Ok((bytes, Block::default())),
+            None => {}
         }
         step = (step * 2).min(1 << 20);
     }

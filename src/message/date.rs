@@ -107,7 +107,7 @@ impl Found {
     fn number(&mut self, number: i16, digits: usize) {
         if self.day.is_none() && digits <= 2 {
             self.day = i8::try_from(number).ok();
-        } else if self.year.is_none() {
+        } else if self.year.is_none() && digits >= 2 {
             self.year = match number {
                 0..50 if digits <= 2 => Some(2000 + number),
                 0..1000 if digits <= 3 => Some(1900 + number),

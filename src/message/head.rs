@@ -304,8 +304,14 @@ pub fn split_from_line(bytes: &[u8]) -> (Option<&[u8]>, &[u8]) {
     if !bytes.starts_with(b"From ") {
         return (None, bytes);
     }
-    let end = memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
-    let (line, rest) = bytes.split_at(end);
+    let end = memchr2(b'\r', b'\n', bytes).unwrap_or(bytes.len());
+    let returns = bytes[end..].iter().take_while(|byte| **byte == b'\r').count();
+    // CRs before an LF are part of its line end; alone, one is a line end.
+    let line_end = match bytes.get(end + returns) {
+        Some(b'\n') => returns + 1,
+        _ => returns.min(1),
+    };
+    let (line, rest) = bytes.split_at(end + line_end);
     (Some(trim_line_end(line)), rest)
 }
 
@@ -398,6 +404,7 @@ mod tests {
         assert_eq!(line.and_then(from_line_sender), Some("a@b"));
         assert_eq!(rest, b"A: 1\n");
         assert_eq!(split_from_line(b"From: a\n").0, None);
+        assert_eq!(split_from_line(b"From a\rB: 1\r\rC\n").1, b"B: 1\r\rC\n");
         assert_eq!(split_from_line(b"From x"), (Some(&b"From x"[..]), &b""[..]));
         assert_eq!(from_line_sender(b"From "), None);
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::block::opens_with_field;
+use super::block::{is_empty_line, opens_with_field};
 use super::head::Head;
 use super::parameter::{self, Parameters};
 use super::transfer::Encoding;
@@ -87,7 +87,7 @@ pub struct Structure {
 pub fn walk(head: &Head, body: impl Read) -> io::Result<Structure> {
     let mut walker = Walker::default();
     walker.begin(head, "text/plain", 0);
-    let mut lines = Lines::new(body);
+    let mut lines = Lines::new(body, line_end(head));
     while !walker.done() {
         let Some(piece) = lines.next()? else { break };
         walker.piece(&piece);
@@ -95,6 +95,14 @@ pub fn walk(head: &Head, body: impl Read) -> io::Result<Structure> {
     // The walk may end early; then the rest belongs to what is still open.
     let end = if walker.stack.is_empty() { walker.end } else { lines.skip()? };
     Ok(walker.finish(end))
+}
+
+/// Where no line of the header ends with LF, CR ends lines in the body, too.
+fn line_end(head: &Head) -> u8 {
+    match (memchr(b'\n', head.bytes()), memchr(b'\r', head.bytes())) {
+        (None, Some(_)) => b'\r',
+        _ => b'\n',
+    }
 }
 
 /// A part that is not at its end.
@@ -188,7 +196,8 @@ impl Walker {
         }
         while let Some((mut header, default)) = self.header.take() {
             if piece.starts_line {
-                let blank = matches!(piece.bytes, b"\n" | b"\r\n");
+                let blank = is_empty_line(piece.bytes)
+                    || header.is_empty() && piece.bytes.trim_ascii().is_empty();
                 // A part that does not begin with a header has none.
                 let text = header.is_empty() && opens_with_field(piece.bytes, true) == Some(false);
                 if blank || text {
@@ -311,6 +320,7 @@ struct Piece<'a> {
 
 struct Lines<R> {
     input: R,
+    end: u8,
     buffer: Vec<u8>,
     /// What of the buffer is filled and not yet handed out.
     ready: Range<usize>,
@@ -321,9 +331,10 @@ struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    fn new(input: R) -> Lines<R> {
+    fn new(input: R, end: u8) -> Lines<R> {
         Lines {
             input,
+            end,
             buffer: vec![0; BUFFER],
             ready: 0..0,
             eof: false,
@@ -337,7 +348,7 @@ impl<R: Read> Lines<R> {
         let mut searched = 0;
         let length = loop {
             let ready = self.buffer.get(self.ready.clone()).unwrap_or_default();
-            if let Some(at) = memchr(b'\n', ready.get(searched..).unwrap_or_default()) {
+            if let Some(at) = memchr(self.end, ready.get(searched..).unwrap_or_default()) {
                 break searched + at + 1;
             }
             searched = ready.len();
@@ -359,10 +370,10 @@ impl<R: Read> Lines<R> {
             line_end_before: self.line_end,
         };
         self.at += length as u64;
-        self.starts_line = bytes.ends_with(b"\n");
+        self.starts_line = bytes.last() == Some(&self.end);
         self.line_end = match bytes {
             [.., b'\r', b'\n'] => 2,
-            [.., b'\n'] => 1,
+            [.., last] if *last == self.end => 1,
             _ => 0,
         };
         Ok(Some(piece))
@@ -461,6 +472,7 @@ mod tests {
         );
         assert_eq!(of("--b 1\nA: x\n--b 1\nB: y"), [text(""), text("")]);
         assert_eq!(of("--b 1\nno header\n\nat all\n--b 1--"), [text("no header\n\nat all")]);
+        assert_eq!(of("--b 1\n \t\n\ntext\n--b 1--"), [text("\ntext")]);
         assert_eq!(of("--b 1--\n--b 1\n\nbehind the end"), []);
         assert_eq!(of("not\none\n"), [text("not\none\n")]);
         assert_eq!(of(""), [text("")]);
@@ -495,6 +507,16 @@ mod tests {
             parents,
             [None, Some(0), Some(1), Some(1), Some(0), Some(4), Some(5), Some(6), Some(0)]
         );
+    }
+
+    #[test]
+    fn lines_that_end_with_cr() {
+        let head = Head::parse(b"A: b\rContent-Type: multipart/mixed; boundary=a\r\r".as_slice());
+        let body = b"--a\rB: c\r\rone\r\r--a\r\rtwo\r--a--\r";
+        let structure = walk(&head, body.as_slice()).expect("memory can be read");
+        let ranges: Vec<_> =
+            structure.parts.iter().skip(1).map(|part| part.range.clone()).collect();
+        assert_eq!(ranges, [10..14, 20..23]);
     }
 
     #[test]

@@ -40,19 +40,35 @@ impl Text {
     /// Without case and line breaks: what `is`, `contains` and their like
     /// see, see [`fold::fold`].
     pub fn folded(&self) -> &str {
-        self.folded
-            .get_or_init(|| match fold::fold(&self.text) {
-                Cow::Borrowed(folded) if folded.len() == self.text.len() => None,
-                folded => Some(folded.into_owned()),
-            })
-            .as_deref()
-            .unwrap_or(&self.text)
+        self.folded.get_or_init(|| folded(&self.text)).as_deref().unwrap_or(&self.text)
     }
 
     /// It says nothing.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
+}
+
+/// Folds piece by piece, so that no more than one copy is made of a large
+/// text, and none of one that is its own fold.
+fn folded(text: &str) -> Option<String> {
+    let mut copy: Option<String> = None;
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let (piece, _) = rest.split_at(cut(rest, PIECE));
+        let folded = fold::fold(piece);
+        let same = matches!(folded, Cow::Borrowed(_)) && folded.len() == piece.len();
+        if copy.is_none() && !same {
+            let mut start = String::with_capacity(text.len());
+            start.push_str(text.get(..at).unwrap_or_default());
+            copy = Some(start);
+        }
+        if let Some(copy) = &mut copy {
+            append(copy, &folded);
+        }
+        at += piece.len();
+    }
+    copy
 }
 
 /// Longest name of a charset that is looked for, with `?B?` behind it, bytes.
@@ -63,6 +79,10 @@ const LABELS_LIMIT: usize = 50;
 
 /// Text goes from one form to the next in pieces of about this many bytes.
 const PIECE: usize = 256 << 10;
+
+/// Of one HTML part so many bytes are read: more is held of it at a time than
+/// of other text.
+const HTML_LIMIT: usize = 8 << 20;
 
 /// So many characters back, a place is looked for at which a text may be cut.
 const LOOK_BACK: usize = 1000;
@@ -101,31 +121,14 @@ impl Gatherer {
     /// Normalises what is pending; unless it is the last, up to a place where
     /// nothing of what is behind can change what is before.
     fn flush(&mut self, last: bool) {
-        let mut end = self.pending.len();
-        if !last {
-            let mut chars = self.pending.char_indices().rev().take(LOOK_BACK);
-            end = chars
-                .find_map(|(at, char)| begins_anew(char).then_some(at))
-                .filter(|at| *at > 0)
-                .unwrap_or_else(|| floor(&self.pending, self.pending.len() - 1));
-        }
+        let end = self.pending.len();
+        let end = if last { end } else { cut(&self.pending, end.saturating_sub(1)) };
         let (piece, rest) = self.pending.split_at(end);
-        let normal = fold::normalise(piece);
-        let mut normal = normal.as_ref();
-        // A run of white space that was cut is one run.
-        let blank = |char| char == ' ' || char == '\n';
-        if normal.starts_with(blank) && self.text.ends_with(blank) {
-            if normal.starts_with('\n') {
-                self.text.pop();
-            } else {
-                normal = normal.get(1..).unwrap_or_default();
-            }
-        }
-        let room = self.limit - self.text.len();
-        if normal.len() > room {
+        append(&mut self.text, &fold::normalise(piece));
+        if self.text.len() > self.limit {
             self.cut = true;
+            self.text.truncate(floor(&self.text, self.limit));
         }
-        self.text.push_str(normal.get(..floor(normal, room)).unwrap_or_default());
         let rest = rest.len();
         self.pending.drain(..self.pending.len() - rest);
     }
@@ -149,6 +152,7 @@ pub fn read(
     label: Option<&str>,
     limit: usize,
 ) -> io::Result<Decoded> {
+    let limit = if is_html { limit.min(HTML_LIMIT) } else { limit };
     let mut bytes = attachment::prefix(content, encoding, limit.saturating_add(1))?;
     let mut cut = bytes.len() > limit;
     bytes.truncate(limit);
@@ -167,12 +171,14 @@ pub fn read(
         if label.is_none() {
             meta = html::declared_charset(&bytes);
         }
-        let decoded = decode_all(label.or(meta.as_deref()), bytes);
+        let label = if is_utf_8(&bytes) { Some("utf-8") } else { label.or(meta.as_deref()) };
+        let decoded = decode_all(label, bytes);
         html::read(&decoded, |event| match event {
             html::Event::Text(text) => gatherer.push(text),
             _ => true,
         });
     } else {
+        let label = if is_utf_8(&bytes) { Some("utf-8") } else { label };
         each_piece(label, &bytes, |piece| gatherer.push(piece));
         drop(bytes);
     }
@@ -194,6 +200,32 @@ pub struct Decoded {
     pub cut: bool,
 }
 
+/// Appends a piece; a run of white space that was cut is one run again.
+fn append(text: &mut String, piece: &str) {
+    let blank = |char| char == ' ' || char == '\n';
+    let mut piece = piece;
+    if piece.starts_with(blank) && text.ends_with(blank) {
+        if piece.starts_with('\n') {
+            text.pop();
+        } else {
+            piece = piece.get(1..).unwrap_or_default();
+        }
+    }
+    text.push_str(piece);
+}
+
+/// A place at or before `at` at which a text may be cut, if there is one near.
+fn cut(text: &str, at: usize) -> usize {
+    if at >= text.len() {
+        return text.len();
+    }
+    let end = floor(text, at);
+    let near = text.get(..end).unwrap_or_default().char_indices().rev();
+    near.take(LOOK_BACK)
+        .find_map(|(start, char)| (start > 0 && begins_anew(char)).then_some(start))
+        .unwrap_or(if end > 0 { end } else { text.len() })
+}
+
 /// Nothing before the character makes one with it, be it a letter or a run of
 /// white space.
 fn begins_anew(char: char) -> bool {
@@ -210,6 +242,15 @@ fn floor(text: &str, at: usize) -> usize {
         return text.len();
     }
     (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// Text that is UTF-8, whatever its label says: other charsets yield some
+/// valid sequences by chance, but not so many in a row and nothing else.
+fn is_utf_8(bytes: &[u8]) -> bool {
+    const BY_CHANCE: usize = 8;
+    !bytes.is_ascii()
+        && std::str::from_utf8(bytes)
+            .is_ok_and(|text| text.chars().filter(|char| !char.is_ascii()).nth(BY_CHANCE).is_some())
 }
 
 fn found_charset(bytes: &[u8]) -> Option<&'static str> {
@@ -319,6 +360,15 @@ mod tests {
             (b"<meta charset=shift_jis>\x8e\xa9", true, None, "自", Some("shift_jis")),
             (b"<meta charset=utf-8>\x8e\xa9", true, Some("shift_jis"), "自", None),
             (b"plain", false, None, "plain", None),
+            // A label that lies, and bytes that are valid UTF-8 by chance.
+            (
+                "迷惑メールの本文です".as_bytes(),
+                false,
+                Some("gb2312"),
+                "迷惑メールの本文です",
+                None,
+            ),
+            (b"\xc1\xaa\xcd\xa8", false, Some("gb2312"), "联通", None),
         ] {
             let decoded = decoded(bytes, html, label, 1000);
             assert_eq!(decoded.text.text(), want);
@@ -344,6 +394,7 @@ mod tests {
             let want = fold::normalise(&large).into_owned();
             let text = decoded(large.as_bytes(), false, None, 4 * PIECE).text;
             assert!(text.text() == want, "{line}");
+            assert!(text.folded() == fold::fold(&want), "{line}");
         }
     }
 

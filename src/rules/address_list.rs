@@ -174,7 +174,7 @@ impl AddressList {
         } else if glob::is_glob(entry) {
             self.globs.push(key_of(entry));
         } else {
-            let bad = judge(entry).or_else(|| {
+            let bad = judge_exact(entry).or_else(|| {
                 let fits = self.keys.len() + entry.len() * 4 < u32::MAX as usize;
                 (!fits).then_some(BadEntryReason::TooLong)
             });
@@ -236,7 +236,7 @@ impl AddressList {
 }
 
 /// The pattern of an entry `/…/`.
-fn pattern_source(entry: &str) -> Option<&str> {
+pub(super) fn pattern_source(entry: &str) -> Option<&str> {
     entry.strip_prefix('/')?.strip_suffix('/').filter(|source| !source.is_empty())
 }
 
@@ -276,8 +276,13 @@ fn key_of(entry: &str) -> String {
     }
 }
 
-/// Why no address can match an exact entry.
-fn judge(entry: &str) -> Option<BadEntryReason> {
+/// Why no address can match an entry; a pattern is not judged.
+pub(super) fn judge(entry: &str) -> Option<BadEntryReason> {
+    let loose = pattern_source(entry).is_some() || glob::is_glob(entry);
+    if loose { None } else { judge_exact(entry) }
+}
+
+fn judge_exact(entry: &str) -> Option<BadEntryReason> {
     let Some((local, domain)) = entry.rsplit_once('@') else { return Some(BadEntryReason::NoAt) };
     let quoted = local.len() > 1 && local.starts_with('"') && local.ends_with('"');
     let beyond = |letter: char| {

@@ -418,6 +418,11 @@ pub fn find(name: &str) -> Option<Found> {
         .map(|_| Found::Field(Field::Header(name.to_owned()), Kind::Header))
 }
 
+/// Whether a name is one of the table's, so that nothing else may be called so.
+pub fn is_own(name: &str) -> bool {
+    FIELDS.iter().any(|info| info.name == name)
+}
+
 /// Every name a rule may use for a field, parts and registered headers too.
 pub fn names() -> impl Iterator<Item = String> {
     FIELDS

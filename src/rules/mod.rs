@@ -6,6 +6,8 @@ pub mod glob;
 pub mod pattern;
 pub mod address_list;
 pub mod template;
+pub mod mistake;
+mod sound;
 pub mod check;
 
 pub use check::{Checked, check};

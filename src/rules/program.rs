@@ -452,10 +452,11 @@ impl Compiled {
     }
 
     /// Takes in bytes from elsewhere, with a program from `start` (a multiple
-    /// of 16) to their end; `None` if there is none.
+    /// of 16) to their end; `None` if there is none, or one that cannot be
+    /// evaluated.
     pub fn from_bytes(bytes: AlignedVec, start: usize) -> Option<Compiled> {
         let compiled = Compiled { bytes, start };
-        compiled.program()?;
+        compiled.program()?.is_sound().then_some(())?;
         Some(compiled)
     }
 

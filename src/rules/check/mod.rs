@@ -1,12 +1,40 @@
 //! Ast to Program: names resolved, types checked, all mistakes in one run.
+//!
+//! Nothing is read but what the rules include. Lists, which deliveries read
+//! only when a rule asks, are judged by [`check_lists`].
 
+mod action;
+mod condition;
+mod folder;
+mod include;
+mod lists;
+mod place;
+mod setting;
+mod statement;
+mod value;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::Diagnostic;
-use crate::rules::program::{Program, Settings};
-use crate::source::{Sources, Span};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::rules::field::{self, OPERATORS};
+use crate::rules::mistake::{Mistake, Word, nearest};
+use crate::rules::pattern;
+use crate::rules::program::{Field, Pattern, Program, Settings};
+use crate::source::{Sources, Span, Spanned};
 use crate::syntax::ast::Ast;
+
+pub use lists::check_lists;
+
+/// How deep conditions may be nested, `define`s and scores counted in.
+pub const MAX_CONDITION_DEPTH: u32 = 128;
+/// How deep groups may be nested, over all files.
+const MAX_GROUP_DEPTH: usize = 64;
+/// For how many unknown words the nearest known one is looked for.
+const MAX_NEAREST: usize = 100;
 
 /// Where the rules stand.
 pub struct Surroundings<'a> {
@@ -22,12 +50,15 @@ pub struct Surroundings<'a> {
 pub struct Checked {
     /// The program; none if there is an error.
     pub program: Option<Program>,
-    /// What `set` said, as far as it is without a mistake.
+    /// What could be read of the settings, with errors elsewhere too: mail
+    /// that no rule moves goes to where the inbox is.
     pub settings: Settings,
     /// All mistakes, by file and place.
     pub diagnostics: Vec<Diagnostic>,
     /// Files that the rules name, for [`check_lists`].
     pub list_files: Vec<ListFile>,
+    /// The zone that `set timezone` names, for [`check_lists`].
+    pub timezone: Option<Spanned<String>>,
 }
 
 /// A list's file.
@@ -50,23 +81,9 @@ pub fn check(
     parsed: Vec<Diagnostic>,
     surroundings: &mut Surroundings<'_>,
 ) -> Checked {
-    let _ = (sources, file, main, surroundings);
-    Checked {
-        program: Some(Program::default()),
-        settings: Settings::default(),
-        diagnostics: parsed,
-        list_files: Vec::new(),
-    }
-}
-
-/// Reads the lists that the rules name and adds their mistakes, all of them
-/// warnings: for `mfilter check` only.
-pub fn check_lists(
-    checked: &mut Checked,
-    sources: &mut Sources,
-    surroundings: &mut Surroundings<'_>,
-) {
-    let _ = (checked, sources, surroundings);
+    let mut checker = Checker::new(sources, surroundings, parsed);
+    checker.main(file, &main);
+    checker.finish()
 }
 
 /// The path that a string in the rules means: `~/` is the home, another
@@ -75,5 +92,241 @@ pub fn resolve(written: &str, rule_file: &Path, home: &Path) -> PathBuf {
     match written.strip_prefix("~/") {
         Some(rest) => home.join(rest),
         None => rule_file.parent().unwrap_or(Path::new("")).join(written),
+    }
+}
+
+/// Mistakes by file and place, each once.
+fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by_key(|each| (each.span.file, each.span.start, each.span.end));
+    let mut seen = HashSet::new();
+    diagnostics.retain(|each| seen.insert((each.span, each.code, each.message.clone())));
+}
+
+/// What a name was declared as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Declared {
+    List(u32),
+    Define(u32),
+    Score(u32),
+    /// Its declaration could not be read; whatever is asked of it is fine.
+    Broken,
+}
+
+impl Declared {
+    fn name(self) -> &'static str {
+        match self {
+            Declared::List(_) => "list",
+            Declared::Define(_) => "define",
+            Declared::Score(_) => "score",
+            Declared::Broken => "name",
+        }
+    }
+}
+
+/// A name that was not known where it was used. At the end it is, or it is not.
+struct Missing {
+    what: Word,
+    name: String,
+    near: Option<String>,
+    span: Span,
+}
+
+/// The state of one run.
+struct Checker<'a, 's> {
+    sources: &'a mut Sources,
+    surroundings: &'a mut Surroundings<'s>,
+    program: Program,
+    diagnostics: Vec<Diagnostic>,
+    list_files: Vec<(u32, Span)>,
+    timezone: Option<Spanned<String>>,
+
+    names: HashMap<String, (Declared, Span)>,
+    missing: Vec<Missing>,
+    /// A file of declarations could not be read: unknown names may be its.
+    incomplete: bool,
+    /// How often the nearest name was looked for.
+    searched: usize,
+
+    fields: HashMap<Field, u32>,
+    patterns: HashMap<Pattern, (u32, pattern::Captures)>,
+    conditions: condition::Known,
+    /// Lists that texts are compared with.
+    text_lists: HashSet<u32>,
+    /// Where the entries of lists in the rules stand.
+    entries: Vec<(u32, Vec<Spanned<String>>)>,
+
+    included: include::Included,
+    settings: HashMap<String, Span>,
+    statements: statement::Way,
+    folders: HashMap<String, (String, Span)>,
+}
+
+impl<'a, 's> Checker<'a, 's> {
+    fn new(
+        sources: &'a mut Sources,
+        surroundings: &'a mut Surroundings<'s>,
+        diagnostics: Vec<Diagnostic>,
+    ) -> Self {
+        Checker {
+            sources,
+            surroundings,
+            program: Program::default(),
+            diagnostics,
+            list_files: Vec::new(),
+            timezone: None,
+            names: HashMap::new(),
+            missing: Vec::new(),
+            incomplete: false,
+            searched: 0,
+            fields: HashMap::new(),
+            patterns: HashMap::new(),
+            conditions: condition::Known::default(),
+            text_lists: HashSet::new(),
+            entries: Vec::new(),
+            included: include::Included::default(),
+            settings: HashMap::new(),
+            statements: statement::Way::default(),
+            folders: HashMap::new(),
+        }
+    }
+
+    fn main(&mut self, file: u32, ast: &Ast) {
+        let path = self.sources.files().get(file as usize).map(|file| file.path.clone());
+        self.included.enter(path.unwrap_or_default());
+        // A file that is no text at all may have declared anything.
+        self.incomplete |= ast.statements.is_empty() && !self.diagnostics.is_empty();
+        self.walk(&ast.statements);
+    }
+
+    fn finish(mut self) -> Checked {
+        self.settle_missing();
+        self.judge_entries();
+        sort(&mut self.diagnostics);
+        let broken = self.diagnostics.iter().any(|each| each.severity == Severity::Error);
+        let list_files = self.list_paths();
+        let files = self.sources.files().iter();
+        self.program.files = files.map(|file| file.path.to_string_lossy().into_owned()).collect();
+        Checked {
+            settings: self.program.settings.clone(),
+            program: (!broken).then_some(self.program),
+            diagnostics: self.diagnostics,
+            list_files,
+            timezone: self.timezone,
+        }
+    }
+
+    fn list_paths(&self) -> Vec<ListFile> {
+        let path = |(list, span): &(u32, Span)| ListFile {
+            path: resolve(&self.list_file(*list), self.sources.path(*span), self.surroundings.home),
+            span: *span,
+            holds_texts: self.text_lists.contains(list),
+        };
+        self.list_files.iter().map(path).collect()
+    }
+
+    fn list_file(&self, list: u32) -> String {
+        match self.program.lists.get(list as usize).map(|list| &list.entries) {
+            Some(crate::rules::program::Entries::File(file)) => file.clone(),
+            _ => String::new(),
+        }
+    }
+
+    /// Names that never were declared, and those that were too late.
+    fn settle_missing(&mut self) {
+        for missing in std::mem::take(&mut self.missing) {
+            let Missing { what, name, near, span } = missing;
+            match self.names.get(&name) {
+                Some((Declared::Broken, _)) => {}
+                Some((declared, at)) => {
+                    let (what, at) = (declared.name(), *at);
+                    self.report(span, Mistake::UsedBefore { name, what, at });
+                }
+                None if self.incomplete && what != Word::Insert => {}
+                None if what == Word::List && name == "me" => self.report(span, Mistake::NoMe),
+                None => self.report(span, Mistake::Unknown { what, name, near }),
+            }
+        }
+    }
+
+    fn report(&mut self, span: Span, mistake: Mistake) {
+        self.diagnostics.push(mistake.at(span));
+    }
+
+    /// A name that nothing has declared so far.
+    fn missing(&mut self, what: Word, name: &str, span: Span) {
+        let near = self.nearest(what, name);
+        self.missing.push(Missing { what, name: name.to_owned(), near, span });
+    }
+
+    /// A word that is not one of a fixed set.
+    fn unknown(&mut self, what: Word, name: &str, span: Span) {
+        let near = self.nearest(what, name);
+        self.report(span, Mistake::Unknown { what, name: name.to_owned(), near });
+    }
+
+    fn nearest(&mut self, what: Word, name: &str) -> Option<String> {
+        self.searched += 1;
+        if self.searched > MAX_NEAREST {
+            return None;
+        }
+        let declared = |wanted: fn(Declared) -> bool| {
+            let fits = self.names.iter().filter(move |(_, (declared, _))| wanted(*declared));
+            let mut fits: Vec<&str> = fits.map(|(name, _)| name.as_str()).collect();
+            fits.sort_unstable();
+            fits
+        };
+        let scores = || declared(|declared| matches!(declared, Declared::Score(_)));
+        match what {
+            Word::Setting => nearest(name, setting::SETTINGS.iter()),
+            Word::Field | Word::Insert => {
+                nearest(name, scores().into_iter().map(str::to_owned).chain(field::names()))
+            }
+            Word::Classifier => {
+                let defines = declared(|declared| matches!(declared, Declared::Define(_)));
+                nearest(name, defines)
+            }
+            Word::List => nearest(name, declared(|declared| matches!(declared, Declared::List(_)))),
+            Word::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
+            Word::Action => nearest(name, action::ACTIONS.iter().map(|(word, _)| word)),
+            Word::Flag => nearest(name, action::FLAGS.iter().map(|(word, _)| word)),
+            Word::Weekday => nearest(name, field::WEEKDAYS),
+        }
+    }
+
+    /// The number of a field; each stands once in the program.
+    fn field(&mut self, field: Field) -> u32 {
+        let fields = &mut self.program.fields;
+        *self.fields.entry(field).or_insert_with_key(|field| {
+            fields.push(field.clone());
+            fields.len() as u32 - 1
+        })
+    }
+
+    /// The number of a pattern that can be built, and what it captures.
+    fn pattern(
+        &mut self,
+        source: &str,
+        case_sensitive: bool,
+        span: Span,
+    ) -> Option<(u32, pattern::Captures)> {
+        let written = Pattern { source: source.to_owned(), case_sensitive };
+        if let Some(known) = self.patterns.get(&written) {
+            return Some(known.clone());
+        }
+        let captures = match pattern::check(source, case_sensitive) {
+            Ok(captures) => captures,
+            Err(error) => {
+                let place = error.place.map_or(span, |at| place::inside(self.sources, span, &at));
+                self.report(place, Mistake::BadPattern { reason: error.reason });
+                return None;
+            }
+        };
+        let normal = pattern::normalise(source)
+            .filter(|normal| pattern::check(normal, case_sensitive).as_ref() == Ok(&captures));
+        let source = normal.unwrap_or_else(|| source.to_owned());
+        self.program.patterns.push(Pattern { source, case_sensitive });
+        let known = (self.program.patterns.len() as u32 - 1, captures);
+        self.patterns.insert(written, known.clone());
+        Some(known)
     }
 }

@@ -1,0 +1,306 @@
+//! Actions: their arguments, their flags, and what their strings insert.
+
+use super::Checker;
+use super::condition::is_header_name;
+use super::place::inside;
+use crate::rules::field::{self, Found, Kind};
+use crate::rules::mistake::{Mistake, Word};
+use crate::rules::program::{Action, Field, Flags, Template, TemplatePart};
+use crate::rules::template::{Part, TemplateError, split};
+use crate::source::Span;
+use crate::syntax::ast::{self, Value, ValueKind};
+
+/// Every action, and how it is written.
+pub(super) const ACTIONS: &[(&str, &str)] = &[
+    ("inbox", "`inbox [as FLAG …]`"),
+    ("folder", "`folder \"A/B\" [as FLAG …]`"),
+    ("copy", "`copy \"A/B\" [as FLAG …]`"),
+    ("mark", "`mark FLAG …`"),
+    ("unmark", "`unmark FLAG …`"),
+    ("discard", "`discard`, or `discard \"why\"`"),
+    ("reject", "`reject \"5.7.1 text\"`"),
+    ("defer", "`defer \"4.3.0 text\"`"),
+    ("add-header", "`add-header \"Name\" \"value\"`"),
+    ("set-header", "`set-header \"Name\" \"value\"`"),
+    ("remove-header", "`remove-header \"Name\"`"),
+    ("log", "`log \"text\"`"),
+    ("stop", "`stop`"),
+];
+
+/// Every flag, and its letter in a Maildir.
+pub(super) const FLAGS: &[(&str, char)] = &[
+    ("seen", 'S'),
+    ("replied", 'R'),
+    ("flagged", 'F'),
+    ("trashed", 'T'),
+    ("draft", 'D'),
+    ("passed", 'P'),
+];
+
+/// A string among an action's arguments.
+struct Text<'v> {
+    text: &'v str,
+    span: Span,
+}
+
+impl Checker<'_, '_> {
+    pub(super) fn action(&mut self, action: &ast::Action) -> Option<Action> {
+        let name = action.name.value.as_str();
+        let Some((_, usage)) = ACTIONS.iter().find(|(known, _)| *known == name) else {
+            self.unknown(Word::Action, name, action.name.span);
+            return None;
+        };
+        let delivers = matches!(name, "inbox" | "folder" | "copy");
+        if let (false, Some(first)) = (delivers, action.flags.first()) {
+            self.report(first.span, Mistake::NoFlags { action: name.to_owned() });
+            return None;
+        }
+        let flags = self.flags(&action.flags);
+        if matches!(name, "mark" | "unmark") {
+            if action.arguments.is_empty() {
+                self.wrong_arguments(action, usage);
+                return None;
+            }
+            let flags = self.flags(&action.arguments)?;
+            return Some(if name == "mark" { Action::Mark(flags) } else { Action::Unmark(flags) });
+        }
+        let arguments = self.texts(&action.arguments)?;
+        let lowered = match (name, arguments.as_slice()) {
+            ("inbox", []) => Action::Inbox(flags?),
+            ("stop", []) => Action::Stop,
+            ("folder", [folder]) => match self.folder(folder.text, folder.span)? {
+                Some(template) => Action::Folder(template, flags?),
+                None => Action::Inbox(flags?),
+            },
+            ("copy", [folder]) => {
+                let template = self.folder(folder.text, folder.span)?;
+                Action::Copy(template.unwrap_or_else(inbox), flags?)
+            }
+            ("discard", []) => Action::Discard(None),
+            ("discard", [why]) => Action::Discard(Some(self.template(why.text, 0, why.span)?)),
+            ("reject", [text]) => {
+                let (status, text) = self.refusal(name, '5', text)?;
+                Action::Reject { status, text }
+            }
+            ("defer", [text]) => {
+                let (status, text) = self.refusal(name, '4', text)?;
+                Action::Defer { status, text }
+            }
+            ("add-header" | "set-header", [header, value]) => {
+                let header = self.header_name(header);
+                let value = self.template(value.text, 0, value.span);
+                match name {
+                    "add-header" => Action::AddHeader(header?, value?),
+                    _ => Action::SetHeader(header?, value?),
+                }
+            }
+            ("remove-header", [header]) => Action::RemoveHeader(self.header_name(header)?),
+            ("log", [text]) => Action::Log(self.template(text.text, 0, text.span)?),
+            _ => {
+                self.wrong_arguments(action, usage);
+                return None;
+            }
+        };
+        Some(lowered)
+    }
+
+    fn wrong_arguments(&mut self, action: &ast::Action, usage: &'static str) {
+        let action_name = action.name.value.clone();
+        self.report(action.span, Mistake::WrongArguments { action: action_name, usage });
+    }
+
+    /// The arguments, all of which have to be strings.
+    fn texts<'v>(&mut self, arguments: &'v [Value]) -> Option<Vec<Text<'v>>> {
+        let mut texts = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            match &argument.kind {
+                ValueKind::Text(text) => texts.push(Text { text, span: argument.span }),
+                _ => {
+                    let hint = format!("put it in quotes: `\"{}\"`", self.written(argument));
+                    self.wrong_value("a text in quotes", argument, Some(hint));
+                }
+            }
+        }
+        (texts.len() == arguments.len()).then_some(texts)
+    }
+
+    fn flags(&mut self, values: &[Value]) -> Option<Flags> {
+        let mut letters: Vec<char> = Vec::new();
+        let mut keywords: Vec<String> = Vec::new();
+        let mut fine = true;
+        for value in values {
+            let (ValueKind::Text(word) | ValueKind::Name(word)) = &value.kind else {
+                self.wrong_value("a flag", value, None);
+                fine = false;
+                continue;
+            };
+            if let Some((_, letter)) = FLAGS.iter().find(|(name, _)| name == word) {
+                letters.push(*letter);
+            } else if word.starts_with('$') {
+                if is_keyword(word) {
+                    if !keywords.contains(word) {
+                        keywords.push(word.clone());
+                    }
+                } else {
+                    self.report(value.span, Mistake::BadKeyword { name: word.clone() });
+                    fine = false;
+                }
+            } else {
+                self.unknown(Word::Flag, word, value.span);
+                fine = false;
+            }
+        }
+        letters.sort_unstable();
+        letters.dedup();
+        fine.then(|| Flags { letters: letters.into_iter().collect(), keywords })
+    }
+
+    fn header_name(&mut self, name: &Text<'_>) -> Option<String> {
+        if is_header_name(name.text) {
+            return Some(name.text.to_owned());
+        }
+        self.report(name.span, Mistake::BadHeaderName { name: name.text.to_owned() });
+        None
+    }
+
+    /// `"5.7.1 text"`, RFC 3463.
+    fn refusal(
+        &mut self,
+        action: &str,
+        class: char,
+        text: &Text<'_>,
+    ) -> Option<(String, Template)> {
+        let action = || action.to_owned();
+        let (status, rest) = text.text.split_once(' ').unwrap_or((text.text, ""));
+        if !is_status(status, class) {
+            self.report(text.span, Mistake::BadStatus { action: action(), class });
+            return None;
+        }
+        let words = rest.trim_start();
+        if words.is_empty() {
+            self.report(text.span, Mistake::NoReason { action: action(), class });
+            return None;
+        }
+        let skip = text.text.len() - words.len();
+        Some((status.to_owned(), self.template(words, skip, text.span)?))
+    }
+
+    /// A string with `{…}` in it; `skip` bytes of the literal stand before it.
+    pub(super) fn template(&mut self, text: &str, skip: usize, span: Span) -> Option<Template> {
+        let place = |checker: &Self, range: std::ops::Range<usize>| {
+            inside(checker.sources, span, &(range.start + skip..range.end + skip))
+        };
+        let parts = match split(text) {
+            Ok(parts) => parts,
+            Err(error) => {
+                let (range, mistake) = match error {
+                    TemplateError::Unclosed(range) => (range, Mistake::BraceUnclosed),
+                    TemplateError::Unopened(range) => (range, Mistake::BraceUnopened),
+                    TemplateError::Empty(range) => (range, Mistake::BraceEmpty),
+                };
+                self.report(place(self, range), mistake);
+                return None;
+            }
+        };
+        let mut template = Template::default();
+        let mut fine = true;
+        for part in parts {
+            let part = match part {
+                Part::Text(text) => Some(TemplatePart::Text(text)),
+                Part::Insert(name, range) => self.insert(name, place(self, range)),
+            };
+            fine &= part.is_some();
+            template.parts.extend(part);
+        }
+        fine.then_some(template)
+    }
+
+    /// What stands between braces.
+    fn insert(&mut self, name: &str, span: Span) -> Option<TemplatePart> {
+        let scopes = &self.statements.scopes;
+        let anything = scopes.iter().any(|scope| scope.anything);
+        let groups = scopes.iter().map(|scope| scope.groups).max().unwrap_or(0);
+        if name.bytes().all(|byte| byte.is_ascii_digit()) {
+            let wanted = name.parse().ok();
+            return match wanted.filter(|wanted| anything || (1..=groups).contains(wanted)) {
+                Some(group) => Some(TemplatePart::Group(group)),
+                None => {
+                    self.report(span, Mistake::NoCapture { name: name.to_owned(), groups });
+                    None
+                }
+            };
+        }
+        if scopes.iter().any(|scope| scope.names.iter().any(|known| known == name)) {
+            return Some(TemplatePart::Capture(name.to_owned()));
+        }
+        if let Some((word, format)) = name.split_once(':')
+            && word == "date"
+        {
+            return self.date(format, span);
+        }
+        if name == "date" {
+            return Some(TemplatePart::Date(String::from("%Y-%m-%d")));
+        }
+        let found = match self.names.get(name) {
+            Some((super::Declared::Score(score), _)) => Some((Field::Score(*score), Kind::Number)),
+            Some((super::Declared::Broken, _)) => return None,
+            _ => match field::find(name) {
+                Some(Found::Field(field, kind)) => Some((field, kind)),
+                _ => None,
+            },
+        };
+        match found {
+            Some((_, Kind::Date | Kind::Time | Kind::Duration)) => {
+                self.report(span, Mistake::NoInsert { name: name.to_owned() });
+                None
+            }
+            Some((field, _)) => Some(TemplatePart::Field(self.field(field))),
+            None if anything => None,
+            None => {
+                self.missing(Word::Insert, name, span);
+                None
+            }
+        }
+    }
+
+    /// `{date:%Y-%m}`, as strftime has it.
+    fn date(&mut self, format: &str, span: Span) -> Option<TemplatePart> {
+        let day = jiff::civil::date(2026, 12, 24).at(22, 0, 0, 0);
+        let tried = day
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .and_then(|day| jiff::fmt::strtime::format(format, &day));
+        let reason = match tried {
+            Ok(_) if !format.is_empty() => return Some(TemplatePart::Date(format.to_owned())),
+            Ok(_) => String::from("it is empty"),
+            Err(error) => error.to_string(),
+        };
+        let format = format.to_owned();
+        self.report(span, Mistake::BadDateFormat { format, reason });
+        None
+    }
+}
+
+/// The inbox as the target of a `copy`.
+fn inbox() -> Template {
+    Template { parts: vec![TemplatePart::Text(String::from("INBOX"))] }
+}
+
+/// An IMAP keyword, RFC 9051 §9: an atom.
+fn is_keyword(word: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_graphic() && !b"(){%*\"\\]".contains(&byte);
+    word.len() > 1 && word.len() <= 64 && word.bytes().all(letter)
+}
+
+/// `5.7.1`, RFC 3463 §2.
+fn is_status(status: &str, class: char) -> bool {
+    let number = |part: &str| {
+        (1..=3).contains(&part.len())
+            && part.bytes().all(|byte| byte.is_ascii_digit())
+            && (part.len() == 1 || !part.starts_with('0'))
+    };
+    let mut parts = status.split('.');
+    parts.next().is_some_and(|first| first.len() == 1 && first.starts_with(class))
+        && parts.next().is_some_and(number)
+        && parts.next().is_some_and(number)
+        && parts.next().is_none()
+}

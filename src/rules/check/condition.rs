@@ -1,0 +1,407 @@
+//! Conditions: fields and names found, operators and values fitted.
+
+use std::collections::HashMap;
+
+use super::statement::Scope;
+use super::{Checker, Declared, MAX_CONDITION_DEPTH};
+use crate::rules::field::{self, Found, Kind, Operator, WithName};
+use crate::rules::mistake::{Mistake, Word};
+use crate::rules::program::{Comparison, ConditionKind, Field};
+use crate::source::Span;
+use crate::syntax::ast::{self, Condition, Value, ValueKind};
+
+/// What is known of the conditions so far.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Which conditions ask the same: a number for each such set.
+    classes: Vec<u32>,
+    class_of: HashMap<String, u32>,
+    /// How deep each condition is nested.
+    depths: Vec<u32>,
+    /// The `define` or `score` that is being declared.
+    pub(super) declaring: Option<String>,
+    /// What the patterns of the condition at hand capture; none under `not`.
+    capturing: Option<Scope>,
+}
+
+impl Known {
+    pub(super) fn class(&self, condition: u32) -> u32 {
+        self.classes.get(condition as usize).copied().unwrap_or(u32::MAX)
+    }
+
+    fn depth(&self, condition: u32) -> u32 {
+        self.depths.get(condition as usize).copied().unwrap_or(0)
+    }
+}
+
+/// A field as it is asked for.
+pub(super) struct Asked {
+    pub(super) field: Field,
+    pub(super) kind: Kind,
+    /// Its name, for people.
+    pub(super) name: String,
+}
+
+impl Checker<'_, '_> {
+    /// The condition of one rule, and what its patterns capture.
+    pub(super) fn condition_alone(&mut self, condition: &Condition) -> (u32, Scope) {
+        self.conditions.capturing = Some(Scope::default());
+        let index = self.condition(condition);
+        (index, self.conditions.capturing.take().unwrap_or_default())
+    }
+
+    /// The parser bounds how deep conditions are nested in a file.
+    fn condition(&mut self, condition: &Condition) -> u32 {
+        let span = condition.span;
+        let kind = match &condition.kind {
+            ast::ConditionKind::All(of) => {
+                let of: Vec<u32> = of.iter().map(|each| self.condition(each)).collect();
+                self.contradiction(span, &of);
+                Some(ConditionKind::All(of))
+            }
+            ast::ConditionKind::Any(of) => {
+                Some(ConditionKind::Any(of.iter().map(|each| self.condition(each)).collect()))
+            }
+            ast::ConditionKind::Not(of) => {
+                let capturing = self.conditions.capturing.take();
+                let of = self.condition(of);
+                self.conditions.capturing = capturing;
+                Some(ConditionKind::Not(of))
+            }
+            ast::ConditionKind::Name(name) => {
+                self.classifier(name, span).map(ConditionKind::Define)
+            }
+            ast::ConditionKind::Has(field) => {
+                self.asked(field).map(|asked| ConditionKind::Has(self.field(asked.field)))
+            }
+            ast::ConditionKind::Test { field, operator, value } => {
+                self.test(span, field, operator, value)
+            }
+        };
+        match kind {
+            Some(kind) => self.push_condition(span, kind),
+            None => self.broken(span),
+        }
+    }
+
+    /// Adds a condition whose parts stand already.
+    pub(super) fn push_condition(&mut self, span: Span, kind: ConditionKind) -> u32 {
+        let of = |index: &u32| self.conditions.depth(*index);
+        let below = match &kind {
+            ConditionKind::All(parts) | ConditionKind::Any(parts) => parts.iter().map(of).max(),
+            ConditionKind::Not(part) => Some(of(part)),
+            ConditionKind::Define(define) => {
+                self.program.defines.get(*define as usize).map(|define| of(&define.condition))
+            }
+            ConditionKind::Has(field)
+            | ConditionKind::Text { field, .. }
+            | ConditionKind::Matches { field, .. }
+            | ConditionKind::In { field, .. }
+            | ConditionKind::Compare { field, .. }
+            | ConditionKind::Within { field, .. } => match self.program.fields.get(*field as usize)
+            {
+                Some(Field::Score(score)) => self
+                    .program
+                    .scores
+                    .get(*score as usize)
+                    .and_then(|score| score.entries.iter().map(|entry| of(&entry.1)).max()),
+                _ => None,
+            },
+        };
+        let depth = below.unwrap_or(0) + 1;
+        if depth > MAX_CONDITION_DEPTH {
+            if depth == MAX_CONDITION_DEPTH + 1 {
+                self.report(span, Mistake::TooDeep);
+            }
+            self.conditions.depths.push(MAX_CONDITION_DEPTH + 1);
+        } else {
+            self.conditions.depths.push(depth);
+        }
+        let key = self.key(&kind);
+        let next = self.conditions.class_of.len() as u32;
+        let class = *self.conditions.class_of.entry(key).or_insert(next);
+        self.add(span, kind, class)
+    }
+
+    fn add(&mut self, span: Span, kind: ConditionKind, class: u32) -> u32 {
+        self.conditions.classes.push(class);
+        self.program.conditions.push(crate::rules::program::Condition { span, kind });
+        self.program.conditions.len() as u32 - 1
+    }
+
+    /// Stands for a condition with a mistake; it is like no other.
+    fn broken(&mut self, span: Span) -> u32 {
+        self.conditions.depths.push(1);
+        let class = u32::MAX - self.program.conditions.len() as u32;
+        self.add(span, ConditionKind::All(Vec::new()), class)
+    }
+
+    /// What a condition asks, alike for all that ask the same.
+    fn key(&self, kind: &ConditionKind) -> String {
+        let class = |index: &u32| self.conditions.class(*index);
+        let classes = |parts: &[u32]| {
+            let mut classes: Vec<u32> = parts.iter().map(class).collect();
+            classes.sort_unstable();
+            classes.dedup();
+            classes
+        };
+        match kind {
+            ConditionKind::All(parts) => format!("all {:?}", classes(parts)),
+            ConditionKind::Any(parts) => format!("any {:?}", classes(parts)),
+            ConditionKind::Not(part) => format!("not {}", class(part)),
+            ConditionKind::Define(define) => {
+                let define = self.program.defines.get(*define as usize);
+                format!("all [{}]", define.map_or(u32::MAX, |define| class(&define.condition)))
+            }
+            ConditionKind::In { field, list } => match self.program.lists.get(*list as usize) {
+                Some(set) if set.name.is_none() => format!("in {field} {:?}", set.entries),
+                _ => format!("in {field} {list}"),
+            },
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// `x and not x`
+    fn contradiction(&mut self, span: Span, parts: &[u32]) {
+        let classes: std::collections::HashSet<u32> =
+            parts.iter().map(|part| self.conditions.class(*part)).collect();
+        let against = parts.iter().any(|part| {
+            let kind = self.program.conditions.get(*part as usize).map(|part| &part.kind);
+            matches!(kind, Some(ConditionKind::Not(of)) if classes.contains(&self.conditions.class(*of)))
+        });
+        if against {
+            let why = String::from("it asks for one thing and for its opposite");
+            self.report(span, Mistake::NeverHolds { why, hint: None });
+        }
+    }
+
+    /// A bare name.
+    fn classifier(&mut self, name: &ast::Word, span: Span) -> Option<u32> {
+        let text = name.value.as_str();
+        match self.names.get(text) {
+            Some((Declared::Define(define), _)) => return Some(*define),
+            Some((Declared::Broken, _)) => return None,
+            Some((declared, _)) => {
+                let what = declared.name();
+                self.report(span, Mistake::NotACondition { name: text.to_owned(), what });
+            }
+            None if self.conditions.declaring.as_deref() == Some(text) => {
+                self.report(span, Mistake::OwnDefinition { name: text.to_owned() });
+            }
+            None if field::find(text).is_some() => {
+                self.report(span, Mistake::NotACondition { name: text.to_owned(), what: "field" });
+            }
+            None => self.missing(Word::Classifier, text, span),
+        }
+        None
+    }
+
+    /// The field that is asked for; a score is one too.
+    pub(super) fn asked(&mut self, field: &ast::Field) -> Option<Asked> {
+        let name = field.name.value.as_str();
+        let span = field.name.span;
+        let asked = |field, kind| Asked { field, kind, name: name.to_owned() };
+        let found = match self.names.get(name) {
+            Some((Declared::Score(score), _)) => Some(asked(Field::Score(*score), Kind::Number)),
+            Some((Declared::Broken, _)) => return None,
+            // A header of the registry stays one under the name of a list.
+            Some((declared, _)) if field::find(name).is_none() => {
+                let what = declared.name();
+                self.report(span, Mistake::NotAField { name: name.to_owned(), what });
+                return None;
+            }
+            _ => match field::find(name) {
+                Some(Found::Field(found, kind)) => Some(asked(found, kind)),
+                Some(Found::WantsName(kind, which)) => {
+                    return self.named_field(field, kind, which);
+                }
+                None => None,
+            },
+        };
+        match (found, &field.argument) {
+            (Some(_), Some(argument)) => {
+                self.report(argument.span, Mistake::FieldTakesNoName { field: name.to_owned() });
+                None
+            }
+            (Some(asked), None) => Some(asked),
+            (None, _) if self.conditions.declaring.as_deref() == Some(name) => {
+                self.report(span, Mistake::OwnDefinition { name: name.to_owned() });
+                None
+            }
+            (None, _) => {
+                self.missing(Word::Field, name, span);
+                None
+            }
+        }
+    }
+
+    /// `header "N"`, `env "N"`
+    fn named_field(&mut self, field: &ast::Field, kind: Kind, which: WithName) -> Option<Asked> {
+        let word = field.name.value.as_str();
+        let Some(argument) = &field.argument else {
+            self.report(field.span, Mistake::FieldWantsName { field: word.to_owned() });
+            return None;
+        };
+        let name = argument.value.clone();
+        let found = match which {
+            WithName::Header if is_header_name(&name) => Field::Header(name.to_ascii_lowercase()),
+            WithName::Header => {
+                self.report(argument.span, Mistake::BadHeaderName { name });
+                return None;
+            }
+            WithName::Env if name.is_empty() || name.contains(['=', '\0']) => {
+                self.report(argument.span, Mistake::BadEnvName { name });
+                return None;
+            }
+            WithName::Env => Field::Env(name.clone()),
+        };
+        Some(Asked { field: found, kind, name: format!("{word} \"{name}\"") })
+    }
+
+    /// `FIELD OPERATOR VALUE`
+    fn test(
+        &mut self,
+        span: Span,
+        field: &ast::Field,
+        operator: &ast::Word,
+        value: &Value,
+    ) -> Option<ConditionKind> {
+        let asked = self.asked(field);
+        let Some(found) = Operator::of(&operator.value) else {
+            self.unknown(Word::Operator, &operator.value, operator.span);
+            return None;
+        };
+        let asked = asked?;
+        if !asked.kind.takes(found) {
+            self.report(
+                operator.span,
+                Mistake::OperatorDoesNotFit {
+                    field: asked.name,
+                    kind: asked.kind,
+                    operator: operator.value.clone(),
+                    also: Some("has"),
+                },
+            );
+            return None;
+        }
+        match found {
+            Operator::Text(_) if asked.kind == Kind::Weekday => self.weekdays(&asked, value),
+            Operator::Text(operator) => self.text(&asked, operator, value),
+            Operator::Matches => self.matches(asked, value),
+            Operator::In => match asked.kind {
+                Kind::Weekday => self.weekdays(&asked, value),
+                Kind::Header if is_numeric(value) => self.numbers_in(span, asked, value),
+                kind if kind.is_text() => self.in_list(asked, value),
+                _ => self.numbers_in(span, asked, value),
+            },
+            Operator::Compare(comparison) => self.compare(asked, comparison, value),
+        }
+    }
+
+    fn matches(&mut self, asked: Asked, value: &Value) -> Option<ConditionKind> {
+        let mut patterns = Vec::new();
+        let mut fine = true;
+        for element in self.elements(value) {
+            let ValueKind::Pattern { source, case_sensitive } = &element.kind else {
+                let hint = match &element.kind {
+                    ValueKind::Text(text) => Some(format!(
+                        "a pattern stands between slashes: `/{}/`",
+                        text.replace('/', "\\/")
+                    )),
+                    _ => None,
+                };
+                self.wrong_value("a pattern", element, hint);
+                fine = false;
+                continue;
+            };
+            match self.pattern(source, *case_sensitive, element.span) {
+                Some((index, captures)) => {
+                    patterns.push(index);
+                    if let Some(scope) = &mut self.conditions.capturing {
+                        scope.groups = scope.groups.max(captures.groups);
+                        scope.names.extend(captures.names);
+                    }
+                }
+                None => {
+                    // What it would capture is not known, so nothing is said of that.
+                    if let Some(scope) = &mut self.conditions.capturing {
+                        scope.anything = true;
+                    }
+                    fine = false;
+                }
+            }
+        }
+        fine.then(|| ConditionKind::Matches { field: self.field(asked.field), patterns })
+    }
+
+    fn in_list(&mut self, asked: Asked, value: &Value) -> Option<ConditionKind> {
+        let list = match &value.kind {
+            ValueKind::Name(name) => self.named_list(name, value.span)?,
+            ValueKind::Set(elements) => {
+                if elements.is_empty() {
+                    self.empty_set(value.span);
+                }
+                let before = self.diagnostics.len();
+                let mut entries = self.list_entries(elements);
+                if asked.kind == Kind::Domain {
+                    for entry in &mut entries {
+                        self.canonical_domain(entry);
+                    }
+                }
+                if self.diagnostics.len() > before {
+                    return None;
+                }
+                self.inline_list(value.span, entries)
+            }
+            ValueKind::Text(_) => {
+                let hint = format!("`[{}]`, or the name of a list", self.written(value));
+                self.wrong_value("a list or a set", value, Some(hint));
+                return None;
+            }
+            _ => {
+                self.wrong_value("a list or a set", value, None);
+                return None;
+            }
+        };
+        if asked.kind != Kind::Address {
+            self.text_lists.insert(list);
+        }
+        Some(ConditionKind::In { field: self.field(asked.field), list })
+    }
+
+    fn compare(
+        &mut self,
+        asked: Asked,
+        operator: Comparison,
+        value: &Value,
+    ) -> Option<ConditionKind> {
+        let mut values = Vec::new();
+        let mut fine = true;
+        for element in self.elements(value) {
+            match self.number(asked.kind, element) {
+                Some(number) => {
+                    self.never(&asked, operator, number, element);
+                    values.push(number);
+                }
+                None => fine = false,
+            }
+        }
+        fine.then(|| ConditionKind::Compare { field: self.field(asked.field), operator, values })
+    }
+}
+
+/// RFC 5322 §2.2: printable US-ASCII but for the colon.
+pub(super) fn is_header_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
+}
+
+/// Whether `in` asks for a number: a range, or a set of numbers.
+fn is_numeric(value: &Value) -> bool {
+    match &value.kind {
+        ValueKind::Range(..) | ValueKind::Number(_) | ValueKind::Size(_) => true,
+        ValueKind::Set(elements) => elements.first().is_some_and(|first| {
+            matches!(first.kind, ValueKind::Range(..) | ValueKind::Number(_) | ValueKind::Size(_))
+        }),
+        _ => false,
+    }
+}

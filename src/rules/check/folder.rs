@@ -1,0 +1,129 @@
+//! Folder names: what stands in the rules cannot leave the Maildir, and can
+//! be made in the layout that is set. What is inserted is cleaned by `evaluate`.
+
+use super::Checker;
+use crate::message::fold;
+use crate::rules::mistake::{BadFolder, Mistake};
+use crate::rules::program::{Layout, Template, TemplatePart};
+use crate::source::Span;
+
+/// Bytes that the name of a file may have, less what is put around it.
+const LONGEST: usize = 240;
+
+impl Checker<'_, '_> {
+    /// The folder of an action: its parts without a leading `INBOX/`, which
+    /// is how IMAP servers may call them; nothing for the inbox itself. The
+    /// outer `None` is a mistake.
+    pub(super) fn folder(&mut self, text: &str, span: Span) -> Option<Option<Template>> {
+        let mut template = self.template(text, 0, span)?;
+        if template.parts.is_empty() {
+            self.report(span, Mistake::BadFolder(BadFolder::Empty));
+            return None;
+        }
+        let literal = match template.parts.as_slice() {
+            [TemplatePart::Text(text)] => Some(text.clone()),
+            _ => None,
+        };
+        if literal.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("INBOX")) {
+            return Some(None);
+        }
+        if let Some(TemplatePart::Text(first)) = template.parts.first_mut()
+            && let Some(rest) = below_inbox(first)
+        {
+            *first = rest.to_owned();
+        }
+        if let Some(why) = bad_folder(&template, self.program.settings.layout) {
+            self.report(span, Mistake::BadFolder(why));
+            return None;
+        }
+        template.parts.retain(|part| !matches!(part, TemplatePart::Text(text) if text.is_empty()));
+        if let [TemplatePart::Text(name)] = template.parts.as_slice() {
+            self.spelling(&name.clone(), span);
+        }
+        Some(Some(template))
+    }
+
+    /// `set inbox "…"`; none if it is the Maildir itself, or a mistake.
+    pub(super) fn setting_inbox(&mut self, text: &str, span: Span) -> Option<String> {
+        if text.eq_ignore_ascii_case("INBOX") {
+            return None;
+        }
+        let name = below_inbox(text).unwrap_or(text);
+        let template = Template { parts: vec![TemplatePart::Text(name.to_owned())] };
+        if let Some(why) = bad_folder(&template, self.program.settings.layout) {
+            self.report(span, Mistake::BadFolder(why));
+            return None;
+        }
+        Some(name.to_owned())
+    }
+
+    /// Two folders that differ by case only are two to a file system and one
+    /// to a reader.
+    fn spelling(&mut self, name: &str, span: Span) {
+        let folded = fold::fold(name).into_owned();
+        match self.folders.get(&folded) {
+            Some((other, _)) if other == name => {}
+            Some((other, at)) => {
+                let mistake =
+                    Mistake::FolderCase { name: name.to_owned(), other: other.clone(), at: *at };
+                self.report(span, mistake);
+            }
+            None => {
+                self.folders.insert(folded, (name.to_owned(), span));
+            }
+        }
+    }
+}
+
+/// The rest of `INBOX/rest`.
+fn below_inbox(name: &str) -> Option<&str> {
+    let (first, rest) = name.split_once('/')?;
+    first.eq_ignore_ascii_case("INBOX").then_some(rest)
+}
+
+/// Why no folder can have that name, as far as it stands in the rules.
+fn bad_folder(template: &Template, layout: Layout) -> Option<BadFolder> {
+    // An insert is a part of a name that is never empty: one sign stands for it.
+    const INSERT: char = '\u{fffc}';
+    let name: String = template
+        .parts
+        .iter()
+        .map(|part| match part {
+            TemplatePart::Text(text) => text.replace(INSERT, "?"),
+            _ => INSERT.to_string(),
+        })
+        .collect();
+    if name.is_empty() {
+        return Some(BadFolder::Empty);
+    }
+    if name.starts_with(['/', '~']) {
+        return Some(BadFolder::Absolute);
+    }
+    if name.contains(char::is_control) {
+        return Some(BadFolder::Control);
+    }
+    let parts = || name.split('/');
+    if parts().any(|part| matches!(part.trim(), "." | "..")) {
+        return Some(BadFolder::Climbs);
+    }
+    if parts().any(|part| part.trim().is_empty()) {
+        return Some(BadFolder::EmptyPart);
+    }
+    match layout {
+        Layout::MaildirPlusPlus => {
+            if name.contains('.') {
+                return Some(BadFolder::Dot);
+            }
+            (name.len() > LONGEST).then_some(BadFolder::TooLong)
+        }
+        Layout::Fs => {
+            if parts().any(|part| part.starts_with('.')) {
+                return Some(BadFolder::Hidden);
+            }
+            if let Some(part) = parts().find(|part| matches!(*part, "cur" | "new" | "tmp")) {
+                return Some(BadFolder::Reserved(part.to_owned()));
+            }
+            parts().any(|part| part.len() > LONGEST).then_some(BadFolder::TooLong)
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `include`: what another file says, here.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+
+use super::{Checker, resolve};
+use crate::rules::mistake::Mistake;
+use crate::syntax::ast::{Ast, Word};
+use crate::syntax::parse_bytes;
+
+/// How many files may include each other in a row.
+const MAX_DEPTH: usize = 16;
+/// How many includes may be followed in all.
+const MAX_INCLUDES: usize = 1000;
+
+/// The files on the way, and what was read of others.
+#[derive(Default)]
+pub(super) struct Included {
+    /// From the main file to the one that is being read.
+    stack: Vec<PathBuf>,
+    /// Files that were read before.
+    read: HashMap<PathBuf, Rc<Ast>>,
+    followed: usize,
+}
+
+impl Included {
+    pub(super) fn enter(&mut self, path: PathBuf) {
+        self.stack.push(tidy(&path));
+    }
+}
+
+impl Checker<'_, '_> {
+    /// Takes the statements of an included file in, in place.
+    pub(super) fn include(&mut self, file: &Word) {
+        let written = &file.value;
+        let path = resolve(written, self.sources.path(file.span), self.surroundings.home);
+        let path = tidy(&path);
+        let mistake = if self.included.stack.contains(&path) {
+            Mistake::IncludeCycle { path: written.clone() }
+        } else if self.included.stack.len() > MAX_DEPTH {
+            Mistake::IncludeTooDeep { limit: MAX_DEPTH }
+        } else if self.included.followed >= MAX_INCLUDES {
+            if self.included.followed > MAX_INCLUDES {
+                return;
+            }
+            self.included.followed += 1;
+            Mistake::IncludeTooMany { limit: MAX_INCLUDES }
+        } else {
+            self.included.followed += 1;
+            match self.read(&path) {
+                Ok(ast) => {
+                    self.included.stack.push(path);
+                    self.walk(&ast.statements);
+                    self.included.stack.pop();
+                    return;
+                }
+                Err(error) => {
+                    Mistake::IncludeUnreadable { path: written.clone(), reason: reason(&error) }
+                }
+            }
+        };
+        self.incomplete = true;
+        self.report(file.span, mistake);
+    }
+
+    fn read(&mut self, path: &Path) -> io::Result<Rc<Ast>> {
+        if let Some(ast) = self.included.read.get(path) {
+            return Ok(ast.clone());
+        }
+        let bytes = (self.surroundings.load)(path)?;
+        let file = self.sources.files().len() as u32;
+        let (source, ast, diagnostics) = parse_bytes(file, path, &bytes);
+        self.sources.add(source);
+        self.incomplete |= ast.statements.is_empty() && !diagnostics.is_empty();
+        self.diagnostics.extend(diagnostics);
+        let ast = Rc::new(ast);
+        self.included.read.insert(path.to_owned(), ast.clone());
+        Ok(ast)
+    }
+}
+
+/// Why a file cannot be read, for people.
+pub(super) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => String::from("there is no such file"),
+        _ => error.to_string(),
+    }
+}
+
+/// The same path without `.` and, as far as it can be told from the names
+/// alone, without `..`.
+fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(tidy.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                tidy.pop();
+            }
+            part => tidy.push(part),
+        }
+    }
+    tidy
+}

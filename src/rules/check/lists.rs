@@ -1,0 +1,189 @@
+//! Lists: sets of the rules when they are checked, files only when all
+//! mistakes are wanted.
+
+use std::collections::HashSet;
+
+use super::{Checked, Checker, Declared, Surroundings, include, sort};
+use crate::rules::address_list::{AddressList, BadEntry, judge, pattern_source};
+use crate::rules::mistake::{Mistake, Word};
+use crate::rules::pattern;
+use crate::rules::program::{Entries, List};
+use crate::source::{SourceFile, Sources, Span, Spanned};
+use crate::syntax::ast::{Value, ValueKind, Word as Name};
+
+/// Reads the lists that the rules name and adds their mistakes, all of them
+/// warnings: for `mfilter check` only. The time zone is looked up, too.
+pub fn check_lists(
+    checked: &mut Checked,
+    sources: &mut Sources,
+    surroundings: &mut Surroundings<'_>,
+) {
+    let mut read = HashSet::new();
+    for list in &checked.list_files {
+        if !read.insert((&list.path, list.holds_texts)) {
+            continue;
+        }
+        let bytes = match (surroundings.load)(&list.path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let path = sources.text(list.span).trim_matches('"').to_owned();
+                let mistake = Mistake::ListUnreadable { path, reason: include::reason(&error) };
+                checked.diagnostics.push(mistake.at(list.span));
+                continue;
+            }
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let mut bad = AddressList::check_patterns(&text);
+        if !list.holds_texts {
+            bad.extend(AddressList::parse(&text).bad_entries().iter().cloned());
+        }
+        if !bad.is_empty() {
+            let file = sources.add(SourceFile::new(&list.path, text));
+            let text = sources.files().last().map_or("", |file| file.text.as_str());
+            checked.diagnostics.extend(told(bad, file, text));
+        }
+    }
+    if let Some(zone) = &checked.timezone
+        && jiff::tz::TimeZone::get(&zone.value).is_err()
+    {
+        let mistake = Mistake::UnknownTimezone { name: zone.value.clone() };
+        checked.diagnostics.push(mistake.at(zone.span));
+    }
+    sort(&mut checked.diagnostics);
+}
+
+/// Bad entries of a list file, each at its place in it.
+fn told(
+    mut bad: Vec<BadEntry>,
+    file: u32,
+    text: &str,
+) -> impl Iterator<Item = crate::diagnostic::Diagnostic> {
+    bad.sort_by_key(|entry| entry.line);
+    let mut lines = (1..).zip(text.split_inclusive('\n'));
+    let mut start = 0;
+    bad.into_iter().filter_map(move |entry| {
+        for (number, line) in lines.by_ref() {
+            let at = start;
+            start += line.len();
+            if number == entry.line {
+                let at = (at + line.find(&entry.entry)?) as u32;
+                let span = Span { file, start: at, end: at + entry.entry.len() as u32 };
+                let reason = entry.reason.to_string();
+                return Some(Mistake::BadEntry { entry: entry.entry, reason }.at(span));
+            }
+        }
+        None
+    })
+}
+
+impl Checker<'_, '_> {
+    /// `list NAME …`
+    pub(super) fn list(&mut self, name: &Name, value: &Value) {
+        if name.value == "me" {
+            self.report(name.span, Mistake::MeIsASetting);
+            return;
+        }
+        let index = self.program.lists.len() as u32;
+        let entries = match &value.kind {
+            ValueKind::Text(file) => {
+                self.list_files.push((index, value.span));
+                Entries::File(file.clone())
+            }
+            ValueKind::Set(elements) => {
+                let entries = self.list_entries(elements);
+                let plain = entries.iter().map(|entry| entry.value.clone()).collect();
+                self.entries.push((index, entries));
+                Entries::Inline(plain)
+            }
+            _ => {
+                self.wrong_value("a file or a set of addresses", value, None);
+                self.declare(name, Declared::Broken);
+                return;
+            }
+        };
+        self.program.lists.push(List { name: Some(name.value.clone()), span: value.span, entries });
+        self.declare(name, Declared::List(index));
+    }
+
+    /// `set me [...]` makes a list as well.
+    pub(super) fn list_of_me(&mut self, span: Span, entries: Vec<Spanned<String>>) {
+        let index = self.program.lists.len() as u32;
+        let plain = entries.iter().map(|entry| entry.value.clone()).collect();
+        self.entries.push((index, entries));
+        self.program.lists.push(List {
+            name: Some(String::from("me")),
+            span,
+            entries: Entries::Inline(plain),
+        });
+        self.names.insert(String::from("me"), (Declared::List(index), span));
+    }
+
+    /// The elements of a set of addresses, each as in a list file's line.
+    pub(super) fn list_entries(&mut self, elements: &[Value]) -> Vec<Spanned<String>> {
+        let mut entries = Vec::with_capacity(elements.len());
+        for element in elements {
+            let entry = match &element.kind {
+                ValueKind::Text(text) => text.trim().to_owned(),
+                ValueKind::Pattern { source, case_sensitive } => {
+                    if *case_sensitive {
+                        let reason = String::from("case does not count in a set of addresses");
+                        self.report(element.span, Mistake::BadPattern { reason });
+                        continue;
+                    }
+                    format!("/{source}/")
+                }
+                _ => {
+                    self.wrong_value("a text in quotes", element, None);
+                    continue;
+                }
+            };
+            if let Some(Err(error)) = pattern_source(&entry).map(|text| pattern::check(text, false))
+            {
+                self.report(element.span, Mistake::BadPattern { reason: error.reason });
+            }
+            entries.push(Spanned { value: entry, span: element.span });
+        }
+        entries
+    }
+
+    /// `in NAME`
+    pub(super) fn named_list(&mut self, name: &str, span: Span) -> Option<u32> {
+        match self.names.get(name) {
+            Some((Declared::List(list), _)) => Some(*list),
+            Some((Declared::Broken, _)) => None,
+            Some((declared, _)) => {
+                let what = declared.name();
+                self.report(span, Mistake::NotAList { name: name.to_owned(), what });
+                None
+            }
+            None => {
+                self.missing(Word::List, name, span);
+                None
+            }
+        }
+    }
+
+    /// A set that stands in a test.
+    pub(super) fn inline_list(&mut self, span: Span, entries: Vec<Spanned<String>>) -> u32 {
+        let index = self.program.lists.len() as u32;
+        let plain = entries.iter().map(|entry| entry.value.clone()).collect();
+        self.entries.push((index, entries));
+        self.program.lists.push(List { name: None, span, entries: Entries::Inline(plain) });
+        index
+    }
+
+    /// Entries that no address can match, in lists that no text is compared with.
+    pub(super) fn judge_entries(&mut self) {
+        for (list, entries) in std::mem::take(&mut self.entries) {
+            if self.text_lists.contains(&list) {
+                continue;
+            }
+            for entry in entries {
+                if let Some(reason) = judge(&entry.value) {
+                    let reason = reason.to_string();
+                    self.report(entry.span, Mistake::BadEntry { entry: entry.value, reason });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `set NAME VALUE`
+
+use super::Checker;
+use crate::rules::mistake::{Mistake, Word};
+use crate::rules::program::{FolderNames, Layout, Log};
+use crate::source::{Span, Spanned};
+use crate::syntax::ast::{Value, ValueKind, Word as Name};
+
+/// Every setting.
+pub(super) const SETTINGS: &[&str] =
+    &["maildir", "layout", "folder-names", "inbox", "me", "delimiter", "timezone", "log"];
+
+impl Checker<'_, '_> {
+    pub(super) fn set(&mut self, span: Span, name: &Name, value: &Value) {
+        if !SETTINGS.contains(&name.value.as_str()) {
+            self.unknown(Word::Setting, &name.value, name.span);
+            return;
+        }
+        if self.statements.has_rules() {
+            self.report(span, Mistake::SettingTooLate { name: name.value.clone() });
+        }
+        if let Some(at) = self.settings.insert(name.value.clone(), span) {
+            self.report(span, Mistake::SettingTwice { name: name.value.clone(), at });
+            self.settings.insert(name.value.clone(), at);
+            return;
+        }
+        self.set_value(&name.value, value);
+    }
+
+    fn set_value(&mut self, name: &str, value: &Value) {
+        let text = match &value.kind {
+            ValueKind::Text(text) => Some(text.as_str()),
+            _ => None,
+        };
+        let word = match &value.kind {
+            ValueKind::Text(word) | ValueKind::Name(word) => Some(word.as_str()),
+            _ => None,
+        };
+        let settings = &mut self.program.settings;
+        let path = |text: &&str| !text.trim().is_empty() && !text.contains(char::is_control);
+        let wanted = match (name, text, word) {
+            ("maildir", Some(text), _) if path(&text) => {
+                settings.maildir = Some(text.to_owned());
+                return;
+            }
+            ("maildir", ..) => "a path, `\"~/Maildir\"` for one",
+            ("layout", _, Some("maildir++")) => return,
+            ("layout", _, Some("fs")) => {
+                settings.layout = Layout::Fs;
+                return;
+            }
+            ("layout", ..) => "`maildir++` or `fs`",
+            ("folder-names", _, Some("mutf7")) => {
+                settings.folder_names = Some(FolderNames::Mutf7);
+                return;
+            }
+            ("folder-names", _, Some("utf8")) => {
+                settings.folder_names = Some(FolderNames::Utf8);
+                return;
+            }
+            ("folder-names", ..) => "`mutf7` or `utf8`",
+            ("inbox", Some(text), _) => {
+                if let Some(folder) = self.setting_inbox(text, value.span) {
+                    self.program.settings.inbox = Some(folder);
+                }
+                return;
+            }
+            ("inbox", ..) => "a folder, `\"INBOX\"` for one",
+            ("me", ..) => {
+                self.set_me(value);
+                return;
+            }
+            ("delimiter", Some(text), _) if is_delimiter(text) => {
+                settings.delimiter = Some(text.to_owned());
+                return;
+            }
+            ("delimiter", ..) => "the sign between name and detail, `\"+\"` for one",
+            ("timezone", Some(text), _) if is_zone(text) => {
+                settings.timezone = Some(text.to_owned());
+                self.timezone = Some(Spanned { value: text.to_owned(), span: value.span });
+                return;
+            }
+            ("timezone", ..) => "the name of a zone, `\"Asia/Tokyo\"` for one",
+            ("log", _, Some("syslog")) => {
+                settings.log = Log::Syslog;
+                return;
+            }
+            ("log", _, Some("off")) => {
+                settings.log = Log::Off;
+                return;
+            }
+            ("log", Some(text), _) if path(&text) => {
+                settings.log = Log::File(text.to_owned());
+                return;
+            }
+            _ => "a file in quotes, `syslog` or `off`",
+        };
+        self.report(value.span, Mistake::BadSetting { name: name.to_owned(), wanted });
+    }
+
+    fn set_me(&mut self, value: &Value) {
+        let elements = match &value.kind {
+            ValueKind::Set(elements) => elements.as_slice(),
+            ValueKind::Text(_) => std::slice::from_ref(value),
+            _ => {
+                let wanted = "your addresses, `[\"taro@example.jp\"]` for one";
+                self.report(value.span, Mistake::BadSetting { name: String::from("me"), wanted });
+                return;
+            }
+        };
+        let entries = self.list_entries(elements);
+        self.program.settings.me = entries.iter().map(|entry| entry.value.clone()).collect();
+        self.list_of_me(value.span, entries);
+    }
+}
+
+/// One or more signs of which each separates; none can be part of a name.
+fn is_delimiter(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_punctuation() && letter != '@')
+}
+
+fn is_zone(text: &str) -> bool {
+    let letter = |letter: char| letter.is_ascii_alphanumeric() || "/_+-".contains(letter);
+    !text.is_empty() && text.chars().all(letter) && !text.starts_with('/')
+}

@@ -1,0 +1,293 @@
+//! Statements: groups are laid flat, and what is never come to is found.
+
+use std::collections::HashMap;
+
+use super::{Checker, Declared, MAX_GROUP_DEPTH};
+use crate::rules::field;
+use crate::rules::mistake::{Ended, Mistake};
+use crate::rules::program::{self, Action, Define, Expectation, Score};
+use crate::source::{Span, Spanned};
+use crate::syntax::ast::{Body, Condition, Statement, StatementKind, Word};
+
+/// Where the way through the rules is.
+pub(super) struct Way {
+    /// The blocks around, from the file itself inwards.
+    blocks: Vec<Block>,
+    /// What the rules around capture.
+    pub(super) scopes: Vec<Scope>,
+    /// Inside of what is never come to, nothing more is said of that.
+    dead: bool,
+}
+
+impl Default for Way {
+    fn default() -> Way {
+        Way { blocks: vec![Block::default()], scopes: Vec::new(), dead: false }
+    }
+}
+
+impl Way {
+    /// Whether a rule or an action stood before, or a group is around.
+    pub(super) fn has_rules(&self) -> bool {
+        self.blocks.len() > 1 || self.blocks.iter().any(|block| block.begun)
+    }
+}
+
+/// One block: what of it ended the run so far.
+#[derive(Default)]
+struct Block {
+    begun: bool,
+    /// Always, whatever the message.
+    ended: Option<Span>,
+    /// Whether that was told.
+    told: bool,
+    /// Under these conditions.
+    under: HashMap<u32, Span>,
+}
+
+/// What one rule's patterns capture.
+#[derive(Default)]
+pub(super) struct Scope {
+    pub(super) groups: u32,
+    pub(super) names: Vec<String>,
+    /// Its condition could not be read; it may capture anything.
+    pub(super) anything: bool,
+}
+
+impl Checker<'_, '_> {
+    pub(super) fn walk(&mut self, statements: &[Statement]) {
+        for statement in statements {
+            self.statement(statement);
+        }
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        match &statement.kind {
+            StatementKind::Set { name, value } => self.set(statement.span, name, value),
+            StatementKind::List { name, value } => self.list(name, value),
+            StatementKind::Define { name, condition } => self.define(name, condition),
+            StatementKind::Score { name, entries } => self.score(name, entries),
+            StatementKind::Include { file } => self.include(file),
+            StatementKind::Rule { label, condition, body } => {
+                self.rule(statement.span, label.as_ref(), condition.as_ref(), body);
+            }
+            StatementKind::Actions(actions) => {
+                let before = self.reach("action", statement.span, None);
+                self.actions(actions);
+                self.statements.dead = before;
+            }
+            StatementKind::Expect { message, actions } => {
+                if self.statements.blocks.len() > 1 {
+                    self.report(statement.span, Mistake::ExpectInGroup);
+                }
+                let actions = actions.iter().filter_map(|action| self.action(action)).collect();
+                self.program.expectations.push(Expectation {
+                    span: statement.span,
+                    message: message.value.clone(),
+                    actions,
+                });
+            }
+            StatementKind::Broken { declares, block } => {
+                match declares {
+                    Some(name) => self.declare(name, Declared::Broken),
+                    None => self.begin(),
+                }
+                if !block.is_empty() {
+                    self.statements.scopes.push(Scope { anything: true, ..Scope::default() });
+                    self.block(block);
+                    self.statements.scopes.pop();
+                }
+            }
+        }
+    }
+
+    /// Gives a name its meaning, if nothing else has it.
+    pub(super) fn declare(&mut self, name: &Word, declared: Declared) {
+        let taken = match self.names.get(&name.value) {
+            Some((Declared::Broken, _)) => None,
+            Some((other, at)) => Some((other.name(), Some(*at))),
+            None => field::is_own(&name.value).then_some(("field", None)),
+        };
+        if let Some((by, at)) = taken {
+            if declared != Declared::Broken {
+                self.report(name.span, Mistake::NameTaken { name: name.value.clone(), by, at });
+            }
+            return;
+        }
+        self.names.insert(name.value.clone(), (declared, name.span));
+    }
+
+    fn define(&mut self, name: &Word, condition: &Condition) {
+        self.conditions.declaring = Some(name.value.clone());
+        let (condition, _) = self.condition_alone(condition);
+        self.conditions.declaring = None;
+        let index = self.program.defines.len() as u32;
+        self.program.defines.push(Define { name: name.value.clone(), condition });
+        self.declare(name, Declared::Define(index));
+    }
+
+    fn score(&mut self, name: &Word, entries: &[(Spanned<f64>, Condition)]) {
+        self.conditions.declaring = Some(name.value.clone());
+        let entries = entries
+            .iter()
+            .map(|(weight, condition)| (weight.value, self.condition_alone(condition).0))
+            .collect();
+        self.conditions.declaring = None;
+        let index = self.program.scores.len() as u32;
+        self.program.scores.push(Score { name: name.value.clone(), entries });
+        self.declare(name, Declared::Score(index));
+    }
+
+    fn rule(
+        &mut self,
+        span: Span,
+        label: Option<&Word>,
+        condition: Option<&Condition>,
+        body: &Body,
+    ) {
+        let (index, scope) = match condition {
+            Some(condition) => {
+                let (index, scope) = self.condition_alone(condition);
+                (Some(index), scope)
+            }
+            None => (None, Scope::default()),
+        };
+        let class = index.map(|index| self.conditions.class(index));
+        let what = if index.is_some() { "rule" } else { "`otherwise`" };
+        let head = match body {
+            Body::Actions(_) => span,
+            Body::Block(_) => self.head(span, label, condition),
+        };
+        let before = self.reach(what, head, class);
+        let at = self.program.statements.len();
+        let when = program::StatementKind::When {
+            condition: index,
+            end: 0,
+            label: label.map(|label| label.value.clone()),
+        };
+        self.push(head, when);
+        self.statements.scopes.push(scope);
+        let ends = match body {
+            Body::Actions(actions) => self.actions_of_rule(actions),
+            Body::Block(statements) => self.block(statements),
+        };
+        self.statements.scopes.pop();
+        let behind = self.program.statements.len() as u32;
+        if let Some(program::StatementKind::When { end, .. }) =
+            self.program.statements.get_mut(at).map(|statement| &mut statement.kind)
+        {
+            *end = behind;
+        }
+        self.statements.dead = before;
+        if ends && let Some(block) = self.statements.blocks.last_mut() {
+            match class {
+                Some(class) => {
+                    block.under.entry(class).or_insert(head);
+                }
+                None => block.ended = block.ended.or(Some(head)),
+            }
+        }
+    }
+
+    /// A rule without its block.
+    fn head(&self, span: Span, label: Option<&Word>, condition: Option<&Condition>) -> Span {
+        let start = condition.map(|it| it.span.end).or(label.map(|it| it.span.end));
+        let start = start.unwrap_or(span.start);
+        let rest = self.sources.text(Span { start, ..span });
+        let length = rest.find('{').unwrap_or(rest.len());
+        let head = rest.get(..length).unwrap_or_default().trim_end();
+        Span { end: start.saturating_add(head.len() as u32), ..span }
+    }
+
+    /// Statements in braces; whether they always end the run.
+    fn block(&mut self, statements: &[Statement]) -> bool {
+        if self.statements.blocks.len() > MAX_GROUP_DEPTH {
+            if let Some(first) = statements.first() {
+                self.report(first.span, Mistake::TooDeep);
+            }
+            return false;
+        }
+        self.statements.blocks.push(Block::default());
+        self.walk(statements);
+        let block = self.statements.blocks.pop();
+        block.is_some_and(|block| block.ended.is_some())
+    }
+
+    /// The actions behind an arrow; whether they end the run.
+    fn actions_of_rule(&mut self, actions: &[crate::syntax::ast::Action]) -> bool {
+        self.statements.blocks.push(Block::default());
+        self.actions(actions);
+        let block = self.statements.blocks.pop();
+        block.is_some_and(|block| block.ended.is_some())
+    }
+
+    /// Actions with commas between them, in the innermost block.
+    fn actions(&mut self, actions: &[crate::syntax::ast::Action]) {
+        for (number, action) in actions.iter().enumerate() {
+            let around = self.statements.dead;
+            if number > 0 {
+                self.reach("action", action.span, None);
+            }
+            if let Some(lowered) = self.action(action) {
+                if ends(&lowered)
+                    && let Some(block) = self.statements.blocks.last_mut()
+                {
+                    block.ended = block.ended.or(Some(action.span));
+                }
+                self.push(action.span, program::StatementKind::Act(lowered));
+            }
+            self.statements.dead = around;
+        }
+    }
+
+    fn push(&mut self, span: Span, kind: program::StatementKind) {
+        let line = self.sources.line(span);
+        self.program.statements.push(program::Statement { span, line, kind });
+    }
+
+    fn begin(&mut self) {
+        if let Some(block) = self.statements.blocks.last_mut() {
+            block.begun = true;
+        }
+    }
+
+    /// Says so if the way never comes here. Gives whether it did not come to
+    /// what is around, which the caller sets again behind it.
+    fn reach(&mut self, what: &'static str, span: Span, class: Option<u32>) -> bool {
+        self.begin();
+        let way = &mut self.statements;
+        let same = way.blocks.iter().find_map(|block| block.under.get(&class?).copied());
+        let mut told = way.dead;
+        let found = match way.blocks.last_mut() {
+            Some(Block { ended: Some(at), told: before, .. }) => {
+                told |= std::mem::replace(before, true);
+                Some((Ended::Always, *at))
+            }
+            _ => same.map(|at| (Ended::SameCondition, at)),
+        };
+        let before = way.dead;
+        way.dead |= found.is_some();
+        if let Some((why, at)) = found.filter(|_| !told) {
+            self.report(span, Mistake::Unreachable { what, why, at });
+        }
+        before
+    }
+}
+
+/// Whether nothing is evaluated behind an action.
+fn ends(action: &Action) -> bool {
+    match action {
+        Action::Inbox(_)
+        | Action::Folder(..)
+        | Action::Discard(_)
+        | Action::Reject { .. }
+        | Action::Defer { .. }
+        | Action::Stop => true,
+        Action::Copy(..)
+        | Action::Mark(_)
+        | Action::Unmark(_)
+        | Action::AddHeader(..)
+        | Action::SetHeader(..)
+        | Action::RemoveHeader(_)
+        | Action::Log(_) => false,
+    }
+}

@@ -1,0 +1,352 @@
+//! Values: what a field is compared with, in the form in which it is.
+
+use super::Checker;
+use super::condition::Asked;
+use crate::message::{address, domain, fold};
+use crate::rules::field::{Kind, WEEKDAYS};
+use crate::rules::glob;
+use crate::rules::mistake::{Mistake, Word};
+use crate::rules::program::{Comparison, ConditionKind, Field, Needle, TextOperator};
+use crate::source::{Span, Spanned};
+use crate::syntax::ast::{Value, ValueKind};
+
+const MINUTES_OF_A_DAY: f64 = 24.0 * 60.0;
+
+impl Checker<'_, '_> {
+    /// The elements of a set, or the one value.
+    pub(super) fn elements<'v>(&mut self, value: &'v Value) -> &'v [Value] {
+        match &value.kind {
+            ValueKind::Set(elements) => {
+                if elements.is_empty() {
+                    self.empty_set(value.span);
+                }
+                elements
+            }
+            _ => std::slice::from_ref(value),
+        }
+    }
+
+    pub(super) fn empty_set(&mut self, span: Span) {
+        self.never_holds(span, "there is nothing in the set", None);
+    }
+
+    fn never_holds(&mut self, span: Span, why: &str, hint: Option<String>) {
+        self.report(span, Mistake::NeverHolds { why: why.to_owned(), hint });
+    }
+
+    /// As the user wrote it.
+    pub(super) fn written(&self, value: &Value) -> String {
+        self.sources.text(value.span).to_owned()
+    }
+
+    pub(super) fn wrong_value(
+        &mut self,
+        wanted: &'static str,
+        value: &Value,
+        hint: Option<String>,
+    ) {
+        let found = kind_name(&value.kind);
+        self.report(value.span, Mistake::WrongValue { wanted, found, hint });
+    }
+
+    /// `is contains starts ends like`
+    pub(super) fn text(
+        &mut self,
+        asked: &Asked,
+        operator: TextOperator,
+        value: &Value,
+    ) -> Option<ConditionKind> {
+        let mut needles = Vec::new();
+        let mut fine = true;
+        for element in self.elements(value) {
+            let ValueKind::Text(text) = &element.kind else {
+                let hint = match &element.kind {
+                    ValueKind::Pattern { .. } => {
+                        Some(format!("`{} matches {}`", asked.name, self.written(element)))
+                    }
+                    ValueKind::Name(name) if self.names.contains_key(name) => {
+                        Some(format!("`{} in {name}`, if the list is meant", asked.name))
+                    }
+                    ValueKind::Set(_) => None,
+                    _ => Some(format!("put it in quotes: `\"{}\"`", self.written(element))),
+                };
+                self.wrong_value("a text in quotes", element, hint);
+                fine = false;
+                continue;
+            };
+            self.judge_text(asked, operator, text, element.span);
+            needles.push(Needle { folded: needle(asked.kind, operator, text) });
+        }
+        fine.then(|| ConditionKind::Text {
+            field: self.field(asked.field.clone()),
+            operator,
+            needles,
+        })
+    }
+
+    /// Texts that are in every value, or in none.
+    fn judge_text(&mut self, asked: &Asked, operator: TextOperator, text: &str, span: Span) {
+        let part =
+            matches!(operator, TextOperator::Contains | TextOperator::Starts | TextOperator::Ends);
+        if part && fold::fold(text).is_empty() {
+            self.report(span, Mistake::AlwaysHolds { field: asked.name.clone() });
+            return;
+        }
+        if operator != TextOperator::Is || text.is_empty() {
+            return;
+        }
+        match (&asked.field, asked.kind) {
+            (_, Kind::Address) if !text.contains('@') => {
+                let hint = match text {
+                    "<>" => format!("the null sender: `{} is \"\"`", asked.name),
+                    _ => format!("for what stands before the `@`: `{}.local is …`", asked.name),
+                };
+                self.never_holds(span, "an address has an `@`", Some(hint));
+            }
+            (_, Kind::Domain) if text.contains('@') => {
+                self.never_holds(span, "a domain has no `@`", None);
+            }
+            (Field::AttachmentSha256, _)
+                if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
+            {
+                self.never_holds(span, "a SHA-256 is 64 hexadecimal digits", None);
+            }
+            (Field::AttachmentType, _) if !text.contains('/') => {
+                let hint = format!("`{} like \"*/{text}\"`, for one", asked.name);
+                self.never_holds(span, "a media type has a `/`", Some(hint));
+            }
+            _ => {}
+        }
+    }
+
+    /// Entries of a set that domains are compared with.
+    pub(super) fn canonical_domain(&self, entry: &mut Spanned<String>) {
+        if !entry.value.contains(['@', '/']) && !glob::is_glob(&entry.value) {
+            entry.value = domain::canonical(&entry.value).into_owned();
+        }
+    }
+
+    /// Days of the week, as text.
+    pub(super) fn weekdays(&mut self, asked: &Asked, value: &Value) -> Option<ConditionKind> {
+        let mut days: Vec<usize> = Vec::new();
+        let mut fine = true;
+        for element in self.elements(value) {
+            let found = match &element.kind {
+                ValueKind::Range(from, to) => self.weekday(from).zip(self.weekday(to)),
+                _ => self.weekday(element).map(|day| (day, day)),
+            };
+            let Some((from, to)) = found else {
+                fine = false;
+                continue;
+            };
+            let last = if to < from { to + 7 } else { to };
+            days.extend((from..=last).map(|day| day % 7));
+        }
+        days.sort_unstable();
+        days.dedup();
+        let names = days.into_iter().filter_map(|day| WEEKDAYS.get(day));
+        let needles = names.map(|name| Needle { folded: (*name).to_owned() }).collect();
+        fine.then(|| ConditionKind::Text {
+            field: self.field(asked.field.clone()),
+            operator: TextOperator::Is,
+            needles,
+        })
+    }
+
+    fn weekday(&mut self, value: &Value) -> Option<usize> {
+        let (ValueKind::Text(text) | ValueKind::Name(text)) = &value.kind else {
+            let hint = Some(String::from("`monday` to `sunday`"));
+            self.wrong_value("a day of the week", value, hint);
+            return None;
+        };
+        let folded = fold::fold(text);
+        let day = WEEKDAYS.iter().position(|day| {
+            *day == folded || folded.len() >= 3 && folded.len() <= 5 && day.starts_with(&*folded)
+        });
+        if day.is_none() {
+            self.unknown(Word::Weekday, text, value.span);
+        }
+        day
+    }
+
+    /// The number that a value is, in the field's unit.
+    pub(super) fn number(&mut self, kind: Kind, value: &Value) -> Option<f64> {
+        let hint = match (kind, &value.kind) {
+            (Kind::Number | Kind::Size | Kind::Header, ValueKind::Number(number)) => {
+                return Some(*number);
+            }
+            (Kind::Size | Kind::Header, ValueKind::Size(bytes)) => return Some(*bytes as f64),
+            (Kind::Duration, ValueKind::Duration(seconds)) => return Some(*seconds as f64),
+            (Kind::Date, ValueKind::Date { year, month, day }) => {
+                let found = day_number(*year, *month, *day);
+                if found.is_none() {
+                    let text = self.written(value);
+                    self.report(value.span, Mistake::NoSuchDate { text });
+                }
+                return found;
+            }
+            (Kind::Time, ValueKind::Time { hour, minute }) => {
+                if *hour < 24 && *minute < 60 {
+                    return Some(f64::from(*hour) * 60.0 + f64::from(*minute));
+                }
+                let text = self.written(value);
+                self.report(value.span, Mistake::NoSuchTime { text });
+                return None;
+            }
+            (Kind::Duration, ValueKind::Number(_)) => {
+                Some(format!("`{0}d` is days, `{0}h` hours", self.written(value)))
+            }
+            (Kind::Duration, _) => Some(String::from("`12h`, `7d`, `2w`")),
+            (Kind::Number, _) => Some(String::from("`5`, `-2.5`")),
+            (Kind::Size, _) => Some(String::from("`20K`, `5M`, or a number of bytes")),
+            (Kind::Date, _) => Some(String::from("`2026-12-24`")),
+            (Kind::Time, _) => Some(String::from("`22:00`")),
+            _ => None,
+        };
+        let wanted = match kind {
+            Kind::Header | Kind::Number => "a number",
+            kind => kind.name(),
+        };
+        self.wrong_value(wanted, value, hint);
+        None
+    }
+
+    /// Comparisons that no number of that field passes.
+    pub(super) fn never(&mut self, asked: &Asked, operator: Comparison, to: f64, value: &Value) {
+        let (least, most) = match (&asked.field, asked.kind) {
+            (Field::Score(_), _) => return,
+            (_, Kind::Number | Kind::Size) => (0.0, f64::INFINITY),
+            (_, Kind::Time) => (0.0, MINUTES_OF_A_DAY - 1.0),
+            _ => return,
+        };
+        let never = match operator {
+            Comparison::Less => to <= least,
+            Comparison::LessOrEqual => to < least,
+            Comparison::Equal => to < least || to > most || to.fract() != 0.0,
+            Comparison::GreaterOrEqual => to > most,
+            Comparison::Greater => to >= most,
+        };
+        if never {
+            let why = match asked.kind {
+                Kind::Time => format!("`{}` is from 00:00 to 23:59", asked.name),
+                _ => format!("`{}` is a whole number, never below 0", asked.name),
+            };
+            self.never_holds(value.span, &why, None);
+        }
+    }
+
+    /// `in A..B`, or a set of ranges and numbers.
+    pub(super) fn numbers_in(
+        &mut self,
+        span: Span,
+        asked: Asked,
+        value: &Value,
+    ) -> Option<ConditionKind> {
+        let mut kinds = Vec::new();
+        let mut fine = true;
+        let in_set = matches!(value.kind, ValueKind::Set(_));
+        for element in self.elements(value) {
+            let found = match &element.kind {
+                ValueKind::Range(from, to) => {
+                    let ends = (self.number(asked.kind, from), self.number(asked.kind, to));
+                    let (Some(from), Some(to)) = ends else {
+                        fine = false;
+                        continue;
+                    };
+                    if to < from && asked.kind != Kind::Time {
+                        let why = "the range ends before it begins";
+                        let turned = self.turned(element);
+                        self.never_holds(element.span, why, turned);
+                    }
+                    ConditionKind::Within { field: self.field(asked.field.clone()), from, to }
+                }
+                _ if !in_set => {
+                    let range = range_example(asked.kind);
+                    let hint = format!("a range is `{range}`; for one value, `{} = …`", asked.name);
+                    self.wrong_value("a range", element, Some(hint));
+                    fine = false;
+                    continue;
+                }
+                _ => match self.number(asked.kind, element) {
+                    Some(number) => ConditionKind::Compare {
+                        field: self.field(asked.field.clone()),
+                        operator: Comparison::Equal,
+                        values: vec![number],
+                    },
+                    None => {
+                        fine = false;
+                        continue;
+                    }
+                },
+            };
+            kinds.push(found);
+        }
+        if !fine {
+            return None;
+        }
+        if kinds.len() == 1 {
+            return kinds.pop();
+        }
+        let parts = kinds.into_iter().map(|kind| self.push_condition(span, kind)).collect();
+        Some(ConditionKind::Any(parts))
+    }
+
+    fn turned(&self, range: &Value) -> Option<String> {
+        let ValueKind::Range(from, to) = &range.kind else { return None };
+        Some(format!("`{}..{}`", self.written(to), self.written(from)))
+    }
+}
+
+fn range_example(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Size => "1M..5M",
+        Kind::Duration => "1d..7d",
+        Kind::Date => "2026-12-24..2027-01-03",
+        Kind::Time => "22:00..07:00",
+        _ => "1..5",
+    }
+}
+
+/// Days since 1970-01-01.
+fn day_number(year: i16, month: u8, day: u8) -> Option<f64> {
+    let (month, day) = (i8::try_from(month).ok()?, i8::try_from(day).ok()?);
+    let date = jiff::civil::Date::new(year, month, day).ok()?;
+    let since = jiff::civil::date(1970, 1, 1).until(date).ok()?;
+    Some(f64::from(since.get_days()))
+}
+
+/// A text in the form in which the field's values are compared.
+fn needle(kind: Kind, operator: TextOperator, text: &str) -> String {
+    let folded = fold::fold(text);
+    let punycode = folded.contains("xn--");
+    match (kind, operator) {
+        (Kind::Domain, TextOperator::Is) => domain::canonical(text).into_owned(),
+        (Kind::Address, TextOperator::Is) => address::canonical(text).into_owned(),
+        (Kind::Address, TextOperator::Ends) if text.contains('@') => {
+            address::canonical(text).into_owned()
+        }
+        (Kind::Domain, _) if punycode => domain::canonical(text).into_owned(),
+        (Kind::Address, TextOperator::Starts | TextOperator::Ends | TextOperator::Like)
+            if punycode =>
+        {
+            address::canonical(text).into_owned()
+        }
+        _ => folded.into_owned(),
+    }
+}
+
+/// What a value is, for people.
+pub(super) fn kind_name(kind: &ValueKind) -> &'static str {
+    match kind {
+        ValueKind::Text(_) => "a text",
+        ValueKind::Pattern { .. } => "a pattern",
+        ValueKind::Set(_) => "a set",
+        ValueKind::Number(_) => "a number",
+        ValueKind::Size(_) => "a size",
+        ValueKind::Duration(_) => "a duration",
+        ValueKind::Date { .. } => "a date",
+        ValueKind::Time { .. } => "a time of day",
+        ValueKind::Range(..) => "a range",
+        ValueKind::Name(_) => "a name",
+    }
+}

@@ -1,0 +1,593 @@
+//! Every mistake that checking can find: a kind with its data, and one match
+//! that holds all the wording.
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::rules::field::Kind;
+use crate::source::Span;
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mistake {
+    /// A word that means nothing here.
+    Unknown { what: Word, name: String, near: Option<String> },
+    /// A condition's bare name that is something else.
+    NotACondition { name: String, what: &'static str },
+    /// `NAME is …`, and the name is no field.
+    NotAField { name: String, what: &'static str },
+    /// `in NAME`, and the name is no list.
+    NotAList { name: String, what: &'static str },
+    /// A name that is declared only further down.
+    UsedBefore { name: String, what: &'static str, at: Span },
+    /// A `define` or `score` that asks for itself.
+    OwnDefinition { name: String },
+    /// A name that is taken.
+    NameTaken { name: String, by: &'static str, at: Option<Span> },
+    /// `list me`
+    MeIsASetting,
+    /// `in me` without `set me`.
+    NoMe,
+    /// `set` behind a rule or in a group.
+    SettingTooLate { name: String },
+    /// `expect` in a group.
+    ExpectInGroup,
+    /// The same setting twice.
+    SettingTwice { name: String, at: Span },
+    /// A setting's value is none of those it can have.
+    BadSetting { name: String, wanted: &'static str },
+
+    /// An operator that the field's kind does not take.
+    OperatorDoesNotFit { field: String, kind: Kind, operator: String, also: Option<&'static str> },
+    /// A value of another kind.
+    WrongValue { wanted: &'static str, found: &'static str, hint: Option<String> },
+    /// A date that is in no calendar.
+    NoSuchDate { text: String },
+    /// A time that is on no clock.
+    NoSuchTime { text: String },
+    /// `header` or `env` without a name.
+    FieldWantsName { field: String },
+    /// A name behind a field that takes none.
+    FieldTakesNoName { field: String },
+    /// A header's name that is none by RFC 5322.
+    BadHeaderName { name: String },
+    /// A name that no environment variable can have.
+    BadEnvName { name: String },
+    /// A pattern that cannot be used.
+    BadPattern { reason: String },
+    /// Conditions or groups inside of each other without measure.
+    TooDeep,
+
+    /// `{` without `}`.
+    BraceUnclosed,
+    /// `}` without `{`.
+    BraceUnopened,
+    /// `{}`
+    BraceEmpty,
+    /// A field that has no place in a text.
+    NoInsert { name: String },
+    /// `{1}` or `{name}` where no pattern around captures it.
+    NoCapture { name: String, groups: u32 },
+    /// A date format that strftime does not know.
+    BadDateFormat { format: String, reason: String },
+
+    /// Arguments that the action does not take.
+    WrongArguments { action: String, usage: &'static str },
+    /// `as` behind an action that delivers nothing.
+    NoFlags { action: String },
+    /// A keyword that IMAP would not accept.
+    BadKeyword { name: String },
+    /// `reject` or `defer` without its status code.
+    BadStatus { action: String, class: char },
+    /// `reject` or `defer` without words.
+    NoReason { action: String, class: char },
+    /// A folder name that cannot be.
+    BadFolder(BadFolder),
+
+    /// An included file that cannot be read.
+    IncludeUnreadable { path: String, reason: String },
+    /// A file that includes itself, at last.
+    IncludeCycle { path: String },
+    /// More than 16 inside of each other.
+    IncludeTooDeep { limit: usize },
+    /// So many that it cannot be meant.
+    IncludeTooMany { limit: usize },
+
+    /// What is never come to.
+    Unreachable { what: &'static str, why: Ended, at: Span },
+    /// A test that can never hold.
+    NeverHolds { why: String, hint: Option<String> },
+    /// A test that holds whatever the value is.
+    AlwaysHolds { field: String },
+    /// Two folders that a reader cannot tell apart.
+    FolderCase { name: String, other: String, at: Span },
+    /// A list's file that is not there or cannot be read.
+    ListUnreadable { path: String, reason: String },
+    /// A list's entry that no address can match.
+    BadEntry { entry: String, reason: String },
+    /// A time zone that this system does not know.
+    UnknownTimezone { name: String },
+}
+
+/// What an unknown word would have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// A setting.
+    Setting,
+    /// A field.
+    Field,
+    /// A condition's bare name.
+    Classifier,
+    /// A list.
+    List,
+    /// An operator.
+    Operator,
+    /// An action.
+    Action,
+    /// A flag.
+    Flag,
+    /// What stands between braces.
+    Insert,
+    /// A day of the week.
+    Weekday,
+}
+
+/// Why a folder cannot have that name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BadFolder {
+    /// No name at all.
+    Empty,
+    /// It starts at the root or at the home.
+    Absolute,
+    /// A part is `.` or `..`.
+    Climbs,
+    /// A part between slashes is empty.
+    EmptyPart,
+    /// A control character.
+    Control,
+    /// A dot, which separates levels in maildir++.
+    Dot,
+    /// A part that starts with a dot, in the fs layout.
+    Hidden,
+    /// `cur`, `new` or `tmp`, in the fs layout.
+    Reserved(String),
+    /// Longer than a file name may be.
+    TooLong,
+}
+
+/// Why the way ends before something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// What stands before it always ends the run.
+    Always,
+    /// The same condition ended the run before.
+    SameCondition,
+}
+
+impl Word {
+    fn name(self) -> &'static str {
+        match self {
+            Word::Setting => "setting",
+            Word::Field => "field",
+            Word::Classifier => "classifier",
+            Word::List => "list",
+            Word::Operator => "operator",
+            Word::Action => "action",
+            Word::Flag => "flag",
+            Word::Insert => "value to insert",
+            Word::Weekday => "day of the week",
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Word::Setting => "unknown-setting",
+            Word::Field => "unknown-field",
+            Word::Classifier => "unknown-classifier",
+            Word::List => "unknown-list",
+            Word::Operator => "unknown-operator",
+            Word::Action => "unknown-action",
+            Word::Flag => "unknown-flag",
+            Word::Insert => "unknown-insert",
+            Word::Weekday => "unknown-weekday",
+        }
+    }
+
+    fn general_hint(self) -> Option<&'static str> {
+        match self {
+            Word::Field => Some("another header is written `header \"Its-Name\"`"),
+            Word::Flag => Some(
+                "the flags are `seen`, `replied`, `flagged`, `trashed`, `draft`, `passed`, \
+                 or a keyword like `\"$Work\"`",
+            ),
+            Word::Insert => Some("for a brace that stands for itself, write `{{`"),
+            Word::Weekday => Some("the days are `monday` to `sunday`"),
+            Word::Classifier => {
+                Some("a condition of your own is made by `define NAME = CONDITION`")
+            }
+            Word::List => Some("declare it: `list NAME \"file\"` or `list NAME [\"…\", …]`"),
+            Word::Setting | Word::Operator | Word::Action => None,
+        }
+    }
+}
+
+/// The parts of a [`Diagnostic`] that follow from the kind.
+struct Wording {
+    severity: Severity,
+    code: &'static str,
+    message: String,
+    label: &'static str,
+    related: Option<(Span, &'static str)>,
+    hint: Option<String>,
+}
+
+impl Mistake {
+    /// The mistake at its place, in words.
+    pub fn at(self, span: Span) -> Diagnostic {
+        let wording = self.wording();
+        Diagnostic {
+            severity: wording.severity,
+            code: wording.code,
+            message: wording.message,
+            span,
+            label: wording.label.to_owned(),
+            related: wording.related.into_iter().map(|(at, text)| (at, text.to_owned())).collect(),
+            hint: wording.hint,
+        }
+    }
+
+    /// All wording there is.
+    fn wording(self) -> Wording {
+        let error = |code, message: String, label| Wording {
+            severity: Severity::Error,
+            code,
+            message,
+            label,
+            related: None,
+            hint: None,
+        };
+        let warning = |code, message: String, label| Wording {
+            severity: Severity::Warning,
+            ..error(code, message, label)
+        };
+        match self {
+            Mistake::Unknown { what, name, near } => {
+                error(what.code(), format!("there is no {} `{name}`", what.name()), "unknown")
+                    .or_hint(near.map(|near| format!("did you mean `{near}`?")))
+                    .or_hint(what.general_hint())
+            }
+            Mistake::NotACondition { name, what } => {
+                let hint = match what {
+                    "list" => format!("test an address: `from in {name}`"),
+                    "score" => format!("compare it: `{name} >= 5`"),
+                    _ => format!("to ask whether it is there: `has {name}`"),
+                };
+                let message = format!("`{name}` is a {what}, not a condition");
+                error("not-a-condition", message, "a condition is wanted here").or_hint(Some(hint))
+            }
+            Mistake::NotAField { name, what } => {
+                let message = format!("`{name}` is a {what}, not a field");
+                let hint = match what {
+                    "list" => format!("test an address: `from in {name}`"),
+                    _ => format!("it stands alone: `when {name} -> …`"),
+                };
+                error("not-a-field", message, "a field is wanted here").or_hint(Some(hint))
+            }
+            Mistake::NotAList { name, what } => {
+                let message = format!("`{name}` is a {what}, not a list");
+                error("not-a-list", message, "a list is wanted here")
+            }
+            Mistake::UsedBefore { name, what, at } => {
+                let message = format!("`{name}` is used before it is declared");
+                error("used-before", message, "used here")
+                    .with(at, "declared here")
+                    .or_hint(Some(format!("move the {what} above its first use")))
+            }
+            Mistake::OwnDefinition { name } => error(
+                "own-definition",
+                format!("`{name}` is used in its own definition"),
+                "used here",
+            ),
+            Mistake::NameTaken { name, by, at } => {
+                let message = format!("the name `{name}` is taken by a {by}");
+                let taken = error("name-taken", message, "taken");
+                let taken = match at {
+                    Some(at) => taken.with(at, "declared here"),
+                    None => taken,
+                };
+                taken.or_hint(Some("choose another name"))
+            }
+            Mistake::MeIsASetting => {
+                error("name-taken", String::from("the name `me` is a setting's"), "taken")
+                    .or_hint(Some("say who you are with `set me [\"…\", …]`"))
+            }
+            Mistake::NoMe => {
+                error("unknown-list", String::from("`me` is not set"), "nobody is meant yet")
+                    .or_hint(Some("say who you are with `set me [\"…\", …]` at the top"))
+            }
+            Mistake::SettingTooLate { name } => {
+                let message = format!("`set {name}` stands behind a rule");
+                error("setting-too-late", message, "too late")
+                    .or_hint(Some("settings stand before the first rule, outside of groups"))
+            }
+            Mistake::ExpectInGroup => error(
+                "expect-in-group",
+                String::from("`expect` stands in a group"),
+                "no place for a test of the rules",
+            )
+            .or_hint(Some("put it outside of all rules")),
+            Mistake::SettingTwice { name, at } => {
+                error("setting-twice", format!("`{name}` is set twice"), "set again")
+                    .with(at, "set here first")
+                    .or_hint(Some("keep one of them"))
+            }
+            Mistake::BadSetting { name, wanted } => {
+                error("bad-setting", format!("`set {name}` takes {wanted}"), "not this")
+            }
+
+            Mistake::OperatorDoesNotFit { field, kind, operator, also } => {
+                let message =
+                    format!("`{operator}` does not fit `{field}`, which is {}", kind.name());
+                let mut fitting: Vec<String> =
+                    kind.operators().map(|word| format!("`{word}`")).collect();
+                fitting.extend(also.map(|word| format!("`{word}`")));
+                error("operator-does-not-fit", message, "does not fit")
+                    .or_hint(Some(format!("these do: {}", fitting.join(" "))))
+            }
+            Mistake::WrongValue { wanted, found, hint } => {
+                let message = format!("{wanted} is wanted here, not {found}");
+                error("wrong-value", message, found).or_hint(hint)
+            }
+            Mistake::NoSuchDate { text } => {
+                error("no-such-date", format!("there is no day `{text}`"), "no such day")
+                    .or_hint(Some("a date is year-month-day: `2026-12-24`"))
+            }
+            Mistake::NoSuchTime { text } => {
+                error("no-such-time", format!("there is no time `{text}`"), "no such time")
+                    .or_hint(Some("times are `00:00` to `23:59`"))
+            }
+            Mistake::FieldWantsName { field } => {
+                let hint = match field.as_str() {
+                    "env" => "`env \"HOME\"`, for one",
+                    _ => "`header \"X-Mailer\"`, for one",
+                };
+                error("field-wants-name", format!("`{field}` wants a name behind it"), "which?")
+                    .or_hint(Some(hint))
+            }
+            Mistake::FieldTakesNoName { field } => {
+                let message = format!("`{field}` takes no name");
+                error("field-takes-no-name", message, "one string too many")
+            }
+            Mistake::BadHeaderName { name } => {
+                let message = format!("`{name}` cannot be a header's name");
+                error("bad-header-name", message, "no header's name").or_hint(Some(
+                    "letters, digits and `-`, without a colon or blanks (RFC 5322 §2.2)",
+                ))
+            }
+            Mistake::BadEnvName { name } => {
+                let message = format!("`{name}` cannot be a variable's name");
+                error("bad-env-name", message, "no variable's name")
+            }
+            Mistake::BadPattern { reason } => {
+                error("bad-pattern", format!("this pattern cannot be used: {reason}"), "here")
+            }
+            Mistake::TooDeep => {
+                error("too-deep", String::from("this is nested too deep"), "too deep")
+                    .or_hint(Some("split it with `define`, or lay groups flat"))
+            }
+
+            Mistake::BraceUnclosed => {
+                error("brace", String::from("this `{` is never closed"), "opened here")
+                    .or_hint(Some("for a brace that stands for itself, write `{{`"))
+            }
+            Mistake::BraceUnopened => {
+                error("brace", String::from("this `}` closes nothing"), "closed here")
+                    .or_hint(Some("for a brace that stands for itself, write `}}`"))
+            }
+            Mistake::BraceEmpty => {
+                error("brace", String::from("there is nothing between the braces"), "empty")
+                    .or_hint(Some("name what is to be inserted: `{subject}`, `{1}`"))
+            }
+            Mistake::NoInsert { name } => {
+                error("no-insert", format!("`{name}` cannot be inserted"), "no text")
+                    .or_hint(Some("texts, numbers and `{date:%Y-%m-%d}` can"))
+            }
+            Mistake::NoCapture { name, groups } => {
+                let message = match groups {
+                    0 => format!("`{{{name}}}` is captured by no pattern of this rule"),
+                    1 => format!(
+                        "`{{{name}}}` is wanted, but this rule's patterns capture one group"
+                    ),
+                    _ => format!(
+                        "`{{{name}}}` is wanted, but this rule's patterns capture {groups} groups"
+                    ),
+                };
+                error("no-capture", message, "no such capture").or_hint(Some(
+                    "captures come from `FIELD matches /(…)/` in this rule's own conditions, \
+                     not under `not`",
+                ))
+            }
+            Mistake::BadDateFormat { format, reason } => {
+                error("bad-date-format", format!("`{format}` is no date format: {reason}"), "here")
+                    .or_hint(Some("as in strftime: `{date:%Y-%m-%d}`"))
+            }
+
+            Mistake::WrongArguments { action, usage } => {
+                let message = format!("`{action}` does not take these arguments");
+                error("wrong-arguments", message, "see the hint")
+                    .or_hint(Some(format!("it is written {usage}")))
+            }
+            Mistake::NoFlags { action } => {
+                let message = format!("`{action}` delivers nothing that could be flagged");
+                error("no-flags", message, "no place for `as`")
+                    .or_hint(Some("`as` stands behind `inbox`, `folder` and `copy`"))
+            }
+            Mistake::BadKeyword { name } => {
+                error("bad-keyword", format!("`{name}` cannot be a keyword"), "no keyword")
+                    .or_hint(Some("a keyword is `$` and letters, digits, `-` or `_`: `\"$Work\"`"))
+            }
+            Mistake::BadStatus { action, class } => {
+                let message = format!("`{action}` wants a status code `{class}.x.x` and a text");
+                let text = if class == '5' { "5.7.1 not wanted" } else { "4.3.0 try again" };
+                error("bad-status", message, "no such code")
+                    .or_hint(Some(format!("`{action} \"{text}\"`, for one (RFC 3463)")))
+            }
+            Mistake::NoReason { action, class } => {
+                let message = format!("`{action}` says nothing to the sender");
+                let text = if class == '5' { "5.7.1 not wanted" } else { "4.3.0 try again" };
+                error("no-reason", message, "a code without a text")
+                    .or_hint(Some(format!("`{action} \"{text}\"`, for one")))
+            }
+            Mistake::BadFolder(why) => {
+                let (code, message, hint) = match why {
+                    BadFolder::Empty => (
+                        "folder-empty",
+                        String::from("a folder without a name"),
+                        Some("the inbox is `inbox`"),
+                    ),
+                    BadFolder::Absolute => (
+                        "folder-absolute",
+                        String::from("a folder is named from the Maildir on, not by a path"),
+                        Some("`folder \"Lists/Rust\"`; where the Maildir is says `set maildir`"),
+                    ),
+                    BadFolder::Climbs => (
+                        "folder-climbs",
+                        String::from("a folder name may not hold `.` or `..` as a part"),
+                        Some("all folders lie in the Maildir"),
+                    ),
+                    BadFolder::EmptyPart => (
+                        "folder-empty-part",
+                        String::from("a part of this folder name is empty"),
+                        Some("one `/` between two names, none at the end"),
+                    ),
+                    BadFolder::Control => (
+                        "folder-control",
+                        String::from("a folder name may not hold control characters"),
+                        None,
+                    ),
+                    BadFolder::Dot => (
+                        "folder-dot",
+                        String::from("in the maildir++ layout a folder name may not hold a `.`"),
+                        Some("nest with `/`, or use `set layout fs`"),
+                    ),
+                    BadFolder::Hidden => (
+                        "folder-hidden",
+                        String::from("in the fs layout no part may start with a `.`"),
+                        None,
+                    ),
+                    BadFolder::Reserved(part) => (
+                        "folder-reserved",
+                        format!("in the fs layout no folder can be called `{part}`"),
+                        Some("`cur`, `new` and `tmp` hold a folder's messages"),
+                    ),
+                    BadFolder::TooLong => (
+                        "folder-too-long",
+                        String::from("this folder name is longer than a file name may be"),
+                        None,
+                    ),
+                };
+                error(code, message, "no folder can be called so").or_hint(hint)
+            }
+
+            Mistake::IncludeUnreadable { path, reason } => {
+                error("include-unreadable", format!("`{path}` cannot be read: {reason}"), "here")
+            }
+            Mistake::IncludeCycle { path } => {
+                error("include-cycle", format!("`{path}` includes itself"), "comes back here")
+            }
+            Mistake::IncludeTooDeep { limit } => error(
+                "include-too-deep",
+                format!("more than {limit} files include each other"),
+                "one too many",
+            ),
+            Mistake::IncludeTooMany { limit } => {
+                error("include-too-many", format!("more than {limit} includes"), "one too many")
+            }
+
+            Mistake::Unreachable { what, why, at } => {
+                let (related, hint) = match why {
+                    Ended::Always => ("the run always ends here", None),
+                    Ended::SameCondition => (
+                        "the same condition ends the run here",
+                        Some("the first delivery wins; put the narrower rule first"),
+                    ),
+                };
+                warning("unreachable", format!("this {what} is never come to"), "unreachable")
+                    .with(at, related)
+                    .or_hint(hint)
+            }
+            Mistake::NeverHolds { why, hint } => {
+                let message = format!("this can never hold: {why}");
+                warning("never-holds", message, "never").or_hint(hint)
+            }
+            Mistake::AlwaysHolds { field } => {
+                let message = format!("an empty text is found in every `{field}`");
+                warning("always-holds", message, "always")
+                    .or_hint(Some(format!("to ask whether there is one: `has {field}`")))
+            }
+            Mistake::FolderCase { name, other, at } => {
+                let message = format!("`{name}` differs from `{other}` only by case");
+                warning("folder-case", message, "a folder of its own")
+                    .with(at, "the other")
+                    .or_hint(Some("spell it alike, if one folder is meant"))
+            }
+            Mistake::ListUnreadable { path, reason } => {
+                let message = format!("the list `{path}` cannot be read: {reason}");
+                warning("list-unreadable", message, "no such list")
+                    .or_hint(Some("until it can, a rule that asks for it never fires"))
+            }
+            Mistake::BadEntry { entry, reason } => {
+                let message = format!("no address can match `{entry}`: {reason}");
+                warning("bad-entry", message, "skipped")
+                    .or_hint(Some("`user@host`, `@host`, `@.host`, `user@`, a glob or `/pattern/`"))
+            }
+            Mistake::UnknownTimezone { name } => {
+                let message = format!("this system knows no time zone `{name}`");
+                warning("unknown-timezone", message, "unknown")
+                    .or_hint(Some("zones are named as in `Asia/Tokyo`"))
+            }
+        }
+    }
+}
+
+impl Wording {
+    /// A hint, unless there is a better one.
+    fn or_hint(self, hint: Option<impl Into<String>>) -> Wording {
+        Wording { hint: self.hint.or_else(|| hint.map(Into::into)), ..self }
+    }
+
+    fn with(self, at: Span, text: &'static str) -> Wording {
+        Wording { related: Some((at, text)), ..self }
+    }
+}
+
+/// The known name nearest to a misspelt one; none if none is near. Names
+/// longer than any known one are not looked at, so the work is bounded.
+pub fn nearest(name: &str, known: impl IntoIterator<Item = impl AsRef<str>>) -> Option<String> {
+    let length = name.chars().count();
+    if length > 48 {
+        return None;
+    }
+    let allowed = (length / 3).max(1);
+    let lower = name.to_lowercase();
+    known
+        .into_iter()
+        .filter(|known| known.as_ref().chars().count().abs_diff(length) <= allowed)
+        .map(|known| (strsim::damerau_levenshtein(&lower, known.as_ref()), known))
+        .filter(|(distance, known)| *distance <= allowed && *distance < known.as_ref().len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known.as_ref().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        let known = ["subject", "from", "to", "recipients", "cc"];
+        assert_eq!(nearest("subjekt", known).as_deref(), Some("subject"));
+        assert_eq!(nearest("Form", known).as_deref(), Some("from"));
+        assert_eq!(nearest("x", known), None);
+        assert_eq!(nearest("entirely-else", known), None);
+        assert_eq!(nearest(&"a".repeat(100_000), known), None);
+    }
+}
