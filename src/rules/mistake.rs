@@ -36,7 +36,7 @@ pub enum Mistake {
     BadSetting { name: String, wanted: &'static str },
 
     /// An operator that the field's kind does not take.
-    OperatorDoesNotFit { field: String, kind: Kind, operator: String, also: Option<&'static str> },
+    OperatorDoesNotFit { field: String, kind: Kind, operator: String },
     /// A value of another kind.
     WrongValue { wanted: &'static str, found: &'static str, hint: Option<String> },
     /// A date that is in no calendar.
@@ -323,12 +323,11 @@ impl Mistake {
                 error("bad-setting", format!("`set {name}` takes {wanted}"), "not this")
             }
 
-            Mistake::OperatorDoesNotFit { field, kind, operator, also } => {
+            Mistake::OperatorDoesNotFit { field, kind, operator } => {
                 let message =
                     format!("`{operator}` does not fit `{field}`, which is {}", kind.name());
-                let mut fitting: Vec<String> =
+                let fitting: Vec<String> =
                     kind.operators().map(|word| format!("`{word}`")).collect();
-                fitting.extend(also.map(|word| format!("`{word}`")));
                 error("operator-does-not-fit", message, "does not fit")
                     .or_hint(Some(format!("these do: {}", fitting.join(" "))))
             }
@@ -573,7 +572,10 @@ pub fn nearest(name: &str, known: impl IntoIterator<Item = impl AsRef<str>>) -> 
         .filter(|known| known.as_ref().chars().count().abs_diff(length) <= allowed)
         .map(|known| (strsim::damerau_levenshtein(&lower, known.as_ref()), known))
         .filter(|(distance, known)| *distance <= allowed && *distance < known.as_ref().len())
-        .min_by_key(|(distance, _)| *distance)
+        .min_by_key(|(distance, known)| {
+            let starts_alike = known.as_ref().chars().next() == lower.chars().next();
+            (*distance, !starts_alike)
+        })
         .map(|(_, known)| known.as_ref().to_owned())
 }
 
@@ -586,6 +588,7 @@ mod tests {
         let known = ["subject", "from", "to", "recipients", "cc"];
         assert_eq!(nearest("subjekt", known).as_deref(), Some("subject"));
         assert_eq!(nearest("Form", known).as_deref(), Some("from"));
+        assert_eq!(nearest("sonnday", ["monday", "sunday"]).as_deref(), Some("sunday"));
         assert_eq!(nearest("x", known), None);
         assert_eq!(nearest("entirely-else", known), None);
         assert_eq!(nearest(&"a".repeat(100_000), known), None);

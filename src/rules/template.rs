@@ -23,9 +23,11 @@ pub enum TemplateError {
     Empty(Range<usize>),
 }
 
-/// Takes a string apart; places are byte offsets in it.
-pub fn split(text: &str) -> Result<Vec<Part<'_>>, TemplateError> {
+/// Takes a string apart, and says which braces are wrong; places are byte
+/// offsets in it.
+pub fn split(text: &str) -> (Vec<Part<'_>>, Vec<TemplateError>) {
     let mut parts = Vec::new();
+    let mut errors = Vec::new();
     let mut plain = String::new();
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
@@ -37,15 +39,22 @@ pub fn split(text: &str) -> Result<Vec<Part<'_>>, TemplateError> {
             plain.push_str(&behind[..1]);
             at += 2;
         } else if behind.starts_with('}') {
-            return Err(TemplateError::Unopened(at..at + 1));
+            errors.push(TemplateError::Unopened(at..at + 1));
+            at += 1;
         } else if let Some(inner) = behind.strip_prefix('{') {
             let end = match inner.find(['{', '}']) {
                 Some(end) if inner[end..].starts_with('}') => end,
-                _ => return Err(TemplateError::Unclosed(at..at + 1)),
+                _ => {
+                    errors.push(TemplateError::Unclosed(at..at + 1));
+                    at += 1;
+                    continue;
+                }
             };
             let (inner, place) = (&inner[..end], at..at + end + 2);
             if inner.trim().is_empty() {
-                return Err(TemplateError::Empty(place));
+                at = place.end;
+                errors.push(TemplateError::Empty(place));
+                continue;
             }
             if !plain.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
@@ -57,7 +66,7 @@ pub fn split(text: &str) -> Result<Vec<Part<'_>>, TemplateError> {
     if !plain.is_empty() {
         parts.push(Part::Text(plain));
     }
-    Ok(parts)
+    (parts, errors)
 }
 
 #[cfg(test)]
@@ -66,7 +75,7 @@ mod tests {
 
     #[test]
     fn inserts_and_braces() {
-        let parts = split("Lists/{list-id}/{{x}}").unwrap();
+        let (parts, errors) = split("Lists/{list-id}/{{x}}");
         assert_eq!(
             parts,
             [
@@ -75,15 +84,22 @@ mod tests {
                 Part::Text("/{x}".into())
             ]
         );
-        assert_eq!(split(""), Ok(vec![]));
-        assert_eq!(split("迷惑{1}"), Ok(vec![Part::Text("迷惑".into()), Part::Insert("1", 6..9)]));
+        assert!(errors.is_empty());
+        assert_eq!(split("").0, []);
+        assert_eq!(split("迷惑{1}").0, [Part::Text("迷惑".into()), Part::Insert("1", 6..9)]);
     }
 
     #[test]
-    fn braces_without_their_like() {
-        assert_eq!(split("a{b"), Err(TemplateError::Unclosed(1..2)));
-        assert_eq!(split("a{b{c}"), Err(TemplateError::Unclosed(1..2)));
-        assert_eq!(split("a}b"), Err(TemplateError::Unopened(1..2)));
-        assert_eq!(split("{ }"), Err(TemplateError::Empty(0..3)));
+    fn all_braces_without_their_like_are_told() {
+        assert_eq!(split("a{b").1, [TemplateError::Unclosed(1..2)]);
+        assert_eq!(split("a{b{c}").1, [TemplateError::Unclosed(1..2)]);
+        assert_eq!(
+            split("a}b{}{").1,
+            [
+                TemplateError::Unopened(1..2),
+                TemplateError::Empty(3..5),
+                TemplateError::Unclosed(5..6)
+            ]
+        );
     }
 }

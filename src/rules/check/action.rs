@@ -190,20 +190,17 @@ impl Checker<'_, '_> {
         let place = |checker: &Self, range: std::ops::Range<usize>| {
             inside(checker.sources, span, &(range.start + skip..range.end + skip))
         };
-        let parts = match split(text) {
-            Ok(parts) => parts,
-            Err(error) => {
-                let (range, mistake) = match error {
-                    TemplateError::Unclosed(range) => (range, Mistake::BraceUnclosed),
-                    TemplateError::Unopened(range) => (range, Mistake::BraceUnopened),
-                    TemplateError::Empty(range) => (range, Mistake::BraceEmpty),
-                };
-                self.report(place(self, range), mistake);
-                return None;
-            }
-        };
+        let (parts, errors) = split(text);
+        let mut fine = errors.is_empty();
+        for error in errors {
+            let (range, mistake) = match error {
+                TemplateError::Unclosed(range) => (range, Mistake::BraceUnclosed),
+                TemplateError::Unopened(range) => (range, Mistake::BraceUnopened),
+                TemplateError::Empty(range) => (range, Mistake::BraceEmpty),
+            };
+            self.report(place(self, range), mistake);
+        }
         let mut template = Template::default();
-        let mut fine = true;
         for part in parts {
             let part = match part {
                 Part::Text(text) => Some(TemplatePart::Text(text)),

@@ -273,14 +273,10 @@ impl Checker<'_, '_> {
         };
         let asked = asked?;
         if !asked.kind.takes(found) {
+            let (field, kind, operator_word) = (asked.name, asked.kind, operator.value.clone());
             self.report(
                 operator.span,
-                Mistake::OperatorDoesNotFit {
-                    field: asked.name,
-                    kind: asked.kind,
-                    operator: operator.value.clone(),
-                    also: Some("has"),
-                },
+                Mistake::OperatorDoesNotFit { field, kind, operator: operator_word },
             );
             return None;
         }

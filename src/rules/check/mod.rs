@@ -127,7 +127,6 @@ impl Declared {
 struct Missing {
     what: Word,
     name: String,
-    near: Option<String>,
     span: Span,
 }
 
@@ -234,7 +233,7 @@ impl<'a, 's> Checker<'a, 's> {
     /// Names that never were declared, and those that were too late.
     fn settle_missing(&mut self) {
         for missing in std::mem::take(&mut self.missing) {
-            let Missing { what, name, near, span } = missing;
+            let Missing { what, name, span } = missing;
             match self.names.get(&name) {
                 Some((Declared::Broken, _)) => {}
                 Some((declared, at)) => {
@@ -243,7 +242,7 @@ impl<'a, 's> Checker<'a, 's> {
                 }
                 None if self.incomplete && what != Word::Insert => {}
                 None if what == Word::List && name == "me" => self.report(span, Mistake::NoMe),
-                None => self.report(span, Mistake::Unknown { what, name, near }),
+                None => self.unknown(what, &name, span),
             }
         }
     }
@@ -254,8 +253,7 @@ impl<'a, 's> Checker<'a, 's> {
 
     /// A name that nothing has declared so far.
     fn missing(&mut self, what: Word, name: &str, span: Span) {
-        let near = self.nearest(what, name);
-        self.missing.push(Missing { what, name: name.to_owned(), near, span });
+        self.missing.push(Missing { what, name: name.to_owned(), span });
     }
 
     /// A word that is not one of a fixed set.

@@ -87,9 +87,8 @@ impl Checker<'_, '_> {
                 });
             }
             StatementKind::Broken { declares, block } => {
-                match declares {
-                    Some(name) => self.declare(name, Declared::Broken),
-                    None => self.begin(),
+                if let Some(name) = declares {
+                    self.declare(name, Declared::Broken);
                 }
                 if !block.is_empty() {
                     self.statements.scopes.push(Scope { anything: true, ..Scope::default() });
