@@ -63,7 +63,7 @@ fn rule(out: &mut String, looked: &Looked, sources: &Sources, paint: Paint) {
     let verdict = match &looked.verdict {
         Verdict::Yes => paint.green("yes"),
         Verdict::No => paint.dim("no "),
-        Verdict::Skipped(why) => paint.yellow(&format!("skipped: {}", escape(why))),
+        Verdict::Skipped(_) => paint.yellow("skipped"),
     };
     let indent = "  ".repeat(looked.depth);
     let text = one_line(sources.text(looked.span));
@@ -75,8 +75,14 @@ fn rule(out: &mut String, looked: &Looked, sources: &Sources, paint: Paint) {
             Verdict::No => '-',
             Verdict::Skipped(_) => '?',
         };
-        let text = one_line(sources.text(test.span));
-        let line = format!("{mark} {}: {}", escape(&text), escape(&test.why));
+        // A rule with one test shows it already.
+        let line = match looked.tests.len() {
+            1 => format!("{mark} {}", escape(&test.why)),
+            _ => {
+                let text = one_line(sources.text(test.span));
+                format!("{mark} {}: {}", escape(&text), escape(&test.why))
+            }
+        };
         let _ = writeln!(out, "            {indent}{}", paint.dim(&line));
     }
 }

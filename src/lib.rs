@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod diagnostic;
 pub mod syntax;
 pub mod message;
+pub mod classify;
 pub mod rules;
 pub mod plan;
 pub mod state;

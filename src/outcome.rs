@@ -12,6 +12,8 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
+use crate::source::reason;
+
 /// How a delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -178,8 +180,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = self.error.to_string();
-        let why = why.split(" (os error ").next().unwrap_or_default();
+        let why = reason(&self.error);
         write!(f, "cannot {} `{}`: {why}", self.doing, self.path.display())
     }
 }

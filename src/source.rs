@@ -115,6 +115,12 @@ impl Sources {
     }
 }
 
+/// A system error in words, without its number.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or_default().to_owned()
+}
+
 /// Why a file of the user's was not read.
 #[derive(Debug)]
 pub enum ReadError {
@@ -138,7 +144,7 @@ impl ReadError {
 impl std::fmt::Display for ReadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            ReadError::Io(error) => error.fmt(f),
+            ReadError::Io(error) => f.write_str(&reason(error)),
             ReadError::NotAFile => f.write_str("it is not a regular file"),
             ReadError::TooLarge(limit) => {
                 write!(f, "it is larger than {} MB", limit / (1024 * 1024))

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use mfilter::rules::check::{ACTIONS as BUILT_ACTIONS, FLAGS, SETTINGS};
 use mfilter::rules::field::{FIELDS, HEADERS, Kind, PARTS};
 use mfilter::syntax::words::{ACTIONS, OPERATORS, SLIPS, STATEMENTS};
 
@@ -199,6 +200,10 @@ fn the_actions_and_operators_are_those_of_the_manual() {
     let reserved: BTreeSet<String> = plain_words(&manual, "reserved");
     let mut of_manual: BTreeSet<String> = heads(&manual, "actions");
     of_manual.remove("as");
+    assert_eq!(
+        BUILT_ACTIONS.iter().map(|(name, _)| (*name).into()).collect::<BTreeSet<_>>(),
+        of_manual
+    );
     of_manual.extend(heads(&manual, "operators"));
     of_manual.remove("has");
     assert!(of_manual.is_disjoint(&reserved));
@@ -206,6 +211,26 @@ fn the_actions_and_operators_are_those_of_the_manual() {
     let words = [ACTIONS, OPERATORS, SLIPS].concat();
     let of_code: BTreeSet<String> = words.into_iter().map(str::to_owned).collect();
     assert_eq!(of_code, of_manual);
+}
+
+#[test]
+fn the_settings_and_flags_are_those_of_the_manual() {
+    let manual = read("man/mailrules.5");
+    let mut settings = BTreeSet::new();
+    for line in table_of(&manual, "settings") {
+        settings.extend(line.strip_prefix(".It Ic set ").and_then(|rest| rest.split(' ').next()));
+    }
+    assert_eq!(settings, SETTINGS.iter().copied().collect());
+
+    let (_, flags) = manual.split_once(".\\\" table flags\n.Ic ").expect("is there");
+    let flags: BTreeSet<&str> = flags
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split([' ', ','])
+        .filter(|f| !f.is_empty())
+        .collect();
+    assert_eq!(flags, FLAGS.iter().map(|(flag, _)| *flag).collect());
 }
 
 // --- reading the documents --------------------------------------------------

@@ -13,7 +13,7 @@ use crate::message::Message;
 use crate::plan::{Plan, StepKind};
 use crate::rules::check::{Surroundings, check_lists, resolve};
 use crate::rules::program::{ArchivedProgram, Compiled, Expectation, Program, StatementKind};
-use crate::source::{Sources, read_text};
+use crate::source::{Sources, read_text, reason};
 use crate::world::World;
 
 pub(super) fn run(call: &Check) -> Result<Finding, String> {
@@ -78,7 +78,8 @@ fn fails(
     let message = match File::open(&path).and_then(Message::open) {
         Ok(message) => message,
         Err(error) => {
-            let message = format!("`{}` cannot be read: {error}", expectation.message);
+            let why = reason(&error);
+            let message = format!("`{}` cannot be read: {why}", expectation.message);
             return Some((message, "a path here starts at the folder of the rule file".into()));
         }
     };
@@ -87,7 +88,9 @@ fn fails(
     let (wanted, found) = (ends(&wanted), ends(&plan));
     (wanted != found).then(|| {
         let message = format!("`{}` goes another way: {found}", expectation.message);
-        (message, format!("`mfilter --test {}` says why", path.display()))
+        let rules =
+            sources.files().first().map_or("".into(), |file| file.path.display().to_string());
+        (message, format!("`mfilter --test --rules {rules} {}` says why", path.display()))
     })
 }
 

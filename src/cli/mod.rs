@@ -119,6 +119,7 @@ fn location(
         ArchivedFolderNames::Utf8 => FolderNames::Utf8,
     });
     let mut location = Location::new(path, layout, names);
+    location.home = world.home.clone();
     if let Some(inbox) = settings.inbox.as_ref().filter(|name| !name.is_empty()) {
         location.inbox = Folder { parts: inbox.split('/').map(str::to_owned).collect() };
     }

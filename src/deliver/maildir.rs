@@ -54,6 +54,8 @@ pub struct Location {
     pub names: FolderNames,
     /// The folder that is the inbox, if not the Maildir itself.
     pub inbox: Folder,
+    /// The home, which is never made.
+    pub home: Option<PathBuf>,
 }
 
 /// A folder's directories from the Maildir down.
@@ -72,7 +74,8 @@ impl Location {
             Layout::MaildirPlusPlus => FolderNames::Mutf7,
             Layout::Fs => FolderNames::Utf8,
         });
-        Location { path: path.into(), layout, names, inbox: Folder::default() }
+        let path = path.into();
+        Location { path, layout, names, inbox: Folder::default(), home: None }
     }
 
     /// Where a folder lies; the inbox if its name is too long for a file system.
@@ -120,7 +123,7 @@ impl<'a> Maildir<'a> {
         let path = location.path.as_path();
         let root = match open(path, DIR, Mode::empty()) {
             Err(Errno::NOENT) => {
-                make_root(path)?;
+                make_root(path, location.home.as_deref())?;
                 open(path, DIR, Mode::empty())
             }
             other => other,
@@ -230,9 +233,13 @@ impl<'a> Maildir<'a> {
     }
 }
 
-/// The Maildir's directory and what is missing above it. What is inside is
-/// made as for every folder.
-fn make_root(path: &Path) -> Result<(), Failure> {
+/// The Maildir's directory and what is missing above it, but for the home: one
+/// that is not mounted yet is no place for mail. What is inside is made as for
+/// every folder.
+fn make_root(path: &Path, home: Option<&Path>) -> Result<(), Failure> {
+    if let Some(home) = home.filter(|home| path.starts_with(home) && !home.is_dir()) {
+        return Err(Failure::new("find the home directory", home, Errno::NOENT));
+    }
     let fail = |error: std::io::Error| Failure::new("make the Maildir", path, error);
     let missing = path.ancestors().take_while(|path| {
         !path.as_os_str().is_empty()

@@ -134,10 +134,11 @@ impl<'m> Value<'m> {
             Value::Number(_, text) => return text.clone(),
             _ => self.readable(),
         };
-        match text.char_indices().nth(LONGEST) {
-            Some((end, _)) => format!("\"{}…\"", &text[..end]),
-            None => format!("\"{text}\""),
-        }
+        let (text, more) = match text.char_indices().nth(LONGEST) {
+            Some((end, _)) => (&text[..end], "…"),
+            None => (text, ""),
+        };
+        format!("\"{}{more}\"", text.replace('\n', " "))
     }
 }
 
@@ -178,7 +179,7 @@ pub(super) fn values<'m>(field: &ArchivedField, on: &Conditions<'m>) -> Result<V
         ArchivedField::Age => sent(on)
             .map(|date| {
                 let age = on.world.now().as_second() - date.as_second();
-                Value::Number(age as f64, format!("{age}s"))
+                Value::Number(age as f64, duration(age))
             })
             .into_iter()
             .collect(),
@@ -206,6 +207,19 @@ fn strings<'m>(all: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Value<'m>>
 
 fn bytes<'m>(size: u64) -> Value<'m> {
     Value::Number(size as f64, format!("{size} bytes"))
+}
+
+/// Seconds as people say them, to the nearest smaller unit.
+fn duration(seconds: i64) -> String {
+    let sign = if seconds < 0 { "-" } else { "" };
+    let seconds = seconds.unsigned_abs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{sign}{seconds}s"),
+        (0, 0, _) => format!("{sign}{minutes}m {}s", seconds % 60),
+        (0, ..) => format!("{sign}{hours}h {minutes}m"),
+        _ => format!("{sign}{days}d {hours}h"),
+    }
 }
 
 fn count<'m>(number: usize) -> Value<'m> {

@@ -312,3 +312,110 @@ fn judge_exact(entry: &str) -> Option<BadEntryReason> {
     let host = host.strip_suffix('.').unwrap_or(host);
     (!literal && !host.split('.').all(label)).then_some(BadEntryReason::BadDomain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{AddressList, BadEntryReason, judge};
+
+    const TEXT: &str = "\u{feff}# friends\r\n\
+        Taro@Example.JP\r\n\
+        \t@work.example   # all of them\r\n\
+        @.deep.example\n\
+        postmaster@\n\
+        *-bounces@*.list.example\n\
+        /^a\\d+@num\\.example$/\n\
+        ｊｉｒｏ@日本語.jp\n\
+        c#@sharp.example\n\
+        just words\n";
+
+    #[test]
+    fn every_kind_of_entry_is_found() {
+        let list = AddressList::parse(TEXT);
+        for (address, entry) in [
+            ("taro@example.jp", Some("taro@example.jp")),
+            ("x@work.example", Some("@work.example")),
+            ("x@sub.work.example", None),
+            ("x@deep.example", Some("@.deep.example")),
+            ("x@a.b.deep.example", Some("@.deep.example")),
+            ("x@notdeep.example", None),
+            ("postmaster@anywhere.example", Some("postmaster@")),
+            ("rust-bounces@a.list.example", Some("*-bounces@*.list.example")),
+            ("a12@num.example", Some("^a\\d+@num\\.example$")),
+            ("jiro@日本語.jp", Some("jiro@日本語.jp")),
+            ("c#@sharp.example", Some("c#@sharp.example")),
+            ("", None),
+            ("taro", None),
+            ("@", None),
+        ] {
+            assert_eq!(list.matches(address), entry, "{address}");
+        }
+    }
+
+    #[test]
+    fn punycode_and_unicode_are_one() {
+        for entry in ["@xn--wgv71a119e.jp", "@日本語.jp", "@.XN--WGV71A119E.JP"] {
+            let list = AddressList::from_entries([entry]);
+            assert!(list.matches("x@日本語.jp").is_some(), "{entry}");
+            assert!(list.matches_domain("日本語.jp").is_some(), "{entry}");
+        }
+    }
+
+    #[test]
+    fn texts_and_domains() {
+        let list =
+            AddressList::from_entries(["Just Words", "work.example", "@.deep.example", "*ale"]);
+        assert_eq!(list.matches_text("just words"), Some("just words"));
+        assert_eq!(list.matches_text("big sale"), Some("*ale"));
+        assert_eq!(list.matches_text("words"), None);
+        assert_eq!(list.matches_domain("work.example"), Some("work.example"));
+        assert_eq!(list.matches_domain("a.deep.example"), Some("@.deep.example"));
+        assert_eq!(list.matches("just words"), Some("just words"));
+    }
+
+    #[test]
+    fn bad_lines_have_their_number_and_the_rest_works() {
+        let list = AddressList::parse(
+            "a b@x.example\na@b@c.example\n@\n@a..b\nplain\n<a@b.example>\n\"a b\"@x.example\nok@x.example\n[x\n",
+        );
+        let bad: Vec<_> =
+            list.bad_entries().iter().map(|bad| (bad.line, bad.reason.clone())).collect();
+        assert_eq!(
+            bad,
+            [
+                (1, BadEntryReason::NotBare),
+                (2, BadEntryReason::ManyAts),
+                (3, BadEntryReason::BadDomain),
+                (4, BadEntryReason::BadDomain),
+                (5, BadEntryReason::NoAt),
+                (6, BadEntryReason::NotBare),
+                (9, BadEntryReason::NoAt),
+            ]
+        );
+        assert!(list.matches("ok@x.example").is_some());
+        let bad = AddressList::check_patterns("/a/\n/(/ # no\n");
+        assert_eq!((bad[0].line, bad[0].entry.as_str()), (2, "/(/"));
+        assert_eq!(judge("user@[192.0.2.1]"), None);
+        assert_eq!(judge("user@例え.jp"), None);
+    }
+
+    #[test]
+    fn entries_count_once_and_a_domain_of_many_parts_is_looked_up() {
+        let list = AddressList::parse("a@b.example\nA@B.EXAMPLE.\n\n# c\n");
+        assert_eq!(list.len(), 1);
+        let deep = format!("x@{}b.example", "a.".repeat(100_000));
+        assert_eq!(list.matches(&deep), None);
+    }
+
+    /// `cargo test --release -- --ignored million` for the time.
+    #[test]
+    #[ignore = "takes a while without --release"]
+    fn a_million_entries() {
+        let text: String =
+            (0..1_000_000).map(|n| format!("user{n}@host{}.example\n", n % 50_000)).collect();
+        let start = std::time::Instant::now();
+        let list = AddressList::parse(&text);
+        assert_eq!(list.len(), 1_000_000);
+        assert!(list.matches("user777777@host27777.example").is_some());
+        assert!(start.elapsed() < std::time::Duration::from_secs(1), "{:?}", start.elapsed());
+    }
+}

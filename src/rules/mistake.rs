@@ -114,6 +114,8 @@ pub enum Word {
     Setting,
     /// A field.
     Field,
+    /// A part of an address.
+    Part,
     /// A condition's bare name.
     Classifier,
     /// A list.
@@ -166,7 +168,7 @@ impl Word {
     fn name(self) -> &'static str {
         match self {
             Word::Setting => "setting",
-            Word::Field => "field",
+            Word::Field | Word::Part => "field",
             Word::Classifier => "classifier",
             Word::List => "list",
             Word::Operator => "operator",
@@ -180,7 +182,7 @@ impl Word {
     fn code(self) -> &'static str {
         match self {
             Word::Setting => "unknown-setting",
-            Word::Field => "unknown-field",
+            Word::Field | Word::Part => "unknown-field",
             Word::Classifier => "unknown-classifier",
             Word::List => "unknown-list",
             Word::Operator => "unknown-operator",
@@ -194,6 +196,9 @@ impl Word {
     fn general_hint(self) -> Option<&'static str> {
         match self {
             Word::Field => Some("another header is written `header \"Its-Name\"`"),
+            Word::Part => {
+                Some("the parts of an address are `.name`, `.local`, `.detail` and `.domain`")
+            }
             Word::Flag => Some(
                 "the flags are `seen`, `replied`, `flagged`, `trashed`, `draft`, `passed`, \
                  or a keyword like `\"$Work\"`",

@@ -87,9 +87,20 @@ impl StateDir {
     }
 }
 
-/// A directory of mode 0700, with what is missing above it; fine if it is there.
+/// A directory of mode 0700, with what is missing above it; fine if it is
+/// there. A home that is missing is not made: it may not be mounted yet.
 fn make_private(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let home = dirs::home_dir().filter(|home| path.starts_with(home));
+            if home.is_some_and(|home| !home.is_dir()) {
+                return Err(error);
+            }
+            DirBuilder::new().recursive(true).mode(0o700).create(path)
+        }
+        made => made,
+    }
 }
 
 /// A regular file of this user that nobody else can write.

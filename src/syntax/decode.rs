@@ -38,7 +38,7 @@ impl NotUtf8 {
         let text = String::from_utf8_lossy(bytes).into_owned();
         // A `SourceFile` has no byte-order mark.
         let mark = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        let start = u32::try_from(self.offset - mark).unwrap_or(u32::MAX);
+        let start = u32::try_from(self.offset.saturating_sub(mark)).unwrap_or(u32::MAX);
         let end = start.saturating_add('\u{fffd}'.len_utf8() as u32);
         let hint = match self.looks_like {
             Some(name) => {

@@ -5,7 +5,7 @@ use pest::error::{Error, ErrorVariant, InputLocation};
 use super::mistake::{Kind as MistakeKind, Mistake};
 use super::outline::Piece;
 use super::parse::Rule;
-use super::scan::{Bad, Kind, Token};
+use super::scan::{self, Bad, Kind, Token};
 use super::words;
 use crate::source::Span;
 
@@ -91,12 +91,21 @@ impl<'a> View<'a> {
                 Some(MistakeKind::Sieve)
             }
             _ if words::SLIPS.contains(&word) => Some(MistakeKind::Slip(word.to_string())),
+            _ if matches!(next_written, "=" | ":" | ":=") => {
+                Some(MistakeKind::MissingSet(word.to_string()))
+            }
             _ if word.contains('_') => Some(MistakeKind::Underscore(word.to_string())),
             _ => {
                 let near = words::nearest_opening(word);
                 Some(MistakeKind::UnknownStatement { found: word.to_string(), near })
             }
         }
+    }
+
+    /// Whether nothing stands between a token and the one before it.
+    fn touches(&self, at: usize) -> bool {
+        let (before, token) = (self.token(at.wrapping_sub(1)), self.token(at));
+        before.zip(token).is_some_and(|(before, token)| before.end == token.start)
     }
 
     /// Text without quotes around the token: words and signs that touch.
@@ -108,7 +117,8 @@ impl<'a> View<'a> {
                     | Kind::Quantity
                     | Kind::Signs
                     | Kind::Dots
-                    | Kind::Bad(Bad::Stray | Bad::UnclosedPattern)
+                    | Kind::Pattern
+                    | Kind::Bad(Bad::Stray | Bad::UnclosedPattern | Bad::EmptyPattern)
             )
         };
         let mut first = at;
@@ -130,7 +140,8 @@ impl<'a> View<'a> {
         let whole = Token { end: to.end, ..from };
         let written = self.written(whole).split([' ', '\t']).next().unwrap_or_default();
         let whole = Token { end: whole.start + written.len() as u32, ..whole };
-        let is_text = first < last && (first..=last).any(|at| self.word(at).is_some());
+        let has_word = (first..=last).any(|at| self.word(at).is_some());
+        let is_text = first < last && (has_word || written.starts_with('~'));
         let dotted = first == last && self.word(first).is_some_and(|word| word.contains('.'));
         (is_text || dotted)
             .then(|| self.mistake(MistakeKind::MissingQuotes(written.to_string()), whole))
@@ -138,6 +149,14 @@ impl<'a> View<'a> {
 
     fn bad(&self, bad: Bad, at: usize, token: Token) -> Mistake {
         let written = self.written(token);
+        if bad == Bad::UnclosedText
+            && let Some(curly) = written.find(scan::is_curly_quote)
+        {
+            let found: String = written[curly..].chars().take(1).collect();
+            let start = token.start + curly as u32;
+            let whole = Token { start, end: start + found.len() as u32, ..token };
+            return self.mistake(MistakeKind::CurlyQuote(found), whole);
+        }
         let first = written.chars().next().unwrap_or_default();
         let kind = match bad {
             Bad::UnclosedText if written.len() == 1 => MistakeKind::LoneQuote,
@@ -146,7 +165,10 @@ impl<'a> View<'a> {
                 Some(mistake) => return mistake,
                 None => MistakeKind::UnclosedPattern,
             },
-            Bad::EmptyPattern => MistakeKind::EmptyPattern,
+            Bad::EmptyPattern => match self.unquoted(at).filter(|_| self.touches(at)) {
+                Some(mistake) => return mistake,
+                None => MistakeKind::EmptyPattern,
+            },
             Bad::SingleQuote => MistakeKind::SingleQuote,
             Bad::CurlyQuote => MistakeKind::CurlyQuote(written.to_string()),
             Bad::LookAlike => MistakeKind::LookAlike(written.to_string()),
@@ -235,14 +257,21 @@ impl<'a> View<'a> {
             }
         }
         let next = self.token(at + 1);
-        let touches = offset > found.start
-            || before.is_some_and(|before| before.end == found.start)
-            || (written == "~" && next.is_some_and(|next| next.start == found.end));
-        if touches
-            && matches!(found.kind, Kind::Word | Kind::Signs)
-            && !written.contains('_')
-            && let Some(mistake) = self.unquoted(at)
-        {
+        let is_text = match found.kind {
+            Kind::Word => {
+                let wants_text = expects(Rule::string) && !expects(Rule::name);
+                offset > found.start
+                    || self.touches(at)
+                    || (wants_text && !words::is_reserved(written))
+            }
+            Kind::Signs => self.touches(at + 1) && (written == "~" || self.touches(at)),
+            _ => false,
+        };
+        if is_text && !written.contains('_') {
+            let plain = || self.mistake(MistakeKind::MissingQuotes(text()), found);
+            return self.unquoted(at).unwrap_or_else(plain);
+        }
+        if let Some(mistake) = before.and_then(|before| self.torn_quantity(before, found)) {
             return mistake;
         }
         let kind = match (found.kind, self.word(at)) {
@@ -270,6 +299,16 @@ impl<'a> View<'a> {
             self.unexpected(Some(found), expected)
         });
         self.mistake(kind, found)
+    }
+
+    /// `2026/12/24`, `20 K`
+    fn torn_quantity(&self, before: Token, found: Token) -> Option<Mistake> {
+        let is_date = found.kind == Kind::Pattern && found.start == before.end;
+        let is_unit = found.kind == Kind::Word && words::is_unit(self.written(found));
+        let whole = Token { end: found.end, ..before };
+        let written = self.written(whole).to_string();
+        (before.kind == Kind::Quantity && (is_date || is_unit))
+            .then(|| self.mistake(MistakeKind::BadQuantity(written), whole))
     }
 
     fn sign(&self, at: usize, sign: &str, expected: &[Rule]) -> Option<MistakeKind> {
@@ -378,11 +417,15 @@ fn names(expected: &[Rule]) -> Vec<&'static str> {
             names.push(name);
         }
     }
+    if names.contains(&"`not`") {
+        names.insert(0, "a condition");
+    }
     // What is part of something that is named, or goes without saying.
     let wider: &[(&str, &[&str])] = &[
         ("a condition", &["a field", "`not`", "`has`", "`(`"]),
         ("a value", &["a string `\"…\"`", "a pattern `/…/`", "a number", "a name", "a set `[…]`"]),
         ("an action", &["an argument"]),
+        ("a statement", &["an action"]),
     ];
     for (whole, parts) in wider {
         if names.contains(whole) {

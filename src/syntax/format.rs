@@ -5,7 +5,7 @@
 //! The text means the same: parsing it gives the same Ast. Formatting it once
 //! more changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use unicode_width::UnicodeWidthStr;
 
@@ -16,7 +16,7 @@ use super::ast::{
 use super::layout::{Doc, Remark, WIDTH};
 use super::literal;
 use super::scan::{self, Kind};
-use crate::source::{SourceFile, Spanned};
+use crate::source::{SourceFile, Span, Spanned};
 
 /// Arrows stand below one another if what is before them is not wider than this.
 const WIDEST_ALIGNED: usize = 60;
@@ -29,7 +29,8 @@ pub(super) fn format(ast: &Ast, source: &SourceFile) -> String {
         text,
         comments: &ast.comments,
         next: 0,
-        inside: Vec::new(),
+        inside: VecDeque::new(),
+        above: Vec::new(),
         blocks,
         out: String::new(),
     };
@@ -95,8 +96,10 @@ struct Formatter<'a> {
     comments: &'a [Comment],
     /// The first comment that is not written yet.
     next: usize,
-    /// Comments inside of the statement at hand that have no place yet.
-    inside: Vec<&'a Comment>,
+    /// Comments inside of the statement at hand that may yet get a place in it.
+    inside: VecDeque<&'a Comment>,
+    /// Those for which there was none; they go above it.
+    above: Vec<&'a Comment>,
     blocks: HashMap<u32, u32>,
     out: String,
 }
@@ -134,6 +137,8 @@ impl<'a> Formatter<'a> {
             if head.is_empty() {
                 self.item(*item, room.depth);
             } else {
+                self.gather(item.start(), item.end());
+                self.put_above(room.depth);
                 self.line(room.depth, &format!("{head}{rest}"));
             }
             let next = items.get(at + 1).map_or(room.end, |next| next.start());
@@ -212,6 +217,11 @@ impl<'a> Formatter<'a> {
         let (Some(item), Some(before)) = (items.get(at), items.get(at.wrapping_sub(1))) else {
             return false;
         };
+        if let Item::Statement(statement) = item
+            && !self.comments_in(statement.span).is_empty()
+        {
+            return false;
+        }
         let (from, to) = (before.end(), item.start());
         let first = self.comments.partition_point(|comment| comment.span.start < from);
         let mut behind = from;
@@ -227,6 +237,12 @@ impl<'a> Formatter<'a> {
         self.breaks(behind, to) < 2
     }
 
+    fn comments_in(&self, span: Span) -> &'a [Comment] {
+        let from = self.comments.partition_point(|comment| comment.span.start < span.start);
+        let to = self.comments.partition_point(|comment| comment.span.start < span.end);
+        self.comments.get(from..to).unwrap_or_default()
+    }
+
     fn one_line(&mut self, item: Item<'a>, depth: usize) -> Option<(String, String)> {
         let Item::Statement(statement) = item else { return None };
         let StatementKind::Rule { label, condition, body: Body::Actions(actions) } =
@@ -234,13 +250,16 @@ impl<'a> Formatter<'a> {
         else {
             return None;
         };
-        let first =
-            self.comments.partition_point(|comment| comment.span.start < statement.span.start);
-        if self.comments.get(first).is_some_and(|comment| comment.span.start < statement.span.end) {
-            return None;
-        }
-        let head = Doc::group(self.head(label.as_ref(), condition.as_ref())).flat()?;
-        let rest = format!(" -> {}", self.actions(actions).flat()?);
+        self.inside.extend(self.comments_in(statement.span));
+        let head = self.head(label.as_ref(), condition.as_ref());
+        let end = condition.as_ref().map_or(statement.span.start, |condition| condition.span.end);
+        let start = actions.first().map_or(end, |action| action.span.start);
+        let line = self.line_between("", end, start);
+        let rest = Doc::group(vec![line, Doc::text(" -> "), self.actions(actions)]);
+        // Only asked whether they have a place; they are written with the rule.
+        self.inside.clear();
+        self.above.clear();
+        let (head, rest) = (Doc::group(head).flat()?, rest.flat()?);
         let fits =
             head.width() <= WIDEST_ALIGNED && depth * 4 + head.width() + rest.width() <= WIDTH;
         fits.then_some((head, rest))
@@ -313,6 +332,7 @@ impl<'a> Formatter<'a> {
             }
             StatementKind::Broken { .. } => {
                 self.inside.clear();
+                self.above.clear();
                 let written = self.text.get(span.start as usize..span.end as usize);
                 Doc::text(written.unwrap_or_default())
             }
@@ -332,35 +352,45 @@ impl<'a> Formatter<'a> {
         while let Some(comment) = self.comments.get(self.next)
             && (start..end).contains(&comment.span.start)
         {
-            self.inside.push(comment);
+            self.inside.push_back(comment);
             self.next += 1;
+        }
+    }
+
+    fn put_above(&mut self, depth: usize) {
+        let above = std::mem::take(&mut self.above);
+        let inside = std::mem::take(&mut self.inside);
+        for comment in above.into_iter().chain(inside) {
+            self.line(depth, &comment.text);
         }
     }
 
     /// Writes a statement; comments for which there was no line in it go above it.
     fn finish(&mut self, doc: Doc, before: &str, depth: usize) {
-        for comment in std::mem::take(&mut self.inside) {
-            self.line(depth, &comment.text);
-        }
+        self.put_above(depth);
         self.out.push_str(doc.lay_out(before, depth).trim_end());
         self.out.push('\n');
     }
 
-    /// A line break with the comments that stand between two places.
+    /// A line break with the comments that stand between two places; asked for
+    /// from the start of a statement to its end.
     fn line_between(&mut self, flat: &'static str, from: u32, to: u32) -> Doc {
         let mut comments = Vec::new();
         let mut behind = from;
-        let mut left = Vec::new();
-        for comment in std::mem::take(&mut self.inside) {
-            if !(from..to).contains(&comment.span.start) {
-                left.push(comment);
+        while let Some(comment) = self.inside.pop_front() {
+            let start = comment.span.start;
+            if start < from {
+                self.above.push(comment);
                 continue;
             }
-            let on_line = self.breaks(behind, comment.span.start) == 0 && comments.is_empty();
+            if start >= to {
+                self.inside.push_front(comment);
+                break;
+            }
+            let on_line = comments.is_empty() && self.breaks(behind, start) == 0;
             comments.push(Remark { text: comment.text.trim_end().to_string(), behind: on_line });
             behind = comment.span.end;
         }
-        self.inside = left;
         Doc::Line { flat, comments }
     }
 
@@ -518,5 +548,202 @@ fn written(field: &Field) -> String {
     match &field.argument {
         Some(argument) => format!("{} {}", field.name.value, literal::quote(&argument.value)),
         None => field.name.value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{format, parse};
+    use crate::source::SourceFile;
+
+    fn formatted(text: &str) -> String {
+        let source = SourceFile::new("rules", text);
+        let (ast, told) = parse(0, &source);
+        assert_eq!(told, [], "{text}");
+        let formatted = SourceFile::new("rules", format(&ast, &source));
+        let (again, told) = parse(0, &formatted);
+        assert_eq!(told, [], "{}", formatted.text);
+        assert_eq!(format(&again, &formatted), formatted.text);
+        formatted.text
+    }
+
+    #[test]
+    fn the_first_rules_of_a_user_are_laid_out() {
+        let written = r##"# ~/.mailrules            check: mfilter check      try: mfilter --test message.eml
+
+set me      ["taro@example.jp", "@taro.example"]
+set trust   ["mx.example.jp"]          # whose Authentication-Results count
+
+list white  "~/.mail/white"            # one address, @domain or pattern a line
+list black  "~/.mail/black"
+list team   ["hanako@example.jp", "@.work.example"]
+
+define newsletter = has list-unsubscribe and not mailing-list
+
+score junk {
+    +3    spf is fail
+    +2.5  forged-self
+    +1    subject matches /v[i1]agra/
+    +4    attachment.name like ["*.exe", "*.scr", "*.pif"]
+    -10   from in white
+}
+
+when from in white and verified          -> inbox
+when from in black                       -> discard
+when duplicate                           -> discard
+when bounce and not backscatter          -> folder "Bounces"
+when daemon and not mailing-list         -> folder "System" as seen
+when mailing-list                        -> folder "Lists/{list-name}"
+when newsletter                          -> folder "News" as seen
+when junk >= 5 or spam                   -> folder "迷惑メール" as seen
+
+rule "team mail" when from in team {
+    when subject starts "[build]"        -> folder "Work/Builds" as seen
+    when subject contains "至急"         -> mark flagged, copy "Urgent"
+    otherwise                            -> folder "Work"
+}
+"##;
+        let laid_out = r##"# ~/.mailrules            check: mfilter check      try: mfilter --test message.eml
+
+set me ["taro@example.jp", "@taro.example"]
+set trust ["mx.example.jp"]  # whose Authentication-Results count
+
+list white "~/.mail/white"  # one address, @domain or pattern a line
+list black "~/.mail/black"
+list team ["hanako@example.jp", "@.work.example"]
+
+define newsletter = has list-unsubscribe and not mailing-list
+
+score junk {
+    +3    spf is fail
+    +2.5  forged-self
+    +1    subject matches /v[i1]agra/
+    +4    attachment.name like ["*.exe", "*.scr", "*.pif"]
+    -10   from in white
+}
+
+when from in white and verified  -> inbox
+when from in black               -> discard
+when duplicate                   -> discard
+when bounce and not backscatter  -> folder "Bounces"
+when daemon and not mailing-list -> folder "System" as seen
+when mailing-list                -> folder "Lists/{list-name}"
+when newsletter                  -> folder "News" as seen
+when junk >= 5 or spam           -> folder "迷惑メール" as seen
+
+rule "team mail" when from in team {
+    when subject starts "[build]" -> folder "Work/Builds" as seen
+    when subject contains "至急"  -> mark flagged, copy "Urgent"
+    otherwise                     -> folder "Work"
+}
+"##;
+        assert_eq!(formatted(written), laid_out);
+    }
+
+    #[test]
+    fn comments_stay_and_what_is_long_is_broken() {
+        let written = r##"
+
+# first
+set   me ["a",  # home
+  # and
+  "b" # work
+  ]  # all
+
+
+define friends = from in white   # friends
+    or to in me # direct
+
+    # own
+    or ((subject contains "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" and subject contains "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb" and has x))
+when not (a or b)  and size > 20K and age < 7d and from in ["aaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbb", "cccccccc",] -> discard
+when # inside
+  a -> inbox
+when size > 1024K and age < 168h and (from.local is "aaaaaaaaaaaaaaa" or from is "b") and fooooooooo or bar { # hi
+
+  mark flagged,   copy "X\u{41}" # yes
+
+  # end
+}  # after
+score x { # a
+  # b
+  +3 (a or b) # c
+
+  -10.50 x
+  # d
+}
+when a {}
+expect "a.eml" -> mark  seen ,folder "X" as   seen flagged
+
+
+# last
+"##;
+        let laid_out = r##"# first
+set me [
+    "a",  # home
+    # and
+    "b",  # work
+]  # all
+
+define friends = from in white  # friends
+    or to in me  # direct
+    # own
+    or subject contains "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        and subject contains "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+        and has x
+when not (a or b)
+    and size > 20K
+    and age < 7d
+    and from in ["aaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbb", "cccccccc"]
+    -> discard
+# inside
+when a -> inbox
+when size > 1024K and age < 168h and (from.local is "aaaaaaaaaaaaaaa" or from is "b") and fooooooooo
+    or bar
+{  # hi
+    mark flagged, copy "XA"  # yes
+
+    # end
+}  # after
+score x {  # a
+    # b
+    +3     a or b  # c
+
+    -10.5  x
+    # d
+}
+when a {
+}
+expect "a.eml" -> mark seen, folder "X" as seen flagged
+
+# last
+"##;
+        assert_eq!(formatted(written), laid_out);
+    }
+
+    #[test]
+    fn values_are_written_in_one_way_and_units_as_they_were() {
+        assert_eq!(
+            formatted(
+                "set\n a \"\\u{41}\\u{1b}迷\\\\\"  set b 2.50\nset c 28d set d 1024K set e /a\\/b/c set f 7:05..22:00"
+            ),
+            "set a \"A\\u{1b}迷\\\\\"\nset b 2.5\nset c 28d\nset d 1024K\nset e /a\\/b/c\nset f 07:05..22:00\n"
+        );
+    }
+
+    #[test]
+    fn arrows_align_by_what_a_terminal_shows_and_only_among_neighbours() {
+        assert_eq!(
+            formatted(
+                "when 迷惑 -> inbox\r\nwhen a -> stop # c\r\n\r\nwhen b -> stop\r\ninclude \"x\" when cc -> stop"
+            ),
+            "when 迷惑 -> inbox\nwhen a    -> stop  # c\n\nwhen b -> stop\ninclude \"x\"\nwhen cc -> stop\n"
+        );
+    }
+
+    #[test]
+    fn nothing_stays_nothing_and_comments_alone_stay() {
+        assert_eq!(formatted(" \n\n"), "");
+        assert_eq!(formatted("\n\n# a  \n\n\n\n  # b"), "# a\n\n# b\n");
     }
 }

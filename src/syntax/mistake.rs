@@ -60,6 +60,8 @@ pub(super) enum Kind {
         found: String,
         near: Option<&'static str>,
     },
+    /// `NAME = VALUE`
+    MissingSet(String),
     /// A recipe for procmail.
     Procmail,
     /// A script for Sieve.
@@ -272,6 +274,12 @@ fn wording(kind: &Kind) -> Wording {
                 ),
             },
         ),
+        Kind::MissingSet(found) => word(
+            "unknown-statement",
+            format!("no statement or action begins with `{}`", clip(found)),
+            "",
+            format!("a setting is written `set {} VALUE`", clip(found)),
+        ),
         Kind::Procmail => word(
             "foreign",
             "this is a recipe for procmail",
@@ -288,7 +296,7 @@ fn wording(kind: &Kind) -> Wording {
             "arrow",
             format!("`->` is missing before `{}`", clip(found)),
             "",
-            "a rule is written `when CONDITION -> ACTION`",
+            format!("write `-> {}`", clip(found)),
         ),
         Kind::NothingToDo => word(
             "arrow",
@@ -408,24 +416,23 @@ fn slip(found: &str) -> Wording {
 fn quantity(found: &str) -> Wording {
     let digits = found.len() - found.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = found.split_at(digits);
-    let hint = match unit.to_lowercase().as_str() {
-        "k" | "kb" | "kib" => format!("write `{number}K`"),
-        "mb" | "mib" => format!("write `{number}M`"),
-        "g" | "gb" | "gib" => format!("write `{number}G`"),
-        "sec" | "secs" | "second" | "seconds" => format!("write `{number}s`"),
-        "min" | "mins" | "minute" | "minutes" => format!("write `{number}m`"),
-        "h" | "hour" | "hours" => format!("write `{number}h`"),
-        "d" | "day" | "days" => format!("write `{number}d`"),
-        "w" | "week" | "weeks" => format!("write `{number}w`"),
-        _ if found.contains(':') => {
+    let hint = match words::unit(unit.trim_start()) {
+        Some(meant) if meant == unit => String::from("the number is too large"),
+        Some(meant) => format!("write `{number}{meant}`"),
+        None if found.contains(':') && found.contains('-') => {
+            String::from("a range is written `22:00..07:00`")
+        }
+        None if found.contains(':') => {
             String::from("a time is written `22:00`, from `00:00` to `23:59`")
         }
-        _ if found.matches('-').count() >= 2 => String::from("a date is written `2026-12-24`"),
-        _ if found.matches('.').count() >= 2 => {
+        None if found.contains('/') || found.matches('-').count() >= 2 => {
+            String::from("a date is written `2026-12-24`")
+        }
+        None if found.matches('.').count() >= 2 => {
             String::from("an IP address, or any other text, stands in quotes: `\"…\"`")
         }
-        _ if unit.is_empty() => String::from("the number is too large"),
-        _ => String::from(
+        None if unit.is_empty() => String::from("the number is too large"),
+        None => String::from(
             "`5` and `-2.5` are numbers, `20K` `5M` `1G` sizes, `30s` `10m` `12h` `7d` `2w` \
              durations; a name begins with a letter, and text stands in quotes",
         ),

@@ -1,6 +1,7 @@
 //! The pest grammar's only user: text to [`ast::Ast`] and back.
 
 pub mod ast;
+mod build;
 mod decode;
 mod diagnose;
 mod format;
@@ -9,6 +10,8 @@ mod literal;
 mod mistake;
 mod outline;
 mod parse;
+#[cfg(test)]
+mod properties;
 mod scan;
 pub mod words;
 

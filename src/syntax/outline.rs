@@ -100,6 +100,9 @@ struct Outliner<'a> {
     mistakes: Vec<Mistake>,
     /// Blocks were open at the end.
     unclosed: bool,
+    /// What is nested too deep reaches to the end; so it is not known which
+    /// blocks are closed there.
+    cut_off: bool,
     blocks: Vec<OpenBlock>,
     line_indent: u32,
     /// First token of the piece at hand.
@@ -125,6 +128,7 @@ impl<'a> Outliner<'a> {
             parts: Vec::new(),
             mistakes: Vec::new(),
             unclosed: false,
+            cut_off: false,
             blocks: Vec::new(),
             line_indent: 0,
             start: None,
@@ -167,8 +171,10 @@ impl<'a> Outliner<'a> {
         self.end_piece(tokens.len());
         let end = self.text.len() as u32;
         while let Some(block) = self.blocks.pop() {
-            self.unclosed = true;
-            self.wrong(MistakeKind::UnclosedBlock, block.token);
+            if !self.cut_off {
+                self.unclosed = true;
+                self.wrong(MistakeKind::UnclosedBlock, block.token);
+            }
             self.parts.push(Part::Close { end });
         }
     }
@@ -207,6 +213,7 @@ impl<'a> Outliner<'a> {
         if self.blocks.len() >= MAX_DEPTH {
             // All of it is one piece that cannot be read.
             let end = self.end_of_block(at);
+            self.cut_off |= end == self.tokens.len();
             self.too_deep = Some(at);
             self.end_piece(end);
             return end;
@@ -363,8 +370,14 @@ impl<'a> Outliner<'a> {
                     && !words::JOINTS.contains(&word)
             }
             (Kind::Bad(Bad::EmptyPattern), None) => begins_line && self.nests.is_empty(),
-            // A procmail recipe.
-            (Kind::Signs, None) => begins_line && !waits && self.nests.is_empty(),
+            // No operator, or the recipe of a procmail user.
+            (Kind::Signs, None) => {
+                let sign = self.text.get(token.start as usize..).unwrap_or_default();
+                begins_line
+                    && !waits
+                    && self.nests.is_empty()
+                    && (acts || sign.starts_with([':', '*']))
+            }
             _ => false,
         }
     }

@@ -8,12 +8,9 @@ use std::ops::Range;
 use pest::Parser;
 use pest::iterators::Pair;
 
-use super::ast::{
-    Action, Ast, Body, Condition, ConditionKind, Field, Statement, StatementKind, Value, ValueKind,
-    Word,
-};
+use super::ast::{Ast, Body, Condition, Statement, StatementKind, Word};
+use super::build::{Builder, Read};
 use super::diagnose;
-use super::literal;
 use super::mistake::{Kind as MistakeKind, Mistake};
 use super::outline::{self, Block, Part, Piece};
 use super::scan::{self, Kind, Token};
@@ -53,12 +50,6 @@ pub(super) fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
     let diagnostics = mistakes.into_iter().map(Diagnostic::from).collect();
     (Ast { statements, comments: scan.comments }, diagnostics)
 }
-
-/// What was read, or the one mistake that is in its place.
-type Read<T> = Result<T, Mistake>;
-
-/// A condition, and its place with the parentheses around it.
-type Placed = (Condition, Span);
 
 struct Reader<'a> {
     file: u32,
@@ -173,7 +164,7 @@ impl Reader<'_> {
             Ok(kind) => self.push(kind, &piece.tokens, frame),
             Err(mistake) => {
                 let pieces = outline::split(self.text, self.tokens, &piece.tokens);
-                if pieces.len() < 2 {
+                if pieces.len() < 2 || piece.too_deep.is_some() {
                     self.push_broken(mistake, &piece.tokens, frame);
                     return;
                 }
@@ -235,9 +226,9 @@ impl Reader<'_> {
 
     fn build<T>(&mut self, piece: &Piece, make: impl FnOnce(&mut Builder) -> Read<T>) -> Read<T> {
         let base = self.span(&piece.tokens).start;
-        let mut builder = Builder { file: self.file, base, escapes: Vec::new() };
+        let mut builder = Builder::new(self.file, base);
         let made = make(&mut builder)?;
-        for mistake in builder.escapes {
+        for mistake in builder.into_mistakes() {
             self.report(mistake, &piece.tokens);
         }
         Ok(made)
@@ -309,306 +300,364 @@ impl Reader<'_> {
     }
 }
 
-/// Makes the Ast of one piece out of pest's pairs. The grammar says what there
-/// is in a pair; where it were not, there is a mistake and no panic.
-struct Builder {
-    file: u32,
-    /// Where the piece begins.
-    base: u32,
-    /// Mistakes in strings; the string is usable nonetheless.
-    escapes: Vec<Mistake>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Severity;
+    use crate::syntax::ast::ConditionKind;
 
-impl Builder {
-    fn impossible(&self) -> Mistake {
-        Mistake {
-            kind: MistakeKind::Unexpected { found: None, expected: Vec::new() },
-            span: Span { file: self.file, start: self.base, end: self.base },
-        }
-    }
-
-    /// pest counts the blanks behind a part to it when an optional part
-    /// follows that is not there; its last token ends where it ends.
-    fn span(&self, pair: &Pair<Rule>) -> Span {
-        let start = self.base + pair.as_span().start() as u32;
-        let mut last = pair.clone();
-        while let Some(inner) = last.clone().into_inner().next_back() {
-            last = inner;
-        }
-        Span { file: self.file, start, end: self.base + last.as_span().end() as u32 }
-    }
-
-    fn word(&self, pair: &Pair<Rule>) -> Word {
-        Spanned { value: pair.as_str().to_string(), span: self.span(pair) }
-    }
-
-    fn string(&mut self, pair: &Pair<Rule>) -> Word {
-        let span = self.span(pair);
-        let written = pair.as_str();
-        let value = literal::unquote(written, |at| {
-            let kind =
-                MistakeKind::BadEscape(written.get(at.clone()).unwrap_or_default().to_string());
-            let start = span.start + at.start as u32;
-            let span = Span { start, end: span.start + at.end as u32, ..span };
-            self.escapes.push(Mistake { kind, span });
+    fn read(text: &str) -> (Ast, Vec<(u32, String, String, String)>) {
+        let source = SourceFile::new("rules", text);
+        let (ast, diagnostics) = parse(0, &source);
+        let told = diagnostics.into_iter().map(|told| {
+            let marked = text.get(told.span.start as usize..told.span.end as usize);
+            let line = source.line(told.span.start);
+            (line, marked.unwrap_or("?").to_string(), told.message, told.hint.unwrap_or_default())
         });
-        Spanned { value, span }
+        (ast, told.collect())
     }
 
-    fn statement(&mut self, pair: Pair<Rule>) -> Read<StatementKind> {
-        let rule = pair.as_rule();
-        let mut word = None;
-        let mut value = None;
-        let mut condition = None;
-        let mut actions = Vec::new();
-        if rule == Rule::actions {
-            return Ok(StatementKind::Actions(self.actions(pair)?));
+    /// Line and marked text of each mistake.
+    fn places(text: &str) -> Vec<(u32, String)> {
+        read(text).1.into_iter().map(|(line, marked, _, _)| (line, marked)).collect()
+    }
+
+    /// Rules, what is marked, the message, the hint.
+    #[rustfmt::skip]
+    const MISTAKES: &[(&str, &str, &str, &str)] = &[
+        ("when spam &&  virus -> stop", "&&", "`&&` is no operator here", "write `and`"),
+        ("when spam || virus -> stop", "||", "`||` is no operator here", "write `or`"),
+        ("when ! spam -> stop", "!", "`!` is no operator here", "write `not`"),
+        ("when subject != \"x\" -> stop", "!=", "`!=` is no operator here", "write `not FIELD is …`"),
+        ("when size == 5M -> stop", "==", "`==` is no operator here", "write `is` for text, `=` for numbers"),
+        ("when subject =~ /x/ -> stop", "=~", "`=~` is no operator here", "write `matches /…/`"),
+        ("when size => 5M -> stop", "=>", "`=>` is no operator here", "write `>=`"),
+        ("when spam => discard", "=>", "`=>` is no arrow", "a rule is written `when CONDITION -> ACTION`"),
+        ("when spam : discard", ":", "`:` is no arrow", "a rule is written `when CONDITION -> ACTION`"),
+        ("when spam = { stop }", "{", "expected a value, found `{`", ""),
+        ("when spam → discard", "→", "`→` means nothing outside of strings", "outside of strings write `->`"),
+        ("when spam discard", "discard", "`->` is missing before `discard`", "write `-> discard`"),
+        ("when spam", "", "this rule does not say what is to be done", "write `-> ACTION`, or `{ … }` for several rules"),
+        ("rule \"x\" otherwise", "", "this rule does not say what is to be done", "write `-> ACTION`, or `{ … }` for several rules"),
+        ("when spam -> { discard }", "->", "a group has no `->`", "write `when CONDITION { … }`, or `when CONDITION -> ACTION, ACTION`"),
+        ("when subject is not \"x\" -> stop", "not", "an operator is not negated: `not` does not stand beside `is`", "put it before the whole test: `not FIELD is …`"),
+        ("when from not in white -> stop", "not", "an operator is not negated: `not` does not stand beside `in`", "put it before the whole test: `not FIELD in …`"),
+        ("when subject equals \"x\" -> stop", "equals", "expected an operator (`is`, `contains`, …) or `->`, found `equals`", "did you mean `is`?"),
+        ("when subject contians \"x\" -> stop", "contians", "expected an operator (`is`, `contains`, …) or `->`, found `contians`", "did you mean `contains`?"),
+        ("when subject foo \"x\" -> stop", "foo", "expected an operator (`is`, `contains`, …) or `->`, found `foo`", "the operators are `is` `contains` `starts` `ends` `like` `matches` `resembles` `in` `<` `<=` `=` `>=` `>`"),
+        ("when spam virus -> stop", "virus", "expected `and`, `or`, an operator (`is`, `contains`, …), `->` or `{`, found `virus`", ""),
+        ("when and spam -> stop", "and", "expected a condition, found `and`", ""),
+        ("when spam and -> stop", "->", "expected a condition, found `->`", ""),
+        ("when has -> stop", "->", "expected a field, found `->`", ""),
+        ("when subject contains -> stop", "->", "expected a value, found `->`", ""),
+        ("when \"x\" is subject -> stop", "\"x\"", "expected a condition, found `\"x\"`", ""),
+        ("when header contains \"x\" -> stop", "contains", "expected a string `\"…\"`, found `contains`", ""),
+        ("when header \"X-A\" -> stop", "->", "expected an operator (`is`, `contains`, …), found `->`", ""),
+        ("when from is taro@example.jp -> stop", "taro@example.jp", "`taro@example.jp` is text, and text stands in quotes", "write `\"taro@example.jp\"`"),
+        ("when from.domain is example.jp -> stop", "example.jp", "`example.jp` is text, and text stands in quotes", "write `\"example.jp\"`"),
+        ("folder Work/Builds", "Work/Builds", "`Work/Builds` is text, and text stands in quotes", "write `\"Work/Builds\"`"),
+        ("list white ~/.mail/white", "~/.mail/white", "`~/.mail/white` is text, and text stands in quotes", "write `\"~/.mail/white\"`"),
+        ("include site.rules", "site.rules", "`site.rules` is text, and text stands in quotes", "write `\"site.rules\"`"),
+        ("when client.ip is 192.168.0.1 -> stop", "192.168.0.1", "`192.168.0.1` is no number, size, duration, date or time", "an IP address, or any other text, stands in quotes: `\"…\"`"),
+        ("folder \"News", "\"", "this string has no closing `\"` on its line", "a string ends on the line on which it begins; `\\n` in it is a line break, `\\\"` a quote"),
+        ("folder News\"", "\"", "this `\"` stands alone", "a string has a `\"` on both sides"),
+        ("when subject is 'x' -> stop", "'", "text does not stand in single quotes", "write `\"…\"`"),
+        ("when subject is “x” -> stop", "“", "`“` is a typographic quote", "text stands in straight quotes: `\"…\"`"),
+        ("when subject is \"x” -> stop", "”", "`”` is a typographic quote", "text stands in straight quotes: `\"…\"`"),
+        ("when subject is 「迷惑」 -> stop", "「", "`「` is a typographic quote", "text stands in straight quotes: `\"…\"`"),
+        ("when from.domain ＝ \"x\" -> stop", "＝", "`＝` is a full-width character", "outside of strings write `=`"),
+        ("when ｆｒｏｍ in white -> stop", "ｆｒｏｍ", "`ｆｒｏｍ` is full-width", "outside of strings write `from`"),
+        ("when\u{3000}from in white -> stop", "\u{3000}", "this is a full-width blank", "outside of strings write a half-width blank"),
+        ("set me [\"a\"、\"b\"]", "、", "`、` means nothing outside of strings", "outside of strings write `,`"),
+        ("when\u{200b} spam -> stop", "\u{200b}", "an invisible character, U+200B, stands here", "delete it, or write `\\u{…}` in a string"),
+        ("when $spam -> stop", "$spam", "`$spam` is text, and text stands in quotes", "write `\"$spam\"`"),
+        ("when subject matches /x -> stop", "/", "this pattern has no closing `/` on its line", "a pattern is written `/…/`, a slash in it `\\/`; a path or an address is a string, `\"…\"`"),
+        ("when subject matches /a/b/ -> stop", "/", "this pattern has no closing `/` on its line", "a pattern is written `/…/`, a slash in it `\\/`; a path or an address is a string, `\"…\"`"),
+        ("when subject matches /a/i -> stop", "i", "`i` is no flag of a pattern", "case is ignored unless `c` stands behind the pattern: `/…/c`; a slash in it is `\\/`"),
+        ("// a comment", "//", "`//` is a pattern with nothing in it", "a comment begins with `#`; a slash in a pattern is written `\\/`"),
+        ("folder \"A\";", ";", "a statement does not end with `;`", "leave the `;` out; a comment begins with `#`"),
+        ("log \"C:\\dir\"", "\\d", "`\\d` means nothing in a string", "a backslash is written `\\\\`; the others are `\\\"` `\\n` `\\t` `\\u{5927}`"),
+        ("log \"\\u{110000}\"", "\\u{110000}", "`\\u{110000}` means nothing in a string", "a backslash is written `\\\\`; the others are `\\\"` `\\n` `\\t` `\\u{5927}`"),
+        ("when (spam or virus -> stop", "(", "this `(` is never closed", "write the missing `)`"),
+        ("when (spam or virus { stop }", "(", "this `(` is never closed", "write the missing `)`"),
+        ("when spam) -> stop", ")", "this `)` closes nothing", "delete it, or look for what is missing before it"),
+        ("set me [\"a\", \"b\"", "[", "this `[` is never closed", "write the missing `]` behind the last element"),
+        ("set me [\"a\" \"b\"]", "\"b\"", "a comma is missing before `\"b\"`", "a set is written `[\"a\", \"b\"]`"),
+        ("set me [\"a\", [\"b\"]]", "[", "expected a value or `]`, found `[`", ""),
+        ("set maildir = \"x\"", "=", "there is no `=` between a name and its value", "write `set NAME VALUE`, `list NAME […]`; only `define` has a `=`"),
+        ("list white: [\"a\"]", ":", "there is no `:` between a name and its value", "write `set NAME VALUE`, `list NAME […]`; only `define` has a `=`"),
+        ("maildir = \"x\"", "maildir", "no statement or action begins with `maildir`", "a setting is written `set maildir VALUE`"),
+        ("set", "", "expected the name of a setting, but the statement ends here", ""),
+        ("list white white", "white", "`white` is text, and text stands in quotes", "write `\"white\"`"),
+        ("define spammy", "", "expected `=`, but the statement ends here", ""),
+        ("define spammy spam", "spam", "expected `=`, found `spam`", ""),
+        ("define log = spam", "log", "`log` is a word of the language and cannot stand here", "if it is meant as a name, choose another; if as text, write it in quotes"),
+        ("define my_spam = spam", "my_spam", "`my_spam` is no name: it has a `_`", "names have letters, digits and `-`: `my-spam`"),
+        ("define 2nd = spam", "2nd", "expected a name, found `2nd`", ""),
+        ("when from in list -> stop", "list", "`list` is a word of the language and cannot stand here", "if it is meant as a name, choose another; if as text, write it in quotes"),
+        ("if spam -> stop", "if", "`if` is no word of this language", "a rule is written `when CONDITION -> ACTION`"),
+        ("unless spam -> stop", "unless", "`unless` is no word of this language", "write `when not (CONDITION) -> ACTION`"),
+        ("else -> stop", "else", "`else` is no word of this language", "write `otherwise -> ACTION` behind the other rules of a group"),
+        ("elsif spam -> stop", "elsif", "`elsif` is no word of this language", "rules are tried in order: write one more `when`, and `otherwise` for the rest"),
+        ("when spam then discard", "then", "`then` is no word of this language", "write `->`"),
+        ("wehn spam -> discard", "wehn", "no statement or action begins with `wehn`", "did you mean `when`?"),
+        ("fodler \"X\"", "fodler", "no statement or action begins with `fodler`", "did you mean `folder`?"),
+        ("xyzzy \"X\"", "xyzzy", "no statement or action begins with `xyzzy`", "a rule is written `when CONDITION -> ACTION`; see mailrules(5) for the others"),
+        ("mark flagged copy \"X\"", "copy", "a comma is missing before `copy`", "several actions are written `ACTION, ACTION`, or in a group each on a line of its own"),
+        ("when spam -> discard,", "", "expected an action, but the statement ends here", ""),
+        ("when spam -> \"X\"", "\"X\"", "expected an action, found `\"X\"`", ""),
+        ("when spam -> folder \"X\" as", "", "expected a string `\"…\"` or a name, but the statement ends here", ""),
+        ("when spam -> folder [\"X\"]", "[", "expected a string `\"…\"`, `as` or `,`, found `[`", ""),
+        ("otherwise when spam -> stop", "when", "expected `->` or `{`, found `when`", ""),
+        ("rule when spam -> stop", "when", "expected a string `\"…\"`, found `when`", ""),
+        ("rule \"x\" -> stop", "->", "expected `when` or `otherwise`, found `->`", ""),
+        ("expect \"a.eml\" folder \"X\"", "folder", "`->` is missing before `folder`", "write `-> folder`"),
+        ("expect a -> stop", "a", "`a` is text, and text stands in quotes", "write `\"a\"`"),
+        ("score junk { 3 spam }", "3", "a weight has a sign, and `3` has none", "write `+3`"),
+        ("score junk { +5M spam }", "+5M", "`+5M` is no weight", "a weight is a number with a sign: `+3`, `-2.5`"),
+        ("score junk { spam }", "spam", "expected a weight like `+3`, found `spam`", ""),
+        ("score junk { +3 }", "", "expected a condition, but the statement ends here", ""),
+        ("score { +3 spam }", "{", "expected a name, found `{`", ""),
+        ("when size > 20kb -> stop", "20kb", "`20kb` is no number, size, duration, date or time", "write `20K`"),
+        ("when size > 20 MB -> stop", "20 MB", "`20 MB` is no number, size, duration, date or time", "write `20M`"),
+        ("when age > 1month -> stop", "1month", "`1month` is no number, size, duration, date or time", "`5` and `-2.5` are numbers, `20K` `5M` `1G` sizes, `30s` `10m` `12h` `7d` `2w` durations; a name begins with a letter, and text stands in quotes"),
+        ("when date is 2026/12/24 -> stop", "2026/12/24", "`2026/12/24` is no number, size, duration, date or time", "a date is written `2026-12-24`"),
+        ("when date is 2026-1-2 -> stop", "2026-1-2", "`2026-1-2` is no number, size, duration, date or time", "a date is written `2026-12-24`"),
+        ("when time in 22:00-07:00 -> stop", "22:00-07:00", "`22:00-07:00` is no number, size, duration, date or time", "a range is written `22:00..07:00`"),
+        ("when time is 25:00 -> stop", "25:00", "`25:00` is no number, size, duration, date or time", "a time is written `22:00`, from `00:00` to `23:59`"),
+        ("when size > 99999999999999999999G -> stop", "99999999999999999999G", "`99999999999999999999G` is no number, size, duration, date or time", "the number is too large"),
+        ("}", "}", "this `}` closes nothing", "delete it, or look for what is missing before it"),
+        (":0: \n* ^From:.*\"x\nspam/", ":", "this is a recipe for procmail", "mailrules(5) shows procmail's recipes in the words of mfilter"),
+        ("MAILDIR=$HOME/Mail\n:0\n{ \n  :0 c\n  ! a@b.c\n}", "MAILDIR", "this is a recipe for procmail", "mailrules(5) shows procmail's recipes in the words of mfilter"),
+        ("require [\"fileinto\"];\nif header :contains \"subject\" \"x\" { fileinto \"X\"; stop; } else { keep; }", "require", "this is a script for Sieve", "`fileinto \"A\"` is `-> folder \"A\"` here; mailrules(5) tells the rest"),
+        ("define x: spam", ":", "expected `=`, found `:`", ""),
+        ("when link is http://example.jp/ -> stop", "http://example.jp/", "`http://example.jp/` is text, and text stands in quotes", "write `\"http://example.jp/\"`"),
+        ("include /etc/mfilter/rules", "/", "this pattern has no closing `/` on its line", "a pattern is written `/…/`, a slash in it `\\/`; a path or an address is a string, `\"…\"`"),
+        ("when subject is spam:eggs -> stop", "spam:eggs", "`spam:eggs` is text, and text stands in quotes", "write `\"spam:eggs\"`"),
+        ("when spam -> stop inbox", "inbox", "a comma is missing before `inbox`", "several actions are written `ACTION, ACTION`, or in a group each on a line of its own"),
+        ("when (a or (b and c) -> stop", "(", "this `(` is never closed", "write the missing `)`"),
+        ("list white [\"a\", \"b\"", "[", "this `[` is never closed", "write the missing `]` behind the last element"),
+        ("when from in white\n  and subject contains -> stop", "->", "expected a value, found `->`", ""),
+        ("define x = from in white or", "", "expected a condition, but the statement ends here", ""),
+        ("set log = off", "=", "there is no `=` between a name and its value", "write `set NAME VALUE`, `list NAME […]`; only `define` has a `=`"),
+    ];
+
+    #[test]
+    fn each_mistake_is_told_once_at_its_place_with_a_hint() {
+        for (rules, marked, message, hint) in MISTAKES {
+            let (ast, told) = read(&format!("{rules}\ninclude \"after\"\n"));
+            let told: Vec<(&str, &str, &str)> = told
+                .iter()
+                .map(|(_, marked, message, hint)| {
+                    (marked.as_str(), message.as_str(), hint.as_str())
+                })
+                .collect();
+            assert_eq!(told, [(*marked, *message, *hint)], "{rules}");
+            let last = ast.statements.last().map(|statement| &statement.kind);
+            let include = matches!(last, Some(StatementKind::Include { .. }));
+            assert!(include, "what stands behind {rules} is lost");
         }
-        let mut label = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::name | Rule::setting => word = Some(self.word(&part)),
-                Rule::string if rule == Rule::list => {
-                    let text = self.string(&part);
-                    value = Some(Value { span: text.span, kind: ValueKind::Text(text.value) });
-                }
-                Rule::string => word = Some(self.string(&part)),
-                Rule::value => value = Some(self.value(part)?),
-                Rule::set_of_values => value = Some(self.set(part)?),
-                Rule::condition => condition = Some(self.condition(part)?.0),
-                Rule::actions => actions = self.actions(part)?,
-                Rule::group_head => (label, condition) = self.group_head(part)?,
-                _ => {}
-            }
-        }
-        let kind = match (rule, word, value, condition) {
-            (Rule::set, Some(name), Some(value), _) => StatementKind::Set { name, value },
-            (Rule::list, Some(name), Some(value), _) => StatementKind::List { name, value },
-            (Rule::define, Some(name), _, Some(condition)) => {
-                StatementKind::Define { name, condition }
-            }
-            (Rule::include, Some(file), _, _) => StatementKind::Include { file },
-            (Rule::expect, Some(message), _, _) => StatementKind::Expect { message, actions },
-            (Rule::filter_rule, _, _, condition) => {
-                StatementKind::Rule { label, condition, body: Body::Actions(actions) }
-            }
-            _ => return Err(self.impossible()),
+    }
+
+    #[test]
+    fn five_mistakes_are_told_in_one_run_and_the_rest_is_read() {
+        let text = "\
+set me [\"a@b.c\"
+list white \"white\"
+when from equals white -> inbox
+when from in white {
+    wehn subject is \"a\" -> discard
+    mark flagged
+    copy \"X\" \"
+    define x = not
+}
+score junk {
+    +3 spf is fail
+    2 forged
+    -1 from in white
+}
+define y = a and (b or c
+otherwise -> folder \"A\" as seen
+";
+        let (ast, told) = read(text);
+        let places: Vec<(u32, &str)> =
+            told.iter().map(|(line, marked, _, _)| (*line, marked.as_str())).collect();
+        let marked =
+            [(1, "["), (3, "equals"), (5, "wehn"), (7, "\""), (8, ""), (12, "2"), (15, "(")];
+        assert_eq!(places, marked);
+        let [_, list, _, group, score, define, otherwise] = ast.statements.as_slice() else {
+            panic!("{:#?}", ast.statements)
         };
-        Ok(kind)
-    }
-
-    fn group_head(&mut self, pair: Pair<Rule>) -> Read<(Option<Word>, Option<Condition>)> {
-        let mut label = None;
-        let mut condition = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::string => label = Some(self.string(&part)),
-                Rule::condition => condition = Some(self.condition(part)?.0),
-                _ => {}
-            }
-        }
-        Ok((label, condition))
-    }
-
-    fn entry(&mut self, pair: Pair<Rule>) -> Read<(Spanned<f64>, Condition)> {
-        let mut weight = None;
-        let mut condition = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::weight => {
-                    let span = self.span(&part);
-                    let Some(ValueKind::Number(value)) = literal::quantity(part.as_str()) else {
-                        let kind = MistakeKind::BadWeight(part.as_str().to_string());
-                        return Err(Mistake { kind, span });
-                    };
-                    weight = Some(Spanned { value, span });
-                }
-                Rule::condition => condition = Some(self.condition(part)?.0),
-                _ => {}
-            }
-        }
-        weight.zip(condition).ok_or_else(|| self.impossible())
-    }
-
-    fn actions(&mut self, pair: Pair<Rule>) -> Read<Vec<Action>> {
-        let parts = pair.into_inner().filter(|part| part.as_rule() == Rule::action);
-        parts.map(|part| self.action(part)).collect()
-    }
-
-    fn action(&mut self, pair: Pair<Rule>) -> Read<Action> {
-        let span = self.span(&pair);
-        let mut name = None;
-        let mut arguments = Vec::new();
-        let mut flags = Vec::new();
-        let mut behind_as = false;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::action_name => name = Some(self.word(&part)),
-                Rule::as_word => behind_as = true,
-                _ => {
-                    let value = self.scalar(&part)?;
-                    if behind_as { &mut flags } else { &mut arguments }.push(value);
-                }
-            }
-        }
-        let name = name.ok_or_else(|| self.impossible())?;
-        Ok(Action { span, name, arguments, flags })
-    }
-
-    /// Recursive, but no deeper than the outline lets parentheses be.
-    fn condition(&mut self, pair: Pair<Rule>) -> Read<Placed> {
-        self.joined(pair, Rule::all, ConditionKind::Any, |builder, all| {
-            builder.joined(all, Rule::unary, ConditionKind::All, Builder::unary)
-        })
-    }
-
-    fn joined(
-        &mut self,
-        pair: Pair<Rule>,
-        of: Rule,
-        join: fn(Vec<Condition>) -> ConditionKind,
-        read: fn(&mut Builder, Pair<Rule>) -> Read<Placed>,
-    ) -> Read<Placed> {
-        let mut parts = Vec::new();
-        let mut place: Option<Span> = None;
-        for part in pair.into_inner().filter(|part| part.as_rule() == of) {
-            let (condition, span) = read(self, part)?;
-            place = Some(place.map_or(span, |place| place.to(span)));
-            parts.push(condition);
-        }
-        let span = place.ok_or_else(|| self.impossible())?;
-        if parts.len() > 1 {
-            return Ok((Condition { span, kind: join(parts) }, span));
-        }
-        let only = parts.pop().ok_or_else(|| self.impossible())?;
-        Ok((only, span))
-    }
-
-    fn unary(&mut self, pair: Pair<Rule>) -> Read<Placed> {
-        let span = self.span(&pair);
-        let mut nots = Vec::new();
-        let mut operand = None;
-        for part in pair.into_inner() {
-            let place = self.span(&part);
-            match part.as_rule() {
-                Rule::not_word => nots.push(place),
-                Rule::condition => operand = Some(self.condition(part)?.0),
-                Rule::has => {
-                    let field = part.into_inner().find(|part| part.as_rule() == Rule::field);
-                    let field = self.field(field.ok_or_else(|| self.impossible())?)?;
-                    operand = Some(Condition { span: place, kind: ConditionKind::Has(field) });
-                }
-                Rule::test => operand = Some(self.test(part, place)?),
-                _ => {}
-            }
-        }
-        let mut condition = operand.ok_or_else(|| self.impossible())?;
-        for not in nots.into_iter().rev() {
-            condition =
-                Condition { span: not.to(span), kind: ConditionKind::Not(Box::new(condition)) };
-        }
-        Ok((condition, span))
-    }
-
-    fn test(&mut self, pair: Pair<Rule>, span: Span) -> Read<Condition> {
-        let mut field = None;
-        let mut operator = None;
-        let mut value = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::field => field = Some(self.field(part)?),
-                Rule::operator => operator = Some(self.word(&part)),
-                Rule::value => value = Some(self.value(part)?),
-                _ => {}
-            }
-        }
-        let kind = match (field, operator, value) {
-            (Some(field), Some(operator), Some(value)) => {
-                ConditionKind::Test { field, operator, value }
-            }
-            (Some(field), None, None) => match field.argument {
-                None => ConditionKind::Name(field.name),
-                Some(_) => {
-                    let kind = MistakeKind::Unexpected {
-                        found: None,
-                        expected: vec![words::name_of(Rule::operator)],
-                    };
-                    return Err(Mistake { kind, span: Span { start: span.end, ..span } });
-                }
-            },
-            _ => return Err(self.impossible()),
+        assert!(matches!(list.kind, StatementKind::List { .. }));
+        let StatementKind::Rule { body: Body::Block(inner), .. } = &group.kind else {
+            panic!("{group:#?}")
         };
-        Ok(Condition { span, kind })
-    }
-
-    fn field(&mut self, pair: Pair<Rule>) -> Read<Field> {
-        let span = self.span(&pair);
-        let mut name = None;
-        let mut argument = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::string => argument = Some(self.string(&part)),
-                _ => name = Some(self.word(&part)),
-            }
-        }
-        Ok(Field { span, name: name.ok_or_else(|| self.impossible())?, argument })
-    }
-
-    fn value(&mut self, pair: Pair<Rule>) -> Read<Value> {
-        let part = pair.into_inner().next().ok_or_else(|| self.impossible())?;
-        match part.as_rule() {
-            Rule::set_of_values => self.set(part),
-            _ => self.element(part),
-        }
-    }
-
-    fn set(&mut self, pair: Pair<Rule>) -> Read<Value> {
-        let span = self.span(&pair);
-        let elements = pair.into_inner().filter(|part| part.as_rule() == Rule::element);
-        let elements = elements.map(|part| self.element(part)).collect::<Read<_>>()?;
-        Ok(Value { span, kind: ValueKind::Set(elements) })
-    }
-
-    fn element(&mut self, pair: Pair<Rule>) -> Read<Value> {
-        let span = self.span(&pair);
-        let mut bounds = Vec::new();
-        for part in pair.into_inner().filter(|part| part.as_rule() != Rule::dots) {
-            bounds.push(self.scalar(&part)?);
-        }
-        match (bounds.pop(), bounds.pop()) {
-            (Some(to), Some(from)) => {
-                Ok(Value { span, kind: ValueKind::Range(Box::new(from), Box::new(to)) })
-            }
-            (Some(only), None) => Ok(only),
-            _ => Err(self.impossible()),
-        }
-    }
-
-    fn scalar(&mut self, pair: &Pair<Rule>) -> Read<Value> {
-        let span = self.span(pair);
-        let kind = match pair.as_rule() {
-            Rule::string => ValueKind::Text(self.string(pair).value),
-            Rule::pattern => {
-                let (source, flags) = literal::pattern(pair.as_str());
-                if !matches!(flags, "" | "c") {
-                    let start = span.end - flags.len() as u32;
-                    let kind = MistakeKind::BadPatternFlag(flags.to_string());
-                    return Err(Mistake { kind, span: Span { start, ..span } });
-                }
-                ValueKind::Pattern { source, case_sensitive: !flags.is_empty() }
-            }
-            Rule::quantity => return self.quantity(pair),
-            _ => ValueKind::Name(pair.as_str().to_string()),
+        assert!(matches!(inner[1].kind, StatementKind::Actions(_)));
+        assert_eq!(inner.len(), 4);
+        assert!(matches!(&score.kind, StatementKind::Score { entries, .. } if entries.len() == 2));
+        let StatementKind::Broken { declares: Some(name), .. } = &define.kind else {
+            panic!("{define:#?}")
         };
-        Ok(Value { span, kind })
+        assert_eq!(name.value, "y");
+        assert!(matches!(otherwise.kind, StatementKind::Rule { condition: None, .. }));
     }
 
-    fn quantity(&mut self, pair: &Pair<Rule>) -> Read<Value> {
-        let span = self.span(pair);
-        let written = pair.as_str();
-        match literal::quantity(written) {
-            Some(kind) => Ok(Value { span, kind }),
-            None => Err(Mistake { kind: MistakeKind::BadQuantity(written.to_string()), span }),
+    #[test]
+    fn a_missing_brace_is_told_where_the_indentation_says() {
+        let text = "\
+when a {
+    when b {
+        inbox
+    when c -> discard
+}
+rule \"x\" when e {
+    otherwise -> inbox
+
+when f -> discard
+score s {
+    +1 a
+";
+        let (ast, told) = read(text);
+        let places: Vec<(u32, &str)> =
+            told.iter().map(|(line, marked, ..)| (*line, marked.as_str())).collect();
+        assert_eq!(places, [(2, "{"), (6, "{"), (10, "{")]);
+        assert_eq!(ast.statements.len(), 4);
+        assert_eq!(places_of_one("when a {\nwhen b {\ninbox\n}\n"), (1, String::from("{")));
+        assert_eq!(places_of_one("when a { inbox } }\nstop"), (1, String::from("}")));
+    }
+
+    fn places_of_one(text: &str) -> (u32, String) {
+        let mut places = places(text);
+        assert_eq!(places.len(), 1, "{places:?}");
+        places.remove(0)
+    }
+
+    #[test]
+    fn a_broken_head_keeps_what_is_in_its_block() {
+        let (ast, told) = read("if spam {\n    discard\n    when a => inbox\n}\nstop\n");
+        assert_eq!(told.len(), 2, "{told:?}");
+        let StatementKind::Broken { block, .. } = &ast.statements[0].kind else {
+            panic!("{:#?}", ast.statements)
+        };
+        assert_eq!(block.len(), 2);
+        assert_eq!(ast.statements.len(), 2);
+    }
+
+    #[test]
+    fn an_action_further_in_than_the_rule_above_is_no_error_but_told() {
+        let text =
+            "when a -> mark flagged\n    copy \"X\"\n    inbox\nwhen b ->\n    inbox\nstop\n";
+        let source = SourceFile::new("rules", text);
+        let (ast, told) = parse(0, &source);
+        let told: Vec<_> = told.iter().map(|told| (told.code, told.severity)).collect();
+        assert_eq!(told, [("stray-action", Severity::Warning)]);
+        assert_eq!(ast.statements.len(), 5);
+    }
+
+    #[test]
+    fn newlines_only_separate() {
+        let words = "rule \"a\" when from.domain in [ \"b\" , /c/ , d ] and not ( has header \"X-Y\" or e ) -> \
+                     mark \"$f\" , folder \"g\" as seen";
+        let lines = words.replace(' ', "\n").replace("mark\n", "mark ").replace("as\n", "as ");
+        let (one, told) = read(words);
+        assert_eq!(told, []);
+        let (other, told) = read(&lines);
+        assert_eq!(told, []);
+        assert_eq!(one.clone().without_spans(), other.without_spans());
+        let (crlf, told) = read(&format!("\u{feff}{}\r\n", lines.replace('\n', "\r\n")));
+        assert_eq!(told, []);
+        assert_eq!(one.without_spans(), crlf.without_spans());
+    }
+
+    #[test]
+    fn spans_are_those_of_the_text() {
+        let text = "# 迷惑\nrule \"a\" when ( a or b ) and not size > 20K  -> copy \"x\" as seen , inbox # c\n";
+        let (ast, _) = read(text);
+        let said = |span: Span| &text[span.start as usize..span.end as usize];
+        let statement = &ast.statements[0];
+        let whole = "rule \"a\" when ( a or b ) and not size > 20K  -> copy \"x\" as seen , inbox";
+        assert_eq!(said(statement.span), whole);
+        let StatementKind::Rule {
+            label: Some(label),
+            condition: Some(condition),
+            body: Body::Actions(actions),
+        } = &statement.kind
+        else {
+            panic!("{statement:#?}")
+        };
+        assert_eq!(said(label.span), "\"a\"");
+        assert_eq!(said(condition.span), "( a or b ) and not size > 20K");
+        let ConditionKind::All(parts) = &condition.kind else { panic!("{condition:#?}") };
+        assert_eq!(said(parts[0].span), "a or b");
+        assert_eq!(said(parts[1].span), "not size > 20K");
+        assert_eq!(said(actions[0].span), "copy \"x\" as seen");
+        assert_eq!(said(actions[1].span), "inbox");
+    }
+
+    #[test]
+    fn settings_may_be_called_like_actions() {
+        let (ast, told) = read("set log off\nset inbox \"A\"\nset\nlog \"x\"\ninbox\n");
+        assert_eq!(told, []);
+        assert_eq!(ast.statements.len(), 4);
+    }
+
+    #[test]
+    fn reserved_words_are_the_same_in_the_grammar_and_in_the_tables() {
+        let tables = [
+            (Rule::statement_word, words::STATEMENTS),
+            (Rule::action_word, words::ACTIONS),
+            (Rule::operator_word, words::OPERATORS),
+            (Rule::joint_word, words::JOINTS),
+            (Rule::slip_word, words::SLIPS),
+        ];
+        let grammar = include_str!("../../grammar/mailrules.pest");
+        for (of, table) in tables {
+            let start = grammar.find(&format!("\n{of:?}")).expect("the grammar has such words");
+            let rule = grammar[start..].split('}').next().unwrap_or_default();
+            let mut listed: Vec<&str> = rule.split('"').skip(1).step_by(2).collect();
+            let mut table = table.to_vec();
+            listed.sort_unstable();
+            table.sort_unstable();
+            assert_eq!(listed, table);
+            for word in table {
+                assert_eq!(Grammar::parse(of, word).map(|pairs| pairs.as_str()), Ok(word));
+                assert!(Grammar::parse(Rule::name, word).is_err(), "{word}");
+            }
         }
+    }
+
+    #[test]
+    fn nesting_is_cheap_up_to_its_limit_and_clear_beyond() {
+        let nested = |open: &str, close: &str, depth| {
+            format!("when {}a{} -> inbox\nstop\n", open.repeat(depth), close.repeat(depth))
+        };
+        assert_eq!(places(&nested("(", ")", 30)), []);
+        assert_eq!(places(&nested("(b or (not ", "))", 21)), []);
+        assert_eq!(places(&nested("not ", "", 64)), []);
+        for (text, marked) in [
+            (nested("(", ")", 100_000), "("),
+            (nested("not ", "", 100_000), "not"),
+            (nested("(not ", ")", 100_000), "("),
+            (format!("{}{}stop\n", "when a {".repeat(100_000), "}".repeat(100_000)), "{"),
+            ("when a {\n".repeat(100_000), "{"),
+        ] {
+            let (ast, told) = read(&text);
+            assert_eq!(told.len(), 1, "{:?}", told.get(..3));
+            assert_eq!(told[0].1, marked);
+            assert_eq!(told[0].2, "this is nested more than 64 deep");
+            assert!(!ast.statements.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_large_file_is_read_in_time_and_a_hopeless_one_told_briefly() {
+        let rule =
+            "when from in white and (subject is \"a\" or size > 20K) -> folder \"A\" as seen\n";
+        let (ast, told) = read(&rule.repeat(14_000));
+        assert!(ast.statements.len() > 10_000);
+        assert_eq!(told, []);
+        let (_, told) = read(&"when a => inbox\n".repeat(10_000));
+        assert_eq!(told.len(), MAX_MISTAKES + 1);
+        assert_eq!(told[MAX_MISTAKES].2, "there are more mistakes behind this one");
     }
 }

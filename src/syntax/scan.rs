@@ -100,7 +100,8 @@ pub(super) fn narrow(c: char) -> Option<&'static str> {
     })
 }
 
-fn is_curly_quote(c: char) -> bool {
+/// Quotes of word processors and input methods.
+pub(super) fn is_curly_quote(c: char) -> bool {
     matches!(
         c,
         '“' | '”'

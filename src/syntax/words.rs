@@ -31,6 +31,26 @@ pub fn is_reserved(word: &str) -> bool {
     [STATEMENTS, ACTIONS, OPERATORS, JOINTS, SLIPS].iter().any(|words| words.contains(&word))
 }
 
+/// Whether people write it behind a number, to say how much it is.
+pub(super) fn is_unit(word: &str) -> bool {
+    unit(word).is_some()
+}
+
+/// The unit of a size or a duration that was meant.
+pub(super) fn unit(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "K" | "k" | "kb" | "kB" | "KB" | "KiB" => "K",
+        "M" | "mb" | "MB" | "MiB" => "M",
+        "G" | "g" | "gb" | "GB" | "GiB" => "G",
+        "s" | "sec" | "secs" | "second" | "seconds" => "s",
+        "m" | "min" | "mins" | "minute" | "minutes" => "m",
+        "h" | "H" | "hour" | "hours" => "h",
+        "d" | "D" | "day" | "days" => "d",
+        "w" | "W" | "week" | "weeks" => "w",
+        _ => return None,
+    })
+}
+
 /// Operators of other languages, and ours.
 #[rustfmt::skip]
 const SYNONYMS: &[(&str, &str)] = &[
@@ -104,14 +124,14 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::argument => "an argument",
         Rule::flag => "a flag",
         Rule::condition | Rule::all | Rule::unary | Rule::has | Rule::test => "a condition",
-        Rule::field | Rule::field_name | Rule::field_with_string => "a field",
+        Rule::field | Rule::keyed_field | Rule::field_name | Rule::field_with_string => "a field",
         Rule::value | Rule::element | Rule::bound => "a value",
         Rule::set_of_values | Rule::open_set => "a set `[…]`",
         Rule::string => "a string `\"…\"`",
         Rule::pattern => "a pattern `/…/`",
         Rule::quantity | Rule::quantity_rest => "a number",
         Rule::weight => "a weight like `+3`",
-        Rule::name | Rule::word => "a name",
+        Rule::name | Rule::word | Rule::layout => "a name",
         Rule::setting => "the name of a setting",
         Rule::statement_word => "a statement",
         Rule::joint_word => "`and` or `or`",
@@ -151,9 +171,11 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         return None;
     }
     let word = word.to_lowercase();
-    let most = if word.chars().count() < 4 { 1 } else { 2 };
+    let length = word.chars().count();
+    let most = if length < 4 { 1 } else { 2 };
     candidates
         .into_iter()
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= most)
         .map(|candidate| (strsim::osa_distance(&word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= most && *distance < candidate.chars().count())
         .min_by_key(|(distance, _)| *distance)

@@ -11,7 +11,7 @@ use crate::source::Span;
 use crate::syntax::ast::{self, Value, ValueKind};
 
 /// Every action, and how it is written.
-pub(super) const ACTIONS: &[(&str, &str)] = &[
+pub const ACTIONS: &[(&str, &str)] = &[
     ("inbox", "`inbox [as FLAG …]`"),
     ("folder", "`folder \"A/B\" [as FLAG …]`"),
     ("copy", "`copy \"A/B\" [as FLAG …]`"),
@@ -28,7 +28,7 @@ pub(super) const ACTIONS: &[(&str, &str)] = &[
 ];
 
 /// Every flag, and its letter in a Maildir.
-pub(super) const FLAGS: &[(&str, char)] = &[
+pub const FLAGS: &[(&str, char)] = &[
     ("seen", 'S'),
     ("replied", 'R'),
     ("flagged", 'F'),

@@ -117,9 +117,19 @@ impl Checker<'_, '_> {
         } else {
             self.conditions.depths.push(depth);
         }
-        let key = self.key(&kind);
-        let next = self.conditions.class_of.len() as u32;
-        let class = *self.conditions.class_of.entry(key).or_insert(next);
+        // A name asks what its definition asks.
+        let defined = match &kind {
+            ConditionKind::Define(define) => self.program.defines.get(*define as usize),
+            _ => None,
+        };
+        let class = match defined {
+            Some(define) => self.conditions.class(define.condition),
+            None => {
+                let key = self.key(&kind);
+                let next = self.conditions.class_of.len() as u32;
+                *self.conditions.class_of.entry(key).or_insert(next)
+            }
+        };
         self.add(span, kind, class)
     }
 
@@ -149,10 +159,6 @@ impl Checker<'_, '_> {
             ConditionKind::All(parts) => format!("all {:?}", classes(parts)),
             ConditionKind::Any(parts) => format!("any {:?}", classes(parts)),
             ConditionKind::Not(part) => format!("not {}", class(part)),
-            ConditionKind::Define(define) => {
-                let define = self.program.defines.get(*define as usize);
-                format!("all [{}]", define.map_or(u32::MAX, |define| class(&define.condition)))
-            }
             ConditionKind::In { field, list } => match self.program.lists.get(*list as usize) {
                 Some(set) if set.name.is_none() => format!("in {field} {:?}", set.entries),
                 _ => format!("in {field} {list}"),
@@ -229,7 +235,9 @@ impl Checker<'_, '_> {
                 None
             }
             (None, _) => {
-                self.missing(Word::Field, name, span);
+                let stem = name.split_once('.').and_then(|(stem, _)| field::find(stem));
+                let part = matches!(stem, Some(Found::Field(_, Kind::Address)));
+                self.missing(if part { Word::Part } else { Word::Field }, name, span);
                 None
             }
         }

@@ -27,7 +27,9 @@ use crate::rules::program::{Field, Pattern, Program, Settings};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::ast::Ast;
 
+pub use action::{ACTIONS, FLAGS};
 pub use lists::check_lists;
+pub use setting::SETTINGS;
 
 /// How deep conditions may be nested, `define`s and scores counted in.
 pub const MAX_CONDITION_DEPTH: u32 = 128;
@@ -276,7 +278,7 @@ impl<'a, 's> Checker<'a, 's> {
         let scores = || declared(|declared| matches!(declared, Declared::Score(_)));
         match what {
             Word::Setting => nearest(name, setting::SETTINGS.iter()),
-            Word::Field | Word::Insert => {
+            Word::Field | Word::Part | Word::Insert => {
                 nearest(name, scores().into_iter().map(str::to_owned).chain(field::names()))
             }
             Word::Classifier => {

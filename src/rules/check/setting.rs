@@ -7,7 +7,7 @@ use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Value, ValueKind, Word as Name};
 
 /// Every setting.
-pub(super) const SETTINGS: &[&str] =
+pub const SETTINGS: &[&str] =
     &["maildir", "layout", "folder-names", "inbox", "me", "delimiter", "timezone", "log"];
 
 impl Checker<'_, '_> {

@@ -1,1 +1,883 @@
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
+use proptest::prelude::*;
+
+use super::{Checked, Surroundings, check, check_lists};
+use crate::rules::program::{
+    Action, Comparison, Compiled, ConditionKind, Define, Entries, Field, Layout, Log, Program,
+    Score, Statement, StatementKind, Template, TemplatePart, TextOperator,
+};
+use crate::source::{SourceFile, Sources, Span};
+use crate::syntax::parse;
+
+/// Checks the first file with the others beside it, lists too.
+fn check_files(files: &[(&str, &str)]) -> (Sources, Checked) {
+    let mut sources = Sources::default();
+    let (path, text) = files.first().copied().unwrap_or_default();
+    let source = SourceFile::new(Path::new("/rules").join(path), text);
+    let (ast, parsed) = parse(0, &source);
+    sources.add(source);
+    let mut load = |path: &Path| -> io::Result<Vec<u8>> {
+        let found = files.iter().find(|(name, _)| path == Path::new("/rules").join(name));
+        found.map(|(_, text)| text.as_bytes().to_vec()).ok_or(ErrorKind::NotFound.into())
+    };
+    let mut around = Surroundings { home: Path::new("/home/taro"), load: &mut load };
+    let mut checked = check(&mut sources, 0, ast, parsed, &mut around);
+    check_lists(&mut checked, &mut sources, &mut around);
+    (sources, checked)
+}
+
+fn program(text: &str) -> Program {
+    let (_, checked) = check_files(&[("main", text)]);
+    assert_eq!(checked.diagnostics, [], "{text}");
+    checked.program.unwrap_or_default()
+}
+
+/// Code, marked text and message of every mistake.
+fn told(sources: &Sources, checked: &Checked) -> Vec<(String, String, String)> {
+    let each = checked.diagnostics.iter().map(|each| {
+        (each.code.to_owned(), sources.text(each.span).to_owned(), each.message.clone())
+    });
+    each.collect()
+}
+
+#[track_caller]
+fn mistakes(text: &str, wanted: &[(&str, &str, &str)]) {
+    let (sources, checked) = check_files(&[("main", text)]);
+    let found = told(&sources, &checked);
+    let found: Vec<_> =
+        found.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
+    assert_eq!(found, wanted, "{text}");
+}
+
+/// The hint of the only mistake.
+#[track_caller]
+fn hint(text: &str) -> String {
+    let (_, checked) = check_files(&[("main", text)]);
+    assert_eq!(checked.diagnostics.len(), 1, "{text}: {:?}", checked.diagnostics);
+    checked.diagnostics[0].hint.clone().unwrap_or_default()
+}
+
+fn conditions(text: &str) -> Vec<ConditionKind> {
+    program(text).conditions.into_iter().map(|condition| condition.kind).collect()
+}
+
+#[test]
+fn unknown_words() {
+    for (text, code, marked, message) in [
+        ("set maildirr \"x\"", "unknown-setting", "maildirr", "there is no setting `maildirr`"),
+        ("when has subjekt -> inbox", "unknown-field", "subjekt", "there is no field `subjekt`"),
+        (
+            "when mailing-list -> inbox",
+            "unknown-classifier",
+            "mailing-list",
+            "there is no classifier `mailing-list`",
+        ),
+        ("when from in white -> inbox", "unknown-list", "white", "there is no list `white`"),
+        ("when to in me -> inbox", "unknown-list", "me", "`me` is not set"),
+        (
+            "when subject resembles \"x\" -> inbox",
+            "unknown-operator",
+            "resembles",
+            "there is no operator `resembles`",
+        ),
+        ("pipe \"prog\"", "unknown-action", "pipe", "there is no action `pipe`"),
+        ("inbox as sene", "unknown-flag", "sene", "there is no flag `sene`"),
+        (
+            "folder \"{subjekt}\"",
+            "unknown-insert",
+            "{subjekt}",
+            "there is no value to insert `subjekt`",
+        ),
+        (
+            "when weekday is sonnday -> inbox",
+            "unknown-weekday",
+            "sonnday",
+            "there is no day of the week `sonnday`",
+        ),
+    ] {
+        mistakes(text, &[(code, marked, message)]);
+    }
+}
+
+#[test]
+fn the_nearest_known_name_is_the_hint() {
+    assert_eq!(hint("when has subjekt -> inbox"), "did you mean `subject`?");
+    assert_eq!(hint("when has from.nmae -> inbox"), "did you mean `from.name`?");
+    assert_eq!(
+        hint("when has from.user -> inbox"),
+        "the parts of an address are `.name`, `.local`, `.detail` and `.domain`"
+    );
+    assert_eq!(hint("when has list-unsubscribed -> inbox"), "did you mean `list-unsubscribe`?");
+    assert_eq!(hint("score junk { +1 has from }\nwhen junkk > 1 -> inbox"), "did you mean `junk`?");
+    assert_eq!(hint("define news = has from\nwhen nwes -> inbox"), "did you mean `news`?");
+    assert_eq!(
+        hint("when from in wihte -> inbox\nlist white [\"a@b.example\"]"),
+        "did you mean `white`?"
+    );
+    assert_eq!(hint("inbox as Seen"), "did you mean `seen`?");
+    assert_eq!(hint("when has x-spam -> inbox"), "another header is written `header \"Its-Name\"`");
+}
+
+#[test]
+fn names_that_are_something_else() {
+    let declared =
+        "list white [\"a@b.example\"]\nscore junk { +1 has from }\ndefine news = has to\n";
+    for (rule, code, marked, message) in [
+        ("when white -> inbox", "not-a-condition", "white", "`white` is a list, not a condition"),
+        ("when junk -> inbox", "not-a-condition", "junk", "`junk` is a score, not a condition"),
+        (
+            "when subject -> inbox",
+            "not-a-condition",
+            "subject",
+            "`subject` is a field, not a condition",
+        ),
+        ("when from in news -> inbox", "not-a-list", "news", "`news` is a define, not a list"),
+        ("when news is \"x\" -> inbox", "not-a-field", "news", "`news` is a define, not a field"),
+        (
+            "list news [\"a@b.example\"]",
+            "name-taken",
+            "news",
+            "the name `news` is taken by a define",
+        ),
+        (
+            "define subject = has to",
+            "name-taken",
+            "subject",
+            "the name `subject` is taken by a field",
+        ),
+        ("list me [\"a@b.example\"]", "name-taken", "me", "the name `me` is a setting's"),
+    ] {
+        mistakes(&format!("{declared}{rule}"), &[(code, marked, message)]);
+    }
+}
+
+#[test]
+fn definitions_stand_before_their_use_and_without_themselves() {
+    mistakes(
+        "when news -> inbox\ndefine news = has to",
+        &[("used-before", "news", "`news` is used before it is declared")],
+    );
+    mistakes(
+        "define news = has to and not news",
+        &[("own-definition", "news", "`news` is used in its own definition")],
+    );
+    mistakes(
+        "score junk { +1 junk > 3 }",
+        &[("own-definition", "junk", "`junk` is used in its own definition")],
+    );
+}
+
+#[test]
+fn a_mistake_makes_no_others() {
+    // What is wrong in its declaration is declared all the same.
+    mistakes(
+        "define news = has subjekt\nwhen news -> inbox",
+        &[("unknown-field", "subjekt", "there is no field `subjekt`")],
+    );
+    mistakes(
+        "when subject matches /(/ -> folder \"{1}{name}\"",
+        &[("bad-pattern", "(", "this pattern cannot be used: unclosed group")],
+    );
+    // Two broken conditions are not the same condition.
+    let (_, checked) = check_files(&[("main", "when has a1 -> inbox\nwhen has b1 -> inbox")]);
+    assert!(checked.diagnostics.iter().all(|each| each.code == "unknown-field"));
+    // A file that cannot be read may have declared anything.
+    mistakes(
+        "include \"gone\"\nwhen news and from in white -> inbox",
+        &[("include-unreadable", "\"gone\"", "`gone` cannot be read: there is no such file")],
+    );
+    let (_, checked) = check_files(&[("main", "define news = \nwhen news -> inbox")]);
+    assert!(checked.diagnostics.iter().all(|each| each.code != "unknown-classifier"));
+}
+
+#[test]
+fn operators_and_values_fit_the_field() {
+    for (test, code, marked, message) in [
+        (
+            "subject < 5",
+            "operator-does-not-fit",
+            "<",
+            "`<` does not fit `subject`, which is a text",
+        ),
+        (
+            "size contains \"x\"",
+            "operator-does-not-fit",
+            "contains",
+            "`contains` does not fit `size`, which is a size",
+        ),
+        (
+            "weekday = monday",
+            "operator-does-not-fit",
+            "=",
+            "`=` does not fit `weekday`, which is a day of the week",
+        ),
+        ("subject is foo", "wrong-value", "foo", "a text in quotes is wanted here, not a name"),
+        ("subject is /x/", "wrong-value", "/x/", "a text in quotes is wanted here, not a pattern"),
+        (
+            "subject is [\"a\", 5]",
+            "wrong-value",
+            "5",
+            "a text in quotes is wanted here, not a number",
+        ),
+        ("subject matches \"x\"", "wrong-value", "\"x\"", "a pattern is wanted here, not a text"),
+        ("size > 7d", "wrong-value", "7d", "a size is wanted here, not a duration"),
+        ("age > 7", "wrong-value", "7", "a duration is wanted here, not a number"),
+        ("recipients > 5K", "wrong-value", "5K", "a number is wanted here, not a size"),
+        ("date > 22:00", "wrong-value", "22:00", "a date is wanted here, not a time of day"),
+        (
+            "time > 2026-01-01",
+            "wrong-value",
+            "2026-01-01",
+            "a time of day is wanted here, not a date",
+        ),
+        (
+            "from in \"a@b.example\"",
+            "wrong-value",
+            "\"a@b.example\"",
+            "a list or a set is wanted here, not a text",
+        ),
+        ("age in 7d", "wrong-value", "7d", "a range is wanted here, not a duration"),
+        (
+            "now in 2026-01-01..22:00",
+            "wrong-value",
+            "22:00",
+            "a date is wanted here, not a time of day",
+        ),
+        ("date > 2026-02-29", "no-such-date", "2026-02-29", "there is no day `2026-02-29`"),
+        ("has header \"a b\"", "bad-header-name", "\"a b\"", "`a b` cannot be a header's name"),
+        ("has env \"A=B\"", "bad-env-name", "\"A=B\"", "`A=B` cannot be a variable's name"),
+        (
+            "subject matches /a\\/(b/",
+            "bad-pattern",
+            "(",
+            "this pattern cannot be used: unclosed group",
+        ),
+        (
+            "subject matches /(\\w{1000}){1000}/",
+            "bad-pattern",
+            "/(\\w{1000}){1000}/",
+            "this pattern cannot be used: it needs more than 4 MB of memory",
+        ),
+        (
+            "from in [/x/c]",
+            "bad-pattern",
+            "/x/c",
+            "this pattern cannot be used: case does not count in a set of addresses",
+        ),
+    ] {
+        mistakes(&format!("when {test} -> inbox"), &[(code, marked, message)]);
+    }
+    assert_eq!(
+        hint("when subject < 5 -> inbox"),
+        "these do: `is` `contains` `starts` `ends` `like` `matches` `in`"
+    );
+    assert_eq!(hint("when age > 7 -> inbox"), "`7d` is days, `7h` hours");
+    assert_eq!(
+        hint("when subject matches \"a/b\" -> inbox"),
+        "a pattern stands between slashes: `/a\\/b/`"
+    );
+    assert_eq!(hint("when subject is foo -> inbox"), "put it in quotes: `\"foo\"`");
+}
+
+#[test]
+fn what_can_never_hold_is_a_warning() {
+    for (test, marked, message) in [
+        ("size < 0", "0", "this can never hold: `size` is a whole number, never below 0"),
+        (
+            "attachments = 1.5",
+            "1.5",
+            "this can never hold: `attachments` is a whole number, never below 0",
+        ),
+        ("time > 23:59", "23:59", "this can never hold: `time` is from 00:00 to 23:59"),
+        ("from in []", "[]", "this can never hold: there is nothing in the set"),
+        ("subject contains []", "[]", "this can never hold: there is nothing in the set"),
+        ("from is \"taro\"", "\"taro\"", "this can never hold: an address has an `@`"),
+        (
+            "from.domain is \"@x.example\"",
+            "\"@x.example\"",
+            "this can never hold: a domain has no `@`",
+        ),
+        ("attachment.type is \"pdf\"", "\"pdf\"", "this can never hold: a media type has a `/`"),
+        (
+            "attachment.sha256 is \"abc\"",
+            "\"abc\"",
+            "this can never hold: a SHA-256 is 64 hexadecimal digits",
+        ),
+        (
+            "date in 2027-01-03..2026-12-24",
+            "2027-01-03..2026-12-24",
+            "this can never hold: the range ends before it begins",
+        ),
+        (
+            "has to and not has to",
+            "has to and not has to",
+            "this can never hold: it asks for one thing and for its opposite",
+        ),
+    ] {
+        mistakes(&format!("when {test} -> inbox"), &[("never-holds", marked, message)]);
+    }
+    mistakes(
+        "when subject contains \" \" or subject starts \"\" -> inbox",
+        &[("always-holds", "\"\"", "an empty text is found in every `subject`")],
+    );
+    // These can: case is folded, the null sender is empty, a night passes midnight.
+    program("when subject is \"ABC\" or envelope-from is \"\" or time in 22:00..07:00 -> inbox");
+}
+
+#[test]
+fn what_is_never_come_to_is_a_warning() {
+    for (text, marked, message) in [
+        ("inbox\nlog \"x\"", "log \"x\"", "this action is never come to"),
+        (
+            "otherwise -> inbox\nwhen has to -> stop\nstop",
+            "when has to -> stop",
+            "this rule is never come to",
+        ),
+        ("when has to -> inbox, log \"x\"", "log \"x\"", "this action is never come to"),
+        (
+            "when has to { otherwise -> stop\n otherwise -> inbox }",
+            "otherwise -> inbox",
+            "this `otherwise` is never come to",
+        ),
+        (
+            "otherwise { when has to -> inbox\n stop }\nlog \"x\"",
+            "log \"x\"",
+            "this action is never come to",
+        ),
+        (
+            "when has to -> inbox\nwhen has to { log \"x\"\n inbox\n stop }",
+            "when has to",
+            "this rule is never come to",
+        ),
+        (
+            "define d = has to\nwhen d and has cc -> inbox\nwhen has cc and has to -> stop",
+            "when has cc and has to -> stop",
+            "this rule is never come to",
+        ),
+        (
+            "when from in [\"a@b.example\"] -> inbox\nwhen from in [\"a@b.example\"] -> stop",
+            "when from in [\"a@b.example\"] -> stop",
+            "this rule is never come to",
+        ),
+    ] {
+        let (sources, checked) = check_files(&[("main", text)]);
+        let found = told(&sources, &checked);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert_eq!(found[0], ("unreachable".into(), marked.into(), message.into()), "{text}");
+        assert!(!checked.diagnostics[0].related.is_empty());
+        assert!(checked.program.is_some());
+    }
+    program(
+        "when has to -> log \"x\"\nwhen has cc { when has to -> log \"y\" }\nwhen has to -> inbox\nlog \"z\"",
+    );
+    program("when has to { when has cc -> inbox }\nwhen has to -> inbox");
+}
+
+#[test]
+fn actions_and_their_arguments() {
+    for (action, code, marked, message) in [
+        (
+            "reject \"no\"",
+            "bad-status",
+            "\"no\"",
+            "`reject` wants a status code `5.x.x` and a text",
+        ),
+        (
+            "reject \"4.7.1 no\"",
+            "bad-status",
+            "\"4.7.1 no\"",
+            "`reject` wants a status code `5.x.x` and a text",
+        ),
+        ("defer \"4.3.0\"", "no-reason", "\"4.3.0\"", "`defer` says nothing to the sender"),
+        ("folder Work", "wrong-value", "Work", "a text in quotes is wanted here, not a name"),
+        ("folder", "wrong-arguments", "folder", "`folder` does not take these arguments"),
+        ("inbox \"x\"", "wrong-arguments", "inbox \"x\"", "`inbox` does not take these arguments"),
+        ("mark", "wrong-arguments", "mark", "`mark` does not take these arguments"),
+        ("discard as seen", "no-flags", "seen", "`discard` delivers nothing that could be flagged"),
+        ("mark \"$a b\"", "bad-keyword", "\"$a b\"", "`$a b` cannot be a keyword"),
+        (
+            "add-header \"X Y\" \"v\"",
+            "bad-header-name",
+            "\"X Y\"",
+            "`X Y` cannot be a header's name",
+        ),
+        ("log \"{1}\"", "no-capture", "{1}", "`{1}` is captured by no pattern of this rule"),
+        ("log \"a{b\"", "brace", "{", "this `{` is never closed"),
+        ("log \"a}b\"", "brace", "}", "this `}` closes nothing"),
+        ("log \"{}\"", "brace", "{}", "there is nothing between the braces"),
+        ("log \"\\u{5927}{age}\"", "no-insert", "{age}", "`age` cannot be inserted"),
+        ("folder \"{date:%!}\"", "bad-date-format", "{date:%!}", ""),
+    ] {
+        let (sources, checked) = check_files(&[("main", action)]);
+        let found = told(&sources, &checked);
+        assert_eq!(found.len(), 1, "{action}: {found:?}");
+        assert_eq!((found[0].0.as_str(), found[0].1.as_str()), (code, marked), "{action}");
+        assert!(found[0].2.starts_with(message), "{action}: {}", found[0].2);
+        assert!(checked.program.is_none());
+    }
+}
+
+#[test]
+fn captures_come_from_the_rules_around() {
+    program("when subject matches /(a)(?<tag>b)/ { when has to -> folder \"{1}{2}{tag}\" }");
+    mistakes(
+        "when subject matches /(a)/ -> folder \"{2}\"",
+        &[("no-capture", "{2}", "`{2}` is wanted, but this rule's patterns capture one group")],
+    );
+    for rule in [
+        "when not subject matches /(a)/ -> folder \"{1}\"",
+        "define d = subject matches /(a)/\nwhen d -> folder \"{1}\"",
+        "when subject matches /(a)/ -> inbox\nwhen has to -> folder \"{1}\"",
+    ] {
+        mistakes(rule, &[("no-capture", "{1}", "`{1}` is captured by no pattern of this rule")]);
+    }
+}
+
+#[test]
+fn folder_names() {
+    for (name, code) in [
+        ("", "folder-empty"),
+        ("/a", "folder-absolute"),
+        ("~/a", "folder-absolute"),
+        ("a/../b", "folder-climbs"),
+        ("a/. /b", "folder-climbs"),
+        ("a//b", "folder-empty-part"),
+        ("a/", "folder-empty-part"),
+        ("INBOX/", "folder-empty"),
+        ("INBOX/../x", "folder-climbs"),
+        ("a\\n", "folder-control"),
+        ("a.b", "folder-dot"),
+    ] {
+        for rules in [format!("folder \"{name}\""), format!("set inbox \"{name}\"")] {
+            let (sources, checked) = check_files(&[("main", &rules)]);
+            let found = told(&sources, &checked);
+            assert_eq!(found.len(), 1, "{rules}: {found:?}");
+            assert_eq!((found[0].0.as_str(), found[0].1.as_str()), (code, &*format!("\"{name}\"")));
+        }
+    }
+    for (name, code) in [("a/.b", "folder-hidden"), ("a/cur", "folder-reserved")] {
+        let rules = format!("set layout fs\nfolder \"{name}\"");
+        let (_, checked) = check_files(&[("main", &rules)]);
+        assert_eq!(checked.diagnostics[0].code, code);
+    }
+    let long = format!("folder \"{}\"", "長".repeat(100));
+    assert_eq!(check_files(&[("main", &long)]).1.diagnostics[0].code, "folder-too-long");
+    program("set layout fs\nfolder \"v1.0/{subject}\"");
+    mistakes(
+        "when has to -> folder \"Lists\"\nfolder \"lists\"",
+        &[("folder-case", "\"lists\"", "`lists` differs from `Lists` only by case")],
+    );
+}
+
+#[test]
+fn the_inbox_has_more_than_one_name() {
+    let actions = |text: &str| -> Vec<Action> {
+        let statements = program(text).statements.into_iter();
+        statements
+            .filter_map(|statement| match statement.kind {
+                StatementKind::Act(action) => Some(action),
+                StatementKind::When { .. } => None,
+            })
+            .collect()
+    };
+    assert!(
+        matches!(actions("folder \"Inbox\" as seen").as_slice(), [Action::Inbox(flags)] if flags.letters == "S")
+    );
+    let text = |text: &str| Template { parts: vec![TemplatePart::Text(text.into())] };
+    assert!(
+        matches!(actions("copy \"INBOX/a\"").as_slice(), [Action::Copy(to, _)] if *to == text("a"))
+    );
+    assert!(
+        matches!(actions("copy \"inbox\"").as_slice(), [Action::Copy(to, _)] if *to == text("INBOX"))
+    );
+}
+
+#[test]
+fn settings() {
+    let program = program(
+        "set maildir \"~/M\"\nset layout fs\nset folder-names utf8\nset inbox \"INBOX\"\n\
+         set me [\"taro@example.jp\", \"@taro.example\"]\nset delimiter \"-+\"\nset log syslog\n\
+         when to in me -> inbox",
+    );
+    assert_eq!(program.settings.maildir.as_deref(), Some("~/M"));
+    assert_eq!(program.settings.layout, Layout::Fs);
+    assert_eq!(program.settings.inbox, None);
+    assert_eq!(program.settings.me, ["taro@example.jp", "@taro.example"]);
+    assert_eq!(program.settings.log, Log::Syslog);
+    assert_eq!(program.lists[0].name.as_deref(), Some("me"));
+    for (text, code, marked, message) in [
+        ("set layout foo", "bad-setting", "foo", "`set layout` takes `maildir++` or `fs`"),
+        (
+            "set delimiter \"a\"",
+            "bad-setting",
+            "\"a\"",
+            "`set delimiter` takes the sign between name and detail, `\"+\"` for one",
+        ),
+        (
+            "set timezone \"../x\"",
+            "bad-setting",
+            "\"../x\"",
+            "`set timezone` takes the name of a zone, `\"Asia/Tokyo\"` for one",
+        ),
+        ("set log off\nset log syslog", "setting-twice", "set log syslog", "`log` is set twice"),
+        ("stop\nset log off", "setting-too-late", "set log off", "`set log` stands behind a rule"),
+        (
+            "when has to { expect \"m\" -> inbox }",
+            "expect-in-group",
+            "expect \"m\" -> inbox",
+            "`expect` stands in a group",
+        ),
+        (
+            "set timezone \"Nowhere/Land\"",
+            "unknown-timezone",
+            "\"Nowhere/Land\"",
+            "this system knows no time zone `Nowhere/Land`",
+        ),
+        (
+            "set me [\"taro\"]",
+            "bad-entry",
+            "\"taro\"",
+            "no address can match `taro`: it has no `@`",
+        ),
+    ] {
+        mistakes(text, &[(code, marked, message)]);
+    }
+}
+
+#[test]
+fn included_files_are_checked_in_their_place() {
+    let files = [
+        ("main", "include \"sub/a\"\nwhen news and has subjekt -> inbox"),
+        ("sub/a", "include \"b\"\nwhen has frmo -> stop"),
+        ("sub/b", "define news = has list-id\nlist l \"white\""),
+        ("sub/white", "a@b.example\n  not an address  # no\n\n@x y\n/(/\n"),
+    ];
+    let (sources, checked) = check_files(&files);
+    let found: Vec<_> = checked
+        .diagnostics
+        .iter()
+        .map(|each| {
+            let path = sources.path(each.span).display().to_string();
+            (path, sources.line(each.span), each.code, sources.text(each.span))
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("/rules/main".into(), 2, "unknown-field", "subjekt"),
+            ("/rules/sub/a".into(), 2, "unknown-field", "frmo"),
+            ("/rules/sub/white".into(), 2, "bad-entry", "not an address"),
+            ("/rules/sub/white".into(), 4, "bad-entry", "@x y"),
+            ("/rules/sub/white".into(), 5, "bad-entry", "/(/"),
+        ]
+    );
+}
+
+#[test]
+fn includes_end() {
+    let (sources, checked) = check_files(&[
+        ("main", "include \"a\""),
+        ("a", "include \"./b\""),
+        ("b", "include \"../rules/a\"\ninclude \"main\""),
+    ]);
+    let found = told(&sources, &checked);
+    let codes: Vec<_> = found.iter().map(|each| (each.0.as_str(), each.1.as_str())).collect();
+    assert_eq!(codes, [("include-cycle", "\"../rules/a\""), ("include-cycle", "\"main\"")]);
+
+    let names: Vec<String> = (0..=18).map(|number| format!("f{number}")).collect();
+    let texts: Vec<String> = (1..=19).map(|number| format!("include \"f{number}\"")).collect();
+    let files: Vec<(&str, &str)> =
+        names.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
+    let (sources, checked) = check_files(&files);
+    let found = told(&sources, &checked);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].0.as_str(), found[0].1.as_str()), ("include-too-deep", "\"f17\""));
+
+    // Each file includes the next one ten times.
+    let texts: Vec<String> =
+        (1..=14).map(|number| format!("include \"f{number}\"\n").repeat(10)).collect();
+    let files: Vec<(&str, &str)> = names
+        .iter()
+        .map(String::as_str)
+        .zip(texts.iter().map(String::as_str).chain(["log \"x\""]))
+        .collect();
+    let (_, checked) = check_files(&files);
+    let codes: Vec<_> = checked.diagnostics.iter().map(|each| each.code).collect();
+    assert_eq!(codes, ["include-too-many"]);
+}
+
+#[test]
+fn lists_that_are_not_there_and_lists_of_words() {
+    mistakes(
+        "list white \"gone\"\nlist again \"gone\"\nwhen from in white or from in again -> inbox",
+        &[("list-unreadable", "\"gone\"", "the list `gone` cannot be read: there is no such file")],
+    );
+    // Entries without an @ are fine where texts are compared.
+    let (_, checked) = check_files(&[
+        ("main", "list words \"words\"\nwhen subject in words or from.domain in words -> inbox"),
+        ("words", "sale\nbuy now\n"),
+    ]);
+    assert_eq!(checked.diagnostics, []);
+    program("when subject in [\"sale\", \"buy now\"] -> inbox");
+    mistakes(
+        "when from in [\"sale\", \"*@x.example\"] -> inbox",
+        &[("bad-entry", "\"sale\"", "no address can match `sale`: it has no `@`")],
+    );
+}
+
+#[test]
+fn lists_are_not_read_for_a_delivery() {
+    let mut sources = Sources::default();
+    let source = SourceFile::new("/rules/main", "list white \"w\"\nwhen from in white -> inbox");
+    let (ast, parsed) = parse(0, &source);
+    sources.add(source);
+    let mut load = |path: &Path| -> io::Result<Vec<u8>> { panic!("read {}", path.display()) };
+    let mut around = Surroundings { home: Path::new("/"), load: &mut load };
+    let checked = check(&mut sources, 0, ast, parsed, &mut around);
+    assert_eq!(checked.list_files[0].path, Path::new("/rules/w"));
+    let program = checked.program.unwrap_or_default();
+    assert_eq!(program.lists[0].entries, Entries::File("w".into()));
+}
+
+#[test]
+fn values_become_what_fields_are_compared_with() {
+    let needles = |test: &str| match conditions(&format!("when {test} -> inbox")).pop() {
+        Some(ConditionKind::Text { needles, .. }) => {
+            needles.into_iter().map(|needle| needle.folded).collect::<Vec<_>>().join(" ")
+        }
+        other => panic!("{test}: {other:?}"),
+    };
+    assert_eq!(needles("subject contains \"ＳＡＬＥ\""), "sale");
+    assert_eq!(needles("from is \"Taro@XN--WGV71A119E.jp\""), "taro@日本語.jp");
+    assert_eq!(needles("from ends \"@xn--wgv71a119e.jp\""), "@日本語.jp");
+    assert_eq!(needles("from.domain is \"XN--WGV71A119E.JP.\""), "日本語.jp");
+    assert_eq!(needles("from.domain starts \"Mail.\""), "mail.");
+    assert_eq!(needles("weekday is mon"), "monday");
+    assert_eq!(needles("weekday in [sat, \"Sunday\"]"), "saturday sunday");
+    assert_eq!(needles("weekday in fri..mon"), "monday friday saturday sunday");
+
+    let numbers = |test: &str| match conditions(&format!("when {test} -> inbox")).pop() {
+        Some(ConditionKind::Compare { operator, values, .. }) => (operator, values),
+        Some(ConditionKind::Within { from, to, .. }) => (Comparison::Equal, vec![from, to]),
+        other => panic!("{test}: {other:?}"),
+    };
+    assert_eq!(numbers("size > 20K"), (Comparison::Greater, vec![20480.0]));
+    assert_eq!(numbers("size > 5"), (Comparison::Greater, vec![5.0]));
+    assert_eq!(numbers("age <= 2w"), (Comparison::LessOrEqual, vec![1_209_600.0]));
+    assert_eq!(numbers("date = 1970-01-02"), (Comparison::Equal, vec![1.0]));
+    assert_eq!(numbers("now < 1969-12-31"), (Comparison::Less, vec![-1.0]));
+    assert_eq!(numbers("time in 22:00..07:00"), (Comparison::Equal, vec![1320.0, 420.0]));
+    assert_eq!(numbers("header \"X-Score\" >= -2.5"), (Comparison::GreaterOrEqual, vec![-2.5]));
+    assert_eq!(numbers("priority in 5..9"), (Comparison::Equal, vec![5.0, 9.0]));
+    assert!(matches!(
+        conditions("when time in [08:00..09:00, 12:00..13:00] -> inbox").as_slice(),
+        [ConditionKind::Within { .. }, ConditionKind::Within { .. }, ConditionKind::Any(_)]
+    ));
+}
+
+#[test]
+fn groups_are_laid_flat() {
+    let program = program(
+        "rule \"team\" when has to {\n  when has cc -> mark seen, inbox\n  otherwise -> stop\n}\nlog \"x\"",
+    );
+    let kinds: Vec<String> = program
+        .statements
+        .iter()
+        .map(|statement| match &statement.kind {
+            StatementKind::When { condition, end, label } => {
+                format!("{}: when {condition:?} to {end} {label:?}", statement.line)
+            }
+            StatementKind::Act(_) => format!("{}: act", statement.line),
+        })
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "1: when Some(0) to 6 Some(\"team\")",
+            "2: when Some(1) to 4 None",
+            "2: act",
+            "2: act",
+            "3: when None to 6 None",
+            "3: act",
+            "5: act",
+        ]
+    );
+    assert_eq!(program.fields.len(), 2);
+    let compiled = Compiled::new(&program).expect("it is small");
+    assert!(compiled.program().is_some_and(|program| program.is_sound()));
+}
+
+#[test]
+fn a_chain_of_definitions_ends() {
+    let mut text = String::from("define d0 = has to\n");
+    for number in 1..1_000 {
+        text += &format!("define d{number} = not d{}\n", number - 1);
+    }
+    let (sources, checked) = check_files(&[("main", &text)]);
+    let found = told(&sources, &checked);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].0.as_str(), found[0].2.as_str()), ("too-deep", "this is nested too deep"));
+}
+
+#[test]
+fn what_somebody_changed_is_not_evaluated() {
+    let sound = |program: &Program| {
+        let compiled = Compiled::new(program).expect("it is small");
+        compiled.program().is_some_and(|program| program.is_sound())
+    };
+    let good = program(
+        "score s { +1 has to }\ndefine d = s > 1\nwhen d and not has cc { folder \"{subject}\" as seen }",
+    );
+    assert!(sound(&good));
+    let bad = |change: &dyn Fn(&mut Program)| {
+        let mut program = good.clone();
+        change(&mut program);
+        assert_ne!(program, good);
+        assert!(!sound(&program), "{program:?}");
+    };
+    let none = Span::default();
+    bad(&|it| it.conditions[2].kind = ConditionKind::Not(2));
+    bad(&|it| it.conditions[2].kind = ConditionKind::All(vec![99]));
+    bad(&|it| it.conditions[1].kind = ConditionKind::Has(99));
+    bad(&|it| it.conditions[1].kind = ConditionKind::Matches { field: 0, patterns: vec![0] });
+    bad(&|it| it.conditions[1].kind = ConditionKind::In { field: 0, list: 0 });
+    bad(&|it| it.conditions[0].kind = ConditionKind::Define(0));
+    bad(&|it| it.defines.push(Define { name: "x".into(), condition: 99 }));
+    bad(&|it| it.scores.push(Score { name: "x".into(), entries: vec![(1.0, 99)] }));
+    bad(&|it| it.scores[0].entries[0].1 = 1);
+    bad(&|it| it.fields.push(Field::Score(7)));
+    bad(&|it| {
+        let kind = StatementKind::When { condition: Some(99), end: 3, label: None };
+        it.statements.push(Statement { span: none, line: 1, kind });
+    });
+    for end in [0, 1, 99] {
+        bad(&|it| {
+            if let StatementKind::When { end: old, .. } = &mut it.statements[0].kind {
+                *old = end * 50;
+            }
+        });
+    }
+    bad(&|it| {
+        if let StatementKind::Act(Action::Folder(_, flags)) = &mut it.statements[1].kind {
+            flags.letters = "/".into();
+        }
+    });
+    bad(&|it| {
+        if let StatementKind::Act(Action::Folder(text, _)) = &mut it.statements[1].kind {
+            text.parts = vec![TemplatePart::Field(99)];
+        }
+    });
+}
+
+#[test]
+fn operators_keep_their_meaning() {
+    let kinds = conditions("when subject like \"a*\" and from in [/x/] -> inbox");
+    assert!(matches!(kinds[0], ConditionKind::Text { operator: TextOperator::Like, .. }));
+    assert!(matches!(kinds[1], ConditionKind::In { list: 0, .. }));
+}
+
+/// Words that reach deep into the language.
+const WORDS: &[&str] = &[
+    "when",
+    "otherwise",
+    "rule \"r\"",
+    "{",
+    "}",
+    "->",
+    ",",
+    "and",
+    "or",
+    "not",
+    "(",
+    ")",
+    "has",
+    "subject",
+    "from",
+    "from.domain",
+    "size",
+    "age",
+    "date",
+    "time",
+    "weekday",
+    "header \"X\"",
+    "header",
+    "junk",
+    "news",
+    "white",
+    "me",
+    "is",
+    "in",
+    "contains",
+    "matches",
+    "like",
+    "<",
+    "=",
+    ">=",
+    "\"\"",
+    "\"a@b.example\"",
+    "\"{1}\"",
+    "\"{subject}/{x}\"",
+    "\"../x\"",
+    "\"5.7.1 no\"",
+    "/(a)/",
+    "/(/",
+    "/(?<n>a)/c",
+    "[]",
+    "[\"a\", /b/]",
+    "[1, 2]",
+    "5",
+    "-2.5",
+    "+1",
+    "20K",
+    "7d",
+    "2026-02-30",
+    "2026-12-24",
+    "22:00",
+    "22:00..07:00",
+    "1..5",
+    "mon",
+    "inbox",
+    "folder",
+    "copy",
+    "mark",
+    "seen",
+    "as",
+    "discard",
+    "reject",
+    "stop",
+    "log",
+    "add-header",
+    "\n",
+    "set layout fs\n",
+    "set me",
+    "list white",
+    "define news =",
+    "score junk {",
+    "include \"main\"",
+    "include \"other\"",
+    "expect \"m\" ->",
+];
+
+proptest! {
+    #[test]
+    fn no_rules_make_check_panic(
+        main in proptest::collection::vec(0..WORDS.len(), 0..60),
+        other in proptest::collection::vec(0..WORDS.len(), 0..20),
+    ) {
+        let text = |words: &[usize]| -> String {
+            words.iter().map(|word| format!("{} ", WORDS[*word])).collect()
+        };
+        let (sources, checked) = check_files(&[("main", &text(&main)), ("other", &text(&other))]);
+        for each in &checked.diagnostics {
+            let file = sources.files().get(each.span.file as usize).expect("a file");
+            prop_assert!(file.text.get(each.span.start as usize..each.span.end as usize).is_some());
+            prop_assert!(!each.message.is_empty());
+        }
+        if let Some(program) = &checked.program {
+            let compiled = Compiled::new(program).expect("it is small");
+            prop_assert!(compiled.program().is_some_and(|program| program.is_sound()));
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `authenticated`: submitted by a logged-in user (RFC 4954), or made on this
+//! machine.
+//!
+//! The line by which the message came to our machines decides: a login
+//! between two of our own servers, further up, says nothing of who wrote.
+//! Mail that was fetched from a mailbox elsewhere was not submitted here.
+
+use crate::classify::{Classifier, Mail};
+
+/// `authenticated`
+pub const AUTHENTICATED: Classifier = Classifier {
+    name: "authenticated",
+    description: "submitted by a logged-in user, or made on this machine",
+    find: |mail| Ok(find(mail)),
+};
+
+/// As the classifier, for others.
+pub fn find(mail: &Mail<'_>) -> Option<String> {
+    let user = (mail.variable)("SASL_USERNAME").filter(|user| !user.is_empty());
+    if let Some(user) = user {
+        return Some(format!("logged in as `{user}`, says SASL_USERNAME"));
+    }
+    let trail = mail.trail();
+    let entry = trail.entry().filter(|_| !trail.was_fetched())?;
+    let by = entry.by.as_deref().unwrap_or("this machine");
+    if entry.authenticated && !entry.local {
+        let protocol = entry.protocol.as_deref().unwrap_or("a login");
+        return Some(format!("submitted with {protocol}, says the Received line of {by}"));
+    }
+    if trail.has_border {
+        return None;
+    }
+    if entry.local {
+        return Some(format!("made on the machine, says the Received line of {by}"));
+    }
+    let loopback = entry.ip.filter(|ip| ip.is_loopback())?;
+    Some(format!("came to {by} from {loopback}: made on the machine"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::testing::{World, assert_holds, assert_not};
+
+    const BORDER: &str =
+        "Received: from pc (pc.example.org [192.0.2.1]) by mx (Postfix) with ESMTPS id 1; x\n";
+
+    #[test]
+    fn logged_in() {
+        let variables = [("SASL_USERNAME", "taro")];
+        let world = World { variables: &variables, ..World::default() };
+        assert_holds(
+            &AUTHENTICATED,
+            &format!("{BORDER}\n"),
+            &world,
+            "logged in as `taro`, says SASL_USERNAME",
+        );
+        let line = "Received: from pc (unknown [192.0.2.1]) (Authenticated sender: taro) by mx \
+                    (Postfix) with ESMTPSA id 1; x\n\n";
+        let evidence = "submitted with ESMTPSA, says the Received line of mx";
+        assert_holds(&AUTHENTICATED, line, &World::default(), evidence);
+        let line = "Received: from mx (mx [10.0.0.1]) by store (Dovecot) with LMTP id 2; x\n\
+                    Received: from pc ([10.0.0.9]) by mx (Postfix) with ESMTPSA id 1; x\n\n";
+        assert_holds(&AUTHENTICATED, line, &World::default(), evidence);
+    }
+
+    #[test]
+    fn made_here() {
+        for line in [
+            "Received: by mx (Postfix, from userid 0) id 1; x\n",
+            "Received: (from root@localhost) by mx (8.15.2/8.15.2/Submit) id 1; x\n",
+            "Received: from root by mx with local (Exim 4.96) id 1; x\n",
+        ] {
+            let evidence = "made on the machine, says the Received line of mx";
+            assert_holds(&AUTHENTICATED, &format!("{line}\n"), &World::default(), evidence);
+        }
+        assert_holds(
+            &AUTHENTICATED,
+            "Received: from mx (localhost [127.0.0.1]) by mx (Postfix) with ESMTP id 1; x\n\n",
+            &World::default(),
+            "came to mx from 127.0.0.1: made on the machine",
+        );
+    }
+
+    #[test]
+    fn not_what_others_say() {
+        for text in [
+            String::new(),
+            BORDER.to_owned(),
+            // A filter of ours handed it back by sendmail.
+            format!("Received: by mx (Postfix, from userid 65534) id 2; x\n{BORDER}"),
+            // Our servers log in to each other.
+            format!(
+                "Received: from mx ([10.0.0.1]) by store (Postfix) with ESMTPSA id 2; x\n{BORDER}"
+            ),
+            // The sender's own lines.
+            format!(
+                "{BORDER}Received: from a ([127.0.0.1]) by mx (Postfix) with ESMTPSA id 0; x\n"
+            ),
+            format!("{BORDER}Received: by mx (Postfix, from userid 0) id 0; x\n"),
+            // Another one's provider, another one's login.
+            "Received: from p [192.0.2.9] by localhost with IMAP (fetchmail-6); x\n\
+             Received: from pc ([192.0.2.1]) by p (Postfix) with ESMTPSA id 0; x\n"
+                .to_owned(),
+            // Somewhere in our network is not on this machine.
+            "Received: from pc ([10.0.0.9]) by mx (Postfix) with ESMTP id 1; x\n".to_owned(),
+        ] {
+            assert_not(&AUTHENTICATED, &format!("{text}\n"), &World::default());
+        }
+    }
+}

@@ -1,0 +1,622 @@
+//! What our own border found out about a message's sender: SPF, DKIM, DMARC,
+//! ARC and iprev results, and which header says so.
+//!
+//! # Whose results count
+//! Anyone can write an `Authentication-Results` header, in anyone's name (RFC
+//! 8601 §7.1). Ours is told from a sender's by its authserv-id and by where
+//! it stands; [`crate::classify::received`] says which Received lines are
+//! ours and which one is the border.
+//!
+//! * **Above the border line** nobody outside could write. A header there
+//!   counts if its authserv-id is one of `set trust`, or, without that
+//!   setting, the machine's host name or the `by` host of the border line. Of
+//!   several, the topmost that speaks of a method decides it: one milter
+//!   writes `dkim`, the next one `dmarc`. Where no line is a border, this
+//!   holds for what stands above the topmost Received line.
+//! * **Just below the border line**, before any other Received line, Gmail
+//!   and all milters under Postfix write theirs; but so can the sender. It
+//!   counts only for an id of `set trust`, since whoever sets it says that
+//!   this border takes forged ones out (RFC 8601 §5), only if nothing above
+//!   counts, and only the topmost one. The same holds, for want of a better
+//!   sign, where there is no border to go by.
+//! * **Further down**, behind the next Received line, nothing counts.
+//!
+//! `Received-SPF` (RFC 7208 §9.1) has no authserv-id and counts at or above
+//! the border line alone, where no Authentication-Results has an SPF result.
+//! `ARC-Authentication-Results` (RFC 8617 §4.1.1) tells what others saw: of
+//! one that would count by the rules above, the `arc` result alone is read.
+//! Authserv-ids are compared as domain names, without case.
+
+pub mod grammar;
+pub mod received_spf;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use self::grammar::MethodResult;
+use crate::classify::Mail;
+use crate::classify::received::Trail;
+use crate::message::domain;
+use crate::message::head::{Head, Header, unfold};
+
+/// More headers of the kind are not looked at.
+const MOST_HEADERS: usize = 100;
+
+/// Longest header that is read, in bytes.
+const LONGEST_HEADER: usize = 64 << 10;
+
+/// Longest excerpt of a header, in characters.
+const EXCERPT: usize = 120;
+
+/// The methods that are read.
+const METHODS: [&str; 5] = ["spf", "dkim", "dmarc", "arc", "iprev"];
+
+/// The words for a result: RFC 8601 §2.7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The sender is who it says.
+    Pass,
+    /// It is not.
+    Fail,
+    /// Probably not (SPF).
+    SoftFail,
+    /// The sender's domain says nothing either way.
+    Neutral,
+    /// There was nothing to check.
+    None,
+    /// Not acceptable to a policy of the checker.
+    Policy,
+    /// Could not be checked just then.
+    TempError,
+    /// Cannot be checked.
+    PermError,
+}
+
+impl Verdict {
+    /// The word of the specifications and of the rule language.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::SoftFail => "softfail",
+            Verdict::Neutral => "neutral",
+            Verdict::None => "none",
+            Verdict::Policy => "policy",
+            Verdict::TempError => "temperror",
+            Verdict::PermError => "permerror",
+        }
+    }
+
+    /// Reads a result in lower case, words of older specifications included
+    /// (RFC 4408, RFC 5451).
+    pub fn parse(word: &str) -> Option<Verdict> {
+        let verdict = match word {
+            "pass" => Verdict::Pass,
+            "fail" | "hardfail" => Verdict::Fail,
+            "softfail" => Verdict::SoftFail,
+            "neutral" => Verdict::Neutral,
+            "none" => Verdict::None,
+            "policy" => Verdict::Policy,
+            "temperror" | "error" | "softerror" => Verdict::TempError,
+            "permerror" | "unknown" | "harderror" => Verdict::PermError,
+            _ => return None,
+        };
+        Some(verdict)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is believed, and why. A result that no believed header speaks of is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Results {
+    /// RFC 7208
+    pub spf: Option<Verdict>,
+    /// RFC 6376: `pass` if one signature passes.
+    pub dkim: Option<Verdict>,
+    /// RFC 7489
+    pub dmarc: Option<Verdict>,
+    /// RFC 8617
+    pub arc: Option<Verdict>,
+    /// RFC 8601 §3
+    pub iprev: Option<Verdict>,
+    /// The domain that SPF was asked about: the envelope sender's, or the
+    /// client's HELO.
+    pub spf_domain: Option<String>,
+    /// Domains of the signatures that pass.
+    pub dkim_domains: Vec<String>,
+    /// The From domain that DMARC was asked about.
+    pub dmarc_domain: Option<String>,
+    /// Who says so: header, id, and what was taken from it.
+    pub used: Vec<String>,
+    /// Headers that were not believed.
+    pub ignored: Vec<Ignored>,
+}
+
+/// A header that was not believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    /// Its beginning, without control characters.
+    pub header: String,
+    /// Why not, in words.
+    pub why: String,
+}
+
+/// Where a header stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Where our machines alone write.
+    Ours,
+    /// Directly below the border line.
+    AtBorder,
+    /// Below what our machines wrote.
+    Foreign,
+    /// There is no border.
+    Anywhere,
+}
+
+/// Whom to believe.
+struct Trust<'a> {
+    ids: Vec<Cow<'a, str>>,
+    /// By `set trust`.
+    declared: bool,
+    trail: &'a Trail,
+    first_received: Option<usize>,
+}
+
+impl<'a> Trust<'a> {
+    fn new(mail: &'a Mail<'_>) -> Trust<'a> {
+        let trail = mail.trail();
+        let declared = !mail.trust.is_empty();
+        let ids = if declared {
+            mail.trust.iter().map(|id| domain::canonical(id)).collect()
+        } else {
+            let by = trail.border().and_then(|border| border.by.as_deref());
+            [mail.host_name.as_deref(), by].into_iter().flatten().map(domain::canonical).collect()
+        };
+        let first_received = mail.message.head().named("received").next();
+        Trust { ids, declared, trail, first_received: first_received.map(|line| line.range.start) }
+    }
+
+    fn names(&self, id: &str) -> bool {
+        let id = domain::canonical(id);
+        !id.is_empty() && self.ids.contains(&id)
+    }
+
+    fn place(&self, header: &Header<'_>) -> Place {
+        let start = header.range.start;
+        match (self.trail.border_start, self.first_received) {
+            (Some(border), _) if start < border => Place::Ours,
+            (Some(_), _) if self.trail.below_border.is_none_or(|below| start < below) => {
+                Place::AtBorder
+            }
+            (Some(_), _) => Place::Foreign,
+            (None, Some(first)) if start < first => Place::Ours,
+            (None, _) => Place::Anywhere,
+        }
+    }
+
+    /// Why a header with a trusted id does not count where it stands.
+    fn misplaced(&self, place: Place, something_counts: bool) -> Option<&'static str> {
+        match place {
+            Place::Ours => None,
+            Place::Foreign => Some("it stands below our Received lines, where the sender writes"),
+            Place::AtBorder | Place::Anywhere if something_counts => {
+                Some("it stands below one that counts")
+            }
+            Place::AtBorder if !self.declared => {
+                Some("it stands below our Received lines, and `set trust` does not name its id")
+            }
+            Place::Anywhere if !self.declared => Some(
+                "no Received line tells it from the sender's, and `set trust` does not name its id",
+            ),
+            Place::AtBorder | Place::Anywhere => None,
+        }
+    }
+}
+
+/// Reads the headers of a message that may be believed.
+pub fn of(mail: &Mail<'_>) -> Results {
+    let head = mail.message.head();
+    let trust = Trust::new(mail);
+    let mut results = Results::default();
+    believe(head, &trust, false, &mut results);
+    believe(head, &trust, true, &mut results);
+    received_spf(head, &trust, &mut results);
+    if results.spf.is_some() && results.spf_domain.is_none() {
+        // Some borders do not repeat what SPF is asked about by default.
+        results.spf_domain = mail.envelope_sender.as_deref().and_then(domain_of);
+    }
+    results
+}
+
+fn believe(head: &Head, trust: &Trust<'_>, arc: bool, results: &mut Results) {
+    let name = if arc { "arc-authentication-results" } else { "authentication-results" };
+    let mut counted = false;
+    for header in head.named(name).take(MOST_HEADERS) {
+        let text = text(&header);
+        let parsed = if arc { grammar::parse_arc(&text) } else { grammar::parse(&text) };
+        let ignored = match parsed {
+            Err(why) => Err(why.to_owned()),
+            Ok(parsed) if !trust.names(&parsed.authserv_id) => {
+                Err(format!("`{}` is not trusted", excerpt(&parsed.authserv_id)))
+            }
+            Ok(parsed) => match trust.misplaced(trust.place(&header), counted) {
+                Some(why) => Err(why.to_owned()),
+                None => {
+                    counted = true;
+                    take(results, header.name, &parsed, arc)
+                }
+            },
+        };
+        if let Err(why) = ignored {
+            results.ignore(&header, &text, why);
+        }
+    }
+}
+
+/// Takes from a believed header what is not decided yet.
+fn take(
+    results: &mut Results,
+    name: &str,
+    header: &grammar::Header,
+    arc_only: bool,
+) -> Result<(), String> {
+    let mut taken = Vec::new();
+    let mut take = |method: &str, place: &mut Option<Verdict>, found: Option<Verdict>| {
+        let fresh = place.is_none() && found.is_some();
+        if let Some(verdict) = found.filter(|_| fresh) {
+            *place = Some(verdict);
+            taken.push(format!("{method}={verdict}"));
+        }
+        fresh
+    };
+    let of = |method: &str| -> Vec<(&MethodResult, Verdict)> {
+        let results = header.results.iter().filter(|result| result.method == method);
+        results.filter_map(|each| Some((each, Verdict::parse(&each.result)?))).collect()
+    };
+    if arc_only {
+        take("arc", &mut results.arc, sceptical(&of("arc")).map(|found| found.1));
+    } else {
+        let mut spf = of("spf");
+        if spf.iter().any(|(result, _)| mail_from(result).is_some()) {
+            spf.retain(|(result, _)| mail_from(result).is_some());
+        }
+        let spf = sceptical(&spf);
+        if take("spf", &mut results.spf, spf.map(|found| found.1)) {
+            results.spf_domain = spf.and_then(|(result, _)| {
+                mail_from(result).or_else(|| result.property("smtp.helo")).and_then(domain_of)
+            });
+        }
+        let dkim = of("dkim");
+        if take("dkim", &mut results.dkim, best(&dkim)) {
+            let passing = dkim.iter().filter(|(_, verdict)| *verdict == Verdict::Pass);
+            for domain in passing.filter_map(|(result, _)| signer(result)) {
+                if !results.dkim_domains.contains(&domain) {
+                    results.dkim_domains.push(domain);
+                }
+            }
+        }
+        let dmarc = sceptical(&of("dmarc"));
+        if take("dmarc", &mut results.dmarc, dmarc.map(|found| found.1)) {
+            let domain = dmarc.and_then(|(result, _)| result.property("header.from"));
+            results.dmarc_domain = domain.and_then(domain_of);
+        }
+        take("arc", &mut results.arc, sceptical(&of("arc")).map(|found| found.1));
+        take("iprev", &mut results.iprev, sceptical(&of("iprev")).map(|found| found.1));
+    }
+    if taken.is_empty() {
+        let methods: &[&str] = if arc_only { &["arc"] } else { &METHODS };
+        let speaks = header.results.iter().any(|each| methods.contains(&each.method.as_str()));
+        return match speaks {
+            true => Err("it has no word that is not known from one above".to_owned()),
+            false => Err("it has no result of a method that is read".to_owned()),
+        };
+    }
+    results.used.push(format!("{name} of {}: {}", excerpt(&header.authserv_id), taken.join(", ")));
+    Ok(())
+}
+
+/// Where one header has a method twice, it passes only if both do: what a
+/// sender smuggled into a value must not decide.
+fn sceptical<'a>(found: &[(&'a MethodResult, Verdict)]) -> Option<(&'a MethodResult, Verdict)> {
+    let failed = found.iter().find(|(_, verdict)| *verdict != Verdict::Pass);
+    failed.or(found.first()).copied()
+}
+
+/// Of several signatures one is enough; else the first that was there.
+fn best(found: &[(&MethodResult, Verdict)]) -> Option<Verdict> {
+    let verdicts = || found.iter().map(|(_, verdict)| *verdict);
+    verdicts()
+        .find(|verdict| *verdict == Verdict::Pass)
+        .or_else(|| verdicts().find(|verdict| *verdict != Verdict::None))
+        .or_else(|| verdicts().next())
+}
+
+/// `smtp.mail` was Google's of old.
+fn mail_from(result: &MethodResult) -> Option<&str> {
+    result.property("smtp.mailfrom").or_else(|| result.property("smtp.mail"))
+}
+
+/// `d=` of a signature, else the domain of its `i=`.
+fn signer(result: &MethodResult) -> Option<String> {
+    let signer = result.property("header.d").or_else(|| result.property("header.i"));
+    signer.and_then(domain_of)
+}
+
+/// The domain of an address, or a domain alone; canonical.
+fn domain_of(address: &str) -> Option<String> {
+    let address = address.trim_matches(['<', '>', ' ']);
+    let name = address.rsplit_once('@').map_or(address, |(_, domain)| domain);
+    (!name.is_empty()).then(|| domain::canonical(name).into_owned())
+}
+
+fn received_spf(head: &Head, trust: &Trust<'_>, results: &mut Results) {
+    for header in head.named("received-spf").take(MOST_HEADERS) {
+        let text = text(&header);
+        let why = match received_spf::parse(&text) {
+            Err(why) => why,
+            Ok(_) if trust.place(&header) != Place::Ours => {
+                "it does not stand above our Received line"
+            }
+            Ok(_) if results.spf.is_some() => "an SPF result is known from one above",
+            Ok(found) => {
+                results.spf = Some(found.verdict);
+                results.spf_domain = found.identity().and_then(domain_of);
+                results.used.push(format!("{}: spf={}", header.name, found.verdict));
+                continue;
+            }
+        };
+        results.ignore(&header, &text, why.to_owned());
+    }
+}
+
+impl Results {
+    fn ignore(&mut self, header: &Header<'_>, value: &str, why: String) {
+        let header = excerpt(&format!("{}: {}", header.name, value.trim()));
+        self.ignored.push(Ignored { header, why });
+    }
+}
+
+fn text(header: &Header<'_>) -> String {
+    let value = &header.value[..header.value.len().min(LONGEST_HEADER)];
+    String::from_utf8_lossy(&unfold(value)).into_owned()
+}
+
+fn excerpt(text: &str) -> String {
+    let mut words = text.split_whitespace().take(EXCERPT).collect::<Vec<_>>().join(" ");
+    words.retain(|c| !c.is_control());
+    if let Some((end, _)) = words.char_indices().nth(EXCERPT) {
+        words.truncate(end);
+        words.push('…');
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::testing::{World, with_mail};
+
+    const BORDER: &str = "Received: from pc (mail.example.org [192.0.2.1]) by mx.example.jp (Postfix) \
+        with ESMTP id 1; x\n";
+    const INNER: &str = "Received: from mx (mx.example.jp [10.0.0.1]) by store.example.jp (Dovecot) \
+        with LMTP id 2; x\n";
+    const OUTER: &str =
+        "Received: from a ([127.0.0.1]) by mx.example.jp (Postfix) with ESMTP id 3; x\n";
+
+    fn results(text: &str, trust: &[&str]) -> Results {
+        with_mail(
+            &format!("{text}From: a@example.org\n\n"),
+            &World { trust, ..World::default() },
+            of,
+        )
+    }
+
+    fn ar(content: &str) -> String {
+        format!("Authentication-Results: {content}\n")
+    }
+
+    /// spf, dkim, dmarc, arc, iprev
+    #[track_caller]
+    fn assert_verdicts(results: &Results, expected: &str) {
+        let verdicts = [results.spf, results.dkim, results.dmarc, results.arc, results.iprev];
+        let verdicts = verdicts.map(|verdict| verdict.map_or("-", Verdict::as_str)).join(" ");
+        assert_eq!(verdicts, expected, "{results:#?}");
+    }
+
+    #[track_caller]
+    fn assert_ignored(results: &Results, why: &str) {
+        assert_verdicts(results, "- - - - -");
+        assert!(results.used.is_empty());
+        let whys: Vec<_> = results.ignored.iter().map(|ignored| ignored.why.as_str()).collect();
+        assert_eq!(whys, [why]);
+    }
+
+    #[test]
+    fn the_border_host_and_this_machine_are_believed_unasked() {
+        for id in ["mx.example.jp", "MX.Example.JP.", "here.example.jp"] {
+            let true_one = ar(&format!("{id}; spf=fail smtp.mailfrom=a@example.org; iprev=pass"));
+            assert_verdicts(&results(&format!("{true_one}{BORDER}"), &[]), "fail - - - pass");
+            assert_verdicts(
+                &results(&format!("{INNER}{true_one}{BORDER}"), &[]),
+                "fail - - - pass",
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_used_and_ignored_is_told() {
+        let text = format!(
+            "{}{}{BORDER}",
+            ar("mx.example.jp; dmarc=pass"),
+            ar("other.example;\n\tdmarc=fail")
+        );
+        let found = results(&text, &[]);
+        assert_eq!(found.used, ["Authentication-Results of mx.example.jp: dmarc=pass"]);
+        assert_eq!(
+            found.ignored,
+            [Ignored {
+                header: "Authentication-Results: other.example; dmarc=fail".to_owned(),
+                why: "`other.example` is not trusted".to_owned(),
+            }]
+        );
+    }
+
+    #[test]
+    fn a_foreign_id_is_ignored() {
+        let forged = ar("mx.example.org; spf=pass");
+        assert_ignored(
+            &results(&format!("{forged}{BORDER}"), &[]),
+            "`mx.example.org` is not trusted",
+        );
+        let mine = ar("mx.example.jp; spf=pass");
+        assert_ignored(
+            &results(&format!("{mine}{BORDER}"), &["other.example"]),
+            "`mx.example.jp` is not trusted",
+        );
+    }
+
+    #[test]
+    fn our_own_id_beneath_the_border_is_ignored() {
+        for id in ["mx.example.jp", "mX.eXample.jp", "here.example.jp"] {
+            let forged = ar(&format!("{id}; spf=pass; dkim=pass; dmarc=pass"));
+            assert_ignored(
+                &results(&format!("{BORDER}{forged}"), &[]),
+                "it stands below our Received lines, and `set trust` does not name its id",
+            );
+            let below = "it stands below our Received lines, where the sender writes";
+            assert_ignored(&results(&format!("{BORDER}{OUTER}{forged}"), &[id]), below);
+            assert_ignored(&results(&format!("{INNER}{BORDER}{OUTER}{forged}"), &[]), below);
+        }
+    }
+
+    #[test]
+    fn our_own_id_beneath_a_true_one_is_ignored() {
+        let real = ar("mx.example.jp; spf=fail");
+        let forged = ar("mx.example.jp; spf=pass; dkim=pass header.d=example.org");
+        for text in [
+            format!("{real}{BORDER}{forged}"),
+            format!("{BORDER}{real}{forged}"),
+            format!("{real}{forged}"),
+        ] {
+            let found = results(&text, &["mx.example.jp"]);
+            assert_verdicts(&found, "fail - - - -");
+            assert_eq!(found.ignored[0].why, "it stands below one that counts");
+        }
+    }
+
+    #[test]
+    fn a_border_that_is_named_may_write_below_its_line() {
+        let text =
+            format!("{BORDER}{}{OUTER}", ar("mx.example.jp; dkim=pass header.d=Example.ORG"));
+        let found = results(&text, &["MX.example.jp"]);
+        assert_verdicts(&found, "- pass - - -");
+        assert_eq!(found.dkim_domains, ["example.org"]);
+    }
+
+    #[test]
+    fn without_a_border_only_a_named_id_counts_or_what_is_above_all_lines() {
+        let header = ar("here.example.jp; dkim=pass");
+        let local = "Received: by here.example.jp (Postfix, from userid 5) id 1; x\n";
+        assert_verdicts(&results(&format!("{header}{local}"), &[]), "- pass - - -");
+        let why =
+            "no Received line tells it from the sender's, and `set trust` does not name its id";
+        assert_ignored(&results(&format!("{local}{header}"), &[]), why);
+        assert_ignored(&results(&header, &[]), why);
+        assert_verdicts(&results(&header, &["here.example.jp"]), "- pass - - -");
+    }
+
+    #[test]
+    fn each_milter_writes_its_own() {
+        let text = format!(
+            "{}{}{}{BORDER}",
+            ar("mx.example.jp; dmarc=pass header.from=example.org"),
+            ar(
+                "mx.example.jp; dkim=none; dkim=fail header.d=a.example; dkim=pass header.i=@b.example"
+            ),
+            ar("mx.example.jp; dmarc=fail; spf=softfail smtp.helo=pc.example.org; arc=none"),
+        );
+        let found = results(&text, &[]);
+        assert_verdicts(&found, "softfail pass pass none -");
+        assert_eq!(found.dkim_domains, ["b.example"]);
+        assert_eq!(found.spf_domain.as_deref(), Some("pc.example.org"));
+        assert_eq!(found.dmarc_domain.as_deref(), Some("example.org"));
+        assert_eq!(found.used.len(), 3);
+    }
+
+    #[test]
+    fn a_method_that_speaks_twice_passes_twice() {
+        let text = format!(
+            "{}{BORDER}",
+            ar("mx.example.jp; spf=fail smtp.mailfrom=x; dmarc=pass@evil; dmarc=fail; dmarc=pass;\
+                spf=pass smtp.mailfrom=y; spf=pass smtp.helo=z; iprev=pass; iprev=pass"),
+        );
+        assert_verdicts(&results(&text, &[]), "fail - fail - pass");
+        let text = format!(
+            "{}{BORDER}",
+            ar("mx.example.jp; spf=none smtp.helo=z; spf=pass smtp.mailfrom=y")
+        );
+        assert_verdicts(&results(&text, &[]), "pass - - - -");
+    }
+
+    #[test]
+    fn received_spf_counts_above_the_border_line_only() {
+        let spf = "Received-SPF: Pass (mx: domain of a@example.org) client-ip=192.0.2.1;\n \
+            envelope-from=\"a@example.org\"; helo=pc;\n";
+        let found = results(&format!("{spf}{BORDER}"), &[]);
+        assert_verdicts(&found, "pass - - - -");
+        assert_eq!(found.spf_domain.as_deref(), Some("example.org"));
+        assert_eq!(found.used, ["Received-SPF: spf=pass"]);
+        for trust in [&[][..], &["mx.example.jp"]] {
+            let below = results(&format!("{BORDER}{spf}"), trust);
+            assert_ignored(&below, "it does not stand above our Received line");
+        }
+        let first = results(&format!("{}{spf}{BORDER}", ar("mx.example.jp; spf=fail")), &[]);
+        assert_verdicts(&first, "fail - - - -");
+    }
+
+    #[test]
+    fn arc_authentication_results_are_for_arc() {
+        let arc = "ARC-Authentication-Results: i=2; mx.example.jp; arc=pass; spf=pass; dkim=pass\n";
+        assert_verdicts(&results(&format!("{arc}{BORDER}"), &[]), "- - - pass -");
+        assert_verdicts(&results(&format!("{BORDER}{arc}"), &[]), "- - - - -");
+        let text = format!("{arc}{}{BORDER}", ar("mx.example.jp; arc=fail"));
+        assert_verdicts(&results(&text, &[]), "- - - fail -");
+    }
+
+    #[test]
+    fn an_attached_message_has_no_say() {
+        let text = format!(
+            "{BORDER}Content-Type: message/rfc822\n\n{}From: b@example.org\n\n",
+            ar("mx.example.jp; spf=pass; dmarc=pass")
+        );
+        let found = with_mail(&text, &World { trust: &["mx.example.jp"], ..World::default() }, of);
+        assert_eq!(found, Results::default());
+    }
+
+    #[test]
+    fn the_envelope_sender_stands_in_for_what_a_border_left_out() {
+        let text = format!("{}{BORDER}\n", ar("mx.example.jp; spf=pass"));
+        let world = World { envelope_sender: Some("b@Bounces.example.org"), ..World::default() };
+        let found = with_mail(&text, &world, of);
+        assert_eq!(found.spf_domain.as_deref(), Some("bounces.example.org"));
+    }
+
+    #[test]
+    fn results_of_rspamd() {
+        // 3.4
+        let text = format!(
+            "{}{BORDER}",
+            ar(
+                "mx.example.jp;\n\tdkim=none;\n\tspf=none (mx.example.jp: domain of a@example.org has no \
+                SPF policy when checking 192.0.2.1) smtp.mailfrom=a@example.org;\n\tdmarc=none"
+            )
+        );
+        assert_verdicts(&results(&text, &[]), "none none none - -");
+    }
+}

@@ -1,0 +1,155 @@
+//! The fields of a delivery status notification (RFC 3464 §2, RFC 6533 §3),
+//! in their own part or in running text.
+
+use super::{Failure, status};
+
+/// The recipients that the fields report.
+pub fn read(text: &str) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    let mut current = Group::default();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let line = line.trim_end();
+        if line.is_empty() {
+            current.finish(&mut failures);
+            continue;
+        }
+        let Some((name, value)) = line.split_once(':') else { continue };
+        let mut value = value.trim().to_owned();
+        let name = name.to_ascii_lowercase();
+        if !FIELDS.contains(&name.as_str()) {
+            continue;
+        }
+        // A fold; some MTAs forget the blank of a Diagnostic-Code's lines.
+        while let Some(next) = lines.peek()
+            && next.starts_with([' ', '\t'])
+            && value.len() < 4096
+        {
+            value.push(' ');
+            value.push_str(next.trim());
+            lines.next();
+        }
+        if current.starts_anew(&name) {
+            current.finish(&mut failures);
+        }
+        current.take(&name, value);
+    }
+    current.finish(&mut failures);
+    failures
+}
+
+const FIELDS: &[&str] = &[
+    "original-recipient",
+    "final-recipient",
+    "x-actual-recipient",
+    "action",
+    "status",
+    "diagnostic-code",
+    "x-supplementary-info",
+    "x-display-name",
+];
+
+#[derive(Default)]
+struct Group {
+    original: Option<String>,
+    last: Option<String>,
+    action: Option<String>,
+    status: Option<String>,
+    diagnostic: Option<String>,
+}
+
+impl Group {
+    /// The field begins the next recipient though no empty line stood before.
+    fn starts_anew(&self, field: &str) -> bool {
+        match field {
+            "original-recipient" => {
+                self.original.is_some() || self.action.is_some() && self.status.is_some()
+            }
+            "final-recipient" => self.last.is_some(),
+            "action" => self.action.is_some(),
+            _ => false,
+        }
+    }
+
+    fn take(&mut self, field: &str, value: String) {
+        match field {
+            "original-recipient" => self.original = Some(value),
+            "final-recipient" => self.last = Some(value),
+            "action" => self.action = Some(value),
+            "status" => self.status = Some(value),
+            "diagnostic-code" => {
+                self.diagnostic.get_or_insert(value);
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, failures: &mut Vec<Failure>) {
+        let group = std::mem::take(self);
+        let recipient = group.last.as_deref().and_then(address);
+        let recipient = recipient.or_else(|| group.original.as_deref().and_then(address));
+        let action = group.action.unwrap_or_default().to_ascii_lowercase();
+        let action = action.split([' ', '(', ';']).next().unwrap_or_default().to_owned();
+        let status = group.status.as_deref().and_then(status::in_field);
+        if recipient.is_none() && action.is_empty() {
+            return;
+        }
+        failures.push(Failure {
+            recipient,
+            status,
+            reason: group.diagnostic.as_deref().map(reason),
+            action,
+        });
+    }
+}
+
+/// `rfc822; user@host` (RFC 3464 §2.1.2) without the type.
+fn address(value: &str) -> Option<String> {
+    let address = value.split_once(';').map_or(value, |(_, address)| address);
+    let address = address.trim().trim_start_matches('<').trim_end_matches('>').trim();
+    (!address.is_empty()).then(|| address.to_owned())
+}
+
+/// `smtp; 550 …` (RFC 3464 §2.3.6) without the type.
+fn reason(value: &str) -> String {
+    match value.split_once(';') {
+        Some((kind, text)) if !kind.trim().contains(' ') => text.trim().to_owned(),
+        _ => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_recipient_is_one() {
+        let text = "Reporting-MTA: dns; mx.example\n\nOriginal-Recipient: rfc822;a@b.example\nFinal-Recipient: rfc822; a@b.example\nAction: failed\nStatus: 5.1.1 (bad)\nDiagnostic-Code: smtp; 550 5.1.1\n  User unknown\n\nFinal-Recipient: rfc822; c@d.example\nAction: Delayed\nStatus: 4.4.1\n";
+        let failures = read(text);
+        assert_eq!(failures.len(), 2);
+        assert_eq!(failures[0].recipient.as_deref(), Some("a@b.example"));
+        assert_eq!(failures[0].status.as_deref(), Some("5.1.1"));
+        assert_eq!(failures[0].reason.as_deref(), Some("550 5.1.1 User unknown"));
+        assert_eq!(failures[1].action, "delayed");
+    }
+
+    #[test]
+    fn without_empty_lines() {
+        let text = "Final-Recipient: rfc822;a@b.example\nAction: failed\nStatus: 5.1.1\nFinal-Recipient: rfc822;c@d.example\nAction: delivered\nStatus: 2.0.0";
+        let failures = read(text);
+        assert_eq!(failures.iter().map(Failure::is_bad).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn in_any_order() {
+        let text = "Action: failed\nFinal-Recipient: rfc822; a@b.example\nOriginal-Recipient: rfc822; a@b.example\nDiagnostic-Code: smtp; 550 5.1.1 No\nStatus: 5.1.1\n";
+        let failures = read(text);
+        assert_eq!(failures.len(), 1);
+        assert_eq!(failures[0].status.as_deref(), Some("5.1.1"));
+    }
+
+    #[test]
+    fn other_text_has_none() {
+        assert!(read("Hello,\nnote: this is fine\nStatus: 5.1.1\n").is_empty());
+    }
+}

@@ -1,0 +1,235 @@
+//! `bounce`: a failed or delayed delivery is reported; and who could not be
+//! reached, with what status, and why.
+//!
+//! Delivery status notifications (RFC 3464, RFC 6533) say so in fields. Other
+//! MTAs say it in words: a mail system must speak, and the subject or the
+//! text must be a report's. Of those no more than the first 64 KB are looked
+//! at. A notification that mail was delivered, relayed or read is no bounce.
+
+mod delivery_status;
+mod failure;
+mod free_form;
+mod opening;
+mod status;
+mod words;
+
+use std::cell::OnceCell;
+use std::collections::HashSet;
+
+use super::look::folded;
+use super::{Classifier, Mail, daemon};
+use crate::message::parameter;
+use opening::Opening;
+
+pub use failure::Failure;
+
+/// A failed or delayed delivery is reported.
+pub const BOUNCE: Classifier = Classifier {
+    name: "bounce",
+    description: "a failed or delayed delivery is reported",
+    find: |mail| Ok(report(mail)?.map(|report| report.evidence.clone())),
+};
+
+/// What a bounce says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// Why we think that it is one.
+    pub evidence: String,
+    /// Each recipient that could not be reached.
+    pub failures: Vec<Failure>,
+    /// Header of the mail that came back, as far as it did.
+    pub returned: String,
+}
+
+/// `bounce.status`: RFC 3463 codes, each once.
+pub fn statuses(mail: &Mail<'_>) -> Result<Vec<String>, String> {
+    each(mail, |failure| failure.status.clone())
+}
+
+/// `bounce.recipient`: who could not be reached.
+pub fn recipients(mail: &Mail<'_>) -> Result<Vec<String>, String> {
+    each(mail, |failure| failure.recipient.clone())
+}
+
+/// `bounce.reason`: why, in the words of the mail system.
+pub fn reasons(mail: &Mail<'_>) -> Result<Vec<String>, String> {
+    each(mail, |failure| failure.reason.clone())
+}
+
+fn each(
+    mail: &Mail<'_>,
+    field: impl Fn(&Failure) -> Option<String>,
+) -> Result<Vec<String>, String> {
+    let failures = report(mail)?.map(|report| report.failures.as_slice()).unwrap_or_default();
+    let mut seen = HashSet::new();
+    Ok(failures.iter().filter_map(field).filter(|value| seen.insert(value.clone())).collect())
+}
+
+/// What the message reports, `None` if it is no bounce.
+///
+/// # Errors
+/// The body cannot be read.
+pub fn report<'a>(mail: &'a Mail<'_>) -> Result<Option<&'a Report>, String> {
+    match mail.known.bounce.get_or_init(|| find(mail)) {
+        Ok(report) => Ok(report.as_ref()),
+        Err(why) => Err(why.clone()),
+    }
+}
+
+fn find(mail: &Mail<'_>) -> Result<Option<Report>, String> {
+    let signs = Signs::of(mail);
+    if let Some(evidence) = signs.refusal() {
+        let opening = opening::read(mail.message, true)?;
+        return Ok(Some(Report { evidence, failures: Vec::new(), returned: opening.returned }));
+    }
+    if !signs.worth_reading() {
+        return Ok(None);
+    }
+    let opening = opening::read(mail.message, signs.kind == Kind::Report)?;
+    let (reported, said) = match opening.status.is_empty() {
+        true => (delivery_status::read(&opening.notes), true),
+        false => (delivery_status::read(&opening.status), false),
+    };
+    let Some(evidence) = signs.evidence(&opening, &reported, said) else { return Ok(None) };
+    let mut failures: Vec<Failure> = reported.into_iter().filter(Failure::is_bad).collect();
+    if failures.is_empty() {
+        failures = free_form::read(&opening.notes, &failed_recipients(mail));
+    } else if !said {
+        free_form::complete(&mut failures, &opening.notes);
+    }
+    let delayed = words::is_delay(&signs.subject) || words::is_delay(&opening.folded);
+    let whole = OnceCell::new();
+    for failure in &mut failures {
+        failure.complete(delayed, || {
+            let vague = if delayed { "4.0.0" } else { "5.0.0" };
+            let meant = || words::status_of(&opening.folded, delayed);
+            whole.get_or_init(|| meant().unwrap_or_else(|| vague.to_owned())).clone()
+        });
+    }
+    Ok(Some(Report { evidence, failures, returned: opening.returned }))
+}
+
+/// X-Failed-Recipients, by Exim and Google.
+fn failed_recipients(mail: &Mail<'_>) -> Vec<String> {
+    let addresses = mail.message.addresses("x-failed-recipients");
+    addresses
+        .iter()
+        .filter(|address| !address.domain.is_empty())
+        .map(|address| address.address())
+        .collect()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// multipart/report of a delivery, or message/delivery-status alone.
+    Report,
+    /// What became of a delivered message (RFC 8098).
+    Receipt,
+    /// A report of something else (RFC 5965, RFC 8460).
+    OtherReport,
+    Other,
+}
+
+/// What the header says.
+struct Signs {
+    kind: Kind,
+    /// A mail system speaks, and what shows it.
+    system: Option<String>,
+    /// It does so by name, not only by the null sender.
+    named: bool,
+    /// No one reads what is answered.
+    unattended: bool,
+    subject: String,
+    subject_reports: bool,
+    failed_recipients: bool,
+}
+
+impl Signs {
+    fn of(mail: &Mail<'_>) -> Signs {
+        let head = mail.message.head();
+        let content_type = head.first("content-type").map(parameter::parse).unwrap_or_default();
+        let report_type = content_type.get("report-type").unwrap_or_default().to_ascii_lowercase();
+        let kind = match (content_type.value.as_str(), report_type.as_str()) {
+            ("multipart/report", "disposition-notification") => Kind::Receipt,
+            ("multipart/report", "feedback-report" | "tlsrpt") => Kind::OtherReport,
+            ("multipart/report", _) => Kind::Report,
+            ("message/delivery-status" | "message/global-delivery-status", _) => Kind::Report,
+            _ => Kind::Other,
+        };
+        let by_name = daemon::mail_system(mail);
+        let named = by_name.is_some();
+        let system = by_name.or_else(|| {
+            daemon::null_sender(mail).then(|| "the envelope sender is null".to_owned())
+        });
+        let subject = folded(mail.message, "subject");
+        let from = folded(mail.message, "from");
+        let auto_submitted = folded(mail.message, "auto-submitted");
+        Signs {
+            kind,
+            system,
+            named,
+            unattended: from.replace(['-', '_', '.'], "").contains("noreply")
+                || !auto_submitted.is_empty() && auto_submitted != "no"
+                || !from.contains('@'),
+            subject_reports: words::subject_reports(&subject),
+            subject,
+            failed_recipients: head.first("x-failed-recipients").is_some(),
+        }
+    }
+
+    fn worth_reading(&self) -> bool {
+        let spoken = self.system.is_some() || self.unattended || self.subject_reports;
+        self.kind == Kind::Report || self.kind == Kind::Other && (spoken || self.failed_recipients)
+    }
+
+    /// Sieve's `reject` answers with a receipt (RFC 5429 §2.1.1).
+    fn refusal(&self) -> Option<String> {
+        let refused = self.kind == Kind::Receipt && self.subject.contains("reject");
+        let system = self.system.as_ref().filter(|_| refused)?;
+        Some(format!("{system}, and the subject of a disposition notification says `reject`"))
+    }
+
+    /// `reported` was read from running text if `said`.
+    fn evidence(&self, opening: &Opening, reported: &[Failure], said: bool) -> Option<String> {
+        let bad = reported.iter().any(Failure::is_bad);
+        if !said && (self.kind == Kind::Report || self.system.is_some() || self.subject_reports) {
+            if bad {
+                return Some(match self.kind {
+                    Kind::Report => "multipart/report; report-type=delivery-status".to_owned(),
+                    _ => "a part is message/delivery-status".to_owned(),
+                });
+            }
+            if !reported.is_empty() {
+                return None;
+            }
+        }
+        if self.kind == Kind::Report && (self.system.is_some() || self.subject_reports) {
+            return Some("multipart/report; report-type=delivery-status".to_owned());
+        }
+        if self.failed_recipients {
+            return Some("it has X-Failed-Recipients".to_owned());
+        }
+        if let Some(system) = &self.system {
+            if self.subject_reports {
+                return Some(format!("{system}, and the subject is a delivery report's"));
+            }
+            if said && bad {
+                return Some(format!("{system}, and the text has the fields of a delivery report"));
+            }
+            let failure = match self.named {
+                true => words::failure,
+                false => words::failure_at_start,
+            };
+            let phrase = words::report(&opening.folded).or_else(|| failure(&opening.folded))?;
+            return Some(format!("{system}, and the text says `{phrase}`"));
+        }
+        if words::is_answer(&self.subject) {
+            return None;
+        }
+        let phrase = words::report_at_start(&opening.folded)?;
+        (self.subject_reports || self.unattended).then(|| format!("the text begins `{phrase}`"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

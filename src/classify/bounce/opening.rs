@@ -1,0 +1,147 @@
+//! What a bounce is made of: the mail system's words, its fields, and what
+//! came back.
+
+use crate::classify::look::{self, unread};
+use crate::message::mime::Part;
+use crate::message::{Message, charset, fold};
+
+/// Of what is no delivery report so many bytes are looked at; of a part of
+/// one, too.
+const LIMIT: usize = 64 << 10;
+
+/// The parts of a bounce.
+#[derive(Debug, Default)]
+pub struct Opening {
+    /// What people are to read, up to the mail that came back; normalised.
+    pub notes: String,
+    /// `notes` without case, one line.
+    pub folded: String,
+    /// Fields of RFC 3464; empty where there is no such part.
+    pub status: String,
+    /// Header of the mail that came back.
+    pub returned: String,
+}
+
+/// Takes a message apart. Of a `report`, parts are looked for to its end.
+pub fn read(message: &Message, report: bool) -> Result<Opening, String> {
+    let start = look::opening(message, LIMIT)?;
+    let opening = take_apart(&start)?;
+    match report && opening.status.is_empty() {
+        true => take_apart(message),
+        false => Ok(opening),
+    }
+}
+
+fn take_apart(message: &Message) -> Result<Opening, String> {
+    let mut opening = Opening::default();
+    let parts = message.parts().map_err(unread)?;
+    let mut notes = String::new();
+    for part in parts.iter().filter(|part| !is_within_message(parts, part)) {
+        match part.media_type.as_str() {
+            "message/delivery-status" | "message/global-delivery-status"
+                if opening.status.len() < LIMIT =>
+            {
+                opening.status.push_str(&text(message, part)?);
+                opening.status.push_str("\n\n");
+            }
+            "message/rfc822"
+            | "message/global"
+            | "text/rfc822-headers"
+            | "message/rfc822-headers"
+            | "message/global-headers"
+                if opening.returned.is_empty() =>
+            {
+                opening.returned = text(message, part)?;
+            }
+            "text/html" if !notes.trim().is_empty() => {}
+            media_type if media_type.starts_with("text/") && !part.split && notes.len() < LIMIT => {
+                notes.push_str(&shown(media_type, &text(message, part)?));
+                notes.push('\n');
+            }
+            _ => {}
+        }
+    }
+    if notes.trim().is_empty() && opening.status.is_empty() {
+        notes = String::from_utf8_lossy(&look::body_opening(message, LIMIT)?).into_owned();
+    }
+    let notes = notes.replace("\r\n", "\n").replace('\r', "\n");
+    let (notes, came_back) = split_returned(&notes);
+    if opening.returned.is_empty() {
+        opening.returned = came_back.to_owned();
+    }
+    opening.folded = fold::fold(notes).into_owned();
+    opening.notes = notes.to_owned();
+    Ok(opening)
+}
+
+fn shown(media_type: &str, text: &str) -> String {
+    if media_type != "text/html" {
+        return text.to_owned();
+    }
+    let mut message = b"Content-Type: text/html; charset=utf-8\n\n".to_vec();
+    message.extend_from_slice(text.as_bytes());
+    let message = Message::from_bytes(message);
+    let texts = message.body_texts().unwrap_or_default();
+    texts.first().map(|text| text.text().to_owned()).unwrap_or_default()
+}
+
+fn text(message: &Message, part: &Part) -> Result<String, String> {
+    let bytes = message.part_bytes(part, LIMIT).map_err(unread)?;
+    Ok(charset::decode(part.charset.as_deref(), &bytes).replace("\r\n", "\n"))
+}
+
+/// It is inside of the mail that came back.
+fn is_within_message(parts: &[Part], part: &Part) -> bool {
+    std::iter::successors(part.parent.and_then(|at| parts.get(at)), |part| {
+        part.parent.and_then(|at| parts.get(at))
+    })
+    .any(|part| part.media_type.starts_with("message/"))
+}
+
+/// Lines after which MTAs without MIME put the mail that came back, lower case.
+const MARKERS: &[&str] = &[
+    "--- below this line is a copy of the message",
+    "------ this is a copy of the message",
+    "----- original message -----",
+    "----- original message follows -----",
+    "----- unsent message follows -----",
+    "----- message header follows -----",
+    "----- original mail message -----",
+    "----- the original message -----",
+    "---- original message",
+    "--- original message follows",
+    "--- original message ---",
+    "------ original message ------",
+    "--- undelivered message follows",
+    "--- below the next line is a copy",
+    "original message follows",
+    "original message headers",
+    "original message:",
+    "original mail as follows",
+    "---- contents of the undelivered mail",
+    "below is a copy of the original message",
+    "message header:",
+    "message from yahoo",
+    "received message follows",
+    "content-type: message/rfc822",
+    "content-type: text/rfc822-headers",
+    "--- attachment is a copy of the message",
+    "--- returned message",
+    "message text follows",
+    "return-path: <",
+    "received: from ",
+    "received: by ",
+];
+
+fn split_returned(notes: &str) -> (&str, &str) {
+    let mut at = 0;
+    for line in notes.split_inclusive('\n') {
+        let lower: String = line.trim_start().chars().take(60).collect::<String>().to_lowercase();
+        if MARKERS.iter().any(|marker| lower.starts_with(marker)) {
+            let header = at + if lower.starts_with("re") { 0 } else { line.len() };
+            return (&notes[..at], &notes[header.min(notes.len())..]);
+        }
+        at += line.len();
+    }
+    (notes, "")
+}

@@ -1,0 +1,84 @@
+//! The host that handed the message to our border: the fields `client.ip`,
+//! `client.host` and `client.helo`.
+//!
+//! The MTA's environment knows best (Postfix's `CLIENT_ADDRESS`,
+//! `CLIENT_HOSTNAME`, `CLIENT_HELO`, local(8)); else the border's Received
+//! line says so. Where the environment names a client of our own network, a
+//! relay, say, the message came to the border before that, and the Received
+//! lines are asked.
+
+use std::net::IpAddr;
+
+use crate::classify::Mail;
+use crate::classify::received::{is_inside, parse_ip};
+
+/// The address, `None` where the message came from no network.
+pub fn ip(mail: &Mail<'_>) -> Option<IpAddr> {
+    match of_environment(mail) {
+        Some(ip) => Some(ip),
+        None => mail.trail().border()?.ip,
+    }
+}
+
+/// The reverse name; `None` where the client has none, or none that leads
+/// back to it, and where there is no client.
+pub fn host(mail: &Mail<'_>) -> Option<String> {
+    if of_environment(mail).is_some() {
+        let host = (mail.variable)("CLIENT_HOSTNAME")?;
+        let host = host.trim_end_matches('.');
+        let missing = host.is_empty() || host.eq_ignore_ascii_case("unknown");
+        return (!missing).then(|| host.to_owned());
+    }
+    mail.trail().border()?.host.clone()
+}
+
+/// What the client called itself.
+pub fn helo(mail: &Mail<'_>) -> Option<String> {
+    if of_environment(mail).is_some() {
+        return (mail.variable)("CLIENT_HELO").filter(|helo| !helo.is_empty());
+    }
+    mail.trail().border()?.helo.clone()
+}
+
+/// A client from outside of our network, by the environment.
+fn of_environment(mail: &Mail<'_>) -> Option<IpAddr> {
+    let address = (mail.variable)("CLIENT_ADDRESS")?;
+    parse_ip(&address).filter(|ip| !is_inside(*ip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::testing::{World, with_mail};
+
+    const MAIL: &str = "Received: from filter ([10.0.0.1]) by here (Postfix) with ESMTP id 2; x\n\
+        Received: from pc (mail.example.org [192.0.2.1]) by mx (Postfix) with ESMTP id 1; x\n\n";
+
+    fn fields(variables: &[(&str, &str)]) -> [String; 3] {
+        with_mail(MAIL, &World { variables, ..World::default() }, |mail| {
+            [ip(mail).map(|ip| ip.to_string()), host(mail), helo(mail)]
+                .map(|field| field.unwrap_or_default())
+        })
+    }
+
+    #[test]
+    fn the_border_knows_the_client() {
+        assert_eq!(fields(&[]), ["192.0.2.1", "mail.example.org", "pc"]);
+    }
+
+    #[test]
+    fn the_environment_knows_better() {
+        let variables = [
+            ("CLIENT_ADDRESS", "2001:db8::7"),
+            ("CLIENT_HOSTNAME", "unknown"),
+            ("CLIENT_HELO", "other"),
+        ];
+        assert_eq!(fields(&variables), ["2001:db8::7", "", "other"]);
+    }
+
+    #[test]
+    fn a_relay_of_ours_is_no_client() {
+        let variables = [("CLIENT_ADDRESS", "10.0.0.1"), ("CLIENT_HOSTNAME", "filter")];
+        assert_eq!(fields(&variables), ["192.0.2.1", "mail.example.org", "pc"]);
+    }
+}

@@ -1,0 +1,139 @@
+//! `encrypted`, `signed`, `calendar`: what kind of content a message has,
+//! told by its media types and, for OpenPGP within plain text, by its armour.
+//!
+//! RFC 1847 (multipart/signed, multipart/encrypted), RFC 3156 (PGP/MIME), RFC
+//! 8551 (S/MIME), RFC 9580 §6.2 (armour), RFC 5545, RFC 6047 (invitations).
+
+use super::look::{body_opening, unread};
+use super::{Classifier, Finding, Mail};
+use crate::message::mime::Part;
+use crate::message::parameter::{self, Parameters};
+
+/// Armour is looked for in so many bytes of the body.
+const ARMOUR_LIMIT: usize = 64 << 10;
+
+/// S/MIME or OpenPGP encryption.
+pub const ENCRYPTED: Classifier = Classifier {
+    name: "encrypted",
+    description: "encrypted with S/MIME or OpenPGP",
+    find: encrypted,
+};
+
+/// S/MIME or OpenPGP signature.
+pub const SIGNED: Classifier = Classifier {
+    name: "signed",
+    description: "signed with S/MIME or OpenPGP; the signature is not checked",
+    find: signed,
+};
+
+/// An invitation or an answer to one.
+pub const CALENDAR: Classifier = Classifier {
+    name: "calendar",
+    description: "an invitation, its cancellation, or an answer to one",
+    find: calendar,
+};
+
+fn encrypted(mail: &Mail<'_>) -> Finding {
+    let content_type = content_type(mail);
+    let smime_type = content_type.get("smime-type").unwrap_or_default();
+    match content_type.value.as_str() {
+        "multipart/encrypted" => Ok(Some("multipart/encrypted".to_owned())),
+        "application/pkcs7-mime" | "application/x-pkcs7-mime" if !is_signature(smime_type) => {
+            Ok(Some(format!("{}; smime-type={smime_type}", content_type.value)))
+        }
+        _ => armour(mail, &content_type, "-----BEGIN PGP MESSAGE-----"),
+    }
+}
+
+fn signed(mail: &Mail<'_>) -> Finding {
+    let content_type = content_type(mail);
+    let smime_type = content_type.get("smime-type").unwrap_or_default();
+    match content_type.value.as_str() {
+        "multipart/signed" => Ok(Some(match content_type.get("protocol") {
+            Some(protocol) => format!("multipart/signed; protocol={protocol}"),
+            None => "multipart/signed".to_owned(),
+        })),
+        "application/pkcs7-mime" | "application/x-pkcs7-mime" if is_signature(smime_type) => {
+            Ok(Some(format!("{}; smime-type={smime_type}", content_type.value)))
+        }
+        // A list that adds a footer wraps the signed part.
+        "multipart/mixed" => part(mail, |part| part.media_type == "multipart/signed"),
+        _ => armour(mail, &content_type, "-----BEGIN PGP SIGNED MESSAGE-----"),
+    }
+}
+
+fn calendar(mail: &Mail<'_>) -> Finding {
+    let content_type = content_type(mail);
+    if content_type.value == "text/calendar" {
+        return Ok(Some("the message is text/calendar".to_owned()));
+    }
+    if !content_type.value.starts_with("multipart/") {
+        return Ok(None);
+    }
+    part(mail, |part| matches!(part.media_type.as_str(), "text/calendar" | "application/ics"))
+}
+
+fn content_type(mail: &Mail<'_>) -> Parameters {
+    mail.message.head().first("content-type").map(parameter::parse).unwrap_or_default()
+}
+
+/// Certificates alone are neither.
+fn is_signature(smime_type: &str) -> bool {
+    smime_type.eq_ignore_ascii_case("signed-data") || smime_type.eq_ignore_ascii_case("certs-only")
+}
+
+fn part(mail: &Mail<'_>, wanted: impl Fn(&Part) -> bool) -> Finding {
+    let parts = mail.message.parts().map_err(unread)?;
+    Ok(parts.iter().find(|part| wanted(part)).map(|part| format!("a part is {}", part.media_type)))
+}
+
+/// A line of the text alone, not of what it quotes.
+fn armour(mail: &Mail<'_>, content_type: &Parameters, line: &str) -> Finding {
+    if !matches!(content_type.value.as_str(), "" | "text/plain") {
+        return Ok(None);
+    }
+    let body = body_opening(mail.message, ARMOUR_LIMIT)?;
+    let found =
+        body.split(|byte| *byte == b'\n').any(|each| each.trim_ascii_end() == line.as_bytes());
+    Ok(found.then(|| format!("the line `{line}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::testing::{evidence, finds, message};
+
+    #[test]
+    fn encryption() {
+        let pgp = message(
+            "Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=b\n\n",
+        );
+        assert!(finds(&ENCRYPTED, &pgp) && !finds(&SIGNED, &pgp));
+        let smime = message("Content-Type: application/pkcs7-mime; smime-type=enveloped-data\n\n");
+        assert!(finds(&ENCRYPTED, &smime) && !finds(&SIGNED, &smime));
+        assert!(finds(&ENCRYPTED, &message("Subject: x\n\n-----BEGIN PGP MESSAGE-----\nabc\n")));
+        assert!(!finds(&ENCRYPTED, &message("Subject: x\n\n> -----BEGIN PGP MESSAGE-----\n")));
+    }
+
+    #[test]
+    fn signatures() {
+        let mime = message(
+            "Content-Type: multipart/signed; protocol=\"application/pgp-signature\"; boundary=b\n\n",
+        );
+        let evidence = evidence(&SIGNED, &mime).unwrap();
+        assert_eq!(evidence, "multipart/signed; protocol=application/pgp-signature");
+        let opaque = message("Content-Type: application/pkcs7-mime; smime-type=signed-data\n\n");
+        assert!(finds(&SIGNED, &opaque) && !finds(&ENCRYPTED, &opaque));
+        let footer = "Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: multipart/signed; boundary=i\n\n--i\n\nx\n--i--\n--o--\n";
+        assert!(finds(&SIGNED, &message(footer)));
+        assert!(!finds(&SIGNED, &message("Content-Type: text/plain\n\nhello\n")));
+    }
+
+    #[test]
+    fn invitations() {
+        assert!(finds(&CALENDAR, &message("Content-Type: text/calendar; method=REQUEST\n\n")));
+        let part = "Content-Type: multipart/alternative; boundary=b\n\n--b\n\nx\n--b\nContent-Type: text/calendar; method=REPLY\n\nBEGIN:VCALENDAR\n--b--\n";
+        assert_eq!(evidence(&CALENDAR, &message(part)).as_deref(), Some("a part is text/calendar"));
+        assert!(!finds(&CALENDAR, &message("Subject: text/calendar\n\ntext/calendar\n")));
+    }
+}

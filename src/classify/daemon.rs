@@ -1,0 +1,246 @@
+//! `daemon`: a mail system or a system account speaks.
+//!
+//! The null reverse-path (RFC 5321 §4.5.5), or a sender whose address or name
+//! is that of a mail system (RFC 2142 §5, RFC 6522) or of an account that no
+//! person writes from. Precedence and list headers say nothing here.
+
+use crate::message::address::Address;
+use crate::message::fold;
+use crate::message::head::Head;
+use crate::message::parameter;
+
+use super::{Classifier, Mail};
+
+/// A mail system or a system account.
+pub const DAEMON: Classifier = Classifier {
+    name: "daemon",
+    description: "a mail system or a system account speaks: the null sender, MAILER-DAEMON, postmaster, cron",
+    find: |mail| Ok(find(mail)),
+};
+
+fn find(mail: &Mail<'_>) -> Option<String> {
+    if null_sender(mail) {
+        return Some("the envelope sender is null".to_owned());
+    }
+    mail_system(mail).or_else(|| account(mail)).or_else(|| header(mail.message.head()))
+}
+
+/// Whether the envelope sender is `<>`. Where it is unknown, the topmost
+/// Return-Path says (RFC 5321 §4.4), else the `From ` line.
+pub fn null_sender(mail: &Mail<'_>) -> bool {
+    if let Some(sender) = &mail.envelope_sender {
+        return sender.is_empty();
+    }
+    if let Some(path) = mail.message.head().first("return-path") {
+        return path.trim_ascii() == b"<>";
+    }
+    mail.message.from_line().is_some_and(|line| {
+        let sender =
+            line.get(5..).unwrap_or_default().split(|byte| byte.is_ascii_whitespace()).next();
+        sender
+            .is_some_and(|sender| sender == b"<>" || sender.eq_ignore_ascii_case(b"mailer-daemon"))
+    })
+}
+
+/// Local parts of mail systems.
+const SYSTEMS: &[&str] = &[
+    "mailer-daemon",
+    "mailerdaemon",
+    "mailer_daemon",
+    "maildaemon",
+    "mail-daemon",
+    "mail_daemon",
+    "mail.daemon",
+    "postmaster",
+    "post_master",
+    "post-master",
+    "poostmaster",
+    "maildeliverysystem",
+    "mail-delivery-system",
+    "mail.delivery.system",
+    "mdaemon",
+    "mmdf",
+    "mailadmin",
+    "mailsystem",
+    "mailgate",
+    "smtp-daemon",
+    "mta",
+];
+
+/// What mail systems call themselves.
+const SYSTEM_NAMES: &[&str] = &[
+    "mailer-daemon",
+    "mailer daemon",
+    "mail delivery s",
+    "mail deliver system",
+    "mail administrator",
+    "mail system",
+    "delivery subsystem",
+    "postmaster",
+    "mail router",
+];
+
+/// Evidence that the sender is a mail system.
+pub fn mail_system(mail: &Mail<'_>) -> Option<String> {
+    for header in ["from", "sender", "x-envelope-from"] {
+        for address in mail.message.addresses(header).iter() {
+            let local = fold::fold(&address.local);
+            let name = address.name.as_deref().map(fold::fold).unwrap_or_default();
+            if SYSTEMS.contains(&&*local) || SYSTEM_NAMES.iter().any(|each| name.starts_with(each))
+            {
+                return Some(speaks(header, address));
+            }
+        }
+    }
+    let from = mail.message.texts("from");
+    let from = from.first()?.folded();
+    // An empty address, or a name alone.
+    let bare = from.trim_matches(|c: char| matches!(c, '<' | '>' | '"') || c.is_whitespace());
+    let named = |names: &[&str]| names.iter().any(|name| bare.starts_with(name));
+    (bare.is_empty() || !from.contains('@') && (named(SYSTEMS) || named(SYSTEM_NAMES)))
+        .then(|| format!("From is `{from}`"))
+}
+
+/// Accounts of machines.
+const ACCOUNTS: &[&str] = &[
+    "root",
+    "cron",
+    "crond",
+    "anacron",
+    "daemon",
+    "uucp",
+    "nuucp",
+    "bin",
+    "sys",
+    "nobody",
+    "operator",
+    "system",
+    "www-data",
+    "apache",
+    "httpd",
+    "nginx",
+    "www",
+    "logwatch",
+    "logcheck",
+    "amavis",
+    "clamav",
+    "virusalert",
+    "smartd",
+    "mdadm",
+    "munin",
+    "nagios",
+    "icinga",
+    "monit",
+    "zabbix",
+    "backup",
+    "backuppc",
+    "cacti",
+    "unattended-upgrades",
+    "apticron",
+    "arpwatch",
+    "fail2ban",
+    "tripwire",
+    "aide",
+    "rkhunter",
+    "sysadmin",
+    "mailman-owner",
+    "mailman",
+    "listserv",
+    "majordomo",
+    "majordom",
+    "listproc",
+    "sympa",
+    "ezmlm",
+];
+
+fn account(mail: &Mail<'_>) -> Option<String> {
+    for header in ["from", "sender"] {
+        let addresses = mail.message.addresses(header);
+        let account =
+            addresses.iter().find(|address| ACCOUNTS.contains(&&*fold::fold(&address.local)));
+        if let Some(account) = account {
+            return Some(speaks(header, account));
+        }
+    }
+    let name = mail
+        .message
+        .addresses("from")
+        .first()?
+        .name
+        .as_deref()
+        .map(|name| fold::fold(name).into_owned())?;
+    matches!(&*name, "cron daemon" | "anacron" | "system administrator" | "charlie root")
+        .then(|| format!("From names `{name}`"))
+}
+
+/// Headers that only machines write.
+fn header(head: &Head) -> Option<String> {
+    let content_type = head.first("content-type").map(parameter::parse).unwrap_or_default();
+    let report = content_type.get("report-type").unwrap_or_default();
+    if report.eq_ignore_ascii_case("delivery-status")
+        || content_type.value == "message/delivery-status"
+    {
+        return Some("it is a delivery status notification".to_owned());
+    }
+    ["X-Cron-Env", "X-Failed-Recipients"]
+        .iter()
+        .find(|name| head.first(name).is_some())
+        .map(|name| format!("it has {name}"))
+}
+
+fn speaks(header: &str, address: &Address) -> String {
+    let header = match header {
+        "from" => "From",
+        "sender" => "Sender",
+        _ => "X-Envelope-From",
+    };
+    format!("{header} is {}", address.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::testing::{evidence, finds, mail, message};
+
+    #[test]
+    fn mail_systems_and_accounts() {
+        let daemon = message("From: Mail Delivery System <MAILER-DAEMON@mx.example>\n\n");
+        assert_eq!(
+            evidence(&DAEMON, &daemon).as_deref(),
+            Some("From is Mail Delivery System <MAILER-DAEMON@mx.example>")
+        );
+        assert!(finds(&DAEMON, &message("From: MAILER-DAEMON <>\n\n")));
+        assert!(finds(&DAEMON, &message("From: <>\n\n")));
+        assert!(finds(&DAEMON, &message("From: mailer-daemon\n\n")));
+        assert!(finds(&DAEMON, &message("From: post_master@mms.example\n\n")));
+        let report = "Content-Type: multipart/report; report-type=delivery-status; boundary=b";
+        assert!(finds(&DAEMON, &message(&format!("From: Mail <x@b.example>\n{report}\n\n"))));
+        assert!(finds(&DAEMON, &message("From: root@host.example (Cron Daemon)\n\n")));
+    }
+
+    #[test]
+    fn the_null_sender() {
+        assert!(finds(&DAEMON, &message("Return-Path: <>\nFrom: a@b.example\n\n")));
+        assert!(finds(
+            &DAEMON,
+            &message("From MAILER-DAEMON Mon Jan  1 00:00:00 2024\nFrom: a@b.example\n\n")
+        ));
+        let named = message("Return-Path: <>\nFrom: a@b.example\n\n");
+        let mut known = mail(&named);
+        known.envelope_sender = Some("a@b.example".to_owned());
+        assert_eq!((DAEMON.find)(&known), Ok(None));
+    }
+
+    #[test]
+    fn people_and_lists_are_none() {
+        for header in [
+            "From: Hanako <hanako@mail.example>",
+            "From: Root Beer <beer@shop.example>",
+            "From: a@b.example\nSender: owner-rust@lists.example\nPrecedence: list",
+            "From: bugzilla-daemon@bugs.example",
+            "From: systems@b.example",
+        ] {
+            assert!(!finds(&DAEMON, &message(&format!("{header}\n\n"))), "{header}");
+        }
+    }
+}

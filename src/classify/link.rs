@@ -1,0 +1,456 @@
+//! Links: what a reader of the message could click on, and where it leads.
+//!
+//! A link is seen as browsers see it (WHATWG URL Standard, "special"
+//! schemes): without the user-info before `@`, with `\` as `/`, without line
+//! breaks and tabs, percent escapes in the host decoded, numbers that are an
+//! IPv4 address as one, punycode as Unicode. What a link only carries in its
+//! path or query is no host.
+
+use std::collections::HashSet;
+
+use memchr::memmem;
+use url::Host;
+
+use crate::classify::Mail;
+use crate::message::{Message, Unread, charset, domain, html};
+
+/// More links of one message are not looked at.
+pub const MOST_LINKS: usize = 10_000;
+
+/// Of HTML parts so many bytes are searched in all.
+const HTML_LIMIT: usize = 8 << 20;
+
+/// A longer host is no name that the DNS has; it is compared as text.
+const LONGEST_HOST: usize = 1000;
+
+/// Longest scheme that is looked for in text: `https`.
+const LONGEST_SCHEME: usize = 5;
+
+/// One link.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Link {
+    /// The whole URL, its scheme in lower case and its host as in `host`.
+    pub url: String,
+    /// Canonical, see [`domain::canonical`]; an address without brackets.
+    /// `None` for `mailto:` and the like.
+    pub host: Option<String>,
+}
+
+/// The links of a message's text parts, then the addresses in its HTML parts,
+/// each once.
+///
+/// # Errors
+/// The body's, see [`Message::body_texts`].
+pub fn of(message: &Message) -> Result<Vec<Link>, Unread> {
+    let mut links = Links::default();
+    for text in message.body_texts()? {
+        links.in_text(text.text());
+    }
+    let mut left = HTML_LIMIT;
+    for part in message.parts()? {
+        if part.media_type != "text/html" || !part.is_text() || left == 0 {
+            continue;
+        }
+        let bytes = message.part_bytes(part, left)?;
+        left -= bytes.len().min(left);
+        let label = part.charset.clone().or_else(|| html::declared_charset(&bytes));
+        links.in_html(&charset::decode(label.as_deref(), &bytes));
+    }
+    Ok(links.found)
+}
+
+/// The links of a message, found once.
+pub fn links<'a>(mail: &'a Mail<'_>) -> Result<&'a [Link], String> {
+    let found = mail.known.links.get_or_init(|| of(mail.message).map_err(|e| e.to_string()));
+    found.as_deref().map_err(String::clone)
+}
+
+#[derive(Default)]
+struct Links {
+    found: Vec<Link>,
+    seen: HashSet<String>,
+}
+
+impl Links {
+    /// Whether there is room for more.
+    fn add(&mut self, link: Link) -> bool {
+        if self.found.len() < MOST_LINKS && self.seen.insert(link.url.clone()) {
+            self.found.push(link);
+        }
+        self.found.len() < MOST_LINKS
+    }
+
+    fn in_html(&mut self, html: &str) {
+        html::read(html, |event| match event {
+            html::Event::Url { url, .. } => match of_attribute(url) {
+                Some(link) => self.add(link),
+                None => true,
+            },
+            _ => true,
+        });
+    }
+
+    fn in_text(&mut self, text: &str) {
+        let mut behind = 0;
+        for (start, scheme) in starts(text) {
+            // What stands within a link is part of it.
+            if start < behind {
+                continue;
+            }
+            let found = text.get(start..).unwrap_or_default();
+            let url = trim_text_url(found);
+            behind = start + url.len();
+            let parsed = match scheme {
+                true => parse(url),
+                false => parse(&format!("http://{url}")),
+            };
+            if let Some(link) = parsed.filter(|link| link.host.is_some())
+                && !self.add(link)
+            {
+                return;
+            }
+        }
+    }
+}
+
+/// Where links may start: at a scheme, or (false) at `www.`.
+fn starts(text: &str) -> Vec<(usize, bool)> {
+    let bytes = text.as_bytes();
+    let mut starts = Vec::new();
+    for colon in memmem::find_iter(bytes, b":/").chain(memmem::find_iter(bytes, b":\\")) {
+        let before = &bytes[colon.saturating_sub(LONGEST_SCHEME)..colon];
+        for scheme in ["https", "http", "ftp"] {
+            let at = before.len().checked_sub(scheme.len());
+            let Some((at, word)) = at.and_then(|at| Some((at, before.get(at..)?))) else {
+                continue;
+            };
+            if word.eq_ignore_ascii_case(scheme.as_bytes()) {
+                starts.push((colon - before.len() + at, true));
+                break;
+            }
+        }
+    }
+    for word in ["www.", "WWW.", "Www."] {
+        for at in memmem::find_iter(bytes, word.as_bytes()) {
+            let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+            if !before.is_some_and(|byte| byte.is_ascii_alphanumeric() || b".-_@/".contains(byte)) {
+                starts.push((at, false));
+            }
+        }
+    }
+    starts.sort_unstable();
+    starts
+}
+
+/// The URL that a running text begins with: up to a blank, a quote, an angle
+/// or a CJK bracket or stop, without the sentence's punctuation at its end.
+fn trim_text_url(text: &str) -> &str {
+    let ends = |c: char| {
+        c.is_whitespace()
+            || c.is_control()
+            || matches!(c, '<' | '>' | '"' | '`' | '{' | '}' | '|' | '^')
+            || matches!(c, '“' | '”' | '‘' | '’' | '«' | '»' | '…')
+            // CJK Symbols and Punctuation but 々〆〇; full-width forms
+            || matches!(c, '\u{3000}'..='\u{3004}' | '\u{3008}'..='\u{303f}')
+            || matches!(c, '！' | '（' | '）' | '，' | '．' | '：' | '；' | '？' | '［' | '］' | '｡' | '､')
+    };
+    let mut url = text.find(ends).map_or(text, |end| &text[..end]);
+    // Brackets are counted once; what is taken off the end is taken off here.
+    let count = |bracket: char| url.matches(bracket).count();
+    let mut excess =
+        [(')', '('), (']', '[')].map(|(close, open)| count(close) as isize - count(open) as isize);
+    while let Some(last) = url.chars().next_back() {
+        match last {
+            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '_' | '~' => {}
+            ')' if excess[0] > 0 => excess[0] -= 1,
+            ']' if excess[1] > 0 => excess[1] -= 1,
+            _ => break,
+        }
+        url = &url[..url.len() - last.len_utf8()];
+    }
+    url
+}
+
+/// A link in an HTML attribute. Parts of the message itself (`cid:`, `#…`)
+/// and addresses that lead nowhere without a base are none.
+pub fn of_attribute(url: &str) -> Option<Link> {
+    let url = clean(url);
+    if url.starts_with("//") || url.starts_with("\\\\") {
+        return parse(&format!("http:{url}"));
+    }
+    if url.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www.")) {
+        return parse(&format!("http://{url}"));
+    }
+    parse(&url)
+}
+
+/// Reads an absolute URL.
+pub fn parse(url: &str) -> Option<Link> {
+    let url = clean(url);
+    let (scheme, rest) = url.split_once(':')?;
+    let mut letters = scheme.chars();
+    let named = letters.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && letters.all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let scheme = scheme.to_ascii_lowercase();
+    match scheme.as_str() {
+        _ if !named => None,
+        "cid" | "mid" | "data" | "about" | "javascript" | "vbscript" => None,
+        "http" | "https" | "ftp" | "ws" | "wss" => web(&scheme, rest),
+        _ => Some(Link { url: format!("{scheme}:{rest}"), host: None }),
+    }
+}
+
+/// What stands behind `http:`.
+fn web(scheme: &str, rest: &str) -> Option<Link> {
+    let rest = rest.trim_start_matches(['/', '\\']);
+    let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (user, place) = match authority.rsplit_once('@') {
+        Some((user, place)) => (Some(user), place),
+        None => (None, authority),
+    };
+    let (name, port) = match place.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (name, port),
+        _ => (place, ""),
+    };
+    let host = host(name)?;
+    let mut url = format!("{scheme}://");
+    for part in user.iter().flat_map(|user| [*user, "@"]) {
+        url.push_str(part);
+    }
+    url.push_str(&if host.contains(':') { format!("[{host}]") } else { host.clone() });
+    if !port.is_empty() {
+        url.push(':');
+        url.push_str(port);
+    }
+    // A backslash is a slash up to the query.
+    let query = path.find(['?', '#']).unwrap_or(path.len());
+    url.push_str(&path[..query].replace('\\', "/"));
+    url.push_str(&path[query..]);
+    Some(Link { url, host: Some(host) })
+}
+
+/// The canonical form of a URL's host.
+fn host(name: &str) -> Option<String> {
+    if name.len() > LONGEST_HOST {
+        return Some(name.to_lowercase());
+    }
+    let name = cut_running_text(name);
+    let host = match Host::parse(name) {
+        Ok(Host::Domain(name)) => domain::canonical(&name).into_owned(),
+        Ok(Host::Ipv4(ip)) => ip.to_string(),
+        Ok(Host::Ipv6(ip)) => ip.to_string(),
+        // No browser goes there, but a rule may want to know of it.
+        Err(_) => domain::canonical(&percent_decoded(name)).into_owned(),
+    };
+    (!host.is_empty()).then_some(host)
+}
+
+/// Takes `をご覧` off `example.jpをご覧`: no top-level domain begins in ASCII and
+/// goes on in another script.
+fn cut_running_text(name: &str) -> &str {
+    let last = name.rfind('.').map_or(0, |at| at + 1);
+    let label = &name[last..];
+    let foreign = label.find(|c: char| !c.is_ascii());
+    match foreign {
+        Some(at) if last > 0 && at > 0 && label[..at].bytes().all(|b| b.is_ascii_alphabetic()) => {
+            &name[..last + at]
+        }
+        _ => name,
+    }
+}
+
+fn percent_decoded(name: &str) -> String {
+    let mut decoded = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        let escaped = match (first, behind) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                decoded.push(high << 4 | low);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => decoded.push(*first),
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
+}
+
+/// Browsers strip blanks around an address, and line breaks and tabs anywhere.
+fn clean(url: &str) -> String {
+    let url = url.trim_matches(|c: char| c <= ' ');
+    url.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hosts(text: &str) -> Vec<String> {
+        let mut links = Links::default();
+        links.in_text(text);
+        links.found.into_iter().filter_map(|link| link.host).collect()
+    }
+
+    #[track_caller]
+    fn assert_url(url: &str, whole: &str, host: &str) {
+        let link = of_attribute(url).expect("it is a link");
+        assert_eq!((link.url.as_str(), link.host.as_deref()), (whole, Some(host)), "{url}");
+    }
+
+    #[test]
+    fn hosts_are_seen_as_browsers_see_them() {
+        for (url, whole, host) in [
+            ("HTTP://Example.ORG./a?B", "http://example.org/a?B", "example.org"),
+            ("http://good.example@bad.example/", "http://good.example@bad.example/", "bad.example"),
+            (
+                "http://good.example:x@y@bad.example:80",
+                "http://good.example:x@y@bad.example:80",
+                "bad.example",
+            ),
+            (
+                "https://bad.example/?u=http://good.example/",
+                "https://bad.example/?u=http://good.example/",
+                "bad.example",
+            ),
+            (
+                "http://bad.example?@good.example/",
+                "http://bad.example?@good.example/",
+                "bad.example",
+            ),
+            (
+                "http://bad.example#@good.example/",
+                "http://bad.example#@good.example/",
+                "bad.example",
+            ),
+            (
+                "http:\\\\bad.example\\@good.example",
+                "http://bad.example/@good.example",
+                "bad.example",
+            ),
+            (
+                "http://bad.example\\@good.example/?\\",
+                "http://bad.example/@good.example/?\\",
+                "bad.example",
+            ),
+            ("http://b%61d%2eexample/", "http://bad.example/", "bad.example"),
+            ("ht\ntp://bad\t.exa\r\nmple/x", "http://bad.example/x", "bad.example"),
+            ("http:bad.example", "http://bad.example", "bad.example"),
+            ("//bad.example/x", "http://bad.example/x", "bad.example"),
+            ("http://xn--wgv71a119e.jp/", "http://日本語.jp/", "日本語.jp"),
+            ("http://日本語。ＪＰ/", "http://日本語.jp/", "日本語.jp"),
+            ("http://3221225985/", "http://192.0.2.1/", "192.0.2.1"),
+            ("http://0xC0.0.0x2.1/", "http://192.0.2.1/", "192.0.2.1"),
+            ("http://[2001:DB8::1]:80/", "http://[2001:db8::1]:80/", "2001:db8::1"),
+            ("http://under_score.example/", "http://under_score.example/", "under_score.example"),
+            ("http://b%61d example/", "http://bad example/", "bad example"),
+        ] {
+            assert_url(url, whole, host);
+        }
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_no_link() {
+        for url in ["cid:1@example", "#top", "page.html", "", "data:text/html,x", "http://", "1:2"]
+        {
+            assert_eq!(of_attribute(url), None, "{url}");
+        }
+        let mailto = of_attribute("MailTo:a@example.org").expect("it is a link");
+        assert_eq!((mailto.url.as_str(), mailto.host), ("mailto:a@example.org", None));
+    }
+
+    #[test]
+    fn running_text() {
+        for (text, expected) in [
+            (
+                "see http://example.org/a, or (http://example.net/b(c)).",
+                vec!["http://example.org/a", "http://example.net/b(c)"],
+            ),
+            (
+                "URL:http://example.jp/、または「https://example.jp/b」。",
+                vec!["http://example.jp/", "https://example.jp/b"],
+            ),
+            (
+                "<http://example.org/a> \"www.example.org/b\"",
+                vec!["http://example.org/a", "http://www.example.org/b"],
+            ),
+            ("詳しくはhttp://example.jpをご覧ください", vec!["http://example.jp"]),
+            ("http://日本語.jpへ", vec!["http://日本語.jp"]),
+            (
+                "http://bad.example/?http://good.example/",
+                vec!["http://bad.example/?http://good.example/"],
+            ),
+            ("a://b http:// x.www.example ://", vec![]),
+            ("HTTPS:\\\\Bad.Example\\x", vec!["https://bad.example/x"]),
+            ("http://example.org http://example.org", vec!["http://example.org"]),
+        ] {
+            let mut links = Links::default();
+            links.in_text(text);
+            let urls: Vec<_> = links.found.iter().map(|link| link.url.as_str()).collect();
+            assert_eq!(urls, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn of_a_message() {
+        let message = Message::from_bytes(
+            b"Content-Type: multipart/alternative; boundary=b\n\n--b\n\nhttp://text.example/\n--b\n\
+            Content-Type: text/html\nContent-Transfer-Encoding: quoted-printable\n\n\
+            <a href=3D'http&#58;//good.example&#x40;b&#97;d.example/'>http://shown.example</a>\n\
+            <img src=3Dcid:1><img src=3D//pixel.ex=\nample/1.gif>\n--b\n\
+            Content-Type: text/html\nContent-Disposition: attachment\n\n<a href=http://attached.example>x</a>\n--b--\n"
+                .to_vec(),
+        );
+        let hosts: Vec<_> = of(&message)
+            .expect("memory can be read")
+            .into_iter()
+            .filter_map(|link| link.host)
+            .collect();
+        assert_eq!(hosts, ["text.example", "shown.example", "bad.example", "pixel.example"]);
+    }
+
+    #[test]
+    fn limits() {
+        let many: String = (0..20_000).map(|at| format!("http://h{at}.example/ ")).collect();
+        assert_eq!(hosts(&many).len(), MOST_LINKS);
+        let start = Instant::now();
+        for text in [
+            "http://".repeat(50_000),
+            format!("http://{}", "a@".repeat(100_000)),
+            format!("http://{}", "xn--a.".repeat(50_000)),
+            format!("http://x{}", ")".repeat(200_000)),
+            ":/".repeat(100_000),
+            "www.".repeat(50_000),
+            "http://a%".repeat(25_000),
+        ] {
+            hosts(&text);
+        }
+        assert!(start.elapsed() < Duration::from_secs(20));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text(text in any::<String>()) {
+            hosts(&text);
+            of_attribute(&text);
+        }
+
+        #[test]
+        fn any_likely_text(text in "(http|://|www\\.|xn--|%[0-9a-f]|。|[a-z@:./\\\\?\\[\\])(é]){0,40}") {
+            hosts(&text);
+            of_attribute(&text);
+        }
+    }
+}

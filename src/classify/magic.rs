@@ -1,0 +1,448 @@
+//! What a file is by its first bytes, whatever it is called.
+//!
+//! `attachment.type` is the declared type and the ones found here. Types with
+//! more than one name in use have them all, the registered one (IANA Media
+//! Types) first, then those of file(1) and of browsers.
+
+use crate::message::attachment::Attachment;
+use crate::message::{Message, Unread};
+
+/// So many bytes of a file are enough: an ISO image shows itself at 32 KB.
+pub const ENOUGH: usize = 0x8800;
+
+/// Where ISO 9660 (§8) and UDF volumes have their first descriptor's name.
+const VOLUME: usize = 0x8001;
+
+/// A mark at a place in a file.
+struct Mark {
+    at: usize,
+    bytes: &'static [u8],
+    types: &'static [&'static str],
+}
+
+const fn mark(bytes: &'static [u8], types: &'static [&'static str]) -> Mark {
+    Mark { at: 0, bytes, types }
+}
+
+const PROGRAM: &[&str] = &[
+    "application/vnd.microsoft.portable-executable",
+    "application/x-dosexec",
+    "application/x-msdownload",
+];
+const ZIP: &[&str] = &["application/zip", "application/x-zip-compressed"];
+const OLE: &[&str] = &["application/x-ole-storage", "application/x-cfb"];
+const HTML: &[&str] = &["text/html"];
+const SCRIPT: &[&str] = &["text/x-shellscript", "text/x-script"];
+const ISO: &[&str] = &["application/x-iso9660-image", "application/vnd.efi.iso"];
+const RAR: &[&str] = &["application/vnd.rar", "application/x-rar-compressed", "application/x-rar"];
+const MACH: &[&str] = &["application/x-mach-binary"];
+
+static MARKS: &[Mark] = &[
+    mark(b"MZ", PROGRAM),
+    mark(b"\x7fELF", &["application/x-elf", "application/x-executable"]),
+    mark(b"\xfe\xed\xfa\xce", MACH),
+    mark(b"\xfe\xed\xfa\xcf", MACH),
+    mark(b"\xce\xfa\xed\xfe", MACH),
+    mark(b"\xcf\xfa\xed\xfe", MACH),
+    mark(b"Rar!\x1a\x07", RAR),
+    mark(b"7z\xbc\xaf\x27\x1c", &["application/x-7z-compressed"]),
+    mark(b"\x1f\x8b", &["application/gzip", "application/x-gzip"]),
+    mark(b"BZh", &["application/x-bzip2"]),
+    mark(b"\xfd7zXZ\0", &["application/x-xz"]),
+    mark(b"\x28\xb5\x2f\xfd", &["application/zstd"]),
+    mark(b"MSCF\0\0\0\0", &["application/vnd.ms-cab-compressed"]),
+    // ARJ, LHA, ACE: what virus senders went through before
+    mark(b"\x60\xea", &["application/x-arj"]),
+    Mark { at: 2, bytes: b"-lh", types: &["application/x-lzh-compressed", "application/x-lha"] },
+    Mark { at: 7, bytes: b"**ACE**", types: &["application/x-ace-compressed"] },
+    mark(b"%PDF-", &["application/pdf"]),
+    mark(b"{\\rtf", &["application/rtf", "text/rtf"]),
+    mark(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE),
+    // MS-SHLLINK §2.1: size of the header and its class id
+    mark(
+        b"L\0\0\0\x01\x14\x02\0\0\0\0\0\xc0\0\0\0\0\0\0F",
+        &["application/x-ms-shortcut", "application/x-ms-lnk"],
+    ),
+    // OneNote, MS-ONESTORE §2.3.1
+    mark(
+        b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3",
+        &["application/onenote"],
+    ),
+    // Compiled HTML help
+    mark(b"ITSF", &["application/vnd.ms-htmlhelp"]),
+    mark(b"vhdxfile", &["application/x-vhdx"]),
+    mark(b"\x89PNG\r\n\x1a\n", &["image/png"]),
+    mark(b"\xff\xd8\xff", &["image/jpeg"]),
+    mark(b"GIF87a", &["image/gif"]),
+    mark(b"GIF89a", &["image/gif"]),
+    mark(b"II*\0", &["image/tiff"]),
+    mark(b"MM\0*", &["image/tiff"]),
+    mark(b"BM", &["image/bmp"]),
+    Mark { at: 8, bytes: b"WEBP", types: &["image/webp"] },
+    mark(b"#!", SCRIPT),
+    mark(b"<?php", &["application/x-php", "text/x-php"]),
+    mark(b"BEGIN:VCALENDAR", &["text/calendar"]),
+    mark(b"BEGIN:VCARD", &["text/vcard"]),
+    Mark { at: VOLUME, bytes: b"CD001", types: ISO },
+    Mark { at: VOLUME, bytes: b"BEA01", types: ISO },
+    Mark { at: 257, bytes: b"ustar", types: &["application/x-tar"] },
+];
+
+/// What the members of a zip file say it is.
+static MEMBER_MARKS: &[(&[u8], &[&str])] = &[
+    (b"word/vbaProject.bin", &["application/vnd.ms-word.document.macroenabled.12"]),
+    (b"xl/vbaProject.bin", &["application/vnd.ms-excel.sheet.macroenabled.12"]),
+    (b"ppt/vbaProject.bin", &["application/vnd.ms-powerpoint.presentation.macroenabled.12"]),
+    (b"word/", &["application/vnd.openxmlformats-officedocument.wordprocessingml.document"]),
+    (b"xl/", &["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"]),
+    (b"ppt/", &["application/vnd.openxmlformats-officedocument.presentationml.presentation"]),
+    (b"META-INF/MANIFEST.MF", &["application/java-archive"]),
+    (b"AndroidManifest.xml", &["application/vnd.android.package-archive"]),
+];
+
+/// How HTML begins: WHATWG MIME Sniffing §7.1.
+static HTML_STARTS: &[&str] = &[
+    "<!doctype html",
+    "<html",
+    "<head",
+    "<script",
+    "<iframe",
+    "<body",
+    "<title",
+    "<style",
+    "<svg",
+    "<meta",
+    "<table",
+    "<div",
+    "<font",
+    "<br",
+    "<!--",
+];
+
+/// The types of a file that begins so, registered name first; none where
+/// nothing tells.
+pub fn types(bytes: &[u8]) -> Vec<&'static str> {
+    if bytes.starts_with(b"PK\x03\x04") {
+        return zip(bytes);
+    }
+    let found = MARKS.iter().find(|mark| {
+        bytes.get(mark.at..).is_some_and(|rest| rest.starts_with(mark.bytes))
+            && is_sure(mark, bytes)
+    });
+    match found {
+        Some(mark) => mark.types.to_vec(),
+        None if bytes.starts_with(b"PK\x05\x06") => ZIP.to_vec(),
+        None if is_java(bytes) => vec!["application/java-vm"],
+        None if is_html(bytes) => HTML.to_vec(),
+        None => Vec::new(),
+    }
+}
+
+/// Marks of two letters are those of many a text too.
+fn is_sure(mark: &Mark, bytes: &[u8]) -> bool {
+    let long = |least: usize| bytes.len() >= least;
+    match mark.bytes {
+        b"BM" => long(14) && bytes.get(6..10) == Some(&[0; 4]),
+        b"MZ" => bytes.get(..64).is_none_or(|head| head.iter().any(|byte| !is_text(*byte))),
+        b"\x60\xea" => long(4),
+        b"-lh" => bytes.get(6) == Some(&b'-'),
+        _ => true,
+    }
+}
+
+fn is_text(byte: u8) -> bool {
+    byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\r' | b'\n') || byte >= 0x80
+}
+
+/// Zip, and what is one inside: the first members' names tell.
+fn zip(bytes: &[u8]) -> Vec<&'static str> {
+    let start = bytes.get(..ENOUGH).unwrap_or(bytes);
+    if let Some(kind) = start.get(30..).and_then(|rest| rest.strip_prefix(b"mimetype")) {
+        // OpenDocument and EPUB say it themselves, in the clear.
+        for open in [
+            "application/vnd.oasis.opendocument.text",
+            "application/vnd.oasis.opendocument.spreadsheet",
+            "application/vnd.oasis.opendocument.presentation",
+            "application/epub+zip",
+        ] {
+            if kind.starts_with(open.as_bytes()) {
+                return [&[open], ZIP].concat();
+            }
+        }
+    }
+    // Behind the name's length stand 2 bytes and the name.
+    let named = |name: &[u8]| {
+        memchr::memmem::find_iter(start, b"PK\x03\x04")
+            .chain(memchr::memmem::find_iter(start, b"PK\x01\x02").map(|at| at + 16))
+            .any(|at| start.get(at + 30..).is_some_and(|rest| rest.starts_with(name)))
+    };
+    let member = MEMBER_MARKS.iter().find(|(name, _)| named(name));
+    [member.map_or(&[][..], |(_, types)| types), ZIP].concat()
+}
+
+/// A class file; a Mach-O "fat" binary begins alike, with few architectures
+/// where the other has its version.
+fn is_java(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xca\xfe\xba\xbe") && bytes.get(7).is_some_and(|version| *version >= 45)
+}
+
+fn is_html(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    HTML_STARTS.iter().any(|start| {
+        let found = bytes.get(..start.len());
+        found.is_some_and(|found| found.eq_ignore_ascii_case(start.as_bytes()))
+    })
+}
+
+/// `attachment.type`: as declared, then by its first bytes.
+///
+/// # Errors
+/// The body's.
+pub fn of_attachment(message: &Message, attachment: &Attachment) -> Result<Vec<String>, Unread> {
+    let mut all = vec![attachment.media_type.text().to_owned()];
+    if let Some(part) = message.parts()?.get(attachment.part) {
+        for found in types(&message.part_bytes(part, ENOUGH)?) {
+            if all.iter().all(|each| each != found) {
+                all.push(found.to_owned());
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Extensions that Windows, macOS or an office program runs.
+static RUNS: &[&str] = &[
+    "ace",
+    "ade",
+    "adp",
+    "apk",
+    "app",
+    "appx",
+    "application",
+    "bas",
+    "bat",
+    "cab",
+    "chm",
+    "cmd",
+    "com",
+    "cpl",
+    "dll",
+    "dmg",
+    "docm",
+    "dotm",
+    "exe",
+    "hta",
+    "img",
+    "inf",
+    "ins",
+    "iso",
+    "isp",
+    "jar",
+    "js",
+    "jse",
+    "jnlp",
+    "lnk",
+    "mde",
+    "msc",
+    "msi",
+    "msix",
+    "msp",
+    "mst",
+    "one",
+    "pif",
+    "ppam",
+    "pptm",
+    "ps1",
+    "ps1xml",
+    "ps2",
+    "psc1",
+    "py",
+    "reg",
+    "scr",
+    "sct",
+    "sh",
+    "shb",
+    "shs",
+    "sys",
+    "url",
+    "vb",
+    "vbe",
+    "vbs",
+    "vhd",
+    "vhdx",
+    "vxd",
+    "ws",
+    "wsc",
+    "wsf",
+    "wsh",
+    "xll",
+    "xlsm",
+];
+
+/// Extensions of what people take for harmless.
+static HARMLESS: &[&str] = &[
+    "avi", "bmp", "csv", "doc", "docx", "eml", "gif", "htm", "html", "jpeg", "jpg", "mov", "mp3",
+    "mp4", "mpg", "odt", "pdf", "png", "ppt", "pptx", "rtf", "tif", "tiff", "txt", "wav", "xls",
+    "xlsx", "xml", "zip",
+];
+
+/// The extension that counts, lower case: Windows does not see dots and blanks
+/// at the end.
+pub fn extension(name: &str) -> Option<String> {
+    let name = name.trim_end_matches(['.', ' ', '\t']);
+    let (stem, extension) = name.rsplit_once('.')?;
+    let named = !stem.is_empty() && !extension.is_empty();
+    named.then(|| extension.trim().to_lowercase())
+}
+
+/// Whether a name ends in the extension of something that is run.
+pub fn runs(name: &str) -> bool {
+    extension(name).is_some_and(|extension| RUNS.contains(&extension.as_str()))
+}
+
+/// `invoice.pdf.exe`, `photo.jpg          .scr`: what it passes itself off as,
+/// and what it is.
+pub fn double_extension(name: &str) -> Option<(String, String)> {
+    let real = extension(name)?;
+    if !RUNS.contains(&real.as_str()) {
+        return None;
+    }
+    let (stem, _) = name.trim_end_matches(['.', ' ', '\t']).rsplit_once('.')?;
+    let shown = extension(stem)?;
+    HARMLESS.contains(&shown.as_str()).then_some((shown, real))
+}
+
+/// Whether a file's first bytes are those of a program, script, shortcut or
+/// disk image.
+pub fn is_program(bytes: &[u8]) -> bool {
+    types(bytes).iter().any(|found| {
+        PROGRAM.contains(found)
+            || MACH.contains(found)
+            || SCRIPT.contains(found)
+            || ISO.contains(found)
+            || matches!(
+                *found,
+                "application/x-elf"
+                    | "application/x-ms-shortcut"
+                    | "application/vnd.ms-htmlhelp"
+                    | "application/java-archive"
+                    | "application/java-vm"
+                    | "application/x-vhdx"
+            )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn assert_type(bytes: &[u8], expected: Option<&str>) {
+        assert_eq!(types(bytes).first().copied(), expected, "{}", bytes.escape_ascii());
+    }
+
+    /// A stored member of a zip file, without content.
+    fn member(name: &str) -> Vec<u8> {
+        let mut bytes = b"PK\x03\x04".to_vec();
+        bytes.resize(26, 0);
+        bytes.extend([name.len() as u8, 0, 0, 0]);
+        bytes.extend(name.as_bytes());
+        bytes
+    }
+
+    #[test]
+    fn first_bytes() {
+        for (bytes, expected) in [
+            (b"MZ\x90\0\x03\0\0\0".as_slice(), "application/vnd.microsoft.portable-executable"),
+            (b"\x7fELF\x02\x01", "application/x-elf"),
+            (b"\xcf\xfa\xed\xfe\x07", "application/x-mach-binary"),
+            (b"Rar!\x1a\x07\x01\0", "application/vnd.rar"),
+            (b"7z\xbc\xaf\x27\x1c\0", "application/x-7z-compressed"),
+            (b"\x1f\x8b\x08", "application/gzip"),
+            (b"%PDF-1.7", "application/pdf"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "application/x-ole-storage"),
+            (b"\x89PNG\r\n\x1a\n\0", "image/png"),
+            (b"\xff\xd8\xff\xe0", "image/jpeg"),
+            (b"GIF89a\x01", "image/gif"),
+            (b"MSCF\0\0\0\0\0", "application/vnd.ms-cab-compressed"),
+            (b"L\0\0\0\x01\x14\x02\0\0\0\0\0\xc0\0\0\0\0\0\0F\x9b", "application/x-ms-shortcut"),
+            (b"#!/bin/sh\n", "text/x-shellscript"),
+            (b"\xef\xbb\xbf\r\n <!DOCTYPE HTML>", "text/html"),
+            (b"<Script>", "text/html"),
+            (b"\xca\xfe\xba\xbe\0\0\0\x34", "application/java-vm"),
+            (b"PK\x05\x06\0\0", "application/zip"),
+        ] {
+            assert_type(bytes, Some(expected));
+        }
+        let mut disk = vec![0; VOLUME];
+        disk.extend(b"CD001\x01");
+        assert_type(&disk, Some("application/x-iso9660-image"));
+        for text in [&b"Dear Sir"[..], b"", b"BMW is a car, and a long text", b"PK", b"x<html>"] {
+            assert_type(text, None);
+        }
+        let letter =
+            [b"MZ is short for Mark Zbikowski, and this is a text about him.".as_slice(); 2];
+        assert_type(&letter.concat(), None);
+    }
+
+    #[test]
+    fn zip_files_are_known_by_their_members() {
+        let word = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+        let docx = [member("[Content_Types].xml"), member("word/document.xml")].concat();
+        assert_type(&docx, Some(word));
+        assert!(types(&docx).contains(&"application/zip"));
+        let docm = [docx, member("word/vbaProject.bin")].concat();
+        assert_type(&docm, Some("application/vnd.ms-word.document.macroenabled.12"));
+        let sheet = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+        assert_type(&[member("_rels/.rels"), member("xl/workbook.xml")].concat(), Some(sheet));
+        assert_type(&member("META-INF/MANIFEST.MF"), Some("application/java-archive"));
+        assert_type(&member("password/x"), Some("application/zip"));
+        let mut odt = member("mimetype");
+        odt.extend(b"application/vnd.oasis.opendocument.text");
+        assert_type(&odt, Some("application/vnd.oasis.opendocument.text"));
+    }
+
+    #[test]
+    fn names() {
+        let double = |name| double_extension(name).map(|(shown, real)| format!("{shown} {real}"));
+        assert_eq!(double("Invoice.PDF.exe").as_deref(), Some("pdf exe"));
+        assert_eq!(double("photo.jpg                .scr").as_deref(), Some("jpg scr"));
+        assert_eq!(double("a.txt.js. . ").as_deref(), Some("txt js"));
+        for name in ["setup.exe", "archive.tar.gz", "v1.2.exe", "report.pdf", "x", ".exe", "..", ""]
+        {
+            assert_eq!(double(name), None, "{name}");
+        }
+        assert!(runs("SETUP.EXE.") && !runs("a.pdf") && !runs("exe"));
+    }
+
+    #[test]
+    fn of_a_message() {
+        let message = Message::from_bytes(
+            b"Content-Type: application/pdf; name=a.pdf\nContent-Transfer-Encoding: base64\n\nTVqQAAMAAAAEAAAA\n"
+                .to_vec(),
+        );
+        let attachments = message.attachments().expect("memory can be read");
+        let found = of_attachment(&message, &attachments[0]).expect("memory can be read");
+        assert_eq!(
+            found[..2],
+            ["application/pdf", "application/vnd.microsoft.portable-executable"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200), mark in 0..MARKS.len()) {
+            types(&bytes);
+            types(&[MARKS[mark].bytes, &bytes].concat());
+            types(&[&b"PK\x03\x04"[..], &bytes].concat());
+            is_program(&bytes);
+        }
+
+        #[test]
+        fn any_name(name in any::<String>()) {
+            double_extension(&name);
+        }
+    }
+}

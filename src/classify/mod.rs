@@ -1,0 +1,217 @@
+//! What we know about the world's mail: one small file a classifier, each
+//! with its name, its one-line description and its reasons.
+//!
+//! A classifier is a function from [`Mail`] to evidence in words ("List-Id
+//! names rust.lists.example"). A new one is a new file and a line in
+//! [`CLASSIFIERS`]. None costs anything until a rule asks; those that look at
+//! the header alone never read the body.
+
+pub mod addressed_to_me;
+pub mod authenticated;
+pub mod authentication;
+pub mod automatic;
+pub mod backscatter;
+pub mod bounce;
+pub mod bulk;
+pub mod cfws;
+pub mod client;
+pub mod content_kind;
+pub mod daemon;
+pub mod forged_self;
+pub mod link;
+pub mod list_name;
+pub mod look;
+pub mod magic;
+pub mod mailing_list;
+pub mod procmail;
+pub mod received;
+pub mod resembles;
+pub mod s25r;
+pub mod spam_verdict;
+pub mod verified;
+pub mod virus_warning;
+
+#[cfg(test)]
+pub mod testing;
+
+use std::cell::OnceCell;
+
+use crate::message::Message;
+use crate::message::address::Address;
+
+/// A message and what a classifier may know around it.
+pub struct Mail<'a> {
+    /// The message.
+    pub message: &'a Message,
+    /// The envelope sender, RFC 5321 reverse-path: `Some("")` is the null
+    /// sender, `None` is unknown.
+    pub envelope_sender: Option<String>,
+    /// Whether an address is one of the user's own (`set me`); `None` where
+    /// the rules do not say who that is.
+    pub me: Option<&'a dyn Fn(&Address) -> bool>,
+    /// `set trust`: authserv-ids to believe; empty where the rules say nothing.
+    pub trust: Vec<String>,
+    /// `set spam-score-header`
+    pub spam_score_header: Option<String>,
+    /// The machine's host name, fully qualified where that is known: whose
+    /// results are believed where the rules do not say.
+    pub host_name: Option<String>,
+    /// What one classifier has found and others want to know too; starts empty.
+    pub known: Known,
+    /// A variable of the MTA's environment (`CLIENT_ADDRESS`, `SASL_USERNAME`, …).
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// What is computed once for several classifiers and fields.
+#[derive(Debug, Default)]
+pub struct Known {
+    bounce: OnceCell<Result<Option<bounce::Report>, String>>,
+    trail: OnceCell<received::Trail>,
+    results: OnceCell<authentication::Results>,
+    links: OnceCell<Result<Vec<link::Link>, String>>,
+}
+
+impl Mail<'_> {
+    /// The Received lines that are ours.
+    pub fn trail(&self) -> &received::Trail {
+        self.known.trail.get_or_init(|| received::Trail::of(self.message.head()))
+    }
+
+    /// What a trusted border found out about the sender.
+    pub fn results(&self) -> &authentication::Results {
+        self.known.results.get_or_init(|| authentication::of(self))
+    }
+}
+
+/// Evidence, `None` where the classifier does not hold, or why that cannot be told.
+pub type Finding = Result<Option<String>, String>;
+
+/// One classifier.
+pub struct Classifier {
+    /// The word of the rule language.
+    pub name: &'static str,
+    /// One line for the manual and `inspect`.
+    pub description: &'static str,
+    /// Whether it holds, and why.
+    pub find: fn(&Mail<'_>) -> Finding,
+}
+
+/// Every classifier, by name.
+pub static CLASSIFIERS: &[Classifier] = &[
+    addressed_to_me::ADDRESSED_TO_ME,
+    authenticated::AUTHENTICATED,
+    automatic::AUTOMATIC,
+    backscatter::BACKSCATTER,
+    bounce::BOUNCE,
+    bulk::BULK,
+    content_kind::CALENDAR,
+    daemon::DAEMON,
+    content_kind::ENCRYPTED,
+    forged_self::FORGED_SELF,
+    procmail::FROM_DAEMON,
+    procmail::FROM_MAILER,
+    mailing_list::MAILING_LIST,
+    s25r::S25R,
+    content_kind::SIGNED,
+    spam_verdict::SPAM,
+    verified::VERIFIED,
+    spam_verdict::VIRUS,
+    virus_warning::VIRUS_WARNING,
+];
+
+/// The classifier of that name.
+pub fn named(name: &str) -> Option<&'static Classifier> {
+    CLASSIFIERS.iter().find(|each| each.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CLASSIFIERS, bounce, list_name, testing::mail};
+    use crate::message::Message;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_are_sorted_and_described() {
+        assert!(CLASSIFIERS.is_sorted_by(|one, next| one.name < next.name));
+        assert!(CLASSIFIERS.iter().all(|each| !each.description.is_empty()));
+    }
+
+    /// What mail is made of, and what may break a reader of it.
+    const PIECES: &[&str] = &[
+        "From: ",
+        "From ",
+        "Sender: ",
+        "Subject: ",
+        "List-Id: ",
+        "List-Post: <mailto:",
+        "Content-Type: ",
+        "Return-Path: <>",
+        "To: ",
+        "Mailing-List: ",
+        "multipart/report; boundary=b",
+        "message/delivery-status",
+        "\n",
+        "\r\n",
+        "\r",
+        "\n\n",
+        "--b",
+        "--b--",
+        "MAILER-DAEMON",
+        "<",
+        ">",
+        "@",
+        "a@b.example",
+        "owner-",
+        "-return-1",
+        "[",
+        "]",
+        "(",
+        ")",
+        ":",
+        ";",
+        ".",
+        "5.1.1",
+        "550 ",
+        "550-",
+        "#",
+        "Action: failed",
+        "Final-Recipient: rfc822;",
+        "Status: ",
+        "failure notice",
+        "\"",
+        "\\",
+        "bouncedRecipients",
+        "大",
+        "é",
+        "\u{feff}",
+        " ",
+        "\t",
+        "X-Failed-Recipients: ",
+        "Received: with ECARTIS (list ",
+        "user unknown",
+        "=?utf-8?q?",
+        "Re:",
+    ];
+
+    proptest! {
+        #[test]
+        fn no_input_panics(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..60)) {
+            let message = Message::from_bytes(pieces.concat().into_bytes());
+            let mail = mail(&message);
+            for classifier in CLASSIFIERS {
+                let _ = (classifier.find)(&mail);
+            }
+            let _ = (bounce::statuses(&mail), bounce::recipients(&mail), bounce::reasons(&mail));
+            let _ = list_name::list_name(&mail);
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let message = Message::from_bytes(bytes);
+            let mail = mail(&message);
+            for classifier in CLASSIFIERS {
+                let _ = (classifier.find)(&mail);
+            }
+        }
+    }
+}

@@ -1,0 +1,546 @@
+//! `resembles`: a word however it is disguised.
+//!
+//! Text and word are folded to a *skeleton*: case, width and accents dropped,
+//! look-alikes of other scripts (the confusables of Unicode TR39 that spam
+//! makes use of) and digits or signs that stand for letters made one. What
+//! separates letters is left out. The skeletons may then differ by one edit
+//! (a letter swapped with the next, doubled, missing, or another) for each
+//! four letters of the word.
+//!
+//! So that words are not found where two others meet, a match begins and ends
+//! where a word of the text does, and pieces are joined with care: over a
+//! blank only if each is a single letter (`v i a g r a`), over `-` and the
+//! like with edits only if each is, else without (`via-gra`). A pattern of
+//! several words is joined over anything. Scripts without blanks between
+//! words begin and end one anywhere.
+//!
+//! Each place of the text is looked at for no more than the word's length, so
+//! time is linear in the text.
+
+use unicode_normalization::char::decompose_canonical;
+
+/// However long the word, no more edits.
+const MOST_EDITS: usize = 8;
+
+/// Longest word, in letters; the rest is not looked for.
+const LONGEST_WORD: usize = 200;
+
+/// So many separators in a row may stand between two letters.
+const LONGEST_GAP: usize = 3;
+
+/// A word to look for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    skeleton: Vec<char>,
+    edits: usize,
+    /// Several words.
+    phrase: bool,
+}
+
+/// What a character is to a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Part of a word.
+    Letter(char),
+    /// A word of its own: of a script without blanks, or a sign that may
+    /// stand for a letter.
+    Own(char),
+    /// `-`, `.`, `*` …
+    Separator,
+    Blank,
+}
+
+/// How two pieces are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Join {
+    /// Nothing stands between them.
+    Glued,
+    Separator,
+    Blank,
+}
+
+impl Word {
+    /// `None` for what holds no letter.
+    pub fn new(word: &str) -> Option<Word> {
+        let folded = crate::message::fold::fold(word);
+        let kinds: Vec<Kind> = folded.trim().chars().map(kind).collect();
+        let letters = kinds.iter().filter_map(|kind| match kind {
+            Kind::Letter(letter) | Kind::Own(letter) => Some(*letter),
+            _ => None,
+        });
+        let skeleton: Vec<char> = letters.take(LONGEST_WORD).collect();
+        let edits = (skeleton.len() / 4).min(MOST_EDITS);
+        let phrase = kinds.contains(&Kind::Blank);
+        (!skeleton.is_empty()).then_some(Word { skeleton, edits, phrase })
+    }
+
+    /// The first place in a text, folded (see [`crate::message::fold::fold`]),
+    /// that resembles the word.
+    pub fn find<'t>(&self, folded: &'t str) -> Option<&'t str> {
+        let mut rows = Rows::new(self);
+        let mut in_word = false;
+        for (start, char) in folded.char_indices() {
+            let kind = kind(char);
+            let begins = match kind {
+                Kind::Letter(_) => !in_word,
+                Kind::Own(_) => true,
+                Kind::Separator | Kind::Blank => false,
+            };
+            in_word = matches!(kind, Kind::Letter(_));
+            if begins && let Some(length) = rows.match_at(folded.get(start..)?) {
+                return folded.get(start..start + length);
+            }
+        }
+        None
+    }
+}
+
+/// Rows of the table of optimal string alignment distances (Damerau and
+/// Levenshtein), of which a band about the diagonal is filled in.
+struct Rows<'w> {
+    word: &'w Word,
+    /// The row of the letter before the last one, of the last one, of this one.
+    rows: [Vec<u8>; 3],
+}
+
+impl<'w> Rows<'w> {
+    fn new(word: &'w Word) -> Rows<'w> {
+        let row = vec![0; word.skeleton.len() + 1];
+        Rows { word, rows: [row.clone(), row.clone(), row] }
+    }
+
+    /// Length of the match that `text` begins with, in bytes.
+    fn match_at(&mut self, text: &str) -> Option<usize> {
+        let far = self.far();
+        for (at, cell) in self.rows[1].iter_mut().enumerate() {
+            *cell = if at <= self.word.edits { at as u8 } else { far };
+        }
+        self.rows[0].fill(far);
+        let (mut letters, mut last) = (0, '\0');
+        let (mut piece_length, mut single, mut joined) = (0, true, None);
+        let mut rest = text;
+        loop {
+            let mut chars = rest.chars();
+            let char = chars.next()?;
+            let (Kind::Letter(letter) | Kind::Own(letter)) = kind(char) else { return None };
+            letters += 1;
+            piece_length += 1;
+            if !self.add(letters, letter, last) {
+                return None;
+            }
+            last = letter;
+            rest = chars.as_str();
+            let Some((join, behind)) = next_piece(rest, kind(char)) else {
+                single &= piece_length == 1;
+                return self.is_match(single, joined).then_some(text.len() - rest.len());
+            };
+            let Some(join) = join else { continue };
+            single &= piece_length == 1;
+            if self.is_match(single, joined) {
+                return Some(text.len() - rest.len());
+            }
+            piece_length = 0;
+            if join != Join::Glued {
+                joined = joined.filter(|join| *join == Join::Blank).or(Some(join));
+            }
+            if !single && joined == Some(Join::Blank) && !self.word.phrase {
+                return None;
+            }
+            rest = behind;
+        }
+    }
+
+    /// Whether what was read so far, whole pieces, is near enough.
+    fn is_match(&self, single: bool, joined: Option<Join>) -> bool {
+        let edits = match joined {
+            _ if self.word.phrase || single => self.word.edits,
+            None | Some(Join::Glued) => self.word.edits,
+            Some(Join::Separator) => 0,
+            Some(Join::Blank) => return false,
+        };
+        self.rows[1].last().is_some_and(|distance| usize::from(*distance) <= edits)
+    }
+
+    /// More than any distance that counts.
+    fn far(&self) -> u8 {
+        self.word.edits as u8 + 1
+    }
+
+    /// Reads one more letter, the `count`th. `false`: nothing can match any more.
+    fn add(&mut self, count: usize, letter: char, last: char) -> bool {
+        let (far, edits, length) = (self.far(), self.word.edits, self.word.skeleton.len());
+        let [before, above, row] = &mut self.rows;
+        let from = count.saturating_sub(edits);
+        if from > length {
+            return false;
+        }
+        let to = (count + edits).min(length);
+        row[from.saturating_sub(1)] = far;
+        let mut nearest = far;
+        for at in from..=to {
+            let cell = if at == 0 {
+                count as u8
+            } else {
+                let wanted = self.word.skeleton[at - 1];
+                let same = above[at - 1] + u8::from(wanted != letter);
+                let mut cell = same.min(row[at - 1] + 1).min(above[at] + 1);
+                if at > 1 && wanted == last && self.word.skeleton[at - 2] == letter {
+                    cell = cell.min(before[at - 2] + 1);
+                }
+                cell.min(far)
+            };
+            row[at] = cell;
+            nearest = nearest.min(cell);
+        }
+        if to < length {
+            row[to + 1] = far;
+            row[length] = far;
+        }
+        self.rows.rotate_left(1);
+        nearest < far
+    }
+}
+
+/// How what follows a letter is joined to it, and where it goes on; no join
+/// within a word, nothing at all at the end of what can be joined.
+fn next_piece(rest: &str, before: Kind) -> Option<(Option<Join>, &str)> {
+    let mut join = Join::Glued;
+    for (count, (at, char)) in rest.char_indices().enumerate() {
+        let kind = kind(char);
+        match kind {
+            Kind::Letter(_) | Kind::Own(_) => {
+                let within =
+                    at == 0 && matches!((before, kind), (Kind::Letter(_), Kind::Letter(_)));
+                return Some(((!within).then_some(join), &rest[at..]));
+            }
+            _ if count == LONGEST_GAP => return None,
+            Kind::Blank => join = Join::Blank,
+            Kind::Separator if join != Join::Blank => join = Join::Separator,
+            Kind::Separator => {}
+        }
+    }
+    None
+}
+
+fn kind(char: char) -> Kind {
+    if char.is_ascii() {
+        return match char {
+            'a'..='z' | 'A'..='Z' => Kind::Letter(letter(char.to_ascii_lowercase())),
+            '0'..='9' => Kind::Letter(digit(char)),
+            '@' => Kind::Own('a'),
+            '$' => Kind::Own('s'),
+            '!' | '|' => Kind::Own('i'),
+            '+' => Kind::Own('t'),
+            ' ' | '\t' | '\n' | '\r' => Kind::Blank,
+            _ => Kind::Separator,
+        };
+    }
+    let mut base = '\0';
+    decompose_canonical(char, |part| {
+        if base == '\0' {
+            base = part;
+        }
+    });
+    match look_alike(base) {
+        _ if base.is_whitespace() => Kind::Blank,
+        Some(sign) if "€£¥¢".contains(base) => Kind::Own(sign),
+        Some(latin) if latin.is_ascii() => Kind::Letter(latin),
+        Some(other) => Kind::Own(other),
+        None if base.is_ascii() => kind(base),
+        None if !base.is_alphanumeric() => Kind::Separator,
+        None if is_unspaced(base) => Kind::Own(base),
+        None => Kind::Letter(base),
+    }
+}
+
+/// `l`, `i`, `1`, `|` and `!` are one stroke.
+fn letter(letter: char) -> char {
+    if letter == 'l' { 'i' } else { letter }
+}
+
+fn digit(digit: char) -> char {
+    match digit {
+        '0' => 'o',
+        '1' => 'i',
+        '3' => 'e',
+        '4' => 'a',
+        '5' => 's',
+        '7' => 't',
+        '8' => 'b',
+        '9' => 'g',
+        other => other,
+    }
+}
+
+/// The letter that a character, in lower case and without accents, looks like
+/// in either case.
+fn look_alike(char: char) -> Option<char> {
+    let alike = match char {
+        // Cyrillic
+        'а' => 'a',
+        'в' | 'ь' | 'ъ' | 'б' => 'b',
+        'с' => 'c',
+        'ԁ' => 'd',
+        'е' | 'э' | 'є' => 'e',
+        'г' | 'ґ' => 'r',
+        'һ' | 'н' => 'h',
+        'і' | 'ӏ' | 'ı' => 'i',
+        'ј' => 'j',
+        'к' => 'k',
+        'м' => 'm',
+        'п' | 'и' => 'n',
+        'о' => 'o',
+        'р' => 'p',
+        'ԛ' => 'q',
+        'ѕ' => 's',
+        'т' => 't',
+        'ц' => 'u',
+        'ѵ' => 'v',
+        'ԝ' | 'ш' | 'щ' => 'w',
+        'х' | 'ж' => 'x',
+        'у' | 'ү' => 'y',
+        'з' => 'e',
+        'я' => 'r',
+        // Greek
+        'α' => 'a',
+        'β' => 'b',
+        'ϲ' => 'c',
+        'δ' => 'd',
+        'ε' => 'e',
+        'η' => 'n',
+        'ι' => 'i',
+        'κ' => 'k',
+        'μ' => 'm',
+        'ν' => 'v',
+        'ο' | 'σ' => 'o',
+        'ρ' => 'p',
+        'τ' => 't',
+        'υ' => 'u',
+        'χ' => 'x',
+        'γ' => 'y',
+        'ζ' => 'z',
+        'ω' => 'w',
+        // Latin beyond what decomposes
+        'ø' => 'o',
+        'đ' | 'ð' => 'd',
+        'ħ' => 'h',
+        'ł' => 'i',
+        'ŧ' => 't',
+        'æ' | 'ɑ' => 'a',
+        'œ' => 'o',
+        'ß' => 'b',
+        'þ' => 'p',
+        'ɡ' => 'g',
+        'ɩ' => 'i',
+        // signs
+        '€' => 'e',
+        '£' => 'i',
+        '¥' => 'y',
+        '¢' => 'c',
+        // Kanji and kana
+        '二' => 'ニ',
+        '口' => 'ロ',
+        '力' => 'カ',
+        '工' => 'エ',
+        '卜' => 'ト',
+        '八' => 'ハ',
+        '夕' => 'タ',
+        'へ' => 'ヘ',
+        'り' => 'リ',
+        '一' => 'ー',
+        _ => return None,
+    };
+    Some(alike)
+}
+
+/// Thai, Lao, Khmer, Myanmar, kana, Han and their like.
+fn is_unspaced(char: char) -> bool {
+    matches!(char,
+        '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
+        | '\u{3005}'..='\u{3007}' | '\u{3041}'..='\u{312f}' | '\u{31f0}'..='\u{31ff}'
+        | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{3ffff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::message::fold::fold;
+
+    #[track_caller]
+    fn found(word: &str, text: &str) -> Option<String> {
+        let text = fold(text).into_owned();
+        Word::new(word).expect("it has letters").find(&text).map(str::to_owned)
+    }
+
+    #[test]
+    fn disguises() {
+        for disguise in [
+            "Viagra",
+            "V1agra",
+            "V-i-a-g-r-a",
+            "v i a g r a",
+            "V.I.A.G.R.A.",
+            "vi@gra",
+            "v!agra",
+            "VIAGRRA",
+            "Vaigra",
+            "Vigra",
+            "vìägrá",
+            "Ｖｉａｇｒａ",
+            "Vіаgrа",
+            "νιαgrα",
+            "V|agra!",
+            "via-gra",
+            "Via_Gra",
+            "v*i*a*g*r*a",
+            "vi\u{ad}ag\u{200b}ra",
+            "V1@gr4",
+            "\\/iagra",
+            "v--i--a--g--r--a",
+            "via‐gra",
+            "viɑgra",
+            "vlagra",
+        ] {
+            for text in
+                [disguise.to_owned(), format!("cheap {disguise} today"), format!("({disguise})")]
+            {
+                assert!(found("viagra", &text).is_some(), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_words() {
+        for text in [
+            "via grand hotel",
+            "a diagram of it",
+            "via",
+            "vinegar",
+            "niagara",
+            "agra",
+            "v i a",
+            "",
+            "vi----agra",
+            "via gra",
+            "viagrafoo",
+            "the via-grand road",
+            "v i agra",
+        ] {
+            assert_eq!(found("viagra", text), None, "{text}");
+        }
+        // No edit for three letters, one for four.
+        assert_eq!(found("sex", "set six s-x"), None);
+        assert!(found("sex", "$3x!").is_some());
+        assert!(found("free", "fre").is_some());
+        assert_eq!(found("start", "state-of-the-art"), None);
+        assert_eq!(found("class", "cl ass"), None);
+    }
+
+    #[test]
+    fn edits_grow_with_the_word() {
+        assert!(found("paypal", "mail@paypa1.com").is_some());
+        assert!(found("microsoft", "rnicrosoft").is_some());
+        assert!(found("microsoft", "micorsfot").is_some());
+        assert_eq!(found("microsoft", "macrosofa it"), Some("macrosofa".to_owned()));
+        assert_eq!(found("microsoft", "macrosora"), None);
+        assert_eq!(found("abcdefgh", "abdcehgf"), None);
+    }
+
+    #[test]
+    fn several_words() {
+        assert!(found("get rich quick", "G3t  r1ch-quikc now").is_some());
+        assert_eq!(found("get rich quick", "get it quickly"), None);
+    }
+
+    #[test]
+    fn scripts_without_blanks() {
+        for text in
+            ["格安バイアグラ通販", "バ・イ・ア・グ・ラ", "ﾊﾞｲｱｸﾞﾗ", "バイアグうう", "バ イ ア グ ラ"]
+        {
+            assert!(found("バイアグラ", text).is_some(), "{text}");
+        }
+        assert_eq!(found("バイアグラ", "バイオリン"), None);
+        assert!(found("カード", "力一ド").is_some());
+        assert!(found("出会い", "無料の出会い系").is_some());
+        assert_eq!(found("出会い", "出会う"), None);
+    }
+
+    #[test]
+    fn nothing_to_look_for() {
+        for word in ["", " ", "--", "・"] {
+            assert_eq!(Word::new(word), None);
+        }
+    }
+
+    #[test]
+    fn linear_in_the_text() {
+        let start = Instant::now();
+        let word = Word::new(&"ab".repeat(300)).expect("it has letters");
+        for text in
+            ["ab".repeat(50_000), "a b ".repeat(25_000), "a-".repeat(50_000), "バ".repeat(50_000)]
+        {
+            word.find(&text);
+        }
+        let word =
+            Word::new("バババババババババババババババババババババババババババババババババババ口")
+                .expect("it has letters");
+        word.find(&"バ".repeat(50_000));
+        assert!(start.elapsed() < Duration::from_secs(20));
+    }
+
+    /// The textbook's table, whole.
+    fn distance(one: &[char], other: &[char]) -> usize {
+        let mut table = vec![vec![0; other.len() + 1]; one.len() + 1];
+        for i in 0..=one.len() {
+            for j in 0..=other.len() {
+                table[i][j] = match (i, j) {
+                    (0, _) => j,
+                    (_, 0) => i,
+                    _ => {
+                        let differ = usize::from(one[i - 1] != other[j - 1]);
+                        let mut cell = (table[i - 1][j] + 1)
+                            .min(table[i][j - 1] + 1)
+                            .min(table[i - 1][j - 1] + differ);
+                        if i > 1
+                            && j > 1
+                            && one[i - 1] == other[j - 2]
+                            && one[i - 2] == other[j - 1]
+                        {
+                            cell = cell.min(table[i - 2][j - 2] + 1);
+                        }
+                        cell
+                    }
+                };
+            }
+        }
+        table[one.len()][other.len()]
+    }
+
+    proptest! {
+        #[test]
+        fn as_the_textbook_has_it(word in "[abc]{1,14}", text in "[abc]{1,14}") {
+            let (one, other): (Vec<char>, Vec<char>) = (word.chars().collect(), text.chars().collect());
+            let near = distance(&one, &other) <= one.len() / 4;
+            let found = Word::new(&word).expect("it has letters").find(&text);
+            prop_assert_eq!(found.is_some(), near);
+        }
+
+        #[test]
+        fn any_text(word in any::<String>(), text in any::<String>()) {
+            if let Some(word) = Word::new(&word) {
+                word.find(&text);
+            }
+        }
+
+        #[test]
+        fn a_word_resembles_itself(word in "[a-zA-Z0-9а-яα-ω]{1,20}", before in "[a-z ,.]{0,10}") {
+            let text = fold(&format!("{before} {word}.")).into_owned();
+            prop_assert!(Word::new(&word).expect("it has letters").find(&text).is_some());
+        }
+    }
+}

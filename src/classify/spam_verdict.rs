@@ -1,0 +1,535 @@
+//! `spam`, `virus` and `spam-score`: what a filter in front of us says.
+//!
+//! No specification gives these headers; [`HEADERS`] says who writes each and
+//! how it is read. Of several headers of one name the topmost counts, for
+//! filters in front of us write above the sender. One `spam` among them is
+//! enough: a sender does not call his own mail that.
+
+use crate::classify::{Classifier, Mail};
+use crate::message::head::unfold;
+
+/// `spam`
+pub const SPAM: Classifier = Classifier {
+    name: "spam",
+    description: "a spam filter in front of us says so in its header",
+    find: |mail| Ok(find(mail, |reading| reading.spam)),
+};
+
+/// `virus`
+pub const VIRUS: Classifier = Classifier {
+    name: "virus",
+    description: "a virus scanner in front of us says so in its header",
+    find: |mail| Ok(find(mail, |reading| reading.virus)),
+};
+
+/// Longest value that is read, in bytes.
+const LONGEST_VALUE: usize = 8192;
+
+/// Longest excerpt of a value, in characters.
+const EXCERPT: usize = 60;
+
+/// From here on, Exchange files a message as spam.
+const SPAM_CONFIDENCE: f64 = 5.0;
+
+/// A header that a filter writes.
+pub struct VerdictHeader {
+    /// Its name.
+    pub name: &'static str,
+    /// Who writes it.
+    pub writer: &'static str,
+    read: fn(&str) -> Reading,
+}
+
+/// What a header says.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Reading {
+    spam: bool,
+    virus: bool,
+    score: Option<f64>,
+}
+
+const fn header(
+    name: &'static str,
+    writer: &'static str,
+    read: fn(&str) -> Reading,
+) -> VerdictHeader {
+    VerdictHeader { name, writer, read }
+}
+
+/// All of them; of scores, the first one counts: exact ones first, then those
+/// drawn as a bar, then those on another scale.
+pub static HEADERS: &[VerdictHeader] = &[
+    // `Yes, score=6.1 required=5.0 tests=…`, before 3.0 `hits=`; 4.0.1 and
+    // amavis 2.13 write it so; rspamd 3.4 `No, score=4.80`
+    header("X-Spam-Status", "SpamAssassin, amavis, rspamd", status),
+    // `YES`, `NO`
+    header("X-Spam-Flag", "SpamAssassin, amavis", flag),
+    // `default: False [4.80 / 15.00]; SYMBOL(1.00)[]; …`; True for a reject
+    header("X-Spamd-Result", "rspamd", spamd_result),
+    header("X-Rspamd-Score", "rspamd", number),
+    // `no action`, `greylist`, `add header`, `rewrite subject`, `soft reject`, `reject`
+    header("X-Rspamd-Action", "rspamd", action),
+    // amavis `1001.301`, rspamc 3.4 `2.00 / 15.00`
+    header("X-Spam-Score", "amavis, rspamc", number),
+    header("X-Spam-Action", "rspamc", action),
+    // rspamc and rspamd's Exim and Postfix recipes `yes`
+    header("X-Spam", "rspamd", flag),
+    // rspamd 3.4's `spam-header` routine as it comes
+    header("Deliver-To", "rspamd", |value| spam_if(starts(value, "junk"))),
+    // `X-Spam_score: 6.1`, in the configuration that Debian's Exim comes with
+    header("X-Spam_score", "Exim", number),
+    // 1.2.5: `Spam, tests=bogofilter, spamicity=1.000000, version=1.2.5`,
+    // `Ham`, `Unsure`; before 1.0 `Yes`, `No`
+    header("X-Bogosity", "bogofilter", flag),
+    // 3.10: `Innocent`, `Whitelisted`, `Spam`, `Blocklisted`, `Virus`
+    header("X-DSPAM-Result", "dspam", dspam),
+    // `SPAM  ( pR: -24.3 )`, `Good  ( pR: 12.1 )`, `UNSURE (3.0) …`
+    header("X-CRM114-Status", "CRM114", flag),
+    // `INFECTED, message contains virus: …`; `BANNED, …` is a file type
+    header("X-Amavis-Alert", "amavis", infected),
+    // `Yes, SCORE=6.10 using global scores of TAG_LEVEL=…`
+    header("X-Barracuda-Spam-Status", "Barracuda", status),
+    header("X-Barracuda-Spam-Flag", "Barracuda", flag),
+    header("X-Barracuda-Spam-Score", "Barracuda", number),
+    // `spam, SpamAssassin (score=6.5, required 5, …)`, `not spam, …`
+    header("X-MailScanner-SpamCheck", "MailScanner", status),
+    // `Found to be infected`, `Found to be clean`
+    header("X-MailScanner", "MailScanner", |value| {
+        virus_if(value.contains("found to be infected"))
+    }),
+    // clamav-milter 1.4: `Infected (Eicar-Signature)`, `Clean`
+    header("X-Virus-Status", "ClamAV", infected),
+    // SpamAssassin's ClamAV plugin: `Yes (Eicar-Signature)`, `No`
+    header("X-Spam-Virus", "SpamAssassin's ClamAV plugin", |value| virus_if(flag(value).spam)),
+    // rspamd 3.4's `x-virus` routine: the names of viruses
+    header("X-Virus", "rspamd", rspamd_virus),
+    // `PASS`, `FAIL`, `GRAY`, `PROCESSING_FAILED`
+    header("X-SES-Spam-Verdict", "Amazon SES", |value| spam_if(value == "fail")),
+    header("X-SES-Virus-Verdict", "Amazon SES", |value| virus_if(value == "fail")),
+    // Bars: `++++`, `----`, `/`; `****`
+    header("X-Spamd-Bar", "rspamd", bar),
+    header("X-Spam_bar", "Exim", bar),
+    header("X-Spam-Bar", "cPanel's Exim", bar),
+    header("X-Spam-Level", "SpamAssassin, amavis, rspamd", level),
+    // -1 to 9
+    header("X-MS-Exchange-Organization-SCL", "Exchange", scl),
+    // `CIP:…;SFV:SPM;SCL:5;CAT:SPM;…`
+    header("X-Forefront-Antispam-Report", "Microsoft 365", forefront),
+];
+
+/// A score and the header that it is from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Score {
+    /// Higher is worse.
+    pub value: f64,
+    /// The header's name.
+    pub header: String,
+}
+
+/// `spam-score`: the number in the header of `set spam-score-header`, and in
+/// no other where that is set; else the first one that [`HEADERS`] finds.
+pub fn score(mail: &Mail<'_>) -> Option<Score> {
+    if let Some(name) = &mail.spam_score_header {
+        let value = first_number(&value_of(mail, name)?)?;
+        return Some(Score { value, header: name.clone() });
+    }
+    HEADERS.iter().find_map(|header| {
+        let value = (header.read)(&value_of(mail, header.name)?.to_lowercase()).score?;
+        Some(Score { value, header: header.name.to_owned() })
+    })
+}
+
+/// Evidence for the first header that says so.
+fn find(mail: &Mail<'_>, says: fn(&Reading) -> bool) -> Option<String> {
+    HEADERS.iter().find_map(|header| {
+        let value = value_of(mail, header.name)?;
+        if !says(&(header.read)(&value.to_lowercase())) {
+            return None;
+        }
+        let value = match value.char_indices().nth(EXCERPT) {
+            Some((end, _)) => format!("{}…", &value[..end]),
+            None => value,
+        };
+        Some(format!("{} is `{value}` ({})", header.name, header.writer))
+    })
+}
+
+/// The topmost value, on one line.
+fn value_of(mail: &Mail<'_>, name: &str) -> Option<String> {
+    let value = mail.message.head().first(name)?;
+    let value = String::from_utf8_lossy(&unfold(&value[..value.len().min(LONGEST_VALUE)]))
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    Some(value.chars().filter(|c| !c.is_control()).collect())
+}
+
+fn spam_if(spam: bool) -> Reading {
+    Reading { spam, ..Reading::default() }
+}
+
+fn virus_if(virus: bool) -> Reading {
+    Reading { virus, ..Reading::default() }
+}
+
+fn starts(value: &str, word: &str) -> bool {
+    let rest = value.strip_prefix(word);
+    rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
+}
+
+/// Says yes, in the words of one or the other.
+fn flag(value: &str) -> Reading {
+    spam_if(["yes", "true", "spam"].iter().any(|word| starts(value, word)))
+}
+
+/// A flag and, behind `score=` or `hits=`, a score.
+fn status(value: &str) -> Reading {
+    let score = ["score=", "hits="].iter().find_map(|key| value.split_once(key));
+    Reading { score: score.and_then(|(_, rest)| leading_number(rest)), ..flag(value) }
+}
+
+fn number(value: &str) -> Reading {
+    Reading { score: first_number(value), ..Reading::default() }
+}
+
+fn action(value: &str) -> Reading {
+    spam_if(["reject", "add header", "rewrite subject", "quarantine"].contains(&value))
+}
+
+fn spamd_result(value: &str) -> Reading {
+    let metric = value.split(';').next().unwrap_or_default();
+    let score = metric.split_once('[').and_then(|(_, rest)| leading_number(rest));
+    Reading { score, spam: metric.contains(": true"), ..Reading::default() }
+}
+
+fn dspam(value: &str) -> Reading {
+    let spam = ["spam", "blacklisted", "blocklisted"].iter().any(|word| starts(value, word));
+    Reading { spam, virus: starts(value, "virus"), score: None }
+}
+
+fn infected(value: &str) -> Reading {
+    virus_if(starts(value, "infected"))
+}
+
+fn rspamd_virus(value: &str) -> Reading {
+    let clean = ["clean", "no", "none", "false", "fail", "unknown"];
+    virus_if(!value.is_empty() && !clean.iter().any(|word| starts(value, word)))
+}
+
+/// `+` and `-` count, `/` is nought.
+fn bar(value: &str) -> Reading {
+    let sign = match value.bytes().next() {
+        Some(b'+') => 1.0,
+        Some(b'-') => -1.0,
+        Some(b'/') => 0.0,
+        _ => return Reading::default(),
+    };
+    let same = value.bytes().take_while(|byte| value.starts_with(char::from(*byte))).count();
+    Reading { score: Some(sign * same as f64), ..Reading::default() }
+}
+
+/// One character a point, which one can be set; nothing is less than one.
+fn level(value: &str) -> Reading {
+    let mut chars = value.chars();
+    let first = chars.next();
+    let alike = chars.all(|c| Some(c) == first);
+    let score = match first {
+        Some(c) if !alike || c.is_ascii_digit() => first_number(value),
+        _ => Some(value.chars().count() as f64),
+    };
+    Reading { score, ..Reading::default() }
+}
+
+fn scl(value: &str) -> Reading {
+    let score = leading_number(value);
+    let spam = score.is_some_and(|score| score >= SPAM_CONFIDENCE);
+    Reading { spam, score, ..Reading::default() }
+}
+
+/// SFV is the filter's verdict: SPM by content, SKS and SKB by a rule or a
+/// blocked sender. CAT MALW is malware.
+fn forefront(value: &str) -> Reading {
+    let fields = || value.split(';').filter_map(|field| field.trim().split_once(':'));
+    let get = |key: &str| fields().find(|(each, _)| *each == key).map(|(_, value)| value.trim());
+    let mut reading = get("scl").map(scl).unwrap_or_default();
+    reading.spam |= get("sfv").is_some_and(|verdict| ["spm", "sks", "skb"].contains(&verdict));
+    reading.virus = get("cat") == Some("malw");
+    reading
+}
+
+/// The number that a text begins with, signed and with decimals.
+fn leading_number(text: &str) -> Option<f64> {
+    let text = text.trim_start();
+    let sign = usize::from(text.starts_with(['-', '+']));
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let whole = digits(text.get(sign..)?);
+    let decimals = match text.get(sign + whole..)?.strip_prefix('.') {
+        Some(rest) => digits(rest),
+        None => 0,
+    };
+    if whole + decimals == 0 {
+        return None;
+    }
+    let point = usize::from(decimals > 0);
+    text.get(..sign + whole + point + decimals)?.parse().ok()
+}
+
+/// The first number in a text.
+fn first_number(text: &str) -> Option<f64> {
+    let digit = text.find(|c: char| c.is_ascii_digit())?;
+    let before = &text[..digit];
+    let start = before.strip_suffix('.').unwrap_or(before);
+    let start = start.strip_suffix(['-', '+']).unwrap_or(start);
+    leading_number(&text[start.len()..])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::classify::testing::{World, assert_holds, assert_not, find, with_mail};
+
+    fn of(text: &str) -> (bool, bool, Option<f64>) {
+        let text = format!("{text}\n\n");
+        let world = World::default();
+        let holds = |classifier| find(classifier, &text, &world).expect("it can be told").is_some();
+        let score = with_mail(&text, &world, score);
+        (holds(&SPAM), holds(&VIRUS), score.map(|score| score.value))
+    }
+
+    /// spam, virus, score
+    #[track_caller]
+    fn assert_says(text: &str, spam: bool, virus: bool, score: Option<f64>) {
+        assert_eq!(of(text), (spam, virus, score), "{text}");
+    }
+
+    #[test]
+    fn spamassassin() {
+        // 4.0.1
+        assert_says(
+            "X-Spam-Level: *\nX-Spam-Status: No, score=1.3 required=5.0 tests=MSGID_SHORT,RCVD_ILLEGAL_IP\n\
+             \tautolearn=no autolearn_force=no version=4.0.1",
+            false,
+            false,
+            Some(1.3),
+        );
+        assert_says(
+            "X-Spam-Flag: YES\nX-Spam-Level: **************************************************\n\
+             X-Spam-Status: Yes, score=1001.3 required=5.0 tests=GTUBE,MSGID_SHORT,\n\
+             \tRCVD_ILLEGAL_IP autolearn=no autolearn_force=no version=4.0.1",
+            true,
+            false,
+            Some(1001.3),
+        );
+        assert_says(
+            "X-Spam-Status: No, hits=-99.5 required=2.0 version=2.6",
+            false,
+            false,
+            Some(-99.5),
+        );
+        assert_says("X-Spam-Status: Yes, hits=.5\n\trequired=0.1", true, false, Some(0.5));
+        assert_says("X-Spam-Level: ****", false, false, Some(4.0));
+        assert_says("X-Spam-Level: ", false, false, Some(0.0));
+        assert_says("X-Spam-Level: sss", false, false, Some(3.0));
+        assert_says("X-Spam-Flag: NO", false, false, None);
+        assert_says("X-Spam-Flag: yesterday", false, false, None);
+    }
+
+    #[test]
+    fn rspamd() {
+        // 3.4
+        assert_says(
+            "X-Spamd-Result: default: False [4.80 / 15.00];\n\tDATE_IN_PAST(1.00)[22333];\n\tAUTH_NA(1.00)[]\n\
+             X-Rspamd-Action: greylist\nX-Spamd-Bar: ++++\nX-Rspamd-Server: mx",
+            false,
+            false,
+            Some(4.8),
+        );
+        assert_says(
+            "X-Spamd-Result: default: True [15.00 / 15.00]; GTUBE(0.00)[]",
+            true,
+            false,
+            Some(15.0),
+        );
+        assert_says(
+            "X-Spamd-Result: default: False [-4.29 / 50.00]; BAYES_HAM(-3.00)[100.00%]",
+            false,
+            false,
+            Some(-4.29),
+        );
+        assert_says("X-Spam-Status: No, score=4.80\nX-Spam-Level: ****", false, false, Some(4.8));
+        assert_says("X-Spamd-Bar: ----", false, false, Some(-4.0));
+        assert_says("X-Spamd-Bar: /", false, false, Some(0.0));
+        assert_says("X-Rspamd-Score: -1.5", false, false, Some(-1.5));
+        assert_says("Deliver-To: Junk", true, false, None);
+        for (action, spam) in
+            [("no action", false), ("add header", true), ("reject", true), ("soft reject", false)]
+        {
+            assert_says(&format!("X-Rspamd-Action: {action}"), spam, false, None);
+        }
+        // rspamc 3.4
+        assert_says(
+            "X-Spam-Scanner: rspamc 3.4\nX-Spam: yes\nX-Spam-Action: reject\nX-Spam-Score: 15.00 / 15.00\n\
+             X-Spam-Level: ***************\nX-Spam-Symbols: GTUBE",
+            true,
+            false,
+            Some(15.0),
+        );
+        assert_says(
+            "X-Spam-Action: no action\nX-Spam-Score: 2.00 / 15.00\nX-Spam-Level: **",
+            false,
+            false,
+            Some(2.0),
+        );
+        assert_says("X-Virus: Eicar-Signature", false, true, None);
+        assert_says("X-Virus: clean", false, false, None);
+    }
+
+    #[test]
+    fn bogofilter_dspam_crm114() {
+        // bogofilter 1.2.5
+        assert_says(
+            "X-Bogosity: Spam, tests=bogofilter, spamicity=1.000000, version=1.2.5",
+            true,
+            false,
+            None,
+        );
+        assert_says(
+            "X-Bogosity: Ham, tests=bogofilter, spamicity=0.000014, version=1.2.5",
+            false,
+            false,
+            None,
+        );
+        assert_says(
+            "X-Bogosity: Unsure, tests=bogofilter, spamicity=0.5, version=1.2.5",
+            false,
+            false,
+            None,
+        );
+        assert_says(
+            "X-Bogosity: Yes, tests=bogofilter, spamicity=0.99, version=0.9.1.2",
+            true,
+            false,
+            None,
+        );
+        assert_says("X-DSPAM-Result: Spam\nX-DSPAM-Confidence: 0.9899", true, false, None);
+        assert_says("X-DSPAM-Result: Innocent", false, false, None);
+        assert_says("X-DSPAM-Result: Virus", false, true, None);
+        assert_says("X-CRM114-Status: SPAM  ( pR: -24.3141 )", true, false, None);
+        assert_says("X-CRM114-Status: Good  ( pR: 12.1 )", false, false, None);
+        assert_says(
+            "X-CRM114-Status: UNSURE (3.0) This message is 'unsure'; please train it! ",
+            false,
+            false,
+            None,
+        );
+    }
+
+    #[test]
+    fn amavis_and_virus_scanners() {
+        // amavis 2.13.0
+        assert_says(
+            "X-Virus-Scanned: amavis at example.jp\nX-Spam-Flag: YES\nX-Spam-Score: 1001.301\n\
+             X-Spam-Status: Yes, score=1001.301 tagged_above=-999 required=5\n tests=[GTUBE=1000]\n autolearn=no",
+            true,
+            false,
+            Some(1001.301),
+        );
+        assert_says(
+            "X-Virus-Scanned: amavis at example.jp\n\
+             X-Amavis-Alert: BANNED, message contains application/octet-stream,run.exe",
+            false,
+            false,
+            None,
+        );
+        assert_says(
+            "X-Amavis-Alert: INFECTED, message contains virus: Eicar-Signature",
+            false,
+            true,
+            None,
+        );
+        assert_says("X-Virus-Status: Infected (Eicar-Signature)", false, true, None);
+        assert_says("X-Virus-Status: Clean", false, false, None);
+        assert_says("X-Spam-Virus: Yes (Eicar-Signature)", false, true, None);
+        assert_says("X-MailScanner: Found to be infected", false, true, None);
+        assert_says(
+            "X-MailScanner-SpamCheck: not spam, SpamAssassin (score=-5.1, required 5)",
+            false,
+            false,
+            Some(-5.1),
+        );
+        assert_says(
+            "X-MailScanner-SpamCheck: spam, SpamAssassin (score=6.5, required 5)",
+            true,
+            false,
+            Some(6.5),
+        );
+    }
+
+    #[test]
+    fn microsoft_and_barracuda() {
+        assert_says("X-MS-Exchange-Organization-SCL: -1", false, false, Some(-1.0));
+        assert_says("X-MS-Exchange-Organization-SCL: 5", true, false, Some(5.0));
+        assert_says(
+            "X-Forefront-Antispam-Report: CIP:192.0.2.1;CTRY:;LANG:en;SCL:1;SRV:;SFV:NSPM;CAT:NONE;SFP:1101;",
+            false,
+            false,
+            Some(1.0),
+        );
+        assert_says(
+            "X-Forefront-Antispam-Report:\n CIP:192.0.2.1; SFV:SPM; CAT:MALW;",
+            true,
+            true,
+            None,
+        );
+        assert_says(
+            "X-Forefront-Antispam-Report: CIP:192.0.2.1;SCL:9;SFV:NSPM",
+            true,
+            false,
+            Some(9.0),
+        );
+        assert_says(
+            "X-Barracuda-Spam-Status: Yes, SCORE=6.10 using global scores of TAG_LEVEL=3.5",
+            true,
+            false,
+            Some(6.1),
+        );
+        assert_says("X-Barracuda-Spam-Score: 0.00", false, false, Some(0.0));
+        assert_says("X-SES-Spam-Verdict: FAIL\nX-SES-Virus-Verdict: PASS", true, false, None);
+    }
+
+    #[test]
+    fn the_topmost_counts_and_evidence_is_short() {
+        let world = World::default();
+        let text = "X-Spam-Flag: NO\nX-Spam-Flag: YES\n\n";
+        assert_not(&SPAM, text, &world);
+        assert_holds(
+            &SPAM,
+            "x-spam-flag:  YES \n\n",
+            &world,
+            "X-Spam-Flag is `YES` (SpamAssassin, amavis)",
+        );
+        let text = format!("X-Spam-Status: Yes, score=5.0 tests={}\n\n", "A,".repeat(100));
+        let evidence = find(&SPAM, &text, &world).expect("it can be told").expect("it holds");
+        assert!(evidence.ends_with("…` (SpamAssassin, amavis, rspamd)") && evidence.len() < 130);
+        assert_not(&SPAM, "\n", &world);
+    }
+
+    #[test]
+    fn a_score_header_of_ones_own() {
+        let world = World { spam_score_header: Some("X-My-Score"), ..World::default() };
+        let value =
+            |text: &str| with_mail(text, &world, |mail| score(mail).map(|score| score.value));
+        assert_eq!(value("X-Spam-Score: 1\nX-My-Score: about -7.25 points\n\n"), Some(-7.25));
+        assert_eq!(value("X-My-Score: (.5)\n\n"), Some(0.5));
+        assert_eq!(value("X-Spam-Score: 1\n\n"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_value(value in "([-+.0-9*/é]|score=|\\[|yes){0,20}", at in 0..HEADERS.len()) {
+            of(&format!("{}: {value}", HEADERS[at].name));
+        }
+    }
+}

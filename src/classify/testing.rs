@@ -1,0 +1,79 @@
+//! What the tests of several classifiers need.
+
+use crate::classify::{Classifier, Finding, Known, Mail};
+use crate::message::Message;
+use crate::message::address::Address;
+
+/// What a test says about the world.
+#[derive(Default)]
+pub struct World<'a> {
+    pub trust: &'a [&'a str],
+    pub variables: &'a [(&'a str, &'a str)],
+    pub envelope_sender: Option<&'a str>,
+    pub spam_score_header: Option<&'a str>,
+}
+
+/// `taro@example.jp`
+fn is_taro(address: &Address) -> bool {
+    address.canonical() == "taro@example.jp"
+}
+
+/// Makes the message of `text`, on the machine `here.example.jp`.
+pub fn with_mail<T>(text: &str, world: &World<'_>, ask: impl FnOnce(&Mail<'_>) -> T) -> T {
+    let message = Message::from_bytes(text.as_bytes().to_vec());
+    let variable = |name: &str| {
+        let found = world.variables.iter().find(|(each, _)| *each == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    ask(&Mail {
+        message: &message,
+        envelope_sender: world.envelope_sender.map(str::to_owned),
+        me: Some(&is_taro),
+        trust: world.trust.iter().map(|id| (*id).to_owned()).collect(),
+        spam_score_header: world.spam_score_header.map(str::to_owned),
+        host_name: Some("here.example.jp".to_owned()),
+        known: Known::default(),
+        variable: &variable,
+    })
+}
+
+pub fn find(classifier: &Classifier, text: &str, world: &World<'_>) -> Finding {
+    with_mail(text, world, |mail| (classifier.find)(mail))
+}
+
+/// It holds, with this evidence.
+#[track_caller]
+pub fn assert_holds(classifier: &Classifier, text: &str, world: &World<'_>, evidence: &str) {
+    assert_eq!(find(classifier, text, world), Ok(Some(evidence.to_owned())), "{text}");
+}
+
+#[track_caller]
+pub fn assert_not(classifier: &Classifier, text: &str, world: &World<'_>) {
+    assert_eq!(find(classifier, text, world), Ok(None), "{text}");
+}
+
+pub fn message(text: &str) -> Message {
+    Message::from_bytes(text.as_bytes().to_vec())
+}
+
+/// The message of Taro's, and nothing known around it.
+pub fn mail(message: &Message) -> Mail<'_> {
+    Mail {
+        message,
+        envelope_sender: None,
+        me: Some(&is_taro),
+        trust: Vec::new(),
+        spam_score_header: None,
+        host_name: None,
+        known: Known::default(),
+        variable: &|_| None,
+    }
+}
+
+pub fn evidence(classifier: &Classifier, message: &Message) -> Option<String> {
+    (classifier.find)(&mail(message)).unwrap()
+}
+
+pub fn finds(classifier: &Classifier, message: &Message) -> bool {
+    evidence(classifier, message).is_some()
+}

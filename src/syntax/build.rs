@@ -1,0 +1,336 @@
+//! pest's pairs to Ast: one statement, head or entry at a time.
+
+use pest::iterators::Pair;
+
+use super::ast::{
+    Action, Body, Condition, ConditionKind, Field, StatementKind, Value, ValueKind, Word,
+};
+use super::literal;
+use super::mistake::{Kind as MistakeKind, Mistake};
+use super::parse::Rule;
+use super::words;
+use crate::source::{Span, Spanned};
+
+/// What was read, or the one mistake that is in its place.
+pub(super) type Read<T> = Result<T, Mistake>;
+
+/// A condition, and its place with the parentheses around it.
+type Placed = (Condition, Span);
+
+/// Makes the Ast of one piece out of pest's pairs. The grammar says what there
+/// is in a pair; where it were not, there is a mistake and no panic.
+pub(super) struct Builder {
+    file: u32,
+    /// Where the piece begins.
+    base: u32,
+    /// Mistakes in strings; the string is usable nonetheless.
+    escapes: Vec<Mistake>,
+}
+
+impl Builder {
+    /// For a piece that begins at byte `base` of a file.
+    pub(super) fn new(file: u32, base: u32) -> Builder {
+        Builder { file, base, escapes: Vec::new() }
+    }
+
+    /// Mistakes in what was built nonetheless.
+    pub(super) fn into_mistakes(self) -> Vec<Mistake> {
+        self.escapes
+    }
+
+    /// For what the grammar rules out.
+    pub(super) fn impossible(&self) -> Mistake {
+        Mistake {
+            kind: MistakeKind::Unexpected { found: None, expected: Vec::new() },
+            span: Span { file: self.file, start: self.base, end: self.base },
+        }
+    }
+
+    /// pest counts the blanks behind a part to it when an optional part
+    /// follows that is not there; its last token ends where it ends.
+    fn span(&self, pair: &Pair<Rule>) -> Span {
+        let start = self.base + pair.as_span().start() as u32;
+        let mut last = pair.clone();
+        while let Some(inner) = last.clone().into_inner().next_back() {
+            last = inner;
+        }
+        Span { file: self.file, start, end: self.base + last.as_span().end() as u32 }
+    }
+
+    pub(super) fn word(&self, pair: &Pair<Rule>) -> Word {
+        Spanned { value: pair.as_str().to_string(), span: self.span(pair) }
+    }
+
+    fn string(&mut self, pair: &Pair<Rule>) -> Word {
+        let span = self.span(pair);
+        let written = pair.as_str();
+        let value = literal::unquote(written, |at| {
+            let kind =
+                MistakeKind::BadEscape(written.get(at.clone()).unwrap_or_default().to_string());
+            let start = span.start + at.start as u32;
+            let span = Span { start, end: span.start + at.end as u32, ..span };
+            self.escapes.push(Mistake { kind, span });
+        });
+        Spanned { value, span }
+    }
+
+    pub(super) fn statement(&mut self, pair: Pair<Rule>) -> Read<StatementKind> {
+        let rule = pair.as_rule();
+        let mut word = None;
+        let mut value = None;
+        let mut condition = None;
+        let mut actions = Vec::new();
+        if rule == Rule::actions {
+            return Ok(StatementKind::Actions(self.actions(pair)?));
+        }
+        let mut label = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::name | Rule::setting => word = Some(self.word(&part)),
+                Rule::string if rule == Rule::list => {
+                    let text = self.string(&part);
+                    value = Some(Value { span: text.span, kind: ValueKind::Text(text.value) });
+                }
+                Rule::string => word = Some(self.string(&part)),
+                Rule::value => value = Some(self.value(part)?),
+                Rule::set_of_values => value = Some(self.set(part)?),
+                Rule::condition => condition = Some(self.condition(part)?.0),
+                Rule::actions => actions = self.actions(part)?,
+                Rule::group_head => (label, condition) = self.group_head(part)?,
+                _ => {}
+            }
+        }
+        let kind = match (rule, word, value, condition) {
+            (Rule::set, Some(name), Some(value), _) => StatementKind::Set { name, value },
+            (Rule::list, Some(name), Some(value), _) => StatementKind::List { name, value },
+            (Rule::define, Some(name), _, Some(condition)) => {
+                StatementKind::Define { name, condition }
+            }
+            (Rule::include, Some(file), _, _) => StatementKind::Include { file },
+            (Rule::expect, Some(message), _, _) => StatementKind::Expect { message, actions },
+            (Rule::filter_rule, _, _, condition) => {
+                StatementKind::Rule { label, condition, body: Body::Actions(actions) }
+            }
+            _ => return Err(self.impossible()),
+        };
+        Ok(kind)
+    }
+
+    pub(super) fn group_head(
+        &mut self,
+        pair: Pair<Rule>,
+    ) -> Read<(Option<Word>, Option<Condition>)> {
+        let mut label = None;
+        let mut condition = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::string => label = Some(self.string(&part)),
+                Rule::condition => condition = Some(self.condition(part)?.0),
+                _ => {}
+            }
+        }
+        Ok((label, condition))
+    }
+
+    pub(super) fn entry(&mut self, pair: Pair<Rule>) -> Read<(Spanned<f64>, Condition)> {
+        let mut weight = None;
+        let mut condition = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::weight => {
+                    let span = self.span(&part);
+                    let Some(ValueKind::Number(value)) = literal::quantity(part.as_str()) else {
+                        let kind = MistakeKind::BadWeight(part.as_str().to_string());
+                        return Err(Mistake { kind, span });
+                    };
+                    weight = Some(Spanned { value, span });
+                }
+                Rule::condition => condition = Some(self.condition(part)?.0),
+                _ => {}
+            }
+        }
+        weight.zip(condition).ok_or_else(|| self.impossible())
+    }
+
+    fn actions(&mut self, pair: Pair<Rule>) -> Read<Vec<Action>> {
+        let parts = pair.into_inner().filter(|part| part.as_rule() == Rule::action);
+        parts.map(|part| self.action(part)).collect()
+    }
+
+    fn action(&mut self, pair: Pair<Rule>) -> Read<Action> {
+        let span = self.span(&pair);
+        let mut name = None;
+        let mut arguments = Vec::new();
+        let mut flags = Vec::new();
+        let mut behind_as = false;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::action_name => name = Some(self.word(&part)),
+                Rule::as_word => behind_as = true,
+                _ => {
+                    let value = self.scalar(&part)?;
+                    if behind_as { &mut flags } else { &mut arguments }.push(value);
+                }
+            }
+        }
+        let name = name.ok_or_else(|| self.impossible())?;
+        Ok(Action { span, name, arguments, flags })
+    }
+
+    /// Recursive, but no deeper than the outline lets parentheses be.
+    fn condition(&mut self, pair: Pair<Rule>) -> Read<Placed> {
+        self.joined(pair, Rule::all, ConditionKind::Any, |builder, all| {
+            builder.joined(all, Rule::unary, ConditionKind::All, Builder::unary)
+        })
+    }
+
+    fn joined(
+        &mut self,
+        pair: Pair<Rule>,
+        of: Rule,
+        join: fn(Vec<Condition>) -> ConditionKind,
+        read: fn(&mut Builder, Pair<Rule>) -> Read<Placed>,
+    ) -> Read<Placed> {
+        let mut parts = Vec::new();
+        let mut place: Option<Span> = None;
+        for part in pair.into_inner().filter(|part| part.as_rule() == of) {
+            let (condition, span) = read(self, part)?;
+            place = Some(place.map_or(span, |place| place.to(span)));
+            parts.push(condition);
+        }
+        let span = place.ok_or_else(|| self.impossible())?;
+        if parts.len() > 1 {
+            return Ok((Condition { span, kind: join(parts) }, span));
+        }
+        let only = parts.pop().ok_or_else(|| self.impossible())?;
+        Ok((only, span))
+    }
+
+    fn unary(&mut self, pair: Pair<Rule>) -> Read<Placed> {
+        let span = self.span(&pair);
+        let mut nots = Vec::new();
+        let mut operand = None;
+        for part in pair.into_inner() {
+            let place = self.span(&part);
+            match part.as_rule() {
+                Rule::not_word => nots.push(place),
+                Rule::condition => operand = Some(self.condition(part)?.0),
+                Rule::has => {
+                    let field = part.into_inner().find(|part| part.as_rule() != Rule::has_word);
+                    let field = self.field(field.ok_or_else(|| self.impossible())?)?;
+                    operand = Some(Condition { span: place, kind: ConditionKind::Has(field) });
+                }
+                Rule::test => operand = Some(self.test(part, place)?),
+                _ => {}
+            }
+        }
+        let mut condition = operand.ok_or_else(|| self.impossible())?;
+        for not in nots.into_iter().rev() {
+            condition =
+                Condition { span: not.to(span), kind: ConditionKind::Not(Box::new(condition)) };
+        }
+        Ok((condition, span))
+    }
+
+    fn test(&mut self, pair: Pair<Rule>, span: Span) -> Read<Condition> {
+        let mut field = None;
+        let mut operator = None;
+        let mut value = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::field | Rule::keyed_field => field = Some(self.field(part)?),
+                Rule::operator => operator = Some(self.word(&part)),
+                Rule::value => value = Some(self.value(part)?),
+                _ => {}
+            }
+        }
+        let kind = match (field, operator, value) {
+            (Some(field), Some(operator), Some(value)) => {
+                ConditionKind::Test { field, operator, value }
+            }
+            (Some(field), None, None) => match field.argument {
+                None => ConditionKind::Name(field.name),
+                Some(_) => {
+                    let kind = MistakeKind::Unexpected {
+                        found: None,
+                        expected: vec![words::name_of(Rule::operator)],
+                    };
+                    return Err(Mistake { kind, span: Span { start: span.end, ..span } });
+                }
+            },
+            _ => return Err(self.impossible()),
+        };
+        Ok(Condition { span, kind })
+    }
+
+    fn field(&mut self, pair: Pair<Rule>) -> Read<Field> {
+        let span = self.span(&pair);
+        let mut name = None;
+        let mut argument = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::string => argument = Some(self.string(&part)),
+                _ => name = Some(self.word(&part)),
+            }
+        }
+        Ok(Field { span, name: name.ok_or_else(|| self.impossible())?, argument })
+    }
+
+    fn value(&mut self, pair: Pair<Rule>) -> Read<Value> {
+        let part = pair.into_inner().next().ok_or_else(|| self.impossible())?;
+        match part.as_rule() {
+            Rule::set_of_values => self.set(part),
+            _ => self.element(part),
+        }
+    }
+
+    fn set(&mut self, pair: Pair<Rule>) -> Read<Value> {
+        let span = self.span(&pair);
+        let elements = pair.into_inner().filter(|part| part.as_rule() == Rule::element);
+        let elements = elements.map(|part| self.element(part)).collect::<Read<_>>()?;
+        Ok(Value { span, kind: ValueKind::Set(elements) })
+    }
+
+    fn element(&mut self, pair: Pair<Rule>) -> Read<Value> {
+        let span = self.span(&pair);
+        let mut bounds = Vec::new();
+        for part in pair.into_inner().filter(|part| part.as_rule() != Rule::dots) {
+            bounds.push(self.scalar(&part)?);
+        }
+        match (bounds.pop(), bounds.pop()) {
+            (Some(to), Some(from)) => {
+                Ok(Value { span, kind: ValueKind::Range(Box::new(from), Box::new(to)) })
+            }
+            (Some(only), None) => Ok(only),
+            _ => Err(self.impossible()),
+        }
+    }
+
+    fn scalar(&mut self, pair: &Pair<Rule>) -> Read<Value> {
+        let span = self.span(pair);
+        let kind = match pair.as_rule() {
+            Rule::string => ValueKind::Text(self.string(pair).value),
+            Rule::pattern => {
+                let (source, flags) = literal::pattern(pair.as_str());
+                if !matches!(flags, "" | "c") {
+                    let start = span.end - flags.len() as u32;
+                    let kind = MistakeKind::BadPatternFlag(flags.to_string());
+                    return Err(Mistake { kind, span: Span { start, ..span } });
+                }
+                ValueKind::Pattern { source, case_sensitive: !flags.is_empty() }
+            }
+            Rule::quantity => return self.quantity(pair),
+            _ => ValueKind::Name(pair.as_str().to_string()),
+        };
+        Ok(Value { span, kind })
+    }
+
+    fn quantity(&mut self, pair: &Pair<Rule>) -> Read<Value> {
+        let span = self.span(pair);
+        let written = pair.as_str();
+        match literal::quantity(written) {
+            Some(kind) => Ok(Value { span, kind }),
+            None => Err(Mistake { kind: MistakeKind::BadQuantity(written.to_string()), span }),
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! What holds for all rules, by random ones.
+
+use pest::Parser;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::ast::{
+    Action, Ast, Body, Condition, ConditionKind, Field, Statement, StatementKind, Value, ValueKind,
+    Word,
+};
+use super::parse::{Grammar, Rule};
+use super::scan::{self, Kind};
+use super::words::{self, ACTIONS, JOINTS, OPERATORS};
+use super::{format, parse};
+use crate::diagnostic::{Diagnostic, Severity, render, to_json};
+use crate::source::{SourceFile, Sources, Span, Spanned};
+
+fn at<T>(value: T) -> Spanned<T> {
+    Spanned { value, span: Span::default() }
+}
+
+fn name() -> impl Strategy<Value = String> {
+    let word = "[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,3}){0,2}|迷惑メール?|é[0-9]";
+    word.prop_filter("no word of the language", |word: &String| {
+        !words::is_reserved(word) && !matches!(word.as_str(), "header" | "env")
+    })
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![3 => "[ -~]{0,12}", 1 => any::<String>(), 1 => "[迷惑メールｱ\\\\\"/#{}\t\n]{0,8}"]
+}
+
+fn word(of: impl Strategy<Value = String>) -> impl Strategy<Value = Word> {
+    of.prop_map(at)
+}
+
+fn scalar() -> impl Strategy<Value = ValueKind> {
+    let part = prop_oneof![
+        "[a-z ]{1,3}",
+        Just("/".into()),
+        Just("\\d".into()),
+        Just("\\\\".into()),
+        Just("[\"#{]".into()),
+        Just("迷".into()),
+        Just("*".into())
+    ];
+    let pattern = (vec(part, 1..5), any::<bool>()).prop_map(|(parts, case_sensitive)| {
+        ValueKind::Pattern { source: parts.concat(), case_sensitive }
+    });
+    prop_oneof![
+        4 => text().prop_map(ValueKind::Text),
+        1 => pattern,
+        4 => quantity(),
+        2 => name().prop_map(ValueKind::Name),
+        1 => (quantity(), quantity()).prop_map(|(from, to)| {
+            ValueKind::Range(Box::new(value(from)), Box::new(value(to)))
+        }),
+    ]
+}
+
+fn quantity() -> impl Strategy<Value = ValueKind> {
+    prop_oneof![
+        (-4000i32..4000).prop_map(|number| ValueKind::Number(f64::from(number) / 4.0)),
+        any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(ValueKind::Number),
+        any::<u32>().prop_map(|kilo| ValueKind::Size(u64::from(kilo) << 10)),
+        any::<u32>().prop_map(|seconds| ValueKind::Duration(u64::from(seconds))),
+        (0u64..60).prop_map(|days| ValueKind::Duration(days * 86_400)),
+        (0i16..10_000, 0u8..100, 0u8..100).prop_map(|(year, month, day)| ValueKind::Date {
+            year,
+            month,
+            day
+        }),
+        (0u8..24, 0u8..60).prop_map(|(hour, minute)| ValueKind::Time { hour, minute }),
+    ]
+}
+
+fn value(kind: ValueKind) -> Value {
+    Value { span: Span::default(), kind }
+}
+
+fn set() -> impl Strategy<Value = Value> {
+    vec(scalar().prop_map(value), 0..6).prop_map(|elements| value(ValueKind::Set(elements)))
+}
+
+fn field() -> impl Strategy<Value = Field> {
+    let plain = (name(), option::of(name())).prop_map(|(name, part)| {
+        let name = part.map_or(name.clone(), |part| format!("{name}.{part}"));
+        Field { span: Span::default(), name: at(name), argument: None }
+    });
+    let header = (prop_oneof!["header", "env"], text()).prop_map(|(name, argument)| Field {
+        span: Span::default(),
+        name: at(name),
+        argument: Some(at(argument)),
+    });
+    prop_oneof![3 => plain, 1 => header]
+}
+
+fn condition() -> impl Strategy<Value = Condition> {
+    let operator = proptest::sample::select([OPERATORS, &["=", "<", "<=", ">", ">="]].concat());
+    let test = (field(), operator, prop_oneof![scalar().prop_map(value), set()]).prop_map(
+        |(field, operator, value)| ConditionKind::Test {
+            field,
+            operator: at(operator.to_string()),
+            value,
+        },
+    );
+    let leaf = prop_oneof![
+        word(name()).prop_map(ConditionKind::Name),
+        field().prop_map(ConditionKind::Has),
+        test,
+    ]
+    .prop_map(|kind| Condition { span: Span::default(), kind });
+    leaf.prop_recursive(4, 20, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 2..5).prop_map(ConditionKind::All),
+            vec(inner.clone(), 2..5).prop_map(ConditionKind::Any),
+            inner.prop_map(|inner| ConditionKind::Not(Box::new(inner))),
+        ]
+        .prop_map(|kind| Condition { span: Span::default(), kind })
+    })
+}
+
+fn action(name: impl Strategy<Value = String>) -> impl Strategy<Value = Action> {
+    let argument = prop_oneof![
+        text().prop_map(ValueKind::Text),
+        quantity(),
+        self::name().prop_map(ValueKind::Name)
+    ];
+    let flag =
+        prop_oneof![text().prop_map(ValueKind::Text), self::name().prop_map(ValueKind::Name)];
+    (word(name), vec(argument.prop_map(value), 0..3), vec(flag.prop_map(value), 0..3)).prop_map(
+        |(name, arguments, flags)| Action { span: Span::default(), name, arguments, flags },
+    )
+}
+
+fn known_action() -> impl Strategy<Value = Action> {
+    action(proptest::sample::select(ACTIONS).prop_map(String::from))
+}
+
+/// The first is known, since it stands at the beginning of a statement.
+fn lone_actions() -> impl Strategy<Value = Vec<Action>> {
+    (known_action(), actions(0..2)).prop_map(|(first, mut actions)| {
+        actions.insert(0, first);
+        actions
+    })
+}
+
+fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Action>> {
+    vec(prop_oneof![4 => known_action().boxed(), 1 => action(name()).boxed()], count)
+}
+
+fn statement() -> impl Strategy<Value = Statement> {
+    let setting = prop_oneof![name(), proptest::sample::select(ACTIONS).prop_map(String::from)];
+    let any_value = || prop_oneof![scalar().prop_map(value), set()];
+    let list_value = prop_oneof![text().prop_map(ValueKind::Text).prop_map(value), set()];
+    let weight = (-400i32..400).prop_map(|weight| at(f64::from(weight) / 4.0));
+    let head = || (option::of(word(text())), option::of(condition()));
+    let leaf = prop_oneof![
+        (word(setting), any_value()).prop_map(|(name, value)| StatementKind::Set { name, value }),
+        (word(name()), list_value).prop_map(|(name, value)| StatementKind::List { name, value }),
+        (word(name()), condition())
+            .prop_map(|(name, condition)| StatementKind::Define { name, condition }),
+        (word(name()), vec((weight, condition()), 0..4))
+            .prop_map(|(name, entries)| StatementKind::Score { name, entries }),
+        word(text()).prop_map(|file| StatementKind::Include { file }),
+        (word(text()), actions(1..3))
+            .prop_map(|(message, actions)| StatementKind::Expect { message, actions }),
+        lone_actions().prop_map(StatementKind::Actions),
+        (head(), actions(1..3)).prop_map(|((label, condition), actions)| StatementKind::Rule {
+            label,
+            condition,
+            body: Body::Actions(actions)
+        }),
+    ]
+    .prop_map(|kind| Statement { span: Span::default(), kind });
+    leaf.prop_recursive(3, 12, 4, move |inner| {
+        (head(), vec(inner, 0..4)).prop_map(|((label, condition), statements)| Statement {
+            span: Span::default(),
+            kind: StatementKind::Rule { label, condition, body: Body::Block(statements) },
+        })
+    })
+}
+
+fn ast() -> impl Strategy<Value = Ast> {
+    vec(statement(), 0..6).prop_map(|statements| Ast { statements, comments: Vec::new() })
+}
+
+fn source(text: &str) -> SourceFile {
+    SourceFile::new("rules", text)
+}
+
+fn errors(diagnostics: &[Diagnostic]) -> Vec<&str> {
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    errors.map(|diagnostic| diagnostic.message.as_str()).collect()
+}
+
+fn without_comments(ast: Ast) -> Ast {
+    Ast { comments: Vec::new(), ..ast.without_spans() }
+}
+
+/// Comments between tokens, where no word is moved to the start of a line
+/// that would begin a statement there.
+fn with_comments(text: &str, places: &[(usize, bool)]) -> String {
+    let tokens = scan::scan(0, text).tokens;
+    let fits = |place: usize| {
+        let (Some(token), before) = (tokens.get(place), tokens.get(place.wrapping_sub(1))) else {
+            return true;
+        };
+        let Some(before) = before else { return true };
+        let written = |token: &scan::Token| &text[token.start as usize..token.end as usize];
+        !matches!(token.kind, Kind::Word | Kind::Signs)
+            || token.indent.is_some()
+            || matches!(written(token), "and" | "or" | "as")
+            || matches!(before.kind, Kind::Comma | Kind::Arrow)
+            || JOINTS.contains(&written(before))
+    };
+    let mut inserted: Vec<(usize, String)> = places
+        .iter()
+        .enumerate()
+        .map(|(number, (place, own_line))| {
+            let place = place % (tokens.len() + 1);
+            let own_line = if *own_line { "\n\n" } else { " " };
+            (place, format!("{own_line}# 「{number}」 \"{{ ->  \n"))
+        })
+        .filter(|(place, _)| fits(*place))
+        .collect();
+    inserted.sort_by_key(|(place, _)| *place);
+    let mut commented = String::new();
+    let mut from = 0;
+    for (place, comment) in inserted {
+        let to = tokens.get(place).map_or(text.len(), |token| token.start as usize);
+        commented.push_str(&text[from..to]);
+        commented.push_str(&comment);
+        from = to;
+    }
+    commented.push_str(&text[from..]);
+    commented
+}
+
+fn nothing_panics(text: &str) {
+    let mut sources = Sources::default();
+    sources.add(source(text));
+    let file = &sources.files()[0];
+    let (ast, diagnostics) = parse(0, file);
+    let formatted = format(&ast, file);
+    render(&diagnostics, &sources, false);
+    to_json(&diagnostics, &sources);
+    let length = file.text.len() as u32;
+    for diagnostic in &diagnostics {
+        let span = diagnostic.span;
+        assert!(span.start <= span.end && span.end <= length, "{span:?} in {text:?}");
+        assert!(file.text.is_char_boundary(span.start as usize), "{span:?} in {text:?}");
+        assert!(file.text.is_char_boundary(span.end as usize), "{span:?} in {text:?}");
+    }
+    if diagnostics.is_empty() {
+        assert!(Grammar::parse(Rule::file, &file.text).is_ok(), "the grammar refuses {text:?}");
+        let again = source(&formatted);
+        let (reread, diagnostics) = parse(0, &again);
+        assert_eq!(errors(&diagnostics), [""; 0], "{text:?} became\n{formatted}");
+        assert_eq!(without_comments(reread.clone()), without_comments(ast), "{text:?}");
+        assert_eq!(format(&reread, &again), formatted, "{text:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn parsing_what_was_formatted_gives_the_same_rules(ast in ast()) {
+        let formatted = source(&format(&ast, &source("")));
+        let (parsed, diagnostics) = parse(0, &formatted);
+        prop_assert_eq!(errors(&diagnostics), [""; 0], "{}", &formatted.text);
+        prop_assert_eq!(parsed.clone().without_spans(), ast, "{}", &formatted.text);
+        prop_assert_eq!(format(&parsed, &formatted), &*formatted.text);
+        prop_assert!(Grammar::parse(Rule::file, &formatted.text).is_ok());
+    }
+
+    #[test]
+    fn comments_survive_formatting(ast in ast(), places in vec((0usize..400, any::<bool>()), 1..12)) {
+        let commented = source(&with_comments(&format(&ast, &source("")), &places));
+        let (parsed, diagnostics) = parse(0, &commented);
+        prop_assert_eq!(errors(&diagnostics), [""; 0], "{}", &commented.text);
+        prop_assert_eq!(without_comments(parsed.clone()), ast, "{}", &commented.text);
+        let formatted = source(&format(&parsed, &commented));
+        let (reread, diagnostics) = parse(0, &formatted);
+        prop_assert_eq!(errors(&diagnostics), [""; 0], "{}\n{}", &commented.text, &formatted.text);
+        prop_assert_eq!(without_comments(reread.clone()), without_comments(parsed.clone()));
+        let texts = |ast: Ast| {
+            let mut texts: Vec<String> = ast.without_spans().comments.into_iter().map(|comment| comment.text).collect();
+            texts.sort();
+            texts
+        };
+        prop_assert_eq!(texts(reread.clone()), texts(parsed), "{}\n{}", &commented.text, &formatted.text);
+        prop_assert_eq!(format(&reread, &formatted), &*formatted.text, "{}", &commented.text);
+    }
+
+    #[test]
+    fn no_bytes_make_the_parser_panic(bytes in vec(any::<u8>(), 0..200)) {
+        nothing_panics(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC{0,80}") {
+        nothing_panics(&text);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_tokens_make_the_parser_panic(tokens in vec(proptest::sample::select(TOKENS), 0..40)) {
+        nothing_panics(&tokens.concat());
+    }
+}
+
+/// What reaches deep into the parser.
+#[rustfmt::skip]
+const TOKENS: &[&str] = &[
+    "\n", "\n", "\n    ", " ", " ", " ", " ", "# c\n", "when ", "when a ", "otherwise ", "rule \"r\" ", "set ",
+    "list ", "define ", "score x {\n", "include ", "expect ", "-> ", "-> ", "{", "}", "}\n", "[", "]", "(",
+    ")", ",", ", ", "..", "=", "<= ", "and ", "or ", "not ", "has ", "as ", "is ", "in ", "inbox", "folder ",
+    "mark ", "discard\n", "from", "from.domain ", "header ", "\"x\" ", "\"", "'", "/re/ ", "/", "/c", "5 ",
+    "+3 ", "20K", "2026-12-24", "22:00", "1.2.3", "if ", "else ", "then ", "require ", ":0", "* ", ";", "=>",
+    "&&", "!", "“", "＝", "\u{3000}", "\u{200b}", "迷惑 ", "a_b ", "@", ".", "$", "\\", "\r\n", "-", "+", "//",
+    "x@y.z ", "wehn ", "fodler ",
+];

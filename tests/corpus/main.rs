@@ -1,0 +1,147 @@
+//! The classifiers do what they promise on a corpus of labelled mail, where
+//! there is one (`MFILTER_CORPUS`, else `../shared/corpus`).
+
+#![allow(clippy::print_stderr)]
+
+mod measure;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use measure::{Measures, measure, place, table, with_from_line};
+use mfilter::classify::named;
+use mfilter::message::Message;
+
+fn corpus() -> Option<PathBuf> {
+    let place = place();
+    if place.is_none() {
+        eprintln!("skipped: there is no corpus");
+    }
+    place
+}
+
+fn at_least(measures: &Measures, classifier: &str, label: &str, percent: f64) -> Option<String> {
+    let share = measures.share(classifier, label);
+    (share < percent)
+        .then(|| format!("{classifier} on {label}: {share:.2} %, less than {percent} %"))
+}
+
+fn at_most(measures: &Measures, classifier: &str, label: &str, percent: f64) -> Option<String> {
+    let share = measures.share(classifier, label);
+    (share > percent)
+        .then(|| format!("{classifier} on {label}: {share:.2} %, more than {percent} %"))
+}
+
+#[test]
+fn targets_are_met() {
+    let Some(corpus) = corpus() else { return };
+    let measures = measure(&corpus).unwrap();
+    let mut missed: Vec<String> = [
+        at_least(&measures, "bounce", "bounce", 98.5),
+        at_most(&measures, "bounce", "list", 0.2),
+        at_most(&measures, "bounce", "ham", 0.2),
+        at_most(&measures, "bounce", "spam", 0.5),
+        at_least(&measures, "daemon", "bounce", 95.0),
+        at_most(&measures, "daemon", "list", 0.5),
+        at_most(&measures, "daemon", "ham", 1.0),
+        at_least(&measures, "automatic", "bounce", 95.0),
+        at_least(&measures, "automatic", "vacation", 95.0),
+        at_most(&measures, "automatic", "ham", 1.0),
+        at_least(&measures, "mailing-list", "list", 98.5),
+        at_most(&measures, "mailing-list", "bounce", 2.0),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let mut also = |what: String, share: measure::Share, percent: f64| {
+        if share.percent() < percent {
+            missed.push(format!("{what}: {:.2} %, less than {percent} %", share.percent()));
+        }
+    };
+    for ((name, form), share) in &measures.equal {
+        also(format!("{name} as procmail, {form}"), *share, 99.9);
+    }
+    also("bounce.status".to_owned(), measures.status, 95.0);
+    also("list-name".to_owned(), measures.list_name, 95.0);
+    assert!(missed.is_empty(), "{missed:#?}\n{:#?}", measures.surprises);
+}
+
+/// Says by its exit code which of the macros hold: 1 FROM_DAEMON, 2 FROM_MAILER.
+const RECIPES: &str = "
+D
+M
+:0
+* ^FROM_DAEMON
+{ D=1 }
+:0
+* ^FROM_MAILER
+{ M=1 }
+EXITCODE=0
+:0
+* D ?? 1
+{ EXITCODE=1
+  :0
+  * M ?? 1
+  { EXITCODE=3 }
+}
+:0 E
+* M ?? 1
+{ EXITCODE=2 }
+:0
+/dev/null
+";
+
+/// The verdicts of procmail itself.
+fn procmail(recipes: &Path, bytes: &[u8]) -> Option<(bool, bool)> {
+    let mut child = Command::new("procmail")
+        .args(["-m", "LOGFILE=/dev/null"])
+        .arg(recipes)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    // It may stop reading.
+    let _ = child.stdin.take()?.write_all(bytes);
+    let code = child.wait().ok()?.code()?;
+    Some((code & 1 != 0, code & 2 != 0))
+}
+
+#[test]
+fn procmail_itself_agrees() {
+    let Some(corpus) = corpus() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let recipes = place.path().join("recipes");
+    fs::write(&recipes, RECIPES).unwrap();
+    if procmail(&recipes, b"From: root\n\n") != Some((true, true)) {
+        eprintln!("skipped: there is no procmail");
+        return;
+    }
+    let rows = table(&corpus.join("manifest.tsv")).unwrap();
+    let (next, agreed, asked) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let raw = fs::read(corpus.join(&row["path"])).unwrap();
+                    for bytes in [with_from_line(&raw), raw] {
+                        let theirs = procmail(&recipes, &bytes).unwrap();
+                        let message = Message::from_bytes(bytes);
+                        let mail = measure::mail(&message);
+                        let ours = |name| (named(name).unwrap().find)(&mail).unwrap().is_some();
+                        let agree = theirs == (ours("from-daemon"), ours("from-mailer"));
+                        agreed.fetch_add(usize::from(agree), Ordering::Relaxed);
+                        asked.fetch_add(1, Ordering::Relaxed);
+                        if !agree {
+                            eprintln!("{}: procmail says {theirs:?}", row["path"]);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let (agreed, asked) = (agreed.into_inner(), asked.into_inner());
+    assert!(agreed * 1000 >= asked * 999, "{agreed} of {asked}");
+}
