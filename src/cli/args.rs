@@ -37,6 +37,10 @@ pub(super) struct Args {
     #[arg(long, requires = "test")]
     pub(super) json: bool,
 
+    /// With --test: run the rules' filters, and judge what they print
+    #[arg(long, requires = "test")]
+    pub(super) run_filters: bool,
+
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
@@ -88,6 +92,8 @@ pub(super) enum Command {
     Check(Check),
     /// Bring rules into the canonical layout
     Fmt(Fmt),
+    /// Show what is remembered between messages
+    State(State),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -114,6 +120,14 @@ pub(super) struct Fmt {
     pub(super) rules: Vec<PathBuf>,
 }
 
+/// `mfilter state`
+#[derive(clap::Args, Debug)]
+pub(super) struct State {
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// `mfilter completions`
 #[derive(clap::Args, Debug)]
 pub(super) struct Completions {
@@ -132,7 +146,7 @@ pub(super) struct DeliveryArgs {
 /// Whether these arguments, `argv[0]` among them, ask for a delivery: nothing
 /// in them is a command or one of the options that ask for something else.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 3] = ["check", "fmt", "completions"];
+    const COMMANDS: [&str; 4] = ["check", "fmt", "state", "completions"];
     const OPTIONS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
     let command = arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|c| first == c));
     let mut options = arguments.iter().skip(1);

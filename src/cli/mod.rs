@@ -10,12 +10,14 @@ mod completions;
 mod deliver;
 mod fmt;
 mod output;
+mod state;
 mod test;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -23,6 +25,10 @@ use jiff::Timestamp;
 
 use crate::deliver::log::Log;
 use crate::deliver::maildir::Location;
+use crate::deliver::program;
+use crate::deliver::reach::{self, PROGRAM_TIMEOUT, Reach, SENDMAIL, environment};
+use crate::evaluate::{Detail, Evaluation, Filtered, Next, start};
+use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::plan::Folder;
 use crate::rules::check::resolve;
@@ -54,6 +60,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let result = match &args.command {
         Some(Command::Check(call)) => check::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
+        Some(Command::State(call)) => state::run(call),
         Some(Command::Completions(call)) => completions::run(call),
         None => test::run(&args),
     };
@@ -90,6 +97,7 @@ fn world(args: &args::Delivery, now: Option<Timestamp>, home: Option<PathBuf>) -
         variables: args.define.iter().cloned().collect(),
         now,
         home,
+        state: StateDir::find(),
         ..World::default()
     }
 }
@@ -124,6 +132,80 @@ fn location(
         location.inbox = Folder { parts: inbox.split('/').map(str::to_owned).collect() };
     }
     Ok(location)
+}
+
+/// What a delivery may use beyond the Maildir, until `deadline`.
+fn reach(program: &ArchivedProgram, message: &Message, world: &World, deadline: Instant) -> Reach {
+    let settings = &program.settings;
+    let sender = world.envelope_sender(message);
+    let recipients = world.envelope_recipients(message);
+    let delimiter = settings.delimiter.as_ref().map_or("+", |text| text.as_str());
+    let timeout = settings.program_timeout.as_ref().map(|seconds| seconds.to_native());
+    Reach {
+        state: world.state.clone(),
+        environment: environment(
+            world.home.as_deref(),
+            world.user().as_deref(),
+            sender.as_deref(),
+            &recipients,
+            world.extension(delimiter).as_deref(),
+        ),
+        home: world.home.clone(),
+        timeout: timeout.map_or(PROGRAM_TIMEOUT, Duration::from_secs),
+        deadline,
+        sendmail: settings.sendmail.as_ref().map_or(SENDMAIL, |path| path.as_str()).to_owned(),
+        sender,
+        recipients,
+        now: world.now().as_second(),
+    }
+}
+
+/// A message and what the filters on its way made of it.
+struct Way {
+    /// The message as it came, and each that a filter made.
+    messages: Vec<Message>,
+    evaluation: Evaluation,
+    /// What filters said, and why one failed.
+    notes: Vec<String>,
+}
+
+/// Runs the rules over a message, and the filters they ask for.
+fn evaluate_with_filters(
+    program: &ArchivedProgram,
+    message: Message,
+    world: &World,
+    reach: &Reach,
+    detail: Detail,
+) -> Way {
+    let (mut messages, mut notes) = (Vec::new(), Vec::new());
+    let mut next = start(program, &message, world, detail);
+    let mut message = message;
+    loop {
+        let paused = match next {
+            Next::Done(evaluation) => {
+                messages.push(message);
+                return Way { messages, evaluation, notes };
+            }
+            Next::Filter(paused) => paused,
+        };
+        let name = paused.argv().first().cloned().unwrap_or_default();
+        // Room for what a filter may add, and no more.
+        let limit = message.size().unwrap_or(0).saturating_mul(4) + (16 << 20);
+        let call = reach.call(paused.argv());
+        let (made, said) = program::filter(&call, &message, &paused.edits(), limit);
+        notes.extend(reach::said(&name, said));
+        let came = match made {
+            Ok(made) => {
+                messages.push(std::mem::replace(&mut message, made));
+                Filtered::Replaced
+            }
+            Err(why) => {
+                notes.push(format!("`{name}` {why}; the message stays as it was"));
+                Filtered::Failed
+            }
+        };
+        next = paused.resume(program, &message, world, came);
+    }
 }
 
 /// Where the log goes.

@@ -124,7 +124,7 @@ fn execute(
         return failed("was not started, since there is no time left".into());
     }
     match command.spawn() {
-        Ok(child) => Running::new(child, output).to_the_end(call.deadline),
+        Ok(child) => Running::new(child, output).finish(call.deadline),
         Err(error) => failed(format!("cannot be started: {}", plain(&error))),
     }
 }
@@ -206,7 +206,7 @@ impl<'o> Running<'o> {
         Running { child, group, ended, stdout, stderr, output, said: Vec::new() }
     }
 
-    fn to_the_end(mut self, deadline: Instant) -> Ran {
+    fn finish(mut self, deadline: Instant) -> Ran {
         let started = Instant::now();
         let late = self.until(deadline, |this| this.has_ended() || this.too_much());
         if late {

@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a thing is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key([u8; 16]);
+pub struct Key(pub [u8; 16]);
 
 impl Key {
     /// The key of something that is known by these bytes.

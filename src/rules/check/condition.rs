@@ -68,6 +68,11 @@ impl Checker<'_, '_> {
                 self.conditions.capturing = capturing;
                 Some(ConditionKind::Not(of))
             }
+            ast::ConditionKind::Name(name)
+                if name.value == "duplicate" && !self.names.contains_key("duplicate") =>
+            {
+                Some(ConditionKind::Duplicate)
+            }
             ast::ConditionKind::Name(name) => {
                 self.classifier(name, span).map(ConditionKind::Define)
             }
@@ -93,6 +98,7 @@ impl Checker<'_, '_> {
             ConditionKind::Define(define) => {
                 self.program.defines.get(*define as usize).map(|define| of(&define.condition))
             }
+            ConditionKind::Duplicate => None,
             ConditionKind::Has(field)
             | ConditionKind::Text { field, .. }
             | ConditionKind::Matches { field, .. }

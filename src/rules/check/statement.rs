@@ -280,6 +280,8 @@ fn ends(action: &Action) -> bool {
         | Action::Discard(_)
         | Action::Reject { .. }
         | Action::Defer { .. }
+        | Action::Pipe(_)
+        | Action::Forward { copy: false, .. }
         | Action::Stop => true,
         Action::Copy(..)
         | Action::Mark(_)
@@ -287,6 +289,11 @@ fn ends(action: &Action) -> bool {
         | Action::AddHeader(..)
         | Action::SetHeader(..)
         | Action::RemoveHeader(_)
+        | Action::Run(_)
+        | Action::Filter(_)
+        | Action::Forward { copy: true, .. }
+        | Action::Reply { .. }
+        | Action::EditList { .. }
         | Action::Log(_) => false,
     }
 }
