@@ -4,6 +4,8 @@
 //!
 //! `cargo bench --bench delivery`, with `ROUNDS=500` for more of them.
 
+#![allow(clippy::print_stdout)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

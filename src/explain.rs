@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::evaluate::{Evaluation, Looked, Verdict};
+use crate::evaluate::{Evaluation, Inspection, Known, Looked, Verdict};
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::rules::program::Flags;
@@ -383,6 +383,109 @@ impl StepReport {
         }
     }
 }
+
+/// One block for people about what is known of a message.
+pub fn inspection(label: &str, found: &Inspection, colour: bool) -> String {
+    const LONGEST: usize = 200;
+    const MOST: usize = 20;
+    let paint = Paint(colour);
+    let mut out = format!("{}\n", paint.bold(&escape(label)));
+    let line = |out: &mut String, name: &str, value: &str| {
+        let value = value.replace('\n', " ");
+        let cut = value.char_indices().nth(LONGEST).map(|(end, _)| format!("{}…", &value[..end]));
+        let _ = writeln!(out, "  {name:18}{}", escape(&cut.unwrap_or(value)));
+    };
+    for (name, values) in &found.fields {
+        for (number, value) in values.iter().take(MOST).enumerate() {
+            line(&mut out, if number == 0 { name } else { "" }, &value.text);
+        }
+        if values.len() > MOST {
+            line(&mut out, "", &format!("({} more)", values.len() - MOST));
+        }
+    }
+    let mut section = |title: &str, lines: Vec<(&str, &str)>| {
+        if !lines.is_empty() {
+            let _ = writeln!(out, "{}", paint.bold(title));
+        }
+        for (name, value) in lines {
+            line(&mut out, name, value);
+        }
+    };
+    let known = found.classifiers.iter().map(|(name, why)| (*name, why.as_str()));
+    section("classifiers that hold", known.collect());
+    section("results believed", found.believed.iter().map(|used| ("", used.as_str())).collect());
+    let ignored: Vec<String> =
+        found.ignored.iter().map(|each| format!("{}: {}", each.why, each.header)).collect();
+    section("results ignored", ignored.iter().map(|why| ("", why.as_str())).collect());
+    section("notes", found.warnings.iter().map(|note| ("", note.as_str())).collect());
+    out
+}
+
+/// What is known of a message as `--json` shows it, on one line. A field
+/// has a list of values, but for those that only ever have one; sizes are in
+/// bytes, ages in seconds.
+pub fn inspection_json(label: &str, found: &Inspection) -> String {
+    use serde_json::{Map, Value, json};
+    let fields: Map<String, Value> = found
+        .fields
+        .iter()
+        .map(|(name, values)| {
+            let one = |value: &Known| match value.number {
+                Some(number) if number.fract() == 0.0 => json!(number as i64),
+                Some(number) => json!(number),
+                None => json!(value.text),
+            };
+            let value = match values.as_slice() {
+                [single] if SINGLE.contains(name) => one(single),
+                _ => values.iter().map(one).collect(),
+            };
+            ((*name).to_owned(), value)
+        })
+        .collect();
+    let classifiers: Map<String, Value> =
+        found.classifiers.iter().map(|(name, why)| ((*name).to_owned(), json!(why))).collect();
+    let believed = found.believed.iter().map(|header| json!({"header": header, "believed": true}));
+    let ignored = found
+        .ignored
+        .iter()
+        .map(|each| json!({"header": each.header, "believed": false, "why": each.why}));
+    let report = json!({
+        "message": label,
+        "fields": fields,
+        "classifiers": classifiers,
+        "results": believed.chain(ignored).collect::<Vec<_>>(),
+        "warnings": found.warnings,
+    });
+    format!("{report}\n")
+}
+
+/// Fields that have one value at most.
+const SINGLE: [&str; 24] = [
+    "now",
+    "time",
+    "weekday",
+    "subject",
+    "message-id",
+    "list-id",
+    "list-name",
+    "spf",
+    "dkim",
+    "dmarc",
+    "arc",
+    "iprev",
+    "spf.domain",
+    "spam-score",
+    "client.ip",
+    "client.host",
+    "client.helo",
+    "size",
+    "attachments",
+    "recipients",
+    "age",
+    "date",
+    "extension",
+    "user",
+];
 
 fn file_name(span: Span, sources: &Sources) -> String {
     sources.path(span).display().to_string()

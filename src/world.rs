@@ -123,6 +123,12 @@ impl World {
         Some(value.trim_start_matches(|c| delimiter.contains(c)).to_owned())
     }
 
+    /// The machine's host name.
+    pub fn host_name(&self) -> Option<String> {
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        (!name.is_empty()).then_some(name)
+    }
+
     /// The user's login name, as the MTA says.
     pub fn user(&self) -> Option<String> {
         self.variable("LOGNAME").or_else(|| self.variable("USER"))

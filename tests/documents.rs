@@ -78,23 +78,36 @@ fn the_first_command_delivers() {
 
 /// In the README's `console` blocks a line with `$ ` is a command, what
 /// follows is its output. `$ cat FILE` is how a file is shown: it is written.
+/// `BLESS=1 cargo test --test documents` writes what is printed into the README.
 #[test]
 fn the_commands_of_the_readme_print_what_is_shown() {
-    let blocks = fenced(&read("README.md"), "console");
+    let readme = read("README.md");
+    let blocks = fenced(&readme, "console");
     assert!(!blocks.is_empty());
     let home = tempfile::tempdir().expect("a directory");
     let work = home.path().join("work");
     copy(&root().join("examples"), &work);
+    let mut true_readme = readme.clone();
     for block in blocks {
+        let mut true_block = String::new();
         for call in format!("\n{block}").split("\n$ ").skip(1) {
             let (command, shown) = call.split_once('\n').unwrap_or((call, ""));
-            if let Some(file) = command.strip_prefix("cat ") {
-                fs::write(work.join(file), format!("{shown}\n")).expect("writable");
-            } else {
-                let output = shell(home.path(), &work, command);
-                assert_eq!(printed(&output).trim_end(), shown.trim_end(), "$ {command}");
-            }
+            let shown = format!("{}\n", shown.trim_end());
+            let printed = match command.strip_prefix("cat ") {
+                Some(file) => {
+                    fs::write(work.join(file), &shown).expect("writable");
+                    shown
+                }
+                None => printed(&shell(home.path(), &work, command)),
+            };
+            true_block.push_str(&format!("$ {command}\n{printed}"));
         }
+        true_readme = true_readme.replace(&block, &true_block);
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(root().join("README.md"), &true_readme).expect("writable");
+    } else {
+        assert_eq!(readme, true_readme);
     }
 }
 

@@ -90,6 +90,8 @@ pub(super) struct Delivery {
 pub(super) enum Command {
     /// Find every mistake in the rules and run their `expect`s
     Check(Check),
+    /// Show what is known about a message: fields, classifiers, results
+    Inspect(Inspect),
     /// Bring rules into the canonical layout
     Fmt(Fmt),
     /// Show what is remembered between messages
@@ -105,6 +107,25 @@ pub(super) struct Check {
     pub(super) rules: Option<PathBuf>,
 
     /// One JSON array of mistakes
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mfilter inspect`
+#[derive(clap::Args, Debug)]
+pub(super) struct Inspect {
+    /// Messages, mboxes, Maildirs or folders of messages [default: standard input]
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) delivery: Delivery,
+
+    /// Pretend that it is this moment
+    #[arg(long, value_name = "RFC3339")]
+    pub(super) now: Option<jiff::Timestamp>,
+
+    /// One JSON object a message, on a line of its own
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -146,7 +167,7 @@ pub(super) struct DeliveryArgs {
 /// Whether these arguments, `argv[0]` among them, ask for a delivery: nothing
 /// in them is a command or one of the options that ask for something else.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 4] = ["check", "fmt", "state", "completions"];
+    const COMMANDS: [&str; 5] = ["check", "inspect", "fmt", "state", "completions"];
     const OPTIONS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
     let command = arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|c| first == c));
     let mut options = arguments.iter().skip(1);

@@ -9,6 +9,7 @@ mod check;
 mod completions;
 mod deliver;
 mod fmt;
+mod inspect;
 mod output;
 mod state;
 mod test;
@@ -59,6 +60,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     };
     let result = match &args.command {
         Some(Command::Check(call)) => check::run(call),
+        Some(Command::Inspect(call)) => inspect::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
         Some(Command::State(call)) => state::run(call),
         Some(Command::Completions(call)) => completions::run(call),

@@ -35,7 +35,7 @@ pub fn tell(notice: &Notice, location: &Location, state: Option<&StateDir>, worl
 
 fn compose(notice: &Notice, world: &World) -> String {
     let user = world.user().unwrap_or_else(|| "user".into());
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = world.host_name().unwrap_or_else(|| "localhost".into());
     let address = encode(&format!("{user}@{host}"));
     let now = world.now();
     let date = DateTimePrinter::new().timestamp_to_string(&now).unwrap_or_default();

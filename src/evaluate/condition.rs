@@ -5,13 +5,16 @@ use std::cell::{Cell, OnceCell, RefCell};
 use super::Detail;
 use super::trace::{Tested, Verdict};
 use super::values::{Value, Values, values};
+use crate::classify::resembles::Word;
+use crate::classify::{CLASSIFIERS, Known, Mail, automatic};
 use crate::message::Message;
+use crate::message::address::Address;
 use crate::rules::address_list::AddressList;
 use crate::rules::glob;
 use crate::rules::pattern::Patterns;
 use crate::rules::program::{
-    ArchivedComparison, ArchivedCondition, ArchivedConditionKind, ArchivedEntries, ArchivedNeedle,
-    ArchivedProgram, ArchivedTextOperator,
+    ArchivedComparison, ArchivedCondition, ArchivedConditionKind, ArchivedEntries, ArchivedField,
+    ArchivedNeedle, ArchivedProgram, ArchivedTextOperator,
 };
 use crate::source::Span;
 use crate::state::seen;
@@ -53,6 +56,9 @@ pub(super) struct Conditions<'a> {
     pub(super) program: &'a ArchivedProgram,
     pub(super) message: &'a Message,
     pub(super) world: &'a World,
+    pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) me: Option<&'a dyn Fn(&Address) -> bool>,
+    mail: OnceCell<Mail<'a>>,
     pub(super) detail: Detail,
     values: Vec<OnceCell<Result<Values<'a>, String>>>,
     patterns: Patterns<'a>,
@@ -71,12 +77,17 @@ impl<'a> Conditions<'a> {
         program: &'a ArchivedProgram,
         message: &'a Message,
         world: &'a World,
+        variable: &'a dyn Fn(&str) -> Option<String>,
+        me: Option<&'a dyn Fn(&Address) -> bool>,
         detail: Detail,
     ) -> Conditions<'a> {
         Conditions {
             program,
             message,
             world,
+            variable,
+            me,
+            mail: OnceCell::new(),
             detail,
             values: cells(program.fields.len()),
             patterns: Patterns::new(program),
@@ -119,13 +130,32 @@ impl<'a> Conditions<'a> {
     }
 
     /// Why a refusal would go to somebody who did not write the message.
-    pub(super) fn no_bounce(&self) -> Option<&'static str> {
-        if self.world.envelope_sender(self.message).is_some_and(|sender| sender.is_empty()) {
-            return Some("not refused: it has the null sender");
+    pub(super) fn no_bounce(&self) -> Option<String> {
+        if self.mail().envelope_sender.as_deref() == Some("") {
+            return Some("not refused: it has the null sender".into());
         }
-        let answers = self.message.texts("Auto-Submitted");
-        let automatic = answers.iter().any(|text| !text.folded().starts_with("no"));
-        automatic.then_some("not refused: it is automatic mail")
+        let evidence = (automatic::AUTOMATIC.find)(self.mail()).ok().flatten()?;
+        Some(format!("not refused: it is automatic mail: {evidence}"))
+    }
+
+    /// The message as classifiers see it.
+    pub(super) fn mail(&self) -> &Mail<'a> {
+        self.mail.get_or_init(|| {
+            let settings = &self.program.settings;
+            Mail {
+                message: self.message,
+                envelope_sender: self.world.envelope_sender(self.message),
+                me: self.me,
+                trust: settings.trust.iter().map(|id| id.as_str().to_owned()).collect(),
+                spam_score_header: settings
+                    .spam_score_header
+                    .as_ref()
+                    .map(|name| name.as_str().to_owned()),
+                host_name: self.world.host_name(),
+                known: Known::default(),
+                variable: self.variable,
+            }
+        })
     }
 
     /// What the message, as it came, is known by for `duplicate`.
@@ -200,6 +230,18 @@ impl<'a> Conditions<'a> {
                 });
                 truth
             }
+            ArchivedConditionKind::Classifier(classifier) => {
+                let classifier = CLASSIFIERS.get(classifier.to_native() as usize);
+                let classifier = classifier.ok_or("no such classifier")?;
+                let found = (classifier.find)(self.mail());
+                let truth = found.as_ref().map(Option::is_some).map_err(String::clone);
+                self.record(condition, &truth, || match found {
+                    Ok(Some(evidence)) => evidence,
+                    Ok(None) => "no evidence".into(),
+                    Err(why) => why,
+                });
+                truth
+            }
             _ => self.test(condition),
         }
     }
@@ -212,6 +254,7 @@ impl<'a> Conditions<'a> {
             | ArchivedConditionKind::Text { field, .. }
             | ArchivedConditionKind::Matches { field, .. }
             | ArchivedConditionKind::In { field, .. }
+            | ArchivedConditionKind::Network { field, .. }
             | ArchivedConditionKind::Compare { field, .. }
             | ArchivedConditionKind::Within { field, .. } => field.to_native(),
             _ => return Err("damaged rules".into()),
@@ -221,6 +264,9 @@ impl<'a> Conditions<'a> {
                 ArchivedConditionKind::Text { operator, needles, .. } => values
                     .iter()
                     .find(|value| needles.iter().any(|needle| compare(value, operator, needle))),
+                ArchivedConditionKind::Network { networks, .. } => {
+                    values.iter().find(|value| value.is_in_network(networks))
+                }
                 ArchivedConditionKind::Matches { patterns, .. } => {
                     self.first_match(values, patterns.iter().map(|p| p.to_native()))?
                 }
@@ -247,11 +293,29 @@ impl<'a> Conditions<'a> {
         });
         let truth = found.as_ref().map(|(by, _)| by.is_some()).map_err(String::clone);
         self.record(condition, &truth, || match &found {
-            Ok((Some(value), _)) => value.shown(),
-            Ok((None, values)) => values.shown(),
+            Ok((Some(value), _)) => value.shown() + &self.source_of(field),
+            Ok((None, values)) => values.shown() + &self.source_of(field),
             Err(why) => why.clone(),
         });
         truth
+    }
+
+    /// For results: which header was believed, or why none was.
+    fn source_of(&self, field: u32) -> String {
+        let asks = matches!(
+            self.program.fields.get(field as usize),
+            Some(ArchivedField::Result(_) | ArchivedField::DkimDomain | ArchivedField::SpfDomain)
+        );
+        if !asks {
+            return String::new();
+        }
+        let results = self.mail().results();
+        if !results.used.is_empty() {
+            return format!("; believed: {}", results.used.join("; "));
+        }
+        const MOST: usize = 3;
+        let ignored = results.ignored.iter().take(MOST);
+        ignored.map(|each| format!("; ignored: {}: {}", each.header, each.why)).collect()
     }
 
     fn record(&self, condition: &ArchivedCondition, truth: &Truth, why: impl FnOnce() -> String) {
@@ -336,6 +400,9 @@ fn compare(value: &Value, operator: &ArchivedTextOperator, needle: &ArchivedNeed
         ArchivedTextOperator::Starts => value.exact().starts_with(needle),
         ArchivedTextOperator::Ends => value.exact().ends_with(needle),
         ArchivedTextOperator::Like => glob::matches(needle, value.exact()),
+        ArchivedTextOperator::Resembles => {
+            Word::new(needle).is_some_and(|word| word.find(value.wide()).is_some())
+        }
         ArchivedTextOperator::Contains => {
             memchr::memmem::find(value.wide().as_bytes(), needle.as_bytes()).is_some()
         }

@@ -6,16 +6,20 @@
 //! that cannot be read) is neither true nor false, also not under `not`, and
 //! a rule that depends on it does not fire.
 
+mod around;
 mod condition;
+mod inspect;
 mod reach;
 mod reply;
 mod template;
 mod trace;
 mod values;
 
+pub use inspect::{Inspection, Known, every_field, inspect};
 pub use reach::LOOP_HEADER;
 pub use trace::{Looked, Tested, Trace, Verdict};
 
+use crate::message::address::Address;
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, Step, StepKind};
 use crate::rules::program::{
@@ -24,6 +28,7 @@ use crate::rules::program::{
 use crate::source::Span;
 use crate::state::slots::Key;
 use crate::world::World;
+use around::Around;
 use condition::{Captures, Conditions, Truth};
 
 /// Whether the way is to be recorded for people.
@@ -63,8 +68,12 @@ pub fn evaluate(
 
 /// Runs the rules over a message, as far as the first `filter`.
 pub fn start(program: &ArchivedProgram, message: &Message, world: &World, detail: Detail) -> Next {
+    let around = Around::new(program, world);
+    let variable = |name: &str| around.variable(name);
+    let is_me = |address: &Address| around.is_me(address);
+    let me = around.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
     let run = Run {
-        conditions: Conditions::new(program, message, world, detail),
+        conditions: Conditions::new(program, message, world, &variable, me, detail),
         plan: Plan::default(),
         trace: Trace::default(),
         flags: Flags::default(),
@@ -136,7 +145,11 @@ impl Paused {
         world: &World,
         came: Filtered,
     ) -> Next {
-        let conditions = Conditions::new(program, message, world, self.detail);
+        let around = Around::new(program, world);
+        let variable = |name: &str| around.variable(name);
+        let is_me = |address: &Address| around.is_me(address);
+        let me = around.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
+        let conditions = Conditions::new(program, message, world, &variable, me, self.detail);
         if let Some(key) = self.key {
             let _ = conditions.key.set(key);
         }
@@ -309,7 +322,7 @@ impl Run<'_> {
                 StepKind::Discard { why: why.as_ref().map(|why| self.line(why)) }
             }
             ArchivedAction::Reject { status, text } => match self.conditions.no_bounce() {
-                Some(why) => StepKind::Discard { why: Some(why.to_owned()) },
+                Some(why) => StepKind::Discard { why: Some(why) },
                 None => {
                     StepKind::Reject { status: status.as_str().to_owned(), text: self.line(text) }
                 }

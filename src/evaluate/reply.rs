@@ -8,6 +8,7 @@ use rkyv::string::ArchivedString;
 use super::condition::Conditions;
 use super::values::formatted_date;
 use super::{Detail, Run};
+use crate::classify::{Mail, automatic, bulk, daemon, mailing_list, spam_verdict};
 use crate::message::Message;
 use crate::plan::{Reply, RuleRef, StepKind};
 use crate::rules::address_list::AddressList;
@@ -61,6 +62,7 @@ impl Run<'_> {
         let (message, world) = (self.conditions.message, self.conditions.world);
         let me = Me::new(&self.conditions);
         let to = recipient(message, world, &me)?;
+        no_person(self.conditions.mail())?;
         let from = me.addressed(message).ok_or("it is not addressed to one of `me`")?;
         let path = world.path(file, self.file(rule).as_ref());
         let text = read_text(&path)
@@ -122,8 +124,9 @@ impl Run<'_> {
         let Some(program) = compiled.as_ref().and_then(Compiled::program) else {
             return String::new();
         };
-        let (message, world) = (self.conditions.message, self.conditions.world);
-        let conditions = Conditions::new(program, message, world, Detail::Plan);
+        let on = &self.conditions;
+        let (message, world) = (on.message, on.world);
+        let conditions = Conditions::new(program, message, world, on.variable, on.me, Detail::Plan);
         let mut filled = String::new();
         for piece in pieces {
             match piece {
@@ -235,6 +238,23 @@ fn recipient(message: &Message, world: &World, me: &Me) -> Result<String, String
         return Err("a filter calls it spam".into());
     }
     Ok(sender)
+}
+
+/// What classifiers know of mail that nobody waits for an answer to.
+fn no_person(mail: &Mail<'_>) -> Result<(), String> {
+    for (classifier, what) in [
+        (&automatic::AUTOMATIC, "automatic mail"),
+        (&bulk::BULK, "mass mail"),
+        (&mailing_list::MAILING_LIST, "mail of a list"),
+        (&daemon::DAEMON, "mail of a system"),
+        (&spam_verdict::SPAM, "spam"),
+        (&spam_verdict::VIRUS, "a virus"),
+    ] {
+        if let Some(evidence) = (classifier.find)(mail)? {
+            return Err(format!("it is {what}: {evidence}"));
+        }
+    }
+    Ok(())
 }
 
 /// `no`, and `none` of Microsoft.

@@ -2,17 +2,22 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
 use super::condition::Conditions;
+use crate::classify::{bounce, client, link, list_name, magic, mailing_list, spam_verdict};
 use crate::message::Unread;
 use crate::message::address::{Address, parse_list, split_detail};
+use crate::message::domain;
 use crate::message::text::Text;
 use crate::rules::address_list::AddressList;
-use crate::rules::program::{ArchivedAddressField, ArchivedAddressPart, ArchivedField};
+use crate::rules::program::{
+    ArchivedAddressField, ArchivedAddressPart, ArchivedField, ArchivedNetwork, ArchivedResultField,
+};
 
 /// All values of one field, in the order of the message.
 pub(super) struct Values<'m>(Vec<Value<'m>>);
@@ -127,6 +132,15 @@ impl<'m> Value<'m> {
         }
     }
 
+    pub(super) fn is_in_network(&self, networks: &[ArchivedNetwork]) -> bool {
+        let Ok(address) = self.readable().parse::<IpAddr>() else { return false };
+        let bits = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        };
+        networks.iter().any(|network| (network.first..=network.last).contains(&bits))
+    }
+
     /// For the trace: short, and in quotes where it is text.
     pub(super) fn shown(&self) -> String {
         const LONGEST: usize = 60;
@@ -155,6 +169,35 @@ pub(super) fn values<'m>(field: &ArchivedField, on: &Conditions<'m>) -> Result<V
             texts.iter().map(|text| Value::Text(Cow::Owned(text.clone()))).collect()
         }
         ArchivedField::Body => borrowed(message.body_texts().map_err(unread)?),
+        ArchivedField::ListId => strings(mailing_list::list_id(message)),
+        ArchivedField::ListName => strings(list_name::list_name(on.mail())),
+        ArchivedField::Result(which) => {
+            let results = on.mail().results();
+            let verdict = match which {
+                ArchivedResultField::Spf => results.spf,
+                ArchivedResultField::Dkim => results.dkim,
+                ArchivedResultField::Dmarc => results.dmarc,
+                ArchivedResultField::Arc => results.arc,
+                ArchivedResultField::Iprev => results.iprev,
+            };
+            strings(verdict.map(|verdict| verdict.as_str()))
+        }
+        ArchivedField::DkimDomain => domains(&on.mail().results().dkim_domains),
+        ArchivedField::SpfDomain => domains(&on.mail().results().spf_domain),
+        ArchivedField::BounceStatus => strings(bounce::statuses(on.mail())?),
+        ArchivedField::BounceRecipient => strings(bounce::recipients(on.mail())?),
+        ArchivedField::BounceReason => strings(bounce::reasons(on.mail())?),
+        ArchivedField::SpamScore => spam_verdict::score(on.mail())
+            .map(|score| Value::Number(score.value, score.value.to_string()))
+            .into_iter()
+            .collect(),
+        ArchivedField::Link => strings(link::links(on.mail())?.iter().map(|link| &link.url)),
+        ArchivedField::LinkHost => {
+            domains(link::links(on.mail())?.iter().filter_map(|link| link.host.as_ref()))
+        }
+        ArchivedField::ClientIp => strings(client::ip(on.mail()).map(|ip| ip.to_string())),
+        ArchivedField::ClientHost => domains(client::host(on.mail())),
+        ArchivedField::ClientHelo => domains(client::helo(on.mail())),
         ArchivedField::Charset => strings(message.charsets().map_err(unread)?),
         ArchivedField::Env(name) => strings(on.world.variable(name)),
         ArchivedField::Extension => strings(extension(on)),
@@ -163,7 +206,11 @@ pub(super) fn values<'m>(field: &ArchivedField, on: &Conditions<'m>) -> Result<V
             message.attachments().map_err(unread)?.iter().filter_map(|each| each.name.as_ref()),
         ),
         ArchivedField::AttachmentType => {
-            borrowed(message.attachments().map_err(unread)?.iter().map(|each| &each.media_type))
+            let mut types = Vec::new();
+            for each in message.attachments().map_err(unread)? {
+                types.extend(magic::of_attachment(message, each).map_err(unread)?);
+            }
+            strings(types)
         }
         ArchivedField::AttachmentSize => {
             message.attachment_sizes().map_err(unread)?.iter().map(|size| bytes(*size)).collect()
@@ -203,6 +250,11 @@ fn borrowed<'m>(texts: impl IntoIterator<Item = &'m Text>) -> Vec<Value<'m>> {
 
 fn strings<'m>(all: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Value<'m>> {
     all.into_iter().map(|text| Value::text(text.as_ref())).collect()
+}
+
+fn domains<'m>(all: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Value<'m>> {
+    let canonical = |name: &str| Value::Domain(Text::new(&domain::canonical(name)));
+    all.into_iter().map(|name| canonical(name.as_ref())).collect()
 }
 
 fn bytes<'m>(size: u64) -> Value<'m> {
@@ -324,9 +376,7 @@ fn take<'m>(
         ArchivedAddressPart::Local => split_detail(&address.local, delimiter(on)).0,
         ArchivedAddressPart::Detail => split_detail(&address.local, delimiter(on)).1?,
         ArchivedAddressPart::Domain => {
-            return Some(Value::Domain(Text::new(&crate::message::domain::canonical(
-                &address.domain,
-            ))));
+            return Some(Value::Domain(Text::new(&domain::canonical(&address.domain))));
         }
     };
     Some(Value::text(text))

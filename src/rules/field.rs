@@ -2,7 +2,9 @@
 //! and which operators fit that kind. `check`, hints, templates and the
 //! manual's test read it.
 
-use crate::rules::program::{AddressField, AddressPart, Comparison, Field, TextOperator};
+use crate::rules::program::{
+    AddressField, AddressPart, Comparison, Field, ResultField, TextOperator,
+};
 
 /// Kinds of field: what its values are, and so what can be asked of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,6 +15,10 @@ pub enum Kind {
     Domain,
     /// Text.
     Text,
+    /// A word that a method of authentication comes to.
+    Result,
+    /// An IP address.
+    Ip,
     /// A header that has no name of its own in the table: text, or its first number.
     Header,
     /// A plain number.
@@ -49,6 +55,7 @@ pub const OPERATORS: &[(&str, Operator)] = &[
     ("starts", Operator::Text(TextOperator::Starts)),
     ("ends", Operator::Text(TextOperator::Ends)),
     ("like", Operator::Text(TextOperator::Like)),
+    ("resembles", Operator::Text(TextOperator::Resembles)),
     ("matches", Operator::Matches),
     ("in", Operator::In),
     ("<", Operator::Compare(Comparison::Less)),
@@ -69,11 +76,14 @@ impl Kind {
     /// Whether an operator fits.
     pub fn takes(self, operator: Operator) -> bool {
         match operator {
-            Operator::Text(TextOperator::Is) => self.is_text() || self == Kind::Weekday,
+            Operator::Text(TextOperator::Is) => {
+                self.is_text() || matches!(self, Kind::Weekday | Kind::Result | Kind::Ip)
+            }
             Operator::Text(_) | Operator::Matches => self.is_text(),
             Operator::In => true,
             Operator::Compare(_) => {
-                self == Kind::Header || !(self.is_text() || self == Kind::Weekday)
+                let word = matches!(self, Kind::Weekday | Kind::Result | Kind::Ip);
+                self == Kind::Header || !(self.is_text() || word)
             }
         }
     }
@@ -94,6 +104,8 @@ impl Kind {
             Kind::Address => "an address",
             Kind::Domain => "a domain",
             Kind::Text => "a text",
+            Kind::Result => "a result",
+            Kind::Ip => "an IP address",
             Kind::Header => "a header",
             Kind::Number => "a number",
             Kind::Size => "a size",
@@ -123,6 +135,8 @@ pub struct FieldInfo {
 enum Shape {
     /// Addresses; the parts of [`PARTS`] go with it.
     Address(AddressField),
+    /// A method of authentication.
+    Result(ResultField),
     /// A header under its own name.
     Named,
     /// A header or a variable whose name is given as a string.
@@ -157,6 +171,8 @@ pub const FIELDS: &[FieldInfo] = &[
     address("envelope-from", AddressField::EnvelopeFrom, "the envelope sender"),
     address("envelope-to", AddressField::EnvelopeTo, "the envelope recipient"),
     FieldInfo { name: "subject", kind: Kind::Text, about: "the subject", shape: Shape::Named },
+    plain("list-id", Kind::Text, "the identifier of the mailing list", || Field::ListId),
+    plain("list-name", Kind::Text, "the short name of the mailing list", || Field::ListName),
     plain("body", Kind::Text, "the text parts, HTML as text", || Field::Body),
     FieldInfo {
         name: "message-id",
@@ -179,8 +195,38 @@ pub const FIELDS: &[FieldInfo] = &[
     plain("extension", Kind::Text, "the address extension, as the MTA says", || Field::Extension),
     plain("user", Kind::Text, "the user's login name", || Field::User),
     plain("charset", Kind::Text, "the charsets the message declares or uses", || Field::Charset),
+    plain("link", Kind::Text, "each link of text and HTML parts, whole", || Field::Link),
+    plain("link.host", Kind::Domain, "the host of each link", || Field::LinkHost),
+    plain(
+        "client.ip",
+        Kind::Ip,
+        "address of the host that handed the message to our border",
+        || Field::ClientIp,
+    ),
+    plain("client.host", Kind::Domain, "the reverse name of that host", || Field::ClientHost),
+    plain("client.helo", Kind::Domain, "what that host called itself", || Field::ClientHelo),
+    result("spf", ResultField::Spf, "what SPF came to, as our border says"),
+    result("dkim", ResultField::Dkim, "what DKIM came to, as our border says"),
+    result("dmarc", ResultField::Dmarc, "what DMARC came to, as our border says"),
+    result("arc", ResultField::Arc, "what ARC came to, as our border says"),
+    result("iprev", ResultField::Iprev, "whether the client's reverse name leads back to it"),
+    plain("dkim.domain", Kind::Domain, "domains whose signatures pass", || Field::DkimDomain),
+    plain("spf.domain", Kind::Domain, "the domain that SPF was asked about", || Field::SpfDomain),
+    plain("bounce.status", Kind::Text, "codes of a bounce, 5.1.1 for one", || Field::BounceStatus),
+    plain("bounce.recipient", Kind::Text, "whom a bounce is about", || Field::BounceRecipient),
+    plain("bounce.reason", Kind::Text, "why, in the words of the mail system", || {
+        Field::BounceReason
+    }),
+    plain("spam-score", Kind::Number, "the number of the spam filter in front of us", || {
+        Field::SpamScore
+    }),
     plain("attachment.name", Kind::Text, "file name of each attachment", || Field::AttachmentName),
-    plain("attachment.type", Kind::Text, "media type of each attachment", || Field::AttachmentType),
+    plain(
+        "attachment.type",
+        Kind::Text,
+        "media type of each attachment, declared and by its first bytes",
+        || Field::AttachmentType,
+    ),
     plain("attachment.size", Kind::Size, "decoded size of each attachment", || {
         Field::AttachmentSize
     }),
@@ -288,7 +334,6 @@ pub const HEADERS: &[&str] = &[
     "latest-delivery-time",
     "list-archive",
     "list-help",
-    "list-id",
     "list-owner",
     "list-post",
     "list-subscribe",
@@ -376,6 +421,10 @@ const fn address(name: &'static str, field: AddressField, about: &'static str) -
     FieldInfo { name, kind: Kind::Address, about, shape: Shape::Address(field) }
 }
 
+const fn result(name: &'static str, field: ResultField, about: &'static str) -> FieldInfo {
+    FieldInfo { name, kind: Kind::Result, about, shape: Shape::Result(field) }
+}
+
 const fn plain(
     name: &'static str,
     kind: Kind,
@@ -401,6 +450,7 @@ pub fn find(name: &str) -> Option<Found> {
             Shape::Address(field) => {
                 Found::Field(Field::Address(field, AddressPart::Whole), info.kind)
             }
+            Shape::Result(field) => Found::Field(Field::Result(field), info.kind),
             Shape::Named => Found::Field(Field::Header(name.to_owned()), info.kind),
             Shape::WithName(which) => Found::WantsName(info.kind, which),
             Shape::Plain(make) => Found::Field(make(), info.kind),
@@ -463,7 +513,7 @@ mod tests {
     #[test]
     fn operators_fit_kinds() {
         let of = |kind: Kind| kind.operators().collect::<Vec<_>>().join(" ");
-        assert_eq!(of(Kind::Text), "is contains starts ends like matches in");
+        assert_eq!(of(Kind::Text), "is contains starts ends like resembles matches in");
         assert_eq!(of(Kind::Size), "in < <= = >= >");
         assert_eq!(of(Kind::Weekday), "is in");
     }

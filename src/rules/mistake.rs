@@ -140,6 +140,8 @@ pub enum Word {
     Insert,
     /// A day of the week.
     Weekday,
+    /// What a method of authentication comes to.
+    Result,
 }
 
 /// Why a folder cannot have that name.
@@ -186,6 +188,7 @@ impl Word {
             Word::Flag => "flag",
             Word::Insert => "value to insert",
             Word::Weekday => "day of the week",
+            Word::Result => "result",
         }
     }
 
@@ -200,6 +203,7 @@ impl Word {
             Word::Flag => "unknown-flag",
             Word::Insert => "unknown-insert",
             Word::Weekday => "unknown-weekday",
+            Word::Result => "unknown-result",
         }
     }
 
@@ -215,6 +219,10 @@ impl Word {
             ),
             Word::Insert => Some("for a brace that stands for itself, write `{{`"),
             Word::Weekday => Some("the days are `monday` to `sunday`"),
+            Word::Result => Some(
+                "results are `pass`, `fail`, `softfail`, `neutral`, `none`, `policy`, \
+                 `temperror`, `permerror`",
+            ),
             Word::Classifier => {
                 Some("a condition of your own is made by `define NAME = CONDITION`")
             }

@@ -187,6 +187,8 @@ pub enum ConditionKind {
     Not(u32),
     /// A `define`, by index; its condition has a smaller number too.
     Define(u32),
+    /// A classifier, by index into [`crate::classify::CLASSIFIERS`].
+    Classifier(u32),
     /// `has FIELD`
     Has(u32),
     /// `FIELD is V` and its like.
@@ -213,6 +215,13 @@ pub enum ConditionKind {
         field: u32,
         /// Index into [`Program::lists`].
         list: u32,
+    },
+    /// `client.ip is "192.0.2.0/24"`: one of these networks.
+    Network {
+        /// Index into [`Program::fields`].
+        field: u32,
+        /// One of them does it.
+        networks: Vec<Network>,
     },
     /// `FIELD < V`. Units by the field: bytes, seconds, days since 1970-01-01,
     /// minutes of the day, a plain number.
@@ -249,6 +258,17 @@ pub enum TextOperator {
     Ends,
     /// The whole of it fits the glob.
     Like,
+    /// A word of it is spelt much like that.
+    Resembles,
+}
+
+/// A stretch of addresses, both ends included; IPv4 as in RFC 4291 §2.5.5.2.
+#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    /// The lowest address.
+    pub first: [u8; 16],
+    /// The highest.
+    pub last: [u8; 16],
 }
 
 /// What a text is compared with.
@@ -349,9 +369,37 @@ pub enum Field {
     Extension,
     /// The user's login name.
     User,
+    /// The list's identifier, RFC 2919.
+    ListId,
+    /// The list's short name.
+    ListName,
+    /// What a trusted border says of the sender.
+    Result(ResultField),
+    /// Domains whose DKIM signatures pass.
+    DkimDomain,
+    /// The domain that SPF was asked about.
+    SpfDomain,
+    /// RFC 3463 codes of a bounce.
+    BounceStatus,
+    /// Whom a bounce is about.
+    BounceRecipient,
+    /// Why, in the words of the mail system.
+    BounceReason,
+    /// The number of the spam filter in front of us.
+    SpamScore,
+    /// Each link.
+    Link,
+    /// The host of each link.
+    LinkHost,
+    /// Address of the client that handed the message to our border.
+    ClientIp,
+    /// Its reverse name.
+    ClientHost,
+    /// What it called itself.
+    ClientHelo,
     /// File name of each attachment.
     AttachmentName,
-    /// Declared media type of each attachment.
+    /// Media type of each attachment, declared and by its first bytes.
     AttachmentType,
     /// Decoded size of each attachment, bytes.
     AttachmentSize,
@@ -375,6 +423,21 @@ pub enum Field {
     Time,
     /// Day of the week, today, `monday` … `sunday`.
     Weekday,
+}
+
+/// Methods of authentication, RFC 8601 §2.7.
+#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ResultField {
+    /// RFC 7208
+    Spf,
+    /// RFC 6376
+    Dkim,
+    /// RFC 7489
+    Dmarc,
+    /// RFC 8617
+    Arc,
+    /// RFC 8601 §3
+    Iprev,
 }
 
 /// Where addresses are taken from.
@@ -428,6 +491,10 @@ pub struct Settings {
     pub inbox: Option<String>,
     /// `me`: entries as in a list.
     pub me: Vec<String>,
+    /// `trust`: authserv-ids (RFC 8601 §2.5) whose results are believed.
+    pub trust: Vec<String>,
+    /// `spam-score-header`
+    pub spam_score_header: Option<String>,
     /// `delimiter` between local part and detail.
     pub delimiter: Option<String>,
     /// `timezone`, an IANA name.

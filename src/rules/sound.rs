@@ -8,6 +8,7 @@ use super::program::{
     ArchivedAction, ArchivedCondition, ArchivedConditionKind, ArchivedField, ArchivedFlags,
     ArchivedProgram, ArchivedStatementKind, ArchivedTemplate, ArchivedTemplatePart,
 };
+use crate::classify::CLASSIFIERS;
 
 impl ArchivedProgram {
     /// Whether evaluation ends, and finds all that the program refers to.
@@ -65,8 +66,12 @@ impl ArchivedProgram {
                 self.field_depth(field.to_native(), &before)?
             }
             ArchivedConditionKind::Duplicate => 0,
+            ArchivedConditionKind::Classifier(classifier) => {
+                ((classifier.to_native() as usize) < CLASSIFIERS.len()).then_some(0)?
+            }
             ArchivedConditionKind::Has(field)
             | ArchivedConditionKind::Text { field, .. }
+            | ArchivedConditionKind::Network { field, .. }
             | ArchivedConditionKind::Compare { field, .. }
             | ArchivedConditionKind::Within { field, .. } => {
                 self.field_depth(field.to_native(), &before)?

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::statement::Scope;
 use super::{Checker, Declared, MAX_CONDITION_DEPTH};
+use crate::classify::CLASSIFIERS;
 use crate::rules::field::{self, Found, Kind, Operator, WithName};
 use crate::rules::mistake::{Mistake, Word};
 use crate::rules::program::{Comparison, ConditionKind, Field};
@@ -33,6 +34,9 @@ impl Known {
         self.depths.get(condition as usize).copied().unwrap_or(0)
     }
 }
+
+/// The classifier that asks what is remembered, not the message.
+pub(super) const DUPLICATE: &str = "duplicate";
 
 /// A field as it is asked for.
 pub(super) struct Asked {
@@ -68,14 +72,7 @@ impl Checker<'_, '_> {
                 self.conditions.capturing = capturing;
                 Some(ConditionKind::Not(of))
             }
-            ast::ConditionKind::Name(name)
-                if name.value == "duplicate" && !self.names.contains_key("duplicate") =>
-            {
-                Some(ConditionKind::Duplicate)
-            }
-            ast::ConditionKind::Name(name) => {
-                self.classifier(name, span).map(ConditionKind::Define)
-            }
+            ast::ConditionKind::Name(name) => self.classifier(name, span),
             ast::ConditionKind::Has(field) => {
                 self.asked(field).map(|asked| ConditionKind::Has(self.field(asked.field)))
             }
@@ -99,7 +96,9 @@ impl Checker<'_, '_> {
                 self.program.defines.get(*define as usize).map(|define| of(&define.condition))
             }
             ConditionKind::Duplicate => None,
+            ConditionKind::Classifier(_) => None,
             ConditionKind::Has(field)
+            | ConditionKind::Network { field, .. }
             | ConditionKind::Text { field, .. }
             | ConditionKind::Matches { field, .. }
             | ConditionKind::In { field, .. }
@@ -188,10 +187,16 @@ impl Checker<'_, '_> {
     }
 
     /// A bare name.
-    fn classifier(&mut self, name: &ast::Word, span: Span) -> Option<u32> {
+    fn classifier(&mut self, name: &ast::Word, span: Span) -> Option<ConditionKind> {
         let text = name.value.as_str();
+        if text == DUPLICATE {
+            return Some(ConditionKind::Duplicate);
+        }
+        if let Some(index) = CLASSIFIERS.iter().position(|each| each.name == text) {
+            return Some(ConditionKind::Classifier(index as u32));
+        }
         match self.names.get(text) {
-            Some((Declared::Define(define), _)) => return Some(*define),
+            Some((Declared::Define(define), _)) => return Some(ConditionKind::Define(*define)),
             Some((Declared::Broken, _)) => return None,
             Some((declared, _)) => {
                 let what = declared.name();
@@ -296,10 +301,17 @@ impl Checker<'_, '_> {
         }
         match found {
             Operator::Text(_) if asked.kind == Kind::Weekday => self.weekdays(&asked, value),
+            Operator::Text(_) if asked.kind == Kind::Result => self.results(&asked, value),
+            Operator::Text(_) if asked.kind == Kind::Ip => self.networks(&asked, value),
             Operator::Text(operator) => self.text(&asked, operator, value),
             Operator::Matches => self.matches(asked, value),
             Operator::In => match asked.kind {
                 Kind::Weekday => self.weekdays(&asked, value),
+                Kind::Result => self.results(&asked, value),
+                Kind::Ip if !matches!(value.kind, ValueKind::Name(_)) => {
+                    self.networks(&asked, value)
+                }
+                Kind::Ip => self.in_list(asked, value),
                 Kind::Header if is_numeric(value) => self.numbers_in(span, asked, value),
                 kind if kind.is_text() => self.in_list(asked, value),
                 _ => self.numbers_in(span, asked, value),

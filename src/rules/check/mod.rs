@@ -19,6 +19,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::classify::CLASSIFIERS;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::rules::field::{self, OPERATORS};
 use crate::rules::mistake::{Mistake, Word, nearest};
@@ -296,13 +297,15 @@ impl<'a, 's> Checker<'a, 's> {
             }
             Word::Classifier => {
                 let defines = declared(|declared| matches!(declared, Declared::Define(_)));
-                nearest(name, defines.into_iter().chain(["duplicate"]))
+                let known = CLASSIFIERS.iter().map(|each| each.name);
+                nearest(name, defines.into_iter().chain(known).chain([condition::DUPLICATE]))
             }
             Word::List => nearest(name, declared(|declared| matches!(declared, Declared::List(_)))),
             Word::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
             Word::Action => nearest(name, action::ACTIONS.iter().map(|(word, _)| word)),
             Word::Flag => nearest(name, action::FLAGS.iter().map(|(word, _)| word)),
             Word::Weekday => nearest(name, field::WEEKDAYS),
+            Word::Result => nearest(name, value::RESULTS.iter()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::Checker;
 use super::action::is_address;
+use super::condition::is_header_name;
 use crate::rules::mistake::{Mistake, Word};
 use crate::rules::program::{FolderNames, Layout, Log};
 use crate::source::{Span, Spanned};
@@ -11,6 +12,7 @@ use crate::syntax::ast::{Value, ValueKind, Word as Name};
 #[rustfmt::skip]
 pub const SETTINGS: &[&str] = &[
     "maildir", "layout", "folder-names", "inbox", "me", "delimiter", "timezone", "log",
+    "trust", "spam-score-header",
     "duplicates-for", "sendmail", "program-timeout", "forward-sender",
 ];
 
@@ -84,6 +86,28 @@ impl Checker<'_, '_> {
                 return;
             }
             ("delimiter", ..) => "the sign between name and detail, `\"+\"` for one",
+            ("trust", ..) => {
+                let ids = match &value.kind {
+                    ValueKind::Set(elements) => elements.as_slice(),
+                    _ => std::slice::from_ref(value),
+                };
+                let ids = ids.iter().map(|each| match &each.kind {
+                    ValueKind::Text(id) if !id.trim().is_empty() => Some(id.trim().to_owned()),
+                    _ => None,
+                });
+                match ids.collect() {
+                    Some(ids) => {
+                        settings.trust = ids;
+                        return;
+                    }
+                    None => "ids of servers, `[\"mx.example.jp\"]` for one",
+                }
+            }
+            ("spam-score-header", Some(text), _) if is_header_name(text) => {
+                settings.spam_score_header = Some(text.to_owned());
+                return;
+            }
+            ("spam-score-header", ..) => "the name of a header in quotes",
             ("timezone", Some(text), _) if is_zone(text) => {
                 settings.timezone = Some(text.to_owned());
                 self.timezone = Some(Spanned { value: text.to_owned(), span: value.span });

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Checker, Declared, MAX_GROUP_DEPTH};
+use crate::classify;
 use crate::rules::field;
 use crate::rules::mistake::{Ended, Mistake};
 use crate::rules::program::{self, Action, Define, Expectation, Score};
@@ -104,7 +105,8 @@ impl Checker<'_, '_> {
         let taken = match self.names.get(&name.value) {
             Some((Declared::Broken, _)) => None,
             Some((other, at)) => Some((other.name(), Some(*at))),
-            None => field::is_own(&name.value).then_some(("field", None)),
+            None if field::is_own(&name.value) => Some(("field", None)),
+            None => classify::named(&name.value).map(|_| ("classifier", None)),
         };
         if let Some((by, at)) = taken {
             if declared != Declared::Broken {

@@ -1,15 +1,21 @@
 //! Values: what a field is compared with, in the form in which it is.
 
+use std::net::IpAddr;
+
 use super::Checker;
 use super::condition::Asked;
+use crate::classify::resembles;
 use crate::message::{address, domain, fold};
 use crate::rules::field::{Kind, WEEKDAYS};
 use crate::rules::glob;
 use crate::rules::mistake::{Mistake, Word};
-use crate::rules::program::{Comparison, ConditionKind, Field, Needle, TextOperator};
+use crate::rules::program::{Comparison, ConditionKind, Field, Needle, Network, TextOperator};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Value, ValueKind};
 
+/// What a method of authentication comes to, RFC 8601 §2.7.
+pub(super) const RESULTS: &[&str] =
+    &["pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror"];
 const MINUTES_OF_A_DAY: f64 = 24.0 * 60.0;
 
 impl Checker<'_, '_> {
@@ -75,6 +81,12 @@ impl Checker<'_, '_> {
                 continue;
             };
             self.judge_text(asked, operator, text, element.span);
+            if operator == TextOperator::Resembles && resembles::Word::new(text).is_none() {
+                let hint = Some(String::from("`subject resembles \"viagra\"`, for one"));
+                self.wrong_value("a word with letters", element, hint);
+                fine = false;
+                continue;
+            }
             needles.push(Needle { folded: needle(asked.kind, operator, text) });
         }
         fine.then(|| ConditionKind::Text {
@@ -167,6 +179,53 @@ impl Checker<'_, '_> {
             self.unknown(Word::Weekday, text, value.span);
         }
         day
+    }
+
+    /// Words of RFC 8601 §2.7, bare or in quotes.
+    pub(super) fn results(&mut self, asked: &Asked, value: &Value) -> Option<ConditionKind> {
+        let mut needles = Vec::new();
+        let mut fine = true;
+        for element in self.elements(value) {
+            let (ValueKind::Text(word) | ValueKind::Name(word)) = &element.kind else {
+                let hint = Some(format!("`{} is pass`, for one", asked.name));
+                self.wrong_value("a result", element, hint);
+                fine = false;
+                continue;
+            };
+            let folded = fold::fold(word).into_owned();
+            if RESULTS.contains(&folded.as_str()) {
+                needles.push(Needle { folded });
+            } else {
+                self.unknown(Word::Result, word, element.span);
+                fine = false;
+            }
+        }
+        fine.then(|| ConditionKind::Text {
+            field: self.field(asked.field.clone()),
+            operator: TextOperator::Is,
+            needles,
+        })
+    }
+
+    /// Addresses and networks (`192.0.2.0/24`).
+    pub(super) fn networks(&mut self, asked: &Asked, value: &Value) -> Option<ConditionKind> {
+        let mut networks = Vec::new();
+        let mut fine = true;
+        for element in self.elements(value) {
+            let network = match &element.kind {
+                ValueKind::Text(text) => network(text),
+                _ => None,
+            };
+            match network {
+                Some(network) => networks.push(network),
+                None => {
+                    let hint = Some(String::from("`\"192.0.2.7\"`, `\"192.0.2.0/24\"`"));
+                    self.wrong_value("an IP address or a network in quotes", element, hint);
+                    fine = false;
+                }
+            }
+        }
+        fine.then(|| ConditionKind::Network { field: self.field(asked.field.clone()), networks })
     }
 
     /// The number that a value is, in the field's unit.
@@ -313,6 +372,23 @@ fn day_number(year: i16, month: u8, day: u8) -> Option<f64> {
     let date = jiff::civil::Date::new(year, month, day).ok()?;
     let since = jiff::civil::date(1970, 1, 1).until(date).ok()?;
     Some(f64::from(since.get_days()))
+}
+
+/// An address, or a network in CIDR form (RFC 4632, RFC 4291 §2.3).
+fn network(text: &str) -> Option<Network> {
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix.parse::<u32>().ok()?)),
+        None => (text, None),
+    };
+    let (bits, longest) = match address.parse().ok()? {
+        IpAddr::V4(address) => (address.to_ipv6_mapped(), 32_u32),
+        IpAddr::V6(address) => (address, 128),
+    };
+    let free = longest.checked_sub(prefix.unwrap_or(longest))?;
+    let mask = u128::MAX.checked_shl(free).unwrap_or(0);
+    let bits = bits.to_bits();
+    let (first, last) = (bits & mask, bits | !mask);
+    Some(Network { first: first.to_be_bytes(), last: last.to_be_bytes() })
 }
 
 /// A text in the form in which the field's values are compared.

@@ -1,0 +1,92 @@
+//! What mfilter knows about a message: every field with its values, every
+//! classifier that holds with its evidence, which result headers were believed.
+
+use super::Detail;
+use super::around::Around;
+use super::condition::Conditions;
+use crate::classify::CLASSIFIERS;
+use crate::classify::authentication::Ignored;
+use crate::message::Message;
+use crate::message::address::Address;
+use crate::rules::field::{FIELDS, Found, Kind, find};
+use crate::rules::program::{ArchivedProgram, Field, Program, Settings};
+use crate::world::World;
+
+/// What is known of one message.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Inspection {
+    /// Each field that has values, in the manual's order.
+    pub fields: Vec<(&'static str, Vec<Known>)>,
+    /// Each classifier that holds, and why.
+    pub classifiers: Vec<(&'static str, String)>,
+    /// Headers whose results were believed.
+    pub believed: Vec<String>,
+    /// Headers with results that were not.
+    pub ignored: Vec<Ignored>,
+    /// What could not be told, and limits that cut something off.
+    pub warnings: Vec<String>,
+}
+
+/// One value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// As people read it. Text from the message, not yet escaped.
+    pub text: String,
+    /// In bytes, seconds or as it is, where it is a quantity.
+    pub number: Option<f64>,
+}
+
+/// Every field that stands for itself, by name.
+fn all() -> impl Iterator<Item = (&'static str, Field, Kind)> {
+    FIELDS.iter().filter_map(|info| match find(info.name)? {
+        Found::Field(field, kind) => Some((info.name, field, kind)),
+        Found::WantsName(..) => None,
+    })
+}
+
+/// The program to [`inspect`] with: no rules, and all fields.
+pub fn every_field(settings: Settings) -> Program {
+    let fields = all().map(|(_, field, _)| field).collect();
+    Program { settings, fields, ..Program::default() }
+}
+
+/// Looks at a message; `program` is made by [`every_field`].
+pub fn inspect(program: &ArchivedProgram, message: &Message, world: &World) -> Inspection {
+    let around = Around::new(program, world);
+    let variable = |name: &str| around.variable(name);
+    let is_me = |address: &Address| around.is_me(address);
+    let me = around.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
+    let on = Conditions::new(program, message, world, &variable, me, Detail::Plan);
+    let mut found = Inspection::default();
+    for (index, (name, _, kind)) in all().enumerate() {
+        let quantity = matches!(kind, Kind::Number | Kind::Size | Kind::Duration);
+        match on.field(index as u32) {
+            Ok(values) => {
+                let values: Vec<Known> = values
+                    .iter()
+                    .filter(|value| !value.is_empty())
+                    .map(|value| Known {
+                        text: value.readable().to_owned(),
+                        number: value.number().filter(|_| quantity),
+                    })
+                    .collect();
+                if !values.is_empty() {
+                    found.fields.push((name, values));
+                }
+            }
+            Err(why) => found.warnings.push(format!("{name}: {why}")),
+        }
+    }
+    for classifier in CLASSIFIERS {
+        match (classifier.find)(on.mail()) {
+            Ok(Some(evidence)) => found.classifiers.push((classifier.name, evidence)),
+            Ok(None) => {}
+            Err(why) => found.warnings.push(format!("{}: {why}", classifier.name)),
+        }
+    }
+    let results = on.mail().results();
+    found.believed = results.used.clone();
+    found.ignored = results.ignored.clone();
+    found.warnings.extend(on.warnings());
+    found
+}
