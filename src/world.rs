@@ -85,7 +85,7 @@ impl World {
     /// in it. `Some("")` is the null sender, `None` is unknown.
     pub fn envelope_sender(&self, message: &Message) -> Option<String> {
         if let Some(sender) = &self.sender {
-            return Some(strip_brackets(sender).to_owned());
+            return Some(null_sender(strip_brackets(sender)).to_owned());
         }
         if let Some(path) = top_header(message, "Return-Path") {
             return Some(strip_brackets(&path).to_owned());
@@ -115,7 +115,7 @@ impl World {
     /// (Postfix and sendmail, qmail, Exim), else none.
     pub fn extension(&self, delimiter: &str) -> Option<String> {
         if let Some(extension) = &self.extension {
-            return Some(extension.clone());
+            return (!extension.is_empty()).then(|| extension.clone());
         }
         let value = ["EXTENSION", "EXT", "LOCAL_PART_SUFFIX"]
             .iter()
