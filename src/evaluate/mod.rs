@@ -249,7 +249,8 @@ impl Run<'_> {
         if let (Ok(key), Some(last)) = (self.conditions.key(), self.plan.steps.len().checked_sub(1))
         {
             let kind = StepKind::Remember { key: key.0, within: self.conditions.within() };
-            self.plan.steps.insert(last, Step { kind, rule: None });
+            let rule = self.plan.steps.get(last).and_then(|step| step.rule.clone());
+            self.plan.steps.insert(last, Step { kind, rule });
         }
     }
 

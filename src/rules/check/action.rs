@@ -192,8 +192,7 @@ impl Checker<'_, '_> {
             None => EVERY,
             Some((ValueKind::Duration(seconds @ HOUR..=YEAR), _)) => *seconds,
             Some((_, value)) => {
-                let hint = Some(String::from("`1h` at least, `52w` at most"));
-                self.wrong_value("a duration", value, hint);
+                self.wrong_value("a duration of `1h` to `52w`", value, None);
                 return Lowered::Told;
             }
         };

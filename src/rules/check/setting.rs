@@ -132,14 +132,14 @@ impl Checker<'_, '_> {
                     settings.duplicates_for = Some(seconds);
                     return;
                 }
-                _ => "how long, `28d` for one, at most `52w`",
+                _ => "a duration, `28d` for one, `52w` at most",
             },
             ("program-timeout", ..) => match value.kind {
                 ValueKind::Duration(seconds @ 1..=LONGEST_PROGRAM) => {
                     settings.program_timeout = Some(seconds);
                     return;
                 }
-                _ => "how long, `60s` for one, at most `4m`",
+                _ => "a duration, `60s` for one, `4m` at most",
             },
             ("sendmail", Some(text), _) if path(&text) && text.starts_with('/') => {
                 settings.sendmail = Some(text.to_owned());
