@@ -267,6 +267,32 @@ fn without_state_mail_flows_on() {
 }
 
 #[test]
+fn a_full_state_directory_costs_no_mail() {
+    let rules = "set sendmail \"SENDMAIL\"\nwhen duplicate -> discard\ncopy \"A\"\nrun \"true\"\n\
+                 forward \"a@x.example\"\n";
+    let home = home(rules, "cat > sent");
+    let state = home.path().join(".local/state/mfilter");
+    fs::create_dir_all(&state).expect("made");
+    let mount = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(arguments[0]);
+        command.args(&arguments[1..]).arg(&state);
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    if !mount(&["mount", "-t", "tmpfs", "-o", "size=8k,mode=0700", "tmpfs"]) {
+        eprintln!("skipped: cannot mount a small tmpfs");
+        return;
+    }
+    let _ = fs::write(state.join("full"), [0; 8192]);
+    let run = home.deliver(MESSAGE);
+    let full = fs::read_dir(&state).expect("readable").count();
+    assert!(mount(&["umount"]));
+    delivered(&run);
+    assert!(full >= 1);
+    assert_eq!(home.mail().len(), 1);
+    assert!(text(&home, "sent").ends_with("\n\nbody\n"));
+}
+
+#[test]
 fn a_duplicate_is_one_once_the_first_was_delivered() {
     let home = home("when duplicate -> discard \"seen\"\nwhen exists-not -> stop\n", "true");
     home.write(".mailrules", "when duplicate -> discard \"seen\"\nfolder \"A\"\n");

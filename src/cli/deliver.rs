@@ -13,7 +13,7 @@ use clap::Parser;
 use super::args::DeliveryArgs;
 use super::output;
 use crate::deliver::log::Entry;
-use crate::deliver::{deliver, notice};
+use crate::deliver::{deliver, filter, notice};
 use crate::evaluate::Detail;
 use crate::explain;
 use crate::load;
@@ -61,7 +61,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         Err(outcome) => return Ok(outcome),
     };
     let reach = super::reach(program, &message, &world, deadline);
-    let way = super::evaluate_with_filters(program, message, &world, &reach, Detail::Plan);
+    let way = filter::evaluate(program, message, &world, &reach, Detail::Plan);
     let evaluation = &way.evaluation;
     let mut report = deliver(&evaluation.plan, &way.messages, &location, &reach);
     report.notes.splice(0..0, way.notes);

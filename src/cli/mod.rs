@@ -26,9 +26,7 @@ use jiff::Timestamp;
 
 use crate::deliver::log::Log;
 use crate::deliver::maildir::Location;
-use crate::deliver::program;
-use crate::deliver::reach::{self, PROGRAM_TIMEOUT, Reach, SENDMAIL, environment};
-use crate::evaluate::{Detail, Evaluation, Filtered, Next, start};
+use crate::deliver::reach::{PROGRAM_TIMEOUT, Reach, SENDMAIL, environment};
 use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::plan::Folder;
@@ -159,54 +157,6 @@ fn reach(program: &ArchivedProgram, message: &Message, world: &World, deadline: 
         sender,
         recipients,
         now: world.now().as_second(),
-    }
-}
-
-/// A message and what the filters on its way made of it.
-struct Way {
-    /// The message as it came, and each that a filter made.
-    messages: Vec<Message>,
-    evaluation: Evaluation,
-    /// What filters said, and why one failed.
-    notes: Vec<String>,
-}
-
-/// Runs the rules over a message, and the filters they ask for.
-fn evaluate_with_filters(
-    program: &ArchivedProgram,
-    message: Message,
-    world: &World,
-    reach: &Reach,
-    detail: Detail,
-) -> Way {
-    let (mut messages, mut notes) = (Vec::new(), Vec::new());
-    let mut next = start(program, &message, world, detail);
-    let mut message = message;
-    loop {
-        let paused = match next {
-            Next::Done(evaluation) => {
-                messages.push(message);
-                return Way { messages, evaluation, notes };
-            }
-            Next::Filter(paused) => paused,
-        };
-        let name = paused.argv().first().cloned().unwrap_or_default();
-        // Room for what a filter may add, and no more.
-        let limit = message.size().unwrap_or(0).saturating_mul(4) + (16 << 20);
-        let call = reach.call(paused.argv());
-        let (made, said) = program::filter(&call, &message, &paused.edits(), limit);
-        notes.extend(reach::said(&name, said));
-        let came = match made {
-            Ok(made) => {
-                messages.push(std::mem::replace(&mut message, made));
-                Filtered::Replaced
-            }
-            Err(why) => {
-                notes.push(format!("`{name}` {why}; the message stays as it was"));
-                Filtered::Failed
-            }
-        };
-        next = paused.resume(program, &message, world, came);
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::args::Args;
 use super::{Finding, output};
+use crate::deliver::filter;
 use crate::diagnostic;
 use crate::evaluate::{Detail, evaluate};
 use crate::explain::{self, Style};
@@ -46,8 +47,7 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let mut each = |label: &str, mut message: Message| {
         let evaluation = if args.run_filters {
             let reach = super::reach(program, &message, &world, Instant::now() + PATIENCE);
-            let mut way =
-                super::evaluate_with_filters(program, message, &world, &reach, Detail::Trace);
+            let mut way = filter::evaluate(program, message, &world, &reach, Detail::Trace);
             way.evaluation.trace.warnings.append(&mut way.notes);
             message = way.messages.swap_remove(0);
             way.evaluation

@@ -18,6 +18,7 @@
 //! - A folder whose name is too long for a file system is the inbox, with a
 //!   note: the name comes from the message, and would never fit.
 
+pub mod filter;
 pub mod folder;
 pub mod list_edit;
 pub mod log;

@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 
+use encoding_rs::Encoding;
 use rkyv::string::ArchivedString;
 
 use super::condition::Conditions;
@@ -16,11 +17,11 @@ use crate::rules::check::is_address;
 use crate::rules::field::{self, Found, Kind};
 use crate::rules::program::{Compiled, Program, Settings, TemplatePart};
 use crate::rules::template::{Part, split};
-use crate::source::read_text;
+use crate::source::read_bytes;
 use crate::world::World;
 
 /// A text is no longer, bytes.
-const LONGEST_TEXT: usize = 256 << 10;
+const LONGEST_TEXT: u64 = 1 << 20;
 /// What is inserted is cut here, characters.
 const LONGEST_INSERT: usize = 2000;
 /// References are cut at the front to so many Message-IDs, RFC 5322 §3.6.4.
@@ -65,12 +66,10 @@ impl Run<'_> {
         no_person(self.conditions.mail())?;
         let from = me.addressed(message).ok_or("it is not addressed to one of `me`")?;
         let path = world.path(file, self.file(rule).as_ref());
-        let text = read_text(&path)
+        let bytes = read_bytes(&path, LONGEST_TEXT)
             .map_err(|error| format!("the text `{}` cannot be read: {error}", path.display()))?;
-        if text.len() > LONGEST_TEXT {
-            return Err(format!("the text `{}` is too long", path.display()));
-        }
-        let (subject, from_header, body) = parts(&text);
+        let text = decoded(&bytes);
+        let (subject, from_header, body, _) = parts(&text);
         let original = message.texts("Subject");
         let original = original.first().map_or("", |text| text.text());
         let subject = match subject {
@@ -292,11 +291,25 @@ fn is_machine(local: &str) -> bool {
         || local.contains("-bounces+")
 }
 
+/// The text of a file, in the charset that its own header block names, else
+/// in UTF-8.
+fn decoded(bytes: &[u8]) -> String {
+    let message = Message::from_bytes(bytes.to_vec());
+    let label = message.parts().ok().and_then(|parts| parts.first()?.charset.clone());
+    let known = label.and_then(|label| Encoding::for_label(label.as_bytes()));
+    match known {
+        Some(encoding) if parts(&String::from_utf8_lossy(bytes)).3 => {
+            encoding.decode_with_bom_removal(bytes).0.into_owned()
+        }
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
 /// Subject and From of the header block that a text may begin with, and the
-/// rest of it. A first line that is no such header begins the text itself.
-fn parts(text: &str) -> (Option<String>, Option<String>, String) {
+/// rest of it; whether there is such a block. A first line that is no such header begins the text itself.
+fn parts(text: &str) -> (Option<String>, Option<String>, String, bool) {
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
-    let whole = || (None, None, text.clone());
+    let whole = || (None, None, text.clone(), false);
     let Some((head, body)) = text.split_once("\n\n") else { return whole() };
     let (mut subject, mut from) = (None, None);
     for line in head.lines() {
@@ -307,7 +320,7 @@ fn parts(text: &str) -> (Option<String>, Option<String>, String) {
             _ => return whole(),
         }
     }
-    (subject, from, body.to_owned())
+    (subject, from, body.to_owned(), true)
 }
 
 fn one_line(text: &str) -> String {
@@ -345,11 +358,21 @@ mod tests {
 
     #[test]
     fn a_text_may_begin_with_a_header_block() {
-        let (subject, from, body) = parts("Subject: Away\nFrom: Taro <t@x>\n\nHello,\n\nbye\n");
+        let (subject, from, body, _) = parts("Subject: Away\nFrom: Taro <t@x>\n\nHello,\n\nbye\n");
         assert_eq!((subject.as_deref(), from.as_deref()), (Some("Away"), Some("Taro <t@x>")));
         assert_eq!(body, "Hello,\n\nbye\n");
-        let (subject, _, body) = parts("Dear friend: hello\n\nbye\n");
+        let (subject, _, body, _) = parts("Dear friend: hello\n\nbye\n");
         assert_eq!((subject, body.as_str()), (None, "Dear friend: hello\n\nbye\n"));
+    }
+
+    #[test]
+    fn a_text_is_read_in_its_own_charset() {
+        let latin = b"Content-Type: text/plain; charset=iso-8859-1\n\ncaf\xe9\n";
+        assert!(decoded(latin).ends_with("\n\ncaf\u{e9}\n"));
+        let japanese =
+            b"Subject: x\nContent-Type: text/plain; charset=iso-2022-jp\n\n\x1b$B5Y\x1b(B\n";
+        assert!(decoded(japanese).ends_with("\n\n休\n"));
+        assert_eq!(decoded("休み".as_bytes()), "休み");
     }
 
     #[test]
