@@ -32,7 +32,7 @@ pub struct RuleRef {
     pub span: Span,
     /// Its line, from 1.
     pub line: u32,
-    /// `rule "label"`, the innermost.
+    /// `rule "label"`, the innermost there is.
     pub label: Option<String>,
 }
 

@@ -164,7 +164,7 @@ fn the_options_are_those_of_the_manual() {
 fn the_options_for_procmails_sake_are_accepted() {
     let home = tempfile::tempdir().expect("a directory");
     let message = root().join("examples/mail/lunch.eml");
-    let command = format!("mfilter -t -Y -a '' -d taro < '{}'", message.display());
+    let command = format!("mfilter -t -Y -a '' -d root < '{}'", message.display());
     let output = shell(home.path(), home.path(), &command);
     assert!(output.status.success(), "{}", printed(&output));
     assert_eq!(fs::read_dir(home.path().join("Maildir/new")).expect("is there").count(), 1);

@@ -1,6 +1,7 @@
 //! `mfilter check`: every mistake in the rules, and their `expect`s.
 
 use std::fs::File;
+use std::io::IsTerminal;
 use std::path::Path;
 
 use super::args::Check;
@@ -37,6 +38,9 @@ pub(super) fn run(call: &Check) -> Result<Finding, String> {
         output::print(&format!("{}\n", diagnostic::to_json(&diagnostics, &sources)));
     } else {
         output::print(&diagnostic::render(&diagnostics, &sources, output::colour()));
+        if diagnostics.is_empty() && std::io::stdout().is_terminal() {
+            output::print("no mistakes\n");
+        }
     }
     Ok(if diagnostics.is_empty() { Finding::Fine } else { Finding::Found })
 }

@@ -6,9 +6,11 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use rustix::process::{Resource, getrlimit};
 
 use super::args::DeliveryArgs;
 use super::output;
@@ -40,6 +42,8 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         let text = error.to_string();
         text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
     })?;
+    refuse_to_be_another_user(&args.delivery.recipient)?;
+    survive_file_size_limit();
     let home = super::home();
     let world = super::world(&args.delivery, None, home.clone());
     let state = StateDir::find();
@@ -105,6 +109,27 @@ fn claim(
         Ok(Some(claim)) => Ok(Some(claim)),
         Ok(None) => Err(Outcome::deferred("another process is delivering this message")),
         Err(_) => Ok(None),
+    }
+}
+
+/// sendmail's `local_procmail` starts the program as root, with `-d USER`, and
+/// expects it to become that user. We never do: his mail would land in root's.
+fn refuse_to_be_another_user(recipients: &[String]) -> Result<(), String> {
+    let user = recipients.iter().find(|to| !to.contains('@') && *to != "root");
+    match user {
+        Some(user) if rustix::process::geteuid().is_root() => {
+            Err(format!("started as root for `{user}`; it must be started as that user"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a limit on the size of files (Postfix sets one) an error of the write
+/// that passes it. By default its signal would kill us, behind a delivery
+/// perhaps, and an MTA would deliver again.
+fn survive_file_size_limit() {
+    if getrlimit(Resource::Fsize).current.is_some() {
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     }
 }
 

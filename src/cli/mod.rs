@@ -15,13 +15,14 @@ mod state;
 mod test;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
 
 use crate::deliver::log::Log;
@@ -40,7 +41,8 @@ use args::{Args, Command};
 
 /// Runs one call of the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    if args::is_delivery(&arguments) {
+    // An MTA never hands a terminal over; a person there wants to be told.
+    if args::is_delivery(&arguments) && !std::io::stdin().is_terminal() {
         // A panic would exit with 101, which bounces mail.
         std::panic::set_hook(Box::new(|_| {}));
         let outcome = catch_unwind(AssertUnwindSafe(|| deliver::run(arguments)));
@@ -49,6 +51,10 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         return ExitCode::from(outcome.exit_code());
     }
     let args = match Args::try_parse_from(arguments) {
+        Ok(args) if args.command.is_none() && !args.test => {
+            let _ = Args::command().print_help();
+            return ExitCode::from(2);
+        }
         Ok(args) => args,
         Err(error) => {
             let _ = error.print();
@@ -83,9 +89,10 @@ enum Finding {
     Found,
 }
 
-/// The user's home: `HOME`, else what the system knows.
+/// The user's home, as `HOME` says. The system's list of users is not asked:
+/// every MTA sets it, and a statically linked program had better not.
 fn home() -> Option<PathBuf> {
-    dirs::home_dir().filter(|home| home.is_absolute())
+    std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
 }
 
 /// The world of a delivery or a dry run.

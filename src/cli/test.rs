@@ -82,6 +82,9 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
         }
     }
     let all: usize = went.values().sum();
+    if all == 0 {
+        output::error("there is no message to test");
+    }
     if all > 1 && !args.json {
         output::print(&table(&went, all));
     }

@@ -1,8 +1,6 @@
 //! The mail that tells a user of a mistake in the rules: one for each broken
 //! version, to the inbox, once the message at hand is safe.
 
-use std::path::Path;
-
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::load::Notice;
@@ -51,7 +49,6 @@ fn compose(notice: &Notice, world: &World) -> String {
             "Until they are mended, all mail goes to the inbox.",
         )
     };
-    let name = Path::new(&rules).file_name().unwrap_or_default().to_string_lossy().into_owned();
     format!(
         "From: mfilter <{address}>\n\
          To: <{address}>\n\
@@ -65,7 +62,7 @@ fn compose(notice: &Notice, world: &World) -> String {
          \n\
          The rules in {rules} cannot be used as they are now.\n\
          {meanwhile}\n\
-         No message is lost. To see this again: mfilter check {name}\n\
+         No message is lost. To see this again: mfilter check {rules}\n\
          \n\
          {}",
         now.as_nanosecond(),

@@ -275,7 +275,9 @@ impl Run<'_> {
                     let end = end.to_native() as usize;
                     self.record(span, line, &truth);
                     if truth == Ok(true) {
-                        let label = label.as_ref().map(|label| label.as_str().to_owned());
+                        let own = label.as_ref().map(|label| label.as_str().to_owned());
+                        let around = self.open.last().and_then(|open| open.rule.label.clone());
+                        let label = own.or(around);
                         self.open.push(Open { end, rule: RuleRef { span, line, label }, captures });
                     } else {
                         self.at = end.max(at + 1);

@@ -2,8 +2,12 @@
 //! it goes: it cannot leave the Maildir, nest, or start a new line.
 
 use super::Run;
+use crate::message::encoded_word;
+use crate::message::head::unfold;
 use crate::plan::Folder;
-use crate::rules::program::{ArchivedLayout, ArchivedTemplate, ArchivedTemplatePart, Layout};
+use crate::rules::program::{
+    ArchivedField, ArchivedLayout, ArchivedTemplate, ArchivedTemplatePart, Layout,
+};
 
 /// Bytes that a file name may have, less what Maildir and Dovecot add.
 const LONGEST_NAME: usize = 240;
@@ -17,7 +21,7 @@ impl Run<'_> {
     pub(super) fn line(&self, template: &ArchivedTemplate) -> String {
         let mut line = String::new();
         for part in template.parts.iter() {
-            line.push_str(&self.part(part));
+            line.push_str(&self.header_as_written(part).unwrap_or_else(|| self.part(part)));
         }
         line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
@@ -41,6 +45,18 @@ impl Run<'_> {
             text.truncate(end.unwrap_or(0));
         }
         text
+    }
+
+    /// The decoded text of a header, its letters as the sender wrote them: what
+    /// is compared is normalised, what is written need not be.
+    fn header_as_written(&self, part: &ArchivedTemplatePart) -> Option<String> {
+        let ArchivedTemplatePart::Field(field) = part else { return None };
+        let field = self.conditions.program.fields.get(field.to_native() as usize)?;
+        let ArchivedField::Header(name) = field else { return None };
+        let head = self.conditions.message.head();
+        let value = unfold(head.first(name)?);
+        let text = encoded_word::decode(&value, head.declared_charset());
+        Some(text.trim().to_owned())
     }
 
     /// A folder; each insert is one part of its path at most.
