@@ -8,7 +8,12 @@
 //! as good as absent.
 
 pub mod compiled;
+pub mod claim;
+pub mod journal;
 pub mod last_good;
+pub mod replied;
+pub mod seen;
+pub mod slots;
 pub mod told;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};

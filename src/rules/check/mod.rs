@@ -29,6 +29,7 @@ use crate::source::{Sources, Span, Spanned};
 use crate::syntax::ast::Ast;
 
 pub use action::{ACTIONS, FLAGS};
+pub use action::{MOST_TARGETS, is_address};
 pub use lists::check_lists;
 pub use setting::SETTINGS;
 
@@ -60,6 +61,8 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// Files that the rules name, for [`check_lists`].
     pub list_files: Vec<ListFile>,
+    /// The texts of replies, for [`check_lists`].
+    pub reply_files: Vec<ListFile>,
     /// The zone that `set timezone` names, for [`check_lists`].
     pub timezone: Option<Spanned<String>>,
 }
@@ -161,6 +164,8 @@ struct Checker<'a, 's> {
     settings: HashMap<String, Span>,
     statements: statement::Way,
     folders: HashMap<String, (String, Span)>,
+    /// Texts of replies, as written.
+    reply_files: Vec<(String, Span)>,
 }
 
 impl<'a, 's> Checker<'a, 's> {
@@ -189,6 +194,7 @@ impl<'a, 's> Checker<'a, 's> {
             settings: HashMap::new(),
             statements: statement::Way::default(),
             folders: HashMap::new(),
+            reply_files: Vec::new(),
         }
     }
 
@@ -206,6 +212,12 @@ impl<'a, 's> Checker<'a, 's> {
         sort(&mut self.diagnostics);
         let broken = self.diagnostics.iter().any(|each| each.severity == Severity::Error);
         let list_files = self.list_paths();
+        let replies = self.reply_files.iter().map(|(written, span)| ListFile {
+            path: resolve(written, self.sources.path(*span), self.surroundings.home),
+            span: *span,
+            holds_texts: true,
+        });
+        let reply_files = replies.collect();
         let files = self.sources.files().iter();
         self.program.files = files.map(|file| file.path.to_string_lossy().into_owned()).collect();
         Checked {
@@ -213,6 +225,7 @@ impl<'a, 's> Checker<'a, 's> {
             program: (!broken).then_some(self.program),
             diagnostics: self.diagnostics,
             list_files,
+            reply_files,
             timezone: self.timezone,
         }
     }
@@ -285,7 +298,7 @@ impl<'a, 's> Checker<'a, 's> {
             Word::Classifier => {
                 let defines = declared(|declared| matches!(declared, Declared::Define(_)));
                 let known = CLASSIFIERS.iter().map(|each| each.name);
-                nearest(name, defines.into_iter().chain(known))
+                nearest(name, defines.into_iter().chain(known).chain([condition::DUPLICATE]))
             }
             Word::List => nearest(name, declared(|declared| matches!(declared, Declared::List(_)))),
             Word::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
