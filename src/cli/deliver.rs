@@ -24,6 +24,7 @@ use crate::message::content::Deadline;
 use crate::outcome::Outcome;
 use crate::rules::program::ArchivedProgram;
 use crate::state::claim::Claim;
+use crate::state::list_index;
 use crate::state::{StateDir, seen};
 
 /// All of a message must be there within this time, so that an MTA's own
