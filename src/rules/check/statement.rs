@@ -87,6 +87,9 @@ impl Checker<'_, '_> {
                     actions,
                 });
             }
+            StatementKind::IspFilter { .. }
+            | StatementKind::IspLabel { .. }
+            | StatementKind::Category { .. } => {}
             StatementKind::Broken { declares, block } => {
                 if let Some(name) = declares {
                     self.declare(name, Declared::Broken);
