@@ -32,6 +32,8 @@ pub struct RuleRef {
     pub line: u32,
     /// `rule "label"`, the innermost.
     pub label: Option<String>,
+    /// The category of the site rules that it is in; none for the user's own.
+    pub category: Option<String>,
 }
 
 /// The kinds of step.

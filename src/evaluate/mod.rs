@@ -9,11 +9,13 @@
 mod around;
 mod condition;
 mod inspect;
+mod site;
 mod template;
 mod trace;
 mod values;
 
 pub use inspect::{Inspection, Known, every_field, inspect};
+pub use site::{Begun, SITE_HEADER, Site, evaluate_site, first_site_file};
 pub use trace::{Looked, Tested, Trace, Verdict};
 
 use crate::message::address::Address;
@@ -52,24 +54,60 @@ pub fn evaluate(
     world: &World,
     detail: Detail,
 ) -> Evaluation {
+    evaluate_from(Begun::default(), program, message, world, detail)
+}
+
+/// Runs the user's rules over a message, behind the site rules.
+pub fn evaluate_from(
+    begun: Begun,
+    program: &ArchivedProgram,
+    message: &Message,
+    world: &World,
+    detail: Detail,
+) -> Evaluation {
+    if begun.ended {
+        return Evaluation { plan: begun.plan, trace: begun.trace };
+    }
+    with_run(program, message, world, detail, begun, None, |mut run| {
+        if !run.statements() {
+            run.inbox(None, Flags::default());
+        }
+        if detail == Detail::Trace {
+            let more = run.conditions.warnings();
+            let warnings = &mut run.trace.warnings;
+            for more in more {
+                if !warnings.contains(&more) {
+                    warnings.push(more);
+                }
+            }
+        }
+        Evaluation { plan: run.plan, trace: run.trace }
+    })
+}
+
+/// A run that goes on from what is planned already.
+fn with_run<T>(
+    program: &ArchivedProgram,
+    message: &Message,
+    world: &World,
+    detail: Detail,
+    begun: Begun,
+    site: Option<Site<'_>>,
+    go: impl FnOnce(Run<'_>) -> T,
+) -> T {
     let around = Around::new(program, world);
     let variable = |name: &str| around.variable(name);
     let is_me = |address: &Address| around.is_me(address);
     let me = around.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
-    let mut run = Run {
+    go(Run {
         conditions: Conditions::new(program, message, world, &variable, me, detail),
-        plan: Plan::default(),
-        trace: Trace::default(),
-        flags: Flags::default(),
+        plan: begun.plan,
+        trace: begun.trace,
+        flags: begun.flags,
         open: Vec::new(),
-    };
-    if !run.statements() {
-        run.inbox(None, Flags::default());
-    }
-    if detail == Detail::Trace {
-        run.trace.warnings = run.conditions.warnings();
-    }
-    Evaluation { plan: run.plan, trace: run.trace }
+        site,
+        category: None,
+    })
 }
 
 /// One run: what was gathered so far.
@@ -81,6 +119,10 @@ struct Run<'a> {
     flags: Flags,
     /// The rules around the current statement, outermost first.
     open: Vec<Open>,
+    /// In the run of site rules.
+    site: Option<Site<'a>>,
+    /// The category around.
+    category: Option<String>,
 }
 
 /// A rule that held and is not over yet.
@@ -100,7 +142,7 @@ impl Run<'_> {
                 self.open.pop();
             }
             let line = statement.line.to_native();
-            let span = Span::from(&statement.span);
+            let span = self.span(Span::from(&statement.span));
             match &statement.kind {
                 ArchivedStatementKind::When { condition, end, label } => {
                     let (truth, captures) = match condition.as_ref() {
@@ -111,19 +153,29 @@ impl Run<'_> {
                     self.record(span, line, &truth);
                     if truth == Ok(true) {
                         let label = label.as_ref().map(|label| label.as_str().to_owned());
-                        self.open.push(Open { end, rule: RuleRef { span, line, label }, captures });
+                        let category = self.category.clone();
+                        let rule = RuleRef { span, line, label, category };
+                        self.open.push(Open { end, rule, captures });
                         at += 1;
                     } else {
                         at = end.max(at + 1);
                     }
+                }
+                ArchivedStatementKind::Category { category, end } => {
+                    let on = self.enter(category.to_native(), span, line);
+                    at = if on { at + 1 } else { (end.to_native() as usize).max(at + 1) };
                 }
                 ArchivedStatementKind::Act(action) => {
                     let rule = self.open.last().map(|open| open.rule.clone()).unwrap_or(RuleRef {
                         span,
                         line,
                         label: None,
+                        category: self.category.clone(),
                     });
-                    if self.act(action, rule) {
+                    let before = self.plan.steps.len();
+                    let ended = self.act(action, rule.clone());
+                    self.tell(before, action, &rule);
+                    if ended {
                         return true;
                     }
                     at += 1;
@@ -205,7 +257,8 @@ impl Run<'_> {
     }
 
     fn record(&mut self, span: Span, line: u32, truth: &Truth) {
-        let Some(tests) = self.conditions.take_tests() else { return };
+        let Some(mut tests) = self.conditions.take_tests() else { return };
+        tests.iter_mut().for_each(|test| test.span = self.span(test.span));
         let verdict = Verdict::from(truth);
         self.trace.looked.push(Looked { span, line, depth: self.open.len(), verdict, tests });
     }

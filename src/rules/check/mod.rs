@@ -10,6 +10,7 @@ mod include;
 mod lists;
 mod place;
 mod setting;
+mod site;
 mod statement;
 mod value;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::syntax::ast::Ast;
 pub use action::{ACTIONS, FLAGS};
 pub use lists::check_lists;
 pub use setting::SETTINGS;
+pub use site::judge_switch;
 
 /// How deep conditions may be nested, `define`s and scores counted in.
 pub const MAX_CONDITION_DEPTH: u32 = 128;
@@ -85,6 +87,20 @@ pub fn check(
     surroundings: &mut Surroundings<'_>,
 ) -> Checked {
     let mut checker = Checker::new(sources, surroundings, parsed);
+    checker.main(file, &main);
+    checker.finish()
+}
+
+/// The same for site rules: there rules stand in categories.
+pub fn check_site(
+    sources: &mut Sources,
+    file: u32,
+    main: Ast,
+    parsed: Vec<Diagnostic>,
+    surroundings: &mut Surroundings<'_>,
+) -> Checked {
+    let mut checker = Checker::new(sources, surroundings, parsed);
+    checker.site = true;
     checker.main(file, &main);
     checker.finish()
 }
@@ -161,6 +177,13 @@ struct Checker<'a, 's> {
     settings: HashMap<String, Span>,
     statements: statement::Way,
     folders: HashMap<String, (String, Span)>,
+
+    /// These are site rules.
+    site: bool,
+    /// The category around, by index.
+    category: Option<u32>,
+    /// Where each part of the filter was switched, by its folded name.
+    switched: HashMap<String, Span>,
 }
 
 impl<'a, 's> Checker<'a, 's> {
@@ -189,6 +212,9 @@ impl<'a, 's> Checker<'a, 's> {
             settings: HashMap::new(),
             statements: statement::Way::default(),
             folders: HashMap::new(),
+            site: false,
+            category: None,
+            switched: HashMap::new(),
         }
     }
 
