@@ -48,6 +48,10 @@ pub(super) struct Delivery {
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
 
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
     /// The Maildir [default: `set maildir`, else ~/Maildir]
     #[arg(long, value_name = "DIR")]
     pub(super) maildir: Option<PathBuf>,
@@ -88,6 +92,8 @@ pub(super) enum Command {
     Check(Check),
     /// Show what is known about a message: fields, classifiers, results
     Inspect(Inspect),
+    /// Show the provider's filter and what of it is on, or switch it
+    IspFilter(IspFilter),
     /// Bring rules into the canonical layout
     Fmt(Fmt),
     /// Print a completion script for a shell
@@ -100,7 +106,35 @@ pub(super) struct Check {
     /// The rules [default: ~/.mailrules]
     pub(super) rules: Option<PathBuf>,
 
+    /// Check these site rules; the user's only if they are named
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// With --site: keep the site rules, checked, beside their file for all deliveries
+    #[arg(long, requires = "site")]
+    pub(super) keep: bool,
+
     /// One JSON array of mistakes
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mfilter isp-filter`
+#[derive(clap::Args, Debug)]
+pub(super) struct IspFilter {
+    /// `on`, `off`, `default`, or categories, each with `on`, `off` or `default` behind it
+    #[arg(value_name = "WORD")]
+    pub(super) words: Vec<String>,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// One JSON object
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -153,7 +187,7 @@ pub(super) struct DeliveryArgs {
 /// Whether these arguments, `argv[0]` among them, ask for a delivery: nothing
 /// in them is a command or one of the options that ask for something else.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 4] = ["check", "inspect", "fmt", "completions"];
+    const COMMANDS: [&str; 5] = ["check", "inspect", "isp-filter", "fmt", "completions"];
     const OPTIONS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
     let command = arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|c| first == c));
     let mut options = arguments.iter().skip(1);

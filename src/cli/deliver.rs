@@ -12,9 +12,10 @@ use clap::Parser;
 
 use super::args::DeliveryArgs;
 use super::output;
+use super::site::Filter;
 use crate::deliver::log::Entry;
 use crate::deliver::{deliver, notice};
-use crate::evaluate::{Detail, evaluate};
+use crate::evaluate::{Detail, evaluate_from};
 use crate::explain;
 use crate::load;
 use crate::message::Message;
@@ -50,13 +51,16 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         Some(path) => load::in_force(path, asked, home.as_deref(), state.as_ref()),
         None => load::none(),
     };
+    let site = super::site::load(args.delivery.site.as_deref());
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
     let location = super::location(&args.delivery, program, &world)?;
     let message =
         read(started + PATIENCE).map_err(|error| format!("the message cannot be read: {error}"))?;
-    let evaluation = evaluate(program, &message, &world, Detail::Plan);
+    let filter = Filter::new(site.compiled.as_ref(), program);
+    let (begun, message) = filter.begin(message, &world, Detail::Plan);
+    let evaluation = evaluate_from(begun, program, &message, &world, Detail::Plan);
     let report = deliver(&evaluation.plan, &message, &location);
-    let files: Vec<&str> = program.files.iter().map(|file| file.as_str()).collect();
+    let files = filter.files();
     let sender = world.envelope_sender(&message);
     let ids = message.texts("Message-ID");
     let entry = Entry {
@@ -68,7 +72,11 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         duration: started.elapsed(),
     };
     // A log that cannot be written must not change how the delivery ends.
-    let _ = super::log(program, &world, state.as_ref()).write(&entry);
+    let log = super::log(program, &world, state.as_ref());
+    let _ = log.write(&entry);
+    if let Some(note) = &site.note {
+        let _ = log.note(note);
+    }
     if let Some(told) = &in_force.notice {
         notice::tell(told, &location, state.as_ref(), &world);
     }

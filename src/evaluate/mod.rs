@@ -15,7 +15,7 @@ mod trace;
 mod values;
 
 pub use inspect::{Inspection, Known, every_field, inspect};
-pub use site::{Begun, SITE_HEADER, Site, evaluate_site, first_site_file};
+pub use site::{Begun, SITE_HEADER, Site, begin, first_site_file};
 pub use trace::{Looked, Tested, Trace, Verdict};
 
 use crate::message::address::Address;
@@ -260,7 +260,8 @@ impl Run<'_> {
         let Some(mut tests) = self.conditions.take_tests() else { return };
         tests.iter_mut().for_each(|test| test.span = self.span(test.span));
         let verdict = Verdict::from(truth);
-        self.trace.looked.push(Looked { span, line, depth: self.open.len(), verdict, tests });
+        let depth = self.open.len() + usize::from(self.category.is_some());
+        self.trace.looked.push(Looked { span, line, depth, verdict, tests });
     }
 }
 

@@ -7,7 +7,7 @@ use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::rules::check::FLAGS;
 use crate::rules::program::{ArchivedAction, ArchivedLayout, ArchivedProgram, Flags};
-use crate::rules::switch::{By, Switches};
+use crate::rules::switch::{By, Switches, marks};
 use crate::source::Span;
 use crate::world::World;
 
@@ -32,13 +32,6 @@ pub struct Begun {
     pub(super) trace: super::Trace,
     pub(super) flags: Flags,
     pub(super) ended: bool,
-}
-
-impl Begun {
-    /// Notes something for people about what came before the user's rules.
-    pub fn warn(&mut self, what: String) {
-        self.trace.warnings.push(what);
-    }
 }
 
 impl Site<'_> {
@@ -84,7 +77,7 @@ pub fn first_site_file(user: &ArchivedProgram) -> u32 {
 }
 
 /// Runs the site rules over a message as it came.
-pub fn evaluate_site(site: Site<'_>, message: &Message, world: &World, detail: Detail) -> Begun {
+fn evaluate_site(site: Site<'_>, message: &Message, world: &World, detail: Detail) -> Begun {
     if site.program.statements.is_empty() || (detail == Detail::Plan && !site.in_force()) {
         return Begun::default();
     }
@@ -103,6 +96,31 @@ pub fn evaluate_site(site: Site<'_>, message: &Message, world: &World, detail: D
             Begun { plan: run.plan, trace: run.trace, flags: run.flags, ended }
         },
     )
+}
+
+/// What comes before the user's rules: the site rules' run, and the message
+/// as they see it and as it is delivered, without the marks of what is off.
+/// A body that nothing else asks for stays unread, but where a report may be
+/// around the message.
+pub fn begin(
+    site: Option<Site<'_>>,
+    switches: &Switches,
+    user: &ArchivedProgram,
+    message: Message,
+    world: &World,
+    detail: Detail,
+) -> (Begun, Message) {
+    let run = |site| evaluate_site(site, &message, world, detail);
+    let mut begun = site.map(run).unwrap_or_default();
+    let mut marks = marks(site.map(|site| site.program), &user.settings, switches);
+    if site.is_some_and(|site| site.in_force()) {
+        marks.forged.push(SITE_HEADER);
+    }
+    let (message, taken) = message.unmarked(&marks);
+    if detail == Detail::Trace {
+        begun.trace.warnings.extend(taken.iter().map(|what| format!("taken off: {what}")));
+    }
+    (begun, message)
 }
 
 impl Run<'_> {

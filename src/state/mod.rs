@@ -9,6 +9,7 @@
 
 pub mod compiled;
 pub mod last_good;
+pub mod switch;
 pub mod told;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};

@@ -54,9 +54,9 @@ impl Checker<'_, '_> {
         }
         let text = name.value.trim();
         let taken = ["on", "off", "default"].iter().any(|word| same(word, text));
-        if text.is_empty() || taken || text.chars().count() > LONGEST || text != name.value {
-            self.site_mistake(name.span, SiteMistake::BadName { name: name.value.clone() });
-        } else if text.contains(char::is_control) || text.contains([',', '"']) {
+        let sign = |c: char| c.is_control() || matches!(c, ',' | '"');
+        let long = text.chars().count() > LONGEST;
+        if text.is_empty() || text != name.value || taken || long || text.contains(sign) {
             self.site_mistake(name.span, SiteMistake::BadName { name: name.value.clone() });
         }
         let before = self.program.categories.iter().find(|each| same(&each.name, text));
