@@ -338,7 +338,7 @@ pub struct Category {
     pub name: String,
     /// It cannot be switched off.
     pub mandatory: bool,
-    /// All of it.
+    /// Its place, without the block.
     pub span: Span,
 }
 

@@ -65,7 +65,7 @@ impl Checker<'_, '_> {
             self.site_mistake(name.span, SiteMistake::CategoryTwice { name: name_text, at });
         }
         let index = self.program.categories.len() as u32;
-        self.program.categories.push(Category { name: name.value.clone(), mandatory, span });
+        self.program.categories.push(Category { name: name.value.clone(), mandatory, span: head });
         let at = self.program.statements.len();
         self.push(head, program::StatementKind::Category { category: index, end: 0 });
         let around = self.category.replace(index);
