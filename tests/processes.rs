@@ -5,7 +5,7 @@
 mod support;
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use support::{Home, run};
 
@@ -68,4 +68,37 @@ fn a_full_pipe_to_the_mta_changes_nothing() {
     let status = command.status().expect("the program runs");
     assert_eq!(status.code(), Some(77));
     drop(reader);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_defers_and_kills_nothing() {
+    let home = Home::new();
+    let limited = |input: &[u8]| {
+        let mut command = Command::new("bash");
+        command.args(["-c", "ulimit -f 1; exec \"$0\"", support::MFILTER]);
+        command.env_clear().env("HOME", home.path());
+        run(command, input)
+    };
+    let long = limited(&[MESSAGE, &b"x".repeat(4096)[..]].concat());
+    assert_eq!(long.code, Some(75), "{long:?}");
+    assert!(long.stderr.starts_with("4.2.2 "), "{long:?}");
+    assert_eq!(home.mail().len(), 0);
+
+    // The log is full too, which must not cost the exit code.
+    home.write(".local/state/mfilter/log", [b'x'; 1024]);
+    let short = limited(MESSAGE);
+    assert_eq!(short.code, Some(0), "{short:?}");
+    assert_eq!(home.mail().len(), 1);
+}
+
+#[test]
+fn root_does_not_take_a_users_mail() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: this needs root");
+        return;
+    }
+    let home = Home::new();
+    let run = home.run(&["-Y", "-a", "", "-d", "taro"], MESSAGE);
+    assert_eq!(run.code, Some(75), "{run:?}");
+    assert!(!home.path().join("Maildir").exists());
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
 /// Everything that can stand on the command line.
@@ -37,6 +38,10 @@ pub(super) struct Args {
     #[arg(long, requires = "test")]
     pub(super) json: bool,
 
+    /// With --test: run the rules' filters, and judge what they print
+    #[arg(long, requires = "test")]
+    pub(super) run_filters: bool,
+
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
@@ -57,19 +62,19 @@ pub(super) struct Delivery {
     pub(super) maildir: Option<PathBuf>,
 
     /// The envelope sender; empty is the null sender [default: as the MTA says]
-    #[arg(short = 'f', long, value_name = "ADDR")]
+    #[arg(short = 'f', long, allow_hyphen_values = true, value_parser = lossy(), value_name = "ADDR")]
     pub(super) sender: Option<String>,
 
     /// An envelope recipient; may be repeated [default: as the MTA says]
-    #[arg(short = 'd', long, value_name = "ADDR")]
+    #[arg(short = 'd', long, allow_hyphen_values = true, value_parser = lossy(), value_name = "ADDR")]
     pub(super) recipient: Vec<String>,
 
     /// The address extension [default: as the MTA says]
-    #[arg(short = 'a', long, value_name = "EXT")]
+    #[arg(short = 'a', long, allow_hyphen_values = true, value_parser = lossy(), value_name = "EXT")]
     pub(super) extension: Option<String>,
 
     /// A value for `env "NAME"` and what the MTA says by environment
-    #[arg(short = 'D', value_name = "NAME=VALUE", value_parser = variable)]
+    #[arg(short = 'D', allow_hyphen_values = true, value_name = "NAME=VALUE", value_parser = variable)]
     pub(super) define: Vec<(String, String)>,
 
     /// Say more; may be repeated
@@ -96,6 +101,8 @@ pub(super) enum Command {
     IspFilter(IspFilter),
     /// Bring rules into the canonical layout
     Fmt(Fmt),
+    /// Show what is remembered between messages
+    State(State),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -169,6 +176,14 @@ pub(super) struct Fmt {
     pub(super) rules: Vec<PathBuf>,
 }
 
+/// `mfilter state`
+#[derive(clap::Args, Debug)]
+pub(super) struct State {
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// `mfilter completions`
 #[derive(clap::Args, Debug)]
 pub(super) struct Completions {
@@ -186,12 +201,43 @@ pub(super) struct DeliveryArgs {
 
 /// Whether these arguments, `argv[0]` among them, ask for a delivery: nothing
 /// in them is a command or one of the options that ask for something else.
+/// What follows an option that takes a value is that value, whatever it looks
+/// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 5] = ["check", "inspect", "isp-filter", "fmt", "completions"];
-    const OPTIONS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
-    let command = arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|c| first == c));
-    let mut options = arguments.iter().skip(1);
-    !command && !options.any(|argument| OPTIONS.iter().any(|option| argument == option))
+    const COMMANDS: [&str; 6] = ["check", "inspect", "isp-filter", "fmt", "state", "completions"];
+    const OTHERS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
+    if arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|command| first == command)) {
+        return false;
+    }
+    let mut rest = arguments.iter().skip(1);
+    while let Some(argument) = rest.next() {
+        if OTHERS.iter().any(|option| argument == option) {
+            return false;
+        }
+        if WITH_VALUE.iter().any(|option| argument == option) {
+            rest.next();
+        }
+    }
+    true
+}
+
+/// Options of a delivery that take a value.
+const WITH_VALUE: [&str; 10] = [
+    "--rules",
+    "--site",
+    "--maildir",
+    "-f",
+    "--sender",
+    "-d",
+    "--recipient",
+    "-a",
+    "--extension",
+    "-D",
+];
+
+/// What comes from the sender may be no UTF-8, which is no reason to defer.
+fn lossy() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|value| value.to_string_lossy().into_owned())
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -203,9 +249,9 @@ fn variable(text: &str) -> Result<(String, String), String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
-    use super::{Args, DeliveryArgs, is_delivery};
+    use super::{Args, DeliveryArgs, WITH_VALUE, is_delivery};
 
     #[test]
     fn the_definitions_are_sound() {
@@ -221,5 +267,34 @@ mod tests {
         assert!(is_delivery(&["mfilter".into()]));
         assert!(is_delivery(&["mfilter".into(), "--unknown".into()]));
         assert!(!is_delivery(&["mfilter".into(), "--rules".into(), "x".into(), "--test".into()]));
+    }
+
+    #[test]
+    fn a_value_from_the_sender_is_never_an_option() {
+        for value in ["--help", "-h", "--test", "-V", "check", "-f", "--", ""] {
+            let call = ["mfilter", "-a", value, "-d", value, "-f", value].map(Into::into);
+            assert!(is_delivery(&call), "{value}");
+            let args = DeliveryArgs::try_parse_from(call).expect(value);
+            assert_eq!(args.delivery.extension.as_deref(), Some(value));
+            assert_eq!(args.delivery.recipient, [value]);
+            assert_eq!(args.delivery.sender.as_deref(), Some(value));
+        }
+    }
+
+    #[test]
+    fn options_with_a_value_are_all_known() {
+        let command = DeliveryArgs::command();
+        let with_value = command.get_arguments().filter(|arg| arg.get_action().takes_values());
+        let mut names: Vec<String> = with_value
+            .flat_map(|arg| {
+                let short = arg.get_short().map(|short| format!("-{short}"));
+                let long = arg.get_long().map(|long| format!("--{long}"));
+                short.into_iter().chain(long)
+            })
+            .collect();
+        let mut known = WITH_VALUE.map(str::to_owned);
+        names.sort();
+        known.sort();
+        assert_eq!(names, known);
     }
 }

@@ -1,13 +1,14 @@
 //! `mfilter check`: every mistake in the rules, and their `expect`s.
 
 use std::fs::File;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use super::args::Check;
 use super::site::Filter;
 use super::{Finding, output};
 use crate::diagnostic::{self, Diagnostic, Severity};
-use crate::evaluate::{Detail, evaluate, evaluate_from};
+use crate::evaluate::{Detail, evaluate, evaluate_rules};
 use crate::explain::sentence;
 use crate::load;
 use crate::message::Message;
@@ -83,6 +84,9 @@ fn show(diagnostics: &[Diagnostic], sources: &Sources, json: bool) {
         output::print(&format!("{}\n", diagnostic::to_json(diagnostics, sources)));
     } else {
         output::print(&diagnostic::render(diagnostics, sources, output::colour()));
+        if diagnostics.is_empty() && std::io::stdout().is_terminal() {
+            output::print("no mistakes\n");
+        }
     }
 }
 
@@ -143,8 +147,8 @@ fn fails(
     };
     // As with the filter's marks taken off, where the rules say so.
     let filter = Filter::with(None, archived, &Words::default());
-    let (begun, message) = filter.begin(message, &world, Detail::Plan);
-    let plan = evaluate_from(begun, archived, &message, &world, Detail::Plan).plan;
+    let (evaluation, message) = evaluate_rules(filter.rules(), message, &world, Detail::Plan);
+    let plan = evaluation.plan;
     let wanted = wanted(expectation, program, &message, &world);
     let (wanted, found) = (ends(&wanted), ends(&plan));
     (wanted != found).then(|| {
@@ -178,7 +182,8 @@ fn ends(plan: &Plan) -> String {
         StepKind::Discard { .. } => Some("discard".into()),
         StepKind::Reject { .. } => Some("reject".into()),
         StepKind::Defer { .. } => Some("defer".into()),
-        StepKind::Edit(_) | StepKind::Log(_) => None,
+        kind @ (StepKind::Pipe { .. } | StepKind::Forward { .. }) => Some(sentence(kind)),
+        _ => None,
     });
     steps.collect::<Vec<_>>().join(", ")
 }

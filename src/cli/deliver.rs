@@ -6,22 +6,25 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use rustix::process::{Resource, getrlimit};
 
 use super::args::DeliveryArgs;
 use super::output;
 use super::site::Filter;
 use crate::deliver::log::Entry;
-use crate::deliver::{deliver, notice};
-use crate::evaluate::{Detail, evaluate_from};
+use crate::deliver::{deliver, filter, notice};
+use crate::evaluate::Detail;
 use crate::explain;
 use crate::load;
 use crate::message::Message;
 use crate::message::content::Deadline;
 use crate::outcome::Outcome;
-use crate::state::StateDir;
+use crate::state::claim::Claim;
+use crate::state::{StateDir, seen};
 
 /// All of a message must be there within this time, so that an MTA's own
 /// deadline never strikes: what it kills, it may bounce. OpenSMTPD waits
@@ -39,6 +42,8 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         let text = error.to_string();
         text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
     })?;
+    refuse_to_be_another_user(&args.delivery.recipient)?;
+    survive_file_size_limit();
     let home = super::home();
     let world = super::world(&args.delivery, None, home.clone());
     let state = StateDir::find();
@@ -54,14 +59,21 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let site = super::site::load(args.delivery.site.as_deref());
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
     let location = super::location(&args.delivery, program, &world)?;
-    let message =
-        read(started + PATIENCE).map_err(|error| format!("the message cannot be read: {error}"))?;
+    let deadline = started + PATIENCE;
+    let message = read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
     let filter = Filter::new(site.compiled.as_ref(), program);
-    let (begun, message) = filter.begin(message, &world, Detail::Plan);
-    let evaluation = evaluate_from(begun, program, &message, &world, Detail::Plan);
-    let report = deliver(&evaluation.plan, &message, &location);
+    let _claim = match claim(&filter, &message, state.as_ref(), deadline) {
+        Ok(claim) => claim,
+        Err(outcome) => return Ok(outcome),
+    };
+    let reach = super::reach(program, &message, &world, deadline);
+    let way = filter::evaluate(filter.rules(), message, &world, &reach, Detail::Plan);
+    let evaluation = &way.evaluation;
+    let mut report = deliver(&evaluation.plan, &way.messages, &location, &reach);
+    report.notes.splice(0..0, way.notes);
+    let message = way.messages.first().ok_or("the message is gone")?;
     let files = filter.files();
-    let sender = world.envelope_sender(&message);
+    let sender = reach.sender.clone();
     let ids = message.texts("Message-ID");
     let entry = Entry {
         plan: &evaluation.plan,
@@ -86,6 +98,45 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         }
     }
     Ok(report.outcome)
+}
+
+/// Where rules ask for `duplicate`: the right to be at this message alone, so
+/// that of two at the same moment the second one sees that there was a first.
+/// Where that cannot be had, mail flows on.
+fn claim(
+    filter: &Filter<'_>,
+    message: &Message,
+    state: Option<&StateDir>,
+    deadline: Instant,
+) -> Result<Option<Claim>, Outcome> {
+    let Some(state) = state.filter(|_| filter.asks_for_duplicates()) else { return Ok(None) };
+    let Ok(key) = seen::key(message) else { return Ok(None) };
+    match seen::claim(state, key, deadline) {
+        Ok(Some(claim)) => Ok(Some(claim)),
+        Ok(None) => Err(Outcome::deferred("another process is delivering this message")),
+        Err(_) => Ok(None),
+    }
+}
+
+/// sendmail's `local_procmail` starts the program as root, with `-d USER`, and
+/// expects it to become that user. We never do: his mail would land in root's.
+fn refuse_to_be_another_user(recipients: &[String]) -> Result<(), String> {
+    let user = recipients.iter().find(|to| !to.contains('@') && *to != "root");
+    match user {
+        Some(user) if rustix::process::geteuid().is_root() => {
+            Err(format!("started as root for `{user}`; it must be started as that user"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a limit on the size of files (Postfix sets one) an error of the write
+/// that passes it. By default its signal would kill us, behind a delivery
+/// perhaps, and an MTA would deliver again.
+fn survive_file_size_limit() {
+    if getrlimit(Resource::Fsize).current.is_some() {
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    }
 }
 
 /// The message on standard input, which is read without std's own buffer:

@@ -399,8 +399,23 @@ fn phrase(action: &ArchivedAction) -> String {
         ArchivedAction::AddHeader(name, _) => format!("adds a header {name}"),
         ArchivedAction::SetHeader(name, _) => format!("sets the header {name}"),
         ArchivedAction::RemoveHeader(name) => format!("removes the header {name}"),
+        ArchivedAction::Pipe(words) => format!("gives it to the program {}", first(words)),
+        ArchivedAction::Run(words) => format!("gives a copy to the program {}", first(words)),
+        ArchivedAction::Filter(words) => format!("lets the program {} change it", first(words)),
+        ArchivedAction::Forward { copy, to } => {
+            let to: Vec<String> = to.iter().map(template).collect();
+            let what = if *copy { "sends a copy" } else { "sends it on" };
+            format!("{what} to {}", to.join(", "))
+        }
+        ArchivedAction::Reply { file, .. } => format!("answers with the text in {file}"),
+        ArchivedAction::EditList { add: true, .. } => "adds an address of it to a list".into(),
+        ArchivedAction::EditList { .. } => "removes an address of it from a list".into(),
         ArchivedAction::Log(_) => "writes a line into the log".into(),
     }
+}
+
+fn first(words: &[ArchivedTemplate]) -> String {
+    words.first().map(template).unwrap_or_default()
 }
 
 fn template(text: &ArchivedTemplate) -> String {

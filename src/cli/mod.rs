@@ -12,20 +12,25 @@ mod fmt;
 mod inspect;
 mod isp_filter;
 mod output;
+mod state;
 mod site;
 mod test;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
 
 use crate::deliver::log::Log;
 use crate::deliver::maildir::Location;
+use crate::deliver::reach::{PROGRAM_TIMEOUT, Reach, SENDMAIL, environment};
+use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::plan::Folder;
 use crate::rules::check::resolve;
@@ -38,7 +43,8 @@ use args::{Args, Command};
 
 /// Runs one call of the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    if args::is_delivery(&arguments) {
+    // An MTA never hands a terminal over; a person there wants to be told.
+    if args::is_delivery(&arguments) && !std::io::stdin().is_terminal() {
         // A panic would exit with 101, which bounces mail.
         std::panic::set_hook(Box::new(|_| {}));
         let outcome = catch_unwind(AssertUnwindSafe(|| deliver::run(arguments)));
@@ -47,6 +53,10 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         return ExitCode::from(outcome.exit_code());
     }
     let args = match Args::try_parse_from(arguments) {
+        Ok(args) if args.command.is_none() && !args.test => {
+            let _ = Args::command().print_help();
+            return ExitCode::from(2);
+        }
         Ok(args) => args,
         Err(error) => {
             let _ = error.print();
@@ -59,6 +69,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Inspect(call)) => inspect::run(call),
         Some(Command::IspFilter(call)) => isp_filter::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
+        Some(Command::State(call)) => state::run(call),
         Some(Command::Completions(call)) => completions::run(call),
         None => test::run(&args),
     };
@@ -81,9 +92,10 @@ enum Finding {
     Found,
 }
 
-/// The user's home: `HOME`, else what the system knows.
+/// The user's home, as `HOME` says. The system's list of users is not asked:
+/// every MTA sets it, and a statically linked program had better not.
 fn home() -> Option<PathBuf> {
-    dirs::home_dir().filter(|home| home.is_absolute())
+    std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
 }
 
 /// The world of a delivery or a dry run.
@@ -95,6 +107,7 @@ fn world(args: &args::Delivery, now: Option<Timestamp>, home: Option<PathBuf>) -
         variables: args.define.iter().cloned().collect(),
         now,
         home,
+        state: StateDir::find(),
         ..World::default()
     }
 }
@@ -129,6 +142,32 @@ fn location(
         location.inbox = Folder { parts: inbox.split('/').map(str::to_owned).collect() };
     }
     Ok(location)
+}
+
+/// What a delivery may use beyond the Maildir, until `deadline`.
+fn reach(program: &ArchivedProgram, message: &Message, world: &World, deadline: Instant) -> Reach {
+    let settings = &program.settings;
+    let sender = world.envelope_sender(message);
+    let recipients = world.envelope_recipients(message);
+    let delimiter = settings.delimiter.as_ref().map_or("+", |text| text.as_str());
+    let timeout = settings.program_timeout.as_ref().map(|seconds| seconds.to_native());
+    Reach {
+        state: world.state.clone(),
+        environment: environment(
+            world.home.as_deref(),
+            world.user().as_deref(),
+            sender.as_deref(),
+            &recipients,
+            world.extension(delimiter).as_deref(),
+        ),
+        home: world.home.clone(),
+        timeout: timeout.map_or(PROGRAM_TIMEOUT, Duration::from_secs),
+        deadline,
+        sendmail: settings.sendmail.as_ref().map_or(SENDMAIL, |path| path.as_str()).to_owned(),
+        sender,
+        recipients,
+        now: world.now().as_second(),
+    }
 }
 
 /// Where the log goes.

@@ -3,13 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::evaluate::{Begun, Detail, Site, begin};
+use crate::evaluate::{Rules, Site};
 use crate::load::site::{SITE_RULES, SiteInForce, in_force};
-use crate::message::Message;
 use crate::rules::program::{ArchivedProgram, Compiled};
 use crate::rules::switch::{Switches, Words, decide};
 use crate::state::switch;
-use crate::world::World;
 
 /// `--site`, else where a provider puts them.
 pub(super) fn path(asked: Option<&Path>) -> PathBuf {
@@ -48,16 +46,17 @@ impl<'a> Filter<'a> {
         Filter { site, user, switches: decide(site, &user.settings, words) }
     }
 
-    /// What comes before the user's rules; see [`begin`].
-    pub(super) fn begin(
-        &self,
-        message: Message,
-        world: &World,
-        detail: Detail,
-    ) -> (Begun, Message) {
+    /// All rules, to be run over a message.
+    pub(super) fn rules(&self) -> Rules<'_> {
         let (switches, user) = (&self.switches, self.user);
         let site = self.site.map(|program| Site { program, switches, user });
-        begin(site, switches, user, message, world, detail)
+        Rules { site, switches, user }
+    }
+
+    /// Whether a rule could ask for duplicates.
+    pub(super) fn asks_for_duplicates(&self) -> bool {
+        let site = self.site.is_some_and(|site| site.asks_for_duplicates());
+        site || self.user.asks_for_duplicates()
     }
 
     /// The files of all rules, by the numbers in plan and trace.

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::args::Args;
 use super::site::Filter;
 use super::{Finding, output};
+use crate::deliver::filter;
 use crate::diagnostic;
-use crate::evaluate::{Detail, evaluate_from, first_site_file};
+use crate::evaluate::{Detail, evaluate_rules, first_site_file};
 use crate::explain::{self, Style};
 use crate::load;
 use crate::load::site::SITE_RULES;
@@ -17,6 +19,9 @@ use crate::message::Message;
 use crate::plan::{Step, StepKind};
 use crate::rules::program::{ArchivedProgram, Compiled};
 use crate::source::{SourceFile, Sources};
+
+/// With `--run-filters`, so long may the programs of one message take.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let home = super::home();
@@ -29,7 +34,7 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     };
     let program = compiled.program().ok_or("the rules cannot be laid out")?;
     let site = site(args, program, &mut sources);
-    let filter = Filter::new(site.as_ref(), program);
+    let isp = Filter::new(site.as_ref(), program);
     let world = super::world(&args.delivery, args.now, home.clone());
     let location = super::location(&args.delivery, program, &world)?;
     let stored_in = |step: &Step| match &step.kind {
@@ -44,13 +49,20 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let mut went: BTreeMap<String, usize> = BTreeMap::new();
     let mut finding = Finding::Fine;
     let mut each = |label: &str, message: Message| {
-        let (begun, message) = filter.begin(message, &world, Detail::Trace);
-        let evaluation = evaluate_from(begun, program, &message, &world, Detail::Trace);
+        let (evaluation, message) = if args.run_filters {
+            let reach = super::reach(program, &message, &world, Instant::now() + PATIENCE);
+            let mut way = filter::evaluate(isp.rules(), message, &world, &reach, Detail::Trace);
+            way.evaluation.trace.warnings.append(&mut way.notes);
+            (way.evaluation, way.messages.swap_remove(0))
+        } else {
+            evaluate_rules(isp.rules(), message, &world, Detail::Trace)
+        };
+        let message = &message;
         *went.entry(explain::destination(&evaluation.plan)).or_default() += 1;
         if args.json {
             output::print(&(explain::json(label, &evaluation, &sources, &stored_in) + "\n"))
         } else {
-            output::print(&explain::text(label, &message, &world, &evaluation, &sources, style))
+            output::print(&explain::text(label, message, &world, &evaluation, &sources, style))
         }
     };
     if args.paths.is_empty() {
@@ -73,6 +85,9 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
         }
     }
     let all: usize = went.values().sum();
+    if all == 0 {
+        output::error("there is no message to test");
+    }
     if all > 1 && !args.json {
         output::print(&table(&went, all));
     }

@@ -1,8 +1,6 @@
 //! The mail that tells a user of a mistake in the rules: one for each broken
 //! version, to the inbox, once the message at hand is safe.
 
-use std::path::Path;
-
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::load::Notice;
@@ -15,6 +13,7 @@ use crate::world::World;
 
 use super::deliver;
 use super::maildir::Location;
+use super::reach::Reach;
 
 /// Delivers the notice, unless the user was told of this version already.
 /// What fails here is tried again with the next message.
@@ -25,7 +24,9 @@ pub fn tell(notice: &Notice, location: &Location, state: Option<&StateDir>, worl
     };
     let message = Message::from_bytes(compose(notice, world).into_bytes());
     // A plan without an end ends in the inbox.
-    if deliver(&Plan::default(), &message, location).outcome == Outcome::Delivered {
+    if deliver(&Plan::default(), &[message], location, &Reach::nothing()).outcome
+        == Outcome::Delivered
+    {
         claim.told();
     }
 }
@@ -48,7 +49,6 @@ fn compose(notice: &Notice, world: &World) -> String {
             "Until they are mended, all mail goes to the inbox.",
         )
     };
-    let name = Path::new(&rules).file_name().unwrap_or_default().to_string_lossy().into_owned();
     format!(
         "From: mfilter <{address}>\n\
          To: <{address}>\n\
@@ -62,7 +62,7 @@ fn compose(notice: &Notice, world: &World) -> String {
          \n\
          The rules in {rules} cannot be used as they are now.\n\
          {meanwhile}\n\
-         No message is lost. To see this again: mfilter check {name}\n\
+         No message is lost. To see this again: mfilter check {rules}\n\
          \n\
          {}",
         now.as_nanosecond(),

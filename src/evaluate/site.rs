@@ -2,7 +2,7 @@
 //! told of what they do. Plan, flags and trace go on into the user's run.
 
 use super::trace::{Looked, Tested, Verdict};
-use super::{Detail, Run};
+use super::{Detail, Evaluation, Filtered, Next, Run};
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::rules::check::FLAGS;
@@ -25,13 +25,34 @@ pub struct Site<'a> {
     pub user: &'a ArchivedProgram,
 }
 
+/// All rules that a message goes through.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// The site's; none if there are none.
+    pub site: Option<Site<'a>>,
+    /// What is on.
+    pub switches: &'a Switches,
+    /// The user's own.
+    pub user: &'a ArchivedProgram,
+}
+
 /// What site rules have planned so far.
 #[derive(Debug, Clone, Default)]
 pub struct Begun {
     pub(super) plan: Plan,
     pub(super) trace: super::Trace,
     pub(super) flags: Flags,
-    pub(super) ended: bool,
+    /// Nothing is left for the user's rules to say.
+    pub ended: bool,
+    /// Site rules ask for duplicates.
+    pub(super) duplicates: bool,
+}
+
+impl Begun {
+    /// Where the site rules ended the way.
+    pub fn into_evaluation(self) -> Evaluation {
+        Evaluation { plan: self.plan, trace: self.trace }
+    }
 }
 
 impl Site<'_> {
@@ -76,51 +97,76 @@ pub fn first_site_file(user: &ArchivedProgram) -> u32 {
     user.files.len().max(1) as u32
 }
 
-/// Runs the site rules over a message as it came.
-fn evaluate_site(site: Site<'_>, message: &Message, world: &World, detail: Detail) -> Begun {
-    if site.program.statements.is_empty() || (detail == Detail::Plan && !site.in_force()) {
-        return Begun::default();
+impl Rules<'_> {
+    /// Starts the site rules over a message as it came; nothing if none would
+    /// do anything.
+    pub fn start_site(&self, message: &Message, world: &World, detail: Detail) -> Option<Next> {
+        let site = self.site?;
+        if detail == Detail::Plan && !site.in_force() {
+            return None;
+        }
+        Some(super::start(Begun::default(), Some(site), site.program, message, world, detail))
     }
-    super::with_run(
-        site.program,
-        message,
-        world,
-        detail,
-        Begun::default(),
-        Some(site),
-        |mut run| {
-            let ended = run.statements();
-            if detail == Detail::Trace {
-                run.trace.warnings.extend(run.conditions.warnings());
+
+    /// The message as the user's rules see it and as it is delivered: without
+    /// the marks of what is off. A body that nothing else asks for stays
+    /// unread, but where a report may be around the message.
+    pub fn unmarked(&self, message: Message, begun: &mut Begun) -> Message {
+        let program = self.site.map(|site| site.program);
+        let mut marks = marks(program, &self.user.settings, self.switches);
+        if self.site.is_some_and(|site| site.in_force()) {
+            marks.forged.push(SITE_HEADER);
+        }
+        let (message, taken) = message.unmarked(&marks);
+        for what in taken {
+            let note = format!("taken off: {what}");
+            if !begun.trace.warnings.contains(&note) {
+                begun.trace.warnings.push(note);
             }
-            Begun { plan: run.plan, trace: run.trace, flags: run.flags, ended }
-        },
-    )
+        }
+        message
+    }
 }
 
-/// What comes before the user's rules: the site rules' run, and the message
-/// as they see it and as it is delivered, without the marks of what is off.
-/// A body that nothing else asks for stays unread, but where a report may be
-/// around the message.
-pub fn begin(
-    site: Option<Site<'_>>,
-    switches: &Switches,
-    user: &ArchivedProgram,
+/// Runs all rules over a message, the site's first. No `filter` is run. Gives
+/// the message as it is to be delivered, too.
+pub fn evaluate_rules(
+    rules: Rules<'_>,
     message: Message,
     world: &World,
     detail: Detail,
-) -> (Begun, Message) {
-    let run = |site| evaluate_site(site, &message, world, detail);
-    let mut begun = site.map(run).unwrap_or_default();
-    let mut marks = marks(site.map(|site| site.program), &user.settings, switches);
-    if site.is_some_and(|site| site.in_force()) {
-        marks.forged.push(SITE_HEADER);
+) -> (Evaluation, Message) {
+    let mut begun = Begun::default();
+    let mut next = rules.start_site(&message, world, detail);
+    if let Some(site) = rules.site {
+        while let Some(now) = next {
+            next = match now {
+                Next::Filter(paused) => {
+                    let came = Filtered::NotRun;
+                    Some(paused.resume(Some(site), site.program, &message, world, came))
+                }
+                Next::Site(end) => {
+                    begun = end;
+                    None
+                }
+                Next::Done(_) => None,
+            };
+        }
     }
-    let (message, taken) = message.unmarked(&marks);
-    if detail == Detail::Trace {
-        begun.trace.warnings.extend(taken.iter().map(|what| format!("taken off: {what}")));
+    let message = rules.unmarked(message, &mut begun);
+    if begun.ended {
+        return (begun.into_evaluation(), message);
     }
-    (begun, message)
+    let mut next = super::start(begun, None, rules.user, &message, world, detail);
+    loop {
+        next = match next {
+            Next::Done(evaluation) => return (evaluation, message),
+            Next::Site(begun) => return (begun.into_evaluation(), message),
+            Next::Filter(paused) => {
+                paused.resume(None, rules.user, &message, world, Filtered::NotRun)
+            }
+        };
+    }
 }
 
 impl Run<'_> {
@@ -154,7 +200,9 @@ impl Run<'_> {
     /// Tells the user on the message what a site rule did to it, if it did:
     /// `before` is how many steps there were.
     pub(super) fn tell(&mut self, before: usize, action: &ArchivedAction, rule: &RuleRef) {
-        let Some(category) = rule.category.as_deref() else { return };
+        if rule.category.is_none() {
+            return;
+        }
         let done: Vec<String> = match action {
             ArchivedAction::Mark(flags) => vec![format!("mark {}", words(&super::native(flags)))],
             ArchivedAction::Unmark(flags) => {
@@ -165,6 +213,12 @@ impl Run<'_> {
                 new.iter().filter_map(|step| done(&step.kind)).collect()
             }
         };
+        self.tell_of(before, done, rule);
+    }
+
+    /// Puts a header for each thing that was done in front of a step.
+    pub(super) fn tell_of(&mut self, before: usize, done: Vec<String>, rule: &RuleRef) {
+        let Some(category) = rule.category.as_deref() else { return };
         let place = match &rule.label {
             Some(label) => label.clone(),
             None => self.place(rule),
@@ -210,11 +264,25 @@ fn done(step: &StepKind) -> Option<String> {
         StepKind::Edit(HeaderEdit::Add { name, .. }) => format!("add-header {name}"),
         StepKind::Edit(HeaderEdit::Set { name, .. }) => format!("set-header {name}"),
         StepKind::Edit(HeaderEdit::Remove { name }) => format!("remove-header {name}"),
+        StepKind::Pipe { argv } => format!("pipe {}", first(argv)),
+        StepKind::Run { argv } => format!("run {}", first(argv)),
+        StepKind::Filter { argv, .. } => format!("filter {}", first(argv)),
+        StepKind::Forward { copy: false, to, .. } => format!("forward {}", to.join(" ")),
+        StepKind::Forward { copy: true, to, .. } => format!("forward copy {}", to.join(" ")),
+        StepKind::Reply(reply) => format!("reply {}", reply.file),
+        StepKind::EditList { add: true, list, entry, .. } => format!("add {entry} to {list}"),
+        StepKind::EditList { add: false, list, entry, .. } => format!("remove {entry} from {list}"),
         StepKind::Discard { .. }
         | StepKind::Reject { .. }
         | StepKind::Defer { .. }
+        | StepKind::Remember { .. }
+        | StepKind::Skipped { .. }
         | StepKind::Log(_) => return None,
     })
+}
+
+fn first(argv: &[String]) -> &str {
+    argv.first().map_or("", String::as_str)
 }
 
 fn words(flags: &Flags) -> String {

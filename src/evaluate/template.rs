@@ -2,11 +2,17 @@
 //! it goes: it cannot leave the Maildir, nest, or start a new line.
 
 use super::Run;
+use crate::message::encoded_word;
+use crate::message::head::unfold;
 use crate::plan::Folder;
-use crate::rules::program::{ArchivedLayout, ArchivedTemplate, ArchivedTemplatePart, Layout};
+use crate::rules::program::{
+    ArchivedField, ArchivedLayout, ArchivedTemplate, ArchivedTemplatePart, Layout,
+};
 
 /// Bytes that a file name may have, less what Maildir and Dovecot add.
 const LONGEST_NAME: usize = 240;
+/// Linux gives one argument 128 KB.
+const LONGEST_ARGUMENT: usize = 64 << 10;
 /// What stands in for an insert that is empty.
 const UNKNOWN: &str = "unknown";
 
@@ -15,9 +21,42 @@ impl Run<'_> {
     pub(super) fn line(&self, template: &ArchivedTemplate) -> String {
         let mut line = String::new();
         for part in template.parts.iter() {
-            line.push_str(&self.part(part));
+            line.push_str(&self.header_as_written(part).unwrap_or_else(|| self.part(part)));
         }
         line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+
+    /// An argument of a program: one line, and no option unless the rule
+    /// itself says so. Where what is inserted would make it begin with `-`,
+    /// a `_` stands before it.
+    pub(super) fn argument(&self, template: &ArchivedTemplate) -> String {
+        let mut text = self.line(template);
+        let literal = matches!(
+            template.parts.iter().find(|part| {
+                !matches!(part, ArchivedTemplatePart::Text(text) if text.is_empty())
+            }),
+            Some(ArchivedTemplatePart::Text(_))
+        );
+        if text.starts_with('-') && !literal {
+            text.insert(0, '_');
+        }
+        if text.len() > LONGEST_ARGUMENT {
+            let end = (0..=LONGEST_ARGUMENT).rev().find(|end| text.is_char_boundary(*end));
+            text.truncate(end.unwrap_or(0));
+        }
+        text
+    }
+
+    /// The decoded text of a header, its letters as the sender wrote them: what
+    /// is compared is normalised, what is written need not be.
+    fn header_as_written(&self, part: &ArchivedTemplatePart) -> Option<String> {
+        let ArchivedTemplatePart::Field(field) = part else { return None };
+        let field = self.conditions.program.fields.get(field.to_native() as usize)?;
+        let ArchivedField::Header(name) = field else { return None };
+        let head = self.conditions.message.head();
+        let value = unfold(head.first(name)?);
+        let text = encoded_word::decode(&value, head.declared_charset());
+        Some(text.trim().to_owned())
     }
 
     /// A folder; each insert is one part of its path at most.

@@ -9,6 +9,7 @@ use std::cell::OnceCell;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use regex::Regex;
 
 use crate::message::{address, domain, fold};
@@ -77,7 +78,9 @@ impl AddressList {
     /// of a line and behind a blank.
     pub fn parse(text: &str) -> AddressList {
         let mut list = AddressList::empty();
+        let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
         list.keys.reserve(text.len());
+        list.index = HashTable::with_capacity(lines);
         for (line, entry) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
             list.add(line, without_comment(entry));
         }
@@ -136,6 +139,13 @@ impl AddressList {
         (1..).zip(text.lines()).filter_map(judge).collect()
     }
 
+    /// Whether an exact entry is in it, as written but for case and width.
+    pub fn has_same(&self, entry: &str) -> bool {
+        pattern_source(entry).is_none()
+            && !glob::is_glob(entry)
+            && self.key(&key_of(entry)).is_some()
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.index.len() + self.globs.len() + self.patterns.len()
@@ -161,19 +171,19 @@ impl AddressList {
         if entry.is_empty() {
             return;
         }
-        if let Some(source) = pattern_source(entry) {
+        let fits = self.keys.len() + entry.len() * 4 < u32::MAX as usize;
+        if fits && is_common(entry) {
+            self.insert(entry, true);
+        } else if let Some(source) = pattern_source(entry) {
             let source = pattern::normalise(source).unwrap_or_else(|| source.to_owned());
             self.patterns.push(ListPattern { source, built: OnceCell::new() });
         } else if glob::is_glob(entry) {
             self.globs.push(key_of(entry));
         } else {
-            let bad = judge_exact(entry).or_else(|| {
-                let fits = self.keys.len() + entry.len() * 4 < u32::MAX as usize;
-                (!fits).then_some(BadEntryReason::TooLong)
-            });
+            let bad = if fits { judge_exact(entry) } else { Some(BadEntryReason::TooLong) };
             // No address stands under the key of a bad entry, but a text may.
-            if bad != Some(BadEntryReason::TooLong) {
-                self.insert(entry);
+            if fits {
+                self.insert(entry, false);
             }
             if let Some(reason) = bad {
                 self.bad.push(BadEntry { line, entry: entry.to_owned(), reason });
@@ -181,10 +191,13 @@ impl AddressList {
         }
     }
 
-    fn insert(&mut self, entry: &str) {
+    fn insert(&mut self, entry: &str, plain: bool) {
         let start = self.keys.len();
-        if is_plain(entry) {
-            self.keys.extend(entry.chars().map(|letter| letter.to_ascii_lowercase()));
+        if plain {
+            self.keys.push_str(entry);
+            if let Some(key) = self.keys.get_mut(start..) {
+                key.make_ascii_lowercase();
+            }
         } else {
             self.keys.push_str(&key_of(entry));
         }
@@ -192,12 +205,17 @@ impl AddressList {
         let place = (start as u32, keys.len() as u32);
         let text = |place: &(u32, u32)| keys.get(place.0 as usize..place.1 as usize);
         let wanted = text(&place);
-        if self.index.find(hasher.hash_one(wanted), |found| text(found) == wanted).is_some() {
-            self.keys.truncate(start);
-            return;
+        let known = self.index.entry(
+            hasher.hash_one(wanted),
+            |found| text(found) == wanted,
+            |place| hasher.hash_one(text(place)),
+        );
+        match known {
+            Entry::Occupied(_) => self.keys.truncate(start),
+            Entry::Vacant(free) => {
+                free.insert(place);
+            }
         }
-        self.index
-            .insert_unique(hasher.hash_one(wanted), place, |place| hasher.hash_one(text(place)));
     }
 
     fn key(&self, key: &str) -> Option<&str> {
@@ -233,8 +251,12 @@ pub(super) fn pattern_source(entry: &str) -> Option<&str> {
     entry.strip_prefix('/')?.strip_suffix('/').filter(|source| !source.is_empty())
 }
 
-fn without_comment(line: &str) -> &str {
+/// A line of a list file without its comment and the blanks around.
+pub(crate) fn without_comment(line: &str) -> &str {
     let line = line.trim();
+    if memchr::memchr(b'#', line.as_bytes()).is_none() {
+        return line;
+    }
     let comment = line.char_indices().find(|(at, letter)| {
         *letter == '#'
             && line
@@ -249,12 +271,25 @@ fn without_comment(line: &str) -> &str {
     }
 }
 
-/// Letters whose key is found without tables.
-fn is_plain(entry: &str) -> bool {
+/// What nearly every entry is: `user@host` or `@host`, of letters whose key is
+/// found without tables, and nothing to object to.
+fn is_common(entry: &str) -> bool {
     let bytes = entry.as_bytes();
-    bytes.iter().all(|byte| byte.is_ascii_graphic())
-        && !bytes.ends_with(b".")
-        && memchr::memmem::find(bytes, b"--").is_none()
+    let Some(at) = memchr::memchr(b'@', bytes) else { return false };
+    let (local, host) = bytes.split_at(at);
+    let mut before = b'.';
+    for byte in host.iter().skip(1) {
+        let sign = matches!(byte, b'.' | b'-');
+        // Two signs in a row are no domain, or punycode.
+        if !(byte.is_ascii_alphanumeric() || sign && before.is_ascii_alphanumeric()) {
+            return false;
+        }
+        before = *byte;
+    }
+    before.is_ascii_alphanumeric()
+        && local
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+'))
 }
 
 /// The form in which an entry is compared.

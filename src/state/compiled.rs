@@ -9,7 +9,7 @@
 //! own, of mode 0600, intact by its checksum, and a program that is sound.
 //!
 //! ```text
-//! magic (16 bytes), layout, checksum of all that follows, offset of the
+//! magic (16 bytes), what mfilter was built of, checksum of all that follows, offset of the
 //! program, number of files (u64 each, little-endian); each file: length of
 //! its path, of its content, path, content; zeros up to a multiple of 16; the
 //! program
@@ -25,28 +25,19 @@ use std::path::{Path, PathBuf};
 use rkyv::util::AlignedVec;
 use rustix::fs::OFlags;
 
-use super::{key, make_private};
+use super::{key, make_private, own};
 use crate::rules::program::Compiled;
 
 const MAGIC: &[u8; 16] = b"mfilter rules\n\0\0";
 const HEAD: usize = MAGIC.len() + 4 * 8;
 /// Larger files are not kept, bytes.
 const LARGEST: u64 = 256 << 20;
-/// What a program looks like: another layout or version of mfilter, another cache.
-const LAYOUT: u64 = fnv(
-    fnv(0xcbf2_9ce4_8422_2325, include_bytes!("../rules/program.rs")),
-    env!("CARGO_PKG_VERSION").as_bytes(),
-);
-
-/// FNV-1a; computed when mfilter is built.
-const fn fnv(mut hash: u64, bytes: &[u8]) -> u64 {
-    let mut at = 0;
-    while at < bytes.len() {
-        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01b3);
-        at += 1;
-    }
-    hash
-}
+/// What mfilter was built of (`build.rs`): what another one checked may mean
+/// something else.
+const BUILT_OF: u64 = match u64::from_str_radix(env!("MFILTER_BUILT_OF"), 16) {
+    Ok(hash) => hash,
+    Err(_) => 0,
+};
 
 /// A rule file as it was read: path and bytes.
 pub type Read = (PathBuf, Vec<u8>);
@@ -63,8 +54,7 @@ pub struct Kept {
 impl Kept {
     /// Where those of `main` are kept; nowhere without a home directory.
     pub fn of(main: &Path, home: Option<&Path>) -> Option<Kept> {
-        let directory = dirs::cache_dir().filter(|path| path.is_absolute())?.join("mfilter");
-        Some(Kept::at(directory, main, home))
+        Some(Kept::at(own(dirs::cache_dir)?, main, home))
     }
 
     /// The same in a directory of the caller's choice. What `~/` means decides
@@ -141,7 +131,7 @@ impl Kept {
         let mut head = MAGIC.to_vec();
         let rest = [start as u64, files.len() as u64].map(u64::to_le_bytes).concat();
         let sum = checksum(&[&rest, &body]);
-        for number in [LAYOUT, sum] {
+        for number in [BUILT_OF, sum] {
             head.extend(number.to_le_bytes());
         }
         let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.directory)?;
@@ -166,9 +156,9 @@ fn current(
     load: &mut dyn FnMut(&Path) -> std::io::Result<Vec<u8>>,
 ) -> Option<usize> {
     let rest = kept.strip_prefix(MAGIC)?;
-    let (layout, rest) = number(rest)?;
+    let (built_of, rest) = number(rest)?;
     let (sum, rest) = number(rest)?;
-    if layout != LAYOUT || checksum(&[rest]) != sum {
+    if built_of != BUILT_OF || checksum(&[rest]) != sum {
         return None;
     }
     let (start, rest) = number(rest)?;

@@ -14,8 +14,15 @@ use crate::syntax::ast::{Choice, Statement, Word};
 /// What `set` may say in site rules: what their own tests need. The rest is
 /// how the user's mail lies on disk, which must not depend on a site file
 /// that may be broken tomorrow.
-const SITE_SETTINGS: &[&str] =
-    &["me", "delimiter", "timezone", "trust", "spam-score-header", "duplicates-for"];
+const SITE_SETTINGS: &[&str] = &[
+    "me",
+    "delimiter",
+    "timezone",
+    "trust",
+    "spam-score-header",
+    "duplicates-for",
+    "forward-sender",
+];
 
 /// Longest name of a category, characters.
 const LONGEST: usize = 60;
