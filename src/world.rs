@@ -45,7 +45,7 @@ pub struct World {
 #[derive(Default)]
 pub struct Known {
     clock: OnceCell<Timestamp>,
-    zone: OnceCell<TimeZone>,
+    zones: RefCell<HashMap<Option<String>, TimeZone>>,
     lists: RefCell<HashMap<PathBuf, Result<Rc<AddressList>, String>>>,
 }
 
@@ -73,11 +73,13 @@ impl World {
     }
 
     /// The zone of `set timezone`, else the system's; UTC if there is none.
-    pub fn zone(&self, name: Option<&str>) -> &TimeZone {
-        self.known.zone.get_or_init(|| match name {
+    pub fn zone(&self, name: Option<&str>) -> TimeZone {
+        let mut zones = self.known.zones.borrow_mut();
+        let zone = zones.entry(name.map(str::to_owned)).or_insert_with(|| match name {
             Some(name) => TimeZone::get(name).unwrap_or(TimeZone::UTC),
             None => TimeZone::try_system().unwrap_or(TimeZone::UTC),
-        })
+        });
+        zone.clone()
     }
 
     /// The envelope sender (RFC 5321 reverse-path): `-f`, else a Return-Path

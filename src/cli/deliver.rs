@@ -14,6 +14,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::args::DeliveryArgs;
 use super::output;
+use super::site::Filter;
 use crate::deliver::log::Entry;
 use crate::deliver::{deliver, filter, notice};
 use crate::evaluate::Detail;
@@ -22,7 +23,6 @@ use crate::load;
 use crate::message::Message;
 use crate::message::content::Deadline;
 use crate::outcome::Outcome;
-use crate::rules::program::ArchivedProgram;
 use crate::state::claim::Claim;
 use crate::state::list_index;
 use crate::state::{StateDir, seen};
@@ -57,21 +57,23 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         Some(path) => load::in_force(path, asked, home.as_deref(), state.as_ref()),
         None => load::none(),
     };
+    let site = super::site::load(args.delivery.site.as_deref());
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
     let location = super::location(&args.delivery, program, &world)?;
     let deadline = started + PATIENCE;
     let message = read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
-    let _claim = match claim(program, &message, state.as_ref(), deadline) {
+    let filter = Filter::new(site.compiled.as_ref(), program);
+    let _claim = match claim(&filter, &message, state.as_ref(), deadline) {
         Ok(claim) => claim,
         Err(outcome) => return Ok(outcome),
     };
     let reach = super::reach(program, &message, &world, deadline);
-    let way = filter::evaluate(program, message, &world, &reach, Detail::Plan);
+    let way = filter::evaluate(filter.rules(), message, &world, &reach, Detail::Plan);
     let evaluation = &way.evaluation;
     let mut report = deliver(&evaluation.plan, &way.messages, &location, &reach);
     report.notes.splice(0..0, way.notes);
     let message = way.messages.first().ok_or("the message is gone")?;
-    let files: Vec<&str> = program.files.iter().map(|file| file.as_str()).collect();
+    let files = filter.files();
     let sender = reach.sender.clone();
     let ids = message.texts("Message-ID");
     let entry = Entry {
@@ -83,7 +85,11 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         duration: started.elapsed(),
     };
     // A log that cannot be written must not change how the delivery ends.
-    let _ = super::log(program, &world, state.as_ref()).write(&entry);
+    let log = super::log(program, &world, state.as_ref());
+    let _ = log.write(&entry);
+    if let Some(note) = &site.note {
+        let _ = log.note(note);
+    }
     for (path, list) in world.lists() {
         let _ = list_index::make(&path, &list);
     }
@@ -102,12 +108,12 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
 /// that of two at the same moment the second one sees that there was a first.
 /// Where that cannot be had, mail flows on.
 fn claim(
-    program: &ArchivedProgram,
+    filter: &Filter<'_>,
     message: &Message,
     state: Option<&StateDir>,
     deadline: Instant,
 ) -> Result<Option<Claim>, Outcome> {
-    let Some(state) = state.filter(|_| program.asks_for_duplicates()) else { return Ok(None) };
+    let Some(state) = state.filter(|_| filter.asks_for_duplicates()) else { return Ok(None) };
     let Ok(key) = seen::key(message) else { return Ok(None) };
     match seen::claim(state, key, deadline) {
         Ok(Some(claim)) => Ok(Some(claim)),
