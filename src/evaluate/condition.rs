@@ -333,7 +333,13 @@ impl<'a> Conditions<'a> {
         patterns: impl Iterator<Item = u32> + Clone,
     ) -> Result<Option<&'v Value<'a>>, String> {
         for value in values.iter() {
+            let lower = value.ascii_lower();
             for pattern in patterns.clone() {
+                let impossible =
+                    lower.as_ref().is_some_and(|lower| !self.patterns.is_possible(pattern, lower));
+                if impossible {
+                    continue;
+                }
                 let regex = self.patterns.get(pattern).ok_or("a pattern that cannot be built")?;
                 let text = value.readable();
                 if !self.capturing.get() || regex.captures_len() == 1 {

@@ -300,6 +300,9 @@ pub struct Pattern {
     pub source: String,
     /// `/…/c`
     pub case_sensitive: bool,
+    /// Of each of these sets one text stands, in any case, wherever the pattern
+    /// is found. Lower-case ASCII.
+    pub literals: Vec<Vec<String>>,
 }
 
 /// A list of addresses.

@@ -153,7 +153,7 @@ struct Checker<'a, 's> {
     searched: usize,
 
     fields: HashMap<Field, u32>,
-    patterns: HashMap<Pattern, (u32, pattern::Captures)>,
+    patterns: HashMap<(String, bool), (u32, pattern::Captures)>,
     conditions: condition::Known,
     /// Lists that texts are compared with.
     text_lists: HashSet<u32>,
@@ -325,7 +325,7 @@ impl<'a, 's> Checker<'a, 's> {
         case_sensitive: bool,
         span: Span,
     ) -> Option<(u32, pattern::Captures)> {
-        let written = Pattern { source: source.to_owned(), case_sensitive };
+        let written = (source.to_owned(), case_sensitive);
         if let Some(known) = self.patterns.get(&written) {
             return Some(known.clone());
         }
@@ -340,7 +340,8 @@ impl<'a, 's> Checker<'a, 's> {
         let normal = pattern::normalise(source)
             .filter(|normal| pattern::check(normal, case_sensitive).as_ref() == Ok(&captures));
         let source = normal.unwrap_or_else(|| source.to_owned());
-        self.program.patterns.push(Pattern { source, case_sensitive });
+        let literals = pattern::literals(&source);
+        self.program.patterns.push(Pattern { source, case_sensitive, literals });
         let known = (self.program.patterns.len() as u32 - 1, captures);
         self.patterns.insert(written, known.clone());
         Some(known)
