@@ -117,14 +117,6 @@ impl Journal {
     pub fn finish(mut self) {
         self.claim.keep(false);
     }
-
-    /// Nothing is done after all.
-    pub fn forget(&mut self) {
-        let _ = self.claim.file().set_len(0);
-        self.done.clear();
-        self.empty = true;
-        self.claim.keep(false);
-    }
 }
 
 fn name(step: &str) -> String {
@@ -190,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_line_does_not_count_and_what_is_taken_back_is_forgotten() {
+    fn half_a_line_does_not_count() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path());
         let mut journal = open(&state);
@@ -204,10 +196,9 @@ mod tests {
         assert!(journal.is_done("a") && !journal.is_done("b"));
         journal.note("c").unwrap();
         drop(journal);
-        let mut journal = open(&state);
+        let journal = open(&state);
         assert!(journal.is_done("a") && journal.is_done("c"));
-        journal.forget();
-        drop(journal);
+        journal.finish();
         assert!(!path.exists());
         fs::write(&path, "nonsense\n").unwrap();
         assert!(!open(&state).is_done("a"));
