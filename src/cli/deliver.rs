@@ -83,6 +83,9 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     };
     // A log that cannot be written must not change how the delivery ends.
     let _ = super::log(program, &world, state.as_ref()).write(&entry);
+    for (path, list) in world.lists() {
+        let _ = list_index::make(&path, &list);
+    }
     if let Some(told) = &in_force.notice {
         notice::tell(told, &location, state.as_ref(), &world);
     }
