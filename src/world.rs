@@ -16,6 +16,7 @@ use crate::message::Message;
 use crate::message::head::from_line_sender;
 use crate::rules::address_list::AddressList;
 use crate::rules::check::resolve;
+use crate::state::list_index;
 use crate::state::slots::Key;
 use crate::state::{StateDir, seen};
 
@@ -153,14 +154,24 @@ impl World {
         format!("{}@{host}", self.user().unwrap_or_else(|| "user".into()))
     }
 
+    /// The lists that were asked, with their files.
+    pub fn lists(&self) -> Vec<(PathBuf, Rc<AddressList>)> {
+        let known = self.known.lists.borrow();
+        let read = known.iter().filter_map(|(path, list)| Some((path.clone(), list.clone().ok()?)));
+        read.collect()
+    }
+
     /// The list in a file, read once. The error is for the trace.
     pub fn list(&self, path: &Path) -> Result<Rc<AddressList>, String> {
         if let Some(known) = self.known.lists.borrow().get(path) {
             return known.clone();
         }
-        let list = crate::source::read_text(path)
-            .map(|text| Rc::new(AddressList::parse(&text)))
-            .map_err(|error| format!("list file {}: {error}", path.display()));
+        let list = match list_index::open(path) {
+            Some(list) => Ok(Rc::new(list)),
+            None => crate::source::read_text(path)
+                .map(|text| Rc::new(AddressList::parse(&text)))
+                .map_err(|error| format!("list file {}: {error}", path.display())),
+        };
         self.known.lists.borrow_mut().insert(path.to_owned(), list.clone());
         list
     }

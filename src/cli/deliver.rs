@@ -24,6 +24,7 @@ use crate::message::Message;
 use crate::message::content::Deadline;
 use crate::outcome::Outcome;
 use crate::state::claim::Claim;
+use crate::state::list_index;
 use crate::state::{StateDir, seen};
 
 /// All of a message must be there within this time, so that an MTA's own
@@ -88,6 +89,9 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let _ = log.write(&entry);
     if let Some(note) = &site.note {
         let _ = log.note(note);
+    }
+    for (path, list) in world.lists() {
+        let _ = list_index::make(&path, &list);
     }
     if let Some(told) = &in_force.notice {
         notice::tell(told, &location, state.as_ref(), &world);

@@ -136,9 +136,9 @@ impl<'m> Value<'m> {
 
     pub(super) fn is_in(&self, list: &AddressList) -> bool {
         match self {
-            Value::Address(_) => list.matches(self.exact()).is_some(),
-            Value::Domain(_) => list.matches_domain(self.exact()).is_some(),
-            _ => list.matches_text(self.exact()).is_some(),
+            Value::Address(_) => list.matches(self.exact()),
+            Value::Domain(_) => list.matches_domain(self.exact()),
+            _ => list.matches_text(self.exact()),
         }
     }
 

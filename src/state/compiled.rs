@@ -34,7 +34,7 @@ const HEAD: usize = MAGIC.len() + 4 * 8;
 const LARGEST: u64 = 256 << 20;
 /// What mfilter was built of (`build.rs`): what another one checked may mean
 /// something else.
-const BUILT_OF: u64 = match u64::from_str_radix(env!("MFILTER_BUILT_OF"), 16) {
+pub(super) const BUILT_OF: u64 = match u64::from_str_radix(env!("MFILTER_BUILT_OF"), 16) {
     Ok(hash) => hash,
     Err(_) => 0,
 };

@@ -11,6 +11,7 @@ pub mod compiled;
 pub mod claim;
 pub mod journal;
 pub mod last_good;
+pub mod list_index;
 pub mod replied;
 pub mod seen;
 pub mod slots;
