@@ -185,6 +185,35 @@ fn off_delivers_what_was_sent_byte_for_byte() {
 }
 
 #[test]
+fn off_holds_with_rules_that_cannot_be_used() {
+    if !is_root("site rules") {
+        return;
+    }
+    let home = Home::with_rules("isp-filter off\nwhen subject frobs -> folder \"Mine\"\n");
+    let site = site_file(&home, SITE);
+    home.run(&["--site", &site], SPAM.as_bytes());
+    let mail = home.mail();
+    let spam = mail.iter().find(|mail| mail.text().contains("shop.example")).expect("is there");
+    assert_eq!((spam.folder.as_str(), spam.text()), ("", UNMARKED.into()));
+}
+
+#[test]
+fn a_switch_that_others_can_write_is_not_believed_and_the_log_says_so() {
+    if !is_root("site rules") {
+        return;
+    }
+    let home = Home::new();
+    let site = site_file(&home, SITE);
+    home.write(".config/mfilter/isp-filter", "off\n");
+    let told = home.path().join(".config/mfilter/isp-filter");
+    fs::set_permissions(&told, Permissions::from_mode(0o666)).expect("set");
+    home.run(&["--site", &site], SPAM.as_bytes());
+    assert_eq!(only(&home).0, ".Junk");
+    let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).expect("a log");
+    assert!(log.contains("mfilter/isp-filter is not read: "), "{log}");
+}
+
+#[test]
 fn a_mandatory_category_runs_whatever_the_user_says() {
     if !is_root("site rules") {
         return;
