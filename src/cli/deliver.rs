@@ -86,7 +86,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     // A log that cannot be written must not change how the delivery ends.
     let log = super::log(program, &world, state.as_ref());
     let _ = log.write(&entry);
-    if let Some(note) = &site.note {
+    for note in site.note.iter().chain(&filter.note) {
         let _ = log.note(note);
     }
     for (path, list) in world.lists() {
