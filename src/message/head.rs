@@ -240,81 +240,6 @@ pub fn one_line(text: &str) -> String {
     fold::normalise(text).trim().replace('\n', " ")
 }
 
-/// Finds the end of the header block in a buffer that grows.
-#[derive(Debug, Clone, Default)]
-pub struct EndFinder {
-    /// Start of the line that is being read.
-    line: usize,
-    /// Everything before was looked at.
-    scanned: usize,
-    /// Start of the CRs that the scanned part of the first line ends with.
-    returns: Option<usize>,
-}
-
-impl EndFinder {
-    /// Where the body starts: behind the first empty line, ended by LF or
-    /// CRLF; in text that has no LF up to there, also by CR. `buffer` is what
-    /// it was at the last call and more; what was seen is not read again.
-    /// `None`: not yet, read on; at the end of input, all is header.
-    pub fn find(&mut self, buffer: &[u8]) -> Option<usize> {
-        loop {
-            let found = memchr(b'\n', buffer.get(self.scanned..)?).map(|at| self.scanned + at);
-            if self.line == 0
-                && let Some(body) = self.find_bare(&buffer[..found.unwrap_or(buffer.len())])
-            {
-                return Some(body);
-            }
-            let Some(next) = found.map(|at| at + 1) else {
-                self.scanned = buffer.len();
-                return None;
-            };
-            let empty = is_empty_line(&buffer[self.line..next], b'\n');
-            self.scanned = next;
-            self.line = next;
-            if empty {
-                return Some(next);
-            }
-        }
-    }
-
-    /// Two CRs that more text follows: CRs before an LF are part of its line end.
-    fn find_bare(&mut self, first_line: &[u8]) -> Option<usize> {
-        let mut from = self.scanned;
-        loop {
-            let start = match self.returns.take() {
-                Some(start) => start,
-                None => from + memchr(b'\r', &first_line[from..])?,
-            };
-            from = from.max(start);
-            from += first_line[from..].iter().take_while(|byte| **byte == b'\r').count();
-            if from == first_line.len() {
-                self.returns = Some(start);
-                return None;
-            }
-            if from - start > 1 {
-                return Some(start + 2);
-            }
-        }
-    }
-}
-
-/// Takes the line `From sender date` off that an MTA or an mbox puts before
-/// a message.
-pub fn split_from_line(bytes: &[u8]) -> (Option<&[u8]>, &[u8]) {
-    if !bytes.starts_with(b"From ") {
-        return (None, bytes);
-    }
-    let end = memchr2(b'\r', b'\n', bytes).unwrap_or(bytes.len());
-    let returns = bytes[end..].iter().take_while(|byte| **byte == b'\r').count();
-    // CRs before an LF are part of its line end; alone, one is a line end.
-    let line_end = match bytes.get(end + returns) {
-        Some(b'\n') => returns + 1,
-        _ => returns.min(1),
-    };
-    let (line, rest) = bytes.split_at(end + line_end);
-    (Some(trim_line_end(line)), rest)
-}
-
 /// The sender that a `From ` line names; a null sender is written
 /// `MAILER-DAEMON` there.
 pub fn from_line_sender(line: &[u8]) -> Option<&str> {
@@ -327,11 +252,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn end(bytes: &[u8]) -> Option<usize> {
-        EndFinder::default().find(bytes)
-    }
-
-    /// Name (or nothing), value and whole line of every entry.
     fn entries(bytes: &[u8]) -> Vec<(String, String)> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Head::parse(bytes)
@@ -386,26 +306,9 @@ mod tests {
     }
 
     #[test]
-    fn the_body_starts_behind_the_first_empty_line() {
-        assert_eq!(end(b"A: 1\n\nbody\n\n"), Some(6));
-        assert_eq!(end(b"A: 1\r\n\r\nbody"), Some(8));
-        assert_eq!(end(b"A: 1\r\n\nbody"), Some(7));
-        assert_eq!(end(b"A: 1\r\r\nB: 2\r\r\n\r\r\nbody"), Some(17));
-        assert_eq!(end(b"A: 1\rB: 2\r\rbody\n\n"), Some(11));
-        assert_eq!(end(b"\nbody"), Some(1));
-        assert_eq!(end(b"A: 1\n \nB: 2"), None);
-        assert_eq!(end(b""), None);
-        assert_eq!(end(b"A: 1\r\r"), None);
-    }
-
-    #[test]
     fn from_lines() {
-        let (line, rest) = split_from_line(b"From a@b  Thu Jan  1 00:00:00 1970\r\nA: 1\n");
-        assert_eq!(line.and_then(from_line_sender), Some("a@b"));
-        assert_eq!(rest, b"A: 1\n");
-        assert_eq!(split_from_line(b"From: a\n").0, None);
-        assert_eq!(split_from_line(b"From a\rB: 1\r\rC\n").1, b"B: 1\r\rC\n");
-        assert_eq!(split_from_line(b"From x"), (Some(&b"From x"[..]), &b""[..]));
+        let line = b"From a@b  Thu Jan  1 00:00:00 1970\r\n";
+        assert_eq!(from_line_sender(line), Some("a@b"));
         assert_eq!(from_line_sender(b"From "), None);
     }
 
@@ -421,32 +324,11 @@ mod tests {
         Head::parse("a".repeat(10_000_000));
         for piece in ["\r", "\r ", "\n ", "\0", ":"] {
             let bytes = piece.repeat(2_000_000).into_bytes();
-            end(&bytes);
             Head::parse(bytes);
         }
     }
 
     proptest! {
-        #[test]
-        fn a_growing_buffer_is_read_as_a_whole_one(block in "[a:\r\n ]{0,30}", cuts in any::<Vec<u8>>()) {
-            let mut finder = EndFinder::default();
-            let mut found = None;
-            let mut length = 0;
-            for cut in cuts.iter().map(|cut| *cut as usize % 4).chain([block.len()]) {
-                length = (length + cut).min(block.len());
-                found = finder.find(&block.as_bytes()[..length]);
-                if found.is_some() {
-                    break;
-                }
-            }
-            prop_assert_eq!(found, end(block.as_bytes()));
-            // What is found is the empty line that ends the index, too.
-            if let Some(body) = found {
-                let head = Head::parse(&block.as_bytes()[..body]);
-                prop_assert!(head.fields().len() < body);
-            }
-        }
-
         #[test]
         fn every_byte_belongs_to_one_entry(bytes in any::<Vec<u8>>(), deep in "[A:\r\n \t\0é]{0,40}") {
             for bytes in [&bytes, deep.as_bytes()] {
@@ -461,9 +343,7 @@ mod tests {
                     prop_assert!(head.named(header.name).any(|other| other == header));
                     head.texts(header.name);
                 }
-                let (line, rest) = split_from_line(bytes);
-                line.and_then(from_line_sender);
-                prop_assert!(rest.len() <= bytes.len());
+                from_line_sender(bytes);
             }
         }
     }
