@@ -405,6 +405,34 @@ fn large_site_rules_are_laid_out_once() {
     assert_eq!(size, 0, "nothing in the home of a user who said nothing");
 }
 
+/// What SpamAssassin makes of a message, in each of its three ways, is taken
+/// off again; the message is what it was.
+#[test]
+fn what_spamassassin_did_is_undone_byte_for_byte() {
+    const SPAMASSASSIN: &str = "/usr/bin/spamassassin";
+    if skipped("marks of a real SpamAssassin", &[SPAMASSASSIN], false) {
+        return;
+    }
+    let message = "Received: from shop.example (shop.example [192.0.2.7]) by mx.example.jp; \
+        Thu, 24 Dec 2026 10:00:00 +0000\nFrom: Shop <a@shop.example>\nTo: taro@example.jp\n\
+        Subject: =?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= offer\n\
+        Date: Thu, 24 Dec 2026 10:00:00 +0000\nMessage-ID: <1@shop.example>\n\n\
+        XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\n\n";
+    for way in ["0", "1", "2"] {
+        let home = Home::with_rules(
+            "isp-filter off\nisp-label subject \"*****SPAM*****\"\nisp-label header \"X-Spam-*\"\n",
+        );
+        let mut filter = std::process::Command::new(SPAMASSASSIN);
+        filter.args(["-L", "-x", "--cf=rewrite_header Subject *****SPAM*****"]);
+        filter.arg(format!("--cf=report_safe {way}")).env("HOME", home.path());
+        let marked = support::run(filter, message.as_bytes()).stdout;
+        assert!(marked.contains("Subject: *****SPAM*****"), "{marked}");
+        assert_eq!(marked.contains("x-spam-type=original"), way != "0", "{marked}");
+        assert_eq!(home.deliver(marked.as_bytes()).code, Some(0));
+        assert_eq!(only(&home), (String::new(), message.to_owned()), "report_safe {way}");
+    }
+}
+
 // --- off is off, for any message and any rules -------------------------------
 
 /// A message that no filter has marked.
