@@ -125,7 +125,22 @@ pub fn sentence(step: &StepKind) -> String {
         }
         StepKind::Edit(HeaderEdit::Remove { name }) => format!("remove-header \"{name}\""),
         StepKind::Log(text) => format!("log \"{text}\""),
+        StepKind::Pipe { argv } => format!("pipe {}", quoted(argv)),
+        StepKind::Run { argv } => format!("run {}", quoted(argv)),
+        StepKind::Filter { argv, .. } => format!("filter {}", quoted(argv)),
+        StepKind::Forward { copy, to, .. } => {
+            format!("forward {}{}", if *copy { "copy " } else { "" }, quoted(to))
+        }
+        StepKind::Reply(reply) => format!("reply \"{}\" to <{}>", reply.file, reply.to),
+        StepKind::EditList { add: true, list, entry, .. } => format!("add {entry} to {list}"),
+        StepKind::EditList { add: false, list, entry, .. } => format!("remove {entry} from {list}"),
+        StepKind::Remember { .. } => "remember it, for duplicate".into(),
+        StepKind::Skipped { action, why } => format!("no {action}: {why}"),
     }
+}
+
+fn quoted(words: &[String]) -> String {
+    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" ")
 }
 
 /// Flags as `as` takes them.
@@ -162,6 +177,8 @@ pub fn outcome(plan: &Plan) -> &'static str {
             StepKind::Reject { .. } => Some("reject"),
             StepKind::Defer { .. } => Some("defer"),
             StepKind::Deliver { .. } => Some("deliver"),
+            StepKind::Pipe { .. } => Some("pipe"),
+            StepKind::Forward { copy: false, .. } => Some("forward"),
             _ => None,
         })
         .unwrap_or("deliver")
@@ -242,6 +259,15 @@ struct StepReport {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<Vec<String>>,
+    /// Whether a filter's message took the place of the old one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    applied: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<Vec<String>>,
     rule: Option<RuleRefReport>,
 }
 
@@ -315,6 +341,45 @@ impl StepReport {
                 StepReport { action, name: Some(name.clone()), text: text.cloned(), ..base }
             }
             StepKind::Log(text) => StepReport { action: "log", text: Some(text.clone()), ..base },
+            StepKind::Pipe { argv } => {
+                StepReport { action: "pipe", command: Some(argv.clone()), ..base }
+            }
+            StepKind::Run { argv } => {
+                StepReport { action: "run", command: Some(argv.clone()), ..base }
+            }
+            StepKind::Filter { argv, applied } => StepReport {
+                action: "filter",
+                command: Some(argv.clone()),
+                applied: Some(*applied),
+                ..base
+            },
+            StepKind::Forward { copy, sender, to, .. } => StepReport {
+                action: if *copy { "forward-copy" } else { "forward" },
+                sender: Some(sender.clone()),
+                to: Some(to.clone()),
+                ..base
+            },
+            StepKind::Reply(reply) => StepReport {
+                action: "reply",
+                to: Some(vec![reply.to.clone()]),
+                name: Some(reply.file.clone()),
+                text: Some(reply.body.clone()),
+                ..base
+            },
+            StepKind::EditList { add, list, entry, path: file } => StepReport {
+                action: if *add { "add" } else { "remove" },
+                name: Some(list.clone()),
+                text: Some(entry.clone()),
+                path: Some(file.display().to_string()),
+                ..base
+            },
+            StepKind::Remember { .. } => StepReport { action: "remember", ..base },
+            StepKind::Skipped { action, why } => StepReport {
+                action: "skipped",
+                name: Some((*action).to_owned()),
+                text: Some(why.clone()),
+                ..base
+            },
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What is to be done with a message, as data: `evaluate` makes it, `explain`
 //! shows it, `deliver` carries it out. Every effect is a step.
 
+use std::path::PathBuf;
+
 use crate::message::HeaderEdit;
 use crate::rules::program::Flags;
 use crate::source::Span;
@@ -69,6 +71,85 @@ pub enum StepKind {
     Edit(HeaderEdit),
     /// Write a line to the log.
     Log(String),
+    /// Give it to a program, which ends its way; a failure defers.
+    Pipe {
+        /// The program and its arguments.
+        argv: Vec<String>,
+    },
+    /// Give a copy to a program; a failure is logged.
+    Run {
+        /// The program and its arguments.
+        argv: Vec<String>,
+    },
+    /// What a program makes of the message takes its place from here on.
+    Filter {
+        /// The program and its arguments.
+        argv: Vec<String>,
+        /// Whether it did: the steps behind this one are about the new
+        /// message, which has the edits before it in it. If not, nothing changes.
+        applied: bool,
+    },
+    /// Send it on.
+    Forward {
+        /// `forward copy`: it does not end the way.
+        copy: bool,
+        /// Envelope sender, RFC 5321 reverse-path; empty is the null sender.
+        sender: String,
+        /// Envelope recipients, one at least.
+        to: Vec<String>,
+        /// What marks a message that was here, so that it cannot come in circles.
+        mark: String,
+    },
+    /// Answer it, unless this sender got that answer lately.
+    Reply(Box<Reply>),
+    /// Add an entry to a list's file, or remove it.
+    EditList {
+        /// Add it, else remove it.
+        add: bool,
+        /// Name of the list.
+        list: String,
+        /// Its file.
+        path: PathBuf,
+        /// An exact address.
+        entry: String,
+    },
+    /// Remember the message for `duplicate`, once it is delivered.
+    Remember {
+        /// What it is known by.
+        key: [u8; 16],
+        /// For so many seconds.
+        within: u64,
+    },
+    /// What a rule asked and what will not be done.
+    Skipped {
+        /// The word of the language.
+        action: &'static str,
+        /// Why not.
+        why: String,
+    },
+}
+
+/// An automatic answer, RFC 3834.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The text's file, as the rules name it.
+    pub file: String,
+    /// Once in so many seconds.
+    pub every: u64,
+    /// The envelope sender of the message, who gets it.
+    pub to: String,
+    /// Whom it is from: the address the message was sent to.
+    pub from: String,
+    /// Decoded.
+    pub subject: String,
+    /// The Message-ID that is answered, if it has one.
+    pub in_reply_to: Option<String>,
+    /// RFC 5322 §3.6.4.
+    pub references: Option<String>,
+    /// The text, filled in.
+    pub body: String,
+    /// The text before it was filled in, which is what a sender gets once.
+    pub text: String,
 }
 
 /// The word that asked for a delivery.

@@ -197,6 +197,11 @@ pub fn read_text(path: &Path) -> Result<String, ReadError> {
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
+/// Reads a file of the user's that is neither rules nor a list.
+pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    read(open(path)?, limit)
+}
+
 /// Opens a regular file and nothing else; never waits for a pipe's other end.
 fn open(path: &Path) -> Result<File, ReadError> {
     let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;

@@ -16,6 +16,8 @@ use crate::message::Message;
 use crate::message::head::from_line_sender;
 use crate::rules::address_list::AddressList;
 use crate::rules::check::resolve;
+use crate::state::slots::Key;
+use crate::state::{StateDir, seen};
 
 /// What the command line and the MTA say, before anything is looked up.
 #[derive(Default)]
@@ -32,6 +34,8 @@ pub struct World {
     pub now: Option<Timestamp>,
     /// The user's home.
     pub home: Option<PathBuf>,
+    /// Where it is remembered what was delivered.
+    pub state: Option<StateDir>,
     /// What was looked up.
     pub known: Known,
 }
@@ -133,6 +137,18 @@ impl World {
     /// The path that a string in a rule file means.
     pub fn path(&self, written: &str, rule_file: &Path) -> PathBuf {
         resolve(written, rule_file, self.home.as_deref().unwrap_or(Path::new("")))
+    }
+
+    /// How long ago a message was delivered here, seconds, if that was within
+    /// `within` seconds.
+    pub fn delivered_before(&self, key: Key, within: u64) -> Option<u64> {
+        seen::delivered_before(self.state.as_ref()?, key, self.now().as_second(), within)
+    }
+
+    /// `user@host`, which marks what this user has forwarded.
+    pub fn mark(&self) -> String {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        format!("{}@{host}", self.user().unwrap_or_else(|| "user".into()))
     }
 
     /// The list in a file, read once. The error is for the trace.

@@ -70,6 +70,39 @@ fn mail_through_a_real_postfix() {
     assert!(left_in_tmp(&homes).is_empty());
 }
 
+#[test]
+fn two_users_who_forward_to_each_other() {
+    if skipped("the test of forwarding in circles", postfix::PROGRAMS, true) {
+        return;
+    }
+    let mut postfix = Postfix::prepare();
+    let homes = postfix.homes();
+    let sendmail = postfix.sendmail_path().display().to_string();
+    let (one, two) = (User::with_home("one", &homes), User::with_home("two", &homes));
+    for (user, other) in [(&one, &two), (&two, &one)] {
+        let rules = format!("set sendmail \"{sendmail}\"\nforward \"{}\"\n", other.address());
+        user.write(".mailrules", &rules);
+    }
+    let program = postfix.program().display().to_string();
+    postfix.start(&program, &[]);
+    postfix.sendmail();
+    for (number, sender) in [SENDER, ""].into_iter().enumerate() {
+        postfix.send(sender, &one.address(), &message(&"circle".repeat(number + 1)));
+        let found = received(&one, number + 1);
+        let expected = format!("Return-Path: <{sender}>\n");
+        let last = found.iter().find(|mail| mail.text().starts_with(&expected));
+        let text = last.expect("back in the inbox of the first, its sender kept").text();
+        for user in [&one, &two] {
+            let mark = format!("\nX-Mfilter-Loop: {}@", user.name);
+            assert_eq!(text.matches(&mark).count(), 1, "{text}");
+        }
+        assert!(text.ends_with("\n\nこんにちは\nFrom here on\n.\n"), "{text}");
+    }
+    assert!(mail(&two.home.join("Maildir")).is_empty());
+    assert_eq!(postfix.deferred(), 0, "{}", postfix.log());
+    assert!(!postfix.log().contains("status=bounced"), "{}", postfix.log());
+}
+
 fn filed_in_one_step(postfix: &Postfix, user: &User) {
     let subject = "=?UTF-8?B?44CQ6Iez5oCl44CR?=";
     postfix.send(SENDER, &user.address(), &message(subject));

@@ -38,6 +38,10 @@ pub(super) struct Args {
     #[arg(long, requires = "test")]
     pub(super) json: bool,
 
+    /// With --test: run the rules' filters, and judge what they print
+    #[arg(long, requires = "test")]
+    pub(super) run_filters: bool,
+
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
@@ -91,6 +95,8 @@ pub(super) enum Command {
     Inspect(Inspect),
     /// Bring rules into the canonical layout
     Fmt(Fmt),
+    /// Show what is remembered between messages
+    State(State),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -136,6 +142,14 @@ pub(super) struct Fmt {
     pub(super) rules: Vec<PathBuf>,
 }
 
+/// `mfilter state`
+#[derive(clap::Args, Debug)]
+pub(super) struct State {
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// `mfilter completions`
 #[derive(clap::Args, Debug)]
 pub(super) struct Completions {
@@ -156,7 +170,7 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 4] = ["check", "inspect", "fmt", "completions"];
+    const COMMANDS: [&str; 5] = ["check", "inspect", "fmt", "state", "completions"];
     const OTHERS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
     if arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|command| first == command)) {
         return false;

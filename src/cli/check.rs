@@ -121,7 +121,8 @@ fn ends(plan: &Plan) -> String {
         StepKind::Discard { .. } => Some("discard".into()),
         StepKind::Reject { .. } => Some("reject".into()),
         StepKind::Defer { .. } => Some("defer".into()),
-        StepKind::Edit(_) | StepKind::Log(_) => None,
+        kind @ (StepKind::Pipe { .. } | StepKind::Forward { .. }) => Some(sentence(kind)),
+        _ => None,
     });
     steps.collect::<Vec<_>>().join(", ")
 }

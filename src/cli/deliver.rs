@@ -15,14 +15,16 @@ use rustix::process::{Resource, getrlimit};
 use super::args::DeliveryArgs;
 use super::output;
 use crate::deliver::log::Entry;
-use crate::deliver::{deliver, notice};
-use crate::evaluate::{Detail, evaluate};
+use crate::deliver::{deliver, filter, notice};
+use crate::evaluate::Detail;
 use crate::explain;
 use crate::load;
 use crate::message::Message;
 use crate::message::content::Deadline;
 use crate::outcome::Outcome;
-use crate::state::StateDir;
+use crate::rules::program::ArchivedProgram;
+use crate::state::claim::Claim;
+use crate::state::{StateDir, seen};
 
 /// All of a message must be there within this time, so that an MTA's own
 /// deadline never strikes: what it kills, it may bounce. OpenSMTPD waits
@@ -56,12 +58,20 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     };
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
     let location = super::location(&args.delivery, program, &world)?;
-    let message =
-        read(started + PATIENCE).map_err(|error| format!("the message cannot be read: {error}"))?;
-    let evaluation = evaluate(program, &message, &world, Detail::Plan);
-    let report = deliver(&evaluation.plan, &message, &location);
+    let deadline = started + PATIENCE;
+    let message = read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
+    let _claim = match claim(program, &message, state.as_ref(), deadline) {
+        Ok(claim) => claim,
+        Err(outcome) => return Ok(outcome),
+    };
+    let reach = super::reach(program, &message, &world, deadline);
+    let way = filter::evaluate(program, message, &world, &reach, Detail::Plan);
+    let evaluation = &way.evaluation;
+    let mut report = deliver(&evaluation.plan, &way.messages, &location, &reach);
+    report.notes.splice(0..0, way.notes);
+    let message = way.messages.first().ok_or("the message is gone")?;
     let files: Vec<&str> = program.files.iter().map(|file| file.as_str()).collect();
-    let sender = world.envelope_sender(&message);
+    let sender = reach.sender.clone();
     let ids = message.texts("Message-ID");
     let entry = Entry {
         plan: &evaluation.plan,
@@ -82,6 +92,24 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         }
     }
     Ok(report.outcome)
+}
+
+/// Where rules ask for `duplicate`: the right to be at this message alone, so
+/// that of two at the same moment the second one sees that there was a first.
+/// Where that cannot be had, mail flows on.
+fn claim(
+    program: &ArchivedProgram,
+    message: &Message,
+    state: Option<&StateDir>,
+    deadline: Instant,
+) -> Result<Option<Claim>, Outcome> {
+    let Some(state) = state.filter(|_| program.asks_for_duplicates()) else { return Ok(None) };
+    let Ok(key) = seen::key(message) else { return Ok(None) };
+    match seen::claim(state, key, deadline) {
+        Ok(Some(claim)) => Ok(Some(claim)),
+        Ok(None) => Err(Outcome::deferred("another process is delivering this message")),
+        Err(_) => Ok(None),
+    }
 }
 
 /// sendmail's `local_procmail` starts the program as root, with `-d USER`, and

@@ -11,6 +11,7 @@ mod deliver;
 mod fmt;
 mod inspect;
 mod output;
+mod state;
 mod test;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -25,6 +27,8 @@ use jiff::Timestamp;
 
 use crate::deliver::log::Log;
 use crate::deliver::maildir::Location;
+use crate::deliver::reach::{PROGRAM_TIMEOUT, Reach, SENDMAIL, environment};
+use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::plan::Folder;
 use crate::rules::check::resolve;
@@ -62,6 +66,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Check(call)) => check::run(call),
         Some(Command::Inspect(call)) => inspect::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
+        Some(Command::State(call)) => state::run(call),
         Some(Command::Completions(call)) => completions::run(call),
         None => test::run(&args),
     };
@@ -84,9 +89,10 @@ enum Finding {
     Found,
 }
 
-/// The user's home: `HOME`, else what the system knows.
+/// The user's home, as `HOME` says. The system's list of users is not asked:
+/// every MTA sets it, and a statically linked program had better not.
 fn home() -> Option<PathBuf> {
-    dirs::home_dir().filter(|home| home.is_absolute())
+    std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
 }
 
 /// The world of a delivery or a dry run.
@@ -98,6 +104,7 @@ fn world(args: &args::Delivery, now: Option<Timestamp>, home: Option<PathBuf>) -
         variables: args.define.iter().cloned().collect(),
         now,
         home,
+        state: StateDir::find(),
         ..World::default()
     }
 }
@@ -132,6 +139,32 @@ fn location(
         location.inbox = Folder { parts: inbox.split('/').map(str::to_owned).collect() };
     }
     Ok(location)
+}
+
+/// What a delivery may use beyond the Maildir, until `deadline`.
+fn reach(program: &ArchivedProgram, message: &Message, world: &World, deadline: Instant) -> Reach {
+    let settings = &program.settings;
+    let sender = world.envelope_sender(message);
+    let recipients = world.envelope_recipients(message);
+    let delimiter = settings.delimiter.as_ref().map_or("+", |text| text.as_str());
+    let timeout = settings.program_timeout.as_ref().map(|seconds| seconds.to_native());
+    Reach {
+        state: world.state.clone(),
+        environment: environment(
+            world.home.as_deref(),
+            world.user().as_deref(),
+            sender.as_deref(),
+            &recipients,
+            world.extension(delimiter).as_deref(),
+        ),
+        home: world.home.clone(),
+        timeout: timeout.map_or(PROGRAM_TIMEOUT, Duration::from_secs),
+        deadline,
+        sendmail: settings.sendmail.as_ref().map_or(SENDMAIL, |path| path.as_str()).to_owned(),
+        sender,
+        recipients,
+        now: world.now().as_second(),
+    }
 }
 
 /// Where the log goes.

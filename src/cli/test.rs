@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::args::Args;
 use super::{Finding, output};
+use crate::deliver::filter;
 use crate::diagnostic;
 use crate::evaluate::{Detail, evaluate};
 use crate::explain::{self, Style};
@@ -15,6 +17,9 @@ use crate::message::Message;
 use crate::plan::{Step, StepKind};
 use crate::rules::program::Compiled;
 use crate::source::Sources;
+
+/// With `--run-filters`, so long may the programs of one message take.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let home = super::home();
@@ -39,8 +44,17 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let style = Style { colour: output::colour(), verbose: args.delivery.verbose > 0 };
     let mut went: BTreeMap<String, usize> = BTreeMap::new();
     let mut finding = Finding::Fine;
-    let mut each = |label: &str, message: &Message| {
-        let evaluation = evaluate(program, message, &world, Detail::Trace);
+    let mut each = |label: &str, mut message: Message| {
+        let evaluation = if args.run_filters {
+            let reach = super::reach(program, &message, &world, Instant::now() + PATIENCE);
+            let mut way = filter::evaluate(program, message, &world, &reach, Detail::Trace);
+            way.evaluation.trace.warnings.append(&mut way.notes);
+            message = way.messages.swap_remove(0);
+            way.evaluation
+        } else {
+            evaluate(program, &message, &world, Detail::Trace)
+        };
+        let message = &message;
         *went.entry(explain::destination(&evaluation.plan)).or_default() += 1;
         if args.json {
             output::print(&(explain::json(label, &evaluation, &sources, &stored_in) + "\n"))
@@ -51,13 +65,13 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     if args.paths.is_empty() {
         let message = Message::read(Box::new(std::io::stdin()), &std::env::temp_dir())
             .map_err(|error| format!("standard input: {error}"))?;
-        each("standard input", &message);
+        each("standard input", message);
         return Ok(finding);
     }
     for found in mailbox::walk(args.paths.iter().cloned()) {
         match found {
             Ok(found) => {
-                if !each(&found.label, &found.message) {
+                if !each(&found.label, found.message) {
                     break;
                 }
             }

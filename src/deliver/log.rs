@@ -8,8 +8,9 @@
 //! 2026-01-02T03:04:05.678Z delivered folder="Lists/rust" file="1767…,S=81:2,S" rule="~/.mailrules:12" label="lists" id="<1@a.example>" from="b@a.example" ms=3.1
 //! ```
 //!
-//! The first word after the time is `log`, `copied`, `delivered`, `discarded`,
-//! `refused`, `deferred` or `note`. Values are JSON strings in which controls,
+//! The first word after the time is `log`, `copied`, `delivered`, `ran`,
+//! `piped`, `forwarded`, `replied`, `edited`, `discarded`, `refused`,
+//! `deferred` or `note`. Values are JSON strings in which controls,
 //! line separators and bidirectional marks are written as `\u…`, so that
 //! nothing from a message can forge a line or a field. An envelope sender that
 //! is not known is absent, the null sender is `""`.
@@ -133,6 +134,11 @@ fn lines(entry: &Entry<'_>) -> Vec<String> {
             add("log", Some(step), &[("text", text)]);
         }
     }
+    for step in &entry.plan.steps {
+        if let StepKind::Skipped { action, why } = &step.kind {
+            add("note", Some(step), &[("text", &format!("no {action}: {why}"))]);
+        }
+    }
     for stored in &entry.report.stored {
         let step = stored.step.and_then(|number| entry.plan.steps.get(number));
         let word = match step.map(|step| &step.kind) {
@@ -141,6 +147,17 @@ fn lines(entry: &Entry<'_>) -> Vec<String> {
         };
         let file = stored.path.file_name().unwrap_or_default().to_string_lossy();
         add(word, step, &[("folder", &stored.folder.to_string()), ("file", &file)]);
+    }
+    for step in entry.report.done.iter().filter_map(|number| entry.plan.steps.get(*number)) {
+        let (word, what) = match &step.kind {
+            StepKind::Run { argv } => ("ran", ("program", argv.join(" "))),
+            StepKind::Pipe { argv } => ("piped", ("program", argv.join(" "))),
+            StepKind::Forward { to, .. } => ("forwarded", ("to", to.join(", "))),
+            StepKind::Reply(reply) => ("replied", ("to", reply.to.clone())),
+            StepKind::EditList { .. } => ("edited", ("text", crate::explain::sentence(&step.kind))),
+            _ => continue,
+        };
+        add(word, Some(step), &[(what.0, &what.1)]);
     }
     let end = entry.plan.steps.last();
     match &entry.report.outcome {
@@ -264,7 +281,7 @@ mod tests {
     }
 
     fn report(outcome: Outcome) -> Report {
-        Report { outcome, stored: Vec::new(), notes: Vec::new() }
+        Report { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() }
     }
 
     fn entry<'a>(plan: &'a Plan, report: &'a Report) -> Entry<'a> {

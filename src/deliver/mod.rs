@@ -10,17 +10,28 @@
 //!   refused or dropped. If they cannot be stored, the message is deferred.
 //! - `defer` after copies: nothing is stored, since every retry would store
 //!   the copies again; they are stored when a retry is no longer deferred.
+//! - What stores nothing follows when all is stored: first what can be done
+//!   again (lists), then programs, forwarding, answers. Where one of them has
+//!   to succeed and does not, the message is deferred, and the journal knows
+//!   for the retry what is done ([`crate::state::journal`]). Without a journal
+//!   what was stored is taken back.
 //! - A folder whose name is too long for a file system is the inbox, with a
 //!   note: the name comes from the message, and would never fit.
 
+pub mod filter;
 pub mod folder;
+pub mod list_edit;
 pub mod log;
 pub mod mutf7;
 pub mod maildir;
 pub mod notice;
+pub mod program;
+pub mod reach;
+pub mod sendmail;
 
 mod keywords;
 mod name;
+mod reply;
 
 use std::path::PathBuf;
 
@@ -28,8 +39,10 @@ use crate::message::{HeaderEdit, Message};
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Folder, Plan, StepKind};
 use crate::rules::program::Flags;
+use crate::state::journal::{self, Journal};
 
 use maildir::{Location, Maildir, Staged};
+use reach::Reach;
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +51,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// Each copy that was stored and stayed, in the order of the plan.
     pub stored: Vec<Stored>,
+    /// Each other step that was done, in the order of doing.
+    pub done: Vec<usize>,
     /// What went differently than the rules asked, for the log.
     pub notes: Vec<String>,
 }
@@ -53,18 +68,55 @@ pub struct Stored {
     pub path: PathBuf,
 }
 
-/// Carries out a plan. A step that cannot be done defers the message.
-pub fn deliver(plan: &Plan, message: &Message, location: &Location) -> Report {
-    let (copies, end) = read_plan(plan);
-    let mut report = Report { outcome: end, stored: Vec::new(), notes: Vec::new() };
-    if matches!(report.outcome, Outcome::Deferred { .. }) || copies.is_empty() {
+/// Carries out a plan. A step that cannot be done defers the message, but for
+/// `run`, `reply` and edits of lists, whose failure is told. `messages` are
+/// the message as it came, and what each filter that was applied made of it.
+pub fn deliver(plan: &Plan, messages: &[Message], location: &Location, reach: &Reach) -> Report {
+    let (work, end) = read_plan(plan, messages);
+    let mut report =
+        Report { outcome: end, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
+    let nothing = work.copies.is_empty() && work.effects.is_empty();
+    if matches!(report.outcome, Outcome::Deferred { .. }) || nothing {
         return report;
     }
-    if let Err(failure) = store(&copies, message, location, &mut report) {
-        report.stored.clear();
-        report.outcome = failure.into();
+    let mut journal = match open_journal(&work, messages, reach, &mut report) {
+        Ok(journal) => journal,
+        Err(outcome) => return Report { outcome, ..report },
+    };
+    let again = !work.effects.is_empty();
+    let stored = match store(&work.copies, again, location, &mut journal, &mut report) {
+        Ok(stored) => stored,
+        Err(failure) => {
+            if journal.is_none() {
+                report.stored.clear();
+            }
+            report.outcome = failure.into();
+            return report;
+        }
+    };
+    for effect in &work.effects {
+        if let Err(why) = effect.carry_out(plan, reach, &mut journal, &mut report) {
+            if journal.is_none() {
+                take_back(stored, &mut report);
+                report.stored.clear();
+            }
+            report.outcome = Outcome::deferred(why);
+            return report;
+        }
+    }
+    stored.into_iter().for_each(Staged::keep);
+    if let Some(journal) = journal {
+        journal.finish();
     }
     report
+}
+
+/// What a plan asks, by kind.
+#[derive(Default)]
+struct Work<'p> {
+    copies: Vec<Copy<'p>>,
+    /// In the order in which they are done.
+    effects: Vec<Effect<'p>>,
 }
 
 /// A copy to be stored.
@@ -73,74 +125,243 @@ struct Copy<'p> {
     folder: &'p Folder,
     flags: &'p Flags,
     edits: Vec<HeaderEdit>,
+    message: &'p Message,
+    /// What it is known by in the journal.
+    name: String,
 }
 
-/// What a plan stores, and how it ends if all can be stored. A plan without an
-/// end, which evaluation does not make, ends in the inbox.
-fn read_plan(plan: &Plan) -> (Vec<Copy<'_>>, Outcome) {
+/// A step that stores nothing.
+struct Effect<'p> {
+    step: usize,
+    edits: Vec<HeaderEdit>,
+    message: &'p Message,
+    name: String,
+    rank: u8,
+}
+
+/// What a plan stores and does, and how it ends if all can be done. A plan
+/// without an end, which evaluation does not make, ends in the inbox.
+fn read_plan<'p>(plan: &'p Plan, messages: &'p [Message]) -> (Work<'p>, Outcome) {
     static INBOX: Folder = Folder { parts: Vec::new() };
     static NO_FLAGS: Flags = Flags { letters: String::new(), keywords: Vec::new() };
-    let mut copies = Vec::new();
+    let mut work = Work::default();
     let mut edits = Vec::new();
+    let mut at = messages.iter();
+    let Some(mut message) = at.next() else { return (work, Outcome::deferred("no message")) };
+    let mut names: Vec<String> = Vec::new();
+    let mut name = |kind: &StepKind| {
+        let text = crate::explain::sentence(kind);
+        let before = names.iter().filter(|known| **known == text).count();
+        names.push(text.clone());
+        if before == 0 { text } else { format!("{text} ({})", before + 1) }
+    };
+    let mut end = None;
     for (number, step) in plan.steps.iter().enumerate() {
+        let mut rank = None;
         match &step.kind {
             StepKind::Deliver { as_, folder, flags } => {
-                copies.push(Copy { step: Some(number), folder, flags, edits: edits.clone() });
+                work.copies.push(Copy {
+                    step: Some(number),
+                    folder,
+                    flags,
+                    edits: edits.clone(),
+                    message,
+                    name: name(&step.kind),
+                });
                 if !matches!(as_, DeliveryWord::Copy) {
-                    return (copies, Outcome::Delivered);
+                    end = Some(Outcome::Delivered);
                 }
             }
             StepKind::Edit(edit) => edits.push(edit.clone()),
-            StepKind::Log(_) => {}
-            StepKind::Discard { .. } => return (copies, Outcome::Discarded),
+            StepKind::Log(_) | StepKind::Skipped { .. } => {}
+            StepKind::Filter { applied, .. } => {
+                if let (true, Some(next)) = (*applied, at.next()) {
+                    message = next;
+                    edits.clear();
+                }
+            }
+            StepKind::EditList { .. } => rank = Some(0),
+            StepKind::Run { .. } => rank = Some(1),
+            StepKind::Pipe { .. } => {
+                rank = Some(2);
+                end = Some(Outcome::Delivered);
+            }
+            StepKind::Forward { copy, .. } => {
+                rank = Some(3);
+                if !copy {
+                    end = Some(Outcome::Delivered);
+                }
+            }
+            StepKind::Reply(_) => rank = Some(4),
+            StepKind::Remember { .. } => rank = Some(5),
+            StepKind::Discard { .. } => end = Some(Outcome::Discarded),
             StepKind::Reject { status, text } => {
                 let (status, text) = (status.clone(), text.clone());
-                return (copies, Outcome::Refused { status, text });
+                end = Some(Outcome::Refused { status, text });
             }
             StepKind::Defer { status, text } => {
                 let (status, text) = (status.clone(), text.clone());
-                return (copies, Outcome::Deferred { status, text });
+                end = Some(Outcome::Deferred { status, text });
             }
         }
+        if let Some(rank) = rank {
+            let (edits, name) = (edits.clone(), name(&step.kind));
+            work.effects.push(Effect { step: number, edits, message, name, rank });
+        }
+        if end.is_some() {
+            break;
+        }
     }
-    copies.push(Copy { step: None, folder: &INBOX, flags: &NO_FLAGS, edits });
-    (copies, Outcome::Delivered)
+    if end.is_none() {
+        work.copies.push(Copy {
+            step: None,
+            folder: &INBOX,
+            flags: &NO_FLAGS,
+            edits,
+            message,
+            name: "inbox".into(),
+        });
+    }
+    work.effects.sort_by_key(|effect| effect.rank);
+    (work, end.unwrap_or(Outcome::Delivered))
 }
 
+impl Effect<'_> {
+    /// Whether doing it twice would be noticed.
+    fn counts(&self) -> bool {
+        (1..=4).contains(&self.rank)
+    }
+
+    /// Does what the step asks, unless an earlier try did; an error if the
+    /// message has to be tried again for it.
+    fn carry_out(
+        &self,
+        plan: &Plan,
+        reach: &Reach,
+        journal: &mut Option<Journal>,
+        report: &mut Report,
+    ) -> Result<(), String> {
+        let Some(step) = plan.steps.get(self.step) else { return Ok(()) };
+        if journal.as_ref().is_some_and(|journal| self.counts() && journal.is_done(&self.name)) {
+            report.notes.push(format!("done by an earlier try: {}", self.name));
+            return Ok(());
+        }
+        let came = reach.take(&step.kind, self.message, &self.edits);
+        report.notes.extend(came.notes);
+        let has_to = matches!(step.kind, StepKind::Pipe { .. } | StepKind::Forward { .. });
+        match came.result {
+            Ok(()) => report.done.push(self.step),
+            Err(why) if has_to => return Err(why),
+            Err(why) => report.notes.push(why),
+        }
+        if let Some(journal) = journal.as_mut().filter(|_| self.counts()) {
+            note(journal, &self.name, report);
+            let _ = journal.sync();
+        }
+        Ok(())
+    }
+}
+
+/// The journal, for a plan of which a part could be done twice. None where
+/// it cannot be written. An error if another process is at the message.
+fn open_journal(
+    work: &Work<'_>,
+    messages: &[Message],
+    reach: &Reach,
+    report: &mut Report,
+) -> Result<Option<Journal>, Outcome> {
+    let effects = work.effects.iter().filter(|effect| effect.counts()).count();
+    if effects == 0 || effects + work.copies.len() < 2 {
+        return Ok(None);
+    }
+    let (Some(state), Some(message)) = (&reach.state, messages.first()) else { return Ok(None) };
+    let key = journal::key(message, reach.sender.as_deref(), &reach.recipients);
+    let key =
+        key.map_err(|error| Outcome::deferred(format!("cannot read the message: {error}")))?;
+    match Journal::open(state, key, reach.deadline) {
+        Ok(Some(journal)) => Ok(Some(journal)),
+        Ok(None) => Err(Outcome::deferred("another process is delivering this message")),
+        Err(error) => {
+            report.notes.push(format!("what is done cannot be noted: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+fn note(journal: &mut Journal, name: &str, report: &mut Report) {
+    if let Err(error) = journal.note(name) {
+        report.notes.push(format!("what is done cannot be noted: {error}"));
+    }
+}
+
+/// Stages and commits all copies that an earlier try did not. With a journal
+/// each is noted when it is there, else those before a failure are taken back.
+/// `again` tells whether the message is needed when it is stored.
 fn store(
     copies: &[Copy<'_>],
-    message: &Message,
+    again: bool,
     location: &Location,
+    journal: &mut Option<Journal>,
     report: &mut Report,
-) -> Result<(), Failure> {
-    let maildir = Maildir::open(location)?;
-    if copies.len() > 1 {
-        message
-            .spool()
-            .map_err(|error| Failure::new("keep the message in", std::env::temp_dir(), error))?;
-    }
-    let mut staged = Vec::with_capacity(copies.len());
+) -> Result<Vec<Staged>, Failure> {
+    let mut missing = Vec::with_capacity(copies.len());
     for copy in copies {
+        if journal.as_ref().is_some_and(|journal| journal.is_done(&copy.name)) {
+            report.notes.push(format!("done by an earlier try: {}", copy.name));
+        } else {
+            missing.push(copy);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let maildir = Maildir::open(location)?;
+    if missing.len() > 1 || again {
+        for copy in &missing {
+            copy.message.spool().map_err(|error| {
+                Failure::new("keep the message in", std::env::temp_dir(), error)
+            })?;
+        }
+    }
+    let mut staged = Vec::with_capacity(missing.len());
+    for copy in &missing {
         let place = location.place(copy.folder);
         report.notes.extend(place.note.clone());
-        let one = maildir.stage(&place, copy.flags, message, &copy.edits)?;
+        let one = maildir.stage(&place, copy.flags, copy.message, &copy.edits)?;
         report.notes.extend(one.problems().iter().map(|why| format!("{}: {why}", copy.folder)));
         staged.push(one);
     }
-    for (number, copy) in copies.iter().enumerate() {
+    for (number, copy) in missing.iter().enumerate() {
         match staged.get_mut(number).map(Staged::commit) {
             Some(Ok(path)) => {
-                report.stored.push(Stored { step: copy.step, folder: copy.folder.clone(), path })
+                let folder = copy.folder.clone();
+                report.stored.push(Stored { step: copy.step, folder, path });
+                if let Some(journal) = journal {
+                    note(journal, &copy.name, report);
+                }
             }
             Some(Err(failure)) => {
-                take_back(staged, report);
+                match journal {
+                    Some(_) => {
+                        for (at, one) in staged.into_iter().enumerate() {
+                            if at < number {
+                                one.keep();
+                            } else {
+                                one.undo();
+                            }
+                        }
+                    }
+                    None => take_back(staged, report),
+                }
                 return Err(failure);
             }
             None => {}
         }
     }
-    staged.into_iter().for_each(Staged::keep);
-    Ok(())
+    if let Some(journal) = journal {
+        let _ = journal.sync();
+    }
+    Ok(staged)
 }
 
 fn take_back(staged: Vec<Staged>, report: &mut Report) {
@@ -177,7 +398,12 @@ mod tests {
 
     fn run(home: &Path, kinds: Vec<StepKind>) -> Report {
         let location = Location::new(home, Layout::Fs, None);
-        deliver(&plan(kinds), &Message::from_bytes(b"A: b\n\nc\n".to_vec()), &location)
+        deliver(
+            &plan(kinds),
+            &[Message::from_bytes(b"A: b\n\nc\n".to_vec())],
+            &location,
+            &Reach::nothing(),
+        )
     }
 
     fn count(home: &Path, directory: &str) -> usize {
@@ -273,8 +499,12 @@ mod tests {
         let mut staged = vec![stage("A"), stage("B"), stage("C")];
         fs::remove_dir_all(home.path().join("B")).unwrap();
         let copies: Vec<_> = ["A", "B", "C"].map(folder).into();
-        let mut report =
-            Report { outcome: Outcome::Delivered, stored: Vec::new(), notes: Vec::new() };
+        let mut report = Report {
+            outcome: Outcome::Delivered,
+            stored: Vec::new(),
+            done: Vec::new(),
+            notes: Vec::new(),
+        };
         let path = staged[0].commit().unwrap();
         report.stored.push(Stored { step: None, folder: copies[0].clone(), path });
         assert!(staged[1].commit().is_err());
@@ -303,7 +533,7 @@ mod tests {
         let location = Location::new(&tiny, Layout::Fs, None);
         let big = Message::from_bytes(vec![b'x'; 40_000]);
         let plan = plan(vec![to(DeliveryWord::Copy, "A"), to(DeliveryWord::Folder, "B")]);
-        let report = deliver(&plan, &big, &location);
+        let report = deliver(&plan, &[big], &location, &Reach::nothing());
         let left: Vec<usize> =
             ["A/tmp", "A/new", "B/tmp", "B/new"].map(|name| count(&tiny, name)).into();
         let unmounted = std::process::Command::new("umount").arg(&tiny).status();

@@ -29,6 +29,16 @@ pub fn unique() -> String {
     )
 }
 
+/// A Message-ID without its brackets, RFC 5322 §3.6.4.
+pub fn message_id() -> String {
+    let name = unique();
+    let (left, host) = name.split_once('R').unwrap_or((&name, "localhost"));
+    let (random, host) = host.split_once('.').unwrap_or((host, "localhost"));
+    let host: String =
+        host.chars().filter(|c| c.is_ascii_alphanumeric() || ".-".contains(*c)).collect();
+    format!("{left}.{random}@{host}")
+}
+
 /// `/` and `:` as `\057` and `\072`, as the Maildir page says, and so
 /// everything else that is no part of a host name: `,` begins the size.
 fn escape_host(host: &str) -> String {

@@ -13,6 +13,7 @@ use crate::world::World;
 
 use super::deliver;
 use super::maildir::Location;
+use super::reach::Reach;
 
 /// Delivers the notice, unless the user was told of this version already.
 /// What fails here is tried again with the next message.
@@ -23,7 +24,9 @@ pub fn tell(notice: &Notice, location: &Location, state: Option<&StateDir>, worl
     };
     let message = Message::from_bytes(compose(notice, world).into_bytes());
     // A plan without an end ends in the inbox.
-    if deliver(&Plan::default(), &message, location).outcome == Outcome::Delivered {
+    if deliver(&Plan::default(), &[message], location, &Reach::nothing()).outcome
+        == Outcome::Delivered
+    {
         claim.told();
     }
 }

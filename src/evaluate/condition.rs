@@ -17,6 +17,8 @@ use crate::rules::program::{
     ArchivedNeedle, ArchivedProgram, ArchivedTextOperator,
 };
 use crate::source::Span;
+use crate::state::seen;
+use crate::state::slots::Key;
 use crate::world::World;
 
 /// Whether a condition holds; an error says why that cannot be told.
@@ -54,10 +56,10 @@ pub(super) struct Conditions<'a> {
     pub(super) program: &'a ArchivedProgram,
     pub(super) message: &'a Message,
     pub(super) world: &'a World,
-    variable: &'a dyn Fn(&str) -> Option<String>,
-    me: Option<&'a dyn Fn(&Address) -> bool>,
+    pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) me: Option<&'a dyn Fn(&Address) -> bool>,
     mail: OnceCell<Mail<'a>>,
-    detail: Detail,
+    pub(super) detail: Detail,
     values: Vec<OnceCell<Result<Values<'a>, String>>>,
     patterns: Patterns<'a>,
     defines: Vec<OnceCell<Truth>>,
@@ -66,6 +68,8 @@ pub(super) struct Conditions<'a> {
     /// Inside of `not` or a `define`, what matches gives no captures.
     capturing: Cell<bool>,
     tests: RefCell<Vec<Tested>>,
+    /// What the message as it came is known by.
+    pub(super) key: OnceCell<Result<Key, String>>,
 }
 
 impl<'a> Conditions<'a> {
@@ -92,6 +96,7 @@ impl<'a> Conditions<'a> {
             captures: RefCell::default(),
             capturing: Cell::new(true),
             tests: RefCell::default(),
+            key: OnceCell::new(),
         }
     }
 
@@ -153,6 +158,18 @@ impl<'a> Conditions<'a> {
         })
     }
 
+    /// What the message, as it came, is known by for `duplicate`.
+    pub(super) fn key(&self) -> Result<Key, String> {
+        let key = || seen::key(self.message).map_err(|error| error.to_string());
+        self.key.get_or_init(key).clone()
+    }
+
+    /// `set duplicates-for`, seconds.
+    pub(super) fn within(&self) -> u64 {
+        let set = self.program.settings.duplicates_for.as_ref();
+        set.map_or(seen::WITHIN.as_secs(), |seconds| seconds.to_native())
+    }
+
     /// Whether a condition holds. Conditions refer only backwards, and `check`
     /// limits how deep.
     pub(super) fn holds(&self, index: u32) -> Truth {
@@ -202,6 +219,16 @@ impl<'a> Conditions<'a> {
                 let truth = self.holds(behind(define.condition.to_native())?);
                 self.capturing.set(before);
                 known.get_or_init(|| truth).clone()
+            }
+            ArchivedConditionKind::Duplicate => {
+                let ago = self.key().map(|key| self.world.delivered_before(key, self.within()));
+                let truth = ago.as_ref().map(Option::is_some).map_err(String::clone);
+                self.record(condition, &truth, || match ago {
+                    Ok(Some(ago)) => format!("delivered {} ago", duration(ago)),
+                    Ok(None) => "not delivered before, as far as is remembered".into(),
+                    Err(why) => why,
+                });
+                truth
             }
             ArchivedConditionKind::Classifier(classifier) => {
                 let classifier = CLASSIFIERS.get(classifier.to_native() as usize);
@@ -306,7 +333,13 @@ impl<'a> Conditions<'a> {
         patterns: impl Iterator<Item = u32> + Clone,
     ) -> Result<Option<&'v Value<'a>>, String> {
         for value in values.iter() {
+            let lower = value.ascii_lower();
             for pattern in patterns.clone() {
+                let impossible =
+                    lower.as_ref().is_some_and(|lower| !self.patterns.is_possible(pattern, lower));
+                if impossible {
+                    continue;
+                }
                 let regex = self.patterns.get(pattern).ok_or("a pattern that cannot be built")?;
                 let text = value.readable();
                 if !self.capturing.get() || regex.captures_len() == 1 {
@@ -353,6 +386,13 @@ impl<'a> Conditions<'a> {
         };
         Ok(values.iter().find(|value| value.is_in(list)))
     }
+}
+
+/// Seconds in the largest unit that leaves one at least.
+fn duration(seconds: u64) -> String {
+    let units = [(24 * 3600, "d"), (3600, "h"), (60, "m")];
+    let unit = units.iter().find(|(length, _)| seconds >= *length);
+    unit.map_or(format!("{seconds}s"), |(length, name)| format!("{}{name}", seconds / length))
 }
 
 fn cells<T>(number: usize) -> Vec<OnceCell<T>> {

@@ -9,11 +9,14 @@
 mod around;
 mod condition;
 mod inspect;
+mod reach;
+mod reply;
 mod template;
 mod trace;
 mod values;
 
 pub use inspect::{Inspection, Known, every_field, inspect};
+pub use reach::LOOP_HEADER;
 pub use trace::{Looked, Tested, Trace, Verdict};
 
 use crate::message::address::Address;
@@ -23,6 +26,7 @@ use crate::rules::program::{
     ArchivedAction, ArchivedFlags, ArchivedProgram, ArchivedStatementKind, Flags,
 };
 use crate::source::Span;
+use crate::state::slots::Key;
 use crate::world::World;
 use around::Around;
 use condition::{Captures, Conditions, Truth};
@@ -45,31 +49,129 @@ pub struct Evaluation {
     pub trace: Trace,
 }
 
-/// Runs the rules over a message.
+/// Runs the rules over a message. No `filter` is run: what follows one is
+/// judged on the unfiltered message, and the trace says so.
 pub fn evaluate(
     program: &ArchivedProgram,
     message: &Message,
     world: &World,
     detail: Detail,
 ) -> Evaluation {
+    let mut next = start(program, message, world, detail);
+    loop {
+        next = match next {
+            Next::Done(evaluation) => return evaluation,
+            Next::Filter(paused) => paused.resume(program, message, world, Filtered::NotRun),
+        };
+    }
+}
+
+/// Runs the rules over a message, as far as the first `filter`.
+pub fn start(program: &ArchivedProgram, message: &Message, world: &World, detail: Detail) -> Next {
     let around = Around::new(program, world);
     let variable = |name: &str| around.variable(name);
     let is_me = |address: &Address| around.is_me(address);
     let me = around.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
-    let mut run = Run {
+    let run = Run {
         conditions: Conditions::new(program, message, world, &variable, me, detail),
         plan: Plan::default(),
         trace: Trace::default(),
         flags: Flags::default(),
         open: Vec::new(),
+        at: 0,
+        filter: None,
     };
-    if !run.statements() {
-        run.inbox(None, Flags::default());
+    run.go_on()
+}
+
+/// What a run has come to.
+pub enum Next {
+    /// Its end.
+    Done(Evaluation),
+    /// A `filter`: the caller runs it, or does not, and the run goes on with
+    /// what came of that.
+    Filter(Box<Paused>),
+}
+
+/// What came of a `filter`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filtered {
+    /// The run goes on with the message that the program made.
+    Replaced,
+    /// It goes on with the same message: the program failed.
+    Failed,
+    /// It goes on with the same message: nothing was tried.
+    NotRun,
+}
+
+/// A run at a `filter`.
+pub struct Paused {
+    detail: Detail,
+    plan: Plan,
+    trace: Trace,
+    flags: Flags,
+    open: Vec<Open>,
+    at: usize,
+    argv: Vec<String>,
+    rule: RuleRef,
+    key: Option<Result<Key, String>>,
+}
+
+impl Paused {
+    /// The program and its arguments.
+    pub fn argv(&self) -> &[String] {
+        &self.argv
     }
-    if detail == Detail::Trace {
-        run.trace.warnings = run.conditions.warnings();
+
+    /// The edits that the program sees made, and which the message it makes
+    /// has in it.
+    pub fn edits(&self) -> Vec<HeaderEdit> {
+        let mut edits = Vec::new();
+        for step in &self.plan.steps {
+            match &step.kind {
+                StepKind::Edit(edit) => edits.push(edit.clone()),
+                StepKind::Filter { applied: true, .. } => edits.clear(),
+                _ => {}
+            }
+        }
+        edits
     }
-    Evaluation { plan: run.plan, trace: run.trace }
+
+    /// Goes on from the next statement, with the new message or the old one.
+    pub fn resume(
+        self: Box<Self>,
+        program: &ArchivedProgram,
+        message: &Message,
+        world: &World,
+        came: Filtered,
+    ) -> Next {
+        let around = Around::new(program, world);
+        let variable = |name: &str| around.variable(name);
+        let is_me = |address: &Address| around.is_me(address);
+        let me = around.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
+        let conditions = Conditions::new(program, message, world, &variable, me, self.detail);
+        if let Some(key) = self.key {
+            let _ = conditions.key.set(key);
+        }
+        let mut run = Run {
+            conditions,
+            plan: self.plan,
+            trace: self.trace,
+            flags: self.flags,
+            open: self.open,
+            at: self.at,
+            filter: None,
+        };
+        let applied = came == Filtered::Replaced;
+        run.push(StepKind::Filter { argv: self.argv, applied }, self.rule);
+        if came == Filtered::NotRun && self.detail == Detail::Trace {
+            let note = "no filter was run: what follows it was judged on the unfiltered message";
+            if run.trace.warnings.iter().all(|known| known != note) {
+                run.trace.warnings.push(note.into());
+            }
+        }
+        run.go_on()
+    }
 }
 
 /// One run: what was gathered so far.
@@ -81,6 +183,10 @@ struct Run<'a> {
     flags: Flags,
     /// The rules around the current statement, outermost first.
     open: Vec<Open>,
+    /// The next statement.
+    at: usize,
+    /// A filter that was come to.
+    filter: Option<(Vec<String>, RuleRef)>,
 }
 
 /// A rule that held and is not over yet.
@@ -91,14 +197,73 @@ struct Open {
 }
 
 impl Run<'_> {
-    /// Goes through all statements; true if one of them ended the run.
+    /// Goes on to the end, or to a filter.
+    fn go_on(mut self) -> Next {
+        let ended = self.statements();
+        let detail = self.conditions.detail;
+        if detail == Detail::Trace {
+            for warning in self.conditions.warnings() {
+                if !self.trace.warnings.contains(&warning) {
+                    self.trace.warnings.push(warning);
+                }
+            }
+        }
+        if let Some((argv, rule)) = self.filter {
+            // Known by the message as it came, which is at hand only now.
+            let wanted = self.conditions.program.asks_for_duplicates();
+            return Next::Filter(Box::new(Paused {
+                key: wanted.then(|| self.conditions.key()),
+                detail,
+                plan: self.plan,
+                trace: self.trace,
+                flags: self.flags,
+                open: self.open,
+                at: self.at,
+                argv,
+                rule,
+            }));
+        }
+        if !ended {
+            self.inbox(None, Flags::default());
+        }
+        self.remember();
+        Next::Done(Evaluation { plan: self.plan, trace: self.trace })
+    }
+
+    /// Plans, before the step that ends the way, to remember the message, if
+    /// a rule could ask and the message is delivered anywhere.
+    fn remember(&mut self) {
+        let delivers = self.plan.steps.iter().any(|step| {
+            matches!(
+                step.kind,
+                StepKind::Deliver { .. } | StepKind::Pipe { .. } | StepKind::Forward { .. }
+            )
+        });
+        let again = matches!(
+            self.plan.steps.last().map(|step| &step.kind),
+            Some(StepKind::Defer { .. } | StepKind::Reject { .. })
+        );
+        if !delivers || again || !self.conditions.program.asks_for_duplicates() {
+            return;
+        }
+        if let (Ok(key), Some(last)) = (self.conditions.key(), self.plan.steps.len().checked_sub(1))
+        {
+            let kind = StepKind::Remember { key: key.0, within: self.conditions.within() };
+            let rule = self.plan.steps.get(last).and_then(|step| step.rule.clone());
+            self.plan.steps.insert(last, Step { kind, rule });
+        }
+    }
+
+    /// Goes through the statements; true if one of them ended the run.
     fn statements(&mut self) -> bool {
         let statements = &self.conditions.program.statements;
-        let mut at = 0;
-        while let Some(statement) = statements.get(at) {
+        while self.filter.is_none() {
+            let at = self.at;
+            let Some(statement) = statements.get(at) else { return false };
             while self.open.last().is_some_and(|open| open.end <= at) {
                 self.open.pop();
             }
+            self.at += 1;
             let line = statement.line.to_native();
             let span = Span::from(&statement.span);
             match &statement.kind {
@@ -114,9 +279,8 @@ impl Run<'_> {
                         let around = self.open.last().and_then(|open| open.rule.label.clone());
                         let label = own.or(around);
                         self.open.push(Open { end, rule: RuleRef { span, line, label }, captures });
-                        at += 1;
                     } else {
-                        at = end.max(at + 1);
+                        self.at = end.max(at + 1);
                     }
                 }
                 ArchivedStatementKind::Act(action) => {
@@ -128,7 +292,6 @@ impl Run<'_> {
                     if self.act(action, rule) {
                         return true;
                     }
-                    at += 1;
                 }
             }
         }
@@ -182,13 +345,35 @@ impl Run<'_> {
                 StepKind::Edit(HeaderEdit::Remove { name: name.as_str().to_owned() })
             }
             ArchivedAction::Log(text) => StepKind::Log(self.line(text)),
+            ArchivedAction::Pipe(words) => StepKind::Pipe { argv: self.argv(words, &rule) },
+            ArchivedAction::Run(words) => StepKind::Run { argv: self.argv(words, &rule) },
+            ArchivedAction::Filter(words) => {
+                self.filter = Some((self.argv(words, &rule), rule));
+                return false;
+            }
+            ArchivedAction::Forward { copy, to } => return self.forward(*copy, to, rule),
+            ArchivedAction::Reply { file, every } => {
+                self.reply(file, every.to_native(), rule);
+                return false;
+            }
+            ArchivedAction::EditList { add, field, list } => {
+                self.edit_list(*add, field.to_native(), list.to_native(), rule);
+                return false;
+            }
         };
         let ends = matches!(
             kind,
-            StepKind::Discard { .. } | StepKind::Reject { .. } | StepKind::Defer { .. }
+            StepKind::Discard { .. }
+                | StepKind::Reject { .. }
+                | StepKind::Defer { .. }
+                | StepKind::Pipe { .. }
         );
         self.plan.steps.push(Step { kind, rule: Some(rule) });
         ends
+    }
+
+    fn push(&mut self, kind: StepKind, rule: RuleRef) {
+        self.plan.steps.push(Step { kind, rule: Some(rule) });
     }
 
     /// Plans a delivery to the inbox, which ends the run.

@@ -11,6 +11,8 @@ use crate::rules::program::{
 
 /// Bytes that a file name may have, less what Maildir and Dovecot add.
 const LONGEST_NAME: usize = 240;
+/// Linux gives one argument 128 KB.
+const LONGEST_ARGUMENT: usize = 64 << 10;
 /// What stands in for an insert that is empty.
 const UNKNOWN: &str = "unknown";
 
@@ -22,6 +24,27 @@ impl Run<'_> {
             line.push_str(&self.header_as_written(part).unwrap_or_else(|| self.part(part)));
         }
         line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+
+    /// An argument of a program: one line, and no option unless the rule
+    /// itself says so. Where what is inserted would make it begin with `-`,
+    /// a `_` stands before it.
+    pub(super) fn argument(&self, template: &ArchivedTemplate) -> String {
+        let mut text = self.line(template);
+        let literal = matches!(
+            template.parts.iter().find(|part| {
+                !matches!(part, ArchivedTemplatePart::Text(text) if text.is_empty())
+            }),
+            Some(ArchivedTemplatePart::Text(_))
+        );
+        if text.starts_with('-') && !literal {
+            text.insert(0, '_');
+        }
+        if text.len() > LONGEST_ARGUMENT {
+            let end = (0..=LONGEST_ARGUMENT).rev().find(|end| text.is_char_boundary(*end));
+            text.truncate(end.unwrap_or(0));
+        }
+        text
     }
 
     /// The decoded text of a header, its letters as the sender wrote them: what

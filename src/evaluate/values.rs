@@ -104,6 +104,16 @@ impl<'m> Value<'m> {
         }
     }
 
+    /// With ASCII letters in lower case, if that is cheap.
+    pub(super) fn ascii_lower(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Value::Text(text) => text.ascii_lower(),
+            Value::Domain(domain) => domain.ascii_lower(),
+            Value::Address(of) => of.display().ascii_lower(),
+            Value::Number(_, text) => Some(Cow::Owned(text.to_ascii_lowercase())),
+        }
+    }
+
     /// What `{field}` inserts: of an address, the address.
     pub(super) fn inserted(&self) -> String {
         match self {

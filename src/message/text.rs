@@ -43,6 +43,16 @@ impl Text {
         self.folded.get_or_init(|| folded(&self.text)).as_deref().unwrap_or(&self.text)
     }
 
+    /// With its ASCII letters in lower case, for a first look; `None` where
+    /// that would cost more than it saves.
+    pub fn ascii_lower(&self) -> Option<Cow<'_, str>> {
+        const LONGEST: usize = 4 << 10;
+        if self.text.is_ascii() {
+            return Some(Cow::Borrowed(self.folded()));
+        }
+        (self.text.len() <= LONGEST).then(|| Cow::Owned(self.text.to_ascii_lowercase()))
+    }
+
     /// It says nothing.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()

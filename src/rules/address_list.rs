@@ -139,6 +139,13 @@ impl AddressList {
         (1..).zip(text.lines()).filter_map(judge).collect()
     }
 
+    /// Whether an exact entry is in it, as written but for case and width.
+    pub fn has_same(&self, entry: &str) -> bool {
+        pattern_source(entry).is_none()
+            && !glob::is_glob(entry)
+            && self.key(&key_of(entry)).is_some()
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.index.len() + self.globs.len() + self.patterns.len()
@@ -244,7 +251,8 @@ pub(super) fn pattern_source(entry: &str) -> Option<&str> {
     entry.strip_prefix('/')?.strip_suffix('/').filter(|source| !source.is_empty())
 }
 
-fn without_comment(line: &str) -> &str {
+/// A line of a list file without its comment and the blanks around.
+pub(crate) fn without_comment(line: &str) -> &str {
     let line = line.trim();
     if memchr::memchr(b'#', line.as_bytes()).is_none() {
         return line;

@@ -79,6 +79,16 @@ pub enum Mistake {
     BadStatus { action: String, class: char },
     /// `reject` or `defer` without words.
     NoReason { action: String, class: char },
+    /// A program that cannot be run.
+    BadProgram { name: String, why: &'static str },
+    /// What mail cannot be sent to.
+    BadAddress { text: String },
+    /// More addresses than a message may be forwarded to.
+    TooManyTargets { limit: usize },
+    /// `add from to NAME`, and the list stands in the rules.
+    ListInTheRules { name: String },
+    /// The text of a reply that is not there or cannot be read.
+    ReplyUnreadable { path: String, reason: String },
     /// A folder name that cannot be.
     BadFolder(BadFolder),
 
@@ -447,6 +457,30 @@ impl Mistake {
                 let text = if class == '5' { "5.7.1 not wanted" } else { "4.3.0 try again" };
                 error("no-reason", message, "a code without a text")
                     .or_hint(Some(format!("`{action} \"{text}\"`, for one")))
+            }
+            Mistake::BadProgram { name, why } => {
+                let message = format!("`{name}` cannot be the name of a program: {why}");
+                error("bad-program", message, "no program")
+                    .or_hint(Some("`\"bogofilter\" \"-p\" \"-e\"`, for one; there is no shell"))
+            }
+            Mistake::BadAddress { text } => {
+                error("bad-address", format!("mail cannot be sent to `{text}`"), "no address")
+                    .or_hint(Some("a bare address: `\"hanako@example.jp\"`"))
+            }
+            Mistake::TooManyTargets { limit } => {
+                let message = format!("a message is forwarded to {limit} addresses at most");
+                error("too-many-targets", message, "one too many")
+                    .or_hint(Some("for more there are aliases and mailing lists"))
+            }
+            Mistake::ListInTheRules { name } => {
+                let message = format!("`{name}` stands in the rules and cannot be edited");
+                error("list-in-the-rules", message, "no file")
+                    .or_hint(Some(format!("keep it in a file: `list {name} \"~/.mail/{name}\"`")))
+            }
+            Mistake::ReplyUnreadable { path, reason } => {
+                let message = format!("the text `{path}` cannot be read: {reason}");
+                warning("reply-unreadable", message, "no such text")
+                    .or_hint(Some("until it can, nobody is answered"))
             }
             Mistake::BadFolder(why) => {
                 let (code, message, hint) = match why {

@@ -7,6 +7,7 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
+use memchr::memmem;
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind};
 use unicode_normalization::UnicodeNormalization;
@@ -97,6 +98,50 @@ pub fn normalise(source: &str) -> Option<String> {
     (normal != source).then_some(normal)
 }
 
+/// Sets of texts; one of each must stand in a text for the pattern to be found
+/// in it, see [`Pattern::literals`](crate::rules::program::Pattern::literals).
+/// In NFKC-normalised text no other letter is an ASCII letter in another case,
+/// so ASCII alone can be looked for without Unicode's tables.
+pub fn literals(source: &str) -> Vec<Vec<String>> {
+    // Read minding case: what may stand in either case is still one literal.
+    let hir = regex_syntax::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(source);
+    hir.map(|hir| required(&hir)).unwrap_or_default()
+}
+
+/// More sets, or more texts in one, are not worth looking for.
+const MOST_LITERALS: usize = 8;
+
+/// The parser bounds how deep patterns are nested.
+fn required(hir: &Hir) -> Vec<Vec<String>> {
+    match hir.kind() {
+        HirKind::Literal(literal) => {
+            let text = String::from_utf8_lossy(&literal.0).to_ascii_lowercase();
+            let plain = text.split(|c: char| !c.is_ascii_graphic());
+            let longest = plain.max_by_key(|part| part.len()).filter(|part| !part.is_empty());
+            longest.map(|part| vec![part.to_owned()]).into_iter().collect()
+        }
+        HirKind::Capture(capture) => required(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => required(&repetition.sub),
+        HirKind::Concat(parts) => {
+            let mut all: Vec<Vec<String>> = parts.iter().flat_map(required).collect();
+            all.sort_by_key(|set| std::cmp::Reverse(shortest(set)));
+            all.truncate(MOST_LITERALS);
+            all
+        }
+        HirKind::Alternation(parts) => {
+            let best = |part| required(part).into_iter().max_by_key(|set| shortest(set));
+            let all: Option<Vec<_>> = parts.iter().map(best).collect();
+            let all: Vec<String> = all.unwrap_or_default().into_iter().flatten().collect();
+            if all.is_empty() || all.len() > MOST_LITERALS { Vec::new() } else { vec![all] }
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn shortest(set: &[String]) -> usize {
+    set.iter().map(String::len).min().unwrap_or(0)
+}
+
 /// The patterns of one program, each built when it is first asked for.
 pub struct Patterns<'p> {
     program: &'p ArchivedProgram,
@@ -109,6 +154,14 @@ impl<'p> Patterns<'p> {
         let mut built = Vec::new();
         built.resize_with(program.patterns.len(), OnceCell::new);
         Patterns { program, built }
+    }
+
+    /// Whether a text can hold the pattern of that number; `lower` is the text
+    /// with its ASCII letters in lower case. Costs no pattern.
+    pub fn is_possible(&self, index: u32, lower: &str) -> bool {
+        let Some(pattern) = self.program.patterns.get(index as usize) else { return false };
+        let find = |literal: &str| memmem::find(lower.as_bytes(), literal.as_bytes()).is_some();
+        pattern.literals.iter().all(|set| set.iter().any(|literal| find(literal)))
     }
 
     /// The pattern of that number; none if there is none that can be built,
@@ -171,7 +224,7 @@ fn collect_captures(hir: &Hir, captures: &mut Captures) {
 
 #[cfg(test)]
 mod tests {
-    use super::{build, check, normalise};
+    use super::{build, check, literals, normalise};
 
     #[test]
     fn captures_are_counted_and_named() {
@@ -229,5 +282,44 @@ mod tests {
         assert_eq!(normalise("ﾊﾞｰｹﾞﾝ").as_deref(), Some("バーゲン"));
         assert_eq!(normalise("（株）.*").as_deref(), Some(r"\(株\).*"));
         assert_eq!(normalise("日本"), None);
+    }
+
+    #[test]
+    fn literals_are_what_must_be_there() {
+        for (source, wanted) in [
+            ("needle", "needle"),
+            ("NEE(dle|t)-[0-9]+-There", "-there nee dle|t -"),
+            ("(viagra|Cialis)!", "viagra|cialis !"),
+            ("a*b?", ""),
+            ("(?:ab)+c", "ab c"),
+            ("x|", ""),
+            ("至急 sale", "sale"),
+            (".*", ""),
+            ("(?i)needle", ""),
+        ] {
+            let found: Vec<String> = literals(source).iter().map(|set| set.join("|")).collect();
+            assert_eq!(found.join(" "), wanted, "{source}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_cannot_be_is_not(
+            source in "[a-cA-CkKsS|()*+?.ſ\\u{212a} -]{1,12}",
+            text in "[a-cA-CkKsSſİı\\u{212a}é -]{0,16}",
+            case_sensitive: bool,
+        ) {
+            use unicode_normalization::UnicodeNormalization;
+            let source = normalise(&source).unwrap_or(source);
+            let text: String = text.nfkc().collect();
+            if let Ok(regex) = build(&source, case_sensitive) {
+                let literals = literals(&source);
+                let lower = text.to_ascii_lowercase();
+                let there = |set: &Vec<String>| set.iter().any(|each| lower.contains(each));
+                if !literals.iter().all(there) {
+                    proptest::prop_assert!(!regex.is_match(&text), "{source:?} in {text:?}");
+                }
+            }
+        }
     }
 }

@@ -104,6 +104,35 @@ pub enum Action {
     Log(Template),
     /// `stop`: the inbox, ends the run.
     Stop,
+    /// `pipe "prog" "arg" …`, ends the run. The program has no inserts.
+    Pipe(Vec<Template>),
+    /// `run "prog" "arg" …`
+    Run(Vec<Template>),
+    /// `filter "prog" "arg" …`
+    Filter(Vec<Template>),
+    /// `forward "addr" …`, ends the run; `forward copy "addr" …`
+    Forward {
+        /// Does not end the run.
+        copy: bool,
+        /// One at least.
+        to: Vec<Template>,
+    },
+    /// `reply "file" [every 7d]`
+    Reply {
+        /// As written.
+        file: String,
+        /// Seconds.
+        every: u64,
+    },
+    /// `add FIELD to NAME`, `remove FIELD from NAME`
+    EditList {
+        /// `add`
+        add: bool,
+        /// Index into [`Program::fields`]: addresses.
+        field: u32,
+        /// Index into [`Program::lists`]: one in a file.
+        list: u32,
+    },
 }
 
 /// Maildir flags and keywords.
@@ -171,6 +200,8 @@ pub enum ConditionKind {
         /// One of them does it.
         needles: Vec<Needle>,
     },
+    /// `duplicate`
+    Duplicate,
     /// `FIELD matches /…/`, by index into [`Program::patterns`].
     Matches {
         /// Index into [`Program::fields`].
@@ -269,6 +300,9 @@ pub struct Pattern {
     pub source: String,
     /// `/…/c`
     pub case_sensitive: bool,
+    /// Of each of these sets one text stands, in any case, wherever the pattern
+    /// is found. Lower-case ASCII.
+    pub literals: Vec<Vec<String>>,
 }
 
 /// A list of addresses.
@@ -470,6 +504,14 @@ pub struct Settings {
     pub timezone: Option<String>,
     /// `log`.
     pub log: Log,
+    /// `duplicates-for`, seconds.
+    pub duplicates_for: Option<u64>,
+    /// `sendmail`, a path.
+    pub sendmail: Option<String>,
+    /// `program-timeout`, seconds.
+    pub program_timeout: Option<u64>,
+    /// `forward-sender`: an address, perhaps with `{sender}` in it.
+    pub forward_sender: Option<String>,
 }
 
 /// How folders lie in the Maildir.
@@ -503,6 +545,13 @@ pub enum Log {
     Syslog,
     /// Nowhere.
     Off,
+}
+
+impl ArchivedProgram {
+    /// Whether any rule asks for `duplicate`, so that deliveries are to be remembered.
+    pub fn asks_for_duplicates(&self) -> bool {
+        self.conditions.iter().any(|each| matches!(each.kind, ArchivedConditionKind::Duplicate))
+    }
 }
 
 /// A program in the form in which it is evaluated and kept.

@@ -65,6 +65,7 @@ impl ArchivedProgram {
                 ((list.to_native() as usize) < self.lists.len()).then_some(())?;
                 self.field_depth(field.to_native(), &before)?
             }
+            ArchivedConditionKind::Duplicate => 0,
             ArchivedConditionKind::Classifier(classifier) => {
                 ((classifier.to_native() as usize) < CLASSIFIERS.len()).then_some(0)?
             }
@@ -130,7 +131,19 @@ impl ArchivedProgram {
             | ArchivedAction::AddHeader(_, text)
             | ArchivedAction::SetHeader(_, text)
             | ArchivedAction::Log(text) => self.template_is_sound(text),
-            ArchivedAction::RemoveHeader(_) | ArchivedAction::Stop => true,
+            ArchivedAction::RemoveHeader(_)
+            | ArchivedAction::Stop
+            | ArchivedAction::Reply { .. } => true,
+            ArchivedAction::Pipe(texts)
+            | ArchivedAction::Run(texts)
+            | ArchivedAction::Filter(texts)
+            | ArchivedAction::Forward { to: texts, .. } => {
+                texts.iter().all(|text| self.template_is_sound(text))
+            }
+            ArchivedAction::EditList { field, list, .. } => {
+                (field.to_native() as usize) < self.fields.len()
+                    && (list.to_native() as usize) < self.lists.len()
+            }
         }
     }
 

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use rkyv::util::AlignedVec;
 use rustix::fs::OFlags;
 
-use super::{key, make_private};
+use super::{key, make_private, own};
 use crate::rules::program::Compiled;
 
 const MAGIC: &[u8; 16] = b"mfilter rules\n\0\0";
@@ -52,8 +52,7 @@ pub struct Kept {
 impl Kept {
     /// Where those of `main` are kept; nowhere without a home directory.
     pub fn of(main: &Path, home: Option<&Path>) -> Option<Kept> {
-        let directory = dirs::cache_dir().filter(|path| path.is_absolute())?.join("mfilter");
-        Some(Kept::at(directory, main, home))
+        Some(Kept::at(own(dirs::cache_dir)?, main, home))
     }
 
     /// The same in a directory of the caller's choice. What `~/` means decides

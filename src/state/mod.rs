@@ -8,7 +8,12 @@
 //! as good as absent.
 
 pub mod compiled;
+pub mod claim;
+pub mod journal;
 pub mod last_good;
+pub mod replied;
+pub mod seen;
+pub mod slots;
 pub mod told;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -28,9 +33,7 @@ pub struct StateDir {
 impl StateDir {
     /// The user's own; none without a home directory.
     pub fn find() -> Option<StateDir> {
-        dirs::state_dir()
-            .filter(|path| path.is_absolute())
-            .map(|path| StateDir::at(path.join("mfilter")))
+        own(dirs::state_dir).map(StateDir::at)
     }
 
     /// A directory of the caller's choice.
@@ -82,13 +85,21 @@ impl StateDir {
     }
 }
 
+/// mfilter's directory below one of the user's. Without `HOME` the system's
+/// list of users would be asked, which a statically linked program had better not.
+fn own(directory: fn() -> Option<PathBuf>) -> Option<PathBuf> {
+    std::env::var_os("HOME")?;
+    directory().filter(|path| path.is_absolute()).map(|path| path.join("mfilter"))
+}
+
 /// A directory of mode 0700, with what is missing above it; fine if it is
 /// there. A home that is missing is not made: it may not be mounted yet.
 fn make_private(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let home = dirs::home_dir().filter(|home| path.starts_with(home));
+            let home = std::env::var_os("HOME").map(PathBuf::from);
+            let home = home.filter(|home| path.starts_with(home));
             if home.is_some_and(|home| !home.is_dir()) {
                 return Err(error);
             }

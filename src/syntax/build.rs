@@ -165,7 +165,11 @@ impl Builder {
         let mut behind_as = false;
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::action_name => name = Some(self.word(&part)),
+                Rule::action_name | Rule::forward_word => name = Some(self.word(&part)),
+                Rule::copy_word => {
+                    let word = self.word(&part);
+                    arguments.push(Value { span: word.span, kind: ValueKind::Name(word.value) });
+                }
                 Rule::as_word => behind_as = true,
                 _ => {
                     let value = self.scalar(&part)?;

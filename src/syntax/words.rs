@@ -120,7 +120,11 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         | Rule::score_head
         | Rule::group_head => "a statement",
         Rule::only_score_entry | Rule::score_entry => "a weight and a condition",
-        Rule::actions | Rule::action | Rule::action_name | Rule::action_word => "an action",
+        Rule::actions
+        | Rule::action
+        | Rule::action_name
+        | Rule::action_word
+        | Rule::forward_word => "an action",
         Rule::argument => "an argument",
         Rule::flag => "a flag",
         Rule::condition | Rule::all | Rule::unary | Rule::has | Rule::test => "a condition",
@@ -152,6 +156,7 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::not_word => "`not`",
         Rule::has_word => "`has`",
         Rule::as_word => "`as`",
+        Rule::copy_word => "`copy`",
         Rule::arrow => "`->`",
         Rule::comma => "`,`",
         Rule::dots => "`..`",

@@ -175,7 +175,8 @@ impl Postfix {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         self.port = listener.local_addr().expect("an address").port();
         drop(listener);
-        let mut map = String::new();
+        // An empty table is an error.
+        let mut map = String::from(" { no-such-user = /bin/false }");
         for (user, command) in commands {
             let _ = write!(map, " {{ {} = {command} }}", user.name);
         }
@@ -228,6 +229,40 @@ impl Postfix {
         expect("250");
         say("QUIT\r\n");
         expect("221");
+    }
+
+    /// A `sendmail` that gives its message to this Postfix: the real one knows
+    /// but the machine's own. Call it when Postfix runs.
+    pub fn sendmail(&self) {
+        let path = self.sendmail_path();
+        let script = format!(
+            r#"#!/bin/bash
+test "$1 $2 $4" = "-oi -f --" || exit 64
+from=$3; shift 4
+test "$from" != "<>" || from=
+exec 3<>/dev/tcp/127.0.0.1/{port} || exit 75
+ok() {{
+    while read -r line <&3; do
+        case $line in [23]??" "*) return ;; [45]*) exit 75 ;; esac
+    done
+    exit 75
+}}
+say() {{ printf '%s\r\n' "$*" >&3; ok; }}
+ok; say "EHLO forward.example"; say "MAIL FROM:<$from>"
+for to; do say "RCPT TO:<$to>"; done
+say DATA
+sed 's/^\./../; s/$/\r/' >&3
+say .; say QUIT
+"#,
+            port = self.port
+        );
+        fs::write(&path, script).expect("written");
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("executable");
+    }
+
+    /// Where [`Postfix::sendmail`] is.
+    pub fn sendmail_path(&self) -> PathBuf {
+        self.directory.path().join("sendmail")
     }
 
     /// Waits until local(8) has tried the `number`th delivery to a user.

@@ -3,9 +3,10 @@
 use super::Checker;
 use super::condition::is_header_name;
 use super::place::inside;
+use crate::rules::address_list::judge;
 use crate::rules::field::{self, Found, Kind};
 use crate::rules::mistake::{Mistake, Word};
-use crate::rules::program::{Action, Field, Flags, Template, TemplatePart};
+use crate::rules::program::{Action, Entries, Field, Flags, Template, TemplatePart};
 use crate::rules::template::{Part, TemplateError, split};
 use crate::source::Span;
 use crate::syntax::ast::{self, Value, ValueKind};
@@ -25,6 +26,13 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("remove-header", "`remove-header \"Name\"`"),
     ("log", "`log \"text\"`"),
     ("stop", "`stop`"),
+    ("pipe", "`pipe \"program\" \"argument\" …`"),
+    ("run", "`run \"program\" \"argument\" …`"),
+    ("filter", "`filter \"program\" \"argument\" …`"),
+    ("forward", "`forward \"address\" …`, or `forward copy \"address\" …`"),
+    ("reply", "`reply \"file\"`, or `reply \"file\" every 7d`"),
+    ("add", "`add from to NAME`, where NAME is a list"),
+    ("remove", "`remove from from NAME`, where NAME is a list"),
 ];
 
 /// Every flag, and its letter in a Maildir.
@@ -36,6 +44,13 @@ pub const FLAGS: &[(&str, char)] = &[
     ("draft", 'D'),
     ("passed", 'P'),
 ];
+
+/// So many addresses does one message go to at most.
+pub const MOST_TARGETS: usize = 10;
+const HOUR: u64 = 3600;
+const YEAR: u64 = 52 * 7 * 24 * HOUR;
+/// How often a sender is answered, if nothing else is said: RFC 5230 §4.1.
+const EVERY: u64 = 7 * 24 * HOUR;
 
 /// A string among an action's arguments.
 struct Text<'v> {
@@ -64,7 +79,23 @@ impl Checker<'_, '_> {
             let flags = self.flags(&action.arguments)?;
             return Some(if name == "mark" { Action::Mark(flags) } else { Action::Unmark(flags) });
         }
-        let arguments = self.texts(&action.arguments)?;
+        if matches!(name, "reply" | "add" | "remove") {
+            let lowered = match name {
+                "reply" => self.reply(&action.arguments),
+                _ => self.edit_list(name == "add", &action.arguments),
+            };
+            return match lowered {
+                Lowered::Action(action) => Some(action),
+                Lowered::Told => None,
+                Lowered::WrongArguments => {
+                    self.wrong_arguments(action, usage);
+                    None
+                }
+            };
+        }
+        let copy = name == "forward" && is_word(action.arguments.first(), "copy");
+        let arguments =
+            self.texts(action.arguments.get(usize::from(copy)..).unwrap_or_default())?;
         let lowered = match (name, arguments.as_slice()) {
             ("inbox", []) => Action::Inbox(flags?),
             ("stop", []) => Action::Stop,
@@ -96,12 +127,116 @@ impl Checker<'_, '_> {
             }
             ("remove-header", [header]) => Action::RemoveHeader(self.header_name(header)?),
             ("log", [text]) => Action::Log(self.template(text.text, 0, text.span)?),
+            ("pipe" | "run" | "filter", [program, ..]) => {
+                let is_fine = self.program_name(program);
+                let words: Vec<_> =
+                    arguments.iter().map(|word| self.template(word.text, 0, word.span)).collect();
+                let words = words.into_iter().collect::<Option<Vec<_>>>().filter(|_| is_fine)?;
+                match name {
+                    "pipe" => Action::Pipe(words),
+                    "run" => Action::Run(words),
+                    _ => Action::Filter(words),
+                }
+            }
+            ("forward", [_, ..]) => {
+                if let Some(more) = arguments.get(MOST_TARGETS) {
+                    self.report(more.span, Mistake::TooManyTargets { limit: MOST_TARGETS });
+                    return None;
+                }
+                let to: Vec<_> = arguments.iter().map(|to| self.target(to)).collect();
+                Action::Forward { copy, to: to.into_iter().collect::<Option<Vec<_>>>()? }
+            }
             _ => {
                 self.wrong_arguments(action, usage);
                 return None;
             }
         };
         Some(lowered)
+    }
+
+    /// A program is the user's choice, never a message's.
+    fn program_name(&mut self, program: &Text<'_>) -> bool {
+        let why = match program.text {
+            "" => "it is empty",
+            text if text.contains(['{', '}']) => "no value may be inserted in it",
+            text if text.contains(char::is_control) => "it holds a control character",
+            text if text.contains(' ') && !text.starts_with(['/', '~']) => {
+                "each argument is a string of its own"
+            }
+            _ => return true,
+        };
+        self.report(program.span, Mistake::BadProgram { name: program.text.to_owned(), why });
+        false
+    }
+
+    /// One address to forward to.
+    fn target(&mut self, to: &Text<'_>) -> Option<Template> {
+        let template = self.template(to.text, 0, to.span)?;
+        let literal = template.parts.iter().all(|part| matches!(part, TemplatePart::Text(_)));
+        if literal && !is_address(to.text) {
+            self.report(to.span, Mistake::BadAddress { text: to.text.to_owned() });
+            return None;
+        }
+        Some(template)
+    }
+
+    /// `reply "file" [every 7d]`
+    fn reply(&mut self, arguments: &[Value]) -> Lowered {
+        let (file, every) = match arguments {
+            [file] => (file, None),
+            [file, word, every] if is_word(Some(word), "every") => (file, Some(every)),
+            _ => return Lowered::WrongArguments,
+        };
+        let ValueKind::Text(path) = &file.kind else { return Lowered::WrongArguments };
+        let every = match every.map(|every| (&every.kind, every)) {
+            None => EVERY,
+            Some((ValueKind::Duration(seconds @ HOUR..=YEAR), _)) => *seconds,
+            Some((_, value)) => {
+                self.wrong_value("a duration of `1h` to `52w`", value, None);
+                return Lowered::Told;
+            }
+        };
+        if path.trim().is_empty() || path.contains(char::is_control) {
+            return Lowered::WrongArguments;
+        }
+        self.reply_files.push((path.clone(), file.span));
+        Lowered::Action(Action::Reply { file: path.clone(), every })
+    }
+
+    /// `add FIELD to NAME`, `remove FIELD from NAME`
+    fn edit_list(&mut self, add: bool, arguments: &[Value]) -> Lowered {
+        let [field, word, list] = arguments else { return Lowered::WrongArguments };
+        let (ValueKind::Name(name), ValueKind::Name(list_name)) = (&field.kind, &list.kind) else {
+            return Lowered::WrongArguments;
+        };
+        if !is_word(Some(word), if add { "to" } else { "from" }) {
+            return Lowered::WrongArguments;
+        }
+        let found = match field::find(name) {
+            Some(Found::Field(field, Kind::Address)) => Some(field),
+            Some(_) => {
+                let hint = Some(String::from("`from`, `to`, `envelope-from`, for one"));
+                self.wrong_value("a field of addresses", field, hint);
+                None
+            }
+            None => {
+                self.unknown(Word::Field, name, field.span);
+                None
+            }
+        };
+        let Some(index) = self.named_list(list_name, list.span) else { return Lowered::Told };
+        let in_file = self.program.lists.get(index as usize).map(|list| &list.entries);
+        if !matches!(in_file, Some(Entries::File(_))) {
+            self.report(list.span, Mistake::ListInTheRules { name: list_name.clone() });
+            return Lowered::Told;
+        }
+        match found {
+            Some(field) => {
+                let field = self.field(field);
+                Lowered::Action(Action::EditList { add, field, list: index })
+            }
+            None => Lowered::Told,
+        }
     }
 
     fn wrong_arguments(&mut self, action: &ast::Action, usage: &'static str) {
@@ -275,6 +410,26 @@ impl Checker<'_, '_> {
         self.report(span, Mistake::BadDateFormat { format, reason });
         None
     }
+}
+
+/// An action whose arguments are not all strings.
+enum Lowered {
+    Action(Action),
+    /// The mistake is told.
+    Told,
+    WrongArguments,
+}
+
+fn is_word(value: Option<&Value>, word: &str) -> bool {
+    value.is_some_and(|value| matches!(&value.kind, ValueKind::Name(name) if name == word))
+}
+
+/// An address that mail can be sent to: `local@domain`, bare.
+pub fn is_address(text: &str) -> bool {
+    text.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
+        && judge(text).is_none()
+        && !text.starts_with('-')
+        && !text.contains(char::is_whitespace)
 }
 
 /// The inbox as the target of a `copy`.

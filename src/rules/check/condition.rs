@@ -35,6 +35,9 @@ impl Known {
     }
 }
 
+/// The classifier that asks what is remembered, not the message.
+pub(super) const DUPLICATE: &str = "duplicate";
+
 /// A field as it is asked for.
 pub(super) struct Asked {
     pub(super) field: Field,
@@ -92,6 +95,7 @@ impl Checker<'_, '_> {
             ConditionKind::Define(define) => {
                 self.program.defines.get(*define as usize).map(|define| of(&define.condition))
             }
+            ConditionKind::Duplicate => None,
             ConditionKind::Classifier(_) => None,
             ConditionKind::Has(field)
             | ConditionKind::Network { field, .. }
@@ -185,6 +189,9 @@ impl Checker<'_, '_> {
     /// A bare name.
     fn classifier(&mut self, name: &ast::Word, span: Span) -> Option<ConditionKind> {
         let text = name.value.as_str();
+        if text == DUPLICATE {
+            return Some(ConditionKind::Duplicate);
+        }
         if let Some(index) = CLASSIFIERS.iter().position(|each| each.name == text) {
             return Some(ConditionKind::Classifier(index as u32));
         }

@@ -43,6 +43,13 @@ pub fn check_lists(
             checked.diagnostics.extend(told(bad, file, text));
         }
     }
+    for reply in &checked.reply_files {
+        if let Err(error) = (surroundings.load)(&reply.path) {
+            let path = sources.text(reply.span).trim_matches('"').to_owned();
+            let mistake = Mistake::ReplyUnreadable { path, reason: include::reason(&error) };
+            checked.diagnostics.push(mistake.at(reply.span));
+        }
+    }
     if let Some(zone) = &checked.timezone
         && jiff::tz::TimeZone::get(&zone.value).is_err()
     {

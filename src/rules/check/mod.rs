@@ -29,6 +29,7 @@ use crate::source::{Sources, Span, Spanned};
 use crate::syntax::ast::Ast;
 
 pub use action::{ACTIONS, FLAGS};
+pub use action::{MOST_TARGETS, is_address};
 pub use lists::check_lists;
 pub use setting::SETTINGS;
 
@@ -60,6 +61,8 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// Files that the rules name, for [`check_lists`].
     pub list_files: Vec<ListFile>,
+    /// The texts of replies, for [`check_lists`].
+    pub reply_files: Vec<ListFile>,
     /// The zone that `set timezone` names, for [`check_lists`].
     pub timezone: Option<Spanned<String>>,
 }
@@ -150,7 +153,7 @@ struct Checker<'a, 's> {
     searched: usize,
 
     fields: HashMap<Field, u32>,
-    patterns: HashMap<Pattern, (u32, pattern::Captures)>,
+    patterns: HashMap<(String, bool), (u32, pattern::Captures)>,
     conditions: condition::Known,
     /// Lists that texts are compared with.
     text_lists: HashSet<u32>,
@@ -161,6 +164,8 @@ struct Checker<'a, 's> {
     settings: HashMap<String, Span>,
     statements: statement::Way,
     folders: HashMap<String, (String, Span)>,
+    /// Texts of replies, as written.
+    reply_files: Vec<(String, Span)>,
 }
 
 impl<'a, 's> Checker<'a, 's> {
@@ -189,6 +194,7 @@ impl<'a, 's> Checker<'a, 's> {
             settings: HashMap::new(),
             statements: statement::Way::default(),
             folders: HashMap::new(),
+            reply_files: Vec::new(),
         }
     }
 
@@ -206,6 +212,12 @@ impl<'a, 's> Checker<'a, 's> {
         sort(&mut self.diagnostics);
         let broken = self.diagnostics.iter().any(|each| each.severity == Severity::Error);
         let list_files = self.list_paths();
+        let replies = self.reply_files.iter().map(|(written, span)| ListFile {
+            path: resolve(written, self.sources.path(*span), self.surroundings.home),
+            span: *span,
+            holds_texts: true,
+        });
+        let reply_files = replies.collect();
         let files = self.sources.files().iter();
         self.program.files = files.map(|file| file.path.to_string_lossy().into_owned()).collect();
         Checked {
@@ -213,6 +225,7 @@ impl<'a, 's> Checker<'a, 's> {
             program: (!broken).then_some(self.program),
             diagnostics: self.diagnostics,
             list_files,
+            reply_files,
             timezone: self.timezone,
         }
     }
@@ -285,7 +298,7 @@ impl<'a, 's> Checker<'a, 's> {
             Word::Classifier => {
                 let defines = declared(|declared| matches!(declared, Declared::Define(_)));
                 let known = CLASSIFIERS.iter().map(|each| each.name);
-                nearest(name, defines.into_iter().chain(known))
+                nearest(name, defines.into_iter().chain(known).chain([condition::DUPLICATE]))
             }
             Word::List => nearest(name, declared(|declared| matches!(declared, Declared::List(_)))),
             Word::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
@@ -312,7 +325,7 @@ impl<'a, 's> Checker<'a, 's> {
         case_sensitive: bool,
         span: Span,
     ) -> Option<(u32, pattern::Captures)> {
-        let written = Pattern { source: source.to_owned(), case_sensitive };
+        let written = (source.to_owned(), case_sensitive);
         if let Some(known) = self.patterns.get(&written) {
             return Some(known.clone());
         }
@@ -327,7 +340,8 @@ impl<'a, 's> Checker<'a, 's> {
         let normal = pattern::normalise(source)
             .filter(|normal| pattern::check(normal, case_sensitive).as_ref() == Ok(&captures));
         let source = normal.unwrap_or_else(|| source.to_owned());
-        self.program.patterns.push(Pattern { source, case_sensitive });
+        let literals = pattern::literals(&source);
+        self.program.patterns.push(Pattern { source, case_sensitive, literals });
         let known = (self.program.patterns.len() as u32 - 1, captures);
         self.patterns.insert(written, known.clone());
         Some(known)

@@ -1,6 +1,7 @@
 //! `set NAME VALUE`
 
 use super::Checker;
+use super::action::is_address;
 use super::condition::is_header_name;
 use crate::rules::mistake::{Mistake, Word};
 use crate::rules::program::{FolderNames, Layout, Log};
@@ -8,18 +9,17 @@ use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Value, ValueKind, Word as Name};
 
 /// Every setting.
+#[rustfmt::skip]
 pub const SETTINGS: &[&str] = &[
-    "maildir",
-    "layout",
-    "folder-names",
-    "inbox",
-    "me",
-    "delimiter",
-    "timezone",
-    "log",
-    "trust",
-    "spam-score-header",
+    "maildir", "layout", "folder-names", "inbox", "me", "delimiter", "timezone", "log",
+    "trust", "spam-score-header",
+    "duplicates-for", "sendmail", "program-timeout", "forward-sender",
 ];
+
+/// The longest `duplicates-for`, seconds.
+const YEAR: u64 = 52 * 7 * 24 * 3600;
+/// The longest `program-timeout`, seconds: MTAs do not wait for longer.
+const LONGEST_PROGRAM: u64 = 4 * 60;
 
 impl Checker<'_, '_> {
     pub(super) fn set(&mut self, span: Span, name: &Name, value: &Value) {
@@ -126,7 +126,31 @@ impl Checker<'_, '_> {
                 settings.log = Log::File(text.to_owned());
                 return;
             }
-            _ => "a file in quotes, `syslog` or `off`",
+            ("log", ..) => "a file in quotes, `syslog` or `off`",
+            ("duplicates-for", ..) => match value.kind {
+                ValueKind::Duration(seconds @ 1..=YEAR) => {
+                    settings.duplicates_for = Some(seconds);
+                    return;
+                }
+                _ => "a duration, `28d` for one, `52w` at most",
+            },
+            ("program-timeout", ..) => match value.kind {
+                ValueKind::Duration(seconds @ 1..=LONGEST_PROGRAM) => {
+                    settings.program_timeout = Some(seconds);
+                    return;
+                }
+                _ => "a duration, `60s` for one, `4m` at most",
+            },
+            ("sendmail", Some(text), _) if path(&text) && text.starts_with('/') => {
+                settings.sendmail = Some(text.to_owned());
+                return;
+            }
+            ("sendmail", ..) => "a program by its path, `\"/usr/sbin/sendmail\"` for one",
+            ("forward-sender", Some(text), _) if is_forward_sender(text) => {
+                settings.forward_sender = Some(text.to_owned());
+                return;
+            }
+            _ => "an address, `\"taro+{sender}@example.jp\"` for one",
         };
         self.report(value.span, Mistake::BadSetting { name: name.to_owned(), wanted });
     }
@@ -145,6 +169,12 @@ impl Checker<'_, '_> {
         self.program.settings.me = entries.iter().map(|entry| entry.value.clone()).collect();
         self.list_of_me(value.span, entries);
     }
+}
+
+/// An address, in which `{sender}` stands for the sender, if at all.
+fn is_forward_sender(text: &str) -> bool {
+    let plain = text.replacen("{sender}", "x", 1);
+    !plain.contains(['{', '}']) && is_address(&plain)
 }
 
 /// One or more signs of which each separates; none can be part of a name.

@@ -106,6 +106,7 @@ impl Checker<'_, '_> {
             Some((Declared::Broken, _)) => None,
             Some((other, at)) => Some((other.name(), Some(*at))),
             None if field::is_own(&name.value) => Some(("field", None)),
+            None if name.value == super::condition::DUPLICATE => Some(("classifier", None)),
             None => classify::named(&name.value).map(|_| ("classifier", None)),
         };
         if let Some((by, at)) = taken {
@@ -282,6 +283,8 @@ fn ends(action: &Action) -> bool {
         | Action::Discard(_)
         | Action::Reject { .. }
         | Action::Defer { .. }
+        | Action::Pipe(_)
+        | Action::Forward { copy: false, .. }
         | Action::Stop => true,
         Action::Copy(..)
         | Action::Mark(_)
@@ -289,6 +292,11 @@ fn ends(action: &Action) -> bool {
         | Action::AddHeader(..)
         | Action::SetHeader(..)
         | Action::RemoveHeader(_)
+        | Action::Run(_)
+        | Action::Filter(_)
+        | Action::Forward { copy: true, .. }
+        | Action::Reply { .. }
+        | Action::EditList { .. }
         | Action::Log(_) => false,
     }
 }

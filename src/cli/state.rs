@@ -1,0 +1,94 @@
+//! `mfilter state`: what is remembered between messages, for people.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::args::State as Call;
+use super::{Finding, output};
+use crate::explain::escape;
+use crate::state::{StateDir, journal, replied, seen};
+
+/// What is remembered.
+#[derive(Serialize)]
+struct Remembered {
+    directory: String,
+    /// Messages that `duplicate` knows.
+    seen: Option<Moments>,
+    /// Answers that were sent; the moments are when one may be sent again.
+    replied: Option<Moments>,
+    /// Deliveries of which a step is missing.
+    half_done: Vec<HalfDone>,
+}
+
+#[derive(Serialize)]
+struct Moments {
+    number: usize,
+    first: String,
+    last: String,
+}
+
+#[derive(Serialize)]
+struct HalfDone {
+    since: String,
+    done: Vec<String>,
+}
+
+pub(super) fn run(call: &Call) -> Result<Finding, String> {
+    let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
+    let remembered = read(&state);
+    if call.json {
+        let json = serde_json::to_string(&remembered).map_err(|error| error.to_string())?;
+        output::print(&(json + "\n"));
+    } else {
+        output::print(&text(&remembered));
+    }
+    Ok(Finding::Fine)
+}
+
+fn read(state: &StateDir) -> Remembered {
+    let moments = |known: Option<(usize, u32, u32)>| {
+        let (number, first, last) = known?;
+        Some(Moments { number, first: time(first.into()), last: time(last.into()) })
+    };
+    let half_done = journal::known(state).into_iter().map(|(at, done)| {
+        let since = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+        HalfDone { since: time(since.try_into().unwrap_or(i64::MAX)), done }
+    });
+    Remembered {
+        directory: state.path().display().to_string(),
+        seen: moments(seen::known(state)),
+        replied: moments(replied::known(state)),
+        half_done: half_done.collect(),
+    }
+}
+
+fn time(seconds: i64) -> String {
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).to_string()
+}
+
+fn text(remembered: &Remembered) -> String {
+    let mut out = format!("{}\n", escape(&remembered.directory));
+    let mut line = |name: &str, text: String| out.push_str(&format!("  {name:10} {text}\n"));
+    match &remembered.seen {
+        Some(Moments { number, first, last }) => {
+            line("seen", format!("{number} delivered, from {first} to {last}, for duplicate"));
+        }
+        None => line("seen", "nothing, for duplicate".into()),
+    }
+    match &remembered.replied {
+        Some(Moments { number, first, last }) => {
+            line("replied", format!("{number} answered, not again before {first} to {last}"));
+        }
+        None => line("replied", "nobody".into()),
+    }
+    if remembered.half_done.is_empty() {
+        line("half-done", "nothing".into());
+    }
+    for delivery in &remembered.half_done {
+        line("half-done", format!("since {}, done are:", delivery.since));
+        for step in &delivery.done {
+            line("", escape(step));
+        }
+    }
+    out
+}

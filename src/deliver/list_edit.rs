@@ -1,0 +1,266 @@
+//! Editing a list's file in place, for the people who wrote it: what they
+//! wrote stays as it is, line for line, comments and order too.
+//!
+//! The new file is written beside the old one and takes its place in one
+//! step, so readers see the one or the other. Writers lock the file and look
+//! whether it is still the one of that name. A symbolic link is followed, but
+//! never out of the user's home.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+
+use crate::rules::address_list::{AddressList, without_comment};
+
+/// Larger lists are not edited, bytes.
+const LARGEST: u64 = 256 << 20;
+
+/// What is to be done with an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Behind the others, unless it is there.
+    Add,
+    /// Away, with the comment on its line.
+    Remove,
+}
+
+/// Why a list was not edited.
+#[derive(Debug)]
+pub enum EditError {
+    /// The system says no.
+    Io(io::Error),
+    /// The file, or what a link leads to, is not below the home.
+    OutsideHome,
+    /// No regular file, or too large.
+    NotAList,
+    /// Somebody else held the lock for too long.
+    Busy,
+}
+
+impl std::fmt::Display for EditError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            EditError::Io(error) => error.fmt(f),
+            EditError::OutsideHome => f.write_str("it is not in the home directory"),
+            EditError::NotAList => f.write_str("it is no regular file, or too large"),
+            EditError::Busy => f.write_str("another process kept it locked"),
+        }
+    }
+}
+
+impl From<io::Error> for EditError {
+    fn from(error: io::Error) -> EditError {
+        EditError::Io(error)
+    }
+}
+
+/// Adds an entry to a list file, or removes it: an exact one, compared as
+/// addresses are. The file and its directory are made where they are missing.
+/// True if the file was changed.
+pub fn edit(
+    path: &Path,
+    home: &Path,
+    change: Change,
+    entry: &str,
+    patience: Duration,
+) -> Result<bool, EditError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let Some(path) = settle(path, home, change)? else { return Ok(false) };
+        let Some(file) = lock(&path, change, deadline)? else { return Ok(false) };
+        let about = file.metadata()?;
+        if !about.is_file() || about.len() > LARGEST {
+            return Err(EditError::NotAList);
+        }
+        match fs::symlink_metadata(&path) {
+            Ok(now) if now.ino() == about.ino() && now.dev() == about.dev() => {}
+            _ if Instant::now() >= deadline => return Err(EditError::Busy),
+            // Another one has put a new file in its place meanwhile.
+            _ => continue,
+        }
+        let mut text = Vec::new();
+        (&file).take(LARGEST).read_to_end(&mut text)?;
+        let Some(changed) = changed(&text, change, entry) else { return Ok(false) };
+        replace(&path, &changed, about.mode())?;
+        return Ok(true);
+    }
+}
+
+/// The file itself, links resolved, once it is known to be below the home.
+/// None if there is nothing to remove from.
+fn settle(path: &Path, home: &Path, change: Change) -> Result<Option<PathBuf>, EditError> {
+    let home = fs::canonicalize(home)?;
+    let inside = |path: PathBuf| {
+        if path.starts_with(&home) { Ok(Some(path)) } else { Err(EditError::OutsideHome) }
+    };
+    match fs::canonicalize(path) {
+        Ok(path) => return inside(path),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        // A link to nothing: where it leads to is not ours to make.
+        Err(error) if fs::symlink_metadata(path).is_ok() => return Err(error.into()),
+        Err(_) if change == Change::Remove => return Ok(None),
+        Err(_) => {}
+    }
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(EditError::NotAList);
+    };
+    let there = parent.ancestors().find(|above| fs::symlink_metadata(above).is_ok());
+    let there = there.ok_or(EditError::OutsideHome)?;
+    inside(fs::canonicalize(there)?)?;
+    if parent.components().any(|part| part == std::path::Component::ParentDir) {
+        return Err(EditError::OutsideHome);
+    }
+    fs::DirBuilder::new().recursive(true).create(parent)?;
+    inside(fs::canonicalize(parent)?.join(name))
+}
+
+/// Opens and locks the file; made when something is to be added.
+fn lock(path: &Path, change: Change, deadline: Instant) -> Result<Option<File>, EditError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(change == Change::Add)
+        .mode(0o600)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
+        .open(path);
+    let file = match file {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(file)),
+            Err(Errno::AGAIN | Errno::INTR) if Instant::now() < deadline => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(20));
+            }
+            Err(Errno::AGAIN | Errno::INTR) => return Err(EditError::Busy),
+            Err(error) => return Err(EditError::Io(error.into())),
+        }
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut new = tempfile::Builder::new().prefix(".mfilter-").tempfile_in(directory)?;
+    new.write_all(bytes)?;
+    new.as_file().set_permissions(Permissions::from_mode(mode & 0o7777))?;
+    new.as_file().sync_all()?;
+    new.persist(path).map_err(|error| error.error)?;
+    File::open(directory)?.sync_all()
+}
+
+/// The text with the change; none if nothing has to change.
+fn changed(text: &[u8], change: Change, entry: &str) -> Option<Vec<u8>> {
+    let wanted = AddressList::from_entries([entry]);
+    let is_it = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
+        let line = without_comment(line.trim_start_matches('\u{feff}'));
+        !line.is_empty() && wanted.has_same(line)
+    };
+    let lines = || text.split_inclusive(|byte| *byte == b'\n');
+    let there = lines().any(is_it);
+    match change {
+        Change::Add if there => None,
+        Change::Add => {
+            let end: &[u8] = if text.ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
+            let mut new = text.to_vec();
+            if !text.is_empty() && !text.ends_with(b"\n") {
+                new.extend(end);
+            }
+            new.extend(entry.as_bytes());
+            new.extend(end);
+            Some(new)
+        }
+        Change::Remove if !there => None,
+        Change::Remove => Some(lines().filter(|line| !is_it(line)).collect::<Vec<_>>().concat()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn after(text: &str, change: Change, entry: &str) -> Option<String> {
+        changed(text.as_bytes(), change, entry).map(|new| String::from_utf8(new).unwrap())
+    }
+
+    #[test]
+    fn what_people_wrote_stays() {
+        let text = "# friends\n\nHanako@Example.JP  # since school\n@.work.example\n";
+        assert_eq!(after(text, Change::Add, "a@b.example"), Some(format!("{text}a@b.example\n")));
+        for known in ["hanako@example.jp", "HANAKO@EXAMPLE.JP", "@.work.example"] {
+            assert_eq!(after(text, Change::Add, known), None, "{known}");
+        }
+        assert_eq!(
+            after(text, Change::Remove, "hanako@example.jp").as_deref(),
+            Some("# friends\n\n@.work.example\n")
+        );
+        assert_eq!(after(text, Change::Remove, "other@example.jp"), None);
+        assert_eq!(after("a@b", Change::Add, "c@d").as_deref(), Some("a@b\nc@d\n"));
+        assert_eq!(after("a@b\r\n", Change::Add, "c@d").as_deref(), Some("a@b\r\nc@d\r\n"));
+        assert_eq!(after("", Change::Add, "c@d").as_deref(), Some("c@d\n"));
+        assert_eq!(after("# c@d\n", Change::Add, "c@d").as_deref(), Some("# c@d\nc@d\n"));
+        let latin = b"# \xe9\na@b\n";
+        assert_eq!(changed(latin, Change::Remove, "a@b").unwrap(), b"# \xe9\n");
+    }
+
+    #[test]
+    fn thirty_at_once_lose_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("lists/white");
+        std::thread::scope(|scope| {
+            for number in 0..30 {
+                let (path, home) = (&path, home.path());
+                scope.spawn(move || {
+                    let own = format!("{number}@x.example");
+                    assert!(edit(path, home, Change::Add, &own, PATIENCE).unwrap());
+                    edit(path, home, Change::Add, "all@x.example", PATIENCE).unwrap();
+                });
+            }
+        });
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 31, "{text}");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(fs::read_dir(home.path().join("lists")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn links_are_followed_inside_of_the_home_alone() {
+        let (home, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let real = home.path().join("real");
+        fs::write(&real, "a@b\n").unwrap();
+        fs::set_permissions(&real, Permissions::from_mode(0o640)).unwrap();
+        symlink("real", home.path().join("link")).unwrap();
+        let add =
+            |name: &str| edit(&home.path().join(name), home.path(), Change::Add, "c@d", PATIENCE);
+        assert!(add("link").unwrap());
+        assert_eq!(fs::read_to_string(&real).unwrap(), "a@b\nc@d\n");
+        assert_eq!(fs::metadata(&real).unwrap().mode() & 0o7777, 0o640);
+        assert!(fs::symlink_metadata(home.path().join("link")).unwrap().is_symlink());
+
+        let target = outside.path().join("list");
+        fs::write(&target, "").unwrap();
+        symlink(&target, home.path().join("out")).unwrap();
+        symlink(outside.path(), home.path().join("dir")).unwrap();
+        symlink("nowhere", home.path().join("dangling")).unwrap();
+        fs::create_dir(home.path().join("folder")).unwrap();
+        for name in ["out", "dir/list", "dir/new", "dangling", "folder", "no/../../new"] {
+            assert!(add(name).is_err(), "{name}");
+        }
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_to_string(&target).unwrap(), "");
+        let remove = edit(&home.path().join("x/y"), home.path(), Change::Remove, "c@d", PATIENCE);
+        assert!(!remove.unwrap() && !home.path().join("x").exists());
+    }
+}

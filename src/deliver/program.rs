@@ -1,0 +1,474 @@
+//! Other programs: started from their arguments alone, never by a shell.
+//!
+//! - The message is a file of the program's own on standard input, so a
+//!   program that reads none or half of it keeps nobody waiting, and none can
+//!   read what is ours.
+//! - Standard output and standard error are read to their end, or as long as
+//!   the program lives, and never reach the MTA; their first lines are kept.
+//! - A program is the leader of a process group. At the deadline the group
+//!   gets SIGTERM, two seconds later SIGKILL; what is left of it when the
+//!   leader has ended gets SIGKILL at once, before the leader is reaped, so
+//!   that the number cannot have become another's.
+//! - A filter's output counts only when all of it is there: its end was
+//!   seen, and the leader ended well.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+};
+
+use crate::message::{HeaderEdit, Message};
+
+/// Between SIGTERM and SIGKILL, and how long a killed program may take to go.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long a filter's output may stay open when its program has ended.
+const AFTERGLOW: Duration = Duration::from_secs(1);
+/// So much of what a program says is kept, bytes.
+const SAID: usize = 2048;
+/// Of which so many lines are shown.
+const LINES: usize = 5;
+/// A message up to this size is handed over in memory, bytes.
+const IN_MEMORY: u64 = 1 << 20;
+/// Where there is no pidfd, a program is looked at so often.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A program to be run.
+#[derive(Debug, Clone)]
+pub struct Call<'a> {
+    /// The program, and its arguments.
+    pub argv: &'a [String],
+    /// All of its environment.
+    pub environment: &'a [(String, String)],
+    /// Where it runs.
+    pub directory: PathBuf,
+    /// When it is killed.
+    pub deadline: Instant,
+}
+
+/// What became of a program.
+#[derive(Debug)]
+pub struct Ran {
+    /// Nothing, or what went wrong, to be read after the program's name:
+    /// `ended with status 1`.
+    pub result: Result<(), String>,
+    /// The first lines of what it said.
+    pub said: Vec<String>,
+}
+
+/// Runs a program with a message on standard input.
+pub fn run(call: &Call<'_>, message: &Message, edits: &[HeaderEdit]) -> Ran {
+    execute(call, message, edits, None)
+}
+
+/// Runs a program that makes a new message of a message; at most `limit`
+/// bytes of it, and not nothing.
+pub fn filter(
+    call: &Call<'_>,
+    message: &Message,
+    edits: &[HeaderEdit],
+    limit: u64,
+) -> (Result<Message, String>, Vec<String>) {
+    let mut output = Output { bytes: Vec::new(), file: None, size: 0, limit, error: None };
+    let ran = execute(call, message, edits, Some(&mut output));
+    let made = ran.result.and_then(|()| output.into_message());
+    (made, ran.said)
+}
+
+/// A message as a file of its own, at its start.
+fn content(message: &Message, edits: &[HeaderEdit]) -> io::Result<File> {
+    let small = message.size()? <= IN_MEMORY;
+    let memory = small.then(|| memfd_create("message", MemfdFlags::CLOEXEC).ok()).flatten();
+    let mut file = match memory {
+        Some(memory) => File::from(memory),
+        None => tempfile::tempfile()?,
+    };
+    message.write_to(edits, &mut file)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn execute(
+    call: &Call<'_>,
+    message: &Message,
+    edits: &[HeaderEdit],
+    output: Option<&mut Output>,
+) -> Ran {
+    let failed = |why: String| Ran { result: Err(why), said: Vec::new() };
+    let Some((program, arguments)) = call.argv.split_first() else {
+        return failed("has no name".into());
+    };
+    let input = match content(message, edits) {
+        Ok(input) => input,
+        Err(error) => return failed(format!("cannot be given the message: {error}")),
+    };
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(call.environment.iter().map(|(name, value)| (name, value)))
+        .current_dir(&call.directory)
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    if call.deadline <= Instant::now() {
+        return failed("was not started, since there is no time left".into());
+    }
+    match command.spawn() {
+        Ok(child) => Running::new(child, output).finish(call.deadline),
+        Err(error) => failed(format!("cannot be started: {}", plain(&error))),
+    }
+}
+
+/// An error without its number.
+fn plain(error: &io::Error) -> String {
+    error.to_string().split(" (os error ").next().unwrap_or_default().to_owned()
+}
+
+/// What a filter prints.
+struct Output {
+    bytes: Vec<u8>,
+    file: Option<File>,
+    size: u64,
+    limit: u64,
+    error: Option<String>,
+}
+
+impl Output {
+    fn take(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        if self.error.is_some() {
+        } else if self.size > self.limit {
+            self.error = Some(format!("printed more than {} MB", self.limit >> 20));
+        } else if let Err(error) = self.keep(bytes) {
+            self.error = Some(format!("printed what cannot be kept: {}", plain(&error)));
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.file.is_none() && self.size > IN_MEMORY {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(&std::mem::take(&mut self.bytes))?;
+            self.file = Some(file);
+        }
+        match &mut self.file {
+            Some(file) => file.write_all(bytes),
+            None => {
+                self.bytes.extend_from_slice(bytes);
+                Ok(())
+            }
+        }
+    }
+
+    fn into_message(self) -> Result<Message, String> {
+        match (self.error, self.size, self.file) {
+            (Some(why), ..) => Err(why),
+            (None, 0, _) => Err("printed nothing".into()),
+            (None, _, None) => Ok(Message::from_bytes(self.bytes)),
+            (None, _, Some(mut file)) => file
+                .rewind()
+                .and_then(|()| Message::open(file))
+                .map_err(|error| format!("printed what cannot be read: {}", plain(&error))),
+        }
+    }
+}
+
+/// A program on its way.
+struct Running<'o> {
+    child: Child,
+    group: Option<Pid>,
+    ended: Option<OwnedFd>,
+    stdout: Option<File>,
+    stderr: Option<File>,
+    output: Option<&'o mut Output>,
+    said: Vec<u8>,
+}
+
+impl<'o> Running<'o> {
+    fn new(mut child: Child, output: Option<&'o mut Output>) -> Running<'o> {
+        let group = Pid::from_raw(child.id() as i32);
+        let ended = group.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let stdout = child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe)));
+        let stderr = child.stderr.take().map(|pipe| File::from(OwnedFd::from(pipe)));
+        for pipe in [&stdout, &stderr].into_iter().flatten() {
+            // One that would block is as good as a poll that lied.
+            let _ = rustix::io::ioctl_fionbio(pipe, true);
+        }
+        Running { child, group, ended, stdout, stderr, output, said: Vec::new() }
+    }
+
+    fn finish(mut self, deadline: Instant) -> Ran {
+        let started = Instant::now();
+        let late = self.until(deadline, |this| this.has_ended() || this.too_much());
+        if late {
+            self.kill(Signal::TERM);
+            self.until(Instant::now() + GRACE, |this| this.has_ended());
+        } else if !self.has_ended() {
+            self.kill(Signal::KILL);
+        } else if self.output.is_some() {
+            // Who holds the output still might write to it still.
+            self.until(Instant::now() + AFTERGLOW, |this| this.stdout.is_none());
+        }
+        let whole = self.stdout.is_none();
+        self.kill(Signal::KILL);
+        self.until(Instant::now() + GRACE, |this| this.has_ended());
+        self.read();
+        let status = if self.has_ended() { self.child.wait().ok() } else { None };
+        let spent = started.elapsed().as_secs();
+        let result = match status {
+            _ if late => Err(format!("did not end within {spent} s and was killed")),
+            _ if self.too_much() => Ok(()),
+            None => Err("cannot be killed".into()),
+            Some(status) if !status.success() => Err(ending(status)),
+            Some(_) if self.output.is_some() && !whole => {
+                Err("ended, but left a child that may have more to print".into())
+            }
+            Some(_) => Ok(()),
+        };
+        Ran { result, said: lines(&self.said) }
+    }
+
+    /// Reads what there is until `done`; true if `deadline` came first.
+    fn until(&mut self, deadline: Instant, done: impl Fn(&Running<'_>) -> bool) -> bool {
+        while !done(self) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            let left = if self.ended.is_some() { left } else { left.min(LOOK) };
+            let wait = Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(3600).min(3600),
+                tv_nsec: i64::from(left.subsec_nanos()),
+            };
+            let pipes = [&self.stdout, &self.stderr];
+            let mut fds: Vec<PollFd<'_>> = pipes
+                .into_iter()
+                .flatten()
+                .map(AsFd::as_fd)
+                .chain(self.ended.as_ref().map(AsFd::as_fd))
+                .map(|fd: BorrowedFd<'_>| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+                .collect();
+            let polled = poll(&mut fds, Some(&wait));
+            drop(fds);
+            if polled.is_ok() {
+                self.read_some();
+            }
+            // Ended, with its output held open: then the pipes alone are of
+            // interest, and an end that is known must not wake us again.
+            if self.has_ended() {
+                self.ended = None;
+            }
+        }
+        false
+    }
+
+    /// Takes what lies in the pipes now.
+    fn read(&mut self) {
+        // Of what nobody can add to there is at most a pipe's content.
+        for _ in 0..64 {
+            if self.read_some() == 0 {
+                return;
+            }
+        }
+    }
+
+    fn read_some(&mut self) -> usize {
+        let mut buffer = [0; 64 << 10];
+        let mut all = 0;
+        let from_stdout = take(&mut self.stdout, &mut buffer);
+        let bytes = buffer.get(..from_stdout).unwrap_or_default();
+        all += from_stdout;
+        match &mut self.output {
+            Some(output) => output.take(bytes),
+            None => keep(&mut self.said, bytes),
+        }
+        let from_stderr = take(&mut self.stderr, &mut buffer);
+        keep(&mut self.said, buffer.get(..from_stderr).unwrap_or_default());
+        all + from_stderr
+    }
+
+    fn too_much(&self) -> bool {
+        self.output.as_ref().is_some_and(|output| output.error.is_some())
+    }
+
+    /// Whether it has ended; it stays to be reaped, and so keeps its number.
+    fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        self.group.is_none_or(|pid| !matches!(waitid(WaitId::Pid(pid), options), Ok(None)))
+    }
+
+    fn kill(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+/// What can be read without waiting; a pipe at its end is closed.
+fn take(pipe: &mut Option<File>, buffer: &mut [u8]) -> usize {
+    let Some(file) = pipe else { return 0 };
+    match file.read(buffer) {
+        Ok(0) => {
+            *pipe = None;
+            0
+        }
+        Ok(count) => count,
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) =>
+        {
+            0
+        }
+        Err(_) => {
+            *pipe = None;
+            0
+        }
+    }
+}
+
+fn keep(said: &mut Vec<u8>, bytes: &[u8]) {
+    let room = SAID.saturating_sub(said.len()).min(bytes.len());
+    said.extend_from_slice(bytes.get(..room).unwrap_or_default());
+}
+
+fn lines(said: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(said);
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.take(LINES).map(str::to_owned).collect()
+}
+
+fn ending(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with status {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "ended in an unknown way".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: &[u8] = b"Subject: x\n\nhello\n";
+
+    fn argv(argv: &[&str]) -> Vec<String> {
+        argv.iter().map(|word| word.to_string()).collect()
+    }
+
+    fn shell(script: &str) -> Vec<String> {
+        argv(&["/bin/sh", "-c", script])
+    }
+
+    fn call<'a>(argv: &'a [String], environment: &'a [(String, String)], ms: u64) -> Call<'a> {
+        let deadline = Instant::now() + Duration::from_millis(ms);
+        Call { argv, environment, directory: "/".into(), deadline }
+    }
+
+    fn path() -> Vec<(String, String)> {
+        vec![("PATH".into(), "/usr/bin:/bin".into())]
+    }
+
+    fn ran(words: &[String], ms: u64) -> Ran {
+        run(&call(words, &path(), ms), &Message::from_bytes(MESSAGE.to_vec()), &[])
+    }
+
+    fn filtered(words: &[String], ms: u64, limit: u64) -> (Result<Vec<u8>, String>, Vec<String>) {
+        let message = Message::from_bytes(MESSAGE.to_vec());
+        let (made, said) = filter(&call(words, &path(), ms), &message, &[], limit);
+        let bytes = made.map(|message| {
+            let mut file = tempfile::tempfile().unwrap();
+            message.write_to(&[], &mut file).unwrap();
+            file.rewind().unwrap();
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        (bytes, said)
+    }
+
+    #[test]
+    fn a_program_gets_the_message_its_words_and_nothing_else() {
+        let words = shell("cat >&2; echo \"$#:$PATH:$HOME:$PWD\"; ls /proc/self/fd | wc -l");
+        let ran = ran(&words, 10_000);
+        assert_eq!(ran.result, Ok(()));
+        assert!(ran.said.contains(&"hello".into()), "{:?}", ran.said);
+        assert!(ran.said.contains(&"0:/usr/bin:/bin::/".into()), "{:?}", ran.said);
+        let odd = argv(&["printf", "%s|", "$(id)", "a b", "*;x"]);
+        assert_eq!(super::tests::ran(&odd, 10_000).said, ["$(id)|a b|*;x|"]);
+    }
+
+    #[test]
+    fn how_a_program_ends_is_told() {
+        for (words, why) in [
+            (shell("exit 3"), "ended with status 3"),
+            (shell("kill -9 $$"), "was ended by signal 9"),
+            (argv(&["/no/such/program"]), "cannot be started: No such file or directory"),
+            (argv(&["no-such-program"]), "cannot be started: No such file or directory"),
+            (argv(&["/etc/passwd"]), "cannot be started: Permission denied"),
+        ] {
+            assert_eq!(ran(&words, 10_000).result, Err(why.to_string()));
+        }
+        assert_eq!(ran(&argv(&["true"]), 10_000).result, Ok(()), "one that reads nothing");
+    }
+
+    #[test]
+    fn who_does_not_end_is_killed_with_its_children() {
+        let marker = tempfile::NamedTempFile::new().unwrap();
+        let path = marker.path().display().to_string();
+        for script in [
+            "sleep 60",
+            "trap '' TERM; while :; do sleep 1; done",
+            "(sleep 4; echo alive >FILE) & sleep 60",
+        ] {
+            let started = Instant::now();
+            let ran = ran(&shell(&script.replace("FILE", &path)), 300);
+            let why = ran.result.unwrap_err();
+            assert!(why.starts_with("did not end within"), "{why}");
+            assert!(started.elapsed() < Duration::from_secs(6), "{script}");
+        }
+        std::thread::sleep(Duration::from_secs(5));
+        assert_eq!(std::fs::read_to_string(marker.path()).unwrap(), "");
+    }
+
+    #[test]
+    fn one_that_forks_and_ends_keeps_nobody_waiting() {
+        let started = Instant::now();
+        assert_eq!(ran(&shell("sleep 60 & exit 0"), 30_000).result, Ok(()));
+        let (made, _) = filtered(&shell("echo A: b; sleep 60 & exit 0"), 30_000, 1000);
+        assert!(made.unwrap_err().contains("left a child"));
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn endless_output_is_read_and_forgotten() {
+        let ran = ran(&shell("yes | head -c 500000000; echo end >&2"), 60_000);
+        assert_eq!(ran.result, Ok(()));
+        assert_eq!(ran.said.len(), LINES);
+        let (made, _) = filtered(&argv(&["yes"]), 60_000, 5 << 20);
+        assert_eq!(made, Err("printed more than 5 MB".into()));
+    }
+
+    #[test]
+    fn a_filter_gives_a_whole_message_or_none() {
+        let (made, said) = filtered(&shell("echo X: 1; cat; echo note >&2"), 10_000, 1 << 20);
+        assert_eq!(made.unwrap(), [b"X: 1\n", MESSAGE].concat());
+        assert_eq!(said, ["note"]);
+        let (large, _) = filtered(&shell("cat; head -c 3000000 /dev/zero"), 10_000, 8 << 20);
+        assert_eq!(large.unwrap().len(), MESSAGE.len() + 3_000_000);
+        for (script, why) in [
+            ("cat; exit 1", "ended with status 1"),
+            ("true", "printed nothing"),
+            ("cat; sleep 60", "did not end within 0 s and was killed"),
+        ] {
+            assert_eq!(filtered(&shell(script), 400, 1 << 20).0, Err(why.to_string()), "{script}");
+        }
+    }
+}

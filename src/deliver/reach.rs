@@ -1,0 +1,169 @@
+//! What a delivery may use beyond the Maildir, and doing what reaches out.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::message::{HeaderEdit, Message};
+use crate::plan::StepKind;
+use crate::state::{StateDir, slots::Key};
+
+use super::list_edit::{self, Change};
+use super::{program, reply, sendmail};
+
+/// `set program-timeout`, where nothing is set.
+pub const PROGRAM_TIMEOUT: Duration = Duration::from_secs(60);
+/// `set sendmail`, where nothing is set.
+pub const SENDMAIL: &str = "/usr/sbin/sendmail";
+/// Where programs are looked for.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
+/// A list that another process edits is waited for.
+const LIST_PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a delivery may use beyond the Maildir.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    /// Where it is remembered what was done.
+    pub state: Option<StateDir>,
+    /// The user's home: where programs run, and beyond which no list is edited.
+    pub home: Option<PathBuf>,
+    /// The environment of programs.
+    pub environment: Vec<(String, String)>,
+    /// How long one program may take.
+    pub timeout: Duration,
+    /// When all has to be done.
+    pub deadline: Instant,
+    /// The program that takes mail to other mailboxes.
+    pub sendmail: String,
+    /// Envelope sender, RFC 5321 reverse-path, if it is known.
+    pub sender: Option<String>,
+    /// Envelope recipients.
+    pub recipients: Vec<String>,
+    /// The moment, seconds since 1970.
+    pub now: i64,
+}
+
+/// What came of a step.
+pub(super) struct Came {
+    /// What was done, for the log; or why not.
+    pub(super) result: Result<(), String>,
+    /// What else there is to tell.
+    pub(super) notes: Vec<String>,
+}
+
+impl Reach {
+    /// A delivery that uses nothing but the Maildir.
+    pub fn nothing() -> Reach {
+        Reach {
+            state: None,
+            home: None,
+            environment: Vec::new(),
+            timeout: PROGRAM_TIMEOUT,
+            deadline: Instant::now() + PROGRAM_TIMEOUT,
+            sendmail: SENDMAIL.into(),
+            sender: None,
+            recipients: Vec::new(),
+            now: 0,
+        }
+    }
+
+    /// A program as it is to be run.
+    pub fn call<'a>(&'a self, argv: &'a [String]) -> program::Call<'a> {
+        program::Call {
+            argv,
+            environment: &self.environment,
+            directory: self.home.clone().unwrap_or_else(|| "/".into()),
+            deadline: self.deadline.min(Instant::now() + self.timeout),
+        }
+    }
+
+    /// Does what a step asks that stores nothing.
+    pub(super) fn take(&self, step: &StepKind, message: &Message, edits: &[HeaderEdit]) -> Came {
+        match step {
+            StepKind::Pipe { argv } | StepKind::Run { argv } => {
+                let ran = program::run(&self.call(argv), message, edits);
+                told(argv.first().map_or("", String::as_str), ran)
+            }
+            StepKind::Forward { sender, to, mark, .. } => {
+                let argv = sendmail::arguments(&self.sendmail, sender, to);
+                let edits = [edits, &sendmail::edits(mark)].concat();
+                told(&self.sendmail, program::run(&self.call(&argv), message, &edits))
+            }
+            StepKind::Reply(reply) => reply::send(reply, self),
+            StepKind::EditList { add, list, path, entry } => {
+                self.edit_list(if *add { Change::Add } else { Change::Remove }, list, path, entry)
+            }
+            StepKind::Remember { key, within } => Came {
+                result: match &self.state {
+                    Some(state) => {
+                        crate::state::seen::remember(state, Key(*key), self.now, *within)
+                            .map_err(|error| format!("the message is not remembered: {error}"))
+                    }
+                    None => Ok(()),
+                },
+                notes: Vec::new(),
+            },
+            _ => Came { result: Ok(()), notes: Vec::new() },
+        }
+    }
+
+    fn edit_list(&self, change: Change, list: &str, path: &Path, entry: &str) -> Came {
+        let home = self.home.as_deref().unwrap_or(Path::new("/nonexistent"));
+        let patience = LIST_PATIENCE.min(self.deadline.saturating_duration_since(Instant::now()));
+        let edited = list_edit::edit(path, home, change, entry, patience);
+        let failed =
+            |error| format!("the list {list}, `{}`, is not edited: {error}", path.display());
+        Came { result: edited.map(drop).map_err(failed), notes: Vec::new() }
+    }
+}
+
+/// What a program's end and its words are in the log.
+pub(super) fn told(name: &str, ran: program::Ran) -> Came {
+    Came {
+        result: ran.result.map_err(|why| format!("`{name}` {why}")),
+        notes: said(name, ran.said),
+    }
+}
+
+/// What a program said.
+pub fn said(name: &str, lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().map(|line| format!("`{name}` says: {line}")).collect()
+}
+
+/// The environment of programs: a few variables that are the same for every
+/// message, and the envelope. What comes from outside is one line each.
+pub fn environment(
+    home: Option<&Path>,
+    user: Option<&str>,
+    sender: Option<&str>,
+    recipients: &[String],
+    extension: Option<&str>,
+) -> Vec<(String, String)> {
+    let mut all = vec![("PATH".to_owned(), PATH.to_owned())];
+    let mut add = |name: &str, value: &str| {
+        let value = value.chars().filter(|c| !c.is_control()).take(1000).collect();
+        all.push((name.to_owned(), value));
+    };
+    if let Some(home) = home {
+        add("HOME", &home.to_string_lossy());
+    }
+    if let Some(user) = user {
+        add("USER", user);
+        add("LOGNAME", user);
+    }
+    add("SHELL", "/bin/sh");
+    for name in ["LANG", "LC_ALL", "LC_CTYPE", "TZ"] {
+        if let Ok(value) = std::env::var(name) {
+            add(name, &value);
+        }
+    }
+    if let Some(sender) = sender {
+        add("SENDER", sender);
+    }
+    if let Some(recipient) = recipients.first() {
+        add("RECIPIENT", recipient);
+    }
+    if let Some(extension) = extension {
+        add("EXTENSION", extension);
+    }
+    all
+}

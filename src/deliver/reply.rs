@@ -1,0 +1,165 @@
+//! Automatic answers, sent: by RFC 3834 §3 and RFC 5230 §5, with the null
+//! sender, so that nothing answers an answer.
+
+use std::fmt::Write;
+
+use data_encoding::BASE64;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+
+use crate::message::Message;
+use crate::message::address::parse_list;
+use crate::message::encoded_word::encode;
+use crate::plan::Reply;
+use crate::state::replied;
+
+use super::reach::{Came, Reach, told};
+use super::{name, program, sendmail};
+
+/// Sends an answer, unless this sender got the same text within the time.
+/// Where that cannot be remembered, none is sent: better none than many.
+pub(super) fn send(reply: &Reply, reach: &Reach) -> Came {
+    let failed = |why: String| Came { result: Err(why), notes: Vec::new() };
+    let Some(state) = &reach.state else {
+        return failed("no answer is sent, since it cannot be remembered".into());
+    };
+    let text = reply.text.as_bytes();
+    match replied::claim(state, &reply.to, text, reach.now, reply.every) {
+        Ok(true) => {}
+        Ok(false) => {
+            let note = format!("no answer to `{}`, who got it before", reply.to);
+            return Came { result: Ok(()), notes: vec![note] };
+        }
+        Err(error) => {
+            return failed(format!("no answer is sent, since it cannot be remembered: {error}"));
+        }
+    }
+    let message = Message::from_bytes(compose(reply, reach.now).into_bytes());
+    let argv = sendmail::arguments(&reach.sendmail, "", std::slice::from_ref(&reply.to));
+    let ran = program::run(&reach.call(&argv), &message, &[]);
+    if ran.result.is_err() {
+        replied::give_back(state, &reply.to, text);
+    }
+    told(&reach.sendmail, ran)
+}
+
+/// The answer as a message.
+fn compose(reply: &Reply, now: i64) -> String {
+    let now = Timestamp::from_second(now).unwrap_or_default();
+    let date = DateTimePrinter::new().timestamp_to_string(&now).unwrap_or_default();
+    let mut out = String::new();
+    let mut header = |name: &str, value: &str| {
+        let _ = writeln!(out, "{name}: {value}");
+    };
+    header("From", &mailboxes(&reply.from));
+    header("To", &format!("<{}>", reply.to));
+    header("Subject", &encode(&cut(&reply.subject)));
+    header("Date", &date);
+    header("Message-ID", &format!("<{}>", name::message_id()));
+    if let Some(id) = &reply.in_reply_to {
+        header("In-Reply-To", id);
+    }
+    if let Some(ids) = &reply.references {
+        header("References", &ids.replace(' ', "\n "));
+    }
+    header("Auto-Submitted", "auto-replied");
+    header("X-Auto-Response-Suppress", "All");
+    header("Precedence", "bulk");
+    header("MIME-Version", "1.0");
+    header("Content-Type", "text/plain; charset=UTF-8");
+    let body = &reply.body;
+    if body.is_ascii() && body.lines().all(|line| line.len() <= 900) {
+        header("Content-Transfer-Encoding", "7bit");
+        let _ = write!(out, "\n{body}");
+        if !body.ends_with('\n') {
+            out.push('\n');
+        }
+        return out;
+    }
+    header("Content-Transfer-Encoding", "base64");
+    out.push('\n');
+    // RFC 2045 §6.8: lines of 76; canonical line ends inside.
+    let text = body.replace("\r\n", "\n").replace('\n', "\r\n");
+    for chunk in text.as_bytes().chunks(57) {
+        out.push_str(&BASE64.encode(chunk));
+        out.push('\n');
+    }
+    out
+}
+
+/// From as the user wrote it, its words encoded.
+fn mailboxes(from: &str) -> String {
+    let all = parse_list(from.as_bytes());
+    match all.first() {
+        Some(one) if one.name.as_deref().is_some_and(|name| !name.is_empty()) => {
+            let name = one.name.as_deref().unwrap_or_default();
+            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ');
+            let name = if plain { name.to_owned() } else { phrase(name) };
+            format!("{name} <{}>", one.address())
+        }
+        Some(one) => format!("<{}>", one.address()),
+        None => format!("<{}>", encode(from)),
+    }
+}
+
+/// A display name that is more than words: a quoted string, or encoded.
+fn phrase(name: &str) -> String {
+    if name.is_ascii() {
+        format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        encode(name)
+    }
+}
+
+fn cut(subject: &str) -> String {
+    subject.chars().take(500).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply() -> Reply {
+        Reply {
+            file: "away".into(),
+            every: 3600,
+            to: "hanako@example.jp".into(),
+            from: "太郎 <taro@example.jp>".into(),
+            subject: "不在です".into(),
+            in_reply_to: Some("<1@x>".into()),
+            references: Some("<0@x> <1@x>".into()),
+            body: "休みです。\n".into(),
+            text: String::new(),
+        }
+    }
+
+    #[test]
+    fn an_answer_has_the_headers_of_the_standards() {
+        let text = compose(&reply(), 0);
+        for line in [
+            "To: <hanako@example.jp>",
+            "Auto-Submitted: auto-replied",
+            "In-Reply-To: <1@x>",
+            "References: <0@x>",
+            " <1@x>",
+            "Content-Transfer-Encoding: base64",
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line}: {text}");
+        }
+        assert!(text.is_ascii(), "{text}");
+        let message = Message::from_bytes(text.into_bytes());
+        assert_eq!(message.texts("Subject")[0].text(), "不在です");
+        assert_eq!(message.addresses("From")[0].display(), "太郎 <taro@example.jp>");
+        assert_eq!(message.body_texts().unwrap()[0].text().trim(), "休みです。");
+    }
+
+    #[test]
+    fn plain_text_stays_plain() {
+        let mut reply = reply();
+        reply.from = "taro@example.jp".into();
+        reply.body = "Away.".into();
+        let text = compose(&reply, 0);
+        assert!(text.contains("From: <taro@example.jp>\n"));
+        assert!(text.ends_with("7bit\n\nAway.\n"), "{text}");
+    }
+}

@@ -1,0 +1,39 @@
+//! Mail to other mailboxes, through the machine's `sendmail`.
+
+use crate::evaluate::LOOP_HEADER;
+use crate::message::HeaderEdit;
+
+/// `sendmail -oi -f SENDER -- ADDR…`: a line with a dot alone ends nothing, and no
+/// address is an option. The null sender is `<>`, as every sendmail takes it.
+pub fn arguments(sendmail: &str, sender: &str, to: &[String]) -> Vec<String> {
+    let sender = if sender.is_empty() { "<>" } else { sender };
+    let mut arguments: Vec<String> =
+        [sendmail, "-oi", "-f", sender, "--"].map(str::to_owned).into();
+    arguments.extend(to.iter().cloned());
+    arguments
+}
+
+/// What is changed in the header of a message that is forwarded. Return-Path
+/// is the last MTA's to write (RFC 5321 §4.4). Delivered-To gives way to a
+/// mark of our own: an MTA that finds its own Delivered-To bounces the message,
+/// we put what we have forwarded before into the inbox.
+pub fn edits(mark: &str) -> Vec<HeaderEdit> {
+    let remove = |name: &str| HeaderEdit::Remove { name: name.into() };
+    vec![
+        remove("Return-Path"),
+        remove("Delivered-To"),
+        HeaderEdit::Add { name: LOOP_HEADER.into(), value: mark.into() },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::arguments;
+
+    #[test]
+    fn no_address_is_an_option_and_null_stays_null() {
+        let to = ["-x@b.example".to_owned()];
+        assert_eq!(arguments("/s", "", &to), ["/s", "-oi", "-f", "<>", "--", "-x@b.example"]);
+        assert_eq!(arguments("/s", "a@b", &to)[3], "a@b");
+    }
+}

@@ -1,0 +1,187 @@
+//! Actions that reach out of the Maildir: programs, other mailboxes, lists.
+//! Here they are planned, and what must not be done is told.
+
+use std::path::Path;
+
+use rkyv::vec::ArchivedVec;
+
+use super::Run;
+use crate::message::address;
+use crate::plan::{RuleRef, StepKind};
+use crate::rules::address_list::AddressList;
+use crate::rules::check::{MOST_TARGETS, is_address};
+use crate::rules::glob;
+use crate::rules::program::{ArchivedEntries, ArchivedTemplate, Flags};
+
+/// The header that marks a forwarded message with who has forwarded it.
+pub const LOOP_HEADER: &str = "X-Mfilter-Loop";
+/// A message that went through so many hands goes in circles.
+const MOST_HOPS: usize = 40;
+/// Of one message so many entries come into a list, or out of it, at most.
+const MOST_ENTRIES: usize = 50;
+
+impl Run<'_> {
+    /// A program and its arguments. The program is the rule's word alone: a
+    /// path as all paths in rules, or a name that is looked for in `PATH`.
+    pub(super) fn argv(
+        &self,
+        words: &ArchivedVec<ArchivedTemplate>,
+        rule: &RuleRef,
+    ) -> Vec<String> {
+        let mut argv: Vec<String> = words.iter().map(|word| self.argument(word)).collect();
+        if let Some(program) = argv.first_mut().filter(|program| program.contains('/')) {
+            let file = self.file(rule);
+            let path = self.conditions.world.path(program, Path::new(file));
+            *program = path.to_string_lossy().into_owned();
+        }
+        argv
+    }
+
+    /// The rule file of a rule.
+    pub(super) fn file(&self, rule: &RuleRef) -> &str {
+        let files = &self.conditions.program.files;
+        files.get(rule.span.file as usize).map_or("", |file| file.as_str())
+    }
+
+    /// Plans to forward; true if that ends the run. What cannot be forwarded
+    /// goes to the inbox instead: no message is lost.
+    pub(super) fn forward(
+        &mut self,
+        copy: bool,
+        to: &ArchivedVec<ArchivedTemplate>,
+        rule: RuleRef,
+    ) -> bool {
+        let mark = self.conditions.world.mark();
+        let mut targets: Vec<String> = Vec::new();
+        let mut why = self.has_looped(&mark);
+        let known = self.plan.steps.iter().map(|step| match &step.kind {
+            StepKind::Forward { to, .. } => to.len(),
+            _ => 0,
+        });
+        let room = MOST_TARGETS.saturating_sub(known.sum());
+        let filled: Vec<String> = to.iter().map(|target| self.line(target)).collect();
+        for target in filled.into_iter().filter(|_| why.is_none()) {
+            let target = target.trim().to_owned();
+            if !is_address(&target) {
+                let why = format!("`{target}` is no address");
+                self.push(StepKind::Skipped { action: "forward", why }, rule.clone());
+            } else if targets.len() >= room {
+                let why = format!("more than {MOST_TARGETS} addresses");
+                self.push(StepKind::Skipped { action: "forward", why }, rule.clone());
+            } else if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        if targets.is_empty() {
+            if let Some(why) = why.take() {
+                self.push(StepKind::Skipped { action: "forward", why }, rule.clone());
+            }
+            return !copy && self.inbox(Some(rule), Flags::default());
+        }
+        let sender = self.forward_sender();
+        self.push(StepKind::Forward { copy, sender, to: targets, mark }, rule);
+        !copy
+    }
+
+    fn has_looped(&self, mark: &str) -> Option<String> {
+        let message = self.conditions.message;
+        let marks = message.texts(LOOP_HEADER);
+        if marks.iter().any(|text| text.text().trim().eq_ignore_ascii_case(mark)) {
+            return Some(format!("{mark} has forwarded it before"));
+        }
+        let hops = message.head().values("received").count();
+        (hops > MOST_HOPS).then(|| format!("it went through {hops} hands, so it goes in circles"))
+    }
+
+    /// The envelope sender of what is forwarded: as it came, or as `set
+    /// forward-sender` has it. The null sender stays null, so that nothing
+    /// ever bounces in circles; one that is not known counts as null.
+    fn forward_sender(&self) -> String {
+        let sender = self.conditions.world.envelope_sender(self.conditions.message);
+        let sender = sender.unwrap_or_default();
+        match self.conditions.program.settings.forward_sender.as_ref() {
+            Some(set) if !sender.is_empty() => {
+                set.replacen("{sender}", &in_a_local_part(&sender), 1)
+            }
+            _ => one_word(&sender),
+        }
+    }
+
+    /// Plans an edit of a list for each address in a field.
+    pub(super) fn edit_list(&mut self, add: bool, field: u32, list: u32, rule: RuleRef) {
+        let action = if add { "add" } else { "remove" };
+        let Some(list) = self.conditions.program.lists.get(list as usize) else { return };
+        let ArchivedEntries::File(path) = &list.entries else { return };
+        let file = self.conditions.program.files.get(list.span.file.to_native() as usize);
+        let file = file.map_or("", |file| file.as_str());
+        let path = self.conditions.world.path(path, Path::new(file));
+        let name = list.name.as_ref().map_or("", |name| name.as_str()).to_owned();
+        let entries: Vec<String> = match self.conditions.field(field) {
+            Ok(values) => values.iter().take(MOST_ENTRIES).map(|value| value.inserted()).collect(),
+            Err(_) => Vec::new(),
+        };
+        if entries.is_empty() {
+            let why = "there is no address".to_owned();
+            self.push(StepKind::Skipped { action, why }, rule.clone());
+        }
+        for entry in entries {
+            let kind = match entry_of(&entry) {
+                Some(entry) => {
+                    StepKind::EditList { add, list: name.clone(), path: path.clone(), entry }
+                }
+                None => StepKind::Skipped {
+                    action,
+                    why: format!("`{entry}` cannot stand in a list for itself alone"),
+                },
+            };
+            let same = self.plan.steps.iter().any(|step| step.kind == kind);
+            if !same {
+                self.push(kind, rule.clone());
+            }
+        }
+    }
+}
+
+/// An address as an entry that stands for it and for nothing else: text from
+/// a message must not become a glob, a pattern or a comment.
+fn entry_of(address: &str) -> Option<String> {
+    let entry = address::canonical(address).into_owned();
+    let exact = is_address(&entry)
+        && !glob::is_glob(&entry)
+        && !entry.starts_with(['/', '#', '@'])
+        && !entry.contains(['#', '"'])
+        && AddressList::from_entries([entry.as_str()]).has_same(&entry);
+    exact.then_some(entry)
+}
+
+/// `hanako=sender.example`: an address as part of another one, from which it
+/// can be told again.
+fn in_a_local_part(sender: &str) -> String {
+    let (local, domain) = sender.rsplit_once('@').unwrap_or((sender, ""));
+    let text = format!("{local}={domain}");
+    text.chars().filter(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(*c)).collect()
+}
+
+fn one_word(sender: &str) -> String {
+    sender.chars().filter(|c| !c.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{entry_of, in_a_local_part};
+
+    #[test]
+    fn an_entry_stands_for_one_address_alone() {
+        assert_eq!(entry_of("Hanako@Example.JP").as_deref(), Some("hanako@example.jp"));
+        for hostile in ["*@example.jp", "a?@x.example", "@example.jp", "/.*/@x", "#a@b", "a", "a@"]
+        {
+            assert_eq!(entry_of(hostile), None, "{hostile}");
+        }
+    }
+
+    #[test]
+    fn a_sender_fits_into_a_local_part() {
+        assert_eq!(in_a_local_part("hanako+x@sender.example"), "hanako+x=sender.example");
+        assert_eq!(in_a_local_part("\"a b\"@x"), "ab=x");
+    }
+}

@@ -1,0 +1,395 @@
+//! Automatic answers, planned: whether there may be one (RFC 3834 §2, RFC
+//! 5230 §4), from whom to whom (RFC 3834 §3, RFC 5230 §5), and its text.
+
+use std::cell::OnceCell;
+
+use encoding_rs::Encoding;
+use rkyv::string::ArchivedString;
+
+use super::condition::Conditions;
+use super::values::formatted_date;
+use super::{Detail, Run};
+use crate::classify::{Mail, automatic, bulk, daemon, mailing_list, spam_verdict};
+use crate::message::Message;
+use crate::plan::{Reply, RuleRef, StepKind};
+use crate::rules::address_list::AddressList;
+use crate::rules::check::is_address;
+use crate::rules::field::{self, Found, Kind};
+use crate::rules::program::{Compiled, Program, Settings, TemplatePart};
+use crate::rules::template::{Part, split};
+use crate::source::read_bytes;
+use crate::world::World;
+
+/// A text is no longer, bytes.
+const LONGEST_TEXT: u64 = 1 << 20;
+/// What is inserted is cut here, characters.
+const LONGEST_INSERT: usize = 2000;
+/// References are cut at the front to so many Message-IDs, RFC 5322 §3.6.4.
+const MOST_REFERENCES: usize = 20;
+
+/// Headers that only machines write to many, RFC 2369, RFC 2919 and before.
+const OF_LISTS: [&str; 12] = [
+    "List-Id",
+    "List-Help",
+    "List-Subscribe",
+    "List-Unsubscribe",
+    "List-Post",
+    "List-Owner",
+    "List-Archive",
+    "Mailing-List",
+    "X-Mailing-List",
+    "X-ML-Name",
+    "Feedback-ID",
+    "X-Loop",
+];
+
+impl Run<'_> {
+    /// Plans an answer, or tells why there is none.
+    pub(super) fn reply(&mut self, file: &ArchivedString, every: u64, rule: RuleRef) {
+        let twice = self.plan.steps.iter().any(|step| matches!(step.kind, StepKind::Reply(_)));
+        let planned = if twice {
+            Err("there is an answer already".to_owned())
+        } else {
+            self.plan_reply(file, every, &rule)
+        };
+        let kind = match planned {
+            Ok(reply) => StepKind::Reply(Box::new(reply)),
+            Err(why) => StepKind::Skipped { action: "reply", why },
+        };
+        self.push(kind, rule);
+    }
+
+    fn plan_reply(&self, file: &str, every: u64, rule: &RuleRef) -> Result<Reply, String> {
+        let (message, world) = (self.conditions.message, self.conditions.world);
+        let me = Me::new(&self.conditions);
+        let to = recipient(message, world, &me)?;
+        no_person(self.conditions.mail())?;
+        let from = me.addressed(message).ok_or("it is not addressed to one of `me`")?;
+        let path = world.path(file, self.file(rule).as_ref());
+        let bytes = read_bytes(&path, LONGEST_TEXT)
+            .map_err(|error| format!("the text `{}` cannot be read: {error}", path.display()))?;
+        let text = decoded(&bytes);
+        let (subject, from_header, body, _) = parts(&text);
+        let original = message.texts("Subject");
+        let original = original.first().map_or("", |text| text.text());
+        let subject = match subject {
+            Some(subject) => one_line(&self.fill(&subject)),
+            None => format!("Auto: {original}"),
+        };
+        let ids = message.texts("Message-ID");
+        let in_reply_to = ids.first().and_then(|id| message_ids(id.text()).pop());
+        Ok(Reply {
+            file: file.to_owned(),
+            every,
+            to,
+            from: from_header.map_or(from, |from| one_line(&from)),
+            subject: subject.trim().to_owned(),
+            references: references(message, in_reply_to.as_deref()),
+            in_reply_to,
+            body: self.fill(&body),
+            text,
+        })
+    }
+
+    /// The text with `{…}` filled in. What is no known value stays as it is:
+    /// the text is not part of the rules, and a letter may hold braces.
+    fn fill(&self, text: &str) -> String {
+        let (parts, _) = split(text);
+        let mut program = Program::default();
+        let settings = &self.conditions.program.settings;
+        program.settings = Settings {
+            delimiter: settings.delimiter.as_ref().map(|text| text.as_str().to_owned()),
+            timezone: settings.timezone.as_ref().map(|text| text.as_str().to_owned()),
+            ..Settings::default()
+        };
+        let mut pieces = Vec::new();
+        for part in parts {
+            pieces.push(match part {
+                Part::Text(text) => TemplatePart::Text(text),
+                Part::Insert("date", _) => TemplatePart::Date("%Y-%m-%d".into()),
+                Part::Insert(name, place) => match (name.split_once(':'), field::find(name)) {
+                    (Some(("date", format)), _) => TemplatePart::Date(format.to_owned()),
+                    (_, Some(Found::Field(field, kind)))
+                        if !matches!(kind, Kind::Date | Kind::Time | Kind::Duration) =>
+                    {
+                        program.fields.push(field);
+                        TemplatePart::Field(program.fields.len() as u32 - 1)
+                    }
+                    _ => TemplatePart::Text(text.get(place).unwrap_or_default().to_owned()),
+                },
+            });
+        }
+        let compiled = Compiled::new(&program);
+        let Some(program) = compiled.as_ref().and_then(Compiled::program) else {
+            return String::new();
+        };
+        let on = &self.conditions;
+        let (message, world) = (on.message, on.world);
+        let conditions = Conditions::new(program, message, world, on.variable, on.me, Detail::Plan);
+        let mut filled = String::new();
+        for piece in pieces {
+            match piece {
+                TemplatePart::Text(text) => filled.push_str(&text),
+                TemplatePart::Date(format) => {
+                    filled.push_str(&formatted_date(&conditions, &format));
+                }
+                TemplatePart::Field(field) => {
+                    let values = conditions.field(field);
+                    let first =
+                        values.ok().and_then(|values| Some(values.iter().next()?.inserted()));
+                    let first = first.unwrap_or_default();
+                    filled.extend(
+                        first
+                            .chars()
+                            .take(LONGEST_INSERT)
+                            .map(|c| if c.is_control() && c != '\n' { ' ' } else { c }),
+                    );
+                }
+                TemplatePart::Group(_) | TemplatePart::Capture(_) => {}
+            }
+        }
+        filled
+    }
+}
+
+/// The user's own addresses: `set me`, and where the message was sent to.
+struct Me {
+    list: AddressList,
+    recipients: Vec<String>,
+    found: OnceCell<Option<String>>,
+}
+
+impl Me {
+    fn new(conditions: &Conditions<'_>) -> Me {
+        let me = &conditions.program.settings.me;
+        Me {
+            list: AddressList::from_entries(me.iter().map(|entry| entry.as_str())),
+            recipients: conditions
+                .world
+                .envelope_recipients(conditions.message)
+                .iter()
+                .map(|to| crate::message::address::canonical(to).into_owned())
+                .collect(),
+            found: OnceCell::new(),
+        }
+    }
+
+    fn is(&self, canonical: &str) -> bool {
+        self.list.matches(canonical).is_some() || self.recipients.iter().any(|to| to == canonical)
+    }
+
+    /// The first of them in To, Cc, Bcc or their Resent- forms, RFC 5230 §4.5.
+    fn addressed(&self, message: &Message) -> Option<String> {
+        const HEADERS: [&str; 6] = ["To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"];
+        let find = || {
+            HEADERS.iter().find_map(|name| {
+                let all = message.addresses(name);
+                all.iter().find(|one| self.is(&one.canonical())).map(|one| one.address())
+            })
+        };
+        self.found.get_or_init(find).clone().filter(|address| is_address(address))
+    }
+}
+
+/// Who gets an answer, or why nobody does.
+fn recipient(message: &Message, world: &World, me: &Me) -> Result<String, String> {
+    let sender = world.envelope_sender(message).ok_or("the envelope sender is not known")?;
+    if sender.is_empty() {
+        return Err("it has the null sender".into());
+    }
+    if !is_address(&sender) {
+        return Err(format!("`{sender}` is no address"));
+    }
+    let canonical = crate::message::address::canonical(&sender).into_owned();
+    if me.is(&canonical) {
+        return Err("it is from oneself".into());
+    }
+    let local = canonical.rsplit_once('@').map_or("", |(local, _)| local);
+    if is_machine(local) {
+        return Err(format!("`{sender}` is no person"));
+    }
+    let first = |name: &str| {
+        message.texts(name).first().map(|text| text.folded().trim().to_owned()).unwrap_or_default()
+    };
+    let there = |name: &&&str| message.head().values(name).next().is_some();
+    if !message.texts("Auto-Submitted").iter().all(|text| is_no(text.folded())) {
+        return Err("it is automatic mail (Auto-Submitted)".into());
+    }
+    if message
+        .texts("Precedence")
+        .iter()
+        .any(|text| matches!(text.folded().trim(), "bulk" | "list" | "junk" | "auto_reply"))
+    {
+        return Err("it is mass mail (Precedence)".into());
+    }
+    if let Some(name) = OF_LISTS.iter().find(there) {
+        return Err(format!("it came by a list ({name})"));
+    }
+    let automatic = ["X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress"];
+    if let Some(name) = automatic.iter().find(there).filter(|name| !is_no(&first(name))) {
+        return Err(format!("it is automatic mail ({name})"));
+    }
+    let media = first("Content-Type");
+    if media.starts_with("multipart/report") || media.starts_with("message/") {
+        return Err("it is a report".into());
+    }
+    if first("X-Spam-Flag").starts_with("yes") || first("X-Spam-Status").starts_with("yes") {
+        return Err("a filter calls it spam".into());
+    }
+    Ok(sender)
+}
+
+/// What classifiers know of mail that nobody waits for an answer to.
+fn no_person(mail: &Mail<'_>) -> Result<(), String> {
+    for (classifier, what) in [
+        (&automatic::AUTOMATIC, "automatic mail"),
+        (&bulk::BULK, "mass mail"),
+        (&mailing_list::MAILING_LIST, "mail of a list"),
+        (&daemon::DAEMON, "mail of a system"),
+        (&spam_verdict::SPAM, "spam"),
+        (&spam_verdict::VIRUS, "a virus"),
+    ] {
+        if let Some(evidence) = (classifier.find)(mail)? {
+            return Err(format!("it is {what}: {evidence}"));
+        }
+    }
+    Ok(())
+}
+
+/// `no`, and `none` of Microsoft.
+fn is_no(value: &str) -> bool {
+    let value = value.split(';').next().unwrap_or_default().trim();
+    matches!(value, "" | "no" | "none")
+}
+
+/// RFC 5230 §4.6 and what is in use beside it.
+fn is_machine(local: &str) -> bool {
+    let name: String = local.chars().filter(|c| !"-_.".contains(*c)).collect();
+    let whole = [
+        "mailerdaemon",
+        "postmaster",
+        "listserv",
+        "majordomo",
+        "daemon",
+        "root",
+        "bounce",
+        "bounces",
+        "noreply",
+        "donotreply",
+        "nobody",
+        "mailer",
+        "autoreply",
+        "abuse",
+    ];
+    whole.contains(&name.as_str())
+        || local.starts_with("owner-")
+        || ["-request", "-owner", "-relay", "-bounces", "-bounce", "-outgoing", "-noreply"]
+            .iter()
+            .any(|end| local.ends_with(end))
+        || name.starts_with("noreply")
+        || name.starts_with("donotreply")
+        || local.contains("-bounces+")
+}
+
+/// The text of a file, in the charset that its own header block names, else
+/// in UTF-8.
+fn decoded(bytes: &[u8]) -> String {
+    let message = Message::from_bytes(bytes.to_vec());
+    let label = message.parts().ok().and_then(|parts| parts.first()?.charset.clone());
+    let known = label.and_then(|label| Encoding::for_label(label.as_bytes()));
+    match known {
+        Some(encoding) if parts(&String::from_utf8_lossy(bytes)).3 => {
+            encoding.decode_with_bom_removal(bytes).0.into_owned()
+        }
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+/// Subject and From of the header block that a text may begin with, and the
+/// rest of it; whether there is such a block. A first line that is no such header begins the text itself.
+fn parts(text: &str) -> (Option<String>, Option<String>, String, bool) {
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    let whole = || (None, None, text.clone(), false);
+    let Some((head, body)) = text.split_once("\n\n") else { return whole() };
+    let (mut subject, mut from) = (None, None);
+    for line in head.lines() {
+        match line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim())) {
+            Some((name, value)) if name == "subject" => subject = Some(value.to_owned()),
+            Some((name, value)) if name == "from" => from = Some(value.to_owned()),
+            Some((name, _)) if name == "content-type" => {}
+            _ => return whole(),
+        }
+    }
+    (subject, from, body.to_owned(), true)
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// RFC 5322 §3.6.4: what the message referred to, and the message itself.
+fn references(message: &Message, id: Option<&str>) -> Option<String> {
+    let of = |name: &str| {
+        let all = message.texts(name);
+        all.first().map(|text| message_ids(text.text())).unwrap_or_default()
+    };
+    let mut ids = of("References");
+    if ids.is_empty() {
+        ids = of("In-Reply-To");
+    }
+    ids.extend(id.map(str::to_owned));
+    let skip = ids.len().saturating_sub(MOST_REFERENCES);
+    let ids = ids.get(skip..).unwrap_or_default().join(" ");
+    (!ids.is_empty()).then_some(ids)
+}
+
+/// The Message-IDs in a text: `<` … `>` without blanks or controls.
+fn message_ids(text: &str) -> Vec<String> {
+    let pieces = text.split('<').skip(1).filter_map(|piece| piece.split_once('>'));
+    let sound = |id: &&str| {
+        !id.is_empty() && id.len() < 250 && id.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    pieces.map(|(id, _)| id).filter(sound).map(|id| format!("<{id}>")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_may_begin_with_a_header_block() {
+        let (subject, from, body, _) = parts("Subject: Away\nFrom: Taro <t@x>\n\nHello,\n\nbye\n");
+        assert_eq!((subject.as_deref(), from.as_deref()), (Some("Away"), Some("Taro <t@x>")));
+        assert_eq!(body, "Hello,\n\nbye\n");
+        let (subject, _, body, _) = parts("Dear friend: hello\n\nbye\n");
+        assert_eq!((subject, body.as_str()), (None, "Dear friend: hello\n\nbye\n"));
+    }
+
+    #[test]
+    fn a_text_is_read_in_its_own_charset() {
+        let latin = b"Content-Type: text/plain; charset=iso-8859-1\n\ncaf\xe9\n";
+        assert!(decoded(latin).ends_with("\n\ncaf\u{e9}\n"));
+        let japanese =
+            b"Subject: x\nContent-Type: text/plain; charset=iso-2022-jp\n\n\x1b$B5Y\x1b(B\n";
+        assert!(decoded(japanese).ends_with("\n\n休\n"));
+        assert_eq!(decoded("休み".as_bytes()), "休み");
+    }
+
+    #[test]
+    fn machines_are_told_by_their_names() {
+        for machine in
+            ["mailer-daemon", "owner-x", "x-request", "no-reply", "noreply+1", "x-bounces+a=b"]
+        {
+            assert!(is_machine(machine), "{machine}");
+        }
+        for person in ["hanako", "bounty", "root-cause", "requester"] {
+            assert!(!is_machine(person), "{person}");
+        }
+    }
+
+    #[test]
+    fn message_ids_are_taken_whole_or_not() {
+        assert_eq!(message_ids("<a@b> x <c d> <e@f>"), ["<a@b>", "<e@f>"]);
+        assert_eq!(message_ids("a@b"), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,235 @@
+//! Deliveries that are half done: what was committed before a later step
+//! failed, so that the retry, hours later and by another process, does only
+//! what is missing.
+//!
+//! One file a message in `half-done/`, named by a hash of the message as it
+//! came and of its envelope, for people to read too:
+//!
+//! ```text
+//! mfilter half-done delivery, version 1
+//! done 4fd2… copy "Work"
+//! ```
+//!
+//! A line stands for a step that is done, known by what it does. The file is
+//! locked as long as a process is at the message, and removed when all is
+//! done. A last line without its end, written when the machine stopped, does
+//! not count. Files of fourteen days are removed: no MTA tries for so long.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::time::{Duration, Instant, SystemTime};
+
+use sha2::{Digest, Sha256};
+
+use super::claim::Claim;
+use super::slots::Key;
+use super::{StateDir, hex};
+use crate::message::{Message, Unread};
+use crate::outcome::one_line;
+
+const DIRECTORY: &str = "half-done";
+const HEAD: &str = "mfilter half-done delivery, version 1";
+const FORGOTTEN: Duration = Duration::from_secs(14 * 24 * 3600);
+/// Longer files are damaged, bytes.
+const MAX: u64 = 1 << 20;
+
+/// What is done of a delivery.
+#[derive(Debug)]
+pub struct Journal {
+    claim: Claim,
+    done: Vec<String>,
+    empty: bool,
+}
+
+/// What a message and its envelope are known by. Reads all of it.
+pub fn key(message: &Message, sender: Option<&str>, recipients: &[String]) -> Result<Key, Unread> {
+    let mut hash = Sha256::new();
+    for part in sender.into_iter().chain(recipients.iter().map(String::as_str)) {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.update(message.head().bytes());
+    let mut body = message.body(0..u64::MAX)?;
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match body.read(&mut buffer)? {
+            0 => return Ok(Key::from_hash(hash)),
+            count => hash.update(buffer.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+impl Journal {
+    /// Opens the journal of a message and waits for another process that is
+    /// at it. None if it still is at `deadline`.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn open(state: &StateDir, key: Key, deadline: Instant) -> io::Result<Option<Journal>> {
+        let Some(mut claim) = Claim::wait(state, DIRECTORY, &key.name(), deadline)? else {
+            return Ok(None);
+        };
+        let mut text = Vec::new();
+        claim.file().take(MAX).read_to_end(&mut text)?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let done = read(&text);
+        if text.is_empty() {
+            forget_old(state);
+        } else if !text.ends_with('\n') {
+            claim.file().write_all(b"\n")?;
+        }
+        claim.keep(!done.is_empty());
+        Ok(Some(Journal { claim, empty: text.is_empty(), done }))
+    }
+
+    /// Whether a step was done by an earlier try.
+    pub fn is_done(&self, step: &str) -> bool {
+        self.done.contains(&name(step))
+    }
+
+    /// Notes that a step is done.
+    pub fn note(&mut self, step: &str) -> io::Result<()> {
+        let mut line = String::new();
+        if std::mem::take(&mut self.empty) {
+            line = format!("{HEAD}\n");
+        }
+        let name = name(step);
+        line.push_str(&format!("done {name} {}\n", one_line(step, 200)));
+        self.claim.keep(true);
+        self.claim.file().write_all(line.as_bytes())?;
+        self.done.push(name);
+        Ok(())
+    }
+
+    /// Brings what was noted onto the disk.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.claim.file().sync_data()
+    }
+
+    /// All is done: nothing is left to be remembered.
+    pub fn finish(mut self) {
+        self.claim.keep(false);
+    }
+
+    /// Nothing is done after all.
+    pub fn forget(&mut self) {
+        let _ = self.claim.file().set_len(0);
+        self.done.clear();
+        self.empty = true;
+        self.claim.keep(false);
+    }
+}
+
+fn name(step: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(step.as_bytes());
+    hex(&hash.finalize()[..8])
+}
+
+fn read(text: &str) -> Vec<String> {
+    let Some(rest) = text.strip_prefix(HEAD) else { return Vec::new() };
+    let whole = rest.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let done = whole.lines().filter_map(|line| line.strip_prefix("done "));
+    done.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+fn forget_old(state: &StateDir) {
+    for entry in fs::read_dir(state.path().join(DIRECTORY)).into_iter().flatten().flatten() {
+        let old = entry.metadata().and_then(|about| about.modified()).is_ok_and(|time| {
+            SystemTime::now().duration_since(time).is_ok_and(|age| age > FORGOTTEN)
+        });
+        if old {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// What is half done: when the last step was noted, and each step's text.
+pub fn known(state: &StateDir) -> Vec<(SystemTime, Vec<String>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(state.path().join(DIRECTORY)).into_iter().flatten().flatten() {
+        let name = format!("{DIRECTORY}/{}", entry.file_name().to_string_lossy());
+        let Some(bytes) = state.read(&name, MAX) else { continue };
+        let Ok(modified) = entry.metadata().and_then(|about| about.modified()) else { continue };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let steps = text.lines().filter_map(|line| line.strip_prefix("done "));
+        let steps = steps.filter_map(|line| line.split_once(' '));
+        let steps: Vec<String> = steps.map(|(_, step)| step.to_owned()).collect();
+        if !steps.is_empty() {
+            all.push((modified, steps));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(state: &StateDir) -> Journal {
+        Journal::open(state, Key::of(&[b"m"]), Instant::now()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn what_is_done_is_known_to_the_next_process_until_all_is() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        drop(open(&state));
+        assert!(known(&state).is_empty(), "nothing done, nothing left");
+        let mut first = open(&state);
+        assert!(!first.is_done("copy \"A\""));
+        first.note("copy \"A\"").unwrap();
+        first.sync().unwrap();
+        let other = Journal::open(&state, Key::of(&[b"m"]), Instant::now()).unwrap();
+        assert!(other.is_none(), "one process at a time");
+        drop(first);
+        assert_eq!(known(&state)[0].1, ["copy \"A\""]);
+        let mut second = open(&state);
+        assert!(second.is_done("copy \"A\"") && !second.is_done("copy \"B\""));
+        second.note("copy \"B\"").unwrap();
+        second.finish();
+        assert!(known(&state).is_empty());
+        assert!(!open(&state).is_done("copy \"A\""));
+    }
+
+    #[test]
+    fn half_a_line_does_not_count_and_what_is_taken_back_is_forgotten() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path());
+        let mut journal = open(&state);
+        journal.note("a").unwrap();
+        journal.note("b").unwrap();
+        drop(journal);
+        let path = home.path().join("half-done").join(Key::of(&[b"m"]).name());
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.trim_end()).unwrap();
+        let mut journal = open(&state);
+        assert!(journal.is_done("a") && !journal.is_done("b"));
+        journal.note("c").unwrap();
+        drop(journal);
+        let mut journal = open(&state);
+        assert!(journal.is_done("a") && journal.is_done("c"));
+        journal.forget();
+        drop(journal);
+        assert!(!path.exists());
+        fs::write(&path, "nonsense\n").unwrap();
+        assert!(!open(&state).is_done("a"));
+    }
+
+    #[test]
+    fn a_message_is_known_with_its_envelope() {
+        let key = |text: &str, from: Option<&str>, to: &str| {
+            key(&Message::from_bytes(text.into()), from, &[to.to_owned()]).unwrap()
+        };
+        let one = key("A: b\n\nc", Some("x"), "y");
+        assert_eq!(one, key("From x now\nA: b\n\nc", Some("x"), "y"));
+        for other in [
+            key("A: b\n\nd", Some("x"), "y"),
+            key("A: b\n\nc", None, "y"),
+            key("A: b\n\nc", Some("x"), "z"),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Which messages were delivered here, for `duplicate`: by Message-ID, or
+//! where there is none, by what the message says.
+//!
+//! `seen` is a [table](super::slots) of the moments of delivery. While a
+//! message is on its way, [`claim`] keeps others with the same key waiting, so
+//! that of two at the same moment the second one sees the first.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+use super::StateDir;
+use super::claim::Claim;
+use super::slots::{Key, Table};
+use crate::message::{Message, Unread};
+
+/// Headers that a delivery adds: two copies of a message differ in them.
+const ON_THE_WAY: [&str; 6] =
+    ["Received", "Return-Path", "Delivered-To", "X-Original-To", "Envelope-To", "Delivery-Date"];
+
+fn table(state: &StateDir) -> Table<'_> {
+    Table { state, name: "seen", magic: "mfilter seen messages, version 1\n" }
+}
+
+/// What a message is known by: its Message-ID, else its header (but for what
+/// the way here added) and its body, which is read then.
+pub fn key(message: &Message) -> Result<Key, Unread> {
+    let ids = message.texts("Message-ID");
+    if let Some(id) = ids.iter().map(|id| id.text().trim()).find(|id| !id.is_empty()) {
+        return Ok(Key::of(&[b"id", id.as_bytes()]));
+    }
+    let mut hash = Sha256::new();
+    hash.update(b"message");
+    for header in message.head().headers() {
+        if !ON_THE_WAY.iter().any(|name| header.name.eq_ignore_ascii_case(name)) {
+            hash.update(header.name.as_bytes());
+            hash.update(b":");
+            hash.update(header.value);
+        }
+    }
+    let mut body = message.body(0..u64::MAX)?;
+    io::copy(&mut body, &mut Hashing(&mut hash))?;
+    Ok(Key::from_hash(hash))
+}
+
+struct Hashing<'h>(&'h mut Sha256);
+
+impl io::Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How long ago a message was delivered, seconds, if that is known and lies
+/// within `within` seconds of `now`, seconds since 1970.
+pub fn delivered_before(state: &StateDir, key: Key, now: i64, within: u64) -> Option<u64> {
+    let time = table(state).find(key)?;
+    let ago = u64::try_from(now.saturating_sub(i64::from(time))).unwrap_or(0);
+    (ago <= within).then_some(ago)
+}
+
+/// Notes that a message was delivered at `now`, seconds since 1970; what lies
+/// further back than `within` seconds may be forgotten.
+pub fn remember(state: &StateDir, key: Key, now: i64, within: u64) -> io::Result<()> {
+    let time = u32::try_from(now).unwrap_or(0);
+    let over =
+        |then: u32| now.saturating_sub(i64::from(then)) > within.try_into().unwrap_or(i64::MAX);
+    table(state).note(key, time, &over).map(drop)
+}
+
+/// Waits until nobody else is at a message with this key, and keeps others
+/// out as long as what it gives lives. None if that cannot be had by
+/// `deadline`; an error if the state directory cannot be written.
+pub fn claim(state: &StateDir, key: Key, deadline: Instant) -> io::Result<Option<Claim>> {
+    Claim::wait(state, "under-way", &key.name(), deadline)
+}
+
+/// How many messages are known, and the oldest and newest moment.
+pub fn known(state: &StateDir) -> Option<(usize, u32, u32)> {
+    let times = table(state).times()?;
+    Some((times.len(), *times.first()?, *times.last()?))
+}
+
+/// `set duplicates-for`, where nothing is set: 28 days.
+pub const WITHIN: Duration = Duration::from_secs(28 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Key {
+        key(&Message::from_bytes(text.as_bytes().to_vec())).unwrap()
+    }
+
+    #[test]
+    fn a_message_is_known_by_its_id_else_by_what_it_says() {
+        assert_eq!(of("Message-ID: <1@a>\nSubject: x\n\nx"), of("message-id:  <1@a> \n\ny"));
+        assert_ne!(of("Message-ID: <1@a>\n\nx"), of("Message-ID: <2@a>\n\nx"));
+        assert_eq!(
+            of("Received: by a\nSubject: x\n\nbody"),
+            of("Return-Path: <x>\nReceived: by b\nSubject: x\n\nbody")
+        );
+        assert_ne!(of("Subject: x\n\nbody"), of("Subject: x\n\nother"));
+        assert_ne!(of("Subject: x\nMessage-ID:\n\na"), of("Subject: y\nMessage-ID:\n\na"));
+    }
+
+    #[test]
+    fn a_delivery_is_remembered_for_as_long_as_asked() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        let key = of("Message-ID: <1@a>\n\n");
+        assert_eq!(delivered_before(&state, key, 1000, 60), None);
+        remember(&state, key, 1000, 60).unwrap();
+        assert_eq!(delivered_before(&state, key, 1000, 60), Some(0));
+        assert_eq!(delivered_before(&state, key, 1060, 60), Some(60));
+        assert_eq!(delivered_before(&state, key, 1061, 60), None);
+        assert_eq!(delivered_before(&state, key, 900, 60), Some(0), "a clock set back");
+        remember(&state, key, 1061, 60).unwrap();
+        assert_eq!(delivered_before(&state, key, 1062, 60), Some(1));
+        assert_eq!(known(&state), Some((1, 1061, 1061)));
+    }
+}

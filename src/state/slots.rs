@@ -1,0 +1,420 @@
+//! A table of things that happened and when, made for many processes that
+//! each live for one message: to ask is to read one block, to remember is to
+//! write one slot.
+//!
+//! ```text
+//! head (64 bytes): magic of the file, zeros, number of blocks (u32)
+//! block (64 slots): slot (24 bytes): key (16), time (u32, seconds since 1970), check (u32)
+//! ```
+//!
+//! Numbers are little-endian. The first bytes of a key choose its block. A slot whose check
+//! is wrong (zeros, or half written when a machine stopped) is free, and so is
+//! one whose time is over: what is too old makes room without anybody
+//! tidying up. A full block doubles the table, as a new file that replaces the
+//! old one; beyond a million things the oldest of a block gives way. Writers
+//! hold an exclusive lock on the file, readers need none. Nothing is synced
+//! but a new table: what a power cut forgets is remembered again.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+
+use super::{StateDir, is_ours};
+
+const HEAD: usize = 64;
+const MAGIC: usize = 60;
+const SLOT: usize = 24;
+const SLOTS: usize = 64;
+const BLOCK: usize = SLOT * SLOTS;
+/// A power of two; so many slots are 25 MB.
+const MOST_BLOCKS: u32 = 1 << 14;
+/// So long does a writer wait for others.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a thing is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key(pub [u8; 16]);
+
+impl Key {
+    /// The key of something that is known by these bytes.
+    pub fn of(parts: &[&[u8]]) -> Key {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        Key::from_hash(hash)
+    }
+
+    /// The key that a hash gives.
+    pub fn from_hash(hash: Sha256) -> Key {
+        let mut key = [0; 16];
+        key.copy_from_slice(&hash.finalize()[..16]);
+        Key(key)
+    }
+
+    /// As a file name.
+    pub fn name(&self) -> String {
+        super::hex(&self.0)
+    }
+}
+
+/// One table.
+#[derive(Debug, Clone, Copy)]
+pub struct Table<'s> {
+    /// Where it is kept.
+    pub state: &'s StateDir,
+    /// Name of its file.
+    pub name: &'static str,
+    /// First bytes of its file, which name its version too; at most 60.
+    pub magic: &'static str,
+}
+
+/// One thing: its key, and when.
+type Slot = (Key, u32);
+
+impl Table<'_> {
+    /// When a thing happened, by the table; none if it is not known.
+    pub fn find(&self, key: Key) -> Option<u32> {
+        let (file, blocks) = self.open(false).ok()??;
+        let block = read_block(&file, block_of(key, blocks)).ok()?;
+        slots(&block).flatten().find(|slot| slot.0 == key).map(|slot| slot.1)
+    }
+
+    /// Notes that a thing happened, unless it is known. `over` tells whether
+    /// a time lies so far back that its slot is free; the answer is true if
+    /// the thing was noted now.
+    pub fn note(&self, key: Key, time: u32, over: &dyn Fn(u32) -> bool) -> io::Result<bool> {
+        self.locked(|mut file, mut blocks| {
+            loop {
+                let number = block_of(key, blocks);
+                let block = read_block(&file, number)?;
+                let known = |slot: &Option<Slot>| slot.is_some_and(|slot| slot.0 == key);
+                let is_free = |slot: &Option<Slot>| slot.is_none_or(|slot| over(slot.1));
+                let same = slots(&block).position(|slot| known(&slot));
+                let place = match same {
+                    Some(at) if !slots(&block).nth(at).is_some_and(|slot| is_free(&slot)) => {
+                        return Ok(false);
+                    }
+                    Some(at) => Some(at),
+                    None => slots(&block).position(|slot| is_free(&slot)),
+                };
+                let place = match place {
+                    Some(place) => place,
+                    None if blocks < MOST_BLOCKS => {
+                        (file, blocks) = (self.grow(&file, blocks, over)?, blocks * 2);
+                        continue;
+                    }
+                    None => {
+                        let oldest = slots(&block)
+                            .enumerate()
+                            .min_by_key(|(_, slot)| slot.map_or(0, |slot| slot.1));
+                        oldest.map_or(0, |(at, _)| at)
+                    }
+                };
+                file.write_all_at(&encode((key, time)), offset(number) + (place * SLOT) as u64)?;
+                return Ok(true);
+            }
+        })
+    }
+
+    /// Takes a thing out again.
+    pub fn forget(&self, key: Key) -> io::Result<()> {
+        self.locked(|file, blocks| {
+            let number = block_of(key, blocks);
+            let block = read_block(&file, number)?;
+            let at = slots(&block).position(|slot| slot.is_some_and(|slot| slot.0 == key));
+            match at {
+                Some(at) => file.write_all_at(&[0; SLOT], offset(number) + (at * SLOT) as u64),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// The times of all that is noted, sorted; none if there is no table.
+    pub fn times(&self) -> Option<Vec<u32>> {
+        let (file, blocks) = self.open(false).ok()??;
+        let mut times = Vec::new();
+        for number in 0..blocks {
+            let block = read_block(&file, number).ok()?;
+            times.extend(slots(&block).flatten().map(|slot| slot.1));
+        }
+        times.sort_unstable();
+        Some(times)
+    }
+
+    /// Opens the table and reads how large it is. None where there is none;
+    /// a damaged one is set aside by who wants to write.
+    fn open(&self, write: bool) -> io::Result<Option<(File, u32)>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(write)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
+            .open(self.state.path().join(self.name));
+        let file = match file {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if !is_ours(&file) {
+            return Err(io::Error::other("others can write to it, or it is no file"));
+        }
+        let mut head = [0; HEAD];
+        let blocks = match file.read_exact_at(&mut head, 0) {
+            Ok(()) => self.blocks(&head, file.metadata()?.len()),
+            Err(_) => None,
+        };
+        match blocks {
+            Some(blocks) => Ok(Some((file, blocks))),
+            None => {
+                if write {
+                    self.state.set_aside(self.name);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn blocks(&self, head: &[u8; HEAD], size: u64) -> Option<u32> {
+        let (magic, blocks) = head.split_at_checked(MAGIC)?;
+        let blocks = u32::from_le_bytes(blocks.try_into().ok()?);
+        let right = magic == self.head(0).get(..MAGIC)?
+            && blocks.is_power_of_two()
+            && blocks <= MOST_BLOCKS
+            && size == offset(blocks);
+        right.then_some(blocks)
+    }
+
+    fn head(&self, blocks: u32) -> [u8; HEAD] {
+        let mut head = [0; HEAD];
+        for (to, from) in head.iter_mut().zip(self.magic.bytes().take(MAGIC)) {
+            *to = from;
+        }
+        if let Some(end) = head.last_chunk_mut() {
+            *end = blocks.to_le_bytes();
+        }
+        head
+    }
+
+    /// Does something with the table while nobody else writes; makes it where
+    /// there is none.
+    fn locked<T>(&self, work: impl FnOnce(File, u32) -> io::Result<T>) -> io::Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        let path = self.state.path().join(self.name);
+        loop {
+            let Some((file, blocks)) = self.open(true)? else {
+                self.make(&|_, _| Ok(()), 1, false)?;
+                continue;
+            };
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::AGAIN | Errno::INTR) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            // Another one may have put a larger table in its place meanwhile.
+            let now = std::fs::symlink_metadata(&path).map(|about| about.ino()).ok();
+            if now == Some(file.metadata()?.ino()) {
+                return work(file, blocks);
+            }
+            if Instant::now() >= deadline {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+    }
+
+    /// A table twice as large with all that is not over.
+    fn grow(&self, old: &File, blocks: u32, over: &dyn Fn(u32) -> bool) -> io::Result<File> {
+        let fill = |new: &File, new_blocks: u32| -> io::Result<()> {
+            let mut filled = vec![0usize; new_blocks as usize];
+            for number in 0..blocks {
+                let block = read_block(old, number)?;
+                for slot in slots(&block).flatten().filter(|slot| !over(slot.1)) {
+                    let to = block_of(slot.0, new_blocks);
+                    let Some(at) = filled.get_mut(to as usize) else { continue };
+                    new.write_all_at(&encode(slot), offset(to) + (*at * SLOT) as u64)?;
+                    *at += 1;
+                }
+            }
+            Ok(())
+        };
+        self.make(&fill, blocks * 2, true)
+    }
+
+    fn make(
+        &self,
+        fill: &dyn Fn(&File, u32) -> io::Result<()>,
+        blocks: u32,
+        replace: bool,
+    ) -> io::Result<File> {
+        self.state.make()?;
+        let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(self.state.path())?;
+        new.write_all(&self.head(blocks))?;
+        new.as_file().set_len(offset(blocks))?;
+        fill(new.as_file(), blocks)?;
+        // Ours before anybody can see it: who grows a table goes on with it.
+        flock(new.as_file(), FlockOperation::NonBlockingLockExclusive)?;
+        new.as_file().sync_all()?;
+        let path = self.state.path().join(self.name);
+        if replace {
+            return new.persist(&path).map_err(|error| error.error);
+        }
+        match new.persist_noclobber(&path) {
+            Ok(file) => Ok(file),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+                Ok(error.file.into_file())
+            }
+            Err(error) => Err(error.error),
+        }
+    }
+}
+
+fn block_of(key: Key, blocks: u32) -> u32 {
+    let [a, b, c, d, ..] = key.0;
+    u32::from_le_bytes([a, b, c, d]) & (blocks - 1)
+}
+
+fn offset(block: u32) -> u64 {
+    HEAD as u64 + u64::from(block) * BLOCK as u64
+}
+
+fn read_block(file: &File, number: u32) -> io::Result<Vec<u8>> {
+    let mut block = vec![0; BLOCK];
+    file.read_exact_at(&mut block, offset(number))?;
+    Ok(block)
+}
+
+fn slots(block: &[u8]) -> impl Iterator<Item = Option<Slot>> + '_ {
+    block.chunks_exact(SLOT).map(|slot| {
+        let (body, check) = slot.split_last_chunk::<4>()?;
+        if sum(body) != *check {
+            return None;
+        }
+        let (key, time) = body.split_first_chunk::<16>()?;
+        Some((Key(*key), u32::from_le_bytes(time.try_into().ok()?)))
+    })
+}
+
+fn encode(slot: Slot) -> Vec<u8> {
+    let mut bytes = slot.0.0.to_vec();
+    bytes.extend(slot.1.to_le_bytes());
+    let check = sum(&bytes);
+    bytes.extend(check);
+    bytes
+}
+
+/// Never zeros for zeros.
+fn sum(body: &[u8]) -> [u8; 4] {
+    (!crc32fast::hash(body) | 1).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(state: &StateDir) -> Table<'_> {
+        Table { state, name: "table", magic: "mfilter test, version 1\n" }
+    }
+
+    fn key(number: u32) -> Key {
+        Key::of(&[&number.to_le_bytes()])
+    }
+
+    #[test]
+    fn what_is_noted_is_found_until_it_is_over() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        let table = table(&state);
+        assert_eq!((table.find(key(1)), table.times()), (None, None));
+        assert!(!state.path().exists());
+        assert!(table.note(key(1), 100, &|_| false).unwrap());
+        assert!(!table.note(key(1), 200, &|_| false).unwrap(), "the first time counts");
+        assert_eq!(table.find(key(1)), Some(100));
+        assert!(table.note(key(1), 200, &|time| time <= 100).unwrap());
+        assert_eq!(table.find(key(1)), Some(200));
+        table.forget(key(1)).unwrap();
+        assert_eq!(table.find(key(1)), None);
+        let about = std::fs::metadata(state.path().join("table")).unwrap();
+        assert_eq!((about.mode() & 0o7777, about.len()), (0o600, 1600));
+    }
+
+    #[test]
+    fn it_grows_with_what_is_in_it_and_not_with_what_is_over() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path());
+        let table = table(&state);
+        for number in 0..2000 {
+            table.note(key(number), number, &|_| false).unwrap();
+        }
+        assert_eq!(table.times().unwrap(), (0..2000).collect::<Vec<_>>());
+        assert!((0..2000).all(|number| table.find(key(number)) == Some(number)));
+        let size = |table: &Table<'_>| {
+            std::fs::metadata(table.state.path().join(table.name)).unwrap().len()
+        };
+        let before = size(&table);
+        for number in 2000..10_000 {
+            table.note(key(number), number, &|time| time + 1000 < number).unwrap();
+        }
+        assert_eq!(size(&table), before);
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn many_writers_lose_nothing_and_one_of_them_is_first() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        let firsts = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for writer in 0..16 {
+                let (state, firsts) = (&state, &firsts);
+                scope.spawn(move || {
+                    for number in 0..40 {
+                        let own = key(1000 + writer * 40 + number);
+                        assert!(table(state).note(own, 1, &|_| false).unwrap());
+                        if table(state).note(key(number), 1, &|_| false).unwrap() {
+                            firsts.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(firsts.into_inner(), 40);
+        assert_eq!(table(&state).times().unwrap().len(), 40 + 16 * 40);
+    }
+
+    #[test]
+    fn a_damaged_file_is_set_aside_and_a_damaged_slot_is_free() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path());
+        let path = home.path().join("table");
+        for damage in [&b""[..], b"nonsense", &[0; 1600]] {
+            std::fs::write(&path, damage).unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+                .unwrap();
+            assert_eq!(table(&state).find(key(1)), None);
+            assert!(table(&state).note(key(1), 7, &|_| false).unwrap());
+            assert_eq!(std::fs::read(home.path().join("table.damaged")).unwrap(), damage);
+        }
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(b"\xff\xff", HEAD as u64 + 3).unwrap();
+        assert_eq!(table(&state).find(key(1)), None);
+        assert!(table(&state).note(key(1), 7, &|_| false).unwrap());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_an_error() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("file"), "").unwrap();
+        let state = StateDir::at(home.path().join("file"));
+        assert_eq!(table(&state).find(key(1)), None);
+        assert!(table(&state).note(key(1), 7, &|_| false).is_err());
+    }
+}

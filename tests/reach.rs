@@ -1,0 +1,421 @@
+//! Actions that reach out, with real processes: what a user sees of programs,
+//! filters, forwarding, answers, duplicates, lists and half-done deliveries.
+
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod support;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use support::{Home, Run, run, skipped};
+
+const MESSAGE: &[u8] = b"Return-Path: <hanako@sender.example>\n\
+    Delivered-To: taro@example.jp\n\
+    From: Hanako <hanako@sender.example>\nTo: taro@example.jp\n\
+    Subject: -rf hello\nMessage-ID: <1@sender.example>\n\nbody\n";
+
+/// A home with a script in `bin`, whose path stands for `PROGRAM` in the rules.
+fn home(rules: &str, script: &str) -> Home {
+    let home = Home::new();
+    program(&home, "program", script);
+    let rules = rules.replace("PROGRAM", "~/bin/program");
+    let rules = rules.replace("SENDMAIL", &home.path().join("bin/program").display().to_string());
+    home.write(".mailrules", rules);
+    home
+}
+
+fn program(home: &Home, name: &str, script: &str) {
+    let name = format!("bin/{name}");
+    home.write(&name, format!("#!/bin/sh\n{script}\n"));
+    fs::set_permissions(home.path().join(&name), Permissions::from_mode(0o755)).expect("chmod");
+}
+
+fn text(home: &Home, name: &str) -> String {
+    fs::read_to_string(home.path().join(name)).unwrap_or_default()
+}
+
+fn log(home: &Home) -> String {
+    text(home, ".local/state/mfilter/log")
+}
+
+#[track_caller]
+fn delivered(run: &Run) {
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (Some(0), "", ""));
+}
+
+#[track_caller]
+fn deferred(run: &Run) {
+    assert_eq!(run.code, Some(75), "{run:?}");
+    assert_eq!((run.stdout.as_str(), run.stderr.lines().count()), ("", 1), "{run:?}");
+}
+
+#[test]
+fn pipe_delivers_to_a_program_in_a_clean_environment() {
+    let script = "cat > mail; printf '%s\\n' \"$@\" > words; env | sort > env; \
+                  pwd > pwd; ls -l /proc/self/fd > fds; echo chatter; echo noise >&2";
+    let home = home("pipe \"PROGRAM\" \"{subject}\" \"-v\" \"x{subject}\" \"a b;$(id)\"\n", script);
+    let mut command = home.command(&[]);
+    command.env("PERL5LIB", "/tmp").env("SECRET", "x");
+    delivered(&run(command, MESSAGE));
+    assert_eq!(text(&home, "mail").as_bytes(), MESSAGE);
+    assert_eq!(text(&home, "words"), "_-rf hello\n-v\nx-rf hello\na b;$(id)\n");
+    assert_eq!(text(&home, "pwd").trim(), home.path().display().to_string());
+    let env = text(&home, "env");
+    assert!(env.contains("SENDER=hanako@sender.example\n"), "{env}");
+    assert!(env.contains("RECIPIENT=taro@example.jp\n"), "{env}");
+    assert!(!env.contains("SECRET") && !env.contains("PERL5LIB"), "{env}");
+    let log = log(&home);
+    assert!(log.contains(" piped program=") && log.contains("says: chatter"), "{log}");
+    assert!(log.contains("says: noise"), "{log}");
+    assert!(home.mail().is_empty());
+}
+
+#[test]
+fn a_failing_pipe_defers_and_stores_nothing() {
+    for script in ["exit 1", "kill -9 $$", "exit 67", "exec /no/such"] {
+        let home = home("copy \"A\"\npipe \"PROGRAM\"\n", script);
+        deferred(&home.deliver(MESSAGE));
+    }
+    let home = Home::with_rules("pipe \"no-such-program\"\n");
+    let run = home.deliver(MESSAGE);
+    deferred(&run);
+    assert!(run.stderr.contains("`no-such-program` cannot be started"), "{run:?}");
+}
+
+#[test]
+fn a_failing_run_costs_nothing() {
+    let home = home("run \"PROGRAM\"\nrun \"missing-program\"\ninbox as seen\n", "exit 3");
+    delivered(&home.deliver(MESSAGE));
+    assert_eq!(home.mail().len(), 1);
+    let log = log(&home);
+    assert!(log.contains("program` ended with status 3\""), "{log}");
+    assert!(log.contains("`missing-program` cannot be started"), "{log}");
+}
+
+#[test]
+fn programs_end_when_their_time_is_over() {
+    let large = [MESSAGE, &vec![b'x'; 3_000_000]].concat();
+    for (script, code) in [
+        ("exec sleep 100", 75),
+        ("trap '' TERM INT HUP; sleep 100; sleep 100", 75),
+        ("sleep 100 & sleep 100 & wait", 75),
+        ("sleep 100 & exit 0", 0),
+        ("exec <&-; exit 0", 0),
+        ("head -c 10000000000 /dev/zero", 75),
+    ] {
+        let home = home("set program-timeout 1s\npipe \"PROGRAM\"\n", script);
+        let started = Instant::now();
+        let run = home.deliver(&large);
+        // Ten gigabytes in a second is more than any pipe can.
+        assert_eq!(run.code, Some(code), "{script}: {run:?}");
+        assert!(started.elapsed() < Duration::from_secs(20), "{script}");
+    }
+}
+
+#[test]
+fn a_filter_changes_what_is_tested_and_delivered() {
+    let rules = "remove-header \"X-Verdict\"\ncopy \"Before\"\nfilter \"PROGRAM\" \"{subject}\"\n\
+                 when header \"X-Verdict\" is \"spam\" -> folder \"Junk\"\n";
+    let home = home(rules, "echo 'X-Verdict: spam'; echo 'warning' >&2; cat");
+    let forged = [b"X-Verdict: ham\n", MESSAGE].concat();
+    delivered(&home.deliver(&forged));
+    let mail = home.mail();
+    let of = |folder: &str| mail.iter().find(|one| one.folder == folder).expect(folder).text();
+    assert!(!of(".Before").contains("X-Verdict"));
+    assert_eq!(of(".Junk").as_bytes(), [b"X-Verdict: spam\n", MESSAGE].concat());
+    assert!(log(&home).contains("says: warning"));
+
+    let shown = home.run(&["--test"], &forged).stdout;
+    assert!(shown.contains("=> filter ") && shown.contains("unfiltered message"), "{shown}");
+    assert!(shown.contains("=> inbox"), "{shown}");
+    let shown = home.run(&["--test", "--run-filters"], &forged).stdout;
+    assert!(shown.contains("=> folder \"Junk\""), "{shown}");
+}
+
+#[test]
+fn a_failing_filter_leaves_the_message_as_it_was() {
+    for script in ["cat; exit 1", "true", "exec sleep 100", "exec yes", "exec /no/such"] {
+        let rules = "set program-timeout 1s\nset-header \"X-A\" \"b\"\nfilter \"PROGRAM\"\n";
+        let home = home(rules, script);
+        let started = Instant::now();
+        delivered(&home.deliver(MESSAGE));
+        assert!(started.elapsed() < Duration::from_secs(20), "{script}");
+        let mail = home.mail();
+        assert_eq!(mail.len(), 1);
+        assert_eq!(mail[0].text().as_bytes(), [b"X-A: b\n", MESSAGE].concat(), "{script}");
+        assert!(log(&home).contains("the message stays as it was"), "{script}");
+    }
+}
+
+#[test]
+fn bogofilter_filters() {
+    if skipped("the test with bogofilter", &["/usr/bin/bogofilter"], false) {
+        return;
+    }
+    let rules = "filter \"bogofilter\" \"-p\" \"-e\" \"-u\"\n\
+                 when header \"X-Bogosity\" starts \"Spam\" -> folder \"Junk\"\n\
+                 when has header \"X-Bogosity\" -> folder \"Judged\"\n";
+    let home = Home::with_rules(rules);
+    for (option, words) in [("-s", "viagra casino winner"), ("-n", "meeting project notes")] {
+        for number in 0..20 {
+            let mut command = std::process::Command::new("/usr/bin/bogofilter");
+            command.arg(option).env("HOME", home.path());
+            let mail = format!("From: a@b\nSubject: {words} {number}\n\n{words}\n");
+            assert!(run(command, mail.as_bytes()).code.is_some());
+        }
+    }
+    delivered(&home.deliver(b"From: a@b\nSubject: viagra casino winner\n\nviagra casino winner\n"));
+    delivered(&home.deliver(b"From: a@b\nSubject: meeting notes\n\nmeeting project notes\n"));
+    let folders: Vec<_> = home.mail().into_iter().map(|mail| mail.folder).collect();
+    assert_eq!(folders, [".Judged", ".Junk"], "{}", log(&home));
+}
+
+const SENDMAIL: &str = "printf '%s\\n' \"$@\" >> sent; cat >> sent; echo ---- >> sent";
+
+#[test]
+fn forward_keeps_the_sender_and_does_not_go_in_circles() {
+    let rules = "set sendmail \"SENDMAIL\"\nforward \"a@x.example\" \"-b@y.example\"\n";
+    assert!(home(rules, SENDMAIL).run(&["check"], b"").stdout.contains("cannot be sent to"));
+    let rules = "set sendmail \"SENDMAIL\"\nadd-header \"X-A\" \"b\"\nforward \"a@x.example\"\n";
+    let home = home(rules, SENDMAIL);
+    delivered(&home.deliver(MESSAGE));
+    let sent = text(&home, "sent");
+    assert!(sent.starts_with("-oi\n-f\nhanako@sender.example\n--\na@x.example\n"), "{sent}");
+    assert!(!sent.contains("Return-Path") && !sent.contains("Delivered-To"), "{sent}");
+    assert!(sent.contains("X-A: b\n") && sent.contains("\nX-Mfilter-Loop: taro@"), "{sent}");
+    assert!(home.mail().is_empty());
+
+    let (_, again) = sent.split_once("a@x.example\n").expect("a message");
+    delivered(&home.deliver(again.as_bytes()));
+    assert_eq!(text(&home, "sent"), sent, "not sent again");
+    assert_eq!(home.mail().len(), 1, "in the inbox instead");
+    delivered(&home.run(&["-f", ""], MESSAGE));
+    assert!(text(&home, "sent").contains("-f\n<>\n--\n"));
+}
+
+#[test]
+fn forward_copy_and_another_sender() {
+    let rules = "set sendmail \"SENDMAIL\"\nset forward-sender \"taro+{sender}@example.jp\"\n\
+                 forward copy \"a@x.example\"\nforward copy \"{from}\" \"{subject}\"\nstop\n";
+    let home = home(rules, SENDMAIL);
+    delivered(&home.deliver(MESSAGE));
+    let sent = text(&home, "sent");
+    assert_eq!(
+        sent.matches("-f\ntaro+hanako=sender.example@example.jp\n--\n").count(),
+        2,
+        "{sent}"
+    );
+    assert!(sent.contains("--\nhanako@sender.example\n"), "{sent}");
+    assert!(log(&home).contains("no forward: `-rf hello` is no address"));
+    assert_eq!(home.mail().len(), 1);
+}
+
+#[test]
+fn a_retry_does_only_what_is_missing() {
+    let rules =
+        "set sendmail \"SENDMAIL\"\ncopy \"A\"\nrun \"~/bin/count\"\nforward \"a@x.example\"\n";
+    let home = home(rules, "echo try >> tries; test $(wc -l < tries) -gt 1 || exit 75; cat > sent");
+    program(&home, "count", "echo ran >> ran");
+    let run = home.deliver(MESSAGE);
+    deferred(&run);
+    assert!(run.stderr.contains("ended with status 75"), "{run:?}");
+    assert_eq!(home.mail().len(), 1, "stored before what cannot be undone");
+    let shown = home.run(&["state"], b"").stdout;
+    assert!(shown.contains("copy \"A\"") && shown.contains("run "), "{shown}");
+    // Another message is not taken for this one.
+    let other = [MESSAGE, b"more\n"].concat();
+    delivered(&home.deliver(&other));
+    assert_eq!(home.mail().len(), 2);
+    delivered(&home.deliver(MESSAGE));
+    assert_eq!(home.mail().len(), 2, "not stored again");
+    assert_eq!(text(&home, "ran"), "ran\nran\n", "not run again");
+    assert!(text(&home, "sent").ends_with("\n\nbody\n"));
+    assert!(log(&home).contains("done by an earlier try: copy \\\"A\\\""), "{}", log(&home));
+    assert!(home.run(&["state"], b"").stdout.contains("half-done  nothing"));
+}
+
+#[test]
+fn a_kill_between_the_steps_doubles_nothing() {
+    let rules = "set sendmail \"SENDMAIL\"\ncopy \"A\"\ncopy \"B\"\nforward \"a@x.example\"\n";
+    let home =
+        home(rules, "echo try >> tries; test $(wc -l < tries) -gt 1 || kill -9 $PPID; cat > sent");
+    let run = home.deliver(MESSAGE);
+    assert_eq!(run.signal, Some(9), "{run:?}");
+    delivered(&home.deliver(MESSAGE));
+    let folders: Vec<_> = home.mail().into_iter().map(|mail| mail.folder).collect();
+    assert_eq!(folders, [".A", ".B"]);
+    assert!(text(&home, "sent").ends_with("\n\nbody\n"));
+}
+
+#[test]
+fn without_state_mail_flows_on() {
+    let rules = "set sendmail \"SENDMAIL\"\nset log off\nlist white \"~/white\"\n\
+                 when duplicate -> discard\nadd from to white\nreply \"~/away\"\ncopy \"A\"\n\
+                 forward \"a@x.example\"\n";
+    let home = home(rules, "echo try >> tries; test $(wc -l < tries) -gt 1 || exit 75; cat > sent");
+    home.write("away", "I am away.\n");
+    home.write(".local/state", "no directory");
+    deferred(&home.deliver(MESSAGE));
+    assert_eq!(home.mail().len(), 0, "taken back, since it cannot be remembered");
+    delivered(&home.deliver(MESSAGE));
+    assert_eq!(home.mail().len(), 1);
+    assert_eq!(text(&home, "tries"), "try\ntry\n", "no answer without a memory");
+    delivered(&home.deliver(MESSAGE));
+    assert_eq!(home.mail().len(), 2, "no duplicate without a memory");
+}
+
+#[test]
+fn a_full_state_directory_costs_no_mail() {
+    let rules = "set sendmail \"SENDMAIL\"\nwhen duplicate -> discard\ncopy \"A\"\nrun \"true\"\n\
+                 forward \"a@x.example\"\n";
+    let home = home(rules, "cat > sent");
+    let state = home.path().join(".local/state/mfilter");
+    fs::create_dir_all(&state).expect("made");
+    let mount = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(arguments[0]);
+        command.args(&arguments[1..]).arg(&state);
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    if !mount(&["mount", "-t", "tmpfs", "-o", "size=8k,mode=0700", "tmpfs"]) {
+        eprintln!("skipped: cannot mount a small tmpfs");
+        return;
+    }
+    let _ = fs::write(state.join("full"), [0; 8192]);
+    let run = home.deliver(MESSAGE);
+    let full = fs::read_dir(&state).expect("readable").count();
+    assert!(mount(&["umount"]));
+    delivered(&run);
+    assert!(full >= 1);
+    assert_eq!(home.mail().len(), 1);
+    assert!(text(&home, "sent").ends_with("\n\nbody\n"));
+}
+
+#[test]
+fn a_duplicate_is_one_once_the_first_was_delivered() {
+    let home = home("when duplicate -> discard \"seen\"\nwhen exists-not -> stop\n", "true");
+    home.write(".mailrules", "when duplicate -> discard \"seen\"\nfolder \"A\"\n");
+    home.write("Maildir/.A", "in the way");
+    deferred(&home.deliver(MESSAGE));
+    fs::remove_file(home.path().join("Maildir/.A")).expect("removed");
+    let shown = home.run(&["--test"], MESSAGE).stdout;
+    assert!(shown.contains("=> folder \"A\"") && shown.contains("remember it"), "{shown}");
+    delivered(&home.deliver(MESSAGE));
+    let other_way = [b"Received: by another\n", MESSAGE].concat();
+    delivered(&home.deliver(&other_way));
+    assert_eq!(home.mail().len(), 1);
+    assert!(log(&home).contains("discarded text=\"seen\""));
+    let shown = home.run(&["--test"], MESSAGE).stdout;
+    assert!(shown.contains("=> discard") && shown.contains("+ delivered "), "{shown}");
+    let later = "2098-01-01T00:00:00Z";
+    let shown = home.run(&["--test", "--now", later], MESSAGE).stdout;
+    assert!(shown.contains("=> folder \"A\""), "{shown}");
+    let state = home.run(&["state"], b"").stdout;
+    assert!(state.contains("seen       1 delivered"), "{state}");
+}
+
+#[test]
+fn of_many_at_the_same_moment_one_is_delivered() {
+    let home = Home::with_rules("when duplicate -> discard\nfolder \"A\"\n");
+    let home = &home;
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(move || delivered(&home.deliver(MESSAGE)));
+        }
+    });
+    assert_eq!(home.mail().len(), 1);
+    let state = home.path().join(".local/state/mfilter/under-way");
+    assert_eq!(fs::read_dir(state).expect("is there").count(), 0);
+}
+
+#[test]
+fn lists_learn_and_nothing_hostile_gets_in() {
+    let rules = "list white \"~/lists/white\"\n\
+                 when from in white -> folder \"Known\"\nadd from to white\n";
+    let home = home(rules, "true");
+    home.write("lists/white", "# mine\nfriend@example.jp # dear\n");
+    let home = &home;
+    std::thread::scope(|scope| {
+        for number in 0..30 {
+            scope.spawn(move || {
+                let mail = format!("From: Someone <N{number}@X.example>\nSubject: x\n\nx\n");
+                delivered(&home.deliver(mail.as_bytes()));
+            });
+        }
+    });
+    let list = text(home, "lists/white");
+    assert!(list.starts_with("# mine\nfriend@example.jp # dear\n"), "{list}");
+    assert_eq!(list.lines().count(), 32, "{list}");
+    delivered(&home.deliver(b"From: n7@x.example\n\nx\n"));
+    assert_eq!(home.mail().iter().filter(|mail| mail.folder == ".Known").count(), 1);
+    for hostile in ["*@x.example", "\"*\"@y.example", "@x.example", "a@b#c", "/./@x"] {
+        delivered(&home.deliver(format!("From: <{hostile}>\n\nx\n").as_bytes()));
+    }
+    assert_eq!(text(home, "lists/white"), list);
+    home.write(".mailrules", "list white \"~/lists/white\"\nremove from from white\n");
+    delivered(&home.deliver(b"From: Friend@Example.jp\n\nx\n"));
+    let less = text(home, "lists/white");
+    assert_eq!(less.lines().count(), 31);
+    assert!(less.starts_with("# mine\n") && !less.contains("friend"), "{less}");
+}
+
+#[test]
+fn an_answer_goes_once_to_people_alone() {
+    let rules =
+        "set sendmail \"SENDMAIL\"\nset me [\"taro@example.jp\"]\nreply \"~/away\" every 7d\n";
+    let home = home(rules, SENDMAIL);
+    home.write("away", "Subject: Re: {subject}\n\n{from} さん、休みです。{nonsense}\n");
+    delivered(&home.deliver(MESSAGE));
+    delivered(&home.deliver(MESSAGE));
+    assert_eq!(home.mail().len(), 2);
+    let sent = text(&home, "sent");
+    assert_eq!(sent.matches("----").count(), 1, "once: {sent}");
+    assert!(sent.starts_with("-oi\n-f\n<>\n--\nhanako@sender.example\n"), "{sent}");
+    for line in [
+        "From: <taro@example.jp>",
+        "Auto-Submitted: auto-replied",
+        "Subject: Re: -rf hello",
+        "In-Reply-To: <1@sender.example>",
+        "References: <1@sender.example>",
+    ] {
+        assert!(sent.lines().any(|known| known == line), "{line}: {sent}");
+    }
+    let message = |extra: &str, from: &str, to: &str| {
+        format!("Return-Path: <{from}>\n{extra}From: x@y.example\nTo: {to}\nSubject: x\n\nx\n")
+    };
+    let mine = "taro@example.jp";
+    for (extra, from, to) in [
+        ("", "", mine),
+        ("", "taro@example.jp", mine),
+        ("", "owner-list@y.example", mine),
+        ("", "MAILER-DAEMON@y.example", mine),
+        ("", "no-reply@y.example", mine),
+        ("", "x@y.example", "other@example.jp"),
+        ("Auto-Submitted: auto-replied\n", "x@y.example", mine),
+        ("Precedence: bulk\n", "x@y.example", mine),
+        ("List-Id: <l.y.example>\n", "x@y.example", mine),
+        ("List-Unsubscribe: <mailto:l@y.example>\n", "x@y.example", mine),
+        ("X-Spam-Flag: YES\n", "x@y.example", mine),
+        ("X-Auto-Response-Suppress: OOF\n", "x@y.example", mine),
+    ] {
+        delivered(&home.deliver(message(extra, from, to).as_bytes()));
+        assert_eq!(text(&home, "sent"), sent, "{extra}{from} {to}");
+    }
+    delivered(&home.deliver(message("Auto-Submitted: no\n", "x@y.example", mine).as_bytes()));
+    assert_eq!(text(&home, "sent").matches("----").count(), 2);
+    fs::remove_file(home.path().join("away")).expect("removed");
+    delivered(&home.deliver(message("", "z@y.example", mine).as_bytes()));
+    assert!(log(&home).contains("cannot be read"), "{}", log(&home));
+}
+
+#[test]
+fn an_answer_that_was_not_sent_is_sent_next_time() {
+    let rules = "set sendmail \"SENDMAIL\"\nset me [\"taro@example.jp\"]\nreply \"~/away\"\n";
+    let home = home(rules, "echo try >> tries; test $(wc -l < tries) -gt 1 || exit 75; cat > sent");
+    home.write("away", "Away.\n");
+    delivered(&home.deliver(MESSAGE));
+    delivered(&home.deliver(MESSAGE));
+    assert_eq!(home.mail().len(), 2, "an answer never keeps mail waiting");
+    assert!(text(&home, "sent").contains("Away.\n"));
+}
