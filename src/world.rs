@@ -46,6 +46,7 @@ pub struct Known {
     clock: OnceCell<Timestamp>,
     zone: OnceCell<TimeZone>,
     lists: RefCell<HashMap<PathBuf, Result<Rc<AddressList>, String>>>,
+    trouble: OnceCell<String>,
 }
 
 impl World {
@@ -151,6 +152,11 @@ impl World {
         format!("{}@{host}", self.user().unwrap_or_else(|| "user".into()))
     }
 
+    /// Why something could not be looked up that can be some time later.
+    pub fn trouble(&self) -> Option<&str> {
+        self.known.trouble.get().map(String::as_str)
+    }
+
     /// The list in a file, read once. The error is for the trace.
     pub fn list(&self, path: &Path) -> Result<Rc<AddressList>, String> {
         if let Some(known) = self.known.lists.borrow().get(path) {
@@ -158,7 +164,13 @@ impl World {
         }
         let list = crate::source::read_text(path)
             .map(|text| Rc::new(AddressList::parse(&text)))
-            .map_err(|error| format!("list file {}: {error}", path.display()));
+            .map_err(|error| {
+                let why = format!("list file {}: {error}", path.display());
+                if error.may_pass() {
+                    let _ = self.known.trouble.set(why.clone());
+                }
+                why
+            });
         self.known.lists.borrow_mut().insert(path.to_owned(), list.clone());
         list
     }
