@@ -5,6 +5,8 @@
 //! and without one all mail goes to the inbox. The user is told by one mail
 //! per broken version ([`Notice`]).
 
+pub mod site;
+
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 

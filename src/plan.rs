@@ -34,6 +34,8 @@ pub struct RuleRef {
     pub line: u32,
     /// `rule "label"`, the innermost there is.
     pub label: Option<String>,
+    /// The category of the site rules that it is in; none for the user's own.
+    pub category: Option<String>,
 }
 
 /// The kinds of step.

@@ -210,6 +210,20 @@ pub fn read_rules(path: &Path) -> Result<Vec<u8>, ReadError> {
     read(file, RULES_LIMIT)
 }
 
+/// Reads a file of site rules. It must belong to root and be writable by
+/// nobody else: it acts on everybody's mail.
+pub fn read_site(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let file = open(path)?;
+    let meta = file.metadata()?;
+    if meta.uid() != 0 {
+        return Err(ReadError::Unsafe("it does not belong to root"));
+    }
+    if meta.mode() & 0o022 != 0 {
+        return Err(ReadError::Unsafe("others can write to it; `chmod go-w` mends that"));
+    }
+    read(file, RULES_LIMIT)
+}
+
 /// Reads a list file; bytes that are no UTF-8 are replaced, so that one bad
 /// line costs no other.
 pub fn read_text(path: &Path) -> Result<String, ReadError> {

@@ -16,6 +16,7 @@ use crate::message::Message;
 use crate::message::head::from_line_sender;
 use crate::rules::address_list::AddressList;
 use crate::rules::check::resolve;
+use crate::state::list_index;
 use crate::state::slots::Key;
 use crate::state::{StateDir, seen};
 
@@ -44,7 +45,7 @@ pub struct World {
 #[derive(Default)]
 pub struct Known {
     clock: OnceCell<Timestamp>,
-    zone: OnceCell<TimeZone>,
+    zones: RefCell<HashMap<Option<String>, TimeZone>>,
     lists: RefCell<HashMap<PathBuf, Result<Rc<AddressList>, String>>>,
     trouble: OnceCell<String>,
 }
@@ -73,11 +74,13 @@ impl World {
     }
 
     /// The zone of `set timezone`, else the system's; UTC if there is none.
-    pub fn zone(&self, name: Option<&str>) -> &TimeZone {
-        self.known.zone.get_or_init(|| match name {
+    pub fn zone(&self, name: Option<&str>) -> TimeZone {
+        let mut zones = self.known.zones.borrow_mut();
+        let zone = zones.entry(name.map(str::to_owned)).or_insert_with(|| match name {
             Some(name) => TimeZone::get(name).unwrap_or(TimeZone::UTC),
             None => TimeZone::try_system().unwrap_or(TimeZone::UTC),
-        })
+        });
+        zone.clone()
     }
 
     /// The envelope sender (RFC 5321 reverse-path): `-f`, else a Return-Path
@@ -157,20 +160,30 @@ impl World {
         self.known.trouble.get().map(String::as_str)
     }
 
+    /// The lists that were asked, with their files.
+    pub fn lists(&self) -> Vec<(PathBuf, Rc<AddressList>)> {
+        let known = self.known.lists.borrow();
+        let read = known.iter().filter_map(|(path, list)| Some((path.clone(), list.clone().ok()?)));
+        read.collect()
+    }
+
     /// The list in a file, read once. The error is for the trace.
     pub fn list(&self, path: &Path) -> Result<Rc<AddressList>, String> {
         if let Some(known) = self.known.lists.borrow().get(path) {
             return known.clone();
         }
-        let list = crate::source::read_text(path)
-            .map(|text| Rc::new(AddressList::parse(&text)))
-            .map_err(|error| {
-                let why = format!("list file {}: {error}", path.display());
-                if error.may_pass() {
-                    let _ = self.known.trouble.set(why.clone());
-                }
-                why
-            });
+        let list = match list_index::open(path) {
+            Some(list) => Ok(Rc::new(list)),
+            None => crate::source::read_text(path)
+                .map(|text| Rc::new(AddressList::parse(&text)))
+                .map_err(|error| {
+                    let why = format!("list file {}: {error}", path.display());
+                    if error.may_pass() {
+                        let _ = self.known.trouble.set(why.clone());
+                    }
+                    why
+                }),
+        };
         self.known.lists.borrow_mut().insert(path.to_owned(), list.clone());
         list
     }

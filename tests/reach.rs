@@ -210,6 +210,18 @@ fn forward_copy_and_another_sender() {
     assert!(sent.contains("--\nhanako@sender.example\n"), "{sent}");
     assert!(log(&home).contains("no forward: `-rf hello` is no address"));
     assert_eq!(home.mail().len(), 1);
+
+    // Its bounce finds the way back.
+    let rules = "when bounce and extension matches /(.+)=(.+)/ -> forward \"{1}@{2}\"\n";
+    let sendmail = home.path().join("bin/program").display().to_string();
+    home.write(".mailrules", format!("set sendmail \"{sendmail}\"\n{rules}"));
+    let bounce = b"From: MAILER-DAEMON@x.example\nSubject: Undelivered Mail\n\
+        Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n\
+        --b\n\nno\n--b\nContent-Type: message/delivery-status\n\n\
+        Final-Recipient: rfc822; a@x.example\nAction: failed\nStatus: 5.1.1\n\n--b--\n";
+    delivered(&home.run(&["-f", "", "-a", "hanako=sender.example"], bounce));
+    let sent = text(&home, "sent");
+    assert!(sent.contains("-f\n<>\n--\nhanako@sender.example\nX-Mfilter-Loop: "), "{sent}");
 }
 
 #[test]

@@ -53,6 +53,10 @@ pub(super) struct Delivery {
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
 
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
     /// The Maildir [default: `set maildir`, else ~/Maildir]
     #[arg(long, value_name = "DIR")]
     pub(super) maildir: Option<PathBuf>,
@@ -93,6 +97,8 @@ pub(super) enum Command {
     Check(Check),
     /// Show what is known about a message: fields, classifiers, results
     Inspect(Inspect),
+    /// Show the provider's filter and what of it is on, or switch it
+    IspFilter(IspFilter),
     /// Bring rules into the canonical layout
     Fmt(Fmt),
     /// Show what is remembered between messages
@@ -107,7 +113,35 @@ pub(super) struct Check {
     /// The rules [default: ~/.mailrules]
     pub(super) rules: Option<PathBuf>,
 
+    /// Check these site rules; the user's only if they are named
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// With --site: keep the site rules, checked, beside their file for all deliveries
+    #[arg(long, requires = "site")]
+    pub(super) keep: bool,
+
     /// One JSON array of mistakes
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mfilter isp-filter`
+#[derive(clap::Args, Debug)]
+pub(super) struct IspFilter {
+    /// `on`, `off`, `default`, or categories, each with `on`, `off` or `default` behind it
+    #[arg(value_name = "WORD")]
+    pub(super) words: Vec<String>,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// One JSON object
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -170,7 +204,7 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 5] = ["check", "inspect", "fmt", "state", "completions"];
+    const COMMANDS: [&str; 6] = ["check", "inspect", "isp-filter", "fmt", "state", "completions"];
     const OTHERS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
     if arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|command| first == command)) {
         return false;
@@ -188,8 +222,18 @@ pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
 }
 
 /// Options of a delivery that take a value.
-const WITH_VALUE: [&str; 9] =
-    ["--rules", "--maildir", "-f", "--sender", "-d", "--recipient", "-a", "--extension", "-D"];
+const WITH_VALUE: [&str; 10] = [
+    "--rules",
+    "--site",
+    "--maildir",
+    "-f",
+    "--sender",
+    "-d",
+    "--recipient",
+    "-a",
+    "--extension",
+    "-D",
+];
 
 /// What comes from the sender may be no UTF-8, which is no reason to defer.
 fn lossy() -> impl TypedValueParser<Value = String> {

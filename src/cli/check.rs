@@ -2,23 +2,63 @@
 
 use std::fs::File;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::Check;
+use super::site::Filter;
 use super::{Finding, output};
 use crate::diagnostic::{self, Diagnostic, Severity};
-use crate::evaluate::{Detail, evaluate};
+use crate::evaluate::{Detail, evaluate, evaluate_rules};
 use crate::explain::sentence;
 use crate::load;
 use crate::message::Message;
 use crate::plan::{Plan, StepKind};
-use crate::rules::check::{Surroundings, check_lists, resolve};
-use crate::rules::program::{ArchivedProgram, Compiled, Expectation, Program, StatementKind};
+use crate::rules::check::{Surroundings, check_lists, judge_switch, resolve};
+use crate::rules::program::{
+    ArchivedProgram, Compiled, Expectation, Program, Settings, StatementKind,
+};
+use crate::rules::switch::Words;
 use crate::source::{Sources, read_text, reason};
 use crate::world::World;
 
 pub(super) fn run(call: &Check) -> Result<Finding, String> {
     let home = super::home();
+    if let Some(site) = &call.site {
+        let finding = site_rules(site, call, home.as_deref())?;
+        if call.rules.is_none() {
+            return Ok(finding);
+        }
+        return Ok(if users(call, home)? == finding { finding } else { Finding::Found });
+    }
+    users(call, home)
+}
+
+/// Checks site rules, and keeps good ones if that is asked for.
+fn site_rules(path: &Path, call: &Check, home: Option<&Path>) -> Result<Finding, String> {
+    let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let (mut sources, mut checked, files) =
+        load::site::check(path).map_err(|error| told(&error))?;
+    // Lists below `~/` are each user's own, and need not be there.
+    checked.list_files.retain(|list| !list.path.starts_with(load::site::NOBODYS_HOME));
+    let surroundings = &mut Surroundings {
+        home: Path::new(load::site::NOBODYS_HOME),
+        load: &mut |path| read_text(path).map(String::into_bytes).map_err(|e| e.into()),
+    };
+    check_lists(&mut checked, &mut sources, surroundings);
+    let mut diagnostics = checked.diagnostics;
+    if let Some(program) = &checked.program {
+        diagnostics.extend(expectations(program, &sources, home));
+    }
+    show(&diagnostics, &sources, call.json);
+    if call.keep
+        && let Some(compiled) = checked.program.as_ref().and_then(Compiled::new)
+    {
+        load::site::keep(path, &files, &compiled).map_err(|error| told(&reason(&error)))?;
+    }
+    Ok(if diagnostics.is_empty() { Finding::Fine } else { Finding::Found })
+}
+
+fn users(call: &Check, home: Option<PathBuf>) -> Result<Finding, String> {
     let path = match &call.rules {
         Some(path) => path.clone(),
         None => load::default_rules(home.as_deref())?,
@@ -34,15 +74,33 @@ pub(super) fn run(call: &Check) -> Result<Finding, String> {
     if let Some(program) = &checked.program {
         diagnostics.extend(expectations(program, &sources, home.as_deref()));
     }
-    if call.json {
-        output::print(&format!("{}\n", diagnostic::to_json(&diagnostics, &sources)));
+    diagnostics.extend(switched(&checked.settings, call.site.as_deref()));
+    show(&diagnostics, &sources, call.json);
+    Ok(if diagnostics.is_empty() { Finding::Fine } else { Finding::Found })
+}
+
+fn show(diagnostics: &[Diagnostic], sources: &Sources, json: bool) {
+    if json {
+        output::print(&format!("{}\n", diagnostic::to_json(diagnostics, sources)));
     } else {
-        output::print(&diagnostic::render(&diagnostics, &sources, output::colour()));
+        output::print(&diagnostic::render(diagnostics, sources, output::colour()));
         if diagnostics.is_empty() && std::io::stdout().is_terminal() {
             output::print("no mistakes\n");
         }
     }
-    Ok(if diagnostics.is_empty() { Finding::Fine } else { Finding::Found })
+}
+
+/// What is wrong with the user's switch, by the site rules in force.
+fn switched(settings: &Settings, site: Option<&Path>) -> Vec<Diagnostic> {
+    if settings.isp_filter.iter().all(|word| word.category.is_none()) {
+        return Vec::new();
+    }
+    let site = super::site::load(site).compiled;
+    let Some(site) = site.as_ref().and_then(Compiled::program) else { return Vec::new() };
+    let names = site.categories.iter();
+    let names: Vec<_> =
+        names.map(|category| (category.name.as_str().to_owned(), category.mandatory)).collect();
+    judge_switch(&settings.isp_filter, &names)
 }
 
 /// Runs every `expect`; a mistake for each that comes out differently.
@@ -87,7 +145,10 @@ fn fails(
             return Some((message, "a path here starts at the folder of the rule file".into()));
         }
     };
-    let plan = evaluate(archived, &message, &world, Detail::Plan).plan;
+    // As with the filter's marks taken off, where the rules say so.
+    let filter = Filter::with(None, archived, &Words::default());
+    let (evaluation, message) = evaluate_rules(filter.rules(), message, &world, Detail::Plan);
+    let plan = evaluation.plan;
     let wanted = wanted(expectation, program, &message, &world);
     let (wanted, found) = (ends(&wanted), ends(&plan));
     (wanted != found).then(|| {

@@ -15,6 +15,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::args::DeliveryArgs;
 use super::output;
+use super::site::Filter;
 use crate::deliver::log::Entry;
 use crate::deliver::{deliver, filter, notice};
 use crate::evaluate::Detail;
@@ -23,8 +24,8 @@ use crate::load;
 use crate::message::Message;
 use crate::message::content::Deadline;
 use crate::outcome::Outcome;
-use crate::rules::program::ArchivedProgram;
 use crate::state::claim::Claim;
+use crate::state::list_index;
 use crate::state::{StateDir, seen};
 use crate::world::World;
 
@@ -58,16 +59,18 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         Some(path) => load::in_force(path, asked, home.as_deref(), state.as_ref()),
         None => load::none(),
     };
+    let site = super::site::load(args.delivery.site.as_deref());
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
     let location = super::location(&args.delivery, program, &world)?;
     let deadline = started + PATIENCE;
     let message = read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
-    let _claim = match claim(program, &message, state.as_ref(), deadline) {
+    let filter = Filter::new(site.compiled.as_ref(), program);
+    let _claim = match claim(&filter, &message, state.as_ref(), deadline) {
         Ok(claim) => claim,
         Err(outcome) => return Ok(outcome),
     };
     let reach = super::reach(program, &message, &world, deadline);
-    let way = filter::evaluate(program, message, &world, &reach, Detail::Plan);
+    let way = filter::evaluate(filter.rules(), message, &world, &reach, Detail::Plan);
     if let Some(why) = trouble(&way, &world) {
         return Err(why);
     }
@@ -77,17 +80,23 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     // From here on the message is delivered, and nothing may change that: not
     // a log that cannot be written, not even a panic.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        let files: Vec<&str> = program.files.iter().map(|file| file.as_str()).collect();
         let ids = way.messages.first().map(|message| message.texts("Message-ID"));
         let entry = Entry {
             plan: &evaluation.plan,
             report: &report,
-            files: &files,
+            files: &filter.files(),
             message_id: ids.as_ref().and_then(|ids| ids.first()).map_or("", |id| id.text()),
             envelope_from: reach.sender.as_deref(),
             duration: started.elapsed(),
         };
-        let _ = super::log(program, &world, state.as_ref()).write(&entry);
+        let log = super::log(program, &world, state.as_ref());
+        let _ = log.write(&entry);
+        if let Some(note) = &site.note {
+            let _ = log.note(note);
+        }
+        for (path, list) in world.lists() {
+            let _ = list_index::make(&path, &list);
+        }
         if let Some(told) = &in_force.notice {
             notice::tell(told, &location, state.as_ref(), &world);
         }
@@ -113,12 +122,12 @@ fn trouble(way: &filter::Way, world: &World) -> Option<String> {
 /// that of two at the same moment the second one sees that there was a first.
 /// Where that cannot be had, mail flows on.
 fn claim(
-    program: &ArchivedProgram,
+    filter: &Filter<'_>,
     message: &Message,
     state: Option<&StateDir>,
     deadline: Instant,
 ) -> Result<Option<Claim>, Outcome> {
-    let Some(state) = state.filter(|_| program.asks_for_duplicates()) else { return Ok(None) };
+    let Some(state) = state.filter(|_| filter.asks_for_duplicates()) else { return Ok(None) };
     let Ok(key) = seen::key(message) else { return Ok(None) };
     match seen::claim(state, key, deadline) {
         Ok(Some(claim)) => Ok(Some(claim)),

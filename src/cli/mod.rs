@@ -10,8 +10,10 @@ mod completions;
 mod deliver;
 mod fmt;
 mod inspect;
+mod isp_filter;
 mod output;
 mod state;
+mod site;
 mod test;
 
 use std::ffi::OsString;
@@ -65,6 +67,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let result = match &args.command {
         Some(Command::Check(call)) => check::run(call),
         Some(Command::Inspect(call)) => inspect::run(call),
+        Some(Command::IspFilter(call)) => isp_filter::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
         Some(Command::State(call)) => state::run(call),
         Some(Command::Completions(call)) => completions::run(call),

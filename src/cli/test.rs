@@ -6,24 +6,26 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::args::Args;
+use super::site::Filter;
 use super::{Finding, output};
 use crate::deliver::filter;
 use crate::diagnostic;
-use crate::evaluate::{Detail, evaluate};
+use crate::evaluate::{Detail, evaluate_rules, first_site_file};
 use crate::explain::{self, Style};
 use crate::load;
+use crate::load::site::SITE_RULES;
 use crate::mailbox;
 use crate::message::Message;
 use crate::plan::{Step, StepKind};
-use crate::rules::program::Compiled;
-use crate::source::Sources;
+use crate::rules::program::{ArchivedProgram, Compiled};
+use crate::source::{SourceFile, Sources};
 
 /// With `--run-filters`, so long may the programs of one message take.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let home = super::home();
-    let (sources, compiled) = match rules(args, home.as_deref())? {
+    let (mut sources, compiled) = match rules(args, home.as_deref())? {
         Ok(rules) => rules,
         Err(drawn) => {
             output::print(&drawn);
@@ -31,6 +33,8 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
         }
     };
     let program = compiled.program().ok_or("the rules cannot be laid out")?;
+    let site = site(args, program, &mut sources);
+    let isp = Filter::new(site.as_ref(), program);
     let world = super::world(&args.delivery, args.now, home.clone());
     let location = super::location(&args.delivery, program, &world)?;
     let stored_in = |step: &Step| match &step.kind {
@@ -44,15 +48,14 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let style = Style { colour: output::colour(), verbose: args.delivery.verbose > 0 };
     let mut went: BTreeMap<String, usize> = BTreeMap::new();
     let mut finding = Finding::Fine;
-    let mut each = |label: &str, mut message: Message| {
-        let evaluation = if args.run_filters {
+    let mut each = |label: &str, message: Message| {
+        let (evaluation, message) = if args.run_filters {
             let reach = super::reach(program, &message, &world, Instant::now() + PATIENCE);
-            let mut way = filter::evaluate(program, message, &world, &reach, Detail::Trace);
+            let mut way = filter::evaluate(isp.rules(), message, &world, &reach, Detail::Trace);
             way.evaluation.trace.warnings.append(&mut way.notes);
-            message = way.messages.swap_remove(0);
-            way.evaluation
+            (way.evaluation, way.messages.swap_remove(0))
         } else {
-            evaluate(program, &message, &world, Detail::Trace)
+            evaluate_rules(isp.rules(), message, &world, Detail::Trace)
         };
         let message = &message;
         *went.entry(explain::destination(&evaluation.plan)).or_default() += 1;
@@ -109,6 +112,36 @@ fn rules(args: &Args, home: Option<&Path>) -> Result<Result<(Sources, Compiled),
         Some(compiled) => Ok((sources, compiled)),
         None => Err(diagnostic::render(&checked.diagnostics, &sources, output::colour())),
     })
+}
+
+/// The site rules to try; like the user's they must have no mistake. What
+/// cannot be read is told, and the user's rules are tried alone.
+fn site(args: &Args, user: &ArchivedProgram, sources: &mut Sources) -> Option<Compiled> {
+    let asked = args.delivery.site.as_deref();
+    let path = asked.unwrap_or(Path::new(SITE_RULES));
+    let (site, checked, _) = match load::site::check(path) {
+        Ok(read) => read,
+        Err(error) if error.is_missing() && asked.is_none() => return None,
+        Err(error) => {
+            output::error(&format!("site rules {} are not used: {error}", path.display()));
+            return None;
+        }
+    };
+    let Some(compiled) = checked.program.as_ref().and_then(Compiled::new) else {
+        output::error(&format!(
+            "site rules {} have a mistake and are not used; `mfilter check --site {}` shows it",
+            path.display(),
+            path.display()
+        ));
+        return None;
+    };
+    while (sources.files().len() as u32) < first_site_file(user) {
+        sources.add(SourceFile::new("", ""));
+    }
+    for file in site.files() {
+        sources.add(file.clone());
+    }
+    Some(compiled)
 }
 
 /// How many went where, the most first.

@@ -2,7 +2,7 @@
 //! each, the program makes a new message of the one at hand, and evaluation
 //! goes on with that. The only thing that runs before the plan is there.
 
-use crate::evaluate::{Detail, Evaluation, Filtered, Next, start};
+use crate::evaluate::{Begun, Detail, Evaluation, Filtered, Next, Rules, Site, start};
 use crate::message::Message;
 use crate::rules::program::ArchivedProgram;
 use crate::world::World;
@@ -20,41 +20,81 @@ pub struct Way {
     pub notes: Vec<String>,
 }
 
-/// Runs the rules over a message, and the filters they ask for.
+/// Runs all rules over a message, the site's first, and the filters they ask for.
 pub fn evaluate(
-    program: &ArchivedProgram,
+    rules: Rules<'_>,
     message: Message,
     world: &World,
     reach: &Reach,
     detail: Detail,
 ) -> Way {
-    let (mut messages, mut notes) = (Vec::new(), Vec::new());
-    let mut next = start(program, &message, world, detail);
-    let mut message = message;
-    loop {
-        let paused = match next {
-            Next::Done(evaluation) => {
-                messages.push(message);
-                return Way { messages, evaluation, notes };
+    let mut way = Passed { messages: vec![message], notes: Vec::new(), world, reach };
+    let mut begun = Begun::default();
+    if let Some(site) = rules.site
+        && let Some(next) = way.last().and_then(|message| rules.start_site(message, world, detail))
+        && let Next::Site(end) = way.pass(next, Some(site), site.program)
+    {
+        begun = end;
+    }
+    let messages = std::mem::take(&mut way.messages).into_iter();
+    way.messages = messages.map(|message| rules.unmarked(message, &mut begun)).collect();
+    let evaluation = match way.last() {
+        Some(message) if !begun.ended => {
+            let next = start(begun, None, rules.user, message, world, detail);
+            match way.pass(next, None, rules.user) {
+                Next::Done(evaluation) => evaluation,
+                Next::Site(begun) => begun.into_evaluation(),
+                Next::Filter(_) => Evaluation::default(),
             }
-            Next::Filter(paused) => paused,
-        };
-        let name = paused.argv().first().cloned().unwrap_or_default();
-        // Room for what a filter may add, and no more.
-        let limit = message.size().unwrap_or(0).saturating_mul(4) + (16 << 20);
-        let call = reach.call(paused.argv());
-        let (made, lines) = program::filter(&call, &message, &paused.edits(), limit);
-        notes.extend(said(&name, lines));
-        let came = match made {
-            Ok(made) => {
-                messages.push(std::mem::replace(&mut message, made));
-                Filtered::Replaced
-            }
-            Err(why) => {
-                notes.push(format!("`{name}` {why}; the message stays as it was"));
-                Filtered::Failed
-            }
-        };
-        next = paused.resume(program, &message, world, came);
+        }
+        _ => begun.into_evaluation(),
+    };
+    Way { messages: way.messages, evaluation, notes: way.notes }
+}
+
+/// What there is so far on the way.
+struct Passed<'a> {
+    messages: Vec<Message>,
+    notes: Vec<String>,
+    world: &'a World,
+    reach: &'a Reach,
+}
+
+impl Passed<'_> {
+    fn last(&self) -> Option<&Message> {
+        self.messages.last()
+    }
+
+    /// Goes on to the end of a program; never gives a filter.
+    fn pass(&mut self, mut next: Next, site: Option<Site<'_>>, program: &ArchivedProgram) -> Next {
+        loop {
+            let paused = match next {
+                Next::Filter(paused) => paused,
+                end => return end,
+            };
+            let Some(message) = self.messages.last() else {
+                return Next::Done(Evaluation::default());
+            };
+            let name = paused.argv().first().cloned().unwrap_or_default();
+            // Room for what a filter may add, and no more.
+            let limit = message.size().unwrap_or(0).saturating_mul(4) + (16 << 20);
+            let call = self.reach.call(paused.argv());
+            let (made, lines) = program::filter(&call, message, &paused.edits(), limit);
+            self.notes.extend(said(&name, lines));
+            let came = match made {
+                Ok(made) => {
+                    self.messages.push(made);
+                    Filtered::Replaced
+                }
+                Err(why) => {
+                    self.notes.push(format!("`{name}` {why}; the message stays as it was"));
+                    Filtered::Failed
+                }
+            };
+            let Some(message) = self.messages.last() else {
+                return Next::Done(Evaluation::default());
+            };
+            next = paused.resume(site, program, message, self.world, came);
+        }
     }
 }

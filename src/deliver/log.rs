@@ -121,6 +121,9 @@ fn lines(entry: &Entry<'_>) -> Vec<String> {
             if let Some(label) = &rule.label {
                 field(&mut line, "label", label);
             }
+            if let Some(category) = &rule.category {
+                field(&mut line, "category", category);
+            }
         }
         field(&mut line, "id", entry.message_id);
         if let Some(from) = entry.envelope_from {
@@ -276,7 +279,12 @@ mod tests {
     use super::*;
 
     fn step(kind: StepKind, line: u32, label: Option<&str>) -> Step {
-        let rule = RuleRef { span: Span::default(), line, label: label.map(str::to_string) };
+        let rule = RuleRef {
+            span: Span::default(),
+            line,
+            label: label.map(str::to_string),
+            category: None,
+        };
         Step { kind, rule: Some(rule) }
     }
 

@@ -33,6 +33,6 @@ impl<'a> Around<'a> {
         let me = self.me.get_or_init(|| {
             AddressList::from_entries(self.program.settings.me.iter().map(|entry| entry.as_str()))
         });
-        me.matches(&address.canonical()).is_some()
+        me.matches(&address.canonical())
     }
 }

@@ -380,6 +380,11 @@ impl<'a> Conditions<'a> {
             ArchivedEntries::File(path) => {
                 let file = declared.span.file.to_native() as usize;
                 let file = self.program.files.get(file).map_or("", |file| file.as_str());
+                let of_user = path.starts_with("~/") && !self.program.categories.is_empty();
+                if of_user && !self.world.path(path, "".as_ref()).exists() {
+                    // Site rules ask for a list that this user does not keep.
+                    return Ok(None);
+                }
                 read = self.world.list(&self.world.path(path, file.as_ref()))?;
                 &*read
             }

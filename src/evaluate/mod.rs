@@ -11,12 +11,14 @@ mod condition;
 mod inspect;
 mod reach;
 mod reply;
+mod site;
 mod template;
 mod trace;
 mod values;
 
 pub use inspect::{Inspection, Known, every_field, inspect};
 pub use reach::LOOP_HEADER;
+pub use site::{Begun, Rules, SITE_HEADER, Site, evaluate_rules, first_site_file};
 pub use trace::{Looked, Tested, Trace, Verdict};
 
 use crate::message::address::Address;
@@ -57,29 +59,41 @@ pub fn evaluate(
     world: &World,
     detail: Detail,
 ) -> Evaluation {
-    let mut next = start(program, message, world, detail);
+    let mut next = start(Begun::default(), None, program, message, world, detail);
     loop {
         next = match next {
             Next::Done(evaluation) => return evaluation,
-            Next::Filter(paused) => paused.resume(program, message, world, Filtered::NotRun),
+            Next::Site(begun) => return Evaluation { plan: begun.plan, trace: begun.trace },
+            Next::Filter(paused) => paused.resume(None, program, message, world, Filtered::NotRun),
         };
     }
 }
 
-/// Runs the rules over a message, as far as the first `filter`.
-pub fn start(program: &ArchivedProgram, message: &Message, world: &World, detail: Detail) -> Next {
+/// Runs rules over a message, as far as the first `filter`; behind what is
+/// planned already. With `site` the program is that of the site rules.
+pub fn start(
+    begun: Begun,
+    site: Option<Site<'_>>,
+    program: &ArchivedProgram,
+    message: &Message,
+    world: &World,
+    detail: Detail,
+) -> Next {
     let around = Around::new(program, world);
     let variable = |name: &str| around.variable(name);
     let is_me = |address: &Address| around.is_me(address);
     let me = around.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
     let run = Run {
         conditions: Conditions::new(program, message, world, &variable, me, detail),
-        plan: Plan::default(),
-        trace: Trace::default(),
-        flags: Flags::default(),
+        plan: begun.plan,
+        trace: begun.trace,
+        flags: begun.flags,
         open: Vec::new(),
         at: 0,
         filter: None,
+        duplicates: begun.duplicates,
+        site,
+        category: None,
     };
     run.go_on()
 }
@@ -88,6 +102,8 @@ pub fn start(program: &ArchivedProgram, message: &Message, world: &World, detail
 pub enum Next {
     /// Its end.
     Done(Evaluation),
+    /// The end of the site rules.
+    Site(Begun),
     /// A `filter`: the caller runs it, or does not, and the run goes on with
     /// what came of that.
     Filter(Box<Paused>),
@@ -115,6 +131,8 @@ pub struct Paused {
     argv: Vec<String>,
     rule: RuleRef,
     key: Option<Result<Key, String>>,
+    duplicates: bool,
+    category: Option<String>,
 }
 
 impl Paused {
@@ -140,6 +158,7 @@ impl Paused {
     /// Goes on from the next statement, with the new message or the old one.
     pub fn resume(
         self: Box<Self>,
+        site: Option<Site<'_>>,
         program: &ArchivedProgram,
         message: &Message,
         world: &World,
@@ -161,9 +180,18 @@ impl Paused {
             open: self.open,
             at: self.at,
             filter: None,
+            duplicates: self.duplicates,
+            site,
+            category: self.category,
         };
+        let before = run.plan.steps.len() + 1;
+        let told = format!("filter {}", self.argv.first().map_or("", String::as_str));
+        let rule = self.rule.clone();
         let applied = came == Filtered::Replaced;
         run.push(StepKind::Filter { argv: self.argv, applied }, self.rule);
+        if applied {
+            run.tell_of(before, vec![told], &rule);
+        }
         if came == Filtered::NotRun && self.detail == Detail::Trace {
             let note = "no filter was run: what follows it was judged on the unfiltered message";
             if run.trace.warnings.iter().all(|known| known != note) {
@@ -187,6 +215,12 @@ struct Run<'a> {
     at: usize,
     /// A filter that was come to.
     filter: Option<(Vec<String>, RuleRef)>,
+    /// Site rules asked for duplicates.
+    duplicates: bool,
+    /// In the run of site rules.
+    site: Option<Site<'a>>,
+    /// The category around.
+    category: Option<String>,
 }
 
 /// A rule that held and is not over yet.
@@ -208,9 +242,9 @@ impl Run<'_> {
                 }
             }
         }
-        if let Some((argv, rule)) = self.filter {
+        if let Some((argv, rule)) = self.filter.take() {
             // Known by the message as it came, which is at hand only now.
-            let wanted = self.conditions.program.asks_for_duplicates();
+            let wanted = self.wants_duplicates();
             return Next::Filter(Box::new(Paused {
                 key: wanted.then(|| self.conditions.key()),
                 detail,
@@ -221,13 +255,28 @@ impl Run<'_> {
                 at: self.at,
                 argv,
                 rule,
+                duplicates: self.duplicates,
+                category: self.category,
             }));
+        }
+        if self.site.is_some() {
+            let duplicates = self.wants_duplicates();
+            if ended {
+                self.remember();
+            }
+            let (plan, trace, flags) = (self.plan, self.trace, self.flags);
+            return Next::Site(Begun { plan, trace, flags, ended, duplicates });
         }
         if !ended {
             self.inbox(None, Flags::default());
         }
         self.remember();
         Next::Done(Evaluation { plan: self.plan, trace: self.trace })
+    }
+
+    /// Whether a rule asked for duplicates, or could.
+    fn wants_duplicates(&self) -> bool {
+        self.duplicates || self.conditions.program.asks_for_duplicates()
     }
 
     /// Plans, before the step that ends the way, to remember the message, if
@@ -243,7 +292,7 @@ impl Run<'_> {
             self.plan.steps.last().map(|step| &step.kind),
             Some(StepKind::Defer { .. } | StepKind::Reject { .. })
         );
-        if !delivers || again || !self.conditions.program.asks_for_duplicates() {
+        if !delivers || again || !self.wants_duplicates() {
             return;
         }
         if let (Ok(key), Some(last)) = (self.conditions.key(), self.plan.steps.len().checked_sub(1))
@@ -265,7 +314,7 @@ impl Run<'_> {
             }
             self.at += 1;
             let line = statement.line.to_native();
-            let span = Span::from(&statement.span);
+            let span = self.span(Span::from(&statement.span));
             match &statement.kind {
                 ArchivedStatementKind::When { condition, end, label } => {
                     let (truth, captures) = match condition.as_ref() {
@@ -278,9 +327,17 @@ impl Run<'_> {
                         let own = label.as_ref().map(|label| label.as_str().to_owned());
                         let around = self.open.last().and_then(|open| open.rule.label.clone());
                         let label = own.or(around);
-                        self.open.push(Open { end, rule: RuleRef { span, line, label }, captures });
+                        let category = self.category.clone();
+                        let rule = RuleRef { span, line, label, category };
+                        self.open.push(Open { end, rule, captures });
                     } else {
                         self.at = end.max(at + 1);
+                    }
+                }
+                ArchivedStatementKind::Category { category, end } => {
+                    let on = self.enter(category.to_native(), span, line);
+                    if !on {
+                        self.at = (end.to_native() as usize).max(at + 1);
                     }
                 }
                 ArchivedStatementKind::Act(action) => {
@@ -288,8 +345,12 @@ impl Run<'_> {
                         span,
                         line,
                         label: None,
+                        category: self.category.clone(),
                     });
-                    if self.act(action, rule) {
+                    let before = self.plan.steps.len();
+                    let ended = self.act(action, rule.clone());
+                    self.tell(before, action, &rule);
+                    if ended {
                         return true;
                     }
                 }
@@ -392,9 +453,11 @@ impl Run<'_> {
     }
 
     fn record(&mut self, span: Span, line: u32, truth: &Truth) {
-        let Some(tests) = self.conditions.take_tests() else { return };
+        let Some(mut tests) = self.conditions.take_tests() else { return };
+        tests.iter_mut().for_each(|test| test.span = self.span(test.span));
         let verdict = Verdict::from(truth);
-        self.trace.looked.push(Looked { span, line, depth: self.open.len(), verdict, tests });
+        let depth = self.open.len() + usize::from(self.category.is_some());
+        self.trace.looked.push(Looked { span, line, depth, verdict, tests });
     }
 }
 

@@ -175,7 +175,7 @@ impl Me {
     }
 
     fn is(&self, canonical: &str) -> bool {
-        self.list.matches(canonical).is_some() || self.recipients.iter().any(|to| to == canonical)
+        self.list.matches(canonical) || self.recipients.iter().any(|to| to == canonical)
     }
 
     /// The first of them in To, Cc, Bcc or their Resent- forms, RFC 5230 §4.5.

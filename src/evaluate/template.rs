@@ -61,7 +61,8 @@ impl Run<'_> {
 
     /// A folder; each insert is one part of its path at most.
     pub(super) fn folder(&self, template: &ArchivedTemplate) -> Folder {
-        let layout = match self.conditions.program.settings.layout {
+        let own = &self.conditions.program.settings.layout;
+        let layout = match self.site.as_ref().map_or(own, |site| site.layout()) {
             ArchivedLayout::MaildirPlusPlus => Layout::MaildirPlusPlus,
             ArchivedLayout::Fs => Layout::Fs,
         };

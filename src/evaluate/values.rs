@@ -136,9 +136,9 @@ impl<'m> Value<'m> {
 
     pub(super) fn is_in(&self, list: &AddressList) -> bool {
         match self {
-            Value::Address(_) => list.matches(self.exact()).is_some(),
-            Value::Domain(_) => list.matches_domain(self.exact()).is_some(),
-            _ => list.matches_text(self.exact()).is_some(),
+            Value::Address(_) => list.matches(self.exact()),
+            Value::Domain(_) => list.matches_domain(self.exact()),
+            _ => list.matches_text(self.exact()),
         }
     }
 
@@ -242,7 +242,7 @@ pub(super) fn values<'m>(field: &ArchivedField, on: &Conditions<'m>) -> Result<V
             .collect(),
         ArchivedField::Score(score) => vec![self::score(score.to_native(), on)?],
         ArchivedField::Date => {
-            sent(on).map(|at| day(at.to_zoned(zone(on).clone()).date())).into_iter().collect()
+            sent(on).map(|at| day(at.to_zoned(zone(on)).date())).into_iter().collect()
         }
         ArchivedField::Now => vec![day(now(on).date())],
         ArchivedField::Time => {
@@ -294,12 +294,12 @@ fn day<'m>(date: Date) -> Value<'m> {
     Value::Number(f64::from(days), date.to_string())
 }
 
-fn zone<'a>(on: &Conditions<'a>) -> &'a TimeZone {
+fn zone(on: &Conditions<'_>) -> TimeZone {
     on.world.zone(on.program.settings.timezone.as_ref().map(|name| name.as_str()))
 }
 
 fn now(on: &Conditions<'_>) -> jiff::Zoned {
-    on.world.now().to_zoned(zone(on).clone())
+    on.world.now().to_zoned(zone(on))
 }
 
 /// The moment of the Date header.
@@ -309,7 +309,7 @@ fn sent(on: &Conditions<'_>) -> Option<Timestamp> {
 
 /// `{date:FORMAT}`: the Date header, else now, in the rules' time zone.
 pub(super) fn formatted_date(on: &Conditions<'_>, format: &str) -> String {
-    let at = sent(on).unwrap_or_else(|| on.world.now()).to_zoned(zone(on).clone());
+    let at = sent(on).unwrap_or_else(|| on.world.now()).to_zoned(zone(on));
     jiff::fmt::strtime::format(format, &at).unwrap_or_default()
 }
 

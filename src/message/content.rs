@@ -207,6 +207,11 @@ impl Content {
         }
     }
 
+    /// The same body behind another header block, which was made of this one.
+    pub(super) fn with_header(self, header: Vec<u8>) -> Content {
+        Content { header, ..self }
+    }
+
     /// The `From sender date` line that stood before the message, with its
     /// line end.
     pub fn from_line(&self) -> Option<&[u8]> {

@@ -18,6 +18,7 @@ pub mod html;
 pub mod text;
 pub mod attachment;
 pub mod mime;
+pub mod unmark;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;

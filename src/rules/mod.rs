@@ -8,6 +8,7 @@ pub mod address_list;
 pub mod template;
 pub mod mistake;
 mod sound;
+pub mod switch;
 pub mod check;
 
 pub use check::{Checked, check};

@@ -35,6 +35,8 @@ pub struct Program {
     pub scores: Vec<Score>,
     /// `expect`s, for `mfilter check`.
     pub expectations: Vec<Expectation>,
+    /// `category`s of site rules.
+    pub categories: Vec<Category>,
 }
 
 /// One step of the way through the rules.
@@ -63,6 +65,14 @@ pub enum StatementKind {
     },
     /// Does something.
     Act(Action),
+    /// Goes on behind itself if the category is switched on, else at
+    /// statement `end`.
+    Category {
+        /// Index into [`Program::categories`].
+        category: u32,
+        /// Index of the first statement behind it.
+        end: u32,
+    },
 }
 
 /// An action, its values still with their `{…}`.
@@ -355,6 +365,50 @@ pub struct Expectation {
     pub actions: Vec<Action>,
 }
 
+/// `category "name" [mandatory] { … }`
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub struct Category {
+    /// Its name.
+    pub name: String,
+    /// It cannot be switched off.
+    pub mandatory: bool,
+    /// Its place, without the block.
+    pub span: Span,
+}
+
+/// `isp-label`: a mark that a provider's gateway puts on.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub struct Label {
+    /// Where it is put.
+    pub kind: LabelKind,
+    /// What stands in front of the subject, or the name of the header.
+    pub text: String,
+    /// The category that it is in, by index into [`Program::categories`].
+    pub category: Option<u32>,
+}
+
+/// Where a gateway puts a mark.
+#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LabelKind {
+    /// `isp-label subject`
+    Subject,
+    /// `isp-label header`
+    Header,
+}
+
+/// A word of `isp-filter`.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub struct SwitchWord {
+    /// The category; none for the filter as a whole.
+    pub category: Option<String>,
+    /// `on`, else `off`.
+    pub on: bool,
+    /// Its place.
+    pub span: Span,
+    /// Line of that place, from 1.
+    pub line: u32,
+}
+
 /// A field of the message or of the world around it.
 #[derive(Archive, Serialize, Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Field {
@@ -512,6 +566,12 @@ pub struct Settings {
     pub program_timeout: Option<u64>,
     /// `forward-sender`: an address, perhaps with `{sender}` in it.
     pub forward_sender: Option<String>,
+    /// `isp-filter`, the user's switch.
+    pub isp_filter: Vec<SwitchWord>,
+    /// `isp-filter default`, the provider's.
+    pub isp_default: Option<bool>,
+    /// `isp-label`s.
+    pub labels: Vec<Label>,
 }
 
 /// How folders lie in the Maildir.

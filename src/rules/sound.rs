@@ -15,11 +15,19 @@ impl ArchivedProgram {
     /// Bytes that somebody changed can be a program and yet go in circles.
     pub fn is_sound(&self) -> bool {
         self.conditions_are_sound()
+            && self.labels_are_sound()
             && self.statements_are_sound()
             && self
                 .expectations
                 .iter()
                 .all(|each| each.actions.iter().all(|action| self.action_is_sound(action)))
+    }
+
+    fn labels_are_sound(&self) -> bool {
+        self.settings.labels.iter().all(|label| {
+            let category = label.category.as_ref();
+            category.is_none_or(|index| (index.to_native() as usize) < self.categories.len())
+        })
     }
 
     /// Conditions refer backwards only, by way of `define`s and scores too.
@@ -100,6 +108,14 @@ impl ArchivedProgram {
                     let known = condition
                         .as_ref()
                         .is_none_or(|index| (index.to_native() as usize) < self.conditions.len());
+                    if !known || end <= at || open.last().is_none_or(|last| end > *last) {
+                        return false;
+                    }
+                    open.push(end);
+                }
+                ArchivedStatementKind::Category { category, end } => {
+                    let end = end.to_native() as usize;
+                    let known = (category.to_native() as usize) < self.categories.len();
                     if !known || end <= at || open.last().is_none_or(|last| end > *last) {
                         return false;
                     }

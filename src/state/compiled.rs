@@ -15,11 +15,11 @@
 //! program
 //! ```
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::hash::Hasher;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rkyv::util::AlignedVec;
@@ -34,7 +34,7 @@ const HEAD: usize = MAGIC.len() + 4 * 8;
 const LARGEST: u64 = 256 << 20;
 /// What mfilter was built of (`build.rs`): what another one checked may mean
 /// something else.
-const BUILT_OF: u64 = match u64::from_str_radix(env!("MFILTER_BUILT_OF"), 16) {
+pub(super) const BUILT_OF: u64 = match u64::from_str_radix(env!("MFILTER_BUILT_OF"), 16) {
     Ok(hash) => hash,
     Err(_) => 0,
 };
@@ -47,6 +47,8 @@ pub type Read = (PathBuf, Vec<u8>);
 pub struct Kept {
     directory: PathBuf,
     file: PathBuf,
+    /// It is root's, for all users to read; else the user's own.
+    shared: bool,
 }
 
 impl Kept {
@@ -60,7 +62,15 @@ impl Kept {
     pub fn at(directory: PathBuf, main: &Path, home: Option<&Path>) -> Kept {
         let home = home.map_or(&b""[..], |home| home.as_os_str().as_bytes());
         let name = format!("rules-{}", key(&[main.as_os_str().as_bytes(), home]));
-        Kept { file: directory.join(name), directory }
+        Kept { file: directory.join(name), directory, shared: false }
+    }
+
+    /// Those of site rules: beside their file, `NAME.kept`, written by root.
+    pub fn beside(main: &Path) -> Kept {
+        let mut name = main.as_os_str().to_owned();
+        name.push(".kept");
+        let directory = main.parent().unwrap_or(Path::new("")).to_owned();
+        Kept { file: name.into(), directory, shared: true }
     }
 
     /// The rules, if the main file holds `bytes` and what it included is
@@ -70,25 +80,43 @@ impl Kept {
         bytes: &[u8],
         load: &mut dyn FnMut(&Path) -> std::io::Result<Vec<u8>>,
     ) -> Option<Compiled> {
+        let kept = self.bytes()?;
+        let start = current(&kept, Some(bytes), load)?;
+        Compiled::from_bytes(kept, start)
+    }
+
+    /// The rules as they were kept, whatever the files hold now.
+    pub fn last(&self) -> Option<Compiled> {
+        let kept = self.bytes()?;
+        let start = current(&kept, None, &mut |_| Err(std::io::ErrorKind::NotFound.into()))?;
+        Compiled::from_bytes(kept, start)
+    }
+
+    fn bytes(&self) -> Option<AlignedVec> {
         let file = OpenOptions::new()
             .read(true)
             .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
             .open(&self.file)
             .ok()?;
         let about = file.metadata().ok()?;
-        let ours = about.uid() == rustix::process::geteuid().as_raw() && about.mode() & 0o077 == 0;
+        let (owner, others) = match self.shared {
+            true => (0, 0o022),
+            false => (rustix::process::geteuid().as_raw(), 0o077),
+        };
+        let ours = about.uid() == owner && about.mode() & others == 0;
         if !ours || !about.is_file() || about.len() > LARGEST {
             return None;
         }
         let mut kept: AlignedVec = AlignedVec::with_capacity(about.len() as usize + 1);
         kept.extend_from_reader(&mut &file).ok()?;
-        let start = current(&kept, bytes, load)?;
-        Compiled::from_bytes(kept, start)
+        Some(kept)
     }
 
     /// Keeps rules, the main file first. What fails here only costs time.
     pub fn write(&self, files: &[Read], compiled: &Compiled) -> std::io::Result<()> {
-        make_private(&self.directory)?;
+        if !self.shared {
+            make_private(&self.directory)?;
+        }
         let mut body = Vec::new();
         for (path, bytes) in files {
             let path = path.as_os_str().as_bytes();
@@ -110,6 +138,9 @@ impl Kept {
         for part in [&head, &rest, &body] {
             new.write_all(part)?;
         }
+        if self.shared {
+            new.as_file().set_permissions(Permissions::from_mode(0o644))?;
+        }
         // A machine that stops now must not leave half of it.
         new.as_file().sync_all()?;
         new.persist(&self.file).map_err(|error| error.error)?;
@@ -117,10 +148,11 @@ impl Kept {
     }
 }
 
-/// Where the program starts, if all that it was made of is as it was.
+/// Where the program starts, if all that it was made of is as it was; without
+/// `main` that is not asked.
 fn current(
     kept: &[u8],
-    main: &[u8],
+    main: Option<&[u8]>,
     load: &mut dyn FnMut(&Path) -> std::io::Result<Vec<u8>>,
 ) -> Option<usize> {
     let rest = kept.strip_prefix(MAGIC)?;
@@ -139,7 +171,8 @@ fn current(
         let (content, behind) = behind.split_at_checked(usize::try_from(content).ok()?)?;
         rest = behind;
         let same = match at {
-            0 => content == main,
+            _ if main.is_none() => true,
+            0 => main == Some(content),
             _ => {
                 let path = Path::new(std::ffi::OsStr::from_bytes(path));
                 load(path).is_ok_and(|now| now == content)

@@ -11,9 +11,11 @@ pub mod compiled;
 pub mod claim;
 pub mod journal;
 pub mod last_good;
+pub mod list_index;
 pub mod replied;
 pub mod seen;
 pub mod slots;
+pub mod switch;
 pub mod told;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};

@@ -54,6 +54,12 @@ pub enum StatementKind {
     Actions(Vec<Action>),
     /// `expect "message.eml" -> ACTION, …`
     Expect { message: Word, actions: Vec<Action> },
+    /// `isp-filter on`, `isp-filter spam off, virus on`, `isp-filter default off`
+    IspFilter { choices: Vec<Choice> },
+    /// `isp-label subject "[SPAM]"`, `isp-label header "X-Spam-Flag"`
+    IspLabel { kind: Word, text: Word },
+    /// `category "name" [mandatory] { … }`
+    Category { name: Word, mandatory: bool, statements: Vec<Statement> },
     /// What could not be read. Its mistake is reported; it stands here so that
     /// names it declares are not reported as unknown as well.
     Broken {
@@ -71,6 +77,15 @@ pub enum Body {
     Actions(Vec<Action>),
     /// `{ STATEMENT … }`
     Block(Vec<Statement>),
+}
+
+/// A part of `isp-filter`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// What is switched: a category, `default`; none for all of it.
+    pub category: Option<Word>,
+    /// `on`, else `off`.
+    pub on: Spanned<bool>,
 }
 
 /// `NAME ARGUMENT … [as FLAG …]`
@@ -202,6 +217,20 @@ impl Statement {
             StatementKind::Expect { message, actions } => {
                 message.span = Span::default();
                 actions.iter_mut().for_each(Action::forget);
+            }
+            StatementKind::IspFilter { choices } => {
+                for choice in choices {
+                    choice.category.iter_mut().for_each(|name| name.span = Span::default());
+                    choice.on.span = Span::default();
+                }
+            }
+            StatementKind::IspLabel { kind, text } => {
+                kind.span = Span::default();
+                text.span = Span::default();
+            }
+            StatementKind::Category { name, statements, .. } => {
+                name.span = Span::default();
+                statements.iter_mut().for_each(Statement::forget);
             }
             StatementKind::Broken { declares, block } => {
                 declares.iter_mut().for_each(|name| name.span = Span::default());

@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::ast::{
-    Action, Body, Condition, ConditionKind, Field, StatementKind, Value, ValueKind, Word,
+    Action, Body, Choice, Condition, ConditionKind, Field, StatementKind, Value, ValueKind, Word,
 };
 use super::literal;
 use super::mistake::{Kind as MistakeKind, Mistake};
@@ -84,8 +84,12 @@ impl Builder {
             return Ok(StatementKind::Actions(self.actions(pair)?));
         }
         let mut label = None;
+        let mut choices = Vec::new();
+        let mut label_kind = None;
         for part in pair.into_inner() {
             match part.as_rule() {
+                Rule::isp_choice => choices.push(self.choice(part)?),
+                Rule::label_kind => label_kind = Some(self.word(&part)),
                 Rule::name | Rule::setting => word = Some(self.word(&part)),
                 Rule::string if rule == Rule::list => {
                     let text = self.string(&part);
@@ -107,6 +111,11 @@ impl Builder {
                 StatementKind::Define { name, condition }
             }
             (Rule::include, Some(file), _, _) => StatementKind::Include { file },
+            (Rule::isp_filter, ..) => StatementKind::IspFilter { choices },
+            (Rule::isp_label, Some(text), _, _) => {
+                let kind = label_kind.ok_or_else(|| self.impossible())?;
+                StatementKind::IspLabel { kind, text }
+            }
             (Rule::expect, Some(message), _, _) => StatementKind::Expect { message, actions },
             (Rule::filter_rule, _, _, condition) => {
                 StatementKind::Rule { label, condition, body: Body::Actions(actions) }
@@ -130,6 +139,38 @@ impl Builder {
             }
         }
         Ok((label, condition))
+    }
+
+    /// `on`, `spam off`
+    fn choice(&mut self, pair: Pair<Rule>) -> Read<Choice> {
+        let mut category = None;
+        let mut on = None;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::name => category = Some(self.word(&part)),
+                Rule::string => category = Some(self.string(&part)),
+                Rule::switch => {
+                    on = Some(Spanned { value: part.as_str() == "on", span: self.span(&part) });
+                }
+                _ => {}
+            }
+        }
+        Ok(Choice { category, on: on.ok_or_else(|| self.impossible())? })
+    }
+
+    /// The name of a category, and whether it is mandatory.
+    pub(super) fn category_head(&mut self, pair: Pair<Rule>) -> Read<(Word, bool)> {
+        let mut name = None;
+        let mut mandatory = false;
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::name => name = Some(self.word(&part)),
+                Rule::string => name = Some(self.string(&part)),
+                Rule::mandatory_word => mandatory = true,
+                _ => {}
+            }
+        }
+        Ok((name.ok_or_else(|| self.impossible())?, mandatory))
     }
 
     pub(super) fn entry(&mut self, pair: Pair<Rule>) -> Read<(Spanned<f64>, Condition)> {

@@ -10,12 +10,13 @@ use std::collections::{HashMap, VecDeque};
 use unicode_width::UnicodeWidthStr;
 
 use super::ast::{
-    Action, Ast, Body, Comment, Condition, ConditionKind, Field, Statement, StatementKind, Value,
-    ValueKind, Word,
+    Action, Ast, Body, Choice, Comment, Condition, ConditionKind, Field, Statement, StatementKind,
+    Value, ValueKind, Word,
 };
 use super::layout::{Doc, Remark, WIDTH};
 use super::literal;
 use super::scan::{self, Kind};
+use super::words;
 use crate::source::{SourceFile, Span, Spanned};
 
 /// Arrows stand below one another if what is before them is not wider than this.
@@ -281,7 +282,9 @@ impl<'a> Formatter<'a> {
     fn statement(&mut self, statement: &'a Statement, depth: usize) {
         let span = statement.span;
         let head_end = match &statement.kind {
-            StatementKind::Rule { body: Body::Block(_), .. } | StatementKind::Score { .. } => {
+            StatementKind::Rule { body: Body::Block(_), .. }
+            | StatementKind::Score { .. }
+            | StatementKind::Category { .. } => {
                 self.blocks.get(&span.end).copied().unwrap_or(span.start)
             }
             _ => span.end,
@@ -327,6 +330,18 @@ impl<'a> Formatter<'a> {
                     entries.iter().map(|(weight, _)| signed(weight.value).len()).max().unwrap_or(0);
                 let items: Vec<Item> =
                     entries.iter().map(|entry| Item::Entry(entry, width)).collect();
+                self.block(&items, head_end, span.end, depth);
+                return;
+            }
+            StatementKind::IspFilter { choices } => self.choices(choices),
+            StatementKind::IspLabel { kind, text } => {
+                Doc::text(format!("isp-label {} {}", kind.value, literal::quote(&text.value)))
+            }
+            StatementKind::Category { name, mandatory, statements } => {
+                let mandatory = if *mandatory { " mandatory" } else { "" };
+                let head = format!("category {}{mandatory} {{", literal::quote(&name.value));
+                self.finish(Doc::text(head), "", depth);
+                let items: Vec<Item> = statements.iter().map(Item::Statement).collect();
                 self.block(&items, head_end, span.end, depth);
                 return;
             }
@@ -403,6 +418,25 @@ impl<'a> Formatter<'a> {
                 vec![Doc::text(format!("{label}when ")), Doc::Nest(vec![self.condition(condition)])]
             }
         }
+    }
+
+    /// `isp-filter spam off, virus on`
+    fn choices(&mut self, choices: &[Choice]) -> Doc {
+        let mut docs = vec![Doc::text("isp-filter ")];
+        let mut end = None;
+        for choice in choices {
+            let start = choice.category.as_ref().map_or(choice.on.span, |name| name.span).start;
+            if let Some(end) = end {
+                docs.push(Doc::text(","));
+                docs.push(self.line_between(" ", end, start));
+            }
+            if let Some(name) = &choice.category {
+                docs.push(Doc::text(format!("{} ", bare(&name.value))));
+            }
+            docs.push(Doc::text(if choice.on.value { "on" } else { "off" }));
+            end = Some(choice.on.span.end);
+        }
+        Doc::group(vec![Doc::Nest(docs)])
     }
 
     /// `HEAD -> ACTION, …`
@@ -538,6 +572,19 @@ fn align(heads: &mut [Option<(String, String)>], depth: usize) {
     for (head, _) in heads.iter_mut().flatten().filter(|_| fits) {
         head.push_str(&" ".repeat(widest - head.width()));
     }
+}
+
+/// A category: as a name where it can be one.
+fn bare(name: &str) -> String {
+    let mut tokens = scan::scan(0, name).tokens.into_iter();
+    let word = match (tokens.next(), tokens.next()) {
+        (Some(token), None) => {
+            token.kind == Kind::Word && (token.start, token.end as usize) == (0, name.len())
+        }
+        _ => false,
+    };
+    let plain = word && !words::is_reserved(name) && !name.contains(['.', '_', '+']);
+    if plain && !matches!(name, "on" | "off") { name.to_owned() } else { literal::quote(name) }
 }
 
 fn signed(weight: f64) -> String {

@@ -34,6 +34,8 @@ pub(super) enum Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Block {
     Statements,
+    /// Those of a category.
+    Category,
     Entries,
 }
 
@@ -57,7 +59,7 @@ enum Lead {
     Set,
     /// `list`, `define`, `score`: a name follows
     Named,
-    /// `include`
+    /// `include`, `isp-filter`, `isp-label`, `category`
     Include,
     /// `when`, `otherwise`, `rule`, `expect` and what may be meant for them:
     /// no action before `->`
@@ -218,8 +220,11 @@ impl<'a> Outliner<'a> {
             self.end_piece(end);
             return end;
         }
-        let entries = self.start.is_some_and(|start| self.word(start) == Some("score"));
-        let block = if entries { Block::Entries } else { Block::Statements };
+        let block = match self.start.and_then(|start| self.word(start)) {
+            Some("score") => Block::Entries,
+            Some("category") => Block::Category,
+            _ => Block::Statements,
+        };
         let piece = self.take_piece(at + 1);
         let open = OpenBlock { token: at, block, indent: self.piece_indent, inner: None };
         if let Some(piece) = piece {
@@ -267,7 +272,7 @@ impl<'a> Outliner<'a> {
         self.lead = match self.word(at) {
             Some("set") => Lead::Set,
             Some("list" | "define" | "score") => Lead::Named,
-            Some("include") => Lead::Include,
+            Some("include" | "isp-filter" | "isp-label" | "category") => Lead::Include,
             Some(word) if words::STATEMENTS.contains(&word) => Lead::Rule,
             Some(word) if words::ACTIONS.contains(&word) => Lead::Action,
             Some(word) if words::SLIPS.contains(&word) => Lead::Rule,

@@ -65,6 +65,7 @@ enum Head {
     File,
     Rule { label: Option<Word>, condition: Option<Condition> },
     Score { name: Word },
+    Category { name: Word, mandatory: bool },
     Broken { declares: Option<Word> },
 }
 
@@ -113,6 +114,9 @@ impl Reader<'_> {
                         },
                         Head::Score { name } => {
                             StatementKind::Score { name, entries: done.entries }
+                        }
+                        Head::Category { name, mandatory } => {
+                            StatementKind::Category { name, mandatory, statements: done.statements }
                         }
                         Head::Broken { declares } => {
                             StatementKind::Broken { declares, block: done.statements }
@@ -286,6 +290,13 @@ impl Reader<'_> {
                 self.build(piece, |builder| {
                     let (label, condition) = builder.group_head(pair)?;
                     Ok(Head::Rule { label, condition })
+                })
+            }
+            Block::Category => {
+                let pair = self.pair(self.text, Rule::only_category_head, piece)?;
+                self.build(piece, |builder| {
+                    let (name, mandatory) = builder.category_head(pair)?;
+                    Ok(Head::Category { name, mandatory })
                 })
             }
             Block::Entries => {

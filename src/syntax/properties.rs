@@ -6,8 +6,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::ast::{
-    Action, Ast, Body, Condition, ConditionKind, Field, Statement, StatementKind, Value, ValueKind,
-    Word,
+    Action, Ast, Body, Choice, Condition, ConditionKind, Field, Statement, StatementKind, Value,
+    ValueKind, Word,
 };
 use super::parse::{Grammar, Rule};
 use super::scan::{self, Kind};
@@ -167,6 +167,16 @@ fn statement() -> impl Strategy<Value = Statement> {
         (word(text()), actions(1..3))
             .prop_map(|(message, actions)| StatementKind::Expect { message, actions }),
         lone_actions().prop_map(StatementKind::Actions),
+        vec((option::of(word(prop_oneof![name(), text()])), any::<bool>()), 1..4).prop_map(
+            |choices| StatementKind::IspFilter {
+                choices: choices
+                    .into_iter()
+                    .map(|(category, on)| Choice { category, on: at(on) })
+                    .collect(),
+            }
+        ),
+        (prop_oneof!["subject", "header"], word(text()))
+            .prop_map(|(kind, text)| StatementKind::IspLabel { kind: at(kind), text }),
         (head(), actions(1..3)).prop_map(|((label, condition), actions)| StatementKind::Rule {
             label,
             condition,
@@ -175,10 +185,14 @@ fn statement() -> impl Strategy<Value = Statement> {
     ]
     .prop_map(|kind| Statement { span: Span::default(), kind });
     leaf.prop_recursive(3, 12, 4, move |inner| {
-        (head(), vec(inner, 0..4)).prop_map(|((label, condition), statements)| Statement {
-            span: Span::default(),
-            kind: StatementKind::Rule { label, condition, body: Body::Block(statements) },
-        })
+        let group = (head(), vec(inner.clone(), 0..4)).prop_map(|((label, condition), body)| {
+            StatementKind::Rule { label, condition, body: Body::Block(body) }
+        });
+        let category = (word(text()), any::<bool>(), vec(inner, 0..4)).prop_map(
+            |(name, mandatory, statements)| StatementKind::Category { name, mandatory, statements },
+        );
+        prop_oneof![3 => group, 1 => category]
+            .prop_map(|kind| Statement { span: Span::default(), kind })
     })
 }
 
@@ -324,5 +338,6 @@ const TOKENS: &[&str] = &[
     "mark ", "discard\n", "from", "from.domain ", "header ", "\"x\" ", "\"", "'", "/re/ ", "/", "/c", "5 ",
     "+3 ", "20K", "2026-12-24", "22:00", "1.2.3", "if ", "else ", "then ", "require ", ":0", "* ", ";", "=>",
     "&&", "!", "“", "＝", "\u{3000}", "\u{200b}", "迷惑 ", "a_b ", "@", ".", "$", "\\", "\r\n", "-", "+", "//",
-    "x@y.z ", "wehn ", "fodler ",
+    "x@y.z ", "wehn ", "fodler ", "isp-filter ", "isp-label ", "category ", "mandatory ", "on ", "off ",
+    "default ",
 ];

@@ -3,8 +3,11 @@
 use super::parse::Rule;
 
 /// Words that begin a statement.
-pub const STATEMENTS: &[&str] =
-    &["set", "list", "define", "score", "include", "expect", "when", "otherwise", "rule"];
+#[rustfmt::skip]
+pub const STATEMENTS: &[&str] = &[
+    "set", "list", "define", "score", "include", "expect", "isp-filter", "isp-label", "category",
+    "when", "otherwise", "rule",
+];
 
 /// Words that begin an action. Those of the second line have no meaning yet,
 /// but are kept from being names.
@@ -109,6 +112,11 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         | Rule::only_statement
         | Rule::only_group_head
         | Rule::only_score_head
+        | Rule::only_category_head
+        | Rule::isp_filter
+        | Rule::isp_label
+        | Rule::category
+        | Rule::category_head
         | Rule::statement
         | Rule::set
         | Rule::list
@@ -148,6 +156,13 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::score_word => "`score`",
         Rule::include_word => "`include`",
         Rule::expect_word => "`expect`",
+        Rule::isp_filter_word => "`isp-filter`",
+        Rule::isp_label_word => "`isp-label`",
+        Rule::category_word => "`category`",
+        Rule::mandatory_word => "`mandatory`",
+        Rule::label_kind => "`subject` or `header`",
+        Rule::switch => "`on` or `off`",
+        Rule::isp_choice => "a category",
         Rule::when_word => "`when`",
         Rule::otherwise_word => "`otherwise`",
         Rule::rule_word => "`rule`",

@@ -10,6 +10,7 @@ mod include;
 mod lists;
 mod place;
 mod setting;
+mod site;
 mod statement;
 mod value;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use action::{ACTIONS, FLAGS};
 pub use action::{MOST_TARGETS, is_address};
 pub use lists::check_lists;
 pub use setting::SETTINGS;
+pub use site::judge_switch;
 
 /// How deep conditions may be nested, `define`s and scores counted in.
 pub const MAX_CONDITION_DEPTH: u32 = 128;
@@ -88,6 +90,20 @@ pub fn check(
     surroundings: &mut Surroundings<'_>,
 ) -> Checked {
     let mut checker = Checker::new(sources, surroundings, parsed);
+    checker.main(file, &main);
+    checker.finish()
+}
+
+/// The same for site rules: there rules stand in categories.
+pub fn check_site(
+    sources: &mut Sources,
+    file: u32,
+    main: Ast,
+    parsed: Vec<Diagnostic>,
+    surroundings: &mut Surroundings<'_>,
+) -> Checked {
+    let mut checker = Checker::new(sources, surroundings, parsed);
+    checker.site = true;
     checker.main(file, &main);
     checker.finish()
 }
@@ -166,6 +182,13 @@ struct Checker<'a, 's> {
     folders: HashMap<String, (String, Span)>,
     /// Texts of replies, as written.
     reply_files: Vec<(String, Span)>,
+
+    /// These are site rules.
+    site: bool,
+    /// The category around, by index.
+    category: Option<u32>,
+    /// Where each part of the filter was switched, by its folded name.
+    switched: HashMap<String, Span>,
 }
 
 impl<'a, 's> Checker<'a, 's> {
@@ -195,6 +218,9 @@ impl<'a, 's> Checker<'a, 's> {
             statements: statement::Way::default(),
             folders: HashMap::new(),
             reply_files: Vec::new(),
+            site: false,
+            category: None,
+            switched: HashMap::new(),
         }
     }
 

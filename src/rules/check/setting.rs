@@ -27,6 +27,7 @@ impl Checker<'_, '_> {
             self.unknown(Word::Setting, &name.value, name.span);
             return;
         }
+        self.site_setting(name);
         if self.statements.has_rules() {
             self.report(span, Mistake::SettingTooLate { name: name.value.clone() });
         }

@@ -31,6 +31,16 @@ impl Way {
     pub(super) fn has_rules(&self) -> bool {
         self.blocks.len() > 1 || self.blocks.iter().any(|block| block.begun)
     }
+
+    /// Whether a group is around.
+    pub(super) fn in_group(&self) -> bool {
+        self.in_group_but_for(false)
+    }
+
+    /// The same; the block of a category is none.
+    pub(super) fn in_group_but_for(&self, category: bool) -> bool {
+        self.blocks.len() > 1 + usize::from(category)
+    }
 }
 
 /// One block: what of it ended the run so far.
@@ -72,6 +82,7 @@ impl Checker<'_, '_> {
                 self.rule(statement.span, label.as_ref(), condition.as_ref(), body);
             }
             StatementKind::Actions(actions) => {
+                self.in_category("action", statement.span);
                 let before = self.reach("action", statement.span, None);
                 self.actions(actions);
                 self.statements.dead = before;
@@ -87,13 +98,24 @@ impl Checker<'_, '_> {
                     actions,
                 });
             }
+            StatementKind::IspFilter { choices } => self.isp_filter(statement.span, choices),
+            StatementKind::IspLabel { kind, text } => self.isp_label(statement.span, kind, text),
+            StatementKind::Category { name, mandatory, statements } => {
+                self.category(statement.span, name, *mandatory, statements);
+            }
             StatementKind::Broken { declares, block } => {
                 if let Some(name) = declares {
                     self.declare(name, Declared::Broken);
                 }
                 if !block.is_empty() {
                     self.statements.scopes.push(Scope { anything: true, ..Scope::default() });
+                    let category = self.category;
+                    if self.site {
+                        // It may have been one.
+                        self.category.get_or_insert(0);
+                    }
                     self.block(block);
+                    self.category = category;
                     self.statements.scopes.pop();
                 }
             }
@@ -159,6 +181,7 @@ impl Checker<'_, '_> {
             Body::Actions(_) => span,
             Body::Block(_) => self.head(span, label, condition),
         };
+        self.in_category("rule", head);
         let before = self.reach(what, head, class);
         let at = self.program.statements.len();
         let when = program::StatementKind::When {
@@ -191,7 +214,12 @@ impl Checker<'_, '_> {
     }
 
     /// A rule without its block.
-    fn head(&self, span: Span, label: Option<&Word>, condition: Option<&Condition>) -> Span {
+    pub(super) fn head(
+        &self,
+        span: Span,
+        label: Option<&Word>,
+        condition: Option<&Condition>,
+    ) -> Span {
         let start = condition.map(|it| it.span.end).or(label.map(|it| it.span.end));
         let start = start.unwrap_or(span.start);
         let rest = self.sources.text(Span { start, ..span });
@@ -201,7 +229,7 @@ impl Checker<'_, '_> {
     }
 
     /// Statements in braces; whether they always end the run.
-    fn block(&mut self, statements: &[Statement]) -> bool {
+    pub(super) fn block(&mut self, statements: &[Statement]) -> bool {
         if self.statements.blocks.len() > MAX_GROUP_DEPTH {
             if let Some(first) = statements.first() {
                 self.report(first.span, Mistake::TooDeep);
@@ -241,7 +269,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn push(&mut self, span: Span, kind: program::StatementKind) {
+    pub(super) fn push(&mut self, span: Span, kind: program::StatementKind) {
         let line = self.sources.line(span);
         self.program.statements.push(program::Statement { span, line, kind });
     }

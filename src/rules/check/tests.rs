@@ -472,7 +472,7 @@ fn the_inbox_has_more_than_one_name() {
         statements
             .filter_map(|statement| match statement.kind {
                 StatementKind::Act(action) => Some(action),
-                StatementKind::When { .. } => None,
+                _ => None,
             })
             .collect()
     };
@@ -684,6 +684,7 @@ fn groups_are_laid_flat() {
                 format!("{}: when {condition:?} to {end} {label:?}", statement.line)
             }
             StatementKind::Act(_) => format!("{}: act", statement.line),
+            StatementKind::Category { .. } => format!("{}: category", statement.line),
         })
         .collect();
     assert_eq!(

@@ -1,0 +1,434 @@
+//! `mfilter isp-filter`: what the provider's filter does, what of it is on
+//! and who says so; and the user's word for it, without an editor. It acts
+//! for the user who runs it and for nobody else.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::args::IspFilter;
+use super::site::{self, Filter};
+use super::{Finding, output};
+use crate::explain::{escape, flags_words};
+use crate::load::{self, site::SiteInForce};
+use crate::rules::mistake::nearest;
+use crate::rules::program::{
+    ArchivedAction, ArchivedFlags, ArchivedLabel, ArchivedLabelKind, ArchivedProgram,
+    ArchivedStatementKind, ArchivedTemplate, ArchivedTemplatePart, Compiled, Flags,
+};
+use crate::rules::switch::{By, Switched, Words, same};
+use crate::source::{Sources, Span, reason};
+use crate::state::{StateDir, switch};
+
+pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
+    let home = super::home();
+    let in_force = site::load(call.site.as_deref());
+    let site = in_force.compiled.as_ref().and_then(Compiled::program);
+    let rules = call.rules.clone().or_else(|| load::default_rules(home.as_deref()).ok());
+    let user = match &rules {
+        Some(path) => {
+            let state = StateDir::find();
+            load::in_force(path, call.rules.is_some(), home.as_deref(), state.as_ref())
+        }
+        None => load::none(),
+    };
+    let user = user.compiled.program().ok_or("the rules cannot be laid out")?;
+    let path = switch::path().ok_or("no home directory is known: set HOME")?;
+    let mut words = switch::read(&path);
+    let mut finding = Finding::Fine;
+    if !call.words.is_empty() {
+        let asked = asked(&call.words, site)?;
+        apply(&asked, &mut words);
+        switch::write(&path, &words)
+            .map_err(|error| format!("{}: {}", path.display(), reason(&error)))?;
+        let filter = Filter::with(site, user, &words);
+        for (name, switched) in filter.overruled(&asked) {
+            finding = Finding::Found;
+            let why = filter.why(switched);
+            output::error(&format!("{name} stays {}: {why}", word(switched.on)));
+        }
+    }
+    let filter = Filter::with(site, user, &words);
+    let shown = Shown::new(&filter, &words, &in_force, &site::path(call.site.as_deref()), &path);
+    if call.json {
+        output::print(&(serde_json::to_string(&shown).unwrap_or_default() + "\n"));
+    } else {
+        output::print(&shown.text());
+    }
+    Ok(finding)
+}
+
+/// One word of the command: a category or none for all, and its new state or
+/// none for the default.
+type Asked = (Option<String>, Option<bool>);
+
+fn asked(words: &[String], site: Option<&ArchivedProgram>) -> Result<Vec<Asked>, String> {
+    let state = |word: &str| match word {
+        "on" => Some(Some(true)),
+        "off" => Some(Some(false)),
+        "default" => Some(None),
+        _ => None,
+    };
+    let mut asked: Vec<Asked> = Vec::new();
+    let mut words =
+        words.iter().map(|word| word.trim_matches([',', ' '])).filter(|w| !w.is_empty());
+    while let Some(word) = words.next() {
+        if let Some(on) = state(word) {
+            asked.push((None, on));
+            continue;
+        }
+        let on = words.next().and_then(state);
+        let on =
+            on.ok_or_else(|| format!("write `{word} on`, `{word} off` or `{word} default`"))?;
+        let categories = || site.iter().flat_map(|site| site.categories.iter());
+        let Some(found) = categories().find(|category| same(&category.name, word)) else {
+            let names: Vec<&str> = categories().map(|category| category.name.as_str()).collect();
+            let hint = match nearest(word, &names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if names.is_empty() => "there are no site rules here".into(),
+                None => format!("there are `{}`", names.join("`, `")),
+            };
+            return Err(format!("there is no category `{word}`: {hint}"));
+        };
+        if found.mandatory && on == Some(false) {
+            return Err(format!("the category `{word}` is mandatory and cannot be switched off"));
+        }
+        asked.push((Some(found.name.as_str().to_owned()), on));
+    }
+    Ok(asked)
+}
+
+/// A word for the whole stands for all categories; others for themselves.
+fn apply(asked: &[Asked], words: &mut Words) {
+    for (category, on) in asked {
+        match (category, on) {
+            (None, on) => *words = Words { whole: *on, categories: Vec::new() },
+            (Some(name), Some(on)) => words.set(name, *on),
+            (Some(name), None) => words.categories.retain(|(each, _)| !same(each, name)),
+        }
+    }
+}
+
+fn word(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+impl Filter<'_> {
+    /// What does not follow the command, with its name.
+    fn overruled(&self, asked: &[Asked]) -> Vec<(String, Switched)> {
+        let mut found: Vec<(String, Switched)> = Vec::new();
+        let categories = self.site.iter().flat_map(|site| site.categories.iter());
+        for (category, switched) in categories.zip(&self.switches.categories) {
+            let of = asked
+                .iter()
+                .rev()
+                .find(|(name, _)| name.as_deref().is_none_or(|name| same(name, &category.name)));
+            let wanted = of.and_then(|(_, on)| *on);
+            if switched.by != By::Mandatory && wanted.is_some_and(|on| on != switched.on) {
+                found.push((category.name.as_str().to_owned(), *switched));
+            }
+        }
+        let whole = asked.iter().rev().find(|(name, _)| name.is_none()).and_then(|(_, on)| *on);
+        if found.is_empty() && whole.is_some_and(|on| on != self.switches.whole.on) {
+            found.push(("the filter".to_owned(), self.switches.whole));
+        }
+        found
+    }
+
+    fn why(&self, switched: Switched) -> String {
+        match switched.by {
+            By::Mandatory => "mandatory".into(),
+            By::Rules(word) => {
+                let word = self.user.settings.isp_filter.get(word);
+                let line = word.map_or(0, |word| word.line.to_native());
+                let file =
+                    word.and_then(|word| self.user.files.get(word.span.file.to_native() as usize));
+                let file = file.map_or("the rules", |file| file.as_str());
+                format!("{}, line {line}, says so, and the rules count first", escape(file))
+            }
+            By::Command => "`mfilter isp-filter` was told so".into(),
+            By::Default => "by default".into(),
+        }
+    }
+
+    /// Of the rules' words, the one for that category or for the whole.
+    fn in_rules(&self, category: Option<&str>) -> Option<bool> {
+        let words = &self.user.settings.isp_filter;
+        let of = |wanted: Option<&str>| {
+            let fits = |name: Option<&str>| match (name, wanted) {
+                (Some(name), Some(wanted)) => same(name, wanted),
+                (None, None) => true,
+                _ => false,
+            };
+            let mut words = words.iter();
+            words.find(|word| fits(word.category.as_ref().map(|name| name.as_str())))
+        };
+        category.and_then(|name| of(Some(name))).or_else(|| of(None)).map(|word| word.on)
+    }
+}
+
+/// The state of the filter, for people and for a portal.
+#[derive(Serialize)]
+struct Shown {
+    /// The site rules; null if there are none in force.
+    site: Option<String>,
+    /// What is wrong with them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    /// `isp-filter default`.
+    default: bool,
+    /// Where the command keeps its words.
+    file: String,
+    /// What is in no category.
+    whole: State,
+    /// Marks in no category.
+    marks: Vec<String>,
+    categories: Vec<CategoryShown>,
+}
+
+#[derive(Serialize)]
+struct State {
+    on: bool,
+    /// Who says so, in words.
+    why: String,
+    /// What the user's rules say; null for nothing.
+    rules: Option<bool>,
+    /// What the command was told; null for nothing.
+    command: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct CategoryShown {
+    name: String,
+    mandatory: bool,
+    #[serde(flatten)]
+    state: State,
+    /// What its rules do, in words.
+    does: Vec<String>,
+    /// Marks that are taken off while it is off.
+    marks: Vec<String>,
+}
+
+impl Shown {
+    fn new(
+        filter: &Filter<'_>,
+        words: &Words,
+        in_force: &SiteInForce,
+        path: &Path,
+        file: &Path,
+    ) -> Shown {
+        let sources = match in_force.note {
+            None => load::site::check(path).map(|(sources, ..)| sources).unwrap_or_default(),
+            // The text is not that of the rules in force.
+            Some(_) => Sources::default(),
+        };
+        let site = filter.site;
+        let state = |switched: Switched, category: Option<&str>| State {
+            on: switched.on,
+            why: filter.why(switched),
+            rules: filter.in_rules(category),
+            command: category.and_then(|name| words.category(name)).or(words.whole),
+        };
+        let categories = site.iter().flat_map(|site| site.categories.iter()).enumerate();
+        let categories = categories.zip(&filter.switches.categories);
+        let labels = || site.iter().flat_map(|site| site.settings.labels.iter());
+        let of = |wanted: Option<u32>| {
+            let labels = labels().filter(move |label| {
+                label.category.as_ref().map(|category| category.to_native()) == wanted
+            });
+            labels.map(mark)
+        };
+        Shown {
+            site: site.map(|_| path.display().to_string()),
+            note: in_force.note.clone(),
+            default: site.and_then(|site| site.settings.isp_default.as_ref()).is_none_or(|on| *on),
+            file: file.display().to_string(),
+            whole: state(filter.switches.whole, None),
+            marks: of(None).chain(filter.user.settings.labels.iter().map(mark)).collect(),
+            categories: categories
+                .map(|((index, category), switched)| CategoryShown {
+                    name: category.name.as_str().to_owned(),
+                    mandatory: category.mandatory,
+                    state: state(*switched, Some(&category.name)),
+                    does: site.map(|site| does(site, index as u32, &sources)).unwrap_or_default(),
+                    marks: of(Some(index as u32)).collect(),
+                })
+                .collect(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut out = String::new();
+        if let Some(note) = &self.note {
+            let _ = writeln!(out, "{}", escape(note));
+        }
+        match &self.site {
+            Some(site) => {
+                let default = word(self.default);
+                let _ = writeln!(out, "site rules {}, by default {default}\n", escape(site));
+            }
+            None => out.push_str("there are no site rules\n\n"),
+        }
+        for category in &self.categories {
+            category.text(&mut out, self.default);
+        }
+        if self.categories.is_empty() || !self.marks.is_empty() {
+            let _ = writeln!(out, "all else: {}", self.whole.text(self.default));
+            marks(&mut out, &self.marks, self.whole.on);
+        }
+        out
+    }
+}
+
+impl State {
+    fn text(&self, default: bool) -> String {
+        let says = |who: &str, on: Option<bool>| on.map(|on| format!("{who} {}", word(on)));
+        let words = [
+            says("rules", self.rules),
+            says("command", self.command),
+            says("default", Some(default)),
+        ];
+        let words: Vec<String> = words.into_iter().flatten().collect();
+        format!("{} ({}; {})", word(self.on), self.why, words.join(", "))
+    }
+}
+
+impl CategoryShown {
+    fn text(&self, out: &mut String, default: bool) {
+        let state = match self.mandatory {
+            true => "on (mandatory)".into(),
+            false => self.state.text(default),
+        };
+        let _ = writeln!(out, "{}: {state}", escape(&self.name));
+        for line in &self.does {
+            let _ = writeln!(out, "    {}", escape(line));
+        }
+        marks(out, &self.marks, self.state.on);
+    }
+}
+
+fn marks(out: &mut String, marks: &[String], on: bool) {
+    if !marks.is_empty() {
+        let word = if on { "marks, taken off when it is off" } else { "marks taken off" };
+        let _ = writeln!(out, "    {word}: {}", escape(&marks.join(", ")));
+    }
+}
+
+fn mark(label: &ArchivedLabel) -> String {
+    match label.kind {
+        ArchivedLabelKind::Subject => format!("{:?} in front of the subject", label.text.as_str()),
+        ArchivedLabelKind::Header => format!("header {}", label.text),
+    }
+}
+
+/// What the rules of a category do, one line an action.
+fn does(site: &ArchivedProgram, wanted: u32, sources: &Sources) -> Vec<String> {
+    let statements = &site.statements;
+    let start = statements.iter().position(|statement| {
+        matches!(&statement.kind, ArchivedStatementKind::Category { category, .. }
+            if category.to_native() == wanted)
+    });
+    let Some(start) = start else { return Vec::new() };
+    let end = match statements.get(start).map(|statement| &statement.kind) {
+        Some(ArchivedStatementKind::Category { end, .. }) => end.to_native() as usize,
+        _ => start,
+    };
+    let mut lines = Vec::new();
+    // The conditions around, each with the statement that it reaches to.
+    let mut around: Vec<(usize, String)> = Vec::new();
+    let mut labels: Vec<(usize, String)> = Vec::new();
+    for (at, statement) in statements.iter().enumerate().take(end).skip(start + 1) {
+        around.retain(|(end, _)| *end > at);
+        labels.retain(|(end, _)| *end > at);
+        match &statement.kind {
+            ArchivedStatementKind::When { condition, end, label } => {
+                let end = end.to_native() as usize;
+                let span = condition
+                    .as_ref()
+                    .and_then(|index| site.conditions.get(index.to_native() as usize))
+                    .map(|condition| Span::from(&condition.span));
+                let text = match span {
+                    Some(span) => {
+                        let words: Vec<&str> = sources.text(span).split_whitespace().collect();
+                        match words.is_empty() {
+                            true => format!("the condition in line {} holds", statement.line),
+                            false => words.join(" "),
+                        }
+                    }
+                    None => "nothing before did".into(),
+                };
+                around.push((end, text));
+                labels.extend(label.as_ref().map(|label| (end, label.as_str().to_owned())));
+            }
+            ArchivedStatementKind::Act(action) => {
+                let label = labels.last().map(|(_, label)| format!("{label}: "));
+                let mut line = label.unwrap_or_default() + &phrase(action);
+                for (number, (_, condition)) in around.iter().enumerate() {
+                    line += if number == 0 { " when " } else { ", and " };
+                    line += condition;
+                }
+                lines.push(line);
+            }
+            ArchivedStatementKind::Category { .. } => {}
+        }
+    }
+    lines
+}
+
+/// What an action does, to somebody who does not know the language.
+fn phrase(action: &ArchivedAction) -> String {
+    let flagged = |flags: &ArchivedFlags| match flag_words(flags).as_str() {
+        "" => String::new(),
+        words => format!(", marked {words},"),
+    };
+    match action {
+        ArchivedAction::Inbox(flags) => format!("puts it into the inbox{}", flagged(flags)),
+        ArchivedAction::Stop => "puts it into the inbox".into(),
+        ArchivedAction::Folder(name, flags) => {
+            format!("puts it into the folder \"{}\"{}", template(name), flagged(flags))
+        }
+        ArchivedAction::Copy(name, flags) => {
+            format!("puts a copy into the folder \"{}\"{}", template(name), flagged(flags))
+        }
+        ArchivedAction::Mark(flags) => format!("marks it {}", flag_words(flags)),
+        ArchivedAction::Unmark(flags) => format!("takes the mark off: {}", flag_words(flags)),
+        ArchivedAction::Discard(_) => "drops it".into(),
+        ArchivedAction::Reject { .. } => "refuses it, so that the sender is told,".into(),
+        ArchivedAction::Defer { .. } => "lets the sender's server try again later".into(),
+        ArchivedAction::AddHeader(name, _) => format!("adds a header {name}"),
+        ArchivedAction::SetHeader(name, _) => format!("sets the header {name}"),
+        ArchivedAction::RemoveHeader(name) => format!("removes the header {name}"),
+        ArchivedAction::Pipe(words) => format!("gives it to the program {}", first(words)),
+        ArchivedAction::Run(words) => format!("gives a copy to the program {}", first(words)),
+        ArchivedAction::Filter(words) => format!("lets the program {} change it", first(words)),
+        ArchivedAction::Forward { copy, to } => {
+            let to: Vec<String> = to.iter().map(template).collect();
+            let what = if *copy { "sends a copy" } else { "sends it on" };
+            format!("{what} to {}", to.join(", "))
+        }
+        ArchivedAction::Reply { file, .. } => format!("answers with the text in {file}"),
+        ArchivedAction::EditList { add: true, .. } => "adds an address of it to a list".into(),
+        ArchivedAction::EditList { .. } => "removes an address of it from a list".into(),
+        ArchivedAction::Log(_) => "writes a line into the log".into(),
+    }
+}
+
+fn first(words: &[ArchivedTemplate]) -> String {
+    words.first().map(template).unwrap_or_default()
+}
+
+fn template(text: &ArchivedTemplate) -> String {
+    let parts = text.parts.iter().map(|part| match part {
+        ArchivedTemplatePart::Text(text) => text.as_str(),
+        _ => "…",
+    });
+    parts.collect()
+}
+
+fn flag_words(flags: &ArchivedFlags) -> String {
+    flags_words(&Flags {
+        letters: flags.letters.as_str().to_owned(),
+        keywords: flags.keywords.iter().map(|keyword| keyword.as_str().to_owned()).collect(),
+    })
+}

@@ -1,0 +1,94 @@
+//! The provider's site rules. They never cost mail: a file that is not
+//! root's alone, cannot be read or has a mistake counts as absent, and the
+//! log says so; where root has kept the last good ones (`mfilter check --site
+//! --keep`), those go on working.
+//!
+//! Nothing that a user can write is believed: what is kept lies beside the
+//! file and must be root's as well.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::errors;
+use crate::rules::check::{Checked, Surroundings, check_site};
+use crate::rules::program::Compiled;
+use crate::source::{ReadError, Sources, read_site};
+use crate::state::compiled::{self, Kept};
+use crate::syntax;
+
+/// Where a provider puts the site rules.
+pub const SITE_RULES: &str = "/etc/mfilter/site.mailrules";
+
+/// What `~/` is while site rules are checked: nothing that they include can
+/// lie there. Their lists may; each user has his own.
+pub const NOBODYS_HOME: &str = "/nonexistent";
+
+/// The site rules of one delivery.
+#[derive(Default)]
+pub struct SiteInForce {
+    /// The rules; none if there are none to use.
+    pub compiled: Option<Compiled>,
+    /// Why they are not those of the file, for the log.
+    pub note: Option<String>,
+}
+
+/// The site rules in force. `asked` tells whether the file was named: then
+/// its absence is worth a note.
+pub fn in_force(path: &Path, asked: bool) -> SiteInForce {
+    let bytes = match read_site(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_missing() && !asked => return SiteInForce::default(),
+        Err(error) => {
+            let note = format!("site rules {} are not used: {error}", path.display());
+            return SiteInForce { compiled: None, note: Some(note) };
+        }
+    };
+    let kept = Kept::beside(path);
+    if let Some(compiled) = kept.read(&bytes, &mut read_from_disk) {
+        return SiteInForce { compiled: Some(compiled), note: None };
+    }
+    let (sources, checked, _) = check_bytes(path, bytes);
+    match checked.program.as_ref().and_then(Compiled::new) {
+        Some(compiled) => SiteInForce { compiled: Some(compiled), note: None },
+        None => {
+            let last_good = kept.last();
+            let what = match last_good {
+                Some(_) => "have a mistake; the last good ones go on working",
+                None => "have a mistake and are not used",
+            };
+            let text = errors(&checked.diagnostics, &sources);
+            let first = text.lines().next().unwrap_or_default().to_owned();
+            let note = format!("site rules {} {what}: {first}", path.display());
+            SiteInForce { compiled: last_good, note: Some(note) }
+        }
+    }
+}
+
+/// Reads and checks site rules with all that they include.
+pub fn check(path: &Path) -> Result<(Sources, Checked, Vec<compiled::Read>), ReadError> {
+    Ok(check_bytes(path, read_site(path)?))
+}
+
+fn check_bytes(path: &Path, bytes: Vec<u8>) -> (Sources, Checked, Vec<compiled::Read>) {
+    let mut files: Vec<(PathBuf, Vec<u8>)> = vec![(path.to_owned(), bytes.clone())];
+    let mut load = |path: &Path| {
+        let bytes = read_from_disk(path)?;
+        files.push((path.to_owned(), bytes.clone()));
+        Ok(bytes)
+    };
+    let mut sources = Sources::default();
+    let (file, ast, parsed) = syntax::parse_bytes(0, path, &bytes);
+    sources.add(file);
+    let around = &mut Surroundings { home: Path::new(NOBODYS_HOME), load: &mut load };
+    let checked = check_site(&mut sources, 0, ast, parsed, around);
+    (sources, checked, files)
+}
+
+/// Keeps checked site rules beside their file, for all users' deliveries.
+pub fn keep(path: &Path, files: &[compiled::Read], compiled: &Compiled) -> io::Result<()> {
+    Kept::beside(path).write(files, compiled)
+}
+
+fn read_from_disk(path: &Path) -> io::Result<Vec<u8>> {
+    Ok(read_site(path)?)
+}

@@ -1,0 +1,542 @@
+//! Takes the marks of a provider's filter off a message: verdict headers,
+//! words in front of the subject, the wrapping of SpamAssassin's
+//! `report_safe`. What is not a mark stays byte for byte.
+//!
+//! A mark in front of the subject is found in any case, also behind `Re:` and
+//! the like and behind the `[name]` of a list, and in encoded words (RFC 2047).
+//! Where SpamAssassin kept the subject in X-Spam-Prev-Subject, that is taken.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::ops::Range;
+
+use memchr::memmem;
+
+use super::encoded_word::{self, Word};
+use super::head::{Head, unfold};
+use super::transfer::Encoding;
+use super::{Message, fold, parameter};
+
+/// What is to be taken off.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Marks {
+    /// Words that stand in front of the subject.
+    pub subjects: Vec<String>,
+    /// Names of headers; one that ends with `*` stands for all that begin so.
+    pub headers: Vec<String>,
+    /// Headers that are only ours to write.
+    pub forged: Vec<&'static str>,
+}
+
+/// A subject with so many marks in front of it was not marked by a gateway.
+const MOST: usize = 20;
+/// Encoded subjects are looked into up to this length, bytes.
+const LONGEST: usize = 64 << 10;
+/// Longest name of a list in brackets, characters.
+const LONGEST_TAG: usize = 80;
+/// A wrapped message up to this size, in bytes, is unwrapped in memory.
+const IN_MEMORY: u64 = 1 << 20;
+/// Of the header of a wrapped message so many bytes are read.
+const PART_HEADER: u64 = 64 << 10;
+
+/// What stands before the colon of an answered or forwarded message's subject.
+#[rustfmt::skip]
+const REPLIES: &[&str] = &[
+    "re", "fw", "fwd", "aw", "wg", "antw", "sv", "vs", "vb", "vl", "tr", "rv", "res", "enc", "odp",
+    "pd", "ynt", "ilt", "r", "i", "rif", "返信", "転送", "回复", "答复", "转发", "回覆", "轉寄",
+];
+
+impl Message {
+    /// The message as it was before the marks were put on, and in words what
+    /// was taken off. What cannot be taken off stays.
+    pub fn unmarked(mut self, marks: &Marks) -> (Message, Vec<String>) {
+        let mut taken = Vec::new();
+        if marks.is_empty() {
+            return (self, taken);
+        }
+        let (header, marked) = header(self.head(), marks, &mut taken);
+        if marked {
+            match unwrap(&self) {
+                Ok(Some(original)) => {
+                    taken.push("the report around the message".to_owned());
+                    // A gateway may have marked it before it was wrapped.
+                    let (header, _) = self::header(original.head(), marks, &mut Vec::new());
+                    return (original.with_header(header), taken);
+                }
+                Ok(None) => {}
+                Err(error) => taken.push(format!("not what is around the message: {error}")),
+            }
+        }
+        self = self.with_header(header);
+        (self, taken)
+    }
+
+    /// The same body behind another header block.
+    fn with_header(self, header: Option<Vec<u8>>) -> Message {
+        match header {
+            Some(header) => Message::new(self.content.with_header(header)),
+            None => self,
+        }
+    }
+}
+
+impl Marks {
+    /// Nothing is to be taken off.
+    pub fn is_empty(&self) -> bool {
+        self.subjects.is_empty() && self.headers.is_empty() && self.forged.is_empty()
+    }
+
+    /// The headers called `name` are marks.
+    fn names(&self, name: &str) -> bool {
+        self.headers.iter().any(|label| match label.strip_suffix('*') {
+            Some(start) => {
+                name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
+            }
+            None => label.eq_ignore_ascii_case(name),
+        })
+    }
+}
+
+/// The header block without the marks, if it changes, and whether the
+/// provider's filter marked the message.
+fn header(head: &Head, marks: &Marks, taken: &mut Vec<String>) -> (Option<Vec<u8>>, bool) {
+    let folded: Vec<String> =
+        marks.subjects.iter().map(|mark| fold::fold(mark).trim().to_owned()).collect();
+    let stripped = |raw: &[u8]| strip(head, raw, &folded);
+    let mut drop: Vec<Range<usize>> = Vec::new();
+    let mut values: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
+    let mut marked = false;
+    for header in head.headers() {
+        if marks.names(header.name) {
+            marked = true;
+            note(taken, format!("header {}", header.name));
+            drop.push(header.range);
+        } else if marks.forged.iter().any(|name| name.eq_ignore_ascii_case(header.name)) {
+            note(taken, format!("header {} from outside", header.name));
+            drop.push(header.range);
+        } else if header.name.eq_ignore_ascii_case("Subject")
+            && let Some((value, mark)) = stripped(header.value)
+        {
+            marked = true;
+            note(taken, format!("subject {mark:?}"));
+            values.push((value_range(head, &header.range, header.value), value));
+        }
+    }
+    if marked && let Some(restore) = previous(head, &folded, !values.is_empty()) {
+        values = restore.subject.into_iter().collect();
+        drop.extend(restore.drop);
+        drop.sort_by_key(|range| range.start);
+        drop.dedup();
+        note(taken, "subject by X-Spam-Prev-Subject".to_owned());
+    }
+    if drop.is_empty() && values.is_empty() {
+        return (None, marked);
+    }
+    let mut edits: Vec<(Range<usize>, Vec<u8>)> =
+        drop.into_iter().map(|range| (range, Vec::new())).chain(values).collect();
+    edits.sort_by_key(|(range, _)| range.start);
+    let bytes = head.bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    for (range, value) in edits.into_iter() {
+        if range.start < at {
+            continue;
+        }
+        out.extend_from_slice(bytes.get(at..range.start).unwrap_or_default());
+        out.extend(value);
+        at = range.end;
+    }
+    out.extend_from_slice(bytes.get(at..).unwrap_or_default());
+    (Some(out), marked)
+}
+
+fn note(taken: &mut Vec<String>, what: String) {
+    if !taken.contains(&what) {
+        taken.push(what);
+    }
+}
+
+/// Where a value lies in the block.
+fn value_range(head: &Head, field: &Range<usize>, value: &[u8]) -> Range<usize> {
+    let bytes = head.bytes().get(field.clone()).unwrap_or_default();
+    let colon = memchr::memchr(b':', bytes).map_or(bytes.len(), |at| at + 1);
+    let start = field.start + colon;
+    start..(start + value.len()).min(field.end)
+}
+
+/// What X-Spam-Prev-Subject gives back.
+struct Restore {
+    subject: Option<(Range<usize>, Vec<u8>)>,
+    drop: Vec<Range<usize>>,
+}
+
+/// SpamAssassin keeps the subject that it changes. A sender could write that
+/// header too; so it counts only where the subject ends with it.
+fn previous(head: &Head, marks: &[String], stripped: bool) -> Option<Restore> {
+    let mut all = head.named("X-Spam-Prev-Subject");
+    let (kept, None) = (all.next()?, all.next()) else { return None };
+    let mut subjects = head.named("Subject");
+    let (subject, None) = (subjects.next()?, subjects.next()) else { return None };
+    let (before, now) = (head.text(kept.value), head.text(subject.value));
+    if before == "(nonexistent)" && stripped && !now.ends_with(&before) {
+        return Some(Restore { subject: None, drop: vec![kept.range, subject.range] });
+    }
+    if before.is_empty() || !now.ends_with(&before) {
+        return None;
+    }
+    let value = match strip(head, kept.value, marks) {
+        Some((value, _)) => value,
+        None => kept.value.to_vec(),
+    };
+    let place = value_range(head, &subject.range, subject.value);
+    Some(Restore { subject: Some((place, value)), drop: vec![kept.range] })
+}
+
+/// A raw subject without the marks in front of it, and the first of them as
+/// it is written there; nothing if there is none.
+fn strip(head: &Head, raw: &[u8], marks: &[String]) -> Option<(Vec<u8>, String)> {
+    let mut value = Cow::Borrowed(raw);
+    let mut first = None;
+    for _ in 0..MOST {
+        let Some((next, mark)) = strip_one(head, &value, marks) else { break };
+        value = Cow::Owned(next);
+        first.get_or_insert(mark);
+    }
+    Some((value.into_owned(), first?))
+}
+
+fn strip_one(head: &Head, raw: &[u8], marks: &[String]) -> Option<(Vec<u8>, String)> {
+    let encoded = memmem::find(raw, b"=?").unwrap_or(raw.len());
+    let plain = raw.get(..encoded)?;
+    let text = match std::str::from_utf8(plain) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(plain.get(..error.valid_up_to())?).ok()?,
+    };
+    match seek(text, marks) {
+        Front::Found(at) => {
+            let mark = text.get(at.clone())?.to_owned();
+            let mut cut = raw.get(..at.start)?.to_vec();
+            cut.extend_from_slice(behind_blank(raw.get(at.end..)?));
+            return Some((cut, mark));
+        }
+        Front::Elsewhere => return None,
+        Front::AtEnd if text.len() < plain.len() || raw.len() > LONGEST => return None,
+        Front::AtEnd => {}
+    }
+    let rest = raw.get(encoded..)?;
+    let word = Word::at(rest, 0)?;
+    let declared = head.declared_charset();
+    let alone = rest.get(..word.end)?;
+    let decoded = encoded_word::decode(alone, declared);
+    if marks.iter().any(|mark| fold::fold(&decoded).trim() == mark) {
+        let mut cut = plain.to_vec();
+        cut.extend_from_slice(rest.get(word.end..)?.trim_ascii_start());
+        return Some((cut, decoded.trim().to_owned()));
+    }
+    let unfolded = unfold(rest);
+    let decoded = encoded_word::decode(&unfolded, declared);
+    let Front::Found(at) = seek(&decoded, marks) else { return None };
+    let mark = decoded.get(at.clone())?.to_owned();
+    let behind = decoded.get(at.end..)?;
+    let text = decoded.get(..at.start)?.to_owned() + behind.strip_prefix(' ').unwrap_or(behind);
+    let line_end = if memmem::find(head.bytes(), b"\r\n").is_some() { "\r\n " } else { "\n " };
+    let mut value = plain.to_vec();
+    value.extend_from_slice(encoded_word::encode(&text).replace("\n ", line_end).as_bytes());
+    Some((value, mark))
+}
+
+/// Without the one blank or fold that a gateway puts behind its mark.
+fn behind_blank(raw: &[u8]) -> &[u8] {
+    match raw {
+        [b' ' | b'\t', rest @ ..]
+        | [b'\n', b' ' | b'\t', rest @ ..]
+        | [b'\r', b'\n', b' ' | b'\t', rest @ ..] => rest,
+        _ => raw,
+    }
+}
+
+/// What stands in front of a subject.
+enum Front {
+    /// A mark, there.
+    Found(Range<usize>),
+    /// Nothing that is no prefix; an encoded word may follow.
+    AtEnd,
+    /// Something else.
+    Elsewhere,
+}
+
+fn seek(text: &str, marks: &[String]) -> Front {
+    let mut at = 0;
+    for _ in 0..MOST {
+        let rest = text.get(at..).unwrap_or_default();
+        at += rest.len() - rest.trim_start().len();
+        let rest = rest.trim_start();
+        if rest.is_empty() {
+            return Front::AtEnd;
+        }
+        if let Some(length) = marks.iter().find_map(|mark| mark_length(rest, mark)) {
+            return Front::Found(at..at + length);
+        }
+        match prefix_length(rest) {
+            Some(length) => at += length,
+            None => return Front::Elsewhere,
+        }
+    }
+    Front::Elsewhere
+}
+
+/// How much of the text a mark covers that it begins with; `mark` is folded.
+fn mark_length(text: &str, mark: &str) -> Option<usize> {
+    let begin = text.get(..mark.len());
+    if begin.is_some_and(|begin| begin.eq_ignore_ascii_case(mark)) {
+        return Some(mark.len());
+    }
+    if text.is_ascii() && mark.is_ascii() && !mark.contains(' ') {
+        return None;
+    }
+    let most = 4 * mark.chars().count() + 8;
+    text.char_indices()
+        .take(most)
+        .map(|(at, c)| at + c.len_utf8())
+        .find(|end| text.get(..*end).is_some_and(|begin| fold::fold(begin).trim_end() == mark))
+}
+
+/// `Re:`, `Re[2]:`, `[list]`
+fn prefix_length(text: &str) -> Option<usize> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let length = rest.chars().take(LONGEST_TAG).position(|c| c == ']')?;
+        return rest.char_indices().nth(length).map(|(at, _)| at + 2);
+    }
+    let end = text.find(|c: char| !c.is_alphabetic()).filter(|end| *end <= 12)?;
+    let (word, rest) = text.split_at(end);
+    let word = word.to_lowercase();
+    REPLIES.contains(&word.as_str()).then_some(())?;
+    let number = |c: char| c.is_ascii_digit() || matches!(c, '[' | ']' | '(' | ')' | '^' | ' ');
+    let digits = rest.chars().take(8).take_while(|c| number(*c)).count();
+    let colon = rest.get(digits..)?.chars().next().filter(|c| matches!(c, ':' | '：'))?;
+    Some(end + digits + colon.len_utf8())
+}
+
+/// The message that SpamAssassin put into a report (`report_safe` 1 and 2),
+/// below the headers that were written since.
+fn unwrap(message: &Message) -> io::Result<Option<Message>> {
+    let head = message.head();
+    let kind = head.first("Content-Type").map(parameter::parse).unwrap_or_default();
+    if kind.value != "multipart/mixed" {
+        return Ok(None);
+    }
+    let parts = message.parts()?;
+    let mut children = parts.iter().filter(|part| part.parent == Some(0));
+    let (Some(report), Some(original), None) = (children.next(), children.next(), children.next())
+    else {
+        return Ok(None);
+    };
+    let between = report.range.end..original.range.start;
+    if original.encoding != Encoding::Identity || between.end - between.start > PART_HEADER {
+        return Ok(None);
+    }
+    let mut lines = Vec::new();
+    message.body(between)?.read_to_end(&mut lines)?;
+    let boundary = memmem::find(&lines, b"--").unwrap_or(lines.len());
+    let lines = lines.get(boundary..).unwrap_or_default();
+    let behind = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at + 1);
+    let part = Head::parse(lines.get(behind..).unwrap_or_default());
+    let kind = part.first("Content-Type").map(parameter::parse).unwrap_or_default();
+    if kind.get("x-spam-type") != Some("original") {
+        return Ok(None);
+    }
+    let mut content = message.body(original.range.clone())?;
+    let original = if original.range.end - original.range.start <= IN_MEMORY {
+        let mut bytes = Vec::new();
+        content.read_to_end(&mut bytes)?;
+        Message::from_bytes(bytes)
+    } else {
+        let mut file: File = tempfile::tempfile()?;
+        io::copy(&mut content, &mut file)?;
+        file.rewind()?;
+        Message::open(file)?
+    };
+    if original.head().headers().next().is_none() {
+        return Ok(None);
+    }
+    let mut header = written_since(head, original.head());
+    header.extend_from_slice(original.head().bytes());
+    Ok(Some(original.with_header(Some(header))))
+}
+
+/// The trace headers above the wrapped message's own: up to the Received line
+/// that SpamAssassin writes when it wraps, or to the first that is none.
+fn written_since(outer: &Head, original: &Head) -> Vec<u8> {
+    const TRACE: [&str; 8] = [
+        "Return-Path",
+        "Delivered-To",
+        "X-Original-To",
+        "Envelope-To",
+        "Delivery-Date",
+        "Received",
+        "Received-SPF",
+        "Authentication-Results",
+    ];
+    let mut since = Vec::new();
+    for header in outer.headers() {
+        let received = header.name.eq_ignore_ascii_case("Received");
+        let by_filter = received && memmem::find(header.value, b"with SpamAssassin").is_some();
+        let trace = TRACE.iter().any(|name| name.eq_ignore_ascii_case(header.name));
+        if by_filter || !trace || original.values(header.name).any(|value| value == header.value) {
+            break;
+        }
+        since.extend_from_slice(outer.bytes().get(header.range).unwrap_or_default());
+    }
+    since
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks() -> Marks {
+        Marks {
+            subjects: vec!["[SPAM]".into(), "*****SPAM*****".into(), "【迷惑メール】".into()],
+            headers: vec!["X-Spam-Flag".into(), "X-Spam-S*".into()],
+            forged: vec!["X-Mfilter-Site"],
+        }
+    }
+
+    fn bytes(message: &Message) -> Vec<u8> {
+        let mut file = tempfile::tempfile().unwrap();
+        message.write_to(&[], &mut file).unwrap();
+        file.rewind().unwrap();
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn unmarked(text: &str) -> (String, Vec<String>) {
+        let (message, taken) = Message::from_bytes(text.into()).unmarked(&marks());
+        (String::from_utf8(bytes(&message)).unwrap(), taken)
+    }
+
+    fn subject(value: &str) -> String {
+        let (text, _) = unmarked(&format!("From: a@b\nSubject:{value}\nTo: c@d\n\nbody\n"));
+        let (message, body) = text.split_once("\n\n").unwrap();
+        assert_eq!(body, "body\n");
+        let rest = message.strip_prefix("From: a@b\nSubject:").unwrap();
+        rest.strip_suffix("\nTo: c@d").unwrap().to_owned()
+    }
+
+    #[test]
+    fn marks_in_front_of_the_subject_go() {
+        for (marked, plain) in [
+            (" [SPAM] hello", " hello"),
+            (" [spam]   hello", "   hello"),
+            (" [SPAM]", " "),
+            (" Re: [Spam] hello", " Re: hello"),
+            (" Re[2]: FW: [SPAM] hello", " Re[2]: FW: hello"),
+            (" [SPAM] Re: [SPAM] hello", " Re: hello"),
+            (" [list 12] [SPAM] hello", " [list 12] hello"),
+            (" *****SPAM***** hello", " hello"),
+            (" [SPAM]\n hello", " hello"),
+            (" [SPAM]hello", " hello"),
+            (" ［ｓｐａｍ］ hello", " hello"),
+            (" 【迷惑メール】こんにちは", " こんにちは"),
+            (
+                " =?UTF-8?B?W1NQQU1d?= =?ISO-2022-JP?B?GyRCRnwbKEI=?=",
+                " =?ISO-2022-JP?B?GyRCRnwbKEI=?=",
+            ),
+            (" [SPAM] =?ISO-2022-JP?B?GyRCRnwbKEI=?=", " =?ISO-2022-JP?B?GyRCRnwbKEI=?="),
+            (" Re: =?utf-8?Q?=5Bspam=5D_gr=C3=BCn?=", " Re: =?utf-8?B?Z3LDvG4=?="),
+            (" =?utf-8?Q?Re:_=5BSPAM=5D_hello?=", " Re: hello"),
+        ] {
+            assert_eq!(subject(marked), plain, "{marked:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_mark_in_front_stays() {
+        for value in
+            [" hello [SPAM]", " SPAM hello", " about [SPAM] marks", "", " [SPAM", " Note: [SPAM]"]
+        {
+            assert_eq!(subject(value), value);
+        }
+    }
+
+    #[test]
+    fn verdict_headers_and_forged_ones_go_and_the_rest_stays_as_it_is() {
+        let (text, taken) = unmarked(
+            "X-Spam-Flag: YES\r\nfrom : a\r\nX-SPAM-Status: Yes,\r\n\tscore=9\r\n\
+             x-mfilter-site: x\r\nX-Spam: kept\r\njunk line\r\n\r\nX-Spam-Flag: body\r\n",
+        );
+        assert_eq!(text, "from : a\r\nX-Spam: kept\r\njunk line\r\n\r\nX-Spam-Flag: body\r\n");
+        let expected =
+            ["header X-Spam-Flag", "header X-SPAM-Status", "header x-mfilter-site from outside"];
+        assert_eq!(taken, expected);
+        let plain = "From: a\nSubject: [ok] b\n\n[SPAM]\n";
+        assert_eq!(unmarked(plain), (plain.to_owned(), vec![]));
+    }
+
+    #[test]
+    fn the_subject_that_spamassassin_kept_is_given_back() {
+        let text = |subject: &str, kept: &str| {
+            format!("X-Spam-Flag: YES\nSubject: {subject}\nX-Spam-Prev-Subject: {kept}\n\n")
+        };
+        let restored = |subject, kept| unmarked(&text(subject, kept)).0;
+        assert_eq!(restored("*SPAM 9.1* hello", "hello"), "Subject: hello\n\n");
+        let word = "=?ISO-2022-JP?B?GyRCRnwbKEI=?=";
+        assert_eq!(restored("[SPAM] 日", word), format!("Subject: {word}\n\n"));
+        assert_eq!(restored("[SPAM]", "(nonexistent)"), "\n");
+        // A sender's own.
+        let forged = "Subject: pay\nX-Spam-Prev-Subject: dear friend\n\n";
+        assert_eq!(restored("pay", "dear friend"), forged);
+        let unmarked_one = "Subject: pay now\nX-Spam-Prev-Subject: now\n\n";
+        assert_eq!(unmarked(unmarked_one).0, unmarked_one);
+    }
+
+    const ORIGINAL: &str = "Received: from evil.example\n\tby mx.example; x\nFrom: a@evil.example\n\
+        Subject: buy\nContent-Type: multipart/alternative; boundary=b\n\n--b\n\nx\n--b--\n";
+
+    fn wrapped(flag: &str, part: &str) -> String {
+        format!(
+            "Return-Path: <a@evil.example>\nReceived: by store.example; y\n\
+             Received: from localhost by mx.example\n\twith SpamAssassin (version 4.0.1);\n\tx\n\
+             From: a@evil.example\nSubject: [SPAM] buy\n{flag}MIME-Version: 1.0\n\
+             Content-Type: multipart/mixed; boundary=\"----------=_1\"\n\n\
+             This is a multi-part message in MIME format.\n\n------------=_1\n\
+             Content-Type: text/plain; charset=iso-8859-1\nContent-Disposition: inline\n\n\
+             Spam detection software …\n\n------------=_1\nContent-Type: {part}\n\
+             Content-Description: original message before SpamAssassin\n\
+             Content-Disposition: attachment\nContent-Transfer-Encoding: 8bit\n\n{ORIGINAL}\n\
+             ------------=_1--\n\n"
+        )
+    }
+
+    #[test]
+    fn a_message_in_a_report_is_taken_out_of_it() {
+        let above = "Return-Path: <a@evil.example>\nReceived: by store.example; y\n";
+        for part in ["message/rfc822; x-spam-type=original", "text/plain; x-spam-type=original"] {
+            let (text, _) = unmarked(&wrapped("X-Spam-Flag: YES\n", part));
+            assert_eq!(text, format!("{above}{ORIGINAL}"), "{part}");
+        }
+        let (text, _) = unmarked(&wrapped("X-Spam-Flag: YES\n", "message/rfc822"));
+        assert!(text.contains("Spam detection software"), "a forwarded message stays");
+        let plain = wrapped("", "message/rfc822; x-spam-type=original").replace("[SPAM] ", "");
+        assert_eq!(unmarked(&plain).0, plain, "without a mark nothing is unwrapped");
+    }
+
+    #[test]
+    fn large_messages_are_unwrapped_too() {
+        let original = format!("{ORIGINAL}{}", "0123456789abcdef\n".repeat(100_000));
+        let text = wrapped("X-Spam-Flag: YES\n", "message/rfc822; x-spam-type=original");
+        let (text, _) = unmarked(&text.replace(ORIGINAL, &original));
+        assert!(text.ends_with(&original));
+    }
+
+    #[test]
+    fn long_subjects_take_no_long_time() {
+        let mark = "[SPAM] ".repeat(100_000);
+        assert_eq!(subject(&format!(" {mark}x")).len(), 1 + mark.len() - MOST * 7 + 1);
+        subject(&" Re:".repeat(100_000));
+        subject(&" =?utf-8?Q?Re:?=".repeat(100_000));
+        subject(&format!(" [{}", "x".repeat(1_000_000)));
+    }
+}

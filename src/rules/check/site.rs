@@ -1,0 +1,161 @@
+//! What site rules have and users' rules have not, and the other way round:
+//! categories, labels, the switch.
+
+use super::Checker;
+use super::condition::is_header_name;
+use crate::diagnostic::Diagnostic;
+use crate::message::fold::fold;
+use crate::rules::mistake::{Mistake, SiteMistake, nearest};
+use crate::rules::program::{self, Category, Label, LabelKind, SwitchWord};
+use crate::rules::switch::same;
+use crate::source::Span;
+use crate::syntax::ast::{Choice, Statement, Word};
+
+/// What `set` may say in site rules: what their own tests need. The rest is
+/// how the user's mail lies on disk, which must not depend on a site file
+/// that may be broken tomorrow.
+const SITE_SETTINGS: &[&str] = &[
+    "me",
+    "delimiter",
+    "timezone",
+    "trust",
+    "spam-score-header",
+    "duplicates-for",
+    "forward-sender",
+];
+
+/// Longest name of a category, characters.
+const LONGEST: usize = 60;
+
+impl Checker<'_, '_> {
+    fn site_mistake(&mut self, span: Span, mistake: SiteMistake) {
+        self.report(span, Mistake::Site(mistake));
+    }
+
+    /// Whether site rules may have that setting, which users' rules may.
+    pub(super) fn site_setting(&mut self, name: &Word) {
+        if self.site && !SITE_SETTINGS.contains(&name.value.as_str()) {
+            self.site_mistake(name.span, SiteMistake::Setting { name: name.value.clone() });
+        }
+    }
+
+    /// A rule or action of site rules stands in a category.
+    pub(super) fn in_category(&mut self, what: &'static str, span: Span) {
+        if self.site && self.category.is_none() {
+            self.site_mistake(span, SiteMistake::OutsideCategory { what });
+        }
+    }
+
+    pub(super) fn category(
+        &mut self,
+        span: Span,
+        name: &Word,
+        mandatory: bool,
+        statements: &[Statement],
+    ) {
+        let head = self.head(span, Some(name), None);
+        if !self.site {
+            self.site_mistake(head, SiteMistake::CategoryOfUser);
+        } else if self.statements.in_group() || self.category.is_some() {
+            self.site_mistake(head, SiteMistake::CategoryInGroup);
+        }
+        let text = name.value.trim();
+        let taken = ["on", "off", "default"].iter().any(|word| same(word, text));
+        let sign = |c: char| c.is_control() || matches!(c, ',' | '"');
+        let long = text.chars().count() > LONGEST;
+        if text.is_empty() || text != name.value || taken || long || text.contains(sign) {
+            self.site_mistake(name.span, SiteMistake::BadName { name: name.value.clone() });
+        }
+        let before = self.program.categories.iter().find(|each| same(&each.name, text));
+        if let Some(at) = before.map(|each| each.span) {
+            let name_text = name.value.clone();
+            self.site_mistake(name.span, SiteMistake::CategoryTwice { name: name_text, at });
+        }
+        let index = self.program.categories.len() as u32;
+        self.program.categories.push(Category { name: name.value.clone(), mandatory, span: head });
+        let at = self.program.statements.len();
+        self.push(head, program::StatementKind::Category { category: index, end: 0 });
+        let around = self.category.replace(index);
+        // It may be switched off: whatever it does, what follows is come to.
+        self.block(statements);
+        self.category = around;
+        let behind = self.program.statements.len() as u32;
+        if let Some(program::StatementKind::Category { end, .. }) =
+            self.program.statements.get_mut(at).map(|statement| &mut statement.kind)
+        {
+            *end = behind;
+        }
+    }
+
+    pub(super) fn isp_label(&mut self, span: Span, kind: &Word, text: &Word) {
+        if self.statements.in_group_but_for(self.category.is_some()) {
+            self.site_mistake(span, SiteMistake::InGroup { what: "isp-label" });
+        }
+        let header = kind.value == "header";
+        let written = text.value.trim();
+        if header && !is_header_name(written.strip_suffix('*').unwrap_or(written)) {
+            self.report(text.span, Mistake::BadHeaderName { name: text.value.clone() });
+            return;
+        }
+        if fold(written).is_empty() || written.contains(char::is_control) {
+            self.site_mistake(text.span, SiteMistake::EmptyLabel);
+            return;
+        }
+        let kind = if header { LabelKind::Header } else { LabelKind::Subject };
+        let label = Label { kind, text: written.to_owned(), category: self.category };
+        self.program.settings.labels.push(label);
+    }
+
+    pub(super) fn isp_filter(&mut self, span: Span, choices: &[Choice]) {
+        if self.statements.in_group() || self.category.is_some() {
+            self.site_mistake(span, SiteMistake::InGroup { what: "isp-filter" });
+        }
+        for choice in choices {
+            let name = choice.category.as_ref();
+            let place = name.map_or(choice.on.span, |name| name.span);
+            let default = name.is_some_and(|name| name.value == "default");
+            if default != self.site {
+                let mistake =
+                    if default { SiteMistake::DefaultOfUser } else { SiteMistake::SwitchOfSite };
+                self.site_mistake(place, mistake);
+                continue;
+            }
+            let key = name.map(|name| fold(&name.value).into_owned()).unwrap_or_default();
+            if let Some(at) = self.switched.get(&key) {
+                let mistake = SiteMistake::SwitchTwice { at: *at };
+                self.site_mistake(place, mistake);
+                continue;
+            }
+            self.switched.insert(key, place);
+            if default {
+                self.program.settings.isp_default = Some(choice.on.value);
+            } else {
+                let line = self.sources.line(place);
+                let category = name.map(|name| name.value.clone());
+                let word = SwitchWord { category, on: choice.on.value, span: place, line };
+                self.program.settings.isp_filter.push(word);
+            }
+        }
+    }
+}
+
+/// What is wrong with a user's switch, by the site rules: categories that are
+/// not there, and those that stay on. `names` are their names, and whether
+/// they are mandatory.
+pub fn judge_switch(words: &[SwitchWord], names: &[(String, bool)]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for word in words {
+        let Some(category) = &word.category else { continue };
+        let mistake = match names.iter().find(|(name, _)| same(name, category)) {
+            Some((name, true)) if !word.on => SiteMistake::Mandatory { name: name.clone() },
+            Some(_) => continue,
+            None => SiteMistake::UnknownCategory {
+                name: category.clone(),
+                near: nearest(category, names.iter().map(|(name, _)| name.as_str())),
+                known: names.iter().map(|(name, _)| name.clone()).collect(),
+            },
+        };
+        found.push(Mistake::Site(mistake).at(word.span));
+    }
+    found
+}

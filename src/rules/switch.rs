@@ -1,0 +1,137 @@
+//! The user's switch for the provider's filter: which categories of the site
+//! rules run, who says so, and which marks are taken off.
+//!
+//! For each category the first word counts that is there: of the user's rules
+//! (for the category, then for the whole), of `mfilter isp-filter` (in the
+//! same order), of the provider (`isp-filter default`). Rules win over the
+//! command because the command can say so when it is given and a file cannot.
+//! What is mandatory is on.
+
+use super::program::{ArchivedLabelKind, ArchivedProgram, ArchivedSettings};
+use crate::message::fold::fold;
+use crate::message::unmark::Marks;
+
+/// What `mfilter isp-filter` was told, in its file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Words {
+    /// For the filter as a whole.
+    pub whole: Option<bool>,
+    /// For categories by name; each once.
+    pub categories: Vec<(String, bool)>,
+}
+
+impl Words {
+    /// The word for one category.
+    pub fn category(&self, name: &str) -> Option<bool> {
+        let found = self.categories.iter().find(|(each, _)| same(each, name));
+        found.map(|(_, on)| *on)
+    }
+
+    /// Notes a word for one category.
+    pub fn set(&mut self, name: &str, on: bool) {
+        self.categories.retain(|(each, _)| !same(each, name));
+        self.categories.push((name.to_owned(), on));
+    }
+}
+
+/// Whether something is on, and who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Switched {
+    /// Whether it is on.
+    pub on: bool,
+    /// Whose word it is.
+    pub by: By,
+}
+
+/// Whose word counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The provider's: it cannot be switched off.
+    Mandatory,
+    /// The user's rules, by the index of the word in their settings.
+    Rules(usize),
+    /// `mfilter isp-filter`.
+    Command,
+    /// `isp-filter default`, or nobody: then it is on.
+    Default,
+}
+
+/// What is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switches {
+    /// The categories of the site rules, in their order.
+    pub categories: Vec<Switched>,
+    /// The filter as a whole: what is in no category.
+    pub whole: Switched,
+}
+
+/// Decides by all words. `site` is none where there are no site rules.
+pub fn decide(
+    site: Option<&ArchivedProgram>,
+    user: &ArchivedSettings,
+    command: &Words,
+) -> Switches {
+    let default = site.and_then(|site| site.settings.isp_default.as_ref()).is_none_or(|on| *on);
+    let default = Switched { on: default, by: By::Default };
+    let in_rules = |wanted: Option<&str>| {
+        let word = user.isp_filter.iter().position(|word| match (&word.category, wanted) {
+            (rkyv::option::ArchivedOption::Some(name), Some(wanted)) => same(name, wanted),
+            (rkyv::option::ArchivedOption::None, None) => true,
+            _ => false,
+        })?;
+        Some(Switched { on: user.isp_filter.get(word)?.on, by: By::Rules(word) })
+    };
+    let by_command = |on| Switched { on, by: By::Command };
+    let said = in_rules(None).or(command.whole.map(by_command));
+    let categories: Vec<Switched> = site
+        .iter()
+        .flat_map(|site| site.categories.iter())
+        .map(|category| {
+            if category.mandatory {
+                return Switched { on: true, by: By::Mandatory };
+            }
+            in_rules(Some(&category.name))
+                .or_else(|| in_rules(None))
+                .or_else(|| command.category(&category.name).map(by_command))
+                .or_else(|| command.whole.map(by_command))
+                .unwrap_or(default)
+        })
+        .collect();
+    // Without a word of its own it goes with the last of the categories.
+    let free = || categories.iter().filter(|category| category.by != By::Mandatory);
+    let derived = free().find(|category| category.on).or_else(|| free().next());
+    let whole = said.or(derived.copied()).unwrap_or(default);
+    Switches { categories, whole }
+}
+
+/// The marks of what is off, the site's labels and the user's own.
+pub fn marks(
+    site: Option<&ArchivedProgram>,
+    user: &ArchivedSettings,
+    switches: &Switches,
+) -> Marks {
+    let mut marks = Marks::default();
+    let of_site = site.iter().flat_map(|site| site.settings.labels.iter());
+    for label in of_site.chain(user.labels.iter()) {
+        let on = match label.category.as_ref() {
+            Some(category) => {
+                let category = switches.categories.get(category.to_native() as usize);
+                category.is_none_or(|category| category.on)
+            }
+            None => switches.whole.on,
+        };
+        if !on {
+            let text = label.text.as_str().to_owned();
+            match label.kind {
+                ArchivedLabelKind::Subject => marks.subjects.push(text),
+                ArchivedLabelKind::Header => marks.headers.push(text),
+            }
+        }
+    }
+    marks
+}
+
+/// Names of categories are the same in any case and width.
+pub fn same(a: &str, b: &str) -> bool {
+    a == b || fold(a) == fold(b)
+}

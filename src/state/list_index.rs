@@ -1,0 +1,264 @@
+//! The keys of a big list beside it, so that a look-up among a million
+//! entries reads a few of them and not the list.
+//!
+//! One file for each list, in `dirs::cache_dir()/mfilter`, made after a
+//! delivery that had to read the whole list. It counts only for the very file
+//! it was made of: device, inode, size, times of change, all of them older by
+//! a while than the index, so that no change of the list can hide in the
+//! clock's grain. It may be removed at any time.
+//!
+//! ```text
+//! magic (16 bytes), what mfilter was built of, device, inode, size,
+//! modified (s, ns), changed (s, ns), number of slots, length of the keys (u64
+//! each, little-endian); the slots: 0, or 1 + where the key stands; the keys:
+//! length (u16) and text; globs and patterns, one a line
+//! ```
+
+use std::cell::OnceCell;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::OFlags;
+
+use super::compiled::BUILT_OF;
+use super::{is_ours, key, make_private, own};
+use crate::rules::address_list::{AddressList, Keys};
+use crate::source::read_text;
+
+const MAGIC: &[u8; 16] = b"mfilter list 1\n\0";
+/// Numbers behind the magic.
+const NUMBERS: usize = 10;
+const HEAD: usize = MAGIC.len() + NUMBERS * 8;
+/// Smaller lists are read as fast as an index is asked, bytes.
+const SMALLEST: u64 = 64 << 10;
+/// A list that changed so short a time ago may change again unnoticed.
+const SETTLED: Duration = Duration::from_secs(2);
+/// Slots that are read at once: mostly the key's own place is among them.
+const AT_ONCE: u64 = 8;
+
+/// The list in a file by its index, if there is one that counts.
+pub fn open(list: &Path) -> Option<AddressList> {
+    open_in(&own(dirs::cache_dir)?, list)
+}
+
+/// Makes the index of a list that was read whole, if it is big enough to need
+/// one. What fails here only costs time.
+pub fn make(list: &Path, read: &AddressList) -> io::Result<()> {
+    match own(dirs::cache_dir) {
+        Some(directory) => make_in(&directory, list, read),
+        None => Ok(()),
+    }
+}
+
+fn file_name(list: &Path) -> String {
+    format!("list-{}", key(&[list.as_os_str().as_bytes()]))
+}
+
+/// What must be the same for the index to count.
+fn identity(about: &Metadata) -> [u64; 8] {
+    [
+        BUILT_OF,
+        about.dev(),
+        about.ino(),
+        about.size(),
+        about.mtime() as u64,
+        about.mtime_nsec() as u64,
+        about.ctime() as u64,
+        about.ctime_nsec() as u64,
+    ]
+}
+
+fn open_in(directory: &Path, list: &Path) -> Option<AddressList> {
+    let about = std::fs::metadata(list).ok().filter(|about| about.size() >= SMALLEST)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
+        .open(directory.join(file_name(list)))
+        .ok()
+        .filter(is_ours)?;
+    let mut head = [0; HEAD];
+    file.read_exact_at(&mut head, 0).ok()?;
+    let numbers: Vec<u64> = head
+        .strip_prefix(MAGIC)?
+        .chunks_exact(8)
+        .filter_map(|bytes| bytes.try_into().ok().map(u64::from_le_bytes))
+        .collect();
+    let [identity_then @ .., slots, length] = numbers.as_slice() else { return None };
+    if identity_then != identity(&about) || !slots.is_power_of_two() {
+        return None;
+    }
+    let keys = HEAD as u64 + slots.checked_mul(8)?;
+    let end = keys.checked_add(*length)?;
+    let size = file.metadata().ok()?.size();
+    let mut loose = vec![0; usize::try_from(size.checked_sub(end)?).ok()?];
+    file.read_exact_at(&mut loose, end).ok()?;
+    let index = Index { file, slots: *slots, keys, list: list.to_owned(), plain: OnceCell::new() };
+    Some(AddressList::with_keys(Box::new(index), std::str::from_utf8(&loose).ok()?))
+}
+
+fn make_in(directory: &Path, list: &Path, read: &AddressList) -> io::Result<()> {
+    let about = std::fs::metadata(list)?;
+    let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(about.ctime().max(0) as u64 + 1);
+    let age = SystemTime::now().duration_since(changed).unwrap_or_default();
+    if about.size() < SMALLEST || age < SETTLED {
+        return Ok(());
+    }
+    let Some(all) = read.keys() else { return Ok(()) };
+    let slots = (all.len() as u64 * 2).next_power_of_two().max(AT_ONCE);
+    let mut table = vec![0_u64; slots as usize];
+    let mut keys = Vec::new();
+    for key in all {
+        let Ok(length) = u16::try_from(key.len()) else { return Ok(()) };
+        let mut at = hash(key) & (slots - 1);
+        while let Some(taken) = table.get_mut(at as usize) {
+            if *taken == 0 {
+                *taken = keys.len() as u64 + 1;
+                break;
+            }
+            at = (at + 1) & (slots - 1);
+        }
+        keys.extend(length.to_le_bytes());
+        keys.extend(key.as_bytes());
+    }
+    make_private(directory)?;
+    let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
+    let mut out = BufWriter::new(new.as_file_mut());
+    out.write_all(MAGIC)?;
+    for number in identity(&about).into_iter().chain([slots, keys.len() as u64]).chain(table) {
+        out.write_all(&number.to_le_bytes())?;
+    }
+    out.write_all(&keys)?;
+    out.write_all(read.loose_entries().as_bytes())?;
+    out.flush()?;
+    drop(out);
+    new.as_file().sync_all()?;
+    new.persist(directory.join(file_name(list))).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// An index that is asked in place.
+struct Index {
+    file: File,
+    slots: u64,
+    /// Where the keys begin.
+    keys: u64,
+    list: PathBuf,
+    /// The list itself, should the index become unreadable.
+    plain: OnceCell<AddressList>,
+}
+
+impl Keys for Index {
+    fn has(&self, key: &str) -> bool {
+        self.find(key).unwrap_or_else(|| {
+            let read = || AddressList::parse(&read_text(&self.list).unwrap_or_default());
+            self.plain.get_or_init(read).key(key)
+        })
+    }
+}
+
+impl Index {
+    /// Whether the key is there; `None` if the file says nothing sensible.
+    fn find(&self, key: &str) -> Option<bool> {
+        let mut at = hash(key) & (self.slots - 1);
+        let mut looked = 0;
+        while looked < self.slots {
+            let some = AT_ONCE.min(self.slots - at);
+            let mut slots = [0; AT_ONCE as usize * 8];
+            let slots = slots.get_mut(..some as usize * 8)?;
+            self.file.read_exact_at(slots, HEAD as u64 + at * 8).ok()?;
+            for slot in slots.chunks_exact(8) {
+                match u64::from_le_bytes(slot.try_into().ok()?).checked_sub(1) {
+                    None => return Some(false),
+                    Some(place) if self.is(key, place)? => return Some(true),
+                    Some(_) => {}
+                }
+            }
+            looked += some;
+            at = (at + some) & (self.slots - 1);
+        }
+        Some(false)
+    }
+
+    fn is(&self, key: &str, place: u64) -> Option<bool> {
+        let mut found = vec![0; 2 + key.len()];
+        let read = self.file.read_at(&mut found, self.keys.checked_add(place)?).ok()?;
+        let (length, text) = found.get(..read)?.split_first_chunk()?;
+        Some(usize::from(u16::from_le_bytes(*length)) == key.len() && text == key.as_bytes())
+    }
+}
+
+/// FNV-1a with a last stir, the same on every machine.
+fn hash(key: &str) -> u64 {
+    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash ^ (hash >> 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A list that is big enough, settled, and its folder.
+    fn big(more: &str) -> (tempfile::TempDir, PathBuf, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list");
+        let mut text: String = (0..5000).map(|n| format!("user{n}@host{n}.example\n")).collect();
+        text.push_str(more);
+        std::fs::write(&list, &text).unwrap();
+        (folder, list, text)
+    }
+
+    #[test]
+    fn the_index_answers_like_the_list() {
+        let more = "@.deep.example\n*-bounces@list.example\n/^a\\d+@num\\.example$/\nlocal@\nödön@example.hu\n";
+        let (folder, list, text) = big(more);
+        let plain = AddressList::parse(&text);
+        // A list that was only just written is not trusted to be settled.
+        make_in(folder.path(), &list, &plain).unwrap();
+        assert!(open_in(folder.path(), &list).is_none());
+        std::thread::sleep(SETTLED + Duration::from_secs(1));
+        make_in(folder.path(), &list, &plain).unwrap();
+        let indexed = open_in(folder.path(), &list).expect("an index");
+        assert!(indexed.keys().is_none());
+        for address in [
+            "user0@host0.example",
+            "user4999@host4999.example",
+            "user1@host2.example",
+            "x@a.deep.example",
+            "rust-bounces@list.example",
+            "a7@num.example",
+            "local@anywhere.example",
+            "ödön@example.hu",
+            "nobody@nowhere.example",
+            "",
+            "@",
+        ] {
+            assert_eq!(indexed.matches(address), plain.matches(address), "{address}");
+        }
+        // Any change, and the list itself is read again.
+        std::fs::write(&list, text.replace("user7@", "user8@")).unwrap();
+        assert!(open_in(folder.path(), &list).is_none());
+    }
+
+    #[test]
+    fn a_damaged_index_gives_no_wrong_answer() {
+        let (folder, list, text) = big("");
+        std::thread::sleep(SETTLED + Duration::from_secs(1));
+        let plain = AddressList::parse(&text);
+        make_in(folder.path(), &list, &plain).unwrap();
+        let index = folder.path().join(file_name(&list));
+        let whole = std::fs::read(&index).unwrap();
+        for length in [0, 10, HEAD, HEAD + 100] {
+            std::fs::write(&index, &whole[..length]).unwrap();
+            if let Some(cut) = open_in(folder.path(), &list) {
+                assert!(cut.matches("user4999@host4999.example"), "{length}");
+                assert!(!cut.matches("user1@host2.example"), "{length}");
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What the user told `mfilter isp-filter`: `mfilter/isp-filter` in the user's
+//! configuration directory (`~/.config`), for people to read too.
+//!
+//! ```text
+//! # written by `mfilter isp-filter`; words in ~/.mailrules count before these
+//! off
+//! on virus
+//! ```
+//!
+//! A line is `on` or `off`, for the filter as a whole, or with the name of a
+//! category behind it; the last one counts. Another line is skipped. A file
+//! that is not the user's own, or that others can write, is as good as absent.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::{is_ours, make_private};
+use crate::rules::switch::Words;
+
+/// Longer files are not read, bytes.
+const MAX: u64 = 64 << 10;
+
+/// Where it is kept; nowhere without a home directory.
+pub fn path() -> Option<PathBuf> {
+    let directory = dirs::config_dir().filter(|path| path.is_absolute())?;
+    Some(directory.join("mfilter/isp-filter"))
+}
+
+/// What was told; nothing if nothing was.
+pub fn read(path: &Path) -> Words {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(path) else {
+        return Words::default();
+    };
+    let mut bytes = Vec::new();
+    if !is_ours(&file) || file.take(MAX).read_to_end(&mut bytes).is_err() {
+        return Words::default();
+    }
+    parse(&String::from_utf8_lossy(&bytes))
+}
+
+fn parse(text: &str) -> Words {
+    let mut words = Words::default();
+    for line in text.lines().map(str::trim) {
+        let (word, name) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let on = match word {
+            "on" => true,
+            "off" => false,
+            _ => continue,
+        };
+        match name.trim() {
+            "" => words.whole = Some(on),
+            name => words.set(name, on),
+        }
+    }
+    words
+}
+
+/// Keeps what is told, in one step; nothing told is no file.
+pub fn write(path: &Path, words: &Words) -> io::Result<()> {
+    if *words == Words::default() {
+        return match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+    }
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    make_private(directory)?;
+    let word = |on: bool| if on { "on" } else { "off" };
+    let mut text = String::from(
+        "# written by `mfilter isp-filter`; words in ~/.mailrules count before these\n",
+    );
+    if let Some(on) = words.whole {
+        text += &format!("{}\n", word(on));
+    }
+    for (name, on) in &words.categories {
+        text += &format!("{} {name}\n", word(*on));
+    }
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().set_permissions(Permissions::from_mode(0o600))?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    fs::File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(whole: Option<bool>, categories: &[(&str, bool)]) -> Words {
+        let categories = categories.iter().map(|(name, on)| ((*name).to_owned(), *on));
+        Words { whole, categories: categories.collect() }
+    }
+
+    #[test]
+    fn what_is_told_is_read_again_and_takes_a_few_hundred_bytes() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config/mfilter/isp-filter");
+        assert_eq!(read(&path), Words::default());
+        let told = words(Some(false), &[("迷惑 メール", true), ("virus", false)]);
+        write(&path, &told).unwrap();
+        assert_eq!(read(&path), told);
+        let about = fs::metadata(&path).unwrap();
+        assert!(about.len() < 300, "{}", about.len());
+        assert_eq!(about.permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        write(&path, &Words::default()).unwrap();
+        assert!(!path.exists());
+        write(&path, &Words::default()).unwrap();
+    }
+
+    #[test]
+    fn lines_that_say_nothing_are_skipped_and_the_last_word_counts() {
+        let text = "# x\n\noff\nmaybe spam\r\non  spam \noff SPAM\non\n";
+        assert_eq!(parse(text), words(Some(true), &[("SPAM", false)]));
+    }
+
+    #[test]
+    fn a_file_that_others_can_write_says_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("isp-filter");
+        fs::write(&path, "off\n").unwrap();
+        assert_eq!(read(&path).whole, Some(false));
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(read(&path), Words::default());
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert_eq!(read(&path), Words::default());
+    }
+}
