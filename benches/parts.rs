@@ -4,13 +4,12 @@ use std::fs::File;
 use std::path::Path;
 
 use divan::{Bencher, black_box};
-use mfilter::deliver::deliver;
-use mfilter::deliver::maildir::Location;
+use mfilter::deliver::maildir::{Location, Maildir};
 use mfilter::evaluate::{Detail, evaluate};
 use mfilter::load;
 use mfilter::message::Message;
-use mfilter::plan::Plan;
-use mfilter::rules::program::{Compiled, Layout};
+use mfilter::plan::Folder;
+use mfilter::rules::program::{Compiled, Flags, Layout};
 use mfilter::source::SourceFile;
 use mfilter::syntax;
 use mfilter::world::World;
@@ -84,6 +83,12 @@ fn store(bencher: Bencher, kilobytes: usize) {
     std::fs::write(&file, "x".repeat(kilobytes * 1000)).expect("written");
     bencher.bench(|| {
         let message = Message::open(File::open(&file).expect("there")).expect("readable");
-        deliver(&Plan::default(), &message, &location).outcome
+        let maildir = Maildir::open(&location).expect("a Maildir");
+        let inbox = location.place(&Folder::default());
+        let mut staged =
+            maildir.stage(&inbox, &Flags::default(), &message, &[]).expect("room for it");
+        let path = staged.commit().expect("stored");
+        staged.keep();
+        path
     });
 }

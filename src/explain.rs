@@ -276,6 +276,9 @@ struct RuleRefReport {
     file: String,
     line: u32,
     label: Option<String>,
+    /// Of site rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
     text: String,
 }
 
@@ -303,6 +306,7 @@ impl StepReport {
             file: file_name(rule.span, sources),
             line: rule.line,
             label: rule.label.clone(),
+            category: rule.category.clone(),
             text: one_line(sources.text(rule.span)),
         });
         let base = StepReport { rule, path, ..StepReport::default() };

@@ -152,7 +152,8 @@ impl World {
     /// `user@host`, which marks what this user has forwarded.
     pub fn mark(&self) -> String {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        format!("{}@{host}", self.user().unwrap_or_else(|| "user".into()))
+        let uid = || format!("uid{}", rustix::process::geteuid().as_raw());
+        format!("{}@{host}", self.user().unwrap_or_else(uid))
     }
 
     /// Why something could not be looked up that can be some time later.

@@ -205,7 +205,7 @@ fn errors(call: &str) -> &'static [&'static str] {
         ],
         "read" | "pread64" | "readv" | "getdents64" => &["EIO", "EINTR", "EAGAIN", "ESTALE"],
         "fcntl" | "flock" => &["ENOLCK", "EINTR", "EAGAIN", "EMFILE"],
-        "mmap" | "brk" | "mremap" | "mprotect" | "munmap" => &["ENOMEM"],
+        "mmap" | "mremap" | "mprotect" | "munmap" => &["ENOMEM"],
         "getrandom" => &["EAGAIN", "EINTR", "ENOSYS", "EPERM"],
         "execve" | "exit_group" | "exit" | "rt_sigreturn" | "restart_syscall" => &[],
         _ => &["EIO", "EACCES", "ENOMEM", "EINTR", "ENOSYS", "EPERM"],
@@ -328,7 +328,7 @@ fn inject(scenario: &Scenario, calls: &[Call], at: &usize, error: &str) -> Vec<S
             }
         }
         // Rust's way to say that there is no memory; and before main nothing is ours.
-        _ if matches!(name.as_str(), "mmap" | "brk" | "mremap") && run.signal == Some(6) => {}
+        _ if matches!(name.as_str(), "mmap" | "mremap") && run.signal == Some(6) => {}
         _ if !call.in_main && counts.is_empty() => {}
         _ => complaints.push(format!("ends as {run:?}")),
     }

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Parser;
 use rustix::process::{Resource, getrlimit};
@@ -25,8 +25,7 @@ use crate::message::Message;
 use crate::message::content::Deadline;
 use crate::outcome::Outcome;
 use crate::state::claim::Claim;
-use crate::state::list_index;
-use crate::state::{StateDir, seen};
+use crate::state::{StateDir, list_index, seen};
 use crate::world::World;
 
 /// All of a message must be there within this time, so that an MTA's own
@@ -39,7 +38,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Outcome {
 }
 
 fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
-    let started = Instant::now();
+    let (started, began) = (Instant::now(), SystemTime::now());
     let args = DeliveryArgs::try_parse_from(arguments).map_err(|error| {
         // The first line says it; the rest is for people at a terminal.
         let text = error.to_string();
@@ -91,11 +90,11 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         };
         let log = super::log(program, &world, state.as_ref());
         let _ = log.write(&entry);
-        if let Some(note) = &site.note {
+        for note in site.note.iter().chain(&filter.note) {
             let _ = log.note(note);
         }
         for (path, list) in world.lists() {
-            let _ = list_index::make(&path, &list);
+            let _ = list_index::make(&path, &list, began);
         }
         if let Some(told) = &in_force.notice {
             notice::tell(told, &location, state.as_ref(), &world);

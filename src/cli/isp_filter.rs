@@ -35,7 +35,10 @@ pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
     };
     let user = user.compiled.program().ok_or("the rules cannot be laid out")?;
     let path = switch::path().ok_or("no home directory is known: set HOME")?;
-    let mut words = switch::read(&path);
+    let mut words = switch::read(&path).unwrap_or_else(|why| {
+        output::error(&why);
+        Words::default()
+    });
     let mut finding = Finding::Fine;
     if !call.words.is_empty() {
         let asked = asked(&call.words, site)?;

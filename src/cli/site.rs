@@ -24,6 +24,8 @@ pub(super) struct Filter<'a> {
     pub(super) site: Option<&'a ArchivedProgram>,
     pub(super) user: &'a ArchivedProgram,
     pub(super) switches: Switches,
+    /// Why the command's word cannot be known, for the log.
+    pub(super) note: Option<String>,
 }
 
 impl<'a> Filter<'a> {
@@ -34,8 +36,12 @@ impl<'a> Filter<'a> {
         let said = settings.isp_filter.iter().any(|word| word.category.is_none());
         let asks = (site.is_some() || !settings.labels.is_empty()) && !said;
         let path = if asks { switch::path() } else { None };
-        let words = path.map(|path| switch::read(&path)).unwrap_or_default();
-        Filter::with(site, user, &words)
+        let words = path.map_or(Ok(Words::default()), |path| switch::read(&path));
+        let (words, note) = match words {
+            Ok(words) => (words, None),
+            Err(why) => (Words::default(), Some(why)),
+        };
+        Filter { note, ..Filter::with(site, user, &words) }
     }
 
     pub(super) fn with(
@@ -43,7 +49,7 @@ impl<'a> Filter<'a> {
         user: &'a ArchivedProgram,
         words: &Words,
     ) -> Filter<'a> {
-        Filter { site, user, switches: decide(site, &user.settings, words) }
+        Filter { site, user, switches: decide(site, &user.settings, words), note: None }
     }
 
     /// All rules, to be run over a message.

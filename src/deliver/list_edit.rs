@@ -101,8 +101,11 @@ fn settle(path: &Path, home: &Path, change: Change) -> Result<Option<PathBuf>, E
     match fs::canonicalize(path) {
         Ok(path) => return inside(path),
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        // A link to nothing: where it leads to is not ours to make.
-        Err(error) if fs::symlink_metadata(path).is_ok() => return Err(error.into()),
+        // A link to nothing: where it leads to is not ours to make. What is
+        // no link was made by another process just now.
+        Err(error) if fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink()) => {
+            return Err(error.into());
+        }
         Err(_) if change == Change::Remove => return Ok(None),
         Err(_) => {}
     }

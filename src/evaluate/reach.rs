@@ -61,7 +61,7 @@ impl Run<'_> {
         let room = MOST_TARGETS.saturating_sub(known.sum());
         let filled: Vec<String> = to.iter().map(|target| self.line(target)).collect();
         for target in filled.into_iter().filter(|_| why.is_none()) {
-            let target = target.trim().to_owned();
+            let target = with_ascii_domain(target.trim());
             if !is_address(&target) {
                 let why = format!("`{target}` is no address");
                 self.push(StepKind::Skipped { action: "forward", why }, rule.clone());
@@ -154,6 +154,14 @@ fn entry_of(address: &str) -> Option<String> {
     exact.then_some(entry)
 }
 
+/// An address as every MTA takes it: its domain in Punycode.
+fn with_ascii_domain(address: &str) -> String {
+    let ascii = address.rsplit_once('@').filter(|(_, domain)| !domain.is_ascii()).and_then(
+        |(local, domain)| Some(format!("{local}@{}", idna::domain_to_ascii(domain).ok()?)),
+    );
+    ascii.unwrap_or_else(|| address.to_owned())
+}
+
 /// `hanako=sender.example`: an address as part of another one, from which it
 /// can be told again.
 fn in_a_local_part(sender: &str) -> String {
@@ -168,7 +176,7 @@ fn one_word(sender: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{entry_of, in_a_local_part};
+    use super::{entry_of, in_a_local_part, with_ascii_domain};
 
     #[test]
     fn an_entry_stands_for_one_address_alone() {
@@ -177,6 +185,12 @@ mod tests {
         {
             assert_eq!(entry_of(hostile), None, "{hostile}");
         }
+    }
+
+    #[test]
+    fn a_domain_goes_out_in_punycode() {
+        assert_eq!(with_ascii_domain("taro@日本語.jp"), "taro@xn--wgv71a119e.jp");
+        assert_eq!(with_ascii_domain("taro@Example.jp"), "taro@Example.jp");
     }
 
     #[test]

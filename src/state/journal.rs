@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 use super::claim::Claim;
 use super::slots::Key;
-use super::{StateDir, hex};
+use super::{StateDir, forget_old, hex};
 use crate::message::{Message, Unread};
 use crate::outcome::one_line;
 
@@ -48,7 +48,14 @@ pub fn key(message: &Message, sender: Option<&str>, recipients: &[String]) -> Re
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    hash.update(message.head().bytes());
+    for header in message.head().headers() {
+        // Exim writes it anew with each try.
+        if !header.name.eq_ignore_ascii_case("Delivery-Date") {
+            hash.update(header.name.as_bytes());
+            hash.update(b":");
+            hash.update(header.value);
+        }
+    }
     let mut body = message.body(0..u64::MAX)?;
     let mut buffer = [0; 16 << 10];
     loop {
@@ -74,7 +81,7 @@ impl Journal {
         let text = String::from_utf8_lossy(&text).into_owned();
         let done = read(&text);
         if text.is_empty() {
-            forget_old(state);
+            forget_old(&state.path().join(DIRECTORY), FORGOTTEN);
         } else if !text.ends_with('\n') {
             claim.file().write_all(b"\n")?;
         }
@@ -110,14 +117,6 @@ impl Journal {
     pub fn finish(mut self) {
         self.claim.keep(false);
     }
-
-    /// Nothing is done after all.
-    pub fn forget(&mut self) {
-        let _ = self.claim.file().set_len(0);
-        self.done.clear();
-        self.empty = true;
-        self.claim.keep(false);
-    }
 }
 
 fn name(step: &str) -> String {
@@ -131,17 +130,6 @@ fn read(text: &str) -> Vec<String> {
     let whole = rest.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let done = whole.lines().filter_map(|line| line.strip_prefix("done "));
     done.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
-}
-
-fn forget_old(state: &StateDir) {
-    for entry in fs::read_dir(state.path().join(DIRECTORY)).into_iter().flatten().flatten() {
-        let old = entry.metadata().and_then(|about| about.modified()).is_ok_and(|time| {
-            SystemTime::now().duration_since(time).is_ok_and(|age| age > FORGOTTEN)
-        });
-        if old {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
 }
 
 /// What is half done: when the last step was noted, and each step's text.
@@ -194,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_line_does_not_count_and_what_is_taken_back_is_forgotten() {
+    fn half_a_line_does_not_count() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path());
         let mut journal = open(&state);
@@ -208,10 +196,9 @@ mod tests {
         assert!(journal.is_done("a") && !journal.is_done("b"));
         journal.note("c").unwrap();
         drop(journal);
-        let mut journal = open(&state);
+        let journal = open(&state);
         assert!(journal.is_done("a") && journal.is_done("c"));
-        journal.forget();
-        drop(journal);
+        journal.finish();
         assert!(!path.exists());
         fs::write(&path, "nonsense\n").unwrap();
         assert!(!open(&state).is_done("a"));
@@ -224,6 +211,7 @@ mod tests {
         };
         let one = key("A: b\n\nc", Some("x"), "y");
         assert_eq!(one, key("From x now\nA: b\n\nc", Some("x"), "y"));
+        assert_eq!(one, key("Delivery-date: now\nA: b\n\nc", Some("x"), "y"));
         for other in [
             key("A: b\n\nd", Some("x"), "y"),
             key("A: b\n\nc", None, "y"),

@@ -45,11 +45,12 @@ pub fn open(list: &Path) -> Option<AddressList> {
     open_in(&own(dirs::cache_dir)?, list)
 }
 
-/// Makes the index of a list that was read whole, if it is big enough to need
-/// one. What fails here only costs time.
-pub fn make(list: &Path, read: &AddressList) -> io::Result<()> {
+/// Makes the index of a list that was read whole at `since` or later, if it is
+/// big enough to need one and is what it was then: a rule may have edited it
+/// meanwhile. What fails here only costs time.
+pub fn make(list: &Path, read: &AddressList, since: SystemTime) -> io::Result<()> {
     match own(dirs::cache_dir) {
-        Some(directory) => make_in(&directory, list, read),
+        Some(directory) => make_in(&directory, list, read, since),
         None => Ok(()),
     }
 }
@@ -100,10 +101,10 @@ fn open_in(directory: &Path, list: &Path) -> Option<AddressList> {
     Some(AddressList::with_keys(Box::new(index), std::str::from_utf8(&loose).ok()?))
 }
 
-fn make_in(directory: &Path, list: &Path, read: &AddressList) -> io::Result<()> {
+fn make_in(directory: &Path, list: &Path, read: &AddressList, since: SystemTime) -> io::Result<()> {
     let about = std::fs::metadata(list)?;
     let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(about.ctime().max(0) as u64 + 1);
-    let age = SystemTime::now().duration_since(changed).unwrap_or_default();
+    let age = since.duration_since(changed).unwrap_or_default();
     if about.size() < SMALLEST || age < SETTLED {
         return Ok(());
     }
@@ -219,10 +220,14 @@ mod tests {
         let (folder, list, text) = big(more);
         let plain = AddressList::parse(&text);
         // A list that was only just written is not trusted to be settled.
-        make_in(folder.path(), &list, &plain).unwrap();
+        let read = SystemTime::now();
+        make_in(folder.path(), &list, &plain, read).unwrap();
         assert!(open_in(folder.path(), &list).is_none());
         std::thread::sleep(SETTLED + Duration::from_secs(1));
-        make_in(folder.path(), &list, &plain).unwrap();
+        // Nor one that may have changed since it was read.
+        make_in(folder.path(), &list, &plain, read).unwrap();
+        assert!(open_in(folder.path(), &list).is_none());
+        make_in(folder.path(), &list, &plain, SystemTime::now()).unwrap();
         let indexed = open_in(folder.path(), &list).expect("an index");
         assert!(indexed.keys().is_none());
         for address in [
@@ -250,7 +255,7 @@ mod tests {
         let (folder, list, text) = big("");
         std::thread::sleep(SETTLED + Duration::from_secs(1));
         let plain = AddressList::parse(&text);
-        make_in(folder.path(), &list, &plain).unwrap();
+        make_in(folder.path(), &list, &plain, SystemTime::now()).unwrap();
         let index = folder.path().join(file_name(&list));
         let whole = std::fs::read(&index).unwrap();
         for length in [0, 10, HEAD, HEAD + 100] {

@@ -22,6 +22,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
@@ -118,6 +119,20 @@ fn is_ours(file: &File) -> bool {
             && about.uid() == rustix::process::geteuid().as_raw()
             && about.mode() & 0o022 == 0
     })
+}
+
+/// Removes the files of a directory that were not changed for so long.
+fn forget_old(directory: &Path, age: Duration) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let changed = entry.metadata().and_then(|about| about.modified());
+        if changed.is_ok_and(|time| older(time, age)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn older(time: SystemTime, than: Duration) -> bool {
+    SystemTime::now().duration_since(time).is_ok_and(|age| age > than)
 }
 
 /// A file name for something that is known by these bytes.

@@ -19,6 +19,10 @@ use crate::message::{Message, Unread};
 const ON_THE_WAY: [&str; 6] =
     ["Received", "Return-Path", "Delivered-To", "X-Original-To", "Envelope-To", "Delivery-Date"];
 
+const UNDER_WAY: &str = "under-way";
+/// No process is at a message for so long; what is older is of the dead.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+
 fn table(state: &StateDir) -> Table<'_> {
     Table { state, name: "seen", magic: "mfilter seen messages, version 1\n" }
 }
@@ -78,7 +82,9 @@ pub fn remember(state: &StateDir, key: Key, now: i64, within: u64) -> io::Result
 /// out as long as what it gives lives. None if that cannot be had by
 /// `deadline`; an error if the state directory cannot be written.
 pub fn claim(state: &StateDir, key: Key, deadline: Instant) -> io::Result<Option<Claim>> {
-    Claim::wait(state, "under-way", &key.name(), deadline)
+    let claim = Claim::wait(state, UNDER_WAY, &key.name(), deadline)?;
+    super::forget_old(&state.path().join(UNDER_WAY), ABANDONED);
+    Ok(claim)
 }
 
 /// How many messages are known, and the oldest and newest moment.

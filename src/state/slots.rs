@@ -207,13 +207,16 @@ impl Table<'_> {
         let deadline = Instant::now() + PATIENCE;
         let path = self.state.path().join(self.name);
         loop {
+            if Instant::now() >= deadline {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             let Some((file, blocks)) = self.open(true)? else {
                 self.make(&|_, _| Ok(()), 1, false)?;
                 continue;
             };
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
-                Err(Errno::AGAIN | Errno::INTR) if Instant::now() < deadline => {
+                Err(Errno::AGAIN | Errno::INTR) => {
                     std::thread::sleep(Duration::from_millis(1));
                     continue;
                 }
@@ -223,9 +226,6 @@ impl Table<'_> {
             let now = std::fs::symlink_metadata(&path).map(|about| about.ino()).ok();
             if now == Some(file.metadata()?.ino()) {
                 return work(file, blocks);
-            }
-            if Instant::now() >= deadline {
-                return Err(io::ErrorKind::TimedOut.into());
             }
         }
     }

@@ -9,7 +9,8 @@
 //!
 //! A line is `on` or `off`, for the filter as a whole, or with the name of a
 //! category behind it; the last one counts. Another line is skipped. A file
-//! that is not the user's own, or that others can write, is as good as absent.
+//! that is not the user's own, or that others can write, is as good as absent,
+//! and the log says so.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -20,6 +21,7 @@ use rustix::fs::OFlags;
 
 use super::{is_ours, make_private};
 use crate::rules::switch::Words;
+use crate::source::reason;
 
 /// Longer files are not read, bytes.
 const MAX: u64 = 64 << 10;
@@ -30,17 +32,21 @@ pub fn path() -> Option<PathBuf> {
     Some(directory.join("mfilter/isp-filter"))
 }
 
-/// What was told; nothing if nothing was.
-pub fn read(path: &Path) -> Words {
+/// What was told; nothing if nothing was. The error says why it cannot be known.
+pub fn read(path: &Path) -> Result<Words, String> {
+    let told = |why: &str| format!("{} is not read: {why}", path.display());
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-    let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(path) else {
-        return Words::default();
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Words::default()),
+        Err(error) => return Err(told(&reason(&error))),
     };
-    let mut bytes = Vec::new();
-    if !is_ours(&file) || file.take(MAX).read_to_end(&mut bytes).is_err() {
-        return Words::default();
+    if !is_ours(&file) {
+        return Err(told("it must be a file of the user's own that nobody else can write"));
     }
-    parse(&String::from_utf8_lossy(&bytes))
+    let mut bytes = Vec::new();
+    file.take(MAX).read_to_end(&mut bytes).map_err(|error| told(&reason(&error)))?;
+    Ok(parse(&String::from_utf8_lossy(&bytes)))
 }
 
 fn parse(text: &str) -> Words {
@@ -101,10 +107,10 @@ mod tests {
     fn what_is_told_is_read_again_and_takes_a_few_hundred_bytes() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("config/mfilter/isp-filter");
-        assert_eq!(read(&path), Words::default());
+        assert_eq!(read(&path), Ok(Words::default()));
         let told = words(Some(false), &[("迷惑 メール", true), ("virus", false)]);
         write(&path, &told).unwrap();
-        assert_eq!(read(&path), told);
+        assert_eq!(read(&path), Ok(told));
         let about = fs::metadata(&path).unwrap();
         assert!(about.len() < 300, "{}", about.len());
         assert_eq!(about.permissions().mode() & 0o777, 0o600);
@@ -125,11 +131,11 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("isp-filter");
         fs::write(&path, "off\n").unwrap();
-        assert_eq!(read(&path).whole, Some(false));
+        assert_eq!(read(&path).unwrap().whole, Some(false));
         fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
-        assert_eq!(read(&path), Words::default());
+        assert!(read(&path).unwrap_err().ends_with("that nobody else can write"));
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
-        assert_eq!(read(&path), Words::default());
+        assert!(read(&path).is_err());
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
-use super::{StateDir, key, make_private};
+use super::{StateDir, forget_old, key, make_private, older};
 
 const ABANDONED: Duration = Duration::from_secs(10 * 60);
 const FORGOTTEN: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -56,7 +56,7 @@ pub fn claim(state: &StateDir, main: &Path, version: &str) -> Option<Claim> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
     let file = match made {
         Ok(file) => {
-            forget_old(&directory);
+            forget_old(&directory, FORGOTTEN);
             file
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => take_over(&path)?,
@@ -80,22 +80,6 @@ fn take_over(path: &Path) -> Option<File> {
     }
     file.set_modified(SystemTime::now()).ok()?;
     Some(file)
-}
-
-fn forget_old(directory: &Path) {
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        if entry
-            .metadata()
-            .and_then(|about| about.modified())
-            .is_ok_and(|time| older(time, FORGOTTEN))
-        {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
-fn older(time: SystemTime, than: Duration) -> bool {
-    SystemTime::now().duration_since(time).is_ok_and(|age| age > than)
 }
 
 #[cfg(test)]
