@@ -9,6 +9,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rkyv::{Archive, Serialize};
+use rustix::io::Errno;
 
 /// A stretch of one rule file: byte offsets, the end excluded.
 #[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -138,6 +139,26 @@ impl ReadError {
     /// There is no such file.
     pub fn is_missing(&self) -> bool {
         matches!(self, ReadError::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// It says something of the machine at this moment, and nothing of the
+    /// file: a disk that fails, too many open files.
+    pub fn may_pass(&self) -> bool {
+        let ReadError::Io(error) = self else { return false };
+        Errno::from_io_error(error).is_some_and(|error| {
+            !matches!(
+                error,
+                Errno::NOENT
+                    | Errno::NOTDIR
+                    | Errno::ACCESS
+                    | Errno::PERM
+                    | Errno::LOOP
+                    | Errno::NAMETOOLONG
+                    | Errno::ISDIR
+                    | Errno::NXIO
+                    | Errno::NODEV
+            )
+        })
     }
 }
 

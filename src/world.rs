@@ -47,6 +47,7 @@ pub struct Known {
     clock: OnceCell<Timestamp>,
     zones: RefCell<HashMap<Option<String>, TimeZone>>,
     lists: RefCell<HashMap<PathBuf, Result<Rc<AddressList>, String>>>,
+    trouble: OnceCell<String>,
 }
 
 impl World {
@@ -155,6 +156,11 @@ impl World {
         format!("{}@{host}", self.user().unwrap_or_else(uid))
     }
 
+    /// Why something could not be looked up that can be some time later.
+    pub fn trouble(&self) -> Option<&str> {
+        self.known.trouble.get().map(String::as_str)
+    }
+
     /// The lists that were asked, with their files.
     pub fn lists(&self) -> Vec<(PathBuf, Rc<AddressList>)> {
         let known = self.known.lists.borrow();
@@ -171,7 +177,13 @@ impl World {
             Some(list) => Ok(Rc::new(list)),
             None => crate::source::read_text(path)
                 .map(|text| Rc::new(AddressList::parse(&text)))
-                .map_err(|error| format!("list file {}: {error}", path.display())),
+                .map_err(|error| {
+                    let why = format!("list file {}: {error}", path.display());
+                    if error.may_pass() {
+                        let _ = self.known.trouble.set(why.clone());
+                    }
+                    why
+                }),
         };
         self.known.lists.borrow_mut().insert(path.to_owned(), list.clone());
         list

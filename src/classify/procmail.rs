@@ -162,14 +162,13 @@ fn procmail_header<'a>(mail: &'a Mail<'_>) -> Result<Cow<'a, [u8]>, String> {
 }
 
 fn unfold(header: &[u8]) -> Vec<u8> {
-    let mut header = header.to_vec();
-    let folds: Vec<usize> = memchr_iter(b'\n', &header)
-        .filter(|at| matches!(header.get(at + 1), Some(b' ' | b'\t')))
-        .collect();
-    for at in folds {
-        header[at] = b' ';
+    let mut unfolded = header.to_vec();
+    for at in memchr_iter(b'\n', header) {
+        if let (Some(b' ' | b'\t'), Some(end)) = (header.get(at + 1), unfolded.get_mut(at)) {
+            *end = b' ';
+        }
     }
-    header
+    unfolded
 }
 
 struct Lines<'a>(&'a [u8]);

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -25,6 +26,7 @@ use crate::message::content::Deadline;
 use crate::outcome::Outcome;
 use crate::state::claim::Claim;
 use crate::state::{StateDir, list_index, seen};
+use crate::world::World;
 
 /// All of a message must be there within this time, so that an MTA's own
 /// deadline never strikes: what it kills, it may bounce. OpenSMTPD waits
@@ -68,39 +70,51 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     };
     let reach = super::reach(program, &message, &world, deadline);
     let way = filter::evaluate(filter.rules(), message, &world, &reach, Detail::Plan);
+    if let Some(why) = trouble(&way, &world) {
+        return Err(why);
+    }
     let evaluation = &way.evaluation;
     let mut report = deliver(&evaluation.plan, &way.messages, &location, &reach);
     report.notes.splice(0..0, way.notes);
-    let message = way.messages.first().ok_or("the message is gone")?;
-    let files = filter.files();
-    let sender = reach.sender.clone();
-    let ids = message.texts("Message-ID");
-    let entry = Entry {
-        plan: &evaluation.plan,
-        report: &report,
-        files: &files,
-        message_id: ids.first().map_or("", |id| id.text()),
-        envelope_from: sender.as_deref(),
-        duration: started.elapsed(),
-    };
-    // A log that cannot be written must not change how the delivery ends.
-    let log = super::log(program, &world, state.as_ref());
-    let _ = log.write(&entry);
-    for note in site.note.iter().chain(&filter.note) {
-        let _ = log.note(note);
-    }
-    for (path, list) in world.lists() {
-        let _ = list_index::make(&path, &list, began);
-    }
-    if let Some(told) = &in_force.notice {
-        notice::tell(told, &location, state.as_ref(), &world);
-    }
-    if args.delivery.verbose > 0 {
-        for step in &evaluation.plan.steps {
-            output::error(&explain::escape(&explain::sentence(&step.kind)));
+    // From here on the message is delivered, and nothing may change that: not
+    // a log that cannot be written, not even a panic.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        let ids = way.messages.first().map(|message| message.texts("Message-ID"));
+        let entry = Entry {
+            plan: &evaluation.plan,
+            report: &report,
+            files: &filter.files(),
+            message_id: ids.as_ref().and_then(|ids| ids.first()).map_or("", |id| id.text()),
+            envelope_from: reach.sender.as_deref(),
+            duration: started.elapsed(),
+        };
+        let log = super::log(program, &world, state.as_ref());
+        let _ = log.write(&entry);
+        for note in site.note.iter().chain(&filter.note) {
+            let _ = log.note(note);
         }
-    }
+        for (path, list) in world.lists() {
+            let _ = list_index::make(&path, &list, began);
+        }
+        if let Some(told) = &in_force.notice {
+            notice::tell(told, &location, state.as_ref(), &world);
+        }
+        if args.delivery.verbose > 0 {
+            for step in &evaluation.plan.steps {
+                output::error(&explain::escape(&explain::sentence(&step.kind)));
+            }
+        }
+    }));
     Ok(report.outcome)
+}
+
+/// Why the plan is not to be believed: the message itself or a list could not
+/// be read at this moment. A rule that asks for it did not fire, and what came
+/// behind it, `discard` perhaps, did.
+fn trouble(way: &filter::Way, world: &World) -> Option<String> {
+    let unread = way.messages.iter().find_map(Message::failure);
+    let unread = unread.map(|why| format!("the message cannot be read: {why}"));
+    unread.or_else(|| world.trouble().map(str::to_owned))
 }
 
 /// Where rules ask for `duplicate`: the right to be at this message alone, so

@@ -227,7 +227,8 @@ impl<'a> Maildir<'a> {
         }
         // The Maildir's own entry; its parent may well be closed to us.
         if let Ok(parent) = openat(&self.root, "..", DIR, Mode::empty()) {
-            let _ = sync_directory(&parent);
+            sync_directory(&parent)
+                .map_err(|error| Failure::new("sync what is above", &path, error))?;
         }
         make_below(&folder, "tmp", &path.join("tmp"))
     }
@@ -254,7 +255,7 @@ fn make_root(path: &Path, home: Option<&Path>) -> Result<(), Failure> {
         repair_mode(CWD, directory).map_err(|error| fail(error.into()))?;
         let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
         if let Ok(parent) = open(parent.unwrap_or(Path::new(".")), DIR, Mode::empty()) {
-            let _ = sync_directory(&parent);
+            sync_directory(&parent).map_err(|error| fail(error.into()))?;
         }
     }
     Ok(())

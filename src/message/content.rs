@@ -145,6 +145,8 @@ pub struct Content {
     stored: OnceCell<Result<Stored, Unread>>,
     /// Length of a body that was streamed away.
     streamed: Cell<Option<u64>>,
+    /// Why a stretch of the stored body could not be read.
+    broken: OnceCell<Unread>,
 }
 
 impl Content {
@@ -181,7 +183,7 @@ impl Content {
         if !meta.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        let (mut bytes, block) = read_header(&mut At { file: &file, range: 0..meta.len() })?;
+        let (mut bytes, block) = read_header(&mut At::new(&file, 0..meta.len(), &OnceCell::new()))?;
         bytes.truncate(block.header.end);
         let content = Content::new(bytes, &block);
         let start = block.header.end as u64;
@@ -201,6 +203,7 @@ impl Content {
             input: RefCell::new(None),
             stored: OnceCell::new(),
             streamed: Cell::new(None),
+            broken: OnceCell::new(),
         }
     }
 
@@ -254,7 +257,7 @@ impl Content {
             Stored::File { file, range: all } => {
                 let from = all.start.saturating_add(range.start).min(all.end);
                 let to = all.start.saturating_add(range.end).min(all.end);
-                BodyReader::File(At { file, range: from..to.max(from) })
+                BodyReader::File(At::new(file, from..to.max(from), &self.broken))
             }
         })
     }
@@ -263,6 +266,16 @@ impl Content {
     /// written any number of times.
     pub fn spool(&self) -> Result<(), Unread> {
         self.stored().map(drop)
+    }
+
+    /// Why the body could not be read, if somebody tried and failed: what was
+    /// made of it then is not to be believed.
+    pub fn failure(&self) -> Option<Unread> {
+        if self.streamed.get().is_some() {
+            return self.broken.get().cloned();
+        }
+        let stored = self.stored.get().and_then(|stored| stored.as_ref().err());
+        stored.or(self.broken.get()).cloned()
     }
 
     fn stored(&self) -> Result<&Stored, Unread> {
@@ -435,6 +448,23 @@ impl Read for BodyReader<'_> {
 pub struct At<'a> {
     file: &'a File,
     range: Range<u64>,
+    broken: &'a OnceCell<Unread>,
+}
+
+impl<'a> At<'a> {
+    fn new(file: &'a File, range: Range<u64>, broken: &'a OnceCell<Unread>) -> At<'a> {
+        At { file, range, broken }
+    }
+
+    fn read_here(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.file.read_at(buffer, self.range.start) {
+                Ok(0) => return Err(shrunk()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
 }
 
 impl Read for At<'_> {
@@ -444,11 +474,12 @@ impl Read for At<'_> {
         if want == 0 {
             return Ok(0);
         }
-        let count =
-            self.file.read_at(buffer.get_mut(..want).unwrap_or_default(), self.range.start)?;
-        if count == 0 {
-            return Err(shrunk());
-        }
+        let read = self.read_here(buffer.get_mut(..want).unwrap_or_default());
+        let count = read.map_err(|error| {
+            let unread = Unread::from(error);
+            let _ = self.broken.set(unread.clone());
+            io::Error::from(unread)
+        })?;
         self.range.start += count as u64;
         Ok(count)
     }

@@ -303,6 +303,11 @@ impl Message {
         self.content.spool()
     }
 
+    /// Why the body could not be read when something asked for it, if so.
+    pub fn failure(&self) -> Option<Unread> {
+        self.content.failure()
+    }
+
     /// Writes the message byte for byte as it came, without the `From ` line,
     /// with `edits` made one after the other. Gives the number of bytes.
     ///

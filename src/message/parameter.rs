@@ -128,23 +128,23 @@ fn is_name_byte(byte: u8) -> bool {
 
 /// What was found for each name, in the order in which names came.
 #[derive(Default)]
-struct Gathered {
+struct Gathered<'t> {
     by_name: HashMap<String, usize>,
-    found: Vec<Found>,
+    found: Vec<Found<'t>>,
 }
 
 #[derive(Default)]
-struct Found {
+struct Found<'t> {
     name: String,
-    plain: Option<String>,
+    plain: Option<Cow<'t, str>>,
     /// `name*`, RFC 2231 §4.
-    extended: Option<String>,
+    extended: Option<Cow<'t, str>>,
     /// `name*0`, `name*1*` …: number, extended, text; RFC 2231 §3.
-    sections: Vec<(u32, bool, String)>,
+    sections: Vec<(u32, bool, Cow<'t, str>)>,
 }
 
-impl Gathered {
-    fn add(&mut self, name: &str, value: Cow<'_, str>) {
+impl<'t> Gathered<'t> {
+    fn add(&mut self, name: &str, value: Cow<'t, str>) {
         let (name, extended) = match name.strip_suffix('*') {
             Some(name) => (name, true),
             None => (name, false),
@@ -156,7 +156,6 @@ impl Gathered {
             self.found.push(Found { name: name.to_owned(), ..Found::default() });
         }
         let Some(found) = self.found.get_mut(at) else { return };
-        let value = value.into_owned();
         match section {
             Some(number) => found.sections.push((number, extended, value)),
             None if extended => _ = found.extended.get_or_insert(value),
@@ -172,7 +171,7 @@ impl Gathered {
     }
 }
 
-impl Found {
+impl Found<'_> {
     fn text(mut self) -> String {
         if let Some(extended) = self.extended {
             return join(&[(0, true, extended)]);
@@ -187,11 +186,11 @@ impl Found {
 }
 
 /// Puts sections together as bytes, then decodes: a character may be split.
-fn join(sections: &[(u32, bool, String)]) -> String {
+fn join(sections: &[(u32, bool, Cow<'_, str>)]) -> String {
     let mut label = None;
     let mut bytes = Vec::new();
     for (at, (_, extended, text)) in sections.iter().enumerate() {
-        let mut text = text.as_str();
+        let mut text = text.as_ref();
         if at == 0
             && *extended
             && let Some((charset, tail)) = text.split_once('\'')

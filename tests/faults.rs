@@ -1,0 +1,510 @@
+//! Each system call of a delivery fails once, and at each one the program is
+//! killed once; and what is synced before a delivery says that it is done.
+//!
+//! Without `MFILTER_LONG` an even sample of the points is tried. The long form:
+//!
+//! ```text
+//! MFILTER_LONG=1 cargo test --test faults -- --nocapture
+//! ```
+
+#![allow(clippy::print_stderr, reason = "what was tried is told, and what was skipped")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use support::{Home, Run, run};
+
+const STRACE: &str = "/usr/bin/strace";
+
+/// A delivery that is done again and again.
+struct Scenario {
+    name: &'static str,
+    /// Whether a delivery was made before, so that folders, rules, log are there.
+    warm: bool,
+    /// Written after that delivery.
+    broken_rules: Option<&'static str>,
+    /// Length of the body; beyond 1 MiB it goes through a file in TMPDIR.
+    body: usize,
+    /// A list is edited too, which follows when all copies are stored.
+    effects: bool,
+    /// Folder, `new` or `cur`, flags of each copy.
+    copies: &'static [(&'static str, &'static str, &'static str)],
+}
+
+const RULES: &str = "\
+include \"more.mailrules\"
+list friends \"~/friends\"
+when from in friends and body contains \"end\" -> copy \"Friends\" as seen flagged
+when subject contains \"hello\" -> folder \"Lists/A\"
+";
+
+const COPIES: &[(&str, &str, &str)] = &[(".Friends", "cur", "FS"), (".Lists.A", "new", "")];
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "first",
+        warm: false,
+        broken_rules: None,
+        body: 100,
+        effects: false,
+        copies: COPIES,
+    },
+    Scenario {
+        name: "next",
+        warm: true,
+        broken_rules: None,
+        body: 1_200_000,
+        effects: false,
+        copies: COPIES,
+    },
+    Scenario {
+        name: "effects",
+        warm: true,
+        broken_rules: None,
+        body: 100,
+        effects: true,
+        copies: COPIES,
+    },
+    Scenario {
+        name: "broken rules",
+        warm: true,
+        broken_rules: Some("when subject contians \"hello\" -> inbox\n"),
+        body: 100,
+        effects: false,
+        copies: COPIES,
+    },
+];
+
+impl Scenario {
+    fn message(&self) -> Vec<u8> {
+        self.message_of("1@b.example")
+    }
+
+    fn message_of(&self, id: &str) -> Vec<u8> {
+        let head = format!("From: a@b.example\nSubject: hello\nMessage-ID: <{id}>\n\n");
+        let body = "0123456789\n".repeat(self.body / 11 + 1);
+        format!("{head}{body}end\n").into_bytes()
+    }
+
+    fn home(&self) -> Home {
+        let effects = "when subject contains \"hello\" -> add from to known\n";
+        let home = Home::with_rules(&match self.effects {
+            true => RULES.replace("when duplicate", &format!("{effects}when duplicate")),
+            false => RULES.to_owned(),
+        });
+        home.write("more.mailrules", "when subject contains \"nothing\" -> inbox\n");
+        home.write("friends", "a@b.example\n");
+        home.write("tmp/keep", "");
+        if self.warm {
+            let run = home.deliver(&self.message_of("0@b.example"));
+            assert_eq!(run.code, Some(0), "{run:?}");
+            let _ = fs::remove_file(home.path().join("known"));
+            for mail in home.mail() {
+                fs::remove_file(mail.path).expect("removed");
+            }
+        }
+        if let Some(rules) = self.broken_rules {
+            home.write(".mailrules", rules);
+        }
+        home
+    }
+
+    fn deliver(&self, home: &Home) -> Run {
+        let mut command = home.command(&[]);
+        command.env("TMPDIR", home.path().join("tmp"));
+        run(command, &self.message())
+    }
+
+    /// A delivery under strace, whose output goes to `log`.
+    fn trace(&self, home: &Home, log: &Path, options: &[&str]) -> Run {
+        let mut command = Command::new(STRACE);
+        command.args(["-f", "-y", "-s", "400", "-o"]).arg(log).args(options).arg(support::MFILTER);
+        command.env_clear().env("HOME", home.path()).env("TMPDIR", home.path().join("tmp"));
+        command.env("USER", "taro").env("PATH", "/usr/bin:/bin").env("TZ", "UTC");
+        run(command, &self.message())
+    }
+
+    /// Counts of the copies in each wanted place; complains of whatever is not
+    /// whole and of what should not be there. Notices of broken rules are
+    /// looked at and left out.
+    fn look(&self, home: &Home, complaints: &mut Vec<String>) -> BTreeMap<String, usize> {
+        let message = self.message();
+        let mut counts = BTreeMap::new();
+        for mail in support::mail(&home.path().join("Maildir")) {
+            let name = mail.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let size = name.split(",S=").nth(1).and_then(|rest| rest.split(':').next());
+            if size.and_then(|size| size.parse().ok()) != Some(mail.bytes.len()) {
+                complaints.push(format!("{name} is of {} bytes", mail.bytes.len()));
+            }
+            if mail.bytes.starts_with(b"From: mfilter <") {
+                continue;
+            }
+            if mail.bytes != message {
+                complaints.push(format!("partial: {}", mail.path.display()));
+            }
+            *counts.entry(format!("{}/{}:{}", mail.folder, mail.sub, mail.flags)).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    fn wanted(&self) -> BTreeSet<String> {
+        self.copies.iter().map(|(folder, sub, flags)| format!("{folder}/{sub}:{flags}")).collect()
+    }
+}
+
+/// One system call of a delivery.
+struct Call {
+    name: String,
+    /// Which of that name, from 1.
+    number: usize,
+    line: String,
+    /// Whether `main` has begun; before it there is only the loader and Rust's runtime.
+    in_main: bool,
+}
+
+/// The calls that strace wrote down.
+fn calls(log: &str) -> Vec<Call> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut in_main = false;
+    let mut calls = Vec::new();
+    for line in log.lines() {
+        let Some((_, call)) = line.split_once(' ') else { continue };
+        let Some((name, _)) = call.trim_start().split_once('(') else { continue };
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            continue;
+        }
+        in_main |= line.contains("TCGETS") || line.contains(".mailrules");
+        let number = counts.entry(name.to_owned()).or_default();
+        *number += 1;
+        let (name, number, line) = (name.to_owned(), *number, line.to_owned());
+        calls.push(Call { name, number, line, in_main });
+    }
+    calls
+}
+
+/// The errors that a call may end with, beside those that only a wrong call gives.
+fn errors(call: &str) -> &'static [&'static str] {
+    match call {
+        "open" | "openat" | "mkdir" | "mkdirat" | "linkat" | "symlinkat" => &[
+            "ENOSPC", "EIO", "EDQUOT", "EACCES", "EMFILE", "ENFILE", "EROFS", "EINTR", "ENOMEM",
+            "EPERM", "ENOLCK", "EAGAIN", "ESTALE",
+        ],
+        "write" | "writev" | "pwrite64" | "sendfile" | "copy_file_range" | "splice" => {
+            &["ENOSPC", "EIO", "EDQUOT", "EINTR", "EAGAIN", "EFBIG", "ENOMEM"]
+        }
+        "fsync" | "fdatasync" | "close" => &["EIO", "ENOSPC", "EDQUOT", "EINTR"],
+        "rename" | "renameat" | "renameat2" | "unlink" | "unlinkat" => &[
+            "EIO", "ENOSPC", "EDQUOT", "EXDEV", "EACCES", "EPERM", "EROFS", "EINVAL", "ENOSYS",
+            "ENOLCK",
+        ],
+        "read" | "pread64" | "readv" | "getdents64" => &["EIO", "EINTR", "EAGAIN", "ESTALE"],
+        "fcntl" | "flock" => &["ENOLCK", "EINTR", "EAGAIN", "EMFILE"],
+        "mmap" | "mremap" | "mprotect" | "munmap" => &["ENOMEM"],
+        "getrandom" => &["EAGAIN", "EINTR", "ENOSYS", "EPERM"],
+        "execve" | "exit_group" | "exit" | "rt_sigreturn" | "restart_syscall" => &[],
+        _ => &["EIO", "EACCES", "ENOMEM", "EINTR", "ENOSYS", "EPERM"],
+    }
+}
+
+fn long() -> bool {
+    std::env::var_os("MFILTER_LONG").is_some()
+}
+
+/// Every point in the long form, else `wanted` of them, evenly.
+fn sample<T>(points: Vec<T>, wanted: usize) -> Vec<T> {
+    if long() || points.len() <= wanted {
+        return points;
+    }
+    let all = points.len();
+    // A step that has no divisor in common with the number of errors of a call.
+    let keep = |at: &usize| at * wanted / all != (at + 1) * wanted / all;
+    points.into_iter().enumerate().filter(|(at, _)| keep(at)).map(|(_, point)| point).collect()
+}
+
+/// Does work for each item on two threads, and gathers the complaints.
+fn for_each<T: Sync>(items: &[T], work: impl Fn(&T) -> Vec<String> + Sync) -> Vec<String> {
+    let next = AtomicUsize::new(0);
+    let complaints = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let found = work(item);
+                    complaints.lock().expect("no panic holds it").extend(found);
+                }
+            });
+        }
+    });
+    complaints.into_inner().expect("no panic holds it")
+}
+
+fn cannot_trace() -> bool {
+    if support::skipped("fault injection", &[STRACE], false) {
+        return true;
+    }
+    let allowed = Command::new(STRACE).args(["-o", "/dev/null", "/bin/true"]).output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: fault injection needs ptrace, which is not allowed here");
+        return true;
+    }
+    false
+}
+
+/// The calls of an undisturbed delivery.
+fn undisturbed(scenario: &Scenario) -> Vec<Call> {
+    let home = scenario.home();
+    let log = home.path().join("strace");
+    let run = scenario.trace(&home, &log, &[]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    calls(&fs::read_to_string(log).expect("strace's log"))
+}
+
+/// Where the sync of the last copy's directory stands.
+fn done(calls: &[Call], copies: usize) -> usize {
+    let commits = calls.iter().enumerate().filter(|(_, call)| is_commit(call));
+    let last = commits.take(copies).last().map_or(0, |(at, _)| at);
+    let behind = calls.iter().skip(last).position(|call| call.name == "fsync");
+    behind.map_or(usize::MAX, |behind| last + behind)
+}
+
+/// Caches and state are conveniences: what fails there costs no mail.
+fn in_state(line: &str) -> bool {
+    line.contains("/.local/state/") || line.contains("/.cache/")
+}
+
+/// What is read of rules and lists: where it fails, other rules are in force,
+/// or a rule does not fire.
+fn decides_where(line: &str) -> bool {
+    ["mailrules", "last-good", "/friends", "/cache", "/tmp/keep"]
+        .iter()
+        .any(|name| line.contains(name))
+}
+
+fn inject(scenario: &Scenario, calls: &[Call], at: &usize, error: &str) -> Vec<String> {
+    let Some(call) = calls.get(*at) else { return Vec::new() };
+    let home = scenario.home();
+    let log = home.path().join("strace");
+    let Call { name, number, .. } = call;
+    let run = scenario.trace(
+        &home,
+        &log,
+        &[
+            "--seccomp-bpf",
+            &format!("-etrace={name}"),
+            &format!("-einject={name}:error={error}:when={number}"),
+        ],
+    );
+    let log = fs::read_to_string(log).unwrap_or_default();
+    let injected = log.lines().find(|line| line.contains("(INJECTED)")).unwrap_or_default();
+    let mut complaints = Vec::new();
+    let counts = scenario.look(&home, &mut complaints);
+    let wanted = scenario.wanted();
+    let full: BTreeMap<String, usize> = wanted.iter().map(|place| (place.clone(), 1)).collect();
+    match run.code {
+        Some(0) => {
+            let elsewhere = decides_where(&call.line) && counts.values().sum::<usize>() >= 1;
+            if counts != full && !elsewhere {
+                complaints.push(format!("exit 0 with {counts:?}"));
+            }
+            // What comes later is a notice's.
+            if name == "fsync" && *at <= done(calls, wanted.len()) && !in_state(injected) {
+                complaints.push("exit 0 though a sync failed".into());
+            }
+        }
+        Some(75) => {
+            if !run.stderr.starts_with("4.") || run.stderr.lines().count() != 1 {
+                complaints.push(format!("says {:?}", run.stderr));
+            }
+            let again = scenario.deliver(&home);
+            let counts = scenario.look(&home, &mut complaints);
+            if again.code != Some(0) || counts != full {
+                complaints.push(format!("retry: {again:?} with {counts:?}"));
+            }
+        }
+        // Rust's way to say that there is no memory; and before main nothing is ours.
+        _ if matches!(name.as_str(), "mmap" | "mremap") && run.signal == Some(6) => {}
+        _ if !call.in_main && counts.is_empty() => {}
+        _ => complaints.push(format!("ends as {run:?}")),
+    }
+    if run.code.is_some() && name != "unlinkat" && call.in_main {
+        let left = support::left_in_tmp(&home.path().join("Maildir"));
+        if !left.is_empty() {
+            complaints.push(format!("left in tmp: {left:?}"));
+        }
+    }
+    let at = format!("{}: {name} #{number} {error}: {injected}", scenario.name);
+    complaints.into_iter().map(|why| format!("{at}\n    {why}")).collect()
+}
+
+#[test]
+fn every_system_call_fails_once() {
+    if cannot_trace() {
+        return;
+    }
+    let mut points = Vec::new();
+    let traces: Vec<_> = SCENARIOS.iter().map(|s| (s, undisturbed(s))).collect();
+    for (scenario, calls) in &traces {
+        for (at, call) in calls.iter().enumerate().filter(|(_, call)| long() || call.in_main) {
+            points.extend(errors(&call.name).iter().map(|error| (*scenario, calls, at, *error)));
+        }
+    }
+    let all = points.len();
+    let points = sample(points, 190);
+    let complaints =
+        for_each(&points, |(scenario, calls, at, error)| inject(scenario, calls, at, error));
+    eprintln!("system calls that failed: {} of {all} points", points.len());
+    assert!(complaints.is_empty(), "{}:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+/// What a rule asks for and cannot be had at this moment must not leave the
+/// message to the rules behind it.
+#[test]
+fn what_cannot_be_read_now_is_not_discarded() {
+    if cannot_trace() {
+        return;
+    }
+    let fails = |rules: &str, length: usize, inject: &str, path: &str| {
+        let home = Home::with_rules(&format!("{rules}\notherwise -> discard\n"));
+        home.write("friends", "a@b.example\n");
+        home.write("tmp/keep", "");
+        let path = home.path().join(path);
+        let mut command = Command::new(STRACE);
+        command.args(["-f", "-o", "/dev/null", "-e", inject]);
+        if path.is_file() {
+            command.arg("-P").arg(path);
+        }
+        command.arg(support::MFILTER).env_clear().env("HOME", home.path());
+        command.env("TMPDIR", home.path().join("tmp"));
+        let body = "a line\n".repeat(length / 7);
+        run(command, format!("From: a@b.example\n\n{body}").as_bytes())
+    };
+    let list = "list friends \"~/friends\"\nwhen from in friends -> inbox";
+    for inject in ["inject=openat:error=EMFILE", "inject=read:error=EIO"] {
+        let run = fails(list, 100, inject, "friends");
+        assert_eq!(run.code, Some(75), "{run:?}");
+        assert!(run.stderr.contains("friends"), "{run:?}");
+    }
+    let body = "when body contains \"line\" -> inbox";
+    // The loader reads some libraries by this call too.
+    let run = fails(body, 1_200_000, "inject=pread64:error=EIO:when=8+", "");
+    assert_eq!(run.code, Some(75), "{run:?}");
+}
+
+fn kill(scenario: &Scenario, calls: &[Call], at: usize, signal: &str) -> Vec<String> {
+    let home = scenario.home();
+    let log = home.path().join("strace");
+    let Some(Call { name, number, .. }) = calls.get(at) else { return Vec::new() };
+    let run = scenario.trace(
+        &home,
+        &log,
+        &[&format!("-etrace={name}"), &format!("-einject={name}:signal={signal}:when={number}")],
+    );
+    let mut complaints = Vec::new();
+    if run.signal.is_none() {
+        complaints.push(format!("was not killed: {run:?}"));
+    }
+    scenario.look(&home, &mut complaints);
+    let again = scenario.deliver(&home);
+    let counts = scenario.look(&home, &mut complaints);
+    // SIGTERM lets the call come to its end.
+    let committed = calls.iter().take(at + 1).any(is_commit);
+    let most = if committed { 2 } else { 1 };
+    let places: BTreeSet<String> = counts.keys().cloned().collect();
+    if again.code != Some(0) || places != scenario.wanted() || counts.values().any(|n| *n > most) {
+        complaints.push(format!("retry: {again:?} with {counts:?}"));
+    }
+    let at = format!("{}: {signal} at {name} #{number}", scenario.name);
+    complaints.into_iter().map(|why| format!("{at}\n    {why}")).collect()
+}
+
+/// A message becomes visible.
+fn is_commit(call: &Call) -> bool {
+    call.name.starts_with("rename") && call.line.contains("/Maildir") && call.line.contains(",S=")
+}
+
+#[test]
+fn a_kill_at_each_system_call_loses_nothing() {
+    if cannot_trace() {
+        return;
+    }
+    let traces: Vec<_> = SCENARIOS.iter().map(|s| (s, undisturbed(s))).collect();
+    let mut points = Vec::new();
+    for (scenario, calls) in &traces {
+        for signal in ["SIGKILL", "SIGTERM"] {
+            let here = (0..calls.len()).filter(|at| long() || calls[*at].in_main);
+            points.extend(
+                here.filter(|at| !matches!(calls[*at].name.as_str(), "execve" | "exit_group"))
+                    .map(|at| (*scenario, calls, at, signal)),
+            );
+        }
+    }
+    let all = points.len();
+    let points = sample(points, 120);
+    let complaints =
+        for_each(&points, |(scenario, calls, at, signal)| kill(scenario, calls, *at, signal));
+    eprintln!("kills: {} of {all} points", points.len());
+    assert!(complaints.is_empty(), "{}:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+/// What stands between `<` and `>` behind a file descriptor, and what stands in quotes.
+fn described(line: &str, number: usize) -> String {
+    let arguments: Vec<&str> =
+        line.split('<').skip(1).filter_map(|rest| rest.split('>').next()).collect();
+    arguments.get(number).map(|path| path.to_string()).unwrap_or_default()
+}
+
+fn quoted(line: &str, number: usize) -> String {
+    line.split('"').nth(number * 2 + 1).unwrap_or_default().to_owned()
+}
+
+/// Holds the strictest reading of POSIX against a delivery: a file's content
+/// is safe once the file is synced, an entry once its directory is synced.
+#[test]
+fn all_is_synced_before_a_delivery_is_acknowledged() {
+    if cannot_trace() {
+        return;
+    }
+    for scenario in SCENARIOS {
+        let calls = undisturbed(scenario);
+        let mut synced_files = BTreeSet::new();
+        // Entries that a power cut would take, each as directory and name.
+        let mut unsafe_entries = BTreeSet::new();
+        let mut commits = 0;
+        for call in calls.iter().filter(|call| call.line.contains(" = 0")) {
+            let line = &call.line;
+            match call.name.as_str() {
+                "fsync" | "fdatasync" => {
+                    let path = described(line, 0);
+                    unsafe_entries.retain(|(directory, _)| *directory != path);
+                    synced_files.insert(path);
+                }
+                "mkdir" => {
+                    let path = quoted(line, 0);
+                    if let Some((directory, name)) = path.rsplit_once('/') {
+                        unsafe_entries.insert((directory.to_owned(), name.to_owned()));
+                    }
+                }
+                "mkdirat" => {
+                    unsafe_entries.insert((described(line, 0), quoted(line, 0)));
+                }
+                _ if is_commit(call) => {
+                    commits += 1;
+                    let staged = format!("{}/{}", described(line, 0), quoted(line, 0));
+                    assert!(synced_files.contains(&staged), "{}: {line}", scenario.name);
+                    unsafe_entries.insert((described(line, 1), quoted(line, 1)));
+                }
+                _ => {}
+            }
+        }
+        // What is remade when it is missing.
+        unsafe_entries.retain(|(directory, name)| directory.contains("/Maildir") && name != "tmp");
+        assert_eq!(unsafe_entries, BTreeSet::new(), "{}", scenario.name);
+        assert!(commits >= scenario.copies.len(), "{}: {commits}", scenario.name);
+    }
+}

@@ -1,0 +1,257 @@
+//! Mail that is made to hurt: each message is stored whole within 3 seconds of
+//! processor time and 64 MB of memory, while rules ask for all that can be asked.
+//!
+//! Without `MFILTER_LONG` the messages are smaller. The long form is for a
+//! release build:
+//!
+//! ```text
+//! MFILTER_LONG=1 cargo test --release --test hostile -- --nocapture
+//! ```
+
+#![allow(clippy::print_stderr, reason = "what it took is told")]
+
+mod support;
+
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+use support::{Home, MFILTER};
+
+const RULES: &str = r#"
+set me ["taro@test.example"]
+set trust ["mx.test.example"]
+list friends ["a@b.example", "*@c.example", "/^x+y$/"]
+define looks = from in friends or recipient in friends or from.name contains "bank"
+when duplicate -> log "duplicate"
+when body contains "needle" and body matches /(a|b)+ne{2}dle\s*$/ -> log "body"
+when attachment.name ends ".exe" or attachment.type is "application/x-msdownload" -> log "attachment"
+when attachment.size > 1G or attachment.sha256 is "00" -> log "hash"
+when link.host is "bad.example" or link contains "%%" -> log "link"
+when header "X-Long" contains "needle" or subject matches /needle/ or charset is "x-none" -> log "header"
+when looks or age > 100d or recipients > 100 or attachments > 100 -> log "looks"
+when addressed-to-me -> log "1"
+when authenticated -> log "2"
+when automatic -> log "3"
+when backscatter -> log "4"
+when bounce or bounce.status like "5.*" or bounce.recipient is "x@y.example" -> log "5"
+when bulk -> log "6"
+when encrypted -> log "7"
+when signed -> log "8"
+when calendar -> log "9"
+when daemon -> log "10"
+when forged-self -> log "11"
+when mailing-list -> log "12"
+when from-daemon -> log "13"
+when from-mailer -> log "14"
+when s25r -> log "15"
+when spam -> log "16"
+when virus -> log "17"
+when verified -> log "18"
+when virus-warning -> log "19"
+when dkim is fail and spf is fail and dmarc is fail -> log "20"
+when from resembles "Example Bank <info@bank.example>" -> log "21"
+otherwise -> folder "{list-name}/{subject}" as seen
+"#;
+
+fn long() -> bool {
+    std::env::var_os("MFILTER_LONG").is_some()
+}
+
+/// How large things are: the whole size in the long form.
+fn size(whole: usize) -> usize {
+    if long() { whole } else { whole / 20 }
+}
+
+const HEAD: &str = "From: Aa <a@b.example>\nTo: taro@test.example\nSubject: x\n\
+                    MIME-Version: 1.0\n";
+
+fn with(header: &str, body: &str) -> Vec<u8> {
+    format!("{HEAD}{header}\n\n{body}").into_bytes()
+}
+
+fn many(count: usize, one: impl Fn(usize) -> String) -> String {
+    (0..count).map(one).collect()
+}
+
+/// Messages, each with what the trace has to say of it.
+fn messages() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
+    let mixed = |n: usize| format!("Content-Type: multipart/mixed; boundary=b{n}");
+    let mut all = Vec::new();
+    let mut add = |name, message, said| all.push((name, message, said));
+
+    let rfc822 = "Content-Type: message/rfc822\n\n";
+    add(
+        "message/rfc822 in itself, 100,000 times",
+        with("Content-Type: message/rfc822", &rfc822.repeat(size(100_000))),
+        Some("nested more than 50 deep"),
+    );
+    let nested = many(size(20_000), |n| format!("--b{n}\n{}\n\n", mixed(n + 1)));
+    add("20,000 multiparts nested", with(&mixed(0), &nested), Some("nested more than 50 deep"));
+    let children = many(size(10_000).max(2_000), |n| format!("--b0\n{}\n\nx\n", mixed(n + 1)));
+    add("10,000 children with unused boundaries", with(&mixed(0), &children), Some("1000 parts"));
+    let parts = "--b0\nContent-Type: application/octet-stream; name=a.exe\n\nx\n";
+    add("200,000 attachments", with(&mixed(0), &parts.repeat(size(200_000))), Some("1000 parts"));
+    let dashes = "--b0x\n--b\n--\n".repeat(size(1_000_000));
+    add("3,000,000 lines like boundaries", with(&mixed(0), &dashes), None);
+    let parameters = many(size(500_000), |n| format!(";\n name*{n}*=a%20"));
+    let header = format!("Content-Type: text/plain{parameters}");
+    add("500,000 parameters", with(&header, "needle"), None);
+    let header =
+        format!("Content-Disposition: attachment; {}", "filename=\"a\";".repeat(size(500_000)));
+    add("500,000 names for one attachment", with(&header, "needle"), None);
+    let headers = many(size(1_000_000), |n| format!("X-{n}: a\n"));
+    add("1,000,000 headers", with(headers.trim_end(), "needle"), None);
+    let received = "Received: from a (b [192.0.2.1]) by c.example with ESMTP; Mon, 1 Jan 2024 00:00:00 +0000\n";
+    add("100,000 Received", with(received.repeat(size(100_000)).trim_end(), "needle"), None);
+    let results = "Authentication-Results: mx.test.example; dkim=pass (((( header.d=b.example\n";
+    add("100,000 results", with(results.repeat(size(100_000)).trim_end(), "needle"), None);
+    let result = "; dkim=pass (a) reason=\"x\" header.d=b.example".repeat(size(200_000));
+    add(
+        "one result of 200,000 methods",
+        with(&format!("Authentication-Results: mx.test.example{result}"), "x"),
+        None,
+    );
+    let line = format!("X-Long: {}", "needl ".repeat(size(10 << 20) / 6));
+    add("a header line of 10 MB", with(&line, "needle"), None);
+    let folded = format!("X-Long: {}", "a\n ".repeat(size(10 << 20) / 3));
+    add("a header of 3,500,000 lines", with(&folded, "needle"), None);
+    let subject = "=?utf-8?B?44GC?= =?iso-2022-jp?Q?=1b$B?= ".repeat(size(100_000));
+    let subject = format!("Subject: {subject}\nFrom: {subject} <a@b.example>");
+    add("200,000 encoded words", with(&subject, "needle"), None);
+    let to = many(size(100_000), |n| format!("\"N, {n}\" <u{n}@h{n}.example>,\n "));
+    add("100,000 recipients", with(&format!("To: {to}x@y.example"), "needle"), None);
+    let groups = format!("To: {}", "g: a@b.example,".repeat(size(200_000)));
+    add("200,000 groups that do not end", with(&groups, "needle"), None);
+    let html = format!("{}needle{}", "<div>".repeat(size(200_000)), "</div>".repeat(100));
+    add("HTML 200,000 tags deep", with("Content-Type: text/html", &html), None);
+    let links = many(size(200_000), |n| format!("<a href='http://a@h{n}.example/%25%25'>&#x6e;"));
+    add("200,000 links", with("Content-Type: text/html", &links), None);
+    let entities = "&amp;amp;&#1114112;&#x".repeat(size(500_000));
+    add("500,000 entities", with("Content-Type: text/html", &entities), None);
+    let tag = format!("<a {}", "a='\"<!--".repeat(size(1_000_000)));
+    add("an HTML tag that does not end", with("Content-Type: text/html", &tag), None);
+    let address =
+        format!("To: {}a@b.example{}", "(".repeat(size(200_000)), ")".repeat(size(100_000)));
+    add("200,000 parentheses in an address", with(&address, "needle"), None);
+    let address = format!("To: {}", "<\"\\\"@[".repeat(size(200_000)));
+    add("200,000 quotes in an address", with(&address, "needle"), None);
+    let mut nuls = with("X-A: b", "");
+    nuls.extend(vec![0; size(20 << 20)]);
+    add("20 MB of NULs", nuls, None);
+    add("20 MB of NULs and nothing else", vec![0; size(20 << 20)], None);
+    let base64 = "=A=Bé*".repeat(size(3_000_000));
+    add("broken base64", with("Content-Transfer-Encoding: base64", &base64), None);
+    let quoted = "=\n=G=0=".repeat(size(3_000_000));
+    add(
+        "broken quoted-printable",
+        with("Content-Transfer-Encoding: quoted-printable", &quoted),
+        None,
+    );
+    let uue = format!("begin 644 a.exe\n{}", "M'XL(\n".repeat(size(2_000_000)));
+    add("uuencoded without an end", with("Content-Transfer-Encoding: x-uuencode", &uue), None);
+    let escapes = "\x1b$B\x1b(B\x1b$".repeat(size(1_000_000));
+    add(
+        "ISO-2022-JP of escapes",
+        with("Content-Type: text/plain; charset=iso-2022-jp", &escapes),
+        None,
+    );
+    let utf7 = "+AG4-+A+/".repeat(size(1_000_000));
+    add("UTF-7 that changes ever", with("Content-Type: text/plain; charset=utf-7", &utf7), None);
+    add("a body of 25 MB", with("X-A: b", &"ab needl ".repeat(size(25 << 20) / 9)), None);
+    add("one line of 25 MB of letters", with("X-A: b", &"a".repeat(size(25 << 20))), None);
+    let status = "Final-Recipient: rfc822; x@y.example\nStatus: 5.1.1\n\n".repeat(size(200_000));
+    let report = format!("--b0\nContent-Type: message/delivery-status\n\n{status}\n--b0--\n");
+    add(
+        "a report on 200,000 recipients",
+        with("Content-Type: multipart/report; report-type=delivery-status; boundary=b0", &report),
+        None,
+    );
+    let references = format!("References: {}", "<a@b.example> ".repeat(size(500_000)));
+    add("500,000 references", with(&references, "needle"), None);
+    let list = format!("List-Id: {}<a.b.example>", "(x) \"".repeat(size(500_000)));
+    add("a list's name that does not end", with(&list, "needle"), None);
+    all
+}
+
+/// What a delivery came to.
+struct Ran {
+    code: Option<i32>,
+    /// Of the processor.
+    time: Duration,
+    /// Most memory it had at a time, in kilobytes.
+    memory: u64,
+    said: String,
+}
+
+fn deliver(home: &Home, message: &[u8], arguments: &[&str]) -> Ran {
+    home.write("message", message);
+    let input = std::fs::File::open(home.path().join("message")).expect("the message");
+    let mut command = Command::new(MFILTER);
+    command.args(arguments);
+    command.env_clear().env("HOME", home.path()).env("TMPDIR", home.path()).env("TZ", "UTC");
+    let said = std::fs::File::create(home.path().join("said")).expect("made");
+    command.stdin(input).stderr(said.try_clone().expect("a copy")).stdout(said);
+    let mut child = command.spawn().expect("the program starts");
+    let of = |file: &str| {
+        std::fs::read_to_string(format!("/proc/{}/{file}", child.id())).unwrap_or_default()
+    };
+    let pid = WaitId::Pid(Pid::from_child(&child));
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    let mut memory = 0;
+    while matches!(waitid(pid.clone(), options), Ok(None)) {
+        // A high-water mark: only what comes within the last moment is missed.
+        let most = of("status")
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.trim().split(' ').next()?.parse().ok());
+        memory = memory.max(most.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // It has ended, and is not yet gone.
+    let stat = of("stat");
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 =
+        behind_name.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
+    let code = child.wait().expect("it has ended").code();
+    let said = std::fs::read(home.path().join("said")).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    Ran { code, time: Duration::from_millis(ticks * 10), memory, said }
+}
+
+#[test]
+fn hostile_mail_is_delivered_whole_and_soon() {
+    let mut complaints = Vec::new();
+    let messages = messages();
+    let count = messages.len();
+    for (name, message, said) in messages {
+        let home = Home::with_rules(RULES);
+        let Ran { code, time, memory, said: told } = deliver(&home, &message, &[]);
+        let mut complain = |why: String| complaints.push(format!("{name}: {why}"));
+        if long() {
+            let (time, memory) = (time.as_millis(), memory >> 10);
+            eprintln!("{time:>6} ms, {memory:>3} MB for {:>9} bytes: {name}", message.len());
+        }
+        if code != Some(0) {
+            complain(format!("{code:?} {told}"));
+        }
+        if time > Duration::from_secs(3) {
+            complain(format!("{time:?}"));
+        }
+        if memory > 64 << 10 {
+            complain(format!("{memory} KB of memory"));
+        }
+        match home.mail().as_slice() {
+            [one] if one.bytes == message => {}
+            [one] => complain(format!("{} of {} bytes", one.bytes.len(), message.len())),
+            all => complain(format!("{} messages", all.len())),
+        }
+        let told = deliver(&home, &message, &["--test"]).said;
+        if said.is_some_and(|said| !told.contains(said)) {
+            let end: String = told.chars().take(1500).collect();
+            complain(format!("the trace does not say so: {end}"));
+        }
+    }
+    eprintln!("hostile messages: {count}");
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}

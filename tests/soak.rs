@@ -1,0 +1,179 @@
+//! Many deliveries at a time, killed at random and tried again as an MTA
+//! does, while the rules are edited and broken: every message arrives, more
+//! than once only where a kill fell.
+//!
+//! 2,000 deliveries; the long form makes 100,000:
+//!
+//! ```text
+//! MFILTER_LONG=1 cargo test --release --test soak -- --nocapture
+//! ```
+
+#![allow(clippy::print_stderr, reason = "what was done is told")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use support::Home;
+
+const RULES: &[&str] = &[
+    "otherwise -> folder \"A\"\n",
+    "when subject contains \"7\" -> copy \"C\"\notherwise -> folder \"A/B\" as seen\n",
+    "when subject contians \"7\" -> inbox\n",
+    "when body contains \"line\" -> folder \"B\" as flagged \"$x\"\n",
+    "include \"gone\"\notherwise -> discard\n",
+    "when duplicate -> log \"again\"\notherwise -> folder \"A\"\n",
+    "{{{ \" /",
+];
+
+/// Numbers that look random, the same in each run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+/// One try; true if it was acknowledged. `kill` after so many microseconds.
+fn attempt(home: &Home, message: &[u8], kill: Option<u64>) -> Result<bool, String> {
+    let mut command = home.command(&[]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    // Killed, it does not read to the end.
+    let _ = child.stdin.take().expect("it was asked for").write_all(message);
+    if let Some(after) = kill {
+        std::thread::sleep(Duration::from_micros(after));
+        let _ = child.kill();
+    }
+    let output = child.wait_with_output().expect("it ends");
+    match output.status.code() {
+        Some(0) => Ok(true),
+        Some(75) | None => Ok(false),
+        Some(code) => Err(format!("{code}: {}", String::from_utf8_lossy(&output.stderr))),
+    }
+}
+
+fn size_of(directory: &Path) -> (usize, u64) {
+    let (mut files, mut bytes) = (0, 0);
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let Ok(about) = entry.metadata() else { continue };
+        if about.is_dir() {
+            let (more, larger) = size_of(&entry.path());
+            (files, bytes) = (files + more, bytes + larger);
+        } else {
+            (files, bytes) = (files + 1, bytes + about.len());
+        }
+    }
+    (files, bytes)
+}
+
+#[test]
+fn nothing_is_lost_in_many_deliveries() {
+    let count = if std::env::var_os("MFILTER_LONG").is_some() { 100_000 } else { 2_000 };
+    let home = Home::with_rules(RULES[0]);
+    let next = AtomicUsize::new(0);
+    let done = AtomicBool::new(false);
+    let (tries, deferred) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let kills: Mutex<BTreeMap<usize, usize>> = Mutex::default();
+    std::thread::scope(|scope| {
+        let editor = scope.spawn(|| {
+            let mut numbers = Numbers(1);
+            while !done.load(Ordering::Relaxed) {
+                let rules = RULES[numbers.below(RULES.len() as u64) as usize];
+                let path = home.path().join(".mailrules");
+                // As editors do it: in place, or by a new file.
+                if numbers.below(2) == 0 {
+                    let _ = fs::write(&path, rules);
+                } else {
+                    let new = home.path().join(".mailrules.new");
+                    let _ = fs::write(&new, rules).and_then(|()| fs::rename(&new, &path));
+                }
+                std::thread::sleep(Duration::from_millis(numbers.below(60)));
+            }
+        });
+        let workers: Vec<_> = (0..8)
+            .map(|worker| {
+                let (home, next, kills, tries, deferred) = (&home, &next, &kills, &tries, &deferred);
+                scope.spawn(move || {
+                    let mut numbers = Numbers(worker + 2);
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= count {
+                            return;
+                        }
+                        let lines = "a line\n".repeat(numbers.below(3000) as usize);
+                        let message = format!("From: a@b.example\nSubject: n{number}\nMessage-ID: <{number}@b.example>\n\n{lines}end\n");
+                        loop {
+                            tries.fetch_add(1, Ordering::Relaxed);
+                            let kill = (numbers.below(5) == 0).then(|| numbers.below(40_000));
+                            match attempt(home, message.as_bytes(), kill) {
+                                Ok(true) => break,
+                                Ok(false) if kill.is_some() => {
+                                    *kills.lock().expect("no panic").entry(number).or_default() += 1;
+                                }
+                                Ok(false) => _ = deferred.fetch_add(1, Ordering::Relaxed),
+                                Err(why) => panic!("{why}"),
+                            }
+                        }
+                    }
+                })
+            })
+            .collect();
+        let ends: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        done.store(true, Ordering::Relaxed);
+        editor.join().expect("the editor ends");
+        assert!(ends.iter().all(Result::is_ok));
+    });
+
+    let kills = kills.into_inner().expect("no panic");
+    let mut found: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut notices = 0;
+    for mail in support::mail(&home.path().join("Maildir")) {
+        let text = mail.text();
+        if text.starts_with("From: mfilter <") {
+            notices += 1;
+            continue;
+        }
+        assert!(text.ends_with("\n\nend\n") || text.ends_with("a line\nend\n"), "{:?}", mail.path);
+        assert!(
+            mail.path.to_string_lossy().contains(&format!(",S={}", text.len())),
+            "{:?}",
+            mail.path
+        );
+        let number = text.split("Subject: n").nth(1).and_then(|rest| rest.lines().next());
+        let number: usize = number.and_then(|number| number.parse().ok()).expect("a number");
+        if mail.folder != ".C" {
+            *found.entry(number).or_default() += 1;
+        }
+    }
+    let lost: Vec<usize> = (0..count).filter(|number| !found.contains_key(number)).collect();
+    assert_eq!(lost, Vec::<usize>::new(), "lost");
+    let twice: BTreeMap<&usize, &usize> = found.iter().filter(|(_, copies)| **copies > 1).collect();
+    for (number, copies) in &twice {
+        let killed = kills.get(number).copied().unwrap_or(0);
+        assert!(**copies <= 1 + killed, "{number} is there {copies} times, killed {killed} times");
+    }
+    let killed: usize = kills.values().sum();
+    let left = support::left_in_tmp(&home.path().join("Maildir")).len();
+    assert!(left <= 2 * killed, "{left} files in tmp after {killed} kills");
+    let (files, bytes) = size_of(&home.path().join(".local"));
+    eprintln!(
+        "{count} messages, {} tries, {killed} killed, {} deferred, {} there twice, {left} left in tmp; \
+         {notices} notices; state: {files} files, {bytes} bytes",
+        tries.load(Ordering::Relaxed),
+        deferred.load(Ordering::Relaxed),
+        twice.len(),
+    );
+    assert!(bytes < 16 << 20, "{bytes} bytes of state");
+    assert!(files < 100 + killed, "{files} files of state");
+}
