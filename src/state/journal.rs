@@ -78,7 +78,12 @@ impl Journal {
         };
         let mut text = Vec::new();
         claim.file().take(MAX).read_to_end(&mut text)?;
-        let text = String::from_utf8_lossy(&text).into_owned();
+        let mut text = String::from_utf8_lossy(&text).into_owned();
+        if !text.starts_with(HEAD) && !text.is_empty() {
+            // Damaged: what is noted behind it would never count.
+            claim.file().set_len(0)?;
+            text.clear();
+        }
         let done = read(&text);
         if text.is_empty() {
             forget_old(&state.path().join(DIRECTORY), FORGOTTEN);
@@ -201,7 +206,11 @@ mod tests {
         journal.finish();
         assert!(!path.exists());
         fs::write(&path, "nonsense\n").unwrap();
-        assert!(!open(&state).is_done("a"));
+        let mut journal = open(&state);
+        assert!(!journal.is_done("a"));
+        journal.note("a").unwrap();
+        drop(journal);
+        assert!(open(&state).is_done("a"), "damage is not for ever");
     }
 
     #[test]
