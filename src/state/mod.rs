@@ -15,6 +15,7 @@ pub mod list_index;
 pub mod replied;
 pub mod seen;
 pub mod slots;
+pub mod sorted;
 pub mod switch;
 pub mod told;
 
