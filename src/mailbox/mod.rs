@@ -12,6 +12,7 @@
 //! files are left out.
 
 mod mbox;
+pub mod sent;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
