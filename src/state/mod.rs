@@ -16,6 +16,7 @@ pub mod replied;
 pub mod seen;
 pub mod sent_mail;
 pub mod slots;
+pub mod sorted;
 pub mod switch;
 pub mod told;
 
