@@ -14,6 +14,7 @@
 pub mod refile;
 
 mod mbox;
+pub mod sent;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
