@@ -146,8 +146,9 @@ fn findings(known: &Known, packages: &[Package], excused: &[Excuse]) -> Vec<Stri
                 ranges => ranges.iter().map(VersionReq::to_string).collect::<Vec<_>>().join("; "),
             };
             found.push(format!(
-                "{} {}: {kind}, as of {}: {} (https://rustsec.org/advisories/{}); patched: {patched}",
-                package.name, package.version, known.known, advisory.title, advisory.id
+                "{} {}: {kind} https://rustsec.org/advisories/{}, known on {}: {}; \
+                 patched: {patched}",
+                package.name, package.version, advisory.id, known.known, advisory.title
             ));
         }
     }
