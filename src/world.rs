@@ -3,7 +3,7 @@
 //!
 //! Everything is looked up when a rule asks for it, and once.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -76,6 +76,7 @@ pub struct Known {
     lists: RefCell<HashMap<PathBuf, Result<Rc<AddressList>, String>>>,
     sent: RefCell<HashMap<String, Result<Rc<SentList>, String>>>,
     trouble: OnceCell<String>,
+    damaged: Cell<bool>,
 }
 
 impl World {
@@ -182,6 +183,17 @@ impl World {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let uid = || format!("uid{}", rustix::process::geteuid().as_raw());
         format!("{}@{host}", self.user().unwrap_or_else(uid))
+    }
+
+    /// Notes that the kept rules are not what was kept.
+    pub fn rules_are_damaged(&self) {
+        self.known.damaged.set(true);
+    }
+
+    /// Whether the kept rules were found to be damaged while they were
+    /// evaluated, so that nothing that came of it is to be believed.
+    pub fn has_damaged_rules(&self) -> bool {
+        self.known.damaged.get()
     }
 
     /// Why something could not be looked up that can be some time later.

@@ -17,7 +17,7 @@ use crate::load::site::SITE_RULES;
 use crate::mailbox;
 use crate::message::Message;
 use crate::plan::{Step, StepKind};
-use crate::rules::program::{ArchivedProgram, Compiled};
+use crate::rules::program::{Compiled, Laid};
 use crate::source::{SourceFile, Sources};
 
 /// With `--run-filters`, so long may the programs of one message take.
@@ -36,8 +36,8 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let site = site(args, program, &mut sources);
     let isp = Filter::new(site.as_ref(), program);
     let mut world = super::world(&args.delivery, args.now, home.clone());
-    let location = super::location(&args.delivery, program, &world)?;
-    world.sent = Some(Box::new(super::sent(program, &location, &world, false)));
+    let location = super::location(&args.delivery, &program, &world)?;
+    world.sent = Some(Box::new(super::sent(&program, &location, &world, false)));
     let stored_in = |step: &Step| match &step.kind {
         StepKind::Deliver { folder, flags, .. } => {
             let flagged = !flags.letters.is_empty() || !flags.keywords.is_empty();
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let mut finding = Finding::Fine;
     let mut each = |label: &str, message: Message| {
         let (evaluation, message) = if args.run_filters {
-            let reach = super::reach(program, &message, &world, Instant::now() + PATIENCE);
+            let reach = super::reach(&program, &message, &world, Instant::now() + PATIENCE);
             let mut way = filter::evaluate(isp.rules(), message, &world, &reach, Detail::Trace);
             way.evaluation.trace.warnings.append(&mut way.notes);
             (way.evaluation, way.messages.swap_remove(0))
@@ -117,7 +117,7 @@ fn rules(args: &Args, home: Option<&Path>) -> Result<Result<(Sources, Compiled),
 
 /// The site rules to try; like the user's they must have no mistake. What
 /// cannot be read is told, and the user's rules are tried alone.
-fn site(args: &Args, user: &ArchivedProgram, sources: &mut Sources) -> Option<Compiled> {
+fn site(args: &Args, user: Laid<'_>, sources: &mut Sources) -> Option<Compiled> {
     let asked = args.delivery.site.as_deref();
     let path = asked.unwrap_or(Path::new(SITE_RULES));
     let (site, checked, _) = match load::site::check(path) {
