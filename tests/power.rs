@@ -1,5 +1,6 @@
-//! A Maildir on an ext4 image in a loop device: the power is cut right after
-//! a delivery was acknowledged, and the disk goes away during one. Needs root.
+//! A Maildir on a file system of its own in a loop device: the power is cut
+//! right after a delivery was acknowledged, the disk goes away during one, the
+//! user's quota is used up. Needs root.
 //!
 //! What a program has synced is in the image the moment it ends; what it has
 //! not is still in the memory of the mounted file system. So a copy of the
@@ -18,6 +19,8 @@ use std::time::Duration;
 use support::{Home, Run, run, skipped};
 
 const MKFS: &str = "/sbin/mkfs.ext4";
+/// The one file system whose quota every kernel that has it can enforce on root too.
+const MKFS_BTRFS: &str = "/sbin/mkfs.btrfs";
 const STRACE: &str = "/usr/bin/strace";
 const RULES: &str = "\
 when subject contains \"two\" -> copy \"A\", folder \"B/{subject}\" as seen flagged
@@ -31,11 +34,16 @@ struct Image {
 }
 
 impl Image {
-    /// A new file system in `file`.
+    /// A new ext4 in `file`.
     fn make(file: PathBuf, at: PathBuf) -> Option<Image> {
-        fs::File::create(&file).and_then(|image| image.set_len(16 << 20)).expect("an image");
-        let made = Command::new(MKFS).arg("-q").arg(&file).status();
-        assert!(made.is_ok_and(|status| status.success()));
+        Image::make_by(MKFS, 16, file, at)
+    }
+
+    /// A new file system of some megabytes.
+    fn make_by(mkfs: &str, size: u64, file: PathBuf, at: PathBuf) -> Option<Image> {
+        fs::File::create(&file).and_then(|image| image.set_len(size << 20)).expect("an image");
+        let made = Command::new(mkfs).arg("-q").arg(&file).output();
+        assert!(made.is_ok_and(|output| output.status.success()));
         Image { file, at }.mount()
     }
 
@@ -179,6 +187,49 @@ fn a_disk_that_goes_away_during_a_delivery_takes_nothing_acknowledged_with_it() 
             _ => panic!("{run:?}"),
         }
     }
+}
+
+#[test]
+fn a_quota_that_is_used_up_defers_and_leaves_nothing() {
+    if skipped("a test of quotas", &[MKFS_BTRFS, "/bin/btrfs"], true) {
+        return;
+    }
+    let home = Home::with_rules("when size > 1K -> copy \"A\", folder \"B\" as seen\n");
+    let disk = home.path().join("disk");
+    let image = home.path().join("image");
+    let Some(_image) = Image::make_by(MKFS_BTRFS, 128, image, disk.clone()) else { return };
+    let maildir = disk.join("Maildir");
+    let btrfs = |arguments: &[&str], at: &Path| {
+        let done = Command::new("/bin/btrfs").args(arguments).arg(at).output();
+        done.is_ok_and(|output| output.status.success())
+    };
+    if !(btrfs(&["quota", "enable"], &disk) && btrfs(&["subvolume", "create"], &maildir)) {
+        eprintln!("skipped: a test of quotas cannot set one");
+        return;
+    }
+    assert!(btrfs(&["qgroup", "limit", "512K"], &maildir));
+    let deliver =
+        |message: &[u8]| home.run(&["--maildir", maildir.to_str().expect("a plain path")], message);
+    let message = [&b"Subject: large\n\n"[..], &[b'x'; 150_000]].concat();
+    let (mut stored, mut refused) = (0, 0);
+    for _ in 0..5 {
+        let run = deliver(&message);
+        match run.code {
+            Some(0) => stored += 1,
+            _ => {
+                assert_eq!(run.code, Some(75), "{run:?}");
+                // RFC 3463: the mailbox is full.
+                assert!(run.stderr.starts_with("4.2.2 "), "{run:?}");
+                refused += 1;
+            }
+        }
+        let mail = support::mail(&maildir);
+        assert_eq!(mail.iter().filter(|mail| mail.bytes == message).count(), 2 * stored);
+        assert_eq!((mail.len(), support::left_in_tmp(&maildir).len()), (2 * stored, 0));
+    }
+    assert!(stored > 0 && refused > 0, "{stored} {refused}");
+    assert!(btrfs(&["qgroup", "limit", "none"], &maildir));
+    assert_eq!(deliver(&message).code, Some(0));
 }
 
 /// Delivers, and does something when half of the message was read.
