@@ -221,7 +221,7 @@ fn trouble_is_told_skipped_and_counted() {
         .expect("made");
     home.write("Maildir/.Closed/cur/1:2,", "Subject: x\n\n");
     let closed = home.path().join("Maildir/.Closed/cur");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).expect("set");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).expect("set");
     let run = home.run(&["--test", "-q", &maildir], b"");
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("set");
     assert_eq!(run.code, Some(1), "{run:?}");
@@ -251,7 +251,7 @@ fn an_mbox_that_is_written_to_is_read_as_it_was() {
     out.read_exact(&mut first).expect("something is printed");
     // Nobody reads the rest, so the program waits in the middle of the mbox.
     let mut file = fs::OpenOptions::new().append(true).open(&path).expect("opened");
-    file.write_all(one[..50].as_bytes()).expect("written");
+    file.write_all(&one.as_bytes()[..50]).expect("written");
     let mut rest = String::new();
     out.read_to_string(&mut rest).expect("read");
     let mut told = String::new();

@@ -6,10 +6,15 @@
 //! walk's order. What cannot be read, is no message or has vanished since it
 //! was listed is an item of its own, and the walk goes on.
 
+pub mod refile;
+pub mod sent;
+
 mod copies;
 mod mbox;
 mod parallel;
 mod walk;
+
+use walk::open_found;
 
 pub use copies::Copies;
 pub use parallel::{Turn, each};

@@ -504,7 +504,7 @@ pub fn folder_in(maildir: &Path, path: &Path) -> Option<Folder> {
 
 /// Opens a file that was found in a directory: whatever has taken its place
 /// since must not make us wait.
-fn open_found(path: &Path) -> Result<File, Failure> {
+pub(super) fn open_found(path: &Path) -> Result<File, Failure> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = OpenOptions::new()
         .read(true)
