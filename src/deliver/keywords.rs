@@ -60,6 +60,23 @@ pub fn letters(folder: impl AsFd, keywords: &[String]) -> (String, Vec<String>) 
     (letters, problems)
 }
 
+/// The keywords that letters mean in a folder, and the letters that mean
+/// nothing there.
+///
+/// # Errors
+/// The folder's file cannot be read.
+pub fn names(folder: impl AsFd, letters: &str) -> io::Result<(Vec<String>, String)> {
+    let known = read(&folder.as_fd())?;
+    let (mut names, mut unknown) = (Vec::new(), String::new());
+    for letter in letters.chars() {
+        match known.keyword(letter) {
+            Some(keyword) => names.push(keyword.to_owned()),
+            None => unknown.push(letter),
+        }
+    }
+    Ok((names, unknown))
+}
+
 /// An RFC 3501 flag keyword: an atom.
 fn is_keyword(text: &str) -> bool {
     !text.is_empty()
@@ -91,6 +108,11 @@ impl Known {
         ('a'..='z').zip(&self.of).find_map(|(letter, slot)| {
             slot.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(keyword)).then_some(letter)
         })
+    }
+
+    fn keyword(&self, letter: char) -> Option<&str> {
+        let at = ('a'..='z').position(|each| each == letter)?;
+        self.of.get(at)?.as_deref()
     }
 
     fn is_full(&self) -> bool {

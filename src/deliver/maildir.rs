@@ -61,9 +61,30 @@ pub struct Location {
 /// A folder's directories from the Maildir down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    directories: Vec<String>,
+    pub(super) directories: Vec<String>,
     /// Why it is not the folder that was asked for.
     pub note: Option<String>,
+}
+
+impl Place {
+    /// The folder of these directories, none for the Maildir itself. None if
+    /// one of them is no single name, as `..` is not.
+    pub fn of(directories: Vec<String>) -> Option<Place> {
+        let is_name = |name: &String| {
+            !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\0'])
+        };
+        directories.iter().all(is_name).then_some(Place { directories, note: None })
+    }
+
+    /// The directories from the Maildir down, as they are on disk.
+    pub fn directories(&self) -> &[String] {
+        &self.directories
+    }
+
+    /// Whether both are one folder.
+    pub fn is(&self, other: &Place) -> bool {
+        self.directories == other.directories
+    }
 }
 
 impl Location {
@@ -96,7 +117,7 @@ impl Location {
         self.path_of(&self.place(folder).directories)
     }
 
-    fn path_of(&self, directories: &[String]) -> PathBuf {
+    pub(super) fn path_of(&self, directories: &[String]) -> PathBuf {
         let mut path = self.path.clone();
         path.extend(directories);
         path
@@ -105,8 +126,8 @@ impl Location {
 
 /// An open Maildir.
 pub struct Maildir<'a> {
-    location: &'a Location,
-    root: Arc<OwnedFd>,
+    pub(super) location: &'a Location,
+    pub(super) root: Arc<OwnedFd>,
 }
 
 /// An open folder: itself, its `tmp`, and the one of `new` and `cur` that receives.
@@ -155,7 +176,7 @@ impl<'a> Maildir<'a> {
         letters.sort_unstable();
         letters.dedup();
 
-        let (name, mut file) = create(&open)?;
+        let (name, mut file) = create(&open.tmp, &open.path)?;
         let mut staged = Staged {
             directory: open.path.join(into),
             tmp: open.tmp,
@@ -201,7 +222,7 @@ impl<'a> Maildir<'a> {
 
     /// Makes what is missing of a folder, each step safe against another
     /// process that does the same.
-    fn make_folder(&self, directories: &[String]) -> Result<(), Failure> {
+    pub(super) fn make_folder(&self, directories: &[String]) -> Result<(), Failure> {
         let mut path = self.location.path.clone();
         let mut above = Vec::new();
         let mut folder = Arc::clone(&self.root);
@@ -279,7 +300,7 @@ fn repair_mode(parent: impl AsFd, name: impl rustix::path::Arg + Copy) -> Result
 }
 
 /// Opens a directory; a symbolic link only as the head of this file says.
-fn open_below(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure> {
+pub(super) fn open_below(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure> {
     match openat(parent, name, DIR | OFlags::NOFOLLOW, Mode::empty()) {
         Err(Errno::NOTDIR | Errno::LOOP) => follow(parent, name, path),
         other => other.map_err(|error| Failure::new("open the folder", path, error)),
@@ -302,20 +323,20 @@ fn follow(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure>
         .map_err(|error| Failure::new("open the folder behind the symbolic link", path, error))
 }
 
-/// A new file in `tmp`.
-fn create(open: &OpenFolder) -> Result<(String, File), Failure> {
+/// A new file in the `tmp` of the folder at `path`.
+pub(super) fn create(tmp: &OwnedFd, path: &Path) -> Result<(String, File), Failure> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut tries = 0;
     loop {
         let name = name::unique();
-        match openat(&open.tmp, &name, flags, PRIVATE_FILE) {
+        match openat(tmp, &name, flags, PRIVATE_FILE) {
             Ok(file) => {
                 let _ = fchmod(&file, PRIVATE_FILE);
                 return Ok((name, file.into()));
             }
             Err(Errno::EXIST | Errno::INTR) if tries < 10 => tries += 1,
             Err(error) => {
-                return Err(Failure::new("create a file in", open.path.join("tmp"), error));
+                return Err(Failure::new("create a file in", path.join("tmp"), error));
             }
         }
     }
@@ -393,7 +414,7 @@ impl Drop for Staged {
 /// Renames without replacing anything: by renameat2, where the file system
 /// lacks that by a second link, where it has no links either by looking first
 /// (the name is unique as it is).
-fn rename_new(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> Result<(), Errno> {
+pub(super) fn rename_new(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> Result<(), Errno> {
     match renameat_with(from, old, to, new, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
         done => return done,
@@ -414,7 +435,7 @@ fn rename_new(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> Result<(), 
 }
 
 /// Syncs a directory; a file system that cannot has nothing to sync.
-fn sync_directory(directory: impl AsFd) -> Result<(), Errno> {
+pub(super) fn sync_directory(directory: impl AsFd) -> Result<(), Errno> {
     match fsync(directory) {
         Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
         done => done,

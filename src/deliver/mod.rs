@@ -24,10 +24,12 @@ pub mod list_edit;
 pub mod log;
 pub mod mutf7;
 pub mod maildir;
+pub mod moving;
 pub mod notice;
 pub mod program;
 pub mod reach;
 pub mod sendmail;
+pub mod shelf;
 
 mod keywords;
 mod name;

@@ -11,7 +11,10 @@
 //! or an mbox, each directory is walked too; hidden ones and Dovecot's own
 //! files are left out.
 
+pub mod refile;
+
 mod mbox;
+pub mod sent;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;

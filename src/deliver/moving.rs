@@ -1,0 +1,587 @@
+//! Moving messages that are there from folder to folder of a Maildir, while
+//! mail readers and IMAP servers use it.
+//!
+//! A move is one rename, never onto an existing file, so that at no moment
+//! the message is missing or there twice. The name stays but for what belongs
+//! to the folder: isync's `,U=<n>` goes when the folder changes, and the
+//! letters of keywords become those that the other folder has for them. A
+//! message goes from `new` to `new` as long as it has no flags, so that it
+//! stays new to its reader; else to `cur`. Time stamps are kept: IMAP's
+//! INTERNALDATE is the file's.
+//!
+//! To another file system a message is copied into `tmp/`, synced, renamed in
+//! and only then removed where it was. Killed in between it is there twice,
+//! under one name and with the same bytes, by which the next try knows that
+//! it has only to remove the old one.
+//!
+//! A file that has been renamed or removed meanwhile is no failure but
+//! [`Came::Missing`]: [`Mover::refile`] looks for it once more.
+//!
+//! What is moved is on disk after [`Mover::settle`], which first syncs the
+//! directories that received something, then those that were left.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::FileTimes;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Mode, fchmod, fsync, statat, unlinkat};
+use rustix::io::Errno;
+
+use crate::outcome::Failure;
+use crate::rules::program::Flags;
+
+use super::keywords;
+use super::maildir::{Location, Maildir, Place, create, open_below, rename_new, sync_directory};
+use super::shelf::{Entry, Shelf, Sub, without_uid};
+
+/// So many folders are held open, each with up to three descriptors; a
+/// process may commonly have 1,024.
+const OPEN_MAX: usize = 128;
+/// So often a message that was renamed meanwhile is looked for again.
+const TRIES: usize = 5;
+
+/// A Maildir in which messages are moved.
+pub struct Mover<'a> {
+    maildir: Maildir<'a>,
+    shelves: HashMap<Vec<String>, Arc<Shelf>>,
+    received: BTreeSet<(Vec<String>, Sub)>,
+    left: BTreeSet<(Vec<String>, Sub)>,
+}
+
+/// Where a message is and where it shall lie.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'w> {
+    /// The folder it lies in.
+    pub from: &'w Place,
+    /// Its file there.
+    pub entry: &'w Entry,
+    /// The folder it shall lie in, made if it is missing; it may be the same.
+    pub to: &'w Place,
+    /// Flags it gets beside those it has.
+    pub add: &'w Flags,
+    /// Flags that are taken off.
+    pub remove: &'w Flags,
+}
+
+/// A move with the name that the message will have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// The folder it lies in.
+    pub from: Place,
+    /// Its file there.
+    pub old: Entry,
+    /// The folder it is moved to.
+    pub to: Place,
+    /// Its file there.
+    pub new: Entry,
+    /// What cannot be done as asked, for people.
+    pub problems: Vec<String>,
+}
+
+/// What came of a move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// It lies where it shall.
+    Moved,
+    /// Under its old name it was not there any more.
+    Missing,
+}
+
+impl<'a> Mover<'a> {
+    /// Opens a Maildir.
+    pub fn open(location: &'a Location) -> Result<Mover<'a>, Failure> {
+        Ok(Mover {
+            maildir: Maildir::open(location)?,
+            shelves: HashMap::new(),
+            received: BTreeSet::new(),
+            left: BTreeSet::new(),
+        })
+    }
+
+    /// A folder that is there.
+    pub fn shelf(&mut self, place: &Place) -> Result<Arc<Shelf>, Failure> {
+        if let Some(shelf) = self.shelves.get(&place.directories) {
+            return Ok(Arc::clone(shelf));
+        }
+        let shelf = Arc::new(self.maildir.shelf(place)?);
+        if self.shelves.len() >= OPEN_MAX {
+            self.settle()?;
+            self.shelves.clear();
+        }
+        self.shelves.insert(place.directories.clone(), Arc::clone(&shelf));
+        Ok(shelf)
+    }
+
+    /// A folder that is made where it or a part of it is missing.
+    fn target(&mut self, place: &Place) -> Result<Arc<Shelf>, Failure> {
+        match self.shelf(place) {
+            Ok(shelf) if shelf.is_whole() => return Ok(shelf),
+            Err(failure) if failure.error.kind() != ErrorKind::NotFound => return Err(failure),
+            _ => {}
+        }
+        self.maildir.make_folder(&place.directories)?;
+        self.shelves.remove(&place.directories);
+        self.shelf(place)
+    }
+
+    /// Finds out how a message will be named where it shall lie. Makes the
+    /// folder, and enters keywords that are new to it.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or a keyword that the message has cannot be
+    /// kept in it.
+    pub fn prepare(&mut self, wish: &Wish<'_>) -> Result<Move, Failure> {
+        let Wish { from, entry, to, add, remove } = *wish;
+        let same = from.is(to);
+        let target = self.target(to)?;
+        let mut problems = Vec::new();
+        let is_keyword = |letter: &char| letter.is_ascii_lowercase();
+        let had: String = entry.letters().chars().filter(is_keyword).collect();
+        let mut letters: Vec<char> = entry
+            .letters()
+            .chars()
+            .filter(|letter| !is_keyword(letter) && !remove.letters.contains(*letter))
+            .chain(add.letters.chars())
+            .collect();
+        if !had.is_empty() || !add.keywords.is_empty() {
+            let source = self.shelf(from)?;
+            let fail = |error| Failure::new("read the keywords of", source.path.clone(), error);
+            let (mut names, unknown) = keywords::names(&source.folder, &had).map_err(fail)?;
+            let is =
+                |one: &str, all: &[String]| all.iter().any(|each| each.eq_ignore_ascii_case(one));
+            names.retain(|name| !is(name, &remove.keywords));
+            let (kept, trouble) = keywords::letters(&target.folder, &names);
+            if !trouble.is_empty() {
+                let error = io::Error::other(trouble.join("; "));
+                return Err(Failure::new("keep the keywords in", target.path.clone(), error));
+            }
+            let (added, trouble) = keywords::letters(&target.folder, &add.keywords);
+            problems.extend(trouble);
+            letters.extend(kept.chars().chain(added.chars()));
+            // A letter that means nothing here must not come to mean something.
+            for letter in unknown.chars() {
+                let text = letter.to_string();
+                let meant = keywords::names(&target.folder, &text).map(|(names, _)| names);
+                match meant {
+                    Ok(names) if names.is_empty() || same => letters.push(letter),
+                    _ => problems.push(format!("the letter `{letter}` left out: no keyword")),
+                }
+            }
+        }
+        letters.sort_unstable();
+        letters.dedup();
+        let base = if same { entry.base().to_owned() } else { without_uid(entry.base()) };
+        let rest = entry.info().get(entry.letters().len()..).unwrap_or_default();
+        let new = if letters.is_empty() && entry.sub == Sub::New {
+            let info = if entry.name.contains(":2,") { ":2," } else { "" };
+            Entry { sub: Sub::New, name: format!("{base}{info}{rest}") }
+        } else {
+            let letters: String = letters.into_iter().collect();
+            Entry { sub: Sub::Cur, name: format!("{base}:2,{letters}{rest}") }
+        };
+        Ok(Move { from: from.clone(), old: entry.clone(), to: to.clone(), new, problems })
+    }
+
+    /// Moves a message. It is on disk after [`Mover::settle`].
+    ///
+    /// # Errors
+    /// The message is where it was.
+    pub fn carry_out(&mut self, step: &Move) -> Result<Came, Failure> {
+        if step.from.is(&step.to) && step.old == step.new {
+            return Ok(Came::Moved);
+        }
+        let source = match self.shelf(&step.from) {
+            Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
+                return Ok(Came::Missing);
+            }
+            source => source?,
+        };
+        let Ok(old) = source.directory(step.old.sub) else { return Ok(Came::Missing) };
+        let mut target = self.target(&step.to)?;
+        let mut again = true;
+        loop {
+            let new = target.directory(step.new.sub)?;
+            match rename_new(old, &step.old.name, new, &step.new.name) {
+                Ok(()) => break,
+                Err(Errno::XDEV) => match across(step, &source, &target)? {
+                    Came::Moved => break,
+                    Came::Missing => return Ok(Came::Missing),
+                },
+                Err(Errno::NOENT) => {
+                    let there = statat(old, &step.old.name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+                    if !there || !std::mem::take(&mut again) {
+                        return Ok(Came::Missing);
+                    }
+                    // The folder was removed since it was opened.
+                    self.shelves.remove(&step.to.directories);
+                    target = self.target(&step.to)?;
+                }
+                // Two names of one file: where renames cannot be told not to
+                // replace, a move that was cut short leaves that.
+                Err(Errno::EXIST) if is_one(old, &step.old, new, &step.new) => {
+                    remove(&source, &step.old)?;
+                    break;
+                }
+                Err(error) => {
+                    return Err(Failure::new(
+                        "move the message to",
+                        target.path_of(&step.new),
+                        error,
+                    ));
+                }
+            }
+        }
+        self.received.insert((step.to.directories.clone(), step.new.sub));
+        self.left.insert((step.from.directories.clone(), step.old.sub));
+        Ok(Came::Moved)
+    }
+
+    /// Brings all moves so far onto the disk.
+    ///
+    /// # Errors
+    /// A directory cannot be synced; the others were.
+    pub fn settle(&mut self) -> Result<(), Failure> {
+        let received = std::mem::take(&mut self.received);
+        let left = std::mem::take(&mut self.left);
+        let mut result = Ok(());
+        for (directories, sub) in received.iter().chain(left.difference(&received)) {
+            let Some(shelf) = self.shelves.get(directories) else { continue };
+            let Ok(directory) = shelf.directory(*sub) else { continue };
+            if let Err(error) = sync_directory(directory) {
+                result = Err(Failure::new("sync the folder", shelf.path.join(sub.name()), error));
+            }
+        }
+        result
+    }
+
+    /// Moves one message, wherever it is in its folder by now, and brings that
+    /// onto the disk. Gives its path; none if it is not in its folder any more.
+    ///
+    /// # Errors
+    /// The message is where it was, but for a directory that cannot be synced.
+    pub fn refile(&mut self, wish: &Wish<'_>) -> Result<Option<Refiled>, Failure> {
+        let mut entry = wish.entry.clone();
+        for _ in 0..TRIES {
+            let step = self.prepare(&Wish { entry: &entry, ..*wish })?;
+            match self.carry_out(&step)? {
+                Came::Moved => {
+                    self.settle()?;
+                    let path = self.shelf(&step.to)?.path_of(&step.new);
+                    return Ok(Some(Refiled { path, problems: step.problems }));
+                }
+                Came::Missing => {
+                    let shelf = match self.shelf(wish.from) {
+                        Err(failure) if failure.error.kind() == ErrorKind::NotFound => break,
+                        shelf => shelf?,
+                    };
+                    match shelf.by_key().remove(&entry.key()) {
+                        Some(now) => entry = now,
+                        None => break,
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A message that was moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refiled {
+    /// Its file.
+    pub path: PathBuf,
+    /// What was not done as asked.
+    pub problems: Vec<String>,
+}
+
+/// Moves a message to another file system.
+fn across(step: &Move, source: &Shelf, target: &Shelf) -> Result<Came, Failure> {
+    let new = target.directory(step.new.sub)?;
+    let mut from = match source.file(&step.old) {
+        Err(failure) if failure.error.kind() == ErrorKind::NotFound => return Ok(Came::Missing),
+        file => file?,
+    };
+    let fail = |doing, error: io::Error| Failure::new(doing, target.path_of(&step.new), error);
+    let about = from.metadata().map_err(|error| fail("copy the message to", error))?;
+    if !about.is_file() {
+        let error = io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
+        return Err(Failure::new("read", source.path_of(&step.old), error));
+    }
+    let tmp = open_below(&target.folder, "tmp", &target.path.join("tmp"))?;
+    let (name, file) = create(&tmp, &target.path)?;
+    let mut copy = || -> io::Result<()> {
+        io::copy(&mut from, &mut &file)?;
+        let times =
+            FileTimes::new().set_modified(about.modified()?).set_accessed(about.accessed()?);
+        file.set_times(times)?;
+        fchmod(&file, Mode::from_raw_mode(about.mode() & 0o777))?;
+        fsync(&file)?;
+        Ok(())
+    };
+    let copied = copy().and_then(|()| match rename_new(&tmp, &name, new, &step.new.name) {
+        // By a try that was killed before it could remove the old one.
+        Err(Errno::EXIST) if has_bytes_of(target, &step.new, source, &step.old) => Ok(false),
+        done => Ok(done.map(|()| true)?),
+    });
+    if !matches!(copied, Ok(true)) {
+        let _ = unlinkat(&tmp, &name, AtFlags::empty());
+    }
+    let ours = copied.map_err(|error| fail("copy the message to", error))?;
+    sync_directory(new).map_err(|error| fail("sync the folder of", error.into()))?;
+    let removed = unlinkat(source.directory(step.old.sub)?, &step.old.name, AtFlags::empty());
+    if removed.is_err() && ours {
+        let _ = unlinkat(new, &step.new.name, AtFlags::empty());
+    }
+    match removed {
+        Ok(()) => Ok(Came::Moved),
+        // Flagged or deleted by a reader while it was copied: that counts.
+        Err(Errno::NOENT) => Ok(Came::Missing),
+        Err(error) => Err(Failure::new("remove", source.path_of(&step.old), error)),
+    }
+}
+
+fn remove(shelf: &Shelf, entry: &Entry) -> Result<(), Failure> {
+    let done = unlinkat(shelf.directory(entry.sub)?, &entry.name, AtFlags::empty());
+    done.map_err(|error| Failure::new("remove", shelf.path_of(entry), error))
+}
+
+/// Whether two names are of one file.
+fn is_one(old: &OwnedFd, old_entry: &Entry, new: &OwnedFd, new_entry: &Entry) -> bool {
+    let about = |directory, entry: &Entry| {
+        let about = statat(directory, &entry.name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Some((about.st_dev, about.st_ino))
+    };
+    let known = about(old, old_entry);
+    known.is_some() && known == about(new, new_entry)
+}
+
+/// Whether two files hold the same bytes.
+fn has_bytes_of(one: &Shelf, entry: &Entry, other: &Shelf, of: &Entry) -> bool {
+    let (Ok(one), Ok(other)) = (one.file(entry), other.file(of)) else { return false };
+    let same = || -> io::Result<bool> {
+        if one.metadata()?.len() != other.metadata()?.len() {
+            return Ok(false);
+        }
+        let (mut one, mut other) = (io::BufReader::new(one), io::BufReader::new(other));
+        let (mut left, mut right) = ([0; 8192], [0; 8192]);
+        loop {
+            let count = one.read(&mut left)?;
+            if count == 0 {
+                return Ok(true);
+            }
+            let (Some(left), Some(right)) = (left.get(..count), right.get_mut(..count)) else {
+                return Ok(false);
+            };
+            other.read_exact(right)?;
+            if left != &*right {
+                return Ok(false);
+            }
+        }
+    };
+    same().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::time::{Duration, SystemTime};
+
+    use crate::plan::Folder;
+    use crate::rules::program::Layout;
+
+    use super::*;
+
+    fn flags(letters: &str, keywords: &[&str]) -> Flags {
+        Flags {
+            letters: letters.into(),
+            keywords: keywords.iter().map(|keyword| keyword.to_string()).collect(),
+        }
+    }
+
+    fn location(home: &Path, layout: Layout) -> Location {
+        Location::new(home.join("Maildir"), layout, None)
+    }
+
+    fn place(location: &Location, name: &str) -> Place {
+        let parts = name.split('/').filter(|part| !part.is_empty());
+        location.place(&Folder { parts: parts.map(str::to_owned).collect() })
+    }
+
+    fn write(path: PathBuf, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn entry(path: &str) -> Entry {
+        let (sub, name) = path.split_once('/').unwrap();
+        Entry { sub: Sub::of(sub).unwrap(), name: name.into() }
+    }
+
+    /// Moves `file` (`cur/NAME`) and gives the new path below the Maildir.
+    fn refile(
+        location: &Location,
+        (from, file): (&str, &str),
+        to: &str,
+        add: Flags,
+    ) -> Result<Option<(String, Vec<String>)>, Failure> {
+        let (from, to) = (place(location, from), place(location, to));
+        let (entry, remove) = (entry(file), Flags::default());
+        let wish = Wish { from: &from, entry: &entry, to: &to, add: &add, remove: &remove };
+        let refiled = Mover::open(location)?.refile(&wish)?;
+        Ok(refiled.map(|refiled| {
+            let path = refiled.path.strip_prefix(&location.path).unwrap();
+            assert!(refiled.path.exists());
+            (path.to_str().unwrap().to_owned(), refiled.problems)
+        }))
+    }
+
+    fn moved(location: &Location, from: (&str, &str), to: &str, add: Flags) -> String {
+        let (path, problems) = refile(location, from, to, add).unwrap().unwrap();
+        assert_eq!(problems, Vec::<String>::new());
+        path
+    }
+
+    #[test]
+    fn the_name_stays_but_for_flags_and_isyncs_number() {
+        let home = tempfile::tempdir().unwrap();
+        for (layout, folder) in [(Layout::MaildirPlusPlus, ".A.B"), (Layout::Fs, "A/B")] {
+            let location = location(home.path(), layout);
+            let cases = [
+                ("new/1.a,S=3", "", "new/1.a,S=3"),
+                ("new/2.a,S=3,U=7,W=4", "", "new/2.a,S=3,W=4"),
+                ("new/3.a", "FS", "cur/3.a:2,FS"),
+                ("new/3b.a:2,", "", "new/3b.a:2,"),
+                ("new/3c.a:2,F", "", "cur/3c.a:2,F"),
+                ("cur/4.a,U=12:2,", "", "cur/4.a:2,"),
+                ("cur/5.a:2,RS", "F", "cur/5.a:2,FRS"),
+                ("cur/6.a,U=x:2,S,odd", "S", "cur/6.a,U=x:2,S,odd"),
+                ("cur/7.a", "", "cur/7.a:2,"),
+            ];
+            for (old, add, new) in cases {
+                write(location.path.join(old), "x\n\n");
+                let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+                fs::File::open(location.path.join(old)).unwrap().set_modified(then).unwrap();
+                let path = moved(&location, ("", old), "A/B", flags(add, &[]));
+                assert_eq!(path, format!("{folder}/{new}"));
+                let about = fs::metadata(location.path.join(path)).unwrap();
+                assert_eq!(about.modified().unwrap(), then, "INTERNALDATE");
+                assert!(!location.path.join(old).exists());
+            }
+            fs::remove_dir_all(&location.path).unwrap();
+        }
+    }
+
+    #[test]
+    fn flags_alone_are_a_rename_in_the_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let location = location(home.path(), Layout::Fs);
+        write(location.path.join("cur/1.a,U=3:2,Sc"), "x");
+        let path = moved(&location, ("", "cur/1.a,U=3:2,Sc"), "", flags("F", &["$x"]));
+        assert_eq!(path, "cur/1.a,U=3:2,FSac", "an unknown letter stays where it is");
+        write(location.path.join("new/2.a"), "x");
+        assert_eq!(moved(&location, ("", "new/2.a"), "", flags("S", &[])), "cur/2.a:2,S");
+    }
+
+    #[test]
+    fn keywords_get_the_letters_of_the_other_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let location = location(home.path(), Layout::MaildirPlusPlus);
+        write(location.path.join("dovecot-keywords"), "0 $Work\n1 $Junk\n2 todo\n");
+        write(location.path.join(".A/dovecot-keywords"), "0 other\n1 $WORK\n");
+        write(location.path.join("cur/1.a:2,Sacx"), "x");
+        let path = moved(&location, ("", "cur/1.a:2,Sacx"), "A", flags("", &["new"]));
+        assert_eq!(path, ".A/cur/1.a:2,Sbcdx");
+        let text = fs::read_to_string(location.path.join(".A/dovecot-keywords")).unwrap();
+        assert_eq!(text, "0 other\n1 $WORK\n2 todo\n3 new\n");
+        // In the other folder `b` has come to mean something.
+        write(location.path.join(".B/cur/2.a:2,b"), "x");
+        let (path, problems) =
+            refile(&location, ("B", "cur/2.a:2,b"), "A", Flags::default()).unwrap().unwrap();
+        assert_eq!((path.as_str(), problems.len()), (".A/cur/2.a:2,", 1));
+    }
+
+    #[test]
+    fn a_message_whose_keyword_has_no_room_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let location = location(home.path(), Layout::Fs);
+        let full: String = (0..26).map(|number| format!("{number} k{number}\n")).collect();
+        write(location.path.join("A/dovecot-keywords"), &full);
+        write(location.path.join("dovecot-keywords"), "0 mine\n");
+        write(location.path.join("cur/1.a:2,a"), "x");
+        let failure = refile(&location, ("", "cur/1.a:2,a"), "A", Flags::default()).unwrap_err();
+        assert!(failure.to_string().contains("`mine`"), "{failure}");
+        assert!(location.path.join("cur/1.a:2,a").exists());
+        write(location.path.join("cur/2.a:2,"), "x");
+        let added = refile(&location, ("", "cur/2.a:2,"), "A", flags("", &["more"]));
+        let (path, problems) = added.unwrap().unwrap();
+        assert_eq!((path.as_str(), problems.len()), ("A/cur/2.a:2,", 1));
+    }
+
+    #[test]
+    fn what_a_reader_renamed_is_found_and_what_is_gone_is_no_failure() {
+        let home = tempfile::tempdir().unwrap();
+        let location = location(home.path(), Layout::Fs);
+        write(location.path.join("cur/1.a,U=4:2,RS"), "x");
+        assert_eq!(moved(&location, ("", "new/1.a"), "A", flags("F", &[])), "A/cur/1.a:2,FRS");
+        let gone = refile(&location, ("", "new/1.a"), "A", Flags::default()).unwrap();
+        assert_eq!(gone, None);
+        assert_eq!(refile(&location, ("B", "new/1.a"), "A", Flags::default()).unwrap(), None);
+    }
+
+    #[test]
+    fn no_file_is_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        let location = location(home.path(), Layout::Fs);
+        write(location.path.join("cur/1.a:2,"), "x");
+        write(location.path.join("A/cur/1.a:2,"), "other");
+        assert!(refile(&location, ("", "cur/1.a:2,"), "A", Flags::default()).is_err());
+        assert_eq!(fs::read(location.path.join("A/cur/1.a:2,")).unwrap(), b"other");
+        assert!(location.path.join("cur/1.a:2,").exists());
+        // Both names are of one file: the rest of a move by link and unlink.
+        fs::remove_file(location.path.join("A/cur/1.a:2,")).unwrap();
+        fs::hard_link(location.path.join("cur/1.a:2,"), location.path.join("A/cur/1.a:2,"))
+            .unwrap();
+        assert_eq!(moved(&location, ("", "cur/1.a:2,"), "A", Flags::default()), "A/cur/1.a:2,");
+        assert!(!location.path.join("cur/1.a:2,").exists());
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_meanwhile_is_made_again() {
+        let home = tempfile::tempdir().unwrap();
+        let location = location(home.path(), Layout::Fs);
+        write(location.path.join("cur/1.a:2,"), "x");
+        write(location.path.join("cur/2.a:2,"), "y");
+        let (from, to, none) = (place(&location, ""), place(&location, "A"), Flags::default());
+        let mut mover = Mover::open(&location).unwrap();
+        for file in ["cur/1.a:2,", "cur/2.a:2,"] {
+            let entry = entry(file);
+            let wish = Wish { from: &from, entry: &entry, to: &to, add: &none, remove: &none };
+            assert!(mover.refile(&wish).unwrap().is_some());
+            fs::remove_dir_all(location.path.join("A")).unwrap();
+        }
+    }
+
+    #[test]
+    fn many_folders_do_not_run_out_of_descriptors() {
+        let home = tempfile::tempdir().unwrap();
+        let location = location(home.path(), Layout::MaildirPlusPlus);
+        let mut mover = Mover::open(&location).unwrap();
+        let (from, none) = (place(&location, ""), Flags::default());
+        for number in 0..600 {
+            let to = place(&location, &format!("A/{number}"));
+            write(location.path.join(format!("new/{number}.x")), "x");
+            let entry = entry(&format!("new/{number}.x"));
+            let wish = Wish { from: &from, entry: &entry, to: &to, add: &none, remove: &none };
+            let step = mover.prepare(&wish).unwrap();
+            assert_eq!(mover.carry_out(&step).unwrap(), Came::Moved);
+        }
+        mover.settle().unwrap();
+        assert!(mover.shelves.len() <= OPEN_MAX);
+        assert!(location.path.join(".A.599/new/599.x").exists());
+    }
+}

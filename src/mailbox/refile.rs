@@ -1,0 +1,188 @@
+//! What rules mean for a message that is in a mailbox already: where it shall
+//! lie and how it shall be flagged, and what of the plan is left out.
+//!
+//! A plan is made for mail that comes in. Mail that is there has been
+//! delivered: it is not copied, which each run would do again, not refused,
+//! sent on or answered, and its file stays as it is, byte for byte. Only the
+//! step that ends its way counts, and only if that is a folder or the inbox.
+
+use crate::deliver::maildir::{Location, Place};
+use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, StepKind};
+use crate::rules::program::Flags;
+
+/// What is to be done with a message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refile {
+    /// Where it shall lie; none if it stays where and as it is.
+    pub to: Option<Target>,
+    /// What the rules ask and what is not done, each word once, in the order
+    /// of the rules.
+    pub skipped: Vec<Skip>,
+}
+
+/// Where a message shall lie.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// The folder; that in which it lies if only flags are new.
+    pub place: Place,
+    /// The folder as people name it.
+    pub folder: Folder,
+    /// The flags that it does not have yet. Flags are only added.
+    pub add: Flags,
+    /// Which rule says so; none for the inbox at the end of the rules.
+    pub rule: Option<RuleRef>,
+}
+
+/// Something in a plan that is not done with mail that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Skip {
+    /// The word of the language.
+    pub action: &'static str,
+    /// Why, to be read after the word and a colon.
+    pub why: &'static str,
+    /// Whether the message stays where it is for that reason.
+    pub stays: bool,
+}
+
+/// Decides where a message goes that lies `at` a place and `has` these flags.
+pub fn refile(plan: &Plan, location: &Location, at: &Place, has: &Flags) -> Refile {
+    let mut decision = Refile { to: None, skipped: Vec::new() };
+    for step in &plan.steps {
+        if let Some(skip) = skip(&step.kind) {
+            if !decision.skipped.contains(&skip) {
+                decision.skipped.push(skip);
+            }
+            if skip.stays {
+                return decision;
+            }
+        }
+        let StepKind::Deliver { as_, folder, flags } = &step.kind else { continue };
+        if *as_ == DeliveryWord::Copy {
+            continue;
+        }
+        let place = location.place(folder);
+        if place.note.is_some() {
+            decision.skipped.push(TOO_LONG);
+            return decision;
+        }
+        let add = missing(flags, has);
+        if !place.is(at) || add != Flags::default() {
+            let (folder, rule) = (folder.clone(), step.rule.clone());
+            decision.to = Some(Target { place, folder, add, rule });
+        }
+        return decision;
+    }
+    decision
+}
+
+const TOO_LONG: Skip =
+    Skip { action: "folder", why: "its name is too long for a file system", stays: true };
+
+/// The flags that are wanted and not there yet.
+fn missing(wanted: &Flags, has: &Flags) -> Flags {
+    let letters = wanted.letters.chars().filter(|letter| !has.letters.contains(*letter));
+    let known =
+        |keyword: &&String| has.keywords.iter().any(|has| has.eq_ignore_ascii_case(keyword));
+    let keywords = wanted.keywords.iter().filter(|keyword| !known(keyword));
+    Flags { letters: letters.collect(), keywords: keywords.cloned().collect() }
+}
+
+fn skip(step: &StepKind) -> Option<Skip> {
+    let (action, why, stays) = match step {
+        StepKind::Deliver { as_: DeliveryWord::Copy, .. } => {
+            ("copy", "each run would make one more", false)
+        }
+        StepKind::Discard { .. } => ("discard", "mail that is there is not removed", true),
+        StepKind::Reject { .. } => ("reject", "it was accepted", true),
+        StepKind::Defer { .. } => ("defer", "it was accepted", true),
+        StepKind::Pipe { .. } => ("pipe", "it was delivered", true),
+        StepKind::Forward { copy: false, .. } => ("forward", "it was delivered", true),
+        StepKind::Forward { copy: true, .. } => ("forward copy", "it was delivered", false),
+        StepKind::Run { .. } => ("run", "it was delivered", false),
+        StepKind::Reply(_) => ("reply", "it was delivered", false),
+        StepKind::Filter { .. } => ("filter", "judged on the unfiltered message", false),
+        StepKind::Edit(_) => ("header edit", "its file stays as it is", false),
+        StepKind::EditList { .. } => ("list edit", "it was delivered", false),
+        StepKind::Log(_) => ("log", "it was delivered", false),
+        StepKind::Deliver { .. } | StepKind::Remember { .. } | StepKind::Skipped { .. } => {
+            return None;
+        }
+    };
+    Some(Skip { action, why, stays })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::message::HeaderEdit;
+    use crate::plan::Step;
+    use crate::rules::program::Layout;
+
+    use super::*;
+
+    fn folder(name: &str) -> Folder {
+        Folder { parts: name.split('/').filter(|p| !p.is_empty()).map(str::to_owned).collect() }
+    }
+
+    fn flags(letters: &str, keywords: &[&str]) -> Flags {
+        Flags {
+            letters: letters.into(),
+            keywords: keywords.iter().map(|keyword| keyword.to_string()).collect(),
+        }
+    }
+
+    fn to(as_: DeliveryWord, name: &str, flags: Flags) -> StepKind {
+        StepKind::Deliver { as_, folder: folder(name), flags }
+    }
+
+    fn decide(kinds: Vec<StepKind>, at: &str, has: Flags) -> (Option<(String, Flags)>, String) {
+        let location = Location::new("/m", Layout::MaildirPlusPlus, None);
+        let steps = kinds.into_iter().map(|kind| Step { kind, rule: None }).collect();
+        let decision = refile(&Plan { steps }, &location, &location.place(&folder(at)), &has);
+        let words: Vec<&str> = decision.skipped.iter().map(|skip| skip.action).collect();
+        let to = decision.to.map(|target| (target.folder.to_string(), target.add));
+        (to, words.join(" "))
+    }
+
+    use DeliveryWord::{Copy, Folder as Into, Inbox};
+
+    #[test]
+    fn the_step_that_ends_the_way_decides() {
+        let none = Flags::default;
+        let copied = vec![to(Copy, "C", flags("S", &[])), to(Into, "A/B", none())];
+        let (went, skipped) = decide(copied, "", none());
+        assert_eq!((went, skipped.as_str()), (Some(("A/B".into(), none())), "copy"));
+        let back = decide(vec![to(Inbox, "", flags("F", &[]))], "A", none());
+        assert_eq!(back.0, Some(("INBOX".into(), flags("F", &[]))));
+    }
+
+    #[test]
+    fn where_it_shall_be_and_as_it_shall_be_nothing_happens() {
+        let plan = || vec![to(Into, "A", flags("FS", &["$Work"]))];
+        assert_eq!(decide(plan(), "A", flags("FRS", &["$work", "x"])).0, None);
+        let added = decide(plan(), "A", flags("F", &["x"])).0;
+        assert_eq!(added, Some(("A".into(), flags("S", &["$Work"]))), "only flags");
+        let moved = decide(plan(), "B", flags("FS", &["$Work"])).0;
+        assert_eq!(moved, Some(("A".into(), Flags::default())));
+        assert_eq!(decide(vec![to(Inbox, "", Flags::default())], "inbox", flags("S", &[])).0, None);
+    }
+
+    #[test]
+    fn what_ends_elsewhere_stays_and_is_told() {
+        let ends = [
+            StepKind::Discard { why: None },
+            StepKind::Reject { status: "5.7.1".into(), text: "no".into() },
+            StepKind::Defer { status: "4.3.0".into(), text: "later".into() },
+            StepKind::Pipe { argv: vec!["x".into()] },
+        ];
+        for (end, word) in ends.into_iter().zip(["discard", "reject", "defer", "pipe"]) {
+            let plan = vec![StepKind::Log("x".into()), to(Copy, "C", Flags::default()), end];
+            assert_eq!(decide(plan, "", Flags::default()), (None, format!("log copy {word}")));
+        }
+        let edit = || StepKind::Edit(HeaderEdit::Remove { name: "A".into() });
+        let plan = vec![edit(), edit(), to(Into, "A", Flags::default())];
+        let (went, skipped) = decide(plan, "", Flags::default());
+        assert_eq!((went.is_some(), skipped.as_str()), (true, "header edit"));
+        let long = to(Into, &"あ".repeat(99), Flags::default());
+        assert_eq!(decide(vec![long], "A", Flags::default()), (None, "folder".into()));
+    }
+}
