@@ -37,8 +37,35 @@ pub struct World {
     pub home: Option<PathBuf>,
     /// Where it is remembered what was delivered.
     pub state: Option<StateDir>,
+    /// Who looks into the user's sent mail; none where that is not wanted.
+    pub sent: Option<Box<dyn SentMail>>,
     /// What was looked up.
     pub known: Known,
+}
+
+/// Knows whom the user has written to.
+pub trait SentMail {
+    /// Everyone the mail in a folder was sent to. The error is for the trace.
+    fn known(&self, folder: &str) -> Result<Correspondents, String>;
+}
+
+/// Everyone that the user has written to.
+#[derive(Debug, Clone, Default)]
+pub struct Correspondents {
+    /// A list file; none if there is none yet.
+    pub file: Option<PathBuf>,
+    /// Addresses that are not in it yet.
+    pub more: Vec<String>,
+    /// Why there may be others.
+    pub incomplete: Option<String>,
+}
+
+/// The same, ready to be asked.
+pub struct SentList {
+    /// All of them are one list.
+    pub lists: Vec<Rc<AddressList>>,
+    /// Why who is not in them may have been written to nonetheless.
+    pub incomplete: Option<String>,
 }
 
 /// What a [`World`] was asked before; starts empty.
@@ -47,6 +74,7 @@ pub struct Known {
     clock: OnceCell<Timestamp>,
     zones: RefCell<HashMap<Option<String>, TimeZone>>,
     lists: RefCell<HashMap<PathBuf, Result<Rc<AddressList>, String>>>,
+    sent: RefCell<HashMap<String, Result<Rc<SentList>, String>>>,
     trouble: OnceCell<String>,
     unread: OnceCell<String>,
 }
@@ -172,6 +200,26 @@ impl World {
         let known = self.known.lists.borrow();
         let read = known.iter().filter_map(|(path, list)| Some((path.clone(), list.clone().ok()?)));
         read.collect()
+    }
+
+    /// Everyone the user has written to, by the mail in a folder; looked up
+    /// once. The error is for the trace.
+    pub fn sent(&self, folder: &str) -> Result<Rc<SentList>, String> {
+        if let Some(known) = self.known.sent.borrow().get(folder) {
+            return known.clone();
+        }
+        let list = self.sent.as_ref().map_or_else(
+            || Err(format!("the mail in the folder `{folder}` is not looked at here")),
+            |sent| {
+                let known = sent.known(folder)?;
+                let file = known.file.map(|file| self.list(&file)).transpose()?;
+                let more = AddressList::from_entries(known.more.iter().map(String::as_str));
+                let lists = file.into_iter().chain([Rc::new(more)]).collect();
+                Ok(Rc::new(SentList { lists, incomplete: known.incomplete }))
+            },
+        );
+        self.known.sent.borrow_mut().insert(folder.to_owned(), list.clone());
+        list
     }
 
     /// The list in a file, read once. The error is for the trace.

@@ -4,22 +4,24 @@ use std::fs::File;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use super::args::Check;
+use super::args::{Check, Delivery};
 use super::site::Filter;
 use super::{Finding, output};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::evaluate::{Detail, evaluate, evaluate_rules};
 use crate::explain::sentence;
 use crate::load;
+use crate::mailbox::sent::Sent;
 use crate::message::Message;
 use crate::plan::{Plan, StepKind};
 use crate::rules::check::{Surroundings, check_lists, judge_switch, resolve};
+use crate::rules::mistake::{LearnMistake, Mistake};
 use crate::rules::program::{
     ArchivedProgram, Compiled, Expectation, Program, Settings, StatementKind,
 };
 use crate::rules::switch::Words;
-use crate::source::{Sources, read_text, reason};
-use crate::world::World;
+use crate::source::{Sources, Spanned, read_text, reason};
+use crate::world::{SentMail, World};
 
 pub(super) fn run(call: &Check) -> Result<Finding, String> {
     let home = super::home();
@@ -72,6 +74,7 @@ fn users(call: &Check, home: Option<PathBuf>) -> Result<Finding, String> {
     check_lists(&mut checked, &mut sources, surroundings);
     let mut diagnostics = checked.diagnostics;
     if let Some(program) = &checked.program {
+        diagnostics.extend(missing_folders(program, &checked.sent_folders, home.as_deref()));
         diagnostics.extend(expectations(program, &sources, home.as_deref()));
     }
     diagnostics.extend(switched(&checked.settings, call.site.as_deref()));
@@ -101,6 +104,34 @@ fn switched(settings: &Settings, site: Option<&Path>) -> Vec<Diagnostic> {
     let names: Vec<_> =
         names.map(|category| (category.name.as_str().to_owned(), category.mandatory)).collect();
     judge_switch(&settings.isp_filter, &names)
+}
+
+/// Folders of sent mail that are not there.
+fn missing_folders(
+    program: &Program,
+    folders: &[Spanned<String>],
+    home: Option<&Path>,
+) -> Vec<Diagnostic> {
+    let Some(compiled) = Compiled::new(program).filter(|_| !folders.is_empty()) else {
+        return Vec::new();
+    };
+    let Some(sent) = compiled.program().and_then(|program| sent(program, home)) else {
+        return Vec::new();
+    };
+    let missing = folders.iter().filter(|folder| !sent.exists(&folder.value));
+    missing
+        .map(|folder| {
+            let name = folder.value.clone();
+            Mistake::Learn(LearnMistake::NoSentFolder { folder: name }).at(folder.span)
+        })
+        .collect()
+}
+
+/// The user's sent mail, to be looked at.
+fn sent(program: &ArchivedProgram, home: Option<&Path>) -> Option<Sent> {
+    let world = World { home: home.map(Path::to_owned), ..World::default() };
+    let location = super::location(&Delivery::default(), program, &world).ok()?;
+    Some(super::sent(program, &location, &world, false))
 }
 
 /// Runs every `expect`; a mistake for each that comes out differently.
@@ -136,7 +167,8 @@ fn fails(
 ) -> Option<(String, String)> {
     let rule_file = sources.path(expectation.span);
     let path = resolve(&expectation.message, rule_file, home.unwrap_or(Path::new("")));
-    let world = World { home: home.map(Path::to_owned), ..World::default() };
+    let sent = sent(archived, home).map(|sent| Box::new(sent) as Box<dyn SentMail>);
+    let world = World { home: home.map(Path::to_owned), sent, ..World::default() };
     let message = match File::open(&path).and_then(Message::open) {
         Ok(message) => message,
         Err(error) => {

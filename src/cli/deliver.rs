@@ -47,7 +47,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     refuse_to_be_another_user(&args.delivery.recipient)?;
     survive_file_size_limit();
     let home = super::home();
-    let world = super::world(&args.delivery, None, home.clone());
+    let mut world = super::world(&args.delivery, None, home.clone());
     let state = StateDir::find();
     let rules = match &args.delivery.rules {
         Some(path) => Some(path.clone()),
@@ -61,6 +61,9 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let site = super::site::load(args.delivery.site.as_deref());
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
     let location = super::location(&args.delivery, program, &world)?;
+    if program.asks_for_sent_mail() {
+        world.sent = Some(Box::new(super::sent(program, &location, &world, true)));
+    }
     let deadline = started + PATIENCE;
     let message = read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
     let filter = Filter::new(site.compiled.as_ref(), program);

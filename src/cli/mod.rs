@@ -31,6 +31,7 @@ use jiff::Timestamp;
 use crate::deliver::log::Log;
 use crate::deliver::maildir::Location;
 use crate::deliver::reach::{PROGRAM_TIMEOUT, Reach, SENDMAIL, environment};
+use crate::mailbox::sent::Sent;
 use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::plan::Folder;
@@ -144,6 +145,12 @@ fn location(
         location.inbox = Folder { parts: inbox.split('/').map(str::to_owned).collect() };
     }
     Ok(location)
+}
+
+/// Whom the user has written to; `writes` where the list of them may be kept.
+fn sent(program: &ArchivedProgram, location: &Location, world: &World, writes: bool) -> Sent {
+    let me = program.settings.me.iter().map(|entry| entry.as_str().to_owned()).collect();
+    Sent::new(location, world.state.as_ref(), writes, me)
 }
 
 /// What a delivery may use beyond the Maildir, until `deadline`.

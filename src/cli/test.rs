@@ -35,8 +35,9 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let program = compiled.program().ok_or("the rules cannot be laid out")?;
     let site = site(args, program, &mut sources);
     let isp = Filter::new(site.as_ref(), program);
-    let world = super::world(&args.delivery, args.now, home.clone());
+    let mut world = super::world(&args.delivery, args.now, home.clone());
     let location = super::location(&args.delivery, program, &world)?;
+    world.sent = Some(Box::new(super::sent(program, &location, &world, false)));
     let stored_in = |step: &Step| match &step.kind {
         StepKind::Deliver { folder, flags, .. } => {
             let flagged = !flags.letters.is_empty() || !flags.keywords.is_empty();

@@ -388,6 +388,15 @@ impl<'a> Conditions<'a> {
                 read = self.world.list(&self.world.path(path, file.as_ref()))?;
                 &*read
             }
+            ArchivedEntries::Sent(folder) => {
+                let sent = self.world.sent(folder)?;
+                let is_in = |value: &&Value| sent.lists.iter().any(|list| value.is_in(list));
+                let found = values.iter().find(is_in);
+                return match (&found, &sent.incomplete) {
+                    (None, Some(why)) => Err(why.clone()),
+                    _ => Ok(found),
+                };
+            }
         };
         Ok(values.iter().find(|value| value.is_in(list)))
     }

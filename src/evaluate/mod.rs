@@ -17,7 +17,7 @@ mod trace;
 mod values;
 
 pub use inspect::{Inspection, Known, every_field, inspect};
-pub use reach::LOOP_HEADER;
+pub use reach::{LOOP_HEADER, exact_entry};
 pub use site::{Begun, Rules, SITE_HEADER, Site, evaluate_rules, first_site_file};
 pub use trace::{Looked, Tested, Trace, Verdict};
 

@@ -125,7 +125,7 @@ impl Run<'_> {
             self.push(StepKind::Skipped { action, why }, rule.clone());
         }
         for entry in entries {
-            let kind = match entry_of(&entry) {
+            let kind = match exact_entry(&entry) {
                 Some(entry) => {
                     StepKind::EditList { add, list: name.clone(), path: path.clone(), entry }
                 }
@@ -144,7 +144,7 @@ impl Run<'_> {
 
 /// An address as an entry that stands for it and for nothing else: text from
 /// a message must not become a glob, a pattern or a comment.
-fn entry_of(address: &str) -> Option<String> {
+pub fn exact_entry(address: &str) -> Option<String> {
     let entry = address::canonical(address).into_owned();
     let exact = is_address(&entry)
         && !glob::is_glob(&entry)
@@ -176,14 +176,14 @@ fn one_word(sender: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{entry_of, in_a_local_part, with_ascii_domain};
+    use super::{exact_entry, in_a_local_part, with_ascii_domain};
 
     #[test]
     fn an_entry_stands_for_one_address_alone() {
-        assert_eq!(entry_of("Hanako@Example.JP").as_deref(), Some("hanako@example.jp"));
+        assert_eq!(exact_entry("Hanako@Example.JP").as_deref(), Some("hanako@example.jp"));
         for hostile in ["*@example.jp", "a?@x.example", "@example.jp", "/.*/@x", "#a@b", "a", "a@"]
         {
-            assert_eq!(entry_of(hostile), None, "{hostile}");
+            assert_eq!(exact_entry(hostile), None, "{hostile}");
         }
     }
 

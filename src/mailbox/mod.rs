@@ -16,6 +16,7 @@ pub mod refile;
 pub mod sort;
 
 mod mbox;
+pub mod sent;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;

@@ -186,6 +186,11 @@ impl AddressList {
         AddressList { exact, globs: Vec::new(), patterns: Vec::new(), bad: Vec::new() }
     }
 
+    /// Adds an entry, as in a list file's line, to a list that was read.
+    pub fn push(&mut self, entry: &str) {
+        self.add(0, entry);
+    }
+
     fn add(&mut self, line: u32, entry: &str) {
         if entry.is_empty() {
             return;

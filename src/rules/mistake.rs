@@ -101,6 +101,9 @@ pub enum Mistake {
     /// So many that it cannot be meant.
     IncludeTooMany { limit: usize },
 
+    /// What is wrong with learning.
+    Learn(LearnMistake),
+
     /// What fits users' rules or site rules only.
     Site(SiteMistake),
 
@@ -149,6 +152,25 @@ pub enum SiteMistake {
     UnknownCategory { name: String, near: Option<String>, known: Vec<String> },
     /// A category that cannot be switched off.
     Mandatory { name: String },
+}
+
+/// What is wrong with `on moved` and with lists of sent mail.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LearnMistake {
+    /// In site rules.
+    OfSite { what: &'static str },
+    /// `on moved` in a group.
+    InGroup,
+    /// An action that a move cannot have.
+    NotOnMove { action: String },
+    /// `add to to NAME`
+    NotTheSender { field: String },
+    /// A folder with something inserted.
+    Inserts,
+    /// `add from to NAME`, and the list is made of sent mail.
+    SentListEdited { name: String },
+    /// A folder of sent mail that is not there.
+    NoSentFolder { folder: String },
 }
 
 /// What an unknown word would have been.
@@ -582,6 +604,54 @@ impl Mistake {
                 error("include-too-many", format!("more than {limit} includes"), "one too many")
             }
 
+            Mistake::Learn(mistake) => match mistake {
+                LearnMistake::OfSite { what } => {
+                    error("learn-of-site", format!("{what} is for users' rules"), "no place for it")
+                        .or_hint(Some("site rules do not look into users' mail"))
+                }
+                LearnMistake::InGroup => error(
+                    "moved-in-group",
+                    String::from("`on moved` stands in a group"),
+                    "no place for it",
+                )
+                .or_hint(Some(
+                    "it depends on no message that arrives; put it outside of all rules",
+                )),
+                LearnMistake::NotOnMove { action } => error(
+                    "not-on-move",
+                    format!("`{action}` cannot be done when a message is moved"),
+                    "not here",
+                )
+                .or_hint(Some(
+                    "a move edits lists: `add from to NAME`, `remove from from NAME`; or it is \
+                     noted with `log`",
+                )),
+                LearnMistake::NotTheSender { field } => error(
+                    "not-the-sender",
+                    format!("of a moved message the sender is learned, not `{field}`"),
+                    "only `from` fits here",
+                )
+                .or_hint(Some("`add from to NAME`, `remove from from NAME`")),
+                LearnMistake::Inserts => error(
+                    "folder-inserts",
+                    String::from("nothing can be inserted in this folder name"),
+                    "one folder is wanted",
+                )
+                .or_hint(Some("name each folder in a statement of its own")),
+                LearnMistake::SentListEdited { name } => error(
+                    "sent-list-edited",
+                    format!("`{name}` is made of the mail in a folder and cannot be edited"),
+                    "no list in a file",
+                )
+                .or_hint(Some("keep a second list for it: `list NAME \"~/.mail/NAME\"`")),
+                LearnMistake::NoSentFolder { folder } => {
+                    warning("no-sent-folder", format!("there is no folder `{folder}`"), "not there")
+                        .or_hint(Some(
+                            "name the folder in which your mail reader keeps what you have sent; \
+                             until it is there, a rule that asks for the list never fires",
+                        ))
+                }
+            },
             Mistake::Site(mistake) => match mistake {
                 SiteMistake::OutsideCategory { what } => error(
                     "outside-category",

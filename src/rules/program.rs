@@ -37,6 +37,8 @@ pub struct Program {
     pub expectations: Vec<Expectation>,
     /// `category`s of site rules.
     pub categories: Vec<Category>,
+    /// `on moved`s, for learning: no delivery looks at them.
+    pub moves: Vec<Move>,
 }
 
 /// One step of the way through the rules.
@@ -334,6 +336,23 @@ pub enum Entries {
     File(String),
     /// In the rules, each as in a list file's line.
     Inline(Vec<String>),
+    /// Everyone the user has written to, by the mail in that folder.
+    Sent(String),
+}
+
+/// `on moved to "Folder" -> ACTION, …`
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub struct Move {
+    /// The statement.
+    pub span: Span,
+    /// Line of that place, from 1.
+    pub line: u32,
+    /// Moved into the folder, else out of it.
+    pub to: bool,
+    /// As people name it, `/` between levels; `INBOX` is the inbox.
+    pub folder: String,
+    /// Edits of lists and lines for the log.
+    pub actions: Vec<Action>,
 }
 
 /// `define NAME = CONDITION`
@@ -608,6 +627,11 @@ pub enum Log {
 }
 
 impl ArchivedProgram {
+    /// Whether there is a list of those the user has written to.
+    pub fn asks_for_sent_mail(&self) -> bool {
+        self.lists.iter().any(|list| matches!(list.entries, ArchivedEntries::Sent(_)))
+    }
+
     /// Whether any rule asks for `duplicate`, so that deliveries are to be remembered.
     pub fn asks_for_duplicates(&self) -> bool {
         self.conditions.iter().any(|each| matches!(each.kind, ArchivedConditionKind::Duplicate))

@@ -21,6 +21,10 @@ impl ArchivedProgram {
                 .expectations
                 .iter()
                 .all(|each| each.actions.iter().all(|action| self.action_is_sound(action)))
+            && self
+                .moves
+                .iter()
+                .all(|each| each.actions.iter().all(|action| self.action_is_sound(action)))
     }
 
     fn labels_are_sound(&self) -> bool {

@@ -14,6 +14,7 @@ pub mod last_good;
 pub mod list_index;
 pub mod replied;
 pub mod seen;
+pub mod sent_mail;
 pub mod slots;
 pub mod sorted;
 pub mod switch;

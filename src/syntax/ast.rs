@@ -42,6 +42,8 @@ pub enum StatementKind {
     Set { name: Word, value: Value },
     /// `list NAME "file"`, `list NAME ["…"]`
     List { name: Word, value: Value },
+    /// `list NAME sent "Sent"`
+    SentList { name: Word, folder: Word },
     /// `define NAME = CONDITION`
     Define { name: Word, condition: Condition },
     /// `score NAME { WEIGHT CONDITION … }`
@@ -54,6 +56,8 @@ pub enum StatementKind {
     Actions(Vec<Action>),
     /// `expect "message.eml" -> ACTION, …`
     Expect { message: Word, actions: Vec<Action> },
+    /// `on moved to "Folder" -> ACTION, …`
+    OnMoved { way: Spanned<Way>, folder: Word, actions: Vec<Action> },
     /// `isp-filter on`, `isp-filter spam off, virus on`, `isp-filter default off`
     IspFilter { choices: Vec<Choice> },
     /// `isp-label subject "[SPAM]"`, `isp-label header "X-Spam-Flag"`
@@ -68,6 +72,15 @@ pub enum StatementKind {
         /// The statements of its block that could be read.
         block: Vec<Statement>,
     },
+}
+
+/// Which way the user moved a message, seen from the folder that is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// `moved to`
+    To,
+    /// `moved from`
+    From,
 }
 
 /// What a rule does.
@@ -192,6 +205,15 @@ impl Statement {
             StatementKind::Set { name, value } | StatementKind::List { name, value } => {
                 name.span = Span::default();
                 value.forget();
+            }
+            StatementKind::SentList { name, folder } => {
+                name.span = Span::default();
+                folder.span = Span::default();
+            }
+            StatementKind::OnMoved { way, folder, actions } => {
+                way.span = Span::default();
+                folder.span = Span::default();
+                actions.iter_mut().for_each(Action::forget);
             }
             StatementKind::Define { name, condition } => {
                 name.span = Span::default();

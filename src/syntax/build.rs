@@ -3,7 +3,8 @@
 use pest::iterators::Pair;
 
 use super::ast::{
-    Action, Body, Choice, Condition, ConditionKind, Field, StatementKind, Value, ValueKind, Word,
+    Action, Body, Choice, Condition, ConditionKind, Field, StatementKind, Value, ValueKind, Way,
+    Word,
 };
 use super::literal;
 use super::mistake::{Kind as MistakeKind, Mistake};
@@ -86,11 +87,18 @@ impl Builder {
         let mut label = None;
         let mut choices = Vec::new();
         let mut label_kind = None;
+        let mut sent = false;
+        let mut way = None;
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::isp_choice => choices.push(self.choice(part)?),
                 Rule::label_kind => label_kind = Some(self.word(&part)),
                 Rule::name | Rule::setting => word = Some(self.word(&part)),
+                Rule::sent_word => sent = true,
+                Rule::move_way => {
+                    let value = if part.as_str() == "to" { Way::To } else { Way::From };
+                    way = Some(Spanned { value, span: self.span(&part) });
+                }
                 Rule::string if rule == Rule::list => {
                     let text = self.string(&part);
                     value = Some(Value { span: text.span, kind: ValueKind::Text(text.value) });
@@ -106,7 +114,16 @@ impl Builder {
         }
         let kind = match (rule, word, value, condition) {
             (Rule::set, Some(name), Some(value), _) => StatementKind::Set { name, value },
+            (Rule::list, Some(name), Some(Value { span, kind: ValueKind::Text(value) }), _)
+                if sent =>
+            {
+                StatementKind::SentList { name, folder: Spanned { value, span } }
+            }
             (Rule::list, Some(name), Some(value), _) => StatementKind::List { name, value },
+            (Rule::on_move, Some(folder), _, _) => {
+                let way = way.ok_or_else(|| self.impossible())?;
+                StatementKind::OnMoved { way, folder, actions }
+            }
             (Rule::define, Some(name), _, Some(condition)) => {
                 StatementKind::Define { name, condition }
             }

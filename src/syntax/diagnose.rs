@@ -43,6 +43,11 @@ impl<'a> View<'a> {
         if let Some(kind) = opening {
             return Some(self.mistake(kind, first));
         }
+        if self.word(start) == Some(words::ON) && self.word(start + 1) != Some("moved") {
+            let next = self.token(start + 1);
+            let kind = self.unexpected(next, vec![words::name_of(Rule::moved_word)]);
+            return Some(self.mistake(kind, next.unwrap_or(first)));
+        }
         if let Some(token) = self.piece.too_deep.and_then(|at| self.tokens.get(at)) {
             return Some(self.mistake(MistakeKind::TooDeep, *token));
         }
@@ -75,7 +80,8 @@ impl<'a> View<'a> {
                 _ => Some(self.unexpected(Some(first), vec!["a statement"])),
             };
         };
-        if words::STATEMENTS.contains(&word) || words::ACTIONS.contains(&word) {
+        let opens = words::STATEMENTS.contains(&word) || words::ACTIONS.contains(&word);
+        if opens || word == words::ON {
             return None;
         }
         let assigned = next_written == "=" && word.chars().all(|c| c.is_ascii_uppercase());
@@ -200,6 +206,12 @@ impl<'a> View<'a> {
             + match error.location {
                 InputLocation::Pos(at) | InputLocation::Span((at, _)) => at as u32,
             };
+        let opens = self.piece.tokens.end.checked_sub(1).and_then(|last| self.token(last));
+        if self.word(self.piece.tokens.start) == Some(words::ON)
+            && let Some(open) = opens.filter(|token| token.kind == Kind::OpenBlock)
+        {
+            return self.mistake(MistakeKind::BlockOfMove, open);
+        }
         let expected: &[Rule] = match &error.variant {
             ErrorVariant::ParsingError { positives, .. } => positives,
             ErrorVariant::CustomError { .. } => &[],

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::ast::{
     Action, Ast, Body, Choice, Comment, Condition, ConditionKind, Field, Statement, StatementKind,
-    Value, ValueKind, Word,
+    Value, ValueKind, Way, Word,
 };
 use super::layout::{Doc, Remark, WIDTH};
 use super::literal;
@@ -246,14 +246,21 @@ impl<'a> Formatter<'a> {
 
     fn one_line(&mut self, item: Item<'a>, depth: usize) -> Option<(String, String)> {
         let Item::Statement(statement) = item else { return None };
-        let StatementKind::Rule { label, condition, body: Body::Actions(actions) } =
-            &statement.kind
-        else {
-            return None;
-        };
         self.inside.extend(self.comments_in(statement.span));
-        let head = self.head(label.as_ref(), condition.as_ref());
-        let end = condition.as_ref().map_or(statement.span.start, |condition| condition.span.end);
+        let (head, end, actions) = match &statement.kind {
+            StatementKind::Rule { label, condition, body: Body::Actions(actions) } => {
+                let head = self.head(label.as_ref(), condition.as_ref());
+                let end = condition.as_ref().map(|condition| condition.span.end);
+                (head, end.unwrap_or(statement.span.start), actions)
+            }
+            StatementKind::OnMoved { way, folder, actions } => {
+                (vec![on_moved(*way, folder)], folder.span.end, actions)
+            }
+            _ => {
+                self.inside.clear();
+                return None;
+            }
+        };
         let start = actions.first().map_or(end, |action| action.span.start);
         let line = self.line_between("", end, start);
         let rest = Doc::group(vec![line, Doc::text(" -> "), self.actions(actions)]);
@@ -296,6 +303,13 @@ impl<'a> Formatter<'a> {
             }
             StatementKind::List { name, value } => {
                 Doc::group(vec![Doc::text(format!("list {} ", name.value)), self.value(value)])
+            }
+            StatementKind::SentList { name, folder } => {
+                let folder = literal::quote(&folder.value);
+                Doc::text(format!("list {} sent {folder}", name.value))
+            }
+            StatementKind::OnMoved { way, folder, actions } => {
+                self.arrow(vec![on_moved(*way, folder)], folder.span.end, actions)
             }
             StatementKind::Define { name, condition } => Doc::group(vec![
                 Doc::text(format!("define {} = ", name.value)),
@@ -585,6 +599,15 @@ fn bare(name: &str) -> String {
     };
     let plain = word && !words::is_reserved(name) && !name.contains(['.', '_', '+']);
     if plain && !matches!(name, "on" | "off") { name.to_owned() } else { literal::quote(name) }
+}
+
+/// `on moved to "Folder"`
+fn on_moved(way: Spanned<Way>, folder: &Word) -> Doc {
+    let way = match way.value {
+        Way::To => "to",
+        Way::From => "from",
+    };
+    Doc::text(format!("on moved {way} {}", literal::quote(&folder.value)))
 }
 
 fn signed(weight: f64) -> String {

@@ -71,6 +71,8 @@ pub(super) enum Kind {
     /// The condition, or `otherwise`, is all there is.
     NothingToDo,
     ArrowAndBlock,
+    /// `on moved to "A" {`
+    BlockOfMove,
     MissingActionComma(String),
     MissingElementComma(String),
     MissingQuotes(String),
@@ -309,6 +311,12 @@ fn wording(kind: &Kind) -> Wording {
             "a group has no `->`",
             "",
             "write `when CONDITION { … }`, or `when CONDITION -> ACTION, ACTION`",
+        ),
+        Kind::BlockOfMove => word(
+            "arrow",
+            "`on moved` takes no block",
+            "",
+            "write `on moved to \"Folder\" -> ACTION, ACTION`",
         ),
         Kind::MissingActionComma(found) => word(
             "comma",

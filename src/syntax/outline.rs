@@ -61,7 +61,7 @@ enum Lead {
     Named,
     /// `include`, `isp-filter`, `isp-label`, `category`
     Include,
-    /// `when`, `otherwise`, `rule`, `expect` and what may be meant for them:
+    /// `when`, `otherwise`, `rule`, `expect`, `on` and what may be meant for them:
     /// no action before `->`
     Rule,
     /// An action.
@@ -273,7 +273,7 @@ impl<'a> Outliner<'a> {
             Some("set") => Lead::Set,
             Some("list" | "define" | "score") => Lead::Named,
             Some("include" | "isp-filter" | "isp-label" | "category") => Lead::Include,
-            Some(word) if words::STATEMENTS.contains(&word) => Lead::Rule,
+            Some(word) if words::STATEMENTS.contains(&word) || word == words::ON => Lead::Rule,
             Some(word) if words::ACTIONS.contains(&word) => Lead::Action,
             Some(word) if words::SLIPS.contains(&word) => Lead::Rule,
             Some(word) => match words::nearest_opening(word) {
@@ -337,6 +337,11 @@ impl<'a> Outliner<'a> {
         self.text.get(token.start as usize..token.end as usize)
     }
 
+    /// `on` alone may be a name, or the user's word for the provider's filter.
+    fn is_on_moved(&self, at: usize) -> bool {
+        self.word(at) == Some(words::ON) && self.word(at + 1) == Some("moved")
+    }
+
     /// Whether the token cannot be part of the piece at hand.
     fn begins_piece(&self, at: usize) -> bool {
         let (Some(start), Some(token)) = (self.start, self.tokens.get(at)) else { return false };
@@ -356,7 +361,7 @@ impl<'a> Outliner<'a> {
             {
                 false
             }
-            (_, Some(word)) if words::STATEMENTS.contains(&word) => {
+            (_, Some(word)) if words::STATEMENTS.contains(&word) || self.is_on_moved(at) => {
                 let is_name = at == start + 1 && matches!(self.lead, Lead::Set | Lead::Named);
                 begins_line || (!is_name && !waits && self.nests.is_empty() && self.can_end(at - 1))
             }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::ast::{
     Action, Ast, Body, Choice, Condition, ConditionKind, Field, Statement, StatementKind, Value,
-    ValueKind, Word,
+    ValueKind, Way, Word,
 };
 use super::parse::{Grammar, Rule};
 use super::scan::{self, Kind};
@@ -164,6 +164,11 @@ fn statement() -> impl Strategy<Value = Statement> {
         (word(name()), vec((weight, condition()), 0..4))
             .prop_map(|(name, entries)| StatementKind::Score { name, entries }),
         word(text()).prop_map(|file| StatementKind::Include { file }),
+        (word(name()), word(text()))
+            .prop_map(|(name, folder)| StatementKind::SentList { name, folder }),
+        (prop_oneof![Just(Way::To), Just(Way::From)], word(text()), actions(1..3)).prop_map(
+            |(way, folder, actions)| StatementKind::OnMoved { way: at(way), folder, actions }
+        ),
         (word(text()), actions(1..3))
             .prop_map(|(message, actions)| StatementKind::Expect { message, actions }),
         lone_actions().prop_map(StatementKind::Actions),

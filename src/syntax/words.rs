@@ -9,6 +9,9 @@ pub const STATEMENTS: &[&str] = &[
     "when", "otherwise", "rule",
 ];
 
+/// Begins `on moved …`, and may be a name nonetheless.
+pub const ON: &str = "on";
+
 /// Words that begin an action. Those of the second line have no meaning yet,
 /// but are kept from being names.
 #[rustfmt::skip]
@@ -124,6 +127,7 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         | Rule::score
         | Rule::include
         | Rule::expect
+        | Rule::on_move
         | Rule::filter_rule
         | Rule::score_head
         | Rule::group_head => "a statement",
@@ -163,6 +167,11 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::label_kind => "`subject` or `header`",
         Rule::switch => "`on` or `off`",
         Rule::isp_choice => "a category",
+        Rule::opens_move => "a statement",
+        Rule::on_word => "`on`",
+        Rule::moved_word => "`moved`",
+        Rule::move_way => "`to` or `from`",
+        Rule::sent_word => "`sent`",
         Rule::when_word => "`when`",
         Rule::otherwise_word => "`otherwise`",
         Rule::rule_word => "`rule`",

@@ -5,7 +5,7 @@ use super::condition::is_header_name;
 use super::place::inside;
 use crate::rules::address_list::judge;
 use crate::rules::field::{self, Found, Kind};
-use crate::rules::mistake::{Mistake, Word};
+use crate::rules::mistake::{LearnMistake, Mistake, Word};
 use crate::rules::program::{Action, Entries, Field, Flags, Template, TemplatePart};
 use crate::rules::template::{Part, TemplateError, split};
 use crate::source::Span;
@@ -226,6 +226,11 @@ impl Checker<'_, '_> {
         };
         let Some(index) = self.named_list(list_name, list.span) else { return Lowered::Told };
         let in_file = self.program.lists.get(index as usize).map(|list| &list.entries);
+        if matches!(in_file, Some(Entries::Sent(_))) {
+            let mistake = LearnMistake::SentListEdited { name: list_name.clone() };
+            self.report(list.span, Mistake::Learn(mistake));
+            return Lowered::Told;
+        }
         if !matches!(in_file, Some(Entries::File(_))) {
             self.report(list.span, Mistake::ListInTheRules { name: list_name.clone() });
             return Lowered::Told;

@@ -8,6 +8,7 @@ mod condition;
 mod folder;
 mod include;
 mod lists;
+mod moved;
 mod place;
 mod setting;
 mod site;
@@ -65,6 +66,8 @@ pub struct Checked {
     pub list_files: Vec<ListFile>,
     /// The texts of replies, for [`check_lists`].
     pub reply_files: Vec<ListFile>,
+    /// The folders that `list NAME sent "…"` names, as people read them.
+    pub sent_folders: Vec<Spanned<String>>,
     /// The zone that `set timezone` names, for [`check_lists`].
     pub timezone: Option<Spanned<String>>,
 }
@@ -180,6 +183,7 @@ struct Checker<'a, 's> {
     settings: HashMap<String, Span>,
     statements: statement::Way,
     folders: HashMap<String, (String, Span)>,
+    sent_folders: Vec<Spanned<String>>,
     /// Texts of replies, as written.
     reply_files: Vec<(String, Span)>,
 
@@ -217,6 +221,7 @@ impl<'a, 's> Checker<'a, 's> {
             settings: HashMap::new(),
             statements: statement::Way::default(),
             folders: HashMap::new(),
+            sent_folders: Vec::new(),
             reply_files: Vec::new(),
             site: false,
             category: None,
@@ -252,6 +257,7 @@ impl<'a, 's> Checker<'a, 's> {
             diagnostics: self.diagnostics,
             list_files,
             reply_files,
+            sent_folders: self.sent_folders,
             timezone: self.timezone,
         }
     }

@@ -75,6 +75,10 @@ impl Checker<'_, '_> {
         match &statement.kind {
             StatementKind::Set { name, value } => self.set(statement.span, name, value),
             StatementKind::List { name, value } => self.list(name, value),
+            StatementKind::SentList { name, folder } => self.sent_list(name, folder),
+            StatementKind::OnMoved { way, folder, actions } => {
+                self.on_moved(statement.span, way.value, folder, actions);
+            }
             StatementKind::Define { name, condition } => self.define(name, condition),
             StatementKind::Score { name, entries } => self.score(name, entries),
             StatementKind::Include { file } => self.include(file),

@@ -1,0 +1,221 @@
+//! Everyone the user has written to, by the mail in a folder.
+//!
+//! The list is kept ([`crate::state::sent_mail`]) and brought up to date when
+//! the folder has changed: its names are listed, and of messages that were not
+//! there before the heads are read, the newest first. A delivery does a part
+//! of a large folder at a time; until all is read, who is not in the list may
+//! be in it yet, and a test for that cannot be evaluated.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::deliver::maildir::Location;
+use crate::evaluate::exact_entry;
+use crate::message::Message;
+use crate::plan::Folder;
+use crate::rules::address_list::AddressList;
+use crate::source::reason;
+use crate::state::StateDir;
+use crate::state::sent_mail::{self, Stamp, hash};
+use crate::world::{self, Correspondents};
+
+/// A delivery reads sent mail for so long.
+pub const BUDGET: Duration = Duration::from_millis(300);
+/// Whom a sent message went to.
+const RECIPIENTS: [&str; 6] = ["To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"];
+/// Of one message so many are taken.
+const MOST_RECIPIENTS: usize = 1000;
+
+/// Looks into the user's sent mail.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    location: Location,
+    state: Option<StateDir>,
+    /// Whether the list may be kept, or only be looked at.
+    writes: bool,
+    budget: Duration,
+    /// The user, who is nobody that he has written to.
+    me: Vec<String>,
+}
+
+/// What came of bringing a list up to date.
+#[derive(Debug, Clone, Default)]
+pub struct Refreshed {
+    /// Whom the list knows.
+    pub known: Correspondents,
+    /// Addresses that are new.
+    pub added: usize,
+    /// Messages that could not be read, with the reason.
+    pub skipped: Vec<String>,
+    /// Messages that are still to be read.
+    pub unread: u64,
+}
+
+impl Sent {
+    /// For deliveries, or with `writes` off for dry runs.
+    pub fn new(
+        location: &Location,
+        state: Option<&StateDir>,
+        writes: bool,
+        me: Vec<String>,
+    ) -> Sent {
+        let (location, state) = (location.clone(), state.cloned());
+        Sent { location, state, writes, budget: BUDGET, me }
+    }
+
+    /// Whether the folder is there.
+    pub fn exists(&self, folder: &str) -> bool {
+        self.path(folder).join("cur").is_dir()
+    }
+
+    fn path(&self, folder: &str) -> PathBuf {
+        self.location.folder_path(&named(folder))
+    }
+
+    /// Reads what is new in a folder, for as long as `budget`.
+    ///
+    /// # Errors
+    /// The folder cannot be read; in words.
+    pub fn refresh(&self, folder: &str, budget: Duration) -> Result<Refreshed, String> {
+        let path = self.path(folder);
+        let told = |error: io::Error| match error.kind() {
+            ErrorKind::NotFound => format!("there is no folder `{folder}`"),
+            _ => format!("the folder `{folder}` cannot be read: {}", reason(&error)),
+        };
+        let stamp = Stamp::of(&path).map_err(told)?;
+        let kept = self.state.as_ref().map(|state| sent_mail::SentMail::new(state, &path, folder));
+        if let Some(kept) = &kept
+            && let Some(0) = kept.unread(&stamp)
+        {
+            let known = Correspondents { file: Some(kept.list()), ..Correspondents::default() };
+            return Ok(Refreshed { known, ..Refreshed::default() });
+        }
+        let until = Instant::now() + budget;
+        let before = kept.as_ref().map(|kept| kept.read()).unwrap_or_default();
+        let text = kept.as_ref().and_then(|kept| kept.text());
+        let mut done = Refreshed::default();
+        let (mut hashes, fresh) = list(&path, &before).map_err(told)?;
+        let mut known = AddressList::parse(text.as_deref().unwrap_or_default());
+        let me = AddressList::from_entries(self.me.iter().map(String::as_str));
+        for (hash, file) in fresh {
+            if Instant::now() >= until {
+                done.unread += 1;
+                continue;
+            }
+            match recipients(&file) {
+                Ok(found) => {
+                    hashes.push(hash);
+                    let news = found.into_iter().filter(|to| !me.matches(to));
+                    for entry in news.filter_map(|to| exact_entry(&to)) {
+                        if !known.has_same(&entry) {
+                            known.push(&entry);
+                            done.known.more.push(entry);
+                        }
+                    }
+                }
+                // It was moved meanwhile, and is found the next time.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => {
+                    done.skipped.push(format!("`{}`: {}", file.display(), reason(&error)));
+                }
+            }
+        }
+        hashes.sort_unstable();
+        done.added = done.known.more.len();
+        if let Some(kept) = kept {
+            done.known.file = text.is_some().then(|| kept.list());
+            if self.writes && keep(&kept, text, &path, &stamp, &done, &hashes) {
+                done.known.file = Some(kept.list());
+                done.known.more.clear();
+            }
+        }
+        done.known.incomplete = (done.unread > 0).then(|| {
+            format!(
+                "{} messages in `{folder}` are still to be read; `mfilter learn` reads them",
+                done.unread
+            )
+        });
+        Ok(done)
+    }
+}
+
+/// Keeps what was read. False if that cannot be, or another process is at it.
+fn keep(
+    kept: &sent_mail::SentMail,
+    text: Option<String>,
+    path: &Path,
+    stamp: &Stamp,
+    done: &Refreshed,
+    hashes: &[u64],
+) -> bool {
+    let Some(_claim) = kept.claim() else { return false };
+    if kept.text() != text {
+        return false;
+    }
+    let is_new = text.is_none() || !done.known.more.is_empty();
+    let mut list = text.unwrap_or_else(|| {
+        format!("# Everyone written to, by the mail in {}; kept by mfilter.\n", path.display())
+    });
+    if !list.ends_with('\n') {
+        list.push('\n');
+    }
+    for entry in &done.known.more {
+        list.push_str(entry);
+        list.push('\n');
+    }
+    kept.keep(is_new.then_some(list.as_str()), stamp, done.unread, hashes).is_ok()
+}
+
+impl world::SentMail for Sent {
+    fn known(&self, folder: &str) -> Result<Correspondents, String> {
+        self.refresh(folder, self.budget).map(|done| done.known)
+    }
+}
+
+/// A folder by its name in the rules.
+pub fn named(folder: &str) -> Folder {
+    if folder.eq_ignore_ascii_case("INBOX") {
+        return Folder::default();
+    }
+    Folder { parts: folder.split('/').map(str::to_owned).collect() }
+}
+
+/// A message by the hash of what stays of its name when it is flagged.
+type Named = (u64, PathBuf);
+
+/// The messages of a folder: the hashes of those that were read `before`, and
+/// the others, the newest first.
+fn list(path: &Path, before: &[u64]) -> io::Result<(Vec<u64>, Vec<Named>)> {
+    let (mut old, mut fresh) = (Vec::with_capacity(before.len()), Vec::new());
+    for directory in ["cur", "new"] {
+        for entry in fs::read_dir(path.join(directory))? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let bytes = name.as_bytes();
+            if bytes.starts_with(b".") {
+                continue;
+            }
+            let base = bytes.split(|byte| *byte == b':').next().unwrap_or(bytes);
+            let hash = hash(base);
+            if before.binary_search(&hash).is_ok() {
+                old.push(hash);
+            } else {
+                fresh.push((hash, entry.path()));
+            }
+        }
+    }
+    // Names begin with the time of delivery.
+    fresh.sort_by(|(_, a), (_, b)| b.file_name().cmp(&a.file_name()));
+    Ok((old, fresh))
+}
+
+/// Canonical addresses of all that a message went to.
+fn recipients(path: &Path) -> io::Result<Vec<String>> {
+    let file = super::open_found(path).map_err(|failure| failure.error)?;
+    let message = Message::open(file)?;
+    let all = RECIPIENTS.iter().flat_map(|name| message.addresses(name).to_vec());
+    Ok(all.take(MOST_RECIPIENTS).map(|address| address.canonical()).collect())
+}

@@ -1,0 +1,86 @@
+//! What is learned from the mailbox itself: `on moved …`, and lists of those
+//! the user has written to.
+
+use super::{Checker, Declared};
+use crate::rules::mistake::{LearnMistake, Mistake};
+use crate::rules::program::{Entries, List, Move};
+use crate::source::{Span, Spanned};
+use crate::syntax::ast::{Action, ValueKind, Way, Word};
+
+/// What may be done when the user moves a message.
+const ON_MOVE: &[&str] = &["add", "remove", "log"];
+
+impl Checker<'_, '_> {
+    /// `list NAME sent "Folder"`
+    pub(super) fn sent_list(&mut self, name: &Word, folder: &Word) {
+        if name.value == "me" {
+            self.report(name.span, Mistake::MeIsASetting);
+            return;
+        }
+        if self.site {
+            self.learn_mistake(folder.span, LearnMistake::OfSite { what: "a list of sent mail" });
+        }
+        let Some(plain) = self.plain_folder(&folder.value, folder.span) else {
+            self.declare(name, Declared::Broken);
+            return;
+        };
+        self.sent_folders.push(Spanned { value: plain.clone(), span: folder.span });
+        let index = self.program.lists.len() as u32;
+        let entries = Entries::Sent(plain);
+        let span = folder.span;
+        self.program.lists.push(List { name: Some(name.value.clone()), span, entries });
+        self.declare(name, Declared::List(index));
+    }
+
+    /// `on moved to "Folder" -> ACTION, …`
+    pub(super) fn on_moved(&mut self, span: Span, way: Way, folder: &Word, actions: &[Action]) {
+        if self.site {
+            self.learn_mistake(span, LearnMistake::OfSite { what: "`on moved`" });
+        } else if self.statements.in_group() {
+            self.learn_mistake(span, LearnMistake::InGroup);
+        }
+        let folder = self.plain_folder(&folder.value, folder.span);
+        let lowered: Vec<_> = actions.iter().map(|action| self.action_of_move(action)).collect();
+        let (Some(folder), Some(actions)) = (folder, lowered.into_iter().collect()) else { return };
+        let line = self.sources.line(span);
+        let to = way == Way::To;
+        self.program.moves.push(Move { span, line, to, folder, actions });
+    }
+
+    fn action_of_move(&mut self, action: &Action) -> Option<crate::rules::program::Action> {
+        let name = action.name.value.as_str();
+        let known = super::ACTIONS.iter().any(|(known, _)| *known == name);
+        if known && !ON_MOVE.contains(&name) {
+            let action_name = name.to_owned();
+            self.learn_mistake(action.span, LearnMistake::NotOnMove { action: action_name });
+            return None;
+        }
+        if let (true, Some(field)) = (matches!(name, "add" | "remove"), action.arguments.first())
+            && let ValueKind::Name(text) = &field.kind
+            && text != "from"
+            && crate::rules::field::find(text).is_some()
+        {
+            self.learn_mistake(field.span, LearnMistake::NotTheSender { field: text.clone() });
+            return None;
+        }
+        self.action(action)
+    }
+
+    /// A folder that is named without inserts, as people read it.
+    fn plain_folder(&mut self, text: &str, span: Span) -> Option<String> {
+        if text.contains(['{', '}']) {
+            self.learn_mistake(span, LearnMistake::Inserts);
+            return None;
+        }
+        let template = self.folder(text, span)?;
+        let name = template.and_then(|template| template.parts.into_iter().next());
+        Some(match name {
+            Some(crate::rules::program::TemplatePart::Text(name)) => name,
+            _ => String::from("INBOX"),
+        })
+    }
+
+    fn learn_mistake(&mut self, span: Span, mistake: LearnMistake) {
+        self.report(span, Mistake::Learn(mistake));
+    }
+}

@@ -1,0 +1,177 @@
+//! Everyone the user has written to: for each folder of sent mail that rules
+//! ask for a list, in `sent-mail/`, and beside it what of the folder was read.
+//!
+//! The list is a list file like any other, for people too: one address a
+//! line, the newest last. It only grows: a message that is deleted takes
+//! nobody out of it, and a line that the user takes out stays out until the
+//! next message to that address. Without its list all of the folder is read
+//! again.
+//!
+//! ```text
+//! NAME-KEY.list   the addresses
+//! NAME-KEY.read   magic (16 bytes); the folder as it was when it was listed:
+//!                 device, inode, modified (s, ns) of `cur` and `new`; how many
+//!                 messages were still to be read (u64 each, little-endian);
+//!                 hashes of the names of the messages that were read, sorted
+//! ```
+//!
+//! The second file counts only while both directories are what they were.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::fs::OFlags;
+
+use super::claim::Claim;
+use super::{StateDir, is_ours, key};
+
+const DIRECTORY: &str = "sent-mail";
+const MAGIC: &[u8; 16] = b"mfilter sent 1\n\0";
+/// Numbers behind the magic: two directories, and what is still to be read.
+const NUMBERS: usize = 9;
+const HEAD: usize = MAGIC.len() + NUMBERS * 8;
+/// A larger file is damaged, bytes: eight for each of eight million messages.
+const MAX: u64 = 64 << 20;
+/// Larger lists are not kept, bytes.
+const LIST_MAX: u64 = 64 << 20;
+/// A directory that changed so short a time ago may change again unnoticed.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// What a folder is known by at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    numbers: [u64; 8],
+    settled: bool,
+}
+
+impl Stamp {
+    /// Of the two directories of a folder, by what the file system says.
+    ///
+    /// # Errors
+    /// One of them cannot be looked at.
+    pub fn of(folder: &Path) -> io::Result<Stamp> {
+        let (cur, new) = (folder.join("cur").metadata()?, folder.join("new").metadata()?);
+        let of = |about: &Metadata| {
+            [about.dev(), about.ino(), about.mtime() as u64, about.mtime_nsec() as u64]
+        };
+        let age = |about: &Metadata| {
+            about.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok())
+        };
+        let settled = [&cur, &new].iter().all(|about| age(about).is_some_and(|age| age > SETTLED));
+        let ([a, b, c, d], [e, f, g, h]) = (of(&cur), of(&new));
+        Ok(Stamp { numbers: [a, b, c, d, e, f, g, h], settled })
+    }
+}
+
+/// What is kept of one folder.
+#[derive(Debug, Clone)]
+pub struct SentMail {
+    state: StateDir,
+    name: String,
+}
+
+impl SentMail {
+    /// Of the folder at `path`, which people call `folder`. Nothing is opened.
+    pub fn new(state: &StateDir, path: &Path, folder: &str) -> SentMail {
+        let plain = |letter: char| if letter.is_alphanumeric() { letter } else { '-' };
+        let label: String = folder.chars().take(40).map(plain).collect();
+        let key = key(&[path.as_os_str().as_bytes()]);
+        let short = key.get(..8).unwrap_or_default();
+        SentMail { state: state.clone(), name: format!("{DIRECTORY}/{label}-{short}") }
+    }
+
+    /// The list file.
+    pub fn list(&self) -> PathBuf {
+        self.state.path().join(self.list_name())
+    }
+
+    fn list_name(&self) -> String {
+        format!("{}.list", self.name)
+    }
+
+    /// How many messages were not read yet; none if the folder is not what it
+    /// was when it was last listed. A few reads, however large the folder is.
+    pub fn unread(&self, now: &Stamp) -> Option<u64> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
+            .open(self.state.path().join(format!("{}.read", self.name)))
+            .ok()
+            .filter(is_ours)?;
+        let mut head = [0; HEAD];
+        file.read_exact_at(&mut head, 0).ok()?;
+        let numbers = numbers(head.strip_prefix(MAGIC)?);
+        let (unread, then) = numbers.split_last()?;
+        (then == now.numbers && self.has_list()).then_some(*unread)
+    }
+
+    fn has_list(&self) -> bool {
+        File::open(self.list()).is_ok_and(|file| is_ours(&file))
+    }
+
+    /// The right to bring it up to date; none if another process is at it, or
+    /// nothing can be written.
+    pub fn claim(&self) -> Option<Claim> {
+        let name = self.name.strip_prefix(DIRECTORY)?.trim_start_matches('/');
+        Claim::wait(&self.state, DIRECTORY, &format!("{name}.lock"), Instant::now()).ok().flatten()
+    }
+
+    /// Hashes of the names of the messages that were read, sorted; empty if
+    /// all have to be read.
+    pub fn read(&self) -> Vec<u64> {
+        let bytes =
+            self.state.read(&format!("{}.read", self.name), MAX).filter(|_| self.has_list());
+        let hashes = bytes.as_deref().and_then(|bytes| bytes.strip_prefix(MAGIC));
+        let mut hashes = numbers(hashes.and_then(|b| b.get(NUMBERS * 8..)).unwrap_or_default());
+        if !hashes.is_sorted() {
+            hashes.sort_unstable();
+        }
+        hashes
+    }
+
+    /// The text of the list, if there is one.
+    pub fn text(&self) -> Option<String> {
+        let bytes = self.state.read(&self.list_name(), LIST_MAX)?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Keeps the list, where there is a new one, and then what was read.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn keep(
+        &self,
+        list: Option<&str>,
+        stamp: &Stamp,
+        unread: u64,
+        hashes: &[u64],
+    ) -> io::Result<()> {
+        if let Some(text) = list {
+            self.state.replace(&self.list_name(), text.as_bytes())?;
+        }
+        let mut bytes = MAGIC.to_vec();
+        // A change within the clock's grain must not be overlooked.
+        let then = if stamp.settled { stamp.numbers } else { [0; 8] };
+        for number in then.iter().chain([&unread]).chain(hashes) {
+            bytes.extend(number.to_le_bytes());
+        }
+        self.state.replace(&format!("{}.read", self.name), &bytes)
+    }
+}
+
+/// What stands for a name among the hashes.
+pub fn hash(name: &[u8]) -> u64 {
+    let hash = name.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash ^ (hash >> 32)
+}
+
+fn numbers(bytes: &[u8]) -> Vec<u64> {
+    let each = bytes.chunks_exact(8);
+    each.filter_map(|bytes| bytes.try_into().ok().map(u64::from_le_bytes)).collect()
+}
