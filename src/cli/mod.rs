@@ -16,6 +16,7 @@ mod state;
 mod site;
 mod sort;
 mod test;
+mod undo;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;

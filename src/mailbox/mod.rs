@@ -14,6 +14,7 @@
 pub mod judge;
 pub mod refile;
 pub mod sort;
+pub mod undo;
 
 mod mbox;
 pub mod sent;
