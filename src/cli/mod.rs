@@ -12,6 +12,8 @@ mod fmt;
 mod inspect;
 mod isp_filter;
 mod output;
+mod progress;
+mod ruleset;
 mod state;
 mod site;
 mod sort;
