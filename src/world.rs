@@ -99,6 +99,7 @@ pub struct Known {
     lists: RefCell<HashMap<PathBuf, Result<Rc<AddressList>, String>>>,
     sent: RefCell<HashMap<String, Result<Rc<SentList>, String>>>,
     trouble: OnceCell<String>,
+    unread: OnceCell<String>,
     damaged: Cell<bool>,
 }
 
@@ -213,6 +214,7 @@ impl World {
     /// Notes that the kept rules are not what was kept.
     pub fn rules_are_damaged(&self) {
         self.known.damaged.set(true);
+        let _ = self.known.trouble.set("what was kept of the rules is damaged".into());
     }
 
     /// Whether the kept rules were found to be damaged while they were
@@ -224,6 +226,11 @@ impl World {
     /// Why something could not be looked up that can be some time later.
     pub fn trouble(&self) -> Option<&str> {
         self.known.trouble.get().map(String::as_str)
+    }
+
+    /// Why a list that is there could not be read, now or ever.
+    pub fn unread(&self) -> Option<&str> {
+        self.known.unread.get().map(String::as_str)
     }
 
     /// The lists that were asked, with their files.
@@ -264,6 +271,9 @@ impl World {
                 .map(|text| Rc::new(AddressList::parse(&text)))
                 .map_err(|error| {
                     let why = format!("list file {}: {error}", path.display());
+                    if !error.is_missing() {
+                        let _ = self.known.unread.set(why.clone());
+                    }
                     if error.may_pass() {
                         let _ = self.known.trouble.set(why.clone());
                     }
