@@ -14,6 +14,7 @@ mod isp_filter;
 mod output;
 mod state;
 mod site;
+mod sort;
 mod test;
 
 use std::ffi::OsString;
@@ -70,6 +71,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Inspect(call)) => inspect::run(call),
         Some(Command::IspFilter(call)) => isp_filter::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
+        Some(Command::Sort(call)) => sort::run(call),
         Some(Command::State(call)) => state::run(call),
         Some(Command::Completions(call)) => completions::run(call),
         None => test::run(&args),

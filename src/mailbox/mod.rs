@@ -11,7 +11,9 @@
 //! or an mbox, each directory is walked too; hidden ones and Dovecot's own
 //! files are left out.
 
+pub mod judge;
 pub mod refile;
+pub mod sort;
 
 mod mbox;
 pub mod sent;
