@@ -21,6 +21,7 @@ use crate::rules::program::{
 };
 use crate::rules::switch::Words;
 use crate::source::{Sources, Spanned, read_text, reason};
+use crate::state::StateDir;
 use crate::world::{SentMail, World};
 
 pub(super) fn run(call: &Check) -> Result<Finding, String> {
@@ -131,7 +132,7 @@ fn missing_folders(
 fn sent(program: &ArchivedProgram, home: Option<&Path>) -> Option<Sent> {
     let world = World { home: home.map(Path::to_owned), ..World::default() };
     let location = super::location(&Delivery::default(), program, &world).ok()?;
-    Some(super::sent(program, &location, &world, false))
+    Some(super::sent(program, &location, StateDir::find().as_ref(), false))
 }
 
 /// Runs every `expect`; a mistake for each that comes out differently.

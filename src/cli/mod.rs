@@ -11,11 +11,13 @@ mod deliver;
 mod fmt;
 mod inspect;
 mod isp_filter;
+mod learn;
 mod output;
 mod state;
 mod site;
 mod sort;
 mod test;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -72,6 +74,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::IspFilter(call)) => isp_filter::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
         Some(Command::Sort(call)) => sort::run(call),
+        Some(Command::Watch(call)) => watch::run(call),
+        Some(Command::Learn(call)) => learn::run(call),
         Some(Command::State(call)) => state::run(call),
         Some(Command::Completions(call)) => completions::run(call),
         None => test::run(&args),
@@ -148,9 +152,14 @@ fn location(
 }
 
 /// Whom the user has written to; `writes` where the list of them may be kept.
-fn sent(program: &ArchivedProgram, location: &Location, world: &World, writes: bool) -> Sent {
+fn sent(
+    program: &ArchivedProgram,
+    location: &Location,
+    state: Option<&StateDir>,
+    writes: bool,
+) -> Sent {
     let me = program.settings.me.iter().map(|entry| entry.as_str().to_owned()).collect();
-    Sent::new(location, world.state.as_ref(), writes, me)
+    Sent::new(location, state, writes, me)
 }
 
 /// What a delivery may use beyond the Maildir, until `deadline`.

@@ -81,7 +81,9 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
     };
     let places = places(call, &location)?;
     let names = world.now();
-    let new_world = || World { now: Some(names), ..new_world() };
+    let sent = super::sent(program, &location, Some(&state), false);
+    let new_world =
+        || World { now: Some(names), sent: Some(Box::new(sent.clone())), ..new_world() };
     let sorter = Sorter {
         judge: Judge {
             rules: filter.rules(),

@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let isp = Filter::new(site.as_ref(), program);
     let mut world = super::world(&args.delivery, args.now, home.clone());
     let location = super::location(&args.delivery, program, &world)?;
-    world.sent = Some(Box::new(super::sent(program, &location, &world, false)));
+    world.sent = Some(Box::new(super::sent(program, &location, world.state.as_ref(), false)));
     let stored_in = |step: &Step| match &step.kind {
         StepKind::Deliver { folder, flags, .. } => {
             let flagged = !flags.letters.is_empty() || !flags.keywords.is_empty();

@@ -11,11 +11,15 @@
 //! or an mbox, each directory is walked too; hidden ones and Dovecot's own
 //! files are left out.
 
+pub mod incoming;
 pub mod judge;
 pub mod refile;
 pub mod sort;
 
 mod mbox;
+pub mod eyes;
+pub mod learn;
+pub mod moves;
 pub mod sent;
 
 use std::collections::HashSet;

@@ -41,6 +41,8 @@ pub struct Places {
     pub copies: Vec<Copied>,
     /// Messages that were nowhere any more.
     pub gone: Vec<Gone>,
+    /// When that was, seconds since 1970.
+    pub at: i64,
 }
 
 /// A folder.
@@ -50,7 +52,7 @@ pub struct Folder {
     pub directories: Vec<String>,
     /// [`super::stamp::Stamp::to_keep`]
     pub stamp: [u64; 8],
-    /// All its messages are known.
+    /// All that was in it when it was first looked at is known.
     pub whole: bool,
     /// Hash of the name and of the message, sorted.
     pub names: Vec<(u64, u64)>,
@@ -212,6 +214,7 @@ mod tests {
             }],
             copies: vec![Copied { message: 2, from: vec![], to: directories.clone(), at: 5 }],
             gone: vec![Gone { message: 9, from: directories, at: 6 }],
+            at: 7,
         }
     }
 
