@@ -293,9 +293,8 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 9] = [
-        "check", "inspect", "isp-filter", "fmt", "sort", "watch", "learn", "state", "completions",
-    ];
+    const COMMANDS: [&str; 9] =
+        ["check", "inspect", "isp-filter", "fmt", "sort", "watch", "learn", "state", "completions"];
     const OTHERS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
     if arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|command| first == command)) {
         return false;

@@ -274,7 +274,9 @@ impl School<'_> {
         let files: Vec<&str> = self.program.files.iter().map(|file| file.as_str()).collect();
         let (word, text) = match (&each.came, &each.what) {
             (Came::Known | Came::Planned, _) => return None,
-            (Came::Not(why) | Came::Failed(why), what) => ("note", format!("{}: {why}", words(what))),
+            (Came::Not(why) | Came::Failed(why), what) => {
+                ("note", format!("{}: {why}", words(what)))
+            }
             (Came::Learned, What::Log(text)) => ("log", text.clone()),
             (Came::Learned, what) => ("learned", words(what)),
         };

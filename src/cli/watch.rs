@@ -353,9 +353,8 @@ impl Post<'_> {
     /// The right to move messages alone; none while `sort` or `learn` has it.
     fn alone(&mut self, location: &Location, log: &Log) -> Result<Option<Claim>, String> {
         let claim = sorted::claim(&self.state, &location.path, Instant::now() + BUSY);
-        let claim = claim.map_err(|error| {
-            format!("cannot write to {}: {error}", self.state.path().display())
-        })?;
+        let claim = claim
+            .map_err(|error| format!("cannot write to {}: {error}", self.state.path().display()))?;
         if claim.is_none() {
             self.tell(log, "waiting for another mfilter that moves mail in the same Maildir");
         }
@@ -451,8 +450,7 @@ impl Post<'_> {
             let (mut there, problems) = shelf.list();
             problems.iter().for_each(|failure| self.tell(log, &failure.to_string()));
             there.retain(|entry| entry.sub == Sub::New);
-            let hashes: HashSet<u64> =
-                there.iter().map(|entry| name_hash(&entry.key())).collect();
+            let hashes: HashSet<u64> = there.iter().map(|entry| name_hash(&entry.key())).collect();
             let known = self.known.entry(place.directories().to_vec()).or_default();
             known.retain(|hash| hashes.contains(hash));
             there.retain(|entry| !known.contains(&name_hash(&entry.key())));

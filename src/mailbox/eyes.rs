@@ -126,7 +126,8 @@ impl Eyes {
         let (mut new, mut problems) = (Vec::new(), Vec::new());
         let known: Vec<PathBuf> = self.watched.keys().cloned().collect();
         for path in known {
-            if !wanted.contains_key(&path) || inode(&path).ok() != self.watched.get(&path).copied() {
+            if !wanted.contains_key(&path) || inode(&path).ok() != self.watched.get(&path).copied()
+            {
                 // It may be gone, and with it what the kernel knew of it.
                 let _ = self.watcher.unwatch(&path);
                 self.watched.remove(&path);

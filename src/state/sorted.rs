@@ -64,10 +64,7 @@ pub fn claim(state: &StateDir, maildir: &Path, deadline: Instant) -> io::Result<
 ///
 /// # Errors
 /// As [`claim`].
-pub fn claim_to_watch(
-    state: &StateDir,
-    maildir: &Path,
-) -> io::Result<Result<Claim, Option<u32>>> {
+pub fn claim_to_watch(state: &StateDir, maildir: &Path) -> io::Result<Result<Claim, Option<u32>>> {
     let about = fs::metadata(maildir)?;
     let name = format!("watch-{}", key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]));
     match Claim::wait(state, CLAIMS, &name, Instant::now())? {
