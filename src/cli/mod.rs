@@ -17,6 +17,7 @@ mod state;
 mod site;
 mod sort;
 mod test;
+mod undo;
 mod watch;
 
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! `mfilter sort`: refiles mail that is there, and takes that back.
+//! `mfilter sort`: refiles mail that is there.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -15,20 +15,19 @@ use super::{Finding, output};
 use crate::deliver::log::{self, Log, Moved as Line};
 use crate::deliver::maildir::{Location, Place};
 use crate::deliver::moving::Mover;
-use crate::deliver::shelf::Entry;
 use crate::diagnostic;
 use crate::explain::{escape, flag_list, flags_words, place};
 use crate::load;
 use crate::mailbox::judge::{Judge, Verdict};
 use crate::mailbox::refile::{Refile, Skip};
-use crate::mailbox::sort::{Event, Fate, Sorter, Told, Undone, Why, undo};
+use crate::mailbox::sort::{Event, Fate, Sorter, Told, Why};
 use crate::outcome::one_line;
 use crate::plan::{Folder, RuleRef};
 use crate::rules::program::Compiled;
 use crate::source::{SourceFile, Sources};
 use crate::state::StateDir;
 use crate::state::claim::Claim;
-use crate::state::sorted::{self, Moved};
+use crate::state::sorted;
 use crate::world::World;
 
 /// So long another process that moves mail in the same Maildir is waited for.
@@ -41,7 +40,7 @@ pub(super) fn run(call: &Sort) -> Result<Finding, String> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
     }
-    if call.undo { take_back(call, &stop) } else { sort(call, &stop) }
+    if call.undo { super::undo::run(call, &stop) } else { sort(call, &stop) }
 }
 
 fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
@@ -66,11 +65,16 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
     let filter = Filter::new(site.compiled.as_ref(), program);
     let files = filter.files();
     let sources = with_site(sources, &files);
-    // Nothing was delivered before: mail that is there would be a duplicate of
-    // itself.
-    let new_world = || World { state: None, ..super::world(&call.delivery, None, home.clone()) };
-    let world = new_world();
+    let world = super::world(&call.delivery, None, home.clone());
     let location = super::location(&call.delivery, program, &world)?;
+    let now = world.now();
+    // Without a state nothing was delivered before: mail that is there would
+    // be a duplicate of itself.
+    let new_world = || {
+        let world = super::world(&call.delivery, Some(now), home.clone());
+        let sent = super::sent(program, &location, &world, !call.dry_run);
+        World { state: None, sent: Some(Box::new(sent)), ..world }
+    };
     if !location.path.is_dir() {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }
@@ -80,10 +84,8 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         false => Some(claim(&state, &location.path)?),
     };
     let places = places(call, &location)?;
-    let names = world.now();
     let sent = super::sent(program, &location, Some(&state), false);
-    let new_world =
-        || World { now: Some(names), sent: Some(Box::new(sent.clone())), ..new_world() };
+    let new_world = || World { sent: Some(Box::new(sent.clone())), ..new_world() };
     let sorter = Sorter {
         judge: Judge {
             rules: filter.rules(),
@@ -125,7 +127,7 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
 /// The rules, which must have no mistake: unlike in a delivery nothing waits,
 /// and the last good ones are not what the user sees. The inner error is what
 /// `check` says.
-fn rules(
+pub(super) fn rules(
     args: &Delivery,
     home: Option<&Path>,
 ) -> Result<Result<(Sources, Compiled), String>, String> {
@@ -149,7 +151,7 @@ fn with_site(mut sources: Sources, files: &[&str]) -> Sources {
     sources
 }
 
-fn claim(state: &StateDir, maildir: &Path) -> Result<Claim, String> {
+pub(super) fn claim(state: &StateDir, maildir: &Path) -> Result<Claim, String> {
     match sorted::claim(state, maildir, Instant::now() + PATIENCE) {
         Ok(Some(claim)) => Ok(claim),
         Ok(None) => Err(format!(
@@ -394,131 +396,4 @@ impl Counts {
         }
         out
     }
-}
-
-/// `mfilter sort --undo`
-fn take_back(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
-    let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
-    let asked = match &call.delivery.maildir {
-        Some(path) => {
-            let fail = |error| format!("there is no Maildir `{}`: {error}", path.display());
-            Some(std::fs::canonicalize(path).map_err(fail)?)
-        }
-        None => None,
-    };
-    let mut found = None;
-    for name in sorted::runs(&state) {
-        match sorted::read(&state, &name) {
-            Ok(run) if asked.as_ref().is_none_or(|maildir| *maildir == run.maildir) => {
-                found = Some(run);
-                break;
-            }
-            Ok(_) => {}
-            Err(error) => output::error(&format!("the journal `{name}` is passed over: {error}")),
-        }
-    }
-    let Some(found) = found else {
-        output::error("there is no run to take back");
-        return Ok(Finding::Found);
-    };
-    if !found.maildir.is_dir() {
-        return Err(format!("there is no Maildir `{}`", found.maildir.display()));
-    }
-    let _claim = claim(&state, &found.maildir)?;
-    // Another run may have ended meanwhile, or have been taken back.
-    let run = sorted::read(&state, &found.name);
-    let run = run.map_err(|error| format!("the journal `{}`: {error}", found.name))?;
-    let mut location = Location::new(&run.maildir, run.layout, None);
-    location.home = super::home();
-    let (mut back, mut already, mut gone, mut failed) = (0, 0, 0, 0);
-    let (log, mut lines) = (log_of(&call.delivery, &state), Vec::new());
-    let mut tell = |told: Option<(&Moved, Undone)>| {
-        let Some((moved, came)) = told else {
-            let _ = log.moved(&std::mem::take(&mut lines));
-            return;
-        };
-        let path = |spot: &sorted::Spot| {
-            let entry = Entry::of(&spot.file);
-            let place = Place::of(spot.folder.clone()).zip(entry);
-            place.map(|(place, entry)| location.path_of_entry(&place, &entry)).unwrap_or_default()
-        };
-        let (from, to) = (path(&moved.from), path(&moved.to));
-        if call.json {
-            let (result, path, why) = match &came {
-                Undone::Back(path) => ("back", Some(path), None),
-                Undone::Already => ("already", None, None),
-                Undone::Gone => ("gone", None, None),
-                Undone::Failed(why) => ("failed", None, Some(why)),
-            };
-            let object =
-                json!({"message": to, "was": from, "result": result, "path": path, "why": why});
-            output::print(&(object.to_string() + "\n"));
-        }
-        match came {
-            Undone::Back(path) => {
-                back += 1;
-                let name = |spot: &sorted::Spot| {
-                    let place = Place::of(spot.folder.clone());
-                    place.map(|place| location.folder_of(&place).to_string()).unwrap_or_default()
-                };
-                lines.push(Line {
-                    folder: name(&moved.from),
-                    was: name(&moved.to),
-                    file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-                    rule: None,
-                    message_id: String::new(),
-                });
-                if call.delivery.verbose > 0 && !call.json {
-                    output::print(&format!("{}\n", escape(&path.display().to_string())));
-                }
-            }
-            Undone::Already => already += 1,
-            Undone::Gone => {
-                gone += 1;
-                let text = format!("`{}` is not there any more", to.display());
-                output::error(&escape(&text));
-            }
-            Undone::Failed(why) => {
-                failed += 1;
-                output::error(&escape(&why));
-            }
-        }
-    };
-    undo(&location, &run.moves, stop, &mut tell).map_err(|failure| failure.to_string())?;
-    let interrupted = stop.load(Ordering::Relaxed);
-    // With nothing more to be had from it, the next call is for the run before.
-    let over = !interrupted && (failed == 0 || back == 0);
-    if over {
-        sorted::undone(&state, &run.name)
-            .map_err(|error| format!("the journal `{}`: {error}", run.name))?;
-    }
-    if !call.json {
-        let mut out =
-            format!("{:>7} messages were moved by the run {}\n", run.moves.len(), run.name);
-        let rows = [
-            (back, "are back"),
-            (already, "were there already"),
-            (gone, "are not where they were moved to any more"),
-            (failed, "could not be taken back"),
-        ];
-        for (number, text) in rows.iter().filter(|(number, _)| *number > 0) {
-            out.push_str(&format!("{number:>7} {text}\n"));
-        }
-        output::print(&out);
-    }
-    if !over {
-        output::error("`mfilter sort --undo` goes on with the rest");
-    }
-    Ok(if failed + gone > 0 || interrupted { Finding::Found } else { Finding::Fine })
-}
-
-/// The log of the rules, or of no rules where they cannot be used: a mistake in
-/// them is no reason not to take something back.
-fn log_of(args: &Delivery, state: &StateDir) -> Log {
-    let rules = rules(args, super::home().as_deref()).ok().and_then(Result::ok);
-    let program = rules.as_ref().and_then(|(_, compiled)| compiled.program());
-    program.map_or_else(
-        || Log::State(state.clone()),
-        |program| super::log(program, &super::world(args, None, super::home()), Some(state)),
-    )
 }

@@ -15,6 +15,7 @@ pub mod incoming;
 pub mod judge;
 pub mod refile;
 pub mod sort;
+pub mod undo;
 
 mod mbox;
 pub mod eyes;
