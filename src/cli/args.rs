@@ -38,6 +38,18 @@ pub(super) struct Args {
     #[arg(long, requires = "test")]
     pub(super) json: bool,
 
+    /// With --test: no block for each message, the tables at the end alone
+    #[arg(short = 'q', long, requires = "test")]
+    pub(super) quiet: bool,
+
+    /// With --test: list the messages whose way would change with these rules instead
+    #[arg(long, value_name = "RULES", requires = "test")]
+    pub(super) diff: Option<PathBuf>,
+
+    /// With --test: list the messages that lie in another folder than they would go to
+    #[arg(long, requires = "test", conflicts_with = "diff")]
+    pub(super) where_is: bool,
+
     /// With --test: run the rules' filters, and judge what they print
     #[arg(long, requires = "test")]
     pub(super) run_filters: bool,

@@ -130,9 +130,10 @@ fn missing_folders(
 
 /// The user's sent mail, to be looked at.
 fn sent(program: &ArchivedProgram, home: Option<&Path>) -> Option<Sent> {
-    let world = World { home: home.map(Path::to_owned), ..World::default() };
+    let state = StateDir::find();
+    let world = World { home: home.map(Path::to_owned), state, ..World::default() };
     let location = super::location(&Delivery::default(), program, &world).ok()?;
-    Some(super::sent(program, &location, StateDir::find().as_ref(), false))
+    Some(super::sent(program, &location, &world, false))
 }
 
 /// Runs every `expect`; a mistake for each that comes out differently.

@@ -62,7 +62,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
     let location = super::location(&args.delivery, program, &world)?;
     if program.asks_for_sent_mail() {
-        world.sent = Some(Box::new(super::sent(program, &location, state.as_ref(), true)));
+        world.sent = Some(Box::new(super::sent(program, &location, &world, true)));
     }
     let deadline = started + PATIENCE;
     let message = read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;

@@ -164,7 +164,7 @@ impl School<'_> {
         stop: &AtomicBool,
     ) -> Told {
         let mut told = Told::default();
-        let sent: Sent = super::sent(self.program, self.location, Some(self.state), true);
+        let sent: Sent = super::sent(self.program, self.location, world, true);
         for list in self.program.lists.iter() {
             let ArchivedEntries::Sent(folder) = &list.entries else { continue };
             let name = list.name.as_ref().map_or("", |name| name.as_str());

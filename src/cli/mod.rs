@@ -13,6 +13,8 @@ mod inspect;
 mod isp_filter;
 mod learn;
 mod output;
+mod progress;
+mod ruleset;
 mod state;
 mod site;
 mod sort;
@@ -156,11 +158,11 @@ fn location(
 fn sent(
     program: &ArchivedProgram,
     location: &Location,
-    state: Option<&StateDir>,
+    world: &World,
     writes: bool,
 ) -> Sent {
     let me = program.settings.me.iter().map(|entry| entry.as_str().to_owned()).collect();
-    Sent::new(location, state, writes, me)
+    Sent::new(location, world.state.as_ref(), writes, me)
 }
 
 /// What a delivery may use beyond the Maildir, until `deadline`.

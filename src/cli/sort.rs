@@ -84,8 +84,6 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         false => Some(claim(&state, &location.path)?),
     };
     let places = places(call, &location)?;
-    let sent = super::sent(program, &location, Some(&state), false);
-    let new_world = || World { sent: Some(Box::new(sent.clone())), ..new_world() };
     let sorter = Sorter {
         judge: Judge {
             rules: filter.rules(),

@@ -393,11 +393,11 @@ impl Post<'_> {
             return Ok(again);
         }
         let home = self.home.clone();
-        let sent = super::sent(work.program, work.location, Some(&self.state), true);
-        let new_world = || World {
-            state: None,
-            sent: Some(Box::new(sent.clone())),
-            ..super::world(&Delivery::default(), None, home.clone())
+        // Without a state nothing was delivered before: as `sort` does it.
+        let new_world = || {
+            let world = super::world(&Delivery::default(), None, home.clone());
+            let sent = super::sent(work.program, work.location, &world, true);
+            World { state: None, sent: Some(Box::new(sent)), ..world }
         };
         let kept = match work.program.moves.is_empty() {
             true => None,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use super::{StateDir, make_private};
+use super::{StateDir, is_ours, make_private};
 
 /// A claim; dropped, its file is removed, unless it is [kept](Claim::keep).
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Claim {
     /// process still has it at `deadline`.
     ///
     /// # Errors
-    /// The state directory cannot be written.
+    /// The state directory cannot be written, or somebody else can write the file.
     pub fn wait(
         state: &StateDir,
         kind: &str,
@@ -44,6 +44,9 @@ impl Claim {
                 .mode(0o600)
                 .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
                 .open(&path)?;
+            if !is_ours(&file) {
+                return Err(io::Error::other("others can write to it, or it is no file"));
+            }
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {
                     // Who had it may have removed it between our two calls.
@@ -109,6 +112,19 @@ mod tests {
         });
         assert_eq!(turns.into_inner(), 20);
         assert_eq!(fs::read_dir(home.path().join("mfilter/kind")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_others_could_have_written_is_not_claimed() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path());
+        let path = home.path().join("kind/x");
+        fs::create_dir(home.path().join("kind")).unwrap();
+        fs::write(&path, "done").unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o622)).unwrap();
+        assert!(Claim::wait(&state, "kind", "x", Instant::now()).is_err());
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        assert!(Claim::wait(&state, "kind", "x", Instant::now()).unwrap().is_some());
     }
 
     #[test]

@@ -186,14 +186,15 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.expect("a readable directory").path()).collect()
 }
 
-/// Asks until there is an answer; fails the test after 30 seconds.
+/// Asks until there is an answer; fails the test after two minutes: where it
+/// has nothing compiled yet, rspamd's first start takes half a minute.
 pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(start.elapsed() < Duration::from_secs(30), "waited too long for {what}");
+        assert!(start.elapsed() < Duration::from_secs(120), "waited too long for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
