@@ -155,12 +155,7 @@ fn location(
 }
 
 /// Whom the user has written to; `writes` where the list of them may be kept.
-fn sent(
-    program: &ArchivedProgram,
-    location: &Location,
-    world: &World,
-    writes: bool,
-) -> Sent {
+fn sent(program: &ArchivedProgram, location: &Location, world: &World, writes: bool) -> Sent {
     let me = program.settings.me.iter().map(|entry| entry.as_str().to_owned()).collect();
     Sent::new(location, world.state.as_ref(), writes, me)
 }

@@ -11,7 +11,7 @@
 //!   has the flag for that.
 //! - **Removal first.** mbsync removes a message from one folder and adds it
 //!   to another minutes later: what is gone is remembered for an hour.
-//! - **No moves** are: mail that comes into a folder without having lain in
+//! - **No moves** are: a folder that is renamed or removed; mail that comes into a folder without having lain in
 //!   another one; mail that mfilter delivers, known by its files' names; what
 //!   `sort` and `watch` move; a message that is deleted; a file that gets
 //!   another name in its folder; and all that is there when a folder is first
@@ -154,16 +154,12 @@ impl<'a> Watcher<'a> {
         let mut found = Found::default();
         let mut changed = Vec::new();
         let begun = !self.places.folders.is_empty();
-        // What could not be looked at is not taken for removed.
+        // What could not be looked at is not taken for removed. A folder that
+        // was removed or renamed is no move of what was in it.
         if problems.is_empty() {
-            let gone = |folder: &mut places::Folder| !there.contains(folder.directories.as_slice());
-            for folder in self.places.folders.extract_if(.., gone) {
-                let Some(place) = Place::of(folder.directories) else { continue };
-                let went = folder.names.iter().map(|(_, message)| *message).collect();
-                let names_gone = folder.names.iter().map(|(name, _)| *name).collect();
-                let (messages, came) = (HashMap::new(), Vec::new());
-                changed.push(Now { place, messages, came, went, names_gone });
-            }
+            let before = self.places.folders.len();
+            self.places.folders.retain(|folder| there.contains(folder.directories.as_slice()));
+            self.changed |= self.places.folders.len() != before;
         }
         for place in all {
             if stop.load(Ordering::Relaxed) {
@@ -472,5 +468,258 @@ impl Ours {
     fn has(&self, from: &Place, to: &Place, entry: &Entry) -> bool {
         let (from, to) = (from.directories().to_vec(), to.directories().to_vec());
         self.0.contains(&Own { from, to, key: entry.key() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use crate::plan::Folder;
+    use crate::rules::program::{Flags, Layout};
+    use crate::state::sorted::{Journal, Spot};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+    /// Named as mfilter names what it delivers.
+    const OURS: &str = "1767.M000001P2Q3R0123456789abcdef.mx,S=9";
+
+    struct Home {
+        directory: tempfile::TempDir,
+        location: Location,
+        state: StateDir,
+        now: i64,
+    }
+
+    impl Home {
+        /// A Maildir with an inbox, `A` and `B`, looked at once.
+        fn new() -> Home {
+            let directory = tempfile::tempdir().unwrap();
+            let location =
+                Location::new(directory.path().join("Maildir"), Layout::MaildirPlusPlus, None);
+            let state = StateDir::at(directory.path().join("state"));
+            let home = Home { directory, location, state, now: 1_000_000 };
+            for folder in ["", ".A/", ".B/"] {
+                home.make(folder);
+            }
+            home.put("new/1.mx", "<1@x>");
+            home.put("cur/2.mx:2,S", "<2@x>");
+            home.put(".A/cur/3.mx:2,", "<3@x>");
+            home
+        }
+
+        fn begun() -> Home {
+            let mut home = Home::new();
+            assert_eq!(home.look(), Vec::<String>::new());
+            home
+        }
+
+        fn path(&self, file: &str) -> PathBuf {
+            self.directory.path().join("Maildir").join(file)
+        }
+
+        fn make(&self, folder: &str) {
+            for sub in ["new", "cur", "tmp"] {
+                fs::create_dir_all(self.path(&format!("{folder}{sub}"))).unwrap();
+            }
+        }
+
+        fn put(&self, file: &str, id: &str) {
+            let id = if id.is_empty() { String::new() } else { format!("Message-ID: {id}\n") };
+            let text = format!("From: a@b.example\n{id}Date: x\nSubject: y\n\nz\n");
+            fs::write(self.path(file), text).unwrap();
+        }
+
+        fn rename(&self, from: &str, to: &str) {
+            fs::rename(self.path(from), self.path(to)).unwrap();
+        }
+
+        /// What was moved since, as another process sees it.
+        fn look(&mut self) -> Vec<String> {
+            self.now += 10;
+            let mut watcher = Watcher::open(&self.location, &self.state).unwrap();
+            let found = watcher.look(self.now, LONG, &AtomicBool::new(false)).unwrap();
+            assert!(found.problems.is_empty() && found.unread == 0, "{found:?}");
+            watcher.keep().unwrap();
+            let name = |place: &Place| self.location.folder_of(place).to_string();
+            let told = found
+                .moved
+                .iter()
+                .map(|moved| format!("{} {} {}", name(&moved.from), name(&moved.to), moved.entry));
+            told.collect()
+        }
+    }
+
+    #[test]
+    fn a_rename_is_a_move_and_flags_are_none() {
+        let mut home = Home::begun();
+        home.rename("new/1.mx", ".A/cur/1.mx:2,S");
+        home.rename("cur/2.mx:2,S", "cur/2.mx:2,FS");
+        home.rename(".A/cur/3.mx:2,", ".A/cur/4.other.name:2,");
+        home.put("new/5.mx", "<5@x>");
+        assert_eq!(home.look(), ["INBOX A cur/1.mx:2,S"]);
+        assert_eq!(home.look(), Vec::<String>::new());
+        home.rename(".A/cur/1.mx:2,S", "cur/1.mx:2,S");
+        fs::remove_file(home.path("cur/2.mx:2,FS")).unwrap();
+        assert_eq!(home.look(), ["A INBOX cur/1.mx:2,S"]);
+    }
+
+    #[test]
+    fn a_copy_is_a_move_when_the_original_is_gone_or_marked() {
+        let mut home = Home::begun();
+        home.put(".A/cur/9.dovecot:2,", "<1@x>");
+        home.put(".B/cur/9.dovecot:2,S", "<2@x>");
+        home.put(".B/cur/8.dovecot:2,S", "<3@x>");
+        assert_eq!(home.look(), Vec::<String>::new(), "copies are none");
+        fs::remove_file(home.path("new/1.mx")).unwrap();
+        home.rename("cur/2.mx:2,S", "cur/2.mx:2,ST");
+        let mut moved = home.look();
+        moved.sort();
+        assert_eq!(moved, ["INBOX A cur/9.dovecot:2,", "INBOX B cur/9.dovecot:2,S"]);
+        fs::remove_file(home.path("cur/2.mx:2,ST")).unwrap();
+        assert_eq!(home.look(), Vec::<String>::new(), "it was told");
+        fs::remove_file(home.path(".B/cur/8.dovecot:2,S")).unwrap();
+        fs::remove_file(home.path(".A/cur/3.mx:2,")).unwrap();
+        assert_eq!(home.look(), Vec::<String>::new(), "both are gone");
+
+        // A server's move between two looks.
+        home.put("cur/7.dovecot:2,", "<2@x>");
+        fs::remove_file(home.path(".B/cur/9.dovecot:2,S")).unwrap();
+        assert_eq!(home.look(), ["B INBOX cur/7.dovecot:2,"]);
+    }
+
+    #[test]
+    fn what_is_removed_first_comes_within_the_hour() {
+        let mut home = Home::begun();
+        fs::remove_file(home.path("new/1.mx")).unwrap();
+        fs::remove_file(home.path("cur/2.mx:2,S")).unwrap();
+        assert_eq!(home.look(), Vec::<String>::new());
+        home.put(".A/new/9.mbsync,U=4", "<1@x>");
+        assert_eq!(home.look(), ["INBOX A new/9.mbsync,U=4"]);
+        home.now += GONE_FOR;
+        home.put(".A/new/8.mbsync,U=5", "<2@x>");
+        assert_eq!(home.look(), Vec::<String>::new(), "too late");
+    }
+
+    #[test]
+    fn deliveries_are_no_moves_and_what_was_delivered_can_be_moved() {
+        let mut home = Home::begun();
+        home.put(&format!("new/{OURS}"), "<9@x>");
+        assert_eq!(home.look(), Vec::<String>::new());
+        // The same message once more, by way of a list, while the first is deleted.
+        fs::remove_file(home.path("new/1.mx")).unwrap();
+        home.put(&format!(".A/new/{}", OURS.replace("Q3", "Q4")), "<1@x>");
+        assert_eq!(home.look(), Vec::<String>::new());
+        home.rename(&format!("new/{OURS}"), &format!(".B/cur/{OURS}:2,S"));
+        assert_eq!(home.look(), [format!("INBOX B cur/{OURS}:2,S")]);
+    }
+
+    #[test]
+    fn what_mfilter_moves_is_no_move_of_the_user() {
+        let mut home = Home::begun();
+        let directories = |name: &str| match name {
+            "" => Vec::new(),
+            name => vec![format!(".{name}")],
+        };
+        let kept = Kept::of(&home.state, &home.location.path).unwrap();
+        let own = Own { from: vec![], to: directories("A"), key: "1.mx".into() };
+        kept.note_own(&own).unwrap();
+        home.rename("new/1.mx", ".A/new/1.mx");
+        assert_eq!(home.look(), Vec::<String>::new());
+        home.rename(".A/new/1.mx", "cur/1.mx:2,");
+        assert_eq!(home.look(), ["A INBOX cur/1.mx:2,"]);
+
+        let spot =
+            |folder: &str, file: &str| Spot { folder: directories(folder), file: file.into() };
+        let moved = sorted::Moved {
+            from: spot("", "cur/2.mx:2,S"),
+            to: spot("B", "cur/2.mx:2,S"),
+            added: Flags::default(),
+        };
+        home.now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+        home.look();
+        let mut journal =
+            Journal::begin(&home.state, &home.location.path, Layout::MaildirPlusPlus).unwrap();
+        journal.note(&moved).unwrap();
+        journal.sync().unwrap();
+        home.rename("cur/2.mx:2,S", ".B/cur/2.mx:2,S");
+        journal.end().unwrap();
+        home.now -= 20;
+        assert_eq!(home.look(), Vec::<String>::new(), "sorted");
+        let name = sorted::runs(&home.state).remove(0);
+        home.rename(".B/cur/2.mx:2,S", "cur/2.mx:2,S");
+        sorted::undone(&home.state, &name).unwrap();
+        assert_eq!(home.look(), Vec::<String>::new(), "taken back");
+    }
+
+    #[test]
+    fn folders_that_come_and_go() {
+        let mut home = Home::begun();
+        home.make(".New/");
+        home.rename("new/1.mx", ".New/cur/1.mx:2,S");
+        assert_eq!(home.look(), ["INBOX New cur/1.mx:2,S"]);
+        home.rename(".New", ".Other");
+        assert_eq!(home.look(), Vec::<String>::new(), "a folder is renamed");
+        fs::remove_dir_all(home.path(".Other")).unwrap();
+        assert_eq!(home.look(), Vec::<String>::new());
+        home.put("new/9.x", "<1@x>");
+        assert_eq!(home.look(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn without_an_id_and_with_foreign_files() {
+        let mut home = Home::new();
+        home.put("new/7.mx", "");
+        fs::create_dir(home.path("cur/directory")).unwrap();
+        fs::write(home.path("cur/no-info"), "").unwrap();
+        std::os::unix::fs::symlink("nowhere", home.path("cur/link")).unwrap();
+        home.look();
+        home.rename("new/7.mx", ".B/cur/7.mx:2,");
+        home.rename("cur/directory", ".A/cur/directory");
+        home.rename("cur/link", ".A/cur/link");
+        assert_eq!(home.look(), ["INBOX B cur/7.mx:2,"]);
+    }
+
+    #[test]
+    fn a_damaged_state_begins_anew_and_a_killed_look_is_made_again() {
+        let mut home = Home::begun();
+        home.rename("new/1.mx", ".A/cur/1.mx:2,");
+        let mut watcher = Watcher::open(&home.location, &home.state).unwrap();
+        let found = watcher.look(home.now, LONG, &AtomicBool::new(false)).unwrap();
+        assert_eq!(found.moved.len(), 1);
+        drop(watcher);
+        assert_eq!(home.look().len(), 1, "it was not kept");
+        home.rename(".A/cur/1.mx:2,", "cur/1.mx:2,");
+        for entry in fs::read_dir(home.state.path().join("learning")).unwrap() {
+            fs::write(entry.unwrap().path(), "x").unwrap();
+        }
+        assert_eq!(home.look(), Vec::<String>::new());
+        home.rename("cur/1.mx:2,", ".A/cur/1.mx:2,");
+        assert_eq!(home.look().len(), 1);
+    }
+
+    #[test]
+    fn a_part_at_a_time_and_an_end_in_the_middle() {
+        let mut home = Home::new();
+        let look = |budget, stop| {
+            let mut watcher = Watcher::open(&home.location, &home.state).unwrap();
+            let found = watcher.look(home.now, budget, &AtomicBool::new(stop)).unwrap();
+            watcher.keep().unwrap();
+            (found.known, found.unread)
+        };
+        assert_eq!(look(Duration::ZERO, false), (0, 3));
+        assert_eq!(look(LONG, true), (0, 0));
+        assert_eq!(look(LONG, false), (3, 0));
+        home.rename("new/1.mx", ".A/cur/1.mx:2,");
+        let place = |name: &str| home.location.place(&Folder { parts: vec![name.to_owned()] });
+        assert!(place("A").is(&Place::of(vec![".A".into()]).unwrap()));
+        let mut watcher = Watcher::open(&home.location, &home.state).unwrap();
+        let found = watcher.look(home.now, Duration::ZERO, &AtomicBool::new(false)).unwrap();
+        assert_eq!((found.moved.len(), found.unread), (0, 1));
+        watcher.keep().unwrap();
+        assert_eq!(home.look(), ["INBOX A cur/1.mx:2,"], "read later, and not forgotten");
     }
 }
