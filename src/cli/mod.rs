@@ -15,8 +15,10 @@ mod output;
 mod progress;
 mod ruleset;
 mod state;
+mod stats;
 mod site;
 mod test;
+mod why;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -73,6 +75,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::IspFilter(call)) => isp_filter::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
         Some(Command::State(call)) => state::run(call),
+        Some(Command::Stats(call)) => stats::run(call),
+        Some(Command::Why(call)) => why::run(call),
         Some(Command::Completions(call)) => completions::run(call),
         None => test::run(&args),
     };

@@ -7,6 +7,7 @@
 //! was listed is an item of its own, and the walk goes on.
 
 pub mod refile;
+pub mod search;
 pub mod sent;
 
 mod copies;
