@@ -105,7 +105,8 @@ fn other_file(span: Span, sources: &Sources) -> String {
     }
 }
 
-fn place(rule: &RuleRef, sources: &Sources) -> String {
+/// Where a rule stands, for people who know which rules are meant.
+pub fn place(rule: &RuleRef, sources: &Sources) -> String {
     let label = rule.label.as_ref().map(|label| format!(", rule \"{}\"", escape(label)));
     format!("{}line {}{}", other_file(rule.span, sources), rule.line, label.unwrap_or_default())
 }
@@ -162,7 +163,8 @@ pub fn flags_words(flags: &Flags) -> String {
     words.join(" ")
 }
 
-fn flag_list(flags: &Flags) -> Vec<String> {
+/// Flags in the words of the language, keywords as they are.
+pub fn flag_list(flags: &Flags) -> Vec<String> {
     let letters = flags.letters.chars().map(|letter| {
         match letter {
             'D' => "draft",

@@ -99,6 +99,7 @@ pub struct Known {
     lists: RefCell<HashMap<PathBuf, Result<Rc<AddressList>, String>>>,
     sent: RefCell<HashMap<String, Result<Rc<SentList>, String>>>,
     trouble: OnceCell<String>,
+    unread: OnceCell<String>,
 }
 
 impl World {
@@ -214,6 +215,11 @@ impl World {
         self.known.trouble.get().map(String::as_str)
     }
 
+    /// Why a list that is there could not be read, now or ever.
+    pub fn unread(&self) -> Option<&str> {
+        self.known.unread.get().map(String::as_str)
+    }
+
     /// The lists that were asked, with their files.
     pub fn lists(&self) -> Vec<(PathBuf, Rc<AddressList>)> {
         let known = self.known.lists.borrow();
@@ -252,6 +258,9 @@ impl World {
                 .map(|text| Rc::new(AddressList::parse(&text)))
                 .map_err(|error| {
                     let why = format!("list file {}: {error}", path.display());
+                    if !error.is_missing() {
+                        let _ = self.known.unread.set(why.clone());
+                    }
                     if error.may_pass() {
                         let _ = self.known.trouble.set(why.clone());
                     }

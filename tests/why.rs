@@ -317,3 +317,28 @@ fn a_syslog_that_is_not_there_costs_nothing() {
     delivered(&home, &message("1@a", "a sale"));
     assert!(!home.path().join(".local/state/mfilter/log").exists());
 }
+
+#[test]
+fn a_message_that_sort_has_moved() {
+    let home = Home::with_rules("otherwise -> inbox\n");
+    delivered(&home, &message("1@a", "a sale"));
+    home.write(".mailrules", OLD);
+    let sorted = home.run(&["sort"], b"");
+    assert_eq!(sorted.code, Some(0), "{sorted:?}");
+    let told = json(&why(&home, &["1@a", "--json"]));
+    let words: Vec<&Value> =
+        told["log"].as_array().expect("lines").iter().map(|line| &line["word"]).collect();
+    assert_eq!(words, ["delivered", "moved"]);
+    assert_eq!(
+        (&told["log"][1]["was"], &told["log"][1]["folder"]),
+        (&"INBOX".into(), &"Shop".into())
+    );
+    assert_eq!(told["rule"]["text"], OLD.trim_end());
+    assert_eq!(told["evaluated"]["steps"][0]["folder"], "Shop");
+    assert!(told["file"].as_str().is_some_and(|file| file.contains("/.Shop/cur/")), "{told}");
+    let stats = json(&home.run(&["stats", "--json"], b""));
+    assert_eq!(
+        stats["folders"][0],
+        serde_json::json!({"folder": "Shop", "came": 1, "left": 0, "grew_in_week": 1, "per_day": 1.0})
+    );
+}

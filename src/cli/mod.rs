@@ -17,7 +17,9 @@ mod ruleset;
 mod state;
 mod stats;
 mod site;
+mod sort;
 mod test;
+mod undo;
 mod why;
 
 use std::ffi::OsString;
@@ -74,6 +76,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Inspect(call)) => inspect::run(call),
         Some(Command::IspFilter(call)) => isp_filter::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
+        Some(Command::Sort(call)) => sort::run(call),
         Some(Command::State(call)) => state::run(call),
         Some(Command::Stats(call)) => stats::run(call),
         Some(Command::Why(call)) => why::run(call),

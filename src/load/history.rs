@@ -21,6 +21,17 @@ pub struct Then {
     pub compiled: Compiled,
 }
 
+/// Notes that these rules, which have no mistake, are in force from now on,
+/// if they were not before; for commands that act by rules they have checked.
+pub fn note(state: &StateDir, sources: &Sources) {
+    let files = sources.files();
+    let texts: Vec<_> = files.iter().map(|file| (file.path.clone(), file.text.as_str())).collect();
+    if let Some((main, _)) = texts.first() {
+        // Without it only `why` knows less.
+        let _ = history::remember(state, main, &texts);
+    }
+}
+
 /// The versions of a main rule file that are known.
 pub struct History<'s> {
     state: &'s StateDir,

@@ -6,9 +6,12 @@
 //! walk's order. What cannot be read, is no message or has vanished since it
 //! was listed is an item of its own, and the walk goes on.
 
+pub mod judge;
 pub mod refile;
 pub mod search;
 pub mod sent;
+pub mod sort;
+pub mod undo;
 
 mod copies;
 mod mbox;
