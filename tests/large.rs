@@ -75,6 +75,8 @@ fn memory_does_not_grow_and_time_is_that_of_reading() {
     test();
     let small = most_memory();
     fill(&cur, 500, all);
+    test();
+    let large = most_memory();
     let read = || {
         let mut cat = Command::new("sh");
         cat.args(["-c", "find \"$0\" -type f -print0 | xargs -0 cat", &maildir]);
@@ -82,7 +84,6 @@ fn memory_does_not_grow_and_time_is_that_of_reading() {
     };
     read();
     let (read, took) = (read(), test());
-    let large = most_memory();
     let ratio = took.as_secs_f64() / read.as_secs_f64();
     eprintln!(
         "{all} messages: cat {read:?}, mfilter {took:?}, {ratio:.2} times; {small} KB, {large} KB"
