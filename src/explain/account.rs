@@ -282,7 +282,10 @@ impl Report {
             let _ = writeln!(out, "  {}  {}", escape(&never.place), escape(&never.text));
         }
         if let (Some(median), Some(slowest)) = (self.median_ms, self.slowest_ms) {
-            let _ = writeln!(out, "\na message took {median:.1} ms, the slowest {slowest:.1} ms");
+            let _ = writeln!(
+                out,
+                "\nthe median message took {median:.1} ms, the slowest {slowest:.1} ms"
+            );
         }
         if self.damaged > 0 {
             let lines = if self.damaged == 1 { "line was" } else { "lines were" };
