@@ -38,6 +38,18 @@ pub(super) struct Args {
     #[arg(long, requires = "test")]
     pub(super) json: bool,
 
+    /// With --test: no block for each message, the tables at the end alone
+    #[arg(short = 'q', long, requires = "test")]
+    pub(super) quiet: bool,
+
+    /// With --test: list the messages whose way would change with these rules instead
+    #[arg(long, value_name = "RULES", requires = "test")]
+    pub(super) diff: Option<PathBuf>,
+
+    /// With --test: list the messages that lie in another folder than they would go to
+    #[arg(long, requires = "test", conflicts_with = "diff")]
+    pub(super) where_is: bool,
+
     /// With --test: run the rules' filters, and judge what they print
     #[arg(long, requires = "test")]
     pub(super) run_filters: bool,
@@ -101,6 +113,8 @@ pub(super) enum Command {
     IspFilter(IspFilter),
     /// Bring rules into the canonical layout
     Fmt(Fmt),
+    /// Refile mail that is there by the rules, or take that back
+    Sort(Sort),
     /// Show what is remembered between messages
     State(State),
     /// Print a completion script for a shell
@@ -176,6 +190,37 @@ pub(super) struct Fmt {
     pub(super) rules: Vec<PathBuf>,
 }
 
+/// `mfilter sort`
+#[derive(clap::Args, Debug)]
+pub(super) struct Sort {
+    /// The folders, named as in the rules [default: the inbox]
+    #[arg(value_name = "FOLDER")]
+    pub(super) folders: Vec<String>,
+
+    /// List what would be moved; change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// All folders; only what a rule asks for is moved, and no drafts
+    #[arg(long, conflicts_with = "folders")]
+    pub(super) all: bool,
+
+    /// With --all: but for this folder; may be repeated
+    #[arg(long, value_name = "FOLDER", requires = "all")]
+    pub(super) except: Vec<String>,
+
+    /// Take the last run back, and then the one before
+    #[arg(long, conflicts_with_all = ["folders", "dry_run", "all", "rules", "site"])]
+    pub(super) undo: bool,
+
+    #[command(flatten)]
+    pub(super) delivery: Delivery,
+
+    /// One JSON object a message, on a line of its own
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// `mfilter state`
 #[derive(clap::Args, Debug)]
 pub(super) struct State {
@@ -204,7 +249,8 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 6] = ["check", "inspect", "isp-filter", "fmt", "state", "completions"];
+    const COMMANDS: [&str; 7] =
+        ["check", "inspect", "isp-filter", "fmt", "sort", "state", "completions"];
     const OTHERS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
     if arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|command| first == command)) {
         return false;

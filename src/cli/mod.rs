@@ -12,9 +12,13 @@ mod fmt;
 mod inspect;
 mod isp_filter;
 mod output;
+mod progress;
+mod ruleset;
 mod state;
 mod site;
+mod sort;
 mod test;
+mod undo;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -70,6 +74,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Inspect(call)) => inspect::run(call),
         Some(Command::IspFilter(call)) => isp_filter::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
+        Some(Command::Sort(call)) => sort::run(call),
         Some(Command::State(call)) => state::run(call),
         Some(Command::Completions(call)) => completions::run(call),
         None => test::run(&args),

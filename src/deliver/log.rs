@@ -10,7 +10,8 @@
 //!
 //! The first word after the time is `log`, `copied`, `delivered`, `ran`,
 //! `piped`, `forwarded`, `replied`, `edited`, `discarded`, `refused`,
-//! `deferred` or `note`. Values are JSON strings in which controls,
+//! `deferred` or `note`; `moved`, with the folder it `was` in, where a message
+//! that was there is moved. Values are JSON strings in which controls,
 //! line separators and bidirectional marks are written as `\u…`, so that
 //! nothing from a message can forge a line or a field. An envelope sender that
 //! is not known is absent, the null sender is `""`.
@@ -73,7 +74,41 @@ pub struct Entry<'a> {
     pub duration: Duration,
 }
 
+/// A message that was moved from folder to folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The folder it lies in, as people name it.
+    pub folder: String,
+    /// The folder it lay in.
+    pub was: String,
+    /// Its file's name now.
+    pub file: String,
+    /// The rule that asked, as `file:line`; none where none did.
+    pub rule: Option<String>,
+    /// Message-ID header; may be empty.
+    pub message_id: String,
+}
+
 impl Log {
+    /// Writes a line for each message that was moved, all at once.
+    pub fn moved(&self, moves: &[Moved]) -> Result<(), Failure> {
+        if matches!(self, Log::Off) || moves.is_empty() {
+            return Ok(());
+        }
+        let lines = moves.iter().map(|moved| {
+            let mut line = String::from("moved");
+            field(&mut line, "folder", &moved.folder);
+            field(&mut line, "was", &moved.was);
+            field(&mut line, "file", &moved.file);
+            if let Some(rule) = &moved.rule {
+                field(&mut line, "rule", rule);
+            }
+            field(&mut line, "id", &moved.message_id);
+            line
+        });
+        self.write_lines(&lines.collect::<Vec<_>>())
+    }
+
     /// Writes the lines of a message.
     pub fn write(&self, entry: &Entry<'_>) -> Result<(), Failure> {
         if matches!(self, Log::Off) {
@@ -187,7 +222,8 @@ fn lines(entry: &Entry<'_>) -> Vec<String> {
     lines
 }
 
-fn place(rule: &RuleRef, files: &[&str]) -> String {
+/// Where a rule stands: `file:line`.
+pub fn place(rule: &RuleRef, files: &[&str]) -> String {
     match files.get(rule.span.file as usize) {
         Some(file) => format!("{file}:{}", rule.line),
         None => rule.line.to_string(),
@@ -352,6 +388,26 @@ mod tests {
         let value = r#""a\"\u000ab\u202e\u009b\u2028\\""#;
         let back: String = serde_json::from_str(value).unwrap();
         assert_eq!(back, "a\"\nb\u{202e}\u{9b}\u{2028}\\");
+    }
+
+    #[test]
+    fn a_move_tells_where_the_message_was() {
+        let home = tempfile::tempdir().unwrap();
+        let log = Log::File(home.path().join("log"));
+        let moved = Moved {
+            folder: "A".into(),
+            was: "INBOX".into(),
+            file: "1.x:2,S".into(),
+            rule: Some("r:3".into()),
+            message_id: "<1@a.example>".into(),
+        };
+        log.moved(&[moved.clone(), Moved { rule: None, ..moved }]).unwrap();
+        let text = fs::read_to_string(home.path().join("log")).unwrap();
+        let lines: Vec<&str> =
+            text.lines().filter_map(|line| line.split_once(' ')).map(|(_, line)| line).collect();
+        let head = r#"moved folder="A" was="INBOX" file="1.x:2,S""#;
+        let first = format!(r#"{head} rule="r:3" id="<1@a.example>""#);
+        assert_eq!(lines, [first, format!(r#"{head} id="<1@a.example>""#)]);
     }
 
     #[test]

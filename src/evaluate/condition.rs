@@ -19,7 +19,7 @@ use crate::rules::program::{
 use crate::source::Span;
 use crate::state::seen;
 use crate::state::slots::Key;
-use crate::world::World;
+use crate::world::{Before, World};
 
 /// Whether a condition holds; an error says why that cannot be told.
 pub(super) type Truth = Result<bool, String>;
@@ -221,11 +221,16 @@ impl<'a> Conditions<'a> {
                 known.get_or_init(|| truth).clone()
             }
             ArchivedConditionKind::Duplicate => {
-                let ago = self.key().map(|key| self.world.delivered_before(key, self.within()));
-                let truth = ago.as_ref().map(Option::is_some).map_err(String::clone);
-                self.record(condition, &truth, || match ago {
-                    Ok(Some(ago)) => format!("delivered {} ago", duration(ago)),
-                    Ok(None) => "not delivered before, as far as is remembered".into(),
+                let before = match self.world.before.get() {
+                    Some(before) => Ok(before),
+                    None => self.key().map(|key| self.world.delivered_before(key, self.within())),
+                };
+                let truth = before.as_ref().map(Before::is_duplicate).map_err(String::clone);
+                self.record(condition, &truth, || match before {
+                    Ok(Before::Ago(ago)) => format!("delivered {} ago", duration(ago)),
+                    Ok(Before::Never) => "not delivered before, as far as is remembered".into(),
+                    Ok(Before::First) => "the first one of these messages".into(),
+                    Ok(Before::Again) => "one of these messages came before it".into(),
                     Err(why) => why,
                 });
                 truth

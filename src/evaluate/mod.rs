@@ -19,7 +19,9 @@ mod values;
 pub use inspect::{Inspection, Known, every_field, inspect};
 pub use reach::{LOOP_HEADER, exact_entry};
 pub use site::{Begun, Rules, SITE_HEADER, Site, evaluate_rules, first_site_file};
-pub use trace::{Looked, Tested, Trace, Verdict};
+pub use trace::{Looked, Passed, Tested, Trace, Verdict};
+
+use std::time::Instant;
 
 use crate::message::address::Address;
 use crate::message::{HeaderEdit, Message};
@@ -38,6 +40,8 @@ use condition::{Captures, Conditions, Truth};
 pub enum Detail {
     /// The plan alone.
     Plan,
+    /// The plan, and which rules were looked at, held, and cost how much.
+    Count,
     /// The plan, and a trace of how it came about.
     Trace,
 }
@@ -47,7 +51,7 @@ pub enum Detail {
 pub struct Evaluation {
     /// What is to be done.
     pub plan: Plan,
-    /// Why; empty with [`Detail::Plan`].
+    /// Why, as far as it was asked for.
     pub trace: Trace,
 }
 
@@ -317,11 +321,13 @@ impl Run<'_> {
             let span = self.span(Span::from(&statement.span));
             match &statement.kind {
                 ArchivedStatementKind::When { condition, end, label } => {
+                    let began = self.clock();
                     let (truth, captures) = match condition.as_ref() {
                         Some(condition) => self.conditions.rule(condition.to_native()),
                         None => (Ok(true), Captures::default()),
                     };
                     let end = end.to_native() as usize;
+                    self.count(span, truth == Ok(true), began);
                     self.record(span, line, &truth);
                     if truth == Ok(true) {
                         let own = label.as_ref().map(|label| label.as_str().to_owned());
@@ -341,6 +347,9 @@ impl Run<'_> {
                     }
                 }
                 ArchivedStatementKind::Act(action) => {
+                    if self.open.is_empty() {
+                        self.count(span, true, self.clock());
+                    }
                     let rule = self.open.last().map(|open| open.rule.clone()).unwrap_or(RuleRef {
                         span,
                         line,
@@ -450,6 +459,16 @@ impl Run<'_> {
         let flags = union(&self.flags, &flags);
         let kind = StepKind::Deliver { as_, folder, flags };
         self.plan.steps.push(Step { kind, rule: Some(rule) });
+    }
+
+    fn clock(&self) -> Option<Instant> {
+        (self.conditions.detail != Detail::Plan).then(Instant::now)
+    }
+
+    fn count(&mut self, span: Span, held: bool, began: Option<Instant>) {
+        if let Some(began) = began {
+            self.trace.passed.push(Passed { span, held, took: began.elapsed() });
+        }
     }
 
     fn record(&mut self, span: Span, line: u32, truth: &Truth) {

@@ -102,7 +102,7 @@ impl Rules<'_> {
     /// do anything.
     pub fn start_site(&self, message: &Message, world: &World, detail: Detail) -> Option<Next> {
         let site = self.site?;
-        if detail == Detail::Plan && !site.in_force() {
+        if detail != Detail::Trace && !site.in_force() {
             return None;
         }
         Some(super::start(Begun::default(), Some(site), site.program, message, world, detail))

@@ -3,6 +3,7 @@
 pub mod program;
 pub mod field;
 pub mod glob;
+pub mod listing;
 pub mod pattern;
 pub mod address_list;
 pub mod template;
