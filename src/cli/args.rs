@@ -115,6 +115,10 @@ pub(super) enum Command {
     Fmt(Fmt),
     /// Refile mail that is there by the rules, or take that back
     Sort(Sort),
+    /// File mail as it comes into a Maildir that others fill, and learn from moves
+    Watch(Watch),
+    /// Learn from the messages that you have moved, once
+    Learn(Learn),
     /// Show what is remembered between messages
     State(State),
     /// Print a completion script for a shell
@@ -221,6 +225,58 @@ pub(super) struct Sort {
     pub(super) json: bool,
 }
 
+/// `mfilter watch`
+#[derive(clap::Args, Debug)]
+pub(super) struct Watch {
+    /// The folders, named as in the rules [default: the inbox]
+    #[arg(value_name = "FOLDER")]
+    pub(super) folders: Vec<String>,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// Say what is filed and learned
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+/// `mfilter learn`
+#[derive(clap::Args, Debug)]
+pub(super) struct Learn {
+    /// Say what would be learned; change nothing
+    #[arg(long, conflicts_with = "undo")]
+    pub(super) dry_run: bool,
+
+    /// Take back what was learned last
+    #[arg(long)]
+    pub(super) undo: bool,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// One JSON object for each thing that is learned, on a line of its own
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Say what is learned
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
 /// `mfilter state`
 #[derive(clap::Args, Debug)]
 pub(super) struct State {
@@ -249,8 +305,8 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 7] =
-        ["check", "inspect", "isp-filter", "fmt", "sort", "state", "completions"];
+    const COMMANDS: [&str; 9] =
+        ["check", "inspect", "isp-filter", "fmt", "sort", "watch", "learn", "state", "completions"];
     const OTHERS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
     if arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|command| first == command)) {
         return false;

@@ -11,6 +11,7 @@ mod deliver;
 mod fmt;
 mod inspect;
 mod isp_filter;
+mod learn;
 mod output;
 mod progress;
 mod ruleset;
@@ -19,6 +20,7 @@ mod site;
 mod sort;
 mod test;
 mod undo;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -75,6 +77,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::IspFilter(call)) => isp_filter::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
         Some(Command::Sort(call)) => sort::run(call),
+        Some(Command::Watch(call)) => watch::run(call),
+        Some(Command::Learn(call)) => learn::run(call),
         Some(Command::State(call)) => state::run(call),
         Some(Command::Completions(call)) => completions::run(call),
         None => test::run(&args),

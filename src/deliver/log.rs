@@ -11,7 +11,8 @@
 //! The first word after the time is `log`, `copied`, `delivered`, `ran`,
 //! `piped`, `forwarded`, `replied`, `edited`, `discarded`, `refused`,
 //! `deferred` or `note`; `moved`, with the folder it `was` in, where a message
-//! that was there is moved. Values are JSON strings in which controls,
+//! that was there is moved; `learned` where a move of the user's taught
+//! something. Values are JSON strings in which controls,
 //! line separators and bidirectional marks are written as `\u…`, so that
 //! nothing from a message can forge a line or a field. An envelope sender that
 //! is not known is absent, the null sender is `""`.
@@ -89,6 +90,23 @@ pub struct Moved {
     pub message_id: String,
 }
 
+/// What a message taught that the user moved from folder to folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Learned {
+    /// `learned`, `log`, or `note` for what was not done.
+    pub word: &'static str,
+    /// What was done, or not.
+    pub text: String,
+    /// The folder it lies in, as people name it.
+    pub folder: String,
+    /// The folder it lay in.
+    pub was: String,
+    /// The statement, as `file:line`.
+    pub rule: String,
+    /// Message-ID header; may be empty.
+    pub message_id: String,
+}
+
 impl Log {
     /// Writes a line for each message that was moved, all at once.
     pub fn moved(&self, moves: &[Moved]) -> Result<(), Failure> {
@@ -104,6 +122,23 @@ impl Log {
                 field(&mut line, "rule", rule);
             }
             field(&mut line, "id", &moved.message_id);
+            line
+        });
+        self.write_lines(&lines.collect::<Vec<_>>())
+    }
+
+    /// Writes a line for each thing that was learned, all at once.
+    pub fn learned(&self, lessons: &[Learned]) -> Result<(), Failure> {
+        if matches!(self, Log::Off) || lessons.is_empty() {
+            return Ok(());
+        }
+        let lines = lessons.iter().map(|lesson| {
+            let mut line = String::from(lesson.word);
+            field(&mut line, "text", &lesson.text);
+            field(&mut line, "folder", &lesson.folder);
+            field(&mut line, "was", &lesson.was);
+            field(&mut line, "rule", &lesson.rule);
+            field(&mut line, "id", &lesson.message_id);
             line
         });
         self.write_lines(&lines.collect::<Vec<_>>())

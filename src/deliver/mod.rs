@@ -31,8 +31,9 @@ pub mod reach;
 pub mod sendmail;
 pub mod shelf;
 
+pub mod name;
+
 mod keywords;
-mod name;
 mod reply;
 
 use std::path::PathBuf;
