@@ -102,6 +102,18 @@ pub(super) struct Delivery {
     procmail_y: bool,
 }
 
+impl Delivery {
+    /// What a command says that takes only these.
+    pub(super) fn of(
+        rules: &Option<PathBuf>,
+        site: &Option<PathBuf>,
+        maildir: &Option<PathBuf>,
+    ) -> Delivery {
+        let (rules, site, maildir) = (rules.clone(), site.clone(), maildir.clone());
+        Delivery { rules, site, maildir, ..Delivery::default() }
+    }
+}
+
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
@@ -121,6 +133,10 @@ pub(super) enum Command {
     Learn(Learn),
     /// Show what is remembered between messages
     State(State),
+    /// Count by the log what the rules did
+    Stats(Stats),
+    /// Tell by the log why a message is where it is
+    Why(Why),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -285,6 +301,46 @@ pub(super) struct State {
     pub(super) json: bool,
 }
 
+/// `mfilter stats`
+#[derive(clap::Args, Debug)]
+pub(super) struct Stats {
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mfilter why`
+#[derive(clap::Args, Debug)]
+pub(super) struct Why {
+    /// The message's file, or its Message-ID
+    #[arg(value_name = "FILE|MESSAGE-ID")]
+    pub(super) message: OsString,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// `mfilter completions`
 #[derive(clap::Args, Debug)]
 pub(super) struct Completions {
@@ -305,8 +361,19 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 9] =
-        ["check", "inspect", "isp-filter", "fmt", "sort", "watch", "learn", "state", "completions"];
+    const COMMANDS: [&str; 11] = [
+        "check",
+        "inspect",
+        "isp-filter",
+        "fmt",
+        "sort",
+        "watch",
+        "learn",
+        "state",
+        "stats",
+        "why",
+        "completions",
+    ];
     const OTHERS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
     if arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|command| first == command)) {
         return false;

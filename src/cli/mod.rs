@@ -16,11 +16,13 @@ mod output;
 mod progress;
 mod ruleset;
 mod state;
+mod stats;
 mod site;
 mod sort;
 mod test;
 mod undo;
 mod watch;
+mod why;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -80,6 +82,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Watch(call)) => watch::run(call),
         Some(Command::Learn(call)) => learn::run(call),
         Some(Command::State(call)) => state::run(call),
+        Some(Command::Stats(call)) => stats::run(call),
+        Some(Command::Why(call)) => why::run(call),
         Some(Command::Completions(call)) => completions::run(call),
         None => test::run(&args),
     };

@@ -12,6 +12,7 @@ pub mod judge;
 pub mod learn;
 pub mod moves;
 pub mod refile;
+pub mod search;
 pub mod sent;
 pub mod sort;
 pub mod undo;

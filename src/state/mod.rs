@@ -9,6 +9,7 @@
 
 pub mod compiled;
 pub mod claim;
+pub mod history;
 pub mod journal;
 pub mod last_good;
 pub mod list_index;
