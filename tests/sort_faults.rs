@@ -322,6 +322,50 @@ fn no_failing_call_and_no_kill_loses_or_doubles_a_message() {
     assert!(complaints.is_empty(), "{}:\n{}", complaints.len(), complaints.join("\n"));
 }
 
+/// A kill between the two halves of a move to another file system leaves the
+/// message in both. The next run knows that by the journal, also with rules
+/// that would not move it, and so does taking back.
+#[test]
+fn half_a_move_is_finished_whatever_comes_next() {
+    if cannot_trace() {
+        return;
+    }
+    let (counts, _) = undisturbed();
+    let mut doubled = 0;
+    for name in ["renameat2", "unlinkat", "unlink", "fsync"] {
+        for number in 1..=counts.get(name).copied().unwrap_or(0) {
+            for back in [false, true] {
+                let mail = Mailbox::new();
+                let log = mail.home.path().join("strace");
+                let inject = format!("-einject={name}:signal=SIGKILL:when={number}");
+                mail.trace(&log, &[&format!("-etrace={name}"), &inject]);
+                let mut complaints = Vec::new();
+                let twice = mail.look(&mut complaints).values().any(|places| places.len() > 1);
+                doubled += usize::from(twice);
+                mail.wait_for_locks();
+                mail.home.write(".mailrules", "otherwise -> inbox\n");
+                let next = mail.sort(if back { &["--undo"] } else { &[] });
+                let nothing = next.stderr.contains("no run to take back");
+                if next.code != Some(0) && !nothing {
+                    complaints.push(format!("{next:?}"));
+                }
+                if back {
+                    mail.compare(|before, _| mail.named(&without_number(before)), &mut complaints);
+                } else {
+                    let found = mail.look(&mut complaints);
+                    complaints.extend(
+                        found.values().filter(|places| places.len() > 1).map(|p| format!("{p:?}")),
+                    );
+                }
+                assert_eq!(complaints, Vec::<String>::new(), "{name} #{number}, undo {back}");
+            }
+        }
+    }
+    if other_disk(&std::env::temp_dir()).is_some() {
+        assert!(doubled > 0, "no kill fell between the two halves");
+    }
+}
+
 /// A move is in the journal and on disk there before it is made, and both
 /// directories are synced before the run says that it is done.
 #[test]
