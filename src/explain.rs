@@ -2,6 +2,7 @@
 //!
 //! All text from a message is escaped here before it can reach a terminal.
 
+pub mod account;
 pub mod compare;
 pub mod tally;
 
@@ -528,7 +529,7 @@ fn skipped(verdict: &Verdict) -> Option<String> {
 }
 
 /// White space folded: a rule over several lines becomes one.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

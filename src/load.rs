@@ -5,6 +5,7 @@
 //! and without one all mail goes to the inbox. The user is told by one mail
 //! per broken version ([`Notice`]).
 
+pub mod history;
 pub mod site;
 
 use std::io::{self, ErrorKind};
@@ -17,7 +18,7 @@ use crate::rules::check::{Checked, Surroundings, check as check_rules};
 use crate::rules::program::{Compiled, Program, Settings};
 use crate::source::{ReadError, Sources, read_rules};
 use crate::state::compiled::{self, Kept};
-use crate::state::{StateDir, last_good};
+use crate::state::{StateDir, history as versions, last_good};
 use crate::syntax;
 
 /// The rules of one delivery.
@@ -145,6 +146,7 @@ fn remember(
         let texts: Vec<_> =
             sources.files().iter().map(|file| (file.path.clone(), file.text.as_str())).collect();
         let _ = last_good::remember(state, path, &texts);
+        let _ = versions::remember(state, path, &texts);
     }
     if let Some(kept) = kept {
         let _ = kept.write(files, compiled);

@@ -305,3 +305,26 @@ fn inspect_walks_in_the_same_order() {
     assert_eq!(labels.len(), 13);
     assert!(labels[0].contains("/new/12.a") && labels[1].contains("/cur/0.a"), "{labels:?}");
 }
+
+#[test]
+fn a_bar_is_drawn_on_a_terminal_alone() {
+    if support::skipped("a terminal", &["/usr/bin/script"], false) {
+        return;
+    }
+    let home = mailbox(RULES);
+    let on_terminal = |call: &str, input: &[u8]| {
+        let mut command = std::process::Command::new("script");
+        let call = call.replace("mfilter", support::MFILTER);
+        command.args(["-qec", &call, "/dev/null"]).current_dir(home.path());
+        command.env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin");
+        command.env("TERM", "xterm").env("SHELL", "/bin/sh");
+        run(command, input).stdout
+    };
+    let bar = "\u{1b}[2K";
+    // Standard output goes elsewhere, or is silent meanwhile.
+    assert!(on_terminal("mfilter --test Maildir > out", b"").contains(bar));
+    assert!(on_terminal("mfilter --test -q Maildir", b"").contains(bar));
+    assert!(!on_terminal("mfilter --test Maildir", b"").contains(bar));
+    assert!(!on_terminal("mfilter --test -q Maildir 2> out", b"").contains(bar));
+    assert!(!on_terminal("mfilter < Maildir/new/12.a; echo done", b"").contains(bar));
+}

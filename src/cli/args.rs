@@ -102,6 +102,18 @@ pub(super) struct Delivery {
     procmail_y: bool,
 }
 
+impl Delivery {
+    /// What a command says that takes only these.
+    pub(super) fn of(
+        rules: &Option<PathBuf>,
+        site: &Option<PathBuf>,
+        maildir: &Option<PathBuf>,
+    ) -> Delivery {
+        let (rules, site, maildir) = (rules.clone(), site.clone(), maildir.clone());
+        Delivery { rules, site, maildir, ..Delivery::default() }
+    }
+}
+
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
@@ -115,8 +127,16 @@ pub(super) enum Command {
     Fmt(Fmt),
     /// Refile mail that is there by the rules, or take that back
     Sort(Sort),
+    /// File mail as it comes into a Maildir that others fill, and learn from moves
+    Watch(Watch),
+    /// Learn from the messages that you have moved, once
+    Learn(Learn),
     /// Show what is remembered between messages
     State(State),
+    /// Count by the log what the rules did
+    Stats(Stats),
+    /// Tell by the log why a message is where it is
+    Why(Why),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -221,9 +241,101 @@ pub(super) struct Sort {
     pub(super) json: bool,
 }
 
+/// `mfilter watch`
+#[derive(clap::Args, Debug)]
+pub(super) struct Watch {
+    /// The folders, named as in the rules [default: the inbox]
+    #[arg(value_name = "FOLDER")]
+    pub(super) folders: Vec<String>,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// Say what is filed and learned
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+/// `mfilter learn`
+#[derive(clap::Args, Debug)]
+pub(super) struct Learn {
+    /// Say what would be learned; change nothing
+    #[arg(long, conflicts_with = "undo")]
+    pub(super) dry_run: bool,
+
+    /// Take back what was learned last
+    #[arg(long)]
+    pub(super) undo: bool,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// One JSON object for each thing that is learned, on a line of its own
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Say what is learned
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
 /// `mfilter state`
 #[derive(clap::Args, Debug)]
 pub(super) struct State {
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mfilter stats`
+#[derive(clap::Args, Debug)]
+pub(super) struct Stats {
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mfilter why`
+#[derive(clap::Args, Debug)]
+pub(super) struct Why {
+    /// The message's file, or its Message-ID
+    #[arg(value_name = "FILE|MESSAGE-ID")]
+    pub(super) message: OsString,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
     /// One JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -249,8 +361,19 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 7] =
-        ["check", "inspect", "isp-filter", "fmt", "sort", "state", "completions"];
+    const COMMANDS: [&str; 11] = [
+        "check",
+        "inspect",
+        "isp-filter",
+        "fmt",
+        "sort",
+        "watch",
+        "learn",
+        "state",
+        "stats",
+        "why",
+        "completions",
+    ];
     const OTHERS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
     if arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|command| first == command)) {
         return false;

@@ -21,6 +21,7 @@ use crate::rules::program::{
 };
 use crate::rules::switch::Words;
 use crate::source::{Sources, Spanned, read_text, reason};
+use crate::state::StateDir;
 use crate::world::{SentMail, World};
 
 pub(super) fn run(call: &Check) -> Result<Finding, String> {
@@ -129,7 +130,8 @@ fn missing_folders(
 
 /// The user's sent mail, to be looked at.
 fn sent(program: &ArchivedProgram, home: Option<&Path>) -> Option<Sent> {
-    let world = World { home: home.map(Path::to_owned), ..World::default() };
+    let state = StateDir::find();
+    let world = World { home: home.map(Path::to_owned), state, ..World::default() };
     let location = super::location(&Delivery::default(), program, &world).ok()?;
     Some(super::sent(program, &location, &world, false))
 }

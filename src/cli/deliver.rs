@@ -83,19 +83,19 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     // a log that cannot be written, not even a panic.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         let ids = way.messages.first().map(|message| message.texts("Message-ID"));
+        let remarks: Vec<&str> =
+            site.note.iter().chain(&filter.note).map(|note| note.as_str()).collect();
         let entry = Entry {
             plan: &evaluation.plan,
             report: &report,
             files: &filter.files(),
             message_id: ids.as_ref().and_then(|ids| ids.first()).map_or("", |id| id.text()),
             envelope_from: reach.sender.as_deref(),
+            envelope_to: &reach.recipients,
+            remarks: &remarks,
             duration: started.elapsed(),
         };
-        let log = super::log(program, &world, state.as_ref());
-        let _ = log.write(&entry);
-        for note in site.note.iter().chain(&filter.note) {
-            let _ = log.note(note);
-        }
+        let _ = super::log(program, &world, state.as_ref()).write(&entry);
         for (path, list) in world.lists() {
             let _ = list_index::make(&path, &list, began);
         }

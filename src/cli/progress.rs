@@ -22,7 +22,7 @@ impl Progress {
             return Progress(None);
         }
         let bar = ProgressBar::new(0);
-        let style = "{wide_bar} {pos} of {len}  {per_sec}  {eta} left";
+        let style = "{wide_bar} {pos} of {len} messages, {eta} left";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(200));
         let (counted, paths) = (bar.clone(), paths.to_owned());

@@ -64,6 +64,9 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
     }
     let filter = Filter::new(site.compiled.as_ref(), program);
     let files = filter.files();
+    if let (Some(state), false) = (StateDir::find(), call.dry_run) {
+        load::history::note(&state, &sources);
+    }
     let sources = with_site(sources, &files);
     let world = super::world(&call.delivery, None, home.clone());
     let location = super::location(&call.delivery, program, &world)?;

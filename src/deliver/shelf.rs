@@ -214,6 +214,11 @@ impl Maildir<'_> {
 }
 
 impl Location {
+    /// The path of a folder, for people and to be watched.
+    pub fn path_of_place(&self, place: &Place) -> PathBuf {
+        self.path_of(&place.directories)
+    }
+
     /// The path of a message in a folder, for people.
     pub fn path_of_entry(&self, place: &Place, entry: &Entry) -> PathBuf {
         self.path_of(&place.directories).join(entry.sub.name()).join(&entry.name)

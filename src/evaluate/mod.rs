@@ -27,7 +27,7 @@ use crate::message::address::Address;
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, Step, StepKind};
 use crate::rules::program::{
-    ArchivedAction, ArchivedFlags, ArchivedProgram, ArchivedStatementKind, Flags,
+    ArchivedAction, ArchivedFlags, ArchivedMove, ArchivedProgram, ArchivedStatementKind, Flags,
 };
 use crate::source::Span;
 use crate::state::slots::Key;
@@ -100,6 +100,35 @@ pub fn start(
         category: None,
     };
     run.go_on()
+}
+
+/// What `on moved` asks when a message was moved: edits of lists, lines for the
+/// log, and what must not be done.
+pub fn on_moved(
+    program: &ArchivedProgram,
+    moved: &ArchivedMove,
+    message: &Message,
+    world: &World,
+) -> Plan {
+    let variable = |name: &str| world.variable(name);
+    let mut run = Run {
+        conditions: Conditions::new(program, message, world, &variable, None, Detail::Plan),
+        plan: Plan::default(),
+        trace: Trace::default(),
+        flags: Flags::default(),
+        open: Vec::new(),
+        at: program.statements.len(),
+        filter: None,
+        duplicates: false,
+        site: None,
+        category: None,
+    };
+    let span = Span::from(&moved.span);
+    let rule = RuleRef { span, line: moved.line.to_native(), label: None, category: None };
+    for action in moved.actions.iter() {
+        run.act(action, rule.clone());
+    }
+    run.plan
 }
 
 /// What a run has come to.

@@ -73,6 +73,20 @@ fn by(step: &Step, sources: &Sources) -> String {
     format!("{file}:{}{}  {text}", rule.line, label.unwrap_or_default())
 }
 
+/// The steps of a way, each with its rule, for people.
+pub fn steps(way: Way<'_>) -> String {
+    let mut out = String::new();
+    for step in way.steps() {
+        way.text(&mut out, "=>", step);
+    }
+    out
+}
+
+/// A way as `--json` shows it.
+pub fn way_json(way: Way<'_>) -> Value {
+    way.json()
+}
+
 /// A message whose way changes, for people.
 pub fn changed(label: &str, message: &Message, old: Way<'_>, new: Way<'_>, style: Style) -> String {
     let mut out = String::new();

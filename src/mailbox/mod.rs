@@ -6,8 +6,13 @@
 //! walk's order. What cannot be read, is no message or has vanished since it
 //! was listed is an item of its own, and the walk goes on.
 
+pub mod eyes;
+pub mod incoming;
 pub mod judge;
+pub mod learn;
+pub mod moves;
 pub mod refile;
+pub mod search;
 pub mod sent;
 pub mod sort;
 pub mod undo;

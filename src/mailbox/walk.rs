@@ -31,7 +31,7 @@ use super::mbox::Mbox;
 /// Directories below the given one that are walked.
 const DEPTH_MAX: usize = 64;
 /// So many names of a directory's files are held at once.
-const WINDOW: usize = 1 << 16;
+const WINDOW: usize = if cfg!(test) { 4 } else { 1 << 16 };
 /// A message that is not a file of its own is kept in memory up to this size.
 pub(super) const MEMORY_MAX: usize = 1 << 20;
 
@@ -613,6 +613,38 @@ mod tests {
             ]
         );
         assert_eq!(seen(home.path(), "d/a.eml"), ["d/a.eml  INBOX"]);
+    }
+
+    #[test]
+    fn a_directory_may_be_larger_than_what_is_held_of_it() {
+        let home = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (10..33).map(|number| format!("M/cur/{number}.a:2,")).collect();
+        for name in names.iter().rev() {
+            write(home.path().join(name), "");
+        }
+        let wanted: Vec<String> = names.iter().map(|name| format!("{name}  INBOX")).collect();
+        assert_eq!(seen(home.path(), "M"), wanted);
+        assert_eq!(count([home.path().join("M")]), names.len());
+
+        // What comes and goes meanwhile behind the part that is held is minded.
+        let mut walk = walk([home.path().join("M")]);
+        assert!(walk.next().unwrap().is_ok());
+        for number in 20..40 {
+            let path = home.path().join(format!("M/cur/{number}.a:2,"));
+            if number < 30 { fs::remove_file(path).unwrap() } else { write(path, "") }
+        }
+        assert_eq!(walk.map(|item| item.map(drop).is_ok()).collect::<Vec<_>>(), [true; 19]);
+        fs::remove_dir_all(home.path().join("M")).unwrap();
+        for name in &names {
+            write(home.path().join(name), "");
+        }
+        let mut walk = super::walk([home.path().join("M")]);
+        for _ in 0..4 {
+            assert!(walk.next().unwrap().is_ok());
+        }
+        fs::remove_dir_all(home.path().join("M")).unwrap();
+        assert!(walk.next().unwrap().is_err(), "a folder that vanished is told");
+        assert!(walk.next().is_none());
     }
 
     #[test]

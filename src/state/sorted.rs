@@ -60,6 +60,27 @@ pub fn claim(state: &StateDir, maildir: &Path, deadline: Instant) -> io::Result<
     Claim::wait(state, CLAIMS, &name, deadline)
 }
 
+/// The right to watch a Maildir, or the process that has it, if that is known.
+///
+/// # Errors
+/// As [`claim`].
+pub fn claim_to_watch(state: &StateDir, maildir: &Path) -> io::Result<Result<Claim, Option<u32>>> {
+    let about = fs::metadata(maildir)?;
+    let name = format!("watch-{}", key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]));
+    match Claim::wait(state, CLAIMS, &name, Instant::now())? {
+        Some(mut claim) => {
+            let file = claim.file();
+            file.set_len(0)?;
+            file.write_all(std::process::id().to_string().as_bytes())?;
+            Ok(Ok(claim))
+        }
+        None => {
+            let text = state.read(&format!("{CLAIMS}/{name}"), 64).unwrap_or_default();
+            Ok(Err(String::from_utf8_lossy(&text).trim().parse().ok()))
+        }
+    }
+}
+
 /// A move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
@@ -264,6 +285,28 @@ pub fn read(state: &StateDir, name: &str) -> io::Result<Run> {
         }
     }
     Ok(run)
+}
+
+/// The moves that were made in a Maildir since a moment (seconds since 1970),
+/// those of runs that were taken back the other way round.
+pub fn moves_since(state: &StateDir, maildir: &Path, moment: i64) -> Vec<Moved> {
+    let maildir = fs::canonicalize(maildir).unwrap_or_else(|_| maildir.to_owned());
+    let mut moves = Vec::new();
+    for name in files(state) {
+        let about = fs::symlink_metadata(state.path().join(DIRECTORY).join(&name));
+        if about.is_ok_and(|about| about.ctime() < moment) {
+            continue;
+        }
+        let Ok(run) = read(state, &name) else { continue };
+        let undone = name.ends_with(&format!(".{UNDONE}"));
+        if fs::canonicalize(&run.maildir).is_ok_and(|path| path == maildir) {
+            moves.extend(run.moves.into_iter().map(|moved| match undone {
+                true => Moved { from: moved.to, to: moved.from, added: moved.added },
+                false => moved,
+            }));
+        }
+    }
+    moves
 }
 
 /// Notes the end of a run that was killed, and about which there is nothing
