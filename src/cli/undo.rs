@@ -144,6 +144,6 @@ fn log_of(args: &Delivery, state: &StateDir) -> Log {
     let program = rules.as_ref().and_then(|(_, compiled)| compiled.program());
     program.map_or_else(
         || Log::State(state.clone()),
-        |program| super::log(program, &super::world(args, None, super::home()), Some(state)),
+        |program| super::log(&program, &super::world(args, None, super::home()), Some(state)),
     )
 }
