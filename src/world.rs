@@ -100,6 +100,7 @@ pub struct Known {
     sent: RefCell<HashMap<String, Result<Rc<SentList>, String>>>,
     trouble: OnceCell<String>,
     unread: OnceCell<String>,
+    damaged: Cell<bool>,
 }
 
 impl World {
@@ -208,6 +209,18 @@ impl World {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let uid = || format!("uid{}", rustix::process::geteuid().as_raw());
         format!("{}@{host}", self.user().unwrap_or_else(uid))
+    }
+
+    /// Notes that the kept rules are not what was kept.
+    pub fn rules_are_damaged(&self) {
+        self.known.damaged.set(true);
+        let _ = self.known.trouble.set("what was kept of the rules is damaged".into());
+    }
+
+    /// Whether the kept rules were found to be damaged while they were
+    /// evaluated, so that nothing that came of it is to be believed.
+    pub fn has_damaged_rules(&self) -> bool {
+        self.known.damaged.get()
     }
 
     /// Why something could not be looked up that can be some time later.

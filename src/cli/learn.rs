@@ -22,7 +22,7 @@ use crate::mailbox::learn::{
 use crate::mailbox::moves::{Found, Watcher};
 use crate::mailbox::sent::Sent;
 use crate::plan::StepKind;
-use crate::rules::program::{ArchivedEntries, ArchivedProgram};
+use crate::rules::program::{ArchivedEntries, Laid};
 use crate::state::claim::Claim;
 use crate::state::lessons::{self, Lesson};
 use crate::state::{StateDir, list_index, sorted};
@@ -58,8 +58,8 @@ pub(super) fn run(call: &Learn) -> Result<Finding, String> {
     let mut delivery = Delivery::default();
     delivery.maildir.clone_from(&call.maildir);
     let world = super::world(&delivery, None, home.clone());
-    let location = super::location(&delivery, program, &world)?;
-    let log = super::log(program, &world, Some(&state));
+    let location = super::location(&delivery, &program, &world)?;
+    let log = super::log(&program, &world, Some(&state));
     if call.undo {
         return undo(call, &state, home.as_deref(), &log);
     }
@@ -137,7 +137,7 @@ pub(super) fn claim(state: &StateDir, location: &Location) -> Result<Claim, Stri
 
 /// Where one learns.
 pub(super) struct School<'a> {
-    pub(super) program: &'a ArchivedProgram,
+    pub(super) program: Laid<'a>,
     pub(super) location: &'a Location,
     pub(super) state: &'a StateDir,
     pub(super) home: Option<&'a Path>,
@@ -164,8 +164,8 @@ impl School<'_> {
         stop: &AtomicBool,
     ) -> Told {
         let mut told = Told::default();
-        let sent: Sent = super::sent(self.program, self.location, world, true);
-        for list in self.program.lists.iter() {
+        let sent: Sent = super::sent(&self.program, self.location, world, true);
+        for list in (0..).map_while(|at| self.program.list(at)) {
             let ArchivedEntries::Sent(folder) = &list.entries else { continue };
             let name = list.name.as_ref().map_or("", |name| name.as_str());
             let mut added = 0;

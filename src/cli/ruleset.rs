@@ -11,7 +11,7 @@ use crate::evaluate::first_site_file;
 use crate::load;
 use crate::load::site::SITE_RULES;
 use crate::rules::listing::{self, Listed};
-use crate::rules::program::{ArchivedProgram, Compiled};
+use crate::rules::program::{Compiled, Laid};
 use crate::source::{SourceFile, Sources, Span};
 
 /// The user's rules and the site's.
@@ -67,7 +67,7 @@ impl Ruleset {
         Ruleset::read(args.rules.as_deref(), args.site.as_deref(), home)
     }
 
-    pub(super) fn program(&self) -> Result<&ArchivedProgram, String> {
+    pub(super) fn program(&self) -> Result<Laid<'_>, String> {
         self.compiled.program().ok_or_else(|| "the rules cannot be laid out".into())
     }
 
@@ -90,11 +90,7 @@ impl Ruleset {
 
 /// The site rules to try; like the user's they must have no mistake. What
 /// cannot be read is told, and the user's rules are tried alone.
-fn add_site(
-    asked: Option<&Path>,
-    user: &ArchivedProgram,
-    sources: &mut Sources,
-) -> Option<Compiled> {
+fn add_site(asked: Option<&Path>, user: Laid<'_>, sources: &mut Sources) -> Option<Compiled> {
     let path = asked.unwrap_or(Path::new(SITE_RULES));
     let (site, checked, _) = match load::site::check(path) {
         Ok(read) => read,

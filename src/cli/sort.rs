@@ -69,13 +69,13 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
     }
     let sources = with_site(sources, &files);
     let world = super::world(&call.delivery, None, home.clone());
-    let location = super::location(&call.delivery, program, &world)?;
+    let location = super::location(&call.delivery, &program, &world)?;
     let now = world.now();
     // Without a state nothing was delivered before: mail that is there would
     // be a duplicate of itself.
     let new_world = || {
         let world = super::world(&call.delivery, Some(now), home.clone());
-        let sent = super::sent(program, &location, &world, !call.dry_run);
+        let sent = super::sent(&program, &location, &world, !call.dry_run);
         World { state: None, sent: Some(Box::new(sent)), ..world }
     };
     if !location.path.is_dir() {
@@ -103,7 +103,7 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         location: &location,
         sources: &sources,
         files: &files,
-        log: super::log(program, &world, Some(&state)),
+        log: super::log(&program, &world, Some(&state)),
         lines: Vec::new(),
         counts: Counts::default(),
         stop,

@@ -37,7 +37,7 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
         }
     };
     let world = super::world(&Delivery::of(&call.rules, &call.site, &None), None, home.clone());
-    let files = super::log(today.program()?, &world, state.as_ref()).files()?;
+    let files = super::log(today.program()?.head(), &world, state.as_ref()).files()?;
     let now = texts(&listing::rules(today.program()?), &today.sources);
     // Versions are read when a line is of their time.
     let mut versions: HashMap<usize, Option<Texts>> = HashMap::new();

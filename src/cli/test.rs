@@ -46,10 +46,10 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let now = args.now.unwrap_or_else(|| World::default().now());
     let plain = || super::world(&args.delivery, Some(now), home.clone());
     let program = rules.program()?;
-    let location = super::location(&args.delivery, program, &plain())?;
+    let location = super::location(&args.delivery, &program, &plain())?;
     let world = || {
         let world = plain();
-        let sent = super::sent(program, &location, &world, false);
+        let sent = super::sent(&program, &location, &world, false);
         World { sent: Some(Box::new(sent)), ..world }
     };
     let isp = rules.filter()?;
@@ -273,7 +273,7 @@ impl Test<'_> {
         if !self.args.run_filters {
             return evaluate_rules(isp.rules(), message, world, detail);
         }
-        let reach = super::reach(isp.user, &message, world, Instant::now() + PATIENCE);
+        let reach = super::reach(&isp.user, &message, world, Instant::now() + PATIENCE);
         let mut way = filter::evaluate(isp.rules(), message, world, &reach, detail);
         way.evaluation.trace.warnings.append(&mut way.notes);
         (way.evaluation, way.messages.swap_remove(0))

@@ -31,7 +31,7 @@ use crate::mailbox::incoming::{Fate, Filed, Filer};
 use crate::mailbox::judge::Judge;
 use crate::mailbox::moves::Watcher;
 use crate::mailbox::sent::named;
-use crate::rules::program::{ArchivedEntries, ArchivedProgram};
+use crate::rules::program::Laid;
 use crate::state::claim::Claim;
 use crate::state::places::{Kept, name_hash};
 use crate::state::{StateDir, sorted};
@@ -161,11 +161,11 @@ impl Post<'_> {
         let in_force = load::in_force(&self.rules, asked, home.as_deref(), Some(&self.state));
         let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
         let world = World { state: None, ..super::world(&Delivery::default(), None, home.clone()) };
-        let log = super::log(program, &world, Some(&self.state));
+        let log = super::log(&program, &world, Some(&self.state));
         self.tell_of_rules(in_force.notice.as_ref(), &log);
         let mut delivery = Delivery::default();
         delivery.maildir.clone_from(&self.call.maildir);
-        let location = super::location(&delivery, program, &world)?;
+        let location = super::location(&delivery, &program, &world)?;
         let places = self.places(&location)?;
 
         let now = Instant::now();
@@ -289,7 +289,7 @@ impl Post<'_> {
         eyes: &mut Eyes,
         location: &Location,
         filed: &[Place],
-        program: &ArchivedProgram,
+        program: Laid<'_>,
         log: &Log,
     ) -> Vec<PathBuf> {
         let mut wanted: HashMap<PathBuf, Role> = HashMap::new();
@@ -402,7 +402,7 @@ impl Post<'_> {
         // Without a state nothing was delivered before: as `sort` does it.
         let new_world = || {
             let world = super::world(&Delivery::default(), None, home.clone());
-            let sent = super::sent(work.program, work.location, &world, true);
+            let sent = super::sent(&work.program, work.location, &world, true);
             World { state: None, sent: Some(Box::new(sent)), ..world }
         };
         let kept = match work.program.moves.is_empty() {
@@ -518,12 +518,7 @@ impl Post<'_> {
 
     /// Learns from moves and brings lists of sent mail up to date. True if
     /// there is more to read.
-    fn learn(
-        &mut self,
-        program: &ArchivedProgram,
-        location: &Location,
-        log: &Log,
-    ) -> Result<bool, String> {
+    fn learn(&mut self, program: Laid<'_>, location: &Location, log: &Log) -> Result<bool, String> {
         if !learns(program) {
             return Ok(false);
         }
@@ -571,14 +566,13 @@ fn is_old(path: &Path) -> bool {
 }
 
 /// Whether there is anything to learn.
-fn learns(program: &ArchivedProgram) -> bool {
-    let sent = program.lists.iter().any(|list| matches!(list.entries, ArchivedEntries::Sent(_)));
-    sent || !program.moves.is_empty()
+fn learns(program: Laid<'_>) -> bool {
+    program.asks_for_sent_mail || !program.moves.is_empty()
 }
 
 /// What a folder is filed by.
 struct Work<'a> {
-    program: &'a ArchivedProgram,
+    program: Laid<'a>,
     filter: &'a Filter<'a>,
     location: &'a Location,
     log: &'a Log,

@@ -39,8 +39,8 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
     let args = Delivery::of(&call.rules, &call.site, &call.maildir);
     let world = super::world(&args, None, home.clone());
     let program = today.program()?;
-    let location = super::location(&args, program, &world)?;
-    let log = super::log(program, &world, state.as_ref());
+    let location = super::location(&args, &program, &world)?;
+    let log = super::log(&program, &world, state.as_ref());
     let asked = Asked::of(call)?;
     let (told, damaged) = lines(&log, &asked, &mut notes)?;
     if damaged > 0 {
@@ -248,12 +248,12 @@ impl Answer<'_> {
         let mut then_way = None;
         let mut today_way = None;
         if let Some((file, message)) = message {
-            let world = self.world(rules.program()?);
+            let world = self.world(rules.program()?.head());
             let (evaluation, message) =
                 evaluate_rules(rules.filter()?.rules(), message, &world, Detail::Trace);
             self.note_difference(&evaluation);
             if self.then.is_some() {
-                let world = self.world(today.program()?);
+                let world = self.world(today.program()?.head());
                 let (now, _) =
                     evaluate_rules(today.filter()?.rules(), open(file)?, &world, Detail::Plan);
                 today_way = Some((compare::same(&evaluation.plan, &now.plan), now));

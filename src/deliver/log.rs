@@ -298,7 +298,7 @@ pub fn place(rule: &RuleRef, files: &[&str]) -> String {
     }
 }
 
-fn field(line: &mut String, name: &str, value: &str) {
+pub(super) fn field(line: &mut String, name: &str, value: &str) {
     let _ = write!(line, " {name}=\"");
     let start = line.len();
     for character in value.chars() {

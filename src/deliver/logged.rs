@@ -173,7 +173,32 @@ fn read_file(path: &Path, seen: &mut Seen, each: &mut dyn FnMut(Line)) -> io::Re
 mod tests {
     use std::fs;
 
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::deliver::log::field;
+
+    proptest! {
+        #[test]
+        fn what_was_written_comes_back(values in prop::collection::vec("(?s).{0,80}", 0..5)) {
+            let mut text = String::from("2026-01-02T03:04:05.678Z delivered");
+            for (number, value) in values.iter().enumerate() {
+                field(&mut text, &format!("f{number}"), value);
+            }
+            prop_assert!(!text.contains(char::is_control));
+            let line = Line::parse(&text).expect("one of ours");
+            prop_assert_eq!(line.fields.len(), values.len());
+            for (number, value) in values.iter().enumerate() {
+                prop_assert_eq!(line.get(&format!("f{number}")), Some(value.as_str()));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_stumble(text in "[ =\"\\\\a-c0-9.:TZ-]{0,60}") {
+            let _ = Line::parse(&text);
+            let _ = Line::parse(&format!("2026-01-02T03:04:05Z note {text}"));
+        }
+    }
 
     #[test]
     fn values_come_back_as_they_were() {

@@ -9,6 +9,7 @@
 mod around;
 mod condition;
 mod inspect;
+mod possible;
 mod reach;
 mod reply;
 mod site;
@@ -27,7 +28,7 @@ use crate::message::address::Address;
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, Step, StepKind};
 use crate::rules::program::{
-    ArchivedAction, ArchivedFlags, ArchivedMove, ArchivedProgram, ArchivedStatementKind, Flags,
+    ArchivedAction, ArchivedFlags, ArchivedMove, ArchivedStatementKind, Flags, Laid,
 };
 use crate::source::Span;
 use crate::state::slots::Key;
@@ -57,12 +58,7 @@ pub struct Evaluation {
 
 /// Runs the rules over a message. No `filter` is run: what follows one is
 /// judged on the unfiltered message, and the trace says so.
-pub fn evaluate(
-    program: &ArchivedProgram,
-    message: &Message,
-    world: &World,
-    detail: Detail,
-) -> Evaluation {
+pub fn evaluate(program: Laid<'_>, message: &Message, world: &World, detail: Detail) -> Evaluation {
     let mut next = start(Begun::default(), None, program, message, world, detail);
     loop {
         next = match next {
@@ -78,7 +74,7 @@ pub fn evaluate(
 pub fn start(
     begun: Begun,
     site: Option<Site<'_>>,
-    program: &ArchivedProgram,
+    program: Laid<'_>,
     message: &Message,
     world: &World,
     detail: Detail,
@@ -104,12 +100,7 @@ pub fn start(
 
 /// What `on moved` asks when a message was moved: edits of lists, lines for the
 /// log, and what must not be done.
-pub fn on_moved(
-    program: &ArchivedProgram,
-    moved: &ArchivedMove,
-    message: &Message,
-    world: &World,
-) -> Plan {
+pub fn on_moved(program: Laid<'_>, moved: &ArchivedMove, message: &Message, world: &World) -> Plan {
     let variable = |name: &str| world.variable(name);
     let mut run = Run {
         conditions: Conditions::new(program, message, world, &variable, None, Detail::Plan),
@@ -117,7 +108,7 @@ pub fn on_moved(
         trace: Trace::default(),
         flags: Flags::default(),
         open: Vec::new(),
-        at: program.statements.len(),
+        at: program.statements(),
         filter: None,
         duplicates: false,
         site: None,
@@ -192,7 +183,7 @@ impl Paused {
     pub fn resume(
         self: Box<Self>,
         site: Option<Site<'_>>,
-        program: &ArchivedProgram,
+        program: Laid<'_>,
         message: &Message,
         world: &World,
         came: Filtered,
@@ -309,7 +300,7 @@ impl Run<'_> {
 
     /// Whether a rule asked for duplicates, or could.
     fn wants_duplicates(&self) -> bool {
-        self.duplicates || self.conditions.program.asks_for_duplicates()
+        self.duplicates || self.conditions.program.asks_for_duplicates
     }
 
     /// Plans, before the step that ends the way, to remember the message, if
@@ -338,10 +329,17 @@ impl Run<'_> {
 
     /// Goes through the statements; true if one of them ended the run.
     fn statements(&mut self) -> bool {
-        let statements = &self.conditions.program.statements;
+        let program = self.conditions.program;
         while self.filter.is_none() {
+            self.at = self.conditions.next_possible(self.at);
             let at = self.at;
-            let Some(statement) = statements.get(at) else { return false };
+            if at >= program.statements() {
+                return false;
+            }
+            let Some(statement) = program.statement(at) else {
+                self.conditions.damaged();
+                return false;
+            };
             while self.open.last().is_some_and(|open| open.end <= at) {
                 self.open.pop();
             }
@@ -521,7 +519,8 @@ impl From<&Truth> for Verdict {
 
 fn native(flags: &ArchivedFlags) -> Flags {
     Flags {
-        letters: flags.letters.as_str().to_owned(),
+        // They become part of a file's name.
+        letters: flags.letters.chars().filter(|letter| "DFPRST".contains(*letter)).collect(),
         keywords: flags.keywords.iter().map(|keyword| keyword.as_str().to_owned()).collect(),
     }
 }

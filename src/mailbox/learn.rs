@@ -16,7 +16,7 @@ use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::{RuleRef, StepKind};
 use crate::rules::address_list::AddressList;
-use crate::rules::program::ArchivedProgram;
+use crate::rules::program::Laid;
 use crate::state::lessons::Lesson;
 use crate::world::World;
 
@@ -84,7 +84,7 @@ pub enum Came {
 /// and is told.
 pub fn plan(
     moves: &[Moved],
-    program: &ArchivedProgram,
+    program: Laid<'_>,
     location: &Location,
     world: &World,
 ) -> (Vec<Taught>, Vec<Failure>) {

@@ -1,7 +1,7 @@
 //! The rules of a program as people count them: each `when` and `otherwise`,
 //! and each action outside of them.
 
-use super::program::{ArchivedAction, ArchivedProgram, ArchivedStatementKind};
+use super::program::{ArchivedAction, ArchivedStatementKind, Laid};
 use crate::source::Span;
 
 /// One rule.
@@ -20,11 +20,11 @@ pub struct Listed {
 }
 
 /// All rules, in order.
-pub fn rules(program: &ArchivedProgram) -> Vec<Listed> {
+pub fn rules(program: Laid<'_>) -> Vec<Listed> {
     let mut listed: Vec<Listed> = Vec::new();
     // The rules around, with where each ends.
     let mut open: Vec<(usize, usize)> = Vec::new();
-    for (at, statement) in program.statements.iter().enumerate() {
+    for (at, statement) in (0..).map_while(|at| Some((at, program.statement(at)?))) {
         open.retain(|(end, _)| *end > at);
         let (label, end) = match &statement.kind {
             ArchivedStatementKind::When { label, end, .. } => (label.as_ref(), Some(end)),

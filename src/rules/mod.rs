@@ -1,5 +1,8 @@
 //! From what was written to what is evaluated: names resolved, types checked.
 
+mod records;
+pub mod index;
+mod laid;
 pub mod program;
 pub mod field;
 pub mod glob;
