@@ -55,15 +55,13 @@ fn print(measures: &Measures) {
     for ((name, form), share) in &measures.equal {
         println!("{name} as procmail, {form:<5}  {:.2} % of {}", share.percent(), share.of);
     }
-    println!("bounce.status          {:.1} % of {}", measures.status.percent(), measures.status.of);
-    println!(
-        "its class alone        {:.1} % of {}",
-        measures.status_class.percent(),
-        measures.status_class.of
-    );
-    println!(
-        "list-name              {:.1} % of {}",
-        measures.list_name.percent(),
-        measures.list_name.of
-    );
+    for (title, share) in [
+        ("bounce.status", measures.status),
+        ("  stated in the mail", measures.status_stated),
+        ("  else its class", measures.status_class),
+        ("  else its meaning", measures.status_meaning),
+        ("list-name", measures.list_name),
+    ] {
+        println!("{title:<22} {:.1} % of {}", share.percent(), share.of);
+    }
 }

@@ -2,12 +2,17 @@
 //!
 //! All text from a message is escaped here before it can reach a terminal.
 
+pub mod account;
+pub mod compare;
+pub mod tally;
+
 use std::fmt::Write;
 
 use serde::Serialize;
 
 use crate::evaluate::{Evaluation, Inspection, Known, Looked, Verdict};
 use crate::message::{HeaderEdit, Message};
+use crate::outcome::turns_direction;
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::rules::program::Flags;
 use crate::source::{Sources, Span};
@@ -33,12 +38,7 @@ pub fn text(
 ) -> String {
     let mut out = String::new();
     let paint = Paint(style.colour);
-    let _ = writeln!(out, "{}", paint.bold(&escape(label)));
-    for (name, header) in [("from", "From"), ("subject", "Subject")] {
-        let texts = message.texts(header);
-        let value = texts.first().map_or("", |text| text.text());
-        let _ = writeln!(out, "  {name:8} {}", escape(value));
-    }
+    head(&mut out, label, message, paint);
     if style.verbose {
         let sender = world.envelope_sender(message);
         let sender = sender.map_or("not known".into(), |sender| format!("<{sender}>"));
@@ -57,6 +57,16 @@ pub fn text(
         let _ = writeln!(out, "  {what}{}", by.unwrap_or_else(|| "  (end of the rules)".into()));
     }
     out
+}
+
+/// Which message it is.
+fn head(out: &mut String, label: &str, message: &Message, paint: Paint) {
+    let _ = writeln!(out, "{}", paint.bold(&escape(label)));
+    for (name, header) in [("from", "From"), ("subject", "Subject")] {
+        let texts = message.texts(header);
+        let value = texts.first().map_or("", |text| text.text());
+        let _ = writeln!(out, "  {name:8} {}", escape(value));
+    }
 }
 
 fn rule(out: &mut String, looked: &Looked, sources: &Sources, paint: Paint) {
@@ -95,7 +105,8 @@ fn other_file(span: Span, sources: &Sources) -> String {
     }
 }
 
-fn place(rule: &RuleRef, sources: &Sources) -> String {
+/// Where a rule stands, for people who know which rules are meant.
+pub fn place(rule: &RuleRef, sources: &Sources) -> String {
     let label = rule.label.as_ref().map(|label| format!(", rule \"{}\"", escape(label)));
     format!("{}line {}{}", other_file(rule.span, sources), rule.line, label.unwrap_or_default())
 }
@@ -152,7 +163,8 @@ pub fn flags_words(flags: &Flags) -> String {
     words.join(" ")
 }
 
-fn flag_list(flags: &Flags) -> Vec<String> {
+/// Flags in the words of the language, keywords as they are.
+pub fn flag_list(flags: &Flags) -> Vec<String> {
     let letters = flags.letters.chars().map(|letter| {
         match letter {
             'D' => "draft",
@@ -300,15 +312,21 @@ struct TestReport {
     why: String,
 }
 
-impl StepReport {
-    fn new(step: &Step, sources: &Sources, path: Option<String>) -> StepReport {
-        let rule = step.rule.as_ref().map(|rule| RuleRefReport {
+impl RuleRefReport {
+    fn new(rule: &RuleRef, sources: &Sources) -> RuleRefReport {
+        RuleRefReport {
             file: file_name(rule.span, sources),
             line: rule.line,
             label: rule.label.clone(),
             category: rule.category.clone(),
             text: one_line(sources.text(rule.span)),
-        });
+        }
+    }
+}
+
+impl StepReport {
+    fn new(step: &Step, sources: &Sources, path: Option<String>) -> StepReport {
+        let rule = step.rule.as_ref().map(|rule| RuleRefReport::new(rule, sources));
         let base = StepReport { rule, path, ..StepReport::default() };
         match &step.kind {
             StepKind::Deliver { as_, folder, flags } => StepReport {
@@ -511,17 +529,16 @@ fn skipped(verdict: &Verdict) -> Option<String> {
 }
 
 /// White space folded: a rule over several lines becomes one.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Text from a message or a rule file, harmless on a terminal: control
 /// characters, and those that turn the direction of text, are shown as escapes.
 pub fn escape(text: &str) -> String {
-    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || turns(c) {
+        if c.is_control() || turns_direction(c) || matches!(c, '\u{2028}' | '\u{2029}') {
             let _ = write!(out, "{}", c.escape_unicode());
         } else {
             out.push(c);
@@ -545,6 +562,10 @@ impl Paint {
 
     fn dim(self, text: &str) -> String {
         self.code("2", text)
+    }
+
+    fn red(self, text: &str) -> String {
+        self.code("31", text)
     }
 
     fn green(self, text: &str) -> String {

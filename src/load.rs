@@ -5,6 +5,7 @@
 //! and without one all mail goes to the inbox. The user is told by one mail
 //! per broken version ([`Notice`]).
 
+pub mod history;
 pub mod site;
 
 use std::io::{self, ErrorKind};
@@ -15,9 +16,9 @@ use sha2::{Digest, Sha256};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::check::{Checked, Surroundings, check as check_rules};
 use crate::rules::program::{Compiled, Program, Settings};
-use crate::source::{ReadError, Sources, read_rules};
+use crate::source::{Print, ReadError, Sources, open_rules, read_rules};
 use crate::state::compiled::{self, Kept};
-use crate::state::{StateDir, last_good};
+use crate::state::{StateDir, history as versions, last_good};
 use crate::syntax;
 
 /// The rules of one delivery.
@@ -45,6 +46,23 @@ pub struct Notice {
 pub fn default_rules(home: Option<&Path>) -> Result<PathBuf, String> {
     home.map(|home| home.join(".mailrules"))
         .ok_or_else(|| "no home directory is known; name the rules with --rules".into())
+}
+
+/// A file of rules: as it was kept, or its bytes.
+enum Rules {
+    Kept(Compiled),
+    Read(Vec<u8>),
+}
+
+fn print_of(path: &Path) -> io::Result<Print> {
+    Ok(open_rules(path)?.print()?)
+}
+
+/// Removes what is kept of rules, should it be damaged.
+pub fn forget(path: &Path, home: Option<&Path>) {
+    if let Some(kept) = Kept::of(path, home) {
+        kept.forget();
+    }
 }
 
 /// Reads and checks a file of rules with everything it includes.
@@ -82,12 +100,16 @@ pub fn in_force(
     state: Option<&StateDir>,
 ) -> InForce {
     let kept = Kept::of(path, home);
-    let (version, settings, text) = match read_rules(path) {
-        Ok(bytes) => {
-            if let Some(compiled) = kept.as_ref().and_then(|k| k.read(&bytes, &mut read_from_disk))
-            {
-                return InForce { compiled, notice: None };
-            }
+    let opened = open_rules(path).and_then(|file| {
+        let print = file.print()?;
+        match kept.as_ref().and_then(|kept| kept.read(print, &mut print_of)) {
+            Some(compiled) => Ok(Rules::Kept(compiled)),
+            None => Ok(Rules::Read(file.bytes()?)),
+        }
+    });
+    let (version, settings, text) = match opened {
+        Ok(Rules::Kept(compiled)) => return InForce { compiled, notice: None },
+        Ok(Rules::Read(bytes)) => {
             let (files, sources, checked) = read_and_check(path, bytes, home);
             match checked.program.as_ref().and_then(Compiled::new) {
                 Some(compiled) => {
@@ -145,6 +167,7 @@ fn remember(
         let texts: Vec<_> =
             sources.files().iter().map(|file| (file.path.clone(), file.text.as_str())).collect();
         let _ = last_good::remember(state, path, &texts);
+        let _ = versions::remember(state, path, &texts);
     }
     if let Some(kept) = kept {
         let _ = kept.write(files, compiled);

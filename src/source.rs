@@ -3,13 +3,15 @@
 //! A [`Span`] is plain data, small enough to stand beside every part of a
 //! program, and means nothing without the [`Sources`] it was made for.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rkyv::{Archive, Serialize};
-use rustix::io::Errno;
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread};
+use twox_hash::{XxHash3_128, xxhash3_128};
 
 /// A stretch of one rule file: byte offsets, the end excluded.
 #[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -198,54 +200,116 @@ const LIST_LIMIT: u64 = 256 * 1024 * 1024;
 /// Reads a file of rules. It must belong to the user or to root and be
 /// writable by nobody else, since who can write rules can read the mail.
 pub fn read_rules(path: &Path) -> Result<Vec<u8>, ReadError> {
-    let file = open(path)?;
-    let meta = file.metadata()?;
-    let me = rustix::process::geteuid().as_raw();
-    if meta.uid() != me && meta.uid() != 0 {
-        return Err(ReadError::Unsafe("it belongs to another user"));
-    }
-    if meta.mode() & 0o022 != 0 {
-        return Err(ReadError::Unsafe("others can write to it; `chmod go-w` mends that"));
-    }
-    read(file, RULES_LIMIT)
+    open_rules(path)?.bytes()
 }
 
-/// Reads a file of site rules. It must belong to root and be writable by
+/// Opens a file of rules, see [`read_rules`].
+pub fn open_rules(path: &Path) -> Result<RuleFile, ReadError> {
+    let (file, meta) = open(path)?;
+    if meta.uid() != 0 && meta.uid() != rustix::process::geteuid().as_raw() {
+        return Err(ReadError::Unsafe("it belongs to another user"));
+    }
+    private(&meta)?;
+    Ok(RuleFile { file, length: meta.len() })
+}
+
+/// Opens a file of site rules. It must belong to root and be writable by
 /// nobody else: it acts on everybody's mail.
-pub fn read_site(path: &Path) -> Result<Vec<u8>, ReadError> {
-    let file = open(path)?;
-    let meta = file.metadata()?;
+pub fn open_site(path: &Path) -> Result<RuleFile, ReadError> {
+    let (file, meta) = open(path)?;
     if meta.uid() != 0 {
         return Err(ReadError::Unsafe("it does not belong to root"));
     }
-    if meta.mode() & 0o022 != 0 {
-        return Err(ReadError::Unsafe("others can write to it; `chmod go-w` mends that"));
+    private(&meta)?;
+    Ok(RuleFile { file, length: meta.len() })
+}
+
+fn private(meta: &Metadata) -> Result<(), ReadError> {
+    match meta.mode() & 0o022 {
+        0 => Ok(()),
+        _ => Err(ReadError::Unsafe("others can write to it; `chmod go-w` mends that")),
     }
-    read(file, RULES_LIMIT)
+}
+
+/// What the content of a file is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Print {
+    /// Bytes.
+    pub length: u64,
+    /// XXH3, 128 bits: no two contents that come by chance have the same, and
+    /// who would make two can write the file.
+    pub hash: u128,
+}
+
+impl Print {
+    /// That of bytes.
+    pub fn of(bytes: &[u8]) -> Print {
+        Print { length: bytes.len() as u64, hash: XxHash3_128::oneshot(bytes) }
+    }
+}
+
+/// An open file of rules that is to be trusted.
+#[derive(Debug)]
+pub struct RuleFile {
+    file: File,
+    /// When it was opened, bytes.
+    length: u64,
+}
+
+impl RuleFile {
+    /// What its content is known by: read through one buffer and not kept.
+    pub fn print(&self) -> Result<Print, ReadError> {
+        const BUFFER: u64 = 64 << 10;
+        let mut buffer = Vec::with_capacity(self.length.clamp(1, BUFFER) as usize);
+        let mut hasher = xxhash3_128::Hasher::new();
+        let mut length = 0;
+        loop {
+            buffer.clear();
+            let count = match pread(&self.file, spare_capacity(&mut buffer), length) {
+                Err(Errno::INTR) => continue,
+                read => read.map_err(io::Error::from)?,
+            };
+            length += count as u64;
+            if length > RULES_LIMIT {
+                return Err(ReadError::TooLarge(RULES_LIMIT));
+            }
+            if count == 0 {
+                return Ok(Print { length, hash: hasher.finish_128() });
+            }
+            hasher.write(&buffer);
+        }
+    }
+
+    /// Its content.
+    pub fn bytes(self) -> Result<Vec<u8>, ReadError> {
+        read(self.file, self.length, RULES_LIMIT)
+    }
 }
 
 /// Reads a list file; bytes that are no UTF-8 are replaced, so that one bad
 /// line costs no other.
 pub fn read_text(path: &Path) -> Result<String, ReadError> {
-    let bytes = read(open(path)?, LIST_LIMIT)?;
+    let bytes = read_bytes(path, LIST_LIMIT)?;
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 /// Reads a file of the user's that is neither rules nor a list.
 pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
-    read(open(path)?, limit)
+    let (file, meta) = open(path)?;
+    read(file, meta.len(), limit)
 }
 
 /// Opens a regular file and nothing else; never waits for a pipe's other end.
-fn open(path: &Path) -> Result<File, ReadError> {
+fn open(path: &Path) -> Result<(File, Metadata), ReadError> {
     let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(ReadError::NotAFile) }
+    let meta = file.metadata()?;
+    if meta.is_file() { Ok((file, meta)) } else { Err(ReadError::NotAFile) }
 }
 
-fn read(file: File, limit: u64) -> Result<Vec<u8>, ReadError> {
-    let mut bytes = Vec::with_capacity(file.metadata()?.len().min(limit) as usize + 1);
+fn read(file: File, length: u64, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::with_capacity(length.min(limit) as usize + 1);
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(ReadError::TooLarge(limit)) } else { Ok(bytes) }
 }

@@ -3,7 +3,7 @@
 //!
 //! Everything is looked up when a rule asks for it, and once.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -37,10 +37,33 @@ pub struct World {
     pub home: Option<PathBuf>,
     /// Where it is remembered what was delivered.
     pub state: Option<StateDir>,
+    /// Whether this message was delivered before, if that is not to be looked
+    /// up: mail that is there is its own duplicate.
+    pub before: Cell<Option<Before>>,
     /// Who looks into the user's sent mail; none where that is not wanted.
     pub sent: Option<Box<dyn SentMail>>,
     /// What was looked up.
     pub known: Known,
+}
+
+/// Whether a message was delivered here before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// Not that it is remembered.
+    Never,
+    /// So many seconds ago.
+    Ago(u64),
+    /// Of the messages that are looked at, it is the first of its kind.
+    First,
+    /// Of the messages that are looked at, one like it came before.
+    Again,
+}
+
+impl Before {
+    /// It is a duplicate.
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self, Before::Ago(_) | Before::Again)
+    }
 }
 
 /// Knows whom the user has written to.
@@ -76,6 +99,8 @@ pub struct Known {
     lists: RefCell<HashMap<PathBuf, Result<Rc<AddressList>, String>>>,
     sent: RefCell<HashMap<String, Result<Rc<SentList>, String>>>,
     trouble: OnceCell<String>,
+    unread: OnceCell<String>,
+    damaged: Cell<bool>,
 }
 
 impl World {
@@ -171,10 +196,12 @@ impl World {
         resolve(written, rule_file, self.home.as_deref().unwrap_or(Path::new("")))
     }
 
-    /// How long ago a message was delivered here, seconds, if that was within
-    /// `within` seconds.
-    pub fn delivered_before(&self, key: Key, within: u64) -> Option<u64> {
-        seen::delivered_before(self.state.as_ref()?, key, self.now().as_second(), within)
+    /// Whether a message was delivered here within `within` seconds.
+    pub fn delivered_before(&self, key: Key, within: u64) -> Before {
+        let state = self.state.as_ref();
+        let now = self.now().as_second();
+        let ago = state.and_then(|state| seen::delivered_before(state, key, now, within));
+        ago.map_or(Before::Never, Before::Ago)
     }
 
     /// `user@host`, which marks what this user has forwarded.
@@ -184,9 +211,26 @@ impl World {
         format!("{}@{host}", self.user().unwrap_or_else(uid))
     }
 
+    /// Notes that the kept rules are not what was kept.
+    pub fn rules_are_damaged(&self) {
+        self.known.damaged.set(true);
+        let _ = self.known.trouble.set("what was kept of the rules is damaged".into());
+    }
+
+    /// Whether the kept rules were found to be damaged while they were
+    /// evaluated, so that nothing that came of it is to be believed.
+    pub fn has_damaged_rules(&self) -> bool {
+        self.known.damaged.get()
+    }
+
     /// Why something could not be looked up that can be some time later.
     pub fn trouble(&self) -> Option<&str> {
         self.known.trouble.get().map(String::as_str)
+    }
+
+    /// Why a list that is there could not be read, now or ever.
+    pub fn unread(&self) -> Option<&str> {
+        self.known.unread.get().map(String::as_str)
     }
 
     /// The lists that were asked, with their files.
@@ -227,6 +271,9 @@ impl World {
                 .map(|text| Rc::new(AddressList::parse(&text)))
                 .map_err(|error| {
                     let why = format!("list file {}: {error}", path.display());
+                    if !error.is_missing() {
+                        let _ = self.known.unread.set(why.clone());
+                    }
                     if error.may_pass() {
                         let _ = self.known.trouble.set(why.clone());
                     }

@@ -4,11 +4,15 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use support::{Home, skipped};
+use support::{Home, MFILTER, Run, run, skipped};
 
 const DOVEADM: &str = "/usr/bin/doveadm";
 /// nobody and nogroup: Dovecot serves no mail to root.
@@ -40,8 +44,7 @@ fn own(home: &Home, user: u32) {
     }
 }
 
-/// Runs doveadm on a home's Maildir as its owner.
-fn doveadm(home: &Home, location: &str, arguments: &[&str]) -> String {
+fn doveadm_command(home: &Home, location: &str, arguments: &[&str]) -> Command {
     let path = home.path().display();
     home.write(
         "dovecot.conf",
@@ -54,13 +57,29 @@ fn doveadm(home: &Home, location: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(DOVEADM);
     command.arg("-c").arg(home.path().join("dovecot.conf")).args(arguments);
     command.env_clear().env("HOME", home.path()).env("USER", "nobody").current_dir("/");
+    command.env("PATH", "/usr/bin:/bin");
+    as_nobody(&mut command);
+    command
+}
+
+/// Dovecot serves no mail to root.
+fn as_nobody(command: &mut Command) {
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+}
+
+/// Runs doveadm on a home's Maildir as its owner.
+fn doveadm(home: &Home, location: &str, arguments: &[&str]) -> String {
+    let mut command = doveadm_command(home, location, arguments);
     if rustix::process::geteuid().is_root() {
         own(home, NOBODY);
-        command.uid(NOBODY).gid(NOBODY);
     }
     let output = command.output().expect("doveadm runs");
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    // What came back after `sort --undo`, as it should.
+    let mut errors = errors.lines().filter(|line| !line.contains("Expunged message reappeared"));
+    assert!(output.status.success() && errors.next().is_none(), "{output:?}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
@@ -138,4 +157,183 @@ fn the_test_itself_would_notice() {
     home.write("Maildir/cur/1.a:2,FS", "Subject: x\n\n");
     fs::create_dir_all(home.path().join("Maildir/.&j,dg0TDhMPww6w-/new")).expect("a folder");
     assert_eq!(seen(&home, ""), ["INBOX: x \\Flagged \\Seen"]);
+}
+
+/// An IMAP session of the Maildir's owner.
+struct Imap {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<std::process::ChildStdout>,
+    tag: usize,
+}
+
+impl Imap {
+    fn start(home: &Home) -> Imap {
+        let mut command = doveadm_command(home, "", &["exec", "imap"]);
+        own(home, NOBODY);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("imap starts");
+        let input = child.stdin.take().expect("it was asked for");
+        let output = BufReader::new(child.stdout.take().expect("it was asked for"));
+        let mut imap = Imap { child, input, output, tag: 0 };
+        assert!(imap.line().starts_with("* PREAUTH"));
+        imap
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        self.output.read_until(b'\n', &mut line).expect("a line");
+        assert!(!line.is_empty(), "the session has ended");
+        String::from_utf8_lossy(&line).trim_end().to_owned()
+    }
+
+    /// The answer's last line, and those before it.
+    fn call(&mut self, command: &str) -> (String, Vec<String>) {
+        self.tag += 1;
+        let tag = format!("t{} ", self.tag);
+        write!(self.input, "{tag}{command}\r\n").expect("written");
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line();
+            match line.strip_prefix(&tag) {
+                Some(end) => return (end.to_owned(), lines),
+                None => lines.push(line),
+            }
+        }
+    }
+
+    fn done(&mut self, command: &str) -> Vec<String> {
+        let (end, lines) = self.call(command);
+        assert!(end.starts_with("OK"), "{command}: {end}");
+        lines
+    }
+
+    fn end(mut self) {
+        self.done("LOGOUT");
+        self.child.wait().expect("it ends");
+    }
+}
+
+/// Runs the program as the Maildir's owner.
+fn mfilter(home: &Home, arguments: &[&str]) -> Run {
+    // Where nobody can reach it.
+    let program = home.path().join("mfilter");
+    fs::copy(MFILTER, &program).expect("copied");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("allowed");
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().env("HOME", home.path()).env("USER", "nobody");
+    as_nobody(command.current_dir("/"));
+    run(command, b"")
+}
+
+/// Folder and flags of each message, by its subject; each is there once.
+fn by_subject(home: &Home) -> BTreeMap<String, (String, Vec<String>)> {
+    let mut found = BTreeMap::new();
+    for line in seen(home, "") {
+        let (folder, rest) = line.split_once(": ").expect("a folder");
+        let mut words = rest.split(' ').map(str::to_owned);
+        let subject = words.next().expect("a subject");
+        let flags: Vec<String> = words.filter(|word| !word.is_empty()).collect();
+        let before = found.insert(subject.clone(), (folder.to_owned(), flags));
+        assert!(before.is_none(), "{subject} is there twice");
+    }
+    found
+}
+
+#[test]
+fn mail_is_sorted_while_an_imap_client_flags_it() {
+    if skipped("the test with a real Dovecot", &[DOVEADM], false) {
+        return;
+    }
+    const COUNT: usize = 600;
+    let home = Home::with_rules(
+        "when subject starts \"a\" -> folder \"A\"\nwhen subject starts \"b\" -> folder \"迷惑メール\" as seen \"$B\"\n",
+    );
+    for number in 0..COUNT {
+        let letter = ["a", "b", "c"][number % 3];
+        let path = match number % 4 {
+            0 => format!("Maildir/new/{number}.x"),
+            1 => format!("Maildir/cur/{number}.x:2,FS"),
+            _ => format!("Maildir/cur/{number}.x:2,"),
+        };
+        home.write(&path, format!("Subject: {letter}{number}\nFrom: a@b.example\n\nx\n"));
+    }
+    // Keywords that have other letters in the folders that mail will go to.
+    home.write("Maildir/.A/cur/1.y:2,", "Subject: other\nFrom: a@b.example\n\nx\n");
+    let mut imap = Imap::start(&home);
+    imap.done("SELECT A");
+    imap.done("STORE 1:* +FLAGS ($One $Two $Work)");
+    imap.done("SELECT INBOX");
+    imap.done(&format!("STORE 1:{} +FLAGS ($Work)", COUNT / 2));
+    imap.done(&format!("STORE {}:{} +FLAGS ($Two)", COUNT / 4, COUNT / 2));
+    let before = by_subject(&home);
+    assert_eq!(before.len(), COUNT + 1);
+
+    let (over, stored) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let sorted = std::thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            let mut number = 0;
+            while !over.load(Ordering::Relaxed) {
+                number = (number + 7) % COUNT;
+                // The message may have been moved away.
+                let (end, _) =
+                    imap.call(&format!("STORE {} +FLAGS (\\Answered $Late)", number + 1));
+                stored.fetch_add(usize::from(end.starts_with("OK")), Ordering::Relaxed);
+                imap.done("NOOP");
+            }
+            imap
+        });
+        support::wait_for("flags", || (stored.load(Ordering::Relaxed) > 5).then_some(()));
+        let sorted = mfilter(&home, &["sort"]);
+        over.store(true, Ordering::Relaxed);
+        client.join().expect("no panic").end();
+        sorted
+    });
+    // What the client's server renamed five times over is left for a second run.
+    assert_eq!(sorted.code, Some(0), "{sorted:?}");
+    let again = mfilter(&home, &["sort"]);
+    assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""), "{again:?}");
+    let after = by_subject(&home);
+    assert_eq!(after.len(), COUNT + 1, "none lost");
+    for (subject, (folder, flags)) in &before {
+        let (now, has) = &after[subject];
+        let wanted = match subject.get(..1) {
+            Some("a") => "A",
+            Some("b") => "迷惑メール",
+            _ => folder,
+        };
+        assert_eq!(now, wanted, "{subject}");
+        let added: &[&str] = if subject.starts_with('b') { &["\\Seen", "$B"] } else { &[] };
+        for flag in flags.iter().map(String::as_str).chain(added.iter().copied()) {
+            assert!(has.iter().any(|each| each == flag), "{subject} lost {flag}: {has:?}");
+        }
+        for flag in has {
+            let known = flags.contains(flag) || added.contains(&flag.as_str());
+            let late = flag == "\\Answered" || flag == "$Late";
+            assert!(known || late, "{subject} has {flag}: {flags:?}");
+        }
+    }
+    let late = after.values().filter(|(_, flags)| flags.iter().any(|flag| flag == "$Late"));
+    assert!(late.count() > 5);
+
+    let back = mfilter(&home, &["sort", "--undo"]);
+    assert_eq!(back.code, Some(0), "{back:?}");
+    while mfilter(&home, &["sort", "--undo"]).code == Some(0) {}
+    let back = by_subject(&home);
+    for (subject, (folder, flags)) in &before {
+        let (now, has) = &back[subject];
+        assert_eq!(now, folder, "{subject}");
+        let without = |flags: &[String]| -> Vec<String> {
+            let stay = |flag: &&String| !["\\Answered", "$Late"].contains(&flag.as_str());
+            flags.iter().filter(stay).cloned().collect()
+        };
+        assert_eq!(without(has), without(flags), "{subject}");
+    }
+    let log = fs::read_to_string(home.path().join("dovecot.log")).unwrap_or_default();
+    let bad = |line: &&str| ["Error:", "Panic:", "Fatal:"].iter().any(|word| line.contains(word));
+    assert_eq!(log.lines().filter(bad).collect::<Vec<_>>(), Vec::<&str>::new());
 }

@@ -129,7 +129,7 @@ fn run(site: Option<&Path>, rules: &str, words: &Words, message: &[u8]) -> (Vec<
     let message = Message::from_bytes(message.to_vec());
     let (evaluation, message) = match site {
         Some(program) => {
-            let switches = decide(Some(program), &user.settings, words);
+            let switches = decide(Some(program.head()), &user.settings, words);
             let site = Some(Site { program, switches: &switches, user });
             let rules = Rules { site, switches: &switches, user };
             evaluate_rules(rules, message, &world, Detail::Plan)

@@ -80,6 +80,11 @@ const SYSTEM_NAMES: &[&str] = &[
     "mail router",
 ];
 
+/// Whether a local part, lower case, is a mail system's.
+pub(super) fn is_system(local: &str) -> bool {
+    SYSTEMS.contains(&local)
+}
+
 /// Evidence that the sender is a mail system.
 pub fn mail_system(mail: &Mail<'_>) -> Option<String> {
     for header in ["from", "sender", "x-envelope-from"] {

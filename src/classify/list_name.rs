@@ -4,7 +4,7 @@
 //! names (RFC 2369 §3.4), or what the list manager wrote elsewhere.
 
 use super::mailing_list::list_id;
-use super::{Mail, daemon};
+use super::{Mail, daemon, list_copy};
 use crate::message::Message;
 use crate::message::address::Address;
 
@@ -20,6 +20,7 @@ pub fn list_name(mail: &Mail<'_>) -> Option<String> {
         .or_else(|| by_received(message))
         .or_else(|| by_sender(mail).map(|(_, name)| name))
         .or_else(|| by_subject(message))
+        .or_else(|| list_copy::name(mail))
         .filter(|name| !name.is_empty())
 }
 
@@ -45,10 +46,10 @@ fn by_id(message: &Message) -> Option<String> {
     Some(if phrase.is_empty() { label } else { phrase.to_owned() })
 }
 
-/// Long, and digits for the most part.
+/// Digits alone, or long and with many.
 fn is_number(label: &str) -> bool {
     let digits = label.chars().filter(char::is_ascii_digit).count();
-    label.len() >= 5 && (digits == label.len() || label.len() >= 16 && digits >= 4)
+    digits == label.len() || label.len() >= 16 && digits >= 4
 }
 
 /// Managers that send as the list itself.
@@ -130,6 +131,14 @@ const AFTER: &[&str] = &[
     "+owners",
 ];
 
+/// Whether a local part, lower case, is a list manager's own address rather
+/// than a list's.
+pub(super) fn takes_commands(local: &str) -> bool {
+    let managers =
+        ["majordomo", "mailman", "sympa", "listserv", "listproc", "ezmlm", "listmaster", "root"];
+    managers.contains(&local) || command_of(local).is_some() || daemon::is_system(local)
+}
+
 fn command_of(local: &str) -> Option<&str> {
     // Lyris: `leave-NAME-123K`
     if let Some(rest) = strip_prefix(local, "leave-") {
@@ -187,9 +196,11 @@ fn returned_to(local: &str) -> Option<&str> {
     {
         return Some(name);
     }
-    // Mailman with VERP: `NAME-bounces+user=host`
-    if let Some((name, _)) = local.split_once("-bounces+") {
-        return Some(name);
+    // Mailman and mlmmj with VERP: `NAME-bounces+user=host`
+    for mark in ["-bounces+", "+bounces-", "-errors+"] {
+        if let Some((name, _)) = local.split_once(mark) {
+            return Some(name);
+        }
     }
     let before =
         ["owner-", "bounce-"].iter().find_map(|word| strip_prefix(local, word)).map(without_number);
@@ -227,7 +238,7 @@ pub(super) fn by_subject(message: &Message) -> Option<String> {
     {
         subject = rest.trim_start();
     }
-    let tag = subject.strip_prefix('[')?.split([']', ':', ' ']).next()?;
+    let tag = subject.strip_prefix(['[', '('])?.split([']', ')', ':', ' ', ',']).next()?;
     if tag.is_empty() {
         return None;
     }
@@ -318,6 +329,7 @@ mod tests {
         check(&format!("{listserv}\nSender: All about Rust <RUST-L@b.example>"), Some("RUST-L"));
         check("Delivered-To: mailing list rust@lists.example", Some("rust"));
         check("To: Rust <rust@lists.example>\nSubject: [rust:00012] hello", Some("rust"));
+        check("To: Rust <rust@ml.example>\nSubject: Re: (rust 12) hello", Some("rust"));
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! `mailing-list`: discussion lists; and `list-id`, the list's identifier.
 //!
+//! Forums and trackers that send what people write (Discourse, GitHub, GitLab)
+//! are lists too: they name one, and an answer goes to all. Newsletters are
+//! none, though their services give List-Id. What no list manager has written
+//! in is [`list_copy`]'s.
+//!
 //! RFC 2919 (List-Id), RFC 2369 (List-Post and its kin), and what list
 //! managers wrote before and still write: Mailman, fml, ezmlm, Sympa,
 //! Majordomo, SmartList, Listserv, Lyris, CommuniGate, Ecartis, Google Groups,
@@ -8,21 +13,23 @@
 use memchr::memmem;
 
 use super::look::folded;
-use super::{Classifier, Mail, daemon, list_name};
+use super::{Classifier, Mail, daemon, list_copy, list_name};
 use crate::message::Message;
 
 /// A discussion list.
 pub const MAILING_LIST: Classifier = Classifier {
     name: "mailing-list",
-    description: "it came through a discussion list",
-    find: |mail| Ok(evidence(mail)),
+    description: "mail of a discussion list",
+    find: |mail| Ok(evidence(mail).or_else(|| list_copy::evidence(mail))),
 };
 
 /// What shows that it came through a discussion list.
 pub fn evidence(mail: &Mail<'_>) -> Option<String> {
     let message = mail.message;
     let posts = message.texts("list-post");
-    let post = posts.first().map(|text| text.text());
+    // RFC 2369 §3.4: `NO` where no one may post.
+    let may_post = |post: &&str| post.split([' ', '(']).next().is_some_and(|no| no != "NO");
+    let post = posts.first().map(|text| text.text()).filter(may_post);
     if let Some(id) = list_id(message)
         && (post.is_some() || !sent_by_campaign(message))
     {
@@ -54,15 +61,44 @@ pub fn list_id(message: &Message) -> Option<String> {
     (!id.is_empty()).then_some(id)
 }
 
+/// Headers of services that send newsletters.
+const CAMPAIGN: &[&str] = &[
+    "List-Unsubscribe-Post",
+    "Feedback-ID",
+    "X-Feedback-ID",
+    "X-CSA-Complaints",
+    "CFBL-Address",
+    "X-MC-User",
+    "X-Mandrill-User",
+    "X-Campaign",
+    "X-CampaignID",
+    "X-Campaign-ID",
+    "X-Mailer-RecptId",
+    "X-SFMC-Stack",
+    "X-HS-CID",
+];
+
+/// Headers of what passes on what people write, one-click links or not: list
+/// managers, forums, trackers of work.
+const RELAYED: &[&str] = &[
+    "Mailing-List",
+    "X-BeenThere",
+    "X-Mailman-Version",
+    "List-Archive",
+    "List-Subscribe",
+    "X-GitHub-Reason",
+    "X-GitHub-Sender",
+    "X-GitLab-Project",
+    "X-Gitea-Reason",
+    "X-Forgejo-Reason",
+    "X-Discourse-Topic-Id",
+    "X-Google-Group-Id",
+];
+
 /// Newsletter services give List-Id too; no one can post there.
 fn sent_by_campaign(message: &Message) -> bool {
-    let head = message.head();
-    let campaign = ["feedback-id", "x-csa-complaints", "x-mc-user", "x-campaign", "x-campaignid"];
-    let one_click = head.first("list-unsubscribe-post").is_some();
-    let relayed =
-        ["mailing-list", "x-beenthere", "x-mailman-version", "list-archive", "list-subscribe"];
-    (one_click || campaign.iter().any(|name| head.first(name).is_some()))
-        && !relayed.iter().any(|name| head.first(name).is_some())
+    let has = |names: &[&str]| names.iter().any(|name| message.head().first(name).is_some());
+    has(CAMPAIGN) && !has(RELAYED)
 }
 
 /// Headers that only list managers write.
@@ -98,6 +134,11 @@ const MARKS: &[&str] = &[
     "X-Topica-Id",
     "X-SmartList-Version",
     "X-Original-List-ID",
+    "X-QuickML",
+    "X-LSV-ListID",
+    "X-Sympa-To",
+    "X-MLMMJ-Version",
+    "Archived-At",
     "List-Software",
     "List-Digest",
     "List-Archive",
@@ -205,7 +246,7 @@ mod tests {
             "List-Unsubscribe: <https://shop.example/u>\nPrecedence: bulk",
             "List-Id: <1234.news.shop.example>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\nFeedback-ID: 1:shop",
             "Sender: owner-of-a-shop@shop.example\nTo: taro@example.jp",
-            "To: rust@lists.example\nSubject: [urgent] hello",
+            "To: rust@mail.example\nSubject: [urgent] hello",
             "Sender: MAILER-DAEMON@mx.example\nTo: rust@lists.example\nSubject: [rust] Mail delivery failed",
         ] {
             assert!(

@@ -38,6 +38,18 @@ pub(super) struct Args {
     #[arg(long, requires = "test")]
     pub(super) json: bool,
 
+    /// With --test: no block for each message, the tables at the end alone
+    #[arg(short = 'q', long, requires = "test")]
+    pub(super) quiet: bool,
+
+    /// With --test: list the messages whose way would change with these rules instead
+    #[arg(long, value_name = "RULES", requires = "test")]
+    pub(super) diff: Option<PathBuf>,
+
+    /// With --test: list the messages that lie in another folder than they would go to
+    #[arg(long, requires = "test", conflicts_with = "diff")]
+    pub(super) where_is: bool,
+
     /// With --test: run the rules' filters, and judge what they print
     #[arg(long, requires = "test")]
     pub(super) run_filters: bool,
@@ -90,6 +102,18 @@ pub(super) struct Delivery {
     procmail_y: bool,
 }
 
+impl Delivery {
+    /// What a command says that takes only these.
+    pub(super) fn of(
+        rules: &Option<PathBuf>,
+        site: &Option<PathBuf>,
+        maildir: &Option<PathBuf>,
+    ) -> Delivery {
+        let (rules, site, maildir) = (rules.clone(), site.clone(), maildir.clone());
+        Delivery { rules, site, maildir, ..Delivery::default() }
+    }
+}
+
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
@@ -101,8 +125,18 @@ pub(super) enum Command {
     IspFilter(IspFilter),
     /// Bring rules into the canonical layout
     Fmt(Fmt),
+    /// Refile mail that is there by the rules, or take that back
+    Sort(Sort),
+    /// File mail as it comes into a Maildir that others fill, and learn from moves
+    Watch(Watch),
+    /// Learn from the messages that you have moved, once
+    Learn(Learn),
     /// Show what is remembered between messages
     State(State),
+    /// Count by the log what the rules did
+    Stats(Stats),
+    /// Tell by the log why a message is where it is
+    Why(Why),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -176,9 +210,132 @@ pub(super) struct Fmt {
     pub(super) rules: Vec<PathBuf>,
 }
 
+/// `mfilter sort`
+#[derive(clap::Args, Debug)]
+pub(super) struct Sort {
+    /// The folders, named as in the rules [default: the inbox]
+    #[arg(value_name = "FOLDER")]
+    pub(super) folders: Vec<String>,
+
+    /// List what would be moved; change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// All folders; only what a rule asks for is moved, and no drafts
+    #[arg(long, conflicts_with = "folders")]
+    pub(super) all: bool,
+
+    /// With --all: but for this folder; may be repeated
+    #[arg(long, value_name = "FOLDER", requires = "all")]
+    pub(super) except: Vec<String>,
+
+    /// Take the last run back, and then the one before
+    #[arg(long, conflicts_with_all = ["folders", "dry_run", "all", "rules", "site"])]
+    pub(super) undo: bool,
+
+    #[command(flatten)]
+    pub(super) delivery: Delivery,
+
+    /// One JSON object a message, on a line of its own
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mfilter watch`
+#[derive(clap::Args, Debug)]
+pub(super) struct Watch {
+    /// The folders, named as in the rules [default: the inbox]
+    #[arg(value_name = "FOLDER")]
+    pub(super) folders: Vec<String>,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// Say what is filed and learned
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+/// `mfilter learn`
+#[derive(clap::Args, Debug)]
+pub(super) struct Learn {
+    /// Say what would be learned; change nothing
+    #[arg(long, conflicts_with = "undo")]
+    pub(super) dry_run: bool,
+
+    /// Take back what was learned last
+    #[arg(long)]
+    pub(super) undo: bool,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// One JSON object for each thing that is learned, on a line of its own
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Say what is learned
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
 /// `mfilter state`
 #[derive(clap::Args, Debug)]
 pub(super) struct State {
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mfilter stats`
+#[derive(clap::Args, Debug)]
+pub(super) struct Stats {
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mfilter why`
+#[derive(clap::Args, Debug)]
+pub(super) struct Why {
+    /// The message's file, or its Message-ID
+    #[arg(value_name = "FILE|MESSAGE-ID")]
+    pub(super) message: OsString,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
     /// One JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -204,7 +361,19 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 6] = ["check", "inspect", "isp-filter", "fmt", "state", "completions"];
+    const COMMANDS: [&str; 11] = [
+        "check",
+        "inspect",
+        "isp-filter",
+        "fmt",
+        "sort",
+        "watch",
+        "learn",
+        "state",
+        "stats",
+        "why",
+        "completions",
+    ];
     const OTHERS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
     if arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|command| first == command)) {
         return false;

@@ -16,11 +16,10 @@ use crate::message::Message;
 use crate::plan::{Plan, StepKind};
 use crate::rules::check::{Surroundings, check_lists, judge_switch, resolve};
 use crate::rules::mistake::{LearnMistake, Mistake};
-use crate::rules::program::{
-    ArchivedProgram, Compiled, Expectation, Program, Settings, StatementKind,
-};
+use crate::rules::program::{Compiled, Expectation, Laid, Program, Settings, StatementKind};
 use crate::rules::switch::Words;
 use crate::source::{Sources, Spanned, read_text, reason};
+use crate::state::StateDir;
 use crate::world::{SentMail, World};
 
 pub(super) fn run(call: &Check) -> Result<Finding, String> {
@@ -128,10 +127,11 @@ fn missing_folders(
 }
 
 /// The user's sent mail, to be looked at.
-fn sent(program: &ArchivedProgram, home: Option<&Path>) -> Option<Sent> {
-    let world = World { home: home.map(Path::to_owned), ..World::default() };
-    let location = super::location(&Delivery::default(), program, &world).ok()?;
-    Some(super::sent(program, &location, &world, false))
+fn sent(program: Laid<'_>, home: Option<&Path>) -> Option<Sent> {
+    let state = StateDir::find();
+    let world = World { home: home.map(Path::to_owned), state, ..World::default() };
+    let location = super::location(&Delivery::default(), &program, &world).ok()?;
+    Some(super::sent(&program, &location, &world, false))
 }
 
 /// Runs every `expect`; a mistake for each that comes out differently.
@@ -161,7 +161,7 @@ fn expectations(program: &Program, sources: &Sources, home: Option<&Path>) -> Ve
 fn fails(
     expectation: &Expectation,
     program: &Program,
-    archived: &ArchivedProgram,
+    archived: Laid<'_>,
     sources: &Sources,
     home: Option<&Path>,
 ) -> Option<(String, String)> {

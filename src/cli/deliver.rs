@@ -60,9 +60,9 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     };
     let site = super::site::load(args.delivery.site.as_deref());
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
-    let location = super::location(&args.delivery, program, &world)?;
-    if program.asks_for_sent_mail() {
-        world.sent = Some(Box::new(super::sent(program, &location, &world, true)));
+    let location = super::location(&args.delivery, &program, &world)?;
+    if program.asks_for_sent_mail {
+        world.sent = Some(Box::new(super::sent(&program, &location, &world, true)));
     }
     let deadline = started + PATIENCE;
     let message = read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
@@ -71,8 +71,12 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         Ok(claim) => claim,
         Err(outcome) => return Ok(outcome),
     };
-    let reach = super::reach(program, &message, &world, deadline);
+    let reach = super::reach(&program, &message, &world, deadline);
     let way = filter::evaluate(filter.rules(), message, &world, &reach, Detail::Plan);
+    if world.has_damaged_rules() {
+        // The next try checks them anew.
+        rules.iter().for_each(|path| load::forget(path, home.as_deref()));
+    }
     if let Some(why) = trouble(&way, &world) {
         return Err(why);
     }
@@ -83,19 +87,19 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     // a log that cannot be written, not even a panic.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         let ids = way.messages.first().map(|message| message.texts("Message-ID"));
+        let remarks: Vec<&str> =
+            site.note.iter().chain(&filter.note).map(|note| note.as_str()).collect();
         let entry = Entry {
             plan: &evaluation.plan,
             report: &report,
             files: &filter.files(),
             message_id: ids.as_ref().and_then(|ids| ids.first()).map_or("", |id| id.text()),
             envelope_from: reach.sender.as_deref(),
+            envelope_to: &reach.recipients,
+            remarks: &remarks,
             duration: started.elapsed(),
         };
-        let log = super::log(program, &world, state.as_ref());
-        let _ = log.write(&entry);
-        for note in site.note.iter().chain(&filter.note) {
-            let _ = log.note(note);
-        }
+        let _ = super::log(&program, &world, state.as_ref()).write(&entry);
         for (path, list) in world.lists() {
             let _ = list_index::make(&path, &list, began);
         }

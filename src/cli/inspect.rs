@@ -4,47 +4,74 @@
 use std::path::Path;
 
 use super::args::Inspect;
+use super::output::Output;
+use super::progress::Progress;
 use super::{Finding, output};
 use crate::evaluate::{every_field, inspect};
 use crate::explain;
 use crate::load;
-use crate::mailbox;
-use crate::message::Message;
+use crate::mailbox::{self, Lead};
+use crate::outcome::Failure;
 use crate::rules::program::{Compiled, Settings};
+use crate::world::World;
 
 pub(super) fn run(call: &Inspect) -> Result<Finding, String> {
     let home = super::home();
     let settings = settings(call, home.as_deref())?;
     let compiled = Compiled::new(&every_field(settings)).ok_or("the settings are too large")?;
     let program = compiled.program().ok_or("the settings cannot be laid out")?;
-    let world = super::world(&call.delivery, call.now, home);
-    let mut first = true;
-    let mut each = |label: &str, message: &Message| {
-        let found = inspect(program, message, &world);
-        let text = if call.json {
-            explain::inspection_json(label, &found)
-        } else {
-            let gap = if std::mem::take(&mut first) { "" } else { "\n" };
-            format!("{gap}{}", explain::inspection(label, &found, output::colour()))
-        };
-        output::print(&text)
+    let now = call.now.unwrap_or_else(|| World::default().now());
+    let walk = match call.paths.as_slice() {
+        [] => Lead::read("standard input", std::io::stdin())
+            .map_err(|error| format!("standard input: {error}"))?
+            .into(),
+        paths => mailbox::leads(paths.iter().cloned()),
     };
-    let mut finding = Finding::Fine;
-    if call.paths.is_empty() {
-        let message = Message::read(Box::new(std::io::stdin()), &std::env::temp_dir())
-            .map_err(|error| format!("standard input: {error}"))?;
-        each("standard input", &message);
-    }
-    for found in mailbox::walk(call.paths.iter().cloned()) {
-        match found {
-            Ok(found) if each(&found.label, &found.message) => {}
-            Ok(_) => break,
-            Err(failure) => {
-                output::error(&failure.to_string());
-                finding = Finding::Found;
-            }
+    let progress = Progress::start(&call.paths, false);
+    let colour = output::colour();
+    let one = |world: &World, lead: Lead| {
+        let message = lead.open()?;
+        let found = inspect(program, &message, world);
+        if let Some(why) = message.failure() {
+            let error: std::io::Error = why.into();
+            return Err(Failure::new("read", &lead.path, error));
         }
-    }
+        Ok(match call.json {
+            true => explain::inspection_json(&lead.label, &found),
+            false => explain::inspection(&lead.label, &found, colour),
+        })
+    };
+    let (mut first, mut finding, mut out) = (true, Finding::Fine, Output::default());
+    let threads = mailbox::each(
+        walk,
+        || super::world(&call.delivery, Some(now), home.clone()),
+        |world, _, batch| {
+            let each = batch.into_iter().map(|item| match item {
+                Ok(lead) => (lead.number, one(world, lead)),
+                Err(failure) => (0, Err(failure)),
+            });
+            each.collect()
+        },
+        |_| (),
+        |(number, told): (usize, Result<String, Failure>)| {
+            progress.done(number);
+            match told {
+                Ok(text) => {
+                    let gap = if std::mem::take(&mut first) || call.json { "" } else { "\n" };
+                    out.print(&format!("{gap}{text}"))
+                }
+                Err(failure) => {
+                    finding = Finding::Found;
+                    let goes_on = out.flush();
+                    progress.error(&failure.to_string());
+                    goes_on
+                }
+            }
+        },
+    );
+    progress.end();
+    out.flush();
+    threads.map_err(|error| format!("cannot start a thread: {error}"))?;
     Ok(finding)
 }
 

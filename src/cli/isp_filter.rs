@@ -14,8 +14,8 @@ use crate::explain::{escape, flags_words};
 use crate::load::{self, site::SiteInForce};
 use crate::rules::mistake::nearest;
 use crate::rules::program::{
-    ArchivedAction, ArchivedFlags, ArchivedLabel, ArchivedLabelKind, ArchivedProgram,
-    ArchivedStatementKind, ArchivedTemplate, ArchivedTemplatePart, Compiled, Flags,
+    ArchivedAction, ArchivedFlags, ArchivedLabel, ArchivedLabelKind, ArchivedStatementKind,
+    ArchivedTemplate, ArchivedTemplatePart, Compiled, Flags, Laid,
 };
 use crate::rules::switch::{By, Switched, Words, same};
 use crate::source::{Sources, Span, reason};
@@ -66,7 +66,7 @@ pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
 /// none for the default.
 type Asked = (Option<String>, Option<bool>);
 
-fn asked(words: &[String], site: Option<&ArchivedProgram>) -> Result<Vec<Asked>, String> {
+fn asked(words: &[String], site: Option<Laid<'_>>) -> Result<Vec<Asked>, String> {
     let state = |word: &str| match word {
         "on" => Some(Some(true)),
         "off" => Some(Some(false)),
@@ -245,7 +245,9 @@ impl Shown {
         Shown {
             site: site.map(|_| path.display().to_string()),
             note: in_force.note.clone(),
-            default: site.and_then(|site| site.settings.isp_default.as_ref()).is_none_or(|on| *on),
+            default: site
+                .and_then(|site| site.head().settings.isp_default.as_ref())
+                .is_none_or(|on| *on),
             file: file.display().to_string(),
             whole: state(filter.switches.whole, None),
             marks: of(None).chain(filter.user.settings.labels.iter().map(mark)).collect(),
@@ -326,22 +328,20 @@ fn mark(label: &ArchivedLabel) -> String {
 }
 
 /// What the rules of a category do, one line an action.
-fn does(site: &ArchivedProgram, wanted: u32, sources: &Sources) -> Vec<String> {
-    let statements = &site.statements;
-    let start = statements.iter().position(|statement| {
-        matches!(&statement.kind, ArchivedStatementKind::Category { category, .. }
-            if category.to_native() == wanted)
+fn does(site: Laid<'_>, wanted: u32, sources: &Sources) -> Vec<String> {
+    let all = (0..).map_while(|at| Some((at, site.statement(at)?)));
+    let found = all.clone().find_map(|(at, statement)| match &statement.kind {
+        ArchivedStatementKind::Category { category, end } if category.to_native() == wanted => {
+            Some((at, end.to_native() as usize))
+        }
+        _ => None,
     });
-    let Some(start) = start else { return Vec::new() };
-    let end = match statements.get(start).map(|statement| &statement.kind) {
-        Some(ArchivedStatementKind::Category { end, .. }) => end.to_native() as usize,
-        _ => start,
-    };
+    let Some((start, end)) = found else { return Vec::new() };
     let mut lines = Vec::new();
     // The conditions around, each with the statement that it reaches to.
     let mut around: Vec<(usize, String)> = Vec::new();
     let mut labels: Vec<(usize, String)> = Vec::new();
-    for (at, statement) in statements.iter().enumerate().take(end).skip(start + 1) {
+    for (at, statement) in all.take(end).skip(start + 1) {
         around.retain(|(end, _)| *end > at);
         labels.retain(|(end, _)| *end > at);
         match &statement.kind {
@@ -349,7 +349,7 @@ fn does(site: &ArchivedProgram, wanted: u32, sources: &Sources) -> Vec<String> {
                 let end = end.to_native() as usize;
                 let span = condition
                     .as_ref()
-                    .and_then(|index| site.conditions.get(index.to_native() as usize))
+                    .and_then(|index| site.condition(index.to_native()))
                     .map(|condition| Span::from(&condition.span));
                 let text = match span {
                     Some(span) => {

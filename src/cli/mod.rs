@@ -11,10 +11,18 @@ mod deliver;
 mod fmt;
 mod inspect;
 mod isp_filter;
+mod learn;
 mod output;
+mod progress;
+mod ruleset;
 mod state;
+mod stats;
 mod site;
+mod sort;
 mod test;
+mod undo;
+mod watch;
+mod why;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -70,7 +78,12 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Inspect(call)) => inspect::run(call),
         Some(Command::IspFilter(call)) => isp_filter::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
+        Some(Command::Sort(call)) => sort::run(call),
+        Some(Command::Watch(call)) => watch::run(call),
+        Some(Command::Learn(call)) => learn::run(call),
         Some(Command::State(call)) => state::run(call),
+        Some(Command::Stats(call)) => stats::run(call),
+        Some(Command::Why(call)) => why::run(call),
         Some(Command::Completions(call)) => completions::run(call),
         None => test::run(&args),
     };

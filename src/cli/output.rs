@@ -3,15 +3,42 @@
 
 use std::io::{IsTerminal, Write};
 
+use crate::explain::escape;
+
 /// Prints text; false if nobody reads it any more.
 pub(super) fn print(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
 }
 
-/// Prints a message to standard error, under the program's name.
+/// Much text for standard output: printed in large pieces, on a terminal at once.
+#[derive(Default)]
+pub(super) struct Output {
+    text: String,
+}
+
+impl Output {
+    const PIECE: usize = 64 << 10;
+
+    /// Prints text, sooner or later; false if nobody reads it any more.
+    pub(super) fn print(&mut self, text: &str) -> bool {
+        self.text.push_str(text);
+        let wait = self.text.len() < Output::PIECE && !std::io::stdout().is_terminal();
+        wait || self.flush()
+    }
+
+    /// Prints what is waiting.
+    pub(super) fn flush(&mut self) -> bool {
+        let text = std::mem::take(&mut self.text);
+        text.is_empty() || print(&text)
+    }
+}
+
+/// Prints a message to standard error, under the program's name. A file's
+/// name, say, may hold anything: it is made harmless, but for line ends.
 pub(super) fn error(text: &str) {
-    let _ = writeln!(std::io::stderr(), "mfilter: {text}");
+    let lines: Vec<String> = text.lines().map(escape).collect();
+    let _ = writeln!(std::io::stderr(), "mfilter: {}", lines.join("\n"));
 }
 
 /// Whether colours are wanted on standard output.

@@ -1,157 +1,305 @@
-//! `mfilter --test`: what would happen to each message, and why. Nothing is
-//! changed anywhere.
+//! `mfilter --test`: what would happen to each message, and why; with `--diff`
+//! what other rules would change, with `--where-is` what lies elsewhere.
+//! Nothing is changed anywhere.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::args::Args;
+use super::output::Output;
+use super::progress::Progress;
+use super::ruleset::Ruleset;
 use super::site::Filter;
 use super::{Finding, output};
 use crate::deliver::filter;
-use crate::diagnostic;
-use crate::evaluate::{Detail, evaluate_rules, first_site_file};
+use crate::deliver::folder::is_inbox;
+use crate::deliver::maildir::Location;
+use crate::evaluate::{Detail, Evaluation, evaluate_rules};
+use crate::explain::compare::{self, Way};
+use crate::explain::tally::Tally;
 use crate::explain::{self, Style};
-use crate::load;
-use crate::load::site::SITE_RULES;
-use crate::mailbox;
+use crate::mailbox::{self, Copies, Lead, Turn};
 use crate::message::Message;
-use crate::plan::{Step, StepKind};
-use crate::rules::program::{ArchivedProgram, Compiled};
-use crate::source::{SourceFile, Sources};
+use crate::outcome::Failure;
+use crate::plan::{Folder, Plan, Step, StepKind};
+use crate::world::World;
 
 /// With `--run-filters`, so long may the programs of one message take.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let home = super::home();
-    let (mut sources, compiled) = match rules(args, home.as_deref())? {
+    let rules = match Ruleset::of(&args.delivery, home.as_deref())? {
         Ok(rules) => rules,
-        Err(drawn) => {
-            output::print(&drawn);
-            return Ok(Finding::Found);
-        }
+        Err(mistakes) => return Ok(found(&mistakes)),
     };
-    let program = compiled.program().ok_or("the rules cannot be laid out")?;
-    let site = site(args, program, &mut sources);
-    let isp = Filter::new(site.as_ref(), program);
-    let mut world = super::world(&args.delivery, args.now, home.clone());
-    let location = super::location(&args.delivery, program, &world)?;
-    world.sent = Some(Box::new(super::sent(program, &location, &world, false)));
-    let stored_in = |step: &Step| match &step.kind {
-        StepKind::Deliver { folder, flags, .. } => {
-            let flagged = !flags.letters.is_empty() || !flags.keywords.is_empty();
-            let path = location.folder_path(folder).join(if flagged { "cur" } else { "new" });
-            Some(path.display().to_string())
+    let other = match &args.diff {
+        Some(path) => {
+            match Ruleset::read(Some(path), args.delivery.site.as_deref(), home.as_deref())? {
+                Ok(rules) => Some(rules),
+                Err(mistakes) => return Ok(found(&mistakes)),
+            }
         }
-        _ => None,
+        None => None,
     };
-    let style = Style { colour: output::colour(), verbose: args.delivery.verbose > 0 };
-    let mut went: BTreeMap<String, usize> = BTreeMap::new();
-    let mut finding = Finding::Fine;
-    let mut each = |label: &str, message: Message| {
-        let (evaluation, message) = if args.run_filters {
-            let reach = super::reach(program, &message, &world, Instant::now() + PATIENCE);
-            let mut way = filter::evaluate(isp.rules(), message, &world, &reach, Detail::Trace);
-            way.evaluation.trace.warnings.append(&mut way.notes);
-            (way.evaluation, way.messages.swap_remove(0))
-        } else {
-            evaluate_rules(isp.rules(), message, &world, Detail::Trace)
+    // One moment for all messages, whichever thread they are on.
+    let now = args.now.unwrap_or_else(|| World::default().now());
+    let plain = || super::world(&args.delivery, Some(now), home.clone());
+    let program = rules.program()?;
+    let location = super::location(&args.delivery, &program, &plain())?;
+    let world = || {
+        let world = plain();
+        let sent = super::sent(&program, &location, &world, false);
+        World { sent: Some(Box::new(sent)), ..world }
+    };
+    let isp = rules.filter()?;
+    let other_isp = other.as_ref().map(Ruleset::filter).transpose()?;
+    let test = Test {
+        args,
+        rules: &rules,
+        isp: &isp,
+        other: other.as_ref().zip(other_isp.as_ref()),
+        location: &location,
+        style: Style { colour: output::colour(), verbose: args.delivery.verbose > 0 },
+        copies: Copies::default(),
+        duplicates: isp.asks_for_duplicates()
+            || other_isp.as_ref().is_some_and(Filter::asks_for_duplicates),
+    };
+    test.run(&world)
+}
+
+fn found(mistakes: &str) -> Finding {
+    output::print(mistakes);
+    Finding::Found
+}
+
+/// What is asked, for all threads.
+struct Test<'a> {
+    args: &'a Args,
+    rules: &'a Ruleset,
+    isp: &'a Filter<'a>,
+    other: Option<(&'a Ruleset, &'a Filter<'a>)>,
+    location: &'a Location,
+    style: Style,
+    copies: Copies,
+    /// A rule could ask for duplicates.
+    duplicates: bool,
+}
+
+/// What came of one thing that was found.
+struct Came {
+    /// Its place in an mbox.
+    number: usize,
+    /// To be printed, or why it could not be read.
+    told: Result<String, String>,
+}
+
+impl Test<'_> {
+    fn run(&self, world: &(dyn Fn() -> World + Sync)) -> Result<Finding, String> {
+        let walk = match self.args.paths.as_slice() {
+            [] => Lead::read("standard input", std::io::stdin())
+                .map_err(|error| format!("standard input: {error}"))?
+                .into(),
+            paths => mailbox::leads_in(paths.iter().map(|path| (path.clone(), self.base(path)))),
         };
-        let message = &message;
-        *went.entry(explain::destination(&evaluation.plan)).or_default() += 1;
-        if args.json {
-            output::print(&(explain::json(label, &evaluation, &sources, &stored_in) + "\n"))
-        } else {
-            output::print(&explain::text(label, message, &world, &evaluation, &sources, style))
-        }
-    };
-    if args.paths.is_empty() {
-        let message = Message::read(Box::new(std::io::stdin()), &std::env::temp_dir())
-            .map_err(|error| format!("standard input: {error}"))?;
-        each("standard input", message);
-        return Ok(finding);
-    }
-    for found in mailbox::walk(args.paths.iter().cloned()) {
-        match found {
-            Ok(found) => {
-                if !each(&found.label, found.message) {
-                    break;
+        let silent = self.args.quiet || self.args.where_is || self.other.is_some();
+        let progress = Progress::start(&self.args.paths, silent);
+        let mut out = Output::default();
+        let mut unread = 0;
+        let tallies = mailbox::each(
+            walk,
+            || (world(), Tally::default()),
+            |(world, tally), turn, batch| self.batch(world, tally, turn, batch),
+            |(_, tally)| tally,
+            |came| {
+                progress.done(came.number);
+                match came.told {
+                    Ok(text) => out.print(&text),
+                    Err(why) => {
+                        unread += 1;
+                        let goes_on = out.flush();
+                        progress.error(&why);
+                        goes_on
+                    }
                 }
+            },
+        );
+        progress.end();
+        out.flush();
+        let mut tally = Tally::default();
+        tally.unread = unread;
+        for other in tallies.map_err(|error| format!("cannot start a thread: {error}"))? {
+            tally.merge(other);
+        }
+        if tally.messages == 0 {
+            output::error("there is no message to test");
+        }
+        output::print(&self.tables(&tally)?);
+        let found = unread > 0 || tally.moved() > 0;
+        Ok(if found { Finding::Found } else { Finding::Fine })
+    }
+
+    /// What stands at the end.
+    fn tables(&self, tally: &Tally) -> Result<String, String> {
+        let many = tally.messages + tally.unread > 1;
+        let moves = tally.moves.is_some();
+        let rules = self.rules.rules(self.args.delivery.site.is_some())?;
+        Ok(if self.args.json {
+            let asked = self.args.quiet || moves;
+            if asked { tally.json(&rules, &self.rules.sources) + "\n" } else { String::new() }
+        } else if moves {
+            let what = match self.other {
+                Some(_) => "would go another way",
+                None => "would lie elsewhere",
+            };
+            tally.moves_text(what)
+        } else if self.args.quiet || many && tally.messages > 0 {
+            let tables = tally.text(&rules, &self.rules.sources, self.style.verbose);
+            if self.args.quiet { tables.trim_start_matches('\n').to_owned() } else { tables }
+        } else {
+            String::new()
+        })
+    }
+
+    /// The folder that a path is, if it is of the Maildir.
+    fn base(&self, path: &Path) -> Folder {
+        let folder = || mailbox::folder_in(&self.location.path, path);
+        self.args.where_is.then(folder).flatten().unwrap_or_default()
+    }
+
+    fn batch(
+        &self,
+        world: &World,
+        tally: &mut Tally,
+        turn: Turn<'_>,
+        batch: Vec<Result<Lead, Failure>>,
+    ) -> Vec<Came> {
+        let judge = |world: &World, tally: &mut Tally, lead: &Lead, message: Message, began| {
+            let told = self.judge(world, tally, lead, message, began);
+            Came { number: lead.number, told: told.map_err(|failure| failure.to_string()) }
+        };
+        let unread = |failure: &Failure| Came { number: 0, told: Err(failure.to_string()) };
+        if !self.duplicates {
+            drop(turn);
+            let each = batch.iter().map(|item| match item {
+                Ok(lead) => {
+                    let began = Instant::now();
+                    match lead.open() {
+                        Ok(message) => judge(world, tally, lead, message, began),
+                        Err(failure) => Came { number: lead.number, ..unread(&failure) },
+                    }
+                }
+                Err(failure) => unread(failure),
+            });
+            return each.collect();
+        }
+        let opened: Vec<Result<(Lead, Message), Failure>> = batch
+            .into_iter()
+            .map(|item| item.and_then(|lead| lead.open().map(|message| (lead, message))))
+            .collect();
+        let messages = opened.iter().map(|item| item.as_ref().ok().map(|(_, message)| message));
+        let before = self.copies.note(turn, messages);
+        let each = opened.into_iter().zip(before).map(|(item, before)| match item {
+            Ok((lead, message)) => {
+                // A single message may have been delivered; of many each was.
+                world.before.set(before.filter(|_| !lead.alone));
+                judge(world, tally, &lead, message, Instant::now())
             }
-            Err(failure) => {
-                output::error(&failure.to_string());
-                finding = Finding::Found;
+            Err(failure) => unread(&failure),
+        });
+        each.collect()
+    }
+
+    /// Judges a message; gives what is to be printed.
+    fn judge(
+        &self,
+        world: &World,
+        tally: &mut Tally,
+        lead: &Lead,
+        message: Message,
+        began: Instant,
+    ) -> Result<String, Failure> {
+        let label = lead.label.as_str();
+        let silent = self.args.quiet || self.args.where_is || self.other.is_some();
+        let detail = if silent { Detail::Count } else { Detail::Trace };
+        let (evaluation, message) = self.evaluate(self.isp, message, world, detail);
+        if let Some(why) = message.failure() {
+            let error: std::io::Error = why.into();
+            return Err(Failure::new("read", &lead.path, error));
+        }
+        let way = Way { evaluation: &evaluation, sources: &self.rules.sources };
+        let mut text = String::new();
+        if let Some((rules, isp)) = self.other {
+            let (new, _) = self.evaluate(isp, lead.open()?, world, Detail::Plan);
+            let moves = !compare::same(&evaluation.plan, &new.plan);
+            tally.add_move(moves.then(|| (destination(&evaluation.plan), destination(&new.plan))));
+            let new = Way { evaluation: &new, sources: &rules.sources };
+            if moves && !self.args.quiet {
+                text = match self.args.json {
+                    true => compare::changed_json(label, way, new) + "\n",
+                    false => compare::changed(label, &message, way, new, self.style),
+                };
             }
+        } else if self.args.where_is {
+            let moves = !self.lies_there(&lead.folder, &evaluation.plan);
+            let goes = || (lead.folder.to_string(), destination(&evaluation.plan));
+            tally.add_move(moves.then(goes));
+            if moves && !self.args.quiet {
+                text = match self.args.json {
+                    true => compare::elsewhere_json(label, &lead.folder, way) + "\n",
+                    false => compare::elsewhere(label, &message, &lead.folder, way, self.style),
+                };
+            }
+        } else if !self.args.quiet {
+            text = if self.args.json {
+                let path = |step: &Step| self.stored_in(step);
+                explain::json(label, &evaluation, &self.rules.sources, &path) + "\n"
+            } else {
+                let sources = &self.rules.sources;
+                explain::text(label, &message, world, &evaluation, sources, self.style)
+            };
         }
+        tally.add(label, &evaluation, began.elapsed());
+        Ok(text)
     }
-    let all: usize = went.values().sum();
-    if all == 0 {
-        output::error("there is no message to test");
+
+    fn evaluate(
+        &self,
+        isp: &Filter<'_>,
+        message: Message,
+        world: &World,
+        detail: Detail,
+    ) -> (Evaluation, Message) {
+        if !self.args.run_filters {
+            return evaluate_rules(isp.rules(), message, world, detail);
+        }
+        let reach = super::reach(&isp.user, &message, world, Instant::now() + PATIENCE);
+        let mut way = filter::evaluate(isp.rules(), message, world, &reach, detail);
+        way.evaluation.trace.warnings.append(&mut way.notes);
+        (way.evaluation, way.messages.swap_remove(0))
     }
-    if all > 1 && !args.json {
-        output::print(&table(&went, all));
+
+    /// Where a delivery would store it.
+    fn stored_in(&self, step: &Step) -> Option<String> {
+        let StepKind::Deliver { folder, flags, .. } = &step.kind else { return None };
+        let flagged = !flags.letters.is_empty() || !flags.keywords.is_empty();
+        let path = self.location.folder_path(folder).join(if flagged { "cur" } else { "new" });
+        Some(path.display().to_string())
     }
-    Ok(finding)
+
+    /// Whether a plan stores a message, or a copy of it, where it lies.
+    fn lies_there(&self, lies_in: &Folder, plan: &Plan) -> bool {
+        let here = match is_inbox(lies_in) {
+            true => self.location.path.clone(),
+            false => self.location.folder_path(lies_in),
+        };
+        plan.steps.iter().any(|step| match &step.kind {
+            StepKind::Deliver { folder, .. } => self.location.folder_path(folder) == here,
+            _ => false,
+        })
+    }
 }
 
-/// The rules to try: unlike in delivery, broken ones are not replaced by the
-/// last good ones but shown, as the inner error.
-fn rules(args: &Args, home: Option<&Path>) -> Result<Result<(Sources, Compiled), String>, String> {
-    let path = match &args.delivery.rules {
-        Some(path) => path.clone(),
-        None => load::default_rules(home)?,
-    };
-    let (sources, checked) = match load::check(&path, home) {
-        Ok(read) => read,
-        Err(error) if error.is_missing() && args.delivery.rules.is_none() => {
-            return Ok(Ok((Sources::default(), load::none().compiled)));
-        }
-        Err(error) => return Err(format!("{}: {error}", path.display())),
-    };
-    Ok(match checked.program.as_ref().and_then(Compiled::new) {
-        Some(compiled) => Ok((sources, compiled)),
-        None => Err(diagnostic::render(&checked.diagnostics, &sources, output::colour())),
-    })
-}
-
-/// The site rules to try; like the user's they must have no mistake. What
-/// cannot be read is told, and the user's rules are tried alone.
-fn site(args: &Args, user: &ArchivedProgram, sources: &mut Sources) -> Option<Compiled> {
-    let asked = args.delivery.site.as_deref();
-    let path = asked.unwrap_or(Path::new(SITE_RULES));
-    let (site, checked, _) = match load::site::check(path) {
-        Ok(read) => read,
-        Err(error) if error.is_missing() && asked.is_none() => return None,
-        Err(error) => {
-            output::error(&format!("site rules {} are not used: {error}", path.display()));
-            return None;
-        }
-    };
-    let Some(compiled) = checked.program.as_ref().and_then(Compiled::new) else {
-        output::error(&format!(
-            "site rules {} have a mistake and are not used; `mfilter check --site {}` shows it",
-            path.display(),
-            path.display()
-        ));
-        return None;
-    };
-    while (sources.files().len() as u32) < first_site_file(user) {
-        sources.add(SourceFile::new("", ""));
-    }
-    for file in site.files() {
-        sources.add(file.clone());
-    }
-    Some(compiled)
-}
-
-/// How many went where, the most first.
-fn table(went: &BTreeMap<String, usize>, all: usize) -> String {
-    let mut rows: Vec<_> = went.iter().collect();
-    rows.sort_by_key(|(folder, number)| (std::cmp::Reverse(**number), folder.as_str()));
-    let mut out = format!("\n{all:>7} messages\n");
-    for (folder, number) in rows {
-        out.push_str(&format!("{number:>7} {}\n", explain::escape(folder)));
-    }
-    out
+fn destination(plan: &Plan) -> String {
+    explain::destination(plan)
 }

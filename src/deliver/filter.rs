@@ -4,7 +4,7 @@
 
 use crate::evaluate::{Begun, Detail, Evaluation, Filtered, Next, Rules, Site, start};
 use crate::message::Message;
-use crate::rules::program::ArchivedProgram;
+use crate::rules::program::Laid;
 use crate::world::World;
 
 use super::program;
@@ -66,7 +66,7 @@ impl Passed<'_> {
     }
 
     /// Goes on to the end of a program; never gives a filter.
-    fn pass(&mut self, mut next: Next, site: Option<Site<'_>>, program: &ArchivedProgram) -> Next {
+    fn pass(&mut self, mut next: Next, site: Option<Site<'_>>, program: Laid<'_>) -> Next {
         loop {
             let paused = match next {
                 Next::Filter(paused) => paused,

@@ -69,10 +69,25 @@ pub fn edit(
     entry: &str,
     patience: Duration,
 ) -> Result<bool, EditError> {
+    let made = edit_all(path, home, &[(change, entry)], patience)?;
+    Ok(made.first() == Some(&true))
+}
+
+/// Makes several edits, one after the other, in one step. For each of them:
+/// whether it changed anything.
+pub fn edit_all(
+    path: &Path,
+    home: &Path,
+    edits: &[(Change, &str)],
+    patience: Duration,
+) -> Result<Vec<bool>, EditError> {
     let deadline = Instant::now() + patience;
+    let nothing = || vec![false; edits.len()];
+    let adds = edits.iter().any(|(change, _)| *change == Change::Add);
+    let change = if adds { Change::Add } else { Change::Remove };
     loop {
-        let Some(path) = settle(path, home, change)? else { return Ok(false) };
-        let Some(file) = lock(&path, change, deadline)? else { return Ok(false) };
+        let Some(path) = settle(path, home, change)? else { return Ok(nothing()) };
+        let Some(file) = lock(&path, change, deadline)? else { return Ok(nothing()) };
         let about = file.metadata()?;
         if !about.is_file() || about.len() > LARGEST {
             return Err(EditError::NotAList);
@@ -85,9 +100,16 @@ pub fn edit(
         }
         let mut text = Vec::new();
         (&file).take(LARGEST).read_to_end(&mut text)?;
-        let Some(changed) = changed(&text, change, entry) else { return Ok(false) };
-        replace(&path, &changed, about.mode())?;
-        return Ok(true);
+        let mut made = Vec::with_capacity(edits.len());
+        for (change, entry) in edits {
+            let changed = changed(&text, *change, entry);
+            made.push(changed.is_some());
+            text = changed.unwrap_or(text);
+        }
+        if made.contains(&true) {
+            replace(&path, &text, about.mode())?;
+        }
+        return Ok(made);
     }
 }
 
@@ -168,7 +190,7 @@ fn changed(text: &[u8], change: Change, entry: &str) -> Option<Vec<u8>> {
         !line.is_empty() && wanted.has_same(line)
     };
     let lines = || text.split_inclusive(|byte| *byte == b'\n');
-    let there = lines().any(is_it);
+    let there = AddressList::parse(&String::from_utf8_lossy(text)).has_same(entry);
     match change {
         Change::Add if there => None,
         Change::Add => {

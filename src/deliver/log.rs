@@ -5,15 +5,18 @@
 //! what went differently than asked:
 //!
 //! ```text
-//! 2026-01-02T03:04:05.678Z delivered folder="Lists/rust" file="1767…,S=81:2,S" rule="~/.mailrules:12" label="lists" id="<1@a.example>" from="b@a.example" ms=3.1
+//! 2026-01-02T03:04:05.678Z delivered folder="Lists/rust" file="1767…,S=81:2,S" rule="~/.mailrules:12" label="lists" id="<1@a.example>" from="b@a.example" for="taro@a.example" ms=3.1
 //! ```
 //!
 //! The first word after the time is `log`, `copied`, `delivered`, `ran`,
 //! `piped`, `forwarded`, `replied`, `edited`, `discarded`, `refused`,
-//! `deferred` or `note`. Values are JSON strings in which controls,
+//! `deferred` or `note`; `moved`, with the folder it `was` in, where a message
+//! that was there is moved; `learned` where a move of the user's taught
+//! something. Values are JSON strings in which controls,
 //! line separators and bidirectional marks are written as `\u…`, so that
 //! nothing from a message can forge a line or a field. An envelope sender that
-//! is not known is absent, the null sender is `""`.
+//! is not known is absent, the null sender is `""`; `for` is the envelope
+//! recipient. [`super::logged`] reads all this back.
 //!
 //! All lines of a message are one `write()` to a file opened for appending. A
 //! log that cannot be written never costs mail.
@@ -39,7 +42,7 @@ use super::Report;
 /// The log in the state directory is renamed to `log.1` at this size, bytes.
 const CUT: u64 = 1 << 20;
 /// No value is longer, in bytes: RFC 5322 §2.1.1 gives a line 998.
-const VALUE_MAX: usize = 998;
+pub(super) const VALUE_MAX: usize = 998;
 /// Facility mail, severity info: RFC 3164 §4.1.1.
 const PRIORITY: u8 = 2 * 8 + 6;
 
@@ -69,11 +72,83 @@ pub struct Entry<'a> {
     pub message_id: &'a str,
     /// Envelope sender, RFC 5321 reverse-path, empty for the null sender.
     pub envelope_from: Option<&'a str>,
+    /// Envelope recipients, RFC 5321 forward-path; empty if they are not known.
+    pub envelope_to: &'a [String],
+    /// About the delivery and not the message: a site file that is not used, say.
+    pub remarks: &'a [&'a str],
     /// From reading the message to the last sync.
     pub duration: Duration,
 }
 
+/// A message that was moved from folder to folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The folder it lies in, as people name it.
+    pub folder: String,
+    /// The folder it lay in.
+    pub was: String,
+    /// Its file's name now.
+    pub file: String,
+    /// The rule that asked, as `file:line`; none where none did.
+    pub rule: Option<String>,
+    /// Message-ID header; may be empty.
+    pub message_id: String,
+}
+
+/// What a message taught that the user moved from folder to folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Learned {
+    /// `learned`, `log`, or `note` for what was not done.
+    pub word: &'static str,
+    /// What was done, or not.
+    pub text: String,
+    /// The folder it lies in, as people name it.
+    pub folder: String,
+    /// The folder it lay in.
+    pub was: String,
+    /// The statement, as `file:line`.
+    pub rule: String,
+    /// Message-ID header; may be empty.
+    pub message_id: String,
+}
+
 impl Log {
+    /// Writes a line for each message that was moved, all at once.
+    pub fn moved(&self, moves: &[Moved]) -> Result<(), Failure> {
+        if matches!(self, Log::Off) || moves.is_empty() {
+            return Ok(());
+        }
+        let lines = moves.iter().map(|moved| {
+            let mut line = String::from("moved");
+            field(&mut line, "folder", &moved.folder);
+            field(&mut line, "was", &moved.was);
+            field(&mut line, "file", &moved.file);
+            if let Some(rule) = &moved.rule {
+                field(&mut line, "rule", rule);
+            }
+            field(&mut line, "id", &moved.message_id);
+            line
+        });
+        self.write_lines(&lines.collect::<Vec<_>>())
+    }
+
+    /// Writes a line for each thing that was learned, all at once.
+    pub fn learned(&self, lessons: &[Learned]) -> Result<(), Failure> {
+        if matches!(self, Log::Off) || lessons.is_empty() {
+            return Ok(());
+        }
+        let lines = lessons.iter().map(|lesson| {
+            let mut line = String::from(lesson.word);
+            field(&mut line, "text", &lesson.text);
+            field(&mut line, "folder", &lesson.folder);
+            field(&mut line, "was", &lesson.was);
+            field(&mut line, "rule", &lesson.rule);
+            field(&mut line, "id", &lesson.message_id);
+            line
+        });
+        self.write_lines(&lines.collect::<Vec<_>>())
+    }
+
     /// Writes the lines of a message.
     pub fn write(&self, entry: &Entry<'_>) -> Result<(), Failure> {
         if matches!(self, Log::Off) {
@@ -82,12 +157,30 @@ impl Log {
         self.write_lines(&lines(entry))
     }
 
-    /// Writes a line about something that is not one message: a site file that
-    /// is not used, say. The text is made harmless.
+    /// Writes a line about something that is not one message. The text is
+    /// made harmless.
     pub fn note(&self, text: &str) -> Result<(), Failure> {
-        let mut line = String::from("note");
-        field(&mut line, "text", text);
-        self.write_lines(&[line])
+        self.write_lines(&[remark(text)])
+    }
+
+    /// The files of the log, the older one first.
+    ///
+    /// # Errors
+    /// Why there are none, in words.
+    pub fn files(&self) -> Result<[PathBuf; 2], &'static str> {
+        match self {
+            Log::Off => Err("nothing is logged: the rules say `set log off`"),
+            Log::Syslog => Err("the log goes to the system's log, where it is under `mfilter`"),
+            Log::File(path) => {
+                let mut older = path.clone().into_os_string();
+                older.push(".1");
+                Ok([older.into(), path.clone()])
+            }
+            Log::State(state) => {
+                let path = state.path().join("log");
+                Ok([path.with_extension("1"), path])
+            }
+        }
     }
 
     fn write_lines(&self, lines: &[String]) -> Result<(), Failure> {
@@ -128,6 +221,9 @@ fn lines(entry: &Entry<'_>) -> Vec<String> {
         field(&mut line, "id", entry.message_id);
         if let Some(from) = entry.envelope_from {
             field(&mut line, "from", from);
+        }
+        if !entry.envelope_to.is_empty() {
+            field(&mut line, "for", &entry.envelope_to.join(", "));
         }
         let _ = write!(line, " ms={:.1}", entry.duration.as_secs_f64() * 1000.0);
         lines.push(line);
@@ -184,17 +280,25 @@ fn lines(entry: &Entry<'_>) -> Vec<String> {
     for note in &entry.report.notes {
         add("note", None, &[("text", note)]);
     }
+    lines.extend(entry.remarks.iter().map(|text| remark(text)));
     lines
 }
 
-fn place(rule: &RuleRef, files: &[&str]) -> String {
+fn remark(text: &str) -> String {
+    let mut line = String::from("note");
+    field(&mut line, "text", text);
+    line
+}
+
+/// Where a rule stands: `file:line`.
+pub fn place(rule: &RuleRef, files: &[&str]) -> String {
     match files.get(rule.span.file as usize) {
         Some(file) => format!("{file}:{}", rule.line),
         None => rule.line.to_string(),
     }
 }
 
-fn field(line: &mut String, name: &str, value: &str) {
+pub(super) fn field(line: &mut String, name: &str, value: &str) {
     let _ = write!(line, " {name}=\"");
     let start = line.len();
     for character in value.chars() {
@@ -299,6 +403,8 @@ mod tests {
             files: &["~/.mailrules"],
             message_id: "<1@a.example>",
             envelope_from: Some(""),
+            envelope_to: &[],
+            remarks: &[],
             duration: Duration::from_micros(3140),
         }
     }
@@ -321,9 +427,11 @@ mod tests {
             report.stored.push(Stored { step: Some(number), folder: folder.clone(), path });
         }
         report.notes.push("odd".into());
-        let rest = r#"id="<1@a.example>" from="" ms=3.1"#;
+        let rest = r#"id="<1@a.example>" from="" for="taro@a.example" ms=3.1"#;
+        let to = ["taro@a.example".to_owned()];
+        let entry = Entry { envelope_to: &to, remarks: &["odd site"], ..entry(&plan, &report) };
         assert_eq!(
-            lines(&entry(&plan, &report)),
+            lines(&entry),
             [
                 format!(r#"log text="seen \"x\"" rule="~/.mailrules:1" {rest}"#),
                 format!(r#"copied folder="A/迷惑" file="1.x,S=2" rule="~/.mailrules:2" {rest}"#),
@@ -331,6 +439,7 @@ mod tests {
                     r#"delivered folder="A/迷惑" file="1.x,S=2" rule="~/.mailrules:3" label="team" {rest}"#
                 ),
                 format!(r#"note text="odd" {rest}"#),
+                r#"note text="odd site""#.to_owned(),
             ]
         );
     }
@@ -352,6 +461,26 @@ mod tests {
         let value = r#""a\"\u000ab\u202e\u009b\u2028\\""#;
         let back: String = serde_json::from_str(value).unwrap();
         assert_eq!(back, "a\"\nb\u{202e}\u{9b}\u{2028}\\");
+    }
+
+    #[test]
+    fn a_move_tells_where_the_message_was() {
+        let home = tempfile::tempdir().unwrap();
+        let log = Log::File(home.path().join("log"));
+        let moved = Moved {
+            folder: "A".into(),
+            was: "INBOX".into(),
+            file: "1.x:2,S".into(),
+            rule: Some("r:3".into()),
+            message_id: "<1@a.example>".into(),
+        };
+        log.moved(&[moved.clone(), Moved { rule: None, ..moved }]).unwrap();
+        let text = fs::read_to_string(home.path().join("log")).unwrap();
+        let lines: Vec<&str> =
+            text.lines().filter_map(|line| line.split_once(' ')).map(|(_, line)| line).collect();
+        let head = r#"moved folder="A" was="INBOX" file="1.x:2,S""#;
+        let first = format!(r#"{head} rule="r:3" id="<1@a.example>""#);
+        assert_eq!(lines, [first, format!(r#"{head} id="<1@a.example>""#)]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod filter;
 pub mod folder;
 pub mod list_edit;
 pub mod log;
+pub mod logged;
 pub mod mutf7;
 pub mod maildir;
 pub mod moving;
@@ -31,8 +32,9 @@ pub mod reach;
 pub mod sendmail;
 pub mod shelf;
 
+pub mod name;
+
 mod keywords;
-mod name;
 mod reply;
 
 use std::path::PathBuf;

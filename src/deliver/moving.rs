@@ -28,7 +28,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, fchmod, fsync, statat, unlinkat};
+use rustix::fs::{AtFlags, Mode, fchmod, fstat, fsync, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::outcome::Failure;
@@ -102,6 +102,16 @@ impl<'a> Mover<'a> {
         })
     }
 
+    /// All folders, see [`Maildir::folders`].
+    pub fn folders(&self) -> (Vec<Place>, Vec<Failure>) {
+        self.maildir.folders()
+    }
+
+    /// The path of a message in a folder, for people.
+    pub fn path_of(&self, place: &Place, entry: &Entry) -> PathBuf {
+        self.maildir.location.path_of_entry(place, entry)
+    }
+
     /// A folder that is there.
     pub fn shelf(&mut self, place: &Place) -> Result<Arc<Shelf>, Failure> {
         if let Some(shelf) = self.shelves.get(&place.directories) {
@@ -126,6 +136,18 @@ impl<'a> Mover<'a> {
         self.maildir.make_folder(&place.directories)?;
         self.shelves.remove(&place.directories);
         self.shelf(place)
+    }
+
+    /// The `tmp` of a folder, made if it is missing.
+    fn tmp(&self, place: &Place, shelf: &Shelf) -> Result<OwnedFd, Failure> {
+        let open = || open_below(&shelf.folder, "tmp", &shelf.path.join("tmp"));
+        match open() {
+            Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
+                self.maildir.make_folder(&place.directories)?;
+                open()
+            }
+            opened => opened,
+        }
     }
 
     /// Finds out how a message will be named where it shall lie. Makes the
@@ -207,10 +229,13 @@ impl<'a> Mover<'a> {
             let new = target.directory(step.new.sub)?;
             match rename_new(old, &step.old.name, new, &step.new.name) {
                 Ok(()) => break,
-                Err(Errno::XDEV) => match across(step, &source, &target)? {
-                    Came::Moved => break,
-                    Came::Missing => return Ok(Came::Missing),
-                },
+                Err(Errno::XDEV) => {
+                    let tmp = self.tmp(&step.to, &target)?;
+                    match across(step, &source, &target, &tmp)? {
+                        Came::Moved => break,
+                        Came::Missing => return Ok(Came::Missing),
+                    }
+                }
                 Err(Errno::NOENT) => {
                     let there = statat(old, &step.old.name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
                     if !there || !std::mem::take(&mut again) {
@@ -238,6 +263,41 @@ impl<'a> Mover<'a> {
         self.received.insert((step.to.directories.clone(), step.new.sub));
         self.left.insert((step.from.directories.clone(), step.old.sub));
         Ok(Came::Moved)
+    }
+
+    /// Finishes a move that was cut short between its two halves: if the
+    /// message is in both folders, the file that nobody has touched since
+    /// goes. Gives whether one went.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn finish(&mut self, step: &Move) -> Result<bool, Failure> {
+        let (Ok(source), Ok(target)) = (self.shelf(&step.from), self.shelf(&step.to)) else {
+            return Ok(false);
+        };
+        let far = is_elsewhere(&source, &target);
+        let find = |shelf: &Shelf, entry: &Entry| {
+            let known = shelf.has(entry).then(|| entry.clone());
+            known.or_else(|| if far { shelf.by_key().remove(&entry.key()) } else { None })
+        };
+        let (Some(old), Some(new)) = (find(&source, &step.old), find(&target, &step.new)) else {
+            return Ok(false);
+        };
+        let twice = if far {
+            has_bytes_of(&target, &new, &source, &old)
+        } else {
+            let (from, to) = (source.directory(old.sub)?, target.directory(new.sub)?);
+            (!step.from.is(&step.to) || old != new) && is_one(from, &old, to, &new)
+        };
+        if !twice {
+            return Ok(false);
+        }
+        let touched = old != step.old && new == step.new;
+        let (shelf, entry) = if touched { (&target, &new) } else { (&source, &old) };
+        remove(shelf, entry)?;
+        sync_directory(shelf.directory(entry.sub)?)
+            .map_err(|error| Failure::new("sync the folder", shelf.path.clone(), error))?;
+        Ok(true)
     }
 
     /// Brings all moves so far onto the disk.
@@ -299,7 +359,7 @@ pub struct Refiled {
 }
 
 /// Moves a message to another file system.
-fn across(step: &Move, source: &Shelf, target: &Shelf) -> Result<Came, Failure> {
+fn across(step: &Move, source: &Shelf, target: &Shelf, tmp: &OwnedFd) -> Result<Came, Failure> {
     let new = target.directory(step.new.sub)?;
     let mut from = match source.file(&step.old) {
         Err(failure) if failure.error.kind() == ErrorKind::NotFound => return Ok(Came::Missing),
@@ -311,8 +371,7 @@ fn across(step: &Move, source: &Shelf, target: &Shelf) -> Result<Came, Failure> 
         let error = io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
         return Err(Failure::new("read", source.path_of(&step.old), error));
     }
-    let tmp = open_below(&target.folder, "tmp", &target.path.join("tmp"))?;
-    let (name, file) = create(&tmp, &target.path)?;
+    let (name, file) = create(tmp, &target.path)?;
     let mut copy = || -> io::Result<()> {
         io::copy(&mut from, &mut &file)?;
         let times =
@@ -322,13 +381,13 @@ fn across(step: &Move, source: &Shelf, target: &Shelf) -> Result<Came, Failure> 
         fsync(&file)?;
         Ok(())
     };
-    let copied = copy().and_then(|()| match rename_new(&tmp, &name, new, &step.new.name) {
+    let copied = copy().and_then(|()| match rename_new(tmp, &name, new, &step.new.name) {
         // By a try that was killed before it could remove the old one.
         Err(Errno::EXIST) if has_bytes_of(target, &step.new, source, &step.old) => Ok(false),
         done => Ok(done.map(|()| true)?),
     });
     if !matches!(copied, Ok(true)) {
-        let _ = unlinkat(&tmp, &name, AtFlags::empty());
+        let _ = unlinkat(tmp, &name, AtFlags::empty());
     }
     let ours = copied.map_err(|error| fail("copy the message to", error))?;
     sync_directory(new).map_err(|error| fail("sync the folder of", error.into()))?;
@@ -347,6 +406,15 @@ fn across(step: &Move, source: &Shelf, target: &Shelf) -> Result<Came, Failure> 
 fn remove(shelf: &Shelf, entry: &Entry) -> Result<(), Failure> {
     let done = unlinkat(shelf.directory(entry.sub)?, &entry.name, AtFlags::empty());
     done.map_err(|error| Failure::new("remove", shelf.path_of(entry), error))
+}
+
+/// Whether two folders lie on different file systems.
+fn is_elsewhere(one: &Shelf, other: &Shelf) -> bool {
+    let device = |shelf: &Shelf| fstat(&shelf.folder).map(|about| about.st_dev);
+    match (device(one), device(other)) {
+        (Ok(one), Ok(other)) => one != other,
+        _ => true,
+    }
 }
 
 /// Whether two names are of one file.
@@ -418,8 +486,7 @@ mod tests {
     }
 
     fn entry(path: &str) -> Entry {
-        let (sub, name) = path.split_once('/').unwrap();
-        Entry { sub: Sub::of(sub).unwrap(), name: name.into() }
+        Entry::of(path).unwrap()
     }
 
     /// Moves `file` (`cur/NAME`) and gives the new path below the Maildir.

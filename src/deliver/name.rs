@@ -29,6 +29,21 @@ pub fn unique() -> String {
     )
 }
 
+/// Whether a file has such a name: whoever has it since, mfilter delivered it.
+pub fn is_ours(name: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let parts = || {
+        let (seconds, rest) = name.split_once(".M")?;
+        let (micros, rest) = rest.split_once('P')?;
+        let (pid, rest) = rest.split_once('Q')?;
+        let (count, rest) = rest.split_once('R')?;
+        let (random, _) = rest.split_once('.')?;
+        let hex = random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit());
+        Some(hex && [seconds, micros, pid, count].into_iter().all(digits))
+    };
+    parts().unwrap_or(false)
+}
+
 /// A Message-ID without its brackets, RFC 5322 §3.6.4.
 pub fn message_id() -> String {
     let name = unique();
@@ -75,6 +90,14 @@ mod tests {
         for name in names {
             assert!(!name.contains(['/', ':', ',']) && !name.starts_with('.'), "{name}");
             assert!(name.contains(&format!("P{}Q", std::process::id())));
+            assert!(super::is_ours(&format!("{name},S=3:2,S")));
+        }
+    }
+
+    #[test]
+    fn names_of_others_are_not_ours() {
+        for name in ["1767.M1P2.mx,S=3", "1767.2_1.mx", "1767.M1P2Q3Rabc.mx", "x", ""] {
+            assert!(!super::is_ours(name), "{name}");
         }
     }
 

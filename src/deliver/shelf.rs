@@ -1,7 +1,7 @@
 //! A folder of a Maildir that is open: its messages are listed and read, and
 //! found again when a mail reader has renamed them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -9,15 +9,19 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Dir, Mode, OFlags, openat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 
 use crate::message::Message;
 use crate::outcome::Failure;
-use crate::rules::program::Flags;
+use crate::plan::Folder;
+use crate::rules::program::{Flags, FolderNames, Layout};
 
-use super::keywords;
-use super::maildir::{Maildir, Place, open_below};
+use super::maildir::{Location, Maildir, Place, open_below};
+use super::{keywords, mutf7};
+
+/// So deep folders are looked for.
+const DEPTH_MAX: usize = 64;
 
 /// Which of the two directories with messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +63,14 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// `new/NAME` or `cur/NAME`; none if it is anything else.
+    pub fn of(file: &str) -> Option<Entry> {
+        let (sub, name) = file.split_once('/')?;
+        let sub = Sub::of(sub)?;
+        let odd = matches!(name, "" | "." | "..") || name.contains(['/', '\0']);
+        (!odd).then(|| Entry { sub, name: name.to_owned() })
+    }
+
     /// The name without the flags.
     pub fn base(&self) -> &str {
         self.name.split_once(":2,").map_or(&self.name, |(base, _)| base)
@@ -86,6 +98,12 @@ impl Entry {
     /// Whether the name has what its directory asks for.
     pub fn is_regular(&self) -> bool {
         self.sub == Sub::New || self.name.contains(":2,")
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.sub, self.name)
     }
 }
 
@@ -130,6 +148,93 @@ impl Maildir<'_> {
         let (new, cur) = (open(Sub::New)?, open(Sub::Cur)?);
         Ok(Shelf { path, folder, new, cur })
     }
+
+    /// All folders that are there, the Maildir itself first, then by name; and
+    /// what cannot be looked at.
+    pub fn folders(&self) -> (Vec<Place>, Vec<Failure>) {
+        let (mut places, mut problems) = (Vec::new(), Vec::new());
+        let mut seen = HashSet::new();
+        let mut open = vec![Place { directories: Vec::new(), note: None }];
+        while let Some(place) = open.pop() {
+            let listed = self.shelf(&place).and_then(|shelf| {
+                let fail = |error: Errno| Failure::new("read the folder", &shelf.path, error);
+                let about = fstat(&shelf.folder).map_err(fail)?;
+                let new = seen.insert((about.st_dev, about.st_ino));
+                let below =
+                    if new { self.below(&place, &shelf).map_err(fail)? } else { Vec::new() };
+                Ok((new && (shelf.new.is_some() || shelf.cur.is_some()), below))
+            });
+            match listed {
+                Ok((is_folder, below)) => {
+                    open.extend(below);
+                    if is_folder {
+                        places.push(place);
+                    }
+                }
+                Err(failure) => problems.push(failure),
+            }
+        }
+        (places, problems)
+    }
+
+    /// The directories in a folder that may be folders, the first one last.
+    fn below(&self, place: &Place, shelf: &Shelf) -> Result<Vec<Place>, Errno> {
+        let plus = self.location.layout == Layout::MaildirPlusPlus;
+        let depth = place.directories.len();
+        if plus && depth > 0 || depth >= DEPTH_MAX {
+            return Ok(Vec::new());
+        }
+        let mut below = Vec::new();
+        for entry in Dir::read_from(&shelf.folder)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            let known = matches!(name, "." | ".." | "new" | "cur" | "tmp");
+            let kind = entry.file_type();
+            let may_be = matches!(kind, FileType::Directory | FileType::Symlink | FileType::Unknown)
+                // A file or what is behind a link may be anything.
+                && (kind == FileType::Directory
+                    || statat(&shelf.folder, name, AtFlags::empty()).is_ok_and(|about| {
+                        FileType::from_raw_mode(about.st_mode) == FileType::Directory
+                    }));
+            if !known && name.starts_with('.') == plus && may_be {
+                let mut directories = place.directories.clone();
+                directories.push(name.to_owned());
+                below.push(Place { directories, note: None });
+            }
+        }
+        below.sort_unstable_by(|one, other| other.directories.cmp(&one.directories));
+        Ok(below)
+    }
+}
+
+impl Location {
+    /// The path of a folder, for people and to be watched.
+    pub fn path_of_place(&self, place: &Place) -> PathBuf {
+        self.path_of(&place.directories)
+    }
+
+    /// The path of a message in a folder, for people.
+    pub fn path_of_entry(&self, place: &Place, entry: &Entry) -> PathBuf {
+        self.path_of(&place.directories).join(entry.sub.name()).join(&entry.name)
+    }
+
+    /// The folder of a place, by the names that people read.
+    pub fn folder_of(&self, place: &Place) -> Folder {
+        if place.is(&self.place(&Folder::default())) {
+            return Folder::default();
+        }
+        let names = place.directories.iter().flat_map(|name| match self.layout {
+            Layout::MaildirPlusPlus => {
+                name.strip_prefix('.').unwrap_or(name).split('.').collect::<Vec<_>>()
+            }
+            Layout::Fs => vec![name.as_str()],
+        });
+        let parts = names.map(|name| match self.names {
+            FolderNames::Mutf7 => mutf7::decode(name).unwrap_or_else(|| name.to_owned()),
+            FolderNames::Utf8 => name.to_owned(),
+        });
+        Folder { parts: parts.collect() }
+    }
 }
 
 impl Shelf {
@@ -150,6 +255,13 @@ impl Shelf {
         };
         let missing = || Failure::new("open the folder", self.path.join(sub.name()), Errno::NOENT);
         directory.as_ref().ok_or_else(missing)
+    }
+
+    /// Whether there is such a file.
+    pub fn has(&self, entry: &Entry) -> bool {
+        self.directory(entry.sub).is_ok_and(|directory| {
+            statat(directory, &entry.name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+        })
     }
 
     /// Whether both `new` and `cur` are there.
@@ -250,5 +362,72 @@ impl Shelf {
             keywords => keywords::names(&self.folder, keywords).unwrap_or_default().0,
         };
         Flags { letters, keywords: names }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_name_has_parts() {
+        let entry = Entry::of("cur/1.a,S=3,U=12,W=4:2,FSab,x").unwrap();
+        assert_eq!((entry.base(), entry.info()), ("1.a,S=3,U=12,W=4", "FSab,x"));
+        assert_eq!((entry.letters(), entry.key().as_str()), ("FSab", "1.a,S=3,W=4"));
+        assert_eq!(without_uid("1.a,U=,U=x,XU=1,U=7"), "1.a,U=,U=x,XU=1");
+        for odd in ["tmp/a", "cur/", "cur/..", "new/a/b", "a", "../cur/a"] {
+            assert_eq!(Entry::of(odd), None, "{odd}");
+        }
+        assert!(!Entry::of("cur/a").unwrap().is_regular());
+        assert_eq!(entry.to_string(), "cur/1.a,S=3,U=12,W=4:2,FSab,x");
+    }
+
+    #[test]
+    fn folders_are_found_in_both_layouts_by_the_names_of_people() {
+        let home = tempfile::tempdir().unwrap();
+        for name in ["new", "cur", "tmp", "courierimapkeywords"] {
+            fs::create_dir_all(home.path().join(name)).unwrap();
+        }
+        for name in [".A.B", ".&j,dg0TDhMPww6w-", "A/B", "迷惑"] {
+            fs::create_dir_all(home.path().join(name).join("cur")).unwrap();
+        }
+        fs::create_dir(home.path().join(".nothing")).unwrap();
+        fs::write(home.path().join(".file"), "").unwrap();
+        symlink("..", home.path().join("A/ring")).unwrap();
+        symlink(".A.B", home.path().join(".again")).unwrap();
+        let found = |layout| {
+            let location = Location::new(home.path(), layout, None);
+            let (places, problems) = Maildir::open(&location).unwrap().folders();
+            assert_eq!(problems.len(), 0, "{problems:?}");
+            places.iter().map(|place| location.folder_of(place).to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(found(Layout::MaildirPlusPlus), ["INBOX", "迷惑メール", "A/B"]);
+        assert_eq!(found(Layout::Fs), ["INBOX", "A/B", "迷惑"]);
+    }
+
+    #[test]
+    fn what_is_no_message_is_told_and_hidden_files_are_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        for file in ["cur/2.a:2,", "cur/1.a:2,S", "new/9.a", "new/.hidden"] {
+            fs::create_dir_all(home.path().join(file).parent().unwrap()).unwrap();
+            fs::write(home.path().join(file), "A: b\n\n").unwrap();
+        }
+        fs::create_dir(home.path().join("cur/dir:2,")).unwrap();
+        symlink("1.a:2,S", home.path().join("cur/link:2,")).unwrap();
+        let location = Location::new(home.path(), Layout::Fs, None);
+        let maildir = Maildir::open(&location).unwrap();
+        let shelf = maildir.shelf(&location.place(&Folder::default())).unwrap();
+        let (entries, problems) = shelf.list();
+        let names: Vec<String> = entries.iter().map(Entry::to_string).collect();
+        assert_eq!(names, ["new/9.a", "cur/1.a:2,S", "cur/2.a:2,", "cur/dir:2,", "cur/link:2,"]);
+        assert!(problems.is_empty());
+        let read = |name: &str| shelf.open(&Entry::of(name).unwrap()).map(|_| ());
+        assert!(read("new/9.a").is_ok());
+        assert!(read("cur/dir:2,").unwrap_err().to_string().contains("not a regular file"));
+        assert!(read("cur/link:2,").unwrap_err().to_string().contains("symbolic link"));
+        assert_eq!(read("cur/gone").unwrap_err().error.kind(), ErrorKind::NotFound);
     }
 }

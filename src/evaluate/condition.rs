@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 
 use super::Detail;
+use super::possible::Possible;
 use super::trace::{Tested, Verdict};
 use super::values::{Value, Values, values};
 use crate::classify::resembles::Word;
@@ -10,16 +11,17 @@ use crate::classify::{CLASSIFIERS, Known, Mail, automatic};
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::rules::address_list::AddressList;
+use crate::rules::check::MAX_CONDITION_DEPTH;
 use crate::rules::glob;
 use crate::rules::pattern::Patterns;
 use crate::rules::program::{
     ArchivedComparison, ArchivedCondition, ArchivedConditionKind, ArchivedEntries, ArchivedField,
-    ArchivedNeedle, ArchivedProgram, ArchivedTextOperator,
+    ArchivedNeedle, ArchivedTextOperator, Laid,
 };
 use crate::source::Span;
 use crate::state::seen;
 use crate::state::slots::Key;
-use crate::world::World;
+use crate::world::{Before, World};
 
 /// Whether a condition holds; an error says why that cannot be told.
 pub(super) type Truth = Result<bool, String>;
@@ -53,7 +55,7 @@ impl Captures {
 
 /// Everything a condition is evaluated against, with what is known already.
 pub(super) struct Conditions<'a> {
-    pub(super) program: &'a ArchivedProgram,
+    pub(super) program: Laid<'a>,
     pub(super) message: &'a Message,
     pub(super) world: &'a World,
     pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
@@ -68,13 +70,17 @@ pub(super) struct Conditions<'a> {
     /// Inside of `not` or a `define`, what matches gives no captures.
     capturing: Cell<bool>,
     tests: RefCell<Vec<Tested>>,
+    /// How deep the condition is nested that is being evaluated.
+    depth: Cell<u32>,
+    /// Which rules can hold.
+    pub(super) possible: Possible<'a>,
     /// What the message as it came is known by.
     pub(super) key: OnceCell<Result<Key, String>>,
 }
 
 impl<'a> Conditions<'a> {
     pub(super) fn new(
-        program: &'a ArchivedProgram,
+        program: Laid<'a>,
         message: &'a Message,
         world: &'a World,
         variable: &'a dyn Fn(&str) -> Option<String>,
@@ -92,10 +98,12 @@ impl<'a> Conditions<'a> {
             values: cells(program.fields.len()),
             patterns: Patterns::new(program),
             defines: cells(program.defines.len()),
-            inline: cells(program.lists.len()),
+            inline: cells(program.lists()),
             captures: RefCell::default(),
             capturing: Cell::new(true),
             tests: RefCell::default(),
+            depth: Cell::new(0),
+            possible: Possible::new(program),
             key: OnceCell::new(),
         }
     }
@@ -120,13 +128,18 @@ impl<'a> Conditions<'a> {
 
     /// The values of a field, looked up once.
     pub(super) fn field(&self, field: u32) -> Result<&Values<'a>, String> {
-        let cell = self.values.get(field as usize).ok_or("no such field")?;
-        cell.get_or_init(|| match self.program.fields.get(field as usize) {
-            Some(field) => values(field, self),
-            None => Err("no such field".into()),
-        })
-        .as_ref()
-        .map_err(String::clone)
+        let cell = self.values.get(field as usize).ok_or_else(|| self.damaged())?;
+        if cell.get().is_none() {
+            let field = self.program.fields.get(field as usize).ok_or_else(|| self.damaged())?;
+            // Not in the cell's own call: a score that came back to itself
+            // would not end there.
+            let found = values(field, self);
+            let _ = cell.set(found);
+        }
+        match cell.get() {
+            Some(found) => found.as_ref().map_err(String::clone),
+            None => Err(self.damaged()),
+        }
     }
 
     /// Why a refusal would go to somebody who did not write the message.
@@ -170,11 +183,29 @@ impl<'a> Conditions<'a> {
         set.map_or(seen::WITHIN.as_secs(), |seconds| seconds.to_native())
     }
 
+    /// The kept rules are not what was kept: what they say is not believed,
+    /// and the message has to come again.
+    pub(super) fn damaged(&self) -> String {
+        self.world.rules_are_damaged();
+        "damaged rules".into()
+    }
+
     /// Whether a condition holds. Conditions refer only backwards, and `check`
     /// limits how deep.
     pub(super) fn holds(&self, index: u32) -> Truth {
-        let condition = self.program.conditions.get(index as usize).ok_or("no such condition")?;
-        let behind = |other: u32| if other < index { Ok(other) } else { Err("damaged rules") };
+        self.depth.set(self.depth.get() + 1);
+        let truth = match self.program.condition(index) {
+            Some(condition) if self.depth.get() <= MAX_CONDITION_DEPTH => {
+                self.judge(condition, index)
+            }
+            _ => Err(self.damaged()),
+        };
+        self.depth.set(self.depth.get() - 1);
+        truth
+    }
+
+    fn judge(&self, condition: &ArchivedCondition, index: u32) -> Truth {
+        let behind = |other: u32| if other < index { Ok(other) } else { Err(self.damaged()) };
         match &condition.kind {
             ArchivedConditionKind::All(of) => {
                 let mut all = Ok(true);
@@ -210,7 +241,7 @@ impl<'a> Conditions<'a> {
                     .defines
                     .get(define)
                     .zip(self.program.defines.get(define))
-                    .ok_or("no such definition")?;
+                    .ok_or_else(|| self.damaged())?;
                 if let Some(truth) = known.get() {
                     self.record(condition, truth, || "as above".into());
                     return truth.clone();
@@ -221,18 +252,23 @@ impl<'a> Conditions<'a> {
                 known.get_or_init(|| truth).clone()
             }
             ArchivedConditionKind::Duplicate => {
-                let ago = self.key().map(|key| self.world.delivered_before(key, self.within()));
-                let truth = ago.as_ref().map(Option::is_some).map_err(String::clone);
-                self.record(condition, &truth, || match ago {
-                    Ok(Some(ago)) => format!("delivered {} ago", duration(ago)),
-                    Ok(None) => "not delivered before, as far as is remembered".into(),
+                let before = match self.world.before.get() {
+                    Some(before) => Ok(before),
+                    None => self.key().map(|key| self.world.delivered_before(key, self.within())),
+                };
+                let truth = before.as_ref().map(Before::is_duplicate).map_err(String::clone);
+                self.record(condition, &truth, || match before {
+                    Ok(Before::Ago(ago)) => format!("delivered {} ago", duration(ago)),
+                    Ok(Before::Never) => "not delivered before, as far as is remembered".into(),
+                    Ok(Before::First) => "the first one of these messages".into(),
+                    Ok(Before::Again) => "one of these messages came before it".into(),
                     Err(why) => why,
                 });
                 truth
             }
             ArchivedConditionKind::Classifier(classifier) => {
                 let classifier = CLASSIFIERS.get(classifier.to_native() as usize);
-                let classifier = classifier.ok_or("no such classifier")?;
+                let classifier = classifier.ok_or_else(|| self.damaged())?;
                 let found = (classifier.find)(self.mail());
                 let truth = found.as_ref().map(Option::is_some).map_err(String::clone);
                 self.record(condition, &truth, || match found {
@@ -257,7 +293,7 @@ impl<'a> Conditions<'a> {
             | ArchivedConditionKind::Network { field, .. }
             | ArchivedConditionKind::Compare { field, .. }
             | ArchivedConditionKind::Within { field, .. } => field.to_native(),
-            _ => return Err("damaged rules".into()),
+            _ => return Err(self.damaged()),
         };
         let found = self.field(field).and_then(|values| {
             let by = match kind {
@@ -340,7 +376,7 @@ impl<'a> Conditions<'a> {
                 if impossible {
                     continue;
                 }
-                let regex = self.patterns.get(pattern).ok_or("a pattern that cannot be built")?;
+                let regex = self.patterns.get(pattern).ok_or_else(|| self.damaged())?;
                 let text = value.readable();
                 if !self.capturing.get() || regex.captures_len() == 1 {
                     if regex.is_match(text) {
@@ -370,8 +406,8 @@ impl<'a> Conditions<'a> {
         values: &'v Values<'a>,
         list: u32,
     ) -> Result<Option<&'v Value<'a>>, String> {
-        let cell = self.inline.get(list as usize).ok_or("no such list")?;
-        let declared = self.program.lists.get(list as usize).ok_or("no such list")?;
+        let cell = self.inline.get(list as usize).ok_or_else(|| self.damaged())?;
+        let declared = self.program.list(list).ok_or_else(|| self.damaged())?;
         let read;
         let list = match &declared.entries {
             ArchivedEntries::Inline(entries) => cell.get_or_init(|| {

@@ -9,7 +9,7 @@ use crate::classify::authentication::Ignored;
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::rules::field::{FIELDS, Found, Kind, find};
-use crate::rules::program::{ArchivedProgram, Field, Program, Settings};
+use crate::rules::program::{Field, Laid, Program, Settings};
 use crate::world::World;
 
 /// What is known of one message.
@@ -51,7 +51,7 @@ pub fn every_field(settings: Settings) -> Program {
 }
 
 /// Looks at a message; `program` is made by [`every_field`].
-pub fn inspect(program: &ArchivedProgram, message: &Message, world: &World) -> Inspection {
+pub fn inspect(program: Laid<'_>, message: &Message, world: &World) -> Inspection {
     let around = Around::new(program, world);
     let variable = |name: &str| around.variable(name);
     let is_me = |address: &Address| around.is_me(address);

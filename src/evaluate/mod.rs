@@ -9,6 +9,7 @@
 mod around;
 mod condition;
 mod inspect;
+mod possible;
 mod reach;
 mod reply;
 mod site;
@@ -19,13 +20,15 @@ mod values;
 pub use inspect::{Inspection, Known, every_field, inspect};
 pub use reach::{LOOP_HEADER, exact_entry};
 pub use site::{Begun, Rules, SITE_HEADER, Site, evaluate_rules, first_site_file};
-pub use trace::{Looked, Tested, Trace, Verdict};
+pub use trace::{Looked, Passed, Tested, Trace, Verdict};
+
+use std::time::Instant;
 
 use crate::message::address::Address;
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, Step, StepKind};
 use crate::rules::program::{
-    ArchivedAction, ArchivedFlags, ArchivedProgram, ArchivedStatementKind, Flags,
+    ArchivedAction, ArchivedFlags, ArchivedMove, ArchivedStatementKind, Flags, Laid,
 };
 use crate::source::Span;
 use crate::state::slots::Key;
@@ -38,6 +41,8 @@ use condition::{Captures, Conditions, Truth};
 pub enum Detail {
     /// The plan alone.
     Plan,
+    /// The plan, and which rules were looked at, held, and cost how much.
+    Count,
     /// The plan, and a trace of how it came about.
     Trace,
 }
@@ -47,18 +52,13 @@ pub enum Detail {
 pub struct Evaluation {
     /// What is to be done.
     pub plan: Plan,
-    /// Why; empty with [`Detail::Plan`].
+    /// Why, as far as it was asked for.
     pub trace: Trace,
 }
 
 /// Runs the rules over a message. No `filter` is run: what follows one is
 /// judged on the unfiltered message, and the trace says so.
-pub fn evaluate(
-    program: &ArchivedProgram,
-    message: &Message,
-    world: &World,
-    detail: Detail,
-) -> Evaluation {
+pub fn evaluate(program: Laid<'_>, message: &Message, world: &World, detail: Detail) -> Evaluation {
     let mut next = start(Begun::default(), None, program, message, world, detail);
     loop {
         next = match next {
@@ -74,7 +74,7 @@ pub fn evaluate(
 pub fn start(
     begun: Begun,
     site: Option<Site<'_>>,
-    program: &ArchivedProgram,
+    program: Laid<'_>,
     message: &Message,
     world: &World,
     detail: Detail,
@@ -96,6 +96,30 @@ pub fn start(
         category: None,
     };
     run.go_on()
+}
+
+/// What `on moved` asks when a message was moved: edits of lists, lines for the
+/// log, and what must not be done.
+pub fn on_moved(program: Laid<'_>, moved: &ArchivedMove, message: &Message, world: &World) -> Plan {
+    let variable = |name: &str| world.variable(name);
+    let mut run = Run {
+        conditions: Conditions::new(program, message, world, &variable, None, Detail::Plan),
+        plan: Plan::default(),
+        trace: Trace::default(),
+        flags: Flags::default(),
+        open: Vec::new(),
+        at: program.statements(),
+        filter: None,
+        duplicates: false,
+        site: None,
+        category: None,
+    };
+    let span = Span::from(&moved.span);
+    let rule = RuleRef { span, line: moved.line.to_native(), label: None, category: None };
+    for action in moved.actions.iter() {
+        run.act(action, rule.clone());
+    }
+    run.plan
 }
 
 /// What a run has come to.
@@ -159,7 +183,7 @@ impl Paused {
     pub fn resume(
         self: Box<Self>,
         site: Option<Site<'_>>,
-        program: &ArchivedProgram,
+        program: Laid<'_>,
         message: &Message,
         world: &World,
         came: Filtered,
@@ -276,7 +300,7 @@ impl Run<'_> {
 
     /// Whether a rule asked for duplicates, or could.
     fn wants_duplicates(&self) -> bool {
-        self.duplicates || self.conditions.program.asks_for_duplicates()
+        self.duplicates || self.conditions.program.asks_for_duplicates
     }
 
     /// Plans, before the step that ends the way, to remember the message, if
@@ -305,10 +329,17 @@ impl Run<'_> {
 
     /// Goes through the statements; true if one of them ended the run.
     fn statements(&mut self) -> bool {
-        let statements = &self.conditions.program.statements;
+        let program = self.conditions.program;
         while self.filter.is_none() {
+            self.at = self.conditions.next_possible(self.at);
             let at = self.at;
-            let Some(statement) = statements.get(at) else { return false };
+            if at >= program.statements() {
+                return false;
+            }
+            let Some(statement) = program.statement(at) else {
+                self.conditions.damaged();
+                return false;
+            };
             while self.open.last().is_some_and(|open| open.end <= at) {
                 self.open.pop();
             }
@@ -317,11 +348,13 @@ impl Run<'_> {
             let span = self.span(Span::from(&statement.span));
             match &statement.kind {
                 ArchivedStatementKind::When { condition, end, label } => {
+                    let began = self.clock();
                     let (truth, captures) = match condition.as_ref() {
                         Some(condition) => self.conditions.rule(condition.to_native()),
                         None => (Ok(true), Captures::default()),
                     };
                     let end = end.to_native() as usize;
+                    self.count(span, truth == Ok(true), began);
                     self.record(span, line, &truth);
                     if truth == Ok(true) {
                         let own = label.as_ref().map(|label| label.as_str().to_owned());
@@ -341,6 +374,9 @@ impl Run<'_> {
                     }
                 }
                 ArchivedStatementKind::Act(action) => {
+                    if self.open.is_empty() {
+                        self.count(span, true, self.clock());
+                    }
                     let rule = self.open.last().map(|open| open.rule.clone()).unwrap_or(RuleRef {
                         span,
                         line,
@@ -452,6 +488,16 @@ impl Run<'_> {
         self.plan.steps.push(Step { kind, rule: Some(rule) });
     }
 
+    fn clock(&self) -> Option<Instant> {
+        (self.conditions.detail != Detail::Plan).then(Instant::now)
+    }
+
+    fn count(&mut self, span: Span, held: bool, began: Option<Instant>) {
+        if let Some(began) = began {
+            self.trace.passed.push(Passed { span, held, took: began.elapsed() });
+        }
+    }
+
     fn record(&mut self, span: Span, line: u32, truth: &Truth) {
         let Some(mut tests) = self.conditions.take_tests() else { return };
         tests.iter_mut().for_each(|test| test.span = self.span(test.span));
@@ -473,7 +519,8 @@ impl From<&Truth> for Verdict {
 
 fn native(flags: &ArchivedFlags) -> Flags {
     Flags {
-        letters: flags.letters.as_str().to_owned(),
+        // They become part of a file's name.
+        letters: flags.letters.chars().filter(|letter| "DFPRST".contains(*letter)).collect(),
         keywords: flags.keywords.iter().map(|keyword| keyword.as_str().to_owned()).collect(),
     }
 }

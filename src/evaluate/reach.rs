@@ -110,7 +110,7 @@ impl Run<'_> {
     /// Plans an edit of a list for each address in a field.
     pub(super) fn edit_list(&mut self, add: bool, field: u32, list: u32, rule: RuleRef) {
         let action = if add { "add" } else { "remove" };
-        let Some(list) = self.conditions.program.lists.get(list as usize) else { return };
+        let Some(list) = self.conditions.program.list(list) else { return };
         let ArchivedEntries::File(path) = &list.entries else { return };
         let file = self.conditions.program.files.get(list.span.file.to_native() as usize);
         let file = file.map_or("", |file| file.as_str());

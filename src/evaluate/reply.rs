@@ -244,7 +244,6 @@ fn no_person(mail: &Mail<'_>) -> Result<(), String> {
     for (classifier, what) in [
         (&automatic::AUTOMATIC, "automatic mail"),
         (&bulk::BULK, "mass mail"),
-        (&mailing_list::MAILING_LIST, "mail of a list"),
         (&daemon::DAEMON, "mail of a system"),
         (&spam_verdict::SPAM, "spam"),
         (&spam_verdict::VIRUS, "a virus"),
@@ -253,7 +252,11 @@ fn no_person(mail: &Mail<'_>) -> Result<(), String> {
             return Err(format!("it is {what}: {evidence}"));
         }
     }
-    Ok(())
+    // A copy of list mail that its sender addressed to the user has an answer.
+    match mailing_list::evidence(mail) {
+        Some(evidence) => Err(format!("it is mail of a list: {evidence}")),
+        None => Ok(()),
+    }
 }
 
 /// `no`, and `none` of Microsoft.

@@ -6,7 +6,7 @@ use super::{Detail, Evaluation, Filtered, Next, Run};
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::rules::check::FLAGS;
-use crate::rules::program::{ArchivedAction, ArchivedLayout, ArchivedProgram, Flags};
+use crate::rules::program::{ArchivedAction, ArchivedLayout, Flags, Laid};
 use crate::rules::switch::{By, Switches, marks};
 use crate::source::Span;
 use crate::world::World;
@@ -18,11 +18,11 @@ pub const SITE_HEADER: &str = "X-Mfilter-Site";
 #[derive(Clone, Copy)]
 pub struct Site<'a> {
     /// The rules.
-    pub program: &'a ArchivedProgram,
+    pub program: Laid<'a>,
     /// What is on.
     pub switches: &'a Switches,
     /// The user's rules, by whose settings folders are laid out.
-    pub user: &'a ArchivedProgram,
+    pub user: Laid<'a>,
 }
 
 /// All rules that a message goes through.
@@ -33,7 +33,7 @@ pub struct Rules<'a> {
     /// What is on.
     pub switches: &'a Switches,
     /// The user's own.
-    pub user: &'a ArchivedProgram,
+    pub user: Laid<'a>,
 }
 
 /// What site rules have planned so far.
@@ -93,7 +93,7 @@ impl Site<'_> {
 }
 
 /// See [`Site::first_file`].
-pub fn first_site_file(user: &ArchivedProgram) -> u32 {
+pub fn first_site_file(user: Laid<'_>) -> u32 {
     user.files.len().max(1) as u32
 }
 
@@ -102,7 +102,7 @@ impl Rules<'_> {
     /// do anything.
     pub fn start_site(&self, message: &Message, world: &World, detail: Detail) -> Option<Next> {
         let site = self.site?;
-        if detail == Detail::Plan && !site.in_force() {
+        if detail != Detail::Trace && !site.in_force() {
             return None;
         }
         Some(super::start(Begun::default(), Some(site), site.program, message, world, detail))
@@ -112,7 +112,7 @@ impl Rules<'_> {
     /// the marks of what is off. A body that nothing else asks for stays
     /// unread, but where a report may be around the message.
     pub fn unmarked(&self, message: Message, begun: &mut Begun) -> Message {
-        let program = self.site.map(|site| site.program);
+        let program = self.site.map(|site| site.program.head());
         let mut marks = marks(program, &self.user.settings, self.switches);
         if self.site.is_some_and(|site| site.in_force()) {
             marks.forged.push(SITE_HEADER);

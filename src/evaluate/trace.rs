@@ -1,6 +1,8 @@
 //! What was looked at on the way to a plan, and what it gave: data for
 //! `explain`, in words that need no rule file to be understood.
 
+use std::time::Duration;
+
 use crate::source::Span;
 
 /// The way through the rules. Empty unless it was asked for.
@@ -8,8 +10,21 @@ use crate::source::Span;
 pub struct Trace {
     /// Each rule that was looked at, in order.
     pub looked: Vec<Looked>,
+    /// The same in short, and actions outside of rules.
+    pub passed: Vec<Passed>,
     /// Limits that cut something off, and the like.
     pub warnings: Vec<String>,
+}
+
+/// A rule that was looked at, for counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed {
+    /// The rule without its block, or the action.
+    pub span: Span,
+    /// It held.
+    pub held: bool,
+    /// Time that its condition took; who asks first for the body pays for it.
+    pub took: Duration,
 }
 
 /// One rule that was looked at.

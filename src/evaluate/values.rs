@@ -393,7 +393,7 @@ fn take<'m>(
 }
 
 fn delimiter<'a>(on: &Conditions<'a>) -> &'a str {
-    on.program.settings.delimiter.as_ref().map_or("+", |delimiter| delimiter.as_str())
+    on.program.head().settings.delimiter.as_ref().map_or("+", |delimiter| delimiter.as_str())
 }
 
 /// What the MTA says, else the detail of the envelope recipient.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::errors;
 use crate::rules::check::{Checked, Surroundings, check_site};
 use crate::rules::program::Compiled;
-use crate::source::{ReadError, Sources, read_site};
+use crate::source::{Print, ReadError, Sources, open_site};
 use crate::state::compiled::{self, Kept};
 use crate::syntax;
 
@@ -35,18 +35,23 @@ pub struct SiteInForce {
 /// The site rules in force. `asked` tells whether the file was named: then
 /// its absence is worth a note.
 pub fn in_force(path: &Path, asked: bool) -> SiteInForce {
-    let bytes = match read_site(path) {
-        Ok(bytes) => bytes,
+    let kept = Kept::beside(path);
+    let opened = open_site(path).and_then(|file| {
+        let print = file.print()?;
+        match kept.read(print, &mut print_of) {
+            Some(compiled) => Ok(Err(compiled)),
+            None => Ok(Ok(file.bytes()?)),
+        }
+    });
+    let bytes = match opened {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(compiled)) => return SiteInForce { compiled: Some(compiled), note: None },
         Err(error) if error.is_missing() && !asked => return SiteInForce::default(),
         Err(error) => {
             let note = format!("site rules {} are not used: {error}", path.display());
             return SiteInForce { compiled: None, note: Some(note) };
         }
     };
-    let kept = Kept::beside(path);
-    if let Some(compiled) = kept.read(&bytes, &mut read_from_disk) {
-        return SiteInForce { compiled: Some(compiled), note: None };
-    }
     let (sources, checked, _) = check_bytes(path, bytes);
     match checked.program.as_ref().and_then(Compiled::new) {
         Some(compiled) => SiteInForce { compiled: Some(compiled), note: None },
@@ -66,7 +71,7 @@ pub fn in_force(path: &Path, asked: bool) -> SiteInForce {
 
 /// Reads and checks site rules with all that they include.
 pub fn check(path: &Path) -> Result<(Sources, Checked, Vec<compiled::Read>), ReadError> {
-    Ok(check_bytes(path, read_site(path)?))
+    Ok(check_bytes(path, open_site(path)?.bytes()?))
 }
 
 fn check_bytes(path: &Path, bytes: Vec<u8>) -> (Sources, Checked, Vec<compiled::Read>) {
@@ -90,5 +95,9 @@ pub fn keep(path: &Path, files: &[compiled::Read], compiled: &Compiled) -> io::R
 }
 
 fn read_from_disk(path: &Path) -> io::Result<Vec<u8>> {
-    Ok(read_site(path)?)
+    Ok(open_site(path)?.bytes()?)
+}
+
+fn print_of(path: &Path) -> io::Result<Print> {
+    Ok(open_site(path)?.print()?)
 }

@@ -4,39 +4,72 @@
 //! empty line if a time of day (`12:34`) stands in it: `From here on` in an
 //! unquoted text is none. The empty line before it belongs to neither message.
 //! Of `>From `, `>>From ` and so on the first `>` is quoting (mboxrd).
+//!
+//! An mbox may be written to while it is read. No lock is asked for, since a
+//! delivery might wait for it: what was there at the start is read and no
+//! more, a message that was being written then is left out, and both are told.
 
+use std::cmp::Ordering;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::io::{self, BufRead, BufReader, Read, Take, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use tempfile::{SpooledTempFile, spooled_tempfile};
 
-use crate::message::Message;
 use crate::outcome::Failure;
 
-use super::{MEMORY_MAX, in_hand, label};
+use super::walk::{Copied, MEMORY_MAX, copied};
 
 /// A line is read in pieces of this size at most, bytes.
 const PIECE: u64 = 64 << 10;
 
 /// The messages of an mbox.
-pub struct Mbox {
+pub(super) struct Mbox {
     path: PathBuf,
-    reader: BufReader<File>,
+    reader: BufReader<Take<File>>,
+    /// Bytes at the start.
+    size: u64,
     number: usize,
     /// The `From ` line of the next message; none at the end.
     from: Option<Vec<u8>>,
     started: bool,
+    given: bool,
+    /// What writers did was looked at.
+    over: bool,
+}
+
+/// A message of an mbox.
+pub(super) struct One {
+    /// From 1.
+    pub(super) number: usize,
+    /// There is no other one.
+    pub(super) alone: bool,
+    /// Its bytes, with its `From ` line.
+    pub(super) copy: Copied,
 }
 
 impl Mbox {
-    /// An mbox at its start.
-    pub fn new(path: PathBuf, file: File) -> Mbox {
-        let reader = BufReader::with_capacity(PIECE as usize, file);
-        Mbox { path, reader, number: 0, from: None, started: false }
+    /// An mbox at its start; `given` if it was named and not found.
+    pub(super) fn new(path: PathBuf, file: File, given: bool) -> Result<Mbox, Failure> {
+        let size = match file.metadata() {
+            Ok(about) => about.len(),
+            Err(error) => return Err(Failure::new("read the mbox", path, error)),
+        };
+        let reader = BufReader::with_capacity(PIECE as usize, file.take(size));
+        let (number, from, started, over) = (0, None, false, false);
+        Ok(Mbox { path, reader, size, number, from, started, given, over })
     }
 
-    fn read(&mut self) -> io::Result<Option<Message>> {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn was_given(&self) -> bool {
+        self.given
+    }
+
+    fn read(&mut self) -> io::Result<Option<Copied>> {
         let mut copy = spooled_tempfile(MEMORY_MAX);
         if let Some(from) = self.from.take() {
             copy.write_all(&from)?;
@@ -45,7 +78,37 @@ impl Mbox {
         }
         self.started = true;
         self.copy_message(&mut copy)?;
-        in_hand(copy).map(Some)
+        copied(copy).map(Some)
+    }
+
+    fn file(&self) -> &File {
+        self.reader.get_ref().get_ref()
+    }
+
+    fn size_now(&self) -> u64 {
+        self.file().metadata().map_or(self.size, |about| about.len())
+    }
+
+    /// The last message goes on behind what is read.
+    fn is_cut(&self) -> bool {
+        let mut behind = [0; 5];
+        self.size_now() > self.size
+            && self.file().read_at(&mut behind, self.size).is_ok_and(|_| &behind != b"From ")
+    }
+
+    /// What a writer did meanwhile, to be told once.
+    fn meanwhile(&mut self) -> Option<&'static str> {
+        if std::mem::replace(&mut self.over, true) {
+            return None;
+        }
+        match self.size_now().cmp(&self.size) {
+            Ordering::Equal => None,
+            Ordering::Less => Some("it has become shorter meanwhile"),
+            Ordering::Greater if self.is_cut() => {
+                Some("it is being written to, its last message is left out")
+            }
+            Ordering::Greater => Some("it is being written to, what was added is not read"),
+        }
     }
 
     /// Copies to the end of the message, up to and without the next `From ` line.
@@ -78,19 +141,29 @@ impl Mbox {
 }
 
 impl Iterator for Mbox {
-    type Item = Result<(String, Message), Failure>;
+    type Item = Result<One, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let fail = |path: &Path, error| Some(Err(Failure::new("read the mbox", path, error)));
+        let told = |path: &Path, why| fail(path, io::Error::new(io::ErrorKind::ResourceBusy, why));
         match self.read() {
-            Ok(Some(message)) => {
+            Ok(Some(_)) if self.from.is_none() && self.is_cut() => {
+                let why = self.meanwhile()?;
+                told(&self.path, why)
+            }
+            Ok(Some(copy)) => {
                 self.number += 1;
                 let alone = self.number == 1 && self.from.is_none();
-                let label = label(&self.path);
-                let label = if alone { label } else { format!("{label}#{}", self.number) };
-                Some(Ok((label, message)))
+                Some(Ok(One { number: self.number, alone, copy }))
             }
-            Ok(None) => None,
-            Err(error) => Some(Err(Failure::new("read the mbox", &self.path, error))),
+            Ok(None) => {
+                let why = self.meanwhile()?;
+                told(&self.path, why)
+            }
+            Err(error) => {
+                (self.from, self.started, self.over) = (None, true, true);
+                fail(&self.path, error)
+            }
         }
     }
 }
@@ -116,15 +189,22 @@ mod tests {
     use std::io::Seek;
 
     use super::*;
+    use crate::message::Message;
 
     /// The messages as they would be delivered.
     fn split(text: &str) -> Vec<(String, String)> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
         file.rewind().unwrap();
-        Mbox::new("m".into(), file)
+        Mbox::new("m".into(), file, false)
+            .unwrap()
             .map(|item| {
-                let (label, message) = item.unwrap();
+                let one = item.unwrap();
+                let label = if one.alone { "m".to_string() } else { format!("m#{}", one.number) };
+                let message = match one.copy {
+                    Copied::Memory(bytes) => Message::from_bytes(bytes),
+                    Copied::Disk(file) => Message::open(file).unwrap(),
+                };
                 let mut out = tempfile::tempfile().unwrap();
                 message.write_to(&[], &mut out).unwrap();
                 out.rewind().unwrap();
@@ -177,5 +257,34 @@ mod tests {
         let text = format!("{FROM}{long}\n{FROM}{many}\n{FROM}");
         let texts = texts(&text);
         assert!(texts[0] == long && texts[1] == many && texts[2].is_empty());
+    }
+
+    #[test]
+    fn what_is_written_meanwhile_is_told_and_not_read() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("m");
+        let read = |before: &str, after: &str| {
+            std::fs::write(&path, before).unwrap();
+            let mbox = Mbox::new(path.clone(), File::open(&path).unwrap(), false).unwrap();
+            let mut seen = Vec::new();
+            let mut wrote = false;
+            for item in mbox {
+                if !std::mem::replace(&mut wrote, true) {
+                    std::fs::write(&path, after).unwrap();
+                }
+                seen.push(
+                    item.map_or_else(|error| error.error.to_string(), |one| one.number.to_string()),
+                );
+            }
+            seen
+        };
+        let one = format!("{FROM}A: 1\n\nx\n\n");
+        let two = format!("{one}{FROM}B: 2\n\ny\n\n");
+        assert_eq!(read(&two, &two), ["1", "2"]);
+        let added = "it is being written to, what was added is not read";
+        assert_eq!(read(&one, &two), ["1", added]);
+        let cut = "it is being written to, its last message is left out";
+        assert_eq!(read(&two[..two.len() - 3], &two), ["1", cut]);
+        assert_eq!(read(&two[..two.len() - 3], &two[..two.len() - 3]), ["1", "2"], "an old one");
     }
 }

@@ -19,7 +19,8 @@ use crate::plan::Folder;
 use crate::rules::address_list::AddressList;
 use crate::source::reason;
 use crate::state::StateDir;
-use crate::state::sent_mail::{self, Stamp, hash};
+use crate::state::sent_mail::{self, hash};
+use crate::state::stamp::Stamp;
 use crate::world::{self, Correspondents};
 
 /// A delivery reads sent mail for so long.
@@ -191,7 +192,11 @@ type Named = (u64, PathBuf);
 fn list(path: &Path, before: &[u64]) -> io::Result<(Vec<u64>, Vec<Named>)> {
     let (mut old, mut fresh) = (Vec::with_capacity(before.len()), Vec::new());
     for directory in ["cur", "new"] {
-        for entry in fs::read_dir(path.join(directory))? {
+        let entries = match fs::read_dir(path.join(directory)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
             let bytes = name.as_bytes();

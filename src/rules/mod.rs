@@ -1,8 +1,12 @@
 //! From what was written to what is evaluated: names resolved, types checked.
 
+mod records;
+pub mod index;
+mod laid;
 pub mod program;
 pub mod field;
 pub mod glob;
+pub mod listing;
 pub mod pattern;
 pub mod address_list;
 pub mod template;

@@ -4,7 +4,8 @@
 //! bounds its size from above; only a pattern that comes near the limit is
 //! built then and there. What passes here can be built later.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use memchr::memmem;
@@ -12,7 +13,7 @@ use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::rules::program::ArchivedProgram;
+use crate::rules::program::Laid;
 
 /// The most memory that one built pattern may take, bytes.
 const SIZE_LIMIT: usize = 4 << 20;
@@ -144,34 +145,34 @@ fn shortest(set: &[String]) -> usize {
 
 /// The patterns of one program, each built when it is first asked for.
 pub struct Patterns<'p> {
-    program: &'p ArchivedProgram,
-    built: Vec<OnceCell<Option<Regex>>>,
+    program: Laid<'p>,
+    built: RefCell<HashMap<u32, Option<Regex>>>,
 }
 
 impl<'p> Patterns<'p> {
     /// Nothing is built yet.
-    pub fn new(program: &'p ArchivedProgram) -> Patterns<'p> {
-        let mut built = Vec::new();
-        built.resize_with(program.patterns.len(), OnceCell::new);
-        Patterns { program, built }
+    pub fn new(program: Laid<'p>) -> Patterns<'p> {
+        Patterns { program, built: RefCell::default() }
     }
 
     /// Whether a text can hold the pattern of that number; `lower` is the text
     /// with its ASCII letters in lower case. Costs no pattern.
     pub fn is_possible(&self, index: u32, lower: &str) -> bool {
-        let Some(pattern) = self.program.patterns.get(index as usize) else { return false };
+        let Some(pattern) = self.program.pattern(index) else { return true };
         let find = |literal: &str| memmem::find(lower.as_bytes(), literal.as_bytes()).is_some();
         pattern.literals.iter().all(|set| set.iter().any(|literal| find(literal)))
     }
 
     /// The pattern of that number; none if there is none that can be built,
     /// which does not happen to a program that was checked.
-    pub fn get(&self, index: u32) -> Option<&Regex> {
-        let pattern = self.program.patterns.get(index as usize)?;
-        self.built
-            .get(index as usize)?
-            .get_or_init(|| build(&pattern.source, pattern.case_sensitive).ok())
-            .as_ref()
+    pub fn get(&self, index: u32) -> Option<Regex> {
+        if let Some(known) = self.built.borrow().get(&index) {
+            return known.clone();
+        }
+        let pattern = self.program.pattern(index);
+        let built = pattern.and_then(|it| build(&it.source, it.case_sensitive).ok());
+        self.built.borrow_mut().insert(index, built.clone());
+        built
     }
 }
 

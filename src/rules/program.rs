@@ -1,15 +1,16 @@
 //! A checked set of rules: plain data, names resolved, evaluated as it lies.
 //!
 //! There is one representation for what was just checked and for what comes
-//! out of a cache: `check` builds a [`Program`], [`Compiled`] holds its rkyv
-//! bytes, and evaluation reads the archived form in place. Everything refers
-//! to everything else by index. Patterns are kept as text and built beside
-//! the program on first use.
+//! out of a cache: `check` builds a [`Program`], [`Compiled`] holds it laid
+//! out, and evaluation reads that in place, as [`Laid`]. Everything refers to
+//! everything else by index. Patterns are kept as text and built beside the
+//! program on first use.
 
-use rkyv::rancor::Error;
-use rkyv::util::AlignedVec;
+use rkyv::with::Skip;
 use rkyv::{Archive, Serialize};
 
+use super::index::Index;
+pub use super::laid::{Compiled, Laid};
 use crate::source::Span;
 
 /// A checked set of rules.
@@ -20,25 +21,37 @@ pub struct Program {
     /// What `set` said.
     pub settings: Settings,
     /// The statements of all files in order, groups laid flat.
+    #[rkyv(with = Skip)]
     pub statements: Vec<Statement>,
     /// All conditions; one refers only to those that stand before it.
+    #[rkyv(with = Skip)]
     pub conditions: Vec<Condition>,
     /// Every field that is asked for anywhere, once each.
     pub fields: Vec<Field>,
     /// Every pattern, once each.
+    #[rkyv(with = Skip)]
     pub patterns: Vec<Pattern>,
     /// Named lists, and address sets that stand in a test.
+    #[rkyv(with = Skip)]
     pub lists: Vec<List>,
     /// `define`s.
     pub defines: Vec<Define>,
     /// `score`s.
     pub scores: Vec<Score>,
     /// `expect`s, for `mfilter check`.
+    #[rkyv(with = Skip)]
     pub expectations: Vec<Expectation>,
     /// `category`s of site rules.
     pub categories: Vec<Category>,
     /// `on moved`s, for learning: no delivery looks at them.
     pub moves: Vec<Move>,
+    /// Any rule asks for `duplicate`, so that deliveries are to be remembered.
+    pub asks_for_duplicates: bool,
+    /// There is a list of those the user has written to.
+    pub asks_for_sent_mail: bool,
+    /// By what a message shows that it meets none of many rules.
+    #[rkyv(with = Skip)]
+    pub index: Index,
 }
 
 /// One step of the way through the rules.
@@ -624,50 +637,4 @@ pub enum Log {
     Syslog,
     /// Nowhere.
     Off,
-}
-
-impl ArchivedProgram {
-    /// Whether there is a list of those the user has written to.
-    pub fn asks_for_sent_mail(&self) -> bool {
-        self.lists.iter().any(|list| matches!(list.entries, ArchivedEntries::Sent(_)))
-    }
-
-    /// Whether any rule asks for `duplicate`, so that deliveries are to be remembered.
-    pub fn asks_for_duplicates(&self) -> bool {
-        self.conditions.iter().any(|each| matches!(each.kind, ArchivedConditionKind::Duplicate))
-    }
-}
-
-/// A program in the form in which it is evaluated and kept.
-pub struct Compiled {
-    bytes: AlignedVec,
-    /// Where in them the program starts.
-    start: usize,
-}
-
-impl Compiled {
-    /// Lays a program out. `None` if it is too large to lay out.
-    pub fn new(program: &Program) -> Option<Compiled> {
-        rkyv::to_bytes::<Error>(program).ok().map(|bytes| Compiled { bytes, start: 0 })
-    }
-
-    /// Takes in bytes from elsewhere, with a program from `start` (a multiple
-    /// of 16) to their end; `None` if there is none, or one that cannot be
-    /// evaluated.
-    pub fn from_bytes(bytes: AlignedVec, start: usize) -> Option<Compiled> {
-        let compiled = Compiled { bytes, start };
-        compiled.program()?.is_sound().then_some(())?;
-        Some(compiled)
-    }
-
-    /// The program as it is kept.
-    pub fn bytes(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
-    }
-
-    /// The program in place; `None` only for bytes that are no program.
-    /// Checks all of it, so ask once.
-    pub fn program(&self) -> Option<&ArchivedProgram> {
-        rkyv::access::<ArchivedProgram, Error>(self.bytes()).ok()
-    }
 }

@@ -1,26 +1,30 @@
-//! Whether a program that comes from outside can be evaluated: nothing refers
-//! to what is not there, nothing to itself, nothing is nested too deep.
+//! Whether a program can be evaluated: nothing refers to what is not there,
+//! nothing to itself, nothing is nested too deep. Only such a one is laid out;
+//! what is kept of it is known to be intact.
 
 use rkyv::vec::ArchivedVec;
 
 use super::check::MAX_CONDITION_DEPTH;
 use super::program::{
     ArchivedAction, ArchivedCondition, ArchivedConditionKind, ArchivedField, ArchivedFlags,
-    ArchivedProgram, ArchivedStatementKind, ArchivedTemplate, ArchivedTemplatePart,
+    ArchivedStatementKind, ArchivedTemplate, ArchivedTemplatePart, Laid,
 };
 use crate::classify::CLASSIFIERS;
 
-impl ArchivedProgram {
+impl Laid<'_> {
     /// Whether evaluation ends, and finds all that the program refers to.
     /// Bytes that somebody changed can be a program and yet go in circles.
     pub fn is_sound(&self) -> bool {
         self.conditions_are_sound()
             && self.labels_are_sound()
             && self.statements_are_sound()
-            && self
-                .expectations
-                .iter()
-                .all(|each| each.actions.iter().all(|action| self.action_is_sound(action)))
+            && (0..self.expectations()).all(|at| {
+                self.expectation(at).is_some_and(|each| {
+                    each.actions.iter().all(|action| self.action_is_sound(action))
+                })
+            })
+            && (0..self.patterns()).all(|at| self.pattern(at as u32).is_some())
+            && (0..self.lists()).all(|at| self.list(at as u32).is_some())
             && self
                 .moves
                 .iter()
@@ -36,9 +40,9 @@ impl ArchivedProgram {
 
     /// Conditions refer backwards only, by way of `define`s and scores too.
     fn conditions_are_sound(&self) -> bool {
-        let mut depths: Vec<u32> = Vec::with_capacity(self.conditions.len());
-        for condition in self.conditions.iter() {
-            match self.depth(condition, &depths) {
+        let mut depths: Vec<u32> = Vec::with_capacity(self.conditions());
+        for at in 0..self.conditions() {
+            match self.condition(at as u32).and_then(|condition| self.depth(condition, &depths)) {
                 Some(depth) if depth <= MAX_CONDITION_DEPTH => depths.push(depth),
                 _ => return false,
             }
@@ -69,12 +73,12 @@ impl ArchivedProgram {
                 before(define.condition.to_native())?
             }
             ArchivedConditionKind::Matches { field, patterns } => {
-                let there = |pattern: u32| (pattern as usize) < self.patterns.len();
+                let there = |pattern: u32| (pattern as usize) < self.patterns();
                 patterns.iter().all(|pattern| there(pattern.to_native())).then_some(())?;
                 self.field_depth(field.to_native(), &before)?
             }
             ArchivedConditionKind::In { field, list } => {
-                ((list.to_native() as usize) < self.lists.len()).then_some(())?;
+                ((list.to_native() as usize) < self.lists()).then_some(())?;
                 self.field_depth(field.to_native(), &before)?
             }
             ArchivedConditionKind::Duplicate => 0,
@@ -101,8 +105,9 @@ impl ArchivedProgram {
 
     /// Rules end behind their start and inside of each other.
     fn statements_are_sound(&self) -> bool {
-        let mut open: Vec<usize> = vec![self.statements.len()];
-        for (at, statement) in self.statements.iter().enumerate() {
+        let mut open: Vec<usize> = vec![self.statements()];
+        for at in 0..self.statements() {
+            let Some(statement) = self.statement(at) else { return false };
             while open.len() > 1 && open.last().is_some_and(|end| *end <= at) {
                 open.pop();
             }
@@ -111,7 +116,7 @@ impl ArchivedProgram {
                     let end = end.to_native() as usize;
                     let known = condition
                         .as_ref()
-                        .is_none_or(|index| (index.to_native() as usize) < self.conditions.len());
+                        .is_none_or(|index| (index.to_native() as usize) < self.conditions());
                     if !known || end <= at || open.last().is_none_or(|last| end > *last) {
                         return false;
                     }
@@ -162,7 +167,7 @@ impl ArchivedProgram {
             }
             ArchivedAction::EditList { field, list, .. } => {
                 (field.to_native() as usize) < self.fields.len()
-                    && (list.to_native() as usize) < self.lists.len()
+                    && (list.to_native() as usize) < self.lists()
             }
         }
     }

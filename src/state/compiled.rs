@@ -1,35 +1,37 @@
 //! Checked rules in the form in which they are evaluated, kept between runs
 //! so that a delivery neither parses nor checks.
 //!
-//! One file for each main rule file, in `dirs::cache_dir()/mfilter`. It holds
-//! the bytes of every rule file it was made of and counts only while they are
-//! what the files hold now: known by content, whatever clocks say. It may be
-//! removed at any time, and where it cannot be written all works, slower. Who
-//! can write it can write the rules too; all the same it must be the user's
-//! own, of mode 0600, intact by its checksum, and a program that is sound.
+//! One file for each main rule file, in `dirs::cache_dir()/mfilter`. It counts
+//! only while every rule file that it was made of holds what it held then: they
+//! are known by content ([`Print`]), whatever clocks say. It may be removed at
+//! any time, and where it cannot be written all works, slower. Who can write it
+//! can write the rules too; all the same it must be the user's own, of mode
+//! 0600, and intact by its checksum.
 //!
 //! ```text
-//! magic (16 bytes), what mfilter was built of, checksum of all that follows, offset of the
-//! program, number of files (u64 each, little-endian); each file: length of
-//! its path, of its content, path, content; zeros up to a multiple of 16; the
-//! program
+//! magic (16 bytes), what mfilter was built of (u64), checksum of all that
+//! follows (u128), offset of the program, number of files (u64 each,
+//! little-endian); each file: length of its path, of its content (u64 each),
+//! hash of its content (u128), path; the program
 //! ```
 
 use std::fs::{OpenOptions, Permissions};
-use std::hash::Hasher;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rkyv::util::AlignedVec;
+use rustix::buffer::spare_capacity;
 use rustix::fs::OFlags;
+use twox_hash::XxHash3_128;
 
 use super::{key, make_private, own};
 use crate::rules::program::Compiled;
+use crate::source::Print;
 
-const MAGIC: &[u8; 16] = b"mfilter rules\n\0\0";
-const HEAD: usize = MAGIC.len() + 4 * 8;
+const MAGIC: &[u8; 16] = b"mfilter rules 2\n";
+/// What stands before what the checksum is of.
+const HEAD: usize = MAGIC.len() + 8 + 16;
 /// Larger files are not kept, bytes.
 const LARGEST: u64 = 256 << 20;
 /// What mfilter was built of (`build.rs`): what another one checked may mean
@@ -73,15 +75,16 @@ impl Kept {
         Kept { file: name.into(), directory, shared: true }
     }
 
-    /// The rules, if the main file holds `bytes` and what it included is
-    /// unchanged; `load` reads that. Anything else is as good as nothing.
+    /// The rules, if the main file is known by `main` and what it included is
+    /// unchanged; `look` tells what that is known by now. Anything else is as
+    /// good as nothing.
     pub fn read(
         &self,
-        bytes: &[u8],
-        load: &mut dyn FnMut(&Path) -> std::io::Result<Vec<u8>>,
+        main: Print,
+        look: &mut dyn FnMut(&Path) -> std::io::Result<Print>,
     ) -> Option<Compiled> {
         let kept = self.bytes()?;
-        let start = current(&kept, Some(bytes), load)?;
+        let start = current(&kept, Some(main), look)?;
         Compiled::from_bytes(kept, start)
     }
 
@@ -92,7 +95,12 @@ impl Kept {
         Compiled::from_bytes(kept, start)
     }
 
-    fn bytes(&self) -> Option<AlignedVec> {
+    /// Removes what is kept: it was found to be damaged.
+    pub fn forget(&self) {
+        let _ = std::fs::remove_file(&self.file);
+    }
+
+    fn bytes(&self) -> Option<Vec<u8>> {
         let file = OpenOptions::new()
             .read(true)
             .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
@@ -107,8 +115,16 @@ impl Kept {
         if !ours || !about.is_file() || about.len() > LARGEST {
             return None;
         }
-        let mut kept: AlignedVec = AlignedVec::with_capacity(about.len() as usize + 1);
-        kept.extend_from_reader(&mut &file).ok()?;
+        // Nobody writes to it: a new one takes its place.
+        let length = about.len() as usize;
+        let mut kept = Vec::with_capacity(length + 1);
+        while kept.len() < length {
+            match rustix::io::read(&file, spare_capacity(&mut kept)) {
+                Ok(0) => return None,
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return None,
+            }
+        }
         Some(kept)
     }
 
@@ -120,22 +136,21 @@ impl Kept {
         let mut body = Vec::new();
         for (path, bytes) in files {
             let path = path.as_os_str().as_bytes();
+            let print = Print::of(bytes);
             body.extend((path.len() as u64).to_le_bytes());
-            body.extend((bytes.len() as u64).to_le_bytes());
+            body.extend(print.length.to_le_bytes());
+            body.extend(print.hash.to_le_bytes());
             body.extend(path);
-            body.extend(bytes);
         }
-        body.resize((HEAD + body.len()).next_multiple_of(16) - HEAD, 0);
-        let start = HEAD + body.len();
-        body.extend(compiled.bytes());
+        let start = (HEAD + 2 * 8 + body.len()) as u64;
+        let mut rest = [start, files.len() as u64].map(u64::to_le_bytes).concat();
+        rest.extend(body);
+        rest.extend(compiled.bytes());
         let mut head = MAGIC.to_vec();
-        let rest = [start as u64, files.len() as u64].map(u64::to_le_bytes).concat();
-        let sum = checksum(&[&rest, &body]);
-        for number in [BUILT_OF, sum] {
-            head.extend(number.to_le_bytes());
-        }
+        head.extend(BUILT_OF.to_le_bytes());
+        head.extend(XxHash3_128::oneshot(&rest).to_le_bytes());
         let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.directory)?;
-        for part in [&head, &rest, &body] {
+        for part in [&head, &rest] {
             new.write_all(part)?;
         }
         if self.shared {
@@ -152,30 +167,31 @@ impl Kept {
 /// `main` that is not asked.
 fn current(
     kept: &[u8],
-    main: Option<&[u8]>,
-    load: &mut dyn FnMut(&Path) -> std::io::Result<Vec<u8>>,
+    main: Option<Print>,
+    look: &mut dyn FnMut(&Path) -> std::io::Result<Print>,
 ) -> Option<usize> {
     let rest = kept.strip_prefix(MAGIC)?;
     let (built_of, rest) = number(rest)?;
-    let (sum, rest) = number(rest)?;
-    if built_of != BUILT_OF || checksum(&[rest]) != sum {
+    let (sum, rest) = rest.split_first_chunk()?;
+    if built_of != BUILT_OF || XxHash3_128::oneshot(rest) != u128::from_le_bytes(*sum) {
         return None;
     }
     let (start, rest) = number(rest)?;
     let (files, mut rest) = number(rest)?;
     for at in 0..files {
-        let (path, content);
+        let (path, length, hash);
         (path, rest) = number(rest)?;
-        (content, rest) = number(rest)?;
+        (length, rest) = number(rest)?;
+        (hash, rest) = rest.split_first_chunk()?;
+        let print = Print { length, hash: u128::from_le_bytes(*hash) };
         let (path, behind) = rest.split_at_checked(usize::try_from(path).ok()?)?;
-        let (content, behind) = behind.split_at_checked(usize::try_from(content).ok()?)?;
         rest = behind;
-        let same = match at {
-            _ if main.is_none() => true,
-            0 => main == Some(content),
+        let same = match (main, at) {
+            (None, _) => true,
+            (Some(main), 0) => main == print,
             _ => {
                 let path = Path::new(std::ffi::OsStr::from_bytes(path));
-                load(path).is_ok_and(|now| now == content)
+                look(path).is_ok_and(|now| now == print)
             }
         };
         if !same {
@@ -188,12 +204,4 @@ fn current(
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (number, rest) = bytes.split_first_chunk()?;
     Some((u64::from_le_bytes(*number), rest))
-}
-
-fn checksum(parts: &[&[u8]]) -> u64 {
-    let mut sum = crc32fast::Hasher::new();
-    for part in parts {
-        sum.write(part);
-    }
-    sum.finish()
 }

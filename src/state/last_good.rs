@@ -71,7 +71,7 @@ fn file_name(main: &Path) -> String {
     format!("last-good-{}.rules", key(&[main.as_os_str().as_bytes()]))
 }
 
-fn encode(files: &[(PathBuf, &str)]) -> String {
+pub(super) fn encode(files: &[(PathBuf, &str)]) -> String {
     let mut out = format!("{HEAD}{VERSION}\n");
     for (path, text) in files {
         let _ = writeln!(out, "file {} {}", text.len(), escape(path));
@@ -83,13 +83,13 @@ fn encode(files: &[(PathBuf, &str)]) -> String {
     out
 }
 
-enum Decoded {
+pub(super) enum Decoded {
     Files(Vec<(PathBuf, String)>),
     OtherVersion,
     Damaged,
 }
 
-fn decode(text: &str) -> Decoded {
+pub(super) fn decode(text: &str) -> Decoded {
     match text.strip_prefix(HEAD).and_then(|rest| rest.split_once('\n')) {
         Some((VERSION, body)) => decode_files(text, body).map_or(Decoded::Damaged, Decoded::Files),
         Some((version, _)) if version.bytes().all(|byte| byte.is_ascii_digit()) => {

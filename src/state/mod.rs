@@ -9,13 +9,17 @@
 
 pub mod compiled;
 pub mod claim;
+pub mod history;
 pub mod journal;
 pub mod last_good;
 pub mod list_index;
 pub mod replied;
 pub mod seen;
 pub mod sent_mail;
+pub mod lessons;
+pub mod places;
 pub mod slots;
+pub mod stamp;
 pub mod sorted;
 pub mod switch;
 pub mod told;

@@ -17,16 +17,17 @@
 //!
 //! The second file counts only while both directories are what they were.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use rustix::fs::OFlags;
 
 use super::claim::Claim;
+use super::stamp::Stamp;
 use super::{StateDir, is_ours, key};
 
 const DIRECTORY: &str = "sent-mail";
@@ -38,34 +39,6 @@ const HEAD: usize = MAGIC.len() + NUMBERS * 8;
 const MAX: u64 = 64 << 20;
 /// Larger lists are not kept, bytes.
 const LIST_MAX: u64 = 64 << 20;
-/// A directory that changed so short a time ago may change again unnoticed.
-const SETTLED: Duration = Duration::from_secs(2);
-
-/// What a folder is known by at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
-    numbers: [u64; 8],
-    settled: bool,
-}
-
-impl Stamp {
-    /// Of the two directories of a folder, by what the file system says.
-    ///
-    /// # Errors
-    /// One of them cannot be looked at.
-    pub fn of(folder: &Path) -> io::Result<Stamp> {
-        let (cur, new) = (folder.join("cur").metadata()?, folder.join("new").metadata()?);
-        let of = |about: &Metadata| {
-            [about.dev(), about.ino(), about.mtime() as u64, about.mtime_nsec() as u64]
-        };
-        let age = |about: &Metadata| {
-            about.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok())
-        };
-        let settled = [&cur, &new].iter().all(|about| age(about).is_some_and(|age| age > SETTLED));
-        let ([a, b, c, d], [e, f, g, h]) = (of(&cur), of(&new));
-        Ok(Stamp { numbers: [a, b, c, d, e, f, g, h], settled })
-    }
-}
 
 /// What is kept of one folder.
 #[derive(Debug, Clone)]
@@ -106,7 +79,7 @@ impl SentMail {
         file.read_exact_at(&mut head, 0).ok()?;
         let numbers = numbers(head.strip_prefix(MAGIC)?);
         let (unread, then) = numbers.split_last()?;
-        (then == now.numbers && self.has_list()).then_some(*unread)
+        (now.is(then) && self.has_list()).then_some(*unread)
     }
 
     fn has_list(&self) -> bool {
@@ -154,9 +127,7 @@ impl SentMail {
             self.state.replace(&self.list_name(), text.as_bytes())?;
         }
         let mut bytes = MAGIC.to_vec();
-        // A change within the clock's grain must not be overlooked.
-        let then = if stamp.settled { stamp.numbers } else { [0; 8] };
-        for number in then.iter().chain([&unread]).chain(hashes) {
+        for number in stamp.to_keep().iter().chain([&unread]).chain(hashes) {
             bytes.extend(number.to_le_bytes());
         }
         self.state.replace(&format!("{}.read", self.name), &bytes)

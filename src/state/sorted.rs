@@ -1,17 +1,52 @@
 //! What was moved in mailboxes, so that it can be taken back; and the right
 //! to move in a Maildir alone.
+//!
+//! One file a run in `sorted/`, for people to read too: JSON, one object a
+//! line. A folder is named by its directories and has a number from then on;
+//! a move says where a message lay and where it goes, and what flags it gets
+//! that it did not have.
+//!
+//! ```text
+//! {"mfilter":"sorted","version":1,"maildir":"/home/taro/Maildir","layout":"maildir++"}
+//! {"folder":0,"directories":[]}
+//! {"folder":1,"directories":[".Lists.rust"]}
+//! {"from":0,"old":"new/1767….mx","to":1,"new":"cur/1767….mx:2,S","add":"S"}
+//! {"ended":"2026-01-02T03:04:05Z"}
+//! ```
+//!
+//! A move is noted and on disk before it is made, so what was moved is always
+//! known, and what was noted need not have been moved. A file without its end
+//! is of a run that was killed. One that was taken back gets the suffix
+//! `undone`. Runs are kept for ninety days; of more than twenty only as long as
+//! they are few and small.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::time::Instant;
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::claim::Claim;
-use super::{StateDir, key};
+use super::{StateDir, key, make_private, older};
+use crate::rules::program::{Flags, Layout};
 
 /// Where the claims lie.
 const CLAIMS: &str = "sorting";
+const DIRECTORY: &str = "sorted";
+const SUFFIX: &str = "jsonl";
+const UNDONE: &str = "undone";
+/// So many runs are kept whatever their size,
+const KEPT: usize = 20;
+/// of more so many bytes in all, and no more than so many.
+const KEPT_BYTES: u64 = 32 << 20;
+const KEPT_MOST: usize = 1000;
+const FORGOTTEN: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Longer files are damaged, bytes: some millions of moves.
+const MAX: u64 = 1 << 30;
 
 /// Waits for the right to move messages in a Maildir alone. None if another
 /// process of this user still has it at `deadline`. A long-lived process gives
@@ -25,11 +60,322 @@ pub fn claim(state: &StateDir, maildir: &Path, deadline: Instant) -> io::Result<
     Claim::wait(state, CLAIMS, &name, deadline)
 }
 
+/// The right to watch a Maildir, or the process that has it, if that is known.
+///
+/// # Errors
+/// As [`claim`].
+pub fn claim_to_watch(state: &StateDir, maildir: &Path) -> io::Result<Result<Claim, Option<u32>>> {
+    let about = fs::metadata(maildir)?;
+    let name = format!("watch-{}", key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]));
+    match Claim::wait(state, CLAIMS, &name, Instant::now())? {
+        Some(mut claim) => {
+            let file = claim.file();
+            file.set_len(0)?;
+            file.write_all(std::process::id().to_string().as_bytes())?;
+            Ok(Ok(claim))
+        }
+        None => {
+            let text = state.read(&format!("{CLAIMS}/{name}"), 64).unwrap_or_default();
+            Ok(Err(String::from_utf8_lossy(&text).trim().parse().ok()))
+        }
+    }
+}
+
+/// A move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Where the message lay.
+    pub from: Spot,
+    /// Where it went.
+    pub to: Spot,
+    /// The flags it got that it did not have.
+    pub added: Flags,
+}
+
+/// A place of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    /// The folder's directories from the Maildir down.
+    pub folder: Vec<String>,
+    /// `new/NAME` or `cur/NAME`.
+    pub file: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Head {
+        mfilter: String,
+        version: u32,
+        maildir: PathBuf,
+        layout: String,
+    },
+    Folder {
+        folder: usize,
+        directories: Vec<String>,
+    },
+    Move {
+        from: usize,
+        old: String,
+        to: usize,
+        new: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        add: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        keywords: Vec<String>,
+    },
+    End {
+        ended: String,
+    },
+}
+
+/// The journal of a run that is going on.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    folders: HashMap<Vec<String>, usize>,
+    /// Not written yet.
+    text: String,
+}
+
+impl Journal {
+    /// Begins the journal of a run, and forgets those that are too old.
+    ///
+    /// # Errors
+    /// The state directory cannot be written, or the Maildir's path is not UTF-8.
+    pub fn begin(state: &StateDir, maildir: &Path, layout: Layout) -> io::Result<Journal> {
+        let directory = state.path().join(DIRECTORY);
+        make_private(&directory)?;
+        prune(state);
+        let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
+        let now = now.strftime("%Y%m%dT%H%M%S.%9fZ");
+        let path = directory.join(format!("{now}-{}.{SUFFIX}", std::process::id()));
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
+        let mut journal = Journal { file, folders: HashMap::new(), text: String::new() };
+        journal.line(&Line::Head {
+            mfilter: DIRECTORY.into(),
+            version: 1,
+            maildir: maildir.to_owned(),
+            layout: layout_name(layout).into(),
+        })?;
+        journal.sync()?;
+        File::open(&directory)?.sync_all()?;
+        Ok(journal)
+    }
+
+    /// Notes a move that is to be made; on disk after [`Journal::sync`].
+    pub fn note(&mut self, moved: &Moved) -> io::Result<()> {
+        let from = self.folder(&moved.from.folder)?;
+        let to = self.folder(&moved.to.folder)?;
+        self.line(&Line::Move {
+            from,
+            old: moved.from.file.clone(),
+            to,
+            new: moved.to.file.clone(),
+            add: moved.added.letters.clone(),
+            keywords: moved.added.keywords.clone(),
+        })
+    }
+
+    fn folder(&mut self, directories: &[String]) -> io::Result<usize> {
+        if let Some(number) = self.folders.get(directories) {
+            return Ok(*number);
+        }
+        let folder = self.folders.len();
+        self.folders.insert(directories.to_vec(), folder);
+        self.line(&Line::Folder { folder, directories: directories.to_vec() })?;
+        Ok(folder)
+    }
+
+    fn line(&mut self, line: &Line) -> io::Result<()> {
+        self.text.push_str(&serde_json::to_string(line)?);
+        self.text.push('\n');
+        Ok(())
+    }
+
+    /// Brings what was noted onto the disk.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.file.write_all(self.text.as_bytes())?;
+        self.text.clear();
+        self.file.sync_data()
+    }
+
+    /// The run is over.
+    pub fn end(mut self) -> io::Result<()> {
+        self.line(&end())?;
+        self.sync()
+    }
+}
+
+fn end() -> Line {
+    let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
+    Line::End { ended: format!("{now:.0}") }
+}
+
+fn layout_name(layout: Layout) -> &'static str {
+    match layout {
+        Layout::MaildirPlusPlus => "maildir++",
+        Layout::Fs => "fs",
+    }
+}
+
+/// A run that was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its file's name in `sorted/`, which begins with its time.
+    pub name: String,
+    /// The Maildir, without links.
+    pub maildir: PathBuf,
+    /// How its folders lie.
+    pub layout: Layout,
+    /// Its moves, in their order.
+    pub moves: Vec<Moved>,
+    /// Whether it came to its end.
+    pub ended: bool,
+}
+
+/// The names of the runs that were not taken back, the last one first.
+pub fn runs(state: &StateDir) -> Vec<String> {
+    let mut names = files(state);
+    names.retain(|name| name.ends_with(&format!(".{SUFFIX}")));
+    names.sort_unstable_by(|one, other| other.cmp(one));
+    names
+}
+
+/// Reads a run of that name.
+///
+/// # Errors
+/// It is not there, others can write it, or it is damaged. A last line
+/// without its end was not on disk before its move was made, and so does not
+/// count.
+pub fn read(state: &StateDir, name: &str) -> io::Result<Run> {
+    let damaged = || io::Error::new(ErrorKind::InvalidData, "it is damaged");
+    let bytes = state.read(&format!("{DIRECTORY}/{name}"), MAX);
+    let bytes = bytes.ok_or_else(|| {
+        io::Error::new(ErrorKind::InvalidData, "it is not there, or not the user's alone")
+    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| damaged())?;
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let mut lines = whole.lines().map(serde_json::from_str);
+    let Some(Ok(Line::Head { version: 1, maildir, layout, .. })) = lines.next() else {
+        return Err(damaged());
+    };
+    let layout = [Layout::MaildirPlusPlus, Layout::Fs]
+        .into_iter()
+        .find(|each| layout_name(*each) == layout)
+        .ok_or_else(damaged)?;
+    let mut run = Run { name: name.into(), maildir, layout, moves: Vec::new(), ended: false };
+    let mut folders: Vec<Vec<String>> = Vec::new();
+    for line in lines {
+        match line.map_err(|_| damaged())? {
+            Line::Head { .. } => return Err(damaged()),
+            Line::Folder { folder, directories } if folder == folders.len() => {
+                folders.push(directories);
+            }
+            Line::Folder { .. } => return Err(damaged()),
+            Line::Move { from, old, to, new, add, keywords } => {
+                let spot = |number: usize, file| {
+                    let folder = folders.get(number).ok_or_else(damaged)?.clone();
+                    Ok::<_, io::Error>(Spot { folder, file })
+                };
+                let added = Flags { letters: add, keywords };
+                run.moves.push(Moved { from: spot(from, old)?, to: spot(to, new)?, added });
+            }
+            Line::End { .. } => run.ended = true,
+        }
+    }
+    Ok(run)
+}
+
+/// The moves that were made in a Maildir since a moment (seconds since 1970),
+/// those of runs that were taken back the other way round.
+pub fn moves_since(state: &StateDir, maildir: &Path, moment: i64) -> Vec<Moved> {
+    let maildir = fs::canonicalize(maildir).unwrap_or_else(|_| maildir.to_owned());
+    let mut moves = Vec::new();
+    for name in files(state) {
+        let about = fs::symlink_metadata(state.path().join(DIRECTORY).join(&name));
+        if about.is_ok_and(|about| about.ctime() < moment) {
+            continue;
+        }
+        let Ok(run) = read(state, &name) else { continue };
+        let undone = name.ends_with(&format!(".{UNDONE}"));
+        if fs::canonicalize(&run.maildir).is_ok_and(|path| path == maildir) {
+            moves.extend(run.moves.into_iter().map(|moved| match undone {
+                true => Moved { from: moved.to, to: moved.from, added: moved.added },
+                false => moved,
+            }));
+        }
+    }
+    moves
+}
+
+/// Notes the end of a run that was killed, and about which there is nothing
+/// left to be done.
+pub fn end_killed(state: &StateDir, name: &str) -> io::Result<()> {
+    let path = state.path().join(DIRECTORY).join(name);
+    let text = fs::read(&path)?;
+    let file = OpenOptions::new().append(true).open(&path)?;
+    // Half a line, written when the machine stopped, goes.
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    file.set_len(whole as u64)?;
+    let mut journal = Journal { file, folders: HashMap::new(), text: String::new() };
+    journal.line(&end())?;
+    journal.sync()
+}
+
+/// Notes that a run was taken back.
+pub fn undone(state: &StateDir, name: &str) -> io::Result<()> {
+    let path = state.path().join(DIRECTORY).join(name);
+    fs::rename(&path, path.with_extension(UNDONE))?;
+    File::open(state.path().join(DIRECTORY))?.sync_all()
+}
+
+/// The files of all runs, in no order.
+fn files(state: &StateDir) -> Vec<String> {
+    let entries = fs::read_dir(state.path().join(DIRECTORY)).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// Removes the runs that nobody will take back any more.
+fn prune(state: &StateDir) {
+    let mut names = files(state);
+    names.sort_unstable_by(|one, other| other.cmp(one));
+    let mut bytes = 0;
+    for (number, name) in names.iter().enumerate() {
+        let path = state.path().join(DIRECTORY).join(name);
+        let Ok(about) = fs::symlink_metadata(&path) else { continue };
+        bytes += about.len();
+        // The one that now begins counts.
+        let many = number + 1 >= KEPT && bytes > KEPT_BYTES || number + 1 >= KEPT_MOST;
+        let old = about.modified().is_ok_and(|time| older(time, FORGOTTEN));
+        if many || old {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    fn moved(number: usize, to: &str) -> Moved {
+        Moved {
+            from: Spot { folder: vec![], file: format!("new/{number}") },
+            to: Spot { folder: vec![to.into(), "b".into()], file: format!("cur/{number}:2,S") },
+            added: Flags { letters: "S".into(), keywords: vec!["$x".into()] },
+        }
+    }
+
+    fn write(state: &StateDir, moves: &[Moved], end: bool) {
+        let mut journal = Journal::begin(state, Path::new("/m"), Layout::Fs).unwrap();
+        moves.iter().for_each(|moved| journal.note(moved).unwrap());
+        journal.sync().unwrap();
+        if end {
+            journal.end().unwrap();
+        }
+    }
 
     #[test]
     fn a_maildir_is_claimed_under_all_its_names() {
@@ -45,5 +391,61 @@ mod tests {
         assert!(claim("B").unwrap().is_some() && claim("C").is_err());
         drop(first);
         assert!(claim("link").unwrap().is_some());
+    }
+
+    #[test]
+    fn what_was_noted_is_read_back_the_last_run_first() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("state"));
+        let first = [moved(1, "A"), moved(2, "B"), moved(3, "A")];
+        write(&state, &first, true);
+        write(&state, &[moved(4, "A")], false);
+        let names = runs(&state);
+        let read = |number: usize| super::read(&state, &names[number]).unwrap();
+        assert_eq!((read(1).moves.as_slice(), read(1).ended), (first.as_slice(), true));
+        assert_eq!((read(0).moves.len(), read(0).ended), (1, false));
+        assert_eq!((read(0).maildir.as_path(), read(0).layout), (Path::new("/m"), Layout::Fs));
+        undone(&state, &names[0]).unwrap();
+        assert_eq!(runs(&state), names[1..]);
+    }
+
+    #[test]
+    fn half_a_line_does_not_count_and_damage_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("state"));
+        write(&state, &[moved(1, "A"), moved(2, "A")], false);
+        let name = runs(&state).remove(0);
+        let path = state.path().join("sorted").join(&name);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, &text[..text.len() - 3]).unwrap();
+        assert_eq!(read(&state, &name).unwrap().moves, [moved(1, "A")]);
+        end_killed(&state, &name).unwrap();
+        let run = read(&state, &name).unwrap();
+        assert_eq!((run.moves, run.ended), (vec![moved(1, "A")], true));
+        for text in ["", "{}\n", "x\n", &text.replace("\"to\":1", "\"to\":7")] {
+            fs::write(&path, text).unwrap();
+            assert!(read(&state, &name).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn old_runs_and_many_large_ones_are_forgotten() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("state"));
+        let path = |name: &String| state.path().join("sorted").join(name);
+        for number in 0..30 {
+            write(&state, &[moved(number, "A")], true);
+        }
+        let names = runs(&state);
+        assert_eq!(names.len(), 30);
+        assert_eq!(read(&state, &names[0]).unwrap().moves, [moved(29, "A")]);
+        let then = SystemTime::now() - FORGOTTEN - Duration::from_secs(60);
+        let open = |name| File::options().append(true).open(path(name)).unwrap();
+        open(&names[3]).set_modified(then).unwrap();
+        open(&names[1]).set_len(KEPT_BYTES + 1).unwrap();
+        write(&state, &[], true);
+        assert!(!path(&names[3]).exists() && path(&names[1]).exists());
+        // The new one, and of the nineteen before it all but the old one.
+        assert_eq!(runs(&state).len(), KEPT - 1);
     }
 }

@@ -64,7 +64,13 @@ fn targets_are_met() {
     for ((name, form), share) in &measures.equal {
         also(format!("{name} as procmail, {form}"), *share, 99.9);
     }
+    // The code itself where the mail states one; where sisimai wrote a number
+    // of its own for want of one, its class.
     also("bounce.status".to_owned(), measures.status, 95.0);
+    also("bounce.status as stated".to_owned(), measures.status_stated, 95.0);
+    // What such a number means has no code that all would agree on.
+    also("bounce.status by its meaning".to_owned(), measures.status_meaning, 80.0);
+    // The short name, of which some expected names are a longer form.
     also("list-name".to_owned(), measures.list_name, 95.0);
     assert!(missed.is_empty(), "{missed:#?}\n{:#?}", measures.surprises);
 }

@@ -93,9 +93,15 @@ pub struct Measures {
     pub procmail: BTreeMap<(&'static str, String), Share>,
     /// Equal to procmail's verdict, by classifier and with or without `From `.
     pub equal: BTreeMap<(&'static str, &'static str), Share>,
+    /// Of all with an expected status: the same, or the same class where that
+    /// is a stand-in for none.
     pub status: Share,
-    /// Where the expected status is a stand-in for none: the same class.
+    /// Of those that state one.
+    pub status_stated: Share,
+    /// Of the others: the class.
     pub status_class: Share,
+    /// Of the others: what it means.
+    pub status_meaning: Share,
     pub list_name: Share,
     /// What went wrong, to be looked at.
     pub surprises: Vec<String>,
@@ -126,9 +132,7 @@ pub fn measure(corpus: &Path) -> io::Result<Measures> {
     let mut measures = Measures::default();
     for row in table(&corpus.join("manifest.tsv"))? {
         let path = &row["path"];
-        // Mail to a list as its sender had it shows no trace of a list.
-        let to_list = row["label"] == "list" && row["basis"].contains("patch list mail");
-        let label = if to_list { "to-list" } else { row["label"].as_str() };
+        let label = row["label"].as_str();
         let message = Message::from_bytes(fs::read(corpus.join(path))?);
         let mail = mail(&message);
         for classifier in CLASSIFIERS {
@@ -169,29 +173,62 @@ fn compare_procmail(corpus: &Path, measures: &mut Measures) -> io::Result<()> {
     Ok(())
 }
 
-/// Codes with a subject of three digits from 9 on are not RFC 3463's: they
-/// stand where the message has none.
+/// `5.0.9xx` and `4.0.9xx` are no codes of RFC 3463 or its registry, which ends
+/// far below: sisimai writes them where the message states none, one for each
+/// of its reasons.
 fn is_stand_in(status: &str) -> bool {
-    status.rsplit('.').next().is_some_and(|detail| detail.len() == 3 && detail.starts_with('9'))
-        && status[1..].starts_with(".0.")
+    status[1..].starts_with(".0.9") && status.len() == "5.0.900".len()
+}
+
+/// Starts of the codes (RFC 3463 §3) that say the same as sisimai's reason.
+fn codes_for(reason: &str) -> &'static [&'static str] {
+    match reason {
+        "userunknown" => &["1.0", "1.1", "1.3", "1.6"],
+        // "Rejected after DATA", by whatever filter the recipient has.
+        "filtered" => &["1.", "2.", "7."],
+        "hostunknown" => &["1.2", "1.10", "4.4"],
+        "norelaying" => &["7."],
+        "rejected" => &["1.0", "1.7", "1.8", "7."],
+        "suspend" => &["2.1"],
+        "mailboxfull" => &["2.2"],
+        "systemerror" => &["3.", "4.", "5."],
+        "notaccept" => &["1.2", "1.10", "3.2", "4.4"],
+        "mesgtoobig" => &["3.4", "2.3"],
+        "expired" => &["4."],
+        "blocked" | "spamdetected" => &["7."],
+        _ => &[],
+    }
 }
 
 fn compare_statuses(corpus: &Path, measures: &mut Measures) -> io::Result<()> {
     for row in table(&corpus.join("expected-sisimai.tsv"))? {
         let expected = &row["status"];
-        if expected.is_empty() || expected.starts_with('2') {
+        if expected.is_empty() {
             continue;
         }
         let message = Message::from_bytes(fs::read(corpus.join(&row["file"]))?);
         let mail = mail(&message);
         let found = bounce::statuses(&mail).unwrap_or_default();
-        let (share, held) = match is_stand_in(expected) {
-            true => {
-                (&mut measures.status_class, found.iter().any(|found| found[..1] == expected[..1]))
-            }
-            false => (&mut measures.status, found.contains(expected)),
+        let any = |fits: &dyn Fn(&String) -> bool| found.iter().any(fits);
+        // A success is no bounce and has none.
+        let same = match expected.starts_with('2') {
+            true => found.is_empty(),
+            false => any(&|found| found == expected),
         };
-        share.add(held);
+        let held = same || is_stand_in(expected) && any(&|found| found[..1] == expected[..1]);
+        measures.status.add(held);
+        if is_stand_in(expected) {
+            measures.status_class.add(held);
+            let codes = codes_for(&row["reason"]);
+            let meant = any(&|found| codes.iter().any(|code| found[2..].starts_with(code)));
+            measures.status_meaning.add(meant);
+            if !meant {
+                let reason = &row["reason"];
+                measures.surprises.push(format!("means {}: {reason} {found:?}", row["file"]));
+            }
+        } else {
+            measures.status_stated.add(held);
+        }
         if !held {
             let reasons = bounce::reasons(&mail);
             measures

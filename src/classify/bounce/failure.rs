@@ -25,13 +25,21 @@ impl Failure {
         }
     }
 
-    /// A status where none, or none but a vague one, is stated; `otherwise` is
-    /// what the report as a whole means.
-    pub(super) fn complete(&mut self, delayed: bool, otherwise: impl FnOnce() -> String) {
+    /// A status where none is stated: by the words of the reason, by those of
+    /// the report as a whole, by the reply code. Without a reply that says
+    /// else, what was given up is a failure for good, also where it is time
+    /// that ran out (RFC 3463 §3.5 and its appendix B).
+    pub(super) fn complete(&mut self, delayed: bool, report: &str) {
         let reason = self.reason.as_deref().unwrap_or_default();
         let stated = self.status.take();
+        let reply = status::reply(reason);
+        let temporary = delayed || reply.is_some_and(|code| code < 500);
+        let class = if temporary { '4' } else { '5' };
         let status = status::refine(stated, reason)
-            .or_else(|| words::status_of(&reason.to_lowercase(), delayed));
-        self.status = Some(status.unwrap_or_else(otherwise));
+            .or_else(|| words::status_of(&reason.to_lowercase(), class))
+            .or_else(|| words::status_of(report, class))
+            .or_else(|| reply.map(|code| status::of_reply(code).to_owned()))
+            .unwrap_or_else(|| format!("{class}.0.0"));
+        self.status = Some(status);
     }
 }

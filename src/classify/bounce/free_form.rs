@@ -49,7 +49,9 @@ pub fn read(notes: &str, named: &[String]) -> Vec<Failure> {
         let whole = Segment { recipient: None, text: before };
         if has_reply(&whole.text) {
             let reason = whole.failure().reason;
-            failures.iter_mut().for_each(|failure| failure.reason.clone_from(&reason));
+            let without =
+                |failure: &&mut Failure| !failure.reason.as_deref().is_some_and(has_reply);
+            failures.iter_mut().filter(without).for_each(|each| each.reason.clone_from(&reason));
         }
         failures.iter_mut().for_each(|failure| failure.status.clone_from(&status));
     }
@@ -104,6 +106,7 @@ impl Segment {
                 .lines()
                 .map(|line| line.trim_start_matches(MARKS).trim_end())
                 .filter(|line| line.chars().any(char::is_alphanumeric))
+                .filter(|line| !is_about_address(line))
         };
         let reason = lines().find(|line| has_reply(line)).or_else(|| lines().next());
         let reason = reason.map(|line| line.chars().take(REASON_LIMIT).collect());
@@ -111,12 +114,33 @@ impl Segment {
     }
 }
 
+/// Exim's note on an alias: `(ultimately generated from user@host)`.
+fn is_about_address(line: &str) -> bool {
+    ["(ultimately generated from", "(generated from", "generated from"]
+        .iter()
+        .any(|start| line.starts_with(start))
+}
+
+/// The next line names who sent the mail.
+fn announces_sender(line: &str) -> bool {
+    let line = line.trim_end().to_lowercase();
+    ["sent by", "from", "sender", "from:", "sender:"].iter().any(|end| {
+        let before = line.strip_suffix(end);
+        before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
+    })
+}
+
 /// The text before the first recipient, and what is said of each.
 fn split(notes: &str, recipient: fn(&str) -> Option<(String, &str)>) -> (String, Vec<Segment>) {
     let mut before = String::new();
     let mut segments: Vec<Segment> = Vec::new();
+    let mut of_sender = false;
     for line in notes.lines() {
-        let found = if segments.len() < RECIPIENTS_LIMIT { recipient(line) } else { None };
+        let wanted = !of_sender && segments.len() < RECIPIENTS_LIMIT;
+        let found = if wanted { recipient(line) } else { None };
+        if !line.trim().is_empty() {
+            of_sender = announces_sender(line);
+        }
         let text = match found {
             Some((recipient, rest)) => {
                 segments.push(Segment { recipient: Some(recipient), text: String::new() });
@@ -221,6 +245,16 @@ mod tests {
     fn exim_indents() {
         let notes = "A message that you sent could not be delivered:\n\n  a@b.example\n    host mx.b.example [192.0.2.5]: 550 5.7.1 blocked\n";
         assert_eq!(found(notes), [pair("a@b.example", "5.7.1")]);
+    }
+
+    #[test]
+    fn exim_names_the_sender_and_the_alias_too() {
+        let notes = "A message sent by\n\n  <me@here.example>\n\ncould not be delivered to one or more of its recipients. The following\naddress(es) failed:\n\n  a@b.example\n    (ultimately generated from c@d.example)\n    all hosts have been failing for a long time\n";
+        let failures = read(notes, &[]);
+        assert_eq!(failures.len(), 1);
+        assert_eq!(failures[0].recipient.as_deref(), Some("a@b.example"));
+        let reason = failures[0].reason.as_deref();
+        assert_eq!(reason, Some("all hosts have been failing for a long time"));
     }
 
     #[test]

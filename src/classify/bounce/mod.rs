@@ -13,7 +13,6 @@ mod opening;
 mod status;
 mod words;
 
-use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use super::look::folded;
@@ -98,13 +97,8 @@ fn find(mail: &Mail<'_>) -> Result<Option<Report>, String> {
         free_form::complete(&mut failures, &opening.notes);
     }
     let delayed = words::is_delay(&signs.subject) || words::is_delay(&opening.folded);
-    let whole = OnceCell::new();
     for failure in &mut failures {
-        failure.complete(delayed, || {
-            let vague = if delayed { "4.0.0" } else { "5.0.0" };
-            let meant = || words::status_of(&opening.folded, delayed);
-            whole.get_or_init(|| meant().unwrap_or_else(|| vague.to_owned())).clone()
-        });
+        failure.complete(delayed, &opening.folded);
     }
     Ok(Some(Report { evidence, failures, returned: opening.returned }))
 }

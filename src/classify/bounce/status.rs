@@ -49,6 +49,44 @@ pub fn refine(stated: Option<String>, reason: &str) -> Option<String> {
     Some(answered.map_or(stated, |found| found.code.to_owned()))
 }
 
+/// The first reply code (RFC 5321 §4.2.3) of a failure in a text.
+pub fn reply(text: &str) -> Option<u16> {
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    let codes = words.filter(|word| word.len() == 3).filter_map(|word| word.parse().ok());
+    codes.into_iter().find(|code| REPLIES.iter().any(|(known, _)| known == code))
+}
+
+/// What a reply code alone means: as sendmail reads it, with the codes that
+/// came later (RFC 4954 §6, RFC 7504, RFC 7505).
+pub fn of_reply(code: u16) -> &'static str {
+    REPLIES.iter().find(|(known, _)| *known == code).map_or("5.0.0", |(_, status)| status)
+}
+
+const REPLIES: &[(u16, &str)] = &[
+    (421, "4.3.2"),
+    (432, "4.7.12"),
+    (450, "4.2.0"),
+    (451, "4.3.0"),
+    (452, "4.3.1"),
+    (454, "4.7.0"),
+    (500, "5.5.2"),
+    (501, "5.5.4"),
+    (502, "5.5.1"),
+    (503, "5.5.1"),
+    (504, "5.5.4"),
+    (521, "5.3.2"),
+    (530, "5.7.0"),
+    (534, "5.7.9"),
+    (535, "5.7.8"),
+    (550, "5.2.0"),
+    (551, "5.1.6"),
+    (552, "5.2.2"),
+    (553, "5.1.0"),
+    (554, "5.0.0"),
+    (555, "5.5.4"),
+    (556, "5.1.10"),
+];
+
 /// The codes of failures and delays.
 fn all(text: &str) -> impl Iterator<Item = Found<'_>> {
     let bytes = text.as_bytes();
@@ -115,6 +153,15 @@ mod tests {
         assert_eq!(in_field("5.1.1 (bad)").as_deref(), Some("5.1.1"));
         assert_eq!(in_field("2.1.5").as_deref(), Some("2.1.5"));
         assert_eq!(in_field("unknown"), None);
+    }
+
+    #[test]
+    fn reply_codes() {
+        assert_eq!(reply("host mx [192.0.2.5] said: 552-Too much"), Some(552));
+        assert_eq!(reply("ERROR_CODE :421, ERROR_CODE :"), Some(421));
+        assert_eq!(reply("for 432000 seconds on port 587, 450.5 x450"), Some(450));
+        assert_eq!(reply("after 5 days, 250 ok"), None);
+        assert_eq!(of_reply(556), "5.1.10");
     }
 
     #[test]

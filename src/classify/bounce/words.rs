@@ -294,11 +294,9 @@ const DELAYS: &[&str] = &[
     "do not need to resend",
 ];
 
-/// What a report in words alone means, RFC 3463 §3.
-pub fn status_of(text: &str, delayed: bool) -> Option<String> {
+/// What a report in words alone means, RFC 3463 §3; `class` is 4 or 5.
+pub fn status_of(text: &str, class: char) -> Option<String> {
     let (subject, _) = STATUSES.iter().find(|(_, phrases)| find(phrases, text).is_some())?;
-    // Time runs out on what is for now; MTAs say 4.4.7 of it.
-    let class = if delayed || *subject == "4.7" { '4' } else { '5' };
     Some(format!("{class}.{subject}"))
 }
 
@@ -317,7 +315,33 @@ const STATUSES: &[(&str, &[&str])] = &[
             "exceeds allowed size",
             "too many messages on this mailbox",
             "disk quota",
+            "insufficient disk space",
+            "mail box is full",
+            "user is over the quota",
+            "is over its quota",
             "容量を超え",
+            "容量制限",
+            "容量不足",
+            "メールボックスがいっぱい",
+            "メールボックスが満杯",
+            "受信ボックスが一杯",
+        ],
+    ),
+    ("1.10", &["indicated no smtp service", "domain does not accept mail", "null mx"]),
+    (
+        "1.2",
+        &[
+            "host unknown",
+            "domain not found",
+            "domain name not found",
+            "domain does not exist",
+            "domain doesn't exist",
+            "no such domain",
+            "unknown host",
+            "unrouteable mail domain",
+            "bad destination host",
+            "couldn't find any host",
+            "host not found",
         ],
     ),
     (
@@ -346,20 +370,23 @@ const STATUSES: &[(&str, &[&str])] = &[
             "invalid final delivery userid",
             "no user",
             "unknown local",
+            "no account",
+            "no valid recipients",
+            "not a valid user",
+            "宛先不明",
+            "あて先不明",
+            "宛先が見つかりません",
+            "あて先が見つかりません",
+            "存在しません",
+            "見つかりませんでした",
+            "登録されていません",
+            "使われておりません",
+            "使われていません",
+            "アドレスが間違",
+            "アドレスに誤り",
         ],
     ),
-    (
-        "1.2",
-        &[
-            "host unknown",
-            "domain not found",
-            "no such domain",
-            "unknown host",
-            "unrouteable mail domain",
-            "couldn't find any host",
-            "host not found",
-        ],
-    ),
+    ("4.4", &["no mx found for domain", "no mx record", "no mail exchanger", "no route to host"]),
     (
         "2.1",
         &[
@@ -369,6 +396,7 @@ const STATUSES: &[(&str, &[&str])] = &[
             "account has been disabled",
             "is inactive",
             "suspended",
+            "利用停止",
         ],
     ),
     (
@@ -380,6 +408,9 @@ const STATUSES: &[(&str, &[&str])] = &[
             "message size exceeds",
             "size limit",
             "exceeds maximum",
+            "サイズが大き",
+            "サイズが制限",
+            "サイズが上限",
         ],
     ),
     ("4.6", &["too many hops", "routing loop", "mail loop", "loops back"]),
@@ -387,6 +418,10 @@ const STATUSES: &[(&str, &[&str])] = &[
         "7.1",
         &[
             "relaying denied",
+            "insecure mail relay",
+            "open relay",
+            "invalid ip for sending",
+            "permission to post",
             "not permitted to relay",
             "relay access denied",
             "spam",
@@ -395,6 +430,9 @@ const STATUSES: &[(&str, &[&str])] = &[
             "access denied",
             "not authorized",
             "policy",
+            "受信拒否",
+            "受信を拒否",
+            "迷惑メール",
         ],
     ),
     (
@@ -411,6 +449,10 @@ const STATUSES: &[(&str, &[&str])] = &[
             "has been queued for",
             "cannot send message for",
             "message expired",
+            "not going to try again",
+            "was not delivered within",
+            "時間内に配信",
+            "期限切れ",
         ],
     ),
     (
@@ -420,7 +462,15 @@ const STATUSES: &[(&str, &[&str])] = &[
             "connection refused",
             "no answer from host",
             "host is unreachable",
+            "host not reachable",
             "could not connect",
+            "unable to connect",
+            "did not accept our requests to connect",
+            "socket error",
+            "is not responding",
+            "no response from",
+            "応答がありません",
+            "接続できません",
         ],
     ),
 ];

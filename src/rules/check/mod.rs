@@ -24,9 +24,10 @@ use std::path::{Path, PathBuf};
 use crate::classify::CLASSIFIERS;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::rules::field::{self, OPERATORS};
+use crate::rules::index::Index;
 use crate::rules::mistake::{Mistake, Word, nearest};
 use crate::rules::pattern;
-use crate::rules::program::{Field, Pattern, Program, Settings};
+use crate::rules::program::{ConditionKind, Entries, Field, Pattern, Program, Settings};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::ast::Ast;
 
@@ -251,6 +252,15 @@ impl<'a, 's> Checker<'a, 's> {
         let reply_files = replies.collect();
         let files = self.sources.files().iter();
         self.program.files = files.map(|file| file.path.to_string_lossy().into_owned()).collect();
+        if !broken {
+            let conditions = &self.program.conditions;
+            self.program.asks_for_duplicates =
+                conditions.iter().any(|each| matches!(each.kind, ConditionKind::Duplicate));
+            let lists = &self.program.lists;
+            self.program.asks_for_sent_mail =
+                lists.iter().any(|list| matches!(list.entries, Entries::Sent(_)));
+            self.program.index = Index::of(&self.program);
+        }
         Checked {
             settings: self.program.settings.clone(),
             program: (!broken).then_some(self.program),

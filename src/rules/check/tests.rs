@@ -700,8 +700,7 @@ fn groups_are_laid_flat() {
         ]
     );
     assert_eq!(program.fields.len(), 2);
-    let compiled = Compiled::new(&program).expect("it is small");
-    assert!(compiled.program().is_some_and(|program| program.is_sound()));
+    assert!(Compiled::new(&program).is_some());
 }
 
 #[test]
@@ -718,10 +717,7 @@ fn a_chain_of_definitions_ends() {
 
 #[test]
 fn what_somebody_changed_is_not_evaluated() {
-    let sound = |program: &Program| {
-        let compiled = Compiled::new(program).expect("it is small");
-        compiled.program().is_some_and(|program| program.is_sound())
-    };
+    let sound = |program: &Program| Compiled::new(program).is_some();
     let good = program(
         "score s { +1 has to }\ndefine d = s > 1\nwhen d and not has cc { folder \"{subject}\" as seen }",
     );
@@ -871,8 +867,7 @@ proptest! {
             prop_assert!(!each.message.is_empty());
         }
         if let Some(program) = &checked.program {
-            let compiled = Compiled::new(program).expect("it is small");
-            prop_assert!(compiled.program().is_some_and(|program| program.is_sound()));
+            prop_assert!(Compiled::new(program).is_some());
         }
     }
 }

@@ -1,0 +1,401 @@
+//! `mfilter learn`: learns from what the user moved, once, for a timer; and
+//! takes back what was learned.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use jiff::Timestamp;
+use serde_json::json;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::args::{Delivery, Learn};
+use super::{Finding, output};
+use crate::deliver::log::{self, Log};
+use crate::deliver::maildir::Location;
+use crate::explain::{escape, sentence};
+use crate::load;
+use crate::mailbox::learn::{
+    Came, Taught, What, carry_out, lessons as to_remember, plan, take_back,
+};
+use crate::mailbox::moves::{Found, Watcher};
+use crate::mailbox::sent::Sent;
+use crate::plan::StepKind;
+use crate::rules::program::{ArchivedEntries, Laid};
+use crate::state::claim::Claim;
+use crate::state::lessons::{self, Lesson};
+use crate::state::{StateDir, list_index, sorted};
+use crate::world::World;
+
+/// Another process that moves mail in the same Maildir is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// So long messages are read before it is looked whether to stop.
+const STEP: Duration = Duration::from_secs(1);
+
+pub(super) fn run(call: &Learn) -> Result<Finding, String> {
+    let stop: Arc<AtomicBool> = Arc::default();
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
+    }
+    let home = super::home();
+    let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
+    let path = match &call.rules {
+        Some(path) => path.clone(),
+        None => load::default_rules(home.as_deref())?,
+    };
+    let in_force = load::in_force(&path, call.rules.is_some(), home.as_deref(), Some(&state));
+    if let Some(notice) = &in_force.notice {
+        let text =
+            if notice.last_good { "the last good ones go on working" } else { "no rules are used" };
+        output::error(&format!(
+            "{} cannot be used; {text}\n{}",
+            notice.path.display(),
+            notice.text
+        ));
+    }
+    let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
+    let mut delivery = Delivery::default();
+    delivery.maildir.clone_from(&call.maildir);
+    let world = super::world(&delivery, None, home.clone());
+    let location = super::location(&delivery, &program, &world)?;
+    let log = super::log(&program, &world, Some(&state));
+    if call.undo {
+        return undo(call, &state, home.as_deref(), &log);
+    }
+    if !location.path.is_dir() {
+        return Err(format!("there is no Maildir `{}`", location.path.display()));
+    }
+    let school = School { program, location: &location, state: &state, home: home.as_deref(), log };
+    let _claim = match call.dry_run {
+        true => None,
+        false => Some(claim(&state, &location)?),
+    };
+    let mut trouble = in_force.notice.is_some();
+    if !call.dry_run {
+        let told = school.sent_mail(&world, None, &stop);
+        trouble |= !told.problems.is_empty();
+        told.problems.iter().for_each(|text| output::error(&escape(text)));
+        if call.verbose > 0 && !call.json {
+            told.news.iter().for_each(|text| say(&escape(text)));
+        }
+    }
+    if program.moves.is_empty() {
+        if call.verbose > 0 {
+            output::error("the rules have no `on moved`");
+        }
+        return Ok(if trouble { Finding::Found } else { Finding::Fine });
+    }
+    let mut watcher = Watcher::open(&location, &state).map_err(|failure| failure.to_string())?;
+    let _alone = match call.dry_run {
+        true => None,
+        false => {
+            let claim = watcher.kept().claim().map_err(|error| format!("the state: {error}"))?;
+            Some(claim.ok_or("another process learns from this Maildir")?)
+        }
+    };
+    let (found, taught) = school.learn(&mut watcher, &world, STEP, &stop, call.dry_run)?;
+    for failure in &found.problems {
+        output::error(&escape(&failure.to_string()));
+    }
+    let failed = taught.iter().any(|each| matches!(each.came, Came::Failed(_)));
+    trouble |= !found.problems.is_empty() || failed;
+    let show = call.verbose > 0 || call.dry_run;
+    for each in &taught {
+        if call.json {
+            say(&as_json(each));
+        } else if let (false, Came::Failed(_)) = (show, &each.came) {
+            output::error(&escape(&line(each)));
+        } else if show {
+            say(&escape(&line(each)));
+        }
+    }
+    if show && !call.json {
+        let mut text =
+            format!("{} messages are known, {} were moved", found.known, found.moved.len());
+        if found.first > 0 {
+            text.push_str(&format!("; {} folders were looked at for the first time", found.first));
+        }
+        say(&text);
+    }
+    Ok(if trouble { Finding::Found } else { Finding::Fine })
+}
+
+fn say(line: &str) {
+    output::print(&format!("{line}\n"));
+}
+
+/// The right to move messages in a Maildir alone: what `sort` does must not be
+/// looked at while it is half done.
+pub(super) fn claim(state: &StateDir, location: &Location) -> Result<Claim, String> {
+    let came = sorted::claim(state, &location.path, Instant::now() + PATIENCE)
+        .map_err(|error| format!("the state directory `{}`: {error}", state.path().display()))?;
+    came.ok_or_else(|| {
+        format!("another mfilter is at work in `{}`; try again later", location.path.display())
+    })
+}
+
+/// Where one learns.
+pub(super) struct School<'a> {
+    pub(super) program: Laid<'a>,
+    pub(super) location: &'a Location,
+    pub(super) state: &'a StateDir,
+    pub(super) home: Option<&'a Path>,
+    pub(super) log: Log,
+}
+
+/// What came of reading sent mail.
+#[derive(Default)]
+pub(super) struct Told {
+    /// What is new.
+    pub(super) news: Vec<String>,
+    /// What could not be read.
+    pub(super) problems: Vec<String>,
+    /// Something is still to be read.
+    pub(super) more: bool,
+}
+
+impl School<'_> {
+    /// Brings the lists of sent mail up to date; with a `budget` a part of it.
+    pub(super) fn sent_mail(
+        &self,
+        world: &World,
+        budget: Option<Duration>,
+        stop: &AtomicBool,
+    ) -> Told {
+        let mut told = Told::default();
+        let sent: Sent = super::sent(&self.program, self.location, world, true);
+        for list in (0..).map_while(|at| self.program.list(at)) {
+            let ArchivedEntries::Sent(folder) = &list.entries else { continue };
+            let name = list.name.as_ref().map_or("", |name| name.as_str());
+            let mut added = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let began = SystemTime::now();
+                match sent.refresh(folder, budget.unwrap_or(STEP)) {
+                    Err(why) => told.problems.push(why),
+                    Ok(done) => {
+                        added += done.added;
+                        if done.unread > 0 && budget.is_none() {
+                            continue;
+                        }
+                        told.more |= done.unread > 0;
+                        told.problems.extend(
+                            done.skipped.into_iter().map(|why| format!("cannot read {why}")),
+                        );
+                        if let Some(file) = done.known.file
+                            && let Ok(list) = world.list(&file)
+                        {
+                            let _ = list_index::make(&file, &list, began);
+                        }
+                    }
+                }
+                break;
+            }
+            if added > 0 {
+                told.news.push(format!("{name}: {added} more addresses"));
+            }
+        }
+        told
+    }
+
+    /// Looks for moves once, for as long as `step`, and learns from them.
+    pub(super) fn learn_some(
+        &self,
+        watcher: &mut Watcher<'_>,
+        world: &World,
+        step: Duration,
+        stop: &AtomicBool,
+    ) -> Result<(Found, Vec<Taught>), String> {
+        let now = Timestamp::now().as_second();
+        let found = watcher.look(now, step, stop).map_err(|failure| failure.to_string())?;
+        self.take_in(watcher, found, world, false)
+    }
+
+    /// Looks for moves and learns from them. What is found counts as known
+    /// only when it was learned.
+    pub(super) fn learn(
+        &self,
+        watcher: &mut Watcher<'_>,
+        world: &World,
+        step: Duration,
+        stop: &AtomicBool,
+        dry_run: bool,
+    ) -> Result<(Found, Vec<Taught>), String> {
+        let mut all = Found::default();
+        loop {
+            let now = Timestamp::now().as_second();
+            let found = watcher.look(now, step, stop).map_err(|failure| failure.to_string())?;
+            all.moved.extend(found.moved);
+            all.first = all.first.max(found.first);
+            (all.known, all.unread, all.listed) = (found.known, found.unread, found.listed);
+            all.problems = found.problems;
+            if found.unread == 0 || stop.load(Ordering::Relaxed) {
+                break;
+            }
+            if !dry_run && all.moved.is_empty() {
+                watcher.keep().map_err(|failure| failure.to_string())?;
+            }
+        }
+        self.take_in(watcher, all, world, dry_run)
+    }
+
+    fn take_in(
+        &self,
+        watcher: &mut Watcher<'_>,
+        mut all: Found,
+        world: &World,
+        dry_run: bool,
+    ) -> Result<(Found, Vec<Taught>), String> {
+        let (mut taught, problems) = plan(&all.moved, self.program, self.location, world);
+        // What the user has moved on meanwhile is no problem.
+        let gone = |failure: &crate::outcome::Failure| {
+            failure.error.kind() == std::io::ErrorKind::NotFound
+        };
+        all.problems.extend(problems.into_iter().filter(|failure| !gone(failure)));
+        if dry_run {
+            return Ok((all, taught));
+        }
+        carry_out(&mut taught, self.home);
+        let at = format!("{:.3}", Timestamp::now());
+        let remembered = to_remember(&taught, &at);
+        if !remembered.is_empty()
+            && let Err(error) = lessons::remember(self.state, &remembered)
+        {
+            let why = format!("what was learned is not remembered for --undo: {error}");
+            let _ = self.log.note(&why);
+        }
+        let lines: Vec<_> = taught.iter().filter_map(|each| self.log_line(each)).collect();
+        let _ = self.log.learned(&lines);
+        watcher.keep().map_err(|failure| failure.to_string())?;
+        Ok((all, taught))
+    }
+
+    fn log_line(&self, each: &Taught) -> Option<log::Learned> {
+        let files: Vec<&str> = self.program.files.iter().map(|file| file.as_str()).collect();
+        let (word, text) = match (&each.came, &each.what) {
+            (Came::Known | Came::Planned, _) => return None,
+            (Came::Not(why) | Came::Failed(why), what) => {
+                ("note", format!("{}: {why}", words(what)))
+            }
+            (Came::Learned, What::Log(text)) => ("log", text.clone()),
+            (Came::Learned, what) => ("learned", words(what)),
+        };
+        Some(log::Learned {
+            word,
+            text,
+            folder: each.to.clone(),
+            was: each.from.clone(),
+            rule: log::place(&each.rule, &files),
+            message_id: each.message_id.clone(),
+        })
+    }
+}
+
+fn words(what: &What) -> String {
+    match what {
+        What::Log(text) => format!("log {text}"),
+        What::Edit { add, list, path, entry } => sentence(&StepKind::EditList {
+            add: *add,
+            list: list.clone(),
+            path: path.clone(),
+            entry: entry.clone(),
+        }),
+    }
+}
+
+/// One line for people.
+pub(super) fn line(each: &Taught) -> String {
+    let came = match &each.came {
+        Came::Planned => String::new(),
+        Came::Learned => String::new(),
+        Came::Known => ": it is so already".into(),
+        Came::Not(why) | Came::Failed(why) => format!(": not done, {why}"),
+    };
+    format!("{} -> {}: {}  (line {}){came}", each.from, each.to, words(&each.what), each.rule.line)
+}
+
+fn as_json(each: &Taught) -> String {
+    let (result, why) = match &each.came {
+        Came::Planned => ("planned", None),
+        Came::Learned => ("learned", None),
+        Came::Known => ("known", None),
+        Came::Not(why) => ("not done", Some(why)),
+        Came::Failed(why) => ("failed", Some(why)),
+    };
+    let mut object = json!({
+        "message": each.path.display().to_string(),
+        "message_id": each.message_id,
+        "sender": each.sender,
+        "from": each.from,
+        "to": each.to,
+        "line": each.rule.line,
+        "result": result,
+        "why": why,
+    });
+    if let Some(fields) = object.as_object_mut() {
+        let mut put = |name: &str, value: &str| fields.insert(name.into(), value.into());
+        match &each.what {
+            What::Log(text) => drop((put("action", "log"), put("text", text))),
+            What::Edit { add, list, path, entry } => {
+                put("action", if *add { "add" } else { "remove" });
+                put("list", list);
+                put("file", &path.display().to_string());
+                put("entry", entry);
+            }
+        }
+    }
+    object.to_string()
+}
+
+/// Takes back what was learned last.
+fn undo(call: &Learn, state: &StateDir, home: Option<&Path>, log: &Log) -> Result<Finding, String> {
+    let all = lessons::all(state);
+    let last = lessons::last(&all);
+    let Some(first) = last.first() else {
+        output::error("nothing was learned that could be taken back");
+        return Ok(Finding::Found);
+    };
+    let came = take_back(last, home);
+    let mut failed = false;
+    for (lesson, came) in last.iter().zip(&came).rev() {
+        let did = back_words(lesson);
+        if call.json {
+            let (result, why) = match came {
+                Ok(true) => ("taken back", None),
+                Ok(false) => ("known", None),
+                Err(why) => ("not done", Some(why)),
+            };
+            let object = json!({"action": if lesson.add { "remove" } else { "add" },
+                "list": lesson.list, "entry": lesson.entry, "learned": lesson.at,
+                "result": result, "why": why});
+            say(&object.to_string());
+        }
+        match came {
+            Ok(_) if call.json => {}
+            Ok(true) => say(&escape(&did)),
+            Ok(false) => say(&format!("{}: it is so already", escape(&did))),
+            Err(why) => {
+                failed = true;
+                output::error(&escape(why));
+            }
+        }
+        if *came == Ok(true) {
+            let _ = log.note(&format!("taken back, learned {}: {did}", lesson.at));
+        }
+    }
+    if failed {
+        output::error(&format!("what was learned {} is still to be taken back", first.at));
+        return Ok(Finding::Found);
+    }
+    lessons::forget_last(state, last.len()).map_err(|error| format!("the state: {error}"))?;
+    Ok(Finding::Fine)
+}
+
+fn back_words(lesson: &Lesson) -> String {
+    words(&What::Edit {
+        add: !lesson.add,
+        list: lesson.list.clone(),
+        path: lesson.path.clone(),
+        entry: lesson.entry.clone(),
+    })
+}

@@ -1,0 +1,60 @@
+//! How far a walk is, for a person who waits: a bar on standard error, where
+//! that is a terminal.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output;
+use crate::mailbox;
+
+/// A bar, or none.
+pub(super) struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    /// A bar for what is below these paths; `quiet` says that nothing is
+    /// printed meanwhile. Counting goes on beside the work.
+    pub(super) fn start(paths: &[PathBuf], quiet: bool) -> Progress {
+        let free = quiet || !std::io::stdout().is_terminal();
+        if paths.is_empty() || !free || !std::io::stderr().is_terminal() {
+            return Progress(None);
+        }
+        let bar = ProgressBar::new(0);
+        let style = "{wide_bar} {pos} of {len} messages, {eta} left";
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let (counted, paths) = (bar.clone(), paths.to_owned());
+        // Ends by itself; if it cannot be started the bar has no end to show.
+        let count = move || counted.inc_length(mailbox::count(paths) as u64);
+        let _ = std::thread::Builder::new().spawn(count);
+        Progress(Some(bar))
+    }
+
+    /// One more message is done; `number` is its place in an mbox.
+    pub(super) fn done(&self, number: usize) {
+        if let Some(bar) = &self.0 {
+            // An mbox counts as one file until its messages are known.
+            if number > 1 {
+                bar.inc_length(1);
+            }
+            bar.inc(1);
+        }
+    }
+
+    /// Tells of trouble without the bar being in its way.
+    pub(super) fn error(&self, text: &str) {
+        match &self.0 {
+            Some(bar) => bar.suspend(|| output::error(text)),
+            None => output::error(text),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn end(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}

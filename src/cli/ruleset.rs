@@ -1,0 +1,118 @@
+//! Rules as commands try them: unlike in a delivery, broken ones are not
+//! replaced by the last good ones but shown.
+
+use std::path::Path;
+
+use super::args::Delivery;
+use super::output;
+use super::site::Filter;
+use crate::diagnostic;
+use crate::evaluate::first_site_file;
+use crate::load;
+use crate::load::site::SITE_RULES;
+use crate::rules::listing::{self, Listed};
+use crate::rules::program::{Compiled, Laid};
+use crate::source::{SourceFile, Sources, Span};
+
+/// The user's rules and the site's.
+pub(super) struct Ruleset {
+    /// The text of all of them, the site's behind the user's.
+    pub(super) sources: Sources,
+    compiled: Compiled,
+    site: Option<Compiled>,
+}
+
+impl Ruleset {
+    /// Rules that were checked already, with the site's that are to be tried.
+    pub(super) fn new(
+        mut sources: Sources,
+        compiled: Compiled,
+        site: Option<&Path>,
+    ) -> Result<Ruleset, String> {
+        let program = compiled.program().ok_or("the rules cannot be laid out")?;
+        let site = add_site(site, program, &mut sources);
+        Ok(Ruleset { sources, compiled, site })
+    }
+
+    /// The rules in a file, else the user's, which need not be there. The
+    /// inner error shows their mistakes.
+    pub(super) fn read(
+        file: Option<&Path>,
+        site: Option<&Path>,
+        home: Option<&Path>,
+    ) -> Result<Result<Ruleset, String>, String> {
+        let path = match file {
+            Some(path) => path.to_owned(),
+            None => load::default_rules(home)?,
+        };
+        let (sources, checked) = match load::check(&path, home) {
+            Ok(read) => read,
+            Err(error) if error.is_missing() && file.is_none() => {
+                let none = load::none().compiled;
+                return Ruleset::new(Sources::default(), none, site).map(Ok);
+            }
+            Err(error) => return Err(format!("{}: {error}", path.display())),
+        };
+        match checked.program.as_ref().and_then(Compiled::new) {
+            Some(compiled) => Ruleset::new(sources, compiled, site).map(Ok),
+            None => Ok(Err(diagnostic::render(&checked.diagnostics, &sources, output::colour()))),
+        }
+    }
+
+    /// The same, as options say.
+    pub(super) fn of(
+        args: &Delivery,
+        home: Option<&Path>,
+    ) -> Result<Result<Ruleset, String>, String> {
+        Ruleset::read(args.rules.as_deref(), args.site.as_deref(), home)
+    }
+
+    pub(super) fn program(&self) -> Result<Laid<'_>, String> {
+        self.compiled.program().ok_or_else(|| "the rules cannot be laid out".into())
+    }
+
+    pub(super) fn filter(&self) -> Result<Filter<'_>, String> {
+        Ok(Filter::new(self.site.as_ref(), self.program()?))
+    }
+
+    /// Each rule, with the site's if that is asked.
+    pub(super) fn rules(&self, with_site: bool) -> Result<Vec<Listed>, String> {
+        let program = self.program()?;
+        let mut rules = listing::rules(program);
+        let site = self.site.as_ref().filter(|_| with_site).and_then(Compiled::program);
+        for rule in site.map(listing::rules).unwrap_or_default() {
+            let file = rule.span.file + first_site_file(program);
+            rules.push(Listed { span: Span { file, ..rule.span }, ..rule });
+        }
+        Ok(rules)
+    }
+}
+
+/// The site rules to try; like the user's they must have no mistake. What
+/// cannot be read is told, and the user's rules are tried alone.
+fn add_site(asked: Option<&Path>, user: Laid<'_>, sources: &mut Sources) -> Option<Compiled> {
+    let path = asked.unwrap_or(Path::new(SITE_RULES));
+    let (site, checked, _) = match load::site::check(path) {
+        Ok(read) => read,
+        Err(error) if error.is_missing() && asked.is_none() => return None,
+        Err(error) => {
+            output::error(&format!("site rules {} are not used: {error}", path.display()));
+            return None;
+        }
+    };
+    let Some(compiled) = checked.program.as_ref().and_then(Compiled::new) else {
+        output::error(&format!(
+            "site rules {} have a mistake and are not used; `mfilter check --site {}` shows it",
+            path.display(),
+            path.display()
+        ));
+        return None;
+    };
+    while (sources.files().len() as u32) < first_site_file(user) {
+        sources.add(SourceFile::new("", ""));
+    }
+    for file in site.files() {
+        sources.add(file.clone());
+    }
+    Some(compiled)
+}

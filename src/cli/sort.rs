@@ -1,0 +1,400 @@
+//! `mfilter sort`: refiles mail that is there.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::args::{Delivery, Sort};
+use super::site::Filter;
+use super::{Finding, output};
+use crate::deliver::log::{self, Log, Moved as Line};
+use crate::deliver::maildir::{Location, Place};
+use crate::deliver::moving::Mover;
+use crate::diagnostic;
+use crate::explain::{escape, flag_list, flags_words, place};
+use crate::load;
+use crate::mailbox::judge::{Judge, Verdict};
+use crate::mailbox::refile::{Refile, Skip};
+use crate::mailbox::sort::{Event, Fate, Sorter, Told, Why};
+use crate::outcome::one_line;
+use crate::plan::{Folder, RuleRef};
+use crate::rules::program::Compiled;
+use crate::source::{SourceFile, Sources};
+use crate::state::StateDir;
+use crate::state::claim::Claim;
+use crate::state::sorted;
+use crate::world::World;
+
+/// So long another process that moves mail in the same Maildir is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A subject is cut to so many bytes in a line for people.
+const SUBJECT_MAX: usize = 70;
+
+pub(super) fn run(call: &Sort) -> Result<Finding, String> {
+    let stop: Arc<AtomicBool> = Arc::default();
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
+    }
+    if call.undo { super::undo::run(call, &stop) } else { sort(call, &stop) }
+}
+
+fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
+    let home = super::home();
+    let (sources, compiled) = match rules(&call.delivery, home.as_deref())? {
+        Ok(rules) => rules,
+        Err(drawn) => {
+            output::print(&drawn);
+            output::error("the rules have a mistake; nothing was moved");
+            return Ok(Finding::Found);
+        }
+    };
+    let program = compiled.program().ok_or("the rules cannot be laid out")?;
+    let site = super::site::load(call.delivery.site.as_deref());
+    if let Some(note) = &site.note {
+        output::error(note);
+        if site.compiled.is_none() {
+            output::error("what they would say is not known; nothing was moved");
+            return Ok(Finding::Found);
+        }
+    }
+    let filter = Filter::new(site.compiled.as_ref(), program);
+    let files = filter.files();
+    if let (Some(state), false) = (StateDir::find(), call.dry_run) {
+        load::history::note(&state, &sources);
+    }
+    let sources = with_site(sources, &files);
+    let world = super::world(&call.delivery, None, home.clone());
+    let location = super::location(&call.delivery, &program, &world)?;
+    let now = world.now();
+    // Without a state nothing was delivered before: mail that is there would
+    // be a duplicate of itself.
+    let new_world = || {
+        let world = super::world(&call.delivery, Some(now), home.clone());
+        let sent = super::sent(&program, &location, &world, !call.dry_run);
+        World { state: None, sent: Some(Box::new(sent)), ..world }
+    };
+    if !location.path.is_dir() {
+        return Err(format!("there is no Maildir `{}`", location.path.display()));
+    }
+    let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
+    let _claim = match call.dry_run {
+        true => None,
+        false => Some(claim(&state, &location.path)?),
+    };
+    let places = places(call, &location)?;
+    let sorter = Sorter {
+        judge: Judge {
+            rules: filter.rules(),
+            location: &location,
+            world: &new_world,
+            about: call.dry_run || call.json || call.delivery.verbose > 0,
+            stop,
+        },
+        state: (!call.dry_run).then_some(&state),
+        careful: call.all,
+    };
+    let mut report = Report {
+        call,
+        location: &location,
+        sources: &sources,
+        files: &files,
+        log: super::log(&program, &world, Some(&state)),
+        lines: Vec::new(),
+        counts: Counts::default(),
+        stop,
+    };
+    let sorted = sorter.sort(places.as_deref(), &mut |event| report.take(&event));
+    report.settled();
+    let interrupted = stop.load(Ordering::Relaxed);
+    if !call.json {
+        output::print(&report.counts.table(call.dry_run));
+    }
+    if interrupted && !call.dry_run {
+        output::error("interrupted; `mfilter sort` goes on, `mfilter sort --undo` takes it back");
+    }
+    let trouble = report.counts.failed > 0;
+    if let Err(failure) = sorted {
+        output::error(&failure.to_string());
+        return Ok(Finding::Found);
+    }
+    Ok(if trouble || interrupted { Finding::Found } else { Finding::Fine })
+}
+
+/// The rules, which must have no mistake: unlike in a delivery nothing waits,
+/// and the last good ones are not what the user sees. The inner error is what
+/// `check` says.
+pub(super) fn rules(
+    args: &Delivery,
+    home: Option<&Path>,
+) -> Result<Result<(Sources, Compiled), String>, String> {
+    let path = match &args.rules {
+        Some(path) => path.clone(),
+        None => load::default_rules(home)?,
+    };
+    let (sources, checked) =
+        load::check(&path, home).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(match checked.program.as_ref().and_then(Compiled::new) {
+        Some(compiled) => Ok((sources, compiled)),
+        None => Err(diagnostic::render(&checked.diagnostics, &sources, output::colour())),
+    })
+}
+
+/// The files of the site rules behind the user's, by name.
+fn with_site(mut sources: Sources, files: &[&str]) -> Sources {
+    for file in files.iter().skip(sources.files().len()) {
+        sources.add(SourceFile::new(*file, ""));
+    }
+    sources
+}
+
+pub(super) fn claim(state: &StateDir, maildir: &Path) -> Result<Claim, String> {
+    match sorted::claim(state, maildir, Instant::now() + PATIENCE) {
+        Ok(Some(claim)) => Ok(claim),
+        Ok(None) => Err(format!(
+            "another mfilter is moving mail in `{}`; try again when it is done",
+            maildir.display()
+        )),
+        Err(error) => Err(format!("cannot write to {}: {error}", state.path().display())),
+    }
+}
+
+/// The folders that are asked for; none for all.
+fn places(call: &Sort, location: &Location) -> Result<Option<Vec<Place>>, String> {
+    let place = |name: &str| {
+        let parts = name.split('/').filter(|part| !part.is_empty()).map(str::to_owned);
+        let place = location.place(&Folder { parts: parts.collect() });
+        match place.note {
+            Some(_) => Err(format!("the name of the folder `{name}` is too long")),
+            None => Ok(place),
+        }
+    };
+    if !call.all {
+        let names = call.folders.iter().map(String::as_str);
+        let named: Vec<&str> = if call.folders.is_empty() { vec![""] } else { names.collect() };
+        let mut places: Vec<Place> = Vec::new();
+        for name in named {
+            let place = place(name)?;
+            if !places.iter().any(|known| known.is(&place)) {
+                places.push(place);
+            }
+        }
+        return Ok(Some(places));
+    }
+    if call.except.is_empty() {
+        return Ok(None);
+    }
+    let except = call.except.iter().map(|name| place(name)).collect::<Result<Vec<_>, _>>()?;
+    let mover = Mover::open(location).map_err(|failure| failure.to_string())?;
+    let (mut all, problems) = mover.folders();
+    problems.iter().for_each(|failure| output::error(&failure.to_string()));
+    let before = all.len();
+    all.retain(|place| !except.iter().any(|out| out.is(place)));
+    let distinct: HashSet<_> = except.iter().map(Place::directories).collect();
+    if before - all.len() < distinct.len() {
+        return Err("a folder after --except is not there; nothing was moved".into());
+    }
+    Ok(Some(all))
+}
+
+/// What is told while mail is sorted.
+struct Report<'r> {
+    call: &'r Sort,
+    location: &'r Location,
+    sources: &'r Sources,
+    files: &'r [&'r str],
+    log: Log,
+    /// Not in the log yet.
+    lines: Vec<Line>,
+    counts: Counts,
+    stop: &'r AtomicBool,
+}
+
+impl Report<'_> {
+    fn take(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Message(told) => self.message(told),
+            Event::Trouble(failure) => {
+                self.counts.failed += 1;
+                output::error(&escape(&failure.to_string()));
+            }
+            Event::Settled => self.settled(),
+        }
+    }
+
+    fn settled(&mut self) {
+        if let Err(failure) = self.log.moved(&std::mem::take(&mut self.lines)) {
+            output::error(&failure.to_string());
+        }
+    }
+
+    fn message(&mut self, told: &Told<'_>) {
+        let from = self.location.folder_of(told.from).to_string();
+        let nothing = Refile { to: None, skipped: Vec::new() };
+        let refile = match &told.judged.verdict {
+            Verdict::Refile(refile) => refile,
+            _ => &nothing,
+        };
+        let target = refile.to.as_ref();
+        let to = target.map_or_else(|| from.clone(), |target| target.folder.to_string());
+        let counts = &mut self.counts;
+        counts.all += 1;
+        match &told.fate {
+            Fate::Moved { path, problems } => {
+                counts.moved(&from, &to);
+                let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let rule = target.and_then(|target| target.rule.as_ref());
+                let rule = rule.map(|rule| log::place(rule, self.files));
+                let message_id = told.judged.about.id.clone();
+                let (folder, was) = (to.clone(), from.clone());
+                self.lines.push(Line { folder, was, file, rule, message_id });
+                for why in problems {
+                    output::error(&escape(&format!("{}: {why}", path.display())));
+                }
+            }
+            Fate::Would => counts.moved(&from, &to),
+            Fate::Stays(why) => *counts.stay.entry(stays(*why)).or_default() += 1,
+            Fate::Vanished => {
+                counts.vanished += 1;
+                let path = told.path.display();
+                output::error(&escape(&format!("`{path}` was moved or removed meanwhile")));
+            }
+            Fate::Failed(why) => {
+                counts.failed += 1;
+                output::error(&escape(why));
+            }
+        }
+        for skip in &refile.skipped {
+            *counts.skipped.entry(*skip).or_default() += 1;
+        }
+        let heard = if self.call.json {
+            output::print(&(self.json(told, refile, &from).to_string() + "\n"))
+        } else if self.call.dry_run || self.call.delivery.verbose > 0 {
+            self.line(told, refile, &from, &to).is_none_or(|line| output::print(&line))
+        } else {
+            true
+        };
+        if !heard && self.call.dry_run {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The line for people about a message that is moved.
+    fn line(&self, told: &Told<'_>, refile: &Refile, from: &str, to: &str) -> Option<String> {
+        let target = match told.fate {
+            Fate::Moved { .. } | Fate::Would => refile.to.as_ref()?,
+            _ => return None,
+        };
+        let flags = flags_words(&target.add);
+        let flags = if flags.is_empty() { flags } else { format!(" as {flags}") };
+        let rule = target.rule.as_ref().map(|rule| place(rule, self.sources));
+        let rule = rule.unwrap_or_else(|| "end of the rules".into());
+        let about = &told.judged.about;
+        let (from, to) = (escape(from), escape(to));
+        let subject = one_line(&about.subject, SUBJECT_MAX);
+        let entry = escape(&told.judged.entry.to_string());
+        Some(format!("{from} -> {to}{flags}  ({rule})  {entry}  {}\n", escape(&subject)))
+    }
+
+    fn json(&self, told: &Told<'_>, refile: &Refile, from: &str) -> Value {
+        let about = &told.judged.about;
+        let mut object = json!({
+            "message": told.path,
+            "id": about.id,
+            "from": about.from,
+            "subject": about.subject,
+            "was": from,
+            "skipped": refile.skipped.iter()
+                .map(|skip| json!({"action": skip.action, "why": skip.why}))
+                .collect::<Vec<_>>(),
+        });
+        let mut set = |name: &str, value: Value| {
+            if let Some(object) = object.as_object_mut() {
+                object.insert(name.into(), value);
+            }
+        };
+        if let (Fate::Moved { .. } | Fate::Would, Some(target)) = (&told.fate, &refile.to) {
+            set("folder", json!(target.folder.to_string()));
+            set("flags", json!(flag_list(&target.add)));
+            set("rule", target.rule.as_ref().map_or(Value::Null, |rule| self.rule(rule)));
+        }
+        match &told.fate {
+            Fate::Moved { path, problems } => {
+                set("result", json!("moved"));
+                set("path", json!(path));
+                set("problems", json!(problems));
+            }
+            Fate::Would => set("result", json!("would-move")),
+            Fate::Stays(why) => {
+                set("result", json!("stays"));
+                set("why", json!(stays(*why)));
+            }
+            Fate::Vanished => set("result", json!("vanished")),
+            Fate::Failed(why) => {
+                set("result", json!("failed"));
+                set("why", json!(why));
+            }
+        }
+        object
+    }
+
+    fn rule(&self, rule: &RuleRef) -> Value {
+        let file = self.sources.path(rule.span).display().to_string();
+        json!({"file": file, "line": rule.line, "label": rule.label, "category": rule.category})
+    }
+}
+
+fn stays(why: Why) -> &'static str {
+    match why {
+        Why::Fine => "lie where the rules want them",
+        Why::Skipped => "stay, since what the rules ask is not done",
+        Why::NoRule => "stay, since no rule takes them",
+        Why::Draft => "stay, since they are drafts",
+    }
+}
+
+/// The table at the end.
+#[derive(Default)]
+struct Counts {
+    all: usize,
+    moved: BTreeMap<(String, String), usize>,
+    stay: BTreeMap<&'static str, usize>,
+    skipped: BTreeMap<Skip, usize>,
+    vanished: usize,
+    failed: usize,
+}
+
+impl Counts {
+    fn moved(&mut self, from: &str, to: &str) {
+        *self.moved.entry((from.to_owned(), to.to_owned())).or_default() += 1;
+    }
+
+    fn table(&self, dry_run: bool) -> String {
+        let nothing = if dry_run { "; nothing was changed" } else { "" };
+        let mut out = format!("{:>7} messages{nothing}\n", self.all);
+        let mut row = |number: usize, text: &str| {
+            if number > 0 {
+                out.push_str(&format!("{number:>7} {}\n", escape(text)));
+            }
+        };
+        let mut moved: Vec<_> = self.moved.iter().collect();
+        moved.sort_by_key(|(_, number)| std::cmp::Reverse(**number));
+        for ((from, to), number) in moved {
+            match from == to {
+                true => row(*number, &format!("{from}, flagged where they are")),
+                false => row(*number, &format!("{from} -> {to}")),
+            }
+        }
+        self.stay.iter().for_each(|(why, number)| row(*number, why));
+        row(self.vanished, "were moved or removed by someone else");
+        row(self.failed, "in trouble, told above");
+        for (Skip { action, why, .. }, number) in &self.skipped {
+            row(*number, &format!("without {action}: {why}"));
+        }
+        out
+    }
+}

@@ -1,0 +1,112 @@
+//! `mfilter stats`: what the rules did, by the log.
+
+use std::collections::HashMap;
+
+use super::args::{Delivery, Stats as Call};
+use super::ruleset::Ruleset;
+use super::{Finding, output};
+use crate::deliver::logged;
+use crate::explain::account::{Account, Event, RuleName};
+use crate::explain::one_line;
+use crate::load;
+use crate::load::history::History;
+use crate::rules::listing::{self, Listed, never_fired};
+use crate::rules::program::Compiled;
+use crate::source::{Sources, reason};
+use crate::state::StateDir;
+
+/// The text of each rule of a version, by `file:line`.
+type Texts = HashMap<String, String>;
+
+pub(super) fn run(call: &Call) -> Result<Finding, String> {
+    let home = super::home();
+    let state = StateDir::find();
+    let main = match &call.rules {
+        Some(path) => path.clone(),
+        None => load::default_rules(home.as_deref())?,
+    };
+    let history = state.as_ref().map(|state| History::of(state, &main, home.as_deref()));
+    let (site, rules) = (call.site.as_deref(), call.rules.as_deref());
+    let today = match Ruleset::read(rules, site, home.as_deref())? {
+        Ok(rules) => rules,
+        Err(_) => {
+            output::error("the rules have a mistake (`mfilter check` shows it)");
+            let last = history.as_ref().and_then(|history| history.read(history.last()?));
+            let last = last.ok_or("the rules have a mistake, and no good ones are known")?;
+            Ruleset::new(last.sources, last.compiled, site)?
+        }
+    };
+    let world = super::world(&Delivery::of(&call.rules, &call.site, &None), None, home.clone());
+    let files = super::log(today.program()?.head(), &world, state.as_ref()).files()?;
+    let now = texts(&listing::rules(today.program()?), &today.sources);
+    // Versions are read when a line is of their time.
+    let mut versions: HashMap<usize, Option<Texts>> = HashMap::new();
+    let mut account = Account::new(world.now());
+    let seen = logged::read(&files, |line| {
+        let version = history
+            .as_ref()
+            .and_then(|history| Some((history, history.at(line.time.as_millisecond())?)));
+        let then = version.and_then(|(history, number)| {
+            let read = || history.read(number).map(|then| texts_of(&then.compiled, &then.sources));
+            versions.entry(number).or_insert_with(read).as_ref()
+        });
+        let place = line.get("rule");
+        let text = place.and_then(|place| match then {
+            Some(then) => then.get(place),
+            // Of the time before what is known.
+            None => now.get(place),
+        });
+        let rule = place.map(|place| RuleName {
+            place,
+            label: line.get("label"),
+            text: text.map(String::as_str),
+        });
+        account.add(Event {
+            time: line.time,
+            word: &line.word,
+            id: line.get("id").unwrap_or_default(),
+            folder: line.get("folder"),
+            was: line.get("was"),
+            rule,
+            ms: line.ms(),
+        });
+    });
+    let seen =
+        seen.map_err(|(path, error)| format!("the log {}: {}", path.display(), reason(&error)))?;
+    let never = never(&today, &account)?;
+    let report = account.report(never, seen.damaged);
+    output::print(&if call.json { report.json() } else { report.text() });
+    Ok(Finding::Fine)
+}
+
+fn texts_of(compiled: &Compiled, sources: &Sources) -> Texts {
+    compiled.program().map(|program| texts(&listing::rules(program), sources)).unwrap_or_default()
+}
+
+fn texts(rules: &[Listed], sources: &Sources) -> Texts {
+    let one = |rule: &Listed| (place(rule, sources), one_line(sources.text(rule.span)));
+    // Of several on a line the first one counts.
+    rules.iter().rev().map(one).collect()
+}
+
+fn place(rule: &Listed, sources: &Sources) -> String {
+    format!("{}:{}", sources.path(rule.span).display(), rule.line)
+}
+
+/// Rules of today that are not in the log, of those that would leave a line there.
+fn never(
+    today: &Ruleset,
+    account: &Account,
+) -> Result<Vec<(String, Option<String>, String)>, String> {
+    let rules = today.rules(false)?;
+    let text = |rule: &Listed| one_line(today.sources.text(rule.span));
+    let own = |rule: &Listed| account.fired(&text(rule), rule.label.as_deref());
+    let fired = |rule: &Listed| {
+        let at = rules.iter().position(|known| known.span == rule.span).unwrap_or(0);
+        let inside = rules.get(at + 1..=at + rule.inside).unwrap_or_default();
+        let tells = rule.logged || inside.iter().any(|rule| rule.logged);
+        !tells || own(rule) || inside.iter().any(own)
+    };
+    let never = never_fired(&rules, &fired).into_iter();
+    Ok(never.map(|rule| (place(rule, &today.sources), rule.label.clone(), text(rule))).collect())
+}

@@ -1,0 +1,141 @@
+//! `mfilter sort --undo`: takes a run of `mfilter sort` back.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+
+use super::args::{Delivery, Sort};
+use super::sort::{claim, rules};
+use super::{Finding, output};
+use crate::deliver::log::{Log, Moved as Line};
+use crate::deliver::maildir::{Location, Place};
+use crate::deliver::shelf::Entry;
+use crate::explain::escape;
+use crate::mailbox::undo::{Event, Undone, undo};
+use crate::state::{StateDir, sorted};
+
+/// `mfilter sort --undo`
+pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
+    let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
+    let asked = match &call.delivery.maildir {
+        Some(path) => {
+            let fail = |error| format!("there is no Maildir `{}`: {error}", path.display());
+            Some(std::fs::canonicalize(path).map_err(fail)?)
+        }
+        None => None,
+    };
+    let mut found = None;
+    for name in sorted::runs(&state) {
+        match sorted::read(&state, &name) {
+            Ok(run) if asked.as_ref().is_none_or(|maildir| *maildir == run.maildir) => {
+                found = Some(run);
+                break;
+            }
+            Ok(_) => {}
+            Err(error) => output::error(&format!("the journal `{name}` is passed over: {error}")),
+        }
+    }
+    let Some(found) = found else {
+        output::error("there is no run to take back");
+        return Ok(Finding::Found);
+    };
+    if !found.maildir.is_dir() {
+        return Err(format!("there is no Maildir `{}`", found.maildir.display()));
+    }
+    let _claim = claim(&state, &found.maildir)?;
+    // Another run may have ended meanwhile, or have been taken back.
+    let run = sorted::read(&state, &found.name);
+    let run = run.map_err(|error| format!("the journal `{}`: {error}", found.name))?;
+    let mut location = Location::new(&run.maildir, run.layout, None);
+    location.home = super::home();
+    let (mut back, mut already, mut gone, mut failed) = (0, 0, 0, 0);
+    let (log, mut lines) = (log_of(&call.delivery, &state), Vec::new());
+    let mut tell = |event: Event<'_>| {
+        let Event::Move(moved, came) = event else {
+            let _ = log.moved(&std::mem::take(&mut lines));
+            return;
+        };
+        let path = |spot: &sorted::Spot| {
+            let entry = Entry::of(&spot.file);
+            let place = Place::of(spot.folder.clone()).zip(entry);
+            place.map(|(place, entry)| location.path_of_entry(&place, &entry)).unwrap_or_default()
+        };
+        let (from, to) = (path(&moved.from), path(&moved.to));
+        if call.json {
+            let (result, path, why) = match &came {
+                Undone::Back(path) => ("back", Some(path), None),
+                Undone::Already => ("already", None, None),
+                Undone::Gone => ("gone", None, None),
+                Undone::Failed(why) => ("failed", None, Some(why)),
+            };
+            let object =
+                json!({"message": to, "was": from, "result": result, "path": path, "why": why});
+            output::print(&(object.to_string() + "\n"));
+        }
+        match came {
+            Undone::Back(path) => {
+                back += 1;
+                let name = |spot: &sorted::Spot| {
+                    let place = Place::of(spot.folder.clone());
+                    place.map(|place| location.folder_of(&place).to_string()).unwrap_or_default()
+                };
+                lines.push(Line {
+                    folder: name(&moved.from),
+                    was: name(&moved.to),
+                    file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                    rule: None,
+                    message_id: String::new(),
+                });
+                if call.delivery.verbose > 0 && !call.json {
+                    output::print(&format!("{}\n", escape(&path.display().to_string())));
+                }
+            }
+            Undone::Already => already += 1,
+            Undone::Gone => {
+                gone += 1;
+                let text = format!("`{}` is not there any more", to.display());
+                output::error(&escape(&text));
+            }
+            Undone::Failed(why) => {
+                failed += 1;
+                output::error(&escape(&why));
+            }
+        }
+    };
+    undo(&location, &run.moves, stop, &mut tell).map_err(|failure| failure.to_string())?;
+    let interrupted = stop.load(Ordering::Relaxed);
+    // With nothing more to be had from it, the next call is for the run before.
+    let over = !interrupted && (failed == 0 || back == 0);
+    if over {
+        sorted::undone(&state, &run.name)
+            .map_err(|error| format!("the journal `{}`: {error}", run.name))?;
+    }
+    if !call.json {
+        let mut out = format!("{:>7} messages had been moved\n", run.moves.len());
+        let rows = [
+            (back, "are back"),
+            (already, "were there already"),
+            (gone, "are not where they were moved to any more"),
+            (failed, "could not be taken back"),
+        ];
+        for (number, text) in rows.iter().filter(|(number, _)| *number > 0) {
+            out.push_str(&format!("{number:>7} {text}\n"));
+        }
+        output::print(&out);
+    }
+    if !over {
+        output::error("`mfilter sort --undo` goes on with the rest");
+    }
+    Ok(if failed + gone > 0 || interrupted { Finding::Found } else { Finding::Fine })
+}
+
+/// The log of the rules, or of no rules where they cannot be used: a mistake in
+/// them is no reason not to take something back.
+fn log_of(args: &Delivery, state: &StateDir) -> Log {
+    let rules = rules(args, super::home().as_deref()).ok().and_then(Result::ok);
+    let program = rules.as_ref().and_then(|(_, compiled)| compiled.program());
+    program.map_or_else(
+        || Log::State(state.clone()),
+        |program| super::log(&program, &super::world(args, None, super::home()), Some(state)),
+    )
+}

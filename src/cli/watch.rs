@@ -1,0 +1,592 @@
+//! `mfilter watch`: files mail as it comes into a Maildir that others fill, and
+//! learns from what the user moves, until it is told to end.
+//!
+//! It wakes when something happens, and looks at the rules each time: what is
+//! edited holds for the next message; while rules are broken the last good
+//! ones go on. Whatever goes wrong is told once and tried again later.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
+
+use super::args::{Delivery, Watch};
+use super::learn::{School, line};
+use super::site::Filter;
+use super::{Finding, output};
+use crate::deliver::log::{self, Log, Moved as Line};
+use crate::deliver::maildir::{Location, Place};
+use crate::deliver::moving::Mover;
+use crate::deliver::shelf::{Entry, Shelf, Sub};
+use crate::explain::escape;
+use crate::load;
+use crate::mailbox::eyes::{Arrival, Eyes, Role, Seen};
+use crate::mailbox::incoming::{Fate, Filed, Filer};
+use crate::mailbox::judge::Judge;
+use crate::mailbox::moves::Watcher;
+use crate::mailbox::sent::named;
+use crate::rules::program::Laid;
+use crate::state::claim::Claim;
+use crate::state::places::{Kept, name_hash};
+use crate::state::{StateDir, sorted};
+use crate::world::World;
+
+/// Moves are looked at so long after the last of them.
+const QUIET: Duration = Duration::from_millis(1200);
+/// A file that is written in its place is complete when it has not grown for so long.
+const GROWN: Duration = Duration::from_secs(1);
+/// An empty one is left alone after that.
+const EMPTY: Duration = Duration::from_secs(60);
+/// What could not be done is tried again after that; `sort` is waited for so.
+const AGAIN: Duration = Duration::from_secs(60);
+const BUSY: Duration = Duration::from_secs(1);
+/// Where events get lost, on network file systems, this finds what came.
+const ROUND: Duration = Duration::from_secs(300);
+/// For so long headers are read before new mail is looked for.
+const READ: Duration = Duration::from_millis(500);
+/// So many things that were told are remembered, so as not to repeat them.
+const TOLD: usize = 1000;
+
+pub(super) fn run(call: &Watch) -> Result<Finding, String> {
+    let home = super::home();
+    let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
+    let rules = match &call.rules {
+        Some(path) => path.clone(),
+        None => load::default_rules(home.as_deref())?,
+    };
+    let rules = std::path::absolute(&rules).unwrap_or(rules);
+    let mut eyes = Eyes::open()?;
+    let stop = end_on_signals(&eyes)?;
+    let mut post = Post {
+        call,
+        home,
+        state,
+        rules,
+        stop: Arc::clone(&stop),
+        claim: None,
+        watched: None,
+        known: HashMap::new(),
+        begun: HashMap::new(),
+        told: HashSet::new(),
+        broken: None,
+        unruled: false,
+        learn: true,
+        round: Instant::now(),
+    };
+    let mut seen = Seen { all: true, folders: true, ..Seen::default() };
+    while !stop.load(Ordering::Relaxed) {
+        let until = post.turn(&mut eyes, seen)?;
+        seen = eyes.wait(until, QUIET);
+    }
+    Ok(Finding::Fine)
+}
+
+/// Sets a flag and ends the waiting on a signal.
+fn end_on_signals(eyes: &Eyes) -> Result<Arc<AtomicBool>, String> {
+    let stop: Arc<AtomicBool> = Arc::default();
+    let fail = |error: std::io::Error| format!("signals cannot be taken: {error}");
+    let (mut ends, sends) = UnixStream::pair().map_err(fail)?;
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(fail)?;
+        pipe::register(signal, sends.try_clone().map_err(fail)?).map_err(fail)?;
+    }
+    let bell = eyes.bell();
+    std::thread::spawn(move || {
+        let _ = ends.read_exact(&mut [0]);
+        bell.stop();
+    });
+    Ok(stop)
+}
+
+/// What is remembered between two turns.
+struct Post<'c> {
+    call: &'c Watch,
+    home: Option<PathBuf>,
+    state: StateDir,
+    rules: PathBuf,
+    stop: Arc<AtomicBool>,
+    /// The right to watch a Maildir, as long as this process lives.
+    claim: Option<(PathBuf, Claim)>,
+    /// The Maildir whose directories are watched.
+    watched: Option<Location>,
+    /// Messages that stay in `new`, by the hash of their names, for each folder.
+    known: HashMap<Vec<String>, HashSet<u64>>,
+    /// Files that have come.
+    begun: HashMap<PathBuf, Begun>,
+    told: HashSet<String>,
+    /// Which broken version of the rules was told.
+    broken: Option<String>,
+    /// Mail was left where it is because there were no rules.
+    unruled: bool,
+    /// Moves and sent mail are to be looked at.
+    learn: bool,
+    /// When all is to be looked at.
+    round: Instant,
+}
+
+/// A file that has come.
+struct Begun {
+    /// It is complete, as far as is known.
+    whole: bool,
+    since: Instant,
+    /// Its size, and when that was seen first.
+    size: u64,
+    looked: Instant,
+}
+
+impl Begun {
+    fn new(whole: bool) -> Begun {
+        let now = Instant::now();
+        Begun { whole, since: now, size: 0, looked: now }
+    }
+}
+
+impl Post<'_> {
+    /// Does what there is to do. Gives when to look again, whatever happens.
+    fn turn(&mut self, eyes: &mut Eyes, seen: Seen) -> Result<Option<Instant>, String> {
+        let asked = self.call.rules.is_some();
+        let home = self.home.clone();
+        let in_force = load::in_force(&self.rules, asked, home.as_deref(), Some(&self.state));
+        let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
+        let world = World { state: None, ..super::world(&Delivery::default(), None, home.clone()) };
+        let log = super::log(&program, &world, Some(&self.state));
+        self.tell_of_rules(in_force.notice.as_ref(), &log);
+        let mut delivery = Delivery::default();
+        delivery.maildir.clone_from(&self.call.maildir);
+        let location = super::location(&delivery, &program, &world)?;
+        let places = self.places(&location)?;
+
+        let now = Instant::now();
+        let moved = self.watched.as_ref() != Some(&location);
+        let mut scan = seen.all || moved || now >= self.round;
+        if seen.folders || scan {
+            let new = self.watch(eyes, &location, &places, program, &log);
+            scan |= new.iter().any(|path| path.ends_with("new"));
+            self.learn |= new.iter().any(|path| path.ends_with("cur"));
+            self.watched = Some(location.clone());
+        }
+        if !location.path.is_dir() {
+            self.tell(&log, &format!("waiting for the Maildir `{}`", location.path.display()));
+            return Ok(Some(now + ROUND));
+        }
+        self.claim(&location)?;
+        self.learn |= seen.messages.is_some() || scan;
+        self.begin(&seen.arrived);
+        let busy = !self.begun.is_empty() || scan || self.learn;
+        if !busy {
+            return Ok(Some(self.round));
+        }
+        let Some(_alone) = self.alone(&location, &log)? else {
+            if scan {
+                self.round = now;
+            }
+            return Ok(Some(now + BUSY));
+        };
+        let site = super::site::load(self.call.site.as_deref());
+        let filter = Filter::new(site.compiled.as_ref(), program);
+        for note in site.note.iter().chain(&filter.note) {
+            self.tell(&log, note);
+        }
+        let site_is_known = site.note.is_none() || site.compiled.is_some();
+        if scan {
+            self.round = now + ROUND;
+        }
+        let mut until = self.round;
+        for place in &places {
+            if !site_is_known {
+                // What site rules would say is not known.
+                self.round = self.round.min(now + AGAIN);
+                break;
+            }
+            let work = Work { program, filter: &filter, location: &location, log: &log };
+            match self.folder(&work, place, scan) {
+                Ok(Some(at)) => until = until.min(at),
+                Ok(None) => {}
+                Err(failure) => self.tell(&log, &failure),
+            }
+        }
+        if self.learn && !self.stop.load(Ordering::Relaxed) {
+            let more = self.learn(program, &location, &log)?;
+            self.learn = more;
+            if more {
+                until = Instant::now();
+            }
+        }
+        Ok(Some(until.min(self.round)))
+    }
+
+    /// Whether the rules in the file are used, said once for each version.
+    fn tell_of_rules(&mut self, notice: Option<&load::Notice>, log: &Log) {
+        match notice {
+            Some(notice) if self.broken.as_deref() != Some(&notice.version) => {
+                self.broken = Some(notice.version.clone());
+                self.unruled |= !notice.last_good;
+                let what = if notice.last_good {
+                    "the last good ones go on working"
+                } else {
+                    "nothing is filed until they can"
+                };
+                let path = notice.path.display();
+                output::error(&format!("{path} cannot be used; {what}\n{}", notice.text));
+                let _ = log.note(&format!("{path} cannot be used; {what}"));
+            }
+            None if self.broken.take().is_some() => {
+                let text = format!("{} is used again", self.rules.display());
+                output::error(&text);
+                let _ = log.note(&text);
+                if std::mem::take(&mut self.unruled) {
+                    self.known.clear();
+                    self.round = Instant::now();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Says something once.
+    fn tell(&mut self, log: &Log, text: &str) {
+        if self.told.len() >= TOLD {
+            self.told.clear();
+        }
+        if self.told.insert(text.to_owned()) {
+            output::error(&escape(text));
+            let _ = log.note(text);
+        }
+    }
+
+    /// The folders whose mail is filed.
+    fn places(&self, location: &Location) -> Result<Vec<Place>, String> {
+        let inbox = ["INBOX".to_owned()];
+        let names = if self.call.folders.is_empty() { &inbox[..] } else { &self.call.folders };
+        let mut places: Vec<Place> = Vec::new();
+        for name in names {
+            let place = location.place(&named(name));
+            if place.note.is_some() {
+                return Err(format!("the name of the folder `{name}` is too long"));
+            }
+            if !places.iter().any(|known| known.is(&place)) {
+                places.push(place);
+            }
+        }
+        Ok(places)
+    }
+
+    /// Watches what there is by now. Gives the directories that are new.
+    fn watch(
+        &mut self,
+        eyes: &mut Eyes,
+        location: &Location,
+        filed: &[Place],
+        program: Laid<'_>,
+        log: &Log,
+    ) -> Vec<PathBuf> {
+        let mut wanted: HashMap<PathBuf, Role> = HashMap::new();
+        let mut want = |path: PathBuf, set: fn(&mut Role)| set(wanted.entry(path).or_default());
+        let mut rule_files: Vec<PathBuf> = vec![self.rules.clone()];
+        rule_files.extend(program.files.iter().map(|file| PathBuf::from(file.as_str())));
+        for directory in rule_files.iter().filter_map(|file| file.parent()) {
+            want(directory.to_owned(), |role| role.rules = true);
+        }
+        // What is above tells when it is made, or made again.
+        let above = location.path.ancestors().skip(1).find(|path| path.is_dir());
+        if let Some(above) = above {
+            want(above.to_owned(), |role| role.folders = true);
+        }
+        let learns = learns(program);
+        let mut problems = Vec::new();
+        if location.path.is_dir()
+            && let Ok(mover) = Mover::open(location)
+        {
+            let (all, trouble) = mover.folders();
+            problems.extend(trouble.iter().map(ToString::to_string));
+            for place in filed {
+                want(location.path_of_place(place), |role| role.folders = true);
+                want(location.path_of_place(place).join("new"), |role| role.arrivals = true);
+            }
+            want(location.path.clone(), |role| role.folders = true);
+            for place in all.iter().filter(|_| learns) {
+                let path = location.path_of_place(place);
+                want(path.join("new"), |role| role.messages = true);
+                want(path.join("cur"), |role| role.messages = true);
+                want(path, |role| role.folders = true);
+            }
+        }
+        let (new, trouble) = eyes.watch(wanted, rule_files);
+        problems.extend(trouble.iter().map(|text| {
+            format!("cannot watch {text}; mail is looked for every {} s", ROUND.as_secs())
+        }));
+        for problem in problems {
+            self.tell(log, &problem);
+        }
+        new
+    }
+
+    /// The right to watch this Maildir, so that no two do.
+    fn claim(&mut self, location: &Location) -> Result<(), String> {
+        if self.claim.as_ref().is_some_and(|(path, _)| *path == location.path) {
+            return Ok(());
+        }
+        self.claim = None;
+        let fail = |error: std::io::Error| {
+            format!("cannot write to {}: {error}", self.state.path().display())
+        };
+        let claim = sorted::claim_to_watch(&self.state, &location.path).map_err(fail)?;
+        match claim {
+            Ok(claim) => {
+                self.claim = Some((location.path.clone(), claim));
+                Ok(())
+            }
+            Err(holder) => {
+                let who = holder.map_or(String::new(), |pid| format!(" (process {pid})"));
+                let path = location.path.display();
+                Err(format!("another mfilter watch{who} is at work in `{path}`"))
+            }
+        }
+    }
+
+    /// The right to move messages alone; none while `sort` or `learn` has it.
+    fn alone(&mut self, location: &Location, log: &Log) -> Result<Option<Claim>, String> {
+        let claim = sorted::claim(&self.state, &location.path, Instant::now() + BUSY);
+        let claim = claim
+            .map_err(|error| format!("cannot write to {}: {error}", self.state.path().display()))?;
+        if claim.is_none() {
+            self.tell(log, "waiting for another mfilter that moves mail in the same Maildir");
+        }
+        Ok(claim)
+    }
+
+    /// Takes in which files have come.
+    fn begin(&mut self, arrived: &HashMap<PathBuf, Arrival>) {
+        for (path, arrival) in arrived {
+            match arrival {
+                Arrival::Whole => drop(self.begun.insert(path.clone(), Begun::new(true))),
+                Arrival::Begun => {
+                    self.begun.entry(path.clone()).or_insert_with(|| Begun::new(false));
+                }
+            }
+        }
+    }
+
+    /// Files what has come into a folder. Gives when to look again.
+    fn folder(
+        &mut self,
+        work: &Work<'_>,
+        place: &Place,
+        scan: bool,
+    ) -> Result<Option<Instant>, String> {
+        let mut mover = Mover::open(work.location).map_err(|failure| failure.to_string())?;
+        let shelf = match mover.shelf(place) {
+            Ok(shelf) => shelf,
+            Err(failure) if failure.error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            Err(failure) => return Err(failure.to_string()),
+        };
+        let (entries, again) = self.ready(&shelf, place, scan, work.log);
+        if entries.is_empty() {
+            return Ok(again);
+        }
+        let home = self.home.clone();
+        // Without a state nothing was delivered before: as `sort` does it.
+        let new_world = || {
+            let world = super::world(&Delivery::default(), None, home.clone());
+            let sent = super::sent(&work.program, work.location, &world, true);
+            World { state: None, sent: Some(Box::new(sent)), ..world }
+        };
+        let kept = match work.program.moves.is_empty() {
+            true => None,
+            false => Kept::of(&self.state, &work.location.path).ok(),
+        };
+        let stop = Arc::clone(&self.stop);
+        let filer = Filer {
+            judge: Judge {
+                rules: work.filter.rules(),
+                location: work.location,
+                world: &new_world,
+                about: self.call.verbose > 0,
+                stop: &stop,
+            },
+            kept: kept.as_ref(),
+        };
+        let mut filed = |filed: Filed| {
+            let stays = match &filed.fate {
+                Fate::Stays => true,
+                Fate::Failed(why) => {
+                    let path = shelf.path_of(&filed.entry);
+                    self.tell(work.log, &format!("`{}` stays for now: {why}", path.display()));
+                    self.round = self.round.min(Instant::now() + AGAIN);
+                    false
+                }
+                Fate::Moved { .. } | Fate::Vanished => false,
+            };
+            if stays && filed.entry.sub == Sub::New {
+                let known = self.known.entry(place.directories().to_vec()).or_default();
+                known.insert(name_hash(&filed.entry.key()));
+            }
+            work.tell(place, &filed, self.call.verbose > 0);
+        };
+        filer.file(place, &entries, &mut filed).map_err(|failure| failure.to_string())?;
+        Ok(again)
+    }
+
+    /// The messages that came into a folder and are complete. Gives when to
+    /// look again at others.
+    fn ready(
+        &mut self,
+        shelf: &Shelf,
+        place: &Place,
+        scan: bool,
+        log: &Log,
+    ) -> (Vec<Entry>, Option<Instant>) {
+        let new = shelf.path().join("new");
+        let mut again: Option<Instant> = None;
+        if scan {
+            let (mut there, problems) = shelf.list();
+            problems.iter().for_each(|failure| self.tell(log, &failure.to_string()));
+            there.retain(|entry| entry.sub == Sub::New);
+            let hashes: HashSet<u64> = there.iter().map(|entry| name_hash(&entry.key())).collect();
+            let known = self.known.entry(place.directories().to_vec()).or_default();
+            known.retain(|hash| hashes.contains(hash));
+            there.retain(|entry| !known.contains(&name_hash(&entry.key())));
+            for path in there.iter().map(|entry| new.join(&entry.name)) {
+                self.begun.entry(path).or_insert_with_key(|path| Begun::new(is_old(path)));
+            }
+        }
+        let mut entries = Vec::new();
+        let mut moved = Vec::new();
+        let now = Instant::now();
+        self.begun.retain(|path, begun| {
+            if path.parent() != Some(&new) {
+                // Of a folder that is not watched any more, or of another one.
+                return now.duration_since(begun.since) < ROUND;
+            }
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+            if name.starts_with('.') {
+                return false;
+            }
+            let entry = Entry { sub: Sub::New, name: name.to_owned() };
+            let Ok(about) = std::fs::symlink_metadata(path) else {
+                // A mail reader or IMAP server has moved it to `cur` at once.
+                moved.push(entry.key());
+                return false;
+            };
+            let size = about.len();
+            if size != begun.size {
+                (begun.looked, begun.size) = (now, size);
+            }
+            let grown = now.duration_since(begun.looked) >= GROWN;
+            if size > 0 && (begun.whole || grown) {
+                entries.push(entry);
+                return false;
+            }
+            let at = if grown { now } else { begun.looked } + GROWN;
+            again = Some(again.map_or(at, |known| known.min(at)));
+            size > 0 || now.duration_since(begun.since) < EMPTY
+        });
+        if !moved.is_empty() {
+            let mut there = shelf.by_key();
+            entries.extend(moved.iter().filter_map(|key| there.remove(key)));
+        }
+        entries.sort_unstable();
+        (entries, again)
+    }
+
+    /// Learns from moves and brings lists of sent mail up to date. True if
+    /// there is more to read.
+    fn learn(&mut self, program: Laid<'_>, location: &Location, log: &Log) -> Result<bool, String> {
+        if !learns(program) {
+            return Ok(false);
+        }
+        let home = self.home.clone();
+        let world = super::world(&Delivery::default(), None, home.clone());
+        let stop = Arc::clone(&self.stop);
+        let state = self.state.clone();
+        let school =
+            School { program, location, state: &state, home: home.as_deref(), log: log.clone() };
+        let told = school.sent_mail(&world, Some(READ), &stop);
+        told.problems.iter().for_each(|text| self.tell(log, text));
+        let mut more = told.more;
+        if program.moves.is_empty() {
+            return Ok(more);
+        }
+        let mut watcher = match Watcher::open(location, &state) {
+            Ok(watcher) => watcher,
+            Err(failure) => {
+                self.tell(log, &failure.to_string());
+                return Ok(more);
+            }
+        };
+        let claim = watcher.kept().claim();
+        let Ok(Some(_claim)) = claim else { return Ok(true) };
+        match school.learn_some(&mut watcher, &world, READ, &stop) {
+            Ok((found, taught)) => {
+                more |= found.unread > 0;
+                found.problems.iter().for_each(|failure| self.tell(log, &failure.to_string()));
+                for each in taught.iter().filter(|_| self.call.verbose > 0) {
+                    output::print(&format!("{}\n", escape(&line(each))));
+                }
+            }
+            Err(why) => self.tell(log, &why),
+        }
+        Ok(more)
+    }
+}
+
+/// Whether nobody has written to a file for a while.
+fn is_old(path: &Path) -> bool {
+    let age = std::fs::symlink_metadata(path)
+        .and_then(|about| about.modified())
+        .map(|at| SystemTime::now().duration_since(at));
+    matches!(age, Ok(Ok(age)) if age > GROWN * 2)
+}
+
+/// Whether there is anything to learn.
+fn learns(program: Laid<'_>) -> bool {
+    program.asks_for_sent_mail || !program.moves.is_empty()
+}
+
+/// What a folder is filed by.
+struct Work<'a> {
+    program: Laid<'a>,
+    filter: &'a Filter<'a>,
+    location: &'a Location,
+    log: &'a Log,
+}
+
+impl Work<'_> {
+    /// Notes what became of a message.
+    fn tell(&self, place: &Place, filed: &Filed, verbose: bool) {
+        let was = self.location.folder_of(place).to_string();
+        let id = &filed.about.id;
+        for skip in &filed.skipped {
+            let text = format!("{id} in {was}: no {}: {}", skip.action, skip.why);
+            let _ = self.log.note(&text);
+        }
+        let Fate::Moved { folder, path, rule, problems } = &filed.fate else { return };
+        for problem in problems {
+            let _ = self.log.note(&format!("{id} in {folder}: {problem}"));
+        }
+        let line = Line {
+            folder: folder.to_string(),
+            was: was.clone(),
+            file: file_name(path),
+            rule: Some(log::place(rule, &self.filter.files())),
+            message_id: id.clone(),
+        };
+        let _ = self.log.moved(std::slice::from_ref(&line));
+        if verbose {
+            let text = format!("{was} -> {folder}: {}", filed.about.subject);
+            output::print(&format!("{}\n", escape(&text)));
+        }
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,456 @@
+//! `mfilter why`: finds in the log what became of a message, shows the rule as
+//! it stood then, and evaluates again.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::args::{Delivery, Why as Call};
+use super::ruleset::Ruleset;
+use super::{Finding, output};
+use crate::deliver::log::Log;
+use crate::deliver::logged::{self, Line};
+use crate::deliver::maildir::Location;
+use crate::evaluate::{Detail, Evaluation, evaluate_rules};
+use crate::explain::compare::{self, Way};
+use crate::explain::{self, Style, escape};
+use crate::load;
+use crate::load::history::History;
+use crate::mailbox::search;
+use crate::message::Message;
+use crate::plan::{Folder, StepKind};
+use crate::rules::listing;
+use crate::rules::program::ArchivedProgram;
+use crate::state::{StateDir, seen};
+use crate::world::{Before, World};
+
+pub(super) fn run(call: &Call) -> Result<Finding, String> {
+    let home = super::home();
+    let state = StateDir::find();
+    let main = match &call.rules {
+        Some(path) => path.clone(),
+        None => load::default_rules(home.as_deref())?,
+    };
+    let history = state.as_ref().map(|state| History::of(state, &main, home.as_deref()));
+    let mut notes = Vec::new();
+    let today = today(call, home.as_deref(), history.as_ref(), &mut notes)?;
+    let args = Delivery::of(&call.rules, &call.site, &call.maildir);
+    let world = super::world(&args, None, home.clone());
+    let program = today.program()?;
+    let location = super::location(&args, &program, &world)?;
+    let log = super::log(&program, &world, state.as_ref());
+    let asked = Asked::of(call)?;
+    let (told, damaged) = lines(&log, &asked, &mut notes)?;
+    if damaged > 0 {
+        notes.push(format!("{damaged} damaged lines of the log were skipped"));
+    }
+    let decisive = asked.decisive(&told);
+    let file = asked.find(&told, &location);
+    if told.is_empty() && file.is_none() {
+        notes.iter().for_each(|note| output::error(note));
+        return Err(format!("nothing is known of {}", asked.id_or_file()));
+    }
+    if told.is_empty() {
+        notes.push("its delivery is not in the log: judged by the rules of today".into());
+    }
+    let mut answer = Answer {
+        asked: &asked,
+        told: &told,
+        file: file.as_deref(),
+        since: None,
+        then: None,
+        decisive,
+        notes,
+        location: &location,
+        args: &args,
+        home: home.as_deref(),
+    };
+    // Rules that this delivery was the first to check count from within it.
+    let moment = decisive.map(|line| line.time.as_millisecond());
+    let then = moment.and_then(|moment| {
+        let history = history.as_ref()?;
+        let then = history.read(history.at(moment)?)?;
+        answer.since = Some((then.since, then.later));
+        Ruleset::new(then.sources, then.compiled, call.site.as_deref()).ok()
+    });
+    if decisive.is_some() && then.is_none() {
+        let why = "the rules of that time are not known: judged by those of today";
+        answer.notes.push(why.into());
+    }
+    answer.then = then.as_ref();
+    let text = answer.tell(call.json, &today)?;
+    output::print(&text);
+    Ok(Finding::Fine)
+}
+
+/// The rules of today; where they have a mistake, those that are in force.
+fn today(
+    call: &Call,
+    home: Option<&Path>,
+    history: Option<&History<'_>>,
+    notes: &mut Vec<String>,
+) -> Result<Ruleset, String> {
+    let site = call.site.as_deref();
+    if let Ok(rules) = Ruleset::read(call.rules.as_deref(), site, home)? {
+        return Ok(rules);
+    }
+    notes.push(
+        "the rules have a mistake (`mfilter check` shows it); the last good ones count".into(),
+    );
+    let last = history.and_then(|history| history.read(history.last()?));
+    let last = last.ok_or("the rules have a mistake, and no good ones are known")?;
+    Ruleset::new(last.sources, last.compiled, site)
+}
+
+/// What is asked for.
+struct Asked {
+    /// The file that was named.
+    file: Option<PathBuf>,
+    /// The Message-ID, of the file where one was named; may be empty.
+    id: String,
+}
+
+impl Asked {
+    fn of(call: &Call) -> Result<Asked, String> {
+        let path = PathBuf::from(&call.message);
+        let text = call.message.to_string_lossy();
+        if path.is_file() {
+            let message = open(&path)?;
+            let ids = message.texts("Message-ID");
+            let id = ids.first().map_or("", |id| id.text().trim()).to_owned();
+            return Ok(Asked { file: Some(path), id });
+        }
+        if !text.contains('@') && (text.contains('/') || path.exists()) {
+            return Err(format!("{}: there is no such file", escape(&text)));
+        }
+        let id = text.trim().trim_start_matches('<').trim_end_matches('>');
+        Ok(Asked { file: None, id: format!("<{id}>") })
+    }
+
+    fn id_or_file(&self) -> String {
+        match &self.file {
+            Some(file) => escape(&file.display().to_string()),
+            None => escape(&self.id),
+        }
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(self.file.as_ref()?.file_name()?.to_string_lossy().into_owned())
+    }
+
+    fn concerns(&self, line: &Line) -> bool {
+        line.is_about(&self.id) || self.name().is_some_and(|name| line.is_of_file(&name))
+    }
+
+    /// The line that says how the message came to be where it is: of its file
+    /// the last one, else the last one that says how its way ended.
+    fn decisive<'l>(&self, lines: &'l [Line]) -> Option<&'l Line> {
+        let name = self.name();
+        let of_file = |line: &&Line| name.as_ref().is_some_and(|name| line.is_of_file(name));
+        let ends = |line: &&Line| ENDS.contains(&line.word.as_str());
+        let last = |test: &dyn Fn(&&Line) -> bool| lines.iter().rev().find(test);
+        last(&of_file).or_else(|| last(&ends)).or_else(|| lines.last())
+    }
+
+    /// Where the message is now.
+    fn find(&self, lines: &[Line], location: &Location) -> Option<PathBuf> {
+        if let Some(file) = &self.file {
+            return Some(file.clone());
+        }
+        let mut stored: Vec<(&str, &str)> = lines
+            .iter()
+            .rev()
+            .filter_map(|line| Some((line.get("folder")?, line.get("file")?)))
+            .collect();
+        // What was copied elsewhere is not the message itself.
+        stored.sort_by_key(|(_, file)| {
+            lines.iter().all(|line| line.get("file") != Some(file) || line.word == "copied")
+        });
+        let parts = |folder: &str| folder.split('/').map(str::to_owned).collect();
+        let in_folder = |(folder, file): &(&str, &str)| {
+            search::by_name(&location.folder_path(&Folder { parts: parts(folder) }), file)
+        };
+        stored
+            .iter()
+            .find_map(in_folder)
+            .or_else(|| stored.iter().find_map(|(_, file)| search::by_name(&location.path, file)))
+            .or_else(|| search::by_message_id(&location.path, &self.id))
+    }
+}
+
+/// Words for how the way of a message ended.
+const ENDS: [&str; 8] =
+    ["delivered", "moved", "discarded", "refused", "deferred", "piped", "forwarded", "copied"];
+
+fn open(path: &Path) -> Result<Message, String> {
+    let fail = |error: std::io::Error| {
+        let why = crate::source::reason(&error);
+        format!("{}: {why}", escape(&path.display().to_string()))
+    };
+    Message::open(File::open(path).map_err(fail)?).map_err(fail)
+}
+
+/// What the log says of the message, and how many damaged lines it has.
+fn lines(log: &Log, asked: &Asked, notes: &mut Vec<String>) -> Result<(Vec<Line>, usize), String> {
+    let files = match log.files() {
+        Ok(files) => files,
+        Err(why) => {
+            notes.push(why.to_owned());
+            return Ok((Vec::new(), 0));
+        }
+    };
+    let mut found = Vec::new();
+    let seen = logged::read(&files, |line| {
+        if asked.concerns(&line) {
+            found.push(line);
+        }
+    });
+    let seen = seen.map_err(|(path, error)| {
+        format!("the log {}: {}", path.display(), crate::source::reason(&error))
+    })?;
+    Ok((found, seen.damaged))
+}
+
+/// All that is to be said.
+struct Answer<'a> {
+    asked: &'a Asked,
+    told: &'a [Line],
+    file: Option<&'a Path>,
+    /// Since when the rules of then were in force, and how many versions followed.
+    since: Option<(i64, usize)>,
+    /// The rules as they stood.
+    then: Option<&'a Ruleset>,
+    decisive: Option<&'a Line>,
+    notes: Vec<String>,
+    location: &'a Location,
+    args: &'a Delivery,
+    home: Option<&'a Path>,
+}
+
+impl Answer<'_> {
+    fn tell(mut self, as_json: bool, today: &Ruleset) -> Result<String, String> {
+        let rules = self.then.unwrap_or(today);
+        let message = match self.file {
+            Some(file) => match open(file) {
+                Ok(message) => Some((file, message)),
+                Err(why) => {
+                    self.notes.push(why);
+                    None
+                }
+            },
+            None => {
+                self.notes.push("its file is not found, so it is not judged again".into());
+                None
+            }
+        };
+        let mut then_way = None;
+        let mut today_way = None;
+        if let Some((file, message)) = message {
+            let world = self.world(rules.program()?.head());
+            let (evaluation, message) =
+                evaluate_rules(rules.filter()?.rules(), message, &world, Detail::Trace);
+            self.note_difference(&evaluation);
+            if self.then.is_some() {
+                let world = self.world(today.program()?.head());
+                let (now, _) =
+                    evaluate_rules(today.filter()?.rules(), open(file)?, &world, Detail::Plan);
+                today_way = Some((compare::same(&evaluation.plan, &now.plan), now));
+            }
+            then_way = Some((file, message, world, evaluation));
+        }
+        let rule = self.rule();
+        if as_json {
+            return Ok(self.json(rules, today, &rule, then_way.as_ref(), today_way.as_ref()));
+        }
+        let mut out = format!("{}\n", self.asked.id_or_file());
+        for line in self.told {
+            out.push_str(&format!("  {}\n", describe(line)));
+        }
+        let mut row = |name: &str, text: String| out.push_str(&format!("  {name:8} {text}\n"));
+        if let Some(file) = self.file.filter(|_| self.asked.file.is_none()) {
+            row("file", escape(&file.display().to_string()));
+        }
+        if let Some((since, later)) = self.since {
+            let later = match later {
+                0 => "still in force".to_owned(),
+                1 => "1 version came after them".to_owned(),
+                more => format!("{more} versions came after them"),
+            };
+            row("rules", format!("as of {}, {later}", time(since)));
+        }
+        if let Some((place, _, text)) = &rule {
+            row("rule", format!("{}  {}", escape(place), escape(text)).trim_end().to_owned());
+        }
+        for note in &self.notes {
+            row("note", escape(note));
+        }
+        if let Some((file, message, world, evaluation)) = &then_way {
+            let style = Style { colour: output::colour(), verbose: true };
+            let label = file.display().to_string();
+            out.push('\n');
+            out.push_str(&explain::text(&label, message, world, evaluation, &rules.sources, style));
+        }
+        match &today_way {
+            Some((true, _)) => out.push_str("\nthe rules of today would do the same\n"),
+            Some((false, now)) => {
+                out.push_str("\nthe rules of today would do otherwise\n");
+                let way = Way { evaluation: now, sources: &today.sources };
+                out.push_str(&compare::steps(way));
+            }
+            None => {}
+        }
+        Ok(out)
+    }
+
+    fn json(
+        &self,
+        rules: &Ruleset,
+        today: &Ruleset,
+        rule: &Option<(String, Option<String>, String)>,
+        then_way: Option<&(&Path, Message, World, Evaluation)>,
+        today_way: Option<&(bool, Evaluation)>,
+    ) -> String {
+        let lines: Vec<Value> = self.told.iter().map(line_json).collect();
+        let evaluated = then_way.map(|(file, _, _, evaluation)| {
+            let label = file.display().to_string();
+            let text = explain::json(&label, evaluation, &rules.sources, &|_| None);
+            serde_json::from_str::<Value>(&text).unwrap_or_default()
+        });
+        let today = today_way.map(|(same, now)| {
+            let way = Way { evaluation: now, sources: &today.sources };
+            let mut value = json!({"same": same});
+            if let (Some(value), Value::Object(way)) =
+                (value.as_object_mut(), compare::way_json(way))
+            {
+                value.extend(way);
+            }
+            value
+        });
+        let report = json!({
+            "message_id": self.asked.id,
+            "file": self.file.map(|file| file.display().to_string()),
+            "log": lines,
+            "rules_since": self.since.map(|(since, _)| time(since)),
+            "versions_since": self.since.map(|(_, later)| later),
+            "rule": rule.as_ref().map(|(place, label, text)| {
+                json!({"place": place, "label": label, "text": text})
+            }),
+            "evaluated": evaluated,
+            "today": today,
+            "notes": self.notes,
+        });
+        format!("{report}\n")
+    }
+
+    /// The world at the moment of the decisive line.
+    fn world(&self, program: &ArchivedProgram) -> World {
+        let now = self.decisive.and_then(|line| Timestamp::from_millisecond(line.began()).ok());
+        let now = now.and_then(|now| Timestamp::from_second(now.as_second()).ok());
+        let world = super::world(self.args, now, self.home.map(Path::to_owned));
+        let sent = super::sent(program, self.location, &world, false);
+        let recipients = self.decisive.and_then(|line| line.get("for"));
+        let recipients = recipients.map(|to| to.split(", ").map(str::to_owned).collect());
+        let before = self.decisive.map(|line| self.before(line, program));
+        world.before.set(before);
+        World {
+            sender: self.decisive.and_then(|line| line.get("from")).map(str::to_owned),
+            recipients: recipients.unwrap_or_default(),
+            sent: Some(Box::new(sent)),
+            ..world
+        }
+    }
+
+    /// Whether it had been delivered before, by the log.
+    fn before(&self, decisive: &Line, program: &ArchivedProgram) -> Before {
+        const DELIVERED: [&str; 4] = ["delivered", "copied", "piped", "forwarded"];
+        if decisive.word == "moved" {
+            return Before::First;
+        }
+        let within = program.settings.duplicates_for.as_ref();
+        let within = within.map_or(seen::WITHIN.as_secs(), |seconds| seconds.to_native());
+        let earlier = self.told.iter().rev().find(|line| {
+            line.time < decisive.time
+                && line.is_about(&self.asked.id)
+                && DELIVERED.contains(&line.word.as_str())
+        });
+        let ago = earlier.map(|line| decisive.time.as_second() - line.time.as_second());
+        match ago.and_then(|ago| u64::try_from(ago).ok()) {
+            Some(ago) if ago <= within => Before::Ago(ago),
+            _ => Before::Never,
+        }
+    }
+
+    /// Tells of a way that does not lead where the log says that it led.
+    fn note_difference(&mut self, evaluation: &Evaluation) {
+        let Some(line) = self.decisive else { return };
+        let Some(folder) = line.get("folder") else { return };
+        let steps = &evaluation.plan.steps;
+        let leads_there = steps.iter().any(|step| match &step.kind {
+            StepKind::Deliver { folder: to, .. } => to.to_string() == folder,
+            _ => false,
+        });
+        if !leads_there {
+            self.notes.push(format!(
+                "judged again it would not go to `{folder}`: a list, a filter's work or the \
+                 message itself is not what it was"
+            ));
+        } else if steps.iter().any(|step| matches!(step.kind, StepKind::Edit(_))) {
+            self.notes.push("it was stored with changes to its header that rules made".into());
+        }
+        if line.get("category").is_some() {
+            self.notes.push("site rules are shown as they stand today".into());
+        }
+    }
+
+    /// The rule that the decisive line names: place, label, text as it stood.
+    fn rule(&self) -> Option<(String, Option<String>, String)> {
+        let line = self.decisive?;
+        let place = line.get("rule")?;
+        let text = self.then.and_then(|rules| text_of(rules, place)).unwrap_or_default();
+        Some((place.to_owned(), line.get("label").map(str::to_owned), text))
+    }
+}
+
+/// The text of the rule at `file:line`.
+fn text_of(rules: &Ruleset, place: &str) -> Option<String> {
+    let (file, line) = place.rsplit_once(':')?;
+    let line: u32 = line.parse().ok()?;
+    let listed = listing::rules(rules.program().ok()?);
+    let rule = listed.iter().find(|rule| {
+        rule.line == line && rules.sources.path(rule.span).to_string_lossy() == file
+    })?;
+    Some(explain::one_line(rules.sources.text(rule.span)))
+}
+
+/// A line of the log for people.
+fn describe(line: &Line) -> String {
+    let mut out = format!("{} {}", line.time, escape(&line.word));
+    for (name, value) in &line.fields {
+        match name.as_str() {
+            "id" => {}
+            "ms" => out.push_str(&format!("  {} ms", escape(value))),
+            _ => out.push_str(&format!("  {} {}", escape(name), escape(&format!("{value:?}")))),
+        }
+    }
+    out
+}
+
+fn line_json(line: &Line) -> Value {
+    let mut object = Map::new();
+    object.insert("time".into(), line.time.to_string().into());
+    object.insert("word".into(), line.word.clone().into());
+    for (name, value) in &line.fields {
+        let value = match name.as_str() {
+            "ms" => json!(line.ms()),
+            _ => json!(value),
+        };
+        object.insert(name.clone(), value);
+    }
+    object.into()
+}
+
+fn time(milliseconds: i64) -> String {
+    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX).to_string()
+}

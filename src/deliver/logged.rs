@@ -1,0 +1,255 @@
+//! Reading the log back. A line that is not one of ours is skipped and counted.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use jiff::Timestamp;
+use rustix::fs::OFlags;
+
+use super::log::VALUE_MAX;
+use super::shelf::without_uid;
+
+/// A longer line is damaged, bytes.
+const LINE_MAX: u64 = 64 << 10;
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// When it was written.
+    pub time: Timestamp,
+    /// What happened: `delivered`, `discarded` …
+    pub word: String,
+    /// Name and value in their order, values as they were.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Line {
+    /// Reads a line without its line end.
+    pub fn parse(text: &str) -> Option<Line> {
+        let (time, rest) = text.split_once(' ')?;
+        let time = time.parse().ok()?;
+        let (word, mut rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
+            return None;
+        }
+        let mut fields = Vec::new();
+        while !rest.is_empty() {
+            let (name, behind) = rest.split_once('=')?;
+            let (value, behind) = value(behind)?;
+            if name.is_empty() || name.contains([' ', '"']) {
+                return None;
+            }
+            fields.push((name.to_owned(), value));
+            rest = match behind {
+                "" => "",
+                more => more.strip_prefix(' ')?,
+            };
+        }
+        Some(Line { time, word: word.to_owned(), fields })
+    }
+
+    /// A value by its name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// How long it took, milliseconds.
+    pub fn ms(&self) -> Option<f64> {
+        self.get("ms")?.parse().ok().filter(|ms: &f64| ms.is_finite() && *ms >= 0.0)
+    }
+
+    /// The moment at which the message was taken in, milliseconds since 1970.
+    pub fn began(&self) -> i64 {
+        self.time.as_millisecond().saturating_sub(self.ms().unwrap_or(0.0).ceil() as i64)
+    }
+
+    /// Whether it is about the message with this Message-ID, which is not empty.
+    pub fn is_about(&self, id: &str) -> bool {
+        !id.is_empty() && self.get("id").is_some_and(|known| is_value(known, id))
+    }
+
+    /// Whether it is about the file of this name, whatever flags either has.
+    pub fn is_of_file(&self, name: &str) -> bool {
+        self.get("file").is_some_and(|known| base(known) == base(name))
+    }
+}
+
+/// What of a file's name in a Maildir stays the same: without flags and what
+/// mbsync adds.
+pub fn base(name: &str) -> String {
+    without_uid(name.split(":2,").next().unwrap_or(name))
+}
+
+/// Whether a logged value is this one; long ones are cut in the log.
+fn is_value(logged: &str, value: &str) -> bool {
+    match logged.strip_suffix('…') {
+        Some(start) if value.len() >= VALUE_MAX / 6 => value.starts_with(start),
+        _ => logged == value,
+    }
+}
+
+/// A JSON string or a number at the start of a text, and what follows it.
+fn value(text: &str) -> Option<(String, &str)> {
+    if !text.starts_with('"') {
+        let end = text.find(' ').unwrap_or(text.len());
+        let (value, rest) = text.split_at(end);
+        return value.parse::<f64>().ok().map(|_| (value.to_owned(), rest));
+    }
+    let mut escaped = false;
+    let end = text.bytes().enumerate().skip(1).find_map(|(at, byte)| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends.then_some(at)
+    })?;
+    let (value, rest) = text.split_at(end + 1);
+    Some((serde_json::from_str(value).ok()?, rest))
+}
+
+/// What was read of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// Good lines.
+    pub lines: usize,
+    /// Lines that are none of ours.
+    pub damaged: usize,
+}
+
+/// Reads all lines of these files, one after the other; a file that is not
+/// there has none.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn read(
+    files: &[impl AsRef<Path>],
+    mut each: impl FnMut(Line),
+) -> Result<Seen, (std::path::PathBuf, io::Error)> {
+    let mut seen = Seen::default();
+    for path in files {
+        let path = path.as_ref();
+        match read_file(path, &mut seen, &mut each) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err((path.to_owned(), error));
+            }
+            _ => {}
+        }
+    }
+    Ok(seen)
+}
+
+fn read_file(path: &Path, seen: &mut Seen, each: &mut dyn FnMut(Line)) -> io::Result<()> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    let mut reader = BufReader::new(file);
+    let mut bytes = Vec::new();
+    let mut too_long = false;
+    loop {
+        bytes.clear();
+        if (&mut reader).take(LINE_MAX).read_until(b'\n', &mut bytes)? == 0 {
+            return Ok(());
+        }
+        let whole = bytes.ends_with(b"\n");
+        // The rest of a line that is too long is no line of its own.
+        let rest = std::mem::replace(&mut too_long, !whole && bytes.len() as u64 == LINE_MAX);
+        if rest {
+            continue;
+        }
+        let text = std::str::from_utf8(&bytes).ok().filter(|_| whole);
+        match text.and_then(|text| Line::parse(text.trim_end_matches(['\n', '\r']))) {
+            Some(line) => {
+                seen.lines += 1;
+                each(line);
+            }
+            None => seen.damaged += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::deliver::log::field;
+
+    proptest! {
+        #[test]
+        fn what_was_written_comes_back(values in prop::collection::vec("(?s).{0,80}", 0..5)) {
+            let mut text = String::from("2026-01-02T03:04:05.678Z delivered");
+            for (number, value) in values.iter().enumerate() {
+                field(&mut text, &format!("f{number}"), value);
+            }
+            prop_assert!(!text.contains(char::is_control));
+            let line = Line::parse(&text).expect("one of ours");
+            prop_assert_eq!(line.fields.len(), values.len());
+            for (number, value) in values.iter().enumerate() {
+                prop_assert_eq!(line.get(&format!("f{number}")), Some(value.as_str()));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_stumble(text in "[ =\"\\\\a-c0-9.:TZ-]{0,60}") {
+            let _ = Line::parse(&text);
+            let _ = Line::parse(&format!("2026-01-02T03:04:05Z note {text}"));
+        }
+    }
+
+    #[test]
+    fn values_come_back_as_they_were() {
+        let text = r#"2026-01-02T03:04:05.678Z delivered folder="A/迷惑" file="1.x,S=2:2,S" text="a\"b\\\u000a=\u202e" rule="~/r:3" id="<1@a>" from="" ms=3.1"#;
+        let line = Line::parse(text).unwrap();
+        assert_eq!(
+            (line.word.as_str(), line.get("from"), line.ms()),
+            ("delivered", Some(""), Some(3.1))
+        );
+        assert_eq!(line.get("text"), Some("a\"b\\\n=\u{202e}"));
+        assert!(line.is_about("<1@a>") && !line.is_about("<2@a>") && !line.is_about(""));
+        assert!(
+            line.is_of_file("1.x,S=2")
+                && line.is_of_file("1.x,S=2,U=7:2,")
+                && !line.is_of_file("1.x")
+        );
+        assert_eq!(line.began(), line.time.as_millisecond() - 4);
+    }
+
+    #[test]
+    fn what_is_none_of_ours_is_skipped_and_counted() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("log");
+        let good = "2026-01-02T03:04:05Z note text=\"x\"\n";
+        let bad = [
+            "\n",
+            "nonsense\n",
+            "2026-01-02T03:04:05Z \n",
+            "2026-01-02T03:04:05Z note text=\"x\n",
+            "2026-01-02T03:04:05Z note text=x\n",
+            "2026-01-02T03:04:05Z note text=\"x\"y=\"z\"\n",
+            "2026-01-02T03:04:05Z note text=\"\\q\"\n",
+        ];
+        let mut text = good.to_owned() + &bad.concat();
+        text += &"x".repeat(3 * LINE_MAX as usize);
+        text += "\n";
+        text += good;
+        let mut bytes = text.into_bytes();
+        bytes.extend(b"2026-01-02T03:04:05Z note text=\"\xff\"\n2026-01-02T03:04:05Z no");
+        fs::write(&path, bytes).unwrap();
+        let mut lines = 0;
+        let seen = read(&[home.path().join("log.1"), path], |_| lines += 1).unwrap();
+        assert_eq!((seen.lines, lines, seen.damaged), (2, 2, bad.len() + 3));
+        assert!(read(&[home.path()], |_| ()).is_err());
+    }
+
+    #[test]
+    fn a_long_value_is_known_by_its_start() {
+        let long = "x".repeat(2000);
+        let line = format!("2026-01-02T03:04:05Z note id=\"{}…\"", &long[..998]);
+        assert!(Line::parse(&line).unwrap().is_about(&long));
+        assert!(!Line::parse("2026-01-02T03:04:05Z note id=\"x…\"").unwrap().is_about("xy"));
+    }
+}

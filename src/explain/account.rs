@@ -1,0 +1,296 @@
+//! The log → what the rules did: counts by rule and folder, what never fires,
+//! what grows.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::escape;
+
+/// One line of the log, as far as it counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    /// When.
+    pub time: Timestamp,
+    /// `delivered`, `discarded` …
+    pub word: &'a str,
+    /// Message-ID; may be empty.
+    pub id: &'a str,
+    /// Where it was stored.
+    pub folder: Option<&'a str>,
+    /// Where it lay before.
+    pub was: Option<&'a str>,
+    /// The rule that asked.
+    pub rule: Option<RuleName<'a>>,
+    /// Milliseconds.
+    pub ms: Option<f64>,
+}
+
+/// A rule as it is known over its versions.
+#[derive(Debug, Clone, Copy)]
+pub struct RuleName<'a> {
+    /// `file:line`, where it stood.
+    pub place: &'a str,
+    /// `rule "label"`
+    pub label: Option<&'a str>,
+    /// Its text; none where that version is not known.
+    pub text: Option<&'a str>,
+}
+
+/// What the log holds, counted.
+#[derive(Debug, Default)]
+pub struct Account {
+    /// The moment of the question.
+    now: Timestamp,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    words: BTreeMap<String, usize>,
+    folders: BTreeMap<String, Folder>,
+    rules: BTreeMap<String, Rule>,
+    /// Milliseconds of each message that ended its way.
+    times: Vec<f32>,
+    /// Rules counted for the message at hand: its time, its Message-ID, they.
+    at_hand: (Timestamp, String, BTreeSet<String>),
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Folder {
+    came: usize,
+    left: usize,
+    came_in_week: usize,
+    left_in_week: usize,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Rule {
+    messages: usize,
+    place: String,
+    label: Option<String>,
+    last: Timestamp,
+}
+
+const WEEK: i64 = 7 * 24 * 3600;
+/// Words for how the way of a message ended.
+const ENDS: [&str; 6] = ["delivered", "discarded", "refused", "deferred", "piped", "forwarded"];
+/// Words that put a message into a folder.
+const STORES: [&str; 3] = ["delivered", "copied", "moved"];
+
+impl Account {
+    /// Nothing yet.
+    pub fn new(now: Timestamp) -> Account {
+        Account { now, ..Account::default() }
+    }
+
+    /// Counts a line.
+    pub fn add(&mut self, event: Event<'_>) {
+        let time = event.time;
+        self.since = Some(self.since.map_or(time, |since| since.min(time)));
+        self.until = Some(self.until.map_or(time, |until| until.max(time)));
+        *self.words.entry(event.word.to_owned()).or_default() += 1;
+        let in_week = self.now.as_second().saturating_sub(time.as_second()) <= WEEK;
+        if STORES.contains(&event.word) {
+            if let Some(folder) = event.folder {
+                let folder = self.folders.entry(folder.to_owned()).or_default();
+                folder.came += 1;
+                folder.came_in_week += usize::from(in_week);
+            }
+            if let Some(was) = event.was {
+                let folder = self.folders.entry(was.to_owned()).or_default();
+                folder.left += 1;
+                folder.left_in_week += usize::from(in_week);
+            }
+        }
+        if let (Some(ms), true) = (event.ms, ENDS.contains(&event.word)) {
+            self.times.push(ms as f32);
+        }
+        if let Some(rule) = event.rule {
+            self.count_rule(time, event.id, rule);
+        }
+    }
+
+    /// A rule counts once for a message, however many lines it has.
+    fn count_rule(&mut self, time: Timestamp, id: &str, rule: RuleName<'_>) {
+        let name = rule.text.or(rule.label).unwrap_or(rule.place).to_owned();
+        let (known_time, known_id, counted) = &mut self.at_hand;
+        if (*known_time, known_id.as_str()) != (time, id) {
+            (*known_time, *known_id) = (time, id.to_owned());
+            counted.clear();
+        }
+        let known = self.rules.entry(name.clone()).or_default();
+        if counted.insert(name) {
+            known.messages += 1;
+        }
+        if time >= known.last {
+            known.last = time;
+            known.place = rule.place.to_owned();
+            known.label = rule.label.map(str::to_owned);
+        }
+    }
+
+    /// Whether a rule is in the log, by its text or label.
+    pub fn fired(&self, text: &str, label: Option<&str>) -> bool {
+        self.rules.contains_key(text)
+            || label.is_some_and(|label| {
+                self.rules.values().any(|rule| rule.label.as_deref() == Some(label))
+            })
+    }
+
+    /// `never` are rules that never fired, as place, label and text; `damaged`
+    /// counts lines that could not be read.
+    pub fn report(&self, never: Vec<(String, Option<String>, String)>, damaged: usize) -> Report {
+        let mut rules: Vec<RuleCount> = self
+            .rules
+            .iter()
+            .map(|(name, rule)| RuleCount {
+                messages: rule.messages,
+                place: rule.place.clone(),
+                label: rule.label.clone(),
+                text: (*name != rule.place && rule.label.as_ref() != Some(name))
+                    .then(|| name.clone()),
+                last: rule.last.to_string(),
+            })
+            .collect();
+        rules.sort_by(|a, b| (Reverse(a.messages), &a.place).cmp(&(Reverse(b.messages), &b.place)));
+        let days = self.since.map_or(0.0, |since| {
+            (self.now.as_second().saturating_sub(since.as_second())).max(0) as f64 / 86_400.0
+        });
+        let mut folders: Vec<FolderCount> = self
+            .folders
+            .iter()
+            .map(|(name, folder)| FolderCount {
+                folder: name.clone(),
+                came: folder.came,
+                left: folder.left,
+                grew_in_week: folder.came_in_week as i64 - folder.left_in_week as i64,
+                per_day: (folder.came as f64 / days.max(1.0) * 10.0).round() / 10.0,
+            })
+            .collect();
+        folders.sort_by_key(|folder| (Reverse(folder.grew_in_week), Reverse(folder.came)));
+        let mut times = self.times.clone();
+        times.sort_by(f32::total_cmp);
+        let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        Report {
+            since: text(self.since),
+            until: text(self.until),
+            words: self.words.clone(),
+            folders,
+            rules,
+            never_fired: never
+                .into_iter()
+                .map(|(place, label, text)| Never { place, label, text })
+                .collect(),
+            median_ms: times.get(times.len() / 2).copied(),
+            slowest_ms: times.last().copied(),
+            damaged,
+        }
+    }
+}
+
+/// What is shown.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    since: Option<String>,
+    until: Option<String>,
+    /// Lines by their word.
+    words: BTreeMap<String, usize>,
+    folders: Vec<FolderCount>,
+    rules: Vec<RuleCount>,
+    never_fired: Vec<Never>,
+    median_ms: Option<f32>,
+    slowest_ms: Option<f32>,
+    damaged: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct FolderCount {
+    folder: String,
+    came: usize,
+    left: usize,
+    /// What came less what left, in the last seven days.
+    grew_in_week: i64,
+    per_day: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct RuleCount {
+    messages: usize,
+    /// Where it stood when it fired last.
+    place: String,
+    label: Option<String>,
+    /// Null where that version of the rules is not known.
+    text: Option<String>,
+    last: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Never {
+    place: String,
+    label: Option<String>,
+    text: String,
+}
+
+impl Report {
+    /// On one line.
+    pub fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        match (&self.since, &self.until) {
+            (Some(since), Some(until)) => {
+                let _ = writeln!(out, "the log from {since} to {until}");
+            }
+            _ => out.push_str("the log is empty\n"),
+        }
+        for (word, number) in &self.words {
+            let _ = writeln!(out, "{number:>7} {}", escape(word));
+        }
+        if !self.folders.is_empty() {
+            out.push_str("\n   came    left  in 7 days  per day  folder\n");
+        }
+        for folder in &self.folders {
+            let _ = writeln!(
+                out,
+                "{:>7} {:>7} {:>10} {:>8.1}  {}",
+                folder.came,
+                folder.left,
+                format!("{:+}", folder.grew_in_week),
+                folder.per_day,
+                escape(&folder.folder)
+            );
+        }
+        if !self.rules.is_empty() {
+            out.push_str("\nmessages  by rule\n");
+        }
+        for rule in &self.rules {
+            let place = escape(&rule.place);
+            let label = rule.label.as_ref().map(|label| format!(" \"{}\"", escape(label)));
+            let text = rule.text.as_deref().map(escape).unwrap_or_default();
+            let line =
+                format!("{:>8}  {place}{}  {text}", rule.messages, label.unwrap_or_default());
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+        if !self.never_fired.is_empty() {
+            out.push_str("\nrules that never fired in this time\n");
+        }
+        for never in &self.never_fired {
+            let _ = writeln!(out, "  {}  {}", escape(&never.place), escape(&never.text));
+        }
+        if let (Some(median), Some(slowest)) = (self.median_ms, self.slowest_ms) {
+            let _ = writeln!(
+                out,
+                "\nthe median message took {median:.1} ms, the slowest {slowest:.1} ms"
+            );
+        }
+        if self.damaged > 0 {
+            let lines = if self.damaged == 1 { "line was" } else { "lines were" };
+            let _ = writeln!(out, "\n{} damaged {lines} skipped", self.damaged);
+        }
+        out
+    }
+}

@@ -1,0 +1,144 @@
+//! What two ways of a message differ in: by other rules, or by the folder it
+//! lies in now.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::{Paint, StepReport, Style, escape, head, one_line, outcome, sentence};
+use crate::evaluate::Evaluation;
+use crate::message::Message;
+use crate::plan::{DeliveryWord, Folder, Plan, Step, StepKind};
+use crate::source::Sources;
+
+/// A way and the rules that it came of.
+#[derive(Clone, Copy)]
+pub struct Way<'a> {
+    /// The way.
+    pub evaluation: &'a Evaluation,
+    /// The rules.
+    pub sources: &'a Sources,
+}
+
+impl Way<'_> {
+    fn steps(&self) -> Vec<&Step> {
+        self.evaluation.plan.steps.iter().filter(|step| matters(&step.kind)).collect()
+    }
+
+    fn json(&self) -> Value {
+        let steps = self.evaluation.plan.steps.iter();
+        let steps: Vec<_> = steps.map(|step| StepReport::new(step, self.sources, None)).collect();
+        json!({"outcome": outcome(&self.evaluation.plan), "steps": steps})
+    }
+
+    fn text(&self, out: &mut String, mark: &str, step: &Step) {
+        let _ = writeln!(out, "  {mark} {}", escape(&sentence(&step.kind)));
+        let _ = writeln!(out, "      {}", by(step, self.sources));
+    }
+}
+
+/// Whether the same becomes of a message, whichever rules ask for it.
+pub fn same(a: &Plan, b: &Plan) -> bool {
+    let steps = |plan: &Plan| -> Vec<StepKind> {
+        let steps = plan.steps.iter().map(|step| &step.kind);
+        steps.filter(|step| matters(step)).map(plain).collect()
+    };
+    steps(a) == steps(b)
+}
+
+/// What the log says and what is remembered changes nothing for the message.
+fn matters(step: &StepKind) -> bool {
+    !matches!(step, StepKind::Log(_) | StepKind::Remember { .. } | StepKind::Skipped { .. })
+}
+
+/// `folder "INBOX"` is the inbox.
+fn plain(step: &StepKind) -> StepKind {
+    match step {
+        StepKind::Deliver { as_: DeliveryWord::Folder | DeliveryWord::Inbox, folder, flags } => {
+            let inbox =
+                matches!(folder.parts.as_slice(), [one] if one.eq_ignore_ascii_case("INBOX"));
+            let folder = if inbox { Folder::default() } else { folder.clone() };
+            StepKind::Deliver { as_: DeliveryWord::Folder, folder, flags: flags.clone() }
+        }
+        other => other.clone(),
+    }
+}
+
+/// The rule that asked for a step: file, line, label, text.
+fn by(step: &Step, sources: &Sources) -> String {
+    let Some(rule) = &step.rule else { return "(end of the rules)".into() };
+    let file = escape(&sources.path(rule.span).display().to_string());
+    let label = rule.label.as_ref().map(|label| format!(" \"{}\"", escape(label)));
+    let text = escape(&one_line(sources.text(rule.span)));
+    format!("{file}:{}{}  {text}", rule.line, label.unwrap_or_default())
+}
+
+/// The steps of a way, each with its rule, for people.
+pub fn steps(way: Way<'_>) -> String {
+    let mut out = String::new();
+    for step in way.steps() {
+        way.text(&mut out, "=>", step);
+    }
+    out
+}
+
+/// A way as `--json` shows it.
+pub fn way_json(way: Way<'_>) -> Value {
+    way.json()
+}
+
+/// A message whose way changes, for people.
+pub fn changed(label: &str, message: &Message, old: Way<'_>, new: Way<'_>, style: Style) -> String {
+    let mut out = String::new();
+    let paint = Paint(style.colour);
+    head(&mut out, label, message, paint);
+    let (before, after) = (old.steps(), new.steps());
+    // Where only the order differs, all is shown.
+    let in_both = |step: &Step, others: &[&Step]| {
+        others.iter().any(|other| plain(&other.kind) == plain(&step.kind))
+    };
+    let gone: Vec<_> = before.iter().filter(|step| !in_both(step, &after)).collect();
+    let come: Vec<_> = after.iter().filter(|step| !in_both(step, &before)).collect();
+    let all = gone.is_empty() && come.is_empty();
+    for step in if all { before.iter().collect() } else { gone } {
+        old.text(&mut out, &paint.red("-"), step);
+    }
+    for step in if all { after.iter().collect() } else { come } {
+        new.text(&mut out, &paint.green("+"), step);
+    }
+    out
+}
+
+/// The same as `--json` shows it, on one line.
+pub fn changed_json(label: &str, old: Way<'_>, new: Way<'_>) -> String {
+    json!({"message": label, "before": old.json(), "after": new.json()}).to_string()
+}
+
+/// A message that lies elsewhere than its way leads, for people.
+pub fn elsewhere(
+    label: &str,
+    message: &Message,
+    lies_in: &Folder,
+    way: Way<'_>,
+    style: Style,
+) -> String {
+    let mut out = String::new();
+    let paint = Paint(style.colour);
+    head(&mut out, label, message, paint);
+    let _ = writeln!(out, "  lies in  {}", escape(&lies_in.to_string()));
+    let steps = way.steps();
+    let goes = |step: &&&Step| !matches!(step.kind, StepKind::Edit(_) | StepKind::Filter { .. });
+    for step in steps.iter().filter(goes) {
+        way.text(&mut out, &paint.bold("=>"), step);
+    }
+    out
+}
+
+/// The same as `--json` shows it, on one line.
+pub fn elsewhere_json(label: &str, lies_in: &Folder, way: Way<'_>) -> String {
+    let mut value = json!({"message": label, "folder": lies_in.to_string()});
+    if let (Some(value), Value::Object(way)) = (value.as_object_mut(), way.json()) {
+        value.extend(way);
+    }
+    value.to_string()
+}

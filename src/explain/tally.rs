@@ -1,0 +1,283 @@
+//! Many messages → what became of them all: how many went where, which rules
+//! never fired, what was slow.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{destination, escape, file_name, one_line, other_file};
+use crate::evaluate::Evaluation;
+use crate::rules::listing::{Listed, never_fired};
+use crate::source::{Sources, Span};
+
+/// So many of the slowest are shown.
+const SLOWEST: usize = 5;
+/// What takes less in all is not worth to be told of unasked.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// What became of messages.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Messages that were looked at.
+    pub messages: usize,
+    /// What could not be read.
+    pub unread: usize,
+    went: BTreeMap<String, usize>,
+    rules: HashMap<Span, Rule>,
+    /// The slowest messages, in no order.
+    slow: Vec<(Duration, String)>,
+    time: Duration,
+    /// From where to where how many would move, if that was asked.
+    pub moves: Option<BTreeMap<(String, String), usize>>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Rule {
+    looked: usize,
+    held: usize,
+    took: Duration,
+}
+
+impl Tally {
+    /// Counts a message that took so long to be opened and judged.
+    pub fn add(&mut self, label: &str, evaluation: &Evaluation, took: Duration) {
+        self.messages += 1;
+        self.time += took;
+        *self.went.entry(destination(&evaluation.plan)).or_default() += 1;
+        for passed in &evaluation.trace.passed {
+            let rule = self.rules.entry(passed.span).or_default();
+            rule.looked += 1;
+            rule.held += usize::from(passed.held);
+            rule.took += passed.took;
+        }
+        let fastest = self.slow.iter().map(|(took, _)| *took).min();
+        if self.slow.len() < SLOWEST || fastest.is_some_and(|fastest| took > fastest) {
+            self.slow.push((took, label.to_owned()));
+            self.cut();
+        }
+    }
+
+    /// Counts a message that moves, if it does.
+    pub fn add_move(&mut self, moves: Option<(String, String)>) {
+        let known = self.moves.get_or_insert_default();
+        if let Some(from_to) = moves {
+            *known.entry(from_to).or_default() += 1;
+        }
+    }
+
+    fn cut(&mut self) {
+        self.slow.sort_by_key(|(took, _)| Reverse(*took));
+        self.slow.truncate(SLOWEST);
+    }
+
+    /// Takes in what another thread has counted.
+    pub fn merge(&mut self, other: Tally) {
+        self.messages += other.messages;
+        self.unread += other.unread;
+        self.time += other.time;
+        for (folder, number) in other.went {
+            *self.went.entry(folder).or_default() += number;
+        }
+        for (span, rule) in other.rules {
+            let known = self.rules.entry(span).or_default();
+            known.looked += rule.looked;
+            known.held += rule.held;
+            known.took += rule.took;
+        }
+        self.slow.extend(other.slow);
+        self.cut();
+        if let Some(moves) = other.moves {
+            let known = self.moves.get_or_insert_default();
+            for (from_to, number) in moves {
+                *known.entry(from_to).or_default() += number;
+            }
+        }
+    }
+
+    /// How many would move.
+    pub fn moved(&self) -> usize {
+        self.moves.iter().flat_map(BTreeMap::values).sum()
+    }
+
+    fn fired(&self, span: Span) -> bool {
+        self.rules.get(&span).is_some_and(|rule| rule.held > 0)
+    }
+
+    /// The most first.
+    fn went(&self) -> Vec<(&str, usize)> {
+        let mut rows: Vec<_> =
+            self.went.iter().map(|(to, number)| (to.as_str(), *number)).collect();
+        rows.sort_by_key(|(to, number)| (Reverse(*number), *to));
+        rows
+    }
+
+    fn moves(&self) -> Vec<(&str, &str, usize)> {
+        let moves = self.moves.iter().flatten();
+        let mut rows: Vec<_> =
+            moves.map(|((from, to), number)| (from.as_str(), to.as_str(), *number)).collect();
+        rows.sort_by_key(|(from, to, number)| (Reverse(*number), *from, *to));
+        rows
+    }
+
+    /// Those that cost most, the time in all of each.
+    fn slow_rules(&self) -> Vec<(Span, Rule)> {
+        let mut rows: Vec<_> = self.rules.iter().map(|(span, rule)| (*span, *rule)).collect();
+        rows.sort_by_key(|(span, rule)| (Reverse(rule.took), span.file, span.start));
+        rows.retain(|(_, rule)| !rule.took.is_zero());
+        rows.truncate(SLOWEST);
+        rows
+    }
+
+    /// The tables for people. What was slow is told where that is asked, or
+    /// where it took a second and more.
+    pub fn text(&self, rules: &[Listed], sources: &Sources, ask_slow: bool) -> String {
+        let mut out = format!("\n{:>7} messages\n", self.messages);
+        for (folder, number) in self.went() {
+            let _ = writeln!(out, "{number:>7} {}", escape(folder));
+        }
+        if self.unread > 0 {
+            let _ = writeln!(out, "\n{:>7} could not be read", self.unread);
+        }
+        let place = |span: Span| {
+            let line = sources.line(span);
+            let text = escape(&one_line(sources.text(span)));
+            format!("{}{line:>4}  {text}", other_file(span, sources))
+        };
+        let never = never_fired(rules, &|rule| self.fired(rule.span));
+        if !never.is_empty() {
+            out.push_str("\nrules that never fired\n");
+        }
+        for rule in never {
+            let _ = writeln!(out, "  {}", place(rule.span));
+        }
+        if ask_slow || self.time >= SLOW {
+            let _ = writeln!(out, "\nslowest, of {} ms in all", ms(self.time));
+            for (span, rule) in self.slow_rules() {
+                let times =
+                    if rule.looked == 1 { "once" } else { &format!("{} times", rule.looked) };
+                let _ = writeln!(out, "{:>9} ms {} ({times})", ms(rule.took), place(span));
+            }
+            for (took, label) in &self.slow {
+                let _ = writeln!(out, "{:>9} ms {}", ms(*took), escape(label));
+            }
+        }
+        out
+    }
+
+    /// The table of `--diff` and `--where-is`; `what` is said of those that move.
+    pub fn moves_text(&self, what: &str) -> String {
+        let mut out = format!("\n{:>7} of {} messages {what}\n", self.moved(), self.messages);
+        for (from, to, number) in self.moves() {
+            let _ = writeln!(out, "{number:>7} {} -> {}", escape(from), escape(to));
+        }
+        if self.unread > 0 {
+            let _ = writeln!(out, "\n{:>7} could not be read", self.unread);
+        }
+        out
+    }
+
+    /// The same as `--json` shows it, on one line.
+    pub fn json(&self, rules: &[Listed], sources: &Sources) -> String {
+        let place = |span: Span, label: Option<&String>| Place {
+            file: file_name(span, sources),
+            line: sources.line(span),
+            label: label.cloned(),
+            text: one_line(sources.text(span)),
+        };
+        let listed = |span: Span| rules.iter().find(|rule| rule.span == span);
+        let never = never_fired(rules, &|rule| self.fired(rule.span)).into_iter();
+        let moves = self.moves().into_iter();
+        let report = Report {
+            summary: Summary {
+                messages: self.messages,
+                unread: self.unread,
+                went: self.went().into_iter().map(|(to, messages)| Went { to, messages }).collect(),
+                moved: self.moves.is_some().then(|| {
+                    moves.map(|(from, to, messages)| Moved { from, to, messages }).collect()
+                }),
+                never_fired: never.map(|rule| place(rule.span, rule.label.as_ref())).collect(),
+                ms: millis(self.time),
+                slow_rules: self
+                    .slow_rules()
+                    .into_iter()
+                    .map(|(span, rule)| SlowRule {
+                        ms: millis(rule.took),
+                        looked: rule.looked,
+                        held: rule.held,
+                        rule: place(span, listed(span).and_then(|rule| rule.label.as_ref())),
+                    })
+                    .collect(),
+                slow_messages: self
+                    .slow
+                    .iter()
+                    .map(|(took, message)| SlowMessage { ms: millis(*took), message })
+                    .collect(),
+            },
+        };
+        serde_json::to_string(&report).unwrap_or_default()
+    }
+}
+
+fn ms(time: Duration) -> String {
+    format!("{:.1}", time.as_secs_f64() * 1000.0)
+}
+
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    summary: Summary<'a>,
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    messages: usize,
+    unread: usize,
+    went: Vec<Went<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved: Option<Vec<Moved<'a>>>,
+    never_fired: Vec<Place>,
+    ms: f64,
+    slow_rules: Vec<SlowRule>,
+    slow_messages: Vec<SlowMessage<'a>>,
+}
+
+#[derive(Serialize)]
+struct Went<'a> {
+    to: &'a str,
+    messages: usize,
+}
+
+#[derive(Serialize)]
+struct Moved<'a> {
+    from: &'a str,
+    to: &'a str,
+    messages: usize,
+}
+
+#[derive(Serialize)]
+struct Place {
+    file: String,
+    line: u32,
+    label: Option<String>,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct SlowRule {
+    ms: f64,
+    looked: usize,
+    held: usize,
+    rule: Place,
+}
+
+#[derive(Serialize)]
+struct SlowMessage<'a> {
+    ms: f64,
+    message: &'a str,
+}

@@ -1,0 +1,80 @@
+//! The rules as they stood at a moment of the past.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::check_bytes;
+use crate::rules::program::Compiled;
+use crate::source::Sources;
+use crate::state::StateDir;
+use crate::state::history::{self, Version};
+
+/// Rules that were in force.
+pub struct Then {
+    /// Since then, milliseconds since 1970.
+    pub since: i64,
+    /// How many versions came after them.
+    pub later: usize,
+    /// Their text.
+    pub sources: Sources,
+    /// The program.
+    pub compiled: Compiled,
+}
+
+/// Notes that these rules, which have no mistake, are in force from now on,
+/// if they were not before; for commands that act by rules they have checked.
+pub fn note(state: &StateDir, sources: &Sources) {
+    let files = sources.files();
+    let texts: Vec<_> = files.iter().map(|file| (file.path.clone(), file.text.as_str())).collect();
+    if let Some((main, _)) = texts.first() {
+        // Without it only `why` knows less.
+        let _ = history::remember(state, main, &texts);
+    }
+}
+
+/// The versions of a main rule file that are known.
+pub struct History<'s> {
+    state: &'s StateDir,
+    home: Option<&'s Path>,
+    versions: Vec<Version>,
+}
+
+impl<'s> History<'s> {
+    /// Those of `main`; `home` is what `~/` means.
+    pub fn of(state: &'s StateDir, main: &Path, home: Option<&'s Path>) -> History<'s> {
+        let mut versions = history::versions(state, main);
+        if versions.is_empty()
+            && let Ok(main) = std::path::absolute(main)
+        {
+            versions = history::versions(state, &main);
+        }
+        History { state, home, versions }
+    }
+
+    /// The number of the version that was in force then, milliseconds since
+    /// 1970; none before the first one.
+    pub fn at(&self, moment: i64) -> Option<usize> {
+        self.versions.partition_point(|version| version.since <= moment).checked_sub(1)
+    }
+
+    /// The last version.
+    pub fn last(&self) -> Option<usize> {
+        self.versions.len().checked_sub(1)
+    }
+
+    /// A version, checked again; none if its file is damaged or this mfilter
+    /// finds a mistake in it.
+    pub fn read(&self, number: usize) -> Option<Then> {
+        let version = self.versions.get(number)?;
+        let files = history::read(self.state, version)?;
+        let (main, text) = files.first()?;
+        let mut load = |path: &Path| {
+            let kept = files.iter().find(|(known, _)| known == path);
+            kept.map(|(_, text)| text.clone().into_bytes()).ok_or(ErrorKind::NotFound.into())
+        };
+        let (sources, checked) = check_bytes(main, text.as_bytes(), self.home, &mut load);
+        let compiled = Compiled::new(&checked.program?)?;
+        let later = self.versions.len() - number - 1;
+        Some(Then { since: version.since, later, sources, compiled })
+    }
+}

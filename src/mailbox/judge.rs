@@ -1,0 +1,188 @@
+//! Judging mail that lies in a folder, on all cores: what the rules say about
+//! each message, in the order of the folder.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+
+use crate::deliver::maildir::{Location, Place};
+use crate::deliver::shelf::{Entry, Shelf};
+use crate::evaluate::{Detail, Rules, evaluate_rules};
+use crate::message::Message;
+use crate::outcome::Failure;
+use crate::world::World;
+
+use super::refile::{Refile, refile};
+
+/// A thread takes so many messages at a time.
+const CHUNK: usize = 32;
+/// So many chunks may wait to be taken.
+const WAITING: usize = 16;
+/// More threads would wait for the disk.
+const MOST_THREADS: usize = 8;
+
+/// By what to judge.
+pub struct Judge<'a> {
+    /// All rules.
+    pub rules: Rules<'a>,
+    /// Where folders lie.
+    pub location: &'a Location,
+    /// The world of one thread, which is asked for lists and the clock.
+    pub world: &'a (dyn Fn() -> World + Sync),
+    /// Whether sender and subject are wanted.
+    pub about: bool,
+    /// Set when it shall come to an end.
+    pub stop: &'a AtomicBool,
+}
+
+/// A message and what the rules say.
+#[derive(Debug)]
+pub struct Judged {
+    /// Its file.
+    pub entry: Entry,
+    /// What is known of it.
+    pub about: About,
+    /// What the rules say.
+    pub verdict: Verdict,
+}
+
+/// What is known of a message, for people; empty where it has none.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// The Message-ID header.
+    pub id: String,
+    /// The From header.
+    pub from: String,
+    /// The Subject header.
+    pub subject: String,
+}
+
+/// What the rules say about a message.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Where it shall lie.
+    Refile(Refile),
+    /// It is not there any more under that name.
+    Missing,
+    /// It cannot be judged, or not with certainty: a list could not be read,
+    /// say, so that a rule was passed over.
+    Trouble(String),
+}
+
+impl Judge<'_> {
+    /// Judges the messages of a folder. `take` gets them in their order, on
+    /// the calling thread, until it says `false`.
+    pub fn each(
+        &self,
+        shelf: &Shelf,
+        place: &Place,
+        entries: &[Entry],
+        mut take: impl FnMut(Judged) -> bool,
+    ) {
+        let chunks: Vec<&[Entry]> = entries.chunks(CHUNK).collect();
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = threads.min(MOST_THREADS).min(chunks.len());
+        let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (done, finished) = sync_channel(WAITING);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                let (done, next, over, chunks) = (done.clone(), &next, &over, &chunks);
+                scope.spawn(move || {
+                    let mut world = (self.world)();
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(chunk) = chunks.get(number) else { return };
+                        let mut judged = Vec::with_capacity(chunk.len());
+                        for entry in *chunk {
+                            if over.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed) {
+                                return;
+                            }
+                            judged.push(self.one(&mut world, shelf, place, entry));
+                        }
+                        if done.send((number, judged)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(done);
+            let (mut waiting, mut turn) = (BTreeMap::new(), 0);
+            for (number, judged) in finished.iter() {
+                waiting.insert(number, judged);
+                while let Some(judged) = waiting.remove(&turn) {
+                    turn += 1;
+                    for one in judged {
+                        if !over.load(Ordering::Relaxed) && !take(one) {
+                            over.store(true, Ordering::Relaxed);
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    fn one(&self, world: &mut World, shelf: &Shelf, place: &Place, entry: &Entry) -> Judged {
+        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(world, shelf, place, entry)));
+        let (about, verdict) = judged.unwrap_or_else(|_| {
+            let path = shelf.path_of(entry);
+            let why = format!("cannot judge `{}`: internal error", path.display());
+            (About::default(), Verdict::Trouble(why))
+        });
+        if matches!(verdict, Verdict::Trouble(_)) {
+            // What could not be read is asked for again by the next one.
+            *world = (self.world)();
+        }
+        Judged { entry: entry.clone(), about, verdict }
+    }
+
+    fn judge(
+        &self,
+        world: &World,
+        shelf: &Shelf,
+        place: &Place,
+        entry: &Entry,
+    ) -> (About, Verdict) {
+        let nothing = |verdict| (About::default(), verdict);
+        let trouble = |failure: Failure| nothing(Verdict::Trouble(failure.to_string()));
+        if !entry.is_regular() {
+            let error = std::io::Error::new(ErrorKind::InvalidData, "its name lacks `:2,`");
+            return trouble(Failure::new("take for a message", shelf.path_of(entry), error));
+        }
+        let message = match shelf.open(entry) {
+            Ok(message) => message,
+            Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
+                return nothing(Verdict::Missing);
+            }
+            Err(failure) => return trouble(failure),
+        };
+        let has = shelf.flags(entry);
+        let (evaluation, message) = evaluate_rules(self.rules, message, world, Detail::Plan);
+        let about = self.about(&message);
+        let unread = message.failure().map(|why| why.to_string());
+        let unknown = world.trouble().or(world.unread());
+        match unread.or_else(|| unknown.map(str::to_owned)) {
+            Some(why) => {
+                let path = shelf.path_of(entry);
+                let why = format!("cannot judge `{}`: {why}", path.display());
+                (about, Verdict::Trouble(why))
+            }
+            None => {
+                let refile = refile(&evaluation.plan, self.location, place, &has);
+                (about, Verdict::Refile(refile))
+            }
+        }
+    }
+
+    fn about(&self, message: &Message) -> About {
+        let text = |name| {
+            message.texts(name).first().map(|text| text.text().to_owned()).unwrap_or_default()
+        };
+        match self.about {
+            true => About { id: text("Message-ID"), from: text("From"), subject: text("Subject") },
+            false => About { id: text("Message-ID"), ..About::default() },
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Learning: what `on moved` says of messages that the user has moved, done to
+//! the lists.
+//!
+//! All edits of one list are made together. Only what changed a list is
+//! remembered, and can be taken back ([`crate::state::lessons`]).
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::deliver::list_edit::{self, Change};
+use crate::deliver::maildir::{Location, Place};
+use crate::deliver::moving::Mover;
+use crate::evaluate::on_moved;
+use crate::message::Message;
+use crate::outcome::Failure;
+use crate::plan::{RuleRef, StepKind};
+use crate::rules::address_list::AddressList;
+use crate::rules::program::Laid;
+use crate::state::lessons::Lesson;
+use crate::world::World;
+
+use super::moves::Moved;
+use super::sent::named;
+
+/// A list that another process edits is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a move teaches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taught {
+    /// The folder from which the message was moved, as people name it.
+    pub from: String,
+    /// The folder to which it was moved.
+    pub to: String,
+    /// The message's file.
+    pub path: PathBuf,
+    /// Its Message-ID; may be empty.
+    pub message_id: String,
+    /// Its From header; may be empty.
+    pub sender: String,
+    /// Which statement says so.
+    pub rule: RuleRef,
+    /// What is to be done.
+    pub what: What,
+    /// What became of it.
+    pub came: Came,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// A list is edited.
+    Edit {
+        /// Added, else removed.
+        add: bool,
+        /// Name of the list.
+        list: String,
+        /// Its file.
+        path: PathBuf,
+        /// The address.
+        entry: String,
+    },
+    /// A line for the log.
+    Log(String),
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Came {
+    /// Nothing yet: it is to be done.
+    Planned,
+    /// The list is changed.
+    Learned,
+    /// The list said so before.
+    Known,
+    /// It is not to be done, and why.
+    Not(String),
+    /// It could not be done, and why.
+    Failed(String),
+}
+
+/// Finds out what moves teach. What cannot be read any more teaches nothing,
+/// and is told.
+pub fn plan(
+    moves: &[Moved],
+    program: Laid<'_>,
+    location: &Location,
+    world: &World,
+) -> (Vec<Taught>, Vec<Failure>) {
+    let (mut taught, mut problems) = (Vec::new(), Vec::new());
+    if moves.is_empty() || program.moves.is_empty() {
+        return (taught, problems);
+    }
+    let mut mover = match Mover::open(location) {
+        Ok(mover) => mover,
+        Err(failure) => return (taught, vec![failure]),
+    };
+    let me = AddressList::from_entries(program.settings.me.iter().map(|entry| entry.as_str()));
+    for moved in moves {
+        let asked = program.moves.iter().filter(|each| {
+            let place = location.place(&named(each.folder.as_str()));
+            place.note.is_none() && place.is(if each.to { &moved.to } else { &moved.from })
+        });
+        let asked: Vec<_> = asked.collect();
+        if asked.is_empty() {
+            continue;
+        }
+        let opened = mover
+            .shelf(&moved.to)
+            .and_then(|shelf| Ok((shelf.path_of(&moved.entry), shelf.open(&moved.entry)?)));
+        let (path, message) = match opened {
+            Ok(opened) => opened,
+            Err(failure) => {
+                problems.push(failure);
+                continue;
+            }
+        };
+        for each in asked {
+            let plan = on_moved(program, each, &message, world);
+            for step in plan.steps {
+                let Some(rule) = step.rule else { continue };
+                let (what, came) = match step.kind {
+                    StepKind::EditList { add, list, path, entry } => {
+                        let own = me.matches(&entry);
+                        let why = "it is one of your own addresses (`set me`)";
+                        let came = if own { Came::Not(why.into()) } else { Came::Planned };
+                        (What::Edit { add, list, path, entry }, came)
+                    }
+                    StepKind::Log(text) => (What::Log(text), Came::Planned),
+                    StepKind::Skipped { action, why } => {
+                        (What::Log(format!("no {action}")), Came::Not(why))
+                    }
+                    _ => continue,
+                };
+                taught.push(Taught {
+                    from: folder(location, &moved.from),
+                    to: folder(location, &moved.to),
+                    path: path.clone(),
+                    message_id: text(&message, "Message-ID"),
+                    sender: text(&message, "From"),
+                    rule,
+                    what,
+                    came,
+                });
+            }
+        }
+    }
+    (taught, problems)
+}
+
+fn folder(location: &Location, place: &Place) -> String {
+    location.folder_of(place).to_string()
+}
+
+fn text(message: &Message, header: &str) -> String {
+    message.texts(header).first().map(|text| text.text().to_owned()).unwrap_or_default()
+}
+
+/// Edits the lists.
+pub fn carry_out(taught: &mut [Taught], home: Option<&Path>) {
+    let home = home.unwrap_or(Path::new("/nonexistent"));
+    let mut by_list: HashMap<PathBuf, Vec<usize>> = HashMap::new();
+    for (number, each) in taught.iter_mut().enumerate() {
+        match &each.what {
+            What::Edit { path, .. } if each.came == Came::Planned => {
+                by_list.entry(path.clone()).or_default().push(number);
+            }
+            What::Log(_) if each.came == Came::Planned => each.came = Came::Learned,
+            _ => {}
+        }
+    }
+    for (path, numbers) in by_list {
+        let edits = numbers.iter().filter_map(|number| match &taught.get(*number)?.what {
+            What::Edit { add, entry, .. } => {
+                Some((if *add { Change::Add } else { Change::Remove }, entry.as_str()))
+            }
+            What::Log(_) => None,
+        });
+        let edits: Vec<_> = edits.collect();
+        let made = list_edit::edit_all(&path, home, &edits, PATIENCE);
+        for (at, number) in numbers.iter().enumerate() {
+            let came = match &made {
+                Ok(made) if made.get(at) == Some(&true) => Came::Learned,
+                Ok(_) => Came::Known,
+                Err(error) => Came::Failed(format!("`{}` is not edited: {error}", path.display())),
+            };
+            if let Some(each) = taught.get_mut(*number) {
+                each.came = came;
+            }
+        }
+    }
+}
+
+/// What is to be remembered of what was learned, at a moment (RFC 3339).
+pub fn lessons(taught: &[Taught], at: &str) -> Vec<Lesson> {
+    let learned = taught.iter().filter(|each| each.came == Came::Learned);
+    learned
+        .filter_map(|each| match &each.what {
+            What::Edit { add, list, path, entry } => Some(Lesson {
+                at: at.into(),
+                add: *add,
+                list: list.clone(),
+                path: path.clone(),
+                entry: entry.clone(),
+                from: each.from.clone(),
+                to: each.to.clone(),
+            }),
+            What::Log(_) => None,
+        })
+        .collect()
+}
+
+/// Takes lessons back, the last one first. For each, in their order, whether
+/// the list was changed.
+pub fn take_back(lessons: &[Lesson], home: Option<&Path>) -> Vec<Result<bool, String>> {
+    let home = home.unwrap_or(Path::new("/nonexistent"));
+    let back = lessons.iter().rev().map(|lesson| {
+        let change = if lesson.add { Change::Remove } else { Change::Add };
+        list_edit::edit(&lesson.path, home, change, &lesson.entry, PATIENCE)
+            .map_err(|error| format!("`{}` is not edited: {error}", lesson.path.display()))
+    });
+    let mut back: Vec<_> = back.collect();
+    back.reverse();
+    back
+}

@@ -1,0 +1,725 @@
+//! Which messages the user has moved, whoever carried it out: a mail reader,
+//! an IMAP server, mbsync.
+//!
+//! All folders of a Maildir are compared with what they held when they were
+//! last looked at ([`crate::state::places`]). A message is known by its
+//! Message-ID, From and Date, and it was moved when it lies in a folder now in
+//! which it did not, and not any more in another one in which it did.
+//!
+//! - **Copies.** A server copies a message and removes the original later, or
+//!   only marks it as deleted: the move is seen when the original is gone or
+//!   has the flag for that.
+//! - **Removal first.** mbsync removes a message from one folder and adds it
+//!   to another minutes later: what is gone is remembered for an hour.
+//! - **No moves** are: a folder that is renamed or removed; mail that comes into a folder without having lain in
+//!   another one; mail that mfilter delivers, known by its files' names; what
+//!   `sort` and `watch` move; a message that is deleted; a file that gets
+//!   another name in its folder; and all that is there when a folder is first
+//!   looked at.
+//!
+//! Headers are read of messages whose file was not seen before, for a limited
+//! time; the rest is read the next time. A folder in which nothing changed
+//! costs two looks.
+
+use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::deliver::maildir::{Location, Place};
+use crate::deliver::moving::Mover;
+use crate::deliver::name;
+use crate::deliver::shelf::{Entry, Shelf};
+use crate::message::Message;
+use crate::outcome::Failure;
+use crate::state::StateDir;
+use crate::state::places::{self, Copied, Gone, Kept, Own, Places, message_hash, name_hash};
+use crate::state::sorted;
+use crate::state::stamp::Stamp;
+
+/// So long after a message was gone it may come into another folder, seconds.
+const GONE_FOR: i64 = 3600;
+/// So long a message may lie in two folders before the older one goes, seconds.
+const COPIED_FOR: i64 = 30 * 24 * 3600;
+/// So many messages that are gone are remembered.
+const GONE_MAX: usize = 100_000;
+/// So many copies are remembered.
+const COPIES_MAX: usize = 2000;
+/// What a message is known by wherever it lies.
+const KNOWN_BY: [&str; 3] = ["Message-ID", "From", "Date"];
+/// The same for one that has no Message-ID.
+const KNOWN_BY_ELSE: [&str; 6] = ["From", "Date", "Subject", "To", "Cc", "Received"];
+
+/// A message that the user has moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Where it lay.
+    pub from: Place,
+    /// Where it lies.
+    pub to: Place,
+    /// Its file there.
+    pub entry: Entry,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What the user has moved.
+    pub moved: Vec<Moved>,
+    /// How many messages are known.
+    pub known: usize,
+    /// How many are still to be read.
+    pub unread: usize,
+    /// Folders in which something had changed.
+    pub listed: usize,
+    /// Folders that were looked at for the first time.
+    pub first: usize,
+    /// What could not be looked at.
+    pub problems: Vec<Failure>,
+}
+
+/// Looks for moves in a Maildir.
+pub struct Watcher<'a> {
+    location: &'a Location,
+    state: &'a StateDir,
+    kept: Kept,
+    places: Places,
+    /// Whether `places` is not what is kept.
+    changed: bool,
+}
+
+/// A folder that has changed.
+struct Now {
+    place: Place,
+    /// By the hash of the message.
+    messages: HashMap<u64, Entry>,
+    /// Hashes of messages that were not in it before.
+    came: Vec<u64>,
+    /// And of those that are not in it any more.
+    went: Vec<u64>,
+    /// Hashes of the names of those.
+    names_gone: HashSet<u64>,
+}
+
+/// A move by the directories of both folders.
+struct Move {
+    from: Vec<String>,
+    to: Vec<String>,
+    entry: Entry,
+}
+
+/// Whatever a look finds out about folders that did not change.
+#[derive(Default)]
+struct Seen {
+    /// Hashes of messages, with that of the name.
+    names: HashMap<Vec<String>, HashMap<u64, u64>>,
+    /// Files by the hash of the name.
+    files: HashMap<Vec<String>, HashMap<u64, Entry>>,
+}
+
+impl<'a> Watcher<'a> {
+    /// Reads what is known of a Maildir.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn open(location: &'a Location, state: &'a StateDir) -> Result<Watcher<'a>, Failure> {
+        let kept = Kept::of(state, &location.path)
+            .map_err(|error| Failure::new("open the Maildir", &location.path, error))?;
+        let places = kept.read();
+        Ok(Watcher { location, state, kept, places, changed: false })
+    }
+
+    /// What is kept of the Maildir.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// Compares all folders with what they were. New messages are read for as
+    /// long as `budget`. What is found counts as known from then on, and on
+    /// disk after [`Watcher::keep`].
+    ///
+    /// # Errors
+    /// The Maildir cannot be opened.
+    pub fn look(
+        &mut self,
+        now: i64,
+        budget: Duration,
+        stop: &AtomicBool,
+    ) -> Result<Found, Failure> {
+        let until = Instant::now() + budget;
+        let mut mover = Mover::open(self.location)?;
+        let (all, mut problems) = mover.folders();
+        let there: HashSet<&[String]> = all.iter().map(Place::directories).collect();
+        let mut found = Found::default();
+        let mut changed = Vec::new();
+        let begun = !self.places.folders.is_empty();
+        // What could not be looked at is not taken for removed. A folder that
+        // was removed or renamed is no move of what was in it.
+        if problems.is_empty() {
+            let before = self.places.folders.len();
+            self.places.folders.retain(|folder| there.contains(folder.directories.as_slice()));
+            self.changed |= self.places.folders.len() != before;
+        }
+        for place in all {
+            if stop.load(Ordering::Relaxed) {
+                // Half a look would take a move for a removal.
+                self.places = self.kept.read();
+                return Ok(Found::default());
+            }
+            match self.folder(&mut mover, place, begun, until, &mut found) {
+                Ok(now) => changed.extend(now),
+                Err(failure) => problems.push(failure),
+            }
+        }
+        self.changed |= !changed.is_empty();
+        found.known = self.places.folders.iter().map(|folder| folder.names.len()).sum();
+        found.problems.append(&mut problems);
+        if found.listed > 0 || !changed.is_empty() {
+            self.compare(&changed, &mut mover, now, &mut found);
+        }
+        self.places.at = now;
+        Ok(found)
+    }
+
+    /// Keeps what is known.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn keep(&mut self) -> Result<(), Failure> {
+        if std::mem::take(&mut self.changed) {
+            self.kept.write(&self.places).map_err(|error| {
+                Failure::new("note where messages lie in", self.state.path(), error)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Lists a folder that has changed; none if it has not.
+    fn folder(
+        &mut self,
+        mover: &mut Mover<'_>,
+        place: Place,
+        begun: bool,
+        until: Instant,
+        found: &mut Found,
+    ) -> Result<Option<Now>, Failure> {
+        let shelf = mover.shelf(&place)?;
+        let stamp = Stamp::of(shelf.path());
+        let stamp = stamp.map_err(|error| Failure::new("read the folder", shelf.path(), error))?;
+        let known = self
+            .places
+            .folders
+            .iter()
+            .position(|folder| folder.directories.as_slice() == place.directories());
+        let before = known.and_then(|at| self.places.folders.get(at));
+        if before.is_some_and(|before| before.whole && stamp.is(&before.stamp)) {
+            return Ok(None);
+        }
+        let (entries, problems) = shelf.list();
+        if let Some(failure) =
+            problems.into_iter().find(|f| f.error.kind() != ErrorKind::InvalidData)
+        {
+            return Err(failure);
+        }
+        found.listed += 1;
+        // A folder that is made later was empty before.
+        let nothing = places::Folder { whole: begun, ..places::Folder::default() };
+        let before = before.unwrap_or(&nothing);
+        let (was_whole, old) = (before.whole, &before.names);
+        let mut names = Vec::with_capacity(entries.len());
+        let mut messages = HashMap::new();
+        let mut unread = 0;
+        for entry in entries {
+            let name = name_hash(&entry.key());
+            let at = old.partition_point(|(known, _)| *known < name);
+            let message = match old.get(at).filter(|(known, _)| *known == name) {
+                Some((_, message)) => Some(*message),
+                None if Instant::now() < until => known_by(&shelf, &entry),
+                None => {
+                    unread += 1;
+                    None
+                }
+            };
+            if let Some(message) = message {
+                names.push((name, message));
+                messages.insert(message, entry);
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        let had: HashSet<u64> = old.iter().map(|(_, message)| *message).collect();
+        let is_new = |message: &&u64| was_whole && !had.contains(message);
+        let came = messages.keys().filter(is_new).copied().collect();
+        let went = had.iter().filter(|message| !messages.contains_key(message)).copied().collect();
+        let gone = |(name, _): &&(u64, u64)| {
+            let at = names.partition_point(|(known, _)| known < name);
+            names.get(at).is_none_or(|(known, _)| known != name)
+        };
+        let names_gone = old.iter().filter(gone).map(|(name, _)| *name).collect();
+        found.unread += unread;
+        found.first += usize::from(!was_whole);
+        let folder = places::Folder {
+            directories: place.directories().to_vec(),
+            stamp: if unread == 0 { stamp.to_keep() } else { [0; 8] },
+            whole: was_whole || unread == 0,
+            names,
+        };
+        match known.and_then(|at| self.places.folders.get_mut(at)) {
+            Some(old) => {
+                let same = old.names == folder.names && old.whole == folder.whole;
+                // A time that is kept saves a list the next time.
+                self.changed |= old.stamp != folder.stamp;
+                *old = folder;
+                if same {
+                    return Ok(None);
+                }
+            }
+            None => self.places.folders.push(folder),
+        }
+        Ok(Some(Now { place, messages, came, went, names_gone }))
+    }
+
+    /// Finds the other end of what came into a folder or went out of it.
+    fn compare(&mut self, changed: &[Now], mover: &mut Mover<'_>, now: i64, found: &mut Found) {
+        let mut moves: Vec<Move> = Vec::new();
+        let mut used: HashSet<(u64, Vec<String>)> = HashSet::new();
+        let mut lies: HashMap<u64, Vec<Vec<String>>> = HashMap::new();
+        let came: HashSet<u64> = changed.iter().flat_map(|now| now.came.iter().copied()).collect();
+        if !came.is_empty() {
+            for folder in &self.places.folders {
+                let names = folder.names.iter().filter(|(_, message)| came.contains(message));
+                for (_, message) in names {
+                    lies.entry(*message).or_default().push(folder.directories.clone());
+                }
+            }
+        }
+        let mut went: HashMap<u64, Vec<Vec<String>>> = HashMap::new();
+        for folder in changed {
+            for message in &folder.went {
+                let from = folder.place.directories().to_vec();
+                went.entry(*message).or_default().push(from);
+            }
+        }
+        for folder in changed {
+            let to = folder.place.directories().to_vec();
+            for message in &folder.came {
+                let Some(entry) = folder.messages.get(message) else { continue };
+                // A name of ours that was nowhere before is a new delivery.
+                let name = name_hash(&entry.key());
+                if name::is_ours(&entry.name)
+                    && !changed.iter().any(|each| each.names_gone.contains(&name))
+                {
+                    continue;
+                }
+                let elsewhere = |from: &&Vec<String>| **from != to;
+                let gone_now = went.get(message).and_then(|all| all.iter().find(elsewhere));
+                let gone = self.places.gone.iter().rposition(|gone| {
+                    gone.message == *message && gone.from != to && now - gone.at <= GONE_FOR
+                });
+                let there = lies.get(message).and_then(|all| {
+                    all.iter().find(|from| **from != to && !is_new(changed, from, *message))
+                });
+                let from = match (gone_now, gone, there) {
+                    (Some(from), ..) => {
+                        used.insert((*message, from.clone()));
+                        from.clone()
+                    }
+                    (_, Some(at), _) => self.places.gone.remove(at).from,
+                    (_, _, Some(from)) => {
+                        let (from, to) = (from.clone(), to.clone());
+                        let copied = Copied { message: *message, from, to, at: now };
+                        self.places.copies.push(copied);
+                        continue;
+                    }
+                    _ => continue,
+                };
+                moves.push(Move { from, to: to.clone(), entry: entry.clone() });
+            }
+        }
+        self.originals(changed, mover, now, &mut used, &mut moves);
+        self.remember_gone(changed, now, &used);
+        if moves.is_empty() {
+            return;
+        }
+        let own = Ours::of(&self.kept, self.state, &self.location.path, self.places.at);
+        for Move { from, to, entry } in moves {
+            let (Some(from), Some(to)) = (Place::of(from), Place::of(to)) else { continue };
+            if !own.has(&from, &to, &entry) {
+                found.moved.push(Moved { from, to, entry });
+            }
+        }
+    }
+
+    /// Remembers what was removed and may come into another folder yet.
+    fn remember_gone(&mut self, changed: &[Now], now: i64, used: &HashSet<(u64, Vec<String>)>) {
+        let gone = &mut self.places.gone;
+        let before = gone.len();
+        gone.retain(|gone| (0..=GONE_FOR).contains(&(now - gone.at)));
+        self.changed |= gone.len() != before;
+        if changed.iter().all(|folder| folder.went.is_empty()) {
+            return;
+        }
+        let names = self.places.folders.iter().flat_map(|folder| &folder.names);
+        let there: HashSet<u64> = names.map(|(_, message)| *message).collect();
+        for folder in changed {
+            let from = folder.place.directories().to_vec();
+            let left = folder.went.iter().filter(|message| {
+                !there.contains(message) && !used.contains(&(**message, from.clone()))
+            });
+            gone.extend(left.map(|message| Gone {
+                message: *message,
+                from: from.clone(),
+                at: now,
+            }));
+        }
+        let over = gone.len().saturating_sub(GONE_MAX);
+        gone.drain(..over);
+    }
+
+    /// Copies whose originals are gone by now are moves.
+    fn originals(
+        &mut self,
+        changed: &[Now],
+        mover: &mut Mover<'_>,
+        now: i64,
+        used: &mut HashSet<(u64, Vec<String>)>,
+        moves: &mut Vec<Move>,
+    ) {
+        let mut copies = std::mem::take(&mut self.places.copies);
+        let number = copies.len();
+        copies.drain(..number.saturating_sub(COPIES_MAX));
+        let mut seen = Seen::default();
+        for copy in copies {
+            let entry = self.file(&mut seen, changed, mover, &copy.to, copy.message);
+            let original = self.file(&mut seen, changed, mover, &copy.from, copy.message);
+            let is_there = original.is_some_and(|entry| !entry.letters().contains('T'));
+            match entry {
+                Some(_) if is_there && now - copy.at <= COPIED_FOR => self.places.copies.push(copy),
+                Some(entry) if !is_there => {
+                    used.insert((copy.message, copy.from.clone()));
+                    moves.push(Move { from: copy.from, to: copy.to, entry });
+                }
+                _ => {}
+            }
+        }
+        self.changed |= self.places.copies.len() != number;
+    }
+
+    /// The file of a message in a folder, if it lies there.
+    fn file(
+        &self,
+        seen: &mut Seen,
+        changed: &[Now],
+        mover: &mut Mover<'_>,
+        directories: &[String],
+        message: u64,
+    ) -> Option<Entry> {
+        if let Some(now) = changed.iter().find(|now| now.place.directories() == directories) {
+            return now.messages.get(&message).cloned();
+        }
+        let names = seen.names.entry(directories.to_vec()).or_insert_with(|| {
+            let mut folders = self.places.folders.iter();
+            let folder = folders.find(|each| each.directories == directories);
+            let names = folder.into_iter().flat_map(|folder| &folder.names);
+            names.map(|(name, message)| (*message, *name)).collect()
+        });
+        let name = names.get(&message)?;
+        let files = seen.files.entry(directories.to_vec()).or_insert_with(|| {
+            let place = Place::of(directories.to_vec());
+            let shelf = place.and_then(|place| mover.shelf(&place).ok());
+            let entries = shelf.map(|shelf| shelf.list().0).unwrap_or_default();
+            entries.into_iter().map(|entry| (name_hash(&entry.key()), entry)).collect()
+        });
+        files.get(name).cloned()
+    }
+}
+
+/// Whether a message came into that folder only now.
+fn is_new(changed: &[Now], directories: &[String], message: u64) -> bool {
+    let mut now = changed.iter().filter(|now| now.place.directories() == directories);
+    now.any(|now| now.came.contains(&message))
+}
+
+/// What a message is known by; none if it cannot be read.
+fn known_by(shelf: &Shelf, entry: &Entry) -> Option<u64> {
+    let message = shelf.open(entry).ok()?;
+    let hash = |names: &[&str]| message_hash(names.iter().map(|name| first(&message, name)));
+    let has_id = !first(&message, "Message-ID").is_empty();
+    Some(if has_id { hash(&KNOWN_BY) } else { hash(&KNOWN_BY_ELSE) })
+}
+
+fn first<'m>(message: &'m Message, name: &str) -> &'m [u8] {
+    message.head().first(name).unwrap_or_default().trim_ascii()
+}
+
+/// What mfilter moved, and the user did not.
+struct Ours(HashSet<Own>);
+
+impl Ours {
+    fn of(kept: &Kept, state: &StateDir, maildir: &Path, since: i64) -> Ours {
+        let sorted = sorted::moves_since(state, maildir, since).into_iter().filter_map(|moved| {
+            let key = Entry::of(&moved.to.file)?.key();
+            Some(Own { from: moved.from.folder, to: moved.to.folder, key })
+        });
+        Ours(kept.own().into_iter().chain(sorted).collect())
+    }
+
+    fn has(&self, from: &Place, to: &Place, entry: &Entry) -> bool {
+        let (from, to) = (from.directories().to_vec(), to.directories().to_vec());
+        self.0.contains(&Own { from, to, key: entry.key() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use crate::plan::Folder;
+    use crate::rules::program::{Flags, Layout};
+    use crate::state::sorted::{Journal, Spot};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+    /// Named as mfilter names what it delivers.
+    const OURS: &str = "1767.M000001P2Q3R0123456789abcdef.mx,S=9";
+
+    struct Home {
+        directory: tempfile::TempDir,
+        location: Location,
+        state: StateDir,
+        now: i64,
+    }
+
+    impl Home {
+        /// A Maildir with an inbox, `A` and `B`, looked at once.
+        fn new() -> Home {
+            let directory = tempfile::tempdir().unwrap();
+            let location =
+                Location::new(directory.path().join("Maildir"), Layout::MaildirPlusPlus, None);
+            let state = StateDir::at(directory.path().join("state"));
+            let home = Home { directory, location, state, now: 1_000_000 };
+            for folder in ["", ".A/", ".B/"] {
+                home.make(folder);
+            }
+            home.put("new/1.mx", "<1@x>");
+            home.put("cur/2.mx:2,S", "<2@x>");
+            home.put(".A/cur/3.mx:2,", "<3@x>");
+            home
+        }
+
+        fn begun() -> Home {
+            let mut home = Home::new();
+            assert_eq!(home.look(), Vec::<String>::new());
+            home
+        }
+
+        fn path(&self, file: &str) -> PathBuf {
+            self.directory.path().join("Maildir").join(file)
+        }
+
+        fn make(&self, folder: &str) {
+            for sub in ["new", "cur", "tmp"] {
+                fs::create_dir_all(self.path(&format!("{folder}{sub}"))).unwrap();
+            }
+        }
+
+        fn put(&self, file: &str, id: &str) {
+            let id = if id.is_empty() { String::new() } else { format!("Message-ID: {id}\n") };
+            let text = format!("From: a@b.example\n{id}Date: x\nSubject: y\n\nz\n");
+            fs::write(self.path(file), text).unwrap();
+        }
+
+        fn rename(&self, from: &str, to: &str) {
+            fs::rename(self.path(from), self.path(to)).unwrap();
+        }
+
+        /// What was moved since, as another process sees it.
+        fn look(&mut self) -> Vec<String> {
+            self.now += 10;
+            let mut watcher = Watcher::open(&self.location, &self.state).unwrap();
+            let found = watcher.look(self.now, LONG, &AtomicBool::new(false)).unwrap();
+            assert!(found.problems.is_empty() && found.unread == 0, "{found:?}");
+            watcher.keep().unwrap();
+            let name = |place: &Place| self.location.folder_of(place).to_string();
+            let told = found
+                .moved
+                .iter()
+                .map(|moved| format!("{} {} {}", name(&moved.from), name(&moved.to), moved.entry));
+            told.collect()
+        }
+    }
+
+    #[test]
+    fn a_rename_is_a_move_and_flags_are_none() {
+        let mut home = Home::begun();
+        home.rename("new/1.mx", ".A/cur/1.mx:2,S");
+        home.rename("cur/2.mx:2,S", "cur/2.mx:2,FS");
+        home.rename(".A/cur/3.mx:2,", ".A/cur/4.other.name:2,");
+        home.put("new/5.mx", "<5@x>");
+        assert_eq!(home.look(), ["INBOX A cur/1.mx:2,S"]);
+        assert_eq!(home.look(), Vec::<String>::new());
+        home.rename(".A/cur/1.mx:2,S", "cur/1.mx:2,S");
+        fs::remove_file(home.path("cur/2.mx:2,FS")).unwrap();
+        assert_eq!(home.look(), ["A INBOX cur/1.mx:2,S"]);
+    }
+
+    #[test]
+    fn a_copy_is_a_move_when_the_original_is_gone_or_marked() {
+        let mut home = Home::begun();
+        home.put(".A/cur/9.dovecot:2,", "<1@x>");
+        home.put(".B/cur/9.dovecot:2,S", "<2@x>");
+        home.put(".B/cur/8.dovecot:2,S", "<3@x>");
+        assert_eq!(home.look(), Vec::<String>::new(), "copies are none");
+        fs::remove_file(home.path("new/1.mx")).unwrap();
+        home.rename("cur/2.mx:2,S", "cur/2.mx:2,ST");
+        let mut moved = home.look();
+        moved.sort();
+        assert_eq!(moved, ["INBOX A cur/9.dovecot:2,", "INBOX B cur/9.dovecot:2,S"]);
+        fs::remove_file(home.path("cur/2.mx:2,ST")).unwrap();
+        assert_eq!(home.look(), Vec::<String>::new(), "it was told");
+        fs::remove_file(home.path(".B/cur/8.dovecot:2,S")).unwrap();
+        fs::remove_file(home.path(".A/cur/3.mx:2,")).unwrap();
+        assert_eq!(home.look(), Vec::<String>::new(), "both are gone");
+
+        // A server's move between two looks.
+        home.put("cur/7.dovecot:2,", "<2@x>");
+        fs::remove_file(home.path(".B/cur/9.dovecot:2,S")).unwrap();
+        assert_eq!(home.look(), ["B INBOX cur/7.dovecot:2,"]);
+    }
+
+    #[test]
+    fn what_is_removed_first_comes_within_the_hour() {
+        let mut home = Home::begun();
+        fs::remove_file(home.path("new/1.mx")).unwrap();
+        fs::remove_file(home.path("cur/2.mx:2,S")).unwrap();
+        assert_eq!(home.look(), Vec::<String>::new());
+        home.put(".A/new/9.mbsync,U=4", "<1@x>");
+        assert_eq!(home.look(), ["INBOX A new/9.mbsync,U=4"]);
+        home.now += GONE_FOR;
+        home.put(".A/new/8.mbsync,U=5", "<2@x>");
+        assert_eq!(home.look(), Vec::<String>::new(), "too late");
+    }
+
+    #[test]
+    fn deliveries_are_no_moves_and_what_was_delivered_can_be_moved() {
+        let mut home = Home::begun();
+        home.put(&format!("new/{OURS}"), "<9@x>");
+        assert_eq!(home.look(), Vec::<String>::new());
+        // The same message once more, by way of a list, while the first is deleted.
+        fs::remove_file(home.path("new/1.mx")).unwrap();
+        home.put(&format!(".A/new/{}", OURS.replace("Q3", "Q4")), "<1@x>");
+        assert_eq!(home.look(), Vec::<String>::new());
+        home.rename(&format!("new/{OURS}"), &format!(".B/cur/{OURS}:2,S"));
+        assert_eq!(home.look(), [format!("INBOX B cur/{OURS}:2,S")]);
+    }
+
+    #[test]
+    fn what_mfilter_moves_is_no_move_of_the_user() {
+        let mut home = Home::begun();
+        let directories = |name: &str| match name {
+            "" => Vec::new(),
+            name => vec![format!(".{name}")],
+        };
+        let kept = Kept::of(&home.state, &home.location.path).unwrap();
+        let own = Own { from: vec![], to: directories("A"), key: "1.mx".into() };
+        kept.note_own(&own).unwrap();
+        home.rename("new/1.mx", ".A/new/1.mx");
+        assert_eq!(home.look(), Vec::<String>::new());
+        home.rename(".A/new/1.mx", "cur/1.mx:2,");
+        assert_eq!(home.look(), ["A INBOX cur/1.mx:2,"]);
+
+        let spot =
+            |folder: &str, file: &str| Spot { folder: directories(folder), file: file.into() };
+        let moved = sorted::Moved {
+            from: spot("", "cur/2.mx:2,S"),
+            to: spot("B", "cur/2.mx:2,S"),
+            added: Flags::default(),
+        };
+        home.now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+        home.look();
+        let mut journal =
+            Journal::begin(&home.state, &home.location.path, Layout::MaildirPlusPlus).unwrap();
+        journal.note(&moved).unwrap();
+        journal.sync().unwrap();
+        home.rename("cur/2.mx:2,S", ".B/cur/2.mx:2,S");
+        journal.end().unwrap();
+        home.now -= 20;
+        assert_eq!(home.look(), Vec::<String>::new(), "sorted");
+        let name = sorted::runs(&home.state).remove(0);
+        home.rename(".B/cur/2.mx:2,S", "cur/2.mx:2,S");
+        sorted::undone(&home.state, &name).unwrap();
+        assert_eq!(home.look(), Vec::<String>::new(), "taken back");
+    }
+
+    #[test]
+    fn folders_that_come_and_go() {
+        let mut home = Home::begun();
+        home.make(".New/");
+        home.rename("new/1.mx", ".New/cur/1.mx:2,S");
+        assert_eq!(home.look(), ["INBOX New cur/1.mx:2,S"]);
+        home.rename(".New", ".Other");
+        assert_eq!(home.look(), Vec::<String>::new(), "a folder is renamed");
+        fs::remove_dir_all(home.path(".Other")).unwrap();
+        assert_eq!(home.look(), Vec::<String>::new());
+        home.put("new/9.x", "<1@x>");
+        assert_eq!(home.look(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn without_an_id_and_with_foreign_files() {
+        let mut home = Home::new();
+        home.put("new/7.mx", "");
+        fs::create_dir(home.path("cur/directory")).unwrap();
+        fs::write(home.path("cur/no-info"), "").unwrap();
+        std::os::unix::fs::symlink("nowhere", home.path("cur/link")).unwrap();
+        home.look();
+        home.rename("new/7.mx", ".B/cur/7.mx:2,");
+        home.rename("cur/directory", ".A/cur/directory");
+        home.rename("cur/link", ".A/cur/link");
+        assert_eq!(home.look(), ["INBOX B cur/7.mx:2,"]);
+    }
+
+    #[test]
+    fn a_damaged_state_begins_anew_and_a_killed_look_is_made_again() {
+        let mut home = Home::begun();
+        home.rename("new/1.mx", ".A/cur/1.mx:2,");
+        let mut watcher = Watcher::open(&home.location, &home.state).unwrap();
+        let found = watcher.look(home.now, LONG, &AtomicBool::new(false)).unwrap();
+        assert_eq!(found.moved.len(), 1);
+        drop(watcher);
+        assert_eq!(home.look().len(), 1, "it was not kept");
+        home.rename(".A/cur/1.mx:2,", "cur/1.mx:2,");
+        for entry in fs::read_dir(home.state.path().join("learning")).unwrap() {
+            fs::write(entry.unwrap().path(), "x").unwrap();
+        }
+        assert_eq!(home.look(), Vec::<String>::new());
+        home.rename("cur/1.mx:2,", ".A/cur/1.mx:2,");
+        assert_eq!(home.look().len(), 1);
+    }
+
+    #[test]
+    fn a_part_at_a_time_and_an_end_in_the_middle() {
+        let mut home = Home::new();
+        let look = |budget, stop| {
+            let mut watcher = Watcher::open(&home.location, &home.state).unwrap();
+            let found = watcher.look(home.now, budget, &AtomicBool::new(stop)).unwrap();
+            watcher.keep().unwrap();
+            (found.known, found.unread)
+        };
+        assert_eq!(look(Duration::ZERO, false), (0, 3));
+        assert_eq!(look(LONG, true), (0, 0));
+        assert_eq!(look(LONG, false), (3, 0));
+        home.rename("new/1.mx", ".A/cur/1.mx:2,");
+        let place = |name: &str| home.location.place(&Folder { parts: vec![name.to_owned()] });
+        assert!(place("A").is(&Place::of(vec![".A".into()]).unwrap()));
+        let mut watcher = Watcher::open(&home.location, &home.state).unwrap();
+        let found = watcher.look(home.now, Duration::ZERO, &AtomicBool::new(false)).unwrap();
+        assert_eq!((found.moved.len(), found.unread), (0, 1));
+        watcher.keep().unwrap();
+        assert_eq!(home.look(), ["INBOX A cur/1.mx:2,"], "read later, and not forgotten");
+    }
+}

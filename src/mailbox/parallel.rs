@@ -1,0 +1,241 @@
+//! A walk on all cores, with what comes of it in the walk's order.
+//!
+//! Each thread takes the next few messages off the walk and works on them;
+//! a [`crate::world::World`] and a message stay with their thread. What came
+//! of them waits in a short queue for those before it, and no thread runs
+//! further ahead than that queue is long: memory does not grow with the
+//! mailbox.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
+
+use super::{Lead, Walk};
+use crate::outcome::Failure;
+
+/// A thread takes so many messages at a time,
+const BATCH: usize = 32;
+/// or fewer if they hold so much memory, bytes.
+const BATCH_MEMORY: usize = 1 << 20;
+/// More threads would wait for the disk.
+const MOST_THREADS: usize = 8;
+/// So many batches a thread may be waiting for an earlier one.
+const AHEAD: usize = 4;
+
+/// What is next on the walk, and the number of that batch.
+struct Shared {
+    walk: Walk,
+    batch: u64,
+}
+
+/// Works on everything a walk finds. `start` makes what a thread needs,
+/// `work` takes it and a batch and gives something for each of its items,
+/// which `take` gets on the calling thread in the walk's order, until it says
+/// `false`; `end` gives what a thread has to say at last.
+///
+/// # Errors
+/// No thread can be started.
+pub fn each<S, R: Send, T: Send>(
+    walk: Walk,
+    start: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, Turn<'_>, Vec<Result<Lead, Failure>>) -> Vec<R> + Sync,
+    end: impl Fn(S) -> T + Sync,
+    mut take: impl FnMut(R) -> bool,
+) -> io::Result<Vec<T>> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = threads.min(MOST_THREADS);
+    let shared = Mutex::new(Shared { walk, batch: 0 });
+    let order = Order::default();
+    let (queue, in_order) = sync_channel(threads * AHEAD);
+    std::thread::scope(|scope| {
+        let (shared, order, start, work, end) = (&shared, &order, &start, &work, &end);
+        let worker = |queue: SyncSender<_>| {
+            move || {
+                let mut state = start();
+                while let Some((number, batch, results)) = next(shared, &queue) {
+                    let turn = Turn { number, order };
+                    if results.send(work(&mut state, turn, batch)).is_err() {
+                        break;
+                    }
+                }
+                end(state)
+            }
+        };
+        let mut workers = Vec::new();
+        for _ in 0..threads {
+            match Builder::new().spawn_scoped(scope, worker(queue.clone())) {
+                Ok(started) => workers.push(started),
+                // Fewer do it too.
+                Err(error) if workers.is_empty() => return Err(error),
+                Err(_) => break,
+            }
+        }
+        drop(queue);
+        'all: for results in in_order.iter() {
+            for result in results.recv().unwrap_or_default() {
+                if !take(result) {
+                    break 'all;
+                }
+            }
+        }
+        // Who waits to queue more is told that nobody takes it.
+        drop(in_order);
+        let ends = workers.into_iter().map(|worker| match worker.join() {
+            Ok(end) => end,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        Ok(ends.collect())
+    })
+}
+
+type Batch<R> = (u64, Vec<Result<Lead, Failure>>, SyncSender<Vec<R>>);
+
+/// The next batch, its results' place in the queue taken.
+fn next<R>(shared: &Mutex<Shared>, queue: &SyncSender<Receiver<Vec<R>>>) -> Option<Batch<R>> {
+    let mut shared = lock(shared);
+    let (mut batch, mut memory) = (Vec::new(), 0);
+    while batch.len() < BATCH && memory < BATCH_MEMORY {
+        let Some(item) = shared.walk.next() else { break };
+        memory += item.as_ref().map_or(0, Lead::weight);
+        batch.push(item);
+    }
+    if batch.is_empty() {
+        return None;
+    }
+    let (sender, receiver) = sync_channel(1);
+    queue.send(receiver).ok()?;
+    shared.batch += 1;
+    Some((shared.batch - 1, batch, sender))
+}
+
+/// In which order batches come to their turn.
+#[derive(Default)]
+struct Order {
+    /// The next batch, and those behind it that need no turn any more.
+    next: Mutex<(u64, BTreeSet<u64>)>,
+    turned: Condvar,
+}
+
+/// The right of a batch to do something behind all earlier batches and before
+/// all later ones. Dropped unused, it lets the later ones pass.
+pub struct Turn<'o> {
+    number: u64,
+    order: &'o Order,
+}
+
+impl Turn<'_> {
+    /// Waits for the turn, and does it.
+    pub fn take<T>(self, what: impl FnOnce() -> T) -> T {
+        let mut next = lock(&self.order.next);
+        while next.0 != self.number {
+            next = self.order.turned.wait(next).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(next);
+        what()
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut next = lock(&self.order.next);
+        let (number, over) = &mut *next;
+        over.insert(self.number);
+        while over.remove(number) {
+            *number += 1;
+        }
+        self.order.turned.notify_all();
+    }
+}
+
+/// What a panic left behind is still sound.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::mailbox::leads;
+
+    fn many(home: &Path, number: usize) {
+        for at in 0..number {
+            fs::write(home.join(format!("{at:04}")), "Subject: x\n\n").unwrap();
+        }
+    }
+
+    #[test]
+    fn what_comes_of_it_is_in_the_walks_order() {
+        let home = tempfile::tempdir().unwrap();
+        many(home.path(), 1000);
+        let mut labels = Vec::new();
+        let counts = each(
+            leads([home.path().to_owned()]),
+            || 0,
+            |count, turn, batch| {
+                *count += batch.len();
+                // The first of two takes longer.
+                if turn.number % 2 == 0 {
+                    std::thread::sleep(std::time::Duration::from_millis(2));
+                }
+                batch.into_iter().map(|lead| lead.ok().map(|lead| lead.label)).collect()
+            },
+            |count| count,
+            |label: Option<String>| {
+                labels.extend(label);
+                true
+            },
+        )
+        .unwrap();
+        assert_eq!(counts.iter().sum::<usize>(), 1000);
+        assert_eq!(labels.len(), 1000);
+        assert!(labels.is_sorted());
+    }
+
+    #[test]
+    fn turns_are_taken_in_order() {
+        let home = tempfile::tempdir().unwrap();
+        many(home.path(), 1000);
+        let taken = Mutex::new(Vec::new());
+        each(
+            leads([home.path().to_owned()]),
+            || (),
+            |(), turn, _| {
+                let number = turn.number;
+                if number % 3 != 0 {
+                    turn.take(|| lock(&taken).push(number));
+                }
+                Vec::<()>::new()
+            },
+            |()| (),
+            |()| true,
+        )
+        .unwrap();
+        let taken = lock(&taken);
+        assert!(taken.len() > 20 && taken.is_sorted(), "{taken:?}");
+    }
+
+    #[test]
+    fn who_takes_no_more_stops_it() {
+        let home = tempfile::tempdir().unwrap();
+        many(home.path(), 1000);
+        let mut took = 0;
+        each(
+            leads([home.path().to_owned()]),
+            || (),
+            |(), _, batch| batch,
+            |()| (),
+            |_| {
+                took += 1;
+                took < 40
+            },
+        )
+        .unwrap();
+        assert_eq!(took, 40);
+    }
+}

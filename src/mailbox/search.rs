@@ -1,0 +1,50 @@
+//! Finding one message again: mail readers rename files and move them from
+//! folder to folder.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Lead, each, leads};
+use crate::deliver::logged::base;
+
+/// The file with this name below a path, whatever flags it has now; folders
+/// are gone through, nothing is opened.
+pub fn by_name(path: &Path, name: &str) -> Option<PathBuf> {
+    let wanted = base(name);
+    let same = |path: &Path| {
+        path.file_name().is_some_and(|found| base(&found.to_string_lossy()) == wanted)
+    };
+    leads([path.to_owned()]).flatten().map(|lead| lead.path).find(|path| same(path))
+}
+
+/// The first message below a path with this Message-ID. Reads the header of
+/// each message, on all cores.
+pub fn by_message_id(path: &Path, id: &str) -> Option<PathBuf> {
+    let over = AtomicBool::new(false);
+    let has_id = |lead: Lead| {
+        let message = lead.open().ok()?;
+        let ids = message.texts("Message-ID");
+        ids.first().is_some_and(|known| known.text().trim() == id).then_some(lead.path)
+    };
+    let mut found = None;
+    let _ = each(
+        leads([path.to_owned()]),
+        || (),
+        |(), _, batch| {
+            // Others go on until they hear that it is found.
+            if over.load(Ordering::Relaxed) {
+                return Vec::new();
+            }
+            batch.into_iter().flatten().map(has_id).collect()
+        },
+        |()| (),
+        |one| {
+            found = one;
+            if found.is_some() {
+                over.store(true, Ordering::Relaxed);
+            }
+            found.is_none()
+        },
+    );
+    found
+}

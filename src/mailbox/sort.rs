@@ -1,0 +1,340 @@
+//! Refiling the mail of folders by the rules.
+//!
+//! Moves are made in batches: each is judged and named, all of a batch are
+//! noted in the journal and on disk there, then all are made, then the folders
+//! are synced. A run that is killed has lost nothing: what it moved is in the
+//! journal, and the next run goes on with what is left.
+//!
+//! A message that a mail reader has renamed between two steps is judged once
+//! more, under its new name; one that is gone is told.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use crate::deliver::maildir::{Location, Place};
+use crate::deliver::moving::{Came, Move, Mover, Wish};
+use crate::deliver::shelf::Entry;
+use crate::outcome::Failure;
+use crate::rules::program::Flags;
+use crate::state::StateDir;
+use crate::state::sorted::{self, Journal, Moved, Spot};
+
+use super::judge::{Judge, Judged, Verdict};
+use super::refile::Refile;
+
+/// So many moves are noted, made and synced together.
+pub(super) const BATCH: usize = 1024;
+/// So often messages that were renamed meanwhile are looked for.
+pub(super) const ROUNDS: usize = 5;
+
+/// Sorts folders.
+pub struct Sorter<'a> {
+    /// By what to judge.
+    pub judge: Judge<'a>,
+    /// Where moves are noted; without it nothing is moved, which is a dry run.
+    pub state: Option<&'a StateDir>,
+    /// Only what a rule asks for is moved, not what the end of the rules would
+    /// put into the inbox, and no drafts.
+    pub careful: bool,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub struct Told<'t> {
+    /// The folder in which it lay.
+    pub from: &'t Place,
+    /// Its path there.
+    pub path: PathBuf,
+    /// What is known of it, and what the rules say.
+    pub judged: &'t Judged,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub enum Fate {
+    /// It was moved or flagged, to where the rules said.
+    Moved {
+        /// Where it is.
+        path: PathBuf,
+        /// What was not done as asked.
+        problems: Vec<String>,
+    },
+    /// A dry run would move or flag it.
+    Would,
+    /// It stays.
+    Stays(Why),
+    /// It was moved or removed by someone else.
+    Vanished,
+    /// It stays, because something went wrong.
+    Failed(String),
+}
+
+/// Why a message stays that the rules do not want to stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It lies where it shall.
+    Fine,
+    /// What the rules ask is not done with mail that is there.
+    Skipped,
+    /// No rule asked for it, and only what a rule asks for is moved.
+    NoRule,
+    /// It is a draft.
+    Draft,
+}
+
+/// What is told while folders are sorted.
+#[derive(Debug)]
+pub enum Event<'t> {
+    /// About one message.
+    Message(Told<'t>),
+    /// A folder, or a file in it, cannot be read.
+    Trouble(Failure),
+    /// What was told so far is on disk.
+    Settled,
+}
+
+/// A message on its way.
+struct Pending {
+    judged: Judged,
+    step: Move,
+}
+
+/// The run, as far as it has come.
+struct Run<'r, 'a> {
+    sorter: &'r Sorter<'a>,
+    mover: Mover<'a>,
+    journal: Option<Journal>,
+    pending: Vec<Pending>,
+    /// Not there under their names; to be looked for.
+    missing: Vec<Judged>,
+    tell: &'r mut dyn FnMut(Event<'_>),
+    error: Option<io::Error>,
+}
+
+impl<'a> Sorter<'a> {
+    /// Sorts folders, one after the other; without `places` all there are.
+    ///
+    /// # Errors
+    /// The Maildir cannot be opened, or what is to be moved cannot be noted:
+    /// nothing was moved that was not.
+    pub fn sort(
+        &self,
+        places: Option<&[Place]>,
+        tell: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Failure> {
+        let mut mover = Mover::open(self.judge.location)?;
+        if let Some(state) = self.state {
+            finish_killed(state, &mut mover, self.judge.location, tell)?;
+        }
+        let all;
+        let places = match places {
+            Some(places) => places,
+            None => {
+                let (found, problems) = mover.folders();
+                problems.into_iter().for_each(|failure| tell(Event::Trouble(failure)));
+                all = found;
+                &all
+            }
+        };
+        let (pending, missing) = (Vec::new(), Vec::new());
+        let mut run =
+            Run { sorter: self, mover, journal: None, pending, missing, tell, error: None };
+        for place in places {
+            if run.is_over() {
+                break;
+            }
+            if let Err(failure) = run.folder(place) {
+                (run.tell)(Event::Trouble(failure));
+            }
+        }
+        let journal = run.journal.take();
+        let ended = match (run.error, journal) {
+            (Some(error), _) => Err(error),
+            (None, Some(journal)) => journal.end(),
+            (None, None) => Ok(()),
+        };
+        ended.map_err(|error| {
+            let path = self.state.map(|state| state.path().to_owned()).unwrap_or_default();
+            Failure::new("note what is moved in", path, error)
+        })
+    }
+}
+
+impl Run<'_, '_> {
+    fn is_over(&self) -> bool {
+        self.error.is_some() || self.sorter.judge.stop.load(Ordering::Relaxed)
+    }
+
+    fn folder(&mut self, place: &Place) -> Result<(), Failure> {
+        let shelf = self.mover.shelf(place)?;
+        let (mut entries, problems) = shelf.list();
+        problems.into_iter().for_each(|failure| (self.tell)(Event::Trouble(failure)));
+        let sorter = self.sorter;
+        for round in 1..=ROUNDS {
+            sorter.judge.each(&shelf, place, &entries, |judged| {
+                self.judged(place, judged);
+                !self.is_over()
+            });
+            self.flush(place);
+            let missing = std::mem::take(&mut self.missing);
+            if missing.is_empty() || self.is_over() {
+                break;
+            }
+            let mut known = shelf.by_key();
+            entries.clear();
+            for judged in missing {
+                match known.remove(&judged.entry.key()) {
+                    Some(entry) if round < ROUNDS => entries.push(entry),
+                    _ => self.say(place, &judged, Fate::Vanished),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a message that was judged: it is told about, or waits for its move.
+    fn judged(&mut self, place: &Place, judged: Judged) {
+        let fate = match &judged.verdict {
+            Verdict::Missing => {
+                self.missing.push(judged);
+                return;
+            }
+            Verdict::Trouble(why) => Fate::Failed(why.clone()),
+            Verdict::Refile(refile) => match self.stays(&judged.entry, refile) {
+                Some(why) => Fate::Stays(why),
+                None if self.sorter.state.is_none() => Fate::Would,
+                None => match self.prepare(place, &judged.entry, refile) {
+                    Ok(step) => {
+                        self.pending.push(Pending { judged, step });
+                        if self.pending.len() >= BATCH {
+                            self.flush(place);
+                        }
+                        return;
+                    }
+                    Err(failure) => Fate::Failed(failure.to_string()),
+                },
+            },
+        };
+        self.say(place, &judged, fate);
+    }
+
+    fn stays(&self, entry: &Entry, refile: &Refile) -> Option<Why> {
+        let Some(target) = &refile.to else {
+            let skipped = refile.skipped.iter().any(|skip| skip.stays);
+            return Some(if skipped { Why::Skipped } else { Why::Fine });
+        };
+        if !self.sorter.careful {
+            return None;
+        }
+        if entry.letters().contains('D') {
+            return Some(Why::Draft);
+        }
+        target.rule.is_none().then_some(Why::NoRule)
+    }
+
+    fn prepare(&mut self, from: &Place, entry: &Entry, refile: &Refile) -> Result<Move, Failure> {
+        let none = Flags::default();
+        let (to, add) = refile.to.as_ref().map_or((from, &none), |to| (&to.place, &to.add));
+        self.mover.prepare(&Wish { from, entry, to, add, remove: &none })
+    }
+
+    /// Makes the moves that are pending.
+    fn flush(&mut self, place: &Place) {
+        let pending = std::mem::take(&mut self.pending);
+        if pending.is_empty() || self.is_over() {
+            return;
+        }
+        if let Err(error) = self.note(&pending) {
+            self.error = Some(error);
+            return;
+        }
+        for Pending { judged, step } in pending {
+            if self.sorter.judge.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            match self.mover.carry_out(&step) {
+                Ok(Came::Moved) => {
+                    let path = self.sorter.judge.location.path_of_entry(&step.to, &step.new);
+                    self.say(place, &judged, Fate::Moved { path, problems: step.problems });
+                }
+                Ok(Came::Missing) => self.missing.push(judged),
+                Err(failure) => self.say(place, &judged, Fate::Failed(failure.to_string())),
+            }
+        }
+        if let Err(failure) = self.mover.settle() {
+            (self.tell)(Event::Trouble(failure));
+        }
+        (self.tell)(Event::Settled);
+    }
+
+    /// Brings the moves into the journal.
+    fn note(&mut self, pending: &[Pending]) -> io::Result<()> {
+        let Some(state) = self.sorter.state else { return Ok(()) };
+        if self.journal.is_none() {
+            let location = self.sorter.judge.location;
+            let maildir = std::fs::canonicalize(&location.path)?;
+            self.journal = Some(Journal::begin(state, &maildir, location.layout)?);
+        }
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        for Pending { judged, step } in pending {
+            let added = match &judged.verdict {
+                Verdict::Refile(Refile { to: Some(target), .. }) => target.add.clone(),
+                _ => Flags::default(),
+            };
+            let spot = |place: &Place, entry: &Entry| Spot {
+                folder: place.directories().to_vec(),
+                file: entry.to_string(),
+            };
+            let (from, to) = (spot(&step.from, &step.old), spot(&step.to, &step.new));
+            journal.note(&Moved { from, to, added })?;
+        }
+        journal.sync()
+    }
+
+    fn say(&mut self, from: &Place, judged: &Judged, fate: Fate) {
+        let path = self.sorter.judge.location.path_of_entry(from, &judged.entry);
+        (self.tell)(Event::Message(Told { from, path, judged, fate }));
+    }
+}
+
+/// Finishes the moves that runs which were killed have left half done.
+fn finish_killed(
+    state: &StateDir,
+    mover: &mut Mover<'_>,
+    location: &Location,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<(), Failure> {
+    let maildir = std::fs::canonicalize(&location.path)
+        .map_err(|error| Failure::new("open the Maildir", &location.path, error))?;
+    for name in sorted::runs(state) {
+        let Ok(run) = sorted::read(state, &name) else { continue };
+        if run.ended || run.maildir != maildir {
+            continue;
+        }
+        // Of all batches only the last one was not made to its end.
+        for moved in run.moves.iter().rev().take(BATCH) {
+            let Some(step) = step_of(moved) else { continue };
+            if let Err(failure) = mover.finish(&step) {
+                tell(Event::Trouble(failure));
+            }
+        }
+        if let Err(error) = sorted::end_killed(state, &name) {
+            tell(Event::Trouble(Failure::new("note the end of", state.path().join(name), error)));
+        }
+    }
+    Ok(())
+}
+
+/// A move that was noted; none if the note names no place in a Maildir.
+pub(super) fn step_of(moved: &Moved) -> Option<Move> {
+    Some(Move {
+        from: Place::of(moved.from.folder.clone())?,
+        old: Entry::of(&moved.from.file)?,
+        to: Place::of(moved.to.folder.clone())?,
+        new: Entry::of(&moved.to.file)?,
+        problems: Vec::new(),
+    })
+}

@@ -1,0 +1,158 @@
+//! Taking back what was moved: each message to where it was, as it was but for
+//! what a mail reader has done to it since.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::deliver::maildir::{Location, Place};
+use crate::deliver::moving::{Came, Move, Mover, Wish};
+use crate::deliver::shelf::Entry;
+use crate::outcome::Failure;
+use crate::rules::program::Flags;
+use crate::state::sorted::Moved;
+
+use super::sort::{BATCH, ROUNDS, step_of};
+
+/// For so long a list of a folder is good enough to look for one of many.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// What became of a move that is taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undone {
+    /// The message is where it was, and as it was but for what a reader did.
+    Back(PathBuf),
+    /// It was there already.
+    Already,
+    /// It is not where it was moved to any more.
+    Gone,
+    /// It stays where it was moved to, because something went wrong.
+    Failed(String),
+}
+
+/// What is told while moves are taken back.
+#[derive(Debug)]
+pub enum Event<'m> {
+    /// About one of them.
+    Move(&'m Moved, Undone),
+    /// What was told so far is on disk.
+    Settled,
+}
+
+/// Takes moves back, the last one first. Flags that a reader has set or taken
+/// off since stay so; those that a move added go.
+///
+/// # Errors
+/// The Maildir cannot be opened.
+pub fn undo(
+    location: &Location,
+    moves: &[Moved],
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<(), Failure> {
+    let mut back = Back { mover: Mover::open(location)?, known: HashMap::new() };
+    let moves: Vec<&Moved> = moves.iter().rev().collect();
+    let later = back.undo_all(&moves, false, stop, tell);
+    // What was not found may have been renamed while it was looked for.
+    back.known.clear();
+    back.undo_all(&later, true, stop, tell);
+    Ok(())
+}
+
+/// A Maildir in which moves are taken back.
+struct Back<'a> {
+    mover: Mover<'a>,
+    /// The messages of folders, by what they are known by, as they were when
+    /// one was looked for, and when that was.
+    known: HashMap<Vec<String>, (Instant, HashMap<String, Entry>)>,
+}
+
+impl Back<'_> {
+    /// Takes moves back, in this order; gives those that were not found,
+    /// unless this is the `last` time.
+    fn undo_all<'m>(
+        &mut self,
+        moves: &[&'m Moved],
+        last: bool,
+        stop: &AtomicBool,
+        tell: &mut dyn FnMut(Event<'_>),
+    ) -> Vec<&'m Moved> {
+        let mut later = Vec::new();
+        for batch in moves.chunks(BATCH) {
+            for moved in batch {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let came = match step_of(moved) {
+                    Some(step) => self.undo(&step, &moved.added),
+                    None => Ok(Undone::Failed("the journal names no file of a Maildir".into())),
+                };
+                match came {
+                    Ok(Undone::Gone) if !last => later.push(*moved),
+                    Ok(came) => tell(Event::Move(moved, came)),
+                    Err(failure) => tell(Event::Move(moved, Undone::Failed(failure.to_string()))),
+                }
+            }
+            if let Err(failure) = self.mover.settle()
+                && let Some(moved) = batch.first()
+            {
+                tell(Event::Move(moved, Undone::Failed(failure.to_string())));
+            }
+            tell(Event::Settled);
+        }
+        later
+    }
+
+    fn undo(&mut self, step: &Move, added: &Flags) -> Result<Undone, Failure> {
+        let inverse = Move {
+            from: step.to.clone(),
+            old: step.new.clone(),
+            to: step.from.clone(),
+            new: step.old.clone(),
+            problems: Vec::new(),
+        };
+        if self.carry_out(&inverse)? {
+            return Ok(Undone::Back(self.mover.path_of(&inverse.to, &inverse.new)));
+        }
+        for _ in 0..ROUNDS {
+            let Some(now) = self.find(&step.to, &step.new) else { break };
+            if step.from.is(&step.to) && now == step.old {
+                return Ok(Undone::Already);
+            }
+            let none = Flags::default();
+            let (from, to) = (&step.to, &step.from);
+            let wish = Wish { from, entry: &now, to, add: &none, remove: added };
+            let inverse = self.mover.prepare(&wish)?;
+            if self.carry_out(&inverse)? {
+                return Ok(Undone::Back(self.mover.path_of(&inverse.to, &inverse.new)));
+            }
+            self.known.remove(step.to.directories());
+        }
+        let there = self.mover.shelf(&step.from).is_ok_and(|shelf| shelf.has(&step.old))
+            || self.find(&step.from, &step.old).is_some();
+        Ok(if there { Undone::Already } else { Undone::Gone })
+    }
+
+    fn carry_out(&mut self, step: &Move) -> Result<bool, Failure> {
+        // Looked at first: a folder to go back to is made only for a message.
+        let there = match self.mover.shelf(&step.from) {
+            Ok(shelf) => shelf.has(&step.old),
+            Err(failure) if failure.error.kind() == io::ErrorKind::NotFound => false,
+            Err(failure) => return Err(failure),
+        };
+        Ok(there && self.mover.carry_out(step)? == Came::Moved)
+    }
+
+    /// What a message's file in a folder is called now, or was a moment ago.
+    fn find(&mut self, place: &Place, entry: &Entry) -> Option<Entry> {
+        let directories = place.directories();
+        let fresh = self.known.get(directories).is_some_and(|(at, _)| at.elapsed() < FRESH);
+        if !fresh {
+            let shelf = self.mover.shelf(place).ok()?;
+            self.known.insert(directories.to_vec(), (Instant::now(), shelf.by_key()));
+        }
+        self.known.get(directories)?.1.get(&entry.key()).cloned()
+    }
+}

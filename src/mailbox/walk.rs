@@ -1,0 +1,686 @@
+//! Finding messages, one at a time and in a fixed order.
+//!
+//! Directories are walked in the order of their names, `new` before `cur`.
+//! Only names are held in memory: those of the directories still to be walked,
+//! and of the files of one directory the next [`WINDOW`]; where there are more,
+//! the directory is listed again. So a mailbox may be as large as it likes.
+//!
+//! A directory with `cur` or `new` is a Maildir, and its sub-folders of either
+//! layout are walked after it. In any other directory each file is a message
+//! or an mbox, each directory is walked too; hidden ones and Dovecot's own
+//! files are left out.
+
+use std::collections::{BinaryHeap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirEntry, File, FileType, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::OFlags;
+use tempfile::{SpooledData, SpooledTempFile, spooled_tempfile};
+
+use crate::deliver::mutf7;
+use crate::message::Message;
+use crate::outcome::Failure;
+use crate::plan::Folder;
+
+use super::mbox::Mbox;
+
+/// Directories below the given one that are walked.
+const DEPTH_MAX: usize = 64;
+/// So many names of a directory's files are held at once.
+const WINDOW: usize = if cfg!(test) { 4 } else { 1 << 16 };
+/// A message that is not a file of its own is kept in memory up to this size.
+pub(super) const MEMORY_MAX: usize = 1 << 20;
+
+/// A message that was found and not opened yet.
+pub struct Lead {
+    /// The path, for the second and later messages of an mbox with `#2` and so on.
+    pub label: String,
+    /// The file it is in.
+    pub path: PathBuf,
+    /// Which one of an mbox it is, from 1; else 0.
+    pub number: usize,
+    /// It is all there is: a single path was given, and it is one message.
+    pub alone: bool,
+    /// The letters behind `:2,` in a Maildir; else empty.
+    pub flags: String,
+    /// The folder it lies in, seen from the path that was given.
+    pub folder: Arc<Folder>,
+    source: Source,
+}
+
+/// A message that was found.
+pub struct Found {
+    /// See [`Lead::label`].
+    pub label: String,
+    /// See [`Lead::flags`].
+    pub flags: String,
+    /// See [`Lead::folder`].
+    pub folder: Arc<Folder>,
+    /// The message.
+    pub message: Message,
+}
+
+/// Where the bytes are.
+enum Source {
+    Path,
+    Open(File),
+    Copy(Copied),
+}
+
+/// What is not a file of its own.
+pub(super) enum Copied {
+    Memory(Vec<u8>),
+    /// Without a name, too large for memory.
+    Disk(File),
+}
+
+impl Lead {
+    /// Opens the message; can be done more than once.
+    ///
+    /// # Errors
+    /// It has vanished, may not be read, or is no file.
+    pub fn open(&self) -> Result<Message, Failure> {
+        let opened = match &self.source {
+            Source::Path => return open_found(&self.path).and_then(|file| self.message(file)),
+            Source::Open(file) | Source::Copy(Copied::Disk(file)) => file.try_clone(),
+            Source::Copy(Copied::Memory(bytes)) => return Ok(Message::from_bytes(bytes.clone())),
+        };
+        opened
+            .map_err(|error| Failure::new("read", &self.path, error))
+            .and_then(|f| self.message(f))
+    }
+
+    /// A message that comes from outside, standard input say.
+    ///
+    /// # Errors
+    /// The stream's, and those of keeping a large message on disk.
+    pub fn read(label: &str, stream: impl Read) -> io::Result<Lead> {
+        let source = Source::Copy(copied(copy_stream(stream)?)?);
+        let lead = plain(PathBuf::new(), Arc::default(), source);
+        Ok(Lead { label: label.to_owned(), alone: true, ..lead })
+    }
+
+    fn message(&self, file: File) -> Result<Message, Failure> {
+        Message::open(file).map_err(|error| Failure::new("read", &self.path, error))
+    }
+
+    /// Bytes of memory that it takes, roughly.
+    pub(super) fn weight(&self) -> usize {
+        match &self.source {
+            Source::Copy(Copied::Memory(bytes)) => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// Finds what is below these paths.
+pub fn leads(paths: impl IntoIterator<Item = PathBuf>) -> Walk {
+    leads_in(paths.into_iter().map(|path| (path, Folder::default())))
+}
+
+/// Finds what is below these paths, each of which is a folder that is known.
+pub fn leads_in(paths: impl IntoIterator<Item = (PathBuf, Folder)>) -> Walk {
+    let given = paths.into_iter().map(|(path, folder)| Task::Given(path, Arc::new(folder)));
+    let mut tasks: Vec<Task> = given.collect();
+    let single = tasks.len() == 1;
+    tasks.reverse();
+    Walk { tasks, mbox: None, seen: HashSet::new(), single }
+}
+
+impl From<Lead> for Walk {
+    /// A walk that finds one message.
+    fn from(lead: Lead) -> Walk {
+        Walk { tasks: vec![Task::Lead(lead)], mbox: None, seen: HashSet::new(), single: true }
+    }
+}
+
+/// Opens all messages below these paths, one after the other.
+pub fn walk(
+    paths: impl IntoIterator<Item = PathBuf>,
+) -> impl Iterator<Item = Result<Found, Failure>> {
+    leads(paths).map(|lead| {
+        let lead = lead?;
+        let message = lead.open()?;
+        Ok(Found { label: lead.label, flags: lead.flags, folder: lead.folder, message })
+    })
+}
+
+/// How many files are below these paths, as far as they can be listed; an
+/// mbox counts as one.
+pub fn count(paths: impl IntoIterator<Item = PathBuf>) -> usize {
+    let mut walk = leads(paths);
+    let mut files = 0;
+    while let Some(task) = walk.tasks.pop() {
+        match task {
+            Task::Given(path, folder) if path.is_dir() => {
+                let _ = walk.directory(path, folder, false, 0);
+            }
+            Task::Directory { path, folder, in_maildir, depth } => {
+                let _ = walk.directory(path, folder, in_maildir, depth);
+            }
+            Task::Files(files_here) => files += files_here.all,
+            Task::Given(..) | Task::Lead(_) | Task::Problem(_) => files += 1,
+        }
+    }
+    files
+}
+
+/// What is below some paths, see [`leads`].
+pub struct Walk {
+    /// What is still to be walked, the next one last.
+    tasks: Vec<Task>,
+    mbox: Option<(Mbox, Arc<Folder>)>,
+    /// Directories that were walked, by device and inode: links can make a ring.
+    seen: HashSet<(u64, u64)>,
+    /// One path was given.
+    single: bool,
+}
+
+enum Task {
+    /// A path from outside, and the folder that it is.
+    Given(PathBuf, Arc<Folder>),
+    /// A message from outside.
+    Lead(Lead),
+    /// A directory, and whether it lies in a Maildir.
+    Directory { path: PathBuf, folder: Arc<Folder>, in_maildir: bool, depth: usize },
+    /// The files of a directory.
+    Files(Files),
+    /// Something to be told.
+    Problem(Failure),
+}
+
+/// What a file in a directory has to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A message or an mbox.
+    Plain,
+    /// A message, with flags in `cur` of a Maildir and without in `new`.
+    New,
+    Cur,
+}
+
+/// The files of a directory.
+struct Files {
+    directory: PathBuf,
+    folder: Arc<Folder>,
+    kind: Kind,
+    /// The next ones, in order.
+    names: std::vec::IntoIter<OsString>,
+    /// The last of `names`, if others follow it.
+    last: Option<OsString>,
+    /// How many there are in the whole directory.
+    all: usize,
+}
+
+impl Iterator for Walk {
+    type Item = Result<Lead, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((mbox, folder)) = &mut self.mbox {
+                let folder = folder.clone();
+                match mbox.next() {
+                    Some(Ok(one)) => {
+                        let label = match one.alone {
+                            true => label(mbox.path()),
+                            false => format!("{}#{}", label(mbox.path()), one.number),
+                        };
+                        let alone = self.single && one.alone && mbox.was_given();
+                        return Some(Ok(Lead {
+                            label,
+                            path: mbox.path().to_owned(),
+                            number: one.number,
+                            alone,
+                            flags: String::new(),
+                            folder,
+                            source: Source::Copy(one.copy),
+                        }));
+                    }
+                    Some(Err(failure)) => return Some(Err(failure)),
+                    None => self.mbox = None,
+                }
+            }
+            if let Some(Task::Files(files)) = self.tasks.last_mut() {
+                let found = match files.next() {
+                    Some(Ok(name)) => file(files, name),
+                    Some(Err(failure)) => Err(failure),
+                    None => {
+                        self.tasks.pop();
+                        continue;
+                    }
+                };
+                match found {
+                    Ok(Entry::Lead(lead)) => return Some(Ok(lead)),
+                    Ok(Entry::Mbox(mbox, folder)) => self.mbox = Some((mbox, folder)),
+                    Err(failure) => return Some(Err(failure)),
+                }
+                continue;
+            }
+            let step = match self.tasks.pop()? {
+                Task::Given(path, folder) => self.given(path, folder),
+                Task::Lead(lead) => Ok(Some(lead)),
+                Task::Directory { path, folder, in_maildir, depth } => {
+                    self.directory(path, folder, in_maildir, depth).map(|()| None)
+                }
+                Task::Problem(failure) => Err(failure),
+                Task::Files(_) => Ok(None),
+            };
+            match step {
+                Ok(Some(lead)) => return Some(Ok(lead)),
+                Ok(None) => {}
+                Err(failure) => return Some(Err(failure)),
+            }
+        }
+    }
+}
+
+impl Walk {
+    fn given(&mut self, path: PathBuf, folder: Arc<Folder>) -> Result<Option<Lead>, Failure> {
+        let file = File::open(&path).map_err(|error| Failure::new("open", &path, error))?;
+        let about = file.metadata().map_err(|error| Failure::new("read", &path, error))?;
+        if about.is_dir() {
+            self.directory(path, folder, false, 0)?;
+            return Ok(None);
+        }
+        let source = if about.is_file() {
+            if is_mbox(&path, &file)? {
+                self.mbox = Some((Mbox::new(path, file, true)?, folder));
+                return Ok(None);
+            }
+            Source::Open(file)
+        } else {
+            // A pipe, as from a shell's `<(…)`.
+            let copy = copy_stream(file).and_then(copied);
+            Source::Copy(copy.map_err(|error| Failure::new("read", &path, error))?)
+        };
+        Ok(Some(Lead { alone: self.single, ..plain(path, folder, source) }))
+    }
+
+    /// Lists a directory onto the stack.
+    fn directory(
+        &mut self,
+        path: PathBuf,
+        folder: Arc<Folder>,
+        in_maildir: bool,
+        depth: usize,
+    ) -> Result<(), Failure> {
+        let fail = |error: io::Error| Failure::new("read the folder", &path, error);
+        let about = fs::metadata(&path).map_err(fail)?;
+        if depth > DEPTH_MAX || !self.seen.insert((about.dev(), about.ino())) {
+            return Ok(());
+        }
+        let is_maildir = is_maildir(&path);
+        let mut below: Vec<OsString> = Vec::new();
+        for entry in fs::read_dir(&path).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            if kind_of(&entry).is_some_and(|kind| kind.is_dir()) {
+                let name = entry.file_name();
+                let inner = is_maildir && matches!(name.to_str(), Some("cur" | "new" | "tmp"));
+                if !inner && (!is_hidden(&name) || self::is_maildir(&entry.path())) {
+                    below.push(name);
+                }
+            }
+        }
+        below.sort_by(|a, b| b.cmp(a));
+        self.tasks.extend(below.into_iter().map(|name| Task::Directory {
+            path: path.join(&name),
+            folder: Arc::new(below_folder(&folder, &name)),
+            in_maildir: in_maildir || is_maildir,
+            depth: depth + 1,
+        }));
+        if is_maildir {
+            for (name, kind) in [("cur", Kind::Cur), ("new", Kind::New)] {
+                self.files(path.join(name), &folder, kind);
+            }
+        } else if !in_maildir {
+            self.files(path, &folder, Kind::Plain);
+        }
+        Ok(())
+    }
+
+    fn files(&mut self, directory: PathBuf, folder: &Arc<Folder>, kind: Kind) {
+        match Files::list(&directory, folder, kind, None) {
+            Ok(files) => self.tasks.push(Task::Files(files)),
+            // A Maildir that is being made.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && kind != Kind::Plain => {}
+            Err(error) => {
+                let failure = Failure::new("read the folder", directory, error);
+                self.tasks.push(Task::Problem(failure));
+            }
+        }
+    }
+}
+
+impl Files {
+    /// The first names of a directory behind `after`.
+    fn list(
+        directory: &Path,
+        folder: &Arc<Folder>,
+        kind: Kind,
+        after: Option<&OsStr>,
+    ) -> io::Result<Files> {
+        let mut first: BinaryHeap<OsString> = BinaryHeap::new();
+        let (mut all, mut more) = (0, false);
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let plain = kind == Kind::Plain;
+            if is_hidden(&name)
+                || plain && (is_dovecots(&name) || kind_of(&entry).is_some_and(|k| k.is_dir()))
+            {
+                continue;
+            }
+            all += 1;
+            if after.is_some_and(|after| name.as_os_str() <= after) {
+                continue;
+            }
+            if first.len() < WINDOW {
+                first.push(name);
+            } else {
+                more = true;
+                if first.peek().is_some_and(|last| name < *last) {
+                    first.pop();
+                    first.push(name);
+                }
+            }
+        }
+        let names = first.into_sorted_vec();
+        let last = if more { names.last().cloned() } else { None };
+        let (directory, folder, names) = (directory.to_owned(), folder.clone(), names.into_iter());
+        Ok(Files { directory, folder, kind, names, last, all })
+    }
+
+    fn next(&mut self) -> Option<Result<OsString, Failure>> {
+        if let Some(name) = self.names.next() {
+            return Some(Ok(name));
+        }
+        let last = self.last.take()?;
+        match Files::list(&self.directory, &self.folder, self.kind, Some(&last)) {
+            Ok(files) => *self = files,
+            Err(error) => {
+                return Some(Err(Failure::new("read the folder", &self.directory, error)));
+            }
+        }
+        self.names.next().map(Ok)
+    }
+}
+
+/// What a name in a directory came to.
+enum Entry {
+    Lead(Lead),
+    Mbox(Mbox, Arc<Folder>),
+}
+
+fn file(files: &Files, name: OsString) -> Result<Entry, Failure> {
+    let path = files.directory.join(&name);
+    let folder = files.folder.clone();
+    let flags = match files.kind {
+        Kind::Plain => {
+            let file = open_found(&path)?;
+            if is_mbox(&path, &file)? {
+                let folder = Arc::new(below_folder(&folder, &name));
+                return Ok(Entry::Mbox(Mbox::new(path, file, false)?, folder));
+            }
+            return Ok(Entry::Lead(plain(path, folder, Source::Open(file))));
+        }
+        Kind::New => String::new(),
+        Kind::Cur => match name.to_string_lossy().split_once(":2,") {
+            Some((_, flags)) => flags.to_owned(),
+            None => {
+                let error = io::Error::new(io::ErrorKind::InvalidData, "its name lacks `:2,`");
+                return Err(Failure::new("read", path, error));
+            }
+        },
+    };
+    Ok(Entry::Lead(Lead { flags, ..plain(path, folder, Source::Path) }))
+}
+
+fn plain(path: PathBuf, folder: Arc<Folder>, source: Source) -> Lead {
+    let label = label(&path);
+    Lead { label, path, number: 0, alone: false, flags: String::new(), folder, source }
+}
+
+/// What an entry is, behind links.
+fn kind_of(entry: &DirEntry) -> Option<FileType> {
+    match entry.file_type().ok()? {
+        kind if kind.is_symlink() => Some(fs::metadata(entry.path()).ok()?.file_type()),
+        kind => Some(kind),
+    }
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+fn is_maildir(path: &Path) -> bool {
+    path.join("cur").is_dir() || path.join("new").is_dir()
+}
+
+fn is_dovecots(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b"dovecot.") || name.starts_with(b"dovecot-") || name == b"subscriptions"
+}
+
+fn is_mbox(path: &Path, file: &File) -> Result<bool, Failure> {
+    let mut start = [0; 5];
+    match file.read_at(&mut start, 0) {
+        Ok(length) => Ok(length == 5 && &start == b"From "),
+        Err(error) => Err(Failure::new("read", path, error)),
+    }
+}
+
+/// The folder of a directory in another: `.A.B` in a Maildir++, else `A`.
+fn below_folder(above: &Folder, name: &OsStr) -> Folder {
+    let name = name.to_string_lossy();
+    let mut folder = above.clone();
+    let mut push = |part: &str| {
+        folder.parts.push(mutf7::decode(part).unwrap_or_else(|| part.to_string()));
+    };
+    match name.strip_prefix('.') {
+        Some(levels) => levels.split('.').for_each(push),
+        None => push(&name),
+    }
+    folder
+}
+
+/// The folder that a path below a Maildir is, or lies in; none for one that is
+/// somewhere else.
+pub fn folder_in(maildir: &Path, path: &Path) -> Option<Folder> {
+    let (maildir, path) = (fs::canonicalize(maildir).ok()?, fs::canonicalize(path).ok()?);
+    let mut folder = Folder::default();
+    for part in path.strip_prefix(maildir).ok()?.components() {
+        let name = part.as_os_str();
+        if matches!(name.to_str(), Some("cur" | "new" | "tmp")) {
+            break;
+        }
+        folder = below_folder(&folder, name);
+    }
+    Some(folder)
+}
+
+/// Opens a file that was found in a directory: whatever has taken its place
+/// since must not make us wait.
+pub(super) fn open_found(path: &Path) -> Result<File, Failure> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(path)
+        .map_err(|error| Failure::new("open", path, error))?;
+    match file.metadata() {
+        Ok(about) if about.is_file() => Ok(file),
+        Ok(_) => Err(no_file(path)),
+        Err(error) => Err(Failure::new("read", path, error)),
+    }
+}
+
+fn no_file(path: &Path) -> Failure {
+    let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+    Failure::new("read", path, error)
+}
+
+fn copy_stream(mut stream: impl Read) -> io::Result<SpooledTempFile> {
+    let mut copy = spooled_tempfile(MEMORY_MAX);
+    io::copy(&mut stream, &mut copy)?;
+    Ok(copy)
+}
+
+pub(super) fn copied(copy: SpooledTempFile) -> io::Result<Copied> {
+    Ok(match copy.into_inner() {
+        SpooledData::InMemory(bytes) => Copied::Memory(bytes.into_inner()),
+        SpooledData::OnDisk(file) => Copied::Disk(file),
+    })
+}
+
+fn label(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn write(path: PathBuf, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Each item as `label flags folder`, or as the problem, without the root.
+    fn seen(root: &Path, path: &str) -> Vec<String> {
+        walk([root.join(path)])
+            .map(|item| match item {
+                Ok(found) => format!("{} {} {}", found.label, found.flags, found.folder),
+                Err(failure) => failure.to_string(),
+            })
+            .map(|text| text.replace(&format!("{}/", root.display()), ""))
+            .collect()
+    }
+
+    #[test]
+    fn a_maildir_with_folders_of_both_layouts() {
+        let home = tempfile::tempdir().unwrap();
+        for name in [
+            "M/new/2.x",
+            "M/new/1.x",
+            "M/cur/1.y:2,FS",
+            "M/cur/3.y:2,",
+            "M/tmp/partial",
+            "M/dovecot-uidlist",
+            "M/.A.&j,dg0TDhMPww6w-/new/1.a",
+            "M/.A.&j,dg0TDhMPww6w-/maildirfolder",
+            "M/Work/Builds/cur/1.b:2,Sab",
+            "M/Work/dovecot.index.log",
+            "M/.git/config",
+        ] {
+            write(home.path().join(name), "Subject: x\n\n");
+        }
+        assert_eq!(
+            seen(home.path(), "M"),
+            [
+                "M/new/1.x  INBOX",
+                "M/new/2.x  INBOX",
+                "M/cur/1.y:2,FS FS INBOX",
+                "M/cur/3.y:2,  INBOX",
+                "M/.A.&j,dg0TDhMPww6w-/new/1.a  A/迷惑メール",
+                "M/Work/Builds/cur/1.b:2,Sab Sab Work/Builds",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_folder_of_messages_and_mboxes() {
+        let home = tempfile::tempdir().unwrap();
+        write(home.path().join("d/a.eml"), "Subject: a\n\n");
+        write(home.path().join("d/b.eml"), "");
+        write(home.path().join("d/sub/c.eml"), "Subject: c\n\n");
+        write(home.path().join("d/.hidden"), "");
+        let mbox = "From a@b Thu Jan  1 00:00:00 2026\nA: 1\n\nx\n\nFrom b 01:02 2026\nB: 2\n\n";
+        write(home.path().join("d/box"), mbox);
+        assert_eq!(
+            seen(home.path(), "d"),
+            [
+                "d/a.eml  INBOX",
+                "d/b.eml  INBOX",
+                "d/box#1  box",
+                "d/box#2  box",
+                "d/sub/c.eml  sub"
+            ]
+        );
+        assert_eq!(seen(home.path(), "d/a.eml"), ["d/a.eml  INBOX"]);
+    }
+
+    #[test]
+    fn a_directory_may_be_larger_than_what_is_held_of_it() {
+        let home = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (10..33).map(|number| format!("M/cur/{number}.a:2,")).collect();
+        for name in names.iter().rev() {
+            write(home.path().join(name), "");
+        }
+        let wanted: Vec<String> = names.iter().map(|name| format!("{name}  INBOX")).collect();
+        assert_eq!(seen(home.path(), "M"), wanted);
+        assert_eq!(count([home.path().join("M")]), names.len());
+
+        // What comes and goes meanwhile behind the part that is held is minded.
+        let mut walk = walk([home.path().join("M")]);
+        assert!(walk.next().unwrap().is_ok());
+        for number in 20..40 {
+            let path = home.path().join(format!("M/cur/{number}.a:2,"));
+            if number < 30 { fs::remove_file(path).unwrap() } else { write(path, "") }
+        }
+        assert_eq!(walk.map(|item| item.map(drop).is_ok()).collect::<Vec<_>>(), [true; 19]);
+        fs::remove_dir_all(home.path().join("M")).unwrap();
+        for name in &names {
+            write(home.path().join(name), "");
+        }
+        let mut walk = super::walk([home.path().join("M")]);
+        for _ in 0..4 {
+            assert!(walk.next().unwrap().is_ok());
+        }
+        fs::remove_dir_all(home.path().join("M")).unwrap();
+        assert!(walk.next().unwrap().is_err(), "a folder that vanished is told");
+        assert!(walk.next().is_none());
+    }
+
+    #[test]
+    fn trouble_is_told_and_never_a_stop() {
+        let home = tempfile::tempdir().unwrap();
+        write(home.path().join("M/cur/no-info"), "");
+        write(home.path().join("M/cur/1.x:2,S"), "");
+        fs::create_dir(home.path().join("M/cur/dir:2,")).unwrap();
+        symlink("nowhere", home.path().join("M/cur/link:2,")).unwrap();
+        symlink("..", home.path().join("M/ring")).unwrap();
+        symlink("nowhere", home.path().join("dangling")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(home.path().join("fifo")).status();
+        assert!(made.unwrap().success());
+        assert_eq!(
+            seen(home.path(), "."),
+            [
+                "cannot open `./dangling`: No such file or directory",
+                "cannot read `./fifo`: it is not a regular file",
+                "./M/cur/1.x:2,S S M",
+                "cannot read `./M/cur/dir:2,`: it is not a regular file",
+                "cannot open `./M/cur/link:2,`: No such file or directory",
+                "cannot read `./M/cur/no-info`: its name lacks `:2,`",
+            ]
+        );
+        assert_eq!(seen(home.path(), "none"), ["cannot open `none`: No such file or directory"]);
+    }
+
+    #[test]
+    fn what_vanishes_meanwhile_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        write(home.path().join("new/1"), "");
+        write(home.path().join("new/2"), "");
+        let mut walk = walk([home.path().to_path_buf()]);
+        assert!(walk.next().unwrap().is_ok());
+        fs::remove_file(home.path().join("new/2")).unwrap();
+        assert!(walk.next().unwrap().is_err());
+        assert!(walk.next().is_none());
+    }
+}

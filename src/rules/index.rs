@@ -1,0 +1,489 @@
+//! By what a message shows that it meets none of many rules.
+//!
+//! A rule often cannot hold unless one of a few words stands in a field. Of
+//! each such word one piece of up to four bytes is kept, of all its pieces the
+//! one that fewest rules have; one walk over the field then finds all rules
+//! that can hold, and the others need not be looked at. Only that is decided
+//! here: what can hold is evaluated as if there were no index, and a rule is
+//! passed over only where evaluating it would do nothing but say no.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rkyv::{Archive, Serialize};
+
+use super::program::{
+    Condition, ConditionKind, Entries, Field, Pattern, Program, StatementKind, TextOperator,
+};
+use super::records::Numbers;
+
+/// So many bytes a piece has at most.
+const PIECE: usize = 4;
+/// More words are not looked for in place of one rule.
+const MOST_WORDS: usize = 64;
+/// Fewer rules that ask about a header are evaluated as fast.
+const FEWEST: usize = 8;
+/// The same for a body, which is longer.
+const FEWEST_OF_BODY: usize = 32;
+
+/// The rules that can be passed over, and by what.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Index {
+    /// For each statement; empty if none is guarded.
+    pub guards: Vec<Guard>,
+    /// Sets of places, by index into `places`.
+    pub sets: Vec<Vec<u32>>,
+    /// Where words are looked for.
+    pub places: Vec<Place>,
+}
+
+/// What keeps a statement from being looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Guard {
+    /// 1 + the index of the set of places, one of which holds one of the
+    /// rule's words if the rule holds; 0 if there is no telling.
+    pub set: u32,
+    /// Where the way goes on behind a rule that does not hold.
+    pub end: u32,
+}
+
+/// A field in the form in which words are compared with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// Index into [`Program::fields`].
+    pub field: u32,
+    /// Its form.
+    pub form: Form,
+    /// Bit `n` is set if there are pieces of `n` bytes.
+    pub lengths: u8,
+    /// The pieces, in order; with zeros where they are short.
+    pub pieces: Vec<u32>,
+    /// For each of them the rule that it belongs to: a statement.
+    pub rules: Vec<u32>,
+}
+
+/// The forms of a value.
+#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Form {
+    /// For `is`, `starts`, `ends`, `like`.
+    Exact,
+    /// For `contains`.
+    Wide,
+    /// For patterns, with ASCII letters in lower case.
+    Lower,
+}
+
+/// An index that is laid out.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq, Default)]
+pub struct LaidIndex {
+    guards: Numbers,
+    sets: Vec<Vec<u32>>,
+    places: Vec<LaidPlace>,
+}
+
+/// A place that is laid out.
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+pub struct LaidPlace {
+    /// See [`Place`].
+    pub field: u32,
+    /// Its form.
+    pub form: Form,
+    lengths: u8,
+    /// A bit for each piece, by its hash; the number of bits is a power of two.
+    filter: Numbers,
+    pieces: Numbers,
+    rules: Numbers,
+}
+
+impl Index {
+    /// Lays it out; its numbers behind what is there.
+    pub(super) fn lay_out(&self, bulk: &mut Vec<u8>) -> Option<LaidIndex> {
+        let guards: Vec<u32> =
+            self.guards.iter().flat_map(|guard| [guard.set, guard.end]).collect();
+        let guards = Numbers::of(&guards, bulk)?;
+        let places = self.places.iter().map(|place| {
+            let mut filter =
+                vec![0_u32; (place.pieces.len() / 4).next_power_of_two().clamp(16, 4096)];
+            for piece in &place.pieces {
+                let (word, bit) = bit(*piece, filter.len());
+                *filter.get_mut(word)? |= bit;
+            }
+            Some(LaidPlace {
+                field: place.field,
+                form: place.form,
+                lengths: place.lengths,
+                filter: Numbers::of(&filter, bulk)?,
+                pieces: Numbers::of(&place.pieces, bulk)?,
+                rules: Numbers::of(&place.rules, bulk)?,
+            })
+        });
+        let places = places.collect::<Option<_>>()?;
+        Some(LaidIndex { guards, sets: self.sets.clone(), places })
+    }
+}
+
+/// A bit of a filter, for its number of words (of 32 bits).
+fn bit(piece: u32, words: usize) -> (usize, u32) {
+    let hash = piece.wrapping_mul(0x9e37_79b1);
+    let bits = (words as u32).wrapping_mul(32).max(32);
+    let at = hash >> (32 - bits.trailing_zeros());
+    ((at / 32) as usize, 1 << (at % 32))
+}
+
+/// An index in place.
+#[derive(Clone, Copy)]
+pub struct Ways<'a> {
+    index: &'a ArchivedLaidIndex,
+    rows: &'a [u8],
+    guards: &'a [[u8; 8]],
+}
+
+impl<'a> Ways<'a> {
+    pub(super) fn new(index: &'a ArchivedLaidIndex, rows: &'a [u8]) -> Ways<'a> {
+        Ways { index, rows, guards: index.guards.get(rows).unwrap_or_default() }
+    }
+
+    /// Of how many statements something may be known.
+    pub fn len(self) -> usize {
+        self.guards.len()
+    }
+
+    /// Nothing is known of any.
+    pub fn is_empty(self) -> bool {
+        self.guards.is_empty()
+    }
+
+    /// What keeps a statement from being looked at: a set, and where the way
+    /// goes on behind it.
+    pub fn guard(self, at: usize) -> Option<(usize, usize)> {
+        let [a, b, c, d, e, f, g, h] = *self.guards.get(at)?;
+        let set = u32::from_le_bytes([a, b, c, d]).checked_sub(1)?;
+        Some((set as usize, u32::from_le_bytes([e, f, g, h]) as usize))
+    }
+
+    /// How many sets there are.
+    pub fn sets(self) -> usize {
+        self.index.sets.len()
+    }
+
+    /// The places of a set.
+    pub fn set(self, at: usize) -> Option<impl Iterator<Item = usize> + 'a> {
+        Some(self.index.sets.get(at)?.iter().map(|place| place.to_native() as usize))
+    }
+
+    /// How many places there are.
+    pub fn places(self) -> usize {
+        self.index.places.len()
+    }
+
+    /// A place.
+    pub fn place(self, at: usize) -> Option<&'a ArchivedLaidPlace> {
+        self.index.places.get(at)
+    }
+
+    /// Tells the rules of which a piece stands in a text.
+    pub fn find(
+        self,
+        place: &ArchivedLaidPlace,
+        text: impl Iterator<Item = u8>,
+        mut found: impl FnMut(usize),
+    ) -> Option<()> {
+        let filter = place.filter.get::<4>(self.rows)?;
+        let pieces = place.pieces.get::<4>(self.rows)?;
+        let rules = place.rules.get::<4>(self.rows)?;
+        filter.len().is_power_of_two().then_some(())?;
+        let lengths = place.lengths;
+        let mut last: u32 = 0;
+        for byte in text {
+            last = last >> 8 | u32::from(byte) << 24;
+            for length in 1..=PIECE {
+                if lengths & 1 << length == 0 {
+                    continue;
+                }
+                let piece = last >> (8 * (PIECE - length));
+                let (word, bit) = bit(piece, filter.len());
+                if u32::from_le_bytes(*filter.get(word)?) & bit == 0 {
+                    continue;
+                }
+                let first = pieces.partition_point(|each| u32::from_le_bytes(*each) < piece);
+                let same = pieces.get(first..)?.iter().zip(rules.get(first..)?);
+                for (_, rule) in same.take_while(|(each, _)| u32::from_le_bytes(**each) == piece) {
+                    found(u32::from_le_bytes(*rule) as usize);
+                }
+            }
+        }
+        Some(())
+    }
+}
+
+/// What a condition needs to hold: one of these words. The cost is that of the
+/// most common piece among them.
+#[derive(Debug, Clone, Default)]
+struct Need {
+    words: Vec<(PlaceKey, u32, u8)>,
+    cost: usize,
+}
+
+type PlaceKey = (u32, Form);
+
+/// What is known of a condition.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    need: Option<Need>,
+    /// Evaluating it has no effect but its answer.
+    pure: bool,
+}
+
+impl Index {
+    /// The index of a program; without effect on what it means.
+    pub fn of(program: &Program) -> Index {
+        let builder = Builder { program, counts: counts(program) };
+        let needs = builder.needs();
+        let mut by_place: BTreeMap<PlaceKey, usize> = BTreeMap::new();
+        for need in needs.values() {
+            let mut places: Vec<PlaceKey> = need.words.iter().map(|word| word.0).collect();
+            places.sort_unstable();
+            places.dedup();
+            places.into_iter().for_each(|place| *by_place.entry(place).or_default() += 1);
+        }
+        by_place.retain(|place, rules| *rules >= builder.fewest(place.0));
+        let numbers: HashMap<PlaceKey, u32> =
+            (0..).zip(by_place.keys()).map(|(number, place)| (*place, number)).collect();
+
+        let mut index = Index::default();
+        let mut sets: HashMap<Vec<u32>, u32> = HashMap::new();
+        let mut words: Vec<Vec<(u32, u32)>> = vec![Vec::new(); numbers.len()];
+        let mut lengths = vec![0_u8; numbers.len()];
+        for (statement, need) in needs {
+            let places = need.words.iter().map(|word| numbers.get(&word.0).copied());
+            let Some(mut set) = places.collect::<Option<Vec<u32>>>() else { continue };
+            for ((_, piece, length), place) in need.words.iter().zip(&set) {
+                if let Some(words) = words.get_mut(*place as usize) {
+                    words.push((*piece, statement as u32));
+                }
+                if let Some(lengths) = lengths.get_mut(*place as usize) {
+                    *lengths |= 1 << length;
+                }
+            }
+            set.sort_unstable();
+            set.dedup();
+            let next = sets.len() as u32 + 1;
+            let number = *sets.entry(set.clone()).or_insert_with(|| {
+                index.sets.push(set);
+                next
+            });
+            if index.guards.is_empty() {
+                index.guards = vec![Guard::default(); program.statements.len()];
+            }
+            if let Some(StatementKind::When { end, .. }) =
+                program.statements.get(statement).map(|each| &each.kind)
+                && let Some(guard) = index.guards.get_mut(statement)
+            {
+                *guard = Guard { set: number, end: *end };
+            }
+        }
+        for (((field, form), mut words), lengths) in by_place.into_keys().zip(words).zip(lengths) {
+            words.sort_unstable();
+            words.dedup();
+            let (pieces, rules): (Vec<u32>, Vec<u32>) = words.into_iter().unzip();
+            index.places.push(Place { field, form, lengths, pieces, rules });
+        }
+        index
+    }
+}
+
+struct Builder<'p> {
+    program: &'p Program,
+    /// How many words have a piece.
+    counts: HashMap<u32, usize>,
+}
+
+impl Builder<'_> {
+    /// What each rule needs, by its statement.
+    fn needs(&self) -> BTreeMap<usize, Need> {
+        let mut known: Vec<Known> = Vec::with_capacity(self.program.conditions.len());
+        for condition in &self.program.conditions {
+            let next = self.judge(condition, &known);
+            known.push(next);
+        }
+        let rules = self.program.statements.iter().enumerate();
+        let needs = rules.filter_map(|(at, statement)| match &statement.kind {
+            StatementKind::When { condition: Some(condition), .. } => {
+                Some((at, known.get(*condition as usize)?.need.clone()?))
+            }
+            _ => None,
+        });
+        needs.collect()
+    }
+
+    fn judge(&self, condition: &Condition, known: &[Known]) -> Known {
+        let of = |index: &u32| known.get(*index as usize).cloned().unwrap_or_default();
+        match &condition.kind {
+            ConditionKind::All(parts) => self.all(parts.iter().map(of)),
+            ConditionKind::Any(parts) => self.any(parts.iter().map(of)),
+            ConditionKind::Not(part) => Known { need: None, pure: of(part).pure },
+            ConditionKind::Define(define) => {
+                let define = self.program.defines.get(*define as usize);
+                define.map(|define| of(&define.condition)).unwrap_or_default()
+            }
+            ConditionKind::Text { field, operator, needles } => {
+                let form = match operator {
+                    TextOperator::Contains => Form::Wide,
+                    _ => Form::Exact,
+                };
+                let words = needles.iter().map(|needle| self.word(operator, &needle.folded));
+                let need = self.one_of((*field, form), words);
+                Known { need, pure: self.is_pure(*field) }
+            }
+            ConditionKind::Matches { field, patterns } => {
+                let place = (*field, Form::Lower);
+                let words = patterns.iter().map(|pattern| {
+                    let pattern = self.program.patterns.get(*pattern as usize)?;
+                    self.best_set(pattern)
+                });
+                let words: Option<Vec<_>> = words.collect();
+                let words = words.into_iter().flatten().flatten();
+                let need = self.one_of(place, words.map(|word| self.piece(word)));
+                let need = need.filter(|need| !need.words.is_empty());
+                Known { need, pure: self.is_pure(*field) }
+            }
+            ConditionKind::In { field, list } => {
+                let list = self.program.lists.get(*list as usize);
+                let inline = list.is_some_and(|list| matches!(list.entries, Entries::Inline(_)));
+                Known { need: None, pure: inline && self.is_pure(*field) }
+            }
+            ConditionKind::Has(field)
+            | ConditionKind::Network { field, .. }
+            | ConditionKind::Compare { field, .. }
+            | ConditionKind::Within { field, .. } => {
+                Known { need: None, pure: self.is_pure(*field) }
+            }
+            ConditionKind::Classifier(_) | ConditionKind::Duplicate => Known::default(),
+        }
+    }
+
+    /// The best of what the parts need, as long as those before have no
+    /// effect: what is passed over could have had it.
+    fn all(&self, parts: impl Iterator<Item = Known>) -> Known {
+        let mut all = Known { need: None, pure: true };
+        for (at, part) in parts.enumerate() {
+            if let Some(need) = part.need
+                && (at == 0 || all.pure && self.is_pure_need(&need))
+                && all.need.as_ref().is_none_or(|best| need.cost < best.cost)
+            {
+                all.need = Some(need);
+            }
+            all.pure &= part.pure;
+        }
+        all
+    }
+
+    /// What one of the parts needs.
+    fn any(&self, parts: impl Iterator<Item = Known>) -> Known {
+        let mut any = Known { need: Some(Need::default()), pure: true };
+        for (at, part) in parts.enumerate() {
+            any.pure &= part.pure;
+            any.need = match (any.need, part.need) {
+                (Some(mut sum), Some(need))
+                    if sum.words.len() + need.words.len() <= MOST_WORDS
+                        && (at == 0 || self.is_pure_need(&need)) =>
+                {
+                    sum.words.extend(need.words);
+                    sum.cost = sum.cost.max(need.cost);
+                    Some(sum)
+                }
+                _ => None,
+            };
+        }
+        any.need = any.need.filter(|need| !need.words.is_empty());
+        any
+    }
+
+    fn one_of(
+        &self,
+        place: PlaceKey,
+        words: impl Iterator<Item = Option<(u32, u8, usize)>>,
+    ) -> Option<Need> {
+        if !matches!(
+            self.program.fields.get(place.0 as usize)?,
+            Field::Header(_) | Field::Address(..) | Field::Body
+        ) {
+            return None;
+        }
+        let mut need = Need::default();
+        for word in words {
+            let (piece, length, cost) = word?;
+            need.words.push((place, piece, length));
+            need.cost = need.cost.max(cost);
+        }
+        (!need.words.is_empty() && need.words.len() <= MOST_WORDS).then_some(need)
+    }
+
+    /// What stands in a text that fits.
+    fn word(&self, operator: &TextOperator, needle: &str) -> Option<(u32, u8, usize)> {
+        match operator {
+            TextOperator::Resembles => None,
+            TextOperator::Like => {
+                // Classes and what stands for itself are not read here.
+                let plain = needle.split(['[', '\\']).next()?;
+                self.piece(plain.split(['*', '?']).max_by_key(|part| part.len())?)
+            }
+            _ => self.piece(needle),
+        }
+    }
+
+    /// Of the sets of a pattern the one whose pieces are rarest.
+    fn best_set<'a>(&self, pattern: &'a Pattern) -> Option<Vec<&'a str>> {
+        let cost = |set: &Vec<String>| {
+            let costs = set.iter().map(|word| self.piece(word).map_or(usize::MAX, |it| it.2));
+            costs.max().unwrap_or(usize::MAX)
+        };
+        let best = pattern.literals.iter().min_by_key(|set| cost(set))?;
+        Some(best.iter().map(String::as_str).collect())
+    }
+
+    /// The piece of a word that fewest have, its length and cost.
+    fn piece(&self, word: &str) -> Option<(u32, u8, usize)> {
+        let count = |piece: &u32| self.counts.get(piece).copied().unwrap_or(0);
+        let rarest = pieces(word).min_by_key(|piece| (count(piece), *piece))?;
+        let length = word.len().min(PIECE);
+        // A short one stands in many a text.
+        let cost = count(&rarest) << (8 * (PIECE - length));
+        Some((rarest, length as u8, cost))
+    }
+
+    fn is_pure_need(&self, need: &Need) -> bool {
+        need.words.iter().all(|word| self.is_pure(word.0.0))
+    }
+
+    /// Looking it up reads nothing but the header block, and cannot fail.
+    fn is_pure(&self, field: u32) -> bool {
+        let field = self.program.fields.get(field as usize);
+        matches!(field, Some(Field::Header(_) | Field::Address(..)))
+    }
+
+    fn fewest(&self, field: u32) -> usize {
+        if self.is_pure(field) { FEWEST } else { FEWEST_OF_BODY }
+    }
+}
+
+/// How many of all words have a piece.
+fn counts(program: &Program) -> HashMap<u32, usize> {
+    let mut counts = HashMap::new();
+    let mut count = |word: &str| pieces(word).for_each(|it| *counts.entry(it).or_default() += 1);
+    for condition in &program.conditions {
+        if let ConditionKind::Text { needles, .. } = &condition.kind {
+            needles.iter().for_each(|needle| count(&needle.folded));
+        }
+    }
+    let sets = program.patterns.iter().flat_map(|pattern| &pattern.literals);
+    sets.flatten().for_each(|word| count(word));
+    counts
+}
+
+/// The pieces of a word: all that are as long as one can be, or the word.
+fn pieces(word: &str) -> impl Iterator<Item = u32> {
+    let length = word.len().clamp(1, PIECE);
+    word.as_bytes()
+        .windows(length)
+        .map(|piece| piece.iter().rev().fold(0, |all: u32, byte| all << 8 | u32::from(*byte)))
+}

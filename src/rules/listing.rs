@@ -1,0 +1,119 @@
+//! The rules of a program as people count them: each `when` and `otherwise`,
+//! and each action outside of them.
+
+use super::program::{ArchivedAction, ArchivedStatementKind, Laid};
+use crate::source::Span;
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Place of the rule without its block, or of the action.
+    pub span: Span,
+    /// Its line, from 1.
+    pub line: u32,
+    /// `rule "label"`
+    pub label: Option<String>,
+    /// How many of the rules behind it are in its block.
+    pub inside: usize,
+    /// It has an action of its own that leaves a line in the log.
+    pub logged: bool,
+}
+
+/// All rules, in order.
+pub fn rules(program: Laid<'_>) -> Vec<Listed> {
+    let mut listed: Vec<Listed> = Vec::new();
+    // The rules around, with where each ends.
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    for (at, statement) in (0..).map_while(|at| Some((at, program.statement(at)?))) {
+        open.retain(|(end, _)| *end > at);
+        let (label, end) = match &statement.kind {
+            ArchivedStatementKind::When { label, end, .. } => (label.as_ref(), Some(end)),
+            ArchivedStatementKind::Act(action) => {
+                let logged = is_logged(action);
+                if let Some((_, around)) = open.last() {
+                    if let Some(rule) = listed.get_mut(*around) {
+                        rule.logged |= logged;
+                    }
+                    continue;
+                }
+                (None, None)
+            }
+            ArchivedStatementKind::Category { .. } => continue,
+        };
+        for (_, around) in &open {
+            if let Some(rule) = listed.get_mut(*around) {
+                rule.inside += 1;
+            }
+        }
+        if let Some(end) = end {
+            open.push((end.to_native() as usize, listed.len()));
+        }
+        listed.push(Listed {
+            span: Span::from(&statement.span),
+            line: statement.line.to_native(),
+            label: label.map(|label| label.as_str().to_owned()),
+            inside: 0,
+            logged: matches!(&statement.kind, ArchivedStatementKind::Act(a) if is_logged(a)),
+        });
+    }
+    listed
+}
+
+/// Those that `fired` says nothing of, without what is in the block of another one.
+pub fn never_fired<'l>(listed: &'l [Listed], fired: &dyn Fn(&Listed) -> bool) -> Vec<&'l Listed> {
+    let mut never = Vec::new();
+    let mut at = 0;
+    while let Some(rule) = listed.get(at) {
+        at += 1;
+        if !fired(rule) {
+            never.push(rule);
+            at += rule.inside;
+        }
+    }
+    never
+}
+
+fn is_logged(action: &ArchivedAction) -> bool {
+    !matches!(
+        action,
+        ArchivedAction::Mark(_)
+            | ArchivedAction::Unmark(_)
+            | ArchivedAction::AddHeader(..)
+            | ArchivedAction::SetHeader(..)
+            | ArchivedAction::RemoveHeader(_)
+            | ArchivedAction::Filter(_)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::rules::check::{Surroundings, check};
+    use crate::rules::program::Compiled;
+    use crate::source::Sources;
+
+    #[test]
+    fn groups_hold_what_is_in_them() {
+        let text = "mark flagged\nrule \"a\" when subject is \"x\" {\n  when subject is \"y\" -> inbox\n  \
+                    otherwise -> mark seen\n}\nwhen subject is \"z\" -> folder \"Z\"\ninbox\n";
+        let mut sources = Sources::default();
+        let (file, ast, parsed) = crate::syntax::parse_bytes(0, Path::new("r"), text.as_bytes());
+        sources.add(file);
+        let mut load = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+        let mut around = Surroundings { home: Path::new(""), load: &mut load };
+        let checked = check(&mut sources, 0, ast, parsed, &mut around);
+        let compiled = Compiled::new(&checked.program.unwrap()).unwrap();
+        let listed = rules(compiled.program().unwrap());
+        let shown: Vec<_> =
+            listed.iter().map(|rule| (rule.line, rule.inside, rule.logged)).collect();
+        assert_eq!(
+            shown,
+            [(1, 0, false), (2, 2, false), (3, 0, true), (4, 0, false), (6, 0, true), (7, 0, true)]
+        );
+        let never: Vec<u32> =
+            never_fired(&listed, &|rule| rule.line == 1).iter().map(|rule| rule.line).collect();
+        assert_eq!(never, [2, 6, 7], "what is in a group goes without saying");
+    }
+}

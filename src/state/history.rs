@@ -1,0 +1,211 @@
+//! The versions of the rules that were in force, for `mfilter why`: what did
+//! the rule say on the day on which the message came?
+//!
+//! Each version is a file `history/KEY-MILLISECONDS-HASH.rules`: the main rule
+//! file it is of, the moment since when it was in force (since 1970), and what
+//! it is known by; inside it is as [`super::last_good`] has it. A version that
+//! comes back is a second name of the same file. Written when rules are
+//! freshly checked in a delivery, never when they are as before. Nothing is
+//! synced: a version that a power cut costs is noticed by its checksum, and
+//! the next one counts.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest, Sha256};
+
+use super::last_good::{Decoded, decode, encode};
+use super::{StateDir, hex, key, make_private};
+
+const DIRECTORY: &str = "history";
+/// Of each main rule file so many versions are kept,
+const MOST: usize = 50;
+/// so long behind the end of their time,
+const AGE: Duration = Duration::from_secs(90 * 24 * 3600);
+/// so many bytes in all,
+const MOST_BYTES: u64 = 16 << 20;
+/// and none that is longer: bytes.
+const LONGEST: u64 = 4 << 20;
+
+/// A version that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// In force since then, milliseconds since 1970.
+    pub since: i64,
+    hash: String,
+    name: String,
+}
+
+/// All versions of a main rule file, the oldest first.
+pub fn versions(state: &StateDir, main: &Path) -> Vec<Version> {
+    let key = key(&[main.as_os_str().as_bytes()]);
+    let entries = fs::read_dir(state.path().join(DIRECTORY)).into_iter().flatten().flatten();
+    let mut versions: Vec<Version> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let rest = name.strip_prefix(&key)?.strip_prefix('-')?.strip_suffix(".rules")?;
+            let (since, hash) = rest.split_once('-')?;
+            Some(Version { since: since.parse().ok()?, hash: hash.to_owned(), name: name.clone() })
+        })
+        .collect();
+    versions.sort();
+    versions
+}
+
+/// The texts of a version, the main file first; none if it is damaged.
+pub fn read(state: &StateDir, version: &Version) -> Option<Vec<(PathBuf, String)>> {
+    let bytes = state.read(&format!("{DIRECTORY}/{}", version.name), LONGEST)?;
+    match decode(std::str::from_utf8(&bytes).ok()?) {
+        Decoded::Files(files) => Some(files),
+        Decoded::OtherVersion | Decoded::Damaged => None,
+    }
+}
+
+/// Notes that these rules are in force from now on; false if they were before.
+pub fn remember(state: &StateDir, main: &Path, files: &[(PathBuf, &str)]) -> io::Result<bool> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    remember_at(state, main, files, now.as_millis().try_into().unwrap_or(i64::MAX))
+}
+
+fn remember_at(
+    state: &StateDir,
+    main: &Path,
+    files: &[(PathBuf, &str)],
+    now: i64,
+) -> io::Result<bool> {
+    let text = encode(files);
+    if text.len() as u64 > LONGEST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let hash = hex(&Sha256::digest(text.as_bytes())[..8]);
+    let known = versions(state, main);
+    let last = known.last();
+    if last.is_some_and(|last| last.hash == hash) {
+        return Ok(false);
+    }
+    // A clock that was set back must not change which one is the last.
+    let since = now.max(last.map_or(0, |last| last.since.saturating_add(1)));
+    state.make()?;
+    let directory = state.path().join(DIRECTORY);
+    make_private(&directory)?;
+    let key = key(&[main.as_os_str().as_bytes()]);
+    let path = directory.join(format!("{key}-{since:013}-{hash}.rules"));
+    let again = known.iter().rev().find(|version| version.hash == hash);
+    let linked = again.is_some_and(|old| {
+        read(state, old).is_some() && fs::hard_link(directory.join(&old.name), &path).is_ok()
+    });
+    if !linked {
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&directory)?;
+        file.write_all(text.as_bytes())?;
+        file.persist(&path).map_err(|error| error.error)?;
+    }
+    prune(state, main, now);
+    Ok(true)
+}
+
+fn prune(state: &StateDir, main: &Path, now: i64) {
+    let oldest = now.saturating_sub(AGE.as_millis().try_into().unwrap_or(i64::MAX));
+    let directory = state.path().join(DIRECTORY);
+    let mut newer: Option<i64> = None;
+    let (mut number, mut bytes) = (0, 0);
+    for version in versions(state, main).iter().rev() {
+        let path = directory.join(&version.name);
+        number += 1;
+        bytes += fs::symlink_metadata(&path).map_or(0, |about| about.len());
+        // The last one is in force.
+        let over = newer.is_some_and(|newer| newer < oldest);
+        if newer.is_some() && (over || number > MOST || bytes > MOST_BYTES) {
+            let _ = fs::remove_file(path);
+        }
+        newer = Some(version.since);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    const DAY: i64 = 24 * 3600 * 1000;
+
+    fn note(state: &StateDir, text: &str, at: i64) -> bool {
+        let main = Path::new("/home/taro/.mailrules");
+        remember_at(state, main, &[(main.into(), text)], at).unwrap()
+    }
+
+    fn kept(state: &StateDir) -> Vec<(i64, String)> {
+        versions(state, Path::new("/home/taro/.mailrules"))
+            .iter()
+            .map(|version| (version.since, read(state, version).unwrap()[0].1.clone()))
+            .collect()
+    }
+
+    #[test]
+    fn each_version_is_known_by_its_time_and_kept_once() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        assert!(note(&state, "a", 1000));
+        assert!(!note(&state, "a", 2000), "nothing new");
+        assert!(note(&state, "b", 3000));
+        assert!(note(&state, "a", 2500), "a clock that was set back");
+        let texts = [(1000, "a"), (3000, "b"), (3001, "a")];
+        assert_eq!(kept(&state), texts.map(|(at, text)| (at, text.to_owned())));
+        let main = Path::new("/home/taro/.mailrules");
+        let inodes: Vec<u64> = versions(&state, main)
+            .iter()
+            .map(|one| fs::metadata(state.path().join(DIRECTORY).join(&one.name)).unwrap().ino())
+            .collect();
+        assert!(inodes[0] == inodes[2] && inodes[0] != inodes[1]);
+        assert!(versions(&state, Path::new("/other")).is_empty());
+    }
+
+    #[test]
+    fn what_is_old_or_too_many_goes_and_the_last_one_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        note(&state, "a", 1);
+        note(&state, "b", DAY);
+        note(&state, "c", 92 * DAY);
+        // `a` ended 91 days ago, `b` was in force until now.
+        assert_eq!(kept(&state).len(), 2);
+        for number in 0..60 {
+            note(&state, &format!("{number}"), 93 * DAY + number);
+        }
+        let left = kept(&state);
+        assert_eq!((left.len(), left[0].1.as_str(), left[49].1.as_str()), (50, "10", "59"));
+        let large = "x".repeat(3 << 20);
+        for number in 0..8 {
+            note(&state, &format!("{number}{large}"), 94 * DAY + number);
+        }
+        assert_eq!(kept(&state).len(), 5);
+    }
+
+    #[test]
+    fn damage_is_noticed() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        note(&state, "abc", 1);
+        let main = Path::new("/home/taro/.mailrules");
+        let one = versions(&state, main).remove(0);
+        let path = state.path().join(DIRECTORY).join(&one.name);
+        fs::write(
+            path,
+            fs::read_to_string(state.path().join(DIRECTORY).join(&one.name))
+                .unwrap()
+                .replace("abc", "abd"),
+        )
+        .unwrap();
+        assert_eq!(read(&state, &one), None);
+        assert!(note(&state, "x", 2) && note(&state, "abc", 3));
+        assert_eq!(kept_last(&state).as_deref(), Some("abc"), "not a name of the damaged one");
+    }
+
+    fn kept_last(state: &StateDir) -> Option<String> {
+        let all = versions(state, Path::new("/home/taro/.mailrules"));
+        Some(read(state, all.last()?)?[0].1.clone())
+    }
+}

@@ -1,0 +1,247 @@
+//! Where each message of a Maildir lay when it was last looked at, so that it
+//! is seen which ones were moved.
+//!
+//! One file a Maildir, `learning/KEY.places`: for each folder the hashes of
+//! the names of its messages, each with the hash of what the message is known
+//! by wherever it lies. Beside it `KEY.own`, for people to read too: what
+//! mfilter itself moved since. A file that is damaged, or was written by
+//! another version, is as good as absent: all begins anew, and nothing is
+//! learned from what is found.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rkyv::rancor::Error;
+use rkyv::util::AlignedVec;
+use rkyv::{Archive, Deserialize, Serialize};
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+
+use super::claim::Claim;
+use super::{StateDir, key, make_private};
+
+const DIRECTORY: &str = "learning";
+const MAGIC: &[u8; 16] = b"mfilter places1\n";
+/// Larger files are damaged, bytes: some millions of messages.
+const MAX: u64 = 1 << 28;
+/// Longer lists of own moves are damaged, bytes.
+const OWN_MAX: u64 = 64 << 20;
+/// Another process that looks for moves is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What was where.
+#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
+pub struct Places {
+    /// Each folder that was seen.
+    pub folders: Vec<Folder>,
+    /// Messages that came into a folder while they lay in another one, too.
+    pub copies: Vec<Copied>,
+    /// Messages that were nowhere any more.
+    pub gone: Vec<Gone>,
+    /// When that was, seconds since 1970.
+    pub at: i64,
+}
+
+/// A folder.
+#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
+pub struct Folder {
+    /// Its directories from the Maildir down.
+    pub directories: Vec<String>,
+    /// [`super::stamp::Stamp::to_keep`]
+    pub stamp: [u64; 8],
+    /// All that was in it when it was first looked at is known.
+    pub whole: bool,
+    /// Hash of the name and of the message, sorted.
+    pub names: Vec<(u64, u64)>,
+}
+
+/// A message in two folders.
+#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct Copied {
+    /// [`message_hash`]
+    pub message: u64,
+    /// Where it lay before.
+    pub from: Vec<String>,
+    /// Where it came to.
+    pub to: Vec<String>,
+    /// When that was seen, seconds since 1970.
+    pub at: i64,
+}
+
+/// A message that was nowhere any more.
+#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct Gone {
+    /// [`message_hash`]
+    pub message: u64,
+    /// Where it lay before.
+    pub from: Vec<String>,
+    /// When that was seen, seconds since 1970.
+    pub at: i64,
+}
+
+/// A move that mfilter made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Own {
+    /// The folder's directories.
+    pub from: Vec<String>,
+    /// The other folder's.
+    pub to: Vec<String>,
+    /// What stays of the file's name.
+    pub key: String,
+}
+
+/// What is kept of a Maildir.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    state: StateDir,
+    name: String,
+}
+
+impl Kept {
+    /// Of the Maildir at this path.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn of(state: &StateDir, maildir: &Path) -> io::Result<Kept> {
+        let about = fs::metadata(maildir)?;
+        let name = key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]);
+        Ok(Kept { state: state.clone(), name })
+    }
+
+    /// The right to look for moves alone; none if another process has it for
+    /// too long.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn claim(&self) -> io::Result<Option<Claim>> {
+        let name = format!("{}.lock", self.name);
+        Claim::wait(&self.state, DIRECTORY, &name, Instant::now() + PATIENCE)
+    }
+
+    /// What was where; nothing, the first time.
+    pub fn read(&self) -> Places {
+        let bytes = self.state.read(&self.file("places"), MAX);
+        let read = bytes.as_deref().and_then(|bytes| bytes.strip_prefix(MAGIC)).and_then(|bytes| {
+            let mut aligned = AlignedVec::<16>::with_capacity(bytes.len());
+            aligned.extend_from_slice(bytes);
+            rkyv::from_bytes::<Places, Error>(&aligned).ok()
+        });
+        let mut places = read.unwrap_or_default();
+        for folder in &mut places.folders {
+            if !folder.names.is_sorted() {
+                folder.names.sort_unstable();
+            }
+        }
+        places
+    }
+
+    /// Keeps what is where, in one step, and forgets the moves of one's own,
+    /// which are in it.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn write(&self, places: &Places) -> io::Result<()> {
+        let bytes = rkyv::to_bytes::<Error>(places).map_err(io::Error::other)?;
+        make_private(&self.state.path().join(DIRECTORY))?;
+        self.state.replace(&self.file("places"), &[MAGIC, bytes.as_slice()].concat())?;
+        match fs::remove_file(self.state.path().join(self.file("own"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes a move that is to be made.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn note_own(&self, own: &Own) -> io::Result<()> {
+        make_private(&self.state.path().join(DIRECTORY))?;
+        let line = serde_json::to_string(&(&own.from, &own.to, &own.key))? + "\n";
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
+            .open(self.state.path().join(self.file("own")));
+        file?.write_all(line.as_bytes())
+    }
+
+    /// The moves that mfilter made since.
+    pub fn own(&self) -> Vec<Own> {
+        let bytes = self.state.read(&self.file("own"), OWN_MAX).unwrap_or_default();
+        let lines = bytes.split(|byte| *byte == b'\n');
+        let read = lines.filter_map(|line| serde_json::from_slice(line).ok());
+        read.map(|(from, to, key)| Own { from, to, key }).collect()
+    }
+
+    fn file(&self, suffix: &str) -> String {
+        format!("{DIRECTORY}/{}.{suffix}", self.name)
+    }
+}
+
+/// What a name is known by.
+pub fn name_hash(key: &str) -> u64 {
+    message_hash([key.as_bytes()])
+}
+
+/// What a message is known by, from fields that stay the same wherever it
+/// lies. Nobody can make a message that has the hash of another one.
+pub fn message_hash<'b>(fields: impl IntoIterator<Item = &'b [u8]>) -> u64 {
+    let mut hash = Sha256::new();
+    for field in fields {
+        hash.update((field.len() as u64).to_le_bytes());
+        hash.update(field);
+    }
+    let bytes = hash.finalize();
+    bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places() -> Places {
+        let directories = vec![".A".to_owned()];
+        Places {
+            folders: vec![Folder {
+                directories: directories.clone(),
+                stamp: [7; 8],
+                whole: true,
+                names: vec![(1, 2), (3, 4)],
+            }],
+            copies: vec![Copied { message: 2, from: vec![], to: directories.clone(), at: 5 }],
+            gone: vec![Gone { message: 9, from: directories, at: 6 }],
+            at: 7,
+        }
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_and_damage_is_a_new_beginning() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        let kept = Kept::of(&state, home.path()).unwrap();
+        assert_eq!(kept.read(), Places::default());
+        let own = |key: &str| Own { from: vec![], to: vec![".A".into()], key: key.into() };
+        kept.note_own(&own("1.x")).unwrap();
+        kept.note_own(&own("2\n\"x")).unwrap();
+        assert_eq!(kept.own(), [own("1.x"), own("2\n\"x")]);
+        kept.write(&places()).unwrap();
+        assert_eq!((kept.read(), kept.own()), (places(), vec![]));
+
+        let file = state.path().join(kept.file("places"));
+        let whole = fs::read(&file).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&file, &whole[..length]).unwrap();
+            assert_eq!(kept.read(), Places::default(), "{length}");
+        }
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0xff;
+            fs::write(&file, &damaged).unwrap();
+            let _ = kept.read();
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Whether a folder of a Maildir is what it was: by its directories' inodes and
+//! times of change, so that a folder in which nothing happened costs two looks.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// A directory that changed so short a time ago may change again unnoticed.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// What a folder is known by at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    numbers: [u64; 8],
+    settled: bool,
+}
+
+impl Stamp {
+    /// Of `cur` and `new` of a folder: device, inode, modified (s, ns).
+    ///
+    /// # Errors
+    /// `cur` cannot be looked at.
+    pub fn of(folder: &Path) -> io::Result<Stamp> {
+        let cur = folder.join("cur").metadata()?;
+        let new = folder.join("new").metadata().ok();
+        let of = |about: &Metadata| {
+            [about.dev(), about.ino(), about.mtime() as u64, about.mtime_nsec() as u64]
+        };
+        let old = |about: &Metadata| {
+            let changed = about.modified().ok();
+            let age = changed.and_then(|at| SystemTime::now().duration_since(at).ok());
+            age.is_some_and(|age| age > SETTLED)
+        };
+        let settled = old(&cur) && new.as_ref().is_none_or(old);
+        let ([a, b, c, d], [e, f, g, h]) = (of(&cur), new.as_ref().map(of).unwrap_or_default());
+        Ok(Stamp { numbers: [a, b, c, d, e, f, g, h], settled })
+    }
+
+    /// Whether the folder is what it was when these numbers were kept.
+    pub fn is(&self, kept: &[u64]) -> bool {
+        kept == self.numbers
+    }
+
+    /// What to keep: nothing that is ever equal, if the folder may have changed
+    /// since within the grain of the clock.
+    pub fn to_keep(&self) -> [u64; 8] {
+        if self.settled { self.numbers } else { [0; 8] }
+    }
+}

@@ -1,0 +1,208 @@
+//! What is fast gives the answers of what is plain: rules with their index
+//! and without, checked just now and kept, over random rules and messages.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use mfilter::evaluate::{Detail, evaluate};
+use mfilter::load;
+use mfilter::message::Message;
+use mfilter::plan::Plan;
+use mfilter::rules::index::Index;
+use mfilter::rules::program::{Compiled, Program};
+use mfilter::world::World;
+use proptest::prelude::*;
+
+fn program(rules: &str) -> Option<Program> {
+    let none = &mut |_: &Path| Err(ErrorKind::NotFound.into());
+    let (_, checked) = load::check_bytes(Path::new("rules"), rules.as_bytes(), None, none);
+    checked.program
+}
+
+fn plan(compiled: &Compiled, message: &str, detail: Detail) -> Plan {
+    let program = compiled.program().expect("laid out");
+    let message = Message::from_bytes(message.as_bytes().to_vec());
+    let plan = evaluate(program, &message, &World::default(), detail).plan;
+    assert_eq!(message.failure(), None);
+    plan
+}
+
+/// The plan by the index, which must be that of the plain way.
+fn same(program: &Program, message: &str) -> Result<Plan, TestCaseError> {
+    let plain = Program { index: Index::default(), ..program.clone() };
+    let plain = Compiled::new(&plain).expect("it is small");
+    let indexed = Compiled::new(program).expect("it is small");
+    let kept = Compiled::from_bytes(indexed.bytes().to_vec(), 0).expect("intact");
+    let wanted = plan(&plain, message, Detail::Plan);
+    for (compiled, detail) in [
+        (&indexed, Detail::Plan),
+        (&indexed, Detail::Trace),
+        (&kept, Detail::Plan),
+        (&plain, Detail::Trace),
+    ] {
+        let found = plan(compiled, message, detail);
+        prop_assert_eq!(&found, &wanted, "{}", message);
+    }
+    Ok(wanted)
+}
+
+/// Texts that have much in common, in cases, widths and scripts.
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[abAB]{1,7}",
+        "[abk]{0,3}[.@-][abS]{1,4}",
+        "[日本aＡｱア]{1,3}",
+        "[a-cſKß ]{1,6}",
+        Just("sale".to_owned()),
+        Just("ＳＡＬＥ now".to_owned()),
+    ]
+}
+
+fn pattern() -> impl Strategy<Value = String> {
+    let shapes = vec![
+        "W",
+        "(W|V)s?",
+        "WaaS(V|W|sale)[.]?V*",
+        "\\[ *W *\\]|V",
+        "(?i:W)",
+        "^W.{0,2}V(x|y)?",
+        "(?:W){1,2}a+",
+        "W\\b|日本",
+    ];
+    (prop::sample::select(shapes), "[abkAB]{1,4}", "[abk]{1,3}")
+        .prop_map(|(shape, w, v)| shape.replace('W', &w).replace('V', &v))
+}
+
+fn test() -> impl Strategy<Value = String> {
+    let field = prop_oneof![
+        Just("subject"),
+        Just("from"),
+        Just("to"),
+        Just("from.domain"),
+        Just("from.name"),
+        Just("header \"X-A\""),
+        Just("body"),
+        Just("list-id"),
+        Just("envelope-from"),
+    ];
+    let operator = prop_oneof![Just("contains"), Just("is"), Just("starts"), Just("ends")];
+    let text = (field.clone(), operator, prop::collection::vec(word(), 1..3)).prop_map(
+        |(field, operator, words)| {
+            let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+            format!("{field} {operator} [{}]", words.join(", "))
+        },
+    );
+    let like = (field.clone(), word(), word())
+        .prop_map(|(field, a, b)| format!("{field} like \"*{a}?{b}*\""));
+    let matches =
+        (field, pattern()).prop_map(|(field, pattern)| format!("{field} matches /{pattern}/"));
+    let other = prop_oneof![
+        Just("has subject".to_owned()),
+        Just("mailing-list".to_owned()),
+        Just("size > 100".to_owned()),
+        Just("to in [\"a@b\", \"@ab\"]".to_owned()),
+        Just("d".to_owned()),
+        Just("s >= 2".to_owned()),
+    ];
+    prop_oneof![6 => text, 2 => like, 4 => matches, 1 => other]
+}
+
+fn condition() -> impl Strategy<Value = String> {
+    test().prop_recursive(3, 6, 3, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} and {b})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} or {b})")),
+            inner.prop_map(|a| format!("not ({a})")),
+        ]
+    })
+}
+
+fn rule() -> impl Strategy<Value = String> {
+    (condition(), 0..10_u8, test()).prop_map(|(condition, kind, inner)| match kind {
+        0 => format!(
+            "when {condition} {{\n when {inner} -> copy \"B\"\n otherwise -> log \"o\"\n}}\n"
+        ),
+        1 => format!("when {condition} -> mark seen\n"),
+        2 => format!("when {condition} -> folder \"F/{{subject}}\"\n"),
+        3 => format!("when {condition} -> log \"{{1}}\", copy \"C\"\n"),
+        number => format!("when {condition} -> copy \"N{number}\", log \"{{from}}\"\n"),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if std::env::var_os("MFILTER_LONG").is_some() { 20_000 } else { 100 },
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_index_gives_the_plan_of_the_plain_way(
+        rules in prop::collection::vec(rule(), 1..60),
+        subject in prop::collection::vec(word(), 0..6),
+        from in "[abAk ]{0,4}<?[ab]{1,4}@[abS.]{1,5}>?",
+        extra in word(),
+        body in prop::collection::vec(word(), 0..12),
+    ) {
+        let text = format!(
+            "define d = subject contains \"aa\" or has bcc\n\
+             score s {{ +1 subject contains \"a\" +2 from contains \"b\" }}\n{}",
+            rules.concat()
+        );
+        let Some(program) = program(&text) else { return Err(TestCaseError::reject("a mistake")) };
+        let message = format!(
+            "From: {from}\nTo: a@b, Ab <k@ab>\nX-A: {extra}\nX-A: {extra}{extra}\n\
+             List-Id: <{extra}.ab>\nSubject: {}\n\n{}\n",
+            subject.join(" "),
+            body.join("\n")
+        );
+        same(&program, &message)?;
+    }
+
+    #[test]
+    fn a_damaged_program_is_no_danger(
+        rules in prop::collection::vec(rule(), 1..40),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        subject in word(),
+    ) {
+        let text = format!("define d = has to\nscore s {{ +1 has to }}\n{}", rules.concat());
+        let Some(program) = program(&text) else { return Ok(()) };
+        let mut bytes = Compiled::new(&program).expect("it is small").bytes().to_vec();
+        for (at, byte) in damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Some(compiled) = Compiled::from_bytes(bytes, 0) {
+            let message = format!("From: ab@ab\nTo: a@b\nSubject: {subject}\n\nab\n");
+            let message = Message::from_bytes(message.into_bytes());
+            let program = compiled.program().expect("looked at before");
+            evaluate(program, &message, &World::default(), Detail::Plan);
+            evaluate(program, &message, &World::default(), Detail::Trace);
+        }
+    }
+}
+
+#[test]
+fn many_rules_are_guarded_and_the_right_one_fires() {
+    let kinds: [fn(usize) -> String; 6] = [
+        |n| format!("subject contains \"word{n:05}x\""),
+        |n| format!("from is \"word{n:05}x@example.org\""),
+        |n| format!("from like \"*word{n:05}x@*\""),
+        |n| format!("subject matches /(a|b) *word{n:05}x(end|x)/"),
+        |n| format!("body contains \"word{n:05}x\""),
+        |n| format!("from contains \"word{n:05}x\" or subject contains \"word{n:05}x\""),
+    ];
+    for test in kinds {
+        let rules = (0..300).map(|n| format!("when {} -> folder \"F{n}\"\n", test(n)));
+        let program = program(&rules.collect::<String>()).expect("no mistake");
+        let guarded = program.index.guards.iter().filter(|guard| guard.set > 0).count();
+        assert_eq!(guarded, 300, "{}", test(0));
+        for wanted in [0, 7, 299] {
+            let word = format!("Word{wanted:05}X");
+            let message = format!("From: {word}@Example.ORG\nSubject: B {word}end\n\n{word}\n");
+            let plan = same(&program, &message).expect("the same");
+            assert!(format!("{plan:?}").contains(&format!("F{wanted}")), "{plan:?}");
+        }
+        let plan = same(&program, "From: a@b\nSubject: word\n\nword0\n").expect("the same");
+        assert_eq!(plan.steps.len(), 1);
+    }
+}

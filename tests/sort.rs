@@ -1,0 +1,632 @@
+//! `mfilter sort`: mail that is there goes where the rules want it, once,
+//! whatever happens meanwhile, and comes back.
+//!
+//! 3,000 messages are sorted under kills; the long form takes 50,000:
+//!
+//! ```text
+//! MFILTER_LONG=1 cargo test --release --test sort -- --nocapture
+//! ```
+
+#![allow(clippy::print_stderr, reason = "what was done is told")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use support::{Home, Mail, Run, mail, skipped};
+
+const RULES: &str = r#"
+when subject starts "list" -> folder "Lists/rust"
+when subject starts "news" -> folder "News" as seen "$News"
+when subject starts "gone" -> discard
+when subject starts "both" -> copy "Copies", folder "Lists/rust" as flagged
+"#;
+
+/// Numbers that look random, the same in each run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+fn message(subject: &str, number: usize) -> String {
+    format!(
+        "From: a@b.example\nSubject: {subject} {number}\nMessage-ID: <{number}@b.example>\n\nx\n"
+    )
+}
+
+/// Puts a message at `path`, `cur/NAME` say, below the Maildir.
+fn put(home: &Home, path: &str, subject: &str, number: usize) {
+    home.write(&format!("Maildir/{path}"), message(subject, number));
+}
+
+fn sort(home: &Home, arguments: &[&str]) -> Run {
+    let arguments: Vec<&str> = ["sort"].iter().chain(arguments).copied().collect();
+    home.run(&arguments, b"")
+}
+
+/// Sorts without trouble; gives the table.
+fn sorted(home: &Home, arguments: &[&str]) -> String {
+    let run = sort(home, arguments);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    run.stdout
+}
+
+fn files(home: &Home) -> Vec<String> {
+    files_of(&home.path().join("Maildir"))
+}
+
+fn files_of(maildir: &Path) -> Vec<String> {
+    let found = mail(maildir).into_iter();
+    let paths = found.map(|mail| mail.path.strip_prefix(maildir).expect("below").to_owned());
+    let mut paths: Vec<String> = paths.map(|path| path.to_string_lossy().into_owned()).collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn mail_goes_where_the_rules_want_it_and_comes_back() {
+    for layout in ["maildir++", "fs"] {
+        let home = Home::with_rules(&format!("set layout {layout}\n{RULES}"));
+        let (rust, news) = match layout {
+            "fs" => ("Lists/rust", "News"),
+            _ => (".Lists.rust", ".News"),
+        };
+        home.write("Maildir/dovecot-keywords", "0 $Work\n1 todo\n");
+        home.write(&format!("Maildir/{news}/dovecot-keywords"), "0 other\n1 $Work\n");
+        put(&home, "new/1.a,S=79", "list", 1);
+        put(&home, "cur/2.a,U=7,S=79:2,FS", "list", 2);
+        put(&home, "cur/3.a,U=8:2,Ra", "news", 3);
+        put(&home, "new/4.a", "news", 4);
+        put(&home, "cur/5.a:2,", "gone", 5);
+        put(&home, "cur/6.a:2,S", "both", 6);
+        put(&home, "cur/7.a,U=9:2,Sb", "else", 7);
+        let before = files(&home);
+        let wanted = "      7 messages; nothing was changed
+      3 INBOX -> Lists/rust
+      2 INBOX -> News
+      1 lie where the rules want them
+      1 stay, since what the rules ask is not done
+      1 without copy: each run would make one more
+      1 without discard: mail that is there is not removed
+";
+        let dry = sorted(&home, &["--dry-run"]);
+        assert!(dry.ends_with(wanted), "{dry}");
+        let lines: Vec<&str> = dry.lines().take(5).collect();
+        assert_eq!(lines[0], "INBOX -> Lists/rust  (line 3)  new/1.a,S=79  list 1");
+        assert_eq!(lines[1], "INBOX -> News as seen \"$News\"  (line 4)  new/4.a  news 4");
+        assert_eq!(lines[4], "INBOX -> Lists/rust as flagged  (line 6)  cur/6.a:2,S  both 6");
+        assert_eq!(files(&home), before);
+        assert!(!home.path().join(".local").exists(), "a dry run leaves nothing");
+
+        let table = sorted(&home, &[]);
+        assert_eq!(table, wanted.replace("; nothing was changed", ""));
+        let mut after = vec![
+            format!("{rust}/new/1.a,S=79"),
+            format!("{rust}/cur/2.a,S=79:2,FS"),
+            format!("{news}/cur/3.a:2,RSbc"),
+            format!("{news}/cur/4.a:2,Sc"),
+            "cur/5.a:2,".into(),
+            format!("{rust}/cur/6.a:2,FS"),
+            "cur/7.a,U=9:2,Sb".into(),
+        ];
+        after.sort();
+        assert_eq!(files(&home), after);
+        let keywords = home.path().join(format!("Maildir/{news}/dovecot-keywords"));
+        assert_eq!(fs::read_to_string(keywords).unwrap(), "0 other\n1 $Work\n2 $News\n");
+        let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).unwrap();
+        let line = log.lines().find(|line| line.contains("3.a")).unwrap();
+        let rule = home.path().join(".mailrules");
+        let wanted = format!(
+            r#"moved folder="News" was="INBOX" file="3.a:2,RSbc" rule="{}:4" id="<3@b.example>""#,
+            rule.display()
+        );
+        assert!(line.ends_with(&wanted), "{line}");
+
+        let again = sorted(&home, &[]);
+        assert!(!again.contains("->"), "{again}");
+        let rust_again = sorted(&home, &["Lists/rust", "News"]);
+        assert!(rust_again.contains("5 lie where"), "{rust_again}");
+        assert_eq!(files(&home), after);
+        let back = sorted(&home, &["--undo"]);
+        assert!(back.ends_with("      5 are back\n"), "{back}");
+        assert_eq!(files(&home), before);
+        let none = sort(&home, &["--undo"]);
+        assert_eq!(none.stderr, "mfilter: there is no run to take back\n");
+        assert_eq!(none.code, Some(1));
+    }
+}
+
+#[test]
+fn undo_goes_back_run_by_run_and_keeps_what_a_reader_did() {
+    let home = Home::with_rules("otherwise -> folder \"A\" as seen \"$x\"\n");
+    for number in 1..=5 {
+        put(&home, &format!("new/{number}.a"), "s", number);
+    }
+    put(&home, "cur/6.a:2,FS", "s", 6);
+    sorted(&home, &[]);
+    home.write(".mailrules", "otherwise -> folder \"B\" as flagged\n");
+    sorted(&home, &["A"]);
+    let maildir = home.path().join("Maildir");
+    let cur = maildir.join(".B/cur");
+    let rename = |old: &str, new: &str| fs::rename(cur.join(old), cur.join(new)).unwrap();
+    rename("2.a:2,FSa", "2.a:2,FRSa"); // answered
+    rename("3.a:2,FSa", "3.a:2,Fa"); // made unread again
+    rename("4.a:2,FSa", "4.a,U=12:2,FSa"); // fetched by mbsync
+    fs::remove_file(cur.join("5.a:2,FSa")).unwrap();
+    let second = sort(&home, &["--undo"]);
+    assert!(second.stdout.contains("5 are back\n      1 are not where"), "{second:?}");
+    assert!(second.stderr.contains("5.a:2,FSa` is not there any more"), "{second:?}");
+    assert_eq!(second.code, Some(1));
+    let wanted = ["1.a:2,Sa", "2.a:2,RSa", "3.a:2,a", "4.a:2,Sa", "6.a:2,FSa"]
+        .map(|f| format!(".A/cur/{f}"));
+    assert_eq!(files(&home), wanted);
+    let first = sort(&home, &["--undo", "--json"]);
+    assert!(first.stdout.contains(r#""result":"gone""#), "{first:?}");
+    // The reader's `answered` stays; what the first run added goes.
+    assert_eq!(files(&home), ["cur/2.a:2,R", "cur/3.a:2,", "cur/6.a:2,FS", "new/1.a", "new/4.a"]);
+    assert!(sort(&home, &["--undo"]).stderr.contains("no run to take back"));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_no_stop() {
+    let home = Home::with_rules(RULES);
+    put(&home, "cur/1.a:2,", "list", 1);
+    put(&home, "cur/no-info", "list", 2);
+    put(&home, "new/3.a", "list", 3);
+    fs::create_dir(home.path().join("Maildir/cur/directory:2,")).unwrap();
+    symlink("1.a:2,", home.path().join("Maildir/cur/link:2,S")).unwrap();
+    symlink("nowhere", home.path().join("Maildir/new/dangling")).unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"Maildir/cur/9.\xff:2,");
+    fs::write(home.path().join(odd), message("list", 9)).unwrap();
+    put(&home, "cur/5.a:2,", "list", 5);
+    put(&home, ".Lists.rust/cur/5.a:2,", "something else", 5);
+    home.write("Maildir/cur/empty:2,", "");
+    home.write("Maildir/cur/nonsense:2,", [0xff; 3000]);
+    home.write("Maildir/cur/.hidden", "x");
+    let run = sort(&home, &["INBOX", "None/such", "inbox"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    for told in [
+        "cur/no-info`: its name lacks `:2,`",
+        "cur/directory:2,`: it is not a regular file",
+        "cur/link:2,S`: it is a symbolic link",
+        "new/dangling`: it is a symbolic link",
+        "its name is not UTF-8",
+        ".Lists.rust/cur/5.a:2,`",
+        ".None.such`",
+    ] {
+        assert!(run.stderr.contains(told), "{told}: {}", run.stderr);
+    }
+    assert_eq!(run.stderr.lines().count(), 7, "{}", run.stderr);
+    assert!(run.stdout.contains("2 INBOX -> Lists/rust\n"), "{run:?}");
+    assert!(run.stdout.contains("7 in trouble, told above"), "{run:?}");
+    let rust = mail(&home.path().join("Maildir/.Lists.rust"));
+    assert_eq!(rust.len(), 3);
+    assert!(home.path().join("Maildir/cur/5.a:2,").exists());
+    assert!(home.path().join("Maildir/cur/no-info").exists());
+}
+
+#[test]
+fn what_is_judged_without_certainty_stays() {
+    let home = Home::with_rules(
+        "list odd \"~/odd\"\nwhen from in odd -> inbox\notherwise -> folder \"A\"\n",
+    );
+    put(&home, "cur/1.a:2,", "x", 1);
+    // A delivery would pass that rule over, as if it were not there.
+    symlink("odd", home.path().join("odd")).unwrap();
+    let run = sort(&home, &[]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("cannot judge `") && run.stderr.contains("/odd"), "{run:?}");
+    assert_eq!(files(&home), ["cur/1.a:2,"]);
+    fs::remove_file(home.path().join("odd")).unwrap();
+    home.write("odd", "@b.example\n");
+    assert!(sorted(&home, &[]).contains("1 lie where"));
+}
+
+#[test]
+fn rules_with_a_mistake_move_nothing() {
+    let home =
+        Home::with_rules("when subjct is \"x\" -> folder \"A\"\notherwise -> folder \"B\"\n");
+    put(&home, "cur/1.a:2,", "x", 1);
+    let run = sort(&home, &[]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.stdout.contains("there is no field `subjct`"), "{run:?}");
+    assert_eq!(files(&home), ["cur/1.a:2,"]);
+    fs::remove_file(home.path().join(".mailrules")).unwrap();
+    let none = sort(&home, &[]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(2), ""));
+    assert!(none.stderr.contains(".mailrules"), "{none:?}");
+    let nowhere = Home::with_rules(RULES);
+    let run = sort(&nowhere, &[]);
+    assert_eq!((run.code, nowhere.path().join("Maildir").exists()), (Some(2), false), "{run:?}");
+}
+
+#[test]
+fn all_folders_are_sorted_with_care() {
+    let home = Home::with_rules(
+        "when subject is \"x 1\" -> folder \"A\"\nwhen subject contains \"dup\" and duplicate -> discard\nwhen subject contains \"in\" -> inbox\n",
+    );
+    put(&home, ".Sent/cur/1.a:2,S", "x", 1);
+    put(&home, ".Sent/cur/2.a:2,S", "y", 2);
+    put(&home, ".Drafts/cur/3.a:2,D", "x", 1);
+    put(&home, ".B/cur/4.a:2,", "in", 4);
+    put(&home, ".Old.2/cur/5.a:2,", "x", 1);
+    put(&home, "new/6.a", "dup", 6);
+    let run = sort(&home, &["--all", "--except", "Old/3"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let table = sorted(&home, &["--all", "--except", "Old/2"]);
+    for row in
+        ["1 Sent -> A", "1 B -> INBOX", "1 stay, since no rule", "1 stay, since they are drafts"]
+    {
+        assert!(table.contains(row), "{row}: {table}");
+    }
+    let wanted = [
+        ".A/cur/1.a:2,S",
+        ".Drafts/cur/3.a:2,D",
+        ".Old.2/cur/5.a:2,",
+        ".Sent/cur/2.a:2,S",
+        "cur/4.a:2,",
+        "new/6.a",
+    ];
+    assert_eq!(files(&home), wanted);
+    // Named, a folder is sorted as if its mail came in now.
+    let table = sorted(&home, &["Sent", "Old/2"]);
+    assert!(table.contains("1 Sent -> INBOX") && table.contains("1 Old/2 -> A"), "{table}");
+}
+
+#[test]
+fn one_object_a_message_for_programs() {
+    let home = Home::with_rules(RULES);
+    put(&home, "cur/1.a:2,S", "list", 1);
+    put(&home, "cur/2.a:2,", "gone", 2);
+    let run = sorted(&home, &["--json"]);
+    let lines: Vec<serde_json::Value> =
+        run.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    let by_result = |result: &str| lines.iter().find(|line| line["result"] == result).unwrap();
+    let [moved, stays] = ["moved", "stays"].map(by_result);
+    assert_eq!((&moved["was"], &moved["folder"]), (&"INBOX".into(), &"Lists/rust".into()));
+    assert_eq!((&moved["subject"], &moved["id"]), (&"list 1".into(), &"<1@b.example>".into()));
+    assert_eq!(moved["rule"]["line"], 2);
+    assert!(moved["path"].as_str().unwrap().ends_with("/.Lists.rust/cur/1.a:2,S"));
+    assert_eq!(
+        (&stays["result"], &stays["skipped"][0]["action"]),
+        (&"stays".into(), &"discard".into())
+    );
+}
+
+/// A Maildir of many messages of all sorts; and what each is, by its number.
+fn many(home: &Home, count: usize) {
+    let mut numbers = Numbers(7);
+    home.write("Maildir/dovecot-keywords", "0 $Work\n1 todo\n");
+    home.write("Maildir/.News/dovecot-keywords", "0 $News\n1 todo\n");
+    fs::create_dir_all(home.path().join("Maildir/new")).unwrap();
+    fs::create_dir_all(home.path().join("Maildir/cur")).unwrap();
+    for number in 0..count {
+        let subject = ["list", "news", "gone", "both", "else"][numbers.below(5) as usize];
+        let flags = ["", "S", "FS", "RSa", "ab"][numbers.below(5) as usize];
+        let path = match numbers.below(4) {
+            0 => format!("new/{number}.a"),
+            1 => format!("cur/{number}.a,U={}:2,{flags}", number + 1),
+            _ => format!("cur/{number}.a:2,{flags}"),
+        };
+        let path = home.path().join("Maildir").join(path);
+        fs::write(path, message(subject, number)).unwrap();
+    }
+}
+
+fn count() -> usize {
+    if std::env::var_os("MFILTER_LONG").is_some() { 50_000 } else { 3_000 }
+}
+
+/// The messages by their number; fails if one is there twice.
+fn by_number(maildir: &Path) -> BTreeMap<usize, Mail> {
+    let mut found = BTreeMap::new();
+    for mail in mail(maildir) {
+        let number = number(&mail);
+        let path = mail.path.clone();
+        if let Some(other) = found.insert(number, mail) {
+            panic!("twice: {} and {}", path.display(), other.path.display());
+        }
+    }
+    found
+}
+
+fn number(mail: &Mail) -> usize {
+    let text = mail.text();
+    let subject = text.lines().find_map(|line| line.strip_prefix("Subject: ")).expect("one");
+    subject.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+/// The keywords of a message by name, sorted.
+fn keywords(mail: &Mail) -> Vec<String> {
+    let folder = mail.path.parent().and_then(Path::parent).expect("a folder");
+    let text = fs::read_to_string(folder.join("dovecot-keywords")).unwrap_or_default();
+    let known: BTreeMap<usize, &str> = text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter_map(|(number, keyword)| Some((number.parse().ok()?, keyword)))
+        .collect();
+    let letters = mail.flags.bytes().filter(u8::is_ascii_lowercase);
+    let mut names: Vec<String> = letters
+        .map(|letter| known.get(&usize::from(letter - b'a')).expect("a known letter").to_string())
+        .collect();
+    names.sort();
+    names
+}
+
+fn capitals(mail: &Mail) -> String {
+    mail.flags.chars().filter(char::is_ascii_uppercase).collect()
+}
+
+/// Checks that all are where they shall be, with all flags that they had and
+/// those that the rules add.
+fn check(before: &BTreeMap<usize, Mail>, after: &BTreeMap<usize, Mail>, far: &str) {
+    assert_eq!(before.len(), after.len());
+    for (number, was) in before {
+        let is = after.get(number).unwrap_or_else(|| panic!("lost: {number}"));
+        assert_eq!(was.bytes, is.bytes, "{number}");
+        let text = was.text();
+        let (folder, add) = match text.split("Subject: ").nth(1).and_then(|s| s.get(..4)) {
+            Some("list") => (far, ""),
+            Some("news") => (".News", "S"),
+            Some("both") => (far, "F"),
+            _ => ("", ""),
+        };
+        assert_eq!(is.folder, folder, "{number}");
+        let mut flags: Vec<char> = capitals(was).chars().chain(add.chars()).collect();
+        flags.sort_unstable();
+        flags.dedup();
+        assert_eq!(capitals(is), flags.iter().collect::<String>(), "{number}");
+        let mut wanted = keywords(was);
+        if folder == ".News" {
+            wanted.push("$News".into());
+            wanted.sort();
+        }
+        assert_eq!(keywords(is), wanted, "{number}: {}", is.path.display());
+        let numbered = is.path.to_string_lossy().contains(",U=");
+        assert_eq!(numbered, folder.is_empty() && was.path.to_string_lossy().contains(",U="));
+        assert_eq!(is.sub == "new", was.sub == "new" && flags.is_empty() && folder != ".News");
+    }
+}
+
+/// Runs `sort` until it comes to its end, killing it a moment after it has
+/// begun to move.
+fn killed_until_done(home: &Home, numbers: &mut Numbers) -> usize {
+    let journals = home.path().join(".local/state/mfilter/sorted");
+    let count = || fs::read_dir(&journals).map_or(0, Iterator::count);
+    for kills in 0.. {
+        let before = count();
+        let mut command = home.command(&["sort"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        while count() == before && child.try_wait().expect("a child").is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // So that it comes to an end at last.
+        let longest = 40_000 * (kills as u64 + 20) / 20;
+        std::thread::sleep(Duration::from_micros(numbers.below(longest)));
+        let _ = child.kill();
+        let output = child.wait_with_output().expect("it ends");
+        match output.status.code() {
+            Some(0) => return kills,
+            None => {}
+            Some(code) => panic!("{code}: {}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+    unreachable!("the loop has no end")
+}
+
+/// Takes all runs back, killed on the way.
+fn undone_under_kills(home: &Home, numbers: &mut Numbers) -> (usize, usize) {
+    let (mut runs, mut kills) = (0, 0);
+    loop {
+        let mut child = home
+            .command(&["sort", "--undo"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        std::thread::sleep(Duration::from_millis(numbers.below(120) * (8 + kills as u64) / 8));
+        let _ = child.kill();
+        let output = child.wait_with_output().expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            None => kills += 1,
+            Some(0) => runs += 1,
+            Some(1) if stderr.contains("no run to take back") => return (runs, kills),
+            Some(code) => panic!("{code}: {stderr}"),
+        }
+    }
+}
+
+#[test]
+fn killed_at_random_nothing_is_lost_doubled_or_not_taken_back() {
+    let home = Home::with_rules(RULES);
+    many(&home, count());
+    let maildir = home.path().join("Maildir");
+    let (before, names) = (by_number(&maildir), files(&home));
+    let mut numbers = Numbers(11);
+    let kills = killed_until_done(&home, &mut numbers);
+    check(&before, &by_number(&maildir), ".Lists.rust");
+    let (runs, killed) = undone_under_kills(&home, &mut numbers);
+    assert_eq!(files(&home), names);
+    let left = support::left_in_tmp(&maildir);
+    assert!(left.is_empty(), "{left:?}");
+    eprintln!("{} messages sorted, {kills} kills; {runs} runs taken back, {killed} kills", count());
+}
+
+/// A file system of memory, unmounted at the end.
+struct Disk(PathBuf);
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_folder_on_another_file_system_is_a_folder_like_others() {
+    if skipped("the test of folders on another file system", &[], true) {
+        return;
+    }
+    let rules = RULES.replace("Lists/rust", "Far");
+    let home = Home::with_rules(&rules);
+    many(&home, count() / 5);
+    let maildir = home.path().join("Maildir");
+    let far = maildir.join(".Far");
+    fs::create_dir_all(&far).unwrap();
+    let mounted =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "mode=700", "tmpfs"]).arg(&far).output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: the test of folders on another file system cannot mount one");
+        return;
+    }
+    let _disk = Disk(far.clone());
+    let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    for mail in mail(&maildir) {
+        let file = fs::File::options().append(true).open(&mail.path).unwrap();
+        file.set_modified(then).unwrap();
+        fs::set_permissions(&mail.path, fs::Permissions::from_mode(0o640)).unwrap();
+    }
+    let (before, names) = (by_number(&maildir), files(&home));
+    let mut numbers = Numbers(13);
+    let kills = killed_until_done(&home, &mut numbers);
+    let after = by_number(&maildir);
+    check(&before, &after, ".Far");
+    for mail in after.values() {
+        let about = fs::metadata(&mail.path).unwrap();
+        assert_eq!(about.modified().unwrap(), then, "INTERNALDATE");
+        assert_eq!(about.permissions().mode() & 0o777, 0o640);
+    }
+    let (runs, killed) = undone_under_kills(&home, &mut numbers);
+    assert_eq!(files(&home), names);
+    eprintln!("{} messages, {kills} kills; {runs} runs taken back, {killed} kills", before.len());
+}
+
+#[test]
+fn a_reader_that_renames_meanwhile_loses_nothing() {
+    let home = Home::with_rules(RULES);
+    many(&home, count());
+    let maildir = home.path().join("Maildir");
+    let before = by_number(&maildir);
+    let (done, renamed) = (AtomicBool::new(false), AtomicUsize::new(0));
+    // Takes what is new, answers and marks as a reader does, in all folders.
+    let reader = |seed| {
+        let mut numbers = Numbers(seed);
+        while !done.load(Ordering::Relaxed) {
+            for folder in ["", ".Lists.rust", ".News"] {
+                for sub in ["new", "cur"] {
+                    let directory = maildir.join(folder).join(sub);
+                    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                        if numbers.below(20) != 0 || done.load(Ordering::Relaxed) {
+                            continue;
+                        }
+                        let name = entry.file_name().into_string().unwrap();
+                        let (base, flags) = name.split_once(":2,").unwrap_or((&name, ""));
+                        let mut flags: Vec<char> = flags.chars().chain(['T']).collect();
+                        flags.sort_unstable();
+                        flags.dedup();
+                        let flags: String = flags.into_iter().collect();
+                        let new =
+                            maildir.join(folder).join("cur").join(format!("{base}:2,{flags}"));
+                        if fs::rename(entry.path(), new).is_ok() {
+                            renamed.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let reader = &reader;
+        let readers: Vec<_> = (1..3).map(|seed| scope.spawn(move || reader(seed))).collect();
+        let first = sort(&home, &[]);
+        done.store(true, Ordering::Relaxed);
+        readers.into_iter().for_each(|reader| reader.join().expect("no panic"));
+        assert_eq!(first.code, Some(0), "{first:?}");
+    });
+    let between = by_number(&maildir);
+    assert_eq!(between.len(), before.len());
+    let last = sort(&home, &[]);
+    assert_eq!(last.code, Some(0), "{last:?}");
+    let mut after = by_number(&maildir);
+    for (number, mail) in &mut after {
+        let marked = mail.flags.contains('T');
+        assert_eq!(marked, between[number].flags.contains('T'), "{number}");
+        if marked {
+            mail.flags.retain(|flag| flag != 'T');
+            // It is in `cur` because the reader took it there.
+            mail.sub.clone_from(&before[number].sub);
+            if mail.sub == "new" && (!capitals(mail).is_empty() || mail.folder == ".News") {
+                mail.sub = "cur".into();
+            }
+        }
+    }
+    check(&before, &after, ".Lists.rust");
+    eprintln!("{} renames by the readers", renamed.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_signal_ends_it_between_messages() {
+    let home = Home::with_rules(RULES);
+    many(&home, 3_000);
+    let before = by_number(&home.path().join("Maildir"));
+    let mut interrupted = 0;
+    for _ in 0..20 {
+        let child = home
+            .command(&["sort"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        std::thread::sleep(Duration::from_millis(60));
+        let pid = rustix::process::Pid::from_child(&child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let output = child.wait_with_output().expect("it ends");
+        let (out, err) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        match output.status.code() {
+            Some(0) => break,
+            // Before it listens to signals.
+            None => {}
+            Some(1) => {
+                assert!(out.contains(" messages\n") && err.contains("interrupted"), "{out}{err}");
+                interrupted += 1;
+            }
+            code => panic!("{code:?} {out} {err}"),
+        }
+    }
+    assert!(interrupted > 0);
+    sorted(&home, &[]);
+    check(&before, &by_number(&home.path().join("Maildir")), ".Lists.rust");
+}
+
+#[test]
+fn two_do_not_run_in_one_maildir() {
+    let home = Home::with_rules(RULES);
+    many(&home, 1_000);
+    let before = by_number(&home.path().join("Maildir"));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let run = sort(&home, &[]);
+                assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+            });
+        }
+    });
+    check(&before, &by_number(&home.path().join("Maildir")), ".Lists.rust");
+}

@@ -1,0 +1,344 @@
+//! `mfilter why` and `mfilter stats`: what the log tells of deliveries, by the
+//! rules as they stood.
+
+mod support;
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+
+use serde_json::Value;
+use support::{Home, Run};
+
+const OLD: &str = "rule \"shop\" when subject contains \"sale\" -> folder \"Shop\" as seen\n";
+const NEW: &str = "# a line more\nwhen subject contains \"sale\" -> folder \"Junk\"\n\
+                   when subject contains \"never\" -> discard\n";
+
+fn message(id: &str, subject: &str) -> Vec<u8> {
+    format!("Message-ID: <{id}>\nFrom: a@b.example\nSubject: {subject}\n\nhello\n").into_bytes()
+}
+
+fn why(home: &Home, arguments: &[&str]) -> Run {
+    home.run(&[&["why"], arguments].concat(), b"")
+}
+
+fn json(run: &Run) -> Value {
+    assert_eq!(run.stdout.lines().count(), 1, "{run:?}");
+    serde_json::from_str(&run.stdout).expect("JSON")
+}
+
+fn delivered(home: &Home, message: &[u8]) {
+    let run = home.run(&["-f", "a@b.example", "-d", "taro+x@c.example"], message);
+    assert_eq!(run.code, Some(0), "{run:?}");
+}
+
+#[test]
+fn the_rule_as_it_stood_and_what_today_would_do() {
+    let home = Home::with_rules(OLD);
+    delivered(&home, &message("1@a", "a sale"));
+    home.write(".mailrules", NEW);
+    delivered(&home, &message("2@a", "another sale"));
+
+    for asked in ["1@a", "<1@a>"] {
+        let run = why(&home, &[asked]);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+        for part in [
+            "<1@a>\n",
+            "Z delivered  folder \"Shop\"",
+            "from \"a@b.example\"  for \"taro+x@c.example\"",
+            ", 1 version came after them\n",
+            ".mailrules:1  rule \"shop\" when subject contains \"sale\" -> folder \"Shop\" as seen\n",
+            "  yes    1  rule \"shop\" when",
+            "  => folder \"Shop\" as seen  (line 1, rule \"shop\")\n",
+            "\nthe rules of today would do otherwise\n  => folder \"Junk\"\n",
+            ".mailrules:2  when subject contains \"sale\" -> folder \"Junk\"\n",
+        ] {
+            assert!(run.stdout.contains(part), "{part}\n{}", run.stdout);
+        }
+    }
+    let told = json(&why(&home, &["2@a", "--json"]));
+    assert_eq!(told["log"][0]["word"], "delivered");
+    assert_eq!(told["rule"]["text"], "when subject contains \"sale\" -> folder \"Junk\"");
+    assert_eq!((&told["today"]["same"], &told["versions_since"]), (&true.into(), &0.into()));
+    assert_eq!(told["evaluated"]["steps"][0]["folder"], "Junk");
+    assert!(told["notes"].as_array().is_some_and(Vec::is_empty), "{told}");
+}
+
+#[test]
+fn a_message_is_found_wherever_it_went() {
+    let home = Home::with_rules(OLD);
+    delivered(&home, &message("1@a", "a sale"));
+    let one = home.mail().remove(0);
+    let name = one.path.file_name().expect("a name").to_string_lossy().into_owned();
+
+    // A mail reader changes its flags, then moves it, at last under another name.
+    let flagged = one.path.with_file_name(name.replace(":2,S", ":2,FS"));
+    fs::rename(&one.path, &flagged).expect("renamed");
+    let found = |wanted: &std::path::Path| {
+        let told = json(&why(&home, &["1@a", "--json"]));
+        assert_eq!(told["file"], wanted.display().to_string(), "{told}");
+    };
+    found(&flagged);
+    let moved = home.path().join("Maildir/.Else/cur").join(flagged.file_name().expect("a name"));
+    fs::create_dir_all(moved.parent().expect("a folder")).expect("made");
+    fs::rename(&flagged, &moved).expect("moved");
+    found(&moved);
+    let other = moved.with_file_name("99.other:2,");
+    fs::rename(&moved, &other).expect("renamed");
+    found(&other);
+
+    // By its file it is known too, also when the header was lost.
+    let told = json(&why(&home, &[other.to_str().expect("UTF-8"), "--json"]));
+    assert_eq!(told["log"][0]["folder"], "Shop");
+    fs::rename(&other, &moved).expect("renamed");
+    fs::write(&moved, "Subject: a sale\n\n").expect("written");
+    let told = json(&why(&home, &[moved.to_str().expect("UTF-8"), "--json"]));
+    assert_eq!((&told["log"][0]["folder"], &told["message_id"]), (&"Shop".into(), &"".into()));
+
+    fs::remove_file(&moved).expect("removed");
+    let gone = why(&home, &["1@a"]);
+    assert_eq!(gone.code, Some(0));
+    assert!(
+        gone.stdout.contains("its file is not found") && !gone.stdout.contains("yes"),
+        "{gone:?}"
+    );
+    assert!(gone.stdout.contains("rule \"shop\" when subject"), "the rule is shown all the same");
+}
+
+#[test]
+fn what_is_not_in_the_log_is_judged_by_the_rules_of_today() {
+    let home = Home::with_rules(OLD);
+    home.write("old.eml", message("9@a", "a sale"));
+    let path = home.path().join("old.eml").display().to_string();
+    let run = why(&home, &[&path]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stdout.contains("its delivery is not in the log"), "{run:?}");
+    assert!(
+        run.stdout.contains("=> folder \"Shop\" as seen") && !run.stdout.contains("of today would")
+    );
+    // In the Maildir it is found by its header.
+    home.write("Maildir/cur/1.x:2,", message("8@a", "hello"));
+    assert_eq!(json(&why(&home, &["8@a", "--json"]))["evaluated"]["steps"][0]["action"], "inbox");
+
+    for (asked, told) in
+        [("7@a", "nothing is known of <7@a>"), ("no/such/file", "there is no such file")]
+    {
+        let run = why(&home, &[asked]);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+        assert!(run.stderr.contains(told), "{run:?}");
+    }
+}
+
+#[test]
+fn discarded_refused_and_duplicate_messages() {
+    let home = Home::with_rules(
+        "when duplicate -> folder \"Again\"\nwhen subject is \"no\" -> discard \"why not\"\n\
+         when subject is \"never\" -> reject \"5.7.1 go away\"\n",
+    );
+    delivered(&home, &message("1@a", "x"));
+    delivered(&home, &message("2@a", "no"));
+    assert_eq!(home.deliver(&message("3@a", "never")).code, Some(77));
+    assert!(why(&home, &["2@a"]).stdout.contains("discarded  text \"why not\""));
+    assert!(why(&home, &["3@a"]).stdout.contains("refused  status \"5.7.1\"  text \"go away\""));
+
+    // It had not been delivered before, though it has been by now.
+    let first = json(&why(&home, &["1@a", "--json"]));
+    assert_eq!(
+        first["evaluated"]["steps"]
+            .as_array()
+            .and_then(|steps| steps.last())
+            .map(|step| &step["action"]),
+        Some(&"inbox".into())
+    );
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    delivered(&home, &message("1@a", "x"));
+    let again = json(&why(&home, &["1@a", "--json"]));
+    assert_eq!(again["log"].as_array().map(Vec::len), Some(2));
+    let steps = again["evaluated"]["steps"].as_array().expect("steps");
+    assert_eq!(steps.last().map(|step| &step["folder"]), Some(&"Again".into()), "{again}");
+}
+
+#[test]
+fn broken_rules_of_today_hide_nothing() {
+    let home = Home::with_rules(OLD);
+    delivered(&home, &message("1@a", "a sale"));
+    home.write(".mailrules", "when nonsense -> inbox\n");
+    let run = why(&home, &["1@a"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(
+        run.stdout.contains("the rules have a mistake") && run.stdout.contains("would do the same"),
+        "{run:?}"
+    );
+    assert_eq!(home.run(&["stats"], b"").code, Some(0));
+}
+
+#[test]
+fn a_log_elsewhere_or_nowhere() {
+    let home = Home::with_rules(&format!("set log \"~/mail.log\"\n{OLD}"));
+    delivered(&home, &message("1@a", "a sale"));
+    fs::rename(home.path().join("mail.log"), home.path().join("mail.log.1")).expect("rotated");
+    delivered(&home, &message("2@a", "a sale"));
+    for id in ["1@a", "2@a"] {
+        assert_eq!(json(&why(&home, &[id, "--json"]))["log"][0]["folder"], "Shop");
+    }
+    let stats = json(&home.run(&["stats", "--json"], b""));
+    assert_eq!(stats["words"]["delivered"], 2);
+
+    for (word, told) in
+        [("syslog", "the log goes to the system's log"), ("off", "nothing is logged")]
+    {
+        home.write(".mailrules", format!("set log {word}\n{OLD}"));
+        let run = why(&home, &["1@a"]);
+        assert!(run.code == Some(0) && run.stdout.contains(told), "{run:?}");
+        let stats = home.run(&["stats"], b"");
+        assert!(stats.code == Some(2) && stats.stderr.contains(told), "{stats:?}");
+    }
+}
+
+#[test]
+fn nothing_in_the_log_reaches_a_terminal_raw() {
+    let home = Home::with_rules("log \"{subject}\"\n");
+    delivered(&home, &message("1\u{1b}[31m@a", "x\u{1b}]0;y\u{7} \u{202e}z"));
+    let log = home.path().join(".local/state/mfilter/log");
+    let mut text = fs::read_to_string(&log).expect("is there");
+    text += "2026-01-02T03:04:05Z deli\u{1b}vered folder=\"x\"\n";
+    text += "2026-01-02T03:04:05Z delivered folder=\"\\u001b[31m\\u202e\" rule=\"r\\u001b:1\" id=\"<1\\u001b[31m@a>\"\n";
+    text += "half a li";
+    fs::write(&log, text).expect("written");
+    for run in
+        [why(&home, &["1\u{1b}[31m@a"]), home.run(&["stats"], b""), why(&home, &["\u{1b}[31m@a"])]
+    {
+        let all = run.stdout + &run.stderr;
+        assert!(!all.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{all:?}");
+    }
+    let stats = home.run(&["stats"], b"");
+    assert!(stats.stdout.contains("2 damaged lines were skipped"), "{stats:?}");
+    let told = json(&why(&home, &["1\u{1b}[31m@a", "--json"]));
+    assert_eq!(told["log"].as_array().map(Vec::len), Some(3), "values are as they were: {told}");
+}
+
+#[test]
+fn what_the_rules_did() {
+    let home = Home::with_rules(OLD);
+    for number in 0..3 {
+        delivered(&home, &message(&format!("{number}@a"), "a sale"));
+    }
+    // The same rule, elsewhere in the file, is the same rule.
+    let rules = "\n\ncopy \"All\"\nwhen subject is \"x\" {\n  when subject is \"y\" -> inbox\n}\n\
+                 when subject is \"z\" -> mark seen\nwhen subject is \"never\" -> discard\n";
+    home.write(".mailrules", format!("{rules}{OLD}"));
+    delivered(&home, &message("3@a", "a sale"));
+    delivered(&home, &message("4@a", "hello"));
+    // A message that `sort` has moved.
+    let log = home.path().join(".local/state/mfilter/log");
+    let mut text = fs::read_to_string(&log).expect("is there");
+    let time = text.split(' ').next().expect("a time").to_owned();
+    text +=
+        &format!("{time} moved folder=\"Old\" was=\"Shop\" file=\"x\" rule=\"r:1\" id=\"<0@a>\"\n");
+    text += "nonsense\n";
+    fs::write(&log, text).expect("written");
+
+    let stats = json(&home.run(&["stats", "--json"], b""));
+    assert_eq!(stats["words"], serde_json::json!({"copied": 2, "delivered": 5, "moved": 1}));
+    let folder = |name: &str| {
+        let all = stats["folders"].as_array().expect("folders");
+        all.iter().find(|folder| folder["folder"] == name).cloned().expect("is there")
+    };
+    assert_eq!((&folder("Shop")["came"], &folder("Shop")["left"]), (&4.into(), &1.into()));
+    assert_eq!((&folder("Shop")["grew_in_week"], &folder("Old")["came"]), (&3.into(), &1.into()));
+    assert_eq!(stats["rules"][0]["messages"], 4, "{stats}");
+    assert_eq!(stats["rules"][0]["label"], "shop");
+    assert!(stats["rules"][0]["place"].as_str().is_some_and(|place| place.ends_with(":9")));
+    let never: Vec<&Value> = stats["never_fired"].as_array().expect("a list").iter().collect();
+    assert_eq!(never.len(), 2, "{stats}");
+    assert_eq!(never[0]["text"], "when subject is \"x\"");
+    assert_eq!(never[1]["text"], "when subject is \"never\" -> discard");
+    assert_eq!((&stats["damaged"], stats["median_ms"].is_number()), (&1.into(), true));
+
+    let text = home.run(&["stats"], b"").stdout;
+    for part in [
+        "      5 delivered\n",
+        "      4       1         +3",
+        "       4  ",
+        "\nrules that never fired in this time\n",
+        "\n1 damaged line was skipped\n",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[test]
+fn the_log_costs_one_write_and_the_history_none_when_nothing_changed() {
+    if support::skipped("counting writes", &["/usr/bin/strace"], false) {
+        return;
+    }
+    let home = Home::with_rules(&format!("log \"a\"\nlog \"b\"\ncopy \"C\"\n{OLD}"));
+    delivered(&home, &message("1@a", "a sale"));
+    let history = home.path().join(".local/state/mfilter/history");
+    let listed = || {
+        let mut names: Vec<_> = fs::read_dir(&history)
+            .expect("is there")
+            .map(|e| e.expect("read").file_name())
+            .collect();
+        names.sort();
+        names
+    };
+    let before = listed();
+    assert_eq!(before.len(), 1);
+    let trace = home.path().join("trace");
+    let mut command = std::process::Command::new("strace");
+    command
+        .args(["-f", "-y", "-e", "trace=write,openat,writev,pwrite64", "-o"])
+        .arg(&trace)
+        .arg(support::MFILTER);
+    command.args(["--site", "/no/such/site"]);
+    command.env_clear().env("HOME", home.path());
+    let run = support::run(command, &message("2@a", "a sale"));
+    if run.stderr.contains("ptrace") {
+        return;
+    }
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let trace = fs::read_to_string(trace).expect("is there");
+    let writes =
+        trace.lines().filter(|line| line.contains("write(") && line.contains("/mfilter/log>"));
+    assert_eq!(writes.count(), 1, "{trace}");
+    assert!(!trace.contains("/history"), "{trace}");
+    assert_eq!(listed(), before);
+    let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).expect("is there");
+    assert!(
+        log.lines().last().is_some_and(|line| line.contains("note text=\"site rules")),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_syslog_that_is_not_there_costs_nothing() {
+    let home = Home::with_rules(&format!("set log syslog\n{OLD}"));
+    let _ = UnixDatagram::unbound();
+    delivered(&home, &message("1@a", "a sale"));
+    assert!(!home.path().join(".local/state/mfilter/log").exists());
+}
+
+#[test]
+fn a_message_that_sort_has_moved() {
+    let home = Home::with_rules("otherwise -> inbox\n");
+    delivered(&home, &message("1@a", "a sale"));
+    home.write(".mailrules", OLD);
+    let sorted = home.run(&["sort"], b"");
+    assert_eq!(sorted.code, Some(0), "{sorted:?}");
+    let told = json(&why(&home, &["1@a", "--json"]));
+    let words: Vec<&Value> =
+        told["log"].as_array().expect("lines").iter().map(|line| &line["word"]).collect();
+    assert_eq!(words, ["delivered", "moved"]);
+    assert_eq!(
+        (&told["log"][1]["was"], &told["log"][1]["folder"]),
+        (&"INBOX".into(), &"Shop".into())
+    );
+    assert_eq!(told["rule"]["text"], OLD.trim_end());
+    assert_eq!(told["evaluated"]["steps"][0]["folder"], "Shop");
+    assert!(told["file"].as_str().is_some_and(|file| file.contains("/.Shop/cur/")), "{told}");
+    let stats = json(&home.run(&["stats", "--json"], b""));
+    assert_eq!(
+        stats["folders"][0],
+        serde_json::json!({"folder": "Shop", "came": 1, "left": 0, "grew_in_week": 1, "per_day": 1.0})
+    );
+}
