@@ -1,17 +1,24 @@
-//! Whole processes, one a delivery, as an MTA starts them: mfilter and the
-//! peers that are installed, in turn, with rules that mean the same. Prints
-//! CPU time per delivery as a ratio to procmail's in the same run.
+//! Whole processes, one a delivery, as an MTA starts them: mfilter, the floor
+//! (a program that does nothing but store the message safely, linked as
+//! mfilter is) and the peers that are installed, in turn, with rules that mean
+//! the same. Prints one table: CPU time per delivery as a ratio to the floor's
+//! in the same run.
 //!
 //! `cargo bench --bench delivery`, with `ROUNDS=500` for more of them.
 
 #![allow(clippy::print_stdout)]
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::sys::resource::{UsageWho, getrusage};
+
+/// What is measured, in the order of the table.
+const NAMES: [&str; 6] = ["floor", "mfilter", "procmail", "maildrop", "fdm", "dovecot-lda"];
 
 /// One program with its rules.
 struct Peer {
@@ -23,35 +30,81 @@ struct Peer {
 }
 
 fn main() {
-    let rounds = std::env::var("ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
-    println!("CPU time a delivery, median of {rounds}, as a ratio to procmail in the same run\n");
-    println!("| rules | message | program | µs | ratio |\n|--:|---|---|--:|--:|");
-    for (rules, size) in [(10, 2_000), (100, 2_000), (1000, 2_000), (10, 1_000_000)] {
-        measure(rules, size, rounds);
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, word, maildir] = arguments.as_slice()
+        && word == "--floor"
+    {
+        floor(Path::new(maildir)).expect("stored");
+        return;
+    }
+    let rounds = std::env::var("ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
+    println!("CPU time a delivery, median of {rounds}, as a ratio to the floor in the same run\n");
+    println!("| rules | tests | message | floor, µs | {} |", NAMES[1..].join(" | "));
+    println!("|--:|---|--:|--:|{}", "--:|".repeat(NAMES.len() - 1));
+    for (rules, pattern, size) in [
+        (1, false, 2_000),
+        (10, false, 2_000),
+        (100, false, 2_000),
+        (1_000, false, 2_000),
+        (10_000, false, 2_000),
+        (100, true, 2_000),
+        (1_000, true, 2_000),
+        (10, false, 1_000_000),
+        (10, false, 25_000_000),
+    ] {
+        let heavy = rules > 100 || size > 100_000;
+        measure(rules, pattern, size, if heavy { rounds / 10 + 3 } else { rounds });
     }
 }
 
-fn measure(rules: usize, size: usize, rounds: usize) {
+/// What floor.rs of the shared benchmark does: tmp, write, sync, rename, sync.
+fn floor(maildir: &Path) -> std::io::Result<()> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let name = format!("{}.P{}N{}.floor", now.as_secs(), std::process::id(), now.subsec_nanos());
+    let (tmp, new) = (maildir.join("tmp").join(&name), maildir.join("new").join(&name));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&tmp)?;
+    let mut buffer = vec![0; 65536];
+    let mut input = std::io::stdin().lock();
+    loop {
+        let count = input.read(&mut buffer)?;
+        if count == 0 {
+            break;
+        }
+        file.write_all(&buffer[..count])?;
+    }
+    file.sync_all()?;
+    drop(file);
+    fs::rename(&tmp, &new)?;
+    File::open(maildir.join("new"))?.sync_all()
+}
+
+fn measure(rules: usize, pattern: bool, size: usize, rounds: usize) {
     let home = tempfile::tempdir().expect("a temporary folder");
     let message = home.path().join("message.eml");
     fs::write(&message, a_message(size)).expect("written");
-    let mut peers = peers(home.path(), rules);
-    for _ in 0..rounds {
+    let mut peers = peers(home.path(), rules, pattern);
+    // The first round keeps rules, and warms what can be warm.
+    for round in 0..=rounds {
         for peer in &mut peers {
-            peer.times.push(deliver(peer, home.path(), &message));
+            let time = deliver(peer, home.path(), &message);
+            if round > 0 {
+                peer.times.push(time);
+            }
         }
     }
-    let median = |peer: &Peer| {
+    let median = |name: &str| {
+        let peer = peers.iter().find(|peer| peer.name == name)?;
         let mut times = peer.times.clone();
         times.sort_unstable();
-        times.get(times.len() / 2).copied().unwrap_or(0)
+        times.get(times.len() / 2).copied()
     };
-    let base = peers.iter().find(|peer| peer.name == "procmail").map(median);
-    for peer in &peers {
-        let time = median(peer);
-        let ratio = base.map_or("–".into(), |base| format!("{:.2}", time as f64 / base as f64));
-        println!("| {rules} | {} KB | {} | {time} | {ratio} |", size / 1000, peer.name);
-    }
+    let base = median(NAMES[0]).unwrap_or(1).max(1);
+    let ratios = NAMES[1..].iter().map(|name| {
+        median(name).map_or("–".into(), |time| format!("{:.2}", time as f64 / base as f64))
+    });
+    let ratios: Vec<String> = ratios.collect();
+    let tests = if pattern { "patterns" } else { "texts" };
+    println!("| {rules} | {tests} | {} KB | {base} | {} |", size / 1000, ratios.join(" | "));
 }
 
 /// One delivery; gives the CPU time it took, µs.
@@ -66,7 +119,7 @@ fn deliver(peer: &Peer, home: &Path, message: &Path) -> i64 {
         .args(&peer.arguments)
         .env_clear()
         .envs([("HOME", home.as_os_str()), ("LOGNAME", "bench".as_ref())])
-        .stdin(fs::File::open(message).expect("readable"))
+        .stdin(File::open(message).expect("readable"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
@@ -77,49 +130,93 @@ fn deliver(peer: &Peer, home: &Path, message: &Path) -> i64 {
 
 /// mfilter, and the peers that are installed, each with rules that look for a
 /// word in From or Subject, none of which fits.
-fn peers(home: &Path, rules: usize) -> Vec<Peer> {
-    let word = |n: usize| format!("needle{n:05}x");
+fn peers(home: &Path, rules: usize, pattern: bool) -> Vec<Peer> {
+    let word = |n: usize| match pattern {
+        true => format!("needle(a|b){n:05}[x-z]"),
+        false => format!("needle{n:05}x"),
+    };
     let field = |n: usize| if n.is_multiple_of(2) { "From" } else { "Subject" };
-    let maildir = |name: &str| home.join(format!("Maildir-{name}"));
-    for name in ["mfilter", "procmail"] {
+    let maildir = |name: &str| {
+        let maildir = home.join(format!("Maildir-{name}"));
         for sub in ["tmp", "new", "cur"] {
-            fs::create_dir_all(maildir(name).join(sub)).expect("made");
+            fs::create_dir_all(maildir.join(sub)).expect("made");
         }
-    }
-    let mut ours = String::new();
-    let mut procmail = format!("SHELL=/bin/sh\nDEFAULT={}/\n", maildir("procmail").display());
-    for n in 0..rules {
-        let name = field(n).to_lowercase();
-        ours.push_str(&format!("when {name} contains \"{}\" -> folder \"F{}\"\n", word(n), n % 7));
-        procmail.push_str(&format!(
-            ":0\n* ^{}:.*{}\n{}/.F{}/\n",
-            field(n),
-            word(n),
-            maildir("procmail").display(),
-            n % 7
-        ));
-    }
+        maildir.display().to_string()
+    };
     let file = |name: &str, text: &str| {
         let path = home.join(name);
         fs::write(&path, text).expect("written");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("mode");
         path.display().to_string()
     };
-    let mut peers = vec![Peer {
-        name: "mfilter",
-        program: env!("CARGO_BIN_EXE_mfilter").into(),
-        arguments: vec![
-            "--rules".into(),
-            file("mailrules", &ours),
-            "--maildir".into(),
-            maildir("mfilter").display().to_string(),
-        ],
-        times: Vec::new(),
-    }];
-    let program = PathBuf::from("/usr/bin/procmail");
-    if program.exists() {
-        let arguments = vec!["-m".into(), file("procmailrc", &procmail)];
-        peers.push(Peer { name: "procmail", program, arguments, times: Vec::new() });
+    let all = |line: &dyn Fn(usize) -> String| (0..rules).map(line).collect::<String>();
+    let ours = all(&|n| {
+        let (name, word) = (field(n).to_lowercase(), word(n));
+        match pattern {
+            true => format!("when {name} matches /{word}/ -> folder \"F\"\n"),
+            false => format!("when {name} contains \"{word}\" -> folder \"F\"\n"),
+        }
+    });
+    let mut peers = Vec::new();
+    let mut add = |name, program: PathBuf, arguments: Vec<String>| {
+        if program.exists() {
+            peers.push(Peer { name, program, arguments, times: Vec::new() });
+        }
+    };
+    let this = std::env::current_exe().expect("the path of this program");
+    add("floor", this, vec!["--floor".into(), maildir("floor")]);
+    let arguments =
+        vec!["--rules".into(), file("mailrules", &ours), "--maildir".into(), maildir("mfilter")];
+    add("mfilter", env!("CARGO_BIN_EXE_mfilter").into(), arguments);
+
+    let to = maildir("procmail");
+    let text = format!("SHELL=/bin/sh\nDEFAULT={to}/\n")
+        + &all(&|n| format!(":0\n* ^{}:.*{}\n{to}/.F/\n", field(n), word(n)));
+    add("procmail", "/usr/bin/procmail".into(), vec!["-m".into(), file("procmailrc", &text)]);
+
+    let to = maildir("maildrop");
+    let text = format!("DEFAULT=\"{to}\"\n")
+        + &all(&|n| format!("if ( /^{}:.*{}/ )\n{{\n to \"{to}\"\n}}\n", field(n), word(n)));
+    add("maildrop", "/usr/bin/maildrop".into(), vec![file("mailfilter", &text)]);
+
+    let to = maildir("fdm");
+    let text = String::from("set allow-multiple\nset no-received\nset maximum-size 100M\n")
+        + "account \"stdin\" stdin\n"
+        + &all(&|n| {
+            let (field, word) = (field(n), word(n));
+            format!("match \"^{field}:.*{word}\" in headers action maildir \"{to}\"\n")
+        })
+        + &format!("match all action maildir \"{to}\"\n");
+    let arguments = ["-q", "-f", &file("fdm.conf", &text), "-a", "stdin", "fetch"];
+    add("fdm", "/usr/bin/fdm".into(), arguments.map(str::to_owned).to_vec());
+
+    let to = maildir("lda");
+    let text = String::from("require [\"fileinto\",\"regex\"];\n")
+        + &all(&|n| {
+            let (field, word) = (field(n), word(n));
+            let test = if pattern { "regex" } else { "contains" };
+            format!("if header :{test} \"{field}\" \"{word}\" {{ fileinto \"F\"; stop; }}\n")
+        });
+    let script = file("rules.sieve", &text);
+    let config = format!(
+        "base_dir = {0}/run\nlog_path = {0}/lda.log\nssl = no\nprotocols =\n\
+         mail_location = maildir:{to}\npostmaster_address = postmaster@example.org\n\
+         protocol lda {{\n  mail_plugins = sieve\n}}\n\
+         plugin {{\n  sieve = file:{script}\n  sieve_max_script_size = 0\n}}\n",
+        home.display()
+    );
+    let config = file("dovecot.conf", &config);
+    let lda = PathBuf::from("/usr/lib/dovecot/dovecot-lda");
+    let compiler = Path::new("/usr/bin/sievec");
+    if lda.exists() && compiler.exists() {
+        // Rules that are checked already, as mfilter's are.
+        let compiled = script.replace(".sieve", ".svbin");
+        let done = Command::new(compiler)
+            .args(["-c", &config, &script, &compiled])
+            .stderr(Stdio::null())
+            .status();
+        assert!(done.is_ok_and(|status| status.success()), "sievec");
+        add("dovecot-lda", lda, ["-c", &config, "-f", "a@example.org"].map(str::to_owned).to_vec());
     }
     peers
 }

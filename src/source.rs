@@ -273,10 +273,10 @@ impl RuleFile {
             if length > RULES_LIMIT {
                 return Err(ReadError::TooLarge(RULES_LIMIT));
             }
-            if count == 0 {
+            hasher.write(&buffer);
+            if count == 0 || length == self.length {
                 return Ok(Print { length, hash: hasher.finish_128() });
             }
-            hasher.write(&buffer);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Kinds of mail, one small message each as the programs in use write them,
-//! and what the classifiers make of it.
+//! and what the classifiers make of it; and how much of it they read.
+
+use std::io::{Seek, Write};
 
 use mfilter::classify::{CLASSIFIERS, Known, Mail, bounce, list_name};
 use mfilter::message::Message;
@@ -7,12 +9,9 @@ use mfilter::message::Message;
 /// The classifiers that this is about.
 const ASKED: &[&str] = &["automatic", "bounce", "bulk", "daemon", "mailing-list"];
 
-/// Those that hold, in order; a bounce's codes; the list's name.
-#[track_caller]
-fn check(what: &str, text: &str, holds: &[&str], statuses: &[&str], name: Option<&str>) {
-    let message = Message::from_bytes(text.as_bytes().to_vec());
-    let mail = Mail {
-        message: &message,
+fn mail(message: &Message) -> Mail<'_> {
+    Mail {
+        message,
         envelope_sender: None,
         me: None,
         trust: Vec::new(),
@@ -20,7 +19,14 @@ fn check(what: &str, text: &str, holds: &[&str], statuses: &[&str], name: Option
         host_name: None,
         known: Known::default(),
         variable: &|_| None,
-    };
+    }
+}
+
+/// Those that hold, in order; a bounce's codes; the list's name.
+#[track_caller]
+fn check(what: &str, text: &str, holds: &[&str], statuses: &[&str], name: Option<&str>) {
+    let message = Message::from_bytes(text.as_bytes().to_vec());
+    let mail = mail(&message);
     let asked = CLASSIFIERS.iter().filter(|each| ASKED.contains(&each.name));
     let found: Vec<&str> = asked
         .filter(|each| (each.find)(&mail).expect("it can be told").is_some())
@@ -80,6 +86,42 @@ fn bounces_of_mail_systems() {
         "From: postmaster@mx.example\nSubject: [BOUNCE]\n\nHi. This is the James mail server at mx.example.\nI'm afraid I wasn't able to deliver your message to the following addresses.\nThis is a permanent error; I've given up. Sorry it didn't work out.\n\nhanako@far.example\n  550 relaying denied\n",
         &["5.7.1"],
     );
+}
+
+#[test]
+fn bounces_of_older_systems() {
+    bounced(
+        "Notes",
+        "From: postmaster@notes.example\nSubject: Undeliverable message\n\n------- Failure Reasons  --------\n\nUser not listed in public Name & Address Book\nhanako@notes.example\n\n------- Returned Message --------\n\nFrom: taro@example.jp\n550 5.7.1 in the mail that came back\n",
+        &["5.1.1"],
+    );
+    bounced(
+        "Domino",
+        "From: Postmaster@domino.example\nSubject: DELIVERY FAILURE: User hanako not listed in Domino Directory\n\nYour message\n\n  Subject: hello\n\nwas not delivered to:\n\n  hanako@domino.example\n\nbecause:\n\n  User hanako (hanako@domino.example) not listed in Domino Directory\n",
+        &["5.1.1"],
+    );
+    bounced(
+        "Smail, as T-Online has it",
+        "From: Mail Delivery System <Mailer-Daemon@t-online.example>\nSubject: Mail failed, returning to sender\n\n|------------------------- Failed addresses follow: ---------------------|\n <hanako@t-online.example>\n   552 5.2.2 <hanako@t-online.example> Quota exceeded\n\n|------------------------- Message header follows: ----------------------|\nReceived: from x\n",
+        &["5.2.2"],
+    );
+    bounced(
+        "1&1",
+        "From: mailer-daemon@kundenserver.example\nSubject: Undelivered mail\n\nThis message was created automatically by mail delivery software.\n\nA message that you have sent could not be delivered to one or more\nrecipients.  This is a permanent error.  The following address\nfailed:\n\n <hanako@far.example>:  message size exceeds limit\n\n --- The header of the original message is following. ---\n\nReceived: from x\n",
+        &["5.3.4"],
+    );
+    bounced(
+        "Biglobe",
+        "From: postmaster@biglobe.ne.example\nSubject: Returned mail: Service unavailable\n\n   ----- The following addresses had delivery problems -----\nhanako@biglobe.ne.example\n\n   ----- Non-delivered information -----\nThe number of messages in recipient's mailbox exceeded the local limit.\n",
+        &["5.2.2"],
+    );
+    bounced(
+        "a qmail with its own words",
+        "From: MAILER-DAEMON@far.example\nSubject: Permanent Delivery Failure\n\nWe're sorry. There's a problem with the e-mail address you're trying to send to.\n\n<hanako@far.example>:\nhanako@far.example does not like recipient.\n",
+        &["5.1.1"],
+    );
+    let fml = "From: rust-admin@ml.example\nTo: taro@example.jp\nSubject: NOT MEMBER article from taro@example.jp\nX-MLServer: fml [fml 4.0.3 release]\nMessage-Id: <1.FMLAAA1.rust@ml.example>\n\nYou are not a member of this mailing list <rust@ml.example>.\n\nOriginal mail as follows:\n\n> hello\n";
+    check("fml", fml, &["automatic", "bounce"], &["5.7.1"], None);
 }
 
 #[test]
@@ -292,5 +334,57 @@ fn newsletters() {
     ] {
         let text = format!("From: shop <news@shop.example>\nTo: taro@example.jp\n{header}\n\nhi\n");
         check(what, &text, &["bulk"], &[], name);
+    }
+}
+
+/// A message of which no more than `left` bytes of the body can be read.
+fn cut(head: &str, body: &str, left: u64) -> Message {
+    let mut file = tempfile::tempfile().expect("a file");
+    write!(file, "{head}\n{body}").expect("written");
+    file.rewind().expect("rewound");
+    let message = Message::open(file.try_clone().expect("a second one")).expect("opened");
+    file.set_len(head.len() as u64 + 1 + left).expect("cut");
+    message
+}
+
+/// Those that could not be told, since they wanted more of the body.
+fn that_want_more(message: &Message) -> Vec<&'static str> {
+    let mail = mail(message);
+    let asked = CLASSIFIERS.iter().filter(|each| (each.find)(&mail).is_err());
+    asked.map(|each| each.name).collect()
+}
+
+const PERSON: &str = "Received: from pc (pc.example.org [192.0.2.1]) by mx.example.jp (Postfix) with ESMTP id 1; x\nAuthentication-Results: mx.example.jp; spf=pass\nFrom: hanako@far.example\nSubject: hello\nList-Id: <rust.lists.example>\nX-Spam-Flag: YES\n";
+
+#[test]
+fn header_classifiers_read_no_body() {
+    let body = "hello\n".repeat(1 << 20);
+    let me = ["addressed-to-me", "backscatter", "forged-self"];
+    let without_me = |names: Vec<&'static str>| -> Vec<&'static str> {
+        names.into_iter().filter(|name| !me.contains(name)).collect()
+    };
+    // Armour of OpenPGP stands in the body.
+    assert_eq!(without_me(that_want_more(&cut(PERSON, &body, 0))), ["encrypted", "signed"]);
+    // A system's mail may be a bounce in words.
+    let system = "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nSubject: hello\n";
+    let wants = without_me(that_want_more(&cut(system, &body, 0)));
+    assert_eq!(wants, ["automatic", "bounce", "encrypted", "signed"]);
+}
+
+#[test]
+fn no_more_than_64_kb_of_what_is_no_report() {
+    for header in [
+        "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nSubject: hello\n",
+        "From: MAILER-DAEMON@mx.example\nSubject: Returned mail\n",
+        "From: a@b.example\nSubject: Undelivered mail\nContent-Type: multipart/mixed; boundary=b\n",
+        "From: no-reply@b.example\nSubject: VIRUS found\nContent-Type: text/html\n",
+    ] {
+        let body = "hello <p>\n".repeat(1 << 20);
+        let message = cut(header, &body, 64 << 10);
+        let mail = mail(&message);
+        for name in ["automatic", "bounce", "virus-warning"] {
+            let classifier = mfilter::classify::named(name).expect("it is there");
+            assert!((classifier.find)(&mail).is_ok(), "{name} reads on: {header}");
+        }
     }
 }

@@ -75,6 +75,21 @@ fn files_of(maildir: &Path) -> Vec<String> {
     paths
 }
 
+/// The names without isync's numbers.
+fn without_numbers(files: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = files
+        .iter()
+        .map(|file| match file.split_once(",U=") {
+            Some((start, rest)) => {
+                format!("{start}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))
+            }
+            None => file.clone(),
+        })
+        .collect();
+    names.sort();
+    names
+}
+
 #[test]
 fn mail_goes_where_the_rules_want_it_and_comes_back() {
     for layout in ["maildir++", "fs"] {
@@ -91,7 +106,7 @@ fn mail_goes_where_the_rules_want_it_and_comes_back() {
         put(&home, "new/4.a", "news", 4);
         put(&home, "cur/5.a:2,", "gone", 5);
         put(&home, "cur/6.a:2,S", "both", 6);
-        put(&home, "cur/7.a,U=9:2,Sb", "else", 7);
+        put(&home, "cur/7.a:2,Sb", "else", 7);
         let before = files(&home);
         let wanted = "      7 messages; nothing was changed
       3 INBOX -> Lists/rust
@@ -119,7 +134,7 @@ fn mail_goes_where_the_rules_want_it_and_comes_back() {
             format!("{news}/cur/4.a:2,Sc"),
             "cur/5.a:2,".into(),
             format!("{rust}/cur/6.a:2,FS"),
-            "cur/7.a,U=9:2,Sb".into(),
+            "cur/7.a:2,Sb".into(),
         ];
         after.sort();
         assert_eq!(files(&home), after);
@@ -141,7 +156,7 @@ fn mail_goes_where_the_rules_want_it_and_comes_back() {
         assert_eq!(files(&home), after);
         let back = sorted(&home, &["--undo"]);
         assert!(back.ends_with("      5 are back\n"), "{back}");
-        assert_eq!(files(&home), before);
+        assert_eq!(files(&home), without_numbers(&before));
         let none = sort(&home, &["--undo"]);
         assert_eq!(none.stderr, "mfilter: there is no run to take back\n");
         assert_eq!(none.code, Some(1));
@@ -255,7 +270,7 @@ fn rules_with_a_mistake_move_nothing() {
 #[test]
 fn all_folders_are_sorted_with_care() {
     let home = Home::with_rules(
-        "when subject is \"x 1\" -> folder \"A\"\nwhen subject contains \"dup\" and duplicate -> discard\nwhen subject contains \"in\" -> inbox\n",
+        "when subject is \"x 1\" -> folder \"A\"\nwhen subject contains \"dup\" and duplicate -> discard\nwhen subject contains \"in\" -> inbox\nwhen subject is \"z 8\" -> folder \"Z\"\n",
     );
     put(&home, ".Sent/cur/1.a:2,S", "x", 1);
     put(&home, ".Sent/cur/2.a:2,S", "y", 2);
@@ -263,12 +278,19 @@ fn all_folders_are_sorted_with_care() {
     put(&home, ".B/cur/4.a:2,", "in", 4);
     put(&home, ".Old.2/cur/5.a:2,", "x", 1);
     put(&home, "new/6.a", "dup", 6);
+    put(&home, ".Z/cur/7.a:2,", "x", 7);
+    put(&home, ".B/cur/8.a:2,", "z", 8);
     let run = sort(&home, &["--all", "--except", "Old/3"]);
     assert_eq!(run.code, Some(2), "{run:?}");
     let table = sorted(&home, &["--all", "--except", "Old/2"]);
-    for row in
-        ["1 Sent -> A", "1 B -> INBOX", "1 stay, since no rule", "1 stay, since they are drafts"]
-    {
+    for row in [
+        "      7 messages\n",
+        "1 Sent -> A",
+        "1 B -> INBOX",
+        "1 B -> Z",
+        "2 stay, since no rule",
+        "1 stay, since they are drafts",
+    ] {
         assert!(table.contains(row), "{row}: {table}");
     }
     let wanted = [
@@ -276,6 +298,8 @@ fn all_folders_are_sorted_with_care() {
         ".Drafts/cur/3.a:2,D",
         ".Old.2/cur/5.a:2,",
         ".Sent/cur/2.a:2,S",
+        ".Z/cur/7.a:2,",
+        ".Z/cur/8.a:2,",
         "cur/4.a:2,",
         "new/6.a",
     ];
@@ -462,7 +486,7 @@ fn killed_at_random_nothing_is_lost_doubled_or_not_taken_back() {
     let kills = killed_until_done(&home, &mut numbers);
     check(&before, &by_number(&maildir), ".Lists.rust");
     let (runs, killed) = undone_under_kills(&home, &mut numbers);
-    assert_eq!(files(&home), names);
+    assert_eq!(without_numbers(&files(&home)), without_numbers(&names));
     let left = support::left_in_tmp(&maildir);
     assert!(left.is_empty(), "{left:?}");
     eprintln!("{} messages sorted, {kills} kills; {runs} runs taken back, {killed} kills", count());
@@ -512,7 +536,7 @@ fn a_folder_on_another_file_system_is_a_folder_like_others() {
         assert_eq!(about.permissions().mode() & 0o777, 0o640);
     }
     let (runs, killed) = undone_under_kills(&home, &mut numbers);
-    assert_eq!(files(&home), names);
+    assert_eq!(without_numbers(&files(&home)), without_numbers(&names));
     eprintln!("{} messages, {kills} kills; {runs} runs taken back, {killed} kills", before.len());
 }
 
@@ -629,4 +653,71 @@ fn two_do_not_run_in_one_maildir() {
         }
     });
     check(&before, &by_number(&home.path().join("Maildir")), ".Lists.rust");
+}
+
+#[test]
+fn mbsync_takes_what_was_sorted_to_the_server_and_what_was_taken_back() {
+    const MBSYNC: &str = "/usr/bin/mbsync";
+    if skipped("the test with a real mbsync", &[MBSYNC], false) {
+        return;
+    }
+    for patterns in ["*", "INBOX"] {
+        let home =
+            Home::with_rules("when subject starts \"list\" -> folder \"Lists\" as flagged\n");
+        for number in 1..=6 {
+            let subject = if number % 2 == 0 { "else" } else { "list" };
+            home.write(&format!("Far/INBOX/new/{number}.a"), message(subject, number));
+        }
+        home.write("Far/Lists/cur/9.a:2,S", message("old", 9));
+        for directory in [
+            "Far/INBOX/cur",
+            "Far/INBOX/tmp",
+            "Far/Lists/new",
+            "Far/Lists/tmp",
+            "Maildir/cur",
+            "Maildir/new",
+            "Maildir/tmp",
+        ] {
+            fs::create_dir_all(home.path().join(directory)).unwrap();
+        }
+        let path = home.path().display();
+        home.write(
+            "mbsyncrc",
+            format!(
+                "MaildirStore far\nPath {path}/Far/\nInbox {path}/Far/INBOX\nSubFolders Verbatim\n\n\
+                 MaildirStore near\nInbox {path}/Maildir\nSubFolders Maildir++\n\n\
+                 Channel c\nFar :far:\nNear :near:\nPatterns {patterns}\nCreate Both\nExpunge Both\nSyncState *\n"
+            ),
+        );
+        let mbsync = || {
+            let mut command = Command::new(MBSYNC);
+            command.arg("-c").arg(home.path().join("mbsyncrc")).arg("c").env("HOME", home.path());
+            let output = command.output().expect("mbsync runs");
+            assert!(output.status.success(), "{output:?}");
+        };
+        let far = |folder: &str| {
+            let mut numbers: Vec<usize> =
+                mail(&home.path().join("Far").join(folder)).iter().map(number).collect();
+            numbers.sort_unstable();
+            numbers
+        };
+        mbsync();
+        assert!(files(&home).iter().filter(|file| file.contains(",U=")).count() >= 6);
+        sorted(&home, &[]);
+        mbsync();
+        assert_eq!(far("INBOX"), [2, 4, 6]);
+        if patterns == "*" {
+            assert_eq!(far("Lists"), [1, 3, 5, 9]);
+            let flagged = mail(&home.path().join("Far/Lists"));
+            assert_eq!(flagged.iter().filter(|mail| mail.flags.contains('F')).count(), 3);
+        }
+        sorted(&home, &["--undo"]);
+        mbsync();
+        mbsync();
+        assert_eq!((far("INBOX"), far("Lists")), (vec![1, 2, 3, 4, 5, 6], vec![9]));
+        assert_eq!(
+            by_number(&home.path().join("Maildir")).len(),
+            if patterns == "*" { 7 } else { 6 }
+        );
+    }
 }

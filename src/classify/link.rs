@@ -240,8 +240,13 @@ fn host(name: &str) -> Option<String> {
         Ok(Host::Domain(name)) => domain::canonical(&name).into_owned(),
         Ok(Host::Ipv4(ip)) => ip.to_string(),
         Ok(Host::Ipv6(ip)) => ip.to_string(),
-        // No browser goes there, but a rule may want to know of it.
-        Err(_) => domain::canonical(&percent_decoded(name)).into_owned(),
+        // No browser goes there, but a rule may want to know of it, without
+        // what an escaped `@` makes look like user-info.
+        Err(_) => {
+            let decoded = percent_decoded(name);
+            let place = decoded.rsplit_once('@').map_or(decoded.as_str(), |(_, place)| place);
+            domain::canonical(place).into_owned()
+        }
     };
     (!host.is_empty()).then_some(host)
 }
@@ -320,6 +325,7 @@ mod tests {
                 "http://good.example:x@y@bad.example:80",
                 "bad.example",
             ),
+            ("http://good.example%40bad.example/", "http://bad.example/", "bad.example"),
             (
                 "https://bad.example/?u=http://good.example/",
                 "https://bad.example/?u=http://good.example/",

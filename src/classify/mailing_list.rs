@@ -38,7 +38,7 @@ pub fn evidence(mail: &Mail<'_>) -> Option<String> {
     if let Some(post) = post {
         return Some(format!("List-Post: {post}"));
     }
-    if let Some(mark) = software(message) {
+    if let Some(mark) = software(message).filter(|_| keeper(message).is_none()) {
         return Some(mark);
     }
     // A bounce to a list, or one of its mail, has some of what follows.
@@ -169,6 +169,16 @@ fn software(message: &Message) -> Option<String> {
     }
     let to = folded(message, "to");
     to.starts_with("multiple recipients of ").then(|| format!("To: {to}"))
+}
+
+/// fml writes as the list's keeper to those whose mail it turns away; what
+/// goes to the list is counted.
+pub(super) fn keeper(message: &Message) -> Option<String> {
+    let from = message.addresses("from");
+    let keeper = from.first().filter(|from| from.local.to_lowercase().ends_with("-admin"))?;
+    let counted = message.head().first("x-mail-count").is_some();
+    let fml = folded(message, "x-mlserver").starts_with("fml") && !counted;
+    fml.then(|| format!("{} speaks for fml", keeper.address()))
 }
 
 fn is_lyris_id(id: &[u8]) -> bool {

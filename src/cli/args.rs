@@ -59,7 +59,7 @@ pub(super) struct Args {
 }
 
 /// What delivery and `--test` share.
-#[derive(clap::Args, Debug, Default)]
+#[derive(clap::Args, Debug, Default, PartialEq)]
 pub(super) struct Delivery {
     /// The rules [default: ~/.mailrules]
     #[arg(long, value_name = "FILE")]
@@ -390,6 +390,55 @@ pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
     true
 }
 
+impl Delivery {
+    /// The arguments of a delivery as they mostly are, `argv[0]` among them:
+    /// options that stand once, each with its value behind it. `None` for all
+    /// else, which clap reads; what it needs to be built costs more than a
+    /// small message.
+    pub(super) fn plain(arguments: &[OsString]) -> Option<Delivery> {
+        let mut delivery = Delivery::default();
+        let mut rest = arguments.iter().skip(1);
+        while let Some(option) = rest.next() {
+            let option = option.to_str()?;
+            if let "-t" | "-Y" = option {
+                let flag = if option == "-t" {
+                    &mut delivery.procmail_t
+                } else {
+                    &mut delivery.procmail_y
+                };
+                if std::mem::replace(flag, true) {
+                    return None;
+                }
+                continue;
+            }
+            let value = rest.next()?;
+            let text = || Some(value.to_string_lossy().into_owned());
+            let path = || {
+                let plain = !value.is_empty() && !value.as_encoded_bytes().starts_with(b"-");
+                plain.then(|| Some(PathBuf::from(value)))
+            };
+            let before = match option {
+                "--rules" => std::mem::replace(&mut delivery.rules, path()?).is_some(),
+                "--site" => std::mem::replace(&mut delivery.site, path()?).is_some(),
+                "--maildir" => std::mem::replace(&mut delivery.maildir, path()?).is_some(),
+                "-f" | "--sender" => std::mem::replace(&mut delivery.sender, text()).is_some(),
+                "-a" | "--extension" => {
+                    std::mem::replace(&mut delivery.extension, text()).is_some()
+                }
+                "-d" | "--recipient" => {
+                    delivery.recipient.extend(text());
+                    false
+                }
+                _ => return None,
+            };
+            if before {
+                return None;
+            }
+        }
+        Some(delivery)
+    }
+}
+
 /// Options of a delivery that take a value.
 const WITH_VALUE: [&str; 10] = [
     "--rules",
@@ -420,7 +469,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use super::{Args, DeliveryArgs, WITH_VALUE, is_delivery};
+    use super::{Args, Delivery, DeliveryArgs, WITH_VALUE, is_delivery};
 
     #[test]
     fn the_definitions_are_sound() {
@@ -447,6 +496,27 @@ mod tests {
             assert_eq!(args.delivery.extension.as_deref(), Some(value));
             assert_eq!(args.delivery.recipient, [value]);
             assert_eq!(args.delivery.sender.as_deref(), Some(value));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_without_clap_is_read_as_clap_does(
+            words in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "--rules", "--site", "--maildir", "-f", "--sender", "-d", "--recipient", "-a",
+                    "--extension", "-D", "-t", "-Y", "-v", "--", "", "-", "x", "a b", "--rules=x",
+                    "-fx", "A=b", "--help",
+                ]),
+                0..7,
+            ),
+        ) {
+            let call: Vec<std::ffi::OsString> =
+                std::iter::once("mfilter").chain(words).map(Into::into).collect();
+            if let Some(plain) = Delivery::plain(&call) {
+                let args = DeliveryArgs::try_parse_from(&call);
+                proptest::prop_assert_eq!(args.ok().map(|args| args.delivery), Some(plain));
+            }
         }
     }
 

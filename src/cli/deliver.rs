@@ -3,9 +3,8 @@
 //! Whatever goes wrong here, the message is stored or the MTA tries again.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io;
-use std::os::fd::AsFd;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use clap::Parser;
 use rustix::process::{Resource, getrlimit};
 
-use super::args::DeliveryArgs;
+use super::args::{Delivery, DeliveryArgs};
 use super::output;
 use super::site::Filter;
 use crate::deliver::log::Entry;
@@ -39,28 +38,27 @@ pub(super) fn run(arguments: Vec<OsString>) -> Outcome {
 
 fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let (started, began) = (Instant::now(), SystemTime::now());
-    let args = DeliveryArgs::try_parse_from(arguments).map_err(|error| {
-        // The first line says it; the rest is for people at a terminal.
-        let text = error.to_string();
-        text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
-    })?;
-    refuse_to_be_another_user(&args.delivery.recipient)?;
+    let args = match Delivery::plain(&arguments) {
+        Some(delivery) => delivery,
+        None => parse(arguments)?,
+    };
+    refuse_to_be_another_user(&args.recipient)?;
     survive_file_size_limit();
     let home = super::home();
-    let mut world = super::world(&args.delivery, None, home.clone());
+    let mut world = super::world(&args, None, home.clone());
     let state = StateDir::find();
-    let rules = match &args.delivery.rules {
+    let rules = match &args.rules {
         Some(path) => Some(path.clone()),
         None => load::default_rules(home.as_deref()).ok(),
     };
-    let asked = args.delivery.rules.is_some();
+    let asked = args.rules.is_some();
     let in_force = match &rules {
         Some(path) => load::in_force(path, asked, home.as_deref(), state.as_ref()),
         None => load::none(),
     };
-    let site = super::site::load(args.delivery.site.as_deref());
+    let site = super::site::load(args.site.as_deref());
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
-    let location = super::location(&args.delivery, &program, &world)?;
+    let location = super::location(&args, &program, &world)?;
     if program.asks_for_sent_mail {
         world.sent = Some(Box::new(super::sent(&program, &location, &world, true)));
     }
@@ -106,13 +104,23 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         if let Some(told) = &in_force.notice {
             notice::tell(told, &location, state.as_ref(), &world);
         }
-        if args.delivery.verbose > 0 {
+        if args.verbose > 0 {
             for step in &evaluation.plan.steps {
                 output::error(&explain::escape(&explain::sentence(&step.kind)));
             }
         }
     }));
     Ok(report.outcome)
+}
+
+/// What is written otherwise than MTAs are told to.
+fn parse(arguments: Vec<OsString>) -> Result<Delivery, String> {
+    let args = DeliveryArgs::try_parse_from(arguments).map_err(|error| {
+        // The first line says it; the rest is for people at a terminal.
+        let text = error.to_string();
+        text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    })?;
+    Ok(args.delivery)
 }
 
 /// Why the plan is not to be believed: the message itself or a list could not
@@ -163,9 +171,22 @@ fn survive_file_size_limit() {
     }
 }
 
-/// The message on standard input, which is read without std's own buffer:
-/// waiting for more must not overlook what lies there.
 fn read(deadline: Instant) -> io::Result<Message> {
-    let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    Message::read(Box::new(Deadline::new(input, deadline)), &std::env::temp_dir())
+    Message::read(Box::new(Deadline::new(Stdin, deadline)), &std::env::temp_dir())
+}
+
+/// Standard input without std's own buffer: waiting for more must not overlook
+/// what lies there.
+struct Stdin;
+
+impl AsFd for Stdin {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        rustix::stdio::stdin()
+    }
+}
+
+impl Read for Stdin {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(self.as_fd(), buffer)?)
+    }
 }

@@ -51,9 +51,17 @@ pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
     let (mut back, mut already, mut gone, mut failed) = (0, 0, 0, 0);
     let (log, mut lines) = (log_of(&call.delivery, &state), Vec::new());
     let mut tell = |event: Event<'_>| {
-        let Event::Move(moved, came) = event else {
-            let _ = log.moved(&std::mem::take(&mut lines));
-            return;
+        let (moved, came) = match event {
+            Event::Move(moved, came) => (moved, came),
+            Event::Trouble(failure) => {
+                failed += 1;
+                output::error(&escape(&failure.to_string()));
+                return;
+            }
+            Event::Settled => {
+                let _ = log.moved(&std::mem::take(&mut lines));
+                return;
+            }
         };
         let path = |spot: &sorted::Spot| {
             let entry = Entry::of(&spot.file);
@@ -102,7 +110,7 @@ pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
             }
         }
     };
-    undo(&location, &run.moves, stop, &mut tell).map_err(|failure| failure.to_string())?;
+    undo(&location, &run, stop, &mut tell).map_err(|failure| failure.to_string())?;
     let interrupted = stop.load(Ordering::Relaxed);
     // With nothing more to be had from it, the next call is for the run before.
     let over = !interrupted && (failed == 0 || back == 0);

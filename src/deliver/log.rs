@@ -190,10 +190,13 @@ impl Log {
             Log::File(path) => (path.clone(), append(path, lines, OFlags::empty()).map(drop)),
             Log::State(state) => {
                 let path = state.path().join("log");
-                let written = state
-                    .make()
-                    .and_then(|()| append(&path, lines, OFlags::NOFOLLOW))
-                    .and_then(|file| cut(&file, &path));
+                let written = match append(&path, lines, OFlags::NOFOLLOW) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        state.make().and_then(|()| append(&path, lines, OFlags::NOFOLLOW))
+                    }
+                    written => written,
+                };
+                let written = written.and_then(|file| cut(&file, &path));
                 (path, written)
             }
         };

@@ -95,6 +95,12 @@ impl Entry {
         without_uid(self.base())
     }
 
+    /// The same without isync's UID.
+    pub fn without_uid(&self) -> Entry {
+        let rest = self.name.get(self.base().len()..).unwrap_or_default();
+        Entry { sub: self.sub, name: format!("{}{rest}", self.key()) }
+    }
+
     /// Whether the name has what its directory asks for.
     pub fn is_regular(&self) -> bool {
         self.sub == Sub::New || self.name.contains(":2,")
@@ -377,6 +383,7 @@ mod tests {
         let entry = Entry::of("cur/1.a,S=3,U=12,W=4:2,FSab,x").unwrap();
         assert_eq!((entry.base(), entry.info()), ("1.a,S=3,U=12,W=4", "FSab,x"));
         assert_eq!((entry.letters(), entry.key().as_str()), ("FSab", "1.a,S=3,W=4"));
+        assert_eq!(entry.without_uid().name, "1.a,S=3,W=4:2,FSab,x");
         assert_eq!(without_uid("1.a,U=,U=x,XU=1,U=7"), "1.a,U=,U=x,XU=1");
         for odd in ["tmp/a", "cur/", "cur/..", "new/a/b", "a", "../cur/a"] {
             assert_eq!(Entry::of(odd), None, "{odd}");

@@ -131,7 +131,7 @@ impl<'m> Value<'m> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.exact().is_empty()
+        self.exact().trim().is_empty()
     }
 
     pub(super) fn is_in(&self, list: &AddressList) -> bool {

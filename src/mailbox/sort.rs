@@ -8,6 +8,7 @@
 //! A message that a mail reader has renamed between two steps is judged once
 //! more, under its new name; one that is gone is told.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -110,6 +111,8 @@ struct Run<'r, 'a> {
     pending: Vec<Pending>,
     /// Not there under their names; to be looked for.
     missing: Vec<Judged>,
+    /// What was moved, so that it is not met again in a folder that comes later.
+    moved: HashSet<String>,
     tell: &'r mut dyn FnMut(Event<'_>),
     error: Option<io::Error>,
 }
@@ -139,9 +142,16 @@ impl<'a> Sorter<'a> {
                 &all
             }
         };
-        let (pending, missing) = (Vec::new(), Vec::new());
-        let mut run =
-            Run { sorter: self, mover, journal: None, pending, missing, tell, error: None };
+        let mut run = Run {
+            sorter: self,
+            mover,
+            journal: None,
+            pending: Vec::new(),
+            missing: Vec::new(),
+            moved: HashSet::new(),
+            tell,
+            error: None,
+        };
         for place in places {
             if run.is_over() {
                 break;
@@ -171,6 +181,7 @@ impl Run<'_, '_> {
     fn folder(&mut self, place: &Place) -> Result<(), Failure> {
         let shelf = self.mover.shelf(place)?;
         let (mut entries, problems) = shelf.list();
+        entries.retain(|entry| !self.moved.contains(&entry.key()));
         problems.into_iter().for_each(|failure| (self.tell)(Event::Trouble(failure)));
         let sorter = self.sorter;
         for round in 1..=ROUNDS {
@@ -257,6 +268,7 @@ impl Run<'_, '_> {
             }
             match self.mover.carry_out(&step) {
                 Ok(Came::Moved) => {
+                    self.moved.insert(step.new.key());
                     let path = self.sorter.judge.location.path_of_entry(&step.to, &step.new);
                     self.say(place, &judged, Fate::Moved { path, problems: step.problems });
                 }
@@ -314,18 +326,21 @@ fn finish_killed(
         if run.ended || run.maildir != maildir {
             continue;
         }
-        // Of all batches only the last one was not made to its end.
-        for moved in run.moves.iter().rev().take(BATCH) {
-            let Some(step) = step_of(moved) else { continue };
-            if let Err(failure) = mover.finish(&step) {
-                tell(Event::Trouble(failure));
-            }
+        for failure in finish(mover, &run) {
+            tell(Event::Trouble(failure));
         }
         if let Err(error) = sorted::end_killed(state, &name) {
             tell(Event::Trouble(Failure::new("note the end of", state.path().join(name), error)));
         }
     }
     Ok(())
+}
+
+/// Finishes what a run that was killed has left half done; gives what cannot be.
+pub(super) fn finish(mover: &mut Mover<'_>, run: &sorted::Run) -> Vec<Failure> {
+    // Of all batches only the last one was not made to its end.
+    let last = run.moves.iter().rev().take(if run.ended { 0 } else { BATCH });
+    last.filter_map(step_of).filter_map(|step| mover.finish(&step).err()).collect()
 }
 
 /// A move that was noted; none if the note names no place in a Maildir.

@@ -12,9 +12,9 @@ use crate::deliver::moving::{Came, Move, Mover, Wish};
 use crate::deliver::shelf::Entry;
 use crate::outcome::Failure;
 use crate::rules::program::Flags;
-use crate::state::sorted::Moved;
+use crate::state::sorted::{Moved, Run};
 
-use super::sort::{BATCH, ROUNDS, step_of};
+use super::sort::{BATCH, ROUNDS, finish, step_of};
 
 /// For so long a list of a folder is good enough to look for one of many.
 const FRESH: Duration = Duration::from_millis(500);
@@ -37,23 +37,28 @@ pub enum Undone {
 pub enum Event<'m> {
     /// About one of them.
     Move(&'m Moved, Undone),
+    /// About the run as a whole.
+    Trouble(Failure),
     /// What was told so far is on disk.
     Settled,
 }
 
-/// Takes moves back, the last one first. Flags that a reader has set or taken
-/// off since stay so; those that a move added go.
+/// Takes a run's moves back, the last one first. Flags that a reader has set or taken
+/// off since stay so; those that a move added go. isync's number in a name does
+/// not come back: once mbsync has seen that the message is gone, it would take
+/// that number for one it need not look at.
 ///
 /// # Errors
 /// The Maildir cannot be opened.
 pub fn undo(
     location: &Location,
-    moves: &[Moved],
+    run: &Run,
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), Failure> {
     let mut back = Back { mover: Mover::open(location)?, known: HashMap::new() };
-    let moves: Vec<&Moved> = moves.iter().rev().collect();
+    finish(&mut back.mover, run).into_iter().for_each(|failure| tell(Event::Trouble(failure)));
+    let moves: Vec<&Moved> = run.moves.iter().rev().collect();
     let later = back.undo_all(&moves, false, stop, tell);
     // What was not found may have been renamed while it was looked for.
     back.known.clear();
@@ -95,10 +100,8 @@ impl Back<'_> {
                     Err(failure) => tell(Event::Move(moved, Undone::Failed(failure.to_string()))),
                 }
             }
-            if let Err(failure) = self.mover.settle()
-                && let Some(moved) = batch.first()
-            {
-                tell(Event::Move(moved, Undone::Failed(failure.to_string())));
+            if let Err(failure) = self.mover.settle() {
+                tell(Event::Trouble(failure));
             }
             tell(Event::Settled);
         }
@@ -110,7 +113,10 @@ impl Back<'_> {
             from: step.to.clone(),
             old: step.new.clone(),
             to: step.from.clone(),
-            new: step.old.clone(),
+            new: match step.from.is(&step.to) {
+                true => step.old.clone(),
+                false => step.old.without_uid(),
+            },
             problems: Vec::new(),
         };
         if self.carry_out(&inverse)? {

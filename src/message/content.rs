@@ -8,7 +8,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
@@ -29,6 +29,9 @@ const MEMORY_LIMIT: usize = 1 << 20;
 
 /// Size of every buffer that bytes pass through.
 const BUFFER: usize = 64 << 10;
+
+/// Size of the first one.
+const SMALL_BUFFER: usize = 4 << 10;
 
 /// The body could not be read, or has already been streamed to its
 /// destination.
@@ -333,7 +336,7 @@ impl Content {
 fn read_header(input: &mut dyn Read) -> io::Result<(Vec<u8>, Block)> {
     let mut bytes = Vec::new();
     let mut finder = Finder::new(HEADER_LIMIT);
-    let mut step = 16 << 10;
+    let mut step = 8 << 10;
     loop {
         let eof = read_more(input, &mut bytes, step)? == 0;
         match finder.find(&bytes, eof) {
@@ -395,18 +398,39 @@ enum Side {
 /// Writes the header and all that is left of the input; gives the length of
 /// the body.
 fn stream(mut input: Input, header: &[u8], out: &mut File) -> Result<u64, Side> {
-    out.write_all(header).map_err(Side::Output)?;
-    let mut buffer = input.ahead;
-    let mut length = 0;
+    write_both(out, header, &input.ahead).map_err(Side::Output)?;
+    let mut length = input.ahead.len() as u64;
+    // Most messages end here: a small buffer sees it. It grows where it is
+    // filled, and is cleared but once.
+    let mut buffer = vec![0; SMALL_BUFFER];
     loop {
-        out.write_all(&buffer).map_err(Side::Output)?;
-        length += buffer.len() as u64;
-        buffer.clear();
-        let count = read_more(&mut *input.rest, &mut buffer, BUFFER)
-            .map_err(|error| Side::Input(error.into()))?;
-        if count == 0 {
-            return Ok(length);
+        let count = match input.rest.read(&mut buffer) {
+            Ok(0) => return Ok(length),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.map_err(|error| Side::Input(error.into()))?,
+        };
+        out.write_all(buffer.get(..count).unwrap_or_default()).map_err(Side::Output)?;
+        length += count as u64;
+        if count == buffer.len() && count < BUFFER {
+            buffer = vec![0; BUFFER];
         }
+    }
+}
+
+/// Both in one call, as far as that goes.
+fn write_both(out: &mut File, first: &[u8], second: &[u8]) -> io::Result<()> {
+    let written = loop {
+        match out.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            written => break written?,
+        }
+    };
+    match first.get(written..) {
+        Some(rest) => {
+            out.write_all(rest)?;
+            out.write_all(second)
+        }
+        None => out.write_all(second.get(written - first.len()..).unwrap_or_default()),
     }
 }
 

@@ -64,6 +64,8 @@ enum Gap {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attribute {
     Url,
+    /// `<meta http-equiv=refresh content="0; url=…">`
+    Refresh,
     Alt,
     Other,
 }
@@ -95,6 +97,7 @@ impl<F: FnMut(Event<'_>) -> bool> Reader<F> {
             CallbackEvent::AttributeName { name } => {
                 self.attribute = match name {
                     b"href" | b"src" | b"action" | b"formaction" | b"background" => Attribute::Url,
+                    b"content" if self.element == "meta" => Attribute::Refresh,
                     b"alt" if matches!(self.element.as_str(), "img" | "area" | "input") => {
                         Attribute::Alt
                     }
@@ -102,9 +105,15 @@ impl<F: FnMut(Event<'_>) -> bool> Reader<F> {
                 };
             }
             CallbackEvent::AttributeValue { value } => match self.attribute {
-                Attribute::Url => {
-                    let url = String::from_utf8_lossy(value);
-                    if !(self.sink)(Event::Url { element: &self.element, url: url.trim() }) {
+                Attribute::Url | Attribute::Refresh => {
+                    let value = String::from_utf8_lossy(value);
+                    let url = match self.attribute {
+                        Attribute::Refresh => refreshed(&value),
+                        _ => Some(value.trim()),
+                    };
+                    if let Some(url) = url
+                        && !(self.sink)(Event::Url { element: &self.element, url })
+                    {
                         self.done = true;
                     }
                 }
@@ -232,6 +241,19 @@ fn gap_at(element: &[u8]) -> Gap {
     }
 }
 
+/// Where `0; url=…` leads; other content of a `meta` has no such shape.
+fn refreshed(content: &str) -> Option<&str> {
+    let (seconds, rest) = content.split_once([';', ','])?;
+    seconds.trim().parse::<f64>().ok()?;
+    let rest = rest.trim_start();
+    let (word, url) = rest.split_at_checked(3)?;
+    let url = match word.eq_ignore_ascii_case("url") {
+        true => url.trim_start().strip_prefix('=')?,
+        false => rest,
+    };
+    Some(url.trim().trim_matches(['"', '\'']))
+}
+
 /// The charset that a document names in its first 1024 bytes
 /// (`<meta charset=…>`, `<meta content="text/html; charset=…">`,
 /// `<?xml encoding=…?>`), for one whose header names none.
@@ -267,6 +289,28 @@ mod tests {
             true
         });
         text
+    }
+
+    #[test]
+    fn where_a_document_leads_by_itself() {
+        for (content, url) in [
+            ("0; url=http://a.example/", Some("http://a.example/")),
+            ("1.5;URL='http://a.example/'", Some("http://a.example/")),
+            ("0, http://a.example/", Some("http://a.example/")),
+            ("text/html; charset=utf-8", None),
+            ("10", None),
+            ("0; é", None),
+        ] {
+            assert_eq!(refreshed(content), url, "{content}");
+        }
+        let mut urls = Vec::new();
+        read("<meta http-equiv=refresh content='0; url=http://a.example/?a&amp;b'>", |event| {
+            if let Event::Url { url, .. } = event {
+                urls.push(url.to_owned());
+            }
+            true
+        });
+        assert_eq!(urls, ["http://a.example/?a&b"]);
     }
 
     #[test]

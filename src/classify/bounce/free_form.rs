@@ -170,7 +170,9 @@ fn last_recipient(line: &str) -> Option<(String, &str)> {
 /// The address at the start of a line, and the line's rest.
 fn recipient(line: &str) -> Option<(String, &str)> {
     let text = line.trim_start_matches([' ', '\t', '*', '-', '"', '\'']);
+    let answer = text;
     let text = strip_reply(text);
+    let answered = text.len() < answer.len();
     let text = LABELS.iter().find_map(|label| strip_label(text, label)).unwrap_or(text);
     let text = text.trim_start_matches([' ', '\t', '<', '"', '\'', '[', '(']);
     let text = text.strip_prefix("mailto:").or_else(|| text.strip_prefix("smtp:")).unwrap_or(text);
@@ -182,7 +184,8 @@ fn recipient(line: &str) -> Option<(String, &str)> {
         && address.len() <= 320
         && domain.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'))
         && domain.chars().any(char::is_alphanumeric);
-    plausible.then(|| (address.to_owned(), text.get(address.len()..).unwrap_or_default()))
+    let rest = text.get(address.len()..).unwrap_or_default();
+    plausible.then(|| (address.to_owned(), if answered { answer } else { rest }))
 }
 
 const LABELS: &[&str] = &[

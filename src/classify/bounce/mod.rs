@@ -16,7 +16,7 @@ mod words;
 use std::collections::HashSet;
 
 use super::look::folded;
-use super::{Classifier, Mail, daemon};
+use super::{Classifier, Mail, daemon, mailing_list};
 use crate::message::parameter;
 use opening::Opening;
 
@@ -155,6 +155,7 @@ impl Signs {
         let system = by_name.or_else(|| {
             daemon::null_sender(mail).then(|| "the envelope sender is null".to_owned())
         });
+        let system = system.or_else(|| mailing_list::keeper(mail.message));
         let subject = folded(mail.message, "subject");
         let from = folded(mail.message, "from");
         let auto_submitted = folded(mail.message, "auto-submitted");

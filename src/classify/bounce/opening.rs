@@ -98,46 +98,60 @@ fn is_within_message(parts: &[Part], part: &Part) -> bool {
     .any(|part| part.media_type.starts_with("message/"))
 }
 
-/// Lines after which MTAs without MIME put the mail that came back, lower case.
+/// How the lines begin after which MTAs without MIME put the mail that came
+/// back, lower case.
 const MARKERS: &[&str] = &[
-    "--- below this line is a copy of the message",
-    "------ this is a copy of the message",
-    "----- original message -----",
-    "----- original message follows -----",
-    "----- unsent message follows -----",
-    "----- message header follows -----",
-    "----- original mail message -----",
-    "----- the original message -----",
-    "---- original message",
-    "--- original message follows",
-    "--- original message ---",
-    "------ original message ------",
-    "--- undelivered message follows",
-    "--- below the next line is a copy",
     "original message follows",
     "original message headers",
     "original message:",
     "original mail as follows",
-    "---- contents of the undelivered mail",
     "below is a copy of the original message",
     "message header:",
     "message from yahoo",
     "received message follows",
     "content-type: message/rfc822",
     "content-type: text/rfc822-headers",
-    "--- attachment is a copy of the message",
-    "--- returned message",
     "message text follows",
     "return-path: <",
     "received: from ",
     "received: by ",
 ];
 
+/// The same where the line is drawn: `--- …`, `|--- … ---|`, `=== …`.
+const DRAWN: &[&str] = &[
+    "attachment is a copy of the message",
+    "below is a copy of",
+    "below the next line is a copy",
+    "below this line is a copy",
+    "contents of the undelivered mail",
+    "message header follows",
+    "message headers follow",
+    "message text follows",
+    "original mail message",
+    "original message",
+    "returned mail follows",
+    "returned message",
+    "the header of the original message",
+    "the original message",
+    "this is a copy of the message",
+    "this is a copy of your message",
+    "undelivered message follows",
+    "unsent message follows",
+];
+
+fn is_marker(line: &str) -> bool {
+    let starts = |text: &str, with: &[&str]| with.iter().any(|each| text.starts_with(each));
+    let text = line.trim_start_matches(['-', '=', '*', '_', '|', '+', '#', ' ', '\t']);
+    let drawn = line.trim_start_matches('|').get(..2);
+    starts(line, MARKERS)
+        || matches!(drawn, Some("--" | "==" | "**" | "__" | "##")) && starts(text, DRAWN)
+}
+
 fn split_returned(notes: &str) -> (&str, &str) {
     let mut at = 0;
     for line in notes.split_inclusive('\n') {
-        let lower: String = line.trim_start().chars().take(60).collect::<String>().to_lowercase();
-        if MARKERS.iter().any(|marker| lower.starts_with(marker)) {
+        let lower: String = line.trim_start().chars().take(90).collect::<String>().to_lowercase();
+        if is_marker(&lower) {
             let header = at + if lower.starts_with("re") { 0 } else { line.len() };
             return (&notes[..at], &notes[header.min(notes.len())..]);
         }

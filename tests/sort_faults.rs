@@ -1,0 +1,400 @@
+//! Each system call of `mfilter sort` fails once, and at each one the program
+//! is killed once, on two file systems: no message is lost, none is doubled
+//! when the next run has ended, and all comes back.
+//!
+//! Without `MFILTER_LONG` an even sample of the points is tried. The long form:
+//!
+//! ```text
+//! MFILTER_LONG=1 cargo test --test sort_faults -- --nocapture
+//! ```
+
+#![allow(clippy::print_stderr, reason = "what was tried is told, and what was skipped")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use support::{Home, MFILTER, Run, run};
+use tempfile::TempDir;
+
+const STRACE: &str = "/usr/bin/strace";
+
+const RULES: &str = "\
+when subject is \"near\" -> folder \"Near\" as flagged \"$New\"
+when subject is \"far\"  -> folder \"Far\" as seen
+when subject is \"flag\" -> inbox as seen
+";
+
+/// Where each message lies before and after, below the Maildir.
+const MAIL: &[(&str, &str, &str)] = &[
+    ("near", "new/1.a,S=3", ".Near/cur/1.a,S=3:2,F $New"),
+    ("near", "cur/2.a,U=4:2,Sa", ".Near/cur/2.a:2,FS $Old $New"),
+    ("far", "new/3.a", ".Far/cur/3.a:2,S"),
+    ("far", "cur/4.a,U=5:2,R", ".Far/cur/4.a:2,RS"),
+    ("flag", "cur/5.a,U=6:2,", "cur/5.a,U=6:2,S"),
+    ("else", "cur/6.a:2,F", "cur/6.a:2,F"),
+];
+
+struct Mailbox {
+    home: Home,
+    _far: Option<TempDir>,
+}
+
+impl Mailbox {
+    fn new() -> Mailbox {
+        let home = Home::with_rules(RULES);
+        home.write("Maildir/dovecot-keywords", "0 $Old\n");
+        for directory in ["new", "cur", "tmp"] {
+            fs::create_dir_all(home.path().join("Maildir").join(directory)).expect("made");
+        }
+        for (subject, before, _) in MAIL {
+            home.write(&format!("Maildir/{before}"), text(subject, before));
+        }
+        let far = other_disk(home.path());
+        if let Some(far) = &far {
+            for directory in ["new", "cur", "tmp"] {
+                fs::create_dir_all(far.path().join(directory)).expect("made");
+            }
+            symlink(far.path(), home.path().join("Maildir/.Far")).expect("linked");
+        }
+        Mailbox { home, _far: far }
+    }
+
+    fn trace(&self, log: &Path, options: &[&str]) -> Run {
+        let mut command = Command::new(STRACE);
+        command.args(["-f", "-y", "-s", "400", "-o"]).arg(log).args(options).arg(MFILTER);
+        command.arg("sort").env_clear().env("HOME", self.home.path()).env("TZ", "UTC");
+        run(command, b"")
+    }
+
+    fn sort(&self, arguments: &[&str]) -> Run {
+        self.home.run(&[&["sort"], arguments].concat(), b"")
+    }
+
+    /// The places of each message by its text; complains of what is not whole.
+    fn look(&self, complaints: &mut Vec<String>) -> BTreeMap<String, Vec<String>> {
+        let maildir = self.home.path().join("Maildir");
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for mail in support::mail(&maildir) {
+            let known =
+                MAIL.iter().any(|(subject, before, _)| text(subject, before) == mail.text());
+            let path = mail.path.strip_prefix(&maildir).expect("below").display().to_string();
+            if !known {
+                complaints.push(format!("partial: {path}"));
+            }
+            found.entry(mail.text()).or_default().push(path);
+        }
+        for (subject, before, _) in MAIL {
+            if !found.contains_key(&text(subject, before)) {
+                complaints.push(format!("lost: {before}"));
+            }
+        }
+        found
+    }
+
+    /// What is wrong with where messages are, each once, and how they are flagged.
+    fn compare(&self, wanted: impl Fn(&str, &str) -> String, complaints: &mut Vec<String>) {
+        let found = self.look(complaints);
+        for (subject, before, after) in MAIL {
+            let places = found.get(&text(subject, before)).cloned().unwrap_or_default();
+            let mut wanted = vec![wanted(before, after)];
+            // What the rules add is left out where it cannot be entered.
+            wanted.extend(wanted[0].strip_suffix(" $New").map(str::to_owned));
+            // Who never moved has isync's number still.
+            let named = places.iter().map(|place| without_number(&self.named(place)));
+            let named: Vec<String> = named.collect();
+            if named.len() != 1 || !wanted.contains(&named[0]) {
+                complaints.push(format!("{before} is at {named:?}, not {:?}", wanted[0]));
+            }
+        }
+    }
+
+    /// A place with the keywords by name, sorted.
+    fn named(&self, place: &str) -> String {
+        let Some((base, flags)) = place.split_once(":2,") else { return place.to_owned() };
+        let folder = place.split('/').next().filter(|name| name.starts_with('.'));
+        let file = format!("Maildir/{}/dovecot-keywords", folder.unwrap_or_default());
+        let known = fs::read_to_string(self.home.path().join(file)).unwrap_or_default();
+        let (keywords, letters): (Vec<char>, Vec<char>) =
+            flags.chars().partition(char::is_ascii_lowercase);
+        let mut names: Vec<&str> = keywords
+            .into_iter()
+            .map(|letter| {
+                let number = format!("{} ", u32::from(letter) - u32::from('a'));
+                known.lines().find_map(|line| line.strip_prefix(&number)).unwrap_or("?")
+            })
+            .collect();
+        names.sort_unstable_by_key(|name| std::cmp::Reverse(*name));
+        let letters: String = letters.into_iter().collect();
+        std::iter::once(format!("{base}:2,{letters}").as_str())
+            .chain(names)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// Lets two minutes go by, after which Dovecot overrides a lock.
+    fn wait_for_locks(&self) {
+        let lock = self.home.path().join("Maildir/.Near/dovecot-keywords.lock");
+        if let Ok(file) = fs::File::options().append(true).open(lock) {
+            file.set_modified(SystemTime::now() - Duration::from_secs(600)).expect("set");
+        }
+    }
+}
+
+fn text(subject: &str, before: &str) -> String {
+    format!("From: a@b.example\nSubject: {subject}\nMessage-ID: <{before}>\n\nend\n")
+}
+
+/// A directory on another file system than `home`, if there is one.
+fn other_disk(home: &Path) -> Option<TempDir> {
+    let far = tempfile::tempdir_in("/dev/shm").ok()?;
+    let device = |path: &Path| fs::metadata(path).map(|about| about.dev()).ok();
+    (device(far.path()) != device(home)).then_some(far)
+}
+
+fn without_number(place: &str) -> String {
+    match place.split_once(",U=") {
+        Some((start, rest)) if place.starts_with("cur/") && !place.contains("/5.a") => {
+            format!("{start}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))
+        }
+        _ => place.to_owned(),
+    }
+}
+
+fn long() -> bool {
+    std::env::var_os("MFILTER_LONG").is_some()
+}
+
+fn cannot_trace() -> bool {
+    if support::skipped("fault injection", &[STRACE], false) {
+        return true;
+    }
+    let allowed = Command::new(STRACE).args(["-o", "/dev/null", "/bin/true"]).output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: fault injection needs ptrace, which is not allowed here");
+        return true;
+    }
+    false
+}
+
+/// Each call's name, how often one thread makes it, and the lines.
+fn calls(log: &str) -> (BTreeMap<String, usize>, Vec<String>) {
+    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for line in log.lines() {
+        let Some((thread, call)) = line.split_once(' ') else { continue };
+        let Some((name, _)) = call.trim_start().split_once('(') else { continue };
+        if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            *counts.entry((thread.to_owned(), name.to_owned())).or_default() += 1;
+            lines.push(line.to_owned());
+        }
+    }
+    let mut most: BTreeMap<String, usize> = BTreeMap::new();
+    for ((_, name), count) in counts {
+        let known = most.entry(name).or_default();
+        *known = count.max(*known);
+    }
+    (most, lines)
+}
+
+/// What may fail, with the errors that it may fail with.
+const FAULTS: &[(&str, &[&str])] = &[
+    ("openat", &["EMFILE", "EACCES", "EIO", "ENOSPC"]),
+    ("open", &["EMFILE", "EACCES"]),
+    ("mkdirat", &["ENOSPC", "EDQUOT"]),
+    ("mkdir", &["ENOSPC", "EROFS"]),
+    ("write", &["ENOSPC", "EIO"]),
+    ("copy_file_range", &["ENOSPC", "EIO"]),
+    ("sendfile", &["ENOSPC"]),
+    ("fsync", &["EIO", "ENOSPC"]),
+    ("fdatasync", &["EIO", "ENOSPC"]),
+    ("renameat2", &["EIO", "ENOSPC", "EXDEV", "EACCES", "EINVAL", "EROFS"]),
+    ("renameat", &["EIO"]),
+    ("rename", &["EIO"]),
+    ("linkat", &["EPERM", "EIO"]),
+    ("unlinkat", &["EIO", "EACCES", "EROFS"]),
+    ("unlink", &["EIO"]),
+    ("newfstatat", &["EIO", "EACCES"]),
+    ("fstat", &["EIO"]),
+    ("statx", &["EIO"]),
+    ("getdents64", &["EIO"]),
+    ("flock", &["ENOLCK"]),
+    ("utimensat", &["EPERM"]),
+    ("fchmod", &["EPERM"]),
+    ("read", &["EIO"]),
+    ("pread64", &["EIO"]),
+    ("ftruncate", &["EIO"]),
+    ("lseek", &["EIO"]),
+];
+
+/// Injects something, sorts again, and takes all back.
+fn attempt(name: &str, number: usize, what: &str) -> Vec<String> {
+    let mail = Mailbox::new();
+    let log = mail.home.path().join("strace");
+    let inject = format!("-einject={name}:{what}:when={number}");
+    let first = mail.trace(&log, &[&format!("-etrace={name}"), &inject]);
+    let mut complaints = Vec::new();
+    mail.look(&mut complaints);
+    if first.code.is_some_and(|code| code > 2) {
+        complaints.push(format!("ended with {first:?}"));
+    }
+    // What that run could not do, the next one does.
+    mail.wait_for_locks();
+    let again = mail.sort(&[]);
+    if again.code != Some(0) {
+        complaints.push(format!("again: {again:?}"));
+    }
+    mail.compare(|_, after| after.to_owned(), &mut complaints);
+    let mut back = mail.sort(&["--undo"]);
+    for _ in 0..4 {
+        if back.stderr.contains("no run to take back") {
+            break;
+        }
+        back = mail.sort(&["--undo"]);
+    }
+    mail.compare(|before, _| mail.named(&without_number(before)), &mut complaints);
+    let at = format!("{what} at {name} #{number}");
+    complaints.into_iter().map(|why| format!("{at}\n    {why}")).collect()
+}
+
+fn for_each(points: &[(String, usize, String)]) -> Vec<String> {
+    let next = AtomicUsize::new(0);
+    let complaints = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some((name, number, what)) =
+                    points.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    let found = attempt(name, *number, what);
+                    complaints.lock().expect("no panic holds it").extend(found);
+                }
+            });
+        }
+    });
+    complaints.into_inner().expect("no panic holds it")
+}
+
+fn undisturbed() -> (BTreeMap<String, usize>, Vec<String>) {
+    let mail = Mailbox::new();
+    let log = mail.home.path().join("strace");
+    let run = mail.trace(&log, &[]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let mut complaints = Vec::new();
+    mail.compare(|_, after| after.to_owned(), &mut complaints);
+    assert_eq!(complaints, Vec::<String>::new());
+    calls(&fs::read_to_string(log).expect("strace's log"))
+}
+
+#[test]
+fn no_failing_call_and_no_kill_loses_or_doubles_a_message() {
+    if cannot_trace() {
+        return;
+    }
+    if other_disk(&std::env::temp_dir()).is_none() {
+        eprintln!("skipped: moves to another file system, since /dev/shm is none");
+    }
+    let (counts, _) = undisturbed();
+    let mut points = Vec::new();
+    for (name, count) in &counts {
+        let errors = FAULTS.iter().find(|(known, _)| known == name).map_or(&[][..], |(_, e)| e);
+        for number in 1..=*count {
+            let errors = errors.iter().map(|error| format!("error={error}"));
+            points.extend(errors.map(|what| (name.clone(), number, what)));
+            if FAULTS.iter().any(|(known, _)| known == name) {
+                points.push((name.clone(), number, "signal=SIGKILL".to_owned()));
+            }
+        }
+    }
+    let all = points.len();
+    if !long() {
+        let keep = |at: &usize| at * 150 / all != (at + 1) * 150 / all;
+        points =
+            points.into_iter().enumerate().filter(|(at, _)| keep(at)).map(|(_, p)| p).collect();
+    }
+    let complaints = for_each(&points);
+    eprintln!("failing calls and kills: {} of {all} points", points.len());
+    assert!(complaints.is_empty(), "{}:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+/// A kill between the two halves of a move to another file system leaves the
+/// message in both. The next run knows that by the journal, also with rules
+/// that would not move it, and so does taking back.
+#[test]
+fn half_a_move_is_finished_whatever_comes_next() {
+    if cannot_trace() {
+        return;
+    }
+    let (counts, _) = undisturbed();
+    let mut doubled = 0;
+    for name in ["renameat2", "unlinkat", "unlink", "fsync"] {
+        for number in 1..=counts.get(name).copied().unwrap_or(0) {
+            for back in [false, true] {
+                let mail = Mailbox::new();
+                let log = mail.home.path().join("strace");
+                let inject = format!("-einject={name}:signal=SIGKILL:when={number}");
+                mail.trace(&log, &[&format!("-etrace={name}"), &inject]);
+                let mut complaints = Vec::new();
+                let twice = mail.look(&mut complaints).values().any(|places| places.len() > 1);
+                doubled += usize::from(twice);
+                mail.wait_for_locks();
+                mail.home.write(".mailrules", "otherwise -> inbox\n");
+                let next = mail.sort(if back { &["--undo"] } else { &[] });
+                let nothing = next.stderr.contains("no run to take back");
+                if next.code != Some(0) && !nothing {
+                    complaints.push(format!("{next:?}"));
+                }
+                if back {
+                    mail.compare(|before, _| mail.named(&without_number(before)), &mut complaints);
+                } else {
+                    let found = mail.look(&mut complaints);
+                    complaints.extend(
+                        found.values().filter(|places| places.len() > 1).map(|p| format!("{p:?}")),
+                    );
+                }
+                assert_eq!(complaints, Vec::<String>::new(), "{name} #{number}, undo {back}");
+            }
+        }
+    }
+    if other_disk(&std::env::temp_dir()).is_some() {
+        assert!(doubled > 0, "no kill fell between the two halves");
+    }
+}
+
+/// A move is in the journal and on disk there before it is made, and both
+/// directories are synced before the run says that it is done.
+#[test]
+fn the_journal_comes_first_and_directories_are_synced() {
+    if cannot_trace() {
+        return;
+    }
+    let (_, lines) = undisturbed();
+    let (mut noted, mut moves) = (false, 0);
+    let mut unsynced: BTreeSet<PathBuf> = BTreeSet::new();
+    for line in lines.iter().filter(|line| line.contains(" = 0")) {
+        let described: Vec<PathBuf> = line
+            .split('<')
+            .skip(1)
+            .filter_map(|rest| rest.split('>').next().map(PathBuf::from))
+            .collect();
+        if line.contains("fsync(") || line.contains("fdatasync(") {
+            noted |= line.contains(".jsonl>");
+            described.iter().for_each(|path| _ = unsynced.remove(path));
+        }
+        if line.contains("renameat2(") && line.contains(".a") {
+            assert!(noted, "{line}");
+            moves += 1;
+            unsynced.extend(described);
+        }
+    }
+    assert!(moves >= 3, "{moves}");
+    unsynced.retain(|path| !path.ends_with("tmp"));
+    assert_eq!(unsynced, BTreeSet::new());
+}
