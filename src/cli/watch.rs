@@ -43,6 +43,9 @@ const QUIET: Duration = Duration::from_millis(1200);
 const GROWN: Duration = Duration::from_secs(1);
 /// An empty one is left alone after that.
 const EMPTY: Duration = Duration::from_secs(60);
+/// A file that is renamed time and again is looked for so often, and so long.
+const SOON: Duration = Duration::from_millis(250);
+const LOST: Duration = Duration::from_secs(3);
 /// What could not be done is tried again after that; `sort` is waited for so.
 const AGAIN: Duration = Duration::from_secs(60);
 const BUSY: Duration = Duration::from_secs(1);
@@ -74,6 +77,7 @@ pub(super) fn run(call: &Watch) -> Result<Finding, String> {
         known: HashMap::new(),
         begun: HashMap::new(),
         told: HashSet::new(),
+        vanished: HashSet::new(),
         broken: None,
         unruled: false,
         learn: true,
@@ -120,6 +124,8 @@ struct Post<'c> {
     /// Files that have come.
     begun: HashMap<PathBuf, Begun>,
     told: HashSet<String>,
+    /// Files that were not found under their names, and were looked for again.
+    vanished: HashSet<PathBuf>,
     /// Which broken version of the rules was told.
     broken: Option<String>,
     /// Mail was left where it is because there were no rules.
@@ -388,7 +394,7 @@ impl Post<'_> {
             }
             Err(failure) => return Err(failure.to_string()),
         };
-        let (entries, again) = self.ready(&shelf, place, scan, work.log);
+        let (entries, mut again) = self.ready(&shelf, place, scan, work.log);
         if entries.is_empty() {
             return Ok(again);
         }
@@ -423,7 +429,19 @@ impl Post<'_> {
                     self.round = self.round.min(Instant::now() + AGAIN);
                     false
                 }
-                Fate::Moved { .. } | Fate::Vanished => false,
+                Fate::Vanished => {
+                    // Once more: it may only have been renamed very often.
+                    let path = shelf.path().join("new").join(filed.entry.key());
+                    if self.vanished.len() >= TOLD {
+                        self.vanished.clear();
+                    }
+                    if self.vanished.insert(path.clone()) {
+                        self.begun.insert(path, Begun::new(true));
+                        again = Some(Instant::now() + SOON);
+                    }
+                    false
+                }
+                Fate::Moved { .. } => false,
             };
             if stays && filed.entry.sub == Sub::New {
                 let known = self.known.entry(place.directories().to_vec()).or_default();
@@ -459,7 +477,7 @@ impl Post<'_> {
             }
         }
         let mut entries = Vec::new();
-        let mut moved = Vec::new();
+        let mut there = None;
         let now = Instant::now();
         self.begun.retain(|path, begun| {
             if path.parent() != Some(&new) {
@@ -472,8 +490,13 @@ impl Post<'_> {
             }
             let entry = Entry { sub: Sub::New, name: name.to_owned() };
             let Ok(about) = std::fs::symlink_metadata(path) else {
-                // A mail reader or IMAP server has moved it to `cur` at once.
-                moved.push(entry.key());
+                // A mail reader or IMAP server has moved it to `cur` at once. A
+                // list that is made while files are renamed may lack some.
+                if !there.get_or_insert_with(|| shelf.by_key()).contains_key(&entry.key()) {
+                    again = Some(again.map_or(now + SOON, |known| known.min(now + SOON)));
+                    return now.duration_since(begun.since) < LOST;
+                }
+                entries.extend(there.as_mut().and_then(|there| there.remove(&entry.key())));
                 return false;
             };
             let size = about.len();
@@ -489,10 +512,6 @@ impl Post<'_> {
             again = Some(again.map_or(at, |known| known.min(at)));
             size > 0 || now.duration_since(begun.since) < EMPTY
         });
-        if !moved.is_empty() {
-            let mut there = shelf.by_key();
-            entries.extend(moved.iter().filter_map(|key| there.remove(key)));
-        }
         entries.sort_unstable();
         (entries, again)
     }

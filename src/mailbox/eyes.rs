@@ -8,7 +8,7 @@
 //! A delivery into `new` is a rename, and complete. A program that writes into
 //! `new` directly is waited for until it closes the file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -75,6 +75,9 @@ struct Shared {
     /// The directories that are watched, and files of rules.
     roles: Mutex<HashMap<PathBuf, Role>>,
     rule_files: Mutex<Vec<PathBuf>>,
+    /// Directories that were removed or moved: one that is made in their place
+    /// may have the same inode.
+    lost: Mutex<HashSet<PathBuf>>,
 }
 
 /// Watches directories.
@@ -125,9 +128,10 @@ impl Eyes {
     ) -> (Vec<PathBuf>, Vec<String>) {
         let (mut new, mut problems) = (Vec::new(), Vec::new());
         let known: Vec<PathBuf> = self.watched.keys().cloned().collect();
+        let lost = std::mem::take(&mut *lock(&self.shared.lost));
         for path in known {
-            if !wanted.contains_key(&path) || inode(&path).ok() != self.watched.get(&path).copied()
-            {
+            let same = wanted.contains_key(&path) && !lost.contains(&path);
+            if !same || inode(&path).ok() != self.watched.get(&path).copied() {
                 // It may be gone, and with it what the kernel knew of it.
                 let _ = self.watcher.unwatch(&path);
                 self.watched.remove(&path);
@@ -213,6 +217,7 @@ impl Shared {
         // A watched directory itself was moved or removed.
         if roles.contains_key(path) && happened != Happened::Written {
             seen.folders = true;
+            lock(&self.lost).insert(path.to_owned());
         }
         let Some(role) = path.parent().and_then(|parent| roles.get(parent)) else { return };
         if role.arrivals {

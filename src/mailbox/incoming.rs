@@ -11,8 +11,11 @@ use crate::plan::{Folder, RuleRef};
 use crate::rules::program::Flags;
 use crate::state::places::{Kept, Own};
 
-use super::judge::{About, Judge, Verdict};
-use super::refile::Skip;
+use super::judge::{About, Judge, Judged, Verdict};
+use super::refile::{Refile, Skip, Target};
+
+/// So often messages that were renamed meanwhile are looked for.
+const ROUNDS: usize = 5;
 
 /// Files messages.
 pub struct Filer<'a> {
@@ -72,34 +75,56 @@ impl Filer<'_> {
     ) -> Result<(), Failure> {
         let mut mover = Mover::open(self.judge.location)?;
         let shelf = mover.shelf(place)?;
-        self.judge.each(&shelf, place, entries, |judged| {
-            let (skipped, fate) = match judged.verdict {
-                Verdict::Missing => (Vec::new(), Fate::Vanished),
-                Verdict::Trouble(why) => (Vec::new(), Fate::Failed(why)),
-                Verdict::Refile(refile) => {
-                    let fate = match refile.to {
-                        Some(target) => match target.rule {
-                            Some(rule) => {
-                                let wish = Wish {
-                                    from: place,
-                                    entry: &judged.entry,
-                                    to: &target.place,
-                                    add: &target.add,
-                                    remove: &Flags::default(),
-                                };
-                                self.one(&mut mover, &wish, target.folder, rule)
-                            }
-                            None => Fate::Stays,
-                        },
-                        None => Fate::Stays,
-                    };
-                    (refile.skipped, fate)
+        let mut entries = entries.to_vec();
+        for round in 1..=ROUNDS {
+            let mut missing = Vec::new();
+            self.judge.each(&shelf, place, &entries, |judged| {
+                if matches!(judged.verdict, Verdict::Missing) && round < ROUNDS {
+                    missing.push(judged.entry);
+                } else {
+                    tell(self.judged(&mut mover, place, judged));
                 }
-            };
-            tell(Filed { entry: judged.entry, about: judged.about, skipped, fate });
-            true
-        });
+                true
+            });
+            if missing.is_empty() {
+                break;
+            }
+            // Flagged, or taken to `cur`, while it was looked at.
+            let mut there = shelf.by_key();
+            entries.clear();
+            for entry in missing {
+                match there.remove(&entry.key()) {
+                    Some(now) => entries.push(now),
+                    None => {
+                        let (about, skipped) = (About::default(), Vec::new());
+                        tell(Filed { entry, about, skipped, fate: Fate::Vanished });
+                    }
+                }
+            }
+        }
         Ok(())
+    }
+
+    fn judged(&self, mover: &mut Mover<'_>, place: &Place, judged: Judged) -> Filed {
+        let Judged { entry, about, verdict } = judged;
+        let refile = match verdict {
+            Verdict::Missing => Err(Fate::Vanished),
+            Verdict::Trouble(why) => Err(Fate::Failed(why)),
+            Verdict::Refile(refile) => Ok(refile),
+        };
+        let (skipped, fate) = match refile {
+            Err(fate) => (Vec::new(), fate),
+            Ok(Refile {
+                to: Some(Target { place: to, folder, add, rule: Some(rule) }),
+                skipped,
+            }) => {
+                let remove = &Flags::default();
+                let wish = Wish { from: place, entry: &entry, to: &to, add: &add, remove };
+                (skipped, self.one(mover, &wish, folder, rule))
+            }
+            Ok(Refile { skipped, .. }) => (skipped, Fate::Stays),
+        };
+        Filed { entry, about, skipped, fate }
     }
 
     fn one(&self, mover: &mut Mover<'_>, wish: &Wish<'_>, folder: Folder, rule: RuleRef) -> Fate {

@@ -1,0 +1,324 @@
+//! The whole set: a Dovecot that keeps the mail, mbsync that fetches it and
+//! takes moves back, `mfilter watch` between them, and an IMAP client.
+
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use support::{Home, MFILTER, skipped, wait_for};
+
+const DOVEADM: &str = "/usr/bin/doveadm";
+const MBSYNC: &str = "/usr/bin/mbsync";
+/// nobody: Dovecot serves no mail to root.
+const NOBODY: u32 = 65534;
+/// 迷惑メール as IMAP names it.
+const JUNK: &str = "&j,dg0TDhMPww6w-";
+
+const RULES: &str = r#"list white "white"
+list black "black"
+
+on moved to "迷惑メール"   -> add from to black, remove from from white
+on moved from "迷惑メール" -> add from to white, remove from from black
+
+when from in white           -> folder "White"
+when from in black           -> folder "迷惑メール" as seen
+when subject starts "junk"   -> folder "迷惑メール" as seen
+when subject starts "list"   -> folder "Lists/a"
+"#;
+
+/// A home with rules, empty lists, and a Dovecot whose mail is in `server`.
+fn home(server: &str) -> Home {
+    let home = Home::with_rules(RULES);
+    let path = home.path().display().to_string();
+    for list in ["white", "black"] {
+        home.write(list, "");
+    }
+    for sub in ["new", "cur", "tmp"] {
+        fs::create_dir_all(home.path().join(server).join(sub)).expect("made");
+    }
+    home.write(
+        "dovecot.conf",
+        format!(
+            "base_dir = {path}/run\nstate_dir = {path}/run\nlog_path = {path}/dovecot.log\n\
+             mail_location = maildir:{path}/{server}\nfirst_valid_uid = 1\n\
+             namespace inbox {{\n inbox = yes\n separator = /\n}}\n"
+        ),
+    );
+    let config = "IMAPAccount server\nTunnel \"exec /usr/bin/doveadm -c HOME/dovecot.conf exec imap\"\n\n\
+         IMAPStore far\nAccount server\n\n\
+         MaildirStore near\nInbox HOME/Maildir\nSubFolders Maildir++\n\n\
+         Channel mail\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n";
+    home.write(".mbsyncrc", config.replace("HOME", &path));
+    fs::copy(MFILTER, home.path().join("mfilter")).expect("copied");
+    let program = home.path().join("mfilter");
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).expect("allowed");
+    own(&home);
+    home
+}
+
+fn own(home: &Home) {
+    if rustix::process::geteuid().is_root() {
+        let user = NOBODY.to_string();
+        let owned = Command::new("chown").args(["-R", &user]).arg(home.path()).status();
+        assert!(owned.expect("chown runs").success());
+    }
+}
+
+/// A program as the mail's owner.
+fn command(home: &Home, program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().env("HOME", home.path()).env("USER", "nobody");
+    command.env("PATH", "/usr/bin:/bin").env("TZ", "UTC").current_dir("/");
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+struct Watch(Child);
+
+impl Watch {
+    fn start(home: &Home) -> Watch {
+        let err = fs::File::create(home.path().join("err")).expect("made");
+        let program = home.path().join("mfilter").display().to_string();
+        let child = command(home, &program, &["watch"]).stdin(Stdio::null()).stderr(err).spawn();
+        Watch(child.expect("it starts"))
+    }
+
+    fn end(mut self) {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("it is ours");
+        assert_eq!(self.0.wait().expect("it ends").code(), Some(0));
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn mbsync(home: &Home) {
+    let output = command(home, MBSYNC, &["-q", "-a"]).output().expect("mbsync runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+/// An IMAP session of the mail's owner.
+struct Imap {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    tag: usize,
+}
+
+impl Imap {
+    fn start(home: &Home) -> Imap {
+        let conf = home.path().join("dovecot.conf").display().to_string();
+        let mut child = command(home, DOVEADM, &["-c", &conf, "exec", "imap"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("imap starts");
+        let input = child.stdin.take().expect("it was asked for");
+        let output = BufReader::new(child.stdout.take().expect("it was asked for"));
+        let mut imap = Imap { child, input, output, tag: 0 };
+        assert!(imap.line().starts_with("* PREAUTH"));
+        imap
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        self.output.read_until(b'\n', &mut line).expect("a line");
+        assert!(!line.is_empty(), "the session has ended");
+        String::from_utf8_lossy(&line).trim_end().to_owned()
+    }
+
+    fn call(&mut self, command: &str) -> (String, Vec<String>) {
+        self.tag += 1;
+        let tag = format!("t{} ", self.tag);
+        write!(self.input, "{tag}{command}\r\n").expect("written");
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line();
+            match line.strip_prefix(&tag) {
+                Some(end) => return (end.to_owned(), lines),
+                None => lines.push(line),
+            }
+        }
+    }
+
+    fn done(&mut self, command: &str) {
+        let (end, _) = self.call(command);
+        assert!(end.starts_with("OK"), "{command}: {end}");
+    }
+
+    fn end(mut self) {
+        self.done("LOGOUT");
+        self.child.wait().expect("it ends");
+    }
+}
+
+/// Where the server has each message, by its subject; each is there once.
+fn on_server(home: &Home) -> BTreeMap<String, String> {
+    ask_server(home).expect("nothing moves")
+}
+
+/// The same; none if something moved meanwhile.
+fn ask_server(home: &Home) -> Option<BTreeMap<String, String>> {
+    let conf = home.path().join("dovecot.conf").display().to_string();
+    let fetch = ["-c", &conf, "-f", "tab", "fetch", "mailbox flags hdr.subject", "ALL"];
+    let output = command(home, DOVEADM, &fetch).output().expect("doveadm runs");
+    if !output.status.success() {
+        eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+        return None;
+    }
+    let mut found = BTreeMap::new();
+    for line in String::from_utf8(output.stdout).expect("UTF-8").lines().skip(1) {
+        let [folder, flags, subject] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
+        let flags = flags.split(' ').filter(|flag| *flag == "\\Seen").collect::<String>();
+        if found.insert(subject.to_owned(), format!("{folder} {flags}")).is_some() {
+            eprintln!("{subject} is there twice");
+            return None;
+        }
+    }
+    Some(found)
+}
+
+/// Mail comes to the server.
+fn comes(home: &Home, server: &str, sender: &str, subject: &str) {
+    let text = format!(
+        "From: {sender}@x.example\r\nSubject: {subject}\r\nMessage-ID: <{subject}@x>\r\nDate: Thu, 24 Dec 2026 20:00:00 +0900\r\n\r\nhi\r\n"
+    );
+    let tmp = home.path().join(server).join("tmp").join(subject);
+    fs::write(&tmp, text).expect("written");
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&tmp, Some(NOBODY), None).expect("owned");
+    }
+    let new = home.path().join(server).join("new").join(format!("{subject}.mx"));
+    fs::rename(tmp, new).expect("renamed");
+}
+
+fn count(directory: &Path) -> usize {
+    fs::read_dir(directory).map_or(0, |entries| {
+        entries.flatten().filter(|e| !e.file_name().to_string_lossy().starts_with('.')).count()
+    })
+}
+
+fn text(home: &Home, name: &str) -> String {
+    fs::read_to_string(home.path().join(name)).unwrap_or_default()
+}
+
+#[test]
+fn what_mbsync_fetches_is_filed_and_taken_back_and_moves_teach() {
+    if skipped("the test with Dovecot and mbsync", &[DOVEADM, MBSYNC], false) {
+        return;
+    }
+    let home = home("Server");
+    let watch = Watch::start(&home);
+    for subject in ["junk1", "junk2", "list1", "else1"] {
+        comes(&home, "Server", &format!("from-{subject}"), subject);
+    }
+    mbsync(&home);
+    let local = |name: &str| home.path().join("Maildir").join(name);
+    wait_for("the mail being filed", || {
+        let filed = count(&local(&format!(".{JUNK}/cur"))) == 2
+            && count(&local(".Lists.a/new")) == 1
+            && count(&local("new")) == 1;
+        filed.then_some(())
+    });
+    mbsync(&home);
+    let wanted = |more: &[(&str, &str)]| -> BTreeMap<String, String> {
+        let all = [("else1", "INBOX "), ("list1", "Lists/a "), ("junk2", "迷惑メール \\Seen")];
+        all.iter().chain(more).map(|(a, b)| (a.to_string(), b.to_string())).collect()
+    };
+    assert_eq!(on_server(&home), wanted(&[("junk1", "迷惑メール \\Seen")]));
+    assert_eq!((text(&home, "white"), text(&home, "black")), Default::default());
+
+    // On the phone: not junk.
+    let mut imap = Imap::start(&home);
+    imap.done(&format!("SELECT \"{JUNK}\""));
+    let (_, found) = imap.call("SEARCH SUBJECT junk1");
+    let number = found[0].trim_start_matches("* SEARCH ").to_owned();
+    imap.done(&format!("MOVE {number} INBOX"));
+    imap.end();
+    mbsync(&home);
+    wait_for("white", || (text(&home, "white") == "from-junk1@x.example\n").then_some(()));
+    comes(&home, "Server", "from-junk1", "junk3");
+    mbsync(&home);
+    wait_for("the sender being white", || (count(&local(".White/new")) == 1).then_some(()));
+    mbsync(&home);
+    assert_eq!(on_server(&home), wanted(&[("junk1", "INBOX \\Seen"), ("junk3", "White ")]));
+    mbsync(&home);
+    assert_eq!(on_server(&home), wanted(&[("junk1", "INBOX \\Seen"), ("junk3", "White ")]));
+    watch.end();
+    assert_eq!(text(&home, "black"), "");
+    assert_eq!(
+        text(&home, "err"),
+        format!("mfilter: waiting for the Maildir `{}`\n", local("").display())
+            .replace("Maildir/`", "Maildir`")
+    );
+}
+
+#[test]
+fn beside_dovecot_and_a_client_that_flags_nothing_is_lost_and_a_move_teaches() {
+    if skipped("the test with Dovecot", &[DOVEADM], false) {
+        return;
+    }
+    const MANY: usize = 100;
+    let home = home("Maildir");
+    let watch = Watch::start(&home);
+    comes(&home, "Maildir", "first", "junk-first");
+    let junk = home.path().join(format!("Maildir/.{JUNK}/cur"));
+    wait_for("the first", || (count(&junk) == 1).then_some(()));
+    let mut imap = Imap::start(&home);
+    imap.done("SELECT INBOX");
+    for number in 0..MANY {
+        let subject = ["junk", "list", "else"][number % 3];
+        comes(&home, "Maildir", &format!("s{number}"), &format!("{subject}{number}"));
+        imap.done("NOOP");
+        // It may have been moved away.
+        let _ = imap.call("STORE * +FLAGS (\\Flagged $Late)");
+    }
+    wait_for("all being filed", || {
+        let all = ask_server(&home)?;
+        let right = |(subject, place): (&String, &String)| match subject.get(..4) {
+            Some("junk") => place == "迷惑メール \\Seen",
+            Some("list") => place == "Lists/a ",
+            _ => place == "INBOX ",
+        };
+        (all.len() == MANY + 1 && all.iter().all(right)).then_some(())
+    });
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!((text(&home, "white"), text(&home, "black")), Default::default());
+    imap.done(&format!("SELECT \"{JUNK}\""));
+    let began = Instant::now();
+    imap.done("MOVE 1 INBOX");
+    wait_for("white", || (text(&home, "white").lines().count() == 1).then_some(()));
+    eprintln!("white after {:.1} s", began.elapsed().as_secs_f64());
+    assert!(began.elapsed() < Duration::from_secs(10));
+    // A client that knows no MOVE.
+    imap.done("COPY 1 INBOX");
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(text(&home, "white").lines().count(), 1, "a copy teaches nothing");
+    imap.done("STORE 1 +FLAGS (\\Deleted)");
+    imap.done("EXPUNGE");
+    wait_for("white", || (text(&home, "white").lines().count() == 2).then_some(()));
+    imap.end();
+    watch.end();
+    let log = text(&home, "dovecot.log");
+    assert!(!log.contains("Error"), "{log}");
+}

@@ -1,0 +1,513 @@
+//! `mfilter watch` and `mfilter learn` as processes, beside programs that fill
+//! a Maildir, read it and move mail in it.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use support::{Home, Run, run, wait_for};
+
+const RULES: &str = r#"set me ["taro@example.jp"]
+list white "white"
+list black "black"
+
+on moved to "Junk"   -> add from to black, remove from from white
+on moved from "Junk" -> add from to white, remove from from black, log "taken out: {subject}"
+
+when from in white           -> folder "White" as flagged
+when subject contains "list" -> folder "Lists/a"
+when subject contains "junk" -> folder "Junk" as seen
+when subject is "send"       -> forward copy "x@example.jp", folder "Sent on"
+when subject is "drop"       -> discard
+"#;
+
+/// A `mfilter watch` that runs.
+struct Watch {
+    child: Option<Child>,
+}
+
+impl Watch {
+    fn start(home: &Home, arguments: &[&str]) -> Watch {
+        let mut command = home.command(&[&["watch", "-v"], arguments].concat());
+        let out = |name: &str| {
+            let options = || fs::File::options().create(true).append(true).to_owned();
+            Stdio::from(options().open(home.path().join(name)).expect("opened"))
+        };
+        let child = command.stdin(Stdio::null()).stdout(out("out")).stderr(out("err")).spawn();
+        Watch { child: Some(child.expect("it starts")) }
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(self.child.as_ref().expect("it runs"));
+        kill_process(pid, signal).expect("it is ours");
+    }
+
+    /// Ends it as systemd does.
+    fn end(mut self) {
+        self.signal(Signal::TERM);
+        let status = self.child.take().expect("it runs").wait().expect("it ends");
+        assert_eq!(status.code(), Some(0));
+    }
+
+    fn kill(mut self) {
+        self.signal(Signal::KILL);
+        let _ = self.child.take().expect("it runs").wait();
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn message(number: usize, subject: &str) -> String {
+    format!("From: s{number}@x.example\nSubject: {subject}\nMessage-ID: <{number}@x>\n\nhi\n")
+}
+
+fn file(home: &Home, name: &str) -> PathBuf {
+    home.path().join("Maildir").join(name)
+}
+
+fn make(home: &Home, folder: &str) {
+    for sub in ["new", "cur", "tmp"] {
+        fs::create_dir_all(file(home, &format!("{folder}{sub}"))).expect("made");
+    }
+}
+
+/// Delivers as others do it: written in `tmp`, renamed to `new`.
+fn put(home: &Home, number: usize, subject: &str) {
+    let name = format!("{number}.other.mx");
+    fs::write(file(home, &format!("tmp/{name}")), message(number, subject)).expect("written");
+    let to = file(home, &format!("new/{name}"));
+    fs::rename(file(home, &format!("tmp/{name}")), to).expect("renamed");
+}
+
+/// `folder/sub flags` of each message, by its number, as far as it stays where
+/// it is while one looks.
+fn look(home: &Home) -> Vec<(usize, String)> {
+    let maildir = home.path().join("Maildir");
+    let mut found = Vec::new();
+    let folders = fs::read_dir(&maildir).into_iter().flatten().flatten();
+    let folders = folders.map(|entry| entry.path()).filter(|path| path.join("cur").is_dir());
+    for folder in folders.chain([maildir.clone()]) {
+        for sub in ["new", "cur"] {
+            for entry in fs::read_dir(folder.join(sub)).into_iter().flatten().flatten() {
+                let text = fs::read_to_string(entry.path()).unwrap_or_default();
+                let id = text.split_once("Message-ID: <").and_then(|(_, id)| id.split_once('@'));
+                let Some(number) = id.and_then(|(id, _)| id.parse().ok()) else { continue };
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let flags = name.split_once(":2,").map_or("", |(_, flags)| flags);
+                let folder = folder.strip_prefix(&maildir).expect("below it").display();
+                found.push((number, format!("{folder}/{sub} {flags}")));
+            }
+        }
+    }
+    found
+}
+
+/// The same when nothing moves any more.
+fn seen(home: &Home) -> BTreeMap<usize, String> {
+    let mut seen = BTreeMap::new();
+    for (number, place) in look(home) {
+        assert!(seen.insert(number, place).is_none(), "{number} is there twice");
+    }
+    seen
+}
+
+fn text(home: &Home, name: &str) -> String {
+    fs::read_to_string(home.path().join(name)).unwrap_or_default()
+}
+
+fn log(home: &Home) -> String {
+    text(home, ".local/state/mfilter/log")
+}
+
+fn home() -> Home {
+    let home = Home::with_rules(RULES);
+    home.write("white", "");
+    home.write("black", "");
+    home
+}
+
+fn lies(home: &Home, number: usize, place: &str) {
+    wait_for(&format!("{number} in {place}"), || {
+        let place = (number, place.to_owned());
+        look(home).contains(&place).then_some(())
+    });
+}
+
+fn learn(home: &Home, arguments: &[&str]) -> Run {
+    run(home.command(&[&["learn"], arguments].concat()), b"")
+}
+
+#[test]
+fn mail_is_filed_as_it_comes() {
+    let home = home();
+    let watch = Watch::start(&home, &[]);
+    wait_for("the Maildir being waited for", || {
+        text(&home, "err").contains("waiting for the Maildir").then_some(())
+    });
+    make(&home, "");
+    put(&home, 1, "a list");
+    lies(&home, 1, ".Lists.a/new ");
+    put(&home, 2, "junk");
+    put(&home, 3, "else");
+    put(&home, 4, "drop");
+    put(&home, 5, "send");
+    lies(&home, 2, ".Junk/cur S");
+    lies(&home, 5, ".Sent on/new ");
+    // One that writes in place, slowly.
+    let mut slow = fs::File::create(file(&home, "new/6.other.mx")).expect("made");
+    for part in ["From: s6@x.example\nSubj", "ect: list\nMessage-ID: <6@x>\n\nhi"] {
+        slow.write_all(part.as_bytes()).expect("written");
+        std::thread::sleep(Duration::from_millis(400));
+        let filed = look(&home).iter().any(|(number, place)| *number == 6 && place != "/new ");
+        assert!(!filed, "not yet whole");
+    }
+    drop(slow);
+    lies(&home, 6, ".Lists.a/new ");
+    let seen = seen(&home);
+    assert_eq!((seen[&3].as_str(), seen[&4].as_str()), ("/new ", "/new "));
+    watch.end();
+    let log = log(&home);
+    for line in [
+        "moved folder=\"Lists/a\" was=\"INBOX\" file=\"1.other.mx\" rule=\"",
+        "note text=\"<4@x> in INBOX: no discard: mail that is there is not removed\"",
+        "note text=\"<5@x> in INBOX: no forward copy: it was delivered\"",
+    ] {
+        assert!(log.contains(line), "{line}\n{log}");
+    }
+    // At the start what came meanwhile is filed.
+    put(&home, 7, "list");
+    let watch = Watch::start(&home, &[]);
+    lies(&home, 7, ".Lists.a/new ");
+    watch.end();
+}
+
+#[test]
+fn named_folders_keep_what_no_rule_takes() {
+    let home = home();
+    make(&home, "");
+    make(&home, ".From mbsync/");
+    put(&home, 1, "list");
+    let into = |number: usize, subject: &str| {
+        let name = format!(".From mbsync/new/{number}.mx,U={number}");
+        fs::write(file(&home, &name), message(number, subject)).expect("written");
+    };
+    into(2, "list");
+    into(3, "else");
+    let watch = Watch::start(&home, &["From mbsync"]);
+    lies(&home, 2, ".Lists.a/new ");
+    into(4, "junk");
+    lies(&home, 4, ".Junk/cur S");
+    let seen = seen(&home);
+    assert_eq!((seen[&1].as_str(), seen[&3].as_str()), ("/new ", ".From mbsync/new "));
+    for folder in [".Lists.a/new", ".Junk/cur"] {
+        for entry in fs::read_dir(file(&home, folder)).expect("listed").flatten() {
+            assert!(!entry.file_name().to_string_lossy().contains(",U="), "{entry:?}");
+        }
+    }
+    watch.end();
+}
+
+#[test]
+fn rules_and_lists_that_are_edited_hold_for_the_next_message() {
+    let home = home();
+    make(&home, "");
+    let watch = Watch::start(&home, &[]);
+    put(&home, 1, "list");
+    lies(&home, 1, ".Lists.a/new ");
+    home.write("white", "s2@x.example\n");
+    put(&home, 2, "list");
+    lies(&home, 2, ".White/cur F");
+    home.write(".mailrules", format!("{RULES}when broken\n"));
+    let told = |what: &str| text(&home, "err").matches(what).count();
+    wait_for("the mistake being told", || (told("the last good ones go on") == 1).then_some(()));
+    put(&home, 3, "list");
+    lies(&home, 3, ".Lists.a/new ");
+    assert_eq!(told("the last good ones go on"), 1, "once");
+    home.write(".mailrules", RULES.replace("Lists/a", "Other"));
+    wait_for("the rules being used", || (told("is used again") == 1).then_some(()));
+    put(&home, 4, "list");
+    lies(&home, 4, ".Other/new ");
+    watch.end();
+}
+
+#[test]
+fn folders_that_are_made_again_are_watched_again() {
+    let home = home();
+    make(&home, "");
+    let watch = Watch::start(&home, &[]);
+    put(&home, 1, "list");
+    lies(&home, 1, ".Lists.a/new ");
+    fs::remove_dir_all(file(&home, "new")).expect("removed");
+    fs::create_dir(file(&home, "new")).expect("made");
+    put(&home, 2, "list");
+    lies(&home, 2, ".Lists.a/new ");
+    put(&home, 3, "list");
+    lies(&home, 3, ".Lists.a/new ");
+    fs::rename(home.path().join("Maildir"), home.path().join("Old")).expect("renamed");
+    std::thread::sleep(Duration::from_millis(300));
+    make(&home, "");
+    put(&home, 4, "list");
+    lies(&home, 4, ".Lists.a/new ");
+    put(&home, 5, "list");
+    lies(&home, 5, ".Lists.a/new ");
+    watch.end();
+}
+
+#[test]
+fn no_two_watch_and_sort_can_run_meanwhile() {
+    let home = home();
+    make(&home, "");
+    let watch = Watch::start(&home, &[]);
+    put(&home, 1, "list");
+    lies(&home, 1, ".Lists.a/new ");
+    let second = home.run(&["watch"], b"");
+    assert_eq!(second.code, Some(2));
+    let who = format!("another mfilter watch (process {}) is at work", watch.pid());
+    assert!(second.stderr.contains(&who), "{}", second.stderr);
+    let sorted = home.run(&["sort", "Lists/a"], b"");
+    assert_eq!(sorted.code, Some(0), "{sorted:?}");
+    watch.end();
+    let third = Watch::start(&home, &[]);
+    put(&home, 2, "list");
+    lies(&home, 2, ".Lists.a/new ");
+    third.end();
+}
+
+#[test]
+fn bad_input_is_told_and_never_a_stop() {
+    let home = home();
+    make(&home, "");
+    fs::create_dir(file(&home, "new/directory")).expect("made");
+    std::os::unix::fs::symlink("nowhere", file(&home, "new/link")).expect("made");
+    let odd = file(&home, "new").join(std::ffi::OsStr::from_bytes(b"\xff.mx"));
+    fs::write(odd, message(90, "list")).expect("written");
+    fs::write(file(&home, "new/empty"), "").expect("written");
+    fs::write(file(&home, "new/.hidden"), message(91, "list")).expect("written");
+    let watch = Watch::start(&home, &[]);
+    for number in 1..20 {
+        put(&home, number, "list");
+        if number % 3 == 0 {
+            // Gone as soon as it is there.
+            let _ = fs::remove_file(file(&home, &format!("new/{number}.other.mx")));
+        }
+    }
+    put(&home, 50, "list");
+    lies(&home, 50, ".Lists.a/new ");
+    wait_for("all being filed", || {
+        let left = |(number, place): &(usize, String)| *number < 90 && place.starts_with("/new");
+        (!look(&home).iter().any(left)).then_some(())
+    });
+    watch.end();
+    let err = text(&home, "err");
+    for told in ["new/directory` stays for now", "new/link` stays for now", "its name is not UTF-8"]
+    {
+        assert_eq!(err.matches(told).count(), 1, "{told}\n{err}");
+    }
+}
+
+/// A burst comes while a mail reader takes messages to `cur` and flags them,
+/// as Dovecot does for a client that waits; then the process is killed and
+/// begins again. None is lost, none is doubled, and nothing is learned.
+#[test]
+fn a_burst_beside_a_reader_and_a_kill_lose_nothing() {
+    let home = home();
+    make(&home, "");
+    let many = if std::env::var_os("MFILTER_LONG").is_some() { 5000 } else { 300 };
+    let over = AtomicBool::new(false);
+    let watch = Watch::start(&home, &[]);
+    put(&home, 0, "list");
+    lies(&home, 0, ".Lists.a/new ");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut turn, began) = (0_usize, Instant::now());
+            while !over.load(Ordering::Relaxed) && began.elapsed() < Duration::from_secs(100) {
+                for entry in fs::read_dir(file(&home, "new")).expect("listed").flatten() {
+                    turn += 1;
+                    let name = entry.file_name().to_string_lossy().into_owned();
+                    if turn.is_multiple_of(3) {
+                        let to = file(&home, &format!("cur/{name}:2,S"));
+                        let _ = fs::rename(entry.path(), to);
+                    }
+                }
+                for entry in fs::read_dir(file(&home, "cur")).expect("listed").flatten() {
+                    let path = entry.path().to_string_lossy().into_owned();
+                    if let Some(base) = path.strip_suffix(":2,S") {
+                        let _ = fs::rename(&path, format!("{base}:2,FS"));
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        for number in 1..many {
+            put(&home, number, "list");
+        }
+        wait_for("all being filed, wherever they are by now", || {
+            let filed = |(_, place): &(usize, String)| place.starts_with(".Lists.a/");
+            (look(&home).into_iter().filter(filed).count() == many).then_some(())
+        });
+        for number in many..many * 2 {
+            put(&home, number, "list");
+        }
+        watch.kill();
+        let watch = Watch::start(&home, &[]);
+        wait_for("what is new being filed", || {
+            let left = fs::read_dir(file(&home, "new")).expect("listed").count();
+            (left == 0).then_some(())
+        });
+        over.store(true, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_secs(3));
+        watch.end();
+    });
+    let seen = seen(&home);
+    assert_eq!(seen.keys().copied().collect::<Vec<_>>(), (0..many * 2).collect::<Vec<_>>());
+    assert_eq!((text(&home, "white"), text(&home, "black")), (String::new(), String::new()));
+    assert!(!log(&home).contains(" learned "));
+}
+
+#[test]
+fn a_move_teaches_within_seconds() {
+    let home = home();
+    let known = "list known sent \"Sent\"\n\nwhen from in known -> folder \"Known\"\n";
+    let (settings, rest) = RULES.split_once('\n').expect("a setting");
+    home.write(".mailrules", format!("{settings}\n{known}{rest}"));
+    make(&home, "");
+    make(&home, ".Sent/");
+    let watch = Watch::start(&home, &[]);
+    put(&home, 1, "junk");
+    put(&home, 2, "else");
+    lies(&home, 1, ".Junk/cur S");
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(text(&home, "black"), "", "what watch files teaches nothing");
+    fs::rename(file(&home, "new/2.other.mx"), file(&home, ".Junk/cur/2.other.mx:2,S")).expect("");
+    wait_for("black", || text(&home, "black").contains("s2@x.example\n").then_some(()));
+    // As Dovecot does it: a copy under another name, then the original goes.
+    let junk = file(&home, ".Junk/cur/1.other.mx:2,S");
+    fs::copy(&junk, file(&home, "cur/99.dovecot.mx:2,S")).expect("copied");
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(text(&home, "white"), "", "a copy teaches nothing");
+    fs::remove_file(junk).expect("removed");
+    wait_for("white", || text(&home, "white").contains("s1@x.example\n").then_some(()));
+    put(&home, 3, "else");
+    let from_s1 = message(7, "list").replace("s7", "s1");
+    fs::write(file(&home, "tmp/7"), from_s1).expect("written");
+    fs::rename(file(&home, "tmp/7"), file(&home, "new/7")).expect("renamed");
+    lies(&home, 7, ".White/cur F");
+    let sent =
+        "From: taro@example.jp\nTo: s8@x.example, taro@example.jp\nMessage-ID: <80@x>\n\nhi\n";
+    fs::write(file(&home, ".Sent/cur/80:2,S"), sent).expect("written");
+    put(&home, 8, "list");
+    lies(&home, 8, ".Known/new ");
+    watch.end();
+    assert!(log(&home).contains("log text=\"taken out: junk\" folder=\"INBOX\" was=\"Junk\""));
+    let folder = home.path().join(".local/state/mfilter/sent-mail");
+    let lists = fs::read_dir(folder).expect("there").flatten().map(|entry| entry.path());
+    let list = lists.into_iter().find(|path| path.extension().is_some_and(|end| end == "list"));
+    let list = fs::read_to_string(list.expect("a list")).expect("readable");
+    assert!(list.lines().eq([list.lines().next().unwrap_or_default(), "s8@x.example"]), "{list}");
+}
+
+#[test]
+fn learn_learns_once_and_takes_it_back() {
+    let home = home();
+    make(&home, "");
+    make(&home, ".Junk/");
+    let own = message(3, "own").replace("s3@x.example", "taro@example.jp");
+    for (number, text) in [(1, message(1, "a")), (2, message(2, "b")), (3, own)] {
+        fs::write(file(&home, &format!("cur/{number}.mx:2,")), text).expect("written");
+    }
+    let quiet = |run: &Run| (run.code, run.stdout.clone(), run.stderr.clone());
+    let nothing = (Some(0), String::new(), String::new());
+    assert_eq!(quiet(&learn(&home, &[])), nothing);
+    for number in [1, 2, 3] {
+        let name = format!("{number}.mx:2,");
+        let to = file(&home, &format!(".Junk/cur/{name}S"));
+        fs::rename(file(&home, &format!("cur/{name}")), to).expect("renamed");
+    }
+    let before: Vec<_> = fs::read_dir(home.path().join(".local/state/mfilter/learning"))
+        .expect("there")
+        .flatten()
+        .map(|entry| (entry.path(), fs::read(entry.path()).unwrap_or_default()))
+        .collect();
+    let dry = learn(&home, &["--dry-run"]);
+    assert_eq!(dry.code, Some(0));
+    for line in [
+        "INBOX -> Junk: add s1@x.example to black  (line 5)\n",
+        "add taro@example.jp to black  (line 5): not done, it is one of your own addresses",
+        "3 messages are known, 3 were moved\n",
+    ] {
+        assert!(dry.stdout.contains(line), "{line}\n{}", dry.stdout);
+    }
+    assert_eq!(text(&home, "black"), "");
+    for (path, bytes) in before {
+        assert_eq!(fs::read(&path).unwrap_or_default(), bytes, "{}", path.display());
+    }
+    let json = learn(&home, &["--json"]);
+    let lines: Vec<serde_json::Value> =
+        json.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((json.code, lines.len()), (Some(0), 6), "{}", json.stdout);
+    let added = lines.iter().find(|line| line["entry"] == "s1@x.example").expect("there");
+    assert_eq!((&added["result"], &added["list"]), (&"learned".into(), &"black".into()));
+    assert_eq!(quiet(&learn(&home, &[])), nothing, "once");
+    let mut black: Vec<String> = text(&home, "black").lines().map(str::to_owned).collect();
+    black.sort();
+    assert_eq!(black, ["s1@x.example", "s2@x.example"]);
+    assert!(log(&home).contains("learned text=\"add s1@x.example to black\" folder=\"Junk\""));
+
+    home.write("black", text(&home, "black") + "kept@x.example\n");
+    let undo = learn(&home, &["--undo"]);
+    assert_eq!(undo.code, Some(0), "{undo:?}");
+    assert_eq!(text(&home, "black"), "kept@x.example\n");
+    assert_eq!(learn(&home, &["--undo"]).code, Some(1), "nothing is left");
+
+    // What `sort` moves and takes back teaches nothing.
+    home.write(
+        ".mailrules",
+        format!("{RULES}when message-id contains \"1@x\" -> folder \"Other\"\n"),
+    );
+    assert_eq!(home.run(&["sort", "Junk"], b"").code, Some(0));
+    assert_eq!(seen(&home)[&1], ".Other/cur S");
+    assert_eq!(quiet(&learn(&home, &[])), nothing);
+    assert_eq!(home.run(&["sort", "--undo"], b"").code, Some(0));
+    assert_eq!(seen(&home)[&1], ".Junk/cur S");
+    assert_eq!(quiet(&learn(&home, &[])), nothing);
+    assert_eq!(
+        (text(&home, "white"), text(&home, "black")),
+        (String::new(), "kept@x.example\n".into())
+    );
+}
+
+#[test]
+fn a_list_that_cannot_be_edited_is_told_and_the_rest_is_learned() {
+    let home = home();
+    make(&home, "");
+    make(&home, ".Junk/");
+    fs::write(file(&home, "cur/1.mx:2,"), message(1, "a")).expect("written");
+    learn(&home, &[]);
+    fs::remove_file(home.path().join("black")).expect("removed");
+    fs::create_dir(home.path().join("black")).expect("made");
+    home.write("white", "# friends\ns1@x.example # since school\n");
+    fs::rename(file(&home, "cur/1.mx:2,"), file(&home, ".Junk/cur/1.mx:2,")).expect("renamed");
+    let run = learn(&home, &[]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("black` is not edited"), "{}", run.stderr);
+    assert_eq!(text(&home, "white"), "# friends\n");
+}
