@@ -92,6 +92,10 @@ impl std::fmt::Display for BadEntryReason {
     }
 }
 
+/// Before a glob, and before a pattern, in what is kept beside an index.
+const GLOB: char = 'g';
+const PATTERN: char = 'p';
+
 impl AddressList {
     /// Reads a list file: one entry a line, `#` begins a comment at the start
     /// of a line and behind a blank.
@@ -117,8 +121,15 @@ impl AddressList {
     /// A list whose keys are elsewhere; `loose` holds its other entries, one a
     /// line, as [`AddressList::loose_entries`] gives them.
     pub fn with_keys(keys: Box<dyn Keys>, loose: &str) -> AddressList {
-        let mut list = AddressList::parse(loose);
-        list.exact = Exact::Elsewhere(keys);
+        let mut list = AddressList { exact: Exact::Elsewhere(keys), ..AddressList::empty() };
+        for line in loose.lines() {
+            if let Some(glob) = line.strip_prefix(GLOB) {
+                list.globs.push(glob.to_owned());
+            } else if let Some(source) = line.strip_prefix(PATTERN) {
+                let (source, built) = (source.to_owned(), OnceCell::new());
+                list.patterns.push(ListPattern { source, built });
+            }
+        }
         list
     }
 
@@ -153,10 +164,12 @@ impl AddressList {
         }
     }
 
-    /// Globs and patterns, one a line.
+    /// Globs and patterns in the form in which they are compared, one a line,
+    /// each behind a letter for its kind: a glob's key can look like a pattern.
     pub fn loose_entries(&self) -> String {
-        let patterns = self.patterns.iter().map(|pattern| format!("/{}/\n", pattern.source));
-        self.globs.iter().map(|glob| format!("{glob}\n")).chain(patterns).collect()
+        let globs = self.globs.iter().map(|glob| format!("{GLOB}{glob}\n"));
+        let patterns = self.patterns.iter().map(|each| format!("{PATTERN}{}\n", each.source));
+        globs.chain(patterns).collect()
     }
 
     /// Entries that no address can match, in the order of the list. A pattern

@@ -216,7 +216,8 @@ mod tests {
 
     #[test]
     fn the_index_answers_like_the_list() {
-        let more = "@.deep.example\n*-bounces@list.example\n/^a\\d+@num\\.example$/\nlocal@\nödön@example.hu\n";
+        // The key of the last one, a glob, looks like a pattern: found by fuzzing.
+        let more = "@.deep.example\n*-bounces@list.example\n/^a\\d+@num\\.example$/\nlocal@\nödön@example.hu\n/@?/.\n";
         let (folder, list, text) = big(more);
         let plain = AddressList::parse(&text);
         // A list that was only just written is not trusted to be settled.
@@ -240,6 +241,8 @@ mod tests {
             "local@anywhere.example",
             "ödön@example.hu",
             "nobody@nowhere.example",
+            "/@?/",
+            "/@?/.",
             "",
             "@",
         ] {
