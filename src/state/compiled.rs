@@ -205,3 +205,60 @@ fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (number, rest) = bytes.split_first_chunk()?;
     Some((u64::from_le_bytes(*number), rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+    use crate::rules::program::Program;
+
+    const INCLUDED: &[u8] = b"when spam -> discard\n";
+
+    fn no_file(_: &Path) -> Result<Print, Error> {
+        Err(ErrorKind::NotFound.into())
+    }
+
+    #[test]
+    fn what_is_damaged_foreign_or_of_other_rules_is_as_good_as_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::at(folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
+        let main = Print::of(b"include \"other\"\n");
+        let mut look = |path: &Path| match path.to_str() {
+            Some("/other") => Ok(Print::of(INCLUDED)),
+            _ => Err(ErrorKind::NotFound.into()),
+        };
+        assert!(kept.read(main, &mut look).is_none());
+        let program = Program { files: vec!["/home/x/.mailrules".into()], ..Program::default() };
+        let compiled = Compiled::new(&program).unwrap();
+        let files = [
+            (PathBuf::from("/home/x/.mailrules"), b"include \"other\"\n".to_vec()),
+            (PathBuf::from("/other"), INCLUDED.to_vec()),
+        ];
+        kept.write(&files, &compiled).unwrap();
+        let found = kept.read(main, &mut look).expect("what was kept");
+        assert_eq!(found.bytes(), compiled.bytes());
+        // Other rules, by a letter of the same length, or of what they include.
+        assert!(kept.read(Print::of(b"include \"othef\"\n"), &mut look).is_none());
+        assert!(kept.read(main, &mut no_file).is_none());
+        assert!(kept.read(main, &mut |_| Ok(Print::of(b"when spam -> discarD\n"))).is_none());
+
+        let whole = std::fs::read(&kept.file).unwrap();
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1 << (at % 8);
+            std::fs::write(&kept.file, &damaged).unwrap();
+            assert!(kept.read(main, &mut look).is_none(), "byte {at}");
+            std::fs::write(&kept.file, &whole[..at]).unwrap();
+            assert!(kept.read(main, &mut look).is_none(), "cut at {at}");
+        }
+        std::fs::write(&kept.file, &whole).unwrap();
+        assert!(kept.read(main, &mut look).is_some());
+        for mode in [0o620, 0o640, 0o604] {
+            std::fs::set_permissions(&kept.file, Permissions::from_mode(mode)).unwrap();
+            assert!(kept.read(main, &mut look).is_none(), "{mode:o}");
+        }
+        kept.forget();
+        assert!(!kept.file.exists());
+    }
+}
