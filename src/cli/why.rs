@@ -170,7 +170,7 @@ impl Asked {
         });
         let parts = |folder: &str| folder.split('/').map(str::to_owned).collect();
         let in_folder = |(folder, file): &(&str, &str)| {
-            search::by_name(&location.folder_path(&Folder { parts: parts(folder) }), file)
+            search::in_folder(&location.folder_path(&Folder { parts: parts(folder) }), file)
         };
         stored
             .iter()

@@ -7,6 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Lead, each, leads};
 use crate::deliver::logged::base;
 
+/// The file with this name in a folder, if it still lies there, whatever flags
+/// it has now.
+pub fn in_folder(path: &Path, name: &str) -> Option<PathBuf> {
+    let id = name.split(":2,").next().unwrap_or(name);
+    maildir::Maildir::from(path.to_owned()).find(id).map(|entry| entry.path().clone())
+}
+
 /// The file with this name below a path, whatever flags it has now; folders
 /// are gone through, nothing is opened.
 pub fn by_name(path: &Path, name: &str) -> Option<PathBuf> {

@@ -200,7 +200,7 @@ fn size_bound(hir: &Hir) -> usize {
             let times = repetition.max.unwrap_or(repetition.min.saturating_add(1));
             size_bound(&repetition.sub).saturating_add(STATE).saturating_mul(times.max(1) as usize)
         }
-        HirKind::Capture(capture) => 2 * STATE + size_bound(&capture.sub),
+        HirKind::Capture(capture) => size_bound(&capture.sub).saturating_add(2 * STATE),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => {
             parts.iter().fold(0, |sum: usize, part| sum.saturating_add(size_bound(part)))
         }
@@ -226,6 +226,16 @@ fn collect_captures(hir: &Hir, captures: &mut Captures) {
 #[cfg(test)]
 mod tests {
     use super::{build, check, literals, normalise};
+
+    /// Found by fuzzing: the bound of the group around it overflowed, and so
+    /// a pattern passed that cannot be built.
+    #[test]
+    fn a_group_around_what_is_too_large_is_too_large() {
+        let large = format!("a{}", "{99}".repeat(12));
+        assert!(check(&large, false).is_err());
+        assert!(check(&format!("({large})"), false).is_err());
+        assert!(check(&format!("x({})b", "a".to_owned() + &"+".repeat(90)), false).is_ok());
+    }
 
     #[test]
     fn captures_are_counted_and_named() {

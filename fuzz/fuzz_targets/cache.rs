@@ -1,0 +1,68 @@
+//! A file of kept rules that was changed: as a file it is not believed; and
+//! were its checksum right, evaluating what it holds would end all the same.
+//!
+//! Input: rules, a line `--`, then changes: two bytes of place, one of value.
+
+#![no_main]
+
+use std::fs;
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use mfilter::evaluate::{Detail, evaluate};
+use mfilter::load;
+use mfilter::message::Message;
+use mfilter::rules::program::Compiled;
+use mfilter::source::Print;
+use mfilter::state::compiled::Kept;
+use mfilter::world::World;
+
+const MESSAGE: &[u8] = b"From: a@b.example\nTo: c+d@e.example\nSubject: sale\n\
+List-Id: <x.example>\nDate: Thu, 1 Jan 2026 00:00:00 +0000\n\nhello\n";
+
+fn change(bytes: &mut [u8], changes: &[u8]) -> bool {
+    let mut changed = false;
+    for each in changes.chunks_exact(3) {
+        let at = usize::from(u16::from_le_bytes([each[0], each[1]])) % bytes.len().max(1);
+        if let Some(byte) = bytes.get_mut(at).filter(|byte| **byte != each[2]) {
+            *byte = each[2];
+            changed = true;
+        }
+    }
+    changed
+}
+
+fuzz_target!(|data: &[u8]| {
+    let at = data.windows(4).position(|window| window == b"\n--\n").unwrap_or(data.len());
+    let (rules, changes) = (&data[..at], data.get(at + 4..).unwrap_or_default());
+    let path = Path::new("rules");
+    let (_, checked) =
+        load::check_bytes(path, rules, None, &mut |_| Err(std::io::ErrorKind::NotFound.into()));
+    let Some(fresh) = checked.program.as_ref().and_then(Compiled::new) else { return };
+
+    let mut bytes = fresh.bytes().to_vec();
+    change(&mut bytes, changes);
+    let length = bytes.len() - changes.len() % 3 * bytes.len() / 4;
+    bytes.truncate(length);
+    if let Some(changed) = Compiled::from_bytes(bytes, 0)
+        && let Some(program) = changed.program()
+    {
+        for detail in [Detail::Plan, Detail::Trace] {
+            let message = Message::from_bytes(MESSAGE.to_vec());
+            let _ = evaluate(program, &message, &World::default(), detail);
+        }
+    }
+
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let kept = Kept::at(folder.path().join("cache"), path, None);
+    kept.write(&[(path.to_owned(), rules.to_vec())], &fresh).expect("it is kept");
+    let file = fs::read_dir(folder.path().join("cache")).expect("a directory").flatten().next();
+    let file = file.expect("a file").path();
+    let whole = fs::read(&file).expect("it can be read");
+    let mut bytes = whole.clone();
+    if change(&mut bytes, changes) && bytes != whole {
+        fs::write(&file, bytes).expect("it can be written");
+        let mut none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+        assert!(kept.read(Print::of(rules), &mut none).is_none());
+    }
+});

@@ -1,0 +1,42 @@
+//! Rules and a message, parted by a line `--`: kept rules, evaluated by their
+//! index as in a delivery, give the plan that fresh ones give without one.
+
+#![no_main]
+
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use mfilter::evaluate::{Detail, evaluate};
+use mfilter::load;
+use mfilter::message::Message;
+use mfilter::plan::Plan;
+use mfilter::rules::index::Index;
+use mfilter::rules::program::{Compiled, Program};
+use mfilter::source::Print;
+use mfilter::state::compiled::Kept;
+use mfilter::world::World;
+
+fn plan(compiled: &Compiled, message: &[u8], detail: Detail) -> Plan {
+    let program = compiled.program().expect("what was laid out can be read");
+    evaluate(program, &Message::from_bytes(message.to_vec()), &World::default(), detail).plan
+}
+
+fuzz_target!(|data: &[u8]| {
+    let at = data.windows(4).position(|window| window == b"\n--\n").unwrap_or(data.len());
+    let (rules, message) = (&data[..at], data.get(at + 4..).unwrap_or_default());
+    let path = Path::new("rules");
+    let (_, checked) =
+        load::check_bytes(path, rules, None, &mut |_| Err(std::io::ErrorKind::NotFound.into()));
+    let Some(program) = checked.program else { return };
+    let plain = Compiled::new(&Program { index: Index::default(), ..program.clone() });
+    let (Some(plain), Some(fresh)) = (plain, Compiled::new(&program)) else { return };
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let kept = Kept::at(folder.path().join("cache"), path, None);
+    kept.write(&[(path.to_owned(), rules.to_vec())], &fresh).expect("it is kept");
+    let mut none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    assert!(kept.read(Print::of(b"other rules"), &mut none).is_none());
+    let cached = kept.read(Print::of(rules), &mut none).expect("it is as it was");
+    let wanted = plan(&plain, message, Detail::Trace);
+    assert_eq!(plan(&cached, message, Detail::Plan), wanted);
+    assert_eq!(plan(&cached, message, Detail::Trace), wanted);
+});

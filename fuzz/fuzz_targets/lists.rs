@@ -1,0 +1,40 @@
+//! A list and addresses, parted by a line `--`: what the index beside a big
+//! list answers is what the list itself answers.
+//!
+//! The index lies in the cache directory: set XDG_CACHE_HOME.
+
+#![no_main]
+
+use std::fmt::Write;
+use std::time::{Duration, SystemTime};
+
+use libfuzzer_sys::fuzz_target;
+use mfilter::rules::address_list::AddressList;
+use mfilter::state::list_index;
+
+fuzz_target!(|data: &[u8]| {
+    let text = String::from_utf8_lossy(data);
+    let (list, asked) = text.split_once("\n--\n").unwrap_or((&text, ""));
+    // Lists below 64 KB have no index.
+    let mut list = format!("{list}\n");
+    let _ = writeln!(list, "#{}", "x".repeat(64 << 10));
+    let plain = AddressList::parse(&list);
+    let _ = AddressList::check_patterns(&list);
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = folder.path().join("list");
+    std::fs::write(&path, &list).expect("a list");
+    let later = SystemTime::now() + Duration::from_secs(10);
+    list_index::make(&path, &plain, later).expect("an index");
+    let indexed = list_index::open(&path);
+    assert_eq!(
+        indexed.is_some(),
+        plain.keys().is_some_and(|keys| keys.iter().all(|k| k.len() < 65536))
+    );
+    let Some(indexed) = indexed else { return };
+    let short = |line: &&str| line.len() < 1000;
+    for address in asked.lines().chain(list.lines().take(40)).filter(short) {
+        assert_eq!(indexed.matches(address), plain.matches(address), "{address:?}");
+        assert_eq!(indexed.matches_domain(address), plain.matches_domain(address), "{address:?}");
+        assert_eq!(indexed.matches_text(address), plain.matches_text(address), "{address:?}");
+    }
+});
