@@ -51,6 +51,8 @@ const AGAIN: Duration = Duration::from_secs(60);
 const BUSY: Duration = Duration::from_secs(1);
 /// Where events get lost, on network file systems, this finds what came.
 const ROUND: Duration = Duration::from_secs(300);
+/// So often it is looked for folders that are made meanwhile.
+const LOOKS: usize = 5;
 /// For so long headers are read before new mail is looked for.
 const READ: Duration = Duration::from_millis(500);
 /// So many things that were told are remembered, so as not to repeat them.
@@ -172,9 +174,15 @@ impl Post<'_> {
         let moved = self.watched.as_ref() != Some(&location);
         let mut scan = seen.all || moved || now >= self.round;
         if seen.folders || scan {
-            let new = self.watch(eyes, &location, &places, program, &log);
-            scan |= new.iter().any(|path| path.ends_with("new"));
-            self.learn |= new.iter().any(|path| path.ends_with("cur"));
+            // What was made before its folder was watched is found by looking again.
+            for _ in 0..LOOKS {
+                let new = self.watch(eyes, &location, &places, program, &log);
+                scan |= new.iter().any(|path| path.ends_with("new"));
+                self.learn |= new.iter().any(|path| path.ends_with("cur"));
+                if new.is_empty() {
+                    break;
+                }
+            }
             self.watched = Some(location.clone());
         }
         if !location.path.is_dir() {

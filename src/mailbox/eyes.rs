@@ -138,7 +138,9 @@ impl Eyes {
             }
         }
         // First the roles: events come as soon as it is watched.
-        let paths: Vec<PathBuf> = wanted.keys().cloned().collect();
+        // And what is above before what is below: what is made meanwhile is an event.
+        let mut paths: Vec<PathBuf> = wanted.keys().cloned().collect();
+        paths.sort_unstable();
         *lock(&self.shared.roles) = wanted;
         *lock(&self.shared.rule_files) = rule_files;
         for path in paths {

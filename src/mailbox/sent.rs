@@ -94,13 +94,14 @@ impl Sent {
             let known = Correspondents { file: Some(kept.list()), ..Correspondents::default() };
             return Ok(Refreshed { known, ..Refreshed::default() });
         }
-        let until = Instant::now() + budget;
         let before = kept.as_ref().map(|kept| kept.read()).unwrap_or_default();
         let text = kept.as_ref().and_then(|kept| kept.text());
         let mut done = Refreshed::default();
         let (mut hashes, fresh) = list(&path, &before).map_err(told)?;
         let mut known = AddressList::parse(text.as_deref().unwrap_or_default());
         let me = AddressList::from_entries(self.me.iter().map(String::as_str));
+        // The reading counts, and not the list: each look gets further.
+        let until = Instant::now() + budget;
         for (hash, file) in fresh {
             if Instant::now() >= until {
                 done.unread += 1;

@@ -184,7 +184,7 @@ impl Kept {
 
 /// What a name is known by.
 pub fn name_hash(key: &str) -> u64 {
-    message_hash([key.as_bytes()])
+    super::sent_mail::hash(key.as_bytes())
 }
 
 /// What a message is known by, from fields that stay the same wherever it
