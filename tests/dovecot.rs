@@ -6,12 +6,12 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use support::imap::Imap;
 use support::{Home, MFILTER, Run, run, skipped};
 
 const DOVEADM: &str = "/usr/bin/doveadm";
@@ -159,6 +159,65 @@ fn the_test_itself_would_notice() {
     assert_eq!(seen(&home, ""), ["INBOX: x \\Flagged \\Seen"]);
 }
 
+/// An IMAP session of the Maildir's owner.
+struct Imap {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<std::process::ChildStdout>,
+    tag: usize,
+}
+
+impl Imap {
+    fn start(home: &Home) -> Imap {
+        let mut command = doveadm_command(home, "", &["exec", "imap"]);
+        own(home, NOBODY);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("imap starts");
+        let input = child.stdin.take().expect("it was asked for");
+        let output = BufReader::new(child.stdout.take().expect("it was asked for"));
+        let mut imap = Imap { child, input, output, tag: 0 };
+        assert!(imap.line().starts_with("* PREAUTH"));
+        imap
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        self.output.read_until(b'\n', &mut line).expect("a line");
+        assert!(!line.is_empty(), "the session has ended");
+        String::from_utf8_lossy(&line).trim_end().to_owned()
+    }
+
+    /// The answer's last line, and those before it.
+    fn call(&mut self, command: &str) -> (String, Vec<String>) {
+        self.tag += 1;
+        let tag = format!("t{} ", self.tag);
+        write!(self.input, "{tag}{command}\r\n").expect("written");
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line();
+            match line.strip_prefix(&tag) {
+                Some(end) => return (end.to_owned(), lines),
+                None => lines.push(line),
+            }
+        }
+    }
+
+    fn done(&mut self, command: &str) -> Vec<String> {
+        let (end, lines) = self.call(command);
+        assert!(end.starts_with("OK"), "{command}: {end}");
+        lines
+    }
+
+    fn end(mut self) {
+        self.done("LOGOUT");
+        self.child.wait().expect("it ends");
+    }
+}
+
 /// Runs the program as the Maildir's owner.
 fn mfilter(home: &Home, arguments: &[&str]) -> Run {
     // Where nobody can reach it.
@@ -205,8 +264,7 @@ fn mail_is_sorted_while_an_imap_client_flags_it() {
     }
     // Keywords that have other letters in the folders that mail will go to.
     home.write("Maildir/.A/cur/1.y:2,", "Subject: other\nFrom: a@b.example\n\nx\n");
-    own(&home, NOBODY);
-    let mut imap = Imap::start(doveadm_command(&home, "", &["exec", "imap"]));
+    let mut imap = Imap::start(&home);
     imap.done("SELECT A");
     imap.done("STORE 1:* +FLAGS ($One $Two $Work)");
     imap.done("SELECT INBOX");

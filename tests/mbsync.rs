@@ -7,14 +7,14 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::imap::Imap;
 use support::{Home, MFILTER, skipped, wait_for};
 
 const DOVEADM: &str = "/usr/bin/doveadm";
@@ -115,9 +115,59 @@ fn mbsync(home: &Home) {
 }
 
 /// An IMAP session of the mail's owner.
-fn imap(home: &Home) -> Imap {
-    let conf = home.path().join("dovecot.conf").display().to_string();
-    Imap::start(command(home, DOVEADM, &["-c", &conf, "exec", "imap"]))
+struct Imap {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    tag: usize,
+}
+
+impl Imap {
+    fn start(home: &Home) -> Imap {
+        let conf = home.path().join("dovecot.conf").display().to_string();
+        let mut child = command(home, DOVEADM, &["-c", &conf, "exec", "imap"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("imap starts");
+        let input = child.stdin.take().expect("it was asked for");
+        let output = BufReader::new(child.stdout.take().expect("it was asked for"));
+        let mut imap = Imap { child, input, output, tag: 0 };
+        assert!(imap.line().starts_with("* PREAUTH"));
+        imap
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = Vec::new();
+        self.output.read_until(b'\n', &mut line).expect("a line");
+        assert!(!line.is_empty(), "the session has ended");
+        String::from_utf8_lossy(&line).trim_end().to_owned()
+    }
+
+    fn call(&mut self, command: &str) -> (String, Vec<String>) {
+        self.tag += 1;
+        let tag = format!("t{} ", self.tag);
+        write!(self.input, "{tag}{command}\r\n").expect("written");
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line();
+            match line.strip_prefix(&tag) {
+                Some(end) => return (end.to_owned(), lines),
+                None => lines.push(line),
+            }
+        }
+    }
+
+    fn done(&mut self, command: &str) {
+        let (end, _) = self.call(command);
+        assert!(end.starts_with("OK"), "{command}: {end}");
+    }
+
+    fn end(mut self) {
+        self.done("LOGOUT");
+        self.child.wait().expect("it ends");
+    }
 }
 
 /// Where the server has each message, by its subject; each is there once.
@@ -199,7 +249,7 @@ fn what_mbsync_fetches_is_filed_and_taken_back_and_moves_teach() {
     assert_eq!((text(&home, "white"), text(&home, "black")), Default::default());
 
     // On the phone: not junk.
-    let mut imap = imap(&home);
+    let mut imap = Imap::start(&home);
     imap.done(&format!("SELECT \"{JUNK}\""));
     let (_, found) = imap.call("SEARCH SUBJECT junk1");
     let number = found[0].trim_start_matches("* SEARCH ").to_owned();
@@ -234,7 +284,7 @@ fn beside_dovecot_and_a_client_that_flags_nothing_is_lost_and_a_move_teaches() {
     comes(&home, "Maildir", "first", "junk-first");
     let junk = home.path().join(format!("Maildir/.{JUNK}/cur"));
     wait_for("the first", || (count(&junk) == 1).then_some(()));
-    let mut imap = imap(&home);
+    let mut imap = Imap::start(&home);
     imap.done("SELECT INBOX");
     for number in 0..MANY {
         let subject = ["junk", "list", "else"][number % 3];
