@@ -7,12 +7,11 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use support::{Home, MFILTER, Run, run, skipped};
+use support::{Home, Run, run, skipped};
 
 const DOVEADM: &str = "/usr/bin/doveadm";
 /// nobody and nogroup: Dovecot serves no mail to root.
@@ -218,13 +217,18 @@ impl Imap {
     }
 }
 
+/// Says that it is over, however it ends.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Runs the program as the Maildir's owner.
 fn mfilter(home: &Home, arguments: &[&str]) -> Run {
-    // Where nobody can reach it.
-    let program = home.path().join("mfilter");
-    fs::copy(MFILTER, &program).expect("copied");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("allowed");
-    let mut command = Command::new(program);
+    let mut command = Command::new(support::program_in(home));
     command.args(arguments).env_clear().env("HOME", home.path()).env("USER", "nobody");
     as_nobody(command.current_dir("/"));
     run(command, b"")
@@ -287,9 +291,11 @@ fn mail_is_sorted_while_an_imap_client_flags_it() {
             }
             imap
         });
+        // Should anything fail here, the client must come to its end.
+        let over = Over(&over);
         support::wait_for("flags", || (stored.load(Ordering::Relaxed) > 5).then_some(()));
         let sorted = mfilter(&home, &["sort"]);
-        over.store(true, Ordering::Relaxed);
+        drop(over);
         client.join().expect("no panic").end();
         sorted
     });

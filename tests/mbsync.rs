@@ -8,14 +8,13 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Home, MFILTER, skipped, wait_for};
+use support::{Home, skipped, wait_for};
 
 const DOVEADM: &str = "/usr/bin/doveadm";
 const MBSYNC: &str = "/usr/bin/mbsync";
@@ -59,9 +58,7 @@ fn home(server: &str) -> Home {
          MaildirStore near\nInbox HOME/Maildir\nSubFolders Maildir++\n\n\
          Channel mail\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n";
     home.write(".mbsyncrc", config.replace("HOME", &path));
-    fs::copy(MFILTER, home.path().join("mfilter")).expect("copied");
-    let program = home.path().join("mfilter");
-    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).expect("allowed");
+    support::program_in(&home);
     own(&home);
     home
 }

@@ -133,6 +133,16 @@ pub fn run(mut command: Command, input: &[u8]) -> Run {
     }
 }
 
+/// The program copied into a home, where a user can run it who cannot reach
+/// the tests. By another process: a thread that starts one while we write
+/// would keep the file open, and what is open for writing cannot be run.
+pub fn program_in(home: &Home) -> PathBuf {
+    let program = home.path().join("mfilter");
+    let copied = Command::new("install").args(["-m", "755", MFILTER]).arg(&program).status();
+    assert!(copied.expect("install runs").success());
+    program
+}
+
 /// Writes a file and what is missing above it.
 pub fn write(path: &Path, text: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().expect("a file in a directory")).expect("made");
