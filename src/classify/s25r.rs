@@ -115,7 +115,7 @@ fn second_label<'a>(host: &'a [u8], first: &[u8]) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use regex::Regex;
+    use regex_automata::meta::Regex;
 
     use super::*;
     use crate::classify::testing::{World, assert_holds, assert_not};

@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 
+use regex_automata::meta::Regex;
+
 use super::Detail;
 use super::possible::Possible;
 use super::trace::{Tested, Verdict};
@@ -36,6 +38,17 @@ pub(super) struct Captures {
 struct Found {
     groups: Vec<Option<String>>,
     names: Vec<(String, usize)>,
+}
+
+impl Found {
+    fn by(regex: &Regex, text: &str) -> Option<Found> {
+        let mut captures = regex.create_captures();
+        regex.captures(text, &mut captures);
+        let names = captures.group_info().pattern_names(captures.pattern()?);
+        let names = names.enumerate().filter_map(|(at, name)| Some((name?.to_owned(), at)));
+        let groups = captures.iter().map(|group| Some(text.get(group?.range())?.to_owned()));
+        Some(Found { groups: groups.collect(), names: names.collect() })
+    }
 }
 
 impl Captures {
@@ -376,23 +389,17 @@ impl<'a> Conditions<'a> {
                 if impossible {
                     continue;
                 }
-                let regex = self.patterns.get(pattern).ok_or_else(|| self.damaged())?;
                 let text = value.readable();
+                let regex = self.patterns.get(pattern, text.len());
+                let regex = regex.ok_or_else(|| self.damaged())?;
                 if !self.capturing.get() || regex.captures_len() == 1 {
                     if regex.is_match(text) {
                         return Ok(Some(value));
                     }
-                } else if let Some(captures) = regex.captures(text) {
-                    let groups = captures
-                        .iter()
-                        .map(|group| group.map(|group| group.as_str().to_owned()))
-                        .collect();
-                    let names = regex
-                        .capture_names()
-                        .enumerate()
-                        .filter_map(|(group, name)| Some((name?.to_owned(), group)))
-                        .collect();
-                    self.captures.borrow_mut().found.push(Found { groups, names });
+                    continue;
+                }
+                if let Some(found) = Found::by(&regex, text) {
+                    self.captures.borrow_mut().found.push(found);
                     return Ok(Some(value));
                 }
             }

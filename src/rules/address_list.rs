@@ -5,15 +5,14 @@
 //! stand under. So a sorted file of the same keys answers the same questions
 //! without reading the list. Globs and patterns are tried one by one.
 
-use std::cell::OnceCell;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use regex::Regex;
 
 use crate::message::{address, domain, fold};
-use crate::rules::{glob, pattern};
+use crate::rules::glob;
+use crate::rules::pattern::{self, Built};
 
 /// A list, ready to be asked.
 pub struct AddressList {
@@ -48,7 +47,7 @@ struct Table {
 
 struct ListPattern {
     source: String,
-    built: OnceCell<Option<Regex>>,
+    built: Built,
 }
 
 /// An entry that no address can match.
@@ -126,7 +125,7 @@ impl AddressList {
             if let Some(glob) = line.strip_prefix(GLOB) {
                 list.globs.push(glob.to_owned());
             } else if let Some(source) = line.strip_prefix(PATTERN) {
-                let (source, built) = (source.to_owned(), OnceCell::new());
+                let (source, built) = (source.to_owned(), Built::default());
                 list.patterns.push(ListPattern { source, built });
             }
         }
@@ -214,7 +213,7 @@ impl AddressList {
             table.insert(entry, true);
         } else if let Some(source) = pattern_source(entry) {
             let source = pattern::normalise(source).unwrap_or_else(|| source.to_owned());
-            self.patterns.push(ListPattern { source, built: OnceCell::new() });
+            self.patterns.push(ListPattern { source, built: Built::default() });
         } else if glob::is_glob(entry) {
             self.globs.push(key_of(entry));
         } else {
@@ -248,8 +247,8 @@ impl AddressList {
 
     fn loose(&self, text: &str) -> bool {
         let fits = |pattern: &ListPattern| {
-            let built = || pattern::build(&pattern.source, false).ok();
-            pattern.built.get_or_init(built).as_ref().is_some_and(|regex| regex.is_match(text))
+            let regex = pattern.built.get(&pattern.source, false, text.len());
+            regex.is_some_and(|regex| regex.is_match(text))
         };
         self.globs.iter().any(|glob| glob::matches(glob, text)) || self.patterns.iter().any(fits)
     }
