@@ -58,13 +58,6 @@ fn print_of(path: &Path) -> io::Result<Print> {
     Ok(open_rules(path)?.print()?)
 }
 
-/// Removes what is kept of rules, should it be damaged.
-pub fn forget(path: &Path, home: Option<&Path>) {
-    if let Some(kept) = Kept::of(path, home) {
-        kept.forget();
-    }
-}
-
 /// Reads and checks a file of rules with everything it includes.
 pub fn check(path: &Path, home: Option<&Path>) -> Result<(Sources, Checked), ReadError> {
     let bytes = read_rules(path)?;

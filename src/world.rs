@@ -100,7 +100,6 @@ pub struct Known {
     sent: RefCell<HashMap<String, Result<Rc<SentList>, String>>>,
     trouble: OnceCell<String>,
     unread: OnceCell<String>,
-    damaged: Cell<bool>,
 }
 
 impl World {
@@ -213,14 +212,7 @@ impl World {
 
     /// Notes that the kept rules are not what was kept.
     pub fn rules_are_damaged(&self) {
-        self.known.damaged.set(true);
         let _ = self.known.trouble.set("what was kept of the rules is damaged".into());
-    }
-
-    /// Whether the kept rules were found to be damaged while they were
-    /// evaluated, so that nothing that came of it is to be believed.
-    pub fn has_damaged_rules(&self) -> bool {
-        self.known.damaged.get()
     }
 
     /// Why something could not be looked up that can be some time later.

@@ -45,6 +45,35 @@ fn what_is_wrong_with_the_machine_defers_with_one_line() {
     }
 }
 
+/// Kept of many rules only those are read that a message meets: damage is
+/// found where it is met, and mended by the next delivery.
+#[test]
+fn damage_in_kept_rules_costs_one_more_try_and_misfiles_nothing() {
+    let rules = (0..2000).map(|n| format!("when subject is \"word{n}\" -> folder \"F{n}\"\n"));
+    let home = Home::with_rules(&rules.collect::<String>());
+    let message = |n: usize| format!("From: a@b.example\nSubject: word{n}\n\nhello\n");
+    let deliver = |n: usize| home.deliver(message(n).as_bytes());
+    assert_eq!(deliver(0).code, Some(0));
+    let cache = home.path().join(".cache/mfilter");
+    let kept = || std::fs::read_dir(&cache).unwrap().next().map(|entry| entry.unwrap().path());
+    let file = kept().expect("the rules are kept");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let most = bytes.len() / 4;
+    bytes[most..].iter_mut().for_each(|byte| *byte ^= 0x55);
+    std::fs::write(&file, bytes).unwrap();
+
+    let run = deliver(1999);
+    assert_eq!(run.code, Some(75), "{run:?}");
+    assert!(run.stderr.contains("what was kept of the rules is damaged"), "{run:?}");
+    assert_eq!(kept(), None);
+    assert_eq!(deliver(1999).code, Some(0));
+    assert!(kept().is_some());
+    assert_eq!(deliver(7).code, Some(0));
+    let mut folders: Vec<String> = home.mail().into_iter().map(|mail| mail.folder).collect();
+    folders.sort();
+    assert_eq!(folders, [".F0", ".F1999", ".F7"]);
+}
+
 #[test]
 fn a_missing_home_defers() {
     let home = Home::new();

@@ -27,12 +27,19 @@ fn plan(compiled: &Compiled, message: &str, detail: Detail) -> Plan {
     plan
 }
 
+/// What is kept of a program.
+fn parts(compiled: &Compiled) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let blocks = compiled.blocks().iter().map(|block| block.expect("it is here").to_vec());
+    (compiled.head().to_vec(), blocks.collect())
+}
+
 /// The plan by the index, which must be that of the plain way.
 fn same(program: &Program, message: &str) -> Result<Plan, TestCaseError> {
     let plain = Program { index: Index::default(), ..program.clone() };
     let plain = Compiled::new(&plain).expect("it is small");
     let indexed = Compiled::new(program).expect("it is small");
-    let kept = Compiled::from_bytes(indexed.bytes().to_vec(), 0).expect("intact");
+    let (head, blocks) = parts(&indexed);
+    let kept = Compiled::from_parts(head, 0, blocks.into_iter().collect()).expect("intact");
     let wanted = plan(&plain, message, Detail::Plan);
     for (compiled, detail) in [
         (&indexed, Detail::Plan),
@@ -173,12 +180,13 @@ proptest! {
     ) {
         let text = format!("define d = has to\nscore s {{ +1 has to }}\n{}", rules.concat());
         let Some(program) = program(&text) else { return Ok(()) };
-        let mut bytes = Compiled::new(&program).expect("it is small").bytes().to_vec();
+        let (mut head, mut blocks) = parts(&Compiled::new(&program).expect("it is small"));
         for (at, byte) in damage {
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
+            let all = head.len() + blocks.iter().map(Vec::len).sum::<usize>();
+            let mut bytes = head.iter_mut().chain(blocks.iter_mut().flatten());
+            *bytes.nth(at.index(all)).expect("it is there") = byte;
         }
-        if let Some(compiled) = Compiled::from_bytes(bytes, 0) {
+        if let Some(compiled) = Compiled::from_parts(head, 0, blocks.into_iter().collect()) {
             let message = format!("From: ab@ab\nTo: a@b\nSubject: {subject}\n\nab\n");
             let message = Message::from_bytes(message.into_bytes());
             let program = compiled.program().expect("looked at before");

@@ -71,10 +71,6 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     };
     let reach = super::reach(&program, &message, &world, deadline);
     let way = filter::evaluate(filter.rules(), message, &world, &reach, Detail::Plan);
-    if world.has_damaged_rules() {
-        // The next try checks them anew.
-        rules.iter().for_each(|path| load::forget(path, home.as_deref()));
-    }
     if let Some(why) = trouble(&way, &world) {
         return Err(why);
     }

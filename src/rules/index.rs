@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use rkyv::{Archive, Serialize};
 
+use super::blocks::{Blocks, Numbers};
 use super::program::{
     Condition, ConditionKind, Entries, Field, Pattern, Program, StatementKind, TextOperator,
 };
-use super::records::Numbers;
 
 /// So many bytes a piece has at most.
 const PIECE: usize = 4;
@@ -95,11 +95,11 @@ pub struct LaidPlace {
 }
 
 impl Index {
-    /// Lays it out; its numbers behind what is there.
-    pub(super) fn lay_out(&self, bulk: &mut Vec<u8>) -> Option<LaidIndex> {
+    /// Lays it out.
+    pub(super) fn lay_out(&self, blocks: &mut Blocks) -> Option<LaidIndex> {
         let guards: Vec<u32> =
             self.guards.iter().flat_map(|guard| [guard.set, guard.end]).collect();
-        let guards = Numbers::of(&guards, bulk)?;
+        let guards = Numbers::of(&guards, blocks)?;
         let places = self.places.iter().map(|place| {
             let mut filter =
                 vec![0_u32; (place.pieces.len() / 4).next_power_of_two().clamp(16, 4096)];
@@ -111,9 +111,9 @@ impl Index {
                 field: place.field,
                 form: place.form,
                 lengths: place.lengths,
-                filter: Numbers::of(&filter, bulk)?,
-                pieces: Numbers::of(&place.pieces, bulk)?,
-                rules: Numbers::of(&place.rules, bulk)?,
+                filter: Numbers::of(&filter, blocks)?,
+                pieces: Numbers::of(&place.pieces, blocks)?,
+                rules: Numbers::of(&place.rules, blocks)?,
             })
         });
         let places = places.collect::<Option<_>>()?;
@@ -133,13 +133,13 @@ fn bit(piece: u32, words: usize) -> (usize, u32) {
 #[derive(Clone, Copy)]
 pub struct Ways<'a> {
     index: &'a ArchivedLaidIndex,
-    rows: &'a [u8],
+    blocks: &'a Blocks,
     guards: &'a [[u8; 8]],
 }
 
 impl<'a> Ways<'a> {
-    pub(super) fn new(index: &'a ArchivedLaidIndex, rows: &'a [u8]) -> Ways<'a> {
-        Ways { index, rows, guards: index.guards.get(rows).unwrap_or_default() }
+    pub(super) fn new(index: &'a ArchivedLaidIndex, blocks: &'a Blocks) -> Ways<'a> {
+        Ways { index, blocks, guards: index.guards.get(blocks).unwrap_or_default() }
     }
 
     /// Of how many statements something may be known.
@@ -187,9 +187,9 @@ impl<'a> Ways<'a> {
         text: impl Iterator<Item = u8>,
         mut found: impl FnMut(usize),
     ) -> Option<()> {
-        let filter = place.filter.get::<4>(self.rows)?;
-        let pieces = place.pieces.get::<4>(self.rows)?;
-        let rules = place.rules.get::<4>(self.rows)?;
+        let filter = place.filter.get::<4>(self.blocks)?;
+        let pieces = place.pieces.get::<4>(self.blocks)?;
+        let rules = place.rules.get::<4>(self.blocks)?;
         filter.len().is_power_of_two().then_some(())?;
         let lengths = place.lengths;
         let mut last: u32 = 0;

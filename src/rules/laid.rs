@@ -1,9 +1,5 @@
-//! A program as it is evaluated and kept: rkyv's bytes for what every delivery
-//! asks, and rows of records for what there may be thousands of.
-//!
-//! ```text
-//! length of the rows (u32, little-endian); the rows; the head
-//! ```
+//! A program as it is evaluated and kept: a head, laid out by rkyv, with what
+//! every delivery asks, and blocks of what there may be thousands of.
 
 use std::ops::Deref;
 
@@ -11,12 +7,12 @@ use rkyv::rancor::{Error, Failure};
 use rkyv::with::Inline;
 use rkyv::{Archive, Serialize};
 
+use super::blocks::{Blocks, Row};
 use super::index::{LaidIndex, Ways};
 use super::program::{
     ArchivedCondition, ArchivedExpectation, ArchivedList, ArchivedPattern, ArchivedProgram,
     ArchivedStatement, Program,
 };
-use super::records::Row;
 
 /// What is at hand from the start.
 #[derive(Archive, Serialize)]
@@ -26,7 +22,7 @@ struct Head<'p> {
     rows: Rows,
 }
 
-/// Where the rows are.
+/// Where the rows of records are.
 #[derive(Archive, Serialize)]
 struct Rows {
     statements: Row,
@@ -40,65 +36,63 @@ struct Rows {
 /// A program that is laid out.
 pub struct Compiled {
     bytes: Vec<u8>,
-    /// Where in them the program starts.
+    /// Where in them the head starts.
     start: usize,
+    blocks: Blocks,
 }
 
 impl Compiled {
     /// Lays a program out. `None` if it is too large to lay out, or refers to
     /// what is not there.
     pub fn new(program: &Program) -> Option<Compiled> {
-        let compiled = Compiled { bytes: lay_out(program)?, start: 0 };
+        let mut blocks = Blocks::default();
+        let rows = Rows {
+            statements: Row::of(&program.statements, &mut blocks)?,
+            conditions: Row::of(&program.conditions, &mut blocks)?,
+            patterns: Row::of(&program.patterns, &mut blocks)?,
+            lists: Row::of(&program.lists, &mut blocks)?,
+            expectations: Row::of(&program.expectations, &mut blocks)?,
+            index: program.index.lay_out(&mut blocks)?,
+        };
+        let bytes = rkyv::to_bytes::<Error>(&Head { program, rows }).ok()?.into_vec();
+        let compiled = Compiled { bytes, start: 0, blocks };
         compiled.program()?.is_sound().then_some(())?;
         Some(compiled)
     }
 
-    /// Takes in bytes from elsewhere, with a program from `start` to their
-    /// end; `None` if there is none. Its records are looked at when they are
+    /// Takes one in from elsewhere, its head from `start` to the end of the
+    /// bytes; `None` if there is none. Its blocks are looked at when they are
     /// asked for: evaluation ends and says so, should one be damaged.
-    pub fn from_bytes(bytes: Vec<u8>, start: usize) -> Option<Compiled> {
-        let compiled = Compiled { bytes, start };
+    pub fn from_parts(bytes: Vec<u8>, start: usize, blocks: Blocks) -> Option<Compiled> {
+        let compiled = Compiled { bytes, start, blocks };
         compiled.program()?;
         Some(compiled)
     }
 
-    /// The program as it is kept.
-    pub fn bytes(&self) -> &[u8] {
+    /// The head as it is kept.
+    pub fn head(&self) -> &[u8] {
         self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    /// The blocks as they are kept.
+    pub fn blocks(&self) -> &Blocks {
+        &self.blocks
     }
 
     /// The program in place; `None` only for bytes that are no program.
     pub fn program(&self) -> Option<Laid<'_>> {
-        let (length, rest) = self.bytes().split_first_chunk()?;
-        let (rows, head) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
         // An error without words: that there is one is all that counts.
-        let head = rkyv::access::<ArchivedHead, Failure>(head).ok()?;
-        Some(Laid { program: &head.program, at: &head.rows, rows })
+        let head = rkyv::access::<ArchivedHead, Failure>(self.head()).ok()?;
+        Some(Laid { program: &head.program, rows: &head.rows, blocks: &self.blocks })
     }
-}
-
-fn lay_out(program: &Program) -> Option<Vec<u8>> {
-    let mut rows = Vec::new();
-    let all = &mut rows;
-    let at = Rows {
-        statements: Row::of(&program.statements, all)?,
-        conditions: Row::of(&program.conditions, all)?,
-        patterns: Row::of(&program.patterns, all)?,
-        lists: Row::of(&program.lists, all)?,
-        expectations: Row::of(&program.expectations, all)?,
-        index: program.index.lay_out(all)?,
-    };
-    let head = rkyv::to_bytes::<Error>(&Head { program, rows: at }).ok()?;
-    let length = u32::try_from(rows.len()).ok()?.to_le_bytes();
-    Some([&length[..], &rows, &head].concat())
 }
 
 /// A program in place.
 #[derive(Clone, Copy)]
 pub struct Laid<'a> {
     program: &'a ArchivedProgram,
-    at: &'a ArchivedRows,
-    rows: &'a [u8],
+    rows: &'a ArchivedRows,
+    blocks: &'a Blocks,
 }
 
 impl Deref for Laid<'_> {
@@ -110,63 +104,63 @@ impl Deref for Laid<'_> {
 }
 
 impl<'a> Laid<'a> {
-    /// All but the rows.
+    /// All but what lies in rows.
     pub fn head(self) -> &'a ArchivedProgram {
         self.program
     }
 
     /// How many statements there are.
     pub fn statements(self) -> usize {
-        self.at.statements.len()
+        self.rows.statements.len()
     }
 
     /// A statement.
     pub fn statement(self, at: usize) -> Option<&'a ArchivedStatement> {
-        self.at.statements.get(self.rows, at)
+        self.rows.statements.get(self.blocks, at)
     }
 
     /// How many conditions there are.
     pub fn conditions(self) -> usize {
-        self.at.conditions.len()
+        self.rows.conditions.len()
     }
 
     /// A condition.
     pub fn condition(self, at: u32) -> Option<&'a ArchivedCondition> {
-        self.at.conditions.get(self.rows, at as usize)
+        self.rows.conditions.get(self.blocks, at as usize)
     }
 
     /// How many patterns there are.
     pub fn patterns(self) -> usize {
-        self.at.patterns.len()
+        self.rows.patterns.len()
     }
 
     /// A pattern.
     pub fn pattern(self, at: u32) -> Option<&'a ArchivedPattern> {
-        self.at.patterns.get(self.rows, at as usize)
+        self.rows.patterns.get(self.blocks, at as usize)
     }
 
     /// How many lists there are.
     pub fn lists(self) -> usize {
-        self.at.lists.len()
+        self.rows.lists.len()
     }
 
     /// A list.
     pub fn list(self, at: u32) -> Option<&'a ArchivedList> {
-        self.at.lists.get(self.rows, at as usize)
+        self.rows.lists.get(self.blocks, at as usize)
     }
 
     /// How many `expect`s there are.
     pub fn expectations(self) -> usize {
-        self.at.expectations.len()
+        self.rows.expectations.len()
     }
 
     /// An `expect`.
     pub fn expectation(self, at: usize) -> Option<&'a ArchivedExpectation> {
-        self.at.expectations.get(self.rows, at)
+        self.rows.expectations.get(self.blocks, at)
     }
 
     /// What tells which rules can be passed over.
     pub fn ways(self) -> Ways<'a> {
-        Ways::new(&self.at.index, self.rows)
+        Ways::new(&self.rows.index, self.blocks)
     }
 }

@@ -1,6 +1,6 @@
 //! From what was written to what is evaluated: names resolved, types checked.
 
-mod records;
+pub mod blocks;
 pub mod index;
 mod laid;
 pub mod program;

@@ -8,30 +8,38 @@
 //! can write the rules too; all the same it must be the user's own, of mode
 //! 0600, and intact by its checksum.
 //!
+//! A delivery reads the front, and of the blocks behind it those that it meets.
+//!
 //! ```text
-//! magic (16 bytes), what mfilter was built of (u64), checksum of all that
-//! follows (u128), offset of the program, number of files (u64 each,
-//! little-endian); each file: length of its path, of its content (u64 each),
-//! hash of its content (u128), path; the program
+//! magic (16 bytes), what mfilter was built of (u64), length of the front that
+//! follows (u64) and its checksum (u128); the front: number of files, each:
+//! length of its path, of its content (u64 each), hash of its content (u128),
+//! path; number of blocks, each: length, checksum (u64 each); the program's
+//! head; behind the front its blocks. All numbers are little-endian.
 //! ```
 
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::Write;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::OFlags;
-use twox_hash::XxHash3_128;
+use rustix::io::{Errno, pread};
+use twox_hash::{XxHash3_64, XxHash3_128};
 
 use super::{key, make_private, own};
+use crate::rules::blocks::Blocks;
 use crate::rules::program::Compiled;
 use crate::source::Print;
 
-const MAGIC: &[u8; 16] = b"mfilter rules 2\n";
-/// What stands before what the checksum is of.
-const HEAD: usize = MAGIC.len() + 8 + 16;
+const MAGIC: &[u8; 16] = b"mfilter rules 3\n";
+/// What stands before the front.
+const BEFORE: usize = MAGIC.len() + 2 * 8 + 16;
+/// So much is read at once, bytes: all that is kept of a few dozen rules.
+const FIRST: usize = 32 << 10;
 /// Larger files are not kept, bytes.
 const LARGEST: u64 = 256 << 20;
 /// What mfilter was built of (`build.rs`): what another one checked may mean
@@ -83,24 +91,55 @@ impl Kept {
         main: Print,
         look: &mut dyn FnMut(&Path) -> std::io::Result<Print>,
     ) -> Option<Compiled> {
-        let kept = self.bytes()?;
-        let start = current(&kept, Some(main), look)?;
-        Compiled::from_bytes(kept, start)
+        self.compiled(Some(main), look)
     }
 
     /// The rules as they were kept, whatever the files hold now.
     pub fn last(&self) -> Option<Compiled> {
-        let kept = self.bytes()?;
-        let start = current(&kept, None, &mut |_| Err(std::io::ErrorKind::NotFound.into()))?;
-        Compiled::from_bytes(kept, start)
+        self.compiled(None, &mut |_| Err(std::io::ErrorKind::NotFound.into()))
     }
 
-    /// Removes what is kept: it was found to be damaged.
-    pub fn forget(&self) {
-        let _ = std::fs::remove_file(&self.file);
+    /// Without `main` nobody asks what the files hold.
+    fn compiled(
+        &self,
+        main: Option<Print>,
+        look: &mut dyn FnMut(&Path) -> std::io::Result<Print>,
+    ) -> Option<Compiled> {
+        let (file, size) = self.open()?;
+        // Of what a user cannot remove, no block may turn out to be damaged.
+        let first = if self.shared { size } else { size.min(FIRST) };
+        let mut bytes = read_at(&file, 0, first)?;
+        let (length, sum) = before_front(&bytes)?;
+        let front = BEFORE..BEFORE.checked_add(length).filter(|end| *end <= size)?;
+        if let Some(more) = front.end.checked_sub(bytes.len()) {
+            bytes.append(&mut read_at(&file, bytes.len(), more)?);
+        }
+        let front_bytes = bytes.get(front.clone())?;
+        (XxHash3_128::oneshot(front_bytes) == sum).then_some(())?;
+        let rest = unchanged(front_bytes, main, look)?;
+        let (places, head) = places(rest, front.end, size)?;
+        let start = front.end.checked_sub(head.len())?;
+
+        let here = places.iter().map_while(|place| bytes.get(place.range()));
+        let here = here.zip(&places).map(|(block, place)| place.intact(block.to_vec()));
+        let here = here.collect::<Option<Vec<_>>>()?;
+        bytes.truncate(front.end);
+        let (count, path) = (places.len(), self.file.clone());
+        let fetch = move |number: usize| {
+            let place = places.get(number)?;
+            let block = read_at(&file, place.start, place.length);
+            let intact = block.and_then(|block| place.intact(block));
+            if intact.is_none() {
+                // Whoever comes next checks the rules anew.
+                let _ = std::fs::remove_file(&path);
+            }
+            intact
+        };
+        Compiled::from_parts(bytes, start, Blocks::new(here, count, Box::new(fetch)))
     }
 
-    fn bytes(&self) -> Option<Vec<u8>> {
+    /// The file and its size, if it may be believed.
+    fn open(&self) -> Option<(File, usize)> {
         let file = OpenOptions::new()
             .read(true)
             .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
@@ -115,17 +154,7 @@ impl Kept {
         if !ours || !about.is_file() || about.len() > LARGEST {
             return None;
         }
-        // Nobody writes to it: a new one takes its place.
-        let length = about.len() as usize;
-        let mut kept = Vec::with_capacity(length + 1);
-        while kept.len() < length {
-            match rustix::io::read(&file, spare_capacity(&mut kept)) {
-                Ok(0) => return None,
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return None,
-            }
-        }
-        Some(kept)
+        Some((file, about.len() as usize))
     }
 
     /// Keeps rules, the main file first. What fails here only costs time.
@@ -133,26 +162,29 @@ impl Kept {
         if !self.shared {
             make_private(&self.directory)?;
         }
-        let mut body = Vec::new();
+        let mut front = (files.len() as u64).to_le_bytes().to_vec();
         for (path, bytes) in files {
             let path = path.as_os_str().as_bytes();
             let print = Print::of(bytes);
-            body.extend((path.len() as u64).to_le_bytes());
-            body.extend(print.length.to_le_bytes());
-            body.extend(print.hash.to_le_bytes());
-            body.extend(path);
+            front.extend((path.len() as u64).to_le_bytes());
+            front.extend(print.length.to_le_bytes());
+            front.extend(print.hash.to_le_bytes());
+            front.extend(path);
         }
-        let start = (HEAD + 2 * 8 + body.len()) as u64;
-        let mut rest = [start, files.len() as u64].map(u64::to_le_bytes).concat();
-        rest.extend(body);
-        rest.extend(compiled.bytes());
-        let mut head = MAGIC.to_vec();
-        head.extend(BUILT_OF.to_le_bytes());
-        head.extend(XxHash3_128::oneshot(&rest).to_le_bytes());
+        let blocks: Option<Vec<&[u8]>> = compiled.blocks().iter().collect();
+        let blocks = blocks.ok_or(std::io::ErrorKind::InvalidData)?;
+        front.extend((blocks.len() as u64).to_le_bytes());
+        for block in &blocks {
+            front.extend((block.len() as u64).to_le_bytes());
+            front.extend(XxHash3_64::oneshot(block).to_le_bytes());
+        }
+        front.extend(compiled.head());
+        let mut before = MAGIC.to_vec();
+        before.extend(BUILT_OF.to_le_bytes());
+        before.extend((front.len() as u64).to_le_bytes());
+        before.extend(XxHash3_128::oneshot(&front).to_le_bytes());
         let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.directory)?;
-        for part in [&head, &rest] {
-            new.write_all(part)?;
-        }
+        new.write_all(&[before, front, blocks.concat()].concat())?;
         if self.shared {
             new.as_file().set_permissions(Permissions::from_mode(0o644))?;
         }
@@ -163,21 +195,23 @@ impl Kept {
     }
 }
 
-/// Where the program starts, if all that it was made of is as it was; without
-/// `main` that is not asked.
-fn current(
-    kept: &[u8],
+/// Length and checksum of the front, if this mfilter wrote it.
+fn before_front(bytes: &[u8]) -> Option<(usize, u128)> {
+    let rest = bytes.strip_prefix(MAGIC)?;
+    let (built_of, rest) = number(rest)?;
+    let (length, rest) = number(rest)?;
+    let sum = u128::from_le_bytes(*rest.first_chunk()?);
+    (built_of == BUILT_OF).then_some((usize::try_from(length).ok()?, sum))
+}
+
+/// What stands behind the files, if all that the program was made of is as it
+/// was; without `main` that is not asked.
+fn unchanged<'f>(
+    front: &'f [u8],
     main: Option<Print>,
     look: &mut dyn FnMut(&Path) -> std::io::Result<Print>,
-) -> Option<usize> {
-    let rest = kept.strip_prefix(MAGIC)?;
-    let (built_of, rest) = number(rest)?;
-    let (sum, rest) = rest.split_first_chunk()?;
-    if built_of != BUILT_OF || XxHash3_128::oneshot(rest) != u128::from_le_bytes(*sum) {
-        return None;
-    }
-    let (start, rest) = number(rest)?;
-    let (files, mut rest) = number(rest)?;
+) -> Option<&'f [u8]> {
+    let (files, mut rest) = number(front)?;
     for at in 0..files {
         let (path, length, hash);
         (path, rest) = number(rest)?;
@@ -198,7 +232,59 @@ fn current(
             return None;
         }
     }
-    usize::try_from(start).ok()
+    Some(rest)
+}
+
+/// Where a block stands in the file.
+struct Place {
+    start: usize,
+    length: usize,
+    sum: u64,
+}
+
+impl Place {
+    fn range(&self) -> Range<usize> {
+        self.start..self.start + self.length
+    }
+
+    /// The block, if it is as it was.
+    fn intact(&self, block: Vec<u8>) -> Option<Vec<u8>> {
+        (XxHash3_64::oneshot(&block) == self.sum).then_some(block)
+    }
+}
+
+/// Where the blocks stand, which fill the file from `start` to its end, and
+/// what follows in the front.
+fn places(rest: &[u8], start: usize, size: usize) -> Option<(Vec<Place>, &[u8])> {
+    let (count, rest) = number(rest)?;
+    let table = usize::try_from(count).ok()?.checked_mul(2 * 8)?;
+    let (table, head) = rest.split_at_checked(table)?;
+    let mut start = start;
+    let places = table.as_chunks::<16>().0.iter().map(|entry| {
+        let (length, sum) = number(entry)?;
+        let length = usize::try_from(length).ok()?;
+        let place = Place { start, length, sum: number(sum)?.0 };
+        start = start.checked_add(length)?;
+        Some(place)
+    });
+    let places = places.collect::<Option<_>>()?;
+    (start == size).then_some((places, head))
+}
+
+/// So many bytes from a place on. Nobody writes to the file: a new one takes
+/// its place.
+fn read_at(file: &File, start: usize, length: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        let at = (start + bytes.len()) as u64;
+        match pread(file, spare_capacity(&mut bytes), at) {
+            Ok(0) => return None,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+    bytes.truncate(length);
+    Some(bytes)
 }
 
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
@@ -211,12 +297,64 @@ mod tests {
     use std::io::{Error, ErrorKind};
 
     use super::*;
-    use crate::rules::program::Program;
+    use crate::rules::program::{Pattern, Program};
 
     const INCLUDED: &[u8] = b"when spam -> discard\n";
 
     fn no_file(_: &Path) -> Result<Print, Error> {
         Err(ErrorKind::NotFound.into())
+    }
+
+    fn with_patterns(count: usize) -> Program {
+        let pattern = |n| Pattern {
+            source: format!("needle{n:030}"),
+            case_sensitive: false,
+            literals: Vec::new(),
+        };
+        Program {
+            files: vec!["/home/x/.mailrules".into()],
+            patterns: (0..count).map(pattern).collect(),
+            ..Program::default()
+        }
+    }
+
+    #[test]
+    fn of_many_rules_those_that_are_met_are_read_and_what_is_damaged_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = Print::of(b"x");
+        let compiled = Compiled::new(&with_patterns(2000)).unwrap();
+        let kept = Kept::at(folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
+        let keep = || kept.write(&[("x".into(), b"x".to_vec())], &compiled).unwrap();
+        let read = |kept: &Kept| kept.read(main, &mut no_file);
+        keep();
+        let whole = std::fs::read(&kept.file).unwrap();
+        assert!(whole.len() > 3 * FIRST);
+        let all = read(&kept).unwrap();
+        assert!(all.blocks().iter().eq(compiled.blocks().iter()));
+        for at in [whole.len() - 1, whole.len() / 2] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            std::fs::write(&kept.file, &damaged).unwrap();
+            let found = read(&kept).expect("the front is as it was");
+            let program = found.program().unwrap();
+            assert!(program.pattern(0).is_some());
+            assert!(kept.file.exists());
+            let lost = (0..2000).filter(|number| program.pattern(*number).is_none());
+            assert!((1..=64).contains(&lost.count()), "byte {at}");
+            assert!(!kept.file.exists());
+            keep();
+        }
+        std::fs::write(&kept.file, &whole[..whole.len() - 1]).unwrap();
+        assert!(read(&kept).is_none());
+        if rustix::process::geteuid().is_root() {
+            let site = Kept { shared: true, ..kept.clone() };
+            let mut damaged = whole.clone();
+            *damaged.last_mut().unwrap() ^= 1;
+            std::fs::write(&site.file, damaged).unwrap();
+            assert!(read(&site).is_none());
+            std::fs::write(&site.file, whole).unwrap();
+            assert!(read(&site).is_some());
+        }
     }
 
     #[test]
@@ -229,15 +367,15 @@ mod tests {
             _ => Err(ErrorKind::NotFound.into()),
         };
         assert!(kept.read(main, &mut look).is_none());
-        let program = Program { files: vec!["/home/x/.mailrules".into()], ..Program::default() };
-        let compiled = Compiled::new(&program).unwrap();
+        let compiled = Compiled::new(&with_patterns(3)).unwrap();
         let files = [
             (PathBuf::from("/home/x/.mailrules"), b"include \"other\"\n".to_vec()),
             (PathBuf::from("/other"), INCLUDED.to_vec()),
         ];
         kept.write(&files, &compiled).unwrap();
         let found = kept.read(main, &mut look).expect("what was kept");
-        assert_eq!(found.bytes(), compiled.bytes());
+        assert_eq!(found.head(), compiled.head());
+        assert!(found.blocks().iter().eq(compiled.blocks().iter()));
         // Other rules, by a letter of the same length, or of what they include.
         assert!(kept.read(Print::of(b"include \"othef\"\n"), &mut look).is_none());
         assert!(kept.read(main, &mut no_file).is_none());
@@ -258,7 +396,5 @@ mod tests {
             std::fs::set_permissions(&kept.file, Permissions::from_mode(mode)).unwrap();
             assert!(kept.read(main, &mut look).is_none(), "{mode:o}");
         }
-        kept.forget();
-        assert!(!kept.file.exists());
     }
 }
