@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
-use sha2::{Digest, Sha256};
+use twox_hash::xxhash3_128;
 
 /// Where state is kept; it need not exist yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,12 +143,12 @@ fn older(time: SystemTime, than: Duration) -> bool {
 
 /// A file name for something that is known by these bytes.
 fn key(parts: &[&[u8]]) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = xxhash3_128::Hasher::new();
     for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
+        hash.write(&(part.len() as u64).to_le_bytes());
+        hash.write(part);
     }
-    hex(&hash.finalize()[..16])
+    format!("{:032x}", hash.finish_128())
 }
 
 fn hex(bytes: &[u8]) -> String {
