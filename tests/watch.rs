@@ -92,8 +92,14 @@ fn make(home: &Home, folder: &str) {
 
 /// Delivers as others do it: written in `tmp`, renamed to `new`.
 fn put(home: &Home, number: usize, subject: &str) {
+    put_from(home, number, number, subject);
+}
+
+/// The same from another message's sender.
+fn put_from(home: &Home, sender: usize, number: usize, subject: &str) {
     let name = format!("{number}.other.mx");
-    fs::write(file(home, &format!("tmp/{name}")), message(number, subject)).expect("written");
+    let text = message(number, subject).replace(&format!("s{number}@"), &format!("s{sender}@"));
+    fs::write(file(home, &format!("tmp/{name}")), text).expect("written");
     let to = file(home, &format!("new/{name}"));
     fs::rename(file(home, &format!("tmp/{name}")), to).expect("renamed");
 }
@@ -188,8 +194,8 @@ fn mail_is_filed_as_it_comes() {
     let log = log(&home);
     for line in [
         "moved folder=\"Lists/a\" was=\"INBOX\" file=\"1.other.mx\" rule=\"",
-        "note text=\"<4@x> in INBOX: no discard: mail that is there is not removed\"",
-        "note text=\"<5@x> in INBOX: no forward copy: it was delivered\"",
+        "note text=\"no discard: mail that is there is not removed\" id=\"<4@x>\"",
+        "note text=\"no forward copy: it was delivered\" id=\"<5@x>\"",
     ] {
         assert!(log.contains(line), "{line}\n{log}");
     }
@@ -198,6 +204,85 @@ fn mail_is_filed_as_it_comes() {
     let watch = Watch::start(&home, &[]);
     lies(&home, 7, ".Lists.a/new ");
     watch.end();
+}
+
+/// Waits for a text in the log; gives how often it is there.
+fn logged(home: &Home, what: &str) -> usize {
+    wait_for(what, || log(home).contains(what).then_some(()));
+    log(home).matches(what).count()
+}
+
+/// Each message is new once, whether it is moved, into a folder that is watched
+/// too, or stays: not when mbsync renames it, not after a kill. Of one sender's
+/// that come together the first is judged by the list as it was, the others by
+/// the list as it then is.
+#[test]
+fn lines_of_the_log_and_edits_of_lists_are_done_once_for_new_mail() {
+    let home = Home::with_rules(
+        "list known \"known\"\n\n\
+         when subject is \"bye\" -> remove from from known, log \"{subject} {from}\", discard\n\
+         when subject is \"note\" -> log \"noted\", folder \"Notes\"\n\
+         when not from in known -> add from to known, log \"first: {subject}\", folder \"First\"\n",
+    );
+    make(&home, "");
+    home.write("known", "");
+    for number in 1..5 {
+        put_from(&home, 1, number, "together");
+    }
+    put_from(&home, 1, 5, "note");
+    let watch = Watch::start(&home, &["INBOX", "Notes"]);
+    assert_eq!(logged(&home, " log text=\"noted\" rule=\""), 1);
+    put(&home, 6, "alone");
+    lies(&home, 6, ".First/new ");
+    put_from(&home, 6, 7, "bye");
+    assert_eq!(logged(&home, "no discard"), 1);
+    let all = seen(&home);
+    assert_eq!((all[&1].as_str(), all[&6].as_str()), (".First/new ", ".First/new "));
+    assert!([2, 3, 4, 7].iter().all(|number| all[number] == "/new "), "{all:?}");
+    assert_eq!(text(&home, "known"), "s1@x.example\n");
+    let told = log(&home);
+    let about_1: Vec<&str> = told.lines().filter(|line| line.contains("\"<1@x>\"")).collect();
+    let words = about_1.iter().map(|line| line.split(' ').nth(1).unwrap_or_default());
+    assert_eq!(words.collect::<Vec<_>>(), ["log", "moved", "edited"], "{about_1:?}");
+    let one_write = about_1.iter().all(|line| line.split(' ').next() == told.split(' ').next());
+    assert!(one_write, "a rule counts once for a message: {about_1:?}");
+
+    // All of it is looked at again.
+    fs::rename(file(&home, ".Notes/new/5.other.mx"), file(&home, ".Notes/new/5.other.mx,U=5"))
+        .expect("renamed");
+    home.write("known", "s1@x.example\ns6@x.example\n");
+    watch.kill();
+    let watch = Watch::start(&home, &["INBOX", "Notes"]);
+    put(&home, 8, "after");
+    lies(&home, 8, ".First/new ");
+    assert_eq!(logged(&home, "edited text=\"add s8@x.example to known\""), 1);
+    watch.end();
+    assert_eq!(text(&home, "known"), "s1@x.example\ns6@x.example\ns8@x.example\n");
+    for what in ["first: together", "first: alone", "first: after", "bye s6@x.example", "noted"] {
+        assert_eq!(logged(&home, &format!(" log text=\"{what}\"")), 1, "{what}");
+    }
+    let edited = log(&home).matches(" edited text=\"").count();
+    assert_eq!(edited, 4, "{}", log(&home));
+}
+
+#[test]
+fn a_list_that_cannot_be_edited_holds_no_mail_back() {
+    let home = Home::with_rules(
+        "list white \"white\"\nwhen subject is \"a\" -> add from to white, log \"a\", folder \"A\"\n\
+         when subject is \"b\" -> add from to white, defer \"4.3.0 later\"\n",
+    );
+    make(&home, "");
+    fs::create_dir(home.path().join("white")).expect("made");
+    let watch = Watch::start(&home, &[]);
+    put(&home, 1, "a");
+    lies(&home, 1, ".A/new ");
+    assert_eq!(logged(&home, "white`, is not edited: "), 1);
+    assert_eq!(logged(&home, " log text=\"a\""), 1);
+    fs::remove_dir(home.path().join("white")).expect("removed");
+    put(&home, 2, "b");
+    assert_eq!(logged(&home, "no defer"), 1);
+    watch.end();
+    assert!(!home.path().join("white").exists(), "what is deferred edits nothing");
 }
 
 #[test]
@@ -326,10 +411,13 @@ fn bad_input_is_told_and_never_a_stop() {
 
 /// A burst comes while a mail reader takes messages to `cur` and flags them,
 /// as Dovecot does for a client that waits; then the process is killed and
-/// begins again. None is lost, none is doubled, and nothing is learned.
+/// begins again. None is lost, none is doubled, each is logged once, but for the
+/// one that was at hand when the kill came, and nothing is learned.
 #[test]
 fn a_burst_beside_a_reader_and_a_kill_lose_nothing() {
     let home = home();
+    let rules = RULES.replace("-> folder \"Lists/a\"", "-> log \"listed\", folder \"Lists/a\"");
+    home.write(".mailrules", format!("set log \"whole\"\n{rules}"));
     make(&home, "");
     let many = if std::env::var_os("MFILTER_LONG").is_some() { 5000 } else { 300 };
     let over = AtomicBool::new(false);
@@ -380,7 +468,16 @@ fn a_burst_beside_a_reader_and_a_kill_lose_nothing() {
     let seen = seen(&home);
     assert_eq!(seen.keys().copied().collect::<Vec<_>>(), (0..many * 2).collect::<Vec<_>>());
     assert_eq!((text(&home, "white"), text(&home, "black")), (String::new(), String::new()));
-    assert!(!log(&home).contains(" learned "));
+    let log = text(&home, "whole");
+    assert!(!log.contains(" learned "));
+    let mut listed: Vec<&str> = log.lines().filter(|line| line.contains(" log text=")).collect();
+    let lines = listed.len();
+    listed.iter_mut().for_each(|line| *line = line.split(" id=").nth(1).expect("an id"));
+    listed.sort_unstable();
+    listed.dedup();
+    assert_eq!(listed.len(), lines, "none is logged twice");
+    let filed = seen.values().filter(|place| place.starts_with(".Lists.a/")).count();
+    assert!((filed - 1..=filed).contains(&lines), "{lines} of {filed}");
 }
 
 #[test]

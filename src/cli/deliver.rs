@@ -90,8 +90,9 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
             message_id: ids.as_ref().and_then(|ids| ids.first()).map_or("", |id| id.text()),
             envelope_from: reach.sender.as_deref(),
             envelope_to: &reach.recipients,
+            was: None,
             remarks: &remarks,
-            duration: started.elapsed(),
+            duration: Some(started.elapsed()),
         };
         let _ = super::log(&program, &world, state.as_ref()).write(&entry);
         for (path, list) in world.lists() {

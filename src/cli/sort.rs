@@ -92,6 +92,7 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
             rules: filter.rules(),
             location: &location,
             world: &new_world,
+            new: false,
             about: call.dry_run || call.json || call.delivery.verbose > 0,
             stop,
         },
@@ -234,7 +235,7 @@ impl Report<'_> {
 
     fn message(&mut self, told: &Told<'_>) {
         let from = self.location.folder_of(told.from).to_string();
-        let nothing = Refile { to: None, skipped: Vec::new() };
+        let nothing = Refile::default();
         let refile = match &told.judged.verdict {
             Verdict::Refile(refile) => refile,
             _ => &nothing,

@@ -20,7 +20,7 @@ use super::args::{Delivery, Watch};
 use super::learn::{School, line};
 use super::site::Filter;
 use super::{Finding, output};
-use crate::deliver::log::{self, Log, Moved as Line};
+use crate::deliver::log::{self, Log};
 use crate::deliver::maildir::{Location, Place};
 use crate::deliver::moving::Mover;
 use crate::deliver::shelf::{Entry, Shelf, Sub};
@@ -417,16 +417,19 @@ impl Post<'_> {
             true => None,
             false => Kept::of(&self.state, &work.location.path).ok(),
         };
-        let stop = Arc::clone(&self.stop);
+        let (stop, state) = (Arc::clone(&self.stop), self.state.clone());
         let filer = Filer {
             judge: Judge {
                 rules: work.filter.rules(),
                 location: work.location,
                 world: &new_world,
+                new: true,
                 about: self.call.verbose > 0,
                 stop: &stop,
             },
             kept: kept.as_ref(),
+            state: &state,
+            home: home.as_deref(),
         };
         let mut filed = |filed: Filed| {
             let stays = match &filed.fate {
@@ -449,7 +452,7 @@ impl Post<'_> {
                     }
                     false
                 }
-                Fate::Moved { .. } => false,
+                Fate::Moved => false,
             };
             if stays && filed.entry.sub == Sub::New {
                 let known = self.known.entry(place.directories().to_vec()).or_default();
@@ -589,31 +592,25 @@ struct Work<'a> {
 impl Work<'_> {
     /// Notes what became of a message.
     fn tell(&self, place: &Place, filed: &Filed, verbose: bool) {
+        if !matches!(filed.fate, Fate::Moved | Fate::Stays) {
+            return;
+        }
         let was = self.location.folder_of(place).to_string();
-        let id = &filed.about.id;
-        for skip in &filed.skipped {
-            let text = format!("{id} in {was}: no {}: {}", skip.action, skip.why);
-            let _ = self.log.note(&text);
-        }
-        let Fate::Moved { folder, path, rule, problems } = &filed.fate else { return };
-        for problem in problems {
-            let _ = self.log.note(&format!("{id} in {folder}: {problem}"));
-        }
-        let line = Line {
-            folder: folder.to_string(),
-            was: was.clone(),
-            file: file_name(path),
-            rule: Some(log::place(rule, &self.filter.files())),
-            message_id: id.clone(),
+        let entry = log::Entry {
+            plan: &filed.plan,
+            report: &filed.report,
+            files: &self.filter.files(),
+            message_id: &filed.about.id,
+            envelope_from: None,
+            envelope_to: &[],
+            was: Some(&was),
+            remarks: &[],
+            duration: None,
         };
-        let _ = self.log.moved(std::slice::from_ref(&line));
-        if verbose {
-            let text = format!("{was} -> {folder}: {}", filed.about.subject);
+        let _ = self.log.write(&entry);
+        for stored in filed.report.stored.iter().filter(|_| verbose) {
+            let text = format!("{was} -> {}: {}", stored.folder, filed.about.subject);
             output::print(&format!("{}\n", escape(&text)));
         }
     }
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

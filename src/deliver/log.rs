@@ -74,10 +74,12 @@ pub struct Entry<'a> {
     pub envelope_from: Option<&'a str>,
     /// Envelope recipients, RFC 5321 forward-path; empty if they are not known.
     pub envelope_to: &'a [String],
+    /// The folder it lay in, where others have stored it and it was moved.
+    pub was: Option<&'a str>,
     /// About the delivery and not the message: a site file that is not used, say.
     pub remarks: &'a [&'a str],
-    /// From reading the message to the last sync.
-    pub duration: Duration,
+    /// Of a delivery, from reading the message to the last sync.
+    pub duration: Option<Duration>,
 }
 
 /// A message that was moved from folder to folder.
@@ -154,7 +156,8 @@ impl Log {
         if matches!(self, Log::Off) {
             return Ok(());
         }
-        self.write_lines(&lines(entry))
+        let lines = lines(entry);
+        if lines.is_empty() { Ok(()) } else { self.write_lines(&lines) }
     }
 
     /// Writes a line about something that is not one message. The text is
@@ -228,7 +231,9 @@ fn lines(entry: &Entry<'_>) -> Vec<String> {
         if !entry.envelope_to.is_empty() {
             field(&mut line, "for", &entry.envelope_to.join(", "));
         }
-        let _ = write!(line, " ms={:.1}", entry.duration.as_secs_f64() * 1000.0);
+        if let Some(duration) = entry.duration {
+            let _ = write!(line, " ms={:.1}", duration.as_secs_f64() * 1000.0);
+        }
         lines.push(line);
     };
     for step in &entry.plan.steps {
@@ -243,12 +248,17 @@ fn lines(entry: &Entry<'_>) -> Vec<String> {
     }
     for stored in &entry.report.stored {
         let step = stored.step.and_then(|number| entry.plan.steps.get(number));
+        let folder = stored.folder.to_string();
+        let file = stored.path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(was) = entry.was {
+            add("moved", step, &[("folder", &folder), ("was", was), ("file", &file)]);
+            continue;
+        }
         let word = match step.map(|step| &step.kind) {
             Some(StepKind::Deliver { as_: DeliveryWord::Copy, .. }) => "copied",
             _ => "delivered",
         };
-        let file = stored.path.file_name().unwrap_or_default().to_string_lossy();
-        add(word, step, &[("folder", &stored.folder.to_string()), ("file", &file)]);
+        add(word, step, &[("folder", &folder), ("file", &file)]);
     }
     for step in entry.report.done.iter().filter_map(|number| entry.plan.steps.get(*number)) {
         let (word, what) = match &step.kind {
@@ -407,8 +417,9 @@ mod tests {
             message_id: "<1@a.example>",
             envelope_from: Some(""),
             envelope_to: &[],
+            was: None,
             remarks: &[],
-            duration: Duration::from_micros(3140),
+            duration: Some(Duration::from_micros(3140)),
         }
     }
 

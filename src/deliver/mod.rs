@@ -115,6 +115,22 @@ pub fn deliver(plan: &Plan, messages: &[Message], location: &Location, reach: &R
     report
 }
 
+/// Makes the edits of lists that a plan asks for a message that others have
+/// stored: as in a delivery, when it lies where it shall, and none if it is
+/// deferred.
+pub fn edit_lists(plan: &Plan, reach: &Reach, report: &mut Report) {
+    if plan.steps.iter().any(|step| matches!(step.kind, StepKind::Defer { .. })) {
+        return;
+    }
+    for (number, step) in plan.steps.iter().enumerate() {
+        let StepKind::EditList { add, list, path, entry } = &step.kind else { continue };
+        match reach.edit_list(*add, list, path, entry) {
+            Ok(()) => report.done.push(number),
+            Err(why) => report.notes.push(why),
+        }
+    }
+}
+
 /// What a plan asks, by kind.
 #[derive(Default)]
 struct Work<'p> {

@@ -90,7 +90,7 @@ impl Reach {
             }
             StepKind::Reply(reply) => reply::send(reply, self),
             StepKind::EditList { add, list, path, entry } => {
-                self.edit_list(if *add { Change::Add } else { Change::Remove }, list, path, entry)
+                Came { result: self.edit_list(*add, list, path, entry), notes: Vec::new() }
             }
             StepKind::Remember { key, within } => Came {
                 result: match &self.state {
@@ -106,13 +106,21 @@ impl Reach {
         }
     }
 
-    fn edit_list(&self, change: Change, list: &str, path: &Path, entry: &str) -> Came {
+    /// Adds an entry to a list, or removes it; why not, if that fails.
+    pub(super) fn edit_list(
+        &self,
+        add: bool,
+        list: &str,
+        path: &Path,
+        entry: &str,
+    ) -> Result<(), String> {
+        let change = if add { Change::Add } else { Change::Remove };
         let home = self.home.as_deref().unwrap_or(Path::new("/nonexistent"));
         let patience = LIST_PATIENCE.min(self.deadline.saturating_duration_since(Instant::now()));
         let edited = list_edit::edit(path, home, change, entry, patience);
         let failed =
             |error| format!("the list {list}, `{}`, is not edited: {error}", path.display());
-        Came { result: edited.map(drop).map_err(failed), notes: Vec::new() }
+        edited.map(drop).map_err(failed)
     }
 }
 

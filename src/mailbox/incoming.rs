@@ -1,18 +1,24 @@
 //! Filing messages that have come into folders which others fill, by the
-//! rules: place and flags by one rename, and nothing else.
+//! rules: place and flags by one rename, then what a delivery would log of
+//! them and the lists that it would edit, once for each message.
 
-use std::path::PathBuf;
+use std::path::Path;
+
+use jiff::Timestamp;
 
 use crate::deliver::maildir::Place;
 use crate::deliver::moving::{Mover, Wish};
+use crate::deliver::reach::Reach;
 use crate::deliver::shelf::Entry;
-use crate::outcome::Failure;
-use crate::plan::{Folder, RuleRef};
+use crate::deliver::{Report, Stored, edit_lists};
+use crate::outcome::{Failure, Outcome};
+use crate::plan::{DeliveryWord, Plan, StepKind};
 use crate::rules::program::Flags;
 use crate::state::places::{Kept, Own};
+use crate::state::{StateDir, watched};
 
 use super::judge::{About, Judge, Judged, Verdict};
-use super::refile::{Refile, Skip, Target};
+use super::refile::{Refile, Target};
 
 /// So often messages that were renamed meanwhile are looked for.
 const ROUNDS: usize = 5;
@@ -24,6 +30,10 @@ pub struct Filer<'a> {
     /// Where it is noted that it was not the user who moved them; none where
     /// nothing is learned from moves.
     pub kept: Option<&'a Kept>,
+    /// Where it is noted for which messages all is done.
+    pub state: &'a StateDir,
+    /// Beyond which no list is edited.
+    pub home: Option<&'a Path>,
 }
 
 /// What became of a message.
@@ -33,32 +43,33 @@ pub struct Filed {
     pub entry: Entry,
     /// What is known of it.
     pub about: About,
-    /// What the rules ask and what is not done.
-    pub skipped: Vec<Skip>,
     /// What became of it.
     pub fate: Fate,
+    /// What the rules ask, as far as it was not done before.
+    pub plan: Plan,
+    /// What of that was done: a message that was moved is what is stored.
+    pub report: Report,
 }
 
 /// What became of a message.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// It was moved or flagged.
-    Moved {
-        /// The folder, as people name it.
-        folder: Folder,
-        /// Its file.
-        path: PathBuf,
-        /// Which rule asked.
-        rule: RuleRef,
-        /// What was not done as asked.
-        problems: Vec<String>,
-    },
+    Moved,
     /// It stays where and as it is.
     Stays,
     /// Somebody else has moved or removed it.
     Vanished,
     /// It stays for now: it could not be judged or moved.
     Failed(String),
+}
+
+impl Filed {
+    fn new(entry: Entry, about: About, fate: Fate) -> Filed {
+        let outcome = Outcome::Delivered;
+        let report = Report { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
+        Filed { entry, about, fate, plan: Plan::default(), report }
+    }
 }
 
 impl Filer<'_> {
@@ -78,14 +89,30 @@ impl Filer<'_> {
         let mut entries = entries.to_vec();
         for round in 1..=ROUNDS {
             let mut missing = Vec::new();
-            self.judge.each(&shelf, place, &entries, |judged| {
-                if matches!(judged.verdict, Verdict::Missing) && round < ROUNDS {
-                    missing.push(judged.entry);
-                } else {
-                    tell(self.judged(&mut mover, place, judged));
+            let mut rest = entries.as_slice();
+            let mut ahead = rest.len();
+            while !rest.is_empty() {
+                let (mut taken, mut edited) = (0, false);
+                let next = rest.get(..ahead).unwrap_or(rest);
+                self.judge.each(&shelf, place, next, |judged| {
+                    taken += 1;
+                    if matches!(judged.verdict, Verdict::Missing) && round < ROUNDS {
+                        missing.push(judged.entry);
+                        return true;
+                    }
+                    let filed = self.judged(&mut mover, place, judged);
+                    edited = !filed.report.done.is_empty();
+                    tell(filed);
+                    !edited
+                });
+                if taken == 0 {
+                    // Told to stop.
+                    break;
                 }
-                true
-            });
+                rest = rest.get(taken..).unwrap_or_default();
+                // Those behind it are judged by the list as it is now.
+                ahead = if edited { 1 } else { ahead.saturating_mul(2) };
+            }
             if missing.is_empty() {
                 break;
             }
@@ -95,10 +122,7 @@ impl Filer<'_> {
             for entry in missing {
                 match there.remove(&entry.key()) {
                     Some(now) => entries.push(now),
-                    None => {
-                        let (about, skipped) = (About::default(), Vec::new());
-                        tell(Filed { entry, about, skipped, fate: Fate::Vanished });
-                    }
+                    None => tell(Filed::new(entry, About::default(), Fate::Vanished)),
                 }
             }
         }
@@ -107,44 +131,81 @@ impl Filer<'_> {
 
     fn judged(&self, mover: &mut Mover<'_>, place: &Place, judged: Judged) -> Filed {
         let Judged { entry, about, verdict } = judged;
-        let refile = match verdict {
-            Verdict::Missing => Err(Fate::Vanished),
-            Verdict::Trouble(why) => Err(Fate::Failed(why)),
-            Verdict::Refile(refile) => Ok(refile),
+        let Refile { plan, to, skipped } = match verdict {
+            Verdict::Missing => return Filed::new(entry, about, Fate::Vanished),
+            Verdict::Trouble(why) => return Filed::new(entry, about, Fate::Failed(why)),
+            Verdict::Refile(refile) => *refile,
         };
-        let (skipped, fate) = match refile {
-            Err(fate) => (Vec::new(), fate),
-            Ok(Refile {
-                to: Some(Target { place: to, folder, add, rule: Some(rule) }),
-                skipped,
-            }) => {
-                let remove = &Flags::default();
-                let wish = Wish { from: place, entry: &entry, to: &to, add: &add, remove };
-                (skipped, self.one(mover, &wish, folder, rule))
-            }
-            Ok(Refile { skipped, .. }) => (skipped, Fate::Stays),
-        };
-        Filed { entry, about, skipped, fate }
+        let mut filed = Filed { plan, ..Filed::new(entry, about, Fate::Stays) };
+        let words = skipped.iter().map(|skip| format!("no {}: {}", skip.action, skip.why));
+        filed.report.notes.extend(words);
+        if let Some(to) = to.filter(|to| to.rule.is_some()) {
+            self.move_to(mover, place, &to, &mut filed);
+        }
+        if matches!(filed.fate, Fate::Moved | Fate::Stays) {
+            self.edit_lists(&mut filed);
+        }
+        filed
     }
 
-    fn one(&self, mover: &mut Mover<'_>, wish: &Wish<'_>, folder: Folder, rule: RuleRef) -> Fate {
+    /// Moves a message to its target.
+    fn move_to(&self, mover: &mut Mover<'_>, from: &Place, to: &Target, filed: &mut Filed) {
         if let Some(kept) = self.kept {
             let own = Own {
-                from: wish.from.directories().to_vec(),
-                to: wish.to.directories().to_vec(),
-                key: wish.entry.key(),
+                from: from.directories().to_vec(),
+                to: to.place.directories().to_vec(),
+                key: filed.entry.key(),
             };
             // Else the user would be taken for the one who moved it.
             if let Err(error) = kept.note_own(&own) {
-                return Fate::Failed(format!("a move cannot be noted: {error}"));
+                filed.fate = Fate::Failed(format!("a move cannot be noted: {error}"));
+                return;
             }
         }
-        match mover.refile(wish) {
+        let remove = &Flags::default();
+        let wish = Wish { from, entry: &filed.entry, to: &to.place, add: &to.add, remove };
+        filed.fate = match mover.refile(&wish) {
             Ok(Some(done)) => {
-                Fate::Moved { folder, path: done.path, rule, problems: done.problems }
+                let (step, folder) = (last_step(&filed.plan), to.folder.clone());
+                filed.report.stored.push(Stored { step, folder, path: done.path });
+                filed.report.notes.extend(done.problems);
+                Fate::Moved
             }
             Ok(None) => Fate::Vanished,
             Err(failure) => Fate::Failed(failure.to_string()),
-        }
+        };
     }
+
+    /// Edits the lists for a message that lies where it shall, unless that and
+    /// its lines for the log were done when it was looked at before.
+    fn edit_lists(&self, filed: &mut Filed) {
+        let is_once = |kind: &StepKind| {
+            matches!(kind, StepKind::Log(_) | StepKind::EditList { .. } | StepKind::Skipped { .. })
+        };
+        if !filed.plan.steps.iter().any(|step| is_once(&step.kind)) {
+            return;
+        }
+        let now = Timestamp::now().as_second();
+        match watched::claim(self.state, &filed.entry.key(), &filed.about.id, now) {
+            Ok(true) => {}
+            Ok(false) => {
+                filed.plan.steps.retain(|step| !is_once(&step.kind));
+                let step = last_step(&filed.plan);
+                filed.report.stored.iter_mut().for_each(|stored| stored.step = step);
+                return;
+            }
+            Err(error) => {
+                filed.report.notes.push(format!("what is done cannot be noted: {error}"));
+            }
+        }
+        let reach = Reach { home: self.home.map(Path::to_owned), ..Reach::nothing() };
+        edit_lists(&filed.plan, &reach, &mut filed.report);
+    }
+}
+
+/// The delivery that ends the way of a message.
+fn last_step(plan: &Plan) -> Option<usize> {
+    plan.steps.iter().position(
+        |step| matches!(&step.kind, StepKind::Deliver { as_, .. } if *as_ != DeliveryWord::Copy),
+    )
 }

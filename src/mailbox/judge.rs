@@ -32,6 +32,8 @@ pub struct Judge<'a> {
     pub location: &'a Location,
     /// The world of one thread, which is asked for lists and the clock.
     pub world: &'a (dyn Fn() -> World + Sync),
+    /// Whether it is mail that was not there before.
+    pub new: bool,
     /// Whether sender and subject are wanted.
     pub about: bool,
     /// Set when it shall come to an end.
@@ -64,7 +66,7 @@ pub struct About {
 #[derive(Debug)]
 pub enum Verdict {
     /// Where it shall lie.
-    Refile(Refile),
+    Refile(Box<Refile>),
     /// It is not there any more under that name.
     Missing,
     /// It cannot be judged, or not with certainty: a list could not be read,
@@ -170,8 +172,8 @@ impl Judge<'_> {
                 (about, Verdict::Trouble(why))
             }
             None => {
-                let refile = refile(&evaluation.plan, self.location, place, &has);
-                (about, Verdict::Refile(refile))
+                let refile = refile(evaluation.plan, self.location, place, &has, self.new);
+                (about, Verdict::Refile(Box::new(refile)))
             }
         }
     }

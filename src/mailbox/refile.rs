@@ -5,14 +5,18 @@
 //! delivered: it is not copied, which each run would do again, not refused,
 //! sent on or answered, and its file stays as it is, byte for byte. Only the
 //! step that ends its way counts, and only if that is a folder or the inbox.
+//! What is new, because another program has delivered it just now, is logged
+//! too, and lists are edited for it: that was not done yet.
 
 use crate::deliver::maildir::{Location, Place};
 use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, StepKind};
 use crate::rules::program::Flags;
 
 /// What is to be done with a message.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Refile {
+    /// What the rules ask, all of it.
+    pub plan: Plan,
     /// Where it shall lie; none if it stays where and as it is.
     pub to: Option<Target>,
     /// What the rules ask and what is not done, each word once, in the order
@@ -44,16 +48,28 @@ pub struct Skip {
     pub stays: bool,
 }
 
-/// Decides where a message goes that lies `at` a place and `has` these flags.
-pub fn refile(plan: &Plan, location: &Location, at: &Place, has: &Flags) -> Refile {
-    let mut decision = Refile { to: None, skipped: Vec::new() };
+/// Decides where a message goes that lies `at` a place and `has` these flags;
+/// `new` if it was not there before.
+pub fn refile(plan: Plan, location: &Location, at: &Place, has: &Flags, new: bool) -> Refile {
+    let (to, skipped) = decide(&plan, location, at, has, new);
+    Refile { plan, to, skipped }
+}
+
+fn decide(
+    plan: &Plan,
+    location: &Location,
+    at: &Place,
+    has: &Flags,
+    new: bool,
+) -> (Option<Target>, Vec<Skip>) {
+    let mut skipped = Vec::new();
     for step in &plan.steps {
-        if let Some(skip) = skip(&step.kind) {
-            if !decision.skipped.contains(&skip) {
-                decision.skipped.push(skip);
+        if let Some(skip) = skip(&step.kind, new) {
+            if !skipped.contains(&skip) {
+                skipped.push(skip);
             }
             if skip.stays {
-                return decision;
+                return (None, skipped);
             }
         }
         let StepKind::Deliver { as_, folder, flags } = &step.kind else { continue };
@@ -62,17 +78,15 @@ pub fn refile(plan: &Plan, location: &Location, at: &Place, has: &Flags) -> Refi
         }
         let place = location.place(folder);
         if place.note.is_some() {
-            decision.skipped.push(TOO_LONG);
-            return decision;
+            skipped.push(TOO_LONG);
+            return (None, skipped);
         }
         let add = missing(flags, has);
-        if !place.is(at) || add != Flags::default() {
-            let (folder, rule) = (folder.clone(), step.rule.clone());
-            decision.to = Some(Target { place, folder, add, rule });
-        }
-        return decision;
+        let wanted = !place.is(at) || add != Flags::default();
+        let (folder, rule) = (folder.clone(), step.rule.clone());
+        return (wanted.then_some(Target { place, folder, add, rule }), skipped);
     }
-    decision
+    (None, skipped)
 }
 
 const TOO_LONG: Skip =
@@ -87,7 +101,7 @@ fn missing(wanted: &Flags, has: &Flags) -> Flags {
     Flags { letters: letters.collect(), keywords: keywords.cloned().collect() }
 }
 
-fn skip(step: &StepKind) -> Option<Skip> {
+fn skip(step: &StepKind, new: bool) -> Option<Skip> {
     let (action, why, stays) = match step {
         StepKind::Deliver { as_: DeliveryWord::Copy, .. } => {
             ("copy", "each run would make one more", false)
@@ -102,11 +116,13 @@ fn skip(step: &StepKind) -> Option<Skip> {
         StepKind::Reply(_) => ("reply", "it was delivered", false),
         StepKind::Filter { .. } => ("filter", "judged on the unfiltered message", false),
         StepKind::Edit(_) => ("header edit", "its file stays as it is", false),
-        StepKind::EditList { .. } => ("list edit", "it was delivered", false),
-        StepKind::Log(_) => ("log", "it was delivered", false),
-        StepKind::Deliver { .. } | StepKind::Remember { .. } | StepKind::Skipped { .. } => {
-            return None;
-        }
+        StepKind::EditList { .. } if !new => ("list edit", "it was delivered", false),
+        StepKind::Log(_) if !new => ("log", "it was delivered", false),
+        StepKind::EditList { .. }
+        | StepKind::Log(_)
+        | StepKind::Deliver { .. }
+        | StepKind::Remember { .. }
+        | StepKind::Skipped { .. } => return None,
     };
     Some(Skip { action, why, stays })
 }
@@ -137,7 +153,8 @@ mod tests {
     fn decide(kinds: Vec<StepKind>, at: &str, has: Flags) -> (Option<(String, Flags)>, String) {
         let location = Location::new("/m", Layout::MaildirPlusPlus, None);
         let steps = kinds.into_iter().map(|kind| Step { kind, rule: None }).collect();
-        let decision = refile(&Plan { steps }, &location, &location.place(&folder(at)), &has);
+        let at = location.place(&folder(at));
+        let decision = refile(Plan { steps }, &location, &at, &has, false);
         let words: Vec<&str> = decision.skipped.iter().map(|skip| skip.action).collect();
         let to = decision.to.map(|target| (target.folder.to_string(), target.add));
         (to, words.join(" "))
@@ -164,6 +181,19 @@ mod tests {
         let moved = decide(plan(), "B", flags("FS", &["$Work"])).0;
         assert_eq!(moved, Some(("A".into(), Flags::default())));
         assert_eq!(decide(vec![to(Inbox, "", Flags::default())], "inbox", flags("S", &[])).0, None);
+    }
+
+    #[test]
+    fn new_mail_is_logged_and_edits_lists() {
+        let edit = StepKind::EditList {
+            add: true,
+            list: "a".into(),
+            path: "/a".into(),
+            entry: "b@c".into(),
+        };
+        for kind in [StepKind::Log("x".into()), edit] {
+            assert!(skip(&kind, true).is_none() && skip(&kind, false).is_some(), "{kind:?}");
+        }
     }
 
     #[test]

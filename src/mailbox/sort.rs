@@ -293,9 +293,10 @@ impl Run<'_, '_> {
         let Some(journal) = &mut self.journal else { return Ok(()) };
         for Pending { judged, step } in pending {
             let added = match &judged.verdict {
-                Verdict::Refile(Refile { to: Some(target), .. }) => target.add.clone(),
-                _ => Flags::default(),
+                Verdict::Refile(refile) => refile.to.as_ref().map(|target| target.add.clone()),
+                _ => None,
             };
+            let added = added.unwrap_or_default();
             let spot = |place: &Place, entry: &Entry| Spot {
                 folder: place.directories().to_vec(),
                 file: entry.to_string(),

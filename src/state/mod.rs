@@ -23,6 +23,7 @@ pub mod stamp;
 pub mod sorted;
 pub mod switch;
 pub mod told;
+pub mod watched;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
