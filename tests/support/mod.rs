@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+pub mod imap;
 pub mod postfix;
 
 use std::fs;
