@@ -6,6 +6,7 @@
 
 pub mod imap;
 pub mod postfix;
+pub mod strace;
 
 use std::fs;
 use std::io::Write;
