@@ -6,16 +6,13 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::io;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use support::imap::{self, DOVEADM, Imap, NOBODY, as_owner, own};
 use support::{Home, Run, run, skipped};
-
-const DOVEADM: &str = "/usr/bin/doveadm";
-/// nobody and nogroup: Dovecot serves no mail to root.
-const NOBODY: u32 = 65534;
 
 const RULES: &str = r#"
 when subject is "junk"    -> folder "迷惑メール" as seen
@@ -35,46 +32,11 @@ fn deliver(home: &Home, subjects: &[&str]) {
     }
 }
 
-/// Gives the home to the one who uses it next, where that can be.
-fn own(home: &Home, user: u32) {
-    if rustix::process::geteuid().is_root() {
-        let owned = Command::new("chown").args(["-R", &user.to_string()]).arg(home.path()).status();
-        assert!(owned.expect("chown runs").success());
-    }
-}
-
-fn doveadm_command(home: &Home, location: &str, arguments: &[&str]) -> Command {
-    let path = home.path().display();
-    home.write(
-        "dovecot.conf",
-        format!(
-            "base_dir = {path}/run\nstate_dir = {path}/run\nlog_path = {path}/dovecot.log\n\
-             mail_location = maildir:{path}/Maildir{location}\nfirst_valid_uid = 1\n\
-             namespace inbox {{\n inbox = yes\n separator = /\n}}\n"
-        ),
-    );
-    let mut command = Command::new(DOVEADM);
-    command.arg("-c").arg(home.path().join("dovecot.conf")).args(arguments);
-    command.env_clear().env("HOME", home.path()).env("USER", "nobody").current_dir("/");
-    command.env("PATH", "/usr/bin:/bin");
-    as_nobody(&mut command);
-    command
-}
-
-/// Dovecot serves no mail to root.
-fn as_nobody(command: &mut Command) {
-    if rustix::process::geteuid().is_root() {
-        command.uid(NOBODY).gid(NOBODY);
-    }
-}
-
 /// Runs doveadm on a home's Maildir as its owner.
 fn doveadm(home: &Home, location: &str, arguments: &[&str]) -> String {
-    let mut command = doveadm_command(home, location, arguments);
-    if rustix::process::geteuid().is_root() {
-        own(home, NOBODY);
-    }
-    let output = command.output().expect("doveadm runs");
+    imap::configure(home, &format!("Maildir{location}"));
+    own(home, NOBODY);
+    let output = imap::doveadm(home, arguments).output().expect("doveadm runs");
     let errors = String::from_utf8_lossy(&output.stderr);
     // What came back after `sort --undo`, as it should.
     let mut errors = errors.lines().filter(|line| !line.contains("Expunged message reappeared"));
@@ -158,63 +120,21 @@ fn the_test_itself_would_notice() {
     assert_eq!(seen(&home, ""), ["INBOX: x \\Flagged \\Seen"]);
 }
 
-/// An IMAP session of the Maildir's owner.
-struct Imap {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<std::process::ChildStdout>,
-    tag: usize,
-}
-
-impl Imap {
-    fn start(home: &Home) -> Imap {
-        let mut command = doveadm_command(home, "", &["exec", "imap"]);
-        own(home, NOBODY);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("imap starts");
-        let input = child.stdin.take().expect("it was asked for");
-        let output = BufReader::new(child.stdout.take().expect("it was asked for"));
-        let mut imap = Imap { child, input, output, tag: 0 };
-        assert!(imap.line().starts_with("* PREAUTH"));
-        imap
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = Vec::new();
-        self.output.read_until(b'\n', &mut line).expect("a line");
-        assert!(!line.is_empty(), "the session has ended");
-        String::from_utf8_lossy(&line).trim_end().to_owned()
-    }
-
-    /// The answer's last line, and those before it.
-    fn call(&mut self, command: &str) -> (String, Vec<String>) {
-        self.tag += 1;
-        let tag = format!("t{} ", self.tag);
-        write!(self.input, "{tag}{command}\r\n").expect("written");
-        let mut lines = Vec::new();
-        loop {
-            let line = self.line();
-            match line.strip_prefix(&tag) {
-                Some(end) => return (end.to_owned(), lines),
-                None => lines.push(line),
-            }
-        }
-    }
-
-    fn done(&mut self, command: &str) -> Vec<String> {
-        let (end, lines) = self.call(command);
-        assert!(end.starts_with("OK"), "{command}: {end}");
-        lines
-    }
-
-    fn end(mut self) {
-        self.done("LOGOUT");
-        self.child.wait().expect("it ends");
-    }
+#[test]
+fn a_server_that_falls_silent_or_goes_ends_the_client() {
+    let says = |script: &str| {
+        let mut server = Command::new("/bin/sh");
+        server.args(["-c", &format!("echo '* PREAUTH'; read -r x; {script}")]);
+        let mut imap = Imap::of(server, Duration::from_millis(300)).expect("it greets");
+        imap.ask("NOOP")
+    };
+    assert_eq!(says("echo '* a'; echo t1 OK").expect("OK"), ("OK".into(), vec!["* a".into()]));
+    let why = |script| says(script).expect_err("no answer").kind();
+    assert_eq!(why("echo '* a'"), io::ErrorKind::UnexpectedEof);
+    assert_eq!(why("printf 't1 O'"), io::ErrorKind::UnexpectedEof);
+    let late = |kind| matches!(kind, io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock);
+    assert!(late(why("exec sleep 100")));
+    assert!(late(why("while sleep 0.05; do echo '* still here'; done")));
 }
 
 /// Says that it is over, however it ends.
@@ -228,10 +148,8 @@ impl Drop for Over<'_> {
 
 /// Runs the program as the Maildir's owner.
 fn mfilter(home: &Home, arguments: &[&str]) -> Run {
-    let mut command = Command::new(support::program_in(home));
-    command.args(arguments).env_clear().env("HOME", home.path()).env("USER", "nobody");
-    as_nobody(command.current_dir("/"));
-    run(command, b"")
+    let program = support::program_in(home).display().to_string();
+    run(as_owner(home, &program, arguments), b"")
 }
 
 /// Folder and flags of each message, by its subject; each is there once.
@@ -268,6 +186,8 @@ fn mail_is_sorted_while_an_imap_client_flags_it() {
     }
     // Keywords that have other letters in the folders that mail will go to.
     home.write("Maildir/.A/cur/1.y:2,", "Subject: other\nFrom: a@b.example\n\nx\n");
+    imap::configure(&home, "Maildir");
+    own(&home, NOBODY);
     let mut imap = Imap::start(&home);
     imap.done("SELECT A");
     imap.done("STORE 1:* +FLAGS ($One $Two $Work)");

@@ -18,9 +18,8 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use support::strace::{STRACE, call, cannot_trace, described, quoted};
 use support::{Home, Run, run};
-
-const STRACE: &str = "/usr/bin/strace";
 
 /// A delivery that is done again and again.
 struct Scenario {
@@ -174,11 +173,7 @@ fn calls(log: &str) -> Vec<Call> {
     let mut in_main = false;
     let mut calls = Vec::new();
     for line in log.lines() {
-        let Some((_, call)) = line.split_once(' ') else { continue };
-        let Some((name, _)) = call.trim_start().split_once('(') else { continue };
-        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            continue;
-        }
+        let Some(name) = call(line) else { continue };
         in_main |= line.contains("TCGETS") || line.contains(".mailrules");
         let number = counts.entry(name.to_owned()).or_default();
         *number += 1;
@@ -243,18 +238,6 @@ fn for_each<T: Sync>(items: &[T], work: impl Fn(&T) -> Vec<String> + Sync) -> Ve
         }
     });
     complaints.into_inner().expect("no panic holds it")
-}
-
-fn cannot_trace() -> bool {
-    if support::skipped("fault injection", &[STRACE], false) {
-        return true;
-    }
-    let allowed = Command::new(STRACE).args(["-o", "/dev/null", "/bin/true"]).output();
-    if !allowed.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: fault injection needs ptrace, which is not allowed here");
-        return true;
-    }
-    false
 }
 
 /// The calls of an undisturbed delivery.
@@ -345,7 +328,7 @@ fn inject(scenario: &Scenario, calls: &[Call], at: &usize, error: &str) -> Vec<S
 
 #[test]
 fn every_system_call_fails_once() {
-    if cannot_trace() {
+    if cannot_trace("fault injection") {
         return;
     }
     let mut points = Vec::new();
@@ -367,7 +350,7 @@ fn every_system_call_fails_once() {
 /// message to the rules behind it.
 #[test]
 fn what_cannot_be_read_now_is_not_discarded() {
-    if cannot_trace() {
+    if cannot_trace("fault injection") {
         return;
     }
     let fails = |rules: &str, length: usize, inject: &str, path: &str| {
@@ -431,7 +414,7 @@ fn is_commit(call: &Call) -> bool {
 
 #[test]
 fn a_kill_at_each_system_call_loses_nothing() {
-    if cannot_trace() {
+    if cannot_trace("fault injection") {
         return;
     }
     let traces: Vec<_> = SCENARIOS.iter().map(|s| (s, undisturbed(s))).collect();
@@ -453,22 +436,11 @@ fn a_kill_at_each_system_call_loses_nothing() {
     assert!(complaints.is_empty(), "{}:\n{}", complaints.len(), complaints.join("\n"));
 }
 
-/// What stands between `<` and `>` behind a file descriptor, and what stands in quotes.
-fn described(line: &str, number: usize) -> String {
-    let arguments: Vec<&str> =
-        line.split('<').skip(1).filter_map(|rest| rest.split('>').next()).collect();
-    arguments.get(number).map(|path| path.to_string()).unwrap_or_default()
-}
-
-fn quoted(line: &str, number: usize) -> String {
-    line.split('"').nth(number * 2 + 1).unwrap_or_default().to_owned()
-}
-
 /// Holds the strictest reading of POSIX against a delivery: a file's content
 /// is safe once the file is synced, an entry once its directory is synced.
 #[test]
 fn all_is_synced_before_a_delivery_is_acknowledged() {
-    if cannot_trace() {
+    if cannot_trace("fault injection") {
         return;
     }
     for scenario in SCENARIOS {

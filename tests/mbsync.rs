@@ -7,19 +7,15 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use support::imap::{self, DOVEADM, Imap, NOBODY, as_owner, doveadm, own};
 use support::{Home, skipped, wait_for};
 
-const DOVEADM: &str = "/usr/bin/doveadm";
 const MBSYNC: &str = "/usr/bin/mbsync";
-/// nobody: Dovecot serves no mail to root.
-const NOBODY: u32 = 65534;
 /// 迷惑メール as IMAP names it.
 const JUNK: &str = "&j,dg0TDhMPww6w-";
 
@@ -45,41 +41,15 @@ fn home(server: &str) -> Home {
     for sub in ["new", "cur", "tmp"] {
         fs::create_dir_all(home.path().join(server).join(sub)).expect("made");
     }
-    home.write(
-        "dovecot.conf",
-        format!(
-            "base_dir = {path}/run\nstate_dir = {path}/run\nlog_path = {path}/dovecot.log\n\
-             mail_location = maildir:{path}/{server}\nfirst_valid_uid = 1\n\
-             namespace inbox {{\n inbox = yes\n separator = /\n}}\n"
-        ),
-    );
+    imap::configure(&home, server);
     let config = "IMAPAccount server\nTunnel \"exec /usr/bin/doveadm -c HOME/dovecot.conf exec imap\"\n\n\
          IMAPStore far\nAccount server\n\n\
          MaildirStore near\nInbox HOME/Maildir\nSubFolders Maildir++\n\n\
          Channel mail\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n";
     home.write(".mbsyncrc", config.replace("HOME", &path));
     support::program_in(&home);
-    own(&home);
+    own(&home, NOBODY);
     home
-}
-
-fn own(home: &Home) {
-    if rustix::process::geteuid().is_root() {
-        let user = NOBODY.to_string();
-        let owned = Command::new("chown").args(["-R", &user]).arg(home.path()).status();
-        assert!(owned.expect("chown runs").success());
-    }
-}
-
-/// A program as the mail's owner.
-fn command(home: &Home, program: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear().env("HOME", home.path()).env("USER", "nobody");
-    command.env("PATH", "/usr/bin:/bin").env("TZ", "UTC").current_dir("/");
-    if rustix::process::geteuid().is_root() {
-        command.uid(NOBODY).gid(NOBODY);
-    }
-    command
 }
 
 struct Watch(Child);
@@ -88,7 +58,7 @@ impl Watch {
     fn start(home: &Home) -> Watch {
         let err = fs::File::create(home.path().join("err")).expect("made");
         let program = home.path().join("mfilter").display().to_string();
-        let child = command(home, &program, &["watch"]).stdin(Stdio::null()).stderr(err).spawn();
+        let child = as_owner(home, &program, &["watch"]).stdin(Stdio::null()).stderr(err).spawn();
         Watch(child.expect("it starts"))
     }
 
@@ -106,65 +76,9 @@ impl Drop for Watch {
 }
 
 fn mbsync(home: &Home) {
-    let output = command(home, MBSYNC, &["-q", "-a"]).output().expect("mbsync runs");
+    let output = as_owner(home, MBSYNC, &["-q", "-a"]).output().expect("mbsync runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-}
-
-/// An IMAP session of the mail's owner.
-struct Imap {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    tag: usize,
-}
-
-impl Imap {
-    fn start(home: &Home) -> Imap {
-        let conf = home.path().join("dovecot.conf").display().to_string();
-        let mut child = command(home, DOVEADM, &["-c", &conf, "exec", "imap"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("imap starts");
-        let input = child.stdin.take().expect("it was asked for");
-        let output = BufReader::new(child.stdout.take().expect("it was asked for"));
-        let mut imap = Imap { child, input, output, tag: 0 };
-        assert!(imap.line().starts_with("* PREAUTH"));
-        imap
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = Vec::new();
-        self.output.read_until(b'\n', &mut line).expect("a line");
-        assert!(!line.is_empty(), "the session has ended");
-        String::from_utf8_lossy(&line).trim_end().to_owned()
-    }
-
-    fn call(&mut self, command: &str) -> (String, Vec<String>) {
-        self.tag += 1;
-        let tag = format!("t{} ", self.tag);
-        write!(self.input, "{tag}{command}\r\n").expect("written");
-        let mut lines = Vec::new();
-        loop {
-            let line = self.line();
-            match line.strip_prefix(&tag) {
-                Some(end) => return (end.to_owned(), lines),
-                None => lines.push(line),
-            }
-        }
-    }
-
-    fn done(&mut self, command: &str) {
-        let (end, _) = self.call(command);
-        assert!(end.starts_with("OK"), "{command}: {end}");
-    }
-
-    fn end(mut self) {
-        self.done("LOGOUT");
-        self.child.wait().expect("it ends");
-    }
 }
 
 /// Where the server has each message, by its subject; each is there once.
@@ -174,9 +88,8 @@ fn on_server(home: &Home) -> BTreeMap<String, String> {
 
 /// The same; none if something moved meanwhile.
 fn ask_server(home: &Home) -> Option<BTreeMap<String, String>> {
-    let conf = home.path().join("dovecot.conf").display().to_string();
-    let fetch = ["-c", &conf, "-f", "tab", "fetch", "mailbox flags hdr.subject", "ALL"];
-    let output = command(home, DOVEADM, &fetch).output().expect("doveadm runs");
+    let fetch = ["-f", "tab", "fetch", "mailbox flags hdr.subject", "ALL"];
+    let output = doveadm(home, &fetch).output().expect("doveadm runs");
     if !output.status.success() {
         eprintln!("{}", String::from_utf8_lossy(&output.stderr));
         return None;

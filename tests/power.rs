@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use support::strace::{STRACE, cannot_trace};
 use support::{Home, Run, run, skipped};
 
 const MKFS: &str = "/sbin/mkfs.ext4";
 /// The one file system whose quota every kernel that has it can enforce on root too.
 const MKFS_BTRFS: &str = "/sbin/mkfs.btrfs";
-const STRACE: &str = "/usr/bin/strace";
 const RULES: &str = "\
 when subject contains \"two\" -> copy \"A\", folder \"B/{subject}\" as seen flagged
 when subject contains \"one\" -> folder \"C\"
@@ -135,7 +135,8 @@ fn what_was_acknowledged_survives_a_power_cut() {
 /// The test above would notice: with syncs that only pretend, mail is gone.
 #[test]
 fn a_delivery_that_does_not_sync_would_be_noticed() {
-    if skipped("a test of power cuts", &[MKFS, STRACE], true) {
+    let test = "a test of power cuts";
+    if skipped(test, &[MKFS], true) || cannot_trace(test) {
         return;
     }
     let home = Home::with_rules(RULES);
@@ -145,10 +146,6 @@ fn a_delivery_that_does_not_sync_would_be_noticed() {
     command.args(["-f", "-o", "/dev/null", "-e", "inject=fsync,fdatasync:retval=0"]);
     command.arg(support::MFILTER).env_clear().env("HOME", home.path());
     let run = run(command, &message(1));
-    if run.stderr.contains("ptrace") {
-        eprintln!("skipped: strace may not trace here");
-        return;
-    }
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(found(&image.at, 1), places(1));
     let cut = image.cut(home.path().join("cut"), home.path().join("after"));

@@ -21,10 +21,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use support::strace::{STRACE, call, cannot_trace};
 use support::{Home, MFILTER, Run, run};
 use tempfile::TempDir;
-
-const STRACE: &str = "/usr/bin/strace";
 
 const RULES: &str = "\
 when subject is \"near\" -> folder \"Near\" as flagged \"$New\"
@@ -172,29 +171,14 @@ fn long() -> bool {
     std::env::var_os("MFILTER_LONG").is_some()
 }
 
-fn cannot_trace() -> bool {
-    if support::skipped("fault injection", &[STRACE], false) {
-        return true;
-    }
-    let allowed = Command::new(STRACE).args(["-o", "/dev/null", "/bin/true"]).output();
-    if !allowed.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: fault injection needs ptrace, which is not allowed here");
-        return true;
-    }
-    false
-}
-
 /// Each call's name, how often one thread makes it, and the lines.
 fn calls(log: &str) -> (BTreeMap<String, usize>, Vec<String>) {
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut lines = Vec::new();
     for line in log.lines() {
-        let Some((thread, call)) = line.split_once(' ') else { continue };
-        let Some((name, _)) = call.trim_start().split_once('(') else { continue };
-        if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            *counts.entry((thread.to_owned(), name.to_owned())).or_default() += 1;
-            lines.push(line.to_owned());
-        }
+        let (Some((thread, _)), Some(name)) = (line.split_once(' '), call(line)) else { continue };
+        *counts.entry((thread.to_owned(), name.to_owned())).or_default() += 1;
+        lines.push(line.to_owned());
     }
     let mut most: BTreeMap<String, usize> = BTreeMap::new();
     for ((_, name), count) in counts {
@@ -295,7 +279,7 @@ fn undisturbed() -> (BTreeMap<String, usize>, Vec<String>) {
 
 #[test]
 fn no_failing_call_and_no_kill_loses_or_doubles_a_message() {
-    if cannot_trace() {
+    if cannot_trace("fault injection") {
         return;
     }
     if other_disk(&std::env::temp_dir()).is_none() {
@@ -329,7 +313,7 @@ fn no_failing_call_and_no_kill_loses_or_doubles_a_message() {
 /// that would not move it, and so does taking back.
 #[test]
 fn half_a_move_is_finished_whatever_comes_next() {
-    if cannot_trace() {
+    if cannot_trace("fault injection") {
         return;
     }
     let (counts, _) = undisturbed();
@@ -372,7 +356,7 @@ fn half_a_move_is_finished_whatever_comes_next() {
 /// directories are synced before the run says that it is done.
 #[test]
 fn the_journal_comes_first_and_directories_are_synced() {
-    if cannot_trace() {
+    if cannot_trace("fault injection") {
         return;
     }
     let (_, lines) = undisturbed();

@@ -4,7 +4,9 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+pub mod imap;
 pub mod postfix;
+pub mod strace;
 
 use std::fs;
 use std::io::Write;

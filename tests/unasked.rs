@@ -1,0 +1,230 @@
+//! What no rule asks for costs nothing: no file is opened for it, and the
+//! body of a message is not read.
+
+mod support;
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::Command;
+use std::rc::Rc;
+
+use mfilter::classify::CLASSIFIERS;
+use mfilter::evaluate::{Detail, evaluate};
+use mfilter::load;
+use mfilter::message::Message;
+use mfilter::plan::StepKind;
+use mfilter::rules::field::FIELDS;
+use mfilter::rules::program::Compiled;
+use mfilter::world::World;
+use support::strace::{STRACE, call, cannot_trace, described, quoted};
+use support::{Home, MFILTER, run};
+
+const FIRES: &str = "when subject is \"hello\" -> folder \"A\"\n";
+
+/// All that is touched where rules that are known look at the header.
+const PLAIN: &[&str] = &[
+    "/etc/mfilter/site.mailrules",
+    "~/.cache/mfilter/rules",
+    "~/.local/state/mfilter/log",
+    "~/.mailrules",
+    "~/Maildir",
+    "~/Maildir/.A",
+    "~/Maildir/.A/new",
+    "~/Maildir/.A/tmp",
+    "~/Maildir/.A/tmp/message",
+];
+
+/// Declarations, a rule that asks for something, and what is opened for it.
+/// For a large message's body there is a file without a name in `~/tmp`.
+const ASKING: &[(&str, &str, &str)] = &[
+    ("list friends \"~/friends\"", "when from in friends -> copy \"B\"", "~/friends"),
+    ("list known sent \"Sent\"", "when from in known -> copy \"B\"", "~/Maildir/.Sent/cur"),
+    ("", "when time >= 00:00 -> copy \"B\"", "/etc/localtime"),
+    ("", "when subject is \"hello\" -> copy \"B {date:%Y}\"", "/etc/localtime"),
+    ("set me \"taro@b.example\"", "reply \"~/away\"", "~/away"),
+    ("", "when body contains \"end\" -> copy \"B\"", "~/tmp"),
+    ("", "when encrypted -> copy \"B\"", "~/tmp"),
+    ("", "when attachments > 3 -> copy \"B\"", "~/tmp"),
+    ("", "when size > 5M -> copy \"B\"", "~/tmp"),
+];
+
+fn message(length: usize) -> String {
+    let body = "a line\n".repeat(length / 7);
+    format!(
+        "Return-Path: <hanako@x.example>\nFrom: hanako@x.example\nTo: taro@b.example\n\
+         Subject: hello\n\n{body}end\n"
+    )
+}
+
+/// A home with these rules where all is that they may ask for.
+fn home(rules: &str) -> Home {
+    let home = Home::with_rules(&format!("set sendmail \"/bin/true\"\n{rules}"));
+    home.write("friends", "hanako@x.example\n");
+    home.write("away", "I am away.\n");
+    home.write("Maildir/.Sent/cur/1.x:2,S", "To: hanako@x.example\n\nx\n");
+    home.write("tmp/keep", "");
+    home
+}
+
+/// Every path that a delivery touches once it begins with the rules, found
+/// there or not, and whatever else it makes: processes, threads, connections.
+fn touched(home: &Home, message: &str) -> BTreeSet<String> {
+    let (log, tmp) = (home.path().join("strace"), home.path().join("tmp"));
+    let calls = "trace=%file,%network,clone,clone3,fork,vfork,memfd_create";
+    let mut command = Command::new(STRACE);
+    command.args(["-f", "-y", "-s", "400", "-e", calls, "-o"]).arg(&log).arg(MFILTER);
+    command.env_clear().env("HOME", home.path()).env("TMPDIR", tmp).env("USER", "taro");
+    let run = run(command, message.as_bytes());
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    let log = fs::read_to_string(log).expect("strace's log");
+    let begins = |line: &&str| !line.contains("/.mailrules\"");
+    let touched = log.lines().skip_while(begins).filter_map(|line| {
+        let name = call(line)?;
+        if !line.contains('"') || name == "memfd_create" {
+            return Some(name.to_owned());
+        }
+        let path = match quoted(line, 0) {
+            path if path.is_empty() => described(line, 0),
+            path if path.starts_with('/') => path,
+            path => format!("{}/{path}", described(line, 0)),
+        };
+        Some(plain(&path, home.path()))
+    });
+    touched.collect()
+}
+
+/// A path as the same for every home, message and set of rules.
+fn plain(path: &str, home: &Path) -> String {
+    let path = path.replace(&home.display().to_string(), "~");
+    match path.rsplit_once('/') {
+        Some((folder, _)) if folder.starts_with("~/Maildir") && folder.ends_with("/tmp") => {
+            format!("{folder}/message")
+        }
+        Some((folder, name)) if name.starts_with("rules-") => format!("{folder}/rules"),
+        _ => path,
+    }
+}
+
+fn set<'a>(paths: impl IntoIterator<Item = &'a &'a str>) -> BTreeSet<String> {
+    paths.into_iter().map(|path| path.to_string()).collect()
+}
+
+#[test]
+fn no_file_is_opened_before_a_rule_asks() {
+    if cannot_trace("counting what is opened") {
+        return;
+    }
+    for (declared, asks, opened) in ASKING {
+        for length in [100, 1_200_000] {
+            let home = home(&format!("{declared}\n{FIRES}{asks}\n"));
+            // The rules are checked here, and kept.
+            let first = touched(&home, &message(length));
+            for path in [*opened, "/etc/passwd", "/etc/nsswitch.conf", "/etc/localtime"] {
+                assert!(!first.contains(path), "{asks}: {path} of {first:?}");
+            }
+            assert_eq!(touched(&home, &message(length)), set(PLAIN), "{asks}");
+        }
+        let home = home(&format!("{declared}\n{asks}\n{FIRES}"));
+        home.deliver(message(100).as_bytes());
+        let found = touched(&home, &message(1_200_000));
+        assert!(found.contains(*opened), "{asks}: {found:?}");
+        assert!(!found.contains("/etc/passwd"), "{asks}: {found:?}");
+    }
+}
+
+#[test]
+fn a_small_message_is_kept_in_memory() {
+    if cannot_trace("counting what is opened") {
+        return;
+    }
+    let home = home(&format!("when body contains \"no\" -> inbox\n{FIRES}"));
+    home.deliver(message(100).as_bytes());
+    assert_eq!(touched(&home, &message(100)), set(PLAIN));
+}
+
+/// A body that notes that somebody has asked for it.
+struct Body {
+    text: io::Cursor<&'static str>,
+    asked: Rc<Cell<bool>>,
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.asked.set(true);
+        self.text.read(buffer)
+    }
+}
+
+const HEADER: &str = "From: hanako@x.example\nTo: taro@b.example\nSubject: hello\n\
+    Date: Thu, 24 Dec 2026 20:00:00 +0900\nMessage-ID: <1@x.example>\n\
+    MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n";
+
+/// Whether these rules read the body of an everyday message.
+fn reads_the_body(rules: &str) -> bool {
+    let none = &mut |_: &Path| Err(io::ErrorKind::NotFound.into());
+    let (_, checked) = load::check_bytes(Path::new("rules"), rules.as_bytes(), None, none);
+    let program = checked.program.unwrap_or_else(|| panic!("{rules}: {:?}", checked.diagnostics));
+    let compiled = Compiled::new(&program).expect("it is small");
+    let asked = Rc::new(Cell::new(false));
+    let body = Body { text: io::Cursor::new("hi\n"), asked: Rc::clone(&asked) };
+    let input = Box::new(HEADER.as_bytes().chain(body));
+    let message = Message::read(input, &std::env::temp_dir()).expect("a header");
+    let laid = compiled.program().expect("laid out");
+    let plan = evaluate(laid, &message, &World::default(), Detail::Plan).plan;
+    assert!(plan.steps.iter().any(|step| matches!(step.kind, StepKind::Deliver { .. })), "{rules}");
+    asked.get()
+}
+
+/// A condition for each classifier and each field.
+fn conditions() -> Vec<(&'static str, String)> {
+    let classifiers = CLASSIFIERS.iter().map(|each| (each.name, each.name.to_owned()));
+    let fields = FIELDS.iter().map(|field| {
+        let named = matches!(field.name, "header" | "env");
+        let name = if named { " \"X-A\"" } else { "" };
+        (field.name, format!("has {}{name}", field.name))
+    });
+    classifiers.chain(fields).collect()
+}
+
+#[test]
+fn what_reads_the_body_of_an_everyday_message() {
+    let all = conditions();
+    let readers = all.iter().filter(|(_, asks)| {
+        reads_the_body(&format!("set me [\"taro@b.example\"]\nwhen {asks} -> copy \"B\"\n{FIRES}"))
+    });
+    let readers: Vec<&str> = readers.map(|(name, _)| *name).collect();
+    let wanted = [
+        "encrypted",
+        "signed",
+        "body",
+        "charset",
+        "link",
+        "link.host",
+        "attachment.name",
+        "attachment.type",
+        "attachment.size",
+        "attachment.sha256",
+        "size",
+        "attachments",
+    ];
+    assert_eq!(readers, wanted);
+}
+
+#[test]
+fn what_no_rule_asks_for_reads_no_body() {
+    for (_, asks) in conditions() {
+        for rules in [
+            format!("{FIRES}when {asks} -> folder \"B\"\n"),
+            format!("when subject is \"other\" and {asks} -> folder \"B\"\n{FIRES}"),
+            format!("when subject is \"hello\" or {asks} -> folder \"A\"\n"),
+            format!("when subject is \"other\" {{\n  when {asks} -> folder \"B\"\n}}\n{FIRES}"),
+            format!("define word = {asks}\n{FIRES}when word -> folder \"B\"\n"),
+            format!("score points {{ +1 {asks} }}\n{FIRES}when points > 0 -> folder \"B\"\n"),
+        ] {
+            assert!(!reads_the_body(&rules), "{rules}");
+        }
+    }
+}
