@@ -48,6 +48,11 @@ pub fn default_rules(home: Option<&Path>) -> Result<PathBuf, String> {
         .ok_or_else(|| "no home directory is known; name the rules with --rules".into())
 }
 
+/// The file of rules that was asked for, else the user's.
+pub fn rules_file(asked: Option<&Path>, home: Option<&Path>) -> Result<PathBuf, String> {
+    asked.map_or_else(|| default_rules(home), |path| Ok(path.to_owned()))
+}
+
 /// A file of rules: as it was kept, or its bytes.
 enum Rules {
     Kept(Compiled),

@@ -148,7 +148,7 @@ impl Drop for Over<'_> {
 
 /// Runs the program as the Maildir's owner.
 fn mfilter(home: &Home, arguments: &[&str]) -> Run {
-    let program = support::program_in(home).display().to_string();
+    let program = support::program_in(home.path()).display().to_string();
     run(as_owner(home, &program, arguments), b"")
 }
 

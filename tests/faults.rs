@@ -15,11 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::strace::{STRACE, call, cannot_trace, described, quoted};
-use support::{Home, Run, run};
+use support::{Home, Run, for_each, long, run};
 
 /// A delivery that is done again and again.
 struct Scenario {
@@ -208,10 +206,6 @@ fn errors(call: &str) -> &'static [&'static str] {
     }
 }
 
-fn long() -> bool {
-    std::env::var_os("MFILTER_LONG").is_some()
-}
-
 /// Every point in the long form, else `wanted` of them, evenly.
 fn sample<T>(points: Vec<T>, wanted: usize) -> Vec<T> {
     if long() || points.len() <= wanted {
@@ -221,23 +215,6 @@ fn sample<T>(points: Vec<T>, wanted: usize) -> Vec<T> {
     // A step that has no divisor in common with the number of errors of a call.
     let keep = |at: &usize| at * wanted / all != (at + 1) * wanted / all;
     points.into_iter().enumerate().filter(|(at, _)| keep(at)).map(|(_, point)| point).collect()
-}
-
-/// Does work for each item on two threads, and gathers the complaints.
-fn for_each<T: Sync>(items: &[T], work: impl Fn(&T) -> Vec<String> + Sync) -> Vec<String> {
-    let next = AtomicUsize::new(0);
-    let complaints = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let found = work(item);
-                    complaints.lock().expect("no panic holds it").extend(found);
-                }
-            });
-        }
-    });
-    complaints.into_inner().expect("no panic holds it")
 }
 
 /// The calls of an undisturbed delivery.

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
-use support::{Home, MFILTER};
+use support::{Home, MFILTER, long};
 
 const RULES: &str = r#"
 set me ["taro@test.example"]
@@ -54,10 +54,6 @@ when dkim is fail and spf is fail and dmarc is fail -> log "20"
 when from resembles "Example Bank <info@bank.example>" -> log "21"
 otherwise -> folder "{list-name}/{subject}" as seen
 "#;
-
-fn long() -> bool {
-    std::env::var_os("MFILTER_LONG").is_some()
-}
 
 /// How large things are: the whole size in the long form.
 fn size(whole: usize) -> usize {

@@ -65,7 +65,7 @@ fn most_memory() -> i64 {
 
 #[test]
 fn memory_does_not_grow_and_time_is_that_of_reading() {
-    let long = std::env::var_os("MFILTER_LONG").is_some();
+    let long = support::long();
     let all = if long { 100_000 } else { 8_000 };
     let home = Home::with_rules(RULES);
     let cur = home.path().join("Maildir/cur");

@@ -47,7 +47,7 @@ fn home(server: &str) -> Home {
          MaildirStore near\nInbox HOME/Maildir\nSubFolders Maildir++\n\n\
          Channel mail\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n";
     home.write(".mbsyncrc", config.replace("HOME", &path));
-    support::program_in(&home);
+    support::program_in(home.path());
     own(&home, NOBODY);
     home
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use support::postfix::{self, Postfix, User};
-use support::{Mail, left_in_tmp, mail, skipped, wait_for};
+use support::{left_in_tmp, mail, skipped, wait_for};
 
 const SENDER: &str = "hanako@sender.example";
 
@@ -21,13 +21,6 @@ fn message(subject: &str) -> String {
     )
 }
 
-fn received(user: &User, count: usize) -> Vec<Mail> {
-    wait_for("mail", || {
-        let found = mail(&user.home.join("Maildir"));
-        (found.len() >= count).then_some(found)
-    })
-}
-
 #[test]
 fn mail_through_a_real_postfix() {
     if skipped("the test with a real Postfix", postfix::PROGRAMS, true) {
@@ -35,11 +28,7 @@ fn mail_through_a_real_postfix() {
     }
     let mut postfix = Postfix::prepare();
     let homes = postfix.homes();
-    let user = |word: &str, rules: &str| {
-        let user = User::with_home(word, &homes);
-        user.write(".mailrules", rules);
-        user
-    };
+    let user = |word: &str, rules: &str| User::with_rules(word, &homes, rules);
     let filed =
         user("filed", "when subject contains \"至急\" -> folder \"Work/迷惑\" as seen flagged\n");
     let forward = user("forward", "otherwise -> folder \"A\"\n");
@@ -88,7 +77,7 @@ fn two_users_who_forward_to_each_other() {
     postfix.sendmail();
     for (number, sender) in [SENDER, ""].into_iter().enumerate() {
         postfix.send(sender, &one.address(), &message(&"circle".repeat(number + 1)));
-        let found = received(&one, number + 1);
+        let found = one.received(number + 1);
         let expected = format!("Return-Path: <{sender}>\n");
         let last = found.iter().find(|mail| mail.text().starts_with(&expected));
         let text = last.expect("back in the inbox of the first, its sender kept").text();
@@ -109,7 +98,7 @@ fn filed_in_one_step(postfix: &Postfix, user: &User) {
     postfix.send("", &user.address(), &message("plain"));
     let status = postfix.status(user, 1);
     assert_eq!(status.word, "sent", "{}", status.text);
-    let found = received(user, 2);
+    let found = user.received(2);
     let places: Vec<_> = found
         .iter()
         .map(|mail| (mail.folder.as_str(), mail.sub.as_str(), mail.flags.as_str()))
@@ -124,7 +113,7 @@ fn filed_in_one_step(postfix: &Postfix, user: &User) {
 
 fn through_forward(postfix: &Postfix, user: &User) {
     postfix.send(SENDER, &user.address(), &message("forward"));
-    let found = received(user, 1);
+    let found = user.received(1);
     assert_eq!((found[0].folder.as_str(), found[0].sub.as_str()), (".A", "new"));
 }
 
@@ -136,7 +125,7 @@ fn broken_rules_cost_no_mail(postfix: &Postfix, user: &User) {
         let status = postfix.status(user, number);
         assert_eq!(status.word, "sent", "{}", status.text);
     }
-    let found = received(user, 3);
+    let found = user.received(3);
     assert!(found.iter().all(|mail| mail.folder.is_empty()), "{found:?}");
     let (own, notices): (Vec<_>, Vec<_>) =
         found.iter().partition(|mail| mail.text().contains("Hanako"));
@@ -146,11 +135,11 @@ fn broken_rules_cost_no_mail(postfix: &Postfix, user: &User) {
 }
 
 fn a_refusal_comes_back_with_our_text(postfix: &Postfix, user: &User, sender: &User) {
-    let before = received(sender, 0).len();
+    let before = sender.received(0).len();
     postfix.send(&sender.address(), &user.address(), &message("refuse"));
     let status = postfix.status(user, 1);
     assert_eq!(status.word, "bounced", "{}", status.text);
-    let found = received(sender, before + 1);
+    let found = sender.received(before + 1);
     let bounce = found.iter().find(|mail| mail.text().contains("MAILER-DAEMON"));
     let text = bounce.expect("a bounce").text();
     assert!(text.contains("takes no mail, sorry") && text.contains("5.7.1"), "{text}");

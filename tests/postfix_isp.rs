@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use support::postfix::{self, Postfix, User};
-use support::{Mail, mail, skipped, wait_for};
+use support::skipped;
 
 const SENDER: &str = "winner@prizes.example";
 
@@ -36,13 +36,6 @@ fn spam(extra: &str) -> String {
     )
 }
 
-fn received(user: &User, count: usize) -> Vec<Mail> {
-    wait_for("mail", || {
-        let found = mail(&user.home.join("Maildir"));
-        (found.len() >= count).then_some(found)
-    })
-}
-
 #[test]
 fn one_user_has_the_filter_and_two_have_not() {
     if skipped("the provider's filter with a real Postfix", postfix::PROGRAMS, true) {
@@ -50,11 +43,7 @@ fn one_user_has_the_filter_and_two_have_not() {
     }
     let mut postfix = Postfix::prepare();
     let homes = postfix.homes();
-    let user = |word: &str, rules: &str| {
-        let user = User::with_home(word, &homes);
-        user.write(".mailrules", rules);
-        user
-    };
+    let user = |word: &str, rules: &str| User::with_rules(word, &homes, rules);
     let rules = "when subject starts \"当選 won\" and not spam -> folder \"Read\"\n";
     let filtered = user("filtered", rules);
     let by_rules = user("byrules", &format!("isp-filter off\n{rules}"));
@@ -71,14 +60,14 @@ fn one_user_has_the_filter_and_two_have_not() {
     for user in [&filtered, &by_rules, &by_command] {
         postfix.send(SENDER, &user.address(), &spam(""));
     }
-    let found = received(&filtered, 1);
+    let found = filtered.received(1);
     assert_eq!((found[0].folder.as_str(), found[0].flags.as_str()), (".Junk", "S"));
     let text = found[0].text().replace("\n ", " ");
     let told = "X-Mfilter-Site: category=\"spam\"; rule=\"scored as spam\"; action=\"folder Junk as seen\"\n";
     assert!(text.contains(told), "{text}");
     assert!(text.contains("X-Spam-Flag: YES\n") && text.contains("Subject: [SPAM] "), "{text}");
     for user in [&by_rules, &by_command] {
-        let found = received(user, 1);
+        let found = user.received(1);
         assert_eq!(found[0].folder, ".Read");
         let text = found[0].text();
         assert!(!text.contains("X-Spam") && !text.contains("X-Mfilter-Site"), "{text}");
@@ -92,7 +81,7 @@ fn one_user_has_the_filter_and_two_have_not() {
     for user in [&filtered, &by_rules, &by_command] {
         let infected = spam("X-Virus-Status: Infected (Eicar-Signature)\n").replace("9.1", "1.0");
         postfix.send(SENDER, &user.address(), &infected);
-        let found = received(user, 2);
+        let found = user.received(2);
         let quarantined = found.iter().find(|mail| mail.folder == ".Quarantine");
         let text = quarantined.unwrap_or_else(|| panic!("{}: {found:?}", user.name)).text();
         assert!(text.contains("X-Mfilter-Site: category=\"virus\""), "{text}");

@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use support::strace::{STRACE, cannot_trace};
-use support::{Home, Run, run, skipped};
+use support::{Home, Run, long, run, skipped};
 
 const MKFS: &str = "/sbin/mkfs.ext4";
 /// The one file system whose quota every kernel that has it can enforce on root too.
@@ -75,10 +75,6 @@ impl Drop for Image {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.at).stderr(Stdio::null()).status();
     }
-}
-
-fn long() -> bool {
-    std::env::var_os("MFILTER_LONG").is_some()
 }
 
 /// Message `number`, of one folder or two.

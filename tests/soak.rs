@@ -21,7 +21,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use support::Home;
+use support::{Home, Numbers, long};
 
 const RULES: &[&str] = &[
     "otherwise -> folder \"A\"\n",
@@ -32,17 +32,6 @@ const RULES: &[&str] = &[
     "when duplicate -> log \"again\"\notherwise -> folder \"A\"\n",
     "{{{ \" /",
 ];
-
-/// Numbers that look random, the same in each run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
 
 /// One try; true if it was acknowledged. `kill` after so many microseconds.
 fn attempt(home: &Home, message: &[u8], kill: Option<u64>) -> Result<bool, String> {
@@ -79,7 +68,7 @@ fn size_of(directory: &Path) -> (usize, u64) {
 
 #[test]
 fn nothing_is_lost_in_many_deliveries() {
-    let count = if std::env::var_os("MFILTER_LONG").is_some() { 100_000 } else { 2_000 };
+    let count = if long() { 100_000 } else { 2_000 };
     let home = Home::with_rules(RULES[0]);
     let next = AtomicUsize::new(0);
     let done = AtomicBool::new(false);

@@ -20,7 +20,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use support::{Home, Mail, Run, mail, skipped};
+use support::{Home, Mail, Numbers, Run, long, mail, skipped};
 
 const RULES: &str = r#"
 when subject starts "list" -> folder "Lists/rust"
@@ -28,17 +28,6 @@ when subject starts "news" -> folder "News" as seen "$News"
 when subject starts "gone" -> discard
 when subject starts "both" -> copy "Copies", folder "Lists/rust" as flagged
 "#;
-
-/// Numbers that look random, the same in each run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
 
 fn message(subject: &str, number: usize) -> String {
     format!(
@@ -351,7 +340,7 @@ fn many(home: &Home, count: usize) {
 }
 
 fn count() -> usize {
-    if std::env::var_os("MFILTER_LONG").is_some() { 50_000 } else { 3_000 }
+    if long() { 50_000 } else { 3_000 }
 }
 
 /// The messages by their number; fails if one is there twice.

@@ -17,12 +17,10 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use support::strace::{STRACE, call, cannot_trace};
-use support::{Home, MFILTER, Run, run};
+use support::{Home, MFILTER, Run, for_each, long, run};
 use tempfile::TempDir;
 
 const RULES: &str = "\
@@ -167,10 +165,6 @@ fn without_number(place: &str) -> String {
     }
 }
 
-fn long() -> bool {
-    std::env::var_os("MFILTER_LONG").is_some()
-}
-
 /// Each call's name, how often one thread makes it, and the lines.
 fn calls(log: &str) -> (BTreeMap<String, usize>, Vec<String>) {
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
@@ -248,24 +242,6 @@ fn attempt(name: &str, number: usize, what: &str) -> Vec<String> {
     complaints.into_iter().map(|why| format!("{at}\n    {why}")).collect()
 }
 
-fn for_each(points: &[(String, usize, String)]) -> Vec<String> {
-    let next = AtomicUsize::new(0);
-    let complaints = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while let Some((name, number, what)) =
-                    points.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    let found = attempt(name, *number, what);
-                    complaints.lock().expect("no panic holds it").extend(found);
-                }
-            });
-        }
-    });
-    complaints.into_inner().expect("no panic holds it")
-}
-
 fn undisturbed() -> (BTreeMap<String, usize>, Vec<String>) {
     let mail = Mailbox::new();
     let log = mail.home.path().join("strace");
@@ -303,7 +279,7 @@ fn no_failing_call_and_no_kill_loses_or_doubles_a_message() {
         points =
             points.into_iter().enumerate().filter(|(at, _)| keep(at)).map(|(_, p)| p).collect();
     }
-    let complaints = for_each(&points);
+    let complaints = for_each(&points, |(name, number, what)| attempt(name, *number, what));
     eprintln!("failing calls and kills: {} of {all} points", points.len());
     assert!(complaints.is_empty(), "{}:\n{}", complaints.len(), complaints.join("\n"));
 }

@@ -58,9 +58,9 @@ pub(super) struct Args {
     pub(super) command: Option<Command>,
 }
 
-/// What delivery and `--test` share.
+/// Which rules are meant.
 #[derive(clap::Args, Debug, Default, PartialEq)]
-pub(super) struct Delivery {
+pub(super) struct RuleFiles {
     /// The rules [default: ~/.mailrules]
     #[arg(long, value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
@@ -68,6 +68,13 @@ pub(super) struct Delivery {
     /// The provider's site rules [default: /etc/mfilter/site.mailrules]
     #[arg(long, value_name = "FILE")]
     pub(super) site: Option<PathBuf>,
+}
+
+/// What delivery and `--test` share.
+#[derive(clap::Args, Debug, Default, PartialEq)]
+pub(super) struct Delivery {
+    #[command(flatten)]
+    pub(super) files: RuleFiles,
 
     /// The Maildir [default: `set maildir`, else ~/Maildir]
     #[arg(long, value_name = "DIR")]
@@ -103,14 +110,9 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    /// What a command says that takes only these.
-    pub(super) fn of(
-        rules: &Option<PathBuf>,
-        site: &Option<PathBuf>,
-        maildir: &Option<PathBuf>,
-    ) -> Delivery {
-        let (rules, site, maildir) = (rules.clone(), site.clone(), maildir.clone());
-        Delivery { rules, site, maildir, ..Delivery::default() }
+    /// What a command says that takes of these the Maildir alone.
+    pub(super) fn to(maildir: &Option<PathBuf>) -> Delivery {
+        Delivery { maildir: maildir.clone(), ..Delivery::default() }
     }
 }
 
@@ -167,13 +169,8 @@ pub(super) struct IspFilter {
     #[arg(value_name = "WORD")]
     pub(super) words: Vec<String>,
 
-    /// The rules [default: ~/.mailrules]
-    #[arg(long, value_name = "FILE")]
-    pub(super) rules: Option<PathBuf>,
-
-    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
-    #[arg(long, value_name = "FILE")]
-    pub(super) site: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) files: RuleFiles,
 
     /// One JSON object
     #[arg(long)]
@@ -304,13 +301,8 @@ pub(super) struct State {
 /// `mfilter stats`
 #[derive(clap::Args, Debug)]
 pub(super) struct Stats {
-    /// The rules [default: ~/.mailrules]
-    #[arg(long, value_name = "FILE")]
-    pub(super) rules: Option<PathBuf>,
-
-    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
-    #[arg(long, value_name = "FILE")]
-    pub(super) site: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) files: RuleFiles,
 
     /// One JSON object
     #[arg(long)]
@@ -324,13 +316,8 @@ pub(super) struct Why {
     #[arg(value_name = "FILE|MESSAGE-ID")]
     pub(super) message: OsString,
 
-    /// The rules [default: ~/.mailrules]
-    #[arg(long, value_name = "FILE")]
-    pub(super) rules: Option<PathBuf>,
-
-    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
-    #[arg(long, value_name = "FILE")]
-    pub(super) site: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) files: RuleFiles,
 
     /// The Maildir [default: `set maildir`, else ~/Maildir]
     #[arg(long, value_name = "DIR")]
@@ -418,8 +405,8 @@ impl Delivery {
                 plain.then(|| Some(PathBuf::from(value)))
             };
             let before = match option {
-                "--rules" => std::mem::replace(&mut delivery.rules, path()?).is_some(),
-                "--site" => std::mem::replace(&mut delivery.site, path()?).is_some(),
+                "--rules" => std::mem::replace(&mut delivery.files.rules, path()?).is_some(),
+                "--site" => std::mem::replace(&mut delivery.files.site, path()?).is_some(),
                 "--maildir" => std::mem::replace(&mut delivery.maildir, path()?).is_some(),
                 "-f" | "--sender" => std::mem::replace(&mut delivery.sender, text()).is_some(),
                 "-a" | "--extension" => {

@@ -60,10 +60,7 @@ fn site_rules(path: &Path, call: &Check, home: Option<&Path>) -> Result<Finding,
 }
 
 fn users(call: &Check, home: Option<PathBuf>) -> Result<Finding, String> {
-    let path = match &call.rules {
-        Some(path) => path.clone(),
-        None => load::default_rules(home.as_deref())?,
-    };
+    let path = load::rules_file(call.rules.as_deref(), home.as_deref())?;
     let (mut sources, mut checked) =
         load::check(&path, home.as_deref()).map_err(|e| format!("{}: {e}", path.display()))?;
     let surroundings = &mut Surroundings {

@@ -47,16 +47,13 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let home = super::home();
     let mut world = super::world(&args, None, home.clone());
     let state = StateDir::find();
-    let rules = match &args.rules {
-        Some(path) => Some(path.clone()),
-        None => load::default_rules(home.as_deref()).ok(),
-    };
-    let asked = args.rules.is_some();
+    let rules = load::rules_file(args.files.rules.as_deref(), home.as_deref()).ok();
+    let asked = args.files.rules.is_some();
     let in_force = match &rules {
         Some(path) => load::in_force(path, asked, home.as_deref(), state.as_ref()),
         None => load::none(),
     };
-    let site = super::site::load(args.site.as_deref());
+    let site = super::site::load(args.files.site.as_deref());
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
     let location = super::location(&args, &program, &world)?;
     if program.asks_for_sent_mail {

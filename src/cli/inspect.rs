@@ -78,8 +78,8 @@ pub(super) fn run(call: &Inspect) -> Result<Finding, String> {
 /// Who the user is and whom he trusts, by the rules; mistakes in them are no
 /// reason not to look at a message.
 fn settings(call: &Inspect, home: Option<&Path>) -> Result<Settings, String> {
-    let asked = call.delivery.rules.clone();
-    let Some(path) = asked.clone().or_else(|| load::default_rules(home).ok()) else {
+    let asked = call.delivery.files.rules.as_deref();
+    let Ok(path) = load::rules_file(asked, home) else {
         return Ok(Settings::default());
     };
     match load::check(&path, home) {

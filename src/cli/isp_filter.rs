@@ -17,21 +17,21 @@ use crate::rules::program::{
     ArchivedAction, ArchivedFlags, ArchivedLabel, ArchivedLabelKind, ArchivedStatementKind,
     ArchivedTemplate, ArchivedTemplatePart, Compiled, Flags, Laid,
 };
-use crate::rules::switch::{By, Switched, Words, same};
+use crate::rules::switch::{By, Switched, Words, said_in, same};
 use crate::source::{Sources, Span, reason};
 use crate::state::{StateDir, switch};
 
 pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
     let home = super::home();
-    let in_force = site::load(call.site.as_deref());
+    let in_force = site::load(call.files.site.as_deref());
     let site = in_force.compiled.as_ref().and_then(Compiled::program);
-    let rules = call.rules.clone().or_else(|| load::default_rules(home.as_deref()).ok());
-    let user = match &rules {
-        Some(path) => {
+    let file = call.files.rules.as_deref();
+    let user = match load::rules_file(file, home.as_deref()) {
+        Ok(path) => {
             let state = StateDir::find();
-            load::in_force(path, call.rules.is_some(), home.as_deref(), state.as_ref())
+            load::in_force(&path, file.is_some(), home.as_deref(), state.as_ref())
         }
-        None => load::none(),
+        Err(_) => load::none(),
     };
     let user = user.compiled.program().ok_or("the rules cannot be laid out")?;
     let path = switch::path().ok_or("no home directory is known: set HOME")?;
@@ -53,7 +53,8 @@ pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
         }
     }
     let filter = Filter::with(site, user, &words);
-    let shown = Shown::new(&filter, &words, &in_force, &site::path(call.site.as_deref()), &path);
+    let shown =
+        Shown::new(&filter, &words, &in_force, &site::path(call.files.site.as_deref()), &path);
     if call.json {
         output::print(&(serde_json::to_string(&shown).unwrap_or_default() + "\n"));
     } else {
@@ -143,11 +144,7 @@ impl Filter<'_> {
         match switched.by {
             By::Mandatory => "mandatory".into(),
             By::Rules(word) => {
-                let word = self.user.settings.isp_filter.get(word);
-                let line = word.map_or(0, |word| word.line.to_native());
-                let file =
-                    word.and_then(|word| self.user.files.get(word.span.file.to_native() as usize));
-                let file = file.map_or("the rules", |file| file.as_str());
+                let (file, line) = said_in(self.user.head(), word);
                 format!("{}, line {line}, says so, and the rules count first", escape(file))
             }
             By::Command => "`mfilter isp-filter` was told so".into(),

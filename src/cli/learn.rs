@@ -40,10 +40,7 @@ pub(super) fn run(call: &Learn) -> Result<Finding, String> {
     }
     let home = super::home();
     let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
-    let path = match &call.rules {
-        Some(path) => path.clone(),
-        None => load::default_rules(home.as_deref())?,
-    };
+    let path = load::rules_file(call.rules.as_deref(), home.as_deref())?;
     let in_force = load::in_force(&path, call.rules.is_some(), home.as_deref(), Some(&state));
     if let Some(notice) = &in_force.notice {
         let text =
@@ -55,8 +52,7 @@ pub(super) fn run(call: &Learn) -> Result<Finding, String> {
         ));
     }
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
-    let mut delivery = Delivery::default();
-    delivery.maildir.clone_from(&call.maildir);
+    let delivery = Delivery::to(&call.maildir);
     let world = super::world(&delivery, None, home.clone());
     let location = super::location(&delivery, &program, &world)?;
     let log = super::log(&program, &world, Some(&state));

@@ -1,18 +1,21 @@
 //! Rules as commands try them: unlike in a delivery, broken ones are not
-//! replaced by the last good ones but shown.
+//! replaced by the last good ones but shown; and as they stood, for commands
+//! that explain the log.
 
 use std::path::Path;
 
-use super::args::Delivery;
+use super::args::RuleFiles;
 use super::output;
 use super::site::Filter;
 use crate::diagnostic;
 use crate::evaluate::first_site_file;
 use crate::load;
+use crate::load::history::History;
 use crate::load::site::SITE_RULES;
 use crate::rules::listing::{self, Listed};
 use crate::rules::program::{Compiled, Laid};
 use crate::source::{SourceFile, Sources, Span};
+use crate::state::StateDir;
 
 /// The user's rules and the site's.
 pub(super) struct Ruleset {
@@ -41,10 +44,7 @@ impl Ruleset {
         site: Option<&Path>,
         home: Option<&Path>,
     ) -> Result<Result<Ruleset, String>, String> {
-        let path = match file {
-            Some(path) => path.to_owned(),
-            None => load::default_rules(home)?,
-        };
+        let path = load::rules_file(file, home)?;
         let (sources, checked) = match load::check(&path, home) {
             Ok(read) => read,
             Err(error) if error.is_missing() && file.is_none() => {
@@ -61,10 +61,27 @@ impl Ruleset {
 
     /// The same, as options say.
     pub(super) fn of(
-        args: &Delivery,
+        files: &RuleFiles,
         home: Option<&Path>,
     ) -> Result<Result<Ruleset, String>, String> {
-        Ruleset::read(args.rules.as_deref(), args.site.as_deref(), home)
+        Ruleset::read(files.rules.as_deref(), files.site.as_deref(), home)
+    }
+
+    /// The rules of today, as options say; where they have a mistake, the last
+    /// good ones, and that.
+    pub(super) fn today(
+        files: &RuleFiles,
+        home: Option<&Path>,
+        history: Option<&History<'_>>,
+    ) -> Result<(Ruleset, Option<&'static str>), String> {
+        if let Ok(rules) = Ruleset::of(files, home)? {
+            return Ok((rules, None));
+        }
+        let last = history.and_then(|history| history.read(history.last()?));
+        let last = last.ok_or("the rules have a mistake, and no good ones are known")?;
+        let note = "the rules have a mistake (`mfilter check` shows it); the last good ones count";
+        let rules = Ruleset::new(last.sources, last.compiled, files.site.as_deref())?;
+        Ok((rules, Some(note)))
     }
 
     pub(super) fn program(&self) -> Result<Laid<'_>, String> {
@@ -86,6 +103,16 @@ impl Ruleset {
         }
         Ok(rules)
     }
+}
+
+/// How the user's rules stood, as options say which.
+pub(super) fn history<'s>(
+    files: &RuleFiles,
+    state: Option<&'s StateDir>,
+    home: Option<&'s Path>,
+) -> Result<Option<History<'s>>, String> {
+    let main = load::rules_file(files.rules.as_deref(), home)?;
+    Ok(state.map(|state| History::of(state, &main, home)))
 }
 
 /// The site rules to try; like the user's they must have no mistake. What

@@ -54,7 +54,7 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         }
     };
     let program = compiled.program().ok_or("the rules cannot be laid out")?;
-    let site = super::site::load(call.delivery.site.as_deref());
+    let site = super::site::load(call.delivery.files.site.as_deref());
     if let Some(note) = &site.note {
         output::error(note);
         if site.compiled.is_none() {
@@ -133,10 +133,7 @@ pub(super) fn rules(
     args: &Delivery,
     home: Option<&Path>,
 ) -> Result<Result<(Sources, Compiled), String>, String> {
-    let path = match &args.rules {
-        Some(path) => path.clone(),
-        None => load::default_rules(home)?,
-    };
+    let path = load::rules_file(args.files.rules.as_deref(), home)?;
     let (sources, checked) =
         load::check(&path, home).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(match checked.program.as_ref().and_then(Compiled::new) {

@@ -3,13 +3,11 @@
 use std::collections::HashMap;
 
 use super::args::{Delivery, Stats as Call};
-use super::ruleset::Ruleset;
+use super::ruleset::{self, Ruleset};
 use super::{Finding, output};
 use crate::deliver::logged;
 use crate::explain::account::{Account, Event, RuleName};
 use crate::explain::one_line;
-use crate::load;
-use crate::load::history::History;
 use crate::rules::listing::{self, Listed, never_fired};
 use crate::rules::program::Compiled;
 use crate::source::{Sources, reason};
@@ -21,22 +19,10 @@ type Texts = HashMap<String, String>;
 pub(super) fn run(call: &Call) -> Result<Finding, String> {
     let home = super::home();
     let state = StateDir::find();
-    let main = match &call.rules {
-        Some(path) => path.clone(),
-        None => load::default_rules(home.as_deref())?,
-    };
-    let history = state.as_ref().map(|state| History::of(state, &main, home.as_deref()));
-    let (site, rules) = (call.site.as_deref(), call.rules.as_deref());
-    let today = match Ruleset::read(rules, site, home.as_deref())? {
-        Ok(rules) => rules,
-        Err(_) => {
-            output::error("the rules have a mistake (`mfilter check` shows it)");
-            let last = history.as_ref().and_then(|history| history.read(history.last()?));
-            let last = last.ok_or("the rules have a mistake, and no good ones are known")?;
-            Ruleset::new(last.sources, last.compiled, site)?
-        }
-    };
-    let world = super::world(&Delivery::of(&call.rules, &call.site, &None), None, home.clone());
+    let history = ruleset::history(&call.files, state.as_ref(), home.as_deref())?;
+    let (today, note) = Ruleset::today(&call.files, home.as_deref(), history.as_ref())?;
+    note.iter().for_each(|note| output::error(note));
+    let world = super::world(&Delivery::default(), None, home.clone());
     let files = super::log(today.program()?.head(), &world, state.as_ref()).files()?;
     let now = texts(&listing::rules(today.program()?), &today.sources);
     // Versions are read when a line is of their time.

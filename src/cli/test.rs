@@ -29,13 +29,13 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let home = super::home();
-    let rules = match Ruleset::of(&args.delivery, home.as_deref())? {
+    let rules = match Ruleset::of(&args.delivery.files, home.as_deref())? {
         Ok(rules) => rules,
         Err(mistakes) => return Ok(found(&mistakes)),
     };
     let other = match &args.diff {
         Some(path) => {
-            match Ruleset::read(Some(path), args.delivery.site.as_deref(), home.as_deref())? {
+            match Ruleset::read(Some(path), args.delivery.files.site.as_deref(), home.as_deref())? {
                 Ok(rules) => Some(rules),
                 Err(mistakes) => return Ok(found(&mistakes)),
             }
@@ -143,7 +143,7 @@ impl Test<'_> {
     fn tables(&self, tally: &Tally) -> Result<String, String> {
         let many = tally.messages + tally.unread > 1;
         let moves = tally.moves.is_some();
-        let rules = self.rules.rules(self.args.delivery.site.is_some())?;
+        let rules = self.rules.rules(self.args.delivery.files.site.is_some())?;
         Ok(if self.args.json {
             let asked = self.args.quiet || moves;
             if asked { tally.json(&rules, &self.rules.sources) + "\n" } else { String::new() }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::args::{Delivery, Why as Call};
-use super::ruleset::Ruleset;
+use super::ruleset::{self, Ruleset};
 use super::{Finding, output};
 use crate::deliver::log::Log;
 use crate::deliver::logged::{self, Line};
@@ -16,8 +16,6 @@ use crate::deliver::maildir::Location;
 use crate::evaluate::{Detail, Evaluation, evaluate_rules};
 use crate::explain::compare::{self, Way};
 use crate::explain::{self, Style, escape};
-use crate::load;
-use crate::load::history::History;
 use crate::mailbox::search;
 use crate::message::Message;
 use crate::plan::{Folder, StepKind};
@@ -29,14 +27,10 @@ use crate::world::{Before, World};
 pub(super) fn run(call: &Call) -> Result<Finding, String> {
     let home = super::home();
     let state = StateDir::find();
-    let main = match &call.rules {
-        Some(path) => path.clone(),
-        None => load::default_rules(home.as_deref())?,
-    };
-    let history = state.as_ref().map(|state| History::of(state, &main, home.as_deref()));
-    let mut notes = Vec::new();
-    let today = today(call, home.as_deref(), history.as_ref(), &mut notes)?;
-    let args = Delivery::of(&call.rules, &call.site, &call.maildir);
+    let history = ruleset::history(&call.files, state.as_ref(), home.as_deref())?;
+    let (today, note) = Ruleset::today(&call.files, home.as_deref(), history.as_ref())?;
+    let mut notes: Vec<String> = note.into_iter().map(str::to_owned).collect();
+    let args = Delivery::to(&call.maildir);
     let world = super::world(&args, None, home.clone());
     let program = today.program()?;
     let location = super::location(&args, &program, &world)?;
@@ -73,7 +67,7 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
         let history = history.as_ref()?;
         let then = history.read(history.at(moment)?)?;
         answer.since = Some((then.since, then.later));
-        Ruleset::new(then.sources, then.compiled, call.site.as_deref()).ok()
+        Ruleset::new(then.sources, then.compiled, call.files.site.as_deref()).ok()
     });
     if decisive.is_some() && then.is_none() {
         let why = "the rules of that time are not known: judged by those of today";
@@ -83,25 +77,6 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
     let text = answer.tell(call.json, &today)?;
     output::print(&text);
     Ok(Finding::Fine)
-}
-
-/// The rules of today; where they have a mistake, those that are in force.
-fn today(
-    call: &Call,
-    home: Option<&Path>,
-    history: Option<&History<'_>>,
-    notes: &mut Vec<String>,
-) -> Result<Ruleset, String> {
-    let site = call.site.as_deref();
-    if let Ok(rules) = Ruleset::read(call.rules.as_deref(), site, home)? {
-        return Ok(rules);
-    }
-    notes.push(
-        "the rules have a mistake (`mfilter check` shows it); the last good ones count".into(),
-    );
-    let last = history.and_then(|history| history.read(history.last()?));
-    let last = last.ok_or("the rules have a mistake, and no good ones are known")?;
-    Ruleset::new(last.sources, last.compiled, site)
 }
 
 /// What is asked for.

@@ -7,7 +7,7 @@ use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::rules::check::FLAGS;
 use crate::rules::program::{ArchivedAction, ArchivedLayout, Flags, Laid};
-use crate::rules::switch::{By, Switches, marks};
+use crate::rules::switch::{By, Switches, marks, said_in};
 use crate::source::Span;
 use crate::world::World;
 
@@ -79,11 +79,7 @@ impl Site<'_> {
         }
         Some(match switched.by {
             By::Rules(word) => {
-                let word = self.user.settings.isp_filter.get(word);
-                let line = word.map_or(0, |word| word.line.to_native());
-                let file =
-                    word.and_then(|word| self.user.files.get(word.span.file.to_native() as usize));
-                let file = file.map_or("the rules", |file| file.as_str());
+                let (file, line) = said_in(self.user.head(), word);
                 format!("switched off in {file}, line {line}")
             }
             By::Command => "switched off by `mfilter isp-filter`".into(),

@@ -18,12 +18,14 @@ pub mod sort;
 pub mod undo;
 
 mod copies;
+mod lead;
 mod mbox;
 mod parallel;
 mod walk;
 
-use walk::open_found;
+use lead::open_found;
 
 pub use copies::Copies;
+pub use lead::Lead;
 pub use parallel::{Turn, each};
-pub use walk::{Found, Lead, Walk, count, folder_in, leads, leads_in, walk};
+pub use walk::{Found, Walk, count, folder_in, leads, leads_in, walk};

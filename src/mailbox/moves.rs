@@ -11,11 +11,11 @@
 //!   has the flag for that.
 //! - **Removal first.** mbsync removes a message from one folder and adds it
 //!   to another minutes later: what is gone is remembered for an hour.
-//! - **No moves** are: a folder that is renamed or removed; mail that comes into a folder without having lain in
-//!   another one; mail that mfilter delivers, known by its files' names; what
-//!   `sort` and `watch` move; a message that is deleted; a file that gets
-//!   another name in its folder; and all that is there when a folder is first
-//!   looked at.
+//! - **No moves** are: a folder that is renamed or removed; mail that comes into
+//!   a folder without having lain in another one; mail that mfilter delivers,
+//!   known by its files' names; what `sort` and `watch` move; a message that is
+//!   deleted; a file that gets another name in its folder; and all that is there
+//!   when a folder is first looked at.
 //!
 //! Headers are read of messages whose file was not seen before, for a limited
 //! time; the rest is read the next time. A folder in which nothing changed

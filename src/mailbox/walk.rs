@@ -12,46 +12,24 @@
 
 use std::collections::{BinaryHeap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirEntry, File, FileType, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, DirEntry, File, FileType};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use rustix::fs::OFlags;
-use tempfile::{SpooledData, SpooledTempFile, spooled_tempfile};
 
 use crate::deliver::mutf7;
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::Folder;
 
+use super::lead::{Lead, Source, copied, copy_stream, label, open_found};
 use super::mbox::Mbox;
 
 /// Directories below the given one that are walked.
 const DEPTH_MAX: usize = 64;
 /// So many names of a directory's files are held at once.
 const WINDOW: usize = if cfg!(test) { 4 } else { 1 << 16 };
-/// A message that is not a file of its own is kept in memory up to this size.
-pub(super) const MEMORY_MAX: usize = 1 << 20;
-
-/// A message that was found and not opened yet.
-pub struct Lead {
-    /// The path, for the second and later messages of an mbox with `#2` and so on.
-    pub label: String,
-    /// The file it is in.
-    pub path: PathBuf,
-    /// Which one of an mbox it is, from 1; else 0.
-    pub number: usize,
-    /// It is all there is: a single path was given, and it is one message.
-    pub alone: bool,
-    /// The letters behind `:2,` in a Maildir; else empty.
-    pub flags: String,
-    /// The folder it lies in, seen from the path that was given.
-    pub folder: Arc<Folder>,
-    source: Source,
-}
-
 /// A message that was found.
 pub struct Found {
     /// See [`Lead::label`].
@@ -62,59 +40,6 @@ pub struct Found {
     pub folder: Arc<Folder>,
     /// The message.
     pub message: Message,
-}
-
-/// Where the bytes are.
-enum Source {
-    Path,
-    Open(File),
-    Copy(Copied),
-}
-
-/// What is not a file of its own.
-pub(super) enum Copied {
-    Memory(Vec<u8>),
-    /// Without a name, too large for memory.
-    Disk(File),
-}
-
-impl Lead {
-    /// Opens the message; can be done more than once.
-    ///
-    /// # Errors
-    /// It has vanished, may not be read, or is no file.
-    pub fn open(&self) -> Result<Message, Failure> {
-        let opened = match &self.source {
-            Source::Path => return open_found(&self.path).and_then(|file| self.message(file)),
-            Source::Open(file) | Source::Copy(Copied::Disk(file)) => file.try_clone(),
-            Source::Copy(Copied::Memory(bytes)) => return Ok(Message::from_bytes(bytes.clone())),
-        };
-        opened
-            .map_err(|error| Failure::new("read", &self.path, error))
-            .and_then(|f| self.message(f))
-    }
-
-    /// A message that comes from outside, standard input say.
-    ///
-    /// # Errors
-    /// The stream's, and those of keeping a large message on disk.
-    pub fn read(label: &str, stream: impl Read) -> io::Result<Lead> {
-        let source = Source::Copy(copied(copy_stream(stream)?)?);
-        let lead = plain(PathBuf::new(), Arc::default(), source);
-        Ok(Lead { label: label.to_owned(), alone: true, ..lead })
-    }
-
-    fn message(&self, file: File) -> Result<Message, Failure> {
-        Message::open(file).map_err(|error| Failure::new("read", &self.path, error))
-    }
-
-    /// Bytes of memory that it takes, roughly.
-    pub(super) fn weight(&self) -> usize {
-        match &self.source {
-            Source::Copy(Copied::Memory(bytes)) => bytes.len(),
-            _ => 0,
-        }
-    }
 }
 
 /// Finds what is below these paths.
@@ -297,7 +222,7 @@ impl Walk {
             let copy = copy_stream(file).and_then(copied);
             Source::Copy(copy.map_err(|error| Failure::new("read", &path, error))?)
         };
-        Ok(Some(Lead { alone: self.single, ..plain(path, folder, source) }))
+        Ok(Some(Lead { alone: self.single, ..Lead::plain(path, folder, source) }))
     }
 
     /// Lists a directory onto the stack.
@@ -425,7 +350,7 @@ fn file(files: &Files, name: OsString) -> Result<Entry, Failure> {
                 let folder = Arc::new(below_folder(&folder, &name));
                 return Ok(Entry::Mbox(Mbox::new(path, file, false)?, folder));
             }
-            return Ok(Entry::Lead(plain(path, folder, Source::Open(file))));
+            return Ok(Entry::Lead(Lead::plain(path, folder, Source::Open(file))));
         }
         Kind::New => String::new(),
         Kind::Cur => match name.to_string_lossy().split_once(":2,") {
@@ -436,12 +361,7 @@ fn file(files: &Files, name: OsString) -> Result<Entry, Failure> {
             }
         },
     };
-    Ok(Entry::Lead(Lead { flags, ..plain(path, folder, Source::Path) }))
-}
-
-fn plain(path: PathBuf, folder: Arc<Folder>, source: Source) -> Lead {
-    let label = label(&path);
-    Lead { label, path, number: 0, alone: false, flags: String::new(), folder, source }
+    Ok(Entry::Lead(Lead { flags, ..Lead::plain(path, folder, Source::Path) }))
 }
 
 /// What an entry is, behind links.
@@ -500,44 +420,6 @@ pub fn folder_in(maildir: &Path, path: &Path) -> Option<Folder> {
         folder = below_folder(&folder, name);
     }
     Some(folder)
-}
-
-/// Opens a file that was found in a directory: whatever has taken its place
-/// since must not make us wait.
-pub(super) fn open_found(path: &Path) -> Result<File, Failure> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits() as i32)
-        .open(path)
-        .map_err(|error| Failure::new("open", path, error))?;
-    match file.metadata() {
-        Ok(about) if about.is_file() => Ok(file),
-        Ok(_) => Err(no_file(path)),
-        Err(error) => Err(Failure::new("read", path, error)),
-    }
-}
-
-fn no_file(path: &Path) -> Failure {
-    let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
-    Failure::new("read", path, error)
-}
-
-fn copy_stream(mut stream: impl Read) -> io::Result<SpooledTempFile> {
-    let mut copy = spooled_tempfile(MEMORY_MAX);
-    io::copy(&mut stream, &mut copy)?;
-    Ok(copy)
-}
-
-pub(super) fn copied(copy: SpooledTempFile) -> io::Result<Copied> {
-    Ok(match copy.into_inner() {
-        SpooledData::InMemory(bytes) => Copied::Memory(bytes.into_inner()),
-        SpooledData::OnDisk(file) => Copied::Disk(file),
-    })
-}
-
-fn label(path: &Path) -> String {
-    path.display().to_string()
 }
 
 #[cfg(test)]

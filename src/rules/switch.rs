@@ -104,6 +104,14 @@ pub fn decide(
     Switches { categories, whole }
 }
 
+/// Where the user's rules say a word, by its index: file and line.
+pub fn said_in(user: &ArchivedProgram, word: usize) -> (&str, u32) {
+    let word = user.settings.isp_filter.get(word);
+    let file = word.and_then(|word| user.files.get(word.span.file.to_native() as usize));
+    let line = word.map_or(0, |word| word.line.to_native());
+    (file.map_or("the rules", |file| file.as_str()), line)
+}
+
 /// The marks of what is off, the site's labels and the user's own.
 pub fn marks(
     site: Option<&ArchivedProgram>,

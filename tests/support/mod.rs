@@ -13,6 +13,8 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -135,11 +137,11 @@ pub fn run(mut command: Command, input: &[u8]) -> Run {
     }
 }
 
-/// The program copied into a home, where a user can run it who cannot reach
+/// The program copied into a directory, where a user can run it who cannot reach
 /// the tests. By another process: a thread that starts one while we write
 /// would keep the file open, and what is open for writing cannot be run.
-pub fn program_in(home: &Home) -> PathBuf {
-    let program = home.path().join("mfilter");
+pub fn program_in(directory: &Path) -> PathBuf {
+    let program = directory.join("mfilter");
     let copied = Command::new("install").args(["-m", "755", MFILTER]).arg(&program).status();
     assert!(copied.expect("install runs").success());
     program
@@ -208,6 +210,39 @@ pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         }
         assert!(start.elapsed() < Duration::from_secs(120), "waited too long for {what}");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether the long form of the tests is wanted.
+pub fn long() -> bool {
+    std::env::var_os("MFILTER_LONG").is_some()
+}
+
+/// Does work for each item on two threads, and gathers the complaints.
+pub fn for_each<T: Sync>(items: &[T], work: impl Fn(&T) -> Vec<String> + Sync) -> Vec<String> {
+    let next = AtomicUsize::new(0);
+    let complaints = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let found = work(item);
+                    complaints.lock().expect("no panic holds it").extend(found);
+                }
+            });
+        }
+    });
+    complaints.into_inner().expect("no panic holds it")
+}
+
+/// Numbers that look random, the same in each run.
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
     }
 }
 

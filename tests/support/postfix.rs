@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{MFILTER, wait_for};
+use super::{Mail, mail, program_in, wait_for};
 
 /// What Postfix is made of here, for [`super::skipped`].
 pub const PROGRAMS: &[&str] =
@@ -62,6 +62,21 @@ impl User {
         fs::set_permissions(&user.home, Permissions::from_mode(0o700)).expect("private");
         user.own(&user.home);
         user
+    }
+
+    /// Makes a user with a home and rules.
+    pub fn with_rules(word: &str, above: &Path, rules: &str) -> User {
+        let user = User::with_home(word, above);
+        user.write(".mailrules", rules);
+        user
+    }
+
+    /// The user's mail, when there are so many messages.
+    pub fn received(&self, count: usize) -> Vec<Mail> {
+        wait_for("mail", || {
+            let found = mail(&self.home.join("Maildir"));
+            (found.len() >= count).then_some(found)
+        })
     }
 
     /// Gives a file to the user.
@@ -122,9 +137,7 @@ impl Postfix {
     pub fn prepare() -> Postfix {
         let directory = tempfile::tempdir().expect("a temporary directory");
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("open");
-        let program = directory.path().join("mfilter");
-        fs::copy(MFILTER, &program).expect("a copy of the program");
-        fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("executable");
+        program_in(directory.path());
         fs::create_dir(directory.path().join("home")).expect("homes");
         Postfix { directory, master: None, port: 0 }
     }

@@ -1,0 +1,133 @@
+//! A message that was found: where its bytes are, and how it is opened.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::OFlags;
+use tempfile::{SpooledData, SpooledTempFile, spooled_tempfile};
+
+use crate::message::Message;
+use crate::outcome::Failure;
+use crate::plan::Folder;
+
+/// A message that is not a file of its own is kept in memory up to this size.
+pub(super) const MEMORY_MAX: usize = 1 << 20;
+
+/// A message that was found and not opened yet.
+pub struct Lead {
+    /// The path, for the second and later messages of an mbox with `#2` and so on.
+    pub label: String,
+    /// The file it is in.
+    pub path: PathBuf,
+    /// Which one of an mbox it is, from 1; else 0.
+    pub number: usize,
+    /// It is all there is: a single path was given, and it is one message.
+    pub alone: bool,
+    /// The letters behind `:2,` in a Maildir; else empty.
+    pub flags: String,
+    /// The folder it lies in, seen from the path that was given.
+    pub folder: Arc<Folder>,
+    pub(super) source: Source,
+}
+
+/// Where the bytes are.
+pub(super) enum Source {
+    Path,
+    Open(File),
+    Copy(Copied),
+}
+
+/// What is not a file of its own.
+pub(super) enum Copied {
+    Memory(Vec<u8>),
+    /// Without a name, too large for memory.
+    Disk(File),
+}
+
+impl Lead {
+    /// The one message of a file.
+    pub(super) fn plain(path: PathBuf, folder: Arc<Folder>, source: Source) -> Lead {
+        let label = label(&path);
+        Lead { label, path, number: 0, alone: false, flags: String::new(), folder, source }
+    }
+
+    /// Opens the message; can be done more than once.
+    ///
+    /// # Errors
+    /// It has vanished, may not be read, or is no file.
+    pub fn open(&self) -> Result<Message, Failure> {
+        let opened = match &self.source {
+            Source::Path => return open_found(&self.path).and_then(|file| self.message(file)),
+            Source::Open(file) | Source::Copy(Copied::Disk(file)) => file.try_clone(),
+            Source::Copy(Copied::Memory(bytes)) => return Ok(Message::from_bytes(bytes.clone())),
+        };
+        opened
+            .map_err(|error| Failure::new("read", &self.path, error))
+            .and_then(|f| self.message(f))
+    }
+
+    /// A message that comes from outside, standard input say.
+    ///
+    /// # Errors
+    /// The stream's, and those of keeping a large message on disk.
+    pub fn read(label: &str, stream: impl Read) -> io::Result<Lead> {
+        let source = Source::Copy(copied(copy_stream(stream)?)?);
+        let lead = Lead::plain(PathBuf::new(), Arc::default(), source);
+        Ok(Lead { label: label.to_owned(), alone: true, ..lead })
+    }
+
+    fn message(&self, file: File) -> Result<Message, Failure> {
+        Message::open(file).map_err(|error| Failure::new("read", &self.path, error))
+    }
+
+    /// Bytes of memory that it takes, roughly.
+    pub(super) fn weight(&self) -> usize {
+        match &self.source {
+            Source::Copy(Copied::Memory(bytes)) => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// Opens a file that was found in a directory: whatever has taken its place
+/// since must not make us wait.
+pub(super) fn open_found(path: &Path) -> Result<File, Failure> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(path)
+        .map_err(|error| Failure::new("open", path, error))?;
+    match file.metadata() {
+        Ok(about) if about.is_file() => Ok(file),
+        Ok(_) => Err(no_file(path)),
+        Err(error) => Err(Failure::new("read", path, error)),
+    }
+}
+
+fn no_file(path: &Path) -> Failure {
+    let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+    Failure::new("read", path, error)
+}
+
+/// Reads a stream to its end.
+pub(super) fn copy_stream(mut stream: impl Read) -> io::Result<SpooledTempFile> {
+    let mut copy = spooled_tempfile(MEMORY_MAX);
+    io::copy(&mut stream, &mut copy)?;
+    Ok(copy)
+}
+
+/// What came of it.
+pub(super) fn copied(copy: SpooledTempFile) -> io::Result<Copied> {
+    Ok(match copy.into_inner() {
+        SpooledData::InMemory(bytes) => Copied::Memory(bytes.into_inner()),
+        SpooledData::OnDisk(file) => Copied::Disk(file),
+    })
+}
+
+pub(super) fn label(path: &Path) -> String {
+    path.display().to_string()
+}
