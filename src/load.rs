@@ -17,6 +17,7 @@ use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::check::{Checked, Surroundings, check as check_rules};
 use crate::rules::program::{Compiled, Program, Settings};
 use crate::source::{Print, ReadError, Sources, open_rules, read_rules};
+pub use crate::state::compiled::Proof;
 use crate::state::compiled::{self, Kept};
 use crate::state::{StateDir, history as versions, last_good};
 use crate::syntax;
@@ -89,18 +90,19 @@ pub fn check_bytes(
     (sources, checked)
 }
 
-/// The rules in force for a delivery. `asked` tells whether the user named
-/// the file: then its absence is a mistake, else it means no rules.
+/// The rules in force. `asked` tells whether the user named the file: then its
+/// absence is a mistake, else it means no rules.
 pub fn in_force(
     path: &Path,
     asked: bool,
     home: Option<&Path>,
     state: Option<&StateDir>,
+    proof: Proof,
 ) -> InForce {
     let kept = Kept::of(path, home);
     let opened = open_rules(path).and_then(|file| {
         let print = file.print()?;
-        match kept.as_ref().and_then(|kept| kept.read(print, &mut print_of)) {
+        match kept.as_ref().and_then(|kept| kept.read(print, proof, &mut print_of)) {
             Some(compiled) => Ok(Rules::Kept(compiled)),
             None => Ok(Rules::Read(file.bytes()?)),
         }

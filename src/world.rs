@@ -210,11 +210,6 @@ impl World {
         format!("{}@{host}", self.user().unwrap_or_else(uid))
     }
 
-    /// Notes that the kept rules are not what was kept.
-    pub fn rules_are_damaged(&self) {
-        let _ = self.known.trouble.set("what was kept of the rules is damaged".into());
-    }
-
     /// Why something could not be looked up that can be some time later.
     pub fn trouble(&self) -> Option<&str> {
         self.known.trouble.get().map(String::as_str)

@@ -30,6 +30,8 @@ struct Scenario {
     body: usize,
     /// A list is edited too, which follows when all copies are stored.
     effects: bool,
+    /// Behind rules of which so much is kept that a delivery reads a part of it.
+    many: bool,
     /// Folder, `new` or `cur`, flags of each copy.
     copies: &'static [(&'static str, &'static str, &'static str)],
 }
@@ -50,6 +52,7 @@ const SCENARIOS: &[Scenario] = &[
         broken_rules: None,
         body: 100,
         effects: false,
+        many: false,
         copies: COPIES,
     },
     Scenario {
@@ -58,6 +61,7 @@ const SCENARIOS: &[Scenario] = &[
         broken_rules: None,
         body: 1_200_000,
         effects: false,
+        many: false,
         copies: COPIES,
     },
     Scenario {
@@ -66,6 +70,16 @@ const SCENARIOS: &[Scenario] = &[
         broken_rules: None,
         body: 100,
         effects: true,
+        many: false,
+        copies: COPIES,
+    },
+    Scenario {
+        name: "many rules",
+        warm: true,
+        broken_rules: None,
+        body: 100,
+        effects: false,
+        many: true,
         copies: COPIES,
     },
     Scenario {
@@ -74,6 +88,7 @@ const SCENARIOS: &[Scenario] = &[
         broken_rules: Some("when subject contians \"hello\" -> inbox\n"),
         body: 100,
         effects: false,
+        many: false,
         copies: COPIES,
     },
 ];
@@ -90,11 +105,17 @@ impl Scenario {
     }
 
     fn home(&self) -> Home {
-        let effects = "when subject contains \"hello\" -> add from to known\n";
-        let home = Home::with_rules(&match self.effects {
-            true => RULES.replace("when duplicate", &format!("{effects}when duplicate")),
-            false => RULES.to_owned(),
-        });
+        let mut rules = RULES.to_owned();
+        if self.effects {
+            let effects =
+                "list known \"~/known\"\nwhen subject contains \"hello\" -> add from to known\n";
+            rules.insert_str(0, effects);
+        }
+        if self.many {
+            let many = (0..500).map(|n| format!("when subject is \"w{n}\" -> folder \"W\"\n"));
+            rules.insert_str(0, &many.collect::<String>());
+        }
+        let home = Home::with_rules(&rules);
         home.write("more.mailrules", "when subject contains \"nothing\" -> inbox\n");
         home.write("friends", "a@b.example\n");
         home.write("tmp/keep", "");
@@ -133,6 +154,10 @@ impl Scenario {
     fn look(&self, home: &Home, complaints: &mut Vec<String>) -> BTreeMap<String, usize> {
         let message = self.message();
         let mut counts = BTreeMap::new();
+        let known = fs::read_to_string(home.path().join("known")).unwrap_or_default();
+        if known.matches("a@b.example").count() > 1 {
+            complaints.push(format!("a list edited twice: {known:?}"));
+        }
         for mail in support::mail(&home.path().join("Maildir")) {
             let name = mail.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let size = name.split(",S=").nth(1).and_then(|rest| rest.split(':').next());
@@ -148,6 +173,15 @@ impl Scenario {
             *counts.entry(format!("{}/{}:{}", mail.folder, mail.sub, mail.flags)).or_insert(0) += 1;
         }
         counts
+    }
+
+    /// A message that is delivered has had its effects, or the log says why not.
+    fn look_at_effects(&self, home: &Home, complaints: &mut Vec<String>) {
+        let read = |name| fs::read_to_string(home.path().join(name)).unwrap_or_default();
+        let told = read(".local/state/mfilter/log").contains("is not edited");
+        if self.effects && !read("known").contains("a@b.example") && !told {
+            complaints.push("the list was not edited, and nothing says so".into());
+        }
     }
 
     fn wanted(&self) -> BTreeSet<String> {
@@ -273,6 +307,9 @@ fn inject(scenario: &Scenario, calls: &[Call], at: &usize, error: &str) -> Vec<S
             if counts != full && !elsewhere {
                 complaints.push(format!("exit 0 with {counts:?}"));
             }
+            if !elsewhere {
+                scenario.look_at_effects(&home, &mut complaints);
+            }
             // What comes later is a notice's.
             if name == "fsync" && *at <= done(calls, wanted.len()) && !in_state(injected) {
                 complaints.push("exit 0 though a sync failed".into());
@@ -287,6 +324,7 @@ fn inject(scenario: &Scenario, calls: &[Call], at: &usize, error: &str) -> Vec<S
             if again.code != Some(0) || counts != full {
                 complaints.push(format!("retry: {again:?} with {counts:?}"));
             }
+            scenario.look_at_effects(&home, &mut complaints);
         }
         // Rust's way to say that there is no memory; and before main nothing is ours.
         _ if matches!(name.as_str(), "mmap" | "mremap") && run.signal == Some(6) => {}
@@ -316,7 +354,7 @@ fn every_system_call_fails_once() {
         }
     }
     let all = points.len();
-    let points = sample(points, 190);
+    let points = sample(points, 240);
     let complaints =
         for_each(&points, |(scenario, calls, at, error)| inject(scenario, calls, at, error));
     eprintln!("system calls that failed: {} of {all} points", points.len());
@@ -380,6 +418,7 @@ fn kill(scenario: &Scenario, calls: &[Call], at: usize, signal: &str) -> Vec<Str
     if again.code != Some(0) || places != scenario.wanted() || counts.values().any(|n| *n > most) {
         complaints.push(format!("retry: {again:?} with {counts:?}"));
     }
+    scenario.look_at_effects(&home, &mut complaints);
     let at = format!("{}: {signal} at {name} #{number}", scenario.name);
     complaints.into_iter().map(|why| format!("{at}\n    {why}")).collect()
 }
@@ -406,7 +445,7 @@ fn a_kill_at_each_system_call_loses_nothing() {
         }
     }
     let all = points.len();
-    let points = sample(points, 120);
+    let points = sample(points, 150);
     let complaints =
         for_each(&points, |(scenario, calls, at, signal)| kill(scenario, calls, *at, signal));
     eprintln!("kills: {} of {all} points", points.len());

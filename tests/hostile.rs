@@ -30,6 +30,9 @@ when attachment.name ends ".exe" or attachment.type is "application/x-msdownload
 when attachment.size > 1G or attachment.sha256 is "00" -> log "hash"
 when link.host is "bad.example" or link contains "%%" -> log "link"
 when header "X-Long" contains "needle" or subject matches /needle/ or charset is "x-none" -> log "header"
+when header "X-States" matches /[a-z0-9]{1,1000}!/ -> log "states"
+when header "X-States" matches /(([a-z0-9]{1,40}){1,100})!/ -> log "states"
+when recipient matches /\w+@\w+\.nowhere/ -> log "nowhere"
 when looks or age > 100d or recipients > 100 or attachments > 100 -> log "looks"
 when addressed-to-me -> log "1"
 when authenticated -> log "2"
@@ -109,6 +112,11 @@ fn messages() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
         with(&format!("Authentication-Results: mx.test.example{result}"), "x"),
         None,
     );
+    let value = "abcdefgh01".repeat(400);
+    let headers = many(size(5_000), |_| format!("X-States: !{value}\n"));
+    add("5,000 headers for a pattern of many states", with(headers.trim_end(), "needle"), None);
+    let to = many(size(200_000), |n| format!("u{n}@nowhere.example,\n "));
+    add("200,000 recipients for a pattern", with(&format!("To: {to}x@.nowhere"), "needle"), None);
     let line = format!("X-Long: {}", "needl ".repeat(size(10 << 20) / 6));
     add("a header line of 10 MB", with(&line, "needle"), None);
     let folded = format!("X-Long: {}", "a\n ".repeat(size(10 << 20) / 3));

@@ -14,7 +14,7 @@ use mfilter::load;
 use mfilter::message::Message;
 use mfilter::rules::program::Compiled;
 use mfilter::source::Print;
-use mfilter::state::compiled::Kept;
+use mfilter::state::compiled::{Kept, Proof};
 use mfilter::world::World;
 
 const MESSAGE: &[u8] = b"From: a@b.example\nTo: c+d@e.example\nSubject: sale\n\
@@ -70,7 +70,7 @@ fuzz_target!(|data: &[u8]| {
     if change(&mut bytes, changes) && bytes != whole {
         fs::write(&file, bytes).expect("it can be written");
         let mut none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-        let found = kept.read(Print::of(rules), &mut none);
+        let found = kept.read(Print::of(rules), Proof::AsMet, &mut none);
         assert!(found.is_none_or(|found| found.blocks().iter().any(|block| block.is_none())));
     }
 });

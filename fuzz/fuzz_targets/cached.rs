@@ -13,7 +13,7 @@ use mfilter::plan::Plan;
 use mfilter::rules::index::Index;
 use mfilter::rules::program::{Compiled, Program};
 use mfilter::source::Print;
-use mfilter::state::compiled::Kept;
+use mfilter::state::compiled::{Kept, Proof};
 use mfilter::world::World;
 
 fn plan(compiled: &Compiled, message: &[u8], detail: Detail) -> Plan {
@@ -34,8 +34,8 @@ fuzz_target!(|data: &[u8]| {
     let kept = Kept::at(folder.path().join("cache"), path, None);
     kept.write(&[(path.to_owned(), rules.to_vec())], &fresh).expect("it is kept");
     let mut none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    assert!(kept.read(Print::of(b"other rules"), &mut none).is_none());
-    let cached = kept.read(Print::of(rules), &mut none).expect("it is as it was");
+    assert!(kept.read(Print::of(b"other rules"), Proof::AsMet, &mut none).is_none());
+    let cached = kept.read(Print::of(rules), Proof::AsMet, &mut none).expect("it is as it was");
     let wanted = plan(&plain, message, Detail::Trace);
     assert_eq!(plan(&cached, message, Detail::Plan), wanted);
     assert_eq!(plan(&cached, message, Detail::Trace), wanted);

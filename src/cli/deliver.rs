@@ -49,10 +49,11 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let state = StateDir::find();
     let rules = load::rules_file(args.files.rules.as_deref(), home.as_deref()).ok();
     let asked = args.files.rules.is_some();
-    let in_force = match &rules {
-        Some(path) => load::in_force(path, asked, home.as_deref(), state.as_ref()),
+    let load = |proof| match &rules {
+        Some(path) => load::in_force(path, asked, home.as_deref(), state.as_ref(), proof),
         None => load::none(),
     };
+    let in_force = load(load::Proof::AsMet);
     let site = super::site::load(args.files.site.as_deref());
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
     let location = super::location(&args, &program, &world)?;
@@ -67,7 +68,9 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         Err(outcome) => return Ok(outcome),
     };
     let reach = super::reach(&program, &message, &world, deadline);
-    let way = filter::evaluate(filter.rules(), message, &world, &reach, Detail::Plan);
+    let afresh = || load(load::Proof::Whole).compiled;
+    let rules = filter.rules();
+    let way = filter::evaluate(rules, message, &world, &reach, Detail::Plan, Some(&afresh));
     if let Some(why) = trouble(&way, &world) {
         return Err(why);
     }
@@ -120,6 +123,9 @@ fn parse(arguments: Vec<OsString>) -> Result<Delivery, String> {
 /// be read at this moment. A rule that asks for it did not fire, and what came
 /// behind it, `discard` perhaps, did.
 fn trouble(way: &filter::Way, world: &World) -> Option<String> {
+    if way.damaged {
+        return Some("what was kept of the rules is damaged".into());
+    }
     let unread = way.messages.iter().find_map(Message::failure);
     let unread = unread.map(|why| format!("the message cannot be read: {why}"));
     unread.or_else(|| world.trouble().map(str::to_owned))

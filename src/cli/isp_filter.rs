@@ -29,7 +29,13 @@ pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
     let user = match load::rules_file(file, home.as_deref()) {
         Ok(path) => {
             let state = StateDir::find();
-            load::in_force(&path, file.is_some(), home.as_deref(), state.as_ref())
+            load::in_force(
+                &path,
+                file.is_some(),
+                home.as_deref(),
+                state.as_ref(),
+                load::Proof::Whole,
+            )
         }
         Err(_) => load::none(),
     };

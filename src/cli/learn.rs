@@ -41,7 +41,13 @@ pub(super) fn run(call: &Learn) -> Result<Finding, String> {
     let home = super::home();
     let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
     let path = load::rules_file(call.rules.as_deref(), home.as_deref())?;
-    let in_force = load::in_force(&path, call.rules.is_some(), home.as_deref(), Some(&state));
+    let in_force = load::in_force(
+        &path,
+        call.rules.is_some(),
+        home.as_deref(),
+        Some(&state),
+        load::Proof::Whole,
+    );
     if let Some(notice) = &in_force.notice {
         let text =
             if notice.last_good { "the last good ones go on working" } else { "no rules are used" };

@@ -274,7 +274,7 @@ impl Test<'_> {
             return evaluate_rules(isp.rules(), message, world, detail);
         }
         let reach = super::reach(&isp.user, &message, world, Instant::now() + PATIENCE);
-        let mut way = filter::evaluate(isp.rules(), message, world, &reach, detail);
+        let mut way = filter::evaluate(isp.rules(), message, world, &reach, detail, None);
         way.evaluation.trace.warnings.append(&mut way.notes);
         (way.evaluation, way.messages.swap_remove(0))
     }

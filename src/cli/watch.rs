@@ -160,7 +160,13 @@ impl Post<'_> {
     fn turn(&mut self, eyes: &mut Eyes, seen: Seen) -> Result<Option<Instant>, String> {
         let asked = self.call.rules.is_some();
         let home = self.home.clone();
-        let in_force = load::in_force(&self.rules, asked, home.as_deref(), Some(&self.state));
+        let in_force = load::in_force(
+            &self.rules,
+            asked,
+            home.as_deref(),
+            Some(&self.state),
+            load::Proof::Whole,
+        );
         let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
         let world = World { state: None, ..super::world(&Delivery::default(), None, home.clone()) };
         let log = super::log(&program, &world, Some(&self.state));

@@ -4,7 +4,7 @@
 
 use crate::evaluate::{Begun, Detail, Evaluation, Filtered, Next, Rules, Site, start};
 use crate::message::Message;
-use crate::rules::program::Laid;
+use crate::rules::program::{Compiled, Laid};
 use crate::world::World;
 
 use super::program;
@@ -18,15 +18,21 @@ pub struct Way {
     pub evaluation: Evaluation,
     /// What filters said, and why one failed.
     pub notes: Vec<String>,
+    /// The user's rules are damaged, those taken in their place too: nothing
+    /// of this is to be believed.
+    pub damaged: bool,
 }
 
-/// Runs all rules over a message, the site's first, and the filters they ask for.
+/// Runs all rules over a message, the site's first, and the filters they ask
+/// for. Should the user's turn out to be damaged, `afresh` gives the same rules
+/// from elsewhere, and their part is run once more.
 pub fn evaluate(
     rules: Rules<'_>,
     message: Message,
     world: &World,
     reach: &Reach,
     detail: Detail,
+    afresh: Option<&dyn Fn() -> Compiled>,
 ) -> Way {
     let mut way = Passed { messages: vec![message], notes: Vec::new(), world, reach };
     let mut begun = Begun::default();
@@ -38,18 +44,18 @@ pub fn evaluate(
     }
     let messages = std::mem::take(&mut way.messages).into_iter();
     way.messages = messages.map(|message| rules.unmarked(message, &mut begun)).collect();
-    let evaluation = match way.last() {
-        Some(message) if !begun.ended => {
-            let next = start(begun, None, rules.user, message, world, detail);
-            match way.pass(next, None, rules.user) {
-                Next::Done(evaluation) => evaluation,
-                Next::Site(begun) => begun.into_evaluation(),
-                Next::Filter(_) => Evaluation::default(),
-            }
-        }
-        _ => begun.into_evaluation(),
-    };
-    Way { messages: way.messages, evaluation, notes: way.notes }
+    let (messages, notes) = (way.messages.len(), way.notes.len());
+    let mut evaluation = way.user(begun.clone(), rules.user, detail);
+    let mut damaged = rules.user.is_damaged();
+    if let Some(fresh) = afresh.filter(|_| damaged).map(|afresh| afresh())
+        && let Some(user) = fresh.program()
+    {
+        way.messages.truncate(messages);
+        way.notes.truncate(notes);
+        evaluation = way.user(begun, user, detail);
+        damaged = user.is_damaged();
+    }
+    Way { messages: way.messages, evaluation, notes: way.notes, damaged }
 }
 
 /// What there is so far on the way.
@@ -63,6 +69,19 @@ struct Passed<'a> {
 impl Passed<'_> {
     fn last(&self) -> Option<&Message> {
         self.messages.last()
+    }
+
+    /// The user's part, behind what the site rules began.
+    fn user(&mut self, begun: Begun, program: Laid<'_>, detail: Detail) -> Evaluation {
+        let Some(message) = self.last().filter(|_| !begun.ended) else {
+            return begun.into_evaluation();
+        };
+        let next = start(begun, None, program, message, self.world, detail);
+        match self.pass(next, None, program) {
+            Next::Done(evaluation) => evaluation,
+            Next::Site(begun) => begun.into_evaluation(),
+            Next::Filter(_) => Evaluation::default(),
+        }
     }
 
     /// Goes on to the end of a program; never gives a filter.

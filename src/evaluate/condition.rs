@@ -196,10 +196,9 @@ impl<'a> Conditions<'a> {
         set.map_or(seen::WITHIN.as_secs(), |seconds| seconds.to_native())
     }
 
-    /// The kept rules are not what was kept: what they say is not believed,
-    /// and the message has to come again.
+    /// The kept rules are not what was kept: what they say is not believed.
     pub(super) fn damaged(&self) -> String {
-        self.world.rules_are_damaged();
+        self.program.damage();
         "damaged rules".into()
     }
 

@@ -330,16 +330,10 @@ impl Run<'_> {
     /// Goes through the statements; true if one of them ended the run.
     fn statements(&mut self) -> bool {
         let program = self.conditions.program;
-        while self.filter.is_none() {
+        while self.filter.is_none() && !program.is_damaged() {
             self.at = self.conditions.next_possible(self.at);
             let at = self.at;
-            if at >= program.statements() {
-                return false;
-            }
-            let Some(statement) = program.statement(at) else {
-                self.conditions.damaged();
-                return false;
-            };
+            let Some(statement) = program.statement(at) else { return false };
             while self.open.last().is_some_and(|open| open.end <= at) {
                 self.open.pop();
             }

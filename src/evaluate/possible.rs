@@ -53,7 +53,7 @@ impl Conditions<'_> {
                 }
             };
             if self.walk_set(unknown).is_none() {
-                self.damaged();
+                self.program.damage();
                 return at;
             }
         }

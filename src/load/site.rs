@@ -13,7 +13,7 @@ use super::errors;
 use crate::rules::check::{Checked, Surroundings, check_site};
 use crate::rules::program::Compiled;
 use crate::source::{Print, ReadError, Sources, open_site};
-use crate::state::compiled::{self, Kept};
+use crate::state::compiled::{self, Kept, Proof};
 use crate::syntax;
 
 /// Where a provider puts the site rules.
@@ -38,7 +38,7 @@ pub fn in_force(path: &Path, asked: bool) -> SiteInForce {
     let kept = Kept::beside(path);
     let opened = open_site(path).and_then(|file| {
         let print = file.print()?;
-        match kept.read(print, &mut print_of) {
+        match kept.read(print, Proof::Whole, &mut print_of) {
             Some(compiled) => Ok(Err(compiled)),
             None => Ok(Ok(file.bytes()?)),
         }

@@ -5,6 +5,7 @@
 //! before the first is used; each is checked, on its own, when it is met.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rkyv::api::high::{HighSerializer, HighValidator, to_bytes};
 use rkyv::bytecheck::CheckBytes;
@@ -22,6 +23,7 @@ pub struct Blocks {
     here: Vec<OnceLock<Vec<u8>>>,
     /// None if all are here.
     elsewhere: Option<Fetch>,
+    damaged: AtomicBool,
 }
 
 impl Blocks {
@@ -39,8 +41,27 @@ impl Blocks {
         (0..self.here.len()).map(|number| self.get(number))
     }
 
+    /// Something that was asked for is not what was kept: what came of the
+    /// rules since then is not to be believed.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it is so.
+    pub(super) fn damage(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// None is noted as damage.
+    fn noted<T>(&self, found: Option<T>) -> Option<T> {
+        if found.is_none() {
+            self.damage();
+        }
+        found
+    }
+
     /// A block; none if there is none of that number, or if it is damaged.
-    pub(super) fn get(&self, number: usize) -> Option<&[u8]> {
+    fn get(&self, number: usize) -> Option<&[u8]> {
         let place = self.here.get(number)?;
         if place.get().is_none() {
             let block = self.elsewhere.as_ref()?(number)?;
@@ -59,7 +80,7 @@ impl Blocks {
 
 impl FromIterator<Vec<u8>> for Blocks {
     fn from_iter<I: IntoIterator<Item = Vec<u8>>>(blocks: I) -> Blocks {
-        Blocks { here: blocks.into_iter().map(OnceLock::from).collect(), elsewhere: None }
+        Blocks { here: blocks.into_iter().map(OnceLock::from).collect(), ..Blocks::default() }
     }
 }
 
@@ -105,21 +126,23 @@ impl ArchivedRow {
         self.length.to_native() as usize
     }
 
-    /// One record; none if there is none of that number, or if its bytes are
-    /// no record.
+    /// One record; none if there is none of that number, or if it is damaged.
     pub(super) fn get<'b, T>(&self, blocks: &'b Blocks, at: usize) -> Option<&'b T>
     where
         T: Portable + for<'a> CheckBytes<HighValidator<'a, Failure>>,
     {
         let behind = self.len().checked_sub(at).filter(|behind| *behind > 0)?;
         let (before, at) = (at / TOGETHER, at % TOGETHER);
-        let together = TOGETHER.min(at.checked_add(behind)?);
-        let block = blocks.get((self.block.to_native() as usize).checked_add(before)?)?;
-        let (ends, records) = block.split_at_checked(together * 4)?;
-        let (ends, _) = ends.as_chunks::<4>();
-        let place = |at: usize| ends.get(at).map(|end| u32::from_le_bytes(*end) as usize);
-        let start = at.checked_sub(1).map_or(Some(0), place)?;
-        rkyv::access::<T, Failure>(records.get(start..place(at)?)?).ok()
+        let together = TOGETHER.min(at + behind);
+        let record = || {
+            let block = blocks.get((self.block.to_native() as usize).checked_add(before)?)?;
+            let (ends, records) = block.split_at_checked(together * 4)?;
+            let (ends, _) = ends.as_chunks::<4>();
+            let place = |at: usize| ends.get(at).map(|end| u32::from_le_bytes(*end) as usize);
+            let start = at.checked_sub(1).map_or(Some(0), place)?;
+            rkyv::access::<T, Failure>(records.get(start..place(at)?)?).ok()
+        };
+        blocks.noted(record())
     }
 }
 
@@ -145,7 +168,9 @@ impl ArchivedNumbers {
     /// The numbers, `N` bytes of them at a time; none if they are damaged.
     pub(super) fn get<'b, const N: usize>(&self, blocks: &'b Blocks) -> Option<&'b [[u8; N]]> {
         match self.block.as_ref() {
-            Some(block) => Some(blocks.get(block.to_native() as usize)?.as_chunks().0),
+            Some(block) => {
+                Some(blocks.noted(blocks.get(block.to_native() as usize))?.as_chunks().0)
+            }
             None => Some(&[]),
         }
     }

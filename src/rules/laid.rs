@@ -62,7 +62,7 @@ impl Compiled {
 
     /// Takes one in from elsewhere, its head from `start` to the end of the
     /// bytes; `None` if there is none. Its blocks are looked at when they are
-    /// asked for: evaluation ends and says so, should one be damaged.
+    /// asked for: evaluation ends if one is damaged, see [`Laid::is_damaged`].
     pub fn from_parts(bytes: Vec<u8>, start: usize, blocks: Blocks) -> Option<Compiled> {
         let compiled = Compiled { bytes, start, blocks };
         compiled.program()?;
@@ -104,6 +104,17 @@ impl Deref for Laid<'_> {
 }
 
 impl<'a> Laid<'a> {
+    /// Something of it that was asked for is not what was laid out: what came
+    /// of it since then is not to be believed.
+    pub fn is_damaged(self) -> bool {
+        self.blocks.is_damaged()
+    }
+
+    /// Notes that it is so: it refers to what is not there.
+    pub(crate) fn damage(self) {
+        self.blocks.damage();
+    }
+
     /// All but what lies in rows.
     pub fn head(self) -> &'a ArchivedProgram {
         self.program

@@ -4,9 +4,10 @@
 //! pattern that comes near the limit is built then and there. What passes here
 //! can be built later.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use memchr::memmem;
 use regex_automata::meta::{Config, Regex};
@@ -23,17 +24,20 @@ const SIZE_LIMIT: usize = 4 << 20;
 /// How deep groups may nest in a pattern.
 const NEST_LIMIT: u32 = 100;
 
-/// Longer texts are worth more building, bytes.
-const SHORT: usize = 4096;
-
 /// What runs a pattern; the answers are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// Built in a tenth of the time: for a look at a short text.
+    /// Built in a tenth of the time, for a look at a short text. A hostile
+    /// text costs it as many steps a byte as the pattern has states.
     Light,
-    /// Runs through a text ten times as fast.
+    /// Runs through any text fast.
     Full,
 }
+
+/// So much text in all is looked at by one light engine, bytes.
+const LIGHT_TEXT: usize = 4096;
+/// The most memory that a light one may take, bytes: it bounds the states.
+const LIGHT_LIMIT: usize = 32 << 10;
 
 /// What cannot be used in a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,11 +76,13 @@ fn parse(source: &str, case_sensitive: bool) -> Result<Hir, PatternError> {
 
 /// Builds a pattern; text to search is decoded and NFKC-normalised.
 pub fn build(source: &str, case_sensitive: bool, engine: Engine) -> Result<Regex, PatternError> {
-    let config = Config::new().nfa_size_limit(Some(SIZE_LIMIT));
-    let config = match engine {
-        Engine::Light => config.hybrid(false).onepass(false).auto_prefilter(false),
-        Engine::Full => config,
+    let (config, limit) = match engine {
+        Engine::Light => {
+            (Config::new().hybrid(false).onepass(false).auto_prefilter(false), LIGHT_LIMIT)
+        }
+        Engine::Full => (Config::new(), SIZE_LIMIT),
     };
+    let config = config.nfa_size_limit(Some(limit));
     let pattern = cheaper(parse(source, case_sensitive)?);
     Regex::builder().configure(config).build_from_hir(&pattern).map_err(|error| PatternError {
         reason: match error.size_limit() {
@@ -206,19 +212,24 @@ fn shortest(set: &[String]) -> usize {
 /// What was built of a pattern so far.
 #[derive(Default)]
 pub struct Built {
-    light: OnceCell<Option<Regex>>,
-    full: OnceCell<Option<Regex>>,
+    light: OnceCell<Option<Rc<Regex>>>,
+    full: OnceCell<Option<Rc<Regex>>>,
+    /// How much text it was asked for, bytes.
+    text: Cell<usize>,
 }
 
 impl Built {
     /// The pattern for a text of that length, built now if need be; none if it
     /// cannot be built.
-    pub fn get(&self, source: &str, case_sensitive: bool, length: usize) -> Option<&Regex> {
-        let (place, engine) = match length <= SHORT {
-            true => (&self.light, Engine::Light),
-            false => (&self.full, Engine::Full),
-        };
-        place.get_or_init(|| build(source, case_sensitive, engine).ok()).as_ref()
+    pub fn get(&self, source: &str, case_sensitive: bool, length: usize) -> Option<Rc<Regex>> {
+        self.text.set(self.text.get().saturating_add(length));
+        let build = |engine| build(source, case_sensitive, engine).ok().map(Rc::new);
+        if self.text.get() <= LIGHT_TEXT
+            && let Some(light) = self.light.get_or_init(|| build(Engine::Light))
+        {
+            return Some(light.clone());
+        }
+        self.full.get_or_init(|| build(Engine::Full)).clone()
     }
 }
 
@@ -245,11 +256,11 @@ impl<'p> Patterns<'p> {
     /// The pattern of that number for a text of that length; none if there is
     /// none that can be built, which does not happen to a program that was
     /// checked.
-    pub fn get(&self, index: u32, length: usize) -> Option<Regex> {
+    pub fn get(&self, index: u32, length: usize) -> Option<Rc<Regex>> {
         let pattern = self.program.pattern(index)?;
         let mut built = self.built.borrow_mut();
         let built = built.entry(index).or_default();
-        built.get(&pattern.source, pattern.case_sensitive, length).cloned()
+        built.get(&pattern.source, pattern.case_sensitive, length)
     }
 }
 
@@ -354,9 +365,7 @@ mod tests {
         ] {
             for case_sensitive in [false, true] {
                 if check(source, case_sensitive).is_ok() {
-                    for engine in [Engine::Light, Engine::Full] {
-                        assert!(build(source, case_sensitive, engine).is_ok(), "{source}");
-                    }
+                    assert!(build(source, case_sensitive, Engine::Full).is_ok(), "{source}");
                 }
             }
         }
@@ -407,7 +416,10 @@ mod tests {
             let said = Regex::builder().syntax(said).build(&source);
             for engine in [Engine::Light, Engine::Full] {
                 let built = build(&source, case_sensitive, engine);
-                proptest::prop_assert_eq!(built.is_ok(), said.is_ok());
+                // What has too many states for the light one is left to the other.
+                if engine == Engine::Full || said.is_err() {
+                    proptest::prop_assert_eq!(built.is_ok(), said.is_ok());
+                }
                 if let (Ok(built), Ok(said)) = (built, &said) {
                     let groups = |regex: &Regex| {
                         let mut found = regex.create_captures();

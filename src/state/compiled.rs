@@ -52,6 +52,16 @@ pub(super) const BUILT_OF: u64 = match u64::from_str_radix(env!("MFILTER_BUILT_O
 /// A rule file as it was read: path and bytes.
 pub type Read = (PathBuf, Vec<u8>);
 
+/// When it is proven that kept rules are what was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// At once, all of them.
+    Whole,
+    /// Of many rules each block when it is met, so that one message reads
+    /// little. Who asks for this has to ask in the end whether all was well.
+    AsMet,
+}
+
 /// The kept rules of one main rule file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
@@ -89,25 +99,29 @@ impl Kept {
     pub fn read(
         &self,
         main: Print,
+        proof: Proof,
         look: &mut dyn FnMut(&Path) -> std::io::Result<Print>,
     ) -> Option<Compiled> {
-        self.compiled(Some(main), look)
+        self.compiled(Some(main), proof, look)
     }
 
     /// The rules as they were kept, whatever the files hold now.
     pub fn last(&self) -> Option<Compiled> {
-        self.compiled(None, &mut |_| Err(std::io::ErrorKind::NotFound.into()))
+        self.compiled(None, Proof::Whole, &mut |_| Err(std::io::ErrorKind::NotFound.into()))
     }
 
     /// Without `main` nobody asks what the files hold.
     fn compiled(
         &self,
         main: Option<Print>,
+        proof: Proof,
         look: &mut dyn FnMut(&Path) -> std::io::Result<Print>,
     ) -> Option<Compiled> {
         let (file, size) = self.open()?;
-        // Of what a user cannot remove, no block may turn out to be damaged.
-        let first = if self.shared { size } else { size.min(FIRST) };
+        let first = match proof {
+            Proof::Whole => size,
+            Proof::AsMet => size.min(FIRST),
+        };
         let mut bytes = read_at(&file, 0, first)?;
         let (length, sum) = before_front(&bytes)?;
         let front = BEFORE..BEFORE.checked_add(length).filter(|end| *end <= size)?;
@@ -124,16 +138,10 @@ impl Kept {
         let here = here.zip(&places).map(|(block, place)| place.intact(block.to_vec()));
         let here = here.collect::<Option<Vec<_>>>()?;
         bytes.truncate(front.end);
-        let (count, path) = (places.len(), self.file.clone());
+        let count = places.len();
         let fetch = move |number: usize| {
             let place = places.get(number)?;
-            let block = read_at(&file, place.start, place.length);
-            let intact = block.and_then(|block| place.intact(block));
-            if intact.is_none() {
-                // Whoever comes next checks the rules anew.
-                let _ = std::fs::remove_file(&path);
-            }
-            intact
+            place.intact(read_at(&file, place.start, place.length)?)
         };
         Compiled::from_parts(bytes, start, Blocks::new(here, count, Box::new(fetch)))
     }
@@ -319,42 +327,33 @@ mod tests {
     }
 
     #[test]
-    fn of_many_rules_those_that_are_met_are_read_and_what_is_damaged_goes() {
+    fn of_many_rules_those_that_are_met_are_read_and_proven() {
         let folder = tempfile::tempdir().unwrap();
         let main = Print::of(b"x");
         let compiled = Compiled::new(&with_patterns(2000)).unwrap();
         let kept = Kept::at(folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
-        let keep = || kept.write(&[("x".into(), b"x".to_vec())], &compiled).unwrap();
-        let read = |kept: &Kept| kept.read(main, &mut no_file);
-        keep();
+        let read = |proof| kept.read(main, proof, &mut no_file);
+        kept.write(&[("x".into(), b"x".to_vec())], &compiled).unwrap();
         let whole = std::fs::read(&kept.file).unwrap();
         assert!(whole.len() > 3 * FIRST);
-        let all = read(&kept).unwrap();
-        assert!(all.blocks().iter().eq(compiled.blocks().iter()));
+        for proof in [Proof::Whole, Proof::AsMet] {
+            let all = read(proof).unwrap();
+            assert!(all.blocks().iter().eq(compiled.blocks().iter()));
+        }
         for at in [whole.len() - 1, whole.len() / 2] {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
             std::fs::write(&kept.file, &damaged).unwrap();
-            let found = read(&kept).expect("the front is as it was");
+            assert!(read(Proof::Whole).is_none());
+            let found = read(Proof::AsMet).expect("the front is as it was");
             let program = found.program().unwrap();
-            assert!(program.pattern(0).is_some());
-            assert!(kept.file.exists());
+            assert!(program.pattern(0).is_some() && !program.is_damaged());
             let lost = (0..2000).filter(|number| program.pattern(*number).is_none());
             assert!((1..=64).contains(&lost.count()), "byte {at}");
-            assert!(!kept.file.exists());
-            keep();
+            assert!(program.is_damaged());
         }
         std::fs::write(&kept.file, &whole[..whole.len() - 1]).unwrap();
-        assert!(read(&kept).is_none());
-        if rustix::process::geteuid().is_root() {
-            let site = Kept { shared: true, ..kept.clone() };
-            let mut damaged = whole.clone();
-            *damaged.last_mut().unwrap() ^= 1;
-            std::fs::write(&site.file, damaged).unwrap();
-            assert!(read(&site).is_none());
-            std::fs::write(&site.file, whole).unwrap();
-            assert!(read(&site).is_some());
-        }
+        assert!(read(Proof::AsMet).is_none());
     }
 
     #[test]
@@ -366,35 +365,38 @@ mod tests {
             Some("/other") => Ok(Print::of(INCLUDED)),
             _ => Err(ErrorKind::NotFound.into()),
         };
-        assert!(kept.read(main, &mut look).is_none());
+        assert!(kept.read(main, Proof::AsMet, &mut look).is_none());
         let compiled = Compiled::new(&with_patterns(3)).unwrap();
         let files = [
             (PathBuf::from("/home/x/.mailrules"), b"include \"other\"\n".to_vec()),
             (PathBuf::from("/other"), INCLUDED.to_vec()),
         ];
         kept.write(&files, &compiled).unwrap();
-        let found = kept.read(main, &mut look).expect("what was kept");
+        let found = kept.read(main, Proof::AsMet, &mut look).expect("what was kept");
         assert_eq!(found.head(), compiled.head());
         assert!(found.blocks().iter().eq(compiled.blocks().iter()));
         // Other rules, by a letter of the same length, or of what they include.
-        assert!(kept.read(Print::of(b"include \"othef\"\n"), &mut look).is_none());
-        assert!(kept.read(main, &mut no_file).is_none());
-        assert!(kept.read(main, &mut |_| Ok(Print::of(b"when spam -> discarD\n"))).is_none());
+        assert!(kept.read(Print::of(b"include \"othef\"\n"), Proof::AsMet, &mut look).is_none());
+        assert!(kept.read(main, Proof::AsMet, &mut no_file).is_none());
+        assert!(
+            kept.read(main, Proof::AsMet, &mut |_| Ok(Print::of(b"when spam -> discarD\n")))
+                .is_none()
+        );
 
         let whole = std::fs::read(&kept.file).unwrap();
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << (at % 8);
             std::fs::write(&kept.file, &damaged).unwrap();
-            assert!(kept.read(main, &mut look).is_none(), "byte {at}");
+            assert!(kept.read(main, Proof::AsMet, &mut look).is_none(), "byte {at}");
             std::fs::write(&kept.file, &whole[..at]).unwrap();
-            assert!(kept.read(main, &mut look).is_none(), "cut at {at}");
+            assert!(kept.read(main, Proof::AsMet, &mut look).is_none(), "cut at {at}");
         }
         std::fs::write(&kept.file, &whole).unwrap();
-        assert!(kept.read(main, &mut look).is_some());
+        assert!(kept.read(main, Proof::AsMet, &mut look).is_some());
         for mode in [0o620, 0o640, 0o604] {
             std::fs::set_permissions(&kept.file, Permissions::from_mode(mode)).unwrap();
-            assert!(kept.read(main, &mut look).is_none(), "{mode:o}");
+            assert!(kept.read(main, Proof::AsMet, &mut look).is_none(), "{mode:o}");
         }
     }
 }
