@@ -3,6 +3,10 @@
 //!
 //! Everything is looked up when a rule asks for it, and once.
 
+mod zone;
+
+pub use zone::zone;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -128,11 +132,7 @@ impl World {
     /// The zone of `set timezone`, else the system's; UTC if there is none.
     pub fn zone(&self, name: Option<&str>) -> TimeZone {
         let mut zones = self.known.zones.borrow_mut();
-        let zone = zones.entry(name.map(str::to_owned)).or_insert_with(|| match name {
-            Some(name) => TimeZone::get(name).unwrap_or(TimeZone::UTC),
-            None => TimeZone::try_system().unwrap_or(TimeZone::UTC),
-        });
-        zone.clone()
+        zones.entry(name.map(str::to_owned)).or_insert_with(|| zone(name)).clone()
     }
 
     /// The envelope sender (RFC 5321 reverse-path): `-f`, else a Return-Path

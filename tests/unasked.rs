@@ -20,7 +20,7 @@ use mfilter::rules::field::FIELDS;
 use mfilter::rules::program::Compiled;
 use mfilter::world::World;
 use support::strace::{STRACE, call, cannot_trace, described, quoted};
-use support::{Home, MFILTER, run};
+use support::{Home, MFILTER, run, skipped};
 
 const FIRES: &str = "when subject is \"hello\" -> folder \"A\"\n";
 
@@ -133,6 +133,17 @@ fn no_file_is_opened_before_a_rule_asks() {
         assert!(found.contains(*opened), "{asks}: {found:?}");
         assert!(!found.contains("/etc/passwd"), "{asks}: {found:?}");
     }
+}
+
+#[test]
+fn a_zone_costs_its_file_and_not_all_zones() {
+    let zone = "/usr/share/zoneinfo/Asia/Tokyo";
+    if cannot_trace("counting what is opened") || skipped("reading a zone", &[zone], false) {
+        return;
+    }
+    let home = home("set timezone \"Asia/Tokyo\"\nwhen time >= 00:00 -> folder \"A\"\n");
+    home.deliver(message(100).as_bytes());
+    assert_eq!(touched(&home, &message(100)), set(PLAIN.iter().chain([&zone])));
 }
 
 #[test]

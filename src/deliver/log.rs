@@ -30,12 +30,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::outcome::{Failure, Outcome, turns_direction};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::state::StateDir;
+use crate::world::zone;
 
 use super::Report;
 
@@ -375,7 +375,7 @@ fn cut(file: &File, path: &Path) -> io::Result<()> {
 /// RFC 3164 as libc's syslog() writes it to the local socket.
 fn send(socket: &Path, lines: &[String]) -> io::Result<()> {
     let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
-    let time = now.to_zoned(TimeZone::system()).strftime("%b %e %H:%M:%S").to_string();
+    let time = now.to_zoned(zone(None)).strftime("%b %e %H:%M:%S").to_string();
     let log = UnixDatagram::unbound()?;
     log.set_nonblocking(true)?;
     log.connect(socket)?;
