@@ -2,7 +2,8 @@
 //! sources, so that no other build's programs are taken for its own. And lets
 //! the linker lay together what a delivery runs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 use std::{env, fs};
 
 fn main() {
@@ -33,24 +34,34 @@ fn add(hash: &mut u64, path: &Path) {
 fn order() {
     const LIST: &str = "link/delivery.txt";
     println!("cargo:rerun-if-changed={LIST}");
-    let is = |name: &str, value: &str| env::var(name).is_ok_and(|is| is == value);
-    // These read no such scripts.
-    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
-    let linker = env::var("RUSTC_LINKER").unwrap_or_default();
-    let other = ["mold", "gold", "wild"];
-    if !is("PROFILE", "release")
-        || !is("CARGO_CFG_TARGET_OS", "linux")
-        || other.iter().any(|name| flags.contains(name) || linker.contains(name))
-    {
+    if env::var("PROFILE").as_deref() != Ok("release") {
         return;
     }
     let (Ok(list), Ok(out)) = (fs::read_to_string(LIST), env::var("OUT_DIR")) else { return };
-    let lines = list.lines().filter(|line| !line.starts_with('#'));
-    let sections = lines.map(|name| format!("*(.text.{name} .text.unlikely.{name})\n"));
+    let names = list.lines().filter(|line| !line.starts_with('#'));
+    let sections = names.map(|name| format!("*(.text.{name} .text.unlikely.{name})\n"));
     let sections: String = sections.collect();
-    let script = PathBuf::from(out).join("delivery.ld");
     let text = format!("SECTIONS {{ .text.delivery : {{\n{sections}}} }} INSERT BEFORE .text;\n");
-    if fs::write(&script, text).is_ok() {
-        println!("cargo:rustc-link-arg-bin=mfilter=-Wl,-T,{}", script.display());
+    let script = Path::new(&out).join("delivery.ld");
+    if fs::write(&script, text).is_ok() && links(&script) {
+        println!("cargo:rustc-link-arg-bin=mfilter=-T");
+        println!("cargo:rustc-link-arg-bin=mfilter={}", script.display());
     }
+}
+
+/// Whether the linker reads such a script: mold, gold, wild and those of other
+/// systems do not. They go without.
+fn links(script: &Path) -> bool {
+    let var = |name| env::var(name).unwrap_or_default();
+    let (source, program) = (script.with_extension("rs"), script.with_extension("try"));
+    let mut rustc = Command::new(var("RUSTC"));
+    rustc.arg("--target").arg(var("TARGET")).arg("-o").arg(&program).arg(&source);
+    if let Ok(linker) = env::var("RUSTC_LINKER") {
+        rustc.arg(format!("-Clinker={linker}"));
+    }
+    let flags = var("CARGO_ENCODED_RUSTFLAGS");
+    rustc.args(flags.split('\u{1f}').filter(|flag| !flag.is_empty()));
+    rustc.arg("-Clink-arg=-T").arg(format!("-Clink-arg={}", script.display()));
+    let linked = fs::write(&source, "fn main() {}\n").and_then(|()| rustc.output());
+    linked.is_ok_and(|linked| linked.status.success()) && program.exists()
 }
