@@ -145,7 +145,10 @@ impl Scenario {
         command.args(["-f", "-y", "-s", "400", "-o"]).arg(log).args(options).arg(support::MFILTER);
         command.env_clear().env("HOME", home.path()).env("TMPDIR", home.path().join("tmp"));
         command.env("USER", "taro").env("PATH", "/usr/bin:/bin").env("TZ", "UTC");
-        run(command, &self.message())
+        // From a file, so that each time it is read in the same pieces.
+        home.write("message", self.message());
+        let message = fs::File::open(home.path().join("message")).expect("it is there");
+        Run::of(&command.stdin(message).output().expect("strace starts"))
     }
 
     /// Counts of the copies in each wanted place; complains of whatever is not

@@ -42,7 +42,7 @@ const LIGHT_LIMIT: usize = 32 << 10;
 /// What cannot be used in a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternError {
-    /// Why, in the words of the regex crate.
+    /// Why, in the words of the regex library.
     pub reason: String,
     /// Where in the pattern, bytes; none for the whole of it.
     pub place: Option<Range<usize>>,

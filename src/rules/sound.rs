@@ -1,6 +1,6 @@
 //! Whether a program can be evaluated: nothing refers to what is not there,
 //! nothing to itself, nothing is nested too deep. Only such a one is laid out;
-//! what is kept of it is known to be intact.
+//! what is kept of it is proven intact before it is used.
 
 use rkyv::vec::ArchivedVec;
 

@@ -6,7 +6,7 @@
 //! are known by content ([`Print`]), whatever clocks say. It may be removed at
 //! any time, and where it cannot be written all works, slower. Who can write it
 //! can write the rules too; all the same it must be the user's own, of mode
-//! 0600, and intact by its checksum.
+//! 0600, and intact by its checksums.
 //!
 //! A delivery reads the front, and of the blocks behind it those that it meets.
 //!

@@ -12,7 +12,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -112,6 +112,18 @@ impl Home {
     }
 }
 
+impl Run {
+    /// What a program's end and output were.
+    pub fn of(output: &Output) -> Run {
+        Run {
+            code: output.status.code(),
+            signal: output.status.signal(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
 /// Runs a command with this standard input.
 pub fn run(mut command: Command, input: &[u8]) -> Run {
     let mut child = command
@@ -129,12 +141,7 @@ pub fn run(mut command: Command, input: &[u8]) -> Run {
     });
     let output = child.wait_with_output().expect("the program ends");
     writer.join().expect("the writer ends");
-    Run {
-        code: output.status.code(),
-        signal: output.status.signal(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    Run::of(&output)
 }
 
 /// The program copied into a directory, where a user can run it who cannot reach
