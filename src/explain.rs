@@ -40,10 +40,12 @@ pub fn text(
     let paint = Paint(style.colour);
     head(&mut out, label, message, paint);
     if style.verbose {
-        let sender = world.envelope_sender(message);
-        let sender = sender.map_or("not known".into(), |sender| format!("<{sender}>"));
+        let sender = world.envelope_sender(message).map(|sender| format!("<{sender}>"));
         let to = world.envelope_recipients(message).join(", ");
-        let _ = writeln!(out, "  envelope {} to {}", escape(&sender), escape(&to));
+        let to = (!to.is_empty()).then(|| format!("to {to}"));
+        let known: Vec<String> = [sender, to].into_iter().flatten().collect();
+        let known = if known.is_empty() { "not known".to_owned() } else { known.join(" ") };
+        let _ = writeln!(out, "  envelope {}", escape(&known));
     }
     for looked in &evaluation.trace.looked {
         rule(&mut out, looked, sources, paint);

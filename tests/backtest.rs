@@ -81,6 +81,26 @@ rules that never fired
 }
 
 #[test]
+fn what_is_known_of_the_envelope_is_told() {
+    let home = Home::with_rules("");
+    message(&home, "plain.eml", 1, "x");
+    home.write("path.eml", "Return-Path: <a@b.example>\nSubject: x\n\nx\n");
+    home.write("both.eml", "Return-Path: <>\nDelivered-To: c@d.example\nSubject: x\n\nx\n");
+    home.write("to.eml", "Delivered-To: c@d.example\nSubject: x\n\nx\n");
+    for (name, wanted) in [
+        ("plain.eml", "not known"),
+        ("path.eml", "<a@b.example>"),
+        ("both.eml", "<> to c@d.example"),
+        ("to.eml", "to c@d.example"),
+    ] {
+        let file = home.path().join(name).display().to_string();
+        let told = home.run(&["--test", "-v", &file], b"");
+        let wanted = format!("\n  envelope {wanted}\n");
+        assert!(told.stdout.contains(&wanted), "{wanted} {told:?}");
+    }
+}
+
+#[test]
 fn nothing_is_changed_and_a_reader_may_go_away() {
     let home = mailbox(RULES);
     let maildir = home.path().join("Maildir").display().to_string();
