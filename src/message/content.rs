@@ -404,14 +404,18 @@ fn stream(mut input: Input, header: &[u8], out: &mut File) -> Result<u64, Side> 
     // filled, and is cleared but once.
     let mut buffer = vec![0; SMALL_BUFFER];
     loop {
-        let count = match input.rest.read(&mut buffer) {
+        // To where a buffer's length divides the file, and so to the end of a
+        // page: else each write would touch one page more than it fills.
+        let behind = (header.len() as u64 + length) % buffer.len() as u64;
+        let room = buffer.len() - behind as usize;
+        let count = match input.rest.read(buffer.get_mut(..room).unwrap_or_default()) {
             Ok(0) => return Ok(length),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read.map_err(|error| Side::Input(error.into()))?,
         };
         out.write_all(buffer.get(..count).unwrap_or_default()).map_err(Side::Output)?;
         length += count as u64;
-        if count == buffer.len() && count < BUFFER {
+        if count == room && buffer.len() < BUFFER {
             buffer = vec![0; BUFFER];
         }
     }
