@@ -126,6 +126,13 @@ impl ArchivedRow {
         self.length.to_native() as usize
     }
 
+    /// Whether there can be as many records as it says: whoever makes room for
+    /// them relies on that.
+    pub(super) fn fits(&self, blocks: &Blocks) -> bool {
+        let end = (self.block.to_native() as usize).checked_add(self.len().div_ceil(TOGETHER));
+        end.is_some_and(|end| end <= blocks.here.len())
+    }
+
     /// One record; none if there is none of that number, or if it is damaged.
     pub(super) fn get<'b, T>(&self, blocks: &'b Blocks, at: usize) -> Option<&'b T>
     where
@@ -213,6 +220,10 @@ mod tests {
                 assert_eq!(found.map(|found| found.as_str()), Some(record.as_str()), "{at}");
             }
             assert_eq!(row.get::<rkyv::string::ArchivedString>(&blocks, count), None);
+            assert!(row.fits(&blocks));
+            let longer = to_bytes::<Error>(&Row { length: u32::MAX, block: 1 }).unwrap();
+            let longer = rkyv::access::<ArchivedRow, Failure>(&longer).unwrap();
+            assert!(!longer.fits(&blocks));
             assert_eq!(row.get::<rkyv::string::ArchivedString>(&blocks, usize::MAX), None);
         }
     }

@@ -83,6 +83,10 @@ impl Compiled {
     pub fn program(&self) -> Option<Laid<'_>> {
         // An error without words: that there is one is all that counts.
         let head = rkyv::access::<ArchivedHead, Failure>(self.head()).ok()?;
+        let rows = &head.rows;
+        let rows =
+            [&rows.statements, &rows.conditions, &rows.patterns, &rows.lists, &rows.expectations];
+        rows.iter().all(|row| row.fits(&self.blocks)).then_some(())?;
         Some(Laid { program: &head.program, rows: &head.rows, blocks: &self.blocks })
     }
 }
