@@ -23,7 +23,7 @@ use crate::load;
 use crate::message::Message;
 use crate::message::content::Deadline;
 use crate::outcome::Outcome;
-use crate::state::claim::Claim;
+use crate::state::lock_file::LockFile;
 use crate::state::{StateDir, list_index, seen};
 use crate::world::World;
 
@@ -140,7 +140,7 @@ fn claim(
     message: &Message,
     state: Option<&StateDir>,
     deadline: Instant,
-) -> Result<Option<Claim>, Outcome> {
+) -> Result<Option<LockFile>, Outcome> {
     let Some(state) = state.filter(|_| filter.asks_for_duplicates()) else { return Ok(None) };
     let Ok(key) = seen::key(message) else { return Ok(None) };
     match seen::claim(state, key, deadline) {

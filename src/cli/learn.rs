@@ -23,8 +23,8 @@ use crate::mailbox::moves::{Found, Watcher};
 use crate::mailbox::sent::Sent;
 use crate::plan::StepKind;
 use crate::rules::program::{ArchivedEntries, Laid};
-use crate::state::claim::Claim;
 use crate::state::lessons::{self, Lesson};
+use crate::state::lock_file::LockFile;
 use crate::state::{StateDir, list_index, sorted};
 use crate::world::World;
 
@@ -129,7 +129,7 @@ fn say(line: &str) {
 
 /// The right to move messages in a Maildir alone: what `sort` does must not be
 /// looked at while it is half done.
-pub(super) fn claim(state: &StateDir, location: &Location) -> Result<Claim, String> {
+pub(super) fn claim(state: &StateDir, location: &Location) -> Result<LockFile, String> {
     let came = sorted::claim(state, &location.path, Instant::now() + PATIENCE)
         .map_err(|error| format!("the state directory `{}`: {error}", state.path().display()))?;
     came.ok_or_else(|| {
@@ -257,7 +257,7 @@ impl School<'_> {
         if dry_run {
             return Ok((all, taught));
         }
-        carry_out(&mut taught, self.home);
+        carry_out(&mut taught, self.home, self.state);
         let at = format!("{:.3}", Timestamp::now());
         let remembered = to_remember(&taught, &at);
         if !remembered.is_empty()
@@ -357,7 +357,7 @@ fn undo(call: &Learn, state: &StateDir, home: Option<&Path>, log: &Log) -> Resul
         output::error("nothing was learned that could be taken back");
         return Ok(Finding::Found);
     };
-    let came = take_back(last, home);
+    let came = take_back(last, home, state);
     let mut failed = false;
     for (lesson, came) in last.iter().zip(&came).rev() {
         let did = back_words(lesson);

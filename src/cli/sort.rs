@@ -26,7 +26,7 @@ use crate::plan::{Folder, RuleRef};
 use crate::rules::program::Compiled;
 use crate::source::{SourceFile, Sources};
 use crate::state::StateDir;
-use crate::state::claim::Claim;
+use crate::state::lock_file::LockFile;
 use crate::state::sorted;
 use crate::world::World;
 
@@ -150,7 +150,7 @@ fn with_site(mut sources: Sources, files: &[&str]) -> Sources {
     sources
 }
 
-pub(super) fn claim(state: &StateDir, maildir: &Path) -> Result<Claim, String> {
+pub(super) fn claim(state: &StateDir, maildir: &Path) -> Result<LockFile, String> {
     match sorted::claim(state, maildir, Instant::now() + PATIENCE) {
         Ok(Some(claim)) => Ok(claim),
         Ok(None) => Err(format!(

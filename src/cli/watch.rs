@@ -32,7 +32,7 @@ use crate::mailbox::judge::Judge;
 use crate::mailbox::moves::Watcher;
 use crate::mailbox::sent::named;
 use crate::rules::program::Laid;
-use crate::state::claim::Claim;
+use crate::state::lock_file::LockFile;
 use crate::state::places::{Kept, name_hash};
 use crate::state::{StateDir, sorted};
 use crate::world::World;
@@ -118,7 +118,7 @@ struct Post<'c> {
     rules: PathBuf,
     stop: Arc<AtomicBool>,
     /// The right to watch a Maildir, as long as this process lives.
-    claim: Option<(PathBuf, Claim)>,
+    claim: Option<(PathBuf, LockFile)>,
     /// The Maildir whose directories are watched.
     watched: Option<Location>,
     /// Messages that stay in `new`, by the hash of their names, for each folder.
@@ -371,7 +371,7 @@ impl Post<'_> {
     }
 
     /// The right to move messages alone; none while `sort` or `learn` has it.
-    fn alone(&mut self, location: &Location, log: &Log) -> Result<Option<Claim>, String> {
+    fn alone(&mut self, location: &Location, log: &Log) -> Result<Option<LockFile>, String> {
         let claim = sorted::claim(&self.state, &location.path, Instant::now() + BUSY);
         let claim = claim
             .map_err(|error| format!("cannot write to {}: {error}", self.state.path().display()))?;

@@ -2,23 +2,29 @@
 //! wrote stays as it is, line for line, comments and order too.
 //!
 //! The new file is written beside the old one and takes its place in one
-//! step, so readers see the one or the other. Writers lock the file and look
-//! whether it is still the one of that name. A symbolic link is followed, but
-//! never out of the user's home.
+//! step, so readers see the one or the other. Writers hold a lock in the state
+//! directory: the list itself may be one that neighbours read, and whoever may
+//! read a file may lock it. A symbolic link is followed, but never out of the
+//! user's home.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 
 use crate::rules::address_list::{AddressList, without_comment};
+use crate::state::StateDir;
+use crate::state::lock_file::LockFile;
+use crate::state::slots::Key;
 
 /// Larger lists are not edited, bytes.
 const LARGEST: u64 = 256 << 20;
+/// Where the locks lie in the state directory.
+const LOCKS: &str = "lists";
 
 /// What is to be done with an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +33,17 @@ pub enum Change {
     Add,
     /// Away, with the comment on its line.
     Remove,
+}
+
+/// What an edit needs besides the list.
+#[derive(Debug, Clone, Copy)]
+pub struct EditContext<'a> {
+    /// The user's home, beyond which no list is edited.
+    pub home: &'a Path,
+    /// Where the lock lies; without it nothing is edited.
+    pub state: Option<&'a StateDir>,
+    /// How long to wait for another process.
+    pub patience: Duration,
 }
 
 /// Why a list was not edited.
@@ -38,8 +55,10 @@ pub enum EditError {
     OutsideHome,
     /// No regular file, or too large.
     NotAList,
-    /// Somebody else held the lock for too long.
+    /// Another process held the lock for too long.
     Busy,
+    /// There is no state directory, or no lock can be made in it.
+    NoLock(String),
 }
 
 impl std::fmt::Display for EditError {
@@ -49,6 +68,7 @@ impl std::fmt::Display for EditError {
             EditError::OutsideHome => f.write_str("it is not in the home directory"),
             EditError::NotAList => f.write_str("it is no regular file, or too large"),
             EditError::Busy => f.write_str("another process kept it locked"),
+            EditError::NoLock(why) => write!(f, "it cannot be locked: {why}"),
         }
     }
 }
@@ -64,12 +84,11 @@ impl From<io::Error> for EditError {
 /// True if the file was changed.
 pub fn edit(
     path: &Path,
-    home: &Path,
+    context: EditContext<'_>,
     change: Change,
     entry: &str,
-    patience: Duration,
 ) -> Result<bool, EditError> {
-    let made = edit_all(path, home, &[(change, entry)], patience)?;
+    let made = edit_all(path, context, &[(change, entry)])?;
     Ok(made.first() == Some(&true))
 }
 
@@ -77,40 +96,25 @@ pub fn edit(
 /// whether it changed anything.
 pub fn edit_all(
     path: &Path,
-    home: &Path,
+    context: EditContext<'_>,
     edits: &[(Change, &str)],
-    patience: Duration,
 ) -> Result<Vec<bool>, EditError> {
-    let deadline = Instant::now() + patience;
     let nothing = || vec![false; edits.len()];
     let adds = edits.iter().any(|(change, _)| *change == Change::Add);
     let change = if adds { Change::Add } else { Change::Remove };
-    loop {
-        let Some(path) = settle(path, home, change)? else { return Ok(nothing()) };
-        let Some(file) = lock(&path, change, deadline)? else { return Ok(nothing()) };
-        let about = file.metadata()?;
-        if !about.is_file() || about.len() > LARGEST {
-            return Err(EditError::NotAList);
-        }
-        match fs::symlink_metadata(&path) {
-            Ok(now) if now.ino() == about.ino() && now.dev() == about.dev() => {}
-            _ if Instant::now() >= deadline => return Err(EditError::Busy),
-            // Another one has put a new file in its place meanwhile.
-            _ => continue,
-        }
-        let mut text = Vec::new();
-        (&file).take(LARGEST).read_to_end(&mut text)?;
-        let mut made = Vec::with_capacity(edits.len());
-        for (change, entry) in edits {
-            let changed = changed(&text, *change, entry);
-            made.push(changed.is_some());
-            text = changed.unwrap_or(text);
-        }
-        if made.contains(&true) {
-            replace(&path, &text, about.mode())?;
-        }
-        return Ok(made);
+    let Some(path) = settle(path, context.home, change)? else { return Ok(nothing()) };
+    let _lock = lock(&path, context)?;
+    let Some((mut text, mode)) = read(&path, change)? else { return Ok(nothing()) };
+    let mut made = Vec::with_capacity(edits.len());
+    for (change, entry) in edits {
+        let changed = changed(&text, *change, entry);
+        made.push(changed.is_some());
+        text = changed.unwrap_or(text);
     }
+    if made.contains(&true) {
+        replace(&path, &text, mode)?;
+    }
+    Ok(made)
 }
 
 /// The file itself, links resolved, once it is known to be below the home.
@@ -144,31 +148,39 @@ fn settle(path: &Path, home: &Path, change: Change) -> Result<Option<PathBuf>, E
     inside(fs::canonicalize(parent)?.join(name))
 }
 
-/// Opens and locks the file; made when something is to be added.
-fn lock(path: &Path, change: Change, deadline: Instant) -> Result<Option<File>, EditError> {
+/// Makes sure that no other process edits the list, whose path holds no links.
+fn lock(path: &Path, context: EditContext<'_>) -> Result<LockFile, EditError> {
+    let Some(state) = context.state else {
+        return Err(EditError::NoLock("no state directory is known".into()));
+    };
+    let name = Key::of(&[path.as_os_str().as_bytes()]).name();
+    LockFile::wait(state, LOCKS, &name, Instant::now() + context.patience)
+        .map_err(|error| EditError::NoLock(format!("{}: {error}", state.path().display())))?
+        .ok_or(EditError::Busy)
+}
+
+/// Content and mode of the list; empty where there is none to add to, none
+/// where there is none to remove from.
+fn read(path: &Path, change: Change) -> Result<Option<(Vec<u8>, u32)>, EditError> {
     let file = OpenOptions::new()
         .read(true)
+        // One that we may not write is not ours to replace.
         .append(true)
-        .create(change == Change::Add)
-        .mode(0o600)
         .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
         .open(path);
     let file = match file {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok((change == Change::Add).then(|| (Vec::new(), 0o600)));
+        }
         other => other?,
     };
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Some(file)),
-            Err(Errno::AGAIN | Errno::INTR) if Instant::now() < deadline => {
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_millis(20));
-            }
-            Err(Errno::AGAIN | Errno::INTR) => return Err(EditError::Busy),
-            Err(error) => return Err(EditError::Io(error.into())),
-        }
+    let about = file.metadata()?;
+    if !about.is_file() || about.len() > LARGEST {
+        return Err(EditError::NotAList);
     }
+    let mut text = Vec::new();
+    file.take(LARGEST).read_to_end(&mut text)?;
+    Ok(Some((text, about.mode())))
 }
 
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
@@ -240,17 +252,23 @@ mod tests {
         assert_eq!(changed(latin, Change::Remove, "a@b").unwrap(), b"# \xe9\n");
     }
 
+    fn context<'a>(home: &'a Path, state: &'a StateDir) -> EditContext<'a> {
+        EditContext { home, state: Some(state), patience: PATIENCE }
+    }
+
     #[test]
     fn thirty_at_once_lose_nothing() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("lists/white");
+        let state = StateDir::at(home.path().join("state"));
+        let context = context(home.path(), &state);
         std::thread::scope(|scope| {
             for number in 0..30 {
-                let (path, home) = (&path, home.path());
+                let path = &path;
                 scope.spawn(move || {
                     let own = format!("{number}@x.example");
-                    assert!(edit(path, home, Change::Add, &own, PATIENCE).unwrap());
-                    edit(path, home, Change::Add, "all@x.example", PATIENCE).unwrap();
+                    assert!(edit(path, context, Change::Add, &own).unwrap());
+                    edit(path, context, Change::Add, "all@x.example").unwrap();
                 });
             }
         });
@@ -267,8 +285,9 @@ mod tests {
         fs::write(&real, "a@b\n").unwrap();
         fs::set_permissions(&real, Permissions::from_mode(0o640)).unwrap();
         symlink("real", home.path().join("link")).unwrap();
-        let add =
-            |name: &str| edit(&home.path().join(name), home.path(), Change::Add, "c@d", PATIENCE);
+        let state = StateDir::at(home.path().join("state"));
+        let context = context(home.path(), &state);
+        let add = |name: &str| edit(&home.path().join(name), context, Change::Add, "c@d");
         assert!(add("link").unwrap());
         assert_eq!(fs::read_to_string(&real).unwrap(), "a@b\nc@d\n");
         assert_eq!(fs::metadata(&real).unwrap().mode() & 0o7777, 0o640);
@@ -285,7 +304,42 @@ mod tests {
         }
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
         assert_eq!(fs::read_to_string(&target).unwrap(), "");
-        let remove = edit(&home.path().join("x/y"), home.path(), Change::Remove, "c@d", PATIENCE);
+        let remove = edit(&home.path().join("x/y"), context, Change::Remove, "c@d");
         assert!(!remove.unwrap() && !home.path().join("x").exists());
+    }
+
+    #[test]
+    fn who_may_read_the_list_cannot_lock_us_out() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("white");
+        fs::write(&path, "a@b\n").unwrap();
+        let neighbour = File::open(&path).unwrap();
+        let exclusive = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+        rustix::fs::flock(&neighbour, exclusive).unwrap();
+        let state = StateDir::at(home.path().join("state"));
+        let context = EditContext { patience: Duration::ZERO, ..context(home.path(), &state) };
+        assert!(edit(&path, context, Change::Add, "c@d").unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a@b\nc@d\n");
+    }
+
+    #[test]
+    fn without_a_lock_nothing_is_edited() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("white");
+        fs::write(&path, "a@b\n").unwrap();
+        fs::write(home.path().join("file"), "").unwrap();
+        let state = StateDir::at(home.path().join("file"));
+        let context = context(home.path(), &state);
+        for context in [context, EditContext { state: None, ..context }] {
+            let why = edit(&path, context, Change::Add, "c@d").unwrap_err();
+            assert!(matches!(why, EditError::NoLock(_)), "{why}");
+        }
+        let held = StateDir::at(home.path().join("state"));
+        let context = EditContext { state: Some(&held), patience: Duration::ZERO, ..context };
+        let lock = lock(&path, context).unwrap();
+        let why = edit(&path, context, Change::Add, "c@d").unwrap_err();
+        assert!(matches!(why, EditError::Busy), "{why}");
+        drop(lock);
+        assert!(edit(&path, context, Change::Add, "c@d").unwrap());
     }
 }

@@ -7,7 +7,7 @@ use crate::message::{HeaderEdit, Message};
 use crate::plan::StepKind;
 use crate::state::{StateDir, slots::Key};
 
-use super::list_edit::{self, Change};
+use super::list_edit::{self, Change, EditContext};
 use super::{program, reply, sendmail};
 
 /// `set program-timeout`, where nothing is set.
@@ -117,7 +117,8 @@ impl Reach {
         let change = if add { Change::Add } else { Change::Remove };
         let home = self.home.as_deref().unwrap_or(Path::new("/nonexistent"));
         let patience = LIST_PATIENCE.min(self.deadline.saturating_duration_since(Instant::now()));
-        let edited = list_edit::edit(path, home, change, entry, patience);
+        let context = EditContext { home, state: self.state.as_ref(), patience };
+        let edited = list_edit::edit(path, context, change, entry);
         let failed =
             |error| format!("the list {list}, `{}`, is not edited: {error}", path.display());
         edited.map(drop).map_err(failed)

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::deliver::list_edit::{self, Change};
+use crate::deliver::list_edit::{self, Change, EditContext};
 use crate::deliver::maildir::{Location, Place};
 use crate::deliver::moving::Mover;
 use crate::evaluate::on_moved;
@@ -17,6 +17,7 @@ use crate::outcome::Failure;
 use crate::plan::{RuleRef, StepKind};
 use crate::rules::address_list::AddressList;
 use crate::rules::program::Laid;
+use crate::state::StateDir;
 use crate::state::lessons::Lesson;
 use crate::world::World;
 
@@ -157,9 +158,14 @@ fn text(message: &Message, header: &str) -> String {
     message.texts(header).first().map(|text| text.text().to_owned()).unwrap_or_default()
 }
 
-/// Edits the lists.
-pub fn carry_out(taught: &mut [Taught], home: Option<&Path>) {
+fn context<'a>(home: Option<&'a Path>, state: &'a StateDir) -> EditContext<'a> {
     let home = home.unwrap_or(Path::new("/nonexistent"));
+    EditContext { home, state: Some(state), patience: PATIENCE }
+}
+
+/// Edits the lists.
+pub fn carry_out(taught: &mut [Taught], home: Option<&Path>, state: &StateDir) {
+    let context = context(home, state);
     let mut by_list: HashMap<PathBuf, Vec<usize>> = HashMap::new();
     for (number, each) in taught.iter_mut().enumerate() {
         match &each.what {
@@ -178,7 +184,7 @@ pub fn carry_out(taught: &mut [Taught], home: Option<&Path>) {
             What::Log(_) => None,
         });
         let edits: Vec<_> = edits.collect();
-        let made = list_edit::edit_all(&path, home, &edits, PATIENCE);
+        let made = list_edit::edit_all(&path, context, &edits);
         for (at, number) in numbers.iter().enumerate() {
             let came = match &made {
                 Ok(made) if made.get(at) == Some(&true) => Came::Learned,
@@ -213,11 +219,15 @@ pub fn lessons(taught: &[Taught], at: &str) -> Vec<Lesson> {
 
 /// Takes lessons back, the last one first. For each, in their order, whether
 /// the list was changed.
-pub fn take_back(lessons: &[Lesson], home: Option<&Path>) -> Vec<Result<bool, String>> {
-    let home = home.unwrap_or(Path::new("/nonexistent"));
+pub fn take_back(
+    lessons: &[Lesson],
+    home: Option<&Path>,
+    state: &StateDir,
+) -> Vec<Result<bool, String>> {
+    let context = context(home, state);
     let back = lessons.iter().rev().map(|lesson| {
         let change = if lesson.add { Change::Remove } else { Change::Add };
-        list_edit::edit(&lesson.path, home, change, &lesson.entry, PATIENCE)
+        list_edit::edit(&lesson.path, context, change, &lesson.entry)
             .map_err(|error| format!("`{}` is not edited: {error}", lesson.path.display()))
     });
     let mut back: Vec<_> = back.collect();

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest, Sha256};
 
-use super::claim::Claim;
+use super::lock_file::LockFile;
 use super::slots::Key;
 use super::{StateDir, forget_old, hex};
 use crate::message::{Message, Unread};
@@ -36,7 +36,7 @@ const MAX: u64 = 1 << 20;
 /// What is done of a delivery.
 #[derive(Debug)]
 pub struct Journal {
-    claim: Claim,
+    claim: LockFile,
     done: Vec<String>,
     empty: bool,
 }
@@ -73,7 +73,7 @@ impl Journal {
     /// # Errors
     /// The state directory cannot be written.
     pub fn open(state: &StateDir, key: Key, deadline: Instant) -> io::Result<Option<Journal>> {
-        let Some(mut claim) = Claim::wait(state, DIRECTORY, &key.name(), deadline)? else {
+        let Some(mut claim) = LockFile::wait(state, DIRECTORY, &key.name(), deadline)? else {
             return Ok(None);
         };
         let mut text = Vec::new();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::claim::Claim;
+use super::lock_file::LockFile;
 use super::{StateDir, make_private};
 
 const DIRECTORY: &str = "learning";
@@ -69,7 +69,7 @@ pub fn forget_last(state: &StateDir, number: usize) -> io::Result<()> {
 
 fn change(state: &StateDir, change: impl FnOnce(&mut Vec<Lesson>)) -> io::Result<()> {
     let until = Instant::now() + PATIENCE;
-    let claim = Claim::wait(state, DIRECTORY, "lessons.lock", until)?;
+    let claim = LockFile::wait(state, DIRECTORY, "lessons.lock", until)?;
     let _claim = claim.ok_or_else(|| io::Error::from(io::ErrorKind::WouldBlock))?;
     make_private(&state.path().join(DIRECTORY))?;
     let mut lessons = all(state);

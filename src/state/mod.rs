@@ -8,7 +8,7 @@
 //! as good as absent.
 
 pub mod compiled;
-pub mod claim;
+pub mod lock_file;
 pub mod history;
 pub mod journal;
 pub mod last_good;

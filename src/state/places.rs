@@ -20,7 +20,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
-use super::claim::Claim;
+use super::lock_file::LockFile;
 use super::{StateDir, key, make_private};
 
 const DIRECTORY: &str = "learning";
@@ -116,9 +116,9 @@ impl Kept {
     ///
     /// # Errors
     /// The state directory cannot be written.
-    pub fn claim(&self) -> io::Result<Option<Claim>> {
+    pub fn claim(&self) -> io::Result<Option<LockFile>> {
         let name = format!("{}.lock", self.name);
-        Claim::wait(&self.state, DIRECTORY, &name, Instant::now() + PATIENCE)
+        LockFile::wait(&self.state, DIRECTORY, &name, Instant::now() + PATIENCE)
     }
 
     /// What was where; nothing, the first time.

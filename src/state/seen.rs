@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::StateDir;
-use super::claim::Claim;
+use super::lock_file::LockFile;
 use super::slots::{Key, Table};
 use crate::message::{Message, Unread};
 
@@ -81,8 +81,8 @@ pub fn remember(state: &StateDir, key: Key, now: i64, within: u64) -> io::Result
 /// Waits until nobody else is at a message with this key, and keeps others
 /// out as long as what it gives lives. None if that cannot be had by
 /// `deadline`; an error if the state directory cannot be written.
-pub fn claim(state: &StateDir, key: Key, deadline: Instant) -> io::Result<Option<Claim>> {
-    let claim = Claim::wait(state, UNDER_WAY, &key.name(), deadline)?;
+pub fn claim(state: &StateDir, key: Key, deadline: Instant) -> io::Result<Option<LockFile>> {
+    let claim = LockFile::wait(state, UNDER_WAY, &key.name(), deadline)?;
     super::forget_old(&state.path().join(UNDER_WAY), ABANDONED);
     Ok(claim)
 }

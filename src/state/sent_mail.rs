@@ -26,7 +26,7 @@ use std::time::Instant;
 
 use rustix::fs::OFlags;
 
-use super::claim::Claim;
+use super::lock_file::LockFile;
 use super::stamp::Stamp;
 use super::{StateDir, is_ours, key};
 
@@ -88,9 +88,11 @@ impl SentMail {
 
     /// The right to bring it up to date; none if another process is at it, or
     /// nothing can be written.
-    pub fn claim(&self) -> Option<Claim> {
+    pub fn claim(&self) -> Option<LockFile> {
         let name = self.name.strip_prefix(DIRECTORY)?.trim_start_matches('/');
-        Claim::wait(&self.state, DIRECTORY, &format!("{name}.lock"), Instant::now()).ok().flatten()
+        LockFile::wait(&self.state, DIRECTORY, &format!("{name}.lock"), Instant::now())
+            .ok()
+            .flatten()
     }
 
     /// Hashes of the names of the messages that were read, sorted; empty if

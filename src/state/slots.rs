@@ -17,13 +17,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+use super::lock_file::{is_at, lock};
 use super::{StateDir, is_ours};
 
 const HEAD: usize = 64;
@@ -33,7 +33,7 @@ const SLOTS: usize = 64;
 const BLOCK: usize = SLOT * SLOTS;
 /// A power of two; so many slots are 25 MB.
 const MOST_BLOCKS: u32 = 1 << 14;
-/// So long does a writer wait for others.
+/// How long a writer waits for the lock.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a thing is known by.
@@ -214,17 +214,11 @@ impl Table<'_> {
                 self.make(&|_, _| Ok(()), 1, false)?;
                 continue;
             };
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(Errno::AGAIN | Errno::INTR) => {
-                    std::thread::sleep(Duration::from_millis(1));
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
+            if !lock(&file, deadline)? {
+                return Err(io::ErrorKind::TimedOut.into());
             }
             // Another one may have put a larger table in its place meanwhile.
-            let now = std::fs::symlink_metadata(&path).map(|about| about.ino()).ok();
-            if now == Some(file.metadata()?.ino()) {
+            if is_at(&file, &path)? {
                 return work(file, blocks);
             }
         }
@@ -317,6 +311,8 @@ fn sum(body: &[u8]) -> [u8; 4] {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     fn table(state: &StateDir) -> Table<'_> {

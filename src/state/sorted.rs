@@ -30,7 +30,7 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::claim::Claim;
+use super::lock_file::LockFile;
 use super::{StateDir, key, make_private, older};
 use crate::rules::program::{Flags, Layout};
 
@@ -54,20 +54,23 @@ const MAX: u64 = 1 << 30;
 ///
 /// # Errors
 /// The Maildir is not there, or the state directory cannot be written.
-pub fn claim(state: &StateDir, maildir: &Path, deadline: Instant) -> io::Result<Option<Claim>> {
+pub fn claim(state: &StateDir, maildir: &Path, deadline: Instant) -> io::Result<Option<LockFile>> {
     let about = fs::metadata(maildir)?;
     let name = key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]);
-    Claim::wait(state, CLAIMS, &name, deadline)
+    LockFile::wait(state, CLAIMS, &name, deadline)
 }
 
 /// The right to watch a Maildir, or the process that has it, if that is known.
 ///
 /// # Errors
 /// As [`claim`].
-pub fn claim_to_watch(state: &StateDir, maildir: &Path) -> io::Result<Result<Claim, Option<u32>>> {
+pub fn claim_to_watch(
+    state: &StateDir,
+    maildir: &Path,
+) -> io::Result<Result<LockFile, Option<u32>>> {
     let about = fs::metadata(maildir)?;
     let name = format!("watch-{}", key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]));
-    match Claim::wait(state, CLAIMS, &name, Instant::now())? {
+    match LockFile::wait(state, CLAIMS, &name, Instant::now())? {
         Some(mut claim) => {
             let file = claim.file();
             file.set_len(0)?;

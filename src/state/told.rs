@@ -1,22 +1,19 @@
 //! Which broken versions of the rules the user was told of, so that each
 //! brings one mail, also when many messages arrive at once.
 //!
-//! One file a version in `told/`, made by whoever tells, empty until the mail
-//! is stored. A process that dies in between leaves it empty, and after ten
-//! minutes another one may tell. Files of ninety days are removed.
+//! One file a version in `told/`, locked by whoever tells and empty until the
+//! mail is stored. Of a process that dies in between nothing stays but the empty
+//! file, and the next one tells. Files of ninety days are removed.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use super::lock_file::LockFile;
+use super::{StateDir, forget_old, key};
 
-use super::{StateDir, forget_old, key, make_private, older};
-
-const ABANDONED: Duration = Duration::from_secs(10 * 60);
+const DIRECTORY: &str = "told";
 const FORGOTTEN: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// The right and duty to tell. Dropped without [`Claim::told`], it is given
@@ -24,24 +21,14 @@ const FORGOTTEN: Duration = Duration::from_secs(90 * 24 * 3600);
 #[derive(Debug)]
 #[must_use = "a claim that is dropped is given back"]
 pub struct Claim {
-    file: File,
-    path: PathBuf,
-    told: bool,
+    lock: LockFile,
 }
 
 impl Claim {
     /// The user was told.
     pub fn told(mut self) {
-        self.told = true;
-        let _ = self.file.write_all(b"told\n");
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        if !self.told {
-            let _ = fs::remove_file(&self.path);
-        }
+        let written = self.lock.file().write_all(b"told\n");
+        self.lock.keep(written.is_ok());
     }
 }
 
@@ -50,40 +37,19 @@ impl Drop for Claim {
 /// about to, and also if that cannot be written down: better not told than
 /// told with every message.
 pub fn claim(state: &StateDir, main: &Path, version: &str) -> Option<Claim> {
-    let directory = state.path().join("told");
-    make_private(&directory).ok()?;
-    let path = directory.join(key(&[main.as_os_str().as_bytes(), version.as_bytes()]));
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    let file = match made {
-        Ok(file) => {
-            forget_old(&directory, FORGOTTEN);
-            file
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => take_over(&path)?,
-        Err(_) => return None,
-    };
-    Some(Claim { file, path, told: false })
-}
-
-/// An empty claim whose owner must be dead. The lock lets one process win, the
-/// new time keeps the others out.
-fn take_over(path: &Path) -> Option<File> {
-    let file = OpenOptions::new()
-        .write(true)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-        .open(path)
-        .ok()?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-    let about = file.metadata().ok()?;
-    if about.len() > 0 || !older(about.modified().ok()?, ABANDONED) {
+    let name = key(&[main.as_os_str().as_bytes(), version.as_bytes()]);
+    let mut lock = LockFile::wait(state, DIRECTORY, &name, Instant::now()).ok()??;
+    if lock.file().metadata().ok()?.len() > 0 {
+        lock.keep(true);
         return None;
     }
-    file.set_modified(SystemTime::now()).ok()?;
-    Some(file)
+    forget_old(&state.path().join(DIRECTORY), FORGOTTEN);
+    Some(Claim { lock })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
@@ -121,18 +87,16 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_of_the_dead_is_taken_over_once() {
+    fn what_the_dead_did_not_tell_is_told_once() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path());
-        let dead = claim(&state, Path::new("/m"), "v").unwrap();
-        let hour_ago = SystemTime::now() - Duration::from_secs(3600);
-        dead.file.set_modified(hour_ago).unwrap();
-        std::mem::forget(dead);
+        let mut dead = claim(&state, Path::new("/m"), "v").unwrap();
+        dead.lock.keep(true);
+        drop(dead);
+        assert_eq!(fs::read_dir(home.path().join("told")).unwrap().count(), 1);
         let heir = claim(&state, Path::new("/m"), "v").unwrap();
         assert!(claim(&state, Path::new("/m"), "v").is_none());
         heir.told();
-        let file = fs::read_dir(home.path().join("told")).unwrap().next().unwrap().unwrap();
-        File::options().write(true).open(file.path()).unwrap().set_modified(hour_ago).unwrap();
         assert!(claim(&state, Path::new("/m"), "v").is_none(), "told is told");
     }
 

@@ -1,10 +1,14 @@
-//! The right to be at something alone, for as long as a process lives: a
-//! locked file that is gone afterwards. Who dies gives it back.
+//! The one kind of lock: a private file that one process at a time holds
+//! locked, so that it is alone at something. Who dies gives it back.
+//!
+//! The files lie in the state directory and nobody else can open them. What a
+//! neighbour can open, as a list that providers share, is never locked itself:
+//! whoever may read a file may also lock it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -12,17 +16,21 @@ use rustix::io::Errno;
 
 use super::{StateDir, is_ours, make_private};
 
-/// A claim; dropped, its file is removed, unless it is [kept](Claim::keep).
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// A lock that is held; dropped, its file is removed, unless it is
+/// [kept](LockFile::keep).
 #[derive(Debug)]
-pub struct Claim {
+pub struct LockFile {
     file: File,
     path: PathBuf,
     keep: bool,
 }
 
-impl Claim {
-    /// Waits for the claim on `name` in the directory `kind`. None if another
-    /// process still has it at `deadline`.
+impl LockFile {
+    /// Waits for the lock `name` in the directory `kind`. None if another
+    /// process still holds it at `deadline`.
     ///
     /// # Errors
     /// The state directory cannot be written, or somebody else can write the file.
@@ -31,11 +39,10 @@ impl Claim {
         kind: &str,
         name: &str,
         deadline: Instant,
-    ) -> io::Result<Option<Claim>> {
+    ) -> io::Result<Option<LockFile>> {
         let directory = state.path().join(kind);
         make_private(&directory)?;
         let path = directory.join(name);
-        let mut pause = Duration::from_millis(1);
         loop {
             let file = OpenOptions::new()
                 .read(true)
@@ -47,22 +54,12 @@ impl Claim {
             if !is_ours(&file) {
                 return Err(io::Error::other("others can write to it, or it is no file"));
             }
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {
-                    // Who had it may have removed it between our two calls.
-                    let now = fs::symlink_metadata(&path).map(|about| about.ino()).ok();
-                    if now == Some(file.metadata()?.ino()) {
-                        return Ok(Some(Claim { file, path, keep: false }));
-                    }
-                }
-                Err(Errno::AGAIN | Errno::INTR) => {
-                    if Instant::now() >= deadline {
-                        return Ok(None);
-                    }
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(Duration::from_millis(50));
-                }
-                Err(error) => return Err(error.into()),
+            if !lock(&file, deadline)? {
+                return Ok(None);
+            }
+            // Who held it may have removed the file between our two calls.
+            if is_at(&file, &path)? {
+                return Ok(Some(LockFile { file, path, keep: false }));
             }
         }
     }
@@ -72,18 +69,42 @@ impl Claim {
         &mut self.file
     }
 
-    /// Leaves the file where it is when the claim is given back, or not.
+    /// Whether the file stays where it is when the lock is given back.
     pub fn keep(&mut self, keep: bool) {
         self.keep = keep;
     }
 }
 
-impl Drop for Claim {
+impl Drop for LockFile {
     fn drop(&mut self) {
         if !self.keep {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Locks a file for this process alone; false if another one still holds it
+/// at `deadline`.
+pub(super) fn lock(file: &File, deadline: Instant) -> io::Result<bool> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            Err(Errno::AGAIN | Errno::INTR) if Instant::now() < deadline => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether an open file is still the one of that name.
+pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let about = file.metadata()?;
+    let now = fs::symlink_metadata(path);
+    Ok(now.is_ok_and(|now| now.ino() == about.ino() && now.dev() == about.dev()))
 }
 
 #[cfg(test)]
@@ -101,12 +122,12 @@ mod tests {
             for _ in 0..20 {
                 scope.spawn(|| {
                     let deadline = Instant::now() + Duration::from_secs(30);
-                    let claim = Claim::wait(&state, "kind", "x", deadline).unwrap().unwrap();
+                    let lock = LockFile::wait(&state, "kind", "x", deadline).unwrap().unwrap();
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                     std::thread::sleep(Duration::from_millis(5));
                     inside.fetch_sub(1, Ordering::SeqCst);
                     turns.fetch_add(1, Ordering::SeqCst);
-                    drop(claim);
+                    drop(lock);
                 });
             }
         });
@@ -115,28 +136,28 @@ mod tests {
     }
 
     #[test]
-    fn what_others_could_have_written_is_not_claimed() {
+    fn what_others_could_have_written_is_not_locked() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path());
         let path = home.path().join("kind/x");
         fs::create_dir(home.path().join("kind")).unwrap();
         fs::write(&path, "done").unwrap();
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o622)).unwrap();
-        assert!(Claim::wait(&state, "kind", "x", Instant::now()).is_err());
+        assert!(LockFile::wait(&state, "kind", "x", Instant::now()).is_err());
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        assert!(Claim::wait(&state, "kind", "x", Instant::now()).unwrap().is_some());
+        assert!(LockFile::wait(&state, "kind", "x", Instant::now()).unwrap().is_some());
     }
 
     #[test]
-    fn who_waits_too_long_has_none() {
+    fn times_out_when_locked() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path());
-        let mut first = Claim::wait(&state, "kind", "x", Instant::now()).unwrap().unwrap();
+        let mut first = LockFile::wait(&state, "kind", "x", Instant::now()).unwrap().unwrap();
         let soon = Instant::now() + Duration::from_millis(20);
-        assert!(Claim::wait(&state, "kind", "x", soon).unwrap().is_none());
+        assert!(LockFile::wait(&state, "kind", "x", soon).unwrap().is_none());
         first.keep(true);
         drop(first);
         assert!(home.path().join("kind/x").exists());
-        assert!(Claim::wait(&state, "kind", "x", soon).unwrap().is_some());
+        assert!(LockFile::wait(&state, "kind", "x", soon).unwrap().is_some());
     }
 }
