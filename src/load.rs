@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::check::{Checked, Surroundings, check as check_rules};
 use crate::rules::program::{Compiled, Program, Settings};
-use crate::source::{Print, ReadError, Sources, open_rules, read_rules};
+use crate::source::{Print, ReadError, SourceFile, Sources, open_rules, read_rules};
 pub use crate::state::compiled::Proof;
 use crate::state::compiled::{self, Kept};
 use crate::state::{StateDir, history as versions, last_good};
@@ -30,9 +30,20 @@ pub struct InForce {
     pub notice: Option<Notice>,
 }
 
+/// What is wrong with the file of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It has a mistake, or cannot be used.
+    Mistake,
+    /// It is not there any more.
+    Missing,
+}
+
 /// Why the rules in the file are not the ones in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
+    /// What is wrong.
+    pub trouble: Trouble,
     /// The file.
     pub path: PathBuf,
     /// What `mfilter check` says.
@@ -91,7 +102,8 @@ pub fn check_bytes(
 }
 
 /// The rules in force. `asked` tells whether the user named the file: then its
-/// absence is a mistake, else it means no rules.
+/// absence is a mistake. Else it means no rules where there never were any,
+/// and where there were, the last good ones go on.
 pub fn in_force(
     path: &Path,
     asked: bool,
@@ -107,6 +119,8 @@ pub fn in_force(
             None => Ok(Rules::Read(file.bytes()?)),
         }
     });
+    let last_good = || state.and_then(|state| last_good::read(state, path));
+    let mut trouble = Trouble::Mistake;
     let (version, settings, text) = match opened {
         Ok(Rules::Kept(compiled)) => return InForce { compiled, notice: None },
         Ok(Rules::Read(bytes)) => {
@@ -122,15 +136,26 @@ pub fn in_force(
                 }
             }
         }
-        Err(error) if error.is_missing() && !asked => return none(),
         Err(error) => {
+            let is_gone = error.is_missing() || matches!(error, ReadError::Dangling(_));
+            if is_gone {
+                trouble = Trouble::Missing;
+            }
+            if error.is_missing() && !asked && last_good().is_none() {
+                return none();
+            }
             let text = format!("{}: {error}\n", path.display());
-            (version(&Sources::default(), &text), Settings::default(), text)
+            // Rules that go a second time are another version than the first.
+            let mut sources = Sources::default();
+            for (path, text) in last_good().filter(|_| is_gone).unwrap_or_default() {
+                sources.add(SourceFile::new(path, text));
+            }
+            (version(&sources, &text), Settings::default(), text)
         }
     };
-    let known = state.and_then(|state| last_good::read(state, path));
-    let last_good = known.and_then(|files| from_files(files, home));
-    let notice = Notice { path: path.into(), text, last_good: last_good.is_some(), version };
+    let last_good = last_good().and_then(|files| from_files(files, home));
+    let path = path.to_owned();
+    let notice = Notice { trouble, path, text, last_good: last_good.is_some(), version };
     match last_good {
         Some(compiled) => InForce { compiled, notice: Some(notice) },
         None => InForce { compiled: nothing(settings), notice: Some(notice) },
@@ -172,6 +197,11 @@ fn remember(
     if let Some(kept) = kept {
         let _ = kept.write(files, compiled);
     }
+}
+
+/// Whether there were rules in a file, so that its absence is a mistake.
+pub fn were_there(path: &Path) -> bool {
+    StateDir::find().is_some_and(|state| last_good::read(&state, path).is_some())
 }
 
 /// No rules at all.

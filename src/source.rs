@@ -3,6 +3,8 @@
 //! A [`Span`] is plain data, small enough to stand beside every part of a
 //! program, and means nothing without the [`Sources`] it was made for.
 
+mod private_group;
+
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -135,6 +137,8 @@ pub enum ReadError {
     TooLarge(u64),
     /// Somebody else could have written it: mode bits, or another owner.
     Unsafe(&'static str),
+    /// A symbolic link to something that is not there.
+    Dangling(PathBuf),
 }
 
 impl ReadError {
@@ -173,6 +177,9 @@ impl std::fmt::Display for ReadError {
                 write!(f, "it is larger than {} MB", limit / (1024 * 1024))
             }
             ReadError::Unsafe(why) => f.write_str(why),
+            ReadError::Dangling(target) => {
+                write!(f, "it is a symbolic link to {}, which is not there", target.display())
+            }
         }
     }
 }
@@ -198,7 +205,8 @@ pub const RULES_LIMIT: u64 = 16 * 1024 * 1024;
 const LIST_LIMIT: u64 = 256 * 1024 * 1024;
 
 /// Reads a file of rules. It must belong to the user or to root and be
-/// writable by nobody else, since who can write rules can read the mail.
+/// writable by nobody else, since who can write rules can read the mail. The
+/// user's own private group is the user.
 pub fn read_rules(path: &Path) -> Result<Vec<u8>, ReadError> {
     open_rules(path)?.bytes()
 }
@@ -209,7 +217,11 @@ pub fn open_rules(path: &Path) -> Result<RuleFile, ReadError> {
     if meta.uid() != 0 && meta.uid() != rustix::process::geteuid().as_raw() {
         return Err(ReadError::Unsafe("it belongs to another user"));
     }
-    private(&meta)?;
+    let by_group_only = meta.mode() & 0o022 == 0o020;
+    let uid = rustix::process::geteuid().as_raw();
+    if !(by_group_only && private_group::is_private(&file, meta.gid(), uid)) {
+        private(&meta)?;
+    }
     Ok(RuleFile { file, length: meta.len() })
 }
 
@@ -303,9 +315,18 @@ pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
 /// Opens a regular file and nothing else; never waits for a pipe's other end.
 fn open(path: &Path) -> Result<(File, Metadata), ReadError> {
     let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = opened.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => missing(path, error),
+        _ => error.into(),
+    })?;
     let meta = file.metadata()?;
     if meta.is_file() { Ok((file, meta)) } else { Err(ReadError::NotAFile) }
+}
+
+/// What is not there, or is and leads nowhere.
+fn missing(path: &Path, error: io::Error) -> ReadError {
+    std::fs::read_link(path).map_or(ReadError::Io(error), ReadError::Dangling)
 }
 
 fn read(file: File, length: u64, limit: u64) -> Result<Vec<u8>, ReadError> {

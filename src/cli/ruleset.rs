@@ -47,7 +47,7 @@ impl Ruleset {
         let path = load::rules_file(file, home)?;
         let (sources, checked) = match load::check(&path, home) {
             Ok(read) => read,
-            Err(error) if error.is_missing() && file.is_none() => {
+            Err(error) if error.is_missing() && file.is_none() && !load::were_there(&path) => {
                 let none = load::none().compiled;
                 return Ruleset::new(Sources::default(), none, site).map(Ok);
             }

@@ -3,7 +3,7 @@
 
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-use crate::load::Notice;
+use crate::load::{Notice, Trouble};
 use crate::message::Message;
 use crate::message::encoded_word::encode;
 use crate::outcome::Outcome;
@@ -38,16 +38,24 @@ fn compose(notice: &Notice, world: &World) -> String {
     let now = world.now();
     let date = DateTimePrinter::new().timestamp_to_string(&now).unwrap_or_default();
     let rules = notice.path.display().to_string();
+    let (what, until) = match notice.trouble {
+        Trouble::Mistake => ("Your mail rules have a mistake", "Until they are mended"),
+        Trouble::Missing => ("Your mail rules are missing", "Until they are there again"),
+    };
     let (subject, meanwhile) = if notice.last_good {
         (
-            "Your mail rules have a mistake; the last good ones go on working",
-            "Until they are mended, the last version without a mistake goes on working.",
+            format!("{what}; the last good ones go on working"),
+            format!("{until}, the last version without a mistake goes on working."),
         )
     } else {
         (
-            "Your mail rules have a mistake; all mail goes to the inbox",
-            "Until they are mended, all mail goes to the inbox.",
+            format!("{what}; all mail goes to the inbox"),
+            format!("{until}, all mail goes to the inbox."),
         )
+    };
+    let advice = match notice.trouble {
+        Trouble::Mistake => "",
+        Trouble::Missing => "Who wants no rules any more leaves an empty file there.\n",
     };
     format!(
         "From: mfilter <{address}>\n\
@@ -62,6 +70,7 @@ fn compose(notice: &Notice, world: &World) -> String {
          \n\
          The rules in {rules} cannot be used as they are now.\n\
          {meanwhile}\n\
+         {advice}\
          No message is lost. To see this again: mfilter check {rules}\n\
          \n\
          {}",

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2, memmem};
 
-use super::head::Head;
+use super::head::{BYTE_ORDER_MARK, Head};
 use super::{HeaderEdit, encoded_word};
 
 /// How much is looked at to tell whether there is a `From ` line, and whether
@@ -47,8 +47,11 @@ impl Finder {
     /// The header block, if it ends within `bytes`, which are all that has
     /// come so far. At the end of the input there always is one.
     ///
-    /// A message whose first line is no header field has an empty header
-    /// block, and all of it is body.
+    /// A first line that is no field (a second `From ` line, a byte-order
+    /// mark, an empty line, whatever a broken program put there) hides no
+    /// header: up to the first empty line all is header if a well-known field
+    /// is among it, as every reader shows it. Otherwise a message whose first
+    /// line is no field has an empty header block, and all of it is body.
     pub fn find(&mut self, bytes: &[u8], eof: bool) -> Option<Block> {
         let start = match self.start {
             Some(start) => start,
@@ -62,10 +65,23 @@ impl Finder {
         };
         let header = bytes.get(start..).unwrap_or_default();
         if !self.has_header {
-            self.has_header = opens_with_field(header, eof || header.len() >= OPENING)?;
-            if !self.has_header {
-                return Some(Block { header: start..start, cut: false });
+            let all = eof || header.len() >= OPENING;
+            let opening = header.get(..OPENING).unwrap_or(header);
+            let blank = blank_lines(opening, all)?;
+            let known = |all| holds_known_field(opening.get(blank..).unwrap_or_default(), all);
+            if blank > 0 || !opens_with_field(header, all)? {
+                if !known(all)? {
+                    let empty = match header {
+                        [b'\r', b'\n', ..] => 2,
+                        [b'\n', ..] => 1,
+                        _ => 0,
+                    };
+                    return Some(Block { header: start..start + empty, cut: false });
+                }
+                self.line = start + blank;
+                self.searched = self.line;
             }
+            self.has_header = true;
         }
         while let Some(at) = memchr(b'\n', bytes.get(self.searched..).unwrap_or_default()) {
             let end = self.searched + at + 1;
@@ -164,6 +180,74 @@ pub fn opens_with_field(bytes: &[u8], all: bool) -> Option<bool> {
     }
 }
 
+/// Length of the empty lines at the start. `None` as above.
+fn blank_lines(bytes: &[u8], all: bool) -> Option<usize> {
+    let mut blank = 0;
+    loop {
+        match bytes.get(blank..).unwrap_or_default() {
+            [b'\n', ..] => blank += 1,
+            [b'\r', b'\n', ..] => blank += 2,
+            [] | [b'\r'] if !all => return None,
+            _ => return Some(blank),
+        }
+    }
+}
+
+/// Whether one of the lines before the first empty one is a field that every
+/// header has some of. `None` as above.
+fn holds_known_field(bytes: &[u8], all: bool) -> Option<bool> {
+    let mut rest = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    while let Some(at) = memchr(b'\n', rest) {
+        let (line, behind) = rest.split_at(at + 1);
+        if is_empty_line(line) {
+            return Some(false);
+        }
+        if is_known_field(line) {
+            return Some(true);
+        }
+        rest = behind;
+    }
+    all.then(|| is_known_field(rest))
+}
+
+/// Whether a line is a field of RFC 5322 §3.6, of MIME, or one that mail
+/// servers add; `Note: …` in a text is none.
+fn is_known_field(line: &[u8]) -> bool {
+    const KNOWN: &[&str] = &[
+        "from",
+        "sender",
+        "reply-to",
+        "to",
+        "cc",
+        "bcc",
+        "subject",
+        "date",
+        "message-id",
+        "in-reply-to",
+        "references",
+        "received",
+        "return-path",
+        "delivered-to",
+        "envelope-to",
+        "mime-version",
+        "content-type",
+        "content-transfer-encoding",
+        "dkim-signature",
+        "authentication-results",
+        "list-id",
+        "list-unsubscribe",
+        "precedence",
+        "auto-submitted",
+        "user-agent",
+    ];
+    let name = line.iter().take_while(|byte| is_name_byte(**byte)).count();
+    let (name, rest) = line.split_at(name);
+    let rest = rest.trim_ascii_start();
+    let extension = name.len() > 2 && name.get(..2).is_some_and(|x| x.eq_ignore_ascii_case(b"X-"));
+    rest.starts_with(b":")
+        && (extension || KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())))
+}
+
 /// RFC 5322 §2.2: printable US-ASCII, no colon.
 fn is_name_byte(byte: u8) -> bool {
     matches!(byte, 33..=126) && byte != b':'
@@ -179,7 +263,9 @@ struct Line<'a> {
 /// The header block with edits made one after the other: `Add` puts a field
 /// at the top, `Set` puts it in the place of the first of that name. All that
 /// is not edited stays byte for byte. `cut` says that the block goes on in
-/// the body; the field in which it was cut is left alone.
+/// the body; the field in which it was cut is left alone. Empty lines and a
+/// byte-order mark at the top are dropped: they would part the header from a
+/// field above them.
 pub fn edit(head: &Head, cut: bool, edits: &[HeaderEdit]) -> Vec<u8> {
     let block = head.bytes();
     let end = head.fields().len();
@@ -188,7 +274,8 @@ pub fn edit(head: &Head, cut: bool, edits: &[HeaderEdit]) -> Vec<u8> {
         Some(_) if memchr(b'\n', block).is_none() => b"\r",
         _ => b"\n",
     };
-    let mut lines = lines(head, end);
+    let start = if edits.is_empty() { 0 } else { head.opening().min(end) };
+    let mut lines = lines(head, start..end);
     if cut && let Some(last) = lines.back_mut() {
         last.name = Cow::Borrowed("");
     }
@@ -236,10 +323,10 @@ pub fn edit(head: &Head, cut: bool, edits: &[HeaderEdit]) -> Vec<u8> {
     edited
 }
 
-fn lines(head: &Head, end: usize) -> VecDeque<Line<'_>> {
+fn lines(head: &Head, range: Range<usize>) -> VecDeque<Line<'_>> {
     let block = head.bytes();
     let mut lines = VecDeque::new();
-    let mut at = 0;
+    let Range { start: mut at, end } = range;
     let mut push = |name, range: Range<usize>| {
         if let Some(bytes) = block.get(range).filter(|bytes| !bytes.is_empty()) {
             lines.push_back(Line { name: Cow::Borrowed(name), bytes: Cow::Borrowed(bytes) });
@@ -306,6 +393,16 @@ mod tests {
             ("A: b\rC: d\r\rbody\r\rmore", 0..11),
             ("A: b\r\r\nC: d\r\r\n\r\r\nbody", 0..17),
             ("no header\n\nbody: x", 0..0),
+            ("no header\nNote: x\n\nbody", 0..0),
+            ("no header\nSubject: x\n\nbody", 0..22),
+            ("From a@b  Mon\nFrom c\nTo: b\n\nbody", 14..28),
+            ("\u{feff}Subject: x\n\nbody", 0..15),
+            ("\u{feff}no header\n\nSubject: x", 0..0),
+            ("First Name: x\nX-A: b\n\nbody", 0..22),
+            ("\nSubject: x\n\nbody", 0..13),
+            ("\r\n\r\nSubject: x\r\n\r\nbody", 0..18),
+            ("\n\n\nbody\n", 0..1),
+            (" folded\nSubject : x", 0..19),
             (" blank: x\n\nbody", 0..0),
             (" \t\n\r \nA: b\n\nbody", 0..0),
             (" \t\n \r\nA: b\n\nbody", 0..12),
@@ -377,6 +474,19 @@ mod tests {
     }
 
     #[test]
+    fn a_field_above_empty_lines_and_a_mark_takes_their_place() {
+        for opening in ["\n", "\n\n", "\u{feff}", "\n\u{feff}"] {
+            let head = Head::of_message(format!("{opening}A: 1\nB: 2\n\n"));
+            assert_eq!(head.texts("a"), ["1"], "{opening:?}");
+            assert_eq!(edit(&head, false, &[]), head.bytes());
+            assert_eq!(edit(&head, false, &[add("X", "y")]), b"X: y\nA: 1\nB: 2\n\n");
+            assert_eq!(edit(&head, false, &[remove("A")]), b"B: 2\n\n");
+        }
+        let head = Head::of_message("From x\nA: 1\n\n");
+        assert_eq!(edit(&head, false, &[add("X", "y")]), b"X: y\nFrom x\nA: 1\n\n");
+    }
+
+    #[test]
     fn a_field_that_was_cut_is_left_alone() {
         let head = Head::parse(b"A: 1\nB: 2\n".as_slice());
         assert_eq!(edit(&head, true, &[remove("a"), remove("b")]), b"B: 2\n");
@@ -397,7 +507,7 @@ mod tests {
 
         #[test]
         fn found_in_any_pieces(
-            message in "(From |From|>From |[a-c]|:| |\t|\r|\n|\r\n\r\n){0,30}", limit in 1_usize..40,
+            message in "(From |From|>From |To|X-A|\u{feff}|[a-c]|:| |\t|\r|\n|\r\n\r\n){0,30}", limit in 1_usize..40,
         ) {
             find(message.as_bytes(), limit);
         }

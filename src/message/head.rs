@@ -15,11 +15,16 @@ use crate::message::{encoded_word, fold, parameter};
 /// Longest field name, blanks before the colon included, that is looked for.
 const LONGEST_NAME: usize = 1000;
 
+/// What some programs begin UTF-8 with.
+pub const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// A header block and its index.
 #[derive(Debug, Clone, Default)]
 pub struct Head {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
+    /// Length of what comes before the first line.
+    opening: usize,
     /// End of the last entry; behind it the empty line, if there is one.
     end: usize,
     /// Hash of the name and place in `entries`, sorted.
@@ -49,13 +54,43 @@ pub struct Header<'a> {
 }
 
 impl Head {
+    /// Indexes the header block of a message, in which empty lines and a
+    /// byte-order mark may come first: see [`super::block::Finder::find`].
+    pub fn of_message(bytes: impl Into<Vec<u8>>) -> Head {
+        let bytes = bytes.into();
+        let mut skip = 0;
+        loop {
+            match bytes.get(skip..).unwrap_or_default() {
+                [b'\n', ..] => skip += 1,
+                [b'\r', b'\n', ..] => skip += 2,
+                // It ends with its first line.
+                [] => return Head::parse_behind(bytes, 0),
+                rest => {
+                    let mark = rest.starts_with(BYTE_ORDER_MARK);
+                    skip += if mark { BYTE_ORDER_MARK.len() } else { 0 };
+                    break;
+                }
+            }
+        }
+        Head::parse_behind(bytes, skip)
+    }
+
     /// Indexes a header block: everything up to the first empty line.
     pub fn parse(bytes: impl Into<Vec<u8>>) -> Head {
-        let bytes = bytes.into();
+        Head::parse_behind(bytes.into(), 0)
+    }
+
+    /// The same, the first bytes being no lines of it.
+    fn parse_behind(bytes: Vec<u8>, skip: usize) -> Head {
         let line_end = line_end(&bytes);
         let mut entries: Vec<Entry> = Vec::new();
-        let (mut start, mut end) = (0, bytes.len());
-        let line_ends = memchr_iter(line_end, &bytes).map(|at| at + 1).chain([bytes.len()]);
+        if skip > 0 {
+            entries.push(Entry { start: 0, name_length: 0, value_offset: 0 });
+        }
+        let (mut start, mut end) = (skip, bytes.len());
+        let line_ends = memchr_iter(line_end, bytes.get(skip..).unwrap_or_default())
+            .map(|at| skip + at + 1)
+            .chain([bytes.len()]);
         for next in line_ends {
             let line = &bytes[start..next];
             match line {
@@ -69,7 +104,12 @@ impl Head {
             }
             start = next;
         }
-        Head { bytes, entries, end, ..Head::default() }
+        Head { bytes, entries, opening: skip, end, ..Head::default() }
+    }
+
+    /// Length of the empty lines and the byte-order mark that come first.
+    pub fn opening(&self) -> usize {
+        self.opening
     }
 
     /// The block as it came.

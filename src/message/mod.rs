@@ -147,7 +147,7 @@ impl Message {
 
     /// The header block.
     pub fn head(&self) -> &Head {
-        self.head.get_or_init(|| Head::parse(self.content.header()))
+        self.head.get_or_init(|| Head::of_message(self.content.header()))
     }
 
     /// The values of all headers of that name, decoded, from top to bottom.

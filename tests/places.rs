@@ -1,0 +1,200 @@
+//! Where the rules and the mail are: rules that went, rules that a group may
+//! write, headers behind a line that is none.
+
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+use rustix::fs::{XattrFlags, setxattr};
+use support::Home;
+
+const MESSAGE: &[u8] = b"From: a@b.example\nSubject: x\n\nhello\n";
+
+/// The folders that mail lies in, `.` for the inbox, each with its subjects.
+fn filed(home: &Home) -> Vec<String> {
+    let subject = |text: &str| {
+        let line = text.lines().find(|line| line.starts_with("Subject:")).map(str::to_owned);
+        line.unwrap_or_default()
+    };
+    let mut filed: Vec<String> = home
+        .mail()
+        .iter()
+        .map(|mail| format!("{} {}", mail.folder, subject(&mail.text())))
+        .collect();
+    filed.sort();
+    filed
+}
+
+fn deliver(home: &Home) {
+    let run = home.deliver(MESSAGE);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+}
+
+const MISSING: &str = " Subject: Your mail rules are missing; the last good ones go on working";
+
+#[test]
+fn rules_that_went_go_on_and_the_user_is_told_each_time() {
+    let home = Home::with_rules("folder \"A\"\n");
+    let rules = home.path().join(".mailrules");
+    deliver(&home);
+    fs::remove_file(&rules).expect("removed");
+    deliver(&home);
+    deliver(&home);
+    assert_eq!(filed(&home), [MISSING, ".A Subject: x", ".A Subject: x", ".A Subject: x"]);
+    let told = home.mail().into_iter().find(|mail| mail.folder.is_empty()).expect("told");
+    assert!(told.text().contains("leaves an empty file there"), "{}", told.text());
+
+    let run = home.run(&["sort"], b"");
+    assert_eq!(run.code, Some(2), "what has no rules moves nothing: {run:?}");
+
+    // Others now, and those go too: that is told again.
+    home.write(".mailrules", "folder \"B\"\n");
+    deliver(&home);
+    fs::remove_file(&rules).expect("removed");
+    deliver(&home);
+    let filed = filed(&home);
+    assert_eq!(filed.iter().filter(|line| *line == MISSING).count(), 2, "{filed:?}");
+    assert_eq!(filed.iter().filter(|line| *line == ".B Subject: x").count(), 2, "{filed:?}");
+
+    home.write(".mailrules", "");
+    deliver(&home);
+    assert!(home.mail().iter().any(|mail| mail.folder.is_empty() && mail.bytes == MESSAGE));
+}
+
+#[test]
+fn rules_behind_a_link_that_leads_nowhere_are_missing() {
+    let home = Home::new();
+    home.write("dotfiles/mailrules", "folder \"A\"\n");
+    symlink("dotfiles/mailrules", home.path().join(".mailrules")).expect("linked");
+    deliver(&home);
+    fs::rename(home.path().join("dotfiles"), home.path().join("away")).expect("moved");
+    deliver(&home);
+    assert_eq!(filed(&home), [MISSING, ".A Subject: x", ".A Subject: x"]);
+    let check = home.run(&["check"], b"");
+    assert!(check.stderr.contains("a symbolic link to dotfiles/mailrules"), "{check:?}");
+
+    // Where no good ones are known either, all mail is in the inbox, and that is told.
+    let home = Home::new();
+    symlink("nowhere", home.path().join(".mailrules")).expect("linked");
+    deliver(&home);
+    let inbox = " Subject: Your mail rules are missing; all mail goes to the inbox";
+    assert_eq!(filed(&home), [inbox, " Subject: x"]);
+}
+
+#[test]
+fn who_never_had_rules_is_told_nothing() {
+    let home = Home::new();
+    deliver(&home);
+    assert_eq!(filed(&home), [" Subject: x"]);
+}
+
+#[test]
+fn rules_that_only_a_private_group_may_write_are_used() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give files to other groups");
+        return;
+    }
+    // Group and mode of the file, and whether it is used by root, whose group has nobody else.
+    for (gid, mode, used) in [
+        (0, 0o664, true),
+        (0, 0o660, true),
+        (0, 0o666, false),
+        (0, 0o662, false),
+        (1, 0o664, false),
+        (1, 0o644, true),
+        (54_321, 0o664, false),
+    ] {
+        let home = Home::with_rules("folder \"A\"\n");
+        let rules = home.path().join(".mailrules");
+        chown(&rules, None, Some(gid)).expect("owned");
+        fs::set_permissions(&rules, fs::Permissions::from_mode(mode)).expect("set");
+        deliver(&home);
+        let filed = filed(&home).iter().any(|line| line == ".A Subject: x");
+        assert_eq!(filed, used, "group {gid}, mode {mode:o}");
+    }
+}
+
+#[test]
+fn rules_that_an_acl_lets_others_write_are_not_used() {
+    let home = Home::with_rules("folder \"A\"\n");
+    let rules = home.path().join(".mailrules");
+    // Linux's form of an ACL: version 2, then tag, permissions and id of each
+    // entry: owner, a user, group, mask, others.
+    let mut acl = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in [
+        (1_u16, 6_u16, u32::MAX),
+        (2, 6, 12_345),
+        (4, 4, u32::MAX),
+        (16, 6, u32::MAX),
+        (32, 0, u32::MAX),
+    ] {
+        acl.extend(tag.to_le_bytes());
+        acl.extend(permissions.to_le_bytes());
+        acl.extend(id.to_le_bytes());
+    }
+    if let Err(why) = setxattr(&rules, "system.posix_acl_access", &acl, XattrFlags::empty()) {
+        eprintln!("skipped: the file system has no ACLs: {why}");
+        return;
+    }
+    deliver(&home);
+    assert!(!filed(&home).iter().any(|line| line == ".A Subject: x"));
+}
+
+#[test]
+fn a_first_line_that_is_no_field_hides_no_header() {
+    let rules = "when subject is \"sale\" and from is \"a@b.example\" -> folder \"A\"\n\
+                 when body contains \"sale\" -> folder \"B\"\n";
+    let header = "From: a@b.example\nSubject: sale\n\nhello\n";
+    for opening in [
+        "From x@y Thu Dec 24 09:00:00 2026\nFrom x@y Thu Dec 24 09:00:00 2026\n",
+        ">From x@y Thu Dec 24 09:00:00 2026\n",
+        "From x@y Thu Dec 24 09:00:00 2026\n>From x@y Thu Dec 24 09:00:00 2026\n",
+        "\u{feff}",
+        "garbage\n",
+        "\u{0}\u{1}\n",
+        "\n",
+        "\n\n\u{feff}",
+        "First Name: Taro\n",
+        ": no name\n",
+        " folded\n",
+        "x\ny\nz\n",
+    ] {
+        for crlf in [false, true] {
+            let mut message = format!("{opening}{header}");
+            if crlf {
+                message = message.replace('\n', "\r\n");
+            }
+            let home = Home::with_rules(rules);
+            let run = home.deliver(message.as_bytes());
+            assert_eq!(run.code, Some(0), "{run:?}");
+            let mail = home.mail();
+            assert_eq!((mail.len(), mail[0].folder.as_str()), (1, ".A"), "{opening:?}, {crlf}");
+            // It is stored as it came, but for the one line that mbox puts there.
+            let came = match opening.strip_prefix("From ") {
+                Some(_) => message.split_once('\n').expect("a line").1,
+                None => message.as_str(),
+            };
+            assert_eq!(mail[0].text(), came);
+        }
+    }
+}
+
+#[test]
+fn a_field_that_is_added_above_an_empty_line_hides_no_header() {
+    let rules = "set-header \"X-Mine\" \"yes\"\nwhen subject is \"sale\" -> folder \"A\"\n";
+    for opening in ["\n", "\u{feff}", "garbage\n", ""] {
+        let home = Home::with_rules(rules);
+        let message = format!("{opening}Subject: sale\n\nhello\n");
+        assert_eq!(home.deliver(message.as_bytes()).code, Some(0));
+        // What was stored is read again, and looks the same.
+        let stored = home.mail().remove(0);
+        assert_eq!(stored.folder, ".A");
+        let again = home.deliver(&stored.bytes);
+        assert_eq!(again.code, Some(0));
+        assert_eq!(home.mail().iter().filter(|mail| mail.folder == ".A").count(), 2);
+        assert!(stored.text().starts_with("X-Mine: yes\n"), "{}", stored.text());
+    }
+}
