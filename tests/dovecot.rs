@@ -105,8 +105,8 @@ fn folders_flags_and_keywords_in_the_fs_layout() {
     if skipped("the test with a real Dovecot", &[DOVEADM], false) {
         return;
     }
-    as_an_imap_user_sees_it("set layout fs\n", ":LAYOUT=fs:UTF-8");
-    as_an_imap_user_sees_it("set layout fs\nset folder-names mutf7\n", ":LAYOUT=fs");
+    as_an_imap_user_sees_it("set layout fs\nset folder-names utf8\n", ":LAYOUT=fs:UTF-8");
+    as_an_imap_user_sees_it("set layout fs\n", ":LAYOUT=fs");
 }
 
 #[test]

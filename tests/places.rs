@@ -8,8 +8,11 @@ mod support;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
+use std::process::Stdio;
+
 use rustix::fs::{XattrFlags, setxattr};
-use support::Home;
+use rustix::process::{Pid, Signal, kill_process};
+use support::{Home, wait_for};
 
 const MESSAGE: &[u8] = b"From: a@b.example\nSubject: x\n\nhello\n";
 
@@ -197,4 +200,102 @@ fn a_field_that_is_added_above_an_empty_line_hides_no_header() {
         assert_eq!(home.mail().iter().filter(|mail| mail.folder == ".A").count(), 2);
         assert!(stored.text().starts_with("X-Mine: yes\n"), "{}", stored.text());
     }
+}
+
+/// Directories with a `new` and a `cur` below `.mail`, each with its messages.
+fn stored(home: &Home) -> Vec<String> {
+    let root = home.path().join(".mail");
+    let mut found = Vec::new();
+    let mut left = vec![root.clone()];
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            if matches!(name.as_str(), "new" | "cur") {
+                let mail = fs::read_dir(entry.path()).expect("readable").count();
+                let folder = directory.strip_prefix(&root).expect("below");
+                found.extend((0..mail).map(|_| folder.display().to_string()));
+            } else if name != "tmp" {
+                left.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn subject(subject: &str) -> Vec<u8> {
+    format!("From: a@b.example\nSubject: {subject}\nMessage-ID: <{subject}@x>\n\nhello\n").into()
+}
+
+const BESIDE: &str = "set maildir \"~/.mail\"\nset layout fs\n";
+const RULES: &str = "when subject is \"junk\"  -> folder \"Junk\"\n\
+                     when subject is \"below\" -> folder \"inbox/x\"\n\
+                     when subject is \"inbox\" -> folder \"INBOX\"\n";
+
+#[test]
+fn the_inbox_may_be_a_folder_beside_the_others() {
+    for (setting, inbox) in [
+        ("set inbox \"INBOX\"\n", "INBOX"),
+        ("set inbox \"Posteingang\"\n", "Posteingang"),
+        ("set inbox \"Konto/In\"\n", "Konto/In"),
+        // What mbsync made is found by itself.
+        ("", "INBOX"),
+    ] {
+        let home = Home::with_rules(&format!("{BESIDE}{setting}{RULES}"));
+        if setting.is_empty() {
+            for sub in ["new", "cur", "tmp"] {
+                fs::create_dir_all(home.path().join(".mail/INBOX").join(sub)).expect("made");
+            }
+        }
+        for name in ["junk", "below", "inbox", "else"] {
+            let run = home.deliver(&subject(name));
+            assert_eq!(run.code, Some(0), "{run:?}");
+        }
+        let mut wanted = vec!["Junk".to_owned(), format!("{inbox}/x")];
+        wanted.extend([inbox.to_owned(), inbox.to_owned()]);
+        wanted.sort();
+        assert_eq!(stored(&home), wanted, "{setting}");
+        let check = home.run(&["check"], b"");
+        assert_eq!((check.code, check.stdout.as_str()), (Some(0), ""), "{check:?}");
+
+        // `sort` files what lies there, and what is below stays.
+        home.write(&format!(".mail/{inbox}/cur/1.x:2,S"), subject("junk"));
+        let sort = home.run(&["sort"], b"");
+        assert_eq!(sort.code, Some(0), "{sort:?}");
+        assert_eq!(stored(&home).iter().filter(|folder| *folder == "Junk").count(), 2);
+        let again = home.run(&["sort", "--all", "--dry-run"], b"");
+        assert!(!again.stdout.contains("INBOX ->"), "{again:?}");
+    }
+}
+
+#[test]
+fn the_maildir_itself_stays_the_inbox_where_it_is_one() {
+    let home = Home::with_rules(&format!("{BESIDE}{RULES}"));
+    for sub in ["new", "cur", "tmp", "INBOX/new", "INBOX/cur", "INBOX/tmp"] {
+        fs::create_dir_all(home.path().join(".mail").join(sub)).expect("made");
+    }
+    for name in ["below", "else"] {
+        assert_eq!(home.deliver(&subject(name)).code, Some(0));
+    }
+    assert_eq!(stored(&home), ["", "INBOX/x"]);
+}
+
+#[test]
+fn watch_files_what_comes_into_an_inbox_beside_the_others() {
+    let home = Home::with_rules(&format!("{BESIDE}set inbox \"INBOX\"\n{RULES}"));
+    let mut watch = home.command(&["watch"]).stdin(Stdio::null()).spawn().expect("it starts");
+    home.write(".mail/INBOX/tmp/2.x", subject("junk"));
+    fs::create_dir_all(home.path().join(".mail/INBOX/cur")).expect("made");
+    home.write(".mail/INBOX/new/1.x", subject("else"));
+    fs::rename(home.path().join(".mail/INBOX/tmp/2.x"), home.path().join(".mail/INBOX/new/2.x"))
+        .expect("renamed");
+    wait_for("the mail being filed", || {
+        let filed = stored(&home);
+        (filed == ["INBOX", "Junk"]).then_some(())
+    });
+    kill_process(Pid::from_child(&watch), Signal::TERM).expect("it is ours");
+    assert_eq!(watch.wait().expect("it ends").code(), Some(0));
 }

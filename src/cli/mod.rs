@@ -152,9 +152,11 @@ fn location(
     });
     let mut location = Location::new(path, layout, names);
     location.home = world.home.clone();
-    if let Some(inbox) = settings.inbox.as_ref().filter(|name| !name.is_empty()) {
-        location.inbox = Folder { parts: inbox.split('/').map(str::to_owned).collect() };
-    }
+    location.inbox = match settings.inbox.as_ref() {
+        Some(inbox) if inbox.is_empty() => Folder::default(),
+        Some(inbox) => Folder { parts: inbox.split('/').map(str::to_owned).collect() },
+        None => location.find_inbox(),
+    };
     Ok(location)
 }
 

@@ -12,7 +12,6 @@ use super::ruleset::Ruleset;
 use super::site::Filter;
 use super::{Finding, output};
 use crate::deliver::filter;
-use crate::deliver::folder::is_inbox;
 use crate::deliver::maildir::Location;
 use crate::evaluate::{Detail, Evaluation, evaluate_rules};
 use crate::explain::compare::{self, Way};
@@ -289,7 +288,7 @@ impl Test<'_> {
 
     /// Whether a plan stores a message, or a copy of it, where it lies.
     fn lies_there(&self, lies_in: &Folder, plan: &Plan) -> bool {
-        let here = match is_inbox(lies_in) {
+        let here = match lies_in.parts.is_empty() {
             true => self.location.path.clone(),
             false => self.location.folder_path(lies_in),
         };

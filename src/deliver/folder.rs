@@ -1,5 +1,8 @@
 //! From a folder as people name it to the directories that it is.
 
+use std::fs;
+use std::path::Path;
+
 use crate::plan::Folder;
 use crate::rules::program::{FolderNames, Layout};
 
@@ -17,7 +20,7 @@ const NAME_MAX: usize = 255;
 /// level more than it seems (`.` in maildir++), or that is `cur`, `new` or
 /// `tmp` among folders that lie beside those (fs).
 pub fn directories(folder: &Folder, layout: Layout, names: FolderNames) -> Option<Vec<String>> {
-    if is_inbox(folder) {
+    if folder.parts.is_empty() {
         return Some(Vec::new());
     }
     let parts = folder.parts.iter().map(|part| {
@@ -41,13 +44,62 @@ pub fn directories(folder: &Folder, layout: Layout, names: FolderNames) -> Optio
     directories.iter().all(|name| name.len() <= NAME_MAX).then_some(directories)
 }
 
-/// True for no parts, and for `INBOX` in any case: RFC 3501 §5.1.
-pub fn is_inbox(folder: &Folder) -> bool {
-    match folder.parts.as_slice() {
-        [] => true,
-        [only] => only.eq_ignore_ascii_case("INBOX"),
-        _ => false,
+/// The same where nothing says how names are written: in modified UTF-7, as
+/// Dovecot, Courier, mbsync and OfflineIMAP do, unless what is below `root`
+/// says otherwise. A folder that is there in UTF-8 only is that one, and a new
+/// one lies beside others as they are.
+pub fn directories_on_disk(root: &Path, folder: &Folder, layout: Layout) -> Option<Vec<String>> {
+    let encoded = directories(folder, layout, FolderNames::Mutf7);
+    let plain = directories(folder, layout, FolderNames::Utf8);
+    if encoded == plain {
+        return encoded;
     }
+    let (encoded, plain) = match (encoded, plain) {
+        (Some(encoded), Some(plain)) => (encoded, plain),
+        (Some(encoded), None) => return Some(encoded),
+        (None, plain) => return plain.filter(|names| root.join(names.join("/")).is_dir()),
+    };
+    let mut path = root.to_owned();
+    let mut chosen: Vec<String> = Vec::with_capacity(plain.len());
+    let mut utf8 = false;
+    for (encoded, plain) in encoded.into_iter().zip(plain) {
+        let is_there = |name: &str| path.join(name).is_dir();
+        let same = encoded == plain;
+        let is_plain = !same
+            && !is_there(&encoded)
+            && (is_there(&plain) || utf8 || holds_utf8_names(&path, layout));
+        utf8 |= is_plain;
+        let name = if is_plain { plain } else { encoded };
+        path.push(&name);
+        chosen.push(name);
+    }
+    Some(chosen)
+}
+
+/// Whether the folders in a directory are written in UTF-8: one is not ASCII,
+/// and none is modified UTF-7 for a name that is not.
+fn holds_utf8_names(directory: &Path, layout: Layout) -> bool {
+    let mut found = false;
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| {
+            name.starts_with('.') == (layout == Layout::MaildirPlusPlus)
+                && (!name.is_ascii() || name.contains('&'))
+        }) else {
+            continue;
+        };
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        if name.is_ascii() {
+            if mutf7::decode(name).is_some_and(|name| !name.is_ascii()) {
+                return false;
+            }
+        } else {
+            found = true;
+        }
+    }
+    found
 }
 
 fn clean(part: &str, layout: Layout) -> String {
@@ -91,8 +143,33 @@ mod tests {
         assert_eq!(fs(&["A", "B"]), "A B");
         assert_eq!(fs(&["迷惑メール"]), "迷惑メール");
         assert_eq!(plus(&[]), "");
-        assert_eq!(plus(&["inbox"]), "");
+        assert_eq!(plus(&["INBOX"]), ".INBOX");
         assert_eq!(plus(&["inbox", "A"]), ".inbox.A");
+    }
+
+    #[test]
+    fn the_spelling_on_disk_is_used() {
+        let store = tempfile::tempdir().unwrap();
+        let on_disk = |parts: &[&str], layout| {
+            directories_on_disk(store.path(), &folder(parts), layout).unwrap().join(" ")
+        };
+        let make = |name: &str| fs::create_dir_all(store.path().join(name)).unwrap();
+        assert_eq!(on_disk(&["台北", "A&B"], Layout::Fs), "&U,BTFw- A&-B", "none is there");
+        make("台北/日本語");
+        assert_eq!(on_disk(&["台北"], Layout::Fs), "台北");
+        assert_eq!(on_disk(&["台北", "新"], Layout::Fs), "台北 新");
+        assert_eq!(on_disk(&["日記", "新"], Layout::Fs), "日記 新", "as its neighbours");
+        assert_eq!(on_disk(&["A", "日記"], Layout::Fs), "A &ZeWKGA-", "no neighbour");
+        assert_eq!(on_disk(&["日記"], Layout::MaildirPlusPlus), ".&ZeWKGA-");
+        make(".日記.A");
+        assert_eq!(on_disk(&["日記", "A"], Layout::MaildirPlusPlus), ".日記.A");
+        make("&ZeVnLIqe-");
+        assert_eq!(on_disk(&["日記"], Layout::Fs), "&ZeWKGA-", "neighbours of both kinds");
+        assert_eq!(on_disk(&["台北"], Layout::Fs), "台北", "though this one is there");
+        make("&U,BTFw-");
+        assert_eq!(on_disk(&["台北"], Layout::Fs), "&U,BTFw-", "both are");
+        make("A&B");
+        assert_eq!(on_disk(&["A&B"], Layout::Fs), "A&B");
     }
 
     #[test]

@@ -50,8 +50,8 @@ pub struct Location {
     pub path: PathBuf,
     /// Where folders lie.
     pub layout: Layout,
-    /// How their names are written.
-    pub names: FolderNames,
+    /// How their names are written, where that is said; else as they are there.
+    pub names: Option<FolderNames>,
     /// The folder that is the inbox, if not the Maildir itself.
     pub inbox: Folder,
     /// The home, which is never made.
@@ -88,31 +88,66 @@ impl Place {
 }
 
 impl Location {
-    /// A Maildir with the inbox in it, its folder names by default as the
-    /// layout's usual readers expect them.
+    /// A Maildir with the inbox in it.
     pub fn new(path: impl Into<PathBuf>, layout: Layout, names: Option<FolderNames>) -> Location {
-        let names = names.unwrap_or(match layout {
-            Layout::MaildirPlusPlus => FolderNames::Mutf7,
-            Layout::Fs => FolderNames::Utf8,
-        });
-        let path = path.into();
-        Location { path, layout, names, inbox: Folder::default(), home: None }
+        Location { path: path.into(), layout, names, inbox: Folder::default(), home: None }
+    }
+
+    /// The folder that is the inbox where no setting says so: the Maildir
+    /// itself, but in the fs layout one called `INBOX`, in any case, if it is
+    /// there and the Maildir itself holds no mail. mbsync and OfflineIMAP lay
+    /// it so.
+    pub fn find_inbox(&self) -> Folder {
+        let is_maildir = |path: &Path| ["cur", "new"].iter().all(|sub| path.join(sub).is_dir());
+        if self.layout != Layout::Fs || is_maildir(&self.path) {
+            return Folder::default();
+        }
+        let names = ["INBOX", "Inbox", "inbox"].into_iter();
+        let mut there = names.filter(|name| is_maildir(&self.path.join(name)));
+        Folder { parts: there.next().into_iter().map(str::to_owned).collect() }
     }
 
     /// Where a folder lies; the inbox if its name is too long for a file system.
     pub fn place(&self, folder: &Folder) -> Place {
-        let asked = if folder::is_inbox(folder) { &self.inbox } else { folder };
-        match folder::directories(asked, self.layout, self.names) {
+        let directories = match folder.parts.split_first() {
+            Some((first, below)) if first.eq_ignore_ascii_case("INBOX") => {
+                self.below_inbox(first, below)
+            }
+            Some(_) => self.directories(folder),
+            None => self.directories(&self.inbox),
+        };
+        match directories {
             Some(directories) => Place { directories, note: None },
             None => Place {
-                directories: folder::directories(&self.inbox, self.layout, self.names)
-                    .unwrap_or_default(),
-                note: Some(format!("the name of the folder `{asked}` is too long, so the inbox")),
+                directories: self.directories(&self.inbox).unwrap_or_default(),
+                note: Some(format!("the name of the folder `{folder}` is too long, so the inbox")),
             },
         }
     }
 
-    /// The path of a folder, for people; nothing is looked up.
+    /// The inbox, which is called `INBOX` whatever its directory is (RFC 3501
+    /// §5.1), and in the fs layout what lies below it: where the inbox is the
+    /// Maildir itself, Dovecot has `INBOX/A` in a directory `INBOX`.
+    fn below_inbox(&self, first: &str, below: &[String]) -> Option<Vec<String>> {
+        if below.is_empty() {
+            return self.directories(&self.inbox);
+        }
+        let first = match self.layout {
+            Layout::MaildirPlusPlus => vec![first.to_owned()],
+            Layout::Fs if self.inbox.parts.is_empty() => vec![String::from("INBOX")],
+            Layout::Fs => self.inbox.parts.clone(),
+        };
+        self.directories(&Folder { parts: [&first, below].concat() })
+    }
+
+    fn directories(&self, folder: &Folder) -> Option<Vec<String>> {
+        match self.names {
+            Some(names) => folder::directories(folder, self.layout, names),
+            None => folder::directories_on_disk(&self.path, folder, self.layout),
+        }
+    }
+
+    /// The path of a folder, for people.
     pub fn folder_path(&self, folder: &Folder) -> PathBuf {
         self.path_of(&self.place(folder).directories)
     }
@@ -517,8 +552,8 @@ mod tests {
     fn levels_are_directories_in_the_fs_layout() {
         let home = tempfile::tempdir().unwrap();
         let path = store(&fs_layout(home.path()), "A/台北", &Flags::default()).unwrap();
-        assert_eq!(path.parent().unwrap(), home.path().join("Maildir/A/台北/new"));
-        assert_eq!(names(home.path().join("Maildir/A")), ["台北"]);
+        assert_eq!(path.parent().unwrap(), home.path().join("Maildir/A/&U,BTFw-/new"));
+        assert_eq!(names(home.path().join("Maildir/A")), ["&U,BTFw-"]);
     }
 
     #[test]
@@ -637,5 +672,42 @@ mod tests {
         assert!(place.note.is_some() && place.directories.is_empty());
         assert_eq!(location.folder_path(&folder("A/B")), Path::new("/m/Maildir/.A.B"));
         assert_eq!(location.place(&folder("inbox")).note, None);
+    }
+
+    #[test]
+    fn the_inbox_may_be_a_folder_and_others_below_it() {
+        let place = |location: &Location, name: &str| location.place(&folder(name)).directories;
+        let mut location = fs_layout(Path::new("/m"));
+        assert_eq!(place(&location, "Inbox"), Vec::<String>::new());
+        assert_eq!(place(&location, "inbox/A"), ["INBOX", "A"]);
+        for inbox in ["INBOX", "Inbox", "Posteingang"] {
+            location.inbox = folder(inbox);
+            for name in ["", "INBOX", "inbox"] {
+                assert_eq!(place(&location, name), [inbox]);
+            }
+            assert_eq!(place(&location, "inbox/A"), [inbox, "A"]);
+            assert_eq!(place(&location, "A"), ["A"]);
+            assert_eq!(location.folder_of(&location.place(&folder(""))), Folder::default());
+        }
+        let mut location = plus(Path::new("/m"));
+        assert_eq!(place(&location, "INBOX/A"), [".INBOX.A"]);
+        location.inbox = folder("In");
+        assert_eq!(place(&location, "INBOX"), [".In"]);
+    }
+
+    #[test]
+    fn an_inbox_that_is_there_is_found() {
+        let home = tempfile::tempdir().unwrap();
+        let location = fs_layout(home.path());
+        assert_eq!(location.find_inbox(), Folder::default());
+        for sub in ["cur", "new"] {
+            fs::create_dir_all(home.path().join("Maildir/Inbox").join(sub)).unwrap();
+        }
+        assert_eq!(location.find_inbox(), folder("Inbox"));
+        assert_eq!(plus(home.path()).find_inbox(), Folder::default());
+        for sub in ["cur", "new"] {
+            fs::create_dir(home.path().join("Maildir").join(sub)).unwrap();
+        }
+        assert_eq!(location.find_inbox(), Folder::default());
     }
 }

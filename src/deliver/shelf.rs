@@ -235,10 +235,11 @@ impl Location {
             }
             Layout::Fs => vec![name.as_str()],
         });
-        let parts = names.map(|name| match self.names {
-            FolderNames::Mutf7 => mutf7::decode(name).unwrap_or_else(|| name.to_owned()),
-            FolderNames::Utf8 => name.to_owned(),
-        });
+        let decoded = |name: &str| match self.names {
+            Some(FolderNames::Mutf7) | None => mutf7::decode(name),
+            Some(FolderNames::Utf8) => None,
+        };
+        let parts = names.map(|name| decoded(name).unwrap_or_else(|| name.to_owned()));
         Folder { parts: parts.collect() }
     }
 }

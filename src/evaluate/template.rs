@@ -89,7 +89,18 @@ impl Run<'_> {
         }
         let inserted =
             template.parts.iter().any(|part| !matches!(part, ArchivedTemplatePart::Text(_)));
-        if inserted { settle(parts, layout) } else { named(parts) }
+        // What the rules say themselves is the inbox, or lies below it.
+        let written = match template.parts.first() {
+            Some(ArchivedTemplatePart::Text(text)) => {
+                text.split_once('/').is_some_and(|(first, _)| first.eq_ignore_ascii_case("INBOX"))
+            }
+            _ => false,
+        };
+        let is_inbox = !inserted && is_inbox(&parts);
+        if is_inbox || written && layout == Layout::MaildirPlusPlus {
+            parts.remove(0);
+        }
+        if inserted { settle(parts, layout, written) } else { Folder { parts } }
     }
 
     fn part(&self, part: &ArchivedTemplatePart) -> String {
@@ -122,13 +133,8 @@ impl Run<'_> {
     }
 }
 
-/// A folder that stands in the rules as it is; `check` has seen to it.
-fn named(mut parts: Vec<String>) -> Folder {
-    let first_is_inbox = parts.first().is_some_and(|part| part.eq_ignore_ascii_case("INBOX"));
-    if first_is_inbox {
-        parts.remove(0);
-    }
-    Folder { parts }
+fn is_inbox(parts: &[String]) -> bool {
+    matches!(parts, [only] if only.eq_ignore_ascii_case("INBOX"))
 }
 
 /// Text from a message as (a piece of) one part of a folder's path.
@@ -153,9 +159,12 @@ fn is_format(c: char) -> bool {
 }
 
 /// Makes parts with inserted text into names that can be made on any disk.
-fn settle(parts: Vec<String>, layout: Layout) -> Folder {
+fn settle(parts: Vec<String>, layout: Layout, below_inbox: bool) -> Folder {
     let mut parts: Vec<String> = parts.into_iter().map(|part| reserved(part, layout)).collect();
-    if let Some(first) = parts.first_mut().filter(|first| first.eq_ignore_ascii_case("INBOX")) {
+    let may_be = below_inbox && layout == Layout::Fs;
+    if let Some(first) =
+        parts.first_mut().filter(|first| !may_be && first.eq_ignore_ascii_case("INBOX"))
+    {
         first.insert(0, '_');
     }
     loop {

@@ -576,7 +576,7 @@ pub struct Settings {
     pub layout: Layout,
     /// `folder-names`.
     pub folder_names: Option<FolderNames>,
-    /// `inbox`: the folder that is the inbox, if not the Maildir itself.
+    /// `inbox`: the folder that is the inbox, empty for the Maildir itself.
     pub inbox: Option<String>,
     /// `me`: entries as in a list.
     pub me: Vec<String>,

@@ -5,7 +5,7 @@ use super::Checker;
 use crate::message::fold;
 use crate::rules::mistake::{BadFolder, Mistake};
 use crate::rules::program::{Layout, Template, TemplatePart};
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 
 /// Bytes that the name of a file may have, less what is put around it.
 const LONGEST: usize = 240;
@@ -27,10 +27,18 @@ impl Checker<'_, '_> {
         if literal.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("INBOX")) {
             return Some(None);
         }
-        if let Some(TemplatePart::Text(first)) = template.parts.first_mut()
-            && let Some(rest) = below_inbox(first)
+        // In the fs layout it lies below the inbox's directory, and site rules
+        // do not know the layout.
+        let rest = match template.parts.first() {
+            Some(TemplatePart::Text(first)) => below_inbox(first).map(str::to_owned),
+            _ => None,
+        };
+        if self.program.settings.layout == Layout::MaildirPlusPlus
+            && !self.site
+            && let (Some(rest), Some(TemplatePart::Text(first))) =
+                (rest, template.parts.first_mut())
         {
-            *first = rest.to_owned();
+            *first = rest;
         }
         if let Some(why) = bad_folder(&template, self.program.settings.layout) {
             self.report(span, Mistake::BadFolder(why));
@@ -43,18 +51,24 @@ impl Checker<'_, '_> {
         Some(Some(template))
     }
 
-    /// `set inbox "…"`; none if it is the Maildir itself, or a mistake.
-    pub(super) fn setting_inbox(&mut self, text: &str, span: Span) -> Option<String> {
-        if text.eq_ignore_ascii_case("INBOX") {
-            return None;
+    /// Judges `set inbox "…"` when all settings are known. In maildir++ `INBOX`
+    /// is the Maildir itself, and other folders may be named as below it.
+    pub(super) fn judge_inbox(&mut self) {
+        let Some(Spanned { value, span }) = self.inbox.take() else { return };
+        let layout = self.program.settings.layout;
+        if layout == Layout::MaildirPlusPlus && value.eq_ignore_ascii_case("INBOX") {
+            self.program.settings.inbox = Some(String::new());
+            return;
         }
-        let name = below_inbox(text).unwrap_or(text);
+        let name = match layout {
+            Layout::MaildirPlusPlus => below_inbox(&value).unwrap_or(&value),
+            Layout::Fs => &value,
+        };
         let template = Template { parts: vec![TemplatePart::Text(name.to_owned())] };
-        if let Some(why) = bad_folder(&template, self.program.settings.layout) {
-            self.report(span, Mistake::BadFolder(why));
-            return None;
+        match bad_folder(&template, layout) {
+            Some(why) => self.report(span, Mistake::BadFolder(why)),
+            None => self.program.settings.inbox = Some(name.to_owned()),
         }
-        Some(name.to_owned())
     }
 
     /// Two folders that differ by case only are two to a file system and one

@@ -164,6 +164,8 @@ struct Checker<'a, 's> {
     diagnostics: Vec<Diagnostic>,
     list_files: Vec<(u32, Span)>,
     timezone: Option<Spanned<String>>,
+    /// What `set inbox` says; what it means depends on the layout.
+    inbox: Option<Spanned<String>>,
 
     names: HashMap<String, (Declared, Span)>,
     missing: Vec<Missing>,
@@ -209,6 +211,7 @@ impl<'a, 's> Checker<'a, 's> {
             diagnostics,
             list_files: Vec::new(),
             timezone: None,
+            inbox: None,
             names: HashMap::new(),
             missing: Vec::new(),
             incomplete: false,
@@ -240,6 +243,7 @@ impl<'a, 's> Checker<'a, 's> {
 
     fn finish(mut self) -> Checked {
         self.settle_missing();
+        self.judge_inbox();
         self.judge_entries();
         sort(&mut self.diagnostics);
         let broken = self.diagnostics.iter().any(|each| each.severity == Severity::Error);

@@ -72,9 +72,7 @@ impl Checker<'_, '_> {
             }
             ("folder-names", ..) => "`mutf7` or `utf8`",
             ("inbox", Some(text), _) => {
-                if let Some(folder) = self.setting_inbox(text, value.span) {
-                    self.program.settings.inbox = Some(folder);
-                }
+                self.inbox = Some(Spanned { value: text.to_owned(), span: value.span });
                 return;
             }
             ("inbox", ..) => "a folder, `\"INBOX\"` for one",

@@ -497,7 +497,7 @@ fn settings() {
     );
     assert_eq!(program.settings.maildir.as_deref(), Some("~/M"));
     assert_eq!(program.settings.layout, Layout::Fs);
-    assert_eq!(program.settings.inbox, None);
+    assert_eq!(program.settings.inbox.as_deref(), Some("INBOX"));
     assert_eq!(program.settings.me, ["taro@example.jp", "@taro.example"]);
     assert_eq!(program.settings.log, Log::Syslog);
     assert_eq!(program.lists[0].name.as_deref(), Some("me"));
