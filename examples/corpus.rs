@@ -4,7 +4,7 @@
 
 #![allow(clippy::print_stdout, dead_code)]
 
-#[path = "../tests/corpus/measure.rs"]
+#[path = "../tests/it/corpus/measure.rs"]
 mod measure;
 
 use std::collections::BTreeSet;

@@ -2,12 +2,11 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod support;
-
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use support::{Home, run};
+use crate::support;
+use crate::support::{Home, run};
 
 const MESSAGE: &[u8] = b"From: a@b.example\nSubject: x\n\nhello\n";
 

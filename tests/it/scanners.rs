@@ -3,14 +3,12 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod support;
-
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::support::{Home, skipped, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Home, skipped, wait_for};
 
 /// A daemon on a port of its own; ended with the test.
 struct Daemon {

@@ -2,8 +2,6 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -11,8 +9,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use support::imap::{self, DOVEADM, Imap, NOBODY, as_owner, own};
-use support::{Home, Run, run, skipped};
+use crate::support;
+use crate::support::imap::{self, DOVEADM, Imap, NOBODY, as_owner, own};
+use crate::support::{Home, Run, run, skipped};
 
 const RULES: &str = r#"
 when subject is "junk"    -> folder "迷惑メール" as seen

@@ -2,7 +2,7 @@
 //! `message.eml`, `site` (site rules), `isp-filter` (what the command was told)
 //! and `args`, and `expected`, what mfilter prints. With a
 //! message it is `mfilter --test`'s explanation, without one `mfilter check`'s.
-//! `BLESS=1 cargo test --test cases` writes what is printed as expected; read
+//! `BLESS=1 cargo test --test it cases` writes what is printed as expected; read
 //! the difference before it is committed.
 
 use std::fs;

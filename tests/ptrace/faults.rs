@@ -4,20 +4,19 @@
 //! Without `MFILTER_LONG` an even sample of the points is tried. The long form:
 //!
 //! ```text
-//! MFILTER_LONG=1 cargo test --test faults -- --nocapture
+//! MFILTER_LONG=1 cargo test --test ptrace faults -- --nocapture
 //! ```
 
 #![allow(clippy::print_stderr, reason = "what was tried is told, and what was skipped")]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use support::strace::{STRACE, call, cannot_trace, described, quoted};
-use support::{Home, Run, for_each, long, run};
+use crate::support;
+use crate::support::strace::{STRACE, call, cannot_trace, described, quoted};
+use crate::support::{Home, Run, for_each, long, run};
 
 /// A delivery that is done again and again.
 struct Scenario {

@@ -3,13 +3,11 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
-use support::postfix::{self, Postfix, User};
-use support::{left_in_tmp, mail, skipped, wait_for};
+use crate::support::postfix::{self, Postfix, User};
+use crate::support::{left_in_tmp, mail, skipped, wait_for};
 
 const SENDER: &str = "hanako@sender.example";
 

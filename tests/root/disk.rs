@@ -4,14 +4,13 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod support;
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{Home, Run, left_in_tmp, run, skipped};
+use crate::support;
+use crate::support::{Home, Run, left_in_tmp, run, skipped};
 
 /// A small file system of memory, unmounted at the end.
 struct Disk {

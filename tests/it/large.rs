@@ -5,15 +5,14 @@
 
 #![allow(clippy::print_stderr, reason = "the figures are shown")]
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support;
+use crate::support::Home;
 use nix::sys::resource::{UsageWho, getrusage};
-use support::Home;
 
 const RULES: &str = "\
 when from in [\"u5@h5.example\", \"@h9.example\"] -> folder \"Friends\"

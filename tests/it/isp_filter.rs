@@ -4,12 +4,12 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod support;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::support;
+use crate::support::{Home, skipped};
 use mfilter::evaluate::{Detail, Rules, Site, evaluate, evaluate_rules};
 use mfilter::load;
 use mfilter::message::Message;
@@ -17,7 +17,6 @@ use mfilter::rules::program::Compiled;
 use mfilter::rules::switch::{Words, decide};
 use mfilter::world::World;
 use proptest::prelude::*;
-use support::{Home, skipped};
 
 const SITE: &str = r#"category "spam" {
     isp-label subject "[SPAM]"
@@ -58,7 +57,7 @@ fn only(home: &Home) -> (String, String) {
     (mail[0].folder.clone(), mail[0].text())
 }
 
-/// `BLESS=1 cargo test --test isp_filter` writes the table.
+/// `BLESS=1 cargo test --test it isp_filter` writes the table.
 #[test]
 fn every_combination_of_default_rules_command_and_mandatory() {
     if !is_root("the table of all combinations") {

@@ -1,8 +1,6 @@
 //! What no rule asks for costs nothing: no file is opened for it, and the
 //! body of a message is not read.
 
-mod support;
-
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,6 +9,8 @@ use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
 
+use crate::support::strace::{STRACE, call, cannot_trace, described, quoted};
+use crate::support::{Home, MFILTER, run, skipped};
 use mfilter::classify::CLASSIFIERS;
 use mfilter::evaluate::{Detail, evaluate};
 use mfilter::load;
@@ -19,8 +19,6 @@ use mfilter::plan::StepKind;
 use mfilter::rules::field::FIELDS;
 use mfilter::rules::program::Compiled;
 use mfilter::world::World;
-use support::strace::{STRACE, call, cannot_trace, described, quoted};
-use support::{Home, MFILTER, run, skipped};
 
 const FIRES: &str = "when subject is \"hello\" -> folder \"A\"\n";
 

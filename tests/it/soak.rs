@@ -5,12 +5,10 @@
 //! 2,000 deliveries; the long form makes 100,000:
 //!
 //! ```text
-//! MFILTER_LONG=1 cargo test --release --test soak -- --nocapture
+//! MFILTER_LONG=1 cargo test --release --test it soak -- --nocapture
 //! ```
 
 #![allow(clippy::print_stderr, reason = "what was done is told")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +19,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use support::{Home, Numbers, long};
+use crate::support;
+use crate::support::{Home, Numbers, long};
 
 const RULES: &[&str] = &[
     "otherwise -> folder \"A\"\n",

@@ -3,13 +3,11 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod support;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use support::{Home, Run, run, skipped};
+use crate::support::{Home, Run, run, skipped};
 
 const MESSAGE: &[u8] = b"Return-Path: <hanako@sender.example>\n\
     Delivered-To: taro@example.jp\n\

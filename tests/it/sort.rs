@@ -4,12 +4,10 @@
 //! 3,000 messages are sorted under kills; the long form takes 50,000:
 //!
 //! ```text
-//! MFILTER_LONG=1 cargo test --release --test sort -- --nocapture
+//! MFILTER_LONG=1 cargo test --release --test it sort -- --nocapture
 //! ```
 
 #![allow(clippy::print_stderr, reason = "what was done is told")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +18,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use support::{Home, Mail, Numbers, Run, long, mail, skipped};
+use crate::support;
+use crate::support::{Home, Mail, Numbers, Run, long, mail, skipped};
 
 const RULES: &str = r#"
 when subject starts "list" -> folder "Lists/rust"

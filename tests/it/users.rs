@@ -3,8 +3,6 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
@@ -12,8 +10,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::{Home, MFILTER, Run, mail, run, skipped};
 use data_encoding::BASE64;
-use support::{Home, MFILTER, Run, mail, run, skipped};
 
 const NASTY: &[&str] = &[
     "..",

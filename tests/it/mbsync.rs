@@ -3,17 +3,16 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support;
+use crate::support::imap::{self, DOVEADM, Imap, NOBODY, as_owner, doveadm, own};
+use crate::support::{Home, skipped, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
-use support::imap::{self, DOVEADM, Imap, NOBODY, as_owner, doveadm, own};
-use support::{Home, skipped, wait_for};
 
 const MBSYNC: &str = "/usr/bin/mbsync";
 /// 迷惑メール as IMAP names it.

@@ -1,14 +1,13 @@
 //! `mfilter why` and `mfilter stats`: what the log tells of deliveries, by the
 //! rules as they stood.
 
-mod support;
-
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 
+use crate::support;
+use crate::support::strace::{STRACE, cannot_trace};
+use crate::support::{Home, Run};
 use serde_json::Value;
-use support::strace::{STRACE, cannot_trace};
-use support::{Home, Run};
 
 const OLD: &str = "rule \"shop\" when subject contains \"sale\" -> folder \"Shop\" as seen\n";
 const NEW: &str = "# a line more\nwhen subject contains \"sale\" -> folder \"Junk\"\n\

@@ -102,7 +102,7 @@ fn the_first_command_delivers() {
 
 /// In the README's `console` blocks a line with `$ ` is a command, what
 /// follows is its output. `$ cat FILE` is how a file is shown: it is written.
-/// `BLESS=1 cargo test --test documents` writes what is printed into the README.
+/// `BLESS=1 cargo test --test it documents` writes what is printed into the README.
 #[test]
 fn the_commands_of_the_readme_print_what_is_shown() {
     let readme = read("README.md");

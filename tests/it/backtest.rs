@@ -3,15 +3,14 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod support;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
+use crate::support;
+use crate::support::{Home, run};
 use serde_json::Value;
-use support::{Home, run};
 
 const RULES: &str = "\
 rule \"lists\" when mailing-list -> folder \"Lists\" as seen

@@ -5,12 +5,10 @@
 //! Without `MFILTER_LONG` an even sample of the points is tried. The long form:
 //!
 //! ```text
-//! MFILTER_LONG=1 cargo test --test sort_faults -- --nocapture
+//! MFILTER_LONG=1 cargo test --test ptrace sort_faults -- --nocapture
 //! ```
 
 #![allow(clippy::print_stderr, reason = "what was tried is told, and what was skipped")]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,8 +17,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use support::strace::{STRACE, call, cannot_trace};
-use support::{Home, MFILTER, Run, for_each, long, run};
+use crate::support;
+use crate::support::strace::{STRACE, call, cannot_trace};
+use crate::support::{Home, MFILTER, Run, for_each, long, run};
 use tempfile::TempDir;
 
 const RULES: &str = "\

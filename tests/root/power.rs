@@ -8,16 +8,15 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod support;
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use support::strace::{STRACE, cannot_trace};
-use support::{Home, Run, long, run, skipped};
+use crate::support;
+use crate::support::strace::{STRACE, cannot_trace};
+use crate::support::{Home, Run, long, run, skipped};
 
 const MKFS: &str = "/sbin/mkfs.ext4";
 /// The one file system whose quota every kernel that has it can enforce on root too.

@@ -5,19 +5,17 @@
 //! release build:
 //!
 //! ```text
-//! MFILTER_LONG=1 cargo test --release --test hostile -- --nocapture
+//! MFILTER_LONG=1 cargo test --release --test it hostile -- --nocapture
 //! ```
 
 #![allow(clippy::print_stderr, reason = "what it took is told")]
-
-mod support;
 
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
-use support::{Home, MFILTER, long};
+use crate::support::{Home, MFILTER, long};
 
 const RULES: &str = r#"
 set me ["taro@test.example"]

@@ -3,14 +3,12 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod support;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use support::postfix::{self, Postfix, User};
-use support::skipped;
+use crate::support::postfix::{self, Postfix, User};
+use crate::support::skipped;
 
 const SENDER: &str = "winner@prizes.example";
 

@@ -1,8 +1,6 @@
 //! `mfilter watch` and `mfilter learn` as processes, beside programs that fill
 //! a Maildir, read it and move mail in it.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -12,8 +10,8 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::{Home, Run, run, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Home, Run, run, wait_for};
 
 const RULES: &str = r#"set me ["taro@example.jp"]
 list white "white"

@@ -1,0 +1,28 @@
+//! Tests of the whole program that any user can run: one binary, one module
+//! for each subject, so that the library is linked once.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod advisories;
+mod architecture;
+mod backtest;
+mod cases;
+mod corpus;
+mod documents;
+mod dovecot;
+mod hostile;
+mod isp_filter;
+mod kinds;
+mod large;
+mod licences;
+mod mbsync;
+mod processes;
+mod reach;
+mod scanners;
+mod shortcuts;
+mod soak;
+mod sort;
+mod users;
+mod watch;
+mod why;

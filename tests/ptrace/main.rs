@@ -1,0 +1,9 @@
+//! Tests that watch the system calls of a delivery, or make them fail, with
+//! strace; where that is not permitted each says that it was skipped.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod faults;
+mod sort_faults;
+mod unasked;
