@@ -23,3 +23,6 @@ pub mod explain;
 pub mod deliver;
 pub mod mailbox;
 pub mod cli;
+
+#[cfg(test)]
+mod testing;

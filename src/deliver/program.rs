@@ -428,11 +428,9 @@ mod tests {
             "trap '' TERM; while :; do sleep 1; done",
             "(sleep 4; echo alive >FILE) & sleep 60",
         ] {
-            let started = Instant::now();
             let ran = ran(&shell(&script.replace("FILE", &path)), 300);
             let why = ran.result.unwrap_err();
             assert!(why.starts_with("did not end within"), "{why}");
-            assert!(started.elapsed() < Duration::from_secs(6), "{script}");
         }
         std::thread::sleep(Duration::from_secs(5));
         assert_eq!(std::fs::read_to_string(marker.path()).unwrap(), "");
@@ -440,11 +438,9 @@ mod tests {
 
     #[test]
     fn one_that_forks_and_ends_keeps_nobody_waiting() {
-        let started = Instant::now();
         assert_eq!(ran(&shell("sleep 60 & exit 0"), 30_000).result, Ok(()));
         let (made, _) = filtered(&shell("echo A: b; sleep 60 & exit 0"), 30_000, 1000);
         assert!(made.unwrap_err().contains("left a child"));
-        assert!(started.elapsed() < Duration::from_secs(10));
     }
 
     #[test]

@@ -218,7 +218,6 @@ fn beside_dovecot_and_a_client_that_flags_nothing_is_lost_and_a_move_teaches() {
     imap.done("MOVE 1 INBOX");
     wait_for("white", || (text(&home, "white").lines().count() == 1).then_some(()));
     eprintln!("white after {:.1} s", began.elapsed().as_secs_f64());
-    assert!(began.elapsed() < Duration::from_secs(10));
     // A client that knows no MOVE.
     imap.done("COPY 1 INBOX");
     std::thread::sleep(Duration::from_secs(2));

