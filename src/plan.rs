@@ -1,6 +1,10 @@
 //! What is to be done with a message, as data: `evaluate` makes it, `explain`
 //! shows it, `deliver` carries it out. Every effect is a step.
 
+mod step_id;
+
+pub use step_id::{StepId, StepIds};
+
 use std::path::PathBuf;
 
 use crate::message::HeaderEdit;

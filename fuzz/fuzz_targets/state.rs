@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use mfilter::message::Message;
+use mfilter::plan::{StepIds, StepKind};
 use mfilter::rules::switch::Words;
 use mfilter::state::journal::{self, Journal};
 use mfilter::state::slots::Key;
@@ -46,15 +47,17 @@ fuzz_target!(|data: &[u8]| {
             let key = journal::key(&message, None, &[]).expect("a key");
             plant(&state.path().join("half-done").join(key.name()), data);
             let _ = journal::known(&state);
+            let step = StepIds::default().next(&StepKind::Run { argv: Vec::new() });
+            let step = step.expect("a run has an id");
             let soon = Instant::now() + Duration::from_secs(1);
             let open = || Journal::open(&state, key, soon).expect("a journal").expect("not locked");
             let mut journal = open();
-            journal.note("copy \"A\"").expect("it is noted");
+            journal.note(step, "run").expect("it is noted");
             drop(journal);
             let journal = open();
-            assert!(journal.is_done("copy \"A\""));
+            assert!(journal.is_done(step));
             journal.finish();
-            assert!(!open().is_done("copy \"A\""));
+            assert!(!open().is_done(step));
         }
         2 => {
             let main = Path::new("/rules");

@@ -39,9 +39,10 @@ mod reply;
 
 use std::path::PathBuf;
 
+use crate::explain::sentence;
 use crate::message::{HeaderEdit, Message};
 use crate::outcome::{Failure, Outcome};
-use crate::plan::{DeliveryWord, Folder, Plan, StepKind};
+use crate::plan::{DeliveryWord, Folder, Plan, StepId, StepIds, StepKind};
 use crate::rules::program::Flags;
 use crate::state::journal::{self, Journal};
 
@@ -142,12 +143,13 @@ struct Work<'p> {
 /// A copy to be stored.
 struct Copy<'p> {
     step: Option<usize>,
+    kind: &'p StepKind,
     folder: &'p Folder,
     flags: &'p Flags,
     edits: Vec<HeaderEdit>,
     message: &'p Message,
     /// What it is known by in the journal.
-    name: String,
+    id: Option<StepId>,
 }
 
 /// A step that stores nothing.
@@ -155,26 +157,24 @@ struct Effect<'p> {
     step: usize,
     edits: Vec<HeaderEdit>,
     message: &'p Message,
-    name: String,
+    /// What it is known by in the journal; none if it may be done again.
+    id: Option<StepId>,
     rank: u8,
 }
 
 /// What a plan stores and does, and how it ends if all can be done. A plan
 /// without an end, which evaluation does not make, ends in the inbox.
 fn read_plan<'p>(plan: &'p Plan, messages: &'p [Message]) -> (Work<'p>, Outcome) {
-    static INBOX: Folder = Folder { parts: Vec::new() };
-    static NO_FLAGS: Flags = Flags { letters: String::new(), keywords: Vec::new() };
+    static END: StepKind = StepKind::Deliver {
+        as_: DeliveryWord::Inbox,
+        folder: Folder { parts: Vec::new() },
+        flags: Flags { letters: String::new(), keywords: Vec::new() },
+    };
     let mut work = Work::default();
     let mut edits = Vec::new();
     let mut at = messages.iter();
     let Some(mut message) = at.next() else { return (work, Outcome::deferred("no message")) };
-    let mut names: Vec<String> = Vec::new();
-    let mut name = |kind: &StepKind| {
-        let text = crate::explain::sentence(kind);
-        let before = names.iter().filter(|known| **known == text).count();
-        names.push(text.clone());
-        if before == 0 { text } else { format!("{text} ({})", before + 1) }
-    };
+    let mut ids = StepIds::default();
     let mut end = None;
     for (number, step) in plan.steps.iter().enumerate() {
         let mut rank = None;
@@ -182,11 +182,12 @@ fn read_plan<'p>(plan: &'p Plan, messages: &'p [Message]) -> (Work<'p>, Outcome)
             StepKind::Deliver { as_, folder, flags } => {
                 work.copies.push(Copy {
                     step: Some(number),
+                    kind: &step.kind,
                     folder,
                     flags,
                     edits: edits.clone(),
                     message,
-                    name: name(&step.kind),
+                    id: ids.next(&step.kind),
                 });
                 if !matches!(as_, DeliveryWord::Copy) {
                     end = Some(Outcome::Delivered);
@@ -225,21 +226,22 @@ fn read_plan<'p>(plan: &'p Plan, messages: &'p [Message]) -> (Work<'p>, Outcome)
             }
         }
         if let Some(rank) = rank {
-            let (edits, name) = (edits.clone(), name(&step.kind));
-            work.effects.push(Effect { step: number, edits, message, name, rank });
+            let (edits, id) = (edits.clone(), ids.next(&step.kind));
+            work.effects.push(Effect { step: number, edits, message, id, rank });
         }
         if end.is_some() {
             break;
         }
     }
-    if end.is_none() {
+    if let (None, StepKind::Deliver { folder, flags, .. }) = (&end, &END) {
         work.copies.push(Copy {
             step: None,
-            folder: &INBOX,
-            flags: &NO_FLAGS,
+            kind: &END,
+            folder,
+            flags,
             edits,
             message,
-            name: "inbox".into(),
+            id: ids.next(&END),
         });
     }
     work.effects.sort_by_key(|effect| effect.rank);
@@ -247,11 +249,6 @@ fn read_plan<'p>(plan: &'p Plan, messages: &'p [Message]) -> (Work<'p>, Outcome)
 }
 
 impl Effect<'_> {
-    /// Whether doing it twice would be noticed.
-    fn counts(&self) -> bool {
-        (1..=4).contains(&self.rank)
-    }
-
     /// Does what the step asks, unless an earlier try did; an error if the
     /// message has to be tried again for it.
     fn carry_out(
@@ -262,8 +259,8 @@ impl Effect<'_> {
         report: &mut Report,
     ) -> Result<(), String> {
         let Some(step) = plan.steps.get(self.step) else { return Ok(()) };
-        if journal.as_ref().is_some_and(|journal| self.counts() && journal.is_done(&self.name)) {
-            report.notes.push(format!("done by an earlier try: {}", self.name));
+        if is_done(journal, self.id) {
+            report.notes.push(format!("done by an earlier try: {}", sentence(&step.kind)));
             return Ok(());
         }
         let came = reach.take(&step.kind, self.message, &self.edits);
@@ -274,8 +271,8 @@ impl Effect<'_> {
             Err(why) if has_to => return Err(why),
             Err(why) => report.notes.push(why),
         }
-        if let Some(journal) = journal.as_mut().filter(|_| self.counts()) {
-            note(journal, &self.name, report);
+        if let (Some(journal), Some(id)) = (journal, self.id) {
+            note(journal, id, &sentence(&step.kind), report);
             let _ = journal.sync();
         }
         Ok(())
@@ -290,7 +287,7 @@ fn open_journal(
     reach: &Reach,
     report: &mut Report,
 ) -> Result<Option<Journal>, Outcome> {
-    let effects = work.effects.iter().filter(|effect| effect.counts()).count();
+    let effects = work.effects.iter().filter(|effect| effect.id.is_some()).count();
     if effects == 0 || effects + work.copies.len() < 2 {
         return Ok(None);
     }
@@ -308,8 +305,12 @@ fn open_journal(
     }
 }
 
-fn note(journal: &mut Journal, name: &str, report: &mut Report) {
-    if let Err(error) = journal.note(name) {
+fn is_done(journal: &Option<Journal>, id: Option<StepId>) -> bool {
+    journal.as_ref().zip(id).is_some_and(|(journal, id)| journal.is_done(id))
+}
+
+fn note(journal: &mut Journal, id: StepId, words: &str, report: &mut Report) {
+    if let Err(error) = journal.note(id, words) {
         report.notes.push(format!("what is done cannot be noted: {error}"));
     }
 }
@@ -326,8 +327,8 @@ fn store(
 ) -> Result<Vec<Staged>, Failure> {
     let mut missing = Vec::with_capacity(copies.len());
     for copy in copies {
-        if journal.as_ref().is_some_and(|journal| journal.is_done(&copy.name)) {
-            report.notes.push(format!("done by an earlier try: {}", copy.name));
+        if is_done(journal, copy.id) {
+            report.notes.push(format!("done by an earlier try: {}", sentence(copy.kind)));
         } else {
             missing.push(copy);
         }
@@ -356,8 +357,8 @@ fn store(
             Some(Ok(path)) => {
                 let folder = copy.folder.clone();
                 report.stored.push(Stored { step: copy.step, folder, path });
-                if let Some(journal) = journal {
-                    note(journal, &copy.name, report);
+                if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
+                    note(journal, id, &sentence(copy.kind), report);
                 }
             }
             Some(Err(failure)) => {

@@ -6,11 +6,12 @@
 //! came and of its envelope, for people to read too:
 //!
 //! ```text
-//! mfilter half-done delivery, version 1
+//! mfilter half-done delivery, version 2
 //! done 4fd2… copy "Work"
 //! ```
 //!
-//! A line stands for a step that is done, known by what it does. The file is
+//! A line stands for a step that is done, known by its [`StepId`]; the words
+//! behind that are for people and mean nothing. The file is
 //! locked as long as a process is at the message, and removed when all is
 //! done. A last line without its end, written when the machine stopped, does
 //! not count. Files of fourteen days are removed: no MTA tries for so long.
@@ -23,12 +24,13 @@ use sha2::{Digest, Sha256};
 
 use super::lock_file::LockFile;
 use super::slots::Key;
-use super::{StateDir, forget_old, hex};
+use super::{StateDir, forget_old};
 use crate::message::{Message, Unread};
 use crate::outcome::one_line;
+use crate::plan::StepId;
 
 const DIRECTORY: &str = "half-done";
-const HEAD: &str = "mfilter half-done delivery, version 1";
+const HEAD: &str = "mfilter half-done delivery, version 2";
 const FORGOTTEN: Duration = Duration::from_secs(14 * 24 * 3600);
 /// Longer files are damaged, bytes.
 const MAX: u64 = 1 << 20;
@@ -37,6 +39,7 @@ const MAX: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct Journal {
     claim: LockFile,
+    /// Ids as they are written.
     done: Vec<String>,
     empty: bool,
 }
@@ -95,21 +98,21 @@ impl Journal {
     }
 
     /// Whether a step was done by an earlier try.
-    pub fn is_done(&self, step: &str) -> bool {
-        self.done.contains(&name(step))
+    pub fn is_done(&self, step: StepId) -> bool {
+        self.done.contains(&step.to_string())
     }
 
-    /// Notes that a step is done.
-    pub fn note(&mut self, step: &str) -> io::Result<()> {
+    /// Notes that a step is done; `words` say to people which one.
+    pub fn note(&mut self, step: StepId, words: &str) -> io::Result<()> {
         let mut line = String::new();
         if std::mem::take(&mut self.empty) {
             line = format!("{HEAD}\n");
         }
-        let name = name(step);
-        line.push_str(&format!("done {name} {}\n", one_line(step, 200)));
+        let id = step.to_string();
+        line.push_str(&format!("done {id} {}\n", one_line(words, 200)));
         self.claim.keep(true);
         self.claim.file().write_all(line.as_bytes())?;
-        self.done.push(name);
+        self.done.push(id);
         Ok(())
     }
 
@@ -122,12 +125,6 @@ impl Journal {
     pub fn finish(mut self) {
         self.claim.keep(false);
     }
-}
-
-fn name(step: &str) -> String {
-    let mut hash = Sha256::new();
-    hash.update(step.as_bytes());
-    hex(&hash.finalize()[..8])
 }
 
 fn read(text: &str) -> Vec<String> {
@@ -159,6 +156,11 @@ pub fn known(state: &StateDir) -> Vec<(SystemTime, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{StepIds, StepKind};
+
+    fn run(word: &str) -> StepId {
+        StepIds::default().next(&StepKind::Run { argv: vec![word.into()] }).unwrap()
+    }
 
     fn open(state: &StateDir) -> Journal {
         Journal::open(state, Key::of(&[b"m"]), Instant::now()).unwrap().unwrap()
@@ -171,19 +173,19 @@ mod tests {
         drop(open(&state));
         assert!(known(&state).is_empty(), "nothing done, nothing left");
         let mut first = open(&state);
-        assert!(!first.is_done("copy \"A\""));
-        first.note("copy \"A\"").unwrap();
+        assert!(!first.is_done(run("A")));
+        first.note(run("A"), "copy \"A\"").unwrap();
         first.sync().unwrap();
         let other = Journal::open(&state, Key::of(&[b"m"]), Instant::now()).unwrap();
         assert!(other.is_none(), "one process at a time");
         drop(first);
         assert_eq!(known(&state)[0].1, ["copy \"A\""]);
         let mut second = open(&state);
-        assert!(second.is_done("copy \"A\"") && !second.is_done("copy \"B\""));
-        second.note("copy \"B\"").unwrap();
+        assert!(second.is_done(run("A")) && !second.is_done(run("B")));
+        second.note(run("B"), "reworded").unwrap();
         second.finish();
         assert!(known(&state).is_empty());
-        assert!(!open(&state).is_done("copy \"A\""));
+        assert!(!open(&state).is_done(run("A")));
     }
 
     #[test]
@@ -191,26 +193,26 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path());
         let mut journal = open(&state);
-        journal.note("a").unwrap();
-        journal.note("b").unwrap();
+        journal.note(run("a"), "words").unwrap();
+        journal.note(run("b"), "words").unwrap();
         drop(journal);
         let path = home.path().join("half-done").join(Key::of(&[b"m"]).name());
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.trim_end()).unwrap();
         let mut journal = open(&state);
-        assert!(journal.is_done("a") && !journal.is_done("b"));
-        journal.note("c").unwrap();
+        assert!(journal.is_done(run("a")) && !journal.is_done(run("b")));
+        journal.note(run("c"), "words").unwrap();
         drop(journal);
         let journal = open(&state);
-        assert!(journal.is_done("a") && journal.is_done("c"));
+        assert!(journal.is_done(run("a")) && journal.is_done(run("c")));
         journal.finish();
         assert!(!path.exists());
         fs::write(&path, "nonsense\n").unwrap();
         let mut journal = open(&state);
-        assert!(!journal.is_done("a"));
-        journal.note("a").unwrap();
+        assert!(!journal.is_done(run("a")));
+        journal.note(run("a"), "words").unwrap();
         drop(journal);
-        assert!(open(&state).is_done("a"), "damage is not for ever");
+        assert!(open(&state).is_done(run("a")), "damage is not for ever");
     }
 
     #[test]
