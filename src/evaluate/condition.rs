@@ -3,10 +3,12 @@
 use std::cell::{Cell, OnceCell, RefCell};
 
 use regex_automata::meta::Regex;
+use rkyv::primitive::ArchivedU32;
 
 use super::Detail;
 use super::possible::Possible;
 use super::trace::{Tested, Verdict};
+use super::truth::{self, Truth};
 use super::values::{Value, Values, values};
 use crate::classify::resembles::Word;
 use crate::classify::{CLASSIFIERS, Known, Mail, automatic};
@@ -24,9 +26,6 @@ use crate::source::Span;
 use crate::state::seen;
 use crate::state::slots::Key;
 use crate::world::{Before, World};
-
-/// Whether a condition holds; an error says why that cannot be told.
-pub(super) type Truth = Result<bool, String>;
 
 /// What the patterns of one rule's condition captured.
 #[derive(Default)]
@@ -217,35 +216,17 @@ impl<'a> Conditions<'a> {
     }
 
     fn judge(&self, condition: &ArchivedCondition, index: u32) -> Truth {
-        let behind = |other: u32| if other < index { Ok(other) } else { Err(self.damaged()) };
+        let holds =
+            |other: u32| if other < index { self.holds(other) } else { Err(self.damaged()) };
+        let operand = |other: &ArchivedU32| holds(other.to_native());
         match &condition.kind {
-            ArchivedConditionKind::All(of) => {
-                let mut all = Ok(true);
-                for each in of.iter() {
-                    match self.holds(behind(each.to_native())?) {
-                        Ok(true) => {}
-                        Ok(false) => return Ok(false),
-                        unknown => all = unknown,
-                    }
-                }
-                all
-            }
-            ArchivedConditionKind::Any(of) => {
-                let mut any = Ok(false);
-                for each in of.iter() {
-                    match self.holds(behind(each.to_native())?) {
-                        Ok(false) => {}
-                        Ok(true) => return Ok(true),
-                        unknown => any = unknown,
-                    }
-                }
-                any
-            }
+            ArchivedConditionKind::All(of) => truth::all(of.iter().map(operand)),
+            ArchivedConditionKind::Any(of) => truth::any(of.iter().map(operand)),
             ArchivedConditionKind::Not(of) => {
                 let before = self.capturing.replace(false);
-                let truth = self.holds(behind(of.to_native())?);
+                let truth = operand(of);
                 self.capturing.set(before);
-                truth.map(|holds| !holds)
+                truth::not(truth)
             }
             ArchivedConditionKind::Define(define) => {
                 let define = define.to_native() as usize;
@@ -259,7 +240,7 @@ impl<'a> Conditions<'a> {
                     return truth.clone();
                 }
                 let before = self.capturing.replace(false);
-                let truth = self.holds(behind(define.condition.to_native())?);
+                let truth = holds(define.condition.to_native());
                 self.capturing.set(before);
                 known.get_or_init(|| truth).clone()
             }

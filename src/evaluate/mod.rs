@@ -15,6 +15,7 @@ mod reply;
 mod site;
 mod template;
 mod trace;
+mod truth;
 mod values;
 
 pub use inspect::{Inspection, Known, every_field, inspect};
@@ -34,7 +35,8 @@ use crate::source::Span;
 use crate::state::slots::Key;
 use crate::world::World;
 use around::Around;
-use condition::{Captures, Conditions, Truth};
+use condition::{Captures, Conditions};
+use truth::Truth;
 
 /// Whether the way is to be recorded for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,6 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use crate::support::{Home, Run, run, skipped};
 
