@@ -3,6 +3,7 @@
 //!
 //! Everything is looked up when a rule asks for it, and once.
 
+mod envelope;
 mod zone;
 
 pub use zone::zone;
@@ -16,8 +17,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::message::Message;
-use crate::message::head::from_line_sender;
 use crate::rules::address_list::AddressList;
 use crate::rules::check::resolve;
 use crate::state::list_index;
@@ -135,50 +134,6 @@ impl World {
         zones.entry(name.map(str::to_owned)).or_insert_with(|| zone(name)).clone()
     }
 
-    /// The envelope sender (RFC 5321 reverse-path): `-f`, else a Return-Path
-    /// that stands above the first Received line, else `SENDER`, else the
-    /// `From ` line. `SENDER` comes late because Postfix replaces characters
-    /// in it. `Some("")` is the null sender, `None` is unknown.
-    pub fn envelope_sender(&self, message: &Message) -> Option<String> {
-        if let Some(sender) = &self.sender {
-            return Some(null_sender(strip_brackets(sender)).to_owned());
-        }
-        if let Some(path) = top_header(message, "Return-Path") {
-            return Some(strip_brackets(&path).to_owned());
-        }
-        if let Some(sender) = self.variable("SENDER") {
-            return Some(null_sender(strip_brackets(&sender)).to_owned());
-        }
-        let line = message.from_line()?;
-        from_line_sender(line).map(|sender| null_sender(sender).to_owned())
-    }
-
-    /// The envelope recipients: `-d`, else a Delivered-To or Envelope-To
-    /// above the first Received line, else `RECIPIENT`.
-    pub fn envelope_recipients(&self, message: &Message) -> Vec<String> {
-        if !self.recipients.is_empty() {
-            return self.recipients.iter().map(|to| strip_brackets(to).to_owned()).collect();
-        }
-        ["Delivered-To", "Envelope-To"]
-            .iter()
-            .find_map(|name| top_header(message, name))
-            .or_else(|| self.variable("RECIPIENT"))
-            .map(|to| vec![strip_brackets(&to).to_owned()])
-            .unwrap_or_default()
-    }
-
-    /// The address extension: `-a`, else what the MTA's environment says
-    /// (Postfix and sendmail, qmail, Exim), else none.
-    pub fn extension(&self, delimiter: &str) -> Option<String> {
-        if let Some(extension) = &self.extension {
-            return (!extension.is_empty()).then(|| extension.clone());
-        }
-        let value = ["EXTENSION", "EXT", "LOCAL_PART_SUFFIX"]
-            .iter()
-            .find_map(|name| self.variable(name))?;
-        Some(value.trim_start_matches(|c| delimiter.contains(c)).to_owned())
-    }
-
     /// The machine's host name.
     pub fn host_name(&self) -> Option<String> {
         let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -270,25 +225,4 @@ impl World {
         self.known.lists.borrow_mut().insert(path.to_owned(), list.clone());
         list
     }
-}
-
-/// A trace header counts as the MTA's own only above the first Received line:
-/// what stands below came from outside.
-fn top_header(message: &Message, name: &str) -> Option<String> {
-    message
-        .head()
-        .headers()
-        .take_while(|header| !header.name.eq_ignore_ascii_case("Received"))
-        .find(|header| header.name.eq_ignore_ascii_case(name))
-        .map(|header| String::from_utf8_lossy(header.value).trim().to_owned())
-}
-
-fn strip_brackets(address: &str) -> &str {
-    let address = address.trim();
-    address.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(address)
-}
-
-/// MTAs write the null sender as `MAILER-DAEMON` where a word is needed.
-fn null_sender(sender: &str) -> &str {
-    if sender.eq_ignore_ascii_case("MAILER-DAEMON") { "" } else { sender }
 }

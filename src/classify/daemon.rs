@@ -5,9 +5,8 @@
 //! person writes from. Precedence and list headers say nothing here.
 
 use crate::message::address::Address;
-use crate::message::fold;
-use crate::message::head::Head;
-use crate::message::parameter;
+use crate::message::head::{Head, from_line_sender};
+use crate::message::{fold, parameter, path};
 
 use super::{Classifier, Mail};
 
@@ -32,14 +31,10 @@ pub fn null_sender(mail: &Mail<'_>) -> bool {
         return sender.is_empty();
     }
     if let Some(path) = mail.message.head().first("return-path") {
-        return path.trim_ascii() == b"<>";
+        return path::reverse(&String::from_utf8_lossy(path)).is_empty();
     }
-    mail.message.from_line().is_some_and(|line| {
-        let sender =
-            line.get(5..).unwrap_or_default().split(|byte| byte.is_ascii_whitespace()).next();
-        sender
-            .is_some_and(|sender| sender == b"<>" || sender.eq_ignore_ascii_case(b"mailer-daemon"))
-    })
+    let sender = mail.message.from_line().and_then(from_line_sender);
+    sender.is_some_and(|sender| path::reverse(sender).is_empty())
 }
 
 /// Local parts of mail systems.

@@ -103,7 +103,7 @@ impl Run<'_> {
             Some(set) if !sender.is_empty() => {
                 set.replacen("{sender}", &in_a_local_part(&sender), 1)
             }
-            _ => one_word(&sender),
+            _ => sender,
         }
     }
 
@@ -168,10 +168,6 @@ fn in_a_local_part(sender: &str) -> String {
     let (local, domain) = sender.rsplit_once('@').unwrap_or((sender, ""));
     let text = format!("{local}={domain}");
     text.chars().filter(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(*c)).collect()
-}
-
-fn one_word(sender: &str) -> String {
-    sender.chars().filter(|c| !c.is_control()).collect()
 }
 
 #[cfg(test)]

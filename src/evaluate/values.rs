@@ -10,10 +10,9 @@ use jiff::tz::TimeZone;
 
 use super::condition::Conditions;
 use crate::classify::{bounce, client, link, list_name, magic, mailing_list, spam_verdict};
-use crate::message::Unread;
-use crate::message::address::{Address, parse_list, split_detail};
-use crate::message::domain;
+use crate::message::address::{Address, split_detail};
 use crate::message::text::Text;
+use crate::message::{Unread, domain, path};
 use crate::rules::address_list::AddressList;
 use crate::rules::program::{
     ArchivedAddressField, ArchivedAddressPart, ArchivedField, ArchivedNetwork, ArchivedResultField,
@@ -363,13 +362,12 @@ fn addresses(which: &ArchivedAddressField, on: &Conditions<'_>) -> Vec<Address> 
         ArchivedAddressField::Bcc => of("Bcc"),
         ArchivedAddressField::Recipient => RECIPIENT_HEADERS.into_iter().flat_map(of).collect(),
         ArchivedAddressField::EnvelopeFrom => match on.world.envelope_sender(on.message) {
-            Some(sender) if sender.is_empty() => vec![Address::default()],
-            Some(sender) => parse_list(sender.as_bytes()),
+            Some(sender) => vec![path::address(&sender)],
             None => Vec::new(),
         },
         ArchivedAddressField::EnvelopeTo => {
             let all = on.world.envelope_recipients(on.message);
-            all.iter().flat_map(|to| parse_list(to.as_bytes())).collect()
+            all.iter().map(|to| path::address(to)).collect()
         }
     }
 }
@@ -400,7 +398,7 @@ fn delimiter<'a>(on: &Conditions<'a>) -> &'a str {
 fn extension(on: &Conditions<'_>) -> Option<String> {
     on.world.extension(delimiter(on)).or_else(|| {
         let to = on.world.envelope_recipients(on.message);
-        let address = parse_list(to.first()?.as_bytes()).into_iter().next()?;
+        let address = path::address(to.first()?);
         split_detail(&address.local, delimiter(on)).1.map(str::to_owned)
     })
 }

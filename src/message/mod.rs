@@ -10,6 +10,7 @@ pub mod encoded_word;
 pub mod parameter;
 pub mod head;
 pub mod address;
+pub mod path;
 pub mod date;
 pub mod block;
 pub mod content;

@@ -252,7 +252,6 @@ impl Postfix {
             r#"#!/bin/bash
 test "$1 $2 $4" = "-oi -f --" || exit 64
 from=$3; shift 4
-test "$from" != "<>" || from=
 exec 3<>/dev/tcp/127.0.0.1/{port} || exit 75
 ok() {{
     while read -r line <&3; do

@@ -1,0 +1,154 @@
+//! Paths of an envelope (RFC 5321 §4.1.2): one address each, never a list.
+//!
+//! MTAs tell them quoted or not. A sender chooses the local part, so what was
+//! not quoted must not be read by the syntax of headers: the comma and the
+//! `@` in `x,boss@corp.example,@evil.example` belong to a local part at
+//! `evil.example`.
+
+use crate::message::address::Address;
+
+/// qmail and Courier give what bounces of a bounce this sender.
+const DOUBLE_BOUNCE: &str = "#@[]";
+
+/// The envelope sender (reverse-path) in the form of RFC 5321, from any that
+/// MTAs use; empty for the null sender, also where it is written
+/// `MAILER-DAEMON` because a word was needed.
+pub fn reverse(text: &str) -> String {
+    let text = bare(text);
+    if text.eq_ignore_ascii_case("MAILER-DAEMON") || text == DOUBLE_BOUNCE {
+        return String::new();
+    }
+    quoted(&split(text))
+}
+
+/// An envelope recipient (forward-path) in the form of RFC 5321.
+pub fn forward(text: &str) -> String {
+    quoted(&split(bare(text)))
+}
+
+/// The address that a path is; an empty one is the null sender.
+pub fn address(path: &str) -> Address {
+    split(bare(path))
+}
+
+/// Without angle brackets and a source route (RFC 5321 appendix C). Brackets
+/// around a part of it belong to a local part.
+fn bare(text: &str) -> &str {
+    let text = text.trim();
+    let inside = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+    let text = inside.map_or(text, str::trim);
+    match text.split_once(':') {
+        Some((route, path)) if is_route(route) => path,
+        _ => text,
+    }
+}
+
+/// `@one.example,@two.example`.
+fn is_route(text: &str) -> bool {
+    text.split(',').all(|hop| {
+        hop.trim()
+            .strip_prefix('@')
+            .is_some_and(|domain| !domain.is_empty() && !domain.contains(['@', '"', ' ']))
+    })
+}
+
+/// The local part, unquoted, and the domain: what follows the last `@`.
+fn split(text: &str) -> Address {
+    let (local, domain) = quoted_local(text).unwrap_or_else(|| match text.rsplit_once('@') {
+        Some((local, domain)) => (local.to_owned(), domain),
+        None => (text.to_owned(), ""),
+    });
+    // No path holds a control character (RFC 5321 §4.1.2).
+    let one_line = |text: &str| text.replace(char::is_control, "_");
+    Address { name: None, local: one_line(&local), domain: one_line(domain) }
+}
+
+/// `"local part"@domain` or `"local part"`; none if the whole is not so.
+fn quoted_local(text: &str) -> Option<(String, &str)> {
+    let inside = text.strip_prefix('"')?;
+    let (mut local, mut escaped) = (String::new(), false);
+    for (at, c) in inside.char_indices() {
+        match c {
+            _ if escaped => {
+                local.push(c);
+                escaped = false;
+            }
+            '\\' => escaped = true,
+            '"' => {
+                let rest = &inside[at + 1..];
+                let domain = if rest.is_empty() { rest } else { rest.strip_prefix('@')? };
+                return (!domain.contains('@')).then_some((local, domain));
+            }
+            _ => local.push(c),
+        }
+    }
+    None
+}
+
+/// The address as text, its local part quoted where it has to be.
+fn quoted(address: &Address) -> String {
+    let Address { local, domain, .. } = address;
+    let local = match is_dot_atom(local) || local.is_empty() {
+        true => local.clone(),
+        false => format!("\"{}\"", local.replace('\\', "\\\\").replace('"', "\\\"")),
+    };
+    if domain.is_empty() { local } else { format!("{local}@{domain}") }
+}
+
+/// RFC 5322 §3.2.3 and RFC 6532 §3.2. Dots anywhere: some real addresses have
+/// two of them or end in one, and no MTA minds.
+fn is_dot_atom(local: &str) -> bool {
+    local
+        .chars()
+        .all(|c| !c.is_ascii() || c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_address_split_at_the_last_at() {
+        for (text, wanted) in [
+            ("<hanako@sender.example>", "hanako@sender.example"),
+            ("hanako@sender.example", "hanako@sender.example"),
+            ("<boss@corp.example> (x@evil.example", "\"<boss@corp.example> (x\"@evil.example"),
+            ("<@a.example,@b.example:hanako@sender.example>", "hanako@sender.example"),
+            ("\"hanako\"@sender.example", "hanako@sender.example"),
+            ("o'brien@sender.example", "o'brien@sender.example"),
+            ("a..b.@sender.example", "a..b.@sender.example"),
+            ("\"a b\"@sender.example", "\"a b\"@sender.example"),
+            ("a b@sender.example", "\"a b\"@sender.example"),
+            ("a b; rm@evil.example", "\"a b; rm\"@evil.example"),
+            ("x,boss@corp.example, @evil.example", "\"x,boss@corp.example, \"@evil.example"),
+            ("<boss@corp.example>@evil.example", "\"<boss@corp.example>\"@evil.example"),
+            ("\"x\"@boss@evil.example", "\"\\\"x\\\"@boss\"@evil.example"),
+            ("\"a\\\"b\\\\\"@x.example", "\"a\\\"b\\\\\"@x.example"),
+            ("\"@a:boss\"@evil.example", "\"@a:boss\"@evil.example"),
+            ("a\nb@x.example", "a_b@x.example"),
+            ("taro", "taro"),
+            ("花子@例.jp", "花子@例.jp"),
+            ("a@[IPv6:2001:db8::1]", "a@[IPv6:2001:db8::1]"),
+        ] {
+            assert_eq!(reverse(text), wanted, "{text}");
+            assert_eq!(forward(text), wanted, "{text}");
+            assert_eq!(reverse(wanted), wanted, "it is read as it is written");
+        }
+        let hostile = address(&reverse("x,boss@corp.example, @evil.example"));
+        assert_eq!(hostile.local, "x,boss@corp.example, ");
+        assert_eq!(hostile.domain, "evil.example");
+    }
+
+    #[test]
+    fn the_null_sender_has_many_names() {
+        for text in
+            ["", "<>", " <> ", "MAILER-DAEMON", "<MAILER-DAEMON>", "<Mailer-Daemon>", "#@[]"]
+        {
+            assert_eq!(reverse(text), "", "{text}");
+        }
+        assert_eq!(forward("MAILER-DAEMON"), "MAILER-DAEMON");
+        assert_eq!(reverse("MAILER-DAEMON@far.example"), "MAILER-DAEMON@far.example");
+        assert_eq!(reverse("\"\"@x.example"), "@x.example");
+        assert_eq!(reverse(" "), "");
+    }
+}

@@ -1,0 +1,146 @@
+//! The envelope (RFC 5321 §2.3.1), as the MTA tells it by options, by its own
+//! header fields, or by the environment.
+
+use super::World;
+use crate::message::address::parse_list;
+use crate::message::head::from_line_sender;
+use crate::message::{Message, path};
+
+impl World {
+    /// The envelope sender (RFC 5321 reverse-path), quoted where it has to be:
+    /// `-f`, else `RPLINE` of qmail and Courier, else a Return-Path that
+    /// stands above the first Received line, else `SENDER`, else the `From `
+    /// line. `SENDER` comes late because Postfix replaces characters in it,
+    /// and qmail does not quote it. `Some("")` is the null sender, `None` is
+    /// unknown.
+    pub fn envelope_sender(&self, message: &Message) -> Option<String> {
+        let told = || {
+            self.sender
+                .clone()
+                .or_else(|| self.trace_line("RPLINE"))
+                .or_else(|| top_header(message, "Return-Path"))
+                .or_else(|| self.variable("SENDER"))
+        };
+        match told() {
+            Some(sender) => Some(path::reverse(&sender)),
+            None => from_line_sender(message.from_line()?).map(path::reverse),
+        }
+    }
+
+    /// The envelope recipients (RFC 5321 forward-path), quoted where they have
+    /// to be: `-d`, else `DTLINE` of qmail and Courier, else a Delivered-To or
+    /// Envelope-To above the first Received line, else `RECIPIENT`.
+    pub fn envelope_recipients(&self, message: &Message) -> Vec<String> {
+        if !self.recipients.is_empty() {
+            return self.recipients.iter().map(|to| path::forward(to)).collect();
+        }
+        let one = self.trace_line("DTLINE").or_else(|| top_header(message, "Delivered-To"));
+        if one.is_none()
+            && let Some(all) = top_header(message, "Envelope-To")
+        {
+            // Exim names all for whom it makes one delivery.
+            let all = parse_list(all.as_bytes());
+            return all.iter().map(|to| path::forward(&to.address())).collect();
+        }
+        let one = one.or_else(|| self.variable("RECIPIENT"));
+        one.map(|to| path::forward(&to)).into_iter().collect()
+    }
+
+    /// The address extension: `-a`, else what the MTA's environment says
+    /// (Postfix and sendmail, qmail, Exim), else none.
+    pub fn extension(&self, delimiter: &str) -> Option<String> {
+        if let Some(extension) = &self.extension {
+            return (!extension.is_empty()).then(|| extension.clone());
+        }
+        let value = ["EXTENSION", "EXT", "LOCAL_PART_SUFFIX"]
+            .iter()
+            .find_map(|name| self.variable(name))?;
+        Some(value.trim_start_matches(|c| delimiter.contains(c)).to_owned())
+    }
+
+    /// qmail and Courier put the trace header fields into the environment, not
+    /// in front of the message: a whole line, `Return-Path: <a@b>`.
+    fn trace_line(&self, variable: &str) -> Option<String> {
+        let line = self.variable(variable)?;
+        line.split_once(':').map(|(_, value)| value.trim().to_owned())
+    }
+}
+
+/// A trace header counts as the MTA's own only above the first Received line:
+/// what stands below came from outside.
+fn top_header(message: &Message, name: &str) -> Option<String> {
+    message
+        .head()
+        .headers()
+        .take_while(|header| !header.name.eq_ignore_ascii_case("Received"))
+        .find(|header| header.name.eq_ignore_ascii_case(name))
+        .map(|header| String::from_utf8_lossy(header.value).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world(variables: &[(&str, &str)]) -> World {
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        World { variables: variables.iter().map(pair).collect(), ..World::default() }
+    }
+
+    fn message(text: &str) -> Message {
+        Message::from_bytes(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn qmail_tells_the_null_sender_by_a_whole_line() {
+        let world = world(&[("RPLINE", "Return-Path: <>\n"), ("SENDER", "x@y.example")]);
+        assert_eq!(world.envelope_sender(&message("Subject: x\n\n")).unwrap(), "");
+    }
+
+    #[test]
+    fn qmail_tells_the_envelope_by_whole_lines() {
+        let world = world(&[
+            ("RPLINE", "Return-Path: <\"a b\"@sender.example>\n"),
+            ("DTLINE", "Delivered-To: taro-shop@example.jp\n"),
+            ("SENDER", "a b@sender.example"),
+            ("RECIPIENT", "other@example.jp"),
+        ]);
+        let mail = message("Return-Path: <forged@x>\nDelivered-To: forged@x\nSubject: x\n\n");
+        assert_eq!(world.envelope_sender(&mail).unwrap(), "\"a b\"@sender.example");
+        assert_eq!(world.envelope_recipients(&mail), ["taro-shop@example.jp"]);
+    }
+
+    #[test]
+    fn a_sender_of_the_environment_is_one_address() {
+        let mail = message("Received: by x\nReturn-Path: <forged@x>\nSubject: x\n\n");
+        for (text, wanted) in [
+            ("x,boss@corp.example,@evil.example", "\"x,boss@corp.example,\"@evil.example"),
+            ("a b; rm@evil.example", "\"a b; rm\"@evil.example"),
+            ("MAILER-DAEMON", ""),
+            ("", ""),
+        ] {
+            let world = world(&[("SENDER", text)]);
+            assert_eq!(world.envelope_sender(&mail).unwrap(), wanted);
+        }
+        assert_eq!(world(&[]).envelope_sender(&mail), None);
+    }
+
+    #[test]
+    fn a_null_sender_may_be_a_word_in_every_place() {
+        let world = world(&[]);
+        for text in [
+            "Return-Path: <MAILER-DAEMON>\nReceived: by x\n\n",
+            "Return-Path: MAILER-DAEMON\n\n",
+            "From MAILER-DAEMON Thu Jan  1 00:00:00 1970\nSubject: x\n\n",
+            "From <> Thu Jan  1 00:00:00 1970\nSubject: x\n\n",
+        ] {
+            assert_eq!(world.envelope_sender(&message(text)).unwrap(), "", "{text}");
+        }
+    }
+
+    #[test]
+    fn exim_may_name_several_recipients() {
+        let mail = message("Envelope-to: a@x.example, \"b c\"@x.example\nReceived: by x\n\n");
+        let wanted = ["a@x.example", "\"b c\"@x.example"];
+        assert_eq!(world(&[]).envelope_recipients(&mail), wanted);
+    }
+}
