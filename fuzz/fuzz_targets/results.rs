@@ -29,6 +29,7 @@ fuzz_target!(|data: &[u8]| {
         envelope_sender: Some("a@bad.example".into()),
         me: None,
         trust: vec!["mx.example".into()],
+        relays: vec![],
         spam_score_header: None,
         host_name: None,
         known: Known::default(),

@@ -3,8 +3,8 @@
 //!
 //! The MTA's environment knows best (Postfix's `CLIENT_ADDRESS`,
 //! `CLIENT_HOSTNAME`, `CLIENT_HELO`, local(8)); else the border's Received
-//! line says so. Where the environment names a client of our own network, a
-//! relay, say, the message came to the border before that, and the Received
+//! line says so. Where the environment names a machine of our own, a relay,
+//! say, the message came to the border before that, and the Received
 //! lines are asked.
 
 use std::net::IpAddr;
@@ -40,10 +40,14 @@ pub fn helo(mail: &Mail<'_>) -> Option<String> {
     mail.trail().border()?.helo.clone()
 }
 
-/// A client from outside of our network, by the environment.
+/// A client from outside of our machines, by the environment. Postfix checks
+/// that a name leads back to the address.
 fn of_environment(mail: &Mail<'_>) -> Option<IpAddr> {
     let address = (mail.variable)("CLIENT_ADDRESS")?;
-    parse_ip(&address).filter(|ip| !is_inside(*ip))
+    let ip = parse_ip(&address).filter(|ip| !is_inside(*ip))?;
+    let relays = mail.relays();
+    let is_named = || (mail.variable)("CLIENT_HOSTNAME").is_some_and(|host| relays.has_name(&host));
+    (!relays.has_address(ip) && !is_named()).then_some(ip)
 }
 
 #[cfg(test)]

@@ -52,6 +52,9 @@ pub struct Mail<'a> {
     pub me: Option<&'a dyn Fn(&Address) -> bool>,
     /// `set trust`: authserv-ids to believe; empty where the rules say nothing.
     pub trust: Vec<String>,
+    /// `set relays`: addresses, networks and names of machines of the user's
+    /// own that hand mail on.
+    pub relays: Vec<String>,
     /// `set spam-score-header`
     pub spam_score_header: Option<String>,
     /// The machine's host name, fully qualified where that is known: whose
@@ -67,15 +70,23 @@ pub struct Mail<'a> {
 #[derive(Debug, Default)]
 pub struct Known {
     bounce: OnceCell<Result<Option<bounce::Report>, String>>,
+    relays: OnceCell<received::relays::Relays>,
     trail: OnceCell<received::Trail>,
     results: OnceCell<authentication::Results>,
     links: OnceCell<Result<Vec<link::Link>, String>>,
 }
 
 impl Mail<'_> {
+    /// The machines that are ours.
+    pub fn relays(&self) -> &received::relays::Relays {
+        let new = || received::relays::Relays::new(&self.relays, &self.trust);
+        self.known.relays.get_or_init(new)
+    }
+
     /// The Received lines that are ours.
     pub fn trail(&self) -> &received::Trail {
-        self.known.trail.get_or_init(|| received::Trail::of(self.message.head()))
+        let new = || received::Trail::of(self.message.head(), self.relays());
+        self.known.trail.get_or_init(new)
     }
 
     /// What a trusted border found out about the sender.

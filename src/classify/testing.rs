@@ -8,6 +8,7 @@ use crate::message::address::Address;
 #[derive(Default)]
 pub struct World<'a> {
     pub trust: &'a [&'a str],
+    pub relays: &'a [&'a str],
     pub variables: &'a [(&'a str, &'a str)],
     pub envelope_sender: Option<&'a str>,
     pub spam_score_header: Option<&'a str>,
@@ -30,6 +31,7 @@ pub fn with_mail<T>(text: &str, world: &World<'_>, ask: impl FnOnce(&Mail<'_>) -
         envelope_sender: world.envelope_sender.map(str::to_owned),
         me: Some(&is_taro),
         trust: world.trust.iter().map(|id| (*id).to_owned()).collect(),
+        relays: world.relays.iter().map(|relay| (*relay).to_owned()).collect(),
         spam_score_header: world.spam_score_header.map(str::to_owned),
         host_name: Some("here.example.jp".to_owned()),
         known: Known::default(),
@@ -63,6 +65,7 @@ pub fn mail(message: &Message) -> Mail<'_> {
         envelope_sender: None,
         me: Some(&is_taro),
         trust: Vec::new(),
+        relays: Vec::new(),
         spam_score_header: None,
         host_name: None,
         known: Known::default(),

@@ -172,6 +172,7 @@ impl<'a> Conditions<'a> {
                 envelope_sender: self.world.envelope_sender(self.message),
                 me: self.me,
                 trust: settings.trust.iter().map(|id| id.as_str().to_owned()).collect(),
+                relays: settings.relays.iter().map(|relay| relay.as_str().to_owned()).collect(),
                 spam_score_header: settings
                     .spam_score_header
                     .as_ref()

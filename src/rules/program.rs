@@ -582,6 +582,8 @@ pub struct Settings {
     pub me: Vec<String>,
     /// `trust`: authserv-ids (RFC 8601 §2.5) whose results are believed.
     pub trust: Vec<String>,
+    /// `relays`: machines of the user's own that hand mail on.
+    pub relays: Vec<String>,
     /// `spam-score-header`
     pub spam_score_header: Option<String>,
     /// `delimiter` between local part and detail.

@@ -3,6 +3,7 @@
 use super::Checker;
 use super::action::is_address;
 use super::condition::is_header_name;
+use crate::classify::received::relays::is_relay;
 use crate::rules::mistake::{Mistake, Word};
 use crate::rules::program::{FolderNames, Layout, Log};
 use crate::source::{Span, Spanned};
@@ -12,7 +13,7 @@ use crate::syntax::ast::{Value, ValueKind, Word as Name};
 #[rustfmt::skip]
 pub const SETTINGS: &[&str] = &[
     "maildir", "layout", "folder-names", "inbox", "me", "delimiter", "timezone", "log",
-    "trust", "spam-score-header",
+    "trust", "relays", "spam-score-header",
     "duplicates-for", "sendmail", "program-timeout", "forward-sender",
 ];
 
@@ -102,6 +103,25 @@ impl Checker<'_, '_> {
                     None => "ids of servers, `[\"mx.example.jp\"]` for one",
                 }
             }
+            ("relays", ..) => {
+                let relays = match &value.kind {
+                    ValueKind::Set(elements) => elements.as_slice(),
+                    _ => std::slice::from_ref(value),
+                };
+                let wrong = relays.iter().find(|each| match &each.kind {
+                    ValueKind::Text(text) => !is_relay(text),
+                    _ => true,
+                });
+                if let Some(wrong) = wrong {
+                    let wanted = "addresses, networks and names, \
+                                  `[\"192.0.2.0/24\", \".mx.example.jp\"]` for one";
+                    let name = name.to_owned();
+                    self.report(wrong.span, Mistake::BadSetting { name, wanted });
+                    return;
+                }
+                settings.relays = relays.iter().filter_map(text_of).collect();
+                return;
+            }
             ("spam-score-header", Some(text), _) if is_header_name(text) => {
                 settings.spam_score_header = Some(text.to_owned());
                 return;
@@ -167,6 +187,13 @@ impl Checker<'_, '_> {
         let entries = self.list_entries(elements);
         self.program.settings.me = entries.iter().map(|entry| entry.value.clone()).collect();
         self.list_of_me(value.span, entries);
+    }
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match &value.kind {
+        ValueKind::Text(text) => Some(text.trim().to_owned()),
+        _ => None,
     }
 }
 

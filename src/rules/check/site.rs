@@ -19,6 +19,7 @@ const SITE_SETTINGS: &[&str] = &[
     "delimiter",
     "timezone",
     "trust",
+    "relays",
     "spam-score-header",
     "duplicates-for",
     "forward-sender",

@@ -41,6 +41,7 @@ pub fn mail(message: &Message) -> Mail<'_> {
         envelope_sender: None,
         me: None,
         trust: Vec::new(),
+        relays: Vec::new(),
         spam_score_header: None,
         host_name: None,
         known: Known::default(),
