@@ -39,8 +39,9 @@ fn site_rules(path: &Path, call: &Check, home: Option<&Path>) -> Result<Finding,
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let (mut sources, mut checked, files) =
         load::site::check(path).map_err(|error| told(&error))?;
-    // Lists below `~/` are each user's own, and need not be there.
+    // What is below `~/` is each user's own, and need not be there.
     checked.list_files.retain(|list| !list.path.starts_with(load::site::NOBODYS_HOME));
+    checked.programs.retain(|program| !program.value.starts_with("~/"));
     let surroundings = &mut Surroundings {
         home: Path::new(load::site::NOBODYS_HOME),
         load: &mut |path| read_text(path).map(String::into_bytes).map_err(|e| e.into()),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::message::{HeaderEdit, Message};
 use crate::plan::StepKind;
+use crate::rules::check::PROGRAM_PATH;
 use crate::state::{StateDir, slots::Key};
 
 use super::list_edit::{self, Change, EditContext};
@@ -14,8 +15,6 @@ use super::{program, reply, sendmail};
 pub const PROGRAM_TIMEOUT: Duration = Duration::from_secs(60);
 /// `set sendmail`, where nothing is set.
 pub const SENDMAIL: &str = "/usr/sbin/sendmail";
-/// Where programs are looked for.
-const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 /// A list that another process edits is waited for.
 const LIST_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -147,7 +146,7 @@ pub fn environment(
     recipients: &[String],
     extension: Option<&str>,
 ) -> Vec<(String, String)> {
-    let mut all = vec![("PATH".to_owned(), PATH.to_owned())];
+    let mut all = vec![("PATH".to_owned(), PROGRAM_PATH.to_owned())];
     let mut add = |name: &str, value: &str| {
         let value = value.chars().filter(|c| !c.is_control()).take(1000).collect();
         all.push((name.to_owned(), value));

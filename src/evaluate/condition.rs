@@ -1,6 +1,8 @@
 //! Conditions: true, false, or not to be evaluated.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::io::ErrorKind;
+use std::path::Path;
 
 use regex_automata::meta::Regex;
 use rkyv::primitive::ArchivedU32;
@@ -405,11 +407,16 @@ impl<'a> Conditions<'a> {
                 let file = declared.span.file.to_native() as usize;
                 let file = self.program.files.get(file).map_or("", |file| file.as_str());
                 let of_user = path.starts_with("~/") && !self.program.categories.is_empty();
+                let file_path = self.world.path(path, file.as_ref());
+                if declared.grows && is_missing(&file_path) {
+                    // A rule adds to it: until then nobody is in it.
+                    return Ok(None);
+                }
                 if of_user && !self.world.path(path, "".as_ref()).exists() {
                     // Site rules ask for a list that this user does not keep.
                     return Ok(None);
                 }
-                read = self.world.list(&self.world.path(path, file.as_ref()))?;
+                read = self.world.list(&file_path)?;
                 &*read
             }
             ArchivedEntries::Sent(folder) => {
@@ -424,6 +431,11 @@ impl<'a> Conditions<'a> {
         };
         Ok(values.iter().find(|value| value.is_in(list)))
     }
+}
+
+/// Whether there surely is no such file: what cannot be told is an error.
+fn is_missing(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// Seconds in the largest unit that leaves one at least.

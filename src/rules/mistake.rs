@@ -113,6 +113,10 @@ pub enum Mistake {
     NeverHolds { why: String, hint: Option<String> },
     /// A test that holds whatever the value is.
     AlwaysHolds { field: String },
+    /// What can be written, but hardly is meant.
+    Unlikely { why: String, hint: Option<String> },
+    /// A program that is not there, or cannot be executed.
+    ProgramMissing { name: String, why: &'static str },
     /// Two folders that a reader cannot tell apart.
     FolderCase { name: String, other: String, at: Span },
     /// A list's file that is not there or cannot be read.
@@ -329,7 +333,11 @@ impl Mistake {
         };
         match self {
             Mistake::Unknown { what, name, near } => {
+                let unread = what == Word::Flag && matches!(name.as_str(), "unread" | "unseen");
                 error(what.code(), format!("there is no {} `{name}`", what.name()), "unknown")
+                    .or_hint(unread.then_some(
+                        "mail is unread until a rule or you say `seen`; `unmark seen` takes that back",
+                    ))
                     .or_hint(near.map(|near| format!("did you mean `{near}`?")))
                     .or_hint(what.general_hint())
             }
@@ -346,7 +354,7 @@ impl Mistake {
                 let message = format!("`{name}` is a {what}, not a field");
                 let hint = match what {
                     "list" => format!("test an address: `from in {name}`"),
-                    _ => format!("it stands alone: `when {name} -> …`"),
+                    _ => format!("it stands alone: `when {name} -> …`, `when not {name} -> …`"),
                 };
                 error("not-a-field", message, "a field is wanted here").or_hint(Some(hint))
             }
@@ -752,6 +760,13 @@ impl Mistake {
                 let message = format!("an empty text is found in every `{field}`");
                 warning("always-holds", message, "always")
                     .or_hint(Some(format!("to ask whether there is one: `has {field}`")))
+            }
+            Mistake::Unlikely { why, hint } => {
+                warning("unlikely", why, "probably not what you mean").or_hint(hint)
+            }
+            Mistake::ProgramMissing { name, why } => {
+                warning("program-missing", format!("the program `{name}` {why}"), "cannot be run")
+                    .or_hint(Some("until it can, mail waits in the queue or goes on without it"))
             }
             Mistake::FolderCase { name, other, at } => {
                 let message = format!("`{name}` differs from `{other}` only by case");

@@ -339,6 +339,8 @@ pub struct List {
     pub span: Span,
     /// Where its entries are.
     pub entries: Entries,
+    /// A rule adds to it, so its file need not be there yet: it is empty then.
+    pub grows: bool,
 }
 
 /// Where a list's entries are.

@@ -296,6 +296,12 @@ impl<'a> View<'a> {
             {
                 Some(MistakeKind::MissingElementComma(text()))
             }
+            (Kind::Text | Kind::Pattern | Kind::Quantity, _)
+                if expects(Rule::test) || expects(Rule::unary) || expects(Rule::field_name) =>
+            {
+                let joint = self.word(at.wrapping_sub(1)).filter(|word| *word != "when");
+                joint.map(|_| MistakeKind::ValueAfterJoint(text()))
+            }
             (Kind::Pattern, _) if before.is_some_and(|before| before.kind == Kind::Pattern) => {
                 Some(MistakeKind::BadPatternFlag(text()))
             }
@@ -378,6 +384,11 @@ impl<'a> View<'a> {
         if words::SLIPS.contains(&word) {
             return Some(MistakeKind::Slip(found));
         }
+        // `does not contain`
+        if matches!(word, "does" | "do" | "did") && self.word(at + 1) == Some("not") {
+            let operator = self.word(at + 2).and_then(words::nearest_operator)?;
+            return Some(MistakeKind::NegatedOperator(operator.to_string()));
+        }
         if word == "not" {
             let operator = [at.wrapping_sub(1), at + 1].into_iter().find(|at| is_operator(*at));
             let operator = operator.and_then(|at| self.token(at))?;
@@ -429,7 +440,7 @@ fn names(expected: &[Rule]) -> Vec<&'static str> {
             names.push(name);
         }
     }
-    if names.contains(&"`not`") {
+    if names.contains(&"`not`") && !names.contains(&"a condition") {
         names.insert(0, "a condition");
     }
     // What is part of something that is named, or goes without saying.

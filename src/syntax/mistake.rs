@@ -75,6 +75,8 @@ pub(super) enum Kind {
     BlockOfMove,
     MissingActionComma(String),
     MissingElementComma(String),
+    /// `FIELD is "a" or "b"`: the second value.
+    ValueAfterJoint(String),
     MissingQuotes(String),
     /// A word of the language where a name has to be.
     Reserved(String),
@@ -329,6 +331,12 @@ fn wording(kind: &Kind) -> Wording {
             format!("a comma is missing before `{}`", clip(found)),
             "",
             "a set is written `[\"a\", \"b\"]`",
+        ),
+        Kind::ValueAfterJoint(found) => word(
+            "value-alone",
+            format!("expected a condition, found the value `{}` alone", clip(found)),
+            "",
+            "several values of one test are a set: `subject is [\"a\", \"b\"]`",
         ),
         Kind::MissingQuotes(found) => word(
             "quote",

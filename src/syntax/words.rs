@@ -61,7 +61,8 @@ pub(super) fn unit(word: &str) -> Option<&'static str> {
 #[rustfmt::skip]
 const SYNONYMS: &[(&str, &str)] = &[
     ("equals", "is"), ("equal", "is"), ("eq", "is"), ("are", "is"), ("has", "contains"),
-    ("includes", "contains"), ("containing", "contains"), ("begins", "starts"),
+    ("includes", "contains"), ("containing", "contains"), ("contain", "contains"),
+    ("match", "matches"), ("start", "starts"), ("end", "ends"), ("begins", "starts"),
     ("startswith", "starts"), ("starts-with", "starts"), ("begins-with", "starts"),
     ("prefix", "starts"), ("endswith", "ends"), ("ends-with", "ends"), ("suffix", "ends"),
     ("glob", "like"), ("regex", "matches"), ("regexp", "matches"), ("matching", "matches"),
@@ -75,13 +76,47 @@ pub(super) fn nearest_operator(word: &str) -> Option<&'static str> {
     synonym.or_else(|| nearest(word, OPERATORS.iter().copied()))
 }
 
+/// Actions of other filters, and ours.
+#[rustfmt::skip]
+const FOREIGN_ACTIONS: &[(&str, &str)] = &[
+    ("fileinto", "folder"), ("save", "folder"), ("deliver", "folder"), ("move", "folder"),
+    ("file", "folder"), ("keep", "inbox"), ("delete", "discard"), ("drop", "discard"),
+    ("trash", "discard"), ("redirect", "forward"), ("resend", "forward"), ("vacation", "reply"),
+    ("autoreply", "reply"), ("answer", "reply"), ("bounce", "reject"), ("ereject", "reject"),
+    ("refuse", "reject"), ("flag", "mark"), ("addflag", "mark"), ("setflag", "mark"),
+    ("star", "mark"), ("label", "mark"), ("tag", "mark"), ("removeflag", "unmark"),
+    ("unflag", "unmark"), ("addheader", "add-header"), ("deleteheader", "remove-header"),
+    ("execute", "run"), ("exec", "run"), ("notify", "run"),
+];
+
+/// Flags of other programs, and ours.
+#[rustfmt::skip]
+const FOREIGN_FLAGS: &[(&str, &str)] = &[
+    ("read", "seen"), ("starred", "flagged"), ("star", "flagged"), ("important", "flagged"),
+    ("answered", "replied"), ("deleted", "trashed"), ("forwarded", "passed"), ("drafts", "draft"),
+];
+
+fn ours(foreign: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
+    let word = word.to_ascii_lowercase();
+    foreign.iter().find(|(known, _)| *known == word).map(|(_, ours)| *ours)
+}
+
+/// The action that a word of another filter stands for.
+pub fn action_meant(word: &str) -> Option<&'static str> {
+    ours(FOREIGN_ACTIONS, word)
+}
+
+/// The flag that a word of another program stands for.
+pub fn flag_meant(word: &str) -> Option<&'static str> {
+    ours(FOREIGN_FLAGS, word)
+}
+
 /// The word to begin a statement with that was probably meant.
 pub(super) fn nearest_opening(word: &str) -> Option<&'static str> {
+    if let Some(action) = action_meant(word) {
+        return Some(action);
+    }
     match word {
-        "fileinto" | "save" | "deliver" | "move" | "file" => Some("folder"),
-        "keep" => Some("inbox"),
-        "delete" | "drop" => Some("discard"),
-        "flag" | "addflag" | "setflag" => Some("mark"),
         "var" | "let" => Some("set"),
         "import" => Some("include"),
         "default" => Some("otherwise"),

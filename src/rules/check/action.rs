@@ -8,7 +8,7 @@ use crate::rules::field::{self, Found, Kind};
 use crate::rules::mistake::{LearnMistake, Mistake, Word};
 use crate::rules::program::{Action, Entries, Field, Flags, Template, TemplatePart};
 use crate::rules::template::{Part, TemplateError, split};
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 use crate::syntax::ast::{self, Value, ValueKind};
 
 /// Every action, and how it is written.
@@ -129,6 +129,10 @@ impl Checker<'_, '_> {
             ("log", [text]) => Action::Log(self.template(text.text, 0, text.span)?),
             ("pipe" | "run" | "filter", [program, ..]) => {
                 let is_fine = self.program_name(program);
+                if is_fine {
+                    self.programs
+                        .push(Spanned { value: program.text.to_owned(), span: program.span });
+                }
                 let words: Vec<_> =
                     arguments.iter().map(|word| self.template(word.text, 0, word.span)).collect();
                 let words = words.into_iter().collect::<Option<Vec<_>>>().filter(|_| is_fine)?;
@@ -234,6 +238,9 @@ impl Checker<'_, '_> {
         if !matches!(in_file, Some(Entries::File(_))) {
             self.report(list.span, Mistake::ListInTheRules { name: list_name.clone() });
             return Lowered::Told;
+        }
+        if add && let Some(list) = self.program.lists.get_mut(index as usize) {
+            list.grows = true;
         }
         match found {
             Some(field) => {

@@ -67,6 +67,7 @@ impl Checker<'_, '_> {
                 Some(ConditionKind::Any(of.iter().map(|each| self.condition(each)).collect()))
             }
             ast::ConditionKind::Not(of) => {
+                self.not_to_me(of);
                 let capturing = self.conditions.capturing.take();
                 let of = self.condition(of);
                 self.conditions.capturing = capturing;
@@ -74,7 +75,18 @@ impl Checker<'_, '_> {
             }
             ast::ConditionKind::Name(name) => self.classifier(name, span),
             ast::ConditionKind::Has(field) => {
-                self.asked(field).map(|asked| ConditionKind::Has(self.field(asked.field)))
+                self.asked(field).map(|asked| match asked.field {
+                    // Of a count or a sum, "has" means more than none.
+                    Field::Attachments | Field::Recipients | Field::Score(_) => {
+                        let field = self.field(asked.field);
+                        ConditionKind::Compare {
+                            field,
+                            operator: Comparison::Greater,
+                            values: vec![0.0],
+                        }
+                    }
+                    field => ConditionKind::Has(self.field(field)),
+                })
             }
             ast::ConditionKind::Test { field, operator, value } => {
                 self.test(span, field, operator, value)
@@ -172,6 +184,18 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// `not recipient in me`: Postfix and others name the user in Delivered-To.
+    fn not_to_me(&mut self, of: &Condition) {
+        let ast::ConditionKind::Test { field, operator, value } = &of.kind else { return };
+        let me = matches!(&value.kind, ValueKind::Name(name) if name == "me");
+        if me && field.name.value == "recipient" && operator.value == "in" {
+            let why = "the MTA names you in Delivered-To, so `recipient in me` holds for all mail";
+            let hint = "`not addressed-to-me` asks what the sender wrote";
+            let mistake = Mistake::Unlikely { why: why.into(), hint: Some(hint.into()) };
+            self.report(of.span, mistake);
+        }
+    }
+
     /// `x and not x`
     fn contradiction(&mut self, span: Span, parts: &[u32]) {
         let classes: std::collections::HashSet<u32> =
@@ -241,6 +265,11 @@ impl Checker<'_, '_> {
                 None
             }
             (Some(asked), None) => Some(asked),
+            (None, _) if CLASSIFIERS.iter().any(|each| each.name == name) || name == DUPLICATE => {
+                let what = "condition";
+                self.report(span, Mistake::NotAField { name: name.to_owned(), what });
+                None
+            }
             (None, _) if self.conditions.declaring.as_deref() == Some(name) => {
                 self.report(span, Mistake::OwnDefinition { name: name.to_owned() });
                 None
@@ -262,6 +291,13 @@ impl Checker<'_, '_> {
             return None;
         };
         let name = argument.value.clone();
+        if which == WithName::Header
+            && let Some(plain) = without_pattern_signs(&name)
+        {
+            let why = format!("no header is called `{name}`: a header's name is no pattern");
+            let hint = (!plain.is_empty()).then(|| format!("`header \"{plain}\"`"));
+            self.report(argument.span, Mistake::Unlikely { why, hint });
+        }
         let found = match which {
             WithName::Header if is_header_name(&name) => Field::Header(name.to_ascii_lowercase()),
             WithName::Header => {
@@ -336,6 +372,11 @@ impl Checker<'_, '_> {
                 fine = false;
                 continue;
             };
+            if has_two_blanks(source) {
+                let why = "white space of any length is one blank in what patterns see";
+                let hint = Some(String::from("write one blank where there are two"));
+                self.never_holds(element.span, why, hint);
+            }
             match self.pattern(source, *case_sensitive, element.span) {
                 Some((index, captures)) => {
                     patterns.push(index);
@@ -415,6 +456,34 @@ impl Checker<'_, '_> {
 /// RFC 5322 §2.2: printable US-ASCII but for the colon.
 pub(super) fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
+}
+
+/// Whether a pattern asks for two blanks one behind the other.
+fn has_two_blanks(pattern: &str) -> bool {
+    if pattern.contains("(?") && pattern.contains('x') {
+        // The flag `x` may be set, by which blanks mean nothing.
+        return false;
+    }
+    let mut in_class = false;
+    let mut escaped = false;
+    let mut blanks = 0;
+    for (at, c) in pattern.char_indices() {
+        let behind = pattern.get(at + c.len_utf8()..).unwrap_or_default();
+        let may_be_none = behind.starts_with(['?', '*', '{']);
+        blanks = if c == ' ' && !in_class && !escaped && !may_be_none { blanks + 1 } else { 0 };
+        if blanks == 2 {
+            return true;
+        }
+        in_class = if escaped { in_class } else { c == '[' || in_class && c != ']' };
+        escaped = !escaped && c == '\\';
+    }
+    false
+}
+
+/// A header's name as it was probably meant, where it holds signs of a pattern.
+fn without_pattern_signs(name: &str) -> Option<String> {
+    let sign = |c| matches!(c, '^' | '$' | '*' | '\\' | '(' | ')' | '[' | ']' | '|');
+    name.contains(sign).then(|| name.replace(sign, ""))
 }
 
 /// Whether `in` asks for a number: a range, or a set of numbers.

@@ -2,8 +2,9 @@
 //! mistakes are wanted.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 
-use super::{Checked, Checker, Declared, Surroundings, include, sort};
+use super::{Checked, Checker, Declared, Surroundings, include, programs, sort};
 use crate::rules::address_list::{AddressList, BadEntry, judge, pattern_source};
 use crate::rules::mistake::{Mistake, Word};
 use crate::rules::pattern;
@@ -25,6 +26,7 @@ pub fn check_lists(
         }
         let bytes = match (surroundings.load)(&list.path) {
             Ok(bytes) => bytes,
+            Err(error) if list.grows && error.kind() == ErrorKind::NotFound => continue,
             Err(error) => {
                 let path = sources.text(list.span).trim_matches('"').to_owned();
                 let mistake = Mistake::ListUnreadable { path, reason: include::reason(&error) };
@@ -48,6 +50,12 @@ pub fn check_lists(
             let path = sources.text(reply.span).trim_matches('"').to_owned();
             let mistake = Mistake::ReplyUnreadable { path, reason: include::reason(&error) };
             checked.diagnostics.push(mistake.at(reply.span));
+        }
+    }
+    for program in &checked.programs {
+        if let Some(why) = programs::missing(&program.value, surroundings.home) {
+            let mistake = Mistake::ProgramMissing { name: program.value.clone(), why };
+            checked.diagnostics.push(mistake.at(program.span));
         }
     }
     if let Some(zone) = &checked.timezone
@@ -108,7 +116,12 @@ impl Checker<'_, '_> {
                 return;
             }
         };
-        self.program.lists.push(List { name: Some(name.value.clone()), span: value.span, entries });
+        self.program.lists.push(List {
+            name: Some(name.value.clone()),
+            span: value.span,
+            entries,
+            grows: false,
+        });
         self.declare(name, Declared::List(index));
     }
 
@@ -121,6 +134,7 @@ impl Checker<'_, '_> {
             name: Some(String::from("me")),
             span,
             entries: Entries::Inline(plain),
+            grows: false,
         });
         self.names.insert(String::from("me"), (Declared::List(index), span));
     }
@@ -175,7 +189,12 @@ impl Checker<'_, '_> {
         let index = self.program.lists.len() as u32;
         let plain = entries.iter().map(|entry| entry.value.clone()).collect();
         self.entries.push((index, entries));
-        self.program.lists.push(List { name: None, span, entries: Entries::Inline(plain) });
+        self.program.lists.push(List {
+            name: None,
+            span,
+            entries: Entries::Inline(plain),
+            grows: false,
+        });
         index
     }
 

@@ -10,6 +10,7 @@ mod include;
 mod lists;
 mod moved;
 mod place;
+mod programs;
 mod setting;
 mod site;
 mod statement;
@@ -30,10 +31,12 @@ use crate::rules::pattern;
 use crate::rules::program::{ConditionKind, Entries, Field, Pattern, Program, Settings};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::ast::Ast;
+use crate::syntax::words;
 
 pub use action::{ACTIONS, FLAGS};
 pub use action::{MOST_TARGETS, is_address};
 pub use lists::check_lists;
+pub use programs::PROGRAM_PATH;
 pub use setting::SETTINGS;
 pub use site::judge_switch;
 
@@ -69,6 +72,8 @@ pub struct Checked {
     pub reply_files: Vec<ListFile>,
     /// The folders that `list NAME sent "…"` names, as people read them.
     pub sent_folders: Vec<Spanned<String>>,
+    /// The programs that rules run, for [`check_lists`].
+    pub programs: Vec<Spanned<String>>,
     /// The zone that `set timezone` names, for [`check_lists`].
     pub timezone: Option<Spanned<String>>,
 }
@@ -82,6 +87,8 @@ pub struct ListFile {
     pub span: Span,
     /// Whether texts are compared with it, so that any entry has its use.
     pub holds_texts: bool,
+    /// Whether it may be missing: a rule adds to it.
+    pub grows: bool,
 }
 
 /// Checks a parsed file of rules and everything it includes; what is included
@@ -189,6 +196,7 @@ struct Checker<'a, 's> {
     sent_folders: Vec<Spanned<String>>,
     /// Texts of replies, as written.
     reply_files: Vec<(String, Span)>,
+    programs: Vec<Spanned<String>>,
 
     /// These are site rules.
     site: bool,
@@ -227,6 +235,7 @@ impl<'a, 's> Checker<'a, 's> {
             folders: HashMap::new(),
             sent_folders: Vec::new(),
             reply_files: Vec::new(),
+            programs: Vec::new(),
             site: false,
             category: None,
             switched: HashMap::new(),
@@ -252,6 +261,7 @@ impl<'a, 's> Checker<'a, 's> {
             path: resolve(written, self.sources.path(*span), self.surroundings.home),
             span: *span,
             holds_texts: true,
+            grows: false,
         });
         let reply_files = replies.collect();
         let files = self.sources.files().iter();
@@ -272,6 +282,7 @@ impl<'a, 's> Checker<'a, 's> {
             list_files,
             reply_files,
             sent_folders: self.sent_folders,
+            programs: self.programs,
             timezone: self.timezone,
         }
     }
@@ -281,6 +292,7 @@ impl<'a, 's> Checker<'a, 's> {
             path: resolve(&self.list_file(*list), self.sources.path(*span), self.surroundings.home),
             span: *span,
             holds_texts: self.text_lists.contains(list),
+            grows: self.program.lists.get(*list as usize).is_some_and(|list| list.grows),
         };
         self.list_files.iter().map(path).collect()
     }
@@ -348,8 +360,12 @@ impl<'a, 's> Checker<'a, 's> {
             }
             Word::List => nearest(name, declared(|declared| matches!(declared, Declared::List(_)))),
             Word::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
-            Word::Action => nearest(name, action::ACTIONS.iter().map(|(word, _)| word)),
-            Word::Flag => nearest(name, action::FLAGS.iter().map(|(word, _)| word)),
+            Word::Action => words::action_meant(name)
+                .map(str::to_owned)
+                .or_else(|| nearest(name, action::ACTIONS.iter().map(|(word, _)| word))),
+            Word::Flag => words::flag_meant(name)
+                .map(str::to_owned)
+                .or_else(|| nearest(name, action::FLAGS.iter().map(|(word, _)| word))),
             Word::Weekday => nearest(name, field::WEEKDAYS),
             Word::Result => nearest(name, value::RESULTS.iter()),
         }

@@ -28,7 +28,12 @@ impl Checker<'_, '_> {
         let index = self.program.lists.len() as u32;
         let entries = Entries::Sent(plain);
         let span = folder.span;
-        self.program.lists.push(List { name: Some(name.value.clone()), span, entries });
+        self.program.lists.push(List {
+            name: Some(name.value.clone()),
+            span,
+            entries,
+            grows: false,
+        });
         self.declare(name, Declared::List(index));
     }
 

@@ -36,7 +36,7 @@ impl Checker<'_, '_> {
         self.never_holds(span, "there is nothing in the set", None);
     }
 
-    fn never_holds(&mut self, span: Span, why: &str, hint: Option<String>) {
+    pub(super) fn never_holds(&mut self, span: Span, why: &str, hint: Option<String>) {
         self.report(span, Mistake::NeverHolds { why: why.to_owned(), hint });
     }
 
@@ -70,8 +70,13 @@ impl Checker<'_, '_> {
                     ValueKind::Pattern { .. } => {
                         Some(format!("`{} matches {}`", asked.name, self.written(element)))
                     }
-                    ValueKind::Name(name) if self.names.contains_key(name) => {
-                        Some(format!("`{} in {name}`, if the list is meant", asked.name))
+                    ValueKind::Name(name) if name == "me" || self.names.contains_key(name) => {
+                        let set = if name == "me" && !self.names.contains_key(name) {
+                            " (and `set me [\"…\"]` at the top)"
+                        } else {
+                            ""
+                        };
+                        Some(format!("`{} in {name}`, if the list is meant{set}", asked.name))
                     }
                     ValueKind::Set(_) => None,
                     _ => Some(format!("put it in quotes: `\"{}\"`", self.written(element))),
@@ -104,6 +109,12 @@ impl Checker<'_, '_> {
             self.report(span, Mistake::AlwaysHolds { field: asked.name.clone() });
             return;
         }
+        if part && text.len() > 1 && fold::fold(text) == " " {
+            let why = "white space of any length is one blank, which nearly every text holds";
+            self.report(span, Mistake::Unlikely { why: why.into(), hint: None });
+            return;
+        }
+        self.judge_stars(asked, operator, text, span);
         if operator != TextOperator::Is || text.is_empty() {
             return;
         }
@@ -129,6 +140,35 @@ impl Checker<'_, '_> {
             }
             _ => {}
         }
+    }
+
+    /// Wildcards where they stand for themselves, and `like` without any.
+    fn judge_stars(&mut self, asked: &Asked, operator: TextOperator, text: &str, span: Span) {
+        let name = &asked.name;
+        let inner = text.trim_matches('*');
+        let (before, behind) = (text.starts_with('*'), text.ends_with('*'));
+        let (why, hint) = match operator {
+            TextOperator::Like if inner.is_empty() && text.len() > 1 => (
+                "`*` stands for any text, so this holds whatever the value is".to_owned(),
+                format!("for stars that stand for themselves: `{name} starts \"{text}\"`"),
+            ),
+            TextOperator::Like if !text.is_empty() && !glob::is_glob(text) => (
+                "without `*` or `?`, `like` asks for the whole value, as `is` does".to_owned(),
+                format!("`{name} like \"*{text}*\"` for a part, or `{name} is \"{text}\"`"),
+            ),
+            TextOperator::Like | TextOperator::Resembles => return,
+            _ if inner.is_empty() || !(before || behind) => return,
+            _ => {
+                let word = match (before, behind) {
+                    (true, true) => "contains",
+                    (true, false) => "ends",
+                    _ => "starts",
+                };
+                let why = "a `*` stands for itself here; only `like` knows wildcards".to_owned();
+                (why, format!("`{name} {word} \"{inner}\"`"))
+            }
+        };
+        self.report(span, Mistake::Unlikely { why, hint: Some(hint) });
     }
 
     /// Entries of a set that domains are compared with.
