@@ -4,7 +4,7 @@
 //! Everything is looked up when a rule asks for it, and once.
 
 mod envelope;
-mod zone;
+pub mod zone;
 
 pub use zone::zone;
 

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::rules::mistake::nearest;
 
 /// Everything that can stand on the command line.
 #[derive(Parser, Debug)]
@@ -15,8 +17,7 @@ use clap::{Parser, Subcommand};
     after_help = "Without --test or a command, mfilter delivers: exit status 0 is delivered, \
                   75 is try again later, and 67, 69 or 77 is a refusal that the rules asked for.\n\
                   See mfilter(1) and mailrules(5).",
-    args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true
+    args_conflicts_with_subcommands = true
 )]
 pub(super) struct Args {
     /// Say what would happen to each message, and why; change nothing
@@ -139,6 +140,10 @@ pub(super) enum Command {
     Stats(Stats),
     /// Tell by the log why a message is where it is
     Why(Why),
+    /// List the versions of the rules that were in force, show, compare or restore one
+    History(History),
+    /// Print the version
+    Version,
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -328,6 +333,38 @@ pub(super) struct Why {
     pub(super) json: bool,
 }
 
+/// `mfilter history`
+#[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub(super) struct History {
+    #[command(subcommand)]
+    pub(super) action: Option<HistoryAction>,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) rules: Option<PathBuf>,
+}
+
+/// What to do with a version; they are numbered from the newest, 1, back.
+#[derive(Subcommand, Debug)]
+pub(super) enum HistoryAction {
+    /// Print the files of a version
+    Show {
+        /// Its number, as `mfilter history` lists it
+        number: usize,
+    },
+    /// Show what has changed since a version
+    Diff {
+        /// Its number, as `mfilter history` lists it
+        number: usize,
+    },
+    /// Bring a version back; what it replaces stays beside it as FILE.bak
+    Restore {
+        /// Its number, as `mfilter history` lists it
+        number: usize,
+    },
+}
+
 /// `mfilter completions`
 #[derive(clap::Args, Debug)]
 pub(super) struct Completions {
@@ -348,7 +385,10 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 11] = [
+    const COMMANDS: [&str; 14] = [
+        "help",
+        "version",
+        "history",
         "check",
         "inspect",
         "isp-filter",
@@ -375,6 +415,23 @@ pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
         }
     }
     true
+}
+
+/// What is wrong with a first word that is no command.
+pub(super) fn unknown_command(arguments: &[OsString]) -> Option<String> {
+    let word = arguments.get(1)?.to_str()?;
+    let command = Args::command();
+    let names: Vec<&str> = command.get_subcommands().map(|command| command.get_name()).collect();
+    let tests = arguments.iter().any(|argument| argument == "--test");
+    if word.is_empty() || word.starts_with('-') || tests || word == "help" || names.contains(&word)
+    {
+        return None;
+    }
+    let meant = match nearest(word, &names) {
+        Some(near) => format!("did you mean `mfilter {near}`?"),
+        None => format!("the commands are {}", names.join(", ")),
+    };
+    Some(format!("there is no command `{word}`; {meant}"))
 }
 
 impl Delivery {

@@ -54,6 +54,14 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         None => load::none(),
     };
     let in_force = load(load::Proof::AsMet);
+    // Rules that a call names and that never were are the caller's mistake.
+    let missing = |notice: &&load::Notice| notice.trouble == load::Trouble::Missing;
+    if asked
+        && let Some(notice) = in_force.notice.as_ref().filter(missing)
+        && !notice.last_good
+    {
+        return Err(notice.text.trim_end().to_owned());
+    }
     let site = super::site::load(args.files.site.as_deref());
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
     let location = super::location(&args, &program, &world)?;

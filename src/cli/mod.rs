@@ -9,6 +9,7 @@ mod check;
 mod completions;
 mod deliver;
 mod fmt;
+mod history;
 mod inspect;
 mod isp_filter;
 mod learn;
@@ -61,6 +62,10 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         outcome.tell();
         return ExitCode::from(outcome.exit_code());
     }
+    if let Some(word) = args::unknown_command(&arguments) {
+        output::error(&word);
+        return ExitCode::from(2);
+    }
     let args = match Args::try_parse_from(arguments) {
         Ok(args) if args.command.is_none() && !args.test => {
             let _ = Args::command().print_help();
@@ -84,6 +89,11 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::State(call)) => state::run(call),
         Some(Command::Stats(call)) => stats::run(call),
         Some(Command::Why(call)) => why::run(call),
+        Some(Command::History(call)) => history::run(call),
+        Some(Command::Version) => {
+            output::print(&Args::command().render_version());
+            Ok(Finding::Fine)
+        }
         Some(Command::Completions(call)) => completions::run(call),
         None => test::run(&args),
     };

@@ -2,6 +2,7 @@
 //! what other rules would change, with `--where-is` what lies elsewhere.
 //! Nothing is changed anywhere.
 
+use std::io::{IsTerminal, Stdin};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,15 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     test.run(&world)
 }
 
+/// Standard input; who would type the message is told what it waits for.
+fn standard_input() -> Stdin {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        output::error("reading a message from standard input; end it with Ctrl-D on a line alone");
+    }
+    stdin
+}
+
 fn found(mistakes: &str) -> Finding {
     output::print(mistakes);
     Finding::Found
@@ -96,9 +106,17 @@ struct Came {
 impl Test<'_> {
     fn run(&self, world: &(dyn Fn() -> World + Sync)) -> Result<Finding, String> {
         let walk = match self.args.paths.as_slice() {
-            [] => Lead::read("standard input", std::io::stdin())
-                .map_err(|error| format!("standard input: {error}"))?
-                .into(),
+            [] => {
+                let lead = Lead::read("standard input", standard_input())
+                    .map_err(|error| format!("standard input: {error}"))?;
+                if lead.is_mbox() {
+                    output::error(
+                        "standard input is an mbox, which is judged as one message here; \
+                         name its file to have each message judged",
+                    );
+                }
+                lead.into()
+            }
             paths => mailbox::leads_in(paths.iter().map(|path| (path.clone(), self.base(path)))),
         };
         let silent = self.args.quiet || self.args.where_is || self.other.is_some();

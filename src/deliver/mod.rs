@@ -267,7 +267,8 @@ impl Effect<'_> {
         report.notes.extend(came.notes);
         let has_to = matches!(step.kind, StepKind::Pipe { .. } | StepKind::Forward { .. });
         match came.result {
-            Ok(()) => report.done.push(self.step),
+            Ok(true) => report.done.push(self.step),
+            Ok(false) => {}
             Err(why) if has_to => return Err(why),
             Err(why) => report.notes.push(why),
         }

@@ -4,7 +4,7 @@
 //!   program that reads none or half of it keeps nobody waiting, and none can
 //!   read what is ours.
 //! - Standard output and standard error are read to their end, or as long as
-//!   the program lives, and never reach the MTA; their first lines are kept.
+//!   the program lives, and never reach the MTA; their last lines are kept.
 //! - A program is the leader of a process group. At the deadline the group
 //!   gets SIGTERM, two seconds later SIGKILL; what is left of it when the
 //!   leader has ended gets SIGKILL at once, before the leader is reaped, so
@@ -60,7 +60,7 @@ pub struct Ran {
     /// Nothing, or what went wrong, to be read after the program's name:
     /// `ended with status 1`.
     pub result: Result<(), String>,
-    /// The first lines of what it said.
+    /// The last lines of what it said.
     pub said: Vec<String>,
 }
 
@@ -334,15 +334,18 @@ fn take(pipe: &mut Option<File>, buffer: &mut [u8]) -> usize {
     }
 }
 
+/// Adds what a program printed; what goes beyond the limit is lost in front.
 fn keep(said: &mut Vec<u8>, bytes: &[u8]) {
-    let room = SAID.saturating_sub(said.len()).min(bytes.len());
-    said.extend_from_slice(bytes.get(..room).unwrap_or_default());
+    said.extend_from_slice(bytes);
+    said.drain(..said.len().saturating_sub(SAID));
 }
 
+/// The last lines of what was kept.
 fn lines(said: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(said);
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.take(LINES).map(str::to_owned).collect()
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let first = lines.len().saturating_sub(LINES);
+    lines.into_iter().skip(first).map(str::to_owned).collect()
 }
 
 fn ending(status: ExitStatus) -> String {

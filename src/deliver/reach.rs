@@ -43,8 +43,8 @@ pub struct Reach {
 
 /// What came of a step.
 pub(super) struct Came {
-    /// What was done, for the log; or why not.
-    pub(super) result: Result<(), String>,
+    /// Whether anything was done, for the log; or why it failed.
+    pub(super) result: Result<bool, String>,
     /// What else there is to tell.
     pub(super) notes: Vec<String>,
 }
@@ -89,19 +89,21 @@ impl Reach {
             }
             StepKind::Reply(reply) => reply::send(reply, self),
             StepKind::EditList { add, list, path, entry } => {
-                Came { result: self.edit_list(*add, list, path, entry), notes: Vec::new() }
+                let edited = self.edit_list(*add, list, path, entry);
+                Came { result: edited.map(|()| true), notes: Vec::new() }
             }
             StepKind::Remember { key, within } => Came {
                 result: match &self.state {
                     Some(state) => {
                         crate::state::seen::remember(state, Key(*key), self.now, *within)
+                            .map(|()| true)
                             .map_err(|error| format!("the message is not remembered: {error}"))
                     }
-                    None => Ok(()),
+                    None => Ok(true),
                 },
                 notes: Vec::new(),
             },
-            _ => Came { result: Ok(()), notes: Vec::new() },
+            _ => Came { result: Ok(true), notes: Vec::new() },
         }
     }
 
@@ -127,7 +129,7 @@ impl Reach {
 /// What a program's end and its words are in the log.
 pub(super) fn told(name: &str, ran: program::Ran) -> Came {
     Came {
-        result: ran.result.map_err(|why| format!("`{name}` {why}")),
+        result: ran.result.map(|()| true).map_err(|why| format!("`{name}` {why}")),
         notes: said(name, ran.said),
     }
 }

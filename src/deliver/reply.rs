@@ -28,7 +28,7 @@ pub(super) fn send(reply: &Reply, reach: &Reach) -> Came {
         Ok(true) => {}
         Ok(false) => {
             let note = format!("no answer to `{}`, who got it before", reply.to);
-            return Came { result: Ok(()), notes: vec![note] };
+            return Came { result: Ok(false), notes: vec![note] };
         }
         Err(error) => {
             return failed(format!("no answer is sent, since it cannot be remembered: {error}"));

@@ -2,13 +2,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
 use tempfile::{SpooledData, SpooledTempFile, spooled_tempfile};
 
+use super::mbox;
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::Folder;
@@ -81,6 +82,30 @@ impl Lead {
 
     fn message(&self, file: File) -> Result<Message, Failure> {
         Message::open(file).map_err(|error| Failure::new("read", &self.path, error))
+    }
+
+    /// Whether a stream that was read as one message is an mbox of several:
+    /// by its first megabyte.
+    pub fn is_mbox(&self) -> bool {
+        let mut start = Vec::new();
+        let bytes = match &self.source {
+            Source::Copy(Copied::Memory(bytes)) => bytes,
+            Source::Copy(Copied::Disk(file)) => {
+                start.resize(MEMORY_MAX, 0);
+                let read = file.read_at(&mut start, 0).unwrap_or_default();
+                start.truncate(read);
+                &start
+            }
+            Source::Path | Source::Open(_) => return false,
+        };
+        let mut lines = bytes.split(|byte| *byte == b'\n');
+        let mut before: &[u8] = b"";
+        lines.next().is_some_and(mbox::is_from_line)
+            && lines.any(|line| {
+                let begins = before.is_empty() && mbox::is_from_line(line);
+                before = line.strip_suffix(b"\r").unwrap_or(line);
+                begins
+            })
     }
 
     /// Bytes of memory that it takes, roughly.

@@ -168,7 +168,7 @@ impl Iterator for Mbox {
     }
 }
 
-fn is_from_line(line: &[u8]) -> bool {
+pub(super) fn is_from_line(line: &[u8]) -> bool {
     let time = |at: &[u8]| match at {
         [a, b, b':', c, d] => [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()),
         _ => false,

@@ -11,6 +11,7 @@ mod cases;
 mod corpus;
 mod documents;
 mod dovecot;
+mod history;
 mod hostile;
 mod isp_filter;
 mod kinds;

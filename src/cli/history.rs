@@ -1,0 +1,185 @@
+//! `mfilter history`: the versions of the rules that were in force, listed,
+//! shown, compared with the files as they are, and brought back.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use similar::{ChangeTag, TextDiff};
+
+use super::args::{History as Call, HistoryAction};
+use super::{Finding, output};
+use crate::explain::escape;
+use crate::load;
+use crate::source::{read_text, reason};
+use crate::state::StateDir;
+use crate::state::history::{self, Version};
+use crate::world::zone::zone;
+
+/// The files of a version, the main one first.
+type Files = Vec<(PathBuf, String)>;
+
+pub(super) fn run(call: &Call) -> Result<Finding, String> {
+    let home = super::home();
+    let main = load::rules_file(call.rules.as_deref(), home.as_deref())?;
+    let main = std::path::absolute(&main).unwrap_or(main);
+    let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
+    let mut versions = history::versions(&state, &main);
+    versions.reverse();
+    match &call.action {
+        None => list(&state, &main, &versions),
+        Some(HistoryAction::Show { number }) => show(&files(&state, &versions, *number)?),
+        Some(HistoryAction::Diff { number }) => diff(&files(&state, &versions, *number)?),
+        Some(HistoryAction::Restore { number }) => restore(&files(&state, &versions, *number)?),
+    }
+}
+
+/// The files of the version of this number, the newest being 1.
+fn files(state: &StateDir, versions: &[Version], number: usize) -> Result<Files, String> {
+    let version = number.checked_sub(1).and_then(|at| versions.get(at)).ok_or_else(|| {
+        match versions.len() {
+            0 => "no version of the rules is known yet: deliveries note them".to_owned(),
+            known => format!("there is no version {number}; they are 1, the newest, to {known}"),
+        }
+    })?;
+    history::read(state, version).ok_or_else(|| format!("the file of version {number} is damaged"))
+}
+
+fn list(state: &StateDir, main: &Path, versions: &[Version]) -> Result<Finding, String> {
+    if versions.is_empty() {
+        output::error("no version of the rules is known yet: deliveries note them");
+    }
+    let zone = zone(None);
+    let mut text = String::new();
+    for (at, version) in versions.iter().enumerate() {
+        let since = Timestamp::from_millisecond(version.since).unwrap_or_default();
+        let since = since.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
+        let files = history::read(state, version);
+        let older = versions.get(at + 1).and_then(|older| history::read(state, older));
+        let what = match (&files, &older) {
+            (None, _) => "damaged".to_owned(),
+            (Some(files), None) => format!("{} lines", lines(files)),
+            (Some(files), Some(older)) => changes(older, files),
+        };
+        let is_now = files.as_ref().is_some_and(|files| at == 0 && as_on_disk(files));
+        let mark = if is_now { "  in force" } else { "" };
+        text.push_str(&format!("{:>4}  {since}  {what}{mark}\n", at + 1));
+    }
+    if !versions.is_empty() {
+        text.insert_str(0, &format!("{}\n", escape(&main.display().to_string())));
+    }
+    output::print(&text);
+    Ok(Finding::Fine)
+}
+
+fn lines(files: &Files) -> usize {
+    files.iter().map(|(_, text)| text.lines().count()).sum()
+}
+
+/// Whether the files hold just that.
+fn as_on_disk(files: &Files) -> bool {
+    files.iter().all(|(path, text)| current(path).as_deref() == Ok(text))
+}
+
+/// A file as it is; empty if there is none.
+fn current(path: &Path) -> Result<String, String> {
+    match read_text(path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.is_missing() => Ok(String::new()),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
+/// How many lines came and went from one version to the next.
+fn changes(older: &Files, newer: &Files) -> String {
+    let (mut added, mut removed) = (0, 0);
+    for (path, text) in newer {
+        let before = text_of(older, path);
+        for change in TextDiff::from_lines(before, text).iter_all_changes() {
+            match change.tag() {
+                ChangeTag::Insert => added += 1,
+                ChangeTag::Delete => removed += 1,
+                ChangeTag::Equal => {}
+            }
+        }
+    }
+    let gone = older.iter().filter(|(path, _)| newer.iter().all(|(known, _)| known != path));
+    removed += gone.map(|(_, text)| text.lines().count()).sum::<usize>();
+    format!("+{added} -{removed} lines")
+}
+
+fn text_of<'f>(files: &'f Files, path: &Path) -> &'f str {
+    files.iter().find(|(known, _)| known == path).map_or("", |(_, text)| text)
+}
+
+fn show(files: &Files) -> Result<Finding, String> {
+    let mut out = String::new();
+    for (path, text) in files {
+        if files.len() > 1 {
+            out.push_str(&format!("# {}\n", escape(&path.display().to_string())));
+        }
+        out.push_str(text);
+        if !text.ends_with('\n') {
+            out.push('\n');
+        }
+    }
+    output::print(&out);
+    Ok(Finding::Fine)
+}
+
+/// What has changed since, as `diff -u` writes it; exit 1 if anything has.
+fn diff(files: &Files) -> Result<Finding, String> {
+    let mut out = String::new();
+    for (path, text) in files {
+        let now = current(path)?;
+        if now == *text {
+            continue;
+        }
+        let name = escape(&path.display().to_string());
+        let diff = TextDiff::from_lines(text.as_str(), now.as_str());
+        let unified = diff.unified_diff().header(&name, &name).to_string();
+        out.push_str(&unified);
+    }
+    let finding = if out.is_empty() { Finding::Fine } else { Finding::Found };
+    output::print(&out);
+    Ok(finding)
+}
+
+fn restore(files: &Files) -> Result<Finding, String> {
+    let mut restored = Vec::new();
+    for (path, text) in files {
+        // A link, as to a folder of dot files, stays one.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        let now = current(&path)?;
+        if now == *text && path.exists() {
+            continue;
+        }
+        let failed = |error: std::io::Error| format!("{}: {}", path.display(), reason(&error));
+        if path.exists() {
+            let mut backup = path.clone().into_os_string();
+            backup.push(".bak");
+            fs::copy(&path, &backup).map_err(failed)?;
+        }
+        write(&path, text).map_err(failed)?;
+        restored.push(escape(&path.display().to_string()));
+    }
+    match restored.as_slice() {
+        [] => output::print("the rules are that version already\n"),
+        names => output::print(&format!("restored {}\n", names.join(", "))),
+    };
+    Ok(Finding::Fine)
+}
+
+/// Writes a file as a whole, with the permissions that it has.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    if let Some(known) = fs::metadata(path).ok() {
+        fs::set_permissions(file.path(), known.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}

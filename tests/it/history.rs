@@ -1,0 +1,126 @@
+//! `mfilter history`: the versions of the rules, shown, compared and restored;
+//! and what the command line says to words that it does not know.
+
+use std::fs;
+
+use crate::support::{Home, MFILTER, Run, run};
+
+const MESSAGE: &[u8] = b"From: a@b.example\nSubject: x\n\nhello\n";
+
+fn history(home: &Home, arguments: &[&str]) -> Run {
+    home.run(&[&["history"], arguments].concat(), b"")
+}
+
+/// Three versions, of which the first comes last.
+fn three_versions() -> Home {
+    let home = Home::with_rules("folder \"A\"\n");
+    for text in ["folder \"A\"\n", "folder \"B\"\n# more\n", "folder \"C\"\n"] {
+        home.write(".mailrules", text);
+        assert_eq!(home.deliver(MESSAGE).code, Some(0));
+    }
+    home
+}
+
+#[test]
+fn versions_are_listed_the_newest_first() {
+    let home = three_versions();
+    let listed = history(&home, &[]);
+    let lines: Vec<&str> = listed.stdout.lines().skip(1).collect();
+    assert_eq!(lines.len(), 3, "{listed:?}");
+    assert!(lines[0].starts_with("   1  2") && lines[0].ends_with("+1 -2 lines  in force"));
+    assert!(lines[1].ends_with("+2 -1 lines") && lines[2].ends_with("1 lines"), "{lines:?}");
+    home.write(".mailrules", "folder \"D\"\n");
+    assert!(!history(&home, &[]).stdout.contains("in force"));
+}
+
+#[test]
+fn a_version_is_shown_compared_and_restored() {
+    let home = three_versions();
+    assert_eq!(history(&home, &["show", "2"]).stdout, "folder \"B\"\n# more\n");
+    let compared = history(&home, &["diff", "2"]);
+    assert_eq!(compared.code, Some(1));
+    assert!(compared.stdout.contains("-folder \"B\"\n-# more\n+folder \"C\"\n"), "{compared:?}");
+    assert_eq!(history(&home, &["diff", "1"]).code, Some(0));
+
+    home.write(".mailrules", "an edit that was never good\n");
+    let restored = history(&home, &["restore", "2"]);
+    assert!(restored.code == Some(0) && restored.stdout.starts_with("restored "), "{restored:?}");
+    let text = |name: &str| fs::read_to_string(home.path().join(name)).unwrap();
+    assert_eq!(text(".mailrules"), "folder \"B\"\n# more\n");
+    assert_eq!(text(".mailrules.bak"), "an edit that was never good\n");
+    assert_eq!(home.deliver(MESSAGE).code, Some(0));
+    assert_eq!(home.mail().iter().filter(|mail| mail.folder == ".B").count(), 2);
+    let again = history(&home, &["restore", "1"]);
+    assert_eq!(again.stdout, "the rules are that version already\n");
+}
+
+#[test]
+fn a_link_to_the_rules_stays_a_link() {
+    let home = Home::new();
+    home.write("dots/rules", "folder \"A\"\n");
+    std::os::unix::fs::symlink("dots/rules", home.path().join(".mailrules")).unwrap();
+    assert_eq!(home.deliver(MESSAGE).code, Some(0));
+    home.write("dots/rules", "folder \"B\"\n");
+    assert_eq!(history(&home, &["restore", "1"]).code, Some(0));
+    let link = home.path().join(".mailrules");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(link).unwrap(), "folder \"A\"\n");
+}
+
+#[test]
+fn a_version_that_there_is_not_is_an_error() {
+    let home = three_versions();
+    for number in ["0", "4", "99999999999999999999", "x"] {
+        let shown = history(&home, &["show", number]);
+        assert_eq!((shown.code, shown.stdout.as_str()), (Some(2), ""), "{shown:?}");
+        assert!(!shown.stderr.is_empty());
+    }
+    let none = Home::with_rules("inbox\n");
+    assert!(history(&none, &["show", "1"]).stderr.contains("no version of the rules is known"));
+}
+
+#[test]
+fn rules_that_a_call_names_have_to_be_there() {
+    let home = Home::new();
+    let run = home.run(&["--rules", "nosuch"], MESSAGE);
+    assert_eq!(run.code, Some(75));
+    assert!(run.stdout.contains("nosuch") || run.stderr.contains("nosuch"), "{run:?}");
+    assert!(home.mail().is_empty());
+}
+
+#[test]
+fn an_mbox_on_standard_input_is_said_to_be_one() {
+    let home = Home::with_rules("inbox\n");
+    let one = "From a@b.example Mon Jan  1 00:00:00 2024\nFrom: a@b.example\n\nFrom here on\n\n";
+    let run = home.run(&["--test"], one.as_bytes());
+    assert!(run.code == Some(0) && run.stderr.is_empty(), "{run:?}");
+    let run = home.run(&["--test"], format!("{one}{one}").as_bytes());
+    assert!(run.code == Some(0) && run.stderr.contains("is an mbox"), "{run:?}");
+}
+
+#[test]
+fn a_person_is_told_the_command_that_was_meant() {
+    if crate::support::skipped("a terminal", &["/usr/bin/script"], false) {
+        return;
+    }
+    for (call, said) in [
+        ("chekc", "did you mean `mfilter check`?"),
+        ("frobnicate", "the commands are check, "),
+        ("version", concat!("mfilter ", env!("CARGO_PKG_VERSION"))),
+        ("help", "Usage:"),
+        ("help check", "Usage:"),
+    ] {
+        let mut command = std::process::Command::new("/usr/bin/script");
+        command.args(["-qec", &format!("{MFILTER} {call}"), "/dev/null"]);
+        let shown = run(command, b"").stdout;
+        let plain = regex_automata::meta::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
+        let mut text = String::new();
+        let mut from = 0;
+        for found in plain.find_iter(&shown) {
+            text.push_str(&shown[from..found.start()]);
+            from = found.end();
+        }
+        text.push_str(&shown[from..]);
+        assert!(text.contains(said), "{call}: {text}");
+    }
+}
