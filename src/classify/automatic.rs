@@ -7,7 +7,7 @@
 
 use super::look::folded;
 use super::{Classifier, Finding, Mail, bounce, daemon, mailing_list};
-use crate::message::parameter;
+use crate::message::{Message, parameter};
 
 /// A machine-made answer.
 pub const AUTOMATIC: Classifier = Classifier {
@@ -17,7 +17,7 @@ pub const AUTOMATIC: Classifier = Classifier {
 };
 
 fn find(mail: &Mail<'_>) -> Finding {
-    if let Some(evidence) = header(mail) {
+    if let Some(evidence) = header(mail.message) {
         return Ok(Some(evidence));
     }
     if let Some(report) = bounce::report(mail)? {
@@ -29,8 +29,7 @@ fn find(mail: &Mail<'_>) -> Finding {
 }
 
 /// What the header says.
-fn header(mail: &Mail<'_>) -> Option<String> {
-    let message = mail.message;
+pub fn header(message: &Message) -> Option<String> {
     let auto_submitted = folded(message, "auto-submitted");
     let keyword = auto_submitted.split([';', ' ', '(']).next().unwrap_or_default();
     if !keyword.is_empty() && keyword != "no" {

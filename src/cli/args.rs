@@ -223,8 +223,8 @@ pub(super) struct Sort {
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// All folders; only what a rule asks for is moved, and no drafts
-    #[arg(long, conflicts_with = "folders")]
+    /// All folders; of trash, junk, drafts and sent mail those that are named
+    #[arg(long)]
     pub(super) all: bool,
 
     /// With --all: but for this folder; may be repeated

@@ -16,15 +16,18 @@ use crate::deliver::log::{self, Log};
 use crate::deliver::maildir::Location;
 use crate::explain::{escape, sentence};
 use crate::load;
+use crate::mailbox::known;
 use crate::mailbox::learn::{
     Came, Taught, What, carry_out, lessons as to_remember, plan, take_back,
 };
 use crate::mailbox::moves::{Found, Watcher};
 use crate::mailbox::sent::Sent;
+use crate::outcome::Failure;
 use crate::plan::StepKind;
 use crate::rules::program::{ArchivedEntries, Laid};
 use crate::state::lessons::{self, Lesson};
 use crate::state::lock_file::LockFile;
+use crate::state::memory::{Identity, Memory, message_key};
 use crate::state::{StateDir, list_index, sorted};
 use crate::world::World;
 
@@ -171,6 +174,11 @@ impl School<'_> {
             let ArchivedEntries::Sent(folder) = &list.entries else { continue };
             let name = list.name.as_ref().map_or("", |name| name.as_str());
             let mut added = 0;
+            if !sent.exists(folder) {
+                // Nothing was sent yet, or the rules name it wrongly, as `check` says.
+                told.news.push(format!("{name}: there is no folder `{folder}` yet"));
+                continue;
+            }
             while !stop.load(Ordering::Relaxed) {
                 let began = SystemTime::now();
                 match sent.refresh(folder, budget.unwrap_or(STEP)) {
@@ -200,6 +208,13 @@ impl School<'_> {
         told
     }
 
+    /// What was put where, by all that was logged.
+    fn memory(&self, now: i64, writes: bool) -> Memory<'_> {
+        let mut memory = Memory::at(self.state, now);
+        known::take_in(&mut memory, &self.log, self.location, writes);
+        memory
+    }
+
     /// Looks for moves once, for as long as `step`, and learns from them.
     pub(super) fn learn_some(
         &self,
@@ -209,7 +224,9 @@ impl School<'_> {
         stop: &AtomicBool,
     ) -> Result<(Found, Vec<Taught>), String> {
         let now = Timestamp::now().as_second();
-        let found = watcher.look(now, step, stop).map_err(|failure| failure.to_string())?;
+        let memory = self.memory(now, true);
+        let found =
+            watcher.look(now, step, stop, &memory).map_err(|failure| failure.to_string())?;
         self.take_in(watcher, found, world, false)
     }
 
@@ -226,7 +243,9 @@ impl School<'_> {
         let mut all = Found::default();
         loop {
             let now = Timestamp::now().as_second();
-            let found = watcher.look(now, step, stop).map_err(|failure| failure.to_string())?;
+            let memory = self.memory(now, !dry_run);
+            let found =
+                watcher.look(now, step, stop, &memory).map_err(|failure| failure.to_string())?;
             all.moved.extend(found.moved);
             all.first = all.first.max(found.first);
             (all.known, all.unread, all.listed) = (found.known, found.unread, found.listed);
@@ -250,14 +269,22 @@ impl School<'_> {
     ) -> Result<(Found, Vec<Taught>), String> {
         let (mut taught, problems) = plan(&all.moved, self.program, self.location, world);
         // What the user has moved on meanwhile is no problem.
-        let gone = |failure: &crate::outcome::Failure| {
-            failure.error.kind() == std::io::ErrorKind::NotFound
-        };
+        let gone = |failure: &Failure| failure.error.kind() == std::io::ErrorKind::NotFound;
         all.problems.extend(problems.into_iter().filter(|failure| !gone(failure)));
         if dry_run {
             return Ok((all, taught));
         }
         carry_out(&mut taught, self.home, self.state);
+        let memory = Memory::at(self.state, Timestamp::now().as_second());
+        for moved in &all.moved {
+            let message = Some(message_key(moved.message));
+            let identity = Identity { message, logged: None };
+            if let Err(error) = memory.put_by_user(&identity, moved.to.directories()) {
+                let path = self.state.path();
+                all.problems.push(Failure::new("note where mail was put in", path, error));
+                break;
+            }
+        }
         let at = format!("{:.3}", Timestamp::now());
         let remembered = to_remember(&taught, &at);
         if !remembered.is_empty()

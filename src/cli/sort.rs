@@ -19,14 +19,18 @@ use crate::diagnostic;
 use crate::explain::{escape, flag_list, flags_words, place};
 use crate::load;
 use crate::mailbox::judge::{Judge, Verdict};
+use crate::mailbox::known::take_in;
 use crate::mailbox::refile::{Refile, Skip};
+use crate::mailbox::sent::named;
 use crate::mailbox::sort::{Event, Fate, Sorter, Told, Why};
-use crate::outcome::one_line;
+use crate::mailbox::special::Special;
+use crate::outcome::{Failure, one_line};
 use crate::plan::{Folder, RuleRef};
-use crate::rules::program::Compiled;
+use crate::rules::program::{ArchivedEntries, Compiled, Laid};
 use crate::source::{SourceFile, Sources};
 use crate::state::StateDir;
 use crate::state::lock_file::LockFile;
+use crate::state::memory::Memory;
 use crate::state::sorted;
 use crate::world::World;
 
@@ -86,7 +90,10 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         true => None,
         false => Some(claim(&state, &location.path)?),
     };
-    let places = places(call, &location)?;
+    let (places, problems) = places(call, program, &location)?;
+    let log = super::log(&program, &world, Some(&state));
+    let mut memory = Memory::at(&state, now.as_second());
+    take_in(&mut memory, &log, &location, !call.dry_run);
     let sorter = Sorter {
         judge: Judge {
             rules: filter.rules(),
@@ -98,18 +105,20 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         },
         state: (!call.dry_run).then_some(&state),
         careful: call.all,
+        memory: &memory,
     };
     let mut report = Report {
         call,
         location: &location,
         sources: &sources,
         files: &files,
-        log: super::log(&program, &world, Some(&state)),
+        log,
         lines: Vec::new(),
         counts: Counts::default(),
         stop,
     };
-    let sorted = sorter.sort(places.as_deref(), &mut |event| report.take(&event));
+    problems.into_iter().for_each(|failure| report.take(&Event::Trouble(failure)));
+    let sorted = sorter.sort(&places, &mut |event| report.take(&event));
     report.settled();
     let interrupted = stop.load(Ordering::Relaxed);
     if !call.json {
@@ -161,8 +170,13 @@ pub(super) fn claim(state: &StateDir, maildir: &Path) -> Result<LockFile, String
     }
 }
 
-/// The folders that are asked for; none for all.
-fn places(call: &Sort, location: &Location) -> Result<Option<Vec<Place>>, String> {
+/// The folders that are asked for. Of all of them, those are left alone that
+/// hold what is no mail that came, or what was put away, unless they are named.
+fn places(
+    call: &Sort,
+    program: Laid<'_>,
+    location: &Location,
+) -> Result<(Vec<Place>, Vec<Failure>), String> {
     let place = |name: &str| {
         let parts = name.split('/').filter(|part| !part.is_empty()).map(str::to_owned);
         let place = location.place(&Folder { parts: parts.collect() });
@@ -171,32 +185,45 @@ fn places(call: &Sort, location: &Location) -> Result<Option<Vec<Place>>, String
             None => Ok(place),
         }
     };
-    if !call.all {
-        let names = call.folders.iter().map(String::as_str);
-        let named: Vec<&str> = if call.folders.is_empty() { vec![""] } else { names.collect() };
-        let mut places: Vec<Place> = Vec::new();
-        for name in named {
-            let place = place(name)?;
-            if !places.iter().any(|known| known.is(&place)) {
-                places.push(place);
-            }
+    let mut asked: Vec<Place> = Vec::new();
+    let inbox = [String::new()];
+    let names = if call.folders.is_empty() && !call.all { &inbox[..] } else { &call.folders };
+    for name in names {
+        let place = place(name)?;
+        if !asked.iter().any(|known| known.is(&place)) {
+            asked.push(place);
         }
-        return Ok(Some(places));
     }
-    if call.except.is_empty() {
-        return Ok(None);
+    if !call.all {
+        return Ok((asked, Vec::new()));
     }
     let except = call.except.iter().map(|name| place(name)).collect::<Result<Vec<_>, _>>()?;
     let mover = Mover::open(location).map_err(|failure| failure.to_string())?;
     let (mut all, problems) = mover.folders();
-    problems.iter().for_each(|failure| output::error(&failure.to_string()));
     let before = all.len();
     all.retain(|place| !except.iter().any(|out| out.is(place)));
     let distinct: HashSet<_> = except.iter().map(Place::directories).collect();
     if before - all.len() < distinct.len() {
         return Err("a folder after --except is not there; nothing was moved".into());
     }
-    Ok(Some(all))
+    let special = Special::of(location, &program.settings);
+    let sent: Vec<Place> = sent_folders(program).iter().map(|name| location.place(name)).collect();
+    all.retain(|place| {
+        let is = |known: &Place| known.is(place);
+        asked.iter().any(is) || special.use_of(place).is_none() && !sent.iter().any(is)
+    });
+    Ok((all, problems))
+}
+
+/// The folders of which the rules make lists of those the user has written to.
+fn sent_folders(program: Laid<'_>) -> Vec<Folder> {
+    let lists = (0..).map_while(|at| program.list(at));
+    lists
+        .filter_map(|list| match &list.entries {
+            ArchivedEntries::Sent(folder) => Some(named(folder)),
+            _ => None,
+        })
+        .collect()
 }
 
 /// What is told while mail is sorted.
@@ -352,6 +379,7 @@ fn stays(why: Why) -> &'static str {
         Why::Skipped => "stay, since what the rules ask is not done",
         Why::NoRule => "stay, since no rule takes them",
         Why::Draft => "stay, since they are drafts",
+        Why::ByUser => "stay, since you have moved them there",
     }
 }
 

@@ -12,6 +12,7 @@ use crate::deliver::maildir::{Location, Place};
 use crate::deliver::shelf::Entry;
 use crate::explain::escape;
 use crate::mailbox::undo::{Event, Undone, undo};
+use crate::state::memory::Memory;
 use crate::state::{StateDir, sorted};
 
 /// `mfilter sort --undo`
@@ -110,7 +111,9 @@ pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
             }
         }
     };
-    undo(&location, &run, stop, &mut tell).map_err(|failure| failure.to_string())?;
+    let now = jiff::Timestamp::now().as_second();
+    undo(&location, &run, &Memory::at(&state, now), stop, &mut tell)
+        .map_err(|failure| failure.to_string())?;
     let interrupted = stop.load(Ordering::Relaxed);
     // With nothing more to be had from it, the next call is for the run before.
     let over = !interrupted && (failed == 0 || back == 0);

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
@@ -29,10 +30,12 @@ use crate::load;
 use crate::mailbox::eyes::{Arrival, Eyes, Role, Seen};
 use crate::mailbox::incoming::{Fate, Filed, Filer};
 use crate::mailbox::judge::Judge;
+use crate::mailbox::known::take_in;
 use crate::mailbox::moves::Watcher;
 use crate::mailbox::sent::named;
 use crate::rules::program::Laid;
 use crate::state::lock_file::LockFile;
+use crate::state::memory::Memory;
 use crate::state::places::{Kept, name_hash};
 use crate::state::{StateDir, sorted};
 use crate::world::World;
@@ -51,6 +54,8 @@ const AGAIN: Duration = Duration::from_secs(60);
 const BUSY: Duration = Duration::from_secs(1);
 /// Where events get lost, on network file systems, this finds what came.
 const ROUND: Duration = Duration::from_secs(300);
+/// The same where the kernel gives too few watches.
+const POLL: Duration = Duration::from_secs(30);
 /// So often it is looked for folders that are made meanwhile.
 const LOOKS: usize = 5;
 /// For so long headers are read before new mail is looked for.
@@ -84,6 +89,7 @@ pub(super) fn run(call: &Watch) -> Result<Finding, String> {
         unruled: false,
         learn: true,
         round: Instant::now(),
+        polls: false,
     };
     let mut seen = Seen { all: true, folders: true, ..Seen::default() };
     while !stop.load(Ordering::Relaxed) {
@@ -136,6 +142,8 @@ struct Post<'c> {
     learn: bool,
     /// When all is to be looked at.
     round: Instant,
+    /// Not all directories can be watched.
+    polls: bool,
 }
 
 /// A file that has come.
@@ -215,7 +223,7 @@ impl Post<'_> {
         }
         let site_is_known = site.note.is_none() || site.compiled.is_some();
         if scan {
-            self.round = now + ROUND;
+            self.round = now + if self.polls { POLL } else { ROUND };
         }
         let mut until = self.round;
         for place in &places {
@@ -224,7 +232,8 @@ impl Post<'_> {
                 self.round = self.round.min(now + AGAIN);
                 break;
             }
-            let work = Work { program, filter: &filter, location: &location, log: &log };
+            let ruled = in_force.notice.as_ref().is_none_or(|notice| notice.last_good);
+            let work = Work { program, filter: &filter, location: &location, log: &log, ruled };
             match self.folder(&work, place, scan) {
                 Ok(Some(at)) => until = until.min(at),
                 Ok(None) => {}
@@ -337,14 +346,22 @@ impl Post<'_> {
                 want(path, |role| role.folders = true);
             }
         }
-        let (new, trouble) = eyes.watch(wanted, rule_files);
-        problems.extend(trouble.iter().map(|text| {
+        let watched = eyes.watch(wanted, rule_files);
+        problems.extend(watched.problems.iter().map(|text| {
             format!("cannot watch {text}; mail is looked for every {} s", ROUND.as_secs())
         }));
+        self.polls = watched.too_many;
+        if self.polls {
+            problems.push(format!(
+                "the kernel gives too few watches for all folders (fs.inotify.max_user_watches); \
+                 those that are left are looked at every {} s",
+                POLL.as_secs()
+            ));
+        }
         for problem in problems {
             self.tell(log, &problem);
         }
-        new
+        watched.new
     }
 
     /// The right to watch this Maildir, so that no two do.
@@ -424,6 +441,10 @@ impl Post<'_> {
             false => Kept::of(&self.state, &work.location.path).ok(),
         };
         let (stop, state) = (Arc::clone(&self.stop), self.state.clone());
+        let mut memory = Memory::at(&state, Timestamp::now().as_second());
+        take_in(&mut memory, work.log, work.location, true);
+        let elsewhere = kept.as_ref().map(|kept| kept.read().elsewhere(place.directories()));
+        let elsewhere = elsewhere.unwrap_or_default();
         let filer = Filer {
             judge: Judge {
                 rules: work.filter.rules(),
@@ -435,6 +456,9 @@ impl Post<'_> {
             },
             kept: kept.as_ref(),
             state: &state,
+            memory: &memory,
+            elsewhere: &elsewhere,
+            ruled: work.ruled,
             home: home.as_deref(),
         };
         let mut filed = |filed: Filed| {
@@ -593,6 +617,8 @@ struct Work<'a> {
     filter: &'a Filter<'a>,
     location: &'a Location,
     log: &'a Log,
+    /// Whether there are rules, be it the last good ones.
+    ruled: bool,
 }
 
 impl Work<'_> {

@@ -1,7 +1,7 @@
 //! Reading the log back. A line that is not one of ours is skipped and counted.
 
 use std::fs::OpenOptions;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -128,7 +128,7 @@ pub fn read(
     let mut seen = Seen::default();
     for path in files {
         let path = path.as_ref();
-        match read_file(path, &mut seen, &mut each) {
+        match read_file(path, 0, &mut seen, &mut each) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err((path.to_owned(), error));
             }
@@ -138,21 +138,42 @@ pub fn read(
     Ok(seen)
 }
 
-fn read_file(path: &Path, seen: &mut Seen, each: &mut dyn FnMut(Line)) -> io::Result<()> {
+/// Reads the lines of one file from so many bytes on. Gives how many bytes
+/// were read by now, up to the end of the last line that is whole.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read_from(path: &Path, from: u64, mut each: impl FnMut(Line)) -> io::Result<u64> {
+    read_file(path, from, &mut Seen::default(), &mut each)
+}
+
+fn read_file(
+    path: &Path,
+    from: u64,
+    seen: &mut Seen,
+    each: &mut dyn FnMut(Line),
+) -> io::Result<u64> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
     }
     let mut reader = BufReader::new(file);
+    reader.seek(SeekFrom::Start(from))?;
+    let (mut at, mut end) = (from, from);
     let mut bytes = Vec::new();
     let mut too_long = false;
     loop {
         bytes.clear();
-        if (&mut reader).take(LINE_MAX).read_until(b'\n', &mut bytes)? == 0 {
-            return Ok(());
+        let read = (&mut reader).take(LINE_MAX).read_until(b'\n', &mut bytes)?;
+        if read == 0 {
+            return Ok(end);
         }
+        at += read as u64;
         let whole = bytes.ends_with(b"\n");
+        if whole {
+            end = at;
+        }
         // The rest of a line that is too long is no line of its own.
         let rest = std::mem::replace(&mut too_long, !whole && bytes.len() as u64 == LINE_MAX);
         if rest {

@@ -333,7 +333,8 @@ impl Shelf {
     /// file; what lies behind a symbolic link is not its folder's.
     pub fn open(&self, entry: &Entry) -> Result<Message, Failure> {
         let file = self.file(entry)?;
-        Message::open(file).map_err(|error| {
+        let opened = Message::open(file).inspect(|message| message.is_stored_as(&entry.name));
+        opened.map_err(|error| {
             let error = match error.kind() {
                 ErrorKind::InvalidInput => {
                     io::Error::new(ErrorKind::InvalidInput, "it is not a regular file")

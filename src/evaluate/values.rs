@@ -243,6 +243,11 @@ pub(super) fn values<'m>(field: &ArchivedField, on: &Conditions<'m>) -> Result<V
         ArchivedField::Date => {
             sent(on).map(|at| day(at.to_zoned(zone(on)).date())).into_iter().collect()
         }
+        ArchivedField::Arrived => vec![day(arrived(on).to_zoned(zone(on)).date())],
+        ArchivedField::ArrivedAge => {
+            let age = on.world.now().as_second() - arrived(on).as_second();
+            vec![Value::Number(age as f64, duration(age))]
+        }
         ArchivedField::Now => vec![day(now(on).date())],
         ArchivedField::Time => {
             let (hour, minute) = (now(on).hour(), now(on).minute());
@@ -304,6 +309,13 @@ fn now(on: &Conditions<'_>) -> jiff::Zoned {
 /// The moment of the Date header.
 fn sent(on: &Conditions<'_>) -> Option<Timestamp> {
     Timestamp::from_second(on.message.date()?.unix_seconds).ok()
+}
+
+/// When the message came here: now, if it comes now.
+fn arrived(on: &Conditions<'_>) -> Timestamp {
+    let now = on.world.now();
+    let at = on.message.arrived(now.as_second());
+    at.and_then(|at| Timestamp::from_second(at).ok()).unwrap_or(now)
 }
 
 /// `{date:FORMAT}`: the Date header, else now, in the rules' time zone.

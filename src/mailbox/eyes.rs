@@ -17,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind, RenameMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 /// More messages at a time are found by listing the folder.
 const MOST_ARRIVED: usize = 10_000;
@@ -88,6 +88,17 @@ pub struct Eyes {
     watched: HashMap<PathBuf, (u64, u64)>,
 }
 
+/// What came of watching directories.
+#[derive(Debug, Default)]
+pub struct Watched {
+    /// Those that were not watched before.
+    pub new: Vec<PathBuf>,
+    /// Why others cannot be watched.
+    pub problems: Vec<String>,
+    /// The kernel gives no more watches: the rest has to be looked at.
+    pub too_many: bool,
+}
+
 /// Ends the waiting of [`Eyes`] from another thread.
 #[derive(Clone)]
 pub struct Bell(Arc<Shared>);
@@ -119,14 +130,10 @@ impl Eyes {
     }
 
     /// Watches these directories and no others; those that were made again are
-    /// watched again. Files of rules are told apart by name. Gives those that
-    /// are new to it, and what cannot be watched.
-    pub fn watch(
-        &mut self,
-        wanted: HashMap<PathBuf, Role>,
-        rule_files: Vec<PathBuf>,
-    ) -> (Vec<PathBuf>, Vec<String>) {
-        let (mut new, mut problems) = (Vec::new(), Vec::new());
+    /// watched again. Files of rules are told apart by name. Where the kernel
+    /// gives too few watches, those go first on which mail comes.
+    pub fn watch(&mut self, wanted: HashMap<PathBuf, Role>, rule_files: Vec<PathBuf>) -> Watched {
+        let mut watched = Watched::default();
         let known: Vec<PathBuf> = self.watched.keys().cloned().collect();
         let lost = std::mem::take(&mut *lock(&self.shared.lost));
         for path in known {
@@ -139,8 +146,10 @@ impl Eyes {
         }
         // First the roles: events come as soon as it is watched.
         // And what is above before what is below: what is made meanwhile is an event.
-        let mut paths: Vec<PathBuf> = wanted.keys().cloned().collect();
+        let rank = |role: &Role| (!role.arrivals, !role.rules, !role.folders);
+        let mut paths: Vec<_> = wanted.iter().map(|(path, role)| (rank(role), path)).collect();
         paths.sort_unstable();
+        let paths: Vec<PathBuf> = paths.into_iter().map(|(_, path)| path.clone()).collect();
         *lock(&self.shared.roles) = wanted;
         *lock(&self.shared.rule_files) = rule_files;
         for path in paths {
@@ -151,12 +160,16 @@ impl Eyes {
             match self.watcher.watch(&path, RecursiveMode::NonRecursive) {
                 Ok(()) => {
                     self.watched.insert(path.clone(), about);
-                    new.push(path);
+                    watched.new.push(path);
                 }
-                Err(error) => problems.push(format!("`{}`: {error}", path.display())),
+                Err(error) if matches!(error.kind, ErrorKind::MaxFilesWatch) => {
+                    watched.too_many = true;
+                    break;
+                }
+                Err(error) => watched.problems.push(format!("`{}`: {error}", path.display())),
             }
         }
-        (new, problems)
+        watched
     }
 
     /// Waits until something has happened, at most until `deadline`. Moves

@@ -2,20 +2,21 @@
 //! rules: place and flags by one rename, then what a delivery would log of
 //! them and the lists that it would edit, once for each message.
 
+use std::collections::HashSet;
 use std::path::Path;
-
-use jiff::Timestamp;
 
 use crate::deliver::maildir::Place;
 use crate::deliver::moving::{Mover, Wish};
+use crate::deliver::name;
 use crate::deliver::reach::Reach;
 use crate::deliver::shelf::Entry;
 use crate::deliver::{Report, Stored, edit_lists};
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Plan, StepKind};
 use crate::rules::program::Flags;
+use crate::state::StateDir;
+use crate::state::memory::Memory;
 use crate::state::places::{Kept, Own};
-use crate::state::{StateDir, watched};
 
 use super::judge::{About, Judge, Judged, Verdict};
 use super::refile::{Refile, Target};
@@ -30,8 +31,14 @@ pub struct Filer<'a> {
     /// Where it is noted that it was not the user who moved them; none where
     /// nothing is learned from moves.
     pub kept: Option<&'a Kept>,
-    /// Where it is noted for which messages all is done.
+    /// Where lists are locked.
     pub state: &'a StateDir,
+    /// What was put where, and for which messages all is done.
+    pub memory: &'a Memory<'a>,
+    /// Messages that lie in other folders, or did a moment ago.
+    pub elsewhere: &'a HashSet<u64>,
+    /// Whether there are rules: what none were asked about may be filed later.
+    pub ruled: bool,
     /// Beyond which no list is edited.
     pub home: Option<&'a Path>,
 }
@@ -86,7 +93,12 @@ impl Filer<'_> {
     ) -> Result<(), Failure> {
         let mut mover = Mover::open(self.judge.location)?;
         let shelf = mover.shelf(place)?;
-        let mut entries = entries.to_vec();
+        // What mfilter delivers has been judged, by who knew its envelope.
+        let (ours, mut entries): (Vec<Entry>, Vec<Entry>) =
+            entries.iter().cloned().partition(|entry| name::is_ours(&entry.name));
+        for entry in ours {
+            tell(Filed::new(entry, About::default(), Fate::Stays));
+        }
         for round in 1..=ROUNDS {
             let mut missing = Vec::new();
             let mut rest = entries.as_slice();
@@ -136,16 +148,40 @@ impl Filer<'_> {
             Verdict::Trouble(why) => return Filed::new(entry, about, Fate::Failed(why)),
             Verdict::Refile(refile) => *refile,
         };
+        // It was judged before, or lay elsewhere: the user has put it here.
+        let known = &about.known;
+        if self.memory.who(&known.identity, place.directories()).is_some()
+            || self.elsewhere.contains(&known.hash)
+        {
+            return Filed::new(entry, about, Fate::Stays);
+        }
         let mut filed = Filed { plan, ..Filed::new(entry, about, Fate::Stays) };
         let words = skipped.iter().map(|skip| format!("no {}: {}", skip.action, skip.why));
         filed.report.notes.extend(words);
+        let mut moved_to = None;
         if let Some(to) = to.filter(|to| to.rule.is_some()) {
             self.move_to(mover, place, &to, &mut filed);
+            moved_to = Some(to.place);
         }
         if matches!(filed.fate, Fate::Moved | Fate::Stays) {
             self.edit_lists(&mut filed);
+            let to = match &filed.fate {
+                Fate::Moved => moved_to.as_ref().unwrap_or(place),
+                _ => place,
+            };
+            if self.ruled {
+                self.remember(&mut filed, place, to);
+            }
         }
         filed
+    }
+
+    /// Notes that the rules have put a message into a folder, or left it there.
+    fn remember(&self, filed: &mut Filed, from: &Place, to: &Place) {
+        let identity = &filed.about.known.identity;
+        if let Err(error) = self.memory.put(identity, from.directories(), to.directories()) {
+            filed.report.notes.push(format!("where it was put cannot be noted: {error}"));
+        }
     }
 
     /// Moves a message to its target.
@@ -185,8 +221,7 @@ impl Filer<'_> {
         if !filed.plan.steps.iter().any(|step| is_once(&step.kind)) {
             return;
         }
-        let now = Timestamp::now().as_second();
-        match watched::claim(self.state, &filed.entry.key(), &filed.about.id, now) {
+        match self.memory.claim(&filed.entry.key(), &filed.about.id) {
             Ok(true) => {}
             Ok(false) => {
                 filed.plan.steps.retain(|step| !is_once(&step.kind));
@@ -198,7 +233,8 @@ impl Filer<'_> {
                 filed.report.notes.push(format!("what is done cannot be noted: {error}"));
             }
         }
-        let reach = Reach { home: self.home.map(Path::to_owned), ..Reach::nothing() };
+        let (home, state) = (self.home.map(Path::to_owned), Some(self.state.clone()));
+        let reach = Reach { home, state, ..Reach::nothing() };
         edit_lists(&filed.plan, &reach, &mut filed.report);
     }
 }

@@ -15,6 +15,7 @@ use crate::message::Message;
 use crate::outcome::Failure;
 use crate::world::World;
 
+use super::known::{Known, known};
 use super::refile::{Refile, refile};
 
 /// A thread takes so many messages at a time.
@@ -60,6 +61,8 @@ pub struct About {
     pub from: String,
     /// The Subject header.
     pub subject: String,
+    /// What it is known by.
+    pub known: Known,
 }
 
 /// What the rules say about a message.
@@ -162,7 +165,7 @@ impl Judge<'_> {
         };
         let has = shelf.flags(entry);
         let (evaluation, message) = evaluate_rules(self.rules, message, world, Detail::Plan);
-        let about = self.about(&message);
+        let about = self.about(&message, shelf, entry);
         let unread = message.failure().map(|why| why.to_string());
         let unknown = world.trouble().or(world.unread());
         match unread.or_else(|| unknown.map(str::to_owned)) {
@@ -178,13 +181,14 @@ impl Judge<'_> {
         }
     }
 
-    fn about(&self, message: &Message) -> About {
+    fn about(&self, message: &Message, shelf: &Shelf, entry: &Entry) -> About {
         let text = |name| {
             message.texts(name).first().map(|text| text.text().to_owned()).unwrap_or_default()
         };
+        let (id, known) = (text("Message-ID"), known(message, shelf, entry));
         match self.about {
-            true => About { id: text("Message-ID"), from: text("From"), subject: text("Subject") },
-            false => About { id: text("Message-ID"), ..About::default() },
+            true => About { id, known, from: text("From"), subject: text("Subject") },
+            false => About { id, known, ..About::default() },
         }
     }
 }

@@ -63,7 +63,9 @@ impl Lead {
         let opened = match &self.source {
             Source::Path => return open_found(&self.path).and_then(|file| self.message(file)),
             Source::Open(file) | Source::Copy(Copied::Disk(file)) => file.try_clone(),
-            Source::Copy(Copied::Memory(bytes)) => return Ok(Message::from_bytes(bytes.clone())),
+            Source::Copy(Copied::Memory(bytes)) => {
+                return Ok(self.told_of_name(Message::from_bytes(bytes.clone())));
+            }
         };
         opened
             .map_err(|error| Failure::new("read", &self.path, error))
@@ -81,7 +83,21 @@ impl Lead {
     }
 
     fn message(&self, file: File) -> Result<Message, Failure> {
-        Message::open(file).map_err(|error| Failure::new("read", &self.path, error))
+        let opened = Message::open(file).map(|message| self.told_of_name(message));
+        opened.map_err(|error| Failure::new("read", &self.path, error))
+    }
+
+    /// The name in a Maildir tells when a message was stored; of one in an
+    /// mbox nothing does but itself.
+    fn told_of_name(&self, message: Message) -> Message {
+        let directory = self.path.parent().and_then(|parent| parent.file_name());
+        if self.number > 0 {
+            message.is_stored_as("");
+        } else if directory.is_some_and(|name| name == "cur" || name == "new") {
+            let name = self.path.file_name().unwrap_or_default();
+            message.is_stored_as(&name.to_string_lossy());
+        }
+        message
     }
 
     /// Whether a stream that was read as one message is an mbox of several:

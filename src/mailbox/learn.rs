@@ -23,6 +23,7 @@ use crate::world::World;
 
 use super::moves::Moved;
 use super::sent::named;
+use super::special::Special;
 
 /// A list that another process edits is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -98,10 +99,19 @@ pub fn plan(
         Err(failure) => return (taught, vec![failure]),
     };
     let me = AddressList::from_entries(program.settings.me.iter().map(|entry| entry.as_str()));
+    let special = Special::of(location, &program.settings);
     for moved in moves {
+        // Deleting is no judgement: the trash counts where it is named.
+        let fits = |end: Option<&str>, place: &Place| match end {
+            Some(folder) => {
+                let named = location.place(&named(folder));
+                named.note.is_none() && named.is(place)
+            }
+            None => !special.is_trash(place),
+        };
         let asked = program.moves.iter().filter(|each| {
-            let place = location.place(&named(each.folder.as_str()));
-            place.note.is_none() && place.is(if each.to { &moved.to } else { &moved.from })
+            fits(each.from.as_ref().map(|folder| folder.as_str()), &moved.from)
+                && fits(each.to.as_ref().map(|folder| folder.as_str()), &moved.to)
         });
         let asked: Vec<_> = asked.collect();
         if asked.is_empty() {
@@ -117,15 +127,20 @@ pub fn plan(
                 continue;
             }
         };
+        let mine = own_addresses(program, &message, world);
         for each in asked {
             let plan = on_moved(program, each, &message, world);
             for step in plan.steps {
                 let Some(rule) = step.rule else { continue };
                 let (what, came) = match step.kind {
                     StepKind::EditList { add, list, path, entry } => {
-                        let own = me.matches(&entry);
-                        let why = "it is one of your own addresses (`set me`)";
-                        let came = if own { Came::Not(why.into()) } else { Came::Planned };
+                        let came = if me.matches(&entry) {
+                            Came::Not("it is one of your own addresses (`set me`)".into())
+                        } else if mine.matches(&entry) {
+                            Came::Not("it is the address the message was delivered to".into())
+                        } else {
+                            Came::Planned
+                        };
                         (What::Edit { add, list, path, entry }, came)
                     }
                     StepKind::Log(text) => (What::Log(text), Came::Planned),
@@ -148,6 +163,25 @@ pub fn plan(
         }
     }
     (taught, problems)
+}
+
+/// The envelope recipient, with and without the detail, where the rules do not
+/// say `set me`: spam likes to come from oneself.
+fn own_addresses(program: Laid<'_>, message: &Message, world: &World) -> AddressList {
+    let mut entries = Vec::new();
+    if program.settings.me.is_empty() {
+        let delimiter = program.settings.delimiter.as_ref().map_or("+", |text| text.as_str());
+        for recipient in world.envelope_recipients(message) {
+            if let Some((local, domain)) = recipient.rsplit_once('@')
+                && let Some((name, _)) = local.split_once(|sign| delimiter.contains(sign))
+                && !name.is_empty()
+            {
+                entries.push(format!("{name}@{domain}"));
+            }
+            entries.push(recipient);
+        }
+    }
+    AddressList::from_entries(entries.iter().map(String::as_str))
 }
 
 fn folder(location: &Location, place: &Place) -> String {

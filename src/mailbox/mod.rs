@@ -9,12 +9,14 @@
 pub mod eyes;
 pub mod incoming;
 pub mod judge;
+pub mod known;
 pub mod learn;
 pub mod moves;
 pub mod refile;
 pub mod search;
 pub mod sent;
 pub mod sort;
+pub mod special;
 pub mod undo;
 
 mod copies;

@@ -11,6 +11,8 @@
 //!   has the flag for that.
 //! - **Removal first.** mbsync removes a message from one folder and adds it
 //!   to another minutes later: what is gone is remembered for an hour.
+//! - **Fresh mail.** What was delivered since the last look, and moved before
+//!   this one, is known by the log ([`crate::state::memory`]).
 //! - **No moves** are: a folder that is renamed or removed; mail that comes into
 //!   a folder without having lain in another one; mail that mfilter delivers,
 //!   known by its files' names; what `sort` and `watch` move; a message that is
@@ -31,12 +33,14 @@ use crate::deliver::maildir::{Location, Place};
 use crate::deliver::moving::Mover;
 use crate::deliver::name;
 use crate::deliver::shelf::{Entry, Shelf};
-use crate::message::Message;
 use crate::outcome::Failure;
 use crate::state::StateDir;
-use crate::state::places::{self, Copied, Gone, Kept, Own, Places, message_hash, name_hash};
+use crate::state::memory::{Identity, Memory, Who};
+use crate::state::places::{self, Copied, Gone, Kept, Own, Places, name_hash};
 use crate::state::sorted;
 use crate::state::stamp::Stamp;
+
+use super::known::{Known, known};
 
 /// So long after a message was gone it may come into another folder, seconds.
 const GONE_FOR: i64 = 3600;
@@ -46,10 +50,9 @@ const COPIED_FOR: i64 = 30 * 24 * 3600;
 const GONE_MAX: usize = 100_000;
 /// So many copies are remembered.
 const COPIES_MAX: usize = 2000;
-/// What a message is known by wherever it lies.
-const KNOWN_BY: [&str; 3] = ["Message-ID", "From", "Date"];
-/// The same for one that has no Message-ID.
-const KNOWN_BY_ELSE: [&str; 6] = ["From", "Date", "Subject", "To", "Cc", "Received"];
+/// So long before the last look a delivery may have been made that it did not
+/// see, seconds.
+const OVERLOOKED: i64 = 300;
 
 /// A message that the user has moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +63,8 @@ pub struct Moved {
     pub to: Place,
     /// Its file there.
     pub entry: Entry,
+    /// What it is known by.
+    pub message: u64,
 }
 
 /// What was found.
@@ -100,6 +105,8 @@ struct Now {
     went: Vec<u64>,
     /// Hashes of the names of those.
     names_gone: HashSet<u64>,
+    /// What the memory knows those by that were not read before.
+    read: HashMap<u64, Identity>,
 }
 
 /// A move by the directories of both folders.
@@ -107,6 +114,7 @@ struct Move {
     from: Vec<String>,
     to: Vec<String>,
     entry: Entry,
+    message: u64,
 }
 
 /// Whatever a look finds out about folders that did not change.
@@ -146,6 +154,7 @@ impl<'a> Watcher<'a> {
         now: i64,
         budget: Duration,
         stop: &AtomicBool,
+        memory: &Memory<'_>,
     ) -> Result<Found, Failure> {
         let mut left = budget;
         let mut mover = Mover::open(self.location)?;
@@ -176,7 +185,7 @@ impl<'a> Watcher<'a> {
         found.known = self.places.folders.iter().map(|folder| folder.names.len()).sum();
         found.problems.append(&mut problems);
         if found.listed > 0 || !changed.is_empty() {
-            self.compare(&changed, &mut mover, now, &mut found);
+            self.compare(&changed, &mut mover, now, memory, &mut found);
         }
         self.places.at = now;
         Ok(found)
@@ -229,6 +238,7 @@ impl<'a> Watcher<'a> {
         let (was_whole, old) = (before.whole, &before.names);
         let mut names = Vec::with_capacity(entries.len());
         let mut messages = HashMap::new();
+        let mut read = HashMap::new();
         let mut unread = 0;
         for entry in entries {
             let name = name_hash(&entry.key());
@@ -238,9 +248,10 @@ impl<'a> Watcher<'a> {
                 // The reading counts, and not the lists: each look gets further.
                 None if !left.is_zero() => {
                     let began = Instant::now();
-                    let message = known_by(&shelf, &entry);
+                    let known = known_by(&shelf, &entry);
                     *left = left.saturating_sub(began.elapsed());
-                    message
+                    read.extend(known.map(|known| (known.hash, known.identity)));
+                    known.map(|known| known.hash)
                 }
                 None => {
                     unread += 1;
@@ -283,11 +294,18 @@ impl<'a> Watcher<'a> {
             }
             None => self.places.folders.push(folder),
         }
-        Ok(Some(Now { place, messages, came, went, names_gone }))
+        Ok(Some(Now { place, messages, came, went, names_gone, read }))
     }
 
     /// Finds the other end of what came into a folder or went out of it.
-    fn compare(&mut self, changed: &[Now], mover: &mut Mover<'_>, now: i64, found: &mut Found) {
+    fn compare(
+        &mut self,
+        changed: &[Now],
+        mover: &mut Mover<'_>,
+        now: i64,
+        memory: &Memory<'_>,
+        found: &mut Found,
+    ) {
         let mut moves: Vec<Move> = Vec::new();
         let mut used: HashSet<(u64, Vec<String>)> = HashSet::new();
         let mut lies: HashMap<u64, Vec<Vec<String>>> = HashMap::new();
@@ -311,13 +329,11 @@ impl<'a> Watcher<'a> {
             let to = folder.place.directories().to_vec();
             for message in &folder.came {
                 let Some(entry) = folder.messages.get(message) else { continue };
-                // A name of ours that was nowhere before is a new delivery.
+                // A name of ours that was nowhere before is of a new delivery:
+                // here, or elsewhere if the log says so.
                 let name = name_hash(&entry.key());
-                if name::is_ours(&entry.name)
-                    && !changed.iter().any(|each| each.names_gone.contains(&name))
-                {
-                    continue;
-                }
+                let is_fresh = name::is_ours(&entry.name)
+                    && !changed.iter().any(|each| each.names_gone.contains(&name));
                 let elsewhere = |from: &&Vec<String>| **from != to;
                 let gone_now = went.get(message).and_then(|all| all.iter().find(elsewhere));
                 let gone = self.places.gone.iter().rposition(|gone| {
@@ -327,6 +343,18 @@ impl<'a> Watcher<'a> {
                     all.iter().find(|from| **from != to && !is_new(changed, from, *message))
                 });
                 let from = match (gone_now, gone, there) {
+                    _ if is_fresh || (gone_now, gone, there) == (None, None, None) => {
+                        let Some(identity) = folder.read.get(message) else { continue };
+                        let Some(from) = self.delivered_elsewhere(memory, identity, &to) else {
+                            continue;
+                        };
+                        if lies.get(message).is_some_and(|all| all.contains(&from)) {
+                            let (message, to) = (*message, to.clone());
+                            self.places.copies.push(Copied { message, from, to, at: now });
+                            continue;
+                        }
+                        from
+                    }
                     (Some(from), ..) => {
                         used.insert((*message, from.clone()));
                         from.clone()
@@ -340,7 +368,8 @@ impl<'a> Watcher<'a> {
                     }
                     _ => continue,
                 };
-                moves.push(Move { from, to: to.clone(), entry: entry.clone() });
+                let (to, entry, message) = (to.clone(), entry.clone(), *message);
+                moves.push(Move { from, to, entry, message });
             }
         }
         self.originals(changed, mover, now, &mut used, &mut moves);
@@ -348,13 +377,34 @@ impl<'a> Watcher<'a> {
         if moves.is_empty() {
             return;
         }
-        let own = Ours::of(&self.kept, self.state, &self.location.path, self.places.at);
-        for Move { from, to, entry } in moves {
+        // Under a clock that was wrong it may have been looked at in the future.
+        let since = if self.places.at > now { 0 } else { self.places.at };
+        let own = Ours::of(&self.kept, self.state, &self.location.path, since);
+        for Move { from, to, entry, message } in moves {
             let (Some(from), Some(to)) = (Place::of(from), Place::of(to)) else { continue };
             if !own.has(&from, &to, &entry) {
-                found.moved.push(Moved { from, to, entry });
+                found.moved.push(Moved { from, to, entry, message });
             }
         }
+    }
+
+    /// The folder into which a message that was nowhere before was delivered
+    /// since the last look, if it is not the one it came to.
+    fn delivered_elsewhere(
+        &self,
+        memory: &Memory<'_>,
+        message: &Identity,
+        to: &[String],
+    ) -> Option<Vec<String>> {
+        if memory.who(message, to) != Some(Who::User) {
+            return None;
+        }
+        let folders = self.places.folders.iter().map(|folder| &folder.directories);
+        let delivered = folders.filter_map(|from| {
+            let at = memory.delivered_at(message, from)?;
+            (from != to && at + OVERLOOKED >= self.places.at).then_some((at, from))
+        });
+        delivered.max().map(|(_, from)| from.clone())
     }
 
     /// Remembers what was removed and may come into another folder yet.
@@ -404,7 +454,8 @@ impl<'a> Watcher<'a> {
                 Some(_) if is_there && now - copy.at <= COPIED_FOR => self.places.copies.push(copy),
                 Some(entry) if !is_there => {
                     used.insert((copy.message, copy.from.clone()));
-                    moves.push(Move { from: copy.from, to: copy.to, entry });
+                    let (from, to, message) = (copy.from, copy.to, copy.message);
+                    moves.push(Move { from, to, entry, message });
                 }
                 _ => {}
             }
@@ -448,15 +499,8 @@ fn is_new(changed: &[Now], directories: &[String], message: u64) -> bool {
 }
 
 /// What a message is known by; none if it cannot be read.
-fn known_by(shelf: &Shelf, entry: &Entry) -> Option<u64> {
-    let message = shelf.open(entry).ok()?;
-    let hash = |names: &[&str]| message_hash(names.iter().map(|name| first(&message, name)));
-    let has_id = !first(&message, "Message-ID").is_empty();
-    Some(if has_id { hash(&KNOWN_BY) } else { hash(&KNOWN_BY_ELSE) })
-}
-
-fn first<'m>(message: &'m Message, name: &str) -> &'m [u8] {
-    message.head().first(name).unwrap_or_default().trim_ascii()
+fn known_by(shelf: &Shelf, entry: &Entry) -> Option<Known> {
+    Some(known(&shelf.open(entry).ok()?, shelf, entry))
 }
 
 /// What mfilter moved, and the user did not.
@@ -523,6 +567,10 @@ mod tests {
             home
         }
 
+        fn memory(&self) -> Memory<'_> {
+            Memory::at(&self.state, self.now)
+        }
+
         fn path(&self, file: &str) -> PathBuf {
             self.directory.path().join("Maildir").join(file)
         }
@@ -547,7 +595,8 @@ mod tests {
         fn look(&mut self) -> Vec<String> {
             self.now += 10;
             let mut watcher = Watcher::open(&self.location, &self.state).unwrap();
-            let found = watcher.look(self.now, LONG, &AtomicBool::new(false)).unwrap();
+            let found =
+                watcher.look(self.now, LONG, &AtomicBool::new(false), &self.memory()).unwrap();
             assert!(found.problems.is_empty() && found.unread == 0, "{found:?}");
             watcher.keep().unwrap();
             let name = |place: &Place| self.location.folder_of(place).to_string();
@@ -623,6 +672,47 @@ mod tests {
         assert_eq!(home.look(), [format!("INBOX B cur/{OURS}:2,S")]);
     }
 
+    /// A message that was delivered since the last look, by its log.
+    fn delivered(home: &Home, id: &str, folder: &[&str], at: i64) {
+        let size = home.path("new/1.mx").metadata().unwrap().len();
+        let key = crate::state::memory::logged_key(id, size).unwrap();
+        let directories = folder.iter().map(|name| name.to_string()).collect();
+        let delivered = crate::state::memory::Delivered { key, at, directories };
+        home.memory().delivered(&[delivered]).unwrap();
+    }
+
+    #[test]
+    fn fresh_mail_is_known_by_the_log() {
+        let mut home = Home::begun();
+        let ours = |number: u32| OURS.replace("Q3", &format!("Q{number}")).replace(",S=9", "");
+        // Renamed; by a server under a name of its own; left where it is; copied.
+        delivered(&home, "<4@x>", &[], home.now);
+        home.put(&format!(".A/cur/{}:2,S", ours(4)), "<4@x>");
+        delivered(&home, "<5@x>", &[".A"], home.now);
+        home.put("new/5.dovecot", "<5@x>");
+        delivered(&home, "<6@x>", &[".A"], home.now);
+        home.put(&format!(".A/new/{}", ours(6)), "<6@x>");
+        delivered(&home, "<7@x>", &[], home.now);
+        delivered(&home, "<7@x>", &[".B"], home.now);
+        home.put(&format!("new/{}", ours(7)), "<7@x>");
+        home.put(&format!(".B/new/{}", ours(8)), "<7@x>");
+        let mut moved = home.look();
+        moved.sort();
+        assert_eq!(moved, ["A INBOX new/5.dovecot", &format!("INBOX A cur/{}:2,S", ours(4))]);
+        assert_eq!(home.look(), Vec::<String>::new());
+        // What was delivered long before, and is restored now, is none.
+        delivered(&home, "<8@x>", &[".A"], home.now - OVERLOOKED - 100);
+        home.put("new/8.restored", "<8@x>");
+        assert_eq!(home.look(), Vec::<String>::new());
+        // Copied by a server: a move when the original goes.
+        delivered(&home, "<9@x>", &[], home.now);
+        home.put(&format!("new/{}", ours(9)), "<9@x>");
+        home.put(".B/cur/9.dovecot:2,", "<9@x>");
+        assert_eq!(home.look(), Vec::<String>::new());
+        fs::remove_file(home.path(&format!("new/{}", ours(9)))).unwrap();
+        assert_eq!(home.look(), ["INBOX B cur/9.dovecot:2,"]);
+    }
+
     #[test]
     fn what_mfilter_moves_is_no_move_of_the_user() {
         let mut home = Home::begun();
@@ -694,7 +784,7 @@ mod tests {
         let mut home = Home::begun();
         home.rename("new/1.mx", ".A/cur/1.mx:2,");
         let mut watcher = Watcher::open(&home.location, &home.state).unwrap();
-        let found = watcher.look(home.now, LONG, &AtomicBool::new(false)).unwrap();
+        let found = watcher.look(home.now, LONG, &AtomicBool::new(false), &home.memory()).unwrap();
         assert_eq!(found.moved.len(), 1);
         drop(watcher);
         assert_eq!(home.look().len(), 1, "it was not kept");
@@ -712,7 +802,8 @@ mod tests {
         let mut home = Home::new();
         let look = |budget, stop| {
             let mut watcher = Watcher::open(&home.location, &home.state).unwrap();
-            let found = watcher.look(home.now, budget, &AtomicBool::new(stop)).unwrap();
+            let found =
+                watcher.look(home.now, budget, &AtomicBool::new(stop), &home.memory()).unwrap();
             watcher.keep().unwrap();
             (found.known, found.unread)
         };
@@ -723,7 +814,9 @@ mod tests {
         let place = |name: &str| home.location.place(&Folder { parts: vec![name.to_owned()] });
         assert!(place("A").is(&Place::of(vec![".A".into()]).unwrap()));
         let mut watcher = Watcher::open(&home.location, &home.state).unwrap();
-        let found = watcher.look(home.now, Duration::ZERO, &AtomicBool::new(false)).unwrap();
+        let found = watcher
+            .look(home.now, Duration::ZERO, &AtomicBool::new(false), &home.memory())
+            .unwrap();
         assert_eq!((found.moved.len(), found.unread), (0, 1));
         watcher.keep().unwrap();
         assert_eq!(home.look(), ["INBOX A cur/1.mx:2,"], "read later, and not forgotten");

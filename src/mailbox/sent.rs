@@ -5,6 +5,10 @@
 //! there before the heads are read, the newest first. A delivery does a part
 //! of a large folder at a time; until all is read, who is not in the list may
 //! be in it yet, and a test for that cannot be evaluated.
+//!
+//! Only what the user has written himself counts: not what a machine answered
+//! for him, not the mail by which one leaves a list, and not what is marked as
+//! a draft or as deleted.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -12,6 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::classify::automatic;
 use crate::deliver::maildir::Location;
 use crate::evaluate::exact_entry;
 use crate::message::Message;
@@ -185,6 +190,9 @@ pub fn named(folder: &str) -> Folder {
     Folder { parts: folder.split('/').map(str::to_owned).collect() }
 }
 
+/// Words of a subject or a local part by which one leaves a list.
+const LEAVES: [&str; 5] = ["unsubscribe", "signoff", "abmelden", "abbestellen", "配信停止"];
+
 /// A message by the hash of what stays of its name when it is flagged.
 type Named = (u64, PathBuf);
 
@@ -206,6 +214,10 @@ fn list(path: &Path, before: &[u64]) -> io::Result<(Vec<u64>, Vec<Named>)> {
             }
             let base = bytes.split(|byte| *byte == b':').next().unwrap_or(bytes);
             let hash = hash(base);
+            if is_put_away(bytes) {
+                // Neither sent nor kept; should the mark go, it is new.
+                continue;
+            }
             if before.binary_search(&hash).is_ok() {
                 old.push(hash);
             } else {
@@ -222,6 +234,34 @@ fn list(path: &Path, before: &[u64]) -> io::Result<(Vec<u64>, Vec<Named>)> {
 fn recipients(path: &Path) -> io::Result<Vec<String>> {
     let file = super::open_found(path).map_err(|failure| failure.error)?;
     let message = Message::open(file)?;
+    if automatic::header(&message).is_some() || leaves_by_subject(&message) {
+        return Ok(Vec::new());
+    }
     let all = RECIPIENTS.iter().flat_map(|name| message.addresses(name).to_vec());
-    Ok(all.take(MOST_RECIPIENTS).map(|address| address.canonical()).collect())
+    let all = all.take(MOST_RECIPIENTS).map(|address| address.canonical());
+    Ok(all.filter(|address| !leaves_by_address(address)).collect())
+}
+
+/// Whether a file's name says that it is a draft, or to be deleted.
+fn is_put_away(name: &[u8]) -> bool {
+    let info = name.rsplit(|byte| *byte == b':').next().filter(|info| info.len() < name.len());
+    let letters = info.and_then(|info| info.strip_prefix(b"2,")).unwrap_or_default();
+    letters.iter().any(|letter| matches!(letter, b'D' | b'T'))
+}
+
+/// `Subject: unsubscribe`, as List-Unsubscribe asks for (RFC 2369 §3.2).
+fn leaves_by_subject(message: &Message) -> bool {
+    let subjects = message.texts("Subject");
+    let first = subjects.first().map(|text| text.folded().trim().to_owned()).unwrap_or_default();
+    let word = first.split([' ', ':', '-']).next().unwrap_or_default();
+    LEAVES.contains(&word)
+}
+
+/// `unsubscribe-1234@…`, `list-leave@…`: addresses that a list reads.
+fn leaves_by_address(address: &str) -> bool {
+    let local = address.rsplit_once('@').map_or(address, |(local, _)| local).to_lowercase();
+    let mut words = local.split(['-', '+', '_', '.', '=']);
+    words.clone().any(|word| LEAVES.contains(&word) || matches!(word, "unsub" | "optout"))
+        || words.next_back() == Some("leave")
+        || local.starts_with("leave-")
 }

@@ -19,9 +19,11 @@ use crate::deliver::shelf::Entry;
 use crate::outcome::Failure;
 use crate::rules::program::Flags;
 use crate::state::StateDir;
+use crate::state::memory::{Memory, Who};
 use crate::state::sorted::{self, Journal, Moved, Spot};
 
 use super::judge::{Judge, Judged, Verdict};
+use super::known::known;
 use super::refile::Refile;
 
 /// So many moves are noted, made and synced together.
@@ -35,9 +37,10 @@ pub struct Sorter<'a> {
     pub judge: Judge<'a>,
     /// Where moves are noted; without it nothing is moved, which is a dry run.
     pub state: Option<&'a StateDir>,
-    /// Only what a rule asks for is moved, not what the end of the rules would
-    /// put into the inbox, and no drafts.
+    /// All folders are sorted: no drafts are moved.
     pub careful: bool,
+    /// What was put where.
+    pub memory: &'a Memory<'a>,
 }
 
 /// What became of a message.
@@ -80,10 +83,12 @@ pub enum Why {
     Fine,
     /// What the rules ask is not done with mail that is there.
     Skipped,
-    /// No rule asked for it, and only what a rule asks for is moved.
+    /// No rule takes it: the end of the rules is for mail that comes.
     NoRule,
     /// It is a draft.
     Draft,
+    /// The user has put it there.
+    ByUser,
 }
 
 /// What is told while folders are sorted.
@@ -118,30 +123,16 @@ struct Run<'r, 'a> {
 }
 
 impl<'a> Sorter<'a> {
-    /// Sorts folders, one after the other; without `places` all there are.
+    /// Sorts folders, one after the other.
     ///
     /// # Errors
     /// The Maildir cannot be opened, or what is to be moved cannot be noted:
     /// nothing was moved that was not.
-    pub fn sort(
-        &self,
-        places: Option<&[Place]>,
-        tell: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), Failure> {
+    pub fn sort(&self, places: &[Place], tell: &mut dyn FnMut(Event<'_>)) -> Result<(), Failure> {
         let mut mover = Mover::open(self.judge.location)?;
         if let Some(state) = self.state {
-            finish_killed(state, &mut mover, self.judge.location, tell)?;
+            finish_killed(state, &mut mover, self.judge.location, self.memory, tell)?;
         }
-        let all;
-        let places = match places {
-            Some(places) => places,
-            None => {
-                let (found, problems) = mover.folders();
-                problems.into_iter().for_each(|failure| tell(Event::Trouble(failure)));
-                all = found;
-                &all
-            }
-        };
         let mut run = Run {
             sorter: self,
             mover,
@@ -216,6 +207,7 @@ impl Run<'_, '_> {
             Verdict::Trouble(why) => Fate::Failed(why.clone()),
             Verdict::Refile(refile) => match self.stays(&judged.entry, refile) {
                 Some(why) => Fate::Stays(why),
+                None if self.is_by_user(place, &judged, refile) => Fate::Stays(Why::ByUser),
                 None if self.sorter.state.is_none() => Fate::Would,
                 None => match self.prepare(place, &judged.entry, refile) {
                     Ok(step) => {
@@ -237,13 +229,18 @@ impl Run<'_, '_> {
             let skipped = refile.skipped.iter().any(|skip| skip.stays);
             return Some(if skipped { Why::Skipped } else { Why::Fine });
         };
-        if !self.sorter.careful {
-            return None;
-        }
-        if entry.letters().contains('D') {
+        if self.sorter.careful && entry.letters().contains('D') {
             return Some(Why::Draft);
         }
         target.rule.is_none().then_some(Why::NoRule)
+    }
+
+    /// Whether the user has put a message where it lies, which the rules want
+    /// elsewhere.
+    fn is_by_user(&self, place: &Place, judged: &Judged, refile: &Refile) -> bool {
+        let identity = &judged.about.known.identity;
+        refile.to.as_ref().is_some_and(|target| !target.place.is(place))
+            && self.sorter.memory.who(identity, place.directories()) == Some(Who::User)
     }
 
     fn prepare(&mut self, from: &Place, entry: &Entry, refile: &Refile) -> Result<Move, Failure> {
@@ -269,6 +266,11 @@ impl Run<'_, '_> {
             match self.mover.carry_out(&step) {
                 Ok(Came::Moved) => {
                     self.moved.insert(step.new.key());
+                    let (from, to) = (step.from.directories(), step.to.directories());
+                    let identity = &judged.about.known.identity;
+                    if let Err(error) = self.sorter.memory.put(identity, from, to) {
+                        self.not_noted(error);
+                    }
                     let path = self.sorter.judge.location.path_of_entry(&step.to, &step.new);
                     self.say(place, &judged, Fate::Moved { path, problems: step.problems });
                 }
@@ -280,6 +282,12 @@ impl Run<'_, '_> {
             (self.tell)(Event::Trouble(failure));
         }
         (self.tell)(Event::Settled);
+    }
+
+    fn not_noted(&mut self, error: io::Error) {
+        let path = self.sorter.state.map(|state| state.path().to_owned()).unwrap_or_default();
+        let failure = Failure::new("note where a message was put in", path, error);
+        (self.tell)(Event::Trouble(failure));
     }
 
     /// Brings the moves into the journal.
@@ -318,6 +326,7 @@ fn finish_killed(
     state: &StateDir,
     mover: &mut Mover<'_>,
     location: &Location,
+    memory: &Memory<'_>,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), Failure> {
     let maildir = std::fs::canonicalize(&location.path)
@@ -329,6 +338,9 @@ fn finish_killed(
         }
         for failure in finish(mover, &run) {
             tell(Event::Trouble(failure));
+        }
+        for step in run.moves.iter().rev().take(BATCH).filter_map(step_of) {
+            remember(mover, memory, &step);
         }
         if let Err(error) = sorted::end_killed(state, &name) {
             tell(Event::Trouble(Failure::new("note the end of", state.path().join(name), error)));
@@ -342,6 +354,16 @@ pub(super) fn finish(mover: &mut Mover<'_>, run: &sorted::Run) -> Vec<Failure> {
     // Of all batches only the last one was not made to its end.
     let last = run.moves.iter().rev().take(if run.ended { 0 } else { BATCH });
     last.filter_map(step_of).filter_map(|step| mover.finish(&step).err()).collect()
+}
+
+/// Notes for a message that was moved by this step where it was put, if it is
+/// there.
+pub(super) fn remember(mover: &mut Mover<'_>, memory: &Memory<'_>, step: &Move) {
+    let Ok(shelf) = mover.shelf(&step.to) else { return };
+    let Ok(message) = shelf.open(&step.new) else { return };
+    let identity = known(&message, &shelf, &step.new).identity;
+    // Without it the message may be moved once more when the user moves it back.
+    let _ = memory.put(&identity, step.from.directories(), step.to.directories());
 }
 
 /// A move that was noted; none if the note names no place in a Maildir.

@@ -12,9 +12,10 @@ use crate::deliver::moving::{Came, Move, Mover, Wish};
 use crate::deliver::shelf::Entry;
 use crate::outcome::Failure;
 use crate::rules::program::Flags;
+use crate::state::memory::Memory;
 use crate::state::sorted::{Moved, Run};
 
-use super::sort::{BATCH, ROUNDS, finish, step_of};
+use super::sort::{BATCH, ROUNDS, finish, remember, step_of};
 
 /// For so long a list of a folder is good enough to look for one of many.
 const FRESH: Duration = Duration::from_millis(500);
@@ -53,10 +54,11 @@ pub enum Event<'m> {
 pub fn undo(
     location: &Location,
     run: &Run,
+    memory: &Memory<'_>,
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), Failure> {
-    let mut back = Back { mover: Mover::open(location)?, known: HashMap::new() };
+    let mut back = Back { mover: Mover::open(location)?, memory, known: HashMap::new() };
     finish(&mut back.mover, run).into_iter().for_each(|failure| tell(Event::Trouble(failure)));
     let moves: Vec<&Moved> = run.moves.iter().rev().collect();
     let later = back.undo_all(&moves, false, stop, tell);
@@ -69,6 +71,7 @@ pub fn undo(
 /// A Maildir in which moves are taken back.
 struct Back<'a> {
     mover: Mover<'a>,
+    memory: &'a Memory<'a>,
     /// The messages of folders, by what they are known by, as they were when
     /// one was looked for, and when that was.
     known: HashMap<Vec<String>, (Instant, HashMap<String, Entry>)>,
@@ -148,7 +151,11 @@ impl Back<'_> {
             Err(failure) if failure.error.kind() == io::ErrorKind::NotFound => false,
             Err(failure) => return Err(failure),
         };
-        Ok(there && self.mover.carry_out(step)? == Came::Moved)
+        let moved = there && self.mover.carry_out(step)? == Came::Moved;
+        if moved {
+            remember(&mut self.mover, self.memory, step);
+        }
+        Ok(moved)
     }
 
     /// What a message's file in a folder is called now, or was a moment ago.

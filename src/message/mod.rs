@@ -21,11 +21,12 @@ pub mod attachment;
 pub mod mime;
 pub mod unmark;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -43,6 +44,10 @@ pub use text::Text;
 /// Of the text parts of a message so many bytes are read in all, and no more
 /// than half as many of an HTML part.
 pub const TEXT_LIMIT: usize = 16 << 20;
+
+/// No mail in a Maildir is older, seconds since 1970: 1990.
+const EARLIEST: i64 = 631_152_000;
+const DAY: i64 = 24 * 3600;
 
 /// So many times the size of its body is hashed of a message's attachments;
 /// more than once is asked only of messages within messages.
@@ -81,11 +86,21 @@ pub struct Message {
     texts: RefCell<HashMap<String, Rc<[Text]>>>,
     addresses: RefCell<HashMap<String, Rc<[Address]>>>,
     date: OnceCell<Option<Date>>,
+    stored: Cell<Option<Stored>>,
     structure: OnceCell<Result<Structure, Unread>>,
     bodies: OnceCell<Result<Bodies, Unread>>,
     attachments: OnceCell<Vec<Attachment>>,
     sizes: OnceCell<Result<Vec<u64>, Unread>>,
     hashes: OnceCell<Result<Vec<Option<String>>, Unread>>,
+}
+
+/// What a message's file tells of when it was stored, seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Stored {
+    /// By its name in a Maildir.
+    name: Option<i64>,
+    /// By when it was modified.
+    modified: Option<i64>,
 }
 
 struct Bodies {
@@ -117,7 +132,37 @@ impl Message {
     /// # Errors
     /// The file's; `InvalidInput` if it is no regular file.
     pub fn open(file: File) -> io::Result<Message> {
-        Ok(Message::new(Content::open(file)?))
+        let modified = file.metadata()?.mtime();
+        let message = Message::new(Content::open(file)?);
+        message.stored.set(Some(Stored { name: None, modified: Some(modified) }));
+        Ok(message)
+    }
+
+    /// Tells the name of the message's file in a Maildir, which begins with
+    /// when it was delivered (<https://cr.yp.to/proto/maildir.html>); an empty
+    /// one for a message in an mbox.
+    pub fn is_stored_as(&self, name: &str) {
+        let end = name.find(|c: char| !c.is_ascii_digit()).unwrap_or(name.len());
+        let (seconds, rest) = name.split_at(end);
+        let seconds = seconds.parse().ok().filter(|_| rest.starts_with(['.', '_']));
+        let modified = self.stored.get().and_then(|stored| stored.modified);
+        self.stored.set(Some(Stored { name: seconds, modified }));
+    }
+
+    /// When a stored message came here, seconds since 1970: by its name in a
+    /// Maildir, else by the topmost Received line (RFC 5321 §4.4), which our
+    /// own machine has written, else by its file. What lies more than a day
+    /// ahead of `now` is not believed, as names before 1990 are not. None for a
+    /// message that comes only now.
+    pub fn arrived(&self, now: i64) -> Option<i64> {
+        let stored = self.stored.get()?;
+        let is_sound = |at: &i64| (EARLIEST..=now.saturating_add(DAY)).contains(at);
+        let received = || {
+            let line = self.head().values("received").next()?;
+            let at = line.iter().rposition(|byte| *byte == b';')?;
+            date::parse(line.get(at + 1..)?).map(|date| date.unix_seconds).filter(is_sound)
+        };
+        stored.name.filter(is_sound).or_else(received).or(stored.modified)
     }
 
     fn new(content: Content) -> Message {
@@ -127,6 +172,7 @@ impl Message {
             texts: RefCell::default(),
             addresses: RefCell::default(),
             date: OnceCell::new(),
+            stored: Cell::new(None),
             structure: OnceCell::new(),
             bodies: OnceCell::new(),
             attachments: OnceCell::new(),

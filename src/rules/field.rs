@@ -238,6 +238,8 @@ pub const FIELDS: &[FieldInfo] = &[
     plain("recipients", Kind::Number, "how many recipients are named", || Field::Recipients),
     plain("age", Kind::Duration, "time since the Date header", || Field::Age),
     plain("date", Kind::Date, "the day of the Date header", || Field::Date),
+    plain("arrived", Kind::Date, "the day the message came here", || Field::Arrived),
+    plain("arrived.age", Kind::Duration, "time since it came here", || Field::ArrivedAge),
     plain("now", Kind::Date, "today", || Field::Now),
     plain("time", Kind::Time, "the time of day, now", || Field::Time),
     plain("weekday", Kind::Weekday, "the day of the week, today", || Field::Weekday),

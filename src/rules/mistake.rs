@@ -171,6 +171,10 @@ pub enum LearnMistake {
     NotTheSender { field: String },
     /// A folder with something inserted.
     Inserts,
+    /// `on moved to "A" to "B"`
+    EndTwice { way: &'static str },
+    /// `on moved from "A" to "A"`
+    NoMove,
     /// `add from to NAME`, and the list is made of sent mail.
     SentListEdited { name: String },
     /// A folder of sent mail that is not there.
@@ -640,6 +644,17 @@ impl Mistake {
                     "only `from` fits here",
                 )
                 .or_hint(Some("`add from to NAME`, `remove from from NAME`")),
+                LearnMistake::EndTwice { way } => error(
+                    "end-twice",
+                    format!("`{way}` stands here already"),
+                    "one folder of each is enough",
+                )
+                .or_hint(Some("`on moved from \"A\" to \"B\" -> ACTION, ACTION`")),
+                LearnMistake::NoMove => error(
+                    "no-move",
+                    String::from("nothing is moved from a folder to the same one"),
+                    "never happens",
+                ),
                 LearnMistake::Inserts => error(
                     "folder-inserts",
                     String::from("nothing can be inserted in this folder name"),

@@ -355,17 +355,18 @@ pub enum Entries {
     Sent(String),
 }
 
-/// `on moved to "Folder" -> ACTION, …`
+/// `on moved from "A" to "B" -> ACTION, …`
 #[derive(Archive, Serialize, Debug, Clone, PartialEq)]
 pub struct Move {
     /// The statement.
     pub span: Span,
     /// Line of that place, from 1.
     pub line: u32,
-    /// Moved into the folder, else out of it.
-    pub to: bool,
-    /// As people name it, `/` between levels; `INBOX` is the inbox.
-    pub folder: String,
+    /// Out of this folder, as people name it, `/` between levels; `INBOX` is
+    /// the inbox. None is any.
+    pub from: Option<String>,
+    /// Into this one.
+    pub to: Option<String>,
     /// Edits of lists and lines for the log.
     pub actions: Vec<Action>,
 }
@@ -504,6 +505,10 @@ pub enum Field {
     Recipients,
     /// Seconds since the Date header.
     Age,
+    /// `arrived`: the day on which the message came here.
+    Arrived,
+    /// `arrived.age`, seconds.
+    ArrivedAge,
     /// A `score`, by index into [`Program::scores`].
     Score(u32),
     /// The Date header's day.
@@ -580,6 +585,13 @@ pub struct Settings {
     pub folder_names: Option<FolderNames>,
     /// `inbox`: the folder that is the inbox, empty for the Maildir itself.
     pub inbox: Option<String>,
+    /// `trash`, `junk` and `drafts`: the folders for that, where the server
+    /// does not say which they are.
+    pub trash: Option<String>,
+    /// See `trash`.
+    pub junk: Option<String>,
+    /// See `trash`.
+    pub drafts: Option<String>,
     /// `me`: entries as in a list.
     pub me: Vec<String>,
     /// `trust`: authserv-ids (RFC 8601 §2.5) whose results are believed.

@@ -17,13 +17,13 @@ pub mod replied;
 pub mod seen;
 pub mod sent_mail;
 pub mod lessons;
+pub mod memory;
 pub mod places;
 pub mod slots;
 pub mod stamp;
 pub mod sorted;
 pub mod switch;
 pub mod told;
-pub mod watched;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};

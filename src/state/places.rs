@@ -8,6 +8,7 @@
 //! another version, is as good as absent: all begins anew, and nothing is
 //! learned from what is found.
 
+use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -24,7 +25,7 @@ use super::lock_file::LockFile;
 use super::{StateDir, key, make_private};
 
 const DIRECTORY: &str = "learning";
-const MAGIC: &[u8; 16] = b"mfilter places1\n";
+const MAGIC: &[u8; 16] = b"mfilter places2\n";
 /// Larger files are damaged, bytes: some millions of messages.
 const MAX: u64 = 1 << 28;
 /// Longer lists of own moves are damaged, bytes.
@@ -56,6 +57,17 @@ pub struct Folder {
     pub whole: bool,
     /// Hash of the name and of the message, sorted.
     pub names: Vec<(u64, u64)>,
+}
+
+impl Places {
+    /// The messages that lay in other folders than the one of these
+    /// directories, or in none any more, when it was looked last.
+    pub fn elsewhere(&self, directories: &[String]) -> HashSet<u64> {
+        let folders = self.folders.iter().filter(|folder| folder.directories != directories);
+        let lie = folders.flat_map(|folder| folder.names.iter().map(|(_, message)| *message));
+        let gone = self.gone.iter().filter(|gone| gone.from != directories);
+        lie.chain(gone.map(|gone| gone.message)).collect()
+    }
 }
 
 /// A message in two folders.

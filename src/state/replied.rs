@@ -11,10 +11,11 @@ fn table(state: &StateDir) -> Table<'_> {
 }
 
 /// Claims the right and duty to answer `to` with `text` at `now`, seconds
-/// since 1970, once in `every` seconds. False if that was done.
+/// since 1970, once in `every` seconds. False if that was done. A moment that
+/// lies further ahead than that was noted under a clock that was wrong.
 pub fn claim(state: &StateDir, to: &str, text: &[u8], now: i64, every: u64) -> io::Result<bool> {
-    let over = |until: u32| i64::from(until) <= now;
     let until = now.saturating_add(every.try_into().unwrap_or(i64::MAX));
+    let over = |then: u32| !(now + 1..=until).contains(&i64::from(then));
     table(state).note(key(to, text), u32::try_from(until).unwrap_or(u32::MAX), &over)
 }
 
@@ -50,5 +51,17 @@ mod tests {
         give_back(&state, "a@x.example", b"away");
         assert!(claim(&state, "a@x.example", b"away", 1101, 100).unwrap());
         assert_eq!(known(&state), Some((3, 1199, 1201)));
+    }
+
+    #[test]
+    fn an_answer_under_a_wrong_clock_blocks_none_afterwards() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        let far = 4_080_000_000;
+        assert!(claim(&state, "a@x.example", b"away", far, 100).unwrap());
+        assert!(claim(&state, "a@x.example", b"away", 1000, 100).unwrap());
+        assert!(!claim(&state, "a@x.example", b"away", 1050, 100).unwrap());
+        // Shortened in the rules meanwhile.
+        assert!(claim(&state, "a@x.example", b"away", 1060, 10).unwrap());
     }
 }

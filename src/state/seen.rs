@@ -62,19 +62,19 @@ impl io::Write for Hashing<'_> {
 }
 
 /// How long ago a message was delivered, seconds, if that is known and lies
-/// within `within` seconds of `now`, seconds since 1970.
+/// within `within` seconds of `now`, seconds since 1970. A moment that lies
+/// further ahead was noted under a clock that was wrong.
 pub fn delivered_before(state: &StateDir, key: Key, now: i64, within: u64) -> Option<u64> {
     let time = table(state).find(key)?;
-    let ago = u64::try_from(now.saturating_sub(i64::from(time))).unwrap_or(0);
-    (ago <= within).then_some(ago)
+    let ago = now.saturating_sub(i64::from(time));
+    (ago.unsigned_abs() <= within).then(|| u64::try_from(ago).unwrap_or(0))
 }
 
 /// Notes that a message was delivered at `now`, seconds since 1970; what lies
 /// further back than `within` seconds may be forgotten.
 pub fn remember(state: &StateDir, key: Key, now: i64, within: u64) -> io::Result<()> {
     let time = u32::try_from(now).unwrap_or(0);
-    let over =
-        |then: u32| now.saturating_sub(i64::from(then)) > within.try_into().unwrap_or(i64::MAX);
+    let over = |then: u32| now.saturating_sub(i64::from(then)).unsigned_abs() > within;
     table(state).note(key, time, &over).map(drop)
 }
 
@@ -126,7 +126,8 @@ mod tests {
         assert_eq!(delivered_before(&state, key, 1000, 60), Some(0));
         assert_eq!(delivered_before(&state, key, 1060, 60), Some(60));
         assert_eq!(delivered_before(&state, key, 1061, 60), None);
-        assert_eq!(delivered_before(&state, key, 900, 60), Some(0), "a clock set back");
+        assert_eq!(delivered_before(&state, key, 950, 60), Some(0), "a clock set back");
+        assert_eq!(delivered_before(&state, key, 900, 60), None, "a clock that was wrong");
         remember(&state, key, 1061, 60).unwrap();
         assert_eq!(delivered_before(&state, key, 1062, 60), Some(1));
         assert_eq!(known(&state), Some((1, 1061, 1061)));

@@ -56,8 +56,8 @@ pub enum StatementKind {
     Actions(Vec<Action>),
     /// `expect "message.eml" -> ACTION, …`
     Expect { message: Word, actions: Vec<Action> },
-    /// `on moved to "Folder" -> ACTION, …`
-    OnMoved { way: Spanned<Way>, folder: Word, actions: Vec<Action> },
+    /// `on moved from "A" to "B" -> ACTION, …`: one end or both, as written
+    OnMoved { ends: Vec<MoveEnd>, actions: Vec<Action> },
     /// `isp-filter on`, `isp-filter spam off, virus on`, `isp-filter default off`
     IspFilter { choices: Vec<Choice> },
     /// `isp-label subject "[SPAM]"`, `isp-label header "X-Spam-Flag"`
@@ -72,6 +72,15 @@ pub enum StatementKind {
         /// The statements of its block that could be read.
         block: Vec<Statement>,
     },
+}
+
+/// One end of a move: `to "Folder"`
+#[derive(Debug, Clone, PartialEq)]
+pub struct MoveEnd {
+    /// `to` or `from`
+    pub way: Spanned<Way>,
+    /// The folder.
+    pub folder: Word,
 }
 
 /// Which way the user moved a message, seen from the folder that is named.
@@ -210,9 +219,11 @@ impl Statement {
                 name.span = Span::default();
                 folder.span = Span::default();
             }
-            StatementKind::OnMoved { way, folder, actions } => {
-                way.span = Span::default();
-                folder.span = Span::default();
+            StatementKind::OnMoved { ends, actions } => {
+                for end in ends {
+                    end.way.span = Span::default();
+                    end.folder.span = Span::default();
+                }
                 actions.iter_mut().for_each(Action::forget);
             }
             StatementKind::Define { name, condition } => {

@@ -3,8 +3,8 @@
 use pest::iterators::Pair;
 
 use super::ast::{
-    Action, Body, Choice, Condition, ConditionKind, Field, StatementKind, Value, ValueKind, Way,
-    Word,
+    Action, Body, Choice, Condition, ConditionKind, Field, MoveEnd, StatementKind, Value,
+    ValueKind, Way, Word,
 };
 use super::literal;
 use super::mistake::{Kind as MistakeKind, Mistake};
@@ -88,17 +88,14 @@ impl Builder {
         let mut choices = Vec::new();
         let mut label_kind = None;
         let mut sent = false;
-        let mut way = None;
+        let mut ends = Vec::new();
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::isp_choice => choices.push(self.choice(part)?),
                 Rule::label_kind => label_kind = Some(self.word(&part)),
                 Rule::name | Rule::setting => word = Some(self.word(&part)),
                 Rule::sent_word => sent = true,
-                Rule::move_way => {
-                    let value = if part.as_str() == "to" { Way::To } else { Way::From };
-                    way = Some(Spanned { value, span: self.span(&part) });
-                }
+                Rule::move_end => ends.push(self.move_end(part)?),
                 Rule::string if rule == Rule::list => {
                     let text = self.string(&part);
                     value = Some(Value { span: text.span, kind: ValueKind::Text(text.value) });
@@ -120,10 +117,7 @@ impl Builder {
                 StatementKind::SentList { name, folder: Spanned { value, span } }
             }
             (Rule::list, Some(name), Some(value), _) => StatementKind::List { name, value },
-            (Rule::on_move, Some(folder), _, _) => {
-                let way = way.ok_or_else(|| self.impossible())?;
-                StatementKind::OnMoved { way, folder, actions }
-            }
+            (Rule::on_move, ..) => StatementKind::OnMoved { ends, actions },
             (Rule::define, Some(name), _, Some(condition)) => {
                 StatementKind::Define { name, condition }
             }
@@ -159,6 +153,22 @@ impl Builder {
     }
 
     /// `on`, `spam off`
+    fn move_end(&mut self, pair: Pair<Rule>) -> Read<MoveEnd> {
+        let (mut way, mut folder) = (None, None);
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::move_way => {
+                    let value = if part.as_str() == "to" { Way::To } else { Way::From };
+                    way = Some(Spanned { value, span: self.span(&part) });
+                }
+                Rule::string => folder = Some(self.string(&part)),
+                _ => {}
+            }
+        }
+        let (Some(way), Some(folder)) = (way, folder) else { return Err(self.impossible()) };
+        Ok(MoveEnd { way, folder })
+    }
+
     fn choice(&mut self, pair: Pair<Rule>) -> Read<Choice> {
         let mut category = None;
         let mut on = None;

@@ -10,8 +10,8 @@ use std::collections::{HashMap, VecDeque};
 use unicode_width::UnicodeWidthStr;
 
 use super::ast::{
-    Action, Ast, Body, Choice, Comment, Condition, ConditionKind, Field, Statement, StatementKind,
-    Value, ValueKind, Way, Word,
+    Action, Ast, Body, Choice, Comment, Condition, ConditionKind, Field, MoveEnd, Statement,
+    StatementKind, Value, ValueKind, Way, Word,
 };
 use super::layout::{Doc, Remark, WIDTH};
 use super::literal;
@@ -253,8 +253,8 @@ impl<'a> Formatter<'a> {
                 let end = condition.as_ref().map(|condition| condition.span.end);
                 (head, end.unwrap_or(statement.span.start), actions)
             }
-            StatementKind::OnMoved { way, folder, actions } => {
-                (vec![on_moved(*way, folder)], folder.span.end, actions)
+            StatementKind::OnMoved { ends, actions } => {
+                (vec![on_moved(ends)], end_of(ends, statement.span.start), actions)
             }
             _ => {
                 self.inside.clear();
@@ -308,8 +308,8 @@ impl<'a> Formatter<'a> {
                 let folder = literal::quote(&folder.value);
                 Doc::text(format!("list {} sent {folder}", name.value))
             }
-            StatementKind::OnMoved { way, folder, actions } => {
-                self.arrow(vec![on_moved(*way, folder)], folder.span.end, actions)
+            StatementKind::OnMoved { ends, actions } => {
+                self.arrow(vec![on_moved(ends)], end_of(ends, statement.span.start), actions)
             }
             StatementKind::Define { name, condition } => Doc::group(vec![
                 Doc::text(format!("define {} = ", name.value)),
@@ -601,13 +601,22 @@ fn bare(name: &str) -> String {
     if plain && !matches!(name, "on" | "off") { name.to_owned() } else { literal::quote(name) }
 }
 
-/// `on moved to "Folder"`
-fn on_moved(way: Spanned<Way>, folder: &Word) -> Doc {
-    let way = match way.value {
-        Way::To => "to",
-        Way::From => "from",
-    };
-    Doc::text(format!("on moved {way} {}", literal::quote(&folder.value)))
+/// `on moved from "A" to "B"`
+fn on_moved(ends: &[MoveEnd]) -> Doc {
+    let mut text = String::from("on moved");
+    for end in ends {
+        let way = match end.way.value {
+            Way::To => "to",
+            Way::From => "from",
+        };
+        text.push_str(&format!(" {way} {}", literal::quote(&end.folder.value)));
+    }
+    Doc::text(text)
+}
+
+/// Where the ends of a move end.
+fn end_of(ends: &[MoveEnd], start: u32) -> u32 {
+    ends.last().map_or(start, |end| end.folder.span.end)
 }
 
 fn signed(weight: f64) -> String {

@@ -318,7 +318,7 @@ fn wording(kind: &Kind) -> Wording {
             "arrow",
             "`on moved` takes no block",
             "",
-            "write `on moved to \"Folder\" -> ACTION, ACTION`",
+            "write `on moved from \"A\" to \"B\" -> ACTION, ACTION`; one of the two is enough",
         ),
         Kind::MissingActionComma(found) => word(
             "comma",

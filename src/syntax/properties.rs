@@ -6,8 +6,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::ast::{
-    Action, Ast, Body, Choice, Condition, ConditionKind, Field, Statement, StatementKind, Value,
-    ValueKind, Way, Word,
+    Action, Ast, Body, Choice, Condition, ConditionKind, Field, MoveEnd, Statement, StatementKind,
+    Value, ValueKind, Way, Word,
 };
 use super::parse::{Grammar, Rule};
 use super::scan::{self, Kind};
@@ -150,6 +150,11 @@ fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Action>> 
     vec(prop_oneof![4 => known_action().boxed(), 1 => action(name()).boxed()], count)
 }
 
+fn move_end() -> impl Strategy<Value = MoveEnd> {
+    (prop_oneof![Just(Way::To), Just(Way::From)], word(text()))
+        .prop_map(|(way, folder)| MoveEnd { way: at(way), folder })
+}
+
 fn statement() -> impl Strategy<Value = Statement> {
     let setting = prop_oneof![name(), proptest::sample::select(ACTIONS).prop_map(String::from)];
     let any_value = || prop_oneof![scalar().prop_map(value), set()];
@@ -166,9 +171,8 @@ fn statement() -> impl Strategy<Value = Statement> {
         word(text()).prop_map(|file| StatementKind::Include { file }),
         (word(name()), word(text()))
             .prop_map(|(name, folder)| StatementKind::SentList { name, folder }),
-        (prop_oneof![Just(Way::To), Just(Way::From)], word(text()), actions(1..3)).prop_map(
-            |(way, folder, actions)| StatementKind::OnMoved { way: at(way), folder, actions }
-        ),
+        (vec(move_end(), 1..3), actions(1..3))
+            .prop_map(|(ends, actions)| StatementKind::OnMoved { ends, actions }),
         (word(text()), actions(1..3))
             .prop_map(|(message, actions)| StatementKind::Expect { message, actions }),
         lone_actions().prop_map(StatementKind::Actions),

@@ -205,7 +205,7 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::opens_move => "a statement",
         Rule::on_word => "`on`",
         Rule::moved_word => "`moved`",
-        Rule::move_way => "`to` or `from`",
+        Rule::move_way | Rule::move_end => "`to` or `from`",
         Rule::sent_word => "`sent`",
         Rule::when_word => "`when`",
         Rule::otherwise_word => "`otherwise`",

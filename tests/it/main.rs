@@ -18,6 +18,7 @@ mod kinds;
 mod large;
 mod licences;
 mod mbsync;
+mod moves;
 mod processes;
 mod reach;
 mod scanners;

@@ -1,6 +1,8 @@
 //! `mfilter watch` and `mfilter learn` as processes, beside programs that fill
 //! a Maildir, read it and move mail in it.
 
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -529,6 +531,7 @@ fn learn_learns_once_and_takes_it_back() {
     for (number, text) in [(1, message(1, "a")), (2, message(2, "b")), (3, own)] {
         fs::write(file(&home, &format!("cur/{number}.mx:2,")), text).expect("written");
     }
+    fs::write(file(&home, ".Junk/cur/5.mx:2,S"), message(5, "junk")).expect("written");
     let quiet = |run: &Run| (run.code, run.stdout.clone(), run.stderr.clone());
     let nothing = (Some(0), String::new(), String::new());
     assert_eq!(quiet(&learn(&home, &[])), nothing);
@@ -547,7 +550,7 @@ fn learn_learns_once_and_takes_it_back() {
     for line in [
         "INBOX -> Junk: add s1@x.example to black  (line 5)\n",
         "add taro@example.jp to black  (line 5): not done, it is one of your own addresses",
-        "3 messages are known, 3 were moved\n",
+        "4 messages are known, 3 were moved\n",
     ] {
         assert!(dry.stdout.contains(line), "{line}\n{}", dry.stdout);
     }
@@ -574,15 +577,13 @@ fn learn_learns_once_and_takes_it_back() {
     assert_eq!(learn(&home, &["--undo"]).code, Some(1), "nothing is left");
 
     // What `sort` moves and takes back teaches nothing.
-    home.write(
-        ".mailrules",
-        format!("{RULES}when message-id contains \"1@x\" -> folder \"Other\"\n"),
-    );
+    home.write(".mailrules", format!("{RULES}when from like \"s*\" -> folder \"Other\"\n"));
     assert_eq!(home.run(&["sort", "Junk"], b"").code, Some(0));
-    assert_eq!(seen(&home)[&1], ".Other/cur S");
+    assert_eq!(seen(&home)[&5], ".Other/cur S");
+    assert_eq!(seen(&home)[&1], ".Junk/cur S", "the user has put it there");
     assert_eq!(quiet(&learn(&home, &[])), nothing);
     assert_eq!(home.run(&["sort", "--undo"], b"").code, Some(0));
-    assert_eq!(seen(&home)[&1], ".Junk/cur S");
+    assert_eq!(seen(&home)[&5], ".Junk/cur S");
     assert_eq!(quiet(&learn(&home, &[])), nothing);
     assert_eq!(
         (text(&home, "white"), text(&home, "black")),
@@ -605,4 +606,181 @@ fn a_list_that_cannot_be_edited_is_told_and_the_rest_is_learned() {
     assert_eq!(run.code, Some(1));
     assert!(run.stderr.contains("black` is not edited"), "{}", run.stderr);
     assert_eq!(text(&home, "white"), "# friends\n");
+}
+
+/// Unread mail stays in `new` when Dovecot, mutt or mbsync moves it back: it is
+/// the user's word, and neither filed away again nor forgotten.
+#[test]
+fn what_the_user_moves_back_unread_stays_and_teaches() {
+    for learns in [true, false] {
+        let home = home();
+        let rules = RULES.replace("on moved", if learns { "on moved" } else { "# on moved" });
+        home.write(".mailrules", rules);
+        make(&home, "");
+        make(&home, ".Junk/");
+        make(&home, ".Lists.a/");
+        let watch = Watch::start(&home, &[]);
+        for (number, subject) in [(1, "list"), (2, "list"), (3, "list")] {
+            put(&home, number, subject);
+            lies(&home, number, ".Lists.a/new ");
+        }
+        if learns {
+            // Put there by somebody else, before anything was watched.
+            fs::write(file(&home, ".Junk/new/4.other.mx"), message(4, "list")).expect("written");
+            std::thread::sleep(Duration::from_secs(3));
+        }
+        // As mutt does it; as Dovecot does it; as mbsync does it, later.
+        fs::rename(file(&home, ".Lists.a/new/1.other.mx"), file(&home, "new/1.other.mx"))
+            .expect("");
+        fs::copy(file(&home, ".Lists.a/new/2.other.mx"), file(&home, "new/2.dovecot.mx"))
+            .expect("");
+        fs::remove_file(file(&home, ".Lists.a/new/2.other.mx")).expect("removed");
+        let text_of_3 = fs::read(file(&home, ".Lists.a/new/3.other.mx")).expect("readable");
+        fs::remove_file(file(&home, ".Lists.a/new/3.other.mx")).expect("removed");
+        std::thread::sleep(Duration::from_secs(2));
+        let text_of_3 = [b"X-TUID: abcdefghijkl\n".as_slice(), &text_of_3].concat();
+        fs::write(file(&home, "tmp/3.mbsync,U=9"), text_of_3).expect("written");
+        fs::rename(file(&home, "tmp/3.mbsync,U=9"), file(&home, "new/3.mbsync,U=9")).expect("");
+        if learns {
+            fs::rename(file(&home, ".Junk/new/4.other.mx"), file(&home, "new/4.other.mx"))
+                .expect("renamed");
+            wait_for("white", || text(&home, "white").contains("s4@x.example").then_some(()));
+        }
+        // One that is new passes by them.
+        put(&home, 5, "list");
+        lies(&home, 5, ".Lists.a/new ");
+        watch.kill();
+        let watch = Watch::start(&home, &[]);
+        put(&home, 6, "list");
+        lies(&home, 6, ".Lists.a/new ");
+        watch.end();
+        let seen = seen(&home);
+        for number in if learns { 1..5 } else { 1..4 } {
+            assert_eq!(seen[&number], "/new ", "{number}: {seen:?}");
+        }
+        if learns {
+            assert_eq!(text(&home, "white"), "s4@x.example\n");
+        }
+    }
+}
+
+/// A sender who repeats what he has written before gets no message past the
+/// rules: what our own border wrote is part of what it is known by.
+#[test]
+fn a_message_that_is_sent_again_is_filed_again() {
+    let home = home();
+    make(&home, "");
+    let watch = Watch::start(&home, &[]);
+    for number in 1..4 {
+        let name = format!("{number}.other.mx");
+        let text = format!(
+            "Received: from x ([192.0.2.1]) by mx (Postfix) with ESMTP id {number}; x\n{}",
+            message(1, "junk")
+        );
+        fs::write(file(&home, &format!("tmp/{name}")), text).expect("written");
+        fs::rename(file(&home, &format!("tmp/{name}")), file(&home, &format!("new/{name}")))
+            .expect("renamed");
+        wait_for("the junk", || {
+            let filed = fs::read_dir(file(&home, ".Junk/cur")).map_or(0, Iterator::count);
+            (filed == number).then_some(())
+        });
+    }
+    watch.end();
+    assert_eq!((text(&home, "white"), text(&home, "black")), (String::new(), String::new()));
+}
+
+/// A delivery knows the envelope, and has logged and edited lists: `watch`
+/// beside it judges no message again.
+#[test]
+fn beside_deliveries_nothing_is_judged_twice() {
+    let home = Home::with_rules(
+        "list known \"known\"\n\
+         on moved to \"Junk\" -> add from to known\n\
+         when not from in known -> add from to known, log \"first: {subject}\"\n\
+         when env \"SENDER\" is \"boss@x.example\" -> inbox\n\
+         when subject is \"work\" -> folder \"Work\"\n\
+         when subject is \"note\" -> log \"noted\"\n",
+    );
+    make(&home, "");
+    home.write("known", "");
+    let watch = Watch::start(&home, &[]);
+    put(&home, 90, "work");
+    lies(&home, 90, ".Work/new ");
+    let deliver = |number: usize, subject: &str| {
+        let mut command = home.command(&[]);
+        command.env("SENDER", "boss@x.example");
+        assert_eq!(run(command, message(number, subject).as_bytes()).code, Some(0));
+    };
+    for number in 1..5 {
+        deliver(number, if number < 4 { "work" } else { "note" });
+    }
+    put(&home, 91, "work");
+    lies(&home, 91, ".Work/new ");
+    // Moved away and back by a server, which gives it a name of its own.
+    let name = |number: usize| {
+        let entries = fs::read_dir(file(&home, "new")).expect("listed").flatten();
+        let paths = entries.map(|entry| entry.path());
+        let is = |path: &PathBuf| {
+            fs::read_to_string(path).unwrap_or_default().contains(&format!("<{number}@x>"))
+        };
+        paths.into_iter().find(is).expect("there")
+    };
+    fs::rename(name(1), file(&home, ".Work/new/1.dovecot.mx")).expect("renamed");
+    std::thread::sleep(Duration::from_secs(2));
+    fs::rename(file(&home, ".Work/new/1.dovecot.mx"), file(&home, "new/1.again.mx")).expect("");
+    put(&home, 92, "work");
+    lies(&home, 92, ".Work/new ");
+    watch.end();
+    let seen = seen(&home);
+    for number in 1..5 {
+        assert_eq!(seen[&number], "/new ", "{seen:?}");
+    }
+    let log = log(&home);
+    for number in 1..5 {
+        let about = format!("\"<{number}@x>\"");
+        let lines = log.lines().filter(|line| line.contains(&about) && line.contains(" log text="));
+        assert_eq!(lines.count(), 1, "{number}: {log}");
+    }
+    assert!(!log.contains("moved folder=\"Work\" was=\"INBOX\" file=\"1.again"), "{log}");
+    assert_eq!(text(&home, "known").lines().count(), 7, "each sender once");
+}
+
+/// With a limit of the kernel's watches that is far too low for 300 folders, the
+/// inbox is watched, the rest is looked at, and one line says so.
+#[test]
+fn where_the_kernel_gives_few_watches_the_inbox_comes_first() {
+    const LIMIT: &str = "/proc/sys/user/max_inotify_watches";
+    let limited = |script: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["-U", "-r", "sh", "-c", &format!("echo 20 > {LIMIT} && {script}")]);
+        command
+    };
+    let probe = limited("true").stderr(Stdio::null()).status();
+    if !probe.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: the test with few watches needs user namespaces");
+        return;
+    }
+    let home = home();
+    make(&home, "");
+    for number in 0..300 {
+        make(&home, &format!(".Folder {number:03}/"));
+    }
+    let mut command = limited(&format!("exec {} watch", crate::support::MFILTER));
+    command.env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin").env("TZ", "UTC");
+    let err = fs::File::create(home.path().join("err")).expect("made");
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(err).spawn();
+    let watch = Watch { child: Some(child.expect("it starts")) };
+    wait_for("the line", || log(&home).contains("too few watches").then_some(()));
+    put(&home, 1, "list");
+    lies(&home, 1, ".Lists.a/new ");
+    // Nobody tells of this one; it is found by looking.
+    let folder = file(&home, ".Folder 299/cur/2.mx:2,S");
+    fs::write(&folder, message(2, "x")).expect("written");
+    std::thread::sleep(Duration::from_secs(35));
+    make(&home, ".Junk/");
+    fs::rename(folder, file(&home, ".Junk/cur/2.mx:2,S")).expect("renamed");
+    wait_for("black", || text(&home, "black").contains("s2@x.example").then_some(()));
+    watch.kill();
+    assert_eq!(log(&home).matches("too few watches").count(), 1);
+    assert_eq!(text(&home, "err").lines().count(), 1, "{}", text(&home, "err"));
 }

@@ -5,7 +5,7 @@ use super::{Checker, Declared};
 use crate::rules::mistake::{LearnMistake, Mistake};
 use crate::rules::program::{Entries, List, Move};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{Action, ValueKind, Way, Word};
+use crate::syntax::ast::{Action, MoveEnd, ValueKind, Way, Word};
 
 /// What may be done when the user moves a message.
 const ON_MOVE: &[&str] = &["add", "remove", "log"];
@@ -37,19 +37,34 @@ impl Checker<'_, '_> {
         self.declare(name, Declared::List(index));
     }
 
-    /// `on moved to "Folder" -> ACTION, …`
-    pub(super) fn on_moved(&mut self, span: Span, way: Way, folder: &Word, actions: &[Action]) {
+    /// `on moved from "A" to "B" -> ACTION, …`
+    pub(super) fn on_moved(&mut self, span: Span, ends: &[MoveEnd], actions: &[Action]) {
         if self.site {
             self.learn_mistake(span, LearnMistake::OfSite { what: "`on moved`" });
         } else if self.statements.in_group() {
             self.learn_mistake(span, LearnMistake::InGroup);
         }
-        let folder = self.plain_folder(&folder.value, folder.span);
+        let (mut from, mut to, mut whole) = (None, None, true);
+        for end in ends {
+            let folder = self.plain_folder(&end.folder.value, end.folder.span);
+            whole &= folder.is_some();
+            let known = if end.way.value == Way::To { &mut to } else { &mut from };
+            if known.is_some() {
+                let way = if end.way.value == Way::To { "to" } else { "from" };
+                self.learn_mistake(end.way.span, LearnMistake::EndTwice { way });
+                whole = false;
+            } else {
+                *known = Some(folder.unwrap_or_default());
+            }
+        }
+        if whole && from.is_some() && from == to {
+            self.learn_mistake(span, LearnMistake::NoMove);
+            whole = false;
+        }
         let lowered: Vec<_> = actions.iter().map(|action| self.action_of_move(action)).collect();
-        let (Some(folder), Some(actions)) = (folder, lowered.into_iter().collect()) else { return };
+        let (true, Some(actions)) = (whole, lowered.into_iter().collect()) else { return };
         let line = self.sources.line(span);
-        let to = way == Way::To;
-        self.program.moves.push(Move { span, line, to, folder, actions });
+        self.program.moves.push(Move { span, line, from, to, actions });
     }
 
     fn action_of_move(&mut self, action: &Action) -> Option<crate::rules::program::Action> {
@@ -72,7 +87,7 @@ impl Checker<'_, '_> {
     }
 
     /// A folder that is named without inserts, as people read it.
-    fn plain_folder(&mut self, text: &str, span: Span) -> Option<String> {
+    pub(super) fn plain_folder(&mut self, text: &str, span: Span) -> Option<String> {
         if text.contains(['{', '}']) {
             self.learn_mistake(span, LearnMistake::Inserts);
             return None;

@@ -12,8 +12,8 @@ use crate::syntax::ast::{Value, ValueKind, Word as Name};
 /// Every setting.
 #[rustfmt::skip]
 pub const SETTINGS: &[&str] = &[
-    "maildir", "layout", "folder-names", "inbox", "me", "delimiter", "timezone", "log",
-    "trust", "relays", "spam-score-header",
+    "maildir", "layout", "folder-names", "inbox", "trash", "junk", "drafts", "me", "delimiter",
+    "timezone", "log", "trust", "relays", "spam-score-header",
     "duplicates-for", "sendmail", "program-timeout", "forward-sender",
 ];
 
@@ -77,6 +77,19 @@ impl Checker<'_, '_> {
                 return;
             }
             ("inbox", ..) => "a folder, `\"INBOX\"` for one",
+            ("trash" | "junk" | "drafts", Some(text), _) => {
+                if let Some(folder) = self.plain_folder(text, value.span) {
+                    let settings = &mut self.program.settings;
+                    let setting = match name {
+                        "trash" => &mut settings.trash,
+                        "junk" => &mut settings.junk,
+                        _ => &mut settings.drafts,
+                    };
+                    *setting = Some(folder);
+                }
+                return;
+            }
+            ("trash" | "junk" | "drafts", ..) => "a folder, `\"Deleted Items\"` for one",
             ("me", ..) => {
                 self.set_me(value);
                 return;

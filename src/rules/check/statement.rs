@@ -76,8 +76,8 @@ impl Checker<'_, '_> {
             StatementKind::Set { name, value } => self.set(statement.span, name, value),
             StatementKind::List { name, value } => self.list(name, value),
             StatementKind::SentList { name, folder } => self.sent_list(name, folder),
-            StatementKind::OnMoved { way, folder, actions } => {
-                self.on_moved(statement.span, way.value, folder, actions);
+            StatementKind::OnMoved { ends, actions } => {
+                self.on_moved(statement.span, ends, actions);
             }
             StatementKind::Define { name, condition } => self.define(name, condition),
             StatementKind::Score { name, entries } => self.score(name, entries),

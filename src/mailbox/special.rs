@@ -1,0 +1,281 @@
+//! Which folders are the trash, the junk, the drafts and the sent mail: as the
+//! rules say (`set trash`), else as the server does, else by the names that
+//! mail readers give them.
+//!
+//! RFC 6154 names the uses. Dovecot keeps what a client sets
+//! (`/private/specialuse`, RFC 6154 §5.4) in the dictionary of
+//! `mail_attribute_dict`, `dovecot-attributes` in the Maildir, by the folder's
+//! GUID in its `dovecot-uidlist`; what its configuration says is nowhere in a
+//! Maildir, and the names are what remains. What cannot be read says nothing.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::deliver::maildir::{Location, Place};
+use crate::message::fold::fold;
+use crate::rules::program::ArchivedSettings;
+
+use super::sent::named;
+
+/// What a folder is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Use {
+    /// What was deleted, `\Trash`.
+    Trash,
+    /// Spam, `\Junk`.
+    Junk,
+    /// What is not sent yet, `\Drafts`.
+    Drafts,
+    /// What was sent, `\Sent`.
+    Sent,
+}
+
+/// A larger file of attributes, or head of a list of UIDs, is not read, bytes.
+const READ_MAX: u64 = 1 << 20;
+/// A mailbox that holds all others of an account.
+const ABOVE: [&str; 3] = ["inbox", "[gmail]", "[google mail]"];
+
+/// The names of readers and servers in their languages, folded; in their
+/// order: Apple, Outlook, Thunderbird, Gmail, Courier and webmailers.
+#[rustfmt::skip]
+const NAMES: &[(Use, &[&str])] = &[
+    (Use::Trash, &[
+        "trash", "deleted", "deleted items", "deleted messages", "deleted mail", "bin", "trash can",
+        "ごみ箱", "ゴミ箱", "削除済みアイテム", "削除済みメッセージ", "削除済みメール", "削除済み",
+        "papierkorb", "gelöschte elemente", "gelöschte objekte", "gelöscht", "gelöschte nachrichten",
+        "corbeille", "éléments supprimés", "messages supprimés", "supprimés",
+        "papelera", "papelera de reciclaje", "elementos eliminados", "mensajes eliminados", "eliminados",
+        "cestino", "posta eliminata", "elementi eliminati", "messaggi eliminati",
+        "lixeira", "lixo", "itens excluídos", "mensagens apagadas", "itens eliminados", "reciclagem",
+        "prullenbak", "verwijderde items", "verwijderde berichten", "verwijderd",
+        "корзина", "удаленные", "удалённые", "удаленные элементы", "удалённые элементы", "кошик", "видалені",
+        "kosz", "elementy usunięte", "usunięte",
+        "koš", "odstraněná pošta", "odstraněné zprávy", "odpadky", "kôš",
+        "papperskorgen", "papperskorg", "borttaget", "borttagna objekt",
+        "papirkurv", "papirkurven", "slettet post", "slettede elementer", "slettede meldinger",
+        "roskakori", "poistetut", "poistetut viestit",
+        "çöp", "çöp kutusu", "silinmiş öğeler", "silinmiş",
+        "lomtár", "kuka", "törölt elemek", "coș de gunoi", "gunoi", "elemente șterse",
+        "κάδος", "κάδος απορριμμάτων", "διαγραμμένα", "кошче",
+        "已删除", "已删除邮件", "已删除邮件夹", "废纸篓", "已刪除的郵件", "垃圾桶", "刪除的郵件", "回收桶",
+        "휴지통", "지운 편지함", "지운 항목", "삭제된 메시지",
+        "thùng rác", "ถังขยะ", "สิ่งที่ลบ", "سلة المهملات", "العناصر المحذوفة", "אשפה", "פריטים שנמחקו",
+    ]),
+    (Use::Junk, &[
+        "junk", "junk mail", "junk email", "junk e-mail", "spam", "bulk mail", "bulk",
+        "迷惑メール", "スパム", "スパムメール",
+        "spamverdacht", "junk-e-mail", "werbung", "unerwünscht",
+        "indésirables", "courrier indésirable", "pourriel", "spams",
+        "correo no deseado", "no deseado", "posta indesiderata", "indesiderata",
+        "lixo eletrônico", "lixo eletrónico", "correio eletrónico de lixo",
+        "ongewenste e-mail", "ongewenst", "спам", "нежелательная почта",
+        "wiadomości-śmieci", "nevyžádaná pošta", "nevyžádaná", "skräppost", "skräp",
+        "uønsket e-mail", "uønsket", "søppelpost", "roskaposti", "istenmeyen", "gereksiz e-posta", "önemsiz e-posta",
+        "levélszemét", "ανεπιθύμητα", "ανεπιθύμητη αλληλογραφία",
+        "垃圾邮件", "垃圾箱", "垃圾郵件", "스팸", "스팸메일함", "정크 메일", "thư rác", "จดหมายขยะ", "البريد العشوائي",
+    ]),
+    (Use::Drafts, &[
+        "drafts", "draft", "下書き", "entwürfe", "entwurf", "brouillons", "brouillon", "borradores", "bozze",
+        "rascunhos", "concepten", "черновики", "чернетки", "kopie robocze", "szkice", "wersje robocze",
+        "koncepty", "rozepsané", "rozpracované", "utkast", "kladder", "luonnokset", "taslaklar", "piszkozatok", "ciorne",
+        "πρόχειρα", "草稿", "草稿箱", "草稿匣", "임시보관함", "임시 보관함", "thư nháp", "แบบร่าง", "טיוטות", "المسودات",
+    ]),
+    (Use::Sent, &[
+        "sent", "sent mail", "sent items", "sent messages", "sent-mail", "outbox",
+        "送信済み", "送信済みメール", "送信済みアイテム", "送信済みメッセージ", "送信箱",
+        "gesendet", "gesendete elemente", "gesendete objekte", "gesendete nachrichten",
+        "envoyés", "messages envoyés", "éléments envoyés", "enviados", "elementos enviados", "mensajes enviados",
+        "inviati", "posta inviata", "inviata", "itens enviados", "mensagens enviadas", "verzonden", "verzonden items", "verzonden berichten",
+        "отправленные", "надіслані", "wysłane", "elementy wysłane", "odeslané", "odeslaná pošta", "odoslané",
+        "skickat", "skickade", "sendt", "sendte elementer", "lähetetyt", "gönderilmiş", "gönderilmiş öğeler", "elküldött", "elküldött elemek", "trimise",
+        "απεσταλμένα", "已发送", "已发送邮件", "寄件備份", "已傳送", "보낸편지함", "보낸 편지함", "đã gửi", "thư đã gửi", "ส่งแล้ว", "รายการที่ส่ง", "البريد المرسل", "דואר יוצא",
+    ]),
+];
+
+/// What the folders of a Maildir are for.
+pub struct Special<'a> {
+    location: &'a Location,
+    /// By the rules; none else is for that then.
+    set: Vec<(Use, Place)>,
+    /// By GUID, as Dovecot's dictionary has it.
+    attributes: HashMap<String, Use>,
+}
+
+impl<'a> Special<'a> {
+    /// As the rules and the server say.
+    pub fn of(location: &'a Location, settings: &ArchivedSettings) -> Special<'a> {
+        let folders = [
+            (Use::Trash, &settings.trash),
+            (Use::Junk, &settings.junk),
+            (Use::Drafts, &settings.drafts),
+        ];
+        let set = folders.into_iter().filter_map(|(purpose, folder)| {
+            Some((purpose, location.place(&named(folder.as_ref()?.as_str()))))
+        });
+        let attributes = read(&location.path.join("dovecot-attributes")).unwrap_or_default();
+        Special { location, set: set.collect(), attributes: parse_attributes(&attributes) }
+    }
+
+    /// What a folder is for; one below the trash is trash too.
+    pub fn use_of(&self, place: &Place) -> Option<Use> {
+        let folder = self.location.folder_of(place);
+        for (purpose, known) in &self.set {
+            let above = self.location.folder_of(known);
+            if !above.parts.is_empty() && folder.parts.starts_with(&above.parts) {
+                return Some(*purpose);
+            }
+        }
+        let found = self.of_server(place).or_else(|| by_name(&folder.parts))?;
+        // What the rules say another folder is for, this one is not.
+        (!self.set.iter().any(|(purpose, _)| *purpose == found)).then_some(found)
+    }
+
+    /// Whether a folder is the trash, or below it.
+    pub fn is_trash(&self, place: &Place) -> bool {
+        self.use_of(place) == Some(Use::Trash)
+    }
+
+    /// As Dovecot keeps it for this folder.
+    fn of_server(&self, place: &Place) -> Option<Use> {
+        if self.attributes.is_empty() {
+            return None;
+        }
+        let list = read(&self.location.path_of_place(place).join("dovecot-uidlist"))?;
+        let head = list.lines().next()?;
+        let guid = head.split(' ').skip(1).find_map(|word| word.strip_prefix('G'))?;
+        self.attributes.get(guid).copied()
+    }
+}
+
+/// `priv/GUID/specialuse` and in the next line the uses, `\Trash` for one: the
+/// format of Dovecot's `file` dictionary.
+fn parse_attributes(text: &str) -> HashMap<String, Use> {
+    let mut lines = text.lines();
+    let mut found = HashMap::new();
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        let mut parts = name.split('/');
+        let (Some("priv" | "shared"), Some(guid), Some("specialuse"), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            continue;
+        };
+        let uses = value.split([' ', '\\']).filter(|word| !word.is_empty());
+        if let Some(purpose) = uses.filter_map(use_of_word).next() {
+            found.insert(guid.to_owned(), purpose);
+        }
+    }
+    found
+}
+
+/// RFC 6154 §2, without its backslash.
+fn use_of_word(word: &str) -> Option<Use> {
+    let words =
+        [("trash", Use::Trash), ("junk", Use::Junk), ("drafts", Use::Drafts), ("sent", Use::Sent)];
+    words.iter().find(|(known, _)| word.eq_ignore_ascii_case(known)).map(|(_, purpose)| *purpose)
+}
+
+/// By the name of the topmost folder, below what holds all of an account.
+fn by_name(parts: &[String]) -> Option<Use> {
+    let mut parts = parts.iter().map(|part| fold(part.trim()).into_owned());
+    let mut first = parts.next()?;
+    if ABOVE.contains(&first.as_str()) {
+        first = parts.next()?;
+    }
+    let has = |names: &&[&str]| names.iter().any(|name| fold(name) == first);
+    NAMES.iter().find(|(_, names)| has(&names)).map(|(purpose, _)| *purpose)
+}
+
+fn read(path: &Path) -> Option<String> {
+    let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|m| m.is_file()))?;
+    let mut text = Vec::new();
+    file.take(READ_MAX).read_to_end(&mut text).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::plan::Folder;
+    use crate::rules::program::{Compiled, Layout, Program};
+
+    use super::*;
+
+    fn compiled(change: impl FnOnce(&mut Program)) -> Compiled {
+        let mut program = Program::default();
+        change(&mut program);
+        Compiled::new(&program).unwrap()
+    }
+
+    fn place(location: &Location, name: &str) -> Place {
+        location.place(&Folder { parts: name.split('/').map(str::to_owned).collect() })
+    }
+
+    #[test]
+    fn folders_are_known_by_the_names_of_readers() {
+        let home = tempfile::tempdir().unwrap();
+        let compiled = compiled(|_| {});
+        let program = compiled.program().unwrap();
+        for layout in [Layout::MaildirPlusPlus, Layout::Fs] {
+            let location = Location::new(home.path(), layout, None);
+            let special = Special::of(&location, &program.settings);
+            for (name, purpose) in [
+                ("Trash", Some(Use::Trash)),
+                ("trash/2025/May", Some(Use::Trash)),
+                ("Deleted Items", Some(Use::Trash)),
+                ("[Gmail]/Trash", Some(Use::Trash)),
+                ("ゴミ箱", Some(Use::Trash)),
+                ("ごみ箱", Some(Use::Trash)),
+                ("Gelöschte Elemente", Some(Use::Trash)),
+                ("Корзина", Some(Use::Trash)),
+                ("ÉLÉMENTS SUPPRIMÉS", Some(Use::Trash)),
+                ("迷惑メール", Some(Use::Junk)),
+                ("Junk E-mail", Some(Use::Junk)),
+                ("下書き", Some(Use::Drafts)),
+                ("Sent Items", Some(Use::Sent)),
+                ("INBOX", None),
+                ("Trash talk", None),
+                ("Work/Trash", None),
+                ("Archive", None),
+            ] {
+                assert_eq!(special.use_of(&place(&location, name)), purpose, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_rules_and_the_server_know_better_than_names() {
+        let home = tempfile::tempdir().unwrap();
+        let location = Location::new(home.path(), Layout::MaildirPlusPlus, None);
+        let guid = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
+        fs::create_dir(home.path().join(".Away")).unwrap();
+        let list = format!("3 V1700000000 N5 G{guid}\n1 :1.x\n");
+        fs::write(home.path().join(".Away/dovecot-uidlist"), list).unwrap();
+        let text = format!("priv/other/comment\nx\npriv/{guid}/specialuse\n\\Archive \\Trash\n");
+        fs::write(home.path().join("dovecot-attributes"), text).unwrap();
+        let nothing = compiled(|_| {});
+        let program = nothing.program().unwrap();
+        let special = Special::of(&location, &program.settings);
+        assert!(special.is_trash(&place(&location, "Away")));
+        assert!(special.is_trash(&place(&location, "Trash")));
+        assert!(!special.is_trash(&place(&location, "Other")));
+
+        let set = compiled(|program| program.settings.trash = Some("Old/Gone".into()));
+        let program = set.program().unwrap();
+        let special = Special::of(&location, &program.settings);
+        let trash = ["Old/Gone", "Old/Gone/x", "Trash", "Away", "Old"]
+            .map(|name| special.is_trash(&place(&location, name)));
+        assert_eq!(trash, [true, true, false, false, false]);
+    }
+
+    #[test]
+    fn every_name_is_for_one_thing() {
+        let all: Vec<&str> = NAMES.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        for name in &all {
+            let same = all.iter().filter(|other| fold(other) == fold(name)).count();
+            assert_eq!(same, 1, "{name}");
+        }
+    }
+}

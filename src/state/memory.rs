@@ -1,0 +1,263 @@
+//! What mfilter knows of where mail lies and who put it there, shared by
+//! deliveries, `watch`, `sort` and `learn`: a [table](super::slots) of moments.
+//!
+//! A message that mfilter has put into a folder, or has left there by the
+//! rules, is noted by itself and with that folder. So one that is noted, and
+//! not with the folder it lies in, was put there by the user, and what the
+//! user has done stays done. Deliveries write nothing for it: what they have
+//! logged is taken in later ([`Memory::delivered`]).
+//!
+//! Nothing is needed: without the table all mail is as new as it looks.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::StateDir;
+use super::slots::{Key, Table};
+
+/// What is older may be forgotten, seconds: five years.
+const FORGOTTEN: i64 = 5 * 366 * 24 * 3600;
+/// How far into the log deliveries were taken in.
+const TAKEN_IN: &str = "memory.log";
+
+/// A message, wherever it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Identity {
+    /// By what stays the same in its header; none if it says too little.
+    pub message: Option<Key>,
+    /// By what the log says of it; none without a Message-ID.
+    pub logged: Option<Key>,
+}
+
+/// A delivery that was logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// [`logged_key`]
+    pub key: Key,
+    /// When, seconds since 1970.
+    pub at: i64,
+    /// The folder's directories from the Maildir down.
+    pub directories: Vec<String>,
+}
+
+/// Who has put a message where it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// A delivery, `watch` or `sort`.
+    Mfilter,
+    /// Somebody else, after mfilter had put it elsewhere.
+    User,
+}
+
+/// The memory of one user.
+#[derive(Debug, Clone)]
+pub struct Memory<'s> {
+    state: &'s StateDir,
+    now: i64,
+    /// Deliveries that are known to this process alone.
+    more: HashMap<Key, u32>,
+}
+
+impl<'s> Memory<'s> {
+    /// As it is at `now`, seconds since 1970.
+    pub fn at(state: &'s StateDir, now: i64) -> Memory<'s> {
+        Memory { state, now, more: HashMap::new() }
+    }
+
+    fn table(&self) -> Table<'s> {
+        Table { state: self.state, name: "memory", magic: "mfilter memory, version 1\n" }
+    }
+
+    fn note(&self, key: Key) -> io::Result<bool> {
+        self.note_at(key, self.now)
+    }
+
+    fn note_at(&self, key: Key, at: i64) -> io::Result<bool> {
+        let over = |then: u32| at.saturating_sub(i64::from(then)).unsigned_abs() > OVER;
+        self.table().note(key, u32::try_from(at).unwrap_or(0), &over)
+    }
+
+    fn find(&self, key: Key) -> Option<u32> {
+        self.more.get(&key).copied().or_else(|| self.table().find(key))
+    }
+
+    /// Who has put a message into the folder of these directories; none if it
+    /// is not known.
+    pub fn who(&self, message: &Identity, directories: &[String]) -> Option<Who> {
+        // What was filed later counts more than what was logged at the delivery.
+        let known = [message.message, message.logged].into_iter().flatten();
+        let known = known.into_iter().find(|key| self.find(*key).is_some())?;
+        let here = self.find(within(known, directories)).is_some();
+        Some(if here { Who::Mfilter } else { Who::User })
+    }
+
+    /// When a message was delivered into that folder, seconds since 1970, by
+    /// the log.
+    pub fn delivered_at(&self, message: &Identity, directories: &[String]) -> Option<i64> {
+        self.find(within(message.logged?, directories)).map(i64::from)
+    }
+
+    /// Notes that mfilter has put a message into a folder, or has left it
+    /// there, and where it lay before.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn put(
+        &self,
+        message: &Identity,
+        from: &[String],
+        directories: &[String],
+    ) -> io::Result<()> {
+        let Some(key) = message.message else { return Ok(()) };
+        self.note(within(key, directories))?;
+        self.note(key)?;
+        if from != directories {
+            self.table().forget(within(key, from))?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the user has put a message into a folder.
+    ///
+    /// # Errors
+    /// As [`Memory::put`].
+    pub fn put_by_user(&self, message: &Identity, directories: &[String]) -> io::Result<()> {
+        let Some(key) = message.message else { return Ok(()) };
+        self.note(key)?;
+        self.table().forget(within(key, directories))
+    }
+
+    /// Notes deliveries.
+    ///
+    /// # Errors
+    /// As [`Memory::put`].
+    pub fn delivered(&self, deliveries: &[Delivered]) -> io::Result<()> {
+        for delivered in deliveries {
+            self.note_at(within(delivered.key, &delivered.directories), delivered.at)?;
+            self.note_at(delivered.key, delivered.at)?;
+        }
+        Ok(())
+    }
+
+    /// The same for this process alone.
+    pub fn suppose(&mut self, deliveries: &[Delivered]) {
+        for delivered in deliveries {
+            let at = u32::try_from(delivered.at).unwrap_or(0);
+            self.more.insert(delivered.key, at);
+            self.more.insert(within(delivered.key, &delivered.directories), at);
+        }
+    }
+
+    /// Claims the right and duty to edit lists and to write the log's lines
+    /// for a message, by what stays of its file's name and its Message-ID.
+    /// False if that was done.
+    ///
+    /// # Errors
+    /// As [`Memory::put`].
+    pub fn claim(&self, name: &str, message_id: &str) -> io::Result<bool> {
+        self.note(Key::of(&[b"done", name.as_bytes(), message_id.as_bytes()]))
+    }
+
+    /// Up to where the log was taken in: which file it was (device and inode)
+    /// and how much of it, bytes.
+    pub fn taken_in(&self) -> (u64, u64, u64) {
+        let text = self.state.read(TAKEN_IN, 256).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let mut numbers = text.split(' ').filter_map(|word| word.trim().parse().ok());
+        let mut next = || numbers.next().unwrap_or(0);
+        (next(), next(), next())
+    }
+
+    /// Notes up to where the log was taken in.
+    ///
+    /// # Errors
+    /// As [`Memory::put`].
+    pub fn took_in(&self, (device, inode, bytes): (u64, u64, u64)) -> io::Result<()> {
+        self.state.replace(TAKEN_IN, format!("{device} {inode} {bytes}\n").as_bytes())
+    }
+}
+
+/// A moment further away than that, back or ahead, says nothing.
+const OVER: u64 = FORGOTTEN.unsigned_abs();
+
+/// What a message is known by, from its hash.
+pub fn message_key(hash: u64) -> Key {
+    Key::of(&[b"message", &hash.to_le_bytes()])
+}
+
+/// What a delivery is known by, from what its log says: Message-ID and size.
+pub fn logged_key(message_id: &str, size: u64) -> Option<Key> {
+    let id = message_id.trim();
+    (!id.is_empty()).then(|| Key::of(&[b"logged", id.as_bytes(), &size.to_le_bytes()]))
+}
+
+fn within(key: Key, directories: &[String]) -> Key {
+    let mut parts: Vec<&[u8]> = vec![b"in", &key.0];
+    parts.extend(directories.iter().map(|name| name.as_bytes()));
+    Key::of(&parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> Vec<String> {
+        vec![name.to_owned()]
+    }
+
+    #[test]
+    fn who_has_put_it_there() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        let memory = Memory::at(&state, 1_000_000_000);
+        let message = Identity { message: Some(message_key(1)), logged: logged_key("<1@x>", 100) };
+        let [a, b] = ["A", "B"].map(folder);
+        let inbox: Vec<String> = Vec::new();
+        assert_eq!(memory.who(&message, &a), None);
+        let delivered =
+            Delivered { key: message.logged.unwrap(), at: 999_999_000, directories: inbox.clone() };
+        let mut other = memory.clone();
+        other.suppose(std::slice::from_ref(&delivered));
+        assert_eq!(other.who(&message, &inbox), Some(Who::Mfilter));
+        assert_eq!(memory.who(&message, &inbox), None, "it was not written");
+        memory.delivered(&[delivered]).unwrap();
+        assert_eq!(memory.who(&message, &inbox), Some(Who::Mfilter));
+        assert_eq!(memory.who(&message, &a), Some(Who::User));
+        assert_eq!(memory.delivered_at(&message, &inbox), Some(999_999_000));
+        assert_eq!(memory.delivered_at(&message, &a), None);
+        memory.put(&message, &inbox, &a).unwrap();
+        let who = |folder: &[String]| memory.who(&message, folder);
+        assert_eq!((who(&a), who(&inbox)), (Some(Who::Mfilter), Some(Who::User)));
+        memory.put(&message, &a, &b).unwrap();
+        assert_eq!((who(&a), who(&b)), (Some(Who::User), Some(Who::Mfilter)));
+        memory.put_by_user(&message, &b).unwrap();
+        assert_eq!(who(&b), Some(Who::User));
+        let other = Identity { message: Some(message_key(2)), logged: logged_key("<1@x>", 101) };
+        assert_eq!(memory.who(&other, &inbox), None, "another size, another message");
+        assert_eq!(memory.who(&Identity::default(), &inbox), None);
+    }
+
+    #[test]
+    fn a_message_is_new_once() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        let claim =
+            |name: &str, id: &str, now: i64| Memory::at(&state, now).claim(name, id).unwrap();
+        assert!(claim("1.mx", "<1@x>", 1000));
+        assert!(!claim("1.mx", "<1@x>", 1000 + FORGOTTEN));
+        assert!(claim("1.mx", "<2@x>", 1000) && claim("2.mx", "<1@x>", 1000));
+        assert!(claim("1.mx", "<1@x>", 1001 + FORGOTTEN));
+    }
+
+    #[test]
+    fn how_far_the_log_was_taken_in() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        let memory = Memory::at(&state, 1000);
+        assert_eq!(memory.taken_in(), (0, 0, 0));
+        memory.took_in((1, 2, u64::MAX)).unwrap();
+        assert_eq!(memory.taken_in(), (1, 2, u64::MAX));
+        std::fs::write(state.path().join(TAKEN_IN), "x").unwrap();
+        assert_eq!(memory.taken_in(), (0, 0, 0));
+    }
+}
