@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use crate::support::{Home, skipped, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 
 const MBSYNC: &str = "/usr/bin/mbsync";
+const OFFLINEIMAP: &str = "/usr/bin/offlineimap";
 /// 迷惑メール as IMAP names it.
 const JUNK: &str = "&j,dg0TDhMPww6w-";
 
@@ -30,9 +31,47 @@ when subject starts "junk"   -> folder "迷惑メール" as seen
 when subject starts "list"   -> folder "Lists/a"
 "#;
 
+/// How the mail lies here.
+#[derive(Clone, Copy)]
+enum Near {
+    /// mbsync's `SubFolders Maildir++`.
+    Plus,
+    /// mbsync's `Path`, with the inbox beside the other folders.
+    Verbatim,
+    /// As OfflineIMAP has it, with `/` between levels.
+    Offline,
+}
+
+impl Near {
+    /// The directory of a folder, by its parts as they are on disk.
+    fn folder(self, home: &Home, parts: &[&str]) -> PathBuf {
+        let maildir = home.path().join("Maildir");
+        match (self, parts) {
+            (Near::Plus, []) => maildir,
+            (Near::Plus, parts) => maildir.join(format!(".{}", parts.join("."))),
+            (_, []) => maildir.join("INBOX"),
+            (_, parts) => parts.iter().fold(maildir, |path, part| path.join(part)),
+        }
+    }
+
+    fn synchronise(self, home: &Home) {
+        let (program, arguments): (&str, &[&str]) = match self {
+            Near::Offline => (OFFLINEIMAP, &["-o", "-u", "quiet"]),
+            _ => (MBSYNC, &["-q", "-a"]),
+        };
+        let output = as_owner(home, program, arguments).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
 /// A home with rules, empty lists, and a Dovecot whose mail is in `server`.
-fn home(server: &str) -> Home {
-    let home = Home::with_rules(RULES);
+fn home(server: &str, near: Near) -> Home {
+    let settings = match near {
+        Near::Plus => "",
+        _ => "set layout fs\nset inbox \"INBOX\"\n",
+    };
+    let home = Home::with_rules(&format!("{settings}{RULES}"));
     let path = home.path().display().to_string();
     for list in ["white", "black"] {
         home.write(list, "");
@@ -43,9 +82,19 @@ fn home(server: &str) -> Home {
     imap::configure(&home, server);
     let config = "IMAPAccount server\nTunnel \"exec /usr/bin/doveadm -c HOME/dovecot.conf exec imap\"\n\n\
          IMAPStore far\nAccount server\n\n\
-         MaildirStore near\nInbox HOME/Maildir\nSubFolders Maildir++\n\n\
+         MaildirStore near\nNEAR\n\n\
          Channel mail\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n";
-    home.write(".mbsyncrc", config.replace("HOME", &path));
+    let store = match near {
+        Near::Plus => "Inbox HOME/Maildir\nSubFolders Maildir++",
+        _ => "Path HOME/Maildir/\nInbox HOME/Maildir/INBOX\nSubFolders Verbatim",
+    };
+    home.write(".mbsyncrc", config.replace("NEAR", store).replace("HOME", &path));
+    let config = "[general]\naccounts = a\nmetadata = HOME/.offline\n\n\
+         [Account a]\nlocalrepository = near\nremoterepository = far\n\n\
+         [Repository near]\ntype = Maildir\nlocalfolders = HOME/Maildir\nsep = /\n\n\
+         [Repository far]\ntype = IMAP\nremoteuser = nobody\nssl = no\nstarttls = no\n\
+         preauthtunnel = exec /usr/bin/doveadm -c HOME/dovecot.conf exec imap\n";
+    home.write(".offlineimaprc", config.replace("HOME", &path));
     support::program_in(home.path());
     own(&home, NOBODY);
     home
@@ -72,12 +121,6 @@ impl Drop for Watch {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn mbsync(home: &Home) {
-    let output = as_owner(home, MBSYNC, &["-q", "-a"]).output().expect("mbsync runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
 }
 
 /// Where the server has each message, by its subject; each is there once.
@@ -136,17 +179,33 @@ fn what_mbsync_fetches_is_filed_and_taken_back_and_moves_teach() {
     if skipped("the test with Dovecot and mbsync", &[DOVEADM, MBSYNC], false) {
         return;
     }
-    let home = home("Server");
+    moves_there_and_here(Near::Plus);
+    moves_there_and_here(Near::Verbatim);
+}
+
+#[test]
+fn what_offlineimap_fetches_is_filed_and_taken_back_and_moves_teach() {
+    if skipped("the test with Dovecot and OfflineIMAP", &[DOVEADM, OFFLINEIMAP], false) {
+        return;
+    }
+    moves_there_and_here(Near::Offline);
+}
+
+/// Mail comes to the server and is filed here; what is moved there teaches, and
+/// stays, read or not.
+fn moves_there_and_here(near: Near) {
+    let home = home("Server", near);
+    let mbsync = |home: &Home| near.synchronise(home);
+    let local = |parts: &[&str], sub: &str| near.folder(&home, parts).join(sub);
     let watch = Watch::start(&home);
     for subject in ["junk1", "junk2", "list1", "else1"] {
         comes(&home, "Server", &format!("from-{subject}"), subject);
     }
     mbsync(&home);
-    let local = |name: &str| home.path().join("Maildir").join(name);
     wait_for("the mail being filed", || {
-        let filed = count(&local(&format!(".{JUNK}/cur"))) == 2
-            && count(&local(".Lists.a/new")) == 1
-            && count(&local("new")) == 1;
+        let filed = count(&local(&[JUNK], "cur")) == 2
+            && count(&local(&["Lists", "a"], "new")) == 1
+            && count(&local(&[], "new")) == 1;
         filed.then_some(())
     });
     mbsync(&home);
@@ -168,18 +227,31 @@ fn what_mbsync_fetches_is_filed_and_taken_back_and_moves_teach() {
     wait_for("white", || (text(&home, "white") == "from-junk1@x.example\n").then_some(()));
     comes(&home, "Server", "from-junk1", "junk3");
     mbsync(&home);
-    wait_for("the sender being white", || (count(&local(".White/new")) == 1).then_some(()));
+    wait_for("the sender being white", || (count(&local(&["White"], "new")) == 1).then_some(()));
     mbsync(&home);
     assert_eq!(on_server(&home), wanted(&[("junk1", "INBOX \\Seen"), ("junk3", "White ")]));
     mbsync(&home);
     assert_eq!(on_server(&home), wanted(&[("junk1", "INBOX \\Seen"), ("junk3", "White ")]));
+
+    // On the phone: a message that is not read yet belongs into the inbox.
+    let mut imap = Imap::start(&home);
+    imap.done("SELECT Lists/a");
+    imap.done("MOVE 1 INBOX");
+    imap.end();
+    mbsync(&home);
+    comes(&home, "Server", "from-list2", "list2");
+    mbsync(&home);
+    wait_for("the one that is new", || (count(&local(&["Lists", "a"], "new")) == 1).then_some(()));
+    mbsync(&home);
+    let mut all = wanted(&[("junk1", "INBOX \\Seen"), ("junk3", "White ")]);
+    all.insert("list1".into(), "INBOX ".into());
+    all.insert("list2".into(), "Lists/a ".into());
+    assert_eq!(on_server(&home), all, "what was moved by hand stays");
     watch.end();
     assert_eq!(text(&home, "black"), "");
-    assert_eq!(
-        text(&home, "err"),
-        format!("mfilter: waiting for the Maildir `{}`\n", local("").display())
-            .replace("Maildir/`", "Maildir`")
-    );
+    let waits =
+        format!("mfilter: waiting for the Maildir `{}`\n", home.path().join("Maildir").display());
+    assert_eq!(text(&home, "err"), waits);
 }
 
 #[test]
@@ -188,7 +260,7 @@ fn beside_dovecot_and_a_client_that_flags_nothing_is_lost_and_a_move_teaches() {
         return;
     }
     const MANY: usize = 100;
-    let home = home("Maildir");
+    let home = home("Maildir", Near::Plus);
     let watch = Watch::start(&home);
     comes(&home, "Maildir", "first", "junk-first");
     let junk = home.path().join(format!("Maildir/.{JUNK}/cur"));
@@ -225,6 +297,21 @@ fn beside_dovecot_and_a_client_that_flags_nothing_is_lost_and_a_move_teaches() {
     imap.done("STORE 1 +FLAGS (\\Deleted)");
     imap.done("EXPUNGE");
     wait_for("white", || (text(&home, "white").lines().count() == 2).then_some(()));
+    // What was filed and is not read yet: it stays in `new`, and in the inbox.
+    imap.done("SELECT Lists/a");
+    imap.done("MOVE 1 INBOX");
+    comes(&home, "Maildir", "last", "list-last");
+    wait_for("the last one", || {
+        ask_server(&home)?.get("list-last").filter(|place| *place == "Lists/a ").map(drop)
+    });
+    let lists = on_server(&home).values().filter(|place| place.starts_with("Lists/a")).count();
+    assert_eq!(lists, MANY / 3, "one was moved away, one has come");
+    // Deleted as most readers do it: no word about the sender.
+    imap.done("CREATE Trash");
+    imap.done(&format!("SELECT \"{JUNK}\""));
+    imap.done("MOVE 1 Trash");
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(text(&home, "white").lines().count(), 2);
     imap.end();
     watch.end();
     let log = text(&home, "dovecot.log");

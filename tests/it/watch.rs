@@ -577,7 +577,10 @@ fn learn_learns_once_and_takes_it_back() {
     assert_eq!(learn(&home, &["--undo"]).code, Some(1), "nothing is left");
 
     // What `sort` moves and takes back teaches nothing.
-    home.write(".mailrules", format!("{RULES}when from like \"s*\" -> folder \"Other\"\n"));
+    home.write(
+        ".mailrules",
+        format!("{RULES}when from.domain is \"x.example\" -> folder \"Other\"\n"),
+    );
     assert_eq!(home.run(&["sort", "Junk"], b"").code, Some(0));
     assert_eq!(seen(&home)[&5], ".Other/cur S");
     assert_eq!(seen(&home)[&1], ".Junk/cur S", "the user has put it there");

@@ -5,5 +5,6 @@
 mod support;
 
 mod faults;
+mod learn_faults;
 mod sort_faults;
 mod unasked;
