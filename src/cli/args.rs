@@ -369,7 +369,19 @@ pub(super) enum HistoryAction {
 #[derive(clap::Args, Debug)]
 pub(super) struct Completions {
     /// The shell
-    pub(super) shell: clap_complete::Shell,
+    #[arg(required_unless_present = "names")]
+    pub(super) shell: Option<clap_complete::Shell>,
+
+    /// For the scripts: the names of the user's folders or the provider's categories
+    #[arg(long, hide = true)]
+    pub(super) names: Option<Names>,
+}
+
+/// Names that only a program can know.
+#[derive(clap::ValueEnum, Debug, Clone, Copy)]
+pub(super) enum Names {
+    Folders,
+    Categories,
 }
 
 /// What delivery alone takes: small, so that building it costs little.

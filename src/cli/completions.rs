@@ -1,13 +1,107 @@
-//! `mfilter completions SHELL`: for packagers.
+//! `mfilter completions SHELL`: a script for a shell, for packagers. What no
+//! script can know, the user's folders and the provider's categories, it asks
+//! `mfilter completions --names`.
 
 use clap::CommandFactory;
+use clap_complete::Shell;
 
-use super::args::{Args, Completions};
-use super::{Finding, output};
+use super::args::{Args, Completions, Delivery, Names, RuleFiles};
+use super::ruleset::Ruleset;
+use super::{Finding, output, site};
+use crate::deliver::maildir::Maildir;
+use crate::rules::program::Compiled;
+
+/// Behind what clap makes for bash: names that only mfilter knows.
+const BASH: &str = r#"
+_mfilter_and_names() {
+    _mfilter "$@"
+    local names
+    case "${COMP_WORDS[1]} $2" in
+        *" -"*) return ;;
+        "sort "* | "watch "*) names=folders ;;
+        "isp-filter "*) names=categories ;;
+        *) return ;;
+    esac
+    local name
+    while IFS= read -r name; do
+        case "$name" in "$2"*) COMPREPLY+=("$(printf %q "$name")") ;; esac
+    done < <(mfilter completions --names "$names" 2>/dev/null)
+}
+complete -F _mfilter_and_names -o bashdefault -o default mfilter
+"#;
+
+/// The same for zsh, before what clap makes calls itself.
+const ZSH: &str = r#"
+_mfilter_names() {
+    local -a names
+    names=("${(@f)$(mfilter completions --names "$1" 2>/dev/null)}")
+    compadd -a names
+}
+"#;
 
 pub(super) fn run(call: &Completions) -> Result<Finding, String> {
+    if let Some(names) = call.names {
+        let names = match names {
+            Names::Folders => folders()?,
+            Names::Categories => categories(),
+        };
+        output::print(&names.iter().map(|name| format!("{name}\n")).collect::<String>());
+        return Ok(Finding::Fine);
+    }
+    let shell = call.shell.ok_or("name a shell: bash, elvish, fish, powershell or zsh")?;
     let mut script = Vec::new();
-    clap_complete::generate(call.shell, &mut Args::command(), "mfilter", &mut script);
-    output::print(&String::from_utf8_lossy(&script));
+    clap_complete::generate(shell, &mut Args::command(), "mfilter", &mut script);
+    output::print(&with_names(shell, &String::from_utf8_lossy(&script)));
     Ok(Finding::Fine)
+}
+
+/// The script without options that are hidden, and with names.
+fn with_names(shell: Shell, script: &str) -> String {
+    match shell {
+        Shell::Bash => {
+            script.replace(" -t -Y ", " ").replace("-h --names --help", "-h --help") + BASH
+        }
+        Shell::Zsh => {
+            let shown = |line: &&str| !line.contains("procmail'") && !line.contains("--names");
+            let lines: Vec<&str> = script.lines().filter(shown).collect();
+            let script = lines.join("\n") + "\n";
+            let script = script
+                .replace(":FOLDER:_default", ":FOLDER:_mfilter_names folders")
+                .replace(
+                    "[default\\: the inbox\\]:_default",
+                    "[default\\: the inbox\\]:_mfilter_names folders",
+                )
+                .replace(
+                    "`default` behind it:_default",
+                    "`default` behind it:_mfilter_names categories",
+                );
+            script.replacen("\n_mfilter() {", &format!("{ZSH}\n_mfilter() {{"), 1)
+        }
+        _ => script.to_owned(),
+    }
+}
+
+/// The folders of the Maildir, by the names that people read.
+fn folders() -> Result<Vec<String>, String> {
+    let home = super::home();
+    let rules = Ruleset::of(&RuleFiles::default(), home.as_deref())?;
+    let rules = rules.map_err(|_| "the rules have a mistake: see `mfilter check`")?;
+    let delivery = Delivery::default();
+    let world = super::world(&delivery, None, home);
+    let program = rules.program()?;
+    let location = super::location(&delivery, &program, &world)?;
+    let maildir = Maildir::open(&location).map_err(|failure| failure.to_string())?;
+    let (places, _) = maildir.folders();
+    let names = places.iter().map(|place| location.folder_of(place));
+    let names =
+        names.filter(|folder| !folder.parts.is_empty()).map(|folder| folder.parts.join("/"));
+    // One name a line is all that a shell can read.
+    Ok(names.filter(|name| !name.contains(char::is_control)).collect())
+}
+
+fn categories() -> Vec<String> {
+    let site = site::load(None);
+    let program = site.compiled.as_ref().and_then(Compiled::program);
+    let categories = program.iter().flat_map(|program| program.categories.iter());
+    categories.map(|category| category.name.as_str().to_owned()).collect()
 }

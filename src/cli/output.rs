@@ -34,9 +34,20 @@ impl Output {
     }
 }
 
+/// Text for people with the home directory as `~`, as they know it.
+pub(super) fn with_tilde(text: &str) -> String {
+    match super::home().as_deref().and_then(std::path::Path::to_str) {
+        Some(home) if home.len() > 1 => {
+            text.replace(&format!("{}/", home.trim_end_matches('/')), "~/")
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// Prints a message to standard error, under the program's name. A file's
 /// name, say, may hold anything: it is made harmless, but for line ends.
 pub(super) fn error(text: &str) {
+    let text = with_tilde(text);
     let lines: Vec<String> = text.lines().map(escape).collect();
     let _ = writeln!(std::io::stderr(), "mfilter: {}", lines.join("\n"));
 }

@@ -440,6 +440,13 @@ mod tests {
     }
 
     #[test]
+    fn the_last_lines_are_kept() {
+        let said = ran(&shell("seq 1 1000; echo why >&2; exit 3"), 10_000).said;
+        assert!(said.len() == LINES && said.contains(&"why".to_owned()), "{said:?}");
+        assert!(said.contains(&"1000".to_owned()), "{said:?}");
+    }
+
+    #[test]
     fn one_that_forks_and_ends_keeps_nobody_waiting() {
         assert_eq!(ran(&shell("sleep 60 & exit 0"), 30_000).result, Ok(()));
         let (made, _) = filtered(&shell("echo A: b; sleep 60 & exit 0"), 30_000, 1000);

@@ -58,7 +58,8 @@ fn the_examples_have_no_mistake_and_do_what_they_expect() {
         let path = entry.expect("readable").path();
         if path.extension().is_some_and(|end| end == "mailrules") {
             let text = fs::read_to_string(&path).expect("UTF-8");
-            assert!(text.contains("\nexpect "), "{} proves nothing", path.display());
+            let copied = path.ends_with("first.mailrules");
+            assert_ne!(text.contains("\nexpect "), copied, "{}", path.display());
             let site = path.ends_with("site.mailrules");
             if !site || is_roots(&path) {
                 let check = if site { &["check", "--site"][..] } else { &["check"] };
@@ -72,6 +73,16 @@ fn the_examples_have_no_mistake_and_do_what_they_expect() {
         }
     }
     assert!(checked >= 3);
+}
+
+/// As the README says it: no path in it leads astray in a home.
+#[test]
+fn the_first_example_can_be_copied_as_it_is() {
+    let home = tempfile::tempdir().expect("a directory");
+    let example = root().join("examples/first.mailrules");
+    fs::copy(example, home.path().join(".mailrules")).expect("writable");
+    let output = mfilter(home.path()).arg("check").output().expect("runs");
+    assert_eq!((output.status.code(), printed(&output).as_str()), (Some(0), ""));
 }
 
 #[test]

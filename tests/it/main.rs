@@ -8,6 +8,7 @@ mod advisories;
 mod architecture;
 mod backtest;
 mod cases;
+mod completions;
 mod corpus;
 mod documents;
 mod dovecot;

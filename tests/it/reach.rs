@@ -376,6 +376,8 @@ fn an_answer_goes_once_to_people_alone() {
     assert_eq!(home.mail().len(), 2);
     let sent = text(&home, "sent");
     assert_eq!(sent.matches("----").count(), 1, "once: {sent}");
+    let replied = |line: &&str| line.contains(" replied ");
+    assert_eq!(log(&home).lines().filter(replied).count(), 1, "{}", log(&home));
     assert!(sent.starts_with("-oi\n-f\n<>\n--\nhanako@sender.example\n"), "{sent}");
     for line in [
         "From: <taro@example.jp>",
