@@ -202,7 +202,7 @@ impl From<ReadError> for io::Error {
 /// Rule files larger than this are not read, bytes.
 pub const RULES_LIMIT: u64 = 16 * 1024 * 1024;
 /// List files larger than this are not read, bytes.
-const LIST_LIMIT: u64 = 256 * 1024 * 1024;
+pub const LIST_LIMIT: u64 = 256 * 1024 * 1024;
 
 /// Reads a file of rules. It must belong to the user or to root and be
 /// writable by nobody else, since who can write rules can read the mail. The
@@ -330,7 +330,10 @@ fn missing(path: &Path, error: io::Error) -> ReadError {
 }
 
 fn read(file: File, length: u64, limit: u64) -> Result<Vec<u8>, ReadError> {
-    let mut bytes = Vec::with_capacity(length.min(limit) as usize + 1);
+    if length > limit {
+        return Err(ReadError::TooLarge(limit));
+    }
+    let mut bytes = Vec::with_capacity(length as usize + 1);
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(ReadError::TooLarge(limit)) } else { Ok(bytes) }
 }

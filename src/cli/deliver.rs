@@ -85,6 +85,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let evaluation = &way.evaluation;
     let mut report = deliver(&evaluation.plan, &way.messages, &location, &reach);
     report.notes.splice(0..0, way.notes);
+    report.notes.extend(world.unread().map(|why| format!("{why}; rules that ask it did not hold")));
     // From here on the message is delivered, and nothing may change that: not
     // a log that cannot be written, not even a panic.
     let _ = catch_unwind(AssertUnwindSafe(|| {

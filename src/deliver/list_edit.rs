@@ -7,6 +7,7 @@
 //! read a file may lock it. A symbolic link is followed, but never out of the
 //! user's home.
 
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -16,13 +17,12 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
-use crate::rules::address_list::{AddressList, without_comment};
+use crate::rules::address_list::{AddressList, key_of_exact, without_comment};
+use crate::source::LIST_LIMIT;
 use crate::state::StateDir;
 use crate::state::lock_file::LockFile;
 use crate::state::slots::Key;
 
-/// Larger lists are not edited, bytes.
-const LARGEST: u64 = 256 << 20;
 /// Where the locks lie in the state directory.
 const LOCKS: &str = "lists";
 
@@ -53,8 +53,10 @@ pub enum EditError {
     Io(io::Error),
     /// The file, or what a link leads to, is not below the home.
     OutsideHome,
-    /// No regular file, or too large.
+    /// No regular file.
     NotAList,
+    /// It is larger than what is read of a list, or would become so.
+    TooLarge,
     /// Another process held the lock for too long.
     Busy,
     /// There is no state directory, or no lock can be made in it.
@@ -66,7 +68,10 @@ impl std::fmt::Display for EditError {
         match self {
             EditError::Io(error) => error.fmt(f),
             EditError::OutsideHome => f.write_str("it is not in the home directory"),
-            EditError::NotAList => f.write_str("it is no regular file, or too large"),
+            EditError::NotAList => f.write_str("it is no regular file"),
+            EditError::TooLarge => {
+                write!(f, "it would be larger than {} MB, and is not read then", LIST_LIMIT >> 20)
+            }
             EditError::Busy => f.write_str("another process kept it locked"),
             EditError::NoLock(why) => write!(f, "it cannot be locked: {why}"),
         }
@@ -99,20 +104,28 @@ pub fn edit_all(
     context: EditContext<'_>,
     edits: &[(Change, &str)],
 ) -> Result<Vec<bool>, EditError> {
+    edit_within(path, context, edits, LIST_LIMIT)
+}
+
+/// The same for a list of at most `limit` bytes.
+fn edit_within(
+    path: &Path,
+    context: EditContext<'_>,
+    edits: &[(Change, &str)],
+    limit: u64,
+) -> Result<Vec<bool>, EditError> {
     let nothing = || vec![false; edits.len()];
     let adds = edits.iter().any(|(change, _)| *change == Change::Add);
     let change = if adds { Change::Add } else { Change::Remove };
     let Some(path) = settle(path, context.home, change)? else { return Ok(nothing()) };
     let _lock = lock(&path, context)?;
-    let Some((mut text, mode)) = read(&path, change)? else { return Ok(nothing()) };
-    let mut made = Vec::with_capacity(edits.len());
-    for (change, entry) in edits {
-        let changed = changed(&text, *change, entry);
-        made.push(changed.is_some());
-        text = changed.unwrap_or(text);
-    }
-    if made.contains(&true) {
-        replace(&path, &text, mode)?;
+    let Some((text, mode)) = read(&path, change, limit)? else { return Ok(nothing()) };
+    let (new, made) = changed(&text, edits);
+    if let Some(new) = new {
+        if new.len() as u64 > limit {
+            return Err(EditError::TooLarge);
+        }
+        replace(&path, &new, mode)?;
     }
     Ok(made)
 }
@@ -161,7 +174,7 @@ fn lock(path: &Path, context: EditContext<'_>) -> Result<LockFile, EditError> {
 
 /// Content and mode of the list; empty where there is none to add to, none
 /// where there is none to remove from.
-fn read(path: &Path, change: Change) -> Result<Option<(Vec<u8>, u32)>, EditError> {
+fn read(path: &Path, change: Change, limit: u64) -> Result<Option<(Vec<u8>, u32)>, EditError> {
     let file = OpenOptions::new()
         .read(true)
         // One that we may not write is not ours to replace.
@@ -175,11 +188,14 @@ fn read(path: &Path, change: Change) -> Result<Option<(Vec<u8>, u32)>, EditError
         other => other?,
     };
     let about = file.metadata()?;
-    if !about.is_file() || about.len() > LARGEST {
+    if !about.is_file() {
         return Err(EditError::NotAList);
     }
+    if about.len() > limit {
+        return Err(EditError::TooLarge);
+    }
     let mut text = Vec::new();
-    file.take(LARGEST).read_to_end(&mut text)?;
+    file.take(limit).read_to_end(&mut text)?;
     Ok(Some((text, about.mode())))
 }
 
@@ -193,31 +209,55 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// The text with the change; none if nothing has to change.
-fn changed(text: &[u8], change: Change, entry: &str) -> Option<Vec<u8>> {
-    let wanted = AddressList::from_entries([entry]);
-    let is_it = |line: &[u8]| {
+/// The text with the edits made, none if nothing has to change; and for each
+/// of them whether it changed anything. The list is read once for all of them.
+fn changed(text: &[u8], edits: &[(Change, &str)]) -> (Option<Vec<u8>>, Vec<bool>) {
+    let list = AddressList::parse(&String::from_utf8_lossy(text));
+    // The entries that are edited: whether each is in the list by now.
+    let mut entries: HashMap<String, bool> = HashMap::new();
+    let (mut removed, mut added) = (HashSet::new(), Vec::new());
+    let mut made = Vec::with_capacity(edits.len());
+    for (change, entry) in edits {
+        let Some(key) = key_of_exact(entry) else {
+            made.push(false);
+            continue;
+        };
+        let there = entries.entry(key.clone()).or_insert_with(|| list.key(&key));
+        made.push(*there == (*change == Change::Remove));
+        match change {
+            Change::Add if !*there => added.push((key, *entry)),
+            Change::Remove if *there => {
+                added.retain(|(other, _)| *other != key);
+                removed.insert(key);
+            }
+            _ => {}
+        }
+        *there = *change == Change::Add;
+    }
+    if !made.contains(&true) {
+        return (None, made);
+    }
+    let is_removed = |line: &[u8]| {
         let line = String::from_utf8_lossy(line);
         let line = without_comment(line.trim_start_matches('\u{feff}'));
-        !line.is_empty() && wanted.has_same(line)
+        key_of_exact(line).is_some_and(|key| removed.contains(&key))
     };
-    let lines = || text.split_inclusive(|byte| *byte == b'\n');
-    let there = AddressList::parse(&String::from_utf8_lossy(text)).has_same(entry);
-    match change {
-        Change::Add if there => None,
-        Change::Add => {
-            let end: &[u8] = if text.ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
-            let mut new = text.to_vec();
-            if !text.is_empty() && !text.ends_with(b"\n") {
-                new.extend(end);
-            }
-            new.extend(entry.as_bytes());
-            new.extend(end);
-            Some(new)
-        }
-        Change::Remove if !there => None,
-        Change::Remove => Some(lines().filter(|line| !is_it(line)).collect::<Vec<_>>().concat()),
+    let mut new = Vec::with_capacity(text.len());
+    if removed.is_empty() {
+        new.extend(text);
+    } else {
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
+        lines.filter(|line| !is_removed(line)).for_each(|line| new.extend(line));
     }
+    let end: &[u8] = if text.ends_with(b"\r\n") { b"\r\n" } else { b"\n" };
+    for (_, entry) in added {
+        if !new.is_empty() && !new.ends_with(b"\n") {
+            new.extend(end);
+        }
+        new.extend(entry.as_bytes());
+        new.extend(end);
+    }
+    (Some(new), made)
 }
 
 #[cfg(test)]
@@ -229,7 +269,9 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn after(text: &str, change: Change, entry: &str) -> Option<String> {
-        changed(text.as_bytes(), change, entry).map(|new| String::from_utf8(new).unwrap())
+        let (new, made) = changed(text.as_bytes(), &[(change, entry)]);
+        assert_eq!(made, [new.is_some()]);
+        new.map(|new| String::from_utf8(new).unwrap())
     }
 
     #[test]
@@ -249,7 +291,43 @@ mod tests {
         assert_eq!(after("", Change::Add, "c@d").as_deref(), Some("c@d\n"));
         assert_eq!(after("# c@d\n", Change::Add, "c@d").as_deref(), Some("# c@d\nc@d\n"));
         let latin = b"# \xe9\na@b\n";
-        assert_eq!(changed(latin, Change::Remove, "a@b").unwrap(), b"# \xe9\n");
+        assert_eq!(changed(latin, &[(Change::Remove, "a@b")]).0.unwrap(), b"# \xe9\n");
+    }
+
+    #[test]
+    fn edits_follow_one_another() {
+        use Change::{Add, Remove};
+        let edits = [
+            (Add, "a@b"),
+            (Add, "A@b"),
+            (Remove, "c@d"),
+            (Remove, "a@b"),
+            (Add, "c@d"),
+            (Remove, "e@f"),
+            (Add, "g@h"),
+            (Add, "/x/"),
+        ];
+        let (new, made) = changed(b"C@D # old\ni@j", &edits);
+        assert_eq!(made, [true, false, true, true, true, false, true, false]);
+        assert_eq!(String::from_utf8(new.unwrap()).unwrap(), "i@j\nc@d\ng@h\n");
+        assert_eq!(changed(b"a@b\n", &edits[..2]), (None, vec![false, false]));
+    }
+
+    /// What is larger is not read, so its rules would be dead.
+    #[test]
+    fn no_list_grows_beyond_what_is_read() {
+        let (home, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let state = StateDir::at(state.path());
+        let path = home.path().join("list");
+        let context = context(home.path(), &state);
+        let add = |entry| edit_within(&path, context, &[(Change::Add, entry)], 10);
+        assert_eq!(add("a@b").unwrap(), [true]);
+        assert_eq!(add("c@de").unwrap(), [true]);
+        assert!(matches!(add("f@g"), Err(EditError::TooLarge)));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a@b\nc@de\n");
+        File::create(&path).unwrap().set_len(LIST_LIMIT + 1).unwrap();
+        let error = edit(&path, context, Change::Remove, "a@b").unwrap_err();
+        assert_eq!(error.to_string(), "it would be larger than 256 MB, and is not read then");
     }
 
     fn context<'a>(home: &'a Path, state: &'a StateDir) -> EditContext<'a> {

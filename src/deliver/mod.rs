@@ -37,7 +37,7 @@ pub mod name;
 mod keywords;
 mod reply;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::explain::sentence;
 use crate::message::{HeaderEdit, Message};
@@ -46,6 +46,7 @@ use crate::plan::{DeliveryWord, Folder, Plan, StepId, StepIds, StepKind};
 use crate::rules::program::Flags;
 use crate::state::journal::{self, Journal};
 
+use list_edit::Change;
 use maildir::{Location, Maildir, Staged};
 use reach::Reach;
 
@@ -99,7 +100,8 @@ pub fn deliver(plan: &Plan, messages: &[Message], location: &Location, reach: &R
             return report;
         }
     };
-    for effect in &work.effects {
+    edit_together(plan, work.effects.iter().map(|effect| effect.step), reach, &mut report);
+    for effect in work.effects.iter().filter(|effect| effect.rank > LIST_EDIT) {
         if let Err(why) = effect.carry_out(plan, reach, &mut journal, &mut report) {
             if journal.is_none() {
                 take_back(stored, &mut report);
@@ -123,10 +125,35 @@ pub fn edit_lists(plan: &Plan, reach: &Reach, report: &mut Report) {
     if plan.steps.iter().any(|step| matches!(step.kind, StepKind::Defer { .. })) {
         return;
     }
-    for (number, step) in plan.steps.iter().enumerate() {
-        let StepKind::EditList { add, list, path, entry } = &step.kind else { continue };
-        match reach.edit_list(*add, list, path, entry) {
-            Ok(()) => report.done.push(number),
+    edit_together(plan, 0..plan.steps.len(), reach, report);
+}
+
+/// Makes the edits of lists among some steps: of each list all at once, since
+/// each time costs as much as the list is long, and a sync.
+fn edit_together(
+    plan: &Plan,
+    steps: impl Iterator<Item = usize>,
+    reach: &Reach,
+    report: &mut Report,
+) {
+    type Edits<'p> = (Vec<usize>, Vec<(Change, &'p str)>);
+    let mut lists: Vec<(&Path, &str, Edits<'_>)> = Vec::new();
+    for number in steps {
+        let step = plan.steps.get(number).map(|step| &step.kind);
+        let Some(StepKind::EditList { add, list, path, entry }) = step else { continue };
+        let change = if *add { Change::Add } else { Change::Remove };
+        let at = lists.iter().position(|(known, ..)| known == path).unwrap_or_else(|| {
+            lists.push((path, list, Edits::default()));
+            lists.len() - 1
+        });
+        if let Some((.., (numbers, edits))) = lists.get_mut(at) {
+            numbers.push(number);
+            edits.push((change, entry));
+        }
+    }
+    for (path, list, (numbers, edits)) in lists {
+        match reach.edit_list(list, path, &edits) {
+            Ok(()) => report.done.extend(numbers),
             Err(why) => report.notes.push(why),
         }
     }
@@ -151,6 +178,9 @@ struct Copy<'p> {
     /// What it is known by in the journal.
     id: Option<StepId>,
 }
+
+/// The rank of edits of lists, which come first.
+const LIST_EDIT: u8 = 0;
 
 /// A step that stores nothing.
 struct Effect<'p> {
@@ -201,7 +231,7 @@ fn read_plan<'p>(plan: &'p Plan, messages: &'p [Message]) -> (Work<'p>, Outcome)
                     edits.clear();
                 }
             }
-            StepKind::EditList { .. } => rank = Some(0),
+            StepKind::EditList { .. } => rank = Some(LIST_EDIT),
             StepKind::Run { .. } => rank = Some(1),
             StepKind::Pipe { .. } => {
                 rank = Some(2);
@@ -399,10 +429,10 @@ fn take_back(staged: Vec<Staged>, report: &mut Report) {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
 
     use crate::plan::Step;
     use crate::rules::program::Layout;
+    use crate::state::StateDir;
 
     use super::*;
 
@@ -481,6 +511,43 @@ mod tests {
         assert_eq!(report.outcome.line().as_deref(), Some("4.7.1 later"));
         assert_eq!(count(home.path(), "A/new"), 2, "every retry would store it again");
         assert!(report.stored.is_empty());
+    }
+
+    /// What is new in a list costs as much as the list is long, and a sync.
+    #[test]
+    fn edits_of_one_list_are_one_rewrite() {
+        use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("a"), "gone@x.example\n").unwrap();
+        let edit = |add: bool, list: &str, entry: String| StepKind::EditList {
+            add,
+            list: list.into(),
+            path: home.path().join(list),
+            entry,
+        };
+        let mut kinds: Vec<StepKind> =
+            (0..50).map(|n| edit(true, ["a", "b"][n % 2], format!("{n}@x.example"))).collect();
+        kinds.push(edit(false, "a", "gone@x.example".into()));
+        let changes = inotify::init(CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&changes, home.path(), WatchFlags::MOVED_TO).unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let state = Some(StateDir::at(state.path()));
+        let reach = Reach { home: Some(home.path().to_owned()), state, ..Reach::nothing() };
+        let location = Location::new(home.path().join("Maildir"), Layout::Fs, None);
+        let report =
+            deliver(&plan(kinds), &[Message::from_bytes(b"x".to_vec())], &location, &reach);
+        assert_eq!((report.done.len(), &report.notes), (51, &Vec::new()));
+        let lines = |list: &str| fs::read_to_string(home.path().join(list)).unwrap();
+        assert_eq!(lines("a").lines().count(), 25);
+        assert!(lines("a").starts_with("0@x.example\n2@x.example\n") && lines("b").contains("1@x"));
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 16 << 10];
+        let mut events = inotify::Reader::new(&changes, &mut buffer);
+        let mut rewritten = Vec::new();
+        while let Ok(event) = events.next() {
+            assert!(event.events().contains(ReadFlags::MOVED_TO));
+            rewritten.extend(event.file_name().map(|name| name.to_string_lossy().into_owned()));
+        }
+        assert_eq!(rewritten, ["a", "b"]);
     }
 
     #[test]

@@ -88,10 +88,6 @@ impl Reach {
                 told(&self.sendmail, program::run(&self.call(&argv), message, &edits))
             }
             StepKind::Reply(reply) => reply::send(reply, self),
-            StepKind::EditList { add, list, path, entry } => {
-                let edited = self.edit_list(*add, list, path, entry);
-                Came { result: edited.map(|()| true), notes: Vec::new() }
-            }
             StepKind::Remember { key, within } => Came {
                 result: match &self.state {
                     Some(state) => {
@@ -107,19 +103,17 @@ impl Reach {
         }
     }
 
-    /// Adds an entry to a list, or removes it; why not, if that fails.
+    /// Makes edits of one list, in one step; why not, if that fails.
     pub(super) fn edit_list(
         &self,
-        add: bool,
         list: &str,
         path: &Path,
-        entry: &str,
+        edits: &[(Change, &str)],
     ) -> Result<(), String> {
-        let change = if add { Change::Add } else { Change::Remove };
         let home = self.home.as_deref().unwrap_or(Path::new("/nonexistent"));
         let patience = LIST_PATIENCE.min(self.deadline.saturating_duration_since(Instant::now()));
         let context = EditContext { home, state: self.state.as_ref(), patience };
-        let edited = list_edit::edit(path, context, change, entry);
+        let edited = list_edit::edit_all(path, context, edits);
         let failed =
             |error| format!("the list {list}, `{}`, is not edited: {error}", path.display());
         edited.map(drop).map_err(failed)

@@ -4,7 +4,6 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::io::ErrorKind;
 use std::path::Path;
 
-use regex_automata::meta::Regex;
 use rkyv::primitive::ArchivedU32;
 
 use super::Detail;
@@ -19,7 +18,7 @@ use crate::message::address::Address;
 use crate::rules::address_list::AddressList;
 use crate::rules::check::MAX_CONDITION_DEPTH;
 use crate::rules::glob;
-use crate::rules::pattern::Patterns;
+use crate::rules::pattern::{Patterns, Search};
 use crate::rules::program::{
     ArchivedComparison, ArchivedCondition, ArchivedConditionKind, ArchivedEntries, ArchivedField,
     ArchivedNeedle, ArchivedTextOperator, Laid,
@@ -42,9 +41,9 @@ struct Found {
 }
 
 impl Found {
-    fn by(regex: &Regex, text: &str) -> Option<Found> {
-        let mut captures = regex.create_captures();
-        regex.captures(text, &mut captures);
+    fn by(search: &Search, text: &str) -> Option<Found> {
+        let mut captures = search.regex.create_captures();
+        search.regex.captures(search.input(text), &mut captures);
         let names = captures.group_info().pattern_names(captures.pattern()?);
         let names = names.enumerate().filter_map(|(at, name)| Some((name?.to_owned(), at)));
         let groups = captures.iter().map(|group| Some(text.get(group?.range())?.to_owned()));
@@ -137,7 +136,11 @@ impl<'a> Conditions<'a> {
 
     /// Limits that cut something off.
     pub(super) fn warnings(&self) -> Vec<String> {
-        self.message.limits().into_iter().map(str::to_owned).collect()
+        let mut limits = self.message.limits();
+        if self.patterns.is_cut() {
+            limits.push("of long texts, patterns were looked for at the start alone".into());
+        }
+        limits
     }
 
     /// The values of a field, looked up once.
@@ -373,15 +376,15 @@ impl<'a> Conditions<'a> {
                     continue;
                 }
                 let text = value.readable();
-                let regex = self.patterns.get(pattern, text.len());
-                let regex = regex.ok_or_else(|| self.damaged())?;
-                if !self.capturing.get() || regex.captures_len() == 1 {
-                    if regex.is_match(text) {
+                let search = self.patterns.get(pattern, text);
+                let search = search.ok_or_else(|| self.damaged())?;
+                if !self.capturing.get() || search.regex.captures_len() == 1 {
+                    if search.is_match(text) {
                         return Ok(Some(value));
                     }
                     continue;
                 }
-                if let Some(found) = Found::by(&regex, text) {
+                if let Some(found) = Found::by(&search, text) {
                     self.captures.borrow_mut().found.push(found);
                     return Ok(Some(value));
                 }

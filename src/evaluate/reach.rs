@@ -181,6 +181,7 @@ mod tests {
         {
             assert_eq!(exact_entry(hostile), None, "{hostile}");
         }
+        assert_eq!(exact_entry(&format!("{}@example.jp", "a".repeat(310))), None);
     }
 
     #[test]

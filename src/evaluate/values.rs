@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
@@ -10,7 +11,7 @@ use jiff::tz::TimeZone;
 
 use super::condition::Conditions;
 use crate::classify::{bounce, client, link, list_name, magic, mailing_list, spam_verdict};
-use crate::message::address::{Address, split_detail};
+use crate::message::address::{Address, is_too_long, split_detail};
 use crate::message::text::Text;
 use crate::message::{Unread, domain, path};
 use crate::rules::address_list::AddressList;
@@ -25,6 +26,8 @@ pub(super) struct Values<'m>(Vec<Value<'m>>);
 pub(super) enum Value<'m> {
     /// What people read.
     Text(Cow<'m, Text>),
+    /// The same: one of the headers of a name.
+    Header(Rc<[Text]>, usize),
     /// A domain in its canonical form.
     Domain(Text),
     /// An address.
@@ -35,7 +38,9 @@ pub(super) enum Value<'m> {
 
 /// An address in the two forms in which it is compared.
 pub(super) struct AddressValue {
-    address: Address,
+    /// All that were read together, and which one it is.
+    all: Rc<[Address]>,
+    at: usize,
     canonical: OnceCell<String>,
     display: OnceCell<Text>,
 }
@@ -60,8 +65,22 @@ impl<'m> Values<'m> {
 }
 
 impl AddressValue {
+    fn new(all: &Rc<[Address]>, at: usize) -> AddressValue {
+        let (canonical, display) = (OnceCell::new(), OnceCell::new());
+        AddressValue { all: Rc::clone(all), at, canonical, display }
+    }
+
+    fn address(&self) -> &Address {
+        static NONE: Address = Address { name: None, local: String::new(), domain: String::new() };
+        self.all.get(self.at).unwrap_or(&NONE)
+    }
+
+    fn canonical(&self) -> &str {
+        self.canonical.get_or_init(|| self.address().canonical())
+    }
+
     fn display(&self) -> &Text {
-        self.display.get_or_init(|| Text::new(&self.address.display()))
+        self.display.get_or_init(|| Text::new(&self.address().display()))
     }
 }
 
@@ -70,18 +89,22 @@ impl<'m> Value<'m> {
         Value::Text(Cow::Owned(Text::new(text)))
     }
 
-    fn address(address: Address) -> Value<'m> {
-        let (canonical, display) = (OnceCell::new(), OnceCell::new());
-        Value::Address(AddressValue { address, canonical, display })
+    /// What is a text and nothing else.
+    fn as_text(&self) -> Option<&Text> {
+        match self {
+            Value::Text(text) => Some(text),
+            Value::Header(all, at) => all.get(*at),
+            Value::Domain(domain) => Some(domain),
+            Value::Address(_) | Value::Number(..) => None,
+        }
     }
 
     /// Folded, for `is`, `starts`, `ends`, `like`: of an address, the address.
     pub(super) fn exact(&self) -> &str {
         match self {
-            Value::Text(text) => text.folded(),
-            Value::Domain(domain) => domain.folded(),
-            Value::Address(of) => of.canonical.get_or_init(|| of.address.canonical()),
+            Value::Address(of) => of.canonical(),
             Value::Number(_, text) => text,
+            _ => self.as_text().map_or("", Text::folded),
         }
     }
 
@@ -96,27 +119,25 @@ impl<'m> Value<'m> {
     /// With its case, for patterns: of an address, with its display name.
     pub(super) fn readable(&self) -> &str {
         match self {
-            Value::Text(text) => text.text(),
-            Value::Domain(domain) => domain.text(),
             Value::Address(of) => of.display().text(),
             Value::Number(_, text) => text,
+            _ => self.as_text().map_or("", Text::text),
         }
     }
 
     /// With ASCII letters in lower case, if that is cheap.
     pub(super) fn ascii_lower(&self) -> Option<Cow<'_, str>> {
         match self {
-            Value::Text(text) => text.ascii_lower(),
-            Value::Domain(domain) => domain.ascii_lower(),
             Value::Address(of) => of.display().ascii_lower(),
             Value::Number(_, text) => Some(Cow::Owned(text.to_ascii_lowercase())),
+            _ => self.as_text().and_then(Text::ascii_lower),
         }
     }
 
     /// What `{field}` inserts: of an address, the address.
     pub(super) fn inserted(&self) -> String {
         match self {
-            Value::Address(of) => of.address.address(),
+            Value::Address(of) => of.address().address(),
             _ => self.readable().to_owned(),
         }
     }
@@ -171,11 +192,21 @@ pub(super) fn values<'m>(field: &ArchivedField, on: &Conditions<'m>) -> Result<V
     let unread = |error: Unread| error.to_string();
     Ok(Values(match field {
         ArchivedField::Address(which, part) => {
-            addresses(which, on).into_iter().filter_map(|each| take(each, part, on)).collect()
+            let mut all = Vec::new();
+            for read in addresses(which, on) {
+                let room = ADDRESS_LIMIT - all.len();
+                if read.len() > room {
+                    let what = "addresses of one field were looked at";
+                    message.leave_out(format!("only the first {ADDRESS_LIMIT} {what}"));
+                }
+                let some = (0..read.len()).take(room);
+                all.extend(some.filter_map(|at| take(&read, at, part, on)));
+            }
+            all
         }
         ArchivedField::Header(name) => {
             let texts = message.texts(name);
-            texts.iter().map(|text| Value::Text(Cow::Owned(text.clone()))).collect()
+            (0..texts.len()).map(|at| Value::Header(Rc::clone(&texts), at)).collect()
         }
         ArchivedField::Body => borrowed(message.body_texts().map_err(unread)?),
         ArchivedField::ListId => strings(mailing_list::list_id(message)),
@@ -363,8 +394,16 @@ const RECIPIENT_HEADERS: [&str; 10] = [
     "X-Original-To",
 ];
 
-fn addresses(which: &ArchivedAddressField, on: &Conditions<'_>) -> Vec<Address> {
-    let of = |name| on.message.addresses(name).to_vec();
+/// How many addresses are looked at of one field, whose headers may be many.
+const ADDRESS_LIMIT: usize = 5000;
+
+/// The addresses of a field, as they were read together.
+fn addresses(which: &ArchivedAddressField, on: &Conditions<'_>) -> Vec<Rc<[Address]>> {
+    let of = |name| vec![on.message.addresses(name)];
+    let path = |path: &str| -> Option<Rc<[Address]>> {
+        let address = path::address(path);
+        (!is_too_long(&address.local, &address.domain)).then(|| [address].into())
+    };
     match which {
         ArchivedAddressField::From => of("From"),
         ArchivedAddressField::Sender => of("Sender"),
@@ -374,24 +413,26 @@ fn addresses(which: &ArchivedAddressField, on: &Conditions<'_>) -> Vec<Address> 
         ArchivedAddressField::Bcc => of("Bcc"),
         ArchivedAddressField::Recipient => RECIPIENT_HEADERS.into_iter().flat_map(of).collect(),
         ArchivedAddressField::EnvelopeFrom => match on.world.envelope_sender(on.message) {
-            Some(sender) => vec![path::address(&sender)],
+            Some(sender) => path(&sender).into_iter().collect(),
             None => Vec::new(),
         },
         ArchivedAddressField::EnvelopeTo => {
             let all = on.world.envelope_recipients(on.message);
-            all.iter().map(|to| path::address(to)).collect()
+            all.iter().filter_map(|to| path(to)).collect()
         }
     }
 }
 
 /// A part of an address; none where the address has no such part.
 fn take<'m>(
-    address: Address,
+    all: &Rc<[Address]>,
+    at: usize,
     part: &ArchivedAddressPart,
     on: &Conditions<'m>,
 ) -> Option<Value<'m>> {
+    let address = all.get(at)?;
     let text = match part {
-        ArchivedAddressPart::Whole => return Some(Value::address(address)),
+        ArchivedAddressPart::Whole => return Some(Value::Address(AddressValue::new(all, at))),
         ArchivedAddressPart::Name => address.name.as_deref()?,
         ArchivedAddressPart::Local => split_detail(&address.local, delimiter(on)).0,
         ArchivedAddressPart::Detail => split_detail(&address.local, delimiter(on)).1?,

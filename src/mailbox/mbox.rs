@@ -11,11 +11,11 @@
 
 use std::cmp::Ordering;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Take, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Take, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::{SpooledTempFile, spooled_tempfile};
+use tempfile::spooled_tempfile;
 
 use crate::outcome::Failure;
 
@@ -70,7 +70,8 @@ impl Mbox {
     }
 
     fn read(&mut self) -> io::Result<Option<Copied>> {
-        let mut copy = spooled_tempfile(MEMORY_MAX);
+        // Beyond memory it is a file, which a write for each line would be slow on.
+        let mut copy = BufWriter::with_capacity(PIECE as usize, spooled_tempfile(MEMORY_MAX));
         if let Some(from) = self.from.take() {
             copy.write_all(&from)?;
         } else if self.started {
@@ -78,7 +79,7 @@ impl Mbox {
         }
         self.started = true;
         self.copy_message(&mut copy)?;
-        copied(copy).map(Some)
+        copied(copy.into_inner()?).map(Some)
     }
 
     fn file(&self) -> &File {
@@ -112,7 +113,7 @@ impl Mbox {
     }
 
     /// Copies to the end of the message, up to and without the next `From ` line.
-    fn copy_message(&mut self, copy: &mut SpooledTempFile) -> io::Result<()> {
+    fn copy_message(&mut self, copy: &mut impl Write) -> io::Result<()> {
         let mut blank: Vec<u8> = Vec::new();
         let mut line = Vec::new();
         let mut at_start = true;
@@ -257,6 +258,27 @@ mod tests {
         let text = format!("{FROM}{long}\n{FROM}{many}\n{FROM}");
         let texts = texts(&text);
         assert!(texts[0] == long && texts[1] == many && texts[2].is_empty());
+    }
+
+    /// Write calls of this thread so far; none where the kernel does not count them.
+    fn writes() -> Option<u64> {
+        let counts = std::fs::read_to_string("/proc/thread-self/io").ok()?;
+        counts.lines().find_map(|line| line.strip_prefix("syscw: ")?.parse().ok())
+    }
+
+    #[test]
+    fn a_large_message_is_written_in_large_pieces() {
+        let lines = "A: 1\n\n".to_string() + &"yes\n".repeat(1_000_000);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(format!("{FROM}{lines}").as_bytes()).unwrap();
+        file.rewind().unwrap();
+        let mut mbox = Mbox::new("m".into(), file, false).unwrap();
+        let before = writes();
+        let message = mbox.next().unwrap().unwrap();
+        assert!(matches!(message.copy, Copied::Disk(_)));
+        if let (Some(before), Some(after)) = (before, writes()) {
+            assert!((1..200).contains(&(after - before)), "{}", after - before);
+        }
     }
 
     #[test]

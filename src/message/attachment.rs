@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use sha2::{Digest, Sha256};
 
-use super::fold;
+use super::gather::{Budget, Gatherer};
 use super::mime::Part;
 use super::text::Text;
 use super::transfer::{Decoder, Encoding};
@@ -22,20 +22,33 @@ pub struct Attachment {
     pub media_type: Text,
 }
 
-/// Those among the parts of a message.
-pub(super) fn of(parts: &[Part]) -> Vec<Attachment> {
+/// What the names of all attachments may cost, in units of [`gather`].
+const NAMES_LIMIT: usize = 2 << 20;
+
+/// Those among the parts of a message, and whether something of their names
+/// was left out.
+pub(super) fn of(parts: &[Part]) -> (Vec<Attachment>, bool) {
+    let mut budget = Budget::new(NAMES_LIMIT);
+    let mut name = |name: &str| {
+        let mut gatherer = Gatherer::new(budget.left());
+        gatherer.push(name);
+        let cost = gatherer.cost();
+        let (text, cut) = gatherer.finish();
+        budget.spend(cost);
+        if cut {
+            budget.cut();
+        }
+        Text::normalised(text)
+    };
     let attached = parts.iter().enumerate().filter(|(_, part)| part.is_attachment());
-    attached
+    let all = attached
         .map(|(at, part)| Attachment {
             part: at,
-            name: part.name.as_deref().map(text),
-            media_type: text(&part.media_type),
+            name: part.name.as_deref().map(&mut name),
+            media_type: Text::new(&part.media_type),
         })
-        .collect()
-}
-
-fn text(text: &str) -> Text {
-    Text::normalised(fold::normalise(text).into_owned())
+        .collect();
+    (all, budget.is_cut())
 }
 
 /// A file name without control characters and without the marks that turn

@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,7 +22,7 @@ use super::block::{Block, Finder};
 
 /// A header block longer than this, in bytes, is cut there; the rest counts
 /// as body.
-pub const HEADER_LIMIT: usize = 32 << 20;
+pub const HEADER_LIMIT: usize = 16 << 20;
 
 /// A message up to this size, in bytes, is kept in memory when it must be
 /// read before it is delivered; a larger one goes to a file.
@@ -142,7 +143,7 @@ enum Stored {
 /// A message as it came.
 pub struct Content {
     from_line: Option<Vec<u8>>,
-    header: Vec<u8>,
+    header: Rc<Vec<u8>>,
     header_cut: bool,
     input: RefCell<Option<Input>>,
     stored: OnceCell<Result<Stored, Unread>>,
@@ -201,7 +202,7 @@ impl Content {
             (block.header.start > 0).then(|| bytes.drain(..block.header.start).collect());
         Content {
             from_line,
-            header: bytes,
+            header: Rc::new(bytes),
             header_cut: block.cut,
             input: RefCell::new(None),
             stored: OnceCell::new(),
@@ -212,7 +213,7 @@ impl Content {
 
     /// The same body behind another header block, which was made of this one.
     pub(super) fn with_header(self, header: Vec<u8>) -> Content {
-        Content { header, ..self }
+        Content { header: Rc::new(header), ..self }
     }
 
     /// The `From sender date` line that stood before the message, with its
@@ -224,6 +225,11 @@ impl Content {
     /// The header block with the empty line behind it, where there is one.
     pub fn header(&self) -> &[u8] {
         &self.header
+    }
+
+    /// The same, shared.
+    pub(super) fn shared_header(&self) -> Rc<Vec<u8>> {
+        Rc::clone(&self.header)
     }
 
     /// Whether the header block is longer than [`HEADER_LIMIT`].

@@ -36,7 +36,13 @@ pub fn fold(text: &str) -> Cow<'_, str> {
     for _ in 0..3 {
         match nfkc(&folded) {
             Cow::Borrowed(_) => break,
-            Cow::Owned(text) => folded = case(&text),
+            Cow::Owned(text) => {
+                let again = case(&text);
+                if again == folded {
+                    break;
+                }
+                folded = again;
+            }
         }
     }
     Cow::Owned(owned(folded, |text| blanks(text, false)))

@@ -7,9 +7,11 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
+use std::rc::Rc;
 
 use memchr::{memchr, memchr_iter, memchr2};
 
+use crate::message::gather::{self, Budget, Gatherer};
 use crate::message::{encoded_word, fold, parameter};
 
 /// Longest field name, blanks before the colon included, that is looked for.
@@ -18,14 +20,27 @@ const LONGEST_NAME: usize = 1000;
 /// What some programs begin UTF-8 with.
 pub const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// How many lines are indexed: what asks for a header by its name does not see
+/// those behind.
+pub const INDEX_LIMIT: usize = 50_000;
+
+/// How much is read of all headers of one name, raw and as text, in units of
+/// [`gather`].
+pub const TEXT_LIMIT: usize = 256 << 10;
+
+/// A text up to this length, in bytes, cannot become longer than [`TEXT_LIMIT`].
+const SHORT: usize = 4 << 10;
+
 /// A header block and its index.
 #[derive(Debug, Clone, Default)]
 pub struct Head {
-    bytes: Vec<u8>,
+    bytes: Rc<Vec<u8>>,
     entries: Vec<Entry>,
     /// Length of what comes before the first line.
     opening: usize,
-    /// End of the last entry; behind it the empty line, if there is one.
+    /// Behind the last entry.
+    indexed: usize,
+    /// End of the last line; behind it the empty line, if there is one.
     end: usize,
     /// Hash of the name and place in `entries`, sorted.
     by_name: OnceCell<Vec<(u32, u32)>>,
@@ -35,7 +50,7 @@ pub struct Head {
 /// A line with its folds. It ends where the next one starts.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    start: usize,
+    start: u32,
     /// 0 for a line that is no header.
     name_length: u16,
     /// Offset from `start` of what follows the colon.
@@ -56,8 +71,7 @@ pub struct Header<'a> {
 impl Head {
     /// Indexes the header block of a message, in which empty lines and a
     /// byte-order mark may come first: see [`super::block::Finder::find`].
-    pub fn of_message(bytes: impl Into<Vec<u8>>) -> Head {
-        let bytes = bytes.into();
+    pub fn of_message(bytes: Rc<Vec<u8>>) -> Head {
         let mut skip = 0;
         loop {
             match bytes.get(skip..).unwrap_or_default() {
@@ -77,17 +91,17 @@ impl Head {
 
     /// Indexes a header block: everything up to the first empty line.
     pub fn parse(bytes: impl Into<Vec<u8>>) -> Head {
-        Head::parse_behind(bytes.into(), 0)
+        Head::parse_behind(Rc::new(bytes.into()), 0)
     }
 
     /// The same, the first bytes being no lines of it.
-    fn parse_behind(bytes: Vec<u8>, skip: usize) -> Head {
+    fn parse_behind(bytes: Rc<Vec<u8>>, skip: usize) -> Head {
         let line_end = line_end(&bytes);
         let mut entries: Vec<Entry> = Vec::new();
         if skip > 0 {
             entries.push(Entry { start: 0, name_length: 0, value_offset: 0 });
         }
-        let (mut start, mut end) = (skip, bytes.len());
+        let (mut start, mut end, mut indexed) = (skip, bytes.len(), None);
         let line_ends = memchr_iter(line_end, bytes.get(skip..).unwrap_or_default())
             .map(|at| skip + at + 1)
             .chain([bytes.len()]);
@@ -100,11 +114,17 @@ impl Head {
                     break;
                 }
                 [b' ' | b'\t', ..] if !entries.is_empty() => {}
-                _ => entries.push(Entry::new(start, line)),
+                _ if entries.len() < INDEX_LIMIT
+                    && let Ok(start) = u32::try_from(start) =>
+                {
+                    entries.push(Entry::new(start, line));
+                }
+                _ => indexed = indexed.or(Some(start)),
             }
             start = next;
         }
-        Head { bytes, entries, opening: skip, end, ..Head::default() }
+        let indexed = indexed.unwrap_or(end);
+        Head { bytes, entries, opening: skip, indexed, end, ..Head::default() }
     }
 
     /// Length of the empty lines and the byte-order mark that come first.
@@ -122,9 +142,40 @@ impl Head {
         &self.bytes[..self.end]
     }
 
-    /// The headers from top to bottom. Lines that are none are left out.
+    /// The headers from top to bottom, whether they are indexed or not. Lines
+    /// that are none are left out.
     pub fn headers(&self) -> impl Iterator<Item = Header<'_>> {
-        (0..self.entries.len()).filter_map(|at| self.header(at))
+        (0..self.entries.len()).filter_map(|at| self.header(at)).chain(self.beyond_index())
+    }
+
+    /// Whether there are headers beyond [`INDEX_LIMIT`].
+    pub fn has_more(&self) -> bool {
+        self.indexed < self.end
+    }
+
+    fn beyond_index(&self) -> impl Iterator<Item = Header<'_>> {
+        let rest = self.bytes.get(..self.end).unwrap_or_default();
+        let line_end = if self.has_more() { line_end(rest) } else { b'\n' };
+        let behind = move |start: usize| {
+            let line = rest.get(start..).unwrap_or_default();
+            start + memchr(line_end, line).map_or(line.len(), |at| at + 1)
+        };
+        let mut next = self.indexed;
+        std::iter::from_fn(move || {
+            while next < rest.len() {
+                let start = next;
+                let first = behind(start);
+                next = first;
+                while matches!(rest.get(next), Some(b' ' | b'\t')) {
+                    next = behind(next);
+                }
+                let entry = Entry::new(0, rest.get(start..first).unwrap_or_default());
+                if entry.name_length > 0 {
+                    return Some(self.field(entry, start..next));
+                }
+            }
+            None
+        })
     }
 
     /// The headers called `name`, in any case, from top to bottom.
@@ -150,19 +201,55 @@ impl Head {
     }
 
     /// The values called `name` as people read them: unfolded, decoded (RFC
-    /// 2047), normalised and trimmed, each one line.
-    pub fn texts(&self, name: &str) -> Vec<String> {
-        self.values(name).map(|value| self.text(value)).collect()
+    /// 2047), normalised and trimmed, each one line; and whether something was
+    /// left out, because all of them are more than [`TEXT_LIMIT`].
+    pub fn texts(&self, name: &str) -> (Vec<String>, bool) {
+        let mut budget = Budget::new(TEXT_LIMIT);
+        let mut texts = Vec::new();
+        for value in self.values(name) {
+            if budget.is_cut() || budget.left() == 0 {
+                budget.cut();
+                break;
+            }
+            texts.push(self.text_within(value, &mut budget));
+        }
+        (texts, budget.is_cut())
     }
 
-    /// One raw value of this block as people read it.
+    /// One raw value of this block as people read it, up to [`TEXT_LIMIT`].
     pub fn text(&self, value: &[u8]) -> String {
+        self.text_within(value, &mut Budget::new(TEXT_LIMIT))
+    }
+
+    fn text_within(&self, value: &[u8], budget: &mut Budget) -> String {
+        let (value, cut) = gather::prefix(value, budget.left());
+        if cut {
+            budget.cut();
+        }
+        let length = value.len();
         let value = unfold(value);
         let declared = match std::str::from_utf8(&value) {
             Ok(_) => None,
             Err(_) => self.declared_charset(),
         };
-        one_line(&encoded_word::decode(&value, declared))
+        let decoded = encoded_word::decode(&value, declared);
+        if decoded.len() <= SHORT {
+            let text = one_line(&decoded);
+            let cost = gather::cost(&text);
+            if cost <= budget.left() {
+                budget.spend(cost.max(length));
+                return text;
+            }
+        }
+        let mut gatherer = Gatherer::new(budget.left());
+        gatherer.push(&decoded);
+        let cost = gatherer.cost().max(length);
+        let (text, cut) = gatherer.finish();
+        budget.spend(cost);
+        if cut {
+            budget.cut();
+        }
+        text.trim().replace('\n', " ")
     }
 
     /// The charset that Content-Type declares for the body: the best guess
@@ -178,14 +265,18 @@ impl Head {
 
     fn header(&self, at: usize) -> Option<Header<'_>> {
         let entry = self.entries.get(at).filter(|entry| entry.name_length > 0)?;
-        let end = self.entries.get(at + 1).map_or(self.end, |next| next.start);
-        let name = &self.bytes[entry.start..entry.start + entry.name_length as usize];
-        let value = &self.bytes[entry.start + entry.value_offset as usize..end];
-        Some(Header {
+        let end = self.entries.get(at + 1).map_or(self.indexed, |next| next.start as usize);
+        Some(self.field(*entry, entry.start as usize..end))
+    }
+
+    fn field(&self, entry: Entry, range: Range<usize>) -> Header<'_> {
+        let name = &self.bytes[range.start..range.start + entry.name_length as usize];
+        let value = &self.bytes[range.start + entry.value_offset as usize..range.end];
+        Header {
             name: std::str::from_utf8(name).unwrap_or_default(),
             value: trim_line_end(value),
-            range: entry.start..end,
-        })
+            range,
+        }
     }
 
     fn by_name(&self) -> &[(u32, u32)] {
@@ -194,8 +285,8 @@ impl Head {
                 .zip(&self.entries)
                 .filter(|(_, entry)| entry.name_length > 0)
                 .map(|(at, entry)| {
-                    let name = entry.start..entry.start + entry.name_length as usize;
-                    (hash(&self.bytes[name]), at)
+                    let start = entry.start as usize;
+                    (hash(&self.bytes[start..start + entry.name_length as usize]), at)
                 })
                 .collect();
             by_name.sort_unstable();
@@ -205,7 +296,7 @@ impl Head {
 }
 
 impl Entry {
-    fn new(start: usize, line: &[u8]) -> Entry {
+    fn new(start: u32, line: &[u8]) -> Entry {
         let name = line.iter().take(LONGEST_NAME).take_while(|byte| is_name_byte(**byte)).count();
         let blanks = line[name..]
             .iter()
@@ -340,9 +431,38 @@ mod tests {
             &b"Subject:  =?iso-2022-jp?B?GyRCRnwbKEI=?=\r\n =?ISO-2022-JP?B?GyRCS1wbKEI=?=  \r\n\tA\xcc\x81\r\n\
                Content-Type: text/plain; charset=euc-jp\r\nX: \xc6\xfc\n  \xcb\xdc\nY: \xff\xfd\x80\r\n"[..],
         );
-        assert_eq!(head.texts("subject"), ["日本 Á"]);
-        assert_eq!(head.texts("x"), ["日 本"]);
+        assert_eq!(head.texts("subject"), (vec!["日本 Á".to_owned()], false));
+        assert_eq!(head.texts("x").0, ["日 本"]);
         assert_eq!(head.declared_charset(), Some("euc-jp"));
+    }
+
+    #[test]
+    fn what_is_beyond_the_index_is_no_value_and_not_lost() {
+        let block = format!("{}junk\nB: 1\n 2\nA:3\n\nC: 4", "A:\n".repeat(INDEX_LIMIT));
+        let head = Head::parse(block.as_str());
+        assert!(head.has_more() && !Head::parse("A:\n\nbody").has_more());
+        assert_eq!(head.first("b"), None);
+        assert_eq!(head.values("a").count(), INDEX_LIMIT);
+        let last: Vec<_> = head.headers().skip(INDEX_LIMIT).collect();
+        assert_eq!(last.len(), 2);
+        assert_eq!((last[0].name, last[0].value), ("B", b" 1\n 2".as_slice()));
+        assert_eq!(&block[last[0].range.clone()], "B: 1\n 2\n");
+        assert_eq!((last[1].name, &block[last[1].range.clone()]), ("A", "A:3\n"));
+        assert_eq!(head.header(INDEX_LIMIT - 1).unwrap().range.end, 3 * INDEX_LIMIT);
+    }
+
+    #[test]
+    fn texts_are_bounded_by_what_they_cost() {
+        let texts = |block: String| Head::parse(block).texts("a");
+        let (all, cut) = texts("A: b\n".repeat(40_000));
+        assert_eq!((all.len(), cut), (40_000, false));
+        let (all, cut) = texts(format!("A: {}\n", "x".repeat(99)).repeat(3000));
+        assert_eq!((all.len(), all[2620].len(), cut), (2622, 99, true));
+        // A character that becomes eighteen, as it is and in encoded words.
+        for value in ["\u{fdfa}".repeat(80_000), "=?utf-8?B?77e6?= ".repeat(80_000)] {
+            let (all, cut) = texts(format!("A: {value}"));
+            assert!(cut && gather::cost(&all[0]) <= TEXT_LIMIT && all[0].len() > 50_000);
+        }
     }
 
     #[test]
@@ -355,12 +475,14 @@ mod tests {
     #[test]
     fn huge_heads_take_linear_time() {
         let head = Head::parse("X-Header: a\n".repeat(1_000_000));
-        assert_eq!(head.values("x-header").count(), 1_000_000);
+        assert_eq!(head.values("x-header").count(), INDEX_LIMIT);
+        assert_eq!(head.headers().count(), 1_000_000);
         for _ in 0..100 {
             assert_eq!(head.first("subject"), None);
         }
         let head = Head::parse(format!("Subject: {}", "a b\t".repeat(2_500_000)));
-        assert_eq!(head.texts("subject")[0].len(), 9_999_999);
+        let (texts, cut) = head.texts("subject");
+        assert_eq!((texts[0].len(), cut), (TEXT_LIMIT - 1, true));
         Head::parse("a".repeat(10_000_000));
         for piece in ["\r", "\r ", "\n ", "\0", ":"] {
             let bytes = piece.repeat(2_000_000).into_bytes();
@@ -375,7 +497,7 @@ mod tests {
                 let head = Head::parse(bytes);
                 let mut at = 0;
                 for entry in &head.entries {
-                    prop_assert_eq!(entry.start >= at, true);
+                    prop_assert!(entry.start >= at);
                     at = entry.start;
                 }
                 prop_assert_eq!(head.entries.first().map_or(0, |entry| entry.start), 0);

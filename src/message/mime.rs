@@ -23,6 +23,9 @@ pub const PARTS_LIMIT: usize = 1000;
 /// Of a part's header block so many bytes are read.
 pub const PART_HEADER_LIMIT: usize = 256 << 10;
 
+/// A longer type is none; RFC 6838 §4.2 allows 127 bytes on either side.
+const TYPE_LIMIT: usize = 255;
+
 /// A longer boundary is none; RFC 2046 allows 70 bytes.
 const BOUNDARY_LIMIT: usize = 1000;
 
@@ -145,6 +148,11 @@ impl Walker {
     /// Opens a part whose content starts at `start`.
     fn begin(&mut self, head: &Head, default: &'static str, start: u64) {
         let (mut part, content_type) = describe(head, default);
+        let long = |name| head.first(name).is_some_and(|value| value.len() > parameter::LIMIT);
+        // Only the message's own header can be so long.
+        if self.stack.is_empty() && (long("content-type") || long("content-disposition")) {
+            self.limit("only the first 256 KB of Content-Type were looked at");
+        }
         part.range = start..start;
         part.parent = self.stack.last().map(|open| open.part);
         let mut inside = Inside::Leaf;
@@ -286,7 +294,10 @@ impl Walker {
 fn describe(head: &Head, default: &str) -> (Part, Parameters) {
     let mut content_type = head.first("content-type").map(parameter::parse).unwrap_or_default();
     match content_type.value.split_once('/') {
-        Some((kind, subtype)) if !kind.is_empty() && !subtype.is_empty() => {}
+        Some((kind, subtype))
+            if !kind.is_empty()
+                && !subtype.is_empty()
+                && content_type.value.len() <= TYPE_LIMIT => {}
         _ if content_type.value == "text" => content_type.value = "text/plain".to_owned(),
         _ => content_type.value = default.to_owned(),
     }

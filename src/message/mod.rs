@@ -5,6 +5,7 @@ pub mod utf7;
 pub mod iso2022;
 pub mod charset;
 pub mod fold;
+pub mod gather;
 pub mod domain;
 pub mod encoded_word;
 pub mod parameter;
@@ -22,7 +23,6 @@ pub mod mime;
 pub mod unmark;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -34,6 +34,7 @@ use address::Address;
 use attachment::Attachment;
 use content::{BodyReader, Content};
 use date::Date;
+use gather::Budget;
 use head::Head;
 use mime::{Part, Structure};
 use transfer::Encoding;
@@ -41,13 +42,16 @@ use transfer::Encoding;
 pub use content::Unread;
 pub use text::Text;
 
-/// Of the text parts of a message so many bytes are read in all, and no more
-/// than half as many of an HTML part.
+/// What the text parts of a message may cost in all, in units of [`gather`]; an
+/// HTML part half as much.
 pub const TEXT_LIMIT: usize = 16 << 20;
 
 /// No mail in a Maildir is older, seconds since 1970: 1990.
 const EARLIEST: i64 = 631_152_000;
 const DAY: i64 = 24 * 3600;
+
+/// How many headers are named of which something was left out.
+const LEFT_OUT_LIMIT: usize = 100;
 
 /// So many times the size of its body is hashed of a message's attachments;
 /// more than once is asked only of messages within messages.
@@ -83,8 +87,10 @@ pub enum HeaderEdit {
 pub struct Message {
     content: Content,
     head: OnceCell<Head>,
-    texts: RefCell<HashMap<String, Rc<[Text]>>>,
-    addresses: RefCell<HashMap<String, Rc<[Address]>>>,
+    texts: ByName<Text>,
+    addresses: ByName<Address>,
+    /// What was left out of headers, for the trace.
+    left_out: RefCell<Vec<String>>,
     date: OnceCell<Option<Date>>,
     stored: Cell<Option<Stored>>,
     structure: OnceCell<Result<Structure, Unread>>,
@@ -171,6 +177,7 @@ impl Message {
             head: OnceCell::new(),
             texts: RefCell::default(),
             addresses: RefCell::default(),
+            left_out: RefCell::default(),
             date: OnceCell::new(),
             stored: Cell::new(None),
             structure: OnceCell::new(),
@@ -194,21 +201,45 @@ impl Message {
 
     /// The header block.
     pub fn head(&self) -> &Head {
-        self.head.get_or_init(|| Head::of_message(self.content.header()))
+        self.head.get_or_init(|| Head::of_message(self.content.shared_header()))
     }
 
     /// The values of all headers of that name, decoded, from top to bottom.
     pub fn texts(&self, name: &str) -> Rc<[Text]> {
         cached(&self.texts, name, || {
-            self.head().texts(name).into_iter().map(Text::normalised).collect()
+            let (texts, cut) = self.head().texts(name);
+            if cut {
+                self.leave_out(format!("only the first 256 KB of {name} were looked at"));
+            }
+            texts.into_iter().map(Text::normalised).collect()
         })
     }
 
     /// The addresses in all headers of that name, from top to bottom.
     pub fn addresses(&self, name: &str) -> Rc<[Address]> {
         cached(&self.addresses, name, || {
-            self.head().values(name).flat_map(address::parse_list).collect()
+            let mut budget = Budget::new(address::LIST_LIMIT);
+            let mut all = Vec::new();
+            for value in self.head().values(name) {
+                if budget.is_spent() {
+                    break;
+                }
+                all.extend(address::parse_within(value, &mut budget));
+            }
+            if budget.is_cut() {
+                let known = all.len();
+                self.leave_out(format!("only {known} addresses in {name} were looked at"));
+            }
+            all.into()
         })
+    }
+
+    /// Notes that something was not looked at, for the trace.
+    pub fn leave_out(&self, what: String) {
+        let mut all = self.left_out.borrow_mut();
+        if all.len() < LEFT_OUT_LIMIT && !all.contains(&what) {
+            all.push(what);
+        }
     }
 
     /// The Date header, the topmost that can be read.
@@ -238,7 +269,7 @@ impl Message {
             for part in self.parts()?.iter().filter(|part| part.is_text()) {
                 let (html, label) = (part.media_type == "text/html", part.charset.as_deref());
                 let decoded = text::read(self.raw(part)?, part.encoding, html, label, left)?;
-                left -= decoded.read.min(left);
+                left -= decoded.cost.min(left);
                 bodies.cut |= decoded.cut;
                 bodies.charsets.extend(decoded.charset);
                 bodies.texts.push(decoded.text);
@@ -250,7 +281,13 @@ impl Message {
     /// The attachments, in the order of the parts.
     pub fn attachments(&self) -> Result<&[Attachment], Unread> {
         let parts = self.parts()?;
-        Ok(self.attachments.get_or_init(|| attachment::of(parts)))
+        Ok(self.attachments.get_or_init(|| {
+            let (all, cut) = attachment::of(parts);
+            if cut {
+                self.leave_out("only 2 MB of the names of attachments were looked at".to_owned());
+            }
+            all
+        }))
     }
 
     /// Decoded size of each attachment, bytes. Reads all of them.
@@ -326,21 +363,27 @@ impl Message {
 
     /// What of the message was not looked at because it is too much, as far
     /// as it has been asked for; for the trace.
-    pub fn limits(&self) -> Vec<&'static str> {
-        let mut limits = Vec::new();
+    pub fn limits(&self) -> Vec<String> {
+        let mut limits: Vec<String> = Vec::new();
         if self.content.header_cut() {
-            limits.push("the header was cut at 32 MB");
+            limits.push("the header was cut at 16 MB".to_owned());
         }
+        if self.head.get().is_some_and(Head::has_more) {
+            limits.push("only the first 50,000 lines of the header were looked at".to_owned());
+        }
+        limits.extend_from_slice(&self.left_out.borrow());
         if let Some(Ok(structure)) = self.structure.get() {
-            limits.extend_from_slice(&structure.limits);
+            limits.extend(structure.limits.iter().map(|&limit| limit.to_owned()));
         }
         if let Some(Ok(Bodies { cut: true, .. })) = self.bodies.get() {
-            limits.push("text of the body was cut (16 MB in all, 8 MB of an HTML part)");
+            let why = "text of the body was cut (16 MB in all, 8 MB of an HTML part; \
+                       a character beyond ASCII counts as 8 bytes)";
+            limits.push(why.to_owned());
         }
         if let Some(Ok(hashes)) = self.hashes.get()
             && hashes.contains(&None)
         {
-            limits.push("messages nested in messages were not hashed");
+            limits.push("messages nested in messages were not hashed".to_owned());
         }
         limits
     }
@@ -381,17 +424,18 @@ fn get<T>(
     cell.get_or_init(compute).as_ref().map_err(Unread::clone)
 }
 
-fn cached<T>(
-    cache: &RefCell<HashMap<String, Rc<[T]>>>,
-    name: &str,
-    compute: impl FnOnce() -> Rc<[T]>,
-) -> Rc<[T]> {
-    if let Some(found) = cache.borrow().get(name) {
+/// What was read of the headers of each name; names are few.
+type ByName<T> = RefCell<Vec<(String, Rc<[T]>)>>;
+
+/// What is known of a name in any case, or is read now.
+fn cached<T>(known: &ByName<T>, name: &str, read: impl FnOnce() -> Rc<[T]>) -> Rc<[T]> {
+    let is_it = |(other, _): &&(String, Rc<[T]>)| other.eq_ignore_ascii_case(name);
+    if let Some((_, found)) = known.borrow().iter().find(is_it) {
         return Rc::clone(found);
     }
-    let computed = compute();
-    cache.borrow_mut().insert(name.to_owned(), Rc::clone(&computed));
-    computed
+    let found = read();
+    known.borrow_mut().push((name.to_owned(), Rc::clone(&found)));
+    found
 }
 
 #[cfg(test)]
@@ -611,8 +655,28 @@ mod tests {
         assert_eq!(message.body_texts().unwrap()[0].text().len(), TEXT_LIMIT);
         assert_eq!(
             message.limits(),
-            ["text of the body was cut (16 MB in all, 8 MB of an HTML part)"]
+            ["text of the body was cut (16 MB in all, 8 MB of an HTML part; \
+              a character beyond ASCII counts as 8 bytes)"]
         );
+    }
+
+    #[test]
+    fn headers_are_cut_by_what_they_cost_and_said_to_be() {
+        let limits = |header: String| {
+            let message = Message::from_bytes(header.into());
+            let found = (message.texts("a").len(), message.addresses("from").len());
+            (found, message.limits())
+        };
+        assert_eq!(limits("A: b\nFrom: a@b\n\n".into()), ((1, 1), Vec::new()));
+        let (found, said) = limits("From:a@b\n".repeat(10_000));
+        assert_eq!(found, (0, 4032));
+        assert_eq!(said, ["only 4032 addresses in from were looked at"]);
+        let (found, said) = limits(format!("A: {}\nA: b\n", "x".repeat(1 << 20)));
+        assert_eq!(found, (1, 0));
+        assert_eq!(said, ["only the first 256 KB of a were looked at"]);
+        let (found, said) = limits("A:\n".repeat(50_001));
+        assert_eq!(found, (50_000, 0));
+        assert_eq!(said, ["only the first 50,000 lines of the header were looked at"]);
     }
 
     proptest! {

@@ -4,12 +4,10 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::io::{self, Read};
-use std::iter::once;
 
 use memchr::{memchr, memmem, memrchr};
-use unicode_normalization::char::canonical_combining_class;
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
+use super::gather::{Gatherer, append, pieces, prefix};
 use super::transfer::Encoding;
 use super::{attachment, charset, fold, html};
 
@@ -63,9 +61,7 @@ impl Text {
 /// text, and none of one that is its own fold.
 fn folded(text: &str) -> Option<String> {
     let mut copy: Option<String> = None;
-    let mut at = 0;
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let (piece, _) = rest.split_at(cut(rest, PIECE));
+    for (at, piece) in pieces(text) {
         let folded = fold::fold(piece);
         let same = matches!(folded, Cow::Borrowed(_)) && folded.len() == piece.len();
         if copy.is_none() && !same {
@@ -76,7 +72,6 @@ fn folded(text: &str) -> Option<String> {
         if let Some(copy) = &mut copy {
             append(copy, &folded);
         }
-        at += piece.len();
     }
     copy
 }
@@ -87,74 +82,18 @@ const LABEL_LIMIT: usize = 80;
 /// So many different charsets of encoded words are told apart.
 const LABELS_LIMIT: usize = 50;
 
-/// Text goes from one form to the next in pieces of about this many bytes.
+/// Text is decoded in pieces of about this many bytes.
 const PIECE: usize = 256 << 10;
+
+/// A longer line is decoded in pieces that may be cut anywhere, bytes.
+const LONGEST_LINE: usize = 1 << 20;
 
 /// Of one HTML part so many bytes are read: more is held of it at a time than
 /// of other text.
 const HTML_LIMIT: usize = 8 << 20;
 
-/// So many characters back, a place is looked for at which a text may be cut.
-const LOOK_BACK: usize = 1000;
-
-/// Gathers one text: normalises what comes in and keeps no more than a limit.
-#[derive(Debug)]
-pub struct Gatherer {
-    /// Not yet normalised.
-    pending: String,
-    text: String,
-    limit: usize,
-    cut: bool,
-}
-
-impl Gatherer {
-    /// Keeps at most `limit` bytes.
-    pub fn new(limit: usize) -> Gatherer {
-        Gatherer { pending: String::new(), text: String::new(), limit, cut: false }
-    }
-
-    /// Appends; what it says is whether there is room for more.
-    pub fn push(&mut self, text: &str) -> bool {
-        let mut rest = text;
-        while !rest.is_empty() && !self.cut {
-            let room = PIECE.saturating_sub(self.pending.len());
-            let (piece, behind) = rest.split_at(floor(rest, room.max(4)));
-            self.pending.push_str(piece);
-            rest = behind;
-            if self.pending.len() >= PIECE {
-                self.flush(false);
-            }
-        }
-        !self.cut
-    }
-
-    /// Normalises what is pending; unless it is the last, up to a place where
-    /// nothing of what is behind can change what is before.
-    fn flush(&mut self, last: bool) {
-        let end = self.pending.len();
-        let end = if last { end } else { cut(&self.pending, end.saturating_sub(1)) };
-        let (piece, rest) = self.pending.split_at(end);
-        append(&mut self.text, &fold::normalise(piece));
-        if self.text.len() > self.limit {
-            self.cut = true;
-            self.text.truncate(floor(&self.text, self.limit));
-        }
-        let rest = rest.len();
-        self.pending.drain(..self.pending.len() - rest);
-    }
-
-    /// The text, and whether it was cut.
-    pub fn finish(mut self) -> (Text, bool) {
-        if !self.cut {
-            self.flush(true);
-        }
-        self.text.shrink_to_fit();
-        (Text::normalised(self.text), self.cut)
-    }
-}
-
 /// Decodes the content of a text part: transfer encoding, charset, HTML.
-/// Takes in at most `limit` bytes and gives at most as many.
+/// Takes in at most `limit` units, and gives at most as many (see `gather`).
 pub fn read(
     content: impl Read,
     encoding: Encoding,
@@ -192,9 +131,11 @@ pub fn read(
         each_piece(label, &bytes, |piece| gatherer.push(piece));
         drop(bytes);
     }
+    let cost = read.max(gatherer.cost());
     let (text, full) = gatherer.finish();
     cut |= full;
-    Ok(Decoded { text, charset: meta.or(found.map(str::to_owned)), read, cut })
+    let text = Text::normalised(text);
+    Ok(Decoded { text, charset: meta.or(found.map(str::to_owned)), cost, cut })
 }
 
 /// What [`read`] gives.
@@ -204,54 +145,10 @@ pub struct Decoded {
     pub text: Text,
     /// The charset of a text whose header names none, as far as it shows.
     pub charset: Option<String>,
-    /// How many bytes it is made of.
-    pub read: usize,
+    /// What it has cost of the limit, units.
+    pub cost: usize,
     /// The limit cut something off.
     pub cut: bool,
-}
-
-/// Appends a piece; a run of white space that was cut is one run again.
-fn append(text: &mut String, piece: &str) {
-    let blank = |char| char == ' ' || char == '\n';
-    let mut piece = piece;
-    if piece.starts_with(blank) && text.ends_with(blank) {
-        if piece.starts_with('\n') {
-            text.pop();
-        } else {
-            piece = piece.get(1..).unwrap_or_default();
-        }
-    }
-    text.push_str(piece);
-}
-
-/// A place at or before `at` at which a text may be cut, if there is one near.
-fn cut(text: &str, at: usize) -> usize {
-    if at >= text.len() {
-        return text.len();
-    }
-    let end = floor(text, at);
-    let near = text.get(..end).unwrap_or_default().char_indices().rev();
-    near.take(LOOK_BACK)
-        .find_map(|(start, char)| (start > 0 && begins_anew(char)).then_some(start))
-        .unwrap_or(if end > 0 { end } else { text.len() })
-}
-
-/// Nothing before the character makes one with it, be it a letter or a run of
-/// white space.
-fn begins_anew(char: char) -> bool {
-    once(char).nfkd().next().is_some_and(|first| {
-        !first.is_whitespace()
-            && canonical_combining_class(first) == 0
-            && is_nfc_quick(once(first)) == IsNormalized::Yes
-    })
-}
-
-/// The end of the last character that ends at or before `at`.
-fn floor(text: &str, at: usize) -> usize {
-    if at >= text.len() {
-        return text.len();
-    }
-    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// Text that is UTF-8, whatever its label says: other charsets yield some
@@ -318,7 +215,10 @@ fn each_piece(label: Option<&str>, bytes: &[u8], mut sink: impl FnMut(&str) -> b
         let end = match rest.get(..PIECE) {
             Some(piece) if !whole => match memrchr(b'\n', piece) {
                 Some(at) => at + 1,
-                None => memchr(b'\n', rest).map_or(rest.len(), |at| at + 1),
+                None => {
+                    let (line, _) = prefix(rest, LONGEST_LINE);
+                    memchr(b'\n', line).map_or(line.len(), |at| at + 1)
+                }
             },
             _ => rest.len(),
         };
@@ -389,11 +289,15 @@ mod tests {
     #[test]
     fn limits() {
         let text = decoded(b"123456789", false, None, 5);
-        assert_eq!((text.text.text(), text.read, text.cut), ("12345", 5, true));
+        assert_eq!((text.text.text(), text.cost, text.cut), ("12345", 5, true));
         let text = decoded(b"12345", false, None, 5);
         assert_eq!((text.text.text(), text.cut), ("12345", false));
-        let text = decoded("ééé".as_bytes(), false, None, 3);
-        assert_eq!((text.text.text(), text.cut), ("é", true));
+        let text = decoded("ééé".as_bytes(), false, None, 17);
+        assert_eq!((text.text.text(), text.cut), ("éé", true));
+        // A line that does not end, of bytes that become three each.
+        let line = vec![0x80; 2 * LONGEST_LINE];
+        let text = decoded(&line, false, Some("windows-1252"), 16 * LONGEST_LINE).text;
+        assert_eq!(text.text(), "€".repeat(2 * LONGEST_LINE));
     }
 
     #[test]
@@ -402,7 +306,7 @@ mod tests {
         {
             let large = line.repeat(3 * PIECE / line.len());
             let want = fold::normalise(&large).into_owned();
-            let text = decoded(large.as_bytes(), false, None, 4 * PIECE).text;
+            let text = decoded(large.as_bytes(), false, None, 16 * PIECE).text;
             assert!(text.text() == want, "{line}");
             assert!(text.folded() == fold::fold(&want), "{line}");
         }

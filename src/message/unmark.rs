@@ -105,16 +105,21 @@ fn header(head: &Head, marks: &Marks, taken: &mut Vec<String>) -> (Option<Vec<u8
         marks.subjects.iter().map(|mark| fold::fold(mark).trim().to_owned()).collect();
     let stripped = |raw: &[u8]| strip(head, raw, &folded);
     let mut drop: Vec<Range<usize>> = Vec::new();
+    // Neighbours are one, however many there are.
+    let drop_field = |drop: &mut Vec<Range<usize>>, field: Range<usize>| match drop.last_mut() {
+        Some(last) if last.end == field.start => last.end = field.end,
+        _ => drop.push(field),
+    };
     let mut values: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
     let mut marked = false;
     for header in head.headers() {
         if marks.names(header.name) {
             marked = true;
             note(taken, format!("header {}", header.name));
-            drop.push(header.range);
+            drop_field(&mut drop, header.range);
         } else if marks.forged.iter().any(|name| name.eq_ignore_ascii_case(header.name)) {
             note(taken, format!("header {} from outside", header.name));
-            drop.push(header.range);
+            drop_field(&mut drop, header.range);
         } else if header.name.eq_ignore_ascii_case("Subject")
             && let Some((value, mark)) = stripped(header.value)
         {

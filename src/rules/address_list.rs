@@ -5,6 +5,7 @@
 //! stand under. So a sorted file of the same keys answers the same questions
 //! without reading the list. Globs and patterns are tried one by one.
 
+use std::cell::OnceCell;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
@@ -19,6 +20,8 @@ pub struct AddressList {
     exact: Exact,
     globs: Vec<String>,
     patterns: Vec<ListPattern>,
+    /// How many of them are used.
+    used_patterns: OnceCell<usize>,
     bad: Vec<BadEntry>,
 }
 
@@ -72,8 +75,12 @@ pub enum BadEntryReason {
     NotBare,
     /// What follows the `@` is no domain.
     BadDomain,
+    /// It is longer than an address can be.
+    LongAddress,
     /// A pattern that cannot be used, and why.
     BadPattern(String),
+    /// It and the patterns behind it cost too much.
+    ManyPatterns,
     /// The list has become too long to index.
     TooLong,
 }
@@ -85,7 +92,12 @@ impl std::fmt::Display for BadEntryReason {
             BadEntryReason::ManyAts => "it has more than one `@`",
             BadEntryReason::NotBare => "it is more than a bare address",
             BadEntryReason::BadDomain => "what follows the `@` is no domain",
+            BadEntryReason::LongAddress => "it is longer than an address can be",
             BadEntryReason::BadPattern(reason) => reason,
+            BadEntryReason::ManyPatterns => {
+                "the patterns of one list may cost only so much together; this one and those \
+                 behind it are not looked for"
+            }
             BadEntryReason::TooLong => "the list is too long",
         })
     }
@@ -179,23 +191,24 @@ impl AddressList {
 
     /// Judges the patterns too, for those who want all mistakes.
     pub fn check_patterns(text: &str) -> Vec<BadEntry> {
-        let judge = |(line, entry): (u32, &str)| {
-            let entry = without_comment(entry);
-            let reason = pattern::check(pattern_source(entry)?, false).err()?.reason;
-            let reason = BadEntryReason::BadPattern(reason);
-            Some(BadEntry { line, entry: entry.to_owned(), reason })
-        };
-        (1..).zip(text.lines()).filter_map(judge).collect()
+        let entries = text.lines().map(without_comment);
+        judge_patterns((1..).zip(entries))
     }
 
     /// Whether an exact entry is in it, as written but for case and width.
     pub fn has_same(&self, entry: &str) -> bool {
-        pattern_source(entry).is_none() && !glob::is_glob(entry) && self.key(&key_of(entry))
+        key_of_exact(entry).is_some_and(|key| self.key(&key))
     }
 
     fn empty() -> AddressList {
         let exact = Exact::Here(Table::with_capacity(0, 0));
-        AddressList { exact, globs: Vec::new(), patterns: Vec::new(), bad: Vec::new() }
+        AddressList {
+            exact,
+            globs: Vec::new(),
+            patterns: Vec::new(),
+            used_patterns: OnceCell::new(),
+            bad: Vec::new(),
+        }
     }
 
     /// Adds an entry, as in a list file's line, to a list that was read.
@@ -209,11 +222,12 @@ impl AddressList {
         }
         let Exact::Here(table) = &mut self.exact else { return };
         let fits = table.keys.len() + entry.len() * 4 < u32::MAX as usize;
-        if fits && is_common(entry) {
+        if fits && is_common(entry) && entry.len() <= LONGEST_COMMON {
             table.insert(entry, true);
         } else if let Some(source) = pattern_source(entry) {
             let source = pattern::normalise(source).unwrap_or_else(|| source.to_owned());
             self.patterns.push(ListPattern { source, built: Built::default() });
+            self.used_patterns.take();
         } else if glob::is_glob(entry) {
             self.globs.push(key_of(entry));
         } else {
@@ -247,10 +261,20 @@ impl AddressList {
 
     fn loose(&self, text: &str) -> bool {
         let fits = |pattern: &ListPattern| {
-            let regex = pattern.built.get(&pattern.source, false, text.len());
-            regex.is_some_and(|regex| regex.is_match(text))
+            let search = pattern.built.get(&pattern.source, false, text.len());
+            search.is_some_and(|search| search.is_match(text))
         };
-        self.globs.iter().any(|glob| glob::matches(glob, text)) || self.patterns.iter().any(fits)
+        self.globs.iter().any(|glob| glob::matches(glob, text))
+            || self.affordable_patterns().iter().any(fits)
+    }
+
+    /// The patterns that are used: those before the limit is reached.
+    fn affordable_patterns(&self) -> &[ListPattern] {
+        let used = self.used_patterns.get_or_init(|| {
+            let costs = self.patterns.iter().map(|each| pattern::list_cost(&each.source));
+            affordable(costs)
+        });
+        self.patterns.get(..*used).unwrap_or(&self.patterns)
     }
 }
 
@@ -300,6 +324,40 @@ impl Table {
     }
 }
 
+/// The patterns among entries that cannot be used, and the first that is
+/// beyond the limit for all of them.
+pub(super) fn judge_patterns<'a>(entries: impl Iterator<Item = (u32, &'a str)>) -> Vec<BadEntry> {
+    let patterns: Vec<(u32, &str, &str)> =
+        entries.filter_map(|(line, entry)| Some((line, entry, pattern_source(entry)?))).collect();
+    let mut bad: Vec<BadEntry> = Vec::new();
+    for (line, entry, source) in &patterns {
+        if let Err(error) = pattern::check(source, false) {
+            let reason = BadEntryReason::BadPattern(error.reason);
+            bad.push(BadEntry { line: *line, entry: (*entry).to_owned(), reason });
+        }
+    }
+    let used = affordable(patterns.iter().map(|(_, _, source)| {
+        pattern::list_cost(&pattern::normalise(source).unwrap_or_else(|| (*source).to_owned()))
+    }));
+    if let Some((line, entry, _)) = patterns.get(used) {
+        let reason = BadEntryReason::ManyPatterns;
+        bad.push(BadEntry { line: *line, entry: (*entry).to_owned(), reason });
+    }
+    bad
+}
+
+/// How many patterns can be had before the limit of a list is reached.
+fn affordable(costs: impl Iterator<Item = usize>) -> usize {
+    let mut left = pattern::LIST_SIZE_LIMIT;
+    costs
+        .take_while(|cost| {
+            let fits = *cost <= left;
+            left = left.saturating_sub(*cost);
+            fits
+        })
+        .count()
+}
+
 /// The pattern of an entry `/…/`.
 pub(super) fn pattern_source(entry: &str) -> Option<&str> {
     entry.strip_prefix('/')?.strip_suffix('/').filter(|source| !source.is_empty())
@@ -325,6 +383,9 @@ pub(crate) fn without_comment(line: &str) -> &str {
     }
 }
 
+/// No entry as short as this is too long to be an address, bytes.
+const LONGEST_COMMON: usize = 255;
+
 /// What nearly every entry is: `user@host` or `@host`, of letters whose key is
 /// found without tables, and nothing to object to.
 fn is_common(entry: &str) -> bool {
@@ -346,6 +407,12 @@ fn is_common(entry: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+'))
 }
 
+/// The key of an exact entry; none for a glob, a pattern, or nothing.
+pub fn key_of_exact(entry: &str) -> Option<String> {
+    let exact = !entry.is_empty() && pattern_source(entry).is_none() && !glob::is_glob(entry);
+    exact.then(|| key_of(entry))
+}
+
 /// The form in which an entry is compared.
 fn key_of(entry: &str) -> String {
     match entry.rsplit_once('@') {
@@ -365,6 +432,9 @@ pub(super) fn judge(entry: &str) -> Option<BadEntryReason> {
 
 fn judge_exact(entry: &str) -> Option<BadEntryReason> {
     let Some((local, domain)) = entry.rsplit_once('@') else { return Some(BadEntryReason::NoAt) };
+    if address::is_too_long(local, domain) {
+        return Some(BadEntryReason::LongAddress);
+    }
     let quoted = local.len() > 1 && local.starts_with('"') && local.ends_with('"');
     let beyond = |letter: char| {
         letter.is_whitespace()
@@ -408,6 +478,22 @@ mod tests {
         ｊｉｒｏ@日本語.jp\n\
         c#@sharp.example\n\
         just words\n";
+
+    #[test]
+    fn the_patterns_of_a_list_are_bounded_together() {
+        let costly = |n: u32| format!("/\\w{{1,50}}{n}@/\n");
+        let text: String = (1..=300).map(costly).collect();
+        let bad = AddressList::check_patterns(&text.lines().take(6).collect::<Vec<_>>().join("\n"));
+        assert_eq!(bad.len(), 1);
+        assert_eq!((bad[0].line, &bad[0].reason), (4, &BadEntryReason::ManyPatterns));
+        let list = AddressList::parse(&text);
+        assert!(list.matches("a3@x.example") && !list.matches("a4@x.example"));
+        // What people write is far from that.
+        let plain: String = (0..3000).map(|n| format!("/^user{n}@.*\\.example$/\n")).collect();
+        assert_eq!(AddressList::check_patterns(&plain), []);
+        let words: String = (0..70).map(|n| format!("/^\\w+{n}@spam\\.example$/\n")).collect();
+        assert_eq!(AddressList::check_patterns(&words), []);
+    }
 
     #[test]
     fn every_kind_of_entry_is_found() {

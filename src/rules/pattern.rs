@@ -10,12 +10,14 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use memchr::memmem;
+use regex_automata::Input;
 use regex_automata::meta::{Config, Regex};
 use regex_syntax::hir::{
     Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind,
 };
 use unicode_normalization::UnicodeNormalization;
 
+use crate::message::gather::floor;
 use crate::rules::program::Laid;
 
 /// The most memory that one built pattern may take, bytes.
@@ -38,6 +40,19 @@ pub enum Engine {
 const LIGHT_TEXT: usize = 4096;
 /// The most memory that a light one may take, bytes: it bounds the states.
 const LIGHT_LIMIT: usize = 32 << 10;
+
+/// How many steps a pattern may take over all texts of a message, at worst: the
+/// length of a text by the number of places in the pattern that can be at work
+/// at once. A step takes some nanoseconds.
+const STEP_LIMIT: usize = 256 << 20;
+/// So much text is looked at in any case, bytes.
+const SEARCHED_TEXT: usize = 64 << 10;
+
+/// How much the patterns of one list may need together to be built, in bytes
+/// by [`size_bound`], which is some four times what they take.
+pub const LIST_SIZE_LIMIT: usize = 64 << 20;
+/// What any pattern costs to be built, in the same bytes.
+const BUILDING: usize = 16 << 10;
 
 /// What cannot be used in a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +81,12 @@ pub fn check(source: &str, case_sensitive: bool) -> Result<Captures, PatternErro
     let mut captures = Captures::default();
     collect_captures(&hir, &mut captures);
     Ok(captures)
+}
+
+/// What a pattern costs of [`LIST_SIZE_LIMIT`]; one that is none costs little.
+/// Read minding case: a letter in either case is one state.
+pub fn list_cost(source: &str) -> usize {
+    BUILDING + parse(source, true).map_or(0, |hir| size_bound(&hir))
 }
 
 fn parse(source: &str, case_sensitive: bool) -> Result<Hir, PatternError> {
@@ -216,20 +237,55 @@ pub struct Built {
     full: OnceCell<Option<Rc<Regex>>>,
     /// How much text it was asked for, bytes.
     text: Cell<usize>,
+    /// How much text it may look at in all, bytes.
+    most: OnceCell<usize>,
+}
+
+/// A pattern that is built, and what it may look at.
+pub struct Search {
+    /// The pattern.
+    pub regex: Rc<Regex>,
+    length: usize,
+}
+
+impl Search {
+    /// The text to be searched. What is beyond is still seen to be there, so
+    /// that nothing fits only because the text seems to end.
+    pub fn input<'t>(&self, text: &'t str) -> Input<'t> {
+        Input::new(text).range(..floor(text, self.length))
+    }
+
+    /// Whether the pattern is found in a text.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.regex.is_match(self.input(text))
+    }
+
+    /// The text is longer than what is searched.
+    pub fn is_cut(&self, text: &str) -> bool {
+        self.length < text.len()
+    }
 }
 
 impl Built {
     /// The pattern for a text of that length, built now if need be; none if it
     /// cannot be built.
-    pub fn get(&self, source: &str, case_sensitive: bool, length: usize) -> Option<Rc<Regex>> {
-        self.text.set(self.text.get().saturating_add(length));
+    pub fn get(&self, source: &str, case_sensitive: bool, length: usize) -> Option<Search> {
+        let before = self.text.get();
+        self.text.set(before.saturating_add(length));
         let build = |engine| build(source, case_sensitive, engine).ok().map(Rc::new);
         if self.text.get() <= LIGHT_TEXT
             && let Some(light) = self.light.get_or_init(|| build(Engine::Light))
         {
-            return Some(light.clone());
+            return Some(Search { regex: light.clone(), length });
         }
-        self.full.get_or_init(|| build(Engine::Full)).clone()
+        let regex = self.full.get_or_init(|| build(Engine::Full)).clone()?;
+        if self.text.get() <= SEARCHED_TEXT {
+            return Some(Search { regex, length });
+        }
+        // Read minding case: what may stand in either case is still one literal.
+        let width = || parse(source, true).map_or(1, |hir| width(&hir)).max(1);
+        let most = *self.most.get_or_init(|| (STEP_LIMIT / width()).max(SEARCHED_TEXT));
+        Some(Search { regex, length: length.min(most.saturating_sub(before)) })
     }
 }
 
@@ -237,12 +293,18 @@ impl Built {
 pub struct Patterns<'p> {
     program: Laid<'p>,
     built: RefCell<HashMap<u32, Built>>,
+    cut: Cell<bool>,
 }
 
 impl<'p> Patterns<'p> {
     /// Nothing is built yet.
     pub fn new(program: Laid<'p>) -> Patterns<'p> {
-        Patterns { program, built: RefCell::default() }
+        Patterns { program, built: RefCell::default(), cut: Cell::new(false) }
+    }
+
+    /// Of some text, a pattern was only looked for at the start.
+    pub fn is_cut(&self) -> bool {
+        self.cut.get()
     }
 
     /// Whether a text can hold the pattern of that number; `lower` is the text
@@ -253,14 +315,17 @@ impl<'p> Patterns<'p> {
         pattern.literals.iter().all(|set| set.iter().any(|literal| find(literal)))
     }
 
-    /// The pattern of that number for a text of that length; none if there is
-    /// none that can be built, which does not happen to a program that was
-    /// checked.
-    pub fn get(&self, index: u32, length: usize) -> Option<Rc<Regex>> {
+    /// The pattern of that number for a text; none if there is none that can
+    /// be built, which does not happen to a program that was checked.
+    pub fn get(&self, index: u32, text: &str) -> Option<Search> {
         let pattern = self.program.pattern(index)?;
         let mut built = self.built.borrow_mut();
         let built = built.entry(index).or_default();
-        built.get(&pattern.source, pattern.case_sensitive, length)
+        let search = built.get(&pattern.source, pattern.case_sensitive, text.len())?;
+        if search.is_cut(text) {
+            self.cut.set(true);
+        }
+        Some(search)
     }
 }
 
@@ -296,6 +361,26 @@ fn size_bound(hir: &Hir) -> usize {
     inner.saturating_add(2 * STATE)
 }
 
+/// How many places in a pattern can be at work at once, at most: of a literal
+/// nearly one. A character beyond ASCII has places between its bytes, too. The
+/// nest limit bounds the recursion.
+fn width(hir: &Hir) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 0,
+        HirKind::Literal(literal) => 1 + literal.0.len() / 8,
+        HirKind::Class(Class::Unicode(class)) if !class.is_ascii() => 3,
+        HirKind::Class(_) => 1,
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min.saturating_add(1));
+            width(&repetition.sub).saturating_mul(times.max(1) as usize)
+        }
+        HirKind::Capture(capture) => width(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().fold(0, |sum: usize, part| sum.saturating_add(width(part)))
+        }
+    }
+}
+
 fn collect_captures(hir: &Hir, captures: &mut Captures) {
     match hir.kind() {
         HirKind::Capture(capture) => {
@@ -315,7 +400,9 @@ fn collect_captures(hir: &Hir, captures: &mut Captures) {
 mod tests {
     use regex_automata::util::syntax;
 
-    use super::{Engine, Regex, build, check, literals, normalise};
+    use super::{
+        Built, Engine, Regex, STEP_LIMIT, build, check, literals, normalise, parse, width,
+    };
 
     /// Found by fuzzing: the bound of the group around it overflowed, and so
     /// a pattern passed that cannot be built.
@@ -325,6 +412,34 @@ mod tests {
         assert!(check(&large, false).is_err());
         assert!(check(&format!("({large})"), false).is_err());
         assert!(check(&format!("x({})b", "a".to_owned() + &"+".repeat(90)), false).is_ok());
+    }
+
+    #[test]
+    fn a_wide_pattern_looks_at_less_of_a_long_text() {
+        let width = |source| width(&parse(source, true).unwrap());
+        assert_eq!((width("needle"), width(r"\w{20,60}!"), width("(a|b)+x")), (1, 181, 3));
+        assert_eq!(width(r"(([a-z0-9]{1,40}){1,100})!"), 4001);
+
+        let found = |source: &str, text: &str| {
+            let search = Built::default().get(source, false, text.len()).unwrap();
+            (search.is_match(text), search.is_cut(text))
+        };
+        let wide = "[ab]{1000}x";
+        let most = STEP_LIMIT / 1001;
+        let text =
+            |before: usize| "-".repeat(before) + &"a".repeat(1000) + "x\n" + &"-".repeat(most);
+        assert_eq!(found(wide, &text(most - 1001)), (true, true));
+        assert_eq!(found(wide, &text(most - 1000)), (false, true));
+        assert_eq!(found("ax\n-", &text(most)), (true, false));
+        // The text goes on behind what is looked at.
+        let before = "-".repeat(STEP_LIMIT / 1000 - 1000);
+        assert_eq!(found("[ab]{1000}$", &(before.clone() + &"a".repeat(1002))), (false, true));
+        assert_eq!(found("[ab]{1000}$", &(before + &"a".repeat(1000))), (true, false));
+        // All texts count together.
+        let built = Built::default();
+        let text = "-".repeat(most / 2 + 1);
+        let cut = || built.get(wide, false, text.len()).unwrap().is_cut(&text);
+        assert_eq!([cut(), cut(), cut()], [false, true, true]);
     }
 
     #[test]

@@ -53,6 +53,13 @@ when verified -> log "18"
 when virus-warning -> log "19"
 when dkim is fail and spf is fail and dmarc is fail -> log "20"
 when from resembles "Example Bank <info@bank.example>" -> log "21"
+when from is "x@y.example" or from.name is "x" or from.domain is "y.example" or from.local is "x" -> log "22"
+when to is "x@y.example" or to.domain is "y.example" or reply-to is "x@y.example" or cc is "x@y.example" -> log "23"
+when recipient.name contains "needle" or recipient.detail is "x" or recipient.domain is "y.example" -> log "24"
+when header "A" is "x" or header "A" matches /x+y/ or list-id contains "needle" -> log "25"
+when subject contains "needle" or subject resembles "viagra" or subject in friends -> log "26"
+when body resembles "viagra" or body matches /\w{20,60}!/ or body matches /[あ-こ][^さ]{13}x!/ -> log "27"
+when attachment.name resembles "invoice.exe" or attachment.name matches /\w{20,60}!/ -> log "28"
 otherwise -> folder "{list-name}/{subject}" as seen
 "#;
 
@@ -72,8 +79,10 @@ fn many(count: usize, one: impl Fn(usize) -> String) -> String {
     (0..count).map(one).collect()
 }
 
-/// Messages, each with what the trace has to say of it.
-fn messages() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
+/// Messages, each with what the trace has to say of it; `times` as large as
+/// they are otherwise.
+fn messages(times: usize) -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
+    let size = |whole| size(whole) * times;
     let mixed = |n: usize| format!("Content-Type: multipart/mixed; boundary=b{n}");
     let mut all = Vec::new();
     let mut add = |name, message, said| all.push((name, message, said));
@@ -174,7 +183,91 @@ fn messages() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
     add("500,000 references", with(&references, "needle"), None);
     let list = format!("List-Id: {}<a.b.example>", "(x) \"".repeat(size(500_000)));
     add("a list's name that does not end", with(&list, "needle"), None);
+    add_costly(&size, &mut add);
     all
+}
+
+/// What costs many times its bytes: fields and addresses of a few bytes, and
+/// characters that become others.
+fn add_costly(
+    size: &dyn Fn(usize) -> usize,
+    add: &mut dyn FnMut(&'static str, Vec<u8>, Option<&'static str>),
+) {
+    let fields = |field: &str, whole: usize| field.repeat(size(whole) / field.len());
+    let plain = |fields: String| (fields + "\nneedle").into_bytes();
+    let lines = Some("lines of the header were looked at");
+    let addresses = Some("addresses in From were looked at");
+    add("10 MB of fields of 3 bytes", plain(fields("A:\n", 10 << 20)), lines);
+    add("30 MB of fields of 3 bytes", plain(fields("A:\n", 30 << 20)), lines);
+    add("30 MB of fields of 5 bytes", plain(fields("A: b\n", 30 << 20)), lines);
+    add("10 MB of fields of one address", plain(fields("From:a@b\n", 10 << 20)), addresses);
+    let header = |name: &str, value: &str, whole: usize| {
+        with(&format!("{name}: {}", value.repeat(size(whole) / value.len())), "needle")
+    };
+    let to = Some("addresses in To were looked at");
+    add("2 MB of addresses of 3 bytes", header("To", "a@b,", 2 << 20), to);
+    add("30 MB of addresses without commas", header("To", "a@b ", 30 << 20), to);
+    let all: String = ["From", "Reply-To", "To", "Cc", "Bcc", "Resent-To", "Delivered-To"]
+        .iter()
+        .map(|name| format!("{name}: {}\n", "\u{fdfa} <a@b>,".repeat(size(4 << 20) / 11)))
+        .collect();
+    add("names that grow, in all fields of addresses", plain(all), addresses);
+    let local = format!("To: {}@b.example, <{0}>", "a".repeat(size(15 << 20)));
+    add("addresses of 15 MB", with(&local, "needle"), None);
+    let name = format!("From: {}<a@b.example>", "x ".repeat(size(15 << 20)));
+    add("a name of 30 MB", with(&name, "needle"), Some("addresses in From"));
+    let subject = Some("256 KB of Subject were looked at");
+    for (name, value) in [
+        ("a subject of 10 MB that becomes 110 MB", "\u{fdfa}"),
+        ("a subject of 10 MB of folding", "\u{390}"),
+        ("a subject of 10 MB of combining marks", "a\u{301}\u{327}\u{315}"),
+        ("a subject of 10 MB of marks alone", "\u{315}\u{301}"),
+        ("a subject of 10 MB of words that grow", "=?utf-8?B?77e6?= "),
+    ] {
+        let text = value.repeat(size(10 << 20) / value.len());
+        add(name, plain(format!("Subject: {text}\n")), subject);
+    }
+    let text = "Content-Type: text/plain; charset=utf-8";
+    let body = (times_cut(size(1 << 20))).then_some("text of the body was cut");
+    for (name, value) in [
+        ("a body of 10 MB that becomes 110 MB", "\u{fdfa}"),
+        ("a body of 10 MB of folding", "\u{390}"),
+        ("a body of 10 MB of combining marks", "a\u{301}\u{327}\u{315}"),
+        ("a body of 10 MB of marks alone", "\u{315}\u{301}"),
+        ("a body of 10 MB of signs that may be letters", "!1|"),
+    ] {
+        let value = value.repeat(size(10 << 20) / value.len());
+        let cut = body.filter(|_| !value.is_ascii());
+        add(name, with(text, &value), cut);
+    }
+    let mut letter = 1_u32;
+    let kana: String = std::iter::repeat_with(|| {
+        letter = letter.wrapping_mul(1_103_515_245).wrapping_add(12345);
+        char::from_u32(0x3041 + (letter >> 16) % 85).unwrap_or('あ')
+    })
+    .take(size(10 << 20) / 3)
+    .collect();
+    add("a body of 10 MB of kana", with(text, &(kana + "!")), body);
+    let latin = [HEAD, "Content-Type: text/plain; charset=windows-1252\n\n"].concat();
+    let latin = [latin.into_bytes(), vec![0x80; size(25 << 20)]].concat();
+    add("a body of 25 MB, each byte of which becomes three", latin, None);
+    let wide = [HEAD, "Content-Type: text/html; charset=utf-16\n\n"].concat();
+    let wide = [wide.into_bytes(), b"\x30\x42".repeat(size(25 << 20) / 2)].concat();
+    add("HTML of 25 MB in UTF-16", wide, None);
+    let type_ = format!("Content-Type: text/plain; x=\"{}", "y\\\"".repeat(size(10 << 20)));
+    add("a Content-Type of 30 MB", with(&type_, "needle"), Some("256 KB of Content-Type"));
+    let part = format!(
+        "--b0\nContent-Disposition: attachment; filename=\"{}.exe\"\n\nx\n",
+        "\u{fdfa}".repeat(50_000)
+    );
+    let parts = part.repeat((size(30 << 20) / part.len()).max(1));
+    let mixed = "Content-Type: multipart/mixed; boundary=b0";
+    add("names of attachments that grow", with(mixed, &parts), Some("2 MB of the names"));
+}
+
+/// The size is that of the long form.
+fn times_cut(size: usize) -> bool {
+    size >= 1 << 20
 }
 
 /// What a delivery came to.
@@ -221,10 +314,15 @@ fn deliver(home: &Home, message: &[u8], arguments: &[&str]) -> Ran {
     Ran { code, time: Duration::from_millis(ticks * 10), memory, said }
 }
 
+/// How much longer twice as much may take: linear, and what is the same always.
+fn is_linear(one: Duration, two: Duration) -> bool {
+    two <= one * 3 + Duration::from_millis(500)
+}
+
 #[test]
 fn hostile_mail_is_delivered_whole_and_soon() {
     let mut complaints = Vec::new();
-    let messages = messages();
+    let messages = messages(1);
     let count = messages.len();
     for (name, message, said) in messages {
         let home = Home::with_rules(RULES);
@@ -256,4 +354,58 @@ fn hostile_mail_is_delivered_whole_and_soon() {
     }
     eprintln!("hostile messages: {count}");
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// Twice as much costs no more than twice as much.
+#[test]
+fn hostile_mail_costs_in_proportion() {
+    if long() {
+        return;
+    }
+    let mut complaints = Vec::new();
+    for ((name, one, _), (_, two, _)) in messages(1).into_iter().zip(messages(2)) {
+        let time = |message: &[u8]| deliver(&Home::with_rules(RULES), message, &[]).time;
+        let (one, two) = (time(&one), time(&two));
+        if !is_linear(one, two) {
+            complaints.push(format!("{name}: {one:?}, of twice as much {two:?}"));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// Edits of a header do not cost by the number of its fields.
+#[test]
+fn hostile_headers_are_edited() {
+    const EDITS: &str = r#"when size > 0 -> {
+        remove-header "X-Spam"
+        set-header "A" "1"
+        add-header "X-Seen" "2"
+    }
+    "#;
+    let fields = "X-Spam:\nA:\nB:\n".repeat(size(15 << 20) / 14);
+    let message = fields.clone() + "\nneedle";
+    let home = Home::with_rules(EDITS);
+    let Ran { code, time, memory, said } = deliver(&home, message.as_bytes(), &[]);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    assert!(time < Duration::from_secs(3), "{time:?}");
+    assert!(memory < 64 << 10, "{memory} KB");
+    let mail = home.mail();
+    let want = format!("X-Seen: 2\nA: 1\n{}\nneedle", "B:\n".repeat(fields.len() / 14));
+    assert!(mail.len() == 1 && mail[0].bytes == want.as_bytes());
+}
+
+/// What is not looked at is as if it were not there: nothing that is found can
+/// be taken for more than it is, and what is asked for with `not` is said.
+#[test]
+fn what_is_beyond_a_limit_is_not_there() {
+    let home = Home::with_rules(
+        r#"when header "X" contains "needle" -> folder "Found"
+        when not header "X" contains "needle" -> folder "Missing"
+        "#,
+    );
+    let blanks = " x".repeat(200 << 10);
+    let message = format!("X: {blanks} needle\nTo: a@b.example\n\nbody\n");
+    let told = deliver(&home, message.as_bytes(), &["--test"]).said;
+    assert!(told.contains("folder \"Missing\""), "{told}");
+    assert!(told.contains("only the first 256 KB of X were looked at"), "{told}");
 }

@@ -357,12 +357,29 @@ fn lists_learn_and_nothing_hostile_gets_in() {
     for hostile in ["*@x.example", "\"*\"@y.example", "@x.example", "a@b#c", "/./@x"] {
         delivered(&home.deliver(format!("From: <{hostile}>\n\nx\n").as_bytes()));
     }
+    let long = "a".repeat(9 << 20);
+    delivered(&home.deliver(format!("From: <{long}@x.example>\n\nx\n").as_bytes()));
     assert_eq!(text(home, "lists/white"), list);
     home.write(".mailrules", "list white \"~/lists/white\"\nremove from from white\n");
     delivered(&home.deliver(b"From: Friend@Example.jp\n\nx\n"));
     let less = text(home, "lists/white");
     assert_eq!(less.lines().count(), 31);
     assert!(less.starts_with("# mine\n") && !less.contains("friend"), "{less}");
+}
+
+#[test]
+fn a_list_that_is_too_large_is_told() {
+    let rules = "list white \"~/white\"\n\
+                 when from in white -> folder \"Known\"\nadd from to white\n";
+    let home = home(rules, "true");
+    home.write("white", "");
+    let list = std::fs::OpenOptions::new().write(true).open(home.path().join("white"));
+    list.expect("the list").set_len((256 << 20) + 1).expect("a hole");
+    delivered(&home.deliver(b"From: a@b.example\n\nx\n"));
+    assert_eq!(home.mail().len(), 1);
+    let log = log(&home);
+    assert!(log.contains("it is larger than 256 MB; rules that ask it did not hold"), "{log}");
+    assert!(log.contains("is not edited: it would be larger than 256 MB"), "{log}");
 }
 
 #[test]

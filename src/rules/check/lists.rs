@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 
 use super::{Checked, Checker, Declared, Surroundings, include, programs, sort};
-use crate::rules::address_list::{AddressList, BadEntry, judge, pattern_source};
+use crate::rules::address_list::{
+    AddressList, BadEntry, BadEntryReason, judge, judge_patterns, pattern_source,
+};
 use crate::rules::mistake::{Mistake, Word};
 use crate::rules::pattern;
 use crate::rules::program::{Entries, List};
@@ -201,6 +203,14 @@ impl Checker<'_, '_> {
     /// Entries that no address can match, in lists that no text is compared with.
     pub(super) fn judge_entries(&mut self) {
         for (list, entries) in std::mem::take(&mut self.entries) {
+            let texts = (0..).zip(entries.iter().map(|entry| entry.value.as_str()));
+            for bad in judge_patterns(texts) {
+                let entry = entries.get(bad.line as usize);
+                if let (BadEntryReason::ManyPatterns, Some(entry)) = (&bad.reason, entry) {
+                    let reason = bad.reason.to_string();
+                    self.report(entry.span, Mistake::BadEntry { entry: bad.entry, reason });
+                }
+            }
             if self.text_lists.contains(&list) {
                 continue;
             }
