@@ -376,7 +376,7 @@ fn hostile_mail_costs_in_proportion() {
 /// Edits of a header do not cost by the number of its fields.
 #[test]
 fn hostile_headers_are_edited() {
-    const EDITS: &str = r#"when size > 0 -> {
+    const EDITS: &str = r#"when size > 0 {
         remove-header "X-Spam"
         set-header "A" "1"
         add-header "X-Seen" "2"
