@@ -1,6 +1,11 @@
 //! Which messages were delivered here, for `duplicate`: by Message-ID, or
 //! where there is none, by what the message says.
 //!
+//! What programs write where they have no id (`<>`, `<@>`, `none`) is none, and
+//! an id alone is not enough, since some devices give all their mail the same:
+//! From, Date and Subject have to be the same too. A mailing list's tag before
+//! the Subject makes no difference.
+//!
 //! `seen` is a [table](super::slots) of the moments of delivery. While a
 //! message is on its way, [`claim`] keeps others with the same key waiting, so
 //! that of two at the same moment the second one sees the first.
@@ -27,12 +32,19 @@ fn table(state: &StateDir) -> Table<'_> {
     Table { state, name: "seen", magic: "mfilter seen messages, version 1\n" }
 }
 
-/// What a message is known by: its Message-ID, else its header (but for what
-/// the way here added) and its body, which is read then.
+/// What a message is known by: its Message-ID with From, Date and Subject,
+/// else its header (but for what the way here added) and its body, which is
+/// read then.
 pub fn key(message: &Message) -> Result<Key, Unread> {
     let ids = message.texts("Message-ID");
-    if let Some(id) = ids.iter().map(|id| id.text().trim()).find(|id| !id.is_empty()) {
-        return Ok(Key::of(&[b"id", id.as_bytes()]));
+    if let Some(id) = ids.iter().find_map(|id| message_id(id.text())) {
+        let from = message.addresses("From");
+        let from = from.first().map(|from| from.address().to_lowercase()).unwrap_or_default();
+        let (dates, subjects) = (message.texts("Date"), message.texts("Subject"));
+        let date = dates.first().map_or("", |date| date.text().trim());
+        let subject = subjects.first().map_or("", |subject| subject.text());
+        let parts = ["id", &id, &from, date, &without_tags(subject)];
+        return Ok(Key::of(&parts.map(str::as_bytes)));
     }
     let mut hash = Sha256::new();
     hash.update(b"message");
@@ -46,6 +58,52 @@ pub fn key(message: &Message) -> Result<Key, Unread> {
     let mut body = message.body(0..u64::MAX)?;
     io::copy(&mut body, &mut Hashing(&mut hash))?;
     Ok(Key::from_hash(hash))
+}
+
+/// The id in a Message-ID field without its brackets, RFC 5322 §3.6.4: none
+/// without something on both sides of an `@`.
+fn message_id(value: &str) -> Option<String> {
+    let value = without_comments(value);
+    let id = value
+        .split_once('<')
+        .map_or(value.as_str(), |(_, rest)| rest.split_once('>').map_or(rest, |(id, _)| id));
+    let (left, right) = id.rsplit_once('@')?;
+    let is_there = |side: &str| side.chars().any(|c| !c.is_whitespace() && c != '"');
+    (is_there(left) && is_there(right)).then(|| id.trim().to_owned())
+}
+
+fn without_comments(text: &str) -> String {
+    let mut depth = 0u32;
+    text.chars()
+        .filter(|c| {
+            match c {
+                '(' => depth += 1,
+                ')' if depth > 0 => {
+                    depth -= 1;
+                    return false;
+                }
+                _ => {}
+            }
+            depth == 0
+        })
+        .collect()
+}
+
+/// A Subject without the tags that lists and mail programs put before it,
+/// `[list]` and `Re:`, its blanks being one each.
+fn without_tags(subject: &str) -> String {
+    let mut rest = subject.trim_start();
+    loop {
+        let tag = rest.strip_prefix('[').and_then(|tag| tag.split_once(']'));
+        let answer = rest.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("re:"));
+        rest = match tag {
+            Some((_, behind)) => behind,
+            None if answer => rest.get(3..).unwrap_or_default(),
+            None => break,
+        }
+        .trim_start();
+    }
+    rest.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 struct Hashing<'h>(&'h mut Sha256);
@@ -106,7 +164,10 @@ mod tests {
 
     #[test]
     fn a_message_is_known_by_its_id_else_by_what_it_says() {
-        assert_eq!(of("Message-ID: <1@a>\nSubject: x\n\nx"), of("message-id:  <1@a> \n\ny"));
+        assert_eq!(
+            of("Message-ID: <1@a>\nSubject: x\n\nx"),
+            of("Subject: x\nmessage-id:  <1@a> \n\ny")
+        );
         assert_ne!(of("Message-ID: <1@a>\n\nx"), of("Message-ID: <2@a>\n\nx"));
         assert_eq!(
             of("Received: by a\nSubject: x\n\nbody"),
@@ -114,6 +175,54 @@ mod tests {
         );
         assert_ne!(of("Subject: x\n\nbody"), of("Subject: x\n\nother"));
         assert_ne!(of("Subject: x\nMessage-ID:\n\na"), of("Subject: y\nMessage-ID:\n\na"));
+    }
+
+    #[test]
+    fn what_stands_for_no_id_is_none() {
+        for none in [
+            "<>",
+            "< >",
+            "<@>",
+            "@",
+            "none",
+            "\"\"",
+            "N/A",
+            "(none)",
+            "<null>",
+            "(comment) <>",
+            "(a@b.example) <>",
+            "<a@>",
+            "<@b>",
+            "< @ >",
+            "<\"\"@b>",
+            "((a@b)",
+            "<",
+            "",
+        ] {
+            assert_eq!(message_id(none), None, "{none}");
+            let text = |body| format!("Message-ID: {none}\nSubject: x\n\n{body}");
+            assert_ne!(of(&text("one")), of(&text("other")), "{none}");
+            assert_eq!(of(&text("one")), of(&text("one")), "{none}");
+        }
+        for some in ["<1@a>", " (c) <1@a> (d)", "1@a", "<1@a"] {
+            assert_eq!(message_id(some).as_deref(), Some("1@a"), "{some}");
+        }
+        assert_eq!(message_id("<\"a@b\"@[::1]>").as_deref(), Some("\"a@b\"@[::1]"));
+    }
+
+    #[test]
+    fn an_id_that_a_device_gives_all_its_mail_is_not_enough() {
+        let scan = |from: &str, date: &str, subject: &str| {
+            of(&format!(
+                "From: {from}\nDate: {date}\nSubject: {subject}\nMessage-ID: <0@scanner>\n\nx"
+            ))
+        };
+        let first = scan("Scanner <s@a.example>", "Thu, 24 Dec 2026 09:00:00 +0900", "Scan 1");
+        assert_ne!(first, scan("t@a.example", "Thu, 24 Dec 2026 09:00:00 +0900", "Scan 1"));
+        assert_ne!(first, scan("s@a.example", "Thu, 24 Dec 2026 09:00:01 +0900", "Scan 1"));
+        assert_ne!(first, scan("s@a.example", "Thu, 24 Dec 2026 09:00:00 +0900", "Scan 2"));
+        let by_list = "Re: [office:12] Re:  Scan\t1";
+        assert_eq!(first, scan("S@A.example", "Thu, 24 Dec 2026 09:00:00 +0900", by_list));
     }
 
     #[test]
