@@ -4,6 +4,10 @@
 //! unreadable or writable by others, the last good version goes on working,
 //! and without one all mail goes to the inbox. The user is told by one mail
 //! per broken version ([`Notice`]).
+//!
+//! What the machine cannot read at this moment (EIO, ESTALE, EMFILE) is no
+//! mistake and no reason for a mail: the last good version goes on working, and
+//! without one the message is tried again later.
 
 pub mod history;
 pub mod site;
@@ -28,6 +32,9 @@ pub struct InForce {
     pub compiled: Compiled,
     /// What to tell the user; nothing if all is well.
     pub notice: Option<Notice>,
+    /// What to tell the log: the machine could not read the rules at this
+    /// moment, which is no mistake of the user's.
+    pub remark: Option<String>,
 }
 
 /// What is wrong with the file of rules.
@@ -104,13 +111,16 @@ pub fn check_bytes(
 /// The rules in force. `asked` tells whether the user named the file: then its
 /// absence is a mistake. Else it means no rules where there never were any,
 /// and where there were, the last good ones go on.
+///
+/// # Errors
+/// Why they cannot be read at this moment, if there are no last good ones.
 pub fn in_force(
     path: &Path,
     asked: bool,
     home: Option<&Path>,
     state: Option<&StateDir>,
     proof: Proof,
-) -> InForce {
+) -> Result<InForce, String> {
     let kept = Kept::of(path, home);
     let opened = open_rules(path).and_then(|file| {
         let print = file.print()?;
@@ -122,13 +132,16 @@ pub fn in_force(
     let last_good = || state.and_then(|state| last_good::read(state, path));
     let mut trouble = Trouble::Mistake;
     let (version, settings, text) = match opened {
-        Ok(Rules::Kept(compiled)) => return InForce { compiled, notice: None },
+        Ok(Rules::Kept(compiled)) => return Ok(InForce::by(compiled)),
         Ok(Rules::Read(bytes)) => {
-            let (files, sources, checked) = read_and_check(path, bytes, home);
+            let (files, sources, checked) = match read_and_check(path, bytes, home) {
+                Ok(read) => read,
+                Err(why) => return last_good_for_now(path, &why, home, state),
+            };
             match checked.program.as_ref().and_then(Compiled::new) {
                 Some(compiled) => {
                     remember(path, &files, &sources, &compiled, kept, state);
-                    return InForce { compiled, notice: None };
+                    return Ok(InForce::by(compiled));
                 }
                 None => {
                     let text = errors(&checked.diagnostics, &sources);
@@ -136,13 +149,17 @@ pub fn in_force(
                 }
             }
         }
+        Err(error) if error.may_pass() => {
+            let why = format!("{}: {error}", path.display());
+            return last_good_for_now(path, &why, home, state);
+        }
         Err(error) => {
             let is_gone = error.is_missing() || matches!(error, ReadError::Dangling(_));
             if is_gone {
                 trouble = Trouble::Missing;
             }
             if error.is_missing() && !asked && last_good().is_none() {
-                return none();
+                return Ok(none());
             }
             let text = format!("{}: {error}\n", path.display());
             // Rules that go a second time are another version than the first.
@@ -156,26 +173,52 @@ pub fn in_force(
     let last_good = last_good().and_then(|files| from_files(files, home));
     let path = path.to_owned();
     let notice = Notice { trouble, path, text, last_good: last_good.is_some(), version };
-    match last_good {
-        Some(compiled) => InForce { compiled, notice: Some(notice) },
-        None => InForce { compiled: nothing(settings), notice: Some(notice) },
+    let compiled = last_good.unwrap_or_else(|| nothing(settings));
+    Ok(InForce { notice: Some(notice), ..InForce::by(compiled) })
+}
+
+impl InForce {
+    fn by(compiled: Compiled) -> InForce {
+        InForce { compiled, notice: None, remark: None }
     }
 }
 
-/// Checks rules and gathers the bytes of all files they are made of.
+/// Where the rules cannot be read at this moment: `why` begins with the file.
+fn last_good_for_now(
+    path: &Path,
+    why: &str,
+    home: Option<&Path>,
+    state: Option<&StateDir>,
+) -> Result<InForce, String> {
+    let known = state.and_then(|state| last_good::read(state, path));
+    let compiled = known
+        .and_then(|files| from_files(files, home))
+        .ok_or_else(|| format!("the rules cannot be read now: {why}"))?;
+    let remark = format!("the last good rules are used, since these cannot be read now: {why}");
+    Ok(InForce { remark: Some(remark), ..InForce::by(compiled) })
+}
+
+/// Checks rules and gathers the bytes of all files they are made of. The error
+/// is why one that is included cannot be read at this moment.
 fn read_and_check(
     path: &Path,
     bytes: Vec<u8>,
     home: Option<&Path>,
-) -> (Vec<compiled::Read>, Sources, Checked) {
+) -> Result<(Vec<compiled::Read>, Sources, Checked), String> {
     let mut files = vec![(path.to_owned(), bytes.clone())];
+    let mut unread = None;
     let mut load = |path: &Path| {
-        let bytes = read_from_disk(path)?;
+        let bytes = read_rules(path).map_err(|error| {
+            if error.may_pass() {
+                unread.get_or_insert(format!("{}: {error}", path.display()));
+            }
+            io::Error::from(error)
+        })?;
         files.push((path.to_owned(), bytes.clone()));
         Ok(bytes)
     };
     let (sources, checked) = check_bytes(path, &bytes, home, &mut load);
-    (files, sources, checked)
+    unread.map_or(Ok((files, sources, checked)), Err)
 }
 
 /// Keeps good rules for the deliveries to come. Not being able to must not
@@ -206,7 +249,7 @@ pub fn were_there(path: &Path) -> bool {
 
 /// No rules at all.
 pub fn none() -> InForce {
-    InForce { compiled: nothing(Settings::default()), notice: None }
+    InForce::by(nothing(Settings::default()))
 }
 
 /// No rules: all to the inbox, where the settings say that it is.

@@ -35,7 +35,7 @@ pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
                 home.as_deref(),
                 state.as_ref(),
                 load::Proof::Whole,
-            )
+            )?
         }
         Err(_) => load::none(),
     };

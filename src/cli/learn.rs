@@ -50,7 +50,7 @@ pub(super) fn run(call: &Learn) -> Result<Finding, String> {
         home.as_deref(),
         Some(&state),
         load::Proof::Whole,
-    );
+    )?;
     if let Some(notice) = &in_force.notice {
         let text =
             if notice.last_good { "the last good ones go on working" } else { "no rules are used" };

@@ -175,6 +175,13 @@ impl Post<'_> {
             Some(&self.state),
             load::Proof::Whole,
         );
+        let in_force = match in_force {
+            Ok(in_force) => in_force,
+            Err(why) => {
+                output::error(&why);
+                return Ok(Some(Instant::now() + AGAIN));
+            }
+        };
         let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
         let world = World { state: None, ..super::world(&Delivery::default(), None, home.clone()) };
         let log = super::log(&program, &world, Some(&self.state));

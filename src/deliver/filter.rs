@@ -32,7 +32,7 @@ pub fn evaluate(
     world: &World,
     reach: &Reach,
     detail: Detail,
-    afresh: Option<&dyn Fn() -> Compiled>,
+    afresh: Option<&dyn Fn() -> Option<Compiled>>,
 ) -> Way {
     let mut way = Passed { messages: vec![message], notes: Vec::new(), world, reach };
     let mut begun = Begun::default();
@@ -47,7 +47,7 @@ pub fn evaluate(
     let (messages, notes) = (way.messages.len(), way.notes.len());
     let mut evaluation = way.user(begun.clone(), rules.user, detail);
     let mut damaged = rules.user.is_damaged();
-    if let Some(fresh) = afresh.filter(|_| damaged).map(|afresh| afresh())
+    if let Some(fresh) = afresh.filter(|_| damaged).and_then(|afresh| afresh())
         && let Some(user) = fresh.program()
     {
         way.messages.truncate(messages);

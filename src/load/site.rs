@@ -30,6 +30,9 @@ pub struct SiteInForce {
     pub compiled: Option<Compiled>,
     /// Why they are not those of the file, for the log.
     pub note: Option<String>,
+    /// The file cannot be read at this moment and none are kept: what is
+    /// mandatory would be left out, so the message is to be tried again.
+    pub not_now: bool,
 }
 
 /// The site rules in force. `asked` tells whether the file was named: then
@@ -45,16 +48,22 @@ pub fn in_force(path: &Path, asked: bool) -> SiteInForce {
     });
     let bytes = match opened {
         Ok(Ok(bytes)) => bytes,
-        Ok(Err(compiled)) => return SiteInForce { compiled: Some(compiled), note: None },
+        Ok(Err(compiled)) => return SiteInForce::by(compiled),
         Err(error) if error.is_missing() && !asked => return SiteInForce::default(),
+        Err(error) if error.may_pass() => {
+            let compiled = kept.last();
+            let what = if compiled.is_some() { ", so the last good ones are used" } else { "" };
+            let note = format!("site rules {} cannot be read now: {error}{what}", path.display());
+            return SiteInForce { not_now: compiled.is_none(), compiled, note: Some(note) };
+        }
         Err(error) => {
             let note = format!("site rules {} are not used: {error}", path.display());
-            return SiteInForce { compiled: None, note: Some(note) };
+            return SiteInForce { note: Some(note), ..SiteInForce::default() };
         }
     };
     let (sources, checked, _) = check_bytes(path, bytes);
     match checked.program.as_ref().and_then(Compiled::new) {
-        Some(compiled) => SiteInForce { compiled: Some(compiled), note: None },
+        Some(compiled) => SiteInForce::by(compiled),
         None => {
             let last_good = kept.last();
             let what = match last_good {
@@ -64,8 +73,14 @@ pub fn in_force(path: &Path, asked: bool) -> SiteInForce {
             let text = errors(&checked.diagnostics, &sources);
             let first = text.lines().next().unwrap_or_default().to_owned();
             let note = format!("site rules {} {what}: {first}", path.display());
-            SiteInForce { compiled: last_good, note: Some(note) }
+            SiteInForce { compiled: last_good, note: Some(note), not_now: false }
         }
+    }
+}
+
+impl SiteInForce {
+    fn by(compiled: Compiled) -> SiteInForce {
+        SiteInForce { compiled: Some(compiled), ..SiteInForce::default() }
     }
 }
 

@@ -270,6 +270,13 @@ fn done(calls: &[Call], copies: usize) -> usize {
     behind.map_or(usize::MAX, |behind| last + behind)
 }
 
+/// Whether a call is about a message that is being stored: `…/Maildir/…/tmp/NAME`.
+fn is_message(line: &str) -> bool {
+    let path = described(line, 0);
+    let parent = Path::new(&path).parent();
+    path.contains("/Maildir/") && parent.is_some_and(|parent| parent.ends_with("tmp"))
+}
+
 /// Caches and state are conveniences: what fails there costs no mail.
 fn in_state(line: &str) -> bool {
     line.contains("/.local/state/") || line.contains("/.cache/")
@@ -315,6 +322,9 @@ fn inject(scenario: &Scenario, calls: &[Call], at: &usize, error: &str) -> Vec<S
             // What comes later is a notice's.
             if name == "fsync" && *at <= done(calls, wanted.len()) && !in_state(injected) {
                 complaints.push("exit 0 though a sync failed".into());
+            }
+            if name == "close" && is_message(injected) {
+                complaints.push("exit 0 though closing a message failed".into());
             }
         }
         Some(75) => {
@@ -395,6 +405,46 @@ fn what_cannot_be_read_now_is_not_discarded() {
     // The loader reads some libraries by this call too.
     let run = fails(body, 1_200_000, "inject=pread64:error=EIO:when=8+", "");
     assert_eq!(run.code, Some(75), "{run:?}");
+}
+
+/// What the machine cannot read at this moment is no mistake of the user's:
+/// the last good rules, else the message is tried again, and no mail about it.
+#[test]
+fn rules_that_cannot_be_read_now_are_no_mistake() {
+    if cannot_trace("fault injection") {
+        return;
+    }
+    let rules = "include \"more.mailrules\"\nfolder \"A\"\n";
+    for (name, inject) in [
+        (".mailrules", "inject=openat:error=EMFILE"),
+        (".mailrules", "inject=openat:error=ESTALE"),
+        (".mailrules", "inject=pread64,read:error=EIO"),
+        ("more.mailrules", "inject=openat:error=EMFILE"),
+    ] {
+        for known in [true, false] {
+            let home = Home::with_rules(rules);
+            home.write("more.mailrules", "when subject is \"no\" -> inbox\n");
+            if known {
+                assert_eq!(home.deliver(b"Subject: first\n\n").code, Some(0));
+            }
+            let mut command = Command::new(STRACE);
+            command.args(["-f", "-o", "/dev/null", "-e", inject, "-P"]).arg(home.path().join(name));
+            command.arg(support::MFILTER).env_clear().env("HOME", home.path());
+            let run = run(command, b"Subject: second\n\n");
+            let mail = home.mail();
+            let what = format!("{name} {inject} {known}: {run:?}");
+            if known {
+                assert_eq!((run.code, mail.len()), (Some(0), 2), "{what}");
+                assert!(mail.iter().all(|mail| mail.folder == ".A"), "{what}");
+                let log = home.path().join(".local/state/mfilter/log");
+                let log = fs::read_to_string(log).expect("a log");
+                assert!(log.contains("the last good rules are used"), "{what}: {log}");
+            } else {
+                assert_eq!((run.code, mail.len()), (Some(75), 0), "{what}");
+                assert!(run.stderr.contains("cannot be read now"), "{what}");
+            }
+        }
+    }
 }
 
 fn kill(scenario: &Scenario, calls: &[Call], at: usize, signal: &str) -> Vec<String> {
