@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod source;
+pub mod user;
 pub mod outcome;
 pub mod diagnostic;
 pub mod syntax;

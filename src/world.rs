@@ -103,6 +103,7 @@ pub struct Known {
     sent: RefCell<HashMap<String, Result<Rc<SentList>, String>>>,
     trouble: OnceCell<String>,
     unread: OnceCell<String>,
+    no_zone: OnceCell<String>,
 }
 
 impl World {
@@ -131,7 +132,13 @@ impl World {
     /// The zone of `set timezone`, else the system's; UTC if there is none.
     pub fn zone(&self, name: Option<&str>) -> TimeZone {
         let mut zones = self.known.zones.borrow_mut();
-        zones.entry(name.map(str::to_owned)).or_insert_with(|| zone(name)).clone()
+        let mut unknown = |name: &str| {
+            let _ = self.known.no_zone.set(format!(
+                "the time zone `{name}` is not known here (no tzdata?), so times are UTC"
+            ));
+        };
+        let made = || zone::zone_or(name, &mut unknown);
+        zones.entry(name.map(str::to_owned)).or_insert_with(made).clone()
     }
 
     /// The machine's host name.
@@ -168,6 +175,11 @@ impl World {
     /// Why something could not be looked up that can be some time later.
     pub fn trouble(&self) -> Option<&str> {
         self.known.trouble.get().map(String::as_str)
+    }
+
+    /// That a time zone is not known, for the log.
+    pub fn no_zone(&self) -> Option<&str> {
+        self.known.no_zone.get().map(String::as_str)
     }
 
     /// Why a list that is there could not be read, now or ever.

@@ -6,11 +6,9 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::Parser;
-use rustix::process::{Resource, getrlimit};
 
 use super::args::{Delivery, DeliveryArgs};
 use super::output;
@@ -43,7 +41,6 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         None => parse(arguments)?,
     };
     refuse_to_be_another_user(&args.recipient)?;
-    survive_file_size_limit();
     let home = super::home();
     let mut world = super::world(&args, None, home.clone());
     let state = StateDir::find();
@@ -51,9 +48,9 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let asked = args.files.rules.is_some();
     let load = |proof| match &rules {
         Some(path) => load::in_force(path, asked, home.as_deref(), state.as_ref(), proof),
-        None => load::none(),
+        None => Ok(load::none()),
     };
-    let in_force = load(load::Proof::AsMet);
+    let in_force = load(load::Proof::AsMet)?;
     // Rules that a call names and that never were are the caller's mistake.
     let missing = |notice: &&load::Notice| notice.trouble == load::Trouble::Missing;
     if asked
@@ -63,6 +60,9 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         return Err(notice.text.trim_end().to_owned());
     }
     let site = super::site::load(args.files.site.as_deref());
+    if let (true, Some(why)) = (site.not_now, &site.note) {
+        return Err(why.clone());
+    }
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
     let location = super::location(&args, &program, &world)?;
     if program.asks_for_sent_mail {
@@ -70,13 +70,17 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     }
     let deadline = started + PATIENCE;
     let message = read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
+    if message.is_empty().unwrap_or(false) {
+        // A closed descriptor, or a caller that has lost its file.
+        return Err("standard input is empty, which is no message".into());
+    }
     let filter = Filter::new(site.compiled.as_ref(), program);
     let _claim = match claim(&filter, &message, state.as_ref(), deadline) {
         Ok(claim) => claim,
         Err(outcome) => return Ok(outcome),
     };
     let reach = super::reach(&program, &message, &world, deadline);
-    let afresh = || load(load::Proof::Whole).compiled;
+    let afresh = || load(load::Proof::Whole).ok().map(|rules| rules.compiled);
     let rules = filter.rules();
     let way = filter::evaluate(rules, message, &world, &reach, Detail::Plan, Some(&afresh));
     if let Some(why) = trouble(&way, &world) {
@@ -90,8 +94,9 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     // a log that cannot be written, not even a panic.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         let ids = way.messages.first().map(|message| message.texts("Message-ID"));
-        let remarks: Vec<&str> =
-            site.note.iter().chain(&filter.note).map(|note| note.as_str()).collect();
+        let remarks = site.note.iter().chain(&filter.note).chain(&in_force.remark);
+        let remarks = remarks.map(String::as_str).chain(world.no_zone());
+        let remarks: Vec<&str> = remarks.collect();
         let entry = Entry {
             plan: &evaluation.plan,
             report: &report,
@@ -168,15 +173,6 @@ fn refuse_to_be_another_user(recipients: &[String]) -> Result<(), String> {
             Err(format!("started as root for `{user}`; it must be started as that user"))
         }
         _ => Ok(()),
-    }
-}
-
-/// Makes a limit on the size of files (Postfix sets one) an error of the write
-/// that passes it. By default its signal would kill us, behind a delivery
-/// perhaps, and an MTA would deliver again.
-fn survive_file_size_limit() {
-    if getrlimit(Resource::Fsize).current.is_some() {
-        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     }
 }
 

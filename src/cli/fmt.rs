@@ -9,6 +9,7 @@ use super::{Finding, output};
 use crate::diagnostic;
 use crate::load;
 use crate::source::{Sources, read_rules};
+use crate::state::put_in_place;
 use crate::syntax;
 
 pub(super) fn run(call: &Fmt) -> Result<Finding, String> {
@@ -68,7 +69,5 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut new = tempfile::NamedTempFile::new_in(folder)?;
     new.write_all(content)?;
     new.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
-    new.as_file().sync_all()?;
-    new.persist(&path)?;
-    Ok(())
+    put_in_place(new, &path)
 }

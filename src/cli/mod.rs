@@ -20,6 +20,7 @@ mod state;
 mod stats;
 mod site;
 mod sort;
+mod start;
 mod test;
 mod undo;
 mod watch;
@@ -28,7 +29,7 @@ mod why;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,7 @@ use jiff::Timestamp;
 use crate::deliver::log::Log;
 use crate::deliver::maildir::Location;
 use crate::deliver::reach::{PROGRAM_TIMEOUT, Reach, SENDMAIL, environment};
+use crate::deliver::sharing::Sharing;
 use crate::mailbox::sent::Sent;
 use crate::message::Message;
 use crate::outcome::Outcome;
@@ -48,11 +50,13 @@ use crate::rules::program::{
     ArchivedFolderNames, ArchivedLayout, ArchivedLog, ArchivedProgram, FolderNames, Layout,
 };
 use crate::state::StateDir;
+use crate::user;
 use crate::world::World;
 use args::{Args, Command};
 
 /// Runs one call of the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    start::start();
     // An MTA never hands a terminal over; a person there wants to be told.
     if args::is_delivery(&arguments) && !std::io::stdin().is_terminal() {
         // A panic would exit with 101, which bounces mail.
@@ -116,10 +120,9 @@ enum Finding {
     Found,
 }
 
-/// The user's home, as `HOME` says. The system's list of users is not asked:
-/// every MTA sets it, and a statically linked program had better not.
+/// The user's home.
 fn home() -> Option<PathBuf> {
-    std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
+    user::home().map(Path::to_owned)
 }
 
 /// The world of a delivery or a dry run.
@@ -167,6 +170,9 @@ fn location(
         Some(inbox) => Folder { parts: inbox.split('/').map(str::to_owned).collect() },
         None => location.find_inbox(),
     };
+    if settings.shared {
+        location.sharing = Sharing::Shared;
+    }
     Ok(location)
 }
 

@@ -19,9 +19,9 @@ use rustix::fs::OFlags;
 
 use crate::rules::address_list::{AddressList, key_of_exact, without_comment};
 use crate::source::LIST_LIMIT;
-use crate::state::StateDir;
 use crate::state::lock_file::LockFile;
 use crate::state::slots::Key;
+use crate::state::{StateDir, put_in_place};
 
 /// Where the locks lie in the state directory.
 const LOCKS: &str = "lists";
@@ -204,8 +204,7 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut new = tempfile::Builder::new().prefix(".mfilter-").tempfile_in(directory)?;
     new.write_all(bytes)?;
     new.as_file().set_permissions(Permissions::from_mode(mode & 0o7777))?;
-    new.as_file().sync_all()?;
-    new.persist(path).map_err(|error| error.error)?;
+    put_in_place(new, path)?;
     File::open(directory)?.sync_all()
 }
 

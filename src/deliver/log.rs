@@ -24,6 +24,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
 
 use crate::outcome::{Failure, Outcome, turns_direction};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
@@ -190,7 +192,13 @@ impl Log {
         let (path, written) = match self {
             Log::Off => return Ok(()),
             Log::Syslog => (PathBuf::from("/dev/log"), send(Path::new("/dev/log"), lines)),
-            Log::File(path) => (path.clone(), append(path, lines, OFlags::empty()).map(drop)),
+            Log::File(path) => {
+                let written = match standard_stream(path) {
+                    Some(stream) => say(stream, lines),
+                    None => append(path, lines, OFlags::empty()).map(drop),
+                };
+                (path.clone(), written)
+            }
             Log::State(state) => {
                 let path = state.path().join("log");
                 let written = match append(&path, lines, OFlags::NOFOLLOW) {
@@ -337,12 +345,43 @@ pub(super) fn field(line: &mut String, name: &str, value: &str) {
     line.push('"');
 }
 
-fn append(path: &Path, lines: &[String], flags: OFlags) -> io::Result<File> {
+/// `/dev/stderr` and `/dev/stdout`, the log of a container: written to as they
+/// are, since what stands behind those names may be a socket or another user's.
+fn standard_stream(path: &Path) -> Option<BorrowedFd<'static>> {
+    match path.to_str()? {
+        "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => Some(rustix::stdio::stderr()),
+        "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(rustix::stdio::stdout()),
+        _ => None,
+    }
+}
+
+/// Nothing waits for a reader: what a pipe has no room for is left out.
+fn say(stream: BorrowedFd<'_>, lines: &[String]) -> io::Result<()> {
+    let text = stamped(lines);
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match rustix::io::write(stream, rest) {
+            Ok(0) | Err(Errno::AGAIN) => break,
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Lines with the time before each.
+fn stamped(lines: &[String]) -> String {
     let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
     let mut text = String::new();
     for line in lines {
         let _ = writeln!(text, "{now:.3} {line}");
     }
+    text
+}
+
+fn append(path: &Path, lines: &[String], flags: OFlags) -> io::Result<File> {
+    let text = stamped(lines);
     let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
     let mut file = OpenOptions::new()
         .append(true)

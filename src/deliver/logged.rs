@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rustix::fs::OFlags;
 
 use super::log::VALUE_MAX;
+use super::name::split_info;
 use super::shelf::without_uid;
 
 /// A longer line is damaged, bytes.
@@ -79,7 +80,7 @@ impl Line {
 /// What of a file's name in a Maildir stays the same: without flags and what
 /// mbsync adds.
 pub fn base(name: &str) -> String {
-    without_uid(name.split(":2,").next().unwrap_or(name))
+    without_uid(split_info(name).map_or(name, |(base, _)| base))
 }
 
 /// Whether a logged value is this one; long ones are cut in the log.

@@ -1,6 +1,7 @@
 //! Storing in a Maildir so that nothing is lost and nothing is seen half done.
 //!
-//! A message is written and synced as `tmp/NAME`, then renamed in one step to
+//! A message is written, synced and closed as `tmp/NAME` (some file systems
+//! write at close(2), and say only then that they cannot), then renamed in one step to
 //! `new/NAME,S=<bytes>`, or with flags to `cur/NAME,S=<bytes>:2,FLAGS`, never
 //! onto an existing file, and the directory that received it is synced. On a
 //! failure the file in `tmp/` is removed.
@@ -8,7 +9,7 @@
 //! tempfile and the maildir crate are not used here: their names are not
 //! Maildir's, they work by path, and they sync no directory.
 //!
-//! **Folders** are made private (0700, files 0600) whatever the umask is:
+//! **Folders** are made private (0700, files 0600; see [`Sharing`]) whatever the umask is:
 //! `maildirfolder` (maildir++), `new` and `cur`; then the folder and all above
 //! it up to the Maildir's parent are synced; `tmp` comes last. So whoever finds
 //! `tmp` knows that the rest is on disk, also when another process made it a
@@ -20,15 +21,14 @@
 //! itself: nobody else can lead a delivery out of the Maildir, at no moment.
 //! Nothing is made behind a link; the folder there must be complete.
 
-use std::fs::{DirBuilder, File};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, chmodat, fchmod, fstat, fsync, linkat,
-    mkdirat, open, openat, readlinkat, renameat, renameat_with, statat, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, fstat, fsync, mkdirat, open, openat, readlinkat, statat,
+    unlinkat,
 };
 use rustix::io::Errno;
 
@@ -36,11 +36,12 @@ use crate::message::{HeaderEdit, Message};
 use crate::outcome::Failure;
 use crate::plan::Folder;
 use crate::rules::program::{Flags, FolderNames, Layout};
+use crate::state;
 
+use super::disk::{FileId, rename_new, sync_directory};
+use super::sharing::Sharing;
 use super::{folder, keywords, name};
 
-const PRIVATE_DIR: Mode = Mode::RWXU;
-const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// A Maildir and how its folders are laid out.
@@ -56,6 +57,8 @@ pub struct Location {
     pub inbox: Folder,
     /// The home, which is never made.
     pub home: Option<PathBuf>,
+    /// Who else may use what is made.
+    pub sharing: Sharing,
 }
 
 /// A folder's directories from the Maildir down.
@@ -90,7 +93,14 @@ impl Place {
 impl Location {
     /// A Maildir with the inbox in it.
     pub fn new(path: impl Into<PathBuf>, layout: Layout, names: Option<FolderNames>) -> Location {
-        Location { path: path.into(), layout, names, inbox: Folder::default(), home: None }
+        Location {
+            path: path.into(),
+            layout,
+            names,
+            inbox: Folder::default(),
+            home: None,
+            sharing: Sharing::Private,
+        }
     }
 
     /// The folder that is the inbox where no setting says so: the Maildir
@@ -120,7 +130,7 @@ impl Location {
             Some(directories) => Place { directories, note: None },
             None => Place {
                 directories: self.directories(&self.inbox).unwrap_or_default(),
-                note: Some(format!("the name of the folder `{folder}` is too long, so the inbox")),
+                note: Some(too_long(folder)),
             },
         }
     }
@@ -159,6 +169,11 @@ impl Location {
     }
 }
 
+/// Why a message lies in the inbox.
+pub(super) fn too_long(folder: &Folder) -> String {
+    format!("the name of the folder `{folder}` is too long, so the inbox")
+}
+
 /// An open Maildir.
 pub struct Maildir<'a> {
     pub(super) location: &'a Location,
@@ -179,7 +194,7 @@ impl<'a> Maildir<'a> {
         let path = location.path.as_path();
         let root = match open(path, DIR, Mode::empty()) {
             Err(Errno::NOENT) => {
-                make_root(path, location.home.as_deref())?;
+                make_root(location)?;
                 open(path, DIR, Mode::empty())
             }
             other => other,
@@ -211,13 +226,16 @@ impl<'a> Maildir<'a> {
         letters.sort_unstable();
         letters.dedup();
 
-        let (name, mut file) = create(&open.tmp, &open.path)?;
+        let (name, mut file) = create(&open.tmp, &open.path, self.location.sharing)?;
         let mut staged = Staged {
             directory: open.path.join(into),
+            folder: open.folder,
             tmp: open.tmp,
             into: open.into,
             state: State::Staged(name),
-            suffix: String::new(),
+            file: None,
+            size: String::new(),
+            info: String::new(),
             problems,
         };
         let tmp_path = || open.path.join("tmp");
@@ -225,10 +243,13 @@ impl<'a> Maildir<'a> {
             .write_to(edits, &mut file)
             .map_err(|error| Failure::new("write the message in", tmp_path(), error))?;
         fsync(&file).map_err(|error| Failure::new("sync the message in", tmp_path(), error))?;
-        staged.suffix = format!(",S={size}");
+        staged.file = fstat(&file).ok().map(|about| FileId::of(&about));
+        state::close(file)
+            .map_err(|error| Failure::new("close the message in", tmp_path(), error))?;
+        staged.size = format!(",S={size}");
         if !plain {
-            staged.suffix.push_str(":2,");
-            staged.suffix.extend(letters);
+            staged.info.push_str(name::INFO);
+            staged.info.extend(letters);
         }
         Ok(staged)
     }
@@ -258,24 +279,32 @@ impl<'a> Maildir<'a> {
     /// Makes what is missing of a folder, each step safe against another
     /// process that does the same.
     pub(super) fn make_folder(&self, directories: &[String]) -> Result<(), Failure> {
+        let sharing = self.location.sharing;
         let mut path = self.location.path.clone();
         let mut above = Vec::new();
         let mut folder = Arc::clone(&self.root);
         for name in directories {
             path.push(name);
-            make_below(&folder, name, &path)?;
+            self.make_below(&folder, name, &path)?;
             let below = openat(&folder, name, DIR | OFlags::NOFOLLOW, Mode::empty())
                 .map_err(|error| Failure::new("make a folder in", &path, error))?;
             above.push(std::mem::replace(&mut folder, Arc::new(below)));
         }
         if !directories.is_empty() && self.location.layout == Layout::MaildirPlusPlus {
             // Marks a folder for Courier's and Dovecot's delivery and quota.
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            openat(&folder, "maildirfolder", flags, PRIVATE_FILE)
-                .map_err(|error| Failure::new("make", path.join("maildirfolder"), error))?;
+            // One that is there may well be read-only.
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            match openat(&folder, "maildirfolder", flags, sharing.file_mode()) {
+                Err(Errno::EXIST) => {}
+                made => {
+                    let file = made
+                        .map_err(|error| Failure::new("make", path.join("maildirfolder"), error))?;
+                    sharing.settle_file(&folder, file);
+                }
+            }
         }
         for name in ["new", "cur"] {
-            make_below(&folder, name, &path.join(name))?;
+            self.make_below(&folder, name, &path.join(name))?;
         }
         for directory in std::iter::once(&folder).chain(above.iter().rev()) {
             sync_directory(directory)
@@ -286,52 +315,50 @@ impl<'a> Maildir<'a> {
             sync_directory(&parent)
                 .map_err(|error| Failure::new("sync what is above", &path, error))?;
         }
-        make_below(&folder, "tmp", &path.join("tmp"))
+        self.make_below(&folder, "tmp", &path.join("tmp"))
+    }
+
+    fn make_below(&self, parent: &OwnedFd, name: &str, path: &Path) -> Result<(), Failure> {
+        let sharing = self.location.sharing;
+        match mkdirat(parent, name, sharing.directory_mode()) {
+            Err(Errno::EXIST) => Ok(()),
+            made => made.and_then(|()| sharing.settle_directory(parent, name)),
+        }
+        .map_err(|error| Failure::new("make the folder", path, error))
     }
 }
 
 /// The Maildir's directory and what is missing above it, but for the home: one
 /// that is not mounted yet is no place for mail. What is inside is made as for
 /// every folder.
-fn make_root(path: &Path, home: Option<&Path>) -> Result<(), Failure> {
-    if let Some(home) = home.filter(|home| path.starts_with(home) && !home.is_dir()) {
+fn make_root(location: &Location) -> Result<(), Failure> {
+    let (path, sharing) = (location.path.as_path(), location.sharing);
+    if let Some(home) =
+        location.home.as_deref().filter(|home| path.starts_with(home) && !home.is_dir())
+    {
         return Err(Failure::new("find the home directory", home, Errno::NOENT));
     }
-    let fail = |error: std::io::Error| Failure::new("make the Maildir", path, error);
+    let fail = |error: Errno| Failure::new("make the Maildir", path, error);
     let missing = path.ancestors().take_while(|path| {
         !path.as_os_str().is_empty()
             && matches!(statat(CWD, *path, AtFlags::empty()), Err(Errno::NOENT))
     });
     let missing: Vec<&Path> = missing.collect();
     for directory in missing.into_iter().rev() {
-        match DirBuilder::new().mode(PRIVATE_DIR.bits()).create(directory) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
+        match mkdirat(CWD, directory, sharing.directory_mode()) {
+            Err(Errno::EXIST) => continue,
             made => made.map_err(fail)?,
         }
-        repair_mode(CWD, directory).map_err(|error| fail(error.into()))?;
         let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
-        if let Ok(parent) = open(parent.unwrap_or(Path::new(".")), DIR, Mode::empty()) {
-            sync_directory(&parent).map_err(|error| fail(error.into()))?;
+        // It may well be closed to us.
+        let opened = open(parent.unwrap_or(Path::new(".")), DIR, Mode::empty());
+        let Ok(parent) = opened else { continue };
+        if let Some(name) = directory.file_name() {
+            sharing.settle_directory(&parent, name).map_err(fail)?;
         }
+        sync_directory(&parent).map_err(fail)?;
     }
     Ok(())
-}
-
-fn make_below(parent: &OwnedFd, name: &str, path: &Path) -> Result<(), Failure> {
-    match mkdirat(parent, name, PRIVATE_DIR) {
-        Err(Errno::EXIST) => Ok(()),
-        made => made.and_then(|()| repair_mode(parent, name)),
-    }
-    .map_err(|error| Failure::new("make the folder", path, error))
-}
-
-/// Gives the owner what a very odd umask took from a directory just made.
-fn repair_mode(parent: impl AsFd, name: impl rustix::path::Arg + Copy) -> Result<(), Errno> {
-    let about = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    if Mode::from_raw_mode(about.st_mode).contains(PRIVATE_DIR) {
-        return Ok(());
-    }
-    chmodat(&parent, name, PRIVATE_DIR, AtFlags::empty())
 }
 
 /// Opens a directory; a symbolic link only as the head of this file says.
@@ -359,14 +386,18 @@ fn follow(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure>
 }
 
 /// A new file in the `tmp` of the folder at `path`.
-pub(super) fn create(tmp: &OwnedFd, path: &Path) -> Result<(String, File), Failure> {
+pub(super) fn create(
+    tmp: &OwnedFd,
+    path: &Path,
+    sharing: Sharing,
+) -> Result<(String, File), Failure> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut tries = 0;
     loop {
         let name = name::unique();
-        match openat(tmp, &name, flags, PRIVATE_FILE) {
+        match openat(tmp, &name, flags, sharing.file_mode()) {
             Ok(file) => {
-                let _ = fchmod(&file, PRIVATE_FILE);
+                sharing.settle_file(tmp, &file);
                 return Ok((name, file.into()));
             }
             Err(Errno::EXIST | Errno::INTR) if tries < 10 => tries += 1,
@@ -380,10 +411,15 @@ pub(super) fn create(tmp: &OwnedFd, path: &Path) -> Result<(String, File), Failu
 /// A message in `tmp`, on disk, to be committed; dropped, it is removed.
 pub struct Staged {
     directory: PathBuf,
+    folder: Arc<OwnedFd>,
     tmp: OwnedFd,
     into: OwnedFd,
     state: State,
-    suffix: String,
+    file: Option<FileId>,
+    /// `,S=<bytes>`
+    size: String,
+    /// `:2,FLAGS`, or nothing.
+    info: String,
     problems: Vec<String>,
 }
 
@@ -395,25 +431,54 @@ enum State {
 }
 
 impl Staged {
-    /// What could not be done as asked, though the message will be stored.
+    /// What could not be done as asked, though the message is or will be stored.
     pub fn problems(&self) -> &[String] {
         &self.problems
     }
 
     /// Makes the message visible, for good; gives its path. After an error it
     /// may be visible: see [`Staged::undo`].
+    ///
+    /// Where no name may hold a colon (vfat, exFAT, CIFS) the message goes to
+    /// `new` without its flags, which is a problem.
     pub fn commit(&mut self) -> Result<PathBuf, Failure> {
-        let State::Staged(name) = &self.state else {
-            return Err(Failure::new("store again in", &self.directory, Errno::EXIST));
-        };
-        let end = format!("{name}{}", self.suffix);
-        let path = self.directory.join(&end);
-        rename_new(&self.tmp, name, &self.into, &end)
-            .map_err(|error| Failure::new("store the message as", &path, error))?;
-        self.state = State::Committed(end);
+        let mut renamed = self.rename();
+        if renamed.as_ref().is_err_and(|error| *error == Errno::INVAL) && !self.info.is_empty() {
+            let path = self.directory.with_file_name("new");
+            self.into = open_below(&self.folder, "new", &path)?;
+            self.directory = path;
+            self.info.clear();
+            renamed = self.rename();
+            if renamed.is_ok() {
+                self.problems.push("this file system has no colons in names, so no flags".into());
+            }
+        }
+        let name = renamed
+            .map_err(|error| Failure::new("store the message in", &self.directory, error))?;
         sync_directory(&self.into)
             .map_err(|error| Failure::new("sync the folder", &self.directory, error))?;
-        Ok(path)
+        Ok(self.directory.join(name))
+    }
+
+    /// Gives the message the name under which it is seen.
+    fn rename(&mut self) -> Result<String, Errno> {
+        let State::Staged(name) = &self.state else { return Err(Errno::EXIST) };
+        let end = format!("{name}{}{}", self.size, self.info);
+        let renamed = rename_new(&self.tmp, name, &self.into, &end);
+        if let Err(error) = renamed {
+            if !self.file.is_some_and(|file| file.is_at(&self.into, &end)) {
+                return Err(error);
+            }
+            // A server that lost its reply does it again, and then says that
+            // the old name is not there, or that the new one is.
+            if !matches!(error, Errno::NOENT | Errno::EXIST) {
+                self.state = State::Committed(end);
+                return Err(error);
+            }
+            let _ = unlinkat(&self.tmp, name, AtFlags::empty());
+        }
+        self.state = State::Committed(end.clone());
+        Ok(end)
     }
 
     /// Takes the message back, committed or not; false if it is no longer
@@ -443,37 +508,6 @@ impl Drop for Staged {
         if matches!(self.state, State::Staged(_)) {
             self.remove();
         }
-    }
-}
-
-/// Renames without replacing anything: by renameat2, where the file system
-/// lacks that by a second link, where it has no links either by looking first
-/// (the name is unique as it is).
-pub(super) fn rename_new(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> Result<(), Errno> {
-    match renameat_with(from, old, to, new, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-        done => return done,
-    }
-    match linkat(from, old, to, new, AtFlags::empty()) {
-        Ok(()) => {
-            let _ = unlinkat(from, old, AtFlags::empty());
-            return Ok(());
-        }
-        Err(Errno::PERM | Errno::NOSYS | Errno::NOTSUP | Errno::MLINK) => {}
-        Err(error) => return Err(error),
-    }
-    match statat(to, new, AtFlags::SYMLINK_NOFOLLOW) {
-        Err(Errno::NOENT) => renameat(from, old, to, new),
-        Ok(_) => Err(Errno::EXIST),
-        Err(error) => Err(error),
-    }
-}
-
-/// Syncs a directory; a file system that cannot has nothing to sync.
-pub(super) fn sync_directory(directory: impl AsFd) -> Result<(), Errno> {
-    match fsync(directory) {
-        Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
-        done => done,
     }
 }
 
@@ -709,5 +743,24 @@ mod tests {
             fs::create_dir(home.path().join("Maildir").join(sub)).unwrap();
         }
         assert_eq!(location.find_inbox(), Folder::default());
+    }
+
+    #[test]
+    fn a_folder_without_tmp_and_a_marker_that_cannot_be_written_are_made_whole() {
+        let home = tempfile::tempdir().unwrap();
+        let location = plus(home.path());
+        let path = location.path.join(".A");
+        for name in ["cur", "new"] {
+            fs::create_dir_all(path.join(name)).unwrap();
+        }
+        fs::write(path.join("maildirfolder"), "").unwrap();
+        let read_only = std::os::unix::fs::PermissionsExt::from_mode(0o444);
+        fs::set_permissions(path.join("maildirfolder"), read_only).unwrap();
+        let maildir = Maildir::open(&location).unwrap();
+        let message = Message::from_bytes(b"x\n".to_vec());
+        let mut staged =
+            maildir.stage(&location.place(&folder("A")), &Flags::default(), &message, &[]).unwrap();
+        let stored = staged.commit().unwrap();
+        assert!(stored.starts_with(path.join("new")) && path.join("tmp").is_dir());
     }
 }

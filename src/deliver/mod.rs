@@ -15,7 +15,7 @@
 //!   to succeed and does not, the message is deferred, and the journal knows
 //!   for the retry what is done ([`crate::state::journal`]). Without a journal
 //!   what was stored is taken back.
-//! - A folder whose name is too long for a file system is the inbox, with a
+//! - A folder whose name is too long for its file system is the inbox, with a
 //!   note: the name comes from the message, and would never fit.
 
 pub mod filter;
@@ -30,14 +30,18 @@ pub mod notice;
 pub mod program;
 pub mod reach;
 pub mod sendmail;
+pub mod sharing;
 pub mod shelf;
 
 pub mod name;
 
+mod disk;
 mod keywords;
 mod reply;
 
 use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
 
 use crate::explain::sentence;
 use crate::message::{HeaderEdit, Message};
@@ -47,7 +51,7 @@ use crate::rules::program::Flags;
 use crate::state::journal::{self, Journal};
 
 use list_edit::Change;
-use maildir::{Location, Maildir, Staged};
+use maildir::{Location, Maildir, Place, Staged, too_long};
 use reach::Reach;
 
 /// What became of a message.
@@ -376,17 +380,29 @@ fn store(
         }
     }
     let mut staged = Vec::with_capacity(missing.len());
+    let mut folders = Vec::with_capacity(missing.len());
     for copy in &missing {
         let place = location.place(copy.folder);
         report.notes.extend(place.note.clone());
-        let one = maildir.stage(&place, copy.flags, copy.message, &copy.edits)?;
-        report.notes.extend(one.problems().iter().map(|why| format!("{}: {why}", copy.folder)));
-        staged.push(one);
+        let stage = |place: &Place| maildir.stage(place, copy.flags, copy.message, &copy.edits);
+        let mut folder = copy.folder.clone();
+        staged.push(match stage(&place) {
+            // Encrypted file systems take shorter names than others.
+            Err(failure) if is_too_long(&failure) && !copy.folder.parts.is_empty() => {
+                report.notes.push(too_long(copy.folder));
+                folder = Folder::default();
+                stage(&location.place(&folder))?
+            }
+            done => done?,
+        });
+        folders.push(if place.note.is_some() { Folder::default() } else { folder });
     }
     for (number, copy) in missing.iter().enumerate() {
         match staged.get_mut(number).map(Staged::commit) {
             Some(Ok(path)) => {
-                let folder = copy.folder.clone();
+                let problems = staged.get(number).map(Staged::problems).unwrap_or_default();
+                report.notes.extend(problems.iter().map(|why| format!("{}: {why}", copy.folder)));
+                let folder = folders.get(number).unwrap_or(copy.folder).clone();
                 report.stored.push(Stored { step: copy.step, folder, path });
                 if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
                     note(journal, id, &sentence(copy.kind), report);
@@ -414,6 +430,10 @@ fn store(
         let _ = journal.sync();
     }
     Ok(staged)
+}
+
+fn is_too_long(failure: &Failure) -> bool {
+    Errno::from_io_error(&failure.error) == Some(Errno::NAMETOOLONG)
 }
 
 fn take_back(staged: Vec<Staged>, report: &mut Report) {

@@ -33,9 +33,13 @@ use rustix::io::Errno;
 
 use crate::outcome::Failure;
 use crate::rules::program::Flags;
+use crate::state;
 
+use super::disk::{rename_new, sync_directory};
 use super::keywords;
-use super::maildir::{Location, Maildir, Place, create, open_below, rename_new, sync_directory};
+use super::maildir::{Location, Maildir, Place, create, open_below};
+use super::name::split_info;
+use super::sharing::Sharing;
 use super::shelf::{Entry, Shelf, Sub, without_uid};
 
 /// So many folders are held open, each with up to three descriptors; a
@@ -199,11 +203,12 @@ impl<'a> Mover<'a> {
         let base = if same { entry.base().to_owned() } else { without_uid(entry.base()) };
         let rest = entry.info().get(entry.letters().len()..).unwrap_or_default();
         let new = if letters.is_empty() && entry.sub == Sub::New {
-            let info = if entry.name.contains(":2,") { ":2," } else { "" };
+            let has_info = split_info(&entry.name).is_some();
+            let info = if has_info { entry.delimiter() } else { "" };
             Entry { sub: Sub::New, name: format!("{base}{info}{rest}") }
         } else {
             let letters: String = letters.into_iter().collect();
-            Entry { sub: Sub::Cur, name: format!("{base}:2,{letters}{rest}") }
+            Entry { sub: Sub::Cur, name: format!("{base}{}{letters}{rest}", entry.delimiter()) }
         };
         Ok(Move { from: from.clone(), old: entry.clone(), to: to.clone(), new, problems })
     }
@@ -375,15 +380,15 @@ fn across(step: &Move, source: &Shelf, target: &Shelf, tmp: &OwnedFd) -> Result<
         let error = io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
         return Err(Failure::new("read", source.path_of(&step.old), error));
     }
-    let (name, file) = create(tmp, &target.path)?;
-    let mut copy = || -> io::Result<()> {
+    let (name, file) = create(tmp, &target.path, Sharing::Private)?;
+    let copy = || -> io::Result<()> {
         io::copy(&mut from, &mut &file)?;
         let times =
             FileTimes::new().set_modified(about.modified()?).set_accessed(about.accessed()?);
         file.set_times(times)?;
         fchmod(&file, Mode::from_raw_mode(about.mode() & 0o777))?;
         fsync(&file)?;
-        Ok(())
+        state::close(file)
     };
     let copied = copy().and_then(|()| match rename_new(tmp, &name, new, &step.new.name) {
         // By a try that was killed before it could remove the old one.

@@ -29,6 +29,27 @@ pub fn unique() -> String {
     )
 }
 
+/// Stands between a name and its flags, `DFPRST` and the letters of keywords.
+pub const INFO: &str = ":2,";
+/// What programs write instead that were told to do without colons, which vfat,
+/// exFAT and CIFS do not take: isync (`InfoDelimiter`) and OfflineIMAP.
+const OTHER_INFO: [&str; 2] = [";2,", "!2,"];
+
+/// A name and, from its delimiter on, its flags; none if it has no delimiter.
+pub fn split_info(name: &str) -> Option<(&str, &str)> {
+    let at = name.find(INFO).or_else(|| {
+        let at = OTHER_INFO.iter().find_map(|delimiter| name.rfind(delimiter))?;
+        let flags = name.get(at + INFO.len()..)?;
+        flags.bytes().all(|byte| byte.is_ascii_alphabetic()).then_some(at)
+    })?;
+    Some(name.split_at(at))
+}
+
+/// The flags behind the delimiter; none if there is no delimiter.
+pub fn flags(name: &str) -> Option<&str> {
+    split_info(name).and_then(|(_, info)| info.get(INFO.len()..))
+}
+
 /// Whether a file has such a name: whoever has it since, mfilter delivered it.
 pub fn is_ours(name: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -68,9 +89,8 @@ fn escape_host(host: &str) -> String {
             }
         }
     }
-    if escaped.len() > 120 {
-        escaped.truncate(120);
-    }
+    // With a name as long as that a file fits where eCryptfs takes 143 bytes.
+    escaped.truncate(64);
     if escaped.is_empty() {
         escaped.push_str("localhost");
     }
@@ -95,6 +115,23 @@ mod tests {
     }
 
     #[test]
+    fn flags_stand_behind_a_delimiter() {
+        for (name, expected) in [
+            ("1.a:2,FS", Some(("1.a", "FS"))),
+            ("1.a:2,", Some(("1.a", ""))),
+            ("1.a;2,FS", Some(("1.a", "FS"))),
+            ("1.a,U=7!2,S", Some(("1.a,U=7", "S"))),
+            ("1.a;2,x:2,S", Some(("1.a;2,x", "S"))),
+            ("1.a;2,S=3", None),
+            ("1.a!2,é", None),
+            ("1.a", None),
+        ] {
+            let found = split_info(name).map(|(base, _)| base).zip(flags(name));
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
     fn names_of_others_are_not_ours() {
         for name in ["1767.M1P2.mx,S=3", "1767.2_1.mx", "1767.M1P2Q3Rabc.mx", "x", ""] {
             assert!(!super::is_ours(name), "{name}");
@@ -106,6 +143,6 @@ mod tests {
         assert_eq!(escape_host("mx1.example.jp"), "mx1.example.jp");
         assert_eq!(escape_host("a/b:c,d e"), "a\\057b\\072c\\054d\\040e");
         assert_eq!(escape_host(""), "localhost");
-        assert!(escape_host(&"/".repeat(64)).len() <= 120);
+        assert!(escape_host(&"/".repeat(64)).len() <= 64);
     }
 }

@@ -12,6 +12,7 @@
 //! - A filter's output counts only when all of it is there: its end was
 //!   seen, and the leader ended well.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -47,7 +48,7 @@ pub struct Call<'a> {
     /// The program, and its arguments.
     pub argv: &'a [String],
     /// All of its environment.
-    pub environment: &'a [(String, String)],
+    pub environment: &'a [(&'static str, OsString)],
     /// Where it runs.
     pub directory: PathBuf,
     /// When it is killed.
@@ -370,13 +371,17 @@ mod tests {
         argv(&["/bin/sh", "-c", script])
     }
 
-    fn call<'a>(argv: &'a [String], environment: &'a [(String, String)], ms: u64) -> Call<'a> {
+    fn call<'a>(
+        argv: &'a [String],
+        environment: &'a [(&'static str, OsString)],
+        ms: u64,
+    ) -> Call<'a> {
         let deadline = Instant::now() + Duration::from_millis(ms);
         Call { argv, environment, directory: "/".into(), deadline }
     }
 
-    fn path() -> Vec<(String, String)> {
-        vec![("PATH".into(), "/usr/bin:/bin".into())]
+    fn path() -> Vec<(&'static str, OsString)> {
+        vec![("PATH", "/usr/bin:/bin".into())]
     }
 
     fn ran(words: &[String], ms: u64) -> Ran {

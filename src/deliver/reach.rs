@@ -1,5 +1,6 @@
 //! What a delivery may use beyond the Maildir, and doing what reaches out.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ pub struct Reach {
     /// The user's home: where programs run, and beyond which no list is edited.
     pub home: Option<PathBuf>,
     /// The environment of programs.
-    pub environment: Vec<(String, String)>,
+    pub environment: Vec<(&'static str, OsString)>,
     /// How long one program may take.
     pub timeout: Duration,
     /// When all has to be done.
@@ -141,15 +142,16 @@ pub fn environment(
     sender: Option<&str>,
     recipients: &[String],
     extension: Option<&str>,
-) -> Vec<(String, String)> {
-    let mut all = vec![("PATH".to_owned(), PROGRAM_PATH.to_owned())];
-    let mut add = |name: &str, value: &str| {
-        let value = value.chars().filter(|c| !c.is_control()).take(1000).collect();
-        all.push((name.to_owned(), value));
-    };
+) -> Vec<(&'static str, OsString)> {
+    let mut all = vec![("PATH", OsString::from(PROGRAM_PATH))];
     if let Some(home) = home {
-        add("HOME", &home.to_string_lossy());
+        // Whatever bytes it is made of: another path would be another home.
+        all.push(("HOME", home.into()));
     }
+    let mut add = |name: &'static str, value: &str| {
+        let value: String = value.chars().filter(|c| !c.is_control()).take(1000).collect();
+        all.push((name, value.into()));
+    };
     if let Some(user) = user {
         add("USER", user);
         add("LOGNAME", user);

@@ -18,6 +18,7 @@ use crate::plan::Folder;
 use crate::rules::program::{Flags, FolderNames, Layout};
 
 use super::maildir::{Location, Maildir, Place, open_below};
+use super::name::{self, INFO, split_info};
 use super::{keywords, mutf7};
 
 /// So deep folders are looked for.
@@ -73,13 +74,19 @@ impl Entry {
 
     /// The name without the flags.
     pub fn base(&self) -> &str {
-        self.name.split_once(":2,").map_or(&self.name, |(base, _)| base)
+        split_info(&self.name).map_or(&self.name, |(base, _)| base)
     }
 
     /// What is behind `:2,`: flags, `a` to `z` for keywords, in some programs
     /// more.
     pub fn info(&self) -> &str {
-        self.name.split_once(":2,").map_or("", |(_, info)| info)
+        name::flags(&self.name).unwrap_or_default()
+    }
+
+    /// What stands between name and flags: `:2,`, or what a program wrote that
+    /// was told to do without colons.
+    pub fn delimiter(&self) -> &str {
+        split_info(&self.name).and_then(|(_, info)| info.get(..INFO.len())).unwrap_or(INFO)
     }
 
     /// The letters of [`Entry::info`].
@@ -103,7 +110,7 @@ impl Entry {
 
     /// Whether the name has what its directory asks for.
     pub fn is_regular(&self) -> bool {
-        self.sub == Sub::New || self.name.contains(":2,")
+        self.sub == Sub::New || split_info(&self.name).is_some()
     }
 }
 

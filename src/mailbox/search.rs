@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Lead, each, leads};
 use crate::deliver::logged::base;
+use crate::deliver::name::split_info;
 
 /// The file with this name in a folder, if it still lies there, whatever flags
 /// it has now.
 pub fn in_folder(path: &Path, name: &str) -> Option<PathBuf> {
-    let id = name.split(":2,").next().unwrap_or(name);
+    let id = split_info(name).map_or(name, |(base, _)| base);
     maildir::Maildir::from(path.to_owned()).find(id).map(|entry| entry.path().clone())
 }
 

@@ -18,7 +18,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::deliver::mutf7;
+use crate::deliver::{mutf7, name as names};
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::Folder;
@@ -353,8 +353,8 @@ fn file(files: &Files, name: OsString) -> Result<Entry, Failure> {
             return Ok(Entry::Lead(Lead::plain(path, folder, Source::Open(file))));
         }
         Kind::New => String::new(),
-        Kind::Cur => match name.to_string_lossy().split_once(":2,") {
-            Some((_, flags)) => flags.to_owned(),
+        Kind::Cur => match names::flags(&name.to_string_lossy()) {
+            Some(flags) => flags.to_owned(),
             None => {
                 let error = io::Error::new(io::ErrorKind::InvalidData, "its name lacks `:2,`");
                 return Err(Failure::new("read", path, error));

@@ -199,6 +199,13 @@ impl Message {
         self.content.size()
     }
 
+    /// Whether it is no message at all: not even a header. Reads all of it
+    /// where there is no header block.
+    pub fn is_empty(&self) -> Result<bool, Unread> {
+        let starts = self.from_line().is_some() || !self.content.header().is_empty();
+        Ok(!starts && self.size()? == 0)
+    }
+
     /// The header block.
     pub fn head(&self) -> &Head {
         self.head.get_or_init(|| Head::of_message(self.content.shared_header()))

@@ -592,6 +592,8 @@ pub struct Settings {
     pub junk: Option<String>,
     /// See `trash`.
     pub drafts: Option<String>,
+    /// `shared`: what is made may be used by those who may use what is above.
+    pub shared: bool,
     /// `me`: entries as in a list.
     pub me: Vec<String>,
     /// `trust`: authserv-ids (RFC 8601 §2.5) whose results are believed.

@@ -1,7 +1,7 @@
 //! Checked rules in the form in which they are evaluated, kept between runs
 //! so that a delivery neither parses nor checks.
 //!
-//! One file for each main rule file, in `dirs::cache_dir()/mfilter`. It counts
+//! One file for each main rule file, in `mfilter` below [`user::cache_dir`]. It counts
 //! only while every rule file that it was made of holds what it held then: they
 //! are known by content ([`Print`]), whatever clocks say. It may be removed at
 //! any time, and where it cannot be written all works, slower. Who can write it
@@ -34,6 +34,7 @@ use super::{key, make_private, own};
 use crate::rules::blocks::Blocks;
 use crate::rules::program::Compiled;
 use crate::source::Print;
+use crate::user;
 
 const MAGIC: &[u8; 16] = b"mfilter rules 3\n";
 /// What stands before the front.
@@ -74,7 +75,7 @@ pub struct Kept {
 impl Kept {
     /// Where those of `main` are kept; nowhere without a home directory.
     pub fn of(main: &Path, home: Option<&Path>) -> Option<Kept> {
-        Some(Kept::at(own(dirs::cache_dir)?, main, home))
+        Some(Kept::at(own(user::cache_dir)?, main, home))
     }
 
     /// The same in a directory of the caller's choice. What `~/` means decides

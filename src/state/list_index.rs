@@ -1,7 +1,7 @@
 //! The keys of a big list beside it, so that a look-up among a million
 //! entries reads a few of them and not the list.
 //!
-//! One file for each list, in `dirs::cache_dir()/mfilter`, made after a
+//! One file for each list, in `mfilter` below [`user::cache_dir`], made after a
 //! delivery that had to read the whole list. It counts only for the very file
 //! it was made of: device, inode, size, times of change, all of them older by
 //! a while than the index, so that no change of the list can hide in the
@@ -28,6 +28,7 @@ use super::compiled::BUILT_OF;
 use super::{is_ours, key, make_private, own};
 use crate::rules::address_list::{AddressList, Keys};
 use crate::source::read_text;
+use crate::user;
 
 const MAGIC: &[u8; 16] = b"mfilter list 1\n\0";
 /// Numbers behind the magic.
@@ -42,14 +43,14 @@ const AT_ONCE: u64 = 8;
 
 /// The list in a file by its index, if there is one that counts.
 pub fn open(list: &Path) -> Option<AddressList> {
-    open_in(&own(dirs::cache_dir)?, list)
+    open_in(&own(user::cache_dir)?, list)
 }
 
 /// Makes the index of a list that was read whole at `since` or later, if it is
 /// big enough to need one and is what it was then: a rule may have edited it
 /// meanwhile. What fails here only costs time.
 pub fn make(list: &Path, read: &AddressList, since: SystemTime) -> io::Result<()> {
-    match own(dirs::cache_dir) {
+    match own(user::cache_dir) {
         Some(directory) => make_in(&directory, list, read, since),
         None => Ok(()),
     }

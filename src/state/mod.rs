@@ -1,4 +1,4 @@
-//! Small durable things between runs, in `dirs::state_dir()/mfilter`
+//! Small durable things between runs, in `mfilter` below [`user::state_dir`]
 //! (`~/.local/state/mfilter`).
 //!
 //! Nothing here is needed to deliver: where there is no home, where the
@@ -27,12 +27,16 @@ pub mod told;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::fd::IntoRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
+use tempfile::NamedTempFile;
 use twox_hash::xxhash3_128;
+
+use crate::user;
 
 /// Where state is kept; it need not exist yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +47,7 @@ pub struct StateDir {
 impl StateDir {
     /// The user's own; none without a home directory.
     pub fn find() -> Option<StateDir> {
-        own(dirs::state_dir).map(StateDir::at)
+        own(user::state_dir).map(StateDir::at)
     }
 
     /// A directory of the caller's choice.
@@ -83,9 +87,7 @@ impl StateDir {
         self.make()?;
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.path)?;
         file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(self.path.join(name)).map_err(|error| error.error)?;
-        Ok(())
+        put_in_place(file, &self.path.join(name))
     }
 
     /// Moves a damaged file out of the way, where a person can look at it.
@@ -95,11 +97,9 @@ impl StateDir {
     }
 }
 
-/// mfilter's directory below one of the user's. Without `HOME` the system's
-/// list of users would be asked, which a statically linked program had better not.
+/// mfilter's directory below one of the user's.
 fn own(directory: fn() -> Option<PathBuf>) -> Option<PathBuf> {
-    std::env::var_os("HOME")?;
-    directory().filter(|path| path.is_absolute()).map(|path| path.join("mfilter"))
+    directory().map(|path| path.join("mfilter"))
 }
 
 /// A directory of mode 0700, with what is missing above it; fine if it is
@@ -108,8 +108,7 @@ fn make_private(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let home = std::env::var_os("HOME").map(PathBuf::from);
-            let home = home.filter(|home| path.starts_with(home));
+            let home = user::home().filter(|home| path.starts_with(home));
             if home.is_some_and(|home| !home.is_dir()) {
                 return Err(error);
             }
@@ -117,6 +116,21 @@ fn make_private(path: &Path) -> io::Result<()> {
         }
         made => made,
     }
+}
+
+/// Closes a file that was written and synced, and tells how that ended: some
+/// file systems write at close(2) only (AFS, old NFS, davfs2 and others by
+/// FUSE, where fsync(2) may do nothing), and a full disk is told there.
+pub fn close(file: impl IntoRawFd) -> io::Result<()> {
+    Ok(nix::unistd::close(file)?)
+}
+
+/// Gives a file that was written its name, in one step: synced, closed, renamed.
+pub fn put_in_place(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    let (file, name) = file.into_parts();
+    file.sync_all()?;
+    close(file)?;
+    Ok(name.persist(path)?)
 }
 
 /// A regular file of this user that nobody else can write.

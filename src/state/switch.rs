@@ -19,16 +19,17 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::{is_ours, make_private};
+use super::{is_ours, make_private, put_in_place};
 use crate::rules::switch::Words;
 use crate::source::reason;
+use crate::user;
 
 /// Longer files are not read, bytes.
 const MAX: u64 = 64 << 10;
 
 /// Where it is kept; nowhere without a home directory.
 pub fn path() -> Option<PathBuf> {
-    let directory = dirs::config_dir().filter(|path| path.is_absolute())?;
+    let directory = user::config_dir()?;
     Some(directory.join("mfilter/isp-filter"))
 }
 
@@ -89,8 +90,7 @@ pub fn write(path: &Path, words: &Words) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
     file.write_all(text.as_bytes())?;
     file.as_file().set_permissions(Permissions::from_mode(0o600))?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
+    put_in_place(file, path)?;
     fs::File::open(directory)?.sync_all()
 }
 

@@ -14,16 +14,23 @@ impl World {
     /// and qmail does not quote it. `Some("")` is the null sender, `None` is
     /// unknown.
     pub fn envelope_sender(&self, message: &Message) -> Option<String> {
-        let told = || {
-            self.sender
-                .clone()
-                .or_else(|| self.trace_line("RPLINE"))
-                .or_else(|| top_header(message, "Return-Path"))
-                .or_else(|| self.variable("SENDER"))
-        };
-        match told() {
-            Some(sender) => Some(path::reverse(&sender)),
-            None => from_line_sender(message.from_line()?).map(path::reverse),
+        self.sender_option(message)
+            .or_else(|| known(&self.trace_line("RPLINE")?))
+            .or_else(|| known(&top_header(message, "Return-Path")?))
+            .or_else(|| known(&self.variable("SENDER")?))
+            .or_else(|| known(from_line_sender(message.from_line()?)?))
+    }
+
+    /// What `-f` says; nothing where it is `-`, which many a `.forward` has
+    /// for procmail: the sender stays what it is.
+    fn sender_option(&self, message: &Message) -> Option<String> {
+        let option = self.sender.as_ref().filter(|sender| *sender != "-")?;
+        // fetchmail and mpop write `_` for what a shell might mind.
+        let whole = known(option)
+            .and_then(|masked| Some((masked, known(&top_header(message, "Return-Path")?)?)));
+        match whole {
+            Some((masked, path)) if is_mask(&masked, &path) => Some(path),
+            _ => known(option),
         }
     }
 
@@ -64,6 +71,20 @@ impl World {
         let line = self.variable(variable)?;
         line.split_once(':').map(|(_, value)| value.trim().to_owned())
     }
+}
+
+/// A sender in the form of RFC 5321; none for the `unknown` of getmail.
+fn known(sender: &str) -> Option<String> {
+    Some(path::reverse(sender)).filter(|sender| !sender.eq_ignore_ascii_case("unknown"))
+}
+
+/// Whether an address is the other one with some characters written as `_`.
+fn is_mask(masked: &str, whole: &str) -> bool {
+    let unquoted = whole.replace(['"', '\\'], "");
+    [whole, &unquoted].iter().any(|whole| {
+        masked.chars().count() == whole.chars().count()
+            && masked.chars().zip(whole.chars()).all(|(m, w)| m == w || m == '_')
+    })
 }
 
 /// A trace header counts as the MTA's own only above the first Received line:
@@ -122,6 +143,35 @@ mod tests {
             assert_eq!(world.envelope_sender(&mail).unwrap(), wanted);
         }
         assert_eq!(world(&[]).envelope_sender(&mail), None);
+    }
+
+    #[test]
+    fn an_option_that_says_nothing_hides_nothing() {
+        let mail = "From a@from.example Thu Jan  1 00:00:00 1970\nReturn-Path: <o'brien@b.example>\nReceived: by x\n\n";
+        for (option, text, wanted) in [
+            ("-", mail, "o'brien@b.example"),
+            ("unknown", mail, "o'brien@b.example"),
+            ("<unknown>", "From a@from.example Thu\nSubject: x\n\n", "a@from.example"),
+            ("o_brien@b.example", mail, "o'brien@b.example"),
+            ("o_br_en@b.example", mail, "o'brien@b.example"),
+            (
+                "o_brien@b.example",
+                "Received: by x\nReturn-Path: <o'brien@b.example>\n\n",
+                "o_brien@b.example",
+            ),
+            ("a_b_@b.example", "Return-Path: <\"a b,\"@b.example>\n\n", "\"a b,\"@b.example"),
+            ("other@b.example", mail, "other@b.example"),
+            ("o'brien@c.example", mail, "o'brien@c.example"),
+            ("", mail, ""),
+        ] {
+            let world = World { sender: Some(option.into()), ..World::default() };
+            assert_eq!(world.envelope_sender(&message(text)).as_deref(), Some(wanted), "{option}");
+        }
+        let unknown = "From unknown Thu\nReturn-Path: <unknown>\nSubject: x\n\n";
+        assert_eq!(world(&[]).envelope_sender(&message(unknown)), None);
+        let below = "Return-Path: unknown\nSubject: x\n\n";
+        let sender = world(&[("SENDER", "a@b.example")]).envelope_sender(&message(below));
+        assert_eq!(sender.as_deref(), Some("a@b.example"));
     }
 
     #[test]

@@ -14,17 +14,29 @@ const ZONES: &str = "/usr/share/zoneinfo";
 
 /// The zone of an IANA name, else the system's; UTC if there is none.
 pub fn zone(name: Option<&str>) -> TimeZone {
+    zone_or(name, &mut |_| {})
+}
+
+/// The same. `unknown` is told the name that no file describes: there is no
+/// tzdata, perhaps.
+pub(super) fn zone_or(name: Option<&str>, unknown: &mut dyn FnMut(&str)) -> TimeZone {
     let known = match name {
         Some(name) => Some(name.to_owned()),
         None => system(std::env::var_os("TZ"), || {
             Some(std::fs::read_link("/etc/localtime").ok()?.into_os_string())
         }),
     };
+    let wanted = known.clone();
     let found = known.filter(|_| std::env::var_os("TZDIR").is_none());
     let found = found.and_then(|name| in_file(&name));
     found.unwrap_or_else(|| {
         let asked = name.map_or_else(TimeZone::try_system, TimeZone::get);
-        asked.unwrap_or(TimeZone::UTC)
+        asked.unwrap_or_else(|_| {
+            if let Some(name) = &wanted {
+                unknown(name);
+            }
+            TimeZone::UTC
+        })
     })
 }
 

@@ -5,6 +5,7 @@
 mod support;
 
 mod disk;
+mod file_systems;
 mod postfix;
 mod postfix_isp;
 mod power;

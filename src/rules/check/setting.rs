@@ -12,8 +12,8 @@ use crate::syntax::ast::{Value, ValueKind, Word as Name};
 /// Every setting.
 #[rustfmt::skip]
 pub const SETTINGS: &[&str] = &[
-    "maildir", "layout", "folder-names", "inbox", "trash", "junk", "drafts", "me", "delimiter",
-    "timezone", "log", "trust", "relays", "spam-score-header",
+    "maildir", "layout", "folder-names", "inbox", "trash", "junk", "drafts", "shared", "me",
+    "delimiter", "timezone", "log", "trust", "relays", "spam-score-header",
     "duplicates-for", "sendmail", "program-timeout", "forward-sender",
 ];
 
@@ -90,6 +90,11 @@ impl Checker<'_, '_> {
                 return;
             }
             ("trash" | "junk" | "drafts", ..) => "a folder, `\"Deleted Items\"` for one",
+            ("shared", _, Some(word @ ("on" | "off"))) => {
+                settings.shared = word == "on";
+                return;
+            }
+            ("shared", ..) => "`on` or `off`",
             ("me", ..) => {
                 self.set_me(value);
                 return;

@@ -1,0 +1,114 @@
+//! Renaming and syncing on all kinds of file systems, network ones among them.
+//!
+//! | what they say | where | what it means here |
+//! |---|---|---|
+//! | EINVAL, ENOSYS, ENOTSUP, EPERM of renameat2 | NFS, old kernels, old seccomp filters | a link and an unlink instead |
+//! | EPERM, ENOTSUP, EXDEV, EACCES, EIO … of a link | vfat, AFS, FUSE | there are no links: a plain rename |
+//! | EEXIST of a link, ENOENT of a rename | NFS, where a reply was lost | done, if the file is there |
+//! | EINVAL, ENOTSUP, EBADF, EACCES of a directory's fsync | CIFS, virtiofs, FUSE | such a directory has nothing to sync |
+//!
+//! Errors that are none of these go to the caller.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{
+    AtFlags, RenameFlags, Stat, fsync, linkat, renameat, renameat_with, statat, unlinkat,
+};
+use rustix::io::Errno;
+
+/// Which file it is, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    pub(super) fn of(about: &Stat) -> FileId {
+        FileId { device: about.st_dev, inode: about.st_ino }
+    }
+
+    /// Whether the file has this name.
+    pub(super) fn is_at(self, directory: &OwnedFd, name: &str) -> bool {
+        let about = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        about.is_ok_and(|about| FileId::of(&about) == self)
+    }
+}
+
+/// Renames without replacing anything: by renameat2, where the file system
+/// lacks that by a second link, where it has no links either by looking first
+/// (the name is unique as it is).
+///
+/// # Errors
+/// ENOENT and EEXIST do not tell whether it was done nonetheless; who knows the
+/// file can look ([`FileId::is_at`]).
+pub(super) fn rename_new(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> Result<(), Errno> {
+    match renameat_with(from, old, to, new, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM) => {}
+        done => return done,
+    }
+    match linkat(from, old, to, new, AtFlags::empty()) {
+        Ok(()) => return drop_old_name(from, old),
+        Err(Errno::EXIST) if are_one(from, old, to, new) => return drop_old_name(from, old),
+        Err(
+            Errno::PERM
+            | Errno::NOSYS
+            | Errno::NOTSUP
+            | Errno::MLINK
+            | Errno::XDEV
+            | Errno::ACCESS
+            | Errno::IO
+            | Errno::INVAL,
+        ) => {}
+        Err(error) => return Err(error),
+    }
+    // A link that says EIO may have been made.
+    if are_one(from, old, to, new) {
+        return drop_old_name(from, old);
+    }
+    match statat(to, new, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => renameat(from, old, to, new),
+        Ok(_) => Err(Errno::EXIST),
+        Err(error) => Err(error),
+    }
+}
+
+/// The message has its new name, and that is what counts.
+fn drop_old_name(from: &OwnedFd, old: &str) -> Result<(), Errno> {
+    let _ = unlinkat(from, old, AtFlags::empty());
+    Ok(())
+}
+
+/// Whether two names are of one file, which has more links than one then.
+fn are_one(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> bool {
+    let about = statat(from, old, AtFlags::SYMLINK_NOFOLLOW);
+    about.is_ok_and(|about| about.st_nlink > 1 && FileId::of(&about).is_at(to, new))
+}
+
+/// Syncs a directory; a file system that cannot has nothing to sync.
+pub(super) fn sync_directory(directory: impl AsFd) -> Result<(), Errno> {
+    match fsync(directory) {
+        Err(Errno::INVAL | Errno::NOTSUP | Errno::BADF | Errno::ACCESS) => Ok(()),
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+
+    #[test]
+    fn a_link_whose_reply_was_lost_is_done() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = OwnedFd::from(File::open(home.path()).unwrap());
+        fs::write(home.path().join("a"), "mail").unwrap();
+        assert!(!are_one(&directory, "a", &directory, "b"));
+        fs::write(home.path().join("b"), "mail").unwrap();
+        assert!(!are_one(&directory, "a", &directory, "b"), "equal, but another file");
+        assert_eq!(rename_new(&directory, "a", &directory, "b"), Err(Errno::EXIST));
+        fs::hard_link(home.path().join("a"), home.path().join("c")).unwrap();
+        assert!(are_one(&directory, "a", &directory, "c"));
+    }
+}

@@ -1,0 +1,86 @@
+//! Who else may use what is made in a Maildir: nobody, or with `set shared on`
+//! whoever may use the directory that it is made in.
+//!
+//! A default ACL (acl(5)) of that directory is the new file's or directory's,
+//! which the system sees to as soon as it is made with a mode for the group.
+//! Else a set-group-id directory gives its group, which the system sees to as
+//! well, and here its permissions for the group. Other directories share nothing.
+
+use std::os::fd::AsFd;
+
+use rustix::fs::{AtFlags, Mode, chmodat, fchmod, fgetxattr, fstat, statat};
+use rustix::io::Errno;
+use rustix::path::Arg;
+
+/// The default ACL of a directory as Linux keeps it.
+const DEFAULT_ACL: &str = "system.posix_acl_default";
+const PRIVATE_DIR: Mode = Mode::RWXU;
+const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// Whether what is made is shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sharing {
+    /// 0700 and 0600.
+    #[default]
+    Private,
+    /// As the directory above.
+    Shared,
+}
+
+impl Sharing {
+    /// With what mode a directory is made; see [`Sharing::settle_directory`].
+    pub(super) fn directory_mode(self) -> Mode {
+        match self {
+            Sharing::Private => PRIVATE_DIR,
+            Sharing::Shared => PRIVATE_DIR | Mode::RWXG,
+        }
+    }
+
+    /// With what mode a file is made; see [`Sharing::settle_file`].
+    pub(super) fn file_mode(self) -> Mode {
+        match self {
+            Sharing::Private => PRIVATE_FILE,
+            Sharing::Shared => PRIVATE_FILE | Mode::RGRP | Mode::WGRP,
+        }
+    }
+
+    /// Sets the mode of a file just made in `parent`. Not all file systems can.
+    pub(super) fn settle_file(self, parent: impl AsFd, file: impl AsFd) {
+        let mode = match self {
+            Sharing::Private => Some(PRIVATE_FILE),
+            Sharing::Shared => group_of(parent)
+                .map(|group| PRIVATE_FILE | group.intersection(Mode::RGRP | Mode::WGRP)),
+        };
+        if let Some(mode) = mode {
+            let _ = fchmod(file, mode);
+        }
+    }
+
+    /// Sets the mode of a directory just made in `parent`; gives the owner
+    /// what a very odd umask took.
+    pub(super) fn settle_directory(
+        self,
+        parent: impl AsFd,
+        name: impl Arg + Copy,
+    ) -> Result<(), Errno> {
+        let about = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let mode = Mode::from_raw_mode(about.st_mode);
+        let group = match self {
+            Sharing::Private => None,
+            Sharing::Shared => group_of(&parent),
+        };
+        let wanted = match group {
+            Some(group) => PRIVATE_DIR | group | Mode::SGID,
+            None if mode.contains(PRIVATE_DIR) => return Ok(()),
+            None => mode | PRIVATE_DIR,
+        };
+        chmodat(&parent, name, wanted, AtFlags::empty())
+    }
+}
+
+/// What a set-group-id directory without a default ACL lets its group do.
+fn group_of(directory: impl AsFd) -> Option<Mode> {
+    let mode = Mode::from_raw_mode(fstat(&directory).ok()?.st_mode);
+    let has_acl = fgetxattr(&directory, DEFAULT_ACL, &mut [0u8; 0][..]).is_ok_and(|size| size > 0);
+    (mode.contains(Mode::SGID) && !has_acl).then(|| mode.intersection(Mode::RWXG))
+}
