@@ -184,7 +184,25 @@ impl<'a> Trust<'a> {
 
     fn names(&self, id: &str) -> bool {
         let id = domain::canonical(id);
-        !id.is_empty() && self.ids.contains(&id)
+        // `.example.jp` is every id below.
+        let below = |suffix: &str| {
+            suffix.starts_with('.') && id.len() > suffix.len() && id.ends_with(suffix)
+        };
+        !id.is_empty() && self.ids.iter().any(|each| *each == id || below(each))
+    }
+
+    /// A header's text, with the id that it lacks: Microsoft 365 names none.
+    /// What stands above the border line was written by one of ours; where
+    /// `set trust` has a name that the border's host is below, by that host.
+    fn with_id(&self, header: &Header<'_>, text: String) -> String {
+        let first = text.split([';', '(']).next().unwrap_or_default();
+        let by = self.trail.border().and_then(|border| border.by.as_deref());
+        match by.filter(|by| self.names(by) && !self.ids.contains(&domain::canonical(by))) {
+            Some(by) if first.contains('=') && self.place(header) == Place::Ours => {
+                format!("{by}; {text}")
+            }
+            _ => text,
+        }
     }
 
     fn place(&self, header: &Header<'_>) -> Place {
@@ -238,7 +256,7 @@ fn believe(head: &Head, trust: &Trust<'_>, arc: bool, results: &mut Results) {
     let name = if arc { "arc-authentication-results" } else { "authentication-results" };
     let mut counted = false;
     for header in head.named(name).take(MOST_HEADERS) {
-        let text = text(&header);
+        let text = trust.with_id(&header, text(&header));
         let parsed = if arc { grammar::parse_arc(&text) } else { grammar::parse(&text) };
         let ignored = match parsed {
             Err(why) => Err(why.to_owned()),
@@ -465,6 +483,35 @@ mod tests {
                 why: "`other.example` is not trusted".to_owned(),
             }]
         );
+    }
+
+    /// What Microsoft 365 writes has no id, and stands above its border line.
+    #[test]
+    fn results_without_an_id_are_the_border_hosts() {
+        let line = "Received: from mail.example.org (192.0.2.1) by DB5PEPF0001.mail.protection.example.com \
+            (10.167.8.1) with Microsoft SMTP Server id 15.20.1; x\n";
+        let header = "Authentication-Results: spf=pass (sender IP is 192.0.2.1)\n smtp.mailfrom=example.org; \
+            dkim=pass (signature was verified)\n header.d=example.org;dmarc=pass action=none \
+            header.from=example.org;compauth=pass reason=100\n";
+        let trust = [".protection.example.com"];
+        let found = results(&format!("{header}{line}"), &trust);
+        assert_verdicts(&found, "pass pass pass - -");
+        assert_eq!(found.dkim_domains, ["example.org"]);
+        for (text, trust) in [
+            (format!("{header}{line}"), &["mx.example.jp"][..]),
+            (format!("{header}{line}"), &[]),
+            // Its name in full says that it writes one.
+            (format!("{header}{line}"), &["DB5PEPF0001.mail.protection.example.com"]),
+            (format!("{line}{header}"), &trust),
+            (format!("{header}{BORDER}"), &trust),
+            (header.to_owned(), &trust),
+        ] {
+            let found = results(&text, trust);
+            assert_ignored(&found, "it names no authserv-id");
+        }
+        let text = format!("{}{BORDER}", ar("mx2.example.jp; spf=pass"));
+        assert_verdicts(&results(&text, &[".example.jp"]), "pass - - - -");
+        assert_verdicts(&results(&text, &[".2.example.jp"]), "- - - - -");
     }
 
     #[test]

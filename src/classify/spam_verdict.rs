@@ -1,12 +1,17 @@
 //! `spam`, `virus` and `spam-score`: what a filter in front of us says.
 //!
 //! No specification gives these headers; [`HEADERS`] says who writes each and
-//! how it is read. Of several headers of one name the topmost counts, for
-//! filters in front of us write above the sender. One `spam` among them is
-//! enough: a sender does not call his own mail that.
+//! how it is read.
+//!
+//! What stands above the border's Received line is ours alone and comes first:
+//! if one header there has a verdict, what stands below has none. Below it
+//! write the milters of some borders, other machines on the way, and the
+//! sender. In either place the topmost header of a name counts, for filters
+//! write above what was there, and one `spam` among them is enough: a sender
+//! does not call his own mail that. Without a border, all counts alike.
 
 use crate::classify::{Classifier, Mail};
-use crate::message::head::unfold;
+use crate::message::head::{Header, unfold};
 
 /// `spam`
 pub const SPAM: Classifier = Classifier {
@@ -21,6 +26,9 @@ pub const VIRUS: Classifier = Classifier {
     description: "a virus scanner in front of us says so in its header",
     find: |mail| Ok(find(mail, |reading| reading.virus)),
 };
+
+/// More headers of one name are not looked at.
+const MOST_HEADERS: usize = 100;
 
 /// Longest value that is read, in bytes.
 const LONGEST_VALUE: usize = 8192;
@@ -40,11 +48,11 @@ pub struct VerdictHeader {
     read: fn(&str) -> Reading,
 }
 
-/// What a header says.
+/// What a header says; `None` where it has no word on that.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Reading {
-    spam: bool,
-    virus: bool,
+    spam: Option<bool>,
+    virus: Option<bool>,
     score: Option<f64>,
 }
 
@@ -100,12 +108,21 @@ pub static HEADERS: &[VerdictHeader] = &[
     // clamav-milter 1.4: `Infected (Eicar-Signature)`, `Clean`
     header("X-Virus-Status", "ClamAV", infected),
     // SpamAssassin's ClamAV plugin: `Yes (Eicar-Signature)`, `No`
-    header("X-Spam-Virus", "SpamAssassin's ClamAV plugin", |value| virus_if(flag(value).spam)),
+    header("X-Spam-Virus", "SpamAssassin's ClamAV plugin", |value| Reading {
+        virus: flag(value).spam,
+        ..Reading::default()
+    }),
     // rspamd 3.4's `x-virus` routine: the names of viruses
     header("X-Virus", "rspamd", rspamd_virus),
     // `PASS`, `FAIL`, `GRAY`, `PROCESSING_FAILED`
-    header("X-SES-Spam-Verdict", "Amazon SES", |value| spam_if(value == "fail")),
-    header("X-SES-Virus-Verdict", "Amazon SES", |value| virus_if(value == "fail")),
+    header("X-SES-Spam-Verdict", "Amazon SES", |value| Reading {
+        spam: ses(value),
+        ..Reading::default()
+    }),
+    header("X-SES-Virus-Verdict", "Amazon SES", |value| Reading {
+        virus: ses(value),
+        ..Reading::default()
+    }),
     // Bars: `++++`, `----`, `/`; `****`
     header("X-Spamd-Bar", "rspamd", bar),
     header("X-Spam_bar", "Exim", bar),
@@ -130,46 +147,92 @@ pub struct Score {
 /// no other where that is set; else the first one that [`HEADERS`] finds.
 pub fn score(mail: &Mail<'_>) -> Option<Score> {
     if let Some(name) = &mail.spam_score_header {
-        let value = first_number(&value_of(mail, name)?)?;
+        let value = first_number(&one_line(mail.message.head().first(name)?))?;
         return Some(Score { value, header: name.clone() });
     }
-    HEADERS.iter().find_map(|header| {
-        let value = (header.read)(&value_of(mail, header.name)?.to_lowercase()).score?;
-        Some(Score { value, header: header.name.to_owned() })
+    places(mail).into_iter().find_map(|place| {
+        HEADERS.iter().find_map(|header| {
+            let (_, reading) = reading(mail, header, place)?;
+            Some(Score { value: reading.score?, header: header.name.to_owned() })
+        })
     })
 }
 
-/// Evidence for the first header that says so.
-fn find(mail: &Mail<'_>, says: fn(&Reading) -> bool) -> Option<String> {
-    HEADERS.iter().find_map(|header| {
-        let value = value_of(mail, header.name)?;
-        if !says(&(header.read)(&value.to_lowercase())) {
-            return None;
+/// Evidence for the first header that says so, from where one has a verdict.
+fn find(mail: &Mail<'_>, says: fn(&Reading) -> Option<bool>) -> Option<String> {
+    places(mail).into_iter().find_map(|place| {
+        let mut verdict = None;
+        for header in HEADERS {
+            let Some((value, reading)) = reading(mail, header, place) else { continue };
+            match says(&reading) {
+                Some(true) => return Some(Some(evidence(header, &value))),
+                Some(false) => verdict = Some(None),
+                None => {}
+            }
         }
-        let value = match value.char_indices().nth(EXCERPT) {
-            Some((end, _)) => format!("{}…", &value[..end]),
-            None => value,
-        };
-        Some(format!("{} is `{value}` ({})", header.name, header.writer))
+        verdict
+    })?
+}
+
+fn evidence(header: &VerdictHeader, value: &str) -> String {
+    let value = match value.char_indices().nth(EXCERPT) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    };
+    format!("{} is `{value}` ({})", header.name, header.writer)
+}
+
+/// Where in the header block: above the border line, or from there on.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Anywhere,
+    Above(usize),
+    Below(usize),
+}
+
+/// The places that are looked at, the first one first.
+fn places(mail: &Mail<'_>) -> Vec<Place> {
+    match mail.trail().border_start {
+        Some(border) => vec![Place::Above(border), Place::Below(border)],
+        None => vec![Place::Anywhere],
+    }
+}
+
+impl Place {
+    fn has(self, header: &Header<'_>) -> bool {
+        match self {
+            Place::Anywhere => true,
+            Place::Above(border) => header.range.start < border,
+            Place::Below(border) => header.range.start >= border,
+        }
+    }
+}
+
+/// The topmost header of a name in a place that says anything, and what.
+fn reading(mail: &Mail<'_>, header: &VerdictHeader, place: Place) -> Option<(String, Reading)> {
+    let there = mail.message.head().named(header.name).filter(|found| place.has(found));
+    there.take(MOST_HEADERS).find_map(|found| {
+        let value = one_line(found.value);
+        let reading = (header.read)(&value.to_lowercase());
+        (reading != Reading::default()).then_some((value, reading))
     })
 }
 
-/// The topmost value, on one line.
-fn value_of(mail: &Mail<'_>, name: &str) -> Option<String> {
-    let value = mail.message.head().first(name)?;
+/// A value on one line.
+fn one_line(value: &[u8]) -> String {
     let value = String::from_utf8_lossy(&unfold(&value[..value.len().min(LONGEST_VALUE)]))
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ");
-    Some(value.chars().filter(|c| !c.is_control()).collect())
+    value.chars().filter(|c| !c.is_control()).collect()
 }
 
 fn spam_if(spam: bool) -> Reading {
-    Reading { spam, ..Reading::default() }
+    Reading { spam: Some(spam), ..Reading::default() }
 }
 
 fn virus_if(virus: bool) -> Reading {
-    Reading { virus, ..Reading::default() }
+    Reading { virus: Some(virus), ..Reading::default() }
 }
 
 fn starts(value: &str, word: &str) -> bool {
@@ -185,11 +248,30 @@ fn flag(value: &str) -> Reading {
 /// A flag and, behind `score=` or `hits=`, a score.
 fn status(value: &str) -> Reading {
     let score = ["score=", "hits="].iter().find_map(|key| value.split_once(key));
-    Reading { score: score.and_then(|(_, rest)| leading_number(rest)), ..flag(value) }
+    Reading { score: score.and_then(|(_, rest)| points(rest)), ..flag(value) }
 }
 
 fn number(value: &str) -> Reading {
-    Reading { score: first_number(value), ..Reading::default() }
+    let digits = value.find(|c: char| c.is_ascii_digit()).unwrap_or(value.len());
+    let is_percentage = points(&value[digits..]).is_none();
+    Reading { score: first_number(value).filter(|_| !is_percentage), ..Reading::default() }
+}
+
+/// A number that is no percentage: on such a scale no score is.
+fn points(text: &str) -> Option<f64> {
+    let number = leading_number(text)?;
+    let in_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+');
+    let behind = text.trim_start().trim_start_matches(in_number).trim_start();
+    (!behind.starts_with('%')).then_some(number)
+}
+
+/// `PASS`, `FAIL`, and `GRAY`, `PROCESSING_FAILED`: no verdict.
+fn ses(value: &str) -> Option<bool> {
+    match value {
+        "fail" => Some(true),
+        "pass" => Some(false),
+        _ => None,
+    }
 }
 
 fn action(value: &str) -> Reading {
@@ -198,13 +280,14 @@ fn action(value: &str) -> Reading {
 
 fn spamd_result(value: &str) -> Reading {
     let metric = value.split(';').next().unwrap_or_default();
-    let score = metric.split_once('[').and_then(|(_, rest)| leading_number(rest));
-    Reading { score, spam: metric.contains(": true"), ..Reading::default() }
+    let score = metric.split_once('[').and_then(|(_, rest)| points(rest));
+    Reading { score, ..spam_if(metric.contains(": true")) }
 }
 
 fn dspam(value: &str) -> Reading {
     let spam = ["spam", "blacklisted", "blocklisted"].iter().any(|word| starts(value, word));
-    Reading { spam, virus: starts(value, "virus"), score: None }
+    let virus = starts(value, "virus");
+    Reading { spam: (!virus).then_some(spam), virus: virus.then_some(true), score: None }
 }
 
 fn infected(value: &str) -> Reading {
@@ -242,18 +325,24 @@ fn level(value: &str) -> Reading {
 
 fn scl(value: &str) -> Reading {
     let score = leading_number(value);
-    let spam = score.is_some_and(|score| score >= SPAM_CONFIDENCE);
-    Reading { spam, score, ..Reading::default() }
+    Reading { spam: score.map(|score| score >= SPAM_CONFIDENCE), score, ..Reading::default() }
 }
 
 /// SFV is the filter's verdict: SPM by content, SKS and SKB by a rule or a
-/// blocked sender. CAT MALW is malware.
+/// blocked sender. CAT MALW is malware. DIR OUT is the report on what the
+/// sender's own organisation sent.
 fn forefront(value: &str) -> Reading {
     let fields = || value.split(';').filter_map(|field| field.trim().split_once(':'));
     let get = |key: &str| fields().find(|(each, _)| *each == key).map(|(_, value)| value.trim());
+    if get("dir") == Some("out") {
+        return Reading::default();
+    }
     let mut reading = get("scl").map(scl).unwrap_or_default();
-    reading.spam |= get("sfv").is_some_and(|verdict| ["spm", "sks", "skb"].contains(&verdict));
-    reading.virus = get("cat") == Some("malw");
+    if let Some(verdict) = get("sfv").filter(|verdict| !verdict.is_empty()) {
+        let is_spam = ["spm", "sks", "skb"].contains(&verdict) || reading.spam == Some(true);
+        reading.spam = Some(is_spam);
+    }
+    reading.virus = get("cat").filter(|kind| !kind.is_empty()).map(|kind| kind == "malw");
     reading
 }
 
@@ -514,6 +603,63 @@ mod tests {
         let evidence = find(&SPAM, &text, &world).expect("it can be told").expect("it holds");
         assert!(evidence.ends_with("…` (SpamAssassin, amavis, rspamd)") && evidence.len() < 130);
         assert_not(&SPAM, "\n", &world);
+    }
+
+    const BORDER: &str = "Received: from out (out.sender.example [203.0.113.9]) by mx.example.jp (Postfix) \
+        with ESMTP id 1; x\n";
+
+    #[test]
+    fn what_stands_above_the_border_comes_first() {
+        let says = |text: &str| of(&text.replace("BORDER\n", BORDER));
+        for (text, expected) in [
+            // A sender's word counts only for want of ours.
+            ("X-Spam-Status: No, score=-3.0\nBORDER\nX-Spam-Flag: YES", (false, false, Some(-3.0))),
+            (
+                "X-Spam_score: 8.3\nBORDER\nX-Spam-Status: No, score=-50.0",
+                (false, false, Some(8.3)),
+            ),
+            (
+                "X-Spam_bar: ++++\nBORDER\nX-Spamd-Result: default: False [-50.0 / 15]",
+                (false, false, Some(4.0)),
+            ),
+            ("X-Virus-Status: Clean\nBORDER\nX-Amavis-Alert: INFECTED, x", (false, false, None)),
+            ("X-Virus-Status: Infected (x)\nBORDER\nX-Spam-Virus: No", (false, true, None)),
+            ("X-Spam-Flag: YES\nBORDER\nX-Spam-Flag: NO", (true, false, None)),
+            ("X-Bogosity: Unsure\nBORDER\nX-Spam: yes", (false, false, None)),
+            // In want of it, that of a milter, or of somebody on the way.
+            ("Subject: x\nBORDER\nX-Spam-Flag: YES\nX-Spam-Score: 7", (true, false, Some(7.0))),
+            ("X-Spam-Score: 1\nBORDER\nX-Spam-Flag: YES", (true, false, Some(1.0))),
+            // A filter of ours that has no verdict is none.
+            (
+                "X-SES-Spam-Verdict: PROCESSING_FAILED\nBORDER\nX-Spam-Flag: YES",
+                (true, false, None),
+            ),
+            // Each filter of ours has a say.
+            ("X-Spam-Flag: NO\nX-Bogosity: Spam, x\nBORDER\nSubject: x", (true, false, None)),
+        ] {
+            assert_eq!(says(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_report_on_what_went_out_is_not_ours() {
+        let out = "X-Forefront-Antispam-Report: CIP:255.255.255.255;CTRY:;LANG:en;SCL:9;SRV:;IPV:NLI;\
+            SFV:SPM;H:x;PTR:;CAT:MALW;SFS:(1);DIR:OUT;SFP:1102;";
+        assert_says(out, false, false, None);
+        let inbound = "X-Forefront-Antispam-Report: CIP:203.0.113.9;SCL:5;SFV:SPM;CAT:SPM;DIR:INB;";
+        assert_says(&format!("{out}\n{inbound}"), true, false, Some(5.0));
+    }
+
+    #[test]
+    fn a_percentage_is_no_score() {
+        for value in ["100.00%", "99 %", " 1.5%"] {
+            assert_says(&format!("X-Spam-Score:{value}"), false, false, None);
+            assert_says(&format!("X-Spam-Status: Yes, score={value}"), true, false, None);
+        }
+        assert_says("X-Spam-Score: 5.0 (100% sure)", false, false, Some(5.0));
+        let world = World { spam_score_header: Some("X-Percent"), ..World::default() };
+        let value = with_mail("X-Percent: 97.5%\n\n", &world, score).map(|score| score.value);
+        assert_eq!(value, Some(97.5), "the user knows");
     }
 
     #[test]

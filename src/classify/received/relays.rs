@@ -24,7 +24,9 @@ impl Relays {
     /// Of the entries of `set relays` and `set trust`. Of the latter, and of
     /// entries that [`is_relay`] refuses, what is no name matches nothing.
     pub fn new(relays: &[String], trust: &[String]) -> Relays {
-        let names = trust.iter().filter_map(|id| name(id));
+        // A name that others are below may be a provider's, with all its users.
+        let exact = |relay: &Relay| matches!(relay, Relay::Name(_));
+        let names = trust.iter().filter_map(|id| name(id)).filter(exact);
         Relays(relays.iter().filter_map(|text| parse(text)).chain(names).collect())
     }
 
@@ -118,7 +120,8 @@ mod tests {
 
     fn relays(entries: &[&str]) -> Relays {
         let entries: Vec<String> = entries.iter().map(|each| (*each).to_owned()).collect();
-        Relays::new(&entries, &["id.example.jp".to_owned(), "no name; at all".to_owned()])
+        let trust = ["id.example.jp", ".outlook.example", "no name; at all"];
+        Relays::new(&entries, &trust.map(str::to_owned))
     }
 
     #[test]
@@ -146,7 +149,13 @@ mod tests {
             assert!(relays.has_name(ours), "{ours}");
         }
         assert!(relays.has_name("a.xn--wgv71a119e.jp"));
-        for other in ["", "example.jp", "evilmx.example.jp", "mx.example.jp.evil.example"] {
+        for other in [
+            "",
+            "example.jp",
+            "a.outlook.example",
+            "evilmx.example.jp",
+            "mx.example.jp.evil.example",
+        ] {
             assert!(!relays.has_name(other), "{other}");
         }
     }

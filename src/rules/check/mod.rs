@@ -30,7 +30,7 @@ use crate::rules::mistake::{Mistake, Word, nearest};
 use crate::rules::pattern;
 use crate::rules::program::{ConditionKind, Entries, Field, Pattern, Program, Settings};
 use crate::source::{Sources, Span, Spanned};
-use crate::syntax::ast::Ast;
+use crate::syntax::ast::{Ast, Statement};
 use crate::syntax::words;
 
 pub use action::{ACTIONS, FLAGS};
@@ -202,6 +202,8 @@ struct Checker<'a, 's> {
     site: bool,
     /// The category around, by index.
     category: Option<u32>,
+    /// Categories that can be switched off: they run behind the mandatory ones.
+    optional: Vec<Statement>,
     /// Where each part of the filter was switched, by its folded name.
     switched: HashMap<String, Span>,
 }
@@ -238,6 +240,7 @@ impl<'a, 's> Checker<'a, 's> {
             programs: Vec::new(),
             site: false,
             category: None,
+            optional: Vec::new(),
             switched: HashMap::new(),
         }
     }
@@ -248,6 +251,7 @@ impl<'a, 's> Checker<'a, 's> {
         // A file that is no text at all may have declared anything.
         self.incomplete |= ast.statements.is_empty() && !self.diagnostics.is_empty();
         self.walk(&ast.statements);
+        self.optional_categories();
     }
 
     fn finish(mut self) -> Checked {

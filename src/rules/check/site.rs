@@ -9,7 +9,7 @@ use crate::rules::mistake::{Mistake, SiteMistake, nearest};
 use crate::rules::program::{self, Category, Label, LabelKind, SwitchWord};
 use crate::rules::switch::same;
 use crate::source::Span;
-use crate::syntax::ast::{Choice, Statement, Word};
+use crate::syntax::ast::{Choice, Statement, StatementKind, Word};
 
 /// What `set` may say in site rules: what their own tests need. The rest is
 /// how the user's mail lies on disk, which must not depend on a site file
@@ -47,6 +47,29 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// Keeps a category of site rules that can be switched off for
+    /// [`Checker::optional_categories`]; one that stands in a wrong place is
+    /// left to be reported there.
+    pub(super) fn put_off(&mut self, category: &Statement) -> bool {
+        let is_placed = self.site && self.category.is_none() && !self.statements.in_group();
+        if is_placed {
+            self.begin();
+            self.optional.push(category.clone());
+        }
+        is_placed
+    }
+
+    /// Lays the categories that can be switched off behind all mandatory ones,
+    /// wherever they stand: none of them may keep a message from what is
+    /// mandatory.
+    pub(super) fn optional_categories(&mut self) {
+        for statement in std::mem::take(&mut self.optional) {
+            if let StatementKind::Category { name, mandatory, statements } = &statement.kind {
+                self.category(statement.span, name, *mandatory, statements);
+            }
+        }
+    }
+
     pub(super) fn category(
         &mut self,
         span: Span,
@@ -70,16 +93,25 @@ impl Checker<'_, '_> {
         let before = self.program.categories.iter().find(|each| same(&each.name, text));
         if let Some(at) = before.map(|each| each.span) {
             let name_text = name.value.clone();
-            self.site_mistake(name.span, SiteMistake::CategoryTwice { name: name_text, at });
+            // Mandatory ones are read first, and may stand behind.
+            let is_behind = (at.file, at.start) > (head.file, head.start);
+            let (at, again) = if is_behind { (head, at) } else { (at, name.span) };
+            self.site_mistake(again, SiteMistake::CategoryTwice { name: name_text, at });
         }
         let index = self.program.categories.len() as u32;
         self.program.categories.push(Category { name: name.value.clone(), mandatory, span: head });
         let at = self.program.statements.len();
         self.push(head, program::StatementKind::Category { category: index, end: 0 });
+        let before = self.reach("category", head, None);
         let around = self.category.replace(index);
-        // It may be switched off: whatever it does, what follows is come to.
-        self.block(statements);
+        if mandatory && self.site && around.is_none() && !self.statements.in_group() {
+            self.block_for_all(head, statements);
+        } else {
+            // It may be switched off: whatever it does, what follows is come to.
+            self.block(statements);
+        }
         self.category = around;
+        self.statements.dead = before;
         let behind = self.program.statements.len() as u32;
         if let Some(program::StatementKind::Category { end, .. }) =
             self.program.statements.get_mut(at).map(|statement| &mut statement.kind)

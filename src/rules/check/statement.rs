@@ -17,7 +17,7 @@ pub(super) struct Way {
     /// What the rules around capture.
     pub(super) scopes: Vec<Scope>,
     /// Inside of what is never come to, nothing more is said of that.
-    dead: bool,
+    pub(super) dead: bool,
 }
 
 impl Default for Way {
@@ -105,7 +105,9 @@ impl Checker<'_, '_> {
             StatementKind::IspFilter { choices } => self.isp_filter(statement.span, choices),
             StatementKind::IspLabel { kind, text } => self.isp_label(statement.span, kind, text),
             StatementKind::Category { name, mandatory, statements } => {
-                self.category(statement.span, name, *mandatory, statements);
+                if *mandatory || !self.put_off(statement) {
+                    self.category(statement.span, name, *mandatory, statements);
+                }
             }
             StatementKind::Broken { declares, block } => {
                 if let Some(name) = declares {
@@ -246,6 +248,20 @@ impl Checker<'_, '_> {
         block.is_some_and(|block| block.ended.is_some())
     }
 
+    /// Statements in braces that are always come to: what ends the run there
+    /// does so for what follows.
+    pub(super) fn block_for_all(&mut self, head: Span, statements: &[Statement]) {
+        self.statements.blocks.push(Block::default());
+        self.walk(statements);
+        let inner = self.statements.blocks.pop().unwrap_or_default();
+        if let Some(block) = self.statements.blocks.last_mut() {
+            block.ended = block.ended.or(inner.ended.map(|_| head));
+            for (class, span) in inner.under {
+                block.under.entry(class).or_insert(span);
+            }
+        }
+    }
+
     /// The actions behind an arrow; whether they end the run.
     fn actions_of_rule(&mut self, actions: &[crate::syntax::ast::Action]) -> bool {
         self.statements.blocks.push(Block::default());
@@ -278,7 +294,7 @@ impl Checker<'_, '_> {
         self.program.statements.push(program::Statement { span, line, kind });
     }
 
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         if let Some(block) = self.statements.blocks.last_mut() {
             block.begun = true;
         }
@@ -286,7 +302,7 @@ impl Checker<'_, '_> {
 
     /// Says so if the way never comes here. Gives whether it did not come to
     /// what is around, which the caller sets again behind it.
-    fn reach(&mut self, what: &'static str, span: Span, class: Option<u32>) -> bool {
+    pub(super) fn reach(&mut self, what: &'static str, span: Span, class: Option<u32>) -> bool {
         self.begin();
         let way = &mut self.statements;
         let same = way.blocks.iter().find_map(|block| block.under.get(&class?).copied());
