@@ -531,7 +531,7 @@ fn learn_learns_once_and_takes_it_back() {
     for (number, text) in [(1, message(1, "a")), (2, message(2, "b")), (3, own)] {
         fs::write(file(&home, &format!("cur/{number}.mx:2,")), text).expect("written");
     }
-    fs::write(file(&home, ".Junk/cur/5.mx:2,S"), message(5, "junk")).expect("written");
+    fs::write(file(&home, ".Junk/cur/5.mx:2,S"), message(5, "e")).expect("written");
     let quiet = |run: &Run| (run.code, run.stdout.clone(), run.stderr.clone());
     let nothing = (Some(0), String::new(), String::new());
     assert_eq!(quiet(&learn(&home, &[])), nothing);
