@@ -184,7 +184,7 @@ fn by_name(parts: &[String]) -> Option<Use> {
         first = parts.next()?;
     }
     let has = |names: &&[&str]| names.iter().any(|name| fold(name) == first);
-    NAMES.iter().find(|(_, names)| has(&names)).map(|(purpose, _)| *purpose)
+    NAMES.iter().find(|(_, names)| has(names)).map(|(purpose, _)| *purpose)
 }
 
 fn read(path: &Path) -> Option<String> {
