@@ -3,13 +3,12 @@
 use crate::evaluate::LOOP_HEADER;
 use crate::message::HeaderEdit;
 
-/// `sendmail -oi -f SENDER -- ADDR…`: a line with a dot alone ends nothing, and no
-/// address is an option. The null sender is an empty word: dma, Courier and qmail
-/// take `<>` for an address, which makes answers bounce and forwarded bounces wait
-/// for ever.
+/// `sendmail -i -f SENDER -- ADDR…`: a line with a dot alone ends nothing, and no
+/// address is an option. Not `-oi`, of which dma sees nothing and cuts the message
+/// at that line. The null sender is an empty word: Courier and qmail take `<>` for
+/// an address, which makes answers bounce and forwarded bounces wait for ever.
 pub fn arguments(sendmail: &str, sender: &str, to: &[String]) -> Vec<String> {
-    let mut arguments: Vec<String> =
-        [sendmail, "-oi", "-f", sender, "--"].map(str::to_owned).into();
+    let mut arguments: Vec<String> = [sendmail, "-i", "-f", sender, "--"].map(str::to_owned).into();
     arguments.extend(to.iter().cloned());
     arguments
 }
@@ -34,7 +33,7 @@ mod tests {
     #[test]
     fn no_address_is_an_option_and_null_stays_null() {
         let to = ["-x@b.example".to_owned()];
-        assert_eq!(arguments("/s", "", &to), ["/s", "-oi", "-f", "", "--", "-x@b.example"]);
+        assert_eq!(arguments("/s", "", &to), ["/s", "-i", "-f", "", "--", "-x@b.example"]);
         assert_eq!(arguments("/s", "a@b", &to)[3], "a@b");
     }
 }

@@ -16,7 +16,8 @@ const MFILTER: &str = env!("CARGO_BIN_EXE_mfilter");
 
 #[test]
 fn the_rules_of_the_documents_have_no_mistake() {
-    let readme = fenced(&read("README.md"), "mailrules");
+    let readme: Vec<String> =
+        guides().iter().flat_map(|name| fenced(&read(name), "mailrules")).collect();
     let manual = marked_blocks(&read("man/mailrules.5"));
     assert!(!readme.is_empty() && manual.len() > 5, "the documents lost their examples");
     let site = marked_blocks_of(&read("man/mailrules.5"), ".\\\" site rules\n");
@@ -111,40 +112,82 @@ fn the_first_command_delivers() {
     assert_eq!(fs::read(&stored[0]).expect("readable"), sent);
 }
 
-/// In the README's `console` blocks a line with `$ ` is a command, what
-/// follows is its output. `$ cat FILE` is how a file is shown: it is written.
-/// `BLESS=1 cargo test --test it documents` writes what is printed into the README.
 #[test]
-fn the_commands_of_the_readme_print_what_is_shown() {
-    let readme = read("README.md");
-    let blocks = fenced(&readme, "console");
-    assert!(!blocks.is_empty());
-    let home = tempfile::tempdir().expect("a directory");
-    let work = home.path().join("work");
-    copy(&root().join("examples"), &work);
-    let mut true_readme = readme.clone();
-    for block in blocks {
-        let mut true_block = String::new();
-        for call in format!("\n{block}").split("\n$ ").skip(1) {
-            let (command, shown) = call.split_once('\n').unwrap_or((call, ""));
-            let shown = format!("{}\n", shown.trim_end());
-            let printed = match command.strip_prefix("cat ") {
-                Some(file) => {
-                    fs::write(work.join(file), &shown).expect("writable");
-                    shown
-                }
-                None => printed(&shell(home.path(), &work, command)),
+fn the_links_of_the_documents_lead_somewhere() {
+    let mut followed = 0;
+    for name in guides() {
+        let text = read(&name);
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = match file {
+                "" => root().join(&name),
+                file => root().join(&name).parent().expect("a directory").join(file),
             };
-            true_block.push_str(&format!("$ {command}\n{printed}"));
+            assert!(file.exists(), "{name}: {target}");
+            if !anchor.is_empty() {
+                let text = fs::read_to_string(&file).expect("UTF-8");
+                let mut headings = text.lines().filter(|line| line.starts_with('#')).map(anchor_of);
+                assert!(headings.any(|heading| heading == anchor), "{name}: {target}");
+            }
+            followed += 1;
         }
-        if std::env::var_os("BLESS").is_none() {
-            assert_eq!(block, true_block);
+    }
+    assert!(followed > 10);
+}
+
+/// What a heading is called in a link, as GitHub has it.
+fn anchor_of(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    text.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect()
+}
+
+/// In `console` blocks a line with `$ ` is a command, what follows is its
+/// output. `$ cat FILE` is how a file is shown: it is written. `BLESS=1 cargo
+/// test --test it documents` writes what is printed into the documents.
+#[test]
+fn the_commands_of_the_documents_print_what_is_shown() {
+    let mut seen = 0;
+    for name in guides() {
+        let text = read(&name);
+        let blocks = fenced(&text, "console");
+        seen += blocks.len();
+        let home = tempfile::tempdir().expect("a directory");
+        let work = home.path().join("work");
+        copy(&root().join("examples"), &work);
+        let mut true_text = text.clone();
+        for block in blocks {
+            let true_block = run_block(&block, home.path(), &work);
+            if std::env::var_os("BLESS").is_none() {
+                assert_eq!(block, true_block, "{name}");
+            }
+            true_text = true_text.replace(&block, &true_block);
         }
-        true_readme = true_readme.replace(&block, &true_block);
+        if true_text != text {
+            fs::write(root().join(&name), &true_text).expect("writable");
+        }
     }
-    if true_readme != readme {
-        fs::write(root().join("README.md"), &true_readme).expect("writable");
+    assert!(seen > 2, "the documents lost their commands");
+}
+
+/// A block with what its commands print.
+fn run_block(block: &str, home: &Path, work: &Path) -> String {
+    let mut true_block = String::new();
+    for call in format!("\n{block}").split("\n$ ").skip(1) {
+        let (command, shown) = call.split_once('\n').unwrap_or((call, ""));
+        let shown = format!("{}\n", shown.trim_end());
+        let printed = match command.strip_prefix("cat ") {
+            Some(file) => {
+                fs::write(work.join(file), &shown).expect("writable");
+                shown
+            }
+            None => printed(&shell(home, work, command)),
+        };
+        true_block.push_str(&format!("$ {command}\n{printed}"));
     }
+    true_block
 }
 
 #[test]
@@ -299,6 +342,14 @@ fn root() -> PathBuf {
 
 fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).expect("the document is there")
+}
+
+/// The README and the chapters of the guide.
+fn guides() -> Vec<String> {
+    let chapters = fs::read_dir(root().join("docs/guide")).expect("is there");
+    let names = chapters.map(|entry| entry.expect("readable").file_name());
+    let names = names.map(|name| format!("docs/guide/{}", name.to_string_lossy()));
+    ["README.md".to_owned()].into_iter().chain(names).collect()
 }
 
 /// The code blocks of one language in Markdown.

@@ -175,7 +175,7 @@ fn forward_keeps_the_sender_and_does_not_go_in_circles() {
     let home = home(rules, SENDMAIL);
     delivered(&home.deliver(MESSAGE));
     let sent = text(&home, "sent");
-    assert!(sent.starts_with("-oi\n-f\nhanako@sender.example\n--\na@x.example\n"), "{sent}");
+    assert!(sent.starts_with("-i\n-f\nhanako@sender.example\n--\na@x.example\n"), "{sent}");
     assert!(!sent.contains("Return-Path") && !sent.contains("Delivered-To"), "{sent}");
     assert!(sent.contains("X-A: b\n") && sent.contains("\nX-Mfilter-Loop: taro@"), "{sent}");
     assert!(home.mail().is_empty());
@@ -185,7 +185,7 @@ fn forward_keeps_the_sender_and_does_not_go_in_circles() {
     assert_eq!(text(&home, "sent"), sent, "not sent again");
     assert_eq!(home.mail().len(), 1, "in the inbox instead");
     delivered(&home.run(&["-f", ""], MESSAGE));
-    assert!(text(&home, "sent").contains("-f\n<>\n--\n"));
+    assert!(text(&home, "sent").contains("-f\n\n--\n"));
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn forward_copy_and_another_sender() {
         Final-Recipient: rfc822; a@x.example\nAction: failed\nStatus: 5.1.1\n\n--b--\n";
     delivered(&home.run(&["-f", "", "-a", "hanako=sender.example"], bounce));
     let sent = text(&home, "sent");
-    assert!(sent.contains("-f\n<>\n--\nhanako@sender.example\nX-Mfilter-Loop: "), "{sent}");
+    assert!(sent.contains("-f\n\n--\nhanako@sender.example\nX-Mfilter-Loop: "), "{sent}");
 }
 
 #[test]
@@ -395,7 +395,7 @@ fn an_answer_goes_once_to_people_alone() {
     assert_eq!(sent.matches("----").count(), 1, "once: {sent}");
     let replied = |line: &&str| line.contains(" replied ");
     assert_eq!(log(&home).lines().filter(replied).count(), 1, "{}", log(&home));
-    assert!(sent.starts_with("-oi\n-f\n<>\n--\nhanako@sender.example\n"), "{sent}");
+    assert!(sent.starts_with("-i\n-f\n\n--\nhanako@sender.example\n"), "{sent}");
     for line in [
         "From: <taro@example.jp>",
         "Auto-Submitted: auto-replied",

@@ -9,3 +9,4 @@ mod file_systems;
 mod postfix;
 mod postfix_isp;
 mod power;
+mod servers;

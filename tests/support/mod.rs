@@ -6,6 +6,7 @@
 
 pub mod imap;
 pub mod postfix;
+pub mod smtp;
 pub mod strace;
 
 use std::fs;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::BufReader;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{Mail, mail, program_in, wait_for};
+use super::{Mail, mail, program_in, smtp, wait_for};
 
 /// What Postfix is made of here, for [`super::skipped`].
 pub const PROGRAMS: &[&str] =
@@ -211,37 +211,8 @@ impl Postfix {
     pub fn send(&self, from: &str, to: &str, message: &str) {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("Postfix listens");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-        let mut replies = BufReader::new(stream.try_clone().expect("a second handle"));
-        let mut stream = stream;
-        let mut expect = |code: &str| {
-            let mut line = String::new();
-            loop {
-                line.clear();
-                replies.read_line(&mut line).expect("a reply");
-                assert!(line.starts_with(code), "{line}");
-                if line.get(3..4) == Some(" ") {
-                    return;
-                }
-            }
-        };
-        let mut say = |text: &str| stream.write_all(text.as_bytes()).expect("Postfix reads");
-        expect("220");
-        say("EHLO client.example\r\n");
-        expect("250");
-        say(&format!("MAIL FROM:<{from}>\r\n"));
-        expect("250");
-        say(&format!("RCPT TO:<{to}>\r\n"));
-        expect("250");
-        say("DATA\r\n");
-        expect("354");
-        for line in message.lines() {
-            let dot = if line.starts_with('.') { "." } else { "" };
-            say(&format!("{dot}{line}\r\n"));
-        }
-        say(".\r\n");
-        expect("250");
-        say("QUIT\r\n");
-        expect("221");
+        let replies = BufReader::new(stream.try_clone().expect("a second handle"));
+        smtp::submit(replies, stream, from, to, message).expect("Postfix takes it");
     }
 
     /// A `sendmail` that gives its message to this Postfix: the real one knows
@@ -250,7 +221,7 @@ impl Postfix {
         let path = self.sendmail_path();
         let script = format!(
             r#"#!/bin/bash
-test "$1 $2 $4" = "-oi -f --" || exit 64
+test "$1 $2 $4" = "-i -f --" || exit 64
 from=$3; shift 4
 exec 3<>/dev/tcp/127.0.0.1/{port} || exit 75
 ok() {{

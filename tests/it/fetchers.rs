@@ -1,0 +1,163 @@
+//! fetchmail, getmail and mpop, run for real against a POP3 server, call
+//! mfilter as docs/guide/mail-servers.md says.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{fs, thread};
+
+use crate::support::{Home, MFILTER, skipped};
+
+/// fetchmail and mpop write `o_brien` into the words of a command.
+const MESSAGE: &str = "Return-Path: <o'brien@sender.example>
+Delivered-To: taro@provider.example
+Received: from a by provider.example; Fri, 27 Nov 2026 07:31:11 +0000
+From: O'Brien <o'brien@sender.example>
+To: taro@provider.example
+Subject: hello
+Message-ID: <1@sender.example>
+
+From here on
+..
+end
+";
+
+const RULES: &str = r#"when envelope-from is "o'brien@sender.example" -> folder "Brien"
+"#;
+
+/// A POP3 server (RFC 1939) with one message, for one session.
+struct Pop {
+    port: u16,
+    session: thread::JoinHandle<bool>,
+}
+
+impl Pop {
+    fn start() -> Pop {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let session = thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("a client");
+            serve(&stream)
+        });
+        Pop { port, session }
+    }
+
+    /// Whether the client has asked for the message to be deleted.
+    fn is_emptied(self) -> bool {
+        self.session.join().expect("the session ends")
+    }
+}
+
+fn serve(stream: &TcpStream) -> bool {
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).expect("a timeout");
+    let text = MESSAGE.replace('\n', "\r\n");
+    let size = text.len();
+    let mut out = stream;
+    let mut say = |line: &str| out.write_all(format!("{line}\r\n").as_bytes()).expect("read");
+    let mut deleted = false;
+    say("+OK ready");
+    for line in BufReader::new(stream).lines() {
+        let Ok(line) = line else { break };
+        let words: Vec<String> = line.split_whitespace().map(str::to_uppercase).collect();
+        match (words.first().map_or("", String::as_str), words.len()) {
+            ("CAPA", _) => say("+OK\r\nUSER\r\nUIDL\r\nTOP\r\n."),
+            ("STAT", _) => say(&format!("+OK 1 {size}")),
+            ("LIST", 1) => say(&format!("+OK\r\n1 {size}\r\n.")),
+            ("LIST", _) => say(&format!("+OK 1 {size}")),
+            ("UIDL", 1) => say("+OK\r\n1 first\r\n."),
+            ("UIDL", _) => say("+OK 1 first"),
+            ("RETR" | "TOP", _) => say(&format!("+OK\r\n{}.", text.replace("\r\n.", "\r\n.."))),
+            ("USER" | "PASS" | "NOOP" | "RSET", _) => say("+OK"),
+            ("DELE", _) => {
+                deleted = true;
+                say("+OK");
+            }
+            ("QUIT", _) => {
+                say("+OK");
+                break;
+            }
+            _ => say("-ERR"),
+        }
+    }
+    deleted
+}
+
+/// The code blocks of the chapter, with the program under test.
+fn guide() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide/mail-servers.md");
+    let text = fs::read_to_string(path).expect("is there");
+    let (_, chapter) = text.split_once("\n## fetchmail, getmail, mpop\n").expect("is there");
+    let blocks = chapter.split("```\n").skip(1).step_by(2);
+    blocks.map(|block| block.replace("/usr/bin/mfilter", MFILTER)).collect()
+}
+
+/// Fetches the message by a program with this configuration, into `home`.
+fn fetch(home: &Home, pop: Pop, program: &str, configuration: &str, arguments: &[&str]) {
+    home.write("configuration", configuration.replace("PORT", &pop.port.to_string()));
+    let file = home.path().join("configuration");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("private");
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).expect("private");
+    let output = Command::new("/usr/bin/timeout")
+        .args(["60", program])
+        .args(arguments)
+        .current_dir(home.path())
+        .env_clear()
+        .env("HOME", home.path())
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    assert!(pop.is_emptied(), "{output:?}");
+    let found = home.mail();
+    assert_eq!(found.len(), 1, "{output:?}");
+    assert_eq!(found[0].folder, ".Brien", "{}", found[0].text());
+    assert!(found[0].text().ends_with("\n\nFrom here on\n..\nend\n"), "{}", found[0].text());
+}
+
+#[test]
+fn mail_by_a_real_fetchmail() {
+    if skipped("the test with fetchmail", &["/usr/bin/fetchmail"], false) {
+        return;
+    }
+    let (home, pop) = (Home::with_rules(RULES), Pop::start());
+    let entry =
+        "poll 127.0.0.1 protocol pop3 port PORT: user \"taro\" password \"x\" sslproto \"\"";
+    let configuration = format!("set no bouncemail\n{entry} {}", guide()[0]);
+    let arguments = ["-f", "configuration", "--nosyslog", "--nodetach"];
+    fetch(&home, pop, "/usr/bin/fetchmail", &configuration, &arguments);
+}
+
+#[test]
+fn mail_by_a_real_getmail() {
+    if skipped("the test with getmail", &["/usr/bin/getmail"], false) {
+        return;
+    }
+    let (home, pop) = (Home::with_rules(RULES), Pop::start());
+    let configuration = format!(
+        "[retriever]\ntype = SimplePOP3Retriever\nserver = 127.0.0.1\nport = PORT\n\
+         username = taro\npassword = x\n{}allow_root_commands = true\n\
+         [options]\ndelete = true\nverbose = 0\n",
+        guide()[1]
+    );
+    let directory = home.path().display().to_string();
+    let arguments = ["--getmaildir", &directory, "--rcfile", "configuration"];
+    fetch(&home, pop, "/usr/bin/getmail", &configuration, &arguments);
+}
+
+#[test]
+fn mail_by_a_real_mpop() {
+    if skipped("the test with mpop", &["/usr/bin/mpop"], false) {
+        return;
+    }
+    let (home, pop) = (Home::with_rules(RULES), Pop::start());
+    let configuration = format!(
+        "defaults\ntls off\naccount default\nhost 127.0.0.1\nport PORT\nuser taro\n\
+         password x\nauth user\nkeep off\nuidls_file {}/uidls\n{}",
+        home.path().display(),
+        guide()[2]
+    );
+    fetch(&home, pop, "/usr/bin/mpop", &configuration, &["-C", "configuration"]);
+}
