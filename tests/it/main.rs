@@ -20,6 +20,7 @@ mod isp_filter;
 mod kinds;
 mod large;
 mod licences;
+mod link;
 mod mbsync;
 mod moves;
 mod processes;
