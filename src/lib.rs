@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod text;
 pub mod source;
 pub mod user;
 pub mod outcome;

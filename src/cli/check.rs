@@ -20,6 +20,7 @@ use crate::rules::program::{Compiled, Expectation, Laid, Program, Settings, Stat
 use crate::rules::switch::Words;
 use crate::source::{Sources, Spanned, read_text, reason};
 use crate::state::StateDir;
+use crate::text::json_line;
 use crate::world::{SentMail, World};
 
 pub(super) fn run(call: &Check) -> Result<Finding, String> {
@@ -81,7 +82,7 @@ fn users(call: &Check, home: Option<PathBuf>) -> Result<Finding, String> {
 
 fn show(diagnostics: &[Diagnostic], sources: &Sources, json: bool) {
     if json {
-        output::print(&format!("{}\n", diagnostic::to_json(diagnostics, sources)));
+        output::print(&(json_line(&diagnostic::to_json(diagnostics, sources)) + "\n"));
     } else {
         output::print(&diagnostic::render(diagnostics, sources, output::colour()));
         if diagnostics.is_empty() && std::io::stdout().is_terminal() {

@@ -3,7 +3,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use crate::explain::escape;
+use crate::text::escape;
 
 /// Prints text; false if nobody reads it any more.
 pub(super) fn print(text: &str) -> bool {

@@ -15,13 +15,14 @@ use crate::deliver::logged::{self, Line};
 use crate::deliver::maildir::Location;
 use crate::evaluate::{Detail, Evaluation, evaluate_rules};
 use crate::explain::compare::{self, Way};
-use crate::explain::{self, Style, escape};
+use crate::explain::{self, Style};
 use crate::mailbox::search;
 use crate::message::Message;
 use crate::plan::{Folder, StepKind};
 use crate::rules::listing;
 use crate::rules::program::ArchivedProgram;
 use crate::state::{StateDir, seen};
+use crate::text::{escape, json_line};
 use crate::world::{Before, World};
 
 pub(super) fn run(call: &Call) -> Result<Finding, String> {
@@ -316,7 +317,7 @@ impl Answer<'_> {
             "today": today,
             "notes": self.notes,
         });
-        format!("{report}\n")
+        json_line(&report) + "\n"
     }
 
     /// The world at the moment of the decisive line.

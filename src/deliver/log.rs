@@ -34,9 +34,10 @@ use jiff::Timestamp;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use crate::outcome::{Failure, Outcome, turns_direction};
+use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::state::StateDir;
+use crate::text::{is_invisible, push_json_escape};
 use crate::world::zone;
 
 use super::Report;
@@ -332,13 +333,7 @@ pub(super) fn field(line: &mut String, name: &str, value: &str) {
                 line.push('\\');
                 line.push(character);
             }
-            '\u{2028}' | '\u{2029}' => {
-                let _ = write!(line, "\\u{:04x}", u32::from(character));
-            }
-            // Of all characters beyond U+FFFF none is a control.
-            _ if character.is_control() || turns_direction(character) => {
-                let _ = write!(line, "\\u{:04x}", u32::from(character));
-            }
+            _ if is_invisible(character) => push_json_escape(line, character),
             _ => line.push(character),
         }
     }

@@ -8,6 +8,7 @@ use crate::plan::Folder;
 use crate::rules::program::{
     ArchivedField, ArchivedLayout, ArchivedTemplate, ArchivedTemplatePart, Layout,
 };
+use crate::text::is_invisible;
 
 /// Bytes that a file name may have, less what Maildir and Dovecot add.
 const LONGEST_NAME: usize = 240;
@@ -144,18 +145,12 @@ fn clean(value: &str, layout: Layout) -> String {
         .chars()
         .take(LONGEST_NAME)
         .map(|c| match c {
-            c if c.is_control() || separates(c) => '_',
-            c if is_format(c) => '_',
+            c if is_invisible(c) || separates(c) => '_',
             c => c,
         })
         .collect();
     let text = text.trim();
     if text.is_empty() { UNKNOWN.into() } else { text.to_owned() }
-}
-
-/// Characters that turn or hide the text around them.
-fn is_format(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Makes parts with inserted text into names that can be made on any disk.
