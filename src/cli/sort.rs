@@ -118,6 +118,7 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         lines: Vec::new(),
         counts: Counts::default(),
         stop,
+        unread: false,
     };
     problems.into_iter().for_each(|failure| report.take(&Event::Trouble(failure)));
     let sorted = sorter.sort(&places, &mut |event| report.take(&event));
@@ -134,7 +135,8 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         output::error(&failure.to_string());
         return Ok(Finding::Found);
     }
-    Ok(if trouble || interrupted { Finding::Found } else { Finding::Fine })
+    let cut_short = interrupted && !report.unread;
+    Ok(if trouble || cut_short { Finding::Found } else { Finding::Fine })
 }
 
 /// The rules, which must have no mistake: unlike in a delivery nothing waits,
@@ -239,6 +241,8 @@ struct Report<'r> {
     lines: Vec<Line>,
     counts: Counts,
     stop: &'r AtomicBool,
+    /// A dry run was stopped, since nobody reads what it prints any more.
+    unread: bool,
 }
 
 impl Report<'_> {
@@ -306,6 +310,7 @@ impl Report<'_> {
             true
         };
         if !heard && self.call.dry_run {
+            self.unread = true;
             self.stop.store(true, Ordering::Relaxed);
         }
     }

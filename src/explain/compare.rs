@@ -10,7 +10,7 @@ use crate::evaluate::Evaluation;
 use crate::message::Message;
 use crate::plan::{DeliveryWord, Folder, Plan, Step, StepKind};
 use crate::source::Sources;
-use crate::text::json_line;
+use crate::text::{escape, json_line};
 
 /// A way and the rules that it came of.
 #[derive(Clone, Copy)]
