@@ -10,6 +10,7 @@ use super::{Finding, output};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::evaluate::{Detail, evaluate, evaluate_rules};
 use crate::explain::sentence;
+use crate::file;
 use crate::load;
 use crate::mailbox::sent::Sent;
 use crate::message::Message;
@@ -168,7 +169,7 @@ fn fails(
     let path = resolve(&expectation.message, rule_file, home.unwrap_or(Path::new("")));
     let sent = sent(archived, home).map(|sent| Box::new(sent) as Box<dyn SentMail>);
     let world = World { home: home.map(Path::to_owned), sent, ..World::default() };
-    let message = match File::open(&path).and_then(Message::open) {
+    let message = match file::open(&path, file::READ).and_then(Message::open) {
         Ok(message) => message,
         Err(error) => {
             let why = reason(&error);

@@ -15,7 +15,7 @@ use crate::load;
 use crate::source::{read_text, reason};
 use crate::state::StateDir;
 use crate::state::history::{self, Version};
-use crate::world::zone::zone;
+use crate::zone::zone;
 
 /// The files of a version, the main one first.
 type Files = Vec<(PathBuf, String)>;

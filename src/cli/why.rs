@@ -16,6 +16,7 @@ use crate::deliver::maildir::Location;
 use crate::evaluate::{Detail, Evaluation, evaluate_rules};
 use crate::explain::compare::{self, Way};
 use crate::explain::{self, Style};
+use crate::file;
 use crate::mailbox::search;
 use crate::message::Message;
 use crate::plan::{Folder, StepKind};
@@ -165,7 +166,7 @@ fn open(path: &Path) -> Result<Message, String> {
         let why = crate::source::reason(&error);
         format!("{}: {why}", escape(&path.display().to_string()))
     };
-    Message::open(File::open(path).map_err(fail)?).map_err(fail)
+    Message::open(file::open(path, file::READ).map_err(fail)?).map_err(fail)
 }
 
 /// What the log says of the message, and how many damaged lines it has.

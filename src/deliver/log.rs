@@ -34,11 +34,12 @@ use jiff::Timestamp;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
+use crate::file;
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::state::StateDir;
 use crate::text::{is_invisible, push_json_escape};
-use crate::world::zone;
+use crate::zone::zone;
 
 use super::Report;
 
@@ -377,16 +378,8 @@ fn stamped(lines: &[String]) -> String {
 
 fn append(path: &Path, lines: &[String], flags: OFlags) -> io::Result<File> {
     let text = stamped(lines);
-    let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(flags.bits() as i32)
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
+    let flags = flags | OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
+    let mut file = file::open(path, flags)?;
     file.write_all(text.as_bytes())?;
     Ok(file)
 }

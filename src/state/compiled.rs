@@ -31,6 +31,7 @@ use rustix::io::{Errno, pread};
 use twox_hash::{XxHash3_64, XxHash3_128};
 
 use super::{key, make_private, own};
+use crate::file;
 use crate::rules::blocks::Blocks;
 use crate::rules::program::Compiled;
 use crate::source::Print;
@@ -149,11 +150,7 @@ impl Kept {
 
     /// The file and its size, if it may be believed.
     fn open(&self) -> Option<(File, usize)> {
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-            .open(&self.file)
-            .ok()?;
+        let file = file::open(&self.file, file::READ_OWN).ok()?;
         let about = file.metadata().ok()?;
         let (owner, others) = match self.shared {
             true => (0, 0o022),

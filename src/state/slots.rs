@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 
 use super::lock_file::{is_at, lock};
 use super::{StateDir, is_ours};
+use crate::file;
 
 const HEAD: usize = 64;
 const MAGIC: usize = 60;
@@ -151,12 +152,8 @@ impl Table<'_> {
     /// Opens the table and reads how large it is. None where there is none;
     /// a damaged one is set aside by who wants to write.
     fn open(&self, write: bool) -> io::Result<Option<(File, u32)>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(write)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-            .open(self.state.path().join(self.name));
-        let file = match file {
+        let flags = if write { file::WRITE_OWN } else { file::READ_OWN };
+        let file = match file::open(&self.state.path().join(self.name), flags) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
