@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -25,6 +25,8 @@ pub const WRITE_OWN: OFlags = OFlags::RDWR.union(OFlags::NOFOLLOW);
 pub const APPEND_OWN: OFlags = WRITE_OWN.union(OFlags::APPEND);
 /// The same, made with mode 0600 where it is missing.
 pub const APPEND_OR_MAKE_OWN: OFlags = APPEND_OWN.union(OFlags::CREATE);
+/// To append to, and made now: what is there already is an error.
+pub const MAKE_OWN: OFlags = APPEND_OR_MAKE_OWN.union(OFlags::EXCL);
 
 /// Something that is no regular file stands in the place of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,13 @@ pub fn open_at(directory: impl AsFd, name: impl Arg + Copy, flags: OFlags) -> io
         }
     };
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+}
+
+/// The content of a regular file, or as much of it as `max` bytes.
+pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path, READ)?.take(max).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Puts a directory's entries on disk.

@@ -163,8 +163,8 @@ impl World {
         ago.map_or(Before::Never, Before::Ago)
     }
 
-    /// `user@host`, which marks what this user has forwarded.
-    pub fn mark(&self) -> String {
+    /// `user@host`: who it is that forwards.
+    pub fn forwarder(&self) -> String {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let uid = || format!("uid{}", rustix::process::geteuid().as_raw());
         format!("{}@{host}", self.user().unwrap_or_else(uid))

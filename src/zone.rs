@@ -7,7 +7,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use jiff::tz::TimeZone;
@@ -103,9 +102,7 @@ fn spelled(directory: &Path, name: &str) -> Option<String> {
 }
 
 fn in_file(name: &str, path: &Path) -> Option<TimeZone> {
-    let mut bytes = Vec::new();
-    file::open(path, file::READ).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
-    TimeZone::tzif(name, &bytes).ok()
+    TimeZone::tzif(name, &file::read(path, LARGEST).ok()?).ok()
 }
 
 #[cfg(test)]

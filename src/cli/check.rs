@@ -1,6 +1,5 @@
 //! `mfilter check`: every mistake in the rules, and their `expect`s.
 
-use std::fs::File;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,6 @@
 //! `mfilter why`: finds in the log what became of a message, shows the rule as
 //! it stood then, and evaluates again.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;

@@ -8,14 +8,12 @@
 //! user's home.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-use rustix::fs::OFlags;
 
 use crate::file;
 use crate::rules::address_list::{AddressList, key_of_exact, without_comment};
@@ -384,7 +382,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("white");
         fs::write(&path, "a@b\n").unwrap();
-        let neighbour = File::open(&path).unwrap();
+        let neighbour = fs::File::open(&path).unwrap();
         let exclusive = rustix::fs::FlockOperation::NonBlockingLockExclusive;
         rustix::fs::flock(&neighbour, exclusive).unwrap();
         let state = StateDir::at(home.path().join("state"));

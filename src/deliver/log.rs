@@ -22,10 +22,10 @@
 //! log that cannot be written never costs mail.
 
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -543,7 +543,7 @@ mod tests {
         assert_eq!(text.find("Z note"), Some("2026-01-02T03:04:05.678".len()));
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
 
-        OpenOptions::new().write(true).open(&path).unwrap().set_len(CUT).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(CUT).unwrap();
         log.note("last of the old").unwrap();
         assert!(!path.exists() && path.with_extension("1").exists());
         log.note("first of the new").unwrap();

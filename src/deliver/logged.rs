@@ -1,12 +1,9 @@
 //! Reading the log back. A line that is not one of ours is skipped and counted.
 
-use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use jiff::Timestamp;
-use rustix::fs::OFlags;
 
 use super::log::VALUE_MAX;
 use super::name::split_info;

@@ -5,6 +5,7 @@ use super::Run;
 use crate::message::encoded_word;
 use crate::message::head::unfold;
 use crate::plan::Folder;
+use crate::rules::folder_name::is_taken;
 use crate::rules::program::{
     ArchivedField, ArchivedLayout, ArchivedTemplate, ArchivedTemplatePart, Layout,
 };
@@ -182,17 +183,8 @@ fn reserved(part: String, layout: Layout) -> String {
     let trimmed = part.trim_end();
     let taken = matches!(trimmed, "" | "." | "..")
         || trimmed.starts_with('~')
-        || (layout == Layout::Fs && (trimmed.starts_with('.') || is_a_servers(trimmed)));
+        || (layout == Layout::Fs && (trimmed.starts_with('.') || is_taken(trimmed)));
     if taken { format!("_{trimmed}") } else { trimmed.to_owned() }
-}
-
-/// Names that lie beside folders in the fs layout: Maildir's own, and files in
-/// whose place a directory would stop Dovecot or a quota.
-fn is_a_servers(name: &str) -> bool {
-    matches!(name, "cur" | "new" | "tmp" | "subscriptions" | "maildirfolder" | "maildirsize")
-        || ["dovecot.", "dovecot-acl", "dovecot-keywords", "dovecot-uid"]
-            .iter()
-            .any(|start| name.starts_with(start))
 }
 
 /// At most so many bytes is a part long in modified UTF-7, and in UTF-8.

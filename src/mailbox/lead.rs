@@ -1,12 +1,11 @@
 //! A message that was found: where its bytes are, and how it is opened.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
 use tempfile::{SpooledData, SpooledTempFile, spooled_tempfile};
 
 use super::mbox;

@@ -18,15 +18,14 @@
 //! head; behind the front its blocks. All numbers are little-endian.
 //! ```
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io::Write;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::OFlags;
 use rustix::io::{Errno, pread};
 use twox_hash::{XxHash3_64, XxHash3_128};
 

@@ -15,14 +15,12 @@
 //! ```
 
 use std::cell::OnceCell;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-
-use rustix::fs::OFlags;
 
 use super::compiled::BUILT_OF;
 use super::{is_ours, key, make_private, own};

@@ -13,6 +13,7 @@ pub mod history;
 pub mod journal;
 pub mod last_good;
 pub mod list_index;
+pub mod loop_mark;
 pub mod replied;
 pub mod seen;
 pub mod sent_mail;
@@ -25,14 +26,13 @@ pub mod sorted;
 pub mod switch;
 pub mod told;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::fd::IntoRawFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
 use twox_hash::xxhash3_128;
 

@@ -17,14 +17,11 @@
 //!
 //! The second file counts only while both directories are what they were.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-use rustix::fs::OFlags;
 
 use super::lock_file::LockFile;
 use super::stamp::Stamp;

@@ -15,12 +15,12 @@
 //! hold an exclusive lock on the file, readers need none. Nothing is synced
 //! but a new table: what a power cut forgets is remembered again.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
 use super::lock_file::{is_at, lock};
@@ -396,7 +396,7 @@ mod tests {
             assert!(table(&state).note(key(1), 7, &|_| false).unwrap());
             assert_eq!(std::fs::read(home.path().join("table.damaged")).unwrap(), damage);
         }
-        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
         file.write_all_at(b"\xff\xff", HEAD as u64 + 3).unwrap();
         assert_eq!(table(&state).find(key(1)), None);
         assert!(table(&state).note(key(1), 7, &|_| false).unwrap());

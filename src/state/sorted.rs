@@ -21,9 +21,9 @@
 //! they are few and small.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -154,7 +154,7 @@ impl Journal {
         let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
         let now = now.strftime("%Y%m%dT%H%M%S.%9fZ");
         let path = directory.join(format!("{now}-{}.{SUFFIX}", std::process::id()));
-        let file = file::open(&path, file::APPEND_OR_MAKE_OWN | OFlags::EXCL)?;
+        let file = file::open(&path, file::MAKE_OWN)?;
         let mut journal = Journal { file, folders: HashMap::new(), text: String::new() };
         journal.line(&Line::Head {
             mfilter: DIRECTORY.into(),

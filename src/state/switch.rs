@@ -12,12 +12,10 @@
 //! that is not the user's own, or that others can write, is as good as absent,
 //! and the log says so.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::OFlags;
 
 use super::{is_ours, make_private, put_in_place};
 use crate::file;

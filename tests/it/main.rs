@@ -21,6 +21,7 @@ mod large;
 mod licences;
 mod mbsync;
 mod moves;
+mod output;
 mod processes;
 mod reach;
 mod scanners;

@@ -5,9 +5,7 @@ use std::fs::File;
 use std::io::pipe;
 use std::process::Stdio;
 
-mod support;
-
-use support::{Home, Run};
+use crate::support::{Home, Run};
 
 const MESSAGE: &str = "Message-ID: <1@a.example>\n\
     From: =?UTF-8?B?woshW+KArmdwai4=?= <a@b.example>\n\
