@@ -10,6 +10,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snip
 use serde_json::{Value, json};
 
 use crate::source::{SourceFile, Sources, Span};
+use crate::text::{escape, is_invisible};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -140,28 +141,6 @@ impl<'a> Drawing<'a> {
             .line_start(*self.lines.start() as usize)
             .annotations(marks)
     }
-}
-
-/// Whether a terminal shows nothing of a character, or shows others in
-/// another way for it: control characters, directions, joiners.
-pub fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// Text with what is invisible written out, `\u{1b}`.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_invisible(c) {
-            escaped.push_str(&format!("\\u{{{:x}}}", c as u32));
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
 }
 
 /// Source text with what is invisible replaced by something of the same length

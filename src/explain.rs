@@ -12,10 +12,10 @@ use serde::Serialize;
 
 use crate::evaluate::{Evaluation, Inspection, Known, Looked, Verdict};
 use crate::message::{HeaderEdit, Message};
-use crate::outcome::turns_direction;
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::rules::program::Flags;
 use crate::source::{Sources, Span};
+use crate::text::{escape, json_line};
 use crate::world::World;
 
 /// How to draw.
@@ -246,7 +246,7 @@ pub fn json(
         trace,
         warnings: evaluation.trace.warnings.clone(),
     };
-    serde_json::to_string(&report).unwrap_or_default()
+    json_line(&report)
 }
 
 #[derive(Serialize)]
@@ -480,7 +480,7 @@ pub fn inspection_json(label: &str, found: &Inspection) -> String {
         "results": believed.chain(ignored).collect::<Vec<_>>(),
         "warnings": found.warnings,
     });
-    format!("{report}\n")
+    json_line(&report) + "\n"
 }
 
 /// Fields that have one value at most.
@@ -533,20 +533,6 @@ fn skipped(verdict: &Verdict) -> Option<String> {
 /// White space folded: a rule over several lines becomes one.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Text from a message or a rule file, harmless on a terminal: control
-/// characters, and those that turn the direction of text, are shown as escapes.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || turns_direction(c) || matches!(c, '\u{2028}' | '\u{2029}') {
-            let _ = write!(out, "{}", c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 /// ANSI colours, or none.

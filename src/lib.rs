@@ -7,6 +7,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod text;
+pub mod file;
+pub mod zone;
 pub mod source;
 pub mod user;
 pub mod outcome;

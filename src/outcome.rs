@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use crate::source::reason;
+use crate::text::one_line;
 
 /// How a delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,45 +116,6 @@ pub fn is_status(text: &str, class: char) -> bool {
         && digits(parts.next())
         && digits(parts.next())
         && parts.next().is_none()
-}
-
-/// A text made fit for one line that people and programs read: controls and
-/// line separators become blanks, runs of blanks one, characters that turn the
-/// direction of writing go, and it is cut to `max` bytes.
-pub fn one_line(text: &str, max: usize) -> String {
-    let mut line = String::with_capacity(text.len().min(max));
-    let mut blank = false;
-    for character in text.chars() {
-        if turns_direction(character) {
-            continue;
-        }
-        if character.is_whitespace() || character.is_control() {
-            blank = !line.is_empty();
-            continue;
-        }
-        if line.len() + usize::from(blank) + character.len_utf8() > max {
-            break;
-        }
-        if std::mem::take(&mut blank) {
-            line.push(' ');
-        }
-        line.push(character);
-    }
-    line
-}
-
-/// The bidirectional controls of UAX #9 and the byte-order mark: invisible,
-/// and able to make a line look like another one.
-pub fn turns_direction(character: char) -> bool {
-    matches!(
-        character,
-        '\u{61c}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{feff}'
-    )
 }
 
 /// Something that the system would not do for us.

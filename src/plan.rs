@@ -103,8 +103,8 @@ pub enum StepKind {
         sender: String,
         /// Envelope recipients, one at least.
         to: Vec<String>,
-        /// What marks a message that was here, so that it cannot come in circles.
-        mark: String,
+        /// `user@host`: a message that was here is marked, so that it cannot come in circles.
+        forwarder: String,
     },
     /// Answer it, unless this sender got that answer lately.
     Reply(Box<Reply>),

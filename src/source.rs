@@ -5,15 +5,17 @@
 
 mod private_group;
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rkyv::{Archive, Serialize};
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
 use twox_hash::{XxHash3_128, xxhash3_128};
+
+use crate::file;
 
 /// A stretch of one rule file: byte offsets, the end excluded.
 #[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -312,16 +314,17 @@ pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     read(file, meta.len(), limit)
 }
 
-/// Opens a regular file and nothing else; never waits for a pipe's other end.
+/// Opens a regular file and nothing else.
 fn open(path: &Path) -> Result<(File, Metadata), ReadError> {
-    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let file = opened.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => missing(path, error),
-        _ => error.into(),
-    })?;
-    let meta = file.metadata()?;
-    if meta.is_file() { Ok((file, meta)) } else { Err(ReadError::NotAFile) }
+    match file::open(path, file::READ) {
+        Ok(file) => {
+            let meta = file.metadata()?;
+            Ok((file, meta))
+        }
+        Err(error) if file::is_not_regular(&error) => Err(ReadError::NotAFile),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing(path, error)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What is not there, or is and leads nowhere.

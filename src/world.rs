@@ -4,9 +4,6 @@
 //! Everything is looked up when a rule asks for it, and once.
 
 mod envelope;
-pub mod zone;
-
-pub use zone::zone;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
@@ -22,6 +19,7 @@ use crate::rules::check::resolve;
 use crate::state::list_index;
 use crate::state::slots::Key;
 use crate::state::{StateDir, seen};
+use crate::zone;
 
 /// What the command line and the MTA say, before anything is looked up.
 #[derive(Default)]
@@ -165,8 +163,8 @@ impl World {
         ago.map_or(Before::Never, Before::Ago)
     }
 
-    /// `user@host`, which marks what this user has forwarded.
-    pub fn mark(&self) -> String {
+    /// `user@host`: who it is that forwards.
+    pub fn forwarder(&self) -> String {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let uid = || format!("uid{}", rustix::process::geteuid().as_raw());
         format!("{}@{host}", self.user().unwrap_or_else(uid))

@@ -1,6 +1,5 @@
 //! `mfilter check`: every mistake in the rules, and their `expect`s.
 
-use std::fs::File;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use super::{Finding, output};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::evaluate::{Detail, evaluate, evaluate_rules};
 use crate::explain::sentence;
+use crate::file;
 use crate::load;
 use crate::mailbox::sent::Sent;
 use crate::message::Message;
@@ -20,6 +20,7 @@ use crate::rules::program::{Compiled, Expectation, Laid, Program, Settings, Stat
 use crate::rules::switch::Words;
 use crate::source::{Sources, Spanned, read_text, reason};
 use crate::state::StateDir;
+use crate::text::json_line;
 use crate::world::{SentMail, World};
 
 pub(super) fn run(call: &Check) -> Result<Finding, String> {
@@ -81,7 +82,7 @@ fn users(call: &Check, home: Option<PathBuf>) -> Result<Finding, String> {
 
 fn show(diagnostics: &[Diagnostic], sources: &Sources, json: bool) {
     if json {
-        output::print(&format!("{}\n", diagnostic::to_json(diagnostics, sources)));
+        output::print(&(json_line(&diagnostic::to_json(diagnostics, sources)) + "\n"));
     } else {
         output::print(&diagnostic::render(diagnostics, sources, output::colour()));
         if diagnostics.is_empty() && std::io::stdout().is_terminal() {
@@ -167,7 +168,7 @@ fn fails(
     let path = resolve(&expectation.message, rule_file, home.unwrap_or(Path::new("")));
     let sent = sent(archived, home).map(|sent| Box::new(sent) as Box<dyn SentMail>);
     let world = World { home: home.map(Path::to_owned), sent, ..World::default() };
-    let message = match File::open(&path).and_then(Message::open) {
+    let message = match file::open(&path, file::READ).and_then(Message::open) {
         Ok(message) => message,
         Err(error) => {
             let why = reason(&error);

@@ -117,7 +117,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         }
         if args.verbose > 0 {
             for step in &evaluation.plan.steps {
-                output::error(&explain::escape(&explain::sentence(&step.kind)));
+                output::error(&crate::text::escape(&explain::sentence(&step.kind)));
             }
         }
     }));

@@ -10,12 +10,12 @@ use similar::{ChangeTag, TextDiff};
 
 use super::args::{History as Call, HistoryAction};
 use super::{Finding, output};
-use crate::explain::escape;
 use crate::load;
 use crate::source::{read_text, reason};
 use crate::state::StateDir;
 use crate::state::history::{self, Version};
-use crate::world::zone::zone;
+use crate::text::escape;
+use crate::zone::zone;
 
 /// The files of a version, the main one first.
 type Files = Vec<(PathBuf, String)>;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::args::IspFilter;
 use super::site::{self, Filter};
 use super::{Finding, output};
-use crate::explain::{escape, flags_words};
+use crate::explain::flags_words;
 use crate::load::{self, site::SiteInForce};
 use crate::rules::mistake::nearest;
 use crate::rules::program::{
@@ -20,6 +20,7 @@ use crate::rules::program::{
 use crate::rules::switch::{By, Switched, Words, said_in, same};
 use crate::source::{Sources, Span, reason};
 use crate::state::{StateDir, switch};
+use crate::text::{escape, json_line};
 
 pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
     let home = super::home();
@@ -62,7 +63,7 @@ pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
     let shown =
         Shown::new(&filter, &words, &in_force, &site::path(call.files.site.as_deref()), &path);
     if call.json {
-        output::print(&(serde_json::to_string(&shown).unwrap_or_default() + "\n"));
+        output::print(&(json_line(&shown) + "\n"));
     } else {
         output::print(&shown.text());
     }

@@ -14,7 +14,7 @@ use super::args::{Delivery, Learn};
 use super::{Finding, output};
 use crate::deliver::log::{self, Log};
 use crate::deliver::maildir::Location;
-use crate::explain::{escape, sentence};
+use crate::explain::sentence;
 use crate::load;
 use crate::mailbox::known;
 use crate::mailbox::learn::{
@@ -29,6 +29,7 @@ use crate::state::lessons::{self, Lesson};
 use crate::state::lock_file::LockFile;
 use crate::state::memory::{Identity, Memory, message_key};
 use crate::state::{StateDir, list_index, sorted};
+use crate::text::{escape, json_line};
 use crate::world::World;
 
 /// Another process that moves mail in the same Maildir is waited for.
@@ -373,7 +374,7 @@ fn as_json(each: &Taught) -> String {
             }
         }
     }
-    object.to_string()
+    json_line(&object)
 }
 
 /// Takes back what was learned last.
@@ -397,7 +398,7 @@ fn undo(call: &Learn, state: &StateDir, home: Option<&Path>, log: &Log) -> Resul
             let object = json!({"action": if lesson.add { "remove" } else { "add" },
                 "list": lesson.list, "entry": lesson.entry, "learned": lesson.at,
                 "result": result, "why": why});
-            say(&object.to_string());
+            say(&json_line(&object));
         }
         match came {
             Ok(_) if call.json => {}

@@ -27,7 +27,7 @@ mod watch;
 mod why;
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -72,14 +72,17 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     }
     let args = match Args::try_parse_from(arguments) {
         Ok(args) if args.command.is_none() && !args.test => {
-            let _ = Args::command().print_help();
-            return ExitCode::from(2);
+            output::is_written(Args::command().print_help());
+            return ended(2);
         }
         Ok(args) => args,
         Err(error) => {
-            let _ = error.print();
+            let printed = error.print().and_then(|()| std::io::stdout().flush());
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return ExitCode::from(if asked { 0 } else { 2 });
+            if asked {
+                output::is_written(printed);
+            }
+            return ended(if asked { 0 } else { 2 });
         }
     };
     let result = match &args.command {
@@ -102,12 +105,24 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         None => test::run(&args),
     };
     match result {
-        Ok(Finding::Fine) => ExitCode::SUCCESS,
-        Ok(Finding::Found) => ExitCode::from(1),
+        Ok(Finding::Fine) => ended(0),
+        Ok(Finding::Found) => ended(1),
         Err(why) => {
+            output::error(&why);
+            ended(2)
+        }
+    }
+}
+
+/// The exit code of a command that came to its end: another one if what it
+/// printed was not written.
+fn ended(code: u8) -> ExitCode {
+    match output::failure() {
+        Some(why) => {
             output::error(&why);
             ExitCode::from(2)
         }
+        None => ExitCode::from(code),
     }
 }
 

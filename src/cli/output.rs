@@ -1,14 +1,38 @@
 //! Writing to standard output and error without ever panicking: a reader that
-//! went away, or a full pipe, is no reason to crash.
+//! went away is no reason to crash, and to go on is of no use. Output that cannot
+//! be written for another reason, as on a full disk, is remembered: the command
+//! has failed.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
-use crate::explain::escape;
+use crate::text::escape;
 
-/// Prints text; false if nobody reads it any more.
+/// Why something could not be written to standard output.
+static FAILURE: OnceLock<String> = OnceLock::new();
+
+/// Prints text; false if nobody reads it any more, or it cannot be written.
 pub(super) fn print(text: &str) -> bool {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+    let mut out = io::stdout().lock();
+    is_written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Whether writing to standard output went well; remembers why not.
+pub(super) fn is_written(written: io::Result<()>) -> bool {
+    match written {
+        Ok(()) => true,
+        Err(error) => {
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                let _ = FAILURE.set(error.to_string());
+            }
+            false
+        }
+    }
+}
+
+/// What went wrong with standard output so far, but that a reader went away.
+pub(super) fn failure() -> Option<String> {
+    FAILURE.get().map(|why| format!("standard output cannot be written: {why}"))
 }
 
 /// Much text for standard output: printed in large pieces, on a terminal at once.
@@ -20,7 +44,8 @@ pub(super) struct Output {
 impl Output {
     const PIECE: usize = 64 << 10;
 
-    /// Prints text, sooner or later; false if nobody reads it any more.
+    /// Prints text, sooner or later; false if nobody reads it any
+    /// more, or it cannot be written.
     pub(super) fn print(&mut self, text: &str) -> bool {
         self.text.push_str(text);
         let wait = self.text.len() < Output::PIECE && !std::io::stdout().is_terminal();

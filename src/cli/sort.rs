@@ -16,7 +16,7 @@ use crate::deliver::log::{self, Log, Moved as Line};
 use crate::deliver::maildir::{Location, Place};
 use crate::deliver::moving::Mover;
 use crate::diagnostic;
-use crate::explain::{escape, flag_list, flags_words, place};
+use crate::explain::{flag_list, flags_words, place};
 use crate::load;
 use crate::mailbox::judge::{Judge, Verdict};
 use crate::mailbox::known::take_in;
@@ -24,7 +24,7 @@ use crate::mailbox::refile::{Refile, Skip};
 use crate::mailbox::sent::named;
 use crate::mailbox::sort::{Event, Fate, Sorter, Told, Why};
 use crate::mailbox::special::Special;
-use crate::outcome::{Failure, one_line};
+use crate::outcome::Failure;
 use crate::plan::{Folder, RuleRef};
 use crate::rules::program::{ArchivedEntries, Compiled, Laid};
 use crate::source::{SourceFile, Sources};
@@ -32,6 +32,8 @@ use crate::state::StateDir;
 use crate::state::lock_file::LockFile;
 use crate::state::memory::Memory;
 use crate::state::sorted;
+use crate::text::one_line;
+use crate::text::{escape, json_line};
 use crate::world::World;
 
 /// So long another process that moves mail in the same Maildir is waited for.
@@ -116,6 +118,7 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         lines: Vec::new(),
         counts: Counts::default(),
         stop,
+        unread: false,
     };
     problems.into_iter().for_each(|failure| report.take(&Event::Trouble(failure)));
     let sorted = sorter.sort(&places, &mut |event| report.take(&event));
@@ -132,7 +135,8 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         output::error(&failure.to_string());
         return Ok(Finding::Found);
     }
-    Ok(if trouble || interrupted { Finding::Found } else { Finding::Fine })
+    let cut_short = interrupted && !report.unread;
+    Ok(if trouble || cut_short { Finding::Found } else { Finding::Fine })
 }
 
 /// The rules, which must have no mistake: unlike in a delivery nothing waits,
@@ -237,6 +241,8 @@ struct Report<'r> {
     lines: Vec<Line>,
     counts: Counts,
     stop: &'r AtomicBool,
+    /// A dry run was stopped, since nobody reads what it prints any more.
+    unread: bool,
 }
 
 impl Report<'_> {
@@ -297,13 +303,14 @@ impl Report<'_> {
             *counts.skipped.entry(*skip).or_default() += 1;
         }
         let heard = if self.call.json {
-            output::print(&(self.json(told, refile, &from).to_string() + "\n"))
+            output::print(&(json_line(&self.json(told, refile, &from)) + "\n"))
         } else if self.call.dry_run || self.call.delivery.verbose > 0 {
             self.line(told, refile, &from, &to).is_none_or(|line| output::print(&line))
         } else {
             true
         };
         if !heard && self.call.dry_run {
+            self.unread = true;
             self.stop.store(true, Ordering::Relaxed);
         }
     }

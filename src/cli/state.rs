@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::args::State as Call;
 use super::{Finding, output};
-use crate::explain::escape;
 use crate::state::{StateDir, journal, replied, seen};
+use crate::text::{escape, json_line};
 
 /// What is remembered.
 #[derive(Serialize)]
@@ -37,8 +37,7 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
     let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
     let remembered = read(&state);
     if call.json {
-        let json = serde_json::to_string(&remembered).map_err(|error| error.to_string())?;
-        output::print(&(json + "\n"));
+        output::print(&(json_line(&remembered) + "\n"));
     } else {
         output::print(&text(&remembered));
     }

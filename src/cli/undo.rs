@@ -10,10 +10,10 @@ use super::{Finding, output};
 use crate::deliver::log::{Log, Moved as Line};
 use crate::deliver::maildir::{Location, Place};
 use crate::deliver::shelf::Entry;
-use crate::explain::escape;
 use crate::mailbox::undo::{Event, Undone, undo};
 use crate::state::memory::Memory;
 use crate::state::{StateDir, sorted};
+use crate::text::{escape, json_line};
 
 /// `mfilter sort --undo`
 pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
@@ -79,7 +79,7 @@ pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
             };
             let object =
                 json!({"message": to, "was": from, "result": result, "path": path, "why": why});
-            output::print(&(object.to_string() + "\n"));
+            output::print(&(json_line(&object) + "\n"));
         }
         match came {
             Undone::Back(path) => {

@@ -25,7 +25,6 @@ use crate::deliver::log::{self, Log};
 use crate::deliver::maildir::{Location, Place};
 use crate::deliver::moving::Mover;
 use crate::deliver::shelf::{Entry, Shelf, Sub};
-use crate::explain::escape;
 use crate::load;
 use crate::mailbox::eyes::{Arrival, Eyes, Role, Seen};
 use crate::mailbox::incoming::{Fate, Filed, Filer};
@@ -38,6 +37,7 @@ use crate::state::lock_file::LockFile;
 use crate::state::memory::Memory;
 use crate::state::places::{Kept, name_hash};
 use crate::state::{StateDir, sorted};
+use crate::text::escape;
 use crate::world::World;
 
 /// Moves are looked at so long after the last of them.

@@ -1,7 +1,6 @@
 //! `mfilter why`: finds in the log what became of a message, shows the rule as
 //! it stood then, and evaluates again.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -15,13 +14,15 @@ use crate::deliver::logged::{self, Line};
 use crate::deliver::maildir::Location;
 use crate::evaluate::{Detail, Evaluation, evaluate_rules};
 use crate::explain::compare::{self, Way};
-use crate::explain::{self, Style, escape};
+use crate::explain::{self, Style};
+use crate::file;
 use crate::mailbox::search;
 use crate::message::Message;
 use crate::plan::{Folder, StepKind};
 use crate::rules::listing;
 use crate::rules::program::ArchivedProgram;
 use crate::state::{StateDir, seen};
+use crate::text::{escape, json_line};
 use crate::world::{Before, World};
 
 pub(super) fn run(call: &Call) -> Result<Finding, String> {
@@ -164,7 +165,7 @@ fn open(path: &Path) -> Result<Message, String> {
         let why = crate::source::reason(&error);
         format!("{}: {why}", escape(&path.display().to_string()))
     };
-    Message::open(File::open(path).map_err(fail)?).map_err(fail)
+    Message::open(file::open(path, file::READ).map_err(fail)?).map_err(fail)
 }
 
 /// What the log says of the message, and how many damaged lines it has.
@@ -316,7 +317,7 @@ impl Answer<'_> {
             "today": today,
             "notes": self.notes,
         });
-        format!("{report}\n")
+        json_line(&report) + "\n"
     }
 
     /// The world at the moment of the decisive line.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::plan::Folder;
+use crate::rules::folder_name::is_taken;
 use crate::rules::program::{FolderNames, Layout};
 
 use super::mutf7;
@@ -17,8 +18,8 @@ const NAME_MAX: usize = 255;
 ///
 /// `evaluate` hands over clean names; what must never happen is made
 /// impossible here once more: a part that climbs, that is hidden, that is a
-/// level more than it seems (`.` in maildir++), or that is `cur`, `new` or
-/// `tmp` among folders that lie beside those (fs).
+/// level more than it seems (`.` in maildir++), or that is a file or directory
+/// of the Maildir or a server among folders that lie beside those (fs).
 pub fn directories(folder: &Folder, layout: Layout, names: FolderNames) -> Option<Vec<String>> {
     if folder.parts.is_empty() {
         return Some(Vec::new());
@@ -113,8 +114,8 @@ fn clean(part: &str, layout: Layout) -> String {
     if cleaned.is_empty() {
         cleaned.push_str("unknown");
     }
-    if layout == Layout::Fs && matches!(cleaned.as_str(), "cur" | "new" | "tmp") {
-        cleaned.push('_');
+    if layout == Layout::Fs && is_taken(&cleaned) {
+        cleaned.insert(0, '_');
     }
     cleaned
 }
@@ -178,7 +179,8 @@ mod tests {
         assert_eq!(plus(&["v1.2"]), ".v1_2");
         assert_eq!(plus(&["", "a/b\0\n"]), ".unknown.a_b__");
         assert_eq!(fs(&["..", ".", ".hidden", "v1.2"]), "_. _ _hidden v1.2");
-        assert_eq!(fs(&["cur", "new", "tmp"]), "cur_ new_ tmp_");
+        assert_eq!(fs(&["cur", "new", "tmp"]), "_cur _new _tmp");
+        assert_eq!(fs(&["dovecot.index.log"]), "_dovecot.index.log");
         assert_eq!(fs(&["../../etc"]), "_._.._etc");
     }
 

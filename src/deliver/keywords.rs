@@ -15,6 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 
+use crate::file;
+
 const FILE: &str = "dovecot-keywords";
 const LOCK: &str = "dovecot-keywords.lock";
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -131,11 +133,10 @@ impl Known {
 }
 
 fn read(folder: &impl AsFd) -> io::Result<Known> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match openat(folder, FILE, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(rustix::io::Errno::NOENT) => return Ok(Known::default()),
-        Err(error) => return Err(error.into()),
+    let file = match file::open_at(folder, FILE, file::READ_OWN) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Known::default()),
+        Err(error) => return Err(error),
     };
     let mut text = String::new();
     if file.take(MAX).read_to_string(&mut text)? as u64 == MAX {

@@ -8,15 +8,14 @@
 //! user's home.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
-
+use crate::file;
 use crate::rules::address_list::{AddressList, key_of_exact, without_comment};
 use crate::source::LIST_LIMIT;
 use crate::state::lock_file::LockFile;
@@ -175,22 +174,15 @@ fn lock(path: &Path, context: EditContext<'_>) -> Result<LockFile, EditError> {
 /// Content and mode of the list; empty where there is none to add to, none
 /// where there is none to remove from.
 fn read(path: &Path, change: Change, limit: u64) -> Result<Option<(Vec<u8>, u32)>, EditError> {
-    let file = OpenOptions::new()
-        .read(true)
-        // One that we may not write is not ours to replace.
-        .append(true)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-        .open(path);
-    let file = match file {
+    // To be written: one that we may not write is not ours to replace.
+    let file = match file::open(path, file::APPEND_OWN) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Ok((change == Change::Add).then(|| (Vec::new(), 0o600)));
         }
+        Err(error) if file::is_not_regular(&error) => return Err(EditError::NotAList),
         other => other?,
     };
     let about = file.metadata()?;
-    if !about.is_file() {
-        return Err(EditError::NotAList);
-    }
     if about.len() > limit {
         return Err(EditError::TooLarge);
     }
@@ -205,7 +197,7 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     new.write_all(bytes)?;
     new.as_file().set_permissions(Permissions::from_mode(mode & 0o7777))?;
     put_in_place(new, path)?;
-    File::open(directory)?.sync_all()
+    file::sync_directory(directory)
 }
 
 /// The text with the edits made, none if nothing has to change; and for each
@@ -390,7 +382,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("white");
         fs::write(&path, "a@b\n").unwrap();
-        let neighbour = File::open(&path).unwrap();
+        let neighbour = fs::File::open(&path).unwrap();
         let exclusive = rustix::fs::FlockOperation::NonBlockingLockExclusive;
         rustix::fs::flock(&neighbour, exclusive).unwrap();
         let state = StateDir::at(home.path().join("state"));

@@ -22,10 +22,10 @@
 //! log that cannot be written never costs mail.
 
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -34,10 +34,12 @@ use jiff::Timestamp;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use crate::outcome::{Failure, Outcome, turns_direction};
+use crate::file;
+use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::state::StateDir;
-use crate::world::zone;
+use crate::text::{is_invisible, push_json_escape};
+use crate::zone::zone;
 
 use super::Report;
 
@@ -332,13 +334,7 @@ pub(super) fn field(line: &mut String, name: &str, value: &str) {
                 line.push('\\');
                 line.push(character);
             }
-            '\u{2028}' | '\u{2029}' => {
-                let _ = write!(line, "\\u{:04x}", u32::from(character));
-            }
-            // Of all characters beyond U+FFFF none is a control.
-            _ if character.is_control() || turns_direction(character) => {
-                let _ = write!(line, "\\u{:04x}", u32::from(character));
-            }
+            _ if is_invisible(character) => push_json_escape(line, character),
             _ => line.push(character),
         }
     }
@@ -382,16 +378,8 @@ fn stamped(lines: &[String]) -> String {
 
 fn append(path: &Path, lines: &[String], flags: OFlags) -> io::Result<File> {
     let text = stamped(lines);
-    let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(flags.bits() as i32)
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
+    let flags = flags | OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
+    let mut file = file::open(path, flags)?;
     file.write_all(text.as_bytes())?;
     Ok(file)
 }
@@ -555,7 +543,7 @@ mod tests {
         assert_eq!(text.find("Z note"), Some("2026-01-02T03:04:05.678".len()));
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
 
-        OpenOptions::new().write(true).open(&path).unwrap().set_len(CUT).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(CUT).unwrap();
         log.note("last of the old").unwrap();
         assert!(!path.exists() && path.with_extension("1").exists());
         log.note("first of the new").unwrap();

@@ -1,16 +1,14 @@
 //! Reading the log back. A line that is not one of ours is skipped and counted.
 
-use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use jiff::Timestamp;
-use rustix::fs::OFlags;
 
 use super::log::VALUE_MAX;
 use super::name::split_info;
 use super::shelf::without_uid;
+use crate::file;
 
 /// A longer line is damaged, bytes.
 const LINE_MAX: u64 = 64 << 10;
@@ -154,12 +152,7 @@ fn read_file(
     seen: &mut Seen,
     each: &mut dyn FnMut(Line),
 ) -> io::Result<u64> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    let mut reader = BufReader::new(file);
+    let mut reader = BufReader::new(file::open(path, file::READ)?);
     reader.seek(SeekFrom::Start(from))?;
     let (mut at, mut end) = (from, from);
     let mut bytes = Vec::new();

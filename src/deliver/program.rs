@@ -9,24 +9,28 @@
 //!   gets SIGTERM, two seconds later SIGKILL; what is left of it when the
 //!   leader has ended gets SIGKILL at once, before the leader is reaped, so
 //!   that the number cannot have become another's.
+//! - A program inherits no descriptor: ours are closed by exec, and so is what
+//!   an MTA left open when it started us.
 //! - A filter's output counts only when all of it is there: its end was
-//!   seen, and the leader ended well.
+//!   seen, the leader ended well, and it has a header that comes to its end.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::fs::{MemfdFlags, OFlags, memfd_create};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
 };
 
+use crate::file;
 use crate::message::{HeaderEdit, Message};
 
 /// Between SIGTERM and SIGKILL, and how long a killed program may take to go.
@@ -81,7 +85,20 @@ pub fn filter(
     let mut output = Output { bytes: Vec::new(), file: None, size: 0, limit, error: None };
     let ran = execute(call, message, edits, Some(&mut output));
     let made = ran.result.and_then(|()| output.into_message());
-    (made, ran.said)
+    (made.and_then(|made| has_header(made, message)), ran.said)
+}
+
+/// What a filter made, if it has a header as the message has one, and all of it:
+/// what a program printed that was cut off, or says something else, is no message.
+fn has_header(made: Message, message: &Message) -> Result<Message, String> {
+    let (before, after) = (message.head(), made.head());
+    if before.headers().next().is_some() && after.headers().next().is_none() {
+        Err("printed no header field".into())
+    } else if before.is_ended() && !after.is_ended() {
+        Err("printed less than a header".into())
+    } else {
+        Ok(made)
+    }
 }
 
 /// A message as a file of its own, at its start.
@@ -124,10 +141,31 @@ fn execute(
     if call.deadline <= Instant::now() {
         return failed("was not started, since there is no time left".into());
     }
+    close_inherited();
     match command.spawn() {
         Ok(child) => Running::new(child, output).finish(call.deadline),
         Err(error) => failed(format!("cannot be started: {}", plain(&error))),
     }
+}
+
+/// Closes what whoever started us left open besides the standard streams: an
+/// MTA's sockets and queue files are no business of a program. All that we open
+/// ourselves is closed by exec. Without a `/proc` nothing is known of them.
+fn close_inherited() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let open = fs::read_dir("/proc/self/fdinfo").into_iter().flatten().flatten();
+        let inherited = open.filter_map(|entry| {
+            let number: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let about = String::from_utf8(file::read(&entry.path(), 4096).ok()?).ok()?;
+            let flags = about.lines().find_map(|line| line.strip_prefix("flags:"))?.trim();
+            let flags = OFlags::from_bits_retain(u32::from_str_radix(flags, 8).ok()?);
+            (number > 2 && !flags.contains(OFlags::CLOEXEC)).then_some(number)
+        });
+        for number in inherited.collect::<Vec<_>>() {
+            let _ = nix::unistd::close(number);
+        }
+    });
 }
 
 /// An error without its number.
@@ -477,6 +515,9 @@ mod tests {
         for (script, why) in [
             ("cat; exit 1", "ended with status 1"),
             ("true", "printed nothing"),
+            ("echo no mail to be found", "printed no header field"),
+            ("head -n 1", "printed less than a header"),
+            ("head -c 4", "printed no header field"),
             ("cat; sleep 60", "did not end within 0 s and was killed"),
         ] {
             assert_eq!(filtered(&shell(script), 400, 1 << 20).0, Err(why.to_string()), "{script}");

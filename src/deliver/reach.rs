@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::message::{HeaderEdit, Message};
 use crate::plan::StepKind;
 use crate::rules::check::PROGRAM_PATH;
-use crate::state::{StateDir, slots::Key};
+use crate::state::{StateDir, loop_mark, slots::Key};
 
 use super::list_edit::{self, Change, EditContext};
 use super::{program, reply, sendmail};
@@ -83,9 +83,10 @@ impl Reach {
                 let ran = program::run(&self.call(argv), message, edits);
                 told(argv.first().map_or("", String::as_str), ran)
             }
-            StepKind::Forward { sender, to, mark, .. } => {
+            StepKind::Forward { sender, to, forwarder, .. } => {
                 let argv = sendmail::arguments(&self.sendmail, sender, to);
-                let edits = [edits, &sendmail::edits(mark)].concat();
+                let mark = loop_mark::make(self.state.as_ref(), forwarder);
+                let edits = [edits, &sendmail::edits(&mark)].concat();
                 told(&self.sendmail, program::run(&self.call(&argv), message, &edits))
             }
             StepKind::Reply(reply) => reply::send(reply, self),

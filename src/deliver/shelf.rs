@@ -9,9 +9,10 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, fstat, statat};
 use rustix::io::Errno;
 
+use crate::file;
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::Folder;
@@ -353,17 +354,17 @@ impl Shelf {
     }
 
     pub(super) fn file(&self, entry: &Entry) -> Result<File, Failure> {
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = openat(self.directory(entry.sub)?, &entry.name, flags, Mode::empty());
-        let file = file.map_err(|error| {
-            let error = match error {
-                Errno::LOOP => io::Error::new(ErrorKind::InvalidInput, "it is a symbolic link"),
-                error => error.into(),
+        let file = file::open_at(self.directory(entry.sub)?, &entry.name, file::READ_OWN);
+        file.map_err(|error| {
+            let error = match Errno::from_io_error(&error) {
+                Some(Errno::LOOP) => {
+                    io::Error::new(ErrorKind::InvalidInput, "it is a symbolic link")
+                }
+                _ => error,
             };
-            Failure::new("open", self.path_of(entry), error)
-        })?;
-        Ok(file.into())
+            let doing = if file::is_not_regular(&error) { "read" } else { "open" };
+            Failure::new(doing, self.path_of(entry), error)
+        })
     }
 
     /// The flags that a message has, its keywords by name; keywords are left

@@ -12,8 +12,9 @@ use crate::rules::address_list::AddressList;
 use crate::rules::check::{MOST_TARGETS, is_address};
 use crate::rules::glob;
 use crate::rules::program::{ArchivedEntries, ArchivedTemplate, Flags};
+use crate::state::loop_mark;
 
-/// The header that marks a forwarded message with who has forwarded it.
+/// The header that marks a forwarded message, see [`loop_mark`].
 pub const LOOP_HEADER: &str = "X-Mfilter-Loop";
 /// A message that went through so many hands goes in circles.
 const MOST_HOPS: usize = 40;
@@ -51,9 +52,9 @@ impl Run<'_> {
         to: &ArchivedVec<ArchivedTemplate>,
         rule: RuleRef,
     ) -> bool {
-        let mark = self.conditions.world.mark();
+        let forwarder = self.conditions.world.forwarder();
         let mut targets: Vec<String> = Vec::new();
-        let mut why = self.has_looped(&mark);
+        let mut why = self.has_looped(&forwarder);
         let known = self.plan.steps.iter().map(|step| match &step.kind {
             StepKind::Forward { to, .. } => to.len(),
             _ => 0,
@@ -79,15 +80,18 @@ impl Run<'_> {
             return !copy && self.inbox(Some(rule), Flags::default());
         }
         let sender = self.forward_sender();
-        self.push(StepKind::Forward { copy, sender, to: targets, mark }, rule);
+        self.push(StepKind::Forward { copy, sender, to: targets, forwarder }, rule);
         !copy
     }
 
-    fn has_looped(&self, mark: &str) -> Option<String> {
+    fn has_looped(&self, forwarder: &str) -> Option<String> {
         let message = self.conditions.message;
         let marks = message.texts(LOOP_HEADER);
-        if marks.iter().any(|text| text.text().trim().eq_ignore_ascii_case(mark)) {
-            return Some(format!("{mark} has forwarded it before"));
+        if !marks.is_empty() {
+            let ours = loop_mark::known(self.conditions.world.state.as_ref(), forwarder);
+            if marks.iter().any(|text| text.text().trim().eq_ignore_ascii_case(&ours)) {
+                return Some(format!("{forwarder} has forwarded it before"));
+            }
         }
         let hops = message.head().values("received").count();
         (hops > MOST_HOPS).then(|| format!("it went through {hops} hands, so it goes in circles"))

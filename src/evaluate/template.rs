@@ -5,9 +5,11 @@ use super::Run;
 use crate::message::encoded_word;
 use crate::message::head::unfold;
 use crate::plan::Folder;
+use crate::rules::folder_name::is_taken;
 use crate::rules::program::{
     ArchivedField, ArchivedLayout, ArchivedTemplate, ArchivedTemplatePart, Layout,
 };
+use crate::text::is_invisible;
 
 /// Bytes that a file name may have, less what Maildir and Dovecot add.
 const LONGEST_NAME: usize = 240;
@@ -144,18 +146,12 @@ fn clean(value: &str, layout: Layout) -> String {
         .chars()
         .take(LONGEST_NAME)
         .map(|c| match c {
-            c if c.is_control() || separates(c) => '_',
-            c if is_format(c) => '_',
+            c if is_invisible(c) || separates(c) => '_',
             c => c,
         })
         .collect();
     let text = text.trim();
     if text.is_empty() { UNKNOWN.into() } else { text.to_owned() }
-}
-
-/// Characters that turn or hide the text around them.
-fn is_format(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Makes parts with inserted text into names that can be made on any disk.
@@ -187,17 +183,8 @@ fn reserved(part: String, layout: Layout) -> String {
     let trimmed = part.trim_end();
     let taken = matches!(trimmed, "" | "." | "..")
         || trimmed.starts_with('~')
-        || (layout == Layout::Fs && (trimmed.starts_with('.') || is_a_servers(trimmed)));
+        || (layout == Layout::Fs && (trimmed.starts_with('.') || is_taken(trimmed)));
     if taken { format!("_{trimmed}") } else { trimmed.to_owned() }
-}
-
-/// Names that lie beside folders in the fs layout: Maildir's own, and files in
-/// whose place a directory would stop Dovecot or a quota.
-fn is_a_servers(name: &str) -> bool {
-    matches!(name, "cur" | "new" | "tmp" | "subscriptions" | "maildirfolder" | "maildirsize")
-        || ["dovecot.", "dovecot-acl", "dovecot-keywords", "dovecot-uid"]
-            .iter()
-            .any(|start| name.starts_with(start))
 }
 
 /// At most so many bytes is a part long in modified UTF-7, and in UTF-8.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::escape;
+use crate::text::json_line;
 
 /// One line of the log, as far as it counts.
 #[derive(Debug, Clone, Copy)]
@@ -235,7 +236,7 @@ struct Never {
 impl Report {
     /// On one line.
     pub fn json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default() + "\n"
+        json_line(self) + "\n"
     }
 
     /// For people.

@@ -5,11 +5,12 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Paint, StepReport, Style, escape, head, one_line, outcome, sentence};
+use super::{Paint, StepReport, Style, head, one_line, outcome, sentence};
 use crate::evaluate::Evaluation;
 use crate::message::Message;
 use crate::plan::{DeliveryWord, Folder, Plan, Step, StepKind};
 use crate::source::Sources;
+use crate::text::{escape, json_line};
 
 /// A way and the rules that it came of.
 #[derive(Clone, Copy)]
@@ -111,7 +112,7 @@ pub fn changed(label: &str, message: &Message, old: Way<'_>, new: Way<'_>, style
 
 /// The same as `--json` shows it, on one line.
 pub fn changed_json(label: &str, old: Way<'_>, new: Way<'_>) -> String {
-    json!({"message": label, "before": old.json(), "after": new.json()}).to_string()
+    json_line(&json!({"message": label, "before": old.json(), "after": new.json()}))
 }
 
 /// A message that lies elsewhere than its way leads, for people.
@@ -140,5 +141,5 @@ pub fn elsewhere_json(label: &str, lies_in: &Folder, way: Way<'_>) -> String {
     if let (Some(value), Value::Object(way)) = (value.as_object_mut(), way.json()) {
         value.extend(way);
     }
-    value.to_string()
+    json_line(&value)
 }

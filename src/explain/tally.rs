@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{destination, escape, file_name, one_line, other_file};
+use super::{destination, file_name, one_line, other_file};
 use crate::evaluate::Evaluation;
 use crate::rules::listing::{Listed, never_fired};
 use crate::source::{Sources, Span};
+use crate::text::{escape, json_line};
 
 /// So many of the slowest are shown.
 const SLOWEST: usize = 5;
@@ -217,7 +218,7 @@ impl Tally {
                     .collect(),
             },
         };
-        serde_json::to_string(&report).unwrap_or_default()
+        json_line(&report)
     }
 }
 

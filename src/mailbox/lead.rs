@@ -1,15 +1,15 @@
 //! A message that was found: where its bytes are, and how it is opened.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
 use tempfile::{SpooledData, SpooledTempFile, spooled_tempfile};
 
 use super::mbox;
+use crate::file::{self, NotRegular};
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::Folder;
@@ -136,21 +136,14 @@ impl Lead {
 /// Opens a file that was found in a directory: whatever has taken its place
 /// since must not make us wait.
 pub(super) fn open_found(path: &Path) -> Result<File, Failure> {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits() as i32)
-        .open(path)
-        .map_err(|error| Failure::new("open", path, error))?;
-    match file.metadata() {
-        Ok(about) if about.is_file() => Ok(file),
-        Ok(_) => Err(no_file(path)),
-        Err(error) => Err(Failure::new("read", path, error)),
-    }
+    file::open(path, file::READ).map_err(|error| match file::is_not_regular(&error) {
+        true => no_file(path),
+        false => Failure::new("open", path, error),
+    })
 }
 
 fn no_file(path: &Path) -> Failure {
-    let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+    let error = io::Error::new(io::ErrorKind::InvalidInput, NotRegular);
     Failure::new("read", path, error)
 }
 

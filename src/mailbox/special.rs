@@ -9,11 +9,10 @@
 //! Maildir, and the names are what remains. What cannot be read says nothing.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use crate::deliver::maildir::{Location, Place};
+use crate::file;
 use crate::message::fold::fold;
 use crate::rules::program::ArchivedSettings;
 
@@ -188,9 +187,7 @@ fn by_name(parts: &[String]) -> Option<Use> {
 }
 
 fn read(path: &Path) -> Option<String> {
-    let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|m| m.is_file()))?;
-    let mut text = Vec::new();
-    file.take(READ_MAX).read_to_end(&mut text).ok()?;
+    let text = file::read(path, READ_MAX).ok()?;
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 

@@ -9,6 +9,7 @@ use super::gather::{Budget, Gatherer};
 use super::mime::Part;
 use super::text::Text;
 use super::transfer::{Decoder, Encoding};
+use crate::text::is_invisible;
 
 /// One attachment. A forwarded message is one, and so is each within it.
 #[derive(Debug, Clone)]
@@ -51,20 +52,11 @@ pub(super) fn of(parts: &[Part]) -> (Vec<Attachment>, bool) {
     (all, budget.is_cut())
 }
 
-/// A file name without control characters and without the marks that turn
-/// the direction of writing (U+061C, U+200E, U+200F, U+202A to U+202E,
-/// U+2066 to U+2069): they let `annexe.txt` be the display of a name that
-/// ends in `exe`. Blanks around it are no part of it.
+/// A file name without control and format characters: they let `annexe.txt` be
+/// the display of a name that ends in `exe`. Blanks around it are no part of it.
 pub fn clean_name(name: &str) -> String {
-    let kept: String = name.chars().filter(|char| !char.is_control() && !turns(*char)).collect();
+    let kept: String = name.chars().filter(|char| !is_invisible(*char)).collect();
     kept.trim().to_owned()
-}
-
-fn turns(char: char) -> bool {
-    matches!(
-        char,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    )
 }
 
 /// Decodes a content and hands it on in pieces until `sink` has enough.

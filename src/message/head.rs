@@ -142,6 +142,11 @@ impl Head {
         &self.bytes[..self.end]
     }
 
+    /// Whether the block ends with the empty line that separates it from the body.
+    pub fn is_ended(&self) -> bool {
+        self.end < self.bytes.len()
+    }
+
     /// The headers from top to bottom, whether they are indexed or not. Lines
     /// that are none are left out.
     pub fn headers(&self) -> impl Iterator<Item = Header<'_>> {

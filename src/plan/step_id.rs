@@ -68,7 +68,7 @@ impl Fields {
             }
             StepKind::Pipe { argv } => Fields::new("pipe").list(argv),
             StepKind::Run { argv } => Fields::new("run").list(argv),
-            StepKind::Forward { to, copy: _, sender: _, mark: _ } => {
+            StepKind::Forward { to, copy: _, sender: _, forwarder: _ } => {
                 Fields::new("forward").list(to)
             }
             StepKind::Reply(reply) => Fields::new("reply").text(&reply.file).text(&reply.to),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     fn forward(copy: bool, sender: &str, to: &[&str], mark: &str) -> StepKind {
-        StepKind::Forward { copy, sender: sender.into(), to: texts(to), mark: mark.into() }
+        StepKind::Forward { copy, sender: sender.into(), to: texts(to), forwarder: mark.into() }
     }
 
     fn reply(to: &str, body: &str) -> StepKind {

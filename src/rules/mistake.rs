@@ -590,7 +590,7 @@ impl Mistake {
                     BadFolder::Reserved(part) => (
                         "folder-reserved",
                         format!("in the fs layout no folder can be called `{part}`"),
-                        Some("`cur`, `new` and `tmp` hold a folder's messages"),
+                        Some("a Maildir or a mail server keeps something of its own by that name"),
                     ),
                     BadFolder::TooLong => (
                         "folder-too-long",

@@ -5,6 +5,7 @@ pub mod index;
 mod laid;
 pub mod program;
 pub mod field;
+pub mod folder_name;
 pub mod glob;
 pub mod listing;
 pub mod pattern;

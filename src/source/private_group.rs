@@ -8,10 +8,14 @@ use std::path::Path;
 use rustix::fs::fgetxattr_query;
 use rustix::io::Errno;
 
+use crate::file;
+
 /// The system's groups.
 const GROUP: &str = "/etc/group";
 /// The system's users.
 const PASSWD: &str = "/etc/passwd";
+/// Of larger ones the end is not read; bytes.
+const LARGEST: u64 = 16 << 20;
 /// Where Linux keeps a file's access ACL.
 const ACL: &str = "system.posix_acl_access";
 
@@ -21,7 +25,7 @@ pub(super) fn is_private(file: &std::fs::File, gid: u32, uid: u32) -> bool {
     // With an ACL the group's bits are the mask of all it lets in.
     let no_acl =
         matches!(fgetxattr_query(file, ACL), Err(Errno::NODATA | Errno::NOTSUP | Errno::NOSYS));
-    let read = |path: &str| std::fs::read(Path::new(path)).unwrap_or_default();
+    let read = |path: &str| file::read(Path::new(path), LARGEST).unwrap_or_default();
     no_acl && is_own(gid, uid, &read(GROUP), &read(PASSWD))
 }
 

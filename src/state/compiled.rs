@@ -18,19 +18,19 @@
 //! head; behind the front its blocks. All numbers are little-endian.
 //! ```
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io::Write;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::OFlags;
 use rustix::io::{Errno, pread};
 use twox_hash::{XxHash3_64, XxHash3_128};
 
 use super::{key, make_private, own};
+use crate::file;
 use crate::rules::blocks::Blocks;
 use crate::rules::program::Compiled;
 use crate::source::Print;
@@ -149,11 +149,7 @@ impl Kept {
 
     /// The file and its size, if it may be believed.
     fn open(&self) -> Option<(File, usize)> {
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-            .open(&self.file)
-            .ok()?;
+        let file = file::open(&self.file, file::READ_OWN).ok()?;
         let about = file.metadata().ok()?;
         let (owner, others) = match self.shared {
             true => (0, 0o022),

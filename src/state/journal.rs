@@ -26,8 +26,8 @@ use super::lock_file::LockFile;
 use super::slots::Key;
 use super::{StateDir, forget_old};
 use crate::message::{Message, Unread};
-use crate::outcome::one_line;
 use crate::plan::StepId;
+use crate::text::one_line;
 
 const DIRECTORY: &str = "half-done";
 const HEAD: &str = "mfilter half-done delivery, version 2";

@@ -15,17 +15,16 @@
 //! ```
 
 use std::cell::OnceCell;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::OFlags;
-
 use super::compiled::BUILT_OF;
 use super::{is_ours, key, make_private, own};
+use crate::file;
 use crate::rules::address_list::{AddressList, Keys};
 use crate::source::read_text;
 use crate::user;
@@ -76,12 +75,8 @@ fn identity(about: &Metadata) -> [u64; 8] {
 
 fn open_in(directory: &Path, list: &Path) -> Option<AddressList> {
     let about = std::fs::metadata(list).ok().filter(|about| about.size() >= SMALLEST)?;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-        .open(directory.join(file_name(list)))
-        .ok()
-        .filter(is_ours)?;
+    let path = directory.join(file_name(list));
+    let file = file::open(&path, file::READ_OWN).ok().filter(is_ours)?;
     let mut head = [0; HEAD];
     file.read_exact_at(&mut head, 0).ok()?;
     let numbers: Vec<u64> = head

@@ -5,16 +5,17 @@
 //! neighbour can open, as a list that providers share, is never locked itself:
 //! whoever may read a file may also lock it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::{StateDir, is_ours, make_private};
+use crate::file;
 
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
@@ -44,13 +45,7 @@ impl LockFile {
         make_private(&directory)?;
         let path = directory.join(name);
         loop {
-            let file = OpenOptions::new()
-                .read(true)
-                .append(true)
-                .create(true)
-                .mode(0o600)
-                .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-                .open(&path)?;
+            let file = file::open(&path, file::APPEND_OR_MAKE_OWN)?;
             if !is_ours(&file) {
                 return Err(io::Error::other("others can write to it, or it is no file"));
             }

@@ -13,6 +13,7 @@ pub mod history;
 pub mod journal;
 pub mod last_good;
 pub mod list_index;
+pub mod loop_mark;
 pub mod replied;
 pub mod seen;
 pub mod sent_mail;
@@ -25,17 +26,17 @@ pub mod sorted;
 pub mod switch;
 pub mod told;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::fd::IntoRawFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
 use twox_hash::xxhash3_128;
 
+use crate::file;
 use crate::user;
 
 /// Where state is kept; it need not exist yet.
@@ -68,11 +69,7 @@ impl StateDir {
     /// The content of a file in it that only we can have written. `None` if
     /// there is none such, or it is longer than `max` bytes.
     fn read(&self, name: &str, max: u64) -> Option<Vec<u8>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-            .open(self.path.join(name))
-            .ok()?;
+        let file = file::open(&self.path.join(name), file::READ_OWN).ok()?;
         if !is_ours(&file) || file.metadata().ok()?.len() > max {
             return None;
         }

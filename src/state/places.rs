@@ -9,20 +9,20 @@
 //! learned from what is found.
 
 use std::collections::HashSet;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rkyv::rancor::Error;
 use rkyv::util::AlignedVec;
 use rkyv::{Archive, Deserialize, Serialize};
-use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use super::lock_file::LockFile;
 use super::{StateDir, key, make_private};
+use crate::file;
 
 const DIRECTORY: &str = "learning";
 const MAGIC: &[u8; 16] = b"mfilter places2\n";
@@ -172,13 +172,8 @@ impl Kept {
     pub fn note_own(&self, own: &Own) -> io::Result<()> {
         make_private(&self.state.path().join(DIRECTORY))?;
         let line = serde_json::to_string(&(&own.from, &own.to, &own.key))? + "\n";
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-            .open(self.state.path().join(self.file("own")));
-        file?.write_all(line.as_bytes())
+        let path = self.state.path().join(self.file("own"));
+        file::open(&path, file::APPEND_OR_MAKE_OWN)?.write_all(line.as_bytes())
     }
 
     /// The moves that mfilter made since.

@@ -17,18 +17,16 @@
 //!
 //! The second file counts only while both directories are what they were.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-use rustix::fs::OFlags;
 
 use super::lock_file::LockFile;
 use super::stamp::Stamp;
 use super::{StateDir, is_ours, key};
+use crate::file;
 
 const DIRECTORY: &str = "sent-mail";
 const MAGIC: &[u8; 16] = b"mfilter sent 1\n\0";
@@ -69,12 +67,8 @@ impl SentMail {
     /// How many messages were not read yet; none if the folder is not what it
     /// was when it was last listed. A few reads, however large the folder is.
     pub fn unread(&self, now: &Stamp) -> Option<u64> {
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-            .open(self.state.path().join(format!("{}.read", self.name)))
-            .ok()
-            .filter(is_ours)?;
+        let path = self.state.path().join(format!("{}.read", self.name));
+        let file = file::open(&path, file::READ_OWN).ok().filter(is_ours)?;
         let mut head = [0; HEAD];
         file.read_exact_at(&mut head, 0).ok()?;
         let numbers = numbers(head.strip_prefix(MAGIC)?);
@@ -83,7 +77,7 @@ impl SentMail {
     }
 
     fn has_list(&self) -> bool {
-        File::open(self.list()).is_ok_and(|file| is_ours(&file))
+        file::open(&self.list(), file::READ_OWN).is_ok_and(|file| is_ours(&file))
     }
 
     /// The right to bring it up to date; none if another process is at it, or

@@ -15,16 +15,17 @@
 //! hold an exclusive lock on the file, readers need none. Nothing is synced
 //! but a new table: what a power cut forgets is remembered again.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
 use super::lock_file::{is_at, lock};
 use super::{StateDir, is_ours};
+use crate::file;
 
 const HEAD: usize = 64;
 const MAGIC: usize = 60;
@@ -151,12 +152,8 @@ impl Table<'_> {
     /// Opens the table and reads how large it is. None where there is none;
     /// a damaged one is set aside by who wants to write.
     fn open(&self, write: bool) -> io::Result<Option<(File, u32)>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(write)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-            .open(self.state.path().join(self.name));
-        let file = match file {
+        let flags = if write { file::WRITE_OWN } else { file::READ_OWN };
+        let file = match file::open(&self.state.path().join(self.name), flags) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -399,7 +396,7 @@ mod tests {
             assert!(table(&state).note(key(1), 7, &|_| false).unwrap());
             assert_eq!(std::fs::read(home.path().join("table.damaged")).unwrap(), damage);
         }
-        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
         file.write_all_at(b"\xff\xff", HEAD as u64 + 3).unwrap();
         assert_eq!(table(&state).find(key(1)), None);
         assert!(table(&state).note(key(1), 7, &|_| false).unwrap());

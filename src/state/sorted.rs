@@ -21,9 +21,9 @@
 //! they are few and small.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lock_file::LockFile;
 use super::{StateDir, key, make_private, older};
+use crate::file;
 use crate::rules::program::{Flags, Layout};
 
 /// Where the claims lie.
@@ -153,7 +154,7 @@ impl Journal {
         let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
         let now = now.strftime("%Y%m%dT%H%M%S.%9fZ");
         let path = directory.join(format!("{now}-{}.{SUFFIX}", std::process::id()));
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
+        let file = file::open(&path, file::MAKE_OWN)?;
         let mut journal = Journal { file, folders: HashMap::new(), text: String::new() };
         journal.line(&Line::Head {
             mfilter: DIRECTORY.into(),
@@ -162,7 +163,7 @@ impl Journal {
             layout: layout_name(layout).into(),
         })?;
         journal.sync()?;
-        File::open(&directory)?.sync_all()?;
+        file::sync_directory(&directory)?;
         Ok(journal)
     }
 
@@ -316,8 +317,9 @@ pub fn moves_since(state: &StateDir, maildir: &Path, moment: i64) -> Vec<Moved> 
 /// left to be done.
 pub fn end_killed(state: &StateDir, name: &str) -> io::Result<()> {
     let path = state.path().join(DIRECTORY).join(name);
-    let text = fs::read(&path)?;
-    let file = OpenOptions::new().append(true).open(&path)?;
+    let mut file = file::open(&path, file::APPEND_OWN)?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
     // Half a line, written when the machine stopped, goes.
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     file.set_len(whole as u64)?;
@@ -330,7 +332,7 @@ pub fn end_killed(state: &StateDir, name: &str) -> io::Result<()> {
 pub fn undone(state: &StateDir, name: &str) -> io::Result<()> {
     let path = state.path().join(DIRECTORY).join(name);
     fs::rename(&path, path.with_extension(UNDONE))?;
-    File::open(state.path().join(DIRECTORY))?.sync_all()
+    file::sync_directory(&state.path().join(DIRECTORY))
 }
 
 /// The files of all runs, in no order.

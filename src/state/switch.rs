@@ -12,14 +12,13 @@
 //! that is not the user's own, or that others can write, is as good as absent,
 //! and the log says so.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-
 use super::{is_ours, make_private, put_in_place};
+use crate::file;
 use crate::rules::switch::Words;
 use crate::source::reason;
 use crate::user;
@@ -36,8 +35,7 @@ pub fn path() -> Option<PathBuf> {
 /// What was told; nothing if nothing was. The error says why it cannot be known.
 pub fn read(path: &Path) -> Result<Words, String> {
     let told = |why: &str| format!("{} is not read: {why}", path.display());
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+    let file = match file::open(path, file::READ_OWN) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Words::default()),
         Err(error) => return Err(told(&reason(&error))),
@@ -91,7 +89,7 @@ pub fn write(path: &Path, words: &Words) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.as_file().set_permissions(Permissions::from_mode(0o600))?;
     put_in_place(file, path)?;
-    fs::File::open(directory)?.sync_all()
+    file::sync_directory(directory)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::ast::ValueKind;
-use crate::diagnostic::is_invisible;
+use crate::text::is_invisible;
 
 /// What a string `"…"` says. An escape that means nothing stands for its own
 /// characters; `wrong` gets its place in `written`.

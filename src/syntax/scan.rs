@@ -8,8 +8,8 @@
 use unicode_normalization::char::is_combining_mark;
 
 use super::ast::Comment;
-use crate::diagnostic::is_invisible;
 use crate::source::Span;
+use crate::text::is_invisible;
 
 /// One token, without the blanks around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -36,6 +36,49 @@ fn the_map_shows_the_rooms() {
     assert_eq!(rooms(), shown);
 }
 
+/// `crate::file` cannot wait for a FIFO or a device; whatever opens otherwise can.
+#[test]
+fn files_are_opened_by_the_one_helper() {
+    const OTHERS: [&str; 10] = [
+        "OpenOptions",
+        "File::open(",
+        "File::create",
+        "File::options(",
+        "fs::read(",
+        "fs::read_to_string(",
+        "fs::write(",
+        "fs::copy(",
+        "openat(",
+        " open(",
+    ];
+    // Directories, and what `O_EXCL` makes; paths that a user names on the
+    // command line may be a shell's `<(...)`, which is worth waiting for.
+    const MAY: [(&str, &str); 4] = [
+        ("src/deliver/maildir.rs", "openat("),
+        ("src/deliver/maildir.rs", " open("),
+        ("src/deliver/keywords.rs", "openat("),
+        ("src/mailbox/walk.rs", "File::open(&path).map_err(|error| Failure::new(\"open\""),
+    ];
+    let mut wrong = Vec::new();
+    for room in rooms().iter().filter(|room| *room != "file") {
+        for file in files_of(room) {
+            let path = file.strip_prefix(root()).expect("it is inside").display().to_string();
+            let text = fs::read_to_string(&file).expect("UTF-8");
+            let tests = text.find("#[cfg(test)]").unwrap_or(text.len());
+            for (at, line) in text.get(..tests).unwrap_or("").lines().enumerate() {
+                let code = line.split("//").next().unwrap_or("");
+                let own = code.contains("fn open(") || code.contains("file::open(");
+                let may = MAY.iter().any(|(of, what)| *of == path && code.contains(what));
+                let opens = OTHERS.iter().any(|other| code.contains(other));
+                if opens && !own && !may && !code.trim_start().starts_with("use ") {
+                    wrong.push(format!("{path}:{}: {}", at + 1, code.trim()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// `crate::room`, also among others: `crate::{room, …}`.
 fn uses(line: &str, room: &str) -> bool {
     line.match_indices("crate::").any(|(at, found)| {

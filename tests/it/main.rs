@@ -23,6 +23,7 @@ mod licences;
 mod link;
 mod mbsync;
 mod moves;
+mod output;
 mod processes;
 mod qmail;
 mod reach;

@@ -3,6 +3,7 @@
 
 use super::Checker;
 use crate::message::fold;
+use crate::rules::folder_name::is_taken;
 use crate::rules::mistake::{BadFolder, Mistake};
 use crate::rules::program::{Layout, Template, TemplatePart};
 use crate::source::{Span, Spanned};
@@ -134,7 +135,7 @@ fn bad_folder(template: &Template, layout: Layout) -> Option<BadFolder> {
             if parts().any(|part| part.starts_with('.')) {
                 return Some(BadFolder::Hidden);
             }
-            if let Some(part) = parts().find(|part| matches!(*part, "cur" | "new" | "tmp")) {
+            if let Some(part) = parts().find(|part| is_taken(part)) {
                 return Some(BadFolder::Reserved(part.to_owned()));
             }
             parts().any(|part| part.len() > LONGEST).then_some(BadFolder::TooLong)

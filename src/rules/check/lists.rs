@@ -61,7 +61,7 @@ pub fn check_lists(
         }
     }
     if let Some(zone) = &checked.timezone
-        && jiff::tz::TimeZone::get(&zone.value).is_err()
+        && crate::zone::named(&zone.value).is_none()
     {
         let mistake = Mistake::UnknownTimezone { name: zone.value.clone() };
         checked.diagnostics.push(mistake.at(zone.span));

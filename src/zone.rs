@@ -1,0 +1,166 @@
+//! The time zone of dates and times.
+//!
+//! A zone is one file, and that file alone is read. jiff would list all zones
+//! before it gives one, which costs many times what a small delivery does, and
+//! would open what `TZ` names, be it a FIFO at which it waits for ever. Where
+//! nothing is found there is no zone, and the caller takes UTC.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use jiff::tz::TimeZone;
+
+use crate::file;
+
+/// Where systems have their zones, unless `TZDIR` says another place.
+const ZONES: [&str; 3] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
+/// The system's own zone.
+const LOCAL: &str = "/etc/localtime";
+/// A zone's file is a few KB long; bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// The zone of an IANA name, in any case, else the system's; UTC if there is none.
+pub fn zone(name: Option<&str>) -> TimeZone {
+    zone_or(name, &mut |_| {})
+}
+
+/// The same. `unknown` is told the name that no file describes: there is no
+/// tzdata, perhaps.
+pub fn zone_or(name: Option<&str>, unknown: &mut dyn FnMut(&str)) -> TimeZone {
+    let link = || Some(fs::read_link(LOCAL).ok()?.into_os_string());
+    let tz = std::env::var_os("TZ");
+    let found = match name {
+        Some(name) => named(name),
+        None => system(tz.clone(), &link),
+    };
+    found.unwrap_or_else(|| {
+        let wanted = name.map(OsString::from).or(tz).or_else(link);
+        if let Some(wanted) = wanted {
+            unknown(&wanted.to_string_lossy());
+        }
+        TimeZone::UTC
+    })
+}
+
+/// The zone of an IANA name, in any case.
+pub fn named(name: &str) -> Option<TimeZone> {
+    if name.eq_ignore_ascii_case("UTC") {
+        return Some(TimeZone::UTC);
+    }
+    let set = std::env::var_os("TZDIR").filter(|path| !path.is_empty()).map(PathBuf::from);
+    match set {
+        Some(directory) => in_directory(&directory, name),
+        None => ZONES.iter().find_map(|directory| in_directory(Path::new(directory), name)),
+    }
+}
+
+/// The system's zone: by `TZ` (POSIX.1-2024 §8.3), which may be empty for UTC, a
+/// name, a path or a rule as `JST-9`, else by where `/etc/localtime` leads, else
+/// by what is in it.
+fn system(tz: Option<OsString>, link: &dyn Fn() -> Option<OsString>) -> Option<TimeZone> {
+    let Some(tz) = tz else {
+        let by_name = link().and_then(|to| named(name_in(to.to_str()?)?));
+        return by_name.or_else(|| in_file("Local", Path::new(LOCAL)));
+    };
+    let text = tz.to_str()?;
+    let text = text.strip_prefix(':').unwrap_or(text);
+    if text.is_empty() {
+        return Some(TimeZone::UTC);
+    }
+    named(name_in(text).unwrap_or(text))
+        .or_else(|| text.starts_with('/').then(|| in_file("Local", Path::new(text)))?)
+        .or_else(|| TimeZone::posix(text).ok())
+}
+
+/// The name of a zone in the path to its file.
+fn name_in(path: &str) -> Option<&str> {
+    path.rsplit_once("zoneinfo/").map(|(_, name)| name)
+}
+
+fn in_directory(directory: &Path, name: &str) -> Option<TimeZone> {
+    let is_name = |part| matches!(part, Component::Normal(_));
+    if name.is_empty() || !Path::new(name).components().all(is_name) {
+        return None;
+    }
+    in_file(name, &directory.join(name)).or_else(|| {
+        let spelled = spelled(directory, name)?;
+        in_file(&spelled, &directory.join(&spelled))
+    })
+}
+
+/// The name as it is spelled in the directory: letters in another case.
+fn spelled(directory: &Path, name: &str) -> Option<String> {
+    let mut path = PathBuf::new();
+    for part in Path::new(name).components() {
+        let part: &OsStr = part.as_os_str();
+        let mut entries = fs::read_dir(directory.join(&path)).ok()?.flatten();
+        let found = entries.find(|entry| entry.file_name().eq_ignore_ascii_case(part))?;
+        path.push(found.file_name());
+    }
+    path.into_os_string().into_string().ok()
+}
+
+fn in_file(name: &str, path: &Path) -> Option<TimeZone> {
+    TimeZone::tzif(name, &file::read(path, LARGEST).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn a_zone_out_of_its_file_is_the_one_of_that_name() {
+        for name in jiff::tz::db().available().filter(|name| name.as_str() != "Etc/Unknown") {
+            let Ok(known) = TimeZone::get(name.as_str()) else { continue };
+            let found = named(name.as_str()).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!(found.iana_name(), known.iana_name());
+            for year in 0..200 {
+                // Days apart from each other in the year, from 1900 on.
+                let at = Timestamp::from_second(-2_208_988_800 + year * 32_000_000).unwrap();
+                let text = |zone: TimeZone| at.to_zoned(zone).strftime("%c %z %Z %Q").to_string();
+                assert_eq!(text(found.clone()), text(known.clone()), "{name}");
+            }
+        }
+        let tokyo = named("asia/TOKYO").unwrap();
+        assert_eq!(tokyo.iana_name(), Some("Asia/Tokyo"));
+        for no_name in ["", "JST-9", "../../../etc/localtime", "/etc/localtime", "Asia", "."] {
+            assert!(named(no_name).is_none(), "{no_name}");
+        }
+    }
+
+    #[test]
+    fn the_systems_zone_is_by_the_environment_a_link_or_a_file() {
+        let by = |tz: Option<&str>, link: Option<&str>| {
+            let link = link.map(OsString::from);
+            system(tz.map(Into::into), &|| link.clone())
+        };
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let offset = |zone: TimeZone| at.to_zoned(zone).strftime("%z").to_string();
+        for (tz, link, hours) in [
+            (Some(""), None, Some("+0000")),
+            (Some("Asia/Tokyo"), Some("/usr/share/zoneinfo/Etc/UTC"), Some("+0900")),
+            (Some(":Asia/Tokyo"), None, Some("+0900")),
+            (Some("/usr/share/zoneinfo/Asia/Tokyo"), None, Some("+0900")),
+            (Some(":/usr/share/zoneinfo/Asia/Tokyo"), None, Some("+0900")),
+            (Some("JST-9"), None, Some("+0900")),
+            (None, Some("../usr/share/zoneinfo/Asia/Kolkata"), Some("+0530")),
+            (Some("no/such/zone"), None, None),
+            (Some("/etc/passwd"), None, None),
+        ] {
+            assert_eq!(by(tz, link).map(offset).as_deref(), hours, "{tz:?} {link:?}");
+        }
+    }
+
+    #[test]
+    fn no_fifo_is_waited_at() {
+        let home = tempfile::tempdir().unwrap();
+        let fifo = home.path().join("fifo");
+        mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert!(system(Some(fifo.into_os_string()), &|| None).is_none());
+        assert!(system(Some("/dev/zero".into()), &|| None).is_none());
+    }
+}
