@@ -52,7 +52,8 @@ impl Outcome {
     ///
     /// A refusal is `EX_NOPERM`, unless its RFC 3463 subject says that the
     /// address is no good (`5.1.x`, `EX_NOUSER`), or that mailbox, system or
-    /// network are (`5.2.x` to `5.4.x`, `EX_UNAVAILABLE`). All three bounce
+    /// network are (`5.2.x` to `5.4.x`, `EX_UNAVAILABLE`); a mailbox that is
+    /// full (`5.2.2`) is `EX_NOPERM` too, as maildrop has it. All three bounce
     /// with every MTA but qmail, which retries after 67 and 69.
     pub fn exit_code(&self) -> u8 {
         const EX_NOUSER: u8 = 67;
@@ -62,6 +63,7 @@ impl Outcome {
         match self {
             Outcome::Delivered | Outcome::Discarded => 0,
             Outcome::Deferred { .. } => EX_TEMPFAIL,
+            Outcome::Refused { status, .. } if status == "5.2.2" => EX_NOPERM,
             Outcome::Refused { status, .. } => match status.split('.').nth(1) {
                 Some("1") => EX_NOUSER,
                 Some("2" | "3" | "4") => EX_UNAVAILABLE,
@@ -207,6 +209,7 @@ mod tests {
             ("5.0.0", 77),
             ("5.1.1", 67),
             ("5.2.1", 69),
+            ("5.2.2", 77),
             ("5.3.4", 69),
             ("5.7.1", 77),
             ("nonsense", 77),

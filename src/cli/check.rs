@@ -12,13 +12,14 @@ use crate::explain::sentence;
 use crate::file;
 use crate::load;
 use crate::mailbox::sent::Sent;
+use crate::mailbox::store_check;
 use crate::message::Message;
 use crate::plan::{Plan, StepKind};
 use crate::rules::check::{Surroundings, check_lists, judge_switch, resolve};
 use crate::rules::mistake::{LearnMistake, Mistake};
 use crate::rules::program::{Compiled, Expectation, Laid, Program, Settings, StatementKind};
 use crate::rules::switch::Words;
-use crate::source::{Sources, Spanned, read_text, reason};
+use crate::source::{Sources, Span, Spanned, read_text, reason};
 use crate::state::StateDir;
 use crate::text::json_line;
 use crate::world::{SentMail, World};
@@ -73,6 +74,7 @@ fn users(call: &Check, home: Option<PathBuf>) -> Result<Finding, String> {
     let mut diagnostics = checked.diagnostics;
     if let Some(program) = &checked.program {
         diagnostics.extend(missing_folders(program, &checked.sent_folders, home.as_deref()));
+        diagnostics.extend(unlike_the_store(program, &checked.folders, checked.layout, &home));
         diagnostics.extend(expectations(program, &sources, home.as_deref()));
     }
     diagnostics.extend(switched(&checked.settings, call.site.as_deref()));
@@ -123,6 +125,22 @@ fn missing_folders(
             Mistake::Learn(LearnMistake::NoSentFolder { folder: name }).at(folder.span)
         })
         .collect()
+}
+
+/// Folders and a layout that are not those of the Maildir that is there.
+fn unlike_the_store(
+    program: &Program,
+    folders: &[Spanned<String>],
+    layout: Option<Span>,
+    home: &Option<PathBuf>,
+) -> Vec<Diagnostic> {
+    let world = World { home: home.clone(), ..World::default() };
+    let Some(compiled) = Compiled::new(program) else { return Vec::new() };
+    let Some(archived) = compiled.program() else { return Vec::new() };
+    match super::location(&Delivery::default(), &archived, &world) {
+        Ok(location) => store_check::judge(&location, folders, layout),
+        Err(_) => Vec::new(),
+    }
 }
 
 /// The user's sent mail, to be looked at.

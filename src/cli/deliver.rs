@@ -21,6 +21,7 @@ use crate::load;
 use crate::message::Message;
 use crate::message::content::Deadline;
 use crate::outcome::Outcome;
+use crate::rules::program::Compiled;
 use crate::state::lock_file::LockFile;
 use crate::state::{StateDir, list_index, seen};
 use crate::world::World;
@@ -64,7 +65,11 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         return Err(why.clone());
     }
     let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
-    let location = super::location(&args, &program, &world)?;
+    let mut location = super::location(&args, &program, &world)?;
+    let sites = site.compiled.as_ref().and_then(Compiled::program);
+    if let Some(word) = sites.and_then(|site| super::over_quota(&site)) {
+        location.over_quota = word;
+    }
     if program.asks_for_sent_mail {
         world.sent = Some(Box::new(super::sent(&program, &location, &world, true)));
     }

@@ -47,7 +47,8 @@ use crate::outcome::Outcome;
 use crate::plan::Folder;
 use crate::rules::check::resolve;
 use crate::rules::program::{
-    ArchivedFolderNames, ArchivedLayout, ArchivedLog, ArchivedProgram, FolderNames, Layout,
+    ArchivedFolderNames, ArchivedLayout, ArchivedLog, ArchivedOverQuota, ArchivedProgram,
+    FolderNames, Layout, OverQuota,
 };
 use crate::state::StateDir;
 use crate::user;
@@ -180,6 +181,8 @@ fn location(
     });
     let mut location = Location::new(path, layout, names);
     location.home = world.home.clone();
+    location.subscribe = settings.subscribe.as_ref().copied();
+    location.over_quota = over_quota(program).unwrap_or_default();
     location.inbox = match settings.inbox.as_ref() {
         Some(inbox) if inbox.is_empty() => Folder::default(),
         Some(inbox) => Folder { parts: inbox.split('/').map(str::to_owned).collect() },
@@ -189,6 +192,14 @@ fn location(
         location.sharing = Sharing::Shared;
     }
     Ok(location)
+}
+
+/// What `set over-quota` says, if anything.
+fn over_quota(program: &ArchivedProgram) -> Option<OverQuota> {
+    program.settings.over_quota.as_ref().map(|word| match word {
+        ArchivedOverQuota::Temporary => OverQuota::Temporary,
+        ArchivedOverQuota::Permanent => OverQuota::Permanent,
+    })
 }
 
 /// Whom the user has written to; `writes` where the list of them may be kept.

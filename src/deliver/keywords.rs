@@ -2,26 +2,20 @@
 //! in the file name, and what they mean in `dovecot-keywords` beside `cur`,
 //! one `<number> <keyword>` a line, 0 for `a`.
 //!
-//! Dovecot locks with `dovecot-keywords.lock`, made exclusively, written as
-//! the new file and renamed over the old one; so do we. Where the lock cannot
-//! be had within two seconds, or all letters are taken, the message is stored
-//! without the keyword.
+//! The file is locked as Dovecot does it ([`DotLock`]). Where the lock cannot
+//! be had, or all letters are taken, the message is stored without the keyword.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::AsFd;
-use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime};
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::fs::{Mode, OFlags, openat};
+
+use super::dot_lock::DotLock;
 
 use crate::file;
 
 const FILE: &str = "dovecot-keywords";
-const LOCK: &str = "dovecot-keywords.lock";
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Dovecot overrides a lock of that age.
-const STALE: Duration = Duration::from_secs(120);
 /// 26 keywords of any sane length fit.
 const MAX: u64 = 64 << 10;
 
@@ -46,7 +40,7 @@ pub fn letters(folder: impl AsFd, keywords: &[String]) -> (String, Vec<String>) 
         }
     };
     if wanted.iter().any(|keyword| known.letter(keyword).is_none()) && !known.is_full() {
-        match enter(&folder, &wanted) {
+        match enter(folder, &wanted) {
             Ok(entered) => known = entered,
             Err(error) => problems.push(format!("cannot enter keywords in {FILE}: {error}")),
         }
@@ -146,60 +140,27 @@ fn read(folder: &impl AsFd) -> io::Result<Known> {
 }
 
 /// Enters what is missing, under the lock.
-fn enter(folder: &impl AsFd, wanted: &[&str]) -> io::Result<Known> {
-    let mut lock = lock(folder)?;
-    let mut write = || -> io::Result<Known> {
-        let mut known = read(folder)?;
-        for keyword in wanted {
-            if known.letter(keyword).is_none() {
-                known.enter(keyword);
-            }
+fn enter(folder: BorrowedFd<'_>, wanted: &[&str]) -> io::Result<Known> {
+    let lock = DotLock::acquire(folder, FILE)?;
+    let mut known = read(&folder)?;
+    for keyword in wanted {
+        if known.letter(keyword).is_none() {
+            known.enter(keyword);
         }
-        lock.write_all(known.text.as_bytes())?;
-        lock.sync_all()?;
-        renameat(folder, LOCK, folder, FILE)?;
-        Ok(known)
-    };
-    let written = write();
-    if written.is_err() {
-        let _ = unlinkat(folder, LOCK, AtFlags::empty());
     }
-    written
-}
-
-fn lock(folder: &impl AsFd) -> io::Result<File> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let start = Instant::now();
-    loop {
-        match openat(folder, LOCK, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(file) => return Ok(file.into()),
-            Err(rustix::io::Errno::EXIST) if is_stale(folder) => {
-                let _ = unlinkat(folder, LOCK, AtFlags::empty());
-            }
-            Err(rustix::io::Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-        if start.elapsed() > PATIENCE {
-            return Err(io::Error::new(ErrorKind::TimedOut, "it is locked"));
-        }
-        sleep(Duration::from_millis(20));
-    }
-}
-
-fn is_stale(folder: &impl AsFd) -> bool {
-    let Ok(about) = rustix::fs::statat(folder, LOCK, AtFlags::SYMLINK_NOFOLLOW) else {
-        return false;
-    };
-    let made = SystemTime::UNIX_EPOCH + Duration::from_secs(about.st_mtime.try_into().unwrap_or(0));
-    SystemTime::now().duration_since(made).is_ok_and(|age| age > STALE)
+    lock.replace(known.text.as_bytes())?;
+    Ok(known)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::path::Path;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
+
+    const LOCK: &str = "dovecot-keywords.lock";
 
     fn ask(folder: &Path, keywords: &[&str]) -> (String, Vec<String>) {
         let keywords: Vec<String> = keywords.iter().map(|keyword| keyword.to_string()).collect();

@@ -21,6 +21,7 @@
 //! itself: nobody else can lead a delivery out of the Maildir, at no moment.
 //! Nothing is made behind a link; the folder there must be complete.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -35,12 +36,13 @@ use rustix::io::Errno;
 use crate::message::{HeaderEdit, Message};
 use crate::outcome::Failure;
 use crate::plan::Folder;
-use crate::rules::program::{Flags, FolderNames, Layout};
+use crate::rules::program::{Flags, FolderNames, Layout, OverQuota};
 use crate::state;
 
 use super::disk::{FileId, rename_new, sync_directory};
+use super::quota::{self, Amount};
 use super::sharing::Sharing;
-use super::{folder, keywords, name};
+use super::{folder, keywords, name, subscriptions};
 
 const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -59,6 +61,11 @@ pub struct Location {
     pub home: Option<PathBuf>,
     /// Who else may use what is made.
     pub sharing: Sharing,
+    /// Whether folders that are made are subscribed; where nothing is said, in
+    /// the files that are there.
+    pub subscribe: Option<bool>,
+    /// What becomes of mail for which the quota has no room.
+    pub over_quota: OverQuota,
 }
 
 /// A folder's directories from the Maildir down.
@@ -100,6 +107,8 @@ impl Location {
             inbox: Folder::default(),
             home: None,
             sharing: Sharing::Private,
+            subscribe: None,
+            over_quota: OverQuota::default(),
         }
     }
 
@@ -178,6 +187,8 @@ pub(super) fn too_long(folder: &Folder) -> String {
 pub struct Maildir<'a> {
     pub(super) location: &'a Location,
     pub(super) root: Arc<OwnedFd>,
+    /// What could not be done as asked while a folder was made.
+    problems: RefCell<Vec<String>>,
 }
 
 /// An open folder: itself, its `tmp`, and the one of `new` and `cur` that receives.
@@ -200,7 +211,7 @@ impl<'a> Maildir<'a> {
             other => other,
         };
         let root = root.map_err(|error| Failure::new("open the Maildir", path, error))?;
-        Ok(Maildir { location, root: Arc::new(root) })
+        Ok(Maildir { location, root: Arc::new(root), problems: RefCell::default() })
     }
 
     /// Writes and syncs a message in the `tmp` of a folder, which is made
@@ -216,12 +227,12 @@ impl<'a> Maildir<'a> {
         let into = if plain { "new" } else { "cur" };
         let open = self.open_or_make(&place.directories, into)?;
 
-        let mut problems = Vec::new();
+        let mut problems = self.problems.take();
         let mut letters: Vec<char> = flags.letters.chars().collect();
         if !flags.keywords.is_empty() {
             let (keywords, found) = keywords::letters(&open.folder, &flags.keywords);
             letters.extend(keywords.chars());
-            problems = found;
+            problems.extend(found);
         }
         letters.sort_unstable();
         letters.dedup();
@@ -237,6 +248,7 @@ impl<'a> Maildir<'a> {
             size: String::new(),
             info: String::new(),
             problems,
+            counted: Amount::default(),
         };
         let tmp_path = || open.path.join("tmp");
         let size = message
@@ -247,6 +259,10 @@ impl<'a> Maildir<'a> {
         state::close(file)
             .map_err(|error| Failure::new("close the message in", tmp_path(), error))?;
         staged.size = format!(",S={size}");
+        let is_trashed = flags.letters.contains('T');
+        if !is_trashed && quota::counts(self.location.layout, place) {
+            staged.counted = Amount { bytes: size.try_into().unwrap_or(i64::MAX), messages: 1 };
+        }
         if !plain {
             staged.info.push_str(name::INFO);
             staged.info.extend(letters);
@@ -314,6 +330,13 @@ impl<'a> Maildir<'a> {
         if let Ok(parent) = openat(&self.root, "..", DIR, Mode::empty()) {
             sync_directory(&parent)
                 .map_err(|error| Failure::new("sync what is above", &path, error))?;
+        }
+        // Whoever finds no `tmp` will do it again: better twice than not.
+        let is_new = matches!(statat(&folder, "tmp", AtFlags::empty()), Err(Errno::NOENT));
+        if is_new {
+            let Location { layout, subscribe, .. } = *self.location;
+            let problems = subscriptions::subscribe(&self.root, directories, layout, subscribe);
+            self.problems.borrow_mut().extend(problems);
         }
         self.make_below(&folder, "tmp", &path.join("tmp"))
     }
@@ -421,6 +444,7 @@ pub struct Staged {
     /// `:2,FLAGS`, or nothing.
     info: String,
     problems: Vec<String>,
+    counted: Amount,
 }
 
 /// Where the message is now.
@@ -434,6 +458,11 @@ impl Staged {
     /// What could not be done as asked, though the message is or will be stored.
     pub fn problems(&self) -> &[String] {
         &self.problems
+    }
+
+    /// How much of a quota the message uses.
+    pub(super) fn counted(&self) -> Amount {
+        self.counted
     }
 
     /// Makes the message visible, for good; gives its path. After an error it

@@ -15,6 +15,8 @@
 //!   to succeed and does not, the message is deferred, and the journal knows
 //!   for the retry what is done ([`crate::state::journal`]). Without a journal
 //!   what was stored is taken back.
+//! - Where the Maildir has a quota and there is no room in it, nothing is
+//!   stored: 75, or a refusal where the site says so.
 //! - A folder whose name is too long for its file system is the inbox, with a
 //!   note: the name comes from the message, and would never fit.
 
@@ -36,8 +38,11 @@ pub mod shelf;
 pub mod name;
 
 mod disk;
+mod dot_lock;
 mod keywords;
+mod quota;
 mod reply;
+mod subscriptions;
 
 use std::path::{Path, PathBuf};
 
@@ -47,11 +52,13 @@ use crate::explain::sentence;
 use crate::message::{HeaderEdit, Message};
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Folder, Plan, StepId, StepIds, StepKind};
-use crate::rules::program::Flags;
+use crate::rules::program::{Flags, OverQuota};
+use crate::source::reason;
 use crate::state::journal::{self, Journal};
 
 use list_edit::Change;
 use maildir::{Location, Maildir, Place, Staged, too_long};
+use quota::{Amount, Room};
 use reach::Reach;
 
 /// What became of a message.
@@ -96,11 +103,11 @@ pub fn deliver(plan: &Plan, messages: &[Message], location: &Location, reach: &R
     let again = !work.effects.is_empty();
     let stored = match store(&work.copies, again, location, &mut journal, &mut report) {
         Ok(stored) => stored,
-        Err(failure) => {
+        Err(outcome) => {
             if journal.is_none() {
                 report.stored.clear();
             }
-            report.outcome = failure.into();
+            report.outcome = outcome;
             return report;
         }
     };
@@ -108,7 +115,8 @@ pub fn deliver(plan: &Plan, messages: &[Message], location: &Location, reach: &R
     for effect in work.effects.iter().filter(|effect| effect.rank > LIST_EDIT) {
         if let Err(why) = effect.carry_out(plan, reach, &mut journal, &mut report) {
             if journal.is_none() {
-                take_back(stored, &mut report);
+                let undone = take_back(stored, &mut report);
+                note_use(location, undone.negative(), &mut report);
                 report.stored.clear();
             }
             report.outcome = Outcome::deferred(why);
@@ -359,7 +367,7 @@ fn store(
     location: &Location,
     journal: &mut Option<Journal>,
     report: &mut Report,
-) -> Result<Vec<Staged>, Failure> {
+) -> Result<Vec<Staged>, Outcome> {
     let mut missing = Vec::with_capacity(copies.len());
     for copy in copies {
         if is_done(journal, copy.id) {
@@ -380,6 +388,7 @@ fn store(
         }
     }
     let mut staged = Vec::with_capacity(missing.len());
+    let mut more = Amount::default();
     let mut folders = Vec::with_capacity(missing.len());
     for copy in &missing {
         let place = location.place(copy.folder);
@@ -395,8 +404,11 @@ fn store(
             }
             done => done?,
         });
+        more = more.plus(staged.last().map(Staged::counted).unwrap_or_default());
         folders.push(if place.note.is_some() { Folder::default() } else { folder });
     }
+    let has_quota = has_room(&maildir, more, report)?;
+    let mut used = Amount::default();
     for (number, copy) in missing.iter().enumerate() {
         match staged.get_mut(number).map(Staged::commit) {
             Some(Ok(path)) => {
@@ -404,6 +416,7 @@ fn store(
                 report.notes.extend(problems.iter().map(|why| format!("{}: {why}", copy.folder)));
                 let folder = folders.get(number).unwrap_or(copy.folder).clone();
                 report.stored.push(Stored { step: copy.step, folder, path });
+                used = used.plus(staged.get(number).map(Staged::counted).unwrap_or_default());
                 if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
                     note(journal, id, &sentence(copy.kind), report);
                 }
@@ -419,12 +432,16 @@ fn store(
                             }
                         }
                     }
-                    None => take_back(staged, report),
+                    None => used = used.plus(take_back(staged, report).negative()),
                 }
-                return Err(failure);
+                note_use(location, used, report);
+                return Err(failure.into());
             }
             None => {}
         }
+    }
+    if has_quota {
+        note_use(location, used, report);
     }
     if let Some(journal) = journal {
         let _ = journal.sync();
@@ -436,14 +453,56 @@ fn is_too_long(failure: &Failure) -> bool {
     Errno::from_io_error(&failure.error) == Some(Errno::NAMETOOLONG)
 }
 
-fn take_back(staged: Vec<Staged>, report: &mut Report) {
+/// Whether the Maildir has a quota; an error if there is no room in it. One
+/// that cannot be read keeps no mail away.
+fn has_room(maildir: &Maildir<'_>, more: Amount, report: &mut Report) -> Result<bool, Outcome> {
+    match quota::room(maildir, more) {
+        Ok(Room::NoQuota) => Ok(false),
+        Ok(Room::Enough) => Ok(true),
+        Ok(Room::Full) => {
+            let text = String::from("the mailbox is full");
+            Err(match maildir.location.over_quota {
+                OverQuota::Temporary => Outcome::Deferred { status: "4.2.2".into(), text },
+                OverQuota::Permanent => Outcome::Refused { status: "5.2.2".into(), text },
+            })
+        }
+        Err(error) => {
+            report.notes.push(format!("the quota cannot be read: {}", reason(&error)));
+            Ok(true)
+        }
+    }
+}
+
+/// Notes for the quota, if there is one, what was stored or taken back.
+fn note_use(location: &Location, amount: Amount, report: &mut Report) {
+    if amount == Amount::default() {
+        return;
+    }
+    let noted = match Maildir::open(location) {
+        Ok(maildir) => quota::add(&maildir, amount),
+        Err(failure) => Err(failure.error),
+    };
+    if let Err(error) = noted {
+        report.notes.push(format!("what the quota is for cannot be noted: {}", reason(&error)));
+    }
+}
+
+/// Takes back what was stored; gives how much of it counts in a quota.
+fn take_back(staged: Vec<Staged>, report: &mut Report) -> Amount {
+    let mut undone = Amount::default();
     let mut stored = report.stored.iter();
     for one in staged {
         let path = stored.next().map(|stored| stored.path.display().to_string());
-        if let (false, Some(path)) = (one.undo(), path) {
-            report.notes.push(format!("`{path}` could not be taken back; a retry doubles it"));
+        let counted = one.counted();
+        match (one.undo(), path) {
+            (true, Some(_)) => undone = undone.plus(counted),
+            (false, Some(path)) => {
+                report.notes.push(format!("`{path}` could not be taken back; a retry doubles it"))
+            }
+            (_, None) => {}
         }
     }
+    undone
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod search;
 pub mod sent;
 pub mod sort;
 pub mod special;
+pub mod store_check;
 pub mod undo;
 
 mod copies;

@@ -1,6 +1,10 @@
 //! Every mistake that checking can find: a kind with its data, and one match
 //! that holds all the wording.
 
+mod place;
+
+pub use place::PlaceMistake;
+
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::rules::field::Kind;
 use crate::source::Span;
@@ -103,6 +107,9 @@ pub enum Mistake {
 
     /// What is wrong with learning.
     Learn(LearnMistake),
+
+    /// What is wrong with where mail shall lie.
+    Place(PlaceMistake),
 
     /// What fits users' rules or site rules only.
     Site(SiteMistake),
@@ -221,8 +228,8 @@ pub enum BadFolder {
     EmptyPart,
     /// A control character.
     Control,
-    /// A dot, which separates levels in maildir++.
-    Dot,
+    /// A dot, which separates levels in maildir++; and the name with `/`.
+    Dot(String),
     /// A part that starts with a dot, in the fs layout.
     Hidden,
     /// `cur`, `new` or `tmp`, in the fs layout.
@@ -306,6 +313,14 @@ struct Wording {
     hint: Option<String>,
 }
 
+fn error(code: &'static str, message: String, label: &'static str) -> Wording {
+    Wording { severity: Severity::Error, code, message, label, related: None, hint: None }
+}
+
+fn warning(code: &'static str, message: String, label: &'static str) -> Wording {
+    Wording { severity: Severity::Warning, ..error(code, message, label) }
+}
+
 impl Mistake {
     /// The mistake at its place, in words.
     pub fn at(self, span: Span) -> Diagnostic {
@@ -323,18 +338,6 @@ impl Mistake {
 
     /// All wording there is.
     fn wording(self) -> Wording {
-        let error = |code, message: String, label| Wording {
-            severity: Severity::Error,
-            code,
-            message,
-            label,
-            related: None,
-            hint: None,
-        };
-        let warning = |code, message: String, label| Wording {
-            severity: Severity::Warning,
-            ..error(code, message, label)
-        };
         match self {
             Mistake::Unknown { what, name, near } => {
                 let unread = what == Word::Flag && matches!(name.as_str(), "unread" | "unseen");
@@ -577,11 +580,13 @@ impl Mistake {
                         String::from("a folder name may not hold control characters"),
                         None,
                     ),
-                    BadFolder::Dot => (
-                        "folder-dot",
-                        String::from("in the maildir++ layout a folder name may not hold a `.`"),
-                        Some("nest with `/`, or use `set layout fs`"),
-                    ),
+                    BadFolder::Dot(nested) => {
+                        let message = "in the maildir++ layout a folder name may not hold a `.`";
+                        let hint =
+                            format!("nest with `/`: `folder \"{nested}\"`, or use `set layout fs`");
+                        return error("folder-dot", message.into(), "no folder can be called so")
+                            .or_hint(Some(hint));
+                    }
                     BadFolder::Hidden => (
                         "folder-hidden",
                         String::from("in the fs layout no part may start with a `.`"),
@@ -616,6 +621,7 @@ impl Mistake {
                 error("include-too-many", format!("more than {limit} includes"), "one too many")
             }
 
+            Mistake::Place(mistake) => mistake.wording(),
             Mistake::Learn(mistake) => match mistake {
                 LearnMistake::OfSite { what } => {
                     error("learn-of-site", format!("{what} is for users' rules"), "no place for it")
@@ -784,7 +790,8 @@ impl Mistake {
                     .or_hint(Some("until it can, mail waits in the queue or goes on without it"))
             }
             Mistake::FolderCase { name, other, at } => {
-                let message = format!("`{name}` differs from `{other}` only by case");
+                let how = difference(&name, &other);
+                let message = format!("`{name}` differs from `{other}` only {how}");
                 warning("folder-case", message, "a folder of its own")
                     .with(at, "the other")
                     .or_hint(Some("spell it alike, if one folder is meant"))
@@ -817,6 +824,11 @@ impl Wording {
     fn with(self, at: Span, text: &'static str) -> Wording {
         Wording { related: Some((at, text)), ..self }
     }
+}
+
+/// How two names differ that are one to a reader.
+pub fn difference(one: &str, other: &str) -> &'static str {
+    if one.to_lowercase() == other.to_lowercase() { "by case" } else { "by width or spelling" }
 }
 
 /// The known name nearest to a misspelt one; none if none is near. Names

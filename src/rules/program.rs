@@ -616,6 +616,10 @@ pub struct Settings {
     pub program_timeout: Option<u64>,
     /// `forward-sender`: an address, perhaps with `{sender}` in it.
     pub forward_sender: Option<String>,
+    /// `subscribe`: whether folders that are made are subscribed.
+    pub subscribe: Option<bool>,
+    /// `over-quota`.
+    pub over_quota: Option<OverQuota>,
     /// `isp-filter`, the user's switch.
     pub isp_filter: Vec<SwitchWord>,
     /// `isp-filter default`, the provider's.
@@ -632,6 +636,16 @@ pub enum Layout {
     MaildirPlusPlus,
     /// `~/Maildir/A/B`
     Fs,
+}
+
+/// What becomes of mail for which the quota has no room.
+#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OverQuota {
+    /// The mail server tries again: 75, with `4.2.2`.
+    #[default]
+    Temporary,
+    /// It is refused: 77, with `5.2.2`.
+    Permanent,
 }
 
 /// How folder names are written on disk.

@@ -33,6 +33,7 @@ const PLAIN: &[&str] = &[
     "~/Maildir/.A/new",
     "~/Maildir/.A/tmp",
     "~/Maildir/.A/tmp/message",
+    "~/Maildir/maildirsize",
 ];
 
 /// Declarations, a rule that asks for something, and what is opened for it.

@@ -203,6 +203,7 @@ impl Checker<'_, '_> {
         if path.trim().is_empty() || path.contains(char::is_control) {
             return Lowered::WrongArguments;
         }
+        self.shell_path(path, file.span, false);
         self.reply_files.push((path.clone(), file.span));
         Lowered::Action(Action::Reply { file: path.clone(), every })
     }

@@ -4,7 +4,7 @@
 use super::Checker;
 use crate::message::fold;
 use crate::rules::folder_name::is_taken;
-use crate::rules::mistake::{BadFolder, Mistake};
+use crate::rules::mistake::{BadFolder, Mistake, PlaceMistake};
 use crate::rules::program::{Layout, Template, TemplatePart};
 use crate::source::{Span, Spanned};
 
@@ -46,10 +46,45 @@ impl Checker<'_, '_> {
             return None;
         }
         template.parts.retain(|part| !matches!(part, TemplatePart::Text(text) if text.is_empty()));
-        if let [TemplatePart::Text(name)] = template.parts.as_slice() {
-            self.spelling(&name.clone(), span);
+        let is_literal = matches!(template.parts.as_slice(), [TemplatePart::Text(_)]);
+        if let Some(TemplatePart::Text(name)) = template.parts.first() {
+            let name = name.clone();
+            self.odd_folder(&name, is_literal, span);
+            if is_literal {
+                self.spelling(&name, span);
+            }
         }
         Some(Some(template))
+    }
+
+    /// Names that mean something to other programs, and nothing here.
+    fn odd_folder(&mut self, name: &str, is_literal: bool, span: Span) {
+        let first = name.split('/').next().unwrap_or_default();
+        let variable = first
+            .strip_prefix('$')
+            .filter(|word| word.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_'));
+        let mistake = if variable.is_some_and(|word| !word.is_empty()) {
+            let below = name.split_once('/').map(|(_, below)| below.to_owned());
+            PlaceMistake::FolderVariable { name: name.to_owned(), meant: below }
+        } else if is_literal && name.split('/').any(|part| part.trim() != part) {
+            let parts: Vec<&str> = name.split('/').map(str::trim).collect();
+            PlaceMistake::FolderBlank { name: name.to_owned(), meant: parts.join("/") }
+        } else if self.program.settings.layout == Layout::Fs
+            && let Some(below) = below_inbox_by_dots(name)
+        {
+            PlaceMistake::FolderOfInbox { name: name.to_owned(), meant: below }
+        } else {
+            return;
+        };
+        self.report(span, Mistake::Place(mistake));
+    }
+
+    /// Judges a path in which a shell or a mail server would put something in.
+    pub(super) fn shell_path(&mut self, text: &str, span: Span, is_setting: bool) {
+        if let Some(meant) = meant_path(text) {
+            let text = text.to_owned();
+            self.report(span, Mistake::Place(PlaceMistake::ShellPath { text, meant, is_setting }));
+        }
     }
 
     /// Judges `set inbox "…"` when all settings are known. In maildir++ `INBOX`
@@ -90,6 +125,44 @@ impl Checker<'_, '_> {
     }
 }
 
+/// The path that was meant by one with `$HOME`, `%h`, `~other` or Dovecot's
+/// `maildir:`; none if it means what it says.
+pub(super) fn meant_path(text: &str) -> Option<String> {
+    let (format, path) = match text.split_once(':') {
+        Some(("maildir" | "mbox" | "sdbox" | "mdbox", path)) => {
+            (true, path.split(':').next().unwrap_or_default())
+        }
+        _ => (false, text),
+    };
+    let homes = ["$HOME", "${HOME}", "%h", "%{home}", "~"];
+    let below = |home: &&str| {
+        let rest = path.strip_prefix(home)?;
+        if rest.is_empty() { Some("Maildir") } else { rest.strip_prefix('/') }
+    };
+    if let Some(below) = homes.iter().find_map(below) {
+        let plain = path.starts_with("~/") && !below.contains(['$', '%']);
+        return (format || !plain).then(|| format!("~/{below}"));
+    }
+    if let Some(other) = path.strip_prefix('~') {
+        return Some(format!("/home/{other}"));
+    }
+    let put_in = path.split('/').any(|part| {
+        part.starts_with("$") && part.len() > 1
+            || part.contains("%{")
+            || matches!(part, "%u" | "%n" | "%d" | "%h")
+    });
+    if put_in {
+        return Some(String::from("~/Maildir"));
+    }
+    format.then(|| path.to_owned())
+}
+
+/// The rest of `INBOX.Rest`, nested by slashes.
+fn below_inbox_by_dots(name: &str) -> Option<String> {
+    let (first, rest) = name.split_once('.')?;
+    (first.eq_ignore_ascii_case("INBOX") && !rest.is_empty()).then(|| rest.replace('.', "/"))
+}
+
 /// The rest of `INBOX/rest`.
 fn below_inbox(name: &str) -> Option<&str> {
     let (first, rest) = name.split_once('/')?;
@@ -127,7 +200,8 @@ fn bad_folder(template: &Template, layout: Layout) -> Option<BadFolder> {
     match layout {
         Layout::MaildirPlusPlus => {
             if name.contains('.') {
-                return Some(BadFolder::Dot);
+                let nested = below_inbox_by_dots(&name).unwrap_or_else(|| name.replace('.', "/"));
+                return Some(BadFolder::Dot(nested.replace(INSERT, "…")));
             }
             (name.len() > LONGEST).then_some(BadFolder::TooLong)
         }
@@ -139,6 +213,34 @@ fn bad_folder(template: &Template, layout: Layout) -> Option<BadFolder> {
                 return Some(BadFolder::Reserved(part.to_owned()));
             }
             parts().any(|part| part.len() > LONGEST).then_some(BadFolder::TooLong)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::meant_path;
+
+    #[test]
+    fn paths_of_other_programs() {
+        for (text, meant) in [
+            ("$HOME/Maildir", "~/Maildir"),
+            ("${HOME}/.mail", "~/.mail"),
+            ("%h/Mail", "~/Mail"),
+            ("~", "~/Maildir"),
+            ("$HOME", "~/Maildir"),
+            ("~taro/Maildir", "/home/taro/Maildir"),
+            ("maildir:~/Maildir", "~/Maildir"),
+            ("maildir:/srv/mail:LAYOUT=fs", "/srv/mail"),
+            ("maildir:%h/Maildir:INBOX=%h/in", "~/Maildir"),
+            ("/var/mail/%u", "~/Maildir"),
+            ("$MAILDIR/x", "~/Maildir"),
+            ("~/$USER/x", "~/$USER/x"),
+        ] {
+            assert_eq!(meant_path(text).as_deref(), Some(meant), "{text}");
+        }
+        for text in ["~/Maildir", "Maildir", "/srv/mail/taro", "a:b", "100%", "~/a$b", "$"] {
+            assert_eq!(meant_path(text), None, "{text}");
         }
     }
 }

@@ -37,6 +37,7 @@ impl Checker<'_, '_> {
         let written = &file.value;
         let path = resolve(written, self.sources.path(file.span), self.surroundings.home);
         let path = tidy(&path);
+        self.shell_path(written, file.span, false);
         let mistake = if self.included.stack.contains(&path) {
             Mistake::IncludeCycle { path: written.clone() }
         } else if self.included.stack.len() > MAX_DEPTH {

@@ -104,6 +104,7 @@ impl Checker<'_, '_> {
         let entries = match &value.kind {
             ValueKind::Text(file) => {
                 self.list_files.push((index, value.span));
+                self.shell_path(file, value.span, false);
                 Entries::File(file.clone())
             }
             ValueKind::Set(elements) => {

@@ -74,6 +74,10 @@ pub struct Checked {
     pub sent_folders: Vec<Spanned<String>>,
     /// The programs that rules run, for [`check_lists`].
     pub programs: Vec<Spanned<String>>,
+    /// The folders that the rules name without inserts, each once, and where.
+    pub folders: Vec<Spanned<String>>,
+    /// Where the layout is set.
+    pub layout: Option<Span>,
     /// The zone that `set timezone` names, for [`check_lists`].
     pub timezone: Option<Spanned<String>>,
 }
@@ -279,6 +283,9 @@ impl<'a, 's> Checker<'a, 's> {
                 lists.iter().any(|list| matches!(list.entries, Entries::Sent(_)));
             self.program.index = Index::of(&self.program);
         }
+        let mut folders: Vec<Spanned<String>> =
+            self.folders.into_values().map(|(value, span)| Spanned { value, span }).collect();
+        folders.sort_by_key(|folder| (folder.span.file, folder.span.start));
         Checked {
             settings: self.program.settings.clone(),
             program: (!broken).then_some(self.program),
@@ -287,6 +294,8 @@ impl<'a, 's> Checker<'a, 's> {
             reply_files,
             sent_folders: self.sent_folders,
             programs: self.programs,
+            folders,
+            layout: self.settings.get("layout").copied(),
             timezone: self.timezone,
         }
     }

@@ -5,15 +5,16 @@ use super::action::is_address;
 use super::condition::is_header_name;
 use crate::classify::received::relays::is_relay;
 use crate::rules::mistake::{Mistake, Word};
-use crate::rules::program::{FolderNames, Layout, Log};
+use crate::rules::program::{FolderNames, Layout, Log, OverQuota};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Value, ValueKind, Word as Name};
 
 /// Every setting.
 #[rustfmt::skip]
 pub const SETTINGS: &[&str] = &[
-    "maildir", "layout", "folder-names", "inbox", "trash", "junk", "drafts", "shared", "me",
-    "delimiter", "timezone", "log", "trust", "relays", "spam-score-header",
+    "maildir", "layout", "folder-names", "inbox", "subscribe", "over-quota", "trash", "junk",
+    "drafts", "shared", "me", "delimiter", "timezone", "log", "trust", "relays",
+    "spam-score-header",
     "duplicates-for", "sendmail", "program-timeout", "forward-sender",
 ];
 
@@ -54,6 +55,7 @@ impl Checker<'_, '_> {
         let wanted = match (name, text, word) {
             ("maildir", Some(text), _) if path(&text) => {
                 settings.maildir = Some(text.to_owned());
+                self.shell_path(text, value.span, true);
                 return;
             }
             ("maildir", ..) => "a path, `\"~/Maildir\"` for one",
@@ -95,6 +97,20 @@ impl Checker<'_, '_> {
                 return;
             }
             ("shared", ..) => "`on` or `off`",
+            ("subscribe", _, Some(word @ ("on" | "off"))) => {
+                settings.subscribe = Some(word == "on");
+                return;
+            }
+            ("subscribe", ..) => "`on` or `off`",
+            ("over-quota", _, Some("temporary")) => {
+                settings.over_quota = Some(OverQuota::Temporary);
+                return;
+            }
+            ("over-quota", _, Some("permanent")) => {
+                settings.over_quota = Some(OverQuota::Permanent);
+                return;
+            }
+            ("over-quota", ..) => "`temporary` or `permanent`",
             ("me", ..) => {
                 self.set_me(value);
                 return;
@@ -161,6 +177,7 @@ impl Checker<'_, '_> {
             }
             ("log", Some(text), _) if path(&text) => {
                 settings.log = Log::File(text.to_owned());
+                self.shell_path(text, value.span, true);
                 return;
             }
             ("log", ..) => "a file in quotes, `syslog` or `off`",

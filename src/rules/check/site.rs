@@ -23,6 +23,7 @@ const SITE_SETTINGS: &[&str] = &[
     "spam-score-header",
     "duplicates-for",
     "forward-sender",
+    "over-quota",
 ];
 
 /// Longest name of a category, characters.

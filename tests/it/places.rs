@@ -3,16 +3,14 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use std::process::Stdio;
 
+use crate::support::{Home, wait_for};
 use rustix::fs::{XattrFlags, setxattr};
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Home, wait_for};
 
 const MESSAGE: &[u8] = b"From: a@b.example\nSubject: x\n\nhello\n";
 
@@ -298,4 +296,67 @@ fn watch_files_what_comes_into_an_inbox_beside_the_others() {
     });
     kill_process(Pid::from_child(&watch), Signal::TERM).expect("it is ours");
     assert_eq!(watch.wait().expect("it ends").code(), Some(0));
+}
+
+fn folders(home: &Home, names: &[&str]) {
+    for name in names {
+        for sub in ["new", "cur", "tmp"] {
+            fs::create_dir_all(home.path().join("Maildir").join(name).join(sub)).expect("made");
+        }
+    }
+}
+
+/// Code and message of each finding of `check`.
+fn found(home: &Home) -> Vec<String> {
+    let check = home.run(&["check"], b"");
+    let heads = check.stdout.lines().filter(|line| line.starts_with(['w', 'e']));
+    heads.map(str::to_owned).collect()
+}
+
+#[test]
+fn check_names_the_folder_that_is_there() {
+    let home = Home::with_rules(
+        "when subject is \"a\" -> folder \"lists/rust\"\n\
+         when subject is \"b\" -> folder \"迷惑ﾒｰﾙ\"\n\
+         when subject is \"c\" -> folder \"Newsletter\"\n\
+         when subject is \"d\" -> folder \"Work\"\n\
+         when subject is \"e\" -> folder \"Lists 2026\"\n",
+    );
+    assert_eq!(found(&home), Vec::<String>::new(), "there is no Maildir yet");
+    assert!(!home.path().join("Maildir").exists(), "and none is made");
+    folders(
+        &home,
+        &["", ".Lists.Rust", ".&j,dg0TDhMPww6w-", ".Newsletters", ".Lists 2025", ".Work"],
+    );
+    assert_eq!(
+        found(&home),
+        [
+            "warning[folder-on-disk]: `lists/rust` differs by case from `Lists/Rust`, which is there",
+            "warning[folder-on-disk]: `迷惑ﾒｰﾙ` differs by width or spelling from `迷惑メール`, which is there",
+            "warning[folder-on-disk]: `Newsletter` differs by a letter from `Newsletters`, which is there",
+        ]
+    );
+}
+
+#[test]
+fn check_knows_a_store_of_the_other_layout() {
+    let rule = "when subject is \"a\" -> folder \"Work\"\n";
+    for (setting, folder, other) in [
+        ("", "Junk", Some("fs")),
+        ("", ".Junk", None),
+        ("set layout fs\n", ".Junk", Some("maildir++")),
+        ("set layout fs\n", "Junk", None),
+    ] {
+        let home = Home::with_rules(&format!("{setting}{rule}"));
+        folders(&home, &["", folder]);
+        let wanted = other.map(|layout| {
+            format!(
+                "warning[other-layout]: the Maildir has folders of the layout {layout}, `{folder}` for one"
+            )
+        });
+        assert_eq!(found(&home), Vec::from_iter(wanted), "{setting}{folder}");
+        // Both are there: nobody knows.
+        folders(&home, &["Other", ".Other"]);
+        assert_eq!(found(&home), Vec::<String>::new());
+    }
 }

@@ -1,0 +1,344 @@
+//! Quota as Maildir++ keeps it, in the file `maildirsize` of the Maildir,
+//! which Courier, Dovecot, vpopmail and Exim write too.
+//!
+//! The first line is the limit, `<bytes>S,<messages>C`; each other line is
+//! what came or went, `<bytes> <messages>`, appended with one write; the use is
+//! their sum. When the file has grown to 5120 bytes, or seems to say that
+//! there is no room though it may be out of date (more than one line, or older
+//! than 15 minutes), the messages are counted anew and it is written afresh.
+//! Trash, and what is flagged as trashed, does not count.
+//!
+//! Where there is no such file there is no quota.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{AtFlags, Mode, OFlags, fchmod, openat, renameat, statat, unlinkat};
+use rustix::io::Errno;
+
+use crate::rules::program::Layout;
+
+use super::maildir::{Maildir, Place};
+use super::name;
+use super::shelf::{Entry, Sub};
+
+const FILE: &str = "maildirsize";
+/// A file of this length is written afresh, bytes.
+const FULL: u64 = 5120;
+/// How long a file may say that there is no room.
+const STALE: Duration = Duration::from_secs(15 * 60);
+/// How often the messages are counted again because some came meanwhile.
+const MOST_COUNTS: usize = 3;
+
+/// What is stored, or comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Amount {
+    pub(super) bytes: i64,
+    pub(super) messages: i64,
+}
+
+impl Amount {
+    /// Both together.
+    pub(super) fn plus(self, other: Amount) -> Amount {
+        Amount {
+            bytes: self.bytes.saturating_add(other.bytes),
+            messages: self.messages.saturating_add(other.messages),
+        }
+    }
+
+    /// What takes it back.
+    pub(super) fn negative(self) -> Amount {
+        Amount { bytes: -self.bytes, messages: -self.messages }
+    }
+}
+
+/// What `maildirsize` says.
+struct Size {
+    /// The first line.
+    limit: String,
+    used: Amount,
+    lines: usize,
+    length: u64,
+    modified: SystemTime,
+}
+
+/// Whether a Maildir has a quota, and if so, whether there is room in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// There is no quota.
+    NoQuota,
+    /// There is room.
+    Enough,
+    /// There is not.
+    Full,
+}
+
+/// Whether there is room for more messages.
+///
+/// # Errors
+/// The file, or a folder that has to be counted, cannot be read.
+pub(super) fn room(maildir: &Maildir<'_>, more: Amount) -> io::Result<Room> {
+    let Some(mut size) = read(maildir)? else { return Ok(Room::NoQuota) };
+    if size.length >= FULL || !size.fits(more) && size.may_be_wrong() {
+        size = recount(maildir, size)?;
+    }
+    Ok(if size.fits(more) { Room::Enough } else { Room::Full })
+}
+
+/// Notes what came or went, if there is a quota.
+///
+/// # Errors
+/// The file cannot be written.
+pub(super) fn add(maildir: &Maildir<'_>, amount: Amount) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    match openat(&maildir.root, FILE, flags | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(file) => {
+            let line = format!("{} {}\n", amount.bytes, amount.messages);
+            File::from(file).write_all(line.as_bytes())
+        }
+        Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether messages in a folder count.
+pub(super) fn counts(layout: Layout, place: &Place) -> bool {
+    let trash = match layout {
+        Layout::MaildirPlusPlus => ".Trash",
+        Layout::Fs => "Trash",
+    };
+    place.directories().first().is_none_or(|first| first != trash)
+}
+
+impl Size {
+    fn parse(text: &str, length: u64, modified: SystemTime) -> Option<Size> {
+        let mut lines = text.lines();
+        let limit = lines.next()?.to_owned();
+        let mut size = Size { limit, used: Amount::default(), lines: 0, length, modified };
+        if size.limits().count() == 0 {
+            return None;
+        }
+        for line in lines {
+            let mut numbers = line.split_ascii_whitespace().map(str::parse::<i64>);
+            if let (Some(Ok(bytes)), Some(Ok(messages))) = (numbers.next(), numbers.next()) {
+                size.used = size.used.plus(Amount { bytes, messages });
+            }
+            size.lines += 1;
+        }
+        Some(size)
+    }
+
+    /// Each limit and what it is of; 0 is none.
+    fn limits(&self) -> impl Iterator<Item = (i64, char)> {
+        self.limit.split(',').filter_map(|part| {
+            let part = part.trim();
+            let kind = part.chars().next_back().filter(|kind| matches!(kind, 'S' | 'C'))?;
+            Some((part.strip_suffix(kind)?.parse().ok()?, kind))
+        })
+    }
+
+    fn fits(&self, more: Amount) -> bool {
+        let then = self.used.plus(more);
+        self.limits().all(|(limit, kind)| {
+            limit <= 0 || limit >= if kind == 'S' { then.bytes } else { then.messages }
+        })
+    }
+
+    /// The messages may have been removed by somebody who did not note it.
+    fn may_be_wrong(&self) -> bool {
+        let age = SystemTime::now().duration_since(self.modified);
+        self.lines > 1 || age.is_ok_and(|age| age > STALE)
+    }
+}
+
+/// What the file says; none if it is not there, or says no quota.
+fn read(maildir: &Maildir<'_>) -> io::Result<Option<Size>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut file = match openat(&maildir.root, FILE, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Ok(None);
+    }
+    // Who writes afresh at 5120 bytes never has more than a few lines beyond.
+    let mut bytes = Vec::new();
+    (&mut file).take(64 * FULL).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(Size::parse(&text, about.len(), about.modified()?))
+}
+
+/// Counts all messages and writes the file afresh.
+fn recount(maildir: &Maildir<'_>, mut size: Size) -> io::Result<Size> {
+    let mut before = stamps(maildir);
+    for _ in 0..MOST_COUNTS {
+        size.used = count(maildir)?;
+        let after = stamps(maildir);
+        if before == after {
+            break;
+        }
+        before = after;
+    }
+    size.lines = 1;
+    size.modified = SystemTime::now();
+    let text = format!("{}\n{} {}\n", size.limit, size.used.bytes, size.used.messages);
+    size.length = text.len() as u64;
+    // One who cannot write there counts right nonetheless.
+    let _ = replace(maildir, &text);
+    Ok(size)
+}
+
+/// When messages came to, or left, each folder.
+fn stamps(maildir: &Maildir<'_>) -> BTreeMap<std::path::PathBuf, (i64, u64)> {
+    let mut stamps = BTreeMap::new();
+    for place in maildir.folders().0 {
+        for sub in [Sub::New, Sub::Cur] {
+            let path = maildir.location.path_of_place(&place).join(sub.name());
+            if let Ok(about) = rustix::fs::stat(&path) {
+                stamps.insert(path, (about.st_mtime, about.st_mtime_nsec));
+            }
+        }
+    }
+    stamps
+}
+
+fn count(maildir: &Maildir<'_>) -> io::Result<Amount> {
+    let (places, problems) = maildir.folders();
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(problem.error);
+    }
+    let mut sum = Amount::default();
+    for place in places.iter().filter(|place| counts(maildir.location.layout, place)) {
+        let shelf = maildir.shelf(place).map_err(|failure| failure.error)?;
+        for entry in shelf.list().0 {
+            if entry.sub == Sub::Cur && entry.letters().contains('T') {
+                continue;
+            }
+            let bytes = match size_in_name(&entry) {
+                Some(bytes) => bytes,
+                // It was moved meanwhile, and is counted where it is, or next time.
+                None => match shelf.file(&entry).map(|file| file.metadata()) {
+                    Ok(Ok(about)) => about.len() as i64,
+                    _ => continue,
+                },
+            };
+            sum = sum.plus(Amount { bytes, messages: 1 });
+        }
+    }
+    Ok(sum)
+}
+
+/// The `,S=<bytes>` of a name.
+fn size_in_name(entry: &Entry) -> Option<i64> {
+    entry.base().split(',').find_map(|part| part.strip_prefix("S=")?.parse().ok())
+}
+
+fn replace(maildir: &Maildir<'_>, text: &str) -> io::Result<()> {
+    let root = &maildir.root;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    let new = format!("{FILE}.{}", name::unique());
+    let mode = Mode::RUSR | Mode::WUSR;
+    let mut file: File = openat(root, &new, flags | OFlags::CLOEXEC, mode)?.into();
+    if let Ok(old) = statat(root, FILE, AtFlags::SYMLINK_NOFOLLOW) {
+        let _ = fchmod(&file, Mode::from_raw_mode(old.st_mode & 0o777));
+    }
+    let done = file.write_all(text.as_bytes()).and_then(|()| Ok(renameat(root, &new, root, FILE)?));
+    if done.is_err() {
+        let _ = unlinkat(root, &new, AtFlags::empty());
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::maildir::Location;
+    use super::*;
+
+    fn size(text: &str) -> Size {
+        Size::parse(text, text.len() as u64, SystemTime::now()).unwrap()
+    }
+
+    fn amount(bytes: i64, messages: i64) -> Amount {
+        Amount { bytes, messages }
+    }
+
+    #[test]
+    fn what_the_file_says() {
+        let known = size("1000S,10C\n400 2\n-100 -1\n 7  1 \nodd\n");
+        assert_eq!((known.used, known.lines), (amount(307, 2), 4));
+        for (limit, more, fits) in [
+            ("1000S,10C", amount(1000, 1), true),
+            ("1000S,10C", amount(1001, 1), false),
+            ("1000S,10C", amount(1, 11), false),
+            ("10C", amount(1 << 40, 10), true),
+            ("1000S", amount(1, 1 << 20), true),
+            ("0S,0C", amount(1 << 40, 1 << 20), true),
+            ("1000S,5X", amount(1000, 9), true),
+        ] {
+            assert_eq!(size(&format!("{limit}\n")).fits(more), fits, "{limit}");
+        }
+        for none in ["", "\n", "NOQUOTA\n", "x\n1 1\n"] {
+            assert!(Size::parse(none, 1, SystemTime::now()).is_none(), "{none:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_counted_anew_where_it_may_be_wrong() {
+        let home = tempfile::tempdir().unwrap();
+        let location = Location::new(home.path(), Layout::MaildirPlusPlus, None);
+        for (file, text) in [
+            ("new/1.x,S=100", "in the name"),
+            ("cur/2.x:2,S", "12 bytes\n..."),
+            ("cur/3.x,S=5000:2,ST", "trashed"),
+            (".A/cur/4.x,S=1000:2,", ""),
+            (".Trash/cur/5.x,S=9000:2,", ""),
+        ] {
+            fs::create_dir_all(home.path().join(file).parent().unwrap()).unwrap();
+            fs::write(home.path().join(file), text).unwrap();
+        }
+        let maildir = Maildir::open(&location).unwrap();
+        let path = home.path().join(FILE);
+        let text = || fs::read_to_string(&path).unwrap();
+        assert_eq!(room(&maildir, amount(1, 1)).unwrap(), Room::NoQuota);
+        add(&maildir, amount(1, 1)).unwrap();
+        assert!(!path.exists());
+
+        // One fresh line is believed.
+        fs::write(&path, "2000S\n1999 3\n").unwrap();
+        assert_eq!(room(&maildir, amount(2, 1)).unwrap(), Room::Full);
+        assert_eq!(text(), "2000S\n1999 3\n");
+        // Two are not, and there is room.
+        add(&maildir, amount(1, 1)).unwrap();
+        assert_eq!(room(&maildir, amount(888, 1)).unwrap(), Room::Enough);
+        assert_eq!(text(), "2000S\n1112 3\n");
+        assert_eq!(room(&maildir, amount(889, 1)).unwrap(), Room::Full);
+        // A file that has grown is written afresh.
+        fs::write(&path, format!("9999S\n{}", "1 0\n".repeat(1300))).unwrap();
+        assert_eq!(room(&maildir, amount(1, 1)).unwrap(), Room::Enough);
+        assert_eq!(text(), "9999S\n1112 3\n");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 5, "nothing else is left");
+    }
+
+    #[test]
+    fn what_is_noted_at_once_is_all_there() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join(FILE), "9999S\n").unwrap();
+        let location = Location::new(home.path(), Layout::MaildirPlusPlus, None);
+        std::thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| {
+                    let maildir = Maildir::open(&location).unwrap();
+                    (0..10).for_each(|_| add(&maildir, amount(10, 1)).unwrap());
+                });
+            }
+        });
+        let maildir = Maildir::open(&location).unwrap();
+        assert_eq!(read(&maildir).unwrap().unwrap().used, amount(2000, 200));
+    }
+}

@@ -1,0 +1,116 @@
+//! Whether the folders that rules name are those that are there: for `mfilter
+//! check`, which gives a warning for each that is probably meant otherwise.
+
+use std::fs;
+use std::path::Path;
+
+use crate::deliver::maildir::{Location, Maildir};
+use crate::diagnostic::Diagnostic;
+use crate::message::fold::fold;
+use crate::rules::mistake::{Mistake, PlaceMistake, difference};
+use crate::rules::program::Layout;
+use crate::source::{Span, Spanned};
+
+use super::sent::named;
+
+/// Names shorter than this are not compared by single letters, characters.
+const SHORT_NAME: usize = 5;
+
+/// The mistakes of `folders`, and of the layout, which is set at `layout`.
+/// None if the Maildir is not there or cannot be read.
+pub fn judge(
+    location: &Location,
+    folders: &[Spanned<String>],
+    layout: Option<Span>,
+) -> Vec<Diagnostic> {
+    let place = |mistake| Mistake::Place(mistake);
+    // A Maildir that is missing must not be made for the question.
+    let Some(maildir) = location.path.is_dir().then(|| Maildir::open(location).ok()).flatten()
+    else {
+        return Vec::new();
+    };
+    if let Some(mistake) = other_layout(location)
+        && let Some(span) = layout.or_else(|| folders.first().map(|folder| folder.span))
+    {
+        return vec![place(mistake).at(span)];
+    }
+    let there: Vec<String> =
+        maildir.folders().0.iter().map(|place| location.folder_of(place).to_string()).collect();
+    let mistakes = folders.iter().filter_map(|folder| {
+        let name = folder.value.as_str();
+        if location.folder_path(&named(name)).is_dir() || there.iter().any(|other| other == name) {
+            return None;
+        }
+        let (other, how) = meant(name, &there)?;
+        let (name, other) = (name.to_owned(), other.to_owned());
+        Some(place(PlaceMistake::OnDisk { name, other, how }).at(folder.span))
+    });
+    mistakes.collect()
+}
+
+/// The folder that was probably meant by one that is not there.
+fn meant<'f>(name: &str, there: &'f [String]) -> Option<(&'f str, &'static str)> {
+    let folded = fold(name);
+    if let Some(other) = there.iter().find(|other| fold(other) == folded) {
+        return Some((other, difference(name, other)));
+    }
+    if name.chars().count() < SHORT_NAME {
+        return None;
+    }
+    // `2025` and `2026`, `List 1` and `List 2` are no slips.
+    let letters = |text: &str| -> String { text.chars().filter(|c| !c.is_numeric()).collect() };
+    let near = there.iter().find(|other| {
+        strsim::osa_distance(&folded, &fold(other)) == 1 && letters(name) != letters(other)
+    })?;
+    Some((near, "by a letter"))
+}
+
+/// The other layout, if the store has folders in it and none in the one set.
+fn other_layout(location: &Location) -> Option<PlaceMistake> {
+    let (mut hidden, mut plain) = (None, None);
+    for entry in fs::read_dir(&location.path).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if matches!(name.as_str(), "cur" | "new" | "tmp") || !is_maildir(&entry.path()) {
+            continue;
+        }
+        let found = if name.starts_with('.') { &mut hidden } else { &mut plain };
+        if found.as_ref().is_none_or(|known| name < *known) {
+            *found = Some(name);
+        }
+    }
+    match (location.layout, hidden, plain) {
+        (Layout::MaildirPlusPlus, None, Some(folder)) => {
+            Some(PlaceMistake::OtherLayout { folder, layout: "fs" })
+        }
+        (Layout::Fs, Some(folder), None) => {
+            Some(PlaceMistake::OtherLayout { folder, layout: "maildir++" })
+        }
+        _ => None,
+    }
+}
+
+fn is_maildir(path: &Path) -> bool {
+    ["cur", "new"].iter().all(|sub| path.join(sub).is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::meant;
+
+    #[test]
+    fn names_that_are_one_to_a_reader_or_nearly() {
+        let there =
+            ["Lists/Rust", "迷惑メール", "Newsletters", "List 1", "News"].map(str::to_owned);
+        for (name, other) in [
+            ("lists/rust", Some(("Lists/Rust", "by case"))),
+            ("迷惑ﾒｰﾙ", Some(("迷惑メール", "by width or spelling"))),
+            ("Newsletter", Some(("Newsletters", "by a letter"))),
+            ("Newsletetrs", Some(("Newsletters", "by a letter"))),
+            ("List 2", None),
+            ("New", None),
+            ("Work", None),
+        ] {
+            assert_eq!(meant(name, &there), other, "{name}");
+        }
+    }
+}

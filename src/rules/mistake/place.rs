@@ -1,0 +1,69 @@
+//! What is wrong with where mail shall lie: paths as other programs write
+//! them, folders that are not those that were meant.
+
+use super::{Wording, error, warning};
+
+/// What is wrong with a path or the name of a folder.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PlaceMistake {
+    /// A path with what a shell or a mail server would put in, and what was
+    /// probably meant.
+    ShellPath { text: String, meant: String, is_setting: bool },
+    /// A folder as a variable of procmail's.
+    FolderVariable { name: String, meant: Option<String> },
+    /// A part of a folder's name that begins or ends with a blank.
+    FolderBlank { name: String, meant: String },
+    /// `INBOX.Sale`, in the fs layout.
+    FolderOfInbox { name: String, meant: String },
+    /// A folder that is on disk in another spelling.
+    OnDisk { name: String, other: String, how: &'static str },
+    /// The store has folders of the other layout, and none of the one set.
+    OtherLayout { folder: String, layout: &'static str },
+}
+
+impl PlaceMistake {
+    pub(super) fn wording(self) -> Wording {
+        match self {
+            PlaceMistake::ShellPath { text, meant, is_setting } => {
+                let message = format!("the path `{text}` is taken as it is written");
+                let severe = if is_setting { error } else { warning };
+                severe("shell-path", message, "nothing is put in").or_hint(Some(format!(
+                    "write `\"{meant}\"`; `~/` is the home, and a relative path starts at the \
+                     folder of the rule file"
+                )))
+            }
+            PlaceMistake::FolderVariable { name, meant } => {
+                let message = format!("`{name}` would be a folder of that very name");
+                let hint = match meant {
+                    None => String::from("the inbox is `inbox`"),
+                    Some(meant) => format!("folders lie in the Maildir: `folder \"{meant}\"`"),
+                };
+                warning("folder-variable", message, "no variable").or_hint(Some(hint))
+            }
+            PlaceMistake::FolderBlank { name, meant } => {
+                let message = format!("a part of `{name}` begins or ends with a blank");
+                warning("folder-blank", message, "a folder of its own")
+                    .or_hint(Some(format!("if it is not meant, write `\"{meant}\"`")))
+            }
+            PlaceMistake::FolderOfInbox { name, meant } => {
+                let message = format!("in the fs layout `{name}` is one folder, with a dot");
+                warning("folder-dot", message, "no level of its own").or_hint(Some(format!(
+                    "what other readers show as `{name}` is `folder \"{meant}\"` in maildir++"
+                )))
+            }
+            PlaceMistake::OnDisk { name, other, how } => {
+                let message = format!("`{name}` differs {how} from `{other}`, which is there");
+                warning("folder-on-disk", message, "would be a folder of its own")
+                    .or_hint(Some(format!("if it is meant, write `\"{other}\"`")))
+            }
+            PlaceMistake::OtherLayout { folder, layout } => {
+                let message =
+                    format!("the Maildir has folders of the layout {layout}, `{folder}` for one");
+                warning("other-layout", message, "none is in this layout").or_hint(Some(format!(
+                    "put `set layout {layout}` at the top, or mail readers do not see the folders \
+                     that are made"
+                )))
+            }
+        }
+    }
+}
