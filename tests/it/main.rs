@@ -15,7 +15,6 @@ mod documents;
 mod dovecot;
 mod fetchers;
 mod history;
-mod fetchers;
 mod hostile;
 mod inbox_folder;
 mod isp_filter;
