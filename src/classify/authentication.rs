@@ -439,6 +439,10 @@ impl Reader<'_, '_> {
                 return Err(format!("From is not of {}", excerpt(domain)));
             }
         }
+        if let (Verdict::Pass, Some(who)) = (verdict, self.sender.misleads()) {
+            // OpenDMARC reads the results of others, and takes the first `@`.
+            return Err(format!("{who} holds what can mislead a border"));
+        }
         self.results.dmarc_domain = domain;
         Ok(verdict)
     }

@@ -153,7 +153,7 @@ impl SenderText {
     fn envelope_sender(&mut self, sender: &str) {
         let texts = self.texts(Kind::EnvelopeSender);
         let bare = unquoted(sender);
-        let ambiguous = is_ambiguous(&bare);
+        let ambiguous = is_ambiguous(&bare) || bare.matches('@').count() > 1;
         if bare != sender {
             texts.add(sender.to_owned(), ambiguous);
         }
@@ -274,22 +274,42 @@ impl SenderText {
     }
 
     /// Comments name the envelope sender and the HELO (`domain of a@b
-    /// designates`), and who sealed a chain.
+    /// designates`), and who sealed a chain. One that is not all of a comment
+    /// has ended it.
     fn in_comment(&self, method: &str, comment: &str) -> Option<Kind> {
-        let is_ambiguous = |kind: &Kind| !self.texts[*kind as usize].are_plain();
         let named: &[Kind] = match method {
             "dkim" | "dmarc" => &[],
             "arc" => &[Kind::Chain],
             _ => &[Kind::EnvelopeSender, Kind::Helo],
         };
+        let ends = |kind: &Kind| {
+            let texts = &self.texts[*kind as usize];
+            texts.incomplete
+                || texts
+                    .ambiguous
+                    .iter()
+                    .any(|text| text.contains(['(', ')', '\\']) && !comment.contains(text.as_str()))
+        };
         let begins = |kind: &Kind| {
             let texts = &self.texts[*kind as usize];
             texts.ambiguous.iter().any(|text| {
-                let beginning = text.split(|c: char| !c.is_alphanumeric()).next();
-                beginning.is_some_and(|word| word.len() >= 3 && comment.contains(word))
+                let beginning = text.split(['(', ')', '\\']).next().unwrap_or_default();
+                beginning.len() >= 3
+                    && beginning.len() < text.len()
+                    && comment.contains(beginning)
+                    && !comment.contains(text.as_str())
             })
         };
-        named.iter().copied().find(is_ambiguous).or_else(|| Kind::ALL.into_iter().find(begins))
+        named.iter().copied().find(ends).or_else(|| Kind::ALL.into_iter().find(begins))
+    }
+
+    /// Whose texts could have misled a border that reads results of others
+    /// off a header, or domains off an address: what it concludes from them is
+    /// no better than they are.
+    pub fn misleads(&self) -> Option<&'static str> {
+        let misleading = |kind: &Kind| !self.texts[*kind as usize].are_plain();
+        let kinds = [Kind::Signature, Kind::EnvelopeSender, Kind::Helo, Kind::From];
+        kinds.into_iter().find(misleading).map(Kind::name)
     }
 
     /// Whether what `Received-SPF` says of an envelope sender and a HELO is

@@ -52,7 +52,8 @@ impl Signature {
 
     fn identity(&mut self, place: &mut Option<String>, value: &str) {
         let decoded = decode(value);
-        if is_ambiguous(&decoded) || decoded.contains('=') || place.is_some() {
+        let twice = decoded.matches('@').count() > 1;
+        if is_ambiguous(&decoded) || decoded.contains('=') || twice || place.is_some() {
             if decoded != value {
                 // Not every border decodes it.
                 self.ambiguous.push(value.to_owned());
