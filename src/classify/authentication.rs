@@ -443,8 +443,29 @@ impl Reader<'_, '_> {
             // OpenDMARC reads the results of others, and takes the first `@`.
             return Err(format!("{who} holds what can mislead a border"));
         }
+        if verdict == Verdict::Pass && self.is_garbled() {
+            return Err("the border's results are garbled".to_owned());
+        }
         self.results.dmarc_domain = domain;
         Ok(verdict)
+    }
+
+    /// Whether a header that may be our border's cannot be read, or not all of
+    /// it: a text of the sender's did that, perhaps one that the message does
+    /// not show.
+    fn is_garbled(&self) -> bool {
+        let head = self.mail.message.head();
+        head.named("authentication-results").take(MOST_HEADERS).any(|header| {
+            let is_ours =
+                |id: &str| self.trust.names(id) && self.trust.place(&header) != Place::Foreign;
+            match grammar::parse(&text(&header)) {
+                Ok(parsed) => {
+                    let is_flawed = parsed.results.iter().any(|result| result.flaw.is_some());
+                    is_flawed && is_ours(&parsed.authserv_id)
+                }
+                Err(unreadable) => is_ours(&unreadable.authserv_id),
+            }
+        })
     }
 
     fn received_spf(&mut self, head: &Head) {
@@ -832,6 +853,23 @@ mod tests {
         );
         let text = format!("{}{BORDER}", ar("mx.example.jp; dmarc=fail header.from=b.example"));
         assert_verdicts(&results(&text, &[]), "- - fail - -");
+    }
+
+    #[test]
+    fn what_a_border_was_misled_to_is_none() {
+        // OpenDMARC takes what follows the first `@` of "x@example.org"@evil.example.
+        let dmarc = ar("mx.example.jp; dmarc=pass (p=reject dis=none) header.from=example.org");
+        let spf = ar("mx.example.jp; spf=pass smtp.mailfrom=example.org\"@evil.example");
+        let trust = &["mx.example.jp"];
+        for text in [format!("{dmarc}{spf}{BORDER}"), format!("{BORDER}{dmarc}{spf}")] {
+            assert_verdicts(&results(&text, trust), "- - - - -");
+        }
+        let text = format!("{dmarc}{BORDER}From: a@example.org\n\n");
+        let sender = |sender| World { trust, envelope_sender: Some(sender), ..World::default() };
+        let found = with_mail(&text, &sender("\"x@example.org\"@evil.example"), of);
+        assert_verdicts(&found, "- - - - -");
+        let found = with_mail(&text, &sender("x+y=z@evil.example"), of);
+        assert_verdicts(&found, "- - pass - -");
     }
 
     #[test]
