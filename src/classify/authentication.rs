@@ -458,7 +458,7 @@ impl Reader<'_, '_> {
         head.named("authentication-results").take(MOST_HEADERS).any(|header| {
             let is_ours =
                 |id: &str| self.trust.names(id) && self.trust.place(&header) != Place::Foreign;
-            match grammar::parse(&text(&header)) {
+            match grammar::parse(&self.trust.with_id(&header, text(&header))) {
                 Ok(parsed) => {
                     let is_flawed = parsed.results.iter().any(|result| result.flaw.is_some());
                     is_flawed && is_ours(&parsed.authserv_id)
