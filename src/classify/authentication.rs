@@ -21,21 +21,36 @@
 //!   sign, where there is no border to go by.
 //! * **Further down**, behind the next Received line, nothing counts.
 //!
-//! `Received-SPF` (RFC 7208 §9.1) has no authserv-id and counts at or above
-//! the border line alone, where no Authentication-Results has an SPF result.
+//! `Received-SPF` (RFC 7208 §9.1) has no authserv-id and counts above the
+//! border line alone, where no Authentication-Results has an SPF result; a line
+//! about the envelope sender before one about the HELO.
 //! `ARC-Authentication-Results` (RFC 8617 §4.1.1) tells what others saw: of
 //! one that would count by the rules above, the `arc` result alone is read.
 //! Authserv-ids are compared as domain names, without case.
+//!
+//! A header that counts and cannot be read is still the one that counts: what
+//! stands below it is not asked instead.
+//!
+//! # What counts of them
+//! Borders print texts that the sender chose; [`sender_text`] tells how far a
+//! header can be read. A DKIM result that passes must be one of a signature
+//! that the message has, a DMARC result one of its From. A result that is
+//! unreadable, cut off or contradicted has no value at all: nobody has found
+//! out.
 
 pub mod grammar;
 pub mod received_spf;
+pub mod sender_text;
+pub mod signature;
 
 use std::borrow::Cow;
 use std::fmt;
 
 use self::grammar::MethodResult;
-use crate::classify::Mail;
+use self::received_spf::{Identity, ReceivedSpf};
+use self::sender_text::SenderText;
 use crate::classify::received::Trail;
+use crate::classify::{Mail, verified};
 use crate::message::domain;
 use crate::message::head::{Head, Header, unfold};
 
@@ -131,13 +146,13 @@ pub struct Results {
     pub dkim_domains: Vec<String>,
     /// The From domain that DMARC was asked about.
     pub dmarc_domain: Option<String>,
-    /// Who says so: header, id, and what was taken from it.
+    /// Who says so: header, id, where it stands, and what was taken from it.
     pub used: Vec<String>,
-    /// Headers that were not believed.
+    /// Headers that were not believed, or not all of them.
     pub ignored: Vec<Ignored>,
 }
 
-/// A header that was not believed.
+/// A header that was not believed, as a whole or in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignored {
     /// Its beginning, without control characters.
@@ -157,6 +172,17 @@ enum Place {
     Foreign,
     /// There is no border.
     Anywhere,
+}
+
+impl Place {
+    fn name(self) -> &'static str {
+        match self {
+            Place::Ours => "above our border's Received line",
+            Place::AtBorder => "directly below our border's Received line",
+            Place::Foreign => "below our Received lines",
+            Place::Anywhere => "where no Received line shows a border",
+        }
+    }
 }
 
 /// Whom to believe.
@@ -240,119 +266,292 @@ impl<'a> Trust<'a> {
 /// Reads the headers of a message that may be believed.
 pub fn of(mail: &Mail<'_>) -> Results {
     let head = mail.message.head();
-    let trust = Trust::new(mail);
-    let mut results = Results::default();
-    believe(head, &trust, false, &mut results);
-    believe(head, &trust, true, &mut results);
-    received_spf(head, &trust, &mut results);
-    if results.spf.is_some() && results.spf_domain.is_none() {
-        // Some borders do not repeat what SPF is asked about by default.
-        results.spf_domain = mail.envelope_sender.as_deref().and_then(domain_of);
+    let names = ["authentication-results", "arc-authentication-results", "received-spf"];
+    if names.iter().all(|name| head.first(name).is_none()) {
+        return Results::default();
     }
-    results
+    let mut reader = Reader {
+        mail,
+        trust: Trust::new(mail),
+        sender: SenderText::of(mail),
+        results: Results::default(),
+    };
+    reader.believe(head, false);
+    reader.believe(head, true);
+    reader.received_spf(head);
+    reader.results
 }
 
-fn believe(head: &Head, trust: &Trust<'_>, arc: bool, results: &mut Results) {
-    let name = if arc { "arc-authentication-results" } else { "authentication-results" };
-    let mut counted = false;
-    for header in head.named(name).take(MOST_HEADERS) {
-        let text = trust.with_id(&header, text(&header));
-        let parsed = if arc { grammar::parse_arc(&text) } else { grammar::parse(&text) };
-        let ignored = match parsed {
-            Err(why) => Err(why.to_owned()),
-            Ok(parsed) if !trust.names(&parsed.authserv_id) => {
-                Err(format!("`{}` is not trusted", excerpt(&parsed.authserv_id)))
+/// What is being found out of one message.
+struct Reader<'m, 'a> {
+    mail: &'m Mail<'a>,
+    trust: Trust<'m>,
+    sender: SenderText,
+    results: Results,
+}
+
+impl Reader<'_, '_> {
+    fn believe(&mut self, head: &Head, arc: bool) {
+        let name = if arc { "arc-authentication-results" } else { "authentication-results" };
+        let mut counted = false;
+        for header in head.named(name).take(MOST_HEADERS) {
+            let text = self.trust.with_id(&header, text(&header));
+            let parsed = if arc { grammar::parse_arc(&text) } else { grammar::parse(&text) };
+            let id = match &parsed {
+                Ok(parsed) => &parsed.authserv_id,
+                Err(unreadable) => &unreadable.authserv_id,
+            };
+            let place = self.trust.place(&header);
+            let whys = match parsed {
+                Err(unreadable) if id.is_empty() => vec![unreadable.why.to_owned()],
+                _ if !self.trust.names(id) => vec![format!("`{}` is not trusted", excerpt(id))],
+                parsed => match (self.trust.misplaced(place, counted), parsed) {
+                    (Some(why), _) => vec![why.to_owned()],
+                    (None, parsed) => {
+                        counted = true;
+                        match parsed {
+                            Err(unreadable) => vec![unreadable.why.to_owned()],
+                            Ok(parsed) => self.take(header.name, place, parsed, arc),
+                        }
+                    }
+                },
+            };
+            for why in whys {
+                self.results.ignore(&header, &text, why);
             }
-            Ok(parsed) => match trust.misplaced(trust.place(&header), counted) {
-                Some(why) => Err(why.to_owned()),
-                None => {
-                    counted = true;
-                    take(results, header.name, &parsed, arc)
-                }
-            },
-        };
-        if let Err(why) = ignored {
-            results.ignore(&header, &text, why);
         }
     }
-}
 
-/// Takes from a believed header what is not decided yet.
-fn take(
-    results: &mut Results,
-    name: &str,
-    header: &grammar::Header,
-    arc_only: bool,
-) -> Result<(), String> {
-    let mut taken = Vec::new();
-    let mut take = |method: &str, place: &mut Option<Verdict>, found: Option<Verdict>| {
-        let fresh = place.is_none() && found.is_some();
-        if let Some(verdict) = found.filter(|_| fresh) {
-            *place = Some(verdict);
-            taken.push(format!("{method}={verdict}"));
+    /// Takes from a believed header what is not decided yet. Gives why not all
+    /// of it was.
+    fn take(
+        &mut self,
+        name: &str,
+        place: Place,
+        mut header: grammar::Header,
+        arc_only: bool,
+    ) -> Vec<String> {
+        let mut whys: Vec<String> = self.sender.cut(&mut header).into_iter().collect();
+        let mut taken = Vec::new();
+        let methods: &[&str] = if arc_only { &["arc"] } else { &METHODS };
+        for method in methods {
+            let found: Vec<(&MethodResult, Verdict)> = header
+                .results
+                .iter()
+                .filter(|result| result.method == *method)
+                .filter_map(|each| Some((each, Verdict::parse(&each.result)?)))
+                .collect();
+            if found.is_empty() || self.results.of(method).is_some() {
+                continue;
+            }
+            match self.result(method, &found) {
+                Ok(verdict) => {
+                    *self.results.place(method) = Some(verdict);
+                    taken.push(format!("{method}={verdict}"));
+                }
+                Err(why) => whys.push(format!("its `{method}` result is not believed: {why}")),
+            }
         }
-        fresh
-    };
-    let of = |method: &str| -> Vec<(&MethodResult, Verdict)> {
-        let results = header.results.iter().filter(|result| result.method == method);
-        results.filter_map(|each| Some((each, Verdict::parse(&each.result)?))).collect()
-    };
-    if arc_only {
-        take("arc", &mut results.arc, sceptical(&of("arc")).map(|found| found.1));
-    } else {
-        let mut spf = of("spf");
-        if spf.iter().any(|(result, _)| mail_from(result).is_some()) {
-            spf.retain(|(result, _)| mail_from(result).is_some());
-        }
-        let spf = sceptical(&spf);
-        if take("spf", &mut results.spf, spf.map(|found| found.1)) {
-            results.spf_domain = spf.and_then(|(result, _)| {
-                mail_from(result).or_else(|| result.property("smtp.helo")).and_then(domain_of)
+        if !taken.is_empty() {
+            let (id, place) = (excerpt(&header.authserv_id), place.name());
+            self.results.used.push(format!("{name} of {id}, {place}: {}", taken.join(", ")));
+        } else if whys.is_empty() {
+            let speaks = header.results.iter().any(|each| methods.contains(&each.method.as_str()));
+            whys.push(match speaks {
+                true => "it has no word that is not known from one above".to_owned(),
+                false => "it has no result of a method that is read".to_owned(),
             });
         }
-        let dkim = of("dkim");
-        if take("dkim", &mut results.dkim, best(&dkim)) {
-            let passing = dkim.iter().filter(|(_, verdict)| *verdict == Verdict::Pass);
-            for domain in passing.filter_map(|(result, _)| signer(result)) {
-                if !results.dkim_domains.contains(&domain) {
-                    results.dkim_domains.push(domain);
+        whys
+    }
+
+    /// What one header's results of a method come to.
+    fn result(
+        &mut self,
+        method: &str,
+        found: &[(&MethodResult, Verdict)],
+    ) -> Result<Verdict, String> {
+        if method == "dkim" {
+            return self.dkim(found);
+        }
+        if let Some(why) = found.iter().find_map(|(result, _)| result.flaw) {
+            return Err(why.to_owned());
+        }
+        match method {
+            "spf" => self.spf(found),
+            "dmarc" => self.dmarc(found),
+            _ => Ok(sceptical(found)?.1),
+        }
+    }
+
+    fn spf(&mut self, found: &[(&MethodResult, Verdict)]) -> Result<Verdict, String> {
+        let about_sender: Vec<_> =
+            found.iter().filter(|(result, _)| mail_from(result).is_some()).copied().collect();
+        let found = if about_sender.is_empty() { found } else { &about_sender };
+        let (result, verdict) = sceptical(found)?;
+        let identity = mail_from(result).or_else(|| result.property("smtp.helo"));
+        self.results.spf_domain = match identity {
+            Some(identity) => domain_of(identity),
+            // Some borders do not repeat what SPF is asked about by default.
+            None => self.mail.envelope_sender.as_deref().and_then(domain_of),
+        };
+        Ok(verdict)
+    }
+
+    fn dkim(&mut self, found: &[(&MethodResult, Verdict)]) -> Result<Verdict, String> {
+        let mut why = None;
+        let mut believed = Vec::new();
+        for (result, verdict) in found {
+            let names = ["header.d", "header.i"].iter().any(|name| result.property(name).is_some());
+            let signer = self.sender.signer(result);
+            match (result.flaw, verdict, signer) {
+                // Cut off behind its `header.d`
+                (Some(flaw), ..) if !result.cut || signer.is_none() || !names => {
+                    why = why.or(Some(flaw.to_owned()));
                 }
+                (_, Verdict::Pass, None) if names => {
+                    why = why.or(Some("the message has no such DKIM-Signature".to_owned()));
+                }
+                (_, Verdict::Pass, _) if contradicted(result, found) => {
+                    why = why.or(Some("it passes and fails one signature".to_owned()));
+                }
+                _ => believed.push((result, *verdict, signer.filter(|_| names))),
             }
         }
-        let dmarc = sceptical(&of("dmarc"));
-        if take("dmarc", &mut results.dmarc, dmarc.map(|found| found.1)) {
-            let domain = dmarc.and_then(|(result, _)| result.property("header.from"));
-            results.dmarc_domain = domain.and_then(domain_of);
+        let verdicts: Vec<Verdict> = believed.iter().map(|(_, verdict, _)| *verdict).collect();
+        let best = best(&verdicts);
+        for (_, verdict, signer) in believed {
+            if let (Verdict::Pass, Some(signer)) = (verdict, signer)
+                && !self.results.dkim_domains.iter().any(|each| each == signer)
+            {
+                self.results.dkim_domains.push(signer.to_owned());
+            }
         }
-        take("arc", &mut results.arc, sceptical(&of("arc")).map(|found| found.1));
-        take("iprev", &mut results.iprev, sceptical(&of("iprev")).map(|found| found.1));
+        best.ok_or_else(|| why.unwrap_or_default())
     }
-    if taken.is_empty() {
-        let methods: &[&str] = if arc_only { &["arc"] } else { &METHODS };
-        let speaks = header.results.iter().any(|each| methods.contains(&each.method.as_str()));
-        return match speaks {
-            true => Err("it has no word that is not known from one above".to_owned()),
-            false => Err("it has no result of a method that is read".to_owned()),
-        };
+
+    fn dmarc(&mut self, found: &[(&MethodResult, Verdict)]) -> Result<Verdict, String> {
+        let (result, verdict) = sceptical(found)?;
+        let domain = result.property("header.from").and_then(domain_of);
+        if let (Verdict::Pass, Some(domain)) = (verdict, &domain) {
+            let from = self.mail.message.addresses("from");
+            if !from.iter().any(|address| verified::aligned(domain, &address.domain)) {
+                return Err(format!("From is not of {}", excerpt(domain)));
+            }
+        }
+        if let (Verdict::Pass, Some(who)) = (verdict, self.sender.misleads()) {
+            // OpenDMARC reads the results of others, and takes the first `@`.
+            return Err(format!("{who} holds what can mislead a border"));
+        }
+        if verdict == Verdict::Pass && self.is_garbled() {
+            return Err("the border's results are garbled".to_owned());
+        }
+        self.results.dmarc_domain = domain;
+        Ok(verdict)
     }
-    results.used.push(format!("{name} of {}: {}", excerpt(&header.authserv_id), taken.join(", ")));
-    Ok(())
+
+    /// Whether a header that may be our border's cannot be read, or not all of
+    /// it: a text of the sender's did that, perhaps one that the message does
+    /// not show.
+    fn is_garbled(&self) -> bool {
+        let head = self.mail.message.head();
+        head.named("authentication-results").take(MOST_HEADERS).any(|header| {
+            let is_ours =
+                |id: &str| self.trust.names(id) && self.trust.place(&header) != Place::Foreign;
+            match grammar::parse(&self.trust.with_id(&header, text(&header))) {
+                Ok(parsed) => {
+                    let is_flawed = parsed.results.iter().any(|result| result.flaw.is_some());
+                    is_flawed && is_ours(&parsed.authserv_id)
+                }
+                Err(unreadable) => is_ours(&unreadable.authserv_id),
+            }
+        })
+    }
+
+    fn received_spf(&mut self, head: &Head) {
+        let mut lines = Vec::new();
+        for header in head.named("received-spf").take(MOST_HEADERS) {
+            let text = text(&header);
+            let place = self.trust.place(&header);
+            let found = received_spf::parse(&text).and_then(|found| match found.identity() {
+                _ if place != Place::Ours => Err("it does not stand above our Received line"),
+                Identity::Other => Err("it is not about the envelope sender or the HELO"),
+                identity => {
+                    self.sender.is_whole(found.envelope_sender(), found.helo())?;
+                    Ok((identity, found))
+                }
+            });
+            match found {
+                Ok((identity, found)) => lines.push((identity, found, header, text)),
+                Err(why) => self.results.ignore(&header, &text, why.to_owned()),
+            }
+        }
+        // The envelope sender is who SPF is about; of the HELO in want of that.
+        lines.sort_by_key(|(identity, ..)| *identity != Identity::MailFrom);
+        for (identity, found, header, text) in lines {
+            if self.results.spf.is_some() {
+                let why = "an SPF result is known from another".to_owned();
+                self.results.ignore(&header, &text, why);
+                continue;
+            }
+            self.results.spf = Some(found.verdict);
+            self.results.spf_domain = self.asked(identity, &found);
+            let (name, place) = (header.name, Place::Ours.name());
+            self.results.used.push(format!("{name}, {place}: spf={}", found.verdict));
+        }
+    }
+
+    /// The domain that a `Received-SPF` line is about.
+    fn asked(&self, identity: Identity, found: &ReceivedSpf) -> Option<String> {
+        match identity {
+            Identity::Helo => found.helo().and_then(domain_of),
+            _ => {
+                let sender = found.envelope_sender().or(self.mail.envelope_sender.as_deref());
+                sender.and_then(domain_of)
+            }
+        }
+    }
 }
 
 /// Where one header has a method twice, it passes only if both do: what a
-/// sender smuggled into a value must not decide.
-fn sceptical<'a>(found: &[(&'a MethodResult, Verdict)]) -> Option<(&'a MethodResult, Verdict)> {
+/// sender smuggled into a value must not decide. Two that pass must do so for
+/// one and the same.
+fn sceptical<'a>(
+    found: &[(&'a MethodResult, Verdict)],
+) -> Result<(&'a MethodResult, Verdict), String> {
     let failed = found.iter().find(|(_, verdict)| *verdict != Verdict::Pass);
-    failed.or(found.first()).copied()
+    let first = found.first().ok_or("there is none")?;
+    let same =
+        |name: &str| found.iter().all(|(each, _)| each.property(name) == first.0.property(name));
+    match failed {
+        Some(failed) => Ok(*failed),
+        None if ["smtp.mailfrom", "smtp.helo", "header.from"].iter().all(|name| same(name)) => {
+            Ok(*first)
+        }
+        None => Err("it stands there twice, about two".to_owned()),
+    }
 }
 
 /// Of several signatures one is enough; else the first that was there.
-fn best(found: &[(&MethodResult, Verdict)]) -> Option<Verdict> {
-    let verdicts = || found.iter().map(|(_, verdict)| *verdict);
+fn best(verdicts: &[Verdict]) -> Option<Verdict> {
+    let verdicts = || verdicts.iter().copied();
     verdicts()
         .find(|verdict| *verdict == Verdict::Pass)
         .or_else(|| verdicts().find(|verdict| *verdict != Verdict::None))
         .or_else(|| verdicts().next())
+}
+
+/// Whether the header says of the very signature, too, that it does not pass.
+fn contradicted(result: &MethodResult, found: &[(&MethodResult, Verdict)]) -> bool {
+    let key = |each: &MethodResult| {
+        let data = each.property("header.b")?.to_owned();
+        Some((data, each.property("header.d").map(str::to_ascii_lowercase)))
+    };
+    key(result).is_some_and(|one| {
+        found.iter().any(|(each, verdict)| {
+            *verdict != Verdict::Pass && key(each).is_some_and(|other| other == one)
+        })
+    })
 }
 
 /// `smtp.mail` was Google's of old.
@@ -360,40 +559,35 @@ fn mail_from(result: &MethodResult) -> Option<&str> {
     result.property("smtp.mailfrom").or_else(|| result.property("smtp.mail"))
 }
 
-/// `d=` of a signature, else the domain of its `i=`.
-fn signer(result: &MethodResult) -> Option<String> {
-    let signer = result.property("header.d").or_else(|| result.property("header.i"));
-    signer.and_then(domain_of)
-}
-
 /// The domain of an address, or a domain alone; canonical.
 fn domain_of(address: &str) -> Option<String> {
     let address = address.trim_matches(['<', '>', ' ']);
     let name = address.rsplit_once('@').map_or(address, |(_, domain)| domain);
-    (!name.is_empty()).then(|| domain::canonical(name).into_owned())
-}
-
-fn received_spf(head: &Head, trust: &Trust<'_>, results: &mut Results) {
-    for header in head.named("received-spf").take(MOST_HEADERS) {
-        let text = text(&header);
-        let why = match received_spf::parse(&text) {
-            Err(why) => why,
-            Ok(_) if trust.place(&header) != Place::Ours => {
-                "it does not stand above our Received line"
-            }
-            Ok(_) if results.spf.is_some() => "an SPF result is known from one above",
-            Ok(found) => {
-                results.spf = Some(found.verdict);
-                results.spf_domain = found.identity().and_then(domain_of);
-                results.used.push(format!("{}: spf={}", header.name, found.verdict));
-                continue;
-            }
-        };
-        results.ignore(&header, &text, why.to_owned());
-    }
+    let is_name = !name.is_empty() && !signature::is_ambiguous(name);
+    is_name.then(|| domain::canonical(name).into_owned())
 }
 
 impl Results {
+    fn of(&self, method: &str) -> Option<Verdict> {
+        match method {
+            "spf" => self.spf,
+            "dkim" => self.dkim,
+            "dmarc" => self.dmarc,
+            "arc" => self.arc,
+            _ => self.iprev,
+        }
+    }
+
+    fn place(&mut self, method: &str) -> &mut Option<Verdict> {
+        match method {
+            "spf" => &mut self.spf,
+            "dkim" => &mut self.dkim,
+            "dmarc" => &mut self.dmarc,
+            "arc" => &mut self.arc,
+            _ => &mut self.iprev,
+        }
+    }
+
     fn ignore(&mut self, header: &Header<'_>, value: &str, why: String) {
         let header = excerpt(&format!("{}: {}", header.name, value.trim()));
         self.ignored.push(Ignored { header, why });
@@ -427,9 +621,12 @@ mod tests {
     const OUTER: &str =
         "Received: from a ([127.0.0.1]) by mx.example.jp (Postfix) with ESMTP id 3; x\n";
 
+    const SIGNATURES: &str = "DKIM-Signature: d=example.org; b=abcdefghijk\n\
+        DKIM-Signature: d=b.example; b=lmnopqrstuv\n";
+
     fn results(text: &str, trust: &[&str]) -> Results {
         with_mail(
-            &format!("{text}From: a@example.org\n\n"),
+            &format!("{text}{SIGNATURES}From: a@example.org\n\n"),
             &World { trust, ..World::default() },
             of,
         )
@@ -475,7 +672,12 @@ mod tests {
             ar("other.example;\n\tdmarc=fail")
         );
         let found = results(&text, &[]);
-        assert_eq!(found.used, ["Authentication-Results of mx.example.jp: dmarc=pass"]);
+        assert_eq!(
+            found.used,
+            [
+                "Authentication-Results of mx.example.jp, above our border's Received line: dmarc=pass"
+            ]
+        );
         assert_eq!(
             found.ignored,
             [Ignored {
@@ -597,6 +799,106 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_that_the_message_does_not_have_proves_nothing() {
+        for printed in [
+            "dkim=pass header.d=other.example",
+            "dkim=pass header.i=@other.example",
+            "dkim=pass header.d=example.org header.b=xyz",
+            "dkim=pass header.d=example.org header.i=@b.example",
+            "dkim=pass header.d=example.org header.b=abc; dkim=fail header.d=example.org header.b=abc",
+        ] {
+            let found =
+                results(&format!("{}{BORDER}", ar(&format!("mx.example.jp; {printed}"))), &[]);
+            assert!(
+                found.dkim != Some(Verdict::Pass) && found.dkim_domains.is_empty(),
+                "{printed}"
+            );
+        }
+        let printed = "mx.example.jp; dkim=pass header.d=other.example";
+        let found = results(&format!("{}{BORDER}", ar(printed)), &[]);
+        let why = "its `dkim` result is not believed: the message has no such DKIM-Signature";
+        assert_ignored(&found, why);
+        for printed in [
+            "dkim=pass header.d=Example.ORG header.b=abcdef",
+            "dkim=pass header.i=@mail.example.org header.b=\"abc\"",
+            "dkim=pass header.d=example.org header.i=@example.org",
+        ] {
+            let found =
+                results(&format!("{}{BORDER}", ar(&format!("mx.example.jp; {printed}"))), &[]);
+            assert_eq!(found.dkim_domains, ["example.org"], "{printed}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_counts_and_cannot_be_read_is_not_replaced() {
+        let forged = ar("mx.example.jp; dmarc=pass header.from=example.org");
+        for broken in [
+            "dkim=pass header.i=a(@evil.example",
+            "dkim=pass header.i=\"x",
+            "dmarc=pass header.from=example.org(x)",
+        ] {
+            let broken = ar(&format!("mx.example.jp; {broken}"));
+            let found = results(&format!("{BORDER}{broken}{forged}"), &["mx.example.jp"]);
+            assert_eq!(found.dmarc, None, "{found:#?}");
+            assert_eq!(found.ignored[1].why, "it stands below one that counts");
+        }
+    }
+
+    #[test]
+    fn a_dmarc_result_of_another_from_is_none() {
+        let text = format!("{}{BORDER}", ar("mx.example.jp; dmarc=pass header.from=b.example"));
+        assert_ignored(
+            &results(&text, &[]),
+            "its `dmarc` result is not believed: From is not of b.example",
+        );
+        let text = format!("{}{BORDER}", ar("mx.example.jp; dmarc=fail header.from=b.example"));
+        assert_verdicts(&results(&text, &[]), "- - fail - -");
+    }
+
+    #[test]
+    fn what_a_border_was_misled_to_is_none() {
+        // OpenDMARC takes what follows the first `@` of "x@example.org"@evil.example.
+        let dmarc = ar("mx.example.jp; dmarc=pass (p=reject dis=none) header.from=example.org");
+        let spf = ar("mx.example.jp; spf=pass smtp.mailfrom=example.org\"@evil.example");
+        let trust = &["mx.example.jp"];
+        for text in [format!("{dmarc}{spf}{BORDER}"), format!("{BORDER}{dmarc}{spf}")] {
+            assert_verdicts(&results(&text, trust), "- - - - -");
+        }
+        let text = format!("{dmarc}{BORDER}From: a@example.org\n\n");
+        let sender = |sender| World { trust, envelope_sender: Some(sender), ..World::default() };
+        let found = with_mail(&text, &sender("\"x@example.org\"@evil.example"), of);
+        assert_verdicts(&found, "- - - - -");
+        let found = with_mail(&text, &sender("x+y=z@evil.example"), of);
+        assert_verdicts(&found, "- - pass - -");
+    }
+
+    #[test]
+    fn a_received_spf_line_of_another_identity_hides_none() {
+        let line = |text: &str| {
+            format!("Received-SPF: {text}; client-ip=192.0.2.1; helo=mail.bank.example\n")
+        };
+        let mail = line("Pass identity=mailfrom; envelope-from=\"a@example.org\"");
+        let helo = line("None identity=helo; envelope-from=\"a@example.org\"");
+        let pra = line("Fail identity=pra; envelope-from=\"a@bank.example\"");
+        for text in [format!("{helo}{pra}{mail}"), format!("{mail}{helo}{pra}")] {
+            let found = results(&format!("{text}{BORDER}"), &[]);
+            assert_verdicts(&found, "pass - - - -");
+            assert_eq!(found.spf_domain.as_deref(), Some("example.org"));
+        }
+        assert_verdicts(&results(&format!("{pra}{BORDER}"), &[]), "- - - - -");
+        let found = results(&format!("{helo}{BORDER}"), &[]);
+        assert_verdicts(&found, "none - - - -");
+        assert_eq!(found.spf_domain.as_deref(), Some("mail.bank.example"));
+        let microsoft = line(
+            "Pass (outlook.com: domain of example.org designates 192.0.2.1 as permitted sender)",
+        );
+        let found = results(&format!("{microsoft}{BORDER}"), &[]);
+        assert_eq!(found.spf_domain.as_deref(), Some("example.org"));
+        let bare = line("Pass receiver=mx.example.jp");
+        assert_eq!(results(&format!("{bare}{BORDER}"), &[]).spf_domain, None);
+    }
+
+    #[test]
     fn a_method_that_speaks_twice_passes_twice() {
         let text = format!(
             "{}{BORDER}",
@@ -618,7 +920,7 @@ mod tests {
         let found = results(&format!("{spf}{BORDER}"), &[]);
         assert_verdicts(&found, "pass - - - -");
         assert_eq!(found.spf_domain.as_deref(), Some("example.org"));
-        assert_eq!(found.used, ["Received-SPF: spf=pass"]);
+        assert_eq!(found.used, ["Received-SPF, above our border's Received line: spf=pass"]);
         for trust in [&[][..], &["mx.example.jp"]] {
             let below = results(&format!("{BORDER}{spf}"), trust);
             assert_ignored(&below, "it does not stand above our Received line");

@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn not_forged() {
-        let verified = "Authentication-Results: mx.example.jp; dkim=pass header.d=example.jp\n";
+        let verified = "Authentication-Results: mx.example.jp; dmarc=pass header.from=example.jp\n";
         for text in [
             // cron, another user of the machine
             "Received: by mx.example.jp (Postfix, from userid 0) id 1; x\nFrom: taro@example.jp (Cron)\n\n",

@@ -103,7 +103,8 @@ mod tests {
         format!(
             "Authentication-Results: mx.example.jp; {results}\n\
              Received: from pc (pc.example.org [192.0.2.1]) by mx.example.jp (Postfix) with ESMTP id 1; x\n\
-             From: {from}\n\n"
+             DKIM-Signature: d=example.org\nDKIM-Signature: d=mail.example.org\n\
+             DKIM-Signature: d=example.net\nFrom: {from}\n\n"
         )
     }
 

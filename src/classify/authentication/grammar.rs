@@ -2,9 +2,11 @@
 //! `ARC-Authentication-Results` (RFC 8617 §4.1.1) by the same.
 //!
 //! A header whose shape as a whole cannot be read (no authserv-id, an unknown
-//! version, a comment or a quoted string without end) is not used at all. One
-//! result among others that cannot be read is left out: borders in use write
-//! things of their own between them.
+//! version, a comment or a quoted string without end) is not used at all. What
+//! is no result is left out: borders in use write things of their own between
+//! them. A result in which something else stands behind a value than a blank
+//! and the next property, `;` or the end says so: a value that is read up to a
+//! comment or a blank may be another than was written.
 
 use crate::classify::cfws;
 
@@ -20,6 +22,16 @@ pub struct Header {
     pub results: Vec<MethodResult>,
 }
 
+/// A header that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// As in [`Header`]; empty where there is none. Nothing that a sender
+    /// chose stands before it.
+    pub authserv_id: String,
+    /// Why, in words.
+    pub why: &'static str,
+}
+
 /// `method=result reason="…" ptype.property=value …`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MethodResult {
@@ -27,10 +39,15 @@ pub struct MethodResult {
     pub method: String,
     /// Lower case: `pass`.
     pub result: String,
-    /// What the checker says about it.
-    pub reason: Option<String>,
-    /// Lower-case `ptype.property`, and the value as written, unquoted.
+    /// Lower-case `ptype.property` (`reason`, and words of a border's own,
+    /// without the dot), and the value as written, unquoted.
     pub properties: Vec<(String, String)>,
+    /// Comments, each behind so many of the properties.
+    pub comments: Vec<(usize, String)>,
+    /// Why it cannot be relied upon.
+    pub flaw: Option<&'static str>,
+    /// That is because it is not whole; what is there can be.
+    pub cut: bool,
 }
 
 impl MethodResult {
@@ -44,49 +61,35 @@ impl MethodResult {
 /// Reads an unfolded value.
 ///
 /// # Errors
-/// Why the header cannot be used, in words.
-pub fn parse(text: &str) -> Result<Header, &'static str> {
+/// Why the header cannot be used, in words, and whose it is.
+pub fn parse(text: &str) -> Result<Header, Unreadable> {
     let mut cursor = Cursor::new(text);
-    cursor.skip_blanks()?;
-    let authserv_id = cursor.value("")?;
-    if authserv_id.is_empty() {
-        return Err("it names no authserv-id");
+    let mut header = Header::default();
+    match cursor.header(&mut header) {
+        Ok(()) => Ok(header),
+        Err(why) => Err(Unreadable { authserv_id: header.authserv_id, why }),
     }
-    cursor.skip_blanks()?;
-    if cursor.rest.starts_with('=') || authserv_id.contains('=') {
-        // Microsoft 365 writes its results without saying who checked.
-        return Err("it names no authserv-id");
-    }
-    let version = cursor.value("=")?;
-    cursor.skip_blanks()?;
-    if !version.is_empty() && !cursor.rest.starts_with('=') && version != "1" {
-        return Err("its version is not 1");
-    }
-    let mut header = Header { authserv_id, results: Vec::new() };
-    cursor.skip_to_semicolon()?;
-    while cursor.rest.starts_with(';') && header.results.len() < MOST_RESULTS {
-        cursor.advance(1);
-        if let Some(result) = cursor.method_result()? {
-            header.results.push(result);
-        }
-        cursor.skip_to_semicolon()?;
-    }
-    Ok(header)
 }
 
 /// Reads an unfolded ARC-Authentication-Results: `i=1;` comes first.
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_arc(text: &str) -> Result<Header, &'static str> {
+pub fn parse_arc(text: &str) -> Result<Header, Unreadable> {
     let instance = text.trim_start().strip_prefix(['i', 'I']).map(str::trim_start);
     let instance = instance.and_then(|rest| rest.strip_prefix('='));
     let Some((instance, rest)) = instance.and_then(|rest| rest.split_once(';')) else {
-        return Err("it has no instance number");
+        return Err(Unreadable::nobodys("it has no instance number"));
     };
     match instance.trim().parse::<u8>() {
         Ok(1..=50) => parse(rest),
-        _ => Err("its instance number is not 1 to 50"),
+        _ => Err(Unreadable::nobodys("its instance number is not 1 to 50")),
+    }
+}
+
+impl Unreadable {
+    fn nobodys(why: &'static str) -> Unreadable {
+        Unreadable { authserv_id: String::new(), why }
     }
 }
 
@@ -112,35 +115,74 @@ impl<'a> Cursor<'a> {
 
     /// CFWS, RFC 5322 §3.2.2.
     pub(super) fn skip_blanks(&mut self) -> Result<(), &'static str> {
-        loop {
-            self.rest = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
-            if !self.rest.starts_with('(') {
-                return Ok(());
-            }
-            let length = cfws::closed_comment(self.rest).ok_or("a comment in it has no end")?;
-            self.advance(length);
+        while self.comment()?.is_some() {}
+        Ok(())
+    }
+
+    /// The comment that comes next, without its parentheses; else skips blanks.
+    pub(super) fn comment(&mut self) -> Result<Option<&'a str>, &'static str> {
+        self.rest = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        if !self.rest.starts_with('(') {
+            return Ok(None);
         }
+        let length = cfws::closed_comment(self.rest).ok_or("a comment in it has no end")?;
+        let comment = self.rest.get(1..length - 1);
+        self.advance(length);
+        Ok(comment)
+    }
+
+    /// Whether a value ends here: blank, semicolon or the end.
+    pub(super) fn at_end_of_value(&self) -> bool {
+        self.rest.is_empty() || self.rest.starts_with([' ', '\t', '\r', '\n', ';'])
+    }
+
+    /// Whether a result ends here: semicolon or the end.
+    pub(super) fn at_end_of_result(&self) -> bool {
+        self.rest.is_empty() || self.rest.starts_with(';')
+    }
+
+    fn header(&mut self, header: &mut Header) -> Result<(), &'static str> {
+        self.skip_blanks()?;
+        let authserv_id = self.value("")?;
+        if authserv_id.is_empty() {
+            return Err("it names no authserv-id");
+        }
+        self.skip_blanks()?;
+        if self.rest.starts_with('=') || authserv_id.contains('=') {
+            // Microsoft 365 writes its results without saying who checked.
+            return Err("it names no authserv-id");
+        }
+        header.authserv_id = authserv_id;
+        let version = self.value("=")?;
+        self.skip_blanks()?;
+        if !version.is_empty() && !self.rest.starts_with('=') && version != "1" {
+            return Err("its version is not 1");
+        }
+        self.skip_to_semicolon()?;
+        while self.rest.starts_with(';') && header.results.len() < MOST_RESULTS {
+            self.advance(1);
+            if let Some(result) = self.method_result()? {
+                header.results.push(result);
+            }
+            self.skip_to_semicolon()?;
+        }
+        Ok(())
     }
 
     /// A token or quoted string, or both joined as in `"a b"@example.org`;
-    /// empty where there is none. Ends at a blank, `(`, `;` and at `stops`.
+    /// empty where there is none. Ends at a blank, `(`, `;`, a quote behind
+    /// other text, and at `stops`.
     pub(super) fn value(&mut self, stops: &str) -> Result<String, &'static str> {
         let mut value = String::new();
-        loop {
-            if let Some(quoted) = self.rest.strip_prefix('"') {
-                let length =
-                    unquote(quoted, &mut value).ok_or("a quoted string in it has no end")?;
-                self.advance(length + 1);
-                continue;
-            }
-            let ends = |c: char| " \t\r\n(;\"".contains(c) || stops.contains(c);
-            let end = self.rest.find(ends).unwrap_or(self.rest.len());
-            if end == 0 {
-                return Ok(value);
-            }
-            value.push_str(self.rest.get(..end).unwrap_or_default());
-            self.advance(end);
+        while let Some(quoted) = self.rest.strip_prefix('"') {
+            let length = unquote(quoted, &mut value).ok_or("a quoted string in it has no end")?;
+            self.advance(length + 1);
         }
+        let ends = |c: char| " \t\r\n(;\"".contains(c) || stops.contains(c);
+        let end = self.rest.find(ends).unwrap_or(self.rest.len());
+        value.push_str(self.rest.get(..end).unwrap_or_default());
+        self.advance(end);
+        Ok(value)
     }
 
     /// One `key = value`; `None` where something else stands.
@@ -176,14 +218,24 @@ impl<'a> Cursor<'a> {
             result: result.to_ascii_lowercase(),
             ..MethodResult::default()
         };
-        while let Some((key, value)) = self.pair()? {
-            if key == "reason" {
-                found.reason = Some(value);
-            } else if key.contains('.') {
-                found.properties.push((key, value));
+        loop {
+            while let Some(comment) = self.comment()? {
+                found.comments.push((found.properties.len(), comment.to_owned()));
+            }
+            if self.at_end_of_result() {
+                return Ok(Some(found));
+            }
+            match self.pair()? {
+                Some(property) => found.properties.push(property),
+                None => found.flaw = Some("something in it is no property"),
+            }
+            if !self.at_end_of_value() {
+                found.flaw = Some("a value in it does not end where a value ends");
+            }
+            if found.flaw.is_some() {
+                return Ok(Some(found));
             }
         }
-        Ok(Some(found))
     }
 
     fn skip_to_semicolon(&mut self) -> Result<(), &'static str> {
@@ -223,10 +275,16 @@ mod tests {
     fn words(text: &str) -> Vec<String> {
         let header = parse(text).expect("it can be read");
         let one = |result: &MethodResult| {
-            let properties = result.properties.iter().map(|(key, value)| format!(" {key}={value}"));
+            let properties = result.properties.iter().filter(|(key, _)| key != "reason");
+            let properties = properties.map(|(key, value)| format!(" {key}={value}"));
             format!("{}={}{}", result.method, result.result, properties.collect::<String>())
         };
         header.results.iter().map(one).collect()
+    }
+
+    fn flaw(text: &str) -> (String, &'static str) {
+        let unreadable = parse(text).expect_err("it cannot be read");
+        (unreadable.authserv_id, unreadable.why)
     }
 
     #[test]
@@ -269,8 +327,8 @@ mod tests {
             [r#"spf=fail smtp.mailfrom=a;b dkim=pass"@example.org"#]
         );
         assert_eq!(words("mx; none (spf=pass)"), Vec::<String>::new());
-        assert_eq!(parse("mx; spf=pass (no end"), Err("a comment in it has no end"));
-        assert_eq!(parse("mx; spf=\"pass"), Err("a quoted string in it has no end"));
+        assert_eq!(flaw("mx; spf=pass (no end"), ("mx".to_owned(), "a comment in it has no end"));
+        assert_eq!(flaw("mx; spf=\"pass"), ("mx".to_owned(), "a quoted string in it has no end"));
     }
 
     #[test]
@@ -302,10 +360,47 @@ mod tests {
             ["header.from=x", "dkim=pass"]
         );
         let id_less = "spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=example.org; dkim=none";
-        assert_eq!(parse(id_less), Err("it names no authserv-id"));
-        assert_eq!(parse("; spf=pass"), Err("it names no authserv-id"));
-        assert_eq!(parse("mx 2; spf=pass"), Err("its version is not 1"));
-        assert_eq!(parse(""), Err("it names no authserv-id"));
+        assert_eq!(flaw(id_less), (String::new(), "it names no authserv-id"));
+        assert_eq!(flaw("; spf=pass"), (String::new(), "it names no authserv-id"));
+        assert_eq!(flaw("mx 2; spf=pass"), ("mx".to_owned(), "its version is not 1"));
+        assert_eq!(flaw(""), (String::new(), "it names no authserv-id"));
+    }
+
+    #[test]
+    fn a_value_ends_where_values_end() {
+        for text in [
+            "dkim=pass header.d=bank.example(x).evil.example",
+            "dkim=pass header.d=bank.example (x).evil.example",
+            "dkim=pass header.d=bank.example (x) .evil.example header.s=a",
+            "dkim=pass header.d=bank.example .evil.example; spf=pass",
+            "spf=pass smtp.mailfrom=a@bank.example\"x\".evil.example",
+            "spf=pass smtp.mailfrom=a\"b\"@bank.example",
+            "dmarc=pass header.from=bank.example evil",
+            "dmarc=pass header.from=bank.example =evil",
+            "dmarc=pass header.from=bank.example(); dkim=pass",
+        ] {
+            let header = parse(&format!("mx; {text}")).expect("it can be read");
+            assert!(header.results[0].flaw.is_some(), "{text}: {header:?}");
+            assert!(header.results[1..].iter().all(|result| result.flaw.is_none()));
+        }
+        for text in [
+            "dkim=pass(ok) (so) header.d=a.example (x) header.s=b (y (z)) ",
+            "dmarc=pass (p=NONE) action=none header.from=a.example;",
+            "spf=pass smtp.mailfrom=\"a b\"@a.example",
+            "spf=pass smtp . mailfrom = a@b.example",
+            "iprev=pass smtp.remote-ip=192.0.2.1 (a.example) ; ",
+        ] {
+            let header = parse(&format!("mx; {text}")).expect("it can be read");
+            assert!(header.results.iter().all(|result| result.flaw.is_none()), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn comments_keep_their_place() {
+        let header = parse("mx; spf=pass (a) (b (c)) smtp.helo=x (d)").expect("it can be read");
+        let comments = header.results[0].comments.iter();
+        let comments: Vec<_> = comments.map(|(at, text)| (*at, text.as_str())).collect();
+        assert_eq!(comments, [(0, "a"), (0, "b (c)"), (1, "d")]);
     }
 
     #[test]
