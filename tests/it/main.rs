@@ -29,6 +29,7 @@ mod sharing;
 mod shortcuts;
 mod soak;
 mod sort;
+mod stand_ins;
 mod users;
 mod watch;
 mod why;
