@@ -36,6 +36,7 @@ mod shortcuts;
 mod soak;
 mod sort;
 mod subscriptions;
+mod stand_ins;
 mod users;
 mod watch;
 mod why;

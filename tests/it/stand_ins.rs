@@ -1,0 +1,205 @@
+//! Whatever stands in the place of a file that mfilter opens: a FIFO, a device,
+//! a directory, a socket, a link. Nothing waits, nothing panics, and no message is
+//! lost. Which files there are strace tells, of a delivery and of each command
+//! with rules that ask for everything.
+
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use crate::support::strace::{STRACE, call, cannot_trace, described, quoted};
+use crate::support::{Home, MFILTER, Run, run};
+
+const MESSAGE: &[u8] = b"Return-Path: <hanako@x.example>\nMessage-ID: <1@x.example>\n\
+    From: hanako@x.example\nTo: taro@b.example\nSubject: hello\n\nbody\n";
+
+/// Asks for every kind of file there is.
+const RULES: &str = "include \"~/more\"\n\
+    set layout fs\nset sendmail \"/bin/true\"\nset me \"taro@b.example\"\n\
+    set timezone \"Asia/Tokyo\"\nset log \"~/log\"\n\
+    list friends \"~/friends\"\nlist white \"~/white\"\nlist known sent \"Sent\"\n\
+    expect \"~/message\" in \"A\"\n\
+    on moved to \"Junk\" -> add from to white\n\
+    when from in friends -> copy \"B\" as \"$work\"\n\
+    when from in known -> copy \"C\"\n\
+    when time >= 00:00 -> copy \"D\"\n\
+    when duplicate -> log \"again\"\n\
+    when subject is \"hello\" -> add from to white, reply \"~/away\", forward copy \"a@x.example\", folder \"A\"\n";
+
+/// What is run, with a message on standard input.
+const COMMANDS: [&[&str]; 12] = [
+    &[],
+    &["check"],
+    &["--test"],
+    &["inspect", "HOME/message"],
+    &["fmt", "--check"],
+    &["stats"],
+    &["state"],
+    &["why", "<1@x.example>"],
+    &["sort", "--dry-run", "--all"],
+    &["sort", "--undo"],
+    &["learn"],
+    &["learn", "--undo"],
+];
+
+fn home() -> Home {
+    let home = Home::with_rules(RULES);
+    home.write("more", "# more\n");
+    home.write("friends", "hanako@x.example\n");
+    home.write("white", "a@x.example\n");
+    home.write("away", "I am away.\n");
+    home.write("message", MESSAGE);
+    home.write("Maildir/Sent/cur/1.x:2,S", "To: hanako@x.example\n\nx\n");
+    home.write("Maildir/cur/2.x:2,S", MESSAGE);
+    home
+}
+
+fn arguments(home: &Home, words: &[&str]) -> Vec<String> {
+    let path = home.path().display().to_string();
+    words.iter().map(|word| word.replace("HOME", &path)).collect()
+}
+
+/// The files that a command opens below the home, relative to it.
+fn opened(home: &Home, words: &[&str]) -> BTreeSet<PathBuf> {
+    let log = home.path().join("strace");
+    let mut command = Command::new(STRACE);
+    command.args(["-f", "-y", "-s", "400", "-e", "trace=open,openat,openat2", "-o"]);
+    command.arg(&log).arg(MFILTER).args(arguments(home, words));
+    command.env_clear().env("HOME", home.path()).env("USER", "taro").env("PATH", "/usr/bin:/bin");
+    run(command, MESSAGE);
+    let log = fs::read_to_string(log).expect("strace's log");
+    let paths = log.lines().filter_map(|line| {
+        call(line)?;
+        let path = match quoted(line, 0) {
+            path if path.starts_with('/') => PathBuf::from(path),
+            path => Path::new(&described(line, 0)).join(path),
+        };
+        Some(path.strip_prefix(home.path()).ok()?.to_owned())
+    });
+    // Names that are made anew each time cannot be taken by anybody.
+    let fresh = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        path.parent().is_some_and(|parent| parent.ends_with("tmp"))
+            || name.starts_with(".new-")
+            || name.starts_with(".mfilter-")
+            || name.starts_with(".tmp")
+    };
+    let kept: BTreeSet<PathBuf> = paths.filter(|path| !fresh(path)).collect();
+    kept.into_iter().filter(|path| !home.path().join(path).is_dir()).collect()
+}
+
+/// Puts something else into the place of a file.
+fn put(kind: &str, at: &Path, home: &Home) -> Option<UnixListener> {
+    let _ = fs::remove_file(at);
+    fs::create_dir_all(at.parent().expect("below the home")).expect("a directory");
+    match kind {
+        "fifo" => {
+            mknodat(CWD, at, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a FIFO");
+        }
+        // Reading it never ends.
+        "device" => symlink("/dev/zero", at).expect("a link"),
+        "directory" => fs::create_dir(at).expect("a directory"),
+        "link" => symlink(home.path().join("elsewhere"), at).expect("a link"),
+        "socket" => {
+            // A socket's path may be 108 bytes long.
+            let short = home.path().join("s");
+            let _ = fs::remove_file(&short);
+            let socket = UnixListener::bind(&short).expect("a socket");
+            fs::rename(&short, at).expect("the same file system");
+            return Some(socket);
+        }
+        other => panic!("{other}"),
+    }
+    None
+}
+
+/// Runs a command; killed, and that is a failure, if it does not end.
+fn ends(home: &Home, words: &[&str], what: &str) -> Run {
+    let mut child = home
+        .command(&arguments(home, words).iter().map(String::as_str).collect::<Vec<_>>())
+        .stdin(fs::File::open(home.path().join("input")).expect("it is there"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    // Waiting would be for ever: however slow the machine is, this is no measure.
+    let end = Instant::now() + Duration::from_secs(120);
+    while child.try_wait().expect("it can be waited for").is_none() {
+        if Instant::now() > end {
+            let _ = child.kill();
+            panic!("{what} makes {words:?} wait");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Run::of(&child.wait_with_output().expect("it ended"))
+}
+
+#[test]
+fn nothing_in_the_place_of_a_file_holds_a_delivery_or_a_command() {
+    if cannot_trace("what stands in for files") {
+        return;
+    }
+    // As after some use: everything that is kept is there.
+    let used = || {
+        let home = home();
+        home.write("input", MESSAGE);
+        for words in COMMANDS {
+            let run = ends(&home, words, "nothing");
+            assert!(run.signal.is_none() && run.code != Some(101), "{words:?}: {run:?}");
+        }
+        home
+    };
+    let home = used();
+    let mut tried = 0;
+    for words in COMMANDS {
+        let files = opened(&home, words);
+        assert!(!files.is_empty(), "{words:?}");
+        for file in files {
+            for kind in ["fifo", "device", "directory", "socket", "link"] {
+                let at = home.path().join(&file);
+                let before = fs::read(&at).ok();
+                let socket = put(kind, &at, &home);
+                let what = format!("a {kind} in place of {}", file.display());
+                let run = ends(&home, words, &what);
+                assert!(run.signal.is_none() && run.code != Some(101), "{what}: {words:?} {run:?}");
+                if words.is_empty() {
+                    assert!(matches!(run.code, Some(0 | 75)), "{what}: {run:?}");
+                }
+                drop(socket);
+                if fs::remove_file(&at).is_err() {
+                    let _ = fs::remove_dir_all(&at);
+                }
+                if let Some(before) = before {
+                    home.write(&file.display().to_string(), before);
+                    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+                    fs::set_permissions(&at, mode).expect("it is ours");
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 200, "{tried} things tried");
+}
+
+#[test]
+fn a_fifo_that_tz_names_is_not_waited_at() {
+    let home = Home::with_rules("when time >= 00:00 -> folder \"A\"\n");
+    put("fifo", &home.path().join("fifo"), &home);
+    for tz in ["fifo", ":fifo"] {
+        let mut command = home.command(&[]);
+        let (colon, name) = tz.split_at(tz.len() - 4);
+        let path = format!("{colon}{}", home.path().join(name).display());
+        command.env("TZ", path).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let run = run(command, MESSAGE);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    }
+    assert_eq!(home.mail().len(), 2);
+}
