@@ -176,7 +176,7 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(text.as_bytes())?;
-    if let Some(known) = fs::metadata(path).ok() {
+    if let Ok(known) = fs::metadata(path) {
         fs::set_permissions(file.path(), known.permissions())?;
     }
     file.as_file().sync_all()?;

@@ -5,11 +5,8 @@
 //! The file is locked as Dovecot does it ([`DotLock`]). Where the lock cannot
 //! be had, or all letters are taken, the message is stored without the keyword.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-
-use rustix::fs::{Mode, OFlags, openat};
 
 use super::dot_lock::DotLock;
 
@@ -164,7 +161,7 @@ mod tests {
 
     fn ask(folder: &Path, keywords: &[&str]) -> (String, Vec<String>) {
         let keywords: Vec<String> = keywords.iter().map(|keyword| keyword.to_string()).collect();
-        letters(File::open(folder).unwrap(), &keywords)
+        letters(std::fs::File::open(folder).unwrap(), &keywords)
     }
 
     #[test]
@@ -208,7 +205,7 @@ mod tests {
     #[test]
     fn a_held_lock_costs_the_keyword_and_a_stale_one_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let lock = File::create(folder.path().join(LOCK)).unwrap();
+        let lock = std::fs::File::create(folder.path().join(LOCK)).unwrap();
         let (letters, problems) = ask(folder.path(), &["x"]);
         assert_eq!(letters, "");
         assert!(problems[0].contains("locked"), "{problems:?}");

@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(add("c@de").unwrap(), [true]);
         assert!(matches!(add("f@g"), Err(EditError::TooLarge)));
         assert_eq!(fs::read_to_string(&path).unwrap(), "a@b\nc@de\n");
-        File::create(&path).unwrap().set_len(LIST_LIMIT + 1).unwrap();
+        std::fs::File::create(&path).unwrap().set_len(LIST_LIMIT + 1).unwrap();
         let error = edit(&path, context, Change::Remove, "a@b").unwrap_err();
         assert_eq!(error.to_string(), "it would be larger than 256 MB, and is not read then");
     }
