@@ -10,6 +10,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::args::{History as Call, HistoryAction};
 use super::{Finding, output};
+use crate::file;
 use crate::load;
 use crate::source::{read_text, reason};
 use crate::state::StateDir;
@@ -159,9 +160,10 @@ fn restore(files: &Files) -> Result<Finding, String> {
         if path.exists() {
             let mut backup = path.clone().into_os_string();
             backup.push(".bak");
-            fs::copy(&path, &backup).map_err(failed)?;
+            let bytes = file::read(&path, u64::MAX).map_err(failed)?;
+            write(Path::new(&backup), &bytes, &path).map_err(failed)?;
         }
-        write(&path, text).map_err(failed)?;
+        write(&path, text.as_bytes(), &path).map_err(failed)?;
         restored.push(escape(&path.display().to_string()));
     }
     match restored.as_slice() {
@@ -171,12 +173,12 @@ fn restore(files: &Files) -> Result<Finding, String> {
     Ok(Finding::Fine)
 }
 
-/// Writes a file as a whole, with the permissions that it has.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file as a whole, with the permissions that `like` has.
+fn write(path: &Path, bytes: &[u8], like: &Path) -> std::io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    if let Ok(known) = fs::metadata(path) {
+    file.write_all(bytes)?;
+    if let Ok(known) = fs::metadata(like) {
         fs::set_permissions(file.path(), known.permissions())?;
     }
     file.as_file().sync_all()?;

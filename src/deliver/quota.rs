@@ -12,12 +12,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, Mode, OFlags, fchmod, openat, renameat, statat, unlinkat};
-use rustix::io::Errno;
 
+use crate::file;
 use crate::rules::program::Layout;
 
 use super::maildir::{Maildir, Place};
@@ -92,14 +92,13 @@ pub(super) fn room(maildir: &Maildir<'_>, more: Amount) -> io::Result<Room> {
 /// # Errors
 /// The file cannot be written.
 pub(super) fn add(maildir: &Maildir<'_>, amount: Amount) -> io::Result<()> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    match openat(&maildir.root, FILE, flags | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(file) => {
+    match file::open_at(&maildir.root, FILE, file::APPEND_OWN) {
+        Ok(mut file) => {
             let line = format!("{} {}\n", amount.bytes, amount.messages);
-            File::from(file).write_all(line.as_bytes())
+            file.write_all(line.as_bytes())
         }
-        Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(error.into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -155,16 +154,13 @@ impl Size {
 
 /// What the file says; none if it is not there, or says no quota.
 fn read(maildir: &Maildir<'_>) -> io::Result<Option<Size>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let mut file = match openat(&maildir.root, FILE, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(error.into()),
+    let mut file = match file::open_at(&maildir.root, FILE, file::READ_OWN) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if file::is_not_regular(&error) => return Ok(None),
+        Err(error) => return Err(error),
     };
     let about = file.metadata()?;
-    if !about.is_file() {
-        return Ok(None);
-    }
     // Who writes afresh at 5120 bytes never has more than a few lines beyond.
     let mut bytes = Vec::new();
     (&mut file).take(64 * FULL).read_to_end(&mut bytes)?;

@@ -8,13 +8,10 @@
 //! own without a lock; so a look behind our rename tells whether it wrote
 //! meanwhile.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{Mode, OFlags, openat};
-use rustix::io::Errno;
-
+use crate::file;
 use crate::rules::program::Layout;
 
 use super::dot_lock::DotLock;
@@ -114,11 +111,10 @@ fn add_line(text: &mut Vec<u8>, line: &str) -> bool {
 
 /// The file's bytes; none if there is none.
 fn read(root: BorrowedFd<'_>, name: &str) -> io::Result<Option<Vec<u8>>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match openat(root, name, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(error.into()),
+    let file = match file::open_at(root, name, file::READ_OWN) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
     };
     let mut bytes = Vec::new();
     if file.take(LARGEST).read_to_end(&mut bytes)? as u64 == LARGEST {
@@ -146,7 +142,7 @@ mod tests {
             Layout::Fs => vec!["A".into(), "&U,BTFw-".into()],
         };
         for _ in 0..2 {
-            let open = File::open(root.path()).unwrap();
+            let open = std::fs::File::open(root.path()).unwrap();
             assert!(subscribe(&open, &directories, layout, asked).is_empty());
         }
         let files = fs::read_dir(root.path()).unwrap().count();
@@ -191,7 +187,7 @@ mod tests {
             for number in 0..20 {
                 let root = root.path();
                 scope.spawn(move || {
-                    let open = File::open(root).unwrap();
+                    let open = std::fs::File::open(root).unwrap();
                     let directories = [format!(".F{number}")];
                     let problems = subscribe(&open, &directories, Layout::MaildirPlusPlus, None);
                     assert_eq!(problems, Vec::<String>::new());

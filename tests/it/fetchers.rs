@@ -45,7 +45,7 @@ impl Pop {
     }
 
     /// Whether the client has asked for the message to be deleted.
-    fn is_emptied(self) -> bool {
+    fn ends_emptied(self) -> bool {
         self.session.join().expect("the session ends")
     }
 }
@@ -110,7 +110,7 @@ fn fetch(home: &Home, pop: Pop, program: &str, configuration: &str, arguments: &
         .output()
         .expect("it runs");
     assert!(output.status.success(), "{output:?}");
-    assert!(pop.is_emptied(), "{output:?}");
+    assert!(pop.ends_emptied(), "{output:?}");
     let found = home.mail();
     assert_eq!(found.len(), 1, "{output:?}");
     assert_eq!(found[0].folder, ".Brien", "{}", found[0].text());

@@ -36,7 +36,6 @@ mod shortcuts;
 mod soak;
 mod sort;
 mod subscriptions;
-mod stand_ins;
 mod users;
 mod watch;
 mod why;

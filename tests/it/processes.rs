@@ -3,7 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::support;
 use crate::support::{Home, run};
@@ -108,7 +108,9 @@ fn a_full_pipe_to_the_mta_changes_nothing() {
     while rustix::io::write(&writer, &[0; 4096]).is_ok() {}
     assert!(rustix::fs::fcntl_getfl(&writer).expect("flags").contains(OFlags::NONBLOCK));
     let mut command = home.command(&[]);
-    command.stdin(Stdio::null()).stdout(writer.try_clone().expect("a copy")).stderr(writer);
+    home.write("message", "From: a@b.example\n\nhello\n");
+    let message = std::fs::File::open(home.path().join("message")).expect("readable");
+    command.stdin(message).stdout(writer.try_clone().expect("a copy")).stderr(writer);
     let status = command.status().expect("the program runs");
     assert_eq!(status.code(), Some(77));
     drop(reader);

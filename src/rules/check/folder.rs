@@ -140,7 +140,8 @@ pub(super) fn meant_path(text: &str) -> Option<String> {
         if rest.is_empty() { Some("Maildir") } else { rest.strip_prefix('/') }
     };
     if let Some(below) = homes.iter().find_map(below) {
-        let plain = path.starts_with("~/") && !below.contains(['$', '%']);
+        let put_in = |part: &str| part.len() > 1 && part.starts_with('$') || part.contains('%');
+        let plain = path.starts_with("~/") && !below.split('/').any(put_in);
         return (format || !plain).then(|| format!("~/{below}"));
     }
     if let Some(other) = path.strip_prefix('~') {
