@@ -19,7 +19,6 @@ mod hostile;
 mod inbox_folder;
 mod isp_filter;
 mod kinds;
-mod large;
 mod licences;
 mod link;
 mod mbsync;

@@ -261,7 +261,7 @@ fn moves_there_and_here(near: Near) {
     watch.end();
     assert_eq!(text(&home, "black"), "");
     let waits = "mfilter: waiting for the Maildir `~/Maildir`\n";
-    assert_eq!(text(&home, "err"), if matches!(near, Near::Plus) { waits } else { "".into() });
+    assert_eq!(text(&home, "err"), if matches!(near, Near::Plus) { waits } else { "" });
 }
 
 #[test]
