@@ -282,6 +282,28 @@ pub fn of(mail: &Mail<'_>) -> Results {
     reader.results
 }
 
+/// The authserv-ids, canonical, of the headers that stand at or above the
+/// border line, where they would count if they were trusted.
+pub fn ids_at_border(mail: &Mail<'_>) -> Vec<String> {
+    let trust = Trust::new(mail);
+    let head = mail.message.head();
+    let mut ids = Vec::new();
+    for header in head.named("authentication-results").take(MOST_HEADERS) {
+        if !matches!(trust.place(&header), Place::Ours | Place::AtBorder) {
+            continue;
+        }
+        let id = match grammar::parse(&text(&header)) {
+            Ok(parsed) => parsed.authserv_id,
+            Err(unreadable) => unreadable.authserv_id,
+        };
+        let id = domain::canonical(&id).into_owned();
+        if !id.is_empty() && !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
+}
+
 /// What is being found out of one message.
 struct Reader<'m, 'a> {
     mail: &'m Mail<'a>,

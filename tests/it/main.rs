@@ -33,3 +33,4 @@ mod sort;
 mod users;
 mod watch;
 mod why;
+mod writers;
