@@ -210,11 +210,7 @@ impl<'a> Trust<'a> {
 
     fn names(&self, id: &str) -> bool {
         let id = domain::canonical(id);
-        // `.example.jp` is every id below.
-        let below = |suffix: &str| {
-            suffix.starts_with('.') && id.len() > suffix.len() && id.ends_with(suffix)
-        };
-        !id.is_empty() && self.ids.iter().any(|each| *each == id || below(each))
+        !id.is_empty() && self.ids.iter().any(|word| names_id(word, &id))
     }
 
     /// A header's text, with the id that it lacks: Microsoft 365 names none.
@@ -280,6 +276,34 @@ pub fn of(mail: &Mail<'_>) -> Results {
     reader.believe(head, true);
     reader.received_spf(head);
     reader.results
+}
+
+/// Whether a word of `set trust` names an authserv-id, both canonical: that one,
+/// or written `.example.jp` every one below.
+pub fn names_id(word: &str, id: &str) -> bool {
+    word == id || word.starts_with('.') && id.len() > word.len() && id.ends_with(word)
+}
+
+/// The authserv-ids, canonical, of the headers that stand at or above the
+/// border line, where they would count if they were trusted.
+pub fn ids_at_border(mail: &Mail<'_>) -> Vec<String> {
+    let trust = Trust::new(mail);
+    let head = mail.message.head();
+    let mut ids = Vec::new();
+    for header in head.named("authentication-results").take(MOST_HEADERS) {
+        if !matches!(trust.place(&header), Place::Ours | Place::AtBorder) {
+            continue;
+        }
+        let id = match grammar::parse(&trust.with_id(&header, text(&header))) {
+            Ok(parsed) => parsed.authserv_id,
+            Err(unreadable) => unreadable.authserv_id,
+        };
+        let id = domain::canonical(&id).into_owned();
+        if !id.is_empty() && !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
 }
 
 /// What is being found out of one message.

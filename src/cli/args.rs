@@ -162,6 +162,10 @@ pub(super) struct Check {
     #[arg(long, requires = "site")]
     pub(super) keep: bool,
 
+    /// By this mail (Maildirs, mboxes, messages), whether `set trust` names the right servers
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["json", "site"])]
+    pub(super) mail: Vec<PathBuf>,
+
     /// One JSON array of mistakes
     #[arg(long)]
     pub(super) json: bool,

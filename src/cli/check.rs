@@ -79,7 +79,12 @@ fn users(call: &Check, home: Option<PathBuf>) -> Result<Finding, String> {
     }
     diagnostics.extend(switched(&checked.settings, call.site.as_deref()));
     show(&diagnostics, &sources, call.json);
-    Ok(if diagnostics.is_empty() { Finding::Fine } else { Finding::Found })
+    let finding = if diagnostics.is_empty() { Finding::Fine } else { Finding::Found };
+    if call.mail.is_empty() {
+        return Ok(finding);
+    }
+    let trust = super::trust::run(checked.settings, &call.mail, home.as_deref())?;
+    Ok(if trust == Finding::Fine { finding } else { trust })
 }
 
 fn show(diagnostics: &[Diagnostic], sources: &Sources, json: bool) {

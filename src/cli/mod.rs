@@ -22,6 +22,7 @@ mod site;
 mod sort;
 mod start;
 mod test;
+mod trust;
 mod undo;
 mod watch;
 mod why;

@@ -5,9 +5,10 @@ use super::Detail;
 use super::around::Around;
 use super::condition::Conditions;
 use crate::classify::CLASSIFIERS;
-use crate::classify::authentication::Ignored;
+use crate::classify::authentication::{Ignored, ids_at_border};
 use crate::message::Message;
 use crate::message::address::Address;
+use crate::message::domain;
 use crate::rules::field::{FIELDS, Found, Kind, find};
 use crate::rules::program::{Field, Laid, Program, Settings};
 use crate::world::World;
@@ -89,4 +90,24 @@ pub fn inspect(program: Laid<'_>, message: &Message, world: &World) -> Inspectio
     found.ignored = results.ignored.clone();
     found.warnings.extend(on.warnings());
     found
+}
+
+/// How a message came to our machines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crossing {
+    /// The server that took it from outside, canonical.
+    pub host: String,
+    /// Who wrote results at or above its Received line, or seems to have.
+    pub ids: Vec<String>,
+}
+
+/// By whom a message was taken from outside; `None` where no Received line
+/// says so. `program` is made by [`every_field`].
+pub fn crossing(program: Laid<'_>, message: &Message, world: &World) -> Option<Crossing> {
+    let around = Around::new(program, world);
+    let variable = |name: &str| around.variable(name);
+    let on = Conditions::new(program, message, world, &variable, None, Detail::Plan);
+    let host = on.mail().trail().border()?.by.as_deref()?;
+    let host = domain::canonical(host).into_owned();
+    Some(Crossing { host, ids: ids_at_border(on.mail()) })
 }

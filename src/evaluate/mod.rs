@@ -18,7 +18,7 @@ mod trace;
 mod truth;
 mod values;
 
-pub use inspect::{Inspection, Known, every_field, inspect};
+pub use inspect::{Crossing, Inspection, Known, crossing, every_field, inspect};
 pub use reach::{LOOP_HEADER, exact_entry};
 pub use site::{Begun, Rules, SITE_HEADER, Site, evaluate_rules, first_site_file};
 pub use trace::{Looked, Passed, Tested, Trace, Verdict};

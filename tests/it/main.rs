@@ -38,3 +38,4 @@ mod subscriptions;
 mod users;
 mod watch;
 mod why;
+mod writers;

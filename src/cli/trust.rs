@@ -1,0 +1,206 @@
+//! `mfilter check --mail`: whether the servers of `set trust` write their
+//! results on every message, by mail that is there (RFC 8601 §5 asks for it).
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use super::args::Delivery;
+use super::progress::Progress;
+use super::{Finding, output};
+use crate::classify::authentication::names_id;
+use crate::evaluate::{Crossing, crossing, every_field};
+use crate::explain::escape;
+use crate::mailbox;
+use crate::message::domain;
+use crate::outcome::Failure;
+use crate::rules::program::{Compiled, Settings};
+use crate::world::World;
+
+/// Of fewer messages nothing is concluded that is not asked.
+const FEWEST: usize = 10;
+
+/// What stands on the messages that came through one server.
+#[derive(Default)]
+struct Border {
+    messages: usize,
+    /// On how many of them each authserv-id stands.
+    ids: BTreeMap<String, usize>,
+    /// The same for each word of `set trust`.
+    trusted: BTreeMap<String, usize>,
+    /// For each of `set trust`, the first message without it.
+    missing: BTreeMap<String, String>,
+}
+
+/// Looks through the mail at `paths`, and tells what that says of `set trust`.
+pub(super) fn run(
+    settings: Settings,
+    paths: &[PathBuf],
+    home: Option<&Path>,
+) -> Result<Finding, String> {
+    let trusted: Vec<String> =
+        settings.trust.iter().map(|id| domain::canonical(id).into_owned()).collect();
+    let compiled = Compiled::new(&every_field(settings)).ok_or("the settings are too large")?;
+    let program = compiled.program().ok_or("the settings cannot be laid out")?;
+    let progress = Progress::start(paths, false);
+    let mut borders: BTreeMap<String, Border> = BTreeMap::new();
+    let mut failures = 0_usize;
+    let now = World::default().now();
+    let threads = mailbox::each(
+        mailbox::leads(paths.iter().cloned()),
+        || super::world(&Delivery::default(), Some(now), home.map(Path::to_owned)),
+        |world, _, batch| {
+            let each = batch.into_iter().map(|item| {
+                let lead = item?;
+                let message = lead.open()?;
+                Ok((lead.number, lead.label, crossing(program, &message, world)))
+            });
+            each.collect()
+        },
+        |_| (),
+        |looked: Result<(usize, String, Option<Crossing>), Failure>| {
+            match looked {
+                Ok((number, label, crossing)) => {
+                    progress.done(number);
+                    if let Some(crossing) = crossing {
+                        count(&mut borders, &trusted, &label, crossing);
+                    }
+                }
+                Err(failure) => {
+                    failures += 1;
+                    progress.error(&failure.to_string());
+                }
+            }
+            true
+        },
+    );
+    progress.end();
+    threads.map_err(|error| format!("cannot start a thread: {error}"))?;
+    let (text, finding) = told(&borders, &trusted);
+    output::print(&text);
+    Ok(if failures > 0 { Finding::Found } else { finding })
+}
+
+fn count(
+    borders: &mut BTreeMap<String, Border>,
+    trusted: &[String],
+    label: &str,
+    crossing: Crossing,
+) {
+    let border = borders.entry(crossing.host).or_default();
+    border.messages += 1;
+    for word in trusted {
+        if crossing.ids.iter().any(|id| names_id(word, id)) {
+            *border.trusted.entry(word.clone()).or_default() += 1;
+        } else {
+            border.missing.entry(word.clone()).or_insert_with(|| label.to_owned());
+        }
+    }
+    for id in crossing.ids {
+        *border.ids.entry(id).or_default() += 1;
+    }
+}
+
+/// What is to be said, and whether something of it is wrong.
+fn told(borders: &BTreeMap<String, Border>, trusted: &[String]) -> (String, Finding) {
+    let (mut text, mut finding) = (String::new(), Finding::Fine);
+    for id in trusted {
+        let mut stands = false;
+        for (host, border) in borders {
+            let Some(on) = border.trusted.get(id).copied() else { continue };
+            stands = true;
+            let (host, all) = (escape(host), border.messages);
+            let _ = write!(text, "{id}: on {on} of {all} messages that came through {host}");
+            if let Some(example) = border.missing.get(id) {
+                finding = Finding::Found;
+                let example = escape(example);
+                let _ = write!(
+                    text,
+                    "; missing on {example}, say: there a sender could have written it, so take \
+                     it out of `set trust`, or have {host} write it on every message"
+                );
+            }
+            text.push('\n');
+        }
+        if !stands {
+            finding = Finding::Found;
+            let _ = writeln!(text, "{id}: on no message at all, so it proves none");
+        }
+    }
+    for (host, border) in borders.iter().filter(|(_, border)| border.messages >= FEWEST) {
+        for (id, on) in &border.ids {
+            if *on == border.messages && !trusted.iter().any(|word| names_id(word, id)) {
+                let (host, id) = (escape(host), escape(id));
+                let _ = writeln!(
+                    text,
+                    "{id}: on all {on} messages that came through {host}, and not in `set trust`: \
+                     name it there if it is a server of yours"
+                );
+            }
+        }
+    }
+    if text.is_empty() {
+        text.push_str("no server writes its results on all messages that came through it\n");
+    }
+    (text, finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn borders(messages: &[(&str, &[&str])]) -> BTreeMap<String, Border> {
+        let mut borders = BTreeMap::new();
+        for (number, (host, ids)) in messages.iter().enumerate() {
+            let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+            let crossing = Crossing { host: (*host).to_owned(), ids };
+            count(&mut borders, &["mx.example.jp".to_owned()], &format!("m{number}"), crossing);
+        }
+        borders
+    }
+
+    fn telling(messages: &[(&str, &[&str])]) -> (String, Finding) {
+        told(&borders(messages), &["mx.example.jp".to_owned()])
+    }
+
+    #[test]
+    fn an_id_that_stands_on_all_messages_of_its_server_is_fine() {
+        let (text, finding) = telling(&[
+            ("mx.example.jp", &["mx.example.jp"]),
+            ("mx.example.jp", &["mx.example.jp", "x"]),
+            ("mx.other.example", &[]),
+        ]);
+        assert_eq!(text, "mx.example.jp: on 2 of 2 messages that came through mx.example.jp\n");
+        assert!(matches!(finding, Finding::Fine));
+    }
+
+    #[test]
+    fn an_id_that_is_missing_somewhere_is_told() {
+        let (text, finding) =
+            telling(&[("mx.example.jp", &["mx.example.jp"]), ("mx.example.jp", &[])]);
+        assert!(text.contains("on 1 of 2") && text.contains("missing on m1, say"), "{text}");
+        assert!(matches!(finding, Finding::Found));
+        let (text, finding) = telling(&[("mx.example.jp", &[])]);
+        assert_eq!(text, "mx.example.jp: on no message at all, so it proves none\n");
+        assert!(matches!(finding, Finding::Found));
+    }
+
+    #[test]
+    fn a_suffix_stands_for_every_name_below() {
+        let mut borders = BTreeMap::new();
+        for id in ["a.mail.example", "b.mail.example"] {
+            let crossing = Crossing { host: "mail.example".to_owned(), ids: vec![id.to_owned()] };
+            count(&mut borders, &[".mail.example".to_owned()], "m", crossing);
+        }
+        let (text, finding) = told(&borders, &[".mail.example".to_owned()]);
+        assert_eq!(text, ".mail.example: on 2 of 2 messages that came through mail.example\n");
+        assert!(matches!(finding, Finding::Fine));
+    }
+
+    #[test]
+    fn an_id_that_stands_on_all_of_many_is_proposed() {
+        let many = [("mx.other.example", &["other.example"][..]); FEWEST];
+        assert!(told(&borders(&many), &[]).0.starts_with("other.example: on all 10 messages"));
+        assert!(told(&borders(&many[1..]), &[]).0.starts_with("no server writes"));
+    }
+}
