@@ -10,11 +10,11 @@ use super::progress::Progress;
 use super::{Finding, output};
 use crate::classify::authentication::names_id;
 use crate::evaluate::{Crossing, crossing, every_field};
-use crate::explain::escape;
 use crate::mailbox;
 use crate::message::domain;
 use crate::outcome::Failure;
 use crate::rules::program::{Compiled, Settings};
+use crate::text::escape;
 use crate::world::World;
 
 /// Of fewer messages nothing is concluded that is not asked.
