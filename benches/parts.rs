@@ -9,7 +9,7 @@ use mfilter::evaluate::{Detail, evaluate};
 use mfilter::load;
 use mfilter::message::Message;
 use mfilter::plan::Folder;
-use mfilter::rules::program::{Compiled, Flags, Layout};
+use mfilter::rules::program::{CompiledProgram, Flags, Layout};
 use mfilter::source::SourceFile;
 use mfilter::syntax;
 use mfilter::world::World;
@@ -29,11 +29,11 @@ fn rules(number: usize, test: &str) -> String {
         .collect()
 }
 
-fn compiled(text: &str) -> Compiled {
+fn compiled(text: &str) -> CompiledProgram {
     let (_, checked) = load::check_bytes(Path::new("rules"), text.as_bytes(), None, &mut |_| {
         Err(std::io::ErrorKind::NotFound.into())
     });
-    checked.program.as_ref().and_then(Compiled::new).expect("the rules have no mistake")
+    checked.program.map(CompiledProgram::new).expect("the rules have no mistake")
 }
 
 #[divan::bench(args = RULES)]
@@ -60,7 +60,7 @@ fn evaluate_patterns(bencher: Bencher, number: usize) {
 
 fn evaluate_all(bencher: Bencher, text: &str) {
     let compiled = compiled(text);
-    let program = compiled.program().expect("laid out");
+    let program = &compiled;
     bencher
         .with_inputs(|| Message::from_bytes(JAPANESE.to_vec()))
         .bench_values(|message| evaluate(program, &message, &World::default(), Detail::Plan));

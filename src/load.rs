@@ -19,17 +19,17 @@ use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::check::{Checked, Surroundings, check as check_rules};
-use crate::rules::program::{Compiled, Program, Settings};
+use crate::rules::program::{CompiledProgram, Program, Settings};
 use crate::source::{Print, ReadError, SourceFile, Sources, open_rules, read_rules};
-pub use crate::state::compiled::Proof;
-use crate::state::compiled::{self, Kept};
+pub use crate::state::program_cache::Proof;
+use crate::state::program_cache::{self, ProgramCache};
 use crate::state::{StateDir, history as versions, last_good};
 use crate::syntax;
 
 /// The rules of one delivery.
 pub struct InForce {
     /// The program.
-    pub compiled: Compiled,
+    pub compiled: CompiledProgram,
     /// What to tell the user; nothing if all is well.
     pub notice: Option<Notice>,
     /// What to tell the log: the machine could not read the rules at this
@@ -74,7 +74,7 @@ pub fn rules_file(asked: Option<&Path>, home: Option<&Path>) -> Result<PathBuf, 
 
 /// A file of rules: as it was kept, or its bytes.
 enum Rules {
-    Kept(Compiled),
+    Kept(CompiledProgram),
     Read(Vec<u8>),
 }
 
@@ -121,7 +121,7 @@ pub fn in_force(
     state: Option<&StateDir>,
     proof: Proof,
 ) -> Result<InForce, String> {
-    let kept = Kept::of(path, home);
+    let kept = ProgramCache::of(path, home);
     let opened = open_rules(path).and_then(|file| {
         let print = file.print()?;
         match kept.as_ref().and_then(|kept| kept.read(print, proof, &mut print_of)) {
@@ -138,7 +138,7 @@ pub fn in_force(
                 Ok(read) => read,
                 Err(why) => return last_good_for_now(path, &why, home, state),
             };
-            match checked.program.as_ref().and_then(Compiled::new) {
+            match checked.program.map(CompiledProgram::new) {
                 Some(compiled) => {
                     remember(path, &files, &sources, &compiled, kept, state);
                     return Ok(InForce::by(compiled));
@@ -178,7 +178,7 @@ pub fn in_force(
 }
 
 impl InForce {
-    fn by(compiled: Compiled) -> InForce {
+    fn by(compiled: CompiledProgram) -> InForce {
         InForce { compiled, notice: None, remark: None }
     }
 }
@@ -204,7 +204,7 @@ fn read_and_check(
     path: &Path,
     bytes: Vec<u8>,
     home: Option<&Path>,
-) -> Result<(Vec<compiled::Read>, Sources, Checked), String> {
+) -> Result<(Vec<program_cache::Read>, Sources, Checked), String> {
     let mut files = vec![(path.to_owned(), bytes.clone())];
     let mut unread = None;
     let mut load = |path: &Path| {
@@ -225,10 +225,10 @@ fn read_and_check(
 /// keep this one waiting.
 fn remember(
     path: &Path,
-    files: &[compiled::Read],
+    files: &[program_cache::Read],
     sources: &Sources,
-    compiled: &Compiled,
-    kept: Option<Kept>,
+    compiled: &CompiledProgram,
+    kept: Option<ProgramCache>,
     state: Option<&StateDir>,
 ) {
     if let Some(state) = state {
@@ -253,20 +253,20 @@ pub fn none() -> InForce {
 }
 
 /// No rules: all to the inbox, where the settings say that it is.
-fn nothing(settings: Settings) -> Compiled {
+fn nothing(settings: Settings) -> CompiledProgram {
     let program = Program { settings, ..Program::default() };
-    Compiled::new(&program).expect("an empty program can be laid out")
+    CompiledProgram::new(program)
 }
 
 /// The last good rules, from the texts that were kept.
-fn from_files(files: Vec<(PathBuf, String)>, home: Option<&Path>) -> Option<Compiled> {
+fn from_files(files: Vec<(PathBuf, String)>, home: Option<&Path>) -> Option<CompiledProgram> {
     let (main, text) = files.first()?;
     let mut load = |path: &Path| {
         let kept = files.iter().find(|(known, _)| known == path);
         kept.map(|(_, text)| text.clone().into_bytes()).ok_or(ErrorKind::NotFound.into())
     };
     let (_, checked) = check_bytes(main, text.as_bytes(), home, &mut load);
-    Compiled::new(&checked.program?)
+    Some(CompiledProgram::new(checked.program?))
 }
 
 fn errors(diagnostics: &[Diagnostic], sources: &Sources) -> String {

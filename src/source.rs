@@ -10,15 +10,15 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rkyv::{Archive, Serialize};
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
+use serde::{Deserialize, Serialize};
 use twox_hash::{XxHash3_128, xxhash3_128};
 
 use crate::file;
 
 /// A stretch of one rule file: byte offsets, the end excluded.
-#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Span {
     /// Which file of the [`Sources`].
     pub file: u32,
@@ -32,16 +32,6 @@ impl Span {
     /// The span from the start of `self` to the end of `last`.
     pub fn to(self, last: Span) -> Span {
         Span { end: last.end, ..self }
-    }
-}
-
-impl From<&ArchivedSpan> for Span {
-    fn from(span: &ArchivedSpan) -> Span {
-        Span {
-            file: span.file.to_native(),
-            start: span.start.to_native(),
-            end: span.end.to_native(),
-        }
     }
 }
 

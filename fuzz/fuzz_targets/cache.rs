@@ -12,9 +12,9 @@ use libfuzzer_sys::fuzz_target;
 use mfilter::evaluate::{Detail, evaluate};
 use mfilter::load;
 use mfilter::message::Message;
-use mfilter::rules::program::Compiled;
+use mfilter::rules::program::CompiledProgram;
 use mfilter::source::Print;
-use mfilter::state::compiled::{Kept, Proof};
+use mfilter::state::program_cache::{ProgramCache, Proof};
 use mfilter::world::World;
 
 const MESSAGE: &[u8] = b"From: a@b.example\nTo: c+d@e.example\nSubject: sale\n\
@@ -38,10 +38,10 @@ fuzz_target!(|data: &[u8]| {
     let path = Path::new("rules");
     let (_, checked) =
         load::check_bytes(path, rules, None, &mut |_| Err(std::io::ErrorKind::NotFound.into()));
-    let Some(fresh) = checked.program.as_ref().and_then(Compiled::new) else { return };
+    let Some(fresh) = checked.program.map(CompiledProgram::new) else { return };
 
-    let blocks = fresh.blocks().iter().map(|block| block.expect("it is here"));
-    let blocks: Vec<&[u8]> = std::iter::once(fresh.head()).chain(blocks).collect();
+    let (head, mut blocks) = fresh.to_parts().expect("it is small");
+    blocks.insert(0, head);
     let mut bytes = blocks.concat();
     change(&mut bytes, changes);
     let length = bytes.len() - changes.len() % 3 * bytes.len() / 4;
@@ -51,17 +51,15 @@ fuzz_target!(|data: &[u8]| {
         std::mem::replace(&mut bytes, rest)
     });
     let head = parts.next().expect("the first");
-    if let Some(changed) = Compiled::from_parts(head, 0, parts.collect())
-        && let Some(program) = changed.program()
-    {
+    if let Some(program) = CompiledProgram::from_parts(&head, parts.collect()) {
         for detail in [Detail::Plan, Detail::Trace] {
             let message = Message::from_bytes(MESSAGE.to_vec());
-            let _ = evaluate(program, &message, &World::default(), detail);
+            let _ = evaluate(&program, &message, &World::default(), detail);
         }
     }
 
     let folder = tempfile::tempdir().expect("a temporary directory");
-    let kept = Kept::at(folder.path().join("cache"), path, None);
+    let kept = ProgramCache::at(folder.path().join("cache"), path, None);
     kept.write(&[(path.to_owned(), rules.to_vec())], &fresh).expect("it is kept");
     let file = fs::read_dir(folder.path().join("cache")).expect("a directory").flatten().next();
     let file = file.expect("a file").path();
@@ -71,6 +69,6 @@ fuzz_target!(|data: &[u8]| {
         fs::write(&file, bytes).expect("it can be written");
         let mut none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
         let found = kept.read(Print::of(rules), Proof::AsMet, &mut none);
-        assert!(found.is_none_or(|found| found.blocks().iter().any(|block| block.is_none())));
+        assert!(found.is_none_or(|found| found.to_parts().is_none()));
     }
 });

@@ -11,13 +11,13 @@ use mfilter::load;
 use mfilter::message::Message;
 use mfilter::plan::Plan;
 use mfilter::rules::index::Index;
-use mfilter::rules::program::{Compiled, Program};
+use mfilter::rules::program::{CompiledProgram, Program};
 use mfilter::source::Print;
-use mfilter::state::compiled::{Kept, Proof};
+use mfilter::state::program_cache::{ProgramCache, Proof};
 use mfilter::world::World;
 
-fn plan(compiled: &Compiled, message: &[u8], detail: Detail) -> Plan {
-    let program = compiled.program().expect("what was laid out can be read");
+fn plan(compiled: &CompiledProgram, message: &[u8], detail: Detail) -> Plan {
+    let program = &compiled;
     evaluate(program, &Message::from_bytes(message.to_vec()), &World::default(), detail).plan
 }
 
@@ -28,10 +28,10 @@ fuzz_target!(|data: &[u8]| {
     let (_, checked) =
         load::check_bytes(path, rules, None, &mut |_| Err(std::io::ErrorKind::NotFound.into()));
     let Some(program) = checked.program else { return };
-    let plain = Compiled::new(&Program { index: Index::default(), ..program.clone() });
-    let (Some(plain), Some(fresh)) = (plain, Compiled::new(&program)) else { return };
+    let plain = CompiledProgram::new(&Program { index: Index::default(), ..program.clone() });
+    let (Some(plain), Some(fresh)) = (plain, CompiledProgram::new(&program)) else { return };
     let folder = tempfile::tempdir().expect("a temporary directory");
-    let kept = Kept::at(folder.path().join("cache"), path, None);
+    let kept = ProgramCache::at(folder.path().join("cache"), path, None);
     kept.write(&[(path.to_owned(), rules.to_vec())], &fresh).expect("it is kept");
     let mut none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
     assert!(kept.read(Print::of(b"other rules"), Proof::AsMet, &mut none).is_none());

@@ -10,7 +10,7 @@ use mfilter::evaluate::{Detail, evaluate};
 use mfilter::load;
 use mfilter::message::Message;
 use mfilter::plan::StepKind;
-use mfilter::rules::program::Compiled;
+use mfilter::rules::program::CompiledProgram;
 use mfilter::world::World;
 
 fuzz_target!(|data: &[u8]| {
@@ -19,8 +19,8 @@ fuzz_target!(|data: &[u8]| {
     let (_, checked) = load::check_bytes(Path::new("rules"), rules, None, &mut |_| {
         Err(std::io::ErrorKind::NotFound.into())
     });
-    let Some(compiled) = checked.program.as_ref().and_then(Compiled::new) else { return };
-    let program = compiled.program().expect("what was laid out can be read");
+    let Some(compiled) = checked.program.map(CompiledProgram::new) else { return };
+    let program = &compiled;
     let message = Message::from_bytes(message.to_vec());
     let evaluation = evaluate(program, &message, &World::default(), Detail::Trace);
     assert!(!evaluation.plan.steps.is_empty());

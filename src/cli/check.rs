@@ -17,7 +17,7 @@ use crate::message::Message;
 use crate::plan::{Plan, StepKind};
 use crate::rules::check::{Surroundings, check_lists, judge_switch, resolve};
 use crate::rules::mistake::{LearnMistake, Mistake};
-use crate::rules::program::{Compiled, Expectation, Laid, Program, Settings, StatementKind};
+use crate::rules::program::{CompiledProgram, Expectation, Program, Settings, StatementKind};
 use crate::rules::switch::Words;
 use crate::source::{Sources, Span, Spanned, read_text, reason};
 use crate::state::StateDir;
@@ -55,7 +55,7 @@ fn site_rules(path: &Path, call: &Check, home: Option<&Path>) -> Result<Finding,
     }
     show(&diagnostics, &sources, call.json);
     if call.keep
-        && let Some(compiled) = checked.program.as_ref().and_then(Compiled::new)
+        && let Some(compiled) = checked.program.map(CompiledProgram::new)
     {
         load::site::keep(path, &files, &compiled).map_err(|error| told(&reason(&error)))?;
     }
@@ -104,7 +104,7 @@ fn switched(settings: &Settings, site: Option<&Path>) -> Vec<Diagnostic> {
         return Vec::new();
     }
     let site = super::site::load(site).compiled;
-    let Some(site) = site.as_ref().and_then(Compiled::program) else { return Vec::new() };
+    let Some(site) = site.as_ref() else { return Vec::new() };
     let names = site.categories.iter();
     let names: Vec<_> =
         names.map(|category| (category.name.as_str().to_owned(), category.mandatory)).collect();
@@ -117,10 +117,7 @@ fn missing_folders(
     folders: &[Spanned<String>],
     home: Option<&Path>,
 ) -> Vec<Diagnostic> {
-    let Some(compiled) = Compiled::new(program).filter(|_| !folders.is_empty()) else {
-        return Vec::new();
-    };
-    let Some(sent) = compiled.program().and_then(|program| sent(program, home)) else {
+    let Some(sent) = sent(program, home).filter(|_| !folders.is_empty()) else {
         return Vec::new();
     };
     let missing = folders.iter().filter(|folder| !sent.exists(&folder.value));
@@ -140,20 +137,18 @@ fn unlike_the_store(
     home: &Option<PathBuf>,
 ) -> Vec<Diagnostic> {
     let world = World { home: home.clone(), ..World::default() };
-    let Some(compiled) = Compiled::new(program) else { return Vec::new() };
-    let Some(archived) = compiled.program() else { return Vec::new() };
-    match super::location(&Delivery::default(), &archived, &world) {
+    match super::location(&Delivery::default(), program, &world) {
         Ok(location) => store_check::judge(&location, folders, layout),
         Err(_) => Vec::new(),
     }
 }
 
 /// The user's sent mail, to be looked at.
-fn sent(program: Laid<'_>, home: Option<&Path>) -> Option<Sent> {
+fn sent(program: &Program, home: Option<&Path>) -> Option<Sent> {
     let state = StateDir::find();
     let world = World { home: home.map(Path::to_owned), state, ..World::default() };
-    let location = super::location(&Delivery::default(), &program, &world).ok()?;
-    Some(super::sent(&program, &location, &world, false))
+    let location = super::location(&Delivery::default(), program, &world).ok()?;
+    Some(super::sent(program, &location, &world, false))
 }
 
 /// Runs every `expect`; a mistake for each that comes out differently.
@@ -161,11 +156,10 @@ fn expectations(program: &Program, sources: &Sources, home: Option<&Path>) -> Ve
     if program.expectations.is_empty() {
         return Vec::new();
     }
-    let Some(compiled) = Compiled::new(program) else { return Vec::new() };
-    let Some(archived) = compiled.program() else { return Vec::new() };
+    let compiled = &CompiledProgram::new(program.clone());
     let each = program.expectations.iter();
     each.filter_map(|expectation| {
-        let (message, hint) = fails(expectation, program, archived, sources, home)?;
+        let (message, hint) = fails(expectation, program, compiled, sources, home)?;
         Some(Diagnostic {
             severity: Severity::Error,
             code: "expectation-failed",
@@ -183,13 +177,13 @@ fn expectations(program: &Program, sources: &Sources, home: Option<&Path>) -> Ve
 fn fails(
     expectation: &Expectation,
     program: &Program,
-    archived: Laid<'_>,
+    compiled: &CompiledProgram,
     sources: &Sources,
     home: Option<&Path>,
 ) -> Option<(String, String)> {
     let rule_file = sources.path(expectation.span);
     let path = resolve(&expectation.message, rule_file, home.unwrap_or(Path::new("")));
-    let sent = sent(archived, home).map(|sent| Box::new(sent) as Box<dyn SentMail>);
+    let sent = sent(compiled, home).map(|sent| Box::new(sent) as Box<dyn SentMail>);
     let world = World { home: home.map(Path::to_owned), sent, ..World::default() };
     let message = match file::open(&path, file::READ).and_then(Message::open) {
         Ok(message) => message,
@@ -200,7 +194,7 @@ fn fails(
         }
     };
     // As with the filter's marks taken off, where the rules say so.
-    let filter = Filter::with(None, archived, &Words::default());
+    let filter = Filter::with(None, compiled, &Words::default());
     let (evaluation, message) = evaluate_rules(filter.rules(), message, &world, Detail::Plan);
     let plan = evaluation.plan;
     let wanted = wanted(expectation, program, &message, &world);
@@ -221,11 +215,7 @@ fn wanted(expectation: &Expectation, program: &Program, message: &Message, world
         kind: StatementKind::Act(action.clone()),
     });
     let alone = Program { statements: statements.collect(), ..program.clone() };
-    Compiled::new(&alone)
-        .as_ref()
-        .and_then(Compiled::program)
-        .map(|program| evaluate(program, message, world, Detail::Plan).plan)
-        .unwrap_or_default()
+    evaluate(&CompiledProgram::new(alone), message, world, Detail::Plan).plan
 }
 
 /// Where a plan stores and how it ends, in words. A text of a discard or a

@@ -9,7 +9,6 @@ use super::args::{Args, Completions, Delivery, Names, RuleFiles};
 use super::ruleset::Ruleset;
 use super::{Finding, output, site};
 use crate::deliver::maildir::Maildir;
-use crate::rules::program::Compiled;
 
 /// Behind what clap makes for bash: names that only mfilter knows.
 const BASH: &str = r#"
@@ -88,7 +87,7 @@ fn folders() -> Result<Vec<String>, String> {
     let rules = rules.map_err(|_| "the rules have a mistake: see `mfilter check`")?;
     let delivery = Delivery::default();
     let world = super::world(&delivery, None, home);
-    let program = rules.program()?;
+    let program = rules.program();
     let location = super::location(&delivery, &program, &world)?;
     let maildir = Maildir::open(&location).map_err(|failure| failure.to_string())?;
     let (places, _) = maildir.folders();
@@ -101,7 +100,7 @@ fn folders() -> Result<Vec<String>, String> {
 
 fn categories() -> Vec<String> {
     let site = site::load(None);
-    let program = site.compiled.as_ref().and_then(Compiled::program);
+    let program = site.compiled.as_ref();
     let categories = program.iter().flat_map(|program| program.categories.iter());
     categories.map(|category| category.name.as_str().to_owned()).collect()
 }

@@ -21,7 +21,6 @@ use crate::load;
 use crate::message::Message;
 use crate::message::content::Deadline;
 use crate::outcome::Outcome;
-use crate::rules::program::Compiled;
 use crate::state::lock_file::LockFile;
 use crate::state::{StateDir, list_index, seen};
 use crate::world::World;
@@ -64,10 +63,10 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     if let (true, Some(why)) = (site.not_now, &site.note) {
         return Err(why.clone());
     }
-    let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
+    let program = &in_force.compiled;
     let mut location = super::location(&args, &program, &world)?;
-    let sites = site.compiled.as_ref().and_then(Compiled::program);
-    if let Some(word) = sites.and_then(|site| super::over_quota(&site)) {
+    let sites = site.compiled.as_ref();
+    if let Some(word) = sites.and_then(|site| site.settings.over_quota) {
         location.over_quota = word;
     }
     if program.asks_for_sent_mail {

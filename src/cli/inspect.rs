@@ -12,14 +12,13 @@ use crate::explain;
 use crate::load;
 use crate::mailbox::{self, Lead};
 use crate::outcome::Failure;
-use crate::rules::program::{Compiled, Settings};
+use crate::rules::program::{CompiledProgram, Settings};
 use crate::world::World;
 
 pub(super) fn run(call: &Inspect) -> Result<Finding, String> {
     let home = super::home();
     let settings = settings(call, home.as_deref())?;
-    let compiled = Compiled::new(&every_field(settings)).ok_or("the settings are too large")?;
-    let program = compiled.program().ok_or("the settings cannot be laid out")?;
+    let program = &CompiledProgram::new(every_field(settings));
     let now = call.now.unwrap_or_else(|| World::default().now());
     let walk = match call.paths.as_slice() {
         [] => Lead::read("standard input", std::io::stdin())

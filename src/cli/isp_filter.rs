@@ -14,18 +14,17 @@ use crate::explain::flags_words;
 use crate::load::{self, site::SiteInForce};
 use crate::rules::mistake::nearest;
 use crate::rules::program::{
-    ArchivedAction, ArchivedFlags, ArchivedLabel, ArchivedLabelKind, ArchivedStatementKind,
-    ArchivedTemplate, ArchivedTemplatePart, Compiled, Flags, Laid,
+    Action, CompiledProgram, Flags, Label, LabelKind, StatementKind, Template, TemplatePart,
 };
 use crate::rules::switch::{By, Switched, Words, said_in, same};
-use crate::source::{Sources, Span, reason};
+use crate::source::{Sources, reason};
 use crate::state::{StateDir, switch};
 use crate::text::{escape, json_line};
 
 pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
     let home = super::home();
     let in_force = site::load(call.files.site.as_deref());
-    let site = in_force.compiled.as_ref().and_then(Compiled::program);
+    let site = in_force.compiled.as_ref();
     let file = call.files.rules.as_deref();
     let user = match load::rules_file(file, home.as_deref()) {
         Ok(path) => {
@@ -40,7 +39,7 @@ pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
         }
         Err(_) => load::none(),
     };
-    let user = user.compiled.program().ok_or("the rules cannot be laid out")?;
+    let user = &user.compiled;
     let path = switch::path().ok_or("no home directory is known: set HOME")?;
     let mut words = switch::read(&path).unwrap_or_else(|why| {
         output::error(&why);
@@ -74,7 +73,7 @@ pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
 /// none for the default.
 type Asked = (Option<String>, Option<bool>);
 
-fn asked(words: &[String], site: Option<Laid<'_>>) -> Result<Vec<Asked>, String> {
+fn asked(words: &[String], site: Option<&CompiledProgram>) -> Result<Vec<Asked>, String> {
     let state = |word: &str| match word {
         "on" => Some(Some(true)),
         "off" => Some(Some(false)),
@@ -151,7 +150,7 @@ impl Filter<'_> {
         match switched.by {
             By::Mandatory => "mandatory".into(),
             By::Rules(word) => {
-                let (file, line) = said_in(self.user.head(), word);
+                let (file, line) = said_in(self.user, word);
                 format!("{}, line {line}, says so, and the rules count first", escape(file))
             }
             By::Command => "`mfilter isp-filter` was told so".into(),
@@ -241,17 +240,13 @@ impl Shown {
         let categories = categories.zip(&filter.switches.categories);
         let labels = || site.iter().flat_map(|site| site.settings.labels.iter());
         let of = |wanted: Option<u32>| {
-            let labels = labels().filter(move |label| {
-                label.category.as_ref().map(|category| category.to_native()) == wanted
-            });
+            let labels = labels().filter(move |label| label.category == wanted);
             labels.map(mark)
         };
         Shown {
             site: site.map(|_| path.display().to_string()),
             note: in_force.note.clone(),
-            default: site
-                .and_then(|site| site.head().settings.isp_default.as_ref())
-                .is_none_or(|on| *on),
+            default: site.and_then(|site| site.settings.isp_default.as_ref()).is_none_or(|on| *on),
             file: file.display().to_string(),
             whole: state(filter.switches.whole, None),
             marks: of(None).chain(filter.user.settings.labels.iter().map(mark)).collect(),
@@ -324,19 +319,19 @@ fn marks(out: &mut String, marks: &[String], on: bool) {
     }
 }
 
-fn mark(label: &ArchivedLabel) -> String {
+fn mark(label: &Label) -> String {
     match label.kind {
-        ArchivedLabelKind::Subject => format!("{:?} in front of the subject", label.text.as_str()),
-        ArchivedLabelKind::Header => format!("header {}", label.text),
+        LabelKind::Subject => format!("{:?} in front of the subject", label.text.as_str()),
+        LabelKind::Header => format!("header {}", label.text),
     }
 }
 
 /// What the rules of a category do, one line an action.
-fn does(site: Laid<'_>, wanted: u32, sources: &Sources) -> Vec<String> {
+fn does(site: &CompiledProgram, wanted: u32, sources: &Sources) -> Vec<String> {
     let all = (0..).map_while(|at| Some((at, site.statement(at)?)));
     let found = all.clone().find_map(|(at, statement)| match &statement.kind {
-        ArchivedStatementKind::Category { category, end } if category.to_native() == wanted => {
-            Some((at, end.to_native() as usize))
+        StatementKind::Category { category, end } if *category == wanted => {
+            Some((at, *end as usize))
         }
         _ => None,
     });
@@ -349,12 +344,12 @@ fn does(site: Laid<'_>, wanted: u32, sources: &Sources) -> Vec<String> {
         around.retain(|(end, _)| *end > at);
         labels.retain(|(end, _)| *end > at);
         match &statement.kind {
-            ArchivedStatementKind::When { condition, end, label } => {
-                let end = end.to_native() as usize;
+            StatementKind::When { condition, end, label } => {
+                let end = *end as usize;
                 let span = condition
                     .as_ref()
-                    .and_then(|index| site.condition(index.to_native()))
-                    .map(|condition| Span::from(&condition.span));
+                    .and_then(|index| site.condition(*index))
+                    .map(|condition| condition.span);
                 let text = match span {
                     Some(span) => {
                         let words: Vec<&str> = sources.text(span).split_whitespace().collect();
@@ -368,7 +363,7 @@ fn does(site: Laid<'_>, wanted: u32, sources: &Sources) -> Vec<String> {
                 around.push((end, text));
                 labels.extend(label.as_ref().map(|label| (end, label.as_str().to_owned())));
             }
-            ArchivedStatementKind::Act(action) => {
+            StatementKind::Act(action) => {
                 let label = labels.last().map(|(_, label)| format!("{label}: "));
                 let mut line = label.unwrap_or_default() + &phrase(action);
                 for (number, (_, condition)) in around.iter().enumerate() {
@@ -377,63 +372,63 @@ fn does(site: Laid<'_>, wanted: u32, sources: &Sources) -> Vec<String> {
                 }
                 lines.push(line);
             }
-            ArchivedStatementKind::Category { .. } => {}
+            StatementKind::Category { .. } => {}
         }
     }
     lines
 }
 
 /// What an action does, to somebody who does not know the language.
-fn phrase(action: &ArchivedAction) -> String {
-    let flagged = |flags: &ArchivedFlags| match flag_words(flags).as_str() {
+fn phrase(action: &Action) -> String {
+    let flagged = |flags: &Flags| match flag_words(flags).as_str() {
         "" => String::new(),
         words => format!(", marked {words},"),
     };
     match action {
-        ArchivedAction::Inbox(flags) => format!("puts it into the inbox{}", flagged(flags)),
-        ArchivedAction::Stop => "puts it into the inbox".into(),
-        ArchivedAction::Folder(name, flags) => {
+        Action::Inbox(flags) => format!("puts it into the inbox{}", flagged(flags)),
+        Action::Stop => "puts it into the inbox".into(),
+        Action::Folder(name, flags) => {
             format!("puts it into the folder \"{}\"{}", template(name), flagged(flags))
         }
-        ArchivedAction::Copy(name, flags) => {
+        Action::Copy(name, flags) => {
             format!("puts a copy into the folder \"{}\"{}", template(name), flagged(flags))
         }
-        ArchivedAction::Mark(flags) => format!("marks it {}", flag_words(flags)),
-        ArchivedAction::Unmark(flags) => format!("takes the mark off: {}", flag_words(flags)),
-        ArchivedAction::Discard(_) => "drops it".into(),
-        ArchivedAction::Reject { .. } => "refuses it, so that the sender is told,".into(),
-        ArchivedAction::Defer { .. } => "lets the sender's server try again later".into(),
-        ArchivedAction::AddHeader(name, _) => format!("adds a header {name}"),
-        ArchivedAction::SetHeader(name, _) => format!("sets the header {name}"),
-        ArchivedAction::RemoveHeader(name) => format!("removes the header {name}"),
-        ArchivedAction::Pipe(words) => format!("gives it to the program {}", first(words)),
-        ArchivedAction::Run(words) => format!("gives a copy to the program {}", first(words)),
-        ArchivedAction::Filter(words) => format!("lets the program {} change it", first(words)),
-        ArchivedAction::Forward { copy, to } => {
+        Action::Mark(flags) => format!("marks it {}", flag_words(flags)),
+        Action::Unmark(flags) => format!("takes the mark off: {}", flag_words(flags)),
+        Action::Discard(_) => "drops it".into(),
+        Action::Reject { .. } => "refuses it, so that the sender is told,".into(),
+        Action::Defer { .. } => "lets the sender's server try again later".into(),
+        Action::AddHeader(name, _) => format!("adds a header {name}"),
+        Action::SetHeader(name, _) => format!("sets the header {name}"),
+        Action::RemoveHeader(name) => format!("removes the header {name}"),
+        Action::Pipe(words) => format!("gives it to the program {}", first(words)),
+        Action::Run(words) => format!("gives a copy to the program {}", first(words)),
+        Action::Filter(words) => format!("lets the program {} change it", first(words)),
+        Action::Forward { copy, to } => {
             let to: Vec<String> = to.iter().map(template).collect();
             let what = if *copy { "sends a copy" } else { "sends it on" };
             format!("{what} to {}", to.join(", "))
         }
-        ArchivedAction::Reply { file, .. } => format!("answers with the text in {file}"),
-        ArchivedAction::EditList { add: true, .. } => "adds an address of it to a list".into(),
-        ArchivedAction::EditList { .. } => "removes an address of it from a list".into(),
-        ArchivedAction::Log(_) => "writes a line into the log".into(),
+        Action::Reply { file, .. } => format!("answers with the text in {file}"),
+        Action::EditList { add: true, .. } => "adds an address of it to a list".into(),
+        Action::EditList { .. } => "removes an address of it from a list".into(),
+        Action::Log(_) => "writes a line into the log".into(),
     }
 }
 
-fn first(words: &[ArchivedTemplate]) -> String {
+fn first(words: &[Template]) -> String {
     words.first().map(template).unwrap_or_default()
 }
 
-fn template(text: &ArchivedTemplate) -> String {
+fn template(text: &Template) -> String {
     let parts = text.parts.iter().map(|part| match part {
-        ArchivedTemplatePart::Text(text) => text.as_str(),
+        TemplatePart::Text(text) => text.as_str(),
         _ => "…",
     });
     parts.collect()
 }
 
-fn flag_words(flags: &ArchivedFlags) -> String {
+fn flag_words(flags: &Flags) -> String {
     flags_words(&Flags {
         letters: flags.letters.as_str().to_owned(),
         keywords: flags.keywords.iter().map(|keyword| keyword.as_str().to_owned()).collect(),

@@ -24,7 +24,7 @@ use crate::mailbox::moves::{Found, Watcher};
 use crate::mailbox::sent::Sent;
 use crate::outcome::Failure;
 use crate::plan::StepKind;
-use crate::rules::program::{ArchivedEntries, Laid};
+use crate::rules::program::{CompiledProgram, Entries};
 use crate::state::lessons::{self, Lesson};
 use crate::state::lock_file::LockFile;
 use crate::state::memory::{Identity, Memory, message_key};
@@ -61,7 +61,7 @@ pub(super) fn run(call: &Learn) -> Result<Finding, String> {
             notice.text
         ));
     }
-    let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
+    let program = &in_force.compiled;
     let delivery = Delivery::to(&call.maildir);
     let world = super::world(&delivery, None, home.clone());
     let location = super::location(&delivery, &program, &world)?;
@@ -143,7 +143,7 @@ pub(super) fn claim(state: &StateDir, location: &Location) -> Result<LockFile, S
 
 /// Where one learns.
 pub(super) struct School<'a> {
-    pub(super) program: Laid<'a>,
+    pub(super) program: &'a CompiledProgram,
     pub(super) location: &'a Location,
     pub(super) state: &'a StateDir,
     pub(super) home: Option<&'a Path>,
@@ -172,7 +172,7 @@ impl School<'_> {
         let mut told = Told::default();
         let sent: Sent = super::sent(&self.program, self.location, world, true);
         for list in (0..).map_while(|at| self.program.list(at)) {
-            let ArchivedEntries::Sent(folder) = &list.entries else { continue };
+            let Entries::Sent(folder) = &list.entries else { continue };
             let name = list.name.as_ref().map_or("", |name| name.as_str());
             let mut added = 0;
             if !sent.exists(folder) {

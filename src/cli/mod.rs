@@ -47,10 +47,7 @@ use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::plan::Folder;
 use crate::rules::check::resolve;
-use crate::rules::program::{
-    ArchivedFolderNames, ArchivedLayout, ArchivedLog, ArchivedOverQuota, ArchivedProgram,
-    FolderNames, Layout, OverQuota,
-};
+use crate::rules::program::{self, Program};
 use crate::state::StateDir;
 use crate::user;
 use crate::world::World;
@@ -157,33 +154,21 @@ fn world(args: &args::Delivery, now: Option<Timestamp>, home: Option<PathBuf>) -
 }
 
 /// Where to deliver: `--maildir`, else `set maildir`, else `~/Maildir`.
-fn location(
-    args: &args::Delivery,
-    program: &ArchivedProgram,
-    world: &World,
-) -> Result<Location, String> {
+fn location(args: &args::Delivery, program: &Program, world: &World) -> Result<Location, String> {
     let settings = &program.settings;
     let path = match &args.maildir {
         Some(path) => path.clone(),
         None => {
             let home = world.home.as_deref();
             let home = home.ok_or("no home directory is known: set HOME, or use --maildir")?;
-            let written = settings.maildir.as_ref().map_or("Maildir", |path| path.as_str());
+            let written = settings.maildir.as_deref().unwrap_or("Maildir");
             resolve(written, &home.join(".mailrules"), home)
         }
     };
-    let layout = match settings.layout {
-        ArchivedLayout::MaildirPlusPlus => Layout::MaildirPlusPlus,
-        ArchivedLayout::Fs => Layout::Fs,
-    };
-    let names = settings.folder_names.as_ref().map(|names| match names {
-        ArchivedFolderNames::Mutf7 => FolderNames::Mutf7,
-        ArchivedFolderNames::Utf8 => FolderNames::Utf8,
-    });
-    let mut location = Location::new(path, layout, names);
+    let mut location = Location::new(path, settings.layout, settings.folder_names);
     location.home = world.home.clone();
-    location.subscribe = settings.subscribe.as_ref().copied();
-    location.over_quota = over_quota(program).unwrap_or_default();
+    location.subscribe = settings.subscribe;
+    location.over_quota = settings.over_quota.unwrap_or_default();
     location.inbox = match settings.inbox.as_ref() {
         Some(inbox) if inbox.is_empty() => Folder::default(),
         Some(inbox) => Folder { parts: inbox.split('/').map(str::to_owned).collect() },
@@ -195,27 +180,18 @@ fn location(
     Ok(location)
 }
 
-/// What `set over-quota` says, if anything.
-fn over_quota(program: &ArchivedProgram) -> Option<OverQuota> {
-    program.settings.over_quota.as_ref().map(|word| match word {
-        ArchivedOverQuota::Temporary => OverQuota::Temporary,
-        ArchivedOverQuota::Permanent => OverQuota::Permanent,
-    })
-}
-
 /// Whom the user has written to; `writes` where the list of them may be kept.
-fn sent(program: &ArchivedProgram, location: &Location, world: &World, writes: bool) -> Sent {
-    let me = program.settings.me.iter().map(|entry| entry.as_str().to_owned()).collect();
+fn sent(program: &Program, location: &Location, world: &World, writes: bool) -> Sent {
+    let me = program.settings.me.clone();
     Sent::new(location, world.state.as_ref(), writes, me)
 }
 
 /// What a delivery may use beyond the Maildir, until `deadline`.
-fn reach(program: &ArchivedProgram, message: &Message, world: &World, deadline: Instant) -> Reach {
+fn reach(program: &Program, message: &Message, world: &World, deadline: Instant) -> Reach {
     let settings = &program.settings;
     let sender = world.envelope_sender(message);
     let recipients = world.envelope_recipients(message);
-    let delimiter = settings.delimiter.as_ref().map_or("+", |text| text.as_str());
-    let timeout = settings.program_timeout.as_ref().map(|seconds| seconds.to_native());
+    let delimiter = settings.delimiter.as_deref().unwrap_or("+");
     Reach {
         state: world.state.clone(),
         environment: environment(
@@ -226,9 +202,9 @@ fn reach(program: &ArchivedProgram, message: &Message, world: &World, deadline: 
             world.extension(delimiter).as_deref(),
         ),
         home: world.home.clone(),
-        timeout: timeout.map_or(PROGRAM_TIMEOUT, Duration::from_secs),
+        timeout: settings.program_timeout.map_or(PROGRAM_TIMEOUT, Duration::from_secs),
         deadline,
-        sendmail: settings.sendmail.as_ref().map_or(SENDMAIL, |path| path.as_str()).to_owned(),
+        sendmail: settings.sendmail.as_deref().unwrap_or(SENDMAIL).to_owned(),
         sender,
         recipients,
         now: world.now().as_second(),
@@ -236,14 +212,14 @@ fn reach(program: &ArchivedProgram, message: &Message, world: &World, deadline: 
 }
 
 /// Where the log goes.
-fn log(program: &ArchivedProgram, world: &World, state: Option<&StateDir>) -> Log {
+fn log(program: &Program, world: &World, state: Option<&StateDir>) -> Log {
     match &program.settings.log {
-        ArchivedLog::State => state.map_or(Log::Off, |state| Log::State(state.clone())),
-        ArchivedLog::File(path) => {
+        program::Log::State => state.map_or(Log::Off, |state| Log::State(state.clone())),
+        program::Log::File(path) => {
             let rules = program.files.first().map_or("", |file| file.as_str());
             Log::File(world.path(path, rules.as_ref()))
         }
-        ArchivedLog::Syslog => Log::Syslog,
-        ArchivedLog::Off => Log::Off,
+        program::Log::Syslog => Log::Syslog,
+        program::Log::Off => Log::Off,
     }
 }

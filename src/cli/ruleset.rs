@@ -13,7 +13,7 @@ use crate::load;
 use crate::load::history::History;
 use crate::load::site::SITE_RULES;
 use crate::rules::listing::{self, Listed};
-use crate::rules::program::{Compiled, Laid};
+use crate::rules::program::CompiledProgram;
 use crate::source::{SourceFile, Sources, Span};
 use crate::state::StateDir;
 
@@ -21,19 +21,18 @@ use crate::state::StateDir;
 pub(super) struct Ruleset {
     /// The text of all of them, the site's behind the user's.
     pub(super) sources: Sources,
-    compiled: Compiled,
-    site: Option<Compiled>,
+    compiled: CompiledProgram,
+    site: Option<CompiledProgram>,
 }
 
 impl Ruleset {
     /// Rules that were checked already, with the site's that are to be tried.
     pub(super) fn new(
         mut sources: Sources,
-        compiled: Compiled,
+        compiled: CompiledProgram,
         site: Option<&Path>,
     ) -> Result<Ruleset, String> {
-        let program = compiled.program().ok_or("the rules cannot be laid out")?;
-        let site = add_site(site, program, &mut sources);
+        let site = add_site(site, &compiled, &mut sources);
         Ok(Ruleset { sources, compiled, site })
     }
 
@@ -53,7 +52,7 @@ impl Ruleset {
             }
             Err(error) => return Err(format!("{}: {error}", path.display())),
         };
-        match checked.program.as_ref().and_then(Compiled::new) {
+        match checked.program.map(CompiledProgram::new) {
             Some(compiled) => Ruleset::new(sources, compiled, site).map(Ok),
             None => Ok(Err(diagnostic::render(&checked.diagnostics, &sources, output::colour()))),
         }
@@ -84,19 +83,19 @@ impl Ruleset {
         Ok((rules, Some(note)))
     }
 
-    pub(super) fn program(&self) -> Result<Laid<'_>, String> {
-        self.compiled.program().ok_or_else(|| "the rules cannot be laid out".into())
+    pub(super) fn program(&self) -> &CompiledProgram {
+        &self.compiled
     }
 
-    pub(super) fn filter(&self) -> Result<Filter<'_>, String> {
-        Ok(Filter::new(self.site.as_ref(), self.program()?))
+    pub(super) fn filter(&self) -> Filter<'_> {
+        Filter::new(self.site.as_ref(), &self.compiled)
     }
 
     /// Each rule, with the site's if that is asked.
     pub(super) fn rules(&self, with_site: bool) -> Result<Vec<Listed>, String> {
-        let program = self.program()?;
+        let program = &self.compiled;
         let mut rules = listing::rules(program);
-        let site = self.site.as_ref().filter(|_| with_site).and_then(Compiled::program);
+        let site = self.site.as_ref().filter(|_| with_site);
         for rule in site.map(listing::rules).unwrap_or_default() {
             let file = rule.span.file + first_site_file(program);
             rules.push(Listed { span: Span { file, ..rule.span }, ..rule });
@@ -117,7 +116,11 @@ pub(super) fn history<'s>(
 
 /// The site rules to try; like the user's they must have no mistake. What
 /// cannot be read is told, and the user's rules are tried alone.
-fn add_site(asked: Option<&Path>, user: Laid<'_>, sources: &mut Sources) -> Option<Compiled> {
+fn add_site(
+    asked: Option<&Path>,
+    user: &CompiledProgram,
+    sources: &mut Sources,
+) -> Option<CompiledProgram> {
     let path = asked.unwrap_or(Path::new(SITE_RULES));
     let (site, checked, _) = match load::site::check(path) {
         Ok(read) => read,
@@ -127,7 +130,7 @@ fn add_site(asked: Option<&Path>, user: Laid<'_>, sources: &mut Sources) -> Opti
             return None;
         }
     };
-    let Some(compiled) = checked.program.as_ref().and_then(Compiled::new) else {
+    let Some(compiled) = checked.program.map(CompiledProgram::new) else {
         output::error(&format!(
             "site rules {} have a mistake and are not used; `mfilter check --site {}` shows it",
             path.display(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::evaluate::{Rules, Site};
 use crate::load::site::{SITE_RULES, SiteInForce, in_force};
-use crate::rules::program::{Compiled, Laid};
+use crate::rules::program::CompiledProgram;
 use crate::rules::switch::{Switches, Words, decide};
 use crate::state::switch;
 
@@ -21,16 +21,16 @@ pub(super) fn load(asked: Option<&Path>) -> SiteInForce {
 
 /// The provider's filter as far as it concerns one user.
 pub(super) struct Filter<'a> {
-    pub(super) site: Option<Laid<'a>>,
-    pub(super) user: Laid<'a>,
+    pub(super) site: Option<&'a CompiledProgram>,
+    pub(super) user: &'a CompiledProgram,
     pub(super) switches: Switches,
     /// Why the command's word cannot be known, for the log.
     pub(super) note: Option<String>,
 }
 
 impl<'a> Filter<'a> {
-    pub(super) fn new(site: Option<&'a Compiled>, user: Laid<'a>) -> Filter<'a> {
-        let site = site.and_then(Compiled::program);
+    pub(super) fn new(site: Option<&'a CompiledProgram>, user: &'a CompiledProgram) -> Filter<'a> {
+        let site = site;
         let settings = &user.settings;
         // The command's word is read only where it can count.
         let said = settings.isp_filter.iter().any(|word| word.category.is_none());
@@ -44,13 +44,12 @@ impl<'a> Filter<'a> {
         Filter { note, ..Filter::with(site, user, &words) }
     }
 
-    pub(super) fn with(site: Option<Laid<'a>>, user: Laid<'a>, words: &Words) -> Filter<'a> {
-        Filter {
-            site,
-            user,
-            switches: decide(site.map(Laid::head), &user.settings, words),
-            note: None,
-        }
+    pub(super) fn with(
+        site: Option<&'a CompiledProgram>,
+        user: &'a CompiledProgram,
+        words: &Words,
+    ) -> Filter<'a> {
+        Filter { site, user, switches: decide(site, &user.settings, words), note: None }
     }
 
     /// All rules, to be run over a message.
@@ -68,12 +67,11 @@ impl<'a> Filter<'a> {
 
     /// The files of all rules, by the numbers in plan and trace.
     pub(super) fn files(&self) -> Vec<&'a str> {
-        let mut files: Vec<&str> =
-            self.user.head().files.iter().map(|file| file.as_str()).collect();
+        let mut files: Vec<&str> = self.user.files.iter().map(|file| file.as_str()).collect();
         if files.is_empty() {
             files.push("");
         }
-        let of_site = self.site.iter().flat_map(|site| site.head().files.iter());
+        let of_site = self.site.iter().flat_map(|site| site.files.iter());
         files.extend(of_site.map(|file| file.as_str()));
         files
     }

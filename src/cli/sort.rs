@@ -26,7 +26,7 @@ use crate::mailbox::sort::{Event, Fate, Sorter, Told, Why};
 use crate::mailbox::special::Special;
 use crate::outcome::Failure;
 use crate::plan::{Folder, RuleRef};
-use crate::rules::program::{ArchivedEntries, Compiled, Laid};
+use crate::rules::program::{CompiledProgram, Entries};
 use crate::source::{SourceFile, Sources};
 use crate::state::StateDir;
 use crate::state::lock_file::LockFile;
@@ -59,7 +59,7 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
             return Ok(Finding::Found);
         }
     };
-    let program = compiled.program().ok_or("the rules cannot be laid out")?;
+    let program = &compiled;
     let site = super::site::load(call.delivery.files.site.as_deref());
     if let Some(note) = &site.note {
         output::error(note);
@@ -145,11 +145,11 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
 pub(super) fn rules(
     args: &Delivery,
     home: Option<&Path>,
-) -> Result<Result<(Sources, Compiled), String>, String> {
+) -> Result<Result<(Sources, CompiledProgram), String>, String> {
     let path = load::rules_file(args.files.rules.as_deref(), home)?;
     let (sources, checked) =
         load::check(&path, home).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(match checked.program.as_ref().and_then(Compiled::new) {
+    Ok(match checked.program.map(CompiledProgram::new) {
         Some(compiled) => Ok((sources, compiled)),
         None => Err(diagnostic::render(&checked.diagnostics, &sources, output::colour())),
     })
@@ -178,7 +178,7 @@ pub(super) fn claim(state: &StateDir, maildir: &Path) -> Result<LockFile, String
 /// hold what is no mail that came, or what was put away, unless they are named.
 fn places(
     call: &Sort,
-    program: Laid<'_>,
+    program: &CompiledProgram,
     location: &Location,
 ) -> Result<(Vec<Place>, Vec<Failure>), String> {
     let place = |name: &str| {
@@ -220,11 +220,11 @@ fn places(
 }
 
 /// The folders of which the rules make lists of those the user has written to.
-fn sent_folders(program: Laid<'_>) -> Vec<Folder> {
+fn sent_folders(program: &CompiledProgram) -> Vec<Folder> {
     let lists = (0..).map_while(|at| program.list(at));
     lists
         .filter_map(|list| match &list.entries {
-            ArchivedEntries::Sent(folder) => Some(named(folder)),
+            Entries::Sent(folder) => Some(named(folder)),
             _ => None,
         })
         .collect()

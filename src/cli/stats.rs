@@ -9,7 +9,7 @@ use crate::deliver::logged;
 use crate::explain::account::{Account, Event, RuleName};
 use crate::explain::one_line;
 use crate::rules::listing::{self, Listed, never_fired};
-use crate::rules::program::Compiled;
+use crate::rules::program::CompiledProgram;
 use crate::source::{Sources, reason};
 use crate::state::StateDir;
 
@@ -23,8 +23,8 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
     let (today, note) = Ruleset::today(&call.files, home.as_deref(), history.as_ref())?;
     note.iter().for_each(|note| output::error(note));
     let world = super::world(&Delivery::default(), None, home.clone());
-    let files = super::log(today.program()?.head(), &world, state.as_ref()).files()?;
-    let now = texts(&listing::rules(today.program()?), &today.sources);
+    let files = super::log(today.program(), &world, state.as_ref()).files()?;
+    let now = texts(&listing::rules(today.program()), &today.sources);
     // Versions are read when a line is of their time.
     let mut versions: HashMap<usize, Option<Texts>> = HashMap::new();
     let mut account = Account::new(world.now());
@@ -65,8 +65,8 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
     Ok(Finding::Fine)
 }
 
-fn texts_of(compiled: &Compiled, sources: &Sources) -> Texts {
-    compiled.program().map(|program| texts(&listing::rules(program), sources)).unwrap_or_default()
+fn texts_of(compiled: &CompiledProgram, sources: &Sources) -> Texts {
+    texts(&listing::rules(compiled), sources)
 }
 
 fn texts(rules: &[Listed], sources: &Sources) -> Texts {

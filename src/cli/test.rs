@@ -45,15 +45,15 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     // One moment for all messages, whichever thread they are on.
     let now = args.now.unwrap_or_else(|| World::default().now());
     let plain = || super::world(&args.delivery, Some(now), home.clone());
-    let program = rules.program()?;
+    let program = rules.program();
     let location = super::location(&args.delivery, &program, &plain())?;
     let world = || {
         let world = plain();
         let sent = super::sent(&program, &location, &world, false);
         World { sent: Some(Box::new(sent)), ..world }
     };
-    let isp = rules.filter()?;
-    let other_isp = other.as_ref().map(Ruleset::filter).transpose()?;
+    let isp = rules.filter();
+    let other_isp = other.as_ref().map(Ruleset::filter);
     let test = Test {
         args,
         rules: &rules,

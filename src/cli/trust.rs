@@ -13,7 +13,7 @@ use crate::evaluate::{Crossing, crossing, every_field};
 use crate::mailbox;
 use crate::message::domain;
 use crate::outcome::Failure;
-use crate::rules::program::{Compiled, Settings};
+use crate::rules::program::{CompiledProgram, Settings};
 use crate::text::escape;
 use crate::world::World;
 
@@ -40,8 +40,7 @@ pub(super) fn run(
 ) -> Result<Finding, String> {
     let trusted: Vec<String> =
         settings.trust.iter().map(|id| domain::canonical(id).into_owned()).collect();
-    let compiled = Compiled::new(&every_field(settings)).ok_or("the settings are too large")?;
-    let program = compiled.program().ok_or("the settings cannot be laid out")?;
+    let program = &CompiledProgram::new(every_field(settings));
     let progress = Progress::start(paths, false);
     let mut borders: BTreeMap<String, Border> = BTreeMap::new();
     let mut failures = 0_usize;

@@ -144,7 +144,7 @@ pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
 /// them is no reason not to take something back.
 fn log_of(args: &Delivery, state: &StateDir) -> Log {
     let rules = rules(args, super::home().as_deref()).ok().and_then(Result::ok);
-    let program = rules.as_ref().and_then(|(_, compiled)| compiled.program());
+    let program = rules.as_ref().map(|(_, program)| program);
     program.map_or_else(
         || Log::State(state.clone()),
         |program| super::log(&program, &super::world(args, None, super::home()), Some(state)),

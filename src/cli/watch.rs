@@ -32,7 +32,7 @@ use crate::mailbox::judge::Judge;
 use crate::mailbox::known::take_in;
 use crate::mailbox::moves::Watcher;
 use crate::mailbox::sent::named;
-use crate::rules::program::Laid;
+use crate::rules::program::CompiledProgram;
 use crate::state::lock_file::LockFile;
 use crate::state::memory::Memory;
 use crate::state::places::{Kept, name_hash};
@@ -182,7 +182,7 @@ impl Post<'_> {
                 return Ok(Some(Instant::now() + AGAIN));
             }
         };
-        let program = in_force.compiled.program().ok_or("the rules cannot be laid out")?;
+        let program = &in_force.compiled;
         let world = World { state: None, ..super::world(&Delivery::default(), None, home.clone()) };
         let log = super::log(&program, &world, Some(&self.state));
         self.tell_of_rules(in_force.notice.as_ref(), &log);
@@ -319,7 +319,7 @@ impl Post<'_> {
         eyes: &mut Eyes,
         location: &Location,
         filed: &[Place],
-        program: Laid<'_>,
+        program: &CompiledProgram,
         log: &Log,
     ) -> Vec<PathBuf> {
         let mut wanted: HashMap<PathBuf, Role> = HashMap::new();
@@ -566,7 +566,12 @@ impl Post<'_> {
 
     /// Learns from moves and brings lists of sent mail up to date. True if
     /// there is more to read.
-    fn learn(&mut self, program: Laid<'_>, location: &Location, log: &Log) -> Result<bool, String> {
+    fn learn(
+        &mut self,
+        program: &CompiledProgram,
+        location: &Location,
+        log: &Log,
+    ) -> Result<bool, String> {
         if !learns(program) {
             return Ok(false);
         }
@@ -614,13 +619,13 @@ fn is_old(path: &Path) -> bool {
 }
 
 /// Whether there is anything to learn.
-fn learns(program: Laid<'_>) -> bool {
+fn learns(program: &CompiledProgram) -> bool {
     program.asks_for_sent_mail || !program.moves.is_empty()
 }
 
 /// What a folder is filed by.
 struct Work<'a> {
-    program: Laid<'a>,
+    program: &'a CompiledProgram,
     filter: &'a Filter<'a>,
     location: &'a Location,
     log: &'a Log,

@@ -20,7 +20,7 @@ use crate::mailbox::search;
 use crate::message::Message;
 use crate::plan::{Folder, StepKind};
 use crate::rules::listing;
-use crate::rules::program::ArchivedProgram;
+use crate::rules::program::Program;
 use crate::state::{StateDir, seen};
 use crate::text::{escape, json_line};
 use crate::world::{Before, World};
@@ -33,7 +33,7 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
     let mut notes: Vec<String> = note.into_iter().map(str::to_owned).collect();
     let args = Delivery::to(&call.maildir);
     let world = super::world(&args, None, home.clone());
-    let program = today.program()?;
+    let program = today.program();
     let location = super::location(&args, &program, &world)?;
     let log = super::log(&program, &world, state.as_ref());
     let asked = Asked::of(call)?;
@@ -224,14 +224,14 @@ impl Answer<'_> {
         let mut then_way = None;
         let mut today_way = None;
         if let Some((file, message)) = message {
-            let world = self.world(rules.program()?.head());
+            let world = self.world(rules.program());
             let (evaluation, message) =
-                evaluate_rules(rules.filter()?.rules(), message, &world, Detail::Trace);
+                evaluate_rules(rules.filter().rules(), message, &world, Detail::Trace);
             self.note_difference(&evaluation);
             if self.then.is_some() {
-                let world = self.world(today.program()?.head());
+                let world = self.world(today.program());
                 let (now, _) =
-                    evaluate_rules(today.filter()?.rules(), open(file)?, &world, Detail::Plan);
+                    evaluate_rules(today.filter().rules(), open(file)?, &world, Detail::Plan);
                 today_way = Some((compare::same(&evaluation.plan, &now.plan), now));
             }
             then_way = Some((file, message, world, evaluation));
@@ -321,7 +321,7 @@ impl Answer<'_> {
     }
 
     /// The world at the moment of the decisive line.
-    fn world(&self, program: &ArchivedProgram) -> World {
+    fn world(&self, program: &Program) -> World {
         let now = self.decisive.and_then(|line| Timestamp::from_millisecond(line.began()).ok());
         let now = now.and_then(|now| Timestamp::from_second(now.as_second()).ok());
         let world = super::world(self.args, now, self.home.map(Path::to_owned));
@@ -339,13 +339,13 @@ impl Answer<'_> {
     }
 
     /// Whether it had been delivered before, by the log.
-    fn before(&self, decisive: &Line, program: &ArchivedProgram) -> Before {
+    fn before(&self, decisive: &Line, program: &Program) -> Before {
         const DELIVERED: [&str; 4] = ["delivered", "copied", "piped", "forwarded"];
         if decisive.word == "moved" {
             return Before::First;
         }
         let within = program.settings.duplicates_for.as_ref();
-        let within = within.map_or(seen::WITHIN.as_secs(), |seconds| seconds.to_native());
+        let within = within.map_or(seen::WITHIN.as_secs(), |seconds| *seconds);
         let earlier = self.told.iter().rev().find(|line| {
             line.time < decisive.time
                 && line.is_about(&self.asked.id)
@@ -393,7 +393,7 @@ impl Answer<'_> {
 fn text_of(rules: &Ruleset, place: &str) -> Option<String> {
     let (file, line) = place.rsplit_once(':')?;
     let line: u32 = line.parse().ok()?;
-    let listed = listing::rules(rules.program().ok()?);
+    let listed = listing::rules(rules.program());
     let rule = listed.iter().find(|rule| {
         rule.line == line && rules.sources.path(rule.span).to_string_lossy() == file
     })?;

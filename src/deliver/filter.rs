@@ -4,7 +4,7 @@
 
 use crate::evaluate::{Begun, Detail, Evaluation, Filtered, Next, Rules, Site, start};
 use crate::message::Message;
-use crate::rules::program::{Compiled, Laid};
+use crate::rules::program::CompiledProgram;
 use crate::world::World;
 
 use super::program;
@@ -32,7 +32,7 @@ pub fn evaluate(
     world: &World,
     reach: &Reach,
     detail: Detail,
-    afresh: Option<&dyn Fn() -> Option<Compiled>>,
+    afresh: Option<&dyn Fn() -> Option<CompiledProgram>>,
 ) -> Way {
     let mut way = Passed { messages: vec![message], notes: Vec::new(), world, reach };
     let mut begun = Begun::default();
@@ -47,13 +47,11 @@ pub fn evaluate(
     let (messages, notes) = (way.messages.len(), way.notes.len());
     let mut evaluation = way.user(begun.clone(), rules.user, detail);
     let mut damaged = rules.user.is_damaged();
-    if let Some(fresh) = afresh.filter(|_| damaged).and_then(|afresh| afresh())
-        && let Some(user) = fresh.program()
-    {
+    if let Some(fresh) = afresh.filter(|_| damaged).and_then(|afresh| afresh()) {
         way.messages.truncate(messages);
         way.notes.truncate(notes);
-        evaluation = way.user(begun, user, detail);
-        damaged = user.is_damaged();
+        evaluation = way.user(begun, &fresh, detail);
+        damaged = fresh.is_damaged();
     }
     Way { messages: way.messages, evaluation, notes: way.notes, damaged }
 }
@@ -72,7 +70,7 @@ impl Passed<'_> {
     }
 
     /// The user's part, behind what the site rules began.
-    fn user(&mut self, begun: Begun, program: Laid<'_>, detail: Detail) -> Evaluation {
+    fn user(&mut self, begun: Begun, program: &CompiledProgram, detail: Detail) -> Evaluation {
         let Some(message) = self.last().filter(|_| !begun.ended) else {
             return begun.into_evaluation();
         };
@@ -85,7 +83,7 @@ impl Passed<'_> {
     }
 
     /// Goes on to the end of a program; never gives a filter.
-    fn pass(&mut self, mut next: Next, site: Option<Site<'_>>, program: Laid<'_>) -> Next {
+    fn pass(&mut self, mut next: Next, site: Option<Site<'_>>, program: &CompiledProgram) -> Next {
         loop {
             let paused = match next {
                 Next::Filter(paused) => paused,

@@ -4,18 +4,18 @@ use std::cell::OnceCell;
 
 use crate::message::address::Address;
 use crate::rules::address_list::AddressList;
-use crate::rules::program::Laid;
+use crate::rules::program::CompiledProgram;
 use crate::world::World;
 
 /// The user's own addresses and the MTA's environment.
 pub(super) struct Around<'a> {
-    program: Laid<'a>,
+    program: &'a CompiledProgram,
     world: &'a World,
     me: OnceCell<AddressList>,
 }
 
 impl<'a> Around<'a> {
-    pub(super) fn new(program: Laid<'a>, world: &'a World) -> Around<'a> {
+    pub(super) fn new(program: &'a CompiledProgram, world: &'a World) -> Around<'a> {
         Around { program, world, me: OnceCell::new() }
     }
 

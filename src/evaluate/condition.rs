@@ -4,8 +4,6 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::io::ErrorKind;
 use std::path::Path;
 
-use rkyv::primitive::ArchivedU32;
-
 use super::Detail;
 use super::possible::Possible;
 use super::trace::{Tested, Verdict};
@@ -20,10 +18,8 @@ use crate::rules::check::MAX_CONDITION_DEPTH;
 use crate::rules::glob;
 use crate::rules::pattern::{Patterns, Search};
 use crate::rules::program::{
-    ArchivedComparison, ArchivedCondition, ArchivedConditionKind, ArchivedEntries, ArchivedField,
-    ArchivedNeedle, ArchivedTextOperator, Laid,
+    Comparison, CompiledProgram, Condition, ConditionKind, Entries, Field, Needle, TextOperator,
 };
-use crate::source::Span;
 use crate::state::seen;
 use crate::state::slots::Key;
 use crate::world::{Before, World};
@@ -68,7 +64,7 @@ impl Captures {
 
 /// Everything a condition is evaluated against, with what is known already.
 pub(super) struct Conditions<'a> {
-    pub(super) program: Laid<'a>,
+    pub(super) program: &'a CompiledProgram,
     pub(super) message: &'a Message,
     pub(super) world: &'a World,
     pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
@@ -93,7 +89,7 @@ pub(super) struct Conditions<'a> {
 
 impl<'a> Conditions<'a> {
     pub(super) fn new(
-        program: Laid<'a>,
+        program: &'a CompiledProgram,
         message: &'a Message,
         world: &'a World,
         variable: &'a dyn Fn(&str) -> Option<String>,
@@ -198,12 +194,12 @@ impl<'a> Conditions<'a> {
     /// `set duplicates-for`, seconds.
     pub(super) fn within(&self) -> u64 {
         let set = self.program.settings.duplicates_for.as_ref();
-        set.map_or(seen::WITHIN.as_secs(), |seconds| seconds.to_native())
+        set.map_or(seen::WITHIN.as_secs(), |seconds| *seconds)
     }
 
     /// The kept rules are not what was kept: what they say is not believed.
     pub(super) fn damaged(&self) -> String {
-        self.program.damage();
+        self.program.mark_damaged();
         "damaged rules".into()
     }
 
@@ -221,21 +217,21 @@ impl<'a> Conditions<'a> {
         truth
     }
 
-    fn judge(&self, condition: &ArchivedCondition, index: u32) -> Truth {
+    fn judge(&self, condition: &Condition, index: u32) -> Truth {
         let holds =
             |other: u32| if other < index { self.holds(other) } else { Err(self.damaged()) };
-        let operand = |other: &ArchivedU32| holds(other.to_native());
+        let operand = |other: &u32| holds(*other);
         match &condition.kind {
-            ArchivedConditionKind::All(of) => truth::all(of.iter().map(operand)),
-            ArchivedConditionKind::Any(of) => truth::any(of.iter().map(operand)),
-            ArchivedConditionKind::Not(of) => {
+            ConditionKind::All(of) => truth::all(of.iter().map(operand)),
+            ConditionKind::Any(of) => truth::any(of.iter().map(operand)),
+            ConditionKind::Not(of) => {
                 let before = self.capturing.replace(false);
                 let truth = operand(of);
                 self.capturing.set(before);
                 truth::not(truth)
             }
-            ArchivedConditionKind::Define(define) => {
-                let define = define.to_native() as usize;
+            ConditionKind::Define(define) => {
+                let define = *define as usize;
                 let (known, define) = self
                     .defines
                     .get(define)
@@ -246,11 +242,11 @@ impl<'a> Conditions<'a> {
                     return truth.clone();
                 }
                 let before = self.capturing.replace(false);
-                let truth = holds(define.condition.to_native());
+                let truth = holds(define.condition);
                 self.capturing.set(before);
                 known.get_or_init(|| truth).clone()
             }
-            ArchivedConditionKind::Duplicate => {
+            ConditionKind::Duplicate => {
                 let before = match self.world.before.get() {
                     Some(before) => Ok(before),
                     None => self.key().map(|key| self.world.delivered_before(key, self.within())),
@@ -265,8 +261,8 @@ impl<'a> Conditions<'a> {
                 });
                 truth
             }
-            ArchivedConditionKind::Classifier(classifier) => {
-                let classifier = CLASSIFIERS.get(classifier.to_native() as usize);
+            ConditionKind::Classifier(classifier) => {
+                let classifier = CLASSIFIERS.get(*classifier as usize);
                 let classifier = classifier.ok_or_else(|| self.damaged())?;
                 let found = (classifier.find)(self.mail());
                 let truth = found.as_ref().map(Option::is_some).map_err(String::clone);
@@ -282,42 +278,40 @@ impl<'a> Conditions<'a> {
     }
 
     /// A single test on a field.
-    fn test(&self, condition: &ArchivedCondition) -> Truth {
+    fn test(&self, condition: &Condition) -> Truth {
         let kind = &condition.kind;
         let field = match kind {
-            ArchivedConditionKind::Has(field)
-            | ArchivedConditionKind::Text { field, .. }
-            | ArchivedConditionKind::Matches { field, .. }
-            | ArchivedConditionKind::In { field, .. }
-            | ArchivedConditionKind::Network { field, .. }
-            | ArchivedConditionKind::Compare { field, .. }
-            | ArchivedConditionKind::Within { field, .. } => field.to_native(),
+            ConditionKind::Has(field)
+            | ConditionKind::Text { field, .. }
+            | ConditionKind::Matches { field, .. }
+            | ConditionKind::In { field, .. }
+            | ConditionKind::Network { field, .. }
+            | ConditionKind::Compare { field, .. }
+            | ConditionKind::Within { field, .. } => *field,
             _ => return Err(self.damaged()),
         };
         let found = self.field(field).and_then(|values| {
             let by = match kind {
-                ArchivedConditionKind::Text { operator, needles, .. } => values
+                ConditionKind::Text { operator, needles, .. } => values
                     .iter()
                     .find(|value| needles.iter().any(|needle| compare(value, operator, needle))),
-                ArchivedConditionKind::Network { networks, .. } => {
+                ConditionKind::Network { networks, .. } => {
                     values.iter().find(|value| value.is_in_network(networks))
                 }
-                ArchivedConditionKind::Matches { patterns, .. } => {
-                    self.first_match(values, patterns.iter().map(|p| p.to_native()))?
+                ConditionKind::Matches { patterns, .. } => {
+                    self.first_match(values, patterns.iter().copied())?
                 }
-                ArchivedConditionKind::In { list, .. } => {
-                    self.first_in(values, list.to_native())?
-                }
-                ArchivedConditionKind::Compare { operator, values: wanted, .. } => {
+                ConditionKind::In { list, .. } => self.first_in(values, *list)?,
+                ConditionKind::Compare { operator, values: wanted, .. } => {
                     values.iter().find(|value| {
                         let number = value.number();
                         number.is_some_and(|number| {
-                            wanted.iter().any(|to| ordered(number, operator, to.to_native()))
+                            wanted.iter().any(|to| ordered(number, operator, *to))
                         })
                     })
                 }
-                ArchivedConditionKind::Within { from, to, .. } => {
-                    let (from, to) = (from.to_native(), to.to_native());
+                ConditionKind::Within { from, to, .. } => {
+                    let (from, to) = (*from, *to);
                     values
                         .iter()
                         .find(|value| value.number().is_some_and(|number| within(number, from, to)))
@@ -339,7 +333,7 @@ impl<'a> Conditions<'a> {
     fn source_of(&self, field: u32) -> String {
         let asks = matches!(
             self.program.fields.get(field as usize),
-            Some(ArchivedField::Result(_) | ArchivedField::DkimDomain | ArchivedField::SpfDomain)
+            Some(Field::Result(_) | Field::DkimDomain | Field::SpfDomain)
         );
         if !asks {
             return String::new();
@@ -353,9 +347,9 @@ impl<'a> Conditions<'a> {
         ignored.map(|each| format!("; ignored: {}: {}", each.header, each.why)).collect()
     }
 
-    fn record(&self, condition: &ArchivedCondition, truth: &Truth, why: impl FnOnce() -> String) {
+    fn record(&self, condition: &Condition, truth: &Truth, why: impl FnOnce() -> String) {
         if self.detail == Detail::Trace {
-            let span = Span::from(&condition.span);
+            let span = condition.span;
             let verdict = Verdict::from(truth);
             self.tests.borrow_mut().push(Tested { span, verdict, why: why() });
         }
@@ -403,11 +397,11 @@ impl<'a> Conditions<'a> {
         let declared = self.program.list(list).ok_or_else(|| self.damaged())?;
         let read;
         let list = match &declared.entries {
-            ArchivedEntries::Inline(entries) => cell.get_or_init(|| {
+            Entries::Inline(entries) => cell.get_or_init(|| {
                 AddressList::from_entries(entries.iter().map(|entry| entry.as_str()))
             }),
-            ArchivedEntries::File(path) => {
-                let file = declared.span.file.to_native() as usize;
+            Entries::File(path) => {
+                let file = declared.span.file as usize;
                 let file = self.program.files.get(file).map_or("", |file| file.as_str());
                 let of_user = path.starts_with("~/") && !self.program.categories.is_empty();
                 let file_path = self.world.path(path, file.as_ref());
@@ -422,7 +416,7 @@ impl<'a> Conditions<'a> {
                 read = self.world.list(&file_path)?;
                 &*read
             }
-            ArchivedEntries::Sent(folder) => {
+            Entries::Sent(folder) => {
                 let sent = self.world.sent(folder)?;
                 let is_in = |value: &&Value| sent.lists.iter().any(|list| value.is_in(list));
                 let found = values.iter().find(is_in);
@@ -452,29 +446,29 @@ fn cells<T>(number: usize) -> Vec<OnceCell<T>> {
     std::iter::repeat_with(OnceCell::new).take(number).collect()
 }
 
-fn compare(value: &Value, operator: &ArchivedTextOperator, needle: &ArchivedNeedle) -> bool {
+fn compare(value: &Value, operator: &TextOperator, needle: &Needle) -> bool {
     let needle = needle.folded.as_str();
     match operator {
-        ArchivedTextOperator::Is => value.exact() == needle,
-        ArchivedTextOperator::Starts => value.exact().starts_with(needle),
-        ArchivedTextOperator::Ends => value.exact().ends_with(needle),
-        ArchivedTextOperator::Like => glob::matches(needle, value.exact()),
-        ArchivedTextOperator::Resembles => {
+        TextOperator::Is => value.exact() == needle,
+        TextOperator::Starts => value.exact().starts_with(needle),
+        TextOperator::Ends => value.exact().ends_with(needle),
+        TextOperator::Like => glob::matches(needle, value.exact()),
+        TextOperator::Resembles => {
             Word::new(needle).is_some_and(|word| word.find(value.wide()).is_some())
         }
-        ArchivedTextOperator::Contains => {
+        TextOperator::Contains => {
             memchr::memmem::find(value.wide().as_bytes(), needle.as_bytes()).is_some()
         }
     }
 }
 
-fn ordered(number: f64, operator: &ArchivedComparison, to: f64) -> bool {
+fn ordered(number: f64, operator: &Comparison, to: f64) -> bool {
     match operator {
-        ArchivedComparison::Less => number < to,
-        ArchivedComparison::LessOrEqual => number <= to,
-        ArchivedComparison::Equal => number == to,
-        ArchivedComparison::GreaterOrEqual => number >= to,
-        ArchivedComparison::Greater => number > to,
+        Comparison::Less => number < to,
+        Comparison::LessOrEqual => number <= to,
+        Comparison::Equal => number == to,
+        Comparison::GreaterOrEqual => number >= to,
+        Comparison::Greater => number > to,
     }
 }
 

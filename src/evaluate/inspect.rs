@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::message::address::Address;
 use crate::message::domain;
 use crate::rules::field::{FIELDS, Found, Kind, find};
-use crate::rules::program::{Field, Laid, Program, Settings};
+use crate::rules::program::{CompiledProgram, Field, Program, Settings};
 use crate::world::World;
 
 /// What is known of one message.
@@ -52,7 +52,7 @@ pub fn every_field(settings: Settings) -> Program {
 }
 
 /// Looks at a message; `program` is made by [`every_field`].
-pub fn inspect(program: Laid<'_>, message: &Message, world: &World) -> Inspection {
+pub fn inspect(program: &CompiledProgram, message: &Message, world: &World) -> Inspection {
     let around = Around::new(program, world);
     let variable = |name: &str| around.variable(name);
     let is_me = |address: &Address| around.is_me(address);
@@ -103,7 +103,7 @@ pub struct Crossing {
 
 /// By whom a message was taken from outside; `None` where no Received line
 /// says so. `program` is made by [`every_field`].
-pub fn crossing(program: Laid<'_>, message: &Message, world: &World) -> Option<Crossing> {
+pub fn crossing(program: &CompiledProgram, message: &Message, world: &World) -> Option<Crossing> {
     let around = Around::new(program, world);
     let variable = |name: &str| around.variable(name);
     let on = Conditions::new(program, message, world, &variable, None, Detail::Plan);

@@ -28,9 +28,7 @@ use std::time::Instant;
 use crate::message::address::Address;
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, Step, StepKind};
-use crate::rules::program::{
-    ArchivedAction, ArchivedFlags, ArchivedMove, ArchivedStatementKind, Flags, Laid,
-};
+use crate::rules::program::{Action, CompiledProgram, Flags, Move, StatementKind};
 use crate::source::Span;
 use crate::state::slots::Key;
 use crate::world::World;
@@ -60,7 +58,12 @@ pub struct Evaluation {
 
 /// Runs the rules over a message. No `filter` is run: what follows one is
 /// judged on the unfiltered message, and the trace says so.
-pub fn evaluate(program: Laid<'_>, message: &Message, world: &World, detail: Detail) -> Evaluation {
+pub fn evaluate(
+    program: &CompiledProgram,
+    message: &Message,
+    world: &World,
+    detail: Detail,
+) -> Evaluation {
     let mut next = start(Begun::default(), None, program, message, world, detail);
     loop {
         next = match next {
@@ -76,7 +79,7 @@ pub fn evaluate(program: Laid<'_>, message: &Message, world: &World, detail: Det
 pub fn start(
     begun: Begun,
     site: Option<Site<'_>>,
-    program: Laid<'_>,
+    program: &CompiledProgram,
     message: &Message,
     world: &World,
     detail: Detail,
@@ -102,7 +105,7 @@ pub fn start(
 
 /// What `on moved` asks when a message was moved: edits of lists, lines for the
 /// log, and what must not be done.
-pub fn on_moved(program: Laid<'_>, moved: &ArchivedMove, message: &Message, world: &World) -> Plan {
+pub fn on_moved(program: &CompiledProgram, moved: &Move, message: &Message, world: &World) -> Plan {
     let variable = |name: &str| world.variable(name);
     let mut run = Run {
         conditions: Conditions::new(program, message, world, &variable, None, Detail::Plan),
@@ -116,8 +119,8 @@ pub fn on_moved(program: Laid<'_>, moved: &ArchivedMove, message: &Message, worl
         site: None,
         category: None,
     };
-    let span = Span::from(&moved.span);
-    let rule = RuleRef { span, line: moved.line.to_native(), label: None, category: None };
+    let span = moved.span;
+    let rule = RuleRef { span, line: moved.line, label: None, category: None };
     for action in moved.actions.iter() {
         run.act(action, rule.clone());
     }
@@ -185,7 +188,7 @@ impl Paused {
     pub fn resume(
         self: Box<Self>,
         site: Option<Site<'_>>,
-        program: Laid<'_>,
+        program: &CompiledProgram,
         message: &Message,
         world: &World,
         came: Filtered,
@@ -340,16 +343,16 @@ impl Run<'_> {
                 self.open.pop();
             }
             self.at += 1;
-            let line = statement.line.to_native();
-            let span = self.span(Span::from(&statement.span));
+            let line = statement.line;
+            let span = self.span(statement.span);
             match &statement.kind {
-                ArchivedStatementKind::When { condition, end, label } => {
+                StatementKind::When { condition, end, label } => {
                     let began = self.clock();
                     let (truth, captures) = match condition.as_ref() {
-                        Some(condition) => self.conditions.rule(condition.to_native()),
+                        Some(condition) => self.conditions.rule(*condition),
                         None => (Ok(true), Captures::default()),
                     };
-                    let end = end.to_native() as usize;
+                    let end = *end as usize;
                     self.count(span, truth == Ok(true), began);
                     self.record(span, line, &truth);
                     if truth == Ok(true) {
@@ -363,13 +366,13 @@ impl Run<'_> {
                         self.at = end.max(at + 1);
                     }
                 }
-                ArchivedStatementKind::Category { category, end } => {
-                    let on = self.enter(category.to_native(), span, line);
+                StatementKind::Category { category, end } => {
+                    let on = self.enter(*category, span, line);
                     if !on {
-                        self.at = (end.to_native() as usize).max(at + 1);
+                        self.at = (*end as usize).max(at + 1);
                     }
                 }
-                ArchivedStatementKind::Act(action) => {
+                StatementKind::Act(action) => {
                     if self.open.is_empty() {
                         self.count(span, true, self.clock());
                     }
@@ -392,65 +395,65 @@ impl Run<'_> {
     }
 
     /// Plans an action; true if it ends the run.
-    fn act(&mut self, action: &ArchivedAction, rule: RuleRef) -> bool {
+    fn act(&mut self, action: &Action, rule: RuleRef) -> bool {
         let kind = match action {
-            ArchivedAction::Inbox(flags) => return self.inbox(Some(rule), native(flags)),
-            ArchivedAction::Stop => return self.inbox(Some(rule), Flags::default()),
-            ArchivedAction::Folder(name, flags) => {
+            Action::Inbox(flags) => return self.inbox(Some(rule), native(flags)),
+            Action::Stop => return self.inbox(Some(rule), Flags::default()),
+            Action::Folder(name, flags) => {
                 self.deliver(DeliveryWord::Folder, self.folder(name), native(flags), rule);
                 return true;
             }
-            ArchivedAction::Copy(name, flags) => {
+            Action::Copy(name, flags) => {
                 self.deliver(DeliveryWord::Copy, self.folder(name), native(flags), rule);
                 return false;
             }
-            ArchivedAction::Mark(flags) => {
+            Action::Mark(flags) => {
                 self.flags = union(&self.flags, &native(flags));
                 return false;
             }
-            ArchivedAction::Unmark(flags) => {
+            Action::Unmark(flags) => {
                 let gone = native(flags);
                 self.flags.letters.retain(|letter| !gone.letters.contains(letter));
                 self.flags.keywords.retain(|keyword| !gone.keywords.contains(keyword));
                 return false;
             }
-            ArchivedAction::Discard(why) => {
+            Action::Discard(why) => {
                 StepKind::Discard { why: why.as_ref().map(|why| self.line(why)) }
             }
-            ArchivedAction::Reject { status, text } => match self.conditions.no_bounce() {
+            Action::Reject { status, text } => match self.conditions.no_bounce() {
                 Some(why) => StepKind::Discard { why: Some(why) },
                 None => {
                     StepKind::Reject { status: status.as_str().to_owned(), text: self.line(text) }
                 }
             },
-            ArchivedAction::Defer { status, text } => {
+            Action::Defer { status, text } => {
                 StepKind::Defer { status: status.as_str().to_owned(), text: self.line(text) }
             }
-            ArchivedAction::AddHeader(name, value) => StepKind::Edit(HeaderEdit::Add {
+            Action::AddHeader(name, value) => StepKind::Edit(HeaderEdit::Add {
                 name: name.as_str().to_owned(),
                 value: self.line(value),
             }),
-            ArchivedAction::SetHeader(name, value) => StepKind::Edit(HeaderEdit::Set {
+            Action::SetHeader(name, value) => StepKind::Edit(HeaderEdit::Set {
                 name: name.as_str().to_owned(),
                 value: self.line(value),
             }),
-            ArchivedAction::RemoveHeader(name) => {
+            Action::RemoveHeader(name) => {
                 StepKind::Edit(HeaderEdit::Remove { name: name.as_str().to_owned() })
             }
-            ArchivedAction::Log(text) => StepKind::Log(self.line(text)),
-            ArchivedAction::Pipe(words) => StepKind::Pipe { argv: self.argv(words, &rule) },
-            ArchivedAction::Run(words) => StepKind::Run { argv: self.argv(words, &rule) },
-            ArchivedAction::Filter(words) => {
+            Action::Log(text) => StepKind::Log(self.line(text)),
+            Action::Pipe(words) => StepKind::Pipe { argv: self.argv(words, &rule) },
+            Action::Run(words) => StepKind::Run { argv: self.argv(words, &rule) },
+            Action::Filter(words) => {
                 self.filter = Some((self.argv(words, &rule), rule));
                 return false;
             }
-            ArchivedAction::Forward { copy, to } => return self.forward(*copy, to, rule),
-            ArchivedAction::Reply { file, every } => {
-                self.reply(file, every.to_native(), rule);
+            Action::Forward { copy, to } => return self.forward(*copy, to, rule),
+            Action::Reply { file, every } => {
+                self.reply(file, *every, rule);
                 return false;
             }
-            ArchivedAction::EditList { add, field, list } => {
-                self.edit_list(*add, field.to_native(), list.to_native(), rule);
+            Action::EditList { add, field, list } => {
+                self.edit_list(*add, *field, *list, rule);
                 return false;
             }
         };
@@ -513,7 +516,7 @@ impl From<&Truth> for Verdict {
     }
 }
 
-fn native(flags: &ArchivedFlags) -> Flags {
+fn native(flags: &Flags) -> Flags {
     Flags {
         // They become part of a file's name.
         letters: flags.letters.chars().filter(|letter| "DFPRST".contains(*letter)).collect(),

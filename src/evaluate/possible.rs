@@ -5,12 +5,12 @@ use std::cell::RefCell;
 
 use super::Detail;
 use super::condition::Conditions;
-use crate::rules::index::{ArchivedForm, ArchivedLaidPlace, Ways};
-use crate::rules::program::Laid;
+use crate::rules::index::{Form, KeptPlace, Prefilter};
+use crate::rules::program::CompiledProgram;
 
 /// What is known already.
 pub(super) struct Possible<'a> {
-    ways: Ways<'a>,
+    prefilter: Prefilter<'a>,
     /// For each set of places whether they were walked over.
     sets: RefCell<Vec<bool>>,
     /// The same for each place.
@@ -20,9 +20,9 @@ pub(super) struct Possible<'a> {
 }
 
 impl<'a> Possible<'a> {
-    pub(super) fn new(program: Laid<'a>) -> Possible<'a> {
+    pub(super) fn new(program: &'a CompiledProgram) -> Possible<'a> {
         Possible {
-            ways: program.ways(),
+            prefilter: program.prefilter(),
             sets: RefCell::default(),
             places: RefCell::default(),
             rules: RefCell::default(),
@@ -34,15 +34,15 @@ impl Conditions<'_> {
     /// The first statement from this one on that can do anything: rules that
     /// cannot hold are passed over. In a trace every rule has its place.
     pub(super) fn next_possible(&self, mut at: usize) -> usize {
-        let ways = self.possible.ways;
-        if ways.is_empty() || self.detail != Detail::Plan {
+        let prefilter = self.possible.prefilter;
+        if prefilter.is_empty() || self.detail != Detail::Plan {
             return at;
         }
         loop {
             let unknown = {
                 let (sets, rules) = (self.possible.sets.borrow(), self.possible.rules.borrow());
                 loop {
-                    let Some((set, end)) = ways.guard(at) else { return at };
+                    let Some((set, end)) = prefilter.guard(at) else { return at };
                     if !sets.get(set).is_some_and(|known| *known) {
                         break set;
                     }
@@ -53,7 +53,7 @@ impl Conditions<'_> {
                 }
             };
             if self.walk_set(unknown).is_none() {
-                self.program.damage();
+                self.program.mark_damaged();
                 return at;
             }
         }
@@ -61,28 +61,28 @@ impl Conditions<'_> {
 
     /// Walks over all places of a set.
     fn walk_set(&self, set: usize) -> Option<()> {
-        let ways = self.possible.ways;
-        for number in ways.set(set)? {
-            let place = ways.place(number)?;
+        let prefilter = self.possible.prefilter;
+        for number in prefilter.set(set)? {
+            let place = prefilter.place(number)?;
             if !self.possible.places.borrow().get(number).is_some_and(|walked| *walked) {
                 self.walk(place)?;
                 let mut places = self.possible.places.borrow_mut();
-                places.resize(ways.places(), false);
+                places.resize(prefilter.places(), false);
                 *places.get_mut(number)? = true;
             }
         }
         let mut sets = self.possible.sets.borrow_mut();
-        sets.resize(ways.sets(), false);
+        sets.resize(prefilter.sets(), false);
         *sets.get_mut(set)? = true;
         Some(())
     }
 
     /// Finds the rules that have a word in a place.
-    fn walk(&self, place: &ArchivedLaidPlace) -> Option<()> {
-        let ways = self.possible.ways;
-        let values = self.field(place.field.to_native());
+    fn walk(&self, place: &KeptPlace) -> Option<()> {
+        let prefilter = self.possible.prefilter;
+        let values = self.field(place.field);
         let mut rules = self.possible.rules.borrow_mut();
-        rules.resize(ways.len().div_ceil(64), 0);
+        rules.resize(prefilter.len().div_ceil(64), 0);
         // What cannot be known holds for no rule.
         let mut found = |rule: usize| {
             if let Some(word) = rules.get_mut(rule / 64) {
@@ -91,11 +91,11 @@ impl Conditions<'_> {
         };
         for value in values.iter().flat_map(|values| values.iter()) {
             match place.form {
-                ArchivedForm::Exact => ways.find(place, value.exact().bytes(), &mut found),
-                ArchivedForm::Wide => ways.find(place, value.wide().bytes(), &mut found),
-                ArchivedForm::Lower => {
+                Form::Exact => prefilter.find(place, value.exact().bytes(), &mut found),
+                Form::Wide => prefilter.find(place, value.wide().bytes(), &mut found),
+                Form::Lower => {
                     let lower = value.readable().bytes().map(|byte| byte.to_ascii_lowercase());
-                    ways.find(place, lower, &mut found)
+                    prefilter.find(place, lower, &mut found)
                 }
             }?;
         }

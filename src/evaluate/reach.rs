@@ -3,15 +3,13 @@
 
 use std::path::Path;
 
-use rkyv::vec::ArchivedVec;
-
 use super::Run;
 use crate::message::address;
 use crate::plan::{RuleRef, StepKind};
 use crate::rules::address_list::AddressList;
 use crate::rules::check::{MOST_TARGETS, is_address};
 use crate::rules::glob;
-use crate::rules::program::{ArchivedEntries, ArchivedTemplate, Flags};
+use crate::rules::program::{Entries, Flags, Template};
 use crate::state::loop_mark;
 
 /// The header that marks a forwarded message, see [`loop_mark`].
@@ -24,11 +22,7 @@ const MOST_ENTRIES: usize = 50;
 impl Run<'_> {
     /// A program and its arguments. The program is the rule's word alone: a
     /// path as all paths in rules, or a name that is looked for in `PATH`.
-    pub(super) fn argv(
-        &self,
-        words: &ArchivedVec<ArchivedTemplate>,
-        rule: &RuleRef,
-    ) -> Vec<String> {
+    pub(super) fn argv(&self, words: &[Template], rule: &RuleRef) -> Vec<String> {
         let mut argv: Vec<String> = words.iter().map(|word| self.argument(word)).collect();
         if let Some(program) = argv.first_mut().filter(|program| program.contains('/')) {
             let file = self.file(rule);
@@ -46,12 +40,7 @@ impl Run<'_> {
 
     /// Plans to forward; true if that ends the run. What cannot be forwarded
     /// goes to the inbox instead: no message is lost.
-    pub(super) fn forward(
-        &mut self,
-        copy: bool,
-        to: &ArchivedVec<ArchivedTemplate>,
-        rule: RuleRef,
-    ) -> bool {
+    pub(super) fn forward(&mut self, copy: bool, to: &[Template], rule: RuleRef) -> bool {
         let forwarder = self.conditions.world.forwarder();
         let mut targets: Vec<String> = Vec::new();
         let mut why = self.has_looped(&forwarder);
@@ -115,8 +104,8 @@ impl Run<'_> {
     pub(super) fn edit_list(&mut self, add: bool, field: u32, list: u32, rule: RuleRef) {
         let action = if add { "add" } else { "remove" };
         let Some(list) = self.conditions.program.list(list) else { return };
-        let ArchivedEntries::File(path) = &list.entries else { return };
-        let file = self.conditions.program.files.get(list.span.file.to_native() as usize);
+        let Entries::File(path) = &list.entries else { return };
+        let file = self.conditions.program.files.get(list.span.file as usize);
         let file = file.map_or("", |file| file.as_str());
         let path = self.conditions.world.path(path, Path::new(file));
         let name = list.name.as_ref().map_or("", |name| name.as_str()).to_owned();

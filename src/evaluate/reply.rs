@@ -4,7 +4,6 @@
 use std::cell::OnceCell;
 
 use encoding_rs::Encoding;
-use rkyv::string::ArchivedString;
 
 use super::condition::Conditions;
 use super::values::formatted_date;
@@ -15,7 +14,7 @@ use crate::plan::{Reply, RuleRef, StepKind};
 use crate::rules::address_list::AddressList;
 use crate::rules::check::is_address;
 use crate::rules::field::{self, Found, Kind};
-use crate::rules::program::{Compiled, Program, Settings, TemplatePart};
+use crate::rules::program::{CompiledProgram, Program, Settings, TemplatePart};
 use crate::rules::template::{Part, split};
 use crate::source::read_bytes;
 use crate::world::World;
@@ -45,7 +44,7 @@ const OF_LISTS: [&str; 12] = [
 
 impl Run<'_> {
     /// Plans an answer, or tells why there is none.
-    pub(super) fn reply(&mut self, file: &ArchivedString, every: u64, rule: RuleRef) {
+    pub(super) fn reply(&mut self, file: &String, every: u64, rule: RuleRef) {
         let twice = self.plan.steps.iter().any(|step| matches!(step.kind, StepKind::Reply(_)));
         let planned = if twice {
             Err("there is an answer already".to_owned())
@@ -119,10 +118,7 @@ impl Run<'_> {
                 },
             });
         }
-        let compiled = Compiled::new(&program);
-        let Some(program) = compiled.as_ref().and_then(Compiled::program) else {
-            return String::new();
-        };
+        let program = &CompiledProgram::new(program);
         let on = &self.conditions;
         let (message, world) = (on.message, on.world);
         let conditions = Conditions::new(program, message, world, on.variable, on.me, Detail::Plan);

@@ -6,7 +6,7 @@ use super::{Detail, Evaluation, Filtered, Next, Run};
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::rules::check::FLAGS;
-use crate::rules::program::{ArchivedAction, ArchivedLayout, Flags, Laid};
+use crate::rules::program::{Action, CompiledProgram, Flags, Layout};
 use crate::rules::switch::{By, Switches, marks, said_in};
 use crate::source::Span;
 use crate::world::World;
@@ -18,11 +18,11 @@ pub const SITE_HEADER: &str = "X-Mfilter-Site";
 #[derive(Clone, Copy)]
 pub struct Site<'a> {
     /// The rules.
-    pub program: Laid<'a>,
+    pub program: &'a CompiledProgram,
     /// What is on.
     pub switches: &'a Switches,
     /// The user's rules, by whose settings folders are laid out.
-    pub user: Laid<'a>,
+    pub user: &'a CompiledProgram,
 }
 
 /// All rules that a message goes through.
@@ -33,7 +33,7 @@ pub struct Rules<'a> {
     /// What is on.
     pub switches: &'a Switches,
     /// The user's own.
-    pub user: Laid<'a>,
+    pub user: &'a CompiledProgram,
 }
 
 /// What site rules have planned so far.
@@ -67,7 +67,7 @@ impl Site<'_> {
         first_site_file(self.user)
     }
 
-    pub(super) fn layout(&self) -> &ArchivedLayout {
+    pub(super) fn layout(&self) -> &Layout {
         &self.user.settings.layout
     }
 
@@ -79,7 +79,7 @@ impl Site<'_> {
         }
         Some(match switched.by {
             By::Rules(word) => {
-                let (file, line) = said_in(self.user.head(), word);
+                let (file, line) = said_in(self.user, word);
                 format!("switched off in {file}, line {line}")
             }
             By::Command => "switched off by `mfilter isp-filter`".into(),
@@ -89,7 +89,7 @@ impl Site<'_> {
 }
 
 /// See [`Site::first_file`].
-pub fn first_site_file(user: Laid<'_>) -> u32 {
+pub fn first_site_file(user: &CompiledProgram) -> u32 {
     user.files.len().max(1) as u32
 }
 
@@ -108,7 +108,7 @@ impl Rules<'_> {
     /// the marks of what is off. A body that nothing else asks for stays
     /// unread, but where a report may be around the message.
     pub fn unmarked(&self, message: Message, begun: &mut Begun) -> Message {
-        let program = self.site.map(|site| site.program.head());
+        let program = self.site.map(|site| site.program);
         let mut marks = marks(program, &self.user.settings, self.switches);
         if self.site.is_some_and(|site| site.in_force()) {
             marks.forged.push(SITE_HEADER);
@@ -195,13 +195,13 @@ impl Run<'_> {
 
     /// Tells the user on the message what a site rule did to it, if it did:
     /// `before` is how many steps there were.
-    pub(super) fn tell(&mut self, before: usize, action: &ArchivedAction, rule: &RuleRef) {
+    pub(super) fn tell(&mut self, before: usize, action: &Action, rule: &RuleRef) {
         if rule.category.is_none() {
             return;
         }
         let done: Vec<String> = match action {
-            ArchivedAction::Mark(flags) => vec![format!("mark {}", words(&super::native(flags)))],
-            ArchivedAction::Unmark(flags) => {
+            Action::Mark(flags) => vec![format!("mark {}", words(&super::native(flags)))],
+            Action::Unmark(flags) => {
                 vec![format!("unmark {}", words(&super::native(flags)))]
             }
             _ => {

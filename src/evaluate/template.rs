@@ -6,9 +6,7 @@ use crate::message::encoded_word;
 use crate::message::head::unfold;
 use crate::plan::Folder;
 use crate::rules::folder_name::is_taken;
-use crate::rules::program::{
-    ArchivedField, ArchivedLayout, ArchivedTemplate, ArchivedTemplatePart, Layout,
-};
+use crate::rules::program::{Field, Layout, Template, TemplatePart};
 use crate::text::is_invisible;
 
 /// Bytes that a file name may have, less what Maildir and Dovecot add.
@@ -20,7 +18,7 @@ const UNKNOWN: &str = "unknown";
 
 impl Run<'_> {
     /// One line of text, for a header, a log or a refusal.
-    pub(super) fn line(&self, template: &ArchivedTemplate) -> String {
+    pub(super) fn line(&self, template: &Template) -> String {
         let mut line = String::new();
         for part in template.parts.iter() {
             line.push_str(&self.header_as_written(part).unwrap_or_else(|| self.part(part)));
@@ -31,13 +29,14 @@ impl Run<'_> {
     /// An argument of a program: one line, and no option unless the rule
     /// itself says so. Where what is inserted would make it begin with `-`,
     /// a `_` stands before it.
-    pub(super) fn argument(&self, template: &ArchivedTemplate) -> String {
+    pub(super) fn argument(&self, template: &Template) -> String {
         let mut text = self.line(template);
         let literal = matches!(
-            template.parts.iter().find(|part| {
-                !matches!(part, ArchivedTemplatePart::Text(text) if text.is_empty())
-            }),
-            Some(ArchivedTemplatePart::Text(_))
+            template
+                .parts
+                .iter()
+                .find(|part| { !matches!(part, TemplatePart::Text(text) if text.is_empty()) }),
+            Some(TemplatePart::Text(_))
         );
         if text.starts_with('-') && !literal {
             text.insert(0, '_');
@@ -51,10 +50,10 @@ impl Run<'_> {
 
     /// The decoded text of a header, its letters as the sender wrote them: what
     /// is compared is normalised, what is written need not be.
-    fn header_as_written(&self, part: &ArchivedTemplatePart) -> Option<String> {
-        let ArchivedTemplatePart::Field(field) = part else { return None };
-        let field = self.conditions.program.fields.get(field.to_native() as usize)?;
-        let ArchivedField::Header(name) = field else { return None };
+    fn header_as_written(&self, part: &TemplatePart) -> Option<String> {
+        let TemplatePart::Field(field) = part else { return None };
+        let field = self.conditions.program.fields.get(*field as usize)?;
+        let Field::Header(name) = field else { return None };
         let head = self.conditions.message.head();
         let value = unfold(head.first(name)?);
         let text = encoded_word::decode(&value, head.declared_charset());
@@ -62,16 +61,16 @@ impl Run<'_> {
     }
 
     /// A folder; each insert is one part of its path at most.
-    pub(super) fn folder(&self, template: &ArchivedTemplate) -> Folder {
+    pub(super) fn folder(&self, template: &Template) -> Folder {
         let own = &self.conditions.program.settings.layout;
         let layout = match self.site.as_ref().map_or(own, |site| site.layout()) {
-            ArchivedLayout::MaildirPlusPlus => Layout::MaildirPlusPlus,
-            ArchivedLayout::Fs => Layout::Fs,
+            Layout::MaildirPlusPlus => Layout::MaildirPlusPlus,
+            Layout::Fs => Layout::Fs,
         };
         let mut parts = vec![String::new()];
         for part in template.parts.iter() {
             match part {
-                ArchivedTemplatePart::Text(text) => {
+                TemplatePart::Text(text) => {
                     for (number, piece) in text.split('/').enumerate() {
                         if number > 0 {
                             parts.push(String::new());
@@ -89,11 +88,10 @@ impl Run<'_> {
                 }
             }
         }
-        let inserted =
-            template.parts.iter().any(|part| !matches!(part, ArchivedTemplatePart::Text(_)));
+        let inserted = template.parts.iter().any(|part| !matches!(part, TemplatePart::Text(_)));
         // What the rules say themselves is the inbox, or lies below it.
         let written = match template.parts.first() {
-            Some(ArchivedTemplatePart::Text(text)) => {
+            Some(TemplatePart::Text(text)) => {
                 text.split_once('/').is_some_and(|(first, _)| first.eq_ignore_ascii_case("INBOX"))
             }
             _ => false,
@@ -105,23 +103,21 @@ impl Run<'_> {
         if inserted { settle(parts, layout, written) } else { Folder { parts } }
     }
 
-    fn part(&self, part: &ArchivedTemplatePart) -> String {
+    fn part(&self, part: &TemplatePart) -> String {
         match part {
-            ArchivedTemplatePart::Text(text) => text.as_str().to_owned(),
-            ArchivedTemplatePart::Field(field) => self
+            TemplatePart::Text(text) => text.as_str().to_owned(),
+            TemplatePart::Field(field) => self
                 .conditions
-                .field(field.to_native())
+                .field(*field)
                 .ok()
                 .and_then(|values| values.iter().next().map(|value| value.inserted()))
                 .unwrap_or_default(),
-            ArchivedTemplatePart::Group(number) => {
-                let number = number.to_native() as usize;
+            TemplatePart::Group(number) => {
+                let number = *number as usize;
                 self.captured(|captures| captures.group(number))
             }
-            ArchivedTemplatePart::Capture(name) => self.captured(|captures| captures.named(name)),
-            ArchivedTemplatePart::Date(format) => {
-                super::values::formatted_date(&self.conditions, format)
-            }
+            TemplatePart::Capture(name) => self.captured(|captures| captures.named(name)),
+            TemplatePart::Date(format) => super::values::formatted_date(&self.conditions, format),
         }
     }
 

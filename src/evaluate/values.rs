@@ -15,9 +15,7 @@ use crate::message::address::{Address, is_too_long, split_detail};
 use crate::message::text::Text;
 use crate::message::{Unread, domain, path};
 use crate::rules::address_list::AddressList;
-use crate::rules::program::{
-    ArchivedAddressField, ArchivedAddressPart, ArchivedField, ArchivedNetwork, ArchivedResultField,
-};
+use crate::rules::program::{AddressField, AddressPart, Field, Network, ResultField};
 
 /// All values of one field, in the order of the message.
 pub(super) struct Values<'m>(Vec<Value<'m>>);
@@ -162,7 +160,7 @@ impl<'m> Value<'m> {
         }
     }
 
-    pub(super) fn is_in_network(&self, networks: &[ArchivedNetwork]) -> bool {
+    pub(super) fn is_in_network(&self, networks: &[Network]) -> bool {
         let Ok(address) = self.readable().parse::<IpAddr>() else { return false };
         let bits = match address {
             IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
@@ -187,11 +185,11 @@ impl<'m> Value<'m> {
 }
 
 /// Looks a field up. The error says why it has no values that can be known.
-pub(super) fn values<'m>(field: &ArchivedField, on: &Conditions<'m>) -> Result<Values<'m>, String> {
+pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m>, String> {
     let message = on.message;
     let unread = |error: Unread| error.to_string();
     Ok(Values(match field {
-        ArchivedField::Address(which, part) => {
+        Field::Address(which, part) => {
             let mut all = Vec::new();
             for read in addresses(which, on) {
                 let room = ADDRESS_LIMIT - all.len();
@@ -204,88 +202,86 @@ pub(super) fn values<'m>(field: &ArchivedField, on: &Conditions<'m>) -> Result<V
             }
             all
         }
-        ArchivedField::Header(name) => {
+        Field::Header(name) => {
             let texts = message.texts(name);
             (0..texts.len()).map(|at| Value::Header(Rc::clone(&texts), at)).collect()
         }
-        ArchivedField::Body => borrowed(message.body_texts().map_err(unread)?),
-        ArchivedField::ListId => strings(mailing_list::list_id(message)),
-        ArchivedField::ListName => strings(list_name::list_name(on.mail())),
-        ArchivedField::Result(which) => {
+        Field::Body => borrowed(message.body_texts().map_err(unread)?),
+        Field::ListId => strings(mailing_list::list_id(message)),
+        Field::ListName => strings(list_name::list_name(on.mail())),
+        Field::Result(which) => {
             let results = on.mail().results();
             let verdict = match which {
-                ArchivedResultField::Spf => results.spf,
-                ArchivedResultField::Dkim => results.dkim,
-                ArchivedResultField::Dmarc => results.dmarc,
-                ArchivedResultField::Arc => results.arc,
-                ArchivedResultField::Iprev => results.iprev,
+                ResultField::Spf => results.spf,
+                ResultField::Dkim => results.dkim,
+                ResultField::Dmarc => results.dmarc,
+                ResultField::Arc => results.arc,
+                ResultField::Iprev => results.iprev,
             };
             strings(verdict.map(|verdict| verdict.as_str()))
         }
-        ArchivedField::DkimDomain => domains(&on.mail().results().dkim_domains),
-        ArchivedField::SpfDomain => domains(&on.mail().results().spf_domain),
-        ArchivedField::BounceStatus => strings(bounce::statuses(on.mail())?),
-        ArchivedField::BounceRecipient => strings(bounce::recipients(on.mail())?),
-        ArchivedField::BounceReason => strings(bounce::reasons(on.mail())?),
-        ArchivedField::SpamScore => spam_verdict::score(on.mail())
+        Field::DkimDomain => domains(&on.mail().results().dkim_domains),
+        Field::SpfDomain => domains(&on.mail().results().spf_domain),
+        Field::BounceStatus => strings(bounce::statuses(on.mail())?),
+        Field::BounceRecipient => strings(bounce::recipients(on.mail())?),
+        Field::BounceReason => strings(bounce::reasons(on.mail())?),
+        Field::SpamScore => spam_verdict::score(on.mail())
             .map(|score| Value::Number(score.value, score.value.to_string()))
             .into_iter()
             .collect(),
-        ArchivedField::Link => strings(link::links(on.mail())?.iter().map(|link| &link.url)),
-        ArchivedField::LinkHost => {
+        Field::Link => strings(link::links(on.mail())?.iter().map(|link| &link.url)),
+        Field::LinkHost => {
             domains(link::links(on.mail())?.iter().filter_map(|link| link.host.as_ref()))
         }
-        ArchivedField::ClientIp => strings(client::ip(on.mail()).map(|ip| ip.to_string())),
-        ArchivedField::ClientHost => domains(client::host(on.mail())),
-        ArchivedField::ClientHelo => domains(client::helo(on.mail())),
-        ArchivedField::Charset => strings(message.charsets().map_err(unread)?),
-        ArchivedField::Env(name) => strings(on.world.variable(name)),
-        ArchivedField::Extension => strings(extension(on)),
-        ArchivedField::User => strings(on.world.user()),
-        ArchivedField::AttachmentName => borrowed(
+        Field::ClientIp => strings(client::ip(on.mail()).map(|ip| ip.to_string())),
+        Field::ClientHost => domains(client::host(on.mail())),
+        Field::ClientHelo => domains(client::helo(on.mail())),
+        Field::Charset => strings(message.charsets().map_err(unread)?),
+        Field::Env(name) => strings(on.world.variable(name)),
+        Field::Extension => strings(extension(on)),
+        Field::User => strings(on.world.user()),
+        Field::AttachmentName => borrowed(
             message.attachments().map_err(unread)?.iter().filter_map(|each| each.name.as_ref()),
         ),
-        ArchivedField::AttachmentType => {
+        Field::AttachmentType => {
             let mut types = Vec::new();
             for each in message.attachments().map_err(unread)? {
                 types.extend(magic::of_attachment(message, each).map_err(unread)?);
             }
             strings(types)
         }
-        ArchivedField::AttachmentSize => {
+        Field::AttachmentSize => {
             message.attachment_sizes().map_err(unread)?.iter().map(|size| bytes(*size)).collect()
         }
-        ArchivedField::AttachmentSha256 => {
+        Field::AttachmentSha256 => {
             strings(message.attachment_hashes().map_err(unread)?.iter().flatten())
         }
-        ArchivedField::Size => vec![bytes(message.size().map_err(unread)?)],
-        ArchivedField::Attachments => vec![count(message.attachments().map_err(unread)?.len())],
-        ArchivedField::Recipients => {
+        Field::Size => vec![bytes(message.size().map_err(unread)?)],
+        Field::Attachments => vec![count(message.attachments().map_err(unread)?.len())],
+        Field::Recipients => {
             vec![count(["To", "Cc", "Bcc"].iter().map(|n| message.addresses(n).len()).sum())]
         }
-        ArchivedField::Age => sent(on)
+        Field::Age => sent(on)
             .map(|date| {
                 let age = on.world.now().as_second() - date.as_second();
                 Value::Number(age as f64, duration(age))
             })
             .into_iter()
             .collect(),
-        ArchivedField::Score(score) => vec![self::score(score.to_native(), on)?],
-        ArchivedField::Date => {
-            sent(on).map(|at| day(at.to_zoned(zone(on)).date())).into_iter().collect()
-        }
-        ArchivedField::Arrived => vec![day(arrived(on).to_zoned(zone(on)).date())],
-        ArchivedField::ArrivedAge => {
+        Field::Score(score) => vec![self::score(*score, on)?],
+        Field::Date => sent(on).map(|at| day(at.to_zoned(zone(on)).date())).into_iter().collect(),
+        Field::Arrived => vec![day(arrived(on).to_zoned(zone(on)).date())],
+        Field::ArrivedAge => {
             let age = on.world.now().as_second() - arrived(on).as_second();
             vec![Value::Number(age as f64, duration(age))]
         }
-        ArchivedField::Now => vec![day(now(on).date())],
-        ArchivedField::Time => {
+        Field::Now => vec![day(now(on).date())],
+        Field::Time => {
             let (hour, minute) = (now(on).hour(), now(on).minute());
             let minutes = f64::from(hour) * 60.0 + f64::from(minute);
             vec![Value::Number(minutes, format!("{hour:02}:{minute:02}"))]
         }
-        ArchivedField::Weekday => strings([weekday(now(on).weekday())]),
+        Field::Weekday => strings([weekday(now(on).weekday())]),
     }))
 }
 
@@ -373,8 +369,8 @@ fn score<'m>(index: u32, on: &Conditions<'m>) -> Result<Value<'m>, String> {
     let score = on.program.scores.get(index as usize).ok_or("no such score")?;
     let mut sum = 0.0;
     for entry in score.entries.iter() {
-        if on.holds(entry.1.to_native())? {
-            sum += entry.0.to_native();
+        if on.holds(entry.1)? {
+            sum += entry.0;
         }
     }
     Ok(Value::Number(sum, format!("{sum}")))
@@ -398,25 +394,25 @@ const RECIPIENT_HEADERS: [&str; 10] = [
 const ADDRESS_LIMIT: usize = 5000;
 
 /// The addresses of a field, as they were read together.
-fn addresses(which: &ArchivedAddressField, on: &Conditions<'_>) -> Vec<Rc<[Address]>> {
+fn addresses(which: &AddressField, on: &Conditions<'_>) -> Vec<Rc<[Address]>> {
     let of = |name| vec![on.message.addresses(name)];
     let path = |path: &str| -> Option<Rc<[Address]>> {
         let address = path::address(path);
         (!is_too_long(&address.local, &address.domain)).then(|| [address].into())
     };
     match which {
-        ArchivedAddressField::From => of("From"),
-        ArchivedAddressField::Sender => of("Sender"),
-        ArchivedAddressField::ReplyTo => of("Reply-To"),
-        ArchivedAddressField::To => of("To"),
-        ArchivedAddressField::Cc => of("Cc"),
-        ArchivedAddressField::Bcc => of("Bcc"),
-        ArchivedAddressField::Recipient => RECIPIENT_HEADERS.into_iter().flat_map(of).collect(),
-        ArchivedAddressField::EnvelopeFrom => match on.world.envelope_sender(on.message) {
+        AddressField::From => of("From"),
+        AddressField::Sender => of("Sender"),
+        AddressField::ReplyTo => of("Reply-To"),
+        AddressField::To => of("To"),
+        AddressField::Cc => of("Cc"),
+        AddressField::Bcc => of("Bcc"),
+        AddressField::Recipient => RECIPIENT_HEADERS.into_iter().flat_map(of).collect(),
+        AddressField::EnvelopeFrom => match on.world.envelope_sender(on.message) {
             Some(sender) => path(&sender).into_iter().collect(),
             None => Vec::new(),
         },
-        ArchivedAddressField::EnvelopeTo => {
+        AddressField::EnvelopeTo => {
             let all = on.world.envelope_recipients(on.message);
             all.iter().filter_map(|to| path(to)).collect()
         }
@@ -427,16 +423,16 @@ fn addresses(which: &ArchivedAddressField, on: &Conditions<'_>) -> Vec<Rc<[Addre
 fn take<'m>(
     all: &Rc<[Address]>,
     at: usize,
-    part: &ArchivedAddressPart,
+    part: &AddressPart,
     on: &Conditions<'m>,
 ) -> Option<Value<'m>> {
     let address = all.get(at)?;
     let text = match part {
-        ArchivedAddressPart::Whole => return Some(Value::Address(AddressValue::new(all, at))),
-        ArchivedAddressPart::Name => address.name.as_deref()?,
-        ArchivedAddressPart::Local => split_detail(&address.local, delimiter(on)).0,
-        ArchivedAddressPart::Detail => split_detail(&address.local, delimiter(on)).1?,
-        ArchivedAddressPart::Domain => {
+        AddressPart::Whole => return Some(Value::Address(AddressValue::new(all, at))),
+        AddressPart::Name => address.name.as_deref()?,
+        AddressPart::Local => split_detail(&address.local, delimiter(on)).0,
+        AddressPart::Detail => split_detail(&address.local, delimiter(on)).1?,
+        AddressPart::Domain => {
             return Some(Value::Domain(Text::new(&domain::canonical(&address.domain))));
         }
     };
@@ -444,7 +440,7 @@ fn take<'m>(
 }
 
 fn delimiter<'a>(on: &Conditions<'a>) -> &'a str {
-    on.program.head().settings.delimiter.as_ref().map_or("+", |delimiter| delimiter.as_str())
+    on.program.settings.delimiter.as_ref().map_or("+", |delimiter| delimiter.as_str())
 }
 
 /// What the MTA says, else the detail of the envelope recipient.

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::check_bytes;
-use crate::rules::program::Compiled;
+use crate::rules::program::CompiledProgram;
 use crate::source::Sources;
 use crate::state::StateDir;
 use crate::state::history::{self, Version};
@@ -18,7 +18,7 @@ pub struct Then {
     /// Their text.
     pub sources: Sources,
     /// The program.
-    pub compiled: Compiled,
+    pub compiled: CompiledProgram,
 }
 
 /// Notes that these rules, which have no mistake, are in force from now on,
@@ -73,7 +73,7 @@ impl<'s> History<'s> {
             kept.map(|(_, text)| text.clone().into_bytes()).ok_or(ErrorKind::NotFound.into())
         };
         let (sources, checked) = check_bytes(main, text.as_bytes(), self.home, &mut load);
-        let compiled = Compiled::new(&checked.program?)?;
+        let compiled = CompiledProgram::new(checked.program?);
         let later = self.versions.len() - number - 1;
         Some(Then { since: version.since, later, sources, compiled })
     }

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use super::errors;
 use crate::rules::check::{Checked, Surroundings, check_site};
-use crate::rules::program::Compiled;
+use crate::rules::program::CompiledProgram;
 use crate::source::{Print, ReadError, Sources, open_site};
-use crate::state::compiled::{self, Kept, Proof};
+use crate::state::program_cache::{self, ProgramCache, Proof};
 use crate::syntax;
 
 /// Where a provider puts the site rules.
@@ -27,7 +27,7 @@ pub const NOBODYS_HOME: &str = "/nonexistent";
 #[derive(Default)]
 pub struct SiteInForce {
     /// The rules; none if there are none to use.
-    pub compiled: Option<Compiled>,
+    pub compiled: Option<CompiledProgram>,
     /// Why they are not those of the file, for the log.
     pub note: Option<String>,
     /// The file cannot be read at this moment and none are kept: what is
@@ -38,7 +38,7 @@ pub struct SiteInForce {
 /// The site rules in force. `asked` tells whether the file was named: then
 /// its absence is worth a note.
 pub fn in_force(path: &Path, asked: bool) -> SiteInForce {
-    let kept = Kept::beside(path);
+    let kept = ProgramCache::beside(path);
     let opened = open_site(path).and_then(|file| {
         let print = file.print()?;
         match kept.read(print, Proof::Whole, &mut print_of) {
@@ -62,7 +62,7 @@ pub fn in_force(path: &Path, asked: bool) -> SiteInForce {
         }
     };
     let (sources, checked, _) = check_bytes(path, bytes);
-    match checked.program.as_ref().and_then(Compiled::new) {
+    match checked.program.map(CompiledProgram::new) {
         Some(compiled) => SiteInForce::by(compiled),
         None => {
             let last_good = kept.last();
@@ -79,17 +79,17 @@ pub fn in_force(path: &Path, asked: bool) -> SiteInForce {
 }
 
 impl SiteInForce {
-    fn by(compiled: Compiled) -> SiteInForce {
+    fn by(compiled: CompiledProgram) -> SiteInForce {
         SiteInForce { compiled: Some(compiled), ..SiteInForce::default() }
     }
 }
 
 /// Reads and checks site rules with all that they include.
-pub fn check(path: &Path) -> Result<(Sources, Checked, Vec<compiled::Read>), ReadError> {
+pub fn check(path: &Path) -> Result<(Sources, Checked, Vec<program_cache::Read>), ReadError> {
     Ok(check_bytes(path, open_site(path)?.bytes()?))
 }
 
-fn check_bytes(path: &Path, bytes: Vec<u8>) -> (Sources, Checked, Vec<compiled::Read>) {
+fn check_bytes(path: &Path, bytes: Vec<u8>) -> (Sources, Checked, Vec<program_cache::Read>) {
     let mut files: Vec<(PathBuf, Vec<u8>)> = vec![(path.to_owned(), bytes.clone())];
     let mut load = |path: &Path| {
         let bytes = read_from_disk(path)?;
@@ -105,8 +105,12 @@ fn check_bytes(path: &Path, bytes: Vec<u8>) -> (Sources, Checked, Vec<compiled::
 }
 
 /// Keeps checked site rules beside their file, for all users' deliveries.
-pub fn keep(path: &Path, files: &[compiled::Read], compiled: &Compiled) -> io::Result<()> {
-    Kept::beside(path).write(files, compiled)
+pub fn keep(
+    path: &Path,
+    files: &[program_cache::Read],
+    compiled: &CompiledProgram,
+) -> io::Result<()> {
+    ProgramCache::beside(path).write(files, compiled)
 }
 
 fn read_from_disk(path: &Path) -> io::Result<Vec<u8>> {

@@ -16,7 +16,7 @@ use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::{RuleRef, StepKind};
 use crate::rules::address_list::AddressList;
-use crate::rules::program::Laid;
+use crate::rules::program::CompiledProgram;
 use crate::state::StateDir;
 use crate::state::lessons::Lesson;
 use crate::world::World;
@@ -86,7 +86,7 @@ pub enum Came {
 /// and is told.
 pub fn plan(
     moves: &[Moved],
-    program: Laid<'_>,
+    program: &CompiledProgram,
     location: &Location,
     world: &World,
 ) -> (Vec<Taught>, Vec<Failure>) {
@@ -167,7 +167,7 @@ pub fn plan(
 
 /// The envelope recipient, with and without the detail, where the rules do not
 /// say `set me`: spam likes to come from oneself.
-fn own_addresses(program: Laid<'_>, message: &Message, world: &World) -> AddressList {
+fn own_addresses(program: &CompiledProgram, message: &Message, world: &World) -> AddressList {
     let mut entries = Vec::new();
     if program.settings.me.is_empty() {
         let delimiter = program.settings.delimiter.as_ref().map_or("+", |text| text.as_str());

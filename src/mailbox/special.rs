@@ -14,7 +14,7 @@ use std::path::Path;
 use crate::deliver::maildir::{Location, Place};
 use crate::file;
 use crate::message::fold::fold;
-use crate::rules::program::ArchivedSettings;
+use crate::rules::program::Settings;
 
 use super::sent::named;
 
@@ -104,7 +104,7 @@ pub struct Special<'a> {
 
 impl<'a> Special<'a> {
     /// As the rules and the server say.
-    pub fn of(location: &'a Location, settings: &ArchivedSettings) -> Special<'a> {
+    pub fn of(location: &'a Location, settings: &Settings) -> Special<'a> {
         let folders = [
             (Use::Trash, &settings.trash),
             (Use::Junk, &settings.junk),
@@ -196,14 +196,14 @@ mod tests {
     use std::fs;
 
     use crate::plan::Folder;
-    use crate::rules::program::{Compiled, Layout, Program};
+    use crate::rules::program::{CompiledProgram, Layout, Program};
 
     use super::*;
 
-    fn compiled(change: impl FnOnce(&mut Program)) -> Compiled {
+    fn compiled(change: impl FnOnce(&mut Program)) -> CompiledProgram {
         let mut program = Program::default();
         change(&mut program);
-        Compiled::new(&program).unwrap()
+        CompiledProgram::new(program)
     }
 
     fn place(location: &Location, name: &str) -> Place {
@@ -214,7 +214,7 @@ mod tests {
     fn folders_are_known_by_the_names_of_readers() {
         let home = tempfile::tempdir().unwrap();
         let compiled = compiled(|_| {});
-        let program = compiled.program().unwrap();
+        let program = &compiled;
         for layout in [Layout::MaildirPlusPlus, Layout::Fs] {
             let location = Location::new(home.path(), layout, None);
             let special = Special::of(&location, &program.settings);
@@ -253,14 +253,14 @@ mod tests {
         let text = format!("priv/other/comment\nx\npriv/{guid}/specialuse\n\\Archive \\Trash\n");
         fs::write(home.path().join("dovecot-attributes"), text).unwrap();
         let nothing = compiled(|_| {});
-        let program = nothing.program().unwrap();
+        let program = &nothing;
         let special = Special::of(&location, &program.settings);
         assert!(special.is_trash(&place(&location, "Away")));
         assert!(special.is_trash(&place(&location, "Trash")));
         assert!(!special.is_trash(&place(&location, "Other")));
 
         let set = compiled(|program| program.settings.trash = Some("Old/Gone".into()));
-        let program = set.program().unwrap();
+        let program = &set;
         let special = Special::of(&location, &program.settings);
         let trash = ["Old/Gone", "Old/Gone/x", "Trash", "Away", "Old"]
             .map(|name| special.is_trash(&place(&location, name)));

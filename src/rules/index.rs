@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rkyv::{Archive, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::blocks::{Blocks, Numbers};
 use super::program::{
@@ -62,7 +62,7 @@ pub struct Place {
 }
 
 /// The forms of a value.
-#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Form {
     /// For `is`, `starts`, `ends`, `like`.
     Exact,
@@ -72,17 +72,17 @@ pub enum Form {
     Lower,
 }
 
-/// An index that is laid out.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq, Default)]
-pub struct LaidIndex {
+/// An index as it is kept.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
+pub struct KeptIndex {
     guards: Numbers,
     sets: Vec<Vec<u32>>,
-    places: Vec<LaidPlace>,
+    places: Vec<KeptPlace>,
 }
 
-/// A place that is laid out.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
-pub struct LaidPlace {
+/// A place as it is kept.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct KeptPlace {
     /// See [`Place`].
     pub field: u32,
     /// Its form.
@@ -95,29 +95,31 @@ pub struct LaidPlace {
 }
 
 impl Index {
-    /// Lays it out.
-    pub(super) fn lay_out(&self, blocks: &mut Blocks) -> Option<LaidIndex> {
+    /// Puts its numbers into blocks.
+    pub(super) fn keep(&self, blocks: &mut Blocks) -> KeptIndex {
         let guards: Vec<u32> =
             self.guards.iter().flat_map(|guard| [guard.set, guard.end]).collect();
-        let guards = Numbers::of(&guards, blocks)?;
+        let guards = Numbers::of(&guards, blocks);
         let places = self.places.iter().map(|place| {
             let mut filter =
                 vec![0_u32; (place.pieces.len() / 4).next_power_of_two().clamp(16, 4096)];
             for piece in &place.pieces {
                 let (word, bit) = bit(*piece, filter.len());
-                *filter.get_mut(word)? |= bit;
+                if let Some(word) = filter.get_mut(word) {
+                    *word |= bit;
+                }
             }
-            Some(LaidPlace {
+            KeptPlace {
                 field: place.field,
                 form: place.form,
                 lengths: place.lengths,
-                filter: Numbers::of(&filter, blocks)?,
-                pieces: Numbers::of(&place.pieces, blocks)?,
-                rules: Numbers::of(&place.rules, blocks)?,
-            })
+                filter: Numbers::of(&filter, blocks),
+                pieces: Numbers::of(&place.pieces, blocks),
+                rules: Numbers::of(&place.rules, blocks),
+            }
         });
-        let places = places.collect::<Option<_>>()?;
-        Some(LaidIndex { guards, sets: self.sets.clone(), places })
+        let places = places.collect();
+        KeptIndex { guards, sets: self.sets.clone(), places }
     }
 }
 
@@ -129,17 +131,17 @@ fn bit(piece: u32, words: usize) -> (usize, u32) {
     ((at / 32) as usize, 1 << (at % 32))
 }
 
-/// An index in place.
+/// An index with its blocks.
 #[derive(Clone, Copy)]
-pub struct Ways<'a> {
-    index: &'a ArchivedLaidIndex,
+pub struct Prefilter<'a> {
+    index: &'a KeptIndex,
     blocks: &'a Blocks,
     guards: &'a [[u8; 8]],
 }
 
-impl<'a> Ways<'a> {
-    pub(super) fn new(index: &'a ArchivedLaidIndex, blocks: &'a Blocks) -> Ways<'a> {
-        Ways { index, blocks, guards: index.guards.get(blocks).unwrap_or_default() }
+impl<'a> Prefilter<'a> {
+    pub(super) fn new(index: &'a KeptIndex, blocks: &'a Blocks) -> Prefilter<'a> {
+        Prefilter { index, blocks, guards: index.guards.get(blocks).unwrap_or_default() }
     }
 
     /// Of how many statements something may be known.
@@ -167,7 +169,7 @@ impl<'a> Ways<'a> {
 
     /// The places of a set.
     pub fn set(self, at: usize) -> Option<impl Iterator<Item = usize> + 'a> {
-        Some(self.index.sets.get(at)?.iter().map(|place| place.to_native() as usize))
+        Some(self.index.sets.get(at)?.iter().map(|place| *place as usize))
     }
 
     /// How many places there are.
@@ -176,14 +178,14 @@ impl<'a> Ways<'a> {
     }
 
     /// A place.
-    pub fn place(self, at: usize) -> Option<&'a ArchivedLaidPlace> {
+    pub fn place(self, at: usize) -> Option<&'a KeptPlace> {
         self.index.places.get(at)
     }
 
     /// Tells the rules of which a piece stands in a text.
     pub fn find(
         self,
-        place: &ArchivedLaidPlace,
+        place: &KeptPlace,
         text: impl Iterator<Item = u8>,
         mut found: impl FnMut(usize),
     ) -> Option<()> {

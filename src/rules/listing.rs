@@ -1,7 +1,7 @@
 //! The rules of a program as people count them: each `when` and `otherwise`,
 //! and each action outside of them.
 
-use super::program::{ArchivedAction, ArchivedStatementKind, Laid};
+use super::program::{Action, CompiledProgram, StatementKind};
 use crate::source::Span;
 
 /// One rule.
@@ -20,15 +20,15 @@ pub struct Listed {
 }
 
 /// All rules, in order.
-pub fn rules(program: Laid<'_>) -> Vec<Listed> {
+pub fn rules(program: &CompiledProgram) -> Vec<Listed> {
     let mut listed: Vec<Listed> = Vec::new();
     // The rules around, with where each ends.
     let mut open: Vec<(usize, usize)> = Vec::new();
     for (at, statement) in (0..).map_while(|at| Some((at, program.statement(at)?))) {
         open.retain(|(end, _)| *end > at);
         let (label, end) = match &statement.kind {
-            ArchivedStatementKind::When { label, end, .. } => (label.as_ref(), Some(end)),
-            ArchivedStatementKind::Act(action) => {
+            StatementKind::When { label, end, .. } => (label.as_ref(), Some(end)),
+            StatementKind::Act(action) => {
                 let logged = is_logged(action);
                 if let Some((_, around)) = open.last() {
                     if let Some(rule) = listed.get_mut(*around) {
@@ -38,7 +38,7 @@ pub fn rules(program: Laid<'_>) -> Vec<Listed> {
                 }
                 (None, None)
             }
-            ArchivedStatementKind::Category { .. } => continue,
+            StatementKind::Category { .. } => continue,
         };
         for (_, around) in &open {
             if let Some(rule) = listed.get_mut(*around) {
@@ -46,14 +46,14 @@ pub fn rules(program: Laid<'_>) -> Vec<Listed> {
             }
         }
         if let Some(end) = end {
-            open.push((end.to_native() as usize, listed.len()));
+            open.push((*end as usize, listed.len()));
         }
         listed.push(Listed {
-            span: Span::from(&statement.span),
-            line: statement.line.to_native(),
+            span: statement.span,
+            line: statement.line,
             label: label.map(|label| label.as_str().to_owned()),
             inside: 0,
-            logged: matches!(&statement.kind, ArchivedStatementKind::Act(a) if is_logged(a)),
+            logged: matches!(&statement.kind, StatementKind::Act(a) if is_logged(a)),
         });
     }
     listed
@@ -73,15 +73,15 @@ pub fn never_fired<'l>(listed: &'l [Listed], fired: &dyn Fn(&Listed) -> bool) ->
     never
 }
 
-fn is_logged(action: &ArchivedAction) -> bool {
+fn is_logged(action: &Action) -> bool {
     !matches!(
         action,
-        ArchivedAction::Mark(_)
-            | ArchivedAction::Unmark(_)
-            | ArchivedAction::AddHeader(..)
-            | ArchivedAction::SetHeader(..)
-            | ArchivedAction::RemoveHeader(_)
-            | ArchivedAction::Filter(_)
+        Action::Mark(_)
+            | Action::Unmark(_)
+            | Action::AddHeader(..)
+            | Action::SetHeader(..)
+            | Action::RemoveHeader(_)
+            | Action::Filter(_)
     )
 }
 
@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
     use crate::rules::check::{Surroundings, check};
-    use crate::rules::program::Compiled;
+    use crate::rules::program::CompiledProgram;
     use crate::source::Sources;
 
     #[test]
@@ -104,8 +104,8 @@ mod tests {
         let mut load = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
         let mut around = Surroundings { home: Path::new(""), load: &mut load };
         let checked = check(&mut sources, 0, ast, parsed, &mut around);
-        let compiled = Compiled::new(&checked.program.unwrap()).unwrap();
-        let listed = rules(compiled.program().unwrap());
+        let compiled = CompiledProgram::new(checked.program.unwrap());
+        let listed = rules(&compiled);
         let shown: Vec<_> =
             listed.iter().map(|rule| (rule.line, rule.inside, rule.logged)).collect();
         assert_eq!(

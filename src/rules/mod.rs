@@ -2,7 +2,7 @@
 
 pub mod blocks;
 pub mod index;
-mod laid;
+mod compiled;
 pub mod program;
 pub mod field;
 pub mod folder_name;
@@ -12,6 +12,7 @@ pub mod pattern;
 pub mod address_list;
 pub mod template;
 pub mod mistake;
+#[cfg(test)]
 mod sound;
 pub mod switch;
 pub mod check;

@@ -18,7 +18,7 @@ use regex_syntax::hir::{
 use unicode_normalization::UnicodeNormalization;
 
 use crate::message::gather::floor;
-use crate::rules::program::Laid;
+use crate::rules::program::CompiledProgram;
 
 /// The most memory that one built pattern may take, bytes.
 const SIZE_LIMIT: usize = 4 << 20;
@@ -291,14 +291,14 @@ impl Built {
 
 /// The patterns of one program, each built when it is first asked for.
 pub struct Patterns<'p> {
-    program: Laid<'p>,
+    program: &'p CompiledProgram,
     built: RefCell<HashMap<u32, Built>>,
     cut: Cell<bool>,
 }
 
 impl<'p> Patterns<'p> {
     /// Nothing is built yet.
-    pub fn new(program: Laid<'p>) -> Patterns<'p> {
+    pub fn new(program: &'p CompiledProgram) -> Patterns<'p> {
         Patterns { program, built: RefCell::default(), cut: Cell::new(false) }
     }
 

@@ -1,45 +1,43 @@
 //! A checked set of rules: plain data, names resolved, evaluated as it lies.
 //!
-//! There is one representation for what was just checked and for what comes
-//! out of a cache: `check` builds a [`Program`], [`Compiled`] holds it laid
-//! out, and evaluation reads that in place, as [`Laid`]. Everything refers to
-//! everything else by index. Patterns are kept as text and built beside the
+//! `check` builds a [`Program`]; [`CompiledProgram`] is what is evaluated, the
+//! same whether it was just checked or comes out of the cache. Everything refers
+//! to everything else by index. Patterns are kept as text and built beside the
 //! program on first use.
 
-use rkyv::with::Skip;
-use rkyv::{Archive, Serialize};
+use serde::{Deserialize, Serialize};
 
+pub use super::compiled::CompiledProgram;
 use super::index::Index;
-pub use super::laid::{Compiled, Laid};
 use crate::source::Span;
 
 /// A checked set of rules.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq, Default)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
 pub struct Program {
     /// Paths of the rule files, by [`Span::file`].
     pub files: Vec<String>,
     /// What `set` said.
     pub settings: Settings,
     /// The statements of all files in order, groups laid flat.
-    #[rkyv(with = Skip)]
+    #[serde(skip)]
     pub statements: Vec<Statement>,
     /// All conditions; one refers only to those that stand before it.
-    #[rkyv(with = Skip)]
+    #[serde(skip)]
     pub conditions: Vec<Condition>,
     /// Every field that is asked for anywhere, once each.
     pub fields: Vec<Field>,
     /// Every pattern, once each.
-    #[rkyv(with = Skip)]
+    #[serde(skip)]
     pub patterns: Vec<Pattern>,
     /// Named lists, and address sets that stand in a test.
-    #[rkyv(with = Skip)]
+    #[serde(skip)]
     pub lists: Vec<List>,
     /// `define`s.
     pub defines: Vec<Define>,
     /// `score`s.
     pub scores: Vec<Score>,
     /// `expect`s, for `mfilter check`.
-    #[rkyv(with = Skip)]
+    #[serde(skip)]
     pub expectations: Vec<Expectation>,
     /// `category`s of site rules.
     pub categories: Vec<Category>,
@@ -50,12 +48,12 @@ pub struct Program {
     /// There is a list of those the user has written to.
     pub asks_for_sent_mail: bool,
     /// By what a message shows that it meets none of many rules.
-    #[rkyv(with = Skip)]
+    #[serde(skip)]
     pub index: Index,
 }
 
 /// One step of the way through the rules.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Statement {
     /// Its place: a rule without its block, an action.
     pub span: Span,
@@ -66,7 +64,7 @@ pub struct Statement {
 }
 
 /// The kinds of statement. A rule is a `When` and its actions behind it.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum StatementKind {
     /// Goes on behind itself if `condition` holds, else at statement `end`.
     /// `otherwise` is a `When` that has no condition.
@@ -91,7 +89,7 @@ pub enum StatementKind {
 }
 
 /// An action, its values still with their `{…}`.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum Action {
     /// `inbox [as …]`: deliver to the inbox, ends the run.
     Inbox(Flags),
@@ -161,7 +159,7 @@ pub enum Action {
 }
 
 /// Maildir flags and keywords.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
 pub struct Flags {
     /// The info letters in ASCII order, of `DFPRST`.
     pub letters: String,
@@ -170,14 +168,14 @@ pub struct Flags {
 }
 
 /// A string with `{…}` in it.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq, Default)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
 pub struct Template {
     /// Literal and inserted parts in order.
     pub parts: Vec<TemplatePart>,
 }
 
 /// One part of a template.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum TemplatePart {
     /// As it stands.
     Text(String),
@@ -192,7 +190,7 @@ pub enum TemplatePart {
 }
 
 /// A condition with its place.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Condition {
     /// Its place.
     pub span: Span,
@@ -202,7 +200,7 @@ pub struct Condition {
 
 /// The kinds of condition; numbers are indices into [`Program::conditions`]
 /// and smaller than the condition's own.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum ConditionKind {
     /// All of them.
     All(Vec<u32>),
@@ -271,7 +269,7 @@ pub enum ConditionKind {
 }
 
 /// How texts are compared.
-#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextOperator {
     /// Equal.
     Is,
@@ -288,7 +286,7 @@ pub enum TextOperator {
 }
 
 /// A stretch of addresses, both ends included; IPv4 as in RFC 4291 §2.5.5.2.
-#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     /// The lowest address.
     pub first: [u8; 16],
@@ -297,14 +295,14 @@ pub struct Network {
 }
 
 /// What a text is compared with.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Needle {
     /// Folded as `message::fold` does it; a domain in its canonical form.
     pub folded: String,
 }
 
 /// How numbers are compared.
-#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
     /// `<`
     Less,
@@ -319,7 +317,7 @@ pub enum Comparison {
 }
 
 /// A pattern as text; checked to be one that can be built.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// The `regex` crate's syntax.
     pub source: String,
@@ -331,7 +329,7 @@ pub struct Pattern {
 }
 
 /// A list of addresses.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct List {
     /// Its name; none for a set that stands in a test.
     pub name: Option<String>,
@@ -344,7 +342,7 @@ pub struct List {
 }
 
 /// Where a list's entries are.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum Entries {
     /// In a file, read when a rule asks for it. As written; `~/` is the home,
     /// other relative paths start at the folder of the rule file.
@@ -356,7 +354,7 @@ pub enum Entries {
 }
 
 /// `on moved from "A" to "B" -> ACTION, …`
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Move {
     /// The statement.
     pub span: Span,
@@ -372,7 +370,7 @@ pub struct Move {
 }
 
 /// `define NAME = CONDITION`
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Define {
     /// Its name.
     pub name: String,
@@ -381,7 +379,7 @@ pub struct Define {
 }
 
 /// `score NAME { … }`
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Score {
     /// Its name.
     pub name: String,
@@ -390,7 +388,7 @@ pub struct Score {
 }
 
 /// `expect "message.eml" -> ACTION, …`
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Expectation {
     /// The statement.
     pub span: Span,
@@ -401,7 +399,7 @@ pub struct Expectation {
 }
 
 /// `category "name" [mandatory] { … }`
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Category {
     /// Its name.
     pub name: String,
@@ -412,7 +410,7 @@ pub struct Category {
 }
 
 /// `isp-label`: a mark that a provider's gateway puts on.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Label {
     /// Where it is put.
     pub kind: LabelKind,
@@ -423,7 +421,7 @@ pub struct Label {
 }
 
 /// Where a gateway puts a mark.
-#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LabelKind {
     /// `isp-label subject`
     Subject,
@@ -432,7 +430,7 @@ pub enum LabelKind {
 }
 
 /// A word of `isp-filter`.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct SwitchWord {
     /// The category; none for the filter as a whole.
     pub category: Option<String>,
@@ -445,7 +443,7 @@ pub struct SwitchWord {
 }
 
 /// A field of the message or of the world around it.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Field {
     /// Addresses, or a part of each.
     Address(AddressField, AddressPart),
@@ -522,7 +520,7 @@ pub enum Field {
 }
 
 /// Methods of authentication, RFC 8601 §2.7.
-#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ResultField {
     /// RFC 7208
     Spf,
@@ -537,7 +535,7 @@ pub enum ResultField {
 }
 
 /// Where addresses are taken from.
-#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AddressField {
     /// From
     From,
@@ -560,7 +558,7 @@ pub enum AddressField {
 }
 
 /// Which part of an address.
-#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AddressPart {
     /// `is in like starts ends` see the address, `contains matches` see `Name <address>`.
     Whole,
@@ -575,7 +573,7 @@ pub enum AddressPart {
 }
 
 /// What `set` said; `None` is the default.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq, Default)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
 pub struct Settings {
     /// `maildir`, as written.
     pub maildir: Option<String>,
@@ -629,7 +627,7 @@ pub struct Settings {
 }
 
 /// How folders lie in the Maildir.
-#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Layout {
     /// `~/Maildir/.A.B`
     #[default]
@@ -639,7 +637,7 @@ pub enum Layout {
 }
 
 /// What becomes of mail for which the quota has no room.
-#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OverQuota {
     /// The mail server tries again: 75, with `4.2.2`.
     #[default]
@@ -649,7 +647,7 @@ pub enum OverQuota {
 }
 
 /// How folder names are written on disk.
-#[derive(Archive, Serialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FolderNames {
     /// Modified UTF-7, RFC 3501 §5.1.3.
     Mutf7,
@@ -658,7 +656,7 @@ pub enum FolderNames {
 }
 
 /// Where the log goes.
-#[derive(Archive, Serialize, Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
 pub enum Log {
     /// `mfilter/log` in the state directory.
     #[default]

@@ -1,30 +1,24 @@
 //! Whether a program can be evaluated: nothing refers to what is not there,
-//! nothing to itself, nothing is nested too deep. Only such a one is laid out;
-//! what is kept of it is proven intact before it is used.
-
-use rkyv::vec::ArchivedVec;
+//! nothing to itself, nothing is nested too deep. `check` makes no other; what is
+//! kept of one is proven intact, and evaluation minds its steps all the same.
 
 use super::check::MAX_CONDITION_DEPTH;
 use super::program::{
-    ArchivedAction, ArchivedCondition, ArchivedConditionKind, ArchivedField, ArchivedFlags,
-    ArchivedStatementKind, ArchivedTemplate, ArchivedTemplatePart, Laid,
+    Action, Condition, ConditionKind, Field, Flags, Program, StatementKind, Template, TemplatePart,
 };
 use crate::classify::CLASSIFIERS;
 
-impl Laid<'_> {
+impl Program {
     /// Whether evaluation ends, and finds all that the program refers to.
     /// Bytes that somebody changed can be a program and yet go in circles.
     pub fn is_sound(&self) -> bool {
         self.conditions_are_sound()
             && self.labels_are_sound()
             && self.statements_are_sound()
-            && (0..self.expectations()).all(|at| {
-                self.expectation(at).is_some_and(|each| {
-                    each.actions.iter().all(|action| self.action_is_sound(action))
-                })
-            })
-            && (0..self.patterns()).all(|at| self.pattern(at as u32).is_some())
-            && (0..self.lists()).all(|at| self.list(at as u32).is_some())
+            && self
+                .expectations
+                .iter()
+                .all(|each| each.actions.iter().all(|action| self.action_is_sound(action)))
             && self
                 .moves
                 .iter()
@@ -34,103 +28,98 @@ impl Laid<'_> {
     fn labels_are_sound(&self) -> bool {
         self.settings.labels.iter().all(|label| {
             let category = label.category.as_ref();
-            category.is_none_or(|index| (index.to_native() as usize) < self.categories.len())
+            category.is_none_or(|index| (*index as usize) < self.categories.len())
         })
     }
 
     /// Conditions refer backwards only, by way of `define`s and scores too.
     fn conditions_are_sound(&self) -> bool {
-        let mut depths: Vec<u32> = Vec::with_capacity(self.conditions());
-        for at in 0..self.conditions() {
-            match self.condition(at as u32).and_then(|condition| self.depth(condition, &depths)) {
+        let mut depths: Vec<u32> = Vec::with_capacity(self.conditions.len());
+        for at in 0..self.conditions.len() {
+            match self.conditions.get(at).and_then(|condition| self.depth(condition, &depths)) {
                 Some(depth) if depth <= MAX_CONDITION_DEPTH => depths.push(depth),
                 _ => return false,
             }
         }
         let known = |index: u32| (index as usize) < depths.len();
-        self.defines.iter().all(|define| known(define.condition.to_native()))
-            && self
-                .scores
-                .iter()
-                .all(|score| score.entries.iter().all(|entry| known(entry.1.to_native())))
+        self.defines.iter().all(|define| known(define.condition))
+            && self.scores.iter().all(|score| score.entries.iter().all(|entry| known(entry.1)))
             && self.fields.iter().all(|field| match field {
-                ArchivedField::Score(score) => (score.to_native() as usize) < self.scores.len(),
+                Field::Score(score) => (*score as usize) < self.scores.len(),
                 _ => true,
             })
     }
 
     /// How deep a condition is nested; none if it refers to what does not
     /// stand before it.
-    fn depth(&self, condition: &ArchivedCondition, depths: &[u32]) -> Option<u32> {
+    fn depth(&self, condition: &Condition, depths: &[u32]) -> Option<u32> {
         let before = |index: u32| depths.get(index as usize).copied();
         let below = match &condition.kind {
-            ArchivedConditionKind::All(of) | ArchivedConditionKind::Any(of) => {
-                of.iter().try_fold(0, |most, each| Some(before(each.to_native())?.max(most)))?
+            ConditionKind::All(of) | ConditionKind::Any(of) => {
+                of.iter().try_fold(0, |most, each| Some(before(*each)?.max(most)))?
             }
-            ArchivedConditionKind::Not(of) => before(of.to_native())?,
-            ArchivedConditionKind::Define(define) => {
-                let define = self.defines.get(define.to_native() as usize)?;
-                before(define.condition.to_native())?
+            ConditionKind::Not(of) => before(*of)?,
+            ConditionKind::Define(define) => {
+                let define = self.defines.get(*define as usize)?;
+                before(define.condition)?
             }
-            ArchivedConditionKind::Matches { field, patterns } => {
-                let there = |pattern: u32| (pattern as usize) < self.patterns();
-                patterns.iter().all(|pattern| there(pattern.to_native())).then_some(())?;
-                self.field_depth(field.to_native(), &before)?
+            ConditionKind::Matches { field, patterns } => {
+                let there = |pattern: u32| (pattern as usize) < self.patterns.len();
+                patterns.iter().all(|pattern| there(*pattern)).then_some(())?;
+                self.field_depth(*field, &before)?
             }
-            ArchivedConditionKind::In { field, list } => {
-                ((list.to_native() as usize) < self.lists()).then_some(())?;
-                self.field_depth(field.to_native(), &before)?
+            ConditionKind::In { field, list } => {
+                ((*list as usize) < self.lists.len()).then_some(())?;
+                self.field_depth(*field, &before)?
             }
-            ArchivedConditionKind::Duplicate => 0,
-            ArchivedConditionKind::Classifier(classifier) => {
-                ((classifier.to_native() as usize) < CLASSIFIERS.len()).then_some(0)?
+            ConditionKind::Duplicate => 0,
+            ConditionKind::Classifier(classifier) => {
+                ((*classifier as usize) < CLASSIFIERS.len()).then_some(0)?
             }
-            ArchivedConditionKind::Has(field)
-            | ArchivedConditionKind::Text { field, .. }
-            | ArchivedConditionKind::Network { field, .. }
-            | ArchivedConditionKind::Compare { field, .. }
-            | ArchivedConditionKind::Within { field, .. } => {
-                self.field_depth(field.to_native(), &before)?
-            }
+            ConditionKind::Has(field)
+            | ConditionKind::Text { field, .. }
+            | ConditionKind::Network { field, .. }
+            | ConditionKind::Compare { field, .. }
+            | ConditionKind::Within { field, .. } => self.field_depth(*field, &before)?,
         };
         Some(below + 1)
     }
 
     fn field_depth(&self, field: u32, before: &impl Fn(u32) -> Option<u32>) -> Option<u32> {
-        let ArchivedField::Score(score) = self.fields.get(field as usize)? else { return Some(0) };
-        let score = self.scores.get(score.to_native() as usize)?;
+        let Field::Score(score) = self.fields.get(field as usize)? else { return Some(0) };
+        let score = self.scores.get(*score as usize)?;
         let deepest = |most: u32, index: u32| Some(before(index)?.max(most));
-        score.entries.iter().try_fold(0, |most, entry| deepest(most, entry.1.to_native()))
+        score.entries.iter().try_fold(0, |most, entry| deepest(most, entry.1))
     }
 
     /// Rules end behind their start and inside of each other.
     fn statements_are_sound(&self) -> bool {
-        let mut open: Vec<usize> = vec![self.statements()];
-        for at in 0..self.statements() {
-            let Some(statement) = self.statement(at) else { return false };
+        let mut open: Vec<usize> = vec![self.statements.len()];
+        for at in 0..self.statements.len() {
+            let Some(statement) = self.statements.get(at) else { return false };
             while open.len() > 1 && open.last().is_some_and(|end| *end <= at) {
                 open.pop();
             }
             match &statement.kind {
-                ArchivedStatementKind::When { condition, end, .. } => {
-                    let end = end.to_native() as usize;
+                StatementKind::When { condition, end, .. } => {
+                    let end = *end as usize;
                     let known = condition
                         .as_ref()
-                        .is_none_or(|index| (index.to_native() as usize) < self.conditions());
+                        .is_none_or(|index| (*index as usize) < self.conditions.len());
                     if !known || end <= at || open.last().is_none_or(|last| end > *last) {
                         return false;
                     }
                     open.push(end);
                 }
-                ArchivedStatementKind::Category { category, end } => {
-                    let end = end.to_native() as usize;
-                    let known = (category.to_native() as usize) < self.categories.len();
+                StatementKind::Category { category, end } => {
+                    let end = *end as usize;
+                    let known = (*category as usize) < self.categories.len();
                     if !known || end <= at || open.last().is_none_or(|last| end > *last) {
                         return false;
                     }
                     open.push(end);
                 }
-                ArchivedStatementKind::Act(action) => {
+                StatementKind::Act(action) => {
                     if !self.action_is_sound(action) {
                         return false;
                     }
@@ -140,49 +129,44 @@ impl Laid<'_> {
         true
     }
 
-    fn action_is_sound(&self, action: &ArchivedAction) -> bool {
+    fn action_is_sound(&self, action: &Action) -> bool {
         match action {
-            ArchivedAction::Folder(text, flags) | ArchivedAction::Copy(text, flags) => {
+            Action::Folder(text, flags) | Action::Copy(text, flags) => {
                 self.template_is_sound(text) && flags_are_sound(flags)
             }
-            ArchivedAction::Inbox(flags)
-            | ArchivedAction::Mark(flags)
-            | ArchivedAction::Unmark(flags) => flags_are_sound(flags),
-            ArchivedAction::Discard(why) => {
-                why.as_ref().is_none_or(|why| self.template_is_sound(why))
+            Action::Inbox(flags) | Action::Mark(flags) | Action::Unmark(flags) => {
+                flags_are_sound(flags)
             }
-            ArchivedAction::Reject { text, .. }
-            | ArchivedAction::Defer { text, .. }
-            | ArchivedAction::AddHeader(_, text)
-            | ArchivedAction::SetHeader(_, text)
-            | ArchivedAction::Log(text) => self.template_is_sound(text),
-            ArchivedAction::RemoveHeader(_)
-            | ArchivedAction::Stop
-            | ArchivedAction::Reply { .. } => true,
-            ArchivedAction::Pipe(texts)
-            | ArchivedAction::Run(texts)
-            | ArchivedAction::Filter(texts)
-            | ArchivedAction::Forward { to: texts, .. } => {
+            Action::Discard(why) => why.as_ref().is_none_or(|why| self.template_is_sound(why)),
+            Action::Reject { text, .. }
+            | Action::Defer { text, .. }
+            | Action::AddHeader(_, text)
+            | Action::SetHeader(_, text)
+            | Action::Log(text) => self.template_is_sound(text),
+            Action::RemoveHeader(_) | Action::Stop | Action::Reply { .. } => true,
+            Action::Pipe(texts)
+            | Action::Run(texts)
+            | Action::Filter(texts)
+            | Action::Forward { to: texts, .. } => {
                 texts.iter().all(|text| self.template_is_sound(text))
             }
-            ArchivedAction::EditList { field, list, .. } => {
-                (field.to_native() as usize) < self.fields.len()
-                    && (list.to_native() as usize) < self.lists()
+            Action::EditList { field, list, .. } => {
+                (*field as usize) < self.fields.len() && (*list as usize) < self.lists.len()
             }
         }
     }
 
-    fn template_is_sound(&self, template: &ArchivedTemplate) -> bool {
-        let parts: &ArchivedVec<ArchivedTemplatePart> = &template.parts;
+    fn template_is_sound(&self, template: &Template) -> bool {
+        let parts: &Vec<TemplatePart> = &template.parts;
         parts.iter().all(|part| match part {
-            ArchivedTemplatePart::Field(field) => (field.to_native() as usize) < self.fields.len(),
+            TemplatePart::Field(field) => (*field as usize) < self.fields.len(),
             _ => true,
         })
     }
 }
 
 /// Flags become part of a file's name.
-fn flags_are_sound(flags: &ArchivedFlags) -> bool {
+fn flags_are_sound(flags: &Flags) -> bool {
     let letters = flags.letters.as_str();
     letters.chars().all(|letter| "DFPRST".contains(letter))
         && letters.as_bytes().is_sorted_by(|a, b| a < b)

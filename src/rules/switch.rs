@@ -7,7 +7,7 @@
 //! command because the command can say so when it is given and a file cannot.
 //! What is mandatory is on.
 
-use super::program::{ArchivedLabelKind, ArchivedProgram, ArchivedSettings};
+use super::program::{CompiledProgram, LabelKind, Program, Settings};
 use crate::message::fold::fold;
 use crate::message::unmark::Marks;
 
@@ -66,17 +66,13 @@ pub struct Switches {
 }
 
 /// Decides by all words. `site` is none where there are no site rules.
-pub fn decide(
-    site: Option<&ArchivedProgram>,
-    user: &ArchivedSettings,
-    command: &Words,
-) -> Switches {
+pub fn decide(site: Option<&CompiledProgram>, user: &Settings, command: &Words) -> Switches {
     let default = site.and_then(|site| site.settings.isp_default.as_ref()).is_none_or(|on| *on);
     let default = Switched { on: default, by: By::Default };
     let in_rules = |wanted: Option<&str>| {
         let word = user.isp_filter.iter().position(|word| match (&word.category, wanted) {
-            (rkyv::option::ArchivedOption::Some(name), Some(wanted)) => same(name, wanted),
-            (rkyv::option::ArchivedOption::None, None) => true,
+            (Some(name), Some(wanted)) => same(name, wanted),
+            (None, None) => true,
             _ => false,
         })?;
         Some(Switched { on: user.isp_filter.get(word)?.on, by: By::Rules(word) })
@@ -105,25 +101,21 @@ pub fn decide(
 }
 
 /// Where the user's rules say a word, by its index: file and line.
-pub fn said_in(user: &ArchivedProgram, word: usize) -> (&str, u32) {
+pub fn said_in(user: &Program, word: usize) -> (&str, u32) {
     let word = user.settings.isp_filter.get(word);
-    let file = word.and_then(|word| user.files.get(word.span.file.to_native() as usize));
-    let line = word.map_or(0, |word| word.line.to_native());
+    let file = word.and_then(|word| user.files.get(word.span.file as usize));
+    let line = word.map_or(0, |word| word.line);
     (file.map_or("the rules", |file| file.as_str()), line)
 }
 
 /// The marks of what is off, the site's labels and the user's own.
-pub fn marks(
-    site: Option<&ArchivedProgram>,
-    user: &ArchivedSettings,
-    switches: &Switches,
-) -> Marks {
+pub fn marks(site: Option<&CompiledProgram>, user: &Settings, switches: &Switches) -> Marks {
     let mut marks = Marks::default();
     let of_site = site.iter().flat_map(|site| site.settings.labels.iter());
     for label in of_site.chain(user.labels.iter()) {
         let on = match label.category.as_ref() {
             Some(category) => {
-                let category = switches.categories.get(category.to_native() as usize);
+                let category = switches.categories.get(*category as usize);
                 category.is_none_or(|category| category.on)
             }
             None => switches.whole.on,
@@ -131,8 +123,8 @@ pub fn marks(
         if !on {
             let text = label.text.as_str().to_owned();
             match label.kind {
-                ArchivedLabelKind::Subject => marks.subjects.push(text),
-                ArchivedLabelKind::Header => marks.headers.push(text),
+                LabelKind::Subject => marks.subjects.push(text),
+                LabelKind::Header => marks.headers.push(text),
             }
         }
     }

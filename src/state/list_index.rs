@@ -22,7 +22,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::compiled::BUILT_OF;
+use super::program_cache::BUILT_OF;
 use super::{is_ours, key, make_private, own};
 use crate::file;
 use crate::rules::address_list::{AddressList, Keys};

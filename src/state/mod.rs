@@ -7,7 +7,7 @@
 //! is first written. A file that is not our own, or that others can write, is
 //! as good as absent.
 
-pub mod compiled;
+pub mod program_cache;
 pub mod lock_file;
 pub mod history;
 pub mod journal;

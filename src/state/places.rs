@@ -15,9 +15,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rkyv::rancor::Error;
-use rkyv::util::AlignedVec;
-use rkyv::{Archive, Deserialize, Serialize};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::lock_file::LockFile;
@@ -25,7 +23,7 @@ use super::{StateDir, key, make_private};
 use crate::file;
 
 const DIRECTORY: &str = "learning";
-const MAGIC: &[u8; 16] = b"mfilter places2\n";
+const MAGIC: &[u8; 16] = b"mfilter places3\n";
 /// Larger files are damaged, bytes: some millions of messages.
 const MAX: u64 = 1 << 28;
 /// Longer lists of own moves are damaged, bytes.
@@ -34,7 +32,7 @@ const OWN_MAX: u64 = 64 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was where.
-#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
 pub struct Places {
     /// Each folder that was seen.
     pub folders: Vec<Folder>,
@@ -47,7 +45,7 @@ pub struct Places {
 }
 
 /// A folder.
-#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
 pub struct Folder {
     /// Its directories from the Maildir down.
     pub directories: Vec<String>,
@@ -71,7 +69,7 @@ impl Places {
 }
 
 /// A message in two folders.
-#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Copied {
     /// [`message_hash`]
     pub message: u64,
@@ -84,7 +82,7 @@ pub struct Copied {
 }
 
 /// A message that was nowhere any more.
-#[derive(Archive, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct Gone {
     /// [`message_hash`]
     pub message: u64,
@@ -136,12 +134,9 @@ impl Kept {
     /// What was where; nothing, the first time.
     pub fn read(&self) -> Places {
         let bytes = self.state.read(&self.file("places"), MAX);
-        let read = bytes.as_deref().and_then(|bytes| bytes.strip_prefix(MAGIC)).and_then(|bytes| {
-            let mut aligned = AlignedVec::<16>::with_capacity(bytes.len());
-            aligned.extend_from_slice(bytes);
-            rkyv::from_bytes::<Places, Error>(&aligned).ok()
-        });
-        let mut places = read.unwrap_or_default();
+        let bytes = bytes.as_deref().and_then(|bytes| bytes.strip_prefix(MAGIC));
+        let places = bytes.and_then(|bytes| postcard::from_bytes(bytes).ok());
+        let mut places: Places = places.unwrap_or_default();
         for folder in &mut places.folders {
             if !folder.names.is_sorted() {
                 folder.names.sort_unstable();
@@ -156,7 +151,7 @@ impl Kept {
     /// # Errors
     /// The state directory cannot be written.
     pub fn write(&self, places: &Places) -> io::Result<()> {
-        let bytes = rkyv::to_bytes::<Error>(places).map_err(io::Error::other)?;
+        let bytes = postcard::to_stdvec(places).map_err(io::Error::other)?;
         make_private(&self.state.path().join(DIRECTORY))?;
         self.state.replace(&self.file("places"), &[MAGIC, bytes.as_slice()].concat())?;
         match fs::remove_file(self.state.path().join(self.file("own"))) {

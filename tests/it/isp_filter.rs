@@ -13,7 +13,7 @@ use crate::support::{Home, skipped};
 use mfilter::evaluate::{Detail, Rules, Site, evaluate, evaluate_rules};
 use mfilter::load;
 use mfilter::message::Message;
-use mfilter::rules::program::Compiled;
+use mfilter::rules::program::CompiledProgram;
 use mfilter::rules::switch::{Words, decide};
 use mfilter::world::World;
 use proptest::prelude::*;
@@ -115,20 +115,19 @@ fn combination(default: &str, mandatory: bool, rules: &str, command: &str) -> St
 /// Plan in words and delivered bytes. Without `site`, as if no filter were known.
 fn run(site: Option<&Path>, rules: &str, words: &Words, message: &[u8]) -> (Vec<String>, Vec<u8>) {
     let compiled = |checked: mfilter::rules::Checked| {
-        let program = checked.program.as_ref();
-        program.and_then(Compiled::new).unwrap_or_else(|| panic!("{:?}", checked.diagnostics))
+        let program = checked.program.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        CompiledProgram::new(program)
     };
     let mut load = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
     let (_, checked) = load::check_bytes(Path::new("/rules"), rules.as_bytes(), None, &mut load);
-    let user = compiled(checked);
-    let user = user.program().expect("laid out");
+    let user = &compiled(checked);
     let site = site.map(|path| compiled(load::site::check(path).expect("is there").1));
-    let site = site.as_ref().and_then(Compiled::program);
+    let site = site.as_ref();
     let world = World { now: Some(jiff::Timestamp::UNIX_EPOCH), ..World::default() };
     let message = Message::from_bytes(message.to_vec());
     let (evaluation, message) = match site {
         Some(program) => {
-            let switches = decide(Some(program.head()), &user.settings, words);
+            let switches = decide(Some(program), &user.settings, words);
             let site = Some(Site { program, switches: &switches, user });
             let rules = Rules { site, switches: &switches, user };
             evaluate_rules(rules, message, &world, Detail::Plan)

@@ -9,7 +9,7 @@ use mfilter::load;
 use mfilter::message::Message;
 use mfilter::plan::Plan;
 use mfilter::rules::index::Index;
-use mfilter::rules::program::{Compiled, Program};
+use mfilter::rules::program::{CompiledProgram, Program};
 use mfilter::world::World;
 use proptest::prelude::*;
 
@@ -19,27 +19,21 @@ fn program(rules: &str) -> Option<Program> {
     checked.program
 }
 
-fn plan(compiled: &Compiled, message: &str, detail: Detail) -> Plan {
-    let program = compiled.program().expect("laid out");
+fn plan(compiled: &CompiledProgram, message: &str, detail: Detail) -> Plan {
+    let program = &compiled;
     let message = Message::from_bytes(message.as_bytes().to_vec());
     let plan = evaluate(program, &message, &World::default(), detail).plan;
     assert_eq!(message.failure(), None);
     plan
 }
 
-/// What is kept of a program.
-fn parts(compiled: &Compiled) -> (Vec<u8>, Vec<Vec<u8>>) {
-    let blocks = compiled.blocks().iter().map(|block| block.expect("it is here").to_vec());
-    (compiled.head().to_vec(), blocks.collect())
-}
-
 /// The plan by the index, which must be that of the plain way.
 fn same(program: &Program, message: &str) -> Result<Plan, TestCaseError> {
     let plain = Program { index: Index::default(), ..program.clone() };
-    let plain = Compiled::new(&plain).expect("it is small");
-    let indexed = Compiled::new(program).expect("it is small");
-    let (head, blocks) = parts(&indexed);
-    let kept = Compiled::from_parts(head, 0, blocks.into_iter().collect()).expect("intact");
+    let plain = CompiledProgram::new(plain);
+    let indexed = CompiledProgram::new(program.clone());
+    let (head, blocks) = indexed.to_parts().expect("it is small");
+    let kept = CompiledProgram::from_parts(&head, blocks.into_iter().collect()).expect("intact");
     let wanted = plan(&plain, message, Detail::Plan);
     for (compiled, detail) in [
         (&indexed, Detail::Plan),
@@ -180,16 +174,16 @@ proptest! {
     ) {
         let text = format!("define d = has to\nscore s {{ +1 has to }}\n{}", rules.concat());
         let Some(program) = program(&text) else { return Ok(()) };
-        let (mut head, mut blocks) = parts(&Compiled::new(&program).expect("it is small"));
+        let (mut head, mut blocks) = CompiledProgram::new(program).to_parts().expect("it is small");
         for (at, byte) in damage {
             let all = head.len() + blocks.iter().map(Vec::len).sum::<usize>();
             let mut bytes = head.iter_mut().chain(blocks.iter_mut().flatten());
             *bytes.nth(at.index(all)).expect("it is there") = byte;
         }
-        if let Some(compiled) = Compiled::from_parts(head, 0, blocks.into_iter().collect()) {
+        if let Some(compiled) = CompiledProgram::from_parts(&head, blocks.into_iter().collect()) {
             let message = format!("From: ab@ab\nTo: a@b\nSubject: {subject}\n\nab\n");
             let message = Message::from_bytes(message.into_bytes());
-            let program = compiled.program().expect("looked at before");
+            let program = &compiled;
             evaluate(program, &message, &World::default(), Detail::Plan);
             evaluate(program, &message, &World::default(), Detail::Trace);
         }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::{Checked, Surroundings, check, check_lists};
 use crate::rules::program::{
-    Action, Comparison, Compiled, ConditionKind, Define, Entries, Field, Layout, Log, Program,
-    Score, Statement, StatementKind, Template, TemplatePart, TextOperator,
+    Action, Comparison, ConditionKind, Define, Entries, Field, Layout, Log, Program, Score,
+    Statement, StatementKind, Template, TemplatePart, TextOperator,
 };
 use crate::source::{SourceFile, Sources, Span};
 use crate::syntax::parse;
@@ -700,7 +700,7 @@ fn groups_are_laid_flat() {
         ]
     );
     assert_eq!(program.fields.len(), 2);
-    assert!(Compiled::new(&program).is_some());
+    assert!(program.is_sound());
 }
 
 #[test]
@@ -717,7 +717,7 @@ fn a_chain_of_definitions_ends() {
 
 #[test]
 fn what_somebody_changed_is_not_evaluated() {
-    let sound = |program: &Program| Compiled::new(program).is_some();
+    let sound = |program: &Program| program.is_sound();
     let good = program(
         "score s { +1 has to }\ndefine d = s > 1\nwhen d and not has cc { folder \"{subject}\" as seen }",
     );
@@ -867,7 +867,7 @@ proptest! {
             prop_assert!(!each.message.is_empty());
         }
         if let Some(program) = &checked.program {
-            prop_assert!(Compiled::new(program).is_some());
+            prop_assert!(program.is_sound());
         }
     }
 }

@@ -32,11 +32,11 @@ use twox_hash::{XxHash3_64, XxHash3_128};
 use super::{key, make_private, own};
 use crate::file;
 use crate::rules::blocks::Blocks;
-use crate::rules::program::Compiled;
+use crate::rules::program::CompiledProgram;
 use crate::source::Print;
 use crate::user;
 
-const MAGIC: &[u8; 16] = b"mfilter rules 3\n";
+const MAGIC: &[u8; 16] = b"mfilter rules 4\n";
 /// What stands before the front.
 const BEFORE: usize = MAGIC.len() + 2 * 8 + 16;
 /// So much is read at once, bytes: all that is kept of a few dozen rules.
@@ -65,33 +65,33 @@ pub enum Proof {
 
 /// The kept rules of one main rule file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct ProgramCache {
     directory: PathBuf,
     file: PathBuf,
     /// It is root's, for all users to read; else the user's own.
     shared: bool,
 }
 
-impl Kept {
+impl ProgramCache {
     /// Where those of `main` are kept; nowhere without a home directory.
-    pub fn of(main: &Path, home: Option<&Path>) -> Option<Kept> {
-        Some(Kept::at(own(user::cache_dir)?, main, home))
+    pub fn of(main: &Path, home: Option<&Path>) -> Option<ProgramCache> {
+        Some(ProgramCache::at(own(user::cache_dir)?, main, home))
     }
 
     /// The same in a directory of the caller's choice. What `~/` means decides
     /// what is included.
-    pub fn at(directory: PathBuf, main: &Path, home: Option<&Path>) -> Kept {
+    pub fn at(directory: PathBuf, main: &Path, home: Option<&Path>) -> ProgramCache {
         let home = home.map_or(&b""[..], |home| home.as_os_str().as_bytes());
         let name = format!("rules-{}", key(&[main.as_os_str().as_bytes(), home]));
-        Kept { file: directory.join(name), directory, shared: false }
+        ProgramCache { file: directory.join(name), directory, shared: false }
     }
 
     /// Those of site rules: beside their file, `NAME.kept`, written by root.
-    pub fn beside(main: &Path) -> Kept {
+    pub fn beside(main: &Path) -> ProgramCache {
         let mut name = main.as_os_str().to_owned();
         name.push(".kept");
         let directory = main.parent().unwrap_or(Path::new("")).to_owned();
-        Kept { file: name.into(), directory, shared: true }
+        ProgramCache { file: name.into(), directory, shared: true }
     }
 
     /// The rules, if the main file is known by `main` and what it included is
@@ -102,12 +102,12 @@ impl Kept {
         main: Print,
         proof: Proof,
         look: &mut dyn FnMut(&Path) -> std::io::Result<Print>,
-    ) -> Option<Compiled> {
+    ) -> Option<CompiledProgram> {
         self.compiled(Some(main), proof, look)
     }
 
     /// The rules as they were kept, whatever the files hold now.
-    pub fn last(&self) -> Option<Compiled> {
+    pub fn last(&self) -> Option<CompiledProgram> {
         self.compiled(None, Proof::Whole, &mut |_| Err(std::io::ErrorKind::NotFound.into()))
     }
 
@@ -117,7 +117,7 @@ impl Kept {
         main: Option<Print>,
         proof: Proof,
         look: &mut dyn FnMut(&Path) -> std::io::Result<Print>,
-    ) -> Option<Compiled> {
+    ) -> Option<CompiledProgram> {
         let (file, size) = self.open()?;
         let first = match proof {
             Proof::Whole => size,
@@ -133,18 +133,16 @@ impl Kept {
         (XxHash3_128::oneshot(front_bytes) == sum).then_some(())?;
         let rest = unchanged(front_bytes, main, look)?;
         let (places, head) = places(rest, front.end, size)?;
-        let start = front.end.checked_sub(head.len())?;
 
         let here = places.iter().map_while(|place| bytes.get(place.range()));
         let here = here.zip(&places).map(|(block, place)| place.intact(block.to_vec()));
         let here = here.collect::<Option<Vec<_>>>()?;
-        bytes.truncate(front.end);
         let count = places.len();
         let fetch = move |number: usize| {
             let place = places.get(number)?;
             place.intact(read_at(&file, place.start, place.length)?)
         };
-        Compiled::from_parts(bytes, start, Blocks::new(here, count, Box::new(fetch)))
+        CompiledProgram::from_parts(head, Blocks::new(here, count, Box::new(fetch)))
     }
 
     /// The file and its size, if it may be believed.
@@ -163,7 +161,7 @@ impl Kept {
     }
 
     /// Keeps rules, the main file first. What fails here only costs time.
-    pub fn write(&self, files: &[Read], compiled: &Compiled) -> std::io::Result<()> {
+    pub fn write(&self, files: &[Read], program: &CompiledProgram) -> std::io::Result<()> {
         if !self.shared {
             make_private(&self.directory)?;
         }
@@ -176,14 +174,13 @@ impl Kept {
             front.extend(print.hash.to_le_bytes());
             front.extend(path);
         }
-        let blocks: Option<Vec<&[u8]>> = compiled.blocks().iter().collect();
-        let blocks = blocks.ok_or(std::io::ErrorKind::InvalidData)?;
+        let (head, blocks) = program.to_parts().ok_or(std::io::ErrorKind::InvalidData)?;
         front.extend((blocks.len() as u64).to_le_bytes());
         for block in &blocks {
             front.extend((block.len() as u64).to_le_bytes());
             front.extend(XxHash3_64::oneshot(block).to_le_bytes());
         }
-        front.extend(compiled.head());
+        front.extend(head);
         let mut before = MAGIC.to_vec();
         before.extend(BUILT_OF.to_le_bytes());
         before.extend((front.len() as u64).to_le_bytes());
@@ -327,23 +324,23 @@ mod tests {
     fn of_many_rules_those_that_are_met_are_read_and_proven() {
         let folder = tempfile::tempdir().unwrap();
         let main = Print::of(b"x");
-        let compiled = Compiled::new(&with_patterns(2000)).unwrap();
-        let kept = Kept::at(folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
+        let compiled = CompiledProgram::new(with_patterns(2000));
+        let kept =
+            ProgramCache::at(folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
         let read = |proof| kept.read(main, proof, &mut no_file);
         kept.write(&[("x".into(), b"x".to_vec())], &compiled).unwrap();
         let whole = std::fs::read(&kept.file).unwrap();
-        assert!(whole.len() > 3 * FIRST);
+        assert!(whole.len() > 2 * FIRST);
         for proof in [Proof::Whole, Proof::AsMet] {
             let all = read(proof).unwrap();
-            assert!(all.blocks().iter().eq(compiled.blocks().iter()));
+            assert_eq!(all.to_parts(), compiled.to_parts());
         }
         for at in [whole.len() - 1, whole.len() / 2] {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
             std::fs::write(&kept.file, &damaged).unwrap();
             assert!(read(Proof::Whole).is_none());
-            let found = read(Proof::AsMet).expect("the front is as it was");
-            let program = found.program().unwrap();
+            let program = read(Proof::AsMet).expect("the front is as it was");
             assert!(program.pattern(0).is_some() && !program.is_damaged());
             let lost = (0..2000).filter(|number| program.pattern(*number).is_none());
             assert!((1..=64).contains(&lost.count()), "byte {at}");
@@ -356,22 +353,22 @@ mod tests {
     #[test]
     fn what_is_damaged_foreign_or_of_other_rules_is_as_good_as_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let kept = Kept::at(folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
+        let kept =
+            ProgramCache::at(folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
         let main = Print::of(b"include \"other\"\n");
         let mut look = |path: &Path| match path.to_str() {
             Some("/other") => Ok(Print::of(INCLUDED)),
             _ => Err(ErrorKind::NotFound.into()),
         };
         assert!(kept.read(main, Proof::AsMet, &mut look).is_none());
-        let compiled = Compiled::new(&with_patterns(3)).unwrap();
+        let compiled = CompiledProgram::new(with_patterns(3));
         let files = [
             (PathBuf::from("/home/x/.mailrules"), b"include \"other\"\n".to_vec()),
             (PathBuf::from("/other"), INCLUDED.to_vec()),
         ];
         kept.write(&files, &compiled).unwrap();
         let found = kept.read(main, Proof::AsMet, &mut look).expect("what was kept");
-        assert_eq!(found.head(), compiled.head());
-        assert!(found.blocks().iter().eq(compiled.blocks().iter()));
+        assert_eq!(found.to_parts(), compiled.to_parts());
         // Other rules, by a letter of the same length, or of what they include.
         assert!(kept.read(Print::of(b"include \"othef\"\n"), Proof::AsMet, &mut look).is_none());
         assert!(kept.read(main, Proof::AsMet, &mut no_file).is_none());

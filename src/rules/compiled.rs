@@ -1,0 +1,288 @@
+//! A program as it is evaluated: a head with what every delivery asks, and rows
+//! of records of which there may be thousands.
+//!
+//! Of a program that was kept, each record is decoded when a message first meets
+//! it, out of a block that is read then: of ten thousand rules a message meets
+//! few. A record that cannot be had is noted ([`CompiledProgram::is_damaged`]),
+//! and what came of the rules since then is not to be believed.
+
+use std::ops::Deref;
+use std::sync::OnceLock;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::blocks::Blocks;
+use super::index::{Index, KeptIndex, Prefilter};
+use super::program::{Condition, Expectation, List, Pattern, Program, Statement};
+
+/// How many records share a block.
+const RECORDS_PER_BLOCK: usize = 64;
+
+/// A program, checked just now or kept from an earlier run.
+pub struct CompiledProgram {
+    /// All but what lies in rows.
+    head: Program,
+    statements: Row<Statement>,
+    conditions: Row<Condition>,
+    patterns: Row<Pattern>,
+    lists: Row<List>,
+    expectations: Row<Expectation>,
+    index: KeptIndex,
+    blocks: Blocks,
+}
+
+/// What is kept beside the blocks.
+#[derive(Serialize, Deserialize)]
+struct Head<P> {
+    program: P,
+    /// Statements, conditions, patterns, lists, expectations.
+    rows: [Extent; 5],
+    index: KeptIndex,
+}
+
+/// Where the records of a row are.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+struct Extent {
+    /// The first of its blocks, which follow each other.
+    block: u32,
+    /// How many records.
+    length: u32,
+}
+
+impl CompiledProgram {
+    /// A program that was just checked.
+    pub fn new(mut program: Program) -> CompiledProgram {
+        let mut blocks = Blocks::default();
+        let index = program.index.keep(&mut blocks);
+        program.index = Index::default();
+        CompiledProgram {
+            statements: Row::Here(std::mem::take(&mut program.statements)),
+            conditions: Row::Here(std::mem::take(&mut program.conditions)),
+            patterns: Row::Here(std::mem::take(&mut program.patterns)),
+            lists: Row::Here(std::mem::take(&mut program.lists)),
+            expectations: Row::Here(std::mem::take(&mut program.expectations)),
+            head: program,
+            index,
+            blocks,
+        }
+    }
+
+    /// One that was kept: its head, and its blocks, which are looked at when they
+    /// are met. `None` if there is none in the bytes.
+    pub fn from_parts(head: &[u8], blocks: Blocks) -> Option<CompiledProgram> {
+        let head: Head<Program> = postcard::from_bytes(head).ok()?;
+        let [statements, conditions, patterns, lists, expectations] = head.rows;
+        Some(CompiledProgram {
+            head: head.program,
+            statements: Row::kept(statements, &blocks)?,
+            conditions: Row::kept(conditions, &blocks)?,
+            patterns: Row::kept(patterns, &blocks)?,
+            lists: Row::kept(lists, &blocks)?,
+            expectations: Row::kept(expectations, &blocks)?,
+            index: head.index,
+            blocks,
+        })
+    }
+
+    /// What [`CompiledProgram::from_parts`] takes. `None` if a row is too large, or
+    /// if a block cannot be read.
+    pub fn to_parts(&self) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+        let blocks = self.blocks.iter().map(|block| block.map(<[u8]>::to_vec));
+        let mut blocks = blocks.collect::<Option<Vec<_>>>()?;
+        let rows = [
+            self.statements.keep(&mut blocks)?,
+            self.conditions.keep(&mut blocks)?,
+            self.patterns.keep(&mut blocks)?,
+            self.lists.keep(&mut blocks)?,
+            self.expectations.keep(&mut blocks)?,
+        ];
+        let head = Head { program: &self.head, rows, index: self.index.clone() };
+        Some((postcard::to_stdvec(&head).ok()?, blocks))
+    }
+
+    /// Something of it that was asked for is not what was kept: what came of it
+    /// since then is not to be believed.
+    pub fn is_damaged(&self) -> bool {
+        self.blocks.is_damaged()
+    }
+
+    /// Notes that it is so: it refers to what is not there.
+    pub(crate) fn mark_damaged(&self) {
+        self.blocks.mark_damaged();
+    }
+
+    /// How many statements there are.
+    pub fn statements(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// A statement.
+    pub fn statement(&self, at: usize) -> Option<&Statement> {
+        self.statements.get(&self.blocks, at)
+    }
+
+    /// How many conditions there are.
+    pub fn conditions(&self) -> usize {
+        self.conditions.len()
+    }
+
+    /// A condition.
+    pub fn condition(&self, at: u32) -> Option<&Condition> {
+        self.conditions.get(&self.blocks, at as usize)
+    }
+
+    /// How many patterns there are.
+    pub fn patterns(&self) -> usize {
+        self.patterns.len()
+    }
+
+    /// A pattern.
+    pub fn pattern(&self, at: u32) -> Option<&Pattern> {
+        self.patterns.get(&self.blocks, at as usize)
+    }
+
+    /// How many lists there are.
+    pub fn lists(&self) -> usize {
+        self.lists.len()
+    }
+
+    /// A list.
+    pub fn list(&self, at: u32) -> Option<&List> {
+        self.lists.get(&self.blocks, at as usize)
+    }
+
+    /// How many `expect`s there are.
+    pub fn expectations(&self) -> usize {
+        self.expectations.len()
+    }
+
+    /// An `expect`.
+    pub fn expectation(&self, at: usize) -> Option<&Expectation> {
+        self.expectations.get(&self.blocks, at)
+    }
+
+    /// What tells which rules can be passed over.
+    pub fn prefilter(&self) -> Prefilter<'_> {
+        Prefilter::new(&self.index, &self.blocks)
+    }
+}
+
+impl Deref for CompiledProgram {
+    type Target = Program;
+
+    /// The head: the rows in it are empty.
+    fn deref(&self) -> &Program {
+        &self.head
+    }
+}
+
+/// Many records of a kind.
+enum Row<T> {
+    /// All of them, as they were checked.
+    Here(Vec<T>),
+    /// In blocks. A block starts with where each of its records ends (u32 each,
+    /// little-endian, from the first record on).
+    Kept { extent: Extent, met: Vec<OnceLock<Met<T>>> },
+}
+
+/// The records of a block that were met.
+type Met<T> = Box<[OnceLock<T>]>;
+
+impl<T: Serialize + DeserializeOwned> Row<T> {
+    /// One that was kept; `None` if there cannot be as many records as it says.
+    fn kept(extent: Extent, blocks: &Blocks) -> Option<Row<T>> {
+        let count = (extent.length as usize).div_ceil(RECORDS_PER_BLOCK);
+        let end = (extent.block as usize).checked_add(count)?;
+        (end <= blocks.len()).then_some(())?;
+        let mut met = Vec::new();
+        met.resize_with(count, OnceLock::new);
+        Some(Row::Kept { extent, met })
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Row::Here(records) => records.len(),
+            Row::Kept { extent, .. } => extent.length as usize,
+        }
+    }
+
+    /// A record. `None` if there is none of that number; one that is damaged is
+    /// noted as well.
+    fn get(&self, blocks: &Blocks, at: usize) -> Option<&T> {
+        let (extent, met) = match self {
+            Row::Here(records) => return records.get(at),
+            Row::Kept { extent, met } => (extent, met),
+        };
+        let behind = self.len().checked_sub(at).filter(|behind| *behind > 0)?;
+        let (before, at) = (at / RECORDS_PER_BLOCK, at % RECORDS_PER_BLOCK);
+        let together = RECORDS_PER_BLOCK.min(at + behind);
+        let record = || {
+            let met = met.get(before)?;
+            let met = met.get_or_init(|| (0..together).map(|_| OnceLock::new()).collect());
+            let place = met.get(at)?;
+            if place.get().is_none() {
+                let block = blocks.get((extent.block as usize).checked_add(before)?)?;
+                let _ = place.set(postcard::from_bytes(record(block, together, at)?).ok()?);
+            }
+            place.get()
+        };
+        blocks.or_mark_damaged(record())
+    }
+
+    /// Puts the records into new blocks, if they are in none; `None` if that gets
+    /// too large.
+    fn keep(&self, blocks: &mut Vec<Vec<u8>>) -> Option<Extent> {
+        let records = match self {
+            Row::Here(records) => records,
+            Row::Kept { extent, .. } => return Some(*extent),
+        };
+        let extent =
+            Extent { block: blocks.len().try_into().ok()?, length: records.len().try_into().ok()? };
+        for together in records.chunks(RECORDS_PER_BLOCK) {
+            let (mut ends, mut bytes) = (Vec::new(), Vec::new());
+            for record in together {
+                bytes = postcard::to_extend(record, bytes).ok()?;
+                ends.extend(u32::try_from(bytes.len()).ok()?.to_le_bytes());
+            }
+            ends.append(&mut bytes);
+            blocks.push(ends);
+        }
+        Some(extent)
+    }
+}
+
+/// The bytes of a record in a block of so many.
+fn record(block: &[u8], together: usize, at: usize) -> Option<&[u8]> {
+    let (ends, records) = block.split_at_checked(together * 4)?;
+    let (ends, _) = ends.as_chunks::<4>();
+    let place = |at: usize| ends.get(at).map(|end| u32::from_le_bytes(*end) as usize);
+    let start = at.checked_sub(1).map_or(Some(0), place)?;
+    records.get(start..place(at)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_is_found_at_its_number() {
+        for count in [0, 1, 63, 64, 65, 128, 200] {
+            let records: Vec<String> = (0..count).map(|n| "x".repeat(n % 7) + "y").collect();
+            let mut kept = vec![vec![7]];
+            let row = Row::Here(records.clone());
+            let extent = row.keep(&mut kept).unwrap();
+            assert_eq!(kept.len(), 1 + count.div_ceil(64));
+            let blocks: Blocks = kept.into_iter().collect();
+            let row = Row::<String>::kept(extent, &blocks).unwrap();
+            for (at, record) in records.iter().enumerate() {
+                assert_eq!(row.get(&blocks, at), Some(record), "{at}");
+            }
+            assert_eq!(row.get(&blocks, count), None);
+            assert_eq!(row.get(&blocks, usize::MAX), None);
+            assert!(!blocks.is_damaged());
+            let longer = Extent { length: u32::MAX, block: 1 };
+            assert!(Row::<String>::kept(longer, &blocks).is_none());
+        }
+    }
+}
