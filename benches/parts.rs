@@ -5,11 +5,12 @@ use std::path::Path;
 
 use divan::{Bencher, black_box};
 use mfilter::deliver::maildir::{Location, Maildir};
-use mfilter::evaluate::{Detail, evaluate};
+use mfilter::evaluate::{Detail, NoFilters, run};
 use mfilter::load;
 use mfilter::message::Message;
 use mfilter::plan::Folder;
 use mfilter::rules::program::{CompiledProgram, Flags, Layout};
+use mfilter::rules::rule_set::RuleSet;
 use mfilter::source::SourceFile;
 use mfilter::syntax;
 use mfilter::world::World;
@@ -59,11 +60,10 @@ fn evaluate_patterns(bencher: Bencher, number: usize) {
 }
 
 fn evaluate_all(bencher: Bencher, text: &str) {
-    let compiled = compiled(text);
-    let program = &compiled;
-    bencher
-        .with_inputs(|| Message::from_bytes(JAPANESE.to_vec()))
-        .bench_values(|message| evaluate(program, &message, &World::default(), Detail::Plan));
+    let rules = RuleSet::alone(compiled(text));
+    bencher.with_inputs(|| Message::from_bytes(JAPANESE.to_vec())).bench_values(|message| {
+        run(&rules, message, &World::default(), Detail::Plan, &mut NoFilters)
+    });
 }
 
 #[divan::bench]

@@ -20,10 +20,12 @@ use sha2::{Digest, Sha256};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::check::{Checked, Surroundings, check as check_rules};
 use crate::rules::program::{CompiledProgram, Program, Settings};
+use crate::rules::rule_set::RuleSet;
+use crate::rules::switch::Words;
 use crate::source::{Print, ReadError, SourceFile, Sources, open_rules, read_rules};
 pub use crate::state::program_cache::Proof;
 use crate::state::program_cache::{self, ProgramCache};
-use crate::state::{StateDir, history as versions, last_good};
+use crate::state::{StateDir, history as versions, last_good, switch};
 use crate::syntax;
 
 /// The rules of one delivery.
@@ -74,7 +76,7 @@ pub fn rules_file(asked: Option<&Path>, home: Option<&Path>) -> Result<PathBuf, 
 
 /// A file of rules: as it was kept, or its bytes.
 enum Rules {
-    Kept(CompiledProgram),
+    Kept(Box<CompiledProgram>),
     Read(Vec<u8>),
 }
 
@@ -125,14 +127,14 @@ pub fn in_force(
     let opened = open_rules(path).and_then(|file| {
         let print = file.print()?;
         match kept.as_ref().and_then(|kept| kept.read(print, proof, &mut print_of)) {
-            Some(compiled) => Ok(Rules::Kept(compiled)),
+            Some(program) => Ok(Rules::Kept(Box::new(program))),
             None => Ok(Rules::Read(file.bytes()?)),
         }
     });
     let last_good = || state.and_then(|state| last_good::read(state, path));
     let mut trouble = Trouble::Mistake;
     let (version, settings, text) = match opened {
-        Ok(Rules::Kept(compiled)) => return Ok(InForce::by(compiled)),
+        Ok(Rules::Kept(program)) => return Ok(InForce::by(*program)),
         Ok(Rules::Read(bytes)) => {
             let (files, sources, checked) = match read_and_check(path, bytes, home) {
                 Ok(read) => read,
@@ -240,6 +242,23 @@ fn remember(
     if let Some(kept) = kept {
         let _ = kept.write(files, compiled);
     }
+}
+
+/// All rules of one user, with what of the site's is switched on. The second is why
+/// the user's word to `mfilter isp-filter` cannot be known, for the log.
+pub fn rule_set(user: CompiledProgram, site: Option<CompiledProgram>) -> (RuleSet, Option<String>) {
+    // The command's word is read only where it can count.
+    let said = user.settings.isp_filter.iter().any(|word| word.category.is_none());
+    let asks = (site.is_some() || !user.settings.labels.is_empty()) && !said;
+    let words = match switch::path().filter(|_| asks) {
+        Some(path) => switch::read(&path),
+        None => Ok(Words::default()),
+    };
+    let (words, note) = match words {
+        Ok(words) => (words, None),
+        Err(why) => (Words::default(), Some(why)),
+    };
+    (RuleSet::new(user, site, &words), note)
 }
 
 /// Whether there were rules in a file, so that its absence is a mistake.

@@ -9,9 +9,10 @@ use std::fs;
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use mfilter::evaluate::{Detail, evaluate};
+use mfilter::evaluate::{Detail, NoFilters, run};
 use mfilter::load;
 use mfilter::message::Message;
+use mfilter::rules::rule_set::RuleSet;
 use mfilter::rules::program::CompiledProgram;
 use mfilter::source::Print;
 use mfilter::state::program_cache::{ProgramCache, Proof};
@@ -52,9 +53,10 @@ fuzz_target!(|data: &[u8]| {
     });
     let head = parts.next().expect("the first");
     if let Some(program) = CompiledProgram::from_parts(&head, parts.collect()) {
+        let rules = RuleSet::alone(program);
         for detail in [Detail::Plan, Detail::Trace] {
             let message = Message::from_bytes(MESSAGE.to_vec());
-            let _ = evaluate(&program, &message, &World::default(), detail);
+            run(&rules, message, &World::default(), detail, &mut NoFilters);
         }
     }
 

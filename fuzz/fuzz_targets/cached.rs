@@ -6,19 +6,20 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use mfilter::evaluate::{Detail, evaluate};
+use mfilter::evaluate::{Detail, NoFilters, run};
 use mfilter::load;
 use mfilter::message::Message;
 use mfilter::plan::Plan;
 use mfilter::rules::index::Index;
+use mfilter::rules::rule_set::RuleSet;
 use mfilter::rules::program::{CompiledProgram, Program};
 use mfilter::source::Print;
 use mfilter::state::program_cache::{ProgramCache, Proof};
 use mfilter::world::World;
 
-fn plan(compiled: &CompiledProgram, message: &[u8], detail: Detail) -> Plan {
-    let program = &compiled;
-    evaluate(program, &Message::from_bytes(message.to_vec()), &World::default(), detail).plan
+fn plan(rules: &RuleSet, message: &[u8], detail: Detail) -> Plan {
+    let message = Message::from_bytes(message.to_vec());
+    run(rules, message, &World::default(), detail, &mut NoFilters).evaluation.plan
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -28,14 +29,15 @@ fuzz_target!(|data: &[u8]| {
     let (_, checked) =
         load::check_bytes(path, rules, None, &mut |_| Err(std::io::ErrorKind::NotFound.into()));
     let Some(program) = checked.program else { return };
-    let plain = CompiledProgram::new(&Program { index: Index::default(), ..program.clone() });
-    let (Some(plain), Some(fresh)) = (plain, CompiledProgram::new(&program)) else { return };
+    let plain = CompiledProgram::new(Program { index: Index::default(), ..program.clone() });
+    let fresh = CompiledProgram::new(program);
     let folder = tempfile::tempdir().expect("a temporary directory");
     let kept = ProgramCache::at(folder.path().join("cache"), path, None);
     kept.write(&[(path.to_owned(), rules.to_vec())], &fresh).expect("it is kept");
     let mut none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
     assert!(kept.read(Print::of(b"other rules"), Proof::AsMet, &mut none).is_none());
     let cached = kept.read(Print::of(rules), Proof::AsMet, &mut none).expect("it is as it was");
+    let [plain, cached] = [plain, cached].map(RuleSet::alone);
     let wanted = plan(&plain, message, Detail::Trace);
     assert_eq!(plan(&cached, message, Detail::Plan), wanted);
     assert_eq!(plan(&cached, message, Detail::Trace), wanted);

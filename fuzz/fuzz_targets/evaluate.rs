@@ -6,10 +6,11 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use mfilter::evaluate::{Detail, evaluate};
+use mfilter::evaluate::{Detail, NoFilters, run};
 use mfilter::load;
 use mfilter::message::Message;
 use mfilter::plan::StepKind;
+use mfilter::rules::rule_set::RuleSet;
 use mfilter::rules::program::CompiledProgram;
 use mfilter::world::World;
 
@@ -19,10 +20,11 @@ fuzz_target!(|data: &[u8]| {
     let (_, checked) = load::check_bytes(Path::new("rules"), rules, None, &mut |_| {
         Err(std::io::ErrorKind::NotFound.into())
     });
-    let Some(compiled) = checked.program.map(CompiledProgram::new) else { return };
-    let program = &compiled;
+    let Some(program) = checked.program.map(CompiledProgram::new) else { return };
+    let rules = RuleSet::alone(program);
     let message = Message::from_bytes(message.to_vec());
-    let evaluation = evaluate(program, &message, &World::default(), Detail::Trace);
+    let evaluation =
+        run(&rules, message, &World::default(), Detail::Trace, &mut NoFilters).evaluation;
     assert!(!evaluation.plan.steps.is_empty());
     for step in &evaluation.plan.steps {
         if let StepKind::Deliver { folder, .. } = &step.kind {

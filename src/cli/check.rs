@@ -4,10 +4,9 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use super::args::{Check, Delivery};
-use super::site::Filter;
 use super::{Finding, output};
 use crate::diagnostic::{self, Diagnostic, Severity};
-use crate::evaluate::{Detail, evaluate, evaluate_rules};
+use crate::evaluate::{Detail, NoFilters, run as run_rules};
 use crate::explain::sentence;
 use crate::file;
 use crate::load;
@@ -18,7 +17,7 @@ use crate::plan::{Plan, StepKind};
 use crate::rules::check::{Surroundings, check_lists, judge_switch, resolve};
 use crate::rules::mistake::{LearnMistake, Mistake};
 use crate::rules::program::{CompiledProgram, Expectation, Program, Settings, StatementKind};
-use crate::rules::switch::Words;
+use crate::rules::rule_set::RuleSet;
 use crate::source::{Sources, Span, Spanned, read_text, reason};
 use crate::state::StateDir;
 use crate::text::json_line;
@@ -103,11 +102,10 @@ fn switched(settings: &Settings, site: Option<&Path>) -> Vec<Diagnostic> {
     if settings.isp_filter.iter().all(|word| word.category.is_none()) {
         return Vec::new();
     }
-    let site = super::site::load(site).compiled;
+    let site = load::site::in_force(site).compiled;
     let Some(site) = site.as_ref() else { return Vec::new() };
     let names = site.categories.iter();
-    let names: Vec<_> =
-        names.map(|category| (category.name.as_str().to_owned(), category.mandatory)).collect();
+    let names: Vec<_> = names.map(|category| (category.name.clone(), category.mandatory)).collect();
     judge_switch(&settings.isp_filter, &names)
 }
 
@@ -156,10 +154,10 @@ fn expectations(program: &Program, sources: &Sources, home: Option<&Path>) -> Ve
     if program.expectations.is_empty() {
         return Vec::new();
     }
-    let compiled = &CompiledProgram::new(program.clone());
+    let rules = &RuleSet::alone(CompiledProgram::new(program.clone()));
     let each = program.expectations.iter();
     each.filter_map(|expectation| {
-        let (message, hint) = fails(expectation, program, compiled, sources, home)?;
+        let (message, hint) = fails(expectation, program, rules, sources, home)?;
         Some(Diagnostic {
             severity: Severity::Error,
             code: "expectation-failed",
@@ -177,13 +175,13 @@ fn expectations(program: &Program, sources: &Sources, home: Option<&Path>) -> Ve
 fn fails(
     expectation: &Expectation,
     program: &Program,
-    compiled: &CompiledProgram,
+    rules: &RuleSet,
     sources: &Sources,
     home: Option<&Path>,
 ) -> Option<(String, String)> {
     let rule_file = sources.path(expectation.span);
     let path = resolve(&expectation.message, rule_file, home.unwrap_or(Path::new("")));
-    let sent = sent(compiled, home).map(|sent| Box::new(sent) as Box<dyn SentMail>);
+    let sent = sent(program, home).map(|sent| Box::new(sent) as Box<dyn SentMail>);
     let world = World { home: home.map(Path::to_owned), sent, ..World::default() };
     let message = match file::open(&path, file::READ).and_then(Message::open) {
         Ok(message) => message,
@@ -194,11 +192,9 @@ fn fails(
         }
     };
     // As with the filter's marks taken off, where the rules say so.
-    let filter = Filter::with(None, compiled, &Words::default());
-    let (evaluation, message) = evaluate_rules(filter.rules(), message, &world, Detail::Plan);
-    let plan = evaluation.plan;
-    let wanted = wanted(expectation, program, &message, &world);
-    let (wanted, found) = (ends(&wanted), ends(&plan));
+    let run = run_rules(rules, message, &world, Detail::Plan, &mut NoFilters);
+    let wanted = wanted(expectation, program, run.message, &world);
+    let (wanted, found) = (ends(&wanted), ends(&run.evaluation.plan));
     (wanted != found).then(|| {
         let message = format!("`{}` goes another way: {found}", expectation.message);
         let rules =
@@ -208,14 +204,15 @@ fn fails(
 }
 
 /// The plan of rules that hold nothing but the expected actions.
-fn wanted(expectation: &Expectation, program: &Program, message: &Message, world: &World) -> Plan {
+fn wanted(expectation: &Expectation, program: &Program, message: Message, world: &World) -> Plan {
     let statements = expectation.actions.iter().map(|action| crate::rules::program::Statement {
         span: expectation.span,
         line: 0,
         kind: StatementKind::Act(action.clone()),
     });
     let alone = Program { statements: statements.collect(), ..program.clone() };
-    evaluate(&CompiledProgram::new(alone), message, world, Detail::Plan).plan
+    let rules = RuleSet::alone(CompiledProgram::new(alone));
+    run_rules(&rules, message, world, Detail::Plan, &mut NoFilters).evaluation.plan
 }
 
 /// Where a plan stores and how it ends, in words. A text of a discard or a

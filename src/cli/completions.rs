@@ -6,9 +6,10 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::args::{Args, Completions, Delivery, Names, RuleFiles};
-use super::ruleset::Ruleset;
-use super::{Finding, output, site};
+use super::current_rules::CurrentRules;
+use super::{Finding, output};
 use crate::deliver::maildir::Maildir;
+use crate::load;
 
 /// Behind what clap makes for bash: names that only mfilter knows.
 const BASH: &str = r#"
@@ -83,12 +84,12 @@ fn with_names(shell: Shell, script: &str) -> String {
 /// The folders of the Maildir, by the names that people read.
 fn folders() -> Result<Vec<String>, String> {
     let home = super::home();
-    let rules = Ruleset::of(&RuleFiles::default(), home.as_deref())?;
+    let rules = CurrentRules::of(&RuleFiles::default(), home.as_deref())?;
     let rules = rules.map_err(|_| "the rules have a mistake: see `mfilter check`")?;
     let delivery = Delivery::default();
     let world = super::world(&delivery, None, home);
-    let program = rules.program();
-    let location = super::location(&delivery, &program, &world)?;
+    let program = &rules.rules.user;
+    let location = super::location(&delivery, program, &world)?;
     let maildir = Maildir::open(&location).map_err(|failure| failure.to_string())?;
     let (places, _) = maildir.folders();
     let names = places.iter().map(|place| location.folder_of(place));
@@ -99,8 +100,8 @@ fn folders() -> Result<Vec<String>, String> {
 }
 
 fn categories() -> Vec<String> {
-    let site = site::load(None);
+    let site = load::site::in_force(None);
     let program = site.compiled.as_ref();
     let categories = program.iter().flat_map(|program| program.categories.iter());
-    categories.map(|category| category.name.as_str().to_owned()).collect()
+    categories.map(|category| category.name.clone()).collect()
 }

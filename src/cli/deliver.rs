@@ -12,15 +12,16 @@ use clap::Parser;
 
 use super::args::{Delivery, DeliveryArgs};
 use super::output;
-use super::site::Filter;
+use crate::deliver::filter::Programs;
 use crate::deliver::log::Entry;
-use crate::deliver::{deliver, filter, notice};
-use crate::evaluate::Detail;
+use crate::deliver::{deliver, notice};
+use crate::evaluate::{self, Detail};
 use crate::explain;
 use crate::load;
 use crate::message::Message;
 use crate::message::content::Deadline;
 use crate::outcome::Outcome;
+use crate::rules::rule_set::RuleSet;
 use crate::state::lock_file::LockFile;
 use crate::state::{StateDir, list_index, seen};
 use crate::world::World;
@@ -44,11 +45,14 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let home = super::home();
     let mut world = super::world(&args, None, home.clone());
     let state = StateDir::find();
-    let rules = load::rules_file(args.files.rules.as_deref(), home.as_deref()).ok();
+    let file = load::rules_file(args.files.rules.as_deref(), home.as_deref()).ok();
     let asked = args.files.rules.is_some();
-    let load = |proof| match &rules {
-        Some(path) => load::in_force(path, asked, home.as_deref(), state.as_ref(), proof),
-        None => Ok(load::none()),
+    let load = {
+        let (file, home, state) = (file.clone(), home.clone(), state.clone());
+        move |proof| match &file {
+            Some(path) => load::in_force(path, asked, home.as_deref(), state.as_ref(), proof),
+            None => Ok(load::none()),
+        }
     };
     let in_force = load(load::Proof::AsMet)?;
     // Rules that a call names and that never were are the caller's mistake.
@@ -59,18 +63,19 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     {
         return Err(notice.text.trim_end().to_owned());
     }
-    let site = super::site::load(args.files.site.as_deref());
+    let site = load::site::in_force(args.files.site.as_deref());
     if let (true, Some(why)) = (site.not_now, &site.note) {
         return Err(why.clone());
     }
-    let program = &in_force.compiled;
-    let mut location = super::location(&args, &program, &world)?;
-    let sites = site.compiled.as_ref();
-    if let Some(word) = sites.and_then(|site| site.settings.over_quota) {
+    let (mut rules, note) = load::rule_set(in_force.compiled, site.compiled);
+    rules.reload = Some(Box::new(move || Some(load(load::Proof::Whole).ok()?.compiled)));
+    let program = &rules.user;
+    let mut location = super::location(&args, program, &world)?;
+    if let Some(word) = rules.site.as_ref().and_then(|site| site.settings.over_quota) {
         location.over_quota = word;
     }
     if program.asks_for_sent_mail {
-        world.sent = Some(Box::new(super::sent(&program, &location, &world, true)));
+        world.sent = Some(Box::new(super::sent(program, &location, &world, true)));
     }
     let deadline = started + PATIENCE;
     let message = read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
@@ -78,41 +83,39 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         // A closed descriptor, or a caller that has lost its file.
         return Err("standard input is empty, which is no message".into());
     }
-    let filter = Filter::new(site.compiled.as_ref(), program);
-    let _claim = match claim(&filter, &message, state.as_ref(), deadline) {
+    let _claim = match claim(&rules, &message, state.as_ref(), deadline) {
         Ok(claim) => claim,
         Err(outcome) => return Ok(outcome),
     };
-    let reach = super::reach(&program, &message, &world, deadline);
-    let afresh = || load(load::Proof::Whole).ok().map(|rules| rules.compiled);
-    let rules = filter.rules();
-    let way = filter::evaluate(rules, message, &world, &reach, Detail::Plan, Some(&afresh));
-    if let Some(why) = trouble(&way, &world) {
+    let reach = super::reach(program, &message, &world, deadline);
+    let mut filters = Programs::new(&reach);
+    let run = evaluate::run(&rules, message, &world, Detail::Plan, &mut filters);
+    if let Some(why) = trouble(&run, &world) {
         return Err(why);
     }
-    let evaluation = &way.evaluation;
-    let mut report = deliver(&evaluation.plan, &way.messages, &location, &reach);
-    report.notes.splice(0..0, way.notes);
+    let plan = &run.evaluation.plan;
+    let mut report = deliver(plan, &run.messages(), &location, &reach);
+    report.notes.splice(0..0, filters.notes);
     report.notes.extend(world.unread().map(|why| format!("{why}; rules that ask it did not hold")));
     // From here on the message is delivered, and nothing may change that: not
     // a log that cannot be written, not even a panic.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        let ids = way.messages.first().map(|message| message.texts("Message-ID"));
-        let remarks = site.note.iter().chain(&filter.note).chain(&in_force.remark);
+        let ids = run.message.texts("Message-ID");
+        let remarks = site.note.iter().chain(&note).chain(&in_force.remark);
         let remarks = remarks.map(String::as_str).chain(world.no_zone());
         let remarks: Vec<&str> = remarks.collect();
         let entry = Entry {
-            plan: &evaluation.plan,
+            plan,
             report: &report,
-            files: &filter.files(),
-            message_id: ids.as_ref().and_then(|ids| ids.first()).map_or("", |id| id.text()),
+            files: &rules.files(),
+            message_id: ids.first().map_or("", |id| id.text()),
             envelope_from: reach.sender.as_deref(),
             envelope_to: &reach.recipients,
             was: None,
             remarks: &remarks,
             duration: Some(started.elapsed()),
         };
-        let _ = super::log(&program, &world, state.as_ref()).write(&entry);
+        let _ = super::log(program, &world, state.as_ref()).write(&entry);
         for (path, list) in world.lists() {
             let _ = list_index::make(&path, &list, began);
         }
@@ -120,7 +123,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
             notice::tell(told, &location, state.as_ref(), &world);
         }
         if args.verbose > 0 {
-            for step in &evaluation.plan.steps {
+            for step in &plan.steps {
                 output::error(&crate::text::escape(&explain::sentence(&step.kind)));
             }
         }
@@ -141,11 +144,11 @@ fn parse(arguments: Vec<OsString>) -> Result<Delivery, String> {
 /// Why the plan is not to be believed: the message itself or a list could not
 /// be read at this moment. A rule that asks for it did not fire, and what came
 /// behind it, `discard` perhaps, did.
-fn trouble(way: &filter::Way, world: &World) -> Option<String> {
-    if way.damaged {
+fn trouble(run: &evaluate::Run, world: &World) -> Option<String> {
+    if run.damaged {
         return Some("what was kept of the rules is damaged".into());
     }
-    let unread = way.messages.iter().find_map(Message::failure);
+    let unread = run.messages().into_iter().find_map(Message::failure);
     let unread = unread.map(|why| format!("the message cannot be read: {why}"));
     unread.or_else(|| world.trouble().map(str::to_owned))
 }
@@ -154,12 +157,12 @@ fn trouble(way: &filter::Way, world: &World) -> Option<String> {
 /// that of two at the same moment the second one sees that there was a first.
 /// Where that cannot be had, mail flows on.
 fn claim(
-    filter: &Filter<'_>,
+    rules: &RuleSet,
     message: &Message,
     state: Option<&StateDir>,
     deadline: Instant,
 ) -> Result<Option<LockFile>, Outcome> {
-    let Some(state) = state.filter(|_| filter.asks_for_duplicates()) else { return Ok(None) };
+    let Some(state) = state.filter(|_| rules.asks_for_duplicates()) else { return Ok(None) };
     let Ok(key) = seen::key(message) else { return Ok(None) };
     match seen::claim(state, key, deadline) {
         Ok(Some(claim)) => Ok(Some(claim)),

@@ -8,14 +8,14 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::IspFilter;
-use super::site::{self, Filter};
 use super::{Finding, output};
 use crate::explain::flags_words;
-use crate::load::{self, site::SiteInForce};
+use crate::load;
 use crate::rules::mistake::nearest;
 use crate::rules::program::{
     Action, CompiledProgram, Flags, Label, LabelKind, StatementKind, Template, TemplatePart,
 };
+use crate::rules::rule_set::RuleSet;
 use crate::rules::switch::{By, Switched, Words, said_in, same};
 use crate::source::{Sources, reason};
 use crate::state::{StateDir, switch};
@@ -23,8 +23,7 @@ use crate::text::{escape, json_line};
 
 pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
     let home = super::home();
-    let in_force = site::load(call.files.site.as_deref());
-    let site = in_force.compiled.as_ref();
+    let mut in_force = load::site::in_force(call.files.site.as_deref());
     let file = call.files.rules.as_deref();
     let user = match load::rules_file(file, home.as_deref()) {
         Ok(path) => {
@@ -39,28 +38,27 @@ pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
         }
         Err(_) => load::none(),
     };
-    let user = &user.compiled;
     let path = switch::path().ok_or("no home directory is known: set HOME")?;
     let mut words = switch::read(&path).unwrap_or_else(|why| {
         output::error(&why);
         Words::default()
     });
+    let mut rules = RuleSet::new(user.compiled, in_force.compiled.take(), &words);
     let mut finding = Finding::Fine;
     if !call.words.is_empty() {
-        let asked = asked(&call.words, site)?;
+        let asked = asked(&call.words, rules.site.as_ref())?;
         apply(&asked, &mut words);
         switch::write(&path, &words)
             .map_err(|error| format!("{}: {}", path.display(), reason(&error)))?;
-        let filter = Filter::with(site, user, &words);
-        for (name, switched) in filter.overruled(&asked) {
+        rules.switch(&words);
+        for (name, switched) in rules.overruled(&asked) {
             finding = Finding::Found;
-            let why = filter.why(switched);
+            let why = rules.why(switched);
             output::error(&format!("{name} stays {}: {why}", word(switched.on)));
         }
     }
-    let filter = Filter::with(site, user, &words);
-    let shown =
-        Shown::new(&filter, &words, &in_force, &site::path(call.files.site.as_deref()), &path);
+    let site = load::site::path(call.files.site.as_deref());
+    let shown = Shown::new(&rules, &words, in_force.note, site, &path);
     if call.json {
         output::print(&(json_line(&shown) + "\n"));
     } else {
@@ -104,7 +102,7 @@ fn asked(words: &[String], site: Option<&CompiledProgram>) -> Result<Vec<Asked>,
         if found.mandatory && on == Some(false) {
             return Err(format!("the category `{word}` is mandatory and cannot be switched off"));
         }
-        asked.push((Some(found.name.as_str().to_owned()), on));
+        asked.push((Some(found.name.clone()), on));
     }
     Ok(asked)
 }
@@ -124,7 +122,7 @@ fn word(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
 
-impl Filter<'_> {
+impl RuleSet {
     /// What does not follow the command, with its name.
     fn overruled(&self, asked: &[Asked]) -> Vec<(String, Switched)> {
         let mut found: Vec<(String, Switched)> = Vec::new();
@@ -136,7 +134,7 @@ impl Filter<'_> {
                 .find(|(name, _)| name.as_deref().is_none_or(|name| same(name, &category.name)));
             let wanted = of.and_then(|(_, on)| *on);
             if switched.by != By::Mandatory && wanted.is_some_and(|on| on != switched.on) {
-                found.push((category.name.as_str().to_owned(), *switched));
+                found.push((category.name.clone(), *switched));
             }
         }
         let whole = asked.iter().rev().find(|(name, _)| name.is_none()).and_then(|(_, on)| *on);
@@ -150,7 +148,7 @@ impl Filter<'_> {
         match switched.by {
             By::Mandatory => "mandatory".into(),
             By::Rules(word) => {
-                let (file, line) = said_in(self.user, word);
+                let (file, line) = said_in(&self.user, word);
                 format!("{}, line {line}, says so, and the rules count first", escape(file))
             }
             By::Command => "`mfilter isp-filter` was told so".into(),
@@ -168,7 +166,7 @@ impl Filter<'_> {
                 _ => false,
             };
             let mut words = words.iter();
-            words.find(|word| fits(word.category.as_ref().map(|name| name.as_str())))
+            words.find(|word| fits(word.category.as_deref()))
         };
         category.and_then(|name| of(Some(name))).or_else(|| of(None)).map(|word| word.on)
     }
@@ -218,26 +216,26 @@ struct CategoryShown {
 
 impl Shown {
     fn new(
-        filter: &Filter<'_>,
+        rules: &RuleSet,
         words: &Words,
-        in_force: &SiteInForce,
+        note: Option<String>,
         path: &Path,
         file: &Path,
     ) -> Shown {
-        let sources = match in_force.note {
+        let sources = match note {
             None => load::site::check(path).map(|(sources, ..)| sources).unwrap_or_default(),
             // The text is not that of the rules in force.
             Some(_) => Sources::default(),
         };
-        let site = filter.site;
+        let site = rules.site.as_ref();
         let state = |switched: Switched, category: Option<&str>| State {
             on: switched.on,
-            why: filter.why(switched),
-            rules: filter.in_rules(category),
+            why: rules.why(switched),
+            rules: rules.in_rules(category),
             command: category.and_then(|name| words.category(name)).or(words.whole),
         };
         let categories = site.iter().flat_map(|site| site.categories.iter()).enumerate();
-        let categories = categories.zip(&filter.switches.categories);
+        let categories = categories.zip(&rules.switches.categories);
         let labels = || site.iter().flat_map(|site| site.settings.labels.iter());
         let of = |wanted: Option<u32>| {
             let labels = labels().filter(move |label| label.category == wanted);
@@ -245,14 +243,14 @@ impl Shown {
         };
         Shown {
             site: site.map(|_| path.display().to_string()),
-            note: in_force.note.clone(),
+            note,
             default: site.and_then(|site| site.settings.isp_default.as_ref()).is_none_or(|on| *on),
             file: file.display().to_string(),
-            whole: state(filter.switches.whole, None),
-            marks: of(None).chain(filter.user.settings.labels.iter().map(mark)).collect(),
+            whole: state(rules.switches.whole, None),
+            marks: of(None).chain(rules.user.settings.labels.iter().map(mark)).collect(),
             categories: categories
                 .map(|((index, category), switched)| CategoryShown {
-                    name: category.name.as_str().to_owned(),
+                    name: category.name.clone(),
                     mandatory: category.mandatory,
                     state: state(*switched, Some(&category.name)),
                     does: site.map(|site| does(site, index as u32, &sources)).unwrap_or_default(),
@@ -361,7 +359,7 @@ fn does(site: &CompiledProgram, wanted: u32, sources: &Sources) -> Vec<String> {
                     None => "nothing before did".into(),
                 };
                 around.push((end, text));
-                labels.extend(label.as_ref().map(|label| (end, label.as_str().to_owned())));
+                labels.extend(label.as_ref().map(|label| (end, label.clone())));
             }
             StatementKind::Act(action) => {
                 let label = labels.last().map(|(_, label)| format!("{label}: "));
@@ -429,8 +427,5 @@ fn template(text: &Template) -> String {
 }
 
 fn flag_words(flags: &Flags) -> String {
-    flags_words(&Flags {
-        letters: flags.letters.as_str().to_owned(),
-        keywords: flags.keywords.iter().map(|keyword| keyword.as_str().to_owned()).collect(),
-    })
+    flags_words(&Flags { letters: flags.letters.clone(), keywords: flags.keywords.clone() })
 }

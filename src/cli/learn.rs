@@ -64,8 +64,8 @@ pub(super) fn run(call: &Learn) -> Result<Finding, String> {
     let program = &in_force.compiled;
     let delivery = Delivery::to(&call.maildir);
     let world = super::world(&delivery, None, home.clone());
-    let location = super::location(&delivery, &program, &world)?;
-    let log = super::log(&program, &world, Some(&state));
+    let location = super::location(&delivery, program, &world)?;
+    let log = super::log(program, &world, Some(&state));
     if call.undo {
         return undo(call, &state, home.as_deref(), &log);
     }
@@ -170,7 +170,7 @@ impl School<'_> {
         stop: &AtomicBool,
     ) -> Told {
         let mut told = Told::default();
-        let sent: Sent = super::sent(&self.program, self.location, world, true);
+        let sent: Sent = super::sent(self.program, self.location, world, true);
         for list in (0..).map_while(|at| self.program.list(at)) {
             let Entries::Sent(folder) = &list.entries else { continue };
             let name = list.name.as_ref().map_or("", |name| name.as_str());

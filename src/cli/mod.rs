@@ -7,6 +7,7 @@
 mod args;
 mod check;
 mod completions;
+mod current_rules;
 mod deliver;
 mod fmt;
 mod history;
@@ -15,10 +16,8 @@ mod isp_filter;
 mod learn;
 mod output;
 mod progress;
-mod ruleset;
 mod state;
 mod stats;
-mod site;
 mod sort;
 mod start;
 mod test;

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::args::{Delivery, Sort};
-use super::site::Filter;
 use super::{Finding, output};
 use crate::deliver::log::{self, Log, Moved as Line};
 use crate::deliver::maildir::{Location, Place};
@@ -59,8 +58,7 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
             return Ok(Finding::Found);
         }
     };
-    let program = &compiled;
-    let site = super::site::load(call.delivery.files.site.as_deref());
+    let site = load::site::in_force(call.delivery.files.site.as_deref());
     if let Some(note) = &site.note {
         output::error(note);
         if site.compiled.is_none() {
@@ -68,20 +66,21 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
             return Ok(Finding::Found);
         }
     }
-    let filter = Filter::new(site.compiled.as_ref(), program);
-    let files = filter.files();
+    let (rules, _) = load::rule_set(compiled, site.compiled);
+    let program = &rules.user;
+    let files = rules.files();
     if let (Some(state), false) = (StateDir::find(), call.dry_run) {
         load::history::note(&state, &sources);
     }
     let sources = with_site(sources, &files);
     let world = super::world(&call.delivery, None, home.clone());
-    let location = super::location(&call.delivery, &program, &world)?;
+    let location = super::location(&call.delivery, program, &world)?;
     let now = world.now();
     // Without a state nothing was delivered before: mail that is there would
     // be a duplicate of itself.
     let new_world = || {
         let world = super::world(&call.delivery, Some(now), home.clone());
-        let sent = super::sent(&program, &location, &world, !call.dry_run);
+        let sent = super::sent(program, &location, &world, !call.dry_run);
         World { state: None, sent: Some(Box::new(sent)), ..world }
     };
     if !location.path.is_dir() {
@@ -93,12 +92,12 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         false => Some(claim(&state, &location.path)?),
     };
     let (places, problems) = places(call, program, &location)?;
-    let log = super::log(&program, &world, Some(&state));
+    let log = super::log(program, &world, Some(&state));
     let mut memory = Memory::at(&state, now.as_second());
     take_in(&mut memory, &log, &location, !call.dry_run);
     let sorter = Sorter {
         judge: Judge {
-            rules: filter.rules(),
+            rules: &rules,
             location: &location,
             world: &new_world,
             new: false,

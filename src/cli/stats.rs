@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::args::{Delivery, Stats as Call};
-use super::ruleset::{self, Ruleset};
+use super::current_rules::{self, CurrentRules};
 use super::{Finding, output};
 use crate::deliver::logged;
 use crate::explain::account::{Account, Event, RuleName};
@@ -19,12 +19,12 @@ type Texts = HashMap<String, String>;
 pub(super) fn run(call: &Call) -> Result<Finding, String> {
     let home = super::home();
     let state = StateDir::find();
-    let history = ruleset::history(&call.files, state.as_ref(), home.as_deref())?;
-    let (today, note) = Ruleset::today(&call.files, home.as_deref(), history.as_ref())?;
+    let history = current_rules::history(&call.files, state.as_ref(), home.as_deref())?;
+    let (today, note) = CurrentRules::today(&call.files, home.as_deref(), history.as_ref())?;
     note.iter().for_each(|note| output::error(note));
     let world = super::world(&Delivery::default(), None, home.clone());
-    let files = super::log(today.program(), &world, state.as_ref()).files()?;
-    let now = texts(&listing::rules(today.program()), &today.sources);
+    let files = super::log(&today.rules.user, &world, state.as_ref()).files()?;
+    let now = texts(&listing::rules(&today.rules.user), &today.sources);
     // Versions are read when a line is of their time.
     let mut versions: HashMap<usize, Option<Texts>> = HashMap::new();
     let mut account = Account::new(world.now());
@@ -81,10 +81,10 @@ fn place(rule: &Listed, sources: &Sources) -> String {
 
 /// Rules of today that are not in the log, of those that would leave a line there.
 fn never(
-    today: &Ruleset,
+    today: &CurrentRules,
     account: &Account,
 ) -> Result<Vec<(String, Option<String>, String)>, String> {
-    let rules = today.rules(false)?;
+    let rules = today.listed(false);
     let text = |rule: &Listed| one_line(today.sources.text(rule.span));
     let own = |rule: &Listed| account.fired(&text(rule), rule.label.as_deref());
     let fired = |rule: &Listed| {

@@ -7,14 +7,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::args::Args;
+use super::current_rules::CurrentRules;
 use super::output::Output;
 use super::progress::Progress;
-use super::ruleset::Ruleset;
-use super::site::Filter;
 use super::{Finding, output};
-use crate::deliver::filter;
+use crate::deliver::filter::Programs;
 use crate::deliver::maildir::Location;
-use crate::evaluate::{Detail, Evaluation, evaluate_rules};
+use crate::evaluate::{self, Detail, Evaluation, NoFilters};
 use crate::explain::compare::{self, Way};
 use crate::explain::tally::Tally;
 use crate::explain::{self, Style};
@@ -22,6 +21,7 @@ use crate::mailbox::{self, Copies, Lead, Turn};
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::{Folder, Plan, Step, StepKind};
+use crate::rules::rule_set::RuleSet;
 use crate::world::World;
 
 /// With `--run-filters`, so long may the programs of one message take.
@@ -29,13 +29,17 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(super) fn run(args: &Args) -> Result<Finding, String> {
     let home = super::home();
-    let rules = match Ruleset::of(&args.delivery.files, home.as_deref())? {
+    let rules = match CurrentRules::of(&args.delivery.files, home.as_deref())? {
         Ok(rules) => rules,
         Err(mistakes) => return Ok(found(&mistakes)),
     };
     let other = match &args.diff {
         Some(path) => {
-            match Ruleset::read(Some(path), args.delivery.files.site.as_deref(), home.as_deref())? {
+            match CurrentRules::read(
+                Some(path),
+                args.delivery.files.site.as_deref(),
+                home.as_deref(),
+            )? {
                 Ok(rules) => Some(rules),
                 Err(mistakes) => return Ok(found(&mistakes)),
             }
@@ -45,25 +49,23 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     // One moment for all messages, whichever thread they are on.
     let now = args.now.unwrap_or_else(|| World::default().now());
     let plain = || super::world(&args.delivery, Some(now), home.clone());
-    let program = rules.program();
-    let location = super::location(&args.delivery, &program, &plain())?;
+    let program = &rules.rules.user;
+    let location = super::location(&args.delivery, program, &plain())?;
     let world = || {
         let world = plain();
-        let sent = super::sent(&program, &location, &world, false);
+        let sent = super::sent(program, &location, &world, false);
         World { sent: Some(Box::new(sent)), ..world }
     };
-    let isp = rules.filter();
-    let other_isp = other.as_ref().map(Ruleset::filter);
     let test = Test {
         args,
         rules: &rules,
-        isp: &isp,
-        other: other.as_ref().zip(other_isp.as_ref()),
+        other: other.as_ref(),
         location: &location,
         style: Style { colour: output::colour(), verbose: args.delivery.verbose > 0 },
         copies: Copies::default(),
-        duplicates: isp.asks_for_duplicates()
-            || other_isp.as_ref().is_some_and(Filter::asks_for_duplicates),
+        duplicates: std::iter::once(&rules)
+            .chain(&other)
+            .any(|all| all.rules.asks_for_duplicates()),
     };
     test.run(&world)
 }
@@ -85,9 +87,8 @@ fn found(mistakes: &str) -> Finding {
 /// What is asked, for all threads.
 struct Test<'a> {
     args: &'a Args,
-    rules: &'a Ruleset,
-    isp: &'a Filter<'a>,
-    other: Option<(&'a Ruleset, &'a Filter<'a>)>,
+    rules: &'a CurrentRules,
+    other: Option<&'a CurrentRules>,
     location: &'a Location,
     style: Style,
     copies: Copies,
@@ -160,7 +161,7 @@ impl Test<'_> {
     fn tables(&self, tally: &Tally) -> Result<String, String> {
         let many = tally.messages + tally.unread > 1;
         let moves = tally.moves.is_some();
-        let rules = self.rules.rules(self.args.delivery.files.site.is_some())?;
+        let rules = self.rules.listed(self.args.delivery.files.site.is_some());
         Ok(if self.args.json {
             let asked = self.args.quiet || moves;
             if asked { tally.json(&rules, &self.rules.sources) + "\n" } else { String::new() }
@@ -239,18 +240,18 @@ impl Test<'_> {
         let label = lead.label.as_str();
         let silent = self.args.quiet || self.args.where_is || self.other.is_some();
         let detail = if silent { Detail::Count } else { Detail::Trace };
-        let (evaluation, message) = self.evaluate(self.isp, message, world, detail);
+        let (evaluation, message) = self.evaluate(&self.rules.rules, message, world, detail);
         if let Some(why) = message.failure() {
             let error: std::io::Error = why.into();
             return Err(Failure::new("read", &lead.path, error));
         }
         let way = Way { evaluation: &evaluation, sources: &self.rules.sources };
         let mut text = String::new();
-        if let Some((rules, isp)) = self.other {
-            let (new, _) = self.evaluate(isp, lead.open()?, world, Detail::Plan);
+        if let Some(other) = self.other {
+            let (new, _) = self.evaluate(&other.rules, lead.open()?, world, Detail::Plan);
             let moves = !compare::same(&evaluation.plan, &new.plan);
             tally.add_move(moves.then(|| (destination(&evaluation.plan), destination(&new.plan))));
-            let new = Way { evaluation: &new, sources: &rules.sources };
+            let new = Way { evaluation: &new, sources: &other.sources };
             if moves && !self.args.quiet {
                 text = match self.args.json {
                     true => compare::changed_json(label, way, new) + "\n",
@@ -282,18 +283,20 @@ impl Test<'_> {
 
     fn evaluate(
         &self,
-        isp: &Filter<'_>,
+        rules: &RuleSet,
         message: Message,
         world: &World,
         detail: Detail,
     ) -> (Evaluation, Message) {
         if !self.args.run_filters {
-            return evaluate_rules(isp.rules(), message, world, detail);
+            let run = evaluate::run(rules, message, world, detail, &mut NoFilters);
+            return (run.evaluation, run.message);
         }
-        let reach = super::reach(&isp.user, &message, world, Instant::now() + PATIENCE);
-        let mut way = filter::evaluate(isp.rules(), message, world, &reach, detail, None);
-        way.evaluation.trace.warnings.append(&mut way.notes);
-        (way.evaluation, way.messages.swap_remove(0))
+        let reach = super::reach(&rules.user, &message, world, Instant::now() + PATIENCE);
+        let mut filters = Programs::new(&reach);
+        let mut run = evaluate::run(rules, message, world, detail, &mut filters);
+        run.evaluation.trace.warnings.append(&mut filters.notes);
+        (run.evaluation, run.message)
     }
 
     /// Where a delivery would store it.

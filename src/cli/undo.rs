@@ -147,6 +147,6 @@ fn log_of(args: &Delivery, state: &StateDir) -> Log {
     let program = rules.as_ref().map(|(_, program)| program);
     program.map_or_else(
         || Log::State(state.clone()),
-        |program| super::log(&program, &super::world(args, None, super::home()), Some(state)),
+        |program| super::log(program, &super::world(args, None, super::home()), Some(state)),
     )
 }

@@ -19,7 +19,6 @@ use signal_hook::low_level::pipe;
 
 use super::args::{Delivery, Watch};
 use super::learn::{School, line};
-use super::site::Filter;
 use super::{Finding, output};
 use crate::deliver::log::{self, Log};
 use crate::deliver::maildir::{Location, Place};
@@ -33,6 +32,7 @@ use crate::mailbox::known::take_in;
 use crate::mailbox::moves::Watcher;
 use crate::mailbox::sent::named;
 use crate::rules::program::CompiledProgram;
+use crate::rules::rule_set::RuleSet;
 use crate::state::lock_file::LockFile;
 use crate::state::memory::Memory;
 use crate::state::places::{Kept, name_hash};
@@ -184,11 +184,11 @@ impl Post<'_> {
         };
         let program = &in_force.compiled;
         let world = World { state: None, ..super::world(&Delivery::default(), None, home.clone()) };
-        let log = super::log(&program, &world, Some(&self.state));
+        let log = super::log(program, &world, Some(&self.state));
         self.tell_of_rules(in_force.notice.as_ref(), &log);
         let mut delivery = Delivery::default();
         delivery.maildir.clone_from(&self.call.maildir);
-        let location = super::location(&delivery, &program, &world)?;
+        let location = super::location(&delivery, program, &world)?;
         let places = self.places(&location)?;
 
         let now = Instant::now();
@@ -223,12 +223,12 @@ impl Post<'_> {
             }
             return Ok(Some(now + BUSY));
         };
-        let site = super::site::load(self.call.site.as_deref());
-        let filter = Filter::new(site.compiled.as_ref(), program);
-        for note in site.note.iter().chain(&filter.note) {
+        let site = load::site::in_force(self.call.site.as_deref());
+        let site_is_known = site.note.is_none() || site.compiled.is_some();
+        let (rules, note) = load::rule_set(in_force.compiled, site.compiled);
+        for note in site.note.iter().chain(&note) {
             self.tell(&log, note);
         }
-        let site_is_known = site.note.is_none() || site.compiled.is_some();
         if scan {
             self.round = now + if self.polls { POLL } else { ROUND };
         }
@@ -240,7 +240,7 @@ impl Post<'_> {
                 break;
             }
             let ruled = in_force.notice.as_ref().is_none_or(|notice| notice.last_good);
-            let work = Work { program, filter: &filter, location: &location, log: &log, ruled };
+            let work = Work { rules: &rules, location: &location, log: &log, ruled };
             match self.folder(&work, place, scan) {
                 Ok(Some(at)) => until = until.min(at),
                 Ok(None) => {}
@@ -248,7 +248,7 @@ impl Post<'_> {
             }
         }
         if self.learn && !self.stop.load(Ordering::Relaxed) {
-            let more = self.learn(program, &location, &log)?;
+            let more = self.learn(&rules.user, &location, &log)?;
             self.learn = more;
             if more {
                 until = Instant::now();
@@ -440,10 +440,10 @@ impl Post<'_> {
         // Without a state nothing was delivered before: as `sort` does it.
         let new_world = || {
             let world = super::world(&Delivery::default(), None, home.clone());
-            let sent = super::sent(&work.program, work.location, &world, true);
+            let sent = super::sent(&work.rules.user, work.location, &world, true);
             World { state: None, sent: Some(Box::new(sent)), ..world }
         };
-        let kept = match work.program.moves.is_empty() {
+        let kept = match &work.rules.user.moves.is_empty() {
             true => None,
             false => Kept::of(&self.state, &work.location.path).ok(),
         };
@@ -454,7 +454,7 @@ impl Post<'_> {
         let elsewhere = elsewhere.unwrap_or_default();
         let filer = Filer {
             judge: Judge {
-                rules: work.filter.rules(),
+                rules: work.rules,
                 location: work.location,
                 world: &new_world,
                 new: true,
@@ -625,8 +625,7 @@ fn learns(program: &CompiledProgram) -> bool {
 
 /// What a folder is filed by.
 struct Work<'a> {
-    program: &'a CompiledProgram,
-    filter: &'a Filter<'a>,
+    rules: &'a RuleSet,
     location: &'a Location,
     log: &'a Log,
     /// Whether there are rules, be it the last good ones.
@@ -643,7 +642,7 @@ impl Work<'_> {
         let entry = log::Entry {
             plan: &filed.plan,
             report: &filed.report,
-            files: &self.filter.files(),
+            files: &self.rules.files(),
             message_id: &filed.about.id,
             envelope_from: None,
             envelope_to: &[],

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::args::{Delivery, Why as Call};
-use super::ruleset::{self, Ruleset};
+use super::current_rules::{self, CurrentRules};
 use super::{Finding, output};
 use crate::deliver::log::Log;
 use crate::deliver::logged::{self, Line};
 use crate::deliver::maildir::Location;
-use crate::evaluate::{Detail, Evaluation, evaluate_rules};
+use crate::evaluate::{self, Detail, Evaluation, NoFilters};
 use crate::explain::compare::{self, Way};
 use crate::explain::{self, Style};
 use crate::file;
@@ -28,14 +28,14 @@ use crate::world::{Before, World};
 pub(super) fn run(call: &Call) -> Result<Finding, String> {
     let home = super::home();
     let state = StateDir::find();
-    let history = ruleset::history(&call.files, state.as_ref(), home.as_deref())?;
-    let (today, note) = Ruleset::today(&call.files, home.as_deref(), history.as_ref())?;
+    let history = current_rules::history(&call.files, state.as_ref(), home.as_deref())?;
+    let (today, note) = CurrentRules::today(&call.files, home.as_deref(), history.as_ref())?;
     let mut notes: Vec<String> = note.into_iter().map(str::to_owned).collect();
     let args = Delivery::to(&call.maildir);
     let world = super::world(&args, None, home.clone());
-    let program = today.program();
-    let location = super::location(&args, &program, &world)?;
-    let log = super::log(&program, &world, state.as_ref());
+    let program = &today.rules.user;
+    let location = super::location(&args, program, &world)?;
+    let log = super::log(program, &world, state.as_ref());
     let asked = Asked::of(call)?;
     let (told, damaged) = lines(&log, &asked, &mut notes)?;
     if damaged > 0 {
@@ -68,7 +68,7 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
         let history = history.as_ref()?;
         let then = history.read(history.at(moment)?)?;
         answer.since = Some((then.since, then.later));
-        Ruleset::new(then.sources, then.compiled, call.files.site.as_deref()).ok()
+        Some(CurrentRules::new(then.sources, then.compiled, call.files.site.as_deref()))
     });
     if decisive.is_some() && then.is_none() {
         let why = "the rules of that time are not known: judged by those of today";
@@ -197,7 +197,7 @@ struct Answer<'a> {
     /// Since when the rules of then were in force, and how many versions followed.
     since: Option<(i64, usize)>,
     /// The rules as they stood.
-    then: Option<&'a Ruleset>,
+    then: Option<&'a CurrentRules>,
     decisive: Option<&'a Line>,
     notes: Vec<String>,
     location: &'a Location,
@@ -206,7 +206,7 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    fn tell(mut self, as_json: bool, today: &Ruleset) -> Result<String, String> {
+    fn tell(mut self, as_json: bool, today: &CurrentRules) -> Result<String, String> {
         let rules = self.then.unwrap_or(today);
         let message = match self.file {
             Some(file) => match open(file) {
@@ -224,14 +224,16 @@ impl Answer<'_> {
         let mut then_way = None;
         let mut today_way = None;
         if let Some((file, message)) = message {
-            let world = self.world(rules.program());
-            let (evaluation, message) =
-                evaluate_rules(rules.filter().rules(), message, &world, Detail::Trace);
+            let world = self.world(&rules.rules.user);
+            let run = evaluate::run(&rules.rules, message, &world, Detail::Trace, &mut NoFilters);
+            let (evaluation, message) = (run.evaluation, run.message);
             self.note_difference(&evaluation);
             if self.then.is_some() {
-                let world = self.world(today.program());
-                let (now, _) =
-                    evaluate_rules(today.filter().rules(), open(file)?, &world, Detail::Plan);
+                let world = self.world(&today.rules.user);
+                let message = open(file)?;
+                let now =
+                    evaluate::run(&today.rules, message, &world, Detail::Plan, &mut NoFilters);
+                let now = now.evaluation;
                 today_way = Some((compare::same(&evaluation.plan, &now.plan), now));
             }
             then_way = Some((file, message, world, evaluation));
@@ -282,8 +284,8 @@ impl Answer<'_> {
 
     fn json(
         &self,
-        rules: &Ruleset,
-        today: &Ruleset,
+        rules: &CurrentRules,
+        today: &CurrentRules,
         rule: &Option<(String, Option<String>, String)>,
         then_way: Option<&(&Path, Message, World, Evaluation)>,
         today_way: Option<&(bool, Evaluation)>,
@@ -390,10 +392,10 @@ impl Answer<'_> {
 }
 
 /// The text of the rule at `file:line`.
-fn text_of(rules: &Ruleset, place: &str) -> Option<String> {
+fn text_of(rules: &CurrentRules, place: &str) -> Option<String> {
     let (file, line) = place.rsplit_once(':')?;
     let line: u32 = line.parse().ok()?;
-    let listed = listing::rules(rules.program());
+    let listed = listing::rules(&rules.rules.user);
     let rule = listed.iter().find(|rule| {
         rule.line == line && rules.sources.path(rule.span).to_string_lossy() == file
     })?;

@@ -88,7 +88,7 @@ pub struct Stored {
 /// Carries out a plan. A step that cannot be done defers the message, but for
 /// `run`, `reply` and edits of lists, whose failure is told. `messages` are
 /// the message as it came, and what each filter that was applied made of it.
-pub fn deliver(plan: &Plan, messages: &[Message], location: &Location, reach: &Reach) -> Report {
+pub fn deliver(plan: &Plan, messages: &[&Message], location: &Location, reach: &Reach) -> Report {
     let (work, end) = read_plan(plan, messages);
     let mut report =
         Report { outcome: end, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
@@ -206,7 +206,7 @@ struct Effect<'p> {
 
 /// What a plan stores and does, and how it ends if all can be done. A plan
 /// without an end, which evaluation does not make, ends in the inbox.
-fn read_plan<'p>(plan: &'p Plan, messages: &'p [Message]) -> (Work<'p>, Outcome) {
+fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (Work<'p>, Outcome) {
     static END: StepKind = StepKind::Deliver {
         as_: DeliveryWord::Inbox,
         folder: Folder { parts: Vec::new() },
@@ -214,7 +214,7 @@ fn read_plan<'p>(plan: &'p Plan, messages: &'p [Message]) -> (Work<'p>, Outcome)
     };
     let mut work = Work::default();
     let mut edits = Vec::new();
-    let mut at = messages.iter();
+    let mut at = messages.iter().copied();
     let Some(mut message) = at.next() else { return (work, Outcome::deferred("no message")) };
     let mut ids = StepIds::default();
     let mut end = None;
@@ -326,7 +326,7 @@ impl Effect<'_> {
 /// it cannot be written. An error if another process is at the message.
 fn open_journal(
     work: &Work<'_>,
-    messages: &[Message],
+    messages: &[&Message],
     reach: &Reach,
     report: &mut Report,
 ) -> Result<Option<Journal>, Outcome> {
@@ -531,7 +531,7 @@ mod tests {
         let location = Location::new(home, Layout::Fs, None);
         deliver(
             &plan(kinds),
-            &[Message::from_bytes(b"A: b\n\nc\n".to_vec())],
+            &[&Message::from_bytes(b"A: b\n\nc\n".to_vec())],
             &location,
             &Reach::nothing(),
         )
@@ -614,7 +614,7 @@ mod tests {
         let reach = Reach { home: Some(home.path().to_owned()), state, ..Reach::nothing() };
         let location = Location::new(home.path().join("Maildir"), Layout::Fs, None);
         let report =
-            deliver(&plan(kinds), &[Message::from_bytes(b"x".to_vec())], &location, &reach);
+            deliver(&plan(kinds), &[&Message::from_bytes(b"x".to_vec())], &location, &reach);
         assert_eq!((report.done.len(), &report.notes), (51, &Vec::new()));
         let lines = |list: &str| fs::read_to_string(home.path().join(list)).unwrap();
         assert_eq!(lines("a").lines().count(), 25);
@@ -701,7 +701,7 @@ mod tests {
         let location = Location::new(&tiny, Layout::Fs, None);
         let big = Message::from_bytes(vec![b'x'; 40_000]);
         let plan = plan(vec![to(DeliveryWord::Copy, "A"), to(DeliveryWord::Folder, "B")]);
-        let report = deliver(&plan, &[big], &location, &Reach::nothing());
+        let report = deliver(&plan, &[&big], &location, &Reach::nothing());
         let left: Vec<usize> =
             ["A/tmp", "A/new", "B/tmp", "B/new"].map(|name| count(&tiny, name)).into();
         let unmounted = std::process::Command::new("umount").arg(&tiny).status();

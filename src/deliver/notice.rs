@@ -24,7 +24,7 @@ pub fn tell(notice: &Notice, location: &Location, state: Option<&StateDir>, worl
     };
     let message = Message::from_bytes(compose(notice, world).into_bytes());
     // A plan without an end ends in the inbox.
-    if deliver(&Plan::default(), &[message], location, &Reach::nothing()).outcome
+    if deliver(&Plan::default(), &[&message], location, &Reach::nothing()).outcome
         == Outcome::Delivered
     {
         claim.told();

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::Detail;
-use super::possible::Possible;
+use super::prefilter::Candidates;
 use super::trace::{Tested, Verdict};
 use super::truth::{self, Truth};
 use super::values::{Value, Values, values};
@@ -25,12 +25,13 @@ use crate::state::slots::Key;
 use crate::world::{Before, World};
 
 /// What the patterns of one rule's condition captured.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Captures {
     found: Vec<Found>,
 }
 
 /// The groups of one match.
+#[derive(Debug, Clone)]
 struct Found {
     groups: Vec<Option<String>>,
     names: Vec<(String, usize)>,
@@ -82,7 +83,7 @@ pub(super) struct Conditions<'a> {
     /// How deep the condition is nested that is being evaluated.
     depth: Cell<u32>,
     /// Which rules can hold.
-    pub(super) possible: Possible<'a>,
+    pub(super) possible: Candidates<'a>,
     /// What the message as it came is known by.
     pub(super) key: OnceCell<Result<Key, String>>,
 }
@@ -112,7 +113,7 @@ impl<'a> Conditions<'a> {
             capturing: Cell::new(true),
             tests: RefCell::default(),
             depth: Cell::new(0),
-            possible: Possible::new(program),
+            possible: Candidates::new(program),
             key: OnceCell::new(),
         }
     }
@@ -172,12 +173,9 @@ impl<'a> Conditions<'a> {
                 message: self.message,
                 envelope_sender: self.world.envelope_sender(self.message),
                 me: self.me,
-                trust: settings.trust.iter().map(|id| id.as_str().to_owned()).collect(),
-                relays: settings.relays.iter().map(|relay| relay.as_str().to_owned()).collect(),
-                spam_score_header: settings
-                    .spam_score_header
-                    .as_ref()
-                    .map(|name| name.as_str().to_owned()),
+                trust: settings.trust.clone(),
+                relays: settings.relays.clone(),
+                spam_score_header: settings.spam_score_header.clone(),
                 host_name: self.world.host_name(),
                 known: Known::default(),
                 variable: self.variable,

@@ -2,8 +2,8 @@
 //! classifier that holds with its evidence, which result headers were believed.
 
 use super::Detail;
-use super::around::Around;
 use super::condition::Conditions;
+use super::mail_context::MailContext;
 use crate::classify::CLASSIFIERS;
 use crate::classify::authentication::{Ignored, ids_at_border};
 use crate::message::Message;
@@ -53,10 +53,10 @@ pub fn every_field(settings: Settings) -> Program {
 
 /// Looks at a message; `program` is made by [`every_field`].
 pub fn inspect(program: &CompiledProgram, message: &Message, world: &World) -> Inspection {
-    let around = Around::new(program, world);
-    let variable = |name: &str| around.variable(name);
-    let is_me = |address: &Address| around.is_me(address);
-    let me = around.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
+    let context = MailContext::new(program, world);
+    let variable = |name: &str| context.variable(name);
+    let is_me = |address: &Address| context.is_me(address);
+    let me = context.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
     let on = Conditions::new(program, message, world, &variable, me, Detail::Plan);
     let mut found = Inspection::default();
     for (index, (name, _, kind)) in all().enumerate() {
@@ -104,8 +104,8 @@ pub struct Crossing {
 /// By whom a message was taken from outside; `None` where no Received line
 /// says so. `program` is made by [`every_field`].
 pub fn crossing(program: &CompiledProgram, message: &Message, world: &World) -> Option<Crossing> {
-    let around = Around::new(program, world);
-    let variable = |name: &str| around.variable(name);
+    let context = MailContext::new(program, world);
+    let variable = |name: &str| context.variable(name);
     let on = Conditions::new(program, message, world, &variable, None, Detail::Plan);
     let host = on.mail().trail().border()?.by.as_deref()?;
     let host = domain::canonical(host).into_owned();

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::Run;
+use super::Evaluator;
 use crate::message::address;
 use crate::plan::{RuleRef, StepKind};
 use crate::rules::address_list::AddressList;
@@ -19,7 +19,7 @@ const MOST_HOPS: usize = 40;
 /// Of one message so many entries come into a list, or out of it, at most.
 const MOST_ENTRIES: usize = 50;
 
-impl Run<'_> {
+impl Evaluator<'_> {
     /// A program and its arguments. The program is the rule's word alone: a
     /// path as all paths in rules, or a name that is looked for in `PATH`.
     pub(super) fn argv(&self, words: &[Template], rule: &RuleRef) -> Vec<String> {
@@ -44,7 +44,7 @@ impl Run<'_> {
         let forwarder = self.conditions.world.forwarder();
         let mut targets: Vec<String> = Vec::new();
         let mut why = self.has_looped(&forwarder);
-        let known = self.plan.steps.iter().map(|step| match &step.kind {
+        let known = self.progress.plan.steps.iter().map(|step| match &step.kind {
             StepKind::Forward { to, .. } => to.len(),
             _ => 0,
         });
@@ -127,7 +127,7 @@ impl Run<'_> {
                     why: format!("`{entry}` cannot stand in a list for itself alone"),
                 },
             };
-            let same = self.plan.steps.iter().any(|step| step.kind == kind);
+            let same = self.progress.plan.steps.iter().any(|step| step.kind == kind);
             if !same {
                 self.push(kind, rule.clone());
             }

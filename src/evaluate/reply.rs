@@ -7,7 +7,7 @@ use encoding_rs::Encoding;
 
 use super::condition::Conditions;
 use super::values::formatted_date;
-use super::{Detail, Run};
+use super::{Detail, Evaluator};
 use crate::classify::{Mail, automatic, bulk, daemon, mailing_list, spam_verdict};
 use crate::message::Message;
 use crate::plan::{Reply, RuleRef, StepKind};
@@ -42,10 +42,11 @@ const OF_LISTS: [&str; 12] = [
     "X-Loop",
 ];
 
-impl Run<'_> {
+impl Evaluator<'_> {
     /// Plans an answer, or tells why there is none.
-    pub(super) fn reply(&mut self, file: &String, every: u64, rule: RuleRef) {
-        let twice = self.plan.steps.iter().any(|step| matches!(step.kind, StepKind::Reply(_)));
+    pub(super) fn reply(&mut self, file: &str, every: u64, rule: RuleRef) {
+        let twice =
+            self.progress.plan.steps.iter().any(|step| matches!(step.kind, StepKind::Reply(_)));
         let planned = if twice {
             Err("there is an answer already".to_owned())
         } else {
@@ -97,8 +98,8 @@ impl Run<'_> {
         let mut program = Program::default();
         let settings = &self.conditions.program.settings;
         program.settings = Settings {
-            delimiter: settings.delimiter.as_ref().map(|text| text.as_str().to_owned()),
-            timezone: settings.timezone.as_ref().map(|text| text.as_str().to_owned()),
+            delimiter: settings.delimiter.clone(),
+            timezone: settings.timezone.clone(),
             ..Settings::default()
         };
         let mut pieces = Vec::new();

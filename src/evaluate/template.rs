@@ -1,7 +1,7 @@
 //! Fills `{…}` in, and cleans what comes from the message for the place where
 //! it goes: it cannot leave the Maildir, nest, or start a new line.
 
-use super::Run;
+use super::Evaluator;
 use crate::message::encoded_word;
 use crate::message::head::unfold;
 use crate::plan::Folder;
@@ -16,7 +16,7 @@ const LONGEST_ARGUMENT: usize = 64 << 10;
 /// What stands in for an insert that is empty.
 const UNKNOWN: &str = "unknown";
 
-impl Run<'_> {
+impl Evaluator<'_> {
     /// One line of text, for a header, a log or a refusal.
     pub(super) fn line(&self, template: &Template) -> String {
         let mut line = String::new();
@@ -63,7 +63,7 @@ impl Run<'_> {
     /// A folder; each insert is one part of its path at most.
     pub(super) fn folder(&self, template: &Template) -> Folder {
         let own = &self.conditions.program.settings.layout;
-        let layout = match self.site.as_ref().map_or(own, |site| site.layout()) {
+        let layout = match self.site_of.map_or(own, |rules| &rules.user.settings.layout) {
             Layout::MaildirPlusPlus => Layout::MaildirPlusPlus,
             Layout::Fs => Layout::Fs,
         };
@@ -105,7 +105,7 @@ impl Run<'_> {
 
     fn part(&self, part: &TemplatePart) -> String {
         match part {
-            TemplatePart::Text(text) => text.as_str().to_owned(),
+            TemplatePart::Text(text) => text.clone(),
             TemplatePart::Field(field) => self
                 .conditions
                 .field(*field)
@@ -126,7 +126,7 @@ impl Run<'_> {
         &'a self,
         of: impl Fn(&'a super::condition::Captures) -> Option<&'a str>,
     ) -> String {
-        let mut around = self.open.iter().rev();
+        let mut around = self.progress.open.iter().rev();
         around.find_map(|open| of(&open.captures)).unwrap_or_default().to_owned()
     }
 }

@@ -326,7 +326,7 @@ fn day<'m>(date: Date) -> Value<'m> {
 }
 
 fn zone(on: &Conditions<'_>) -> TimeZone {
-    on.world.zone(on.program.settings.timezone.as_ref().map(|name| name.as_str()))
+    on.world.zone(on.program.settings.timezone.as_deref())
 }
 
 fn now(on: &Conditions<'_>) -> jiff::Zoned {

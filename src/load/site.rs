@@ -35,9 +35,15 @@ pub struct SiteInForce {
     pub not_now: bool,
 }
 
-/// The site rules in force. `asked` tells whether the file was named: then
-/// its absence is worth a note.
-pub fn in_force(path: &Path, asked: bool) -> SiteInForce {
+/// The file of site rules that was asked for, else where a provider puts them.
+pub fn path(asked: Option<&Path>) -> &Path {
+    asked.unwrap_or(Path::new(SITE_RULES))
+}
+
+/// The site rules in force. Where the file was `asked` for, its absence is worth a
+/// note.
+pub fn in_force(asked: Option<&Path>) -> SiteInForce {
+    let (path, asked) = (path(asked), asked.is_some());
     let kept = ProgramCache::beside(path);
     let opened = open_site(path).and_then(|file| {
         let print = file.print()?;

@@ -10,9 +10,10 @@ use std::sync::mpsc::sync_channel;
 
 use crate::deliver::maildir::{Location, Place};
 use crate::deliver::shelf::{Entry, Shelf};
-use crate::evaluate::{Detail, Rules, evaluate_rules};
+use crate::evaluate::{Detail, NoFilters, run};
 use crate::message::Message;
 use crate::outcome::Failure;
+use crate::rules::rule_set::RuleSet;
 use crate::world::World;
 
 use super::known::{Known, known};
@@ -28,7 +29,7 @@ const MOST_THREADS: usize = 8;
 /// By what to judge.
 pub struct Judge<'a> {
     /// All rules.
-    pub rules: Rules<'a>,
+    pub rules: &'a RuleSet,
     /// Where folders lie.
     pub location: &'a Location,
     /// The world of one thread, which is asked for lists and the clock.
@@ -164,8 +165,9 @@ impl Judge<'_> {
             Err(failure) => return trouble(failure),
         };
         let has = shelf.flags(entry);
-        let (evaluation, message) = evaluate_rules(self.rules, message, world, Detail::Plan);
-        let about = self.about(&message, shelf, entry);
+        let run = run(self.rules, message, world, Detail::Plan, &mut NoFilters);
+        let message = &run.message;
+        let about = self.about(message, shelf, entry);
         let unread = message.failure().map(|why| why.to_string());
         let unknown = world.trouble().or(world.unread());
         match unread.or_else(|| unknown.map(str::to_owned)) {
@@ -175,7 +177,7 @@ impl Judge<'_> {
                 (about, Verdict::Trouble(why))
             }
             None => {
-                let refile = refile(evaluation.plan, self.location, place, &has, self.new);
+                let refile = refile(run.evaluation.plan, self.location, place, &has, self.new);
                 (about, Verdict::Refile(Box::new(refile)))
             }
         }

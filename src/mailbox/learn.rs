@@ -110,8 +110,7 @@ pub fn plan(
             None => !special.is_trash(place),
         };
         let asked = program.moves.iter().filter(|each| {
-            fits(each.from.as_ref().map(|folder| folder.as_str()), &moved.from)
-                && fits(each.to.as_ref().map(|folder| folder.as_str()), &moved.to)
+            fits(each.from.as_deref(), &moved.from) && fits(each.to.as_deref(), &moved.to)
         });
         let asked: Vec<_> = asked.collect();
         if asked.is_empty() {

@@ -51,7 +51,7 @@ pub fn rules(program: &CompiledProgram) -> Vec<Listed> {
         listed.push(Listed {
             span: statement.span,
             line: statement.line,
-            label: label.map(|label| label.as_str().to_owned()),
+            label: label.cloned(),
             inside: 0,
             logged: matches!(&statement.kind, StatementKind::Act(a) if is_logged(a)),
         });

@@ -15,6 +15,7 @@ pub mod mistake;
 #[cfg(test)]
 mod sound;
 pub mod switch;
+pub mod rule_set;
 pub mod check;
 
 pub use check::{Checked, check};

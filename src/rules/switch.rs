@@ -121,7 +121,7 @@ pub fn marks(site: Option<&CompiledProgram>, user: &Settings, switches: &Switche
             None => switches.whole.on,
         };
         if !on {
-            let text = label.text.as_str().to_owned();
+            let text = label.text.clone();
             match label.kind {
                 LabelKind::Subject => marks.subjects.push(text),
                 LabelKind::Header => marks.headers.push(text),

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 
 use crate::support;
 use crate::support::{Home, skipped};
-use mfilter::evaluate::{Detail, Rules, Site, evaluate, evaluate_rules};
+use mfilter::evaluate::{self, Detail, NoFilters};
 use mfilter::load;
 use mfilter::message::Message;
 use mfilter::rules::program::CompiledProgram;
-use mfilter::rules::switch::{Words, decide};
+use mfilter::rules::rule_set::RuleSet;
+use mfilter::rules::switch::Words;
 use mfilter::world::World;
 use proptest::prelude::*;
 
@@ -120,21 +121,13 @@ fn run(site: Option<&Path>, rules: &str, words: &Words, message: &[u8]) -> (Vec<
     };
     let mut load = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
     let (_, checked) = load::check_bytes(Path::new("/rules"), rules.as_bytes(), None, &mut load);
-    let user = &compiled(checked);
+    let user = compiled(checked);
     let site = site.map(|path| compiled(load::site::check(path).expect("is there").1));
-    let site = site.as_ref();
+    let rules = RuleSet::new(user, site, words);
     let world = World { now: Some(jiff::Timestamp::UNIX_EPOCH), ..World::default() };
     let message = Message::from_bytes(message.to_vec());
-    let (evaluation, message) = match site {
-        Some(program) => {
-            let switches = decide(Some(program), &user.settings, words);
-            let site = Some(Site { program, switches: &switches, user });
-            let rules = Rules { site, switches: &switches, user };
-            evaluate_rules(rules, message, &world, Detail::Plan)
-        }
-        None => (evaluate(user, &message, &world, Detail::Plan), message),
-    };
-    let steps = &evaluation.plan.steps;
+    let run = evaluate::run(&rules, message, &world, Detail::Plan, &mut NoFilters);
+    let (steps, message) = (run.evaluation.plan.steps, run.message);
     let plan = steps.iter().map(|step| mfilter::explain::sentence(&step.kind)).collect();
     let mut file = tempfile::tempfile().expect("a file");
     message.write_to(&[], &mut file).expect("written");

@@ -4,12 +4,13 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use mfilter::evaluate::{Detail, evaluate};
+use mfilter::evaluate::{Detail, NoFilters, run};
 use mfilter::load;
 use mfilter::message::Message;
 use mfilter::plan::Plan;
 use mfilter::rules::index::Index;
 use mfilter::rules::program::{CompiledProgram, Program};
+use mfilter::rules::rule_set::RuleSet;
 use mfilter::world::World;
 use proptest::prelude::*;
 
@@ -19,12 +20,11 @@ fn program(rules: &str) -> Option<Program> {
     checked.program
 }
 
-fn plan(compiled: &CompiledProgram, message: &str, detail: Detail) -> Plan {
-    let program = &compiled;
+fn plan(rules: &RuleSet, message: &str, detail: Detail) -> Plan {
     let message = Message::from_bytes(message.as_bytes().to_vec());
-    let plan = evaluate(program, &message, &World::default(), detail).plan;
-    assert_eq!(message.failure(), None);
-    plan
+    let run = run(rules, message, &World::default(), detail, &mut NoFilters);
+    assert_eq!(run.message.failure(), None);
+    run.evaluation.plan
 }
 
 /// The plan by the index, which must be that of the plain way.
@@ -34,6 +34,7 @@ fn same(program: &Program, message: &str) -> Result<Plan, TestCaseError> {
     let indexed = CompiledProgram::new(program.clone());
     let (head, blocks) = indexed.to_parts().expect("it is small");
     let kept = CompiledProgram::from_parts(&head, blocks.into_iter().collect()).expect("intact");
+    let [plain, indexed, kept] = [plain, indexed, kept].map(RuleSet::alone);
     let wanted = plan(&plain, message, Detail::Plan);
     for (compiled, detail) in [
         (&indexed, Detail::Plan),
@@ -180,12 +181,13 @@ proptest! {
             let mut bytes = head.iter_mut().chain(blocks.iter_mut().flatten());
             *bytes.nth(at.index(all)).expect("it is there") = byte;
         }
-        if let Some(compiled) = CompiledProgram::from_parts(&head, blocks.into_iter().collect()) {
-            let message = format!("From: ab@ab\nTo: a@b\nSubject: {subject}\n\nab\n");
-            let message = Message::from_bytes(message.into_bytes());
-            let program = &compiled;
-            evaluate(program, &message, &World::default(), Detail::Plan);
-            evaluate(program, &message, &World::default(), Detail::Trace);
+        if let Some(program) = CompiledProgram::from_parts(&head, blocks.into_iter().collect()) {
+            let rules = RuleSet::alone(program);
+            let text = format!("From: ab@ab\nTo: a@b\nSubject: {subject}\n\nab\n");
+            for detail in [Detail::Plan, Detail::Trace] {
+                let message = Message::from_bytes(text.clone().into_bytes());
+                run(&rules, message, &World::default(), detail, &mut NoFilters);
+            }
         }
     }
 }

@@ -12,12 +12,13 @@ use std::rc::Rc;
 use crate::support::strace::{STRACE, call, cannot_trace, described, quoted};
 use crate::support::{Home, MFILTER, run, skipped};
 use mfilter::classify::CLASSIFIERS;
-use mfilter::evaluate::{Detail, evaluate};
+use mfilter::evaluate::{self, Detail, NoFilters};
 use mfilter::load;
 use mfilter::message::Message;
 use mfilter::plan::StepKind;
 use mfilter::rules::field::FIELDS;
 use mfilter::rules::program::CompiledProgram;
+use mfilter::rules::rule_set::RuleSet;
 use mfilter::world::World;
 
 const FIRES: &str = "when subject is \"hello\" -> folder \"A\"\n";
@@ -177,13 +178,14 @@ fn reads_the_body(rules: &str) -> bool {
     let none = &mut |_: &Path| Err(io::ErrorKind::NotFound.into());
     let (_, checked) = load::check_bytes(Path::new("rules"), rules.as_bytes(), None, none);
     let program = checked.program.unwrap_or_else(|| panic!("{rules}: {:?}", checked.diagnostics));
-    let compiled = CompiledProgram::new(program);
+    let all = RuleSet::alone(CompiledProgram::new(program));
     let asked = Rc::new(Cell::new(false));
     let body = Body { text: io::Cursor::new("hi\n"), asked: Rc::clone(&asked) };
     let input = Box::new(HEADER.as_bytes().chain(body));
     let message = Message::read(input, &std::env::temp_dir()).expect("a header");
-    let laid = &compiled;
-    let plan = evaluate(laid, &message, &World::default(), Detail::Plan).plan;
+    let plan = evaluate::run(&all, message, &World::default(), Detail::Plan, &mut NoFilters)
+        .evaluation
+        .plan;
     assert!(plan.steps.iter().any(|step| matches!(step.kind, StepKind::Deliver { .. })), "{rules}");
     asked.get()
 }

@@ -8,15 +8,15 @@ use crate::rules::program::CompiledProgram;
 use crate::world::World;
 
 /// The user's own addresses and the MTA's environment.
-pub(super) struct Around<'a> {
+pub(super) struct MailContext<'a> {
     program: &'a CompiledProgram,
     world: &'a World,
     me: OnceCell<AddressList>,
 }
 
-impl<'a> Around<'a> {
-    pub(super) fn new(program: &'a CompiledProgram, world: &'a World) -> Around<'a> {
-        Around { program, world, me: OnceCell::new() }
+impl<'a> MailContext<'a> {
+    pub(super) fn new(program: &'a CompiledProgram, world: &'a World) -> MailContext<'a> {
+        MailContext { program, world, me: OnceCell::new() }
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<String> {

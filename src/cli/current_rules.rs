@@ -6,34 +6,43 @@ use std::path::Path;
 
 use super::args::RuleFiles;
 use super::output;
-use super::site::Filter;
 use crate::diagnostic;
-use crate::evaluate::first_site_file;
 use crate::load;
 use crate::load::history::History;
-use crate::load::site::SITE_RULES;
 use crate::rules::listing::{self, Listed};
 use crate::rules::program::CompiledProgram;
+use crate::rules::rule_set::RuleSet;
 use crate::source::{SourceFile, Sources, Span};
 use crate::state::StateDir;
 
-/// The user's rules and the site's.
-pub(super) struct Ruleset {
+/// The user's rules and the site's, with their text.
+pub(super) struct CurrentRules {
     /// The text of all of them, the site's behind the user's.
     pub(super) sources: Sources,
-    compiled: CompiledProgram,
-    site: Option<CompiledProgram>,
+    /// The rules.
+    pub(super) rules: RuleSet,
 }
 
-impl Ruleset {
+impl CurrentRules {
     /// Rules that were checked already, with the site's that are to be tried.
     pub(super) fn new(
         mut sources: Sources,
-        compiled: CompiledProgram,
+        user: CompiledProgram,
         site: Option<&Path>,
-    ) -> Result<Ruleset, String> {
-        let site = add_site(site, &compiled, &mut sources);
-        Ok(Ruleset { sources, compiled, site })
+    ) -> CurrentRules {
+        let site = read_site(site);
+        let (site, texts) =
+            site.map_or((None, None), |(program, sources)| (Some(program), Some(sources)));
+        let (rules, _) = load::rule_set(user, site);
+        if let Some(texts) = texts {
+            while (sources.files().len() as u32) < rules.first_site_file() {
+                sources.add(SourceFile::new("", ""));
+            }
+            for file in texts.files() {
+                sources.add(file.clone());
+            }
+        }
+        CurrentRules { sources, rules }
     }
 
     /// The rules in a file, else the user's, which need not be there. The
@@ -42,18 +51,18 @@ impl Ruleset {
         file: Option<&Path>,
         site: Option<&Path>,
         home: Option<&Path>,
-    ) -> Result<Result<Ruleset, String>, String> {
+    ) -> Result<Result<CurrentRules, String>, String> {
         let path = load::rules_file(file, home)?;
         let (sources, checked) = match load::check(&path, home) {
             Ok(read) => read,
             Err(error) if error.is_missing() && file.is_none() && !load::were_there(&path) => {
                 let none = load::none().compiled;
-                return Ruleset::new(Sources::default(), none, site).map(Ok);
+                return Ok(Ok(CurrentRules::new(Sources::default(), none, site)));
             }
             Err(error) => return Err(format!("{}: {error}", path.display())),
         };
         match checked.program.map(CompiledProgram::new) {
-            Some(compiled) => Ruleset::new(sources, compiled, site).map(Ok),
+            Some(program) => Ok(Ok(CurrentRules::new(sources, program, site))),
             None => Ok(Err(diagnostic::render(&checked.diagnostics, &sources, output::colour()))),
         }
     }
@@ -62,8 +71,8 @@ impl Ruleset {
     pub(super) fn of(
         files: &RuleFiles,
         home: Option<&Path>,
-    ) -> Result<Result<Ruleset, String>, String> {
-        Ruleset::read(files.rules.as_deref(), files.site.as_deref(), home)
+    ) -> Result<Result<CurrentRules, String>, String> {
+        CurrentRules::read(files.rules.as_deref(), files.site.as_deref(), home)
     }
 
     /// The rules of today, as options say; where they have a mistake, the last
@@ -72,35 +81,26 @@ impl Ruleset {
         files: &RuleFiles,
         home: Option<&Path>,
         history: Option<&History<'_>>,
-    ) -> Result<(Ruleset, Option<&'static str>), String> {
-        if let Ok(rules) = Ruleset::of(files, home)? {
+    ) -> Result<(CurrentRules, Option<&'static str>), String> {
+        if let Ok(rules) = CurrentRules::of(files, home)? {
             return Ok((rules, None));
         }
         let last = history.and_then(|history| history.read(history.last()?));
         let last = last.ok_or("the rules have a mistake, and no good ones are known")?;
         let note = "the rules have a mistake (`mfilter check` shows it); the last good ones count";
-        let rules = Ruleset::new(last.sources, last.compiled, files.site.as_deref())?;
+        let rules = CurrentRules::new(last.sources, last.compiled, files.site.as_deref());
         Ok((rules, Some(note)))
     }
 
-    pub(super) fn program(&self) -> &CompiledProgram {
-        &self.compiled
-    }
-
-    pub(super) fn filter(&self) -> Filter<'_> {
-        Filter::new(self.site.as_ref(), &self.compiled)
-    }
-
     /// Each rule, with the site's if that is asked.
-    pub(super) fn rules(&self, with_site: bool) -> Result<Vec<Listed>, String> {
-        let program = &self.compiled;
-        let mut rules = listing::rules(program);
-        let site = self.site.as_ref().filter(|_| with_site);
+    pub(super) fn listed(&self, with_site: bool) -> Vec<Listed> {
+        let mut rules = listing::rules(&self.rules.user);
+        let site = self.rules.site.as_ref().filter(|_| with_site);
         for rule in site.map(listing::rules).unwrap_or_default() {
-            let file = rule.span.file + first_site_file(program);
+            let file = rule.span.file + self.rules.first_site_file();
             rules.push(Listed { span: Span { file, ..rule.span }, ..rule });
         }
-        Ok(rules)
+        rules
     }
 }
 
@@ -116,13 +116,9 @@ pub(super) fn history<'s>(
 
 /// The site rules to try; like the user's they must have no mistake. What
 /// cannot be read is told, and the user's rules are tried alone.
-fn add_site(
-    asked: Option<&Path>,
-    user: &CompiledProgram,
-    sources: &mut Sources,
-) -> Option<CompiledProgram> {
-    let path = asked.unwrap_or(Path::new(SITE_RULES));
-    let (site, checked, _) = match load::site::check(path) {
+fn read_site(asked: Option<&Path>) -> Option<(CompiledProgram, Sources)> {
+    let path = load::site::path(asked);
+    let (sources, checked, _) = match load::site::check(path) {
         Ok(read) => read,
         Err(error) if error.is_missing() && asked.is_none() => return None,
         Err(error) => {
@@ -130,7 +126,7 @@ fn add_site(
             return None;
         }
     };
-    let Some(compiled) = checked.program.map(CompiledProgram::new) else {
+    let Some(program) = checked.program.map(CompiledProgram::new) else {
         output::error(&format!(
             "site rules {} have a mistake and are not used; `mfilter check --site {}` shows it",
             path.display(),
@@ -138,11 +134,5 @@ fn add_site(
         ));
         return None;
     };
-    while (sources.files().len() as u32) < first_site_file(user) {
-        sources.add(SourceFile::new("", ""));
-    }
-    for file in site.files() {
-        sources.add(file.clone());
-    }
-    Some(compiled)
+    Some((program, sources))
 }

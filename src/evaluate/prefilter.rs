@@ -9,7 +9,7 @@ use crate::rules::index::{Form, KeptPlace, Prefilter};
 use crate::rules::program::CompiledProgram;
 
 /// What is known already.
-pub(super) struct Possible<'a> {
+pub(super) struct Candidates<'a> {
     prefilter: Prefilter<'a>,
     /// For each set of places whether they were walked over.
     sets: RefCell<Vec<bool>>,
@@ -19,9 +19,9 @@ pub(super) struct Possible<'a> {
     rules: RefCell<Vec<u64>>,
 }
 
-impl<'a> Possible<'a> {
-    pub(super) fn new(program: &'a CompiledProgram) -> Possible<'a> {
-        Possible {
+impl<'a> Candidates<'a> {
+    pub(super) fn new(program: &'a CompiledProgram) -> Candidates<'a> {
+        Candidates {
             prefilter: program.prefilter(),
             sets: RefCell::default(),
             places: RefCell::default(),

@@ -1,0 +1,175 @@
+//! One run over a message: through the site's rules, then the user's, and the
+//! programs of `filter` on its way.
+
+use super::condition::Conditions;
+use super::mail_context::MailContext;
+use super::site::SITE_HEADER;
+use super::{Detail, Evaluation, Evaluator, FilterCall, Progress};
+use crate::message::unmark::Marks;
+use crate::message::{HeaderEdit, Message};
+use crate::plan::{Step, StepKind};
+use crate::rules::program::CompiledProgram;
+use crate::rules::rule_set::RuleSet;
+use crate::world::World;
+
+/// Runs the programs of `filter`.
+pub trait FilterRunner {
+    /// Runs a program on a message with these edits made in it, which the program
+    /// sees and which its output has.
+    fn filter(&mut self, argv: &[String], message: &Message, edits: &[HeaderEdit]) -> Filtered;
+}
+
+/// What became of a `filter`.
+pub enum Filtered {
+    /// The run goes on with the message that the program made.
+    Replaced(Box<Message>),
+    /// It goes on with the same message: the program failed.
+    Failed,
+    /// It goes on with the same message: nothing was tried.
+    NotRun,
+}
+
+/// For runs that change nothing: no program is run, and the trace says so.
+pub struct NoFilters;
+
+impl FilterRunner for NoFilters {
+    fn filter(&mut self, _: &[String], _: &Message, _: &[HeaderEdit]) -> Filtered {
+        Filtered::NotRun
+    }
+}
+
+/// What came of a run.
+pub struct Run {
+    /// The message without the marks of what is off, as the user's rules see it and
+    /// as it is delivered.
+    pub message: Message,
+    /// What each filter made of it.
+    pub filtered: Vec<Message>,
+    /// What is to be done, and why.
+    pub evaluation: Evaluation,
+    /// The user's rules are damaged, and those that were to take their place: nothing
+    /// of this is to be believed.
+    pub damaged: bool,
+}
+
+impl Run {
+    /// The message, and what each filter made of it.
+    pub fn messages(&self) -> Vec<&Message> {
+        std::iter::once(&self.message).chain(&self.filtered).collect()
+    }
+}
+
+/// Runs all rules over a message, the site's first.
+pub fn run(
+    rules: &RuleSet,
+    message: Message,
+    world: &World,
+    detail: Detail,
+    filters: &mut dyn FilterRunner,
+) -> Run {
+    let mut course = Course { rules, message, filtered: Vec::new(), world, detail, filters };
+    let mut progress = Progress::default();
+    if let Some(site) = &rules.site
+        && (detail == Detail::Trace || rules.has_site_in_force())
+    {
+        course.go_through(site, Some(rules), &mut progress);
+    }
+    course = course.unmark(&mut progress);
+    if progress.ended {
+        return course.end(progress, false);
+    }
+    (progress.at, progress.category) = (0, None);
+    progress.open.clear();
+    let (before, count) = (progress.clone(), course.filtered.len());
+    course.go_through(&rules.user, None, &mut progress);
+    let mut damaged = rules.user.is_damaged();
+    if damaged && let Some(fresh) = rules.reload.as_ref().and_then(|reload| reload()) {
+        course.filtered.truncate(count);
+        progress = before;
+        course.go_through(&fresh, None, &mut progress);
+        damaged = fresh.is_damaged();
+    }
+    course.end(progress, damaged)
+}
+
+/// The edits that are planned for the message as it is at the end of these steps.
+fn edits(steps: &[Step]) -> Vec<HeaderEdit> {
+    let mut edits = Vec::new();
+    for step in steps {
+        match &step.kind {
+            StepKind::Edit(edit) => edits.push(edit.clone()),
+            // Its output has those before it in it.
+            StepKind::Filter { applied: true, .. } => edits.clear(),
+            _ => {}
+        }
+    }
+    edits
+}
+
+/// The way of one message.
+struct Course<'a> {
+    rules: &'a RuleSet,
+    message: Message,
+    filtered: Vec<Message>,
+    world: &'a World,
+    detail: Detail,
+    filters: &'a mut dyn FilterRunner,
+}
+
+impl Course<'_> {
+    /// Goes through a program to its end.
+    fn go_through(
+        &mut self,
+        program: &CompiledProgram,
+        site_of: Option<&RuleSet>,
+        progress: &mut Progress,
+    ) {
+        loop {
+            let message = self.filtered.last().unwrap_or(&self.message);
+            let context = MailContext::new(program, self.world);
+            let variable = |name: &str| self.world.variable(name);
+            let is_me = |address: &_| context.is_me(address);
+            let me = context.knows_me().then_some(&is_me as &dyn Fn(&_) -> bool);
+            let conditions =
+                Conditions::new(program, message, self.world, &variable, me, self.detail);
+            if let Some(key) = progress.key.take() {
+                let _ = conditions.key.set(key);
+            }
+            let mut evaluator = Evaluator { conditions, progress, site_of };
+            let Some(call) = evaluator.go_on() else {
+                evaluator.finish();
+                return;
+            };
+            let FilterCall { argv, .. } = &call;
+            let end = self.filters.filter(argv, message, &edits(&evaluator.progress.plan.steps));
+            evaluator.note_filter(call, &end);
+            if let Filtered::Replaced(message) = end {
+                self.filtered.push(*message);
+            }
+        }
+    }
+
+    /// Takes the marks of what is off off the message. A body that nothing else asks
+    /// for stays unread, but where a report may be around the message.
+    fn unmark(mut self, progress: &mut Progress) -> Self {
+        let mut marks = self.rules.marks();
+        if self.rules.has_site_in_force() {
+            marks.forged.push(SITE_HEADER);
+        }
+        self.message = unmarked(self.message, &marks, progress);
+        let filtered = self.filtered.into_iter();
+        self.filtered = filtered.map(|message| unmarked(message, &marks, progress)).collect();
+        self
+    }
+
+    fn end(self, progress: Progress, damaged: bool) -> Run {
+        let evaluation = Evaluation { plan: progress.plan, trace: progress.trace };
+        Run { message: self.message, filtered: self.filtered, evaluation, damaged }
+    }
+}
+
+fn unmarked(message: Message, marks: &Marks, progress: &mut Progress) -> Message {
+    let (message, taken) = message.unmarked(marks);
+    taken.iter().for_each(|what| progress.warn(format!("taken off: {what}")));
+    message
+}

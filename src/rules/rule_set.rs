@@ -1,0 +1,88 @@
+//! All rules that a message goes through, and what of the provider's is switched on.
+
+use super::program::CompiledProgram;
+use super::switch::{self, By, Switches, Words, decide, said_in};
+use crate::message::unmark::Marks;
+
+/// Gives the user's rules once more, from their files.
+pub type Reload = Box<dyn Fn() -> Option<CompiledProgram> + Send + Sync>;
+
+/// The site's rules, which a message goes through first, and the user's.
+pub struct RuleSet {
+    /// The user's own.
+    pub user: CompiledProgram,
+    /// The provider's, if there are any.
+    pub site: Option<CompiledProgram>,
+    /// What of the provider's is on.
+    pub switches: Switches,
+    /// Where the user's rules are proven as a message meets them: what takes their
+    /// place if they turn out to be damaged.
+    pub reload: Option<Reload>,
+}
+
+impl RuleSet {
+    /// `words` is what the user has said on the command line of `mfilter isp-filter`.
+    pub fn new(user: CompiledProgram, site: Option<CompiledProgram>, words: &Words) -> RuleSet {
+        let switches = decide(site.as_ref(), &user.settings, words);
+        RuleSet { user, site, switches, reload: None }
+    }
+
+    /// Rules of a user without a provider.
+    pub fn alone(user: CompiledProgram) -> RuleSet {
+        RuleSet::new(user, None, &Words::default())
+    }
+
+    /// The same rules under other words.
+    pub fn switch(&mut self, words: &Words) {
+        self.switches = decide(self.site.as_ref(), &self.user.settings, words);
+    }
+
+    /// Whether a rule could ask for duplicates.
+    pub fn asks_for_duplicates(&self) -> bool {
+        let site = self.site.as_ref().is_some_and(|site| site.asks_for_duplicates);
+        site || self.user.asks_for_duplicates
+    }
+
+    /// The files of all rules, by the numbers that the spans of plan and trace have:
+    /// the site's stand behind the user's.
+    pub fn files(&self) -> Vec<&str> {
+        let mut files: Vec<&str> = self.user.files.iter().map(String::as_str).collect();
+        if files.is_empty() {
+            files.push("");
+        }
+        let of_site = self.site.iter().flat_map(|site| site.files.iter());
+        files.extend(of_site.map(String::as_str));
+        files
+    }
+
+    /// The number of the first file of the site rules, see [`RuleSet::files`].
+    pub fn first_site_file(&self) -> u32 {
+        self.user.files.len().max(1) as u32
+    }
+
+    /// At least one category of the site rules runs.
+    pub fn has_site_in_force(&self) -> bool {
+        self.site.is_some() && self.switches.categories.iter().any(|category| category.on)
+    }
+
+    /// Why a category does not run, by its index; `None` if it does.
+    pub fn why_off(&self, category: u32) -> Option<String> {
+        let switched = self.switches.categories.get(category as usize)?;
+        if switched.on {
+            return None;
+        }
+        Some(match switched.by {
+            By::Rules(word) => {
+                let (file, line) = said_in(&self.user, word);
+                format!("switched off in {file}, line {line}")
+            }
+            By::Command => "switched off by `mfilter isp-filter`".into(),
+            By::Default | By::Mandatory => "off unless it is switched on".into(),
+        })
+    }
+
+    /// The marks of what is off.
+    pub fn marks(&self) -> Marks {
+        switch::marks(self.site.as_ref(), &self.user.settings, &self.switches)
+    }
+}
