@@ -105,6 +105,14 @@ impl Outcome {
     }
 }
 
+/// Whether a `sendmail` that ended with this status refuses the message for
+/// good, so that another try would end the same: the codes of sysexits.h that
+/// speak of the call, the message, the address, the service or a permission,
+/// and the 100 of qmail-inject(8). All others may pass.
+pub fn is_permanent(status: i32) -> bool {
+    matches!(status, 64 | 65 | 67 | 69 | 76 | 77 | 78 | 100)
+}
+
 /// True for an RFC 3463 status of that class: `class "." subject "." detail`,
 /// the latter two of one to three digits.
 pub fn is_status(text: &str, class: char) -> bool {

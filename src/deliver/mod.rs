@@ -15,6 +15,8 @@
 //!   to succeed and does not, the message is deferred, and the journal knows
 //!   for the retry what is done ([`crate::state::journal`]). Without a journal
 //!   what was stored is taken back.
+//! - What `sendmail` refuses to forward, for good, no retry mends: the message
+//!   is stored in the inbox instead, unless a copy of it lies there.
 //! - Where the Maildir has a quota and there is no room in it, nothing is
 //!   stored: 75, or a refusal where the site says so.
 //! - A folder whose name is too long for its file system is the inbox, with a
@@ -101,7 +103,7 @@ pub fn deliver(plan: &Plan, messages: &[&Message], location: &Location, reach: &
         Err(outcome) => return Report { outcome, ..report },
     };
     let again = !work.effects.is_empty();
-    let stored = match store(&work.copies, again, location, &mut journal, &mut report) {
+    let mut stored = match store(&work.copies, again, location, &mut journal, &mut report) {
         Ok(stored) => stored,
         Err(outcome) => {
             if journal.is_none() {
@@ -113,13 +115,14 @@ pub fn deliver(plan: &Plan, messages: &[&Message], location: &Location, reach: &
     };
     edit_together(plan, work.effects.iter().map(|effect| effect.step), reach, &mut report);
     for effect in work.effects.iter().filter(|effect| effect.rank > LIST_EDIT) {
-        if let Err(why) = effect.carry_out(plan, reach, &mut journal, &mut report) {
+        let came = effect.carry_out(plan, reach, location, &mut journal, &mut report);
+        if let Err(outcome) = came.map(|more| stored.extend(more)) {
             if journal.is_none() {
                 let undone = take_back(stored, &mut report);
                 note_use(location, undone.negative(), &mut report);
                 report.stored.clear();
             }
-            report.outcome = Outcome::deferred(why);
+            report.outcome = outcome;
             return report;
         }
     }
@@ -202,16 +205,21 @@ struct Effect<'p> {
     /// What it is known by in the journal; none if it may be done again.
     id: Option<StepId>,
     rank: u8,
+    /// What is stored if `sendmail` refuses to forward it, for good.
+    instead: Option<Copy<'p>>,
 }
+
+/// A delivery that no rule asked for.
+static INBOX: StepKind =
+    StepKind::Deliver { as_: DeliveryWord::Inbox, folder: NO_PARTS, flags: NO_FLAGS };
+static TOP: Folder = NO_PARTS;
+static UNFLAGGED: Flags = NO_FLAGS;
+const NO_PARTS: Folder = Folder { parts: Vec::new() };
+const NO_FLAGS: Flags = Flags { letters: String::new(), keywords: Vec::new() };
 
 /// What a plan stores and does, and how it ends if all can be done. A plan
 /// without an end, which evaluation does not make, ends in the inbox.
 fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (Work<'p>, Outcome) {
-    static END: StepKind = StepKind::Deliver {
-        as_: DeliveryWord::Inbox,
-        folder: Folder { parts: Vec::new() },
-        flags: Flags { letters: String::new(), keywords: Vec::new() },
-    };
     let mut work = Work::default();
     let mut edits = Vec::new();
     let mut at = messages.iter().copied();
@@ -269,56 +277,105 @@ fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (Work<'p>, Outcome
         }
         if let Some(rank) = rank {
             let (edits, id) = (edits.clone(), ids.next(&step.kind));
-            work.effects.push(Effect { step: number, edits, message, id, rank });
+            work.effects.push(Effect { step: number, edits, message, id, rank, instead: None });
         }
         if end.is_some() {
             break;
         }
     }
-    if let (None, StepKind::Deliver { folder, flags, .. }) = (&end, &END) {
-        work.copies.push(Copy {
-            step: None,
-            kind: &END,
-            folder,
-            flags,
-            edits,
-            message,
-            id: ids.next(&END),
-        });
+    if end.is_none() {
+        work.copies.push(inbox(None, &edits, message, ids.next(&INBOX)));
+    }
+    let end = end.unwrap_or(Outcome::Delivered);
+    let is_in_inbox = work.copies.iter().any(|copy| copy.folder.parts.is_empty());
+    let is_nowhere = work.copies.is_empty() && end == Outcome::Discarded;
+    let mut id = None;
+    for effect in &mut work.effects {
+        let step = plan.steps.get(effect.step).map(|step| &step.kind);
+        let Some(StepKind::Forward { copy, .. }) = step else { continue };
+        // What only a copy was forwarded of lies where the rules put it.
+        if if *copy { is_nowhere } else { !is_in_inbox } {
+            // One for all of them.
+            let id = *id.get_or_insert_with(|| ids.next(&INBOX));
+            effect.instead = Some(inbox(Some(effect.step), &effect.edits, effect.message, id));
+        }
     }
     work.effects.sort_by_key(|effect| effect.rank);
-    (work, end.unwrap_or(Outcome::Delivered))
+    (work, end)
+}
+
+/// A copy in the inbox that no rule asked for.
+fn inbox<'p>(
+    step: Option<usize>,
+    edits: &[HeaderEdit],
+    message: &'p Message,
+    id: Option<StepId>,
+) -> Copy<'p> {
+    Copy { step, kind: &INBOX, folder: &TOP, flags: &UNFLAGGED, edits: edits.to_vec(), message, id }
 }
 
 impl Effect<'_> {
-    /// Does what the step asks, unless an earlier try did; an error if the
-    /// message has to be tried again for it.
+    /// Does what the step asks, unless an earlier try did; gives what was stored
+    /// instead. An error if the message has to be tried again for it.
     fn carry_out(
         &self,
         plan: &Plan,
         reach: &Reach,
+        location: &Location,
         journal: &mut Option<Journal>,
         report: &mut Report,
-    ) -> Result<(), String> {
-        let Some(step) = plan.steps.get(self.step) else { return Ok(()) };
+    ) -> Result<Vec<Staged>, Outcome> {
+        let Some(step) = plan.steps.get(self.step) else { return Ok(Vec::new()) };
         if is_done(journal, self.id) {
             report.notes.push(format!("done by an earlier try: {}", sentence(&step.kind)));
-            return Ok(());
+            if self.instead.as_ref().is_some_and(|copy| is_done(journal, copy.id)) {
+                report.outcome = Outcome::Delivered;
+            }
+            return Ok(Vec::new());
         }
         let came = reach.take(&step.kind, self.message, &self.edits);
         report.notes.extend(came.notes);
         let has_to = matches!(step.kind, StepKind::Pipe { .. } | StepKind::Forward { .. });
+        let mut stored = Vec::new();
         match came.result {
             Ok(true) => report.done.push(self.step),
             Ok(false) => {}
-            Err(why) if has_to => return Err(why),
+            Err(why) if has_to && !came.is_permanent => return Err(Outcome::deferred(why)),
+            Err(why) if has_to => {
+                let asked = sentence(&step.kind);
+                report.notes.push(format!("no {asked}: {why}, which no other try would mend"));
+                stored = self.store_instead(location, journal, report)?;
+            }
             Err(why) => report.notes.push(why),
         }
         if let (Some(journal), Some(id)) = (journal, self.id) {
             note(journal, id, &sentence(&step.kind), report);
             let _ = journal.sync();
         }
-        Ok(())
+        Ok(stored)
+    }
+
+    /// Stores in the inbox what could not be forwarded.
+    fn store_instead(
+        &self,
+        location: &Location,
+        journal: &mut Option<Journal>,
+        report: &mut Report,
+    ) -> Result<Vec<Staged>, Outcome> {
+        let in_inbox = |stored: &Stored| stored.folder.parts.is_empty();
+        let Some(copy) = self.instead.as_ref().filter(|_| !report.stored.iter().any(in_inbox))
+        else {
+            return Ok(Vec::new());
+        };
+        let outcome = Outcome::Delivered;
+        let mut own = Report { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
+        let stored = store(std::slice::from_ref(copy), true, location, journal, &mut own);
+        report.notes.extend(own.notes);
+        let stored = stored?;
+        report.stored.extend(own.stored);
+        report.outcome = own.outcome;
+        report.notes.push("it is in the inbox instead".into());
+        Ok(stored)
     }
 }
 

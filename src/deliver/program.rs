@@ -65,6 +65,9 @@ pub struct Ran {
     /// Nothing, or what went wrong, to be read after the program's name:
     /// `ended with status 1`.
     pub result: Result<(), String>,
+    /// The status that it ended with; none if it was never started, was killed,
+    /// or ended by a signal.
+    pub status: Option<i32>,
     /// The last lines of what it said.
     pub said: Vec<String>,
 }
@@ -120,7 +123,7 @@ fn execute(
     edits: &[HeaderEdit],
     output: Option<&mut Output>,
 ) -> Ran {
-    let failed = |why: String| Ran { result: Err(why), said: Vec::new() };
+    let failed = |why: String| Ran { result: Err(why), status: None, said: Vec::new() };
     let Some((program, arguments)) = call.argv.split_first() else {
         return failed("has no name".into());
     };
@@ -273,7 +276,8 @@ impl<'o> Running<'o> {
             }
             Some(_) => Ok(()),
         };
-        Ran { result, said: lines(&self.said) }
+        let status = status.filter(|_| !late).and_then(|status| status.code());
+        Ran { result, status, said: lines(&self.said) }
     }
 
     /// Reads what there is until `done`; true if `deadline` came first.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::message::{HeaderEdit, Message};
+use crate::outcome::is_permanent;
 use crate::plan::StepKind;
 use crate::rules::check::PROGRAM_PATH;
 use crate::state::{StateDir, loop_mark, slots::Key};
@@ -46,6 +47,8 @@ pub struct Reach {
 pub(super) struct Came {
     /// Whether anything was done, for the log; or why it failed.
     pub(super) result: Result<bool, String>,
+    /// It failed, and would fail again: `sendmail` refuses the message for good.
+    pub(super) is_permanent: bool,
     /// What else there is to tell.
     pub(super) notes: Vec<String>,
 }
@@ -87,7 +90,7 @@ impl Reach {
                 let argv = sendmail::arguments(&self.sendmail, sender, to);
                 let mark = loop_mark::make(self.state.as_ref(), forwarder);
                 let edits = [edits, &sendmail::edits(&mark)].concat();
-                told(&self.sendmail, program::run(&self.call(&argv), message, &edits))
+                sent(&self.sendmail, program::run(&self.call(&argv), message, &edits))
             }
             StepKind::Reply(reply) => reply::send(reply, self),
             StepKind::Remember { key, within } => Came {
@@ -99,9 +102,10 @@ impl Reach {
                     }
                     None => Ok(true),
                 },
+                is_permanent: false,
                 notes: Vec::new(),
             },
-            _ => Came { result: Ok(true), notes: Vec::new() },
+            _ => Came { result: Ok(true), is_permanent: false, notes: Vec::new() },
         }
     }
 
@@ -126,8 +130,16 @@ impl Reach {
 pub(super) fn told(name: &str, ran: program::Ran) -> Came {
     Came {
         result: ran.result.map(|()| true).map_err(|why| format!("`{name}` {why}")),
+        is_permanent: false,
         notes: said(name, ran.said),
     }
+}
+
+/// [`told`] for the program that sends mail, whose status says whether it is
+/// worth another try.
+pub(super) fn sent(name: &str, ran: program::Ran) -> Came {
+    let is_permanent = ran.status.is_some_and(is_permanent);
+    Came { is_permanent, ..told(name, ran) }
 }
 
 /// What a program said.

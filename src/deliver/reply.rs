@@ -13,13 +13,13 @@ use crate::message::encoded_word::encode;
 use crate::plan::Reply;
 use crate::state::replied;
 
-use super::reach::{Came, Reach, told};
+use super::reach::{Came, Reach, sent};
 use super::{name, program, sendmail};
 
 /// Sends an answer, unless this sender got the same text within the time.
 /// Where that cannot be remembered, none is sent: better none than many.
 pub(super) fn send(reply: &Reply, reach: &Reach) -> Came {
-    let failed = |why: String| Came { result: Err(why), notes: Vec::new() };
+    let failed = |why: String| Came { result: Err(why), is_permanent: false, notes: Vec::new() };
     let Some(state) = &reach.state else {
         return failed("no answer is sent, since it cannot be remembered".into());
     };
@@ -28,7 +28,7 @@ pub(super) fn send(reply: &Reply, reach: &Reach) -> Came {
         Ok(true) => {}
         Ok(false) => {
             let note = format!("no answer to `{}`, who got it before", reply.to);
-            return Came { result: Ok(false), notes: vec![note] };
+            return Came { result: Ok(false), is_permanent: false, notes: vec![note] };
         }
         Err(error) => {
             return failed(format!("no answer is sent, since it cannot be remembered: {error}"));
@@ -40,7 +40,7 @@ pub(super) fn send(reply: &Reply, reach: &Reach) -> Came {
     if ran.result.is_err() {
         replied::give_back(state, &reply.to, text);
     }
-    told(&reach.sendmail, ran)
+    sent(&reach.sendmail, ran)
 }
 
 /// The answer as a message.

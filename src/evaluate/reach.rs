@@ -7,10 +7,11 @@ use super::Evaluator;
 use crate::message::address;
 use crate::plan::{RuleRef, StepKind};
 use crate::rules::address_list::AddressList;
-use crate::rules::check::{MOST_TARGETS, is_address};
+use crate::rules::check::{LONGEST_TARGET, MOST_TARGETS, is_address, is_target};
 use crate::rules::glob;
 use crate::rules::program::{Entries, Flags, Template};
 use crate::state::loop_mark;
+use crate::text::one_line;
 
 /// The header that marks a forwarded message, see [`loop_mark`].
 pub const LOOP_HEADER: &str = "X-Mfilter-Loop";
@@ -18,12 +19,24 @@ pub const LOOP_HEADER: &str = "X-Mfilter-Loop";
 const MOST_HOPS: usize = 40;
 /// Of one message so many entries come into a list, or out of it, at most.
 const MOST_ENTRIES: usize = 50;
+/// So many bytes have all arguments of one program together, at most: whatever
+/// limits are set, Linux takes 128 KB with the environment (execve(2)), and a
+/// program that cannot be started for what a sender wrote would never be.
+const LONGEST_ARGUMENTS: usize = 96 << 10;
+/// So much of what is no address is shown, bytes.
+const LONGEST_SHOWN: usize = 100;
 
 impl Evaluator<'_> {
     /// A program and its arguments. The program is the rule's word alone: a
     /// path as all paths in rules, or a name that is looked for in `PATH`.
     pub(super) fn argv(&self, words: &[Template], rule: &RuleRef) -> Vec<String> {
-        let mut argv: Vec<String> = words.iter().map(|word| self.argument(word)).collect();
+        let mut room = LONGEST_ARGUMENTS;
+        let mut argv = Vec::with_capacity(words.len());
+        for word in words.iter() {
+            let argument = self.argument(word, room);
+            room -= argument.len().min(room);
+            argv.push(argument);
+        }
         if let Some(program) = argv.first_mut().filter(|program| program.contains('/')) {
             let file = self.file(rule);
             let path = self.conditions.world.path(program, Path::new(file));
@@ -52,8 +65,8 @@ impl Evaluator<'_> {
         let filled: Vec<String> = to.iter().map(|target| self.line(target)).collect();
         for target in filled.into_iter().filter(|_| why.is_none()) {
             let target = with_ascii_domain(target.trim());
-            if !is_address(&target) {
-                let why = format!("`{target}` is no address");
+            if !is_target(&target) {
+                let why = no_target(&target);
                 self.push(StepKind::Skipped { action: "forward", why }, rule.clone());
             } else if targets.len() >= room {
                 let why = format!("more than {MOST_TARGETS} addresses");
@@ -145,6 +158,19 @@ pub fn exact_entry(address: &str) -> Option<String> {
         && !entry.contains(['#', '"'])
         && AddressList::from_entries([entry.as_str()]).has_same(&entry);
     exact.then_some(entry)
+}
+
+/// Why mail cannot be sent to a text.
+pub(super) fn no_target(text: &str) -> String {
+    let shown = match text.len() {
+        ..=LONGEST_SHOWN => text.to_owned(),
+        _ => one_line(text, LONGEST_SHOWN) + "…",
+    };
+    if text.contains('@') && text.len() > LONGEST_TARGET {
+        format!("`{shown}` is longer than an address can be, {LONGEST_TARGET} bytes")
+    } else {
+        format!("`{shown}` is no address")
+    }
 }
 
 /// An address as every MTA takes it: its domain in Punycode.

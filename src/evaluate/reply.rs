@@ -6,13 +6,14 @@ use std::cell::OnceCell;
 use encoding_rs::Encoding;
 
 use super::condition::Conditions;
+use super::reach::no_target;
 use super::values::formatted_date;
 use super::{Detail, Evaluator};
 use crate::classify::{Mail, automatic, bulk, daemon, mailing_list, spam_verdict};
 use crate::message::Message;
 use crate::plan::{Reply, RuleRef, StepKind};
 use crate::rules::address_list::AddressList;
-use crate::rules::check::is_address;
+use crate::rules::check::{is_address, is_target};
 use crate::rules::field::{self, Found, Kind};
 use crate::rules::program::{CompiledProgram, Program, Settings, TemplatePart};
 use crate::rules::template::{Part, split};
@@ -194,8 +195,8 @@ fn recipient(message: &Message, world: &World, me: &Me) -> Result<String, String
     if sender.is_empty() {
         return Err("it has the null sender".into());
     }
-    if !is_address(&sender) {
-        return Err(format!("`{sender}` is no address"));
+    if !is_target(&sender) {
+        return Err(no_target(&sender));
     }
     let canonical = crate::message::address::canonical(&sender).into_owned();
     if me.is(&canonical) {

@@ -28,8 +28,8 @@ impl Evaluator<'_> {
 
     /// An argument of a program: one line, and no option unless the rule
     /// itself says so. Where what is inserted would make it begin with `-`,
-    /// a `_` stands before it.
-    pub(super) fn argument(&self, template: &Template) -> String {
+    /// a `_` stands before it. It is cut to `room` bytes.
+    pub(super) fn argument(&self, template: &Template, room: usize) -> String {
         let mut text = self.line(template);
         let literal = matches!(
             template
@@ -41,8 +41,9 @@ impl Evaluator<'_> {
         if text.starts_with('-') && !literal {
             text.insert(0, '_');
         }
-        if text.len() > LONGEST_ARGUMENT {
-            let end = (0..=LONGEST_ARGUMENT).rev().find(|end| text.is_char_boundary(*end));
+        let room = room.min(LONGEST_ARGUMENT);
+        if text.len() > room {
+            let end = (0..=room).rev().find(|end| text.is_char_boundary(*end));
             text.truncate(end.unwrap_or(0));
         }
         text

@@ -2,7 +2,7 @@
 //! header fields, or by the environment.
 
 use super::World;
-use crate::message::address::parse_list;
+use crate::message::address::{is_too_long, parse_list};
 use crate::message::head::from_line_sender;
 use crate::message::{Message, path};
 
@@ -73,9 +73,13 @@ impl World {
     }
 }
 
-/// A sender in the form of RFC 5321; none for the `unknown` of getmail.
+/// A sender in the form of RFC 5321; none for the `unknown` of getmail, and for
+/// what is longer than an address can be, which no program takes as an argument.
 fn known(sender: &str) -> Option<String> {
-    Some(path::reverse(sender)).filter(|sender| !sender.eq_ignore_ascii_case("unknown"))
+    let address = path::address(sender);
+    let is_known = !address.local.eq_ignore_ascii_case("unknown") || !address.domain.is_empty();
+    let fits = !is_too_long(&address.local, &address.domain);
+    (is_known && fits).then(|| path::reverse(sender))
 }
 
 /// Whether an address is the other one with some characters written as `_`.

@@ -242,6 +242,155 @@ fn a_retry_does_only_what_is_missing() {
     assert!(home.run(&["state"], b"").stdout.contains("half-done  nothing"));
 }
 
+/// All mail of a home: the folder's directory and whether it is unseen.
+fn places(home: &Home) -> Vec<(String, bool)> {
+    home.mail().into_iter().map(|mail| (mail.folder, mail.sub == "new")).collect()
+}
+
+#[test]
+fn what_sendmail_refuses_for_good_ends_in_the_inbox() {
+    let rules = "set sendmail \"SENDMAIL\"\nadd-header \"X-A\" \"b\"\nforward \"a@x.example\"\n";
+    for code in [64, 65, 67, 69, 76, 77, 78] {
+        let home = home(rules, &format!("echo unknown user >&2; exit {code}"));
+        delivered(&home.deliver(MESSAGE));
+        assert_eq!(places(&home), [(String::new(), true)], "{code}");
+        assert_eq!(home.mail()[0].text().as_bytes(), [b"X-A: b\n", MESSAGE].concat());
+        let log = log(&home);
+        assert!(log.contains(&format!("ended with status {code}, which no other try")), "{log}");
+        assert!(log.contains("unknown user") && !log.contains(" forwarded "), "{log}");
+        assert!(
+            log.contains(".mailrules:3\" id=") && log.contains("in the inbox instead"),
+            "{log}"
+        );
+        assert!(!log.contains("deferred"), "{log}");
+    }
+    for end in ["exit 1", "exit 66", "exit 70", "exit 71", "exit 73", "exit 74", "exit 75"] {
+        let home = home(rules, end);
+        deferred(&home.deliver(MESSAGE));
+        assert_eq!(places(&home), [], "{end}");
+    }
+    for end in ["exit 126", "exit 127", "kill -9 $$", "exec /no/such/sendmail"] {
+        let home = home(rules, end);
+        deferred(&home.deliver(MESSAGE));
+        assert_eq!(places(&home), [], "{end}");
+    }
+}
+
+#[test]
+fn a_refused_copy_is_told_and_loses_nothing() {
+    let set = "set sendmail \"SENDMAIL\"\n";
+    for (rules, folders) in [
+        ("forward copy \"a@x.example\"\nfolder \"A\"\n", vec![".A"]),
+        ("copy \"A\"\nforward \"a@x.example\"\n", vec![".A", ""]),
+        ("copy \"INBOX\"\nforward \"a@x.example\"\n", vec![""]),
+        ("forward copy \"a@x.example\"\ndiscard\n", vec![""]),
+        ("forward copy \"a@x.example\"\nforward copy \"b@x.example\"\ndiscard\n", vec![""]),
+        ("copy \"A\"\nforward copy \"a@x.example\"\ndiscard\n", vec![".A"]),
+    ] {
+        for state in ["", "set log off\n"] {
+            let home = home(&format!("{set}{state}{rules}"), "exit 67");
+            if !state.is_empty() {
+                // Where nothing can be noted it is no other.
+                home.write(".local/state", "no directory\n");
+            }
+            delivered(&home.deliver(MESSAGE));
+            let mut found: Vec<String> = home.mail().into_iter().map(|mail| mail.folder).collect();
+            found.sort_unstable_by(|a, b| b.cmp(a));
+            assert_eq!(found, folders, "{rules}");
+        }
+    }
+}
+
+#[test]
+fn what_was_refused_for_good_is_not_done_again() {
+    // The first is refused, the second one's server is busy.
+    let script = "case \"$*\" in *a@x*) echo a >> refused; exit 67 ;; esac; \
+                  echo try >> tries; test $(wc -l < tries) -gt 1 || exit 75; cat > sent";
+    let rules = "set sendmail \"SENDMAIL\"\nforward copy \"a@x.example\"\n\
+                 forward copy \"b@x.example\"\ndiscard\n";
+    let home = home(rules, script);
+    deferred(&home.deliver(MESSAGE));
+    assert_eq!(places(&home), [(String::new(), true)], "stored, and noted");
+    delivered(&home.deliver(MESSAGE));
+    assert_eq!(places(&home), [(String::new(), true)], "not stored again");
+    assert_eq!(text(&home, "refused"), "a\n", "not tried again");
+    assert!(text(&home, "sent").ends_with("\n\nbody\n"));
+    assert!(home.run(&["state"], b"").stdout.contains("half-done  nothing"));
+    assert!(!log(&home).contains("\tdiscarded") && !log(&home).contains(" discarded "));
+
+    // Refused too, at last: one copy in the inbox is enough.
+    let home = self::home(rules, &script.replace("cat > sent", "exit 67"));
+    deferred(&home.deliver(MESSAGE));
+    delivered(&home.deliver(MESSAGE));
+    assert_eq!(places(&home), [(String::new(), true)], "stored once for both");
+
+    // Where it cannot be stored, the next try does both.
+    let rules = "set sendmail \"SENDMAIL\"\nrun \"~/bin/count\"\nforward \"a@x.example\"\n";
+    let home = self::home(rules, "exit 67");
+    program(&home, "count", "echo ran >> ran");
+    home.write("Maildir", "no directory");
+    deferred(&home.deliver(MESSAGE));
+    fs::remove_file(home.path().join("Maildir")).expect("it is there");
+    delivered(&home.deliver(MESSAGE));
+    assert_eq!(places(&home), [(String::new(), true)]);
+    assert_eq!(text(&home, "ran"), "ran\n");
+}
+
+#[test]
+fn a_target_that_is_too_long_is_none() {
+    let address = |length: usize| format!("{}@x.example", "a".repeat(length - 10));
+    for field in ["reply-to", "subject"] {
+        let rules = format!("set sendmail \"SENDMAIL\"\nforward \"{{{field}}}\"\n");
+        for (length, is_sent) in [(254, true), (255, false), (320, false), (140_000, false)] {
+            let home = home(&rules, SENDMAIL);
+            let mail = format!("Reply-To: {0}\nSubject: {0}\n\nbody\n", address(length));
+            let mail = mail.as_bytes();
+            delivered(&home.deliver(mail));
+            assert_eq!(text(&home, "sent").contains(&address(254)), is_sent, "{length}");
+            assert_eq!(home.mail().is_empty(), is_sent, "{length}");
+            let shown = home.run(&["--test"], mail).stdout;
+            for told in [log(&home), shown] {
+                let is_told = told.contains("is longer than an address can be, 254 bytes")
+                    || field == "reply-to" && length > 320 && told.contains("is no address");
+                assert!(is_told != is_sent, "{field} {length}");
+                let why = told.lines().find(|line| line.contains("no forward")).unwrap_or_default();
+                assert!(why.len() < 3000, "{why}");
+            }
+        }
+    }
+    let home = home(&format!("forward \"{}\"\n", address(255)), SENDMAIL);
+    assert!(home.run(&["check"], b"").stdout.contains("cannot be sent to"));
+}
+
+#[test]
+fn what_a_sender_wrote_keeps_no_program_from_starting() {
+    let long = "a".repeat(200_000);
+    let words = "\"{subject}\" ".repeat(40);
+    let rules = format!("pipe \"PROGRAM\" {words}\n");
+    let home = home(&rules, "printf '%s' \"$*\" | wc -c > words; echo $# >> words");
+    let mail = format!("Return-Path: <{long}@x.example>\nSubject: {long}\n\nbody\n");
+    delivered(&home.deliver(mail.as_bytes()));
+    let told = text(&home, "words");
+    let numbers: Vec<usize> = told.lines().map(|line| line.trim().parse().unwrap()).collect();
+    assert!(numbers[0] > 60_000 && numbers[1] == 40, "{told}");
+    let home = self::home("set sendmail \"SENDMAIL\"\nforward \"a@x.example\"\n", SENDMAIL);
+    delivered(&home.deliver(mail.as_bytes()));
+    assert!(text(&home, "sent").starts_with("-i\n-f\n\n--\na@x.example\n"), "a null sender");
+}
+
+#[test]
+fn an_answer_that_is_refused_costs_nothing() {
+    for end in ["exit 67", "exit 75"] {
+        let rules = "set sendmail \"SENDMAIL\"\nset me \"taro@example.jp\"\nreply \"~/away\"\n";
+        let home = home(rules, end);
+        home.write("away", "I am away.\n");
+        delivered(&home.deliver(MESSAGE));
+        assert_eq!(places(&home), [(String::new(), true)]);
+        let told = log(&home);
+        assert!(told.contains(&end.replace("exit", "ended with status")), "{told}");
+    }
+}
+
 #[test]
 fn a_kill_between_the_steps_doubles_nothing() {
     let rules = "set sendmail \"SENDMAIL\"\ncopy \"A\"\ncopy \"B\"\nforward \"a@x.example\"\n";

@@ -47,6 +47,8 @@ pub const FLAGS: &[(&str, char)] = &[
 
 /// So many addresses does one message go to at most.
 pub const MOST_TARGETS: usize = 10;
+/// Longest address that mail is sent to, bytes.
+pub const LONGEST_TARGET: usize = 254;
 const HOUR: u64 = 3600;
 const YEAR: u64 = 52 * 7 * 24 * HOUR;
 /// How often a sender is answered, if nothing else is said: RFC 5230 §4.1.
@@ -177,7 +179,7 @@ impl Checker<'_, '_> {
     fn target(&mut self, to: &Text<'_>) -> Option<Template> {
         let template = self.template(to.text, 0, to.span)?;
         let literal = template.parts.iter().all(|part| matches!(part, TemplatePart::Text(_)));
-        if literal && !is_address(to.text) {
+        if literal && !is_target(to.text) {
             self.report(to.span, Mistake::BadAddress { text: to.text.to_owned() });
             return None;
         }
@@ -443,6 +445,12 @@ pub fn is_address(text: &str) -> bool {
         && judge(text).is_none()
         && !text.starts_with('-')
         && !text.contains(char::is_whitespace)
+}
+
+/// An address that the world's mail servers take: a path is 256 bytes with its
+/// brackets (RFC 5321 §4.5.3.1.3).
+pub fn is_target(text: &str) -> bool {
+    is_address(text) && text.len() <= LONGEST_TARGET
 }
 
 /// The inbox as the target of a `copy`.

@@ -34,7 +34,7 @@ use crate::syntax::ast::{Ast, Statement};
 use crate::syntax::words;
 
 pub use action::{ACTIONS, FLAGS};
-pub use action::{MOST_TARGETS, is_address};
+pub use action::{LONGEST_TARGET, MOST_TARGETS, is_address, is_target};
 pub use lists::check_lists;
 pub use programs::PROGRAM_PATH;
 pub use setting::SETTINGS;
