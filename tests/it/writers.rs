@@ -1,23 +1,27 @@
 //! The programs that write results, with senders who would write them
-//! themselves: whatever OpenDKIM, OpenDMARC and policyd-spf print of hostile
-//! signatures, envelope senders, HELOs and From, nothing of it is believed
-//! that only the sender said, and honest mail is `verified`.
+//! themselves: whatever they print of hostile signatures, envelope senders,
+//! HELOs and From, nothing of it is believed that only the sender said, and
+//! honest mail is `verified`. OpenDKIM, OpenDMARC, policyd-spf and rspamd as
+//! milters and policy servers of Postfix, Exim and amavis whole; each test has
+//! a name server of its own. `tests/cases/border-*` holds messages as they
+//! print them, for machines that have none of them.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+mod amavis;
+mod exim;
+mod milter;
+mod names;
+
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use crate::support::{Home, run, skipped, wait_for};
-use data_encoding::BASE64;
+use crate::support::{Home, run, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
-use sha2::{Digest, Sha256};
 
-/// Where the test's own name server listens.
-const NAME_SERVER: &str = "127.77.0.1";
+use names::signature;
+
 /// The client that SPF allows for every domain but the bank's.
 const CLIENT: &str = "203.0.113.9";
 const BODY: &str = "Please log in.\r\n";
@@ -32,155 +36,6 @@ impl Drop for Daemon {
     }
 }
 
-/// Answers for `example`: each name has this key, and allows the client; the
-/// bank's allow nothing. False where the port is not to be had.
-fn serve_names(key: &str) -> bool {
-    let Ok(socket) = UdpSocket::bind((NAME_SERVER, 53)) else { return false };
-    let key = format!("v=DKIM1; k=rsa; p={key}");
-    std::thread::spawn(move || {
-        let mut query = [0; 4096];
-        while let Ok((length, client)) = socket.recv_from(&mut query) {
-            let answer = query.get(..length).and_then(|query| answer(query, &key));
-            if let Some(answer) = answer {
-                let _ = socket.send_to(&answer, client);
-            }
-        }
-    });
-    true
-}
-
-/// RFC 1035 §4.1
-fn answer(query: &[u8], key: &str) -> Option<Vec<u8>> {
-    let (mut at, mut labels) = (12, Vec::new());
-    while *query.get(at)? != 0 {
-        let end = at + 1 + usize::from(query[at]);
-        labels.push(String::from_utf8_lossy(query.get(at + 1..end)?).to_ascii_lowercase());
-        at = end;
-    }
-    let name = labels.join(".");
-    let kind = u16::from_be_bytes([*query.get(at + 1)?, *query.get(at + 2)?]);
-    let is_bank = name == "bank.example" || name.ends_with(".bank.example");
-    let text = match () {
-        () if !name.ends_with(".example") => None,
-        () if name.starts_with("_dmarc.") => Some("v=DMARC1; p=none"),
-        () if name.contains("._domainkey.") => Some(key).filter(|_| !is_bank),
-        () if is_bank => Some("v=spf1 -all"),
-        () => Some("v=spf1 ip4:203.0.113.9 -all"),
-    };
-    let data = match (kind, text) {
-        (16, Some(text)) => text
-            .as_bytes()
-            .chunks(255)
-            .flat_map(|part| [&[part.len() as u8][..], part].concat())
-            .collect(),
-        (1, _) if name.ends_with(".example") => vec![203, 0, 113, 9],
-        _ => Vec::new(),
-    };
-    let mut answer = query.get(..2)?.to_vec();
-    answer.extend([0x85, 0x80, 0, 1, 0, u8::from(!data.is_empty()), 0, 0, 0, 0]);
-    answer.extend(query.get(12..at + 5)?);
-    if !data.is_empty() {
-        answer.extend([0xc0, 0x0c]);
-        answer.extend(kind.to_be_bytes());
-        answer.extend([0, 1, 0, 0, 0, 60]);
-        answer.extend((data.len() as u16).to_be_bytes());
-        answer.extend(data);
-    }
-    Some(answer)
-}
-
-fn openssl(home: &Home, arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    let mut child = Command::new("openssl")
-        .args(arguments)
-        .current_dir(home.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("openssl starts");
-    child.stdin.take().expect("asked for").write_all(input).expect("written");
-    child.wait_with_output().expect("it ends").stdout
-}
-
-/// A DKIM-Signature, simple/simple, with these tags: RFC 6376 §3.
-fn signature(home: &Home, tags: &str, headers: &[String]) -> String {
-    let hash = BASE64.encode(&Sha256::digest(BODY));
-    let names: Vec<&str> = headers.iter().filter_map(|header| header.split(':').next()).collect();
-    let names = names.join(":");
-    let head = format!(
-        "DKIM-Signature: v=1; a=rsa-sha256; c=simple/simple; {tags};\r\n\th={names};\r\n\tbh={hash}; b="
-    );
-    let signed: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    let signed = signed + &head;
-    let sealed = openssl(home, &["dgst", "-sha256", "-sign", "key.pem"], signed.as_bytes());
-    head + &BASE64.encode(&sealed)
-}
-
-/// A milter as Postfix uses it: what it inserts, topmost first.
-fn milter(port: u16, helo: &str, sender: &str, headers: &[String]) -> Vec<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the milter listens");
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
-    send(&mut stream, b'O', &[6_u32, 0x1ff, 0].map(u32::to_be_bytes).concat());
-    let (_, options) = receive(&mut stream);
-    let word: [u8; 4] = options[8..12].try_into().expect("four bytes");
-    let protocol = u32::from_be_bytes(word);
-    // What it does not want to be told, and what it does not answer.
-    let mut step = |command: u8, without: u32, silent: u32, data: &[u8]| {
-        if protocol & without == 0 {
-            send(&mut stream, command, data);
-            if protocol & silent == 0 {
-                let (answer, _) = receive(&mut stream);
-                assert_eq!(char::from(answer), 'c', "{}", char::from(command));
-            }
-        }
-    };
-    let client = [b"out.evil.example\x004\x04\xd2", CLIENT.as_bytes(), b"\0"].concat();
-    step(b'C', 0x1, 0x1000, &client);
-    step(b'H', 0x2, 0x2000, format!("{helo}\0").as_bytes());
-    step(b'M', 0x4, 0x4000, format!("<{sender}>\0").as_bytes());
-    step(b'R', 0x8, 0x8000, b"<taro@example.jp>\0");
-    step(b'T', 0x200, 0x10000, b"");
-    for header in headers {
-        let (name, value) = header.split_once(':').expect("a header");
-        let value = value.trim_start().replace("\r\n", "\n");
-        step(b'L', 0x20, 0x80, format!("{name}\0{value}\0").as_bytes());
-    }
-    step(b'N', 0x40, 0x40000, b"");
-    step(b'B', 0x10, 0x80000, BODY.as_bytes());
-    send(&mut stream, b'E', b"");
-    let mut inserted = Vec::new();
-    loop {
-        let (command, data) = receive(&mut stream);
-        let skipped = match command {
-            b'i' => 4,
-            b'h' => 0,
-            b'p' => continue,
-            b'c' | b'a' => return inserted,
-            other => panic!("the milter says {}", char::from(other)),
-        };
-        let text = String::from_utf8_lossy(&data[skipped..]).into_owned();
-        let mut parts = text.split('\0');
-        let (name, value) = (parts.next().expect("a name"), parts.next().expect("a value"));
-        // As MTAs do, lest a line break begin a header.
-        let lines: Vec<&str> = value.split(['\r', '\n']).map(str::trim_start).collect();
-        let header = format!("{name}: {}", lines.join("\r\n\t"));
-        inserted.insert(if command == b'i' { 0 } else { inserted.len() }, header);
-    }
-}
-
-fn send(stream: &mut TcpStream, command: u8, data: &[u8]) {
-    let length = (data.len() as u32 + 1).to_be_bytes();
-    stream.write_all(&[&length[..], &[command], data].concat()).expect("the milter reads");
-}
-
-fn receive(stream: &mut TcpStream) -> (u8, Vec<u8>) {
-    let mut length = [0; 4];
-    stream.read_exact(&mut length).expect("the milter answers");
-    let mut data = vec![0; u32::from_be_bytes(length) as usize];
-    stream.read_exact(&mut data).expect("the milter answers");
-    (data.remove(0), data)
-}
-
 /// A program that asks the test's name server, by a resolv.conf of its own.
 fn among_names(home: &Home, program: &str, arguments: &[&str]) -> Command {
     let script = "mount --bind resolv.conf /etc/resolv.conf && exec \"$@\"";
@@ -190,15 +45,23 @@ fn among_names(home: &Home, program: &str, arguments: &[&str]) -> Command {
     command
 }
 
-fn daemon(home: &Home, program: &str, configuration: impl FnOnce(u16) -> String) -> (Daemon, u16) {
+fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    drop(listener);
+    listener.local_addr().expect("an address").port()
+}
+
+fn daemon(home: &Home, program: &str, configuration: impl FnOnce(u16) -> String) -> (Daemon, u16) {
+    let port = free_port();
     let name = Path::new(program).file_name().expect("a name").to_string_lossy().into_owned();
     let file = format!("{name}.conf");
     home.write(&file, configuration(port));
-    let option = if name == "opendkim" { "-x" } else { "-c" };
-    let mut command = among_names(home, program, &["-f", option, &file]);
+    let arguments: &[&str] = match name.as_str() {
+        "opendkim" => &["-f", "-x", &file],
+        "opendmarc" => &["-f", "-c", &file],
+        "rspamd" => &["-f", "-i", "-c", &file],
+        _ => &["-c", &file, "foreground"],
+    };
+    let mut command = among_names(home, program, arguments);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let daemon = Daemon(command.spawn().expect("it starts"));
     wait_for(&name, || TcpStream::connect(("127.0.0.1", port)).ok());
@@ -225,15 +88,20 @@ fn policyd(home: &Home, kind: &str, helo: &str, sender: &str) -> String {
     line.unwrap_or_else(|| panic!("{told:?}")).to_owned()
 }
 
-const CONDITIONS: [&str; 5] = [
+/// What nobody but the sender says of these messages.
+const CONDITIONS: [&str; 9] = [
     "verified",
     "dmarc is pass",
     "spf.domain is \"@.bank.example\"",
     "dkim.domain is \"@.bank.example\"",
     "spf is pass and spf.domain is \"bank.example\"",
+    "authenticated",
+    "client.ip is \"127.0.0.0/8\"",
+    "client.host is \"@.bank.example\"",
+    "spam-score <= -50",
 ];
 
-/// Which of [`CONDITIONS`] hold, with a forged header below.
+/// Which of [`CONDITIONS`] hold.
 fn holding(home: &Home, sender: &str, message: &str) -> Vec<&'static str> {
     let rules: String = (0..)
         .zip(CONDITIONS)
@@ -248,6 +116,7 @@ fn holding(home: &Home, sender: &str, message: &str) -> Vec<&'static str> {
     (0..CONDITIONS.len()).filter(holds).map(|at| CONDITIONS[at]).collect()
 }
 
+/// The line of the border, which is Postfix.
 fn border(helo: &str) -> String {
     format!(
         "Received: from {helo} (out.evil.example [{CLIENT}])\r\n\tby mx.example.jp (Postfix) with \
@@ -255,15 +124,18 @@ fn border(helo: &str) -> String {
     )
 }
 
+/// The results that a sender writes.
+const FORGED: &str = "Authentication-Results: mx.example.jp; dmarc=pass \
+    header.from=bank.example;\r\n\tspf=pass smtp.mailfrom=bank.example; dkim=pass \
+    header.d=bank.example\r\n";
+
 /// The headers of a border, above and directly below its Received line.
 fn layouts(printed: &[String], helo: &str, message: &[String]) -> [String; 2] {
     let printed: String = printed.iter().map(|header| format!("{header}\r\n")).collect();
     // Where the border writes no Authentication-Results, `set trust` may not
     // name it: then the sender's own would be believed.
     let is_ar = printed.contains("Authentication-Results");
-    let forged = "Authentication-Results: mx.example.jp; dmarc=pass header.from=bank.example;\r\n\
-        \tspf=pass smtp.mailfrom=bank.example; dkim=pass header.d=bank.example\r\n";
-    let forged = if is_ar { forged } else { "" };
+    let forged = if is_ar { FORGED } else { "" };
     let message: String = message.iter().map(|header| format!("{header}\r\n")).collect();
     let border = border(helo);
     [
@@ -274,34 +146,141 @@ fn layouts(printed: &[String], helo: &str, message: &[String]) -> [String; 2] {
 
 fn headers(from: &str) -> Vec<String> {
     let from = format!("From: {from}");
-    let rest = ["To: taro@example.jp", "Subject: notice", "Message-ID: <x@evil.example>"];
+    let rest = [
+        "To: taro@example.jp",
+        "Subject: notice",
+        "Date: Fri, 27 Nov 2026 09:59:58 +0900",
+        "Message-ID: <x@evil.example>",
+    ];
     std::iter::once(from).chain(rest.map(str::to_owned)).collect()
 }
 
+/// One who sends: From, HELO, the tags of the signature, the envelope sender.
+struct Sender {
+    from: &'static str,
+    helo: &'static str,
+    tags: String,
+    envelope: &'static str,
+}
+
+impl Sender {
+    /// The header that they send, signed; below a signature that they found
+    /// elsewhere where there is one.
+    fn signed(&self, home: &Home, replayed: &[&str]) -> Vec<String> {
+        let mut message = headers(self.from);
+        let signed = signature(home, &self.tags, &message);
+        message.insert(0, signed);
+        message.splice(0..0, replayed.iter().map(|header| (*header).to_owned()));
+        message
+    }
+}
+
 const PLAIN: &str = "d=evil.example; s=sel";
+const REPLAYED: &str = "DKIM-Signature: v=1; a=rsa-sha256; d=bank.example; s=sel; h=from; bh=AAAA; \
+    b=bankbankbank";
+
+/// Those who would be the bank.
+fn hostile() -> Vec<Sender> {
+    const BANK: &str = "Bank <info@bank.example>";
+    const HELO: &str = "mail.evil.example";
+    const ENVELOPE: &str = "x@evil.example";
+    let smuggled = "a=3Bdmarc=3Dpass=20header.from=3Dbank.example=3Bdkim=3Dpass=20header.d=3D\
+        bank.example=20header.b=3Dbankbank=20header.i=3D@evil.example";
+    let line = "a=0D=0AAuthentication-Results:=20mx.example.jp=3Bdmarc=3Dpass@evil.example";
+    let plain = |from, helo, envelope| Sender { from, helo, tags: PLAIN.into(), envelope };
+    let mut all: Vec<Sender> = [smuggled, "a=28@evil.example", "a=22b@evil.example", line]
+        .map(|identity| format!("{PLAIN}; i={identity}"))
+        .into_iter()
+        .chain([format!("{PLAIN} header.d=bank.example")])
+        .map(|tags| Sender { from: BANK, helo: HELO, tags, envelope: ENVELOPE })
+        .collect();
+    for helo in [
+        "x;dmarc=pass header.from=bank.example",
+        "x; envelope-from=x@bank.example; y",
+        "x) smtp.mailfrom=bank.example (",
+        "x([127.0.0.1])",
+        "x(Authenticated)",
+        "[127.0.0.1] (helo=www.bank.example)",
+        "www.bank.example",
+    ] {
+        all.push(plain(BANK, helo, ENVELOPE));
+    }
+    all.push(plain(BANK, "x;dmarc=pass header.from=bank.example", ""));
+    for envelope in [
+        "\"x@bank.example\"@evil.example",
+        "\"a;dmarc=pass header.from=bank.example;x\"@evil.example",
+        "\"a) smtp.mailfrom=x@bank.example (\"@evil.example",
+        "\"x@bank.example (x) policy.y=\"@evil.example",
+        "\"a dmarc=pass header.from=bank.example b\"@evil.example",
+        "\"a\\\";dmarc=pass header.from=bank.example;x=\\\"\"@evil.example",
+        "a=dmarc=pass/header.from=bank.example@evil.example",
+    ] {
+        all.push(plain(BANK, HELO, envelope));
+    }
+    for from in [
+        "<info@bank.example;x.evil.example>",
+        "<info@bank.example(x).evil.example>, <info@bank.example>",
+    ] {
+        all.push(plain(from, "pc", ENVELOPE));
+    }
+    all
+}
+
+fn honest() -> Vec<Sender> {
+    let sender = |from, tags: &str, envelope| Sender {
+        from,
+        helo: "mail.honest.example",
+        tags: format!("d=honest.example; s=sel{tags}"),
+        envelope,
+    };
+    vec![
+        sender("Honest <a@honest.example>", "", "a@honest.example"),
+        sender(
+            "\"Honest, Inc. (x)\" <a@honest.example>",
+            "; i=a=2Bb@honest.example",
+            "bounce+taro=example.jp@honest.example",
+        ),
+    ]
+}
+
+/// Tries each message that a writer made of each hostile sender's.
+fn nobody_is_believed(home: &Home, made: impl Fn(&Sender) -> Vec<String>) {
+    let (mut wrong, mut tried) = (Vec::new(), 0);
+    for sender in hostile() {
+        for text in made(&sender) {
+            let holds = holding(home, sender.envelope, &text);
+            if !holds.is_empty() {
+                wrong.push(format!("{holds:?}:\n{text}"));
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 15, "{tried} tried");
+    assert!(wrong.is_empty(), "{} are believed:\n{}", wrong.len(), wrong.join("\n---\n"));
+}
+
+fn the_honest_are_verified(home: &Home, made: impl Fn(&Sender) -> Vec<String>) {
+    for sender in honest() {
+        for text in made(&sender) {
+            let holds = holding(home, sender.envelope, &text);
+            assert!(holds.contains(&"verified"), "{text}");
+        }
+    }
+}
 
 #[test]
-fn what_the_sender_says_is_not_believed() {
-    let programs =
-        ["/usr/sbin/opendkim", "/usr/sbin/opendmarc", "/usr/bin/policyd-spf", "/usr/bin/openssl"];
-    if skipped("the test with OpenDKIM, OpenDMARC and policyd-spf", &programs, false) {
-        return;
-    }
+fn opendkim_opendmarc_and_policyd_spf() {
+    let programs = ["/usr/sbin/opendkim", "/usr/sbin/opendmarc", "/usr/bin/policyd-spf"];
+    let names = "127.77.0.1";
     let home = Home::new();
-    home.write("resolv.conf", format!("nameserver {NAME_SERVER}\n"));
-    openssl(&home, &["genrsa", "-out", "key.pem", "2048"], b"");
-    let public = openssl(&home, &["rsa", "-in", "key.pem", "-pubout"], b"");
-    let public = String::from_utf8(public).expect("it is text");
-    let key: String = public.lines().filter(|line| !line.starts_with('-')).collect();
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root || !serve_names(&key) {
-        eprintln!("skipped: what the sender says: needs root and a name server's port");
+    let test = "the test with OpenDKIM, OpenDMARC and policyd-spf";
+    if !names::serve(test, &home, names, &programs) {
         return;
     }
     let (_opendkim, dkim) = daemon(&home, programs[0], |port| {
         format!(
             "Syslog no\nMode v\nSocket inet:{port}@127.0.0.1\nAuthservID mx.example.jp\n\
-             Nameservers {NAME_SERVER}\nAlwaysAddARHeader yes\n"
+             Nameservers {names}\nAlwaysAddARHeader yes\n"
         )
     });
     let (_opendmarc, dmarc) = daemon(&home, programs[1], |port| {
@@ -311,98 +290,107 @@ fn what_the_sender_says_is_not_believed() {
              RejectFailures false\nUserID root\n"
         )
     });
-    let bank = "Bank <info@bank.example>";
-    let replayed = "DKIM-Signature: v=1; a=rsa-sha256; d=bank.example; s=sel; h=from; bh=AAAA; \
-        b=bankbankbank";
-    let smuggled = "a=3Bdmarc=3Dpass=20header.from=3Dbank.example=3Bdkim=3Dpass=20header.d=3D\
-        bank.example=20header.b=3Dbankbank=20header.i=3D@evil.example";
-    let hostile: [(&str, &str, String, &str); 14] = [
-        (bank, "mail.evil.example", format!("{PLAIN}; i={smuggled}"), "x@evil.example"),
-        (bank, "mail.evil.example", format!("{PLAIN}; i=a=28@evil.example"), "x@evil.example"),
-        (bank, "mail.evil.example", format!("{PLAIN}; i=a=22b@evil.example"), "x@evil.example"),
-        (
-            bank,
-            "mail.evil.example",
-            format!(
-                "{PLAIN}; i=a=0D=0AAuthentication-Results:=20mx.example.jp=3Bdmarc=3Dpass@evil.example"
-            ),
-            "x@evil.example",
-        ),
-        (bank, "mail.evil.example", format!("{PLAIN} header.d=bank.example"), "x@evil.example"),
-        (bank, "x;dmarc=pass header.from=bank.example", PLAIN.to_owned(), ""),
-        (bank, "x) smtp.mailfrom=bank.example (", PLAIN.to_owned(), "x@evil.example"),
-        (bank, "x; envelope-from=x@bank.example; y", PLAIN.to_owned(), "x@evil.example"),
-        (bank, "mail.evil.example", PLAIN.to_owned(), "\"x@bank.example\"@evil.example"),
-        (
-            bank,
-            "mail.evil.example",
-            PLAIN.to_owned(),
-            "\"a;dmarc=pass header.from=bank.example;x\"@evil.example",
-        ),
-        (
-            bank,
-            "mail.evil.example",
-            PLAIN.to_owned(),
-            "\"a) smtp.mailfrom=x@bank.example (\"@evil.example",
-        ),
-        (
-            bank,
-            "mail.evil.example",
-            PLAIN.to_owned(),
-            "\"x@bank.example (x) policy.y=\"@evil.example",
-        ),
-        ("<info@bank.example;x.evil.example>", "pc", PLAIN.to_owned(), "x@evil.example"),
-        (
-            "<info@bank.example(x).evil.example>, <info@bank.example>",
-            "pc",
-            PLAIN.to_owned(),
-            "x@evil.example",
-        ),
-    ];
-    let print = |from: &str, helo: &str, tags: &str, sender: &str, replayed: Option<&str>| {
-        let mut message = headers(from);
-        let signed = signature(&home, tags, &message);
-        message.insert(0, signed);
-        message.splice(0..0, replayed.map(str::to_owned));
-        let dkim = milter(dkim, helo, sender, &message);
-        let seen: Vec<String> = dkim.iter().chain(&message).cloned().collect();
-        let dmarc = milter(dmarc, helo, sender, &seen);
+    let print = |sender: &Sender, message: &[String]| {
+        let (helo, envelope) = (sender.helo, sender.envelope);
+        let dkim = milter::insert(dkim, helo, envelope, message);
+        let seen: Vec<String> = dkim.iter().chain(message).cloned().collect();
+        let dmarc = milter::insert(dmarc, helo, envelope, &seen);
         let by_milters: Vec<String> = dmarc.iter().chain(&dkim).cloned().collect();
-        let spf = ["AR", "SPF"].map(|kind| vec![policyd(&home, kind, helo, sender)]);
-        let [ar, spf] = spf;
+        let [ar, spf] = ["AR", "SPF"].map(|kind| vec![policyd(&home, kind, helo, envelope)]);
         let all = [ar.clone(), dkim].concat();
-        (message, [by_milters, ar, spf, all])
+        [by_milters, ar, spf, all]
     };
-    let mut wrong = Vec::new();
-    for (from, helo, tags, sender) in &hostile {
-        let (message, printed) = print(from, helo, tags, sender, Some(replayed));
-        for printed in &printed {
-            for text in layouts(printed, helo, &message) {
-                let holds = holding(&home, sender, &text);
-                if !holds.is_empty() && (holds != ["dmarc is pass"] || from.contains("bank")) {
-                    wrong.push(format!("{holds:?}:\n{text}"));
-                }
-            }
-        }
+    nobody_is_believed(&home, |sender| {
+        let message = sender.signed(&home, &[REPLAYED]);
+        let printed = print(sender, &message);
+        printed.iter().flat_map(|printed| layouts(printed, sender.helo, &message)).collect()
+    });
+    the_honest_are_verified(&home, |sender| {
+        let message = sender.signed(&home, &[]);
+        let printed = print(sender, &message);
+        // Received-SPF names nobody, so it counts above the line alone.
+        let is_spf = |printed: &[String]| printed[0].starts_with("Received-SPF");
+        let count = |printed: &[String]| if is_spf(printed) { 1 } else { 2 };
+        let all = printed.iter().flat_map(|printed| {
+            layouts(printed, sender.helo, &message).into_iter().take(count(printed))
+        });
+        all.collect()
+    });
+}
+
+#[test]
+fn rspamd_as_a_milter() {
+    let (program, names) = ("/usr/bin/rspamd", "127.77.0.2");
+    let home = Home::new();
+    if !names::serve("the test with rspamd as a milter", &home, names, &[program]) {
+        return;
     }
-    assert!(wrong.is_empty(), "{} are believed:\n{}", wrong.len(), wrong.join("\n---\n"));
-    for (from, tags, sender) in [
-        ("Honest <a@honest.example>", "d=honest.example; s=sel", "a@honest.example"),
-        (
-            "\"Honest, Inc. (x)\" <a@honest.example>",
-            "d=honest.example; s=sel; i=a=2Bb@honest.example",
-            "bounce+taro=example.jp@honest.example",
-        ),
-    ] {
-        let (message, printed) = print(from, "mail.honest.example", tags, sender, None);
-        for printed in &printed {
-            // Received-SPF names nobody, so it counts above the line alone.
-            let layouts = layouts(printed, "mail.honest.example", &message);
-            let is_spf = printed[0].starts_with("Received-SPF");
-            for text in layouts.iter().take(if is_spf { 1 } else { 2 }) {
-                let holds = holding(&home, sender, text);
-                assert!(holds.contains(&"verified"), "{text}");
-            }
-        }
+    let directory = home.path().display().to_string();
+    let (_rspamd, port) = daemon(&home, program, |port| {
+        format!(
+            "options {{ pidfile = \"{directory}/pid\"; tempdir = \"{directory}\"; \
+             filters = \"dkim\"; local_addrs = []; \
+             dns {{ nameserver = [\"{names}:53\"]; timeout = 2s; retransmits = 2; }} }}\n\
+             logging {{ type = \"file\"; filename = \"{directory}/log\"; }}\n\
+             lua = \"/usr/share/rspamd/rules/rspamd.lua\";\n\
+             modules {{ path = \"/usr/share/rspamd/plugins/\"; }}\n\
+             actions {{ reject = 1500; add_header = 600; }}\n\
+             spf {{ }}\ndkim {{ }}\ndmarc {{ }}\n\
+             milter_headers {{ skip_local = false; skip_authenticated = false; \
+             use = [\"authentication-results\", \"x-spamd-bar\", \"x-spam-level\", \
+             \"x-spam-status\"]; }}\n\
+             worker \"rspamd_proxy\" {{ bind_socket = \"127.0.0.1:{port}\"; count = 1; \
+             milter = yes; timeout = 30s; upstream \"local\" {{ self_scan = yes; \
+             default = yes; }} }}\n"
+        )
+    });
+    let made = |sender: &Sender, message: Vec<String>| {
+        let printed = milter::insert(port, sender.helo, sender.envelope, &message);
+        layouts(&printed, sender.helo, &message).to_vec()
+    };
+    // Its own verdict counts before the sender's.
+    let forged = ["X-Spam-Status: No, score=-100", "X-Spam-Score: -100", REPLAYED];
+    nobody_is_believed(&home, |sender| made(sender, sender.signed(&home, &forged)));
+    the_honest_are_verified(&home, |sender| made(sender, sender.signed(&home, &[])));
+}
+
+#[test]
+fn exim_s_authresults() {
+    let home = Home::new();
+    let test = "the test with Exim as a border";
+    let Some(exim) = exim::Exim::new(test, &home) else { return };
+    if !names::serve(test, &home, "127.77.0.3", &[]) {
+        return;
     }
+    let made = |sender: &Sender, forged: &str, message: Vec<String>| {
+        let message: String = message.iter().map(|header| format!("{header}\r\n")).collect();
+        // What it does not take at all needs no judgement.
+        exim.deliver(sender, &format!("{forged}{message}\r\n{BODY}")).into_iter().collect()
+    };
+    nobody_is_believed(&home, |sender| made(sender, FORGED, sender.signed(&home, &[REPLAYED])));
+    the_honest_are_verified(&home, |sender| {
+        let made: Vec<String> = made(sender, "", sender.signed(&home, &[]));
+        assert_eq!(made.len(), 1, "it is taken");
+        made
+    });
+}
+
+#[test]
+fn amavis_behind_postfix() {
+    let (program, names) = ("/usr/sbin/amavisd", "127.77.0.4");
+    let home = Home::new();
+    if !names::serve("the test with amavis", &home, names, &[program]) {
+        return;
+    }
+    let sink = amavis::Sink::new();
+    let (_amavis, port) = amavis::start(&home, program, &sink);
+    let made = |sender: &Sender, message: Vec<String>| {
+        let message: String = message.iter().map(|header| format!("{header}\r\n")).collect();
+        let text = format!("{}{message}\r\n{BODY}", border(sender.helo));
+        vec![amavis::pass(port, &sink, sender.envelope, &text)]
+    };
+    let forged = [FORGED.trim_end(), "X-Spam-Status: No, score=-100", "X-Spam-Score: -100"];
+    let forged = [&forged[..], &[REPLAYED]].concat();
+    nobody_is_believed(&home, |sender| made(sender, sender.signed(&home, &forged)));
+    the_honest_are_verified(&home, |sender| made(sender, sender.signed(&home, &[])));
 }
