@@ -27,6 +27,7 @@ pub use crate::state::program_cache::Proof;
 use crate::state::program_cache::{self, ProgramCache};
 use crate::state::{StateDir, history as versions, last_good, switch};
 use crate::syntax;
+use crate::user::User;
 
 /// The rules of one delivery.
 pub struct InForce {
@@ -64,14 +65,15 @@ pub struct Notice {
 }
 
 /// `~/.mailrules`
-pub fn default_rules(home: Option<&Path>) -> Result<PathBuf, String> {
-    home.map(|home| home.join(".mailrules"))
+pub fn default_rules(user: &User) -> Result<PathBuf, String> {
+    user.home()
+        .map(|home| home.join(".mailrules"))
         .ok_or_else(|| "no home directory is known; name the rules with --rules".into())
 }
 
 /// The file of rules that was asked for, else the user's.
-pub fn rules_file(asked: Option<&Path>, home: Option<&Path>) -> Result<PathBuf, String> {
-    asked.map_or_else(|| default_rules(home), |path| Ok(path.to_owned()))
+pub fn rules_file(asked: Option<&Path>, user: &User) -> Result<PathBuf, String> {
+    asked.map_or_else(|| default_rules(user), |path| Ok(path.to_owned()))
 }
 
 /// A file of rules: as it was kept, or its bytes.
@@ -85,9 +87,9 @@ fn print_of(path: &Path) -> io::Result<Print> {
 }
 
 /// Reads and checks a file of rules with everything it includes.
-pub fn check(path: &Path, home: Option<&Path>) -> Result<(Sources, Checked), ReadError> {
+pub fn check(path: &Path, user: &User) -> Result<(Sources, Checked), ReadError> {
     let bytes = read_rules(path)?;
-    Ok(check_bytes(path, &bytes, home, &mut read_from_disk))
+    Ok(check_bytes(path, &bytes, user.home(), &mut read_from_disk))
 }
 
 /// Gives what rules include.
@@ -116,14 +118,10 @@ pub fn check_bytes(
 ///
 /// # Errors
 /// Why they cannot be read at this moment, if there are no last good ones.
-pub fn in_force(
-    path: &Path,
-    asked: bool,
-    home: Option<&Path>,
-    state: Option<&StateDir>,
-    proof: Proof,
-) -> Result<InForce, String> {
-    let kept = ProgramCache::of(path, home);
+pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<InForce, String> {
+    let (home, state) = (user.home(), StateDir::of(user));
+    let state = state.as_ref();
+    let kept = ProgramCache::of(path, user);
     let opened = open_rules(path).and_then(|file| {
         let print = file.print()?;
         match kept.as_ref().and_then(|kept| kept.read(print, proof, &mut print_of)) {
@@ -246,11 +244,15 @@ fn remember(
 
 /// All rules of one user, with what of the site's is switched on. The second is why
 /// the user's word to `mfilter isp-filter` cannot be known, for the log.
-pub fn rule_set(user: CompiledProgram, site: Option<CompiledProgram>) -> (RuleSet, Option<String>) {
+pub fn rule_set(
+    rules: CompiledProgram,
+    site: Option<CompiledProgram>,
+    user: &User,
+) -> (RuleSet, Option<String>) {
     // The command's word is read only where it can count.
-    let said = user.settings.isp_filter.iter().any(|word| word.category.is_none());
-    let asks = (site.is_some() || !user.settings.labels.is_empty()) && !said;
-    let words = match switch::path().filter(|_| asks) {
+    let said = rules.settings.isp_filter.iter().any(|word| word.category.is_none());
+    let asks = (site.is_some() || !rules.settings.labels.is_empty()) && !said;
+    let words = match switch::path(user).filter(|_| asks) {
         Some(path) => switch::read(&path),
         None => Ok(Words::default()),
     };
@@ -258,12 +260,12 @@ pub fn rule_set(user: CompiledProgram, site: Option<CompiledProgram>) -> (RuleSe
         Ok(words) => (words, None),
         Err(why) => (Words::default(), Some(why)),
     };
-    (RuleSet::new(user, site, &words), note)
+    (RuleSet::new(rules, site, &words), note)
 }
 
 /// Whether there were rules in a file, so that its absence is a mistake.
-pub fn were_there(path: &Path) -> bool {
-    StateDir::find().is_some_and(|state| last_good::read(&state, path).is_some())
+pub fn were_there(path: &Path, user: &User) -> bool {
+    StateDir::of(user).is_some_and(|state| last_good::read(&state, path).is_some())
 }
 
 /// No rules at all.

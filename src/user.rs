@@ -1,12 +1,15 @@
-//! Who the user is to this process: where the home lies, and what is kept below it.
+//! The user for whom a message is delivered: where the home lies, and what is kept
+//! below it.
 //!
 //! The system's list of users is read as the file that it commonly is, never
 //! asked for by NSS, which a statically linked program has not.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::fs::DirBuilder;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use crate::source::read_bytes;
 
@@ -14,39 +17,101 @@ const USERS: &str = "/etc/passwd";
 /// Longer lists of users are not read, bytes.
 const USERS_LIMIT: u64 = 16 << 20;
 
-/// The user's home: `HOME`, or where that is no absolute path (sendmail's
-/// `local_procmail` sets none), what `/etc/passwd` says of the real user.
-pub fn home() -> Option<&'static Path> {
-    static HOME: OnceLock<Option<PathBuf>> = OnceLock::new();
-    HOME.get_or_init(|| {
-        absolute("HOME").or_else(|| {
+/// One user; the default has no home, and nothing is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct User {
+    home: Option<PathBuf>,
+    state: Option<PathBuf>,
+    cache: Option<PathBuf>,
+    config: Option<PathBuf>,
+}
+
+impl User {
+    /// The user whose process this is. The home is `HOME`, or where that is no
+    /// absolute path (sendmail's `local_procmail` sets none), what `/etc/passwd` says
+    /// of the real user.
+    pub fn of_process() -> User {
+        let home = absolute("HOME").or_else(|| {
             let users = read_bytes(Path::new(USERS), USERS_LIMIT).ok()?;
             home_of(&users, rustix::process::getuid().as_raw())
-        })
-    })
-    .as_deref()
+        });
+        let below = |variable, else_in_home| {
+            let directory =
+                absolute(variable).or_else(|| Some(home.as_deref()?.join(else_in_home)));
+            Some(directory?.join("mfilter"))
+        };
+        User {
+            state: below("XDG_STATE_HOME", ".local/state"),
+            cache: below("XDG_CACHE_HOME", ".cache"),
+            config: below("XDG_CONFIG_HOME", ".config"),
+            home,
+        }
+    }
+
+    /// A user with this home, whatever the environment says.
+    pub fn at(home: &Path) -> User {
+        let below = |path| Some(home.join(path).join("mfilter"));
+        User {
+            home: Some(home.to_owned()),
+            state: below(".local/state"),
+            cache: below(".cache"),
+            config: below(".config"),
+        }
+    }
+
+    /// The home.
+    pub fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
+    }
+
+    /// What `~` means: nothing where there is no home.
+    pub fn home_or_nowhere(&self) -> &Path {
+        self.home().unwrap_or(Path::new(""))
+    }
+
+    /// `mfilter` in `$XDG_STATE_HOME`, else in `~/.local/state`.
+    pub fn state_dir(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
+    /// `mfilter` in `$XDG_CACHE_HOME`, else in `~/.cache`.
+    pub fn cache_dir(&self) -> Option<&Path> {
+        self.cache.as_deref()
+    }
+
+    /// `mfilter` in `$XDG_CONFIG_HOME`, else in `~/.config`.
+    pub fn config_dir(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// Where a message is kept that is too large for memory.
+    pub fn temp_dir(&self) -> PathBuf {
+        std::env::temp_dir()
+    }
+
+    /// An environment variable.
+    pub fn variable(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
+    }
 }
 
-/// `$XDG_STATE_HOME`, else `~/.local/state`.
-pub fn state_dir() -> Option<PathBuf> {
-    below("XDG_STATE_HOME", ".local/state")
-}
-
-/// `$XDG_CACHE_HOME`, else `~/.cache`.
-pub fn cache_dir() -> Option<PathBuf> {
-    below("XDG_CACHE_HOME", ".cache")
-}
-
-/// `$XDG_CONFIG_HOME`, else `~/.config`.
-pub fn config_dir() -> Option<PathBuf> {
-    below("XDG_CONFIG_HOME", ".config")
+/// Makes a directory of mode 0700, with what is missing above it; fine if it is
+/// there. A home that is missing is not made: it may not be mounted yet.
+pub fn make_private(path: &Path, home: Option<&Path>) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let home = home.filter(|home| path.starts_with(home));
+            if home.is_some_and(|home| !home.is_dir()) {
+                return Err(error);
+            }
+            DirBuilder::new().recursive(true).mode(0o700).create(path)
+        }
+        made => made,
+    }
 }
 
 /// By the XDG Base Directory Specification a relative path in a variable does not count.
-fn below(variable: &str, else_in_home: &str) -> Option<PathBuf> {
-    absolute(variable).or_else(|| Some(home()?.join(else_in_home)))
-}
-
 fn absolute(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }

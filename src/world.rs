@@ -19,6 +19,7 @@ use crate::rules::check::resolve;
 use crate::state::list_index;
 use crate::state::slots::Key;
 use crate::state::{StateDir, seen};
+use crate::user::User;
 use crate::zone;
 
 /// What the command line and the MTA say, before anything is looked up.
@@ -34,8 +35,8 @@ pub struct World {
     pub variables: HashMap<String, String>,
     /// `--now`, else the clock.
     pub now: Option<Timestamp>,
-    /// The user's home.
-    pub home: Option<PathBuf>,
+    /// Whose mail it is.
+    pub user: User,
     /// Where it is remembered what was delivered.
     pub state: Option<StateDir>,
     /// Whether this message was delivered before, if that is not to be looked
@@ -113,7 +114,7 @@ impl World {
         if name.is_empty() || name.contains(['=', '\0']) {
             return None;
         }
-        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        self.user.variable(name).map(|value| value.to_string_lossy().into_owned())
     }
 
     /// The moment of this delivery: one and the same however often it is asked.
@@ -146,13 +147,13 @@ impl World {
     }
 
     /// The user's login name, as the MTA says.
-    pub fn user(&self) -> Option<String> {
+    pub fn login(&self) -> Option<String> {
         self.variable("LOGNAME").or_else(|| self.variable("USER"))
     }
 
     /// The path that a string in a rule file means.
     pub fn path(&self, written: &str, rule_file: &Path) -> PathBuf {
-        resolve(written, rule_file, self.home.as_deref().unwrap_or(Path::new("")))
+        resolve(written, rule_file, self.user.home_or_nowhere())
     }
 
     /// Whether a message was delivered here within `within` seconds.
@@ -167,7 +168,7 @@ impl World {
     pub fn forwarder(&self) -> String {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let uid = || format!("uid{}", rustix::process::geteuid().as_raw());
-        format!("{}@{host}", self.user().unwrap_or_else(uid))
+        format!("{}@{host}", self.login().unwrap_or_else(uid))
     }
 
     /// Why something could not be looked up that can be some time later.
@@ -217,7 +218,7 @@ impl World {
         if let Some(known) = self.known.lists.borrow().get(path) {
             return known.clone();
         }
-        let list = match list_index::open(path) {
+        let list = match list_index::open(&self.user, path) {
             Some(list) => Ok(Rc::new(list)),
             None => crate::source::read_text(path)
                 .map(|text| Rc::new(AddressList::parse(&text)))

@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
     let plain = CompiledProgram::new(Program { index: Index::default(), ..program.clone() });
     let fresh = CompiledProgram::new(program);
     let folder = tempfile::tempdir().expect("a temporary directory");
-    let kept = ProgramCache::at(folder.path().join("cache"), path, None);
+    let kept = ProgramCache::at(&folder.path().join("cache"), path, None);
     kept.write(&[(path.to_owned(), rules.to_vec())], &fresh).expect("it is kept");
     let mut none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
     assert!(kept.read(Print::of(b"other rules"), Proof::AsMet, &mut none).is_none());

@@ -1,7 +1,5 @@
 //! A list and addresses, parted by a line `--`: what the index beside a big
 //! list answers is what the list itself answers.
-//!
-//! The index lies in the cache directory: set XDG_CACHE_HOME.
 
 #![no_main]
 
@@ -11,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use libfuzzer_sys::fuzz_target;
 use mfilter::rules::address_list::AddressList;
 use mfilter::state::list_index;
+use mfilter::user::User;
 
 fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
@@ -24,8 +23,9 @@ fuzz_target!(|data: &[u8]| {
     let path = folder.path().join("list");
     std::fs::write(&path, &list).expect("a list");
     let later = SystemTime::now() + Duration::from_secs(10);
-    list_index::make(&path, &plain, later).expect("an index");
-    let indexed = list_index::open(&path);
+    let user = User::at(folder.path());
+    list_index::make(&user, &path, &plain, later).expect("an index");
+    let indexed = list_index::open(&user, &path);
     assert_eq!(
         indexed.is_some(),
         plain.keys().is_some_and(|keys| keys.iter().all(|k| k.len() < 65536))

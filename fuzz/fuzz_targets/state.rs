@@ -77,7 +77,7 @@ fuzz_target!(|data: &[u8]| {
             let path = home.path().join("isp-filter");
             plant(&path, data);
             let words = switch::read(&path).expect("what cannot be read is skipped");
-            switch::write(&path, &words).expect("it is written");
+            switch::write(&path, &words, None).expect("it is written");
             assert_eq!(switch::read(&path).expect("it is read"), words);
             switch::write(&path, &Words::default()).expect("it is removed");
             assert!(!path.exists());

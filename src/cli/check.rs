@@ -1,7 +1,7 @@
 //! `mfilter check`: every mistake in the rules, and their `expect`s.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::args::{Check, Delivery};
 use super::{Finding, output};
@@ -21,22 +21,23 @@ use crate::rules::rule_set::RuleSet;
 use crate::source::{Sources, Span, Spanned, read_text, reason};
 use crate::state::StateDir;
 use crate::text::json_line;
+use crate::user::User;
 use crate::world::{SentMail, World};
 
 pub(super) fn run(call: &Check) -> Result<Finding, String> {
-    let home = super::home();
+    let user = &User::of_process();
     if let Some(site) = &call.site {
-        let finding = site_rules(site, call, home.as_deref())?;
+        let finding = site_rules(site, call, user)?;
         if call.rules.is_none() {
             return Ok(finding);
         }
-        return Ok(if users(call, home)? == finding { finding } else { Finding::Found });
+        return Ok(if users(call, user)? == finding { finding } else { Finding::Found });
     }
-    users(call, home)
+    users(call, user)
 }
 
 /// Checks site rules, and keeps good ones if that is asked for.
-fn site_rules(path: &Path, call: &Check, home: Option<&Path>) -> Result<Finding, String> {
+fn site_rules(path: &Path, call: &Check, user: &User) -> Result<Finding, String> {
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let (mut sources, mut checked, files) =
         load::site::check(path).map_err(|error| told(&error))?;
@@ -50,7 +51,7 @@ fn site_rules(path: &Path, call: &Check, home: Option<&Path>) -> Result<Finding,
     check_lists(&mut checked, &mut sources, surroundings);
     let mut diagnostics = checked.diagnostics;
     if let Some(program) = &checked.program {
-        diagnostics.extend(expectations(program, &sources, home));
+        diagnostics.extend(expectations(program, &sources, user));
     }
     show(&diagnostics, &sources, call.json);
     if call.keep
@@ -61,20 +62,20 @@ fn site_rules(path: &Path, call: &Check, home: Option<&Path>) -> Result<Finding,
     Ok(if diagnostics.is_empty() { Finding::Fine } else { Finding::Found })
 }
 
-fn users(call: &Check, home: Option<PathBuf>) -> Result<Finding, String> {
-    let path = load::rules_file(call.rules.as_deref(), home.as_deref())?;
+fn users(call: &Check, user: &User) -> Result<Finding, String> {
+    let path = load::rules_file(call.rules.as_deref(), user)?;
     let (mut sources, mut checked) =
-        load::check(&path, home.as_deref()).map_err(|e| format!("{}: {e}", path.display()))?;
+        load::check(&path, user).map_err(|e| format!("{}: {e}", path.display()))?;
     let surroundings = &mut Surroundings {
-        home: home.as_deref().unwrap_or(Path::new("")),
+        home: user.home_or_nowhere(),
         load: &mut |path| read_text(path).map(String::into_bytes).map_err(|e| e.into()),
     };
     check_lists(&mut checked, &mut sources, surroundings);
     let mut diagnostics = checked.diagnostics;
     if let Some(program) = &checked.program {
-        diagnostics.extend(missing_folders(program, &checked.sent_folders, home.as_deref()));
-        diagnostics.extend(unlike_the_store(program, &checked.folders, checked.layout, &home));
-        diagnostics.extend(expectations(program, &sources, home.as_deref()));
+        diagnostics.extend(missing_folders(program, &checked.sent_folders, user));
+        diagnostics.extend(unlike_the_store(program, &checked.folders, checked.layout, user));
+        diagnostics.extend(expectations(program, &sources, user));
     }
     diagnostics.extend(switched(&checked.settings, call.site.as_deref()));
     show(&diagnostics, &sources, call.json);
@@ -82,7 +83,7 @@ fn users(call: &Check, home: Option<PathBuf>) -> Result<Finding, String> {
     if call.mail.is_empty() {
         return Ok(finding);
     }
-    let trust = super::trust::run(checked.settings, &call.mail, home.as_deref())?;
+    let trust = super::trust::run(checked.settings, &call.mail, user)?;
     Ok(if trust == Finding::Fine { finding } else { trust })
 }
 
@@ -110,12 +111,8 @@ fn switched(settings: &Settings, site: Option<&Path>) -> Vec<Diagnostic> {
 }
 
 /// Folders of sent mail that are not there.
-fn missing_folders(
-    program: &Program,
-    folders: &[Spanned<String>],
-    home: Option<&Path>,
-) -> Vec<Diagnostic> {
-    let Some(sent) = sent(program, home).filter(|_| !folders.is_empty()) else {
+fn missing_folders(program: &Program, folders: &[Spanned<String>], user: &User) -> Vec<Diagnostic> {
+    let Some(sent) = sent(program, user).filter(|_| !folders.is_empty()) else {
         return Vec::new();
     };
     let missing = folders.iter().filter(|folder| !sent.exists(&folder.value));
@@ -132,9 +129,9 @@ fn unlike_the_store(
     program: &Program,
     folders: &[Spanned<String>],
     layout: Option<Span>,
-    home: &Option<PathBuf>,
+    user: &User,
 ) -> Vec<Diagnostic> {
-    let world = World { home: home.clone(), ..World::default() };
+    let world = World { user: user.clone(), ..World::default() };
     match super::location(&Delivery::default(), program, &world) {
         Ok(location) => store_check::judge(&location, folders, layout),
         Err(_) => Vec::new(),
@@ -142,22 +139,22 @@ fn unlike_the_store(
 }
 
 /// The user's sent mail, to be looked at.
-fn sent(program: &Program, home: Option<&Path>) -> Option<Sent> {
-    let state = StateDir::find();
-    let world = World { home: home.map(Path::to_owned), state, ..World::default() };
+fn sent(program: &Program, user: &User) -> Option<Sent> {
+    let state = StateDir::of(user);
+    let world = World { user: user.clone(), state, ..World::default() };
     let location = super::location(&Delivery::default(), program, &world).ok()?;
     Some(super::sent(program, &location, &world, false))
 }
 
 /// Runs every `expect`; a mistake for each that comes out differently.
-fn expectations(program: &Program, sources: &Sources, home: Option<&Path>) -> Vec<Diagnostic> {
+fn expectations(program: &Program, sources: &Sources, user: &User) -> Vec<Diagnostic> {
     if program.expectations.is_empty() {
         return Vec::new();
     }
     let rules = &RuleSet::alone(CompiledProgram::new(program.clone()));
     let each = program.expectations.iter();
     each.filter_map(|expectation| {
-        let (message, hint) = fails(expectation, program, rules, sources, home)?;
+        let (message, hint) = fails(expectation, program, rules, sources, user)?;
         Some(Diagnostic {
             severity: Severity::Error,
             code: "expectation-failed",
@@ -177,12 +174,12 @@ fn fails(
     program: &Program,
     rules: &RuleSet,
     sources: &Sources,
-    home: Option<&Path>,
+    user: &User,
 ) -> Option<(String, String)> {
     let rule_file = sources.path(expectation.span);
-    let path = resolve(&expectation.message, rule_file, home.unwrap_or(Path::new("")));
-    let sent = sent(program, home).map(|sent| Box::new(sent) as Box<dyn SentMail>);
-    let world = World { home: home.map(Path::to_owned), sent, ..World::default() };
+    let path = resolve(&expectation.message, rule_file, user.home_or_nowhere());
+    let sent = sent(program, user).map(|sent| Box::new(sent) as Box<dyn SentMail>);
+    let world = World { user: user.clone(), sent, ..World::default() };
     let message = match file::open(&path, file::READ).and_then(Message::open) {
         Ok(message) => message,
         Err(error) => {

@@ -10,6 +10,7 @@ use super::current_rules::CurrentRules;
 use super::{Finding, output};
 use crate::deliver::maildir::Maildir;
 use crate::load;
+use crate::user::User;
 
 /// Behind what clap makes for bash: names that only mfilter knows.
 const BASH: &str = r#"
@@ -83,11 +84,11 @@ fn with_names(shell: Shell, script: &str) -> String {
 
 /// The folders of the Maildir, by the names that people read.
 fn folders() -> Result<Vec<String>, String> {
-    let home = super::home();
-    let rules = CurrentRules::of(&RuleFiles::default(), home.as_deref())?;
+    let user = User::of_process();
+    let rules = CurrentRules::of(&RuleFiles::default(), &user)?;
     let rules = rules.map_err(|_| "the rules have a mistake: see `mfilter check`")?;
     let delivery = Delivery::default();
-    let world = super::world(&delivery, None, home);
+    let world = super::world(&delivery, None, user);
     let program = &rules.rules.user;
     let location = super::location(&delivery, program, &world)?;
     let maildir = Maildir::open(&location).map_err(|failure| failure.to_string())?;

@@ -14,6 +14,7 @@ use crate::rules::program::CompiledProgram;
 use crate::rules::rule_set::RuleSet;
 use crate::source::{SourceFile, Sources, Span};
 use crate::state::StateDir;
+use crate::user::User;
 
 /// The user's rules and the site's, with their text.
 pub(super) struct CurrentRules {
@@ -27,13 +28,14 @@ impl CurrentRules {
     /// Rules that were checked already, with the site's that are to be tried.
     pub(super) fn new(
         mut sources: Sources,
-        user: CompiledProgram,
+        program: CompiledProgram,
         site: Option<&Path>,
+        user: &User,
     ) -> CurrentRules {
         let site = read_site(site);
         let (site, texts) =
             site.map_or((None, None), |(program, sources)| (Some(program), Some(sources)));
-        let (rules, _) = load::rule_set(user, site);
+        let (rules, _) = load::rule_set(program, site, user);
         if let Some(texts) = texts {
             while (sources.files().len() as u32) < rules.first_site_file() {
                 sources.add(SourceFile::new("", ""));
@@ -50,19 +52,21 @@ impl CurrentRules {
     pub(super) fn read(
         file: Option<&Path>,
         site: Option<&Path>,
-        home: Option<&Path>,
+        user: &User,
     ) -> Result<Result<CurrentRules, String>, String> {
-        let path = load::rules_file(file, home)?;
-        let (sources, checked) = match load::check(&path, home) {
+        let path = load::rules_file(file, user)?;
+        let (sources, checked) = match load::check(&path, user) {
             Ok(read) => read,
-            Err(error) if error.is_missing() && file.is_none() && !load::were_there(&path) => {
+            Err(error)
+                if error.is_missing() && file.is_none() && !load::were_there(&path, user) =>
+            {
                 let none = load::none().compiled;
-                return Ok(Ok(CurrentRules::new(Sources::default(), none, site)));
+                return Ok(Ok(CurrentRules::new(Sources::default(), none, site, user)));
             }
             Err(error) => return Err(format!("{}: {error}", path.display())),
         };
         match checked.program.map(CompiledProgram::new) {
-            Some(program) => Ok(Ok(CurrentRules::new(sources, program, site))),
+            Some(program) => Ok(Ok(CurrentRules::new(sources, program, site, user))),
             None => Ok(Err(diagnostic::render(&checked.diagnostics, &sources, output::colour()))),
         }
     }
@@ -70,25 +74,25 @@ impl CurrentRules {
     /// The same, as options say.
     pub(super) fn of(
         files: &RuleFiles,
-        home: Option<&Path>,
+        user: &User,
     ) -> Result<Result<CurrentRules, String>, String> {
-        CurrentRules::read(files.rules.as_deref(), files.site.as_deref(), home)
+        CurrentRules::read(files.rules.as_deref(), files.site.as_deref(), user)
     }
 
     /// The rules of today, as options say; where they have a mistake, the last
     /// good ones, and that.
     pub(super) fn today(
         files: &RuleFiles,
-        home: Option<&Path>,
+        user: &User,
         history: Option<&History<'_>>,
     ) -> Result<(CurrentRules, Option<&'static str>), String> {
-        if let Ok(rules) = CurrentRules::of(files, home)? {
+        if let Ok(rules) = CurrentRules::of(files, user)? {
             return Ok((rules, None));
         }
         let last = history.and_then(|history| history.read(history.last()?));
         let last = last.ok_or("the rules have a mistake, and no good ones are known")?;
         let note = "the rules have a mistake (`mfilter check` shows it); the last good ones count";
-        let rules = CurrentRules::new(last.sources, last.compiled, files.site.as_deref());
+        let rules = CurrentRules::new(last.sources, last.compiled, files.site.as_deref(), user);
         Ok((rules, Some(note)))
     }
 
@@ -108,10 +112,10 @@ impl CurrentRules {
 pub(super) fn history<'s>(
     files: &RuleFiles,
     state: Option<&'s StateDir>,
-    home: Option<&'s Path>,
+    user: &'s User,
 ) -> Result<Option<History<'s>>, String> {
-    let main = load::rules_file(files.rules.as_deref(), home)?;
-    Ok(state.map(|state| History::of(state, &main, home)))
+    let main = load::rules_file(files.rules.as_deref(), user)?;
+    Ok(state.map(|state| History::of(state, &main, user.home())))
 }
 
 /// The site rules to try; like the user's they must have no mistake. What

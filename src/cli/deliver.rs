@@ -24,6 +24,7 @@ use crate::outcome::Outcome;
 use crate::rules::rule_set::RuleSet;
 use crate::state::lock_file::LockFile;
 use crate::state::{StateDir, list_index, seen};
+use crate::user::User;
 use crate::world::World;
 
 /// All of a message must be there within this time, so that an MTA's own
@@ -42,15 +43,15 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         None => parse(arguments)?,
     };
     refuse_to_be_another_user(&args.recipient)?;
-    let home = super::home();
-    let mut world = super::world(&args, None, home.clone());
-    let state = StateDir::find();
-    let file = load::rules_file(args.files.rules.as_deref(), home.as_deref()).ok();
+    let user = User::of_process();
+    let mut world = super::world(&args, None, user.clone());
+    let state = StateDir::of(&user);
+    let file = load::rules_file(args.files.rules.as_deref(), &user).ok();
     let asked = args.files.rules.is_some();
     let load = {
-        let (file, home, state) = (file.clone(), home.clone(), state.clone());
+        let (file, user) = (file.clone(), user.clone());
         move |proof| match &file {
-            Some(path) => load::in_force(path, asked, home.as_deref(), state.as_ref(), proof),
+            Some(path) => load::in_force(path, asked, &user, proof),
             None => Ok(load::none()),
         }
     };
@@ -67,7 +68,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     if let (true, Some(why)) = (site.not_now, &site.note) {
         return Err(why.clone());
     }
-    let (mut rules, note) = load::rule_set(in_force.compiled, site.compiled);
+    let (mut rules, note) = load::rule_set(in_force.compiled, site.compiled, &user);
     rules.reload = Some(Box::new(move || Some(load(load::Proof::Whole).ok()?.compiled)));
     let program = &rules.user;
     let mut location = super::location(&args, program, &world)?;
@@ -117,7 +118,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         };
         let _ = super::log(program, &world, state.as_ref()).write(&entry);
         for (path, list) in world.lists() {
-            let _ = list_index::make(&path, &list, began);
+            let _ = list_index::make(&world.user, &path, &list, began);
         }
         if let Some(told) = &in_force.notice {
             notice::tell(told, &location, state.as_ref(), &world);

@@ -11,11 +11,12 @@ use crate::load;
 use crate::source::{Sources, read_rules};
 use crate::state::put_in_place;
 use crate::syntax;
+use crate::user::User;
 
 pub(super) fn run(call: &Fmt) -> Result<Finding, String> {
     let default;
     let files = if call.rules.is_empty() {
-        default = [load::default_rules(super::home().as_deref())?];
+        default = [load::default_rules(&User::of_process())?];
         default.as_slice()
     } else {
         call.rules.as_slice()

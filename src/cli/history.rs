@@ -16,16 +16,17 @@ use crate::source::{read_text, reason};
 use crate::state::StateDir;
 use crate::state::history::{self, Version};
 use crate::text::escape;
+use crate::user::User;
 use crate::zone::zone;
 
 /// The files of a version, the main one first.
 type Files = Vec<(PathBuf, String)>;
 
 pub(super) fn run(call: &Call) -> Result<Finding, String> {
-    let home = super::home();
-    let main = load::rules_file(call.rules.as_deref(), home.as_deref())?;
+    let user = User::of_process();
+    let main = load::rules_file(call.rules.as_deref(), &user)?;
     let main = std::path::absolute(&main).unwrap_or(main);
-    let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
+    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
     let mut versions = history::versions(&state, &main);
     versions.reverse();
     match &call.action {

@@ -1,8 +1,6 @@
 //! `mfilter inspect`: what mfilter knows about a message, the help for writing
 //! rules.
 
-use std::path::Path;
-
 use super::args::Inspect;
 use super::output::Output;
 use super::progress::Progress;
@@ -13,11 +11,12 @@ use crate::load;
 use crate::mailbox::{self, Lead};
 use crate::outcome::Failure;
 use crate::rules::program::{CompiledProgram, Settings};
+use crate::user::User;
 use crate::world::World;
 
 pub(super) fn run(call: &Inspect) -> Result<Finding, String> {
-    let home = super::home();
-    let settings = settings(call, home.as_deref())?;
+    let user = User::of_process();
+    let settings = settings(call, &user)?;
     let program = &CompiledProgram::new(every_field(settings));
     let now = call.now.unwrap_or_else(|| World::default().now());
     let walk = match call.paths.as_slice() {
@@ -43,7 +42,7 @@ pub(super) fn run(call: &Inspect) -> Result<Finding, String> {
     let (mut first, mut finding, mut out) = (true, Finding::Fine, Output::default());
     let threads = mailbox::each(
         walk,
-        || super::world(&call.delivery, Some(now), home.clone()),
+        || super::world(&call.delivery, Some(now), user.clone()),
         |world, _, batch| {
             let each = batch.into_iter().map(|item| match item {
                 Ok(lead) => (lead.number, one(world, lead)),
@@ -76,12 +75,12 @@ pub(super) fn run(call: &Inspect) -> Result<Finding, String> {
 
 /// Who the user is and whom he trusts, by the rules; mistakes in them are no
 /// reason not to look at a message.
-fn settings(call: &Inspect, home: Option<&Path>) -> Result<Settings, String> {
+fn settings(call: &Inspect, user: &User) -> Result<Settings, String> {
     let asked = call.delivery.files.rules.as_deref();
-    let Ok(path) = load::rules_file(asked, home) else {
+    let Ok(path) = load::rules_file(asked, user) else {
         return Ok(Settings::default());
     };
-    match load::check(&path, home) {
+    match load::check(&path, user) {
         Ok((_, checked)) => Ok(checked.settings),
         Err(error) if asked.is_none() && error.is_missing() => Ok(Settings::default()),
         Err(error) => Err(format!("{}: {error}", path.display())),

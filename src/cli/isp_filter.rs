@@ -18,37 +18,29 @@ use crate::rules::program::{
 use crate::rules::rule_set::RuleSet;
 use crate::rules::switch::{By, Switched, Words, said_in, same};
 use crate::source::{Sources, reason};
-use crate::state::{StateDir, switch};
+use crate::state::switch;
 use crate::text::{escape, json_line};
+use crate::user::User;
 
 pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
-    let home = super::home();
+    let user = User::of_process();
     let mut in_force = load::site::in_force(call.files.site.as_deref());
     let file = call.files.rules.as_deref();
-    let user = match load::rules_file(file, home.as_deref()) {
-        Ok(path) => {
-            let state = StateDir::find();
-            load::in_force(
-                &path,
-                file.is_some(),
-                home.as_deref(),
-                state.as_ref(),
-                load::Proof::Whole,
-            )?
-        }
+    let own = match load::rules_file(file, &user) {
+        Ok(path) => load::in_force(&path, file.is_some(), &user, load::Proof::Whole)?,
         Err(_) => load::none(),
     };
-    let path = switch::path().ok_or("no home directory is known: set HOME")?;
+    let path = switch::path(&user).ok_or("no home directory is known: set HOME")?;
     let mut words = switch::read(&path).unwrap_or_else(|why| {
         output::error(&why);
         Words::default()
     });
-    let mut rules = RuleSet::new(user.compiled, in_force.compiled.take(), &words);
+    let mut rules = RuleSet::new(own.compiled, in_force.compiled.take(), &words);
     let mut finding = Finding::Fine;
     if !call.words.is_empty() {
         let asked = asked(&call.words, rules.site.as_ref())?;
         apply(&asked, &mut words);
-        switch::write(&path, &words)
+        switch::write(&path, &words, user.home())
             .map_err(|error| format!("{}: {}", path.display(), reason(&error)))?;
         rules.switch(&words);
         for (name, switched) in rules.overruled(&asked) {

@@ -1,7 +1,6 @@
 //! `mfilter learn`: learns from what the user moved, once, for a timer; and
 //! takes back what was learned.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -30,6 +29,7 @@ use crate::state::lock_file::LockFile;
 use crate::state::memory::{Identity, Memory, message_key};
 use crate::state::{StateDir, list_index, sorted};
 use crate::text::{escape, json_line};
+use crate::user::User;
 use crate::world::World;
 
 /// Another process that moves mail in the same Maildir is waited for.
@@ -42,16 +42,10 @@ pub(super) fn run(call: &Learn) -> Result<Finding, String> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
     }
-    let home = super::home();
-    let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
-    let path = load::rules_file(call.rules.as_deref(), home.as_deref())?;
-    let in_force = load::in_force(
-        &path,
-        call.rules.is_some(),
-        home.as_deref(),
-        Some(&state),
-        load::Proof::Whole,
-    )?;
+    let user = User::of_process();
+    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
+    let path = load::rules_file(call.rules.as_deref(), &user)?;
+    let in_force = load::in_force(&path, call.rules.is_some(), &user, load::Proof::Whole)?;
     if let Some(notice) = &in_force.notice {
         let text =
             if notice.last_good { "the last good ones go on working" } else { "no rules are used" };
@@ -63,16 +57,16 @@ pub(super) fn run(call: &Learn) -> Result<Finding, String> {
     }
     let program = &in_force.compiled;
     let delivery = Delivery::to(&call.maildir);
-    let world = super::world(&delivery, None, home.clone());
+    let world = super::world(&delivery, None, user.clone());
     let location = super::location(&delivery, program, &world)?;
     let log = super::log(program, &world, Some(&state));
     if call.undo {
-        return undo(call, &state, home.as_deref(), &log);
+        return undo(call, &state, &user, &log);
     }
     if !location.path.is_dir() {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }
-    let school = School { program, location: &location, state: &state, home: home.as_deref(), log };
+    let school = School { program, location: &location, state: &state, user: &user, log };
     let _claim = match call.dry_run {
         true => None,
         false => Some(claim(&state, &location)?),
@@ -146,7 +140,7 @@ pub(super) struct School<'a> {
     pub(super) program: &'a CompiledProgram,
     pub(super) location: &'a Location,
     pub(super) state: &'a StateDir,
-    pub(super) home: Option<&'a Path>,
+    pub(super) user: &'a User,
     pub(super) log: Log,
 }
 
@@ -196,7 +190,7 @@ impl School<'_> {
                         if let Some(file) = done.known.file
                             && let Ok(list) = world.list(&file)
                         {
-                            let _ = list_index::make(&file, &list, began);
+                            let _ = list_index::make(self.user, &file, &list, began);
                         }
                     }
                 }
@@ -275,7 +269,7 @@ impl School<'_> {
         if dry_run {
             return Ok((all, taught));
         }
-        carry_out(&mut taught, self.home, self.state);
+        carry_out(&mut taught, self.user.home(), self.state);
         let memory = Memory::at(self.state, Timestamp::now().as_second());
         for moved in &all.moved {
             let message = Some(message_key(moved.message));
@@ -378,14 +372,14 @@ fn as_json(each: &Taught) -> String {
 }
 
 /// Takes back what was learned last.
-fn undo(call: &Learn, state: &StateDir, home: Option<&Path>, log: &Log) -> Result<Finding, String> {
+fn undo(call: &Learn, state: &StateDir, user: &User, log: &Log) -> Result<Finding, String> {
     let all = lessons::all(state);
     let last = lessons::last(&all);
     let Some(first) = last.first() else {
         output::error("nothing was learned that could be taken back");
         return Ok(Finding::Found);
     };
-    let came = take_back(last, home, state);
+    let came = take_back(last, user.home(), state);
     let mut failed = false;
     for (lesson, came) in last.iter().zip(&came).rev() {
         let did = back_words(lesson);

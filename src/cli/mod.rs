@@ -29,7 +29,7 @@ mod why;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -48,7 +48,7 @@ use crate::plan::Folder;
 use crate::rules::check::resolve;
 use crate::rules::program::{self, Program};
 use crate::state::StateDir;
-use crate::user;
+use crate::user::User;
 use crate::world::World;
 use args::{Args, Command};
 
@@ -133,21 +133,16 @@ enum Finding {
     Found,
 }
 
-/// The user's home.
-fn home() -> Option<PathBuf> {
-    user::home().map(Path::to_owned)
-}
-
 /// The world of a delivery or a dry run.
-fn world(args: &args::Delivery, now: Option<Timestamp>, home: Option<PathBuf>) -> World {
+fn world(args: &args::Delivery, now: Option<Timestamp>, user: User) -> World {
     World {
         sender: args.sender.clone(),
         recipients: args.recipient.clone(),
         extension: args.extension.clone(),
         variables: args.define.iter().cloned().collect(),
         now,
-        home,
-        state: StateDir::find(),
+        state: StateDir::of(&user),
+        user,
         ..World::default()
     }
 }
@@ -158,14 +153,14 @@ fn location(args: &args::Delivery, program: &Program, world: &World) -> Result<L
     let path = match &args.maildir {
         Some(path) => path.clone(),
         None => {
-            let home = world.home.as_deref();
+            let home = world.user.home();
             let home = home.ok_or("no home directory is known: set HOME, or use --maildir")?;
             let written = settings.maildir.as_deref().unwrap_or("Maildir");
             resolve(written, &home.join(".mailrules"), home)
         }
     };
     let mut location = Location::new(path, settings.layout, settings.folder_names);
-    location.home = world.home.clone();
+    location.home = world.user.home().map(Path::to_owned);
     location.subscribe = settings.subscribe;
     location.over_quota = settings.over_quota.unwrap_or_default();
     location.inbox = match settings.inbox.as_ref() {
@@ -194,13 +189,13 @@ fn reach(program: &Program, message: &Message, world: &World, deadline: Instant)
     Reach {
         state: world.state.clone(),
         environment: environment(
-            world.home.as_deref(),
-            world.user().as_deref(),
+            world.user.home(),
+            world.login().as_deref(),
             sender.as_deref(),
             &recipients,
             world.extension(delimiter).as_deref(),
         ),
-        home: world.home.clone(),
+        home: world.user.home().map(Path::to_owned),
         timeout: settings.program_timeout.map_or(PROGRAM_TIMEOUT, Duration::from_secs),
         deadline,
         sendmail: settings.sendmail.as_deref().unwrap_or(SENDMAIL).to_owned(),

@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use crate::text::escape;
+use crate::user::User;
 
 /// Why something could not be written to standard output.
 static FAILURE: OnceLock<String> = OnceLock::new();
@@ -61,7 +62,7 @@ impl Output {
 
 /// Text for people with the home directory as `~`, as they know it.
 pub(super) fn with_tilde(text: &str) -> String {
-    match super::home().as_deref().and_then(std::path::Path::to_str) {
+    match User::of_process().home().and_then(std::path::Path::to_str) {
         Some(home) if home.len() > 1 => {
             text.replace(&format!("{}/", home.trim_end_matches('/')), "~/")
         }

@@ -33,6 +33,7 @@ use crate::state::memory::Memory;
 use crate::state::sorted;
 use crate::text::one_line;
 use crate::text::{escape, json_line};
+use crate::user::User;
 use crate::world::World;
 
 /// So long another process that moves mail in the same Maildir is waited for.
@@ -49,8 +50,8 @@ pub(super) fn run(call: &Sort) -> Result<Finding, String> {
 }
 
 fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
-    let home = super::home();
-    let (sources, compiled) = match rules(&call.delivery, home.as_deref())? {
+    let user = User::of_process();
+    let (sources, compiled) = match rules(&call.delivery, &user)? {
         Ok(rules) => rules,
         Err(drawn) => {
             output::print(&drawn);
@@ -66,27 +67,27 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
             return Ok(Finding::Found);
         }
     }
-    let (rules, _) = load::rule_set(compiled, site.compiled);
+    let (rules, _) = load::rule_set(compiled, site.compiled, &user);
     let program = &rules.user;
     let files = rules.files();
-    if let (Some(state), false) = (StateDir::find(), call.dry_run) {
+    if let (Some(state), false) = (StateDir::of(&user), call.dry_run) {
         load::history::note(&state, &sources);
     }
     let sources = with_site(sources, &files);
-    let world = super::world(&call.delivery, None, home.clone());
+    let world = super::world(&call.delivery, None, user.clone());
     let location = super::location(&call.delivery, program, &world)?;
     let now = world.now();
     // Without a state nothing was delivered before: mail that is there would
     // be a duplicate of itself.
     let new_world = || {
-        let world = super::world(&call.delivery, Some(now), home.clone());
+        let world = super::world(&call.delivery, Some(now), user.clone());
         let sent = super::sent(program, &location, &world, !call.dry_run);
         World { state: None, sent: Some(Box::new(sent)), ..world }
     };
     if !location.path.is_dir() {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }
-    let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
+    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
     let _claim = match call.dry_run {
         true => None,
         false => Some(claim(&state, &location.path)?),
@@ -143,11 +144,11 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
 /// `check` says.
 pub(super) fn rules(
     args: &Delivery,
-    home: Option<&Path>,
+    user: &User,
 ) -> Result<Result<(Sources, CompiledProgram), String>, String> {
-    let path = load::rules_file(args.files.rules.as_deref(), home)?;
+    let path = load::rules_file(args.files.rules.as_deref(), user)?;
     let (sources, checked) =
-        load::check(&path, home).map_err(|error| format!("{}: {error}", path.display()))?;
+        load::check(&path, user).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(match checked.program.map(CompiledProgram::new) {
         Some(compiled) => Ok((sources, compiled)),
         None => Err(diagnostic::render(&checked.diagnostics, &sources, output::colour())),

@@ -7,6 +7,7 @@ use super::args::State as Call;
 use super::{Finding, output};
 use crate::state::{StateDir, journal, replied, seen};
 use crate::text::{escape, json_line};
+use crate::user::User;
 
 /// What is remembered.
 #[derive(Serialize)]
@@ -34,7 +35,7 @@ struct HalfDone {
 }
 
 pub(super) fn run(call: &Call) -> Result<Finding, String> {
-    let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
+    let state = StateDir::of(&User::of_process()).ok_or("no home directory is known: set HOME")?;
     let remembered = read(&state);
     if call.json {
         output::print(&(json_line(&remembered) + "\n"));

@@ -12,17 +12,18 @@ use crate::rules::listing::{self, Listed, never_fired};
 use crate::rules::program::CompiledProgram;
 use crate::source::{Sources, reason};
 use crate::state::StateDir;
+use crate::user::User;
 
 /// The text of each rule of a version, by `file:line`.
 type Texts = HashMap<String, String>;
 
 pub(super) fn run(call: &Call) -> Result<Finding, String> {
-    let home = super::home();
-    let state = StateDir::find();
-    let history = current_rules::history(&call.files, state.as_ref(), home.as_deref())?;
-    let (today, note) = CurrentRules::today(&call.files, home.as_deref(), history.as_ref())?;
+    let user = User::of_process();
+    let state = StateDir::of(&user);
+    let history = current_rules::history(&call.files, state.as_ref(), &user)?;
+    let (today, note) = CurrentRules::today(&call.files, &user, history.as_ref())?;
     note.iter().for_each(|note| output::error(note));
-    let world = super::world(&Delivery::default(), None, home.clone());
+    let world = super::world(&Delivery::default(), None, user.clone());
     let files = super::log(&today.rules.user, &world, state.as_ref()).files()?;
     let now = texts(&listing::rules(&today.rules.user), &today.sources);
     // Versions are read when a line is of their time.

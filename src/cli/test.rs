@@ -22,24 +22,21 @@ use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::{Folder, Plan, Step, StepKind};
 use crate::rules::rule_set::RuleSet;
+use crate::user::User;
 use crate::world::World;
 
 /// With `--run-filters`, so long may the programs of one message take.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(super) fn run(args: &Args) -> Result<Finding, String> {
-    let home = super::home();
-    let rules = match CurrentRules::of(&args.delivery.files, home.as_deref())? {
+    let user = User::of_process();
+    let rules = match CurrentRules::of(&args.delivery.files, &user)? {
         Ok(rules) => rules,
         Err(mistakes) => return Ok(found(&mistakes)),
     };
     let other = match &args.diff {
         Some(path) => {
-            match CurrentRules::read(
-                Some(path),
-                args.delivery.files.site.as_deref(),
-                home.as_deref(),
-            )? {
+            match CurrentRules::read(Some(path), args.delivery.files.site.as_deref(), &user)? {
                 Ok(rules) => Some(rules),
                 Err(mistakes) => return Ok(found(&mistakes)),
             }
@@ -48,7 +45,7 @@ pub(super) fn run(args: &Args) -> Result<Finding, String> {
     };
     // One moment for all messages, whichever thread they are on.
     let now = args.now.unwrap_or_else(|| World::default().now());
-    let plain = || super::world(&args.delivery, Some(now), home.clone());
+    let plain = || super::world(&args.delivery, Some(now), user.clone());
     let program = &rules.rules.user;
     let location = super::location(&args.delivery, program, &plain())?;
     let world = || {

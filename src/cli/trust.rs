@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::args::Delivery;
 use super::progress::Progress;
@@ -15,6 +15,7 @@ use crate::message::domain;
 use crate::outcome::Failure;
 use crate::rules::program::{CompiledProgram, Settings};
 use crate::text::escape;
+use crate::user::User;
 use crate::world::World;
 
 /// Of fewer messages nothing is concluded that is not asked.
@@ -33,11 +34,7 @@ struct Border {
 }
 
 /// Looks through the mail at `paths`, and tells what that says of `set trust`.
-pub(super) fn run(
-    settings: Settings,
-    paths: &[PathBuf],
-    home: Option<&Path>,
-) -> Result<Finding, String> {
+pub(super) fn run(settings: Settings, paths: &[PathBuf], user: &User) -> Result<Finding, String> {
     let trusted: Vec<String> =
         settings.trust.iter().map(|id| domain::canonical(id).into_owned()).collect();
     let program = &CompiledProgram::new(every_field(settings));
@@ -47,7 +44,7 @@ pub(super) fn run(
     let now = World::default().now();
     let threads = mailbox::each(
         mailbox::leads(paths.iter().cloned()),
-        || super::world(&Delivery::default(), Some(now), home.map(Path::to_owned)),
+        || super::world(&Delivery::default(), Some(now), user.clone()),
         |world, _, batch| {
             let each = batch.into_iter().map(|item| {
                 let lead = item?;

@@ -14,10 +14,12 @@ use crate::mailbox::undo::{Event, Undone, undo};
 use crate::state::memory::Memory;
 use crate::state::{StateDir, sorted};
 use crate::text::{escape, json_line};
+use crate::user::User;
 
 /// `mfilter sort --undo`
 pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
-    let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
+    let user = User::of_process();
+    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
     let asked = match &call.delivery.maildir {
         Some(path) => {
             let fail = |error| format!("there is no Maildir `{}`: {error}", path.display());
@@ -48,7 +50,7 @@ pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
     let run = sorted::read(&state, &found.name);
     let run = run.map_err(|error| format!("the journal `{}`: {error}", found.name))?;
     let mut location = Location::new(&run.maildir, run.layout, None);
-    location.home = super::home();
+    location.home = user.home().map(std::path::Path::to_owned);
     let (mut back, mut already, mut gone, mut failed) = (0, 0, 0, 0);
     let (log, mut lines) = (log_of(&call.delivery, &state), Vec::new());
     let mut tell = |event: Event<'_>| {
@@ -143,10 +145,10 @@ pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
 /// The log of the rules, or of no rules where they cannot be used: a mistake in
 /// them is no reason not to take something back.
 fn log_of(args: &Delivery, state: &StateDir) -> Log {
-    let rules = rules(args, super::home().as_deref()).ok().and_then(Result::ok);
+    let rules = rules(args, &User::of_process()).ok().and_then(Result::ok);
     let program = rules.as_ref().map(|(_, program)| program);
     program.map_or_else(
         || Log::State(state.clone()),
-        |program| super::log(program, &super::world(args, None, super::home()), Some(state)),
+        |program| super::log(program, &super::world(args, None, User::of_process()), Some(state)),
     )
 }

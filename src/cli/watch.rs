@@ -38,6 +38,7 @@ use crate::state::memory::Memory;
 use crate::state::places::{Kept, name_hash};
 use crate::state::{StateDir, sorted};
 use crate::text::escape;
+use crate::user::User;
 use crate::world::World;
 
 /// Moves are looked at so long after the last of them.
@@ -64,18 +65,18 @@ const READ: Duration = Duration::from_millis(500);
 const TOLD: usize = 1000;
 
 pub(super) fn run(call: &Watch) -> Result<Finding, String> {
-    let home = super::home();
-    let state = StateDir::find().ok_or("no home directory is known: set HOME")?;
+    let user = User::of_process();
+    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
     let rules = match &call.rules {
         Some(path) => path.clone(),
-        None => load::default_rules(home.as_deref())?,
+        None => load::default_rules(&user)?,
     };
     let rules = std::path::absolute(&rules).unwrap_or(rules);
     let mut eyes = Eyes::open()?;
     let stop = end_on_signals(&eyes)?;
     let mut post = Post {
         call,
-        home,
+        user,
         state,
         rules,
         stop: Arc::clone(&stop),
@@ -119,7 +120,7 @@ fn end_on_signals(eyes: &Eyes) -> Result<Arc<AtomicBool>, String> {
 /// What is remembered between two turns.
 struct Post<'c> {
     call: &'c Watch,
-    home: Option<PathBuf>,
+    user: User,
     state: StateDir,
     rules: PathBuf,
     stop: Arc<AtomicBool>,
@@ -167,14 +168,8 @@ impl Post<'_> {
     /// Does what there is to do. Gives when to look again, whatever happens.
     fn turn(&mut self, eyes: &mut Eyes, seen: Seen) -> Result<Option<Instant>, String> {
         let asked = self.call.rules.is_some();
-        let home = self.home.clone();
-        let in_force = load::in_force(
-            &self.rules,
-            asked,
-            home.as_deref(),
-            Some(&self.state),
-            load::Proof::Whole,
-        );
+        let user = self.user.clone();
+        let in_force = load::in_force(&self.rules, asked, &user, load::Proof::Whole);
         let in_force = match in_force {
             Ok(in_force) => in_force,
             Err(why) => {
@@ -183,7 +178,7 @@ impl Post<'_> {
             }
         };
         let program = &in_force.compiled;
-        let world = World { state: None, ..super::world(&Delivery::default(), None, home.clone()) };
+        let world = World { state: None, ..super::world(&Delivery::default(), None, user.clone()) };
         let log = super::log(program, &world, Some(&self.state));
         self.tell_of_rules(in_force.notice.as_ref(), &log);
         let mut delivery = Delivery::default();
@@ -225,7 +220,7 @@ impl Post<'_> {
         };
         let site = load::site::in_force(self.call.site.as_deref());
         let site_is_known = site.note.is_none() || site.compiled.is_some();
-        let (rules, note) = load::rule_set(in_force.compiled, site.compiled);
+        let (rules, note) = load::rule_set(in_force.compiled, site.compiled, &user);
         for note in site.note.iter().chain(&note) {
             self.tell(&log, note);
         }
@@ -436,10 +431,10 @@ impl Post<'_> {
         if entries.is_empty() {
             return Ok(again);
         }
-        let home = self.home.clone();
+        let user = self.user.clone();
         // Without a state nothing was delivered before: as `sort` does it.
         let new_world = || {
-            let world = super::world(&Delivery::default(), None, home.clone());
+            let world = super::world(&Delivery::default(), None, user.clone());
             let sent = super::sent(&work.rules.user, work.location, &world, true);
             World { state: None, sent: Some(Box::new(sent)), ..world }
         };
@@ -466,7 +461,7 @@ impl Post<'_> {
             memory: &memory,
             elsewhere: &elsewhere,
             ruled: work.ruled,
-            home: home.as_deref(),
+            home: user.home(),
         };
         let mut filed = |filed: Filed| {
             let stays = match &filed.fate {
@@ -575,12 +570,11 @@ impl Post<'_> {
         if !learns(program) {
             return Ok(false);
         }
-        let home = self.home.clone();
-        let world = super::world(&Delivery::default(), None, home.clone());
+        let user = self.user.clone();
+        let world = super::world(&Delivery::default(), None, user.clone());
         let stop = Arc::clone(&self.stop);
         let state = self.state.clone();
-        let school =
-            School { program, location, state: &state, home: home.as_deref(), log: log.clone() };
+        let school = School { program, location, state: &state, user: &user, log: log.clone() };
         let told = school.sent_mail(&world, Some(READ), &stop);
         told.problems.iter().for_each(|text| self.tell(log, text));
         let mut more = told.more;

@@ -23,16 +23,17 @@ use crate::rules::listing;
 use crate::rules::program::Program;
 use crate::state::{StateDir, seen};
 use crate::text::{escape, json_line};
+use crate::user::User;
 use crate::world::{Before, World};
 
 pub(super) fn run(call: &Call) -> Result<Finding, String> {
-    let home = super::home();
-    let state = StateDir::find();
-    let history = current_rules::history(&call.files, state.as_ref(), home.as_deref())?;
-    let (today, note) = CurrentRules::today(&call.files, home.as_deref(), history.as_ref())?;
+    let user = User::of_process();
+    let state = StateDir::of(&user);
+    let history = current_rules::history(&call.files, state.as_ref(), &user)?;
+    let (today, note) = CurrentRules::today(&call.files, &user, history.as_ref())?;
     let mut notes: Vec<String> = note.into_iter().map(str::to_owned).collect();
     let args = Delivery::to(&call.maildir);
-    let world = super::world(&args, None, home.clone());
+    let world = super::world(&args, None, user.clone());
     let program = &today.rules.user;
     let location = super::location(&args, program, &world)?;
     let log = super::log(program, &world, state.as_ref());
@@ -60,7 +61,7 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
         notes,
         location: &location,
         args: &args,
-        home: home.as_deref(),
+        user: &user,
     };
     // Rules that this delivery was the first to check count from within it.
     let moment = decisive.map(|line| line.time.as_millisecond());
@@ -68,7 +69,7 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
         let history = history.as_ref()?;
         let then = history.read(history.at(moment)?)?;
         answer.since = Some((then.since, then.later));
-        Some(CurrentRules::new(then.sources, then.compiled, call.files.site.as_deref()))
+        Some(CurrentRules::new(then.sources, then.compiled, call.files.site.as_deref(), &user))
     });
     if decisive.is_some() && then.is_none() {
         let why = "the rules of that time are not known: judged by those of today";
@@ -202,7 +203,7 @@ struct Answer<'a> {
     notes: Vec<String>,
     location: &'a Location,
     args: &'a Delivery,
-    home: Option<&'a Path>,
+    user: &'a User,
 }
 
 impl Answer<'_> {
@@ -326,7 +327,7 @@ impl Answer<'_> {
     fn world(&self, program: &Program) -> World {
         let now = self.decisive.and_then(|line| Timestamp::from_millisecond(line.began()).ok());
         let now = now.and_then(|now| Timestamp::from_second(now.as_second()).ok());
-        let world = super::world(self.args, now, self.home.map(Path::to_owned));
+        let world = super::world(self.args, now, self.user.clone());
         let sent = super::sent(program, self.location, &world, false);
         let recipients = self.decisive.and_then(|line| line.get("for"));
         let recipients = recipients.map(|to| to.split(", ").map(str::to_owned).collect());

@@ -32,7 +32,7 @@ pub fn tell(notice: &Notice, location: &Location, state: Option<&StateDir>, worl
 }
 
 fn compose(notice: &Notice, world: &World) -> String {
-    let user = world.user().unwrap_or_else(|| "user".into());
+    let user = world.login().unwrap_or_else(|| "user".into());
     let host = world.host_name().unwrap_or_else(|| "localhost".into());
     let address = encode(&format!("{user}@{host}"));
     let now = world.now();

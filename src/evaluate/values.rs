@@ -239,7 +239,7 @@ pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m
         Field::Charset => strings(message.charsets().map_err(unread)?),
         Field::Env(name) => strings(on.world.variable(name)),
         Field::Extension => strings(extension(on)),
-        Field::User => strings(on.world.user()),
+        Field::User => strings(on.world.login()),
         Field::AttachmentName => borrowed(
             message.attachments().map_err(unread)?.iter().filter_map(|each| each.name.as_ref()),
         ),

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sha2::{Digest, Sha256};
 
 use super::last_good::{Decoded, decode, encode};
-use super::{StateDir, hex, key, make_private};
+use super::{StateDir, hex, key};
 
 const DIRECTORY: &str = "history";
 /// Of each main rule file so many versions are kept,
@@ -89,8 +89,7 @@ fn remember_at(
     // A clock that was set back must not change which one is the last.
     let since = now.max(last.map_or(0, |last| last.since.saturating_add(1)));
     state.make()?;
-    let directory = state.path().join(DIRECTORY);
-    make_private(&directory)?;
+    let directory = state.make_inside(DIRECTORY)?;
     let key = key(&[main.as_os_str().as_bytes()]);
     let path = directory.join(format!("{key}-{since:013}-{hash}.rules"));
     let again = known.iter().rev().find(|version| version.hash == hash);

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::StateDir;
 use super::lock_file::LockFile;
-use super::{StateDir, make_private};
 
 const DIRECTORY: &str = "learning";
 const FILE: &str = "learning/lessons";
@@ -71,7 +71,7 @@ fn change(state: &StateDir, change: impl FnOnce(&mut Vec<Lesson>)) -> io::Result
     let until = Instant::now() + PATIENCE;
     let claim = LockFile::wait(state, DIRECTORY, "lessons.lock", until)?;
     let _claim = claim.ok_or_else(|| io::Error::from(io::ErrorKind::WouldBlock))?;
-    make_private(&state.path().join(DIRECTORY))?;
+    state.make_inside(DIRECTORY)?;
     let mut lessons = all(state);
     change(&mut lessons);
     let from = if lessons.len() > KEPT * 2 { lessons.len() - KEPT } else { 0 };

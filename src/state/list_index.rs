@@ -1,7 +1,7 @@
 //! The keys of a big list beside it, so that a look-up among a million
 //! entries reads a few of them and not the list.
 //!
-//! One file for each list, in `mfilter` below [`user::cache_dir`], made after a
+//! One file for each list, in the user's [`User::cache_dir`], made after a
 //! delivery that had to read the whole list. It counts only for the very file
 //! it was made of: device, inode, size, times of change, all of them older by
 //! a while than the index, so that no change of the list can hide in the
@@ -23,11 +23,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::program_cache::BUILT_OF;
-use super::{is_ours, key, make_private, own};
+use super::{is_ours, key};
 use crate::file;
 use crate::rules::address_list::{AddressList, Keys};
 use crate::source::read_text;
-use crate::user;
+use crate::user::{User, make_private};
 
 const MAGIC: &[u8; 16] = b"mfilter list 1\n\0";
 /// Numbers behind the magic.
@@ -41,18 +41,17 @@ const SETTLED: Duration = Duration::from_secs(2);
 const AT_ONCE: u64 = 8;
 
 /// The list in a file by its index, if there is one that counts.
-pub fn open(list: &Path) -> Option<AddressList> {
-    open_in(&own(user::cache_dir)?, list)
+pub fn open(user: &User, list: &Path) -> Option<AddressList> {
+    open_in(user.cache_dir()?, list)
 }
 
 /// Makes the index of a list that was read whole at `since` or later, if it is
 /// big enough to need one and is what it was then: a rule may have edited it
 /// meanwhile. What fails here only costs time.
-pub fn make(list: &Path, read: &AddressList, since: SystemTime) -> io::Result<()> {
-    match own(user::cache_dir) {
-        Some(directory) => make_in(&directory, list, read, since),
-        None => Ok(()),
-    }
+pub fn make(user: &User, list: &Path, read: &AddressList, since: SystemTime) -> io::Result<()> {
+    let Some(directory) = user.cache_dir() else { return Ok(()) };
+    make_private(directory, user.home())?;
+    make_in(directory, list, read, since)
 }
 
 fn file_name(list: &Path) -> String {
@@ -121,7 +120,6 @@ fn make_in(directory: &Path, list: &Path, read: &AddressList, since: SystemTime)
         keys.extend(length.to_le_bytes());
         keys.extend(key.as_bytes());
     }
-    make_private(directory)?;
     let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
     let mut out = BufWriter::new(new.as_file_mut());
     out.write_all(MAGIC)?;

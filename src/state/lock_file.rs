@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::{StateDir, is_ours, make_private};
+use super::{StateDir, is_ours};
 use crate::file;
 
 /// The longest pause between two tries.
@@ -41,8 +41,7 @@ impl LockFile {
         name: &str,
         deadline: Instant,
     ) -> io::Result<Option<LockFile>> {
-        let directory = state.path().join(kind);
-        make_private(&directory)?;
+        let directory = state.make_inside(kind)?;
         let path = directory.join(name);
         loop {
             let file = file::open(&path, file::APPEND_OR_MAKE_OWN)?;

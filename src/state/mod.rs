@@ -1,5 +1,5 @@
-//! Small durable things between runs, in `mfilter` below [`user::state_dir`]
-//! (`~/.local/state/mfilter`).
+//! Small durable things between runs, in the user's
+//! [`User::state_dir`] (`~/.local/state/mfilter`).
 //!
 //! Nothing here is needed to deliver: where there is no home, where the
 //! directory cannot be written or a file is damaged, mail flows on and only
@@ -26,10 +26,10 @@ pub mod sorted;
 pub mod switch;
 pub mod told;
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::IntoRawFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -37,23 +37,26 @@ use tempfile::NamedTempFile;
 use twox_hash::xxhash3_128;
 
 use crate::file;
-use crate::user;
+use crate::user::{User, make_private};
 
 /// Where state is kept; it need not exist yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateDir {
     path: PathBuf,
+    /// What is not made if it is missing.
+    home: Option<PathBuf>,
 }
 
 impl StateDir {
-    /// The user's own; none without a home directory.
-    pub fn find() -> Option<StateDir> {
-        own(user::state_dir).map(StateDir::at)
+    /// A user's own; `None` without a home directory.
+    pub fn of(user: &User) -> Option<StateDir> {
+        let home = user.home().map(Path::to_owned);
+        Some(StateDir { path: user.state_dir()?.to_owned(), home })
     }
 
     /// A directory of the caller's choice.
     pub fn at(path: impl Into<PathBuf>) -> StateDir {
-        StateDir { path: path.into() }
+        StateDir { path: path.into(), home: None }
     }
 
     /// The directory.
@@ -63,7 +66,14 @@ impl StateDir {
 
     /// Makes the directory and what is missing above it.
     pub fn make(&self) -> io::Result<()> {
-        make_private(&self.path)
+        make_private(&self.path, self.home.as_deref())
+    }
+
+    /// Makes a directory in it, and gives its path.
+    fn make_inside(&self, name: &str) -> io::Result<PathBuf> {
+        let path = self.path.join(name);
+        make_private(&path, self.home.as_deref())?;
+        Ok(path)
     }
 
     /// The content of a file in it that only we can have written. `None` if
@@ -91,27 +101,6 @@ impl StateDir {
     fn set_aside(&self, name: &str) {
         let path = self.path.join(name);
         let _ = fs::rename(&path, path.with_extension("damaged"));
-    }
-}
-
-/// mfilter's directory below one of the user's.
-fn own(directory: fn() -> Option<PathBuf>) -> Option<PathBuf> {
-    directory().map(|path| path.join("mfilter"))
-}
-
-/// A directory of mode 0700, with what is missing above it; fine if it is
-/// there. A home that is missing is not made: it may not be mounted yet.
-fn make_private(path: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let home = user::home().filter(|home| path.starts_with(home));
-            if home.is_some_and(|home| !home.is_dir()) {
-                return Err(error);
-            }
-            DirBuilder::new().recursive(true).mode(0o700).create(path)
-        }
-        made => made,
     }
 }
 

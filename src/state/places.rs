@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::lock_file::LockFile;
-use super::{StateDir, key, make_private};
+use super::{StateDir, key};
 use crate::file;
 
 const DIRECTORY: &str = "learning";
@@ -152,7 +152,7 @@ impl Kept {
     /// The state directory cannot be written.
     pub fn write(&self, places: &Places) -> io::Result<()> {
         let bytes = postcard::to_stdvec(places).map_err(io::Error::other)?;
-        make_private(&self.state.path().join(DIRECTORY))?;
+        self.state.make_inside(DIRECTORY)?;
         self.state.replace(&self.file("places"), &[MAGIC, bytes.as_slice()].concat())?;
         match fs::remove_file(self.state.path().join(self.file("own"))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -165,7 +165,7 @@ impl Kept {
     /// # Errors
     /// The state directory cannot be written.
     pub fn note_own(&self, own: &Own) -> io::Result<()> {
-        make_private(&self.state.path().join(DIRECTORY))?;
+        self.state.make_inside(DIRECTORY)?;
         let line = serde_json::to_string(&(&own.from, &own.to, &own.key))? + "\n";
         let path = self.state.path().join(self.file("own"));
         file::open(&path, file::APPEND_OR_MAKE_OWN)?.write_all(line.as_bytes())

@@ -1,7 +1,7 @@
 //! Checked rules in the form in which they are evaluated, kept between runs
 //! so that a delivery neither parses nor checks.
 //!
-//! One file for each main rule file, in `mfilter` below [`user::cache_dir`]. It counts
+//! One file for each main rule file, in the user's [`User::cache_dir`]. It counts
 //! only while every rule file that it was made of holds what it held then: they
 //! are known by content ([`Print`]), whatever clocks say. It may be removed at
 //! any time, and where it cannot be written all works, slower. Who can write it
@@ -29,12 +29,12 @@ use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
 use twox_hash::{XxHash3_64, XxHash3_128};
 
-use super::{key, make_private, own};
+use super::key;
 use crate::file;
 use crate::rules::blocks::Blocks;
 use crate::rules::program::CompiledProgram;
 use crate::source::Print;
-use crate::user;
+use crate::user::{User, make_private};
 
 const MAGIC: &[u8; 16] = b"mfilter rules 4\n";
 /// What stands before the front.
@@ -67,6 +67,7 @@ pub enum Proof {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProgramCache {
     directory: PathBuf,
+    home: Option<PathBuf>,
     file: PathBuf,
     /// It is root's, for all users to read; else the user's own.
     shared: bool,
@@ -74,16 +75,17 @@ pub struct ProgramCache {
 
 impl ProgramCache {
     /// Where those of `main` are kept; nowhere without a home directory.
-    pub fn of(main: &Path, home: Option<&Path>) -> Option<ProgramCache> {
-        Some(ProgramCache::at(own(user::cache_dir)?, main, home))
+    pub fn of(main: &Path, user: &User) -> Option<ProgramCache> {
+        Some(ProgramCache::at(user.cache_dir()?, main, user.home()))
     }
 
     /// The same in a directory of the caller's choice. What `~/` means decides
     /// what is included.
-    pub fn at(directory: PathBuf, main: &Path, home: Option<&Path>) -> ProgramCache {
-        let home = home.map_or(&b""[..], |home| home.as_os_str().as_bytes());
-        let name = format!("rules-{}", key(&[main.as_os_str().as_bytes(), home]));
-        ProgramCache { file: directory.join(name), directory, shared: false }
+    pub fn at(directory: &Path, main: &Path, home: Option<&Path>) -> ProgramCache {
+        let means = home.map_or(&b""[..], |home| home.as_os_str().as_bytes());
+        let name = format!("rules-{}", key(&[main.as_os_str().as_bytes(), means]));
+        let (directory, home) = (directory.to_owned(), home.map(Path::to_owned));
+        ProgramCache { file: directory.join(name), directory, home, shared: false }
     }
 
     /// Those of site rules: beside their file, `NAME.kept`, written by root.
@@ -91,7 +93,7 @@ impl ProgramCache {
         let mut name = main.as_os_str().to_owned();
         name.push(".kept");
         let directory = main.parent().unwrap_or(Path::new("")).to_owned();
-        ProgramCache { file: name.into(), directory, shared: true }
+        ProgramCache { file: name.into(), directory, home: None, shared: true }
     }
 
     /// The rules, if the main file is known by `main` and what it included is
@@ -163,7 +165,7 @@ impl ProgramCache {
     /// Keeps rules, the main file first. What fails here only costs time.
     pub fn write(&self, files: &[Read], program: &CompiledProgram) -> std::io::Result<()> {
         if !self.shared {
-            make_private(&self.directory)?;
+            make_private(&self.directory, self.home.as_deref())?;
         }
         let mut front = (files.len() as u64).to_le_bytes().to_vec();
         for (path, bytes) in files {
@@ -326,7 +328,7 @@ mod tests {
         let main = Print::of(b"x");
         let compiled = CompiledProgram::new(with_patterns(2000));
         let kept =
-            ProgramCache::at(folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
+            ProgramCache::at(&folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
         let read = |proof| kept.read(main, proof, &mut no_file);
         kept.write(&[("x".into(), b"x".to_vec())], &compiled).unwrap();
         let whole = std::fs::read(&kept.file).unwrap();
@@ -354,7 +356,7 @@ mod tests {
     fn what_is_damaged_foreign_or_of_other_rules_is_as_good_as_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let kept =
-            ProgramCache::at(folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
+            ProgramCache::at(&folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
         let main = Print::of(b"include \"other\"\n");
         let mut look = |path: &Path| match path.to_str() {
             Some("/other") => Ok(Print::of(INCLUDED)),

@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::lock_file::LockFile;
-use super::{StateDir, key, make_private, older};
+use super::{StateDir, key, older};
 use crate::file;
 use crate::rules::program::{Flags, Layout};
 
@@ -148,8 +148,7 @@ impl Journal {
     /// # Errors
     /// The state directory cannot be written, or the Maildir's path is not UTF-8.
     pub fn begin(state: &StateDir, maildir: &Path, layout: Layout) -> io::Result<Journal> {
-        let directory = state.path().join(DIRECTORY);
-        make_private(&directory)?;
+        let directory = state.make_inside(DIRECTORY)?;
         prune(state);
         let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
         let now = now.strftime("%Y%m%dT%H%M%S.%9fZ");

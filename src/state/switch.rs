@@ -17,19 +17,18 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{is_ours, make_private, put_in_place};
+use super::{is_ours, put_in_place};
 use crate::file;
 use crate::rules::switch::Words;
 use crate::source::reason;
-use crate::user;
+use crate::user::{User, make_private};
 
 /// Longer files are not read, bytes.
 const MAX: u64 = 64 << 10;
 
 /// Where it is kept; nowhere without a home directory.
-pub fn path() -> Option<PathBuf> {
-    let directory = user::config_dir()?;
-    Some(directory.join("mfilter/isp-filter"))
+pub fn path(user: &User) -> Option<PathBuf> {
+    Some(user.config_dir()?.join("isp-filter"))
 }
 
 /// What was told; nothing if nothing was. The error says why it cannot be known.
@@ -66,7 +65,7 @@ fn parse(text: &str) -> Words {
 }
 
 /// Keeps what is told, in one step; nothing told is no file.
-pub fn write(path: &Path, words: &Words) -> io::Result<()> {
+pub fn write(path: &Path, words: &Words, home: Option<&Path>) -> io::Result<()> {
     if *words == Words::default() {
         return match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -74,7 +73,7 @@ pub fn write(path: &Path, words: &Words) -> io::Result<()> {
         };
     }
     let directory = path.parent().unwrap_or(Path::new("/"));
-    make_private(directory)?;
+    make_private(directory, home)?;
     let word = |on: bool| if on { "on" } else { "off" };
     let mut text = String::from(
         "# written by `mfilter isp-filter`; words in ~/.mailrules count before these\n",
@@ -107,15 +106,15 @@ mod tests {
         let path = home.path().join("config/mfilter/isp-filter");
         assert_eq!(read(&path), Ok(Words::default()));
         let told = words(Some(false), &[("迷惑 メール", true), ("virus", false)]);
-        write(&path, &told).unwrap();
+        write(&path, &told, None).unwrap();
         assert_eq!(read(&path), Ok(told));
         let about = fs::metadata(&path).unwrap();
         assert!(about.len() < 300, "{}", about.len());
         assert_eq!(about.permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
-        write(&path, &Words::default()).unwrap();
+        write(&path, &Words::default(), None).unwrap();
         assert!(!path.exists());
-        write(&path, &Words::default()).unwrap();
+        write(&path, &Words::default(), None).unwrap();
     }
 
     #[test]
