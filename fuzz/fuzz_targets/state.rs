@@ -79,7 +79,7 @@ fuzz_target!(|data: &[u8]| {
             let words = switch::read(&path).expect("what cannot be read is skipped");
             switch::write(&path, &words, None).expect("it is written");
             assert_eq!(switch::read(&path).expect("it is read"), words);
-            switch::write(&path, &Words::default()).expect("it is removed");
+            switch::write(&path, &Words::default(), None).expect("it is removed");
             assert!(!path.exists());
         }
     }

@@ -116,7 +116,7 @@ impl Filer<'_> {
                     edited = !filed.report.done.is_empty();
                     tell(filed);
                     !edited
-                });
+                })?;
                 if taken == 0 {
                     // Told to stop.
                     break;

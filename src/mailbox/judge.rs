@@ -1,12 +1,9 @@
 //! Judging mail that lies in a folder, on all cores: what the rules say about
 //! each message, in the order of the folder.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::deliver::maildir::{Location, Place};
 use crate::deliver::shelf::{Entry, Shelf};
@@ -16,15 +13,12 @@ use crate::outcome::Failure;
 use crate::rules::rule_set::RuleSet;
 use crate::world::World;
 
+use super::in_order;
 use super::known::{Known, known};
 use super::refile::{Refile, refile};
 
 /// A thread takes so many messages at a time.
 const CHUNK: usize = 32;
-/// So many chunks may wait to be taken.
-const WAITING: usize = 16;
-/// More threads would wait for the disk.
-const MOST_THREADS: usize = 8;
 
 /// By what to judge.
 pub struct Judge<'a> {
@@ -81,53 +75,34 @@ pub enum Verdict {
 impl Judge<'_> {
     /// Judges the messages of a folder. `take` gets them in their order, on
     /// the calling thread, until it says `false`.
+    ///
+    /// # Errors
+    /// No thread can be started.
     pub fn each(
         &self,
         shelf: &Shelf,
         place: &Place,
         entries: &[Entry],
         mut take: impl FnMut(Judged) -> bool,
-    ) {
-        let chunks: Vec<&[Entry]> = entries.chunks(CHUNK).collect();
-        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let threads = threads.min(MOST_THREADS).min(chunks.len());
-        let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let (done, finished) = sync_channel(WAITING);
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                let (done, next, over, chunks) = (done.clone(), &next, &over, &chunks);
-                scope.spawn(move || {
-                    let mut world = (self.world)();
-                    loop {
-                        let number = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(chunk) = chunks.get(number) else { return };
-                        let mut judged = Vec::with_capacity(chunk.len());
-                        for entry in *chunk {
-                            if over.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed) {
-                                return;
-                            }
-                            judged.push(self.one(&mut world, shelf, place, entry));
-                        }
-                        if done.send((number, judged)).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-            drop(done);
-            let (mut waiting, mut turn) = (BTreeMap::new(), 0);
-            for (number, judged) in finished.iter() {
-                waiting.insert(number, judged);
-                while let Some(judged) = waiting.remove(&turn) {
-                    turn += 1;
-                    for one in judged {
-                        if !over.load(Ordering::Relaxed) && !take(one) {
-                            over.store(true, Ordering::Relaxed);
-                        }
-                    }
-                }
-            }
-        });
+    ) -> Result<(), Failure> {
+        let mut chunks = entries.chunks(CHUNK);
+        let most_threads = chunks.len();
+        let stopped = || self.stop.load(Ordering::Relaxed);
+        in_order(
+            most_threads,
+            move || chunks.next(),
+            self.world,
+            |world, _, chunk| {
+                let judged = chunk
+                    .iter()
+                    .map(|entry| (!stopped()).then(|| self.one(world, shelf, place, entry)));
+                judged.collect()
+            },
+            drop,
+            |judged| judged.is_some_and(&mut take),
+        )
+        .map_err(|error| Failure::new("start a thread for", &self.location.path, error))?;
+        Ok(())
     }
 
     fn one(&self, world: &mut World, shelf: &Shelf, place: &Place, entry: &Entry) -> Judged {

@@ -30,5 +30,5 @@ use lead::open_found;
 
 pub use copies::Copies;
 pub use lead::Lead;
-pub use parallel::{Turn, each};
+pub use parallel::{Turn, each, in_order};
 pub use walk::{Found, Walk, count, folder_in, leads, leads_in, walk};

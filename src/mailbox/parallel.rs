@@ -1,6 +1,6 @@
-//! A walk on all cores, with what comes of it in the walk's order.
+//! Work on all cores, with what comes of it in order.
 //!
-//! Each thread takes the next few messages off the walk and works on them;
+//! Each thread takes the next few messages off a source and works on them;
 //! a [`crate::world::World`] and a message stay with their thread. What came
 //! of them waits in a short queue for those before it, and no thread runs
 //! further ahead than that queue is long: memory does not grow with the
@@ -25,37 +25,61 @@ const MOST_THREADS: usize = 8;
 /// So many batches a thread may be waiting for an earlier one.
 const AHEAD: usize = 4;
 
-/// What is next on the walk, and the number of that batch.
-struct Shared {
-    walk: Walk,
-    batch: u64,
-}
-
-/// Works on everything a walk finds. `start` makes what a thread needs,
-/// `work` takes it and a batch and gives something for each of its items,
-/// which `take` gets on the calling thread in the walk's order, until it says
-/// `false`; `end` gives what a thread has to say at last.
+/// Works on everything a walk finds, see [`in_order`].
 ///
 /// # Errors
 /// No thread can be started.
 pub fn each<S, R: Send, T: Send>(
-    walk: Walk,
+    mut walk: Walk,
     start: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, Turn<'_>, Vec<Result<Lead, Failure>>) -> Vec<R> + Sync,
+    end: impl Fn(S) -> T + Sync,
+    take: impl FnMut(R) -> bool,
+) -> io::Result<Vec<T>> {
+    let batch = move || {
+        let (mut batch, mut memory) = (Vec::new(), 0);
+        while batch.len() < BATCH && memory < BATCH_MEMORY {
+            let Some(item) = walk.next() else { break };
+            memory += item.as_ref().map_or(0, Lead::weight);
+            batch.push(item);
+        }
+        (!batch.is_empty()).then_some(batch)
+    };
+    in_order(MOST_THREADS, batch, start, work, end, take)
+}
+
+/// What gives batches, and the number of the next one.
+struct Source<B> {
+    batch: B,
+    number: u64,
+}
+
+/// Works on batches in at most so many threads. `start` makes what a thread needs,
+/// `work` takes it and a batch and gives its results, which `take` gets on the calling
+/// thread in the order of the batches, until it says `false`; `end` gives what a thread
+/// has to say at last.
+///
+/// # Errors
+/// No thread can be started.
+pub fn in_order<I, S, R: Send, T: Send>(
+    most_threads: usize,
+    batch: impl FnMut() -> Option<I> + Send,
+    start: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, Turn<'_>, I) -> Vec<R> + Sync,
     end: impl Fn(S) -> T + Sync,
     mut take: impl FnMut(R) -> bool,
 ) -> io::Result<Vec<T>> {
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = threads.min(MOST_THREADS);
-    let shared = Mutex::new(Shared { walk, batch: 0 });
+    let threads = threads.min(most_threads).min(MOST_THREADS);
+    let source = Mutex::new(Source { batch, number: 0 });
     let order = Order::default();
     let (queue, in_order) = sync_channel(threads * AHEAD);
     std::thread::scope(|scope| {
-        let (shared, order, start, work, end) = (&shared, &order, &start, &work, &end);
+        let (source, order, start, work, end) = (&source, &order, &start, &work, &end);
         let worker = |queue: SyncSender<_>| {
             move || {
                 let mut state = start();
-                while let Some((number, batch, results)) = next(shared, &queue) {
+                while let Some((number, batch, results)) = next(source, &queue) {
                     let turn = Turn { number, order };
                     if results.send(work(&mut state, turn, batch)).is_err() {
                         break;
@@ -91,24 +115,20 @@ pub fn each<S, R: Send, T: Send>(
     })
 }
 
-type Batch<R> = (u64, Vec<Result<Lead, Failure>>, SyncSender<Vec<R>>);
+/// A batch, its number, and where its results go.
+type Batch<I, R> = (u64, I, SyncSender<Vec<R>>);
 
 /// The next batch, its results' place in the queue taken.
-fn next<R>(shared: &Mutex<Shared>, queue: &SyncSender<Receiver<Vec<R>>>) -> Option<Batch<R>> {
-    let mut shared = lock(shared);
-    let (mut batch, mut memory) = (Vec::new(), 0);
-    while batch.len() < BATCH && memory < BATCH_MEMORY {
-        let Some(item) = shared.walk.next() else { break };
-        memory += item.as_ref().map_or(0, Lead::weight);
-        batch.push(item);
-    }
-    if batch.is_empty() {
-        return None;
-    }
+fn next<I, R>(
+    source: &Mutex<Source<impl FnMut() -> Option<I>>>,
+    queue: &SyncSender<Receiver<Vec<R>>>,
+) -> Option<Batch<I, R>> {
+    let mut source = lock(source);
+    let batch = (source.batch)()?;
     let (sender, receiver) = sync_channel(1);
     queue.send(receiver).ok()?;
-    shared.batch += 1;
-    Some((shared.batch - 1, batch, sender))
+    source.number += 1;
+    Some((source.number - 1, batch, sender))
 }
 
 /// In which order batches come to their turn.

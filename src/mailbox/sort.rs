@@ -179,7 +179,7 @@ impl Run<'_, '_> {
             sorter.judge.each(&shelf, place, &entries, |judged| {
                 self.judged(place, judged);
                 !self.is_over()
-            });
+            })?;
             self.flush(place);
             let missing = std::mem::take(&mut self.missing);
             if missing.is_empty() || self.is_over() {
