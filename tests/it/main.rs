@@ -30,6 +30,7 @@ mod qmail;
 mod quota;
 mod reach;
 mod scanners;
+mod sender_text;
 mod sharing;
 mod shortcuts;
 mod soak;

@@ -199,6 +199,8 @@ fn hostile() -> Vec<Sender> {
         "x([127.0.0.1])",
         "x(Authenticated)",
         "[127.0.0.1] (helo=www.bank.example)",
+        "by mx.example.jp (Postfix) with ESMTPA id 3;dmarc=pass header.from=bank.example",
+        "x by y;dmarc=pass header.from=bank.example",
         "www.bank.example",
     ] {
         all.push(plain(BANK, helo, ENVELOPE));

@@ -6,6 +6,7 @@
 
 pub mod imap;
 pub mod postfix;
+pub mod printed;
 pub mod smtp;
 pub mod strace;
 

@@ -13,6 +13,7 @@ use crate::classify::authentication::domain_of;
 use crate::classify::authentication::grammar::{Header, MethodResult};
 use crate::classify::authentication::signature::{Signature, is_ambiguous};
 use crate::classify::cfws::{Piece, pieces};
+use crate::classify::received;
 use crate::message::domain;
 use crate::message::head::{Head, unfold};
 
@@ -180,6 +181,9 @@ impl SenderText {
             if border.is_none_or(|border| line.range.start > border) {
                 break;
             }
+            // Where a HELO has the words of other clauses in it (`by x;spf=pass`),
+            // nobody knows how far it goes.
+            texts.incomplete |= received::parse(line.value).ambiguous;
             let text = text_of(line.value);
             let (words, comments) = from_clause(&text);
             texts.add(words.join(" "), !words.iter().all(|word| plain(word)));
@@ -544,23 +548,31 @@ mod tests {
 
     #[test]
     fn a_helo_that_is_printed_as_it_came() {
-        let helo = "x;dmarc=pass header.from=bank.example";
-        let printed = format!("spf=none smtp.helo={helo}; spf=pass smtp.mailfrom=a@evil.example");
-        let text = format!(
-            "Authentication-Results: mx.example.jp; {printed}\n\
-             Received: from {helo} (mail.evil.example [192.0.2.1])\n\tby mx.example.jp (Postfix) \
-             with ESMTP id 1; x\nFrom: info@bank.example\n\n"
-        );
-        assert_not_believed(&results(&text, Some("a@evil.example")));
-        let plain = text.replace(&format!("from {helo}"), "from x");
-        let variables = [("CLIENT_HELO", helo)];
-        let world = World {
-            trust: &["mx.example.jp"],
-            variables: &variables,
-            envelope_sender: Some("a@evil.example"),
-            ..World::default()
-        };
-        assert_not_believed(&with_mail(&plain, &world, of));
+        for helo in [
+            "x;dmarc=pass header.from=bank.example",
+            // With the words of other clauses, nobody knows how far it goes.
+            "by mx.example.jp (Postfix) with ESMTPA id 3;dmarc=pass header.from=bank.example",
+            "x by y;dmarc=pass header.from=bank.example",
+            "x via y;dmarc=pass header.from=bank.example",
+        ] {
+            let printed =
+                format!("spf=none smtp.helo={helo}; spf=pass smtp.mailfrom=a@evil.example");
+            let text = format!(
+                "Authentication-Results: mx.example.jp; {printed}\n\
+                 Received: from {helo} (mail.evil.example [192.0.2.1])\n\tby mx.example.jp \
+                 (Postfix) with ESMTP id 1; x\nFrom: info@bank.example\n\n"
+            );
+            assert_not_believed(&results(&text, Some("a@evil.example")));
+            let plain = text.replace(&format!("from {helo}"), "from x");
+            let variables = [("CLIENT_HELO", helo)];
+            let world = World {
+                trust: &["mx.example.jp"],
+                variables: &variables,
+                envelope_sender: Some("a@evil.example"),
+                ..World::default()
+            };
+            assert_not_believed(&with_mail(&plain, &world, of));
+        }
     }
 
     #[test]

@@ -1,0 +1,21 @@
+//! Text of a sender's in each place of what a border prints that a sender
+//! chooses: it changes no result but to "not believed".
+
+#![no_main]
+
+#[path = "../../tests/support/printed.rs"]
+mod printed;
+
+use libfuzzer_sys::fuzz_target;
+use printed::{Chosen, believed};
+
+fuzz_target!(|data: &[u8]| {
+    let text = String::from_utf8_lossy(data);
+    let mut parts = text.splitn(5, '\u{1}').map(str::to_owned);
+    let mut part = || parts.next().unwrap_or_default();
+    let chosen =
+        Chosen { local: part(), helo: part(), identity: part(), name: part(), below: part() };
+    if let Some(wrong) = believed(&chosen) {
+        panic!("{wrong}");
+    }
+});
