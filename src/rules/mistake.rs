@@ -843,7 +843,7 @@ pub fn nearest(name: &str, known: impl IntoIterator<Item = impl AsRef<str>>) -> 
     known
         .into_iter()
         .filter(|known| known.as_ref().chars().count().abs_diff(length) <= allowed)
-        .map(|known| (strsim::damerau_levenshtein(&lower, known.as_ref()), known))
+        .map(|known| (strsim::osa_distance(&lower, known.as_ref()), known))
         .filter(|(distance, known)| *distance <= allowed && *distance < known.as_ref().len())
         .min_by_key(|(distance, known)| {
             let starts_alike = known.as_ref().chars().next() == lower.chars().next();
