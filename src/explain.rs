@@ -181,7 +181,7 @@ pub fn flag_list(flags: &Flags) -> Vec<String> {
     letters.chain(flags.keywords.iter().cloned()).collect()
 }
 
-/// What happens to the message in the end, as one word of [`Report::outcome`].
+/// What happens to the message in the end, as one word of `Report::outcome`.
 pub fn outcome(plan: &Plan) -> &'static str {
     plan.steps
         .iter()

@@ -1,5 +1,7 @@
 //! What the tests of several classifiers need.
 
+#![allow(missing_docs, reason = "for tests alone")]
+
 use crate::classify::{Classifier, Finding, Known, Mail};
 use crate::message::Message;
 use crate::message::address::Address;

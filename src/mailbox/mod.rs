@@ -1,7 +1,7 @@
 //! Mail that is there: walking message files, mboxes, Maildirs and folders of
 //! messages, read-only.
 //!
-//! [`leads`] finds messages and opens none, [`walk`] opens them one after the
+//! [`leads`] finds messages and opens none, [`walk()`] opens them one after the
 //! other, and [`each`] does so on all cores, with what comes of it in the
 //! walk's order. What cannot be read, is no message or has vanished since it
 //! was listed is an item of its own, and the walk goes on.

@@ -17,7 +17,7 @@ use crate::message::{charset, domain, fold, head};
 const MOST_PIECES: usize = 2000;
 
 /// What the mailboxes of one header, or of all of one name, may cost together:
-/// some three thousand. A mailbox costs [`MAILBOX`] and two for each byte.
+/// some three thousand. A mailbox costs `MAILBOX` and two for each byte.
 pub const LIST_LIMIT: usize = 1 << 20;
 
 /// What a mailbox costs at least, since several copies are made of it.

@@ -23,7 +23,7 @@ pub struct Attachment {
     pub media_type: Text,
 }
 
-/// What the names of all attachments may cost, in units of [`gather`].
+/// What the names of all attachments may cost, in units of [`super::gather`].
 const NAMES_LIMIT: usize = 2 << 20;
 
 /// Those among the parts of a message, and whether something of their names

@@ -1,6 +1,8 @@
 //! Every mistake that checking can find: a kind with its data, and one match
 //! that holds all the wording.
 
+#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+
 mod place;
 
 pub use place::PlaceMistake;

@@ -49,7 +49,7 @@ const STEP_LIMIT: usize = 256 << 20;
 const SEARCHED_TEXT: usize = 64 << 10;
 
 /// How much the patterns of one list may need together to be built, in bytes
-/// by [`size_bound`], which is some four times what they take.
+/// by `size_bound`, which is some four times what they take.
 pub const LIST_SIZE_LIMIT: usize = 64 << 20;
 /// What any pattern costs to be built, in the same bytes.
 const BUILDING: usize = 16 << 10;

@@ -3,6 +3,8 @@
 //! Parsing resolves no names; `rules::check` does. As the parser makes it, an
 //! Ast is nested shallowly enough to be walked recursively.
 
+#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+
 use crate::source::{Span, Spanned};
 
 /// A word or a text with its place.

@@ -1,6 +1,8 @@
 //! What is wrong with where mail shall lie: paths as other programs write
 //! them, folders that are not those that were meant.
 
+#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+
 use super::{Wording, error, warning};
 
 /// What is wrong with a path or the name of a folder.
