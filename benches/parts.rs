@@ -4,9 +4,9 @@ use std::fs::File;
 use std::path::Path;
 
 use divan::{Bencher, black_box};
-use mfilter::deliver::maildir::{Location, Maildir};
 use mfilter::evaluate::{Detail, NoFilters, run};
 use mfilter::load;
+use mfilter::maildir::{Location, Maildir};
 use mfilter::message::Message;
 use mfilter::plan::Folder;
 use mfilter::rules::program::{CompiledProgram, Flags, Layout};

@@ -3,7 +3,7 @@
 //!
 //! A message goes through once, forwards: rules are parsed (`syntax`) and
 //! checked (`rules`) into a `Program`; `evaluate` makes a `Plan` of it and of
-//! the message; `explain` shows the plan or `deliver` carries it out.
+//! the message; `report` shows the plan or `deliver` carries it out.
 
 #![forbid(unsafe_code)]
 
@@ -20,11 +20,13 @@ pub mod classify;
 pub mod rules;
 pub mod plan;
 pub mod state;
+pub mod maildir;
 pub mod world;
 pub mod evaluate;
 pub mod load;
-pub mod explain;
+pub mod report;
 pub mod deliver;
+pub mod log;
 pub mod mailbox;
 pub mod cli;
 

@@ -8,8 +8,8 @@ use clap_complete::Shell;
 use super::args::{Args, Completions, Delivery, Names, RuleFiles};
 use super::current_rules::CurrentRules;
 use super::{Finding, output};
-use crate::deliver::maildir::Maildir;
 use crate::load;
+use crate::maildir::Maildir;
 use crate::user::User;
 
 /// Behind what clap makes for bash: names that only mfilter knows.

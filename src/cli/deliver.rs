@@ -13,14 +13,14 @@ use clap::Parser;
 use super::args::{Delivery, DeliveryArgs};
 use super::output;
 use crate::deliver::filter::Programs;
-use crate::deliver::log::Entry;
 use crate::deliver::{deliver, notice};
 use crate::evaluate::{self, Detail};
-use crate::explain;
 use crate::load;
+use crate::log::Entry;
 use crate::message::Message;
 use crate::message::content::Deadline;
 use crate::outcome::Outcome;
+use crate::report;
 use crate::rules::rule_set::RuleSet;
 use crate::state::lock_file::LockFile;
 use crate::state::{StateDir, list_index, seen};
@@ -125,7 +125,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         }
         if args.verbose > 0 {
             for step in &plan.steps {
-                output::error(&crate::text::escape(&explain::sentence(&step.kind)));
+                output::error(&crate::text::escape(&report::sentence(&step.kind)));
             }
         }
     }));

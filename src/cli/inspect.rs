@@ -6,10 +6,10 @@ use super::output::Output;
 use super::progress::Progress;
 use super::{Finding, output};
 use crate::evaluate::{every_field, inspect};
-use crate::explain;
 use crate::load;
 use crate::mailbox::{self, Lead};
 use crate::outcome::Failure;
+use crate::report;
 use crate::rules::program::{CompiledProgram, Settings};
 use crate::user::User;
 use crate::world::World;
@@ -35,8 +35,8 @@ pub(super) fn run(call: &Inspect) -> Result<Finding, String> {
             return Err(Failure::new("read", &lead.path, error));
         }
         Ok(match call.json {
-            true => explain::inspection_json(&lead.label, &found),
-            false => explain::inspection(&lead.label, &found, colour),
+            true => report::inspection_json(&lead.label, &found),
+            false => report::inspection(&lead.label, &found, colour),
         })
     };
     let (mut first, mut finding, mut out) = (true, Finding::Fine, Output::default());

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::args::IspFilter;
 use super::{Finding, output};
-use crate::explain::flags_words;
 use crate::load;
+use crate::report::flags_words;
 use crate::rules::mistake::nearest;
 use crate::rules::program::{
     Action, CompiledProgram, Flags, Label, LabelKind, StatementKind, Template, TemplatePart,

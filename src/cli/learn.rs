@@ -11,18 +11,18 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::args::{Delivery, Learn};
 use super::{Finding, output};
-use crate::deliver::log::{self, Log};
-use crate::deliver::maildir::Location;
-use crate::explain::sentence;
 use crate::load;
+use crate::log::{self, Log};
 use crate::mailbox::known;
 use crate::mailbox::learn::{
     Came, Taught, What, carry_out, lessons as to_remember, plan, take_back,
 };
 use crate::mailbox::moves::{Found, Watcher};
 use crate::mailbox::sent::Sent;
+use crate::maildir::Location;
 use crate::outcome::Failure;
 use crate::plan::StepKind;
+use crate::report::sentence;
 use crate::rules::program::{CompiledProgram, Entries};
 use crate::state::lessons::{self, Lesson};
 use crate::state::lock_file::LockFile;

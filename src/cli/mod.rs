@@ -37,11 +37,11 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
 
-use crate::deliver::log::Log;
-use crate::deliver::maildir::Location;
 use crate::deliver::reach::{PROGRAM_TIMEOUT, Reach, SENDMAIL, environment};
-use crate::deliver::sharing::Sharing;
+use crate::log::Log;
 use crate::mailbox::sent::Sent;
+use crate::maildir::Location;
+use crate::maildir::sharing::Sharing;
 use crate::message::Message;
 use crate::outcome::Outcome;
 use crate::plan::Folder;

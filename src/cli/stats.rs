@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use super::args::{Delivery, Stats as Call};
 use super::current_rules::{self, CurrentRules};
 use super::{Finding, output};
-use crate::deliver::logged;
-use crate::explain::account::{Account, Event, RuleName};
-use crate::explain::one_line;
+use crate::log::reader;
+use crate::report::log_stats::{Account, Event, RuleName};
+use crate::report::one_line;
 use crate::rules::listing::{self, Listed, never_fired};
 use crate::rules::program::CompiledProgram;
 use crate::source::{Sources, reason};
@@ -29,7 +29,7 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
     // Versions are read when a line is of their time.
     let mut versions: HashMap<usize, Option<Texts>> = HashMap::new();
     let mut account = Account::new(world.now());
-    let seen = logged::read(&files, |line| {
+    let seen = reader::read(&files, |line| {
         let version = history
             .as_ref()
             .and_then(|history| Some((history, history.at(line.time.as_millisecond())?)));

@@ -12,15 +12,15 @@ use super::output::Output;
 use super::progress::Progress;
 use super::{Finding, output};
 use crate::deliver::filter::Programs;
-use crate::deliver::maildir::Location;
 use crate::evaluate::{self, Detail, Evaluation, NoFilters};
-use crate::explain::compare::{self, Way};
-use crate::explain::tally::Tally;
-use crate::explain::{self, Style};
 use crate::mailbox::{self, Copies, Lead, Turn};
+use crate::maildir::Location;
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::{Folder, Plan, Step, StepKind};
+use crate::report::diff::{self, Way};
+use crate::report::summary::Tally;
+use crate::report::{self, Style};
 use crate::rules::rule_set::RuleSet;
 use crate::user::User;
 use crate::world::World;
@@ -246,13 +246,13 @@ impl Test<'_> {
         let mut text = String::new();
         if let Some(other) = self.other {
             let (new, _) = self.evaluate(&other.rules, lead.open()?, world, Detail::Plan);
-            let moves = !compare::same(&evaluation.plan, &new.plan);
+            let moves = !diff::same(&evaluation.plan, &new.plan);
             tally.add_move(moves.then(|| (destination(&evaluation.plan), destination(&new.plan))));
             let new = Way { evaluation: &new, sources: &other.sources };
             if moves && !self.args.quiet {
                 text = match self.args.json {
-                    true => compare::changed_json(label, way, new) + "\n",
-                    false => compare::changed(label, &message, way, new, self.style),
+                    true => diff::changed_json(label, way, new) + "\n",
+                    false => diff::changed(label, &message, way, new, self.style),
                 };
             }
         } else if self.args.where_is {
@@ -261,17 +261,17 @@ impl Test<'_> {
             tally.add_move(moves.then(goes));
             if moves && !self.args.quiet {
                 text = match self.args.json {
-                    true => compare::elsewhere_json(label, &lead.folder, way) + "\n",
-                    false => compare::elsewhere(label, &message, &lead.folder, way, self.style),
+                    true => diff::elsewhere_json(label, &lead.folder, way) + "\n",
+                    false => diff::elsewhere(label, &message, &lead.folder, way, self.style),
                 };
             }
         } else if !self.args.quiet {
             text = if self.args.json {
                 let path = |step: &Step| self.stored_in(step);
-                explain::json(label, &evaluation, &self.rules.sources, &path) + "\n"
+                report::json(label, &evaluation, &self.rules.sources, &path) + "\n"
             } else {
                 let sources = &self.rules.sources;
-                explain::text(label, &message, world, &evaluation, sources, self.style)
+                report::text(label, &message, world, &evaluation, sources, self.style)
             };
         }
         tally.add(label, &evaluation, began.elapsed());
@@ -318,5 +318,5 @@ impl Test<'_> {
 }
 
 fn destination(plan: &Plan) -> String {
-    explain::destination(plan)
+    report::destination(plan)
 }

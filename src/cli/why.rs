@@ -9,16 +9,16 @@ use serde_json::{Map, Value, json};
 use super::args::{Delivery, Why as Call};
 use super::current_rules::{self, CurrentRules};
 use super::{Finding, output};
-use crate::deliver::log::Log;
-use crate::deliver::logged::{self, Line};
-use crate::deliver::maildir::Location;
 use crate::evaluate::{self, Detail, Evaluation, NoFilters};
-use crate::explain::compare::{self, Way};
-use crate::explain::{self, Style};
 use crate::file;
+use crate::log::Log;
+use crate::log::reader::{self, Line};
 use crate::mailbox::search;
+use crate::maildir::Location;
 use crate::message::Message;
 use crate::plan::{Folder, StepKind};
+use crate::report::diff::{self, Way};
+use crate::report::{self, Style};
 use crate::rules::listing;
 use crate::rules::program::Program;
 use crate::state::{StateDir, seen};
@@ -179,7 +179,7 @@ fn lines(log: &Log, asked: &Asked, notes: &mut Vec<String>) -> Result<(Vec<Line>
         }
     };
     let mut found = Vec::new();
-    let seen = logged::read(&files, |line| {
+    let seen = reader::read(&files, |line| {
         if asked.concerns(&line) {
             found.push(line);
         }
@@ -235,7 +235,7 @@ impl Answer<'_> {
                 let now =
                     evaluate::run(&today.rules, message, &world, Detail::Plan, &mut NoFilters);
                 let now = now.evaluation;
-                today_way = Some((compare::same(&evaluation.plan, &now.plan), now));
+                today_way = Some((diff::same(&evaluation.plan, &now.plan), now));
             }
             then_way = Some((file, message, world, evaluation));
         }
@@ -269,14 +269,14 @@ impl Answer<'_> {
             let style = Style { colour: output::colour(), verbose: true };
             let label = file.display().to_string();
             out.push('\n');
-            out.push_str(&explain::text(&label, message, world, evaluation, &rules.sources, style));
+            out.push_str(&report::text(&label, message, world, evaluation, &rules.sources, style));
         }
         match &today_way {
             Some((true, _)) => out.push_str("\nthe rules of today would do the same\n"),
             Some((false, now)) => {
                 out.push_str("\nthe rules of today would do otherwise\n");
                 let way = Way { evaluation: now, sources: &today.sources };
-                out.push_str(&compare::steps(way));
+                out.push_str(&diff::steps(way));
             }
             None => {}
         }
@@ -294,14 +294,13 @@ impl Answer<'_> {
         let lines: Vec<Value> = self.told.iter().map(line_json).collect();
         let evaluated = then_way.map(|(file, _, _, evaluation)| {
             let label = file.display().to_string();
-            let text = explain::json(&label, evaluation, &rules.sources, &|_| None);
+            let text = report::json(&label, evaluation, &rules.sources, &|_| None);
             serde_json::from_str::<Value>(&text).unwrap_or_default()
         });
         let today = today_way.map(|(same, now)| {
             let way = Way { evaluation: now, sources: &today.sources };
             let mut value = json!({"same": same});
-            if let (Some(value), Value::Object(way)) =
-                (value.as_object_mut(), compare::way_json(way))
+            if let (Some(value), Value::Object(way)) = (value.as_object_mut(), diff::way_json(way))
             {
                 value.extend(way);
             }
@@ -400,7 +399,7 @@ fn text_of(rules: &CurrentRules, place: &str) -> Option<String> {
     let rule = listed.iter().find(|rule| {
         rule.line == line && rules.sources.path(rule.span).to_string_lossy() == file
     })?;
-    Some(explain::one_line(rules.sources.text(rule.span)))
+    Some(report::one_line(rules.sources.text(rule.span)))
 }
 
 /// A line of the log for people.

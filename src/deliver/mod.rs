@@ -23,44 +23,29 @@
 //!   note: the name comes from the message, and would never fit.
 
 pub mod filter;
-pub mod folder;
 pub mod list_edit;
-pub mod log;
-pub mod logged;
-pub mod mutf7;
-pub mod maildir;
-pub mod moving;
 pub mod notice;
 pub mod program;
 pub mod reach;
 pub mod sendmail;
-pub mod sharing;
-pub mod shelf;
 
-pub mod name;
-
-mod disk;
-mod dot_lock;
-mod keywords;
-mod quota;
 mod reply;
-mod subscriptions;
 
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::explain::sentence;
 use crate::message::{HeaderEdit, Message};
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Folder, Plan, StepId, StepIds, StepKind};
+use crate::report::sentence;
 use crate::rules::program::{Flags, OverQuota};
 use crate::source::reason;
 use crate::state::journal::{self, Journal};
 
+use crate::maildir::quota::{self, Amount, Room};
+use crate::maildir::{Location, Maildir, Place, Staged, too_long};
 use list_edit::Change;
-use maildir::{Location, Maildir, Place, Staged, too_long};
-use quota::{Amount, Room};
 use reach::Reach;
 
 /// What became of a message.

@@ -12,8 +12,8 @@ use crate::state::{StateDir, told};
 use crate::world::World;
 
 use super::deliver;
-use super::maildir::Location;
 use super::reach::Reach;
+use crate::maildir::Location;
 
 /// Delivers the notice, unless the user was told of this version already.
 /// What fails here is tried again with the next message.

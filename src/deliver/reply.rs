@@ -14,7 +14,8 @@ use crate::plan::Reply;
 use crate::state::replied;
 
 use super::reach::{Came, Reach, sent};
-use super::{name, program, sendmail};
+use super::{program, sendmail};
+use crate::maildir::name;
 
 /// Sends an answer, unless this sender got the same text within the time.
 /// Where that cannot be remembered, none is sent: better none than many.

@@ -5,12 +5,12 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::deliver::maildir::Place;
-use crate::deliver::moving::{Mover, Wish};
-use crate::deliver::name;
 use crate::deliver::reach::Reach;
-use crate::deliver::shelf::Entry;
 use crate::deliver::{Report, Stored, edit_lists};
+use crate::maildir::Place;
+use crate::maildir::folder::Entry;
+use crate::maildir::mover::{Mover, Wish};
+use crate::maildir::name;
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Plan, StepKind};
 use crate::rules::program::Flags;

@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::deliver::maildir::{Location, Place};
-use crate::deliver::shelf::{Entry, Shelf};
 use crate::evaluate::{Detail, NoFilters, run};
+use crate::maildir::folder::{Entry, Shelf};
+use crate::maildir::{Location, Place};
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::rules::rule_set::RuleSet;

@@ -9,10 +9,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::deliver::log::Log;
-use crate::deliver::logged::{Line, read_from};
-use crate::deliver::maildir::Location;
-use crate::deliver::shelf::{Entry, Shelf};
+use crate::log::Log;
+use crate::log::reader::{Line, read_from};
+use crate::maildir::Location;
+use crate::maildir::folder::{Entry, Shelf};
 use crate::message::Message;
 use crate::state::memory::{Delivered, Identity, Memory, logged_key, message_key};
 use crate::state::places::message_hash;

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::deliver::list_edit::{self, Change, EditContext};
-use crate::deliver::maildir::{Location, Place};
-use crate::deliver::moving::Mover;
 use crate::evaluate::on_moved;
+use crate::maildir::mover::Mover;
+use crate::maildir::{Location, Place};
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::{RuleRef, StepKind};

@@ -29,10 +29,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::deliver::maildir::{Location, Place};
-use crate::deliver::moving::Mover;
-use crate::deliver::name;
-use crate::deliver::shelf::{Entry, Shelf};
+use crate::maildir::folder::{Entry, Shelf};
+use crate::maildir::mover::Mover;
+use crate::maildir::name;
+use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::state::StateDir;
 use crate::state::memory::{Identity, Memory, Who};

@@ -8,7 +8,7 @@
 //! What is new, because another program has delivered it just now, is logged
 //! too, and lists are edited for it: that was not done yet.
 
-use crate::deliver::maildir::{Location, Place};
+use crate::maildir::{Location, Place};
 use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, StepKind};
 use crate::rules::program::Flags;
 

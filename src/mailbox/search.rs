@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Lead, each, leads};
-use crate::deliver::logged::base;
-use crate::deliver::name::split_info;
+use crate::log::reader::base;
+use crate::maildir::name::split_info;
 
 /// The file with this name in a folder, if it still lies there, whatever flags
 /// it has now.

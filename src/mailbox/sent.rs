@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::classify::automatic;
-use crate::deliver::maildir::Location;
 use crate::evaluate::exact_entry;
+use crate::maildir::Location;
 use crate::message::Message;
 use crate::plan::Folder;
 use crate::rules::address_list::AddressList;

@@ -13,9 +13,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use crate::deliver::maildir::{Location, Place};
-use crate::deliver::moving::{Came, Move, Mover, Wish};
-use crate::deliver::shelf::Entry;
+use crate::maildir::folder::Entry;
+use crate::maildir::mover::{Came, Move, Mover, Wish};
+use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::rules::program::Flags;
 use crate::state::StateDir;

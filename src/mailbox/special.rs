@@ -11,8 +11,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::deliver::maildir::{Location, Place};
 use crate::file;
+use crate::maildir::{Location, Place};
 use crate::message::fold::fold;
 use crate::rules::program::Settings;
 

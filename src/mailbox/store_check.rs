@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::deliver::maildir::{Location, Maildir};
 use crate::diagnostic::Diagnostic;
+use crate::maildir::{Location, Maildir};
 use crate::message::fold::fold;
 use crate::rules::mistake::{Mistake, PlaceMistake, difference};
 use crate::rules::program::Layout;

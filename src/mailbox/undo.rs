@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::deliver::maildir::{Location, Place};
-use crate::deliver::moving::{Came, Move, Mover, Wish};
-use crate::deliver::shelf::Entry;
+use crate::maildir::folder::Entry;
+use crate::maildir::mover::{Came, Move, Mover, Wish};
+use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::rules::program::Flags;
 use crate::state::memory::Memory;

@@ -18,7 +18,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::deliver::{mutf7, name as names};
+use crate::maildir::{mutf7, name as names};
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::Folder;

@@ -36,6 +36,24 @@ fn the_map_shows_the_rooms() {
     assert_eq!(rooms(), shown);
 }
 
+/// A room, or a part of one, is a file or a folder with a `mod.rs`.
+#[test]
+fn no_file_stands_beside_a_folder_of_its_name() {
+    let mut wrong = Vec::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("it is there") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                let file = path.with_extension("rs");
+                wrong.extend(file.exists().then_some(file));
+                folders.push(path);
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<PathBuf>::new());
+}
+
 /// `crate::file` cannot wait for a FIFO or a device; whatever opens otherwise can.
 #[test]
 fn files_are_opened_by_the_one_helper() {
@@ -54,11 +72,11 @@ fn files_are_opened_by_the_one_helper() {
     // Directories, and what `O_EXCL` makes; paths that a user names on the
     // command line may be a shell's `<(...)`, which is worth waiting for.
     const MAY: [(&str, &str); 6] = [
-        ("src/deliver/dot_lock.rs", "openat("),
-        ("src/deliver/quota.rs", "openat(root, &new"),
-        ("src/deliver/maildir.rs", "openat("),
-        ("src/deliver/maildir.rs", " open("),
-        ("src/deliver/keywords.rs", "openat("),
+        ("src/maildir/dot_lock.rs", "openat("),
+        ("src/maildir/quota.rs", "openat(root, &new"),
+        ("src/maildir/store.rs", "openat("),
+        ("src/maildir/store.rs", " open("),
+        ("src/maildir/keywords.rs", "openat("),
         ("src/mailbox/walk.rs", "File::open(&path).map_err(|error| Failure::new(\"open\""),
     ];
     let mut wrong = Vec::new();

@@ -36,11 +36,11 @@ use crate::rules::program::Flags;
 use crate::state;
 
 use super::disk::{rename_new, sync_directory};
+use super::folder::{Entry, Shelf, Sub, without_uid};
 use super::keywords;
-use super::maildir::{Location, Maildir, Place, create, open_below};
 use super::name::split_info;
 use super::sharing::Sharing;
-use super::shelf::{Entry, Shelf, Sub, without_uid};
+use super::store::{Location, Maildir, Place, create, open_below};
 
 /// So many folders are held open, each with up to three descriptors; a
 /// process may commonly have 1,024.

@@ -2,9 +2,9 @@
 //!
 //! All text from a message is escaped here before it can reach a terminal.
 
-pub mod account;
-pub mod compare;
-pub mod tally;
+pub mod log_stats;
+pub mod diff;
+pub mod summary;
 
 use std::fmt::Write;
 

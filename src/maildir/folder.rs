@@ -18,8 +18,8 @@ use crate::outcome::Failure;
 use crate::plan::Folder;
 use crate::rules::program::{Flags, FolderNames, Layout};
 
-use super::maildir::{Location, Maildir, Place, open_below};
 use super::name::{self, INFO, split_info};
+use super::store::{Location, Maildir, Place, open_below};
 use super::{keywords, mutf7};
 
 /// So deep folders are looked for.

@@ -21,6 +21,8 @@
 //! All lines of a message are one `write()` to a file opened for appending. A
 //! log that cannot be written never costs mail.
 
+pub mod reader;
+
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -41,7 +43,7 @@ use crate::state::StateDir;
 use crate::text::{is_invisible, push_json_escape};
 use crate::zone::zone;
 
-use super::Report;
+use crate::deliver::Report;
 
 /// The log in the state directory is renamed to `log.1` at this size, bytes.
 const CUT: u64 = 1 << 20;
@@ -276,7 +278,7 @@ fn lines(entry: &Entry<'_>) -> Vec<String> {
             StepKind::Pipe { argv } => ("piped", ("program", argv.join(" "))),
             StepKind::Forward { to, .. } => ("forwarded", ("to", to.join(", "))),
             StepKind::Reply(reply) => ("replied", ("to", reply.to.clone())),
-            StepKind::EditList { .. } => ("edited", ("text", crate::explain::sentence(&step.kind))),
+            StepKind::EditList { .. } => ("edited", ("text", crate::report::sentence(&step.kind))),
             _ => continue,
         };
         add(word, Some(step), &[(what.0, &what.1)]);

@@ -42,7 +42,7 @@ use crate::state;
 use super::disk::{FileId, rename_new, sync_directory};
 use super::quota::{self, Amount};
 use super::sharing::Sharing;
-use super::{folder, keywords, name, subscriptions};
+use super::{directories, keywords, name, subscriptions};
 
 const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -161,8 +161,8 @@ impl Location {
 
     fn directories(&self, folder: &Folder) -> Option<Vec<String>> {
         match self.names {
-            Some(names) => folder::directories(folder, self.layout, names),
-            None => folder::directories_on_disk(&self.path, folder, self.layout),
+            Some(names) => directories::directories(folder, self.layout, names),
+            None => directories::directories_on_disk(&self.path, folder, self.layout),
         }
     }
 
@@ -179,13 +179,13 @@ impl Location {
 }
 
 /// Why a message lies in the inbox.
-pub(super) fn too_long(folder: &Folder) -> String {
+pub(crate) fn too_long(folder: &Folder) -> String {
     format!("the name of the folder `{folder}` is too long, so the inbox")
 }
 
 /// An open Maildir.
 pub struct Maildir<'a> {
-    pub(super) location: &'a Location,
+    pub(crate) location: &'a Location,
     pub(super) root: Arc<OwnedFd>,
     /// What could not be done as asked while a folder was made.
     problems: RefCell<Vec<String>>,
@@ -461,7 +461,7 @@ impl Staged {
     }
 
     /// How much of a quota the message uses.
-    pub(super) fn counted(&self) -> Amount {
+    pub(crate) fn counted(&self) -> Amount {
         self.counted
     }
 

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::log::VALUE_MAX;
-use super::name::split_info;
-use super::shelf::without_uid;
+use super::VALUE_MAX;
 use crate::file;
+use crate::maildir::folder::without_uid;
+use crate::maildir::name::split_info;
 
 /// A longer line is damaged, bytes.
 const LINE_MAX: u64 = 64 << 10;
@@ -191,7 +191,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::deliver::log::field;
+    use crate::log::field;
 
     proptest! {
         #[test]

@@ -20,9 +20,9 @@ use rustix::fs::{AtFlags, Mode, OFlags, fchmod, openat, renameat, statat, unlink
 use crate::file;
 use crate::rules::program::Layout;
 
-use super::maildir::{Maildir, Place};
+use super::folder::{Entry, Sub};
 use super::name;
-use super::shelf::{Entry, Sub};
+use super::store::{Maildir, Place};
 
 const FILE: &str = "maildirsize";
 /// A file of this length is written afresh, bytes.
@@ -34,14 +34,14 @@ const MOST_COUNTS: usize = 3;
 
 /// What is stored, or comes and goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Amount {
-    pub(super) bytes: i64,
-    pub(super) messages: i64,
+pub(crate) struct Amount {
+    pub(crate) bytes: i64,
+    pub(crate) messages: i64,
 }
 
 impl Amount {
     /// Both together.
-    pub(super) fn plus(self, other: Amount) -> Amount {
+    pub(crate) fn plus(self, other: Amount) -> Amount {
         Amount {
             bytes: self.bytes.saturating_add(other.bytes),
             messages: self.messages.saturating_add(other.messages),
@@ -49,7 +49,7 @@ impl Amount {
     }
 
     /// What takes it back.
-    pub(super) fn negative(self) -> Amount {
+    pub(crate) fn negative(self) -> Amount {
         Amount { bytes: -self.bytes, messages: -self.messages }
     }
 }
@@ -66,7 +66,7 @@ struct Size {
 
 /// Whether a Maildir has a quota, and if so, whether there is room in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Room {
+pub(crate) enum Room {
     /// There is no quota.
     NoQuota,
     /// There is room.
@@ -79,7 +79,7 @@ pub(super) enum Room {
 ///
 /// # Errors
 /// The file, or a folder that has to be counted, cannot be read.
-pub(super) fn room(maildir: &Maildir<'_>, more: Amount) -> io::Result<Room> {
+pub(crate) fn room(maildir: &Maildir<'_>, more: Amount) -> io::Result<Room> {
     let Some(mut size) = read(maildir)? else { return Ok(Room::NoQuota) };
     if size.length >= FULL || !size.fits(more) && size.may_be_wrong() {
         size = recount(maildir, size)?;
@@ -91,7 +91,7 @@ pub(super) fn room(maildir: &Maildir<'_>, more: Amount) -> io::Result<Room> {
 ///
 /// # Errors
 /// The file cannot be written.
-pub(super) fn add(maildir: &Maildir<'_>, amount: Amount) -> io::Result<()> {
+pub(crate) fn add(maildir: &Maildir<'_>, amount: Amount) -> io::Result<()> {
     match file::open_at(&maildir.root, FILE, file::APPEND_OWN) {
         Ok(mut file) => {
             let line = format!("{} {}\n", amount.bytes, amount.messages);
@@ -103,7 +103,7 @@ pub(super) fn add(maildir: &Maildir<'_>, amount: Amount) -> io::Result<()> {
 }
 
 /// Whether messages in a folder count.
-pub(super) fn counts(layout: Layout, place: &Place) -> bool {
+pub(crate) fn counts(layout: Layout, place: &Place) -> bool {
     let trash = match layout {
         Layout::MaildirPlusPlus => ".Trash",
         Layout::Fs => "Trash",
@@ -253,7 +253,7 @@ fn replace(maildir: &Maildir<'_>, text: &str) -> io::Result<()> {
 mod tests {
     use std::fs;
 
-    use super::super::maildir::Location;
+    use super::super::store::Location;
     use super::*;
 
     fn size(text: &str) -> Size {

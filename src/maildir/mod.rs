@@ -1,0 +1,23 @@
+//! Maildirs: where folders lie and how they and their files are named, messages
+//! stored (staged, then committed), listed and moved from folder to folder.
+//!
+//! What fails is a [`crate::outcome::Failure`] with its path; nothing that was there
+//! before is lost by it.
+
+pub mod directories;
+pub mod folder;
+pub mod mover;
+pub mod mutf7;
+pub mod name;
+pub mod sharing;
+
+pub(crate) mod quota;
+
+mod disk;
+mod dot_lock;
+mod keywords;
+mod store;
+mod subscriptions;
+
+pub(crate) use store::too_long;
+pub use store::{Location, Maildir, Place, Staged};
