@@ -135,13 +135,13 @@ pub(super) enum Command {
     /// Learn from the messages that you have moved, once
     Learn(Learn),
     /// Show what is remembered between messages
-    State(State),
+    State(StateArgs),
     /// Count by the log what the rules did
     Stats(Stats),
     /// Tell by the log why a message is where it is
-    Why(Why),
+    Why(WhyArgs),
     /// List the versions of the rules that were in force, show, compare or restore one
-    History(History),
+    History(HistoryArgs),
     /// Print the version
     Version,
     /// Print a completion script for a shell
@@ -301,7 +301,7 @@ pub(super) struct Learn {
 
 /// `mfilter state`
 #[derive(clap::Args, Debug)]
-pub(super) struct State {
+pub(super) struct StateArgs {
     /// One JSON object
     #[arg(long)]
     pub(super) json: bool,
@@ -320,7 +320,7 @@ pub(super) struct Stats {
 
 /// `mfilter why`
 #[derive(clap::Args, Debug)]
-pub(super) struct Why {
+pub(super) struct WhyArgs {
     /// The message's file, or its Message-ID
     #[arg(value_name = "FILE|MESSAGE-ID")]
     pub(super) message: OsString,
@@ -340,7 +340,7 @@ pub(super) struct Why {
 /// `mfilter history`
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
-pub(super) struct History {
+pub(super) struct HistoryArgs {
     #[command(subcommand)]
     pub(super) action: Option<HistoryAction>,
 

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use super::args::{Check, Delivery};
-use super::{Finding, output};
+use super::{CommandOutcome, output};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::evaluate::{Detail, NoFilters, run as run_rules};
 use crate::file;
@@ -15,7 +15,7 @@ use crate::message::Message;
 use crate::plan::{Plan, StepKind};
 use crate::report::sentence;
 use crate::rules::check::{Surroundings, check_lists, judge_switch, resolve};
-use crate::rules::mistake::{LearnMistake, Mistake};
+use crate::rules::mistake::{LearnMistake, RuleErrorKind};
 use crate::rules::program::{CompiledProgram, Expectation, Program, Settings, StatementKind};
 use crate::rules::rule_set::RuleSet;
 use crate::source::{Sources, Span, Spanned, read_text, reason};
@@ -24,20 +24,20 @@ use crate::text::json_line;
 use crate::user::User;
 use crate::world::{SentMail, World};
 
-pub(super) fn run(call: &Check) -> Result<Finding, String> {
+pub(super) fn run(call: &Check) -> Result<CommandOutcome, String> {
     let user = &User::of_process();
     if let Some(site) = &call.site {
         let finding = site_rules(site, call, user)?;
         if call.rules.is_none() {
             return Ok(finding);
         }
-        return Ok(if users(call, user)? == finding { finding } else { Finding::Found });
+        return Ok(if users(call, user)? == finding { finding } else { CommandOutcome::Found });
     }
     users(call, user)
 }
 
 /// Checks site rules, and keeps good ones if that is asked for.
-fn site_rules(path: &Path, call: &Check, user: &User) -> Result<Finding, String> {
+fn site_rules(path: &Path, call: &Check, user: &User) -> Result<CommandOutcome, String> {
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let (mut sources, mut checked, files) =
         load::site::check(path).map_err(|error| told(&error))?;
@@ -59,10 +59,10 @@ fn site_rules(path: &Path, call: &Check, user: &User) -> Result<Finding, String>
     {
         load::site::keep(path, &files, &compiled).map_err(|error| told(&reason(&error)))?;
     }
-    Ok(if diagnostics.is_empty() { Finding::Fine } else { Finding::Found })
+    Ok(if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found })
 }
 
-fn users(call: &Check, user: &User) -> Result<Finding, String> {
+fn users(call: &Check, user: &User) -> Result<CommandOutcome, String> {
     let path = load::rules_file(call.rules.as_deref(), user)?;
     let (mut sources, mut checked) =
         load::check(&path, user).map_err(|e| format!("{}: {e}", path.display()))?;
@@ -79,12 +79,12 @@ fn users(call: &Check, user: &User) -> Result<Finding, String> {
     }
     diagnostics.extend(switched(&checked.settings, call.site.as_deref()));
     show(&diagnostics, &sources, call.json);
-    let finding = if diagnostics.is_empty() { Finding::Fine } else { Finding::Found };
+    let finding = if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found };
     if call.mail.is_empty() {
         return Ok(finding);
     }
     let trust = super::trust::run(checked.settings, &call.mail, user)?;
-    Ok(if trust == Finding::Fine { finding } else { trust })
+    Ok(if trust == CommandOutcome::Fine { finding } else { trust })
 }
 
 fn show(diagnostics: &[Diagnostic], sources: &Sources, json: bool) {
@@ -119,7 +119,7 @@ fn missing_folders(program: &Program, folders: &[Spanned<String>], user: &User) 
     missing
         .map(|folder| {
             let name = folder.value.clone();
-            Mistake::Learn(LearnMistake::NoSentFolder { folder: name }).at(folder.span)
+            RuleErrorKind::Learn(LearnMistake::NoSentFolder { folder: name }).at(folder.span)
         })
         .collect()
 }

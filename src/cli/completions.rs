@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::args::{Args, Completions, Delivery, Names, RuleFiles};
 use super::current_rules::CurrentRules;
-use super::{Finding, output};
+use super::{CommandOutcome, output};
 use crate::load;
 use crate::maildir::Maildir;
 use crate::user::User;
@@ -40,20 +40,20 @@ _mfilter_names() {
 }
 "#;
 
-pub(super) fn run(call: &Completions) -> Result<Finding, String> {
+pub(super) fn run(call: &Completions) -> Result<CommandOutcome, String> {
     if let Some(names) = call.names {
         let names = match names {
             Names::Folders => folders()?,
             Names::Categories => categories(),
         };
         output::print(&names.iter().map(|name| format!("{name}\n")).collect::<String>());
-        return Ok(Finding::Fine);
+        return Ok(CommandOutcome::Fine);
     }
     let shell = call.shell.ok_or("name a shell: bash, elvish, fish, powershell or zsh")?;
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "mfilter", &mut script);
     output::print(&with_names(shell, &String::from_utf8_lossy(&script)));
-    Ok(Finding::Fine)
+    Ok(CommandOutcome::Fine)
 }
 
 /// The script without options that are hidden, and with names.

@@ -16,7 +16,7 @@ use crate::deliver::filter::Programs;
 use crate::deliver::{deliver, notice};
 use crate::evaluate::{self, Detail};
 use crate::load;
-use crate::log::Entry;
+use crate::log::LogEntry;
 use crate::message::Message;
 use crate::message::content::Deadline;
 use crate::outcome::Outcome;
@@ -105,7 +105,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         let remarks = site.note.iter().chain(&note).chain(&in_force.remark);
         let remarks = remarks.map(String::as_str).chain(world.no_zone());
         let remarks: Vec<&str> = remarks.collect();
-        let entry = Entry {
+        let entry = LogEntry {
             plan,
             report: &report,
             files: &rules.files(),

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::args::Fmt;
-use super::{Finding, output};
+use super::{CommandOutcome, output};
 use crate::diagnostic;
 use crate::load;
 use crate::source::{Sources, read_rules};
@@ -13,7 +13,7 @@ use crate::state::put_in_place;
 use crate::syntax;
 use crate::user::User;
 
-pub(super) fn run(call: &Fmt) -> Result<Finding, String> {
+pub(super) fn run(call: &Fmt) -> Result<CommandOutcome, String> {
     let default;
     let files = if call.rules.is_empty() {
         default = [load::default_rules(&User::of_process())?];
@@ -21,16 +21,16 @@ pub(super) fn run(call: &Fmt) -> Result<Finding, String> {
     } else {
         call.rules.as_slice()
     };
-    let mut finding = Finding::Fine;
+    let mut finding = CommandOutcome::Fine;
     for path in files {
-        if one(path, call.check)? == Finding::Found {
-            finding = Finding::Found;
+        if one(path, call.check)? == CommandOutcome::Found {
+            finding = CommandOutcome::Found;
         }
     }
     Ok(finding)
 }
 
-fn one(path: &Path, check: bool) -> Result<Finding, String> {
+fn one(path: &Path, check: bool) -> Result<CommandOutcome, String> {
     let from_input = path == Path::new("-");
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let bytes = if from_input {
@@ -45,22 +45,22 @@ fn one(path: &Path, check: bool) -> Result<Finding, String> {
     if !diagnostics.is_empty() {
         sources.add(file);
         output::print(&diagnostic::render(&diagnostics, &sources, output::colour()));
-        return Ok(Finding::Found);
+        return Ok(CommandOutcome::Found);
     }
     let formatted = syntax::format(&ast, &file);
     if from_input && !check {
         output::print(&formatted);
-        return Ok(Finding::Fine);
+        return Ok(CommandOutcome::Fine);
     }
     if formatted.as_bytes() == bytes {
-        return Ok(Finding::Fine);
+        return Ok(CommandOutcome::Fine);
     }
     if check {
         output::print(&format!("{} is not in the canonical layout\n", path.display()));
-        return Ok(Finding::Found);
+        return Ok(CommandOutcome::Found);
     }
     replace(path, formatted.as_bytes()).map_err(|error| told(&error))?;
-    Ok(Finding::Fine)
+    Ok(CommandOutcome::Fine)
 }
 
 /// Replaces a file's content in one step; a symbolic link stays one, the mode stays.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use similar::{ChangeTag, TextDiff};
 
-use super::args::{History as Call, HistoryAction};
-use super::{Finding, output};
+use super::args::{HistoryAction, HistoryArgs as Call};
+use super::{CommandOutcome, output};
 use crate::file;
 use crate::load;
 use crate::source::{read_text, reason};
@@ -20,9 +20,9 @@ use crate::user::User;
 use crate::zone::zone;
 
 /// The files of a version, the main one first.
-type Files = Vec<(PathBuf, String)>;
+type VersionFiles = Vec<(PathBuf, String)>;
 
-pub(super) fn run(call: &Call) -> Result<Finding, String> {
+pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let main = load::rules_file(call.rules.as_deref(), &user)?;
     let main = std::path::absolute(&main).unwrap_or(main);
@@ -38,7 +38,7 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
 }
 
 /// The files of the version of this number, the newest being 1.
-fn files(state: &StateDir, versions: &[Version], number: usize) -> Result<Files, String> {
+fn files(state: &StateDir, versions: &[Version], number: usize) -> Result<VersionFiles, String> {
     let version = number.checked_sub(1).and_then(|at| versions.get(at)).ok_or_else(|| {
         match versions.len() {
             0 => "no version of the rules is known yet: deliveries note them".to_owned(),
@@ -48,7 +48,7 @@ fn files(state: &StateDir, versions: &[Version], number: usize) -> Result<Files,
     history::read(state, version).ok_or_else(|| format!("the file of version {number} is damaged"))
 }
 
-fn list(state: &StateDir, main: &Path, versions: &[Version]) -> Result<Finding, String> {
+fn list(state: &StateDir, main: &Path, versions: &[Version]) -> Result<CommandOutcome, String> {
     if versions.is_empty() {
         output::error("no version of the rules is known yet: deliveries note them");
     }
@@ -72,15 +72,15 @@ fn list(state: &StateDir, main: &Path, versions: &[Version]) -> Result<Finding, 
         text.insert_str(0, &format!("{}\n", escape(&main.display().to_string())));
     }
     output::print(&text);
-    Ok(Finding::Fine)
+    Ok(CommandOutcome::Fine)
 }
 
-fn lines(files: &Files) -> usize {
+fn lines(files: &VersionFiles) -> usize {
     files.iter().map(|(_, text)| text.lines().count()).sum()
 }
 
 /// Whether the files hold just that.
-fn as_on_disk(files: &Files) -> bool {
+fn as_on_disk(files: &VersionFiles) -> bool {
     files.iter().all(|(path, text)| current(path).as_deref() == Ok(text))
 }
 
@@ -94,7 +94,7 @@ fn current(path: &Path) -> Result<String, String> {
 }
 
 /// How many lines came and went from one version to the next.
-fn changes(older: &Files, newer: &Files) -> String {
+fn changes(older: &VersionFiles, newer: &VersionFiles) -> String {
     let (mut added, mut removed) = (0, 0);
     for (path, text) in newer {
         let before = text_of(older, path);
@@ -111,11 +111,11 @@ fn changes(older: &Files, newer: &Files) -> String {
     format!("+{added} -{removed} lines")
 }
 
-fn text_of<'f>(files: &'f Files, path: &Path) -> &'f str {
+fn text_of<'f>(files: &'f VersionFiles, path: &Path) -> &'f str {
     files.iter().find(|(known, _)| known == path).map_or("", |(_, text)| text)
 }
 
-fn show(files: &Files) -> Result<Finding, String> {
+fn show(files: &VersionFiles) -> Result<CommandOutcome, String> {
     let mut out = String::new();
     for (path, text) in files {
         if files.len() > 1 {
@@ -127,11 +127,11 @@ fn show(files: &Files) -> Result<Finding, String> {
         }
     }
     output::print(&out);
-    Ok(Finding::Fine)
+    Ok(CommandOutcome::Fine)
 }
 
 /// What has changed since, as `diff -u` writes it; exit 1 if anything has.
-fn diff(files: &Files) -> Result<Finding, String> {
+fn diff(files: &VersionFiles) -> Result<CommandOutcome, String> {
     let mut out = String::new();
     for (path, text) in files {
         let now = current(path)?;
@@ -143,12 +143,12 @@ fn diff(files: &Files) -> Result<Finding, String> {
         let unified = diff.unified_diff().header(&name, &name).to_string();
         out.push_str(&unified);
     }
-    let finding = if out.is_empty() { Finding::Fine } else { Finding::Found };
+    let finding = if out.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found };
     output::print(&out);
     Ok(finding)
 }
 
-fn restore(files: &Files) -> Result<Finding, String> {
+fn restore(files: &VersionFiles) -> Result<CommandOutcome, String> {
     let mut restored = Vec::new();
     for (path, text) in files {
         // A link, as to a folder of dot files, stays one.
@@ -171,7 +171,7 @@ fn restore(files: &Files) -> Result<Finding, String> {
         [] => output::print("the rules are that version already\n"),
         names => output::print(&format!("restored {}\n", names.join(", "))),
     };
-    Ok(Finding::Fine)
+    Ok(CommandOutcome::Fine)
 }
 
 /// Writes a file as a whole, with the permissions that `like` has.

@@ -3,31 +3,31 @@
 
 use super::args::Inspect;
 use super::output::Output;
-use super::progress::Progress;
-use super::{Finding, output};
+use super::progress::ProgressMeter;
+use super::{CommandOutcome, output};
 use crate::evaluate::{every_field, inspect};
 use crate::load;
-use crate::mailbox::{self, Lead};
+use crate::mailbox::{self, MessageSource};
 use crate::outcome::Failure;
 use crate::report;
 use crate::rules::program::{CompiledProgram, Settings};
 use crate::user::User;
 use crate::world::World;
 
-pub(super) fn run(call: &Inspect) -> Result<Finding, String> {
+pub(super) fn run(call: &Inspect) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let settings = settings(call, &user)?;
     let program = &CompiledProgram::new(every_field(settings));
     let now = call.now.unwrap_or_else(|| World::default().now());
     let walk = match call.paths.as_slice() {
-        [] => Lead::read("standard input", std::io::stdin())
+        [] => MessageSource::read("standard input", std::io::stdin())
             .map_err(|error| format!("standard input: {error}"))?
             .into(),
         paths => mailbox::leads(paths.iter().cloned()),
     };
-    let progress = Progress::start(&call.paths, false);
+    let progress = ProgressMeter::start(&call.paths, false);
     let colour = output::colour();
-    let one = |world: &World, lead: Lead| {
+    let one = |world: &World, lead: MessageSource| {
         let message = lead.open()?;
         let found = inspect(program, &message, world);
         if let Some(why) = message.failure() {
@@ -39,7 +39,7 @@ pub(super) fn run(call: &Inspect) -> Result<Finding, String> {
             false => report::inspection(&lead.label, &found, colour),
         })
     };
-    let (mut first, mut finding, mut out) = (true, Finding::Fine, Output::default());
+    let (mut first, mut finding, mut out) = (true, CommandOutcome::Fine, Output::default());
     let threads = mailbox::each(
         walk,
         || super::world(&call.delivery, Some(now), user.clone()),
@@ -59,7 +59,7 @@ pub(super) fn run(call: &Inspect) -> Result<Finding, String> {
                     out.print(&format!("{gap}{text}"))
                 }
                 Err(failure) => {
-                    finding = Finding::Found;
+                    finding = CommandOutcome::Found;
                     let goes_on = out.flush();
                     progress.error(&failure.to_string());
                     goes_on

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::IspFilter;
-use super::{Finding, output};
+use super::{CommandOutcome, output};
 use crate::load;
 use crate::report::flags_words;
 use crate::rules::mistake::nearest;
@@ -22,7 +22,7 @@ use crate::state::switch;
 use crate::text::{escape, json_line};
 use crate::user::User;
 
-pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
+pub(super) fn run(call: &IspFilter) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let mut in_force = load::site::in_force(call.files.site.as_deref());
     let file = call.files.rules.as_deref();
@@ -36,7 +36,7 @@ pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
         Words::default()
     });
     let mut rules = RuleSet::new(own.compiled, in_force.compiled.take(), &words);
-    let mut finding = Finding::Fine;
+    let mut finding = CommandOutcome::Fine;
     if !call.words.is_empty() {
         let asked = asked(&call.words, rules.site.as_ref())?;
         apply(&asked, &mut words);
@@ -44,7 +44,7 @@ pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
             .map_err(|error| format!("{}: {}", path.display(), reason(&error)))?;
         rules.switch(&words);
         for (name, switched) in rules.overruled(&asked) {
-            finding = Finding::Found;
+            finding = CommandOutcome::Found;
             let why = rules.why(switched);
             output::error(&format!("{name} stays {}: {why}", word(switched.on)));
         }
@@ -61,16 +61,16 @@ pub(super) fn run(call: &IspFilter) -> Result<Finding, String> {
 
 /// One word of the command: a category or none for all, and its new state or
 /// none for the default.
-type Asked = (Option<String>, Option<bool>);
+type SwitchRequest = (Option<String>, Option<bool>);
 
-fn asked(words: &[String], site: Option<&CompiledProgram>) -> Result<Vec<Asked>, String> {
+fn asked(words: &[String], site: Option<&CompiledProgram>) -> Result<Vec<SwitchRequest>, String> {
     let state = |word: &str| match word {
         "on" => Some(Some(true)),
         "off" => Some(Some(false)),
         "default" => Some(None),
         _ => None,
     };
-    let mut asked: Vec<Asked> = Vec::new();
+    let mut asked: Vec<SwitchRequest> = Vec::new();
     let mut words =
         words.iter().map(|word| word.trim_matches([',', ' '])).filter(|w| !w.is_empty());
     while let Some(word) = words.next() {
@@ -100,7 +100,7 @@ fn asked(words: &[String], site: Option<&CompiledProgram>) -> Result<Vec<Asked>,
 }
 
 /// A word for the whole stands for all categories; others for themselves.
-fn apply(asked: &[Asked], words: &mut Words) {
+fn apply(asked: &[SwitchRequest], words: &mut Words) {
     for (category, on) in asked {
         match (category, on) {
             (None, on) => *words = Words { whole: *on, categories: Vec::new() },
@@ -116,7 +116,7 @@ fn word(on: bool) -> &'static str {
 
 impl RuleSet {
     /// What does not follow the command, with its name.
-    fn overruled(&self, asked: &[Asked]) -> Vec<(String, Switched)> {
+    fn overruled(&self, asked: &[SwitchRequest]) -> Vec<(String, Switched)> {
         let mut found: Vec<(String, Switched)> = Vec::new();
         let categories = self.site.iter().flat_map(|site| site.categories.iter());
         for (category, switched) in categories.zip(&self.switches.categories) {
@@ -177,14 +177,14 @@ struct Shown {
     /// Where the command keeps its words.
     file: String,
     /// What is in no category.
-    whole: State,
+    whole: SwitchState,
     /// Marks in no category.
     marks: Vec<String>,
     categories: Vec<CategoryShown>,
 }
 
 #[derive(Serialize)]
-struct State {
+struct SwitchState {
     on: bool,
     /// Who says so, in words.
     why: String,
@@ -199,7 +199,7 @@ struct CategoryShown {
     name: String,
     mandatory: bool,
     #[serde(flatten)]
-    state: State,
+    state: SwitchState,
     /// What its rules do, in words.
     does: Vec<String>,
     /// Marks that are taken off while it is off.
@@ -220,7 +220,7 @@ impl Shown {
             Some(_) => Sources::default(),
         };
         let site = rules.site.as_ref();
-        let state = |switched: Switched, category: Option<&str>| State {
+        let state = |switched: Switched, category: Option<&str>| SwitchState {
             on: switched.on,
             why: rules.why(switched),
             rules: rules.in_rules(category),
@@ -275,7 +275,7 @@ impl Shown {
     }
 }
 
-impl State {
+impl SwitchState {
     fn text(&self, default: bool) -> String {
         let says = |who: &str, on: Option<bool>| on.map(|on| format!("{who} {}", word(on)));
         let words = [

@@ -10,14 +10,14 @@ use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::args::{Delivery, Learn};
-use super::{Finding, output};
+use super::{CommandOutcome, output};
 use crate::load;
 use crate::log::{self, Log};
 use crate::mailbox::known;
 use crate::mailbox::learn::{
-    Came, Taught, What, carry_out, lessons as to_remember, plan, take_back,
+    ChangeOutcome, ListChange, What, carry_out, lessons as to_remember, plan, take_back,
 };
-use crate::mailbox::moves::{Found, Watcher};
+use crate::mailbox::moves::{MoveScan, Watcher};
 use crate::mailbox::sent::Sent;
 use crate::maildir::Location;
 use crate::outcome::Failure;
@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// So long messages are read before it is looked whether to stop.
 const STEP: Duration = Duration::from_secs(1);
 
-pub(super) fn run(call: &Learn) -> Result<Finding, String> {
+pub(super) fn run(call: &Learn) -> Result<CommandOutcome, String> {
     let stop: Arc<AtomicBool> = Arc::default();
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
@@ -66,7 +66,7 @@ pub(super) fn run(call: &Learn) -> Result<Finding, String> {
     if !location.path.is_dir() {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }
-    let school = School { program, location: &location, state: &state, user: &user, log };
+    let school = Learner { program, location: &location, state: &state, user: &user, log };
     let _claim = match call.dry_run {
         true => None,
         false => Some(claim(&state, &location)?),
@@ -84,7 +84,7 @@ pub(super) fn run(call: &Learn) -> Result<Finding, String> {
         if call.verbose > 0 {
             output::error("the rules have no `on moved`");
         }
-        return Ok(if trouble { Finding::Found } else { Finding::Fine });
+        return Ok(if trouble { CommandOutcome::Found } else { CommandOutcome::Fine });
     }
     let mut watcher = Watcher::open(&location, &state).map_err(|failure| failure.to_string())?;
     let _alone = match call.dry_run {
@@ -98,13 +98,13 @@ pub(super) fn run(call: &Learn) -> Result<Finding, String> {
     for failure in &found.problems {
         output::error(&escape(&failure.to_string()));
     }
-    let failed = taught.iter().any(|each| matches!(each.came, Came::Failed(_)));
+    let failed = taught.iter().any(|each| matches!(each.came, ChangeOutcome::Failed(_)));
     trouble |= !found.problems.is_empty() || failed;
     let show = call.verbose > 0 || call.dry_run;
     for each in &taught {
         if call.json {
             say(&as_json(each));
-        } else if let (false, Came::Failed(_)) = (show, &each.came) {
+        } else if let (false, ChangeOutcome::Failed(_)) = (show, &each.came) {
             output::error(&escape(&line(each)));
         } else if show {
             say(&escape(&line(each)));
@@ -118,7 +118,7 @@ pub(super) fn run(call: &Learn) -> Result<Finding, String> {
         }
         say(&text);
     }
-    Ok(if trouble { Finding::Found } else { Finding::Fine })
+    Ok(if trouble { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
 fn say(line: &str) {
@@ -136,7 +136,7 @@ pub(super) fn claim(state: &StateDir, location: &Location) -> Result<LockFile, S
 }
 
 /// Where one learns.
-pub(super) struct School<'a> {
+pub(super) struct Learner<'a> {
     pub(super) program: &'a CompiledProgram,
     pub(super) location: &'a Location,
     pub(super) state: &'a StateDir,
@@ -146,7 +146,7 @@ pub(super) struct School<'a> {
 
 /// What came of reading sent mail.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct LearnMessages {
     /// What is new.
     pub(super) news: Vec<String>,
     /// What could not be read.
@@ -155,15 +155,15 @@ pub(super) struct Told {
     pub(super) more: bool,
 }
 
-impl School<'_> {
+impl Learner<'_> {
     /// Brings the lists of sent mail up to date; with a `budget` a part of it.
     pub(super) fn sent_mail(
         &self,
         world: &World,
         budget: Option<Duration>,
         stop: &AtomicBool,
-    ) -> Told {
-        let mut told = Told::default();
+    ) -> LearnMessages {
+        let mut told = LearnMessages::default();
         let sent: Sent = super::sent(self.program, self.location, world, true);
         for list in (0..).map_while(|at| self.program.list(at)) {
             let Entries::Sent(folder) = &list.entries else { continue };
@@ -217,7 +217,7 @@ impl School<'_> {
         world: &World,
         step: Duration,
         stop: &AtomicBool,
-    ) -> Result<(Found, Vec<Taught>), String> {
+    ) -> Result<(MoveScan, Vec<ListChange>), String> {
         let now = Timestamp::now().as_second();
         let memory = self.memory(now, true);
         let found =
@@ -234,8 +234,8 @@ impl School<'_> {
         step: Duration,
         stop: &AtomicBool,
         dry_run: bool,
-    ) -> Result<(Found, Vec<Taught>), String> {
-        let mut all = Found::default();
+    ) -> Result<(MoveScan, Vec<ListChange>), String> {
+        let mut all = MoveScan::default();
         loop {
             let now = Timestamp::now().as_second();
             let memory = self.memory(now, !dry_run);
@@ -258,10 +258,10 @@ impl School<'_> {
     fn take_in(
         &self,
         watcher: &mut Watcher<'_>,
-        mut all: Found,
+        mut all: MoveScan,
         world: &World,
         dry_run: bool,
-    ) -> Result<(Found, Vec<Taught>), String> {
+    ) -> Result<(MoveScan, Vec<ListChange>), String> {
         let (mut taught, problems) = plan(&all.moved, self.program, self.location, world);
         // What the user has moved on meanwhile is no problem.
         let gone = |failure: &Failure| failure.error.kind() == std::io::ErrorKind::NotFound;
@@ -294,15 +294,15 @@ impl School<'_> {
         Ok((all, taught))
     }
 
-    fn log_line(&self, each: &Taught) -> Option<log::Learned> {
+    fn log_line(&self, each: &ListChange) -> Option<log::Learned> {
         let files: Vec<&str> = self.program.files.iter().map(|file| file.as_str()).collect();
         let (word, text) = match (&each.came, &each.what) {
-            (Came::Known | Came::Planned, _) => return None,
-            (Came::Not(why) | Came::Failed(why), what) => {
+            (ChangeOutcome::Known | ChangeOutcome::Planned, _) => return None,
+            (ChangeOutcome::Not(why) | ChangeOutcome::Failed(why), what) => {
                 ("note", format!("{}: {why}", words(what)))
             }
-            (Came::Learned, What::Log(text)) => ("log", text.clone()),
-            (Came::Learned, what) => ("learned", words(what)),
+            (ChangeOutcome::Learned, What::Log(text)) => ("log", text.clone()),
+            (ChangeOutcome::Learned, what) => ("learned", words(what)),
         };
         Some(log::Learned {
             word,
@@ -328,23 +328,23 @@ fn words(what: &What) -> String {
 }
 
 /// One line for people.
-pub(super) fn line(each: &Taught) -> String {
+pub(super) fn line(each: &ListChange) -> String {
     let came = match &each.came {
-        Came::Planned => String::new(),
-        Came::Learned => String::new(),
-        Came::Known => ": it is so already".into(),
-        Came::Not(why) | Came::Failed(why) => format!(": not done, {why}"),
+        ChangeOutcome::Planned => String::new(),
+        ChangeOutcome::Learned => String::new(),
+        ChangeOutcome::Known => ": it is so already".into(),
+        ChangeOutcome::Not(why) | ChangeOutcome::Failed(why) => format!(": not done, {why}"),
     };
     format!("{} -> {}: {}  (line {}){came}", each.from, each.to, words(&each.what), each.rule.line)
 }
 
-fn as_json(each: &Taught) -> String {
+fn as_json(each: &ListChange) -> String {
     let (result, why) = match &each.came {
-        Came::Planned => ("planned", None),
-        Came::Learned => ("learned", None),
-        Came::Known => ("known", None),
-        Came::Not(why) => ("not done", Some(why)),
-        Came::Failed(why) => ("failed", Some(why)),
+        ChangeOutcome::Planned => ("planned", None),
+        ChangeOutcome::Learned => ("learned", None),
+        ChangeOutcome::Known => ("known", None),
+        ChangeOutcome::Not(why) => ("not done", Some(why)),
+        ChangeOutcome::Failed(why) => ("failed", Some(why)),
     };
     let mut object = json!({
         "message": each.path.display().to_string(),
@@ -372,12 +372,12 @@ fn as_json(each: &Taught) -> String {
 }
 
 /// Takes back what was learned last.
-fn undo(call: &Learn, state: &StateDir, user: &User, log: &Log) -> Result<Finding, String> {
+fn undo(call: &Learn, state: &StateDir, user: &User, log: &Log) -> Result<CommandOutcome, String> {
     let all = lessons::all(state);
     let last = lessons::last(&all);
     let Some(first) = last.first() else {
         output::error("nothing was learned that could be taken back");
-        return Ok(Finding::Found);
+        return Ok(CommandOutcome::Found);
     };
     let came = take_back(last, user.home(), state);
     let mut failed = false;
@@ -409,10 +409,10 @@ fn undo(call: &Learn, state: &StateDir, user: &User, log: &Log) -> Result<Findin
     }
     if failed {
         output::error(&format!("what was learned {} is still to be taken back", first.at));
-        return Ok(Finding::Found);
+        return Ok(CommandOutcome::Found);
     }
     lessons::forget_last(state, last.len()).map_err(|error| format!("the state: {error}"))?;
-    Ok(Finding::Fine)
+    Ok(CommandOutcome::Fine)
 }
 
 fn back_words(lesson: &Lesson) -> String {

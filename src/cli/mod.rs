@@ -37,7 +37,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
 
-use crate::deliver::reach::{PROGRAM_TIMEOUT, Reach, SENDMAIL, environment};
+use crate::deliver::context::{DeliveryContext, PROGRAM_TIMEOUT, SENDMAIL, environment};
 use crate::log::Log;
 use crate::mailbox::sent::Sent;
 use crate::maildir::Location;
@@ -97,14 +97,14 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::History(call)) => history::run(call),
         Some(Command::Version) => {
             output::print(&Args::command().render_version());
-            Ok(Finding::Fine)
+            Ok(CommandOutcome::Fine)
         }
         Some(Command::Completions(call)) => completions::run(call),
         None => test::run(&args),
     };
     match result {
-        Ok(Finding::Fine) => ended(0),
-        Ok(Finding::Found) => ended(1),
+        Ok(CommandOutcome::Fine) => ended(0),
+        Ok(CommandOutcome::Found) => ended(1),
         Err(why) => {
             output::error(&why);
             ended(2)
@@ -126,7 +126,7 @@ fn ended(code: u8) -> ExitCode {
 
 /// What a command other than delivery came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Finding {
+enum CommandOutcome {
     /// Nothing wrong: exit 0.
     Fine,
     /// A mistake, an unformatted file, a failed `expect`: exit 1.
@@ -181,12 +181,17 @@ fn sent(program: &Program, location: &Location, world: &World, writes: bool) -> 
 }
 
 /// What a delivery may use beyond the Maildir, until `deadline`.
-fn reach(program: &Program, message: &Message, world: &World, deadline: Instant) -> Reach {
+fn reach(
+    program: &Program,
+    message: &Message,
+    world: &World,
+    deadline: Instant,
+) -> DeliveryContext {
     let settings = &program.settings;
     let sender = world.envelope_sender(message);
     let recipients = world.envelope_recipients(message);
     let delimiter = settings.delimiter.as_deref().unwrap_or("+");
-    Reach {
+    DeliveryContext {
         state: world.state.clone(),
         environment: environment(
             world.user.home(),
@@ -208,12 +213,12 @@ fn reach(program: &Program, message: &Message, world: &World, deadline: Instant)
 /// Where the log goes.
 fn log(program: &Program, world: &World, state: Option<&StateDir>) -> Log {
     match &program.settings.log {
-        program::Log::State => state.map_or(Log::Off, |state| Log::State(state.clone())),
-        program::Log::File(path) => {
+        program::LogSetting::State => state.map_or(Log::Off, |state| Log::State(state.clone())),
+        program::LogSetting::File(path) => {
             let rules = program.files.first().map_or("", |file| file.as_str());
             Log::File(world.path(path, rules.as_ref()))
         }
-        program::Log::Syslog => Log::Syslog,
-        program::Log::Off => Log::Off,
+        program::LogSetting::Syslog => Log::Syslog,
+        program::LogSetting::Off => Log::Off,
     }
 }

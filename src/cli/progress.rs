@@ -11,15 +11,15 @@ use super::output;
 use crate::mailbox;
 
 /// A bar, or none.
-pub(super) struct Progress(Option<ProgressBar>);
+pub(super) struct ProgressMeter(Option<ProgressBar>);
 
-impl Progress {
+impl ProgressMeter {
     /// A bar for what is below these paths; `quiet` says that nothing is
     /// printed meanwhile. Counting goes on beside the work.
-    pub(super) fn start(paths: &[PathBuf], quiet: bool) -> Progress {
+    pub(super) fn start(paths: &[PathBuf], quiet: bool) -> ProgressMeter {
         let free = quiet || !std::io::stdout().is_terminal();
         if paths.is_empty() || !free || !std::io::stderr().is_terminal() {
-            return Progress(None);
+            return ProgressMeter(None);
         }
         let bar = ProgressBar::new(0);
         let style = "{wide_bar} {pos} of {len} messages, {eta} left";
@@ -29,7 +29,7 @@ impl Progress {
         // Ends by itself; if it cannot be started the bar has no end to show.
         let count = move || counted.inc_length(mailbox::count(paths) as u64);
         let _ = std::thread::Builder::new().spawn(count);
-        Progress(Some(bar))
+        ProgressMeter(Some(bar))
     }
 
     /// One more message is done; `number` is its place in an mbox.

@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::args::{Delivery, Sort};
-use super::{Finding, output};
+use super::{CommandOutcome, output};
 use crate::diagnostic;
 use crate::load;
-use crate::log::{self, Log, Moved as Line};
-use crate::mailbox::judge::{Judge, Verdict};
+use crate::log::{self, Log, MoveLine as Line};
+use crate::mailbox::judge::{Judge, Judgement};
 use crate::mailbox::known::take_in;
 use crate::mailbox::refile::{Refile, Skip};
 use crate::mailbox::sent::named;
-use crate::mailbox::sort::{Event, Fate, Sorter, Told, Why};
+use crate::mailbox::sort::{SortEvent, SortOutcome, SortReportLine, Sorter, StayReason};
 use crate::mailbox::special::Special;
 use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A subject is cut to so many bytes in a line for people.
 const SUBJECT_MAX: usize = 70;
 
-pub(super) fn run(call: &Sort) -> Result<Finding, String> {
+pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
     let stop: Arc<AtomicBool> = Arc::default();
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
@@ -49,14 +49,14 @@ pub(super) fn run(call: &Sort) -> Result<Finding, String> {
     if call.undo { super::undo::run(call, &stop) } else { sort(call, &stop) }
 }
 
-fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
+fn sort(call: &Sort, stop: &AtomicBool) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let (sources, compiled) = match rules(&call.delivery, &user)? {
         Ok(rules) => rules,
         Err(drawn) => {
             output::print(&drawn);
             output::error("the rules have a mistake; nothing was moved");
-            return Ok(Finding::Found);
+            return Ok(CommandOutcome::Found);
         }
     };
     let site = load::site::in_force(call.delivery.files.site.as_deref());
@@ -64,7 +64,7 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         output::error(note);
         if site.compiled.is_none() {
             output::error("what they would say is not known; nothing was moved");
-            return Ok(Finding::Found);
+            return Ok(CommandOutcome::Found);
         }
     }
     let (rules, _) = load::rule_set(compiled, site.compiled, &user);
@@ -109,7 +109,7 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         careful: call.all,
         memory: &memory,
     };
-    let mut report = Report {
+    let mut report = SortReport {
         call,
         location: &location,
         sources: &sources,
@@ -120,7 +120,7 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
         stop,
         unread: false,
     };
-    problems.into_iter().for_each(|failure| report.take(&Event::Trouble(failure)));
+    problems.into_iter().for_each(|failure| report.take(&SortEvent::Trouble(failure)));
     let sorted = sorter.sort(&places, &mut |event| report.take(&event));
     report.settled();
     let interrupted = stop.load(Ordering::Relaxed);
@@ -133,10 +133,10 @@ fn sort(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
     let trouble = report.counts.failed > 0;
     if let Err(failure) = sorted {
         output::error(&failure.to_string());
-        return Ok(Finding::Found);
+        return Ok(CommandOutcome::Found);
     }
     let cut_short = interrupted && !report.unread;
-    Ok(if trouble || cut_short { Finding::Found } else { Finding::Fine })
+    Ok(if trouble || cut_short { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
 /// The rules, which must have no mistake: unlike in a delivery nothing waits,
@@ -231,7 +231,7 @@ fn sent_folders(program: &CompiledProgram) -> Vec<Folder> {
 }
 
 /// What is told while mail is sorted.
-struct Report<'r> {
+struct SortReport<'r> {
     call: &'r Sort,
     location: &'r Location,
     sources: &'r Sources,
@@ -245,15 +245,15 @@ struct Report<'r> {
     unread: bool,
 }
 
-impl Report<'_> {
-    fn take(&mut self, event: &Event<'_>) {
+impl SortReport<'_> {
+    fn take(&mut self, event: &SortEvent<'_>) {
         match event {
-            Event::Message(told) => self.message(told),
-            Event::Trouble(failure) => {
+            SortEvent::Message(told) => self.message(told),
+            SortEvent::Trouble(failure) => {
                 self.counts.failed += 1;
                 output::error(&escape(&failure.to_string()));
             }
-            Event::Settled => self.settled(),
+            SortEvent::Settled => self.settled(),
         }
     }
 
@@ -263,11 +263,11 @@ impl Report<'_> {
         }
     }
 
-    fn message(&mut self, told: &Told<'_>) {
+    fn message(&mut self, told: &SortReportLine<'_>) {
         let from = self.location.folder_of(told.from).to_string();
         let nothing = Refile::default();
         let refile = match &told.judged.verdict {
-            Verdict::Refile(refile) => refile,
+            Judgement::Refile(refile) => refile,
             _ => &nothing,
         };
         let target = refile.to.as_ref();
@@ -275,7 +275,7 @@ impl Report<'_> {
         let counts = &mut self.counts;
         counts.all += 1;
         match &told.fate {
-            Fate::Moved { path, problems } => {
+            SortOutcome::Moved { path, problems } => {
                 counts.moved(&from, &to);
                 let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let rule = target.and_then(|target| target.rule.as_ref());
@@ -287,14 +287,14 @@ impl Report<'_> {
                     output::error(&escape(&format!("{}: {why}", path.display())));
                 }
             }
-            Fate::Would => counts.moved(&from, &to),
-            Fate::Stays(why) => *counts.stay.entry(stays(*why)).or_default() += 1,
-            Fate::Vanished => {
+            SortOutcome::Would => counts.moved(&from, &to),
+            SortOutcome::Stays(why) => *counts.stay.entry(stays(*why)).or_default() += 1,
+            SortOutcome::Vanished => {
                 counts.vanished += 1;
                 let path = told.path.display();
                 output::error(&escape(&format!("`{path}` was moved or removed meanwhile")));
             }
-            Fate::Failed(why) => {
+            SortOutcome::Failed(why) => {
                 counts.failed += 1;
                 output::error(&escape(why));
             }
@@ -316,9 +316,15 @@ impl Report<'_> {
     }
 
     /// The line for people about a message that is moved.
-    fn line(&self, told: &Told<'_>, refile: &Refile, from: &str, to: &str) -> Option<String> {
+    fn line(
+        &self,
+        told: &SortReportLine<'_>,
+        refile: &Refile,
+        from: &str,
+        to: &str,
+    ) -> Option<String> {
         let target = match told.fate {
-            Fate::Moved { .. } | Fate::Would => refile.to.as_ref()?,
+            SortOutcome::Moved { .. } | SortOutcome::Would => refile.to.as_ref()?,
             _ => return None,
         };
         let flags = flags_words(&target.add);
@@ -332,7 +338,7 @@ impl Report<'_> {
         Some(format!("{from} -> {to}{flags}  ({rule})  {entry}  {}\n", escape(&subject)))
     }
 
-    fn json(&self, told: &Told<'_>, refile: &Refile, from: &str) -> Value {
+    fn json(&self, told: &SortReportLine<'_>, refile: &Refile, from: &str) -> Value {
         let about = &told.judged.about;
         let mut object = json!({
             "message": told.path,
@@ -349,24 +355,26 @@ impl Report<'_> {
                 object.insert(name.into(), value);
             }
         };
-        if let (Fate::Moved { .. } | Fate::Would, Some(target)) = (&told.fate, &refile.to) {
+        if let (SortOutcome::Moved { .. } | SortOutcome::Would, Some(target)) =
+            (&told.fate, &refile.to)
+        {
             set("folder", json!(target.folder.to_string()));
             set("flags", json!(flag_list(&target.add)));
             set("rule", target.rule.as_ref().map_or(Value::Null, |rule| self.rule(rule)));
         }
         match &told.fate {
-            Fate::Moved { path, problems } => {
+            SortOutcome::Moved { path, problems } => {
                 set("result", json!("moved"));
                 set("path", json!(path));
                 set("problems", json!(problems));
             }
-            Fate::Would => set("result", json!("would-move")),
-            Fate::Stays(why) => {
+            SortOutcome::Would => set("result", json!("would-move")),
+            SortOutcome::Stays(why) => {
                 set("result", json!("stays"));
                 set("why", json!(stays(*why)));
             }
-            Fate::Vanished => set("result", json!("vanished")),
-            Fate::Failed(why) => {
+            SortOutcome::Vanished => set("result", json!("vanished")),
+            SortOutcome::Failed(why) => {
                 set("result", json!("failed"));
                 set("why", json!(why));
             }
@@ -380,13 +388,13 @@ impl Report<'_> {
     }
 }
 
-fn stays(why: Why) -> &'static str {
+fn stays(why: StayReason) -> &'static str {
     match why {
-        Why::Fine => "lie where the rules want them",
-        Why::Skipped => "stay, since what the rules ask is not done",
-        Why::NoRule => "stay, since no rule takes them",
-        Why::Draft => "stay, since they are drafts",
-        Why::ByUser => "stay, since you have moved them there",
+        StayReason::Fine => "lie where the rules want them",
+        StayReason::Skipped => "stay, since what the rules ask is not done",
+        StayReason::NoRule => "stay, since no rule takes them",
+        StayReason::Draft => "stay, since they are drafts",
+        StayReason::ByUser => "stay, since you have moved them there",
     }
 }
 

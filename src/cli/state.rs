@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::args::State as Call;
-use super::{Finding, output};
+use super::args::StateArgs as Call;
+use super::{CommandOutcome, output};
 use crate::state::{StateDir, journal, replied, seen};
 use crate::text::{escape, json_line};
 use crate::user::User;
@@ -34,7 +34,7 @@ struct HalfDone {
     done: Vec<String>,
 }
 
-pub(super) fn run(call: &Call) -> Result<Finding, String> {
+pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
     let state = StateDir::of(&User::of_process()).ok_or("no home directory is known: set HOME")?;
     let remembered = read(&state);
     if call.json {
@@ -42,7 +42,7 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
     } else {
         output::print(&text(&remembered));
     }
-    Ok(Finding::Fine)
+    Ok(CommandOutcome::Fine)
 }
 
 fn read(state: &StateDir) -> Remembered {

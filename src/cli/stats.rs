@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::args::{Delivery, Stats as Call};
 use super::current_rules::{self, CurrentRules};
-use super::{Finding, output};
+use super::{CommandOutcome, output};
 use crate::log::reader;
-use crate::report::log_stats::{Account, Event, RuleName};
+use crate::report::log_stats::{LogEvent, LogStats, RuleName};
 use crate::report::one_line;
 use crate::rules::listing::{self, Listed, never_fired};
 use crate::rules::program::CompiledProgram;
@@ -15,9 +15,9 @@ use crate::state::StateDir;
 use crate::user::User;
 
 /// The text of each rule of a version, by `file:line`.
-type Texts = HashMap<String, String>;
+type RuleTexts = HashMap<String, String>;
 
-pub(super) fn run(call: &Call) -> Result<Finding, String> {
+pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let state = StateDir::of(&user);
     let history = current_rules::history(&call.files, state.as_ref(), &user)?;
@@ -27,8 +27,8 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
     let files = super::log(&today.rules.user, &world, state.as_ref()).files()?;
     let now = texts(&listing::rules(&today.rules.user), &today.sources);
     // Versions are read when a line is of their time.
-    let mut versions: HashMap<usize, Option<Texts>> = HashMap::new();
-    let mut account = Account::new(world.now());
+    let mut versions: HashMap<usize, Option<RuleTexts>> = HashMap::new();
+    let mut account = LogStats::new(world.now());
     let seen = reader::read(&files, |line| {
         let version = history
             .as_ref()
@@ -48,7 +48,7 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
             label: line.get("label"),
             text: text.map(String::as_str),
         });
-        account.add(Event {
+        account.add(LogEvent {
             time: line.time,
             word: &line.word,
             id: line.get("id").unwrap_or_default(),
@@ -63,14 +63,14 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
     let never = never(&today, &account)?;
     let report = account.report(never, seen.damaged);
     output::print(&if call.json { report.json() } else { report.text() });
-    Ok(Finding::Fine)
+    Ok(CommandOutcome::Fine)
 }
 
-fn texts_of(compiled: &CompiledProgram, sources: &Sources) -> Texts {
+fn texts_of(compiled: &CompiledProgram, sources: &Sources) -> RuleTexts {
     texts(&listing::rules(compiled), sources)
 }
 
-fn texts(rules: &[Listed], sources: &Sources) -> Texts {
+fn texts(rules: &[Listed], sources: &Sources) -> RuleTexts {
     let one = |rule: &Listed| (place(rule, sources), one_line(sources.text(rule.span)));
     // Of several on a line the first one counts.
     rules.iter().rev().map(one).collect()
@@ -83,7 +83,7 @@ fn place(rule: &Listed, sources: &Sources) -> String {
 /// Rules of today that are not in the log, of those that would leave a line there.
 fn never(
     today: &CurrentRules,
-    account: &Account,
+    account: &LogStats,
 ) -> Result<Vec<(String, Option<String>, String)>, String> {
     let rules = today.listed(false);
     let text = |rule: &Listed| one_line(today.sources.text(rule.span));

@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 use super::args::Args;
 use super::current_rules::CurrentRules;
 use super::output::Output;
-use super::progress::Progress;
-use super::{Finding, output};
+use super::progress::ProgressMeter;
+use super::{CommandOutcome, output};
 use crate::deliver::filter::Programs;
 use crate::evaluate::{self, Detail, Evaluation, NoFilters};
-use crate::mailbox::{self, Copies, Lead, Turn};
+use crate::mailbox::{self, Copies, MessageSource, Turn};
 use crate::maildir::Location;
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::{Folder, Plan, Step, StepKind};
-use crate::report::diff::{self, Way};
-use crate::report::summary::Tally;
+use crate::report::diff::{self, RunResult};
+use crate::report::summary::Summary;
 use crate::report::{self, Style};
 use crate::rules::rule_set::RuleSet;
 use crate::user::User;
@@ -28,7 +28,7 @@ use crate::world::World;
 /// With `--run-filters`, so long may the programs of one message take.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-pub(super) fn run(args: &Args) -> Result<Finding, String> {
+pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let rules = match CurrentRules::of(&args.delivery.files, &user)? {
         Ok(rules) => rules,
@@ -76,9 +76,9 @@ fn standard_input() -> Stdin {
     stdin
 }
 
-fn found(mistakes: &str) -> Finding {
+fn found(mistakes: &str) -> CommandOutcome {
     output::print(mistakes);
-    Finding::Found
+    CommandOutcome::Found
 }
 
 /// What is asked, for all threads.
@@ -94,7 +94,7 @@ struct Test<'a> {
 }
 
 /// What came of one thing that was found.
-struct Came {
+struct TestResult {
     /// Its place in an mbox.
     number: usize,
     /// To be printed, or why it could not be read.
@@ -102,10 +102,10 @@ struct Came {
 }
 
 impl Test<'_> {
-    fn run(&self, world: &(dyn Fn() -> World + Sync)) -> Result<Finding, String> {
+    fn run(&self, world: &(dyn Fn() -> World + Sync)) -> Result<CommandOutcome, String> {
         let walk = match self.args.paths.as_slice() {
             [] => {
-                let lead = Lead::read("standard input", standard_input())
+                let lead = MessageSource::read("standard input", standard_input())
                     .map_err(|error| format!("standard input: {error}"))?;
                 if lead.is_mbox() {
                     output::error(
@@ -118,12 +118,12 @@ impl Test<'_> {
             paths => mailbox::leads_in(paths.iter().map(|path| (path.clone(), self.base(path)))),
         };
         let silent = self.args.quiet || self.args.where_is || self.other.is_some();
-        let progress = Progress::start(&self.args.paths, silent);
+        let progress = ProgressMeter::start(&self.args.paths, silent);
         let mut out = Output::default();
         let mut unread = 0;
         let tallies = mailbox::each(
             walk,
-            || (world(), Tally::default()),
+            || (world(), Summary::default()),
             |(world, tally), turn, batch| self.batch(world, tally, turn, batch),
             |(_, tally)| tally,
             |came| {
@@ -141,7 +141,7 @@ impl Test<'_> {
         );
         progress.end();
         out.flush();
-        let mut tally = Tally::default();
+        let mut tally = Summary::default();
         tally.unread = unread;
         for other in tallies.map_err(|error| format!("cannot start a thread: {error}"))? {
             tally.merge(other);
@@ -151,11 +151,11 @@ impl Test<'_> {
         }
         output::print(&self.tables(&tally)?);
         let found = unread > 0 || tally.moved() > 0;
-        Ok(if found { Finding::Found } else { Finding::Fine })
+        Ok(if found { CommandOutcome::Found } else { CommandOutcome::Fine })
     }
 
     /// What stands at the end.
-    fn tables(&self, tally: &Tally) -> Result<String, String> {
+    fn tables(&self, tally: &Summary) -> Result<String, String> {
         let many = tally.messages + tally.unread > 1;
         let moves = tally.moves.is_some();
         let rules = self.rules.listed(self.args.delivery.files.site.is_some());
@@ -185,15 +185,19 @@ impl Test<'_> {
     fn batch(
         &self,
         world: &World,
-        tally: &mut Tally,
+        tally: &mut Summary,
         turn: Turn<'_>,
-        batch: Vec<Result<Lead, Failure>>,
-    ) -> Vec<Came> {
-        let judge = |world: &World, tally: &mut Tally, lead: &Lead, message: Message, began| {
+        batch: Vec<Result<MessageSource, Failure>>,
+    ) -> Vec<TestResult> {
+        let judge = |world: &World,
+                     tally: &mut Summary,
+                     lead: &MessageSource,
+                     message: Message,
+                     began| {
             let told = self.judge(world, tally, lead, message, began);
-            Came { number: lead.number, told: told.map_err(|failure| failure.to_string()) }
+            TestResult { number: lead.number, told: told.map_err(|failure| failure.to_string()) }
         };
-        let unread = |failure: &Failure| Came { number: 0, told: Err(failure.to_string()) };
+        let unread = |failure: &Failure| TestResult { number: 0, told: Err(failure.to_string()) };
         if !self.duplicates {
             drop(turn);
             let each = batch.iter().map(|item| match item {
@@ -201,14 +205,14 @@ impl Test<'_> {
                     let began = Instant::now();
                     match lead.open() {
                         Ok(message) => judge(world, tally, lead, message, began),
-                        Err(failure) => Came { number: lead.number, ..unread(&failure) },
+                        Err(failure) => TestResult { number: lead.number, ..unread(&failure) },
                     }
                 }
                 Err(failure) => unread(failure),
             });
             return each.collect();
         }
-        let opened: Vec<Result<(Lead, Message), Failure>> = batch
+        let opened: Vec<Result<(MessageSource, Message), Failure>> = batch
             .into_iter()
             .map(|item| item.and_then(|lead| lead.open().map(|message| (lead, message))))
             .collect();
@@ -229,8 +233,8 @@ impl Test<'_> {
     fn judge(
         &self,
         world: &World,
-        tally: &mut Tally,
-        lead: &Lead,
+        tally: &mut Summary,
+        lead: &MessageSource,
         message: Message,
         began: Instant,
     ) -> Result<String, Failure> {
@@ -242,13 +246,13 @@ impl Test<'_> {
             let error: std::io::Error = why.into();
             return Err(Failure::new("read", &lead.path, error));
         }
-        let way = Way { evaluation: &evaluation, sources: &self.rules.sources };
+        let way = RunResult { evaluation: &evaluation, sources: &self.rules.sources };
         let mut text = String::new();
         if let Some(other) = self.other {
             let (new, _) = self.evaluate(&other.rules, lead.open()?, world, Detail::Plan);
             let moves = !diff::same(&evaluation.plan, &new.plan);
             tally.add_move(moves.then(|| (destination(&evaluation.plan), destination(&new.plan))));
-            let new = Way { evaluation: &new, sources: &other.sources };
+            let new = RunResult { evaluation: &new, sources: &other.sources };
             if moves && !self.args.quiet {
                 text = match self.args.json {
                     true => diff::changed_json(label, way, new) + "\n",

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use super::args::Delivery;
-use super::progress::Progress;
-use super::{Finding, output};
+use super::progress::ProgressMeter;
+use super::{CommandOutcome, output};
 use crate::classify::authentication::names_id;
 use crate::evaluate::{Crossing, crossing, every_field};
 use crate::mailbox;
@@ -34,11 +34,15 @@ struct Border {
 }
 
 /// Looks through the mail at `paths`, and tells what that says of `set trust`.
-pub(super) fn run(settings: Settings, paths: &[PathBuf], user: &User) -> Result<Finding, String> {
+pub(super) fn run(
+    settings: Settings,
+    paths: &[PathBuf],
+    user: &User,
+) -> Result<CommandOutcome, String> {
     let trusted: Vec<String> =
         settings.trust.iter().map(|id| domain::canonical(id).into_owned()).collect();
     let program = &CompiledProgram::new(every_field(settings));
-    let progress = Progress::start(paths, false);
+    let progress = ProgressMeter::start(paths, false);
     let mut borders: BTreeMap<String, Border> = BTreeMap::new();
     let mut failures = 0_usize;
     let now = World::default().now();
@@ -74,7 +78,7 @@ pub(super) fn run(settings: Settings, paths: &[PathBuf], user: &User) -> Result<
     threads.map_err(|error| format!("cannot start a thread: {error}"))?;
     let (text, finding) = told(&borders, &trusted);
     output::print(&text);
-    Ok(if failures > 0 { Finding::Found } else { finding })
+    Ok(if failures > 0 { CommandOutcome::Found } else { finding })
 }
 
 fn count(
@@ -98,8 +102,8 @@ fn count(
 }
 
 /// What is to be said, and whether something of it is wrong.
-fn told(borders: &BTreeMap<String, Border>, trusted: &[String]) -> (String, Finding) {
-    let (mut text, mut finding) = (String::new(), Finding::Fine);
+fn told(borders: &BTreeMap<String, Border>, trusted: &[String]) -> (String, CommandOutcome) {
+    let (mut text, mut finding) = (String::new(), CommandOutcome::Fine);
     for id in trusted {
         let mut stands = false;
         for (host, border) in borders {
@@ -108,7 +112,7 @@ fn told(borders: &BTreeMap<String, Border>, trusted: &[String]) -> (String, Find
             let (host, all) = (escape(host), border.messages);
             let _ = write!(text, "{id}: on {on} of {all} messages that came through {host}");
             if let Some(example) = border.missing.get(id) {
-                finding = Finding::Found;
+                finding = CommandOutcome::Found;
                 let example = escape(example);
                 let _ = write!(
                     text,
@@ -119,7 +123,7 @@ fn told(borders: &BTreeMap<String, Border>, trusted: &[String]) -> (String, Find
             text.push('\n');
         }
         if !stands {
-            finding = Finding::Found;
+            finding = CommandOutcome::Found;
             let _ = writeln!(text, "{id}: on no message at all, so it proves none");
         }
     }
@@ -155,7 +159,7 @@ mod tests {
         borders
     }
 
-    fn telling(messages: &[(&str, &[&str])]) -> (String, Finding) {
+    fn telling(messages: &[(&str, &[&str])]) -> (String, CommandOutcome) {
         told(&borders(messages), &["mx.example.jp".to_owned()])
     }
 
@@ -167,7 +171,7 @@ mod tests {
             ("mx.other.example", &[]),
         ]);
         assert_eq!(text, "mx.example.jp: on 2 of 2 messages that came through mx.example.jp\n");
-        assert!(matches!(finding, Finding::Fine));
+        assert!(matches!(finding, CommandOutcome::Fine));
     }
 
     #[test]
@@ -175,10 +179,10 @@ mod tests {
         let (text, finding) =
             telling(&[("mx.example.jp", &["mx.example.jp"]), ("mx.example.jp", &[])]);
         assert!(text.contains("on 1 of 2") && text.contains("missing on m1, say"), "{text}");
-        assert!(matches!(finding, Finding::Found));
+        assert!(matches!(finding, CommandOutcome::Found));
         let (text, finding) = telling(&[("mx.example.jp", &[])]);
         assert_eq!(text, "mx.example.jp: on no message at all, so it proves none\n");
-        assert!(matches!(finding, Finding::Found));
+        assert!(matches!(finding, CommandOutcome::Found));
     }
 
     #[test]
@@ -190,7 +194,7 @@ mod tests {
         }
         let (text, finding) = told(&borders, &[".mail.example".to_owned()]);
         assert_eq!(text, ".mail.example: on 2 of 2 messages that came through mail.example\n");
-        assert!(matches!(finding, Finding::Fine));
+        assert!(matches!(finding, CommandOutcome::Fine));
     }
 
     #[test]

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::args::{Delivery, Sort};
 use super::sort::{claim, rules};
-use super::{Finding, output};
-use crate::log::{Log, Moved as Line};
-use crate::mailbox::undo::{Event, Undone, undo};
+use super::{CommandOutcome, output};
+use crate::log::{Log, MoveLine as Line};
+use crate::mailbox::undo::{UndoEvent, Undone, undo};
 use crate::maildir::folder::Entry;
 use crate::maildir::{Location, Place};
 use crate::state::memory::Memory;
@@ -17,7 +17,7 @@ use crate::text::{escape, json_line};
 use crate::user::User;
 
 /// `mfilter sort --undo`
-pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
+pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
     let asked = match &call.delivery.maildir {
@@ -40,7 +40,7 @@ pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
     }
     let Some(found) = found else {
         output::error("there is no run to take back");
-        return Ok(Finding::Found);
+        return Ok(CommandOutcome::Found);
     };
     if !found.maildir.is_dir() {
         return Err(format!("there is no Maildir `{}`", found.maildir.display()));
@@ -53,15 +53,15 @@ pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
     location.home = user.home().map(std::path::Path::to_owned);
     let (mut back, mut already, mut gone, mut failed) = (0, 0, 0, 0);
     let (log, mut lines) = (log_of(&call.delivery, &state), Vec::new());
-    let mut tell = |event: Event<'_>| {
+    let mut tell = |event: UndoEvent<'_>| {
         let (moved, came) = match event {
-            Event::Move(moved, came) => (moved, came),
-            Event::Trouble(failure) => {
+            UndoEvent::Move(moved, came) => (moved, came),
+            UndoEvent::Trouble(failure) => {
                 failed += 1;
                 output::error(&escape(&failure.to_string()));
                 return;
             }
-            Event::Settled => {
+            UndoEvent::Settled => {
                 let _ = log.moved(&std::mem::take(&mut lines));
                 return;
             }
@@ -139,7 +139,7 @@ pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<Finding, String> {
     if !over {
         output::error("`mfilter sort --undo` goes on with the rest");
     }
-    Ok(if failed + gone > 0 || interrupted { Finding::Found } else { Finding::Fine })
+    Ok(if failed + gone > 0 || interrupted { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
 /// The log of the rules, or of no rules where they cannot be used: a mistake in

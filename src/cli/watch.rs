@@ -18,17 +18,17 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
 use super::args::{Delivery, Watch};
-use super::learn::{School, line};
-use super::{Finding, output};
+use super::learn::{Learner, line};
+use super::{CommandOutcome, output};
 use crate::load;
 use crate::log::{self, Log};
-use crate::mailbox::eyes::{Arrival, Eyes, Role, Seen};
-use crate::mailbox::incoming::{Fate, Filed, Filer};
+use crate::mailbox::dir_watcher::{Arrival, DirChanges, DirWatcher, Role};
+use crate::mailbox::incoming::{Disposition, Filed, Filer};
 use crate::mailbox::judge::Judge;
 use crate::mailbox::known::take_in;
 use crate::mailbox::moves::Watcher;
 use crate::mailbox::sent::named;
-use crate::maildir::folder::{Entry, Shelf, Sub};
+use crate::maildir::folder::{Entry, MaildirFolder, Sub};
 use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
 use crate::rules::program::CompiledProgram;
@@ -64,7 +64,7 @@ const READ: Duration = Duration::from_millis(500);
 /// So many things that were told are remembered, so as not to repeat them.
 const TOLD: usize = 1000;
 
-pub(super) fn run(call: &Watch) -> Result<Finding, String> {
+pub(super) fn run(call: &Watch) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
     let rules = match &call.rules {
@@ -72,9 +72,9 @@ pub(super) fn run(call: &Watch) -> Result<Finding, String> {
         None => load::default_rules(&user)?,
     };
     let rules = std::path::absolute(&rules).unwrap_or(rules);
-    let mut eyes = Eyes::open()?;
+    let mut eyes = DirWatcher::open()?;
     let stop = end_on_signals(&eyes)?;
-    let mut post = Post {
+    let mut post = WatchService {
         call,
         user,
         state,
@@ -92,16 +92,16 @@ pub(super) fn run(call: &Watch) -> Result<Finding, String> {
         round: Instant::now(),
         polls: false,
     };
-    let mut seen = Seen { all: true, folders: true, ..Seen::default() };
+    let mut seen = DirChanges { all: true, folders: true, ..DirChanges::default() };
     while !stop.load(Ordering::Relaxed) {
         let until = post.turn(&mut eyes, seen)?;
         seen = eyes.wait(until, QUIET);
     }
-    Ok(Finding::Fine)
+    Ok(CommandOutcome::Fine)
 }
 
 /// Sets a flag and ends the waiting on a signal.
-fn end_on_signals(eyes: &Eyes) -> Result<Arc<AtomicBool>, String> {
+fn end_on_signals(eyes: &DirWatcher) -> Result<Arc<AtomicBool>, String> {
     let stop: Arc<AtomicBool> = Arc::default();
     let fail = |error: std::io::Error| format!("signals cannot be taken: {error}");
     let (mut ends, sends) = UnixStream::pair().map_err(fail)?;
@@ -118,7 +118,7 @@ fn end_on_signals(eyes: &Eyes) -> Result<Arc<AtomicBool>, String> {
 }
 
 /// What is remembered between two turns.
-struct Post<'c> {
+struct WatchService<'c> {
     call: &'c Watch,
     user: User,
     state: StateDir,
@@ -131,7 +131,7 @@ struct Post<'c> {
     /// Messages that stay in `new`, by the hash of their names, for each folder.
     known: HashMap<Vec<String>, HashSet<u64>>,
     /// Files that have come.
-    begun: HashMap<PathBuf, Begun>,
+    begun: HashMap<PathBuf, Arriving>,
     told: HashSet<String>,
     /// Files that were not found under their names, and were looked for again.
     vanished: HashSet<PathBuf>,
@@ -148,7 +148,7 @@ struct Post<'c> {
 }
 
 /// A file that has come.
-struct Begun {
+struct Arriving {
     /// It is complete, as far as is known.
     whole: bool,
     since: Instant,
@@ -157,16 +157,16 @@ struct Begun {
     looked: Instant,
 }
 
-impl Begun {
-    fn new(whole: bool) -> Begun {
+impl Arriving {
+    fn new(whole: bool) -> Arriving {
         let now = Instant::now();
-        Begun { whole, since: now, size: 0, looked: now }
+        Arriving { whole, since: now, size: 0, looked: now }
     }
 }
 
-impl Post<'_> {
+impl WatchService<'_> {
     /// Does what there is to do. Gives when to look again, whatever happens.
-    fn turn(&mut self, eyes: &mut Eyes, seen: Seen) -> Result<Option<Instant>, String> {
+    fn turn(&mut self, eyes: &mut DirWatcher, seen: DirChanges) -> Result<Option<Instant>, String> {
         let asked = self.call.rules.is_some();
         let user = self.user.clone();
         let in_force = load::in_force(&self.rules, asked, &user, load::Proof::Whole);
@@ -235,7 +235,7 @@ impl Post<'_> {
                 break;
             }
             let ruled = in_force.notice.as_ref().is_none_or(|notice| notice.last_good);
-            let work = Work { rules: &rules, location: &location, log: &log, ruled };
+            let work = FilingContext { rules: &rules, location: &location, log: &log, ruled };
             match self.folder(&work, place, scan) {
                 Ok(Some(at)) => until = until.min(at),
                 Ok(None) => {}
@@ -311,7 +311,7 @@ impl Post<'_> {
     /// Watches what there is by now. Gives the directories that are new.
     fn watch(
         &mut self,
-        eyes: &mut Eyes,
+        eyes: &mut DirWatcher,
         location: &Location,
         filed: &[Place],
         program: &CompiledProgram,
@@ -404,9 +404,9 @@ impl Post<'_> {
     fn begin(&mut self, arrived: &HashMap<PathBuf, Arrival>) {
         for (path, arrival) in arrived {
             match arrival {
-                Arrival::Whole => drop(self.begun.insert(path.clone(), Begun::new(true))),
+                Arrival::Whole => drop(self.begun.insert(path.clone(), Arriving::new(true))),
                 Arrival::Begun => {
-                    self.begun.entry(path.clone()).or_insert_with(|| Begun::new(false));
+                    self.begun.entry(path.clone()).or_insert_with(|| Arriving::new(false));
                 }
             }
         }
@@ -415,7 +415,7 @@ impl Post<'_> {
     /// Files what has come into a folder. Gives when to look again.
     fn folder(
         &mut self,
-        work: &Work<'_>,
+        work: &FilingContext<'_>,
         place: &Place,
         scan: bool,
     ) -> Result<Option<Instant>, String> {
@@ -465,26 +465,26 @@ impl Post<'_> {
         };
         let mut filed = |filed: Filed| {
             let stays = match &filed.fate {
-                Fate::Stays => true,
-                Fate::Failed(why) => {
+                Disposition::Stays => true,
+                Disposition::Failed(why) => {
                     let path = shelf.path_of(&filed.entry);
                     self.tell(work.log, &format!("`{}` stays for now: {why}", path.display()));
                     self.round = self.round.min(Instant::now() + AGAIN);
                     false
                 }
-                Fate::Vanished => {
+                Disposition::Vanished => {
                     // Once more: it may only have been renamed very often.
                     let path = shelf.path().join("new").join(filed.entry.key());
                     if self.vanished.len() >= TOLD {
                         self.vanished.clear();
                     }
                     if self.vanished.insert(path.clone()) {
-                        self.begun.insert(path, Begun::new(true));
+                        self.begun.insert(path, Arriving::new(true));
                         again = Some(Instant::now() + SOON);
                     }
                     false
                 }
-                Fate::Moved => false,
+                Disposition::Moved => false,
             };
             if stays && filed.entry.sub == Sub::New {
                 let known = self.known.entry(place.directories().to_vec()).or_default();
@@ -500,7 +500,7 @@ impl Post<'_> {
     /// look again at others.
     fn ready(
         &mut self,
-        shelf: &Shelf,
+        shelf: &MaildirFolder,
         place: &Place,
         scan: bool,
         log: &Log,
@@ -516,7 +516,7 @@ impl Post<'_> {
             known.retain(|hash| hashes.contains(hash));
             there.retain(|entry| !known.contains(&name_hash(&entry.key())));
             for path in there.iter().map(|entry| new.join(&entry.name)) {
-                self.begun.entry(path).or_insert_with_key(|path| Begun::new(is_old(path)));
+                self.begun.entry(path).or_insert_with_key(|path| Arriving::new(is_old(path)));
             }
         }
         let mut entries = Vec::new();
@@ -574,7 +574,7 @@ impl Post<'_> {
         let world = super::world(&Delivery::default(), None, user.clone());
         let stop = Arc::clone(&self.stop);
         let state = self.state.clone();
-        let school = School { program, location, state: &state, user: &user, log: log.clone() };
+        let school = Learner { program, location, state: &state, user: &user, log: log.clone() };
         let told = school.sent_mail(&world, Some(READ), &stop);
         told.problems.iter().for_each(|text| self.tell(log, text));
         let mut more = told.more;
@@ -618,7 +618,7 @@ fn learns(program: &CompiledProgram) -> bool {
 }
 
 /// What a folder is filed by.
-struct Work<'a> {
+struct FilingContext<'a> {
     rules: &'a RuleSet,
     location: &'a Location,
     log: &'a Log,
@@ -626,14 +626,14 @@ struct Work<'a> {
     ruled: bool,
 }
 
-impl Work<'_> {
+impl FilingContext<'_> {
     /// Notes what became of a message.
     fn tell(&self, place: &Place, filed: &Filed, verbose: bool) {
-        if !matches!(filed.fate, Fate::Moved | Fate::Stays) {
+        if !matches!(filed.fate, Disposition::Moved | Disposition::Stays) {
             return;
         }
         let was = self.location.folder_of(place).to_string();
-        let entry = log::Entry {
+        let entry = log::LogEntry {
             plan: &filed.plan,
             report: &filed.report,
             files: &self.rules.files(),

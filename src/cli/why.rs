@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::args::{Delivery, Why as Call};
+use super::args::{Delivery, WhyArgs as Call};
 use super::current_rules::{self, CurrentRules};
-use super::{Finding, output};
+use super::{CommandOutcome, output};
 use crate::evaluate::{self, Detail, Evaluation, NoFilters};
 use crate::file;
 use crate::log::Log;
-use crate::log::reader::{self, Line};
+use crate::log::reader::{self, LogLine};
 use crate::mailbox::search;
 use crate::maildir::Location;
 use crate::message::Message;
 use crate::plan::{Folder, StepKind};
-use crate::report::diff::{self, Way};
+use crate::report::diff::{self, RunResult};
 use crate::report::{self, Style};
 use crate::rules::listing;
 use crate::rules::program::Program;
@@ -26,7 +26,7 @@ use crate::text::{escape, json_line};
 use crate::user::User;
 use crate::world::{Before, World};
 
-pub(super) fn run(call: &Call) -> Result<Finding, String> {
+pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let state = StateDir::of(&user);
     let history = current_rules::history(&call.files, state.as_ref(), &user)?;
@@ -37,7 +37,7 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
     let program = &today.rules.user;
     let location = super::location(&args, program, &world)?;
     let log = super::log(program, &world, state.as_ref());
-    let asked = Asked::of(call)?;
+    let asked = Query::of(call)?;
     let (told, damaged) = lines(&log, &asked, &mut notes)?;
     if damaged > 0 {
         notes.push(format!("{damaged} damaged lines of the log were skipped"));
@@ -78,32 +78,32 @@ pub(super) fn run(call: &Call) -> Result<Finding, String> {
     answer.then = then.as_ref();
     let text = answer.tell(call.json, &today)?;
     output::print(&text);
-    Ok(Finding::Fine)
+    Ok(CommandOutcome::Fine)
 }
 
 /// What is asked for.
-struct Asked {
+struct Query {
     /// The file that was named.
     file: Option<PathBuf>,
     /// The Message-ID, of the file where one was named; may be empty.
     id: String,
 }
 
-impl Asked {
-    fn of(call: &Call) -> Result<Asked, String> {
+impl Query {
+    fn of(call: &Call) -> Result<Query, String> {
         let path = PathBuf::from(&call.message);
         let text = call.message.to_string_lossy();
         if path.is_file() {
             let message = open(&path)?;
             let ids = message.texts("Message-ID");
             let id = ids.first().map_or("", |id| id.text().trim()).to_owned();
-            return Ok(Asked { file: Some(path), id });
+            return Ok(Query { file: Some(path), id });
         }
         if !text.contains('@') && (text.contains('/') || path.exists()) {
             return Err(format!("{}: there is no such file", escape(&text)));
         }
         let id = text.trim().trim_start_matches('<').trim_end_matches('>');
-        Ok(Asked { file: None, id: format!("<{id}>") })
+        Ok(Query { file: None, id: format!("<{id}>") })
     }
 
     fn id_or_file(&self) -> String {
@@ -117,22 +117,22 @@ impl Asked {
         Some(self.file.as_ref()?.file_name()?.to_string_lossy().into_owned())
     }
 
-    fn concerns(&self, line: &Line) -> bool {
+    fn concerns(&self, line: &LogLine) -> bool {
         line.is_about(&self.id) || self.name().is_some_and(|name| line.is_of_file(&name))
     }
 
     /// The line that says how the message came to be where it is: of its file
     /// the last one, else the last one that says how its way ended.
-    fn decisive<'l>(&self, lines: &'l [Line]) -> Option<&'l Line> {
+    fn decisive<'l>(&self, lines: &'l [LogLine]) -> Option<&'l LogLine> {
         let name = self.name();
-        let of_file = |line: &&Line| name.as_ref().is_some_and(|name| line.is_of_file(name));
-        let ends = |line: &&Line| ENDS.contains(&line.word.as_str());
-        let last = |test: &dyn Fn(&&Line) -> bool| lines.iter().rev().find(test);
+        let of_file = |line: &&LogLine| name.as_ref().is_some_and(|name| line.is_of_file(name));
+        let ends = |line: &&LogLine| ENDS.contains(&line.word.as_str());
+        let last = |test: &dyn Fn(&&LogLine) -> bool| lines.iter().rev().find(test);
         last(&of_file).or_else(|| last(&ends)).or_else(|| lines.last())
     }
 
     /// Where the message is now.
-    fn find(&self, lines: &[Line], location: &Location) -> Option<PathBuf> {
+    fn find(&self, lines: &[LogLine], location: &Location) -> Option<PathBuf> {
         if let Some(file) = &self.file {
             return Some(file.clone());
         }
@@ -170,7 +170,11 @@ fn open(path: &Path) -> Result<Message, String> {
 }
 
 /// What the log says of the message, and how many damaged lines it has.
-fn lines(log: &Log, asked: &Asked, notes: &mut Vec<String>) -> Result<(Vec<Line>, usize), String> {
+fn lines(
+    log: &Log,
+    asked: &Query,
+    notes: &mut Vec<String>,
+) -> Result<(Vec<LogLine>, usize), String> {
     let files = match log.files() {
         Ok(files) => files,
         Err(why) => {
@@ -192,14 +196,14 @@ fn lines(log: &Log, asked: &Asked, notes: &mut Vec<String>) -> Result<(Vec<Line>
 
 /// All that is to be said.
 struct Answer<'a> {
-    asked: &'a Asked,
-    told: &'a [Line],
+    asked: &'a Query,
+    told: &'a [LogLine],
     file: Option<&'a Path>,
     /// Since when the rules of then were in force, and how many versions followed.
     since: Option<(i64, usize)>,
     /// The rules as they stood.
     then: Option<&'a CurrentRules>,
-    decisive: Option<&'a Line>,
+    decisive: Option<&'a LogLine>,
     notes: Vec<String>,
     location: &'a Location,
     args: &'a Delivery,
@@ -275,7 +279,7 @@ impl Answer<'_> {
             Some((true, _)) => out.push_str("\nthe rules of today would do the same\n"),
             Some((false, now)) => {
                 out.push_str("\nthe rules of today would do otherwise\n");
-                let way = Way { evaluation: now, sources: &today.sources };
+                let way = RunResult { evaluation: now, sources: &today.sources };
                 out.push_str(&diff::steps(way));
             }
             None => {}
@@ -298,7 +302,7 @@ impl Answer<'_> {
             serde_json::from_str::<Value>(&text).unwrap_or_default()
         });
         let today = today_way.map(|(same, now)| {
-            let way = Way { evaluation: now, sources: &today.sources };
+            let way = RunResult { evaluation: now, sources: &today.sources };
             let mut value = json!({"same": same});
             if let (Some(value), Value::Object(way)) = (value.as_object_mut(), diff::way_json(way))
             {
@@ -341,7 +345,7 @@ impl Answer<'_> {
     }
 
     /// Whether it had been delivered before, by the log.
-    fn before(&self, decisive: &Line, program: &Program) -> Before {
+    fn before(&self, decisive: &LogLine, program: &Program) -> Before {
         const DELIVERED: [&str; 4] = ["delivered", "copied", "piped", "forwarded"];
         if decisive.word == "moved" {
             return Before::First;
@@ -403,7 +407,7 @@ fn text_of(rules: &CurrentRules, place: &str) -> Option<String> {
 }
 
 /// A line of the log for people.
-fn describe(line: &Line) -> String {
+fn describe(line: &LogLine) -> String {
     let mut out = format!("{} {}", line.time, escape(&line.word));
     for (name, value) in &line.fields {
         match name.as_str() {
@@ -415,7 +419,7 @@ fn describe(line: &Line) -> String {
     out
 }
 
-fn line_json(line: &Line) -> Value {
+fn line_json(line: &LogLine) -> Value {
     let mut object = Map::new();
     object.insert("time".into(), line.time.to_string().into());
     object.insert("word".into(), line.word.clone().into());

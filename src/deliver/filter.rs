@@ -3,19 +3,19 @@
 use crate::evaluate::{FilterRunner, Filtered};
 use crate::message::{HeaderEdit, Message};
 
+use super::context::{DeliveryContext, said};
 use super::program;
-use super::reach::{Reach, said};
 
 /// Runs them as a delivery does.
 pub struct Programs<'a> {
-    reach: &'a Reach,
+    reach: &'a DeliveryContext,
     /// What they said, and why one failed.
     pub notes: Vec<String>,
 }
 
 impl<'a> Programs<'a> {
     /// With what a delivery may use.
-    pub fn new(reach: &'a Reach) -> Programs<'a> {
+    pub fn new(reach: &'a DeliveryContext) -> Programs<'a> {
         Programs { reach, notes: Vec::new() }
     }
 }

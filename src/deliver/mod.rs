@@ -26,7 +26,7 @@ pub mod filter;
 pub mod list_edit;
 pub mod notice;
 pub mod program;
-pub mod reach;
+pub mod context;
 pub mod sendmail;
 
 mod reply;
@@ -43,18 +43,18 @@ use crate::rules::program::{Flags, OverQuota};
 use crate::source::reason;
 use crate::state::journal::{self, Journal};
 
-use crate::maildir::quota::{self, Amount, Room};
+use crate::maildir::quota::{self, Amount, QuotaRoom};
 use crate::maildir::{Location, Maildir, Place, Staged, too_long};
+use context::DeliveryContext;
 use list_edit::Change;
-use reach::Reach;
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct DeliveryReport {
     /// How it ended.
     pub outcome: Outcome,
     /// Each copy that was stored and stayed, in the order of the plan.
-    pub stored: Vec<Stored>,
+    pub stored: Vec<StoredCopy>,
     /// Each other step that was done, in the order of doing.
     pub done: Vec<usize>,
     /// What went differently than the rules asked, for the log.
@@ -63,7 +63,7 @@ pub struct Report {
 
 /// One stored copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredCopy {
     /// Which step of the plan; none for the inbox of a plan without an end.
     pub step: Option<usize>,
     /// The folder as people name it.
@@ -75,17 +75,22 @@ pub struct Stored {
 /// Carries out a plan. A step that cannot be done defers the message, but for
 /// `run`, `reply` and edits of lists, whose failure is told. `messages` are
 /// the message as it came, and what each filter that was applied made of it.
-pub fn deliver(plan: &Plan, messages: &[&Message], location: &Location, reach: &Reach) -> Report {
+pub fn deliver(
+    plan: &Plan,
+    messages: &[&Message],
+    location: &Location,
+    reach: &DeliveryContext,
+) -> DeliveryReport {
     let (work, end) = read_plan(plan, messages);
     let mut report =
-        Report { outcome: end, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
+        DeliveryReport { outcome: end, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
     let nothing = work.copies.is_empty() && work.effects.is_empty();
     if matches!(report.outcome, Outcome::Deferred { .. }) || nothing {
         return report;
     }
     let mut journal = match open_journal(&work, messages, reach, &mut report) {
         Ok(journal) => journal,
-        Err(outcome) => return Report { outcome, ..report },
+        Err(outcome) => return DeliveryReport { outcome, ..report },
     };
     let again = !work.effects.is_empty();
     let mut stored = match store(&work.copies, again, location, &mut journal, &mut report) {
@@ -121,7 +126,7 @@ pub fn deliver(plan: &Plan, messages: &[&Message], location: &Location, reach: &
 /// Makes the edits of lists that a plan asks for a message that others have
 /// stored: as in a delivery, when it lies where it shall, and none if it is
 /// deferred.
-pub fn edit_lists(plan: &Plan, reach: &Reach, report: &mut Report) {
+pub fn edit_lists(plan: &Plan, reach: &DeliveryContext, report: &mut DeliveryReport) {
     if plan.steps.iter().any(|step| matches!(step.kind, StepKind::Defer { .. })) {
         return;
     }
@@ -133,8 +138,8 @@ pub fn edit_lists(plan: &Plan, reach: &Reach, report: &mut Report) {
 fn edit_together(
     plan: &Plan,
     steps: impl Iterator<Item = usize>,
-    reach: &Reach,
-    report: &mut Report,
+    reach: &DeliveryContext,
+    report: &mut DeliveryReport,
 ) {
     type Edits<'p> = (Vec<usize>, Vec<(Change, &'p str)>);
     let mut lists: Vec<(&Path, &str, Edits<'_>)> = Vec::new();
@@ -161,7 +166,7 @@ fn edit_together(
 
 /// What a plan asks, by kind.
 #[derive(Default)]
-struct Work<'p> {
+struct WorkList<'p> {
     copies: Vec<Copy<'p>>,
     /// In the order in which they are done.
     effects: Vec<Effect<'p>>,
@@ -204,8 +209,8 @@ const NO_FLAGS: Flags = Flags { letters: String::new(), keywords: Vec::new() };
 
 /// What a plan stores and does, and how it ends if all can be done. A plan
 /// without an end, which evaluation does not make, ends in the inbox.
-fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (Work<'p>, Outcome) {
-    let mut work = Work::default();
+fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkList<'p>, Outcome) {
+    let mut work = WorkList::default();
     let mut edits = Vec::new();
     let mut at = messages.iter().copied();
     let Some(mut message) = at.next() else { return (work, Outcome::deferred("no message")) };
@@ -305,10 +310,10 @@ impl Effect<'_> {
     fn carry_out(
         &self,
         plan: &Plan,
-        reach: &Reach,
+        reach: &DeliveryContext,
         location: &Location,
         journal: &mut Option<Journal>,
-        report: &mut Report,
+        report: &mut DeliveryReport,
     ) -> Result<Vec<Staged>, Outcome> {
         let Some(step) = plan.steps.get(self.step) else { return Ok(Vec::new()) };
         if is_done(journal, self.id) {
@@ -345,15 +350,16 @@ impl Effect<'_> {
         &self,
         location: &Location,
         journal: &mut Option<Journal>,
-        report: &mut Report,
+        report: &mut DeliveryReport,
     ) -> Result<Vec<Staged>, Outcome> {
-        let in_inbox = |stored: &Stored| stored.folder.parts.is_empty();
+        let in_inbox = |stored: &StoredCopy| stored.folder.parts.is_empty();
         let Some(copy) = self.instead.as_ref().filter(|_| !report.stored.iter().any(in_inbox))
         else {
             return Ok(Vec::new());
         };
         let outcome = Outcome::Delivered;
-        let mut own = Report { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
+        let mut own =
+            DeliveryReport { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
         let stored = store(std::slice::from_ref(copy), true, location, journal, &mut own);
         report.notes.extend(own.notes);
         let stored = stored?;
@@ -367,10 +373,10 @@ impl Effect<'_> {
 /// The journal, for a plan of which a part could be done twice. None where
 /// it cannot be written. An error if another process is at the message.
 fn open_journal(
-    work: &Work<'_>,
+    work: &WorkList<'_>,
     messages: &[&Message],
-    reach: &Reach,
-    report: &mut Report,
+    reach: &DeliveryContext,
+    report: &mut DeliveryReport,
 ) -> Result<Option<Journal>, Outcome> {
     let effects = work.effects.iter().filter(|effect| effect.id.is_some()).count();
     if effects == 0 || effects + work.copies.len() < 2 {
@@ -394,7 +400,7 @@ fn is_done(journal: &Option<Journal>, id: Option<StepId>) -> bool {
     journal.as_ref().zip(id).is_some_and(|(journal, id)| journal.is_done(id))
 }
 
-fn note(journal: &mut Journal, id: StepId, words: &str, report: &mut Report) {
+fn note(journal: &mut Journal, id: StepId, words: &str, report: &mut DeliveryReport) {
     if let Err(error) = journal.note(id, words) {
         report.notes.push(format!("what is done cannot be noted: {error}"));
     }
@@ -408,7 +414,7 @@ fn store(
     again: bool,
     location: &Location,
     journal: &mut Option<Journal>,
-    report: &mut Report,
+    report: &mut DeliveryReport,
 ) -> Result<Vec<Staged>, Outcome> {
     let mut missing = Vec::with_capacity(copies.len());
     for copy in copies {
@@ -457,7 +463,7 @@ fn store(
                 let problems = staged.get(number).map(Staged::problems).unwrap_or_default();
                 report.notes.extend(problems.iter().map(|why| format!("{}: {why}", copy.folder)));
                 let folder = folders.get(number).unwrap_or(copy.folder).clone();
-                report.stored.push(Stored { step: copy.step, folder, path });
+                report.stored.push(StoredCopy { step: copy.step, folder, path });
                 used = used.plus(staged.get(number).map(Staged::counted).unwrap_or_default());
                 if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
                     note(journal, id, &sentence(copy.kind), report);
@@ -497,11 +503,15 @@ fn is_too_long(failure: &Failure) -> bool {
 
 /// Whether the Maildir has a quota; an error if there is no room in it. One
 /// that cannot be read keeps no mail away.
-fn has_room(maildir: &Maildir<'_>, more: Amount, report: &mut Report) -> Result<bool, Outcome> {
+fn has_room(
+    maildir: &Maildir<'_>,
+    more: Amount,
+    report: &mut DeliveryReport,
+) -> Result<bool, Outcome> {
     match quota::room(maildir, more) {
-        Ok(Room::NoQuota) => Ok(false),
-        Ok(Room::Enough) => Ok(true),
-        Ok(Room::Full) => {
+        Ok(QuotaRoom::NoQuota) => Ok(false),
+        Ok(QuotaRoom::Enough) => Ok(true),
+        Ok(QuotaRoom::Full) => {
             let text = String::from("the mailbox is full");
             Err(match maildir.location.over_quota {
                 OverQuota::Temporary => Outcome::Deferred { status: "4.2.2".into(), text },
@@ -516,7 +526,7 @@ fn has_room(maildir: &Maildir<'_>, more: Amount, report: &mut Report) -> Result<
 }
 
 /// Notes for the quota, if there is one, what was stored or taken back.
-fn note_use(location: &Location, amount: Amount, report: &mut Report) {
+fn note_use(location: &Location, amount: Amount, report: &mut DeliveryReport) {
     if amount == Amount::default() {
         return;
     }
@@ -530,7 +540,7 @@ fn note_use(location: &Location, amount: Amount, report: &mut Report) {
 }
 
 /// Takes back what was stored; gives how much of it counts in a quota.
-fn take_back(staged: Vec<Staged>, report: &mut Report) -> Amount {
+fn take_back(staged: Vec<Staged>, report: &mut DeliveryReport) -> Amount {
     let mut undone = Amount::default();
     let mut stored = report.stored.iter();
     for one in staged {
@@ -569,13 +579,13 @@ mod tests {
         Plan { steps: kinds.into_iter().map(|kind| Step { kind, rule: None }).collect() }
     }
 
-    fn run(home: &Path, kinds: Vec<StepKind>) -> Report {
+    fn run(home: &Path, kinds: Vec<StepKind>) -> DeliveryReport {
         let location = Location::new(home, Layout::Fs, None);
         deliver(
             &plan(kinds),
             &[&Message::from_bytes(b"A: b\n\nc\n".to_vec())],
             &location,
-            &Reach::nothing(),
+            &DeliveryContext::nothing(),
         )
     }
 
@@ -653,7 +663,11 @@ mod tests {
         inotify::add_watch(&changes, home.path(), WatchFlags::MOVED_TO).unwrap();
         let state = tempfile::tempdir().unwrap();
         let state = Some(StateDir::at(state.path()));
-        let reach = Reach { home: Some(home.path().to_owned()), state, ..Reach::nothing() };
+        let reach = DeliveryContext {
+            home: Some(home.path().to_owned()),
+            state,
+            ..DeliveryContext::nothing()
+        };
         let location = Location::new(home.path().join("Maildir"), Layout::Fs, None);
         let report =
             deliver(&plan(kinds), &[&Message::from_bytes(b"x".to_vec())], &location, &reach);
@@ -709,14 +723,14 @@ mod tests {
         let mut staged = vec![stage("A"), stage("B"), stage("C")];
         fs::remove_dir_all(home.path().join("B")).unwrap();
         let copies: Vec<_> = ["A", "B", "C"].map(folder).into();
-        let mut report = Report {
+        let mut report = DeliveryReport {
             outcome: Outcome::Delivered,
             stored: Vec::new(),
             done: Vec::new(),
             notes: Vec::new(),
         };
         let path = staged[0].commit().unwrap();
-        report.stored.push(Stored { step: None, folder: copies[0].clone(), path });
+        report.stored.push(StoredCopy { step: None, folder: copies[0].clone(), path });
         assert!(staged[1].commit().is_err());
         take_back(staged, &mut report);
         assert!(report.notes.is_empty());
@@ -743,7 +757,7 @@ mod tests {
         let location = Location::new(&tiny, Layout::Fs, None);
         let big = Message::from_bytes(vec![b'x'; 40_000]);
         let plan = plan(vec![to(DeliveryWord::Copy, "A"), to(DeliveryWord::Folder, "B")]);
-        let report = deliver(&plan, &[&big], &location, &Reach::nothing());
+        let report = deliver(&plan, &[&big], &location, &DeliveryContext::nothing());
         let left: Vec<usize> =
             ["A/tmp", "A/new", "B/tmp", "B/new"].map(|name| count(&tiny, name)).into();
         let unmounted = std::process::Command::new("umount").arg(&tiny).status();

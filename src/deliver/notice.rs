@@ -11,8 +11,8 @@ use crate::plan::Plan;
 use crate::state::{StateDir, told};
 use crate::world::World;
 
+use super::context::DeliveryContext;
 use super::deliver;
-use super::reach::Reach;
 use crate::maildir::Location;
 
 /// Delivers the notice, unless the user was told of this version already.
@@ -24,7 +24,7 @@ pub fn tell(notice: &Notice, location: &Location, state: Option<&StateDir>, worl
     };
     let message = Message::from_bytes(compose(notice, world).into_bytes());
     // A plan without an end ends in the inbox.
-    if deliver(&Plan::default(), &[&message], location, &Reach::nothing()).outcome
+    if deliver(&Plan::default(), &[&message], location, &DeliveryContext::nothing()).outcome
         == Outcome::Delivered
     {
         claim.told();

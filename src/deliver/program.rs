@@ -85,7 +85,7 @@ pub fn filter(
     edits: &[HeaderEdit],
     limit: u64,
 ) -> (Result<Message, String>, Vec<String>) {
-    let mut output = Output { bytes: Vec::new(), file: None, size: 0, limit, error: None };
+    let mut output = ProgramOutput { bytes: Vec::new(), file: None, size: 0, limit, error: None };
     let ran = execute(call, message, edits, Some(&mut output));
     let made = ran.result.and_then(|()| output.into_message());
     (made.and_then(|made| has_header(made, message)), ran.said)
@@ -121,7 +121,7 @@ fn execute(
     call: &Call<'_>,
     message: &Message,
     edits: &[HeaderEdit],
-    output: Option<&mut Output>,
+    output: Option<&mut ProgramOutput>,
 ) -> Ran {
     let failed = |why: String| Ran { result: Err(why), status: None, said: Vec::new() };
     let Some((program, arguments)) = call.argv.split_first() else {
@@ -177,7 +177,7 @@ fn plain(error: &io::Error) -> String {
 }
 
 /// What a filter prints.
-struct Output {
+struct ProgramOutput {
     bytes: Vec<u8>,
     file: Option<File>,
     size: u64,
@@ -185,7 +185,7 @@ struct Output {
     error: Option<String>,
 }
 
-impl Output {
+impl ProgramOutput {
     fn take(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
         if self.error.is_some() {
@@ -231,12 +231,12 @@ struct Running<'o> {
     ended: Option<OwnedFd>,
     stdout: Option<File>,
     stderr: Option<File>,
-    output: Option<&'o mut Output>,
+    output: Option<&'o mut ProgramOutput>,
     said: Vec<u8>,
 }
 
 impl<'o> Running<'o> {
-    fn new(mut child: Child, output: Option<&'o mut Output>) -> Running<'o> {
+    fn new(mut child: Child, output: Option<&'o mut ProgramOutput>) -> Running<'o> {
         let group = Pid::from_raw(child.id() as i32);
         let ended = group.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         let stdout = child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe)));

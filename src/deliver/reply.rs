@@ -13,14 +13,15 @@ use crate::message::encoded_word::encode;
 use crate::plan::Reply;
 use crate::state::replied;
 
-use super::reach::{Came, Reach, sent};
+use super::context::{DeliveryContext, EffectResult, sent};
 use super::{program, sendmail};
 use crate::maildir::name;
 
 /// Sends an answer, unless this sender got the same text within the time.
 /// Where that cannot be remembered, none is sent: better none than many.
-pub(super) fn send(reply: &Reply, reach: &Reach) -> Came {
-    let failed = |why: String| Came { result: Err(why), is_permanent: false, notes: Vec::new() };
+pub(super) fn send(reply: &Reply, reach: &DeliveryContext) -> EffectResult {
+    let failed =
+        |why: String| EffectResult { result: Err(why), is_permanent: false, notes: Vec::new() };
     let Some(state) = &reach.state else {
         return failed("no answer is sent, since it cannot be remembered".into());
     };
@@ -29,7 +30,7 @@ pub(super) fn send(reply: &Reply, reach: &Reach) -> Came {
         Ok(true) => {}
         Ok(false) => {
             let note = format!("no answer to `{}`, who got it before", reply.to);
-            return Came { result: Ok(false), is_permanent: false, notes: vec![note] };
+            return EffectResult { result: Ok(false), is_permanent: false, notes: vec![note] };
         }
         Err(error) => {
             return failed(format!("no answer is sent, since it cannot be remembered: {error}"));

@@ -27,24 +27,24 @@ use crate::world::{Before, World};
 /// What the patterns of one rule's condition captured.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Captures {
-    found: Vec<Found>,
+    found: Vec<PatternMatch>,
 }
 
 /// The groups of one match.
 #[derive(Debug, Clone)]
-struct Found {
+struct PatternMatch {
     groups: Vec<Option<String>>,
     names: Vec<(String, usize)>,
 }
 
-impl Found {
-    fn by(search: &Search, text: &str) -> Option<Found> {
+impl PatternMatch {
+    fn by(search: &Search, text: &str) -> Option<PatternMatch> {
         let mut captures = search.regex.create_captures();
         search.regex.captures(search.input(text), &mut captures);
         let names = captures.group_info().pattern_names(captures.pattern()?);
         let names = names.enumerate().filter_map(|(at, name)| Some((name?.to_owned(), at)));
         let groups = captures.iter().map(|group| Some(text.get(group?.range())?.to_owned()));
-        Some(Found { groups: groups.collect(), names: names.collect() })
+        Some(PatternMatch { groups: groups.collect(), names: names.collect() })
     }
 }
 
@@ -376,7 +376,7 @@ impl<'a> Conditions<'a> {
                     }
                     continue;
                 }
-                if let Some(found) = Found::by(&search, text) {
+                if let Some(found) = PatternMatch::by(&search, text) {
                     self.captures.borrow_mut().found.push(found);
                     return Ok(Some(value));
                 }

@@ -9,7 +9,7 @@ use crate::classify::authentication::{Ignored, ids_at_border};
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::message::domain;
-use crate::rules::field::{FIELDS, Found, Kind, find};
+use crate::rules::field::{FIELDS, FieldLookup, Kind, find};
 use crate::rules::program::{CompiledProgram, Field, Program, Settings};
 use crate::world::World;
 
@@ -17,7 +17,7 @@ use crate::world::World;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Inspection {
     /// Each field that has values, in the manual's order.
-    pub fields: Vec<(&'static str, Vec<Known>)>,
+    pub fields: Vec<(&'static str, Vec<InspectedValue>)>,
     /// Each classifier that holds, and why.
     pub classifiers: Vec<(&'static str, String)>,
     /// Headers whose results were believed.
@@ -30,7 +30,7 @@ pub struct Inspection {
 
 /// One value.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Known {
+pub struct InspectedValue {
     /// As people read it. Text from the message, not yet escaped.
     pub text: String,
     /// In bytes, seconds or as it is, where it is a quantity.
@@ -40,8 +40,8 @@ pub struct Known {
 /// Every field that stands for itself, by name.
 fn all() -> impl Iterator<Item = (&'static str, Field, Kind)> {
     FIELDS.iter().filter_map(|info| match find(info.name)? {
-        Found::Field(field, kind) => Some((info.name, field, kind)),
-        Found::WantsName(..) => None,
+        FieldLookup::Field(field, kind) => Some((info.name, field, kind)),
+        FieldLookup::WantsName(..) => None,
     })
 }
 
@@ -63,10 +63,10 @@ pub fn inspect(program: &CompiledProgram, message: &Message, world: &World) -> I
         let quantity = matches!(kind, Kind::Number | Kind::Size | Kind::Duration);
         match on.field(index as u32) {
             Ok(values) => {
-                let values: Vec<Known> = values
+                let values: Vec<InspectedValue> = values
                     .iter()
                     .filter(|value| !value.is_empty())
-                    .map(|value| Known {
+                    .map(|value| InspectedValue {
                         text: value.readable().to_owned(),
                         number: value.number().filter(|_| quantity),
                     })

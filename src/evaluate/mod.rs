@@ -19,7 +19,7 @@ mod trace;
 mod truth;
 mod values;
 
-pub use inspect::{Crossing, Inspection, Known, crossing, every_field, inspect};
+pub use inspect::{Crossing, InspectedValue, Inspection, crossing, every_field, inspect};
 pub use reach::{LOOP_HEADER, exact_entry};
 pub use run::{FilterRunner, Filtered, NoFilters, Run, run};
 pub use site::SITE_HEADER;
@@ -29,7 +29,7 @@ use std::time::Instant;
 
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, Step, StepKind};
-use crate::rules::program::{Action, CompiledProgram, Flags, Move, StatementKind};
+use crate::rules::program::{Action, CompiledProgram, Flags, OnMoved, StatementKind};
 use crate::rules::rule_set::RuleSet;
 use crate::source::Span;
 use crate::state::slots::Key;
@@ -59,7 +59,12 @@ pub struct Evaluation {
 
 /// What `on moved` asks when a message was moved: edits of lists, lines for the
 /// log, and what must not be done.
-pub fn on_moved(program: &CompiledProgram, moved: &Move, message: &Message, world: &World) -> Plan {
+pub fn on_moved(
+    program: &CompiledProgram,
+    moved: &OnMoved,
+    message: &Message,
+    world: &World,
+) -> Plan {
     let variable = |name: &str| world.variable(name);
     let conditions = Conditions::new(program, message, world, &variable, None, Detail::Plan);
     let mut progress = Progress::default();
@@ -80,7 +85,7 @@ struct Progress {
     /// From `mark` and `unmark`.
     flags: Flags,
     /// The rules around the current statement, outermost first.
-    open: Vec<Open>,
+    open: Vec<OpenRule>,
     /// The next statement.
     at: usize,
     /// An action ended the run.
@@ -117,7 +122,7 @@ struct FilterCall {
 
 /// A rule that held and is not over yet.
 #[derive(Debug, Clone)]
-struct Open {
+struct OpenRule {
     end: usize,
     rule: RuleRef,
     captures: Captures,
@@ -133,7 +138,7 @@ impl Evaluator<'_> {
             }
         }
         if filter.is_some() && self.wants_duplicates() {
-            // Known by the message as it came, which is at hand only now.
+            // InspectedValue by the message as it came, which is at hand only now.
             self.progress.key = Some(self.conditions.key());
         }
         filter
@@ -230,7 +235,7 @@ impl Evaluator<'_> {
                         let label = own.or(around);
                         let category = self.progress.category.clone();
                         let rule = RuleRef { span, line, label, category };
-                        self.progress.open.push(Open { end, rule, captures });
+                        self.progress.open.push(OpenRule { end, rule, captures });
                     } else {
                         self.progress.at = end.max(at + 1);
                     }

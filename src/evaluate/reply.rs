@@ -14,7 +14,7 @@ use crate::message::Message;
 use crate::plan::{Reply, RuleRef, StepKind};
 use crate::rules::address_list::AddressList;
 use crate::rules::check::{is_address, is_target};
-use crate::rules::field::{self, Found, Kind};
+use crate::rules::field::{self, FieldLookup, Kind};
 use crate::rules::program::{CompiledProgram, Program, Settings, TemplatePart};
 use crate::rules::template::{Part, split};
 use crate::source::read_bytes;
@@ -110,7 +110,7 @@ impl Evaluator<'_> {
                 Part::Insert("date", _) => TemplatePart::Date("%Y-%m-%d".into()),
                 Part::Insert(name, place) => match (name.split_once(':'), field::find(name)) {
                     (Some(("date", format)), _) => TemplatePart::Date(format.to_owned()),
-                    (_, Some(Found::Field(field, kind)))
+                    (_, Some(FieldLookup::Field(field, kind)))
                         if !matches!(kind, Kind::Date | Kind::Time | Kind::Duration) =>
                     {
                         program.fields.push(field);

@@ -204,7 +204,7 @@ fn read_and_check(
     path: &Path,
     bytes: Vec<u8>,
     home: Option<&Path>,
-) -> Result<(Vec<program_cache::Read>, Sources, Checked), String> {
+) -> Result<(Vec<program_cache::RuleFile>, Sources, Checked), String> {
     let mut files = vec![(path.to_owned(), bytes.clone())];
     let mut unread = None;
     let mut load = |path: &Path| {
@@ -225,7 +225,7 @@ fn read_and_check(
 /// keep this one waiting.
 fn remember(
     path: &Path,
-    files: &[program_cache::Read],
+    files: &[program_cache::RuleFile],
     sources: &Sources,
     compiled: &CompiledProgram,
     kept: Option<ProgramCache>,

@@ -43,7 +43,7 @@ use crate::state::StateDir;
 use crate::text::{is_invisible, push_json_escape};
 use crate::zone::zone;
 
-use crate::deliver::Report;
+use crate::deliver::DeliveryReport;
 
 /// The log in the state directory is renamed to `log.1` at this size, bytes.
 const CUT: u64 = 1 << 20;
@@ -67,11 +67,11 @@ pub enum Log {
 
 /// What the log tells of a message.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry<'a> {
+pub struct LogEntry<'a> {
     /// What the rules asked.
     pub plan: &'a Plan,
     /// What became of it.
-    pub report: &'a Report,
+    pub report: &'a DeliveryReport,
     /// Paths of the rule files, by [`crate::source::Span::file`].
     pub files: &'a [&'a str],
     /// Message-ID header; may be empty.
@@ -90,7 +90,7 @@ pub struct Entry<'a> {
 
 /// A message that was moved from folder to folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
+pub struct MoveLine {
     /// The folder it lies in, as people name it.
     pub folder: String,
     /// The folder it lay in.
@@ -122,7 +122,7 @@ pub struct Learned {
 
 impl Log {
     /// Writes a line for each message that was moved, all at once.
-    pub fn moved(&self, moves: &[Moved]) -> Result<(), Failure> {
+    pub fn moved(&self, moves: &[MoveLine]) -> Result<(), Failure> {
         if matches!(self, Log::Off) || moves.is_empty() {
             return Ok(());
         }
@@ -158,7 +158,7 @@ impl Log {
     }
 
     /// Writes the lines of a message.
-    pub fn write(&self, entry: &Entry<'_>) -> Result<(), Failure> {
+    pub fn write(&self, entry: &LogEntry<'_>) -> Result<(), Failure> {
         if matches!(self, Log::Off) {
             return Ok(());
         }
@@ -220,7 +220,7 @@ impl Log {
 }
 
 /// The lines without the time.
-fn lines(entry: &Entry<'_>) -> Vec<String> {
+fn lines(entry: &LogEntry<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     let mut add = |word: &str, step: Option<&Step>, fields: &[(&str, &str)]| {
         let mut line = String::from(word);
@@ -417,7 +417,7 @@ fn send(socket: &Path, lines: &[String]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use crate::deliver::Stored;
+    use crate::deliver::StoredCopy;
     use crate::plan::Folder;
     use crate::rules::program::Flags;
     use crate::source::Span;
@@ -434,12 +434,12 @@ mod tests {
         Step { kind, rule: Some(rule) }
     }
 
-    fn report(outcome: Outcome) -> Report {
-        Report { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() }
+    fn report(outcome: Outcome) -> DeliveryReport {
+        DeliveryReport { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() }
     }
 
-    fn entry<'a>(plan: &'a Plan, report: &'a Report) -> Entry<'a> {
-        Entry {
+    fn entry<'a>(plan: &'a Plan, report: &'a DeliveryReport) -> LogEntry<'a> {
+        LogEntry {
             plan,
             report,
             files: &["~/.mailrules"],
@@ -467,12 +467,12 @@ mod tests {
         let mut report = report(Outcome::Delivered);
         for number in [1, 2] {
             let path = PathBuf::from("/m/new/1.x,S=2");
-            report.stored.push(Stored { step: Some(number), folder: folder.clone(), path });
+            report.stored.push(StoredCopy { step: Some(number), folder: folder.clone(), path });
         }
         report.notes.push("odd".into());
         let rest = r#"id="<1@a.example>" from="" for="taro@a.example" ms=3.1"#;
         let to = ["taro@a.example".to_owned()];
-        let entry = Entry { envelope_to: &to, remarks: &["odd site"], ..entry(&plan, &report) };
+        let entry = LogEntry { envelope_to: &to, remarks: &["odd site"], ..entry(&plan, &report) };
         assert_eq!(
             lines(&entry),
             [
@@ -510,14 +510,14 @@ mod tests {
     fn a_move_tells_where_the_message_was() {
         let home = tempfile::tempdir().unwrap();
         let log = Log::File(home.path().join("log"));
-        let moved = Moved {
+        let moved = MoveLine {
             folder: "A".into(),
             was: "INBOX".into(),
             file: "1.x:2,S".into(),
             rule: Some("r:3".into()),
             message_id: "<1@a.example>".into(),
         };
-        log.moved(&[moved.clone(), Moved { rule: None, ..moved }]).unwrap();
+        log.moved(&[moved.clone(), MoveLine { rule: None, ..moved }]).unwrap();
         let text = fs::read_to_string(home.path().join("log")).unwrap();
         let lines: Vec<&str> =
             text.lines().filter_map(|line| line.split_once(' ')).map(|(_, line)| line).collect();

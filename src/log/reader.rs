@@ -15,7 +15,7 @@ const LINE_MAX: u64 = 64 << 10;
 
 /// One line of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct LogLine {
     /// When it was written.
     pub time: Timestamp,
     /// What happened: `delivered`, `discarded` …
@@ -24,9 +24,9 @@ pub struct Line {
     pub fields: Vec<(String, String)>,
 }
 
-impl Line {
+impl LogLine {
     /// Reads a line without its line end.
-    pub fn parse(text: &str) -> Option<Line> {
+    pub fn parse(text: &str) -> Option<LogLine> {
         let (time, rest) = text.split_once(' ')?;
         let time = time.parse().ok()?;
         let (word, mut rest) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -46,7 +46,7 @@ impl Line {
                 more => more.strip_prefix(' ')?,
             };
         }
-        Some(Line { time, word: word.to_owned(), fields })
+        Some(LogLine { time, word: word.to_owned(), fields })
     }
 
     /// A value by its name.
@@ -122,7 +122,7 @@ pub struct Seen {
 /// A file cannot be read.
 pub fn read(
     files: &[impl AsRef<Path>],
-    mut each: impl FnMut(Line),
+    mut each: impl FnMut(LogLine),
 ) -> Result<Seen, (std::path::PathBuf, io::Error)> {
     let mut seen = Seen::default();
     for path in files {
@@ -142,7 +142,7 @@ pub fn read(
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn read_from(path: &Path, from: u64, mut each: impl FnMut(Line)) -> io::Result<u64> {
+pub fn read_from(path: &Path, from: u64, mut each: impl FnMut(LogLine)) -> io::Result<u64> {
     read_file(path, from, &mut Seen::default(), &mut each)
 }
 
@@ -150,7 +150,7 @@ fn read_file(
     path: &Path,
     from: u64,
     seen: &mut Seen,
-    each: &mut dyn FnMut(Line),
+    each: &mut dyn FnMut(LogLine),
 ) -> io::Result<u64> {
     let mut reader = BufReader::new(file::open(path, file::READ)?);
     reader.seek(SeekFrom::Start(from))?;
@@ -174,7 +174,7 @@ fn read_file(
             continue;
         }
         let text = std::str::from_utf8(&bytes).ok().filter(|_| whole);
-        match text.and_then(|text| Line::parse(text.trim_end_matches(['\n', '\r']))) {
+        match text.and_then(|text| LogLine::parse(text.trim_end_matches(['\n', '\r']))) {
             Some(line) => {
                 seen.lines += 1;
                 each(line);
@@ -201,7 +201,7 @@ mod tests {
                 field(&mut text, &format!("f{number}"), value);
             }
             prop_assert!(!text.contains(char::is_control));
-            let line = Line::parse(&text).expect("one of ours");
+            let line = LogLine::parse(&text).expect("one of ours");
             prop_assert_eq!(line.fields.len(), values.len());
             for (number, value) in values.iter().enumerate() {
                 prop_assert_eq!(line.get(&format!("f{number}")), Some(value.as_str()));
@@ -210,15 +210,15 @@ mod tests {
 
         #[test]
         fn no_text_makes_it_stumble(text in "[ =\"\\\\a-c0-9.:TZ-]{0,60}") {
-            let _ = Line::parse(&text);
-            let _ = Line::parse(&format!("2026-01-02T03:04:05Z note {text}"));
+            let _ = LogLine::parse(&text);
+            let _ = LogLine::parse(&format!("2026-01-02T03:04:05Z note {text}"));
         }
     }
 
     #[test]
     fn values_come_back_as_they_were() {
         let text = r#"2026-01-02T03:04:05.678Z delivered folder="A/迷惑" file="1.x,S=2:2,S" text="a\"b\\\u000a=\u202e" rule="~/r:3" id="<1@a>" from="" ms=3.1"#;
-        let line = Line::parse(text).unwrap();
+        let line = LogLine::parse(text).unwrap();
         assert_eq!(
             (line.word.as_str(), line.get("from"), line.ms()),
             ("delivered", Some(""), Some(3.1))
@@ -264,7 +264,7 @@ mod tests {
     fn a_long_value_is_known_by_its_start() {
         let long = "x".repeat(2000);
         let line = format!("2026-01-02T03:04:05Z note id=\"{}…\"", &long[..998]);
-        assert!(Line::parse(&line).unwrap().is_about(&long));
-        assert!(!Line::parse("2026-01-02T03:04:05Z note id=\"x…\"").unwrap().is_about("xy"));
+        assert!(LogLine::parse(&line).unwrap().is_about(&long));
+        assert!(!LogLine::parse("2026-01-02T03:04:05Z note id=\"x…\"").unwrap().is_about("xy"));
     }
 }

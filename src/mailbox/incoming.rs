@@ -5,11 +5,11 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::deliver::reach::Reach;
-use crate::deliver::{Report, Stored, edit_lists};
+use crate::deliver::context::DeliveryContext;
+use crate::deliver::{DeliveryReport, StoredCopy, edit_lists};
 use crate::maildir::Place;
 use crate::maildir::folder::Entry;
-use crate::maildir::mover::{Mover, Wish};
+use crate::maildir::mover::{MoveRequest, Mover};
 use crate::maildir::name;
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Plan, StepKind};
@@ -18,7 +18,7 @@ use crate::state::StateDir;
 use crate::state::memory::Memory;
 use crate::state::places::{Kept, Own};
 
-use super::judge::{About, Judge, Judged, Verdict};
+use super::judge::{About, Judge, Judged, Judgement};
 use super::refile::{Refile, Target};
 
 /// So often messages that were renamed meanwhile are looked for.
@@ -51,16 +51,16 @@ pub struct Filed {
     /// What is known of it.
     pub about: About,
     /// What became of it.
-    pub fate: Fate,
+    pub fate: Disposition,
     /// What the rules ask, as far as it was not done before.
     pub plan: Plan,
     /// What of that was done: a message that was moved is what is stored.
-    pub report: Report,
+    pub report: DeliveryReport,
 }
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum Disposition {
     /// It was moved or flagged.
     Moved,
     /// It stays where and as it is.
@@ -72,9 +72,10 @@ pub enum Fate {
 }
 
 impl Filed {
-    fn new(entry: Entry, about: About, fate: Fate) -> Filed {
+    fn new(entry: Entry, about: About, fate: Disposition) -> Filed {
         let outcome = Outcome::Delivered;
-        let report = Report { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
+        let report =
+            DeliveryReport { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
         Filed { entry, about, fate, plan: Plan::default(), report }
     }
 }
@@ -97,7 +98,7 @@ impl Filer<'_> {
         let (ours, mut entries): (Vec<Entry>, Vec<Entry>) =
             entries.iter().cloned().partition(|entry| name::is_ours(&entry.name));
         for entry in ours {
-            tell(Filed::new(entry, About::default(), Fate::Stays));
+            tell(Filed::new(entry, About::default(), Disposition::Stays));
         }
         for round in 1..=ROUNDS {
             let mut missing = Vec::new();
@@ -108,7 +109,7 @@ impl Filer<'_> {
                 let next = rest.get(..ahead).unwrap_or(rest);
                 self.judge.each(&shelf, place, next, |judged| {
                     taken += 1;
-                    if matches!(judged.verdict, Verdict::Missing) && round < ROUNDS {
+                    if matches!(judged.verdict, Judgement::Missing) && round < ROUNDS {
                         missing.push(judged.entry);
                         return true;
                     }
@@ -134,7 +135,7 @@ impl Filer<'_> {
             for entry in missing {
                 match there.remove(&entry.key()) {
                     Some(now) => entries.push(now),
-                    None => tell(Filed::new(entry, About::default(), Fate::Vanished)),
+                    None => tell(Filed::new(entry, About::default(), Disposition::Vanished)),
                 }
             }
         }
@@ -144,18 +145,18 @@ impl Filer<'_> {
     fn judged(&self, mover: &mut Mover<'_>, place: &Place, judged: Judged) -> Filed {
         let Judged { entry, about, verdict } = judged;
         let Refile { plan, to, skipped } = match verdict {
-            Verdict::Missing => return Filed::new(entry, about, Fate::Vanished),
-            Verdict::Trouble(why) => return Filed::new(entry, about, Fate::Failed(why)),
-            Verdict::Refile(refile) => *refile,
+            Judgement::Missing => return Filed::new(entry, about, Disposition::Vanished),
+            Judgement::Trouble(why) => return Filed::new(entry, about, Disposition::Failed(why)),
+            Judgement::Refile(refile) => *refile,
         };
         // It was judged before, or lay elsewhere: the user has put it here.
         let known = &about.known;
         if self.memory.who(&known.identity, place.directories()).is_some()
             || self.elsewhere.contains(&known.hash)
         {
-            return Filed::new(entry, about, Fate::Stays);
+            return Filed::new(entry, about, Disposition::Stays);
         }
-        let mut filed = Filed { plan, ..Filed::new(entry, about, Fate::Stays) };
+        let mut filed = Filed { plan, ..Filed::new(entry, about, Disposition::Stays) };
         let words = skipped.iter().map(|skip| format!("no {}: {}", skip.action, skip.why));
         filed.report.notes.extend(words);
         let mut moved_to = None;
@@ -163,10 +164,10 @@ impl Filer<'_> {
             self.move_to(mover, place, &to, &mut filed);
             moved_to = Some(to.place);
         }
-        if matches!(filed.fate, Fate::Moved | Fate::Stays) {
+        if matches!(filed.fate, Disposition::Moved | Disposition::Stays) {
             self.edit_lists(&mut filed);
             let to = match &filed.fate {
-                Fate::Moved => moved_to.as_ref().unwrap_or(place),
+                Disposition::Moved => moved_to.as_ref().unwrap_or(place),
                 _ => place,
             };
             if self.ruled {
@@ -194,21 +195,21 @@ impl Filer<'_> {
             };
             // Else the user would be taken for the one who moved it.
             if let Err(error) = kept.note_own(&own) {
-                filed.fate = Fate::Failed(format!("a move cannot be noted: {error}"));
+                filed.fate = Disposition::Failed(format!("a move cannot be noted: {error}"));
                 return;
             }
         }
         let remove = &Flags::default();
-        let wish = Wish { from, entry: &filed.entry, to: &to.place, add: &to.add, remove };
+        let wish = MoveRequest { from, entry: &filed.entry, to: &to.place, add: &to.add, remove };
         filed.fate = match mover.refile(&wish) {
             Ok(Some(done)) => {
                 let (step, folder) = (last_step(&filed.plan), to.folder.clone());
-                filed.report.stored.push(Stored { step, folder, path: done.path });
+                filed.report.stored.push(StoredCopy { step, folder, path: done.path });
                 filed.report.notes.extend(done.problems);
-                Fate::Moved
+                Disposition::Moved
             }
-            Ok(None) => Fate::Vanished,
-            Err(failure) => Fate::Failed(failure.to_string()),
+            Ok(None) => Disposition::Vanished,
+            Err(failure) => Disposition::Failed(failure.to_string()),
         };
     }
 
@@ -234,7 +235,7 @@ impl Filer<'_> {
             }
         }
         let (home, state) = (self.home.map(Path::to_owned), Some(self.state.clone()));
-        let reach = Reach { home, state, ..Reach::nothing() };
+        let reach = DeliveryContext { home, state, ..DeliveryContext::nothing() };
         edit_lists(&filed.plan, &reach, &mut filed.report);
     }
 }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::evaluate::{Detail, NoFilters, run};
-use crate::maildir::folder::{Entry, Shelf};
+use crate::maildir::folder::{Entry, MaildirFolder};
 use crate::maildir::{Location, Place};
 use crate::message::Message;
 use crate::outcome::Failure;
@@ -44,7 +44,7 @@ pub struct Judged {
     /// What is known of it.
     pub about: About,
     /// What the rules say.
-    pub verdict: Verdict,
+    pub verdict: Judgement,
 }
 
 /// What is known of a message, for people; empty where it has none.
@@ -62,7 +62,7 @@ pub struct About {
 
 /// What the rules say about a message.
 #[derive(Debug)]
-pub enum Verdict {
+pub enum Judgement {
     /// Where it shall lie.
     Refile(Box<Refile>),
     /// It is not there any more under that name.
@@ -80,7 +80,7 @@ impl Judge<'_> {
     /// No thread can be started.
     pub fn each(
         &self,
-        shelf: &Shelf,
+        shelf: &MaildirFolder,
         place: &Place,
         entries: &[Entry],
         mut take: impl FnMut(Judged) -> bool,
@@ -105,14 +105,20 @@ impl Judge<'_> {
         Ok(())
     }
 
-    fn one(&self, world: &mut World, shelf: &Shelf, place: &Place, entry: &Entry) -> Judged {
+    fn one(
+        &self,
+        world: &mut World,
+        shelf: &MaildirFolder,
+        place: &Place,
+        entry: &Entry,
+    ) -> Judged {
         let judged = catch_unwind(AssertUnwindSafe(|| self.judge(world, shelf, place, entry)));
         let (about, verdict) = judged.unwrap_or_else(|_| {
             let path = shelf.path_of(entry);
             let why = format!("cannot judge `{}`: internal error", path.display());
-            (About::default(), Verdict::Trouble(why))
+            (About::default(), Judgement::Trouble(why))
         });
-        if matches!(verdict, Verdict::Trouble(_)) {
+        if matches!(verdict, Judgement::Trouble(_)) {
             // What could not be read is asked for again by the next one.
             *world = (self.world)();
         }
@@ -122,12 +128,12 @@ impl Judge<'_> {
     fn judge(
         &self,
         world: &World,
-        shelf: &Shelf,
+        shelf: &MaildirFolder,
         place: &Place,
         entry: &Entry,
-    ) -> (About, Verdict) {
+    ) -> (About, Judgement) {
         let nothing = |verdict| (About::default(), verdict);
-        let trouble = |failure: Failure| nothing(Verdict::Trouble(failure.to_string()));
+        let trouble = |failure: Failure| nothing(Judgement::Trouble(failure.to_string()));
         if !entry.is_regular() {
             let error = std::io::Error::new(ErrorKind::InvalidData, "its name lacks `:2,`");
             return trouble(Failure::new("take for a message", shelf.path_of(entry), error));
@@ -135,7 +141,7 @@ impl Judge<'_> {
         let message = match shelf.open(entry) {
             Ok(message) => message,
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
-                return nothing(Verdict::Missing);
+                return nothing(Judgement::Missing);
             }
             Err(failure) => return trouble(failure),
         };
@@ -149,16 +155,16 @@ impl Judge<'_> {
             Some(why) => {
                 let path = shelf.path_of(entry);
                 let why = format!("cannot judge `{}`: {why}", path.display());
-                (about, Verdict::Trouble(why))
+                (about, Judgement::Trouble(why))
             }
             None => {
                 let refile = refile(run.evaluation.plan, self.location, place, &has, self.new);
-                (about, Verdict::Refile(Box::new(refile)))
+                (about, Judgement::Refile(Box::new(refile)))
             }
         }
     }
 
-    fn about(&self, message: &Message, shelf: &Shelf, entry: &Entry) -> About {
+    fn about(&self, message: &Message, shelf: &MaildirFolder, entry: &Entry) -> About {
         let text = |name| {
             message.texts(name).first().map(|text| text.text().to_owned()).unwrap_or_default()
         };

@@ -10,9 +10,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::log::Log;
-use crate::log::reader::{Line, read_from};
+use crate::log::reader::{LogLine, read_from};
 use crate::maildir::Location;
-use crate::maildir::folder::{Entry, Shelf};
+use crate::maildir::folder::{Entry, MaildirFolder};
 use crate::message::Message;
 use crate::state::memory::{Delivered, Identity, Memory, logged_key, message_key};
 use crate::state::places::message_hash;
@@ -34,7 +34,7 @@ pub struct Known {
 }
 
 /// What a message in a folder is known by.
-pub fn known(message: &Message, shelf: &Shelf, entry: &Entry) -> Known {
+pub fn known(message: &Message, shelf: &MaildirFolder, entry: &Entry) -> Known {
     let head = message.head();
     let first = |name: &str| head.first(name).unwrap_or_default().trim_ascii();
     let id = first("Message-ID");
@@ -80,7 +80,7 @@ pub fn take_in(memory: &mut Memory<'_>, log: &Log, location: &Location, writes: 
         return;
     }
     let mut found = Vec::new();
-    let mut each = |line: Line| found.extend(delivered(&line, location));
+    let mut each = |line: LogLine| found.extend(delivered(&line, location));
     if !same {
         // It was cut since, or nothing was taken in yet.
         let from = if is(about(&older)) { bytes } else { 0 };
@@ -95,7 +95,7 @@ pub fn take_in(memory: &mut Memory<'_>, log: &Log, location: &Location, writes: 
 }
 
 /// What a line of the log says of a delivery.
-fn delivered(line: &Line, location: &Location) -> Option<Delivered> {
+fn delivered(line: &LogLine, location: &Location) -> Option<Delivered> {
     if !matches!(line.word.as_str(), "delivered" | "copied") {
         return None;
     }

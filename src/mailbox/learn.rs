@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a move teaches.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Taught {
+pub struct ListChange {
     /// The folder from which the message was moved, as people name it.
     pub from: String,
     /// The folder to which it was moved.
@@ -46,7 +46,7 @@ pub struct Taught {
     /// What is to be done.
     pub what: What,
     /// What became of it.
-    pub came: Came,
+    pub came: ChangeOutcome,
 }
 
 /// What is to be done.
@@ -69,7 +69,7 @@ pub enum What {
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Came {
+pub enum ChangeOutcome {
     /// Nothing yet: it is to be done.
     Planned,
     /// The list is changed.
@@ -89,7 +89,7 @@ pub fn plan(
     program: &CompiledProgram,
     location: &Location,
     world: &World,
-) -> (Vec<Taught>, Vec<Failure>) {
+) -> (Vec<ListChange>, Vec<Failure>) {
     let (mut taught, mut problems) = (Vec::new(), Vec::new());
     if moves.is_empty() || program.moves.is_empty() {
         return (taught, problems);
@@ -134,21 +134,23 @@ pub fn plan(
                 let (what, came) = match step.kind {
                     StepKind::EditList { add, list, path, entry } => {
                         let came = if me.matches(&entry) {
-                            Came::Not("it is one of your own addresses (`set me`)".into())
+                            ChangeOutcome::Not("it is one of your own addresses (`set me`)".into())
                         } else if mine.matches(&entry) {
-                            Came::Not("it is the address the message was delivered to".into())
+                            ChangeOutcome::Not(
+                                "it is the address the message was delivered to".into(),
+                            )
                         } else {
-                            Came::Planned
+                            ChangeOutcome::Planned
                         };
                         (What::Edit { add, list, path, entry }, came)
                     }
-                    StepKind::Log(text) => (What::Log(text), Came::Planned),
+                    StepKind::Log(text) => (What::Log(text), ChangeOutcome::Planned),
                     StepKind::Skipped { action, why } => {
-                        (What::Log(format!("no {action}")), Came::Not(why))
+                        (What::Log(format!("no {action}")), ChangeOutcome::Not(why))
                     }
                     _ => continue,
                 };
-                taught.push(Taught {
+                taught.push(ListChange {
                     from: folder(location, &moved.from),
                     to: folder(location, &moved.to),
                     path: path.clone(),
@@ -197,15 +199,17 @@ fn context<'a>(home: Option<&'a Path>, state: &'a StateDir) -> EditContext<'a> {
 }
 
 /// Edits the lists.
-pub fn carry_out(taught: &mut [Taught], home: Option<&Path>, state: &StateDir) {
+pub fn carry_out(taught: &mut [ListChange], home: Option<&Path>, state: &StateDir) {
     let context = context(home, state);
     let mut by_list: HashMap<PathBuf, Vec<usize>> = HashMap::new();
     for (number, each) in taught.iter_mut().enumerate() {
         match &each.what {
-            What::Edit { path, .. } if each.came == Came::Planned => {
+            What::Edit { path, .. } if each.came == ChangeOutcome::Planned => {
                 by_list.entry(path.clone()).or_default().push(number);
             }
-            What::Log(_) if each.came == Came::Planned => each.came = Came::Learned,
+            What::Log(_) if each.came == ChangeOutcome::Planned => {
+                each.came = ChangeOutcome::Learned
+            }
             _ => {}
         }
     }
@@ -220,9 +224,11 @@ pub fn carry_out(taught: &mut [Taught], home: Option<&Path>, state: &StateDir) {
         let made = list_edit::edit_all(&path, context, &edits);
         for (at, number) in numbers.iter().enumerate() {
             let came = match &made {
-                Ok(made) if made.get(at) == Some(&true) => Came::Learned,
-                Ok(_) => Came::Known,
-                Err(error) => Came::Failed(format!("`{}` is not edited: {error}", path.display())),
+                Ok(made) if made.get(at) == Some(&true) => ChangeOutcome::Learned,
+                Ok(_) => ChangeOutcome::Known,
+                Err(error) => {
+                    ChangeOutcome::Failed(format!("`{}` is not edited: {error}", path.display()))
+                }
             };
             if let Some(each) = taught.get_mut(*number) {
                 each.came = came;
@@ -232,8 +238,8 @@ pub fn carry_out(taught: &mut [Taught], home: Option<&Path>, state: &StateDir) {
 }
 
 /// What is to be remembered of what was learned, at a moment (RFC 3339).
-pub fn lessons(taught: &[Taught], at: &str) -> Vec<Lesson> {
-    let learned = taught.iter().filter(|each| each.came == Came::Learned);
+pub fn lessons(taught: &[ListChange], at: &str) -> Vec<Lesson> {
+    let learned = taught.iter().filter(|each| each.came == ChangeOutcome::Learned);
     learned
         .filter_map(|each| match &each.what {
             What::Edit { add, list, path, entry } => Some(Lesson {

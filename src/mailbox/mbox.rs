@@ -19,7 +19,7 @@ use tempfile::spooled_tempfile;
 
 use crate::outcome::Failure;
 
-use super::lead::{Copied, MEMORY_MAX, copied};
+use super::message_source::{Copied, MEMORY_MAX, copied};
 
 /// A line is read in pieces of this size at most, bytes.
 const PIECE: u64 = 64 << 10;

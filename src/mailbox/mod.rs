@@ -6,7 +6,7 @@
 //! walk's order. What cannot be read, is no message or has vanished since it
 //! was listed is an item of its own, and the walk goes on.
 
-pub mod eyes;
+pub mod dir_watcher;
 pub mod incoming;
 pub mod judge;
 pub mod known;
@@ -21,14 +21,14 @@ pub mod store_check;
 pub mod undo;
 
 mod copies;
-mod lead;
+mod message_source;
 mod mbox;
 mod parallel;
 mod walk;
 
-use lead::open_found;
+use message_source::open_found;
 
 pub use copies::Copies;
-pub use lead::Lead;
+pub use message_source::MessageSource;
 pub use parallel::{Turn, each, in_order};
-pub use walk::{Found, Walk, count, folder_in, leads, leads_in, walk};
+pub use walk::{Walk, WalkItem, count, folder_in, leads, leads_in, walk};

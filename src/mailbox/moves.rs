@@ -29,14 +29,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::maildir::folder::{Entry, Shelf};
+use crate::maildir::folder::{Entry, MaildirFolder};
 use crate::maildir::mover::Mover;
 use crate::maildir::name;
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::state::StateDir;
 use crate::state::memory::{Identity, Memory, Who};
-use crate::state::places::{self, Copied, Gone, Kept, Own, Places, name_hash};
+use crate::state::places::{self, CopyRecord, GoneRecord, Kept, Own, Places, name_hash};
 use crate::state::sorted;
 use crate::state::stamp::Stamp;
 
@@ -69,7 +69,7 @@ pub struct Moved {
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct MoveScan {
     /// What the user has moved.
     pub moved: Vec<Moved>,
     /// How many messages are known.
@@ -110,7 +110,7 @@ struct Now {
 }
 
 /// A move by the directories of both folders.
-struct Move {
+struct UserMove {
     from: Vec<String>,
     to: Vec<String>,
     entry: Entry,
@@ -155,12 +155,12 @@ impl<'a> Watcher<'a> {
         budget: Duration,
         stop: &AtomicBool,
         memory: &Memory<'_>,
-    ) -> Result<Found, Failure> {
+    ) -> Result<MoveScan, Failure> {
         let mut left = budget;
         let mut mover = Mover::open(self.location)?;
         let (all, mut problems) = mover.folders();
         let there: HashSet<&[String]> = all.iter().map(Place::directories).collect();
-        let mut found = Found::default();
+        let mut found = MoveScan::default();
         let mut changed = Vec::new();
         let begun = !self.places.folders.is_empty();
         // What could not be looked at is not taken for removed. A folder that
@@ -174,7 +174,7 @@ impl<'a> Watcher<'a> {
             if stop.load(Ordering::Relaxed) {
                 // Half a look would take a move for a removal.
                 self.places = self.kept.read();
-                return Ok(Found::default());
+                return Ok(MoveScan::default());
             }
             match self.folder(&mut mover, place, begun, &mut left, &mut found) {
                 Ok(now) => changed.extend(now),
@@ -211,7 +211,7 @@ impl<'a> Watcher<'a> {
         place: Place,
         begun: bool,
         left: &mut Duration,
-        found: &mut Found,
+        found: &mut MoveScan,
     ) -> Result<Option<Now>, Failure> {
         let shelf = mover.shelf(&place)?;
         let stamp = Stamp::of(shelf.path());
@@ -233,7 +233,7 @@ impl<'a> Watcher<'a> {
         }
         found.listed += 1;
         // A folder that is made later was empty before.
-        let nothing = places::Folder { whole: begun, ..places::Folder::default() };
+        let nothing = places::FolderRecord { whole: begun, ..places::FolderRecord::default() };
         let before = before.unwrap_or(&nothing);
         let (was_whole, old) = (before.whole, &before.names);
         let mut names = Vec::with_capacity(entries.len());
@@ -276,7 +276,7 @@ impl<'a> Watcher<'a> {
         let names_gone = old.iter().filter(gone).map(|(name, _)| *name).collect();
         found.unread += unread;
         found.first += usize::from(!was_whole);
-        let folder = places::Folder {
+        let folder = places::FolderRecord {
             directories: place.directories().to_vec(),
             stamp: if unread == 0 { stamp.to_keep() } else { [0; 8] },
             whole: was_whole || unread == 0,
@@ -304,9 +304,9 @@ impl<'a> Watcher<'a> {
         mover: &mut Mover<'_>,
         now: i64,
         memory: &Memory<'_>,
-        found: &mut Found,
+        found: &mut MoveScan,
     ) {
-        let mut moves: Vec<Move> = Vec::new();
+        let mut moves: Vec<UserMove> = Vec::new();
         let mut used: HashSet<(u64, Vec<String>)> = HashSet::new();
         let mut lies: HashMap<u64, Vec<Vec<String>>> = HashMap::new();
         let came: HashSet<u64> = changed.iter().flat_map(|now| now.came.iter().copied()).collect();
@@ -350,7 +350,7 @@ impl<'a> Watcher<'a> {
                         };
                         if lies.get(message).is_some_and(|all| all.contains(&from)) {
                             let (message, to) = (*message, to.clone());
-                            self.places.copies.push(Copied { message, from, to, at: now });
+                            self.places.copies.push(CopyRecord { message, from, to, at: now });
                             continue;
                         }
                         from
@@ -362,14 +362,14 @@ impl<'a> Watcher<'a> {
                     (_, Some(at), _) => self.places.gone.remove(at).from,
                     (_, _, Some(from)) => {
                         let (from, to) = (from.clone(), to.clone());
-                        let copied = Copied { message: *message, from, to, at: now };
+                        let copied = CopyRecord { message: *message, from, to, at: now };
                         self.places.copies.push(copied);
                         continue;
                     }
                     _ => continue,
                 };
                 let (to, entry, message) = (to.clone(), entry.clone(), *message);
-                moves.push(Move { from, to, entry, message });
+                moves.push(UserMove { from, to, entry, message });
             }
         }
         self.originals(changed, mover, now, &mut used, &mut moves);
@@ -380,7 +380,7 @@ impl<'a> Watcher<'a> {
         // Under a clock that was wrong it may have been looked at in the future.
         let since = if self.places.at > now { 0 } else { self.places.at };
         let own = Ours::of(&self.kept, self.state, &self.location.path, since);
-        for Move { from, to, entry, message } in moves {
+        for UserMove { from, to, entry, message } in moves {
             let (Some(from), Some(to)) = (Place::of(from), Place::of(to)) else { continue };
             if !own.has(&from, &to, &entry) {
                 found.moved.push(Moved { from, to, entry, message });
@@ -423,7 +423,7 @@ impl<'a> Watcher<'a> {
             let left = folder.went.iter().filter(|message| {
                 !there.contains(message) && !used.contains(&(**message, from.clone()))
             });
-            gone.extend(left.map(|message| Gone {
+            gone.extend(left.map(|message| GoneRecord {
                 message: *message,
                 from: from.clone(),
                 at: now,
@@ -440,7 +440,7 @@ impl<'a> Watcher<'a> {
         mover: &mut Mover<'_>,
         now: i64,
         used: &mut HashSet<(u64, Vec<String>)>,
-        moves: &mut Vec<Move>,
+        moves: &mut Vec<UserMove>,
     ) {
         let mut copies = std::mem::take(&mut self.places.copies);
         let number = copies.len();
@@ -455,7 +455,7 @@ impl<'a> Watcher<'a> {
                 Some(entry) if !is_there => {
                     used.insert((copy.message, copy.from.clone()));
                     let (from, to, message) = (copy.from, copy.to, copy.message);
-                    moves.push(Move { from, to, entry, message });
+                    moves.push(UserMove { from, to, entry, message });
                 }
                 _ => {}
             }
@@ -499,7 +499,7 @@ fn is_new(changed: &[Now], directories: &[String], message: u64) -> bool {
 }
 
 /// What a message is known by; none if it cannot be read.
-fn known_by(shelf: &Shelf, entry: &Entry) -> Option<Known> {
+fn known_by(shelf: &MaildirFolder, entry: &Entry) -> Option<Known> {
     Some(known(&shelf.open(entry).ok()?, shelf, entry))
 }
 
@@ -529,7 +529,7 @@ mod tests {
 
     use crate::plan::Folder;
     use crate::rules::program::{Flags, Layout};
-    use crate::state::sorted::{Journal, Spot};
+    use crate::state::sorted::{SortJournal, Spot};
 
     use super::*;
 
@@ -704,7 +704,7 @@ mod tests {
         delivered(&home, "<8@x>", &[".A"], home.now - OVERLOOKED - 100);
         home.put("new/8.restored", "<8@x>");
         assert_eq!(home.look(), Vec::<String>::new());
-        // Copied by a server: a move when the original goes.
+        // CopyRecord by a server: a move when the original goes.
         delivered(&home, "<9@x>", &[], home.now);
         home.put(&format!("new/{}", ours(9)), "<9@x>");
         home.put(".B/cur/9.dovecot:2,", "<9@x>");
@@ -730,7 +730,7 @@ mod tests {
 
         let spot =
             |folder: &str, file: &str| Spot { folder: directories(folder), file: file.into() };
-        let moved = sorted::Moved {
+        let moved = sorted::MoveRecord {
             from: spot("", "cur/2.mx:2,S"),
             to: spot("B", "cur/2.mx:2,S"),
             added: Flags::default(),
@@ -738,7 +738,7 @@ mod tests {
         home.now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
         home.look();
         let mut journal =
-            Journal::begin(&home.state, &home.location.path, Layout::MaildirPlusPlus).unwrap();
+            SortJournal::begin(&home.state, &home.location.path, Layout::MaildirPlusPlus).unwrap();
         journal.note(&moved).unwrap();
         journal.sync().unwrap();
         home.rename("cur/2.mx:2,S", ".B/cur/2.mx:2,S");

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
-use super::{Lead, Walk};
+use super::{MessageSource, Walk};
 use crate::outcome::Failure;
 
 /// A thread takes so many messages at a time,
@@ -32,7 +32,7 @@ const AHEAD: usize = 4;
 pub fn each<S, R: Send, T: Send>(
     mut walk: Walk,
     start: impl Fn() -> S + Sync,
-    work: impl Fn(&mut S, Turn<'_>, Vec<Result<Lead, Failure>>) -> Vec<R> + Sync,
+    work: impl Fn(&mut S, Turn<'_>, Vec<Result<MessageSource, Failure>>) -> Vec<R> + Sync,
     end: impl Fn(S) -> T + Sync,
     take: impl FnMut(R) -> bool,
 ) -> io::Result<Vec<T>> {
@@ -40,7 +40,7 @@ pub fn each<S, R: Send, T: Send>(
         let (mut batch, mut memory) = (Vec::new(), 0);
         while batch.len() < BATCH && memory < BATCH_MEMORY {
             let Some(item) = walk.next() else { break };
-            memory += item.as_ref().map_or(0, Lead::weight);
+            memory += item.as_ref().map_or(0, MessageSource::weight);
             batch.push(item);
         }
         (!batch.is_empty()).then_some(batch)
@@ -49,7 +49,7 @@ pub fn each<S, R: Send, T: Send>(
 }
 
 /// What gives batches, and the number of the next one.
-struct Source<B> {
+struct BatchSource<B> {
     batch: B,
     number: u64,
 }
@@ -71,7 +71,7 @@ pub fn in_order<I, S, R: Send, T: Send>(
 ) -> io::Result<Vec<T>> {
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = threads.min(most_threads).min(MOST_THREADS);
-    let source = Mutex::new(Source { batch, number: 0 });
+    let source = Mutex::new(BatchSource { batch, number: 0 });
     let order = Order::default();
     let (queue, in_order) = sync_channel(threads * AHEAD);
     std::thread::scope(|scope| {
@@ -120,7 +120,7 @@ type Batch<I, R> = (u64, I, SyncSender<Vec<R>>);
 
 /// The next batch, its results' place in the queue taken.
 fn next<I, R>(
-    source: &Mutex<Source<impl FnMut() -> Option<I>>>,
+    source: &Mutex<BatchSource<impl FnMut() -> Option<I>>>,
     queue: &SyncSender<Receiver<Vec<R>>>,
 ) -> Option<Batch<I, R>> {
     let mut source = lock(source);

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Lead, each, leads};
+use super::{MessageSource, each, leads};
 use crate::log::reader::base;
 use crate::maildir::name::split_info;
 
@@ -29,7 +29,7 @@ pub fn by_name(path: &Path, name: &str) -> Option<PathBuf> {
 /// each message, on all cores.
 pub fn by_message_id(path: &Path, id: &str) -> Option<PathBuf> {
     let over = AtomicBool::new(false);
-    let has_id = |lead: Lead| {
+    let has_id = |lead: MessageSource| {
         let message = lead.open().ok()?;
         let ids = message.texts("Message-ID");
         ids.first().is_some_and(|known| known.text().trim() == id).then_some(lead.path)

@@ -92,7 +92,8 @@ impl Sent {
             _ => format!("the folder `{folder}` cannot be read: {}", reason(&error)),
         };
         let stamp = Stamp::of(&path).map_err(told)?;
-        let kept = self.state.as_ref().map(|state| sent_mail::SentMail::new(state, &path, folder));
+        let kept =
+            self.state.as_ref().map(|state| sent_mail::SentMailState::new(state, &path, folder));
         if let Some(kept) = &kept
             && let Some(0) = kept.unread(&stamp)
         {
@@ -151,7 +152,7 @@ impl Sent {
 
 /// Keeps what was read. False if that cannot be, or another process is at it.
 fn keep(
-    kept: &sent_mail::SentMail,
+    kept: &sent_mail::SentMailState,
     text: Option<String>,
     path: &Path,
     stamp: &Stamp,

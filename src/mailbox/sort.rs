@@ -14,15 +14,15 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use crate::maildir::folder::Entry;
-use crate::maildir::mover::{Came, Move, Mover, Wish};
+use crate::maildir::mover::{FileMove, MoveOutcome, MoveRequest, Mover};
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::rules::program::Flags;
 use crate::state::StateDir;
 use crate::state::memory::{Memory, Who};
-use crate::state::sorted::{self, Journal, Moved, Spot};
+use crate::state::sorted::{self, MoveRecord, SortJournal, Spot};
 
-use super::judge::{Judge, Judged, Verdict};
+use super::judge::{Judge, Judged, Judgement};
 use super::known::known;
 use super::refile::Refile;
 
@@ -45,7 +45,7 @@ pub struct Sorter<'a> {
 
 /// What became of a message.
 #[derive(Debug)]
-pub struct Told<'t> {
+pub struct SortReportLine<'t> {
     /// The folder in which it lay.
     pub from: &'t Place,
     /// Its path there.
@@ -53,12 +53,12 @@ pub struct Told<'t> {
     /// What is known of it, and what the rules say.
     pub judged: &'t Judged,
     /// What became of it.
-    pub fate: Fate,
+    pub fate: SortOutcome,
 }
 
 /// What became of a message.
 #[derive(Debug)]
-pub enum Fate {
+pub enum SortOutcome {
     /// It was moved or flagged, to where the rules said.
     Moved {
         /// Where it is.
@@ -69,16 +69,16 @@ pub enum Fate {
     /// A dry run would move or flag it.
     Would,
     /// It stays.
-    Stays(Why),
+    Stays(StayReason),
     /// It was moved or removed by someone else.
     Vanished,
     /// It stays, because something went wrong.
     Failed(String),
 }
 
-/// Why a message stays that the rules do not want to stay.
+/// StayReason a message stays that the rules do not want to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum StayReason {
     /// It lies where it shall.
     Fine,
     /// What the rules ask is not done with mail that is there.
@@ -93,9 +93,9 @@ pub enum Why {
 
 /// What is told while folders are sorted.
 #[derive(Debug)]
-pub enum Event<'t> {
+pub enum SortEvent<'t> {
     /// About one message.
-    Message(Told<'t>),
+    Message(SortReportLine<'t>),
     /// A folder, or a file in it, cannot be read.
     Trouble(Failure),
     /// What was told so far is on disk.
@@ -105,20 +105,20 @@ pub enum Event<'t> {
 /// A message on its way.
 struct Pending {
     judged: Judged,
-    step: Move,
+    step: FileMove,
 }
 
 /// The run, as far as it has come.
-struct Run<'r, 'a> {
+struct SortRun<'r, 'a> {
     sorter: &'r Sorter<'a>,
     mover: Mover<'a>,
-    journal: Option<Journal>,
+    journal: Option<SortJournal>,
     pending: Vec<Pending>,
     /// Not there under their names; to be looked for.
     missing: Vec<Judged>,
     /// What was moved, so that it is not met again in a folder that comes later.
     moved: HashSet<String>,
-    tell: &'r mut dyn FnMut(Event<'_>),
+    tell: &'r mut dyn FnMut(SortEvent<'_>),
     error: Option<io::Error>,
 }
 
@@ -128,12 +128,16 @@ impl<'a> Sorter<'a> {
     /// # Errors
     /// The Maildir cannot be opened, or what is to be moved cannot be noted:
     /// nothing was moved that was not.
-    pub fn sort(&self, places: &[Place], tell: &mut dyn FnMut(Event<'_>)) -> Result<(), Failure> {
+    pub fn sort(
+        &self,
+        places: &[Place],
+        tell: &mut dyn FnMut(SortEvent<'_>),
+    ) -> Result<(), Failure> {
         let mut mover = Mover::open(self.judge.location)?;
         if let Some(state) = self.state {
             finish_killed(state, &mut mover, self.judge.location, self.memory, tell)?;
         }
-        let mut run = Run {
+        let mut run = SortRun {
             sorter: self,
             mover,
             journal: None,
@@ -148,7 +152,7 @@ impl<'a> Sorter<'a> {
                 break;
             }
             if let Err(failure) = run.folder(place) {
-                (run.tell)(Event::Trouble(failure));
+                (run.tell)(SortEvent::Trouble(failure));
             }
         }
         let journal = run.journal.take();
@@ -164,7 +168,7 @@ impl<'a> Sorter<'a> {
     }
 }
 
-impl Run<'_, '_> {
+impl SortRun<'_, '_> {
     fn is_over(&self) -> bool {
         self.error.is_some() || self.sorter.judge.stop.load(Ordering::Relaxed)
     }
@@ -173,7 +177,7 @@ impl Run<'_, '_> {
         let shelf = self.mover.shelf(place)?;
         let (mut entries, problems) = shelf.list();
         entries.retain(|entry| !self.moved.contains(&entry.key()));
-        problems.into_iter().for_each(|failure| (self.tell)(Event::Trouble(failure)));
+        problems.into_iter().for_each(|failure| (self.tell)(SortEvent::Trouble(failure)));
         let sorter = self.sorter;
         for round in 1..=ROUNDS {
             sorter.judge.each(&shelf, place, &entries, |judged| {
@@ -190,7 +194,7 @@ impl Run<'_, '_> {
             for judged in missing {
                 match known.remove(&judged.entry.key()) {
                     Some(entry) if round < ROUNDS => entries.push(entry),
-                    _ => self.say(place, &judged, Fate::Vanished),
+                    _ => self.say(place, &judged, SortOutcome::Vanished),
                 }
             }
         }
@@ -200,15 +204,17 @@ impl Run<'_, '_> {
     /// Takes a message that was judged: it is told about, or waits for its move.
     fn judged(&mut self, place: &Place, judged: Judged) {
         let fate = match &judged.verdict {
-            Verdict::Missing => {
+            Judgement::Missing => {
                 self.missing.push(judged);
                 return;
             }
-            Verdict::Trouble(why) => Fate::Failed(why.clone()),
-            Verdict::Refile(refile) => match self.stays(&judged.entry, refile) {
-                Some(why) => Fate::Stays(why),
-                None if self.is_by_user(place, &judged, refile) => Fate::Stays(Why::ByUser),
-                None if self.sorter.state.is_none() => Fate::Would,
+            Judgement::Trouble(why) => SortOutcome::Failed(why.clone()),
+            Judgement::Refile(refile) => match self.stays(&judged.entry, refile) {
+                Some(why) => SortOutcome::Stays(why),
+                None if self.is_by_user(place, &judged, refile) => {
+                    SortOutcome::Stays(StayReason::ByUser)
+                }
+                None if self.sorter.state.is_none() => SortOutcome::Would,
                 None => match self.prepare(place, &judged.entry, refile) {
                     Ok(step) => {
                         self.pending.push(Pending { judged, step });
@@ -217,22 +223,22 @@ impl Run<'_, '_> {
                         }
                         return;
                     }
-                    Err(failure) => Fate::Failed(failure.to_string()),
+                    Err(failure) => SortOutcome::Failed(failure.to_string()),
                 },
             },
         };
         self.say(place, &judged, fate);
     }
 
-    fn stays(&self, entry: &Entry, refile: &Refile) -> Option<Why> {
+    fn stays(&self, entry: &Entry, refile: &Refile) -> Option<StayReason> {
         let Some(target) = &refile.to else {
             let skipped = refile.skipped.iter().any(|skip| skip.stays);
-            return Some(if skipped { Why::Skipped } else { Why::Fine });
+            return Some(if skipped { StayReason::Skipped } else { StayReason::Fine });
         };
         if self.sorter.careful && entry.letters().contains('D') {
-            return Some(Why::Draft);
+            return Some(StayReason::Draft);
         }
-        target.rule.is_none().then_some(Why::NoRule)
+        target.rule.is_none().then_some(StayReason::NoRule)
     }
 
     /// Whether the user has put a message where it lies, which the rules want
@@ -243,10 +249,15 @@ impl Run<'_, '_> {
             && self.sorter.memory.who(identity, place.directories()) == Some(Who::User)
     }
 
-    fn prepare(&mut self, from: &Place, entry: &Entry, refile: &Refile) -> Result<Move, Failure> {
+    fn prepare(
+        &mut self,
+        from: &Place,
+        entry: &Entry,
+        refile: &Refile,
+    ) -> Result<FileMove, Failure> {
         let none = Flags::default();
         let (to, add) = refile.to.as_ref().map_or((from, &none), |to| (&to.place, &to.add));
-        self.mover.prepare(&Wish { from, entry, to, add, remove: &none })
+        self.mover.prepare(&MoveRequest { from, entry, to, add, remove: &none })
     }
 
     /// Makes the moves that are pending.
@@ -264,7 +275,7 @@ impl Run<'_, '_> {
                 break;
             }
             match self.mover.carry_out(&step) {
-                Ok(Came::Moved) => {
+                Ok(MoveOutcome::Moved) => {
                     self.moved.insert(step.new.key());
                     let (from, to) = (step.from.directories(), step.to.directories());
                     let identity = &judged.about.known.identity;
@@ -272,22 +283,22 @@ impl Run<'_, '_> {
                         self.not_noted(error);
                     }
                     let path = self.sorter.judge.location.path_of_entry(&step.to, &step.new);
-                    self.say(place, &judged, Fate::Moved { path, problems: step.problems });
+                    self.say(place, &judged, SortOutcome::Moved { path, problems: step.problems });
                 }
-                Ok(Came::Missing) => self.missing.push(judged),
-                Err(failure) => self.say(place, &judged, Fate::Failed(failure.to_string())),
+                Ok(MoveOutcome::Missing) => self.missing.push(judged),
+                Err(failure) => self.say(place, &judged, SortOutcome::Failed(failure.to_string())),
             }
         }
         if let Err(failure) = self.mover.settle() {
-            (self.tell)(Event::Trouble(failure));
+            (self.tell)(SortEvent::Trouble(failure));
         }
-        (self.tell)(Event::Settled);
+        (self.tell)(SortEvent::Settled);
     }
 
     fn not_noted(&mut self, error: io::Error) {
         let path = self.sorter.state.map(|state| state.path().to_owned()).unwrap_or_default();
         let failure = Failure::new("note where a message was put in", path, error);
-        (self.tell)(Event::Trouble(failure));
+        (self.tell)(SortEvent::Trouble(failure));
     }
 
     /// Brings the moves into the journal.
@@ -296,12 +307,12 @@ impl Run<'_, '_> {
         if self.journal.is_none() {
             let location = self.sorter.judge.location;
             let maildir = std::fs::canonicalize(&location.path)?;
-            self.journal = Some(Journal::begin(state, &maildir, location.layout)?);
+            self.journal = Some(SortJournal::begin(state, &maildir, location.layout)?);
         }
         let Some(journal) = &mut self.journal else { return Ok(()) };
         for Pending { judged, step } in pending {
             let added = match &judged.verdict {
-                Verdict::Refile(refile) => refile.to.as_ref().map(|target| target.add.clone()),
+                Judgement::Refile(refile) => refile.to.as_ref().map(|target| target.add.clone()),
                 _ => None,
             };
             let added = added.unwrap_or_default();
@@ -310,14 +321,14 @@ impl Run<'_, '_> {
                 file: entry.to_string(),
             };
             let (from, to) = (spot(&step.from, &step.old), spot(&step.to, &step.new));
-            journal.note(&Moved { from, to, added })?;
+            journal.note(&MoveRecord { from, to, added })?;
         }
         journal.sync()
     }
 
-    fn say(&mut self, from: &Place, judged: &Judged, fate: Fate) {
+    fn say(&mut self, from: &Place, judged: &Judged, fate: SortOutcome) {
         let path = self.sorter.judge.location.path_of_entry(from, &judged.entry);
-        (self.tell)(Event::Message(Told { from, path, judged, fate }));
+        (self.tell)(SortEvent::Message(SortReportLine { from, path, judged, fate }));
     }
 }
 
@@ -327,7 +338,7 @@ fn finish_killed(
     mover: &mut Mover<'_>,
     location: &Location,
     memory: &Memory<'_>,
-    tell: &mut dyn FnMut(Event<'_>),
+    tell: &mut dyn FnMut(SortEvent<'_>),
 ) -> Result<(), Failure> {
     let maildir = std::fs::canonicalize(&location.path)
         .map_err(|error| Failure::new("open the Maildir", &location.path, error))?;
@@ -337,20 +348,24 @@ fn finish_killed(
             continue;
         }
         for failure in finish(mover, &run) {
-            tell(Event::Trouble(failure));
+            tell(SortEvent::Trouble(failure));
         }
         for step in run.moves.iter().rev().take(BATCH).filter_map(step_of) {
             remember(mover, memory, &step);
         }
         if let Err(error) = sorted::end_killed(state, &name) {
-            tell(Event::Trouble(Failure::new("note the end of", state.path().join(name), error)));
+            tell(SortEvent::Trouble(Failure::new(
+                "note the end of",
+                state.path().join(name),
+                error,
+            )));
         }
     }
     Ok(())
 }
 
 /// Finishes what a run that was killed has left half done; gives what cannot be.
-pub(super) fn finish(mover: &mut Mover<'_>, run: &sorted::Run) -> Vec<Failure> {
+pub(super) fn finish(mover: &mut Mover<'_>, run: &sorted::SortRecord) -> Vec<Failure> {
     // Of all batches only the last one was not made to its end.
     let last = run.moves.iter().rev().take(if run.ended { 0 } else { BATCH });
     last.filter_map(step_of).filter_map(|step| mover.finish(&step).err()).collect()
@@ -358,7 +373,7 @@ pub(super) fn finish(mover: &mut Mover<'_>, run: &sorted::Run) -> Vec<Failure> {
 
 /// Notes for a message that was moved by this step where it was put, if it is
 /// there.
-pub(super) fn remember(mover: &mut Mover<'_>, memory: &Memory<'_>, step: &Move) {
+pub(super) fn remember(mover: &mut Mover<'_>, memory: &Memory<'_>, step: &FileMove) {
     let Ok(shelf) = mover.shelf(&step.to) else { return };
     let Ok(message) = shelf.open(&step.new) else { return };
     let identity = known(&message, &shelf, &step.new).identity;
@@ -367,8 +382,8 @@ pub(super) fn remember(mover: &mut Mover<'_>, memory: &Memory<'_>, step: &Move) 
 }
 
 /// A move that was noted; none if the note names no place in a Maildir.
-pub(super) fn step_of(moved: &Moved) -> Option<Move> {
-    Some(Move {
+pub(super) fn step_of(moved: &MoveRecord) -> Option<FileMove> {
+    Some(FileMove {
         from: Place::of(moved.from.folder.clone())?,
         old: Entry::of(&moved.from.file)?,
         to: Place::of(moved.to.folder.clone())?,

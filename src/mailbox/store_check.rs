@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::diagnostic::Diagnostic;
 use crate::maildir::{Location, Maildir};
 use crate::message::fold::fold;
-use crate::rules::mistake::{Mistake, PlaceMistake, difference};
+use crate::rules::mistake::{PlaceMistake, RuleErrorKind, difference};
 use crate::rules::program::Layout;
 use crate::source::{Span, Spanned};
 
@@ -23,7 +23,7 @@ pub fn judge(
     folders: &[Spanned<String>],
     layout: Option<Span>,
 ) -> Vec<Diagnostic> {
-    let place = |mistake| Mistake::Place(mistake);
+    let place = |mistake| RuleErrorKind::Place(mistake);
     // A Maildir that is missing must not be made for the question.
     let Some(maildir) = location.path.is_dir().then(|| Maildir::open(location).ok()).flatten()
     else {

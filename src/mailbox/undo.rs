@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::maildir::folder::Entry;
-use crate::maildir::mover::{Came, Move, Mover, Wish};
+use crate::maildir::mover::{FileMove, MoveOutcome, MoveRequest, Mover};
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::rules::program::Flags;
 use crate::state::memory::Memory;
-use crate::state::sorted::{Moved, Run};
+use crate::state::sorted::{MoveRecord, SortRecord};
 
 use super::sort::{BATCH, ROUNDS, finish, remember, step_of};
 
@@ -35,9 +35,9 @@ pub enum Undone {
 
 /// What is told while moves are taken back.
 #[derive(Debug)]
-pub enum Event<'m> {
+pub enum UndoEvent<'m> {
     /// About one of them.
-    Move(&'m Moved, Undone),
+    Move(&'m MoveRecord, Undone),
     /// About the run as a whole.
     Trouble(Failure),
     /// What was told so far is on disk.
@@ -53,14 +53,14 @@ pub enum Event<'m> {
 /// The Maildir cannot be opened.
 pub fn undo(
     location: &Location,
-    run: &Run,
+    run: &SortRecord,
     memory: &Memory<'_>,
     stop: &AtomicBool,
-    tell: &mut dyn FnMut(Event<'_>),
+    tell: &mut dyn FnMut(UndoEvent<'_>),
 ) -> Result<(), Failure> {
     let mut back = Back { mover: Mover::open(location)?, memory, known: HashMap::new() };
-    finish(&mut back.mover, run).into_iter().for_each(|failure| tell(Event::Trouble(failure)));
-    let moves: Vec<&Moved> = run.moves.iter().rev().collect();
+    finish(&mut back.mover, run).into_iter().for_each(|failure| tell(UndoEvent::Trouble(failure)));
+    let moves: Vec<&MoveRecord> = run.moves.iter().rev().collect();
     let later = back.undo_all(&moves, false, stop, tell);
     // What was not found may have been renamed while it was looked for.
     back.known.clear();
@@ -82,11 +82,11 @@ impl Back<'_> {
     /// unless this is the `last` time.
     fn undo_all<'m>(
         &mut self,
-        moves: &[&'m Moved],
+        moves: &[&'m MoveRecord],
         last: bool,
         stop: &AtomicBool,
-        tell: &mut dyn FnMut(Event<'_>),
-    ) -> Vec<&'m Moved> {
+        tell: &mut dyn FnMut(UndoEvent<'_>),
+    ) -> Vec<&'m MoveRecord> {
         let mut later = Vec::new();
         for batch in moves.chunks(BATCH) {
             for moved in batch {
@@ -99,20 +99,22 @@ impl Back<'_> {
                 };
                 match came {
                     Ok(Undone::Gone) if !last => later.push(*moved),
-                    Ok(came) => tell(Event::Move(moved, came)),
-                    Err(failure) => tell(Event::Move(moved, Undone::Failed(failure.to_string()))),
+                    Ok(came) => tell(UndoEvent::Move(moved, came)),
+                    Err(failure) => {
+                        tell(UndoEvent::Move(moved, Undone::Failed(failure.to_string())))
+                    }
                 }
             }
             if let Err(failure) = self.mover.settle() {
-                tell(Event::Trouble(failure));
+                tell(UndoEvent::Trouble(failure));
             }
-            tell(Event::Settled);
+            tell(UndoEvent::Settled);
         }
         later
     }
 
-    fn undo(&mut self, step: &Move, added: &Flags) -> Result<Undone, Failure> {
-        let inverse = Move {
+    fn undo(&mut self, step: &FileMove, added: &Flags) -> Result<Undone, Failure> {
+        let inverse = FileMove {
             from: step.to.clone(),
             old: step.new.clone(),
             to: step.from.clone(),
@@ -132,7 +134,7 @@ impl Back<'_> {
             }
             let none = Flags::default();
             let (from, to) = (&step.to, &step.from);
-            let wish = Wish { from, entry: &now, to, add: &none, remove: added };
+            let wish = MoveRequest { from, entry: &now, to, add: &none, remove: added };
             let inverse = self.mover.prepare(&wish)?;
             if self.carry_out(&inverse)? {
                 return Ok(Undone::Back(self.mover.path_of(&inverse.to, &inverse.new)));
@@ -144,14 +146,14 @@ impl Back<'_> {
         Ok(if there { Undone::Already } else { Undone::Gone })
     }
 
-    fn carry_out(&mut self, step: &Move) -> Result<bool, Failure> {
+    fn carry_out(&mut self, step: &FileMove) -> Result<bool, Failure> {
         // Looked at first: a folder to go back to is made only for a message.
         let there = match self.mover.shelf(&step.from) {
             Ok(shelf) => shelf.has(&step.old),
             Err(failure) if failure.error.kind() == io::ErrorKind::NotFound => false,
             Err(failure) => return Err(failure),
         };
-        let moved = there && self.mover.carry_out(step)? == Came::Moved;
+        let moved = there && self.mover.carry_out(step)? == MoveOutcome::Moved;
         if moved {
             remember(&mut self.mover, self.memory, step);
         }

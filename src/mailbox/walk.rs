@@ -23,20 +23,20 @@ use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::Folder;
 
-use super::lead::{Lead, Source, copied, copy_stream, label, open_found};
 use super::mbox::Mbox;
+use super::message_source::{MessageSource, Source, copied, copy_stream, label, open_found};
 
 /// Directories below the given one that are walked.
 const DEPTH_MAX: usize = 64;
 /// So many names of a directory's files are held at once.
 const WINDOW: usize = if cfg!(test) { 4 } else { 1 << 16 };
 /// A message that was found.
-pub struct Found {
-    /// See [`Lead::label`].
+pub struct WalkItem {
+    /// See [`MessageSource::label`].
     pub label: String,
-    /// See [`Lead::flags`].
+    /// See [`MessageSource::flags`].
     pub flags: String,
-    /// See [`Lead::folder`].
+    /// See [`MessageSource::folder`].
     pub folder: Arc<Folder>,
     /// The message.
     pub message: Message,
@@ -56,9 +56,9 @@ pub fn leads_in(paths: impl IntoIterator<Item = (PathBuf, Folder)>) -> Walk {
     Walk { tasks, mbox: None, seen: HashSet::new(), single }
 }
 
-impl From<Lead> for Walk {
+impl From<MessageSource> for Walk {
     /// A walk that finds one message.
-    fn from(lead: Lead) -> Walk {
+    fn from(lead: MessageSource) -> Walk {
         Walk { tasks: vec![Task::Lead(lead)], mbox: None, seen: HashSet::new(), single: true }
     }
 }
@@ -66,11 +66,11 @@ impl From<Lead> for Walk {
 /// Opens all messages below these paths, one after the other.
 pub fn walk(
     paths: impl IntoIterator<Item = PathBuf>,
-) -> impl Iterator<Item = Result<Found, Failure>> {
+) -> impl Iterator<Item = Result<WalkItem, Failure>> {
     leads(paths).map(|lead| {
         let lead = lead?;
         let message = lead.open()?;
-        Ok(Found { label: lead.label, flags: lead.flags, folder: lead.folder, message })
+        Ok(WalkItem { label: lead.label, flags: lead.flags, folder: lead.folder, message })
     })
 }
 
@@ -109,7 +109,7 @@ enum Task {
     /// A path from outside, and the folder that it is.
     Given(PathBuf, Arc<Folder>),
     /// A message from outside.
-    Lead(Lead),
+    Lead(MessageSource),
     /// A directory, and whether it lies in a Maildir.
     Directory { path: PathBuf, folder: Arc<Folder>, in_maildir: bool, depth: usize },
     /// The files of a directory.
@@ -120,7 +120,7 @@ enum Task {
 
 /// What a file in a directory has to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum SourceKind {
     /// A message or an mbox.
     Plain,
     /// A message, with flags in `cur` of a Maildir and without in `new`.
@@ -132,7 +132,7 @@ enum Kind {
 struct Files {
     directory: PathBuf,
     folder: Arc<Folder>,
-    kind: Kind,
+    kind: SourceKind,
     /// The next ones, in order.
     names: std::vec::IntoIter<OsString>,
     /// The last of `names`, if others follow it.
@@ -142,7 +142,7 @@ struct Files {
 }
 
 impl Iterator for Walk {
-    type Item = Result<Lead, Failure>;
+    type Item = Result<MessageSource, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -155,7 +155,7 @@ impl Iterator for Walk {
                             false => format!("{}#{}", label(mbox.path()), one.number),
                         };
                         let alone = self.single && one.alone && mbox.was_given();
-                        return Some(Ok(Lead {
+                        return Some(Ok(MessageSource {
                             label,
                             path: mbox.path().to_owned(),
                             number: one.number,
@@ -179,8 +179,8 @@ impl Iterator for Walk {
                     }
                 };
                 match found {
-                    Ok(Entry::Lead(lead)) => return Some(Ok(lead)),
-                    Ok(Entry::Mbox(mbox, folder)) => self.mbox = Some((mbox, folder)),
+                    Ok(WalkEntry::Lead(lead)) => return Some(Ok(lead)),
+                    Ok(WalkEntry::Mbox(mbox, folder)) => self.mbox = Some((mbox, folder)),
                     Err(failure) => return Some(Err(failure)),
                 }
                 continue;
@@ -204,7 +204,11 @@ impl Iterator for Walk {
 }
 
 impl Walk {
-    fn given(&mut self, path: PathBuf, folder: Arc<Folder>) -> Result<Option<Lead>, Failure> {
+    fn given(
+        &mut self,
+        path: PathBuf,
+        folder: Arc<Folder>,
+    ) -> Result<Option<MessageSource>, Failure> {
         let file = File::open(&path).map_err(|error| Failure::new("open", &path, error))?;
         let about = file.metadata().map_err(|error| Failure::new("read", &path, error))?;
         if about.is_dir() {
@@ -222,7 +226,7 @@ impl Walk {
             let copy = copy_stream(file).and_then(copied);
             Source::Copy(copy.map_err(|error| Failure::new("read", &path, error))?)
         };
-        Ok(Some(Lead { alone: self.single, ..Lead::plain(path, folder, source) }))
+        Ok(Some(MessageSource { alone: self.single, ..MessageSource::plain(path, folder, source) }))
     }
 
     /// Lists a directory onto the stack.
@@ -258,20 +262,20 @@ impl Walk {
             depth: depth + 1,
         }));
         if is_maildir {
-            for (name, kind) in [("cur", Kind::Cur), ("new", Kind::New)] {
+            for (name, kind) in [("cur", SourceKind::Cur), ("new", SourceKind::New)] {
                 self.files(path.join(name), &folder, kind);
             }
         } else if !in_maildir {
-            self.files(path, &folder, Kind::Plain);
+            self.files(path, &folder, SourceKind::Plain);
         }
         Ok(())
     }
 
-    fn files(&mut self, directory: PathBuf, folder: &Arc<Folder>, kind: Kind) {
+    fn files(&mut self, directory: PathBuf, folder: &Arc<Folder>, kind: SourceKind) {
         match Files::list(&directory, folder, kind, None) {
             Ok(files) => self.tasks.push(Task::Files(files)),
             // A Maildir that is being made.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && kind != Kind::Plain => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && kind != SourceKind::Plain => {}
             Err(error) => {
                 let failure = Failure::new("read the folder", directory, error);
                 self.tasks.push(Task::Problem(failure));
@@ -285,7 +289,7 @@ impl Files {
     fn list(
         directory: &Path,
         folder: &Arc<Folder>,
-        kind: Kind,
+        kind: SourceKind,
         after: Option<&OsStr>,
     ) -> io::Result<Files> {
         let mut first: BinaryHeap<OsString> = BinaryHeap::new();
@@ -293,7 +297,7 @@ impl Files {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
             let name = entry.file_name();
-            let plain = kind == Kind::Plain;
+            let plain = kind == SourceKind::Plain;
             if is_hidden(&name)
                 || plain && (is_dovecots(&name) || kind_of(&entry).is_some_and(|k| k.is_dir()))
             {
@@ -335,25 +339,25 @@ impl Files {
 }
 
 /// What a name in a directory came to.
-enum Entry {
-    Lead(Lead),
+enum WalkEntry {
+    Lead(MessageSource),
     Mbox(Mbox, Arc<Folder>),
 }
 
-fn file(files: &Files, name: OsString) -> Result<Entry, Failure> {
+fn file(files: &Files, name: OsString) -> Result<WalkEntry, Failure> {
     let path = files.directory.join(&name);
     let folder = files.folder.clone();
     let flags = match files.kind {
-        Kind::Plain => {
+        SourceKind::Plain => {
             let file = open_found(&path)?;
             if is_mbox(&path, &file)? {
                 let folder = Arc::new(below_folder(&folder, &name));
-                return Ok(Entry::Mbox(Mbox::new(path, file, false)?, folder));
+                return Ok(WalkEntry::Mbox(Mbox::new(path, file, false)?, folder));
             }
-            return Ok(Entry::Lead(Lead::plain(path, folder, Source::Open(file))));
+            return Ok(WalkEntry::Lead(MessageSource::plain(path, folder, Source::Open(file))));
         }
-        Kind::New => String::new(),
-        Kind::Cur => match names::flags(&name.to_string_lossy()) {
+        SourceKind::New => String::new(),
+        SourceKind::Cur => match names::flags(&name.to_string_lossy()) {
             Some(flags) => flags.to_owned(),
             None => {
                 let error = io::Error::new(io::ErrorKind::InvalidData, "its name lacks `:2,`");
@@ -361,7 +365,7 @@ fn file(files: &Files, name: OsString) -> Result<Entry, Failure> {
             }
         },
     };
-    Ok(Entry::Lead(Lead { flags, ..Lead::plain(path, folder, Source::Path) }))
+    Ok(WalkEntry::Lead(MessageSource { flags, ..MessageSource::plain(path, folder, Source::Path) }))
 }
 
 /// What an entry is, behind links.

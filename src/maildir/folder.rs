@@ -139,7 +139,7 @@ pub fn without_uid(base: &str) -> String {
 }
 
 /// An open folder. A directory that is missing has no messages.
-pub struct Shelf {
+pub struct MaildirFolder {
     pub(super) path: PathBuf,
     pub(super) folder: Arc<OwnedFd>,
     new: Option<OwnedFd>,
@@ -148,7 +148,7 @@ pub struct Shelf {
 
 impl Maildir<'_> {
     /// Opens a folder that is there; a link only as a delivery would follow it.
-    pub fn shelf(&self, place: &Place) -> Result<Shelf, Failure> {
+    pub fn shelf(&self, place: &Place) -> Result<MaildirFolder, Failure> {
         let mut folder = Arc::clone(&self.root);
         let mut path = self.location.path.clone();
         for name in &place.directories {
@@ -160,7 +160,7 @@ impl Maildir<'_> {
             other => other.map(Some),
         };
         let (new, cur) = (open(Sub::New)?, open(Sub::Cur)?);
-        Ok(Shelf { path, folder, new, cur })
+        Ok(MaildirFolder { path, folder, new, cur })
     }
 
     /// All folders that are there, the Maildir itself first, then by name; and
@@ -192,7 +192,7 @@ impl Maildir<'_> {
     }
 
     /// The directories in a folder that may be folders, the first one last.
-    fn below(&self, place: &Place, shelf: &Shelf) -> Result<Vec<Place>, Errno> {
+    fn below(&self, place: &Place, shelf: &MaildirFolder) -> Result<Vec<Place>, Errno> {
         let plus = self.location.layout == Layout::MaildirPlusPlus;
         let depth = place.directories.len();
         if plus && depth > 0 || depth >= DEPTH_MAX {
@@ -252,7 +252,7 @@ impl Location {
     }
 }
 
-impl Shelf {
+impl MaildirFolder {
     /// The folder's path.
     pub fn path(&self) -> &Path {
         &self.path

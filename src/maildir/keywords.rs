@@ -79,13 +79,13 @@ fn is_keyword(text: &str) -> bool {
 
 /// The lines of the file as they are, and the keyword of each letter.
 #[derive(Default)]
-struct Known {
+struct KeywordFile {
     text: String,
     of: [Option<String>; 26],
 }
 
-impl Known {
-    fn parse(text: String) -> Known {
+impl KeywordFile {
+    fn parse(text: String) -> KeywordFile {
         let mut of: [Option<String>; 26] = Default::default();
         for (number, keyword) in text.lines().filter_map(|line| line.split_once(' ')) {
             let slot = number.parse().ok().and_then(|number: usize| of.get_mut(number));
@@ -93,7 +93,7 @@ impl Known {
                 *slot = Some(keyword.to_string());
             }
         }
-        Known { text, of }
+        KeywordFile { text, of }
     }
 
     /// Keywords mind no case, RFC 3501 §2.3.2.
@@ -123,21 +123,21 @@ impl Known {
     }
 }
 
-fn read(folder: &impl AsFd) -> io::Result<Known> {
+fn read(folder: &impl AsFd) -> io::Result<KeywordFile> {
     let file = match file::open_at(folder, FILE, file::READ_OWN) {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Known::default()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(KeywordFile::default()),
         Err(error) => return Err(error),
     };
     let mut text = String::new();
     if file.take(MAX).read_to_string(&mut text)? as u64 == MAX {
         return Err(ErrorKind::FileTooLarge.into());
     }
-    Ok(Known::parse(text))
+    Ok(KeywordFile::parse(text))
 }
 
 /// Enters what is missing, under the lock.
-fn enter(folder: BorrowedFd<'_>, wanted: &[&str]) -> io::Result<Known> {
+fn enter(folder: BorrowedFd<'_>, wanted: &[&str]) -> io::Result<KeywordFile> {
     let lock = DotLock::acquire(folder, FILE)?;
     let mut known = read(&folder)?;
     for keyword in wanted {

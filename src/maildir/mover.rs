@@ -15,7 +15,7 @@
 //! it has only to remove the old one.
 //!
 //! A file that has been renamed or removed meanwhile is no failure but
-//! [`Came::Missing`]: [`Mover::refile`] looks for it once more.
+//! [`MoveOutcome::Missing`]: [`Mover::refile`] looks for it once more.
 //!
 //! What is moved is on disk after [`Mover::settle`], which first syncs the
 //! directories that received something, then those that were left.
@@ -36,7 +36,7 @@ use crate::rules::program::Flags;
 use crate::state;
 
 use super::disk::{rename_new, sync_directory};
-use super::folder::{Entry, Shelf, Sub, without_uid};
+use super::folder::{Entry, MaildirFolder, Sub, without_uid};
 use super::keywords;
 use super::name::split_info;
 use super::sharing::Sharing;
@@ -51,14 +51,14 @@ const TRIES: usize = 5;
 /// A Maildir in which messages are moved.
 pub struct Mover<'a> {
     maildir: Maildir<'a>,
-    shelves: HashMap<Vec<String>, Arc<Shelf>>,
+    shelves: HashMap<Vec<String>, Arc<MaildirFolder>>,
     received: BTreeSet<(Vec<String>, Sub)>,
     left: BTreeSet<(Vec<String>, Sub)>,
 }
 
 /// Where a message is and where it shall lie.
 #[derive(Debug, Clone, Copy)]
-pub struct Wish<'w> {
+pub struct MoveRequest<'w> {
     /// The folder it lies in.
     pub from: &'w Place,
     /// Its file there.
@@ -73,7 +73,7 @@ pub struct Wish<'w> {
 
 /// A move with the name that the message will have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Move {
+pub struct FileMove {
     /// The folder it lies in.
     pub from: Place,
     /// Its file there.
@@ -88,7 +88,7 @@ pub struct Move {
 
 /// What came of a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Came {
+pub enum MoveOutcome {
     /// It lies where it shall.
     Moved,
     /// Under its old name it was not there any more.
@@ -117,7 +117,7 @@ impl<'a> Mover<'a> {
     }
 
     /// A folder that is there.
-    pub fn shelf(&mut self, place: &Place) -> Result<Arc<Shelf>, Failure> {
+    pub fn shelf(&mut self, place: &Place) -> Result<Arc<MaildirFolder>, Failure> {
         if let Some(shelf) = self.shelves.get(&place.directories) {
             return Ok(Arc::clone(shelf));
         }
@@ -131,7 +131,7 @@ impl<'a> Mover<'a> {
     }
 
     /// A folder that is made where it or a part of it is missing.
-    fn target(&mut self, place: &Place) -> Result<Arc<Shelf>, Failure> {
+    fn target(&mut self, place: &Place) -> Result<Arc<MaildirFolder>, Failure> {
         match self.shelf(place) {
             Ok(shelf) if shelf.is_whole() => return Ok(shelf),
             Err(failure) if failure.error.kind() != ErrorKind::NotFound => return Err(failure),
@@ -143,7 +143,7 @@ impl<'a> Mover<'a> {
     }
 
     /// The `tmp` of a folder, made if it is missing.
-    fn tmp(&self, place: &Place, shelf: &Shelf) -> Result<OwnedFd, Failure> {
+    fn tmp(&self, place: &Place, shelf: &MaildirFolder) -> Result<OwnedFd, Failure> {
         let open = || open_below(&shelf.folder, "tmp", &shelf.path.join("tmp"));
         match open() {
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
@@ -160,8 +160,8 @@ impl<'a> Mover<'a> {
     /// # Errors
     /// The folder cannot be made, or a keyword that the message has cannot be
     /// kept in it.
-    pub fn prepare(&mut self, wish: &Wish<'_>) -> Result<Move, Failure> {
-        let Wish { from, entry, to, add, remove } = *wish;
+    pub fn prepare(&mut self, wish: &MoveRequest<'_>) -> Result<FileMove, Failure> {
+        let MoveRequest { from, entry, to, add, remove } = *wish;
         let same = from.is(to);
         let target = self.target(to)?;
         let mut problems = Vec::new();
@@ -210,45 +210,45 @@ impl<'a> Mover<'a> {
             let letters: String = letters.into_iter().collect();
             Entry { sub: Sub::Cur, name: format!("{base}{}{letters}{rest}", entry.delimiter()) }
         };
-        Ok(Move { from: from.clone(), old: entry.clone(), to: to.clone(), new, problems })
+        Ok(FileMove { from: from.clone(), old: entry.clone(), to: to.clone(), new, problems })
     }
 
     /// Moves a message. It is on disk after [`Mover::settle`].
     ///
     /// # Errors
     /// The message is where it was.
-    pub fn carry_out(&mut self, step: &Move) -> Result<Came, Failure> {
+    pub fn carry_out(&mut self, step: &FileMove) -> Result<MoveOutcome, Failure> {
         if step.from.is(&step.to) && step.old == step.new {
-            return Ok(Came::Moved);
+            return Ok(MoveOutcome::Moved);
         }
         let source = match self.shelf(&step.from) {
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
-                return Ok(Came::Missing);
+                return Ok(MoveOutcome::Missing);
             }
             source => source?,
         };
-        let Ok(old) = source.directory(step.old.sub) else { return Ok(Came::Missing) };
+        let Ok(old) = source.directory(step.old.sub) else { return Ok(MoveOutcome::Missing) };
         let mut target = self.target(&step.to)?;
         let mut again = true;
         loop {
             let new = target.directory(step.new.sub)?;
             if step.old.name == step.new.name && is_one_directory(old, new) {
                 // One folder under two names, by a link say.
-                return Ok(Came::Moved);
+                return Ok(MoveOutcome::Moved);
             }
             match rename_new(old, &step.old.name, new, &step.new.name) {
                 Ok(()) => break,
                 Err(Errno::XDEV) => {
                     let tmp = self.tmp(&step.to, &target)?;
                     match across(step, &source, &target, &tmp)? {
-                        Came::Moved => break,
-                        Came::Missing => return Ok(Came::Missing),
+                        MoveOutcome::Moved => break,
+                        MoveOutcome::Missing => return Ok(MoveOutcome::Missing),
                     }
                 }
                 Err(Errno::NOENT) => {
                     let there = statat(old, &step.old.name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
                     if !there || !std::mem::take(&mut again) {
-                        return Ok(Came::Missing);
+                        return Ok(MoveOutcome::Missing);
                     }
                     // The folder was removed since it was opened.
                     self.shelves.remove(&step.to.directories);
@@ -271,7 +271,7 @@ impl<'a> Mover<'a> {
         }
         self.received.insert((step.to.directories.clone(), step.new.sub));
         self.left.insert((step.from.directories.clone(), step.old.sub));
-        Ok(Came::Moved)
+        Ok(MoveOutcome::Moved)
     }
 
     /// Finishes a move that was cut short between its two halves: if the
@@ -280,12 +280,12 @@ impl<'a> Mover<'a> {
     ///
     /// # Errors
     /// It cannot be removed.
-    pub fn finish(&mut self, step: &Move) -> Result<bool, Failure> {
+    pub fn finish(&mut self, step: &FileMove) -> Result<bool, Failure> {
         let (Ok(source), Ok(target)) = (self.shelf(&step.from), self.shelf(&step.to)) else {
             return Ok(false);
         };
         let far = is_elsewhere(&source, &target);
-        let find = |shelf: &Shelf, entry: &Entry| {
+        let find = |shelf: &MaildirFolder, entry: &Entry| {
             let known = shelf.has(entry).then(|| entry.clone());
             known.or_else(|| if far { shelf.by_key().remove(&entry.key()) } else { None })
         };
@@ -332,17 +332,17 @@ impl<'a> Mover<'a> {
     ///
     /// # Errors
     /// The message is where it was, but for a directory that cannot be synced.
-    pub fn refile(&mut self, wish: &Wish<'_>) -> Result<Option<Refiled>, Failure> {
+    pub fn refile(&mut self, wish: &MoveRequest<'_>) -> Result<Option<Refiled>, Failure> {
         let mut entry = wish.entry.clone();
         for _ in 0..TRIES {
-            let step = self.prepare(&Wish { entry: &entry, ..*wish })?;
+            let step = self.prepare(&MoveRequest { entry: &entry, ..*wish })?;
             match self.carry_out(&step)? {
-                Came::Moved => {
+                MoveOutcome::Moved => {
                     self.settle()?;
                     let path = self.shelf(&step.to)?.path_of(&step.new);
                     return Ok(Some(Refiled { path, problems: step.problems }));
                 }
-                Came::Missing => {
+                MoveOutcome::Missing => {
                     let shelf = match self.shelf(wish.from) {
                         Err(failure) if failure.error.kind() == ErrorKind::NotFound => break,
                         shelf => shelf?,
@@ -368,10 +368,17 @@ pub struct Refiled {
 }
 
 /// Moves a message to another file system.
-fn across(step: &Move, source: &Shelf, target: &Shelf, tmp: &OwnedFd) -> Result<Came, Failure> {
+fn across(
+    step: &FileMove,
+    source: &MaildirFolder,
+    target: &MaildirFolder,
+    tmp: &OwnedFd,
+) -> Result<MoveOutcome, Failure> {
     let new = target.directory(step.new.sub)?;
     let mut from = match source.file(&step.old) {
-        Err(failure) if failure.error.kind() == ErrorKind::NotFound => return Ok(Came::Missing),
+        Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
+            return Ok(MoveOutcome::Missing);
+        }
         file => file?,
     };
     let fail = |doing, error: io::Error| Failure::new(doing, target.path_of(&step.new), error);
@@ -405,21 +412,21 @@ fn across(step: &Move, source: &Shelf, target: &Shelf, tmp: &OwnedFd) -> Result<
         let _ = unlinkat(new, &step.new.name, AtFlags::empty());
     }
     match removed {
-        Ok(()) => Ok(Came::Moved),
+        Ok(()) => Ok(MoveOutcome::Moved),
         // Flagged or deleted by a reader while it was copied: that counts.
-        Err(Errno::NOENT) => Ok(Came::Missing),
+        Err(Errno::NOENT) => Ok(MoveOutcome::Missing),
         Err(error) => Err(Failure::new("remove", source.path_of(&step.old), error)),
     }
 }
 
-fn remove(shelf: &Shelf, entry: &Entry) -> Result<(), Failure> {
+fn remove(shelf: &MaildirFolder, entry: &Entry) -> Result<(), Failure> {
     let done = unlinkat(shelf.directory(entry.sub)?, &entry.name, AtFlags::empty());
     done.map_err(|error| Failure::new("remove", shelf.path_of(entry), error))
 }
 
 /// Whether two folders lie on different file systems.
-fn is_elsewhere(one: &Shelf, other: &Shelf) -> bool {
-    let device = |shelf: &Shelf| fstat(&shelf.folder).map(|about| about.st_dev);
+fn is_elsewhere(one: &MaildirFolder, other: &MaildirFolder) -> bool {
+    let device = |shelf: &MaildirFolder| fstat(&shelf.folder).map(|about| about.st_dev);
     match (device(one), device(other)) {
         (Ok(one), Ok(other)) => one != other,
         _ => true,
@@ -448,7 +455,7 @@ fn is_one(old: &OwnedFd, old_entry: &Entry, new: &OwnedFd, new_entry: &Entry) ->
 /// Whether two files on different file systems hold the same bytes, so that
 /// one of them can go. With one inode number they may be one file on a file
 /// system that is mounted twice.
-fn has_bytes_of(one: &Shelf, entry: &Entry, other: &Shelf, of: &Entry) -> bool {
+fn has_bytes_of(one: &MaildirFolder, entry: &Entry, other: &MaildirFolder, of: &Entry) -> bool {
     let (Ok(one), Ok(other)) = (one.file(entry), other.file(of)) else { return false };
     let same = || -> io::Result<bool> {
         let (about, of) = (one.metadata()?, other.metadata()?);
@@ -520,7 +527,7 @@ mod tests {
     ) -> Result<Option<(String, Vec<String>)>, Failure> {
         let (from, to) = (place(location, from), place(location, to));
         let (entry, remove) = (entry(file), Flags::default());
-        let wish = Wish { from: &from, entry: &entry, to: &to, add: &add, remove: &remove };
+        let wish = MoveRequest { from: &from, entry: &entry, to: &to, add: &add, remove: &remove };
         let refiled = Mover::open(location)?.refile(&wish)?;
         Ok(refiled.map(|refiled| {
             let path = refiled.path.strip_prefix(&location.path).unwrap();
@@ -652,7 +659,7 @@ mod tests {
         assert_eq!(moved(&location, ("A", "cur/1.a:2,"), "B", flags("S", &[])), ".B/cur/1.a:2,S");
         let (from, to) = (place(&location, "A"), place(&location, "B"));
         let (old, new) = (entry("new/2.a"), entry("new/2.a"));
-        let step = Move { from, old, to, new, problems: Vec::new() };
+        let step = FileMove { from, old, to, new, problems: Vec::new() };
         assert!(!Mover::open(&location).unwrap().finish(&step).unwrap());
         assert_eq!(fs::read(location.path.join(".A/new/2.a")).unwrap(), b".A/new/2.a");
     }
@@ -680,7 +687,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let Some((location, far)) = with_far(home.path()) else { return };
         let (old, new) = ("cur/1.a,U=3:2,S", "cur/1.a:2,FS");
-        let step = || Move {
+        let step = || FileMove {
             from: place(&location, ""),
             old: entry(old),
             to: place(&location, "Far"),
@@ -730,7 +737,8 @@ mod tests {
         let mut mover = Mover::open(&location).unwrap();
         for file in ["cur/1.a:2,", "cur/2.a:2,"] {
             let entry = entry(file);
-            let wish = Wish { from: &from, entry: &entry, to: &to, add: &none, remove: &none };
+            let wish =
+                MoveRequest { from: &from, entry: &entry, to: &to, add: &none, remove: &none };
             assert!(mover.refile(&wish).unwrap().is_some());
             fs::remove_dir_all(location.path.join("A")).unwrap();
         }
@@ -746,9 +754,10 @@ mod tests {
             let to = place(&location, &format!("A/{number}"));
             write(location.path.join(format!("new/{number}.x")), "x");
             let entry = entry(&format!("new/{number}.x"));
-            let wish = Wish { from: &from, entry: &entry, to: &to, add: &none, remove: &none };
+            let wish =
+                MoveRequest { from: &from, entry: &entry, to: &to, add: &none, remove: &none };
             let step = mover.prepare(&wish).unwrap();
-            assert_eq!(mover.carry_out(&step).unwrap(), Came::Moved);
+            assert_eq!(mover.carry_out(&step).unwrap(), MoveOutcome::Moved);
         }
         mover.settle().unwrap();
         assert!(mover.shelves.len() <= OPEN_MAX);

@@ -66,7 +66,7 @@ struct Size {
 
 /// Whether a Maildir has a quota, and if so, whether there is room in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(crate) enum QuotaRoom {
     /// There is no quota.
     NoQuota,
     /// There is room.
@@ -79,12 +79,12 @@ pub(crate) enum Room {
 ///
 /// # Errors
 /// The file, or a folder that has to be counted, cannot be read.
-pub(crate) fn room(maildir: &Maildir<'_>, more: Amount) -> io::Result<Room> {
-    let Some(mut size) = read(maildir)? else { return Ok(Room::NoQuota) };
+pub(crate) fn room(maildir: &Maildir<'_>, more: Amount) -> io::Result<QuotaRoom> {
+    let Some(mut size) = read(maildir)? else { return Ok(QuotaRoom::NoQuota) };
     if size.length >= FULL || !size.fits(more) && size.may_be_wrong() {
         size = recount(maildir, size)?;
     }
-    Ok(if size.fits(more) { Room::Enough } else { Room::Full })
+    Ok(if size.fits(more) { QuotaRoom::Enough } else { QuotaRoom::Full })
 }
 
 /// Notes what came or went, if there is a quota.
@@ -301,22 +301,22 @@ mod tests {
         let maildir = Maildir::open(&location).unwrap();
         let path = home.path().join(FILE);
         let text = || fs::read_to_string(&path).unwrap();
-        assert_eq!(room(&maildir, amount(1, 1)).unwrap(), Room::NoQuota);
+        assert_eq!(room(&maildir, amount(1, 1)).unwrap(), QuotaRoom::NoQuota);
         add(&maildir, amount(1, 1)).unwrap();
         assert!(!path.exists());
 
         // One fresh line is believed.
         fs::write(&path, "2000S\n1999 3\n").unwrap();
-        assert_eq!(room(&maildir, amount(2, 1)).unwrap(), Room::Full);
+        assert_eq!(room(&maildir, amount(2, 1)).unwrap(), QuotaRoom::Full);
         assert_eq!(text(), "2000S\n1999 3\n");
         // Two are not, and there is room.
         add(&maildir, amount(1, 1)).unwrap();
-        assert_eq!(room(&maildir, amount(888, 1)).unwrap(), Room::Enough);
+        assert_eq!(room(&maildir, amount(888, 1)).unwrap(), QuotaRoom::Enough);
         assert_eq!(text(), "2000S\n1112 3\n");
-        assert_eq!(room(&maildir, amount(889, 1)).unwrap(), Room::Full);
+        assert_eq!(room(&maildir, amount(889, 1)).unwrap(), QuotaRoom::Full);
         // A file that has grown is written afresh.
         fs::write(&path, format!("9999S\n{}", "1 0\n".repeat(1300))).unwrap();
-        assert_eq!(room(&maildir, amount(1, 1)).unwrap(), Room::Enough);
+        assert_eq!(room(&maildir, amount(1, 1)).unwrap(), QuotaRoom::Enough);
         assert_eq!(text(), "9999S\n1112 3\n");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 5, "nothing else is left");
     }

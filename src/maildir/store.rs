@@ -243,7 +243,7 @@ impl<'a> Maildir<'a> {
             folder: open.folder,
             tmp: open.tmp,
             into: open.into,
-            state: State::Staged(name),
+            state: StageState::Staged(name),
             file: None,
             size: String::new(),
             info: String::new(),
@@ -437,7 +437,7 @@ pub struct Staged {
     folder: Arc<OwnedFd>,
     tmp: OwnedFd,
     into: OwnedFd,
-    state: State,
+    state: StageState,
     file: Option<FileId>,
     /// `,S=<bytes>`
     size: String,
@@ -448,7 +448,7 @@ pub struct Staged {
 }
 
 /// Where the message is now.
-enum State {
+enum StageState {
     Staged(String),
     Committed(String),
     Done,
@@ -491,7 +491,7 @@ impl Staged {
 
     /// Gives the message the name under which it is seen.
     fn rename(&mut self) -> Result<String, Errno> {
-        let State::Staged(name) = &self.state else { return Err(Errno::EXIST) };
+        let StageState::Staged(name) = &self.state else { return Err(Errno::EXIST) };
         let end = format!("{name}{}{}", self.size, self.info);
         let renamed = rename_new(&self.tmp, name, &self.into, &end);
         if let Err(error) = renamed {
@@ -501,12 +501,12 @@ impl Staged {
             // A server that lost its reply does it again, and then says that
             // the old name is not there, or that the new one is.
             if !matches!(error, Errno::NOENT | Errno::EXIST) {
-                self.state = State::Committed(end);
+                self.state = StageState::Committed(end);
                 return Err(error);
             }
             let _ = unlinkat(&self.tmp, name, AtFlags::empty());
         }
-        self.state = State::Committed(end.clone());
+        self.state = StageState::Committed(end.clone());
         Ok(end)
     }
 
@@ -520,21 +520,21 @@ impl Staged {
 
     /// It stays.
     pub fn keep(mut self) {
-        self.state = State::Done;
+        self.state = StageState::Done;
     }
 
     fn remove(&mut self) -> bool {
-        match std::mem::replace(&mut self.state, State::Done) {
-            State::Staged(name) => unlinkat(&self.tmp, name, AtFlags::empty()).is_ok(),
-            State::Committed(name) => unlinkat(&self.into, name, AtFlags::empty()).is_ok(),
-            State::Done => true,
+        match std::mem::replace(&mut self.state, StageState::Done) {
+            StageState::Staged(name) => unlinkat(&self.tmp, name, AtFlags::empty()).is_ok(),
+            StageState::Committed(name) => unlinkat(&self.into, name, AtFlags::empty()).is_ok(),
+            StageState::Done => true,
         }
     }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if matches!(self.state, State::Staged(_)) {
+        if matches!(self.state, StageState::Staged(_)) {
             self.remove();
         }
     }

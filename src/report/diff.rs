@@ -14,14 +14,14 @@ use crate::text::{escape, json_line};
 
 /// A way and the rules that it came of.
 #[derive(Clone, Copy)]
-pub struct Way<'a> {
+pub struct RunResult<'a> {
     /// The way.
     pub evaluation: &'a Evaluation,
     /// The rules.
     pub sources: &'a Sources,
 }
 
-impl Way<'_> {
+impl RunResult<'_> {
     fn steps(&self) -> Vec<&Step> {
         self.evaluation.plan.steps.iter().filter(|step| matters(&step.kind)).collect()
     }
@@ -75,7 +75,7 @@ fn by(step: &Step, sources: &Sources) -> String {
 }
 
 /// The steps of a way, each with its rule, for people.
-pub fn steps(way: Way<'_>) -> String {
+pub fn steps(way: RunResult<'_>) -> String {
     let mut out = String::new();
     for step in way.steps() {
         way.text(&mut out, "=>", step);
@@ -84,12 +84,18 @@ pub fn steps(way: Way<'_>) -> String {
 }
 
 /// A way as `--json` shows it.
-pub fn way_json(way: Way<'_>) -> Value {
+pub fn way_json(way: RunResult<'_>) -> Value {
     way.json()
 }
 
 /// A message whose way changes, for people.
-pub fn changed(label: &str, message: &Message, old: Way<'_>, new: Way<'_>, style: Style) -> String {
+pub fn changed(
+    label: &str,
+    message: &Message,
+    old: RunResult<'_>,
+    new: RunResult<'_>,
+    style: Style,
+) -> String {
     let mut out = String::new();
     let paint = Paint(style.colour);
     head(&mut out, label, message, paint);
@@ -111,7 +117,7 @@ pub fn changed(label: &str, message: &Message, old: Way<'_>, new: Way<'_>, style
 }
 
 /// The same as `--json` shows it, on one line.
-pub fn changed_json(label: &str, old: Way<'_>, new: Way<'_>) -> String {
+pub fn changed_json(label: &str, old: RunResult<'_>, new: RunResult<'_>) -> String {
     json_line(&json!({"message": label, "before": old.json(), "after": new.json()}))
 }
 
@@ -120,7 +126,7 @@ pub fn elsewhere(
     label: &str,
     message: &Message,
     lies_in: &Folder,
-    way: Way<'_>,
+    way: RunResult<'_>,
     style: Style,
 ) -> String {
     let mut out = String::new();
@@ -136,7 +142,7 @@ pub fn elsewhere(
 }
 
 /// The same as `--json` shows it, on one line.
-pub fn elsewhere_json(label: &str, lies_in: &Folder, way: Way<'_>) -> String {
+pub fn elsewhere_json(label: &str, lies_in: &Folder, way: RunResult<'_>) -> String {
     let mut value = json!({"message": label, "folder": lies_in.to_string()});
     if let (Some(value), Value::Object(way)) = (value.as_object_mut(), way.json()) {
         value.extend(way);

@@ -13,7 +13,7 @@ use crate::text::json_line;
 
 /// One line of the log, as far as it counts.
 #[derive(Debug, Clone, Copy)]
-pub struct Event<'a> {
+pub struct LogEvent<'a> {
     /// When.
     pub time: Timestamp,
     /// `delivered`, `discarded` …
@@ -43,14 +43,14 @@ pub struct RuleName<'a> {
 
 /// What the log holds, counted.
 #[derive(Debug, Default)]
-pub struct Account {
+pub struct LogStats {
     /// The moment of the question.
     now: Timestamp,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     words: BTreeMap<String, usize>,
-    folders: BTreeMap<String, Folder>,
-    rules: BTreeMap<String, Rule>,
+    folders: BTreeMap<String, FolderStats>,
+    rules: BTreeMap<String, RuleStats>,
     /// Milliseconds of each message that ended its way.
     times: Vec<f32>,
     /// Rules counted for the message at hand: its time, its Message-ID, they.
@@ -58,7 +58,7 @@ pub struct Account {
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Folder {
+struct FolderStats {
     came: usize,
     left: usize,
     came_in_week: usize,
@@ -66,7 +66,7 @@ struct Folder {
 }
 
 #[derive(Debug, Default, Clone)]
-struct Rule {
+struct RuleStats {
     messages: usize,
     place: String,
     label: Option<String>,
@@ -79,14 +79,14 @@ const ENDS: [&str; 6] = ["delivered", "discarded", "refused", "deferred", "piped
 /// Words that put a message into a folder.
 const STORES: [&str; 3] = ["delivered", "copied", "moved"];
 
-impl Account {
+impl LogStats {
     /// Nothing yet.
-    pub fn new(now: Timestamp) -> Account {
-        Account { now, ..Account::default() }
+    pub fn new(now: Timestamp) -> LogStats {
+        LogStats { now, ..LogStats::default() }
     }
 
     /// Counts a line.
-    pub fn add(&mut self, event: Event<'_>) {
+    pub fn add(&mut self, event: LogEvent<'_>) {
         let time = event.time;
         self.since = Some(self.since.map_or(time, |since| since.min(time)));
         self.until = Some(self.until.map_or(time, |until| until.max(time)));
@@ -141,7 +141,11 @@ impl Account {
 
     /// `never` are rules that never fired, as place, label and text; `damaged`
     /// counts lines that could not be read.
-    pub fn report(&self, never: Vec<(String, Option<String>, String)>, damaged: usize) -> Report {
+    pub fn report(
+        &self,
+        never: Vec<(String, Option<String>, String)>,
+        damaged: usize,
+    ) -> StatsReport {
         let mut rules: Vec<RuleCount> = self
             .rules
             .iter()
@@ -173,7 +177,7 @@ impl Account {
         let mut times = self.times.clone();
         times.sort_by(f32::total_cmp);
         let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
-        Report {
+        StatsReport {
             since: text(self.since),
             until: text(self.until),
             words: self.words.clone(),
@@ -192,7 +196,7 @@ impl Account {
 
 /// What is shown.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct StatsReport {
     since: Option<String>,
     until: Option<String>,
     /// Lines by their word.
@@ -233,7 +237,7 @@ struct Never {
     text: String,
 }
 
-impl Report {
+impl StatsReport {
     /// On one line.
     pub fn json(&self) -> String {
         json_line(self) + "\n"

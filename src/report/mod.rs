@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::evaluate::{Evaluation, Inspection, Known, Looked, Verdict};
+use crate::evaluate::{Evaluation, InspectedValue, Inspection, Looked, Verdict};
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::rules::program::Flags;
@@ -181,7 +181,7 @@ pub fn flag_list(flags: &Flags) -> Vec<String> {
     letters.chain(flags.keywords.iter().cloned()).collect()
 }
 
-/// What happens to the message in the end, as one word of `Report::outcome`.
+/// What happens to the message in the end, as one word of `MessageReport::outcome`.
 pub fn outcome(plan: &Plan) -> &'static str {
     plan.steps
         .iter()
@@ -239,7 +239,7 @@ pub fn json(
                 .collect(),
         })
         .collect();
-    let report = Report {
+    let report = MessageReport {
         message: label.to_owned(),
         outcome: outcome(&evaluation.plan),
         steps,
@@ -250,7 +250,7 @@ pub fn json(
 }
 
 #[derive(Serialize)]
-struct Report {
+struct MessageReport {
     message: String,
     outcome: &'static str,
     steps: Vec<StepReport>,
@@ -454,7 +454,7 @@ pub fn inspection_json(label: &str, found: &Inspection) -> String {
         .fields
         .iter()
         .map(|(name, values)| {
-            let one = |value: &Known| match value.number {
+            let one = |value: &InspectedValue| match value.number {
                 Some(number) if number.fract() == 0.0 => json!(number as i64),
                 Some(number) => json!(number),
                 None => json!(value.text),

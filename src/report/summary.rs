@@ -21,13 +21,13 @@ const SLOW: Duration = Duration::from_secs(1);
 
 /// What became of messages.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct Summary {
     /// Messages that were looked at.
     pub messages: usize,
     /// What could not be read.
     pub unread: usize,
     went: BTreeMap<String, usize>,
-    rules: HashMap<Span, Rule>,
+    rules: HashMap<Span, RuleCount>,
     /// The slowest messages, in no order.
     slow: Vec<(Duration, String)>,
     time: Duration,
@@ -36,13 +36,13 @@ pub struct Tally {
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-struct Rule {
+struct RuleCount {
     looked: usize,
     held: usize,
     took: Duration,
 }
 
-impl Tally {
+impl Summary {
     /// Counts a message that took so long to be opened and judged.
     pub fn add(&mut self, label: &str, evaluation: &Evaluation, took: Duration) {
         self.messages += 1;
@@ -75,7 +75,7 @@ impl Tally {
     }
 
     /// Takes in what another thread has counted.
-    pub fn merge(&mut self, other: Tally) {
+    pub fn merge(&mut self, other: Summary) {
         self.messages += other.messages;
         self.unread += other.unread;
         self.time += other.time;
@@ -124,7 +124,7 @@ impl Tally {
     }
 
     /// Those that cost most, the time in all of each.
-    fn slow_rules(&self) -> Vec<(Span, Rule)> {
+    fn slow_rules(&self) -> Vec<(Span, RuleCount)> {
         let mut rows: Vec<_> = self.rules.iter().map(|(span, rule)| (*span, *rule)).collect();
         rows.sort_by_key(|(span, rule)| (Reverse(rule.took), span.file, span.start));
         rows.retain(|(_, rule)| !rule.took.is_zero());
@@ -182,7 +182,7 @@ impl Tally {
 
     /// The same as `--json` shows it, on one line.
     pub fn json(&self, rules: &[Listed], sources: &Sources) -> String {
-        let place = |span: Span, label: Option<&String>| Place {
+        let place = |span: Span, label: Option<&String>| RulePlace {
             file: file_name(span, sources),
             line: sources.line(span),
             label: label.cloned(),
@@ -191,13 +191,13 @@ impl Tally {
         let listed = |span: Span| rules.iter().find(|rule| rule.span == span);
         let never = never_fired(rules, &|rule| self.fired(rule.span)).into_iter();
         let moves = self.moves().into_iter();
-        let report = Report {
-            summary: Summary {
+        let report = SummaryReport {
+            summary: SummaryTables {
                 messages: self.messages,
                 unread: self.unread,
                 went: self.went().into_iter().map(|(to, messages)| Went { to, messages }).collect(),
                 moved: self.moves.is_some().then(|| {
-                    moves.map(|(from, to, messages)| Moved { from, to, messages }).collect()
+                    moves.map(|(from, to, messages)| MoveCount { from, to, messages }).collect()
                 }),
                 never_fired: never.map(|rule| place(rule.span, rule.label.as_ref())).collect(),
                 ms: millis(self.time),
@@ -231,18 +231,18 @@ fn millis(time: Duration) -> f64 {
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
-    summary: Summary<'a>,
+struct SummaryReport<'a> {
+    summary: SummaryTables<'a>,
 }
 
 #[derive(Serialize)]
-struct Summary<'a> {
+struct SummaryTables<'a> {
     messages: usize,
     unread: usize,
     went: Vec<Went<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    moved: Option<Vec<Moved<'a>>>,
-    never_fired: Vec<Place>,
+    moved: Option<Vec<MoveCount<'a>>>,
+    never_fired: Vec<RulePlace>,
     ms: f64,
     slow_rules: Vec<SlowRule>,
     slow_messages: Vec<SlowMessage<'a>>,
@@ -255,14 +255,14 @@ struct Went<'a> {
 }
 
 #[derive(Serialize)]
-struct Moved<'a> {
+struct MoveCount<'a> {
     from: &'a str,
     to: &'a str,
     messages: usize,
 }
 
 #[derive(Serialize)]
-struct Place {
+struct RulePlace {
     file: String,
     line: u32,
     label: Option<String>,
@@ -274,7 +274,7 @@ struct SlowRule {
     ms: f64,
     looked: usize,
     held: usize,
-    rule: Place,
+    rule: RulePlace,
 }
 
 #[derive(Serialize)]

@@ -34,7 +34,7 @@ pub struct CompiledProgram {
 
 /// What is kept beside the blocks.
 #[derive(Serialize, Deserialize)]
-struct Head<P> {
+struct KeptHead<P> {
     program: P,
     /// Statements, conditions, patterns, lists, expectations.
     rows: [Extent; 5],
@@ -71,7 +71,7 @@ impl CompiledProgram {
     /// One that was kept: its head, and its blocks, which are looked at when they
     /// are met. `None` if there is none in the bytes.
     pub fn from_parts(head: &[u8], blocks: Blocks) -> Option<CompiledProgram> {
-        let head: Head<Program> = postcard::from_bytes(head).ok()?;
+        let head: KeptHead<Program> = postcard::from_bytes(head).ok()?;
         let [statements, conditions, patterns, lists, expectations] = head.rows;
         Some(CompiledProgram {
             head: head.program,
@@ -97,7 +97,7 @@ impl CompiledProgram {
             self.lists.keep(&mut blocks)?,
             self.expectations.keep(&mut blocks)?,
         ];
-        let head = Head { program: &self.head, rows, index: self.index.clone() };
+        let head = KeptHead { program: &self.head, rows, index: self.index.clone() };
         Some((postcard::to_stdvec(&head).ok()?, blocks))
     }
 

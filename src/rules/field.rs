@@ -438,7 +438,7 @@ const fn plain(
 
 /// What a name in the rules means.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Found {
+pub enum FieldLookup {
     /// That field.
     Field(Field, Kind),
     /// A field that a string must follow.
@@ -446,28 +446,28 @@ pub enum Found {
 }
 
 /// Looks a field's name up.
-pub fn find(name: &str) -> Option<Found> {
+pub fn find(name: &str) -> Option<FieldLookup> {
     if let Some(info) = FIELDS.iter().find(|info| info.name == name) {
         return Some(match info.shape {
             Shape::Address(field) => {
-                Found::Field(Field::Address(field, AddressPart::Whole), info.kind)
+                FieldLookup::Field(Field::Address(field, AddressPart::Whole), info.kind)
             }
-            Shape::Result(field) => Found::Field(Field::Result(field), info.kind),
-            Shape::Named => Found::Field(Field::Header(name.to_owned()), info.kind),
-            Shape::WithName(which) => Found::WantsName(info.kind, which),
-            Shape::Plain(make) => Found::Field(make(), info.kind),
+            Shape::Result(field) => FieldLookup::Field(Field::Result(field), info.kind),
+            Shape::Named => FieldLookup::Field(Field::Header(name.to_owned()), info.kind),
+            Shape::WithName(which) => FieldLookup::WantsName(info.kind, which),
+            Shape::Plain(make) => FieldLookup::Field(make(), info.kind),
         });
     }
     if let Some((stem, part)) = name.split_once('.') {
         let info = FIELDS.iter().find(|info| info.name == stem)?;
         let Shape::Address(field) = info.shape else { return None };
         let (_, part, kind, _) = PARTS.iter().find(|(name, ..)| *name == part)?;
-        return Some(Found::Field(Field::Address(field, *part), *kind));
+        return Some(FieldLookup::Field(Field::Address(field, *part), *kind));
     }
     HEADERS
         .binary_search(&name)
         .ok()
-        .map(|_| Found::Field(Field::Header(name.to_owned()), Kind::Header))
+        .map(|_| FieldLookup::Field(Field::Header(name.to_owned()), Kind::Header))
 }
 
 /// Whether a name is one of the table's, so that nothing else may be called so.
@@ -490,7 +490,7 @@ pub fn names() -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FIELDS, Found, HEADERS, Kind, find, names};
+    use super::{FIELDS, FieldLookup, HEADERS, Kind, find, names};
     use crate::rules::program::{AddressField, AddressPart, Field};
 
     #[test]
@@ -507,7 +507,7 @@ mod tests {
     #[test]
     fn parts_belong_to_addresses() {
         let domain = Field::Address(AddressField::From, AddressPart::Domain);
-        assert_eq!(find("from.domain"), Some(Found::Field(domain, Kind::Domain)));
+        assert_eq!(find("from.domain"), Some(FieldLookup::Field(domain, Kind::Domain)));
         assert_eq!(find("subject.domain"), None);
         assert_eq!(find("from.user"), None);
     }

@@ -33,7 +33,7 @@ pub struct Index {
     /// Sets of places, by index into `places`.
     pub sets: Vec<Vec<u32>>,
     /// Where words are looked for.
-    pub places: Vec<Place>,
+    pub places: Vec<IndexPlace>,
 }
 
 /// What keeps a statement from being looked at.
@@ -48,7 +48,7 @@ pub struct Guard {
 
 /// A field in the form in which words are compared with it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Place {
+pub struct IndexPlace {
     /// Index into [`Program::fields`].
     pub field: u32,
     /// Its form.
@@ -83,7 +83,7 @@ pub struct KeptIndex {
 /// A place as it is kept.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct KeptPlace {
-    /// See [`Place`].
+    /// See [`IndexPlace`].
     pub field: u32,
     /// Its form.
     pub form: Form,
@@ -229,7 +229,7 @@ type PlaceKey = (u32, Form);
 
 /// What is known of a condition.
 #[derive(Debug, Clone, Default)]
-struct Known {
+struct ConditionFacts {
     need: Option<Need>,
     /// Evaluating it has no effect but its answer.
     pure: bool,
@@ -238,7 +238,7 @@ struct Known {
 impl Index {
     /// The index of a program; without effect on what it means.
     pub fn of(program: &Program) -> Index {
-        let builder = Builder { program, counts: counts(program) };
+        let builder = IndexBuilder { program, counts: counts(program) };
         let needs = builder.needs();
         let mut by_place: BTreeMap<PlaceKey, usize> = BTreeMap::new();
         for need in needs.values() {
@@ -287,22 +287,22 @@ impl Index {
             words.sort_unstable();
             words.dedup();
             let (pieces, rules): (Vec<u32>, Vec<u32>) = words.into_iter().unzip();
-            index.places.push(Place { field, form, lengths, pieces, rules });
+            index.places.push(IndexPlace { field, form, lengths, pieces, rules });
         }
         index
     }
 }
 
-struct Builder<'p> {
+struct IndexBuilder<'p> {
     program: &'p Program,
     /// How many words have a piece.
     counts: HashMap<u32, usize>,
 }
 
-impl Builder<'_> {
+impl IndexBuilder<'_> {
     /// What each rule needs, by its statement.
     fn needs(&self) -> BTreeMap<usize, Need> {
-        let mut known: Vec<Known> = Vec::with_capacity(self.program.conditions.len());
+        let mut known: Vec<ConditionFacts> = Vec::with_capacity(self.program.conditions.len());
         for condition in &self.program.conditions {
             let next = self.judge(condition, &known);
             known.push(next);
@@ -317,12 +317,12 @@ impl Builder<'_> {
         needs.collect()
     }
 
-    fn judge(&self, condition: &Condition, known: &[Known]) -> Known {
+    fn judge(&self, condition: &Condition, known: &[ConditionFacts]) -> ConditionFacts {
         let of = |index: &u32| known.get(*index as usize).cloned().unwrap_or_default();
         match &condition.kind {
             ConditionKind::All(parts) => self.all(parts.iter().map(of)),
             ConditionKind::Any(parts) => self.any(parts.iter().map(of)),
-            ConditionKind::Not(part) => Known { need: None, pure: of(part).pure },
+            ConditionKind::Not(part) => ConditionFacts { need: None, pure: of(part).pure },
             ConditionKind::Define(define) => {
                 let define = self.program.defines.get(*define as usize);
                 define.map(|define| of(&define.condition)).unwrap_or_default()
@@ -334,7 +334,7 @@ impl Builder<'_> {
                 };
                 let words = needles.iter().map(|needle| self.word(operator, &needle.folded));
                 let need = self.one_of((*field, form), words);
-                Known { need, pure: self.is_pure(*field) }
+                ConditionFacts { need, pure: self.is_pure(*field) }
             }
             ConditionKind::Matches { field, patterns } => {
                 let place = (*field, Form::Lower);
@@ -346,27 +346,27 @@ impl Builder<'_> {
                 let words = words.into_iter().flatten().flatten();
                 let need = self.one_of(place, words.map(|word| self.piece(word)));
                 let need = need.filter(|need| !need.words.is_empty());
-                Known { need, pure: self.is_pure(*field) }
+                ConditionFacts { need, pure: self.is_pure(*field) }
             }
             ConditionKind::In { field, list } => {
                 let list = self.program.lists.get(*list as usize);
                 let inline = list.is_some_and(|list| matches!(list.entries, Entries::Inline(_)));
-                Known { need: None, pure: inline && self.is_pure(*field) }
+                ConditionFacts { need: None, pure: inline && self.is_pure(*field) }
             }
             ConditionKind::Has(field)
             | ConditionKind::Network { field, .. }
             | ConditionKind::Compare { field, .. }
             | ConditionKind::Within { field, .. } => {
-                Known { need: None, pure: self.is_pure(*field) }
+                ConditionFacts { need: None, pure: self.is_pure(*field) }
             }
-            ConditionKind::Classifier(_) | ConditionKind::Duplicate => Known::default(),
+            ConditionKind::Classifier(_) | ConditionKind::Duplicate => ConditionFacts::default(),
         }
     }
 
     /// The best of what the parts need, as long as those before have no
     /// effect: what is passed over could have had it.
-    fn all(&self, parts: impl Iterator<Item = Known>) -> Known {
-        let mut all = Known { need: None, pure: true };
+    fn all(&self, parts: impl Iterator<Item = ConditionFacts>) -> ConditionFacts {
+        let mut all = ConditionFacts { need: None, pure: true };
         for (at, part) in parts.enumerate() {
             if let Some(need) = part.need
                 && (at == 0 || all.pure && self.is_pure_need(&need))
@@ -380,8 +380,8 @@ impl Builder<'_> {
     }
 
     /// What one of the parts needs.
-    fn any(&self, parts: impl Iterator<Item = Known>) -> Known {
-        let mut any = Known { need: Some(Need::default()), pure: true };
+    fn any(&self, parts: impl Iterator<Item = ConditionFacts>) -> ConditionFacts {
+        let mut any = ConditionFacts { need: Some(Need::default()), pure: true };
         for (at, part) in parts.enumerate() {
             any.pure &= part.pure;
             any.need = match (any.need, part.need) {

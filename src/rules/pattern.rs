@@ -65,7 +65,7 @@ pub struct PatternError {
 
 /// What a pattern captures.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Captures {
+pub struct PatternCaptures {
     /// How many groups it has, besides the whole match.
     pub groups: u32,
     /// Names of those that have one.
@@ -73,12 +73,12 @@ pub struct Captures {
 }
 
 /// Reads a pattern without building it. What this accepts, [`build`] builds.
-pub fn check(source: &str, case_sensitive: bool) -> Result<Captures, PatternError> {
+pub fn check(source: &str, case_sensitive: bool) -> Result<PatternCaptures, PatternError> {
     let hir = parse(source, case_sensitive)?;
     if size_bound(&hir) > SIZE_LIMIT {
         build(source, case_sensitive, Engine::Full)?;
     }
-    let mut captures = Captures::default();
+    let mut captures = PatternCaptures::default();
     collect_captures(&hir, &mut captures);
     Ok(captures)
 }
@@ -381,7 +381,7 @@ fn width(hir: &Hir) -> usize {
     }
 }
 
-fn collect_captures(hir: &Hir, captures: &mut Captures) {
+fn collect_captures(hir: &Hir, captures: &mut PatternCaptures) {
     match hir.kind() {
         HirKind::Capture(capture) => {
             captures.groups = captures.groups.max(capture.index);

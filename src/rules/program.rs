@@ -42,7 +42,7 @@ pub struct Program {
     /// `category`s of site rules.
     pub categories: Vec<Category>,
     /// `on moved`s, for learning: no delivery looks at them.
-    pub moves: Vec<Move>,
+    pub moves: Vec<OnMoved>,
     /// Any rule asks for `duplicate`, so that deliveries are to be remembered.
     pub asks_for_duplicates: bool,
     /// There is a list of those the user has written to.
@@ -355,7 +355,7 @@ pub enum Entries {
 
 /// `on moved from "A" to "B" -> ACTION, …`
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
-pub struct Move {
+pub struct OnMoved {
     /// The statement.
     pub span: Span,
     /// Line of that place, from 1.
@@ -605,7 +605,7 @@ pub struct Settings {
     /// `timezone`, an IANA name.
     pub timezone: Option<String>,
     /// `log`.
-    pub log: Log,
+    pub log: LogSetting,
     /// `duplicates-for`, seconds.
     pub duplicates_for: Option<u64>,
     /// `sendmail`, a path.
@@ -657,7 +657,7 @@ pub enum FolderNames {
 
 /// Where the log goes.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
-pub enum Log {
+pub enum LogSetting {
     /// `mfilter/log` in the state directory.
     #[default]
     State,

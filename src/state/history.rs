@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
-use super::last_good::{Decoded, decode, encode};
+use super::last_good::{KeptText, decode, encode};
 use super::{StateDir, hex, key};
 
 const DIRECTORY: &str = "history";
@@ -59,8 +59,8 @@ pub fn versions(state: &StateDir, main: &Path) -> Vec<Version> {
 pub fn read(state: &StateDir, version: &Version) -> Option<Vec<(PathBuf, String)>> {
     let bytes = state.read(&format!("{DIRECTORY}/{}", version.name), LONGEST)?;
     match decode(std::str::from_utf8(&bytes).ok()?) {
-        Decoded::Files(files) => Some(files),
-        Decoded::OtherVersion | Decoded::Damaged => None,
+        KeptText::Files(files) => Some(files),
+        KeptText::OtherVersion | KeptText::Damaged => None,
     }
 }
 

@@ -40,9 +40,9 @@ pub fn read(state: &StateDir, main: &Path) -> Option<Vec<(PathBuf, String)>> {
     let bytes = state.read(&name, MAX)?;
     let text = String::from_utf8(bytes).ok();
     match text.as_deref().map(decode) {
-        Some(Decoded::Files(files)) => Some(files),
-        Some(Decoded::OtherVersion) => None,
-        Some(Decoded::Damaged) | None => {
+        Some(KeptText::Files(files)) => Some(files),
+        Some(KeptText::OtherVersion) => None,
+        Some(KeptText::Damaged) | None => {
             state.set_aside(&name);
             None
         }
@@ -83,19 +83,21 @@ pub(super) fn encode(files: &[(PathBuf, &str)]) -> String {
     out
 }
 
-pub(super) enum Decoded {
+pub(super) enum KeptText {
     Files(Vec<(PathBuf, String)>),
     OtherVersion,
     Damaged,
 }
 
-pub(super) fn decode(text: &str) -> Decoded {
+pub(super) fn decode(text: &str) -> KeptText {
     match text.strip_prefix(HEAD).and_then(|rest| rest.split_once('\n')) {
-        Some((VERSION, body)) => decode_files(text, body).map_or(Decoded::Damaged, Decoded::Files),
-        Some((version, _)) if version.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Decoded::OtherVersion
+        Some((VERSION, body)) => {
+            decode_files(text, body).map_or(KeptText::Damaged, KeptText::Files)
         }
-        _ => Decoded::Damaged,
+        Some((version, _)) if version.bytes().all(|byte| byte.is_ascii_digit()) => {
+            KeptText::OtherVersion
+        }
+        _ => KeptText::Damaged,
     }
 }
 

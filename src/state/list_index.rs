@@ -92,7 +92,8 @@ fn open_in(directory: &Path, list: &Path) -> Option<AddressList> {
     let size = file.metadata().ok()?.size();
     let mut loose = vec![0; usize::try_from(size.checked_sub(end)?).ok()?];
     file.read_exact_at(&mut loose, end).ok()?;
-    let index = Index { file, slots: *slots, keys, list: list.to_owned(), plain: OnceCell::new() };
+    let index =
+        ListIndex { file, slots: *slots, keys, list: list.to_owned(), plain: OnceCell::new() };
     Some(AddressList::with_keys(Box::new(index), std::str::from_utf8(&loose).ok()?))
 }
 
@@ -136,7 +137,7 @@ fn make_in(directory: &Path, list: &Path, read: &AddressList, since: SystemTime)
 }
 
 /// An index that is asked in place.
-struct Index {
+struct ListIndex {
     file: File,
     slots: u64,
     /// Where the keys begin.
@@ -146,7 +147,7 @@ struct Index {
     plain: OnceCell<AddressList>,
 }
 
-impl Keys for Index {
+impl Keys for ListIndex {
     fn has(&self, key: &str) -> bool {
         self.find(key).unwrap_or_else(|| {
             let read = || AddressList::parse(&read_text(&self.list).unwrap_or_default());
@@ -155,7 +156,7 @@ impl Keys for Index {
     }
 }
 
-impl Index {
+impl ListIndex {
     /// Whether the key is there; `None` if the file says nothing sensible.
     fn find(&self, key: &str) -> Option<bool> {
         let mut at = hash(key) & (self.slots - 1);

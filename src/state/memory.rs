@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::io;
 
 use super::StateDir;
-use super::slots::{Key, Table};
+use super::slots::{Key, SlotTable};
 
 /// What is older may be forgotten, seconds: five years.
 const FORGOTTEN: i64 = 5 * 366 * 24 * 3600;
@@ -64,8 +64,8 @@ impl<'s> Memory<'s> {
         Memory { state, now, more: HashMap::new() }
     }
 
-    fn table(&self) -> Table<'s> {
-        Table { state: self.state, name: "memory", magic: "mfilter memory, version 1\n" }
+    fn table(&self) -> SlotTable<'s> {
+        SlotTable { state: self.state, name: "memory", magic: "mfilter memory, version 1\n" }
     }
 
     fn note(&self, key: Key) -> io::Result<bool> {

@@ -35,18 +35,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
 pub struct Places {
     /// Each folder that was seen.
-    pub folders: Vec<Folder>,
+    pub folders: Vec<FolderRecord>,
     /// Messages that came into a folder while they lay in another one, too.
-    pub copies: Vec<Copied>,
+    pub copies: Vec<CopyRecord>,
     /// Messages that were nowhere any more.
-    pub gone: Vec<Gone>,
+    pub gone: Vec<GoneRecord>,
     /// When that was, seconds since 1970.
     pub at: i64,
 }
 
 /// A folder.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
-pub struct Folder {
+pub struct FolderRecord {
     /// Its directories from the Maildir down.
     pub directories: Vec<String>,
     /// [`super::stamp::Stamp::to_keep`]
@@ -70,7 +70,7 @@ impl Places {
 
 /// A message in two folders.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
-pub struct Copied {
+pub struct CopyRecord {
     /// [`message_hash`]
     pub message: u64,
     /// Where it lay before.
@@ -83,7 +83,7 @@ pub struct Copied {
 
 /// A message that was nowhere any more.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
-pub struct Gone {
+pub struct GoneRecord {
     /// [`message_hash`]
     pub message: u64,
     /// Where it lay before.
@@ -208,14 +208,14 @@ mod tests {
     fn places() -> Places {
         let directories = vec![".A".to_owned()];
         Places {
-            folders: vec![Folder {
+            folders: vec![FolderRecord {
                 directories: directories.clone(),
                 stamp: [7; 8],
                 whole: true,
                 names: vec![(1, 2), (3, 4)],
             }],
-            copies: vec![Copied { message: 2, from: vec![], to: directories.clone(), at: 5 }],
-            gone: vec![Gone { message: 9, from: directories, at: 6 }],
+            copies: vec![CopyRecord { message: 2, from: vec![], to: directories.clone(), at: 5 }],
+            gone: vec![GoneRecord { message: 9, from: directories, at: 6 }],
             at: 7,
         }
     }

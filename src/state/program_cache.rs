@@ -51,7 +51,7 @@ pub(super) const BUILT_OF: u64 = match u64::from_str_radix(env!("MFILTER_BUILT_O
 };
 
 /// A rule file as it was read: path and bytes.
-pub type Read = (PathBuf, Vec<u8>);
+pub type RuleFile = (PathBuf, Vec<u8>);
 
 /// When it is proven that kept rules are what was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +163,7 @@ impl ProgramCache {
     }
 
     /// Keeps rules, the main file first. What fails here only costs time.
-    pub fn write(&self, files: &[Read], program: &CompiledProgram) -> std::io::Result<()> {
+    pub fn write(&self, files: &[RuleFile], program: &CompiledProgram) -> std::io::Result<()> {
         if !self.shared {
             make_private(&self.directory, self.home.as_deref())?;
         }
@@ -240,13 +240,13 @@ fn unchanged<'f>(
 }
 
 /// Where a block stands in the file.
-struct Place {
+struct BlockExtent {
     start: usize,
     length: usize,
     sum: u64,
 }
 
-impl Place {
+impl BlockExtent {
     fn range(&self) -> Range<usize> {
         self.start..self.start + self.length
     }
@@ -259,7 +259,7 @@ impl Place {
 
 /// Where the blocks stand, which fill the file from `start` to its end, and
 /// what follows in the front.
-fn places(rest: &[u8], start: usize, size: usize) -> Option<(Vec<Place>, &[u8])> {
+fn places(rest: &[u8], start: usize, size: usize) -> Option<(Vec<BlockExtent>, &[u8])> {
     let (count, rest) = number(rest)?;
     let table = usize::try_from(count).ok()?.checked_mul(2 * 8)?;
     let (table, head) = rest.split_at_checked(table)?;
@@ -267,7 +267,7 @@ fn places(rest: &[u8], start: usize, size: usize) -> Option<(Vec<Place>, &[u8])>
     let places = table.as_chunks::<16>().0.iter().map(|entry| {
         let (length, sum) = number(entry)?;
         let length = usize::try_from(length).ok()?;
-        let place = Place { start, length, sum: number(sum)?.0 };
+        let place = BlockExtent { start, length, sum: number(sum)?.0 };
         start = start.checked_add(length)?;
         Some(place)
     });

@@ -4,10 +4,10 @@
 use std::io;
 
 use super::StateDir;
-use super::slots::{Key, Table};
+use super::slots::{Key, SlotTable};
 
-fn table(state: &StateDir) -> Table<'_> {
-    Table { state, name: "replied", magic: "mfilter replies sent, version 1\n" }
+fn table(state: &StateDir) -> SlotTable<'_> {
+    SlotTable { state, name: "replied", magic: "mfilter replies sent, version 1\n" }
 }
 
 /// Claims the right and duty to answer `to` with `text` at `now`, seconds

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::StateDir;
 use super::lock_file::LockFile;
-use super::slots::{Key, Table};
+use super::slots::{Key, SlotTable};
 use crate::message::{Message, Unread};
 
 /// Headers that a delivery adds: two copies of a message differ in them.
@@ -28,8 +28,8 @@ const UNDER_WAY: &str = "under-way";
 /// No process is at a message for so long; what is older is of the dead.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
-fn table(state: &StateDir) -> Table<'_> {
-    Table { state, name: "seen", magic: "mfilter seen messages, version 1\n" }
+fn table(state: &StateDir) -> SlotTable<'_> {
+    SlotTable { state, name: "seen", magic: "mfilter seen messages, version 1\n" }
 }
 
 /// What a message is known by: its Message-ID with From, Date and Subject,

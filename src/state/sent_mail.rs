@@ -40,19 +40,19 @@ const LIST_MAX: u64 = 64 << 20;
 
 /// What is kept of one folder.
 #[derive(Debug, Clone)]
-pub struct SentMail {
+pub struct SentMailState {
     state: StateDir,
     name: String,
 }
 
-impl SentMail {
+impl SentMailState {
     /// Of the folder at `path`, which people call `folder`. Nothing is opened.
-    pub fn new(state: &StateDir, path: &Path, folder: &str) -> SentMail {
+    pub fn new(state: &StateDir, path: &Path, folder: &str) -> SentMailState {
         let plain = |letter: char| if letter.is_alphanumeric() { letter } else { '-' };
         let label: String = folder.chars().take(40).map(plain).collect();
         let key = key(&[path.as_os_str().as_bytes()]);
         let short = key.get(..8).unwrap_or_default();
-        SentMail { state: state.clone(), name: format!("{DIRECTORY}/{label}-{short}") }
+        SentMailState { state: state.clone(), name: format!("{DIRECTORY}/{label}-{short}") }
     }
 
     /// The list file.

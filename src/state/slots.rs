@@ -67,7 +67,7 @@ impl Key {
 
 /// One table.
 #[derive(Debug, Clone, Copy)]
-pub struct Table<'s> {
+pub struct SlotTable<'s> {
     /// Where it is kept.
     pub state: &'s StateDir,
     /// Name of its file.
@@ -79,7 +79,7 @@ pub struct Table<'s> {
 /// One thing: its key, and when.
 type Slot = (Key, u32);
 
-impl Table<'_> {
+impl SlotTable<'_> {
     /// When a thing happened, by the table; none if it is not known.
     pub fn find(&self, key: Key) -> Option<u32> {
         let (file, blocks) = self.open(false).ok()??;
@@ -312,8 +312,8 @@ mod tests {
 
     use super::*;
 
-    fn table(state: &StateDir) -> Table<'_> {
-        Table { state, name: "table", magic: "mfilter test, version 1\n" }
+    fn table(state: &StateDir) -> SlotTable<'_> {
+        SlotTable { state, name: "table", magic: "mfilter test, version 1\n" }
     }
 
     fn key(number: u32) -> Key {
@@ -348,7 +348,7 @@ mod tests {
         }
         assert_eq!(table.times().unwrap(), (0..2000).collect::<Vec<_>>());
         assert!((0..2000).all(|number| table.find(key(number)) == Some(number)));
-        let size = |table: &Table<'_>| {
+        let size = |table: &SlotTable<'_>| {
             std::fs::metadata(table.state.path().join(table.name)).unwrap().len()
         };
         let before = size(&table);

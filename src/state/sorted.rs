@@ -87,7 +87,7 @@ pub fn claim_to_watch(
 
 /// A move.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
+pub struct MoveRecord {
     /// Where the message lay.
     pub from: Spot,
     /// Where it went.
@@ -107,7 +107,7 @@ pub struct Spot {
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum Line {
+enum JournalLine {
     Head {
         mfilter: String,
         version: u32,
@@ -135,27 +135,27 @@ enum Line {
 
 /// The journal of a run that is going on.
 #[derive(Debug)]
-pub struct Journal {
+pub struct SortJournal {
     file: File,
     folders: HashMap<Vec<String>, usize>,
     /// Not written yet.
     text: String,
 }
 
-impl Journal {
+impl SortJournal {
     /// Begins the journal of a run, and forgets those that are too old.
     ///
     /// # Errors
     /// The state directory cannot be written, or the Maildir's path is not UTF-8.
-    pub fn begin(state: &StateDir, maildir: &Path, layout: Layout) -> io::Result<Journal> {
+    pub fn begin(state: &StateDir, maildir: &Path, layout: Layout) -> io::Result<SortJournal> {
         let directory = state.make_inside(DIRECTORY)?;
         prune(state);
         let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
         let now = now.strftime("%Y%m%dT%H%M%S.%9fZ");
         let path = directory.join(format!("{now}-{}.{SUFFIX}", std::process::id()));
         let file = file::open(&path, file::MAKE_OWN)?;
-        let mut journal = Journal { file, folders: HashMap::new(), text: String::new() };
-        journal.line(&Line::Head {
+        let mut journal = SortJournal { file, folders: HashMap::new(), text: String::new() };
+        journal.line(&JournalLine::Head {
             mfilter: DIRECTORY.into(),
             version: 1,
             maildir: maildir.to_owned(),
@@ -166,11 +166,11 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Notes a move that is to be made; on disk after [`Journal::sync`].
-    pub fn note(&mut self, moved: &Moved) -> io::Result<()> {
+    /// Notes a move that is to be made; on disk after [`SortJournal::sync`].
+    pub fn note(&mut self, moved: &MoveRecord) -> io::Result<()> {
         let from = self.folder(&moved.from.folder)?;
         let to = self.folder(&moved.to.folder)?;
-        self.line(&Line::Move {
+        self.line(&JournalLine::Move {
             from,
             old: moved.from.file.clone(),
             to,
@@ -186,11 +186,11 @@ impl Journal {
         }
         let folder = self.folders.len();
         self.folders.insert(directories.to_vec(), folder);
-        self.line(&Line::Folder { folder, directories: directories.to_vec() })?;
+        self.line(&JournalLine::Folder { folder, directories: directories.to_vec() })?;
         Ok(folder)
     }
 
-    fn line(&mut self, line: &Line) -> io::Result<()> {
+    fn line(&mut self, line: &JournalLine) -> io::Result<()> {
         self.text.push_str(&serde_json::to_string(line)?);
         self.text.push('\n');
         Ok(())
@@ -210,9 +210,9 @@ impl Journal {
     }
 }
 
-fn end() -> Line {
+fn end() -> JournalLine {
     let now = Timestamp::try_from(SystemTime::now()).unwrap_or_default();
-    Line::End { ended: format!("{now:.0}") }
+    JournalLine::End { ended: format!("{now:.0}") }
 }
 
 fn layout_name(layout: Layout) -> &'static str {
@@ -224,7 +224,7 @@ fn layout_name(layout: Layout) -> &'static str {
 
 /// A run that was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct SortRecord {
     /// Its file's name in `sorted/`, which begins with its time.
     pub name: String,
     /// The Maildir, without links.
@@ -232,7 +232,7 @@ pub struct Run {
     /// How its folders lie.
     pub layout: Layout,
     /// Its moves, in their order.
-    pub moves: Vec<Moved>,
+    pub moves: Vec<MoveRecord>,
     /// Whether it came to its end.
     pub ended: bool,
 }
@@ -251,7 +251,7 @@ pub fn runs(state: &StateDir) -> Vec<String> {
 /// It is not there, others can write it, or it is damaged. A last line
 /// without its end was not on disk before its move was made, and so does not
 /// count.
-pub fn read(state: &StateDir, name: &str) -> io::Result<Run> {
+pub fn read(state: &StateDir, name: &str) -> io::Result<SortRecord> {
     let damaged = || io::Error::new(ErrorKind::InvalidData, "it is damaged");
     let bytes = state.read(&format!("{DIRECTORY}/{name}"), MAX);
     let bytes = bytes.ok_or_else(|| {
@@ -260,31 +260,32 @@ pub fn read(state: &StateDir, name: &str) -> io::Result<Run> {
     let text = std::str::from_utf8(&bytes).map_err(|_| damaged())?;
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let mut lines = whole.lines().map(serde_json::from_str);
-    let Some(Ok(Line::Head { version: 1, maildir, layout, .. })) = lines.next() else {
+    let Some(Ok(JournalLine::Head { version: 1, maildir, layout, .. })) = lines.next() else {
         return Err(damaged());
     };
     let layout = [Layout::MaildirPlusPlus, Layout::Fs]
         .into_iter()
         .find(|each| layout_name(*each) == layout)
         .ok_or_else(damaged)?;
-    let mut run = Run { name: name.into(), maildir, layout, moves: Vec::new(), ended: false };
+    let mut run =
+        SortRecord { name: name.into(), maildir, layout, moves: Vec::new(), ended: false };
     let mut folders: Vec<Vec<String>> = Vec::new();
     for line in lines {
         match line.map_err(|_| damaged())? {
-            Line::Head { .. } => return Err(damaged()),
-            Line::Folder { folder, directories } if folder == folders.len() => {
+            JournalLine::Head { .. } => return Err(damaged()),
+            JournalLine::Folder { folder, directories } if folder == folders.len() => {
                 folders.push(directories);
             }
-            Line::Folder { .. } => return Err(damaged()),
-            Line::Move { from, old, to, new, add, keywords } => {
+            JournalLine::Folder { .. } => return Err(damaged()),
+            JournalLine::Move { from, old, to, new, add, keywords } => {
                 let spot = |number: usize, file| {
                     let folder = folders.get(number).ok_or_else(damaged)?.clone();
                     Ok::<_, io::Error>(Spot { folder, file })
                 };
                 let added = Flags { letters: add, keywords };
-                run.moves.push(Moved { from: spot(from, old)?, to: spot(to, new)?, added });
+                run.moves.push(MoveRecord { from: spot(from, old)?, to: spot(to, new)?, added });
             }
-            Line::End { .. } => run.ended = true,
+            JournalLine::End { .. } => run.ended = true,
         }
     }
     Ok(run)
@@ -292,7 +293,7 @@ pub fn read(state: &StateDir, name: &str) -> io::Result<Run> {
 
 /// The moves that were made in a Maildir since a moment (seconds since 1970),
 /// those of runs that were taken back the other way round.
-pub fn moves_since(state: &StateDir, maildir: &Path, moment: i64) -> Vec<Moved> {
+pub fn moves_since(state: &StateDir, maildir: &Path, moment: i64) -> Vec<MoveRecord> {
     let maildir = fs::canonicalize(maildir).unwrap_or_else(|_| maildir.to_owned());
     let mut moves = Vec::new();
     for name in files(state) {
@@ -304,7 +305,7 @@ pub fn moves_since(state: &StateDir, maildir: &Path, moment: i64) -> Vec<Moved> 
         let undone = name.ends_with(&format!(".{UNDONE}"));
         if fs::canonicalize(&run.maildir).is_ok_and(|path| path == maildir) {
             moves.extend(run.moves.into_iter().map(|moved| match undone {
-                true => Moved { from: moved.to, to: moved.from, added: moved.added },
+                true => MoveRecord { from: moved.to, to: moved.from, added: moved.added },
                 false => moved,
             }));
         }
@@ -322,7 +323,7 @@ pub fn end_killed(state: &StateDir, name: &str) -> io::Result<()> {
     // Half a line, written when the machine stopped, goes.
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     file.set_len(whole as u64)?;
-    let mut journal = Journal { file, folders: HashMap::new(), text: String::new() };
+    let mut journal = SortJournal { file, folders: HashMap::new(), text: String::new() };
     journal.line(&end())?;
     journal.sync()
 }
@@ -364,16 +365,16 @@ mod tests {
 
     use super::*;
 
-    fn moved(number: usize, to: &str) -> Moved {
-        Moved {
+    fn moved(number: usize, to: &str) -> MoveRecord {
+        MoveRecord {
             from: Spot { folder: vec![], file: format!("new/{number}") },
             to: Spot { folder: vec![to.into(), "b".into()], file: format!("cur/{number}:2,S") },
             added: Flags { letters: "S".into(), keywords: vec!["$x".into()] },
         }
     }
 
-    fn write(state: &StateDir, moves: &[Moved], end: bool) {
-        let mut journal = Journal::begin(state, Path::new("/m"), Layout::Fs).unwrap();
+    fn write(state: &StateDir, moves: &[MoveRecord], end: bool) {
+        let mut journal = SortJournal::begin(state, Path::new("/m"), Layout::Fs).unwrap();
         moves.iter().for_each(|moved| journal.note(moved).unwrap());
         journal.sync().unwrap();
         if end {

@@ -45,7 +45,7 @@ pub struct World {
     /// Who looks into the user's sent mail; none where that is not wanted.
     pub sent: Option<Box<dyn SentMail>>,
     /// What was looked up.
-    pub known: Known,
+    pub known: Lookups,
 }
 
 /// Whether a message was delivered here before.
@@ -95,7 +95,7 @@ pub struct SentList {
 
 /// What a [`World`] was asked before; starts empty.
 #[derive(Default)]
-pub struct Known {
+pub struct Lookups {
     clock: OnceCell<Timestamp>,
     zones: RefCell<HashMap<Option<String>, TimeZone>>,
     lists: RefCell<HashMap<PathBuf, Result<Rc<AddressList>, String>>>,

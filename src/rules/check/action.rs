@@ -4,8 +4,8 @@ use super::Checker;
 use super::condition::is_header_name;
 use super::place::inside;
 use crate::rules::address_list::judge;
-use crate::rules::field::{self, Found, Kind};
-use crate::rules::mistake::{LearnMistake, Mistake, Word};
+use crate::rules::field::{self, FieldLookup, Kind};
+use crate::rules::mistake::{LearnMistake, RuleErrorKind, Word};
 use crate::rules::program::{Action, Entries, Field, Flags, Template, TemplatePart};
 use crate::rules::template::{Part, TemplateError, split};
 use crate::source::{Span, Spanned};
@@ -69,7 +69,7 @@ impl Checker<'_, '_> {
         };
         let delivers = matches!(name, "inbox" | "folder" | "copy");
         if let (false, Some(first)) = (delivers, action.flags.first()) {
-            self.report(first.span, Mistake::NoFlags { action: name.to_owned() });
+            self.report(first.span, RuleErrorKind::NoFlags { action: name.to_owned() });
             return None;
         }
         let flags = self.flags(&action.flags);
@@ -146,7 +146,7 @@ impl Checker<'_, '_> {
             }
             ("forward", [_, ..]) => {
                 if let Some(more) = arguments.get(MOST_TARGETS) {
-                    self.report(more.span, Mistake::TooManyTargets { limit: MOST_TARGETS });
+                    self.report(more.span, RuleErrorKind::TooManyTargets { limit: MOST_TARGETS });
                     return None;
                 }
                 let to: Vec<_> = arguments.iter().map(|to| self.target(to)).collect();
@@ -171,7 +171,7 @@ impl Checker<'_, '_> {
             }
             _ => return true,
         };
-        self.report(program.span, Mistake::BadProgram { name: program.text.to_owned(), why });
+        self.report(program.span, RuleErrorKind::BadProgram { name: program.text.to_owned(), why });
         false
     }
 
@@ -180,7 +180,7 @@ impl Checker<'_, '_> {
         let template = self.template(to.text, 0, to.span)?;
         let literal = template.parts.iter().all(|part| matches!(part, TemplatePart::Text(_)));
         if literal && !is_target(to.text) {
-            self.report(to.span, Mistake::BadAddress { text: to.text.to_owned() });
+            self.report(to.span, RuleErrorKind::BadAddress { text: to.text.to_owned() });
             return None;
         }
         Some(template)
@@ -220,7 +220,7 @@ impl Checker<'_, '_> {
             return Lowered::WrongArguments;
         }
         let found = match field::find(name) {
-            Some(Found::Field(field, Kind::Address)) => Some(field),
+            Some(FieldLookup::Field(field, Kind::Address)) => Some(field),
             Some(_) => {
                 let hint = Some(String::from("`from`, `to`, `envelope-from`, for one"));
                 self.wrong_value("a field of addresses", field, hint);
@@ -235,11 +235,11 @@ impl Checker<'_, '_> {
         let in_file = self.program.lists.get(index as usize).map(|list| &list.entries);
         if matches!(in_file, Some(Entries::Sent(_))) {
             let mistake = LearnMistake::SentListEdited { name: list_name.clone() };
-            self.report(list.span, Mistake::Learn(mistake));
+            self.report(list.span, RuleErrorKind::Learn(mistake));
             return Lowered::Told;
         }
         if !matches!(in_file, Some(Entries::File(_))) {
-            self.report(list.span, Mistake::ListInTheRules { name: list_name.clone() });
+            self.report(list.span, RuleErrorKind::ListInTheRules { name: list_name.clone() });
             return Lowered::Told;
         }
         if add && let Some(list) = self.program.lists.get_mut(index as usize) {
@@ -256,7 +256,7 @@ impl Checker<'_, '_> {
 
     fn wrong_arguments(&mut self, action: &ast::Action, usage: &'static str) {
         let action_name = action.name.value.clone();
-        self.report(action.span, Mistake::WrongArguments { action: action_name, usage });
+        self.report(action.span, RuleErrorKind::WrongArguments { action: action_name, usage });
     }
 
     /// The arguments, all of which have to be strings.
@@ -292,7 +292,7 @@ impl Checker<'_, '_> {
                         keywords.push(word.clone());
                     }
                 } else {
-                    self.report(value.span, Mistake::BadKeyword { name: word.clone() });
+                    self.report(value.span, RuleErrorKind::BadKeyword { name: word.clone() });
                     fine = false;
                 }
             } else {
@@ -309,7 +309,7 @@ impl Checker<'_, '_> {
         if is_header_name(name.text) {
             return Some(name.text.to_owned());
         }
-        self.report(name.span, Mistake::BadHeaderName { name: name.text.to_owned() });
+        self.report(name.span, RuleErrorKind::BadHeaderName { name: name.text.to_owned() });
         None
     }
 
@@ -323,12 +323,12 @@ impl Checker<'_, '_> {
         let action = || action.to_owned();
         let (status, rest) = text.text.split_once(' ').unwrap_or((text.text, ""));
         if !is_status(status, class) {
-            self.report(text.span, Mistake::BadStatus { action: action(), class });
+            self.report(text.span, RuleErrorKind::BadStatus { action: action(), class });
             return None;
         }
         let words = rest.trim_start();
         if words.is_empty() {
-            self.report(text.span, Mistake::NoReason { action: action(), class });
+            self.report(text.span, RuleErrorKind::NoReason { action: action(), class });
             return None;
         }
         let skip = text.text.len() - words.len();
@@ -344,9 +344,9 @@ impl Checker<'_, '_> {
         let mut fine = errors.is_empty();
         for error in errors {
             let (range, mistake) = match error {
-                TemplateError::Unclosed(range) => (range, Mistake::BraceUnclosed),
-                TemplateError::Unopened(range) => (range, Mistake::BraceUnopened),
-                TemplateError::Empty(range) => (range, Mistake::BraceEmpty),
+                TemplateError::Unclosed(range) => (range, RuleErrorKind::BraceUnclosed),
+                TemplateError::Unopened(range) => (range, RuleErrorKind::BraceUnopened),
+                TemplateError::Empty(range) => (range, RuleErrorKind::BraceEmpty),
             };
             self.report(place(self, range), mistake);
         }
@@ -372,7 +372,7 @@ impl Checker<'_, '_> {
             return match wanted.filter(|wanted| anything || (1..=groups).contains(wanted)) {
                 Some(group) => Some(TemplatePart::Group(group)),
                 None => {
-                    self.report(span, Mistake::NoCapture { name: name.to_owned(), groups });
+                    self.report(span, RuleErrorKind::NoCapture { name: name.to_owned(), groups });
                     None
                 }
             };
@@ -392,13 +392,13 @@ impl Checker<'_, '_> {
             Some((super::Declared::Score(score), _)) => Some((Field::Score(*score), Kind::Number)),
             Some((super::Declared::Broken, _)) => return None,
             _ => match field::find(name) {
-                Some(Found::Field(field, kind)) => Some((field, kind)),
+                Some(FieldLookup::Field(field, kind)) => Some((field, kind)),
                 _ => None,
             },
         };
         match found {
             Some((_, Kind::Date | Kind::Time | Kind::Duration)) => {
-                self.report(span, Mistake::NoInsert { name: name.to_owned() });
+                self.report(span, RuleErrorKind::NoInsert { name: name.to_owned() });
                 None
             }
             Some((field, _)) => Some(TemplatePart::Field(self.field(field))),
@@ -422,7 +422,7 @@ impl Checker<'_, '_> {
             Err(error) => error.to_string(),
         };
         let format = format.to_owned();
-        self.report(span, Mistake::BadDateFormat { format, reason });
+        self.report(span, RuleErrorKind::BadDateFormat { format, reason });
         None
     }
 }

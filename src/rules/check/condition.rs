@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::statement::Scope;
 use super::{Checker, Declared, MAX_CONDITION_DEPTH};
 use crate::classify::CLASSIFIERS;
-use crate::rules::field::{self, Found, Kind, Operator, WithName};
-use crate::rules::mistake::{Mistake, Word};
+use crate::rules::field::{self, FieldLookup, Kind, Operator, WithName};
+use crate::rules::mistake::{RuleErrorKind, Word};
 use crate::rules::program::{Comparison, ConditionKind, Field};
 use crate::source::Span;
 use crate::syntax::ast::{self, Condition, Value, ValueKind};
@@ -128,7 +128,7 @@ impl Checker<'_, '_> {
         let depth = below.unwrap_or(0) + 1;
         if depth > MAX_CONDITION_DEPTH {
             if depth == MAX_CONDITION_DEPTH + 1 {
-                self.report(span, Mistake::TooDeep);
+                self.report(span, RuleErrorKind::TooDeep);
             }
             self.conditions.depths.push(MAX_CONDITION_DEPTH + 1);
         } else {
@@ -191,7 +191,7 @@ impl Checker<'_, '_> {
         if me && field.name.value == "recipient" && operator.value == "in" {
             let why = "the MTA names you in Delivered-To, so `recipient in me` holds for all mail";
             let hint = "`not addressed-to-me` asks what the sender wrote";
-            let mistake = Mistake::Unlikely { why: why.into(), hint: Some(hint.into()) };
+            let mistake = RuleErrorKind::Unlikely { why: why.into(), hint: Some(hint.into()) };
             self.report(of.span, mistake);
         }
     }
@@ -206,7 +206,7 @@ impl Checker<'_, '_> {
         });
         if against {
             let why = String::from("it asks for one thing and for its opposite");
-            self.report(span, Mistake::NeverHolds { why, hint: None });
+            self.report(span, RuleErrorKind::NeverHolds { why, hint: None });
         }
     }
 
@@ -224,13 +224,16 @@ impl Checker<'_, '_> {
             Some((Declared::Broken, _)) => return None,
             Some((declared, _)) => {
                 let what = declared.name();
-                self.report(span, Mistake::NotACondition { name: text.to_owned(), what });
+                self.report(span, RuleErrorKind::NotACondition { name: text.to_owned(), what });
             }
             None if self.conditions.declaring.as_deref() == Some(text) => {
-                self.report(span, Mistake::OwnDefinition { name: text.to_owned() });
+                self.report(span, RuleErrorKind::OwnDefinition { name: text.to_owned() });
             }
             None if field::find(text).is_some() => {
-                self.report(span, Mistake::NotACondition { name: text.to_owned(), what: "field" });
+                self.report(
+                    span,
+                    RuleErrorKind::NotACondition { name: text.to_owned(), what: "field" },
+                );
             }
             None => self.missing(Word::Classifier, text, span),
         }
@@ -248,12 +251,12 @@ impl Checker<'_, '_> {
             // A header of the registry stays one under the name of a list.
             Some((declared, _)) if field::find(name).is_none() => {
                 let what = declared.name();
-                self.report(span, Mistake::NotAField { name: name.to_owned(), what });
+                self.report(span, RuleErrorKind::NotAField { name: name.to_owned(), what });
                 return None;
             }
             _ => match field::find(name) {
-                Some(Found::Field(found, kind)) => Some(asked(found, kind)),
-                Some(Found::WantsName(kind, which)) => {
+                Some(FieldLookup::Field(found, kind)) => Some(asked(found, kind)),
+                Some(FieldLookup::WantsName(kind, which)) => {
                     return self.named_field(field, kind, which);
                 }
                 None => None,
@@ -261,22 +264,25 @@ impl Checker<'_, '_> {
         };
         match (found, &field.argument) {
             (Some(_), Some(argument)) => {
-                self.report(argument.span, Mistake::FieldTakesNoName { field: name.to_owned() });
+                self.report(
+                    argument.span,
+                    RuleErrorKind::FieldTakesNoName { field: name.to_owned() },
+                );
                 None
             }
             (Some(asked), None) => Some(asked),
             (None, _) if CLASSIFIERS.iter().any(|each| each.name == name) || name == DUPLICATE => {
                 let what = "condition";
-                self.report(span, Mistake::NotAField { name: name.to_owned(), what });
+                self.report(span, RuleErrorKind::NotAField { name: name.to_owned(), what });
                 None
             }
             (None, _) if self.conditions.declaring.as_deref() == Some(name) => {
-                self.report(span, Mistake::OwnDefinition { name: name.to_owned() });
+                self.report(span, RuleErrorKind::OwnDefinition { name: name.to_owned() });
                 None
             }
             (None, _) => {
                 let stem = name.split_once('.').and_then(|(stem, _)| field::find(stem));
-                let part = matches!(stem, Some(Found::Field(_, Kind::Address)));
+                let part = matches!(stem, Some(FieldLookup::Field(_, Kind::Address)));
                 self.missing(if part { Word::Part } else { Word::Field }, name, span);
                 None
             }
@@ -287,7 +293,7 @@ impl Checker<'_, '_> {
     fn named_field(&mut self, field: &ast::Field, kind: Kind, which: WithName) -> Option<Asked> {
         let word = field.name.value.as_str();
         let Some(argument) = &field.argument else {
-            self.report(field.span, Mistake::FieldWantsName { field: word.to_owned() });
+            self.report(field.span, RuleErrorKind::FieldWantsName { field: word.to_owned() });
             return None;
         };
         let name = argument.value.clone();
@@ -296,16 +302,16 @@ impl Checker<'_, '_> {
         {
             let why = format!("no header is called `{name}`: a header's name is no pattern");
             let hint = (!plain.is_empty()).then(|| format!("`header \"{plain}\"`"));
-            self.report(argument.span, Mistake::Unlikely { why, hint });
+            self.report(argument.span, RuleErrorKind::Unlikely { why, hint });
         }
         let found = match which {
             WithName::Header if is_header_name(&name) => Field::Header(name.to_ascii_lowercase()),
             WithName::Header => {
-                self.report(argument.span, Mistake::BadHeaderName { name });
+                self.report(argument.span, RuleErrorKind::BadHeaderName { name });
                 return None;
             }
             WithName::Env if name.is_empty() || name.contains(['=', '\0']) => {
-                self.report(argument.span, Mistake::BadEnvName { name });
+                self.report(argument.span, RuleErrorKind::BadEnvName { name });
                 return None;
             }
             WithName::Env => Field::Env(name.clone()),
@@ -331,7 +337,7 @@ impl Checker<'_, '_> {
             let (field, kind, operator_word) = (asked.name, asked.kind, operator.value.clone());
             self.report(
                 operator.span,
-                Mistake::OperatorDoesNotFit { field, kind, operator: operator_word },
+                RuleErrorKind::OperatorDoesNotFit { field, kind, operator: operator_word },
             );
             return None;
         }

@@ -4,7 +4,7 @@
 use super::Checker;
 use crate::message::fold;
 use crate::rules::folder_name::is_taken;
-use crate::rules::mistake::{BadFolder, Mistake, PlaceMistake};
+use crate::rules::mistake::{BadFolder, PlaceMistake, RuleErrorKind};
 use crate::rules::program::{Layout, Template, TemplatePart};
 use crate::source::{Span, Spanned};
 
@@ -18,7 +18,7 @@ impl Checker<'_, '_> {
     pub(super) fn folder(&mut self, text: &str, span: Span) -> Option<Option<Template>> {
         let mut template = self.template(text, 0, span)?;
         if template.parts.is_empty() {
-            self.report(span, Mistake::BadFolder(BadFolder::Empty));
+            self.report(span, RuleErrorKind::BadFolder(BadFolder::Empty));
             return None;
         }
         let literal = match template.parts.as_slice() {
@@ -42,7 +42,7 @@ impl Checker<'_, '_> {
             *first = rest;
         }
         if let Some(why) = bad_folder(&template, self.program.settings.layout) {
-            self.report(span, Mistake::BadFolder(why));
+            self.report(span, RuleErrorKind::BadFolder(why));
             return None;
         }
         template.parts.retain(|part| !matches!(part, TemplatePart::Text(text) if text.is_empty()));
@@ -76,14 +76,17 @@ impl Checker<'_, '_> {
         } else {
             return;
         };
-        self.report(span, Mistake::Place(mistake));
+        self.report(span, RuleErrorKind::Place(mistake));
     }
 
     /// Judges a path in which a shell or a mail server would put something in.
     pub(super) fn shell_path(&mut self, text: &str, span: Span, is_setting: bool) {
         if let Some(meant) = meant_path(text) {
             let text = text.to_owned();
-            self.report(span, Mistake::Place(PlaceMistake::ShellPath { text, meant, is_setting }));
+            self.report(
+                span,
+                RuleErrorKind::Place(PlaceMistake::ShellPath { text, meant, is_setting }),
+            );
         }
     }
 
@@ -102,7 +105,7 @@ impl Checker<'_, '_> {
         };
         let template = Template { parts: vec![TemplatePart::Text(name.to_owned())] };
         match bad_folder(&template, layout) {
-            Some(why) => self.report(span, Mistake::BadFolder(why)),
+            Some(why) => self.report(span, RuleErrorKind::BadFolder(why)),
             None => self.program.settings.inbox = Some(name.to_owned()),
         }
     }
@@ -114,8 +117,11 @@ impl Checker<'_, '_> {
         match self.folders.get(&folded) {
             Some((other, _)) if other == name => {}
             Some((other, at)) => {
-                let mistake =
-                    Mistake::FolderCase { name: name.to_owned(), other: other.clone(), at: *at };
+                let mistake = RuleErrorKind::FolderCase {
+                    name: name.to_owned(),
+                    other: other.clone(),
+                    at: *at,
+                };
                 self.report(span, mistake);
             }
             None => {

@@ -8,7 +8,7 @@ use super::{Checked, Checker, Declared, Surroundings, include, programs, sort};
 use crate::rules::address_list::{
     AddressList, BadEntry, BadEntryReason, judge, judge_patterns, pattern_source,
 };
-use crate::rules::mistake::{Mistake, Word};
+use crate::rules::mistake::{RuleErrorKind, Word};
 use crate::rules::pattern;
 use crate::rules::program::{Entries, List};
 use crate::source::{SourceFile, Sources, Span, Spanned};
@@ -31,7 +31,8 @@ pub fn check_lists(
             Err(error) if list.grows && error.kind() == ErrorKind::NotFound => continue,
             Err(error) => {
                 let path = sources.text(list.span).trim_matches('"').to_owned();
-                let mistake = Mistake::ListUnreadable { path, reason: include::reason(&error) };
+                let mistake =
+                    RuleErrorKind::ListUnreadable { path, reason: include::reason(&error) };
                 checked.diagnostics.push(mistake.at(list.span));
                 continue;
             }
@@ -50,20 +51,20 @@ pub fn check_lists(
     for reply in &checked.reply_files {
         if let Err(error) = (surroundings.load)(&reply.path) {
             let path = sources.text(reply.span).trim_matches('"').to_owned();
-            let mistake = Mistake::ReplyUnreadable { path, reason: include::reason(&error) };
+            let mistake = RuleErrorKind::ReplyUnreadable { path, reason: include::reason(&error) };
             checked.diagnostics.push(mistake.at(reply.span));
         }
     }
     for program in &checked.programs {
         if let Some(why) = programs::missing(&program.value, surroundings.home) {
-            let mistake = Mistake::ProgramMissing { name: program.value.clone(), why };
+            let mistake = RuleErrorKind::ProgramMissing { name: program.value.clone(), why };
             checked.diagnostics.push(mistake.at(program.span));
         }
     }
     if let Some(zone) = &checked.timezone
         && crate::zone::named(&zone.value).is_none()
     {
-        let mistake = Mistake::UnknownTimezone { name: zone.value.clone() };
+        let mistake = RuleErrorKind::UnknownTimezone { name: zone.value.clone() };
         checked.diagnostics.push(mistake.at(zone.span));
     }
     sort(&mut checked.diagnostics);
@@ -86,7 +87,7 @@ fn told(
                 let at = (at + line.find(&entry.entry)?) as u32;
                 let span = Span { file, start: at, end: at + entry.entry.len() as u32 };
                 let reason = entry.reason.to_string();
-                return Some(Mistake::BadEntry { entry: entry.entry, reason }.at(span));
+                return Some(RuleErrorKind::BadEntry { entry: entry.entry, reason }.at(span));
             }
         }
         None
@@ -97,7 +98,7 @@ impl Checker<'_, '_> {
     /// `list NAME …`
     pub(super) fn list(&mut self, name: &Name, value: &Value) {
         if name.value == "me" {
-            self.report(name.span, Mistake::MeIsASetting);
+            self.report(name.span, RuleErrorKind::MeIsASetting);
             return;
         }
         let index = self.program.lists.len() as u32;
@@ -151,7 +152,7 @@ impl Checker<'_, '_> {
                 ValueKind::Pattern { source, case_sensitive } => {
                     if *case_sensitive {
                         let reason = String::from("case does not count in a set of addresses");
-                        self.report(element.span, Mistake::BadPattern { reason });
+                        self.report(element.span, RuleErrorKind::BadPattern { reason });
                         continue;
                     }
                     format!("/{source}/")
@@ -163,7 +164,7 @@ impl Checker<'_, '_> {
             };
             if let Some(Err(error)) = pattern_source(&entry).map(|text| pattern::check(text, false))
             {
-                self.report(element.span, Mistake::BadPattern { reason: error.reason });
+                self.report(element.span, RuleErrorKind::BadPattern { reason: error.reason });
             }
             entries.push(Spanned { value: entry, span: element.span });
         }
@@ -177,7 +178,7 @@ impl Checker<'_, '_> {
             Some((Declared::Broken, _)) => None,
             Some((declared, _)) => {
                 let what = declared.name();
-                self.report(span, Mistake::NotAList { name: name.to_owned(), what });
+                self.report(span, RuleErrorKind::NotAList { name: name.to_owned(), what });
                 None
             }
             None => {
@@ -209,7 +210,7 @@ impl Checker<'_, '_> {
                 let entry = entries.get(bad.line as usize);
                 if let (BadEntryReason::ManyPatterns, Some(entry)) = (&bad.reason, entry) {
                     let reason = bad.reason.to_string();
-                    self.report(entry.span, Mistake::BadEntry { entry: bad.entry, reason });
+                    self.report(entry.span, RuleErrorKind::BadEntry { entry: bad.entry, reason });
                 }
             }
             if self.text_lists.contains(&list) {
@@ -218,7 +219,7 @@ impl Checker<'_, '_> {
             for entry in entries {
                 if let Some(reason) = judge(&entry.value) {
                     let reason = reason.to_string();
-                    self.report(entry.span, Mistake::BadEntry { entry: entry.value, reason });
+                    self.report(entry.span, RuleErrorKind::BadEntry { entry: entry.value, reason });
                 }
             }
         }

@@ -26,7 +26,7 @@ use crate::classify::CLASSIFIERS;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::rules::field::{self, OPERATORS};
 use crate::rules::index::Index;
-use crate::rules::mistake::{Mistake, Word, nearest};
+use crate::rules::mistake::{RuleErrorKind, Word, nearest};
 use crate::rules::pattern;
 use crate::rules::program::{ConditionKind, Entries, Field, Pattern, Program, Settings};
 use crate::source::{Sources, Span, Spanned};
@@ -186,7 +186,7 @@ struct Checker<'a, 's> {
     searched: usize,
 
     fields: HashMap<Field, u32>,
-    patterns: HashMap<(String, bool), (u32, pattern::Captures)>,
+    patterns: HashMap<(String, bool), (u32, pattern::PatternCaptures)>,
     conditions: condition::Known,
     /// Lists that texts are compared with.
     text_lists: HashSet<u32>,
@@ -195,7 +195,7 @@ struct Checker<'a, 's> {
 
     included: include::Included,
     settings: HashMap<String, Span>,
-    statements: statement::Way,
+    statements: statement::Flow,
     folders: HashMap<String, (String, Span)>,
     sent_folders: Vec<Spanned<String>>,
     /// Texts of replies, as written.
@@ -237,7 +237,7 @@ impl<'a, 's> Checker<'a, 's> {
             entries: Vec::new(),
             included: include::Included::default(),
             settings: HashMap::new(),
-            statements: statement::Way::default(),
+            statements: statement::Flow::default(),
             folders: HashMap::new(),
             sent_folders: Vec::new(),
             reply_files: Vec::new(),
@@ -325,16 +325,18 @@ impl<'a, 's> Checker<'a, 's> {
                 Some((Declared::Broken, _)) => {}
                 Some((declared, at)) => {
                     let (what, at) = (declared.name(), *at);
-                    self.report(span, Mistake::UsedBefore { name, what, at });
+                    self.report(span, RuleErrorKind::UsedBefore { name, what, at });
                 }
                 None if self.incomplete && what != Word::Insert => {}
-                None if what == Word::List && name == "me" => self.report(span, Mistake::NoMe),
+                None if what == Word::List && name == "me" => {
+                    self.report(span, RuleErrorKind::NoMe)
+                }
                 None => self.unknown(what, &name, span),
             }
         }
     }
 
-    fn report(&mut self, span: Span, mistake: Mistake) {
+    fn report(&mut self, span: Span, mistake: RuleErrorKind) {
         self.diagnostics.push(mistake.at(span));
     }
 
@@ -346,7 +348,7 @@ impl<'a, 's> Checker<'a, 's> {
     /// A word that is not one of a fixed set.
     fn unknown(&mut self, what: Word, name: &str, span: Span) {
         let near = self.nearest(what, name);
-        self.report(span, Mistake::Unknown { what, name: name.to_owned(), near });
+        self.report(span, RuleErrorKind::Unknown { what, name: name.to_owned(), near });
     }
 
     fn nearest(&mut self, what: Word, name: &str) -> Option<String> {
@@ -399,7 +401,7 @@ impl<'a, 's> Checker<'a, 's> {
         source: &str,
         case_sensitive: bool,
         span: Span,
-    ) -> Option<(u32, pattern::Captures)> {
+    ) -> Option<(u32, pattern::PatternCaptures)> {
         let written = (source.to_owned(), case_sensitive);
         if let Some(known) = self.patterns.get(&written) {
             return Some(known.clone());
@@ -408,7 +410,7 @@ impl<'a, 's> Checker<'a, 's> {
             Ok(captures) => captures,
             Err(error) => {
                 let place = error.place.map_or(span, |at| place::inside(self.sources, span, &at));
-                self.report(place, Mistake::BadPattern { reason: error.reason });
+                self.report(place, RuleErrorKind::BadPattern { reason: error.reason });
                 return None;
             }
         };

@@ -2,8 +2,8 @@
 //! the user has written to.
 
 use super::{Checker, Declared};
-use crate::rules::mistake::{LearnMistake, Mistake};
-use crate::rules::program::{Entries, List, Move};
+use crate::rules::mistake::{LearnMistake, RuleErrorKind};
+use crate::rules::program::{Entries, List, OnMoved};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Action, MoveEnd, ValueKind, Way, Word};
 
@@ -14,7 +14,7 @@ impl Checker<'_, '_> {
     /// `list NAME sent "Folder"`
     pub(super) fn sent_list(&mut self, name: &Word, folder: &Word) {
         if name.value == "me" {
-            self.report(name.span, Mistake::MeIsASetting);
+            self.report(name.span, RuleErrorKind::MeIsASetting);
             return;
         }
         if self.site {
@@ -64,7 +64,7 @@ impl Checker<'_, '_> {
         let lowered: Vec<_> = actions.iter().map(|action| self.action_of_move(action)).collect();
         let (true, Some(actions)) = (whole, lowered.into_iter().collect()) else { return };
         let line = self.sources.line(span);
-        self.program.moves.push(Move { span, line, from, to, actions });
+        self.program.moves.push(OnMoved { span, line, from, to, actions });
     }
 
     fn action_of_move(&mut self, action: &Action) -> Option<crate::rules::program::Action> {
@@ -101,6 +101,6 @@ impl Checker<'_, '_> {
     }
 
     fn learn_mistake(&mut self, span: Span, mistake: LearnMistake) {
-        self.report(span, Mistake::Learn(mistake));
+        self.report(span, RuleErrorKind::Learn(mistake));
     }
 }

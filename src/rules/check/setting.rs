@@ -4,8 +4,8 @@ use super::Checker;
 use super::action::is_address;
 use super::condition::is_header_name;
 use crate::classify::received::relays::is_relay;
-use crate::rules::mistake::{Mistake, Word};
-use crate::rules::program::{FolderNames, Layout, Log, OverQuota};
+use crate::rules::mistake::{RuleErrorKind, Word};
+use crate::rules::program::{FolderNames, Layout, LogSetting, OverQuota};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Value, ValueKind, Word as Name};
 
@@ -31,10 +31,10 @@ impl Checker<'_, '_> {
         }
         self.site_setting(name);
         if self.statements.has_rules() {
-            self.report(span, Mistake::SettingTooLate { name: name.value.clone() });
+            self.report(span, RuleErrorKind::SettingTooLate { name: name.value.clone() });
         }
         if let Some(at) = self.settings.insert(name.value.clone(), span) {
-            self.report(span, Mistake::SettingTwice { name: name.value.clone(), at });
+            self.report(span, RuleErrorKind::SettingTwice { name: name.value.clone(), at });
             self.settings.insert(name.value.clone(), at);
             return;
         }
@@ -150,7 +150,7 @@ impl Checker<'_, '_> {
                     let wanted = "addresses, networks and names, \
                                   `[\"192.0.2.0/24\", \".mx.example.jp\"]` for one";
                     let name = name.to_owned();
-                    self.report(wrong.span, Mistake::BadSetting { name, wanted });
+                    self.report(wrong.span, RuleErrorKind::BadSetting { name, wanted });
                     return;
                 }
                 settings.relays = relays.iter().filter_map(text_of).collect();
@@ -168,15 +168,15 @@ impl Checker<'_, '_> {
             }
             ("timezone", ..) => "the name of a zone, `\"Asia/Tokyo\"` for one",
             ("log", _, Some("syslog")) => {
-                settings.log = Log::Syslog;
+                settings.log = LogSetting::Syslog;
                 return;
             }
             ("log", _, Some("off")) => {
-                settings.log = Log::Off;
+                settings.log = LogSetting::Off;
                 return;
             }
             ("log", Some(text), _) if path(&text) => {
-                settings.log = Log::File(text.to_owned());
+                settings.log = LogSetting::File(text.to_owned());
                 self.shell_path(text, value.span, true);
                 return;
             }
@@ -206,7 +206,7 @@ impl Checker<'_, '_> {
             }
             _ => "an address, `\"taro+{sender}@example.jp\"` for one",
         };
-        self.report(value.span, Mistake::BadSetting { name: name.to_owned(), wanted });
+        self.report(value.span, RuleErrorKind::BadSetting { name: name.to_owned(), wanted });
     }
 
     fn set_me(&mut self, value: &Value) {
@@ -215,7 +215,10 @@ impl Checker<'_, '_> {
             ValueKind::Text(_) => std::slice::from_ref(value),
             _ => {
                 let wanted = "your addresses, `[\"taro@example.jp\"]` for one";
-                self.report(value.span, Mistake::BadSetting { name: String::from("me"), wanted });
+                self.report(
+                    value.span,
+                    RuleErrorKind::BadSetting { name: String::from("me"), wanted },
+                );
                 return;
             }
         };

@@ -5,7 +5,7 @@ use super::Checker;
 use super::condition::is_header_name;
 use crate::diagnostic::Diagnostic;
 use crate::message::fold::fold;
-use crate::rules::mistake::{Mistake, SiteMistake, nearest};
+use crate::rules::mistake::{RuleErrorKind, SiteMistake, nearest};
 use crate::rules::program::{self, Category, Label, LabelKind, SwitchWord};
 use crate::rules::switch::same;
 use crate::source::Span;
@@ -31,7 +31,7 @@ const LONGEST: usize = 60;
 
 impl Checker<'_, '_> {
     fn site_mistake(&mut self, span: Span, mistake: SiteMistake) {
-        self.report(span, Mistake::Site(mistake));
+        self.report(span, RuleErrorKind::Site(mistake));
     }
 
     /// Whether site rules may have that setting, which users' rules may.
@@ -128,7 +128,7 @@ impl Checker<'_, '_> {
         let header = kind.value == "header";
         let written = text.value.trim();
         if header && !is_header_name(written.strip_suffix('*').unwrap_or(written)) {
-            self.report(text.span, Mistake::BadHeaderName { name: text.value.clone() });
+            self.report(text.span, RuleErrorKind::BadHeaderName { name: text.value.clone() });
             return;
         }
         if fold(written).is_empty() || written.contains(char::is_control) {
@@ -189,7 +189,7 @@ pub fn judge_switch(words: &[SwitchWord], names: &[(String, bool)]) -> Vec<Diagn
                 known: names.iter().map(|(name, _)| name.clone()).collect(),
             },
         };
-        found.push(Mistake::Site(mistake).at(word.span));
+        found.push(RuleErrorKind::Site(mistake).at(word.span));
     }
     found
 }

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use super::{Checker, Declared, MAX_GROUP_DEPTH};
 use crate::classify;
 use crate::rules::field;
-use crate::rules::mistake::{Ended, Mistake};
+use crate::rules::mistake::{Ended, RuleErrorKind};
 use crate::rules::program::{self, Action, Define, Expectation, Score};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Body, Condition, Statement, StatementKind, Word};
 
 /// Where the way through the rules is.
-pub(super) struct Way {
+pub(super) struct Flow {
     /// The blocks around, from the file itself inwards.
     blocks: Vec<Block>,
     /// What the rules around capture.
@@ -20,13 +20,13 @@ pub(super) struct Way {
     pub(super) dead: bool,
 }
 
-impl Default for Way {
-    fn default() -> Way {
-        Way { blocks: vec![Block::default()], scopes: Vec::new(), dead: false }
+impl Default for Flow {
+    fn default() -> Flow {
+        Flow { blocks: vec![Block::default()], scopes: Vec::new(), dead: false }
     }
 }
 
-impl Way {
+impl Flow {
     /// Whether a rule or an action stood before, or a group is around.
     pub(super) fn has_rules(&self) -> bool {
         self.blocks.len() > 1 || self.blocks.iter().any(|block| block.begun)
@@ -93,7 +93,7 @@ impl Checker<'_, '_> {
             }
             StatementKind::Expect { message, actions } => {
                 if self.statements.blocks.len() > 1 {
-                    self.report(statement.span, Mistake::ExpectInGroup);
+                    self.report(statement.span, RuleErrorKind::ExpectInGroup);
                 }
                 let actions = actions.iter().filter_map(|action| self.action(action)).collect();
                 self.program.expectations.push(Expectation {
@@ -139,7 +139,10 @@ impl Checker<'_, '_> {
         };
         if let Some((by, at)) = taken {
             if declared != Declared::Broken {
-                self.report(name.span, Mistake::NameTaken { name: name.value.clone(), by, at });
+                self.report(
+                    name.span,
+                    RuleErrorKind::NameTaken { name: name.value.clone(), by, at },
+                );
             }
             return;
         }
@@ -238,7 +241,7 @@ impl Checker<'_, '_> {
     pub(super) fn block(&mut self, statements: &[Statement]) -> bool {
         if self.statements.blocks.len() > MAX_GROUP_DEPTH {
             if let Some(first) = statements.first() {
-                self.report(first.span, Mistake::TooDeep);
+                self.report(first.span, RuleErrorKind::TooDeep);
             }
             return false;
         }
@@ -317,7 +320,7 @@ impl Checker<'_, '_> {
         let before = way.dead;
         way.dead |= found.is_some();
         if let Some((why, at)) = found.filter(|_| !told) {
-            self.report(span, Mistake::Unreachable { what, why, at });
+            self.report(span, RuleErrorKind::Unreachable { what, why, at });
         }
         before
     }

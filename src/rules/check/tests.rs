@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::{Checked, Surroundings, check, check_lists};
 use crate::rules::program::{
-    Action, Comparison, ConditionKind, Define, Entries, Field, Layout, Log, Program, Score,
+    Action, Comparison, ConditionKind, Define, Entries, Field, Layout, LogSetting, Program, Score,
     Statement, StatementKind, Template, TemplatePart, TextOperator,
 };
 use crate::source::{SourceFile, Sources, Span};
@@ -499,7 +499,7 @@ fn settings() {
     assert_eq!(program.settings.layout, Layout::Fs);
     assert_eq!(program.settings.inbox.as_deref(), Some("INBOX"));
     assert_eq!(program.settings.me, ["taro@example.jp", "@taro.example"]);
-    assert_eq!(program.settings.log, Log::Syslog);
+    assert_eq!(program.settings.log, LogSetting::Syslog);
     assert_eq!(program.lists[0].name.as_deref(), Some("me"));
     for (text, code, marked, message) in [
         ("set layout foo", "bad-setting", "foo", "`set layout` takes `maildir++` or `fs`"),

@@ -8,7 +8,7 @@ use crate::classify::resembles;
 use crate::message::{address, domain, fold};
 use crate::rules::field::{Kind, WEEKDAYS};
 use crate::rules::glob;
-use crate::rules::mistake::{Mistake, Word};
+use crate::rules::mistake::{RuleErrorKind, Word};
 use crate::rules::program::{Comparison, ConditionKind, Field, Needle, Network, TextOperator};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Value, ValueKind};
@@ -37,7 +37,7 @@ impl Checker<'_, '_> {
     }
 
     pub(super) fn never_holds(&mut self, span: Span, why: &str, hint: Option<String>) {
-        self.report(span, Mistake::NeverHolds { why: why.to_owned(), hint });
+        self.report(span, RuleErrorKind::NeverHolds { why: why.to_owned(), hint });
     }
 
     /// As the user wrote it.
@@ -52,7 +52,7 @@ impl Checker<'_, '_> {
         hint: Option<String>,
     ) {
         let found = kind_name(&value.kind);
-        self.report(value.span, Mistake::WrongValue { wanted, found, hint });
+        self.report(value.span, RuleErrorKind::WrongValue { wanted, found, hint });
     }
 
     /// `is contains starts ends like`
@@ -106,12 +106,12 @@ impl Checker<'_, '_> {
         let part =
             matches!(operator, TextOperator::Contains | TextOperator::Starts | TextOperator::Ends);
         if part && fold::fold(text).is_empty() {
-            self.report(span, Mistake::AlwaysHolds { field: asked.name.clone() });
+            self.report(span, RuleErrorKind::AlwaysHolds { field: asked.name.clone() });
             return;
         }
         if part && text.len() > 1 && fold::fold(text) == " " {
             let why = "white space of any length is one blank, which nearly every text holds";
-            self.report(span, Mistake::Unlikely { why: why.into(), hint: None });
+            self.report(span, RuleErrorKind::Unlikely { why: why.into(), hint: None });
             return;
         }
         self.judge_stars(asked, operator, text, span);
@@ -168,7 +168,7 @@ impl Checker<'_, '_> {
                 (why, format!("`{name} {word} \"{inner}\"`"))
             }
         };
-        self.report(span, Mistake::Unlikely { why, hint: Some(hint) });
+        self.report(span, RuleErrorKind::Unlikely { why, hint: Some(hint) });
     }
 
     /// Entries of a set that domains are compared with.
@@ -280,7 +280,7 @@ impl Checker<'_, '_> {
                 let found = day_number(*year, *month, *day);
                 if found.is_none() {
                     let text = self.written(value);
-                    self.report(value.span, Mistake::NoSuchDate { text });
+                    self.report(value.span, RuleErrorKind::NoSuchDate { text });
                 }
                 return found;
             }
@@ -289,7 +289,7 @@ impl Checker<'_, '_> {
                     return Some(f64::from(*hour) * 60.0 + f64::from(*minute));
                 }
                 let text = self.written(value);
-                self.report(value.span, Mistake::NoSuchTime { text });
+                self.report(value.span, RuleErrorKind::NoSuchTime { text });
                 return None;
             }
             (Kind::Duration, ValueKind::Number(_)) => {

@@ -13,7 +13,7 @@ use crate::source::Span;
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Mistake {
+pub enum RuleErrorKind {
     /// A word that means nothing here.
     Unknown { what: Word, name: String, near: Option<String> },
     /// A condition's bare name that is something else.
@@ -323,7 +323,7 @@ fn warning(code: &'static str, message: String, label: &'static str) -> Wording 
     Wording { severity: Severity::Warning, ..error(code, message, label) }
 }
 
-impl Mistake {
+impl RuleErrorKind {
     /// The mistake at its place, in words.
     pub fn at(self, span: Span) -> Diagnostic {
         let wording = self.wording();
@@ -341,7 +341,7 @@ impl Mistake {
     /// All wording there is.
     fn wording(self) -> Wording {
         match self {
-            Mistake::Unknown { what, name, near } => {
+            RuleErrorKind::Unknown { what, name, near } => {
                 let unread = what == Word::Flag && matches!(name.as_str(), "unread" | "unseen");
                 error(what.code(), format!("there is no {} `{name}`", what.name()), "unknown")
                     .or_hint(unread.then_some(
@@ -350,7 +350,7 @@ impl Mistake {
                     .or_hint(near.map(|near| format!("did you mean `{near}`?")))
                     .or_hint(what.general_hint())
             }
-            Mistake::NotACondition { name, what } => {
+            RuleErrorKind::NotACondition { name, what } => {
                 let hint = match what {
                     "list" => format!("test an address: `from in {name}`"),
                     "score" => format!("compare it: `{name} >= 5`"),
@@ -359,7 +359,7 @@ impl Mistake {
                 let message = format!("`{name}` is a {what}, not a condition");
                 error("not-a-condition", message, "a condition is wanted here").or_hint(Some(hint))
             }
-            Mistake::NotAField { name, what } => {
+            RuleErrorKind::NotAField { name, what } => {
                 let message = format!("`{name}` is a {what}, not a field");
                 let hint = match what {
                     "list" => format!("test an address: `from in {name}`"),
@@ -367,22 +367,22 @@ impl Mistake {
                 };
                 error("not-a-field", message, "a field is wanted here").or_hint(Some(hint))
             }
-            Mistake::NotAList { name, what } => {
+            RuleErrorKind::NotAList { name, what } => {
                 let message = format!("`{name}` is a {what}, not a list");
                 error("not-a-list", message, "a list is wanted here")
             }
-            Mistake::UsedBefore { name, what, at } => {
+            RuleErrorKind::UsedBefore { name, what, at } => {
                 let message = format!("`{name}` is used before it is declared");
                 error("used-before", message, "used here")
                     .with(at, "declared here")
                     .or_hint(Some(format!("move the {what} above its first use")))
             }
-            Mistake::OwnDefinition { name } => error(
+            RuleErrorKind::OwnDefinition { name } => error(
                 "own-definition",
                 format!("`{name}` is used in its own definition"),
                 "used here",
             ),
-            Mistake::NameTaken { name, by, at } => {
+            RuleErrorKind::NameTaken { name, by, at } => {
                 let message = format!("the name `{name}` is taken by a {by}");
                 let taken = error("name-taken", message, "taken");
                 let taken = match at {
@@ -391,35 +391,35 @@ impl Mistake {
                 };
                 taken.or_hint(Some("choose another name"))
             }
-            Mistake::MeIsASetting => {
+            RuleErrorKind::MeIsASetting => {
                 error("name-taken", String::from("the name `me` is a setting's"), "taken")
                     .or_hint(Some("say who you are with `set me [\"…\", …]`"))
             }
-            Mistake::NoMe => {
+            RuleErrorKind::NoMe => {
                 error("unknown-list", String::from("`me` is not set"), "nobody is meant yet")
                     .or_hint(Some("say who you are with `set me [\"…\", …]` at the top"))
             }
-            Mistake::SettingTooLate { name } => {
+            RuleErrorKind::SettingTooLate { name } => {
                 let message = format!("`set {name}` stands behind a rule");
                 error("setting-too-late", message, "too late")
                     .or_hint(Some("settings stand before the first rule, outside of groups"))
             }
-            Mistake::ExpectInGroup => error(
+            RuleErrorKind::ExpectInGroup => error(
                 "expect-in-group",
                 String::from("`expect` stands in a group"),
                 "no place for a test of the rules",
             )
             .or_hint(Some("put it outside of all rules")),
-            Mistake::SettingTwice { name, at } => {
+            RuleErrorKind::SettingTwice { name, at } => {
                 error("setting-twice", format!("`{name}` is set twice"), "set again")
                     .with(at, "set here first")
                     .or_hint(Some("keep one of them"))
             }
-            Mistake::BadSetting { name, wanted } => {
+            RuleErrorKind::BadSetting { name, wanted } => {
                 error("bad-setting", format!("`set {name}` takes {wanted}"), "not this")
             }
 
-            Mistake::OperatorDoesNotFit { field, kind, operator } => {
+            RuleErrorKind::OperatorDoesNotFit { field, kind, operator } => {
                 let message =
                     format!("`{operator}` does not fit `{field}`, which is {}", kind.name());
                 let fitting: Vec<String> =
@@ -427,19 +427,19 @@ impl Mistake {
                 error("operator-does-not-fit", message, "does not fit")
                     .or_hint(Some(format!("these do: {}", fitting.join(" "))))
             }
-            Mistake::WrongValue { wanted, found, hint } => {
+            RuleErrorKind::WrongValue { wanted, found, hint } => {
                 let message = format!("{wanted} is wanted here, not {found}");
                 error("wrong-value", message, found).or_hint(hint)
             }
-            Mistake::NoSuchDate { text } => {
+            RuleErrorKind::NoSuchDate { text } => {
                 error("no-such-date", format!("there is no day `{text}`"), "no such day")
                     .or_hint(Some("a date is year-month-day: `2026-12-24`"))
             }
-            Mistake::NoSuchTime { text } => {
+            RuleErrorKind::NoSuchTime { text } => {
                 error("no-such-time", format!("there is no time `{text}`"), "no such time")
                     .or_hint(Some("times are `00:00` to `23:59`"))
             }
-            Mistake::FieldWantsName { field } => {
+            RuleErrorKind::FieldWantsName { field } => {
                 let hint = match field.as_str() {
                     "env" => "`env \"HOME\"`, for one",
                     _ => "`header \"X-Mailer\"`, for one",
@@ -447,45 +447,45 @@ impl Mistake {
                 error("field-wants-name", format!("`{field}` wants a name behind it"), "which?")
                     .or_hint(Some(hint))
             }
-            Mistake::FieldTakesNoName { field } => {
+            RuleErrorKind::FieldTakesNoName { field } => {
                 let message = format!("`{field}` takes no name");
                 error("field-takes-no-name", message, "one string too many")
             }
-            Mistake::BadHeaderName { name } => {
+            RuleErrorKind::BadHeaderName { name } => {
                 let message = format!("`{name}` cannot be a header's name");
                 error("bad-header-name", message, "no header's name").or_hint(Some(
                     "letters, digits and `-`, without a colon or blanks (RFC 5322 §2.2)",
                 ))
             }
-            Mistake::BadEnvName { name } => {
+            RuleErrorKind::BadEnvName { name } => {
                 let message = format!("`{name}` cannot be a variable's name");
                 error("bad-env-name", message, "no variable's name")
             }
-            Mistake::BadPattern { reason } => {
+            RuleErrorKind::BadPattern { reason } => {
                 error("bad-pattern", format!("this pattern cannot be used: {reason}"), "here")
             }
-            Mistake::TooDeep => {
+            RuleErrorKind::TooDeep => {
                 error("too-deep", String::from("this is nested too deep"), "too deep")
                     .or_hint(Some("split it with `define`, or lay groups flat"))
             }
 
-            Mistake::BraceUnclosed => {
+            RuleErrorKind::BraceUnclosed => {
                 error("brace", String::from("this `{` is never closed"), "opened here")
                     .or_hint(Some("for a brace that stands for itself, write `{{`"))
             }
-            Mistake::BraceUnopened => {
+            RuleErrorKind::BraceUnopened => {
                 error("brace", String::from("this `}` closes nothing"), "closed here")
                     .or_hint(Some("for a brace that stands for itself, write `}}`"))
             }
-            Mistake::BraceEmpty => {
+            RuleErrorKind::BraceEmpty => {
                 error("brace", String::from("there is nothing between the braces"), "empty")
                     .or_hint(Some("name what is to be inserted: `{subject}`, `{1}`"))
             }
-            Mistake::NoInsert { name } => {
+            RuleErrorKind::NoInsert { name } => {
                 error("no-insert", format!("`{name}` cannot be inserted"), "no text")
                     .or_hint(Some("texts, numbers and `{date:%Y-%m-%d}` can"))
             }
-            Mistake::NoCapture { name, groups } => {
+            RuleErrorKind::NoCapture { name, groups } => {
                 let message = match groups {
                     0 => format!("`{{{name}}}` is captured by no pattern of this rule"),
                     1 => format!(
@@ -500,62 +500,62 @@ impl Mistake {
                      not under `not`",
                 ))
             }
-            Mistake::BadDateFormat { format, reason } => {
+            RuleErrorKind::BadDateFormat { format, reason } => {
                 error("bad-date-format", format!("`{format}` is no date format: {reason}"), "here")
                     .or_hint(Some("as in strftime: `{date:%Y-%m-%d}`"))
             }
 
-            Mistake::WrongArguments { action, usage } => {
+            RuleErrorKind::WrongArguments { action, usage } => {
                 let message = format!("`{action}` does not take these arguments");
                 error("wrong-arguments", message, "see the hint")
                     .or_hint(Some(format!("it is written {usage}")))
             }
-            Mistake::NoFlags { action } => {
+            RuleErrorKind::NoFlags { action } => {
                 let message = format!("`{action}` delivers nothing that could be flagged");
                 error("no-flags", message, "no place for `as`")
                     .or_hint(Some("`as` stands behind `inbox`, `folder` and `copy`"))
             }
-            Mistake::BadKeyword { name } => {
+            RuleErrorKind::BadKeyword { name } => {
                 error("bad-keyword", format!("`{name}` cannot be a keyword"), "no keyword")
                     .or_hint(Some("a keyword is `$` and letters, digits, `-` or `_`: `\"$Work\"`"))
             }
-            Mistake::BadStatus { action, class } => {
+            RuleErrorKind::BadStatus { action, class } => {
                 let message = format!("`{action}` wants a status code `{class}.x.x` and a text");
                 let text = if class == '5' { "5.7.1 not wanted" } else { "4.3.0 try again" };
                 error("bad-status", message, "no such code")
                     .or_hint(Some(format!("`{action} \"{text}\"`, for one (RFC 3463)")))
             }
-            Mistake::NoReason { action, class } => {
+            RuleErrorKind::NoReason { action, class } => {
                 let message = format!("`{action}` says nothing to the sender");
                 let text = if class == '5' { "5.7.1 not wanted" } else { "4.3.0 try again" };
                 error("no-reason", message, "a code without a text")
                     .or_hint(Some(format!("`{action} \"{text}\"`, for one")))
             }
-            Mistake::BadProgram { name, why } => {
+            RuleErrorKind::BadProgram { name, why } => {
                 let message = format!("`{name}` cannot be the name of a program: {why}");
                 error("bad-program", message, "no program")
                     .or_hint(Some("`\"bogofilter\" \"-p\" \"-e\"`, for one; there is no shell"))
             }
-            Mistake::BadAddress { text } => {
+            RuleErrorKind::BadAddress { text } => {
                 error("bad-address", format!("mail cannot be sent to `{text}`"), "no address")
                     .or_hint(Some("a bare address: `\"hanako@example.jp\"`"))
             }
-            Mistake::TooManyTargets { limit } => {
+            RuleErrorKind::TooManyTargets { limit } => {
                 let message = format!("a message is forwarded to {limit} addresses at most");
                 error("too-many-targets", message, "one too many")
                     .or_hint(Some("for more there are aliases and mailing lists"))
             }
-            Mistake::ListInTheRules { name } => {
+            RuleErrorKind::ListInTheRules { name } => {
                 let message = format!("`{name}` stands in the rules and cannot be edited");
                 error("list-in-the-rules", message, "no file")
                     .or_hint(Some(format!("keep it in a file: `list {name} \"~/.mail/{name}\"`")))
             }
-            Mistake::ReplyUnreadable { path, reason } => {
+            RuleErrorKind::ReplyUnreadable { path, reason } => {
                 let message = format!("the text `{path}` cannot be read: {reason}");
                 warning("reply-unreadable", message, "no such text")
                     .or_hint(Some("until it can, nobody is answered"))
             }
-            Mistake::BadFolder(why) => {
+            RuleErrorKind::BadFolder(why) => {
                 let (code, message, hint) = match why {
                     BadFolder::Empty => (
                         "folder-empty",
@@ -608,23 +608,23 @@ impl Mistake {
                 error(code, message, "no folder can be called so").or_hint(hint)
             }
 
-            Mistake::IncludeUnreadable { path, reason } => {
+            RuleErrorKind::IncludeUnreadable { path, reason } => {
                 error("include-unreadable", format!("`{path}` cannot be read: {reason}"), "here")
             }
-            Mistake::IncludeCycle { path } => {
+            RuleErrorKind::IncludeCycle { path } => {
                 error("include-cycle", format!("`{path}` includes itself"), "comes back here")
             }
-            Mistake::IncludeTooDeep { limit } => error(
+            RuleErrorKind::IncludeTooDeep { limit } => error(
                 "include-too-deep",
                 format!("more than {limit} files include each other"),
                 "one too many",
             ),
-            Mistake::IncludeTooMany { limit } => {
+            RuleErrorKind::IncludeTooMany { limit } => {
                 error("include-too-many", format!("more than {limit} includes"), "one too many")
             }
 
-            Mistake::Place(mistake) => mistake.wording(),
-            Mistake::Learn(mistake) => match mistake {
+            RuleErrorKind::Place(mistake) => mistake.wording(),
+            RuleErrorKind::Learn(mistake) => match mistake {
                 LearnMistake::OfSite { what } => {
                     error("learn-of-site", format!("{what} is for users' rules"), "no place for it")
                         .or_hint(Some("site rules do not look into users' mail"))
@@ -683,7 +683,7 @@ impl Mistake {
                         ))
                 }
             },
-            Mistake::Site(mistake) => match mistake {
+            RuleErrorKind::Site(mistake) => match mistake {
                 SiteMistake::OutsideCategory { what } => error(
                     "outside-category",
                     format!("this {what} belongs to no category"),
@@ -763,7 +763,7 @@ impl Mistake {
                 }
             },
 
-            Mistake::Unreachable { what, why, at } => {
+            RuleErrorKind::Unreachable { what, why, at } => {
                 let (related, hint) = match why {
                     Ended::Always => ("the run always ends here", None),
                     Ended::SameCondition => (
@@ -775,40 +775,40 @@ impl Mistake {
                     .with(at, related)
                     .or_hint(hint)
             }
-            Mistake::NeverHolds { why, hint } => {
+            RuleErrorKind::NeverHolds { why, hint } => {
                 let message = format!("this can never hold: {why}");
                 warning("never-holds", message, "never").or_hint(hint)
             }
-            Mistake::AlwaysHolds { field } => {
+            RuleErrorKind::AlwaysHolds { field } => {
                 let message = format!("an empty text is found in every `{field}`");
                 warning("always-holds", message, "always")
                     .or_hint(Some(format!("to ask whether there is one: `has {field}`")))
             }
-            Mistake::Unlikely { why, hint } => {
+            RuleErrorKind::Unlikely { why, hint } => {
                 warning("unlikely", why, "probably not what you mean").or_hint(hint)
             }
-            Mistake::ProgramMissing { name, why } => {
+            RuleErrorKind::ProgramMissing { name, why } => {
                 warning("program-missing", format!("the program `{name}` {why}"), "cannot be run")
                     .or_hint(Some("until it can, mail waits in the queue or goes on without it"))
             }
-            Mistake::FolderCase { name, other, at } => {
+            RuleErrorKind::FolderCase { name, other, at } => {
                 let how = difference(&name, &other);
                 let message = format!("`{name}` differs from `{other}` only {how}");
                 warning("folder-case", message, "a folder of its own")
                     .with(at, "the other")
                     .or_hint(Some("spell it alike, if one folder is meant"))
             }
-            Mistake::ListUnreadable { path, reason } => {
+            RuleErrorKind::ListUnreadable { path, reason } => {
                 let message = format!("the list `{path}` cannot be read: {reason}");
                 warning("list-unreadable", message, "no such list")
                     .or_hint(Some("until it can, a rule that asks for it never fires"))
             }
-            Mistake::BadEntry { entry, reason } => {
+            RuleErrorKind::BadEntry { entry, reason } => {
                 let message = format!("no address can match `{entry}`: {reason}");
                 warning("bad-entry", message, "skipped")
                     .or_hint(Some("`user@host`, `@host`, `@.host`, `user@`, a glob or `/pattern/`"))
             }
-            Mistake::UnknownTimezone { name } => {
+            RuleErrorKind::UnknownTimezone { name } => {
                 let message = format!("this system knows no time zone `{name}`");
                 warning("unknown-timezone", message, "unknown")
                     .or_hint(Some("zones are named as in `Asia/Tokyo`"))

@@ -22,7 +22,7 @@ const LIST_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a delivery may use beyond the Maildir.
 #[derive(Debug, Clone)]
-pub struct Reach {
+pub struct DeliveryContext {
     /// Where it is remembered what was done.
     pub state: Option<StateDir>,
     /// The user's home: where programs run, and beyond which no list is edited.
@@ -44,7 +44,7 @@ pub struct Reach {
 }
 
 /// What came of a step.
-pub(super) struct Came {
+pub(super) struct EffectResult {
     /// Whether anything was done, for the log; or why it failed.
     pub(super) result: Result<bool, String>,
     /// It failed, and would fail again: `sendmail` refuses the message for good.
@@ -53,10 +53,10 @@ pub(super) struct Came {
     pub(super) notes: Vec<String>,
 }
 
-impl Reach {
+impl DeliveryContext {
     /// A delivery that uses nothing but the Maildir.
-    pub fn nothing() -> Reach {
-        Reach {
+    pub fn nothing() -> DeliveryContext {
+        DeliveryContext {
             state: None,
             home: None,
             environment: Vec::new(),
@@ -80,7 +80,12 @@ impl Reach {
     }
 
     /// Does what a step asks that stores nothing.
-    pub(super) fn take(&self, step: &StepKind, message: &Message, edits: &[HeaderEdit]) -> Came {
+    pub(super) fn take(
+        &self,
+        step: &StepKind,
+        message: &Message,
+        edits: &[HeaderEdit],
+    ) -> EffectResult {
         match step {
             StepKind::Pipe { argv } | StepKind::Run { argv } => {
                 let ran = program::run(&self.call(argv), message, edits);
@@ -93,7 +98,7 @@ impl Reach {
                 sent(&self.sendmail, program::run(&self.call(&argv), message, &edits))
             }
             StepKind::Reply(reply) => reply::send(reply, self),
-            StepKind::Remember { key, within } => Came {
+            StepKind::Remember { key, within } => EffectResult {
                 result: match &self.state {
                     Some(state) => {
                         crate::state::seen::remember(state, Key(*key), self.now, *within)
@@ -105,7 +110,7 @@ impl Reach {
                 is_permanent: false,
                 notes: Vec::new(),
             },
-            _ => Came { result: Ok(true), is_permanent: false, notes: Vec::new() },
+            _ => EffectResult { result: Ok(true), is_permanent: false, notes: Vec::new() },
         }
     }
 
@@ -127,8 +132,8 @@ impl Reach {
 }
 
 /// What a program's end and its words are in the log.
-pub(super) fn told(name: &str, ran: program::Ran) -> Came {
-    Came {
+pub(super) fn told(name: &str, ran: program::Ran) -> EffectResult {
+    EffectResult {
         result: ran.result.map(|()| true).map_err(|why| format!("`{name}` {why}")),
         is_permanent: false,
         notes: said(name, ran.said),
@@ -137,9 +142,9 @@ pub(super) fn told(name: &str, ran: program::Ran) -> Came {
 
 /// [`told`] for the program that sends mail, whose status says whether it is
 /// worth another try.
-pub(super) fn sent(name: &str, ran: program::Ran) -> Came {
+pub(super) fn sent(name: &str, ran: program::Ran) -> EffectResult {
     let is_permanent = ran.status.is_some_and(is_permanent);
-    Came { is_permanent, ..told(name, ran) }
+    EffectResult { is_permanent, ..told(name, ran) }
 }
 
 /// What a program said.

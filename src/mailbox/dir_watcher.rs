@@ -46,7 +46,7 @@ pub enum Arrival {
 
 /// What has happened.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct DirChanges {
     /// Files that came into a directory with the role for that.
     pub arrived: HashMap<PathBuf, Arrival>,
     /// All is to be looked at: events were lost, or are too many.
@@ -61,7 +61,7 @@ pub struct Seen {
     pub stop: bool,
 }
 
-impl Seen {
+impl DirChanges {
     /// Whether nothing of it has to be looked at, but for moves, which can wait.
     fn is_quiet(&self) -> bool {
         self.arrived.is_empty() && !self.all && !self.folders && !self.rules && !self.stop
@@ -70,7 +70,7 @@ impl Seen {
 
 #[derive(Default)]
 struct Shared {
-    seen: Mutex<Seen>,
+    seen: Mutex<DirChanges>,
     bell: Condvar,
     /// The directories that are watched, and files of rules.
     roles: Mutex<HashMap<PathBuf, Role>>,
@@ -81,7 +81,7 @@ struct Shared {
 }
 
 /// Watches directories.
-pub struct Eyes {
+pub struct DirWatcher {
     watcher: RecommendedWatcher,
     shared: Arc<Shared>,
     /// With device and inode: what was made again has to be watched again.
@@ -99,7 +99,7 @@ pub struct Watched {
     pub too_many: bool,
 }
 
-/// Ends the waiting of [`Eyes`] from another thread.
+/// Ends the waiting of [`DirWatcher`] from another thread.
 #[derive(Clone)]
 pub struct Bell(Arc<Shared>);
 
@@ -111,17 +111,17 @@ impl Bell {
     }
 }
 
-impl Eyes {
+impl DirWatcher {
     /// Watches nothing yet.
     ///
     /// # Errors
     /// The kernel gives no more of what is needed, in words.
-    pub fn open() -> Result<Eyes, String> {
+    pub fn open() -> Result<DirWatcher, String> {
         let shared = Arc::new(Shared::default());
         let takes = Arc::clone(&shared);
         let watcher = notify::recommended_watcher(move |event| takes.take(event))
             .map_err(|error| format!("directories cannot be watched: {error}"))?;
-        Ok(Eyes { watcher, shared, watched: HashMap::new() })
+        Ok(DirWatcher { watcher, shared, watched: HashMap::new() })
     }
 
     /// To end the waiting.
@@ -175,7 +175,7 @@ impl Eyes {
     /// Waits until something has happened, at most until `deadline`. Moves
     /// alone end the waiting when `quiet` has passed since the last of them,
     /// or five times that since the first.
-    pub fn wait(&self, deadline: Option<Instant>, quiet: Duration) -> Seen {
+    pub fn wait(&self, deadline: Option<Instant>, quiet: Duration) -> DirChanges {
         let mut seen = lock(&self.shared.seen);
         loop {
             let now = Instant::now();
@@ -213,7 +213,7 @@ impl Shared {
                 seen.folders = true;
             }
             Ok(event) => {
-                let Some(happened) = Happened::of(&event.kind) else { return };
+                let Some(happened) = DirEvent::of(&event.kind) else { return };
                 for path in &event.paths {
                     self.note(&mut seen, path, happened);
                 }
@@ -227,19 +227,19 @@ impl Shared {
         self.bell.notify_all();
     }
 
-    fn note(&self, seen: &mut Seen, path: &Path, happened: Happened) {
+    fn note(&self, seen: &mut DirChanges, path: &Path, happened: DirEvent) {
         let roles = lock(&self.roles);
         // A watched directory itself was moved or removed.
-        if roles.contains_key(path) && happened != Happened::Written {
+        if roles.contains_key(path) && happened != DirEvent::Written {
             seen.folders = true;
             lock(&self.lost).insert(path.to_owned());
         }
         let Some(role) = path.parent().and_then(|parent| roles.get(parent)) else { return };
         if role.arrivals {
             let arrival = match happened {
-                Happened::Came | Happened::Written => Some(Arrival::Whole),
-                Happened::Begun => Some(Arrival::Begun),
-                Happened::Went => None,
+                DirEvent::Came | DirEvent::Written => Some(Arrival::Whole),
+                DirEvent::Begun => Some(Arrival::Begun),
+                DirEvent::Went => None,
             };
             match arrival {
                 Some(_) if seen.arrived.len() >= MOST_ARRIVED => {
@@ -255,13 +255,13 @@ impl Shared {
                 None => {}
             }
         }
-        if role.messages && happened != Happened::Written {
+        if role.messages && happened != DirEvent::Written {
             let now = Instant::now();
             let first = seen.messages.map_or(now, |(first, _)| first);
             seen.messages = Some((first, now));
         }
         let name = path.file_name().unwrap_or_default();
-        if role.folders && happened != Happened::Written && !is_servers(&name.to_string_lossy()) {
+        if role.folders && happened != DirEvent::Written && !is_servers(&name.to_string_lossy()) {
             seen.folders = true;
         }
         if role.rules && lock(&self.rule_files).iter().any(|file| file == path) {
@@ -272,7 +272,7 @@ impl Shared {
 
 /// What has happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Happened {
+enum DirEvent {
     /// It was renamed to here.
     Came,
     /// It was made here.
@@ -283,17 +283,17 @@ enum Happened {
     Went,
 }
 
-impl Happened {
-    fn of(kind: &EventKind) -> Option<Happened> {
+impl DirEvent {
+    fn of(kind: &EventKind) -> Option<DirEvent> {
         Some(match kind {
-            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => Happened::Went,
+            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => DirEvent::Went,
             // Both names come once more, each by itself.
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return None,
-            EventKind::Modify(ModifyKind::Name(_)) => Happened::Came,
-            EventKind::Create(CreateKind::Folder) => Happened::Came,
-            EventKind::Create(_) => Happened::Begun,
-            EventKind::Remove(RemoveKind::File | RemoveKind::Folder | _) => Happened::Went,
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) => Happened::Written,
+            EventKind::Modify(ModifyKind::Name(_)) => DirEvent::Came,
+            EventKind::Create(CreateKind::Folder) => DirEvent::Came,
+            EventKind::Create(_) => DirEvent::Begun,
+            EventKind::Remove(RemoveKind::File | RemoveKind::Folder | _) => DirEvent::Went,
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => DirEvent::Written,
             _ => return None,
         })
     }

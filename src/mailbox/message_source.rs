@@ -18,7 +18,7 @@ use crate::plan::Folder;
 pub(super) const MEMORY_MAX: usize = 1 << 20;
 
 /// A message that was found and not opened yet.
-pub struct Lead {
+pub struct MessageSource {
     /// The path, for the second and later messages of an mbox with `#2` and so on.
     pub label: String,
     /// The file it is in.
@@ -48,11 +48,11 @@ pub(super) enum Copied {
     Disk(File),
 }
 
-impl Lead {
+impl MessageSource {
     /// The one message of a file.
-    pub(super) fn plain(path: PathBuf, folder: Arc<Folder>, source: Source) -> Lead {
+    pub(super) fn plain(path: PathBuf, folder: Arc<Folder>, source: Source) -> MessageSource {
         let label = label(&path);
-        Lead { label, path, number: 0, alone: false, flags: String::new(), folder, source }
+        MessageSource { label, path, number: 0, alone: false, flags: String::new(), folder, source }
     }
 
     /// Opens the message; can be done more than once.
@@ -76,10 +76,10 @@ impl Lead {
     ///
     /// # Errors
     /// The stream's, and those of keeping a large message on disk.
-    pub fn read(label: &str, stream: impl Read) -> io::Result<Lead> {
+    pub fn read(label: &str, stream: impl Read) -> io::Result<MessageSource> {
         let source = Source::Copy(copied(copy_stream(stream)?)?);
-        let lead = Lead::plain(PathBuf::new(), Arc::default(), source);
-        Ok(Lead { label: label.to_owned(), alone: true, ..lead })
+        let lead = MessageSource::plain(PathBuf::new(), Arc::default(), source);
+        Ok(MessageSource { label: label.to_owned(), alone: true, ..lead })
     }
 
     fn message(&self, file: File) -> Result<Message, Failure> {
