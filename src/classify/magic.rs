@@ -68,7 +68,7 @@ static MARKS: &[Mark] = &[
         b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3",
         &["application/onenote"],
     ),
-    // CompiledProgram HTML help
+    // Compiled HTML help
     mark(b"ITSF", &["application/vnd.ms-htmlhelp"]),
     mark(b"vhdxfile", &["application/x-vhdx"]),
     mark(b"\x89PNG\r\n\x1a\n", &["image/png"]),
