@@ -37,29 +37,57 @@ fn encrypted(mail: &Mail<'_>) -> Finding {
     let content_type = content_type(mail);
     let smime_type = content_type.get("smime-type").unwrap_or_default();
     match content_type.value.as_str() {
-        "multipart/encrypted" => Ok(Some("multipart/encrypted".to_owned())),
+        "multipart/encrypted" => return Ok(Some("multipart/encrypted".to_owned())),
         "application/pkcs7-mime" | "application/x-pkcs7-mime" if !is_signature(smime_type) => {
-            Ok(Some(format!("{}; smime-type={smime_type}", content_type.value)))
+            return Ok(Some(format!("{}; smime-type={smime_type}", content_type.value)));
         }
-        _ => armour(mail, &content_type, "-----BEGIN PGP MESSAGE-----"),
+        // A gateway that knows no S/MIME leaves the name.
+        "application/octet-stream" => {
+            return part(mail, |part| {
+                part.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("smime.p7m"))
+            });
+        }
+        "multipart/mixed" => {
+            // A list wraps the message to add a footer; Exchange makes two attachments of
+            // PGP/MIME, of which the first tells what the other is.
+            let found = part(mail, |part| {
+                matches!(
+                    part.media_type.as_str(),
+                    "multipart/encrypted" | "application/pgp-encrypted"
+                )
+            })?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        _ => {}
     }
+    armour(mail, &content_type, "-----BEGIN PGP MESSAGE-----")
 }
 
 fn signed(mail: &Mail<'_>) -> Finding {
     let content_type = content_type(mail);
     let smime_type = content_type.get("smime-type").unwrap_or_default();
     match content_type.value.as_str() {
-        "multipart/signed" => Ok(Some(match content_type.get("protocol") {
-            Some(protocol) => format!("multipart/signed; protocol={protocol}"),
-            None => "multipart/signed".to_owned(),
-        })),
+        "multipart/signed" => {
+            return Ok(Some(match content_type.get("protocol") {
+                Some(protocol) => format!("multipart/signed; protocol={protocol}"),
+                None => "multipart/signed".to_owned(),
+            }));
+        }
         "application/pkcs7-mime" | "application/x-pkcs7-mime" if is_signature(smime_type) => {
-            Ok(Some(format!("{}; smime-type={smime_type}", content_type.value)))
+            return Ok(Some(format!("{}; smime-type={smime_type}", content_type.value)));
         }
         // A list that adds a footer wraps the signed part.
-        "multipart/mixed" => part(mail, |part| part.media_type == "multipart/signed"),
-        _ => armour(mail, &content_type, "-----BEGIN PGP SIGNED MESSAGE-----"),
+        "multipart/mixed" => {
+            let found = part(mail, |part| part.media_type == "multipart/signed")?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        _ => {}
     }
+    armour(mail, &content_type, "-----BEGIN PGP SIGNED MESSAGE-----")
 }
 
 fn calendar(mail: &Mail<'_>) -> Finding {
@@ -87,14 +115,23 @@ fn part(mail: &Mail<'_>, wanted: impl Fn(&Part) -> bool) -> Finding {
     Ok(parts.iter().find(|part| wanted(part)).map(|part| format!("a part is {}", part.media_type)))
 }
 
-/// A line of the text alone, not of what it quotes.
+/// A line of the first text, decoded, not of what it quotes.
 fn armour(mail: &Mail<'_>, content_type: &Parameters, line: &str) -> Finding {
-    if !matches!(content_type.value.as_str(), "" | "text/plain") {
-        return Ok(None);
-    }
-    let body = body_opening(mail.message, ARMOUR_LIMIT)?;
-    let found =
-        body.split(|byte| *byte == b'\n').any(|each| each.trim_ascii_end() == line.as_bytes());
+    let is_line = |each: &[u8]| each.trim_ascii_end() == line.as_bytes();
+    let has_line = |text: &[u8]| text.split(|byte| *byte == b'\n').any(is_line);
+    let plain = matches!(content_type.value.as_str(), "" | "text/plain");
+    let encoded = mail.message.head().first("content-transfer-encoding").is_some();
+    let found = if plain && !encoded {
+        has_line(&body_opening(mail.message, ARMOUR_LIMIT)?)
+    } else if plain || content_type.value.starts_with("multipart/") {
+        let parts = mail.message.parts().map_err(unread)?;
+        match parts.iter().find(|part| part.is_text() && part.media_type == "text/plain") {
+            Some(part) => has_line(&mail.message.part_bytes(part, ARMOUR_LIMIT).map_err(unread)?),
+            None => false,
+        }
+    } else {
+        false
+    };
     Ok(found.then(|| format!("the line `{line}`")))
 }
 
@@ -113,6 +150,24 @@ mod tests {
         assert!(finds(&ENCRYPTED, &smime) && !finds(&SIGNED, &smime));
         assert!(finds(&ENCRYPTED, &message("Subject: x\n\n-----BEGIN PGP MESSAGE-----\nabc\n")));
         assert!(!finds(&ENCRYPTED, &message("Subject: x\n\n> -----BEGIN PGP MESSAGE-----\n")));
+        let armour = "-----BEGIN PGP MESSAGE-----";
+        let base64 = "LS0tLS1CRUdJTiBQR1AgTUVTU0FHRS0tLS0tCg==";
+        let mixed = "Content-Type: multipart/mixed; boundary=b\n\n--b\n";
+        for encrypted in [
+            format!("{mixed}\n{armour}\n--b\n\nfooter\n--b--\n"),
+            format!("Content-Transfer-Encoding: base64\n\n{base64}\n"),
+            format!("{mixed}Content-Type: application/pgp-encrypted\n\nVersion: 1\n--b--\n"),
+            format!("{mixed}Content-Type: multipart/encrypted; boundary=i\n\n--i--\n--b--\n"),
+            "Content-Type: application/octet-stream; name=SMIME.p7m\n\nx\n".to_owned(),
+        ] {
+            assert!(finds(&ENCRYPTED, &message(&encrypted)), "{encrypted}");
+        }
+        for plain in [
+            format!("{mixed}\nhello\n--b\n\n{armour}\n--b--\n"),
+            "Content-Type: application/octet-stream; name=x.p7m.zip\n\nx\n".to_owned(),
+        ] {
+            assert!(!finds(&ENCRYPTED, &message(&plain)), "{plain}");
+        }
     }
 
     #[test]

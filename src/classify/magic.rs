@@ -56,7 +56,13 @@ static MARKS: &[Mark] = &[
     Mark { at: 2, bytes: b"-lh", types: &["application/x-lzh-compressed", "application/x-lha"] },
     Mark { at: 7, bytes: b"**ACE**", types: &["application/x-ace-compressed"] },
     mark(b"%PDF-", &["application/pdf"]),
-    mark(b"{\\rtf", &["application/rtf", "text/rtf"]),
+    // Word takes less than the five letters that the specification wants.
+    mark(b"{\\rt", &["application/rtf", "text/rtf"]),
+    mark(b"MSWIM\0\0\0", &["application/x-ms-wim"]),
+    mark(b"ALZ\x01", &["application/x-alz-compressed"]),
+    mark(b"EGGA", &["application/x-egg"]),
+    // The footer of a disk of a fixed size stands at its end, that of others here too.
+    mark(b"conectix", &["application/x-vhd", "application/x-virtualbox-vhd"]),
     mark(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE),
     // MS-SHLLINK §2.1: size of the header and its class id
     mark(
@@ -122,8 +128,10 @@ static HTML_STARTS: &[&str] = &[
 /// The types of a file that begins so, registered name first; none where
 /// nothing tells.
 pub fn types(bytes: &[u8]) -> Vec<&'static str> {
-    if bytes.starts_with(b"PK\x03\x04") {
-        return zip(bytes);
+    // A marker of spanned archives, APPNOTE.TXT §8.5.4, that one file may have too.
+    let zipped = bytes.strip_prefix(b"PK00").unwrap_or(bytes);
+    if zipped.starts_with(b"PK\x03\x04") {
+        return zip(zipped);
     }
     let found = MARKS.iter().find(|mark| {
         bytes.get(mark.at..).is_some_and(|rest| rest.starts_with(mark.bytes))
@@ -132,6 +140,10 @@ pub fn types(bytes: &[u8]) -> Vec<&'static str> {
     match found {
         Some(mark) => mark.types.to_vec(),
         None if bytes.starts_with(b"PK\x05\x06") => ZIP.to_vec(),
+        None if is_pdf(bytes) => vec!["application/pdf"],
+        None if is_web_archive(bytes) => vec!["multipart/related", "application/x-mimearchive"],
+        None if is_shortcut(bytes) => vec!["application/internet-shortcut"],
+        None if is_word_xml(bytes) => vec!["application/vnd.ms-wordml", "application/msword"],
         None if is_java(bytes) => vec!["application/java-vm"],
         None if is_html(bytes) => HTML.to_vec(),
         None => Vec::new(),
@@ -186,6 +198,39 @@ fn is_java(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\xca\xfe\xba\xbe") && bytes.get(7).is_some_and(|version| *version >= 45)
 }
 
+/// PDF readers take what begins within the first 1,024 bytes (ISO 32000-1, Annex H).
+fn is_pdf(bytes: &[u8]) -> bool {
+    let start = bytes.get(..1024 + 5).unwrap_or(bytes);
+    memchr::memmem::find(start, b"%PDF-").is_some()
+}
+
+/// A page with its pictures as one file (RFC 2557), which Office and browsers open.
+fn is_web_archive(bytes: &[u8]) -> bool {
+    let start = bytes.get(..4096).unwrap_or(bytes).to_ascii_lowercase();
+    start.starts_with(b"mime-version:")
+        || (start.starts_with(b"from: <saved by") && contains(&start, b"mime-version:"))
+}
+
+/// A `.url` file, which opens its address when it is clicked.
+fn is_shortcut(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let word = b"[internetshortcut]";
+    bytes.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+}
+
+/// A document of Word 2003 as XML, which can hold macros.
+fn is_word_xml(bytes: &[u8]) -> bool {
+    let start = bytes.get(..4096).unwrap_or(bytes);
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    start.starts_with(b"<?xml")
+        && (contains(start, b"progid=\"Word.Document\"")
+            || contains(start, b"schemas.microsoft.com/office/word/2003/wordml"))
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    memchr::memmem::find(text, word).is_some()
+}
+
 fn is_html(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     HTML_STARTS.iter().any(|start| {
@@ -200,11 +245,9 @@ fn is_html(bytes: &[u8]) -> bool {
 /// The body's.
 pub fn of_attachment(message: &Message, attachment: &Attachment) -> Result<Vec<String>, Unread> {
     let mut all = vec![attachment.media_type.text().to_owned()];
-    if let Some(part) = message.parts()?.get(attachment.part) {
-        for found in types(&message.part_bytes(part, ENOUGH)?) {
-            if all.iter().all(|each| each != found) {
-                all.push(found.to_owned());
-            }
+    for found in types(&message.attachment_bytes(attachment, ENOUGH)?) {
+        if all.iter().all(|each| each != found) {
+            all.push(found.to_owned());
         }
     }
     Ok(all)
@@ -362,6 +405,19 @@ mod tests {
             (b"7z\xbc\xaf\x27\x1c\0", "application/x-7z-compressed"),
             (b"\x1f\x8b\x08", "application/gzip"),
             (b"%PDF-1.7", "application/pdf"),
+            (b"\r\n%PDF-1.4", "application/pdf"),
+            (b"{\\rt1", "application/rtf"),
+            (b"PK00PK\x03\x04", "application/zip"),
+            (b"[InternetShortcut]\nURL=x", "application/internet-shortcut"),
+            (b"MSWIM\0\0\0\xd0", "application/x-ms-wim"),
+            (b"ALZ\x01\x0a", "application/x-alz-compressed"),
+            (b"EGGA\0\x01", "application/x-egg"),
+            (b"conectix\0", "application/x-vhd"),
+            (b"MIME-Version: 1.0\nContent-Type: multipart/related", "multipart/related"),
+            (
+                b"<?xml version=\"1.0\"?><?mso-application progid=\"Word.Document\"?>",
+                "application/vnd.ms-wordml",
+            ),
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "application/x-ole-storage"),
             (b"\x89PNG\r\n\x1a\n\0", "image/png"),
             (b"\xff\xd8\xff\xe0", "image/jpeg"),

@@ -240,9 +240,9 @@ pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m
         Field::Env(name) => strings(on.world.variable(name)),
         Field::Extension => strings(extension(on)),
         Field::User => strings(on.world.login()),
-        Field::AttachmentName => borrowed(
-            message.attachments().map_err(unread)?.iter().filter_map(|each| each.name.as_ref()),
-        ),
+        Field::AttachmentName => {
+            borrowed(message.attachments().map_err(unread)?.iter().flat_map(|each| &each.names))
+        }
         Field::AttachmentType => {
             let mut types = Vec::new();
             for each in message.attachments().map_err(unread)? {

@@ -14,13 +14,23 @@ use crate::text::is_invisible;
 /// One attachment. A forwarded message is one, and so is each within it.
 #[derive(Debug, Clone)]
 pub struct Attachment {
-    /// Index into the message's parts.
-    pub part: usize,
-    /// File name from Content-Disposition, else from Content-Type, decoded
-    /// (RFC 2231, RFC 2047) and cleaned, see [`clean_name`].
-    pub name: Option<Text>,
+    /// Where it is.
+    pub place: Place,
+    /// File names from Content-Disposition and, where it is another, from
+    /// Content-Type, decoded (RFC 2231, RFC 2047) and cleaned, see [`clean_name`].
+    pub names: Vec<Text>,
     /// Declared `type/subtype`, lower case.
     pub media_type: Text,
+}
+
+/// Where an attachment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Index into the message's parts.
+    Part(usize),
+    /// In a message that is encoded within this one: its index among those, and that
+    /// of the attachment in it.
+    Within(usize, usize),
 }
 
 /// What the names of all attachments may cost, in units of [`super::gather`].
@@ -44,8 +54,8 @@ pub(super) fn of(parts: &[Part]) -> (Vec<Attachment>, bool) {
     let attached = parts.iter().enumerate().filter(|(_, part)| part.is_attachment());
     let all = attached
         .map(|(at, part)| Attachment {
-            part: at,
-            name: part.name.as_deref().map(&mut name),
+            place: Place::Part(at),
+            names: part.name.iter().chain(&part.other_name).map(|text| name(text)).collect(),
             media_type: Text::new(&part.media_type),
         })
         .collect();

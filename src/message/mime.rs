@@ -39,8 +39,11 @@ pub struct Part {
     pub media_type: String,
     /// Declared charset, as written.
     pub charset: Option<String>,
-    /// File name, decoded and cleaned of what would disguise it.
+    /// File name, decoded and cleaned of what would disguise it: by
+    /// Content-Disposition, else by Content-Type.
     pub name: Option<String>,
+    /// The one by Content-Type, where it is another.
+    pub other_name: Option<String>,
     /// Content-Disposition is `attachment`.
     pub attached: bool,
     /// How its content is wrapped.
@@ -58,6 +61,11 @@ impl Part {
     /// It is text that a mail reader shows.
     pub fn is_text(&self) -> bool {
         !self.split && !self.attached && self.media_type.starts_with("text/")
+    }
+
+    /// It is another message.
+    pub fn is_message(&self) -> bool {
+        matches!(self.media_type.as_str(), "message/rfc822" | "message/global")
     }
 
     /// For a multipart that cannot be split (RFC 2045 §5.2).
@@ -119,6 +127,8 @@ enum Inside {
     Multipart { boundary: Vec<u8>, default: &'static str, seen: bool },
     /// Another message.
     Message,
+    /// A file within text, from `begin` to `end`.
+    Uuencoded,
     /// Anything else.
     Leaf,
 }
@@ -129,6 +139,8 @@ struct Walker {
     stack: Vec<Open>,
     /// The header block of the part that begins, and where it begins.
     header: Option<(Vec<u8>, &'static str)>,
+    /// A line in text that may begin a file: where, and its name.
+    begin: Option<(u64, String)>,
     /// Where the last closed part ended.
     end: u64,
     full: bool,
@@ -169,10 +181,7 @@ impl Walker {
                 inside = Inside::Multipart { boundary, default, seen: false };
                 part.split = true;
             }
-        } else if matches!(part.media_type.as_str(), "message/rfc822" | "message/global")
-            && part.encoding == Encoding::Identity
-            && self.room()
-        {
+        } else if part.is_message() && part.encoding == Encoding::Identity && self.room() {
             inside = Inside::Message;
             part.split = true;
         }
@@ -202,6 +211,10 @@ impl Walker {
             self.delimiter(level, last, piece);
             return;
         }
+        if self.header.is_none() {
+            self.uuencoded(piece);
+            return;
+        }
         while let Some((mut header, default)) = self.header.take() {
             if piece.starts_line {
                 let blank = is_empty_line(piece.bytes)
@@ -224,6 +237,45 @@ impl Walker {
             header.extend_from_slice(piece.bytes.get(..room).unwrap_or(piece.bytes));
             self.header = Some((header, default));
             return;
+        }
+    }
+
+    /// Minds a file that was put into text by uuencode(1), which is older than MIME.
+    fn uuencoded(&mut self, piece: &Piece<'_>) {
+        if !piece.starts_line {
+            return;
+        }
+        let line = piece.bytes.trim_ascii_end();
+        let Some(open) = self.stack.last() else { return };
+        match open.inside {
+            Inside::Uuencoded if line == b"end" => {
+                self.close(self.stack.len() - 1, piece.start + piece.bytes.len() as u64);
+            }
+            Inside::Leaf => {
+                if let Some((start, name)) = self.begin.take().filter(|_| is_uuencoded(line))
+                    && self.structure.parts.len() < PARTS_LIMIT
+                {
+                    let part = Part {
+                        media_type: "application/octet-stream".to_owned(),
+                        name: Some(name),
+                        attached: true,
+                        encoding: Encoding::Uuencode,
+                        range: start..start,
+                        parent: Some(open.part),
+                        ..Part::default()
+                    };
+                    let part_number = self.structure.parts.len();
+                    self.stack.push(Open { part: part_number, inside: Inside::Uuencoded });
+                    self.structure.parts.push(part);
+                } else if let Some(name) = uuencoded_name(line) {
+                    let in_text =
+                        self.structure.parts.get(open.part).is_some_and(|part| {
+                            part.is_text() && part.encoding == Encoding::Identity
+                        });
+                    self.begin = in_text.then(|| (piece.start, name));
+                }
+            }
+            _ => {}
         }
     }
 
@@ -290,6 +342,27 @@ impl Walker {
     }
 }
 
+/// The name in `begin 644 NAME`.
+fn uuencoded_name(line: &[u8]) -> Option<String> {
+    let (mode, name) = line.strip_prefix(b"begin ")?.split_at_checked(3)?;
+    let name = name.strip_prefix(b" ").or_else(|| name.get(1..)?.strip_prefix(b" "))?;
+    mode.iter().all(|byte| (b'0'..=b'7').contains(byte)).then_some(())?;
+    let name = attachment::clean_name(&encoded_word::decode(name, None));
+    (!name.is_empty()).then_some(name)
+}
+
+/// A line of uuencoded bytes: its first character tells how many.
+fn is_uuencoded(line: &[u8]) -> bool {
+    let Some((length, text)) = line.split_first() else { return false };
+    let bytes = usize::from(length.wrapping_sub(b' ') & 63);
+    let wanted = bytes.div_ceil(3) * 4;
+    // Blanks at the end are lost on the way, and some writers add one character.
+    (b' '..=b'`').contains(length)
+        && text.len() <= wanted + 1
+        && text.len() + 2 >= wanted
+        && text.iter().all(|byte| (b' '..=b'`').contains(byte))
+}
+
 /// Reads what a part's header says.
 fn describe(head: &Head, default: &str) -> (Part, Parameters) {
     let mut content_type = head.first("content-type").map(parameter::parse).unwrap_or_default();
@@ -302,15 +375,21 @@ fn describe(head: &Head, default: &str) -> (Part, Parameters) {
         _ => content_type.value = default.to_owned(),
     }
     let disposition = head.first("content-disposition").map(parameter::parse).unwrap_or_default();
-    let name = disposition
-        .get("filename")
-        .or_else(|| content_type.get("name"))
-        .map(|name| attachment::clean_name(&encoded_word::decode(name.as_bytes(), None)))
-        .filter(|name| !name.is_empty());
+    let clean = |name: &str| {
+        let name = attachment::clean_name(&encoded_word::decode(name.as_bytes(), None));
+        (!name.is_empty()).then_some(name)
+    };
+    let filename = disposition.get("filename").and_then(clean);
+    let name = content_type.get("name").and_then(clean);
+    let (name, other_name) = match filename {
+        Some(filename) => (Some(filename.clone()), name.filter(|name| *name != filename)),
+        None => (name, None),
+    };
     let part = Part {
         media_type: content_type.value.clone(),
         charset: content_type.get("charset").filter(|label| !label.is_empty()).map(str::to_owned),
         name,
+        other_name,
         attached: disposition.value == "attachment",
         encoding: head.first("content-transfer-encoding").map(Encoding::parse).unwrap_or_default(),
         ..Part::default()
@@ -633,6 +712,21 @@ mod tests {
         assert_eq!(structure.parts.len(), 2);
         let part = &structure.parts[1];
         assert_eq!(part.range.end - part.range.start, 2 * long.len() as u64 + 4);
+    }
+
+    #[test]
+    fn files_within_text_are_parts() {
+        let text = b"Content-Type: text/plain\n\nhi\n\nbegin 644 virus.exe\n#0V%T\n`\nend\n\nbegin 644 next\nwords\n";
+        let at = text.windows(2).position(|two| two == b"\n\n").unwrap() + 2;
+        let head = Head::parse(text[..at].to_vec());
+        let structure = walk(&head, &text[at..]).unwrap();
+        let names: Vec<_> = structure.parts.iter().map(|part| part.name.as_deref()).collect();
+        assert_eq!(names, [None, Some("virus.exe")]);
+        let part = &structure.parts[1];
+        let range = part.range.start as usize..part.range.end as usize;
+        let bytes = attachment::prefix(&text[at..][range], part.encoding, 10).unwrap();
+        assert_eq!(bytes, b"Cat");
+        assert!(structure.parts[0].is_text() && part.is_attachment());
     }
 
     proptest! {

@@ -31,7 +31,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use address::Address;
-use attachment::Attachment;
+use attachment::{Attachment, Place};
 use content::{BodyReader, Content};
 use date::Date;
 use gather::Budget;
@@ -56,6 +56,12 @@ const LEFT_OUT_LIMIT: usize = 100;
 /// So many times the size of its body is hashed of a message's attachments;
 /// more than once is asked only of messages within messages.
 const HASH_ROUNDS: u64 = 4;
+
+/// Of messages that are encoded within one so many bytes are decoded in all.
+const WITHIN_LIMIT: usize = 4 << 20;
+
+/// So deep such messages are looked into.
+const WITHIN_DEPTH: u8 = 3;
 
 /// A change to the header of what is delivered; the message that is tested
 /// stays as it came.
@@ -96,6 +102,9 @@ pub struct Message {
     structure: OnceCell<Result<Structure, Unread>>,
     bodies: OnceCell<Result<Bodies, Unread>>,
     attachments: OnceCell<Vec<Attachment>>,
+    within: OnceCell<Result<Vec<Message>, Unread>>,
+    /// In how many messages this one was encoded, each within the other.
+    depth: u8,
     sizes: OnceCell<Result<Vec<u64>, Unread>>,
     hashes: OnceCell<Result<Vec<Option<String>>, Unread>>,
 }
@@ -183,6 +192,8 @@ impl Message {
             structure: OnceCell::new(),
             bodies: OnceCell::new(),
             attachments: OnceCell::new(),
+            within: OnceCell::new(),
+            depth: 0,
             sizes: OnceCell::new(),
             hashes: OnceCell::new(),
         }
@@ -281,15 +292,55 @@ impl Message {
                 bodies.charsets.extend(decoded.charset);
                 bodies.texts.push(decoded.text);
             }
+            for message in self.within()? {
+                let inner = message.bodies()?;
+                bodies.cut |= inner.cut;
+                bodies.charsets.extend_from_slice(&inner.charsets);
+                bodies.texts.extend_from_slice(&inner.texts);
+            }
             Ok(bodies)
         })
     }
 
-    /// The attachments, in the order of the parts.
+    /// Forwarded messages whose part is encoded, which RFC 2046 §5.2.1 forbids and
+    /// gateways do: decoded, as far as there is room.
+    fn within(&self) -> Result<&[Message], Unread> {
+        get(&self.within, || {
+            let mut left = WITHIN_LIMIT;
+            let mut all = Vec::new();
+            let encoded = |part: &&Part| part.is_message() && part.encoding != Encoding::Identity;
+            for part in self.parts()?.iter().filter(encoded) {
+                if self.depth >= WITHIN_DEPTH || left == 0 {
+                    self.leave_out("encoded messages were not all looked into".to_owned());
+                    break;
+                }
+                let bytes = self.part_bytes(part, left)?;
+                left -= bytes.len().min(left);
+                let mut message = Message::from_bytes(bytes);
+                message.depth = self.depth + 1;
+                all.push(message);
+            }
+            Ok(all)
+        })
+        .map(Vec::as_slice)
+    }
+
+    /// The attachments, in the order of the parts; then those of messages that are
+    /// encoded within this one.
     pub fn attachments(&self) -> Result<&[Attachment], Unread> {
-        let parts = self.parts()?;
+        let (parts, within) = (self.parts()?, self.within()?);
+        for message in within {
+            message.attachments()?;
+        }
         Ok(self.attachments.get_or_init(|| {
-            let (all, cut) = attachment::of(parts);
+            let (mut all, cut) = attachment::of(parts);
+            for (number, message) in within.iter().enumerate() {
+                let inner = message.attachments().unwrap_or_default().iter().enumerate();
+                all.extend(inner.map(|(at, attachment)| Attachment {
+                    place: Place::Within(number, at),
+                    ..attachment.clone()
+                }));
+            }
             if cut {
                 self.leave_out("only 2 MB of the names of attachments were looked at".to_owned());
             }
@@ -305,6 +356,10 @@ impl Message {
                     Encoding::Identity => Ok(part.range.end - part.range.start),
                     encoding => Ok(attachment::size(self.raw(part)?, encoding)?),
                 })
+                .chain(self.within()?.iter().flat_map(|message| {
+                    let sizes = message.attachment_sizes().unwrap_or_default();
+                    sizes.iter().map(|size| Ok(*size))
+                }))
                 .collect()
         })
         .map(Vec::as_slice)
@@ -325,6 +380,10 @@ impl Message {
                     left -= size;
                     Ok(Some(attachment::sha256(self.raw(part)?, part.encoding)?))
                 })
+                .chain(self.within()?.iter().flat_map(|message| {
+                    let hashes = message.attachment_hashes().unwrap_or_default();
+                    hashes.iter().map(|hash| Ok(hash.clone()))
+                }))
                 .collect()
         })
         .map(Vec::as_slice)
@@ -332,7 +391,27 @@ impl Message {
 
     fn attached_parts(&self) -> Result<impl Iterator<Item = &Part>, Unread> {
         let parts = self.parts()?;
-        Ok(self.attachments()?.iter().filter_map(|attachment| parts.get(attachment.part)))
+        Ok(self.attachments()?.iter().filter_map(|attachment| match attachment.place {
+            Place::Part(at) => parts.get(at),
+            Place::Within(..) => None,
+        }))
+    }
+
+    /// The decoded content of an attachment, its first `limit` bytes.
+    pub fn attachment_bytes(&self, of: &Attachment, limit: usize) -> Result<Vec<u8>, Unread> {
+        match of.place {
+            Place::Part(at) => match self.parts()?.get(at) {
+                Some(part) => self.part_bytes(part, limit),
+                None => Ok(Vec::new()),
+            },
+            Place::Within(message, at) => match self.within()?.get(message) {
+                Some(message) => match message.attachments()?.get(at) {
+                    Some(inner) => message.attachment_bytes(inner, limit),
+                    None => Ok(Vec::new()),
+                },
+                None => Ok(Vec::new()),
+            },
+        }
     }
 
     /// The decoded content of a part, its first `limit` bytes.
@@ -391,6 +470,9 @@ impl Message {
             && hashes.contains(&None)
         {
             limits.push("messages nested in messages were not hashed".to_owned());
+        }
+        if let Some(Ok(within)) = self.within.get() {
+            limits.extend(within.iter().flat_map(Message::limits));
         }
         limits
     }
@@ -473,6 +555,37 @@ mod tests {
             match (self.0.read(&mut buffer[..room])?, self.2) {
                 (0, Some(error)) => Err(io::Error::from_raw_os_error(error)),
                 (count, _) => Ok(count),
+            }
+        }
+    }
+
+    #[test]
+    fn an_encoded_message_is_looked_into() {
+        let inner = "From: x@y.example\nContent-Type: multipart/mixed; boundary=i\n\n--i\n\n\
+            secret word\n--i\nContent-Type: a/b; name=\"a.txt\"\nContent-Disposition: \
+            attachment; filename=\"b.exe\"\n\nMZ12\n--i--\n";
+        let mut text = String::new();
+        for depth in 0..5 {
+            let content = if depth == 0 { inner } else { &text };
+            let encoded = data_encoding::BASE64.encode(content.as_bytes());
+            text = format!(
+                "From: a@b.example\nContent-Type: message/rfc822\n\
+                 Content-Transfer-Encoding: base64\n\n{encoded}\n"
+            );
+            let message = Message::from_bytes(text.clone().into_bytes());
+            let texts = message.body_texts().unwrap();
+            let seen = texts.iter().any(|text| text.text().contains("secret word"));
+            assert_eq!(seen, depth < 3, "{depth}");
+            assert_eq!(message.limits().is_empty(), seen);
+            let attachments = message.attachments().unwrap();
+            assert_eq!(message.attachment_sizes().unwrap().len(), attachments.len());
+            assert_eq!(message.attachment_hashes().unwrap().len(), attachments.len());
+            if seen {
+                let last = attachments.last().unwrap();
+                let names: Vec<_> = last.names.iter().map(Text::text).collect();
+                assert_eq!(names, ["b.exe", "a.txt"]);
+                assert_eq!(message.attachment_bytes(last, 2).unwrap(), b"MZ");
+                assert_eq!(message.attachment_sizes().unwrap().last(), Some(&4));
             }
         }
     }
@@ -629,9 +742,9 @@ mod tests {
         assert_eq!(texts, ["迷惑", "Café Noir", "inside"]);
         let attachments = message.attachments().unwrap();
         assert_eq!(attachments.len(), 2);
-        assert_eq!(attachments[0].name.as_ref().unwrap().folded(), "spiel.exe");
+        assert_eq!(attachments[0].names[0].folded(), "spiel.exe");
         assert_eq!(attachments[0].media_type.text(), "application/zip");
-        assert!(attachments[1].name.is_none());
+        assert!(attachments[1].names.is_empty());
         assert_eq!(attachments[1].media_type.text(), "message/rfc822");
         assert_eq!(message.attachment_sizes().unwrap(), [5, 18]);
         assert_eq!(
@@ -640,7 +753,7 @@ mod tests {
         );
         assert_eq!(message.charsets().unwrap(), ["iso-2022-jp", "utf-8"]);
         let parts = message.parts().unwrap();
-        assert_eq!(message.part_bytes(&parts[attachments[0].part], 3).unwrap(), b"hel");
+        assert_eq!(message.attachment_bytes(&attachments[0], 3).unwrap(), b"hel");
         assert!(message.limits().is_empty());
     }
 

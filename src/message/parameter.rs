@@ -36,6 +36,11 @@ pub fn parse(raw: &[u8]) -> Parameters {
     let (raw, _) = gather::prefix(raw, LIMIT);
     let unfolded = head::unfold(raw);
     let text = charset::guess(&unfolded, None);
+    // RFC 2047 §5 forbids it, but senders encode the header as a whole.
+    let text = match text.trim_start().starts_with("=?") {
+        true => Cow::Owned(encoded_word::decode_text(&text).into_owned()),
+        false => text,
+    };
     let (value, mut rest) = value(&text);
     let mut gathered = Gathered::default();
     while let Some((name, value, tail)) = parameter(rest) {
@@ -52,6 +57,10 @@ fn value(text: &str) -> (String, &str) {
     let semicolon = text.find(';').unwrap_or(text.len());
     let blank = |c: char| c.is_ascii_whitespace() || c == '(';
     let end = text[..semicolon].find(blank).unwrap_or(semicolon);
+    if text[..end].contains('=') {
+        // Parameters and nothing before them: `Content-Disposition: filename=x`.
+        return (String::new(), text);
+    }
     let rest = if text[end..semicolon].contains('=') { end } else { semicolon };
     (text[..end].to_ascii_lowercase(), &text[rest..])
 }
@@ -68,13 +77,26 @@ fn parameter(mut rest: &str) -> Option<(&str, Cow<'_, str>, &str)> {
             rest = tail;
             continue;
         }
-        let name = name.trim();
-        let tail = tail.trim_start();
+        let name = name.split('(').next().unwrap_or_default().trim();
+        let tail = behind_comments(tail);
         let (value, tail) = match tail.strip_prefix('"').and_then(quoted) {
             Some(quoted) => quoted,
             None => unquoted(name, tail.strip_prefix('"').unwrap_or(tail)),
         };
         return Some((name, value, tail));
+    }
+}
+
+/// The text behind blanks and comments (RFC 5322 §3.2.2); one that does not end is
+/// none.
+fn behind_comments(mut text: &str) -> &str {
+    loop {
+        text = text.trim_start();
+        let comment = text.strip_prefix('(').and_then(|rest| rest.find(')'));
+        match comment {
+            Some(end) => text = &text[end + 2..],
+            None => return text,
+        }
     }
 }
 
@@ -306,6 +328,17 @@ mod tests {
         check("a; name=\"b\" charset=c d=e", "a", &[("name", "b"), ("charset", "c"), ("d", "e")]);
         check("a; name=\"open.txt; x=y", "a", &[("name", "open.txt"), ("x", "y")]);
         check("a;; ;nothing; =x; b = c ;", "a", &[("b", "c")]);
+        check(
+            "attachment (x); filename (y) = (z) \"virus.exe\"",
+            "attachment",
+            &[("filename", "virus.exe")],
+        );
+        check("filename=virus.exe", "", &[("filename", "virus.exe")]);
+        check(
+            "=?utf-8?q?attachment=3b_filename=3d=22a?=\r\n =?utf-8?q?=2eb=22?=",
+            "attachment",
+            &[("filename", "a.b")],
+        );
         assert_eq!(parse(b"a; name=\"n\xe9.txt\"").get("name"), Some("né.txt"));
         assert_eq!(parse(b"a; name=\"\x1b$B!\"\x1b(B.txt\"").get("name"), Some("、.txt"));
     }
