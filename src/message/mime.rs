@@ -272,7 +272,7 @@ impl Walker {
                         self.structure.parts.get(open.part).is_some_and(|part| {
                             part.is_text() && part.encoding == Encoding::Identity
                         });
-                    self.begin = in_text.then(|| (piece.start, name));
+                    self.begin = in_text.then_some((piece.start, name));
                 }
             }
             _ => {}

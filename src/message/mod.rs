@@ -752,7 +752,6 @@ mod tests {
             Some("2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
         );
         assert_eq!(message.charsets().unwrap(), ["iso-2022-jp", "utf-8"]);
-        let parts = message.parts().unwrap();
         assert_eq!(message.attachment_bytes(&attachments[0], 3).unwrap(), b"hel");
         assert!(message.limits().is_empty());
     }
