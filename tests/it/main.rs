@@ -35,6 +35,7 @@ mod sharing;
 mod shortcuts;
 mod soak;
 mod sort;
+mod stand_ins;
 mod subscriptions;
 mod users;
 mod watch;

@@ -70,6 +70,30 @@ fn pipe_delivers_to_a_program_in_a_clean_environment() {
 }
 
 #[test]
+fn programs_inherit_no_descriptors() {
+    let rules = "set sendmail \"SENDMAIL\"\nset me \"taro@example.jp\"\nfilter \"PROGRAM\"\n\
+                 run \"PROGRAM\"\nreply \"~/away\"\nforward copy \"a@x.example\"\npipe \"PROGRAM\"\n";
+    // What `ls` itself has open to list them is none of it.
+    let script = "ls -l /proc/self/fd | sed -n 's/.* \\([0-9]*\\) -> \\(.*\\)/\\1 \\2/p' | \
+                  grep -v ' /proc/' >> fds; echo ---- >> fds; cat";
+    let home = home(rules, script);
+    home.write("away", "I am away.\n");
+    home.write("open", "An MTA's queue file, a socket, a lock.\n");
+    let mut command = std::process::Command::new("/bin/sh");
+    let open = "exec 3<open 5<open 7>>open 9<&3; exec \"$@\"";
+    command.args(["-c", open, "sh", crate::support::MFILTER]).current_dir(home.path());
+    command.env_clear().env("HOME", home.path()).env("USER", "taro").env("PATH", "/usr/bin:/bin");
+    delivered(&run(command, MESSAGE));
+    let fds = text(&home, "fds");
+    assert_eq!(fds.matches("----").count(), 5, "{fds}\n{}", log(&home));
+    for line in fds.lines().filter(|line| *line != "----") {
+        let (number, target) = line.split_once(' ').expect("a number and what it is");
+        assert!(matches!(number, "0" | "1" | "2"), "{fds}");
+        assert!(!target.contains("/open"), "{fds}");
+    }
+}
+
+#[test]
 fn a_failing_pipe_defers_and_stores_nothing() {
     for script in ["exit 1", "kill -9 $$", "exit 67", "exec /no/such"] {
         let home = home("copy \"A\"\npipe \"PROGRAM\"\n", script);
