@@ -4,21 +4,30 @@
 //! schemes): without the user-info before `@`, with `\` as `/`, without line
 //! breaks and tabs, percent escapes in the host decoded, numbers that are an
 //! IPv4 address as one, punycode as Unicode. What a link only carries in its
-//! path or query is no host.
+//! path or query is no host, but where a mail filter rewrote a link (see
+//! [`super::rewritten`]) the one that was there is one more.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use memchr::memmem;
 use url::Host;
 
-use crate::classify::Mail;
-use crate::message::{Message, Unread, charset, domain, html};
+use crate::classify::{Mail, rewritten};
+use crate::message::html::Event;
+use crate::message::{Message, Unread, domain, fold};
 
 /// More links of one message are not looked at.
 pub const MOST_LINKS: usize = 10_000;
 
-/// Of HTML parts so many bytes are searched in all.
-const HTML_LIMIT: usize = 8 << 20;
+/// Of text parts so many bytes are searched in all.
+const LIMIT: usize = 16 << 20;
+
+/// Text is searched in pieces of about this many bytes.
+const PIECE: usize = 64 << 10;
+
+/// So many rewritten links are looked for in one another.
+const MOST_REWRITTEN: usize = 5;
 
 /// A longer host is no name that the DNS has; it is compared as text.
 const LONGEST_HOST: usize = 1000;
@@ -42,21 +51,24 @@ pub struct Link {
 /// # Errors
 /// The body's, see [`Message::body_texts`].
 pub fn of(message: &Message) -> Result<Vec<Link>, Unread> {
-    let mut links = Links::default();
-    for text in message.body_texts()? {
-        links.in_text(text.text());
-    }
-    let mut left = HTML_LIMIT;
-    for part in message.parts()? {
-        if part.media_type != "text/html" || !part.is_text() || left == 0 {
-            continue;
+    let mut texts = Links::default();
+    let mut attributes = Links::default();
+    let mut part = None;
+    message.read_texts(LIMIT, &mut |at, event| match event {
+        Event::Text(text) => {
+            if part.replace(at) != Some(at) {
+                texts.end_text();
+            }
+            texts.text(text)
         }
-        let bytes = message.part_bytes(part, left)?;
-        left -= bytes.len().min(left);
-        let label = part.charset.clone().or_else(|| html::declared_charset(&bytes));
-        links.in_html(&charset::decode(label.as_deref(), &bytes));
+        Event::Url { url, .. } => attributes.attribute(url),
+        Event::Hidden(_) | Event::LinkEnd => true,
+    })?;
+    texts.end_text();
+    for link in attributes.found {
+        texts.add(link);
     }
-    Ok(links.found)
+    Ok(texts.found)
 }
 
 /// The links of a message, found once.
@@ -69,25 +81,51 @@ pub fn links<'a>(mail: &'a Mail<'_>) -> Result<&'a [Link], String> {
 struct Links {
     found: Vec<Link>,
     seen: HashSet<String>,
+    /// Text that is not yet searched.
+    pending: String,
 }
 
 impl Links {
-    /// Whether there is room for more.
+    /// Adds a link and those that it was rewritten from. Whether there is room for
+    /// more.
     fn add(&mut self, link: Link) -> bool {
-        if self.found.len() < MOST_LINKS && self.seen.insert(link.url.clone()) {
-            self.found.push(link);
+        let mut link = Some(link);
+        for _ in 0..MOST_REWRITTEN {
+            let Some(one) = link.take() else { break };
+            let host = one.host.as_deref();
+            link = host
+                .and_then(|host| rewritten::original(host, &one.url))
+                .and_then(|url| parse(&url));
+            self.add_one(one);
         }
         self.found.len() < MOST_LINKS
     }
 
-    fn in_html(&mut self, html: &str) {
-        html::read(html, |event| match event {
-            html::Event::Url { url, .. } => match of_attribute(url) {
-                Some(link) => self.add(link),
-                None => true,
-            },
-            _ => true,
-        });
+    fn add_one(&mut self, link: Link) {
+        if self.found.len() < MOST_LINKS && self.seen.insert(link.url.clone()) {
+            self.found.push(link);
+        }
+    }
+
+    fn attribute(&mut self, url: &str) -> bool {
+        of_attribute(url).is_none_or(|link| self.add(link))
+    }
+
+    /// Takes text as it comes, and searches it at line ends.
+    fn text(&mut self, text: &str) -> bool {
+        if self.pending.len() >= PIECE && text.starts_with('\n') {
+            self.end_text();
+        }
+        self.pending.push_str(text);
+        if self.pending.len() >= PIECE && self.pending.ends_with('\n') {
+            self.end_text();
+        }
+        self.found.len() < MOST_LINKS
+    }
+
+    fn end_text(&mut self) {
+        let text = std::mem::take(&mut self.pending);
+        self.in_text(&half_width(&text));
     }
 
     fn in_text(&mut self, text: &str) {
@@ -111,6 +149,31 @@ impl Links {
             }
         }
     }
+}
+
+/// Text as links are read in it: NFKC, but a full-width sign that ends a link to a
+/// reader, and would become one of its letters, is left.
+fn half_width(text: &str) -> Cow<'_, str> {
+    let ends = |c: char| "（）［］｛｝！？，：；「」＜＞＂＇｜～".contains(c);
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let mut half = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(ends) {
+        let (before, behind) = rest.split_at(at);
+        half.push_str(&fold::normalise(before));
+        let sign = behind.chars().next().unwrap_or_default();
+        let behind = &behind[sign.len_utf8()..];
+        // `ｈｔｔｐ：／／`
+        match sign == '：' && behind.starts_with(['／', '/']) {
+            true => half.push(':'),
+            false => half.push(sign),
+        }
+        rest = behind;
+    }
+    half.push_str(&fold::normalise(rest));
+    Cow::Owned(half)
 }
 
 /// Where links may start: at a scheme, or (false) at `www.`.
@@ -152,7 +215,8 @@ fn trim_text_url(text: &str) -> &str {
             || matches!(c, '“' | '”' | '‘' | '’' | '«' | '»' | '…')
             // CJK Symbols and Punctuation but 々〆〇; full-width forms
             || matches!(c, '\u{3000}'..='\u{3004}' | '\u{3008}'..='\u{303f}')
-            || matches!(c, '！' | '（' | '）' | '，' | '．' | '：' | '；' | '？' | '［' | '］' | '｡' | '､')
+            || matches!(c, '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}')
+            || matches!(c, '\u{ff3b}'..='\u{ff40}' | '\u{ff5b}'..='\u{ff65}')
     };
     let mut url = text.find(ends).map_or(text, |end| &text[..end]);
     // Brackets are counted once; what is taken off the end is taken off here.
@@ -239,7 +303,8 @@ fn host(name: &str) -> Option<String> {
     let host = match Host::parse(name) {
         Ok(Host::Domain(name)) => domain::canonical(&name).into_owned(),
         Ok(Host::Ipv4(ip)) => ip.to_string(),
-        Ok(Host::Ipv6(ip)) => ip.to_string(),
+        // An IPv4 address in another form (RFC 4291 §2.5.5.2).
+        Ok(Host::Ipv6(ip)) => ip.to_ipv4_mapped().map_or(ip.to_string(), |ip| ip.to_string()),
         // No browser goes there, but a rule may want to know of it, without
         // what an escaped `@` makes look like user-info.
         Err(_) => {
@@ -265,7 +330,8 @@ fn cut_running_text(name: &str) -> &str {
     }
 }
 
-fn percent_decoded(name: &str) -> String {
+/// Without the escapes of RFC 3986 §2.1.
+pub fn percent_decoded(name: &str) -> String {
     let mut decoded = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();
     while let [first, behind @ ..] = rest {
@@ -359,12 +425,23 @@ mod tests {
             ("http://日本語。ＪＰ/", "http://日本語.jp/", "日本語.jp"),
             ("http://3221225985/", "http://192.0.2.1/", "192.0.2.1"),
             ("http://0xC0.0.0x2.1/", "http://192.0.2.1/", "192.0.2.1"),
+            ("http://[::ffff:192.0.2.1]/", "http://192.0.2.1/", "192.0.2.1"),
             ("http://[2001:DB8::1]:80/", "http://[2001:db8::1]:80/", "2001:db8::1"),
             ("http://under_score.example/", "http://under_score.example/", "under_score.example"),
             ("http://b%61d example/", "http://bad example/", "bad example"),
         ] {
             assert_url(url, whole, host);
         }
+    }
+
+    #[test]
+    fn full_width_signs_end_a_link() {
+        for sign in ["（24時間）", "！今", "：電話", "，次", "；次", "？", "）"] {
+            let text = half_width(&format!("http://b.example.jp{sign}a")).into_owned();
+            assert_eq!(hosts(&text), ["b.example.jp"], "{sign}");
+        }
+        let text = half_width("ｈｔｔｐ：／／ｂａｄ．ｅｘａｍｐｌｅ／").into_owned();
+        assert_eq!(hosts(&text), ["bad.example"]);
     }
 
     #[test]

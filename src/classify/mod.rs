@@ -27,6 +27,7 @@ pub mod mailing_list;
 pub mod procmail;
 pub mod received;
 pub mod resembles;
+pub mod rewritten;
 pub mod s25r;
 pub mod spam_verdict;
 pub mod verified;

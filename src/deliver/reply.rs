@@ -54,7 +54,7 @@ fn compose(reply: &Reply, now: i64) -> String {
         let _ = writeln!(out, "{name}: {value}");
     };
     header("From", &mailboxes(&reply.from));
-    header("To", &format!("<{}>", reply.to));
+    header("To", &format!("<{}>", quoted(&reply.to)));
     header("Subject", &encode(&cut(&reply.subject)));
     header("Date", &date);
     header("Message-ID", &format!("<{}>", name::message_id()));
@@ -97,11 +97,24 @@ fn mailboxes(from: &str) -> String {
             let name = one.name.as_deref().unwrap_or_default();
             let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ');
             let name = if plain { name.to_owned() } else { phrase(name) };
-            format!("{name} <{}>", one.address())
+            format!("{name} <{}>", quoted(&one.address()))
         }
-        Some(one) => format!("<{}>", one.address()),
+        Some(one) => format!("<{}>", quoted(&one.address())),
         None => format!("<{}>", encode(from)),
     }
+}
+
+/// An address as RFC 5322 §3.4.1 wants it written: a local part that is no
+/// dot-atom, such as `a..b.` of Japanese telephones, in quotes.
+fn quoted(address: &str) -> String {
+    let Some((local, domain)) = address.rsplit_once('@') else { return address.to_owned() };
+    let letter =
+        |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+    let is_atom = |atom: &str| !atom.is_empty() && atom.chars().all(letter);
+    if local.split('.').all(is_atom) {
+        return address.to_owned();
+    }
+    format!("\"{}\"@{domain}", local.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// A display name that is more than words: a quoted string, or encoded.
@@ -120,6 +133,13 @@ fn cut(subject: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn local_parts_that_are_no_atoms_are_quoted() {
+        assert_eq!(quoted("a..b.@docomo.ne.jp"), "\"a..b.\"@docomo.ne.jp");
+        assert_eq!(quoted("a.b+c@example.jp"), "a.b+c@example.jp");
+        assert_eq!(quoted("a \"b@example.jp"), "\"a \\\"b\"@example.jp");
+    }
 
     fn reply() -> Reply {
         Reply {

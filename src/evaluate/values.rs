@@ -207,6 +207,10 @@ pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m
             (0..texts.len()).map(|at| Value::Header(Rc::clone(&texts), at)).collect()
         }
         Field::Body => borrowed(message.body_texts().map_err(unread)?),
+        Field::HiddenText => {
+            let texts = message.hidden_texts().map_err(unread)?;
+            texts.into_iter().map(|text| Value::Text(Cow::Owned(text))).collect()
+        }
         Field::ListId => strings(mailing_list::list_id(message)),
         Field::ListName => strings(list_name::list_name(on.mail())),
         Field::Result(which) => {

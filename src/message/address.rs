@@ -16,6 +16,9 @@ use crate::message::{charset, domain, fold, head};
 /// letters costs many times its size.
 const MOST_PIECES: usize = 2000;
 
+/// A name of more words, commas among them, is not looked for.
+const MOST_NAMES: usize = 50;
+
 /// What the mailboxes of one header, or of all of one name, may cost together:
 /// some three thousand. A mailbox costs `MAILBOX` and two for each byte.
 pub const LIST_LIMIT: usize = 1 << 20;
@@ -144,6 +147,8 @@ enum Kind {
     Encoded,
     Quoted,
     Comment,
+    /// Perhaps of a name, perhaps between mailboxes.
+    Comma,
 }
 
 /// A stretch of an element.
@@ -204,6 +209,10 @@ impl<'a> Parser<'a, '_> {
         while let Some(byte) = self.peek() {
             match byte {
                 b' ' | b'\t' => self.skip(),
+                b',' if self.is_name_so_far() => {
+                    self.piece(Kind::Comma, Cow::Borrowed(","));
+                    self.skip();
+                }
                 b',' | b';' => {
                     self.skip();
                     self.end_element();
@@ -238,6 +247,15 @@ impl<'a> Parser<'a, '_> {
     fn stop(&mut self) {
         self.at = self.text.len();
         self.cut = true;
+    }
+
+    /// Nothing of the element looks like an address: `Example, Inc. <a@b>` is one
+    /// mailbox, though its name should be quoted.
+    fn is_name_so_far(&self) -> bool {
+        self.angle.is_none()
+            && !self.pieces.is_empty()
+            && self.pieces.len() < MOST_NAMES
+            && !self.pieces.iter().any(|piece| piece.text.contains('@'))
     }
 
     fn peek(&self) -> Option<u8> {
@@ -372,12 +390,27 @@ impl<'a> Parser<'a, '_> {
     fn end_element(&mut self) {
         let pieces = std::mem::take(&mut self.pieces);
         match self.angle.take() {
+            Some((spec, _)) if spec.at.is_none() && commas(&pieces) => {
+                // `root, <postmaster>`: each is a local part alone.
+                let last = pieces.iter().rposition(|piece| piece.kind == Kind::Comma);
+                let (names, name) = pieces.split_at(last.map_or(0, |at| at + 1));
+                self.bare_list(names);
+                let name = self.phrase(name);
+                self.found(name, spec);
+            }
             Some((spec, before)) => {
                 let (before, after) = pieces.split_at(before.min(pieces.len()));
                 let name = self.phrase(before).or_else(|| self.phrase(after));
                 self.found(name, spec);
             }
-            None => self.bare(&pieces),
+            None => self.bare_list(&pieces),
+        }
+    }
+
+    /// Elements that commas part after all.
+    fn bare_list(&mut self, pieces: &[Piece<'a>]) {
+        for element in pieces.split(|piece| piece.kind == Kind::Comma) {
+            self.bare(element);
         }
     }
 
@@ -452,9 +485,14 @@ impl<'a> Parser<'a, '_> {
             raw.truncate(gather::floor(&raw, NAME_LIMIT));
             self.budget.cut();
         }
-        let name = head::one_line(&encoded_word::decode_text(&raw));
+        let raw = raw.trim_end_matches([',', ' ']);
+        let name = head::one_line(&encoded_word::decode_text(raw));
         (!name.is_empty()).then_some(name)
     }
+}
+
+fn commas(pieces: &[Piece<'_>]) -> bool {
+    pieces.iter().any(|piece| piece.kind == Kind::Comma)
 }
 
 /// Pieces that belong together, as in `"a b"@example.jp` and the obsolete
@@ -585,6 +623,25 @@ mod tests {
             read("Joe Q. Public <john . q @ example.com>"),
             ["Joe Q. Public|john.q|example.com"]
         );
+    }
+
+    #[test]
+    fn a_name_with_commas_that_should_be_quoted() {
+        assert_eq!(read("Example, Inc. <a@b>"), ["Example, Inc.|a|b"]);
+        assert_eq!(
+            read("Sato, Hanako <h@x>, Suzuki, Ichiro <i@x>, c@x"),
+            ["Sato, Hanako|h|x", "Suzuki, Ichiro|i|x", "|c|x"]
+        );
+        assert_eq!(read("\"A\", =?utf-8?q?B?=, <a@b>"), ["A, B|a|b"]);
+        assert_eq!(
+            read("a@b, Example"),
+            ["|a|b", "Example||"].map(|one| one.replace("Example||", "|Example|"))
+        );
+        assert_eq!(read("c@d, Example <a@b>"), ["|c|d", "Example|a|b"]);
+        assert_eq!(read("root, c@d"), ["|root|", "|c|d"]);
+        assert_eq!(read("\"x@y\", <a@b>"), ["|x@y|", "|a|b"]);
+        let many = "a,".repeat(1000);
+        assert_eq!(read(&many).len(), 1000);
     }
 
     #[test]

@@ -36,12 +36,17 @@ pub struct Finder {
     line: usize,
     /// Everything before has been searched for a line end.
     searched: usize,
+    /// How many lines of dashes were seen.
+    dashes: usize,
 }
+
+/// So many lines of a header are taken for what might be a boundary.
+const MOST_DASHES: usize = 10;
 
 impl Finder {
     /// For a header block of at most `limit` bytes.
     pub fn new(limit: usize) -> Finder {
-        Finder { limit, start: None, has_header: false, line: 0, searched: 0 }
+        Finder { limit, start: None, has_header: false, line: 0, searched: 0, dashes: 0 }
     }
 
     /// The header block, if it ends within `bytes`, which are all that has
@@ -89,6 +94,12 @@ impl Finder {
             if end - start > self.limit {
                 return Some(self.cut(start));
             }
+            if line.starts_with(b"--") && self.dashes < MOST_DASHES {
+                self.dashes += 1;
+                if is_boundary(line, bytes.get(start..self.line).unwrap_or_default()) {
+                    return Some(Block { header: start..self.line, cut: false });
+                }
+            }
             self.searched = end;
             self.line = end;
             if is_empty_line(line) {
@@ -115,6 +126,24 @@ impl Finder {
         let end = if self.line > start { self.line } else { start + self.limit };
         Block { header: start..end, cut: true }
     }
+}
+
+/// Whether a line in a header is the boundary that the fields above it name: some
+/// programs forget the empty line.
+fn is_boundary(line: &[u8], fields: &[u8]) -> bool {
+    let word = line.strip_prefix(b"--").unwrap_or_default().trim_ascii_end();
+    !word.is_empty()
+        && memmem::find_iter(fields, word).any(|at| {
+            let before = fields.get(..at).unwrap_or_default();
+            let before = before.strip_suffix(b"\"").unwrap_or(before).trim_ascii_end();
+            let name = before.strip_suffix(b"=").unwrap_or_default().trim_ascii_end();
+            let start = name.len().saturating_sub(b"boundary".len());
+            let named = name.get(start..).unwrap_or_default();
+            let behind = fields.get(at + word.len());
+            named.eq_ignore_ascii_case(b"boundary")
+                && behind
+                    .is_none_or(|byte| matches!(byte, b'"' | b';' | b' ' | b'\t' | b'\r' | b'\n'))
+        })
 }
 
 /// A line end with nothing before it but CRs.

@@ -7,11 +7,11 @@
 use std::borrow::Cow;
 
 use encoding_rs::{
-    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, MACINTOSH, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE,
-    WINDOWS_874, WINDOWS_1252,
+    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, ISO_8859_15, MACINTOSH, SHIFT_JIS, UTF_8,
+    UTF_16BE, UTF_16LE, WINDOWS_874, WINDOWS_1252,
 };
 use mail_parser::decoders::charsets::map::charset_decoder;
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memrchr};
 
 use crate::message::iso2022::{self, Set};
 use crate::message::utf7;
@@ -31,25 +31,33 @@ enum Charset {
     Utf7,
     /// RFC 2781, the byte order not said.
     Utf16,
+    /// The Unicode Standard §3.10, D99 to D101; little-endian or not, where it is said.
+    Utf32(Option<bool>),
     /// Of DOS, for Western Europe.
     Ibm850,
 }
 
 /// Decodes a text of the charset called `label`; never fails, what cannot be
-/// read becomes U+FFFD. Without a (known) label: ISO-2022-JP if it looks like
-/// it, UTF-8 if it is valid, else windows-1252.
+/// read becomes U+FFFD. A byte-order mark and escapes to a Japanese set say more
+/// than a label, and so does text that can hardly be anything but UTF-8. Without
+/// a (known) label: UTF-8 if it is valid, EUC-JP or Shift_JIS if it is and has
+/// kana, else windows-1252.
 pub fn decode<'a>(label: Option<&str>, bytes: &'a [u8]) -> Cow<'a, str> {
-    match label.map_or(Charset::Unsaid, named) {
+    match byte_order_mark(bytes).or(label).map_or(Charset::Unsaid, named) {
         Charset::Unsaid => unsaid(bytes),
-        Charset::Known(encoding) if encoding == UTF_8 => encoding.decode_with_bom_removal(bytes).0,
         Charset::Known(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => {
             encoding.decode_with_bom_removal(bytes).0
         }
-        Charset::Known(encoding) => encoding.decode_without_bom_handling(bytes).0,
+        Charset::Known(encoding) => known(encoding, bytes),
+        Charset::Utf32(little) => Cow::Owned(utf32(bytes, little)),
         Charset::Iso2022(shifted) => match std::str::from_utf8(bytes) {
             Ok(text) if !iso2022::has_shifts(bytes) => Cow::Borrowed(text),
             Err(_) if !iso2022::has_shifts(bytes) => eight_bit(shifted, bytes),
             _ => Cow::Owned(iso2022::decode(bytes, shifted)),
+        },
+        Charset::Hz if !bytes.is_ascii() => match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => known(GBK, bytes),
         },
         Charset::Hz => Cow::Owned(iso2022::decode_hz(bytes)),
         Charset::Utf7 => utf7::decode(bytes),
@@ -58,6 +66,127 @@ pub fn decode<'a>(label: Option<&str>, bytes: &'a [u8]) -> Cow<'a, str> {
             Some(decoder) => Cow::Owned(decoder(bytes)),
             None => unsaid(bytes),
         },
+    }
+}
+
+/// The charset that the first bytes of a text say.
+pub fn byte_order_mark(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xef, 0xbb, 0xbf, ..] => Some("utf-8"),
+        [0xff, 0xfe, 0, 0, ..] => Some("utf-32le"),
+        [0, 0, 0xfe, 0xff, ..] => Some("utf-32be"),
+        [0xff, 0xfe, _, _, ..] => Some("utf-16le"),
+        [0xfe, 0xff, _, _, ..] => Some("utf-16be"),
+        _ => None,
+    }
+}
+
+/// Text of a charset that keeps ASCII, unless the bytes prove the label wrong.
+fn known<'a>(encoding: &'static Encoding, bytes: &'a [u8]) -> Cow<'a, str> {
+    if looks_like_iso_2022_jp(bytes) {
+        return Cow::Owned(with_shifts(encoding, bytes));
+    }
+    if encoding == UTF_8 || is_utf_8(encoding, bytes) {
+        return UTF_8.decode_with_bom_removal(bytes).0;
+    }
+    encoding.decode_without_bom_handling(bytes).0
+}
+
+/// ISO-2022-JP, which is 7-bit, among lines of what the label says.
+fn with_shifts(encoding: &'static Encoding, bytes: &[u8]) -> String {
+    if bytes.is_ascii() {
+        return iso2022::decode(bytes, Set::Kana);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        match line.is_ascii() && iso2022::has_shifts(line) {
+            true => text.push_str(&iso2022::decode(line, Set::Kana)),
+            false => text.push_str(&encoding.decode_without_bom_handling(line).0),
+        }
+    }
+    text
+}
+
+/// Whether text is UTF-8 under the label of another charset. In that one, too,
+/// some sequences are valid by chance: seldom where each byte is a character,
+/// and where most characters have two bytes, a few in a row.
+fn is_utf_8(label: &'static Encoding, bytes: &[u8]) -> bool {
+    if bytes.is_ascii() {
+        return false;
+    }
+    let by_chance = match label {
+        _ if label == WINDOWS_1252 || label == ISO_8859_15 || label == MACINTOSH => 0,
+        // Thai, whose vowels and consonants make many.
+        _ if label == WINDOWS_874 => 8,
+        _ if label.is_single_byte() => 1,
+        _ => 8,
+    };
+    let share = Share::of(bytes);
+    match share.invalid {
+        0 if share.valid > by_chance => true,
+        0 => label.decode_without_bom_handling_and_without_replacement(bytes).is_none(),
+        _ => share.is_most(),
+    }
+}
+
+/// How much of a text is UTF-8.
+struct Share {
+    /// Characters beyond ASCII.
+    valid: usize,
+    /// Bytes.
+    invalid: usize,
+}
+
+impl Share {
+    fn of(bytes: &[u8]) -> Share {
+        let mut share = Share { valid: 0, invalid: 0 };
+        for chunk in bytes.utf8_chunks() {
+            share.valid += chunk.valid().bytes().filter(|byte| *byte >= 0xc0).count();
+            share.invalid += chunk.invalid().len();
+        }
+        share
+    }
+
+    /// A few broken characters make no text of another charset.
+    fn is_most(&self) -> bool {
+        self.valid > 8 && self.invalid * 10 <= self.valid
+    }
+}
+
+/// EUC-JP or Shift_JIS, where bytes are valid and hold kana as Japanese text
+/// does. EUC first: Shift_JIS text is seldom valid EUC, and EUC text has as
+/// Shift_JIS half-width kana only, which do not count.
+fn japanese(bytes: &[u8]) -> Option<(&'static str, Cow<'_, str>)> {
+    [("euc-jp", EUC_JP), ("shift_jis", SHIFT_JIS)].into_iter().find_map(|(name, encoding)| {
+        let text = encoding.decode_without_bom_handling_and_without_replacement(bytes)?;
+        let (mut kana, mut foreign) = (0, 0);
+        for c in text.chars().filter(|c| !c.is_ascii()) {
+            foreign += 1;
+            kana += usize::from(matches!(c, '\u{3041}'..='\u{30fe}'));
+        }
+        (kana > 0 && kana * 8 >= foreign).then_some((name, text))
+    })
+}
+
+/// What a text is whose charset nobody said, as far as its first 64 KB show;
+/// `None` for ASCII and what nothing tells.
+pub fn detect(bytes: &[u8]) -> Option<&'static str> {
+    const OPENING: usize = 64 << 10;
+    if let Some(label) = byte_order_mark(bytes) {
+        return Some(label);
+    }
+    let opening = bytes.get(..OPENING).map_or(bytes, |opening| {
+        opening.get(..memrchr(b'\n', opening).unwrap_or(OPENING)).unwrap_or(opening)
+    });
+    if looks_like_iso_2022_jp(opening) {
+        return Some("iso-2022-jp");
+    }
+    if opening.is_ascii() {
+        return None;
+    }
+    match std::str::from_utf8(opening) {
+        Ok(_) => Some("utf-8"),
+        Err(_) => japanese(opening).map(|(name, _)| name),
     }
 }
 
@@ -83,10 +212,28 @@ fn unsaid(bytes: &[u8]) -> Cow<'_, str> {
     if looks_like_iso_2022_jp(bytes) {
         return Cow::Owned(iso2022::decode(bytes, Set::Kana));
     }
-    match UTF_8.decode_without_bom_handling_and_without_replacement(bytes) {
-        Some(text) => text,
-        None => WINDOWS_1252.decode_without_bom_handling(bytes).0,
+    if let Some(text) = UTF_8.decode_without_bom_handling_and_without_replacement(bytes) {
+        return text;
     }
+    if let Some((_, text)) = japanese(bytes) {
+        return text;
+    }
+    if Share::of(bytes).is_most() {
+        return UTF_8.decode_without_bom_handling(bytes).0;
+    }
+    WINDOWS_1252.decode_without_bom_handling(bytes).0
+}
+
+/// What is no code point is U+FFFD. Big-endian where nothing is said, unless that
+/// makes no sense.
+fn utf32(bytes: &[u8], little: Option<bool>) -> String {
+    let little = little.unwrap_or_else(|| bytes.first().is_some_and(|byte| *byte != 0));
+    let units = bytes.chunks(4).map(|unit| match <[u8; 4]>::try_from(unit) {
+        Ok(unit) if little => u32::from_le_bytes(unit),
+        Ok(unit) => u32::from_be_bytes(unit),
+        Err(_) => u32::MAX,
+    });
+    units.map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
 /// 8-bit text under a 7-bit label: the other charset of the same language.
@@ -145,6 +292,9 @@ fn extended(label: &str) -> Option<Charset> {
         | "cp65000" => Charset::Utf7,
         "utf-16" | "utf16" | "csutf16" | "ucs-2" | "ucs2" | "unicode" | "csunicode"
         | "iso-10646-ucs-2" => Charset::Utf16,
+        "utf-32" | "utf32" | "ucs-4" | "ucs4" | "iso-10646-ucs-4" => Charset::Utf32(None),
+        "utf-32le" | "utf32le" => Charset::Utf32(Some(true)),
+        "utf-32be" | "utf32be" => Charset::Utf32(Some(false)),
         "utf16le" => known(UTF_16LE),
         "utf16be" => known(UTF_16BE),
         "utf" | "utf-8n" | "utf8n" | "utf-8-mac" | "utf8mb4" | "uft-8" | "cp65001" | "65001" => {
@@ -286,6 +436,40 @@ mod tests {
         assert_eq!(guess(b"\xc6\xfc\xcb\xdc", Some("euc-jp")), "日本");
         assert_eq!(guess("日本".as_bytes(), Some("euc-jp")), "日本");
         assert_eq!(guess(b"n\xe9", None), "né");
+    }
+
+    #[test]
+    fn labels_that_lie_are_not_believed() {
+        let jis = b"\x1b$B=EMW\x1b(B ok";
+        for label in ["utf-8", "shift_jis", "iso-8859-1", "us-ascii", "gb2312"] {
+            assert_eq!(decode(Some(label), jis), "重要 ok", "{label}");
+        }
+        assert_eq!(decode(Some("utf-8"), "\u{1b}$B=EMW\u{1b}(B\nné".as_bytes()), "重要\nné");
+        for label in ["iso-8859-1", "shift_jis", "koi8-r", "iso-2022-jp", "hz"] {
+            assert_eq!(decode(Some(label), "重要です".as_bytes()), "重要です", "{label}");
+        }
+        let broken = [b"\xe9".as_slice(), "お知らせお知らせお知らせお知らせ".as_bytes()].concat();
+        assert!(decode(Some("iso-8859-1"), &broken).ends_with("お知らせ"));
+        assert_eq!(decode(Some("windows-1252"), b"n\xe9"), "né");
+        assert_eq!(decode(Some("windows-874"), b"\xe1\xa2\xa1"), "แขก");
+        assert_eq!(decode(Some("koi8-r"), b"\xc5\xa3"), "её");
+        assert_eq!(decode(Some("us-ascii"), b"\xff\xfea\0b\0"), "ab");
+        assert_eq!(decode(Some("utf-32"), b"\0\0\x91\xcd\0\x01\xf6\0\0\x11\0\0"), "重😀\u{fffd}");
+    }
+
+    #[test]
+    fn japanese_that_nobody_labelled_is_known_by_its_kana() {
+        let (euc, _, _) = EUC_JP.encode("重要なお知らせ");
+        let (sjis, _, _) = SHIFT_JIS.encode("重要なお知らせ");
+        for bytes in [&euc, &sjis] {
+            assert_eq!(decode(None, bytes), "重要なお知らせ");
+            assert_eq!(guess(bytes, None), "重要なお知らせ");
+        }
+        assert_eq!((detect(&euc), detect(&sjis)), (Some("euc-jp"), Some("shift_jis")));
+        for latin in ["Größe", "naïve café, 30 £", "¡Señor!", "Ünïcödé"] {
+            let (bytes, _, _) = WINDOWS_1252.encode(latin);
+            assert_eq!(decode(None, &bytes), latin);
+        }
     }
 
     #[test]

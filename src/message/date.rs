@@ -28,9 +28,9 @@ pub struct Date {
 /// and time.
 pub fn parse(raw: &[u8]) -> Option<Date> {
     let raw = raw.get(..LONGEST).unwrap_or(raw);
-    let text = without_comments(&charset::guess(raw, None));
+    let text = joined(&without_comments(&charset::guess(raw, None)));
     let mut found = Found::default();
-    for word in text.split(|c: char| c.is_ascii_whitespace() || c == ',') {
+    for word in text.split(|c: char| c.is_whitespace() || c == ',') {
         found.word(word);
     }
     found.date()
@@ -226,6 +226,24 @@ fn numeric_zone(word: &str) -> Option<i32> {
     Some(sign * (hours * 3600 + minutes * 60))
 }
 
+/// Without the blanks that RFC 5322 §4.3 allows around the colons of a time.
+fn joined(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    for (at, piece) in text.split(':').enumerate() {
+        let piece = if at == 0 { piece } else { piece.trim_start() };
+        if at > 0 {
+            let ends = joined.trim_end();
+            match ends.ends_with(|c: char| c.is_ascii_digit()) {
+                true => joined.truncate(ends.len()),
+                false => joined.push(' '),
+            }
+            joined.push(':');
+        }
+        joined.push_str(piece);
+    }
+    joined
+}
+
 /// Comments (RFC 5322 §3.2.2) as blanks; one without end goes to the end.
 fn without_comments(text: &str) -> String {
     let mut depth = 0_usize;
@@ -266,6 +284,8 @@ mod tests {
             ("Tue, 1 Jul 2003 08:52:37 Q", 0),
             ("Tue, 1 Jul 2003 08:52:37 nowhere", 0),
             ("Tue(x(y)) , 1 (no 2) Jul\r\n 2003 (,) 14:22:37.123 +0530", 19_800),
+            ("Tue, 1 Jul 2003 08 : 52 :37 GMT", 0),
+            ("Tue,\u{a0}1\u{a0}Jul 2003\u{a0}17:52:37 +0900", 9 * 3600),
             ("Tue Jul  1 08:52:37 2003", 0),
             ("Tue Jul  1 17:52:37 JST 2003", 9 * 3600),
             ("2003-07-01T08:52:37Z", 0),

@@ -9,8 +9,9 @@ use std::borrow::Cow;
 use unicase::UniCase;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
-/// NFKC (UAX #15), and each run of white space one blank, or one `\n` where
-/// it holds a line break. Other control characters stay.
+/// NFKC (UAX #15) without what cannot be seen, and each run of white space one
+/// blank, or one `\n` where it holds a line break. Other control characters stay.
+/// Idempotent.
 pub fn normalise(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return blanks(text, true);
@@ -22,8 +23,8 @@ pub fn normalise(text: &str) -> Cow<'_, str> {
 }
 
 /// [`normalise`], then without case (toNFKC_Casefold of the Unicode Standard
-/// §3.13: characters that cannot be seen are left out) and with line breaks
-/// as blanks. Characters that Japanese senders cannot choose between, because
+/// §3.13) and with line breaks as blanks, or as nothing between characters that
+/// are written without blanks (see [`is_unspaced`]). Characters that Japanese senders cannot choose between, because
 /// charset tables differ, are one, too: WAVE DASH and `~`, say. Two texts are
 /// equal to a reader when their folds are. Idempotent.
 pub fn fold(text: &str) -> Cow<'_, str> {
@@ -56,12 +57,46 @@ fn owned(text: String, change: impl Fn(&str) -> Cow<'_, str>) -> String {
 }
 
 fn nfkc(text: &str) -> Cow<'_, str> {
+    // Left out first: what it stood between may compose.
+    if text.chars().any(is_ignorable) {
+        let seen: String = text.chars().filter(|c| !is_ignorable(*c)).collect();
+        return Cow::Owned(owned(seen, composed));
+    }
+    composed(text)
+}
+
+fn composed(text: &str) -> Cow<'_, str> {
     match is_nfkc_quick(text.chars()) {
         IsNormalized::Yes => Cow::Borrowed(text),
         _ => {
             let normal: String = text.nfkc().collect();
             if normal == text { Cow::Borrowed(text) } else { Cow::Owned(normal) }
         }
+    }
+}
+
+/// Characters that are written without blanks between them, so that a line may
+/// end behind any of them: Han, kana, bopomofo, their punctuation, and full-width
+/// forms.
+pub fn is_unspaced(c: char) -> bool {
+    matches!(c,
+        '\u{2e80}'..='\u{2fff}' | '\u{3001}'..='\u{312f}' | '\u{31a0}'..='\u{31ff}'
+        | '\u{3220}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
+        | '\u{ff01}'..='\u{ff9f}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// Whether a line break between two characters is nothing. NFKC has made ASCII
+/// of full-width signs.
+fn wraps(before: char, after: char) -> bool {
+    // A mark would be put on the letter before it.
+    if matches!(after, '\u{302a}'..='\u{302f}' | '\u{3099}' | '\u{309a}') {
+        return false;
+    }
+    match (is_unspaced(before), is_unspaced(after)) {
+        (true, true) => true,
+        (true, false) => after.is_ascii_punctuation(),
+        (false, true) => before.is_ascii_punctuation(),
+        (false, false) => false,
     }
 }
 
@@ -76,8 +111,9 @@ fn case(text: &str) -> String {
 }
 
 /// Default_Ignorable_Code_Point (UCD, DerivedCoreProperties).
-fn is_ignorable(c: char) -> bool {
-    matches!(c,
+pub fn is_ignorable(c: char) -> bool {
+    c >= '\u{ad}'
+        && matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
@@ -122,27 +158,30 @@ fn fold_ascii(text: &str) -> Cow<'_, str> {
     Cow::Owned(folded)
 }
 
-/// Makes runs of white space one character.
+/// Makes runs of white space one character; where line breaks are not kept, one
+/// between characters that are written without blanks is nothing.
 fn blanks(text: &str, keep_breaks: bool) -> Cow<'_, str> {
     if !has_untidy_blanks(text, keep_breaks) {
         return Cow::Borrowed(text);
     }
     let mut tidy = String::with_capacity(text.len());
     let mut run = None;
+    let mut last = '\0';
+    let blank = |broken: bool| if broken && keep_breaks { '\n' } else { ' ' };
     for c in text.chars() {
         if c.is_whitespace() {
-            let is_break = keep_breaks && is_break(c);
-            run = Some(run.unwrap_or(false) || is_break);
+            run = Some(run.unwrap_or(false) || is_break(c));
             continue;
         }
-        if let Some(broken) = run.take() {
-            tidy.push(if broken { '\n' } else { ' ' });
+        if let Some(broken) = run.take()
+            && (keep_breaks || !broken || !wraps(last, c))
+        {
+            tidy.push(blank(broken));
         }
         tidy.push(c);
+        last = c;
     }
-    if let Some(broken) = run {
-        tidy.push(if broken { '\n' } else { ' ' });
-    }
+    tidy.extend(run.map(blank));
     Cow::Owned(tidy)
 }
 
@@ -183,6 +222,20 @@ mod tests {
         assert_eq!(normalise("a \t b \r\n\r\n c\u{3000}\u{a0}d\u{2028}e\0"), "a b\nc d\ne\0");
         assert_eq!(fold("a \t b \r\n\r\n c\u{3000}\u{a0}d\u{2028}e"), "a b c d e");
         assert_eq!(fold("A\r\nB"), "a b");
+    }
+
+    #[test]
+    fn a_wrapped_line_of_kanji_and_kana_is_one() {
+        assert_eq!(fold("重要\nなお \r\n 知らせ"), "重要なお知らせ");
+        assert_eq!(fold("重要 な"), "重要 な");
+        assert_eq!(fold("完了\nOK\n済 み！\n次"), "完了 ok 済 み!次");
+        assert_eq!(fold("한국\n말"), "한국 말");
+        assert_eq!(normalise("重要\nな"), "重要\nな");
+    }
+
+    #[test]
+    fn patterns_do_not_see_what_cannot_be_seen() {
+        assert_eq!(normalise("重\u{200b}要\u{ad} e\u{200d}\u{301}"), "重要 é");
     }
 
     #[test]

@@ -207,8 +207,13 @@ fn seam(text: &str, at: usize) -> usize {
     }
     let end = floor(text, at);
     let near = text.get(..end).unwrap_or_default().char_indices().rev();
+    // Not behind white space either: what becomes of it depends on both sides.
+    let before = |start| text.get(..start).and_then(|text| text.chars().next_back());
     near.take(LOOK_BACK)
-        .find_map(|(start, char)| (start > 0 && begins_anew(char)).then_some(start))
+        .find_map(|(start, char)| {
+            let follows = before(start).is_some_and(|before| !before.is_whitespace());
+            (follows && begins_anew(char)).then_some(start)
+        })
         .unwrap_or(if end > 0 { end } else { text.len() })
 }
 

@@ -232,12 +232,14 @@ impl Head {
             budget.cut();
         }
         let length = value.len();
-        let value = unfold(value);
+        let plain = value.is_ascii() && !value.contains(&0x1b);
+        let value = if plain { unfold(value) } else { unfold_with(value, Some(FOLD)) };
         let declared = match std::str::from_utf8(&value) {
             Ok(_) => None,
             Err(_) => self.declared_charset(),
         };
         let decoded = encoded_word::decode(&value, declared);
+        let decoded = if plain { decoded } else { without_folds(decoded) };
         if decoded.len() <= SHORT {
             let text = one_line(&decoded);
             let cost = gather::cost(&text);
@@ -354,6 +356,37 @@ fn trim_line_end(value: &[u8]) -> &[u8] {
 /// Takes line breaks out of a raw value (RFC 5322 §2.2.3). Where no blank
 /// follows, which a fold has, a blank stands in.
 pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+    unfold_with(value, None)
+}
+
+/// Stands for a fold in text that is not yet decoded: white space that means
+/// nothing in any charset, and ends no shift of ISO-2022.
+const FOLD: u8 = 0x0c;
+
+/// Takes out the folds between characters that are written without blanks: many
+/// programs fold raw text wherever a line is full.
+fn without_folds(text: Cow<'_, str>) -> Cow<'_, str> {
+    let fold = char::from(FOLD);
+    if !text.contains(fold) {
+        return text;
+    }
+    let mut joined = String::with_capacity(text.len());
+    for (at, line) in text.split(fold).enumerate() {
+        let line = if at == 0 { line } else { line.trim_start() };
+        let ends = joined.trim_end().len();
+        let before = joined.get(..ends).and_then(|text| text.chars().next_back());
+        let wide = |c: Option<char>| c.is_some_and(fold::is_unspaced);
+        if wide(before) && wide(line.chars().next()) {
+            joined.truncate(ends);
+        } else if at > 0 {
+            joined.push(' ');
+        }
+        joined.push_str(line);
+    }
+    Cow::Owned(joined)
+}
+
+fn unfold_with(value: &[u8], fold: Option<u8>) -> Cow<'_, [u8]> {
     if memchr2(b'\r', b'\n', value).is_none() {
         return Cow::Borrowed(value);
     }
@@ -362,8 +395,9 @@ pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     while let Some(byte) = bytes.next() {
         match byte {
             b'\r' | b'\n' => match bytes.peek() {
-                Some(b' ' | b'\t' | b'\r' | b'\n') | None => {}
-                Some(_) => unfolded.push(b' '),
+                Some(b'\r' | b'\n') | None => {}
+                Some(b' ' | b'\t') => unfolded.extend(fold),
+                Some(_) => unfolded.push(fold.unwrap_or(b' ')),
             },
             _ => unfolded.push(*byte),
         }
@@ -437,7 +471,7 @@ mod tests {
                Content-Type: text/plain; charset=euc-jp\r\nX: \xc6\xfc\n  \xcb\xdc\nY: \xff\xfd\x80\r\n"[..],
         );
         assert_eq!(head.texts("subject"), (vec!["日本 Á".to_owned()], false));
-        assert_eq!(head.texts("x").0, ["日 本"]);
+        assert_eq!(head.texts("x").0, ["日本"]);
         assert_eq!(head.declared_charset(), Some("euc-jp"));
     }
 

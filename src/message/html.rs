@@ -1,17 +1,23 @@
 //! HTML as its reader sees it: running text, without markup.
 //!
-//! A tokenizer and no tree: nothing nests, so depth costs nothing, and what
-//! is hidden by style stays in. Block elements and `<br>` are line breaks,
-//! cells are apart, images speak by their `alt`.
+//! A tokenizer and, of a tree, only which elements are open, as far as a bound:
+//! what an element hides ends where it does. Block elements and `<br>` are line
+//! breaks, cells are apart, images speak by their `alt`.
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, State, Tokenizer};
+
+use super::fold::is_unspaced;
+use super::style::Style;
 
 /// What is met on the way through a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
     /// Text, white space folded, `\n` at line breaks.
     Text(&'a str),
+    /// Text that nobody sees, likewise: hidden by a style, the attribute `hidden`
+    /// or a size of nothing.
+    Hidden(&'a str),
     /// An address in an attribute (`href`, `src`, `action` and the like),
     /// entities decoded.
     Url {
@@ -24,18 +30,34 @@ pub enum Event<'a> {
     LinkEnd,
 }
 
+/// So many open elements are known at a time.
+const OPEN_LIMIT: usize = 256;
+
+/// So far an end tag looks for its element.
+const END_LIMIT: usize = 64;
+
 /// Goes through a document until `sink` has enough.
-pub fn read(html: &str, sink: impl FnMut(Event<'_>) -> bool) {
+pub fn read(html: &str, mut sink: impl FnMut(Event<'_>) -> bool) {
+    read_with(html, &mut sink, false);
+}
+
+/// `in_comment`: what Microsoft's programs alone read, which has no comments of
+/// its own.
+fn read_with(html: &str, sink: &mut dyn FnMut(Event<'_>) -> bool, in_comment: bool) {
     let mut reader = Reader {
         sink,
+        in_comment,
         done: false,
         element: String::new(),
         attribute: Attribute::Other,
-        hidden: None,
+        tag: Style::default(),
+        alt: None,
+        open: Vec::new(),
+        raw: None,
         foreign: 0,
         preformatted: 0,
-        gap: Gap::None,
-        started: false,
+        shown: Flow::default(),
+        hidden: Flow::default(),
     };
     // Whatever the callback gives makes the tokenizer pause.
     let emitter =
@@ -54,37 +76,75 @@ enum Pause {
 }
 
 /// What must come before the next text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 enum Gap {
+    #[default]
     None,
+    /// A line of the source ends: a blank, or nothing where none is written.
+    Wrap,
     Blank,
     Line,
+}
+
+/// A text that is being given out.
+#[derive(Debug, Default)]
+struct Flow {
+    gap: Gap,
+    /// The last character of it.
+    last: Option<char>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attribute {
     Url,
+    /// Several addresses, each with what it is for.
+    UrlSet,
     /// `<meta http-equiv=refresh content="0; url=…">`
     Refresh,
     Alt,
+    Style,
     Other,
 }
 
-struct Reader<F> {
-    sink: F,
+/// An element that is open.
+struct Open {
+    name: Name,
+    style: Style,
+}
+
+/// A hash of an element's name.
+type Name = u32;
+
+const fn name_of(element: &[u8]) -> Name {
+    let mut hash: u32 = 0x811c_9dc5;
+    let mut at = 0;
+    while at < element.len() {
+        hash = (hash ^ element[at] as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    hash
+}
+
+struct Reader<'s> {
+    sink: &'s mut dyn FnMut(Event<'_>) -> bool,
+    in_comment: bool,
     done: bool,
     element: String,
     attribute: Attribute,
-    /// Inside an element whose text is not shown: until its end tag.
-    hidden: Option<&'static str>,
+    /// What the attributes of the tag that is being read make of its element.
+    tag: Style,
+    alt: Option<String>,
+    open: Vec<Open>,
+    /// Inside an element whose text is none of the document's: until its end tag.
+    raw: Option<&'static str>,
     /// Depth in SVG and MathML, where other rules hold.
     foreign: usize,
     preformatted: usize,
-    gap: Gap,
-    started: bool,
+    shown: Flow,
+    hidden: Flow,
 }
 
-impl<F: FnMut(Event<'_>) -> bool> Reader<F> {
+impl Reader<'_> {
     fn event(&mut self, event: CallbackEvent<'_>) -> Option<Pause> {
         let mut raw = None;
         match event {
@@ -92,68 +152,113 @@ impl<F: FnMut(Event<'_>) -> bool> Reader<F> {
                 self.element.clear();
                 self.element.push_str(&String::from_utf8_lossy(name));
                 self.attribute = Attribute::Other;
-                self.open();
+                self.tag = Style::default();
+                self.alt = None;
             }
             CallbackEvent::AttributeName { name } => {
                 self.attribute = match name {
-                    b"href" | b"src" | b"action" | b"formaction" | b"background" => Attribute::Url,
+                    b"href" | b"src" | b"action" | b"formaction" | b"background" | b"poster"
+                    | b"xlink:href" | b"ping" | b"lowsrc" | b"dynsrc" => Attribute::Url,
+                    b"data" if self.element == "object" => Attribute::Url,
+                    b"srcset" | b"imagesrcset" => Attribute::UrlSet,
                     b"content" if self.element == "meta" => Attribute::Refresh,
                     b"alt" if matches!(self.element.as_str(), "img" | "area" | "input") => {
                         Attribute::Alt
                     }
+                    b"style" => Attribute::Style,
+                    b"hidden" => {
+                        self.tag.is_gone = true;
+                        Attribute::Other
+                    }
                     _ => Attribute::Other,
                 };
             }
-            CallbackEvent::AttributeValue { value } => match self.attribute {
-                Attribute::Url | Attribute::Refresh => {
-                    let value = String::from_utf8_lossy(value);
-                    let url = match self.attribute {
-                        Attribute::Refresh => refreshed(&value),
-                        _ => Some(value.trim()),
-                    };
-                    if let Some(url) = url
-                        && !(self.sink)(Event::Url { element: &self.element, url })
-                    {
-                        self.done = true;
+            CallbackEvent::AttributeValue { value } => {
+                let value = String::from_utf8_lossy(value);
+                match self.attribute {
+                    Attribute::Url => self.url(value.trim()),
+                    Attribute::UrlSet => {
+                        for url in value.split_ascii_whitespace() {
+                            self.url(url.trim_matches(','));
+                        }
                     }
+                    Attribute::Refresh => {
+                        if let Some(url) = refreshed(&value) {
+                            self.url(url);
+                        }
+                    }
+                    Attribute::Alt => self.alt = Some(value.into_owned()),
+                    Attribute::Style => self.tag.add(&value),
+                    Attribute::Other => {}
                 }
-                Attribute::Alt => {
-                    self.gap(Gap::Blank);
-                    self.text(&String::from_utf8_lossy(value), false);
-                    self.gap(Gap::Blank);
-                }
-                Attribute::Other => {}
-            },
+            }
             CallbackEvent::EndTag { name } => self.close(name),
             CallbackEvent::String { value } => {
                 self.text(&String::from_utf8_lossy(value), self.preformatted > 0);
             }
             CallbackEvent::CloseStartTag { self_closing } => raw = self.opened(self_closing),
-            CallbackEvent::Comment { .. }
-            | CallbackEvent::Doctype { .. }
-            | CallbackEvent::Error(_) => {}
+            CallbackEvent::Comment { value } => self.comment(&String::from_utf8_lossy(value)),
+            CallbackEvent::Doctype { .. } | CallbackEvent::Error(_) => {}
         }
         if self.done { Some(Pause::Enough) } else { raw.map(Pause::Raw) }
     }
 
-    fn open(&mut self) {
-        let gap = gap_at(self.element.as_bytes());
-        self.gap(gap);
+    fn url(&mut self, url: &str) {
+        if !self.done && !(self.sink)(Event::Url { element: &self.element, url }) {
+            self.done = true;
+        }
+    }
+
+    /// `<!--[if mso]> … <![endif]-->` is a part of the document to Outlook: its
+    /// links lead somewhere, too.
+    fn comment(&mut self, comment: &str) {
+        if self.in_comment || !comment.trim_start().starts_with("[if") {
+            return;
+        }
+        if let Some((_, inside)) = comment.split_once('>') {
+            let (sink, done) = (&mut *self.sink, &mut self.done);
+            let mut urls = |event: Event<'_>| match event {
+                Event::Url { .. } => {
+                    *done = !sink(event);
+                    !*done
+                }
+                _ => true,
+            };
+            read_with(inside, &mut urls, true);
+        }
+    }
+
+    /// How text that comes now is seen.
+    fn style(&self) -> Style {
+        self.open.last().map_or(Style::default(), |open| open.style)
     }
 
     /// Behind the attributes. Gives the state that the element's text wants,
     /// HTML §13.2.6.4; scripts do not run here, so `noscript` is as any other.
     fn opened(&mut self, self_closing: bool) -> Option<State> {
+        let name = name_of(self.element.as_bytes());
+        self.end_implied();
+        let style = self.style().inherited(self.tag);
+        self.gap(gap_at(self.element.as_bytes()), style.is_gone);
+        if let Some(alt) = self.alt.take() {
+            self.gap(Gap::Blank, style.is_gone);
+            self.put(&alt, false, style);
+            self.gap(Gap::Blank, style.is_gone);
+        }
         let element = self.element.as_str();
         if matches!(element, "svg" | "math") && !self_closing {
             self.foreign += 1;
         }
         let foreign = self.foreign > 0;
-        if self.hidden.is_none() && !(foreign && self_closing) {
-            self.hidden = NOT_SHOWN.iter().find(|name| **name == element).copied();
+        if self.raw.is_none() && !(foreign && self_closing) {
+            self.raw = NOT_SHOWN.iter().find(|name| **name == element).copied();
         }
         if matches!(element, "pre" | "textarea" | "listing" | "xmp" | "plaintext") {
             self.preformatted += 1;
+        }
+        let empty = VOID.contains(&element) || foreign && self_closing;
+        if !empty && self.open.len() < OPEN_LIMIT {
+            self.open.push(Open { name, style });
         }
         match element {
             _ if foreign => None,
@@ -165,67 +270,146 @@ impl<F: FnMut(Event<'_>) -> bool> Reader<F> {
         }
     }
 
-    fn close(&mut self, name: &[u8]) {
-        if self.hidden.is_some_and(|hidden| hidden.as_bytes() == name) {
-            self.hidden = None;
+    /// Elements whose end tag may be left out end where another begins, HTML
+    /// §13.1.2.4.
+    fn end_implied(&mut self) {
+        const P: Name = name_of(b"p");
+        const LI: Name = name_of(b"li");
+        const TD: Name = name_of(b"td");
+        const TH: Name = name_of(b"th");
+        const TR: Name = name_of(b"tr");
+        const DT: Name = name_of(b"dt");
+        const DD: Name = name_of(b"dd");
+        const CONTAINERS: [Name; 8] = [
+            name_of(b"table"),
+            name_of(b"ul"),
+            name_of(b"ol"),
+            name_of(b"dl"),
+            name_of(b"div"),
+            name_of(b"td"),
+            name_of(b"th"),
+            name_of(b"button"),
+        ];
+        let ended: &[Name] = match self.element.as_str() {
+            "li" => &[LI],
+            "td" | "th" => &[TD, TH],
+            "tr" | "tbody" | "tfoot" => &[TR],
+            "dt" | "dd" => &[DT, DD],
+            element if gap_at(element.as_bytes()) == Gap::Line && element != "br" => &[P],
+            _ => return,
+        };
+        let place = |open: &Open| ended.contains(&open.name) || CONTAINERS.contains(&open.name);
+        let near = self.open.iter().rev().take(END_LIMIT);
+        let found = near.enumerate().find(|(_, open)| place(open));
+        if let Some((behind, _)) = found.filter(|(_, open)| ended.contains(&open.name)) {
+            self.open.truncate(self.open.len() - behind - 1);
         }
-        if matches!(name, b"svg" | b"math") {
-            self.foreign = self.foreign.saturating_sub(1);
-        }
-        if matches!(name, b"pre" | b"textarea" | b"listing" | b"xmp") {
-            self.preformatted = self.preformatted.saturating_sub(1);
-        }
-        if name == b"a" && !(self.sink)(Event::LinkEnd) {
-            self.done = true;
-        }
-        self.gap(gap_at(name));
     }
 
-    fn gap(&mut self, gap: Gap) {
-        self.gap = self.gap.max(gap);
+    fn close(&mut self, element: &[u8]) {
+        if self.raw.is_some_and(|raw| raw.as_bytes() == element) {
+            self.raw = None;
+        }
+        let name = name_of(element);
+        let mut near = self.open.iter().rev().take(END_LIMIT);
+        let is_gone = match near.position(|open| open.name == name) {
+            Some(behind) => {
+                let at = self.open.len() - behind - 1;
+                let is_gone = self.open.get(at).is_some_and(|open| open.style.is_gone);
+                self.open.truncate(at);
+                is_gone
+            }
+            None => self.style().is_gone,
+        };
+        if matches!(element, b"svg" | b"math") {
+            self.foreign = self.foreign.saturating_sub(1);
+        }
+        if matches!(element, b"pre" | b"textarea" | b"listing" | b"xmp") {
+            self.preformatted = self.preformatted.saturating_sub(1);
+        }
+        if element == b"a" && !(self.sink)(Event::LinkEnd) {
+            self.done = true;
+        }
+        self.gap(gap_at(element), is_gone);
+    }
+
+    /// An element that is not there parts nothing; one that shows nothing does.
+    fn gap(&mut self, gap: Gap, is_gone: bool) {
+        self.hidden.gap = self.hidden.gap.max(gap);
+        if !is_gone {
+            self.shown.gap = self.shown.gap.max(gap);
+        }
     }
 
     fn text(&mut self, text: &str, preformatted: bool) {
-        if self.hidden.is_some() {
+        self.put(text, preformatted, self.style());
+    }
+
+    fn put(&mut self, text: &str, preformatted: bool, style: Style) {
+        if self.raw.is_some() {
             return;
         }
+        let hidden = style.is_hidden();
+        let flow = if hidden { &mut self.hidden } else { &mut self.shown };
         let mut rest = text;
         loop {
-            let word = rest.trim_start_matches(|char: char| char.is_ascii_whitespace());
-            let (blank, _) = rest.split_at(rest.len() - word.len());
+            let words = rest.trim_start_matches(|char: char| char.is_ascii_whitespace());
+            let (blank, _) = rest.split_at(rest.len() - words.len());
             if !blank.is_empty() {
-                let line = preformatted && blank.contains('\n');
-                self.gap(if line { Gap::Line } else { Gap::Blank });
+                let gap = match blank.contains(['\n', '\r']) {
+                    true if preformatted => Gap::Line,
+                    true => Gap::Wrap,
+                    false => Gap::Blank,
+                };
+                flow.gap = flow.gap.max(gap);
             }
-            if word.is_empty() || self.done {
+            if words.is_empty() || self.done {
                 return;
             }
-            let end = word.find(|char: char| char.is_ascii_whitespace()).unwrap_or(word.len());
-            let (word, behind) = word.split_at(end);
-            self.word(word);
+            let (words, behind) = words.split_at(tidy(words));
+            let wide = |char: Option<char>| char.is_some_and(is_unspaced);
+            let gap = match flow.gap {
+                _ if flow.last.is_none() => "",
+                Gap::None => "",
+                Gap::Wrap if wide(flow.last) && wide(words.chars().next()) => "",
+                Gap::Wrap | Gap::Blank => " ",
+                Gap::Line => "\n",
+            };
+            flow.gap = Gap::None;
+            flow.last = words.chars().next_back();
+            let event = |text| if hidden { Event::Hidden(text) } else { Event::Text(text) };
+            let more = (gap.is_empty() || (self.sink)(event(gap))) && (self.sink)(event(words));
+            self.done |= !more;
             rest = behind;
         }
     }
+}
 
-    fn word(&mut self, word: &str) {
-        let gap = match self.gap {
-            Gap::Line if self.started => "\n",
-            Gap::Blank if self.started => " ",
-            _ => "",
-        };
-        self.gap = Gap::None;
-        self.started = true;
-        let more =
-            (gap.is_empty() || (self.sink)(Event::Text(gap))) && (self.sink)(Event::Text(word));
-        if !more {
-            self.done = true;
+/// Length of the words that a text begins with, as far as each is parted from the
+/// next by one blank.
+fn tidy(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        if byte.is_ascii_whitespace()
+            && !(*byte == b' ' && bytes.get(at + 1).is_some_and(|next| !next.is_ascii_whitespace()))
+        {
+            return at;
         }
+        at += 1;
     }
+    bytes.len()
 }
 
 /// Elements whose text is not shown.
 const NOT_SHOWN: [&str; 7] =
     ["script", "style", "title", "iframe", "noembed", "noframes", "template"];
+
+/// Elements without an end, HTML §13.1.2.
+const VOID: [&str; 14] = [
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
+    "track", "wbr",
+];
 
 fn gap_at(element: &[u8]) -> Gap {
     match element {
@@ -314,6 +498,27 @@ mod tests {
     }
 
     #[test]
+    fn addresses_and_hidden_text() {
+        let (mut urls, mut hidden) = (Vec::new(), String::new());
+        let html = "<img srcset='http://a.example/1 1x, http://b.example/2 2x'>\
+            <object data=http://c.example/></object><video poster=http://d.example/>\
+            <svg><use xlink:href=http://e.example/ /></svg><p data=http://no.example/>\
+            <!--[if mso]><a href='http://f.example/'>x</a><![endif]-->\
+            <!-- <a href='http://no.example/'> -->\
+            <b style=display:none>one <i>two</i></b><a href=http://g.example/>";
+        read(html, |event| {
+            match event {
+                Event::Url { url, .. } => urls.push(url.to_owned()),
+                Event::Hidden(text) => hidden.push_str(text),
+                _ => {}
+            }
+            true
+        });
+        let hosts: Vec<&str> = urls.iter().filter_map(|url| url.get(7..8)).collect();
+        assert_eq!((hosts.concat().as_str(), hidden.as_str()), ("abcdefg", "one two"));
+    }
+
+    #[test]
     fn text_as_it_is_seen() {
         for (html, want) in [
             ("plain\ntext", "plain text"),
@@ -329,6 +534,18 @@ mod tests {
             ("<svg><style/></svg>behind", "behind"),
             ("<textarea><b>", "<b>"),
             ("日本<wbr>語", "日本語"),
+            ("重要\n  なお<b>\n知</b>らせ ok\nok", "重要なお知らせ ok ok"),
+            ("v<span style='display:none'> x </span>iagra", "viagra"),
+            ("<div hidden>a<div>b</div>c</div>d", "d"),
+            ("<p style='display:none'>a<p>b", "b"),
+            ("<div><span style=font-size:0>a</div>b", "b"),
+            (
+                "<table><tr><td style='font-size:0px'><div style='font-size:13px'>a</div></td><td>b",
+                "a\nb",
+            ),
+            ("<p style='visibility:hidden'>a<b style='visibility:visible'>b</b></p>c", "b\nc"),
+            ("<img alt=a style=display:none>b<br hidden>c", "bc"),
+            ("<!--[if mso]><p>a</p><![endif]-->b", "b"),
             ("a < b and 1<2", "a < b and 1<2"),
             ("  <div> </div> ", ""),
             ("", ""),

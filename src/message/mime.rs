@@ -8,6 +8,7 @@ use std::ops::Range;
 use memchr::memchr;
 
 use super::block::{is_empty_line, opens_with_field};
+use super::flowed::Flow;
 use super::head::Head;
 use super::parameter::{self, Parameters};
 use super::transfer::Encoding;
@@ -39,6 +40,8 @@ pub struct Part {
     pub media_type: String,
     /// Declared charset, as written.
     pub charset: Option<String>,
+    /// How the lines of its text are to be read.
+    pub flow: Flow,
     /// File name, decoded and cleaned of what would disguise it: by
     /// Content-Disposition, else by Content-Type.
     pub name: Option<String>,
@@ -388,6 +391,7 @@ fn describe(head: &Head, default: &str) -> (Part, Parameters) {
     let part = Part {
         media_type: content_type.value.clone(),
         charset: content_type.get("charset").filter(|label| !label.is_empty()).map(str::to_owned),
+        flow: Flow::new(content_type.get("format"), content_type.get("delsp")),
         name,
         other_name,
         attached: disposition.value == "attachment",

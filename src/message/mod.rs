@@ -5,6 +5,7 @@ pub mod utf7;
 pub mod iso2022;
 pub mod charset;
 pub mod fold;
+pub mod flowed;
 pub mod gather;
 pub mod domain;
 pub mod encoded_word;
@@ -16,6 +17,7 @@ pub mod date;
 pub mod block;
 pub mod content;
 pub mod transfer;
+pub mod style;
 pub mod html;
 pub mod text;
 pub mod attachment;
@@ -34,9 +36,11 @@ use address::Address;
 use attachment::{Attachment, Place};
 use content::{BodyReader, Content};
 use date::Date;
-use gather::Budget;
+use gather::{Budget, Gatherer};
 use head::Head;
+use html::Event;
 use mime::{Part, Structure};
+use text::Format;
 use transfer::Encoding;
 
 pub use content::Unread;
@@ -285,8 +289,7 @@ impl Message {
             let mut bodies = Bodies { texts: Vec::new(), charsets: Vec::new(), cut: false };
             let mut left = TEXT_LIMIT;
             for part in self.parts()?.iter().filter(|part| part.is_text()) {
-                let (html, label) = (part.media_type == "text/html", part.charset.as_deref());
-                let decoded = text::read(self.raw(part)?, part.encoding, html, label, left)?;
+                let decoded = text::read(self.raw(part)?, format(part), left)?;
                 left -= decoded.cost.min(left);
                 bodies.cut |= decoded.cut;
                 bodies.charsets.extend(decoded.charset);
@@ -300,6 +303,57 @@ impl Message {
             }
             Ok(bodies)
         })
+    }
+
+    /// Goes through the text parts as a reader meets them, not normalised, until
+    /// `sink` has enough; it is told the number of the text that an event is of.
+    /// Takes in at most `limit` bytes.
+    ///
+    /// # Errors
+    /// The body's.
+    pub fn read_texts(
+        &self,
+        limit: usize,
+        sink: &mut dyn FnMut(usize, Event<'_>) -> bool,
+    ) -> Result<(), Unread> {
+        self.read_texts_from(0, limit, sink).map(drop)
+    }
+
+    fn read_texts_from(
+        &self,
+        first: usize,
+        limit: usize,
+        sink: &mut dyn FnMut(usize, Event<'_>) -> bool,
+    ) -> Result<usize, Unread> {
+        let (mut number, mut left) = (first, limit);
+        for part in self.parts()?.iter().filter(|part| part.is_text()) {
+            let raw = text::events(self.raw(part)?, format(part), left, &mut |event| {
+                sink(number, event)
+            })?;
+            left -= raw.read.min(left);
+            number += 1;
+        }
+        for message in self.within()? {
+            number = message.read_texts_from(number, left, sink)?;
+        }
+        Ok(number)
+    }
+
+    /// What of HTML parts nobody sees, each part's a text.
+    ///
+    /// # Errors
+    /// The body's.
+    pub fn hidden_texts(&self) -> Result<Vec<Text>, Unread> {
+        let mut all: Vec<(usize, Gatherer)> = Vec::new();
+        self.read_texts(TEXT_LIMIT, &mut |part, event| {
+            let Event::Hidden(text) = event else { return true };
+            if all.last().is_none_or(|(last, _)| *last != part) {
+                all.push((part, Gatherer::new(TEXT_LIMIT / 2)));
+            }
+            all.last_mut().is_none_or(|(_, gatherer)| gatherer.push(text))
+        })?;
+        let texts = all.into_iter().map(|(_, gatherer)| Text::normalised(gatherer.finish().0));
+        Ok(texts.filter(|text| !text.text().trim().is_empty()).collect())
     }
 
     /// Forwarded messages whose part is encoded, which RFC 2046 §5.2.1 forbids and
@@ -502,6 +556,15 @@ impl Message {
         }
         let header = block::edit(self.head(), self.content.header_cut(), edits);
         self.content.write(&header, out)
+    }
+}
+
+fn format(part: &Part) -> Format<'_> {
+    Format {
+        encoding: part.encoding,
+        is_html: part.media_type == "text/html",
+        charset: part.charset.as_deref(),
+        flow: part.flow,
     }
 }
 
@@ -734,6 +797,84 @@ mod tests {
         --m\nContent-Type: application/zip\nContent-Transfer-Encoding: base64\n\
         Content-Disposition: attachment; filename=\"Spiel.exe\"\n\naGVsbG8=\n\
         --m\nContent-Type: message/rfc822\n\nSubject: y\n\ninside\n--m--\n";
+
+    fn names(message: &str) -> Vec<String> {
+        let message = Message::from_bytes(message.into());
+        let attachments = message.attachments().unwrap();
+        let names = attachments.iter().flat_map(|each| &each.names);
+        names.map(|name| name.text().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_name_is_found_however_it_is_written() {
+        for (header, want) in [
+            (
+                "Content-Type: a/b; name=x.exe\nContent-Disposition: attachment; filename=\"\"",
+                vec!["x.exe"],
+            ),
+            (
+                "Content-Type: a/b; name=x.exe\nContent-Disposition: x; filename=y.txt",
+                vec!["y.txt", "x.exe"],
+            ),
+            ("Content-Disposition: attachment (c); filename (c) = (c) \"x.exe\"", vec!["x.exe"]),
+            ("Content-Disposition: attachment; filename=(1).exe", vec!["(1).exe"]),
+            ("Content-Disposition: filename=\"x;y.exe\"", vec!["x;y.exe"]),
+            (
+                "Content-Disposition: =?utf-8?q?attachment=3b_filename=3dx=2e?=\n =?utf-8?q?exe?=",
+                vec!["x.exe"],
+            ),
+        ] {
+            assert_eq!(names(&format!("{header}\n\nx")), want, "{header}");
+        }
+    }
+
+    #[test]
+    fn wrapped_messages_are_looked_into() {
+        let inner = "Subject: y\nContent-Type: multipart/mixed; boundary=i\n\n--i\n\nsecret word\n\
+             --i\nContent-Type: a/b; name=x.exe\n\nMZ\n--i--\n";
+        let wrap = |inner: &str| {
+            let inner = data_encoding::BASE64.encode(inner.as_bytes());
+            format!("Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n{inner}\n")
+        };
+        let message = wrap(&wrap(inner));
+        assert_eq!(names(&message), ["x.exe"]);
+        let message = Message::from_bytes(message.into());
+        assert_eq!(message.body_texts().unwrap()[0].text(), "secret word");
+        assert_eq!(message.attachment_sizes().unwrap().last(), Some(&2));
+    }
+
+    #[test]
+    fn files_in_running_text_are_attachments() {
+        let text = "Hello\n\nbegin 644 cat.txt\n#0V%T\n`\nend\n\nbegin 644 of a letter\nnot one\n";
+        assert_eq!(names(&format!("Subject: x\n\n{text}")), ["cat.txt"]);
+        let message = Message::from_bytes(format!("Subject: x\n\n{text}").into());
+        assert_eq!(message.attachment_sizes().unwrap(), [3]);
+        assert_eq!(names(&format!("Content-Type: text/html\n\n{text}--b\n")), ["cat.txt"]);
+    }
+
+    #[test]
+    fn raw_subjects_may_be_folded_anywhere() {
+        for (subject, want) in [
+            ("重要な\n お知らせ".as_bytes().to_vec(), "重要なお知らせ"),
+            ("重要な お\r\n\t知らせ ok\n ok".as_bytes().to_vec(), "重要な お知らせ ok ok"),
+            (b"\x1b$B=EMW\x1b(B\n \x1b$B$J\x1b(B".to_vec(), "重要な"),
+            (b"a\n b".to_vec(), "a b"),
+        ] {
+            let message =
+                Message::from_bytes([b"Subject: ".as_slice(), &subject, b"\n\n"].concat());
+            assert_eq!(message.texts("Subject")[0].text(), want);
+        }
+    }
+
+    #[test]
+    fn a_boundary_may_stand_straight_behind_the_header() {
+        let message = "Content-Type: multipart/mixed; boundary=\"b c\"\n--b c\nContent-Type: text / plain\n\nhello\n--b c--\n";
+        let message = Message::from_bytes(message.into());
+        assert_eq!(message.body_texts().unwrap()[0].text(), "hello");
+        assert_eq!(message.parts().unwrap()[1].media_type, "text/plain");
+        let message = Message::from_bytes(b"Subject: x\n--b\nTo: y\n\nhello".to_vec());
+        assert_eq!(message.texts("To")[0].text(), "y");
+    }
 
     #[test]
     fn texts_and_attachments() {

@@ -53,13 +53,26 @@ pub fn parse(raw: &[u8]) -> Parameters {
 /// The value, and the text in which parameters are to be looked for. Where
 /// the first semicolon is missing, a blank does.
 fn value(text: &str) -> (String, &str) {
-    let text = text.trim_start();
+    let text = behind_comments(text);
     let semicolon = text.find(';').unwrap_or(text.len());
     let blank = |c: char| c.is_ascii_whitespace() || c == '(';
     let end = text[..semicolon].find(blank).unwrap_or(semicolon);
     if text[..end].contains('=') {
         // Parameters and nothing before them: `Content-Disposition: filename=x`.
         return (String::new(), text);
+    }
+    // `text / html`
+    let (first, behind) = (&text[..end], behind_comments(&text[end..semicolon]));
+    if let Some(subtype) = behind.strip_prefix('/').or(first.ends_with('/').then_some(behind)) {
+        let subtype = behind_comments(subtype);
+        let length = subtype.find(blank).unwrap_or(subtype.len());
+        let kind = first.trim_end_matches('/');
+        if !kind.is_empty() && !kind.contains('/') && !subtype[..length].contains('=') {
+            let value = format!("{kind}/{}", &subtype[..length]).to_ascii_lowercase();
+            let end = semicolon - (subtype.len() - length);
+            let rest = if text[end..semicolon].contains('=') { end } else { semicolon };
+            return (value, &text[rest..]);
+        }
     }
     let rest = if text[end..semicolon].contains('=') { end } else { semicolon };
     (text[..end].to_ascii_lowercase(), &text[rest..])
@@ -78,7 +91,7 @@ fn parameter(mut rest: &str) -> Option<(&str, Cow<'_, str>, &str)> {
             continue;
         }
         let name = name.split('(').next().unwrap_or_default().trim();
-        let tail = behind_comments(tail);
+        let tail = before_value(tail);
         let (value, tail) = match tail.strip_prefix('"').and_then(quoted) {
             Some(quoted) => quoted,
             None => unquoted(name, tail.strip_prefix('"').unwrap_or(tail)),
@@ -87,12 +100,27 @@ fn parameter(mut rest: &str) -> Option<(&str, Cow<'_, str>, &str)> {
     }
 }
 
+/// A longer comment is none, bytes.
+const LONGEST_COMMENT: usize = 200;
+
+/// A value behind blanks and comments; `(1).jpg` is one without.
+fn before_value(text: &str) -> &str {
+    let rest = behind_comments(text);
+    let skipped = &text[..text.len() - rest.len()];
+    match rest.starts_with('"') || skipped.ends_with(|c: char| c.is_ascii_whitespace()) {
+        true => rest,
+        false => text.trim_start(),
+    }
+}
+
 /// The text behind blanks and comments (RFC 5322 §3.2.2); one that does not end is
 /// none.
 fn behind_comments(mut text: &str) -> &str {
     loop {
         text = text.trim_start();
-        let comment = text.strip_prefix('(').and_then(|rest| rest.find(')'));
+        let comment = text.strip_prefix('(').and_then(|rest| {
+            rest.get(..gather::floor(rest, LONGEST_COMMENT)).unwrap_or(rest).find(')')
+        });
         match comment {
             Some(end) => text = &text[end + 2..],
             None => return text,

@@ -7,7 +7,9 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memmem, memrchr};
 
+use super::flowed::{self, Flow};
 use super::gather::{Gatherer, append, pieces, prefix};
+use super::html::Event;
 use super::transfer::Encoding;
 use super::{attachment, charset, fold, html};
 
@@ -92,18 +94,59 @@ const LONGEST_LINE: usize = 1 << 20;
 /// of other text.
 const HTML_LIMIT: usize = 8 << 20;
 
-/// Decodes the content of a text part: transfer encoding, charset, HTML.
-/// Takes in at most `limit` units, and gives at most as many (see `gather`).
-pub fn read(
+/// How the content of a text part is to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Format<'a> {
+    /// How it is wrapped for transport.
+    pub encoding: Encoding,
+    /// It is HTML.
+    pub is_html: bool,
+    /// Declared charset.
+    pub charset: Option<&'a str>,
+    /// How its lines are to be read.
+    pub flow: Flow,
+}
+
+/// Decodes the content of a text part: transfer encoding, charset, lines that are
+/// wrapped, HTML; and normalises it. Takes in at most `limit` units, and gives at
+/// most as many (see `gather`).
+pub fn read(content: impl Read, format: Format<'_>, limit: usize) -> io::Result<Decoded> {
+    let mut gatherer = Gatherer::new(if format.is_html { limit.min(HTML_LIMIT) } else { limit });
+    let raw = events(content, format, limit, &mut |event| match event {
+        Event::Text(text) => gatherer.push(text),
+        _ => true,
+    })?;
+    let cost = raw.read.max(gatherer.cost());
+    let (text, full) = gatherer.finish();
+    Ok(Decoded { text: Text::normalised(text), charset: raw.charset, cost, cut: raw.cut || full })
+}
+
+/// What [`events`] came to.
+#[derive(Debug)]
+pub struct Raw {
+    /// The charset of a text whose header names none, as far as it shows.
+    pub charset: Option<String>,
+    /// Bytes that were read, decoded from their wrapping.
+    pub read: usize,
+    /// The limit cut something off.
+    pub cut: bool,
+}
+
+/// The same as a reader meets it, not normalised: also what is hidden, and where
+/// links lead, until `sink` has enough. Text that is not HTML is cut at line ends,
+/// if it has any.
+pub fn events(
     content: impl Read,
-    encoding: Encoding,
-    is_html: bool,
-    label: Option<&str>,
+    format: Format<'_>,
     limit: usize,
-) -> io::Result<Decoded> {
-    let limit = if is_html { limit.min(HTML_LIMIT) } else { limit };
-    let mut bytes = attachment::prefix(content, encoding, limit.saturating_add(1))?;
-    let mut cut = bytes.len() > limit;
+    sink: &mut dyn FnMut(Event<'_>) -> bool,
+) -> io::Result<Raw> {
+    let limit = if format.is_html { limit.min(HTML_LIMIT) } else { limit };
+    let (mut bytes, footer) = match format.encoding {
+        Encoding::Base64 => base64(content, limit)?,
+        encoding => (attachment::prefix(content, encoding, limit.saturating_add(1))?, Vec::new()),
+    };
+    let cut = bytes.len() > limit;
     bytes.truncate(limit);
     if cut
         && let Err(error) = std::str::from_utf8(&bytes)
@@ -112,30 +155,66 @@ pub fn read(
         // Cut within a character.
         bytes.truncate(error.valid_up_to());
     }
-    let read = bytes.len();
-    let mut meta = None;
-    let mut gatherer = Gatherer::new(limit);
-    let found = if label.is_none() { found_charset(&bytes) } else { None };
-    if is_html {
-        if label.is_none() {
-            meta = html::declared_charset(&bytes);
-        }
-        let label = if is_utf_8(&bytes) { Some("utf-8") } else { label.or(meta.as_deref()) };
+    let read = bytes.len() + footer.len();
+    let mark = charset::byte_order_mark(&bytes);
+    let mut found = match format.charset {
+        None => charset::detect(&bytes).map(str::to_owned),
+        Some(_) => None,
+    };
+    if format.is_html {
+        let meta = match format.charset {
+            None => html::declared_charset(&bytes),
+            Some(_) => None,
+        };
+        let label = mark.or(format.charset).or(meta.as_deref());
         let decoded = decode_all(label, bytes);
-        html::read(&decoded, |event| match event {
-            html::Event::Text(text) => gatherer.push(text),
-            _ => true,
-        });
+        html::read(&decoded, &mut *sink);
+        found = meta.or(found);
     } else {
-        let label = if is_utf_8(&bytes) { Some("utf-8") } else { label };
-        each_piece(label, &bytes, |piece| gatherer.push(piece));
-        drop(bytes);
+        each_piece(mark.or(format.charset), &bytes, |piece| {
+            sink(Event::Text(&flowed::unwrap(piece, format.flow)))
+        });
     }
-    let cost = read.max(gatherer.cost());
-    let (text, full) = gatherer.finish();
-    cut |= full;
-    let text = Text::normalised(text);
-    Ok(Decoded { text, charset: meta.or(found.map(str::to_owned)), cost, cut })
+    if !footer.is_empty() && sink(Event::Text("\n")) {
+        sink(Event::Text(&charset::guess(&footer, None)));
+    }
+    Ok(Raw { charset: found, read, cut })
+}
+
+/// Decodes base64 up to where it ends, and gives what a mailing list may have put
+/// behind it as it stands. One byte more than `limit` says that there is more.
+fn base64(content: impl Read, limit: usize) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let room = limit / 3 * 4 + limit / 30 + 100;
+    let raw = attachment::prefix(content, Encoding::Identity, room)?;
+    let (wrapped, footer) = raw.split_at(base64_end(&raw));
+    let bytes = attachment::prefix(wrapped, Encoding::Base64, limit.saturating_add(1))?;
+    Ok((bytes, footer.to_vec()))
+}
+
+/// Where base64 ends: before a line that has other letters than its, behind whole
+/// groups of four (RFC 2045 §6.8).
+fn base64_end(raw: &[u8]) -> usize {
+    let (mut at, mut letters, mut padded) = (0, 0, false);
+    for line in raw.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.trim_ascii();
+        let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+        let count = text.iter().filter(|byte| is_letter(byte)).count();
+        let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
+        if count + padding == text.len() {
+            if text.is_empty() {
+                at += line.len();
+                continue;
+            }
+            letters += count;
+            padded = padding > 0;
+        } else if letters > 0 && (padded || letters % 4 == 0) {
+            return at;
+        } else {
+            return raw.len();
+        }
+        at += line.len();
+    }
+    raw.len()
 }
 
 /// What [`read`] gives.
@@ -149,22 +228,6 @@ pub struct Decoded {
     pub cost: usize,
     /// The limit cut something off.
     pub cut: bool,
-}
-
-/// Text that is UTF-8, whatever its label says: other charsets yield some
-/// valid sequences by chance, but not so many in a row and nothing else.
-fn is_utf_8(bytes: &[u8]) -> bool {
-    const BY_CHANCE: usize = 8;
-    !bytes.is_ascii()
-        && std::str::from_utf8(bytes)
-            .is_ok_and(|text| text.chars().filter(|char| !char.is_ascii()).nth(BY_CHANCE).is_some())
-}
-
-fn found_charset(bytes: &[u8]) -> Option<&'static str> {
-    if charset::looks_like_iso_2022_jp(bytes) {
-        return Some("iso-2022-jp");
-    }
-    (!bytes.is_ascii() && std::str::from_utf8(bytes).is_ok()).then_some("utf-8")
 }
 
 /// The whole text, its bytes freed where it is a copy.
@@ -258,7 +321,9 @@ mod tests {
     use super::*;
 
     fn decoded(bytes: &[u8], html: bool, label: Option<&str>, limit: usize) -> Decoded {
-        read(bytes, Encoding::Identity, html, label, limit).expect("memory can be read")
+        let encoding = Encoding::Identity;
+        let format = Format { encoding, is_html: html, charset: label, flow: Flow::Fixed };
+        read(bytes, format, limit).expect("memory can be read")
     }
 
     #[test]
@@ -279,10 +344,33 @@ mod tests {
                 None,
             ),
             (b"\xc1\xaa\xcd\xa8", false, Some("gb2312"), "联通", None),
+            (b"\x1b$B<+F0\x1b(B", false, Some("utf-8"), "自動", None),
+            (b"\xff\xfea\0\xea\x81", false, Some("iso-8859-1"), "a自", None),
+            (b"\xff\xfe\0\0a\0\0\0", false, None, "a", Some("utf-32le")),
         ] {
             let decoded = decoded(bytes, html, label, 1000);
             assert_eq!(decoded.text.text(), want);
             assert_eq!(decoded.charset.as_deref(), found, "{want}");
+        }
+    }
+
+    #[test]
+    fn what_a_list_puts_behind_base64_is_read_as_it_stands() {
+        for (wrapped, want) in [
+            ("aGVsbG8=\n_____\nA list\n", "hello\n_____\nA list"),
+            ("aGVsbG8h\n--\nlist@example.org\n", "hello!\n--\nlist@example.org"),
+            ("aGVs\nbG8=\n", "hello"),
+            ("aGVsbG8=\naGVsbG8=\n", "hellohello"),
+            ("!aG-k", "hi"),
+        ] {
+            let format = Format {
+                encoding: Encoding::Base64,
+                is_html: false,
+                charset: None,
+                flow: Flow::Fixed,
+            };
+            let text = read(wrapped.as_bytes(), format, 1000).expect("memory can be read").text;
+            assert_eq!(text.text().trim_end(), want, "{wrapped:?}");
         }
     }
 

@@ -173,7 +173,8 @@ pub const FIELDS: &[FieldInfo] = &[
     FieldInfo { name: "subject", kind: Kind::Text, about: "the subject", shape: Shape::Named },
     plain("list-id", Kind::Text, "the identifier of the mailing list", || Field::ListId),
     plain("list-name", Kind::Text, "the short name of the mailing list", || Field::ListName),
-    plain("body", Kind::Text, "the text parts, HTML as text", || Field::Body),
+    plain("body", Kind::Text, "the text parts, HTML as people see it", || Field::Body),
+    plain("hidden-text", Kind::Text, "text of HTML parts that nobody sees", || Field::HiddenText),
     FieldInfo {
         name: "message-id",
         kind: Kind::Text,

@@ -451,6 +451,8 @@ pub enum Field {
     Header(String),
     /// The text parts, HTML as text.
     Body,
+    /// Text of HTML parts that nobody sees.
+    HiddenText,
     /// Charsets the message declares or is found to use.
     Charset,
     /// An environment variable.

@@ -1,0 +1,208 @@
+//! Links that a mail filter rewrote, so that it sees who follows them: where they
+//! lead in the end. Each form is that of its maker's documents or of the URLs
+//! that it writes.
+
+use data_encoding::BASE64URL_NOPAD;
+
+/// How the true address stands in the rewritten one.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// The value of one of these parameters of the query.
+    Parameter(&'static [&'static str]),
+    /// A parameter with `-` for `%` and `_` for `/` (Proofpoint URL Defense v2).
+    Dashed(&'static str),
+    /// Between `__` and `__;` or at `___` (URL Defense v3, Check Point, Avanan).
+    Underscores,
+    /// The path behind so many segments.
+    Path(usize),
+    /// A parameter in base64 (Sophos).
+    Base64(&'static str),
+}
+
+/// Hosts, or their ends where they begin with a dot, and how they write.
+static REWRITERS: &[(&str, Form)] = &[
+    // Microsoft Defender for Office 365
+    (".safelinks.protection.outlook.com", Form::Parameter(&["url"])),
+    (".safelinks.protection.office365.us", Form::Parameter(&["url"])),
+    ("statics.teams.cdn.office.net", Form::Parameter(&["url"])),
+    // Proofpoint, v1 and v2; v3
+    ("urldefense.proofpoint.com", Form::Dashed("u")),
+    ("urldefense.com", Form::Underscores),
+    ("urldefense.us", Form::Underscores),
+    // Barracuda
+    ("linkprotect.cudasvc.com", Form::Parameter(&["a"])),
+    // Trellix, FireEye
+    (".fireeye.com", Form::Parameter(&["u"])),
+    // Cisco
+    ("secure-web.cisco.com", Form::Path(1)),
+    // Symantec, Broadcom
+    ("clicktime.symantec.com", Form::Parameter(&["u"])),
+    ("clicktime.cloud.postoffice.net", Form::Parameter(&["u"])),
+    // Trend Micro
+    (".trendmicro.com", Form::Parameter(&["url"])),
+    // Check Point, Avanan
+    ("url.avanan.click", Form::Underscores),
+    ("protect.checkpoint.com", Form::Underscores),
+    // Sophos
+    (".protection.sophos.com", Form::Base64("u")),
+    // Libraesva, Mimecast (which names the host alone), Vade, AppRiver
+    ("urlsand.esvalabs.com", Form::Parameter(&["u"])),
+    (".mimecast.com", Form::Parameter(&["url", "domain"])),
+    (".mimecastprotect.com", Form::Parameter(&["url", "domain"])),
+    (".vadesecure.com", Form::Parameter(&["u", "url"])),
+    ("link.edgepilot.com", Form::Parameter(&["u"])),
+    // Mailers and sites that pass on what people write
+    ("www.google.com", Form::Parameter(&["q", "url"])),
+    ("l.facebook.com", Form::Parameter(&["u"])),
+    ("lm.facebook.com", Form::Parameter(&["u"])),
+    ("l.instagram.com", Form::Parameter(&["u"])),
+    ("www.youtube.com", Form::Parameter(&["q"])),
+    ("www.linkedin.com", Form::Parameter(&["url"])),
+    ("slack-redir.net", Form::Parameter(&["url"])),
+    ("t.umblr.com", Form::Parameter(&["z"])),
+    ("vk.com", Form::Parameter(&["to"])),
+    ("steamcommunity.com", Form::Parameter(&["u", "url"])),
+    ("deref-gmx.net", Form::Parameter(&["redirectUrl"])),
+    ("deref-gmx.com", Form::Parameter(&["redirectUrl"])),
+    ("deref-web.de", Form::Parameter(&["redirectUrl"])),
+    ("deref-mail.com", Form::Parameter(&["redirectUrl"])),
+];
+
+/// The address that a link was rewritten from; `host` and `url` as in
+/// [`super::link::Link`].
+pub fn original(host: &str, url: &str) -> Option<String> {
+    let is_host = |name: &str| match name.strip_prefix('.') {
+        Some(end) => host.strip_suffix(end).is_some_and(|start| start.ends_with('.')),
+        None => host == name,
+    };
+    let (_, form) = REWRITERS.iter().find(|(name, _)| is_host(name))?;
+    let behind = url.split_once("://")?.1;
+    let (_, path) = behind.split_once('/')?;
+    let found = match form {
+        Form::Parameter(names) => names.iter().find_map(|name| parameter(path, name))?,
+        Form::Dashed(name) => {
+            let value = parameter(path, name)?;
+            match value.contains("://") {
+                true => value,
+                false => decoded(&value.replace('-', "%").replace('_', "/")),
+            }
+        }
+        Form::Underscores => {
+            let (_, rest) = path.split_once("__")?;
+            let rest = rest.trim_start_matches('_');
+            let end = rest.find("__").unwrap_or(rest.len());
+            rest[..end].to_owned()
+        }
+        Form::Path(segments) => {
+            let rest = path.splitn(segments + 1, '/').nth(*segments)?;
+            decoded(rest)
+        }
+        Form::Base64(name) => {
+            let value = parameter(path, name)?;
+            let value = value.trim_end_matches('=').replace('+', "-").replace('/', "_");
+            String::from_utf8(BASE64URL_NOPAD.decode(value.as_bytes()).ok()?).ok()?
+        }
+    };
+    absolute(found)
+}
+
+/// Filters lose one of two slashes, and some write the host alone.
+fn absolute(found: String) -> Option<String> {
+    let scheme = ["https:", "http:"].iter().find(|scheme| {
+        found.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    });
+    match scheme {
+        Some(scheme) => {
+            let rest = found[scheme.len()..].trim_start_matches('/');
+            Some(format!("{scheme}//{rest}"))
+        }
+        None if found.contains('.') && !found.contains([':', ' ']) && !found.starts_with('/') => {
+            Some(format!("http://{found}"))
+        }
+        None => None,
+    }
+}
+
+/// The decoded value of a query's parameter.
+fn parameter(path: &str, name: &str) -> Option<String> {
+    let (_, query) = path.split_once('?')?;
+    let query = query.split('#').next().unwrap_or_default();
+    // `&amp;` left in text is met, too.
+    let mut pairs = query.split('&').map(|pair| pair.strip_prefix("amp;").unwrap_or(pair));
+    let value = pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+    Some(decoded(value)).filter(|value| !value.is_empty())
+}
+
+fn decoded(text: &str) -> String {
+    super::link::percent_decoded(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_is_undone() {
+        for (host, url, want) in [
+            (
+                "eur01.safelinks.protection.outlook.com",
+                "https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Fbad.example%2Fa%3Fb&data=05",
+                "https://bad.example/a?b",
+            ),
+            (
+                "urldefense.proofpoint.com",
+                "https://urldefense.proofpoint.com/v2/url?u=https-3A__bad.example_a-3Fb&d=x",
+                "https://bad.example/a?b",
+            ),
+            (
+                "urldefense.proofpoint.com",
+                "https://urldefense.proofpoint.com/v1/url?u=http%3A%2F%2Fbad-one.example/&k=x",
+                "http://bad-one.example/",
+            ),
+            (
+                "urldefense.com",
+                "https://urldefense.com/v3/__https://bad.example/a__;!!x$",
+                "https://bad.example/a",
+            ),
+            (
+                "url.avanan.click",
+                "https://url.avanan.click/v2/___https://bad.example/___.YXAz",
+                "https://bad.example/",
+            ),
+            (
+                "secure-web.cisco.com",
+                "https://secure-web.cisco.com/1abc/https%3A%2F%2Fbad.example%2Fx",
+                "https://bad.example/x",
+            ),
+            (
+                "eu-west-1.protection.sophos.com",
+                "https://eu-west-1.protection.sophos.com/?d=bad.example&u=aHR0cHM6Ly9iYWQuZXhhbXBsZS8=&i=x",
+                "https://bad.example/",
+            ),
+            (
+                "protect.mimecast.com",
+                "https://protect.mimecast.com/s/abc?domain=bad.example",
+                "http://bad.example",
+            ),
+            (
+                "www.google.com",
+                "https://www.google.com/url?sa=D&q=http://bad.example/",
+                "http://bad.example/",
+            ),
+        ] {
+            assert_eq!(original(host, url).as_deref(), Some(want), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_rewritten_leads_where_it_says() {
+        for (host, url) in [
+            ("bad.example", "https://bad.example/?url=https://good.example/"),
+            ("safelinks.example", "https://safelinks.example/?url=https://good.example/"),
+            ("www.google.com", "https://www.google.com/search?q=two%20words"),
+            ("urldefense.com", "https://urldefense.com/"),
+        ] {
+            assert_eq!(original(host, url), None, "{url}");
+        }
+    }
+}

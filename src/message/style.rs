@@ -1,0 +1,145 @@
+//! Whether a style lets an element's text be seen (CSS 2.2), as far as mail
+//! hides text by it.
+
+/// What styles make of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    /// The element and all that is in it are not there.
+    pub is_gone: bool,
+    /// Letters without size; those within an element may have one again.
+    no_size: Option<bool>,
+    /// Not drawn; what is within may be drawn again.
+    not_drawn: Option<bool>,
+}
+
+impl Style {
+    /// Whether nobody sees it.
+    pub fn is_hidden(self) -> bool {
+        self.is_gone || self.no_size == Some(true) || self.not_drawn == Some(true)
+    }
+
+    /// That of an element within.
+    pub fn inherited(self, inner: Style) -> Style {
+        Style {
+            is_gone: self.is_gone || inner.is_gone,
+            no_size: inner.no_size.or(self.no_size),
+            not_drawn: inner.not_drawn.or(self.not_drawn),
+        }
+    }
+
+    /// Takes in what a `style` attribute says.
+    pub fn add(&mut self, style: &str) {
+        let (mut is_flat, mut is_clipped) = (false, false);
+        for declaration in style.split(';') {
+            let Some((property, value)) = declaration.split_once(':') else { continue };
+            let property = property.trim().as_bytes();
+            let value = value.split('!').next().unwrap_or_default().trim();
+            let is = |name: &str| property.eq_ignore_ascii_case(name.as_bytes());
+            let says = |word: &str| value.eq_ignore_ascii_case(word);
+            // Most of the properties are about something else.
+            match property.len() {
+                4 if is("font") => {
+                    if let Some(size) = value.split_ascii_whitespace().find_map(font_size) {
+                        self.no_size = Some(size);
+                    }
+                }
+                5 if is("width") => is_flat |= is_nothing(value),
+                6 if is("height") => is_flat |= is_nothing(value),
+                7 if is("display") => self.is_gone |= says("none"),
+                7 if is("opacity") => self.is_gone |= is_nothing(value),
+                8 if is("overflow") => is_clipped = says("hidden"),
+                9 if is("font-size") => match is_nothing(value) {
+                    true => self.no_size = Some(true),
+                    // Of nothing, a share is nothing.
+                    false if value.ends_with('%') || is_em(value) => {}
+                    false if says("inherit") => {}
+                    false => self.no_size = Some(false),
+                },
+                9 if is("max-width") => is_flat |= is_nothing(value),
+                10 if is("max-height") => is_flat |= is_nothing(value),
+                10 if is("visibility") => {
+                    self.not_drawn = Some(says("hidden") || says("collapse"));
+                }
+                _ => {}
+            }
+        }
+        self.is_gone |= is_flat && is_clipped;
+    }
+}
+
+/// Whether the size in a `font` is nothing: `0/0 a`; none where it is no size.
+fn font_size(word: &str) -> Option<bool> {
+    let size = word.split('/').next().unwrap_or_default();
+    let is_size = size.ends_with(|c: char| c.is_ascii_alphabetic() || c == '%') || word != size;
+    (size.starts_with(|c: char| c.is_ascii_digit()) && (is_size || size == "0"))
+        .then(|| is_nothing(size))
+}
+
+/// `0`, `0px`, `0.0em`, `.01px`: less than anything that could be seen.
+fn is_nothing(value: &str) -> bool {
+    let end = value.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(value.len());
+    let (number, unit) = value.split_at(end);
+    let known = unit.is_empty() || unit == "%" || unit.bytes().all(|b| b.is_ascii_alphabetic());
+    known && number.parse::<f64>().is_ok_and(|number| number < 0.05)
+}
+
+/// A size by that of the element around: `1em`, `2ex`, not `1rem`.
+fn is_em(value: &str) -> bool {
+    let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    unit.eq_ignore_ascii_case("em") || unit.eq_ignore_ascii_case("ex")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_hidden(style: &str) -> bool {
+        let mut all = Style::default();
+        all.add(style);
+        all.is_hidden()
+    }
+
+    #[test]
+    fn what_hides_and_what_does_not() {
+        for style in [
+            "display:none",
+            "color:red; DISPLAY : None !important",
+            "visibility: hidden",
+            "font-size:0",
+            "font-size:0px;line-height:0",
+            "font:0/0 a",
+            "opacity:0",
+            "max-height:0; overflow:hidden",
+        ] {
+            assert!(is_hidden(style), "{style}");
+        }
+        for style in [
+            "display:block",
+            "font-size:10px",
+            "font-size:0.8em",
+            "font: 400 12px/1.5 Arial",
+            "opacity:0.5",
+            "height:0",
+            "overflow:hidden",
+            "max-height:100px;overflow:hidden",
+            "line-height:0",
+            "",
+            ":;::",
+        ] {
+            assert!(!is_hidden(style), "{style}");
+        }
+    }
+
+    #[test]
+    fn a_size_within_nothing_is_a_size_again() {
+        let style = |text: &str| {
+            let mut style = Style::default();
+            style.add(text);
+            style
+        };
+        let nothing = style("font-size:0");
+        assert!(!nothing.inherited(style("font-size:13px")).is_hidden());
+        assert!(nothing.inherited(style("font-size:100%")).is_hidden());
+        assert!(style("display:none").inherited(style("font-size:13px")).is_hidden());
+    }
+}
