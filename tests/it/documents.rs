@@ -190,6 +190,58 @@ fn run_block(block: &str, home: &Path, work: &Path) -> String {
     true_block
 }
 
+/// `module::name` of a test stands for `fn name()` in a file of that name, or
+/// in one of that folder.
+#[test]
+fn the_tests_that_claims_name_are_there() {
+    let text = read("SECURITY.md");
+    let named: BTreeSet<&str> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| word.contains("::") && word.split("::").all(is_identifier))
+        .filter(|word| word.rsplit("::").next().is_some_and(|last| last.contains('_')))
+        .collect();
+    assert!(named.len() > 15, "{named:?}");
+    let mut sources = Vec::new();
+    for folder in ["src", "tests"] {
+        sources_in(&root().join(folder), &mut sources);
+    }
+    for name in named {
+        let mut words: Vec<&str> = name.split("::").filter(|word| *word != "tests").collect();
+        let function = format!("fn {}(", words.pop().expect("two words at least"));
+        let module = words.pop().unwrap_or_default();
+        let holds = |path: &PathBuf| {
+            let of_folder = path.ends_with("mod.rs") || path.ends_with("tests.rs");
+            let named = if of_folder { path.parent() } else { Some(path.as_path()) };
+            let stem = named.and_then(Path::file_stem);
+            let text = fs::read_to_string(path).expect("readable");
+            stem.is_some_and(|stem| stem == module)
+                && text.split("#[test]").skip(1).any(|test| {
+                    test.lines()
+                        .find(|line| line.contains("fn "))
+                        .is_some_and(|line| line.trim_start().starts_with(&function))
+                })
+        };
+        assert!(sources.iter().any(holds), "SECURITY.md names {name}, which is no test");
+    }
+}
+
+fn is_identifier(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn sources_in(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("is there") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            sources_in(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+}
+
 #[test]
 fn the_options_are_those_of_the_manual() {
     let home = tempfile::tempdir().expect("a directory");

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::support::postfix::{self, Postfix, User};
-use crate::support::skipped;
+use crate::support::{mail, skipped};
 
 const SENDER: &str = "winner@prizes.example";
 
@@ -102,4 +102,51 @@ fn switch_off(postfix: &Postfix, user: &User, site: &std::path::Path) {
     assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
     assert!(shown.contains("spam: off (`mfilter isp-filter` was told so"), "{shown}");
     assert!(user.home.join(".config/mfilter/isp-filter").exists());
+}
+
+/// mailrules(5), FOR PROVIDERS: what keeps users from going around the site rules.
+#[test]
+fn a_forward_file_does_not_go_around_the_site_rules() {
+    if skipped("`.forward` with a real Postfix", postfix::PROGRAMS, true) {
+        return;
+    }
+    let virus = spam("X-Virus-Status: Infected (Eicar-Signature)\n").replace("9.1", "1.0");
+    for (settings, is_read) in [
+        ("", true),
+        ("allow_mail_to_commands = alias\nallow_mail_to_files = alias\n", true),
+        ("forward_path =\n", false),
+    ] {
+        let mut postfix = Postfix::prepare();
+        postfix.settings = settings;
+        let homes = postfix.homes();
+        let program = postfix.program().display().to_string();
+        let command = User::with_rules("command", &homes, "");
+        command.write(".forward", &format!("\"|{program} --site /dev/null\"\n"));
+        let file = User::with_rules("file", &homes, "");
+        file.write(".forward", &format!("{}/Maildir/\n", file.home.display()));
+        let site = homes.join("site.mailrules");
+        fs::write(&site, SITE).expect("written");
+        fs::set_permissions(&site, Permissions::from_mode(0o644)).expect("set");
+        postfix.start(&format!("{program} --site {}", site.display()), &[]);
+        for user in [&command, &file] {
+            postfix.send(SENDER, &user.address(), &virus);
+            let status = postfix.status(user, 1);
+            let folders: Vec<String> =
+                mail(&user.home.join("Maildir")).into_iter().map(|mail| mail.folder).collect();
+            match (settings, is_read) {
+                // Without a setting a user does without the site rules.
+                ("", _) => {
+                    assert_eq!((status.word.as_str(), folders), ("sent", vec![String::new()]))
+                }
+                // The mail of one who tries bounces.
+                (_, true) => {
+                    assert_eq!((status.word.as_str(), folders), ("bounced", vec![]), "{status:?}")
+                }
+                (_, false) => assert_eq!(
+                    (status.word.as_str(), folders),
+                    ("sent", vec![".Quarantine".to_owned()]),
+                ),
+            }
+        }
+    }
 }

@@ -120,6 +120,8 @@ pub struct Postfix {
     directory: TempDir,
     master: Option<Child>,
     port: u16,
+    /// More lines for `main.cf`.
+    pub settings: &'static str,
 }
 
 /// What Postfix's log says about a delivery.
@@ -139,7 +141,7 @@ impl Postfix {
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("open");
         program_in(directory.path());
         fs::create_dir(directory.path().join("home")).expect("homes");
-        Postfix { directory, master: None, port: 0 }
+        Postfix { directory, master: None, port: 0, settings: "" }
     }
 
     /// Where homes can be.
@@ -193,7 +195,8 @@ impl Postfix {
         for (user, command) in commands {
             let _ = write!(map, " {{ {} = {command} }}", user.name);
         }
-        fs::write(config.join("main.cf"), main_cf(root, command, &map)).expect("main.cf");
+        let main = main_cf(root, command, &map) + self.settings;
+        fs::write(config.join("main.cf"), main).expect("main.cf");
         fs::write(config.join("master.cf"), master_cf(self.port)).expect("master.cf");
         let master = Command::new(MASTER)
             .arg("-c")
