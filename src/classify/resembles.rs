@@ -235,6 +235,9 @@ fn kind(char: char) -> Kind {
             _ => Kind::Separator,
         };
     }
+    if let Some(letter) = enclosed(char) {
+        return Kind::Letter(self::letter(letter));
+    }
     let mut base = '\0';
     decompose_canonical(char, |part| {
         if base == '\0' {
@@ -270,6 +273,19 @@ fn digit(digit: char) -> char {
         '9' => 'g',
         other => other,
     }
+}
+
+/// The letter in a circle or a square of which NFKC makes none, or that a flag is
+/// made of.
+fn enclosed(char: char) -> Option<char> {
+    let first = match char {
+        // NEGATIVE CIRCLED, NEGATIVE SQUARED, REGIONAL INDICATOR SYMBOL
+        '\u{1f150}'..='\u{1f169}' => 0x1f150,
+        '\u{1f170}'..='\u{1f189}' => 0x1f170,
+        '\u{1f1e6}'..='\u{1f1ff}' => 0x1f1e6,
+        _ => return None,
+    };
+    char::from_u32(u32::from(char) - first + u32::from('a'))
 }
 
 /// The letter that a character, in lower case and without accents, looks like
@@ -402,6 +418,10 @@ mod tests {
             "V1@gr4",
             "\\/iagra",
             "v--i--a--g--r--a",
+            "🅥🅘🅐🅖🅡🅐",
+            "🆅🅸🅰🅶🆁🅰",
+            "🇻🇮🇦🇬🇷🇦",
+            "🅅🄸🄰🄶🅁🄰",
             "via‐gra",
             "viɑgra",
             "vlagra",

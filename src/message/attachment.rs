@@ -69,6 +69,9 @@ pub fn clean_name(name: &str) -> String {
     kept.trim().to_owned()
 }
 
+/// A content is read in pieces of so many bytes.
+const BUFFER: usize = 8 << 10;
+
 /// Decodes a content and hands it on in pieces until `sink` has enough.
 pub(super) fn decode(
     mut content: impl Read,
@@ -76,7 +79,7 @@ pub(super) fn decode(
     mut sink: impl FnMut(&[u8]) -> bool,
 ) -> io::Result<()> {
     let mut decoder = Decoder::new(encoding);
-    let mut buffer = vec![0; 64 << 10];
+    let mut buffer = [0; BUFFER];
     let mut decoded = Vec::new();
     loop {
         match content.read(&mut buffer) {

@@ -377,11 +377,11 @@ fn read_more(input: &mut dyn Read, bytes: &mut Vec<u8>, step: usize) -> io::Resu
 /// into a file that has no name.
 fn store(mut input: Input, header: usize) -> io::Result<Stored> {
     let mut bytes = input.ahead;
-    while header + bytes.len() <= MEMORY_LIMIT {
-        if read_more(&mut *input.rest, &mut bytes, BUFFER)? == 0 {
-            bytes.shrink_to_fit();
-            return Ok(Stored::Memory { bytes, start: 0 });
-        }
+    // One byte more than may be kept in memory tells that there is more.
+    let room = (MEMORY_LIMIT + 1).saturating_sub(header + bytes.len());
+    (&mut *input.rest).take(room as u64).read_to_end(&mut bytes)?;
+    if header + bytes.len() <= MEMORY_LIMIT {
+        return Ok(Stored::Memory { bytes, start: 0 });
     }
     let mut file = tempfile::tempfile_in(&input.spool_dir)?;
     let mut length = 0;

@@ -134,28 +134,46 @@ fn japanese(c: char) -> char {
 }
 
 fn fold_ascii(text: &str) -> Cow<'_, str> {
-    let mut after_blank = false;
-    let changes = text.bytes().any(|byte| {
-        let blank = byte == b' ';
-        let twice = blank && after_blank;
-        after_blank = blank;
-        twice || byte.is_ascii_uppercase() || matches!(byte, b'\t'..=b'\r')
-    });
-    if !changes {
+    if is_tidy(text.as_bytes(), |byte| byte.is_ascii_uppercase() || is_ascii_blank(byte)) {
         return Cow::Borrowed(text);
     }
-    let mut folded = String::with_capacity(text.len());
-    let mut after_blank = false;
-    for byte in text.bytes() {
-        let blank = matches!(byte, b'\t'..=b'\r' | b' ');
-        if !blank {
-            folded.push(char::from(byte.to_ascii_lowercase()));
-        } else if !after_blank {
-            folded.push(' ');
-        }
-        after_blank = blank;
+    // Whole passes, in which the processor works on many bytes at a time.
+    let mut bytes = text.as_bytes().to_ascii_lowercase();
+    for byte in &mut bytes {
+        *byte = if is_ascii_blank(*byte) { b' ' } else { *byte };
     }
-    Cow::Owned(folded)
+    if !is_tidy(&bytes, |_| false) {
+        let mut after_blank = false;
+        bytes.retain(|byte| {
+            let blank = *byte == b' ';
+            !(std::mem::replace(&mut after_blank, blank) && blank)
+        });
+    }
+    // ASCII, as it was.
+    Cow::Owned(String::from_utf8(bytes).unwrap_or_default())
+}
+
+/// White space but the blank itself.
+fn is_ascii_blank(byte: u8) -> bool {
+    matches!(byte, b'\t'..=b'\r')
+}
+
+/// Whether bytes have none that is untidy, and no two blanks in a row.
+fn is_tidy(bytes: &[u8], is_untidy: impl Fn(u8) -> bool) -> bool {
+    const CHUNK: usize = 128;
+    let mut last = 0;
+    bytes.chunks(CHUNK).all(|chunk| {
+        let blank = |byte: u8| (byte == b' ') | (byte == b'\n');
+        let next = chunk.get(1..).unwrap_or_default();
+        let mut found = blank(last) & chunk.first().is_some_and(|first| blank(*first));
+        found |= chunk.iter().fold(false, |found, byte| found | is_untidy(*byte));
+        found |= chunk
+            .iter()
+            .zip(next)
+            .fold(false, |found, (one, next)| found | (blank(*one) & blank(*next)));
+        last = chunk.last().copied().unwrap_or(0);
+        !found
+    })
 }
 
 /// Makes runs of white space one character; where line breaks are not kept, one
@@ -186,19 +204,9 @@ fn blanks(text: &str, keep_breaks: bool) -> Cow<'_, str> {
 }
 
 fn has_untidy_blanks(text: &str, keep_breaks: bool) -> bool {
-    let mut after_blank = false;
-    let mut untidy_ascii = |byte: u8| {
-        let blank = byte == b' ' || byte == b'\n';
-        let untidy = (blank && after_blank)
-            || (byte == b'\n' && !keep_breaks)
-            || matches!(byte, b'\t' | b'\x0b'..=b'\r');
-        after_blank = blank;
-        untidy
-    };
-    if text.bytes().any(&mut untidy_ascii) {
-        return true;
-    }
-    !text.is_ascii() && text.chars().any(|c| !c.is_ascii() && c.is_whitespace())
+    let is_untidy = |byte: u8| is_ascii_blank(byte) & ((byte != b'\n') | !keep_breaks);
+    !is_tidy(text.as_bytes(), is_untidy)
+        || !text.is_ascii() && text.chars().any(|c| !c.is_ascii() && c.is_whitespace())
 }
 
 fn is_break(c: char) -> bool {

@@ -125,8 +125,16 @@ impl Gatherer {
         while !rest.is_empty() && !self.cut {
             let room = PIECE.saturating_sub(self.pending.len());
             let (piece, behind) = rest.split_at(floor(rest, room.max(4)));
-            let taken = affordable(piece, self.limit - self.read);
-            self.read += cost(taken);
+            let left = self.limit - self.read;
+            let costs = cost(piece);
+            let (taken, costs) = match costs <= left {
+                true => (piece, costs),
+                false => {
+                    let taken = affordable(piece, left);
+                    (taken, cost(taken))
+                }
+            };
+            self.read += costs;
             self.pending.push_str(taken);
             rest = behind;
             if taken.len() < piece.len() {

@@ -8,6 +8,7 @@ use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, State, Tokenizer};
 
 use super::fold::is_unspaced;
+use super::quiet::Quiet;
 use super::style::Style;
 
 /// What is met on the way through a document.
@@ -62,7 +63,7 @@ fn read_with(html: &str, sink: &mut dyn FnMut(Event<'_>) -> bool, in_comment: bo
     // Whatever the callback gives makes the tokenizer pause.
     let emitter =
         CallbackEmitter::new(move |event: CallbackEvent<'_>, _: Span<()>| reader.event(event));
-    let mut tokenizer = Tokenizer::new_with_emitter(html, emitter);
+    let mut tokenizer = Tokenizer::new_with_emitter(html, Quiet(emitter));
     while let Some(Ok(Pause::Raw(state))) = tokenizer.next() {
         tokenizer.set_state(state);
     }

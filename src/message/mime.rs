@@ -30,7 +30,7 @@ const TYPE_LIMIT: usize = 255;
 /// A longer boundary is none; RFC 2046 allows 70 bytes.
 const BOUNDARY_LIMIT: usize = 1000;
 
-const BUFFER: usize = 64 << 10;
+const BUFFER: usize = 16 << 10;
 
 /// One body part (RFC 2045 §2.4); the first is the message itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

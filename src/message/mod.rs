@@ -17,6 +17,7 @@ pub mod date;
 pub mod block;
 pub mod content;
 pub mod transfer;
+pub mod quiet;
 pub mod style;
 pub mod html;
 pub mod text;

@@ -159,10 +159,12 @@ impl QuotedPrintable {
         let mut rest = piece;
         while let Some((byte, behind)) = rest.split_first() {
             if self.held.is_empty() {
+                let end = memchr::memchr2(b'=', b'\n', rest).unwrap_or(rest.len());
+                // Blanks before it may stand at a line end.
                 let plain = rest
-                    .iter()
-                    .position(|byte| matches!(byte, b'=' | b' ' | b'\t' | b'\r' | b'\n'))
-                    .unwrap_or(rest.len());
+                    .get(..end)
+                    .and_then(|line| line.iter().rposition(|byte| !b" \t\r".contains(byte)))
+                    .map_or(0, |at| at + 1);
                 if plain > 0 {
                     let (plain, behind) = rest.split_at(plain);
                     out.extend_from_slice(plain);
