@@ -61,9 +61,12 @@ fn messages(chosen: &Chosen, envelope: &str) -> Vec<String> {
         all.push(format!("{printed}{border}{below}{mail}"));
         all.push(format!("{border}{printed}{below}{mail}"));
     }
-    for border in &borders {
-        all.push(format!("{}{border}{below}{mail}", printed(chosen, &helo, envelope)[0]));
-    }
+    let [first, .., haraka_results] = printed(chosen, &helo, envelope);
+    all.extend(borders.iter().map(|border| format!("{first}{border}{below}{mail}")));
+    // Haraka does not, and lets the sender go on with its Received line.
+    let haraka = borders.last().map_or("", String::as_str);
+    let below = below.strip_prefix('\n').unwrap_or(&below);
+    all.push(format!("{haraka_results}{haraka}{below}{mail}"));
     all
 }
 
