@@ -14,6 +14,9 @@ fuzz_target!(|data: &[u8]| {
     let _ = message.date();
     let _ = message.body_texts();
     let _ = message.attachments();
+    let _ = message.archives();
+    let _ = message.hidden_texts();
+    let _ = mfilter::message::archive::read(data);
     let _ = message.charsets();
     let _ = message.limits();
     assert!(message.size().is_ok());

@@ -6,6 +6,7 @@
 
 use super::look::{body_opening, unread};
 use super::{Classifier, Finding, Mail};
+use crate::message::Text;
 use crate::message::mime::Part;
 use crate::message::parameter::{self, Parameters};
 
@@ -24,6 +25,13 @@ pub const SIGNED: Classifier = Classifier {
     name: "signed",
     description: "signed with S/MIME or OpenPGP; the signature is not checked",
     find: signed,
+};
+
+/// An archive that wants a password.
+pub const PASSWORD_PROTECTED: Classifier = Classifier {
+    name: "password-protected",
+    description: "an attached ZIP, RAR or 7z file wants a password",
+    find: password_protected,
 };
 
 /// An invitation or an answer to one.
@@ -88,6 +96,17 @@ fn signed(mail: &Mail<'_>) -> Finding {
         _ => {}
     }
     armour(mail, &content_type, "-----BEGIN PGP SIGNED MESSAGE-----")
+}
+
+fn password_protected(mail: &Mail<'_>) -> Finding {
+    let archives = mail.message.archives().map_err(unread)?;
+    let Some((at, _)) = archives.iter().find(|(_, archive)| archive.is_locked) else {
+        return Ok(None);
+    };
+    let attachments = mail.message.attachments().map_err(unread)?;
+    let name = attachments.get(*at).and_then(|attachment| attachment.names.first());
+    let name = name.map_or("an archive without a name", Text::text);
+    Ok(Some(format!("{name} wants a password")))
 }
 
 fn calendar(mail: &Mail<'_>) -> Finding {
@@ -168,6 +187,20 @@ mod tests {
         ] {
             assert!(!finds(&ENCRYPTED, &message(&plain)), "{plain}");
         }
+    }
+
+    #[test]
+    fn archives_that_want_a_password() {
+        let zip = |flags: &str| {
+            let bytes = format!("PK\x03\x04\x14\0{flags}{}\x01\0\0\0x", "\0".repeat(19));
+            let base64 = data_encoding::BASE64.encode(bytes.as_bytes());
+            message(&format!(
+                "Content-Type: application/zip; name=a.zip\nContent-Transfer-Encoding: base64\n\n{base64}\n"
+            ))
+        };
+        let why = evidence(&PASSWORD_PROTECTED, &zip("\x01"));
+        assert_eq!(why.as_deref(), Some("a.zip wants a password"));
+        assert!(!finds(&PASSWORD_PROTECTED, &zip("\0")));
     }
 
     #[test]

@@ -124,6 +124,7 @@ pub static CLASSIFIERS: &[Classifier] = &[
     procmail::FROM_DAEMON,
     procmail::FROM_MAILER,
     mailing_list::MAILING_LIST,
+    content_kind::PASSWORD_PROTECTED,
     s25r::S25R,
     content_kind::SIGNED,
     spam_verdict::SPAM,

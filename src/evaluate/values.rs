@@ -245,7 +245,16 @@ pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m
         Field::Extension => strings(extension(on)),
         Field::User => strings(on.world.login()),
         Field::AttachmentName => {
-            borrowed(message.attachments().map_err(unread)?.iter().flat_map(|each| &each.names))
+            let attachments = message.attachments().map_err(unread)?;
+            let mut all = borrowed(attachments.iter().flat_map(|each| &each.names));
+            for (at, archive) in message.archives().map_err(unread)? {
+                let name = attachments.get(*at).and_then(|each| each.names.first());
+                let name = name.map_or("", Text::text);
+                all.extend(
+                    archive.names.iter().map(|member| Value::text(&format!("{name}/{member}"))),
+                );
+            }
+            all
         }
         Field::AttachmentType => {
             let mut types = Vec::new();

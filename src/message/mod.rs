@@ -22,6 +22,7 @@ pub mod style;
 pub mod html;
 pub mod text;
 pub mod attachment;
+pub mod archive;
 pub mod mime;
 pub mod unmark;
 
@@ -34,6 +35,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use address::Address;
+use archive::Archive;
 use attachment::{Attachment, Place};
 use content::{BodyReader, Content};
 use date::Date;
@@ -54,6 +56,9 @@ pub const TEXT_LIMIT: usize = 16 << 20;
 /// No mail in a Maildir is older, seconds since 1970: 1990.
 const EARLIEST: i64 = 631_152_000;
 const DAY: i64 = 24 * 3600;
+
+/// Of archives so many bytes are looked at in all.
+const ARCHIVES_LIMIT: usize = 8 << 20;
 
 /// How many headers are named of which something was left out.
 const LEFT_OUT_LIMIT: usize = 100;
@@ -110,6 +115,7 @@ pub struct Message {
     within: OnceCell<Result<Vec<Message>, Unread>>,
     /// In how many messages this one was encoded, each within the other.
     depth: u8,
+    archives: OnceCell<Result<Vec<(usize, Archive)>, Unread>>,
     sizes: OnceCell<Result<Vec<u64>, Unread>>,
     hashes: OnceCell<Result<Vec<Option<String>>, Unread>>,
 }
@@ -199,6 +205,7 @@ impl Message {
             attachments: OnceCell::new(),
             within: OnceCell::new(),
             depth: 0,
+            archives: OnceCell::new(),
             sizes: OnceCell::new(),
             hashes: OnceCell::new(),
         }
@@ -401,6 +408,32 @@ impl Message {
             }
             all
         }))
+    }
+
+    /// What each attachment that is an archive says of itself, with its index. Reads
+    /// the first bytes of all, and of archives 8 MB in all.
+    ///
+    /// # Errors
+    /// The body's.
+    pub fn archives(&self) -> Result<&[(usize, Archive)], Unread> {
+        get(&self.archives, || {
+            let mut left = ARCHIVES_LIMIT;
+            let mut all = Vec::new();
+            for (at, attachment) in self.attachments()?.iter().enumerate() {
+                if !archive::is_archive(&self.attachment_bytes(attachment, 8)?) {
+                    continue;
+                }
+                let bytes = self.attachment_bytes(attachment, left)?;
+                left -= bytes.len().min(left);
+                all.push((at, archive::read(&bytes)));
+                if left == 0 {
+                    self.leave_out("only 8 MB of archives were looked at".to_owned());
+                    break;
+                }
+            }
+            Ok(all)
+        })
+        .map(Vec::as_slice)
     }
 
     /// Decoded size of each attachment, bytes. Reads all of them.

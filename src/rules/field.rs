@@ -221,7 +221,12 @@ pub const FIELDS: &[FieldInfo] = &[
     plain("spam-score", Kind::Number, "the number of the spam filter in front of us", || {
         Field::SpamScore
     }),
-    plain("attachment.name", Kind::Text, "file name of each attachment", || Field::AttachmentName),
+    plain(
+        "attachment.name",
+        Kind::Text,
+        "file name of each attachment, and of what is in archives",
+        || Field::AttachmentName,
+    ),
     plain(
         "attachment.type",
         Kind::Text,

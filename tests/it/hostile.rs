@@ -45,7 +45,7 @@ when backscatter -> log "4"
 when bounce or bounce.status like "5.*" or bounce.recipient is "x@y.example" -> log "5"
 when bulk -> log "6"
 when encrypted -> log "7"
-when signed -> log "8"
+when signed or password-protected or has hidden-text -> log "8"
 when calendar -> log "9"
 when daemon -> log "10"
 when forged-self -> log "11"
@@ -185,6 +185,19 @@ fn messages(times: usize) -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> 
         with("Content-Type: multipart/report; report-type=delivery-status; boundary=b0", &report),
         None,
     );
+    let base64 = |bytes: &[u8]| data_encoding::BASE64.encode(bytes);
+    for (name, start, unit) in [
+        ("a ZIP file of headers", b"PK".as_slice(), b"PK\x03\x04".as_slice()),
+        ("a RAR file of blocks", b"Rar!\x1a\x07\0", b"\0\0\x74\0\0\x07\0\0"),
+        ("a RAR file of numbers", b"Rar!\x1a\x07\x01\0", b"\0\0\0\0\x02\x01\0"),
+        ("winmail.dat of attributes", b"\x78\x9f\x3e\x22\0\0", b"\x02\x10\x80\x01\0\0\0\0\0\0\0"),
+    ] {
+        let bytes = [start, &unit.repeat(size(8 << 20) / unit.len())].concat();
+        let header = "Content-Type: a/b; name=x\nContent-Transfer-Encoding: base64";
+        add(name, with(header, &base64(&bytes)), None);
+    }
+    let hidden = "<b style='display:none'>x".repeat(size(8 << 20) / 25);
+    add("HTML of hidden elements", with("Content-Type: text/html", &hidden), None);
     let references = format!("References: {}", "<a@b.example> ".repeat(size(500_000)));
     add("500,000 references", with(&references, "needle"), None);
     let list = format!("List-Id: {}<a.b.example>", "(x) \"".repeat(size(500_000)));
