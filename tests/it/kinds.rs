@@ -364,12 +364,15 @@ fn header_classifiers_read_no_body() {
     let without_me = |names: Vec<&'static str>| -> Vec<&'static str> {
         names.into_iter().filter(|name| !me.contains(name)).collect()
     };
-    // Armour of OpenPGP stands in the body.
-    assert_eq!(without_me(that_want_more(&cut(PERSON, &body, 0))), ["encrypted", "signed"]);
+    // Armour of OpenPGP and archives stand in the body.
+    assert_eq!(
+        without_me(that_want_more(&cut(PERSON, &body, 0))),
+        ["encrypted", "password-protected", "signed"]
+    );
     // A system's mail may be a bounce in words.
     let system = "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nSubject: hello\n";
     let wants = without_me(that_want_more(&cut(system, &body, 0)));
-    assert_eq!(wants, ["automatic", "bounce", "encrypted", "signed"]);
+    assert_eq!(wants, ["automatic", "bounce", "encrypted", "password-protected", "signed"]);
 }
 
 #[test]
