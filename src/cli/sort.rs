@@ -394,6 +394,7 @@ fn stays(why: StayReason) -> &'static str {
         StayReason::Skipped => "stay, since what the rules ask is not done",
         StayReason::NoRule => "stay, since no rule takes them",
         StayReason::Draft => "stay, since they are drafts",
+        StayReason::NoFlags => "stay as they are, since their flags cannot be kept",
         StayReason::ByUser => "stay, since you have moved them there",
     }
 }

@@ -22,7 +22,7 @@ use super::learn::{Learner, line};
 use super::{CommandOutcome, output};
 use crate::load;
 use crate::log::{self, Log};
-use crate::mailbox::dir_watcher::{Arrival, DirChanges, DirWatcher, Role};
+use crate::mailbox::dir_watcher::{Arrival, DirChanges, DirWatcher, Role, Shortage};
 use crate::mailbox::incoming::{Disposition, Filed, Filer};
 use crate::mailbox::judge::Judge;
 use crate::mailbox::known::take_in;
@@ -33,6 +33,7 @@ use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
 use crate::rules::program::CompiledProgram;
 use crate::rules::rule_set::RuleSet;
+use crate::state::at_hand::Hand;
 use crate::state::lock_file::LockFile;
 use crate::state::memory::Memory;
 use crate::state::places::{Kept, name_hash};
@@ -72,7 +73,7 @@ pub(super) fn run(call: &Watch) -> Result<CommandOutcome, String> {
         None => load::default_rules(&user)?,
     };
     let rules = std::path::absolute(&rules).unwrap_or(rules);
-    let mut eyes = DirWatcher::open()?;
+    let mut eyes = DirWatcher::default();
     let stop = end_on_signals(&eyes)?;
     let mut post = WatchService {
         call,
@@ -352,14 +353,21 @@ impl WatchService<'_> {
         problems.extend(watched.problems.iter().map(|text| {
             format!("cannot watch {text}; mail is looked for every {} s", ROUND.as_secs())
         }));
-        self.polls = watched.too_many;
-        if self.polls {
-            problems.push(format!(
-                "the kernel gives too few watches for all folders (fs.inotify.max_user_watches); \
-                 those that are left are looked at every {} s",
-                POLL.as_secs()
-            ));
-        }
+        self.polls = watched.shortage.is_some();
+        problems.extend(watched.shortage.map(|shortage| {
+            let seconds = POLL.as_secs();
+            match shortage {
+                Shortage::Watches => format!(
+                    "the kernel gives too few watches for all folders \
+                     (fs.inotify.max_user_watches); those that are left are looked at every \
+                     {seconds} s"
+                ),
+                Shortage::Instances => format!(
+                    "the kernel lets nothing be watched (fs.inotify.max_user_instances); all \
+                     folders are looked at every {seconds} s"
+                ),
+            }
+        }));
         for problem in problems {
             self.tell(log, &problem);
         }
@@ -428,7 +436,9 @@ impl WatchService<'_> {
             Err(failure) => return Err(failure.to_string()),
         };
         let (entries, mut again) = self.ready(&shelf, place, scan, work.log);
-        if entries.is_empty() {
+        let (stop, state) = (Arc::clone(&self.stop), self.state.clone());
+        let hand = Hand::of(&state, &work.location.path).map_err(|error| error.to_string())?;
+        if entries.is_empty() && hand.read().is_none() {
             return Ok(again);
         }
         let user = self.user.clone();
@@ -442,7 +452,6 @@ impl WatchService<'_> {
             true => None,
             false => Kept::of(&self.state, &work.location.path).ok(),
         };
-        let (stop, state) = (Arc::clone(&self.stop), self.state.clone());
         let mut memory = Memory::at(&state, Timestamp::now().as_second());
         take_in(&mut memory, work.log, work.location, true);
         let elsewhere = kept.as_ref().map(|kept| kept.read().elsewhere(place.directories()));
@@ -458,6 +467,7 @@ impl WatchService<'_> {
             },
             kept: kept.as_ref(),
             state: &state,
+            hand: &hand,
             memory: &memory,
             elsewhere: &elsewhere,
             ruled: work.ruled,

@@ -80,9 +80,11 @@ struct Shared {
     lost: Mutex<HashSet<PathBuf>>,
 }
 
-/// Watches directories.
+/// Watches directories; at first none.
+#[derive(Default)]
 pub struct DirWatcher {
-    watcher: RecommendedWatcher,
+    /// None while the kernel gives none.
+    watcher: Option<RecommendedWatcher>,
     shared: Arc<Shared>,
     /// With device and inode: what was made again has to be watched again.
     watched: HashMap<PathBuf, (u64, u64)>,
@@ -95,8 +97,18 @@ pub struct Watched {
     pub new: Vec<PathBuf>,
     /// Why others cannot be watched.
     pub problems: Vec<String>,
-    /// The kernel gives no more watches: the rest has to be looked at.
-    pub too_many: bool,
+    /// The kernel gives no more watches, or none at all: the rest has to be
+    /// looked at.
+    pub shortage: Option<Shortage>,
+}
+
+/// What the kernel gives too few of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortage {
+    /// Watches.
+    Watches,
+    /// Instances of inotify, or descriptors for one.
+    Instances,
 }
 
 /// Ends the waiting of [`DirWatcher`] from another thread.
@@ -112,18 +124,6 @@ impl Bell {
 }
 
 impl DirWatcher {
-    /// Watches nothing yet.
-    ///
-    /// # Errors
-    /// The kernel gives no more of what is needed, in words.
-    pub fn open() -> Result<DirWatcher, String> {
-        let shared = Arc::new(Shared::default());
-        let takes = Arc::clone(&shared);
-        let watcher = notify::recommended_watcher(move |event| takes.take(event))
-            .map_err(|error| format!("directories cannot be watched: {error}"))?;
-        Ok(DirWatcher { watcher, shared, watched: HashMap::new() })
-    }
-
     /// To end the waiting.
     pub fn bell(&self) -> Bell {
         Bell(Arc::clone(&self.shared))
@@ -131,16 +131,25 @@ impl DirWatcher {
 
     /// Watches these directories and no others; those that were made again are
     /// watched again. Files of rules are told apart by name. Where the kernel
-    /// gives too few watches, those go first on which mail comes.
+    /// gives too few watches, those go first on which mail comes; where it gives
+    /// none, it is asked again the next time.
     pub fn watch(&mut self, wanted: HashMap<PathBuf, Role>, rule_files: Vec<PathBuf>) -> Watched {
         let mut watched = Watched::default();
+        if self.watcher.is_none() {
+            let takes = Arc::clone(&self.shared);
+            self.watcher = notify::recommended_watcher(move |event| takes.take(event)).ok();
+        }
+        let Some(watcher) = &mut self.watcher else {
+            watched.shortage = Some(Shortage::Instances);
+            return watched;
+        };
         let known: Vec<PathBuf> = self.watched.keys().cloned().collect();
         let lost = std::mem::take(&mut *lock(&self.shared.lost));
         for path in known {
             let same = wanted.contains_key(&path) && !lost.contains(&path);
             if !same || inode(&path).ok() != self.watched.get(&path).copied() {
                 // It may be gone, and with it what the kernel knew of it.
-                let _ = self.watcher.unwatch(&path);
+                let _ = watcher.unwatch(&path);
                 self.watched.remove(&path);
             }
         }
@@ -157,13 +166,13 @@ impl DirWatcher {
                 continue;
             }
             let Ok(about) = inode(&path) else { continue };
-            match self.watcher.watch(&path, RecursiveMode::NonRecursive) {
+            match watcher.watch(&path, RecursiveMode::NonRecursive) {
                 Ok(()) => {
                     self.watched.insert(path.clone(), about);
                     watched.new.push(path);
                 }
                 Err(error) if matches!(error.kind, ErrorKind::MaxFilesWatch) => {
-                    watched.too_many = true;
+                    watched.shortage = Some(Shortage::Watches);
                     break;
                 }
                 Err(error) => watched.problems.push(format!("`{}`: {error}", path.display())),

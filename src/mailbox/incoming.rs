@@ -8,13 +8,14 @@ use std::path::Path;
 use crate::deliver::context::DeliveryContext;
 use crate::deliver::{DeliveryReport, StoredCopy, edit_lists};
 use crate::maildir::Place;
-use crate::maildir::folder::Entry;
+use crate::maildir::folder::{Entry, MaildirFolder, Sub};
 use crate::maildir::mover::{MoveRequest, Mover};
 use crate::maildir::name;
 use crate::outcome::{Failure, Outcome};
-use crate::plan::{DeliveryWord, Plan, StepKind};
+use crate::plan::{DeliveryWord, Plan, Step, StepKind};
 use crate::rules::program::Flags;
 use crate::state::StateDir;
+use crate::state::at_hand::{AtHand, Edit, Hand};
 use crate::state::memory::Memory;
 use crate::state::places::{Kept, Own};
 
@@ -33,6 +34,8 @@ pub struct Filer<'a> {
     pub kept: Option<&'a Kept>,
     /// Where lists are locked.
     pub state: &'a StateDir,
+    /// What is at hand.
+    pub hand: &'a Hand<'a>,
     /// What was put where, and for which messages all is done.
     pub memory: &'a Memory<'a>,
     /// Messages that lie in other folders, or did a moment ago.
@@ -94,6 +97,7 @@ impl Filer<'_> {
     ) -> Result<(), Failure> {
         let mut mover = Mover::open(self.judge.location)?;
         let shelf = mover.shelf(place)?;
+        self.resume(&shelf, place);
         // What mfilter delivers has been judged, by who knew its envelope.
         let (ours, mut entries): (Vec<Entry>, Vec<Entry>) =
             entries.iter().cloned().partition(|entry| name::is_ours(&entry.name));
@@ -159,8 +163,10 @@ impl Filer<'_> {
         let mut filed = Filed { plan, ..Filed::new(entry, about, Disposition::Stays) };
         let words = skipped.iter().map(|skip| format!("no {}: {}", skip.action, skip.why));
         filed.report.notes.extend(words);
+        let to = to.filter(|to| to.rule.is_some());
+        self.take_in_hand(&mut filed, place, to.is_some());
         let mut moved_to = None;
-        if let Some(to) = to.filter(|to| to.rule.is_some()) {
+        if let Some(to) = to {
             self.move_to(mover, place, &to, &mut filed);
             moved_to = Some(to.place);
         }
@@ -174,7 +180,45 @@ impl Filer<'_> {
                 self.remember(&mut filed, place, to);
             }
         }
+        // Left behind, it would be done again, which changes nothing.
+        let _ = self.hand.free();
         filed
+    }
+
+    /// Notes which lists are to be edited for a message before it is moved.
+    fn take_in_hand(&self, filed: &mut Filed, from: &Place, moves: bool) {
+        let key = filed.entry.key();
+        let defers = |kind: &StepKind| matches!(kind, StepKind::Defer { .. });
+        let edits = filed.plan.steps.iter().filter_map(|step| Edit::of(&step.kind));
+        let edits: Vec<Edit> = edits.collect();
+        if edits.is_empty()
+            || filed.plan.steps.iter().any(|step| defers(&step.kind))
+            || self.memory.is_claimed(&key, &filed.about.id)
+        {
+            return;
+        }
+        let (from, message_id) = (from.directories().to_vec(), filed.about.id.clone());
+        if let Err(error) = self.hand.take(&AtHand { from, key, message_id, moves, edits }) {
+            filed.report.notes.push(format!("what is to be done cannot be noted: {error}"));
+        }
+    }
+
+    /// Edits the lists for the message that was at hand when the last `watch`
+    /// was killed, unless it lies where it lay and is judged once more.
+    fn resume(&self, shelf: &MaildirFolder, place: &Place) {
+        let Some(last) = self.hand.read().filter(|last| last.from == place.directories()) else {
+            return;
+        };
+        if !last.moves || !shelf.by_key().contains_key(&last.key) {
+            let steps = last.edits.into_iter().map(Edit::into_step).collect();
+            let fate = Disposition::Stays;
+            let entry = Entry { sub: Sub::New, name: last.key.clone() };
+            let mut filed =
+                Filed { plan: Plan { steps }, ..Filed::new(entry, About::default(), fate) };
+            edit_lists(&filed.plan, &self.reach(), &mut filed.report);
+            let _ = self.memory.claim(&last.key, &last.message_id);
+        }
+        let _ = self.hand.free();
     }
 
     /// Notes that the rules have put a message into a folder, or left it there.
@@ -222,21 +266,38 @@ impl Filer<'_> {
         if !filed.plan.steps.iter().any(|step| is_once(&step.kind)) {
             return;
         }
-        match self.memory.claim(&filed.entry.key(), &filed.about.id) {
-            Ok(true) => {}
-            Ok(false) => {
-                filed.plan.steps.retain(|step| !is_once(&step.kind));
-                let step = last_step(&filed.plan);
-                filed.report.stored.iter_mut().for_each(|stored| stored.step = step);
-                return;
-            }
-            Err(error) => {
-                filed.report.notes.push(format!("what is done cannot be noted: {error}"));
-            }
+        let key = filed.entry.key();
+        if self.memory.is_claimed(&key, &filed.about.id) {
+            filed.plan.steps.retain(|step| !is_once(&step.kind));
+            let step = last_step(&filed.plan);
+            filed.report.stored.iter_mut().for_each(|stored| stored.step = step);
+            return;
         }
+        edit_lists(&filed.plan, &self.reach(), &mut filed.report);
+        // Behind the edits, which can be made twice, and before the log's lines.
+        if let Err(error) = self.memory.claim(&key, &filed.about.id) {
+            filed.report.notes.push(format!("what is done cannot be noted: {error}"));
+        }
+    }
+
+    /// What edits of lists may use.
+    fn reach(&self) -> DeliveryContext {
         let (home, state) = (self.home.map(Path::to_owned), Some(self.state.clone()));
-        let reach = DeliveryContext { home, state, ..DeliveryContext::nothing() };
-        edit_lists(&filed.plan, &reach, &mut filed.report);
+        DeliveryContext { home, state, ..DeliveryContext::nothing() }
+    }
+}
+
+impl Edit {
+    /// The edit that a step makes, if it makes one.
+    fn of(kind: &StepKind) -> Option<Edit> {
+        let StepKind::EditList { add, list, path, entry } = kind else { return None };
+        let (list, path, entry) = (list.clone(), path.clone(), entry.clone());
+        Some(Edit { add: *add, list, path, entry })
+    }
+
+    fn into_step(self) -> Step {
+        let Edit { add, list, path, entry } = self;
+        Step { kind: StepKind::EditList { add, list, path, entry }, rule: None }
     }
 }
 

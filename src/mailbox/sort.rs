@@ -89,6 +89,8 @@ pub enum StayReason {
     Draft,
     /// The user has put it there.
     ByUser,
+    /// Its flags alone are wanted, and cannot be kept there.
+    NoFlags,
 }
 
 /// What is told while folders are sorted.
@@ -216,6 +218,7 @@ impl SortRun<'_, '_> {
                 }
                 None if self.sorter.state.is_none() => SortOutcome::Would,
                 None => match self.prepare(place, &judged.entry, refile) {
+                    Ok(step) if step.is_done() => SortOutcome::Stays(StayReason::NoFlags),
                     Ok(step) => {
                         self.pending.push(Pending { judged, step });
                         if self.pending.len() >= BATCH {

@@ -38,6 +38,11 @@ pub fn judge(
         maildir.folders().0.iter().map(|place| location.folder_of(place).to_string()).collect();
     let mistakes = folders.iter().filter_map(|folder| {
         let name = folder.value.as_str();
+        if let Some(other) = location.other_spelling(&named(name)) {
+            let used = location.place(&named(name)).directories().join("/");
+            let (name, other) = (name.to_owned(), other.join("/"));
+            return Some(place(PlaceMistake::TwoSpellings { name, used, other }).at(folder.span));
+        }
         if location.folder_path(&named(name)).is_dir() || there.iter().any(|other| other == name) {
             return None;
         }

@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{AtFlags, Dir, FileType, fstat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::file;
@@ -144,6 +144,8 @@ pub struct MaildirFolder {
     pub(super) folder: Arc<OwnedFd>,
     new: Option<OwnedFd>,
     cur: Option<OwnedFd>,
+    /// [`MaildirFolder::new_delimiter`], once it was asked for.
+    delimiter: OnceLock<Option<&'static str>>,
 }
 
 impl Maildir<'_> {
@@ -160,7 +162,7 @@ impl Maildir<'_> {
             other => other.map(Some),
         };
         let (new, cur) = (open(Sub::New)?, open(Sub::Cur)?);
-        Ok(MaildirFolder { path, folder, new, cur })
+        Ok(MaildirFolder { path, folder, new, cur, delimiter: OnceLock::new() })
     }
 
     /// All folders that are there, the Maildir itself first, then by name; and
@@ -332,6 +334,25 @@ impl MaildirFolder {
     pub fn by_key(&self) -> HashMap<String, Entry> {
         let (entries, _) = self.list();
         entries.into_iter().map(|entry| (entry.key(), entry)).collect()
+    }
+
+    /// What may stand before flags in names of this folder: `:2,`, but where no
+    /// name may hold a colon (vfat, exFAT, CIFS) what others have written in
+    /// it; none where nobody has. Whether colons can be had is tried in `tmp`.
+    pub(super) fn new_delimiter(&self, tmp: &OwnedFd) -> Option<&'static str> {
+        *self.delimiter.get_or_init(|| {
+            let name = format!("{}{INFO}", name::unique());
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            let made = openat(tmp, &name, flags, Mode::RUSR | Mode::WUSR);
+            match made {
+                Err(Errno::INVAL) => self.cur.as_ref().and_then(name::delimiter_in_use),
+                Err(_) => Some(INFO),
+                Ok(_) => {
+                    let _ = unlinkat(tmp, &name, AtFlags::empty());
+                    Some(INFO)
+                }
+            }
+        })
     }
 
     /// A message, to be read.

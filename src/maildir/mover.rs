@@ -38,9 +38,9 @@ use crate::state;
 use super::disk::{rename_new, sync_directory};
 use super::folder::{Entry, MaildirFolder, Sub, without_uid};
 use super::keywords;
-use super::name::split_info;
+use super::name::{INFO, split_info};
 use super::sharing::Sharing;
-use super::store::{Location, Maildir, Place, create, open_below};
+use super::store::{Location, Maildir, NO_COLONS, Place, create, open_below};
 
 /// So many folders are held open, each with up to three descriptors; a
 /// process may commonly have 1,024.
@@ -84,6 +84,13 @@ pub struct FileMove {
     pub new: Entry,
     /// What cannot be done as asked, for people.
     pub problems: Vec<String>,
+}
+
+impl FileMove {
+    /// Whether the message lies there under that name already.
+    pub fn is_done(&self) -> bool {
+        self.from.is(&self.to) && self.old == self.new
+    }
 }
 
 /// What came of a move.
@@ -200,17 +207,36 @@ impl<'a> Mover<'a> {
         }
         letters.sort_unstable();
         letters.dedup();
+        let mut delimiter = Some(entry.delimiter());
+        if delimiter == Some(INFO)
+            && !(letters.is_empty() && entry.sub == Sub::New)
+            && !self.has_colons(from, entry, &target)
+        {
+            delimiter = target.new_delimiter(&self.tmp(to, &target)?);
+        }
         let base = if same { entry.base().to_owned() } else { without_uid(entry.base()) };
         let rest = entry.info().get(entry.letters().len()..).unwrap_or_default();
         let new = if letters.is_empty() && entry.sub == Sub::New {
             let has_info = split_info(&entry.name).is_some();
             let info = if has_info { entry.delimiter() } else { "" };
             Entry { sub: Sub::New, name: format!("{base}{info}{rest}") }
-        } else {
+        } else if let Some(delimiter) = delimiter {
             let letters: String = letters.into_iter().collect();
-            Entry { sub: Sub::Cur, name: format!("{base}{}{letters}{rest}", entry.delimiter()) }
+            Entry { sub: Sub::Cur, name: format!("{base}{delimiter}{letters}{rest}") }
+        } else {
+            if !letters.is_empty() {
+                problems.push(NO_COLONS.to_owned());
+            }
+            Entry { sub: entry.sub, name: base }
         };
         Ok(FileMove { from: from.clone(), old: entry.clone(), to: to.clone(), new, problems })
+    }
+
+    /// Whether the file system of a folder is known to take colons in names,
+    /// since the message has one and lies there.
+    fn has_colons(&mut self, from: &Place, entry: &Entry, target: &MaildirFolder) -> bool {
+        entry.name.contains(INFO)
+            && self.shelf(from).is_ok_and(|source| !is_elsewhere(&source, target))
     }
 
     /// Moves a message. It is on disk after [`Mover::settle`].
@@ -218,7 +244,7 @@ impl<'a> Mover<'a> {
     /// # Errors
     /// The message is where it was.
     pub fn carry_out(&mut self, step: &FileMove) -> Result<MoveOutcome, Failure> {
-        if step.from.is(&step.to) && step.old == step.new {
+        if step.is_done() {
             return Ok(MoveOutcome::Moved);
         }
         let source = match self.shelf(&step.from) {

@@ -6,9 +6,12 @@
 
 use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
+use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::Dir;
 
 /// A name that no other process, machine or call makes.
 pub fn unique() -> String {
@@ -34,6 +37,15 @@ pub const INFO: &str = ":2,";
 /// What programs write instead that were told to do without colons, which vfat,
 /// exFAT and CIFS do not take: isync (`InfoDelimiter`) and OfflineIMAP.
 const OTHER_INFO: [&str; 2] = [";2,", "!2,"];
+
+/// What those who were told to do without colons have written before flags in
+/// a directory.
+pub(super) fn delimiter_in_use(directory: &OwnedFd) -> Option<&'static str> {
+    Dir::read_from(directory).ok()?.flatten().find_map(|entry| {
+        let (_, info) = split_info(entry.file_name().to_str().ok()?)?;
+        OTHER_INFO.into_iter().find(|delimiter| info.starts_with(delimiter))
+    })
+}
 
 /// A name and, from its delimiter on, its flags; none if it has no delimiter.
 pub fn split_info(name: &str) -> Option<(&str, &str)> {

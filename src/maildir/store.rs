@@ -166,6 +166,16 @@ impl Location {
         }
     }
 
+    /// The directories of a folder in the spelling that is not used, modified
+    /// UTF-7 or UTF-8, if both are there.
+    pub fn other_spelling(&self, folder: &Folder) -> Option<Vec<String>> {
+        let used = self.place(folder).directories;
+        let spelled = |names| directories::directories(folder, self.layout, names);
+        let both = [FolderNames::Mutf7, FolderNames::Utf8].into_iter().filter_map(spelled);
+        let mut other = both.filter(|other| *other != used && self.path_of(other).is_dir());
+        other.next().filter(|_| self.path_of(&used).is_dir())
+    }
+
     /// The path of a folder, for people.
     pub fn folder_path(&self, folder: &Folder) -> PathBuf {
         self.path_of(&self.place(folder).directories)
@@ -177,6 +187,9 @@ impl Location {
         path
     }
 }
+
+/// Why a message has no flags.
+pub(super) const NO_COLONS: &str = "this file system has no colons in names, so no flags";
 
 /// Why a message lies in the inbox.
 pub(crate) fn too_long(folder: &Folder) -> String {
@@ -468,18 +481,24 @@ impl Staged {
     /// Makes the message visible, for good; gives its path. After an error it
     /// may be visible: see [`Staged::undo`].
     ///
-    /// Where no name may hold a colon (vfat, exFAT, CIFS) the message goes to
-    /// `new` without its flags, which is a problem.
+    /// Where no name may hold a colon (vfat, exFAT, CIFS) the flags stand behind
+    /// what others have written in the folder instead; where nobody has, the
+    /// message goes to `new` without its flags, which is a problem.
     pub fn commit(&mut self) -> Result<PathBuf, Failure> {
         let mut renamed = self.rename();
         if renamed.as_ref().is_err_and(|error| *error == Errno::INVAL) && !self.info.is_empty() {
-            let path = self.directory.with_file_name("new");
-            self.into = open_below(&self.folder, "new", &path)?;
-            self.directory = path;
-            self.info.clear();
-            renamed = self.rename();
-            if renamed.is_ok() {
-                self.problems.push("this file system has no colons in names, so no flags".into());
+            if let Some(delimiter) = name::delimiter_in_use(&self.into) {
+                self.info = self.info.replacen(name::INFO, delimiter, 1);
+                renamed = self.rename();
+            } else {
+                let path = self.directory.with_file_name("new");
+                self.into = open_below(&self.folder, "new", &path)?;
+                self.directory = path;
+                self.info.clear();
+                renamed = self.rename();
+                if renamed.is_ok() {
+                    self.problems.push(NO_COLONS.to_owned());
+                }
             }
         }
         let name = renamed

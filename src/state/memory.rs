@@ -158,6 +158,13 @@ impl<'s> Memory<'s> {
         self.note(Key::of(&[b"done", name.as_bytes(), message_id.as_bytes()]))
     }
 
+    /// Whether that was claimed before.
+    pub fn is_claimed(&self, name: &str, message_id: &str) -> bool {
+        let key = Key::of(&[b"done", name.as_bytes(), message_id.as_bytes()]);
+        let then = self.table().find(key).map(i64::from);
+        then.is_some_and(|then| self.now.saturating_sub(then).unsigned_abs() <= OVER)
+    }
+
     /// Up to where the log was taken in: which file it was (device and inode)
     /// and how much of it, bytes.
     pub fn taken_in(&self) -> (u64, u64, u64) {
@@ -243,7 +250,10 @@ mod tests {
         let state = StateDir::at(home.path().join("mfilter"));
         let claim =
             |name: &str, id: &str, now: i64| Memory::at(&state, now).claim(name, id).unwrap();
+        let is_claimed = |now: i64| Memory::at(&state, now).is_claimed("1.mx", "<1@x>");
+        assert!(!is_claimed(1000));
         assert!(claim("1.mx", "<1@x>", 1000));
+        assert!(is_claimed(1000 + FORGOTTEN) && !is_claimed(1001 + FORGOTTEN));
         assert!(!claim("1.mx", "<1@x>", 1000 + FORGOTTEN));
         assert!(claim("1.mx", "<2@x>", 1000) && claim("2.mx", "<1@x>", 1000));
         assert!(claim("1.mx", "<1@x>", 1001 + FORGOTTEN));

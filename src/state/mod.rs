@@ -9,6 +9,7 @@
 
 pub mod program_cache;
 pub mod lock_file;
+pub mod at_hand;
 pub mod history;
 pub mod journal;
 pub mod last_good;

@@ -340,6 +340,24 @@ fn check_names_the_folder_that_is_there() {
 }
 
 #[test]
+fn check_tells_of_a_folder_in_two_spellings() {
+    let home = Home::with_rules("when subject is \"a\" -> folder \"日記\"\n");
+    folders(&home, &["", ".日記"]);
+    assert_eq!(found(&home), Vec::<String>::new());
+    folders(&home, &[".&ZeWKGA-"]);
+    let told = |used: &str, other: &str| {
+        format!("warning[folder-twice]: `日記` is there in two spellings, `{used}` and `{other}`")
+    };
+    assert_eq!(found(&home), [told(".&ZeWKGA-", ".日記")]);
+    home.write(
+        ".mailrules",
+        "set layout fs\nset folder-names utf8\nwhen subject is \"a\" -> folder \"日記\"\n",
+    );
+    folders(&home, &["日記", "&ZeWKGA-"]);
+    assert_eq!(found(&home), [told("日記", "&ZeWKGA-")]);
+}
+
+#[test]
 fn check_knows_a_store_of_the_other_layout() {
     let rule = "when subject is \"a\" -> folder \"Work\"\n";
     for (setting, folder, other) in [

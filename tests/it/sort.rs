@@ -51,6 +51,42 @@ fn sorted(home: &Home, arguments: &[&str]) -> String {
     run.stdout
 }
 
+/// By the name that its delivery gave it, else by the topmost Received, else by
+/// its file's time; never by the sender's Date, nor by what lies ahead.
+#[test]
+fn old_mail_is_old_by_when_it_came_here() {
+    let home = Home::with_rules("when arrived.age > 30d -> folder \"Old\"\n");
+    let now = SystemTime::now();
+    let days_ago = |days: u64| now - Duration::from_secs(days * 24 * 3600);
+    let seconds =
+        |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).expect("since 1970").as_secs();
+    let (fresh, old) = (seconds(now), seconds(days_ago(60)));
+    let received = "Received: from a by b; Mon, 1 Jan 2024 00:00:00 +0000\n";
+    let cases = [
+        (format!("{old}.M1P1.mx"), "", 0, true),
+        (format!("{old}_2.mx"), "", 0, true),
+        (format!("{fresh}.M3P1.mx"), received, 60, false),
+        (format!("{fresh}.M4P1.mx"), "Date: Mon, 1 Jan 2001 00:00:00 +0000\n", 60, false),
+        (String::from("5.mx"), "", 60, true),
+        (String::from("6.mx"), "", 0, false),
+        (String::from("7.mx"), received, 0, true),
+        (format!("{}.M8P1.mx", fresh + 3 * 24 * 3600), "", 60, true),
+        (format!("{old}x9"), "", 0, false),
+    ];
+    for (number, (name, header, days, is_old)) in cases.into_iter().enumerate() {
+        let path = format!("Maildir/cur/{name}:2,");
+        home.write(&path, format!("{header}{}", message("x", number)));
+        let file = fs::File::options().append(true).open(home.path().join(&path)).expect("opened");
+        file.set_modified(days_ago(days)).expect("set");
+        drop(file);
+        sorted(&home, &[]);
+        let moved = home.path().join(format!("Maildir/.Old/cur/{name}:2,"));
+        assert_eq!(moved.exists(), is_old, "{name} {header} {days}");
+        let _ = fs::remove_file(moved);
+        let _ = fs::remove_file(home.path().join(&path));
+    }
+}
+
 fn files(home: &Home) -> Vec<String> {
     files_of(&home.path().join("Maildir"))
 }

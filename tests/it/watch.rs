@@ -758,6 +758,12 @@ fn where_the_kernel_gives_few_watches_the_inbox_comes_first() {
         command.args(["-U", "-r", "sh", "-c", &format!("echo 20 > {LIMIT} && {script}")]);
         command
     };
+    let start = |home: &Home, mut command: std::process::Command| {
+        command.env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin").env("TZ", "UTC");
+        let err = fs::File::create(home.path().join("err")).expect("made");
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(err).spawn();
+        Watch { child: Some(child.expect("it starts")) }
+    };
     let probe = limited("true").stderr(Stdio::null()).status();
     if !probe.is_ok_and(|status| status.success()) {
         eprintln!("skipped: the test with few watches needs user namespaces");
@@ -768,11 +774,20 @@ fn where_the_kernel_gives_few_watches_the_inbox_comes_first() {
     for number in 0..300 {
         make(&home, &format!(".Folder {number:03}/"));
     }
-    let mut command = limited(&format!("exec {} watch", crate::support::MFILTER));
-    command.env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin").env("TZ", "UTC");
-    let err = fs::File::create(home.path().join("err")).expect("made");
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(err).spawn();
-    let watch = Watch { child: Some(child.expect("it starts")) };
+    let watch = start(&home, limited(&format!("exec {} watch", crate::support::MFILTER)));
+    // Another one that can watch nothing at all.
+    let blind = self::home();
+    make(&blind, "");
+    put(&blind, 1, "list");
+    let mut command = std::process::Command::new("unshare");
+    let script = format!(
+        "echo 0 > /proc/sys/user/max_inotify_instances && exec {} watch",
+        crate::support::MFILTER
+    );
+    command.args(["-U", "-r", "sh", "-c", &script]);
+    let polls = start(&blind, command);
+    lies(&blind, 1, ".Lists.a/new ");
+    put(&blind, 2, "list");
     wait_for("the line", || log(&home).contains("too few watches").then_some(()));
     put(&home, 1, "list");
     lies(&home, 1, ".Lists.a/new ");
@@ -785,5 +800,9 @@ fn where_the_kernel_gives_few_watches_the_inbox_comes_first() {
     wait_for("black", || text(&home, "black").contains("s2@x.example").then_some(()));
     watch.kill();
     assert_eq!(log(&home).matches("too few watches").count(), 1);
+    // What came since is found by looking.
+    lies(&blind, 2, ".Lists.a/new ");
+    polls.end();
+    assert_eq!(log(&blind).matches("lets nothing be watched").count(), 1, "{}", log(&blind));
     assert_eq!(text(&home, "err").lines().count(), 1, "{}", text(&home, "err"));
 }

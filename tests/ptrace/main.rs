@@ -8,3 +8,4 @@ mod faults;
 mod learn_faults;
 mod sort_faults;
 mod unasked;
+mod watch_faults;

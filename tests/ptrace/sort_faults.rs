@@ -112,6 +112,25 @@ impl Mailbox {
         }
     }
 
+    /// Each file of the Maildir, the log and the journals, with what it holds.
+    fn files(&self) -> BTreeMap<PathBuf, String> {
+        let state = self.home.path().join(".local/state/mfilter");
+        let log = fs::read_to_string(state.join("log")).expect("a log");
+        let mut files = BTreeMap::from([(state.join("log"), log)]);
+        let mut open = vec![self.home.path().join("Maildir"), state.join("sorted")];
+        while let Some(directory) = open.pop() {
+            for entry in fs::read_dir(directory).expect("listed").flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    files.insert(path.clone(), fs::read_to_string(path).expect("read"));
+                }
+            }
+        }
+        files
+    }
+
     /// A place with the keywords by name, sorted.
     fn named(&self, place: &str) -> String {
         let Some((base, flags)) = place.split_once(":2,") else { return place.to_owned() };
@@ -149,7 +168,7 @@ fn text(subject: &str, before: &str) -> String {
 }
 
 /// A directory on another file system than `home`, if there is one.
-fn other_disk(home: &Path) -> Option<TempDir> {
+pub(crate) fn other_disk(home: &Path) -> Option<TempDir> {
     let far = tempfile::tempdir_in("/dev/shm").ok()?;
     let device = |path: &Path| fs::metadata(path).map(|about| about.dev()).ok();
     (device(far.path()) != device(home)).then_some(far)
@@ -249,6 +268,9 @@ fn undisturbed() -> (BTreeMap<String, usize>, Vec<String>) {
     let mut complaints = Vec::new();
     mail.compare(|_, after| after.to_owned(), &mut complaints);
     assert_eq!(complaints, Vec::<String>::new());
+    let before = mail.files();
+    assert_eq!(mail.sort(&[]).code, Some(0));
+    assert_eq!(mail.files(), before, "a second run");
     calls(&fs::read_to_string(log).expect("strace's log"))
 }
 

@@ -183,4 +183,25 @@ fn a_name_that_the_file_system_does_not_take_is_no_failure() {
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(odd.stored(), [".A/new:", ".B/new:"]);
     assert!(odd.log().contains("A: this file system has no colons"), "{}", odd.log());
+    // A message that is there is moved nonetheless, and flagged where others have
+    // written flags behind a delimiter of theirs.
+    odd.home.write(".mailrules", "when subject is \"hello\" -> folder \"C\" as seen\n");
+    let sort = |folder: &str, told: &str| {
+        let run = odd.home.run(&["sort", folder], b"");
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert!(format!("{}{}", run.stdout, run.stderr).contains(told), "{run:?}");
+    };
+    sort("B", "no colons in names, so no flags");
+    assert_eq!(odd.stored(), [".A/new:", ".C/new:"]);
+    sort("C", "since their flags cannot be kept");
+    assert_eq!(odd.stored(), [".A/new:", ".C/new:"]);
+    let other = String::from_utf8_lossy(MESSAGE).replace("hello", "other");
+    fs::write(odd.root().join(".C/cur/9.other;2,F"), other).expect("written");
+    sort("C", "flagged where they are");
+    assert_eq!(odd.deliver().code, Some(0));
+    assert_eq!(left_in_tmp(&odd.root()), Vec::<PathBuf>::new(), "left in tmp");
+    let names = mail(&odd.root()).into_iter().map(|mail| mail.path.display().to_string());
+    let names: Vec<String> = names.collect();
+    let flagged = names.iter().filter(|name| name.contains("/.C/cur/") && name.ends_with(";2,S"));
+    assert_eq!((names.len(), flagged.count()), (4, 2), "{names:?}");
 }

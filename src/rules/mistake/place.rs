@@ -19,6 +19,8 @@ pub enum PlaceMistake {
     FolderOfInbox { name: String, meant: String },
     /// A folder that is on disk in another spelling.
     OnDisk { name: String, other: String, how: &'static str },
+    /// A folder that is there in modified UTF-7 and in UTF-8.
+    TwoSpellings { name: String, used: String, other: String },
     /// The store has folders of the other layout, and none of the one set.
     OtherLayout { folder: String, layout: &'static str },
 }
@@ -57,6 +59,13 @@ impl PlaceMistake {
                 let message = format!("`{name}` differs {how} from `{other}`, which is there");
                 warning("folder-on-disk", message, "would be a folder of its own")
                     .or_hint(Some(format!("if it is meant, write `\"{other}\"`")))
+            }
+            PlaceMistake::TwoSpellings { name, used, other } => {
+                let message = format!("`{name}` is there in two spellings, `{used}` and `{other}`");
+                warning("folder-twice", message, "the first is used").or_hint(Some(format!(
+                    "what lies in `{other}` is not seen beside it: move its mail over and remove \
+                     it, or choose the spelling of your mail reader by `set folder-names`"
+                )))
             }
             PlaceMistake::OtherLayout { folder, layout } => {
                 let message =

@@ -1,0 +1,121 @@
+//! The message that `watch` has at hand while it edits lists for it: what a
+//! kill between the message's move and the edits would lose.
+//!
+//! One small file a Maildir, `sorting/KEY.hand`, JSON. It is written before the
+//! message is moved and removed when the edits are done; edits that are made
+//! twice change nothing.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{StateDir, key};
+
+const DIRECTORY: &str = "sorting";
+/// Longer files are damaged, bytes.
+const MAX: u64 = 1 << 20;
+
+/// A message and the edits of lists that belong to it.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct AtHand {
+    /// The directories of the folder in which it lay, from the Maildir down.
+    pub from: Vec<String>,
+    /// What stays of its file's name.
+    pub key: String,
+    /// Its Message-ID.
+    pub message_id: String,
+    /// The edits follow its move; else it stays where it lies.
+    pub moves: bool,
+    /// What is to be done.
+    pub edits: Vec<Edit>,
+}
+
+/// An edit of a list.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Add the entry, else remove it.
+    pub add: bool,
+    /// Name of the list.
+    pub list: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// An exact address.
+    pub entry: String,
+}
+
+/// Where that is kept.
+#[derive(Debug, Clone)]
+pub struct Hand<'s> {
+    state: &'s StateDir,
+    name: String,
+}
+
+impl<'s> Hand<'s> {
+    /// For the Maildir at this path.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn of(state: &'s StateDir, maildir: &Path) -> io::Result<Hand<'s>> {
+        let about = fs::metadata(maildir)?;
+        let name = key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]);
+        Ok(Hand { state, name: format!("{DIRECTORY}/{name}.hand") })
+    }
+
+    /// What was at hand when `watch` was killed; none if it was not, or what
+    /// is written is damaged.
+    pub fn read(&self) -> Option<AtHand> {
+        serde_json::from_slice(&self.state.read(&self.name, MAX)?).ok()
+    }
+
+    /// Takes a message in hand.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn take(&self, message: &AtHand) -> io::Result<()> {
+        self.state.make_inside(DIRECTORY)?;
+        self.state.replace(&self.name, &serde_json::to_vec(message)?)
+    }
+
+    /// All is done for the message.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn free(&self) -> io::Result<()> {
+        match fs::remove_file(self.state.path().join(&self.name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_in_hand_is_there_until_it_is_freed() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        let hand = Hand::of(&state, home.path()).unwrap();
+        assert_eq!(hand.read(), None);
+        hand.free().unwrap();
+        let edit =
+            Edit { add: true, list: "a".into(), path: "/a".into(), entry: "b@c.example".into() };
+        let message = AtHand {
+            from: vec![".A".into()],
+            key: "1.mx".into(),
+            message_id: "<1@x>".into(),
+            moves: true,
+            edits: vec![edit],
+        };
+        hand.take(&message).unwrap();
+        assert_eq!(hand.read(), Some(message));
+        std::fs::write(state.path().join(&hand.name), "{\"from\":[").unwrap();
+        assert_eq!(hand.read(), None, "damaged");
+        hand.free().unwrap();
+        assert!(!state.path().join(&hand.name).exists());
+    }
+}
