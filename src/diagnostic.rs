@@ -76,7 +76,7 @@ fn draw(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> Stri
     let title = level.primary_title(escape(&diagnostic.message)).id(diagnostic.code);
     let mut group = Group::with_title(title);
     for drawing in &drawings {
-        group = group.element(drawing.snippet());
+        group = group.element(drawing.snippet(sources));
     }
     if let Some(hint) = &diagnostic.hint {
         group = group.element(Level::HELP.with_name("hint").message(escape(hint)));
@@ -125,7 +125,7 @@ impl<'a> Drawing<'a> {
         self.marks.extend(other.marks);
     }
 
-    fn snippet(&self) -> Snippet<'static, Annotation<'static>> {
+    fn snippet(&self, sources: &Sources) -> Snippet<'static, Annotation<'static>> {
         let text = self.file.text.get(self.bytes.clone()).unwrap_or_default();
         let marks = self.marks.iter().map(|(kind, span, label)| {
             let within = |at: u32| {
@@ -137,7 +137,7 @@ impl<'a> Drawing<'a> {
             if label.is_empty() { mark } else { mark.label(escape(label)) }
         });
         Snippet::source(mask(text))
-            .path(escape(&self.file.path.to_string_lossy()))
+            .path(escape(&sources.shown(&self.file.path)))
             .line_start(*self.lines.start() as usize)
             .annotations(marks)
     }

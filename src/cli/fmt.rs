@@ -44,6 +44,7 @@ fn one(path: &Path, check: bool) -> Result<CommandOutcome, String> {
     let (file, ast, diagnostics) = syntax::parse_bytes(0, path, &bytes);
     if !diagnostics.is_empty() {
         sources.add(file);
+        sources.set_home(User::of_process().home_or_nowhere());
         output::print(&diagnostic::render(&diagnostics, &sources, output::colour()));
         return Ok(CommandOutcome::Found);
     }
@@ -56,7 +57,8 @@ fn one(path: &Path, check: bool) -> Result<CommandOutcome, String> {
         return Ok(CommandOutcome::Fine);
     }
     if check {
-        output::print(&format!("{} is not in the canonical layout\n", path.display()));
+        let path = output::with_tilde(&path.display().to_string());
+        output::print(&format!("{path} is not in the canonical layout\n"));
         return Ok(CommandOutcome::Found);
     }
     replace(path, formatted.as_bytes()).map_err(|error| told(&error))?;

@@ -69,7 +69,8 @@ fn list(state: &StateDir, main: &Path, versions: &[Version]) -> Result<CommandOu
         text.push_str(&format!("{:>4}  {since}  {what}{mark}\n", at + 1));
     }
     if !versions.is_empty() {
-        text.insert_str(0, &format!("{}\n", escape(&main.display().to_string())));
+        let main = output::with_tilde(&main.display().to_string());
+        text.insert_str(0, &format!("{}\n", escape(&main)));
     }
     output::print(&text);
     Ok(CommandOutcome::Fine)

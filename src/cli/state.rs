@@ -67,7 +67,7 @@ fn time(seconds: i64) -> String {
 }
 
 fn text(remembered: &Remembered) -> String {
-    let mut out = format!("{}\n", escape(&remembered.directory));
+    let mut out = format!("{}\n", escape(&output::with_tilde(&remembered.directory)));
     let mut line = |name: &str, text: String| out.push_str(&format!("  {name:10} {text}\n"));
     match &remembered.seen {
         Some(Moments { number, first, last }) => {

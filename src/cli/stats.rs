@@ -62,7 +62,7 @@ pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
         seen.map_err(|(path, error)| format!("the log {}: {}", path.display(), reason(&error)))?;
     let never = never(&today, &account)?;
     let report = account.report(never, seen.damaged);
-    output::print(&if call.json { report.json() } else { report.text() });
+    output::print(&if call.json { report.json() } else { output::with_tilde(&report.text()) });
     Ok(CommandOutcome::Fine)
 }
 

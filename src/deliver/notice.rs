@@ -37,7 +37,11 @@ fn compose(notice: &Notice, world: &World) -> String {
     let address = encode(&format!("{user}@{host}"));
     let now = world.now();
     let date = DateTimePrinter::new().timestamp_to_string(&now).unwrap_or_default();
-    let rules = notice.path.display().to_string();
+    let below = world.user.home().and_then(|home| notice.path.strip_prefix(home).ok());
+    let rules = match below {
+        Some(below) => format!("~/{}", below.display()),
+        None => notice.path.display().to_string(),
+    };
     let (what, until) = match notice.trouble {
         Trouble::Mistake => ("Your mail rules have a mistake", "Until they are mended"),
         Trouble::Missing => ("Your mail rules are missing", "Until they are there again"),

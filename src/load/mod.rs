@@ -108,6 +108,7 @@ pub fn check_bytes(
     let (file, ast, parsed) = syntax::parse_bytes(0, path, bytes);
     sources.add(file);
     let home = home.unwrap_or(Path::new(""));
+    sources.set_home(home);
     let checked = check_rules(&mut sources, 0, ast, parsed, &mut Surroundings { home, load });
     (sources, checked)
 }

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, fstat, statat};
 use rustix::io::Errno;
 
 use crate::file;
@@ -19,7 +19,7 @@ use crate::plan::Folder;
 use crate::rules::program::{Flags, FolderNames, Layout};
 
 use super::name::{self, INFO, split_info};
-use super::store::{Location, Maildir, Place, open_below};
+use super::store::{Location, Maildir, Place, open_below, takes_colons};
 use super::{keywords, mutf7};
 
 /// So deep folders are looked for.
@@ -340,18 +340,9 @@ impl MaildirFolder {
     /// name may hold a colon (vfat, exFAT, CIFS) what others have written in
     /// it; none where nobody has. Whether colons can be had is tried in `tmp`.
     pub(super) fn new_delimiter(&self, tmp: &OwnedFd) -> Option<&'static str> {
-        *self.delimiter.get_or_init(|| {
-            let name = format!("{}{INFO}", name::unique());
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-            let made = openat(tmp, &name, flags, Mode::RUSR | Mode::WUSR);
-            match made {
-                Err(Errno::INVAL) => self.cur.as_ref().and_then(name::delimiter_in_use),
-                Err(_) => Some(INFO),
-                Ok(_) => {
-                    let _ = unlinkat(tmp, &name, AtFlags::empty());
-                    Some(INFO)
-                }
-            }
+        *self.delimiter.get_or_init(|| match takes_colons(tmp) {
+            true => Some(INFO),
+            false => self.cur.as_ref().and_then(name::delimiter_in_use),
         })
     }
 

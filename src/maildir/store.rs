@@ -444,6 +444,17 @@ pub(super) fn create(
     }
 }
 
+/// Whether a name may hold a colon, which is tried in a `tmp`.
+pub(super) fn takes_colons(tmp: &OwnedFd) -> bool {
+    let name = format!("{}{}", name::unique(), name::INFO);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let made = openat(tmp, &name, flags, Mode::RUSR | Mode::WUSR);
+    if made.is_ok() {
+        let _ = unlinkat(tmp, &name, AtFlags::empty());
+    }
+    !matches!(made, Err(Errno::INVAL))
+}
+
 /// A message in `tmp`, on disk, to be committed; dropped, it is removed.
 pub struct Staged {
     directory: PathBuf,

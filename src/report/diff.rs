@@ -68,7 +68,7 @@ fn plain(step: &StepKind) -> StepKind {
 /// The rule that asked for a step: file, line, label, text.
 fn by(step: &Step, sources: &Sources) -> String {
     let Some(rule) = &step.rule else { return "(end of the rules)".into() };
-    let file = escape(&sources.path(rule.span).display().to_string());
+    let file = escape(&sources.shown(sources.path(rule.span)));
     let label = rule.label.as_ref().map(|label| format!(" \"{}\"", escape(label)));
     let text = escape(&one_line(sources.text(rule.span)));
     format!("{file}:{}{}  {text}", rule.line, label.unwrap_or_default())

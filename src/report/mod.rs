@@ -103,7 +103,7 @@ fn rule(out: &mut String, looked: &Looked, sources: &Sources, paint: Paint) {
 fn other_file(span: Span, sources: &Sources) -> String {
     match span.file {
         0 => String::new(),
-        _ => format!("{}:", escape(&sources.path(span).display().to_string())),
+        _ => format!("{}:", escape(&sources.shown(sources.path(span)))),
     }
 }
 

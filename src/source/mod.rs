@@ -79,6 +79,7 @@ impl SourceFile {
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     files: Vec<SourceFile>,
+    home: Option<PathBuf>,
 }
 
 impl Sources {
@@ -104,6 +105,20 @@ impl Sources {
     /// Path of the file a span is in.
     pub fn path(&self, span: Span) -> &Path {
         self.files.get(span.file as usize).map_or(Path::new(""), |file| &file.path)
+    }
+
+    /// Tells the user's home, which people know as `~`.
+    pub fn set_home(&mut self, home: &Path) {
+        self.home = Some(home.to_owned()).filter(|home| home.parent().is_some());
+    }
+
+    /// A path for people, with the home as `~`.
+    pub fn shown(&self, path: &Path) -> String {
+        let below = self.home.as_ref().and_then(|home| path.strip_prefix(home).ok());
+        match below {
+            Some(below) => format!("~/{}", below.display()),
+            None => path.display().to_string(),
+        }
     }
 
     /// Line number of the start of a span, from 1.

@@ -86,6 +86,7 @@ const FOREIGN_ACTIONS: &[(&str, &str)] = &[
     ("refuse", "reject"), ("flag", "mark"), ("addflag", "mark"), ("setflag", "mark"),
     ("star", "mark"), ("label", "mark"), ("tag", "mark"), ("removeflag", "unmark"),
     ("unflag", "unmark"), ("addheader", "add-header"), ("deleteheader", "remove-header"),
+    ("starred", "mark flagged"), ("read", "mark seen"), ("unread", "unmark seen"),
     ("execute", "run"), ("exec", "run"), ("notify", "run"),
 ];
 

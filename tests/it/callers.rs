@@ -179,7 +179,7 @@ fn without_a_home_in_the_environment_the_list_of_users_has_it() {
     };
     for value in [None, Some(""), Some("no/path")] {
         let mut command = Command::new(MFILTER);
-        command.args(["state"]).env_clear().env("PATH", "/usr/bin:/bin");
+        command.args(["state", "--json"]).env_clear().env("PATH", "/usr/bin:/bin");
         value.map(|value| command.env("HOME", value));
         let run = run(command, b"");
         assert_eq!(run.code, Some(0), "{value:?}: {run:?}");

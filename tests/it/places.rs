@@ -340,6 +340,32 @@ fn check_names_the_folder_that_is_there() {
 }
 
 #[test]
+fn people_read_paths_below_the_home_with_a_tilde() {
+    let home = Home::with_rules("when subject is \"a\" -> starred\n");
+    let absolute = home.path().display().to_string();
+    for arguments in [&["check"][..], &["state"], &["sort"], &["--test", "/dev/null"]] {
+        let run = home.run(arguments, b"Subject: a\n\nx\n");
+        let text = run.stdout + &run.stderr;
+        assert!(text.contains("~/") && !text.contains(&absolute), "{arguments:?}: {text}");
+    }
+    let check = home.run(&["check"], b"").stdout;
+    assert!(check.contains("--> ~/.mailrules:1:24\n"), "{check}");
+    assert!(check.contains("did you mean `mark flagged`?"), "{check}");
+    home.write(".mailrules", "when subject is \"a\" -> folder \"A\"\n");
+    assert_eq!(home.deliver(b"Subject: a\n\nx\n").code, Some(0));
+    let told = [home.run(&["history"], b"").stdout, home.run(&["stats"], b"").stdout];
+    for text in told {
+        assert!(text.contains("~/.mailrules") && !text.contains(&absolute), "{text}");
+    }
+    home.write(".mailrules", "when subject is \"a\" -> starred\n");
+    assert_eq!(home.deliver(b"Subject: b\n\nx\n").code, Some(0));
+    let mail = home.mail();
+    let notice = mail.iter().find(|mail| mail.text().contains("The rules in")).expect("a notice");
+    let text = notice.text();
+    assert!(text.contains("mfilter check ~/.mailrules\n") && !text.contains(&absolute), "{text}");
+}
+
+#[test]
 fn check_tells_of_a_folder_in_two_spellings() {
     let home = Home::with_rules("when subject is \"a\" -> folder \"日記\"\n");
     folders(&home, &["", ".日記"]);
