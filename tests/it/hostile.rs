@@ -17,9 +17,8 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::support::{Home, MFILTER, long};
 
-/// Processor time that a message may cost; without optimisation eight times
-/// of it.
-const MOST_TIME: Duration = Duration::from_secs(if cfg!(debug_assertions) { 40 } else { 5 });
+/// Processor time that a message may cost; without optimisation six times of it.
+const MOST_TIME: Duration = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 5 });
 /// KB of memory that a message may cost.
 const MOST_MEMORY: u64 = 96 << 10;
 
