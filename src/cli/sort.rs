@@ -417,7 +417,8 @@ impl Counts {
 
     fn table(&self, dry_run: bool) -> String {
         let nothing = if dry_run { "; nothing was changed" } else { "" };
-        let mut out = format!("{:>7} messages{nothing}\n", self.all);
+        let messages = if self.all == 1 { "message" } else { "messages" };
+        let mut out = format!("{:>7} {messages}{nothing}\n", self.all);
         let mut row = |number: usize, text: &str| {
             if number > 0 {
                 out.push_str(&format!("{number:>7} {}\n", escape(text)));
