@@ -27,10 +27,11 @@ pub const MAILING_LIST: Classifier = Classifier {
 pub fn evidence(mail: &Mail<'_>) -> Option<String> {
     let message = mail.message;
     let posts = message.texts("list-post");
-    // RFC 2369 §3.4: `NO` where no one may post.
-    let may_post = |post: &&str| post.split([' ', '(']).next().is_some_and(|no| no != "NO");
+    // RFC 2369 §3.4: `NO` where no one may post; a page is for readers of a newsletter.
+    let may_post = |post: &&str| post.to_ascii_lowercase().contains("mailto:");
     let post = posts.first().map(|text| text.text()).filter(may_post);
-    if let Some(id) = list_id(message)
+    let closed = !posts.is_empty() && post.is_none();
+    if let Some(id) = list_id(message).filter(|_| !closed)
         && (post.is_some() || !sent_by_campaign(message))
     {
         return Some(format!("List-Id names {id}"));

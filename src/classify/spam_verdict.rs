@@ -101,6 +101,8 @@ pub static HEADERS: &[VerdictHeader] = &[
     header("X-Barracuda-Spam-Score", "Barracuda", number),
     // `spam, SpamAssassin (score=6.5, required 5, …)`, `not spam, …`
     header("X-MailScanner-SpamCheck", "MailScanner", status),
+    // The same with the organisation's name, `%org-name%` of MailScanner.conf
+    header("X-*-MailScanner-SpamCheck", "MailScanner", status),
     // `Found to be infected`, `Found to be clean`
     header("X-MailScanner", "MailScanner", |value| {
         virus_if(value.contains("found to be infected"))
@@ -210,12 +212,35 @@ impl Place {
 
 /// The topmost header of a name in a place that says anything, and what.
 fn reading(mail: &Mail<'_>, header: &VerdictHeader, place: Place) -> Option<(String, Reading)> {
-    let there = mail.message.head().named(header.name).filter(|found| place.has(found));
-    there.take(MOST_HEADERS).find_map(|found| {
+    let head = mail.message.head();
+    let read = |found: Header<'_>| {
         let value = one_line(found.value);
         let reading = (header.read)(&value.to_lowercase());
         (reading != Reading::default()).then_some((value, reading))
-    })
+    };
+    match header.name.split_once('*') {
+        None => head
+            .named(header.name)
+            .filter(|found| place.has(found))
+            .take(MOST_HEADERS)
+            .find_map(read),
+        Some((before, after)) => {
+            let fits = |name: &str| {
+                name.len() > before.len() + after.len()
+                    && starts_without_case(name, before)
+                    && starts_without_case(
+                        name.get(name.len() - after.len()..).unwrap_or(""),
+                        after,
+                    )
+            };
+            let named = head.headers().filter(|found| place.has(found) && fits(found.name));
+            named.take(MOST_HEADERS).find_map(read)
+        }
+    }
+}
+
+fn starts_without_case(text: &str, start: &str) -> bool {
+    text.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start))
 }
 
 /// A value on one line.
@@ -543,6 +568,14 @@ mod tests {
         assert_says("X-Spam-Virus: Yes (Eicar-Signature)", false, true, None);
         assert_says("X-MailScanner: Found to be infected", false, true, None);
         assert_says(
+            "X-Example-MailScanner-SpamCheck: spam, SpamAssassin (score=6.5)",
+            true,
+            false,
+            Some(6.5),
+        );
+        assert_says("X-Example-MailScanner-SpamCheck: not spam, x", false, false, None);
+        assert_says("X--MailScanner-SpamChecks: spam", false, false, None);
+        assert_says(
             "X-MailScanner-SpamCheck: not spam, SpamAssassin (score=-5.1, required 5)",
             false,
             false,
@@ -675,7 +708,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_value(value in "([-+.0-9*/é]|score=|\\[|yes){0,20}", at in 0..HEADERS.len()) {
-            of(&format!("{}: {value}", HEADERS[at].name));
+            of(&format!("{}: {value}", HEADERS[at].name.replace('*', "Org")));
         }
     }
 }
