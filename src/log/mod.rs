@@ -16,7 +16,7 @@
 //! line separators and bidirectional marks are written as `\u…`, so that
 //! nothing from a message can forge a line or a field. An envelope sender that
 //! is not known is absent, the null sender is `""`; `for` is the envelope
-//! recipient. [`super::logged`] reads all this back.
+//! recipient. [`reader`] reads all this back.
 //!
 //! All lines of a message are one `write()` to a file opened for appending. A
 //! log that cannot be written never costs mail.
