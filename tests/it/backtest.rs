@@ -130,9 +130,9 @@ fn other_rules_and_what_they_change() {
   from     a@b
   subject  a SALE
   - discard
-      .mailrules:2  when subject contains \"sale\" -> discard
+      ~/.mailrules:2  when subject contains \"sale\" -> discard
   + folder \"Sale\"
-      other:1  when subject contains \"sale\" -> folder \"Sale\"
+      ~/other:1  when subject contains \"sale\" -> folder \"Sale\"
 
       1 of 13 messages would go another way
       1 discard -> Sale

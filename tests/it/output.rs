@@ -122,7 +122,8 @@ fn json_holds_nothing_that_cannot_be_seen() {
             };
             assert!(!line.contains(bad), "{words:?}: {line:?}");
         }
-        escaped += usize::from(run.stdout.contains("\\u202e"));
+        let shown = ["\\u202e", "\\u009b"];
+        escaped += usize::from(shown.iter().any(|code| run.stdout.contains(code)));
     }
     assert!(escaped > 3, "{escaped} commands had something to escape");
 }
