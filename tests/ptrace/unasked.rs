@@ -210,8 +210,10 @@ fn what_reads_the_body_of_an_everyday_message() {
     let readers: Vec<&str> = readers.map(|(name, _)| *name).collect();
     let wanted = [
         "encrypted",
+        "password-protected",
         "signed",
         "body",
+        "hidden-text",
         "charset",
         "link",
         "link.host",
