@@ -5,11 +5,12 @@ use std::path::Path;
 
 use divan::{Bencher, black_box};
 use mfilter::evaluate::{Detail, NoFilters, run};
+use mfilter::flags::Flags;
 use mfilter::load;
 use mfilter::maildir::{Location, Maildir};
 use mfilter::message::Message;
 use mfilter::plan::Folder;
-use mfilter::rules::program::{CompiledProgram, Flags, Layout};
+use mfilter::rules::program::{CompiledProgram, Layout};
 use mfilter::rules::rule_set::RuleSet;
 use mfilter::source::SourceFile;
 use mfilter::syntax;

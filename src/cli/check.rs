@@ -13,7 +13,6 @@ use crate::mailbox::sent::Sent;
 use crate::mailbox::store_check;
 use crate::message::Message;
 use crate::plan::{Plan, StepKind};
-use crate::report::sentence;
 use crate::rules::check::{Surroundings, check_lists, judge_switch, resolve};
 use crate::rules::mistake::{LearnMistake, RuleErrorKind};
 use crate::rules::program::{CompiledProgram, Expectation, Program, Settings, StatementKind};
@@ -216,11 +215,11 @@ fn wanted(expectation: &Expectation, program: &Program, message: Message, world:
 /// refusal is not part of it.
 fn ends(plan: &Plan) -> String {
     let steps = plan.steps.iter().filter_map(|step| match &step.kind {
-        kind @ StepKind::Deliver { .. } => Some(sentence(kind)),
+        kind @ StepKind::Deliver { .. } => Some(kind.sentence()),
         StepKind::Discard { .. } => Some("discard".into()),
         StepKind::Reject { .. } => Some("reject".into()),
         StepKind::Defer { .. } => Some("defer".into()),
-        kind @ (StepKind::Pipe { .. } | StepKind::Forward { .. }) => Some(sentence(kind)),
+        kind @ (StepKind::Pipe { .. } | StepKind::Forward { .. }) => Some(kind.sentence()),
         _ => None,
     });
     steps.collect::<Vec<_>>().join(", ")

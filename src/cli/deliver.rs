@@ -20,7 +20,6 @@ use crate::log::LogEntry;
 use crate::message::Message;
 use crate::message::content::Deadline;
 use crate::outcome::Outcome;
-use crate::report;
 use crate::rules::rule_set::RuleSet;
 use crate::state::lock_file::LockFile;
 use crate::state::{StateDir, list_index, seen};
@@ -125,7 +124,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         }
         if args.verbose > 0 {
             for step in &plan.steps {
-                output::error(&crate::text::escape(&report::sentence(&step.kind)));
+                output::error(&crate::text::escape(&step.kind.sentence()));
             }
         }
     }));

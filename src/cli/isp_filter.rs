@@ -10,11 +10,8 @@ use serde::Serialize;
 use super::args::IspFilter;
 use super::{CommandOutcome, output};
 use crate::load;
-use crate::report::flags_words;
 use crate::rules::mistake::nearest;
-use crate::rules::program::{
-    Action, CompiledProgram, Flags, Label, LabelKind, StatementKind, Template, TemplatePart,
-};
+use crate::rules::program::{CompiledProgram, Label, LabelKind, StatementKind};
 use crate::rules::rule_set::RuleSet;
 use crate::rules::switch::{By, Switched, Words, said_in, same};
 use crate::source::{Sources, reason};
@@ -355,7 +352,7 @@ fn does(site: &CompiledProgram, wanted: u32, sources: &Sources) -> Vec<String> {
             }
             StatementKind::Act(action) => {
                 let label = labels.last().map(|(_, label)| format!("{label}: "));
-                let mut line = label.unwrap_or_default() + &phrase(action);
+                let mut line = label.unwrap_or_default() + &action.phrase();
                 for (number, (_, condition)) in around.iter().enumerate() {
                     line += if number == 0 { " when " } else { ", and " };
                     line += condition;
@@ -366,58 +363,4 @@ fn does(site: &CompiledProgram, wanted: u32, sources: &Sources) -> Vec<String> {
         }
     }
     lines
-}
-
-/// What an action does, to somebody who does not know the language.
-fn phrase(action: &Action) -> String {
-    let flagged = |flags: &Flags| match flag_words(flags).as_str() {
-        "" => String::new(),
-        words => format!(", marked {words},"),
-    };
-    match action {
-        Action::Inbox(flags) => format!("puts it into the inbox{}", flagged(flags)),
-        Action::Stop => "puts it into the inbox".into(),
-        Action::Folder(name, flags) => {
-            format!("puts it into the folder \"{}\"{}", template(name), flagged(flags))
-        }
-        Action::Copy(name, flags) => {
-            format!("puts a copy into the folder \"{}\"{}", template(name), flagged(flags))
-        }
-        Action::Mark(flags) => format!("marks it {}", flag_words(flags)),
-        Action::Unmark(flags) => format!("takes the mark off: {}", flag_words(flags)),
-        Action::Discard(_) => "drops it".into(),
-        Action::Reject { .. } => "refuses it, so that the sender is told,".into(),
-        Action::Defer { .. } => "lets the sender's server try again later".into(),
-        Action::AddHeader(name, _) => format!("adds a header {name}"),
-        Action::SetHeader(name, _) => format!("sets the header {name}"),
-        Action::RemoveHeader(name) => format!("removes the header {name}"),
-        Action::Pipe(words) => format!("gives it to the program {}", first(words)),
-        Action::Run(words) => format!("gives a copy to the program {}", first(words)),
-        Action::Filter(words) => format!("lets the program {} change it", first(words)),
-        Action::Forward { copy, to } => {
-            let to: Vec<String> = to.iter().map(template).collect();
-            let what = if *copy { "sends a copy" } else { "sends it on" };
-            format!("{what} to {}", to.join(", "))
-        }
-        Action::Reply { file, .. } => format!("answers with the text in {file}"),
-        Action::EditList { add: true, .. } => "adds an address of it to a list".into(),
-        Action::EditList { .. } => "removes an address of it from a list".into(),
-        Action::Log(_) => "writes a line into the log".into(),
-    }
-}
-
-fn first(words: &[Template]) -> String {
-    words.first().map(template).unwrap_or_default()
-}
-
-fn template(text: &Template) -> String {
-    let parts = text.parts.iter().map(|part| match part {
-        TemplatePart::Text(text) => text.as_str(),
-        _ => "…",
-    });
-    parts.collect()
-}
-
-fn flag_words(flags: &Flags) -> String {
-    flags_words(&Flags { letters: flags.letters.clone(), keywords: flags.keywords.clone() })
 }

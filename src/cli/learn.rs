@@ -22,7 +22,6 @@ use crate::mailbox::sent::Sent;
 use crate::maildir::Location;
 use crate::outcome::Failure;
 use crate::plan::StepKind;
-use crate::report::sentence;
 use crate::rules::program::{CompiledProgram, Entries};
 use crate::state::lessons::{self, Lesson};
 use crate::state::lock_file::LockFile;
@@ -318,12 +317,13 @@ impl Learner<'_> {
 fn words(what: &What) -> String {
     match what {
         What::Log(text) => format!("log {text}"),
-        What::Edit { add, list, path, entry } => sentence(&StepKind::EditList {
+        What::Edit { add, list, path, entry } => StepKind::EditList {
             add: *add,
             list: list.clone(),
             path: path.clone(),
             entry: entry.clone(),
-        }),
+        }
+        .sentence(),
     }
 }
 

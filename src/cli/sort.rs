@@ -24,7 +24,7 @@ use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::plan::{Folder, RuleRef};
-use crate::report::{flag_list, flags_words, place};
+use crate::report::place;
 use crate::rules::program::{CompiledProgram, Entries};
 use crate::source::{SourceFile, Sources};
 use crate::state::StateDir;
@@ -327,7 +327,7 @@ impl SortReport<'_> {
             SortOutcome::Moved { .. } | SortOutcome::Would => refile.to.as_ref()?,
             _ => return None,
         };
-        let flags = flags_words(&target.add);
+        let flags = target.add.as_written();
         let flags = if flags.is_empty() { flags } else { format!(" as {flags}") };
         let rule = target.rule.as_ref().map(|rule| place(rule, self.sources));
         let rule = rule.unwrap_or_else(|| "end of the rules".into());
@@ -359,7 +359,7 @@ impl SortReport<'_> {
             (&told.fate, &refile.to)
         {
             set("folder", json!(target.folder.to_string()));
-            set("flags", json!(flag_list(&target.add)));
+            set("flags", json!(target.add.words()));
             set("rule", target.rule.as_ref().map_or(Value::Null, |rule| self.rule(rule)));
         }
         match &told.fate {

@@ -35,11 +35,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use crate::flags::Flags;
 use crate::message::{HeaderEdit, Message};
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Folder, Plan, StepId, StepIds, StepKind};
-use crate::report::sentence;
-use crate::rules::program::{Flags, OverQuota};
+use crate::rules::program::OverQuota;
 use crate::source::reason;
 use crate::state::journal::{self, Journal};
 
@@ -317,7 +317,7 @@ impl Effect<'_> {
     ) -> Result<Vec<Staged>, Outcome> {
         let Some(step) = plan.steps.get(self.step) else { return Ok(Vec::new()) };
         if is_done(journal, self.id) {
-            report.notes.push(format!("done by an earlier try: {}", sentence(&step.kind)));
+            report.notes.push(format!("done by an earlier try: {}", step.kind.sentence()));
             if self.instead.as_ref().is_some_and(|copy| is_done(journal, copy.id)) {
                 report.outcome = Outcome::Delivered;
             }
@@ -332,14 +332,14 @@ impl Effect<'_> {
             Ok(false) => {}
             Err(why) if has_to && !came.is_permanent => return Err(Outcome::deferred(why)),
             Err(why) if has_to => {
-                let asked = sentence(&step.kind);
+                let asked = step.kind.sentence();
                 report.notes.push(format!("no {asked}: {why}, which no other try would mend"));
                 stored = self.store_instead(location, journal, report)?;
             }
             Err(why) => report.notes.push(why),
         }
         if let (Some(journal), Some(id)) = (journal, self.id) {
-            note(journal, id, &sentence(&step.kind), report);
+            note(journal, id, &step.kind.sentence(), report);
             let _ = journal.sync();
         }
         Ok(stored)
@@ -419,7 +419,7 @@ fn store(
     let mut missing = Vec::with_capacity(copies.len());
     for copy in copies {
         if is_done(journal, copy.id) {
-            report.notes.push(format!("done by an earlier try: {}", sentence(copy.kind)));
+            report.notes.push(format!("done by an earlier try: {}", copy.kind.sentence()));
         } else {
             missing.push(copy);
         }
@@ -466,7 +466,7 @@ fn store(
                 report.stored.push(StoredCopy { step: copy.step, folder, path });
                 used = used.plus(staged.get(number).map(Staged::counted).unwrap_or_default());
                 if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
-                    note(journal, id, &sentence(copy.kind), report);
+                    note(journal, id, &copy.kind.sentence(), report);
                 }
             }
             Some(Err(failure)) => {

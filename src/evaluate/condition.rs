@@ -157,7 +157,7 @@ impl<'a> Conditions<'a> {
     }
 
     /// Why a refusal would go to somebody who did not write the message.
-    pub(super) fn no_bounce(&self) -> Option<String> {
+    pub(super) fn no_refusal(&self) -> Option<String> {
         if self.mail().envelope_sender.as_deref() == Some("") {
             return Some("not refused: it has the null sender".into());
         }

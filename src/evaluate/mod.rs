@@ -9,6 +9,7 @@
 mod condition;
 mod inspect;
 mod mail_context;
+mod planner;
 mod prefilter;
 mod reach;
 mod reply;
@@ -27,14 +28,17 @@ pub use trace::{Looked, Passed, Tested, Trace, Verdict};
 
 use std::time::Instant;
 
-use crate::message::{HeaderEdit, Message};
+use crate::flags::Flags;
+use crate::message::Message;
 use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, Step, StepKind};
-use crate::rules::program::{Action, CompiledProgram, Flags, OnMoved, StatementKind};
+use crate::rules::actions::Action;
+use crate::rules::program::{CompiledProgram, OnMoved, StatementKind};
 use crate::rules::rule_set::RuleSet;
 use crate::source::Span;
 use crate::state::slots::Key;
 use crate::world::World;
 use condition::{Captures, Conditions};
+use planner::ActionPlanner;
 use truth::Truth;
 
 /// How much of a run is recorded for people.
@@ -259,7 +263,7 @@ impl Evaluator<'_> {
                         },
                     );
                     let before = self.progress.plan.steps.len();
-                    if let Action::Filter(words) = action {
+                    if let Some(words) = action.as_filter() {
                         let argv = self.argv(words, &rule);
                         return Some(FilterCall { argv, rule });
                     }
@@ -276,87 +280,20 @@ impl Evaluator<'_> {
 
     /// Plans an action; true if it ends the run.
     fn act(&mut self, action: &Action, rule: RuleRef) -> bool {
-        let kind = match action {
-            Action::Inbox(flags) => return self.inbox(Some(rule), native(flags)),
-            Action::Stop => return self.inbox(Some(rule), Flags::default()),
-            Action::Folder(name, flags) => {
-                self.deliver(DeliveryWord::Folder, self.folder(name), native(flags), rule);
-                return true;
-            }
-            Action::Copy(name, flags) => {
-                self.deliver(DeliveryWord::Copy, self.folder(name), native(flags), rule);
-                return false;
-            }
-            Action::Mark(flags) => {
-                self.progress.flags = union(&self.progress.flags, &native(flags));
-                return false;
-            }
-            Action::Unmark(flags) => {
-                let gone = native(flags);
-                self.progress.flags.letters.retain(|letter| !gone.letters.contains(letter));
-                self.progress.flags.keywords.retain(|keyword| !gone.keywords.contains(keyword));
-                return false;
-            }
-            Action::Discard(why) => {
-                StepKind::Discard { why: why.as_ref().map(|why| self.line(why)) }
-            }
-            Action::Reject { status, text } => match self.conditions.no_bounce() {
-                Some(why) => StepKind::Discard { why: Some(why) },
-                None => StepKind::Reject { status: status.clone(), text: self.line(text) },
-            },
-            Action::Defer { status, text } => {
-                StepKind::Defer { status: status.clone(), text: self.line(text) }
-            }
-            Action::AddHeader(name, value) => {
-                StepKind::Edit(HeaderEdit::Add { name: name.clone(), value: self.line(value) })
-            }
-            Action::SetHeader(name, value) => {
-                StepKind::Edit(HeaderEdit::Set { name: name.clone(), value: self.line(value) })
-            }
-            Action::RemoveHeader(name) => StepKind::Edit(HeaderEdit::Remove { name: name.clone() }),
-            Action::Log(text) => StepKind::Log(self.line(text)),
-            Action::Pipe(words) => StepKind::Pipe { argv: self.argv(words, &rule) },
-            Action::Run(words) => StepKind::Run { argv: self.argv(words, &rule) },
-            // A run stops at it, see `statements`.
-            Action::Filter(_) => return false,
-            Action::Forward { copy, to } => return self.forward(*copy, to, rule),
-            Action::Reply { file, every } => {
-                self.reply(file, *every, rule);
-                return false;
-            }
-            Action::EditList { add, field, list } => {
-                self.edit_list(*add, *field, *list, rule);
-                return false;
-            }
-        };
-        let ends = matches!(
-            kind,
-            StepKind::Discard { .. }
-                | StepKind::Reject { .. }
-                | StepKind::Defer { .. }
-                | StepKind::Pipe { .. }
-        );
-        self.progress.plan.steps.push(Step { kind, rule: Some(rule) });
-        ends
+        action.plan(&mut ActionPlanner { evaluator: self, rule });
+        action.ends()
     }
 
     fn push(&mut self, kind: StepKind, rule: RuleRef) {
         self.progress.plan.steps.push(Step { kind, rule: Some(rule) });
     }
 
-    /// Plans a delivery to the inbox, which ends the run.
-    fn inbox(&mut self, rule: Option<RuleRef>, flags: Flags) -> bool {
+    /// Plans a delivery to the inbox.
+    fn inbox(&mut self, rule: Option<RuleRef>, flags: Flags) {
         let folder = Folder::default();
-        let flags = union(&self.progress.flags, &flags);
+        let flags = self.progress.flags.and(&flags);
         let kind = StepKind::Deliver { as_: DeliveryWord::Inbox, folder, flags };
         self.progress.plan.steps.push(Step { kind, rule });
-        true
-    }
-
-    fn deliver(&mut self, as_: DeliveryWord, folder: Folder, flags: Flags, rule: RuleRef) {
-        let flags = union(&self.progress.flags, &flags);
-        let kind = StepKind::Deliver { as_, folder, flags };
-        self.progress.plan.steps.push(Step { kind, rule: Some(rule) });
     }
 
     fn clock(&self) -> Option<Instant> {
@@ -386,22 +323,4 @@ impl From<&Truth> for Verdict {
             Err(why) => Verdict::Skipped(why.clone()),
         }
     }
-}
-
-fn native(flags: &Flags) -> Flags {
-    Flags {
-        // They become part of a file's name.
-        letters: flags.letters.chars().filter(|letter| "DFPRST".contains(*letter)).collect(),
-        keywords: flags.keywords.clone(),
-    }
-}
-
-/// Both sets of flags, letters in ASCII order.
-fn union(a: &Flags, b: &Flags) -> Flags {
-    let mut letters: Vec<char> = a.letters.chars().chain(b.letters.chars()).collect();
-    letters.sort_unstable();
-    letters.dedup();
-    let mut keywords = a.keywords.clone();
-    keywords.extend(b.keywords.iter().filter(|keyword| !a.keywords.contains(keyword)).cloned());
-    Flags { letters: letters.into_iter().collect(), keywords }
 }

@@ -4,12 +4,13 @@
 use std::path::Path;
 
 use super::Evaluator;
+use crate::flags::Flags;
 use crate::message::address;
 use crate::plan::{RuleRef, StepKind};
+use crate::rules::actions::{LONGEST_TARGET, MOST_TARGETS, is_address, is_target};
 use crate::rules::address_list::AddressList;
-use crate::rules::check::{LONGEST_TARGET, MOST_TARGETS, is_address, is_target};
 use crate::rules::glob;
-use crate::rules::program::{Entries, Flags, Template};
+use crate::rules::program::{Entries, Template};
 use crate::state::loop_mark;
 use crate::text::one_line;
 
@@ -51,9 +52,9 @@ impl Evaluator<'_> {
         files.get(rule.span.file as usize).map_or("", |file| file.as_str())
     }
 
-    /// Plans to forward; true if that ends the run. What cannot be forwarded
-    /// goes to the inbox instead: no message is lost.
-    pub(super) fn forward(&mut self, copy: bool, to: &[Template], rule: RuleRef) -> bool {
+    /// Plans to forward. What cannot be forwarded goes to the inbox instead: no
+    /// message is lost.
+    pub(super) fn forward(&mut self, copy: bool, to: &[Template], rule: RuleRef) {
         let forwarder = self.conditions.world.forwarder();
         let mut targets: Vec<String> = Vec::new();
         let mut why = self.has_looped(&forwarder);
@@ -79,11 +80,13 @@ impl Evaluator<'_> {
             if let Some(why) = why.take() {
                 self.push(StepKind::Skipped { action: "forward", why }, rule.clone());
             }
-            return !copy && self.inbox(Some(rule), Flags::default());
+            if !copy {
+                self.inbox(Some(rule), Flags::default());
+            }
+            return;
         }
         let sender = self.forward_sender();
         self.push(StepKind::Forward { copy, sender, to: targets, forwarder }, rule);
-        !copy
     }
 
     fn has_looped(&self, forwarder: &str) -> Option<String> {

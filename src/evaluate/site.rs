@@ -4,9 +4,8 @@
 use super::Evaluator;
 use super::trace::{Looked, Tested, Verdict};
 use crate::message::HeaderEdit;
-use crate::plan::{DeliveryWord, RuleRef, Step, StepKind};
-use crate::rules::check::FLAGS;
-use crate::rules::program::{Action, Flags};
+use crate::plan::{RuleRef, Step, StepKind};
+use crate::rules::actions::Action;
 use crate::rules::rule_set::RuleSet;
 use crate::source::Span;
 
@@ -47,14 +46,11 @@ impl Evaluator<'_> {
         if rule.category.is_none() {
             return;
         }
-        let done: Vec<String> = match action {
-            Action::Mark(flags) => vec![format!("mark {}", words(&super::native(flags)))],
-            Action::Unmark(flags) => {
-                vec![format!("unmark {}", words(&super::native(flags)))]
-            }
-            _ => {
+        let done: Vec<String> = match action.done() {
+            Some(done) => vec![done],
+            None => {
                 let new = self.progress.plan.steps.get(before..).unwrap_or_default();
-                new.iter().filter_map(|step| done(&step.kind)).collect()
+                new.iter().filter_map(|step| step.kind.done()).collect()
             }
         };
         self.tell_of(before, done, rule);
@@ -87,53 +83,6 @@ impl Evaluator<'_> {
         let path = self.conditions.program.files.get(file).map_or("", |file| file.as_str());
         format!("{}:{}", path.rsplit('/').next().unwrap_or_default(), rule.line)
     }
-}
-
-/// What a step does to a message that somebody gets, in words; nothing for
-/// what the log tells.
-fn done(step: &StepKind) -> Option<String> {
-    Some(match step {
-        StepKind::Deliver { as_, folder, flags } => {
-            let word = match as_ {
-                DeliveryWord::Inbox if folder.parts.is_empty() => "inbox".to_owned(),
-                DeliveryWord::Inbox => format!("inbox {folder}"),
-                DeliveryWord::Folder => format!("folder {folder}"),
-                DeliveryWord::Copy => format!("copy {folder}"),
-            };
-            match words(flags).as_str() {
-                "" => word,
-                flags => format!("{word} as {flags}"),
-            }
-        }
-        StepKind::Edit(HeaderEdit::Add { name, .. }) => format!("add-header {name}"),
-        StepKind::Edit(HeaderEdit::Set { name, .. }) => format!("set-header {name}"),
-        StepKind::Edit(HeaderEdit::Remove { name }) => format!("remove-header {name}"),
-        StepKind::Pipe { argv } => format!("pipe {}", first(argv)),
-        StepKind::Run { argv } => format!("run {}", first(argv)),
-        StepKind::Filter { argv, .. } => format!("filter {}", first(argv)),
-        StepKind::Forward { copy: false, to, .. } => format!("forward {}", to.join(" ")),
-        StepKind::Forward { copy: true, to, .. } => format!("forward copy {}", to.join(" ")),
-        StepKind::Reply(reply) => format!("reply {}", reply.file),
-        StepKind::EditList { add: true, list, entry, .. } => format!("add {entry} to {list}"),
-        StepKind::EditList { add: false, list, entry, .. } => format!("remove {entry} from {list}"),
-        StepKind::Discard { .. }
-        | StepKind::Reject { .. }
-        | StepKind::Defer { .. }
-        | StepKind::Remember { .. }
-        | StepKind::Skipped { .. }
-        | StepKind::Log(_) => return None,
-    })
-}
-
-fn first(argv: &[String]) -> &str {
-    argv.first().map_or("", String::as_str)
-}
-
-fn words(flags: &Flags) -> String {
-    let letters = FLAGS.iter().filter(|(_, letter)| flags.letters.contains(*letter));
-    let words: Vec<&str> =
-        letters.map(|(word, _)| *word).chain(flags.keywords.iter().map(String::as_str)).collect();
-    words.join(" ")
 }
 
 fn quoted(text: &str) -> String {

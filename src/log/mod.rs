@@ -254,8 +254,8 @@ fn lines(entry: &LogEntry<'_>) -> Vec<String> {
         }
     }
     for step in &entry.plan.steps {
-        if let StepKind::Skipped { action, why } = &step.kind {
-            add("note", Some(step), &[("text", &format!("no {action}: {why}"))]);
+        if let StepKind::Skipped { .. } = &step.kind {
+            add("note", Some(step), &[("text", &step.kind.sentence())]);
         }
     }
     for stored in &entry.report.stored {
@@ -273,15 +273,8 @@ fn lines(entry: &LogEntry<'_>) -> Vec<String> {
         add(word, step, &[("folder", &folder), ("file", &file)]);
     }
     for step in entry.report.done.iter().filter_map(|number| entry.plan.steps.get(*number)) {
-        let (word, what) = match &step.kind {
-            StepKind::Run { argv } => ("ran", ("program", argv.join(" "))),
-            StepKind::Pipe { argv } => ("piped", ("program", argv.join(" "))),
-            StepKind::Forward { to, .. } => ("forwarded", ("to", to.join(", "))),
-            StepKind::Reply(reply) => ("replied", ("to", reply.to.clone())),
-            StepKind::EditList { .. } => ("edited", ("text", crate::report::sentence(&step.kind))),
-            _ => continue,
-        };
-        add(word, Some(step), &[(what.0, &what.1)]);
+        let Some((word, name, value)) = step.kind.log_words() else { continue };
+        add(word, Some(step), &[(name, &value)]);
     }
     let end = entry.plan.steps.last();
     match &entry.report.outcome {
@@ -418,8 +411,8 @@ fn send(socket: &Path, lines: &[String]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use crate::deliver::StoredCopy;
+    use crate::flags::Flags;
     use crate::plan::Folder;
-    use crate::rules::program::Flags;
     use crate::source::Span;
 
     use super::*;

@@ -7,13 +7,13 @@ use std::path::Path;
 
 use crate::deliver::context::DeliveryContext;
 use crate::deliver::{DeliveryReport, StoredCopy, edit_lists};
+use crate::flags::Flags;
 use crate::maildir::Place;
 use crate::maildir::folder::{Entry, MaildirFolder, Sub};
 use crate::maildir::mover::{MoveRequest, Mover};
 use crate::maildir::name;
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Plan, Step, StepKind};
-use crate::rules::program::Flags;
 use crate::state::StateDir;
 use crate::state::at_hand::{AtHand, Edit, Hand};
 use crate::state::memory::Memory;

@@ -527,8 +527,9 @@ mod tests {
     use std::path::PathBuf;
     use std::time::{SystemTime, UNIX_EPOCH};
 
+    use crate::flags::Flags;
     use crate::plan::Folder;
-    use crate::rules::program::{Flags, Layout};
+    use crate::rules::program::Layout;
     use crate::state::sorted::{SortJournal, Spot};
 
     use super::*;

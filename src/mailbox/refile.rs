@@ -8,9 +8,9 @@
 //! What is new, because another program has delivered it just now, is logged
 //! too, and lists are edited for it: that was not done yet.
 
+use crate::flags::Flags;
 use crate::maildir::{Location, Place};
 use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, StepKind};
-use crate::rules::program::Flags;
 
 /// What is to be done with a message.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -13,11 +13,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use crate::flags::Flags;
 use crate::maildir::folder::Entry;
 use crate::maildir::mover::{FileMove, MoveOutcome, MoveRequest, Mover};
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
-use crate::rules::program::Flags;
 use crate::state::StateDir;
 use crate::state::memory::{Memory, Who};
 use crate::state::sorted::{self, MoveRecord, SortJournal, Spot};

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::flags::Flags;
 use crate::maildir::folder::Entry;
 use crate::maildir::mover::{FileMove, MoveOutcome, MoveRequest, Mover};
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
-use crate::rules::program::Flags;
 use crate::state::memory::Memory;
 use crate::state::sorted::{MoveRecord, SortRecord};
 

@@ -13,10 +13,11 @@ use rustix::fs::{AtFlags, Dir, FileType, fstat, statat};
 use rustix::io::Errno;
 
 use crate::file;
+use crate::flags::Flags;
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::Folder;
-use crate::rules::program::{Flags, FolderNames, Layout};
+use crate::rules::program::{FolderNames, Layout};
 
 use super::name::{self, INFO, split_info};
 use super::store::{Location, Maildir, Place, open_below, takes_colons};

@@ -31,8 +31,8 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Mode, fchmod, fstat, fsync, statat, unlinkat};
 use rustix::io::Errno;
 
+use crate::flags::Flags;
 use crate::outcome::Failure;
-use crate::rules::program::Flags;
 use crate::state;
 
 use super::disk::{rename_new, sync_directory};

@@ -33,10 +33,11 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::flags::Flags;
 use crate::message::{HeaderEdit, Message};
 use crate::outcome::Failure;
 use crate::plan::Folder;
-use crate::rules::program::{Flags, FolderNames, Layout, OverQuota};
+use crate::rules::program::{FolderNames, Layout, OverQuota};
 use crate::state;
 
 use super::disk::{FileId, rename_new, sync_directory};

@@ -2,13 +2,15 @@
 //! shows it, `deliver` carries it out. Every effect is a step.
 
 mod step_id;
+mod words;
 
 pub use step_id::{StepId, StepIds};
+pub use words::StepWords;
 
 use std::path::PathBuf;
 
+use crate::flags::Flags;
 use crate::message::HeaderEdit;
-use crate::rules::program::Flags;
 use crate::source::Span;
 
 /// The steps in the order of the rules that asked for them.

@@ -112,9 +112,9 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::flags::Flags;
     use crate::message::HeaderEdit;
     use crate::plan::{DeliveryWord, Folder, Reply};
-    use crate::rules::program::Flags;
 
     fn deliver(as_: DeliveryWord, folder: &[&str], letters: &str, keywords: &[&str]) -> StepKind {
         StepKind::Deliver {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Paint, StepReport, Style, head, one_line, outcome, sentence};
+use super::{Paint, StepReport, Style, head, one_line, outcome};
 use crate::evaluate::Evaluation;
 use crate::message::Message;
 use crate::plan::{DeliveryWord, Folder, Plan, Step, StepKind};
@@ -33,7 +33,7 @@ impl RunResult<'_> {
     }
 
     fn text(&self, out: &mut String, mark: &str, step: &Step) {
-        let _ = writeln!(out, "  {mark} {}", escape(&sentence(&step.kind)));
+        let _ = writeln!(out, "  {mark} {}", escape(&step.kind.sentence()));
         let _ = writeln!(out, "      {}", by(step, self.sources));
     }
 }

@@ -11,9 +11,8 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::evaluate::{Evaluation, InspectedValue, Inspection, Looked, Verdict};
-use crate::message::{HeaderEdit, Message};
-use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
-use crate::rules::program::Flags;
+use crate::message::Message;
+use crate::plan::{Plan, RuleRef, Step, StepKind, StepWords};
 use crate::source::{Sources, Span};
 use crate::text::{escape, json_line};
 use crate::world::World;
@@ -55,7 +54,7 @@ pub fn text(
     }
     for step in &evaluation.plan.steps {
         let by = step.rule.as_ref().map(|rule| format!("  ({})", place(rule, sources)));
-        let what = paint.bold(&format!("=> {}", escape(&sentence(&step.kind))));
+        let what = paint.bold(&format!("=> {}", escape(&step.kind.sentence())));
         let _ = writeln!(out, "  {what}{}", by.unwrap_or_else(|| "  (end of the rules)".into()));
     }
     out
@@ -111,74 +110,6 @@ fn other_file(span: Span, sources: &Sources) -> String {
 pub fn place(rule: &RuleRef, sources: &Sources) -> String {
     let label = rule.label.as_ref().map(|label| format!(", rule \"{}\"", escape(label)));
     format!("{}line {}{}", other_file(rule.span, sources), rule.line, label.unwrap_or_default())
-}
-
-/// A step in the words of the language.
-pub fn sentence(step: &StepKind) -> String {
-    match step {
-        StepKind::Deliver { as_, folder, flags } => {
-            let flags = flags_words(flags);
-            let flags = if flags.is_empty() { flags } else { format!(" as {flags}") };
-            match as_ {
-                DeliveryWord::Inbox if folder.parts.is_empty() => format!("inbox{flags}"),
-                DeliveryWord::Inbox => format!("inbox \"{folder}\"{flags}"),
-                DeliveryWord::Folder => format!("folder \"{folder}\"{flags}"),
-                DeliveryWord::Copy => format!("copy \"{folder}\"{flags}"),
-            }
-        }
-        StepKind::Discard { why: Some(why) } => format!("discard \"{why}\""),
-        StepKind::Discard { why: None } => "discard".into(),
-        StepKind::Reject { status, text } => format!("reject \"{status} {text}\""),
-        StepKind::Defer { status, text } => format!("defer \"{status} {text}\""),
-        StepKind::Edit(HeaderEdit::Add { name, value }) => {
-            format!("add-header \"{name}\" \"{value}\"")
-        }
-        StepKind::Edit(HeaderEdit::Set { name, value }) => {
-            format!("set-header \"{name}\" \"{value}\"")
-        }
-        StepKind::Edit(HeaderEdit::Remove { name }) => format!("remove-header \"{name}\""),
-        StepKind::Log(text) => format!("log \"{text}\""),
-        StepKind::Pipe { argv } => format!("pipe {}", quoted(argv)),
-        StepKind::Run { argv } => format!("run {}", quoted(argv)),
-        StepKind::Filter { argv, .. } => format!("filter {}", quoted(argv)),
-        StepKind::Forward { copy, to, .. } => {
-            format!("forward {}{}", if *copy { "copy " } else { "" }, quoted(to))
-        }
-        StepKind::Reply(reply) => format!("reply \"{}\" to <{}>", reply.file, reply.to),
-        StepKind::EditList { add: true, list, entry, .. } => format!("add {entry} to {list}"),
-        StepKind::EditList { add: false, list, entry, .. } => format!("remove {entry} from {list}"),
-        StepKind::Remember { .. } => "remember it, for duplicate".into(),
-        StepKind::Skipped { action, why } => format!("no {action}: {why}"),
-    }
-}
-
-fn quoted(words: &[String]) -> String {
-    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" ")
-}
-
-/// Flags as `as` takes them.
-pub fn flags_words(flags: &Flags) -> String {
-    let mut words = flag_list(flags);
-    for word in words.iter_mut().filter(|word| word.starts_with('$')) {
-        *word = format!("\"{word}\"");
-    }
-    words.join(" ")
-}
-
-/// Flags in the words of the language, keywords as they are.
-pub fn flag_list(flags: &Flags) -> Vec<String> {
-    let letters = flags.letters.chars().map(|letter| {
-        match letter {
-            'D' => "draft",
-            'F' => "flagged",
-            'P' => "passed",
-            'R' => "replied",
-            'S' => "seen",
-            _ => "trashed",
-        }
-        .to_owned()
-    });
-    letters.chain(flags.keywords.iter().cloned()).collect()
 }
 
 /// What happens to the message in the end, as one word of `MessageReport::outcome`.
@@ -250,38 +181,18 @@ pub fn json(
 }
 
 #[derive(Serialize)]
-struct MessageReport {
+struct MessageReport<'s> {
     message: String,
     outcome: &'static str,
-    steps: Vec<StepReport>,
+    steps: Vec<StepReport<'s>>,
     trace: Vec<RuleReport>,
     warnings: Vec<String>,
 }
 
-#[derive(Serialize, Default)]
-struct StepReport {
-    action: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    folder: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    flags: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    command: Option<Vec<String>>,
-    /// Whether a filter's message took the place of the old one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    applied: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sender: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<Vec<String>>,
+#[derive(Serialize)]
+struct StepReport<'s> {
+    #[serde(flatten)]
+    words: StepWords<'s>,
     rule: Option<RuleRefReport>,
 }
 
@@ -326,85 +237,12 @@ impl RuleRefReport {
     }
 }
 
-impl StepReport {
-    fn new(step: &Step, sources: &Sources, path: Option<String>) -> StepReport {
+impl StepReport<'_> {
+    fn new<'s>(step: &'s Step, sources: &Sources, path: Option<String>) -> StepReport<'s> {
         let rule = step.rule.as_ref().map(|rule| RuleRefReport::new(rule, sources));
-        let base = StepReport { rule, path, ..StepReport::default() };
-        match &step.kind {
-            StepKind::Deliver { as_, folder, flags } => StepReport {
-                action: match as_ {
-                    DeliveryWord::Inbox => "inbox",
-                    DeliveryWord::Folder => "folder",
-                    DeliveryWord::Copy => "copy",
-                },
-                folder: Some(folder.to_string()),
-                flags: Some(flag_list(flags)),
-                ..base
-            },
-            StepKind::Discard { why } => {
-                StepReport { action: "discard", text: why.clone(), ..base }
-            }
-            StepKind::Reject { status, text } => StepReport {
-                action: "reject",
-                status: Some(status.clone()),
-                text: Some(text.clone()),
-                ..base
-            },
-            StepKind::Defer { status, text } => StepReport {
-                action: "defer",
-                status: Some(status.clone()),
-                text: Some(text.clone()),
-                ..base
-            },
-            StepKind::Edit(edit) => {
-                let (action, name, text) = match edit {
-                    HeaderEdit::Add { name, value } => ("add-header", name, Some(value)),
-                    HeaderEdit::Set { name, value } => ("set-header", name, Some(value)),
-                    HeaderEdit::Remove { name } => ("remove-header", name, None),
-                };
-                StepReport { action, name: Some(name.clone()), text: text.cloned(), ..base }
-            }
-            StepKind::Log(text) => StepReport { action: "log", text: Some(text.clone()), ..base },
-            StepKind::Pipe { argv } => {
-                StepReport { action: "pipe", command: Some(argv.clone()), ..base }
-            }
-            StepKind::Run { argv } => {
-                StepReport { action: "run", command: Some(argv.clone()), ..base }
-            }
-            StepKind::Filter { argv, applied } => StepReport {
-                action: "filter",
-                command: Some(argv.clone()),
-                applied: Some(*applied),
-                ..base
-            },
-            StepKind::Forward { copy, sender, to, .. } => StepReport {
-                action: if *copy { "forward-copy" } else { "forward" },
-                sender: Some(sender.clone()),
-                to: Some(to.clone()),
-                ..base
-            },
-            StepKind::Reply(reply) => StepReport {
-                action: "reply",
-                to: Some(vec![reply.to.clone()]),
-                name: Some(reply.file.clone()),
-                text: Some(reply.body.clone()),
-                ..base
-            },
-            StepKind::EditList { add, list, entry, path: file } => StepReport {
-                action: if *add { "add" } else { "remove" },
-                name: Some(list.clone()),
-                text: Some(entry.clone()),
-                path: Some(file.display().to_string()),
-                ..base
-            },
-            StepKind::Remember { .. } => StepReport { action: "remember", ..base },
-            StepKind::Skipped { action, why } => StepReport {
-                action: "skipped",
-                name: Some((*action).to_owned()),
-                text: Some(why.clone()),
-                ..base
-            },
-        }
+        let mut words = step.kind.words();
+        words.path = path.or(words.path);
+        StepReport { words, rule }
     }
 }
 

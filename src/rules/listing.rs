@@ -1,7 +1,7 @@
 //! The rules of a program as people count them: each `when` and `otherwise`,
 //! and each action outside of them.
 
-use super::program::{Action, CompiledProgram, StatementKind};
+use super::program::{CompiledProgram, StatementKind};
 use crate::source::Span;
 
 /// One rule.
@@ -29,7 +29,7 @@ pub fn rules(program: &CompiledProgram) -> Vec<Listed> {
         let (label, end) = match &statement.kind {
             StatementKind::When { label, end, .. } => (label.as_ref(), Some(end)),
             StatementKind::Act(action) => {
-                let logged = is_logged(action);
+                let logged = action.is_logged();
                 if let Some((_, around)) = open.last() {
                     if let Some(rule) = listed.get_mut(*around) {
                         rule.logged |= logged;
@@ -53,7 +53,7 @@ pub fn rules(program: &CompiledProgram) -> Vec<Listed> {
             line: statement.line,
             label: label.cloned(),
             inside: 0,
-            logged: matches!(&statement.kind, StatementKind::Act(a) if is_logged(a)),
+            logged: matches!(&statement.kind, StatementKind::Act(action) if action.is_logged()),
         });
     }
     listed
@@ -71,18 +71,6 @@ pub fn never_fired<'l>(listed: &'l [Listed], fired: &dyn Fn(&Listed) -> bool) ->
         }
     }
     never
-}
-
-fn is_logged(action: &Action) -> bool {
-    !matches!(
-        action,
-        Action::Mark(_)
-            | Action::Unmark(_)
-            | Action::AddHeader(..)
-            | Action::SetHeader(..)
-            | Action::RemoveHeader(_)
-            | Action::Filter(_)
-    )
 }
 
 #[cfg(test)]

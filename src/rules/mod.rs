@@ -1,5 +1,6 @@
 //! From what was written to what is evaluated: names resolved, types checked.
 
+pub mod actions;
 pub mod blocks;
 pub mod index;
 mod compiled;

@@ -7,8 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::actions::Action;
 pub use super::compiled::CompiledProgram;
 use super::index::Index;
+use crate::flags::Flags;
 use crate::source::Span;
 
 /// A checked set of rules.
@@ -88,83 +90,13 @@ pub enum StatementKind {
     },
 }
 
-/// An action, its values still with their `{…}`.
-#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
-pub enum Action {
-    /// `inbox [as …]`: deliver to the inbox, ends the run.
-    Inbox(Flags),
-    /// `folder "…" [as …]`: deliver, ends the run.
-    Folder(Template, Flags),
-    /// `copy "…" [as …]`: one more delivery.
-    Copy(Template, Flags),
-    /// `mark …`
-    Mark(Flags),
-    /// `unmark …`
-    Unmark(Flags),
-    /// `discard ["why"]`, ends the run.
-    Discard(Option<Template>),
-    /// `reject "5.7.1 text"`, ends the run; the code is checked, the text not.
-    Reject {
-        /// `5.x.x`
-        status: String,
-        /// The rest of the string.
-        text: Template,
-    },
-    /// `defer "4.3.0 text"`, ends the run.
-    Defer {
-        /// `4.x.x`
-        status: String,
-        /// The rest of the string.
-        text: Template,
-    },
-    /// `add-header "N" "v"`
-    AddHeader(String, Template),
-    /// `set-header "N" "v"`
-    SetHeader(String, Template),
-    /// `remove-header "N"`
-    RemoveHeader(String),
-    /// `log "text"`
-    Log(Template),
-    /// `stop`: the inbox, ends the run.
-    Stop,
-    /// `pipe "prog" "arg" …`, ends the run. The program has no inserts.
-    Pipe(Vec<Template>),
-    /// `run "prog" "arg" …`
-    Run(Vec<Template>),
-    /// `filter "prog" "arg" …`
-    Filter(Vec<Template>),
-    /// `forward "addr" …`, ends the run; `forward copy "addr" …`
-    Forward {
-        /// Does not end the run.
-        copy: bool,
-        /// One at least.
-        to: Vec<Template>,
-    },
-    /// `reply "file" [every 7d]`
-    Reply {
-        /// As written.
-        file: String,
-        /// Seconds.
-        every: u64,
-    },
-    /// `add FIELD to NAME`, `remove FIELD from NAME`
-    EditList {
-        /// `add`
-        add: bool,
-        /// Index into [`Program::fields`]: addresses.
-        field: u32,
-        /// Index into [`Program::lists`]: one in a file.
-        list: u32,
-    },
-}
-
-/// Maildir flags and keywords.
-#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
-pub struct Flags {
-    /// The info letters in ASCII order, of `DFPRST`.
-    pub letters: String,
-    /// `$Keyword`s, in the order of the rules.
-    pub keywords: Vec<String>,
+/// Flags and keywords as rules write them.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
+pub struct FlagsTemplate {
+    /// Those that stand there.
+    pub known: Flags,
+    /// Keywords with inserts.
+    pub inserted: Vec<Template>,
 }
 
 /// A string with `{…}` in it.

@@ -2,9 +2,10 @@
 //! nothing to itself, nothing is nested too deep. `check` makes no other; what is
 //! kept of one is proven intact, and evaluation minds its steps all the same.
 
+use super::actions::Action;
 use super::check::MAX_CONDITION_DEPTH;
 use super::program::{
-    Action, Condition, ConditionKind, Field, Flags, Program, StatementKind, Template, TemplatePart,
+    Condition, ConditionKind, Field, Program, StatementKind, Template, TemplatePart,
 };
 use crate::classify::CLASSIFIERS;
 
@@ -130,30 +131,12 @@ impl Program {
     }
 
     fn action_is_sound(&self, action: &Action) -> bool {
-        match action {
-            Action::Folder(text, flags) | Action::Copy(text, flags) => {
-                self.template_is_sound(text) && flags_are_sound(flags)
-            }
-            Action::Inbox(flags) | Action::Mark(flags) | Action::Unmark(flags) => {
-                flags_are_sound(flags)
-            }
-            Action::Discard(why) => why.as_ref().is_none_or(|why| self.template_is_sound(why)),
-            Action::Reject { text, .. }
-            | Action::Defer { text, .. }
-            | Action::AddHeader(_, text)
-            | Action::SetHeader(_, text)
-            | Action::Log(text) => self.template_is_sound(text),
-            Action::RemoveHeader(_) | Action::Stop | Action::Reply { .. } => true,
-            Action::Pipe(texts)
-            | Action::Run(texts)
-            | Action::Filter(texts)
-            | Action::Forward { to: texts, .. } => {
-                texts.iter().all(|text| self.template_is_sound(text))
-            }
-            Action::EditList { field, list, .. } => {
-                (*field as usize) < self.fields.len() && (*list as usize) < self.lists.len()
-            }
-        }
+        let flags_are_sound = action.flags().is_none_or(|flags| {
+            flags.known.is_sound() && flags.inserted.iter().all(|text| self.template_is_sound(text))
+        });
+        flags_are_sound
+            && action.templates().into_iter().all(|text| self.template_is_sound(text))
+            && action.finds_all(self)
     }
 
     fn template_is_sound(&self, template: &Template) -> bool {
@@ -163,11 +146,4 @@ impl Program {
             _ => true,
         })
     }
-}
-
-/// Flags become part of a file's name.
-fn flags_are_sound(flags: &Flags) -> bool {
-    let letters = flags.letters.as_str();
-    letters.chars().all(|letter| "DFPRST".contains(letter))
-        && letters.as_bytes().is_sorted_by(|a, b| a < b)
 }

@@ -33,7 +33,8 @@ use serde::{Deserialize, Serialize};
 use super::lock_file::LockFile;
 use super::{StateDir, key, older};
 use crate::file;
-use crate::rules::program::{Flags, Layout};
+use crate::flags::Flags;
+use crate::rules::program::Layout;
 
 /// Where the claims lie.
 const CLAIMS: &str = "sorting";

@@ -107,6 +107,13 @@ pub fn action_meant(word: &str) -> Option<&'static str> {
     ours(FOREIGN_ACTIONS, word)
 }
 
+/// The flag that a keyword was probably meant to be: one of ours in another case, one
+/// of another program.
+pub fn flag_of_keyword(keyword: &str) -> Option<&'static str> {
+    let ours = FOREIGN_FLAGS.iter().map(|(_, ours)| *ours);
+    flag_meant(keyword).or_else(|| ours.into_iter().find(|flag| keyword.eq_ignore_ascii_case(flag)))
+}
+
 /// The flag that a word of another program stands for.
 pub fn flag_meant(word: &str) -> Option<&'static str> {
     ours(FOREIGN_FLAGS, word)

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use mfilter::classify::CLASSIFIERS;
-use mfilter::rules::check::{ACTIONS as BUILT_ACTIONS, FLAGS, SETTINGS};
+use mfilter::flags::FLAGS;
+use mfilter::rules::actions::ACTIONS as BUILT_ACTIONS;
+use mfilter::rules::check::SETTINGS;
 use mfilter::rules::field::{FIELDS, HEADERS, Kind, PARTS};
 use mfilter::syntax::words::{ACTIONS, ON, OPERATORS, SLIPS, STATEMENTS};
 
@@ -346,7 +348,7 @@ fn the_actions_and_operators_are_those_of_the_manual() {
     let mut of_manual: BTreeSet<String> = heads(&manual, "actions");
     of_manual.remove("as");
     assert_eq!(
-        BUILT_ACTIONS.iter().map(|(name, _)| (*name).into()).collect::<BTreeSet<_>>(),
+        BUILT_ACTIONS.iter().map(|word| word.name.into()).collect::<BTreeSet<_>>(),
         of_manual
     );
     of_manual.extend(heads(&manual, "operators"));

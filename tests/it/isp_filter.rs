@@ -128,7 +128,7 @@ fn run(site: Option<&Path>, rules: &str, words: &Words, message: &[u8]) -> (Vec<
     let message = Message::from_bytes(message.to_vec());
     let run = evaluate::run(&rules, message, &world, Detail::Plan, &mut NoFilters);
     let (steps, message) = (run.evaluation.plan.steps, run.message);
-    let plan = steps.iter().map(|step| mfilter::report::sentence(&step.kind)).collect();
+    let plan = steps.iter().map(|step| step.kind.sentence()).collect();
     let mut file = tempfile::tempfile().expect("a file");
     message.write_to(&[], &mut file).expect("written");
     let mut bytes = Vec::new();

@@ -24,6 +24,8 @@ use std::path::{Path, PathBuf};
 
 use crate::classify::CLASSIFIERS;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::flags::FLAGS;
+use crate::rules::actions::ACTIONS;
 use crate::rules::field::{self, OPERATORS};
 use crate::rules::index::Index;
 use crate::rules::mistake::{RuleErrorKind, Word, nearest};
@@ -33,8 +35,7 @@ use crate::source::{Sources, Span, Spanned};
 use crate::syntax::ast::{Ast, Statement};
 use crate::syntax::words;
 
-pub use action::{ACTIONS, FLAGS};
-pub use action::{LONGEST_TARGET, MOST_TARGETS, is_address, is_target};
+pub(super) use action::ActionReader;
 pub use lists::check_lists;
 pub use programs::PROGRAM_PATH;
 pub use setting::SETTINGS;
@@ -168,7 +169,7 @@ struct Missing {
 }
 
 /// The state of one run.
-struct Checker<'a, 's> {
+pub(super) struct Checker<'a, 's> {
     sources: &'a mut Sources,
     surroundings: &'a mut Surroundings<'s>,
     program: Program,
@@ -377,10 +378,10 @@ impl<'a, 's> Checker<'a, 's> {
             Word::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
             Word::Action => words::action_meant(name)
                 .map(str::to_owned)
-                .or_else(|| nearest(name, action::ACTIONS.iter().map(|(word, _)| word))),
+                .or_else(|| nearest(name, ACTIONS.iter().map(|word| word.name))),
             Word::Flag => words::flag_meant(name)
                 .map(str::to_owned)
-                .or_else(|| nearest(name, action::FLAGS.iter().map(|(word, _)| word))),
+                .or_else(|| nearest(name, FLAGS.iter().map(|(word, _)| word))),
             Word::Weekday => nearest(name, field::WEEKDAYS),
             Word::Result => nearest(name, value::RESULTS.iter()),
         }

@@ -2,13 +2,11 @@
 //! the user has written to.
 
 use super::{Checker, Declared};
+use crate::rules::actions;
 use crate::rules::mistake::{LearnMistake, RuleErrorKind};
 use crate::rules::program::{Entries, List, OnMoved};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Action, MoveEnd, ValueKind, Way, Word};
-
-/// What may be done when the user moves a message.
-const ON_MOVE: &[&str] = &["add", "remove", "log"];
 
 impl Checker<'_, '_> {
     /// `list NAME sent "Folder"`
@@ -67,10 +65,9 @@ impl Checker<'_, '_> {
         self.program.moves.push(OnMoved { span, line, from, to, actions });
     }
 
-    fn action_of_move(&mut self, action: &Action) -> Option<crate::rules::program::Action> {
+    fn action_of_move(&mut self, action: &Action) -> Option<actions::Action> {
         let name = action.name.value.as_str();
-        let known = super::ACTIONS.iter().any(|(known, _)| *known == name);
-        if known && !ON_MOVE.contains(&name) {
+        if actions::find(name).is_some_and(|word| !word.is_for_moves) {
             let action_name = name.to_owned();
             self.learn_mistake(action.span, LearnMistake::NotOnMove { action: action_name });
             return None;

@@ -1,9 +1,9 @@
 //! `set NAME VALUE`
 
 use super::Checker;
-use super::action::is_address;
 use super::condition::is_header_name;
 use crate::classify::received::relays::is_relay;
+use crate::rules::actions::is_address;
 use crate::rules::mistake::{RuleErrorKind, Word};
 use crate::rules::program::{FolderNames, Layout, LogSetting, OverQuota};
 use crate::source::{Span, Spanned};

@@ -6,7 +6,7 @@ use super::{Checker, Declared, MAX_GROUP_DEPTH};
 use crate::classify;
 use crate::rules::field;
 use crate::rules::mistake::{Ended, RuleErrorKind};
-use crate::rules::program::{self, Action, Define, Expectation, Score};
+use crate::rules::program::{self, Define, Expectation, Score};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Body, Condition, Statement, StatementKind, Word};
 
@@ -281,7 +281,7 @@ impl Checker<'_, '_> {
                 self.reach("action", action.span, None);
             }
             if let Some(lowered) = self.action(action) {
-                if ends(&lowered)
+                if lowered.ends()
                     && let Some(block) = self.statements.blocks.last_mut()
                 {
                     block.ended = block.ended.or(Some(action.span));
@@ -323,31 +323,5 @@ impl Checker<'_, '_> {
             self.report(span, RuleErrorKind::Unreachable { what, why, at });
         }
         before
-    }
-}
-
-/// Whether nothing is evaluated behind an action.
-fn ends(action: &Action) -> bool {
-    match action {
-        Action::Inbox(_)
-        | Action::Folder(..)
-        | Action::Discard(_)
-        | Action::Reject { .. }
-        | Action::Defer { .. }
-        | Action::Pipe(_)
-        | Action::Forward { copy: false, .. }
-        | Action::Stop => true,
-        Action::Copy(..)
-        | Action::Mark(_)
-        | Action::Unmark(_)
-        | Action::AddHeader(..)
-        | Action::SetHeader(..)
-        | Action::RemoveHeader(_)
-        | Action::Run(_)
-        | Action::Filter(_)
-        | Action::Forward { copy: true, .. }
-        | Action::Reply { .. }
-        | Action::EditList { .. }
-        | Action::Log(_) => false,
     }
 }

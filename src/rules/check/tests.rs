@@ -4,8 +4,9 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::{Checked, Surroundings, check, check_lists};
+use crate::rules::actions::Action;
 use crate::rules::program::{
-    Action, Comparison, ConditionKind, Define, Entries, Field, Layout, LogSetting, Program, Score,
+    Comparison, ConditionKind, Define, Entries, Field, Layout, LogSetting, Program, Score,
     Statement, StatementKind, Template, TemplatePart, TextOperator,
 };
 use crate::source::{SourceFile, Sources, Span};
@@ -477,14 +478,14 @@ fn the_inbox_has_more_than_one_name() {
             .collect()
     };
     assert!(
-        matches!(actions("folder \"Inbox\" as seen").as_slice(), [Action::Inbox(flags)] if flags.letters == "S")
+        matches!(actions("folder \"Inbox\" as seen").as_slice(), [Action::InboxAction(inbox)] if inbox.flags.known.letters == "S")
     );
     let text = |text: &str| Template { parts: vec![TemplatePart::Text(text.into())] };
     assert!(
-        matches!(actions("copy \"INBOX/a\"").as_slice(), [Action::Copy(to, _)] if *to == text("a"))
+        matches!(actions("copy \"INBOX/a\"").as_slice(), [Action::CopyAction(copy)] if copy.name == Some(text("a")))
     );
     assert!(
-        matches!(actions("copy \"inbox\"").as_slice(), [Action::Copy(to, _)] if *to == text("INBOX"))
+        matches!(actions("copy \"inbox\"").as_slice(), [Action::CopyAction(copy)] if copy.name.is_none())
     );
 }
 
@@ -751,13 +752,13 @@ fn what_somebody_changed_is_not_evaluated() {
         });
     }
     bad(&|it| {
-        if let StatementKind::Act(Action::Folder(_, flags)) = &mut it.statements[1].kind {
-            flags.letters = "/".into();
+        if let StatementKind::Act(Action::FolderAction(folder)) = &mut it.statements[1].kind {
+            folder.flags.known.letters = "/".into();
         }
     });
     bad(&|it| {
-        if let StatementKind::Act(Action::Folder(text, _)) = &mut it.statements[1].kind {
-            text.parts = vec![TemplatePart::Field(99)];
+        if let StatementKind::Act(Action::FolderAction(folder)) = &mut it.statements[1].kind {
+            folder.name.parts = vec![TemplatePart::Field(99)];
         }
     });
 }

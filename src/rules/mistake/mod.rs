@@ -81,6 +81,8 @@ pub enum RuleErrorKind {
     NoFlags { action: String },
     /// A keyword that IMAP would not accept.
     BadKeyword { name: String },
+    /// A keyword that is called like a flag.
+    KeywordLikeFlag { name: String, flag: &'static str },
     /// `reject` or `defer` without its status code.
     BadStatus { action: String, class: char },
     /// `reject` or `defer` without words.
@@ -288,7 +290,7 @@ impl Word {
             }
             Word::Flag => Some(
                 "the flags are `seen`, `replied`, `flagged`, `trashed`, `draft`, `passed`, \
-                 or a keyword like `\"$Work\"`",
+                 or a keyword in quotes: `\"Work\"`",
             ),
             Word::Insert => Some("for a brace that stands for itself, write `{{`"),
             Word::Weekday => Some("the days are `monday` to `sunday`"),
@@ -517,7 +519,12 @@ impl RuleErrorKind {
             }
             RuleErrorKind::BadKeyword { name } => {
                 error("bad-keyword", format!("`{name}` cannot be a keyword"), "no keyword")
-                    .or_hint(Some("a keyword is `$` and letters, digits, `-` or `_`: `\"$Work\"`"))
+                    .or_hint(Some("a keyword has letters, digits, `$`, `-` or `_`: `\"Work\"`"))
+            }
+            RuleErrorKind::KeywordLikeFlag { name, flag } => {
+                let message = format!("the keyword `{name}` is not the flag `{flag}`");
+                warning("keyword-like-flag", message, "a string is a keyword")
+                    .or_hint(Some(format!("the flag is the word without quotes: `{flag}`")))
             }
             RuleErrorKind::BadStatus { action, class } => {
                 let message = format!("`{action}` wants a status code `{class}.x.x` and a text");

@@ -1,0 +1,57 @@
+//! What actions plan with while a run is at one of them.
+
+use super::Evaluator;
+use crate::flags::{Flags, to_keyword};
+use crate::plan::{Folder, RuleRef, StepKind};
+use crate::rules::actions::Planner;
+use crate::rules::program::{FlagsTemplate, Template};
+
+/// A run, at an action.
+pub(super) struct ActionPlanner<'e, 'a> {
+    pub(super) evaluator: &'e mut Evaluator<'a>,
+    /// The rule that asks.
+    pub(super) rule: RuleRef,
+}
+
+impl Planner for ActionPlanner<'_, '_> {
+    fn line(&self, template: &Template) -> String {
+        self.evaluator.line(template)
+    }
+
+    fn folder(&self, template: Option<&Template>) -> Folder {
+        template.map_or_else(Folder::default, |template| self.evaluator.folder(template))
+    }
+
+    fn flags(&self, flags: &FlagsTemplate) -> Flags {
+        let inserted = flags.inserted.iter().filter_map(|text| to_keyword(&self.line(text)));
+        flags.known.and(&Flags { letters: String::new(), keywords: inserted.collect() })
+    }
+
+    fn argv(&self, words: &[Template]) -> Vec<String> {
+        self.evaluator.argv(words, &self.rule)
+    }
+
+    fn no_refusal(&self) -> Option<String> {
+        self.evaluator.conditions.no_refusal()
+    }
+
+    fn marks(&mut self) -> &mut Flags {
+        &mut self.evaluator.progress.flags
+    }
+
+    fn push(&mut self, step: StepKind) {
+        self.evaluator.push(step, self.rule.clone());
+    }
+
+    fn forward(&mut self, copy: bool, to: &[Template]) {
+        self.evaluator.forward(copy, to, self.rule.clone());
+    }
+
+    fn reply(&mut self, file: &str, every: u64) {
+        self.evaluator.reply(file, every, self.rule.clone());
+    }
+
+    fn edit_list(&mut self, add: bool, field: u32, list: u32) {
+        self.evaluator.edit_list(add, field, list, self.rule.clone());
+    }
+}

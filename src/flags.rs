@@ -1,0 +1,124 @@
+//! Flags and keywords of a message: the words of the language, the letters in a
+//! file name of a Maildir, IMAP's keywords.
+
+use serde::{Deserialize, Serialize};
+
+/// Every flag, and its letter in a Maildir.
+pub const FLAGS: &[(&str, char)] = &[
+    ("draft", 'D'),
+    ("flagged", 'F'),
+    ("passed", 'P'),
+    ("replied", 'R'),
+    ("seen", 'S'),
+    ("trashed", 'T'),
+];
+
+/// Longest keyword, bytes.
+const LONGEST_KEYWORD: usize = 64;
+
+/// Flags and keywords.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
+pub struct Flags {
+    /// The info letters in ASCII order, of `DFPRST`.
+    pub letters: String,
+    /// Keywords, in the order of the rules.
+    pub keywords: Vec<String>,
+}
+
+impl Flags {
+    /// These and those, each once.
+    pub fn and(&self, others: &Flags) -> Flags {
+        let letters = FLAGS.iter().map(|(_, letter)| *letter);
+        let keywords = others.keywords.iter().filter(|keyword| !self.has_keyword(keyword));
+        Flags {
+            letters: letters
+                .filter(|letter| self.letters.contains(*letter) || others.letters.contains(*letter))
+                .collect(),
+            keywords: self.keywords.iter().chain(keywords).cloned().collect(),
+        }
+    }
+
+    /// These without those.
+    pub fn without(&self, others: &Flags) -> Flags {
+        let letters = self.letters.chars().filter(|letter| !others.letters.contains(*letter));
+        let keywords = self.keywords.iter().filter(|keyword| !others.has_keyword(keyword));
+        Flags { letters: letters.collect(), keywords: keywords.cloned().collect() }
+    }
+
+    /// Keywords are the same in any case (RFC 9051 §2.3.2).
+    pub fn has_keyword(&self, keyword: &str) -> bool {
+        self.keywords.iter().any(|known| known.eq_ignore_ascii_case(keyword))
+    }
+
+    /// Whether the letters can be part of a file's name.
+    pub fn is_sound(&self) -> bool {
+        self.letters.chars().all(|letter| FLAGS.iter().any(|(_, known)| *known == letter))
+            && self.letters.as_bytes().is_sorted_by(|a, b| a < b)
+    }
+
+    /// In the words of the language, keywords as they are.
+    pub fn words(&self) -> Vec<String> {
+        let letters = FLAGS.iter().filter(|(_, letter)| self.letters.contains(*letter));
+        let words = letters.map(|(word, _)| (*word).to_owned());
+        words.chain(self.keywords.iter().cloned()).collect()
+    }
+
+    /// As they stand behind `as`: keywords are strings.
+    pub fn as_written(&self) -> String {
+        let keywords = self.keywords.iter().map(|keyword| format!("\"{keyword}\""));
+        let letters = Flags { letters: self.letters.clone(), keywords: Vec::new() };
+        letters.words().into_iter().chain(keywords).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Whether a text can be a keyword: an atom (RFC 9051 §9).
+pub fn is_keyword(text: &str) -> bool {
+    (1..=LONGEST_KEYWORD).contains(&text.len()) && text.chars().all(is_of_atoms)
+}
+
+/// The keyword that a text from a message makes: `_` stands for what keywords cannot
+/// hold. None of a blank text.
+pub fn to_keyword(text: &str) -> Option<String> {
+    let letters = text.trim().chars().map(|letter| if is_of_atoms(letter) { letter } else { '_' });
+    let keyword: String = letters.take(LONGEST_KEYWORD).collect();
+    (!keyword.is_empty()).then_some(keyword)
+}
+
+fn is_of_atoms(letter: char) -> bool {
+    letter.is_ascii_graphic() && !"(){%*\"\\]".contains(letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Flags, is_keyword, to_keyword};
+
+    fn flags(letters: &str, keywords: &[&str]) -> Flags {
+        Flags {
+            letters: letters.into(),
+            keywords: keywords.iter().map(|keyword| keyword.to_string()).collect(),
+        }
+    }
+
+    #[test]
+    fn each_is_there_once() {
+        let both = flags("RS", &["$Work"]).and(&flags("FS", &["$work", "a"]));
+        assert_eq!(both, flags("FRS", &["$Work", "a"]));
+        assert_eq!(both.without(&flags("S", &["A"])), flags("FR", &["$Work"]));
+        assert!(both.is_sound() && !flags("SF", &[]).is_sound() && !flags("X", &[]).is_sound());
+    }
+
+    #[test]
+    fn words_are_those_of_the_rules() {
+        let all = flags("FS", &["$Work"]);
+        assert_eq!(all.words(), ["flagged", "seen", "$Work"]);
+        assert_eq!(all.as_written(), "flagged seen \"$Work\"");
+    }
+
+    #[test]
+    fn a_text_from_a_message_is_one_keyword() {
+        assert_eq!(to_keyword(" Work \\Seen (x) 仕 ").as_deref(), Some("Work__Seen__x___"));
+        assert_eq!(to_keyword(" "), None);
+        assert!(to_keyword(&"x".repeat(100)).is_some_and(|keyword| is_keyword(&keyword)));
+        assert!(is_keyword("$Work") && is_keyword("NonJunk") && !is_keyword("a b"));
+    }
+}

@@ -1,0 +1,50 @@
+//! `copy "A/B" [as FLAG …]`: one more copy of the message, whatever else becomes
+//! of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown, shown_as};
+use crate::plan::{DeliveryWord, StepKind};
+use crate::rules::program::{FlagsTemplate, Template};
+
+pub(super) const COPY: ActionWord =
+    ActionWord::new("copy", "`copy \"A/B\" [as FLAG …]`", read).with_flags();
+
+/// See the file.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct CopyAction {
+    /// The folder's name; none is the inbox.
+    pub name: Option<Template>,
+    /// Those of `as`.
+    pub flags: FlagsTemplate,
+}
+
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+    let (name, flags) = reader.folder_and_flags()?;
+    Ok(Action::CopyAction(CopyAction { name, flags }))
+}
+
+impl Act for CopyAction {
+    fn plan(&self, planner: &mut dyn Planner) {
+        let folder = planner.folder(self.name.as_ref());
+        let flags = planner.flags(&self.flags);
+        let flags = planner.marks().and(&flags);
+        planner.push(StepKind::Deliver { as_: DeliveryWord::Copy, folder, flags });
+    }
+
+    fn phrase(&self) -> String {
+        let flags = shown_as(&self.flags);
+        match &self.name {
+            Some(name) => format!("puts a copy into the folder \"{}\"{flags}", shown(name)),
+            None => format!("puts a copy into the inbox{flags}"),
+        }
+    }
+
+    fn templates(&self) -> Vec<&Template> {
+        self.name.iter().collect()
+    }
+
+    fn flags(&self) -> Option<&FlagsTemplate> {
+        Some(&self.flags)
+    }
+}

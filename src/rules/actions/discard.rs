@@ -1,0 +1,45 @@
+//! `discard ["why"]`: drops the message, and ends the run.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Action, ActionReader, ActionWord, Planner, Unread};
+use crate::plan::StepKind;
+use crate::rules::program::Template;
+
+pub(super) const DISCARD: ActionWord =
+    ActionWord::new("discard", "`discard`, or `discard \"why\"`", read);
+
+/// See the file.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct DiscardAction {
+    /// For the log.
+    pub why: Option<Template>,
+}
+
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+    let why = match reader.texts()?.as_slice() {
+        [] => None,
+        [why] => Some(reader.template(why)?),
+        _ => return Err(Unread::WrongArguments),
+    };
+    Ok(Action::DiscardAction(DiscardAction { why }))
+}
+
+impl Act for DiscardAction {
+    fn plan(&self, planner: &mut dyn Planner) {
+        let why = self.why.as_ref().map(|why| planner.line(why));
+        planner.push(StepKind::Discard { why });
+    }
+
+    fn phrase(&self) -> String {
+        "drops it".into()
+    }
+
+    fn ends(&self) -> bool {
+        true
+    }
+
+    fn templates(&self) -> Vec<&Template> {
+        self.why.iter().collect()
+    }
+}

@@ -1,0 +1,55 @@
+//! `add FIELD to NAME`, `remove FIELD from NAME`: edits a list for each address in a
+//! field.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, is_word};
+use crate::rules::program::Program;
+use crate::syntax::ast::ValueKind;
+
+pub(super) const ADD_TO: ActionWord =
+    ActionWord::new("add", "`add from to NAME`, where NAME is a list", read).for_moves();
+pub(super) const REMOVE_FROM: ActionWord =
+    ActionWord::new("remove", "`remove from from NAME`, where NAME is a list", read).for_moves();
+
+/// See the file.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct EditListAction {
+    /// `add`, else `remove`.
+    pub add: bool,
+    /// Index into [`Program::fields`]: addresses.
+    pub field: u32,
+    /// Index into [`Program::lists`]: one in a file.
+    pub list: u32,
+}
+
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+    let add = reader.word.name == ADD_TO.name;
+    let [field, word, list] = reader.action.arguments.as_slice() else {
+        return Err(Unread::WrongArguments);
+    };
+    let (ValueKind::Name(name), ValueKind::Name(list_name)) = (&field.kind, &list.kind) else {
+        return Err(Unread::WrongArguments);
+    };
+    if !is_word(Some(word), if add { "to" } else { "from" }) {
+        return Err(Unread::WrongArguments);
+    }
+    let field = reader.address_field(name, field);
+    let list = reader.list_file(list_name, list.span, add)?;
+    Ok(Action::EditListAction(EditListAction { add, field: field?, list }))
+}
+
+impl Act for EditListAction {
+    fn plan(&self, planner: &mut dyn Planner) {
+        planner.edit_list(self.add, self.field, self.list);
+    }
+
+    fn phrase(&self) -> String {
+        let (what, to) = if self.add { ("adds", "to") } else { ("removes", "from") };
+        format!("{what} an address of it {to} a list")
+    }
+
+    fn finds_all(&self, program: &Program) -> bool {
+        (self.field as usize) < program.fields.len() && (self.list as usize) < program.lists.len()
+    }
+}

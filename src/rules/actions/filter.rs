@@ -1,0 +1,39 @@
+//! `filter "program" "argument" …`: what a program makes of the message takes its
+//! place.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown};
+use crate::rules::program::Template;
+
+pub(super) const FILTER: ActionWord =
+    ActionWord::new("filter", "`filter \"program\" \"argument\" …`", read);
+
+/// See the file.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct FilterAction {
+    /// The program, without inserts, and its arguments.
+    pub words: Vec<Template>,
+}
+
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+    Ok(Action::FilterAction(FilterAction { words: reader.program()? }))
+}
+
+impl Act for FilterAction {
+    /// Nothing: a run stops at it, and its step is planned when the program is over.
+    fn plan(&self, _: &mut dyn Planner) {}
+
+    fn phrase(&self) -> String {
+        let program = self.words.first().map(shown).unwrap_or_default();
+        format!("lets the program {program} change it")
+    }
+
+    fn is_logged(&self) -> bool {
+        false
+    }
+
+    fn templates(&self) -> Vec<&Template> {
+        self.words.iter().collect()
+    }
+}

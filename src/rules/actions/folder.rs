@@ -1,0 +1,51 @@
+//! `folder "A/B" [as FLAG …]`: puts the message into a folder, and ends the run.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Action, ActionReader, ActionWord, InboxAction, Planner, Unread, shown, shown_as};
+use crate::plan::{DeliveryWord, StepKind};
+use crate::rules::program::{FlagsTemplate, Template};
+
+pub(super) const FOLDER: ActionWord =
+    ActionWord::new("folder", "`folder \"A/B\" [as FLAG …]`", read).with_flags();
+
+/// See the file.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct FolderAction {
+    /// Its name.
+    pub name: Template,
+    /// Those of `as`.
+    pub flags: FlagsTemplate,
+}
+
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+    let (name, flags) = reader.folder_and_flags()?;
+    Ok(match name {
+        Some(name) => Action::FolderAction(FolderAction { name, flags }),
+        None => Action::InboxAction(InboxAction { flags }),
+    })
+}
+
+impl Act for FolderAction {
+    fn plan(&self, planner: &mut dyn Planner) {
+        let (folder, flags) = (planner.folder(Some(&self.name)), planner.flags(&self.flags));
+        let flags = planner.marks().and(&flags);
+        planner.push(StepKind::Deliver { as_: DeliveryWord::Folder, folder, flags });
+    }
+
+    fn phrase(&self) -> String {
+        format!("puts it into the folder \"{}\"{}", shown(&self.name), shown_as(&self.flags))
+    }
+
+    fn ends(&self) -> bool {
+        true
+    }
+
+    fn templates(&self) -> Vec<&Template> {
+        vec![&self.name]
+    }
+
+    fn flags(&self) -> Option<&FlagsTemplate> {
+        Some(&self.flags)
+    }
+}

@@ -1,0 +1,51 @@
+//! `forward "address" …`: sends the message on, and ends the run; `forward copy
+//! "address" …`: sends a copy.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, is_word, shown};
+use crate::rules::program::Template;
+
+pub(super) const FORWARD: ActionWord = ActionWord::new(
+    "forward",
+    "`forward \"address\" …`, or `forward copy \"address\" …`",
+    read,
+);
+
+/// See the file.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct ForwardAction {
+    /// It does not end the run.
+    pub copy: bool,
+    /// One at least.
+    pub to: Vec<Template>,
+}
+
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+    let copy = is_word(reader.action.arguments.first(), "copy");
+    let to = reader.texts_from(usize::from(copy))?;
+    if to.is_empty() {
+        return Err(Unread::WrongArguments);
+    }
+    Ok(Action::ForwardAction(ForwardAction { copy, to: reader.targets(&to)? }))
+}
+
+impl Act for ForwardAction {
+    fn plan(&self, planner: &mut dyn Planner) {
+        planner.forward(self.copy, &self.to);
+    }
+
+    fn phrase(&self) -> String {
+        let to: Vec<String> = self.to.iter().map(shown).collect();
+        let what = if self.copy { "sends a copy" } else { "sends it on" };
+        format!("{what} to {}", to.join(", "))
+    }
+
+    fn ends(&self) -> bool {
+        !self.copy
+    }
+
+    fn templates(&self) -> Vec<&Template> {
+        self.to.iter().collect()
+    }
+}

@@ -1,0 +1,43 @@
+//! `inbox [as FLAG …]`, `stop`: puts the message into the inbox, and ends the run.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown_as};
+use crate::plan::{DeliveryWord, StepKind};
+use crate::rules::program::FlagsTemplate;
+
+pub(super) const INBOX: ActionWord =
+    ActionWord::new("inbox", "`inbox [as FLAG …]`", read).with_flags();
+pub(super) const STOP: ActionWord = ActionWord::new("stop", "`stop`", read);
+
+/// See the file.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
+pub struct InboxAction {
+    /// Those of `as`.
+    pub flags: FlagsTemplate,
+}
+
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+    let [] = reader.texts()?.as_slice() else { return Err(Unread::WrongArguments) };
+    Ok(Action::InboxAction(InboxAction { flags: reader.flags()? }))
+}
+
+impl Act for InboxAction {
+    fn plan(&self, planner: &mut dyn Planner) {
+        let (folder, flags) = (planner.folder(None), planner.flags(&self.flags));
+        let flags = planner.marks().and(&flags);
+        planner.push(StepKind::Deliver { as_: DeliveryWord::Inbox, folder, flags });
+    }
+
+    fn phrase(&self) -> String {
+        format!("puts it into the inbox{}", shown_as(&self.flags))
+    }
+
+    fn ends(&self) -> bool {
+        true
+    }
+
+    fn flags(&self) -> Option<&FlagsTemplate> {
+        Some(&self.flags)
+    }
+}

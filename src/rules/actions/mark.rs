@@ -1,0 +1,55 @@
+//! `mark FLAG …`, `unmark FLAG …`: how the message is flagged in all copies that
+//! follow.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown_flags};
+use crate::rules::program::FlagsTemplate;
+
+pub(super) const MARK: ActionWord = ActionWord::new("mark", "`mark FLAG …`", read);
+pub(super) const UNMARK: ActionWord = ActionWord::new("unmark", "`unmark FLAG …`", read);
+
+/// See the file.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct MarkAction {
+    /// `mark`, else `unmark`.
+    pub add: bool,
+    /// One at least.
+    pub flags: FlagsTemplate,
+}
+
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+    if reader.action.arguments.is_empty() {
+        return Err(Unread::WrongArguments);
+    }
+    let flags = reader.flags_among(&reader.action.arguments)?;
+    Ok(Action::MarkAction(MarkAction { add: reader.word.name == MARK.name, flags }))
+}
+
+impl Act for MarkAction {
+    fn plan(&self, planner: &mut dyn Planner) {
+        let flags = planner.flags(&self.flags);
+        let marks = planner.marks();
+        *marks = if self.add { marks.and(&flags) } else { marks.without(&flags) };
+    }
+
+    fn phrase(&self) -> String {
+        let flags = shown_flags(&self.flags);
+        if self.add { format!("marks it {flags}") } else { format!("takes the mark off: {flags}") }
+    }
+
+    fn is_logged(&self) -> bool {
+        false
+    }
+
+    fn done(&self) -> Option<String> {
+        let inserted = self.flags.inserted.iter().map(super::shown);
+        let words: Vec<String> = self.flags.known.words().into_iter().chain(inserted).collect();
+        let word = if self.add { MARK.name } else { UNMARK.name };
+        Some(format!("{word} {}", words.join(" ")))
+    }
+
+    fn flags(&self) -> Option<&FlagsTemplate> {
+        Some(&self.flags)
+    }
+}

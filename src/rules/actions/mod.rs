@@ -1,0 +1,197 @@
+//! The actions, one file each: the word that asks for it, how its arguments are
+//! read, what it plans, and how it is told to people who do not know the language.
+//!
+//! A new action is a file here and a line in the table below; its word stands in
+//! the grammar, in `syntax::words` and in mailrules(5), and tests hold these
+//! together. What it does to a message is one of the steps of [`crate::plan`].
+
+mod argument;
+
+use serde::{Deserialize, Serialize};
+
+use super::check::ActionReader;
+use super::program::{FlagsTemplate, Program, Template};
+use crate::flags::Flags;
+use crate::plan::{Folder, StepKind};
+
+pub use argument::{LONGEST_TARGET, MOST_TARGETS, is_address, is_target};
+pub(super) use argument::{Unread, is_word};
+
+/// The word of an action.
+pub struct ActionWord {
+    /// As it stands in the rules.
+    pub name: &'static str,
+    /// How it is written, for people.
+    pub usage: &'static str,
+    /// Whether `as FLAG …` may follow.
+    pub takes_flags: bool,
+    /// Whether it may follow `on moved …`.
+    pub is_for_moves: bool,
+    /// Reads its arguments.
+    pub(super) read: fn(&mut ActionReader<'_, '_, '_>) -> Result<Action, Unread>,
+}
+
+impl ActionWord {
+    /// Of an action that takes no flags and is for deliveries alone.
+    const fn new(
+        name: &'static str,
+        usage: &'static str,
+        read: fn(&mut ActionReader<'_, '_, '_>) -> Result<Action, Unread>,
+    ) -> ActionWord {
+        ActionWord { name, usage, takes_flags: false, is_for_moves: false, read }
+    }
+
+    /// Of one that stores the message.
+    const fn with_flags(self) -> ActionWord {
+        ActionWord { takes_flags: true, ..self }
+    }
+
+    /// Of one that learning may do as well.
+    const fn for_moves(self) -> ActionWord {
+        ActionWord { is_for_moves: true, ..self }
+    }
+}
+
+/// The action of a word.
+pub fn find(name: &str) -> Option<&'static ActionWord> {
+    ACTIONS.iter().copied().find(|word| word.name == name)
+}
+
+/// What every action tells of itself.
+pub trait Act {
+    /// Plans its steps.
+    fn plan(&self, planner: &mut dyn Planner);
+
+    /// What it does, to somebody who does not know the language: "puts it into
+    /// the inbox".
+    fn phrase(&self) -> String;
+
+    /// Whether nothing is evaluated behind it.
+    fn ends(&self) -> bool {
+        false
+    }
+
+    /// Whether what it did leaves a line in the log.
+    fn is_logged(&self) -> bool {
+        true
+    }
+
+    /// What it did that is no step, in the words of the language.
+    fn done(&self) -> Option<String> {
+        None
+    }
+
+    /// All strings with inserts, for the proof that a program is sound.
+    fn templates(&self) -> Vec<&Template> {
+        Vec::new()
+    }
+
+    /// Its flags, for the same.
+    fn flags(&self) -> Option<&FlagsTemplate> {
+        None
+    }
+
+    /// Whether all else that it refers to is there.
+    fn finds_all(&self, _: &Program) -> bool {
+        true
+    }
+}
+
+/// What actions plan with: the message, what is known around it, and the plan.
+pub trait Planner {
+    /// A string with its inserts, on one line.
+    fn line(&self, template: &Template) -> String;
+    /// A folder; none is the inbox.
+    fn folder(&self, template: Option<&Template>) -> Folder;
+    /// Flags and keywords with their inserts.
+    fn flags(&self, flags: &FlagsTemplate) -> Flags;
+    /// A program and its arguments.
+    fn argv(&self, words: &[Template]) -> Vec<String>;
+    /// Why the message must not be refused, since its refusal would go to nobody.
+    fn no_refusal(&self) -> Option<String>;
+    /// The flags that `mark` and `unmark` have left so far.
+    fn marks(&mut self) -> &mut Flags;
+    /// Adds a step.
+    fn push(&mut self, step: StepKind);
+    /// Plans to send the message on, or what takes the place of that.
+    fn forward(&mut self, copy: bool, to: &[Template]);
+    /// Plans an answer, or tells why there is none.
+    fn reply(&mut self, file: &str, every: u64);
+    /// Plans an edit of a list for each address in a field.
+    fn edit_list(&mut self, add: bool, field: u32, list: u32);
+}
+
+macro_rules! actions {
+    ($($file:ident: $kind:ident by $($word:ident),+;)*) => {
+        $(mod $file; pub use $file::$kind;)*
+
+        /// Every word, in the order of the manual.
+        pub const ACTIONS: &[&ActionWord] = &[$($(&$file::$word),+),*];
+
+        /// An action as checked, its values still with their `{…}`.
+        #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+        pub enum Action {
+            $(#[doc = concat!("By `", stringify!($file), "`.")] $kind($kind)),*
+        }
+
+        impl std::ops::Deref for Action {
+            type Target = dyn Act;
+
+            fn deref(&self) -> &(dyn Act + 'static) {
+                match self { $(Action::$kind(action) => action),* }
+            }
+        }
+    };
+}
+
+actions! {
+    inbox: InboxAction by INBOX, STOP;
+    folder: FolderAction by FOLDER;
+    copy: CopyAction by COPY;
+    mark: MarkAction by MARK, UNMARK;
+    discard: DiscardAction by DISCARD;
+    reject: RejectAction by REJECT;
+    defer: DeferAction by DEFER;
+    header: HeaderAction by ADD, SET, REMOVE;
+    log: LogAction by LOG;
+    pipe: PipeAction by PIPE;
+    run: RunAction by RUN;
+    filter: FilterAction by FILTER;
+    forward: ForwardAction by FORWARD;
+    reply: ReplyAction by REPLY;
+    edit_list: EditListAction by ADD_TO, REMOVE_FROM;
+}
+
+impl Action {
+    /// The program of a `filter`, at which a run stops until it is over.
+    pub fn as_filter(&self) -> Option<&[Template]> {
+        match self {
+            Action::FilterAction(filter) => Some(&filter.words),
+            _ => None,
+        }
+    }
+}
+
+/// A string for people who do not know the language: `…` for what is inserted.
+fn shown(template: &Template) -> String {
+    let parts = template.parts.iter().map(|part| match part {
+        super::program::TemplatePart::Text(text) => text.as_str(),
+        _ => "…",
+    });
+    parts.collect()
+}
+
+/// Flags for the same.
+fn shown_flags(flags: &FlagsTemplate) -> String {
+    let inserted = flags.inserted.iter().map(|keyword| format!("\"{}\"", shown(keyword)));
+    let known = Some(flags.known.as_written()).filter(|known| !known.is_empty());
+    known.into_iter().chain(inserted).collect::<Vec<_>>().join(" ")
+}
+
+/// `, marked seen,`, or nothing.
+fn shown_as(flags: &FlagsTemplate) -> String {
+    match shown_flags(flags).as_str() {
+        "" => String::new(),
+        words => format!(", marked {words},"),
+    }
+}

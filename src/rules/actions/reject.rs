@@ -1,0 +1,48 @@
+//! `reject "5.7.1 text"`: refuses the message, so that its sender is told, and ends
+//! the run. What nobody would be told of is dropped instead.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Action, ActionReader, ActionWord, Planner, Unread};
+use crate::plan::StepKind;
+use crate::rules::program::Template;
+
+pub(super) const REJECT: ActionWord = ActionWord::new("reject", "`reject \"5.7.1 text\"`", read);
+
+/// See the file.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct RejectAction {
+    /// `5.x.x`, RFC 3463.
+    pub status: String,
+    /// The rest of the string.
+    pub text: Template,
+}
+
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+    let (status, text) = reader.refusal('5')?;
+    Ok(Action::RejectAction(RejectAction { status, text }))
+}
+
+impl Act for RejectAction {
+    fn plan(&self, planner: &mut dyn Planner) {
+        let step = match planner.no_refusal() {
+            Some(why) => StepKind::Discard { why: Some(why) },
+            None => {
+                StepKind::Reject { status: self.status.clone(), text: planner.line(&self.text) }
+            }
+        };
+        planner.push(step);
+    }
+
+    fn phrase(&self) -> String {
+        "refuses it, so that the sender is told,".into()
+    }
+
+    fn ends(&self) -> bool {
+        true
+    }
+
+    fn templates(&self) -> Vec<&Template> {
+        vec![&self.text]
+    }
+}
