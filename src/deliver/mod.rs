@@ -229,8 +229,9 @@ fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkList<'p>, Out
                     message,
                     id: ids.next(&step.kind),
                 });
-                if !matches!(as_, DeliveryWord::Copy) {
-                    end = Some(Outcome::Delivered);
+                match as_ {
+                    DeliveryWord::Inbox | DeliveryWord::Folder => end = Some(Outcome::Delivered),
+                    DeliveryWord::Copy | DeliveryWord::FileInto => {}
                 }
             }
             StepKind::Edit(edit) => edits.push(edit.clone()),
@@ -273,7 +274,7 @@ fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkList<'p>, Out
             break;
         }
     }
-    if end.is_none() {
+    if end.is_none() && plan.home().is_none() {
         work.copies.push(inbox(None, &edits, message, ids.next(&INBOX)));
     }
     let end = end.unwrap_or(Outcome::Delivered);

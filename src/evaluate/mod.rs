@@ -155,7 +155,7 @@ impl Evaluator<'_> {
             if !self.progress.ended {
                 return;
             }
-        } else if !self.progress.ended {
+        } else if !self.progress.ended && self.progress.plan.filed().next().is_none() {
             self.inbox(None, Flags::default());
         }
         self.remember();

@@ -39,6 +39,10 @@ impl Planner for ActionPlanner<'_, '_> {
         &mut self.evaluator.progress.flags
     }
 
+    fn filed(&self) -> Vec<&Folder> {
+        self.evaluator.progress.plan.filed().collect()
+    }
+
     fn push(&mut self, step: StepKind) {
         self.evaluator.push(step, self.rule.clone());
     }

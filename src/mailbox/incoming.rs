@@ -13,7 +13,7 @@ use crate::maildir::folder::{Entry, MaildirFolder, Sub};
 use crate::maildir::mover::{MoveRequest, Mover};
 use crate::maildir::name;
 use crate::outcome::{Failure, Outcome};
-use crate::plan::{DeliveryWord, Plan, Step, StepKind};
+use crate::plan::{Plan, Step, StepKind};
 use crate::state::StateDir;
 use crate::state::at_hand::{AtHand, Edit, Hand};
 use crate::state::memory::Memory;
@@ -247,7 +247,7 @@ impl Filer<'_> {
         let wish = MoveRequest { from, entry: &filed.entry, to: &to.place, add: &to.add, remove };
         filed.fate = match mover.refile(&wish) {
             Ok(Some(done)) => {
-                let (step, folder) = (last_step(&filed.plan), to.folder.clone());
+                let (step, folder) = (filed.plan.home(), to.folder.clone());
                 filed.report.stored.push(StoredCopy { step, folder, path: done.path });
                 filed.report.notes.extend(done.problems);
                 Disposition::Moved
@@ -269,7 +269,7 @@ impl Filer<'_> {
         let key = filed.entry.key();
         if self.memory.is_claimed(&key, &filed.about.id) {
             filed.plan.steps.retain(|step| !is_once(&step.kind));
-            let step = last_step(&filed.plan);
+            let step = filed.plan.home();
             filed.report.stored.iter_mut().for_each(|stored| stored.step = step);
             return;
         }
@@ -299,11 +299,4 @@ impl Edit {
         let Edit { add, list, path, entry } = self;
         Step { kind: StepKind::EditList { add, list, path, entry }, rule: None }
     }
-}
-
-/// The delivery that ends the way of a message.
-fn last_step(plan: &Plan) -> Option<usize> {
-    plan.steps.iter().position(
-        |step| matches!(&step.kind, StepKind::Deliver { as_, .. } if *as_ != DeliveryWord::Copy),
-    )
 }

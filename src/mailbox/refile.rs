@@ -4,13 +4,14 @@
 //! A plan is made for mail that comes in. Mail that is there has been
 //! delivered: it is not copied, which each run would do again, not refused,
 //! sent on or answered, and its file stays as it is, byte for byte. Only the
-//! step that ends its way counts, and only if that is a folder or the inbox.
+//! step that ends its way counts, and only if that is a folder or the inbox, or else
+//! the first that filed it.
 //! What is new, because another program has delivered it just now, is logged
 //! too, and lists are edited for it: that was not done yet.
 
 use crate::flags::Flags;
 use crate::maildir::{Location, Place};
-use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, StepKind};
+use crate::plan::{Folder, Plan, RuleRef, StepKind};
 
 /// What is to be done with a message.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -63,25 +64,27 @@ fn decide(
     new: bool,
 ) -> (Option<Target>, Vec<Skip>) {
     let mut skipped = Vec::new();
-    for step in &plan.steps {
-        if let Some(skip) = skip(&step.kind, new) {
-            if !skipped.contains(&skip) {
-                skipped.push(skip);
-            }
-            if skip.stays {
-                return (None, skipped);
-            }
+    let home = plan.home();
+    let others = plan.steps.iter().enumerate().filter(|(number, _)| Some(*number) != home);
+    for skip in others.filter_map(|(_, step)| skip(&step.kind, new)) {
+        // What was filed stays filed, whatever ends its way.
+        let skip = Skip { stays: skip.stays && home.is_none(), ..skip };
+        if !skipped.contains(&skip) {
+            skipped.push(skip);
         }
-        let StepKind::Deliver { as_, folder, flags } = &step.kind else { continue };
-        if *as_ == DeliveryWord::Copy {
-            continue;
+        if skip.stays {
+            return (None, skipped);
         }
+    }
+    if let Some(step) = home.and_then(|number| plan.steps.get(number))
+        && let StepKind::Deliver { folder, flags, .. } = &step.kind
+    {
         let place = location.place(folder);
         if place.note.is_some() {
             skipped.push(TOO_LONG);
             return (None, skipped);
         }
-        let add = missing(flags, has);
+        let add = flags.without(has);
         let wanted = !place.is(at) || add != Flags::default();
         let (folder, rule) = (folder.clone(), step.rule.clone());
         return (wanted.then_some(Target { place, folder, add, rule }), skipped);
@@ -92,20 +95,9 @@ fn decide(
 const TOO_LONG: Skip =
     Skip { action: "folder", why: "its name is too long for a file system", stays: true };
 
-/// The flags that are wanted and not there yet.
-fn missing(wanted: &Flags, has: &Flags) -> Flags {
-    let letters = wanted.letters.chars().filter(|letter| !has.letters.contains(*letter));
-    let known =
-        |keyword: &&String| has.keywords.iter().any(|has| has.eq_ignore_ascii_case(keyword));
-    let keywords = wanted.keywords.iter().filter(|keyword| !known(keyword));
-    Flags { letters: letters.collect(), keywords: keywords.cloned().collect() }
-}
-
 fn skip(step: &StepKind, new: bool) -> Option<Skip> {
     let (action, why, stays) = match step {
-        StepKind::Deliver { as_: DeliveryWord::Copy, .. } => {
-            ("copy", "each run would make one more", false)
-        }
+        StepKind::Deliver { as_, .. } => (as_.word(), "each run would make one more", false),
         StepKind::Discard { .. } => ("discard", "mail that is there is not removed", true),
         StepKind::Reject { .. } => ("reject", "it was accepted", true),
         StepKind::Defer { .. } => ("defer", "it was accepted", true),
@@ -120,7 +112,6 @@ fn skip(step: &StepKind, new: bool) -> Option<Skip> {
         StepKind::Log(_) if !new => ("log", "it was delivered", false),
         StepKind::EditList { .. }
         | StepKind::Log(_)
-        | StepKind::Deliver { .. }
         | StepKind::Remember { .. }
         | StepKind::Skipped { .. } => return None,
     };
@@ -130,7 +121,7 @@ fn skip(step: &StepKind, new: bool) -> Option<Skip> {
 #[cfg(test)]
 mod tests {
     use crate::message::HeaderEdit;
-    use crate::plan::Step;
+    use crate::plan::{DeliveryWord, Step};
     use crate::rules::program::Layout;
 
     use super::*;
@@ -181,6 +172,22 @@ mod tests {
         let moved = decide(plan(), "B", flags("FS", &["$Work"])).0;
         assert_eq!(moved, Some(("A".into(), Flags::default())));
         assert_eq!(decide(vec![to(Inbox, "", Flags::default())], "inbox", flags("S", &[])).0, None);
+    }
+
+    #[test]
+    fn what_is_filed_lies_where_it_was_filed_first() {
+        use DeliveryWord::FileInto;
+        let file = |name: &str| to(FileInto, name, Flags::default());
+        let (went, skipped) = decide(vec![file("A"), file("B")], "", Flags::default());
+        assert_eq!((went.unwrap().0.as_str(), skipped.as_str()), ("A", "fileinto"));
+        let (went, skipped) =
+            decide(vec![file("A"), to(Into, "B", Flags::default())], "", Flags::default());
+        assert_eq!((went.unwrap().0.as_str(), skipped.as_str()), ("B", "fileinto"));
+        let discard = StepKind::Discard { why: None };
+        let (went, skipped) = decide(vec![file("A"), discard], "", Flags::default());
+        assert_eq!((went.unwrap().0.as_str(), skipped.as_str()), ("A", "discard"));
+        let defer = StepKind::Defer { status: "4.3.0".into(), text: "later".into() };
+        assert_eq!(decide(vec![file("A"), defer], "", Flags::default()).0, None);
     }
 
     #[test]

@@ -16,9 +16,38 @@ use crate::source::Span;
 /// The steps in the order of the rules that asked for them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
-    /// At least one of them ends the message's way: a delivery to the inbox or
-    /// a folder, a discard, a reject, a defer.
+    /// At least one of them ends the message's way (a delivery to the inbox or
+    /// a folder, a discard, a reject, a defer), or files it.
     pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The folders that `fileinto` puts the message into.
+    pub fn filed(&self) -> impl Iterator<Item = &Folder> {
+        self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Deliver { as_: DeliveryWord::FileInto, folder, .. } => Some(folder),
+            _ => None,
+        })
+    }
+
+    /// The step by which the message lies where it belongs, not as a copy: the
+    /// delivery that ends its way, else the first `fileinto`. None if it lies nowhere,
+    /// or is deferred.
+    pub fn home(&self) -> Option<usize> {
+        let position =
+            |test: fn(&StepKind) -> bool| self.steps.iter().position(|step| test(&step.kind));
+        if position(|step| matches!(step, StepKind::Defer { .. })).is_some() {
+            return None;
+        }
+        position(|step| {
+            let ends =
+                |as_: &DeliveryWord| matches!(as_, DeliveryWord::Inbox | DeliveryWord::Folder);
+            matches!(step, StepKind::Deliver { as_, .. } if ends(as_))
+        })
+        .or_else(|| {
+            position(|step| matches!(step, StepKind::Deliver { as_: DeliveryWord::FileInto, .. }))
+        })
+    }
 }
 
 /// One step.
@@ -169,6 +198,8 @@ pub enum DeliveryWord {
     Folder,
     /// `copy`
     Copy,
+    /// `fileinto`
+    FileInto,
 }
 
 /// A folder by the names of its levels as people read them; none is the inbox.

@@ -177,6 +177,7 @@ impl DeliveryWord {
             DeliveryWord::Inbox => "inbox",
             DeliveryWord::Folder => "folder",
             DeliveryWord::Copy => "copy",
+            DeliveryWord::FileInto => "fileinto",
         }
     }
 }

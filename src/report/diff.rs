@@ -55,7 +55,7 @@ fn matters(step: &StepKind) -> bool {
 /// `folder "INBOX"` is the inbox.
 fn plain(step: &StepKind) -> StepKind {
     match step {
-        StepKind::Deliver { as_: DeliveryWord::Folder | DeliveryWord::Inbox, folder, flags } => {
+        StepKind::Deliver { as_, folder, flags } if *as_ != DeliveryWord::Copy => {
             let inbox =
                 matches!(folder.parts.as_slice(), [one] if one.eq_ignore_ascii_case("INBOX"));
             let folder = if inbox { Folder::default() } else { folder.clone() };

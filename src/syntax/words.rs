@@ -16,7 +16,7 @@ pub const ON: &str = "on";
 /// but are kept from being names.
 #[rustfmt::skip]
 pub const ACTIONS: &[&str] = &[
-    "inbox", "folder", "copy", "mark", "unmark", "discard", "reject", "defer", "add-header",
+    "inbox", "folder", "copy", "fileinto", "mark", "unmark", "discard", "reject", "defer", "add-header",
     "set-header", "remove-header", "log", "stop",
     "forward", "pipe", "run", "filter", "reply", "add", "remove",
 ];
@@ -79,7 +79,7 @@ pub(super) fn nearest_operator(word: &str) -> Option<&'static str> {
 /// Actions of other filters, and ours.
 #[rustfmt::skip]
 const FOREIGN_ACTIONS: &[(&str, &str)] = &[
-    ("fileinto", "folder"), ("save", "folder"), ("deliver", "folder"), ("move", "folder"),
+    ("save", "folder"), ("deliver", "folder"), ("move", "folder"),
     ("file", "folder"), ("keep", "inbox"), ("delete", "discard"), ("drop", "discard"),
     ("trash", "discard"), ("redirect", "forward"), ("resend", "forward"), ("vacation", "reply"),
     ("autoreply", "reply"), ("answer", "reply"), ("bounce", "reject"), ("ereject", "reject"),

@@ -127,7 +127,8 @@ fn rule() -> impl Strategy<Value = String> {
         ),
         1 => format!("when {condition} -> mark seen\n"),
         2 => format!("when {condition} -> folder \"F/{{subject}}\"\n"),
-        3 => format!("when {condition} -> log \"{{1}}\", copy \"C\"\n"),
+        3 => format!("when {condition} -> fileinto \"I\"\n"),
+        4 => format!("when {condition} -> log \"{{1}}\", copy \"C\"\n"),
         number => format!("when {condition} -> copy \"N{number}\", log \"{{from}}\"\n"),
     })
 }

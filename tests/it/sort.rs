@@ -51,6 +51,33 @@ fn sorted(home: &Home, arguments: &[&str]) -> String {
     run.stdout
 }
 
+/// What was filed and went on lies in the first folder it was filed in; to sort it
+/// changes nothing, and brings back what was moved.
+#[test]
+fn what_is_filed_stays_where_it_was_filed() {
+    let home = Home::with_rules(
+        "when subject contains \"rust\" -> fileinto \"Rust\" as seen\n\
+         when subject contains \"list\" -> fileinto \"Lists\"\n\
+         when subject contains \"gone\" -> discard\n",
+    );
+    for (number, subject) in ["rust list", "rust gone", "other"].iter().enumerate() {
+        let run = home.deliver(message(subject, number).as_bytes());
+        assert_eq!(run.code, Some(0), "{run:?}");
+    }
+    let count = |folder: &str| {
+        let of = |name| fs::read_dir(home.path().join("Maildir").join(folder).join(name));
+        ["new", "cur"].map(|name| of(name).map_or(0, Iterator::count)).iter().sum::<usize>()
+    };
+    let all = || ["", ".Rust", ".Lists"].map(count);
+    assert_eq!(all(), [1, 2, 1]);
+    fs::rename(home.path().join("Maildir/.Lists"), home.path().join("copies")).expect("moved");
+    sorted(&home, &[]);
+    assert_eq!(all(), [1, 2, 0]);
+    put(&home, "new/9.mx", "rust list", 9);
+    sorted(&home, &[]);
+    assert_eq!(all(), [1, 3, 0]);
+}
+
 /// By the name that its delivery gave it, else by the topmost Received, else by
 /// its file's time; never by the sender's Date, nor by what lies ahead.
 #[test]

@@ -22,7 +22,7 @@ fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
     let (name, flags) = reader.folder_and_flags()?;
     Ok(match name {
         Some(name) => Action::FolderAction(FolderAction { name, flags }),
-        None => Action::InboxAction(InboxAction { flags }),
+        None => Action::InboxAction(InboxAction { flags, unless_filed: false }),
     })
 }
 

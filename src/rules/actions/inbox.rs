@@ -1,4 +1,5 @@
-//! `inbox [as FLAG …]`, `stop`: puts the message into the inbox, and ends the run.
+//! `inbox [as FLAG …]`: puts the message into the inbox, and ends the run; `stop`:
+//! the same, unless `fileinto` has put it elsewhere.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,22 +16,31 @@ pub(super) const STOP: ActionWord = ActionWord::new("stop", "`stop`", read);
 pub struct InboxAction {
     /// Those of `as`.
     pub flags: FlagsTemplate,
+    /// `stop`: only if the message was not filed before.
+    pub unless_filed: bool,
 }
 
 fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
     let [] = reader.texts()?.as_slice() else { return Err(Unread::WrongArguments) };
-    Ok(Action::InboxAction(InboxAction { flags: reader.flags()? }))
+    let unless_filed = reader.word.name == STOP.name;
+    Ok(Action::InboxAction(InboxAction { flags: reader.flags()?, unless_filed }))
 }
 
 impl Act for InboxAction {
     fn plan(&self, planner: &mut dyn Planner) {
+        if self.unless_filed && !planner.filed().is_empty() {
+            return;
+        }
         let (folder, flags) = (planner.folder(None), planner.flags(&self.flags));
         let flags = planner.marks().and(&flags);
         planner.push(StepKind::Deliver { as_: DeliveryWord::Inbox, folder, flags });
     }
 
     fn phrase(&self) -> String {
-        format!("puts it into the inbox{}", shown_as(&self.flags))
+        match self.unless_filed {
+            true => "leaves it in the inbox, if nothing put it elsewhere".into(),
+            false => format!("puts it into the inbox{}", shown_as(&self.flags)),
+        }
     }
 
     fn ends(&self) -> bool {

@@ -111,6 +111,8 @@ pub trait Planner {
     fn no_refusal(&self) -> Option<String>;
     /// The flags that `mark` and `unmark` have left so far.
     fn marks(&mut self) -> &mut Flags;
+    /// The folders that `fileinto` has put the message into so far.
+    fn filed(&self) -> Vec<&Folder>;
     /// Adds a step.
     fn push(&mut self, step: StepKind);
     /// Plans to send the message on, or what takes the place of that.
@@ -148,6 +150,7 @@ actions! {
     inbox: InboxAction by INBOX, STOP;
     folder: FolderAction by FOLDER;
     copy: CopyAction by COPY;
+    fileinto: FileIntoAction by FILEINTO;
     mark: MarkAction by MARK, UNMARK;
     discard: DiscardAction by DISCARD;
     reject: RejectAction by REJECT;

@@ -1,0 +1,53 @@
+//! `fileinto "A/B" [as FLAG …]`: puts the message into a folder, and goes on; when
+//! the rules end, it does not go to the inbox as well (RFC 5228 §4.1, §2.10.2).
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown, shown_as};
+use crate::plan::{DeliveryWord, StepKind};
+use crate::rules::program::{FlagsTemplate, Template};
+
+pub(super) const FILEINTO: ActionWord =
+    ActionWord::new("fileinto", "`fileinto \"A/B\" [as FLAG …]`", read).with_flags();
+
+/// See the file.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct FileIntoAction {
+    /// The folder's name; none is the inbox.
+    pub name: Option<Template>,
+    /// Those of `as`.
+    pub flags: FlagsTemplate,
+}
+
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+    let (name, flags) = reader.folder_and_flags()?;
+    Ok(Action::FileIntoAction(FileIntoAction { name, flags }))
+}
+
+impl Act for FileIntoAction {
+    /// Twice into one folder is once.
+    fn plan(&self, planner: &mut dyn Planner) {
+        let folder = planner.folder(self.name.as_ref());
+        let flags = planner.flags(&self.flags);
+        let flags = planner.marks().and(&flags);
+        if !planner.filed().contains(&&folder) {
+            planner.push(StepKind::Deliver { as_: DeliveryWord::FileInto, folder, flags });
+        }
+    }
+
+    fn phrase(&self) -> String {
+        let flags = shown_as(&self.flags);
+        match &self.name {
+            Some(name) => format!("puts it into the folder \"{}\"{flags}", shown(name)),
+            None => format!("puts it into the inbox{flags}"),
+        }
+    }
+
+    fn templates(&self) -> Vec<&Template> {
+        self.name.iter().collect()
+    }
+
+    fn flags(&self) -> Option<&FlagsTemplate> {
+        Some(&self.flags)
+    }
+}
