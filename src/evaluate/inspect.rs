@@ -40,6 +40,8 @@ pub struct InspectedValue {
 /// Every field that stands for itself, by name.
 fn all() -> impl Iterator<Item = (&'static str, Field, Kind)> {
     FIELDS.iter().filter_map(|info| match find(info.name)? {
+        // What all other fields are made of.
+        FieldLookup::Field(Field::Headers, _) => None,
         FieldLookup::Field(field, kind) => Some((info.name, field, kind)),
         FieldLookup::WantsName(..) => None,
     })

@@ -189,18 +189,11 @@ pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m
     let message = on.message;
     let unread = |error: Unread| error.to_string();
     Ok(Values(match field {
-        Field::Address(which, part) => {
-            let mut all = Vec::new();
-            for read in addresses(which, on) {
-                let room = ADDRESS_LIMIT - all.len();
-                if read.len() > room {
-                    let what = "addresses of one field were looked at";
-                    message.leave_out(format!("only the first {ADDRESS_LIMIT} {what}"));
-                }
-                let some = (0..read.len()).take(room);
-                all.extend(some.filter_map(|at| take(&read, at, part, on)));
-            }
-            all
+        Field::Address(which, part) => parts(addresses(which, on), part, on),
+        Field::AddressesIn(name, part) => parts(vec![message.addresses(name)], part, on),
+        Field::Headers => {
+            let lines = message.header_lines().into_iter();
+            lines.map(|line| Value::Text(Cow::Owned(line))).collect()
         }
         Field::Header(name) => {
             let texts = message.texts(name);
@@ -430,6 +423,21 @@ fn addresses(which: &AddressField, on: &Conditions<'_>) -> Vec<Rc<[Address]>> {
             all.iter().filter_map(|to| path(to)).collect()
         }
     }
+}
+
+/// A part of each address, of as many as one field may have.
+fn parts<'m>(read: Vec<Rc<[Address]>>, part: &AddressPart, on: &Conditions<'m>) -> Vec<Value<'m>> {
+    let mut all = Vec::new();
+    for read in read {
+        let room = ADDRESS_LIMIT - all.len();
+        if read.len() > room {
+            let what = "addresses of one field were looked at";
+            on.message.leave_out(format!("only the first {ADDRESS_LIMIT} {what}"));
+        }
+        let some = (0..read.len()).take(room);
+        all.extend(some.filter_map(|at| take(&read, at, part, on)));
+    }
+    all
 }
 
 /// A part of an address; none where the address has no such part.

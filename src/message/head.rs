@@ -221,6 +221,21 @@ impl Head {
         (texts, budget.is_cut())
     }
 
+    /// Every header as people read it, `Name: value`, and whether something was
+    /// left out, as [`Head::texts`] does it.
+    pub fn lines(&self) -> (Vec<String>, bool) {
+        let mut budget = Budget::new(TEXT_LIMIT);
+        let mut lines = Vec::new();
+        for header in self.headers() {
+            if budget.is_cut() || budget.left() == 0 {
+                budget.cut();
+                break;
+            }
+            lines.push(format!("{}: {}", header.name, self.text_within(header.value, &mut budget)));
+        }
+        (lines, budget.is_cut())
+    }
+
     /// One raw value of this block as people read it, up to [`TEXT_LIMIT`].
     pub fn text(&self, value: &[u8]) -> String {
         self.text_within(value, &mut Budget::new(TEXT_LIMIT))

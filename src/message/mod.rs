@@ -245,6 +245,15 @@ impl Message {
         })
     }
 
+    /// Every header, `Name: value`, decoded, from top to bottom.
+    pub fn header_lines(&self) -> Vec<Text> {
+        let (lines, cut) = self.head().lines();
+        if cut {
+            self.leave_out("only the first 256 KB of the header were looked at".into());
+        }
+        lines.into_iter().map(Text::normalised).collect()
+    }
+
     /// The addresses in all headers of that name, from top to bottom.
     pub fn addresses(&self, name: &str) -> Rc<[Address]> {
         cached(&self.addresses, name, || {

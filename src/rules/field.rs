@@ -150,6 +150,8 @@ enum Shape {
 pub enum WithName {
     /// `header "N"`
     Header,
+    /// `address "N"`
+    Address,
     /// `env "N"`
     Env,
 }
@@ -186,6 +188,13 @@ pub const FIELDS: &[FieldInfo] = &[
         kind: Kind::Header,
         about: "every header of the name that follows",
         shape: Shape::WithName(WithName::Header),
+    },
+    plain("headers", Kind::Text, "every header line, `Name: value`", || Field::Headers),
+    FieldInfo {
+        name: "address",
+        kind: Kind::Address,
+        about: "addresses in every header of the name that follows",
+        shape: Shape::WithName(WithName::Address),
     },
     FieldInfo {
         name: "env",
@@ -467,8 +476,8 @@ pub fn find(name: &str) -> Option<FieldLookup> {
     if let Some((stem, part)) = name.split_once('.') {
         let info = FIELDS.iter().find(|info| info.name == stem)?;
         let Shape::Address(field) = info.shape else { return None };
-        let (_, part, kind, _) = PARTS.iter().find(|(name, ..)| *name == part)?;
-        return Some(FieldLookup::Field(Field::Address(field, *part), *kind));
+        let (part, kind) = self::part(part)?;
+        return Some(FieldLookup::Field(Field::Address(field, part), kind));
     }
     HEADERS
         .binary_search(&name)
@@ -476,9 +485,18 @@ pub fn find(name: &str) -> Option<FieldLookup> {
         .map(|_| FieldLookup::Field(Field::Header(name.to_owned()), Kind::Header))
 }
 
+/// Fields that rules got when their names could have been given to something
+/// else: there, what the user has called so is meant.
+const LATER: &[&str] = &["headers", "address"];
+
 /// Whether a name is one of the table's, so that nothing else may be called so.
 pub fn is_own(name: &str) -> bool {
-    FIELDS.iter().any(|info| info.name == name)
+    FIELDS.iter().any(|info| info.name == name) && !LATER.contains(&name)
+}
+
+/// A part of an address, and its kind.
+pub fn part(name: &str) -> Option<(AddressPart, Kind)> {
+    PARTS.iter().find(|(known, ..)| *known == name).map(|(_, part, kind, _)| (*part, *kind))
 }
 
 /// Every name a rule may use for a field, parts and registered headers too.

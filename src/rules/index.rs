@@ -407,7 +407,11 @@ impl IndexBuilder<'_> {
     ) -> Option<Need> {
         if !matches!(
             self.program.fields.get(place.0 as usize)?,
-            Field::Header(_) | Field::Address(..) | Field::Body
+            Field::Header(_)
+                | Field::Headers
+                | Field::Address(..)
+                | Field::AddressesIn(..)
+                | Field::Body
         ) {
             return None;
         }
@@ -460,7 +464,10 @@ impl IndexBuilder<'_> {
     /// Looking it up reads nothing but the header block, and cannot fail.
     fn is_pure(&self, field: u32) -> bool {
         let field = self.program.fields.get(field as usize);
-        matches!(field, Some(Field::Header(_) | Field::Address(..)))
+        matches!(
+            field,
+            Some(Field::Header(_) | Field::Headers | Field::Address(..) | Field::AddressesIn(..))
+        )
     }
 
     fn fewest(&self, field: u32) -> usize {

@@ -379,8 +379,12 @@ pub struct SwitchWord {
 pub enum Field {
     /// Addresses, or a part of each.
     Address(AddressField, AddressPart),
+    /// Addresses of every header of that name, or a part of each.
+    AddressesIn(String, AddressPart),
     /// Every header of that name, decoded.
     Header(String),
+    /// Every header, `Name: value`, decoded.
+    Headers,
     /// The text parts, HTML as text.
     Body,
     /// Text of HTML parts that nobody sees.

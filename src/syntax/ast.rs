@@ -146,9 +146,18 @@ pub enum ConditionKind {
     /// A name alone: a classifier or a `define`
     Name(Word),
     /// `has FIELD`
-    Has(Field),
+    Has(Fields),
     /// `FIELD OPERATOR VALUE`
-    Test { field: Field, operator: Word, value: Value },
+    Test { fields: Fields, operator: Word, value: Value },
+}
+
+/// What a test asks about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fields {
+    /// `subject`
+    One(Field),
+    /// `[to, cc]`: one of them does it
+    Set { span: Span, of: Vec<Field> },
 }
 
 /// `subject`, `from.domain`, `header "List-Id"`, `env "HOME"`
@@ -158,8 +167,10 @@ pub struct Field {
     pub span: Span,
     /// The name with its dots.
     pub name: Word,
-    /// The string that `header` and `env` take.
+    /// The string that `header`, `address` and `env` take.
     pub argument: Option<Word>,
+    /// `domain` in `address "X-To".domain`.
+    pub part: Option<Word>,
 }
 
 /// A literal and its place.
@@ -292,11 +303,31 @@ impl Condition {
             }
             ConditionKind::Not(inner) => inner.forget(),
             ConditionKind::Name(name) => name.span = Span::default(),
-            ConditionKind::Has(field) => field.forget(),
-            ConditionKind::Test { field, operator, value } => {
-                field.forget();
+            ConditionKind::Has(fields) => fields.forget(),
+            ConditionKind::Test { fields, operator, value } => {
+                fields.forget();
                 operator.span = Span::default();
                 value.forget();
+            }
+        }
+    }
+}
+
+impl Fields {
+    /// Each of them.
+    pub fn all(&self) -> &[Field] {
+        match self {
+            Fields::One(field) => std::slice::from_ref(field),
+            Fields::Set { of, .. } => of,
+        }
+    }
+
+    fn forget(&mut self) {
+        match self {
+            Fields::One(field) => field.forget(),
+            Fields::Set { span, of } => {
+                *span = Span::default();
+                of.iter_mut().for_each(Field::forget);
             }
         }
     }
@@ -306,7 +337,9 @@ impl Field {
     fn forget(&mut self) {
         self.span = Span::default();
         self.name.span = Span::default();
-        self.argument.iter_mut().for_each(|argument| argument.span = Span::default());
+        for word in self.argument.iter_mut().chain(&mut self.part) {
+            word.span = Span::default();
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use pest::iterators::Pair;
 
 use super::ast::{
-    Action, Body, Choice, Condition, ConditionKind, Field, MoveEnd, StatementKind, Value,
+    Action, Body, Choice, Condition, ConditionKind, Field, Fields, MoveEnd, StatementKind, Value,
     ValueKind, Way, Word,
 };
 use super::literal;
@@ -288,9 +288,9 @@ impl Builder {
                 Rule::not_word => nots.push(place),
                 Rule::condition => operand = Some(self.condition(part)?.0),
                 Rule::has => {
-                    let field = part.into_inner().find(|part| part.as_rule() != Rule::has_word);
-                    let field = self.field(field.ok_or_else(|| self.impossible())?)?;
-                    operand = Some(Condition { span: place, kind: ConditionKind::Has(field) });
+                    let fields = part.into_inner().find(|part| part.as_rule() != Rule::has_word);
+                    let fields = self.fields(fields.ok_or_else(|| self.impossible())?)?;
+                    operand = Some(Condition { span: place, kind: ConditionKind::Has(fields) });
                 }
                 Rule::test => operand = Some(self.test(part, place)?),
                 _ => {}
@@ -305,24 +305,26 @@ impl Builder {
     }
 
     fn test(&mut self, pair: Pair<Rule>, span: Span) -> Read<Condition> {
-        let mut field = None;
+        let mut fields = None;
         let mut operator = None;
         let mut value = None;
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::field | Rule::keyed_field => field = Some(self.field(part)?),
+                Rule::field | Rule::keyed_field | Rule::field_set => {
+                    fields = Some(self.fields(part)?);
+                }
                 Rule::operator => operator = Some(self.word(&part)),
                 Rule::value => value = Some(self.value(part)?),
                 _ => {}
             }
         }
-        let kind = match (field, operator, value) {
-            (Some(field), Some(operator), Some(value)) => {
-                ConditionKind::Test { field, operator, value }
+        let kind = match (fields, operator, value) {
+            (Some(fields), Some(operator), Some(value)) => {
+                ConditionKind::Test { fields, operator, value }
             }
-            (Some(field), None, None) => match field.argument {
-                None => ConditionKind::Name(field.name),
-                Some(_) => {
+            (Some(fields), None, None) => match fields {
+                Fields::One(Field { name, argument: None, .. }) => ConditionKind::Name(name),
+                _ => {
                     let kind = MistakeKind::Unexpected {
                         found: None,
                         expected: vec![words::name_of(Rule::operator)],
@@ -335,17 +337,32 @@ impl Builder {
         Ok(Condition { span, kind })
     }
 
+    fn fields(&mut self, pair: Pair<Rule>) -> Read<Fields> {
+        if pair.as_rule() != Rule::field_set {
+            return Ok(Fields::One(self.field(pair)?));
+        }
+        let span = self.span(&pair);
+        let is_field =
+            |part: &Pair<Rule>| matches!(part.as_rule(), Rule::field | Rule::keyed_field);
+        let of = pair.into_inner().filter(is_field).map(|part| self.field(part));
+        Ok(Fields::Set { span, of: of.collect::<Read<_>>()? })
+    }
+
     fn field(&mut self, pair: Pair<Rule>) -> Read<Field> {
         let span = self.span(&pair);
-        let mut name = None;
-        let mut argument = None;
-        for part in pair.into_inner() {
-            match part.as_rule() {
-                Rule::string => argument = Some(self.string(&part)),
-                _ => name = Some(self.word(&part)),
+        let (mut name, mut argument, mut part) = (None, None, None);
+        for inner in pair.into_inner() {
+            match inner.as_rule() {
+                Rule::string => argument = Some(self.string(&inner)),
+                Rule::field_part => {
+                    let dotted = self.word(&inner);
+                    let span = Span { start: dotted.span.start + 1, ..dotted.span };
+                    part = Some(Spanned { value: dotted.value[1..].to_owned(), span });
+                }
+                _ => name = Some(self.word(&inner)),
             }
         }
-        Ok(Field { span, name: name.ok_or_else(|| self.impossible())?, argument })
+        Ok(Field { span, name: name.ok_or_else(|| self.impossible())?, argument, part })
     }
 
     fn value(&mut self, pair: Pair<Rule>) -> Read<Value> {

@@ -299,7 +299,10 @@ impl<'a> View<'a> {
             (Kind::Text | Kind::Pattern | Kind::Quantity, _)
                 if expects(Rule::test) || expects(Rule::unary) || expects(Rule::field_name) =>
             {
-                let joint = self.word(at.wrapping_sub(1)).filter(|word| *word != "when");
+                // `… or "b"`, `… or ["b"]`
+                let opens = before.is_some_and(|before| before.kind == Kind::OpenSet);
+                let joint = self.word(at.wrapping_sub(if opens { 2 } else { 1 }));
+                let joint = joint.filter(|word| !matches!(*word, "when" | "has"));
                 joint.map(|_| MistakeKind::ValueAfterJoint(text()))
             }
             (Kind::Pattern, _) if before.is_some_and(|before| before.kind == Kind::Pattern) => {
@@ -445,6 +448,7 @@ fn names(expected: &[Rule]) -> Vec<&'static str> {
     }
     // What is part of something that is named, or goes without saying.
     let wider: &[(&str, &[&str])] = &[
+        ("a field", &["a set `[…]`"]),
         ("a condition", &["a field", "`not`", "`has`", "`(`"]),
         ("a value", &["a string `\"…\"`", "a pattern `/…/`", "a number", "a name", "a set `[…]`"]),
         ("an action", &["an argument"]),
@@ -455,7 +459,8 @@ fn names(expected: &[Rule]) -> Vec<&'static str> {
             names.retain(|name| !parts.contains(name));
         }
     }
-    for needless in ["the end of the statement", "`..`", "a name", "a number"] {
+    for needless in ["the end of the statement", "`..`", "a part (`.domain`)", "a name", "a number"]
+    {
         if names.len() > 1 && !(needless == "a name" && names.len() == 2) {
             names.retain(|name| *name != needless);
         }

@@ -10,8 +10,8 @@ use std::collections::{HashMap, VecDeque};
 use unicode_width::UnicodeWidthStr;
 
 use super::ast::{
-    Action, Ast, Body, Choice, Comment, Condition, ConditionKind, Field, MoveEnd, Statement,
-    StatementKind, Value, ValueKind, Way, Word,
+    Action, Ast, Body, Choice, Comment, Condition, ConditionKind, Field, Fields, MoveEnd,
+    Statement, StatementKind, Value, ValueKind, Way, Word,
 };
 use super::layout::{Doc, Remark, WIDTH};
 use super::literal;
@@ -500,9 +500,10 @@ impl<'a> Formatter<'a> {
                 Doc::group(vec![Doc::text("not "), self.operand(inner, true)])
             }
             ConditionKind::Name(name) => Doc::text(name.value.clone()),
-            ConditionKind::Has(field) => Doc::text(format!("has {}", written(field))),
-            ConditionKind::Test { field, operator, value } => Doc::group(vec![
-                Doc::text(format!("{} {} ", written(field), operator.value)),
+            ConditionKind::Has(fields) => Doc::group(vec![Doc::text("has "), self.fields(fields)]),
+            ConditionKind::Test { fields, operator, value } => Doc::group(vec![
+                self.fields(fields),
+                Doc::text(format!(" {} ", operator.value)),
                 self.value(value),
             ]),
         }
@@ -538,18 +539,35 @@ impl<'a> Formatter<'a> {
         Doc::group(vec![Doc::text("("), Doc::Nest(vec![doc]), Doc::text(")")])
     }
 
+    fn fields(&mut self, fields: &Fields) -> Doc {
+        match fields {
+            Fields::One(field) => Doc::text(written(field)),
+            Fields::Set { span, of } => {
+                self.set(*span, of.iter().map(|field| (field.span, written(field))).collect())
+            }
+        }
+    }
+
     fn value(&mut self, value: &Value) -> Doc {
         let ValueKind::Set(elements) = &value.kind else { return Doc::text(self.scalar(value)) };
+        let elements = elements.iter().map(|element| (element.span, self.scalar(element)));
+        let elements = elements.collect();
+        self.set(value.span, elements)
+    }
+
+    /// `[a, b]`
+    fn set(&mut self, span: Span, elements: Vec<(Span, String)>) -> Doc {
         let mut inner = Vec::new();
-        let mut end = value.span.start + 1;
-        for (at, element) in elements.iter().enumerate() {
+        let mut end = span.start + 1;
+        let last = elements.len().saturating_sub(1);
+        for (at, (place, text)) in elements.into_iter().enumerate() {
             let flat = if at == 0 { "" } else { " " };
-            inner.push(self.line_between(flat, end, element.span.start));
-            inner.push(Doc::text(self.scalar(element)));
-            inner.push(if at + 1 < elements.len() { Doc::text(",") } else { Doc::IfBroken(",") });
-            end = element.span.end;
+            inner.push(self.line_between(flat, end, place.start));
+            inner.push(Doc::text(text));
+            inner.push(if at < last { Doc::text(",") } else { Doc::IfBroken(",") });
+            end = place.end;
         }
-        let last = self.line_between("", end, value.span.end);
+        let last = self.line_between("", end, span.end);
         Doc::group(vec![Doc::text("["), Doc::Nest(inner), last, Doc::text("]")])
     }
 
@@ -624,10 +642,16 @@ fn signed(weight: f64) -> String {
 }
 
 fn written(field: &Field) -> String {
-    match &field.argument {
-        Some(argument) => format!("{} {}", field.name.value, literal::quote(&argument.value)),
-        None => field.name.value.clone(),
+    let mut text = field.name.value.clone();
+    if let Some(argument) = &field.argument {
+        text.push(' ');
+        text.push_str(&literal::quote(&argument.value));
     }
+    if let Some(part) = &field.part {
+        text.push('.');
+        text.push_str(&part.value);
+    }
+    text
 }
 
 #[cfg(test)]

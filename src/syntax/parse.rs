@@ -63,10 +63,18 @@ struct Reader<'a> {
 /// What stands before a block.
 enum Head {
     File,
-    Rule { label: Option<Word>, condition: Option<Condition> },
-    Score { name: Word },
-    Category { name: Word, mandatory: bool },
-    Broken { declares: Option<Word> },
+    /// Its label and its condition.
+    Rule(Box<(Option<Word>, Option<Condition>)>),
+    Score {
+        name: Word,
+    },
+    Category {
+        name: Word,
+        mandatory: bool,
+    },
+    Broken {
+        declares: Option<Word>,
+    },
 }
 
 /// A block that is being read.
@@ -107,9 +115,9 @@ impl Reader<'_> {
                     let done = std::mem::replace(&mut frame, next);
                     let span = Span { file: self.file, start: done.start, end };
                     let kind = match done.head {
-                        Head::Rule { label, condition } => StatementKind::Rule {
-                            label,
-                            condition,
+                        Head::Rule(head) => StatementKind::Rule {
+                            label: head.0,
+                            condition: head.1,
                             body: Body::Block(done.statements),
                         },
                         Head::Score { name } => {
@@ -287,10 +295,7 @@ impl Reader<'_> {
         match block {
             Block::Statements => {
                 let pair = self.pair(self.text, Rule::only_group_head, piece)?;
-                self.build(piece, |builder| {
-                    let (label, condition) = builder.group_head(pair)?;
-                    Ok(Head::Rule { label, condition })
-                })
+                self.build(piece, |builder| Ok(Head::Rule(Box::new(builder.group_head(pair)?))))
             }
             Block::Category => {
                 let pair = self.pair(self.text, Rule::only_category_head, piece)?;

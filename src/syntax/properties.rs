@@ -6,8 +6,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::ast::{
-    Action, Ast, Body, Choice, Condition, ConditionKind, Field, MoveEnd, Statement, StatementKind,
-    Value, ValueKind, Way, Word,
+    Action, Ast, Body, Choice, Condition, ConditionKind, Field, Fields, MoveEnd, Statement,
+    StatementKind, Value, ValueKind, Way, Word,
 };
 use super::parse::{Grammar, Rule};
 use super::scan::{self, Kind};
@@ -86,28 +86,35 @@ fn set() -> impl Strategy<Value = Value> {
 fn field() -> impl Strategy<Value = Field> {
     let plain = (name(), option::of(name())).prop_map(|(name, part)| {
         let name = part.map_or(name.clone(), |part| format!("{name}.{part}"));
-        Field { span: Span::default(), name: at(name), argument: None }
+        Field { span: Span::default(), name: at(name), argument: None, part: None }
     });
-    let header = (prop_oneof!["header", "env"], text()).prop_map(|(name, argument)| Field {
+    let header = (prop_oneof!["header", "env", "address"], text(), option::of(word(name())));
+    let header = header.prop_map(|(name, argument, part)| Field {
         span: Span::default(),
         name: at(name),
         argument: Some(at(argument)),
+        part,
     });
     prop_oneof![3 => plain, 1 => header]
 }
 
+fn fields() -> impl Strategy<Value = Fields> {
+    let set = vec(field(), 0..4).prop_map(|of| Fields::Set { span: Span::default(), of });
+    prop_oneof![4 => field().prop_map(Fields::One), 1 => set]
+}
+
 fn condition() -> impl Strategy<Value = Condition> {
     let operator = proptest::sample::select([OPERATORS, &["=", "<", "<=", ">", ">="]].concat());
-    let test = (field(), operator, prop_oneof![scalar().prop_map(value), set()]).prop_map(
-        |(field, operator, value)| ConditionKind::Test {
-            field,
+    let test = (fields(), operator, prop_oneof![scalar().prop_map(value), set()]).prop_map(
+        |(fields, operator, value)| ConditionKind::Test {
+            fields,
             operator: at(operator.to_string()),
             value,
         },
     );
     let leaf = prop_oneof![
         word(name()).prop_map(ConditionKind::Name),
-        field().prop_map(ConditionKind::Has),
+        fields().prop_map(ConditionKind::Has),
         test,
     ]
     .prop_map(|kind| Condition { span: Span::default(), kind });
@@ -232,7 +239,7 @@ fn with_comments(text: &str, places: &[(usize, bool)]) -> String {
         };
         let Some(before) = before else { return true };
         let written = |token: &scan::Token| &text[token.start as usize..token.end as usize];
-        !matches!(token.kind, Kind::Word | Kind::Signs)
+        !matches!(token.kind, Kind::Word | Kind::Signs | Kind::Part)
             || token.indent.is_some()
             || matches!(written(token), "and" | "or" | "as")
             || matches!(before.kind, Kind::Comma | Kind::Arrow)
@@ -344,7 +351,7 @@ const TOKENS: &[&str] = &[
     "\n", "\n", "\n    ", " ", " ", " ", " ", "# c\n", "when ", "when a ", "otherwise ", "rule \"r\" ", "set ",
     "list ", "define ", "score x {\n", "include ", "expect ", "-> ", "-> ", "{", "}", "}\n", "[", "]", "(",
     ")", ",", ", ", "..", "=", "<= ", "and ", "or ", "not ", "has ", "as ", "is ", "in ", "inbox", "folder ",
-    "mark ", "discard\n", "from", "from.domain ", "header ", "\"x\" ", "\"", "'", "/re/ ", "/", "/c", "5 ",
+    "mark ", "discard\n", "from", "from.domain ", "header ", "address ", "\"x\"", ".domain ", "\"x\" ", "\"", "'", "/re/ ", "/", "/c", "5 ",
     "+3 ", "20K", "2026-12-24", "22:00", "1.2.3", "if ", "else ", "then ", "require ", ":0", "* ", ";", "=>",
     "&&", "!", "“", "＝", "\u{3000}", "\u{200b}", "迷惑 ", "a_b ", "@", ".", "$", "\\", "\r\n", "-", "+", "//",
     "x@y.z ", "wehn ", "fodler ", "isp-filter ", "isp-label ", "category ", "mandatory ", "on ", "off ",

@@ -28,6 +28,8 @@ pub(super) struct Token {
 pub(super) enum Kind {
     /// `from`, `from.domain`
     Word,
+    /// `.domain` behind a text
+    Part,
     /// What begins like a number: `5`, `20K`, `2026-12-24`
     Quantity,
     /// `"…"`
@@ -163,7 +165,13 @@ pub(super) fn scan(file: u32, text: &str) -> Scan {
             at += comment.len();
             continue;
         }
-        let (kind, length) = token(rest, c);
+        let behind_text = |before: &Token| before.kind == Kind::Text && before.end == at as u32;
+        let (kind, length) = match rest.strip_prefix('.') {
+            Some(part) if part.starts_with(is_letter) && tokens.last().is_some_and(behind_text) => {
+                (Kind::Part, 1 + word(part))
+            }
+            _ => token(rest, c),
+        };
         let end = at + length.max(c.len_utf8());
         let indent = line.take().map(|line| (at - line) as u32);
         tokens.push(Token { kind, start: at as u32, end: end as u32, indent });

@@ -183,7 +183,12 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::argument => "an argument",
         Rule::flag => "a flag",
         Rule::condition | Rule::all | Rule::unary | Rule::has | Rule::test => "a condition",
-        Rule::field | Rule::keyed_field | Rule::field_name | Rule::field_with_string => "a field",
+        Rule::field
+        | Rule::keyed_field
+        | Rule::field_set
+        | Rule::field_name
+        | Rule::field_with_string => "a field",
+        Rule::field_part => "a part (`.domain`)",
         Rule::value | Rule::element | Rule::bound => "a value",
         Rule::set_of_values | Rule::open_set => "a set `[…]`",
         Rule::string => "a string `\"…\"`",

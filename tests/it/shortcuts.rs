@@ -84,6 +84,11 @@ fn test() -> impl Strategy<Value = String> {
         1 => Just("from.domain"),
         1 => Just("from.name"),
         1 => Just("header \"X-A\""),
+        1 => Just("headers"),
+        1 => Just("address \"X-A\""),
+        1 => Just("address \"X-B\".local"),
+        2 => Just("[subject, from]"),
+        1 => Just("[to.name, header \"X-A\", headers]"),
         1 => Just("body"),
         1 => Just("list-id"),
         1 => Just("envelope-from"),
@@ -101,6 +106,8 @@ fn test() -> impl Strategy<Value = String> {
         (field, pattern()).prop_map(|(field, pattern)| format!("{field} matches /{pattern}/"));
     let other = prop_oneof![
         Just("has subject".to_owned()),
+        Just("has [bcc, address \"X-B\".detail]".to_owned()),
+        Just("[to, address \"X-A\"] in [\"a@b\", \"@ab\"]".to_owned()),
         Just("mailing-list".to_owned()),
         Just("size > 100".to_owned()),
         Just("to in [\"a@b\", \"@ab\"]".to_owned()),
@@ -160,6 +167,7 @@ proptest! {
         let subject = format!("{} {}", subject.join(" "), picked.join(" "));
         let message = format!(
             "From: {} {from}\nTo: a@b, Ab <k@ab>\nX-A: {extra}\nX-A: {extra}{extra}\n\
+             X-B: {extra} <{extra}@ab>, k+b@a\n\
              List-Id: <{extra}.ab>\nSubject: {}\n\n{}\n",
             picked.first().unwrap_or(&"").replace(['<', '>', '@'], ""),
             subject,
@@ -195,12 +203,15 @@ proptest! {
 
 #[test]
 fn many_rules_are_guarded_and_the_right_one_fires() {
-    let kinds: [fn(usize) -> String; 6] = [
+    let kinds: [fn(usize) -> String; 9] = [
         |n| format!("subject contains \"word{n:05}x\""),
         |n| format!("from is \"word{n:05}x@example.org\""),
         |n| format!("from like \"*word{n:05}x@*\""),
         |n| format!("subject matches /(a|b) *word{n:05}x(end|x)/"),
         |n| format!("body contains \"word{n:05}x\""),
+        |n| format!("headers matches /^Subject: .*word{n:05}x/"),
+        |n| format!("address \"from\" contains \"word{n:05}x\""),
+        |n| format!("[to, from] contains \"word{n:05}x\""),
         |n| format!("from contains \"word{n:05}x\" or subject contains \"word{n:05}x\""),
     ];
     for test in kinds {

@@ -194,7 +194,7 @@ fn reads_the_body(rules: &str) -> bool {
 fn conditions() -> Vec<(&'static str, String)> {
     let classifiers = CLASSIFIERS.iter().map(|each| (each.name, each.name.to_owned()));
     let fields = FIELDS.iter().map(|field| {
-        let named = matches!(field.name, "header" | "env");
+        let named = matches!(field.name, "header" | "address" | "env");
         let name = if named { " \"X-A\"" } else { "" };
         (field.name, format!("has {}{name}", field.name))
     });

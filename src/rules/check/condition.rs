@@ -6,10 +6,10 @@ use super::statement::Scope;
 use super::{Checker, Declared, MAX_CONDITION_DEPTH};
 use crate::classify::CLASSIFIERS;
 use crate::rules::field::{self, FieldLookup, Kind, Operator, WithName};
-use crate::rules::mistake::{RuleErrorKind, Word};
-use crate::rules::program::{Comparison, ConditionKind, Field};
+use crate::rules::mistake::{RuleErrorKind, Word, nearest};
+use crate::rules::program::{AddressPart, Comparison, ConditionKind, Field};
 use crate::source::Span;
-use crate::syntax::ast::{self, Condition, Value, ValueKind};
+use crate::syntax::ast::{self, Condition, Fields, Value, ValueKind};
 
 /// What is known of the conditions so far.
 #[derive(Default)]
@@ -74,28 +74,65 @@ impl Checker<'_, '_> {
                 Some(ConditionKind::Not(of))
             }
             ast::ConditionKind::Name(name) => self.classifier(name, span),
-            ast::ConditionKind::Has(field) => {
-                self.asked(field).map(|asked| match asked.field {
-                    // Of a count or a sum, "has" means more than none.
-                    Field::Attachments | Field::Recipients | Field::Score(_) => {
-                        let field = self.field(asked.field);
-                        ConditionKind::Compare {
-                            field,
-                            operator: Comparison::Greater,
-                            values: vec![0.0],
-                        }
-                    }
-                    field => ConditionKind::Has(self.field(field)),
+            ast::ConditionKind::Has(fields) => self.one_of(fields, Self::has),
+            ast::ConditionKind::Test { fields, operator, value } => {
+                self.one_of(fields, |checker, field| {
+                    let of = if matches!(fields, Fields::One(_)) { span } else { field.span };
+                    checker.test(of, field, operator, value)
                 })
-            }
-            ast::ConditionKind::Test { field, operator, value } => {
-                self.test(span, field, operator, value)
             }
         };
         match kind {
             Some(kind) => self.push_condition(span, kind),
             None => self.broken(span),
         }
+    }
+
+    /// `has FIELD`
+    fn has(&mut self, field: &ast::Field) -> Option<ConditionKind> {
+        let asked = self.asked(field)?;
+        Some(match asked.field {
+            // Of a count or a sum, "has" means more than none.
+            Field::Attachments | Field::Recipients | Field::Score(_) => ConditionKind::Compare {
+                field: self.field(asked.field),
+                operator: Comparison::Greater,
+                values: vec![0.0],
+            },
+            field => ConditionKind::Has(self.field(field)),
+        })
+    }
+
+    /// What is asked of a field, or of one of a set: the same as an `or`.
+    fn one_of(
+        &mut self,
+        fields: &Fields,
+        mut ask: impl FnMut(&mut Self, &ast::Field) -> Option<ConditionKind>,
+    ) -> Option<ConditionKind> {
+        let (span, of) = match fields {
+            Fields::One(field) => return ask(self, field),
+            Fields::Set { span, of } => (*span, of),
+        };
+        if of.is_empty() {
+            self.empty_set(span);
+            return None;
+        }
+        let mut parts = Vec::new();
+        let mut fine = true;
+        for field in of {
+            let asked = match self.asked(field) {
+                Some(Asked { kind, name, .. }) if !kind.is_text() => {
+                    self.report(field.span, RuleErrorKind::NoTextInSet { field: name, kind });
+                    None
+                }
+                Some(_) => ask(self, field),
+                None => None,
+            };
+            match asked {
+                Some(kind) => parts.push(self.push_condition(field.span, kind)),
+                None => fine = false,
+            }
+        }
+        fine.then_some(ConditionKind::Any(parts))
     }
 
     /// Adds a condition whose parts stand already.
@@ -186,9 +223,10 @@ impl Checker<'_, '_> {
 
     /// `not recipient in me`: Postfix and others name the user in Delivered-To.
     fn not_to_me(&mut self, of: &Condition) {
-        let ast::ConditionKind::Test { field, operator, value } = &of.kind else { return };
+        let ast::ConditionKind::Test { fields, operator, value } = &of.kind else { return };
         let me = matches!(&value.kind, ValueKind::Name(name) if name == "me");
-        if me && field.name.value == "recipient" && operator.value == "in" {
+        let names = fields.all().iter().map(|field| field.name.value.as_str());
+        if me && operator.value == "in" && names.into_iter().any(|name| name == "recipient") {
             let why = "the MTA names you in Delivered-To, so `recipient in me` holds for all mail";
             let hint = "`not addressed-to-me` asks what the sender wrote";
             let mistake = RuleErrorKind::Unlikely { why: why.into(), hint: Some(hint.into()) };
@@ -289,7 +327,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// `header "N"`, `env "N"`
+    /// `header "N"`, `address "N".domain`, `env "N"`
     fn named_field(&mut self, field: &ast::Field, kind: Kind, which: WithName) -> Option<Asked> {
         let word = field.name.value.as_str();
         let Some(argument) = &field.argument else {
@@ -297,16 +335,42 @@ impl Checker<'_, '_> {
             return None;
         };
         let name = argument.value.clone();
-        if which == WithName::Header
+        if matches!(which, WithName::Header | WithName::Address)
             && let Some(plain) = without_pattern_signs(&name)
         {
             let why = format!("no header is called `{name}`: a header's name is no pattern");
-            let hint = (!plain.is_empty()).then(|| format!("`header \"{plain}\"`"));
+            let hint = (!plain.is_empty()).then(|| format!("`{word} \"{plain}\"`"));
             self.report(argument.span, RuleErrorKind::Unlikely { why, hint });
         }
+        let mut shown = format!("{word} \"{name}\"");
+        let mut of_part = (AddressPart::Whole, kind);
+        if let Some(part) = &field.part {
+            shown = format!("{shown}.{}", part.value);
+            of_part = match field::part(&part.value) {
+                _ if which != WithName::Address => {
+                    let hint = (which == WithName::Header)
+                        .then(|| format!("`address \"{name}\".{}`", part.value));
+                    let mistake = RuleErrorKind::NoParts { field: word.to_owned(), hint };
+                    self.report(part.span, mistake);
+                    return None;
+                }
+                Some(known) => known,
+                None => {
+                    let near = nearest(&part.value, field::PARTS.iter().map(|(part, ..)| *part));
+                    let near = near.map(|near| format!("{word} \"{name}\".{near}"));
+                    let mistake = RuleErrorKind::Unknown { what: Word::Part, name: shown, near };
+                    self.report(part.span, mistake);
+                    return None;
+                }
+            };
+        }
+        let (part, kind) = of_part;
         let found = match which {
             WithName::Header if is_header_name(&name) => Field::Header(name.to_ascii_lowercase()),
-            WithName::Header => {
+            WithName::Address if is_header_name(&name) => {
+                Field::AddressesIn(name.to_ascii_lowercase(), part)
+            }
+            WithName::Header | WithName::Address => {
                 self.report(argument.span, RuleErrorKind::BadHeaderName { name });
                 return None;
             }
@@ -316,7 +380,7 @@ impl Checker<'_, '_> {
             }
             WithName::Env => Field::Env(name.clone()),
         };
-        Some(Asked { field: found, kind, name: format!("{word} \"{name}\"") })
+        Some(Asked { field: found, kind, name: shown })
     }
 
     /// `FIELD OPERATOR VALUE`

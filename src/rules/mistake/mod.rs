@@ -53,6 +53,10 @@ pub enum RuleErrorKind {
     FieldWantsName { field: String },
     /// A name behind a field that takes none.
     FieldTakesNoName { field: String },
+    /// `header "N".domain`
+    NoParts { field: String, hint: Option<String> },
+    /// `[subject, size] …`
+    NoTextInSet { field: String, kind: Kind },
     /// A header's name that is none by RFC 5322.
     BadHeaderName { name: String },
     /// A name that no environment variable can have.
@@ -444,6 +448,7 @@ impl RuleErrorKind {
             RuleErrorKind::FieldWantsName { field } => {
                 let hint = match field.as_str() {
                     "env" => "`env \"HOME\"`, for one",
+                    "address" => "`address \"Resent-To\"`, for one",
                     _ => "`header \"X-Mailer\"`, for one",
                 };
                 error("field-wants-name", format!("`{field}` wants a name behind it"), "which?")
@@ -452,6 +457,16 @@ impl RuleErrorKind {
             RuleErrorKind::FieldTakesNoName { field } => {
                 let message = format!("`{field}` takes no name");
                 error("field-takes-no-name", message, "one string too many")
+            }
+            RuleErrorKind::NoParts { field, hint } => {
+                let message = format!("`{field}` has no parts");
+                error("no-parts", message, "no part").or_hint(hint)
+            }
+            RuleErrorKind::NoTextInSet { field, kind } => {
+                let message =
+                    format!("`{field}` is {}, and a set of fields is of text", kind.name());
+                error("no-text-in-set", message, "no text")
+                    .or_hint(Some("join tests of other fields by `or`"))
             }
             RuleErrorKind::BadHeaderName { name } => {
                 let message = format!("`{name}` cannot be a header's name");
