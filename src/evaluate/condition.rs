@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::Detail;
 use super::prefilter::Candidates;
+use super::run_state::RunState;
 use super::trace::{Tested, Verdict};
 use super::truth::{self, Truth};
 use super::values::{Value, Values, values};
@@ -86,6 +87,8 @@ pub(super) struct Conditions<'a> {
     pub(super) possible: Candidates<'a>,
     /// What the message as it came is known by.
     pub(super) key: OnceCell<Result<Key, String>>,
+    /// What rules have done so far.
+    pub(super) state: RunState,
 }
 
 impl<'a> Conditions<'a> {
@@ -115,7 +118,19 @@ impl<'a> Conditions<'a> {
             depth: Cell::new(0),
             possible: Candidates::new(program),
             key: OnceCell::new(),
+            state: RunState::default(),
         }
+    }
+
+    /// Changes what rules have done so far; what depends on it is asked for anew.
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut RunState)) {
+        change(&mut self.state);
+        for (cell, field) in self.values.iter_mut().zip(&self.program.fields) {
+            if matches!(field, Field::Let(_) | Field::Score(_)) {
+                cell.take();
+            }
+        }
+        self.defines.iter_mut().for_each(|cell| drop(cell.take()));
     }
 
     /// A rule's condition, with what its patterns captured.

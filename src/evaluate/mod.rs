@@ -14,6 +14,7 @@ mod prefilter;
 mod reach;
 mod reply;
 mod run;
+mod run_state;
 mod site;
 mod template;
 mod trace;
@@ -39,6 +40,7 @@ use crate::state::slots::Key;
 use crate::world::World;
 use condition::{Captures, Conditions};
 use planner::ActionPlanner;
+use run_state::RunState;
 use truth::Truth;
 
 /// How much of a run is recorded for people.
@@ -86,8 +88,8 @@ pub fn on_moved(
 struct Progress {
     plan: Plan,
     trace: Trace,
-    /// From `mark` and `unmark`.
-    flags: Flags,
+    /// Between two filters it is with the conditions.
+    state: RunState,
     /// The rules around the current statement, outermost first.
     open: Vec<OpenRule>,
     /// The next statement.
@@ -291,7 +293,7 @@ impl Evaluator<'_> {
     /// Plans a delivery to the inbox.
     fn inbox(&mut self, rule: Option<RuleRef>, flags: Flags) {
         let folder = Folder::default();
-        let flags = self.progress.flags.and(&flags);
+        let flags = self.conditions.state.flags.and(&flags);
         let kind = StepKind::Deliver { as_: DeliveryWord::Inbox, folder, flags };
         self.progress.plan.steps.push(Step { kind, rule });
     }

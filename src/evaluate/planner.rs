@@ -35,8 +35,16 @@ impl Planner for ActionPlanner<'_, '_> {
         self.evaluator.conditions.no_refusal()
     }
 
-    fn marks(&mut self) -> &mut Flags {
-        &mut self.evaluator.progress.flags
+    fn marks(&self) -> &Flags {
+        &self.evaluator.conditions.state.flags
+    }
+
+    fn set_marks(&mut self, flags: Flags) {
+        self.evaluator.conditions.change(|state| state.flags = flags);
+    }
+
+    fn keep(&mut self, value: u32, text: String) {
+        self.evaluator.conditions.change(|state| state.keep(value, text));
     }
 
     fn filed(&self) -> Vec<&Folder> {

@@ -80,6 +80,7 @@ pub fn run(
     }
     (progress.at, progress.category) = (0, None);
     progress.open.clear();
+    progress.state.forget_values();
     let (before, count) = (progress.clone(), course.filtered.len());
     course.go_through(&rules.user, None, &mut progress);
     let mut damaged = rules.user.is_damaged();
@@ -130,19 +131,22 @@ impl Course<'_> {
             let variable = |name: &str| self.world.variable(name);
             let is_me = |address: &_| context.is_me(address);
             let me = context.knows_me().then_some(&is_me as &dyn Fn(&_) -> bool);
-            let conditions =
+            let mut conditions =
                 Conditions::new(program, message, self.world, &variable, me, self.detail);
+            conditions.state = std::mem::take(&mut progress.state);
             if let Some(key) = progress.key.take() {
                 let _ = conditions.key.set(key);
             }
             let mut evaluator = Evaluator { conditions, progress, site_of };
             let Some(call) = evaluator.go_on() else {
                 evaluator.finish();
+                evaluator.progress.state = evaluator.conditions.state;
                 return;
             };
             let FilterCall { argv, .. } = &call;
             let end = self.filters.filter(argv, message, &edits(&evaluator.progress.plan.steps));
             evaluator.note_filter(call, &end);
+            evaluator.progress.state = evaluator.conditions.state;
             if let Filtered::Replaced(message) = end {
                 self.filtered.push(*message);
             }

@@ -275,6 +275,7 @@ pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m
             .into_iter()
             .collect(),
         Field::Score(score) => vec![self::score(*score, on)?],
+        Field::Let(value) => strings(on.state.value(*value)),
         Field::Date => sent(on).map(|at| day(at.to_zoned(zone(on)).date())).into_iter().collect(),
         Field::Arrived => vec![day(arrived(on).to_zoned(zone(on)).date())],
         Field::ArrivedAge => {

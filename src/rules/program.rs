@@ -38,6 +38,8 @@ pub struct Program {
     pub defines: Vec<Define>,
     /// `score`s.
     pub scores: Vec<Score>,
+    /// The names of what `let` keeps.
+    pub values: Vec<String>,
     /// `expect`s, for `mfilter check`.
     #[serde(skip)]
     pub expectations: Vec<Expectation>,
@@ -447,6 +449,8 @@ pub enum Field {
     ArrivedAge,
     /// A `score`, by index into [`Program::scores`].
     Score(u32),
+    /// What `let` has kept, by index into [`Program::values`].
+    Let(u32),
     /// The Date header's day.
     Date,
     /// Today.

@@ -47,6 +47,7 @@ impl Program {
             && self.scores.iter().all(|score| score.entries.iter().all(|entry| known(entry.1)))
             && self.fields.iter().all(|field| match field {
                 Field::Score(score) => (*score as usize) < self.scores.len(),
+                Field::Let(value) => (*value as usize) < self.values.len(),
                 _ => true,
             })
     }

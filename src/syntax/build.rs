@@ -233,7 +233,10 @@ impl Builder {
         let mut behind_as = false;
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::action_name | Rule::forward_word => name = Some(self.word(&part)),
+                Rule::action_name | Rule::forward_word | Rule::let_word => {
+                    name = Some(self.word(&part));
+                }
+                Rule::equals => {}
                 Rule::copy_word => {
                     let word = self.word(&part);
                     arguments.push(Value { span: word.span, kind: ValueKind::Name(word.value) });

@@ -477,8 +477,9 @@ impl<'a> Formatter<'a> {
 
     fn action(&self, action: &Action) -> String {
         let mut text = action.name.value.clone();
-        for argument in &action.arguments {
-            text.push(' ');
+        for (number, argument) in action.arguments.iter().enumerate() {
+            let is_value_of_let = action.name.value == "let" && number == 1;
+            text.push_str(if is_value_of_let { " = " } else { " " });
             text.push_str(&self.scalar(argument));
         }
         if !action.flags.is_empty() {

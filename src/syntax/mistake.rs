@@ -366,7 +366,7 @@ fn wording(kind: &Kind) -> Wording {
             "syntax",
             format!("there is no `{}` between a name and its value", clip(found)),
             "",
-            "write `set NAME VALUE`, `list NAME […]`; only `define` has a `=`",
+            "write `set NAME VALUE`, `list NAME […]`; only `define` and `let` have a `=`",
         ),
         Kind::Underscore(found) => word(
             "name",

@@ -400,8 +400,8 @@ mod tests {
         ("set me [\"a\", \"b\"", "[", "this `[` is never closed", "write the missing `]` behind the last element"),
         ("set me [\"a\" \"b\"]", "\"b\"", "a comma is missing before `\"b\"`", "a set is written `[\"a\", \"b\"]`"),
         ("set me [\"a\", [\"b\"]]", "[", "expected a value or `]`, found `[`", ""),
-        ("set maildir = \"x\"", "=", "there is no `=` between a name and its value", "write `set NAME VALUE`, `list NAME […]`; only `define` has a `=`"),
-        ("list white: [\"a\"]", ":", "there is no `:` between a name and its value", "write `set NAME VALUE`, `list NAME […]`; only `define` has a `=`"),
+        ("set maildir = \"x\"", "=", "there is no `=` between a name and its value", "write `set NAME VALUE`, `list NAME […]`; only `define` and `let` have a `=`"),
+        ("list white: [\"a\"]", ":", "there is no `:` between a name and its value", "write `set NAME VALUE`, `list NAME […]`; only `define` and `let` have a `=`"),
         ("maildir = \"x\"", "maildir", "no statement or action begins with `maildir`", "a setting is written `set maildir VALUE`"),
         ("set", "", "expected the name of a setting, but the statement ends here", ""),
         ("list white white", "white", "`white` is text, and text stands in quotes", "write `\"white\"`"),
@@ -455,7 +455,7 @@ mod tests {
         ("list white [\"a\", \"b\"", "[", "this `[` is never closed", "write the missing `]` behind the last element"),
         ("when from in white\n  and subject contains -> stop", "->", "expected a value, found `->`", ""),
         ("define x = from in white or", "", "expected a condition, but the statement ends here", ""),
-        ("set log = off", "=", "there is no `=` between a name and its value", "write `set NAME VALUE`, `list NAME […]`; only `define` has a `=`"),
+        ("set log = off", "=", "there is no `=` between a name and its value", "write `set NAME VALUE`, `list NAME […]`; only `define` and `let` have a `=`"),
     ];
 
     #[test]

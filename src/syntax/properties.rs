@@ -136,8 +136,17 @@ fn action(name: impl Strategy<Value = String>) -> impl Strategy<Value = Action> 
     ];
     let flag =
         prop_oneof![text().prop_map(ValueKind::Text), self::name().prop_map(ValueKind::Name)];
-    (word(name), vec(argument.prop_map(value), 0..3), vec(flag.prop_map(value), 0..3)).prop_map(
-        |(name, arguments, flags)| Action { span: Span::default(), name, arguments, flags },
+    let arguments = vec(argument.prop_map(value), 0..3);
+    (word(name), self::name(), arguments, vec(flag.prop_map(value), 0..3)).prop_map(
+        |(name, kept, mut arguments, mut flags)| {
+            if name.value == "let" {
+                arguments.push(value(ValueKind::Name(kept.clone())));
+                arguments.truncate(1);
+                arguments.insert(0, value(ValueKind::Name(kept)));
+                flags.clear();
+            }
+            Action { span: Span::default(), name, arguments, flags }
+        },
     )
 }
 

@@ -16,7 +16,7 @@ pub const ON: &str = "on";
 /// but are kept from being names.
 #[rustfmt::skip]
 pub const ACTIONS: &[&str] = &[
-    "inbox", "folder", "copy", "fileinto", "mark", "unmark", "discard", "reject", "defer", "add-header",
+    "inbox", "folder", "copy", "fileinto", "let", "mark", "unmark", "discard", "reject", "defer", "add-header",
     "set-header", "remove-header", "log", "stop",
     "forward", "pipe", "run", "filter", "reply", "add", "remove",
 ];
@@ -180,6 +180,7 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         | Rule::action_name
         | Rule::action_word
         | Rule::forward_word => "an action",
+        Rule::let_word => "`let`",
         Rule::argument => "an argument",
         Rule::flag => "a flag",
         Rule::condition | Rule::all | Rule::unary | Rule::has | Rule::test => "a condition",

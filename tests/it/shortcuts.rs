@@ -113,6 +113,8 @@ fn test() -> impl Strategy<Value = String> {
         Just("to in [\"a@b\", \"@ab\"]".to_owned()),
         Just("d".to_owned()),
         Just("s >= 2".to_owned()),
+        Just("kept contains \"a\"".to_owned()),
+        Just("later".to_owned()),
     ];
     prop_oneof![6 => text, 2 => like, 4 => matches, 1 => other]
 }
@@ -134,6 +136,8 @@ fn rule() -> impl Strategy<Value = String> {
         ),
         1 => format!("when {condition} -> mark seen\n"),
         2 => format!("when {condition} -> folder \"F/{{subject}}\"\n"),
+        8 => format!("when {condition} -> let kept = \"{{subject}}\"\n"),
+        9 => format!("when {condition} -> let kept = \"b\", log \"{{kept}}\"\n"),
         3 => format!("when {condition} -> fileinto \"I\"\n"),
         4 => format!("when {condition} -> log \"{{1}}\", copy \"C\"\n"),
         number => format!("when {condition} -> copy \"N{number}\", log \"{{from}}\"\n"),
@@ -156,7 +160,8 @@ proptest! {
         body in prop::collection::vec(word(), 0..12),
     ) {
         let head = "define d = subject contains \"aa\" or has bcc\n\
-                    score s { +1 subject contains \"a\" +2 from contains \"b\" }\n";
+                    score s { +1 subject contains \"a\" +2 from contains \"b\" }\n\
+                    when has bcc -> let kept = \"a\"\ndefine later = kept is \"b\"\n";
         // Without those that have a mistake: a capture of no pattern, say.
         let rules = rules.into_iter().filter(|rule| program(&format!("{head}{rule}")).is_some());
         let text = head.to_owned() + &rules.collect::<String>();
@@ -182,7 +187,9 @@ proptest! {
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         subject in word(),
     ) {
-        let text = format!("define d = has to\nscore s {{ +1 has to }}\n{}", rules.concat());
+        let head = "define d = has to\nscore s { +1 has to }\nlet kept = \"a\"\n\
+                    define later = kept is \"b\"\n";
+        let text = head.to_owned() + &rules.concat();
         let Some(program) = program(&text) else { return Ok(()) };
         let (mut head, mut blocks) = CompiledProgram::new(program).to_parts().expect("it is small");
         for (at, byte) in damage {

@@ -29,6 +29,10 @@ impl Act for FilterAction {
         format!("lets the program {program} change it")
     }
 
+    fn changes_tests(&self) -> bool {
+        true
+    }
+
     fn is_logged(&self) -> bool {
         false
     }

@@ -30,12 +30,17 @@ impl Act for MarkAction {
     fn plan(&self, planner: &mut dyn Planner) {
         let flags = planner.flags(&self.flags);
         let marks = planner.marks();
-        *marks = if self.add { marks.and(&flags) } else { marks.without(&flags) };
+        let marks = if self.add { marks.and(&flags) } else { marks.without(&flags) };
+        planner.set_marks(marks);
     }
 
     fn phrase(&self) -> String {
         let flags = shown_flags(&self.flags);
         if self.add { format!("marks it {flags}") } else { format!("takes the mark off: {flags}") }
+    }
+
+    fn changes_tests(&self) -> bool {
+        true
     }
 
     fn is_logged(&self) -> bool {

@@ -71,6 +71,11 @@ pub trait Act {
         false
     }
 
+    /// Whether the same test may come out otherwise behind it.
+    fn changes_tests(&self) -> bool {
+        false
+    }
+
     /// Whether what it did leaves a line in the log.
     fn is_logged(&self) -> bool {
         true
@@ -110,7 +115,11 @@ pub trait Planner {
     /// Why the message must not be refused, since its refusal would go to nobody.
     fn no_refusal(&self) -> Option<String>;
     /// The flags that `mark` and `unmark` have left so far.
-    fn marks(&mut self) -> &mut Flags;
+    fn marks(&self) -> &Flags;
+    /// Sets them.
+    fn set_marks(&mut self, flags: Flags);
+    /// Keeps a text, by its index into [`Program::values`].
+    fn keep(&mut self, value: u32, text: String);
     /// The folders that `fileinto` has put the message into so far.
     fn filed(&self) -> Vec<&Folder>;
     /// Adds a step.
@@ -152,6 +161,7 @@ actions! {
     copy: CopyAction by COPY;
     fileinto: FileIntoAction by FILEINTO;
     mark: MarkAction by MARK, UNMARK;
+    let_value: LetAction by LET;
     discard: DiscardAction by DISCARD;
     reject: RejectAction by REJECT;
     defer: DeferAction by DEFER;

@@ -1,8 +1,8 @@
 //! Actions: the reader of their arguments, and what their strings insert.
 
-use super::Checker;
 use super::condition::is_header_name;
 use super::place::inside;
+use super::{Checker, Declared};
 use crate::flags::{FLAGS, Flags, is_keyword};
 use crate::rules::actions::{self, Action, ActionWord, MOST_TARGETS, Unread, is_target};
 use crate::rules::field::{self, FieldLookup, Kind};
@@ -257,6 +257,21 @@ impl<'r> ActionReader<'r, '_, '_> {
         }
     }
 
+    /// What `let` keeps, by its name; index into the program's values.
+    pub(in crate::rules) fn value(&mut self, name: &str, span: Span) -> Result<u32, Unread> {
+        if let Some((Declared::Value(known), _)) = self.checker.names.get(name) {
+            return Ok(*known);
+        }
+        let index = self.checker.program.values.len() as u32;
+        let word = Spanned { value: name.to_owned(), span };
+        self.checker.declare(&word, Declared::Value(index));
+        if !matches!(self.checker.names.get(name), Some((Declared::Value(_), _))) {
+            return Err(Unread::Reported);
+        }
+        self.checker.program.values.push(name.to_owned());
+        Ok(index)
+    }
+
     /// A list in a file, by its name; index into the program's lists. `grows` if the
     /// action adds to it.
     pub(in crate::rules) fn list_file(
@@ -338,8 +353,9 @@ impl Checker<'_, '_> {
             return Some(TemplatePart::Date(String::from("%Y-%m-%d")));
         }
         let found = match self.names.get(name) {
-            Some((super::Declared::Score(score), _)) => Some((Field::Score(*score), Kind::Number)),
-            Some((super::Declared::Broken, _)) => return None,
+            Some((Declared::Score(score), _)) => Some((Field::Score(*score), Kind::Number)),
+            Some((Declared::Value(value), _)) => Some((Field::Let(*value), Kind::Text)),
+            Some((Declared::Broken, _)) => return None,
             _ => match field::find(name) {
                 Some(FieldLookup::Field(field, kind)) => Some((field, kind)),
                 _ => None,

@@ -285,6 +285,7 @@ impl Checker<'_, '_> {
         let asked = |field, kind| Asked { field, kind, name: name.to_owned() };
         let found = match self.names.get(name) {
             Some((Declared::Score(score), _)) => Some(asked(Field::Score(*score), Kind::Number)),
+            Some((Declared::Value(value), _)) => Some(asked(Field::Let(*value), Kind::Text)),
             Some((Declared::Broken, _)) => return None,
             // A header of the registry stays one under the name of a list.
             Some((declared, _)) if field::find(name).is_none() => {

@@ -146,6 +146,8 @@ enum Declared {
     List(u32),
     Define(u32),
     Score(u32),
+    /// By `let`.
+    Value(u32),
     /// Its declaration could not be read; whatever is asked of it is fine.
     Broken,
 }
@@ -156,6 +158,7 @@ impl Declared {
             Declared::List(_) => "list",
             Declared::Define(_) => "define",
             Declared::Score(_) => "score",
+            Declared::Value(_) => "text",
             Declared::Broken => "name",
         }
     }
@@ -363,7 +366,8 @@ impl<'a, 's> Checker<'a, 's> {
             fits.sort_unstable();
             fits
         };
-        let scores = || declared(|declared| matches!(declared, Declared::Score(_)));
+        let scores =
+            || declared(|declared| matches!(declared, Declared::Score(_) | Declared::Value(_)));
         match what {
             Word::Setting => nearest(name, setting::SETTINGS.iter()),
             Word::Field | Word::Part | Word::Insert => {

@@ -286,6 +286,9 @@ impl Checker<'_, '_> {
                 {
                     block.ended = block.ended.or(Some(action.span));
                 }
+                if lowered.changes_tests() {
+                    self.statements.blocks.iter_mut().for_each(|block| block.under.clear());
+                }
                 self.push(action.span, program::StatementKind::Act(lowered));
             }
             self.statements.dead = around;
