@@ -1,6 +1,10 @@
 //! Tells the cache of checked rules which mfilter made it: a hash of all
-//! sources, so that no other build's programs are taken for its own. And lets
-//! the linker lay together what a delivery runs.
+//! sources, so that no other build's programs are taken for its own. Makes the
+//! tables of the classifiers. And lets the linker lay together what a delivery
+//! runs.
+
+#[path = "build/tables.rs"]
+mod tables;
 
 use std::path::Path;
 use std::process::Command;
@@ -8,12 +12,31 @@ use std::{env, fs};
 
 fn main() {
     let mut hash = 0xcbf2_9ce4_8422_2325;
-    for path in ["Cargo.lock", "grammar", "src"] {
+    for path in ["Cargo.lock", "build", "grammar", "src"] {
         println!("cargo:rerun-if-changed={path}");
         add(&mut hash, Path::new(path));
     }
     println!("cargo:rustc-env=MFILTER_BUILT_OF={hash:016x}");
+    words();
     order();
+}
+
+/// `words.rs`: a module for each file of `src/classify/words`.
+fn words() {
+    let files = fs::read_dir("src/classify/words").expect("it is part of the source");
+    let mut paths: Vec<_> = files.flatten().map(|file| file.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "txt"));
+    paths.sort();
+    let mut rust = String::new();
+    for path in paths {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name of ours");
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        let tables = tables::rust_of(&text);
+        let tables = tables.unwrap_or_else(|wrong| panic!("{}:{wrong}", path.display()));
+        rust.push_str(&format!("pub mod {name} {{\n{tables}}}\n"));
+    }
+    let out = env::var("OUT_DIR").expect("cargo sets it");
+    fs::write(Path::new(&out).join("words.rs"), rust).expect("cargo made the folder");
 }
 
 /// FNV-1a over a file, or over all files below a folder, in order.

@@ -32,6 +32,7 @@ pub mod s25r;
 pub mod spam_verdict;
 pub mod verified;
 pub mod virus_warning;
+mod words;
 
 #[cfg(test)]
 pub mod testing;

@@ -3,26 +3,40 @@
 //! MTAs name a recipient at the start of a line and say below, or behind it,
 //! why it was not reached: qmail (`<user@host>:`), Postfix (`<user@host>: …`),
 //! Exim (`  user@host`), sendmail (`550 <user@host>... User unknown`) and most
-//! others are read so.
+//! others are read so. Some name it at a line's end, some within a sentence.
 
 use std::collections::HashMap;
 
+use super::mention::{self, mentioned};
 use super::{Failure, status};
+use crate::classify::words::bounces;
 
 /// More recipients than this are not looked for.
-const RECIPIENTS_LIMIT: usize = 1000;
+pub(super) const RECIPIENTS_LIMIT: usize = 1000;
 
 /// Of what is said about one recipient so many characters are the reason.
 const REASON_LIMIT: usize = 300;
 
-/// What the words say; `named` are those whom the header names.
-pub fn read(notes: &str, named: &[String]) -> Vec<Failure> {
+/// What the words say; `named` are those whom the header names, `own` the
+/// addresses of who gets the bounce and who sent it.
+pub fn read(notes: &str, named: &[String], own: &[String]) -> Vec<Failure> {
     let mut failures: Vec<Failure> = Vec::new();
     let notified = notified(notes);
     let named = if notified.is_empty() { named } else { &notified };
-    let (before, mut segments) = split(notes, recipient);
+    let (mut before, mut segments) = split(notes, recipient);
     if segments.is_empty() {
         segments = split(notes, last_recipient).1;
+    }
+    let within = match named.is_empty() && segments.iter().all(|segment| segment.is_about(own)) {
+        true => mentioned(notes, own),
+        false => Vec::new(),
+    };
+    // A greeting may begin with the address of who is told.
+    if !(named.is_empty() && within.is_empty())
+        && segments.iter().all(|segment| segment.is_about(own))
+    {
+        segments.clear();
+        before = notes.to_owned();
     }
     for segment in segments {
         let failure = segment.failure();
@@ -36,11 +50,12 @@ pub fn read(notes: &str, named: &[String]) -> Vec<Failure> {
         }
     }
     if failures.is_empty() {
-        let text = Segment { recipient: None, text: before };
-        let whole = text.failure();
-        failures.extend(
-            named.iter().map(|name| Failure { recipient: Some(name.clone()), ..whole.clone() }),
-        );
+        let whole = Segment { recipient: None, text: before }.failure();
+        let of = |name: &String| Failure { recipient: Some(name.clone()), ..whole.clone() };
+        match named {
+            [] => failures.extend(within.iter().map(of)),
+            named => failures.extend(named.iter().map(of)),
+        }
         if failures.is_empty() {
             failures.push(whole);
         }
@@ -91,7 +106,7 @@ pub fn complete(failures: &mut [Failure], notes: &str) {
 }
 
 /// What may stand between a recipient and the reason.
-const MARKS: &[char] = &[' ', '\t', '>', ')', ':', ';', ',', '.', '<', '-'];
+const MARKS: &[char] = &[' ', '\t', '>', ')', ']', ':', '：', ';', ',', '.', '<', '-', '」', '）'];
 
 struct Segment {
     recipient: Option<String>,
@@ -99,6 +114,11 @@ struct Segment {
 }
 
 impl Segment {
+    fn is_about(&self, addresses: &[String]) -> bool {
+        let about = self.recipient.as_deref().unwrap_or_default();
+        addresses.iter().any(|address| address.eq_ignore_ascii_case(about))
+    }
+
     fn failure(self) -> Failure {
         let status = status::in_text(&self.text);
         let lines = || {
@@ -106,12 +126,17 @@ impl Segment {
                 .lines()
                 .map(|line| line.trim_start_matches(MARKS).trim_end())
                 .filter(|line| line.chars().any(char::is_alphanumeric))
-                .filter(|line| !is_about_address(line))
+                .filter(|line| !is_about_address(line) && !is_headline(line))
         };
         let reason = lines().find(|line| has_reply(line)).or_else(|| lines().next());
         let reason = reason.map(|line| line.chars().take(REASON_LIMIT).collect());
         Failure { recipient: self.recipient, status, reason, action: String::new() }
     }
+}
+
+/// `** Address not found **`, which Gmail puts over more than that.
+fn is_headline(line: &str) -> bool {
+    line.starts_with("**") && line.ends_with("**")
 }
 
 /// Exim's note on an alias: `(ultimately generated from user@host)`.
@@ -123,11 +148,7 @@ fn is_about_address(line: &str) -> bool {
 
 /// The next line names who sent the mail.
 fn announces_sender(line: &str) -> bool {
-    let line = line.trim_end().to_lowercase();
-    ["sent by", "from", "sender", "from:", "sender:"].iter().any(|end| {
-        let before = line.strip_suffix(end);
-        before.is_some_and(|before| !before.ends_with(char::is_alphanumeric))
-    })
+    mention::ends_in_sender(&line.trim_end().trim_end_matches([':', '：']).to_lowercase())
 }
 
 /// The text before the first recipient, and what is said of each.
@@ -157,9 +178,9 @@ fn split(notes: &str, recipient: fn(&str) -> Option<(String, &str)>) -> (String,
 
 /// The address at the end of a line, behind a colon, and the line.
 fn last_recipient(line: &str) -> Option<(String, &str)> {
-    let (label, address) = line.trim_end().rsplit_once(':')?;
-    let word = label.split_whitespace().next_back().unwrap_or_default().to_lowercase();
-    if matches!(word.as_str(), "from" | "sender" | "by" | "reply-to" | "mailto") {
+    let (label, address) = line.trim_end().rsplit_once([':', '：'])?;
+    let label = label.trim_end().to_lowercase();
+    if mention::ends_in_sender(&label) || label.ends_with(" by") {
         return None;
     }
     let (address, _) =
@@ -169,18 +190,21 @@ fn last_recipient(line: &str) -> Option<(String, &str)> {
 
 /// The address at the start of a line, and the line's rest.
 fn recipient(line: &str) -> Option<(String, &str)> {
-    let text = line.trim_start_matches([' ', '\t', '*', '-', '"', '\'']);
+    let text = line.trim_start_matches([' ', '\t', '\u{3000}', '*', '-', '"', '\'', '・']);
     let answer = text;
     let text = strip_reply(text);
     let answered = text.len() < answer.len();
-    let text = LABELS.iter().find_map(|label| strip_label(text, label)).unwrap_or(text);
-    let text = text.trim_start_matches([' ', '\t', '<', '"', '\'', '[', '(']);
-    let text = text.strip_prefix("mailto:").or_else(|| text.strip_prefix("smtp:")).unwrap_or(text);
-    let end =
-        text.find(|c: char| c.is_whitespace() || "<>()[]:;,\"'".contains(c)).unwrap_or(text.len());
-    let address = text.get(..end)?.trim_end_matches('.');
+    let text = bounces::LABELS.iter().find_map(|label| strip_label(text, label)).unwrap_or(text);
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || OPENING.contains(c));
+    let text = ["mailto:", "smtp:", "rfc822;"]
+        .iter()
+        .find_map(|label| strip_label(text, label))
+        .unwrap_or(text)
+        .trim_start();
+    let end = text.find(|c: char| c.is_whitespace() || CLOSING.contains(c)).unwrap_or(text.len());
+    let address = without_words(text.get(..end)?).trim_end_matches('.');
     let (local, domain) = address.rsplit_once('@')?;
-    let plausible = !local.is_empty()
+    let plausible = mention::is_local_part(local)
         && address.len() <= 320
         && domain.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'))
         && domain.chars().any(char::is_alphanumeric);
@@ -188,22 +212,35 @@ fn recipient(line: &str) -> Option<(String, &str)> {
     plausible.then(|| (address.to_owned(), if answered { answer } else { rest }))
 }
 
-const LABELS: &[&str] = &[
-    "to:",
-    "recipient:",
-    "recipient address:",
-    "failed recipient:",
-    "original recipient:",
-    "user:",
-    "unknown user:",
-    "unknown user",
-    "user not known",
-    "could not deliver mail to this user.",
-];
+/// An address without the words behind it, where no blanks part them: the last
+/// label of a domain is either in ASCII or not.
+fn without_words(address: &str) -> &str {
+    let label = address.rfind('.').map_or(0, |dot| dot + 1);
+    let (start, rest) = address.split_at(label);
+    match rest.find(|c: char| !c.is_ascii()) {
+        Some(at) if at > 0 => &address[..start.len() + at],
+        _ => address,
+    }
+}
 
+/// What may stand right before an address.
+const OPENING: &str = "<\"'[(＜「『【（“‘«";
+
+/// What may stand right behind it.
+const CLOSING: &str = "<>()[]:;,\"'＜＞「」『』【】（）：；，、。”’»";
+
+/// What stands behind a label, any case, with a colon of any width.
 fn strip_label<'a>(text: &'a str, label: &str) -> Option<&'a str> {
-    let (start, rest) = text.split_at_checked(label.len())?;
-    start.eq_ignore_ascii_case(label).then_some(rest)
+    match label.strip_suffix(':') {
+        Some(word) => strip_start(text, word)?.trim_start().strip_prefix([':', '：']),
+        None => strip_start(text, label),
+    }
+}
+
+fn strip_start<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    let end = text.char_indices().nth(start.chars().count()).map_or(text.len(), |(at, _)| at);
+    let (found, rest) = text.split_at_checked(end)?;
+    (found.eq_ignore_ascii_case(start) || found.to_lowercase() == start).then_some(rest)
 }
 
 /// `550 5.1.1 <user@host>... why`: the reply is part of the reason, but the
@@ -230,7 +267,7 @@ mod tests {
 
     #[track_caller]
     fn found(notes: &str) -> Vec<(String, Option<String>)> {
-        let failures = read(notes, &[]);
+        let failures = read(notes, &[], &["me@here.example".to_owned()]);
         failures.into_iter().map(|each| (each.recipient.unwrap_or_default(), each.status)).collect()
     }
 
@@ -253,7 +290,7 @@ mod tests {
     #[test]
     fn exim_names_the_sender_and_the_alias_too() {
         let notes = "A message sent by\n\n  <me@here.example>\n\ncould not be delivered to one or more of its recipients. The following\naddress(es) failed:\n\n  a@b.example\n    (ultimately generated from c@d.example)\n    all hosts have been failing for a long time\n";
-        let failures = read(notes, &[]);
+        let failures = read(notes, &[], &["me@here.example".to_owned()]);
         assert_eq!(failures.len(), 1);
         assert_eq!(failures[0].recipient.as_deref(), Some("a@b.example"));
         let reason = failures[0].reason.as_deref();
@@ -275,6 +312,43 @@ mod tests {
             [pair("a@b.example", "5.1.1")]
         );
         assert_eq!(found("A message from: a@b.example\n5.4.6 too many hops"), [pair("", "5.4.6")]);
+    }
+
+    #[test]
+    fn labels_of_many_languages() {
+        for notes in [
+            "Recipient: [SMTP:a@b.example]\nReason: 5.1.1 no",
+            "宛先：a@b.example\n理由: 5.1.1",
+            "收件人： a@b.example\n5.1.1",
+            "Получатель: <a@b.example>\n5.1.1",
+            "「a@b.example」宛てのメール 5.1.1",
+            "Destinataire : a@b.example\n5.1.1",
+        ] {
+            assert_eq!(found(notes), [pair("a@b.example", "5.1.1")], "{notes}");
+        }
+    }
+
+    #[test]
+    fn a_greeting_names_who_is_told() {
+        let notes = "me@here.example您好，\n您寄給 a@b.example 的郵件無法送達 5.1.1";
+        assert_eq!(found(notes), [pair("a@b.example", "5.1.1")]);
+        assert_eq!(found("a@b.example님에게 5.1.1"), [pair("a@b.example", "5.1.1")]);
+        assert_eq!(found("<me@here.example>: 5.1.1"), [pair("me@here.example", "5.1.1")]);
+    }
+
+    #[test]
+    fn programs_and_pages_are_no_recipients() {
+        for notes in [
+            "\"|/usr/bin/deliver a@b.example\"\n5.3.0",
+            "/var/mail/a@b.example\n5.3.0",
+            "https://b.example/?who=a@b.example\n5.3.0",
+        ] {
+            assert!(
+                found(notes).iter().all(|(recipient, _)| recipient != "/var/mail/a@b.example"
+                    && !recipient.contains(['|', '?'])),
+                "{notes}"
+            );
+        }
     }
 
     #[test]

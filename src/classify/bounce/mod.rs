@@ -9,6 +9,7 @@
 mod delivery_status;
 mod failure;
 mod free_form;
+mod mention;
 mod opening;
 mod status;
 mod words;
@@ -16,6 +17,7 @@ mod words;
 use std::collections::HashSet;
 
 use super::look::folded;
+use super::words::plain;
 use super::{Classifier, Mail, daemon, mailing_list};
 use crate::message::parameter;
 use opening::Opening;
@@ -89,10 +91,14 @@ fn find(mail: &Mail<'_>) -> Result<Option<Report>, String> {
         true => (delivery_status::read(&opening.notes), true),
         false => (delivery_status::read(&opening.status), false),
     };
-    let Some(evidence) = signs.evidence(&opening, &reported, said) else { return Ok(None) };
+    let own = own_addresses(mail);
+    let Some(evidence) = signs.evidence(&opening, &reported, said, &own) else { return Ok(None) };
     let mut failures: Vec<Failure> = reported.into_iter().filter(Failure::is_bad).collect();
     if failures.is_empty() {
-        failures = free_form::read(&opening.notes, &failed_recipients(mail));
+        failures = free_form::read(&opening.notes, &failed_recipients(mail), &own);
+        if let [Failure { recipient: recipient @ None, .. }] = failures.as_mut_slice() {
+            *recipient = mention::mentioned(&signs.subject, &own).into_iter().next();
+        }
     } else if !said {
         free_form::complete(&mut failures, &opening.notes);
     }
@@ -111,6 +117,13 @@ fn failed_recipients(mail: &Mail<'_>) -> Vec<String> {
         .filter(|address| !address.domain.is_empty())
         .map(|address| address.address())
         .collect()
+}
+
+/// Who gets the bounce, and who sent it.
+fn own_addresses(mail: &Mail<'_>) -> Vec<String> {
+    let headers = ["to", "cc", "delivered-to", "x-original-to", "from", "sender"];
+    let of = |header| mail.message.addresses(header);
+    headers.iter().flat_map(|header| of(header).to_vec()).map(|each| each.address()).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +169,7 @@ impl Signs {
             daemon::null_sender(mail).then(|| "the envelope sender is null".to_owned())
         });
         let system = system.or_else(|| mailing_list::keeper(mail.message));
-        let subject = folded(mail.message, "subject");
+        let subject = plain(&folded(mail.message, "subject"));
         let from = folded(mail.message, "from");
         let auto_submitted = folded(mail.message, "auto-submitted");
         Signs {
@@ -177,6 +190,10 @@ impl Signs {
         self.kind == Kind::Report || self.kind == Kind::Other && (spoken || self.failed_recipients)
     }
 
+    fn is_answer(&self) -> bool {
+        words::is_answer(&self.subject)
+    }
+
     /// Sieve's `reject` answers with a receipt (RFC 5429 §2.1.1).
     fn refusal(&self) -> Option<String> {
         let refused = self.kind == Kind::Receipt && self.subject.contains("reject");
@@ -185,8 +202,21 @@ impl Signs {
     }
 
     /// `reported` was read from running text if `said`.
-    fn evidence(&self, opening: &Opening, reported: &[Failure], said: bool) -> Option<String> {
+    fn evidence(
+        &self,
+        opening: &Opening,
+        reported: &[Failure],
+        said: bool,
+        own: &[String],
+    ) -> Option<String> {
         let bad = reported.iter().any(Failure::is_bad);
+        // Anyone may write one phrase, or one header.
+        let concrete = || {
+            let notes = &opening.notes;
+            bad || status::in_text(notes).is_some()
+                || status::reply(notes).is_some()
+                || !mention::mentioned(notes, own).is_empty()
+        };
         if !said && (self.kind == Kind::Report || self.system.is_some() || self.subject_reports) {
             if bad {
                 return Some(match self.kind {
@@ -197,32 +227,39 @@ impl Signs {
             if !reported.is_empty() {
                 return None;
             }
+            if self.kind == Kind::Report && (self.system.is_some() || self.subject_reports) {
+                return Some("multipart/report; report-type=delivery-status".to_owned());
+            }
         }
-        if self.kind == Kind::Report && (self.system.is_some() || self.subject_reports) {
-            return Some("multipart/report; report-type=delivery-status".to_owned());
-        }
-        if self.failed_recipients {
+        let report = || words::report(&opening.folded);
+        if self.failed_recipients
+            && (self.system.is_some() || self.subject_reports || report().is_some())
+        {
             return Some("it has X-Failed-Recipients".to_owned());
         }
         if let Some(system) = &self.system {
-            if self.subject_reports {
+            let returned = || !opening.returned.trim().is_empty();
+            if self.subject_reports && (self.named || concrete() || returned()) {
                 return Some(format!("{system}, and the subject is a delivery report's"));
             }
             if said && bad {
                 return Some(format!("{system}, and the text has the fields of a delivery report"));
             }
-            let failure = match self.named {
-                true => words::failure,
-                false => words::failure_at_start,
+            let text = &opening.folded;
+            let phrase = match self.named {
+                true => report().or_else(|| {
+                    let fault = || words::recipient_fault(text).filter(|_| !self.is_answer());
+                    words::failure(text).or_else(fault).filter(|_| concrete())
+                }),
+                false => report().or_else(|| words::failure_at_start(text)).filter(|_| concrete()),
             };
-            let phrase = words::report(&opening.folded).or_else(|| failure(&opening.folded))?;
-            return Some(format!("{system}, and the text says `{phrase}`"));
+            return Some(format!("{system}, and the text says `{}`", phrase?));
         }
-        if words::is_answer(&self.subject) {
+        if self.is_answer() || !(self.subject_reports || self.unattended) {
             return None;
         }
-        let phrase = words::report_at_start(&opening.folded)?;
-        (self.subject_reports || self.unattended).then(|| format!("the text begins `{phrase}`"))
+        let phrase = words::report_at_start(&opening.folded).filter(|_| concrete())?;
+        Some(format!("the text begins `{phrase}`"))
     }
 }
 

@@ -2,6 +2,7 @@
 //! came back.
 
 use crate::classify::look::{self, unread};
+use crate::classify::words::{self, bounces};
 use crate::message::mime::Part;
 use crate::message::{Message, charset, fold};
 
@@ -69,7 +70,7 @@ fn take_apart(message: &Message) -> Result<Opening, String> {
     if opening.returned.is_empty() {
         opening.returned = came_back.to_owned();
     }
-    opening.folded = fold::fold(notes).into_owned();
+    opening.folded = words::plain(&fold::fold(notes));
     opening.notes = notes.to_owned();
     Ok(opening)
 }
@@ -98,53 +99,14 @@ fn is_within_message(parts: &[Part], part: &Part) -> bool {
     .any(|part| part.media_type.starts_with("message/"))
 }
 
-/// How the lines begin after which MTAs without MIME put the mail that came
-/// back, lower case.
-const MARKERS: &[&str] = &[
-    "original message follows",
-    "original message headers",
-    "original message:",
-    "original mail as follows",
-    "below is a copy of the original message",
-    "message header:",
-    "message from yahoo",
-    "received message follows",
-    "content-type: message/rfc822",
-    "content-type: text/rfc822-headers",
-    "message text follows",
-    "return-path: <",
-    "received: from ",
-    "received: by ",
-];
-
-/// The same where the line is drawn: `--- …`, `|--- … ---|`, `=== …`.
-const DRAWN: &[&str] = &[
-    "attachment is a copy of the message",
-    "below is a copy of",
-    "below the next line is a copy",
-    "below this line is a copy",
-    "contents of the undelivered mail",
-    "message header follows",
-    "message headers follow",
-    "message text follows",
-    "original mail message",
-    "original message",
-    "returned mail follows",
-    "returned message",
-    "the header of the original message",
-    "the original message",
-    "this is a copy of the message",
-    "this is a copy of your message",
-    "undelivered message follows",
-    "unsent message follows",
-];
-
+/// Whether the line, lower case, stands before the mail that came back.
 fn is_marker(line: &str) -> bool {
     let starts = |text: &str, with: &[&str]| with.iter().any(|each| text.starts_with(each));
     let text = line.trim_start_matches(['-', '=', '*', '_', '|', '+', '#', ' ', '\t']);
     let drawn = line.trim_start_matches('|').get(..2);
-    starts(line, MARKERS)
-        || matches!(drawn, Some("--" | "==" | "**" | "__" | "##")) && starts(text, DRAWN)
+    starts(line, bounces::RETURNED)
+        || matches!(drawn, Some("--" | "==" | "**" | "__" | "##"))
+            && starts(text, bounces::RETURNED_DRAWN)
 }
 
 fn split_returned(notes: &str) -> (&str, &str) {

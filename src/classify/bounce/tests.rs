@@ -51,6 +51,65 @@ fn words_alone_mean_a_status() {
     assert_eq!(statuses(&mail(&system)).unwrap(), ["5.1.1"]);
 }
 
+/// `who` is the header of the mail system.
+#[track_caller]
+fn check(who: &str, subject: &str, text: &str, recipient: &str, status: &str) {
+    let raw = format!(
+        "{who}\nTo: taro@example.jp\nSubject: {subject}\nContent-Type: text/plain; charset=utf-8\n\n{text}\n"
+    );
+    let message = message(&raw);
+    let mail = mail(&message);
+    assert_eq!(recipients(&mail).unwrap(), [recipient], "{raw}");
+    assert_eq!(statuses(&mail).unwrap(), [status], "{raw}");
+}
+
+#[test]
+fn words_of_many_languages() {
+    let daemon = "From: MAILER-DAEMON@mx.example";
+    for (subject, text, status) in [
+        (
+            "Unzustellbar: Hallo",
+            "Ihre Nachricht an x@far.example konnte nicht zugestellt werden. Der Empfänger x wurde in far.example nicht gefunden.",
+            "5.1.1",
+        ),
+        (
+            "Échec de la remise",
+            "Votre message à x@far.example n’a pas pu être remis : la boîte aux lettres est pleine.",
+            "5.2.2",
+        ),
+        ("No se pudo entregar", "El buzón de x@far.example está lleno.", "5.2.2"),
+        ("Mancata consegna", "x@far.example: casella inesistente", "5.1.1"),
+        ("Falha na entrega", "A conta x@far.example foi desativada.", "5.2.1"),
+        (
+            "Bericht niet bezorgd",
+            "Uw bericht aan x@far.example is niet afgeleverd: gebruiker onbekend",
+            "5.1.1",
+        ),
+        ("Nie dostarczono wiadomości", "Skrzynka odbiorcza x@far.example jest pełna.", "5.2.2"),
+        ("Nedoručitelná zpráva", "Příjemce x@far.example neexistuje.", "5.1.1"),
+        ("Ошибка доставки", "Почтовый ящик x@far.example переполнен", "5.2.2"),
+        ("Teslim edilemedi", "x@far.example adresli kullanıcı bulunamadı", "5.1.1"),
+        ("配信エラー", "x@far.example のメールボックスが一杯です。", "5.2.2"),
+        ("退信通知", "收件人：x@far.example 的邮箱不存在", "5.1.1"),
+        ("전송 실패", "받는 사람: x@far.example\n사서함 용량이 초과되었습니다.", "5.2.2"),
+    ] {
+        check(daemon, subject, text, "x@far.example", status);
+    }
+}
+
+#[test]
+fn one_phrase_is_none() {
+    for text in [
+        "Return-Path: <>\nFrom: Casino <news@far.example>\nSubject: bonus\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nPlay now.\n--b--\n",
+        "From: Parcels <no-reply@far.example>\nSubject: parcel\nContent-Type: text/plain; charset=utf-8\n\n荷物を配送できませんでした。\n",
+        "From: Chat <noreply@far.example>\nSubject: notice\n\nYour message was not delivered, the room is closed.\n",
+        "Return-Path: <>\nFrom: Form <www@far.example>\nSubject: question\n\nMy budget is exceeded.\n",
+        "From: a@b.example\nSubject: hello\nX-Failed-Recipients: c@d.example\n\nhello\n",
+    ] {
+        assert!(!finds(&BOUNCE, &message(text)), "{text}");
+    }
+}
+
 #[test]
 fn mail_about_bounces_is_none() {
     for text in [

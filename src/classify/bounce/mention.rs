@@ -1,0 +1,154 @@
+//! Addresses within sentences: `Your message to user@host bounced`.
+
+use crate::classify::words::bounces;
+
+/// Addresses of the first line that has one, in order, each once. None of `own`,
+/// no sender's and no Message-ID; one that may be a sender's, and a helper's, only
+/// where there is no other.
+pub fn mentioned(notes: &str, own: &[String]) -> Vec<String> {
+    let is_own =
+        |found: &Mention<'_>| own.iter().any(|own| own.eq_ignore_ascii_case(found.address));
+    for doubt in Doubt::ALL {
+        for line in notes.lines().filter(|line| !names_identifier(line)) {
+            let mut found: Vec<String> = Vec::new();
+            for mention in all(line).filter(|each| each.doubt() == Some(doubt) && !is_own(each)) {
+                if !found.iter().any(|known| known == mention.address) {
+                    found.push(mention.address.to_owned());
+                }
+            }
+            if !found.is_empty() {
+                return found;
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Whether an address is that of who was not reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    None,
+    PerhapsSender,
+    Helper,
+}
+
+impl Doubt {
+    const ALL: [Doubt; 3] = [Doubt::None, Doubt::PerhapsSender, Doubt::Helper];
+}
+
+struct Mention<'a> {
+    address: &'a str,
+    /// What stands before it, lower case.
+    before: String,
+}
+
+impl Mention<'_> {
+    /// `None` of a sender's.
+    fn doubt(&self) -> Option<Doubt> {
+        if ends_in_sender(&self.before) {
+            return None;
+        }
+        Some(if is_helper(self.address) {
+            Doubt::Helper
+        } else if ends_in(&self.before, bounces::SENDERS_PERHAPS) {
+            Doubt::PerhapsSender
+        } else {
+            Doubt::None
+        })
+    }
+}
+
+/// The addresses in ASCII of a line.
+fn all(line: &str) -> impl Iterator<Item = Mention<'_>> {
+    line.match_indices('@').filter_map(move |(at, _)| {
+        let (before, behind) = (&line[..at], &line[at + 1..]);
+        let start = before
+            .rfind(|c: char| !c.is_ascii_alphanumeric() && !"!#$%&*+-/=?^_`{|}~.".contains(c))
+            .map_or(0, |last| last + before[last..].chars().next().map_or(1, char::len_utf8));
+        let end = behind
+            .find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-'))
+            .unwrap_or(behind.len());
+        let domain = behind[..end].trim_end_matches(['.', '-']);
+        let local = &before[start..];
+        let plausible = is_local_part(local)
+            && local.len() + domain.len() < 320
+            && domain.contains('.')
+            && !domain.starts_with('.')
+            && !behind[end..].starts_with('@');
+        let words: String = before[..start].chars().rev().take(40).collect();
+        plausible.then(|| Mention {
+            address: &line[start..at + 1 + domain.len()],
+            before: words.chars().rev().collect::<String>().to_lowercase(),
+        })
+    })
+}
+
+/// A local part, and not the end of a path, of a command or of a page's address.
+pub fn is_local_part(local: &str) -> bool {
+    !local.is_empty()
+        && !local.starts_with(['|', '/'])
+        && !local.contains('?')
+        && !local.contains("://")
+        && !local.contains("=/")
+}
+
+/// Whether a text, lower case, ends in a word behind which the sender stands.
+pub fn ends_in_sender(text: &str) -> bool {
+    ends_in(text, bounces::SENDERS)
+}
+
+fn ends_in(text: &str, words: &[&str]) -> bool {
+    let text = text.trim_end_matches([' ', '\t', '<', '"', '\'', '(', '[', ':', '：', '「']);
+    words.iter().any(|word| {
+        let before = text.strip_suffix(word);
+        // No blanks part words of Han and kana.
+        let goes_on =
+            |last: char| last.is_alphanumeric() && (word.is_ascii() || last.is_lowercase());
+        before.is_some_and(|before| !before.ends_with(goes_on))
+    })
+}
+
+fn names_identifier(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    line.contains("message-id") || line.contains("message id") || line.contains("references:")
+}
+
+/// Whom one may ask, and who speaks.
+fn is_helper(address: &str) -> bool {
+    let local = address.split('@').next().unwrap_or_default().to_ascii_lowercase();
+    ["postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "noreply", "no-reply", "admin"]
+        .contains(&local.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mentioned;
+
+    #[track_caller]
+    fn check(notes: &str, recipients: &[&str]) {
+        assert_eq!(mentioned(notes, &["me@here.example".to_owned()]), recipients, "{notes}");
+    }
+
+    #[test]
+    fn within_a_sentence() {
+        for notes in [
+            "Your message to a@b.example could not be delivered.",
+            "Your message from me@here.example to a@b.example bounced.",
+            "宛先のa@b.exampleは見つかりません",
+            "El buzón de <a@b.example> está lleno; postmaster@c.example",
+            "Message-ID: <1@c.example>\nNachricht an a@b.example.",
+            "Ask postmaster@b.example.\nYour mail to a@b.example: no.",
+            "See https://c.example/?who=x@y.example about a@b.example.",
+        ] {
+            check(notes, &["a@b.example"]);
+        }
+        check("To a@b.example and c@d.example", &["a@b.example", "c@d.example"]);
+    }
+
+    #[test]
+    fn what_is_none() {
+        check("me@here.example wrote", &[]);
+        check("|/usr/bin/deliver@b.example or x@y or @b.example", &[]);
+        check("Message-ID: <1@c.example>", &[]);
+    }
+}
