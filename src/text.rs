@@ -36,6 +36,55 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// How much of a value out of a message people are shown, characters.
+const LONGEST_VALUE: usize = 200;
+/// How much of a sentence that may hold several of them.
+const LONGEST_SENTENCE: usize = 600;
+
+/// A value out of a message for people: on one line, harmless on a terminal, and
+/// of what is longer than anybody reads only the beginning, with `…`.
+pub fn shown_value(value: &str) -> String {
+    shown(value, LONGEST_VALUE)
+}
+
+/// A sentence with values out of a message, likewise.
+pub fn shown_sentence(text: &str) -> String {
+    shown(text, LONGEST_SENTENCE)
+}
+
+fn shown(text: &str, most: usize) -> String {
+    let end = text.char_indices().nth(most).map(|(end, _)| end);
+    let kept = end.and_then(|end| text.get(..end)).unwrap_or(text);
+    escape(&kept.replace('\n', " ")) + if end.is_some() { "…" } else { "" }
+}
+
+/// A thing's name as it stands behind a number: `line` or `lines`.
+pub fn plural(number: usize, thing: &str) -> String {
+    if number == 1 {
+        return thing.to_owned();
+    }
+    match thing.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ if thing.ends_with(['s', 'x']) || thing.ends_with("ch") => format!("{thing}es"),
+        _ => format!("{thing}s"),
+    }
+}
+
+/// A number of things in words: `1 line`, `2 lines`.
+pub fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {}", plural(number, thing))
+}
+
+/// The same with its verb: `1 line is`, `2 lines are`.
+pub fn are(number: usize, thing: &str) -> String {
+    counted(number, thing) + if number == 1 { " is" } else { " are" }
+}
+
+/// The same with its verb: `1 line was`, `2 lines were`.
+pub fn were(number: usize, thing: &str) -> String {
+    counted(number, thing) + if number == 1 { " was" } else { " were" }
+}
+
 /// A character as JSON escapes it (RFC 8259 §7): two of them beyond U+FFFF.
 pub fn push_json_escape(text: &mut String, c: char) {
     for unit in c.encode_utf16(&mut [0; 2]) {
@@ -99,6 +148,30 @@ mod tests {
         );
         assert_eq!(one_line(" a\r\n\t\u{2028}b\u{200b}c\u{7f}d ", 100), "a bc d");
         assert_eq!(one_line("äöü", 5), "äö");
+    }
+
+    #[test]
+    fn values_are_cut_and_things_counted() {
+        let long = "ä".repeat(1 << 17);
+        assert_eq!(shown_value(&long), "ä".repeat(200) + "…");
+        assert_eq!(shown_value("a\nb\u{7}"), "a b\\u{7}");
+        assert_eq!(shown_value(&"ä".repeat(200)), "ä".repeat(200));
+        assert_eq!(shown_sentence(&long), "ä".repeat(600) + "…");
+        for (number, thing, text) in [
+            (0, "line", "0 lines"),
+            (1, "line", "1 line"),
+            (2, "address", "2 addresses"),
+            (3, "category", "3 categories"),
+            (1, "category", "1 category"),
+            (4, "day", "4 days"),
+        ] {
+            assert_eq!(counted(number, thing), text);
+        }
+        assert_eq!((are(1, "day"), are(2, "day")), ("1 day is".into(), "2 days are".into()));
+        assert_eq!(
+            (were(1, "file"), were(0, "file")),
+            ("1 file was".into(), "0 files were".into())
+        );
     }
 
     #[test]

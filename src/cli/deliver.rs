@@ -124,7 +124,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         }
         if args.verbose > 0 {
             for step in &plan.steps {
-                output::error(&crate::text::escape(&step.kind.sentence()));
+                output::error(&crate::text::shown_sentence(&step.kind.sentence()));
             }
         }
     }));

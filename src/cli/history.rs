@@ -15,7 +15,7 @@ use crate::load;
 use crate::source::{read_text, reason};
 use crate::state::StateDir;
 use crate::state::history::{self, Version};
-use crate::text::escape;
+use crate::text::{counted, escape, plural};
 use crate::user::User;
 use crate::zone::zone;
 
@@ -61,7 +61,7 @@ fn list(state: &StateDir, main: &Path, versions: &[Version]) -> Result<CommandOu
         let older = versions.get(at + 1).and_then(|older| history::read(state, older));
         let what = match (&files, &older) {
             (None, _) => "damaged".to_owned(),
-            (Some(files), None) => format!("{} lines", lines(files)),
+            (Some(files), None) => counted(lines(files), "line"),
             (Some(files), Some(older)) => changes(older, files),
         };
         let is_now = files.as_ref().is_some_and(|files| at == 0 && as_on_disk(files));
@@ -69,11 +69,15 @@ fn list(state: &StateDir, main: &Path, versions: &[Version]) -> Result<CommandOu
         text.push_str(&format!("{:>4}  {since}  {what}{mark}\n", at + 1));
     }
     if !versions.is_empty() {
-        let main = output::with_tilde(&main.display().to_string());
-        text.insert_str(0, &format!("{}\n", escape(&main)));
+        text.insert_str(0, &format!("{}\n", shown(main)));
     }
     output::print(&text);
     Ok(CommandOutcome::Fine)
+}
+
+/// A file's path for people.
+fn shown(path: &Path) -> String {
+    escape(&output::with_tilde(&path.display().to_string()))
 }
 
 fn lines(files: &VersionFiles) -> usize {
@@ -109,7 +113,7 @@ fn changes(older: &VersionFiles, newer: &VersionFiles) -> String {
     }
     let gone = older.iter().filter(|(path, _)| newer.iter().all(|(known, _)| known != path));
     removed += gone.map(|(_, text)| text.lines().count()).sum::<usize>();
-    format!("+{added} -{removed} lines")
+    format!("+{added} -{removed} {}", plural(added + removed, "line"))
 }
 
 fn text_of<'f>(files: &'f VersionFiles, path: &Path) -> &'f str {
@@ -120,7 +124,7 @@ fn show(files: &VersionFiles) -> Result<CommandOutcome, String> {
     let mut out = String::new();
     for (path, text) in files {
         if files.len() > 1 {
-            out.push_str(&format!("# {}\n", escape(&path.display().to_string())));
+            out.push_str(&format!("# {}\n", shown(path)));
         }
         out.push_str(text);
         if !text.ends_with('\n') {
@@ -139,7 +143,7 @@ fn diff(files: &VersionFiles) -> Result<CommandOutcome, String> {
         if now == *text {
             continue;
         }
-        let name = escape(&path.display().to_string());
+        let name = shown(path);
         let diff = TextDiff::from_lines(text.as_str(), now.as_str());
         let unified = diff.unified_diff().header(&name, &name).to_string();
         out.push_str(&unified);
@@ -166,7 +170,7 @@ fn restore(files: &VersionFiles) -> Result<CommandOutcome, String> {
             write(Path::new(&backup), &bytes, &path).map_err(failed)?;
         }
         write(&path, text.as_bytes(), &path).map_err(failed)?;
-        restored.push(escape(&path.display().to_string()));
+        restored.push(shown(&path));
     }
     match restored.as_slice() {
         [] => output::print("the rules are that version already\n"),

@@ -27,7 +27,7 @@ use crate::state::lessons::{self, Lesson};
 use crate::state::lock_file::LockFile;
 use crate::state::memory::{Identity, Memory, message_key};
 use crate::state::{StateDir, list_index, sorted};
-use crate::text::{escape, json_line};
+use crate::text::{are, counted, escape, json_line, were};
 use crate::user::User;
 use crate::world::World;
 
@@ -110,10 +110,13 @@ pub(super) fn run(call: &Learn) -> Result<CommandOutcome, String> {
         }
     }
     if show && !call.json {
-        let mut text =
-            format!("{} messages are known, {} were moved", found.known, found.moved.len());
+        let known = are(found.known, "message");
+        let moved = found.moved.len();
+        let were_moved = if moved == 1 { "was" } else { "were" };
+        let mut text = format!("{known} known, {moved} {were_moved} moved");
         if found.first > 0 {
-            text.push_str(&format!("; {} folders were looked at for the first time", found.first));
+            let folders = were(found.first, "folder");
+            text.push_str(&format!("; {folders} looked at for the first time"));
         }
         say(&text);
     }
@@ -196,7 +199,7 @@ impl Learner<'_> {
                 break;
             }
             if added > 0 {
-                told.news.push(format!("{name}: {added} more addresses"));
+                told.news.push(format!("{name}: {} more", counted(added, "address")));
             }
         }
         told

@@ -32,7 +32,7 @@ use crate::state::lock_file::LockFile;
 use crate::state::memory::Memory;
 use crate::state::sorted;
 use crate::text::one_line;
-use crate::text::{escape, json_line};
+use crate::text::{escape, json_line, plural};
 use crate::user::User;
 use crate::world::World;
 
@@ -417,7 +417,7 @@ impl Counts {
 
     fn table(&self, dry_run: bool) -> String {
         let nothing = if dry_run { "; nothing was changed" } else { "" };
-        let messages = if self.all == 1 { "message" } else { "messages" };
+        let messages = plural(self.all, "message");
         let mut out = format!("{:>7} {messages}{nothing}\n", self.all);
         let mut row = |number: usize, text: &str| {
             if number > 0 {

@@ -14,7 +14,7 @@ use crate::mailbox;
 use crate::message::domain;
 use crate::outcome::Failure;
 use crate::rules::program::{CompiledProgram, Settings};
-use crate::text::escape;
+use crate::text::{counted, escape};
 use crate::user::User;
 use crate::world::World;
 
@@ -109,8 +109,8 @@ fn told(borders: &BTreeMap<String, Border>, trusted: &[String]) -> (String, Comm
         for (host, border) in borders {
             let Some(on) = border.trusted.get(id).copied() else { continue };
             stands = true;
-            let (host, all) = (escape(host), border.messages);
-            let _ = write!(text, "{id}: on {on} of {all} messages that came through {host}");
+            let (host, all) = (escape(host), counted(border.messages, "message"));
+            let _ = write!(text, "{id}: on {on} of {all} that came through {host}");
             if let Some(example) = border.missing.get(id) {
                 finding = CommandOutcome::Found;
                 let example = escape(example);

@@ -13,7 +13,7 @@ use crate::maildir::folder::Entry;
 use crate::maildir::{Location, Place};
 use crate::state::memory::Memory;
 use crate::state::{StateDir, sorted};
-use crate::text::{escape, json_line};
+use crate::text::{escape, json_line, plural};
 use crate::user::User;
 
 /// `mfilter sort --undo`
@@ -124,7 +124,8 @@ pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<CommandOutcome, Stri
             .map_err(|error| format!("the journal `{}`: {error}", run.name))?;
     }
     if !call.json {
-        let mut out = format!("{:>7} messages had been moved\n", run.moves.len());
+        let moved = run.moves.len();
+        let mut out = format!("{moved:>7} {} had been moved\n", plural(moved, "message"));
         let rows = [
             (back, "are back"),
             (already, "were there already"),

@@ -22,7 +22,7 @@ use crate::report::{self, Style};
 use crate::rules::listing;
 use crate::rules::program::Program;
 use crate::state::{StateDir, seen};
-use crate::text::{escape, json_line};
+use crate::text::{counted, escape, json_line, shown_sentence, shown_value, were};
 use crate::user::User;
 use crate::world::{Before, World};
 
@@ -40,7 +40,7 @@ pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
     let asked = Query::of(call)?;
     let (told, damaged) = lines(&log, &asked, &mut notes)?;
     if damaged > 0 {
-        notes.push(format!("{damaged} damaged lines of the log were skipped"));
+        notes.push(format!("{} skipped", were(damaged, "damaged log line")));
     }
     let decisive = asked.decisive(&told);
     let file = asked.find(&told, &location);
@@ -258,8 +258,7 @@ impl Answer<'_> {
         if let Some((since, later)) = self.since {
             let later = match later {
                 0 => "still in force".to_owned(),
-                1 => "1 version came after them".to_owned(),
-                more => format!("{more} versions came after them"),
+                more => format!("{} came after them", counted(more, "version")),
             };
             row("rules", format!("as of {}, {later}", time(since)));
         }
@@ -267,7 +266,7 @@ impl Answer<'_> {
             row("rule", format!("{}  {}", escape(place), escape(text)).trim_end().to_owned());
         }
         for note in &self.notes {
-            row("note", escape(note));
+            row("note", shown_sentence(note));
         }
         if let Some((file, message, world, evaluation)) = &then_way {
             let style = Style { colour: output::colour(), verbose: true };
@@ -413,7 +412,9 @@ fn describe(line: &LogLine) -> String {
         match name.as_str() {
             "id" => {}
             "ms" => out.push_str(&format!("  {} ms", escape(value))),
-            _ => out.push_str(&format!("  {} {}", escape(name), escape(&format!("{value:?}")))),
+            _ => {
+                out.push_str(&format!("  {} {}", escape(name), shown_value(&format!("{value:?}"))))
+            }
         }
     }
     out

@@ -52,6 +52,13 @@ impl Planner for ActionPlanner<'_, '_> {
     }
 
     fn push(&mut self, step: StepKind) {
+        if matches!(step, StepKind::Discard { .. }) && self.evaluator.is_kept_nowhere() {
+            let why = "what was to be forwarded of it is not".to_owned();
+            let skipped = StepKind::Skipped { action: "discard", why };
+            self.evaluator.push(skipped, self.rule.clone());
+            self.evaluator.inbox(Some(self.rule.clone()), Flags::default());
+            return;
+        }
         self.evaluator.push(step, self.rule.clone());
     }
 

@@ -89,6 +89,16 @@ impl Evaluator<'_> {
         self.push(StepKind::Forward { copy, sender, to: targets, forwarder }, rule);
     }
 
+    /// Whether a `forward copy` could not be planned, and nobody else gets the
+    /// message: dropped now, it would be lost.
+    pub(super) fn is_kept_nowhere(&self) -> bool {
+        let steps = &self.progress.plan.steps;
+        steps.iter().any(|step| matches!(step.kind, StepKind::Skipped { action: "forward", .. }))
+            && !steps.iter().any(|step| {
+                matches!(step.kind, StepKind::Deliver { .. } | StepKind::Forward { .. })
+            })
+    }
+
     fn has_looped(&self, forwarder: &str) -> Option<String> {
         let message = self.conditions.message;
         let marks = message.texts(LOOP_HEADER);

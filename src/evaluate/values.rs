@@ -16,6 +16,7 @@ use crate::message::text::Text;
 use crate::message::{Unread, domain, path};
 use crate::rules::address_list::AddressList;
 use crate::rules::program::{AddressField, AddressPart, Field, Network, ResultField};
+use crate::text::plural;
 
 /// All values of one field, in the order of the message.
 pub(super) struct Values<'m>(Vec<Value<'m>>);
@@ -306,7 +307,7 @@ fn domains<'m>(all: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Value<'m>>
 }
 
 fn bytes<'m>(size: u64) -> Value<'m> {
-    Value::Number(size as f64, format!("{size} bytes"))
+    Value::Number(size as f64, format!("{size} {}", plural(size as usize, "byte")))
 }
 
 /// Seconds as people say them, to the nearest smaller unit.

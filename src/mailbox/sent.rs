@@ -26,6 +26,7 @@ use crate::source::reason;
 use crate::state::StateDir;
 use crate::state::sent_mail::{self, hash};
 use crate::state::stamp::Stamp;
+use crate::text::counted;
 use crate::world::{self, Correspondents};
 
 /// A delivery reads sent mail for so long.
@@ -141,10 +142,8 @@ impl Sent {
             }
         }
         done.known.incomplete = (done.unread > 0).then(|| {
-            format!(
-                "{} messages in `{folder}` are still to be read; `mfilter learn` reads them",
-                done.unread
-            )
+            let messages = counted(done.unread as usize, "message");
+            format!("{messages} of `{folder}` not read yet; `mfilter learn` reads on")
         });
         Ok(done)
     }

@@ -39,6 +39,7 @@ use super::disk::{rename_new, sync_directory};
 use super::folder::{Entry, MaildirFolder, Sub, without_uid};
 use super::keywords;
 use super::name::{INFO, split_info};
+use super::quota;
 use super::sharing::Sharing;
 use super::store::{Location, Maildir, NO_COLONS, Place, create, open_below};
 
@@ -239,6 +240,20 @@ impl<'a> Mover<'a> {
             && self.shelf(from).is_ok_and(|source| !is_elsewhere(&source, target))
     }
 
+    /// Notes in the quota what does not count any more, or does again: the trash
+    /// does not. What cannot be noted is put right when somebody counts anew.
+    fn note_use(&self, step: &FileMove, target: &MaildirFolder) {
+        let layout = self.maildir.location.layout;
+        let counts = quota::counts_entry(layout, &step.to, &step.new);
+        if counts == quota::counts_entry(layout, &step.from, &step.old) {
+            return;
+        }
+        if let Some(amount) = quota::amount(target, &step.new) {
+            let amount = if counts { amount } else { amount.negative() };
+            let _ = quota::add(&self.maildir, amount);
+        }
+    }
+
     /// Moves a message. It is on disk after [`Mover::settle`].
     ///
     /// # Errors
@@ -295,6 +310,7 @@ impl<'a> Mover<'a> {
                 }
             }
         }
+        self.note_use(step, &target);
         self.received.insert((step.to.directories.clone(), step.new.sub));
         self.left.insert((step.from.directories.clone(), step.old.sub));
         Ok(MoveOutcome::Moved)
@@ -330,6 +346,9 @@ impl<'a> Mover<'a> {
         let touched = old != step.old && new == step.new;
         let (shelf, entry) = if touched { (&target, &new) } else { (&source, &old) };
         remove(shelf, entry)?;
+        if !touched {
+            self.note_use(&FileMove { new: new.clone(), ..step.clone() }, &target);
+        }
         sync_directory(shelf.directory(entry.sub)?)
             .map_err(|error| Failure::new("sync the folder", shelf.path.clone(), error))?;
         Ok(true)

@@ -20,7 +20,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, fchmod, openat, renameat, statat, unlink
 use crate::file;
 use crate::rules::program::Layout;
 
-use super::folder::{Entry, Sub};
+use super::folder::{Entry, MaildirFolder, Sub};
 use super::name;
 use super::store::{Maildir, Place};
 
@@ -100,6 +100,21 @@ pub(crate) fn add(maildir: &Maildir<'_>, amount: Amount) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a message counts.
+pub(super) fn counts_entry(layout: Layout, place: &Place, entry: &Entry) -> bool {
+    let is_trashed = entry.sub == Sub::Cur && entry.letters().contains('T');
+    counts(layout, place) && !is_trashed
+}
+
+/// How much a message uses; none if it is not there any more.
+pub(super) fn amount(folder: &MaildirFolder, entry: &Entry) -> Option<Amount> {
+    let bytes = match size_in_name(entry) {
+        Some(bytes) => bytes,
+        None => folder.file(entry).ok()?.metadata().ok()?.len() as i64,
+    };
+    Some(Amount { bytes, messages: 1 })
 }
 
 /// Whether messages in a folder count.
@@ -211,18 +226,10 @@ fn count(maildir: &Maildir<'_>) -> io::Result<Amount> {
     for place in places.iter().filter(|place| counts(maildir.location.layout, place)) {
         let shelf = maildir.shelf(place).map_err(|failure| failure.error)?;
         for entry in shelf.list().0 {
-            if entry.sub == Sub::Cur && entry.letters().contains('T') {
-                continue;
+            if counts_entry(maildir.location.layout, place, &entry) {
+                // What was moved meanwhile is counted where it is, or next time.
+                sum = sum.plus(amount(&shelf, &entry).unwrap_or_default());
             }
-            let bytes = match size_in_name(&entry) {
-                Some(bytes) => bytes,
-                // It was moved meanwhile, and is counted where it is, or next time.
-                None => match shelf.file(&entry).map(|file| file.metadata()) {
-                    Ok(Ok(about)) => about.len() as i64,
-                    _ => continue,
-                },
-            };
-            sum = sum.plus(Amount { bytes, messages: 1 });
         }
     }
     Ok(sum)

@@ -10,7 +10,7 @@ use crate::evaluate::Evaluation;
 use crate::message::Message;
 use crate::plan::{DeliveryWord, Folder, Plan, Step, StepKind};
 use crate::source::Sources;
-use crate::text::{escape, json_line};
+use crate::text::{escape, json_line, shown_sentence};
 
 /// A way and the rules that it came of.
 #[derive(Clone, Copy)]
@@ -33,7 +33,7 @@ impl RunResult<'_> {
     }
 
     fn text(&self, out: &mut String, mark: &str, step: &Step) {
-        let _ = writeln!(out, "  {mark} {}", escape(&step.kind.sentence()));
+        let _ = writeln!(out, "  {mark} {}", shown_sentence(&step.kind.sentence()));
         let _ = writeln!(out, "      {}", by(step, self.sources));
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::escape;
-use crate::text::json_line;
+use crate::text::{json_line, were};
 
 /// One line of the log, as far as it counts.
 #[derive(Debug, Clone, Copy)]
@@ -293,8 +293,7 @@ impl StatsReport {
             );
         }
         if self.damaged > 0 {
-            let lines = if self.damaged == 1 { "line was" } else { "lines were" };
-            let _ = writeln!(out, "\n{} damaged {lines} skipped", self.damaged);
+            let _ = writeln!(out, "\n{} skipped", were(self.damaged, "damaged line"));
         }
         out
     }

@@ -14,7 +14,7 @@ use crate::evaluate::{Evaluation, InspectedValue, Inspection, Looked, Verdict};
 use crate::message::Message;
 use crate::plan::{Plan, RuleRef, Step, StepKind, StepWords};
 use crate::source::{Sources, Span};
-use crate::text::{escape, json_line};
+use crate::text::{escape, json_line, shown_sentence, shown_value};
 use crate::world::World;
 
 /// How to draw.
@@ -44,17 +44,17 @@ pub fn text(
         let to = (!to.is_empty()).then(|| format!("to {to}"));
         let known: Vec<String> = [sender, to].into_iter().flatten().collect();
         let known = if known.is_empty() { "not known".to_owned() } else { known.join(" ") };
-        let _ = writeln!(out, "  envelope {}", escape(&known));
+        let _ = writeln!(out, "  envelope {}", shown_sentence(&known));
     }
     for looked in &evaluation.trace.looked {
         rule(&mut out, looked, sources, paint);
     }
     for warning in &evaluation.trace.warnings {
-        let _ = writeln!(out, "  note: {}", escape(warning));
+        let _ = writeln!(out, "  note: {}", shown_sentence(warning));
     }
     for step in &evaluation.plan.steps {
         let by = step.rule.as_ref().map(|rule| format!("  ({})", place(rule, sources)));
-        let what = paint.bold(&format!("=> {}", escape(&step.kind.sentence())));
+        let what = paint.bold(&format!("=> {}", shown_sentence(&step.kind.sentence())));
         let _ = writeln!(out, "  {what}{}", by.unwrap_or_else(|| "  (end of the rules)".into()));
     }
     out
@@ -66,7 +66,7 @@ fn head(out: &mut String, label: &str, message: &Message, paint: Paint) {
     for (name, header) in [("from", "From"), ("subject", "Subject")] {
         let texts = message.texts(header);
         let value = texts.first().map_or("", |text| text.text());
-        let _ = writeln!(out, "  {name:8} {}", escape(value));
+        let _ = writeln!(out, "  {name:8} {}", shown_value(value));
     }
 }
 
@@ -88,10 +88,10 @@ fn rule(out: &mut String, looked: &Looked, sources: &Sources, paint: Paint) {
         };
         // A rule with one test shows it already.
         let line = match looked.tests.len() {
-            1 => format!("{mark} {}", escape(&test.why)),
+            1 => format!("{mark} {}", shown_sentence(&test.why)),
             _ => {
                 let text = one_line(sources.text(test.span));
-                format!("{mark} {}: {}", escape(&text), escape(&test.why))
+                format!("{mark} {}: {}", escape(&text), shown_sentence(&test.why))
             }
         };
         let _ = writeln!(out, "            {indent}{}", paint.dim(&line));
@@ -250,14 +250,11 @@ impl StepReport<'_> {
 
 /// One block for people about what is known of a message.
 pub fn inspection(label: &str, found: &Inspection, colour: bool) -> String {
-    const LONGEST: usize = 200;
     const MOST: usize = 20;
     let paint = Paint(colour);
     let mut out = format!("{}\n", paint.bold(&escape(label)));
     let line = |out: &mut String, name: &str, value: &str| {
-        let value = value.replace('\n', " ");
-        let cut = value.char_indices().nth(LONGEST).map(|(end, _)| format!("{}…", &value[..end]));
-        let _ = writeln!(out, "  {name:18}{}", escape(&cut.unwrap_or(value)));
+        let _ = writeln!(out, "  {name:18}{}", shown_value(value));
     };
     for (name, values) in &found.fields {
         for (number, value) in values.iter().take(MOST).enumerate() {

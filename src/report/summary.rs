@@ -12,7 +12,7 @@ use super::{destination, file_name, one_line, other_file};
 use crate::evaluate::Evaluation;
 use crate::rules::listing::{Listed, never_fired};
 use crate::source::{Sources, Span};
-use crate::text::{escape, json_line};
+use crate::text::{counted, escape, json_line};
 
 /// So many of the slowest are shown.
 const SLOWEST: usize = 5;
@@ -170,7 +170,8 @@ impl Summary {
 
     /// The table of `--diff` and `--where-is`; `what` is said of those that move.
     pub fn moves_text(&self, what: &str) -> String {
-        let mut out = format!("\n{:>7} of {} messages {what}\n", self.moved(), self.messages);
+        let messages = counted(self.messages, "message");
+        let mut out = format!("\n{:>7} of {messages} {what}\n", self.moved());
         for (from, to, number) in self.moves() {
             let _ = writeln!(out, "{number:>7} {} -> {}", escape(from), escape(to));
         }

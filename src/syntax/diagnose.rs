@@ -299,11 +299,7 @@ impl<'a> View<'a> {
             (Kind::Text | Kind::Pattern | Kind::Quantity, _)
                 if expects(Rule::test) || expects(Rule::unary) || expects(Rule::field_name) =>
             {
-                // `… or "b"`, `… or ["b"]`
-                let opens = before.is_some_and(|before| before.kind == Kind::OpenSet);
-                let joint = self.word(at.wrapping_sub(if opens { 2 } else { 1 }));
-                let joint = joint.filter(|word| !matches!(*word, "when" | "has"));
-                joint.map(|_| MistakeKind::ValueAfterJoint(text()))
+                self.value_alone(at, found.kind, written)
             }
             (Kind::Pattern, _) if before.is_some_and(|before| before.kind == Kind::Pattern) => {
                 Some(MistakeKind::BadPatternFlag(text()))
@@ -320,6 +316,44 @@ impl<'a> View<'a> {
             self.unexpected(Some(found), expected)
         });
         self.mistake(kind, found)
+    }
+
+    /// `when "a"`, `from is "a" or "b"`, `"a" in subject`: a value without a test.
+    fn value_alone(&self, at: usize, kind: Kind, written: &str) -> Option<MistakeKind> {
+        let opens = self.token(at.wrapping_sub(1)).is_some_and(|set| set.kind == Kind::OpenSet);
+        let start = if opens { at.wrapping_sub(1) } else { at };
+        let word_before = |count: usize| self.word(start.wrapping_sub(count));
+        let is_joint = matches!(word_before(1), Some("or" | "and" | "not"));
+        if word_before(1) == Some("has") || opens && !is_joint {
+            return None;
+        }
+        let known = |word: &&str| words::OPERATORS.contains(word);
+        if matches!(word_before(1), Some("or" | "and"))
+            && let Some(before) = self.token(start.wrapping_sub(2)).filter(|token| token.kind == kind)
+            && let Some(operator) = word_before(3).filter(known)
+            // `header "X-A" is` has one more.
+            && let Some(field) = word_before(4).map(str::to_owned).or_else(|| {
+                let name = self.written(self.token(start.wrapping_sub(4))?);
+                Some(format!("{} {name}", word_before(5)?))
+            })
+        {
+            let meant = format!("{field} {operator} [{}, {written}]", self.written(before));
+            return Some(MistakeKind::ValueAlone { found: written.into(), meant, is_set: true });
+        }
+        let test = match kind {
+            Kind::Text => "contains",
+            Kind::Pattern => "matches",
+            _ => ">",
+        };
+        let field = self.word(at + 2).filter(|_| self.word(at + 1) == Some("in"));
+        let field = field.unwrap_or(match kind {
+            Kind::Quantity if written.contains(':') => "time",
+            Kind::Quantity if written.matches('-').count() == 2 => "date",
+            Kind::Quantity => "size",
+            _ => "subject",
+        });
+        let meant = format!("{field} {test} {written}");
+        Some(MistakeKind::ValueAlone { found: written.into(), meant, is_set: false })
     }
 
     /// `2026/12/24`, `20 K`

@@ -76,7 +76,11 @@ pub(super) enum Kind {
     MissingActionComma(String),
     MissingElementComma(String),
     /// `FIELD is "a" or "b"`: the second value.
-    ValueAfterJoint(String),
+    ValueAlone {
+        found: String,
+        meant: String,
+        is_set: bool,
+    },
     MissingQuotes(String),
     /// A word of the language where a name has to be.
     Reserved(String),
@@ -332,11 +336,14 @@ fn wording(kind: &Kind) -> Wording {
             "",
             "a set is written `[\"a\", \"b\"]`",
         ),
-        Kind::ValueAfterJoint(found) => word(
+        Kind::ValueAlone { found, meant, is_set } => word(
             "value-alone",
             format!("expected a condition, found the value `{}` alone", clip(found)),
             "",
-            "several values of one test are a set: `subject is [\"a\", \"b\"]`",
+            match is_set {
+                true => format!("several values of one test are a set: `{meant}`"),
+                false => format!("a condition says what holds it, as in `{meant}`"),
+            },
         ),
         Kind::MissingQuotes(found) => word(
             "quote",

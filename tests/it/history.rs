@@ -28,7 +28,7 @@ fn versions_are_listed_the_newest_first() {
     let lines: Vec<&str> = listed.stdout.lines().skip(1).collect();
     assert_eq!(lines.len(), 3, "{listed:?}");
     assert!(lines[0].starts_with("   1  2") && lines[0].ends_with("+1 -2 lines  in force"));
-    assert!(lines[1].ends_with("+2 -1 lines") && lines[2].ends_with("1 lines"), "{lines:?}");
+    assert!(lines[1].ends_with("+2 -1 lines") && lines[2].ends_with("  1 line"), "{lines:?}");
     home.write(".mailrules", "folder \"D\"\n");
     assert!(!history(&home, &[]).stdout.contains("in force"));
 }
@@ -39,12 +39,13 @@ fn a_version_is_shown_compared_and_restored() {
     assert_eq!(history(&home, &["show", "2"]).stdout, "folder \"B\"\n# more\n");
     let compared = history(&home, &["diff", "2"]);
     assert_eq!(compared.code, Some(1));
+    assert!(compared.stdout.starts_with("--- ~/.mailrules\n+++ ~/.mailrules\n"), "{compared:?}");
     assert!(compared.stdout.contains("-folder \"B\"\n-# more\n+folder \"C\"\n"), "{compared:?}");
     assert_eq!(history(&home, &["diff", "1"]).code, Some(0));
 
     home.write(".mailrules", "an edit that was never good\n");
     let restored = history(&home, &["restore", "2"]);
-    assert!(restored.code == Some(0) && restored.stdout.starts_with("restored "), "{restored:?}");
+    assert_eq!((restored.code, restored.stdout.as_str()), (Some(0), "restored ~/.mailrules\n"));
     let text = |name: &str| fs::read_to_string(home.path().join(name)).unwrap();
     assert_eq!(text(".mailrules"), "folder \"B\"\n# more\n");
     assert_eq!(text(".mailrules.bak"), "an edit that was never good\n");
@@ -52,6 +53,15 @@ fn a_version_is_shown_compared_and_restored() {
     assert_eq!(home.mail().iter().filter(|mail| mail.folder == ".B").count(), 2);
     let again = history(&home, &["restore", "1"]);
     assert_eq!(again.stdout, "the rules are that version already\n");
+}
+
+#[test]
+fn each_file_of_a_version_stands_under_its_name() {
+    let home = Home::with_rules("include \"more\"\n");
+    home.write("more", "folder \"A\"\n");
+    assert_eq!(home.deliver(MESSAGE).code, Some(0));
+    let shown = history(&home, &["show", "1"]).stdout;
+    assert_eq!(shown, "# ~/.mailrules\ninclude \"more\"\n# ~/more\nfolder \"A\"\n");
 }
 
 #[test]

@@ -58,6 +58,35 @@ fn a_quota_is_kept_up_to_date_and_minded() {
 }
 
 #[test]
+fn what_is_moved_into_the_trash_and_out_of_it_is_noted() {
+    let size = subject("a").len() as i64;
+    let home = Home::with_rules(
+        "when subject is \"t\" -> folder \"Trash\"\n\
+         when subject is \"f\" -> inbox as trashed\n\
+         when subject is \"a\" -> folder \"A\"\n",
+    );
+    for sub in ["new", "cur", "tmp"] {
+        fs::create_dir_all(home.path().join("Maildir").join(sub)).expect("made");
+    }
+    // Three without their size in the name.
+    for (name, text) in [("1.x", "t"), ("2.x", "f"), ("3.x", "a"), ("4.x,S=9999", "t")] {
+        home.write(&format!("Maildir/new/{name}"), subject(text));
+    }
+    let all = size * 3 + 9999;
+    home.write("Maildir/maildirsize", format!("100000S\n{all} 4\n"));
+    assert_eq!(home.run(&["sort"], b"").code, Some(0));
+    assert_eq!(used(&home), (size, 1));
+    assert_eq!(home.run(&["sort"], b"").code, Some(0));
+    assert_eq!(used(&home), (size, 1), "a second run");
+    assert_eq!(home.run(&["sort", "--undo"], b"").code, Some(0));
+    assert_eq!(used(&home), (all, 4));
+    // Where there is no quota none is made.
+    fs::remove_file(home.path().join("Maildir/maildirsize")).expect("removed");
+    assert_eq!(home.run(&["sort"], b"").code, Some(0));
+    assert!(!home.path().join("Maildir/maildirsize").exists());
+}
+
+#[test]
 fn what_is_taken_back_is_no_use_of_the_quota() {
     let home = Home::with_rules("copy \"A\"\npipe \"/bin/false\"\n");
     home.write("Maildir/maildirsize", "1000000S\n");

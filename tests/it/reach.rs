@@ -325,6 +325,31 @@ fn a_refused_copy_is_told_and_loses_nothing() {
     }
 }
 
+/// A copy that goes nowhere, since what a template yields is no address, or the
+/// message has gone in circles, is no reason to drop the message.
+#[test]
+fn what_could_not_be_forwarded_is_not_dropped() {
+    let target = "forward copy \"{subject}\"";
+    for (rules, folders) in [
+        (format!("{target}\ndiscard\n"), vec![""]),
+        (format!("{target}, discard\n"), vec![""]),
+        (format!("set me \"taro@example.jp\"\n{target}\nreject \"no\"\n"), vec![""]),
+        (format!("copy \"A\"\n{target}\ndiscard\n"), vec![".A"]),
+        (format!("{target}\nfolder \"A\"\n"), vec![".A"]),
+        (format!("{target}\nforward copy \"a@x.example\"\ndiscard\n"), vec![]),
+    ] {
+        let home = home(&format!("set sendmail \"SENDMAIL\"\n{rules}"), "cat > sent");
+        // Automatic mail is discarded where a rule rejects it.
+        let automatic = [b"Auto-Submitted: auto-generated\n", MESSAGE].concat();
+        delivered(&home.deliver(&automatic));
+        let found: Vec<String> = home.mail().into_iter().map(|mail| mail.folder).collect();
+        assert_eq!(found, folders, "{rules}");
+        let log = log(&home);
+        assert!(log.contains("is no address"), "{log}");
+        assert_eq!(log.contains("no discard: "), folders == [""], "{log}");
+    }
+}
+
 #[test]
 fn what_was_refused_for_good_is_not_done_again() {
     // The first is refused, the second one's server is busy.

@@ -4,7 +4,7 @@
 use super::Checker;
 use crate::message::fold;
 use crate::rules::folder_name::is_taken;
-use crate::rules::mistake::{BadFolder, PlaceMistake, RuleErrorKind};
+use crate::rules::mistake::{BadFolder, BadPath, PlaceMistake, RuleErrorKind};
 use crate::rules::program::{Layout, Template, TemplatePart};
 use crate::source::{Span, Spanned};
 
@@ -41,7 +41,7 @@ impl Checker<'_, '_> {
         {
             *first = rest;
         }
-        if let Some(why) = bad_folder(&template, self.program.settings.layout) {
+        if let Some(why) = bad_folder(&template, text, self.program.settings.layout) {
             self.report(span, RuleErrorKind::BadFolder(why));
             return None;
         }
@@ -104,7 +104,7 @@ impl Checker<'_, '_> {
             Layout::Fs => &value,
         };
         let template = Template { parts: vec![TemplatePart::Text(name.to_owned())] };
-        match bad_folder(&template, layout) {
+        match bad_folder(&template, &value, layout) {
             Some(why) => self.report(span, RuleErrorKind::BadFolder(why)),
             None => self.program.settings.inbox = Some(name.to_owned()),
         }
@@ -176,8 +176,35 @@ fn below_inbox(name: &str) -> Option<&str> {
     first.eq_ignore_ascii_case("INBOX").then_some(rest)
 }
 
+/// The folder that was probably meant by a path; none for the inbox. Below the
+/// last part that is called as Maildirs are, or else the last part of all.
+fn meant_folder(written: &str, layout: Layout) -> Option<String> {
+    const MAILDIRS: [&str; 6] = ["maildir", ".maildir", "mail", ".mail", "mailbox", "inbox"];
+    let is_part = |part: &&str| !matches!(part.trim(), "" | "." | ".." | "cur" | "new" | "tmp");
+    let mut parts: Vec<&str> = written.split('/').filter(is_part).collect();
+    let is_path = written.starts_with(['/', '~']);
+    let is_maildir = |part: &&str| MAILDIRS.contains(&part.to_ascii_lowercase().as_str());
+    match parts.iter().rposition(is_maildir) {
+        Some(at) => drop(parts.drain(..=at)),
+        None if is_path && !parts.is_empty() => drop(parts.drain(..parts.len() - 1)),
+        None => {}
+    }
+    parts.retain(|part| !part.starts_with('~'));
+    let nested = |part: &str| {
+        let by_dots = part.starts_with('.') || layout == Layout::MaildirPlusPlus;
+        let mut is_insert = false;
+        let letters = part.trim_start_matches('.').chars().map(|letter| {
+            is_insert = letter == '{' || is_insert && letter != '}';
+            if letter == '.' && by_dots && !is_insert { '/' } else { letter }
+        });
+        letters.collect::<String>()
+    };
+    let parts: Vec<String> = parts.into_iter().map(nested).collect();
+    (!parts.is_empty()).then(|| parts.join("/"))
+}
+
 /// Why no folder can have that name, as far as it stands in the rules.
-fn bad_folder(template: &Template, layout: Layout) -> Option<BadFolder> {
+fn bad_folder(template: &Template, written: &str, layout: Layout) -> Option<BadFolder> {
     // An insert is a part of a name that is never empty: one sign stands for it.
     const INSERT: char = '\u{fffc}';
     let name: String = template
@@ -191,18 +218,19 @@ fn bad_folder(template: &Template, layout: Layout) -> Option<BadFolder> {
     if name.is_empty() {
         return Some(BadFolder::Empty);
     }
+    let path = |why| Some(BadFolder::Path { why, meant: meant_folder(written, layout) });
     if name.starts_with(['/', '~']) {
-        return Some(BadFolder::Absolute);
+        return path(BadPath::Absolute);
     }
     if name.contains(char::is_control) {
         return Some(BadFolder::Control);
     }
     let parts = || name.split('/');
     if parts().any(|part| matches!(part.trim(), "." | "..")) {
-        return Some(BadFolder::Climbs);
+        return path(BadPath::Climbs);
     }
     if parts().any(|part| part.trim().is_empty()) {
-        return Some(BadFolder::EmptyPart);
+        return path(BadPath::EmptyPart);
     }
     match layout {
         Layout::MaildirPlusPlus => {
@@ -226,7 +254,32 @@ fn bad_folder(template: &Template, layout: Layout) -> Option<BadFolder> {
 
 #[cfg(test)]
 mod tests {
-    use super::meant_path;
+    use super::*;
+
+    #[test]
+    fn folders_as_paths() {
+        use Layout::{Fs, MaildirPlusPlus};
+        for (written, layout, meant) in [
+            ("~/Mail/x", MaildirPlusPlus, Some("x")),
+            ("/home/u/Mail/lists/rust", MaildirPlusPlus, Some("lists/rust")),
+            ("~/Maildir/.Lists.Rust/", MaildirPlusPlus, Some("Lists/Rust")),
+            ("~/Maildir/.Lists.Rust/new", Fs, Some("Lists/Rust")),
+            ("~/Maildir/rust.v2/", Fs, Some("rust.v2")),
+            ("/srv/archive", Fs, Some("archive")),
+            ("/srv/Maildir/{from.domain}", MaildirPlusPlus, Some("{from.domain}")),
+            ("$HOME/Mail/lists/", MaildirPlusPlus, Some("lists")),
+            ("a//b", MaildirPlusPlus, Some("a/b")),
+            ("../x", MaildirPlusPlus, Some("x")),
+            ("./a/../b/", Fs, Some("a/b")),
+            ("~", Fs, None),
+            ("~taro", Fs, None),
+            ("/", MaildirPlusPlus, None),
+            ("~/Maildir/", MaildirPlusPlus, None),
+            ("/var/mail", Fs, None),
+        ] {
+            assert_eq!(meant_folder(written, layout).as_deref(), meant, "{written}");
+        }
+    }
 
     #[test]
     fn paths_of_other_programs() {

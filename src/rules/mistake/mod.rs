@@ -228,12 +228,8 @@ pub enum Word {
 pub enum BadFolder {
     /// No name at all.
     Empty,
-    /// It starts at the root or at the home.
-    Absolute,
-    /// A part is `.` or `..`.
-    Climbs,
-    /// A part between slashes is empty.
-    EmptyPart,
+    /// A path, and the folder that was probably meant; none for the inbox.
+    Path { why: BadPath, meant: Option<String> },
     /// A control character.
     Control,
     /// A dot, which separates levels in maildir++; and the name with `/`.
@@ -244,6 +240,17 @@ pub enum BadFolder {
     Reserved(String),
     /// Longer than a file name may be.
     TooLong,
+}
+
+/// Why a folder's name is no name but a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadPath {
+    /// It starts at the root or at the home.
+    Absolute,
+    /// A part is `.` or `..`.
+    Climbs,
+    /// A part between slashes is empty.
+    EmptyPart,
 }
 
 /// Why the way ends before something.
@@ -584,21 +591,31 @@ impl RuleErrorKind {
                         String::from("a folder without a name"),
                         Some("the inbox is `inbox`"),
                     ),
-                    BadFolder::Absolute => (
-                        "folder-absolute",
-                        String::from("a folder is named from the Maildir on, not by a path"),
-                        Some("`folder \"Lists/Rust\"`; where the Maildir is says `set maildir`"),
-                    ),
-                    BadFolder::Climbs => (
-                        "folder-climbs",
-                        String::from("a folder name may not hold `.` or `..` as a part"),
-                        Some("all folders lie in the Maildir"),
-                    ),
-                    BadFolder::EmptyPart => (
-                        "folder-empty-part",
-                        String::from("a part of this folder name is empty"),
-                        Some("one `/` between two names, none at the end"),
-                    ),
+                    BadFolder::Path { why, meant } => {
+                        let (code, message, rule) = match why {
+                            BadPath::Absolute => (
+                                "folder-absolute",
+                                "a folder is named from the Maildir on, not by a path",
+                                "where the Maildir is says `set maildir`",
+                            ),
+                            BadPath::Climbs => (
+                                "folder-climbs",
+                                "a folder name may not hold `.` or `..` as a part",
+                                "all folders lie in the Maildir",
+                            ),
+                            BadPath::EmptyPart => (
+                                "folder-empty-part",
+                                "a part of this folder name is empty",
+                                "one `/` stands between two names, none at the end",
+                            ),
+                        };
+                        let hint = match meant {
+                            Some(meant) => format!("write `\"{meant}\"`: {rule}"),
+                            None => format!("the inbox is `inbox`; {rule}"),
+                        };
+                        return error(code, message.into(), "no folder can be called so")
+                            .or_hint(Some(hint));
+                    }
                     BadFolder::Control => (
                         "folder-control",
                         String::from("a folder name may not hold control characters"),
