@@ -134,18 +134,18 @@ fn what_is_longer_than_anybody_reads_is_cut_for_people() {
     let long = "é".repeat(140 << 10);
     let home = Home::with_rules(
         "when subject contains \"none\" or header \"X-A\" matches /(.*)/ -> log \"{1}\", \
-         add-header \"X-B\" \"{1}\", reject \"{1}\"\n",
+         add-header \"X-B\" \"{1}\", reject \"5.7.1 {1}\"\n",
     );
     let message = format!("From: {long} <a@b.example>\nSubject: {long}\nX-A: {long}\n\nhi\n");
     home.write("m.eml", &message);
-    for arguments in [&["--test", "m.eml"][..], &["inspect", "m.eml"]] {
+    let path = home.path().join("m.eml").display().to_string();
+    for arguments in [&["--test", &path][..], &["inspect", &path]] {
         let run = home.run(arguments, b"");
         assert_eq!(run.code, Some(0), "{arguments:?}");
         let longest = run.stdout.lines().map(|line| line.chars().count()).max().unwrap_or(0);
         assert!(longest < 700 && run.stdout.contains("éé…"), "{arguments:?}: {longest}");
         let run = home.run(&[arguments, &["--json"]].concat(), b"");
         assert!(run.stdout.contains(&"é".repeat(1000)), "{arguments:?}");
-        assert!(!run.stdout.contains("éé…"), "{arguments:?}");
     }
     let run = home.run(&["-v"], message.as_bytes());
     assert!(run.stderr.lines().all(|line| line.chars().count() < 700), "{}", run.stderr.len());

@@ -333,7 +333,7 @@ fn what_could_not_be_forwarded_is_not_dropped() {
     for (rules, folders) in [
         (format!("{target}\ndiscard\n"), vec![""]),
         (format!("{target}, discard\n"), vec![""]),
-        (format!("set me \"taro@example.jp\"\n{target}\nreject \"no\"\n"), vec![""]),
+        (format!("set me \"taro@example.jp\"\n{target}\nreject \"5.7.1 no\"\n"), vec![""]),
         (format!("copy \"A\"\n{target}\ndiscard\n"), vec![".A"]),
         (format!("{target}\nfolder \"A\"\n"), vec![".A"]),
         (format!("{target}\nforward copy \"a@x.example\"\ndiscard\n"), vec![]),
