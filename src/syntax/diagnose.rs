@@ -345,7 +345,9 @@ impl<'a> View<'a> {
             Kind::Pattern => "matches",
             _ => ">",
         };
-        let field = self.word(at + 2).filter(|_| self.word(at + 1) == Some("in"));
+        let turned = self.word(at + 1).filter(|word| *word == "in" || known(word));
+        let field = turned.and_then(|_| self.word(at + 2));
+        let test = turned.filter(|word| *word != "in").unwrap_or(test);
         let field = field.unwrap_or(match kind {
             Kind::Quantity if written.contains(':') => "time",
             Kind::Quantity if written.matches('-').count() == 2 => "date",
