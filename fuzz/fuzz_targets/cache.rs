@@ -13,7 +13,7 @@ use mfilter::evaluate::{Detail, NoFilters, run};
 use mfilter::load;
 use mfilter::message::Message;
 use mfilter::rules::rule_set::RuleSet;
-use mfilter::rules::program::CompiledProgram;
+use mfilter::rules::compiled::CompiledProgram;
 use mfilter::source::Print;
 use mfilter::state::program_cache::{ProgramCache, Proof};
 use mfilter::world::World;

@@ -11,7 +11,7 @@ use mfilter::load;
 use mfilter::message::Message;
 use mfilter::plan::StepKind;
 use mfilter::rules::rule_set::RuleSet;
-use mfilter::rules::program::CompiledProgram;
+use mfilter::rules::compiled::CompiledProgram;
 use mfilter::world::World;
 
 fuzz_target!(|data: &[u8]| {

@@ -308,7 +308,7 @@ fn host(name: &str) -> Option<String> {
         // No browser goes there, but a rule may want to know of it, without
         // what an escaped `@` makes look like user-info.
         Err(_) => {
-            let decoded = percent_decoded(name);
+            let decoded = rewritten::percent_decoded(name);
             let place = decoded.rsplit_once('@').map_or(decoded.as_str(), |(_, place)| place);
             domain::canonical(place).into_owned()
         }
@@ -328,31 +328,6 @@ fn cut_running_text(name: &str) -> &str {
         }
         _ => name,
     }
-}
-
-/// Without the escapes of RFC 3986 §2.1.
-pub fn percent_decoded(name: &str) -> String {
-    let mut decoded = Vec::with_capacity(name.len());
-    let mut rest = name.as_bytes();
-    while let [first, behind @ ..] = rest {
-        rest = behind;
-        let escaped = match (first, behind) {
-            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
-            _ => None,
-        };
-        match escaped {
-            Some((high, low)) => {
-                decoded.push(high << 4 | low);
-                rest = behind.get(2..).unwrap_or_default();
-            }
-            None => decoded.push(*first),
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 /// Browsers strip blanks around an address, and line breaks and tabs anywhere.

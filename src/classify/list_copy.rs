@@ -5,7 +5,7 @@
 use memchr::memmem;
 
 use super::look::folded;
-use super::{Mail, daemon, list_name};
+use super::{Mail, daemon, list_address};
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::message::fold;
@@ -52,7 +52,7 @@ fn list_address(mail: &Mail<'_>) -> Option<(&'static str, Address)> {
         let addresses = mail.message.addresses(header);
         let list = addresses.iter().find(|address| {
             is_list_host(&fold::fold(&address.domain))
-                && !list_name::takes_commands(&fold::fold(&address.local))
+                && !list_address::takes_commands(&fold::fold(&address.local))
                 && !mail.me.is_some_and(|me| me(address))
         });
         if let Some(list) = list {
@@ -160,7 +160,7 @@ fn tags(subject: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::classify::list_name;
     use crate::classify::mailing_list::MAILING_LIST;
     use crate::classify::testing::{evidence as found, finds, mail, message};
 

@@ -3,7 +3,7 @@
 //! The first label of the List-Id (RFC 2919 §2), the local part that List-Post
 //! names (RFC 2369 §3.4), or what the list manager wrote elsewhere.
 
-use super::mailing_list::list_id;
+use super::list_address::{command_of, list_id, strip_prefix, strip_suffix, without_number};
 use super::{Mail, daemon, list_copy};
 use crate::message::Message;
 use crate::message::address::Address;
@@ -102,62 +102,6 @@ fn by_commands(message: &Message) -> Option<String> {
         let local = local(&address);
         command_of(local).map(str::to_owned)
     })
-}
-
-const BEFORE: &[&str] =
-    &["owner-", "subscribe-", "unsubscribe-", "join-", "bounce-", "request-", "errors-"];
-const AFTER: &[&str] = &[
-    "-unsubscribe",
-    "-subscribe",
-    "-request",
-    "-owner",
-    "-leave",
-    "-join",
-    "-off",
-    "-on",
-    "-ctl",
-    "-help",
-    "-bounces",
-    "-admin",
-    "-errors",
-    "-return",
-    "-bounce",
-    "+unsubscribe",
-    "+subscribe",
-    "+owner",
-    "+help",
-    "+bounces",
-    "-error",
-    "+owners",
-];
-
-/// Whether a local part, lower case, is a list manager's own address rather
-/// than a list's.
-pub(super) fn takes_commands(local: &str) -> bool {
-    let managers =
-        ["majordomo", "mailman", "sympa", "listserv", "listproc", "ezmlm", "listmaster", "root"];
-    managers.contains(&local) || command_of(local).is_some() || daemon::is_system(local)
-}
-
-fn command_of(local: &str) -> Option<&str> {
-    // Lyris: `leave-NAME-123K`
-    if let Some(rest) = strip_prefix(local, "leave-") {
-        return Some(without_number(rest));
-    }
-    let before = BEFORE.iter().find_map(|word| strip_prefix(local, word)).map(without_number);
-    before.or_else(|| AFTER.iter().find_map(|word| strip_suffix(local, word)))
-}
-
-/// `NAME-123K` without what follows the name.
-fn without_number(name: &str) -> &str {
-    match name.rsplit_once('-') {
-        Some((name, number))
-            if number.starts_with(|c: char| c.is_ascii_digit()) && number.len() >= 3 =>
-        {
-            name
-        }
-        _ => name,
-    }
 }
 
 /// `owner-NAME@`, `NAME-bounces@`, `NAME-return-12-…@` of Sender, Return-Path,
@@ -275,16 +219,6 @@ fn mailto(message: &Message, header: &str) -> Option<String> {
 fn local(address: &str) -> &str {
     let address = address.trim().trim_start_matches('<').trim_end_matches('>');
     address.split('@').next().unwrap_or(address)
-}
-
-fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
-    let (start, rest) = text.split_at_checked(prefix.len())?;
-    start.eq_ignore_ascii_case(prefix).then_some(rest)
-}
-
-fn strip_suffix<'a>(text: &'a str, suffix: &str) -> Option<&'a str> {
-    let (rest, end) = text.split_at_checked(text.len().checked_sub(suffix.len())?)?;
-    (end.eq_ignore_ascii_case(suffix) && !rest.is_empty()).then_some(rest)
 }
 
 #[cfg(test)]

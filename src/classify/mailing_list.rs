@@ -12,6 +12,7 @@
 
 use memchr::memmem;
 
+use super::list_address::list_id;
 use super::look::folded;
 use super::{Classifier, Mail, daemon, list_copy, list_name};
 use crate::message::Message;
@@ -47,19 +48,6 @@ pub fn evidence(mail: &Mail<'_>) -> Option<String> {
         return None;
     }
     sender(mail).or_else(|| subject(message))
-}
-
-/// The list's identifier, RFC 2919 §2: what stands in the last angle
-/// brackets, else the last word.
-pub fn list_id(message: &Message) -> Option<String> {
-    let texts = message.texts("list-id");
-    let text = texts.iter().map(|text| text.text()).find(|text| !text.is_empty())?;
-    let bracketed = text.rsplit_once('<').map(|(_, rest)| rest.split('>').next().unwrap_or(rest));
-    let id: String = match bracketed {
-        Some(id) => id.split_whitespace().collect(),
-        None => text.split_whitespace().next_back()?.trim_matches('"').to_owned(),
-    };
-    (!id.is_empty()).then_some(id)
 }
 
 /// Headers of services that send newsletters.
@@ -212,7 +200,8 @@ fn subject(message: &Message) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAILING_LIST, list_id};
+    use super::MAILING_LIST;
+    use crate::classify::list_address::list_id;
     use crate::classify::testing::{evidence, finds, message};
 
     #[test]

@@ -19,6 +19,7 @@ pub mod content_kind;
 pub mod daemon;
 pub mod forged_self;
 pub mod link;
+pub mod list_address;
 pub mod list_copy;
 pub mod list_name;
 pub mod look;

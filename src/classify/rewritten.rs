@@ -134,7 +134,32 @@ fn parameter(path: &str, name: &str) -> Option<String> {
 }
 
 fn decoded(text: &str) -> String {
-    super::link::percent_decoded(text)
+    percent_decoded(text)
+}
+
+/// Without the escapes of RFC 3986 §2.1.
+pub fn percent_decoded(name: &str) -> String {
+    let mut decoded = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        let escaped = match (first, behind) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                decoded.push(high << 4 | low);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => decoded.push(*first),
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@
 //! does not call his own mail that. Without a border, all counts alike.
 
 use crate::classify::{Classifier, Mail};
-use crate::message::head::{Header, unfold};
+use crate::message::head::Header;
+use crate::message::unfold::unfold;
 
 /// `spam`
 pub const SPAM: Classifier = Classifier {

@@ -7,7 +7,7 @@
 
 use crate::classify::authentication::{Results, Verdict};
 use crate::classify::{Classifier, Mail};
-use crate::message::domain;
+use crate::message::domain::{self, aligned};
 
 /// `verified`
 pub const VERIFIED: Classifier = Classifier {
@@ -55,18 +55,6 @@ fn proof(results: &Results, from: &str, alone: bool) -> Option<String> {
         return Some(format!("spf=pass of {sender} for {from}"));
     }
     None
-}
-
-/// Whether two domains are the same organisation's.
-pub fn aligned(one: &str, other: &str) -> bool {
-    let (one, other) = (domain::canonical(one), domain::canonical(other));
-    if one == other {
-        return !one.is_empty();
-    }
-    match (psl::domain_str(&one), psl::domain_str(&other)) {
-        (Some(one), Some(other)) => one == other,
-        _ => false,
-    }
 }
 
 #[cfg(test)]

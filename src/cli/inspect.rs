@@ -10,7 +10,8 @@ use crate::load;
 use crate::mailbox::{self, MessageSource};
 use crate::outcome::Failure;
 use crate::report;
-use crate::rules::program::{CompiledProgram, Settings};
+use crate::rules::compiled::CompiledProgram;
+use crate::rules::program::Settings;
 use crate::user::User;
 use crate::world::World;
 

@@ -88,6 +88,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Inspect(call)) => inspect::run(call),
         Some(Command::IspFilter(call)) => isp_filter::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
+        Some(Command::Sort(call)) if call.undo => undo::run(call),
         Some(Command::Sort(call)) => sort::run(call),
         Some(Command::Watch(call)) => watch::run(call),
         Some(Command::Learn(call)) => learn::run(call),

@@ -25,7 +25,8 @@ use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::plan::{Folder, RuleRef};
 use crate::report::place;
-use crate::rules::program::{CompiledProgram, Entries};
+use crate::rules::compiled::CompiledProgram;
+use crate::rules::program::Entries;
 use crate::source::{SourceFile, Sources};
 use crate::state::StateDir;
 use crate::state::lock_file::LockFile;
@@ -41,15 +42,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A subject is cut to so many bytes in a line for people.
 const SUBJECT_MAX: usize = 70;
 
-pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
+/// What is set when the process is told to stop.
+pub(super) fn stop() -> Arc<AtomicBool> {
     let stop: Arc<AtomicBool> = Arc::default();
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
     }
-    if call.undo { super::undo::run(call, &stop) } else { sort(call, &stop) }
+    stop
 }
 
-fn sort(call: &Sort, stop: &AtomicBool) -> Result<CommandOutcome, String> {
+/// `mfilter sort`
+pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
+    let stop = &stop();
     let user = User::of_process();
     let (sources, compiled) = match rules(&call.delivery, &user)? {
         Ok(rules) => rules,

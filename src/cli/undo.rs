@@ -1,11 +1,11 @@
 //! `mfilter sort --undo`: takes a run of `mfilter sort` back.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
 use super::args::{Delivery, Sort};
-use super::sort::{claim, rules};
+use super::sort::{claim, rules, stop};
 use super::{CommandOutcome, output};
 use crate::log::{Log, MoveLine as Line};
 use crate::mailbox::undo::{UndoEvent, Undone, undo};
@@ -17,7 +17,8 @@ use crate::text::{escape, json_line, plural};
 use crate::user::User;
 
 /// `mfilter sort --undo`
-pub(super) fn run(call: &Sort, stop: &AtomicBool) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
+    let stop = &stop();
     let user = User::of_process();
     let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
     let asked = match &call.delivery.maildir {

@@ -31,7 +31,7 @@ use crate::mailbox::sent::named;
 use crate::maildir::folder::{Entry, MaildirFolder, Sub};
 use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
-use crate::rules::program::CompiledProgram;
+use crate::rules::compiled::CompiledProgram;
 use crate::rules::rule_set::RuleSet;
 use crate::state::at_hand::Hand;
 use crate::state::lock_file::LockFile;

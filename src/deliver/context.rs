@@ -4,14 +4,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::message::{HeaderEdit, Message};
 use crate::outcome::is_permanent;
-use crate::plan::StepKind;
 use crate::rules::check::PROGRAM_PATH;
-use crate::state::{StateDir, loop_mark, slots::Key};
+use crate::state::StateDir;
 
 use super::list_edit::{self, Change, EditContext};
-use super::{program, reply, sendmail};
+use super::program;
 
 /// `set program-timeout`, where nothing is set.
 pub const PROGRAM_TIMEOUT: Duration = Duration::from_secs(60);
@@ -76,41 +74,6 @@ impl DeliveryContext {
             environment: &self.environment,
             directory: self.home.clone().unwrap_or_else(|| "/".into()),
             deadline: self.deadline.min(Instant::now() + self.timeout),
-        }
-    }
-
-    /// Does what a step asks that stores nothing.
-    pub(super) fn take(
-        &self,
-        step: &StepKind,
-        message: &Message,
-        edits: &[HeaderEdit],
-    ) -> EffectResult {
-        match step {
-            StepKind::Pipe { argv } | StepKind::Run { argv } => {
-                let ran = program::run(&self.call(argv), message, edits);
-                told(argv.first().map_or("", String::as_str), ran)
-            }
-            StepKind::Forward { sender, to, forwarder, .. } => {
-                let argv = sendmail::arguments(&self.sendmail, sender, to);
-                let mark = loop_mark::make(self.state.as_ref(), forwarder);
-                let edits = [edits, &sendmail::edits(&mark)].concat();
-                sent(&self.sendmail, program::run(&self.call(&argv), message, &edits))
-            }
-            StepKind::Reply(reply) => reply::send(reply, self),
-            StepKind::Remember { key, within } => EffectResult {
-                result: match &self.state {
-                    Some(state) => {
-                        crate::state::seen::remember(state, Key(*key), self.now, *within)
-                            .map(|()| true)
-                            .map_err(|error| format!("the message is not remembered: {error}"))
-                    }
-                    None => Ok(true),
-                },
-                is_permanent: false,
-                notes: Vec::new(),
-            },
-            _ => EffectResult { result: Ok(true), is_permanent: false, notes: Vec::new() },
         }
     }
 

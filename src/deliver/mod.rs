@@ -29,6 +29,7 @@ pub mod program;
 pub mod context;
 pub mod sendmail;
 
+mod effect;
 mod reply;
 
 use std::path::{Path, PathBuf};
@@ -324,7 +325,7 @@ impl Effect<'_> {
             }
             return Ok(Vec::new());
         }
-        let came = reach.take(&step.kind, self.message, &self.edits);
+        let came = effect::carry_out(reach, &step.kind, self.message, &self.edits);
         report.notes.extend(came.notes);
         let has_to = matches!(step.kind, StepKind::Pipe { .. } | StepKind::Forward { .. });
         let mut stored = Vec::new();

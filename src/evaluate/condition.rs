@@ -16,10 +16,11 @@ use crate::message::Message;
 use crate::message::address::Address;
 use crate::rules::address_list::AddressList;
 use crate::rules::check::MAX_CONDITION_DEPTH;
+use crate::rules::compiled::CompiledProgram;
 use crate::rules::glob;
 use crate::rules::pattern::{Patterns, Search};
 use crate::rules::program::{
-    Comparison, CompiledProgram, Condition, ConditionKind, Entries, Field, Needle, TextOperator,
+    Comparison, Condition, ConditionKind, Entries, Field, Needle, TextOperator,
 };
 use crate::state::seen;
 use crate::state::slots::Key;

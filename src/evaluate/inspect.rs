@@ -9,8 +9,9 @@ use crate::classify::authentication::{Ignored, ids_at_border};
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::message::domain;
+use crate::rules::compiled::CompiledProgram;
 use crate::rules::field::{FIELDS, FieldLookup, Kind, find};
-use crate::rules::program::{CompiledProgram, Field, Program, Settings};
+use crate::rules::program::{Field, Program, Settings};
 use crate::world::World;
 
 /// What is known of one message.

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use crate::message::address::Address;
 use crate::rules::address_list::AddressList;
-use crate::rules::program::CompiledProgram;
+use crate::rules::compiled::CompiledProgram;
 use crate::world::World;
 
 /// The user's own addresses and the MTA's environment.

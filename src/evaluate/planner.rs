@@ -4,7 +4,7 @@ use super::Evaluator;
 use crate::flags::{Flags, to_keyword};
 use crate::plan::{Folder, RuleRef, StepKind};
 use crate::rules::actions::Planner;
-use crate::rules::program::{FlagsTemplate, Template};
+use crate::rules::template::{FlagsTemplate, Template};
 
 /// A run, at an action.
 pub(super) struct ActionPlanner<'e, 'a> {

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 
 use super::Detail;
 use super::condition::Conditions;
+use crate::rules::compiled::CompiledProgram;
 use crate::rules::index::{Form, KeptPlace, Prefilter};
-use crate::rules::program::CompiledProgram;
 
 /// What is known already.
 pub(super) struct Candidates<'a> {

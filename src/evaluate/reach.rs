@@ -10,7 +10,8 @@ use crate::plan::{RuleRef, StepKind};
 use crate::rules::actions::{LONGEST_TARGET, MOST_TARGETS, is_address, is_target};
 use crate::rules::address_list::AddressList;
 use crate::rules::glob;
-use crate::rules::program::{Entries, Template};
+use crate::rules::program::Entries;
+use crate::rules::template::Template;
 use crate::state::loop_mark;
 use crate::text::one_line;
 

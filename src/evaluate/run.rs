@@ -8,7 +8,7 @@ use super::{Detail, Evaluation, Evaluator, FilterCall, Progress};
 use crate::message::unmark::Marks;
 use crate::message::{HeaderEdit, Message};
 use crate::plan::{Step, StepKind};
-use crate::rules::program::CompiledProgram;
+use crate::rules::compiled::CompiledProgram;
 use crate::rules::rule_set::RuleSet;
 use crate::world::World;
 

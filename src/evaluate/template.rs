@@ -3,10 +3,11 @@
 
 use super::Evaluator;
 use crate::message::encoded_word;
-use crate::message::head::unfold;
+use crate::message::unfold::unfold;
 use crate::plan::Folder;
 use crate::rules::folder_name::is_taken;
-use crate::rules::program::{Field, Layout, Template, TemplatePart};
+use crate::rules::program::{Field, Layout};
+use crate::rules::template::{Template, TemplatePart};
 use crate::text::is_invisible;
 
 /// Bytes that a file name may have, less what Maildir and Dovecot add.

@@ -10,7 +10,7 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
 use super::condition::Conditions;
-use crate::classify::{bounce, client, link, list_name, magic, mailing_list, spam_verdict};
+use crate::classify::{bounce, client, link, list_address, list_name, magic, spam_verdict};
 use crate::message::address::{Address, is_too_long, split_detail};
 use crate::message::text::Text;
 use crate::message::{Unread, domain, path};
@@ -205,7 +205,7 @@ pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m
             let texts = message.hidden_texts().map_err(unread)?;
             texts.into_iter().map(|text| Value::Text(Cow::Owned(text))).collect()
         }
-        Field::ListId => strings(mailing_list::list_id(message)),
+        Field::ListId => strings(list_address::list_id(message)),
         Field::ListName => strings(list_name::list_name(on.mail())),
         Field::Result(which) => {
             let results = on.mail().results();

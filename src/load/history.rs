@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::check_bytes;
-use crate::rules::program::CompiledProgram;
+use crate::rules::compiled::CompiledProgram;
 use crate::source::Sources;
 use crate::state::StateDir;
 use crate::state::history::{self, Version};

@@ -19,7 +19,8 @@ use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::check::{Checked, Surroundings, check as check_rules};
-use crate::rules::program::{CompiledProgram, Program, Settings};
+use crate::rules::compiled::CompiledProgram;
+use crate::rules::program::{Program, Settings};
 use crate::rules::rule_set::RuleSet;
 use crate::rules::switch::Words;
 use crate::source::{Print, ReadError, SourceFile, Sources, open_rules, read_rules};

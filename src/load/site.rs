@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::errors;
 use crate::rules::check::{Checked, Surroundings, check_site};
-use crate::rules::program::CompiledProgram;
+use crate::rules::compiled::CompiledProgram;
 use crate::source::{Print, ReadError, Sources, open_site};
 use crate::state::program_cache::{self, ProgramCache, Proof};
 use crate::syntax;

@@ -16,7 +16,7 @@ use crate::message::Message;
 use crate::outcome::Failure;
 use crate::plan::{RuleRef, StepKind};
 use crate::rules::address_list::AddressList;
-use crate::rules::program::CompiledProgram;
+use crate::rules::compiled::CompiledProgram;
 use crate::state::StateDir;
 use crate::state::lessons::Lesson;
 use crate::world::World;

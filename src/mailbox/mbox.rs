@@ -19,6 +19,7 @@ use tempfile::spooled_tempfile;
 
 use crate::outcome::Failure;
 
+use super::from_line::is_from_line;
 use super::message_source::{Copied, MEMORY_MAX, copied};
 
 /// A line is read in pieces of this size at most, bytes.
@@ -167,14 +168,6 @@ impl Iterator for Mbox {
             }
         }
     }
-}
-
-pub(super) fn is_from_line(line: &[u8]) -> bool {
-    let time = |at: &[u8]| match at {
-        [a, b, b':', c, d] => [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()),
-        _ => false,
-    };
-    line.starts_with(b"From ") && line.windows(5).any(time)
 }
 
 fn unquoted(line: &[u8]) -> &[u8] {

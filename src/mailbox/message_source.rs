@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tempfile::{SpooledData, SpooledTempFile, spooled_tempfile};
 
-use super::mbox;
+use super::from_line::is_from_line;
 use crate::file::{self, NotRegular};
 use crate::message::Message;
 use crate::outcome::Failure;
@@ -116,9 +116,9 @@ impl MessageSource {
         };
         let mut lines = bytes.split(|byte| *byte == b'\n');
         let mut before: &[u8] = b"";
-        lines.next().is_some_and(mbox::is_from_line)
+        lines.next().is_some_and(is_from_line)
             && lines.any(|line| {
-                let begins = before.is_empty() && mbox::is_from_line(line);
+                let begins = before.is_empty() && is_from_line(line);
                 before = line.strip_suffix(b"\r").unwrap_or(line);
                 begins
             })

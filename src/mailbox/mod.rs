@@ -22,6 +22,7 @@ pub mod undo;
 
 mod copies;
 mod message_source;
+mod from_line;
 mod mbox;
 mod parallel;
 mod walk;

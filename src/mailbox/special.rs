@@ -196,7 +196,8 @@ mod tests {
     use std::fs;
 
     use crate::plan::Folder;
-    use crate::rules::program::{CompiledProgram, Layout, Program};
+    use crate::rules::compiled::CompiledProgram;
+    use crate::rules::program::{Layout, Program};
 
     use super::*;
 

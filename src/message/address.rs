@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use crate::message::encoded_word::{self, Word};
 use crate::message::gather::{self, Budget};
-use crate::message::{charset, domain, fold, head};
+use crate::message::{charset, domain, fold, head, unfold};
 
 /// No name has as many words; more are left out, lest a header of blanks and
 /// letters costs many times its size.
@@ -123,7 +123,7 @@ pub fn parse_within(raw: &[u8], budget: &mut Budget) -> Vec<Address> {
     if cut {
         budget.cut();
     }
-    let unfolded = head::unfold(raw);
+    let unfolded = unfold::unfold(raw);
     let text = charset::guess(&unfolded, None);
     let mut parser = Parser {
         text: &text,

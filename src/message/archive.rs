@@ -4,8 +4,8 @@
 
 use memchr::memmem;
 
-use super::attachment::clean_name;
 use super::charset;
+use super::file_name::clean_name;
 
 /// No more names of one archive are read.
 pub const NAMES_LIMIT: usize = 1000;

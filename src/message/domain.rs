@@ -38,6 +38,18 @@ fn has_punycode(domain: &str) -> bool {
         .any(|label| label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")))
 }
 
+/// Whether two domains are the same organisation's.
+pub fn aligned(one: &str, other: &str) -> bool {
+    let (one, other) = (canonical(one), canonical(other));
+    if one == other {
+        return !one.is_empty();
+    }
+    match (psl::domain_str(&one), psl::domain_str(&other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

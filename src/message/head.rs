@@ -9,9 +9,10 @@ use std::cell::OnceCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter};
 
 use crate::message::gather::{self, Budget, Gatherer};
+use crate::message::unfold::{unfold, unfold_with};
 use crate::message::{encoded_word, fold, parameter};
 
 /// Longest field name, blanks before the colon included, that is looked for.
@@ -368,12 +369,6 @@ fn trim_line_end(value: &[u8]) -> &[u8] {
     &value[..kept]
 }
 
-/// Takes line breaks out of a raw value (RFC 5322 §2.2.3). Where no blank
-/// follows, which a fold has, a blank stands in.
-pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
-    unfold_with(value, None)
-}
-
 /// Stands for a fold in text that is not yet decoded: white space that means
 /// nothing in any charset, and ends no shift of ISO-2022.
 const FOLD: u8 = 0x0c;
@@ -399,25 +394,6 @@ fn without_folds(text: Cow<'_, str>) -> Cow<'_, str> {
         joined.push_str(line);
     }
     Cow::Owned(joined)
-}
-
-fn unfold_with(value: &[u8], fold: Option<u8>) -> Cow<'_, [u8]> {
-    if memchr2(b'\r', b'\n', value).is_none() {
-        return Cow::Borrowed(value);
-    }
-    let mut unfolded = Vec::with_capacity(value.len());
-    let mut bytes = value.iter().peekable();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\r' | b'\n' => match bytes.peek() {
-                Some(b'\r' | b'\n') | None => {}
-                Some(b' ' | b'\t') => unfolded.extend(fold),
-                Some(_) => unfolded.push(fold.unwrap_or(b' ')),
-            },
-            _ => unfolded.push(*byte),
-        }
-    }
-    Cow::Owned(unfolded)
 }
 
 /// Normalised, trimmed, line breaks as blanks.

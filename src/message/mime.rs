@@ -12,7 +12,7 @@ use super::flowed::Flow;
 use super::head::Head;
 use super::parameter::{self, Parameters};
 use super::transfer::Encoding;
-use super::{attachment, encoded_word};
+use super::{encoded_word, file_name};
 
 /// Parts within parts within parts: what lies deeper is one part that is not
 /// looked into.
@@ -350,7 +350,7 @@ fn uuencoded_name(line: &[u8]) -> Option<String> {
     let (mode, name) = line.strip_prefix(b"begin ")?.split_at_checked(3)?;
     let name = name.strip_prefix(b" ").or_else(|| name.get(1..)?.strip_prefix(b" "))?;
     mode.iter().all(|byte| (b'0'..=b'7').contains(byte)).then_some(())?;
-    let name = attachment::clean_name(&encoded_word::decode(name, None));
+    let name = file_name::clean_name(&encoded_word::decode(name, None));
     (!name.is_empty()).then_some(name)
 }
 
@@ -379,7 +379,7 @@ fn describe(head: &Head, default: &str) -> (Part, Parameters) {
     }
     let disposition = head.first("content-disposition").map(parameter::parse).unwrap_or_default();
     let clean = |name: &str| {
-        let name = attachment::clean_name(&encoded_word::decode(name.as_bytes(), None));
+        let name = file_name::clean_name(&encoded_word::decode(name.as_bytes(), None));
         (!name.is_empty()).then_some(name)
     };
     let filename = disposition.get("filename").and_then(clean);
@@ -728,7 +728,8 @@ mod tests {
         assert_eq!(names, [None, Some("virus.exe")]);
         let part = &structure.parts[1];
         let range = part.range.start as usize..part.range.end as usize;
-        let bytes = attachment::prefix(&text[at..][range], part.encoding, 10).unwrap();
+        let bytes =
+            crate::message::transfer::prefix(&text[at..][range], part.encoding, 10).unwrap();
         assert_eq!(bytes, b"Cat");
         assert!(structure.parts[0].is_text() && part.is_attachment());
     }

@@ -10,6 +10,7 @@ pub mod gather;
 pub mod domain;
 pub mod encoded_word;
 pub mod parameter;
+pub mod unfold;
 pub mod head;
 pub mod address;
 pub mod path;
@@ -22,6 +23,7 @@ pub mod style;
 pub mod html;
 pub mod text;
 pub mod attachment;
+pub mod file_name;
 pub mod archive;
 pub mod mime;
 pub mod unmark;
@@ -451,7 +453,7 @@ impl Message {
             self.attached_parts()?
                 .map(|part| match part.encoding {
                     Encoding::Identity => Ok(part.range.end - part.range.start),
-                    encoding => Ok(attachment::size(self.raw(part)?, encoding)?),
+                    encoding => Ok(transfer::size(self.raw(part)?, encoding)?),
                 })
                 .chain(self.within()?.iter().flat_map(|message| {
                     let sizes = message.attachment_sizes().unwrap_or_default();
@@ -475,7 +477,7 @@ impl Message {
                         return Ok(None);
                     }
                     left -= size;
-                    Ok(Some(attachment::sha256(self.raw(part)?, part.encoding)?))
+                    Ok(Some(transfer::sha256(self.raw(part)?, part.encoding)?))
                 })
                 .chain(self.within()?.iter().flat_map(|message| {
                     let hashes = message.attachment_hashes().unwrap_or_default();
@@ -513,7 +515,7 @@ impl Message {
 
     /// The decoded content of a part, its first `limit` bytes.
     pub fn part_bytes(&self, part: &Part, limit: usize) -> Result<Vec<u8>, Unread> {
-        Ok(attachment::prefix(self.raw(part)?, part.encoding, limit)?)
+        Ok(transfer::prefix(self.raw(part)?, part.encoding, limit)?)
     }
 
     /// A stretch of the raw body, bytes from its start, cut at its end.

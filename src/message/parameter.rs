@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::message::{charset, encoded_word, gather, head};
+use crate::message::{charset, encoded_word, gather, unfold};
 
 /// How much of a header is read, bytes.
 pub const LIMIT: usize = 256 << 10;
@@ -34,7 +34,7 @@ impl Parameters {
 /// is beyond [`LIMIT`] is left out.
 pub fn parse(raw: &[u8]) -> Parameters {
     let (raw, _) = gather::prefix(raw, LIMIT);
-    let unfolded = head::unfold(raw);
+    let unfolded = unfold::unfold(raw);
     let text = charset::guess(&unfolded, None);
     // RFC 2047 §5 forbids it, but senders encode the header as a whole.
     let text = match text.trim_start().starts_with("=?") {

@@ -11,7 +11,7 @@ use super::flowed::{self, Flow};
 use super::gather::{Gatherer, append, pieces, prefix};
 use super::html::Event;
 use super::transfer::Encoding;
-use super::{attachment, charset, fold, html};
+use super::{charset, fold, html, transfer};
 
 /// A decoded text.
 #[derive(Debug, Clone, Default)]
@@ -144,7 +144,7 @@ pub fn events(
     let limit = if format.is_html { limit.min(HTML_LIMIT) } else { limit };
     let (mut bytes, footer) = match format.encoding {
         Encoding::Base64 => base64(content, limit)?,
-        encoding => (attachment::prefix(content, encoding, limit.saturating_add(1))?, Vec::new()),
+        encoding => (transfer::prefix(content, encoding, limit.saturating_add(1))?, Vec::new()),
     };
     let cut = bytes.len() > limit;
     bytes.truncate(limit);
@@ -185,9 +185,9 @@ pub fn events(
 /// behind it as it stands. One byte more than `limit` says that there is more.
 fn base64(content: impl Read, limit: usize) -> io::Result<(Vec<u8>, Vec<u8>)> {
     let room = limit / 3 * 4 + limit / 30 + 100;
-    let raw = attachment::prefix(content, Encoding::Identity, room)?;
+    let raw = transfer::prefix(content, Encoding::Identity, room)?;
     let (wrapped, footer) = raw.split_at(base64_end(&raw));
-    let bytes = attachment::prefix(wrapped, Encoding::Base64, limit.saturating_add(1))?;
+    let bytes = transfer::prefix(wrapped, Encoding::Base64, limit.saturating_add(1))?;
     Ok((bytes, footer.to_vec()))
 }
 

@@ -1,6 +1,10 @@
 //! Content-Transfer-Encoding, undone piece by piece in linear time and with
 //! patience: what is broken is read as far as it makes sense (RFC 2045 §6).
 
+use std::io::{self, Read};
+
+use sha2::{Digest, Sha256};
+
 /// How a part's content is wrapped for transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
@@ -289,6 +293,66 @@ impl Uuencode {
     }
 }
 
+/// A content is read in pieces of so many bytes.
+const BUFFER: usize = 8 << 10;
+
+/// Decodes a content and hands it on in pieces until `sink` has enough.
+pub(super) fn decode(
+    mut content: impl Read,
+    encoding: Encoding,
+    mut sink: impl FnMut(&[u8]) -> bool,
+) -> io::Result<()> {
+    let mut decoder = Decoder::new(encoding);
+    let mut buffer = [0; BUFFER];
+    let mut decoded = Vec::new();
+    loop {
+        match content.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => decoder.push(buffer.get(..count).unwrap_or_default(), &mut decoded),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        if !sink(&decoded) {
+            return Ok(());
+        }
+        decoded.clear();
+    }
+    decoder.finish(&mut decoded);
+    sink(&decoded);
+    Ok(())
+}
+
+/// Size of a decoded content, bytes.
+pub(super) fn size(content: impl Read, encoding: Encoding) -> io::Result<u64> {
+    let mut size = 0;
+    decode(content, encoding, |piece| {
+        size += piece.len() as u64;
+        true
+    })?;
+    Ok(size)
+}
+
+/// SHA-256 of a decoded content, lower-case hexadecimal.
+pub(super) fn sha256(content: impl Read, encoding: Encoding) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    decode(content, encoding, |piece| {
+        hash.update(piece);
+        true
+    })?;
+    Ok(format!("{:x}", hash.finalize()))
+}
+
+/// The first bytes of a decoded content, at most `limit`.
+pub(super) fn prefix(content: impl Read, encoding: Encoding, limit: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    decode(content, encoding, |piece| {
+        let room = limit - bytes.len();
+        bytes.extend_from_slice(piece.get(..room).unwrap_or(piece));
+        bytes.len() < limit
+    })?;
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -376,5 +440,17 @@ mod tests {
                 prop_assert!(decoded.len() <= bytes.len());
             }
         }
+    }
+
+    #[test]
+    fn size_hash_and_prefix() {
+        let content = b"aGVs\nbG8=\n".as_slice();
+        assert_eq!(size(content, Encoding::Base64).unwrap(), 5);
+        assert_eq!(
+            sha256(content, Encoding::Base64).unwrap(),
+            "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+        );
+        assert_eq!(prefix(content, Encoding::Base64, 2).unwrap(), b"he");
+        assert_eq!(prefix(content, Encoding::Base64, 0).unwrap(), b"");
     }
 }

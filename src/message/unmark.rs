@@ -14,8 +14,9 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::encoded_word::{self, Word};
-use super::head::{Head, unfold};
+use super::head::Head;
 use super::transfer::Encoding;
+use super::unfold::unfold;
 use super::{Message, fold, parameter};
 
 /// What is to be taken off.

@@ -54,8 +54,7 @@ impl CompiledProgram {
     /// A program that was just checked.
     pub fn new(mut program: Program) -> CompiledProgram {
         let mut blocks = Blocks::default();
-        let index = program.index.keep(&mut blocks);
-        program.index = Index::default();
+        let index = Index::of(&program).keep(&mut blocks);
         CompiledProgram {
             statements: Row::Here(std::mem::take(&mut program.statements)),
             conditions: Row::Here(std::mem::take(&mut program.conditions)),

@@ -1,7 +1,8 @@
 //! The rules of a program as people count them: each `when` and `otherwise`,
 //! and each action outside of them.
 
-use super::program::{CompiledProgram, StatementKind};
+use super::compiled::CompiledProgram;
+use super::program::StatementKind;
 use crate::source::Span;
 
 /// One rule.
@@ -79,7 +80,7 @@ mod tests {
 
     use super::*;
     use crate::rules::check::{Surroundings, check};
-    use crate::rules::program::CompiledProgram;
+    use crate::rules::compiled::CompiledProgram;
     use crate::source::Sources;
 
     #[test]

@@ -3,7 +3,7 @@
 pub mod actions;
 pub mod blocks;
 pub mod index;
-mod compiled;
+pub mod compiled;
 pub mod program;
 pub mod field;
 pub mod folder_name;

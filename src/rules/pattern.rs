@@ -18,7 +18,7 @@ use regex_syntax::hir::{
 use unicode_normalization::UnicodeNormalization;
 
 use crate::message::gather::floor;
-use crate::rules::program::CompiledProgram;
+use crate::rules::compiled::CompiledProgram;
 
 /// The most memory that one built pattern may take, bytes.
 const SIZE_LIMIT: usize = 4 << 20;

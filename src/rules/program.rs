@@ -8,9 +8,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::actions::Action;
-pub use super::compiled::CompiledProgram;
-use super::index::Index;
-use crate::flags::Flags;
 use crate::source::Span;
 
 /// A checked set of rules.
@@ -51,9 +48,6 @@ pub struct Program {
     pub asks_for_duplicates: bool,
     /// There is a list of those the user has written to.
     pub asks_for_sent_mail: bool,
-    /// By what a message shows that it meets none of many rules.
-    #[serde(skip)]
-    pub index: Index,
 }
 
 /// One step of the way through the rules.
@@ -90,37 +84,6 @@ pub enum StatementKind {
         /// Index of the first statement behind it.
         end: u32,
     },
-}
-
-/// Flags and keywords as rules write them.
-#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
-pub struct FlagsTemplate {
-    /// Those that stand there.
-    pub known: Flags,
-    /// Keywords with inserts.
-    pub inserted: Vec<Template>,
-}
-
-/// A string with `{…}` in it.
-#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
-pub struct Template {
-    /// Literal and inserted parts in order.
-    pub parts: Vec<TemplatePart>,
-}
-
-/// One part of a template.
-#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
-pub enum TemplatePart {
-    /// As it stands.
-    Text(String),
-    /// The first value of a field, by index into [`Program::fields`].
-    Field(u32),
-    /// `{1}`: a capture of the enclosing rule by number.
-    Group(u32),
-    /// `{name}`: a capture by name.
-    Capture(String),
-    /// `{date:%Y-%m}`: the Date header (else now) in the rules' time zone, by strftime.
-    Date(String),
 }
 
 /// A condition with its place.

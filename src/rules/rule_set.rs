@@ -1,6 +1,6 @@
 //! All rules that a message goes through, and what of the provider's is switched on.
 
-use super::program::CompiledProgram;
+use super::compiled::CompiledProgram;
 use super::switch::{self, By, Switches, Words, decide, said_in};
 use crate::message::unmark::Marks;
 

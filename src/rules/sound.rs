@@ -2,11 +2,10 @@
 //! nothing to itself, nothing is nested too deep. `check` makes no other; what is
 //! kept of one is proven intact, and evaluation minds its steps all the same.
 
-use super::actions::Action;
+use super::actions::{Action, Extent};
 use super::check::MAX_CONDITION_DEPTH;
-use super::program::{
-    Condition, ConditionKind, Field, Program, StatementKind, Template, TemplatePart,
-};
+use super::program::{Condition, ConditionKind, Field, Program, StatementKind};
+use super::template::{Template, TemplatePart};
 use crate::classify::CLASSIFIERS;
 
 impl Program {
@@ -137,7 +136,11 @@ impl Program {
         });
         flags_are_sound
             && action.templates().into_iter().all(|text| self.template_is_sound(text))
-            && action.finds_all(self)
+            && action.finds_all(&Extent {
+                fields: self.fields.len(),
+                lists: self.lists.len(),
+                values: self.values.len(),
+            })
     }
 
     fn template_is_sound(&self, template: &Template) -> bool {

@@ -7,7 +7,8 @@
 //! command because the command can say so when it is given and a file cannot.
 //! What is mandatory is on.
 
-use super::program::{CompiledProgram, LabelKind, Program, Settings};
+use super::compiled::CompiledProgram;
+use super::program::{LabelKind, Program, Settings};
 use crate::message::fold::fold;
 use crate::message::unmark::Marks;
 

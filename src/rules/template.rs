@@ -3,6 +3,10 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
+use crate::flags::Flags;
+
 /// One part of a string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part<'t> {
@@ -67,6 +71,37 @@ pub fn split(text: &str) -> (Vec<Part<'_>>, Vec<TemplateError>) {
         parts.push(Part::Text(plain));
     }
     (parts, errors)
+}
+
+/// Flags and keywords as rules write them.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
+pub struct FlagsTemplate {
+    /// Those that stand there.
+    pub known: Flags,
+    /// Keywords with inserts.
+    pub inserted: Vec<Template>,
+}
+
+/// A string with `{…}` in it.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
+pub struct Template {
+    /// Literal and inserted parts in order.
+    pub parts: Vec<TemplatePart>,
+}
+
+/// One part of a template.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub enum TemplatePart {
+    /// As it stands.
+    Text(String),
+    /// The first value of a field, by index into [`Program::fields`].
+    Field(u32),
+    /// `{1}`: a capture of the enclosing rule by number.
+    Group(u32),
+    /// `{name}`: a capture by name.
+    Capture(String),
+    /// `{date:%Y-%m}`: the Date header (else now) in the rules' time zone, by strftime.
+    Date(String),
 }
 
 #[cfg(test)]

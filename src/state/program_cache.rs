@@ -32,7 +32,7 @@ use twox_hash::{XxHash3_64, XxHash3_128};
 use super::key;
 use crate::file;
 use crate::rules::blocks::Blocks;
-use crate::rules::program::CompiledProgram;
+use crate::rules::compiled::CompiledProgram;
 use crate::source::Print;
 use crate::user::{User, make_private};
 

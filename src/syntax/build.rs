@@ -6,9 +6,9 @@ use super::ast::{
     Action, Body, Choice, Condition, ConditionKind, Field, Fields, MoveEnd, StatementKind, Value,
     ValueKind, Way, Word,
 };
+use super::grammar::Rule;
 use super::literal;
 use super::mistake::{Kind as MistakeKind, Mistake};
-use super::parse::Rule;
 use super::words;
 use crate::source::{Span, Spanned};
 

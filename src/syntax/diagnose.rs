@@ -2,9 +2,9 @@
 
 use pest::error::{Error, ErrorVariant, InputLocation};
 
+use super::grammar::Rule;
 use super::mistake::{Kind as MistakeKind, Mistake};
 use super::outline::Piece;
-use super::parse::Rule;
 use super::scan::{self, Bad, Kind, Token};
 use super::words;
 use crate::source::Span;

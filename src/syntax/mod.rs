@@ -5,6 +5,7 @@ mod build;
 mod decode;
 mod diagnose;
 mod format;
+mod grammar;
 mod layout;
 mod literal;
 mod mistake;

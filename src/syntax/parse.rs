@@ -11,6 +11,7 @@ use pest::iterators::Pair;
 use super::ast::{Ast, Body, Condition, Statement, StatementKind, Word};
 use super::build::{Builder, Read};
 use super::diagnose;
+use super::grammar::{Grammar, Rule};
 use super::mistake::{Kind as MistakeKind, Mistake};
 use super::outline::{self, Block, Part, Piece};
 use super::scan::{self, Kind, Token};
@@ -19,15 +20,6 @@ use crate::diagnostic::Diagnostic;
 use crate::source::{SourceFile, Span, Spanned};
 
 /// The generated parser.
-// The derive documents nothing of what it makes.
-#[allow(missing_docs)]
-mod grammar {
-    #[derive(pest_derive::Parser)]
-    #[grammar = "../grammar/mailrules.pest"]
-    pub(in crate::syntax) struct Grammar;
-}
-pub(super) use grammar::{Grammar, Rule};
-
 /// Reads one file.
 pub(super) fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
     let text = source.text.as_str();

@@ -9,7 +9,7 @@ use super::ast::{
     Action, Ast, Body, Choice, Condition, ConditionKind, Field, Fields, MoveEnd, Statement,
     StatementKind, Value, ValueKind, Way, Word,
 };
-use super::parse::{Grammar, Rule};
+use super::grammar::{Grammar, Rule};
 use super::scan::{self, Kind};
 use super::words::{self, ACTIONS, JOINTS, OPERATORS};
 use super::{format, parse};

@@ -1,6 +1,6 @@
 //! The words of the language, and what people call the parts of the grammar.
 
-use super::parse::Rule;
+use super::grammar::Rule;
 
 /// Words that begin a statement.
 #[rustfmt::skip]

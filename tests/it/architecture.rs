@@ -1,6 +1,7 @@
 //! The rooms of `docs/ARCHITECTURE.md` are those of the code, in the same
 //! order, and none uses one that stands below it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -149,4 +150,144 @@ fn files_of(room: &str) -> Vec<PathBuf> {
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Files that use one another can only be read together. A folder's `mod.rs` and
+/// what lies in the folder count as one.
+#[test]
+fn no_files_use_one_another() {
+    let modules = modules();
+    let uses: BTreeMap<&str, BTreeSet<&str>> = modules
+        .iter()
+        .map(|(module, text)| {
+            let used = paths(text).into_iter().filter_map(|path| absolute(module, &path));
+            let used = used.filter_map(|path| longest_known(&path, &modules));
+            let apart = |other: &&str| {
+                !other.starts_with(&format!("{module}::"))
+                    && !module.starts_with(&format!("{other}::"))
+                    && other != module
+            };
+            (module.as_str(), used.filter(apart).collect())
+        })
+        .collect();
+    let reaches = |from: &str, to: &str| {
+        let (mut seen, mut left) = (BTreeSet::new(), vec![from]);
+        while let Some(module) = left.pop() {
+            for next in &uses[module] {
+                if *next == to {
+                    return true;
+                }
+                if seen.insert(*next) {
+                    left.push(next);
+                }
+            }
+        }
+        false
+    };
+    // Values ask for conditions, by scores, and conditions for values.
+    const MAY: [&str; 6] = [
+        "evaluate::condition",
+        "evaluate::prefilter",
+        "evaluate::values",
+        "maildir::folder",
+        "maildir::quota",
+        "maildir::store",
+    ];
+    let others = uses.keys().filter(|module| !MAY.contains(module));
+    let circles: Vec<&&str> = others.filter(|module| reaches(module, module)).collect();
+    assert!(circles.is_empty(), "these use one another: {circles:?}");
+}
+
+/// Every module by its path, with its text but for comments and tests.
+fn modules() -> BTreeMap<String, String> {
+    let src = root().join("src");
+    let (mut found, mut folders) = (BTreeMap::new(), vec![src.clone()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("it is there") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(&src).expect("inside").with_extension("");
+            let name = name.to_str().expect("UTF-8").replace('/', "::");
+            let text = fs::read_to_string(&path).expect("UTF-8");
+            let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+            let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+            let name = name.strip_suffix("::mod").unwrap_or(&name).to_owned();
+            found.insert(name, code.collect::<Vec<_>>().join("\n"));
+        }
+    }
+    found
+}
+
+/// The paths that a text names by `crate::` or `super::`, or in a `use`.
+fn paths(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let begins = text.match_indices("crate::").chain(text.match_indices("super::"));
+    for (at, _) in begins.filter(|(at, _)| !text[..*at].ends_with("super::")) {
+        let rest = &text[at..];
+        let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+        let end = rest.find(|c| !is_path(c)).unwrap_or(rest.len());
+        let (path, behind) = rest.split_at(end);
+        match behind.strip_prefix('{') {
+            Some(inner) if path.ends_with("::") => found.extend(tree(path, inner)),
+            _ => found.push(path.to_owned()),
+        }
+    }
+    found
+}
+
+/// The paths of `a::{b, c::{d, e}}`, of which `inner` begins behind the first brace.
+fn tree(path: &str, inner: &str) -> Vec<String> {
+    let (mut found, mut stack, mut word) = (Vec::new(), vec![path.to_owned()], String::new());
+    for c in inner.chars() {
+        match c {
+            '{' => stack.push(format!("{}{word}", stack.last().expect("inside"))),
+            ',' | '}' => {
+                if !word.is_empty() {
+                    found.push(format!("{}{word}", stack.last().expect("inside")));
+                }
+                if c == '}' {
+                    stack.pop();
+                }
+            }
+            c if c.is_whitespace() => continue,
+            c => {
+                word.push(c);
+                continue;
+            }
+        }
+        word.clear();
+        if stack.is_empty() {
+            break;
+        }
+    }
+    found
+}
+
+/// A path from the root of the crate.
+fn absolute(module: &str, path: &str) -> Option<String> {
+    if let Some(path) = path.strip_prefix("crate::") {
+        return Some(path.to_owned());
+    }
+    let mut around: Vec<&str> = module.split("::").collect();
+    let mut rest = path;
+    while let Some(behind) = rest.strip_prefix("super::") {
+        around.pop()?;
+        rest = behind;
+    }
+    around.extend(rest.split("::").filter(|part| !part.is_empty()));
+    Some(around.join("::"))
+}
+
+/// The module that a path leads into.
+fn longest_known<'m>(path: &str, modules: &'m BTreeMap<String, String>) -> Option<&'m str> {
+    let mut path = path;
+    loop {
+        if let Some((known, _)) = modules.get_key_value(path) {
+            return Some(known);
+        }
+        path = path.rsplit_once("::")?.0;
+    }
 }

@@ -13,7 +13,7 @@ use crate::support::{Home, skipped};
 use mfilter::evaluate::{self, Detail, NoFilters};
 use mfilter::load;
 use mfilter::message::Message;
-use mfilter::rules::program::CompiledProgram;
+use mfilter::rules::compiled::CompiledProgram;
 use mfilter::rules::rule_set::RuleSet;
 use mfilter::rules::switch::Words;
 use mfilter::world::World;

@@ -16,8 +16,8 @@ use mfilter::evaluate::{self, Detail, NoFilters};
 use mfilter::load;
 use mfilter::message::Message;
 use mfilter::plan::StepKind;
+use mfilter::rules::compiled::CompiledProgram;
 use mfilter::rules::field::FIELDS;
-use mfilter::rules::program::CompiledProgram;
 use mfilter::rules::rule_set::RuleSet;
 use mfilter::world::World;
 

@@ -49,10 +49,11 @@ use std::fmt;
 use self::grammar::MethodResult;
 use self::received_spf::{Identity, ReceivedSpf};
 use self::sender_text::SenderText;
+use crate::classify::Mail;
 use crate::classify::received::Trail;
-use crate::classify::{Mail, verified};
 use crate::message::domain;
-use crate::message::head::{Head, Header, unfold};
+use crate::message::head::{Head, Header};
+use crate::message::unfold::unfold;
 
 /// More headers of the kind are not looked at.
 const MOST_HEADERS: usize = 100;
@@ -459,7 +460,7 @@ impl Reader<'_, '_> {
         let domain = result.property("header.from").and_then(domain_of);
         if let (Verdict::Pass, Some(domain)) = (verdict, &domain) {
             let from = self.mail.message.addresses("from");
-            if !from.iter().any(|address| verified::aligned(domain, &address.domain)) {
+            if !from.iter().any(|address| domain::aligned(domain, &address.domain)) {
                 return Err(format!("From is not of {}", excerpt(domain)));
             }
         }

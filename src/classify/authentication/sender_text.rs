@@ -15,7 +15,8 @@ use crate::classify::authentication::signature::{Signature, is_ambiguous};
 use crate::classify::cfws::{Piece, pieces};
 use crate::classify::received;
 use crate::message::domain;
-use crate::message::head::{Head, unfold};
+use crate::message::head::Head;
+use crate::message::unfold::unfold;
 
 /// More signatures are not read; what borders print then is not relied upon.
 const MOST_SIGNATURES: usize = 100;

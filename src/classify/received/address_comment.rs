@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use super::line::starts;
 use super::parse_ip;
 
 /// A comment with the client's address, and what else stands in it.
@@ -115,4 +114,9 @@ fn is_between_names(c: char) -> bool {
 /// `helo=mail.example.org` among Exim's words.
 pub fn helo(words: &str) -> Option<&str> {
     words.split_ascii_whitespace().find(|word| starts(word, "helo=")).map(|word| &word[5..])
+}
+
+pub(super) fn starts(text: &str, lower_case: &str) -> bool {
+    let start = text.as_bytes().get(..lower_case.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(lower_case.as_bytes()))
 }

@@ -30,7 +30,7 @@
 
 use std::net::IpAddr;
 
-use super::address_comment::{self, Client};
+use super::address_comment::{self, Client, starts};
 use super::tokens::{Token, from_tokens, tail_tokens};
 use super::{is_inside, parse_ip};
 
@@ -407,11 +407,6 @@ fn set(place: &mut Option<String>, word: &str) {
     if place.is_none() && !word.is_empty() {
         *place = Some(word.to_owned());
     }
-}
-
-pub(super) fn starts(text: &str, lower_case: &str) -> bool {
-    let start = text.as_bytes().get(..lower_case.len());
-    start.is_some_and(|start| start.eq_ignore_ascii_case(lower_case.as_bytes()))
 }
 
 fn host_name(word: &str) -> &str {

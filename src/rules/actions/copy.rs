@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown, shown_as};
 use crate::plan::{DeliveryWord, StepKind};
-use crate::rules::program::{FlagsTemplate, Template};
+use crate::rules::template::{FlagsTemplate, Template};
 
 pub(super) const COPY: ActionWord =
     ActionWord::new("copy", "`copy \"A/B\" [as FLAG …]`", read).with_flags();

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Act, Action, ActionReader, ActionWord, Planner, Unread};
 use crate::plan::StepKind;
-use crate::rules::program::Template;
+use crate::rules::template::Template;
 
 pub(super) const DEFER: ActionWord = ActionWord::new("defer", "`defer \"4.3.0 text\"`", read);
 

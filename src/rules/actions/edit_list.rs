@@ -3,8 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, is_word};
-use crate::rules::program::Program;
+use super::{Act, Action, ActionReader, ActionWord, Extent, Planner, Unread, is_word};
 use crate::syntax::ast::ValueKind;
 
 pub(super) const ADD_TO: ActionWord =
@@ -17,9 +16,9 @@ pub(super) const REMOVE_FROM: ActionWord =
 pub struct EditListAction {
     /// `add`, else `remove`.
     pub add: bool,
-    /// Index into [`Program::fields`]: addresses.
+    /// Index into the program's fields: addresses.
     pub field: u32,
-    /// Index into [`Program::lists`]: one in a file.
+    /// Index into the program's lists: one in a file.
     pub list: u32,
 }
 
@@ -49,7 +48,7 @@ impl Act for EditListAction {
         format!("{what} an address of it {to} a list")
     }
 
-    fn finds_all(&self, program: &Program) -> bool {
-        (self.field as usize) < program.fields.len() && (self.list as usize) < program.lists.len()
+    fn finds_all(&self, of: &Extent) -> bool {
+        (self.field as usize) < of.fields && (self.list as usize) < of.lists
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Act, Action, ActionReader, ActionWord, InboxAction, Planner, Unread, shown, shown_as};
 use crate::plan::{DeliveryWord, StepKind};
-use crate::rules::program::{FlagsTemplate, Template};
+use crate::rules::template::{FlagsTemplate, Template};
 
 pub(super) const FOLDER: ActionWord =
     ActionWord::new("folder", "`folder \"A/B\" [as FLAG …]`", read).with_flags();

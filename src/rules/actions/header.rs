@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Act, Action, ActionReader, ActionWord, Planner, Unread};
 use crate::message::HeaderEdit;
 use crate::plan::StepKind;
-use crate::rules::program::Template;
+use crate::rules::template::Template;
 
 pub(super) const ADD: ActionWord =
     ActionWord::new("add-header", "`add-header \"Name\" \"value\"`", read);

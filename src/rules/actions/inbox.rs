@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown_as};
 use crate::plan::{DeliveryWord, StepKind};
-use crate::rules::program::FlagsTemplate;
+use crate::rules::template::FlagsTemplate;
 
 pub(super) const INBOX: ActionWord =
     ActionWord::new("inbox", "`inbox [as FLAG …]`", read).with_flags();

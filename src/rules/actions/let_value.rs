@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown};
-use crate::rules::program::{Program, Template};
+use super::{Act, Action, ActionReader, ActionWord, Extent, Planner, Unread, shown};
+use crate::rules::template::Template;
 use crate::syntax::ast::ValueKind;
 
 pub(super) const LET: ActionWord = ActionWord::new("let", "`let NAME = \"text\"`", read);
@@ -12,7 +12,7 @@ pub(super) const LET: ActionWord = ActionWord::new("let", "`let NAME = \"text\"`
 /// See the file.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct LetAction {
-    /// Index into [`Program::values`].
+    /// Index into the program's values.
     pub value: u32,
     /// What it is from now on.
     pub text: Template,
@@ -50,7 +50,7 @@ impl Act for LetAction {
         vec![&self.text]
     }
 
-    fn finds_all(&self, program: &Program) -> bool {
-        (self.value as usize) < program.values.len()
+    fn finds_all(&self, of: &Extent) -> bool {
+        (self.value as usize) < of.values
     }
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown_flags};
-use crate::rules::program::FlagsTemplate;
+use crate::rules::template::FlagsTemplate;
 
 pub(super) const MARK: ActionWord = ActionWord::new("mark", "`mark FLAG …`", read);
 pub(super) const UNMARK: ActionWord = ActionWord::new("unmark", "`unmark FLAG …`", read);

@@ -10,7 +10,7 @@ mod argument;
 use serde::{Deserialize, Serialize};
 
 use super::check::ActionReader;
-use super::program::{FlagsTemplate, Program, Template};
+use super::template::{FlagsTemplate, Template, TemplatePart};
 use crate::flags::Flags;
 use crate::plan::{Folder, StepKind};
 
@@ -97,9 +97,19 @@ pub trait Act {
     }
 
     /// Whether all else that it refers to is there.
-    fn finds_all(&self, _: &Program) -> bool {
+    fn finds_all(&self, _: &Extent) -> bool {
         true
     }
+}
+
+/// How many there are in a program of what actions refer to by index.
+pub struct Extent {
+    /// Fields.
+    pub fields: usize,
+    /// Lists.
+    pub lists: usize,
+    /// Names of `let`.
+    pub values: usize,
 }
 
 /// What actions plan with: the message, what is known around it, and the plan.
@@ -118,7 +128,7 @@ pub trait Planner {
     fn marks(&self) -> &Flags;
     /// Sets them.
     fn set_marks(&mut self, flags: Flags);
-    /// Keeps a text, by its index into [`Program::values`].
+    /// Keeps a text, by its index into the program's values.
     fn keep(&mut self, value: u32, text: String);
     /// The folders that `fileinto` has put the message into so far.
     fn filed(&self) -> Vec<&Folder>;
@@ -188,7 +198,7 @@ impl Action {
 /// A string for people who do not know the language: `…` for what is inserted.
 fn shown(template: &Template) -> String {
     let parts = template.parts.iter().map(|part| match part {
-        super::program::TemplatePart::Text(text) => text.as_str(),
+        TemplatePart::Text(text) => text.as_str(),
         _ => "…",
     });
     parts.collect()

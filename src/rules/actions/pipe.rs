@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown};
 use crate::plan::StepKind;
-use crate::rules::program::Template;
+use crate::rules::template::Template;
 
 pub(super) const PIPE: ActionWord =
     ActionWord::new("pipe", "`pipe \"program\" \"argument\" …`", read);

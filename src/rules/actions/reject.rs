@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Act, Action, ActionReader, ActionWord, Planner, Unread};
 use crate::plan::StepKind;
-use crate::rules::program::Template;
+use crate::rules::template::Template;
 
 pub(super) const REJECT: ActionWord = ActionWord::new("reject", "`reject \"5.7.1 text\"`", read);
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown};
 use crate::plan::StepKind;
-use crate::rules::program::Template;
+use crate::rules::template::Template;
 
 pub(super) const RUN: ActionWord =
     ActionWord::new("run", "`run \"program\" \"argument\" …`", read);

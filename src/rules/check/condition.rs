@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::DUPLICATE;
 use super::statement::Scope;
 use super::{Checker, Declared, MAX_CONDITION_DEPTH};
 use crate::classify::CLASSIFIERS;
@@ -34,9 +35,6 @@ impl Known {
         self.depths.get(condition as usize).copied().unwrap_or(0)
     }
 }
-
-/// The classifier that asks what is remembered, not the message.
-pub(super) const DUPLICATE: &str = "duplicate";
 
 /// A field as it is asked for.
 pub(super) struct Asked {

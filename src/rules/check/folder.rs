@@ -5,7 +5,8 @@ use super::Checker;
 use crate::message::fold;
 use crate::rules::folder_name::is_taken;
 use crate::rules::mistake::{BadFolder, BadPath, PlaceMistake, RuleErrorKind};
-use crate::rules::program::{Layout, Template, TemplatePart};
+use crate::rules::program::Layout;
+use crate::rules::template::{Template, TemplatePart};
 use crate::source::{Span, Spanned};
 
 /// Bytes that the name of a file may have, less what is put around it.

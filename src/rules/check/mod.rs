@@ -27,7 +27,6 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::flags::FLAGS;
 use crate::rules::actions::ACTIONS;
 use crate::rules::field::{self, OPERATORS};
-use crate::rules::index::Index;
 use crate::rules::mistake::{RuleErrorKind, Word, nearest};
 use crate::rules::pattern;
 use crate::rules::program::{ConditionKind, Entries, Field, Pattern, Program, Settings};
@@ -41,6 +40,8 @@ pub use programs::PROGRAM_PATH;
 pub use setting::SETTINGS;
 pub use site::judge_switch;
 
+/// The classifier that asks what is remembered, not the message.
+const DUPLICATE: &str = "duplicate";
 /// How deep conditions may be nested, `define`s and scores counted in.
 pub const MAX_CONDITION_DEPTH: u32 = 128;
 /// How deep groups may be nested, over all files.
@@ -285,7 +286,6 @@ impl<'a, 's> Checker<'a, 's> {
             let lists = &self.program.lists;
             self.program.asks_for_sent_mail =
                 lists.iter().any(|list| matches!(list.entries, Entries::Sent(_)));
-            self.program.index = Index::of(&self.program);
         }
         let mut folders: Vec<Spanned<String>> =
             self.folders.into_values().map(|(value, span)| Spanned { value, span }).collect();
@@ -376,7 +376,7 @@ impl<'a, 's> Checker<'a, 's> {
             Word::Classifier => {
                 let defines = declared(|declared| matches!(declared, Declared::Define(_)));
                 let known = CLASSIFIERS.iter().map(|each| each.name);
-                nearest(name, defines.into_iter().chain(known).chain([condition::DUPLICATE]))
+                nearest(name, defines.into_iter().chain(known).chain([DUPLICATE]))
             }
             Word::List => nearest(name, declared(|declared| matches!(declared, Declared::List(_)))),
             Word::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),

@@ -92,7 +92,7 @@ impl Checker<'_, '_> {
         let template = self.folder(text, span)?;
         let name = template.and_then(|template| template.parts.into_iter().next());
         Some(match name {
-            Some(crate::rules::program::TemplatePart::Text(name)) => name,
+            Some(crate::rules::template::TemplatePart::Text(name)) => name,
             _ => String::from("INBOX"),
         })
     }

@@ -134,7 +134,7 @@ impl Checker<'_, '_> {
             Some((Declared::Broken, _)) => None,
             Some((other, at)) => Some((other.name(), Some(*at))),
             None if field::is_own(&name.value) => Some(("field", None)),
-            None if name.value == super::condition::DUPLICATE => Some(("classifier", None)),
+            None if name.value == super::DUPLICATE => Some(("classifier", None)),
             None => classify::named(&name.value).map(|_| ("classifier", None)),
         };
         if let Some((by, at)) = taken {

@@ -7,8 +7,9 @@ use super::{Checked, Surroundings, check, check_lists};
 use crate::rules::actions::Action;
 use crate::rules::program::{
     Comparison, ConditionKind, Define, Entries, Field, Layout, LogSetting, Program, Score,
-    Statement, StatementKind, Template, TemplatePart, TextOperator,
+    Statement, StatementKind, TextOperator,
 };
+use crate::rules::template::{Template, TemplatePart};
 use crate::source::{SourceFile, Sources, Span};
 use crate::syntax::parse;
 

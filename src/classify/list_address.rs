@@ -1,0 +1,84 @@
+//! Addresses and identifiers of lists, in the form in which list managers write them.
+
+use super::daemon;
+use crate::message::Message;
+
+/// The list's identifier, RFC 2919 §2: what stands in the last angle
+/// brackets, else the last word.
+pub fn list_id(message: &Message) -> Option<String> {
+    let texts = message.texts("list-id");
+    let text = texts.iter().map(|text| text.text()).find(|text| !text.is_empty())?;
+    let bracketed = text.rsplit_once('<').map(|(_, rest)| rest.split('>').next().unwrap_or(rest));
+    let id: String = match bracketed {
+        Some(id) => id.split_whitespace().collect(),
+        None => text.split_whitespace().next_back()?.trim_matches('"').to_owned(),
+    };
+    (!id.is_empty()).then_some(id)
+}
+
+/// Whether a local part, lower case, is a list manager's own address rather
+/// than a list's.
+pub(super) fn takes_commands(local: &str) -> bool {
+    let managers =
+        ["majordomo", "mailman", "sympa", "listserv", "listproc", "ezmlm", "listmaster", "root"];
+    managers.contains(&local) || command_of(local).is_some() || daemon::is_system(local)
+}
+
+pub(super) fn command_of(local: &str) -> Option<&str> {
+    // Lyris: `leave-NAME-123K`
+    if let Some(rest) = strip_prefix(local, "leave-") {
+        return Some(without_number(rest));
+    }
+    let before = BEFORE.iter().find_map(|word| strip_prefix(local, word)).map(without_number);
+    before.or_else(|| AFTER.iter().find_map(|word| strip_suffix(local, word)))
+}
+
+/// `NAME-123K` without what follows the name.
+pub(super) fn without_number(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((name, number))
+            if number.starts_with(|c: char| c.is_ascii_digit()) && number.len() >= 3 =>
+        {
+            name
+        }
+        _ => name,
+    }
+}
+
+const BEFORE: &[&str] =
+    &["owner-", "subscribe-", "unsubscribe-", "join-", "bounce-", "request-", "errors-"];
+
+const AFTER: &[&str] = &[
+    "-unsubscribe",
+    "-subscribe",
+    "-request",
+    "-owner",
+    "-leave",
+    "-join",
+    "-off",
+    "-on",
+    "-ctl",
+    "-help",
+    "-bounces",
+    "-admin",
+    "-errors",
+    "-return",
+    "-bounce",
+    "+unsubscribe",
+    "+subscribe",
+    "+owner",
+    "+help",
+    "+bounces",
+    "-error",
+    "+owners",
+];
+
+pub(super) fn strip_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+pub(super) fn strip_suffix<'a>(text: &'a str, suffix: &str) -> Option<&'a str> {
+    let (rest, end) = text.split_at_checked(text.len().checked_sub(suffix.len())?)?;
+    (end.eq_ignore_ascii_case(suffix) && !rest.is_empty()).then_some(rest)
+}

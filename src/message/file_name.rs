@@ -1,0 +1,22 @@
+//! Names of attached files.
+
+use crate::text::is_invisible;
+
+/// A file name without control and format characters: they let `annexe.txt` be
+/// the display of a name that ends in `exe`. Blanks around it are no part of it.
+pub fn clean_name(name: &str) -> String {
+    let kept: String = name.chars().filter(|char| !is_invisible(*char)).collect();
+    kept.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_show_their_true_end() {
+        assert_eq!(clean_name("ann\u{202e}txt.exe"), "anntxt.exe");
+        assert_eq!(clean_name(" a\u{0}\nb.pdf\u{2069} "), "ab.pdf");
+        assert_eq!(clean_name("請求書.pdf"), "請求書.pdf");
+    }
+}

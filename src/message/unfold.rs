@@ -1,0 +1,31 @@
+//! Line breaks in raw header values.
+
+use std::borrow::Cow;
+
+use memchr::memchr2;
+
+/// Takes line breaks out of a raw value (RFC 5322 §2.2.3). Where no blank
+/// follows, which a fold has, a blank stands in.
+pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+    unfold_with(value, None)
+}
+
+/// The same, with a byte of one's own in place of each fold.
+pub(super) fn unfold_with(value: &[u8], fold: Option<u8>) -> Cow<'_, [u8]> {
+    if memchr2(b'\r', b'\n', value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    let mut unfolded = Vec::with_capacity(value.len());
+    let mut bytes = value.iter().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\r' | b'\n' => match bytes.peek() {
+                Some(b'\r' | b'\n') | None => {}
+                Some(b' ' | b'\t') => unfolded.extend(fold),
+                Some(_) => unfolded.push(fold.unwrap_or(b' ')),
+            },
+            _ => unfolded.push(*byte),
+        }
+    }
+    Cow::Owned(unfolded)
+}
