@@ -2,8 +2,9 @@
 //!
 //! Spam with a forged sender is bounced to that sender. What comes back tells
 //! (RFC 3464 §2, RFC 6522 §3): a bounce of one's own mail returns its header,
-//! with one's own address in From, Sender, Reply-To or Return-Path, or refers
-//! to a Message-ID of one's own. Where nothing comes back, it cannot be told.
+//! with one's own address in From, Sender or Reply-To, or refers to a Message-ID of
+//! one's own. Its Return-Path is where the bounce went, so it names the user in
+//! either case. Where nothing comes back, it cannot be told.
 
 use super::{Classifier, Finding, Mail, bounce};
 use crate::message::Message;
@@ -20,7 +21,7 @@ fn find(mail: &Mail<'_>) -> Finding {
     let me = mail.me.ok_or("`set me` does not say which addresses are yours")?;
     let Some(report) = bounce::report(mail)? else { return Ok(None) };
     let returned = Message::from_bytes(report.returned.trim_start().as_bytes().to_vec());
-    let senders = ["from", "sender", "reply-to", "return-path", "resent-from"];
+    let senders = ["from", "sender", "reply-to", "resent-from"];
     let mine = |name: &str| returned.addresses(name).iter().any(me);
     if senders.iter().any(|name| mine(name)) {
         return Ok(None);
@@ -58,7 +59,7 @@ mod tests {
     #[test]
     fn what_came_back_tells() {
         let forged =
-            bounce("Return-Path: <spam@far.example>\nFrom: spam@far.example\nSubject: x\n\nx\n");
+            bounce("Return-Path: <taro@example.jp>\nFrom: spam@far.example\nSubject: x\n\nx\n");
         let shown = evidence(&BACKSCATTER, &forged);
         assert_eq!(shown.as_deref(), Some("the mail that came back is from spam@far.example"));
         assert!(!finds(&BACKSCATTER, &bounce("From: Taro <taro@example.jp>\nSubject: x\n\nx\n")));

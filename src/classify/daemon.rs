@@ -8,6 +8,7 @@ use crate::message::address::Address;
 use crate::message::head::{Head, from_line_sender};
 use crate::message::{fold, parameter, path};
 
+use super::words::daemons;
 use super::{Classifier, Mail};
 
 /// A mail system or a system account.
@@ -37,47 +38,9 @@ pub fn null_sender(mail: &Mail<'_>) -> bool {
     sender.is_some_and(|sender| path::reverse(sender).is_empty())
 }
 
-/// Local parts of mail systems.
-const SYSTEMS: &[&str] = &[
-    "mailer-daemon",
-    "mailerdaemon",
-    "mailer_daemon",
-    "maildaemon",
-    "mail-daemon",
-    "mail_daemon",
-    "mail.daemon",
-    "postmaster",
-    "post_master",
-    "post-master",
-    "poostmaster",
-    "maildeliverysystem",
-    "mail-delivery-system",
-    "mail.delivery.system",
-    "mdaemon",
-    "mmdf",
-    "mailadmin",
-    "mailsystem",
-    "mailgate",
-    "smtp-daemon",
-    "mta",
-];
-
-/// What mail systems call themselves.
-const SYSTEM_NAMES: &[&str] = &[
-    "mailer-daemon",
-    "mailer daemon",
-    "mail delivery s",
-    "mail deliver system",
-    "mail administrator",
-    "mail system",
-    "delivery subsystem",
-    "postmaster",
-    "mail router",
-];
-
 /// Whether a local part, lower case, is a mail system's.
 pub(super) fn is_system(local: &str) -> bool {
-    SYSTEMS.contains(&local)
+    daemons::SYSTEMS.contains(&local)
 }
 
 /// Evidence that the sender is a mail system.
@@ -86,7 +49,8 @@ pub fn mail_system(mail: &Mail<'_>) -> Option<String> {
         for address in mail.message.addresses(header).iter() {
             let local = fold::fold(&address.local);
             let name = address.name.as_deref().map(fold::fold).unwrap_or_default();
-            if SYSTEMS.contains(&&*local) || SYSTEM_NAMES.iter().any(|each| name.starts_with(each))
+            if daemons::SYSTEMS.contains(&&*local)
+                || daemons::SYSTEM_NAMES.iter().any(|each| name.starts_with(each))
             {
                 return Some(speaks(header, address));
             }
@@ -97,67 +61,17 @@ pub fn mail_system(mail: &Mail<'_>) -> Option<String> {
     // An empty address, or a name alone.
     let bare = from.trim_matches(|c: char| matches!(c, '<' | '>' | '"') || c.is_whitespace());
     let named = |names: &[&str]| names.iter().any(|name| bare.starts_with(name));
-    (bare.is_empty() || !from.contains('@') && (named(SYSTEMS) || named(SYSTEM_NAMES)))
-        .then(|| format!("From is `{from}`"))
+    (bare.is_empty()
+        || !from.contains('@') && (named(daemons::SYSTEMS) || named(daemons::SYSTEM_NAMES)))
+    .then(|| format!("From is `{from}`"))
 }
-
-/// Accounts of machines.
-const ACCOUNTS: &[&str] = &[
-    "root",
-    "cron",
-    "crond",
-    "anacron",
-    "daemon",
-    "uucp",
-    "nuucp",
-    "bin",
-    "sys",
-    "nobody",
-    "operator",
-    "system",
-    "www-data",
-    "apache",
-    "httpd",
-    "nginx",
-    "www",
-    "logwatch",
-    "logcheck",
-    "amavis",
-    "clamav",
-    "virusalert",
-    "smartd",
-    "mdadm",
-    "munin",
-    "nagios",
-    "icinga",
-    "monit",
-    "zabbix",
-    "backup",
-    "backuppc",
-    "cacti",
-    "unattended-upgrades",
-    "apticron",
-    "arpwatch",
-    "fail2ban",
-    "tripwire",
-    "aide",
-    "rkhunter",
-    "sysadmin",
-    "mailman-owner",
-    "mailman",
-    "listserv",
-    "majordomo",
-    "majordom",
-    "listproc",
-    "sympa",
-    "ezmlm",
-];
 
 fn account(mail: &Mail<'_>) -> Option<String> {
     for header in ["from", "sender"] {
         let addresses = mail.message.addresses(header);
-        let account =
-            addresses.iter().find(|address| ACCOUNTS.contains(&&*fold::fold(&address.local)));
+        let account = addresses
+            .iter()
+            .find(|address| daemons::ACCOUNTS.contains(&&*fold::fold(&address.local)));
         if let Some(account) = account {
             return Some(speaks(header, account));
         }

@@ -9,6 +9,7 @@
 pub mod addressed_to_me;
 pub mod authenticated;
 pub mod authentication;
+pub mod auto_generated;
 pub mod automatic;
 pub mod backscatter;
 pub mod bounce;
@@ -115,6 +116,7 @@ pub struct Classifier {
 pub static CLASSIFIERS: &[Classifier] = &[
     addressed_to_me::ADDRESSED_TO_ME,
     authenticated::AUTHENTICATED,
+    auto_generated::AUTO_GENERATED,
     automatic::AUTOMATIC,
     backscatter::BACKSCATTER,
     bounce::BOUNCE,

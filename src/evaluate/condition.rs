@@ -11,7 +11,7 @@ use super::trace::{Tested, Verdict};
 use super::truth::{self, Truth};
 use super::values::{Value, Values, values};
 use crate::classify::resembles::Word;
-use crate::classify::{CLASSIFIERS, Known, Mail, automatic};
+use crate::classify::{CLASSIFIERS, Known, Mail, auto_generated, automatic};
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::rules::address_list::AddressList;
@@ -177,7 +177,8 @@ impl<'a> Conditions<'a> {
         if self.mail().envelope_sender.as_deref() == Some("") {
             return Some("not refused: it has the null sender".into());
         }
-        let evidence = (automatic::AUTOMATIC.find)(self.mail()).ok().flatten()?;
+        let by = [&automatic::AUTOMATIC, &auto_generated::AUTO_GENERATED];
+        let evidence = by.iter().find_map(|by| (by.find)(self.mail()).ok().flatten())?;
         Some(format!("not refused: it is automatic mail: {evidence}"))
     }
 

@@ -9,7 +9,7 @@ use super::condition::Conditions;
 use super::reach::no_target;
 use super::values::formatted_date;
 use super::{Detail, Evaluator};
-use crate::classify::{Mail, automatic, bulk, daemon, mailing_list, spam_verdict};
+use crate::classify::{Mail, auto_generated, automatic, bulk, daemon, mailing_list, spam_verdict};
 use crate::message::Message;
 use crate::plan::{Reply, RuleRef, StepKind};
 use crate::rules::actions::{is_address, is_target};
@@ -243,6 +243,7 @@ fn recipient(message: &Message, world: &World, me: &Me) -> Result<String, String
 fn no_person(mail: &Mail<'_>) -> Result<(), String> {
     for (classifier, what) in [
         (&automatic::AUTOMATIC, "automatic mail"),
+        (&auto_generated::AUTO_GENERATED, "automatic mail"),
         (&bulk::BULK, "mass mail"),
         (&daemon::DAEMON, "mail of a system"),
         (&spam_verdict::SPAM, "spam"),

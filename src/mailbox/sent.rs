@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::classify::automatic;
+use crate::classify::{auto_generated, automatic};
 use crate::evaluate::exact_entry;
 use crate::maildir::Location;
 use crate::message::Message;
@@ -234,7 +234,8 @@ fn list(path: &Path, before: &[u64]) -> io::Result<(Vec<u64>, Vec<Named>)> {
 fn recipients(path: &Path) -> io::Result<Vec<String>> {
     let file = super::open_found(path).map_err(|failure| failure.error)?;
     let message = Message::open(file)?;
-    if automatic::header(&message).is_some() || leaves_by_subject(&message) {
+    let by_machine = automatic::header(&message).or_else(|| auto_generated::header(&message));
+    if by_machine.is_some() || leaves_by_subject(&message) {
         return Ok(Vec::new());
     }
     let all = RECIPIENTS.iter().flat_map(|name| message.addresses(name).to_vec());

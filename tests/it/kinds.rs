@@ -375,7 +375,10 @@ fn header_classifiers_read_no_body() {
     // A system's mail may be a bounce in words.
     let system = "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example\nSubject: hello\n";
     let wants = without_me(that_want_more(&cut(system, &body, 0)));
-    assert_eq!(wants, ["automatic", "bounce", "encrypted", "password-protected", "signed"]);
+    assert_eq!(
+        wants,
+        ["auto-generated", "automatic", "bounce", "encrypted", "password-protected", "signed"]
+    );
 }
 
 #[test]

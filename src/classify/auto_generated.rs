@@ -1,0 +1,84 @@
+//! `auto-generated`: a machine wrote it unasked, to tell something: cron, trackers,
+//! monitors, calendars, reports on one's domain.
+//!
+//! Auto-Submitted (RFC 3834 §5) other than auto-replied, reports of feedback (RFC
+//! 5965) and TLS (RFC 8460), headers of programs, and the null sender where nothing
+//! is answered. What answers is [`automatic`].
+
+use super::automatic::{self, auto_submitted, report_type};
+use super::look::folded;
+use super::words::answers;
+use super::{Classifier, Finding, Mail, daemon, mailing_list};
+use crate::message::Message;
+
+/// A machine's notice.
+pub const AUTO_GENERATED: Classifier = Classifier {
+    name: "auto-generated",
+    description: "a machine wrote it unasked: notices, reports, calendars; answers are `automatic`",
+    find,
+};
+
+fn find(mail: &Mail<'_>) -> Finding {
+    let null = || {
+        let null = daemon::null_sender(mail) && mailing_list::evidence(mail).is_none();
+        null.then(|| "the envelope sender is null".to_owned())
+    };
+    let Some(evidence) = header(mail.message).or_else(null) else { return Ok(None) };
+    Ok((automatic::AUTOMATIC.find)(mail)?.is_none().then_some(evidence))
+}
+
+/// What the header says.
+pub fn header(message: &Message) -> Option<String> {
+    let auto_submitted = auto_submitted(message);
+    if !auto_submitted.is_empty() {
+        return Some(format!("Auto-Submitted: {auto_submitted}"));
+    }
+    if let Some(kind @ ("feedback-report" | "tlsrpt")) = report_type(message).as_deref() {
+        return Some(format!("multipart/report; report-type={kind}"));
+    }
+    let says = |name: &&&str| !matches!(folded(message, name).as_str(), "" | "no" | "false");
+    let mark = answers::HEADERS_OF_NOTICES.iter().find(says)?;
+    Some(format!("it has {mark}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::testing::{evidence, finds, message};
+
+    #[test]
+    fn notices_of_machines() {
+        let issue = message(
+            "From: tracker@far.example\nAuto-Submitted: auto-generated\nSubject: a bug\n\n",
+        );
+        assert_eq!(
+            evidence(&AUTO_GENERATED, &issue).as_deref(),
+            Some("Auto-Submitted: auto-generated")
+        );
+        assert!(!finds(&automatic::AUTOMATIC, &issue));
+        for header in [
+            "Auto-Submitted: auto-notified; owner-email=\"a@b.example\"",
+            "X-Cron-Env: <SHELL=/bin/sh>",
+            "Return-Path: <>\nSubject: a form",
+            "Content-Type: multipart/report; report-type=feedback-report; boundary=b",
+        ] {
+            let message = message(&format!("From: a@b.example\n{header}\n\n"));
+            assert!(finds(&AUTO_GENERATED, &message), "{header}");
+            assert!(!finds(&automatic::AUTOMATIC, &message), "{header}");
+        }
+    }
+
+    #[test]
+    fn answers_and_people_are_none() {
+        for header in [
+            "Auto-Submitted: auto-replied",
+            "Auto-Submitted: no",
+            "Auto-Submitted: auto-generated\nSubject: Automatic reply: hello",
+            "Return-Path: <>\nIn-Reply-To: <1@example.jp>\nSubject: x",
+            "Subject: hello",
+        ] {
+            let message = message(&format!("From: a@b.example\n{header}\n\n"));
+            assert!(!finds(&AUTO_GENERATED, &message), "{header}");
+        }
+    }
+}
