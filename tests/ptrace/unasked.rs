@@ -135,6 +135,55 @@ fn no_file_is_opened_before_a_rule_asks() {
     }
 }
 
+/// Whatever rules ask for, no socket is opened but that of the system's log, and
+/// no program is started but those that rules name: no shell, whatever a value
+/// holds that a shell would take for more than a word.
+#[test]
+fn no_socket_is_opened_and_no_shell_is_started() {
+    if cannot_trace("watching sockets and programs") {
+        return;
+    }
+    const ALL: &str = "set me \"taro@b.example\"\nlist friends \"~/friends\"\n\
+        filter \"/bin/cat\"\nrun \"/bin/true\" \"{subject}\"\nadd from to friends\n\
+        reply \"~/away\"\nforward copy \"a@x.example\"\ncopy \"A\"\n\
+        when s25r or verified or backscatter or link.host is \"x\" -> copy \"B\"\n\
+        pipe \"/bin/true\" \"{subject}\"\n";
+    let message = message(100).replace("hello", "; /bin/id | `id` $(id) > x &");
+    for (log, sockets) in [("set log \"~/log\"", 0), ("set log off", 0), ("set log syslog", 1)] {
+        let home = home(&format!("{log}\n{ALL}"));
+        let trace = home.path().join("strace");
+        let mut command = Command::new(STRACE);
+        // Rust starts programs with a pair of sockets, which nobody else can reach.
+        let calls = "trace=socket,connect,bind,listen,accept,accept4,sendto,execve,execveat";
+        command.args(["-f", "-s", "400", "-e", calls, "-o"]);
+        command.arg(&trace).arg(MFILTER);
+        command.env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin");
+        let run = run(command, message.as_bytes());
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let trace = fs::read_to_string(trace).expect("strace's log");
+        let mut calls: Vec<(&str, &str)> =
+            trace.lines().filter_map(|line| Some((call(line)?, line))).collect();
+        let first = calls.remove(0);
+        assert!(first.0 == "execve" && quoted(first.1, 0) == MFILTER, "{first:?}");
+        let (started, network): (Vec<_>, Vec<_>) =
+            calls.into_iter().partition(|(name, _)| name.starts_with("exec"));
+        let mut programs: Vec<String> = started.iter().map(|(_, line)| quoted(line, 0)).collect();
+        programs.sort();
+        let wanted = ["/bin/cat", "/bin/true", "/bin/true", "/bin/true", "/bin/true"];
+        assert_eq!(programs, wanted, "{trace}");
+        let opened = network.iter().filter(|(name, _)| *name == "socket").count();
+        assert!(opened <= sockets, "{network:?}");
+        for (name, line) in network {
+            let is_log = match name {
+                "socket" => line.contains("AF_UNIX"),
+                "connect" | "sendto" => !line.contains("AF_INET"),
+                _ => false,
+            };
+            assert!(is_log, "{line}");
+        }
+    }
+}
+
 #[test]
 fn a_zone_costs_its_file_and_not_all_zones() {
     let zone = "/usr/share/zoneinfo/Asia/Tokyo";
