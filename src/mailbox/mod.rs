@@ -21,6 +21,7 @@ pub mod store_check;
 pub mod undo;
 
 mod copies;
+mod dovecot_conf;
 mod message_source;
 mod from_line;
 mod mbox;

@@ -2,20 +2,15 @@
 //! rules say (`set trash`), else as the server does, else by the names that
 //! mail readers give them.
 //!
-//! RFC 6154 names the uses. Dovecot keeps what a client sets
-//! (`/private/specialuse`, RFC 6154 §5.4) in the dictionary of
-//! `mail_attribute_dict`, `dovecot-attributes` in the Maildir, by the folder's
-//! GUID in its `dovecot-uidlist`; what its configuration says is nowhere in a
-//! Maildir, and the names are what remains. What cannot be read says nothing.
+//! RFC 6154 names the uses. Of servers with Maildirs Dovecot alone knows them, and
+//! it takes them from its configuration (`dovecot_conf`): no client can set them,
+//! and nothing in a Maildir tells of them.
 
-use std::collections::HashMap;
-use std::path::Path;
-
-use crate::file;
 use crate::maildir::{Location, Place};
 use crate::message::fold::fold;
-use crate::rules::program::Settings;
+use crate::rules::program::{Layout, Settings};
 
+use super::dovecot_conf;
 use super::sent::named;
 
 /// What a folder is for.
@@ -31,8 +26,6 @@ pub enum Use {
     Sent,
 }
 
-/// A larger file of attributes, or head of a list of UIDs, is not read, bytes.
-const READ_MAX: u64 = 1 << 20;
 /// A mailbox that holds all others of an account.
 const ABOVE: [&str; 3] = ["inbox", "[gmail]", "[google mail]"];
 
@@ -98,8 +91,8 @@ pub struct Special<'a> {
     location: &'a Location,
     /// By the rules; none else is for that then.
     set: Vec<(Use, Place)>,
-    /// By GUID, as Dovecot's dictionary has it.
-    attributes: HashMap<String, Use>,
+    /// By Dovecot's configuration, folded.
+    by_server: Vec<(Vec<String>, Use)>,
 }
 
 impl<'a> Special<'a> {
@@ -113,8 +106,23 @@ impl<'a> Special<'a> {
         let set = folders.into_iter().filter_map(|(purpose, folder)| {
             Some((purpose, location.place(&named(folder.as_ref()?.as_str()))))
         });
-        let attributes = read(&location.path.join("dovecot-attributes")).unwrap_or_default();
-        Special { location, set: set.collect(), attributes: parse_attributes(&attributes) }
+        Special::with(location, set.collect(), &dovecot_conf::special_uses())
+    }
+
+    fn with(
+        location: &'a Location,
+        set: Vec<(Use, Place)>,
+        configured: &[(String, String)],
+    ) -> Special<'a> {
+        let levels: &[char] = match location.layout {
+            Layout::MaildirPlusPlus => &['/', '.'],
+            Layout::Fs => &['/'],
+        };
+        let by_server = configured.iter().filter_map(|(name, uses)| {
+            let parts = name.split(levels).map(|part| fold(part).into_owned()).collect();
+            Some((parts, uses.split([' ', '\\']).find_map(use_of_word)?))
+        });
+        Special { location, set, by_server: by_server.collect() }
     }
 
     /// What a folder is for; one below the trash is trash too.
@@ -126,7 +134,7 @@ impl<'a> Special<'a> {
                 return Some(*purpose);
             }
         }
-        let found = self.of_server(place).or_else(|| by_name(&folder.parts))?;
+        let found = self.of_server(&folder.parts).or_else(|| by_name(&folder.parts))?;
         // What the rules say another folder is for, this one is not.
         (!self.set.iter().any(|(purpose, _)| *purpose == found)).then_some(found)
     }
@@ -136,36 +144,12 @@ impl<'a> Special<'a> {
         self.use_of(place) == Some(Use::Trash)
     }
 
-    /// As Dovecot keeps it for this folder.
-    fn of_server(&self, place: &Place) -> Option<Use> {
-        if self.attributes.is_empty() {
-            return None;
-        }
-        let list = read(&self.location.path_of_place(place).join("dovecot-uidlist"))?;
-        let head = list.lines().next()?;
-        let guid = head.split(' ').skip(1).find_map(|word| word.strip_prefix('G'))?;
-        self.attributes.get(guid).copied()
+    /// As Dovecot is configured; what lies below the trash is trash too.
+    fn of_server(&self, parts: &[String]) -> Option<Use> {
+        let parts: Vec<String> = parts.iter().map(|part| fold(part).into_owned()).collect();
+        let above = |(known, _): &&(Vec<String>, Use)| parts.starts_with(known);
+        self.by_server.iter().find(above).map(|(_, purpose)| *purpose)
     }
-}
-
-/// `priv/GUID/specialuse` and in the next line the uses, `\Trash` for one: the
-/// format of Dovecot's `file` dictionary.
-fn parse_attributes(text: &str) -> HashMap<String, Use> {
-    let mut lines = text.lines();
-    let mut found = HashMap::new();
-    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
-        let mut parts = name.split('/');
-        let (Some("priv" | "shared"), Some(guid), Some("specialuse"), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            continue;
-        };
-        let uses = value.split([' ', '\\']).filter(|word| !word.is_empty());
-        if let Some(purpose) = uses.filter_map(use_of_word).next() {
-            found.insert(guid.to_owned(), purpose);
-        }
-    }
-    found
 }
 
 /// RFC 6154 §2, without its backslash.
@@ -186,18 +170,11 @@ fn by_name(parts: &[String]) -> Option<Use> {
     NAMES.iter().find(|(_, names)| has(names)).map(|(purpose, _)| *purpose)
 }
 
-fn read(path: &Path) -> Option<String> {
-    let text = file::read(path, READ_MAX).ok()?;
-    Some(String::from_utf8_lossy(&text).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use crate::plan::Folder;
     use crate::rules::compiled::CompiledProgram;
-    use crate::rules::program::{Layout, Program};
+    use crate::rules::program::Program;
 
     use super::*;
 
@@ -247,22 +224,18 @@ mod tests {
     fn the_rules_and_the_server_know_better_than_names() {
         let home = tempfile::tempdir().unwrap();
         let location = Location::new(home.path(), Layout::MaildirPlusPlus, None);
-        let guid = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
-        fs::create_dir(home.path().join(".Away")).unwrap();
-        let list = format!("3 V1700000000 N5 G{guid}\n1 :1.x\n");
-        fs::write(home.path().join(".Away/dovecot-uidlist"), list).unwrap();
-        let text = format!("priv/other/comment\nx\npriv/{guid}/specialuse\n\\Archive \\Trash\n");
-        fs::write(home.path().join("dovecot-attributes"), text).unwrap();
-        let nothing = compiled(|_| {});
-        let program = &nothing;
-        let special = Special::of(&location, &program.settings);
+        let configured = [("Away", "\\Archive \\Trash"), ("Ältere.Mail", "\\Junk"), ("x", "\\All")]
+            .map(|(name, uses)| (name.to_owned(), uses.to_owned()));
+        let special = Special::with(&location, Vec::new(), &configured);
         assert!(special.is_trash(&place(&location, "Away")));
+        assert!(special.is_trash(&place(&location, "Away/2025")));
         assert!(special.is_trash(&place(&location, "Trash")));
         assert!(!special.is_trash(&place(&location, "Other")));
+        assert_eq!(special.use_of(&place(&location, "ältere/mail")), Some(Use::Junk));
+        assert_eq!(special.use_of(&place(&location, "x")), None);
 
         let set = compiled(|program| program.settings.trash = Some("Old/Gone".into()));
-        let program = &set;
-        let special = Special::of(&location, &program.settings);
+        let special = Special::of(&location, &set.settings);
         let trash = ["Old/Gone", "Old/Gone/x", "Trash", "Away", "Old"]
             .map(|name| special.is_trash(&place(&location, name)));
         assert_eq!(trash, [true, true, false, false, false]);

@@ -108,6 +108,53 @@ fn folders_flags_and_keywords_in_the_fs_layout() {
     as_an_imap_user_sees_it("set layout fs\n", ":LAYOUT=fs");
 }
 
+/// What Dovecot tells its clients that folders are for (RFC 6154 §2), by its
+/// configuration, is known: `sort --all` leaves them alone, whatever they are called.
+#[test]
+fn special_uses_of_the_server_are_known() {
+    if skipped("the test with a real Dovecot", &[DOVEADM], false) {
+        return;
+    }
+    let home = Home::with_rules("when subject is \"a\" -> folder \"A\"\n");
+    for folder in ["", ".Gone", ".Not wanted", ".Plain"] {
+        fs::create_dir_all(home.path().join(format!("Maildir/{folder}/new"))).expect("made");
+    }
+    imap::configure(&home, "Maildir");
+    // As packages have it, in files that are included.
+    let main = fs::read_to_string(home.path().join("dovecot.conf")).expect("there");
+    home.write("etc/dovecot.conf", format!("{main}!include conf.d/*.conf\n"));
+    home.write(
+        "etc/conf.d/15-mailboxes.conf",
+        "namespace inbox {\n  mailbox Gone {\n    special_use = \\Trash\n  }\n\
+         \x20 mailbox \"Not wanted\" {\n    special_use = \\Junk\n  }\n}\n",
+    );
+    home.write("dovecot.conf", "!include etc/dovecot.conf\n");
+    for folder in ["Gone", "Not wanted", "Plain"] {
+        home.write(&format!("Maildir/.{folder}/cur/1.{folder}:2,S"), "Subject: a\n\nx\n");
+    }
+    let program = support::program_in(home.path()).display().to_string();
+    own(&home, NOBODY);
+    let mut imap = Imap::start(&home);
+    let told = imap.done("LIST (SPECIAL-USE) \"\" \"*\"").join("\n");
+    assert!(told.contains("\\Trash) \"/\" Gone") && told.contains("\\Junk"), "{told}");
+    imap.end();
+    let path = home.path().display();
+    let script = format!(
+        "mkdir -p /etc/dovecot && mount --bind {path}/etc /etc/dovecot && exec {program} sort --all"
+    );
+    let mut command = Command::new("unshare");
+    command.args(["-U", "-r", "-m", "sh", "-c", &script]).env_clear();
+    command.env("HOME", home.path()).env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
+    own(&home, rustix::process::geteuid().as_raw());
+    let sorted = run(command, b"");
+    if sorted.stderr.contains("unshare") || sorted.stderr.contains("mount") {
+        eprintln!("skipped: no other /etc/dovecot can be mounted: {}", sorted.stderr);
+        return;
+    }
+    assert_eq!((sorted.code, sorted.stderr.as_str()), (Some(0), ""), "{sorted:?}");
+    assert_eq!(seen(&home, ""), ["A: a \\Seen", "Gone: a \\Seen", "Not wanted: a \\Seen"]);
+}
+
 #[test]
 fn the_test_itself_would_notice() {
     if skipped("the test with a real Dovecot", &[DOVEADM], false) {
