@@ -2,10 +2,11 @@
 //!
 //! Precedence (RFC 2076 §3.9, RFC 3834 §3.1.8 on its use), List-Unsubscribe
 //! (RFC 2369 §3.2, RFC 8058), and the headers by which senders of mass mail let
-//! themselves be complained about. Feedback-ID is none: Gmail asks for it on receipts
-//! and codes too.
+//! themselves be complained about; else a sender such as `news@` beside an envelope
+//! sender such as `bounce-123@`.
 
 use super::look::folded;
+use super::words::lists;
 use super::{Classifier, Mail};
 
 /// Mass mail.
@@ -15,27 +16,31 @@ pub const BULK: Classifier = Classifier {
     find: |mail| Ok(find(mail)),
 };
 
-const MARKS: &[&str] = &[
-    "List-Unsubscribe",
-    "List-Unsubscribe-Post",
-    "X-CSA-Complaints",
-    "CFBL-Address",
-    "X-Campaign",
-    "X-CampaignID",
-    "X-Campaign-ID",
-    "X-Bulk",
-];
-
 fn find(mail: &Mail<'_>) -> Option<String> {
     let precedence = folded(mail.message, "precedence");
     if matches!(precedence.as_str(), "bulk" | "junk") {
         return Some(format!("Precedence: {precedence}"));
     }
     let head = mail.message.head();
-    let mark = MARKS
-        .iter()
-        .find(|name| head.first(name).is_some_and(|value| !value.trim_ascii().is_empty()))?;
-    Some(format!("it has {mark}"))
+    let there = |name: &&&str| head.first(name).is_some_and(|value| !value.trim_ascii().is_empty());
+    let mark = lists::HEADERS_OF_MASS_MAIL.iter().find(there);
+    mark.map(|mark| format!("it has {mark}")).or_else(|| newsletter(mail))
+}
+
+/// From `news@…`, with an envelope sender that is a machine's for each recipient.
+fn newsletter(mail: &Mail<'_>) -> Option<String> {
+    let from = mail.message.addresses("from");
+    let from = from.first()?;
+    if !lists::NEWSLETTER_SENDERS.contains(&from.local.to_lowercase().as_str()) {
+        return None;
+    }
+    let path = mail.message.addresses("return-path").first().map(|path| path.local.clone());
+    let sender = mail.envelope_sender.as_deref().and_then(|sender| sender.rsplit_once('@'));
+    let sender = sender.map(|(local, _)| local.to_owned()).or(path)?.to_lowercase();
+    let word = ["bounce", "bounces", "return", "returns", "err", "error", "errors", "verp"];
+    let (start, rest) = sender.split_at(sender.find(['-', '+', '=', '_', '.'])?);
+    (word.contains(&start) && rest.bytes().any(|byte| byte.is_ascii_digit() || byte == b'='))
+        .then(|| format!("From is {}, and the envelope sender is {sender}@…", from.address()))
 }
 
 #[cfg(test)]
@@ -49,6 +54,14 @@ mod tests {
             message("From: news@shop.example\nList-Unsubscribe: <https://shop.example/u>\n\n");
         assert_eq!(evidence(&BULK, &newsletter).as_deref(), Some("it has List-Unsubscribe"));
         assert!(finds(&BULK, &message("Precedence: Bulk\n\n")));
+        for (from, path, bulk) in [
+            ("news@shop.example", "bounce-123@mail.example", true),
+            ("news@shop.example", "news@shop.example", false),
+            ("hanako@shop.example", "bounce-123@mail.example", false),
+        ] {
+            let text = format!("Return-Path: <{path}>\nFrom: {from}\n\n");
+            assert_eq!(finds(&BULK, &message(&text)), bulk, "{text}");
+        }
         assert!(!finds(&BULK, &message("Feedback-ID: 1:2:3:shop\n\n")), "a receipt has it");
         assert!(!finds(&BULK, &message("Precedence: list\nFrom: a@b.example\n\n")));
         assert!(!finds(&BULK, &message("List-Unsubscribe: \nSubject: bulk\n\n")));

@@ -5,6 +5,7 @@
 use memchr::memmem;
 
 use super::look::folded;
+use super::words::lists;
 use super::{Mail, daemon, list_address};
 use crate::message::Message;
 use crate::message::address::Address;
@@ -62,27 +63,11 @@ fn list_address(mail: &Mail<'_>) -> Option<(&'static str, Address)> {
     None
 }
 
-/// Hosts on which no one but lists has an address.
-const LIST_HOSTS: &[&str] = &[
-    "vger.kernel.org",
-    "googlegroups.com",
-    "groups.io",
-    "freelists.org",
-    "onelist.com",
-    "egroups.com",
-    "framalistes.org",
-    "simplelists.com",
-    "mailman3.com",
-    "freeml.com",
-];
-
-fn is_list_host(domain: &str) -> bool {
+/// Whether no one but lists has an address on a host.
+pub(super) fn is_list_host(domain: &str) -> bool {
     let first = domain.split('.').next().unwrap_or_default();
-    matches!(
-        first,
-        "lists" | "listes" | "listas" | "listserv" | "listserver" | "mailman" | "yahoogroups"
-    ) && first != domain
-        || LIST_HOSTS.iter().any(|host| {
+    lists::HOST_LABELS.contains(&first) && first != domain
+        || lists::HOSTS.iter().any(|host| {
             let below = domain.strip_suffix(host);
             below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
         })

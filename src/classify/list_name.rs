@@ -43,11 +43,11 @@ fn by_id(message: &Message) -> Option<String> {
     let texts = message.texts("list-id");
     let (phrase, _) = texts.first()?.text().rsplit_once('<')?;
     let phrase = phrase.trim().trim_matches('"').trim();
-    Some(if phrase.is_empty() { label } else { phrase.to_owned() })
+    (!phrase.is_empty()).then(|| phrase.to_owned())
 }
 
 /// Digits alone, or long and with many.
-fn is_number(label: &str) -> bool {
+pub(super) fn is_number(label: &str) -> bool {
     let digits = label.chars().filter(char::is_ascii_digit).count();
     digits == label.len() || label.len() >= 16 && digits >= 4
 }
@@ -113,7 +113,8 @@ pub(super) fn by_sender(mail: &Mail<'_>) -> Option<(&'static str, String)> {
     let message = mail.message;
     let of = |local: &str| {
         let name = returned_to(local)?;
-        (!matches!(name, "" | "majordomo" | "mailman" | "sympa")).then(|| name.to_owned())
+        let is_name = !matches!(name, "" | "majordomo" | "mailman" | "sympa") && !is_number(name);
+        is_name.then(|| name.to_owned())
     };
     for (header, shown) in [
         ("sender", "Sender"),
@@ -133,7 +134,7 @@ pub(super) fn by_sender(mail: &Mail<'_>) -> Option<(&'static str, String)> {
     envelope.map(|name| ("the envelope sender", name))
 }
 
-fn returned_to(local: &str) -> Option<&str> {
+pub(super) fn returned_to(local: &str) -> Option<&str> {
     // ezmlm: `NAME-return-123-user=host`
     if let Some((name, rest)) = local.split_once("-return-")
         && rest.starts_with(|c: char| c.is_ascii_digit())

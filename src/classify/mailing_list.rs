@@ -14,6 +14,7 @@ use memchr::memmem;
 
 use super::list_address::list_id;
 use super::look::folded;
+use super::words::{bounces, find, lists, plain};
 use super::{Classifier, Mail, daemon, list_copy, list_name};
 use crate::message::Message;
 
@@ -27,13 +28,16 @@ pub const MAILING_LIST: Classifier = Classifier {
 /// What shows that it came through a discussion list.
 pub fn evidence(mail: &Mail<'_>) -> Option<String> {
     let message = mail.message;
+    if returns_mail(mail) {
+        return None;
+    }
     let posts = message.texts("list-post");
     // RFC 2369 §3.4: `NO` where no one may post; a page is for readers of a newsletter.
     let may_post = |post: &&str| post.to_ascii_lowercase().contains("mailto:");
     let post = posts.first().map(|text| text.text()).filter(may_post);
     let closed = !posts.is_empty() && post.is_none();
     if let Some(id) = list_id(message).filter(|_| !closed)
-        && (post.is_some() || !sent_by_campaign(message))
+        && (post.is_some() || is_of_discussion(mail, &id))
     {
         return Some(format!("List-Id names {id}"));
     }
@@ -50,95 +54,58 @@ pub fn evidence(mail: &Mail<'_>) -> Option<String> {
     sender(mail).or_else(|| subject(message))
 }
 
-/// Headers of services that send newsletters.
-const CAMPAIGN: &[&str] = &[
-    "List-Unsubscribe-Post",
-    "Feedback-ID",
-    "X-Feedback-ID",
-    "X-CSA-Complaints",
-    "CFBL-Address",
-    "X-MC-User",
-    "X-Mandrill-User",
-    "X-Campaign",
-    "X-CampaignID",
-    "X-Campaign-ID",
-    "X-Mailer-RecptId",
-    "X-SFMC-Stack",
-    "X-HS-CID",
-];
-
-/// Headers of what passes on what people write, one-click links or not: list
-/// managers, forums, trackers of work.
-const RELAYED: &[&str] = &[
-    "Mailing-List",
-    "X-BeenThere",
-    "X-Mailman-Version",
-    "List-Archive",
-    "List-Subscribe",
-    "X-GitHub-Reason",
-    "X-GitHub-Sender",
-    "X-GitLab-Project",
-    "X-Gitea-Reason",
-    "X-Forgejo-Reason",
-    "X-Discourse-Topic-Id",
-    "X-Google-Group-Id",
-];
-
-/// Newsletter services give List-Id too; no one can post there.
-fn sent_by_campaign(message: &Message) -> bool {
-    let has = |names: &[&str]| names.iter().any(|name| message.head().first(name).is_some());
-    has(CAMPAIGN) && !has(RELAYED)
+/// A bounce that a list passes on to its owner.
+fn returns_mail(mail: &Mail<'_>) -> bool {
+    daemon::mail_system(mail).is_some()
+        && find(bounces::SUBJECTS, &plain(&folded(mail.message, "subject"))).is_some()
 }
 
-/// Headers that only list managers write.
-const MARKS: &[&str] = &[
-    "Mailing-List",
-    "X-Mailing-List",
-    "X-BeenThere",
-    "X-Mailman-Version",
-    "X-ML-Name",
-    "X-MLServer",
-    "X-ML-Info",
-    "X-Mail-Count",
-    "X-ML-Count",
-    "X-List-Id",
-    "X-Listname",
-    "X-List-Name",
-    "X-ListName",
-    "X-Mailinglist",
-    "X-Mailing-List-Name",
-    "X-List-Software",
-    "X-ListServer",
-    "X-List-Post",
-    "X-List-Subscribe",
-    "X-List-Host",
-    "X-Lyris-To",
-    "X-Lyris-MessageID",
-    "X-ecartis-version",
-    "X-listar-version",
-    "X-Google-Group-Id",
-    "X-Google-Loop",
-    "X-eGroups-Return",
-    "X-eGroups-Approved-By",
-    "X-Topica-Id",
-    "X-SmartList-Version",
-    "X-Original-List-ID",
-    "X-QuickML",
-    "X-LSV-ListID",
-    "X-Sympa-To",
-    "X-MLMMJ-Version",
-    "Archived-At",
-    "List-Software",
-    "List-Digest",
-    "List-Archive",
-    "List-Subscribe",
-    "List-Sequence",
-    "X-Mailer-ListServer",
-];
+fn has(message: &Message, names: &[&str]) -> bool {
+    names.iter().any(|name| message.head().first(name).is_some())
+}
+
+/// Services of newsletters give a List-Id too, so something else has to show that
+/// people write to each other: software, a forum, commands by mail, the list's address,
+/// an answer.
+fn is_of_discussion(mail: &Mail<'_>, id: &str) -> bool {
+    let message = mail.message;
+    if has(message, lists::HEADERS_OF_LISTS) || has(message, lists::HEADERS_OF_FORUMS) {
+        return true;
+    }
+    if is_campaign(message) {
+        return false;
+    }
+    let id = id.to_lowercase();
+    let (name, domain) = id.split_once(['.', '@']).unwrap_or((&id, ""));
+    let writes_to = |header: &str| {
+        let addresses = message.addresses(header);
+        addresses.iter().any(|address| {
+            let local = address.local.to_lowercase();
+            local == name || list_name::returned_to(&local) == Some(name)
+        })
+    };
+    let commands = ["list-subscribe", "list-unsubscribe", "list-help", "list-owner"];
+    let takes_commands = commands.iter().any(|header| {
+        let value = folded(message, header);
+        value.contains(&format!("mailto:{name}-")) || value.contains(&format!("mailto:{name}+"))
+    });
+    let subject = folded(message, "subject");
+    takes_commands
+        || folded(message, "precedence") == "list"
+        || ["to", "cc", "sender", "return-path"].iter().any(|header| writes_to(header))
+        || list_copy::is_list_host(domain)
+        || subject.starts_with(&format!("[{name}]"))
+        || !list_name::is_number(name) && subject.starts_with("re:")
+}
+
+/// Mass mail by its headers, of which lists have some, too.
+fn is_campaign(message: &Message) -> bool {
+    has(message, lists::HEADERS_OF_CAMPAIGNS)
+}
 
 fn software(message: &Message) -> Option<String> {
     let head = message.head();
-    if let Some(mark) = MARKS.iter().find(|name| head.first(name).is_some()) {
+    if let Some(mark) = lists::HEADERS_OF_LISTS.iter().find(|name| head.first(name).is_some()) {
         return Some(format!("it has {mark}"));
     }
     let delivered = message.texts("delivered-to");
@@ -181,15 +148,16 @@ fn is_lyris_id(id: &[u8]) -> bool {
 fn sender(mail: &Mail<'_>) -> Option<String> {
     let message = mail.message;
     let precedence = folded(message, "precedence");
-    if precedence == "list" {
+    let to_be_left = has(message, &["List-Unsubscribe"]) || is_campaign(message);
+    if precedence == "list" && !to_be_left {
         return Some("Precedence: list".to_owned());
     }
     let (header, list) = list_name::by_sender(mail)?;
     let addressed = ["to", "cc", "reply-to"].iter().any(|header| {
         message.addresses(header).iter().any(|address| address.local.eq_ignore_ascii_case(&list))
     });
-    (matches!(precedence.as_str(), "bulk" | "junk") || addressed)
-        .then(|| format!("{header} is the owner of {list}"))
+    let bulk = matches!(precedence.as_str(), "bulk" | "junk") && !to_be_left;
+    (bulk || addressed).then(|| format!("{header} is the owner of {list}"))
 }
 
 /// `[name] …` to `name@…`.
@@ -232,9 +200,13 @@ mod tests {
             "Delivered-To: mailing list rust@lists.example",
             "To: rust@lists.example\nSubject: Re: [rust] hello",
             "Precedence: list",
+            "List-Id: <planning.corp.example>\nSubject: Re: planning",
+            "List-Id: <rust.club.example>\nTo: rust@club.example",
+            "List-Id: <rust.club.example>\nList-Subscribe: <mailto:rust+subscribe@club.example>",
+            "List-Id: <33.rust.gitlab.example>\nX-GitLab-Project: rust\nList-Unsubscribe-Post: List-Unsubscribe=One-Click",
         ] {
             assert!(
-                finds(&MAILING_LIST, &message(&format!("From: a@b.example\n{header}\n\n"))),
+                finds(&MAILING_LIST, &message(&format!("{header}\nFrom: a@b.example\n\n"))),
                 "{header}"
             );
         }
@@ -244,13 +216,20 @@ mod tests {
     fn newsletters_and_people_are_none() {
         for header in [
             "List-Unsubscribe: <https://shop.example/u>\nPrecedence: bulk",
+            "List-Id: <48151623.xt.local>",
+            "List-Id: <news.shop.example>\nList-Archive: <https://shop.example/a>\nFeedback-ID: 1:shop",
+            "List-Subscribe: <https://club.example/?p=subscribe>\nPrecedence: bulk",
+            "Return-Path: <bounce-5517@mag.shop.example>\nPrecedence: bulk",
+            "Return-Path: <rust-bounces@shop.example>\nPrecedence: bulk\nList-Unsubscribe: <https://a.example>",
+            "Precedence: list\nList-Unsubscribe: <https://a.example>\nFeedback-ID: 1:shop",
+            "From: MAILER-DAEMON@mx.example\nSubject: Delivery failure\nList-Id: <rust.lists.example>\nX-BeenThere: rust@lists.example",
             "List-Id: <1234.news.shop.example>\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\nFeedback-ID: 1:shop",
             "Sender: owner-of-a-shop@shop.example\nTo: taro@example.jp",
             "To: rust@mail.example\nSubject: [urgent] hello",
             "Sender: MAILER-DAEMON@mx.example\nTo: rust@lists.example\nSubject: [rust] Mail delivery failed",
         ] {
             assert!(
-                !finds(&MAILING_LIST, &message(&format!("From: a@b.example\n{header}\n\n"))),
+                !finds(&MAILING_LIST, &message(&format!("{header}\nFrom: a@b.example\n\n"))),
                 "{header}"
             );
         }
