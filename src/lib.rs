@@ -29,6 +29,7 @@ pub mod report;
 pub mod deliver;
 pub mod log;
 pub mod mailbox;
+pub mod import;
 pub mod cli;
 
 #[cfg(test)]

@@ -142,6 +142,9 @@ pub(super) enum Command {
     Why(WhyArgs),
     /// List the versions of the rules that were in force, show, compare or restore one
     History(HistoryArgs),
+    /// Make rules of those of another filter
+    #[command(subcommand)]
+    Import(ImportAction),
     /// Print the version
     Version,
     /// Print a completion script for a shell
@@ -369,6 +372,84 @@ pub(super) enum HistoryAction {
     },
 }
 
+/// `mfilter import`: from where.
+#[derive(Subcommand, Debug)]
+#[command(disable_help_subcommand = true)]
+pub(super) enum ImportAction {
+    /// A Sieve script, of Dovecot or a web mailer
+    Sieve(ImportRules),
+}
+
+/// `mfilter import sieve`
+#[derive(clap::Args, Debug)]
+pub(super) struct ImportRules {
+    /// The foreign rules, `-` for standard input
+    pub(super) file: PathBuf,
+
+    /// Write the rules to this new file [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+
+    /// With --output: replace files that are there
+    #[arg(long, requires = "output")]
+    pub(super) force: bool,
+
+    /// What stands between the levels of a folder [default: guessed]
+    #[arg(long, value_name = "SIGN", value_parser = separator)]
+    pub(super) separator: Option<char>,
+
+    /// `set maildir` in the new rules
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// `set layout` in the new rules
+    #[arg(long, value_enum, value_name = "LAYOUT")]
+    pub(super) layout: Option<LayoutName>,
+
+    /// Where lists lie, as the new rules name them [default: beside the rules]
+    #[arg(long, value_name = "DIR")]
+    pub(super) lists: Option<PathBuf>,
+
+    /// Where the texts of answers lie, likewise [default: beside the rules]
+    #[arg(long, value_name = "DIR")]
+    pub(super) texts: Option<PathBuf>,
+
+    /// Write nothing unless all of it is exact
+    #[arg(long)]
+    pub(super) strict: bool,
+
+    /// One JSON object: the report, and the rules in it
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How folders lie in a Maildir.
+#[derive(clap::ValueEnum, Debug, Clone, Copy)]
+pub(super) enum LayoutName {
+    #[value(name = "maildir++")]
+    MaildirPlusPlus,
+    Fs,
+}
+
+impl LayoutName {
+    /// As `set layout` takes it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            LayoutName::MaildirPlusPlus => "maildir++",
+            LayoutName::Fs => "fs",
+        }
+    }
+}
+
+/// `.` or `/`
+fn separator(written: &str) -> Result<char, String> {
+    match written {
+        "." => Ok('.'),
+        "/" => Ok('/'),
+        _ => Err("it is `.` or `/`".into()),
+    }
+}
+
 /// `mfilter completions`
 #[derive(clap::Args, Debug)]
 pub(super) struct Completions {
@@ -401,7 +482,7 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 14] = [
+    const COMMANDS: [&str; 15] = [
         "help",
         "version",
         "history",
@@ -416,6 +497,7 @@ pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
         "stats",
         "why",
         "completions",
+        "import",
     ];
     const OTHERS: [&str; 5] = ["--test", "--help", "-h", "--version", "-V"];
     if arguments.get(1).is_some_and(|first| COMMANDS.iter().any(|command| first == command)) {

@@ -11,6 +11,7 @@ mod current_rules;
 mod deliver;
 mod fmt;
 mod history;
+mod import;
 mod inspect;
 mod isp_filter;
 mod learn;
@@ -94,6 +95,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Stats(call)) => stats::run(call),
         Some(Command::Why(call)) => why::run(call),
         Some(Command::History(call)) => history::run(call),
+        Some(Command::Import(action)) => import::run(action),
         Some(Command::Version) => {
             output::print(&Args::command().render_version());
             Ok(CommandOutcome::Fine)

@@ -21,6 +21,10 @@ pub const ACTIONS: &[&str] = &[
     "forward", "pipe", "run", "filter", "reply", "add", "remove",
 ];
 
+/// How a comment begins that stands in the place of a foreign rule which could not be
+/// translated: `check` tells of it until it is gone.
+pub const UNTRANSLATED: &str = "# todo import";
+
 /// Operators that are words.
 pub const OPERATORS: &[&str] =
     &["is", "contains", "starts", "ends", "like", "matches", "resembles", "in"];

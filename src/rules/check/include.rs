@@ -54,6 +54,7 @@ impl Checker<'_, '_> {
                 Ok(ast) => {
                     self.included.stack.push(path);
                     self.walk(&ast.statements);
+                    self.untranslated(&ast);
                     self.included.stack.pop();
                     return;
                 }

@@ -260,7 +260,18 @@ impl<'a, 's> Checker<'a, 's> {
         // A file that is no text at all may have declared anything.
         self.incomplete |= ast.statements.is_empty() && !self.diagnostics.is_empty();
         self.walk(&ast.statements);
+        self.untranslated(ast);
         self.optional_categories();
+    }
+
+    /// Comments in the place of rules that `mfilter import` could not translate.
+    pub(super) fn untranslated(&mut self, ast: &Ast) {
+        for comment in &ast.comments {
+            if let Some(rest) = comment.text.strip_prefix(words::UNTRANSLATED) {
+                let what = rest.trim_start_matches(':').trim().to_owned();
+                self.report(comment.span, RuleErrorKind::Untranslated { what });
+            }
+        }
     }
 
     fn finish(mut self) -> Checked {

@@ -140,6 +140,8 @@ pub enum RuleErrorKind {
     BadEntry { entry: String, reason: String },
     /// A time zone that this system does not know.
     UnknownTimezone { name: String },
+    /// A comment in the place of a foreign rule that could not be translated.
+    Untranslated { what: String },
 }
 
 /// What is wrong with categories, labels and the switch.
@@ -851,6 +853,11 @@ impl RuleErrorKind {
                 let message = format!("this system knows no time zone `{name}`");
                 warning("unknown-timezone", message, "unknown")
                     .or_hint(Some("zones are named as in `Asia/Tokyo`"))
+            }
+            RuleErrorKind::Untranslated { what } => {
+                let message = format!("a rule is not translated: {what}");
+                warning("untranslated", message, "nothing is done here")
+                    .or_hint(Some("write what you want in its place, and take the comment out"))
             }
         }
     }

@@ -1,0 +1,149 @@
+//! `mfilter import`: the rules of another filter as mailrules. The rules go to
+//! standard output or into a new file, the report to standard error.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::args::{ImportAction, ImportRules};
+use super::{CommandOutcome, output};
+use crate::import::ir::TextFile;
+use crate::import::{Imported, Options, kind, report, sieve};
+use crate::source::{RULES_LIMIT, ReadError, read_bytes};
+use crate::state::put_in_place;
+use crate::text::json_line;
+use crate::user::User;
+
+pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
+    let (language, call) = match action {
+        ImportAction::Sieve(call) => ("sieve", call),
+    };
+    let bytes = read(&call.file)?;
+    let shown = call.file.display();
+    if let Some(other) = kind::other_than(language, &bytes) {
+        return Err(format!("{shown}: this is {other}"));
+    }
+    let options = options(call)?;
+    let load = &mut |path: &Path| read_bytes(path, RULES_LIMIT).map_err(io::Error::from);
+    let imported = sieve::import(&call.file, &bytes, &options, load);
+    let mut imported = imported.map_err(|bug| {
+        format!(
+            "{shown}: what was made of it are no rules, which is a mistake of mfilter's; please \
+             report it\n{}\n{}",
+            bug.mistakes, bug.rules
+        )
+    })?;
+    imported.sources.set_home(User::of_process().home_or_nowhere());
+    deliver(call, &imported)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        let read = io::stdin().take(RULES_LIMIT + 1).read_to_end(&mut bytes);
+        read.map_err(|error| format!("standard input: {error}"))?;
+        if bytes.len() as u64 > RULES_LIMIT {
+            return Err(format!("standard input: {}", ReadError::TooLarge(RULES_LIMIT)));
+        }
+        return Ok(bytes);
+    }
+    read_bytes(path, RULES_LIMIT).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn options(call: &ImportRules) -> Result<Options, String> {
+    let name = |path: &Option<PathBuf>| -> Result<String, String> {
+        match path {
+            None => Ok(String::new()),
+            Some(path) => {
+                let text = path.to_str().filter(|text| !text.contains(char::is_control));
+                let text = text.ok_or_else(|| format!("{}: no name for rules", path.display()))?;
+                Ok(format!("{}/", text.trim_end_matches('/')))
+            }
+        }
+    };
+    Ok(Options {
+        separator: call.separator,
+        maildir: name(&call.maildir)?.strip_suffix('/').map(str::to_owned),
+        layout: call.layout.map(|layout| layout.as_str().to_owned()),
+        lists: name(&call.lists)?,
+        texts: name(&call.texts)?,
+    })
+}
+
+/// Writes what came of it, and reports.
+fn deliver(call: &ImportRules, imported: &Imported) -> Result<CommandOutcome, String> {
+    let totals = report::totals(imported);
+    let exact = totals.approximate == 0 && totals.not == 0;
+    let refused = call.strict && !exact;
+    if let Some(path) = call.output.as_ref().filter(|_| !refused) {
+        for file in &imported.draft.files {
+            let place = beside(path, &file.name);
+            // Two imports may share a list, and a user may have filled it.
+            if place.exists() && !call.force {
+                if fs::metadata(&place).is_ok_and(|about| about.len() > 0) && is_list(file) {
+                    continue;
+                }
+                return Err(exists(&place));
+            }
+        }
+        if path.exists() && !call.force {
+            return Err(exists(path));
+        }
+        for file in &imported.draft.files {
+            let place = beside(path, &file.name);
+            if is_list(file) && place.exists() {
+                continue;
+            }
+            write(&place, &file.content, call.force)?;
+        }
+        write(path, &imported.rules, call.force)?;
+    }
+    if call.json {
+        output::print(&(json_line(&report::to_json(imported)) + "\n"));
+    } else {
+        if call.output.is_none() && !refused {
+            output::print(&imported.rules);
+        }
+        let text = output::with_tilde(&report::text(imported));
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+    Ok(if exact { CommandOutcome::Fine } else { CommandOutcome::Found })
+}
+
+fn is_list(file: &TextFile) -> bool {
+    file.name.ends_with(".list")
+}
+
+fn exists(path: &Path) -> String {
+    format!("{} is there already; `--force` replaces it", path.display())
+}
+
+/// Where a file lies that the rules name.
+fn beside(rules: &Path, name: &str) -> PathBuf {
+    match name.strip_prefix("~/") {
+        Some(rest) => User::of_process().home_or_nowhere().join(rest),
+        None => rules.parent().unwrap_or(Path::new("")).join(name),
+    }
+}
+
+/// Writes a file that nobody else can read: a new one, or with `force` in the place
+/// of an old one.
+fn write(path: &Path, text: &str, force: bool) -> Result<(), String> {
+    let told = |error: io::Error| format!("{}: {error}", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        fs::create_dir_all(folder).map_err(told)?;
+    }
+    let mut new =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(told)?;
+    new.write_all(text.as_bytes()).map_err(told)?;
+    if force {
+        return put_in_place(new, path).map_err(told);
+    }
+    new.as_file().sync_all().map_err(told)?;
+    match new.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
+        Err(error) => Err(told(error.error)),
+    }
+}

@@ -1,0 +1,388 @@
+//! What all foreign languages are lowered to: rules as data, each with the
+//! place it came from and how well it could be said.
+
+use std::fmt::Write;
+
+use crate::source::Span;
+
+/// All that an import makes of a file and what it includes.
+#[derive(Debug, Clone, Default)]
+pub struct Draft {
+    /// `set NAME VALUE`: the value as it is written, quotes included.
+    pub settings: Vec<(String, String)>,
+    /// `list NAME "file"`
+    pub lists: Vec<(String, String)>,
+    /// Actions that stand before all units.
+    pub prelude: Vec<Effect>,
+    /// The rules, in order.
+    pub units: Vec<Unit>,
+    /// Files that belong to the rules: texts of answers, lists.
+    pub files: Vec<TextFile>,
+    /// What differs everywhere, or was guessed; each once.
+    pub notes: Vec<String>,
+}
+
+impl Draft {
+    /// Adds a note that is not there yet.
+    pub fn note(&mut self, note: impl Into<String>) {
+        let note = note.into();
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// A file beside the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextFile {
+    /// As the rules name it.
+    pub name: String,
+    /// What shall stand in it.
+    pub content: String,
+    /// What it is, for the report: `the text of an answer`.
+    pub purpose: &'static str,
+}
+
+/// What the foreign rules do at one place.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// Where it stands: the lines that are shown.
+    pub span: Span,
+    /// Comments in front of it, a line each, without their signs.
+    pub comments: Vec<String>,
+    /// What the foreign rules call it.
+    pub label: Option<String>,
+    /// When it is done.
+    pub condition: Cond,
+    /// What is done, in order.
+    pub effects: Vec<Effect>,
+    /// Whether messages may go on behind it.
+    pub falls_through: bool,
+    /// How well it could be said.
+    pub fidelity: Fidelity,
+    /// What is to be told of it, whatever its fidelity.
+    pub notes: Vec<String>,
+    /// How many units of the foreign language it stands for; none for a group,
+    /// whose members are counted.
+    pub count: usize,
+    /// Not translated, and its mail would not have gone on.
+    pub would_end: bool,
+    /// The line in the new file, once it is written.
+    pub line: Option<u32>,
+}
+
+impl Unit {
+    /// A unit that always does nothing: to be filled in.
+    pub fn new(span: Span) -> Unit {
+        Unit {
+            span,
+            comments: Vec::new(),
+            label: None,
+            condition: Cond::Always,
+            effects: Vec::new(),
+            falls_through: true,
+            fidelity: Fidelity::Exact,
+            notes: Vec::new(),
+            count: 1,
+            would_end: false,
+            line: None,
+        }
+    }
+
+    /// One that could not be translated.
+    pub fn not(span: Span, why: impl Into<String>) -> Unit {
+        Unit { fidelity: Fidelity::NotTranslated(why.into()), ..Unit::new(span) }
+    }
+
+    /// The units in it, itself first.
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Unit)) {
+        visit(self);
+        for effect in &self.effects {
+            if let Effect::Rule(unit) = effect {
+                unit.walk(visit);
+            }
+        }
+    }
+}
+
+/// How well a unit could be said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fidelity {
+    /// Every message goes the same way.
+    Exact,
+    /// It did nothing in the foreign rules either; why.
+    Dead(String),
+    /// It stands, and differs so.
+    Approximate(String),
+    /// Nothing of it stands; why.
+    NotTranslated(String),
+}
+
+/// A condition. Build it by [`Cond::all`], [`Cond::any`] and [`Cond::not`], which
+/// take out what always or never holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cond {
+    /// Holds for every message.
+    Always,
+    /// Holds for none.
+    Never,
+    /// A classifier, `has FIELD`, a flag: as it is written.
+    Word(String),
+    /// A test on fields: true if one of them fits one of the values.
+    Test(Test),
+    /// All of them.
+    All(Vec<Cond>),
+    /// One of them.
+    Any(Vec<Cond>),
+    /// Not that.
+    Not(Box<Cond>),
+}
+
+/// `FIELD OPERATOR VALUE`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Test {
+    /// Fields as they are written: `subject`, `header "List-Id"`.
+    pub fields: Vec<String>,
+    /// `is`, `contains`, `matches`, `>=` …
+    pub operator: &'static str,
+    /// Values: one, or a set.
+    pub values: Vec<Operand>,
+}
+
+/// A value in a test.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operand {
+    /// A text, not quoted yet.
+    Text(String),
+    /// A regular expression of ours; whether case counts.
+    Pattern(String, bool),
+    /// A number, a size, a date, a name: as it is written.
+    Plain(String),
+}
+
+impl Cond {
+    /// A test of one field with texts.
+    pub fn texts(
+        field: impl Into<String>,
+        operator: &'static str,
+        values: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Cond {
+        let values: Vec<_> = values.into_iter().map(|text| Operand::Text(text.into())).collect();
+        if values.is_empty() {
+            return Cond::Never;
+        }
+        Cond::Test(Test { fields: vec![field.into()], operator, values })
+    }
+
+    /// A test of one field with a value that is written as it is.
+    pub fn plain(
+        field: impl Into<String>,
+        operator: &'static str,
+        value: impl Into<String>,
+    ) -> Cond {
+        let values = vec![Operand::Plain(value.into())];
+        Cond::Test(Test { fields: vec![field.into()], operator, values })
+    }
+
+    /// All of them hold.
+    pub fn all(parts: impl IntoIterator<Item = Cond>) -> Cond {
+        let mut all = Vec::new();
+        for part in parts {
+            match part {
+                Cond::Always => {}
+                Cond::Never => return Cond::Never,
+                Cond::All(inner) => all.extend(inner),
+                other => all.push(other),
+            }
+        }
+        match all.len() {
+            0 => Cond::Always,
+            1 => all.remove(0),
+            _ => Cond::All(all),
+        }
+    }
+
+    /// One of them holds.
+    pub fn any(parts: impl IntoIterator<Item = Cond>) -> Cond {
+        let mut any: Vec<Cond> = Vec::new();
+        for part in parts {
+            match part {
+                Cond::Never => {}
+                Cond::Always => return Cond::Always,
+                Cond::Any(inner) => any.extend(inner),
+                Cond::Test(test) => match any.last_mut() {
+                    // `subject contains "a" or subject contains "b"` is one test.
+                    Some(Cond::Test(last)) if last.joins(&test) => last.values.extend(test.values),
+                    _ => any.push(Cond::Test(test)),
+                },
+                other => any.push(other),
+            }
+        }
+        match any.len() {
+            0 => Cond::Never,
+            1 => any.remove(0),
+            _ => Cond::Any(any),
+        }
+    }
+
+    /// It does not hold.
+    #[allow(clippy::should_implement_trait, reason = "beside `all` and `any`")]
+    pub fn not(of: Cond) -> Cond {
+        match of {
+            Cond::Always => Cond::Never,
+            Cond::Never => Cond::Always,
+            Cond::Not(inner) => *inner,
+            other => Cond::Not(Box::new(other)),
+        }
+    }
+}
+
+impl Test {
+    fn joins(&self, other: &Test) -> bool {
+        const SETS: [&str; 6] = ["is", "contains", "starts", "ends", "like", "matches"];
+        self.fields == other.fields
+            && self.operator == other.operator
+            && SETS.contains(&self.operator)
+    }
+}
+
+/// A flag for a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// `seen`, `flagged` …
+    Flag(&'static str),
+    /// An IMAP keyword, as a template.
+    Keyword(String),
+}
+
+/// What is done. Texts are templates: see [`literal`].
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// `inbox [as …]`
+    Inbox(Vec<Mark>),
+    /// `folder "…" [as …]`
+    Folder(String, Vec<Mark>),
+    /// `fileinto "…" [as …]`: store it there and go on, with no inbox at the end.
+    FileInto(String, Vec<Mark>),
+    /// `copy "…" [as …]`: one more delivery, whatever else happens.
+    Copy(String, Vec<Mark>),
+    /// `mark …`
+    Mark(Vec<Mark>),
+    /// `unmark …`
+    Unmark(Vec<Mark>),
+    /// `discard ["why"]`
+    Discard(Option<String>),
+    /// `reject "5.7.1 text"`
+    Reject(String),
+    /// `defer "4.3.0 text"`
+    Defer(String),
+    /// `forward [copy] "address" …`
+    Forward {
+        /// One more, and go on.
+        copy: bool,
+        /// To whom.
+        to: Vec<String>,
+    },
+    /// `pipe`, `run` or `filter`, with the program and its arguments.
+    Program(&'static str, Vec<String>),
+    /// `reply "file" every …`; how often, as it is written (`7d`).
+    Reply(String, String),
+    /// `add-header "name" "value"`
+    AddHeader(String, String),
+    /// `set-header "name" "value"`
+    SetHeader(String, String),
+    /// `remove-header "name"`
+    RemoveHeader(String),
+    /// `let name = "…"`
+    Let(String, String),
+    /// `log "…"`
+    Log(String),
+    /// `stop`
+    Stop,
+    /// A rule or a group.
+    Rule(Unit),
+}
+
+/// Foreign text as a template that says just that.
+pub fn literal(text: &str) -> String {
+    if text.contains(['{', '}']) {
+        text.replace('{', "{{").replace('}', "}}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A text as a string of the language.
+pub fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            _ if crate::text::is_invisible(c) => {
+                let _ = write!(quoted, "\\u{{{:x}}}", c as u32);
+            }
+            _ => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// `header "Name"`
+pub fn header(name: &str) -> String {
+    format!("header {}", quote(name))
+}
+
+/// A text as a glob that fits just it.
+pub fn glob_literal(text: &str) -> String {
+    let mut glob = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '*' | '?' | '[' | '\\') {
+            glob.push('\\');
+        }
+        glob.push(c);
+    }
+    glob
+}
+
+/// A text as a regular expression that fits just it.
+pub fn pattern_literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => pattern.push_str("\\n"),
+            '\t' => pattern.push_str("\\t"),
+            _ if crate::text::is_invisible(c) => {
+                let _ = write!(pattern, "\\x{{{:x}}}", c as u32);
+            }
+            _ => {
+                if c.is_ascii_punctuation()
+                    && !matches!(
+                        c,
+                        '/' | '"'
+                            | '\''
+                            | '@'
+                            | ','
+                            | ':'
+                            | ';'
+                            | '%'
+                            | '!'
+                            | '<'
+                            | '>'
+                            | '='
+                            | '_'
+                            | '`'
+                    )
+                {
+                    pattern.push('\\');
+                }
+                pattern.push(c);
+            }
+        }
+    }
+    pattern
+}

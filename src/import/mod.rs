@@ -1,0 +1,86 @@
+//! Rules of other filters, made into mailrules: what `mfilter import` does.
+//!
+//! A language is a folder of its own here, and has three steps: its text is
+//! *parsed* (every node keeps its place and its comments; what is not known
+//! spoils one node and not the file), *resolved* (includes and constants), and
+//! *lowered* to [`ir`]. From there on all languages go the same way:
+//!
+//! ```text
+//! foreign text ─ parse ─ resolve ─ lower ─► ir::Draft ─ write::write ─► Imported ─► rules (stdout)
+//!                                                                        └ report ► text or JSON
+//! ```
+//!
+//! **What a lowering makes.** A [`ir::Draft`]: settings, lists, files for the
+//! texts of answers, notes on the whole, and [`ir::Unit`]s in the order in which they are to
+//! stand. A unit is what the foreign language does at one place: its source, a
+//! [`ir::Cond`], what is done ([`ir::Effect`], which may be a unit again: a
+//! group), and how well that could be said, its [`ir::Fidelity`]:
+//!
+//! - `Exact`: every message goes the same way. Differences that hold for a whole
+//!   language (blanks, case, decoded text) are notes of the draft.
+//! - `Approximate`: the rule stands, and differs as the reason says.
+//! - `NotTranslated`: nothing that fires is written, the foreign lines stand as a
+//!   comment behind `# todo import`. Set `would_end` if its mail would not have
+//!   gone on: the report says that it does now.
+//! - `Dead`: it did nothing there either (switched off, never reached). The foreign
+//!   lines stand as a comment; it counts as exact.
+//!
+//! **Never broader.** What depends on a unit that is not translated (an `else`, a
+//! recipe with `E`) is not translated either; a lowering has to see to that, the
+//! writer cannot.
+//!
+//! **What a lowering need not care about.** Quoting, parentheses, layout, the order
+//! of `set` and `list`, line numbers: [`write`] does that. It reads its own text
+//! with the parser and the check of the rules, so what comes out of it has passed
+//! both; a mistake there is a bug of the lowering ([`write::Bug`], exit status 2).
+//! Text from the foreign file goes into a template by [`ir::literal`], a value by
+//! `{name}`; into tests as it is.
+
+pub mod ir;
+pub mod kind;
+pub mod report;
+pub mod sieve;
+pub mod write;
+
+use std::io;
+use std::path::Path;
+
+/// How the user wants it; what is not said is guessed, or left at its default.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What stands between the levels of a folder in the foreign rules.
+    pub separator: Option<char>,
+    /// `set maildir`
+    pub maildir: Option<String>,
+    /// `set layout`
+    pub layout: Option<String>,
+    /// Where list files are named, ending with `/`; empty: beside the rules.
+    pub lists: String,
+    /// Where the texts of answers are named, likewise.
+    pub texts: String,
+}
+
+/// Reads a file that the foreign rules include.
+pub type Load<'a> = &'a mut dyn FnMut(&Path) -> io::Result<Vec<u8>>;
+
+/// What came of an import.
+#[derive(Debug)]
+pub struct Imported {
+    /// The rules, in the canonical layout.
+    pub rules: String,
+    /// Their units and notes, each unit with its line in the rules.
+    pub draft: ir::Draft,
+    /// The foreign files, by the number in spans.
+    pub sources: crate::source::Sources,
+}
+
+/// Text of a foreign file: UTF-8, else what Latin-1 says; `true` for the latter.
+/// Windows' line ends become line feeds.
+pub fn decode(bytes: &[u8]) -> (String, bool) {
+    let (text, latin) = match std::str::from_utf8(bytes) {
+        Ok(text) => (text.to_owned(), false),
+        Err(_) => (bytes.iter().map(|byte| char::from(*byte)).collect(), true),
+    };
+    let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text };
+    (text, latin)
+}

@@ -1,0 +1,134 @@
+//! What an import says of itself: each unit that is not exact, with its line
+//! there and here, and how many there are of each kind; as text or as JSON.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::Imported;
+use super::ir::{Fidelity, Unit};
+use crate::text::escape;
+
+/// How many units there are of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// All of them.
+    pub all: usize,
+    /// Exact, or dead.
+    pub exact: usize,
+    /// Approximate.
+    pub approximate: usize,
+    /// Not translated.
+    pub not: usize,
+}
+
+/// Counts the units.
+pub fn totals(of: &Imported) -> Totals {
+    let mut totals = Totals::default();
+    each(of, &mut |unit| {
+        totals.all += unit.count;
+        match unit.fidelity {
+            Fidelity::Exact | Fidelity::Dead(_) => totals.exact += unit.count,
+            Fidelity::Approximate(_) => totals.approximate += unit.count,
+            Fidelity::NotTranslated(_) => totals.not += unit.count,
+        }
+    });
+    totals
+}
+
+/// The report for people.
+pub fn text(of: &Imported) -> String {
+    let mut out = String::new();
+    each(of, &mut |unit| block(of, unit, &mut out));
+    for note in &of.draft.notes {
+        let _ = writeln!(out, "note: {}", escape(note));
+    }
+    for file in &of.draft.files {
+        let _ = writeln!(out, "{}: {}", escape(&file.name), file.purpose);
+    }
+    let totals = totals(of);
+    let _ = writeln!(
+        out,
+        "{} of {} exact, {} approximately, {} not",
+        totals.exact, totals.all, totals.approximate, totals.not
+    );
+    out
+}
+
+fn block(of: &Imported, unit: &Unit, out: &mut String) {
+    let (verdict, why) = match &unit.fidelity {
+        Fidelity::Exact | Fidelity::Dead(_) if unit.notes.is_empty() => return,
+        Fidelity::Exact | Fidelity::Dead(_) => ("exact", ""),
+        Fidelity::Approximate(why) => ("approximately", why.as_str()),
+        Fidelity::NotTranslated(why) => ("not translated", why.as_str()),
+    };
+    let path = of.sources.shown(of.sources.path(unit.span));
+    let line = of.sources.line(unit.span);
+    let joint = if why.is_empty() { "" } else { ": " };
+    let _ = writeln!(out, "{}:{line}: {verdict}{joint}{}", escape(&path), escape(why));
+    let quoted = of.sources.text(unit.span);
+    if let Some(first) = quoted.lines().next() {
+        let more = if quoted.lines().nth(1).is_some() { " …" } else { "" };
+        let _ = writeln!(out, "    {}{more}", escape(first.trim()));
+    }
+    for note in &unit.notes {
+        let _ = writeln!(out, "    {}", escape(note));
+    }
+    if unit.would_end && matches!(unit.fidelity, Fidelity::NotTranslated(_)) {
+        let _ = writeln!(out, "    mail that line {line} took now goes on to the rules behind it");
+    }
+    if let Some(line) = unit.line {
+        let _ = writeln!(out, "    -> line {line} of the new rules");
+    }
+}
+
+/// The report for programs; with the rules in it.
+pub fn to_json(of: &Imported) -> Value {
+    let mut units = Vec::new();
+    each(of, &mut |unit| {
+        let (verdict, why) = match &unit.fidelity {
+            Fidelity::Exact => ("exact", None),
+            Fidelity::Dead(why) => ("exact", Some(why)),
+            Fidelity::Approximate(why) => ("approximate", Some(why)),
+            Fidelity::NotTranslated(why) => ("not", Some(why)),
+        };
+        if unit.count == 0 {
+            return;
+        }
+        units.push(json!({
+            "file": of.sources.path(unit.span).to_string_lossy(),
+            "line": of.sources.line(unit.span),
+            "label": unit.label,
+            "count": unit.count,
+            "verdict": verdict,
+            "reason": why,
+            "notes": unit.notes,
+            "goes_on": unit.would_end,
+            "new_line": unit.line,
+        }));
+    });
+    let totals = totals(of);
+    let files: Vec<Value> = of
+        .draft
+        .files
+        .iter()
+        .map(|file| json!({"name": file.name, "purpose": file.purpose, "content": file.content}))
+        .collect();
+    json!({
+        "units": units,
+        "totals": {
+            "all": totals.all, "exact": totals.exact,
+            "approximate": totals.approximate, "not": totals.not,
+        },
+        "notes": of.draft.notes,
+        "files": files,
+        "rules": of.rules,
+    })
+}
+
+/// All units, in order.
+fn each<'a>(of: &'a Imported, visit: &mut dyn FnMut(&'a Unit)) {
+    for unit in &of.draft.units {
+        unit.walk(visit);
+    }
+}

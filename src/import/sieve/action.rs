@@ -1,0 +1,752 @@
+//! Actions to effects.
+//!
+//! The commands between two `if`s are one unit. They are first gathered as [`Act`]s,
+//! since how a delivery is said hangs on whether the script ends behind it.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::arguments::Arguments;
+use super::lower::{DROPPED, FILED, KEPT, Lowering, Tail};
+use super::parse::Node;
+use super::test::{duration, is_name};
+use super::variables::{Expansion, Known, Piece, modify};
+use crate::import::ir::{Cond, Effect, Mark, TextFile, Unit, literal};
+use crate::rules::check::is_target;
+
+/// Longest answer interval of ours, seconds.
+const LONGEST_INTERVAL: u64 = 52 * 7 * 86_400;
+
+/// What a command does to a message.
+enum Act {
+    /// Store it; a copy leaves the implicit keep.
+    Store { folder: Place, flags: Option<BTreeSet<Mark>>, copy: bool },
+    /// Send it on.
+    Redirect { to: String, copy: bool },
+    /// Nothing but cancel the implicit keep.
+    Discard,
+    /// Refuse it, with that text.
+    Reject(String),
+    /// What changes the message or its flags for later deliveries.
+    Change(Effect),
+    /// What hangs on nothing before it but variables.
+    Other(Effect),
+}
+
+/// Where to store.
+enum Place {
+    Inbox,
+    Folder(String),
+    /// By the value of a variable of ours.
+    ByValue(String, Vec<(String, Option<String>)>),
+}
+
+impl Lowering<'_> {
+    /// Commands up to the next `if`, or to a `stop`.
+    pub(super) fn run(&mut self, nodes: &[Node], tail: Tail, out: &mut Vec<Unit>) {
+        let before = self.state.clone();
+        let mut acts = Vec::new();
+        let mut stopped = false;
+        let mut done = nodes.len();
+        for (number, node) in nodes.iter().enumerate() {
+            let result = match node.name.as_str() {
+                "stop" => {
+                    stopped = true;
+                    Ok(())
+                }
+                "return" => self.leave().map(|leaves| {
+                    if leaves {
+                        self.state.returned = true;
+                    } else {
+                        stopped = true;
+                    }
+                }),
+                _ => self.act(node, &mut acts),
+            };
+            if let Err(why) = result {
+                // The whole unit; what is behind it hangs on nothing of it.
+                self.state = before;
+                self.not(nodes, &why, out);
+                return;
+            }
+            if stopped || self.state.returned {
+                done = number + 1;
+                break;
+            }
+        }
+        let (here, rest) = nodes.split_at(done);
+        let Some(mut unit) = self.unit_of(here) else { return };
+        let rejects = acts.iter().any(|act| matches!(act, Act::Reject(_)));
+        let ended = stopped || rejects || tail != Tail::More;
+        if rejects && !stopped && tail == Tail::More {
+            self.remark("a refusal ends the rules here");
+        }
+        // At the very end, nothing has to be said.
+        let text = tail != Tail::End;
+        match self.effects(acts, ended, text) {
+            Ok(effects) => unit.effects = effects,
+            Err(why) => {
+                self.state = before;
+                self.not(nodes, &why, out);
+                return;
+            }
+        }
+        self.state.ended = ended;
+        unit.falls_through = !ended;
+        self.finish(&mut unit);
+        if unit.effects.is_empty() && unit.count == 0 && unit.comments.is_empty() {
+            // Constants alone.
+        } else {
+            out.push(unit);
+        }
+        if !rest.is_empty() {
+            self.dead(rest, "never reached", out);
+        }
+    }
+
+    /// Acts as effects of ours, and what they do to the implicit keep.
+    fn effects(
+        &mut self,
+        mut acts: Vec<Act>,
+        ended: bool,
+        text: bool,
+    ) -> Result<Vec<Effect>, String> {
+        let mut effects = Vec::new();
+        if ended {
+            // Flags and headers behind the last delivery change nothing.
+            while matches!(acts.last(), Some(Act::Change(effect)) if !matches!(effect, Effect::Let(..)))
+                && acts.iter().any(Act::closes)
+            {
+                acts.pop();
+            }
+        }
+        let last = acts.iter().rposition(Act::closes).filter(|_| ended);
+        // The last one ends the run, if it can stand at the end.
+        let can_end = last.filter(|last| {
+            acts.iter().skip(last + 1).all(|act| match act {
+                Act::Other(_) => true,
+                Act::Store { copy, .. } | Act::Redirect { copy, .. } => *copy,
+                _ => false,
+            })
+        });
+        let closing = can_end.map(|at| acts.remove(at));
+        for act in acts {
+            self.effect(act, &mut effects)?;
+        }
+        match closing {
+            Some(act) => self.closing(act, &mut effects)?,
+            None if ended => effects.extend(self.ending(text)),
+            None => {}
+        }
+        Ok(effects)
+    }
+
+    /// An act behind which the script goes on.
+    fn effect(&mut self, act: Act, effects: &mut Vec<Effect>) -> Result<(), String> {
+        match act {
+            Act::Store { folder, flags, copy } => {
+                let marks = self.flags_for(flags, false, effects)?;
+                let marks = marks.unwrap_or_default();
+                match folder {
+                    Place::Inbox => effects.push(if copy {
+                        Effect::Copy("INBOX".into(), marks.here)
+                    } else {
+                        Effect::FileInto("INBOX".into(), marks.here)
+                    }),
+                    Place::Folder(name) => effects.push(if copy {
+                        Effect::Copy(name, marks.here)
+                    } else {
+                        Effect::FileInto(name, marks.here)
+                    }),
+                    Place::ByValue(name, values) => {
+                        for (value, folder) in values {
+                            let folder = folder.unwrap_or_else(|| "INBOX".into());
+                            let flags = marks.here.clone();
+                            let effect = if copy {
+                                Effect::Copy(folder, flags)
+                            } else {
+                                Effect::FileInto(folder, flags)
+                            };
+                            effects.push(by_value(&name, value, effect));
+                        }
+                    }
+                }
+                if !marks.again.is_empty() {
+                    effects.push(Effect::Mark(marks.again));
+                }
+                if !copy {
+                    self.state.keep = FILED;
+                }
+            }
+            Act::Redirect { to, copy } => {
+                match effects.last_mut() {
+                    Some(Effect::Forward { copy: true, to: known }) => known.push(to),
+                    _ => effects.push(Effect::Forward { copy: true, to: vec![to] }),
+                }
+                if !copy {
+                    self.cancel_keep(effects);
+                }
+            }
+            Act::Discard => self.cancel_keep(effects),
+            Act::Reject(text) => effects.push(Effect::Reject(text)),
+            Act::Change(effect) | Act::Other(effect) => effects.push(effect),
+        }
+        Ok(())
+    }
+
+    /// The implicit keep is cancelled, and the script goes on.
+    fn cancel_keep(&mut self, effects: &mut Vec<Effect>) {
+        if self.state.keep & KEPT != 0 {
+            let name = self.dropped_name();
+            effects.push(Effect::Let(name, "yes".into()));
+            self.state.keep = (self.state.keep & !KEPT) | DROPPED;
+        }
+    }
+
+    /// The last act of a script.
+    fn closing(&mut self, act: Act, effects: &mut Vec<Effect>) -> Result<(), String> {
+        match act {
+            Act::Store { folder, flags, .. } => {
+                let marks = self.flags_for(flags, true, effects)?.unwrap_or_default();
+                match folder {
+                    Place::Inbox => effects.push(Effect::Inbox(marks.here)),
+                    Place::Folder(name) => effects.push(Effect::Folder(name, marks.here)),
+                    Place::ByValue(name, values) => {
+                        for (value, folder) in values {
+                            let flags = marks.here.clone();
+                            let effect = match folder {
+                                Some(folder) => Effect::Folder(folder, flags),
+                                None => Effect::Inbox(flags),
+                            };
+                            effects.push(by_value(&name, value, effect));
+                        }
+                        effects.push(Effect::Stop);
+                    }
+                }
+            }
+            Act::Redirect { to, .. } => match effects.last_mut() {
+                Some(Effect::Forward { to: known, copy }) => {
+                    *copy = false;
+                    known.push(to);
+                }
+                _ => effects.push(Effect::Forward { copy: false, to: vec![to] }),
+            },
+            Act::Discard if self.state.keep == FILED => effects.push(Effect::Stop),
+            // What was sent on is not dropped.
+            Act::Discard => match effects.last_mut() {
+                Some(Effect::Forward { copy, .. }) => *copy = false,
+                _ => effects.push(Effect::Discard(None)),
+            },
+            Act::Reject(text) => effects.push(Effect::Reject(text)),
+            Act::Change(effect) | Act::Other(effect) => effects.push(effect),
+        }
+        Ok(())
+    }
+
+    /// What one command does.
+    fn act(&mut self, node: &Node, acts: &mut Vec<Act>) -> Result<(), String> {
+        let arguments = &Arguments::of(node);
+        if !node.tests.is_empty() {
+            return Err(format!("`{}` takes no test", node.name));
+        }
+        match node.name.as_str() {
+            "keep" => {
+                arguments.unknown(&["flags"])?;
+                let flags = self.flags_of(arguments)?;
+                acts.push(Act::Store { folder: Place::Inbox, flags, copy: false });
+            }
+            "fileinto" => {
+                arguments.unknown(&["flags", "copy", "create", "specialuse", "mailboxid"])?;
+                if arguments.has("mailboxid") {
+                    return Err("folders are known by their names (`:mailboxid`)".into());
+                }
+                if arguments.has("specialuse") {
+                    self.approximately("the folder is the named one, whatever its special use");
+                }
+                let flags = self.flags_of(arguments)?;
+                let folder = self.place(arguments.string(0)?)?;
+                acts.push(Act::Store { folder, flags, copy: arguments.has("copy") });
+            }
+            "discard" => acts.push(Act::Discard),
+            "redirect" => {
+                arguments.unknown(&["copy"])?;
+                let expansion = self.expand(arguments.string(0)?)?;
+                let to = match expansion.constant() {
+                    Some(written) => {
+                        let address = plain_address(written);
+                        if !is_target(address) {
+                            return Err(format!("`{written}` is no address"));
+                        }
+                        literal(address)
+                    }
+                    None => self.template(&expansion, ""),
+                };
+                let copy = arguments.has("copy");
+                acts.push(Act::Redirect { to, copy });
+            }
+            "reject" | "ereject" => {
+                let text = self.text(arguments.string(0)?)?;
+                let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                if words.is_empty() {
+                    return Err("a refusal without a text".into());
+                }
+                self.draft.note("a refusal is the mail server's (SMTP 5.7.1), on one line");
+                acts.push(Act::Reject(format!("5.7.1 {words}")));
+            }
+            "setflag" | "addflag" | "removeflag" => self.flag_action(node, arguments, acts)?,
+            "set" => self.set(arguments, acts)?,
+            "global" => self.declare_globals(arguments.strings(0)?),
+            "vacation" => self.vacation(arguments, acts)?,
+            "addheader" => {
+                arguments.unknown(&["last"])?;
+                let name = arguments.string(0)?;
+                if !is_name(name) {
+                    return Err(format!("`{name}` is no name of a header"));
+                }
+                let value = self.text(arguments.string(1)?)?;
+                self.edited(name);
+                acts.push(Act::Change(Effect::AddHeader(name.to_owned(), value)));
+            }
+            "deleteheader" => {
+                if arguments.count() != 1 || arguments.tags().next().is_some() {
+                    return Err("a header is taken out whatever its value is; by its value \
+                         it cannot be"
+                        .into());
+                }
+                let name = arguments.string(0)?;
+                if !is_name(name) {
+                    return Err(format!("`{name}` is no name of a header"));
+                }
+                self.edited(name);
+                acts.push(Act::Change(Effect::RemoveHeader(name.to_owned())));
+            }
+            "debug_log" => acts.push(Act::Other(Effect::Log(self.text(arguments.string(0)?)?))),
+            "notify" | "denotify" => return Err("it wants to send a notification".into()),
+            "pipe" | "execute" | "filter" => {
+                return Err(format!(
+                    "the program of `{}` stands in a folder of the server's",
+                    node.name
+                ));
+            }
+            "error" => return Err("it ends the script with a mistake".into()),
+            other => return Err(format!("the command `{other}` is not known")),
+        }
+        Ok(())
+    }
+
+    fn edited(&mut self, name: &str) {
+        self.draft
+            .note(format!("tests see the header {name} as it came, whatever is added or removed"));
+    }
+
+    /// Where a name of Sieve's lies.
+    fn place(&mut self, written: &str) -> Result<Place, String> {
+        let expansion = self.expand(written)?;
+        if let Some(name) = expansion.constant() {
+            return Ok(match self.folder(&literal(name))? {
+                Some(folder) => Place::Folder(folder),
+                None => Place::Inbox,
+            });
+        }
+        // A variable that has one of some known values gives one folder each.
+        let variables: Vec<&String> = expansion
+            .0
+            .iter()
+            .filter_map(|piece| match piece {
+                Piece::Variable(key) => Some(key),
+                _ => None,
+            })
+            .collect();
+        let groups = expansion.0.iter().any(|piece| matches!(piece, Piece::Group(_)));
+        if let [key] = variables.as_slice()
+            && !groups
+            && let Some(Known::OneOf(values)) = self.state.variables.get(*key)
+        {
+            let (key, values) = ((*key).clone(), values.clone());
+            let mut folders = Vec::new();
+            for value in values {
+                let whole: String = expansion
+                    .0
+                    .iter()
+                    .map(|piece| match piece {
+                        Piece::Text(text) => text.as_str(),
+                        _ => value.as_str(),
+                    })
+                    .collect();
+                let folder = self.folder(&literal(&whole))?;
+                folders.push((value, folder));
+            }
+            return Ok(Place::ByValue(self.our_name(&key), folders));
+        }
+        let template = self.template(&expansion, "");
+        self.approximately("what is inserted in a folder's name makes one level of it at most");
+        Ok(match self.folder(&template)? {
+            Some(folder) => Place::Folder(folder),
+            None => Place::Inbox,
+        })
+    }
+
+    /// A folder's name, a template, by ours; none for the inbox.
+    fn folder(&mut self, name: &str) -> Result<Option<String>, String> {
+        if name.eq_ignore_ascii_case("INBOX") {
+            return Ok(None);
+        }
+        let mut parts: Vec<&str> = name.split(self.separator).collect();
+        if self.below_inbox && parts.first().is_some_and(|part| part.eq_ignore_ascii_case("INBOX"))
+        {
+            parts.remove(0);
+        }
+        let fs = self.options.layout.as_deref() == Some("fs");
+        for part in &parts {
+            let bad = if part.trim().is_empty() {
+                Some("an empty level")
+            } else if part.contains('/') {
+                Some("a slash in a level")
+            } else if part.contains('.') && !fs {
+                Some("a dot in a level, which the layout maildir++ cannot have")
+            } else if fs && part.starts_with('.') {
+                Some("a level that begins with a dot")
+            } else if part.starts_with('~') || part.chars().any(char::is_control) {
+                Some("what no name of a folder here may have")
+            } else if part.len() > 200 {
+                Some("a level that is too long")
+            } else {
+                None
+            };
+            if let Some(why) = bad {
+                return Err(format!("the folder `{name}` has {why}"));
+            }
+        }
+        Ok(Some(parts.join("/")))
+    }
+
+    /// `:flags`, which stand in the place of those set so far.
+    fn flags_of(&mut self, arguments: &Arguments<'_>) -> Result<Option<BTreeSet<Mark>>, String> {
+        let Some(written) = arguments.tagged("flags") else { return Ok(None) };
+        Ok(Some(self.flags(written)?.into_iter().collect()))
+    }
+
+    /// Flags as they are written: several may stand in one string.
+    fn flags(&mut self, written: &[String]) -> Result<Vec<Mark>, String> {
+        let mut flags = Vec::new();
+        for text in written {
+            let expansion = self.expand(text)?;
+            let Some(text) = expansion.constant() else {
+                let template = self.template(&expansion, "");
+                flags.push(Mark::Keyword(template));
+                continue;
+            };
+            for word in text.split_whitespace() {
+                flags.extend(flag(word)?);
+            }
+        }
+        Ok(flags)
+    }
+
+    fn flag_action(
+        &mut self,
+        node: &Node,
+        arguments: &Arguments<'_>,
+        acts: &mut Vec<Act>,
+    ) -> Result<(), String> {
+        arguments.unknown(&[])?;
+        if arguments.count() > 1 {
+            return self.flag_variable(node, arguments);
+        }
+        let flags: BTreeSet<Mark> = self.flags(arguments.strings(0)?)?.into_iter().collect();
+        let list = |flags: BTreeSet<Mark>| flags.into_iter().collect::<Vec<_>>();
+        let (mut must, mut may) =
+            ((*self.state.flags_must).clone(), (*self.state.flags_may).clone());
+        let mut unmark = BTreeSet::new();
+        let mut mark = BTreeSet::new();
+        match node.name.as_str() {
+            "setflag" => {
+                unmark = &may - &flags;
+                mark = flags.clone();
+                (must, may) = (flags.clone(), flags);
+            }
+            "addflag" => {
+                mark = flags.clone();
+                must.extend(flags.iter().cloned());
+                may.extend(flags);
+            }
+            _ => {
+                unmark = &may & &flags;
+                must = &must - &flags;
+                may = &may - &flags;
+            }
+        }
+        (self.state.flags_must, self.state.flags_may) = (Rc::new(must), Rc::new(may));
+        if !unmark.is_empty() {
+            acts.push(Act::Change(Effect::Unmark(list(unmark))));
+        }
+        if !mark.is_empty() {
+            acts.push(Act::Change(Effect::Mark(list(mark))));
+        }
+        Ok(())
+    }
+
+    /// Flags in a variable, RFC 5232 §2: known, or not sayable.
+    fn flag_variable(&mut self, node: &Node, arguments: &Arguments<'_>) -> Result<(), String> {
+        let key = self.key(arguments.string(0)?);
+        let flags = self.constants(arguments.strings(1)?)?;
+        let words = flags.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned);
+        let mut all: Vec<String> = match self.state.variables.get(&key) {
+            None => Vec::new(),
+            Some(Known::Text(text)) => text.split_whitespace().map(str::to_owned).collect(),
+            Some(_) => return Err("which flags a variable holds hangs on the message".into()),
+        };
+        let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+        match node.name.as_str() {
+            "setflag" => all = words.collect(),
+            "addflag" => {
+                for word in words {
+                    if !all.iter().any(|known| same(known, &word)) {
+                        all.push(word);
+                    }
+                }
+            }
+            _ => {
+                let gone: Vec<String> = words.collect();
+                all.retain(|known| !gone.iter().any(|word| same(known, word)));
+            }
+        }
+        let value = Known::Text(all.join(" "));
+        Rc::make_mut(&mut self.state.variables).insert(key, value);
+        Ok(())
+    }
+
+    /// The flags that a delivery names, and what of those set before has to be taken
+    /// away for it and set again.
+    fn flags_for(
+        &mut self,
+        flags: Option<BTreeSet<Mark>>,
+        last: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Option<Marks>, String> {
+        let Some(flags) = flags else { return Ok(None) };
+        let (must, may) = (self.state.flags_must.clone(), self.state.flags_may.clone());
+        let extra = &*may - &flags;
+        let uncertain = &*may - &*must;
+        if !last && extra.intersection(&uncertain).next().is_some() {
+            return Err("which flags were set before hangs on the message".into());
+        }
+        if !extra.is_empty() {
+            effects.push(Effect::Unmark(extra.iter().cloned().collect()));
+        }
+        let here = flags.difference(&must).cloned().collect();
+        Ok(Some(Marks { here, again: if last { Vec::new() } else { extra.into_iter().collect() } }))
+    }
+
+    /// `set`, RFC 5229 §4
+    fn set(&mut self, arguments: &Arguments<'_>, acts: &mut Vec<Act>) -> Result<(), String> {
+        let name = arguments.string(0)?;
+        let expansion = self.expand(arguments.string(1)?)?;
+        // The order in which they are applied, RFC 5229 §4.1.
+        let rank = |modifier: &str| {
+            Ok(match modifier {
+                "lower" | "upper" => 0,
+                "lowerfirst" | "upperfirst" => 1,
+                "quotewildcard" => 2,
+                "length" => 3,
+                other => return Err(format!("the modifier `:{other}` of `set` is not known")),
+            })
+        };
+        let mut modifiers = arguments
+            .tags()
+            .map(|tag| rank(tag).map(|rank| (rank, tag)))
+            .collect::<Result<Vec<_>, String>>()?;
+        modifiers.sort_unstable();
+        let key = self.key(name);
+        let changing = self.is_changing(name) || self.shares_variables();
+        if let Some(text) = expansion.constant() {
+            let mut text = text.to_owned();
+            for (_, modifier) in &modifiers {
+                text = modify(modifier, &text).unwrap_or(text);
+            }
+            if changing {
+                let ours = self.our_name(&key);
+                acts.push(Act::Other(Effect::Let(ours, literal(&text))));
+            }
+            Rc::make_mut(&mut self.state.variables).insert(key, Known::Text(text));
+            return Ok(());
+        }
+        let change = match modifiers.as_slice() {
+            [] => "",
+            [(_, "lower")] => ":lower",
+            [(_, "upper")] => ":upper",
+            [(_, other), ..] => {
+                return Err(format!("`:{other}` of what hangs on the message cannot be said"));
+            }
+        };
+        let known = match (expansion.variable(), change) {
+            (Some(other), "") => self.state.variables.get(other).cloned(),
+            _ => None,
+        };
+        let template = self.template(&expansion, change);
+        let ours = self.our_name(&key);
+        acts.push(Act::Other(Effect::Let(ours, template)));
+        let known = known.unwrap_or(Known::Runtime);
+        Rc::make_mut(&mut self.state.variables).insert(key, known);
+        Ok(())
+    }
+
+    /// `vacation`, RFC 5230, 6131
+    fn vacation(&mut self, arguments: &Arguments<'_>, acts: &mut Vec<Act>) -> Result<(), String> {
+        arguments.unknown(&[
+            "days",
+            "seconds",
+            "subject",
+            "from",
+            "addresses",
+            "mime",
+            "handle",
+            "fcc",
+            "create",
+            "flags",
+        ])?;
+        if arguments.has("fcc") {
+            return Err("a copy of the answer (`:fcc`) cannot be kept".into());
+        }
+        let reason = self.expand(arguments.string(0)?)?;
+        let subject = arguments.text("subject").map(|text| self.expand(text)).transpose()?;
+        let from = arguments.text("from").map(|text| self.expand(text)).transpose()?;
+        let constant = |expansion: &Expansion| {
+            expansion
+                .constant()
+                .map(str::to_owned)
+                .ok_or("the answer holds a value of the message that was kept in a variable")
+        };
+        let mut body = constant(&reason)?;
+        let mut head = String::new();
+        let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(subject) = &subject {
+            head.push_str(&format!("Subject: {}\n", literal(&line(&constant(subject)?))));
+        }
+        if let Some(from) = &from {
+            head.push_str(&format!("From: {}\n", line(&constant(from)?)));
+        }
+        if arguments.has("mime") {
+            let (headers, text) = body.split_once("\n\n").unwrap_or(("", body.as_str()));
+            let lower = headers.to_ascii_lowercase();
+            let encoded = lower.contains("content-transfer-encoding: base64")
+                || lower.contains("content-transfer-encoding: quoted-printable");
+            if lower.contains("multipart/") || lower.contains("text/html") || encoded {
+                return Err("an answer that is no plain text (`:mime`)".into());
+            }
+            body = text.to_owned();
+        }
+        let seconds = match (arguments.number("seconds"), arguments.number("days")) {
+            (Some(seconds), _) => seconds,
+            (None, Some(days)) => days.saturating_mul(86_400),
+            (None, None) => 7 * 86_400,
+        };
+        let every = seconds.clamp(3600, LONGEST_INTERVAL);
+        if seconds < 3600 && arguments.has("seconds") {
+            self.approximately("a sender is answered once an hour at most");
+        }
+        if arguments.has("addresses") {
+            let addresses = self.constants(arguments.tagged("addresses").unwrap_or_default())?;
+            self.add_me(&addresses);
+        }
+        let content = format!("{head}\n{}", literal(&body));
+        let content = if head.is_empty() { literal(&body) } else { content };
+        let known = self.draft.files.iter().find(|file| file.content == content);
+        let name = match known {
+            Some(file) => file.name.clone(),
+            None => {
+                let number = self.draft.files.iter().filter(|file| file.purpose == ANSWER).count();
+                let name = format!("{}answer-{}.txt", self.options.texts, number + 1);
+                self.draft.files.push(TextFile { name: name.clone(), content, purpose: ANSWER });
+                name
+            }
+        };
+        self.draft.note(
+            "whom an answer is sent to is decided as mailrules(5) says under AUTOMATIC ANSWERS: \
+             to fewer than Sieve's vacation does",
+        );
+        acts.push(Act::Other(Effect::Reply(name, duration(every))));
+        Ok(())
+    }
+
+    /// Addresses that are the user's, for answers.
+    fn add_me(&mut self, addresses: &[String]) {
+        let settings = &mut self.draft.settings;
+        let at = settings.iter().position(|(name, _)| name == "me");
+        let mut value = match at {
+            Some(at) => settings.remove(at).1.trim_matches(['[', ']']).to_owned(),
+            None => String::new(),
+        };
+        for address in addresses {
+            let address = crate::import::ir::quote(plain_address(address));
+            if !value.split(", ").any(|known| known == address) {
+                if !value.is_empty() {
+                    value.push_str(", ");
+                }
+                value.push_str(&address);
+            }
+        }
+        if !value.is_empty() {
+            settings.push(("me".into(), format!("[{value}]")));
+        }
+    }
+}
+
+/// What such a file is, for the report.
+const ANSWER: &str = "the text of an answer";
+
+/// Flags of a delivery.
+#[derive(Default)]
+struct Marks {
+    here: Vec<Mark>,
+    again: Vec<Mark>,
+}
+
+impl Act {
+    /// Whether it decides what becomes of the implicit keep.
+    fn closes(&self) -> bool {
+        match self {
+            Act::Store { copy, .. } | Act::Redirect { copy, .. } => !copy,
+            Act::Discard | Act::Reject(_) => true,
+            Act::Change(_) | Act::Other(_) => false,
+        }
+    }
+}
+
+fn by_value(name: &str, value: String, effect: Effect) -> Effect {
+    let mut unit = Unit::new(crate::source::Span::default());
+    unit.count = 0;
+    unit.condition = if value.is_empty() {
+        Cond::Word(format!("not has {name}"))
+    } else {
+        Cond::texts(name, "is", [value])
+    };
+    unit.effects.push(effect);
+    Effect::Rule(unit)
+}
+
+/// The address in `Name <address>`.
+fn plain_address(written: &str) -> &str {
+    let inner = written.rsplit_once('<').map_or(written, |(_, rest)| rest);
+    inner.split('>').next().unwrap_or(inner).trim()
+}
+
+/// A flag of IMAP's; none for those that nobody may set.
+fn flag(word: &str) -> Result<Option<Mark>, String> {
+    if let Some(system) = word.strip_prefix('\\') {
+        let system = system.to_ascii_lowercase();
+        return Ok(Some(Mark::Flag(match system.as_str() {
+            "seen" => "seen",
+            "answered" => "replied",
+            "flagged" => "flagged",
+            "deleted" => "trashed",
+            "draft" => "draft",
+            _ => return Ok(None),
+        })));
+    }
+    let fits = |c: char| c.is_ascii_graphic() && !"(){%*\"\\]".contains(c);
+    if !word.chars().all(fits) || word.len() > 100 {
+        return Err(format!("`{word}` is no keyword of IMAP"));
+    }
+    Ok(Some(Mark::Keyword(literal(word))))
+}

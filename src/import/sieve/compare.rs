@@ -1,0 +1,340 @@
+//! Match types and comparators (RFC 5228 §2.7, 5231, the regex draft) as tests of
+//! ours; and what they come to where both sides are known.
+
+use super::arguments::Arguments;
+use super::lower::Lowering;
+use super::regex::{
+    Glob, Relation, compare_numbers, glob, glob_pattern, number_pattern, on_address, our_glob,
+    regex,
+};
+use crate::import::ir::{Cond, Operand, Test, glob_literal, pattern_literal};
+use crate::message::fold;
+
+/// Fields in one test, `[to, cc] contains …`.
+const FIELD_SETS: bool = false;
+
+/// How values are compared with keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MatchType {
+    Is,
+    Contains,
+    Matches,
+    Regex,
+    Value(Relation),
+    Count(Relation),
+    List,
+}
+
+/// By which comparator, RFC 4790.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Collation {
+    Casemap,
+    Unicode,
+    Octet,
+    Numeric,
+}
+
+/// Which part of an address, RFC 5228 §2.7.4, 5233.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    All,
+    Local,
+    Domain,
+    User,
+    Detail,
+}
+
+/// What a test says of how it compares.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Matching {
+    pub(super) kind: MatchType,
+    pub(super) collation: Collation,
+    pub(super) part: Part,
+}
+
+/// What a field is to a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// One line of text.
+    Text,
+    /// The text parts of the message.
+    Body,
+    /// An address; patterns see it with its name.
+    Address,
+    /// The same, of which the local part is meant.
+    Local,
+    /// A domain.
+    Domain,
+}
+
+/// Reads match type, comparator and part; `more` are tags that the test has beside
+/// them.
+pub(super) fn matching(arguments: &Arguments<'_>, more: &[&str]) -> Result<Matching, String> {
+    let mut found =
+        Matching { kind: MatchType::Is, collation: Collation::Casemap, part: Part::All };
+    for tag in arguments.tags() {
+        match tag {
+            "is" => found.kind = MatchType::Is,
+            "contains" => found.kind = MatchType::Contains,
+            "matches" => found.kind = MatchType::Matches,
+            "regex" => found.kind = MatchType::Regex,
+            "list" => found.kind = MatchType::List,
+            "value" | "count" => {
+                let relation = Relation::of(arguments.text(tag).unwrap_or_default())?;
+                let count = tag == "count";
+                found.kind =
+                    if count { MatchType::Count(relation) } else { MatchType::Value(relation) };
+            }
+            "comparator" => {
+                found.collation = match arguments.text(tag).unwrap_or_default() {
+                    "i;ascii-casemap" => Collation::Casemap,
+                    "i;unicode-casemap" => Collation::Unicode,
+                    "i;octet" => Collation::Octet,
+                    "i;ascii-numeric" => Collation::Numeric,
+                    other => return Err(format!("the comparator `{other}` is not known")),
+                };
+            }
+            "all" => found.part = Part::All,
+            "localpart" => found.part = Part::Local,
+            "domain" => found.part = Part::Domain,
+            "user" => found.part = Part::User,
+            "detail" => found.part = Part::Detail,
+            "index" | "last" => {
+                return Err("which of several headers is meant (`:index`) cannot be said".into());
+            }
+            "mime" | "anychild" => {
+                return Err("headers of the parts of a message cannot be tested".into());
+            }
+            other if more.contains(&other) => {}
+            other => return Err(format!("the argument `:{other}` has no counterpart")),
+        }
+    }
+    Ok(found)
+}
+
+impl Matching {
+    /// What it comes to for a value and a key that are known; none if that cannot be
+    /// told here.
+    pub(super) fn fits(&self, value: &str, key: &str) -> Option<bool> {
+        let fold = |text: &str| match self.collation {
+            Collation::Octet => text.to_owned(),
+            _ => text.to_ascii_lowercase(),
+        };
+        let (value_folded, key_folded) = (fold(value), fold(key));
+        Some(match (self.kind, self.collation) {
+            (MatchType::Is, Collation::Numeric) => compare_numbers(value, key).is_eq(),
+            (MatchType::Is, _) => value_folded == key_folded,
+            (MatchType::Contains, _) => value_folded.contains(&key_folded),
+            (MatchType::Matches, _) => {
+                crate::rules::glob::matches(&our_glob(&glob(&key_folded)), &value_folded)
+            }
+            (MatchType::Value(relation), Collation::Numeric) => {
+                relation.holds(compare_numbers(value, key))
+            }
+            (MatchType::Value(relation), _) => relation.holds(value_folded.cmp(&key_folded)),
+            (MatchType::Regex | MatchType::Count(_) | MatchType::List, _) => return None,
+        })
+    }
+}
+
+impl Lowering<'_> {
+    /// A test of fields of one sort; `captures` if what wildcards stand for is used.
+    pub(super) fn compare(
+        &mut self,
+        fields: &[String],
+        sort: Sort,
+        how: Matching,
+        keys: &[String],
+        captures: bool,
+    ) -> Result<Cond, String> {
+        let mut parts: Vec<(&'static str, Vec<Operand>)> = Vec::new();
+        for key in keys {
+            let Some((operator, operand)) = self.test_of(sort, how, key, captures)? else {
+                continue;
+            };
+            match parts.iter_mut().find(|(known, _)| *known == operator) {
+                Some((_, operands)) if operands.contains(&operand) => {}
+                Some((_, operands)) => operands.push(operand),
+                None => parts.push((operator, vec![operand])),
+            }
+        }
+        let mut tests = Vec::new();
+        for (operator, values) in parts {
+            let test =
+                |fields: Vec<String>| Cond::Test(Test { fields, operator, values: values.clone() });
+            if FIELD_SETS {
+                tests.push(test(fields.to_vec()));
+            } else {
+                tests.extend(fields.iter().map(|field| test(vec![field.clone()])));
+            }
+        }
+        Ok(Cond::any(tests))
+    }
+
+    /// The operator and the value for one key; none if no text fits it.
+    fn test_of(
+        &mut self,
+        sort: Sort,
+        how: Matching,
+        key: &str,
+        captures: bool,
+    ) -> Result<Option<(&'static str, Operand)>, String> {
+        let octet = how.collation == Collation::Octet;
+        if how.collation == Collation::Numeric {
+            let relation = match how.kind {
+                MatchType::Is => Relation::Equal,
+                MatchType::Value(relation) => relation,
+                _ => return Err("i;ascii-numeric compares whole numbers only".into()),
+            };
+            if matches!(sort, Sort::Address | Sort::Local | Sort::Body) {
+                return Err("only headers are compared as numbers".into());
+            }
+            let pattern = number_pattern(relation, key);
+            return Ok(pattern.map(|pattern| ("matches", Operand::Pattern(pattern, false))));
+        }
+        match how.kind {
+            MatchType::Regex => return self.regex_test(sort, key, octet).map(Some),
+            MatchType::Matches => {
+                let parts = glob(key);
+                for part in &parts {
+                    if let Glob::Text(text) = part {
+                        self.judge_text(text, how.collation)?;
+                    }
+                }
+                if octet || captures && parts.iter().any(|part| !matches!(part, Glob::Text(_))) {
+                    let pattern = glob_pattern(&parts);
+                    return self.pattern_on(sort, &pattern, true, true, octet).map(Some);
+                }
+                return Ok(Some(glob_test(sort, &parts)));
+            }
+            MatchType::Value(Relation::Equal) | MatchType::Is => {
+                self.judge_text(key, how.collation)?;
+                if octet {
+                    let pattern = format!("^{}$", pattern_literal(key));
+                    return self.pattern_on(sort, &pattern, true, true, true).map(Some);
+                }
+                let is = is_test(sort, key);
+                if sort == Sort::Body {
+                    self.approximately("a body is compared without the line end behind it");
+                }
+                return Ok(Some(is));
+            }
+            MatchType::Contains => {}
+            MatchType::Value(_) => {
+                return Err("texts are not compared by their order here".into());
+            }
+            MatchType::Count(_) => return Err("values are not counted (`:count`)".into()),
+            MatchType::List => return Err("lists are for addresses and headers".into()),
+        }
+        self.judge_text(key, how.collation)?;
+        if octet {
+            let pattern = pattern_literal(key);
+            return self.pattern_on(sort, &pattern, false, false, true).map(Some);
+        }
+        let parts = [Glob::Star, Glob::Text(key.to_owned()), Glob::Star];
+        Ok(Some(glob_test(sort, if key.is_empty() { &parts[..1] } else { &parts })))
+    }
+
+    /// Text that is not the same here: what is compared has other blanks, and all
+    /// letters without case.
+    fn judge_text(&mut self, text: &str, collation: Collation) -> Result<(), String> {
+        let blank = |c: char| c.is_whitespace();
+        if text.chars().any(|c| blank(c) && c != ' ') || text.contains("  ") {
+            return Err("white space of any kind and length is one blank here".into());
+        }
+        if text.chars().any(char::is_control) {
+            return Err("a control character in a text".into());
+        }
+        if text.is_ascii() || collation == Collation::Unicode {
+            return Ok(());
+        }
+        let cased = text
+            .chars()
+            .any(|c| !c.is_ascii() && (c.to_lowercase().ne([c]) || c.to_uppercase().ne([c])));
+        if cased || fold::normalise(text) != text {
+            self.approximately("case and width of letters beyond ASCII do not count here");
+        }
+        Ok(())
+    }
+
+    fn regex_test(
+        &mut self,
+        sort: Sort,
+        key: &str,
+        case: bool,
+    ) -> Result<(&'static str, Operand), String> {
+        let address = matches!(sort, Sort::Address | Sort::Local);
+        let found = regex(key, address)?;
+        if regex_automata::meta::Regex::new(&found.pattern).is_err() {
+            return Err("a regular expression that is not known here".into());
+        }
+        if !address {
+            return Ok(("matches", Operand::Pattern(found.pattern, case)));
+        }
+        if found.branches && (found.start || found.end) {
+            return Err("alternatives with anchors in a regular expression for addresses".into());
+        }
+        self.pattern_on(sort, &found.pattern, found.start, found.end, case)
+    }
+
+    /// A pattern with its anchors, on a field of that sort.
+    fn pattern_on(
+        &mut self,
+        sort: Sort,
+        pattern: &str,
+        start: bool,
+        end: bool,
+        case: bool,
+    ) -> Result<(&'static str, Operand), String> {
+        let pattern = match sort {
+            Sort::Text | Sort::Domain | Sort::Body => pattern.to_owned(),
+            Sort::Address | Sort::Local => {
+                let inner = pattern.strip_prefix("(?s)").unwrap_or(pattern);
+                let inner = if start { inner.strip_prefix('^').unwrap_or(inner) } else { inner };
+                let inner = if end { inner.strip_suffix('$').unwrap_or(inner) } else { inner };
+                let inner = inner.replace("(.*?)", "([^<>]*?)").replace("(.)", "([^<>])");
+                on_address(&inner, start, end, if sort == Sort::Local { "@" } else { "" })
+            }
+        };
+        Ok(("matches", Operand::Pattern(pattern, case)))
+    }
+}
+
+/// A glob as the plainest test that says it.
+fn glob_test(sort: Sort, parts: &[Glob]) -> (&'static str, Operand) {
+    if sort == Sort::Local {
+        return ("like", Operand::Text(format!("{}@*", our_glob(parts))));
+    }
+    let stars = |text: &str| text.starts_with('*') || text.ends_with('*') || text == " ";
+    match parts {
+        [] => is_test(sort, ""),
+        [Glob::Text(text)] => is_test(sort, text),
+        // A name is no part of the address.
+        [Glob::Star, Glob::Text(text), Glob::Star] if sort != Sort::Address && !stars(text) => {
+            ("contains", Operand::Text(text.clone()))
+        }
+        [Glob::Text(text), Glob::Star] if !stars(text) => ("starts", Operand::Text(text.clone())),
+        [Glob::Star, Glob::Text(text)] if !stars(text) && sort != Sort::Body => {
+            ("ends", Operand::Text(text.clone()))
+        }
+        _ => ("like", Operand::Text(our_glob(parts))),
+    }
+}
+
+fn is_test(sort: Sort, key: &str) -> (&'static str, Operand) {
+    match sort {
+        Sort::Local => ("like", Operand::Text(format!("{}@*", glob_literal(key)))),
+        // `check` holds these to be slips; so they are said otherwise.
+        Sort::Address if !key.contains('@') && !key.is_empty() => {
+            let pattern = on_address(&pattern_literal(key), true, true, "");
+            ("matches", Operand::Pattern(pattern, false))
+        }
+        Sort::Domain if key.contains('@') => {
+            ("matches", Operand::Pattern(format!("^{}$", pattern_literal(key)), false))
+        }
+        _ if key.starts_with('*') || key.ends_with('*') => {
+            ("like", Operand::Text(glob_literal(key)))
+        }
+        _ => ("is", Operand::Text(key.to_owned())),
+    }
+}

@@ -1,0 +1,527 @@
+//! Tests to conditions.
+
+use super::arguments::Arguments;
+use super::compare::{MatchType, Matching, Part, Sort, matching};
+use super::lower::Lowering;
+use super::parse::Node;
+use super::regex::Relation;
+use super::variables::{Known, Piece};
+use crate::import::ir::{Cond, Effect, Mark, header, quote};
+
+/// Extensions that `ihave` finds.
+const EXTENSIONS: [&str; 24] = [
+    "fileinto",
+    "copy",
+    "envelope",
+    "imap4flags",
+    "imapflags",
+    "variables",
+    "relational",
+    "subaddress",
+    "body",
+    "vacation",
+    "vacation-seconds",
+    "editheader",
+    "date",
+    "include",
+    "regex",
+    "reject",
+    "ereject",
+    "duplicate",
+    "mailbox",
+    "extlists",
+    "comparator-i;ascii-numeric",
+    "comparator-i;octet",
+    "encoded-character",
+    "ihave",
+];
+
+impl Lowering<'_> {
+    /// A test as a condition; `captures` if what it matches is used.
+    pub(super) fn test(&mut self, node: &Node, captures: bool) -> Result<Cond, String> {
+        if let Some(why) = &node.broken {
+            return Err(why.clone());
+        }
+        let arguments = &Arguments::of(node);
+        match node.name.as_str() {
+            "true" => Ok(Cond::Always),
+            "false" => Ok(Cond::Never),
+            "not" => {
+                let inner = node.tests.first().ok_or("`not` without a test")?;
+                Ok(Cond::not(self.test(inner, false)?))
+            }
+            "allof" | "anyof" => {
+                let all = node.name == "allof";
+                // Of several that match, the last one's captures count.
+                let last = node.tests.iter().rposition(may_capture);
+                let mut parts = Vec::with_capacity(node.tests.len());
+                for (number, test) in node.tests.iter().enumerate() {
+                    let wanted = captures && (!all || Some(number) == last);
+                    parts.push(self.test(test, wanted)?);
+                }
+                Ok(if all { Cond::all(parts) } else { Cond::any(parts) })
+            }
+            "header" => self.header_test(arguments, captures),
+            "address" => self.address_test(arguments, captures),
+            "envelope" => self.envelope_test(arguments, captures),
+            "exists" => {
+                arguments.unknown(&[])?;
+                let names = self.constants(arguments.strings(0)?)?;
+                let there = names.iter().map(|name| exists(name));
+                Ok(Cond::all(there.collect::<Result<Vec<_>, _>>()?))
+            }
+            "size" => {
+                let number = arguments.number_at(0)?;
+                let operator = match (arguments.has("over"), arguments.has("under")) {
+                    (true, false) => ">",
+                    (false, true) => "<",
+                    _ => return Err("`size` needs `:over` or `:under`".into()),
+                };
+                arguments.unknown(&["over", "under"])?;
+                self.draft
+                    .note("sizes are compared as the message came, with LF or CRLF line ends");
+                if operator == "<" && number == 0 {
+                    return Ok(Cond::Never);
+                }
+                Ok(Cond::plain("size", operator, size(number)))
+            }
+            "body" => self.body_test(arguments, captures),
+            "hasflag" => self.flag_test(arguments),
+            "string" => self.string_test(arguments, captures),
+            "date" => self.date_test(arguments, false),
+            "currentdate" => self.date_test(arguments, true),
+            "duplicate" => self.duplicate_test(arguments),
+            "environment" => self.environment_test(arguments),
+            "ihave" => {
+                let names = arguments.strings(0)?;
+                match names.iter().find(|name| !EXTENSIONS.contains(&name.as_str())) {
+                    Some(name) => Err(format!("whether the server has `{name}` is not known")),
+                    None => Ok(Cond::Always),
+                }
+            }
+            "virustest" => {
+                let keys = self.constants(arguments.strings(0)?)?;
+                let how = matching(arguments, &[])?;
+                let surely = keys.iter().all(|key| matches!(key.as_str(), "4" | "5"));
+                let upwards = matches!(
+                    how.kind,
+                    MatchType::Value(Relation::GreaterOrEqual | Relation::Equal) | MatchType::Is
+                );
+                if !surely || !upwards {
+                    return Err("the grades of a virus scanner are not known".into());
+                }
+                self.approximately("`virus` is what a scanner's header says, not its grade");
+                Ok(Cond::Word("virus".into()))
+            }
+            "spamtest" | "spamtestplus" => Err("what a spam filter's score comes to (`spamtest`) \
+                 stands in the server's configuration; see `spam` and `spam-score`"
+                .into()),
+            "mailboxexists" | "mailboxidexists" | "specialuse_exists" => {
+                Err("whether a folder exists cannot be tested".into())
+            }
+            "valid_notify_method" | "notify_method_capability" => {
+                Err("there are no notifications".into())
+            }
+            "metadata" | "metadataexists" | "servermetadata" | "servermetadataexists" => {
+                Err("the server's metadata cannot be tested".into())
+            }
+            other => Err(format!("the test `{other}` is not known")),
+        }
+    }
+
+    /// Strings that hold no value of the message.
+    pub(super) fn constants(&mut self, texts: &[String]) -> Result<Vec<String>, String> {
+        texts
+            .iter()
+            .map(|text| {
+                let expansion = self.expand(text)?;
+                let constant = expansion.constant().map(str::to_owned);
+                constant.ok_or_else(|| {
+                    "it is compared with a value of the message, which cannot be said".into()
+                })
+            })
+            .collect()
+    }
+
+    fn header_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
+        let how = matching(arguments, &[])?;
+        let names = self.constants(arguments.strings(0)?)?;
+        if how.kind == MatchType::List {
+            let fields: Vec<String> = fields_of(&names);
+            return self.list_test(&fields, arguments);
+        }
+        let keys = self.constants(arguments.strings(1)?)?;
+        if let MatchType::Count(relation) = how.kind {
+            return count_test(&names, relation, &keys);
+        }
+        self.compare(&fields_of(&names), Sort::Text, how, &keys, captures)
+    }
+
+    fn address_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
+        let how = matching(arguments, &[])?;
+        let names = self.constants(arguments.strings(0)?)?;
+        let fields: Vec<String> =
+            names.iter().filter(|n| is_name(n)).map(|n| address_field(n)).collect();
+        if how.kind == MatchType::List {
+            return self.list_test(&fields, arguments);
+        }
+        let keys = self.constants(arguments.strings(1)?)?;
+        if let MatchType::Count(relation) = how.kind {
+            return count_test(&names, relation, &keys);
+        }
+        self.addresses(&fields, how, &keys, captures)
+    }
+
+    fn addresses(
+        &mut self,
+        fields: &[String],
+        how: Matching,
+        keys: &[String],
+        captures: bool,
+    ) -> Result<Cond, String> {
+        let part =
+            |name: &str| fields.iter().map(|field| format!("{field}.{name}")).collect::<Vec<_>>();
+        let (fields, sort) = match how.part {
+            Part::All => (fields.to_vec(), Sort::Address),
+            Part::Local => (fields.to_vec(), Sort::Local),
+            Part::Domain => (part("domain"), Sort::Domain),
+            Part::User => (part("local"), Sort::Text),
+            Part::Detail => (part("detail"), Sort::Text),
+        };
+        self.compare(&fields, sort, how, keys, captures)
+    }
+
+    fn envelope_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
+        let how = matching(arguments, &[])?;
+        let parts = self.constants(arguments.strings(0)?)?;
+        let mut fields = Vec::new();
+        for part in &parts {
+            fields.push(match part.to_ascii_lowercase().as_str() {
+                "from" => "envelope-from".to_owned(),
+                "to" => "envelope-to".to_owned(),
+                other => return Err(format!("the part `{other}` of the envelope is not known")),
+            });
+        }
+        if how.kind == MatchType::List {
+            return self.list_test(&fields, arguments);
+        }
+        let keys = self.constants(arguments.strings(1)?)?;
+        if let MatchType::Count(_) = how.kind {
+            return Err("values are not counted (`:count`)".into());
+        }
+        self.addresses(&fields, how, &keys, captures)
+    }
+
+    /// RFC 6134: a list that is a file here.
+    fn list_test(&mut self, fields: &[String], arguments: &Arguments<'_>) -> Result<Cond, String> {
+        let mut tests = Vec::new();
+        for uri in arguments.strings(1)? {
+            let list = self.list_named(uri);
+            tests.extend(fields.iter().map(|field| Cond::plain(field.clone(), "in", list.clone())));
+        }
+        Ok(Cond::any(tests))
+    }
+
+    fn body_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
+        let how = matching(arguments, &["raw", "text", "content"])?;
+        if arguments.has("raw") {
+            return Err("the body as it is transferred (`:raw`) cannot be tested".into());
+        }
+        if let Some(types) = arguments.tagged("content") {
+            if types.iter().any(|kind| {
+                !matches!(
+                    kind.to_ascii_lowercase().as_str(),
+                    "text" | "text/plain" | "text/html" | ""
+                )
+            }) {
+                return Err("parts of other types than text (`:content`) cannot be tested".into());
+            }
+            if types.iter().any(|kind| !kind.eq_ignore_ascii_case("text")) {
+                self.approximately("all text parts are looked at, whatever their type");
+            }
+            self.approximately("of HTML, what people see is looked at");
+        }
+        if captures {
+            return Err("nothing is captured of a body".into());
+        }
+        let keys = self.constants(arguments.strings(0)?)?;
+        if matches!(how.kind, MatchType::Count(_)) {
+            return Err("values are not counted (`:count`)".into());
+        }
+        if how.kind == MatchType::Contains && keys.iter().any(String::is_empty) {
+            return Ok(Cond::Always);
+        }
+        self.compare(&["body".to_owned()], Sort::Body, how, &keys, false)
+    }
+
+    /// RFC 5232 §4: by what is known of the flags set so far.
+    fn flag_test(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {
+        let how = matching(arguments, &[])?;
+        let (variables, keys) = match arguments.count() {
+            1 => (&[][..], arguments.strings(0)?),
+            _ => (arguments.strings(0)?, arguments.strings(1)?),
+        };
+        let keys = self.constants(keys)?;
+        if !variables.is_empty() {
+            let mut tests = Vec::new();
+            for name in variables {
+                let key = self.key(name);
+                let flags = match self.state.variables.get(&key) {
+                    None => Vec::new(),
+                    Some(Known::Text(text)) => text.split(' ').map(str::to_owned).collect(),
+                    Some(_) => return Err("which flags a variable holds is not known".into()),
+                };
+                if let MatchType::Count(relation) = how.kind {
+                    let count = flags.iter().filter(|flag| !flag.is_empty()).count();
+                    tests.push(counted(count, relation, &keys));
+                    continue;
+                }
+                let keys = keys.iter().flat_map(|key| key.split(' '));
+                let keys: Vec<String> =
+                    keys.filter(|key| !key.is_empty()).map(str::to_owned).collect();
+                tests.push(self.known_text(&flags, how, &keys)?);
+            }
+            return Ok(Cond::any(tests));
+        }
+        if let Some(why) = &self.state.flags_lost {
+            return Err(why.clone());
+        }
+        let (must, may) = (self.state.flags_must.clone(), self.state.flags_may.clone());
+        if let MatchType::Count(relation) = how.kind {
+            if must != may {
+                return Err("how many flags are set hangs on the message".into());
+            }
+            return Ok(counted(must.len(), relation, &keys));
+        }
+        let mut tests = Vec::new();
+        for flag in may.iter() {
+            let name = sieve_flag(flag);
+            let keys = keys.iter().flat_map(|key| key.split(' ')).filter(|key| !key.is_empty());
+            let mut fits = false;
+            for key in keys {
+                fits |= how.fits(&name, key).ok_or("flags are compared by a regular expression")?;
+            }
+            if fits && must.contains(flag) {
+                return Ok(Cond::Always);
+            }
+            if fits {
+                self.stateful = true;
+                tests.push(match flag {
+                    Mark::Flag(word) => Cond::Word((*word).to_owned()),
+                    Mark::Keyword(word) => Cond::texts("keyword", "is", [word.clone()]),
+                });
+            }
+        }
+        Ok(Cond::any(tests))
+    }
+
+    /// Values that are known, compared with keys.
+    fn known_text(
+        &mut self,
+        values: &[String],
+        how: Matching,
+        keys: &[String],
+    ) -> Result<Cond, String> {
+        let mut holds = false;
+        for value in values {
+            for key in keys {
+                holds |= how
+                    .fits(value, key)
+                    .ok_or("what is known is compared by `:regex` or `:count`")?;
+            }
+        }
+        Ok(if holds { Cond::Always } else { Cond::Never })
+    }
+
+    /// RFC 5229 §5
+    fn string_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
+        let how = matching(arguments, &[])?;
+        let sources = arguments.strings(0)?.to_vec();
+        if how.kind == MatchType::List {
+            return Err("a variable in a list".into());
+        }
+        let keys = self.constants(arguments.strings(1)?)?;
+        let mut tests = Vec::new();
+        for source in &sources {
+            let expansion = self.expand(source)?;
+            if let MatchType::Count(relation) = how.kind {
+                let value =
+                    expansion.constant().ok_or("whether a variable is empty is not known")?;
+                tests.push(counted(usize::from(!value.is_empty()), relation, &keys));
+                continue;
+            }
+            if let Some(value) = expansion.constant() {
+                if captures || how.kind == MatchType::Regex {
+                    return Err("a constant is taken apart by a test".into());
+                }
+                tests.push(self.known_text(&[value.to_owned()], how, &keys)?);
+                continue;
+            }
+            self.stateful = true;
+            if let Some(key) = expansion.variable() {
+                let values = match self.state.variables.get(key) {
+                    Some(Known::OneOf(values)) => Some(values.clone()),
+                    _ => None,
+                };
+                if let Some(values) = values.filter(|_| how.kind != MatchType::Regex && !captures) {
+                    let mut fitting = Vec::new();
+                    for value in values {
+                        if self.known_text(std::slice::from_ref(&value), how, &keys)?
+                            == Cond::Always
+                        {
+                            fitting.push(value);
+                        }
+                    }
+                    let name = self.our_name(key);
+                    tests.push(Cond::texts(name, "is", fitting));
+                    continue;
+                }
+                let name = self.our_name(key);
+                tests.push(self.compare(&[name], Sort::Text, how, &keys, captures)?);
+                continue;
+            }
+            // More than one variable, or a group: kept under a name of its own.
+            let template = self.template(&expansion, "");
+            let label = match expansion.0.as_slice() {
+                [Piece::Group(number)] => format!("captured-{number}"),
+                _ => "joined".into(),
+            };
+            let name = self.fresh_name(&label);
+            self.hoisted.push(Effect::Let(name.clone(), template));
+            tests.push(self.compare(&[name], Sort::Text, how, &keys, captures)?);
+        }
+        Ok(Cond::any(tests))
+    }
+
+    /// RFC 7352
+    fn duplicate_test(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {
+        arguments.unknown(&["handle", "header", "uniqueid", "seconds"])?;
+        let handle = match arguments.text("handle") {
+            Some(text) => self.constants(&[text.to_owned()])?.remove(0),
+            None => String::new(),
+        };
+        let mut key = match (arguments.text("header"), arguments.text("uniqueid")) {
+            (Some(name), None) => format!("{{{}}}", header(name)),
+            (None, Some(text)) => {
+                let expansion = self.expand(text)?;
+                self.stateful |= expansion.constant().is_none();
+                self.template(&expansion, "")
+            }
+            _ => "{message-id}".into(),
+        };
+        if !handle.is_empty() {
+            key = format!("{} {key}", crate::import::ir::literal(&handle));
+        }
+        let seconds = arguments.number("seconds").unwrap_or(7 * 86_400);
+        let seconds = seconds.clamp(60, 366 * 86_400);
+        Ok(Cond::Word(format!("duplicate of {} within {}", quote(&key), duration(seconds))))
+    }
+
+    fn environment_test(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {
+        let how = matching(arguments, &[])?;
+        let name = arguments.string(0)?.to_ascii_lowercase();
+        let keys = self.constants(arguments.strings(1)?)?;
+        match name.as_str() {
+            "phase" => self.known_text(&["during".into()], how, &keys),
+            "location" => self.known_text(&["MDA".into()], how, &keys),
+            "vnd.dovecot.default-mailbox" => self.known_text(&["INBOX".into()], how, &keys),
+            "vnd.dovecot.username" => {
+                self.approximately("`user` is the login name on this machine");
+                self.compare(&["user".to_owned()], Sort::Text, how, &keys, false)
+            }
+            "remote-ip" if how.kind == MatchType::Is => Ok(Cond::texts("client.ip", "is", keys)),
+            _ => Err(format!("`{name}` of the server's environment is not known")),
+        }
+    }
+}
+
+/// Whether a test sets what `${1}` means.
+pub(super) fn may_capture(node: &Node) -> bool {
+    let matches = |argument: &super::parse::Argument| matches!(argument, super::parse::Argument::Tag(tag) if tag == "matches" || tag == "regex");
+    if node.name == "not" {
+        return false;
+    }
+    node.arguments.iter().any(matches) || node.tests.iter().any(may_capture)
+}
+
+/// A header that is there, be it empty.
+fn exists(name: &str) -> Result<Cond, String> {
+    Ok(if is_name(name) { Cond::texts(header(name), "like", ["*"]) } else { Cond::Never })
+}
+
+/// Counts that ask whether there is one at all.
+fn count_test(names: &[String], relation: Relation, keys: &[String]) -> Result<Cond, String> {
+    let [key] = keys else { return Err("values are not counted (`:count`)".into()) };
+    let there = || -> Result<Cond, String> {
+        Ok(Cond::any(names.iter().map(|name| exists(name)).collect::<Result<Vec<_>, _>>()?))
+    };
+    match (relation, key.trim_start_matches('0')) {
+        (Relation::GreaterOrEqual, "1") | (Relation::Greater | Relation::NotEqual, "") => there(),
+        (Relation::Less, "1") | (Relation::LessOrEqual | Relation::Equal, "") => {
+            Ok(Cond::not(there()?))
+        }
+        (Relation::GreaterOrEqual, "") => Ok(Cond::Always),
+        _ => Err("values are not counted (`:count`)".into()),
+    }
+}
+
+fn counted(count: usize, relation: Relation, keys: &[String]) -> Cond {
+    let count = count.to_string();
+    let holds = keys.iter().any(|key| relation.holds(super::regex::compare_numbers(&count, key)));
+    if holds { Cond::Always } else { Cond::Never }
+}
+
+/// RFC 5322 §3.6.8
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
+}
+
+/// Headers as fields; what can be no name is on no message.
+fn fields_of(names: &[String]) -> Vec<String> {
+    names.iter().filter(|name| is_name(name)).map(|name| header_field(name)).collect()
+}
+
+fn header_field(name: &str) -> String {
+    if name.eq_ignore_ascii_case("subject") { "subject".into() } else { header(name) }
+}
+
+fn address_field(name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    match lower.as_str() {
+        "from" | "to" | "cc" | "bcc" | "sender" | "reply-to" => lower,
+        _ => format!("address {}", quote(name)),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0 => "0".into(),
+        _ if bytes % (1 << 30) == 0 => format!("{}G", bytes >> 30),
+        _ if bytes % (1 << 20) == 0 => format!("{}M", bytes >> 20),
+        _ if bytes % (1 << 10) == 0 => format!("{}K", bytes >> 10),
+        _ => bytes.to_string(),
+    }
+}
+
+/// Seconds as a duration of ours.
+pub(super) fn duration(seconds: u64) -> String {
+    match seconds {
+        _ if seconds % 86_400 == 0 => format!("{}d", seconds / 86_400),
+        _ if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        _ if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
+/// A flag as Sieve names it.
+fn sieve_flag(flag: &Mark) -> String {
+    match flag {
+        Mark::Flag("seen") => "\\Seen".into(),
+        Mark::Flag("replied") => "\\Answered".into(),
+        Mark::Flag("flagged") => "\\Flagged".into(),
+        Mark::Flag("trashed") => "\\Deleted".into(),
+        Mark::Flag("draft") => "\\Draft".into(),
+        Mark::Flag(other) => (*other).to_owned(),
+        Mark::Keyword(word) => word.clone(),
+    }
+}

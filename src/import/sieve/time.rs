@@ -1,0 +1,275 @@
+//! `date` and `currentdate`, RFC 5260. Most parts of a date have few values: a test
+//! on one is the set of values that fit it, whatever its match type.
+
+use super::arguments::Arguments;
+use super::compare::{Collation, MatchType, Matching, matching};
+use super::lower::Lowering;
+use super::regex::Relation;
+use crate::import::ir::{Cond, Effect};
+
+const DAYS: [&str; 7] =
+    ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+
+impl Lowering<'_> {
+    pub(super) fn date_test(
+        &mut self,
+        arguments: &Arguments<'_>,
+        current: bool,
+    ) -> Result<Cond, String> {
+        let how = matching(arguments, &["zone", "originalzone"])?;
+        let mut at = 0;
+        if !current {
+            let names = self.constants(arguments.strings(0)?)?;
+            if !names.iter().all(|name| name.eq_ignore_ascii_case("date")) {
+                return Err("of dates in headers only that of Date can be tested".into());
+            }
+            at = 1;
+            if arguments.has("originalzone") {
+                return Err("the zone in which a message was sent is not known".into());
+            }
+        }
+        let part = arguments.string(at)?.to_ascii_lowercase();
+        let keys = self.constants(arguments.strings(at + 1)?)?;
+        self.zone(arguments.text("zone"))?;
+        let field = if current { "now" } else { "date" };
+        match part.as_str() {
+            "date" => date_part(field, how, &keys),
+            "year" => year_part(field, how, &keys),
+            "time" if current => self.time_part(how, &keys),
+            "weekday" => {
+                let days = fitting((0..7).map(|day| day.to_string()), how, &keys)?;
+                if current {
+                    let names = days.iter().filter_map(|day| DAYS.get(day.parse::<usize>().ok()?));
+                    return Ok(whole(days.len(), 7, || {
+                        Cond::texts("weekday", "is", names.copied())
+                    }));
+                }
+                Ok(whole(days.len(), 7, || self.part_of("date", "w", "weekday", &days)))
+            }
+            "hour" => {
+                let hours = fitting((0..24).map(|hour| format!("{hour:02}")), how, &keys)?;
+                if current {
+                    return Ok(hour_ranges(&hours));
+                }
+                Ok(whole(hours.len(), 24, || self.part_of("date", "H", "hour", &hours)))
+            }
+            "month" => {
+                let months = fitting((1..13).map(|month| format!("{month:02}")), how, &keys)?;
+                Ok(whole(months.len(), 12, || self.part_of(field, "m", "month", &months)))
+            }
+            "day" => {
+                let days = fitting((1..32).map(|day| format!("{day:02}")), how, &keys)?;
+                Ok(whole(days.len(), 31, || self.part_of(field, "d", "day", &days)))
+            }
+            "minute" => {
+                let minutes = fitting((0..60).map(|minute| format!("{minute:02}")), how, &keys)?;
+                Ok(whole(minutes.len(), 60, || self.part_of(field, "M", "minute", &minutes)))
+            }
+            other => Err(format!("the part `{other}` of a date cannot be tested")),
+        }
+    }
+
+    /// There is one zone for all tests, that of `set timezone`.
+    fn zone(&mut self, zone: Option<&str>) -> Result<(), String> {
+        let zone = zone.map(str::to_owned);
+        match &self.zone {
+            Some(known) if *known == zone => return Ok(()),
+            Some(_) => return Err("dates in more than one time zone".into()),
+            None => {}
+        }
+        if let Some(offset) = &zone {
+            let name = zone_name(offset)
+                .ok_or_else(|| format!("the time zone `{offset}` cannot be set"))?;
+            self.draft.settings.push(("timezone".into(), crate::import::ir::quote(&name)));
+        }
+        self.zone = Some(zone);
+        Ok(())
+    }
+
+    /// A part of a date that is no field: kept at the start, by strftime's letter.
+    fn part_of(&mut self, field: &str, letter: &str, part: &str, values: &[String]) -> Cond {
+        let name = format!("{field}-{part}");
+        let text = format!("{{{field}:%{letter}}}");
+        let known = self
+            .draft
+            .prelude
+            .iter()
+            .any(|effect| matches!(effect, Effect::Let(known, _) if *known == name));
+        if !known {
+            self.draft.prelude.push(Effect::Let(name.clone(), text));
+        }
+        let test = Cond::texts(name, "is", values.iter().map(String::as_str));
+        // Without a Date header, the present moment would be taken.
+        if field == "date" { Cond::all([Cond::Word("has date".into()), test]) } else { test }
+    }
+
+    fn time_part(&mut self, how: Matching, keys: &[String]) -> Result<Cond, String> {
+        let mut tests = Vec::new();
+        let relation = relation(how)?;
+        for key in keys {
+            let mut numbers = key.split(':');
+            let mut next = || match numbers.next() {
+                Some(text) if text.len() == 2 => text.parse::<u32>().map(Some).map_err(|_| ()),
+                Some(_) => Err(()),
+                None => Ok(None),
+            };
+            let parts = (next(), next(), next());
+            let (Ok(Some(hour)), Ok(Some(minute)), Ok(second)) = parts else {
+                return Err(format!("`{key}` is no time of day"));
+            };
+            if hour > 23 || minute > 59 || second.is_some_and(|second| second > 59) {
+                return Err(format!("`{key}` is no time of day"));
+            }
+            // `17:00` stands before `17:00:00`.
+            let operator = match (relation, second) {
+                (Relation::GreaterOrEqual, None | Some(0)) | (Relation::Greater, None) => ">=",
+                (Relation::Less, None | Some(0)) | (Relation::LessOrEqual, None) => "<",
+                (Relation::Greater, Some(59)) => ">",
+                (Relation::LessOrEqual, Some(59)) => "<=",
+                (Relation::Greater | Relation::GreaterOrEqual, _) => {
+                    self.approximately("times are compared by their minutes");
+                    ">="
+                }
+                (Relation::Less | Relation::LessOrEqual, _) => {
+                    self.approximately("times are compared by their minutes");
+                    "<="
+                }
+                _ => return Err("a time of day to the second".into()),
+            };
+            let test = match (operator, hour, minute) {
+                (">=", 0, 0) => Cond::Always,
+                ("<", 0, 0) => Cond::Never,
+                (">", 23, 59) => Cond::Never,
+                _ => Cond::plain("time", operator, format!("{hour:02}:{minute:02}")),
+            };
+            tests.push(test);
+        }
+        Ok(Cond::any(tests))
+    }
+}
+
+fn relation(how: Matching) -> Result<Relation, String> {
+    match (how.kind, how.collation) {
+        (_, Collation::Numeric) => Err("a date is compared as a number".into()),
+        (MatchType::Value(relation), _) => Ok(relation),
+        (MatchType::Is, _) => Ok(Relation::Equal),
+        _ => Err("a date is compared as a text".into()),
+    }
+}
+
+/// The values of a part that fit one of the keys.
+fn fitting(
+    values: impl Iterator<Item = String>,
+    how: Matching,
+    keys: &[String],
+) -> Result<Vec<String>, String> {
+    let mut found = Vec::new();
+    for value in values {
+        let mut fits = false;
+        for key in keys {
+            fits |= how.fits(&value, key).ok_or("a part of a date is compared by `:regex`")?;
+        }
+        if fits {
+            found.push(value);
+        }
+    }
+    Ok(found)
+}
+
+fn whole(found: usize, all: usize, test: impl FnOnce() -> Cond) -> Cond {
+    if found == 0 {
+        Cond::Never
+    } else if found == all {
+        Cond::Always
+    } else {
+        test()
+    }
+}
+
+/// Hours as ranges of times.
+fn hour_ranges(hours: &[String]) -> Cond {
+    let hours: Vec<u32> = hours.iter().filter_map(|hour| hour.parse().ok()).collect();
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for hour in &hours {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == *hour => *last = *hour,
+            _ => ranges.push((*hour, *hour)),
+        }
+    }
+    whole(hours.len(), 24, || match ranges.as_slice() {
+        [(0, last)] => Cond::plain("time", "<", format!("{:02}:00", last + 1)),
+        [(first, 23)] => Cond::plain("time", ">=", format!("{first:02}:00")),
+        ranges => {
+            let written = ranges.iter().map(|(from, to)| format!("{from:02}:00..{to:02}:59"));
+            let written = written.collect::<Vec<_>>().join(", ");
+            let one = ranges.len() == 1;
+            Cond::plain("time", "in", if one { written } else { format!("[{written}]") })
+        }
+    })
+}
+
+fn date_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String> {
+    let relation = relation(how)?;
+    let mut tests = Vec::new();
+    for key in keys {
+        if key.parse::<jiff::civil::Date>().is_err() || key.len() != 10 {
+            return Err(format!("`{key}` is no date"));
+        }
+        tests.push(match relation {
+            Relation::NotEqual => {
+                Cond::all([exists(field), Cond::not(Cond::plain(field, "=", key.clone()))])
+            }
+            Relation::Equal => Cond::plain(field, "=", key.clone()),
+            Relation::Greater => Cond::plain(field, ">", key.clone()),
+            Relation::GreaterOrEqual => Cond::plain(field, ">=", key.clone()),
+            Relation::Less => Cond::plain(field, "<", key.clone()),
+            Relation::LessOrEqual => Cond::plain(field, "<=", key.clone()),
+        });
+    }
+    Ok(Cond::any(tests))
+}
+
+fn exists(field: &str) -> Cond {
+    if field == "date" { Cond::Word("has date".into()) } else { Cond::Always }
+}
+
+fn year_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String> {
+    // Numbers of four digits are in one order as texts and as numbers.
+    let relation = match how.kind {
+        MatchType::Value(relation) => relation,
+        MatchType::Is => Relation::Equal,
+        _ => return Err("a year is compared as a text".into()),
+    };
+    let mut tests = Vec::new();
+    for key in keys {
+        if key.len() != 4 || !key.bytes().all(|byte| byte.is_ascii_digit()) || key.as_str() < "1900"
+        {
+            return Err(format!("`{key}` is no year"));
+        }
+        let within = Cond::plain(field, "in", format!("{key}-01-01..{key}-12-31"));
+        tests.push(match relation {
+            Relation::Equal => within,
+            Relation::NotEqual => Cond::all([exists(field), Cond::not(within)]),
+            Relation::Greater => Cond::plain(field, ">", format!("{key}-12-31")),
+            Relation::GreaterOrEqual => Cond::plain(field, ">=", format!("{key}-01-01")),
+            Relation::Less => Cond::plain(field, "<", format!("{key}-01-01")),
+            Relation::LessOrEqual => Cond::plain(field, "<=", format!("{key}-12-31")),
+        });
+    }
+    Ok(Cond::any(tests))
+}
+
+/// `+0900` as a zone of the IANA database, where the signs are turned.
+fn zone_name(offset: &str) -> Option<String> {
+    let (sign, digits) = offset.split_at_checked(1)?;
+    if digits.len() != 4 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let hours: u32 = digits.get(..2)?.parse().ok()?;
+    match (sign, hours, digits.get(2..)?) {
+        ("+" | "-", 0, "00") => Some("Etc/UTC".into()),
+        ("+", 1..=14, "00") => Some(format!("Etc/GMT-{hours}")),
+        ("-", 1..=12, "00") => Some(format!("Etc/GMT+{hours}")),
+        _ => None,
+    }
+}

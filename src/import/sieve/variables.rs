@@ -1,0 +1,275 @@
+//! Variables, RFC 5229: what is known of them at each place, so that constants
+//! are put in and only what hangs on the message is kept by `let`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::classify::CLASSIFIERS;
+use crate::import::ir::literal;
+use crate::rules::field;
+use crate::syntax::words;
+
+/// So many values a variable may have had that are told apart.
+const MOST_VALUES: usize = 16;
+
+/// What is known of a variable.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Known {
+    /// It is this.
+    Text(String),
+    /// It is one of these.
+    OneOf(BTreeSet<String>),
+    /// It hangs on the message.
+    Runtime,
+    /// What it is was not translated; why.
+    Lost(String),
+}
+
+impl Known {
+    /// What is known where two ways meet.
+    pub(super) fn join(self, other: Known) -> Known {
+        if self == other {
+            return self;
+        }
+        let values = |known: &Known| match known {
+            Known::Text(text) => Some(BTreeSet::from([text.clone()])),
+            Known::OneOf(values) => Some(values.clone()),
+            _ => None,
+        };
+        match (self, other) {
+            (Known::Lost(why), _) | (_, Known::Lost(why)) => Known::Lost(why),
+            (one, other) => match (values(&one), values(&other)) {
+                (Some(one), Some(other)) => {
+                    let all: BTreeSet<String> = one.union(&other).cloned().collect();
+                    if all.len() <= MOST_VALUES { Known::OneOf(all) } else { Known::Runtime }
+                }
+                _ => Known::Runtime,
+            },
+        }
+    }
+}
+
+/// All variables, by name; what is not there is empty.
+pub(super) type Variables = BTreeMap<String, Known>;
+
+/// A part of a string.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Piece {
+    /// Text.
+    Text(String),
+    /// A variable whose value is not known; by its own name.
+    Variable(String),
+    /// `${1}`
+    Group(u32),
+}
+
+/// A string with variables in it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Expansion(pub(super) Vec<Piece>);
+
+impl Expansion {
+    pub(super) fn push_text(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        match self.0.last_mut() {
+            Some(Piece::Text(last)) => last.push_str(text),
+            _ => self.0.push(Piece::Text(text.to_owned())),
+        }
+    }
+
+    /// The text, if it is known.
+    pub(super) fn constant(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [] => Some(""),
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The one variable that it is.
+    pub(super) fn variable(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Piece::Variable(name)] => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// Names of variables, in Sieve and in ours.
+#[derive(Default)]
+pub(super) struct Names {
+    ours: HashMap<String, String>,
+    taken: HashSet<String>,
+}
+
+impl Names {
+    /// What we call a variable.
+    pub(super) fn of(&mut self, name: &str) -> String {
+        if let Some(known) = self.ours.get(name) {
+            return known.clone();
+        }
+        let plain = name.rsplit([':', '.']).next().unwrap_or(name);
+        let parts: Vec<&str> = plain
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|part| !part.is_empty())
+            .collect();
+        let plain = parts.join("-");
+        let free = |name: &str| {
+            name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && !words::is_reserved(name)
+                && field::find(name).is_none()
+                && !matches!(
+                    name,
+                    "me" | "on"
+                        | "let"
+                        | "headers"
+                        | "keyword"
+                        | "seen"
+                        | "replied"
+                        | "flagged"
+                        | "trashed"
+                        | "draft"
+                        | "passed"
+                        | "duplicate"
+                        | "in-folder"
+                        | "filter-failed"
+                )
+                && !CLASSIFIERS.iter().any(|classifier| classifier.name == name)
+        };
+        let mut name_ours = if free(&plain) { plain.clone() } else { format!("my-{plain}") };
+        if plain.is_empty() {
+            name_ours = "my-value".into();
+        }
+        self.fresh(name, name_ours)
+    }
+
+    /// A name of our own making.
+    pub(super) fn fresh(&mut self, name: &str, wanted: String) -> String {
+        let mut ours = wanted.clone();
+        let mut number = 2;
+        while !self.taken.insert(ours.clone()) {
+            ours = format!("{wanted}-{number}");
+            number += 1;
+        }
+        self.ours.insert(name.to_owned(), ours.clone());
+        ours
+    }
+}
+
+/// `${hex: 40 41}` and `${unicode: 2603}`, RFC 5228 §2.4.2.4; what is none of these
+/// stays as it is.
+pub(super) fn encoded_characters(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        out.push_str(&rest[..at]);
+        let inner = &rest[at + 2..];
+        let found = inner.find('}').and_then(|end| Some((decoded(&inner[..end])?, end)));
+        match found {
+            Some((decoded, end)) => {
+                out.push_str(&decoded);
+                rest = &inner[end + 1..];
+            }
+            None => {
+                out.push_str("${");
+                rest = inner;
+            }
+        }
+    }
+    out + rest
+}
+
+fn decoded(inner: &str) -> Option<String> {
+    let (kind, digits) = inner.split_once(':')?;
+    let words = digits.split_whitespace();
+    if digits.trim().is_empty() {
+        return None;
+    }
+    if kind.eq_ignore_ascii_case("unicode") {
+        let number = |word: &str| char::from_u32(u32::from_str_radix(word, 16).ok()?);
+        return words.map(number).collect();
+    }
+    if !kind.eq_ignore_ascii_case("hex") {
+        return None;
+    }
+    let byte = |word: &str| u8::from_str_radix(word, 16).ok().filter(|_| word.len() <= 2);
+    let bytes: Vec<u8> = words.map(byte).collect::<Option<_>>()?;
+    String::from_utf8(bytes).ok()
+}
+
+/// What stands between `${` and `}` at the start of a text: a name or a number,
+/// and how long all of it is.
+pub(super) fn reference(text: &str) -> Option<(&str, usize)> {
+    let inner = text.strip_prefix("${")?;
+    let end = inner.find('}')?;
+    let name = inner.get(..end)?;
+    let fits = |part: &str| {
+        let mut bytes = part.bytes();
+        bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    (number || name.split('.').all(fits)).then_some((name, end + 3))
+}
+
+/// What a modifier of `set` makes of a text, RFC 5229 §4.1.
+pub(super) fn modify(modifier: &str, text: &str) -> Option<String> {
+    let first = |upper: bool| {
+        let mut chars = text.chars();
+        let first = chars
+            .next()
+            .map(|c| if upper { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() });
+        first.into_iter().chain(chars).collect::<String>()
+    };
+    Some(match modifier {
+        "lower" => text.to_ascii_lowercase(),
+        "upper" => text.to_ascii_uppercase(),
+        "lowerfirst" => first(false),
+        "upperfirst" => first(true),
+        "quotewildcard" => text.replace('\\', "\\\\").replace('*', "\\*").replace('?', "\\?"),
+        "length" => text.chars().count().to_string(),
+        _ => return None,
+    })
+}
+
+/// A piece as a template says it; `change` is `:lower` or `:upper`.
+pub(super) fn insert(name: &str, change: &str) -> String {
+    format!("{{{}{change}}}", literal(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_by_their_numbers() {
+        for (text, want) in [
+            ("a${hex: 40}b", "a@b"),
+            ("${hex:24 24}", "$$"),
+            ("${unicode: 2603 41}", "☃A"),
+            ("${hex: zz}${x}", "${hex: zz}${x}"),
+            ("${unicode: d800}", "${unicode: d800}"),
+            ("$", "$"),
+        ] {
+            assert_eq!(encoded_characters(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_of_ours_are_free() {
+        let mut names = Names::default();
+        for (name, want) in [
+            ("subject", "my-subject"),
+            ("list_name", "my-list-name"),
+            ("folder", "my-folder"),
+            ("spam", "my-spam"),
+            ("foo_bar_", "foo-bar"),
+            ("foo__bar", "foo-bar-2"),
+            ("_1", "my-1"),
+            ("global.x", "x"),
+        ] {
+            assert_eq!(names.of(name), want, "{name}");
+            assert_eq!(names.of(name), want, "{name}");
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! IR to text. What is written is read again by the parser and the check of the
+//! rules, and brought into the canonical layout: so no import gives rules that
+//! mfilter does not take.
+
+use std::path::Path;
+
+use super::ir::{Cond, Draft, Effect, Fidelity, Mark, Operand, Test, Unit, quote};
+use super::{Imported, Options};
+use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::rules::check::{Surroundings, check};
+use crate::source::{SourceFile, Sources, Span};
+use crate::syntax;
+use crate::syntax::ast::{Body, Statement, StatementKind};
+use crate::text::is_invisible;
+
+/// How a rule begins that could not be translated; `check` looks for it.
+pub use crate::syntax::words::UNTRANSLATED;
+
+/// What was written is not what mfilter takes: a mistake of ours.
+#[derive(Debug)]
+pub struct Bug {
+    /// What the check says, drawn.
+    pub mistakes: String,
+    /// What was written.
+    pub rules: String,
+}
+
+/// Writes the rules of a draft; `head` is the comment they begin with.
+///
+/// # Errors
+/// [`Bug`]: the rules have a mistake.
+pub fn write(
+    mut draft: Draft,
+    sources: Sources,
+    options: &Options,
+    head: &str,
+) -> Result<Imported, Box<Bug>> {
+    let mut writer =
+        Writer { sources: &sources, text: String::new(), places: Vec::new(), walked: 0 };
+    writer.head(head, &draft, options);
+    writer.units(&draft.units);
+    let (text, places) = (writer.text, writer.places);
+    let rules = checked(&text)?;
+    let lines = lines(&rules, &places);
+    let mut order = 0;
+    for unit in &mut draft.units {
+        place(unit, &lines, &mut order);
+    }
+    Ok(Imported { rules, draft, sources })
+}
+
+/// The canonical layout of what was written, if it has no mistake.
+fn checked(text: &str) -> Result<String, Box<Bug>> {
+    let path = Path::new("mailrules");
+    let mut sources = Sources::default();
+    let (file, ast, parsed) = syntax::parse_bytes(0, path, text.as_bytes());
+    let rules = syntax::format(&ast, &file);
+    sources.add(file);
+    let nothing = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    let surroundings = &mut Surroundings { home: Path::new("/"), load: nothing };
+    let found = check(&mut sources, 0, ast, parsed, surroundings);
+    let errors: Vec<Diagnostic> =
+        found.diagnostics.into_iter().filter(|each| each.severity == Severity::Error).collect();
+    if errors.is_empty() {
+        return Ok(rules);
+    }
+    let mistakes = diagnostic::render(&errors, &sources, false);
+    Err(Box::new(Bug { mistakes, rules: text.to_owned() }))
+}
+
+/// What a line of the rules is about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Place {
+    /// A statement; of which unit, by its order.
+    Statement(Option<usize>),
+    /// The comment of a unit that is not translated.
+    Comment(usize),
+}
+
+/// Units are numbered in the order in which they are walked; the line of each.
+fn lines(rules: &str, places: &[Place]) -> Vec<(usize, u32)> {
+    let file = SourceFile::new("mailrules", rules);
+    let (ast, _) = syntax::parse(0, &file);
+    let mut statements = Vec::new();
+    preorder(&ast.statements, &mut statements);
+    let comments: Vec<Span> = ast
+        .comments
+        .iter()
+        .filter(|comment| comment.text.starts_with(UNTRANSLATED) || comment.text.starts_with(DEAD))
+        .map(|comment| comment.span)
+        .collect();
+    let (mut statement, mut comment) = (statements.into_iter(), comments.into_iter());
+    let mut lines = Vec::new();
+    for place in places {
+        match place {
+            Place::Statement(unit) => {
+                let (Some(span), unit) = (statement.next(), unit) else { continue };
+                if let Some(unit) = unit {
+                    lines.push((*unit, file.line(span.start)));
+                }
+            }
+            Place::Comment(unit) => {
+                if let Some(span) = comment.next() {
+                    lines.push((*unit, file.line(span.start)));
+                }
+            }
+        }
+    }
+    lines.sort_unstable();
+    lines.dedup_by_key(|(unit, _)| *unit);
+    lines
+}
+
+fn preorder(statements: &[Statement], spans: &mut Vec<Span>) {
+    for statement in statements {
+        spans.push(statement.span);
+        if let StatementKind::Rule { body: Body::Block(inner), .. } = &statement.kind {
+            preorder(inner, spans);
+        }
+    }
+}
+
+fn place(unit: &mut Unit, lines: &[(usize, u32)], order: &mut usize) {
+    let found = lines.binary_search_by_key(order, |(unit, _)| *unit).ok();
+    unit.line = found.and_then(|at| lines.get(at)).map(|(_, line)| *line);
+    *order += 1;
+    for effect in &mut unit.effects {
+        if let Effect::Rule(unit) = effect {
+            place(unit, lines, order);
+        }
+    }
+}
+
+/// How the comment of a unit begins that does nothing.
+const DEAD: &str = "# import: nothing to do";
+
+struct Writer<'a> {
+    sources: &'a Sources,
+    text: String,
+    places: Vec<Place>,
+    /// How many units were walked.
+    walked: usize,
+}
+
+impl Unit {
+    /// Whether a blank line stands around it.
+    fn stands_apart(&self) -> bool {
+        !self.comments.is_empty()
+            || self.label.is_some()
+            || self.fidelity != Fidelity::Exact
+            || self.effects.iter().any(|effect| matches!(effect, Effect::Rule(_)))
+    }
+
+    /// Whether a statement of it is written.
+    fn is_written(&self) -> bool {
+        matches!(self.fidelity, Fidelity::Exact | Fidelity::Approximate(_))
+            && self.condition != Cond::Never
+            && self.effects.iter().any(|effect| match effect {
+                Effect::Rule(unit) => unit.is_written(),
+                _ => true,
+            })
+    }
+}
+
+impl Writer<'_> {
+    fn head(&mut self, head: &str, draft: &Draft, options: &Options) {
+        for line in head.lines() {
+            self.comment(line, 0);
+        }
+        self.text.push('\n');
+        let mut settings = draft.settings.clone();
+        if let Some(maildir) = &options.maildir {
+            settings.push(("maildir".into(), quote(maildir)));
+        }
+        if let Some(layout) = &options.layout {
+            settings.push(("layout".into(), layout.clone()));
+        }
+        for (name, value) in &settings {
+            self.statement(None, &format!("set {name} {value}"), 0);
+        }
+        for (name, file) in &draft.lists {
+            self.statement(None, &format!("list {name} {}", quote(file)), 0);
+        }
+        if !settings.is_empty() || !draft.lists.is_empty() {
+            self.text.push('\n');
+        }
+        for effect in &draft.prelude {
+            self.statement(None, &action(effect), 0);
+        }
+        if !draft.prelude.is_empty() {
+            self.text.push('\n');
+        }
+    }
+
+    fn units(&mut self, units: &[Unit]) {
+        for (number, unit) in units.iter().enumerate() {
+            let before = number.checked_sub(1).and_then(|before| units.get(before));
+            if before.is_some_and(|before| before.stands_apart() || unit.stands_apart()) {
+                self.text.push('\n');
+            }
+            self.unit(unit, 0);
+        }
+    }
+
+    fn unit(&mut self, unit: &Unit, depth: usize) {
+        let order = self.walked;
+        self.walked += 1;
+        for comment in &unit.comments {
+            self.comment(comment, depth);
+        }
+        match &unit.fidelity {
+            Fidelity::NotTranslated(why) => {
+                self.foreign(unit, order, UNTRANSLATED, why, depth);
+                self.skip(unit);
+                return;
+            }
+            Fidelity::Dead(why) => {
+                self.foreign(unit, order, DEAD, why, depth);
+                self.skip(unit);
+                return;
+            }
+            Fidelity::Approximate(why) => {
+                let line = self.sources.line(unit.span);
+                self.comment(&format!("import: line {line}, approximately: {why}"), depth);
+            }
+            Fidelity::Exact => {}
+        }
+        // What does nothing may hold units that are not translated.
+        if unit.condition == Cond::Always || !unit.is_written() {
+            self.effects(&unit.effects, order, depth);
+            return;
+        }
+        let mut head = String::new();
+        if let Some(label) = &unit.label {
+            head.push_str(&format!("rule {} ", quote(label)));
+        }
+        head.push_str("when ");
+        condition(&unit.condition, Binding::Or, &mut head);
+        let plain = unit.effects.iter().all(|effect| !matches!(effect, Effect::Rule(_)));
+        if plain {
+            let actions: Vec<String> = unit.effects.iter().map(action).collect();
+            self.statement(Some(order), &format!("{head} -> {}", actions.join(", ")), depth);
+            return;
+        }
+        self.statement(Some(order), &format!("{head} {{"), depth);
+        self.effects(&unit.effects, order, depth + 1);
+        self.indent(depth);
+        self.text.push_str("}\n");
+    }
+
+    /// Actions one after the other on one line, units each by itself.
+    fn effects(&mut self, effects: &[Effect], order: usize, depth: usize) {
+        let mut line: Vec<String> = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Rule(unit) => {
+                    if !line.is_empty() {
+                        self.statement(Some(order), &line.join(", "), depth);
+                        line.clear();
+                    }
+                    self.unit(unit, depth);
+                }
+                _ => line.push(action(effect)),
+            }
+        }
+        if !line.is_empty() {
+            self.statement(Some(order), &line.join(", "), depth);
+        }
+    }
+
+    /// Counts the units in one that is not written.
+    fn skip(&mut self, unit: &Unit) {
+        let mut size = 0;
+        unit.walk(&mut |_| size += 1);
+        self.walked += size - 1;
+    }
+
+    /// What is not translated, as a comment with the foreign lines.
+    fn foreign(&mut self, unit: &Unit, order: usize, begin: &str, why: &str, depth: usize) {
+        let line = self.sources.line(unit.span);
+        let file = match unit.span.file {
+            0 => String::new(),
+            _ => format!(" of {}", self.sources.path(unit.span).display()),
+        };
+        self.places.push(Place::Comment(order));
+        let begin = begin.trim_start_matches(['#', ' ']);
+        self.comment(&format!("{begin}: line {line}{file}: {why}"), depth);
+        let text = self.sources.text(unit.span).to_owned();
+        for line in text.lines() {
+            self.comment(&format!("  {line}"), depth);
+        }
+    }
+
+    fn comment(&mut self, text: &str, depth: usize) {
+        self.indent(depth);
+        let text: String = text.chars().map(|c| if is_invisible(c) { ' ' } else { c }).collect();
+        self.text.push('#');
+        if !text.trim().is_empty() {
+            self.text.push(' ');
+            self.text.push_str(text.trim_end());
+        }
+        self.text.push('\n');
+    }
+
+    fn statement(&mut self, unit: Option<usize>, text: &str, depth: usize) {
+        self.places.push(Place::Statement(unit));
+        self.indent(depth);
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    fn indent(&mut self, depth: usize) {
+        for _ in 0..depth {
+            self.text.push_str("    ");
+        }
+    }
+}
+
+/// What binds tighter than what stands around needs no parentheses.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Binding {
+    Or,
+    And,
+    Not,
+}
+
+fn condition(of: &Cond, around: Binding, text: &mut String) {
+    let (binding, joint) = match of {
+        Cond::Any(_) => (Binding::Or, " or "),
+        Cond::All(_) => (Binding::And, " and "),
+        _ => (Binding::Not, ""),
+    };
+    let nested = binding < around;
+    if nested {
+        text.push('(');
+    }
+    match of {
+        Cond::Always => text.push_str("size >= 0"),
+        Cond::Never => text.push_str("not size >= 0"),
+        Cond::Word(word) => text.push_str(word),
+        Cond::Test(of) => test(of, text),
+        Cond::All(parts) | Cond::Any(parts) => {
+            let inside = if joint == " or " { Binding::And } else { Binding::Not };
+            for (number, part) in parts.iter().enumerate() {
+                if number > 0 {
+                    text.push_str(joint);
+                }
+                condition(part, inside, text);
+            }
+        }
+        Cond::Not(inner) => {
+            text.push_str("not ");
+            condition(inner, Binding::Not, text);
+        }
+    }
+    if nested {
+        text.push(')');
+    }
+}
+
+fn test(of: &Test, text: &mut String) {
+    match of.fields.as_slice() {
+        [field] => text.push_str(field),
+        fields => {
+            text.push('[');
+            text.push_str(&fields.join(", "));
+            text.push(']');
+        }
+    }
+    text.push(' ');
+    text.push_str(of.operator);
+    text.push(' ');
+    match of.values.as_slice() {
+        [one] => text.push_str(&operand(one)),
+        values => {
+            let values: Vec<String> = values.iter().map(operand).collect();
+            text.push('[');
+            text.push_str(&values.join(", "));
+            text.push(']');
+        }
+    }
+}
+
+fn operand(of: &Operand) -> String {
+    match of {
+        Operand::Text(text) => quote(text),
+        Operand::Plain(text) => text.clone(),
+        Operand::Pattern(source, case) => slashed(source, *case),
+    }
+}
+
+/// A pattern as `/…/`.
+fn slashed(source: &str, case: bool) -> String {
+    let mut written = String::with_capacity(source.len() + 3);
+    written.push('/');
+    let mut chars = source.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => {
+                written.push('\\');
+                written.extend(chars.next());
+            }
+            '/' => written.push_str("\\/"),
+            _ => written.push(c),
+        }
+    }
+    written.push_str(if case { "/c" } else { "/" });
+    written
+}
+
+/// An action as it is written.
+fn action(effect: &Effect) -> String {
+    match effect {
+        Effect::Inbox(flags) => format!("inbox{}", as_flags(flags)),
+        Effect::Folder(name, flags) => format!("folder {}{}", quote(name), as_flags(flags)),
+        Effect::FileInto(name, flags) => format!("fileinto {}{}", quote(name), as_flags(flags)),
+        Effect::Copy(name, flags) => format!("copy {}{}", quote(name), as_flags(flags)),
+        Effect::Mark(flags) => format!("mark {}", marks(flags)),
+        Effect::Unmark(flags) => format!("unmark {}", marks(flags)),
+        Effect::Discard(None) => "discard".into(),
+        Effect::Discard(Some(why)) => format!("discard {}", quote(why)),
+        Effect::Reject(text) => format!("reject {}", quote(text)),
+        Effect::Defer(text) => format!("defer {}", quote(text)),
+        Effect::Forward { copy, to } => {
+            let to: Vec<String> = to.iter().map(|address| quote(address)).collect();
+            format!("forward {}{}", if *copy { "copy " } else { "" }, to.join(" "))
+        }
+        Effect::Program(action, words) => {
+            let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
+            format!("{action} {}", words.join(" "))
+        }
+        Effect::Reply(file, every) => format!("reply {} every {every}", quote(file)),
+        Effect::AddHeader(name, value) => format!("add-header {} {}", quote(name), quote(value)),
+        Effect::SetHeader(name, value) => format!("set-header {} {}", quote(name), quote(value)),
+        Effect::RemoveHeader(name) => format!("remove-header {}", quote(name)),
+        Effect::Let(name, value) => format!("let {name} = {}", quote(value)),
+        Effect::Log(text) => format!("log {}", quote(text)),
+        Effect::Stop => "stop".into(),
+        // Written by `unit`.
+        Effect::Rule(_) => String::new(),
+    }
+}
+
+fn as_flags(flags: &[Mark]) -> String {
+    if flags.is_empty() { String::new() } else { format!(" as {}", marks(flags)) }
+}
+
+fn marks(flags: &[Mark]) -> String {
+    let words = flags.iter().map(|flag| match flag {
+        Mark::Flag(word) => (*word).to_owned(),
+        Mark::Keyword(word) => quote(word),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
