@@ -16,6 +16,7 @@ mod dovecot;
 mod fetchers;
 mod history;
 mod hostile;
+mod import;
 mod inbox_folder;
 mod isp_filter;
 mod kinds;

@@ -12,7 +12,8 @@ use super::parse::Node;
 use super::test::{duration, is_name};
 use super::variables::{Expansion, Known, Piece, modify};
 use crate::import::ir::{Cond, Effect, Mark, TextFile, Unit, literal};
-use crate::rules::check::is_target;
+use crate::rules::actions::is_target;
+use crate::source::Span;
 
 /// Longest answer interval of ours, seconds.
 const LONGEST_INTERVAL: u64 = 52 * 7 * 86_400;
@@ -38,7 +39,8 @@ enum Place {
     Inbox,
     Folder(String),
     /// By the value of a variable of ours.
-    ByValue(String, Vec<(String, Option<String>)>),
+    /// Whether it may have another one, with which nothing is stored.
+    ByValue(String, Vec<(String, Option<String>)>, bool),
 }
 
 impl Lowering<'_> {
@@ -130,7 +132,21 @@ impl Lowering<'_> {
             })
         });
         let closing = can_end.map(|at| acts.remove(at));
-        for act in acts {
+        // What is stored afterwards is not dropped.
+        let stores = |act: &Act| matches!(act, Act::Store { copy: false, .. });
+        let stored = acts.iter().rposition(stores);
+        let stored = if closing.as_ref().is_some_and(stores) { Some(acts.len()) } else { stored };
+        for (number, act) in acts.into_iter().enumerate() {
+            let act = match act {
+                Act::Redirect { to, .. } if stored.is_some_and(|stored| number < stored) => {
+                    Act::Redirect { to, copy: true }
+                }
+                Act::Discard if stored.is_some_and(|stored| number < stored) => continue,
+                // The run ends behind it: `forward`, `discard` and the like tell that.
+                Act::Redirect { to, .. } if closing.is_some() => Act::Redirect { to, copy: true },
+                Act::Discard if closing.is_some() => continue,
+                act => act,
+            };
             self.effect(act, &mut effects)?;
         }
         match closing {
@@ -147,6 +163,7 @@ impl Lowering<'_> {
             Act::Store { folder, flags, copy } => {
                 let marks = self.flags_for(flags, false, effects)?;
                 let marks = marks.unwrap_or_default();
+                let fails = matches!(&folder, Place::ByValue(_, _, true));
                 match folder {
                     Place::Inbox => effects.push(if copy {
                         Effect::Copy("INBOX".into(), marks.here)
@@ -158,7 +175,7 @@ impl Lowering<'_> {
                     } else {
                         Effect::FileInto(name, marks.here)
                     }),
-                    Place::ByValue(name, values) => {
+                    Place::ByValue(name, values, _) => {
                         for (value, folder) in values {
                             let folder = folder.unwrap_or_else(|| "INBOX".into());
                             let flags = marks.here.clone();
@@ -171,11 +188,9 @@ impl Lowering<'_> {
                         }
                     }
                 }
-                if !marks.again.is_empty() {
-                    effects.push(Effect::Mark(marks.again));
-                }
+                effects.extend(marks.again);
                 if !copy {
-                    self.state.keep = FILED;
+                    self.state.keep = if fails { self.state.keep | FILED } else { FILED };
                 }
             }
             Act::Redirect { to, copy } => {
@@ -211,7 +226,7 @@ impl Lowering<'_> {
                 match folder {
                     Place::Inbox => effects.push(Effect::Inbox(marks.here)),
                     Place::Folder(name) => effects.push(Effect::Folder(name, marks.here)),
-                    Place::ByValue(name, values) => {
+                    Place::ByValue(name, values, _) => {
                         for (value, folder) in values {
                             let flags = marks.here.clone();
                             let effect = match folder {
@@ -364,6 +379,7 @@ impl Lowering<'_> {
         {
             let (key, values) = ((*key).clone(), values.clone());
             let mut folders = Vec::new();
+            let mut fails = false;
             for value in values {
                 let whole: String = expansion
                     .0
@@ -373,10 +389,18 @@ impl Lowering<'_> {
                         _ => value.as_str(),
                     })
                     .collect();
+                // With an empty name, Sieve fails, which keeps the message.
+                if whole.is_empty() {
+                    fails = true;
+                    continue;
+                }
                 let folder = self.folder(&literal(&whole))?;
                 folders.push((value, folder));
             }
-            return Ok(Place::ByValue(self.our_name(&key), folders));
+            if fails {
+                self.remark("where the folder's name is empty, nothing is stored");
+            }
+            return Ok(Place::ByValue(self.our_name(&key), folders, fails));
         }
         let template = self.template(&expansion, "");
         self.approximately("what is inserted in a folder's name makes one level of it at most");
@@ -528,14 +552,27 @@ impl Lowering<'_> {
         let (must, may) = (self.state.flags_must.clone(), self.state.flags_may.clone());
         let extra = &*may - &flags;
         let uncertain = &*may - &*must;
-        if !last && extra.intersection(&uncertain).next().is_some() {
-            return Err("which flags were set before hangs on the message".into());
+        let mut again = Vec::new();
+        for flag in extra.iter().filter(|_| !last) {
+            if !uncertain.contains(flag) {
+                again.push(Effect::Mark(vec![flag.clone()]));
+                continue;
+            }
+            // Whether it was set is kept.
+            let name = self.fresh_name("was-set");
+            let mut before = Unit { count: 0, ..Unit::new(Span::default()) };
+            let mut behind = before.clone();
+            before.condition = is_set(flag);
+            before.effects.push(Effect::Let(name.clone(), "yes".into()));
+            effects.push(Effect::Rule(before));
+            behind.condition = Cond::Word(format!("has {name}"));
+            behind.effects.push(Effect::Mark(vec![flag.clone()]));
+            again.push(Effect::Rule(behind));
         }
         if !extra.is_empty() {
             effects.push(Effect::Unmark(extra.iter().cloned().collect()));
         }
-        let here = flags.difference(&must).cloned().collect();
-        Ok(Some(Marks { here, again: if last { Vec::new() } else { extra.into_iter().collect() } }))
+        Ok(Some(Marks { here: flags.difference(&must).cloned().collect(), again }))
     }
 
     /// `set`, RFC 5229 §4
@@ -699,7 +736,7 @@ const ANSWER: &str = "the text of an answer";
 #[derive(Default)]
 struct Marks {
     here: Vec<Mark>,
-    again: Vec<Mark>,
+    again: Vec<Effect>,
 }
 
 impl Act {
@@ -713,8 +750,16 @@ impl Act {
     }
 }
 
+/// Whether a flag was set so far.
+pub(super) fn is_set(flag: &Mark) -> Cond {
+    match flag {
+        Mark::Flag(word) => Cond::Word((*word).to_owned()),
+        Mark::Keyword(word) => Cond::texts("keyword", "is", [word.clone()]),
+    }
+}
+
 fn by_value(name: &str, value: String, effect: Effect) -> Effect {
-    let mut unit = Unit::new(crate::source::Span::default());
+    let mut unit = Unit::new(Span::default());
     unit.count = 0;
     unit.condition = if value.is_empty() {
         Cond::Word(format!("not has {name}"))

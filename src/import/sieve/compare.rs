@@ -10,9 +10,6 @@ use super::regex::{
 use crate::import::ir::{Cond, Operand, Test, glob_literal, pattern_literal};
 use crate::message::fold;
 
-/// Fields in one test, `[to, cc] contains …`.
-const FIELD_SETS: bool = false;
-
 /// How values are compared with keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MatchType {
@@ -160,12 +157,8 @@ impl Lowering<'_> {
         }
         let mut tests = Vec::new();
         for (operator, values) in parts {
-            let test =
-                |fields: Vec<String>| Cond::Test(Test { fields, operator, values: values.clone() });
-            if FIELD_SETS {
-                tests.push(test(fields.to_vec()));
-            } else {
-                tests.extend(fields.iter().map(|field| test(vec![field.clone()])));
+            if !fields.is_empty() {
+                tests.push(Cond::Test(Test { fields: fields.to_vec(), operator, values }));
             }
         }
         Ok(Cond::any(tests))

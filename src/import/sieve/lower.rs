@@ -164,6 +164,8 @@ pub(super) struct Lowering<'a> {
     /// All folders are named as below `INBOX`.
     pub(super) below_inbox: bool,
     pub(super) dropped: Option<String>,
+    /// It is asked for.
+    dropped_counts: bool,
 }
 
 /// One branch of an `if`.
@@ -200,6 +202,7 @@ impl<'a> Lowering<'a> {
             separator: '.',
             below_inbox: false,
             dropped: None,
+            dropped_counts: false,
         }
     }
 
@@ -218,6 +221,9 @@ impl<'a> Lowering<'a> {
         self.includes = includes(nodes);
         let mut units = Vec::new();
         self.block(nodes, Tail::End, &mut units);
+        if let Some(name) = self.dropped.as_ref().filter(|_| !self.dropped_counts) {
+            units.iter_mut().for_each(|unit| without(unit, name));
+        }
         self.draft.units = units;
     }
 
@@ -338,6 +344,7 @@ impl<'a> Lowering<'a> {
         }
         let mut effects = Vec::new();
         if keep & DROPPED != 0 {
+            self.dropped_counts = true;
             let mut unit = Unit::new(Span::default());
             unit.count = 0;
             unit.condition = Cond::Word(format!("has {}", self.dropped_name()));
@@ -479,6 +486,10 @@ impl<'a> Lowering<'a> {
     fn assemble(&mut self, mut parts: Vec<Part>, out: &mut Vec<Unit>) {
         let open =
             |parts: &[Part]| parts.iter().filter(|part| part.goes_on && part.is_written).count();
+        let written = parts.iter().rposition(|part| part.is_written).unwrap_or(0);
+        let before_last = parts.get(..written).unwrap_or_default();
+        let by_name = open(before_last) > MOST_NEGATIONS
+            || before_last.iter().any(|part| part.stateful && part.goes_on);
         let mut name: Option<String> = None;
         for at in 0..parts.len() {
             let (before, here) = parts.split_at_mut(at);
@@ -486,9 +497,6 @@ impl<'a> Lowering<'a> {
             if !part.is_written || open(before) == 0 {
                 continue;
             }
-            let by_name = open(before) > MOST_NEGATIONS
-                || before.iter().any(|part| part.stateful && part.goes_on)
-                || name.is_some();
             if !by_name {
                 let negated = before.iter().filter(|part| part.goes_on && part.is_written);
                 let negated: Vec<Cond> =
@@ -901,6 +909,16 @@ fn merged(mut outer: Unit, mut units: Vec<Unit>, goes_on: bool) -> Unit {
         None => outer.count = outer.count.max(1),
     }
     outer
+}
+
+/// A unit without what sets a variable that nobody asks for.
+fn without(unit: &mut Unit, name: &str) {
+    unit.effects.retain(|effect| !matches!(effect, Effect::Let(known, _) if known == name));
+    for effect in &mut unit.effects {
+        if let Effect::Rule(inner) = effect {
+            without(inner, name);
+        }
+    }
 }
 
 /// A unit whose condition is approximate is so itself.

@@ -6,7 +6,7 @@ use super::lower::Lowering;
 use super::parse::Node;
 use super::regex::Relation;
 use super::variables::{Known, Piece};
-use crate::import::ir::{Cond, Effect, Mark, header, quote};
+use crate::import::ir::{Cond, Effect, Mark, Operand, Test, header, quote};
 
 /// Extensions that `ihave` finds.
 const EXTENSIONS: [&str; 24] = [
@@ -217,7 +217,10 @@ impl Lowering<'_> {
         let mut tests = Vec::new();
         for uri in arguments.strings(1)? {
             let list = self.list_named(uri);
-            tests.extend(fields.iter().map(|field| Cond::plain(field.clone(), "in", list.clone())));
+            if !fields.is_empty() {
+                let values = vec![Operand::Plain(list)];
+                tests.push(Cond::Test(Test { fields: fields.to_vec(), operator: "in", values }));
+            }
         }
         Ok(Cond::any(tests))
     }
@@ -306,10 +309,7 @@ impl Lowering<'_> {
             }
             if fits {
                 self.stateful = true;
-                tests.push(match flag {
-                    Mark::Flag(word) => Cond::Word((*word).to_owned()),
-                    Mark::Keyword(word) => Cond::texts("keyword", "is", [word.clone()]),
-                });
+                tests.push(super::action::is_set(flag));
             }
         }
         Ok(Cond::any(tests))

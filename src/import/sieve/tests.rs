@@ -1,1 +1,132 @@
+//! Scripts, and the rules that come of them.
 
+use std::path::Path;
+
+use super::import;
+use crate::import::{Options, report};
+
+/// The rules without comments, blanks and the name of the script, and the totals.
+fn rules(script: &str) -> (String, report::Totals) {
+    let load = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    let imported = import(Path::new("x.sieve"), script.as_bytes(), &Options::default(), load);
+    let imported = imported.unwrap_or_else(|bug| panic!("{}\n{}", bug.mistakes, bug.rules));
+    let lines =
+        imported.rules.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let lines: Vec<String> =
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let totals = report::totals(&imported);
+    (lines.join("\n"), totals)
+}
+
+fn exact(script: &str) -> String {
+    let (rules, totals) = rules(script);
+    assert_eq!(totals.exact, totals.all, "{script}\n{rules}");
+    rules
+}
+
+#[test]
+fn where_the_script_ends_a_delivery_ends_the_run() {
+    for (script, want) in [
+        (
+            "require \"fileinto\"; if size :over 1 { fileinto \"A\"; stop; } keep;",
+            "when size > 1 -> folder \"A\"\ninbox",
+        ),
+        ("if size :over 1 { fileinto \"A\"; }", "when size > 1 -> folder \"A\""),
+        (
+            "if size :over 1 { fileinto \"A\"; } if size :over 2 { fileinto \"B\"; }",
+            "when size > 1 -> fileinto \"A\"\nwhen size > 2 -> folder \"B\"",
+        ),
+        (
+            "if size :over 1 { fileinto \"A\"; } elsif size :over 2 { fileinto \"B\"; } else { discard; } redirect :copy \"a@b.example\";",
+            "when size > 1 -> fileinto \"A\"\nwhen not size > 1 and size > 2 -> fileinto \"B\"\n\
+             when not size > 1 and not size > 2 -> let taken = \"yes\"\nforward copy \"a@b.example\"\nwhen has taken -> discard",
+        ),
+        ("discard; if size :over 1 { keep; }", "when size > 1 -> inbox\ndiscard"),
+        (
+            "redirect \"a@b.example\"; redirect \"c@d.example\"; discard;",
+            "forward \"a@b.example\" \"c@d.example\"",
+        ),
+        ("redirect \"a@b.example\"; keep;", "forward copy \"a@b.example\", inbox"),
+        ("fileinto \"A\"; fileinto \"B\"; stop; keep;", "fileinto \"A\", folder \"B\""),
+        (
+            "if size :over 1 { if size :over 2 { fileinto \"A\"; } } elsif size :over 3 { discard; }",
+            "when size > 1 {\nwhen size > 2 -> folder \"A\"\nstop\n}\nwhen size > 3 -> discard",
+        ),
+    ] {
+        assert_eq!(exact(script), want, "{script}");
+    }
+}
+
+#[test]
+fn tests_are_said_as_plainly_as_they_can_be() {
+    for (test, want) in [
+        ("header :contains \"X-A\" \"b\"", "header \"X-A\" contains \"b\""),
+        (
+            "header :matches \"subject\" [\"*a*\", \"b*\"]",
+            "subject contains \"a\" or subject starts \"b\"",
+        ),
+        ("header :matches \"subject\" \"a*b[?\"", "subject like \"a*b\\\\[?\""),
+        ("header :is [\"to\", \"cc\"] \"x\"", "[header \"to\", header \"cc\"] is \"x\""),
+        ("header :contains \"subject\" \"*a*\"", "subject like \"*\\\\*a\\\\**\""),
+        (
+            "header :comparator \"i;octet\" :contains \"subject\" \"A.b\"",
+            "subject matches /A\\.b/c",
+        ),
+        ("address :contains \"from\" \"a\"", "from like \"*a*\""),
+        ("address :localpart :is [\"from\", \"sender\"] \"a\"", "[from, sender] like \"a@*\""),
+        ("address :domain :is \"x-to\" \"a.example\"", "address \"x-to\".domain is \"a.example\""),
+        ("address :regex \"from\" \"^a.*@b$\"", "from matches /(?:^|<)(?:a[^<>]*@b)>?$/"),
+        ("envelope :is \"from\" \"\"", "envelope-from is \"\""),
+        ("not anyof (size :over 2K, exists \"x\")", "not (size > 2K or header \"x\" like \"*\")"),
+        ("allof (true, anyof (size :over 1, not true))", "size > 1"),
+        ("currentdate :value \"ge\" \"hour\" \"9\"", "time in 90:00"),
+        (
+            "currentdate :is \"hour\" [\"09\", \"10\", \"22\"]",
+            "time in [09:00..10:59, 22:00..22:59]",
+        ),
+        ("currentdate :value \"lt\" \"date\" \"2026-12-24\"", "now < 2026-12-24"),
+        ("currentdate :is \"weekday\" [\"1\", \"2\"]", "weekday is [\"monday\", \"tuesday\"]"),
+        (
+            "header :count \"ge\" :comparator \"i;ascii-numeric\" \"x\" \"1\"",
+            "header \"x\" like \"*\"",
+        ),
+    ] {
+        if want == "time in 90:00" {
+            // `9` stands behind `22` as a text: no hour is more.
+            assert_eq!(exact(&format!("if {test} {{ discard; }}")), "", "{test}");
+            continue;
+        }
+        assert_eq!(
+            exact(&format!("if {test} {{ discard; }}")),
+            format!("when {want} -> discard"),
+            "{test}"
+        );
+    }
+}
+
+#[test]
+fn what_hangs_on_something_untranslated_is_not_translated() {
+    let (rules, totals) = rules(
+        "if header :index 1 \"a\" \"b\" { keep; } elsif size :over 1 { discard; } else { fileinto \"A\"; stop; } fileinto \"B\";",
+    );
+    assert_eq!(rules, "folder \"B\"");
+    assert_eq!((totals.all, totals.not), (4, 3));
+    let (rules, totals) = self::rules(
+        "require \"variables\"; if header :index 1 \"a\" \"b\" { set \"x\" \"1\"; } if string :is \"${x}\" \"1\" { discard; } keep;",
+    );
+    assert_eq!(rules, "inbox");
+    assert_eq!(totals.not, 2);
+}
+
+#[test]
+fn time_is_linear_in_the_script() {
+    let branch = |number: usize| {
+        format!("elsif header :is \"X-N\" \"{number}\" {{ fileinto \"F{number}\"; }}\n")
+    };
+    let mut script = String::from("if header :is \"X-N\" \"a\" { fileinto \"F\"; }\n");
+    script.extend((0..2000).map(branch));
+    script.push_str("if size :over 1 { redirect \"a@b.example\"; }");
+    let (rules, totals) = rules(&script);
+    assert_eq!(totals.exact, 2002);
+    assert!(rules.len() < script.len() * 4, "{}", rules.len());
+}
