@@ -103,14 +103,14 @@ fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     }
     let (name, count) = votes.iter().max_by_key(|(_, count)| *count)?;
     // What another language has more of.
-    (*count >= 2 || *count == 1 && votes.iter().filter(|(_, count)| *count > 0).count() == 1).then(
-        || match *name {
-            "sieve" => ("sieve", "a Sieve script: `mfilter import sieve` is for it"),
-            "procmail" => ("procmail", "a procmailrc: `mfilter import procmail` is for it"),
-            "maildrop" => ("maildrop", "a maildrop filter: `mfilter import maildrop` is for it"),
-            _ => ("mailrules", "a file of mailrules already"),
-        },
-    )
+    let alone = votes.iter().filter(|(_, count)| *count > 0).count() == 1;
+    let sure = *count >= 2 || *count == 1 && alone;
+    sure.then_some(match *name {
+        "sieve" => ("sieve", "a Sieve script: `mfilter import sieve` is for it"),
+        "procmail" => ("procmail", "a procmailrc: `mfilter import procmail` is for it"),
+        "maildrop" => ("maildrop", "a maildrop filter: `mfilter import maildrop` is for it"),
+        _ => ("mailrules", "a file of mailrules already"),
+    })
 }
 
 #[cfg(test)]

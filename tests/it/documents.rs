@@ -259,7 +259,12 @@ fn the_options_are_those_of_the_manual() {
         .collect();
     let mut of_help: BTreeSet<String> = options(&main);
     for command in commands.iter().filter(|command| *command != "help") {
-        of_help.extend(options(&help(&[command, "--help"])));
+        let text = help(&[command, "--help"]);
+        of_help.extend(options(&text));
+        let parts = section(&text, "Commands:");
+        for part in parts.iter().filter_map(|line| line.split_whitespace().next()) {
+            of_help.extend(options(&help(&[command, part, "--help"])));
+        }
     }
 
     let manual = read("man/mfilter.1");

@@ -212,3 +212,17 @@ fn included_scripts_are_read() {
         assert!(plain(&rules).contains(&plain(line)), "{line}:\n{rules}");
     }
 }
+
+/// What stands in examples/import is what comes of its script.
+#[test]
+fn the_example_is_what_comes_of_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/import");
+    let (rules, report, _) = came_of(&folder, &["sieve", "filters.sieve"]);
+    for (name, found) in [("filters.mailrules", rules), ("filters.report", report)] {
+        let path = folder.join(name);
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&path, &found).expect("writable");
+        }
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), found, "{name}");
+    }
+}

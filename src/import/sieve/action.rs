@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::arguments::Arguments;
-use super::lower::{DROPPED, FILED, KEPT, Lowering, Tail};
+use super::context::{DROPPED, FILED, KEPT, Lowering, Tail};
 use super::parse::Node;
-use super::test::{duration, is_name};
+use super::script::{duration, is_name, is_set};
 use super::variables::{Expansion, Known, Piece, modify};
 use crate::import::ir::{Cond, Effect, Mark, TextFile, Unit, literal};
 use crate::rules::actions::is_target;
@@ -747,14 +747,6 @@ impl Act {
             Act::Discard | Act::Reject(_) => true,
             Act::Change(_) | Act::Other(_) => false,
         }
-    }
-}
-
-/// Whether a flag was set so far.
-pub(super) fn is_set(flag: &Mark) -> Cond {
-    match flag {
-        Mark::Flag(word) => Cond::Word((*word).to_owned()),
-        Mark::Keyword(word) => Cond::texts("keyword", "is", [word.clone()]),
     }
 }
 

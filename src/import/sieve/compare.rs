@@ -2,7 +2,7 @@
 //! ours; and what they come to where both sides are known.
 
 use super::arguments::Arguments;
-use super::lower::Lowering;
+use super::context::Lowering;
 use super::regex::{
     Glob, Relation, compare_numbers, glob, glob_pattern, number_pattern, on_address, our_glob,
     regex,

@@ -3,9 +3,12 @@
 mod action;
 mod arguments;
 mod compare;
+mod context;
+mod include;
 mod lower;
 mod parse;
 mod regex;
+mod script;
 mod test;
 mod time;
 mod variables;
@@ -17,7 +20,7 @@ use std::path::Path;
 use super::write::{Bug, write};
 use super::{Imported, Load, Options, decode};
 use crate::source::SourceFile;
-use lower::Lowering;
+use context::Lowering;
 
 /// Makes rules of a script; `load` gives the scripts that it includes.
 ///

@@ -426,7 +426,7 @@ mod tests {
         for deep in [
             "if not ".to_owned() + &"not ".repeat(100_000) + "true {}",
             "if true {".repeat(100_000),
-            "if anyof (".repeat(1) + &"anyof (".repeat(100_000),
+            "if anyof (".to_owned() + &"anyof (".repeat(100_000),
         ] {
             assert!(read(&deep).iter().any(|node| node.broken.is_some()));
         }

@@ -2,9 +2,10 @@
 
 use super::arguments::Arguments;
 use super::compare::{MatchType, Matching, Part, Sort, matching};
-use super::lower::Lowering;
+use super::context::Lowering;
 use super::parse::Node;
-use super::regex::Relation;
+use super::regex::{Relation, compare_numbers};
+use super::script::{duration, is_name, is_set, may_capture};
 use super::variables::{Known, Piece};
 use crate::import::ir::{Cond, Effect, Mark, Operand, Test, header, quote};
 
@@ -147,7 +148,13 @@ impl Lowering<'_> {
         let how = matching(arguments, &[])?;
         let names = self.constants(arguments.strings(0)?)?;
         if how.kind == MatchType::List {
-            let fields: Vec<String> = fields_of(&names);
+            // A list holds addresses.
+            let field = |name: &String| {
+                let field = address_field(name);
+                if field.starts_with("address ") { header_field(name) } else { field }
+            };
+            let fields: Vec<String> =
+                names.iter().filter(|name| is_name(name)).map(field).collect();
             return self.list_test(&fields, arguments);
         }
         let keys = self.constants(arguments.strings(1)?)?;
@@ -309,7 +316,7 @@ impl Lowering<'_> {
             }
             if fits {
                 self.stateful = true;
-                tests.push(super::action::is_set(flag));
+                tests.push(is_set(flag));
             }
         }
         Ok(Cond::any(tests))
@@ -435,15 +442,6 @@ impl Lowering<'_> {
     }
 }
 
-/// Whether a test sets what `${1}` means.
-pub(super) fn may_capture(node: &Node) -> bool {
-    let matches = |argument: &super::parse::Argument| matches!(argument, super::parse::Argument::Tag(tag) if tag == "matches" || tag == "regex");
-    if node.name == "not" {
-        return false;
-    }
-    node.arguments.iter().any(matches) || node.tests.iter().any(may_capture)
-}
-
 /// A header that is there, be it empty.
 fn exists(name: &str) -> Result<Cond, String> {
     Ok(if is_name(name) { Cond::texts(header(name), "like", ["*"]) } else { Cond::Never })
@@ -467,13 +465,8 @@ fn count_test(names: &[String], relation: Relation, keys: &[String]) -> Result<C
 
 fn counted(count: usize, relation: Relation, keys: &[String]) -> Cond {
     let count = count.to_string();
-    let holds = keys.iter().any(|key| relation.holds(super::regex::compare_numbers(&count, key)));
+    let holds = keys.iter().any(|key| relation.holds(compare_numbers(&count, key)));
     if holds { Cond::Always } else { Cond::Never }
-}
-
-/// RFC 5322 §3.6.8
-pub(super) fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
 }
 
 /// Headers as fields; what can be no name is on no message.
@@ -496,20 +489,10 @@ fn address_field(name: &str) -> String {
 fn size(bytes: u64) -> String {
     match bytes {
         0 => "0".into(),
-        _ if bytes % (1 << 30) == 0 => format!("{}G", bytes >> 30),
-        _ if bytes % (1 << 20) == 0 => format!("{}M", bytes >> 20),
-        _ if bytes % (1 << 10) == 0 => format!("{}K", bytes >> 10),
+        _ if bytes.is_multiple_of(1 << 30) => format!("{}G", bytes >> 30),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{}M", bytes >> 20),
+        _ if bytes.is_multiple_of(1 << 10) => format!("{}K", bytes >> 10),
         _ => bytes.to_string(),
-    }
-}
-
-/// Seconds as a duration of ours.
-pub(super) fn duration(seconds: u64) -> String {
-    match seconds {
-        _ if seconds % 86_400 == 0 => format!("{}d", seconds / 86_400),
-        _ if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
-        _ if seconds % 60 == 0 => format!("{}m", seconds / 60),
-        _ => format!("{seconds}s"),
     }
 }
 

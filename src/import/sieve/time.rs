@@ -3,7 +3,7 @@
 
 use super::arguments::Arguments;
 use super::compare::{Collation, MatchType, Matching, matching};
-use super::lower::Lowering;
+use super::context::Lowering;
 use super::regex::Relation;
 use crate::import::ir::{Cond, Effect};
 

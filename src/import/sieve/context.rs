@@ -1,0 +1,540 @@
+//! What is known while a script is gone through, and what its parts are said with:
+//! names, strings with variables in them, comments, and what was found of a unit.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::parse::Node;
+use super::script::{changed, folders, is_real, label, leaves};
+use super::variables::{
+    Expansion, Known, Names, Piece, Variables, encoded_characters, insert, reference,
+};
+use crate::import::ir::{Cond, Draft, Effect, Fidelity, Mark, TextFile, Unit, literal};
+use crate::import::{Load, Options};
+use crate::source::{Sources, Span};
+
+/// What follows a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// More of the script.
+    More,
+    /// Nothing, but other branches stand behind it in the text.
+    Branch,
+    /// Nothing at all.
+    End,
+}
+
+/// What may have become of the implicit keep: bits.
+pub(super) const KEPT: u8 = 1;
+
+/// Stored somewhere.
+pub(super) const FILED: u8 = 2;
+
+/// Cancelled, and stored nowhere.
+pub(super) const DROPPED: u8 = 4;
+
+/// What `${1}` stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Captured {
+    /// Nothing: no test has matched.
+    Nothing,
+    /// What the condition around it captured.
+    Here,
+    /// What some test before captured.
+    Unknown,
+}
+
+/// What is known at a place.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) keep: u8,
+    pub(super) variables: Rc<Variables>,
+    pub(super) flags_must: Rc<BTreeSet<Mark>>,
+    pub(super) flags_may: Rc<BTreeSet<Mark>>,
+    /// Flags may have been set that were not translated; why.
+    pub(super) flags_lost: Option<String>,
+    pub(super) captured: Captured,
+    /// Nothing behind this place is reached.
+    pub(super) ended: bool,
+    /// The included script was left.
+    pub(super) returned: bool,
+}
+
+impl State {
+    pub(super) fn new() -> State {
+        State {
+            keep: KEPT,
+            variables: Rc::default(),
+            flags_must: Rc::default(),
+            flags_may: Rc::default(),
+            flags_lost: None,
+            captured: Captured::Nothing,
+            ended: false,
+            returned: false,
+        }
+    }
+
+    /// What is known where two ways meet.
+    pub(super) fn join(self, other: State) -> State {
+        let variables = if Rc::ptr_eq(&self.variables, &other.variables) {
+            self.variables
+        } else {
+            let empty = Known::Text(String::new());
+            let names: BTreeSet<&String> =
+                self.variables.keys().chain(other.variables.keys()).collect();
+            let of =
+                |variables: &Variables, name: &str| variables.get(name).unwrap_or(&empty).clone();
+            let join = |name: &String| {
+                (name.clone(), of(&self.variables, name).join(of(&other.variables, name)))
+            };
+            Rc::new(names.into_iter().map(join).collect())
+        };
+        let join = |one: Rc<BTreeSet<Mark>>, other: Rc<BTreeSet<Mark>>, all: bool| {
+            if Rc::ptr_eq(&one, &other) {
+                return one;
+            }
+            Rc::new(if all { &*one | &*other } else { &*one & &*other })
+        };
+        State {
+            keep: self.keep | other.keep,
+            variables,
+            flags_must: join(self.flags_must, other.flags_must, false),
+            flags_may: join(self.flags_may, other.flags_may, true),
+            flags_lost: self.flags_lost.or(other.flags_lost),
+            captured: if self.captured == other.captured {
+                self.captured
+            } else {
+                Captured::Unknown
+            },
+            ended: false,
+            returned: false,
+        }
+    }
+}
+
+/// A script that is being gone through.
+pub(super) struct Frame {
+    pub(super) number: usize,
+    pub(super) path: PathBuf,
+    /// Variables that it shares with others.
+    pub(super) globals: HashSet<String>,
+    /// How many blocks are around.
+    pub(super) depth: usize,
+    /// The rest of it is not translated; why.
+    pub(super) poisoned: Option<String>,
+}
+
+/// What comes of a script.
+pub(super) struct Lowering<'a> {
+    pub(super) options: &'a Options,
+    pub(super) load: Load<'a>,
+    pub(super) sources: Sources,
+    pub(super) draft: Draft,
+    pub(super) state: State,
+    pub(super) required: HashSet<String>,
+    pub(super) names: Names,
+    /// Why what is being lowered is approximate.
+    pub(super) findings: Vec<String>,
+    /// What is to be told of it besides.
+    pub(super) remarks: Vec<String>,
+    /// A test asks for what actions change.
+    pub(super) stateful: bool,
+    /// Actions that a test needs before it.
+    pub(super) hoisted: Vec<Effect>,
+    /// The zone of dates, once one was asked for.
+    pub(super) zone: Option<Option<String>>,
+    pub(super) frames: Vec<Frame>,
+    pub(super) frame_count: usize,
+    pub(super) once: HashSet<PathBuf>,
+    pub(super) comments: Vec<String>,
+    /// Variables that some branch sets, or that are set twice.
+    pub(super) changing: HashSet<String>,
+    /// Scripts are included, which may share variables.
+    pub(super) includes: bool,
+    pub(super) separator: char,
+    /// All folders are named as below `INBOX`.
+    pub(super) below_inbox: bool,
+    pub(super) dropped: Option<String>,
+    /// It is asked for.
+    pub(super) dropped_counts: bool,
+}
+
+impl<'a> Lowering<'a> {
+    pub(super) fn new(options: &'a Options, load: Load<'a>) -> Lowering<'a> {
+        Lowering {
+            options,
+            load,
+            sources: Sources::default(),
+            draft: Draft::default(),
+            state: State::new(),
+            required: HashSet::new(),
+            names: Names::default(),
+            findings: Vec::new(),
+            remarks: Vec::new(),
+            stateful: false,
+            hoisted: Vec::new(),
+            zone: None,
+            frames: Vec::new(),
+            frame_count: 0,
+            once: HashSet::new(),
+            comments: Vec::new(),
+            changing: HashSet::new(),
+            includes: false,
+            separator: '.',
+            below_inbox: false,
+            dropped: None,
+            dropped_counts: false,
+        }
+    }
+
+    /// Something of the unit differs here; once a unit.
+    pub(super) fn approximately(&mut self, why: &str) {
+        if !self.findings.iter().any(|known| known == why) {
+            self.findings.push(why.to_owned());
+        }
+    }
+
+    /// Something is to be told of the unit.
+    pub(super) fn remark(&mut self, what: impl Into<String>) {
+        self.remarks.push(what.into());
+    }
+
+    pub(super) fn requires(&self, extension: &str) -> bool {
+        self.required.contains(extension)
+    }
+
+    /// What ends the run by what became of the implicit keep; `text` if rules
+    /// stand behind.
+    pub(super) fn ending(&mut self, text: bool) -> Vec<Effect> {
+        let keep = self.state.keep;
+        if keep == DROPPED {
+            return vec![Effect::Discard(None)];
+        }
+        let mut effects = Vec::new();
+        if keep & DROPPED != 0 {
+            self.dropped_counts = true;
+            let mut unit = Unit::new(Span::default());
+            unit.count = 0;
+            unit.condition = Cond::Word(format!("has {}", self.dropped_name()));
+            unit.effects.push(Effect::Discard(None));
+            effects.push(Effect::Rule(unit));
+        }
+        if text {
+            effects.push(Effect::Stop);
+        }
+        effects
+    }
+
+    /// The variable that tells that the implicit keep was cancelled.
+    pub(super) fn dropped_name(&mut self) -> String {
+        if let Some(name) = &self.dropped {
+            return name.clone();
+        }
+        let name = self.fresh_name("taken");
+        self.dropped = Some(name.clone());
+        name
+    }
+
+    /// Commands that are not translated, and what hangs on them.
+    pub(super) fn not(&mut self, nodes: &[Node], why: &str, out: &mut Vec<Unit>) {
+        let Some(mut unit) = self.unit_of(nodes) else { return };
+        unit.fidelity = Fidelity::NotTranslated(why.to_owned());
+        unit.would_end = nodes
+            .iter()
+            .any(|node| matches!(node.name.as_str(), "stop" | "discard" | "reject" | "ereject"));
+        out.push(unit);
+        self.forget(nodes);
+        self.findings.clear();
+        self.remarks.clear();
+    }
+
+    /// Commands that do nothing.
+    pub(super) fn dead(&mut self, nodes: &[Node], why: &str, out: &mut Vec<Unit>) {
+        let (real, comments): (Vec<&Node>, Vec<&Node>) =
+            nodes.iter().partition(|node| is_real(node));
+        if !real.is_empty() {
+            let Some(mut unit) = self.unit_of(nodes) else { return };
+            unit.fidelity = Fidelity::Dead(why.to_owned());
+            out.push(unit);
+            return;
+        }
+        for node in comments {
+            let mut unit = Unit::new(node.span);
+            unit.count = 0;
+            unit.comments = self.comments_of(node);
+            out.push(unit);
+        }
+    }
+
+    /// A unit for some commands, with their comments.
+    pub(super) fn unit_of(&mut self, nodes: &[Node]) -> Option<Unit> {
+        let first = nodes.first()?;
+        let last = nodes.iter().rfind(|node| !node.name.is_empty())?;
+        let mut unit = Unit::new(first.span.to(last.span));
+        let (comments, label) = self.label_of(first);
+        unit.comments = comments;
+        unit.label = label;
+        for node in nodes.get(1..).unwrap_or_default() {
+            unit.comments.extend(node.comments.iter().cloned());
+        }
+        unit.count = leaves(nodes);
+        Some(unit)
+    }
+
+    /// What was to be told of the unit that is made.
+    pub(super) fn finish(&mut self, unit: &mut Unit) {
+        let findings = std::mem::take(&mut self.findings);
+        soften(unit, &findings);
+        unit.notes.append(&mut self.remarks);
+    }
+
+    /// What commands that are not translated may have changed.
+    pub(super) fn forget(&mut self, nodes: &[Node]) {
+        let Some(line) = nodes.first().map(|node| self.sources.line(node.span)) else { return };
+        let why = format!("it depends on line {line}, which is not translated");
+        let mut names = Vec::new();
+        let mut flags = false;
+        changed(nodes, &mut names, &mut flags);
+        for name in names {
+            let key = self.key(&name);
+            Rc::make_mut(&mut self.state.variables).insert(key, Known::Lost(why.clone()));
+        }
+        if flags {
+            self.state.flags_lost = Some(why);
+        }
+    }
+
+    pub(super) fn comments_of(&mut self, node: &Node) -> Vec<String> {
+        let mut comments = std::mem::take(&mut self.comments);
+        comments.extend(node.comments.iter().cloned());
+        comments
+    }
+
+    /// A node's comments, and the name of the rule among them.
+    pub(super) fn label_of(&mut self, node: &Node) -> (Vec<String>, Option<String>) {
+        let mut comments = self.comments_of(node);
+        let found = comments.iter().rposition(|comment| label(comment).is_some());
+        let label = found.and_then(|at| label(&comments.remove(at)));
+        (comments, label)
+    }
+
+    /// A variable by its name, as it is known here: those of an included script
+    /// are its own.
+    pub(super) fn key(&self, name: &str) -> String {
+        let name = name.to_ascii_lowercase();
+        let Some(frame) = self.frames.last() else { return name };
+        if name.starts_with("global.") {
+            return name;
+        }
+        if frame.globals.contains(&name) {
+            return format!("global.{name}");
+        }
+        if frame.number == 0 { name } else { format!("{}:{name}", frame.number) }
+    }
+
+    pub(super) fn our_name(&mut self, key: &str) -> String {
+        self.names.of(key)
+    }
+
+    /// A name that no variable has.
+    pub(super) fn fresh_name(&mut self, wanted: &str) -> String {
+        self.names.fresh("", wanted.to_owned())
+    }
+
+    /// Whether a variable is kept by `let` whatever its value is.
+    pub(super) fn is_changing(&self, name: &str) -> bool {
+        self.changing.contains(&name.to_ascii_lowercase())
+    }
+
+    /// Whether another script may change a variable.
+    pub(super) fn shares_variables(&self) -> bool {
+        self.includes
+    }
+
+    /// A string with what is known put in.
+    pub(super) fn expand(&mut self, text: &str) -> Result<Expansion, String> {
+        let mut expansion = Expansion::default();
+        if !text.contains("${") {
+            expansion.push_text(text);
+            return Ok(expansion);
+        }
+        let decoded;
+        let text = if self.requires("encoded-character") {
+            decoded = encoded_characters(text);
+            &decoded
+        } else {
+            text
+        };
+        if !self.requires("variables") {
+            expansion.push_text(text);
+            return Ok(expansion);
+        }
+        let mut rest = text;
+        while let Some(at) = rest.find("${") {
+            expansion.push_text(&rest[..at]);
+            rest = &rest[at..];
+            let Some((name, length)) = reference(rest) else {
+                expansion.push_text("${");
+                rest = &rest[2..];
+                continue;
+            };
+            rest = &rest[length..];
+            if let Ok(number) = name.parse::<u32>() {
+                match self.state.captured {
+                    Captured::Nothing => {}
+                    Captured::Here => {
+                        self.stateful = true;
+                        expansion.0.push(Piece::Group(number));
+                    }
+                    Captured::Unknown => {
+                        return Err(format!(
+                            "which test `${{{number}}}` is of hangs on the message"
+                        ));
+                    }
+                }
+                continue;
+            }
+            if name.contains('.') && !name.to_ascii_lowercase().starts_with("global.") {
+                return Err(format!("`${{{name}}}` is not known"));
+            }
+            let key = self.key(name);
+            match self.state.variables.get(&key) {
+                None => {}
+                Some(Known::Text(value)) => {
+                    let value = value.clone();
+                    expansion.push_text(&value);
+                }
+                Some(Known::Lost(why)) => return Err(why.clone()),
+                Some(Known::OneOf(_) | Known::Runtime) => {
+                    self.stateful = true;
+                    expansion.0.push(Piece::Variable(key));
+                }
+            }
+        }
+        expansion.push_text(rest);
+        Ok(expansion)
+    }
+
+    /// An expansion as a template; `change` goes to each value (`:lower`).
+    pub(super) fn template(&mut self, expansion: &Expansion, change: &str) -> String {
+        let mut out = String::new();
+        for piece in &expansion.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(&literal(&match change {
+                    ":lower" => text.to_ascii_lowercase(),
+                    ":upper" => text.to_ascii_uppercase(),
+                    _ => text.clone(),
+                })),
+                Piece::Variable(key) => {
+                    let name = self.our_name(key);
+                    out.push_str(&insert(&name, change));
+                }
+                Piece::Group(number) => out.push_str(&insert(&number.to_string(), change)),
+            }
+        }
+        out
+    }
+
+    /// A string as a template.
+    pub(super) fn text(&mut self, text: &str) -> Result<String, String> {
+        let expansion = self.expand(text)?;
+        Ok(self.template(&expansion, ""))
+    }
+
+    /// The list of ours that a URI of `:list` stands for.
+    pub(super) fn list_named(&mut self, uri: &str) -> String {
+        let plain: String = uri
+            .rsplit(['/', ':'])
+            .find(|part| !part.is_empty())
+            .unwrap_or("list")
+            .to_ascii_lowercase()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
+        let name = self.names.of(&format!("list {uri}:{plain}"));
+        let file = format!("{}{name}.list", self.options.lists);
+        if !self.draft.lists.iter().any(|(known, _)| *known == name) {
+            self.draft.lists.push((name.clone(), file.clone()));
+            let content = format!("# The entries of {uri}, one a line.\n");
+            self.draft.files.push(TextFile {
+                name: file.clone(),
+                content,
+                purpose: "a list, to be filled",
+            });
+        }
+        self.remark(format!("what stands in the list {uri} has to be put into {file}"));
+        name
+    }
+
+    /// `global ["a", "b"]`
+    pub(super) fn declare_globals(&mut self, names: &[String]) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.globals.extend(names.iter().map(|name| name.to_ascii_lowercase()));
+        }
+    }
+
+    /// `return`: whether it leaves the script that is read; an error if what follows
+    /// in it hangs on that.
+    pub(super) fn leave(&mut self) -> Result<bool, String> {
+        match self.frames.last_mut() {
+            Some(frame) if frame.number == 0 => Ok(false),
+            Some(frame) if frame.depth == 0 => Ok(true),
+            Some(frame) => {
+                let why = "a `return` under a condition leaves the included script";
+                frame.poisoned = Some(why.into());
+                Err(why.into())
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// By the names of folders: what stands between their levels, and whether all
+    /// are below `INBOX`.
+    pub(super) fn guess_folders(&mut self, nodes: &[Node]) {
+        let mut names = Vec::new();
+        folders(nodes, &mut names);
+        let guessed = if names.iter().any(|name| name.contains('/')) { '/' } else { '.' };
+        self.separator = self.options.separator.unwrap_or(guessed);
+        let separator = self.separator;
+        let below = |name: &str| {
+            name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("INBOX"))
+                && name.get(5..).is_some_and(|rest| rest.is_empty() || rest.starts_with(separator))
+        };
+        let named: Vec<&String> =
+            names.iter().filter(|name| !name.eq_ignore_ascii_case("INBOX")).collect();
+        self.below_inbox = !named.is_empty() && named.iter().all(|name| below(name));
+        if self.options.separator.is_none() && names.iter().any(|name| name.contains(separator)) {
+            self.draft.note(format!(
+                "`{separator}` is taken to stand between the levels of folders; `--separator` says otherwise"
+            ));
+        }
+        if self.below_inbox {
+            self.draft.note(
+                "all folders are named as below INBOX, which is how that server calls what lies \
+                 beside the inbox: they are named without it",
+            );
+        }
+    }
+}
+
+/// A unit whose condition is approximate is so itself.
+pub(super) fn soften(unit: &mut Unit, findings: &[String]) {
+    if findings.is_empty() {
+        return;
+    }
+    let why = findings.join("; ");
+    match &mut unit.fidelity {
+        Fidelity::Exact if unit.count > 0 => unit.fidelity = Fidelity::Approximate(why),
+        Fidelity::Approximate(known) if !known.contains(&why) => {
+            known.push_str("; ");
+            known.push_str(&why);
+        }
+        _ => {}
+    }
+    for effect in &mut unit.effects {
+        if let Effect::Rule(inner) = effect {
+            soften(inner, findings);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `include`, RFC 6609: the commands of another script in the place of it.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::arguments::Arguments;
+use super::context::{Frame, Lowering, Tail};
+use super::parse::{Node, parse};
+use super::script::changing;
+use crate::import::decode;
+use crate::import::ir::Unit;
+use crate::source::{SourceFile, reason};
+
+/// How deep scripts may include each other; Pigeonhole takes 10.
+const MAX_INCLUDES: usize = 10;
+
+impl Lowering<'_> {
+    /// `include`, RFC 6609
+    pub(super) fn include(&mut self, node: &Node, tail: Tail, out: &mut Vec<Unit>) {
+        match self.included(node) {
+            Ok(Some((path, nodes))) => {
+                self.comments.extend(node.comments.iter().cloned());
+                self.frame_count += 1;
+                let number = self.frame_count;
+                self.frames.push(Frame {
+                    number,
+                    path,
+                    globals: HashSet::new(),
+                    depth: 0,
+                    poisoned: None,
+                });
+                let mut seen = HashSet::new();
+                changing(&nodes, false, &mut seen, &mut self.changing);
+                // A `return` leads back here, so what follows is not the end there.
+                self.block(&nodes, tail, out);
+                self.state.returned = false;
+                self.frames.pop();
+            }
+            Ok(None) => {}
+            Err(why) => self.not(std::slice::from_ref(node), &why, out),
+        }
+    }
+
+    /// The commands of an included script; none if there is nothing to do.
+    fn included(&mut self, node: &Node) -> Result<Option<(PathBuf, Vec<Node>)>, String> {
+        let arguments = Arguments::of(node);
+        arguments.unknown(&["personal", "global", "optional", "once"])?;
+        let name = self.constants(&[arguments.string(0)?.to_owned()])?.remove(0);
+        if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
+            return Err(format!("`{name}` is no name of a script"));
+        }
+        let main = self.frames.first().map(|frame| frame.path.clone()).unwrap_or_default();
+        let folder = main.parent().unwrap_or(Path::new("")).to_owned();
+        let places = [
+            folder.join(format!("{name}.sieve")),
+            folder.join(&name),
+            folder.join("sieve").join(format!("{name}.sieve")),
+        ];
+        let mut told = None;
+        for path in places {
+            match (self.load)(&path) {
+                Ok(bytes) => {
+                    if self.frames.iter().any(|frame| frame.path == path) {
+                        return Err(format!("`{name}` includes itself"));
+                    }
+                    if self.frames.len() > MAX_INCLUDES {
+                        return Err("scripts include each other too deeply".into());
+                    }
+                    let again = !self.once.insert(path.clone());
+                    if arguments.has("once") && again {
+                        return Ok(None);
+                    }
+                    if bytes.contains(&0) {
+                        return Err(format!("`{name}` is a binary file"));
+                    }
+                    let (text, _) = decode(&bytes);
+                    let file = SourceFile::new(&path, text);
+                    let number = self.sources.add(file.clone());
+                    return Ok(Some((path, parse(number, &file))));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => told = Some(reason(&error)),
+            }
+        }
+        if arguments.has("optional") && told.is_none() {
+            return Ok(None);
+        }
+        let why = told.unwrap_or_else(|| "it is not there".into());
+        Err(format!("the script `{name}` cannot be included: {why}"))
+    }
+}

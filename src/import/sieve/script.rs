@@ -1,0 +1,166 @@
+//! What is seen in commands without going through them.
+
+use std::collections::HashSet;
+
+use super::parse::{Argument, Node};
+use crate::import::ir::{Cond, Mark};
+
+/// Whether a command does anything.
+pub(super) fn is_real(node: &Node) -> bool {
+    !matches!(node.name.as_str(), "" | "require")
+}
+
+/// How many blocks of actions there are.
+pub(super) fn leaves(nodes: &[Node]) -> usize {
+    let mut count = 0;
+    let mut in_run = false;
+    for node in nodes {
+        match &node.block {
+            Some(block) => {
+                count += leaves(block).max(1);
+                in_run = false;
+            }
+            None if !is_real(node) => {}
+            None if node.name == "set" => {}
+            None => {
+                count += usize::from(!in_run);
+                in_run = true;
+            }
+        }
+    }
+    count.max(usize::from(nodes.iter().any(is_real)))
+}
+
+/// Whether a block surely ends the script.
+pub(super) fn ends(nodes: &[Node]) -> bool {
+    nodes.iter().any(|node| matches!(node.name.as_str(), "stop" | "discard" | "reject" | "ereject"))
+}
+
+/// Whether `${1}` or the like stands in it.
+pub(super) fn uses_captures(nodes: &[Node]) -> bool {
+    let uses = |argument: &Argument| match argument {
+        Argument::Strings(texts) => texts.iter().any(|text| {
+            text.match_indices("${")
+                .any(|(at, _)| text.as_bytes().get(at + 2).is_some_and(u8::is_ascii_digit))
+        }),
+        _ => false,
+    };
+    nodes.iter().any(|node| {
+        node.arguments.iter().any(uses)
+            || uses_captures(&node.tests)
+            || node.block.as_deref().is_some_and(uses_captures)
+    })
+}
+
+/// Names of variables that commands set, and whether they set flags.
+pub(super) fn changed(nodes: &[Node], names: &mut Vec<String>, flags: &mut bool) {
+    for node in nodes {
+        let texts: Vec<&String> = node
+            .arguments
+            .iter()
+            .filter_map(|argument| match argument {
+                Argument::Strings(texts) => texts.first(),
+                _ => None,
+            })
+            .collect();
+        match node.name.as_str() {
+            "set" => names.extend(texts.first().map(|name| (*name).clone())),
+            "setflag" | "addflag" | "removeflag" if texts.len() > 1 => {
+                names.extend(texts.first().map(|name| (*name).clone()));
+            }
+            "setflag" | "addflag" | "removeflag" => *flags = true,
+            _ => {}
+        }
+        changed(node.block.as_deref().unwrap_or_default(), names, flags);
+    }
+}
+
+/// Variables whose value hangs on the way: set in a branch, or twice.
+pub(super) fn changing(
+    nodes: &[Node],
+    in_branch: bool,
+    seen: &mut HashSet<String>,
+    found: &mut HashSet<String>,
+) {
+    for node in nodes {
+        if matches!(node.name.as_str(), "set" | "setflag" | "addflag" | "removeflag")
+            && let Some(Argument::Strings(texts)) =
+                node.arguments.iter().find(|argument| matches!(argument, Argument::Strings(_)))
+            && let [name] = texts.as_slice()
+        {
+            let name = name.to_ascii_lowercase();
+            if in_branch || !seen.insert(name.clone()) {
+                found.insert(name);
+            }
+        }
+        changing(node.block.as_deref().unwrap_or_default(), true, seen, found);
+    }
+}
+
+pub(super) fn includes(nodes: &[Node]) -> bool {
+    nodes.iter().any(|node| node.name == "include" || node.block.as_deref().is_some_and(includes))
+}
+
+/// The folders that are named.
+pub(super) fn folders(nodes: &[Node], names: &mut Vec<String>) {
+    for node in nodes {
+        if node.name == "fileinto"
+            && let Some(Argument::Strings(texts)) =
+                node.arguments.iter().rfind(|argument| matches!(argument, Argument::Strings(_)))
+        {
+            names.extend(texts.iter().cloned());
+        }
+        folders(node.block.as_deref().unwrap_or_default(), names);
+    }
+}
+
+/// The name that a web mailer gives a rule in a comment: Roundcube, Nextcloud and
+/// Open-Xchange, sievelib and Modoboa, Ingo.
+pub(super) fn label(comment: &str) -> Option<String> {
+    let text = comment.trim_start_matches('#').trim();
+    if let Some(inner) = text.strip_prefix("rule:[") {
+        return Some(inner.strip_suffix(']').unwrap_or(inner).trim().to_owned())
+            .filter(|name| !name.is_empty());
+    }
+    if let Some((_, name)) = text.split_once("|Rulename:") {
+        return Some(name.trim().to_owned()).filter(|name| !name.is_empty());
+    }
+    const BEGINNINGS: [&str; 5] = ["Filter:", "Rule:", "Rule name:", "filter name:", "Name:"];
+    let name = BEGINNINGS.iter().find_map(|begin| {
+        let start = text.get(..begin.len())?;
+        start.eq_ignore_ascii_case(begin).then(|| text.get(begin.len()..))?
+    })?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+/// Whether a test sets what `${1}` means.
+pub(super) fn may_capture(node: &Node) -> bool {
+    let matches = |argument: &Argument| matches!(argument, Argument::Tag(tag) if tag == "matches" || tag == "regex");
+    if node.name == "not" {
+        return false;
+    }
+    node.arguments.iter().any(matches) || node.tests.iter().any(may_capture)
+}
+
+/// RFC 5322 §3.6.8
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
+}
+
+/// Seconds as a duration of ours.
+pub(super) fn duration(seconds: u64) -> String {
+    match seconds {
+        _ if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
+        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
+/// Whether a flag was set so far.
+pub(super) fn is_set(flag: &Mark) -> Cond {
+    match flag {
+        Mark::Flag(word) => Cond::Word((*word).to_owned()),
+        Mark::Keyword(word) => Cond::texts("keyword", "is", [word.clone()]),
+    }
+}
