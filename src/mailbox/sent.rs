@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use crate::classify::{auto_generated, automatic};
 use crate::evaluate::exact_entry;
 use crate::maildir::Location;
+use crate::maildir::name::{flags, split_info};
 use crate::message::Message;
 use crate::plan::Folder;
 use crate::rules::address_list::AddressList;
@@ -212,9 +213,11 @@ fn list(path: &Path, before: &[u64]) -> io::Result<(Vec<u64>, Vec<Named>)> {
             if bytes.starts_with(b".") {
                 continue;
             }
-            let base = bytes.split(|byte| *byte == b':').next().unwrap_or(bytes);
-            let hash = hash(base);
-            if is_put_away(bytes) {
+            let text = name.to_string_lossy();
+            let (base, _) = split_info(&text).unwrap_or((&text, ""));
+            let hash = hash(base.split(':').next().unwrap_or(base).as_bytes());
+            // A draft, or to be deleted.
+            if flags(&text).is_some_and(|flags| flags.contains(['D', 'T'])) {
                 // Neither sent nor kept; should the mark go, it is new.
                 continue;
             }
@@ -241,13 +244,6 @@ fn recipients(path: &Path) -> io::Result<Vec<String>> {
     let all = RECIPIENTS.iter().flat_map(|name| message.addresses(name).to_vec());
     let all = all.take(MOST_RECIPIENTS).map(|address| address.canonical());
     Ok(all.filter(|address| !leaves_by_address(address)).collect())
-}
-
-/// Whether a file's name says that it is a draft, or to be deleted.
-fn is_put_away(name: &[u8]) -> bool {
-    let info = name.rsplit(|byte| *byte == b':').next().filter(|info| info.len() < name.len());
-    let letters = info.and_then(|info| info.strip_prefix(b"2,")).unwrap_or_default();
-    letters.iter().any(|letter| matches!(letter, b'D' | b'T'))
 }
 
 /// `Subject: unsubscribe`, as List-Unsubscribe asks for (RFC 2369 §3.2).

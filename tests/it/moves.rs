@@ -154,8 +154,14 @@ fn ones_own_address_is_never_made_black() {
 
 #[test]
 fn learn_without_sent_mail_is_no_failure() {
+    learn(&home("list known sent \"Sent\"\nwhen from in known -> inbox\n"));
+}
+
+/// Automatic answers, what leaves a list, drafts and what is to be deleted were
+/// written to nobody whom the user knows.
+#[test]
+fn known_sent_leaves_out_whom_the_user_has_not_written_to() {
     let home = home("list known sent \"Sent\"\nwhen from in known -> inbox\n");
-    learn(&home);
     make(&home, ".Sent/");
     let sent = |name: &str, head: &str| {
         let text = format!("From: taro@b.example\n{head}\nDate: x\n\nhi\n");
@@ -167,6 +173,9 @@ fn learn_without_sent_mail_is_no_failure() {
     sent("4.mx:2,S", "To: caller@x.example\nSubject: away\nAuto-Submitted: auto-replied");
     sent("5.mx:2,DS", "To: draft@x.example\nSubject: not yet");
     sent("6.mx:2,ST", "To: deleted@x.example\nSubject: never mind");
+    // As isync and OfflineIMAP write flags where no name may hold a colon.
+    sent("8.mx;2,DS", "To: draft-elsewhere@x.example\nSubject: not yet");
+    sent("9.mx!2,T", "To: deleted-elsewhere@x.example\nSubject: never mind");
     sent("7.mx:2,S", "To: asker@x.example\nSubject: away\nPrecedence: auto_reply");
     learn(&home);
     let known = || {
