@@ -274,3 +274,43 @@ fn mail_through_a_real_postfix_with_local() {
 fn mail_through_a_real_postfix_with_pipe() {
     scenario::run(&POSTFIX_PIPE);
 }
+
+/// mailrules(5), FOR PROVIDERS: what keeps users from going around the site rules.
+#[test]
+fn a_forward_file_does_not_go_around_the_site_rules_of_exim() {
+    // As Debian has it, but for the folders of files.
+    const FILES: &str = r#"
+sed -i 's/^  file = .home..forward/&\n  file_transport = address_file/
+    s/^begin transports/&\naddress_file:\n  driver = appendfile\n/' /etc/exim4/exim4.conf
+"#;
+    const GUARD: &str = r#"
+sed -i 's/^  file = .home..forward/&\n  file_transport = address_file\n  forbid_pipe\n  forbid_file/
+    s/^begin transports/&\naddress_file:\n  driver = appendfile\n/' /etc/exim4/exim4.conf
+"#;
+    let came = |then| {
+        let server = Server { then, ..EXIM };
+        scenario::around_the_site_rules("`.forward` with a real Exim", &server)
+    };
+    let Some(open) = came(FILES) else { return };
+    assert_eq!(open, ["folder ", "the file"]);
+    assert_eq!(came(GUARD).expect("again"), ["bounced", "bounced"]);
+    const NO_ROUTER: &str = "sed -i '/^userforward:/,/^  pipe_transport/d' /etc/exim4/exim4.conf";
+    let guarded = came(NO_ROUTER).expect("again");
+    assert_eq!(guarded, ["folder .Quarantine", "folder .Quarantine"]);
+}
+
+#[test]
+fn a_forward_file_does_not_go_around_the_site_rules_of_sendmail() {
+    const GUARD: &str = r#"
+sed -i "s/^OSTYPE.*/&\ndefine(\`confFORWARD_PATH', \`')dnl/" /etc/mail/sendmail.mc
+cf=/usr/share/sendmail/cf
+m4 -D_CF_DIR_=$cf/ $cf/m4/cf.m4 /etc/mail/sendmail.mc > /etc/mail/sendmail.cf
+"#;
+    let came = |then| {
+        let server = Server { then, ..SENDMAIL };
+        scenario::around_the_site_rules("`.forward` with a real sendmail", &server)
+    };
+    let Some(open) = came("") else { return };
+    assert_eq!(open, ["folder ", "the file"]);
+    assert_eq!(came(GUARD).expect("again"), ["folder .Quarantine", "folder .Quarantine"]);
+}

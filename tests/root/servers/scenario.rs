@@ -241,6 +241,46 @@ pub fn forward_and_answer(test: &str, server: &Server) {
     assert_eq!(run.waiting(), 0);
 }
 
+const SITE: &str = r#"
+category "virus" mandatory {
+    rule "virus found" when subject is "virus" -> folder "Quarantine"
+}
+"#;
+
+/// Where mail for users who would go around the site rules comes to: taro's
+/// `.forward` calls mfilter without them, hana's names a file. Folders, or that
+/// the mail came back, or what it was put into.
+pub fn around_the_site_rules(test: &str, server: &Server) -> Option<[String; 2]> {
+    if skipped(test, &[server.program], true) {
+        return None;
+    }
+    let jail = Jail::new(test, server.packages)?;
+    let run = Run { server, jail };
+    run.set_up();
+    run.jail.write("/etc/mfilter/site.mailrules", SITE);
+    run.write("taro", ".forward", "\"|/usr/bin/mfilter --site /dev/null\"\n");
+    run.write("hana", ".forward", "/home/hana/mbox\n");
+    // Mail that bounces comes to one who has no such file.
+    for to in [TARO, "hana@test.example"] {
+        run.send("full@test.example", to, "virus");
+    }
+    let comes_to = |user: &str| {
+        let folder = |user: &str| {
+            let mail = run.jail.mail(&(run.inner_home(user) + "/Maildir"));
+            mail.into_iter().map(|mail| format!("folder {}", mail.folder)).next()
+        };
+        let bounced = || {
+            let mail = run.jail.mail(&(run.inner_home("full") + "/Maildir"));
+            mail.iter()
+                .any(|mail| mail.text().contains(&format!("{user}@")))
+                .then(|| "bounced".into())
+        };
+        let file = || run.home(user).join("mbox").exists().then(|| "the file".to_owned());
+        wait_for(&format!("the mail of {user}"), || folder(user).or_else(bounced).or_else(file))
+    };
+    Some([comes_to("taro"), comes_to("hana")])
+}
+
 impl Run<'_> {
     fn set_up(&self) {
         let (server, jail) = (self.server, &self.jail);
