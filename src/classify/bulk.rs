@@ -7,7 +7,8 @@
 
 use super::look::folded;
 use super::words::lists;
-use super::{Classifier, Mail};
+use super::{Classifier, Mail, link};
+use crate::message::Message;
 
 /// Mass mail.
 pub const BULK: Classifier = Classifier {
@@ -43,10 +44,41 @@ fn newsletter(mail: &Mail<'_>) -> Option<String> {
         .then(|| format!("From is {}, and the envelope sender is {sender}@…", from.address()))
 }
 
+/// `list-unsubscribe.host`: where one may leave (RFC 2369 §3.2), the host of a page
+/// or the domain of an address.
+pub fn unsubscribe_hosts(message: &Message) -> Vec<String> {
+    let texts = message.texts("list-unsubscribe");
+    let links = texts.iter().flat_map(|text| text.text().split(['<', '>', ',', ' ']));
+    let host =
+        |link: &str| match link.get(..7).filter(|start| start.eq_ignore_ascii_case("mailto:")) {
+            Some(_) => {
+                let (_, domain) = link.split('?').next()?.rsplit_once('@')?;
+                Some(domain.to_lowercase())
+            }
+            None => link::parse(link)?.host,
+        };
+    let mut hosts: Vec<String> = Vec::new();
+    for host in links.filter_map(host) {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    hosts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::classify::testing::{evidence, finds, message};
+
+    #[test]
+    fn where_one_may_leave() {
+        let both = message(
+            "List-Unsubscribe: <https://U.shop.example/x?id=1,2>,\n <mailto:u@mail.example?subject=leave>\n\n",
+        );
+        assert_eq!(unsubscribe_hosts(&both), ["u.shop.example", "mail.example"]);
+        assert!(unsubscribe_hosts(&message("List-Unsubscribe: NO\n\n")).is_empty());
+    }
 
     #[test]
     fn marks_of_mass_mail() {

@@ -1,8 +1,8 @@
-//! `encrypted`, `signed`, `calendar`: what kind of content a message has,
+//! `encrypted`, `signed`: what kind of content a message has,
 //! told by its media types and, for OpenPGP within plain text, by its armour.
 //!
 //! RFC 1847 (multipart/signed, multipart/encrypted), RFC 3156 (PGP/MIME), RFC
-//! 8551 (S/MIME), RFC 9580 §6.2 (armour), RFC 5545, RFC 6047 (invitations).
+//! 8551 (S/MIME), RFC 9580 §6.2 (armour).
 
 use super::look::{body_opening, unread};
 use super::{Classifier, Finding, Mail};
@@ -32,13 +32,6 @@ pub const PASSWORD_PROTECTED: Classifier = Classifier {
     name: "password-protected",
     description: "an attached ZIP, RAR or 7z file wants a password",
     find: password_protected,
-};
-
-/// An invitation or an answer to one.
-pub const CALENDAR: Classifier = Classifier {
-    name: "calendar",
-    description: "an invitation, its cancellation, or an answer to one",
-    find: calendar,
 };
 
 fn encrypted(mail: &Mail<'_>) -> Finding {
@@ -107,17 +100,6 @@ fn password_protected(mail: &Mail<'_>) -> Finding {
     let name = attachments.get(*at).and_then(|attachment| attachment.names.first());
     let name = name.map_or("an archive without a name", Text::text);
     Ok(Some(format!("{name} wants a password")))
-}
-
-fn calendar(mail: &Mail<'_>) -> Finding {
-    let content_type = content_type(mail);
-    if content_type.value == "text/calendar" {
-        return Ok(Some("the message is text/calendar".to_owned()));
-    }
-    if !content_type.value.starts_with("multipart/") {
-        return Ok(None);
-    }
-    part(mail, |part| matches!(part.media_type.as_str(), "text/calendar" | "application/ics"))
 }
 
 fn content_type(mail: &Mail<'_>) -> Parameters {
@@ -215,13 +197,5 @@ mod tests {
         let footer = "Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: multipart/signed; boundary=i\n\n--i\n\nx\n--i--\n--o--\n";
         assert!(finds(&SIGNED, &message(footer)));
         assert!(!finds(&SIGNED, &message("Content-Type: text/plain\n\nhello\n")));
-    }
-
-    #[test]
-    fn invitations() {
-        assert!(finds(&CALENDAR, &message("Content-Type: text/calendar; method=REQUEST\n\n")));
-        let part = "Content-Type: multipart/alternative; boundary=b\n\n--b\n\nx\n--b\nContent-Type: text/calendar; method=REPLY\n\nBEGIN:VCALENDAR\n--b--\n";
-        assert_eq!(evidence(&CALENDAR, &message(part)).as_deref(), Some("a part is text/calendar"));
-        assert!(!finds(&CALENDAR, &message("Subject: text/calendar\n\ntext/calendar\n")));
     }
 }

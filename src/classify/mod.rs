@@ -14,10 +14,12 @@ pub mod automatic;
 pub mod backscatter;
 pub mod bounce;
 pub mod bulk;
+pub mod calendar;
 pub mod cfws;
 pub mod client;
 pub mod content_kind;
 pub mod daemon;
+pub mod domain_report;
 pub mod forged_self;
 pub mod link;
 pub mod list_address;
@@ -121,7 +123,7 @@ pub static CLASSIFIERS: &[Classifier] = &[
     backscatter::BACKSCATTER,
     bounce::BOUNCE,
     bulk::BULK,
-    content_kind::CALENDAR,
+    calendar::CALENDAR,
     daemon::DAEMON,
     content_kind::ENCRYPTED,
     forged_self::FORGED_SELF,

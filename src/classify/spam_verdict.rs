@@ -1,7 +1,7 @@
 //! `spam`, `virus` and `spam-score`: what a filter in front of us says.
 //!
-//! No specification gives these headers; [`HEADERS`] says who writes each and
-//! how it is read.
+//! No specification gives these headers; `spam.txt` of [`words`] says who writes each
+//! and how it is read.
 //!
 //! What stands above the border's Received line is ours alone and comes first:
 //! if one header there has a verdict, what stands below has none. Below it
@@ -9,7 +9,11 @@
 //! sender. In either place the topmost header of a name counts, for filters
 //! write above what was there, and one `spam` among them is enough: a sender
 //! does not call his own mail that. Without a border, all counts alike.
+//!
+//! [`words`]: crate::classify::words
 
+use crate::classify::look::folded;
+use crate::classify::words::spam;
 use crate::classify::{Classifier, Mail};
 use crate::message::head::Header;
 use crate::message::unfold::unfold;
@@ -18,7 +22,7 @@ use crate::message::unfold::unfold;
 pub const SPAM: Classifier = Classifier {
     name: "spam",
     description: "a spam filter in front of us says so in its header",
-    find: |mail| Ok(find(mail, |reading| reading.spam)),
+    find: |mail| Ok(find(mail, |reading| reading.spam).or_else(|| marked_subject(mail))),
 };
 
 /// `virus`
@@ -41,11 +45,10 @@ const EXCERPT: usize = 60;
 const SPAM_CONFIDENCE: f64 = 5.0;
 
 /// A header that a filter writes.
-pub struct VerdictHeader {
-    /// Its name.
-    pub name: &'static str,
+struct VerdictHeader {
+    name: &'static str,
     /// Who writes it.
-    pub writer: &'static str,
+    writer: &'static str,
     read: fn(&str) -> Reading,
 }
 
@@ -57,85 +60,41 @@ struct Reading {
     score: Option<f64>,
 }
 
-const fn header(
-    name: &'static str,
-    writer: &'static str,
-    read: fn(&str) -> Reading,
-) -> VerdictHeader {
-    VerdictHeader { name, writer, read }
+/// All of them, in the order of the table.
+fn headers() -> impl Iterator<Item = VerdictHeader> {
+    let lines = |part: &'static (&str, &[&'static str])| part.1.iter().map(|line| (part.0, *line));
+    spam::HEADERS.iter().flat_map(lines).filter_map(|(value, line)| {
+        let (name, writer) = line.split_once(": ")?;
+        Some(VerdictHeader { name, writer, read: reader(value)? })
+    })
 }
 
-/// All of them; of scores, the first one counts: exact ones first, then those
-/// drawn as a bar, then those on another scale.
-pub static HEADERS: &[VerdictHeader] = &[
-    // `Yes, score=6.1 required=5.0 tests=…`, before 3.0 `hits=`; 4.0.1 and
-    // amavis 2.13 write it so; rspamd 3.4 `No, score=4.80`
-    header("X-Spam-Status", "SpamAssassin, amavis, rspamd", status),
-    // `YES`, `NO`
-    header("X-Spam-Flag", "SpamAssassin, amavis", flag),
-    // `default: False [4.80 / 15.00]; SYMBOL(1.00)[]; …`; True for a reject
-    header("X-Spamd-Result", "rspamd", spamd_result),
-    header("X-Rspamd-Score", "rspamd", number),
-    // `no action`, `greylist`, `add header`, `rewrite subject`, `soft reject`, `reject`
-    header("X-Rspamd-Action", "rspamd", action),
-    // amavis `1001.301`, rspamc 3.4 `2.00 / 15.00`
-    header("X-Spam-Score", "amavis, rspamc", number),
-    header("X-Spam-Action", "rspamc", action),
-    // rspamc and rspamd's Exim and Postfix recipes `yes`
-    header("X-Spam", "rspamd", flag),
-    // rspamd 3.4's `spam-header` routine as it comes
-    header("Deliver-To", "rspamd", |value| spam_if(starts(value, "junk"))),
-    // `X-Spam_score: 6.1`, in the configuration that Debian's Exim comes with
-    header("X-Spam_score", "Exim", number),
-    // 1.2.5: `Spam, tests=bogofilter, spamicity=1.000000, version=1.2.5`,
-    // `Ham`, `Unsure`; before 1.0 `Yes`, `No`
-    header("X-Bogosity", "bogofilter", flag),
-    // 3.10: `Innocent`, `Whitelisted`, `Spam`, `Blocklisted`, `Virus`
-    header("X-DSPAM-Result", "dspam", dspam),
-    // `SPAM  ( pR: -24.3 )`, `Good  ( pR: 12.1 )`, `UNSURE (3.0) …`
-    header("X-CRM114-Status", "CRM114", flag),
-    // `INFECTED, message contains virus: …`; `BANNED, …` is a file type
-    header("X-Amavis-Alert", "amavis", infected),
-    // `Yes, SCORE=6.10 using global scores of TAG_LEVEL=…`
-    header("X-Barracuda-Spam-Status", "Barracuda", status),
-    header("X-Barracuda-Spam-Flag", "Barracuda", flag),
-    header("X-Barracuda-Spam-Score", "Barracuda", number),
-    // `spam, SpamAssassin (score=6.5, required 5, …)`, `not spam, …`
-    header("X-MailScanner-SpamCheck", "MailScanner", status),
-    // The same with the organisation's name, `%org-name%` of MailScanner.conf
-    header("X-*-MailScanner-SpamCheck", "MailScanner", status),
-    // `Found to be infected`, `Found to be clean`
-    header("X-MailScanner", "MailScanner", |value| {
-        virus_if(value.contains("found to be infected"))
-    }),
-    // clamav-milter 1.4: `Infected (Eicar-Signature)`, `Clean`
-    header("X-Virus-Status", "ClamAV", infected),
-    // SpamAssassin's ClamAV plugin: `Yes (Eicar-Signature)`, `No`
-    header("X-Spam-Virus", "SpamAssassin's ClamAV plugin", |value| Reading {
-        virus: flag(value).spam,
-        ..Reading::default()
-    }),
-    // rspamd 3.4's `x-virus` routine: the names of viruses
-    header("X-Virus", "rspamd", rspamd_virus),
-    // `PASS`, `FAIL`, `GRAY`, `PROCESSING_FAILED`
-    header("X-SES-Spam-Verdict", "Amazon SES", |value| Reading {
-        spam: ses(value),
-        ..Reading::default()
-    }),
-    header("X-SES-Virus-Verdict", "Amazon SES", |value| Reading {
-        virus: ses(value),
-        ..Reading::default()
-    }),
-    // Bars: `++++`, `----`, `/`; `****`
-    header("X-Spamd-Bar", "rspamd", bar),
-    header("X-Spam_bar", "Exim", bar),
-    header("X-Spam-Bar", "cPanel's Exim", bar),
-    header("X-Spam-Level", "SpamAssassin, amavis, rspamd", level),
-    // -1 to 9
-    header("X-MS-Exchange-Organization-SCL", "Exchange", scl),
-    // `CIP:…;SFV:SPM;SCL:5;CAT:SPM;…`
-    header("X-Forefront-Antispam-Report", "Microsoft 365", forefront),
-];
+/// How headers of a part of the table are read.
+fn reader(value: &str) -> Option<fn(&str) -> Reading> {
+    Some(match value {
+        "status" => status,
+        "flag" => flag,
+        "spamd-result" => spamd_result,
+        "number" => number,
+        "action" => action,
+        "junk" => |value| spam_if(starts(value, "junk")),
+        "dspam" => dspam,
+        "rule" => rule,
+        "score-and-threshold" => |value| spam_if(value.starts_with("yes")),
+        "percentage" => percentage,
+        "infected" => infected,
+        "found-infected" => |value| virus_if(value.contains("found to be infected")),
+        "virus-flag" => |value| Reading { virus: flag(value).spam, ..Reading::default() },
+        "virus-name" => rspamd_virus,
+        "verdict" => |value| Reading { spam: ses(value), ..Reading::default() },
+        "virus-verdict" => |value| Reading { virus: ses(value), ..Reading::default() },
+        "bar" => bar,
+        "level" => level,
+        "scl" => scl,
+        "forefront" => forefront,
+        _ => return None,
+    })
+}
 
 /// A score and the header that it is from.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,15 +106,15 @@ pub struct Score {
 }
 
 /// `spam-score`: the number in the header of `set spam-score-header`, and in
-/// no other where that is set; else the first one that [`HEADERS`] finds.
+/// no other where that is set; else the first one of the table.
 pub fn score(mail: &Mail<'_>) -> Option<Score> {
     if let Some(name) = &mail.spam_score_header {
         let value = first_number(&one_line(mail.message.head().first(name)?))?;
         return Some(Score { value, header: name.clone() });
     }
     places(mail).into_iter().find_map(|place| {
-        HEADERS.iter().find_map(|header| {
-            let (_, reading) = reading(mail, header, place)?;
+        headers().find_map(|header| {
+            let (_, reading) = reading(mail, &header, place)?;
             Some(Score { value: reading.score?, header: header.name.to_owned() })
         })
     })
@@ -165,10 +124,10 @@ pub fn score(mail: &Mail<'_>) -> Option<Score> {
 fn find(mail: &Mail<'_>, says: fn(&Reading) -> Option<bool>) -> Option<String> {
     places(mail).into_iter().find_map(|place| {
         let mut verdict = None;
-        for header in HEADERS {
-            let Some((value, reading)) = reading(mail, header, place) else { continue };
+        for header in headers() {
+            let Some((value, reading)) = reading(mail, &header, place) else { continue };
             match says(&reading) {
-                Some(true) => return Some(Some(evidence(header, &value))),
+                Some(true) => return Some(Some(evidence(&header, &value))),
                 Some(false) => verdict = Some(None),
                 None => {}
             }
@@ -289,6 +248,33 @@ fn points(text: &str) -> Option<f64> {
     let in_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+');
     let behind = text.trim_start().trim_start_matches(in_number).trim_start();
     (!behind.starts_with('%')).then_some(number)
+}
+
+/// `100.00%` is certain; what is less says nothing.
+fn percentage(value: &str) -> Reading {
+    let certain = value.strip_suffix('%').and_then(leading_number).is_some_and(|it| it >= 100.0);
+    Reading { spam: certain.then_some(true), ..Reading::default() }
+}
+
+/// `rule=spam`, `rule=notspam`.
+fn rule(value: &str) -> Reading {
+    let rule = value.split_whitespace().find_map(|word| word.strip_prefix("rule="));
+    let spam = rule.and_then(|rule| match rule {
+        "spam" => Some(true),
+        "notspam" => Some(false),
+        _ => None,
+    });
+    Reading { spam, ..Reading::default() }
+}
+
+/// A mark that a filter puts before the subject, where its header is there, too:
+/// people may write the mark.
+fn marked_subject(mail: &Mail<'_>) -> Option<String> {
+    let head = mail.message.head();
+    let (_, marks) = spam::SUBJECTS.iter().find(|(header, _)| head.first(header).is_some())?;
+    let subject = folded(mail.message, "subject");
+    let marked = subject.strip_prefix('[')?.split_once(']')?.0;
+    marks.contains(&marked).then(|| format!("the subject is marked [{marked}]"))
 }
 
 /// `PASS`, `FAIL`, and `GRAY`, `PROCESSING_FAILED`: no verdict.
@@ -706,10 +692,48 @@ mod tests {
         assert_eq!(value("X-Spam-Score: 1\n\n"), None);
     }
 
+    #[test]
+    fn every_line_of_the_table_is_read() {
+        let lines: usize = spam::HEADERS.iter().map(|(_, lines)| lines.len()).sum();
+        assert_eq!(headers().count(), lines);
+    }
+
+    #[test]
+    fn filters_of_providers() {
+        for (header, spam) in [
+            ("X-OCN-SPAM-CHECK: 100.00%", true),
+            ("X-OCN-SPAM-CHECK: 99.00%", false),
+            ("Subject: [meiwaku] x\nX-OCN-SPAM-CHECK: 90.00%", true),
+            ("Subject: [meiwaku] x", false),
+            ("X-Biglobe-spamcheck: 100.00%", true),
+            ("X-MD-Class: spam", true),
+            ("X-MD-Class: normal", false),
+            ("X-TERRACE-SPAMMARK: YES (SR:90.1) (by Terrace)", true),
+            ("X-TERRACE-SPAMMARK: NOT spam-marked. (by Terrace)", false),
+            ("X-Assp-Spam: YES", true),
+            ("X-KLMS-AntiSpam-Status: spam", true),
+            ("X-KLMS-AntiSpam-Status: not_detected", false),
+            ("X-VADE-STATUS: LEGIT", false),
+            ("X-Spampanel-Class: spam", true),
+            ("X-Spambayes-Classification: spam; 0.99", true),
+            ("X-Spambayes-Classification: unsure; 0.50", false),
+            ("X-Text-Classification: spam", true),
+            ("X-Text-Classification: work", false),
+            ("X-Proofpoint-Spam-Details: rule=spam policy=default score=99", true),
+            ("X-Proofpoint-Spam-Details: rule=notspam policy=default score=0", false),
+            ("X-Proofpoint-Spam-Details: rule=spam_outbound_notspam score=0", false),
+            ("X-TM-AS-Result: Yes-48.583700-5.000000-31", true),
+            ("X-TM-AS-Result: No--4.038400-4.000000-31", false),
+            ("X-Mark-Spam-Flag: YES", true),
+        ] {
+            assert_eq!(of(&format!("{header}\n\n")).0, spam, "{header}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn any_value(value in "([-+.0-9*/é]|score=|\\[|yes){0,20}", at in 0..HEADERS.len()) {
-            of(&format!("{}: {value}", HEADERS[at].name.replace('*', "Org")));
+        fn any_value(value in "([-+.0-9*/é]|score=|\\[|yes){0,20}", at in 0..headers().count()) {
+            of(&format!("{}: {value}", headers().nth(at).unwrap().name.replace('*', "Org")));
         }
     }
 }

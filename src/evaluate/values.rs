@@ -10,7 +10,10 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
 use super::condition::Conditions;
-use crate::classify::{bounce, client, link, list_address, list_name, magic, spam_verdict};
+use crate::classify::{
+    bounce, bulk, calendar, client, domain_report, link, list_address, list_name, magic,
+    spam_verdict,
+};
 use crate::message::address::{Address, is_too_long, split_detail};
 use crate::message::text::Text;
 use crate::message::{Unread, domain, path};
@@ -223,6 +226,10 @@ pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m
         Field::BounceStatus => strings(bounce::statuses(on.mail())?),
         Field::BounceRecipient => strings(bounce::recipients(on.mail())?),
         Field::BounceReason => strings(bounce::reasons(on.mail())?),
+        Field::BounceAction => strings(bounce::actions(on.mail())?),
+        Field::CalendarMethod => strings(calendar::methods(on.mail())?),
+        Field::Report => strings(domain_report::kind(on.mail())?),
+        Field::UnsubscribeHost => domains(bulk::unsubscribe_hosts(message)),
         Field::SpamScore => spam_verdict::score(on.mail())
             .map(|score| Value::Number(score.value, score.value.to_string()))
             .into_iter()

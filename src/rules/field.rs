@@ -227,6 +227,21 @@ pub const FIELDS: &[FieldInfo] = &[
     plain("bounce.reason", Kind::Text, "why, in the words of the mail system", || {
         Field::BounceReason
     }),
+    plain("bounce.action", Kind::Text, "what became of it: failed, delayed", || {
+        Field::BounceAction
+    }),
+    plain(
+        "calendar.method",
+        Kind::Text,
+        "what a calendar asks for: REQUEST, REPLY, CANCEL",
+        || Field::CalendarMethod,
+    ),
+    plain("report", Kind::Text, "which report it is: dmarc, tls, abuse, auth-failure", || {
+        Field::Report
+    }),
+    plain("list-unsubscribe.host", Kind::Domain, "host of each link to leave a list by", || {
+        Field::UnsubscribeHost
+    }),
     plain("spam-score", Kind::Number, "the number of the spam filter in front of us", || {
         Field::SpamScore
     }),

@@ -378,6 +378,14 @@ pub enum Field {
     BounceRecipient,
     /// Why, in the words of the mail system.
     BounceReason,
+    /// Failed or delayed.
+    BounceAction,
+    /// iTIP methods of calendars.
+    CalendarMethod,
+    /// The kind of a report.
+    Report,
+    /// Hosts of List-Unsubscribe.
+    UnsubscribeHost,
     /// The number of the spam filter in front of us.
     SpamScore,
     /// Each link.

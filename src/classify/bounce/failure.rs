@@ -11,7 +11,7 @@ pub struct Failure {
     pub status: Option<String>,
     /// In the words of the mail system, one line.
     pub reason: Option<String>,
-    /// RFC 3464 §2.3.3, lower case; empty where it is not stated.
+    /// RFC 3464 §2.3.3, lower case; empty where it is not stated, until it is completed.
     pub action: String,
 }
 
@@ -25,7 +25,7 @@ impl Failure {
         }
     }
 
-    /// A status where none is stated: by the words of the reason, by those of
+    /// An action and a status where none is stated: by the words of the reason, by those of
     /// the report as a whole, by the reply code. Without a reply that says
     /// else, what was given up is a failure for good, also where it is time
     /// that ran out (RFC 3463 §3.5 and its appendix B).
@@ -40,6 +40,9 @@ impl Failure {
             .or_else(|| words::status_of(report, class))
             .or_else(|| reply.map(|code| status::of_reply(code).to_owned()))
             .unwrap_or_else(|| format!("{class}.0.0"));
+        if self.action.is_empty() {
+            self.action = if delayed { "delayed" } else { "failed" }.to_owned();
+        }
         self.status = Some(status);
     }
 }

@@ -57,6 +57,11 @@ pub fn reasons(mail: &Mail<'_>) -> Result<Vec<String>, String> {
     each(mail, |failure| failure.reason.clone())
 }
 
+/// `bounce.action`: failed or delayed, RFC 3464 §2.3.3.
+pub fn actions(mail: &Mail<'_>) -> Result<Vec<String>, String> {
+    each(mail, |failure| Some(failure.action.clone()))
+}
+
 fn each(
     mail: &Mail<'_>,
     field: impl Fn(&Failure) -> Option<String>,

@@ -35,6 +35,7 @@ fn words_of_a_mail_system() {
     );
     let mail = mail(&qmail);
     assert_eq!(statuses(&mail).unwrap(), ["5.2.2"]);
+    assert_eq!(actions(&mail).unwrap(), ["failed"]);
     assert_eq!(recipients(&mail).unwrap(), ["hanako@far.example"]);
     assert!(report(&mail).unwrap().unwrap().returned.contains("Message-ID: <1@example.jp>"));
 }
@@ -45,6 +46,7 @@ fn words_alone_mean_a_status() {
         "From: Mail Delivery System <Mailer-Daemon@mx.example>\nSubject: Warning: message delayed 24 hours\n\nA message that you sent has not yet been delivered to\n\n  hanako@far.example\n    mailbox is full\n",
     );
     assert_eq!(statuses(&mail(&delay)).unwrap(), ["4.2.2"]);
+    assert_eq!(actions(&mail(&delay)).unwrap(), ["delayed"]);
     let system = message(
         "Return-Path: <>\nFrom: a@b.example\nSubject: x\n\nUnknown user: hanako@far.example\n",
     );

@@ -1,0 +1,107 @@
+//! `calendar`: an invitation, its cancellation, or an answer to one; and
+//! `calendar.method`, which of them.
+//!
+//! iTIP (RFC 5546 §1.4) names the method in the content, iMIP (RFC 6047 §2.4) in
+//! Content-Type, too. What is only published, a ticket's event, is no invitation.
+
+use super::look::unread;
+use super::{Classifier, Finding, Mail};
+use crate::message::mime::Part;
+use crate::message::parameter::{self, Parameters};
+
+/// An invitation or an answer to one.
+pub const CALENDAR: Classifier = Classifier {
+    name: "calendar",
+    description: "an invitation, its cancellation, or an answer to one",
+    find,
+};
+
+/// Of a calendar's content so many bytes are looked at: METHOD stands before all events.
+const LIMIT: usize = 8 << 10;
+
+fn find(mail: &Mail<'_>) -> Finding {
+    for part in parts(mail)? {
+        let method = method(mail, part)?;
+        if method.as_deref() != Some("PUBLISH") {
+            let method = method.map(|method| format!(" with METHOD:{method}")).unwrap_or_default();
+            return Ok(Some(format!("a part is {}{method}", part.media_type)));
+        }
+    }
+    Ok(None)
+}
+
+/// `calendar.method`: methods in capitals, each once.
+///
+/// # Errors
+/// The body cannot be read.
+pub fn methods(mail: &Mail<'_>) -> Result<Vec<String>, String> {
+    let mut found = Vec::new();
+    for part in parts(mail)? {
+        if let Some(method) = method(mail, part)?
+            && !found.contains(&method)
+        {
+            found.push(method);
+        }
+    }
+    Ok(found)
+}
+
+/// The calendars of a message; without reading, where its type has room for none.
+fn parts<'a>(mail: &Mail<'a>) -> Result<Vec<&'a Part>, String> {
+    let content_type: Parameters =
+        mail.message.head().first("content-type").map(parameter::parse).unwrap_or_default();
+    let is_calendar = |kind: &str| matches!(kind, "text/calendar" | "application/ics");
+    if !is_calendar(&content_type.value) && !content_type.value.starts_with("multipart/") {
+        return Ok(Vec::new());
+    }
+    let parts = mail.message.parts().map_err(unread)?;
+    Ok(parts.iter().filter(|part| is_calendar(&part.media_type)).collect())
+}
+
+/// The method by the content, RFC 5545 §3.7.2.
+fn method(mail: &Mail<'_>, part: &Part) -> Result<Option<String>, String> {
+    let bytes = mail.message.part_bytes(part, LIMIT).map_err(unread)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let method = text.lines().find_map(|line| {
+        let (name, value) = line.trim_end().split_once(':')?;
+        let name = name.split(';').next().unwrap_or_default();
+        name.eq_ignore_ascii_case("method").then(|| value.trim().to_ascii_uppercase())
+    });
+    Ok(method
+        .filter(|method| method.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::testing::{evidence, finds, mail, message};
+
+    fn within(content: &str) -> String {
+        format!(
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b\nContent-Type: text/calendar\n\nBEGIN:VCALENDAR\n{content}END:VCALENDAR\n--b--\n"
+        )
+    }
+
+    #[test]
+    fn invitations_and_answers() {
+        let reply = message(&within("METHOD:REPLY\n"));
+        assert_eq!(
+            evidence(&CALENDAR, &reply).as_deref(),
+            Some("a part is text/calendar with METHOD:REPLY")
+        );
+        assert_eq!(methods(&mail(&reply)), Ok(vec!["REPLY".to_owned()]));
+        let whole = message("Content-Type: text/calendar\n\nBEGIN:VCALENDAR\r\nmethod:Request\r\n");
+        assert_eq!(methods(&mail(&whole)), Ok(vec!["REQUEST".to_owned()]));
+        let without = message(&within(""));
+        assert_eq!(evidence(&CALENDAR, &without).as_deref(), Some("a part is text/calendar"));
+        assert_eq!(methods(&mail(&without)), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_published_is_none() {
+        let ticket = message(&within("METHOD:PUBLISH\n"));
+        assert!(!finds(&CALENDAR, &ticket));
+        assert_eq!(methods(&mail(&ticket)), Ok(vec!["PUBLISH".to_owned()]));
+        assert!(!finds(&CALENDAR, &message("Subject: text/calendar\n\ntext/calendar\n")));
+    }
+}

@@ -1,0 +1,96 @@
+//! `report`: which kind of report a message is, for who runs a domain or a server.
+//!
+//! `dmarc` is an aggregate report (RFC 7489 §7.2.1.1), `tls` one of SMTP
+//! TLS (RFC 8460 §5.3), `abuse` a complaint (RFC 5965), `auth-failure` one on a message
+//! that did not prove its sender (RFC 6591).
+
+use super::Mail;
+use super::look::{folded, unread};
+use crate::message::parameter;
+
+/// Of a feedback report's fields so many bytes are looked at.
+const LIMIT: usize = 8 << 10;
+
+/// The kind; `None` where it is no report.
+///
+/// # Errors
+/// The body cannot be read.
+pub fn kind(mail: &Mail<'_>) -> Result<Option<&'static str>, String> {
+    let message = mail.message;
+    let content_type =
+        message.head().first("content-type").map(parameter::parse).unwrap_or_default();
+    let report = content_type.get("report-type").unwrap_or_default().to_ascii_lowercase();
+    match (content_type.value.as_str(), report.as_str()) {
+        ("multipart/report", "tlsrpt") => return Ok(Some("tls")),
+        ("multipart/report", "feedback-report") => return Ok(Some(feedback(mail)?)),
+        _ => {}
+    }
+    let subject = folded(message, "subject");
+    // `[Preview] ` of Microsoft.
+    let subject = subject.strip_prefix("[preview] ").unwrap_or(&subject);
+    if !(subject.starts_with("report domain:") && subject.contains("submitter:")) {
+        return Ok(None);
+    }
+    if message.head().first("tls-report-domain").is_some_and(|value| !value.trim_ascii().is_empty())
+    {
+        return Ok(Some("tls"));
+    }
+    let parts = message.parts().map_err(unread)?;
+    Ok(parts.iter().find_map(|part| {
+        // `receiver!domain!begin!end.xml.gz`
+        let name = part.name.as_deref().unwrap_or_default().to_lowercase();
+        if part.media_type.starts_with("application/tlsrpt") || name.contains(".json") {
+            return Some("tls");
+        }
+        let ends = [".xml", ".xml.gz", ".zip", ".gz"].iter().any(|end| name.ends_with(end));
+        (ends && name.matches('!').count() >= 2).then_some("dmarc")
+    }))
+}
+
+/// By Feedback-Type, RFC 5965 §3.1.
+fn feedback(mail: &Mail<'_>) -> Result<&'static str, String> {
+    let parts = mail.message.parts().map_err(unread)?;
+    let part = parts.iter().find(|part| part.media_type == "message/feedback-report");
+    let Some(part) = part else { return Ok("abuse") };
+    let bytes = mail.message.part_bytes(part, LIMIT).map_err(unread)?;
+    let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
+    let kind = text.lines().find_map(|line| line.strip_prefix("feedback-type:"));
+    Ok(match kind.map(str::trim) {
+        Some("auth-failure") => "auth-failure",
+        _ => "abuse",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kind;
+    use crate::classify::testing::{mail, message};
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<&str>) {
+        assert_eq!(kind(&mail(&message(text))), Ok(expected), "{text}");
+    }
+
+    #[test]
+    fn kinds() {
+        let dmarc = "Subject: Report Domain: example.jp Submitter: far.example Report-ID: 1\nContent-Type: application/gzip; name=\"far.example!example.jp!1!2.xml.gz\"\n\n";
+        check(dmarc, Some("dmarc"));
+        check(&dmarc.replace("Subject: ", "Subject: [Preview] "), Some("dmarc"));
+        let tls = "Subject: Report Domain: example.jp Submitter: far.example Report-ID: 1\nTLS-Report-Domain: example.jp\nTLS-Report-Submitter: far.example\n\n";
+        check(tls, Some("tls"));
+        check(
+            "Content-Type: multipart/report; report-type=tlsrpt; boundary=b\n\n--b--\n",
+            Some("tls"),
+        );
+        let abuse = "Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n--b\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\n--b--\n";
+        check(abuse, Some("abuse"));
+        check(&abuse.replace(": abuse", ": auth-failure"), Some("auth-failure"));
+    }
+
+    #[test]
+    fn one_sign_is_none() {
+        check("Subject: Report Domain: example.jp Submitter: far.example\n\nhello\n", None);
+        check("Subject: hello\nContent-Type: application/gzip; name=\"a!b!1!2.xml.gz\"\n\n", None);
+        check("Subject: hello\nTLS-Report-Domain: example.jp\n\n", None);
+    }
+}
