@@ -34,6 +34,7 @@ pub mod resembles;
 pub mod rewritten;
 pub mod s25r;
 pub mod spam_verdict;
+pub mod transactional;
 pub mod verified;
 pub mod virus_warning;
 mod words;
@@ -134,6 +135,7 @@ pub static CLASSIFIERS: &[Classifier] = &[
     s25r::S25R,
     content_kind::SIGNED,
     spam_verdict::SPAM,
+    transactional::TRANSACTIONAL,
     verified::VERIFIED,
     spam_verdict::VIRUS,
     virus_warning::VIRUS_WARNING,

@@ -45,7 +45,9 @@ struct Mention<'a> {
 impl Mention<'_> {
     /// `None` of a sender's.
     fn doubt(&self) -> Option<Doubt> {
-        if ends_in_sender(&self.before) {
+        // Postfix's note on an alias: `(expanded from: <user@host>)`.
+        let alias = ends_in(&self.before, &["expanded from", "generated from"]);
+        if !alias && ends_in_sender(&self.before) {
             return None;
         }
         Some(if is_helper(self.address) {

@@ -19,6 +19,7 @@ use std::collections::HashSet;
 use super::look::folded;
 use super::words::plain;
 use super::{Classifier, Mail, daemon, mailing_list};
+use crate::message::fold::fold;
 use crate::message::parameter;
 use opening::Opening;
 
@@ -263,7 +264,11 @@ impl Signs {
         if self.is_answer() || !(self.subject_reports || self.unattended) {
             return None;
         }
-        let phrase = words::report_at_start(&opening.folded).filter(|_| concrete())?;
+        // A person, or a program for tickets, quotes what came.
+        let unquoted = |line: &&str| !line.trim_start().starts_with('>');
+        let lines: Vec<&str> = opening.notes.lines().filter(unquoted).collect();
+        let text = plain(&fold(&lines.join("\n")));
+        let phrase = words::report_at_start(&text).filter(|_| concrete())?;
         Some(format!("the text begins `{phrase}`"))
     }
 }

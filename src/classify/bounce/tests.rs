@@ -106,6 +106,7 @@ fn one_phrase_is_none() {
         "From: Parcels <no-reply@far.example>\nSubject: parcel\nContent-Type: text/plain; charset=utf-8\n\n荷物を配送できませんでした。\n",
         "From: Chat <noreply@far.example>\nSubject: notice\n\nYour message was not delivered, the room is closed.\n",
         "Return-Path: <>\nFrom: Form <www@far.example>\nSubject: question\n\nMy budget is exceeded.\n",
+        "From: Tickets <noreply@far.example>\nSubject: [1] Mail delivery problem\n\nHello,\n> Your message to a@b.example could not be delivered.\n> 550 5.1.1\n",
         "From: a@b.example\nSubject: hello\nX-Failed-Recipients: c@d.example\n\nhello\n",
     ] {
         assert!(!finds(&BOUNCE, &message(text)), "{text}");

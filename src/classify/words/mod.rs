@@ -35,9 +35,10 @@ fn has(phrase: &str, text: &str) -> bool {
     })
 }
 
-/// A text that is folded, with one kind of apostrophe.
+/// A text that is folded, with one kind of apostrophe and of `i`: Turkish has a dot
+/// over the capital, which folding leaves behind it.
 pub fn plain(folded: &str) -> String {
-    folded.replace(['\u{2019}', '\u{2bc}'], "'")
+    folded.replace(['\u{2019}', '\u{2bc}'], "'").replace("i\u{307}", "i")
 }
 
 #[cfg(test)]

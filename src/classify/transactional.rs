@@ -1,0 +1,92 @@
+//! `transactional`: a service writes about one's own account, order or payment:
+//! codes, resets, receipts, bookings, alerts.
+//!
+//! No header says so, so two things have to: a service's sender, by its local part
+//! or by headers that machines alone write, and the subject. Mass mail, lists,
+//! answers and what answers are none. It says nothing about who sent it: phishing
+//! looks just so, hence rules ask for `verified`, too.
+
+use super::look::folded;
+use super::words::{find as find_word, plain, transactions};
+use super::{Classifier, Finding, Mail, automatic, bulk, mailing_list};
+
+/// Mail on an account, an order or a payment.
+pub const TRANSACTIONAL: Classifier = Classifier {
+    name: "transactional",
+    description: "a service writes about an account, an order or a payment; not who sent it",
+    find,
+};
+
+fn find(mail: &Mail<'_>) -> Finding {
+    let message = mail.message;
+    let subject = plain(&folded(message, "subject"));
+    let Some(phrase) = find_word(transactions::SUBJECTS, &subject) else { return Ok(None) };
+    let Some(sender) = service(mail) else { return Ok(None) };
+    let answers = ["in-reply-to", "references"].iter().any(|name| has(mail, name));
+    let is_answer = answers || subject.starts_with("re:") || subject.starts_with("fwd:");
+    if is_answer || (bulk::BULK.find)(mail)?.is_some() || mailing_list::evidence(mail).is_some() {
+        return Ok(None);
+    }
+    if (automatic::AUTOMATIC.find)(mail)?.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(format!("{sender}, and the subject says `{phrase}`")))
+}
+
+/// What shows that no person sent it.
+fn service(mail: &Mail<'_>) -> Option<String> {
+    let from = mail.message.addresses("from");
+    let from = from.first()?;
+    if transactions::SENDERS.contains(&from.local.to_lowercase().as_str()) {
+        return Some(format!("From is {}", from.address()));
+    }
+    let marks = ["Feedback-ID", "X-SES-Outgoing", "X-SG-EID", "X-Auto-Response-Suppress"];
+    let mark = marks.iter().find(|name| has(mail, name))?;
+    Some(format!("it has {mark}"))
+}
+
+fn has(mail: &Mail<'_>, name: &str) -> bool {
+    mail.message.head().first(name).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::testing::{evidence, finds, message};
+
+    #[track_caller]
+    fn check(header: &str, expected: bool) {
+        let message = message(&format!("{header}\nTo: taro@example.jp\n\nhi\n"));
+        assert_eq!(finds(&TRANSACTIONAL, &message), expected, "{header}");
+    }
+
+    #[test]
+    fn accounts_orders_and_payments() {
+        let code = message("From: no-reply@bank.example\nSubject: Your code is 118 204\n\n");
+        assert_eq!(
+            evidence(&TRANSACTIONAL, &code).as_deref(),
+            Some("From is no-reply@bank.example, and the subject says `your code`")
+        );
+        for header in [
+            "From: Shop <shop@far.example>\nFeedback-ID: 1:shop\nSubject: Order #4711 confirmed",
+            "From: no-reply@far.example\nSubject: お支払いの領収書",
+            "From: security@far.example\nSubject: Neue Anmeldung in Ihrem Konto",
+            "From: noreply@far.example\nSubject: Votre commande 12",
+        ] {
+            check(header, true);
+        }
+    }
+
+    #[test]
+    fn people_newsletters_and_answers_are_none() {
+        for header in [
+            "From: hanako@far.example\nSubject: your order",
+            "From: no-reply@far.example\nSubject: News of the week",
+            "From: no-reply@far.example\nSubject: Your order\nList-Unsubscribe: <https://a.example>",
+            "From: no-reply@far.example\nSubject: Re: your order\nIn-Reply-To: <1@example.jp>",
+            "From: no-reply@far.example\nSubject: Your order\nAuto-Submitted: auto-replied",
+        ] {
+            check(header, false);
+        }
+    }
+}
