@@ -14,6 +14,7 @@ use memchr::memmem;
 use url::Host;
 
 use crate::classify::{Mail, rewritten};
+use crate::message::gather::floor;
 use crate::message::html::Event;
 use crate::message::{Message, Unread, domain, fold};
 
@@ -25,6 +26,9 @@ const LIMIT: usize = 16 << 20;
 
 /// Text is searched in pieces of about this many bytes.
 const PIECE: usize = 64 << 10;
+
+/// A longer line is searched in pieces, bytes: one character may become eighteen.
+const LONGEST_LINE: usize = 256 << 10;
 
 /// So many rewritten links are looked for in one another.
 const MOST_REWRITTEN: usize = 5;
@@ -111,12 +115,26 @@ impl Links {
         of_attribute(url).is_none_or(|link| self.add(link))
     }
 
-    /// Takes text as it comes, and searches it at line ends.
+    /// Takes text as it comes, and searches it at line ends; where none comes, at
+    /// blanks, and where none of those does either, anywhere.
     fn text(&mut self, text: &str) -> bool {
         if self.pending.len() >= PIECE && text.starts_with('\n') {
             self.end_text();
         }
-        self.pending.push_str(text);
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (piece, behind) = rest.split_at(floor(rest, PIECE));
+            self.pending.push_str(piece);
+            rest = behind;
+            if self.pending.len() >= LONGEST_LINE {
+                let length = self.pending.len();
+                let blank = self.pending.rfind(char::is_whitespace);
+                let near = blank.filter(|blank| length - blank < PIECE);
+                let tail = self.pending.split_off(near.unwrap_or(length));
+                self.end_text();
+                self.pending = tail;
+            }
+        }
         if self.pending.len() >= PIECE && self.pending.ends_with('\n') {
             self.end_text();
         }
@@ -348,6 +366,22 @@ mod tests {
         let mut links = Links::default();
         links.in_text(text);
         links.found.into_iter().filter_map(|link| link.host).collect()
+    }
+
+    /// A line without an end is searched in pieces, of which none is large and
+    /// none ends within a link.
+    #[test]
+    fn a_line_of_any_length_is_searched_in_pieces() {
+        let mut line = String::new();
+        for number in 0..200 {
+            line.push_str(&format!("{} http://h{number}.example/ ", "\u{fdfa}x".repeat(2_000)));
+        }
+        let mut links = Links::default();
+        assert!(links.text(&line) && links.pending.len() < LONGEST_LINE);
+        // No blank at all.
+        assert!(links.text(&"x".repeat(3 << 20)) && links.pending.len() < LONGEST_LINE);
+        links.end_text();
+        assert_eq!(links.found.len(), 200);
     }
 
     #[track_caller]

@@ -224,7 +224,11 @@ fn add_costly(
     };
     let to = Some("addresses in To were looked at");
     add("2 MB of addresses of 3 bytes", header("To", "a@b,", 2 << 20), to);
-    add("30 MB of addresses without commas", header("To", "a@b ", 30 << 20), to);
+    // A line of 30 MB lies beyond what is read of a header.
+    let is_whole = times_cut(size(1 << 20));
+    let beyond = |said| if is_whole { Some("the header was cut at 16 MB") } else { Some(said) };
+    let cut = beyond("addresses in To were looked at");
+    add("30 MB of addresses without commas", header("To", "a@b ", 30 << 20), cut);
     let all: String = ["From", "Reply-To", "To", "Cc", "Bcc", "Resent-To", "Delivered-To"]
         .iter()
         .map(|name| format!("{name}: {}\n", "\u{fdfa} <a@b>,".repeat(size(4 << 20) / 11)))
@@ -233,7 +237,7 @@ fn add_costly(
     let local = format!("To: {}@b.example, <{0}>", "a".repeat(size(15 << 20)));
     add("addresses of 15 MB", with(&local, "needle"), None);
     let name = format!("From: {}<a@b.example>", "x ".repeat(size(15 << 20)));
-    add("a name of 30 MB", with(&name, "needle"), Some("addresses in From"));
+    add("a name of 30 MB", with(&name, "needle"), beyond("addresses in From"));
     let subject = Some("256 KB of Subject were looked at");
     for (name, value) in [
         ("a subject of 10 MB that becomes 110 MB", "\u{fdfa}"),
@@ -273,7 +277,7 @@ fn add_costly(
     let wide = [wide.into_bytes(), b"\x30\x42".repeat(size(25 << 20) / 2)].concat();
     add("HTML of 25 MB in UTF-16", wide, None);
     let type_ = format!("Content-Type: text/plain; x=\"{}", "y\\\"".repeat(size(10 << 20)));
-    add("a Content-Type of 30 MB", with(&type_, "needle"), Some("256 KB of Content-Type"));
+    add("a Content-Type of 30 MB", with(&type_, "needle"), beyond("256 KB of Content-Type"));
     let part = format!(
         "--b0\nContent-Disposition: attachment; filename=\"{}.exe\"\n\nx\n",
         "\u{fdfa}".repeat(50_000)
