@@ -7,6 +7,7 @@
 use super::look::{body_opening, unread};
 use super::{Classifier, Finding, Mail};
 use crate::message::Text;
+use crate::message::html::Event;
 use crate::message::mime::Part;
 use crate::message::parameter::{self, Parameters};
 
@@ -36,18 +37,8 @@ pub const PASSWORD_PROTECTED: Classifier = Classifier {
 
 fn encrypted(mail: &Mail<'_>) -> Finding {
     let content_type = content_type(mail);
-    let smime_type = content_type.get("smime-type").unwrap_or_default();
     match content_type.value.as_str() {
         "multipart/encrypted" => return Ok(Some("multipart/encrypted".to_owned())),
-        "application/pkcs7-mime" | "application/x-pkcs7-mime" if !is_signature(smime_type) => {
-            return Ok(Some(format!("{}; smime-type={smime_type}", content_type.value)));
-        }
-        // A gateway that knows no S/MIME leaves the name.
-        "application/octet-stream" => {
-            return part(mail, |part| {
-                part.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("smime.p7m"))
-            });
-        }
         "multipart/mixed" => {
             // A list wraps the message to add a footer; Exchange makes two attachments of
             // PGP/MIME, of which the first tells what the other is.
@@ -63,21 +54,20 @@ fn encrypted(mail: &Mail<'_>) -> Finding {
         }
         _ => {}
     }
+    if let Some(why) = smime(mail, &content_type, Smime::Enveloped)? {
+        return Ok(Some(why));
+    }
     armour(mail, &content_type, "-----BEGIN PGP MESSAGE-----")
 }
 
 fn signed(mail: &Mail<'_>) -> Finding {
     let content_type = content_type(mail);
-    let smime_type = content_type.get("smime-type").unwrap_or_default();
     match content_type.value.as_str() {
         "multipart/signed" => {
             return Ok(Some(match content_type.get("protocol") {
                 Some(protocol) => format!("multipart/signed; protocol={protocol}"),
                 None => "multipart/signed".to_owned(),
             }));
-        }
-        "application/pkcs7-mime" | "application/x-pkcs7-mime" if is_signature(smime_type) => {
-            return Ok(Some(format!("{}; smime-type={smime_type}", content_type.value)));
         }
         // A list that adds a footer wraps the signed part.
         "multipart/mixed" => {
@@ -87,6 +77,9 @@ fn signed(mail: &Mail<'_>) -> Finding {
             }
         }
         _ => {}
+    }
+    if let Some(why) = smime(mail, &content_type, Smime::Signed)? {
+        return Ok(Some(why));
     }
     armour(mail, &content_type, "-----BEGIN PGP SIGNED MESSAGE-----")
 }
@@ -106,9 +99,64 @@ fn content_type(mail: &Mail<'_>) -> Parameters {
     mail.message.head().first("content-type").map(parameter::parse).unwrap_or_default()
 }
 
-/// Certificates alone are neither.
-fn is_signature(smime_type: &str) -> bool {
-    smime_type.eq_ignore_ascii_case("signed-data") || smime_type.eq_ignore_ascii_case("certs-only")
+/// What a part of S/MIME holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Smime {
+    /// CMS EnvelopedData or AuthEnvelopedData, RFC 5652 §6, RFC 5083.
+    Enveloped,
+    /// CMS SignedData, RFC 5652 §5, also of certificates alone; or a signature that
+    /// stands beside what it signs.
+    Signed,
+}
+
+/// The message itself, or a part of it, as S/MIME of that kind. What gateways make of
+/// it that know no S/MIME is known by its name.
+fn smime(mail: &Mail<'_>, content_type: &Parameters, wanted: Smime) -> Finding {
+    let media_type = content_type.value.as_str();
+    let is_smime = media_type.contains("pkcs7") || media_type == "application/octet-stream";
+    if !is_smime && media_type != "multipart/mixed" {
+        return Ok(None);
+    }
+    let smime_type = content_type.get("smime-type").unwrap_or_default();
+    if media_type.ends_with("pkcs7-mime")
+        && let Some(kind) = by_smime_type(smime_type)
+    {
+        let why = || format!("{media_type}; smime-type={smime_type}");
+        return Ok((kind == wanted).then(why));
+    }
+    for part in mail.message.parts().map_err(unread)? {
+        let name = part.name.as_deref().unwrap_or_default().to_ascii_lowercase();
+        let kind = match part.media_type.as_str() {
+            "application/pkcs7-signature" | "application/x-pkcs7-signature" => Smime::Signed,
+            "application/octet-stream" if name == "smime.p7s" => Smime::Signed,
+            "application/pkcs7-mime" | "application/x-pkcs7-mime" => by_content(mail, part)?,
+            "application/octet-stream" if name == "smime.p7m" => by_content(mail, part)?,
+            _ => continue,
+        };
+        if kind == wanted {
+            return Ok(Some(format!("a part is {}", part.media_type)));
+        }
+    }
+    Ok(None)
+}
+
+/// RFC 8551 §3.2.2; none where it is not said, or not one of them.
+fn by_smime_type(smime_type: &str) -> Option<Smime> {
+    let is = |word: &str| smime_type.eq_ignore_ascii_case(word);
+    let signed = is("signed-data") || is("certs-only");
+    let enveloped = is("enveloped-data") || is("authEnveloped-data");
+    signed.then_some(Smime::Signed).or(enveloped.then_some(Smime::Enveloped))
+}
+
+/// By the object identifier that CMS begins with: signed-data is
+/// 1.2.840.113549.1.7.2 (RFC 5652 §5.1). What is something else hides its content.
+fn by_content(mail: &Mail<'_>, part: &Part) -> Result<Smime, String> {
+    /// Behind a tag and a length of up to six bytes.
+    const OPENING: usize = 32;
+    const SIGNED_DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
+    let opening = mail.message.part_bytes(part, OPENING).map_err(unread)?;
+    let is_signed = memchr::memmem::find(&opening, SIGNED_DATA).is_some();
+    Ok(if is_signed { Smime::Signed } else { Smime::Enveloped })
 }
 
 fn part(mail: &Mail<'_>, wanted: impl Fn(&Part) -> bool) -> Finding {
@@ -128,12 +176,31 @@ fn armour(mail: &Mail<'_>, content_type: &Parameters, line: &str) -> Finding {
         let parts = mail.message.parts().map_err(unread)?;
         match parts.iter().find(|part| part.is_text() && part.media_type == "text/plain") {
             Some(part) => has_line(&mail.message.part_bytes(part, ARMOUR_LIMIT).map_err(unread)?),
-            None => false,
+            None => in_html(mail, line)?,
         }
+    } else if content_type.value == "text/html" {
+        in_html(mail, line)?
     } else {
         false
     };
     Ok(found.then(|| format!("the line `{line}`")))
+}
+
+/// A line of the first text as it is seen, where the message has no plain one:
+/// webmailers put armour into `<pre>`.
+fn in_html(mail: &Mail<'_>, line: &str) -> Result<bool, String> {
+    let (mut text, mut part) = (String::new(), None);
+    let mut take = |at, event: Event<'_>| {
+        if let Event::Text(piece) = event {
+            if *part.get_or_insert(at) != at {
+                return false;
+            }
+            text.push_str(piece);
+        }
+        text.len() < ARMOUR_LIMIT
+    };
+    mail.message.read_texts(ARMOUR_LIMIT, &mut take).map_err(unread)?;
+    Ok(text.lines().any(|each| each.trim_end() == line))
 }
 
 #[cfg(test)]
@@ -160,11 +227,33 @@ mod tests {
             format!("{mixed}Content-Type: application/pgp-encrypted\n\nVersion: 1\n--b--\n"),
             format!("{mixed}Content-Type: multipart/encrypted; boundary=i\n\n--i--\n--b--\n"),
             "Content-Type: application/octet-stream; name=SMIME.p7m\n\nx\n".to_owned(),
+            format!("Content-Type: text/html\n\n<p>Hello</p><pre>\n{armour}\nabc</pre>\n"),
+            format!("{mixed}Content-Type: text/html\n\n<div>{armour}<br>abc</div>\n--b--\n"),
         ] {
             assert!(finds(&ENCRYPTED, &message(&encrypted)), "{encrypted}");
         }
+        let part = |head: &str| format!("{mixed}\nhello\n--b\n{head}\n--b--\n");
+        // CMS of signed data, as a gateway leaves it.
+        let cms = "Content-Transfer-Encoding: base64\n\nMIIBAAYJKoZIhvcNAQcCoIIB";
+        for (text, is_signed) in [
+            (part("Content-Type: application/pkcs7-mime; name=smime.p7m\n\nx"), false),
+            (part("Content-Type: application/octet-stream; name=smime.p7m\n\nx"), false),
+            (part(&format!("Content-Type: application/x-pkcs7-mime\n{cms}")), true),
+            (part(&format!("Content-Type: application/octet-stream; name=smime.p7m\n{cms}")), true),
+            (part("Content-Type: application/octet-stream; name=SMIME.P7S\n\nx"), true),
+            (part("Content-Type: application/pkcs7-signature; name=smime.p7s\n\nx"), true),
+            (format!("Content-Type: application/octet-stream; name=smime.p7m\n{cms}\n"), true),
+            (format!("Content-Type: application/pkcs7-mime\n{cms}\n"), true),
+        ] {
+            let message = message(&text);
+            let found = (finds(&SIGNED, &message), finds(&ENCRYPTED, &message));
+            assert_eq!(found, (is_signed, !is_signed), "{text}");
+        }
         for plain in [
+            part("Content-Type: application/octet-stream; name=a.p7m\n\nx"),
+            part("Content-Type: application/pdf; name=smime.p7m\n\nx"),
             format!("{mixed}\nhello\n--b\n\n{armour}\n--b--\n"),
+            format!("Content-Type: text/html\n\n<p>a line {armour}</p>\n"),
             "Content-Type: application/octet-stream; name=x.p7m.zip\n\nx\n".to_owned(),
         ] {
             assert!(!finds(&ENCRYPTED, &message(&plain)), "{plain}");
