@@ -9,6 +9,7 @@ use html5gum::{Span, State, Tokenizer};
 
 use super::fold::is_unspaced;
 use super::quiet::Quiet;
+use super::sheet::Sheet;
 use super::style::Style;
 
 /// What is met on the way through a document.
@@ -37,6 +38,9 @@ const OPEN_LIMIT: usize = 256;
 /// So far an end tag looks for its element.
 const END_LIMIT: usize = 64;
 
+/// So many classes of one element are looked at.
+const CLASSES_LIMIT: usize = 20;
+
 /// Goes through a document until `sink` has enough.
 pub fn read(html: &str, mut sink: impl FnMut(Event<'_>) -> bool) {
     read_with(html, &mut sink, false);
@@ -52,6 +56,8 @@ fn read_with(html: &str, sink: &mut dyn FnMut(Event<'_>) -> bool, in_comment: bo
         element: String::new(),
         attribute: Attribute::Other,
         tag: Style::default(),
+        by_sheet: Style::default(),
+        sheet: Sheet::default(),
         alt: None,
         open: Vec::new(),
         raw: None,
@@ -104,6 +110,8 @@ enum Attribute {
     Refresh,
     Alt,
     Style,
+    Class,
+    Id,
     Other,
 }
 
@@ -134,6 +142,9 @@ struct Reader<'s> {
     attribute: Attribute,
     /// What the attributes of the tag that is being read make of its element.
     tag: Style,
+    /// What style sheets make of it by its class and its identifier.
+    by_sheet: Style,
+    sheet: Sheet,
     alt: Option<String>,
     open: Vec<Open>,
     /// Inside an element whose text is none of the document's: until its end tag.
@@ -154,6 +165,7 @@ impl Reader<'_> {
                 self.element.push_str(&String::from_utf8_lossy(name));
                 self.attribute = Attribute::Other;
                 self.tag = Style::default();
+                self.by_sheet = Style::default();
                 self.alt = None;
             }
             CallbackEvent::AttributeName { name } => {
@@ -167,6 +179,8 @@ impl Reader<'_> {
                         Attribute::Alt
                     }
                     b"style" => Attribute::Style,
+                    b"class" if self.sheet.hides() => Attribute::Class,
+                    b"id" if self.sheet.hides() => Attribute::Id,
                     b"hidden" => {
                         self.tag.is_gone = true;
                         Attribute::Other
@@ -190,6 +204,16 @@ impl Reader<'_> {
                     }
                     Attribute::Alt => self.alt = Some(value.into_owned()),
                     Attribute::Style => self.tag.add(&value),
+                    Attribute::Class => {
+                        for class in value.split_ascii_whitespace().take(CLASSES_LIMIT) {
+                            let style = self.sheet.style(&self.element, '.', class);
+                            self.by_sheet = self.by_sheet.and(style);
+                        }
+                    }
+                    Attribute::Id => {
+                        let style = self.sheet.style(&self.element, '#', value.trim());
+                        self.by_sheet = self.by_sheet.and(style);
+                    }
                     Attribute::Other => {}
                 }
             }
@@ -239,7 +263,7 @@ impl Reader<'_> {
     fn opened(&mut self, self_closing: bool) -> Option<State> {
         let name = name_of(self.element.as_bytes());
         self.end_implied();
-        let style = self.style().inherited(self.tag);
+        let style = self.style().inherited(self.tag.over(self.by_sheet));
         self.gap(gap_at(self.element.as_bytes()), style.is_gone);
         if let Some(alt) = self.alt.take() {
             self.gap(Gap::Blank, style.is_gone);
@@ -310,6 +334,7 @@ impl Reader<'_> {
     fn close(&mut self, element: &[u8]) {
         if self.raw.is_some_and(|raw| raw.as_bytes() == element) {
             self.raw = None;
+            self.sheet.end();
         }
         let name = name_of(element);
         let mut near = self.open.iter().rev().take(END_LIMIT);
@@ -343,6 +368,9 @@ impl Reader<'_> {
     }
 
     fn text(&mut self, text: &str, preformatted: bool) {
+        if self.raw == Some("style") {
+            self.sheet.push(text);
+        }
         self.put(text, preformatted, self.style());
     }
 
@@ -547,6 +575,10 @@ mod tests {
             ("<p style='visibility:hidden'>a<b style='visibility:visible'>b</b></p>c", "b\nc"),
             ("<img alt=a style=display:none>b<br hidden>c", "bc"),
             ("<!--[if mso]><p>a</p><![endif]-->b", "b"),
+            ("<style>.x, p#y{display:none}</style>a<b class='z x'>b</b><p id=y>c</p>d", "ad"),
+            ("<style>.x{display:none}</style><b class=x style='display:inline'>a</b>b", "ab"),
+            ("<style>.x{font-size:0}</style><b class=x>a<i style='font-size:9px'>b</i></b>", "b"),
+            ("<svg><style>.x{display:none}</style></svg><b class=x>a</b>", ""),
             ("a < b and 1<2", "a < b and 1<2"),
             ("  <div> </div> ", ""),
             ("", ""),

@@ -6,6 +6,8 @@
 pub struct Style {
     /// The element and all that is in it are not there.
     pub is_gone: bool,
+    /// A `display` says that it is there.
+    is_there: bool,
     /// Letters without size; those within an element may have one again.
     no_size: Option<bool>,
     /// Not drawn; what is within may be drawn again.
@@ -22,8 +24,34 @@ impl Style {
     pub fn inherited(self, inner: Style) -> Style {
         Style {
             is_gone: self.is_gone || inner.is_gone,
+            is_there: false,
             no_size: inner.no_size.or(self.no_size),
             not_drawn: inner.not_drawn.or(self.not_drawn),
+        }
+    }
+
+    /// This of an element's own attribute, over that of a style sheet.
+    pub fn over(self, sheet: Style) -> Style {
+        Style {
+            is_gone: self.is_gone || sheet.is_gone && !self.is_there,
+            is_there: self.is_there,
+            no_size: self.no_size.or(sheet.no_size),
+            not_drawn: self.not_drawn.or(sheet.not_drawn),
+        }
+    }
+
+    /// Both of style sheets; of two that say different things, that it is seen.
+    pub fn and(self, other: Style) -> Style {
+        let is_there = self.is_there || other.is_there;
+        let both = |one: Option<bool>, other: Option<bool>| match (one, other) {
+            (Some(one), Some(other)) => Some(one && other),
+            (one, other) => one.or(other),
+        };
+        Style {
+            is_gone: (self.is_gone || other.is_gone) && !is_there,
+            is_there,
+            no_size: both(self.no_size, other.no_size),
+            not_drawn: both(self.not_drawn, other.not_drawn),
         }
     }
 
@@ -45,7 +73,8 @@ impl Style {
                 }
                 5 if is("width") => is_flat |= is_nothing(value),
                 6 if is("height") => is_flat |= is_nothing(value),
-                7 if is("display") => self.is_gone |= says("none"),
+                7 if is("display") && says("none") => self.is_gone = true,
+                7 if is("display") => self.is_there = true,
                 7 if is("opacity") => self.is_gone |= is_nothing(value),
                 8 if is("overflow") => is_clipped = says("hidden"),
                 9 if is("font-size") => match is_nothing(value) {

@@ -197,6 +197,13 @@ fn messages(times: usize) -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> 
     }
     let hidden = "<b style='display:none'>x".repeat(size(8 << 20) / 25);
     add("HTML of hidden elements", with("Content-Type: text/html", &hidden), None);
+    let rules = many(size(5_000), |n| format!(".c{n},#i{n}{{display:none}}@media{{"));
+    let classes = format!("<b class='{}' id=i1>x", "c1 c2 c3 c4 ".repeat(20));
+    let sheet = format!("<style>{rules}</style>{}", classes.repeat(size(8 << 20) / classes.len()));
+    add("HTML of a style sheet and many classes", with("Content-Type: text/html", &sheet), None);
+    let bytes = [b"7z\xbc\xaf\x27\x1c\0\x04".as_slice(), &b"\xff\x01\x0e".repeat(size(2 << 20))];
+    let header = "Content-Type: a/b; name=x.7z\nContent-Transfer-Encoding: base64";
+    add("a 7z file of nothing but numbers", with(header, &base64(&bytes.concat())), None);
     let references = format!("References: {}", "<a@b.example> ".repeat(size(500_000)));
     add("500,000 references", with(&references, "needle"), None);
     let list = format!("List-Id: {}<a.b.example>", "(x) \"".repeat(size(500_000)));
