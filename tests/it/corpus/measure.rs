@@ -94,6 +94,8 @@ pub struct Measures {
     pub procmail: BTreeMap<(&'static str, String), Share>,
     /// Equal to procmail's verdict, by classifier and with or without `From `.
     pub equal: BTreeMap<(&'static str, &'static str), Share>,
+    /// Of bounces: somebody is named who was not reached.
+    pub recipient: Share,
     /// Of all with an expected status: the same, or the same class where that
     /// is a stand-in for none.
     pub status: Share,
@@ -136,6 +138,9 @@ pub fn measure(corpus: &Path) -> io::Result<Measures> {
         let label = row["label"].as_str();
         let message = Message::from_bytes(fs::read(corpus.join(path))?);
         let mail = mail(&message);
+        if label == "bounce" {
+            measures.recipient.add(bounce::recipients(&mail).is_ok_and(|found| !found.is_empty()));
+        }
         for classifier in CLASSIFIERS {
             let Ok(found) = (classifier.find)(&mail) else { continue };
             if wanted(classifier.name, label).is_some_and(|wanted| wanted != found.is_some()) {
