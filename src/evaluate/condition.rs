@@ -20,11 +20,15 @@ use crate::rules::compiled::CompiledProgram;
 use crate::rules::glob;
 use crate::rules::pattern::{Patterns, Search};
 use crate::rules::program::{
-    Comparison, Condition, ConditionKind, Entries, Field, Needle, TextOperator,
+    Comparison, Condition, ConditionKind, DuplicateKey, Entries, Field, Needle, TextOperator,
 };
+use crate::rules::template::{Insert, TemplatePart};
 use crate::state::seen;
 use crate::state::slots::Key;
 use crate::world::{Before, World};
+
+/// Why a `duplicate` cannot be told of mail that is there.
+const NOT_REMEMBERED: &str = "of mail that is there only the Message-ID is compared";
 
 /// What the patterns of one rule's condition captured.
 #[derive(Debug, Clone, Default)]
@@ -90,6 +94,8 @@ pub(super) struct Conditions<'a> {
     pub(super) key: OnceCell<Result<Key, String>>,
     /// What rules have done so far.
     pub(super) state: RunState,
+    /// What `duplicate of` has asked for.
+    pub(super) asked: RefCell<Vec<Key>>,
 }
 
 impl<'a> Conditions<'a> {
@@ -120,6 +126,7 @@ impl<'a> Conditions<'a> {
             possible: Candidates::new(program),
             key: OnceCell::new(),
             state: RunState::default(),
+            asked: RefCell::default(),
         }
     }
 
@@ -206,6 +213,11 @@ impl<'a> Conditions<'a> {
         self.key.get_or_init(key).clone()
     }
 
+    /// How long something is remembered for any `duplicate`, seconds.
+    pub(super) fn kept(&self) -> u64 {
+        self.within().max(self.program.longest_within)
+    }
+
     /// `set duplicates-for`, seconds.
     pub(super) fn within(&self) -> u64 {
         let set = self.program.settings.duplicates_for.as_ref();
@@ -261,17 +273,24 @@ impl<'a> Conditions<'a> {
                 self.capturing.set(before);
                 known.get_or_init(|| truth).clone()
             }
-            ConditionKind::Duplicate => {
-                let before = match self.world.before.get() {
-                    Some(before) => Ok(before),
-                    None => self.key().map(|key| self.world.delivered_before(key, self.within())),
+            ConditionKind::Duplicate { of, within } => {
+                let within = within.unwrap_or_else(|| self.within());
+                let before = match of {
+                    Some(of) => self.delivered_like_it(of, within),
+                    None => self.delivered_before(within).map(Some),
                 };
-                let truth = before.as_ref().map(Before::is_duplicate).map_err(String::clone);
+                let truth = match &before {
+                    Ok(before) => Ok(before.is_some_and(|before| before.is_duplicate())),
+                    Err(why) => Err(why.clone()),
+                };
                 self.record(condition, &truth, || match before {
-                    Ok(Before::Ago(ago)) => format!("delivered {} ago", duration(ago)),
-                    Ok(Before::Never) => "not delivered before, as far as is remembered".into(),
-                    Ok(Before::First) => "the first one of these messages".into(),
-                    Ok(Before::Again) => "one of these messages came before it".into(),
+                    Ok(Some(Before::Ago(ago))) => format!("delivered {} ago", duration(ago)),
+                    Ok(Some(Before::Never)) => {
+                        "not delivered before, as far as is remembered".into()
+                    }
+                    Ok(Some(Before::First)) => "the first one of these messages".into(),
+                    Ok(Some(Before::Again)) => "one of these messages came before it".into(),
+                    Ok(None) => "it has no such value".into(),
                     Err(why) => why,
                 });
                 truth
@@ -289,6 +308,43 @@ impl<'a> Conditions<'a> {
                 truth
             }
             _ => self.test(condition),
+        }
+    }
+
+    /// Whether this message was delivered before, within so many seconds.
+    fn delivered_before(&self, within: u64) -> Result<Before, String> {
+        match self.world.before.get() {
+            Some(Before::Ago(ago)) if ago > within => Ok(Before::Never),
+            Some(Before::Again) if within != self.within() => Err(NOT_REMEMBERED.into()),
+            Some(before) => Ok(before),
+            None => self.key().map(|key| self.world.delivered_before(key, within)),
+        }
+    }
+
+    /// Whether a message with the same value was delivered before; none if this
+    /// one has none: else all without it were duplicates of each other.
+    fn delivered_like_it(&self, of: &DuplicateKey, within: u64) -> Result<Option<Before>, String> {
+        let mut pieces: Vec<String> = vec![of.written.clone()];
+        for part in &of.template.parts {
+            let TemplatePart::Insert(insert, case) = part else { continue };
+            if let Insert::Field(field) = insert {
+                // What cannot be known is not the same as another that cannot.
+                self.field(*field)?;
+            }
+            pieces.push(case.of(self.inserted(insert)));
+        }
+        if pieces.len() > 1 && pieces.iter().skip(1).all(|value| value.trim().is_empty()) {
+            return Ok(None);
+        }
+        let bytes: Vec<&[u8]> = pieces.iter().map(String::as_bytes).collect();
+        let key = Key::of(&bytes);
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(&key) {
+            asked.push(key);
+        }
+        match self.world.before.get() {
+            Some(_) => Err(NOT_REMEMBERED.into()),
+            None => Ok(Some(self.world.delivered_before(key, within))),
         }
     }
 

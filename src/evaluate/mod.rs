@@ -103,6 +103,10 @@ struct Progress {
     category: Option<String>,
     /// What the message is known by as it came.
     key: Option<Result<Key, String>>,
+    /// What `duplicate of` has asked for.
+    asked: Vec<Key>,
+    /// How long that is remembered, seconds.
+    kept: u64,
 }
 
 impl Progress {
@@ -144,6 +148,8 @@ impl Evaluator<'_> {
                 self.progress.warn(warning);
             }
         }
+        self.progress.asked.append(self.conditions.asked.get_mut());
+        self.progress.kept = self.progress.kept.max(self.conditions.kept());
         if filter.is_some() && self.wants_duplicates() {
             // InspectedValue by the message as it came, which is at hand only now.
             self.progress.key = Some(self.conditions.key());
@@ -199,15 +205,19 @@ impl Evaluator<'_> {
             self.progress.plan.steps.last().map(|step| &step.kind),
             Some(StepKind::Defer { .. } | StepKind::Reject { .. })
         );
-        if !delivers || again || !self.wants_duplicates() {
+        let by_itself = self.wants_duplicates();
+        if !delivers || again || !by_itself && self.progress.asked.is_empty() {
             return;
         }
-        if let (Ok(key), Some(last)) =
-            (self.conditions.key(), self.progress.plan.steps.len().checked_sub(1))
-        {
-            let kind = StepKind::Remember { key: key.0, within: self.conditions.within() };
-            let rule = self.progress.plan.steps.get(last).and_then(|step| step.rule.clone());
-            self.progress.plan.steps.insert(last, Step { kind, rule });
+        let mut keys = std::mem::take(&mut self.progress.asked);
+        if by_itself {
+            keys.extend(self.conditions.key());
+        }
+        let Some(last) = self.progress.plan.steps.len().checked_sub(1) else { return };
+        let rule = self.progress.plan.steps.get(last).and_then(|step| step.rule.clone());
+        for key in keys {
+            let kind = StepKind::Remember { key: key.0, within: self.progress.kept };
+            self.progress.plan.steps.insert(last, Step { kind, rule: rule.clone() });
         }
     }
 

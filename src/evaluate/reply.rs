@@ -7,7 +7,6 @@ use encoding_rs::Encoding;
 
 use super::condition::Conditions;
 use super::reach::no_target;
-use super::values::formatted_date;
 use super::{Detail, Evaluator};
 use crate::classify::{Mail, auto_generated, automatic, bulk, daemon, mailing_list, spam_verdict};
 use crate::message::Message;
@@ -17,8 +16,7 @@ use crate::rules::address_list::AddressList;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::field::{self, FieldLookup, Kind};
 use crate::rules::program::{Program, Settings};
-use crate::rules::template::TemplatePart;
-use crate::rules::template::{Part, split};
+use crate::rules::template::{Case, Insert, Part, TemplatePart, Wanted, split, wanted};
 use crate::source::read_bytes;
 use crate::world::World;
 
@@ -107,19 +105,28 @@ impl Evaluator<'_> {
         };
         let mut pieces = Vec::new();
         for part in parts {
-            pieces.push(match part {
-                Part::Text(text) => TemplatePart::Text(text),
-                Part::Insert("date", _) => TemplatePart::Date("%Y-%m-%d".into()),
-                Part::Insert(name, place) => match (name.split_once(':'), field::find(name)) {
-                    (Some(("date", format)), _) => TemplatePart::Date(format.to_owned()),
-                    (_, Some(FieldLookup::Field(field, kind)))
-                        if !matches!(kind, Kind::Date | Kind::Time | Kind::Duration) =>
-                    {
-                        program.fields.push(field);
-                        TemplatePart::Field(program.fields.len() as u32 - 1)
-                    }
-                    _ => TemplatePart::Text(text.get(place).unwrap_or_default().to_owned()),
-                },
+            let (wanted, place) = match part {
+                Part::Text(text) => {
+                    pieces.push(TemplatePart::Text(text));
+                    continue;
+                }
+                Part::Insert(text, place) => (wanted(text), place),
+            };
+            pieces.push(match wanted {
+                Wanted::Date(format) => {
+                    TemplatePart::Insert(Insert::Date(format.to_owned()), Case::Kept)
+                }
+                Wanted::Now(format) => {
+                    TemplatePart::Insert(Insert::Now(format.to_owned()), Case::Kept)
+                }
+                Wanted::Value(name, case)
+                    if let Some(FieldLookup::Field(field, kind)) = field::find(name)
+                        && !matches!(kind, Kind::Date | Kind::Time | Kind::Duration) =>
+                {
+                    program.fields.push(field);
+                    TemplatePart::Insert(Insert::Field(program.fields.len() as u32 - 1), case)
+                }
+                _ => TemplatePart::Text(text.get(place).unwrap_or_default().to_owned()),
             });
         }
         let program = &CompiledProgram::new(program);
@@ -130,22 +137,11 @@ impl Evaluator<'_> {
         for piece in pieces {
             match piece {
                 TemplatePart::Text(text) => filled.push_str(&text),
-                TemplatePart::Date(format) => {
-                    filled.push_str(&formatted_date(&conditions, &format));
+                TemplatePart::Insert(insert, case) => {
+                    let value = case.of(conditions.inserted(&insert));
+                    let shown = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+                    filled.extend(value.chars().take(LONGEST_INSERT).map(shown));
                 }
-                TemplatePart::Field(field) => {
-                    let values = conditions.field(field);
-                    let first =
-                        values.ok().and_then(|values| Some(values.iter().next()?.inserted()));
-                    let first = first.unwrap_or_default();
-                    filled.extend(
-                        first
-                            .chars()
-                            .take(LONGEST_INSERT)
-                            .map(|c| if c.is_control() && c != '\n' { ' ' } else { c }),
-                    );
-                }
-                TemplatePart::Group(_) | TemplatePart::Capture(_) => {}
             }
         }
         filled

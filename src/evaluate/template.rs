@@ -2,12 +2,14 @@
 //! it goes: it cannot leave the Maildir, nest, or start a new line.
 
 use super::Evaluator;
+use super::condition::Conditions;
+use super::values::{formatted_date, formatted_now};
 use crate::message::encoded_word;
 use crate::message::unfold::unfold;
 use crate::plan::Folder;
 use crate::rules::folder_name::is_taken;
 use crate::rules::program::{Field, Layout};
-use crate::rules::template::{Template, TemplatePart};
+use crate::rules::template::{Insert, Template, TemplatePart};
 use crate::text::is_invisible;
 
 /// Bytes that a file name may have, less what Maildir and Dovecot add.
@@ -53,13 +55,13 @@ impl Evaluator<'_> {
     /// The decoded text of a header, its letters as the sender wrote them: what
     /// is compared is normalised, what is written need not be.
     fn header_as_written(&self, part: &TemplatePart) -> Option<String> {
-        let TemplatePart::Field(field) = part else { return None };
+        let TemplatePart::Insert(Insert::Field(field), case) = part else { return None };
         let field = self.conditions.program.fields.get(*field as usize)?;
         let Field::Header(name) = field else { return None };
         let head = self.conditions.message.head();
         let value = unfold(head.first(name)?);
         let text = encoded_word::decode(&value, head.declared_charset());
-        Some(text.trim().to_owned())
+        Some(case.of(text.trim().to_owned()))
     }
 
     /// A folder; each insert is one part of its path at most.
@@ -108,18 +110,14 @@ impl Evaluator<'_> {
     fn part(&self, part: &TemplatePart) -> String {
         match part {
             TemplatePart::Text(text) => text.clone(),
-            TemplatePart::Field(field) => self
-                .conditions
-                .field(*field)
-                .ok()
-                .and_then(|values| values.iter().next().map(|value| value.inserted()))
-                .unwrap_or_default(),
-            TemplatePart::Group(number) => {
-                let number = *number as usize;
-                self.captured(|captures| captures.group(number))
-            }
-            TemplatePart::Capture(name) => self.captured(|captures| captures.named(name)),
-            TemplatePart::Date(format) => super::values::formatted_date(&self.conditions, format),
+            TemplatePart::Insert(insert, case) => case.of(match insert {
+                Insert::Group(number) => {
+                    let number = *number as usize;
+                    self.captured(|captures| captures.group(number))
+                }
+                Insert::Capture(name) => self.captured(|captures| captures.named(name)),
+                other => self.conditions.inserted(other),
+            }),
         }
     }
 
@@ -130,6 +128,22 @@ impl Evaluator<'_> {
     ) -> String {
         let mut around = self.progress.open.iter().rev();
         around.find_map(|open| of(&open.captures)).unwrap_or_default().to_owned()
+    }
+}
+
+impl Conditions<'_> {
+    /// The value of an insert that is no capture; empty where there is none.
+    pub(super) fn inserted(&self, insert: &Insert) -> String {
+        match insert {
+            Insert::Field(field) => self
+                .field(*field)
+                .ok()
+                .and_then(|values| values.iter().next().map(|value| value.inserted()))
+                .unwrap_or_default(),
+            Insert::Date(format) => formatted_date(self, format),
+            Insert::Now(format) => formatted_now(self, format),
+            Insert::Group(_) | Insert::Capture(_) => String::new(),
+        }
     }
 }
 

@@ -366,6 +366,11 @@ pub(super) fn formatted_date(on: &Conditions<'_>, format: &str) -> String {
     jiff::fmt::strtime::format(format, &at).unwrap_or_default()
 }
 
+/// `{now:FORMAT}`: the moment of delivery, in the rules' time zone.
+pub(super) fn formatted_now(on: &Conditions<'_>, format: &str) -> String {
+    jiff::fmt::strtime::format(format, &now(on)).unwrap_or_default()
+}
+
 fn weekday(day: Weekday) -> &'static str {
     match day {
         Weekday::Monday => "monday",

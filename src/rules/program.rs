@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::actions::Action;
+use super::template::Template;
 use crate::source::Span;
 
 /// A checked set of rules.
@@ -44,8 +45,11 @@ pub struct Program {
     pub categories: Vec<Category>,
     /// `on moved`s, for learning: no delivery looks at them.
     pub moves: Vec<OnMoved>,
-    /// Any rule asks for `duplicate`, so that deliveries are to be remembered.
+    /// Any rule asks for `duplicate`, but not `of` something, so that all
+    /// deliveries are to be remembered.
     pub asks_for_duplicates: bool,
+    /// The longest `within` of a `duplicate`, seconds.
+    pub longest_within: u64,
     /// There is a list of those the user has written to.
     pub asks_for_sent_mail: bool,
 }
@@ -120,8 +124,13 @@ pub enum ConditionKind {
         /// One of them does it.
         needles: Vec<Needle>,
     },
-    /// `duplicate`
-    Duplicate,
+    /// `duplicate of "…" within 1d`
+    Duplicate {
+        /// By what the message is known; none for what it says of itself.
+        of: Option<DuplicateKey>,
+        /// How long ago the other one may be, seconds; none for what is set.
+        within: Option<u64>,
+    },
     /// `FIELD matches /…/`, by index into [`Program::patterns`].
     Matches {
         /// Index into [`Program::fields`].
@@ -163,6 +172,15 @@ pub enum ConditionKind {
         /// Last value that is in.
         to: f64,
     },
+}
+
+/// `of "…"`: what is remembered of a message.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct DuplicateKey {
+    /// As written: the same value by another template is not the same.
+    pub written: String,
+    /// The same, taken apart.
+    pub template: Template,
 }
 
 /// How texts are compared.

@@ -5,7 +5,7 @@
 use super::actions::{Action, Extent};
 use super::check::MAX_CONDITION_DEPTH;
 use super::program::{Condition, ConditionKind, Field, Program, StatementKind};
-use super::template::{Template, TemplatePart};
+use super::template::{Insert, Template, TemplatePart};
 use crate::classify::CLASSIFIERS;
 
 impl Program {
@@ -73,7 +73,10 @@ impl Program {
                 ((*list as usize) < self.lists.len()).then_some(())?;
                 self.field_depth(*field, &before)?
             }
-            ConditionKind::Duplicate => 0,
+            ConditionKind::Duplicate { of, .. } => {
+                let sound = of.as_ref().is_none_or(|of| self.template_is_sound(&of.template));
+                sound.then_some(0)?
+            }
             ConditionKind::Classifier(classifier) => {
                 ((*classifier as usize) < CLASSIFIERS.len()).then_some(0)?
             }
@@ -146,7 +149,7 @@ impl Program {
     fn template_is_sound(&self, template: &Template) -> bool {
         let parts: &Vec<TemplatePart> = &template.parts;
         parts.iter().all(|part| match part {
-            TemplatePart::Field(field) => (*field as usize) < self.fields.len(),
+            TemplatePart::Insert(Insert::Field(field), _) => (*field as usize) < self.fields.len(),
             _ => true,
         })
     }

@@ -27,6 +27,61 @@ pub enum TemplateError {
     Empty(Range<usize>),
 }
 
+/// Words behind a value's name that say in which case it is inserted.
+const CASES: &[(&str, Case)] = &[("lower", Case::Lower), ("upper", Case::Upper)];
+
+/// What stands between braces, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted<'t> {
+    /// `date`, `date:FORMAT`
+    Date(&'t str),
+    /// `now`, `now:FORMAT`
+    Now(&'t str),
+    /// `subject:lower`
+    Value(&'t str, Case),
+    /// A value and a word behind it that is none.
+    UnknownCase(&'t str, &'t str),
+}
+
+/// Takes apart what stands between braces.
+pub fn wanted(text: &str) -> Wanted<'_> {
+    const DAY: &str = "%Y-%m-%d";
+    match text.split_once(':').unwrap_or((text, "")) {
+        ("date", "") if text == "date" => return Wanted::Date(DAY),
+        ("date", format) => return Wanted::Date(format),
+        ("now", "") if text == "now" => return Wanted::Now(DAY),
+        ("now", format) => return Wanted::Now(format),
+        _ => {}
+    }
+    // A header's name has no colon.
+    let Some((name, word)) = text.rsplit_once(':').filter(|(_, word)| !word.contains('"')) else {
+        return Wanted::Value(text, Case::Kept);
+    };
+    match CASES.iter().find(|(known, _)| *known == word.trim()) {
+        Some((_, case)) => Wanted::Value(name.trim_end(), *case),
+        None => Wanted::UnknownCase(name.trim_end(), word.trim()),
+    }
+}
+
+/// `header "X-Name"` and `address "X-To".domain`, taken apart: the word, the
+/// name, the part. None of what begins with no such word.
+pub fn keyed(text: &str) -> Option<(&str, Option<&str>, Option<&str>)> {
+    let end = text.find([' ', '\t', '"']).unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    if !matches!(word, "header" | "address" | "env") {
+        return None;
+    }
+    let quoted = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"'));
+    Some(match quoted {
+        Some((name, "")) => (word, Some(name), None),
+        Some((name, part)) => match part.strip_prefix('.') {
+            Some(part) => (word, Some(name), Some(part)),
+            None => (word, None, None),
+        },
+        None => (word, None, None),
+    })
+}
+
 /// Takes a string apart, and says which braces are wrong; places are byte
 /// offsets in it.
 pub fn split(text: &str) -> (Vec<Part<'_>>, Vec<TemplateError>) {
@@ -94,6 +149,13 @@ pub struct Template {
 pub enum TemplatePart {
     /// As it stands.
     Text(String),
+    /// `{…}`
+    Insert(Insert, Case),
+}
+
+/// What is inserted.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub enum Insert {
     /// The first value of a field, by index into [`Program::fields`].
     Field(u32),
     /// `{1}`: a capture of the enclosing rule by number.
@@ -102,11 +164,66 @@ pub enum TemplatePart {
     Capture(String),
     /// `{date:%Y-%m}`: the Date header (else now) in the rules' time zone, by strftime.
     Date(String),
+    /// `{now:%Y-%m}`: the moment of delivery, in the same way.
+    Now(String),
+}
+
+/// In which case a value is inserted.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Case {
+    /// As it is.
+    Kept,
+    /// `{subject:lower}`
+    Lower,
+    /// `{subject:upper}`
+    Upper,
+}
+
+impl Case {
+    /// A text in that case.
+    pub fn of(self, text: String) -> String {
+        match self {
+            Case::Kept => text,
+            Case::Lower => text.to_lowercase(),
+            Case::Upper => text.to_uppercase(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, TemplateError, split};
+    use super::{Case, Part, TemplateError, Wanted, keyed, split, wanted};
+
+    #[test]
+    fn what_is_wanted() {
+        for (text, is) in [
+            ("date", Wanted::Date("%Y-%m-%d")),
+            ("date:%H:%M", Wanted::Date("%H:%M")),
+            ("date:lower", Wanted::Date("lower")),
+            ("date:", Wanted::Date("")),
+            ("now", Wanted::Now("%Y-%m-%d")),
+            ("now:%Y", Wanted::Now("%Y")),
+            ("1:lower", Wanted::Value("1", Case::Lower)),
+            ("from.domain:upper", Wanted::Value("from.domain", Case::Upper)),
+            ("subject", Wanted::Value("subject", Case::Kept)),
+            ("header \"X-A\"", Wanted::Value("header \"X-A\"", Case::Kept)),
+            ("header \"X-A\":lower", Wanted::Value("header \"X-A\"", Case::Lower)),
+            ("1:title", Wanted::UnknownCase("1", "title")),
+        ] {
+            assert_eq!(wanted(text), is, "{text}");
+        }
+        for (text, is) in [
+            ("header \"X-A\"", Some(("header", Some("X-A"), None))),
+            ("address\"X-A\".domain", Some(("address", Some("X-A"), Some("domain")))),
+            ("header X-A", Some(("header", None, None))),
+            ("header \"X-A\"x", Some(("header", None, None))),
+            ("header", Some(("header", None, None))),
+            ("headers", None),
+            ("subject \"x\"", None),
+        ] {
+            assert_eq!(keyed(text), is, "{text}");
+        }
+    }
 
     #[test]
     fn inserts_and_braces() {

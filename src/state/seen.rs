@@ -133,7 +133,7 @@ pub fn delivered_before(state: &StateDir, key: Key, now: i64, within: u64) -> Op
 pub fn remember(state: &StateDir, key: Key, now: i64, within: u64) -> io::Result<()> {
     let time = u32::try_from(now).unwrap_or(0);
     let over = |then: u32| now.saturating_sub(i64::from(then)).unsigned_abs() > within;
-    table(state).note(key, time, &over).map(drop)
+    table(state).renew(key, time, &over)
 }
 
 /// Waits until nobody else is at a message with this key, and keeps others
@@ -239,6 +239,8 @@ mod tests {
         assert_eq!(delivered_before(&state, key, 900, 60), None, "a clock that was wrong");
         remember(&state, key, 1061, 60).unwrap();
         assert_eq!(delivered_before(&state, key, 1062, 60), Some(1));
+        remember(&state, key, 1070, 60).unwrap();
+        assert_eq!(delivered_before(&state, key, 1072, 5), Some(2), "the last time counts");
         assert_eq!(known(&state), Some((1, 1061, 1061)));
     }
 }

@@ -91,6 +91,21 @@ impl SlotTable<'_> {
     /// a time lies so far back that its slot is free; the answer is true if
     /// the thing was noted now.
     pub fn note(&self, key: Key, time: u32, over: &dyn Fn(u32) -> bool) -> io::Result<bool> {
+        self.put(key, time, over, false)
+    }
+
+    /// Notes that a thing happened, perhaps once more: the last time counts.
+    pub fn renew(&self, key: Key, time: u32, over: &dyn Fn(u32) -> bool) -> io::Result<()> {
+        self.put(key, time, over, true).map(drop)
+    }
+
+    fn put(
+        &self,
+        key: Key,
+        time: u32,
+        over: &dyn Fn(u32) -> bool,
+        renew: bool,
+    ) -> io::Result<bool> {
         self.locked(|mut file, mut blocks| {
             loop {
                 let number = block_of(key, blocks);
@@ -99,7 +114,9 @@ impl SlotTable<'_> {
                 let is_free = |slot: &Option<Slot>| slot.is_none_or(|slot| over(slot.1));
                 let same = slots(&block).position(|slot| known(&slot));
                 let place = match same {
-                    Some(at) if !slots(&block).nth(at).is_some_and(|slot| is_free(&slot)) => {
+                    Some(at)
+                        if !renew && !slots(&block).nth(at).is_some_and(|slot| is_free(&slot)) =>
+                    {
                         return Ok(false);
                     }
                     Some(at) => Some(at),

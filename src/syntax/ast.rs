@@ -145,6 +145,8 @@ pub enum ConditionKind {
     Not(Box<Condition>),
     /// A name alone: a classifier or a `define`
     Name(Word),
+    /// `duplicate of "template" within 1d`: one of both at least
+    Duplicate { of: Option<Word>, within: Option<Value> },
     /// `has FIELD`
     Has(Fields),
     /// `FIELD OPERATOR VALUE`
@@ -303,6 +305,10 @@ impl Condition {
             }
             ConditionKind::Not(inner) => inner.forget(),
             ConditionKind::Name(name) => name.span = Span::default(),
+            ConditionKind::Duplicate { of, within } => {
+                of.iter_mut().for_each(|of| of.span = Span::default());
+                within.iter_mut().for_each(Value::forget);
+            }
             ConditionKind::Has(fields) => fields.forget(),
             ConditionKind::Test { fields, operator, value } => {
                 fields.forget();

@@ -295,6 +295,18 @@ impl Builder {
                     let fields = self.fields(fields.ok_or_else(|| self.impossible())?)?;
                     operand = Some(Condition { span: place, kind: ConditionKind::Has(fields) });
                 }
+                Rule::duplicate => {
+                    let (mut of, mut within) = (None, None);
+                    for inner in part.into_inner() {
+                        match inner.as_rule() {
+                            Rule::string => of = Some(self.string(&inner)),
+                            Rule::quantity => within = Some(self.quantity(&inner)?),
+                            _ => {}
+                        }
+                    }
+                    let kind = ConditionKind::Duplicate { of, within };
+                    operand = Some(Condition { span: place, kind });
+                }
                 Rule::test => operand = Some(self.test(part, place)?),
                 _ => {}
             }

@@ -501,6 +501,16 @@ impl<'a> Formatter<'a> {
                 Doc::group(vec![Doc::text("not "), self.operand(inner, true)])
             }
             ConditionKind::Name(name) => Doc::text(name.value.clone()),
+            ConditionKind::Duplicate { of, within } => {
+                let of = of.as_ref().map(|of| format!(" of {}", literal::quote(&of.value)));
+                let within =
+                    within.as_ref().map(|within| format!(" within {}", self.scalar(within)));
+                Doc::text(format!(
+                    "duplicate{}{}",
+                    of.unwrap_or_default(),
+                    within.unwrap_or_default()
+                ))
+            }
             ConditionKind::Has(fields) => Doc::group(vec![Doc::text("has "), self.fields(fields)]),
             ConditionKind::Test { fields, operator, value } => Doc::group(vec![
                 self.fields(fields),

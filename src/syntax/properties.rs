@@ -112,8 +112,13 @@ fn condition() -> impl Strategy<Value = Condition> {
             value,
         },
     );
+    let of = prop_oneof![word(text()).prop_map(Some), Just(None)];
+    let duplicate = (of, option::of(quantity().prop_map(value)))
+        .prop_filter("one of both", |(of, within)| of.is_some() || within.is_some())
+        .prop_map(|(of, within)| ConditionKind::Duplicate { of, within });
     let leaf = prop_oneof![
         word(name()).prop_map(ConditionKind::Name),
+        duplicate,
         fields().prop_map(ConditionKind::Has),
         test,
     ]
@@ -360,7 +365,7 @@ const TOKENS: &[&str] = &[
     "\n", "\n", "\n    ", " ", " ", " ", " ", "# c\n", "when ", "when a ", "otherwise ", "rule \"r\" ", "set ",
     "list ", "define ", "score x {\n", "include ", "expect ", "-> ", "-> ", "{", "}", "}\n", "[", "]", "(",
     ")", ",", ", ", "..", "=", "<= ", "and ", "or ", "not ", "has ", "as ", "is ", "in ", "inbox", "folder ",
-    "mark ", "discard\n", "from", "from.domain ", "header ", "address ", "\"x\"", ".domain ", "\"x\" ", "\"", "'", "/re/ ", "/", "/c", "5 ",
+    "mark ", "discard\n", "from", "from.domain ", "header ", "address ", "duplicate ", "of ", "\"x\"", ".domain ", "\"x\" ", "\"", "'", "/re/ ", "/", "/c", "5 ",
     "+3 ", "20K", "2026-12-24", "22:00", "1.2.3", "if ", "else ", "then ", "require ", ":0", "* ", ";", "=>",
     "&&", "!", "“", "＝", "\u{3000}", "\u{200b}", "迷惑 ", "a_b ", "@", ".", "$", "\\", "\r\n", "-", "+", "//",
     "x@y.z ", "wehn ", "fodler ", "isp-filter ", "isp-label ", "category ", "mandatory ", "on ", "off ",

@@ -187,7 +187,13 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::let_word => "`let`",
         Rule::argument => "an argument",
         Rule::flag => "a flag",
-        Rule::condition | Rule::all | Rule::unary | Rule::has | Rule::test => "a condition",
+        Rule::condition
+        | Rule::all
+        | Rule::unary
+        | Rule::has
+        | Rule::duplicate
+        | Rule::duplicate_word
+        | Rule::test => "a condition",
         Rule::field
         | Rule::keyed_field
         | Rule::field_set
@@ -233,6 +239,8 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::not_word => "`not`",
         Rule::has_word => "`has`",
         Rule::as_word => "`as`",
+        Rule::of_word => "`of`",
+        Rule::within_word => "`within`",
         Rule::copy_word => "`copy`",
         Rule::arrow => "`->`",
         Rule::comma => "`,`",

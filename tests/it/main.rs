@@ -13,6 +13,7 @@ mod completions;
 mod corpus;
 mod documents;
 mod dovecot;
+mod duplicates;
 mod fetchers;
 mod history;
 mod hostile;

@@ -104,6 +104,8 @@ fn test() -> impl Strategy<Value = String> {
         Just("has [bcc, address \"X-B\".detail]".to_owned()),
         Just("[to, address \"X-A\"] in [\"a@b\", \"@ab\"]".to_owned()),
         Just("mailing-list".to_owned()),
+        Just("duplicate of \"{subject}\"".to_owned()),
+        Just("duplicate of \"{from:lower}\" within 1d".to_owned()),
         Just("size > 100".to_owned()),
         Just("to in [\"a@b\", \"@ab\"]".to_owned()),
         Just("d".to_owned()),

@@ -8,7 +8,7 @@ use crate::rules::actions::{self, Action, ActionWord, MOST_TARGETS, Unread, is_t
 use crate::rules::field::{self, FieldLookup, Kind};
 use crate::rules::mistake::{LearnMistake, RuleErrorKind, Word};
 use crate::rules::program::{Entries, Field};
-use crate::rules::template::{FlagsTemplate, Template, TemplatePart};
+use crate::rules::template::{FlagsTemplate, Insert, Template, TemplatePart};
 use crate::rules::template::{Part, TemplateError, split};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{self, Value, ValueKind};
@@ -327,15 +327,15 @@ impl Checker<'_, '_> {
         fine.then_some(template)
     }
 
-    /// What stands between braces.
-    fn insert(&mut self, name: &str, span: Span) -> Option<TemplatePart> {
+    /// A value's name between braces.
+    pub(super) fn insert_by_name(&mut self, name: &str, span: Span) -> Option<Insert> {
         let scopes = &self.statements.scopes;
         let anything = scopes.iter().any(|scope| scope.anything);
         let groups = scopes.iter().map(|scope| scope.groups).max().unwrap_or(0);
         if name.bytes().all(|byte| byte.is_ascii_digit()) {
             let wanted = name.parse().ok();
             return match wanted.filter(|wanted| anything || (1..=groups).contains(wanted)) {
-                Some(group) => Some(TemplatePart::Group(group)),
+                Some(group) => Some(Insert::Group(group)),
                 None => {
                     self.report(span, RuleErrorKind::NoCapture { name: name.to_owned(), groups });
                     None
@@ -343,15 +343,7 @@ impl Checker<'_, '_> {
             };
         }
         if scopes.iter().any(|scope| scope.names.iter().any(|known| known == name)) {
-            return Some(TemplatePart::Capture(name.to_owned()));
-        }
-        if let Some((word, format)) = name.split_once(':')
-            && word == "date"
-        {
-            return self.date(format, span);
-        }
-        if name == "date" {
-            return Some(TemplatePart::Date(String::from("%Y-%m-%d")));
+            return Some(Insert::Capture(name.to_owned()));
         }
         let found = match self.names.get(name) {
             Some((Declared::Score(score), _)) => Some((Field::Score(*score), Kind::Number)),
@@ -367,29 +359,13 @@ impl Checker<'_, '_> {
                 self.report(span, RuleErrorKind::NoInsert { name: name.to_owned() });
                 None
             }
-            Some((field, _)) => Some(TemplatePart::Field(self.field(field))),
+            Some((field, _)) => Some(Insert::Field(self.field(field))),
             None if anything => None,
             None => {
                 self.missing(Word::Insert, name, span);
                 None
             }
         }
-    }
-
-    /// `{date:%Y-%m}`, as strftime has it.
-    fn date(&mut self, format: &str, span: Span) -> Option<TemplatePart> {
-        let day = jiff::civil::date(2026, 12, 24).at(22, 0, 0, 0);
-        let tried = day
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .and_then(|day| jiff::fmt::strtime::format(format, &day));
-        let reason = match tried {
-            Ok(_) if !format.is_empty() => return Some(TemplatePart::Date(format.to_owned())),
-            Ok(_) => String::from("it is empty"),
-            Err(error) => error.to_string(),
-        };
-        let format = format.to_owned();
-        self.report(span, RuleErrorKind::BadDateFormat { format, reason });
-        None
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::DUPLICATE;
 use super::statement::Scope;
-use super::{Checker, Declared, MAX_CONDITION_DEPTH};
+use super::{Checker, DUPLICATE, Declared, MAX_CONDITION_DEPTH, YEAR};
 use crate::classify::CLASSIFIERS;
 use crate::rules::field::{self, FieldLookup, Kind, Operator, WithName};
 use crate::rules::mistake::{RuleErrorKind, Word, nearest};
-use crate::rules::program::{AddressPart, Comparison, ConditionKind, Field};
+use crate::rules::program::{AddressPart, Comparison, ConditionKind, DuplicateKey, Field};
 use crate::source::Span;
 use crate::syntax::ast::{self, Condition, Fields, Value, ValueKind};
 
@@ -72,6 +71,9 @@ impl Checker<'_, '_> {
                 Some(ConditionKind::Not(of))
             }
             ast::ConditionKind::Name(name) => self.classifier(name, span),
+            ast::ConditionKind::Duplicate { of, within } => {
+                self.duplicate(of.as_ref(), within.as_ref())
+            }
             ast::ConditionKind::Has(fields) => self.one_of(fields, Self::has),
             ast::ConditionKind::Test { fields, operator, value } => {
                 self.one_of(fields, |checker, field| {
@@ -84,6 +86,39 @@ impl Checker<'_, '_> {
             Some(kind) => self.push_condition(span, kind),
             None => self.broken(span),
         }
+    }
+
+    /// `duplicate of "…" within 1d`
+    fn duplicate(
+        &mut self,
+        of: Option<&ast::Word>,
+        within: Option<&Value>,
+    ) -> Option<ConditionKind> {
+        let mut fine = true;
+        let of = of.and_then(|of| {
+            // What a pattern captures is not known yet.
+            let scopes = std::mem::take(&mut self.statements.scopes);
+            let template = self.template(&of.value, 0, of.span);
+            self.statements.scopes = scopes;
+            if of.value.trim().is_empty() {
+                let hint = Some(String::from("`duplicate of \"{list-id}\"`, for one"));
+                let value = Value { span: of.span, kind: ValueKind::Text(of.value.clone()) };
+                self.wrong_value("a text with a value in it", &value, hint);
+                fine = false;
+            }
+            fine &= template.is_some();
+            Some(DuplicateKey { written: of.value.clone(), template: template? })
+        });
+        let within = within.and_then(|value| match value.kind {
+            ValueKind::Duration(seconds @ 1..=YEAR) => Some(seconds),
+            _ => {
+                let wanted = "a duration of `1s` to `52w`";
+                self.wrong_value(wanted, value, None);
+                fine = false;
+                None
+            }
+        });
+        fine.then_some(ConditionKind::Duplicate { of, within })
     }
 
     /// `has FIELD`
@@ -142,7 +177,7 @@ impl Checker<'_, '_> {
             ConditionKind::Define(define) => {
                 self.program.defines.get(*define as usize).map(|define| of(&define.condition))
             }
-            ConditionKind::Duplicate => None,
+            ConditionKind::Duplicate { .. } => None,
             ConditionKind::Classifier(_) => None,
             ConditionKind::Has(field)
             | ConditionKind::Network { field, .. }
@@ -250,7 +285,7 @@ impl Checker<'_, '_> {
     fn classifier(&mut self, name: &ast::Word, span: Span) -> Option<ConditionKind> {
         let text = name.value.as_str();
         if text == DUPLICATE {
-            return Some(ConditionKind::Duplicate);
+            return Some(ConditionKind::Duplicate { of: None, within: None });
         }
         if let Some(index) = CLASSIFIERS.iter().position(|each| each.name == text) {
             return Some(ConditionKind::Classifier(index as u32));

@@ -7,6 +7,7 @@ mod action;
 mod condition;
 mod folder;
 mod include;
+mod insert;
 mod lists;
 mod moved;
 mod place;
@@ -44,6 +45,8 @@ pub use site::judge_switch;
 const DUPLICATE: &str = "duplicate";
 /// How deep conditions may be nested, `define`s and scores counted in.
 pub const MAX_CONDITION_DEPTH: u32 = 128;
+/// The longest time for which messages are remembered, seconds.
+const YEAR: u64 = 52 * 7 * 24 * 3600;
 /// How deep groups may be nested, over all files.
 const MAX_GROUP_DEPTH: usize = 64;
 /// For how many unknown words the nearest known one is looked for.
@@ -292,8 +295,15 @@ impl<'a, 's> Checker<'a, 's> {
         self.program.files = files.map(|file| file.path.to_string_lossy().into_owned()).collect();
         if !broken {
             let conditions = &self.program.conditions;
-            self.program.asks_for_duplicates =
-                conditions.iter().any(|each| matches!(each.kind, ConditionKind::Duplicate));
+            let asks =
+                |kind: &ConditionKind| matches!(kind, ConditionKind::Duplicate { of: None, .. });
+            self.program.asks_for_duplicates = conditions.iter().any(|each| asks(&each.kind));
+            let within = |kind: &ConditionKind| match kind {
+                ConditionKind::Duplicate { within, .. } => *within,
+                _ => None,
+            };
+            let longest = conditions.iter().filter_map(|each| within(&each.kind)).max();
+            self.program.longest_within = longest.unwrap_or(0);
             let lists = &self.program.lists;
             self.program.asks_for_sent_mail =
                 lists.iter().any(|list| matches!(list.entries, Entries::Sent(_)));

@@ -1,7 +1,7 @@
 //! `set NAME VALUE`
 
-use super::Checker;
 use super::condition::is_header_name;
+use super::{Checker, YEAR};
 use crate::classify::received::relays::is_relay;
 use crate::rules::actions::is_address;
 use crate::rules::mistake::{RuleErrorKind, Word};
@@ -18,8 +18,6 @@ pub const SETTINGS: &[&str] = &[
     "duplicates-for", "sendmail", "program-timeout", "forward-sender",
 ];
 
-/// The longest `duplicates-for`, seconds.
-const YEAR: u64 = 52 * 7 * 24 * 3600;
 /// The longest `program-timeout`, seconds: MTAs do not wait for longer.
 const LONGEST_PROGRAM: u64 = 4 * 60;
 

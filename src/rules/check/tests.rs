@@ -9,7 +9,7 @@ use crate::rules::program::{
     Comparison, ConditionKind, Define, Entries, Field, Layout, LogSetting, Program, Score,
     Statement, StatementKind, TextOperator,
 };
-use crate::rules::template::{Template, TemplatePart};
+use crate::rules::template::{Case, Insert, Template, TemplatePart};
 use crate::source::{SourceFile, Sources, Span};
 use crate::syntax::parse;
 
@@ -759,7 +759,7 @@ fn what_somebody_changed_is_not_evaluated() {
     });
     bad(&|it| {
         if let StatementKind::Act(Action::FolderAction(folder)) = &mut it.statements[1].kind {
-            folder.name.parts = vec![TemplatePart::Field(99)];
+            folder.name.parts = vec![TemplatePart::Insert(Insert::Field(99), Case::Kept)];
         }
     });
 }

@@ -76,6 +76,10 @@ pub enum RuleErrorKind {
     NoInsert { name: String },
     /// `{1}` or `{name}` where no pattern around captures it.
     NoCapture { name: String, groups: u32 },
+    /// `{subject:title}`
+    UnknownCase { name: String, word: String },
+    /// `{header X-Name}`
+    InsertWantsQuotes { field: String },
     /// A date format that strftime does not know.
     BadDateFormat { format: String, reason: String },
 
@@ -509,7 +513,18 @@ impl RuleErrorKind {
             }
             RuleErrorKind::NoInsert { name } => {
                 error("no-insert", format!("`{name}` cannot be inserted"), "no text")
-                    .or_hint(Some("texts, numbers and `{date:%Y-%m-%d}` can"))
+                    .or_hint(Some("texts, numbers, `{date:%Y-%m-%d}` and `{now:%Y-%m-%d}` can"))
+            }
+            RuleErrorKind::UnknownCase { name, word } => {
+                let message = format!("`{word}` is no form in which a value is inserted");
+                error("unknown-case", message, "no form")
+                    .or_hint(Some(format!("`{{{name}:lower}}` or `{{{name}:upper}}`")))
+            }
+            RuleErrorKind::InsertWantsQuotes { field } => {
+                let message = format!("`{field}` wants a name in quotes behind it");
+                error("insert-quotes", message, "which?").or_hint(Some(format!(
+                    "in a string a quote is written `\\\"`: `{{{field} \\\"X-Name\\\"}}`"
+                )))
             }
             RuleErrorKind::NoCapture { name, groups } => {
                 let message = match groups {

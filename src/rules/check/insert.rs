@@ -1,0 +1,68 @@
+//! What stands between braces in a string: given its meaning.
+
+use super::Checker;
+use crate::rules::mistake::RuleErrorKind;
+use crate::rules::template::{Case, Insert, TemplatePart, Wanted, keyed, wanted};
+use crate::source::{Span, Spanned};
+use crate::syntax::ast;
+
+impl Checker<'_, '_> {
+    /// What stands between braces.
+    pub(super) fn insert(&mut self, text: &str, span: Span) -> Option<TemplatePart> {
+        // A pattern may call its group `date` or `now`.
+        let scopes = &self.statements.scopes;
+        if scopes.iter().any(|scope| scope.names.iter().any(|known| known == text)) {
+            return Some(TemplatePart::Insert(Insert::Capture(text.to_owned()), Case::Kept));
+        }
+        let (insert, case) = match wanted(text) {
+            Wanted::Date(format) => (Insert::Date(self.date_format(format, span)?), Case::Kept),
+            Wanted::Now(format) => (Insert::Now(self.date_format(format, span)?), Case::Kept),
+            Wanted::Value(name, case) => match keyed(name) {
+                Some(field) if !self.names.contains_key(name) => {
+                    (self.insert_by_key(field, span)?, case)
+                }
+                _ => (self.insert_by_name(name, span)?, case),
+            },
+            Wanted::UnknownCase(name, word) => {
+                let (name, word) = (name.to_owned(), word.to_owned());
+                self.report(span, RuleErrorKind::UnknownCase { name, word });
+                return None;
+            }
+        };
+        Some(TemplatePart::Insert(insert, case))
+    }
+
+    /// `{header "X-Name"}`, `{address "X-To".domain}`, `{env "HOME"}`
+    fn insert_by_key(
+        &mut self,
+        (word, name, part): (&str, Option<&str>, Option<&str>),
+        span: Span,
+    ) -> Option<Insert> {
+        if name.is_none() {
+            let mistake = RuleErrorKind::InsertWantsQuotes { field: word.to_owned() };
+            self.report(span, mistake);
+            return None;
+        }
+        let at = |text: &str| Spanned { value: text.to_owned(), span };
+        let (argument, part) = (name.map(at), part.map(at));
+        let field = ast::Field { span, name: at(word), argument, part };
+        let asked = self.asked(&field)?;
+        Some(Insert::Field(self.field(asked.field)))
+    }
+
+    /// What stands behind `date:`, as strftime has it.
+    fn date_format(&mut self, format: &str, span: Span) -> Option<String> {
+        let day = jiff::civil::date(2026, 12, 24).at(22, 0, 0, 0);
+        let tried = day
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .and_then(|day| jiff::fmt::strtime::format(format, &day));
+        let reason = match tried {
+            Ok(_) if !format.is_empty() => return Some(format.to_owned()),
+            Ok(_) => String::from("it is empty"),
+            Err(error) => error.to_string(),
+        };
+        let format = format.to_owned();
+        self.report(span, RuleErrorKind::BadDateFormat { format, reason });
+        None
+    }
+}
