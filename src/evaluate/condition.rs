@@ -134,7 +134,7 @@ impl<'a> Conditions<'a> {
     pub(super) fn change(&mut self, change: impl FnOnce(&mut RunState)) {
         change(&mut self.state);
         for (cell, field) in self.values.iter_mut().zip(&self.program.fields) {
-            if matches!(field, Field::Let(_) | Field::Score(_)) {
+            if matches!(field, Field::Let(_) | Field::Score(_) | Field::Flag(_) | Field::Keyword) {
                 cell.take();
             }
         }
@@ -393,11 +393,23 @@ impl<'a> Conditions<'a> {
         });
         let truth = found.as_ref().map(|(by, _)| by.is_some()).map_err(String::clone);
         self.record(condition, &truth, || match &found {
+            Ok((by, _)) if let Some(state) = self.shown_state(field, by.is_some()) => state.into(),
             Ok((Some(value), _)) => value.shown() + &self.source_of(field),
             Ok((None, values)) => values.shown() + &self.source_of(field),
             Err(why) => why.clone(),
         });
         truth
+    }
+
+    /// For words about the run so far, which stand alone.
+    fn shown_state(&self, field: u32, holds: bool) -> Option<&'static str> {
+        Some(match (self.program.fields.get(field as usize)?, holds) {
+            (Field::Flag(_), true) => "it is set",
+            (Field::Flag(_), false) => "it is not set",
+            (Field::FilterFailed, true) => "the last filter failed",
+            (Field::FilterFailed, false) => "no filter failed",
+            _ => return None,
+        })
     }
 
     /// For results: which header was believed, or why none was.

@@ -3,6 +3,7 @@
 
 use super::condition::Conditions;
 use super::mail_context::MailContext;
+use super::run_state::FilterEnd;
 use super::site::SITE_HEADER;
 use super::{Detail, Evaluation, Evaluator, FilterCall, Progress};
 use crate::message::unmark::Marks;
@@ -146,6 +147,11 @@ impl Course<'_> {
             let FilterCall { argv, .. } = &call;
             let end = self.filters.filter(argv, message, &edits(&evaluator.progress.plan.steps));
             evaluator.note_filter(call, &end);
+            evaluator.conditions.state.filter = match end {
+                Filtered::Replaced(_) => FilterEnd::Fine,
+                Filtered::Failed => FilterEnd::Failed,
+                Filtered::NotRun => FilterEnd::NotRun,
+            };
             evaluator.progress.state = evaluator.conditions.state;
             if let Filtered::Replaced(message) = end {
                 self.filtered.push(*message);

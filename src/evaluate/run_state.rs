@@ -2,11 +2,25 @@
 
 use crate::flags::Flags;
 
+/// How a `filter` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum FilterEnd {
+    /// There was none, or the message is what it made.
+    #[default]
+    Fine,
+    /// It could not be applied.
+    Failed,
+    /// Nothing was tried.
+    NotRun,
+}
+
 /// The state of a run, which goes on behind a `filter`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RunState {
     /// From `mark` and `unmark`, of site rules too.
     pub(super) flags: Flags,
+    /// How the last `filter` ended.
+    pub(super) filter: FilterEnd,
     /// From `let`, by number; of one program.
     values: Vec<Option<String>>,
 }

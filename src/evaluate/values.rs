@@ -10,10 +10,12 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
 use super::condition::Conditions;
+use super::run_state::FilterEnd;
 use crate::classify::{
     bounce, bulk, calendar, client, domain_report, link, list_address, list_name, magic,
     spam_verdict,
 };
+use crate::flags::Flags;
 use crate::message::address::{Address, is_too_long, split_detail};
 use crate::message::text::Text;
 use crate::message::{Unread, domain, path};
@@ -284,6 +286,16 @@ pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m
             .collect(),
         Field::Score(score) => vec![self::score(*score, on)?],
         Field::Let(value) => strings(on.state.value(*value)),
+        Field::Flag(letter) => strings(flags(on).letters.contains(*letter).then_some("set")),
+        Field::Keyword => strings(flags(on).keywords),
+        Field::InFolder => {
+            strings(on.world.stored.borrow().as_ref().map(|stored| stored.folder.clone()))
+        }
+        Field::FilterFailed => match on.state.filter {
+            FilterEnd::Fine => Vec::new(),
+            FilterEnd::Failed => strings(["failed"]),
+            FilterEnd::NotRun => return Err("no filter was run".into()),
+        },
         Field::Date => sent(on).map(|at| day(at.to_zoned(zone(on)).date())).into_iter().collect(),
         Field::Arrived => vec![day(arrived(on).to_zoned(zone(on)).date())],
         Field::ArrivedAge => {
@@ -298,6 +310,15 @@ pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m
         }
         Field::Weekday => strings([weekday(now(on).weekday())]),
     }))
+}
+
+/// The flags that are set so far, and those that a message has that lies in a
+/// folder already.
+fn flags(on: &Conditions<'_>) -> Flags {
+    match on.world.stored.borrow().as_ref() {
+        Some(stored) => on.state.flags.and(&stored.flags),
+        None => on.state.flags.clone(),
+    }
 }
 
 fn borrowed<'m>(texts: impl IntoIterator<Item = &'m Text>) -> Vec<Value<'m>> {

@@ -11,7 +11,7 @@ use crate::maildir::{Location, Place};
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::rules::rule_set::RuleSet;
-use crate::world::World;
+use crate::world::{Stored, World};
 
 use super::in_order;
 use super::known::{Known, known};
@@ -146,6 +146,8 @@ impl Judge<'_> {
             Err(failure) => return trouble(failure),
         };
         let has = shelf.flags(entry);
+        let folder = self.location.folder_of(place).to_string();
+        world.stored.replace(Some(Stored { folder, flags: has.clone() }));
         let run = run(self.rules, message, world, Detail::Plan, &mut NoFilters);
         let message = &run.message;
         let about = self.about(message, shelf, entry);

@@ -2,6 +2,7 @@
 //! and which operators fit that kind. `check`, hints, templates and the
 //! manual's test read it.
 
+use crate::flags::FLAGS;
 use crate::rules::program::{
     AddressField, AddressPart, Comparison, Field, ResultField, TextOperator,
 };
@@ -264,6 +265,8 @@ pub const FIELDS: &[FieldInfo] = &[
         Field::AttachmentSha256
     }),
     plain("size", Kind::Size, "size of the message", || Field::Size),
+    plain("keyword", Kind::Text, "the keywords set so far", || Field::Keyword),
+    plain("in-folder", Kind::Text, "the folder in which it lies already", || Field::InFolder),
     plain("attachments", Kind::Number, "how many attachments there are", || Field::Attachments),
     plain("recipients", Kind::Number, "how many recipients are named", || Field::Recipients),
     plain("age", Kind::Duration, "time since the Date header", || Field::Age),
@@ -502,7 +505,24 @@ pub fn find(name: &str) -> Option<FieldLookup> {
 
 /// Fields that rules got when their names could have been given to something
 /// else: there, what the user has called so is meant.
-const LATER: &[&str] = &["headers", "address"];
+const LATER: &[&str] = &["headers", "address", "keyword", "in-folder"];
+
+/// Holds where the last `filter` could not be applied.
+pub const FILTER_FAILED: &str = "filter-failed";
+
+/// What a word asks that stands alone and is about the run so far: a flag, or how
+/// the last filter ended. These words give way to the user's names, too.
+pub fn of_run(name: &str) -> Option<Field> {
+    if name == FILTER_FAILED {
+        return Some(Field::FilterFailed);
+    }
+    FLAGS.iter().find(|(flag, _)| *flag == name).map(|(_, letter)| Field::Flag(*letter))
+}
+
+/// All such words.
+pub fn words_of_run() -> impl Iterator<Item = &'static str> {
+    FLAGS.iter().map(|(flag, _)| *flag).chain([FILTER_FAILED])
+}
 
 /// Whether a name is one of the table's, so that nothing else may be called so.
 pub fn is_own(name: &str) -> bool {

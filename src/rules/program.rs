@@ -440,6 +440,14 @@ pub enum Field {
     Score(u32),
     /// What `let` has kept, by index into [`Program::values`].
     Let(u32),
+    /// A flag by its letter; has a value where the flag is set.
+    Flag(char),
+    /// The keywords that are set.
+    Keyword,
+    /// The folder in which the message lies already.
+    InFolder,
+    /// Has a value where the last `filter` could not be applied.
+    FilterFailed,
     /// The Date header's day.
     Date,
     /// Today.

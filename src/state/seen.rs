@@ -239,8 +239,9 @@ mod tests {
         assert_eq!(delivered_before(&state, key, 900, 60), None, "a clock that was wrong");
         remember(&state, key, 1061, 60).unwrap();
         assert_eq!(delivered_before(&state, key, 1062, 60), Some(1));
+        assert_eq!(known(&state), Some((1, 1061, 1061)));
         remember(&state, key, 1070, 60).unwrap();
         assert_eq!(delivered_before(&state, key, 1072, 5), Some(2), "the last time counts");
-        assert_eq!(known(&state), Some((1, 1061, 1061)));
+        assert_eq!(known(&state), Some((1, 1070, 1070)));
     }
 }

@@ -113,7 +113,9 @@ fn condition() -> impl Strategy<Value = Condition> {
         },
     );
     let of = prop_oneof![word(text()).prop_map(Some), Just(None)];
-    let duplicate = (of, option::of(quantity().prop_map(value)))
+    // A number with a sign would begin the next entry of a score.
+    let within = (1..u64::from(u32::MAX)).prop_map(|s| value(ValueKind::Duration(s)));
+    let duplicate = (of, option::of(within))
         .prop_filter("one of both", |(of, within)| of.is_some() || within.is_some())
         .prop_map(|(of, within)| ConditionKind::Duplicate { of, within });
     let leaf = prop_oneof![

@@ -14,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::flags::Flags;
 use crate::rules::address_list::AddressList;
 use crate::rules::check::resolve;
 use crate::state::list_index;
@@ -42,10 +43,21 @@ pub struct World {
     /// Whether this message was delivered before, if that is not to be looked
     /// up: mail that is there is its own duplicate.
     pub before: Cell<Option<Before>>,
+    /// Where the message lies and how it is flagged, if it lies in a folder already.
+    pub stored: RefCell<Option<Stored>>,
     /// Who looks into the user's sent mail; none where that is not wanted.
     pub sent: Option<Box<dyn SentMail>>,
     /// What was looked up.
     pub known: Lookups,
+}
+
+/// A message that lies in a folder.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The folder as people name it, `INBOX` for the inbox.
+    pub folder: String,
+    /// Its flags and keywords.
+    pub flags: Flags,
 }
 
 /// Whether a message was delivered here before.

@@ -11,7 +11,7 @@ use mfilter::classify::CLASSIFIERS;
 use mfilter::flags::FLAGS;
 use mfilter::rules::actions::ACTIONS as BUILT_ACTIONS;
 use mfilter::rules::check::SETTINGS;
-use mfilter::rules::field::{FIELDS, HEADERS, Kind, PARTS};
+use mfilter::rules::field::{FIELDS, HEADERS, Kind, PARTS, words_of_run};
 use mfilter::syntax::words::{ACTIONS, ON, OPERATORS, SLIPS, STATEMENTS};
 
 const MFILTER: &str = env!("CARGO_BIN_EXE_mfilter");
@@ -370,6 +370,10 @@ fn the_classifiers_are_those_of_the_manual() {
     let of_manual = heads(&read("man/mailrules.5"), "classifiers");
     let names = CLASSIFIERS.iter().map(|classifier| classifier.name);
     let of_code: BTreeSet<String> = names.chain(["duplicate"]).map(str::to_owned).collect();
+    assert_eq!(of_code, of_manual);
+
+    let of_manual = heads(&read("man/mailrules.5"), "states");
+    let of_code: BTreeSet<String> = words_of_run().map(str::to_owned).collect();
     assert_eq!(of_code, of_manual);
 }
 

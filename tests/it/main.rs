@@ -38,6 +38,7 @@ mod shortcuts;
 mod soak;
 mod sort;
 mod stand_ins;
+mod states;
 mod subscriptions;
 mod users;
 mod watch;

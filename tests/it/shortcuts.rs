@@ -108,6 +108,10 @@ fn test() -> impl Strategy<Value = String> {
         Just("duplicate of \"{from:lower}\" within 1d".to_owned()),
         Just("size > 100".to_owned()),
         Just("to in [\"a@b\", \"@ab\"]".to_owned()),
+        Just("seen".to_owned()),
+        Just("keyword is \"AB\"".to_owned()),
+        Just("filter-failed".to_owned()),
+        Just("in-folder is \"INBOX\"".to_owned()),
         Just("d".to_owned()),
         Just("s >= 2".to_owned()),
         Just("kept contains \"a\"".to_owned()),
@@ -131,7 +135,7 @@ fn rule() -> impl Strategy<Value = String> {
         0 => format!(
             "when {condition} {{\n when {inner} -> copy \"B\"\n otherwise -> log \"o\"\n}}\n"
         ),
-        1 => format!("when {condition} -> mark seen\n"),
+        1 => format!("when {condition} -> mark seen \"{{from.local:upper}}\"\n"),
         2 => format!("when {condition} -> folder \"F/{{subject}}\"\n"),
         8 => format!("when {condition} -> let kept = \"{{subject}}\"\n"),
         9 => format!("when {condition} -> let kept = \"b\", log \"{{kept}}\"\n"),

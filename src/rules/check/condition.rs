@@ -300,6 +300,9 @@ impl Checker<'_, '_> {
             None if self.conditions.declaring.as_deref() == Some(text) => {
                 self.report(span, RuleErrorKind::OwnDefinition { name: text.to_owned() });
             }
+            None if let Some(field) = field::of_run(text) => {
+                return Some(ConditionKind::Has(self.field(field)));
+            }
             None if field::find(text).is_some() => {
                 self.report(
                     span,
@@ -343,7 +346,11 @@ impl Checker<'_, '_> {
                 None
             }
             (Some(asked), None) => Some(asked),
-            (None, _) if CLASSIFIERS.iter().any(|each| each.name == name) || name == DUPLICATE => {
+            (None, _)
+                if CLASSIFIERS.iter().any(|each| each.name == name)
+                    || name == DUPLICATE
+                    || field::of_run(name).is_some() =>
+            {
                 let what = "condition";
                 self.report(span, RuleErrorKind::NotAField { name: name.to_owned(), what });
                 None

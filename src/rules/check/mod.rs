@@ -397,7 +397,9 @@ impl<'a, 's> Checker<'a, 's> {
             Word::Classifier => {
                 let defines = declared(|declared| matches!(declared, Declared::Define(_)));
                 let known = CLASSIFIERS.iter().map(|each| each.name);
-                nearest(name, defines.into_iter().chain(known).chain([DUPLICATE]))
+                let of_run = field::words_of_run().map(|word| -> &str { word });
+                let known = known.chain(of_run).chain([DUPLICATE]);
+                nearest(name, defines.into_iter().chain(known))
             }
             Word::List => nearest(name, declared(|declared| matches!(declared, Declared::List(_)))),
             Word::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
