@@ -7,7 +7,7 @@ use super::values::{formatted_date, formatted_now};
 use crate::message::encoded_word;
 use crate::message::unfold::unfold;
 use crate::plan::Folder;
-use crate::rules::folder_name::is_taken;
+use crate::rules::folder_name::{behind_prefix, is_taken};
 use crate::rules::program::{Field, Layout};
 use crate::rules::template::{Insert, Template, TemplatePart};
 use crate::text::is_invisible;
@@ -66,15 +66,18 @@ impl Evaluator<'_> {
 
     /// A folder; each insert is one part of its path at most.
     pub(super) fn folder(&self, template: &Template) -> Folder {
-        let own = &self.conditions.program.settings.layout;
-        let layout = match self.site_of.map_or(own, |rules| &rules.user.settings.layout) {
-            Layout::MaildirPlusPlus => Layout::MaildirPlusPlus,
-            Layout::Fs => Layout::Fs,
-        };
+        let own = &self.conditions.program.settings;
+        let settings = self.site_of.map_or(own, |rules| &rules.user.settings);
+        let (layout, prefix) = (settings.layout, settings.folder_prefix.as_deref());
+        // Site rules are checked without knowing what the user has set.
+        let unchecked = self.site_of.is_some() && prefix.is_some_and(|prefix| !prefix.is_empty());
         let mut parts = vec![String::new()];
-        for part in template.parts.iter() {
+        for (at, part) in template.parts.iter().enumerate() {
             match part {
                 TemplatePart::Text(text) => {
+                    let first = at == 0 && unchecked;
+                    let behind = behind_prefix(text, prefix, layout).filter(|_| first);
+                    let text = behind.unwrap_or(text);
                     for (number, piece) in text.split('/').enumerate() {
                         if number > 0 {
                             parts.push(String::new());
@@ -101,10 +104,11 @@ impl Evaluator<'_> {
             _ => false,
         };
         let is_inbox = !inserted && is_inbox(&parts);
-        if is_inbox || written && layout == Layout::MaildirPlusPlus {
+        if is_inbox || written && layout == Layout::MaildirPlusPlus && prefix.is_none() {
             parts.remove(0);
         }
-        if inserted { settle(parts, layout, written) } else { Folder { parts } }
+        let below_inbox = written && (layout == Layout::Fs || prefix.is_some());
+        if inserted { settle(parts, layout, below_inbox) } else { Folder { parts } }
     }
 
     fn part(&self, part: &TemplatePart) -> String {
@@ -169,9 +173,8 @@ fn clean(value: &str, layout: Layout) -> String {
 /// Makes parts with inserted text into names that can be made on any disk.
 fn settle(parts: Vec<String>, layout: Layout, below_inbox: bool) -> Folder {
     let mut parts: Vec<String> = parts.into_iter().map(|part| reserved(part, layout)).collect();
-    let may_be = below_inbox && layout == Layout::Fs;
     if let Some(first) =
-        parts.first_mut().filter(|first| !may_be && first.eq_ignore_ascii_case("INBOX"))
+        parts.first_mut().filter(|first| !below_inbox && first.eq_ignore_ascii_case("INBOX"))
     {
         first.insert(0, '_');
     }

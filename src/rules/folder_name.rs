@@ -2,6 +2,20 @@
 //! the fs layout: a folder called so would stand in the place of a directory or a
 //! file of the Maildir, of Dovecot or of Courier, or of one of their indexes.
 
+use super::program::Layout;
+
+/// What stands behind the prefix in a name as rules write it; none if it has no
+/// prefix. `set` is `set folder-prefix`, without which it is `INBOX/` in maildir++.
+pub fn behind_prefix<'n>(name: &'n str, set: Option<&str>, layout: Layout) -> Option<&'n str> {
+    let prefix = match (set, layout) {
+        (Some(set), _) => set,
+        (None, Layout::MaildirPlusPlus) => "INBOX/",
+        (None, Layout::Fs) => "",
+    };
+    let (first, rest) = name.split_at_checked(prefix.len())?;
+    (!prefix.is_empty() && first.eq_ignore_ascii_case(prefix)).then_some(rest)
+}
+
 /// The whole name.
 const NAMES: [&str; 17] = [
     // The Maildir's, <https://cr.yp.to/proto/maildir.html>, and Maildir++'s.

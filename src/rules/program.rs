@@ -520,6 +520,9 @@ pub struct Settings {
     pub layout: Layout,
     /// `folder-names`.
     pub folder_names: Option<FolderNames>,
+    /// `folder-prefix`: what a folder's name may begin with and does not have on
+    /// disk; empty where there is nothing like that.
+    pub folder_prefix: Option<String>,
     /// `inbox`: the folder that is the inbox, empty for the Maildir itself.
     pub inbox: Option<String>,
     /// `trash`, `junk` and `drafts`: the folders for that, where the server

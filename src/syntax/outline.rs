@@ -400,7 +400,10 @@ impl<'a> Outliner<'a> {
                     .text
                     .get(token.start as usize..)
                     .is_some_and(|text| text.starts_with(['+', '-']));
-                (signed || token.indent.is_some()) && self.can_end(at - 1) && self.nests.is_empty()
+                (signed || token.indent.is_some())
+                    && self.can_end(at - 1)
+                    && !self.is_within(at - 1)
+                    && self.nests.is_empty()
             }
             Kind::Signs => token.indent.is_some() && self.can_end(at - 1),
             _ => {
@@ -408,6 +411,14 @@ impl<'a> Outliner<'a> {
                     && self.word(at).is_some_and(|word| words::STATEMENTS.contains(&word))
             }
         }
+    }
+
+    /// The `within` of a `duplicate`; alone it may be a name.
+    fn is_within(&self, at: usize) -> bool {
+        let before = at.wrapping_sub(1);
+        let of = self.tokens.get(before).is_some_and(|token| token.kind == Kind::Text)
+            && self.word(before.wrapping_sub(1)) == Some("of");
+        self.word(at) == Some("within") && (of || self.word(before) == Some("duplicate"))
     }
 
     /// Whether a statement may be complete with this token.

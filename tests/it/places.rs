@@ -405,3 +405,40 @@ fn check_knows_a_store_of_the_other_layout() {
         assert_eq!(found(&home), Vec::<String>::new());
     }
 }
+
+#[test]
+fn folder_names_may_begin_with_what_is_not_on_disk() {
+    let message = b"From: a@b.example\nSubject: s\n\nx\n";
+    for (setting, folder, lies) in [
+        ("", "INBOX/Sale", ".Sale"),
+        ("", "inbox/{subject}/x", ".s.x"),
+        ("set folder-prefix \"INBOX/\"\n", "INBOX/Sale", ".Sale"),
+        ("set folder-prefix \"\"\n", "INBOX/Sale", ".INBOX.Sale"),
+        ("set folder-prefix \"\"\n", "INBOX/{subject}", ".INBOX.s"),
+        ("set folder-prefix \"\"\n", "INBOX", ""),
+        ("set folder-prefix \"Mail/\"\n", "mail/Sale", ".Sale"),
+        ("set folder-prefix \"Mail/\"\n", "Mail/Mail/{subject}", ".Mail.s"),
+        ("set folder-prefix \"Mail/\"\n", "INBOX/Sale", ".INBOX.Sale"),
+        ("set folder-prefix \"Mail/\"\n", "{subject}/Mail", ".s.Mail"),
+        ("set layout fs\n", "INBOX/Sale", "INBOX/Sale"),
+        ("set layout fs\nset folder-prefix \"INBOX/\"\n", "INBOX/Sale", "Sale"),
+    ] {
+        let home = Home::with_rules(&format!("{setting}folder \"{folder}\"\n"));
+        let run = home.deliver(message);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let mail = home.mail();
+        assert_eq!(mail[0].folder, lies, "{setting}{folder}");
+    }
+    // What learning and sent mail name is the same.
+    let home = Home::with_rules(
+        "set folder-prefix \"Mail/\"\nlist known sent \"Mail/Sent\"\nlist a \"~/a\"\n\
+         on moved to \"Mail/Junk\" -> add from to a\nfolder \"X\"\n",
+    );
+    let run = home.run(&["check"], b"");
+    assert!(run.stdout.contains("there is no folder `Sent`"), "{run:?}");
+    for bad in ["\"INBOX\"", "\"/\"", "\"a//\"", "\"../\"", "fs"] {
+        let home = Home::with_rules(&format!("set folder-prefix {bad}\n"));
+        let run = home.run(&["check"], b"");
+        assert!(run.stdout.contains("folder-prefix` takes what folder names"), "{bad} {run:?}");
+    }
+}

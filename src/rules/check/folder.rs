@@ -3,7 +3,7 @@
 
 use super::Checker;
 use crate::message::fold;
-use crate::rules::folder_name::is_taken;
+use crate::rules::folder_name::{behind_prefix, is_taken};
 use crate::rules::mistake::{BadFolder, BadPath, PlaceMistake, RuleErrorKind};
 use crate::rules::program::Layout;
 use crate::rules::template::{Template, TemplatePart};
@@ -29,14 +29,17 @@ impl Checker<'_, '_> {
         if literal.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("INBOX")) {
             return Some(None);
         }
-        // In the fs layout it lies below the inbox's directory, and site rules
-        // do not know the layout.
+        // In the fs layout `INBOX/` lies below the inbox's directory, and site rules
+        // know neither layout nor prefix.
+        let settings = &self.program.settings;
         let rest = match template.parts.first() {
-            Some(TemplatePart::Text(first)) => below_inbox(first).map(str::to_owned),
+            Some(TemplatePart::Text(first)) => {
+                behind_prefix(first, settings.folder_prefix.as_deref(), settings.layout)
+                    .map(str::to_owned)
+            }
             _ => None,
         };
-        if self.program.settings.layout == Layout::MaildirPlusPlus
-            && !self.site
+        if !self.site
             && let (Some(rest), Some(TemplatePart::Text(first))) =
                 (rest, template.parts.first_mut())
         {
@@ -100,10 +103,8 @@ impl Checker<'_, '_> {
             self.program.settings.inbox = Some(String::new());
             return;
         }
-        let name = match layout {
-            Layout::MaildirPlusPlus => below_inbox(&value).unwrap_or(&value),
-            Layout::Fs => &value,
-        };
+        let prefix = self.program.settings.folder_prefix.as_deref();
+        let name = behind_prefix(&value, prefix, layout).unwrap_or(&value);
         let template = Template { parts: vec![TemplatePart::Text(name.to_owned())] };
         match bad_folder(&template, &value, layout) {
             Some(why) => self.report(span, RuleErrorKind::BadFolder(why)),
@@ -169,12 +170,6 @@ pub(super) fn meant_path(text: &str) -> Option<String> {
 fn below_inbox_by_dots(name: &str) -> Option<String> {
     let (first, rest) = name.split_once('.')?;
     (first.eq_ignore_ascii_case("INBOX") && !rest.is_empty()).then(|| rest.replace('.', "/"))
-}
-
-/// The rest of `INBOX/rest`.
-fn below_inbox(name: &str) -> Option<&str> {
-    let (first, rest) = name.split_once('/')?;
-    first.eq_ignore_ascii_case("INBOX").then_some(rest)
 }
 
 /// The folder that was probably meant by a path; none for the inbox. Below the

@@ -12,11 +12,19 @@ use crate::syntax::ast::{Value, ValueKind, Word as Name};
 /// Every setting.
 #[rustfmt::skip]
 pub const SETTINGS: &[&str] = &[
-    "maildir", "layout", "folder-names", "inbox", "subscribe", "over-quota", "trash", "junk",
+    "maildir", "layout", "folder-names", "folder-prefix", "inbox", "subscribe", "over-quota", "trash", "junk",
     "drafts", "shared", "me", "delimiter", "timezone", "log", "trust", "relays",
     "spam-score-header",
     "duplicates-for", "sendmail", "program-timeout", "forward-sender",
 ];
+
+/// Nothing, or names of folders, each with a slash behind it.
+fn is_prefix(text: &str) -> bool {
+    let parts = text.strip_suffix('/').map(|parts| parts.split('/'));
+    let is_name = |part: &str| !matches!(part.trim(), "" | "." | "..");
+    text.is_empty()
+        || !text.contains(char::is_control) && parts.is_some_and(|mut parts| parts.all(is_name))
+}
 
 /// The longest `program-timeout`, seconds: MTAs do not wait for longer.
 const LONGEST_PROGRAM: u64 = 4 * 60;
@@ -72,6 +80,13 @@ impl Checker<'_, '_> {
                 return;
             }
             ("folder-names", ..) => "`mutf7` or `utf8`",
+            ("folder-prefix", Some(text), _) if is_prefix(text) => {
+                settings.folder_prefix = Some(text.to_owned());
+                return;
+            }
+            ("folder-prefix", ..) => {
+                "what folder names begin with, `\"INBOX/\"` for one, or `\"\"`"
+            }
             ("inbox", Some(text), _) => {
                 self.inbox = Some(Spanned { value: text.to_owned(), span: value.span });
                 return;
