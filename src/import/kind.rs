@@ -25,6 +25,8 @@ fn binary(bytes: &[u8]) -> Option<&'static str> {
     magic.or_else(|| bytes.contains(&0).then_some("a binary file"))
 }
 
+const SIEVE: &str = "a Sieve script: `mfilter import sieve` is for it";
+
 /// By their first lines that say anything: the kind, and its name for people.
 fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let start = bytes.get(..bytes.len().min(64 << 10)).unwrap_or(bytes);
@@ -68,16 +70,20 @@ fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
             headers += 1;
         }
         match lower.as_str() {
-            "require" if line.contains(['"', '[']) => vote("sieve"),
+            // Nothing else begins so.
+            "require" if line.contains(['"', '[']) => return Some(("sieve", SIEVE)),
             "fileinto" | "redirect" | "keep" | "stop" | "discard" if line.ends_with(';') => {
                 vote("sieve");
             }
             "elsif" => vote("sieve"),
-            "if" if line.contains(':') && !line.contains('/') && !line.contains('$') => {
-                vote("sieve");
-            }
-            "if" if line.contains("=~") || line.contains('/') || line.contains('$') => {
+            "if" if line.contains("=~")
+                || line.starts_with("if (/")
+                || line.starts_with("if ( /") =>
+            {
                 vote("maildrop");
+            }
+            "if" if line.contains(" :") || line.contains("(:") || line.ends_with('{') => {
+                vote("sieve")
             }
             "to" | "cc" | "xfilter" | "import" | "logfile" if line.contains(['"', '$', '|']) => {
                 vote("maildrop");
@@ -106,7 +112,7 @@ fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let alone = votes.iter().filter(|(_, count)| *count > 0).count() == 1;
     let sure = *count >= 2 || *count == 1 && alone;
     sure.then_some(match *name {
-        "sieve" => ("sieve", "a Sieve script: `mfilter import sieve` is for it"),
+        "sieve" => ("sieve", SIEVE),
         "procmail" => ("procmail", "a procmailrc: `mfilter import procmail` is for it"),
         "maildrop" => ("maildrop", "a maildrop filter: `mfilter import maildrop` is for it"),
         _ => ("mailrules", "a file of mailrules already"),

@@ -35,6 +35,7 @@ mod scanners;
 mod sender_text;
 mod sharing;
 mod shortcuts;
+mod sieve_differential;
 mod soak;
 mod sort;
 mod stand_ins;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::arguments::Arguments;
-use super::context::{DROPPED, FILED, KEPT, Lowering, Tail};
+use super::context::{DROPPED, FILED, KEPT, Lowering, Stored, Tail};
 use super::parse::Node;
 use super::script::{duration, is_name, is_set};
 use super::variables::{Expansion, Known, Piece, modify};
@@ -161,6 +161,9 @@ impl Lowering<'_> {
     fn effect(&mut self, act: Act, effects: &mut Vec<Effect>) -> Result<(), String> {
         match act {
             Act::Store { folder, flags, copy } => {
+                // A copy in the inbox is all that the implicit keep would add.
+                let copy = copy && !matches!(folder, Place::Inbox);
+                self.stored_in(&folder, &flags, copy);
                 let marks = self.flags_for(flags, false, effects)?;
                 let marks = marks.unwrap_or_default();
                 let fails = matches!(&folder, Place::ByValue(_, _, true));
@@ -194,6 +197,7 @@ impl Lowering<'_> {
                 }
             }
             Act::Redirect { to, copy } => {
+                self.sends(&to);
                 match effects.last_mut() {
                     Some(Effect::Forward { copy: true, to: known }) => known.push(to),
                     _ => effects.push(Effect::Forward { copy: true, to: vec![to] }),
@@ -209,6 +213,44 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// Notes where a message is stored; whether it may lie there already.
+    fn stored_in(&mut self, place: &Place, flags: &Option<BTreeSet<Mark>>, copy: bool) -> bool {
+        let (must, may) = (&self.state.flags_must, &self.state.flags_may);
+        let flags = match flags {
+            Some(flags) => Some(flags.clone()),
+            None => (must == may).then(|| (**must).clone()),
+        };
+        let folders: Vec<String> = match place {
+            Place::Inbox => vec!["INBOX".into()],
+            Place::Folder(name) => vec![name.clone()],
+            Place::ByValue(_, values, _) => values
+                .iter()
+                .map(|(_, folder)| folder.clone().unwrap_or_else(|| "INBOX".into()))
+                .collect(),
+        };
+        let mut again = false;
+        for folder in folders {
+            let how = Stored { flags: flags.clone(), copied: copy };
+            let before = Rc::make_mut(&mut self.state.stored).insert(folder.clone(), how);
+            let Some(before) = before else { continue };
+            again = true;
+            if before.copied || copy {
+                self.approximately(&format!("it may be stored in {folder} twice"));
+            } else if flags.is_none() || before.flags != flags {
+                let why = format!("of two deliveries to {folder}, the flags of the first count");
+                self.approximately(&why);
+            }
+        }
+        again
+    }
+
+    /// Notes to whom a message is sent.
+    fn sends(&mut self, to: &str) {
+        if !Rc::make_mut(&mut self.state.sent).insert(to.to_owned()) {
+            self.approximately(&format!("it may be sent to {to} twice"));
+        }
+    }
+
     /// The implicit keep is cancelled, and the script goes on.
     fn cancel_keep(&mut self, effects: &mut Vec<Effect>) {
         if self.state.keep & KEPT != 0 {
@@ -222,8 +264,26 @@ impl Lowering<'_> {
     fn closing(&mut self, act: Act, effects: &mut Vec<Effect>) -> Result<(), String> {
         match act {
             Act::Store { folder, flags, .. } => {
+                let again = self.stored_in(&folder, &flags, false);
                 let marks = self.flags_for(flags, true, effects)?.unwrap_or_default();
                 match folder {
+                    // Twice into one folder is once, but for what ends the run.
+                    Place::Inbox if again => {
+                        effects.push(Effect::FileInto("INBOX".into(), marks.here));
+                        effects.push(Effect::Stop);
+                    }
+                    Place::Folder(name) if again => {
+                        effects.push(Effect::FileInto(name, marks.here));
+                        effects.push(Effect::Stop);
+                    }
+                    Place::ByValue(name, values, _) if again => {
+                        for (value, folder) in values {
+                            let folder = folder.unwrap_or_else(|| "INBOX".into());
+                            let effect = Effect::FileInto(folder, marks.here.clone());
+                            effects.push(by_value(&name, value, effect));
+                        }
+                        effects.push(Effect::Stop);
+                    }
                     Place::Inbox => effects.push(Effect::Inbox(marks.here)),
                     Place::Folder(name) => effects.push(Effect::Folder(name, marks.here)),
                     Place::ByValue(name, values, _) => {
@@ -239,13 +299,16 @@ impl Lowering<'_> {
                     }
                 }
             }
-            Act::Redirect { to, .. } => match effects.last_mut() {
-                Some(Effect::Forward { to: known, copy }) => {
-                    *copy = false;
-                    known.push(to);
+            Act::Redirect { to, .. } => {
+                self.sends(&to);
+                match effects.last_mut() {
+                    Some(Effect::Forward { to: known, copy }) => {
+                        *copy = false;
+                        known.push(to);
+                    }
+                    _ => effects.push(Effect::Forward { copy: false, to: vec![to] }),
                 }
-                _ => effects.push(Effect::Forward { copy: false, to: vec![to] }),
-            },
+            }
             Act::Discard if self.state.keep == FILED => effects.push(Effect::Stop),
             // What was sent on is not dropped.
             Act::Discard => match effects.last_mut() {
@@ -336,6 +399,11 @@ impl Lowering<'_> {
                 acts.push(Act::Change(Effect::RemoveHeader(name.to_owned())));
             }
             "debug_log" => acts.push(Act::Other(Effect::Log(self.text(arguments.string(0)?)?))),
+            "expire" => {
+                let days = arguments.strings(1).ok().and_then(|days| days.first()).cloned();
+                let days = days.unwrap_or_default();
+                self.approximately(&format!("it is not deleted by itself after {days} days"));
+            }
             "notify" | "denotify" => return Err("it wants to send a notification".into()),
             "pipe" | "execute" | "filter" => {
                 return Err(format!(
@@ -403,7 +471,17 @@ impl Lowering<'_> {
             return Ok(Place::ByValue(self.our_name(&key), folders, fails));
         }
         let template = self.template(&expansion, "");
-        self.approximately("what is inserted in a folder's name makes one level of it at most");
+        let one_level = |piece: &Piece| match piece {
+            Piece::Text(_) | Piece::Date(_) => true,
+            Piece::Variable(key) => {
+                matches!(self.state.variables.get(key), Some(Known::OneLevel))
+            }
+            Piece::Group(_) => false,
+        };
+        if !expansion.0.iter().all(one_level) {
+            let why = "what is inserted in a folder's name makes one level of it at most";
+            self.approximately(why);
+        }
         Ok(match self.folder(&template)? {
             Some(folder) => Place::Folder(folder),
             None => Place::Inbox,
@@ -475,7 +553,7 @@ impl Lowering<'_> {
     ) -> Result<(), String> {
         arguments.unknown(&[])?;
         if arguments.count() > 1 {
-            return self.flag_variable(node, arguments);
+            return self.flag_variable(node, arguments, acts);
         }
         let flags: BTreeSet<Mark> = self.flags(arguments.strings(0)?)?.into_iter().collect();
         let list = |flags: BTreeSet<Mark>| flags.into_iter().collect::<Vec<_>>();
@@ -511,7 +589,12 @@ impl Lowering<'_> {
     }
 
     /// Flags in a variable, RFC 5232 §2: known, or not sayable.
-    fn flag_variable(&mut self, node: &Node, arguments: &Arguments<'_>) -> Result<(), String> {
+    fn flag_variable(
+        &mut self,
+        node: &Node,
+        arguments: &Arguments<'_>,
+        acts: &mut Vec<Act>,
+    ) -> Result<(), String> {
         let key = self.key(arguments.string(0)?);
         let flags = self.constants(arguments.strings(1)?)?;
         let words = flags.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned);
@@ -534,6 +617,10 @@ impl Lowering<'_> {
                 let gone: Vec<String> = words.collect();
                 all.retain(|known| !gone.iter().any(|word| same(known, word)));
             }
+        }
+        if self.is_changing(arguments.string(0)?) || self.shares_variables() {
+            let ours = self.our_name(&key);
+            acts.push(Act::Other(Effect::Let(ours, literal(&all.join(" ")))));
         }
         let value = Known::Text(all.join(" "));
         Rc::make_mut(&mut self.state.variables).insert(key, value);
@@ -623,7 +710,13 @@ impl Lowering<'_> {
         let template = self.template(&expansion, change);
         let ours = self.our_name(&key);
         acts.push(Act::Other(Effect::Let(ours, template)));
-        let known = known.unwrap_or(Known::Runtime);
+        let dates = |piece: &Piece| match piece {
+            Piece::Date(_) => true,
+            Piece::Text(text) => !text.contains(['/', '.']),
+            _ => false,
+        };
+        let one_level = expansion.0.iter().all(dates);
+        let known = known.unwrap_or(if one_level { Known::OneLevel } else { Known::Runtime });
         Rc::make_mut(&mut self.state.variables).insert(key, known);
         Ok(())
     }

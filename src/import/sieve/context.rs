@@ -1,7 +1,7 @@
 //! What is known while a script is gone through, and what its parts are said with:
 //! names, strings with variables in them, comments, and what was found of a unit.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -37,6 +37,8 @@ pub(super) const DROPPED: u8 = 4;
 /// What `${1}` stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Captured {
+    /// A part of a date, as a template says it.
+    Date(&'static str),
     /// Nothing: no test has matched.
     Nothing,
     /// What the condition around it captured.
@@ -55,10 +57,23 @@ pub(super) struct State {
     /// Flags may have been set that were not translated; why.
     pub(super) flags_lost: Option<String>,
     pub(super) captured: Captured,
+    /// Where it may have been stored.
+    pub(super) stored: Rc<BTreeMap<String, Stored>>,
+    /// To whom it may have been sent on.
+    pub(super) sent: Rc<BTreeSet<String>>,
     /// Nothing behind this place is reached.
     pub(super) ended: bool,
     /// The included script was left.
     pub(super) returned: bool,
+}
+
+/// How a message may lie in a folder already.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Stored {
+    /// With these flags, if that is known.
+    pub(super) flags: Option<BTreeSet<Mark>>,
+    /// As a copy, beside the implicit keep.
+    pub(super) copied: bool,
 }
 
 impl State {
@@ -70,6 +85,8 @@ impl State {
             flags_may: Rc::default(),
             flags_lost: None,
             captured: Captured::Nothing,
+            stored: Rc::default(),
+            sent: Rc::default(),
             ended: false,
             returned: false,
         }
@@ -90,6 +107,21 @@ impl State {
             };
             Rc::new(names.into_iter().map(join).collect())
         };
+        let mut stored = self.stored;
+        if !Rc::ptr_eq(&stored, &other.stored) {
+            let all = Rc::make_mut(&mut stored);
+            for (folder, how) in other.stored.iter() {
+                let known = all.entry(folder.clone()).or_insert_with(|| how.clone());
+                known.copied |= how.copied;
+                if known.flags != how.flags {
+                    known.flags = None;
+                }
+            }
+        }
+        let mut sent = self.sent;
+        if !Rc::ptr_eq(&sent, &other.sent) {
+            Rc::make_mut(&mut sent).extend(other.sent.iter().cloned());
+        }
         let join = |one: Rc<BTreeSet<Mark>>, other: Rc<BTreeSet<Mark>>, all: bool| {
             if Rc::ptr_eq(&one, &other) {
                 return one;
@@ -102,6 +134,8 @@ impl State {
             flags_must: join(self.flags_must, other.flags_must, false),
             flags_may: join(self.flags_may, other.flags_may, true),
             flags_lost: self.flags_lost.or(other.flags_lost),
+            stored,
+            sent,
             captured: if self.captured == other.captured {
                 self.captured
             } else {
@@ -142,6 +176,8 @@ pub(super) struct Lowering<'a> {
     pub(super) stateful: bool,
     /// Actions that a test needs before it.
     pub(super) hoisted: Vec<Effect>,
+    /// The part of a date that a test captured.
+    pub(super) captured_date: Option<&'static str>,
     /// The zone of dates, once one was asked for.
     pub(super) zone: Option<Option<String>>,
     pub(super) frames: Vec<Frame>,
@@ -174,6 +210,7 @@ impl<'a> Lowering<'a> {
             remarks: Vec::new(),
             stateful: false,
             hoisted: Vec::new(),
+            captured_date: None,
             zone: None,
             frames: Vec::new(),
             frame_count: 0,
@@ -383,6 +420,9 @@ impl<'a> Lowering<'a> {
             if let Ok(number) = name.parse::<u32>() {
                 match self.state.captured {
                     Captured::Nothing => {}
+                    Captured::Date(template) => {
+                        expansion.0.push(Piece::Date(template));
+                    }
                     Captured::Here => {
                         self.stateful = true;
                         expansion.0.push(Piece::Group(number));
@@ -406,7 +446,7 @@ impl<'a> Lowering<'a> {
                     expansion.push_text(&value);
                 }
                 Some(Known::Lost(why)) => return Err(why.clone()),
-                Some(Known::OneOf(_) | Known::Runtime) => {
+                Some(Known::OneOf(_) | Known::Runtime | Known::OneLevel) => {
                     self.stateful = true;
                     expansion.0.push(Piece::Variable(key));
                 }
@@ -430,6 +470,7 @@ impl<'a> Lowering<'a> {
                     let name = self.our_name(key);
                     out.push_str(&insert(&name, change));
                 }
+                Piece::Date(template) => out.push_str(template),
                 Piece::Group(number) => out.push_str(&insert(&number.to_string(), change)),
             }
         }

@@ -12,7 +12,7 @@ use std::path::Path;
 use super::context::{Captured, Frame, Lowering, State, Tail, soften};
 use super::parse::{Argument, Node};
 use super::script::{changing, ends, includes, is_real, leaves, may_capture, uses_captures};
-use crate::import::ir::{Cond, Effect, Fidelity, Unit};
+use crate::import::ir::{Cond, Effect, Fidelity, Operand, Unit};
 use crate::source::Span;
 
 /// Branches before one that are kept out by `not`; more are told by a variable.
@@ -207,8 +207,13 @@ impl Lowering<'_> {
                 }
             };
             complete = condition == Cond::Always;
+            let date = std::mem::take(&mut self.captured_date);
             if node.tests.first().is_some_and(may_capture) {
-                self.state.captured = Captured::Here;
+                self.state.captured = match date {
+                    Some(template) => Captured::Date(template),
+                    None if has_groups(&condition) => Captured::Here,
+                    None => Captured::Unknown,
+                };
             }
             let last = number + 1 == nodes.len();
             let tail_here = if tail == Tail::End && !last { Tail::Branch } else { tail };
@@ -329,6 +334,21 @@ fn merged(mut outer: Unit, mut units: Vec<Unit>, goes_on: bool) -> Unit {
         None => outer.count = outer.count.max(1),
     }
     outer
+}
+
+/// Whether a condition captures anything.
+fn has_groups(condition: &Cond) -> bool {
+    match condition {
+        Cond::All(parts) | Cond::Any(parts) => parts.iter().any(has_groups),
+        Cond::Test(test) => test.values.iter().any(|value| match value {
+            Operand::Pattern(source, _) => {
+                let plain = source.replace("\\\\", "").replace("\\(", "").replace("(?", "");
+                plain.contains('(')
+            }
+            _ => false,
+        }),
+        _ => false,
+    }
 }
 
 /// A unit without what sets a variable that nobody asks for.

@@ -89,8 +89,8 @@ impl Lowering<'_> {
             "body" => self.body_test(arguments, captures),
             "hasflag" => self.flag_test(arguments),
             "string" => self.string_test(arguments, captures),
-            "date" => self.date_test(arguments, false),
-            "currentdate" => self.date_test(arguments, true),
+            "date" => self.date_test(arguments, false, captures),
+            "currentdate" => self.date_test(arguments, true, captures),
             "duplicate" => self.duplicate_test(arguments),
             "environment" => self.environment_test(arguments),
             "ihave" => {
@@ -113,6 +113,15 @@ impl Lowering<'_> {
                 }
                 self.approximately("`virus` is what a scanner's header says, not its grade");
                 Ok(Cond::Word("virus".into()))
+            }
+            // Proton's own preamble: `allof (environment …, spamtest … "${1}")`.
+            "spamtest"
+                if arguments
+                    .strings(0)
+                    .is_ok_and(|keys| matches!(keys, [key] if key == "${1}")) =>
+            {
+                self.approximately("`spam` is what a filter's header says");
+                Ok(Cond::Word("spam".into()))
             }
             "spamtest" | "spamtestplus" => Err("what a spam filter's score comes to (`spamtest`) \
                  stands in the server's configuration; see `spam` and `spam-score`"
@@ -429,6 +438,7 @@ impl Lowering<'_> {
         let name = arguments.string(0)?.to_ascii_lowercase();
         let keys = self.constants(arguments.strings(1)?)?;
         match name.as_str() {
+            "vnd.proton.spam-threshold" => Ok(Cond::Always),
             "phase" => self.known_text(&["during".into()], how, &keys),
             "location" => self.known_text(&["MDA".into()], how, &keys),
             "vnd.dovecot.default-mailbox" => self.known_text(&["INBOX".into()], how, &keys),

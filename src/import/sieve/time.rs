@@ -15,6 +15,7 @@ impl Lowering<'_> {
         &mut self,
         arguments: &Arguments<'_>,
         current: bool,
+        captures: bool,
     ) -> Result<Cond, String> {
         let how = matching(arguments, &["zone", "originalzone"])?;
         let mut at = 0;
@@ -32,6 +33,14 @@ impl Lowering<'_> {
         let keys = self.constants(arguments.strings(at + 1)?)?;
         self.zone(arguments.text("zone"))?;
         let field = if current { "now" } else { "date" };
+        if captures && how.kind == MatchType::Matches {
+            let template = match (keys.as_slice(), template(&part, current)) {
+                ([key], Some(template)) if key == "*" => template,
+                _ => return Err("a part of a date is taken apart".into()),
+            };
+            self.captured_date = Some(template);
+            return Ok(exists(field));
+        }
         match part.as_str() {
             "date" => date_part(field, how, &keys),
             "year" => year_part(field, how, &keys),
@@ -227,6 +236,27 @@ fn date_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String
         });
     }
     Ok(Cond::any(tests))
+}
+
+/// A part of a date as a template.
+fn template(part: &str, current: bool) -> Option<&'static str> {
+    Some(match (part, current) {
+        ("year", true) => "{now:%Y}",
+        ("month", true) => "{now:%m}",
+        ("day", true) => "{now:%d}",
+        ("date", true) => "{now:%Y-%m-%d}",
+        ("hour", true) => "{now:%H}",
+        ("minute", true) => "{now:%M}",
+        ("weekday", true) => "{now:%w}",
+        ("year", false) => "{date:%Y}",
+        ("month", false) => "{date:%m}",
+        ("day", false) => "{date:%d}",
+        ("date", false) => "{date:%Y-%m-%d}",
+        ("hour", false) => "{date:%H}",
+        ("minute", false) => "{date:%M}",
+        ("weekday", false) => "{date:%w}",
+        _ => return None,
+    })
 }
 
 fn exists(field: &str) -> Cond {

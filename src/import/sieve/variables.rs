@@ -20,6 +20,8 @@ pub(super) enum Known {
     OneOf(BTreeSet<String>),
     /// It hangs on the message.
     Runtime,
+    /// The same, and it cannot make levels of folders: a part of a date.
+    OneLevel,
     /// What it is was not translated; why.
     Lost(String),
 }
@@ -60,6 +62,8 @@ pub(super) enum Piece {
     Variable(String),
     /// `${1}`
     Group(u32),
+    /// A part of a date, a template.
+    Date(&'static str),
 }
 
 /// A string with variables in it.

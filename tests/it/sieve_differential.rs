@@ -1,0 +1,453 @@
+//! Rules made of Sieve scripts, against Pigeonhole itself: each script and message is
+//! judged by `sieve-test`, which says what Dovecot would do, and by `mfilter --test`
+//! with the rules that were made of the script. Where the report calls all units
+//! exact, both have to come to the same.
+//!
+//! Scripts are put together at random of tests and actions in which every extension has
+//! its part, messages of the scripts' own strings. `MFILTER_LONG=1` tries 5,000 pairs.
+//! Answers (`vacation`) are left out: whom they go to is another matter.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::{MFILTER, skipped};
+
+/// Numbers that look random and are the same each time (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % sides as u64) as usize
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+        from[self.roll(from.len())]
+    }
+}
+
+const REQUIRE: &str = "require [\"fileinto\", \"copy\", \"envelope\", \"imap4flags\", \"variables\", \
+    \"relational\", \"subaddress\", \"body\", \"date\", \"regex\", \"reject\", \
+    \"comparator-i;ascii-numeric\", \"mailbox\", \"encoded-character\", \"ihave\"];\n";
+
+const WORDS: [&str; 14] = [
+    "sale",
+    "Sale today",
+    "[build]",
+    "a.b",
+    "x*y",
+    "invoice 12",
+    "re: call",
+    "100% off",
+    "C++",
+    "(ok)",
+    "what?",
+    "Straße 3",
+    "weekly report",
+    "two words",
+];
+const ADDRESSES: [&str; 8] = [
+    "hanako@example.jp",
+    "Taro.Yamada@Work.Example",
+    "bot+ci@lists.example",
+    "noreply@shop.example",
+    "taro+shop@example.jp",
+    "info@sub.work.example",
+    "boss@work.example",
+    "bounce-12@news.example",
+];
+const GLOBS: [&str; 9] =
+    ["*sale*", "[*] *", "?ale*", "*report", "re:*", "*12", "a.b", "*\\\\**", "* *"];
+const REGEXES: [&str; 8] = [
+    "^sale",
+    "report$",
+    "[0-9]{2}",
+    "(re|fwd): ",
+    "a\\\\.b",
+    "^[a-z]+ [a-z]+$",
+    "\\\\[build\\\\]",
+    "x.y|off",
+];
+const NUMBERS: [&str; 8] = ["0", "5", "7.5", "12", "100", "-3", "x", "09"];
+const HEADERS: [&str; 5] = ["Subject", "X-Tag", "X-Score", "List-Id", "X-None"];
+const FOLDERS: [&str; 5] = ["A", "Lists.B", "Lists.C.D", "INBOX", "Work"];
+const FLAGS: [&str; 4] = ["\\\\Seen", "\\\\Flagged", "Work", "$Later"];
+
+fn list(dice: &mut Dice, from: &[&str]) -> String {
+    let count = 1 + dice.roll(2);
+    let all: Vec<String> = (0..count).map(|_| format!("\"{}\"", dice.pick(from))).collect();
+    if count == 1 { all[0].clone() } else { format!("[{}]", all.join(", ")) }
+}
+
+fn keys(dice: &mut Dice, plain: &[&str]) -> String {
+    match dice.roll(6) {
+        0 | 1 => format!(":contains {{}} {}", list(dice, plain)),
+        2 => format!(":is {{}} {}", list(dice, plain)),
+        3 => format!(":matches {{}} {}", list(dice, &GLOBS)),
+        4 => format!(":regex {{}} {}", list(dice, &REGEXES)),
+        _ => format!(":comparator \"i;octet\" :contains {{}} {}", list(dice, plain)),
+    }
+}
+
+fn test(dice: &mut Dice, depth: usize) -> String {
+    let kinds = if depth < 2 { 15 } else { 12 };
+    match dice.roll(kinds) {
+        0..=2 => {
+            let names = list(dice, &HEADERS);
+            format!("header {}", keys(dice, &WORDS).replace("{}", &names))
+        }
+        3 => {
+            let part = dice.pick(&["", ":localpart ", ":domain ", ":user ", ":detail "]);
+            let names = list(dice, &["from", "to", "cc", "sender", "X-To"]);
+            let pieces = [
+                "hanako",
+                "example.jp",
+                "taro",
+                "shop",
+                "bot",
+                "work.example",
+                "noreply@shop.example",
+                "ci",
+            ];
+            let kind = dice.pick(&[":is", ":contains", ":matches"]);
+            format!("address {part}{kind} {names} {}", list(dice, &pieces))
+        }
+        4 => format!("address :is [\"from\", \"to\"] {}", list(dice, &ADDRESSES)),
+        5 => format!(
+            "address :domain :matches \"from\" \"*{}\"",
+            dice.pick(&["example", "work.example", ".jp"])
+        ),
+        6 => {
+            let kind = dice.pick(&[":is", ":domain :is", ":localpart :contains", ":all :matches"]);
+            let keys =
+                list(dice, &["hanako@example.jp", "work.example", "bot", "*@shop.example", "taro"]);
+            format!("envelope {kind} \"from\" {keys}")
+        }
+        7 => format!("exists {}", list(dice, &HEADERS)),
+        8 => {
+            format!("size {} {}", dice.pick(&[":over", ":under"]), dice.pick(&["100", "1K", "2K"]))
+        }
+        9 => {
+            let relation = dice.pick(&["gt", "ge", "lt", "le", "eq", "ne"]);
+            let key = dice.pick(&NUMBERS);
+            format!(
+                "header :value \"{relation}\" :comparator \"i;ascii-numeric\" \"X-Score\" \"{key}\""
+            )
+        }
+        10 => format!("body :text :contains {}", list(dice, &["sale", "invoice 12", "nowhere"])),
+        11 => format!("hasflag {}", list(dice, &FLAGS)),
+        12 => format!("not {}", test(dice, depth + 1)),
+        13 => format!("allof ({}, {})", test(dice, depth + 1), test(dice, depth + 1)),
+        _ => format!("anyof ({}, {})", test(dice, depth + 1), test(dice, depth + 1)),
+    }
+}
+
+fn actions(dice: &mut Dice, captured: bool) -> String {
+    let mut out = String::new();
+    for _ in 0..=dice.roll(2) {
+        out.push_str(&match dice.roll(12) {
+            0..=3 => format!("fileinto \"{}\"; ", dice.pick(&FOLDERS)),
+            4 => format!("fileinto :copy \"{}\"; ", dice.pick(&FOLDERS)),
+            5 => format!("fileinto :flags \"{}\" \"{}\"; ", dice.pick(&FLAGS), dice.pick(&FOLDERS)),
+            6 => format!("addflag {}; ", list(dice, &FLAGS)),
+            7 => format!("{} \"{}\"; ", dice.pick(&["setflag", "removeflag"]), dice.pick(&FLAGS)),
+            8 => "keep; ".into(),
+            9 => "discard; ".into(),
+            10 => format!(
+                "redirect {}\"{}\"; ",
+                dice.pick(&["", ":copy "]),
+                dice.pick(&ADDRESSES[..3])
+            ),
+            _ if captured => "set \"v\" \"${1}\"; ".into(),
+            _ => format!("set \"v\" \"{}\"; ", dice.pick(&["A", "Lists.B", "sale"])),
+        });
+    }
+    if dice.roll(3) == 0 {
+        out.push_str("stop; ");
+    }
+    out
+}
+
+fn statements(dice: &mut Dice, depth: usize, out: &mut String) {
+    for _ in 0..=dice.roll(3) {
+        if dice.roll(8) == 0 {
+            out.push_str(&actions(dice, false));
+            out.push('\n');
+            continue;
+        }
+        if dice.roll(10) == 0 {
+            let kind = dice.pick(&[":is", ":contains"]);
+            out.push_str(&format!(
+                "if string {kind} \"${{v}}\" {} {{ {}}}\n",
+                list(dice, &["A", "sale", ""]),
+                actions(dice, false)
+            ));
+            continue;
+        }
+        for number in 0..=dice.roll(3) {
+            let word = if number == 0 { "if" } else { "elsif" };
+            if dice.roll(6) == 0 {
+                let glob = dice.pick(&["*sale*", "[*] *", "* *"]);
+                let inner = actions(dice, true);
+                out.push_str(&format!(
+                    "{word} header :matches \"Subject\" \"{glob}\" {{ {inner}}}\n"
+                ));
+                continue;
+            }
+            out.push_str(&format!("{word} {} {{ ", test(dice, 0)));
+            if depth < 2 && dice.roll(5) == 0 {
+                out.push('\n');
+                statements(dice, depth + 1, out);
+            } else {
+                out.push_str(&actions(dice, false));
+            }
+            out.push_str("}\n");
+        }
+        if dice.roll(4) == 0 {
+            out.push_str(&format!("else {{ {}}}\n", actions(dice, false)));
+        }
+    }
+}
+
+/// A word of the script's in other clothes.
+fn dressed(dice: &mut Dice, word: &str) -> String {
+    match dice.roll(6) {
+        0 => word.to_ascii_uppercase(),
+        1 => format!("re: {word}"),
+        2 => format!("{word} and more"),
+        3 => format!("x{word}x"),
+        _ => word.to_owned(),
+    }
+}
+
+fn message(dice: &mut Dice) -> String {
+    let mut out = String::new();
+    let person = |dice: &mut Dice| {
+        let address = dice.pick(&ADDRESSES);
+        if dice.roll(2) == 0 { address.to_owned() } else { format!("Some Body <{address}>") }
+    };
+    out.push_str(&format!("From: {}\n", person(dice)));
+    let second = if dice.roll(3) == 0 { format!(", {}", person(dice)) } else { String::new() };
+    out.push_str(&format!("To: {}{second}\n", person(dice)));
+    if dice.roll(3) == 0 {
+        out.push_str(&format!("X-To: {}\n", person(dice)));
+    }
+    let word = dice.pick(&WORDS);
+    let subject = dressed(dice, word);
+    let folded = if dice.roll(4) == 0 { subject.replacen(' ', "\n ", 1) } else { subject };
+    out.push_str(&format!("Subject: {folded}\n"));
+    if dice.roll(2) == 0 {
+        let word = dice.pick(&WORDS);
+        out.push_str(&format!("X-Tag: {}\n", dressed(dice, word)));
+    }
+    if dice.roll(2) == 0 {
+        out.push_str(&format!("X-Score: {}\n", dice.pick(&NUMBERS)));
+    }
+    if dice.roll(3) == 0 {
+        out.push_str("List-Id: The [build] list <build.example>\n");
+    }
+    out.push_str("Date: Thu, 24 Dec 2026 10:00:00 +0000\nMessage-ID: <1@example.jp>\n");
+    out.push_str("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n");
+    out.push_str(&format!("There is a {} here.\n", dice.pick(&WORDS)));
+    for _ in 0..dice.roll(30) {
+        out.push_str("One line of text that makes it longer, and nothing else at all.\n");
+    }
+    out
+}
+
+/// What is done with a message, in one form for both.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Done {
+    stored: Vec<(String, BTreeSet<String>)>,
+    sent: Vec<String>,
+    refused: bool,
+}
+
+impl Done {
+    /// The order in which it is done does not matter.
+    fn sorted(mut self) -> Done {
+        self.stored.sort();
+        self.sent.sort();
+        self
+    }
+}
+
+/// `sieve-test`'s words; none if the script failed, which is no fact about it.
+fn by_pigeonhole(output: &str) -> Done {
+    let mut done = Done::default();
+    let mut folder: Option<String> = None;
+    let mut flags = BTreeSet::new();
+    let flush = |folder: &mut Option<String>, flags: &mut BTreeSet<String>, done: &mut Done| {
+        if let Some(folder) = folder.take() {
+            done.stored.push((folder, std::mem::take(flags)));
+        }
+    };
+    for line in output.lines() {
+        let line = line.trim();
+        if let Some(action) = line.strip_prefix("* ") {
+            flush(&mut folder, &mut flags, &mut done);
+            if let Some(name) = action.strip_prefix("store message in folder: ") {
+                folder = Some(name.to_owned());
+            } else if let Some(to) = action.strip_prefix("redirect message to: ") {
+                done.sent.push(to.trim_matches(['<', '>']).to_ascii_lowercase());
+            } else if action.starts_with("reject") {
+                done.refused = true;
+            }
+        } else if let Some(names) = line.strip_prefix("+ add IMAP flags: ") {
+            flags.extend(names.split_whitespace().map(str::to_ascii_lowercase));
+        }
+    }
+    flush(&mut folder, &mut flags, &mut done);
+    done.sorted()
+}
+
+/// The same by `mfilter --test --json`.
+fn by_mfilter(json: &serde_json::Value) -> Done {
+    let mut done = Done::default();
+    for step in json["steps"].as_array().expect("steps") {
+        match step["action"].as_str().unwrap_or_default() {
+            "inbox" | "folder" | "copy" | "fileinto" | "stop" => {
+                let folder = step["folder"].as_str().unwrap_or_default();
+                let folder =
+                    if folder.is_empty() { "INBOX".into() } else { folder.replace('/', ".") };
+                let flags = step["flags"].as_array().into_iter().flatten();
+                let flags = flags.filter_map(|flag| flag.as_str()).map(|flag| match flag {
+                    "seen" => "\\seen".into(),
+                    "flagged" => "\\flagged".into(),
+                    other => other.to_ascii_lowercase(),
+                });
+                done.stored.push((folder, flags.collect()));
+            }
+            "forward" | "forward-copy" => {
+                for to in step["to"].as_array().into_iter().flatten() {
+                    done.sent.push(to.as_str().unwrap_or_default().to_ascii_lowercase());
+                }
+            }
+            "reject" => done.refused = true,
+            _ => {}
+        }
+    }
+    done.sorted()
+}
+
+const SIEVE_TEST: &str = "/usr/bin/sieve-test";
+const SENDER: &str = "bot+ci@lists.example";
+const RECIPIENT: &str = "taro+shop@example.jp";
+
+/// A directory that everybody may read, since `sieve-test` refuses to be root.
+fn place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let open = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(place.path(), open).expect("changed");
+    let home = place.path().display();
+    let conf = format!(
+        "mail_home = {home}\nmail_location = maildir:{home}/Maildir\nlog_path = /dev/stderr\n\
+         plugin {{\n  sieve_max_redirects = 20\n}}\n"
+    );
+    fs::write(place.path().join("conf"), conf).expect("written");
+    place
+}
+
+/// What Pigeonhole does with each message; none where the script fails.
+fn pigeonhole(place: &Path, script: &str, message: &str) -> Option<Done> {
+    let root = rustix::process::geteuid().is_root();
+    let mut command = if root {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", SIEVE_TEST]);
+        command
+    } else {
+        Command::new(SIEVE_TEST)
+    };
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("TZ", "UTC").current_dir(place);
+    command.args(["-c", "conf", "-C", "-f", SENDER, "-r", RECIPIENT, "-a", RECIPIENT]);
+    let output = command.args([script, message]).stdin(Stdio::null()).output().expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    let success = output.status.success() && told.contains("final result: success");
+    success.then(|| by_pigeonhole(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// Runs mfilter in that directory; what it prints.
+fn mfilter(place: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(MFILTER);
+    command.env_clear().env("HOME", place).env("TZ", "UTC").current_dir(place);
+    let output = command.args(arguments).output().expect("it runs");
+    assert!(output.status.code().is_some_and(|code| code < 2), "{arguments:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What became of the pairs.
+#[derive(Debug, Default)]
+struct Tally {
+    pairs: usize,
+    scripts: usize,
+    exact: usize,
+    failed: usize,
+    reached: usize,
+}
+
+/// Compares a script's messages; differences, in words.
+fn compare(place: &Path, script: &str, messages: &[String], tally: &mut Tally) -> Vec<String> {
+    fs::write(place.join("s.sieve"), script).expect("written");
+    tally.scripts += 1;
+    let json = mfilter(place, &["import", "sieve", "--json", "--separator", ".", "s.sieve"]);
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    if report["totals"]["exact"] != report["totals"]["all"] {
+        return Vec::new();
+    }
+    tally.exact += 1;
+    fs::write(place.join("rules"), report["rules"].as_str().expect("rules")).expect("written");
+    let names: Vec<String> = (0..messages.len()).map(|number| format!("m{number}")).collect();
+    for (name, message) in names.iter().zip(messages) {
+        fs::write(place.join(name), message).expect("written");
+    }
+    let mut arguments = vec!["--test", "--json", "-f", SENDER, "-d", RECIPIENT, "--rules", "rules"];
+    arguments.extend(names.iter().map(String::as_str));
+    let ours = mfilter(place, &arguments);
+    let mut wrong = Vec::new();
+    for (name, line) in names.iter().zip(ours.lines()) {
+        let Some(theirs) = pigeonhole(place, "s.sieve", name) else {
+            tally.failed += 1;
+            continue;
+        };
+        tally.pairs += 1;
+        let ours = by_mfilter(&serde_json::from_str(line).expect("JSON"));
+        let inbox = vec![("INBOX".to_owned(), BTreeSet::new())];
+        tally.reached += usize::from(theirs.stored != inbox || !theirs.sent.is_empty());
+        if ours != theirs {
+            let message = &messages[name[1..].parse::<usize>().expect("a number")];
+            let rules = report["rules"].as_str().unwrap_or_default();
+            wrong.push(format!(
+                "Pigeonhole: {theirs:?}\nmfilter:    {ours:?}\n{script}\n{rules}\n{message}\n"
+            ));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn exact_rules_do_what_pigeonhole_does() {
+    if skipped("sieve_differential", &[SIEVE_TEST, "/usr/bin/setpriv"], false) {
+        return;
+    }
+    let long = std::env::var_os("MFILTER_LONG").is_some();
+    let wanted = if long { 5000 } else { 60 };
+    let place = place();
+    let seed = std::env::var("MFILTER_SEED").ok().and_then(|seed| seed.parse().ok());
+    let mut dice = Dice(seed.unwrap_or(0x2545_f491_4f6c_dd1d));
+    let mut tally = Tally::default();
+    let mut wrong = Vec::new();
+    while tally.pairs < wanted && wrong.len() < 5 {
+        let mut script = String::from(REQUIRE);
+        statements(&mut dice, 0, &mut script);
+        let messages: Vec<String> = (0..5).map(|_| message(&mut dice)).collect();
+        wrong.extend(compare(place.path(), &script, &messages, &mut tally));
+    }
+    eprintln!("{tally:?}");
+    assert!(wrong.is_empty(), "{tally:?}\n{}", wrong.join("\n=====\n"));
+    assert!(tally.reached * 2 >= tally.pairs, "too few messages reach a rule: {tally:?}");
+}
