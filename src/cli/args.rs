@@ -418,6 +418,11 @@ pub(super) struct ImportRules {
     #[arg(long)]
     pub(super) strict: bool,
 
+    /// Judge this old mail (a Maildir, an mbox) by the new rules and by the program the
+    /// old ones are for, list what goes another way, and write nothing
+    #[arg(long, value_name = "MAIL", conflicts_with_all = ["output", "json", "strict"])]
+    pub(super) r#try: Option<PathBuf>,
+
     /// One JSON object: the report, and the rules in it
     #[arg(long)]
     pub(super) json: bool,

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{ImportAction, ImportRules};
-use super::{CommandOutcome, output};
+use super::{CommandOutcome, import_try, output};
 use crate::import::ir::TextFile;
 use crate::import::{Imported, Options, kind, report, sieve};
 use crate::source::{RULES_LIMIT, ReadError, read_bytes};
@@ -34,6 +34,10 @@ pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
         )
     })?;
     imported.sources.set_home(User::of_process().home_or_nowhere());
+    if let Some(mail) = &call.r#try {
+        let different = import_try::sieve(&bytes, &imported, imported.separator, mail)?;
+        return Ok(if different == 0 { CommandOutcome::Fine } else { CommandOutcome::Found });
+    }
     deliver(call, &imported)
 }
 

@@ -70,6 +70,8 @@ pub struct Imported {
     pub rules: String,
     /// Their units and notes, each unit with its line in the rules.
     pub draft: ir::Draft,
+    /// What stands between the levels of a folder in the foreign rules.
+    pub separator: char,
     /// The foreign files, by the number in spans.
     pub sources: crate::source::Sources,
 }

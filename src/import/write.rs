@@ -46,7 +46,8 @@ pub fn write(
     for unit in &mut draft.units {
         place(unit, &lines, &mut order);
     }
-    Ok(Imported { rules, draft, sources })
+    let separator = options.separator.unwrap_or('/');
+    Ok(Imported { rules, draft, sources, separator })
 }
 
 /// The canonical layout of what was written, if it has no mistake.

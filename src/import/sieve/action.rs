@@ -21,7 +21,7 @@ const LONGEST_INTERVAL: u64 = 52 * 7 * 86_400;
 /// What a command does to a message.
 enum Act {
     /// Store it; a copy leaves the implicit keep.
-    Store { folder: Place, flags: Option<BTreeSet<Mark>>, copy: bool },
+    Store { folder: Place, flags: FlagsHere, copy: bool },
     /// Send it on.
     Redirect { to: String, copy: bool },
     /// Nothing but cancel the implicit keep.
@@ -32,6 +32,16 @@ enum Act {
     Change(Effect),
     /// What hangs on nothing before it but variables.
     Other(Effect),
+}
+
+/// Flags where a message is stored.
+struct FlagsHere {
+    /// Those of `:flags`, in the place of those set before.
+    own: Option<BTreeSet<Mark>>,
+    /// Set by now, whatever the message.
+    must: Rc<BTreeSet<Mark>>,
+    /// Perhaps set by now.
+    may: Rc<BTreeSet<Mark>>,
 }
 
 /// Where to store.
@@ -161,8 +171,6 @@ impl Lowering<'_> {
     fn effect(&mut self, act: Act, effects: &mut Vec<Effect>) -> Result<(), String> {
         match act {
             Act::Store { folder, flags, copy } => {
-                // A copy in the inbox is all that the implicit keep would add.
-                let copy = copy && !matches!(folder, Place::Inbox);
                 self.stored_in(&folder, &flags, copy);
                 let marks = self.flags_for(flags, false, effects)?;
                 let marks = marks.unwrap_or_default();
@@ -214,11 +222,10 @@ impl Lowering<'_> {
     }
 
     /// Notes where a message is stored; whether it may lie there already.
-    fn stored_in(&mut self, place: &Place, flags: &Option<BTreeSet<Mark>>, copy: bool) -> bool {
-        let (must, may) = (&self.state.flags_must, &self.state.flags_may);
-        let flags = match flags {
+    fn stored_in(&mut self, place: &Place, flags: &FlagsHere, copy: bool) -> bool {
+        let flags = match &flags.own {
             Some(flags) => Some(flags.clone()),
-            None => (must == may).then(|| (**must).clone()),
+            None => (flags.must == flags.may).then(|| (*flags.must).clone()),
         };
         let folders: Vec<String> = match place {
             Place::Inbox => vec!["INBOX".into()],
@@ -523,9 +530,13 @@ impl Lowering<'_> {
     }
 
     /// `:flags`, which stand in the place of those set so far.
-    fn flags_of(&mut self, arguments: &Arguments<'_>) -> Result<Option<BTreeSet<Mark>>, String> {
-        let Some(written) = arguments.tagged("flags") else { return Ok(None) };
-        Ok(Some(self.flags(written)?.into_iter().collect()))
+    fn flags_of(&mut self, arguments: &Arguments<'_>) -> Result<FlagsHere, String> {
+        let own = match arguments.tagged("flags") {
+            Some(written) => Some(self.flags(written)?.into_iter().collect()),
+            None => None,
+        };
+        let (must, may) = (self.state.flags_must.clone(), self.state.flags_may.clone());
+        Ok(FlagsHere { own, must, may })
     }
 
     /// Flags as they are written: several may stand in one string.
@@ -631,12 +642,11 @@ impl Lowering<'_> {
     /// away for it and set again.
     fn flags_for(
         &mut self,
-        flags: Option<BTreeSet<Mark>>,
+        flags: FlagsHere,
         last: bool,
         effects: &mut Vec<Effect>,
     ) -> Result<Option<Marks>, String> {
-        let Some(flags) = flags else { return Ok(None) };
-        let (must, may) = (self.state.flags_must.clone(), self.state.flags_may.clone());
+        let FlagsHere { own: Some(flags), must, may } = flags else { return Ok(None) };
         let extra = &*may - &flags;
         let uncertain = &*may - &*must;
         let mut again = Vec::new();

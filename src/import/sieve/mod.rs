@@ -41,6 +41,7 @@ pub fn import(
     }
     let nodes = parse::parse(0, &file);
     lowering.main(path, &nodes);
+    let options = &Options { separator: Some(lowering.separator), ..options.clone() };
     let (draft, sources) = (lowering.draft, lowering.sources);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let head = format!("Made of {} by mfilter import sieve.", name.unwrap_or_default());

@@ -1,0 +1,24 @@
+//! Any bytes as a Sieve script: what comes of it are rules without a mistake, and each
+//! unit is counted once.
+
+#![no_main]
+
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use mfilter::import::{Options, report, sieve};
+
+fuzz_target!(|data: &[u8]| {
+    let mut included = false;
+    // The script may include itself once.
+    let load = &mut |_: &Path| {
+        let first = !std::mem::replace(&mut included, true);
+        if first { Ok(data.to_vec()) } else { Err(Error::from(ErrorKind::NotFound)) }
+    };
+    let imported = sieve::import(Path::new("x.sieve"), data, &Options::default(), load);
+    let imported = imported.unwrap_or_else(|bug| panic!("{}\n{}", bug.mistakes, bug.rules));
+    let totals = report::totals(&imported);
+    assert_eq!(totals.all, totals.exact + totals.approximate + totals.not);
+    let _ = report::text(&imported);
+});

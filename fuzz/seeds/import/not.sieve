@@ -1,0 +1,15 @@
+require ["fileinto", "enotify", "include", "foreverypart", "mime", "spamtest", "vnd.dovecot.pipe", "index", "regex"];
+if header :contains "subject" "alarm" { notify "mailto:x@y.example"; stop; }
+if spamtest :value "ge" "5" { fileinto "Junk"; stop; }
+elsif header :contains "subject" "a" { fileinto "A"; }
+else { fileinto "Rest"; }
+if header :index 2 :contains "received" "x" { discard; }
+foreverypart { if header :mime :type "Content-Type" "text" { discard; } }
+include "nowhere";
+if header :regex "subject" "(a)\\1" { keep; }
+if header :contains "subject" "two  blanks" { keep; }
+pipe "program";
+fileinto "Last" discard;
+if size :over 10 { fileinto "A..B"; }
+stop;
+fileinto "never";
