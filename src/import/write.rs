@@ -50,6 +50,11 @@ pub fn write(
     Ok(Imported { rules, draft, sources, separator })
 }
 
+/// Whether mfilter takes these rules.
+pub fn accepts(rules: &str) -> bool {
+    checked(rules).is_ok()
+}
+
 /// The canonical layout of what was written, if it has no mistake.
 fn checked(text: &str) -> Result<String, Box<Bug>> {
     let path = Path::new("mailrules");

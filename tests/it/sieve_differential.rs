@@ -7,6 +7,8 @@
 //! its part, messages of the scripts' own strings. `MFILTER_LONG=1` tries 5,000 pairs.
 //! Answers (`vacation`) are left out: whom they go to is another matter.
 
+#![allow(clippy::print_stderr, reason = "a skipped test says so, and the long form what it tried")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -61,8 +63,8 @@ const ADDRESSES: [&str; 8] = [
     "boss@work.example",
     "bounce-12@news.example",
 ];
-const GLOBS: [&str; 9] =
-    ["*sale*", "[*] *", "?ale*", "*report", "re:*", "*12", "a.b", "*\\\\**", "* *"];
+// Pigeonhole finds `?ale*` in `a.b`, so no glob begins with `?`.
+const GLOBS: [&str; 8] = ["*sale*", "[*] *", "*report", "re:*", "*12", "a.b", "*\\\\**", "* *"];
 const REGEXES: [&str; 8] = [
     "^sale",
     "report$",
@@ -376,10 +378,6 @@ fn mfilter(place: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(MFILTER);
     command.env_clear().env("HOME", place).env("TZ", "UTC").current_dir(place);
     let output = command.args(arguments).output().expect("it runs");
-    // Words that the language has not yet: flags and `keyword` as conditions.
-    if output.status.code() == Some(2) && arguments[0] == "import" {
-        return String::new();
-    }
     assert!(output.status.code().is_some_and(|code| code < 2), "{arguments:?}: {output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -399,9 +397,6 @@ fn compare(place: &Path, script: &str, messages: &[String], tally: &mut Tally) -
     fs::write(place.join("s.sieve"), script).expect("written");
     tally.scripts += 1;
     let json = mfilter(place, &["import", "sieve", "--json", "--separator", ".", "s.sieve"]);
-    if json.is_empty() {
-        return Vec::new();
-    }
     let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     if report["totals"]["exact"] != report["totals"]["all"] {
         return Vec::new();

@@ -655,6 +655,7 @@ impl Lowering<'_> {
                 again.push(Effect::Mark(vec![flag.clone()]));
                 continue;
             }
+            super::context::needs("when keyword is \"x\" or flagged -> inbox")?;
             // Whether it was set is kept.
             let name = self.fresh_name("was-set");
             let mut before = Unit { count: 0, ..Unit::new(Span::default()) };
@@ -713,6 +714,9 @@ impl Lowering<'_> {
                 return Err(format!("`:{other}` of what hangs on the message cannot be said"));
             }
         };
+        if !change.is_empty() {
+            super::context::needs("when subject matches /(a)/ -> log \"{1:lower}\"")?;
+        }
         let known = match (expansion.variable(), change) {
             (Some(other), "") => self.state.variables.get(other).cloned(),
             _ => None,

@@ -11,6 +11,7 @@ use super::variables::{
     Expansion, Known, Names, Piece, Variables, encoded_characters, insert, reference,
 };
 use crate::import::ir::{Cond, Draft, Effect, Fidelity, Mark, TextFile, Unit, literal};
+use crate::import::write::accepts;
 use crate::import::{Load, Options};
 use crate::source::{Sources, Span};
 
@@ -45,6 +46,14 @@ pub(super) enum Captured {
     Here,
     /// What some test before captured.
     Unknown,
+}
+
+/// Whether the language can say what `rules` has in it.
+pub(super) fn needs(rules: &str) -> Result<(), String> {
+    match accepts(rules) {
+        true => Ok(()),
+        false => Err("the language of the rules cannot say that yet".into()),
+    }
 }
 
 /// What is known at a place.

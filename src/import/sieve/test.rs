@@ -324,6 +324,7 @@ impl Lowering<'_> {
                 return Ok(Cond::Always);
             }
             if fits {
+                super::context::needs("when keyword is \"x\" or flagged -> inbox")?;
                 self.stateful = true;
                 tests.push(is_set(flag));
             }
@@ -389,10 +390,19 @@ impl Lowering<'_> {
                         }
                     }
                     let name = self.our_name(key);
+                    // What was never set is no value of ours.
+                    let empty = fitting.iter().position(String::is_empty);
+                    if let Some(at) = empty {
+                        fitting.remove(at);
+                        tests.push(Cond::not(Cond::Word(format!("has {name}"))));
+                    }
                     tests.push(Cond::texts(name, "is", fitting));
                     continue;
                 }
                 let name = self.our_name(key);
+                if keys.iter().any(|key| how.fits("", key) == Some(true)) {
+                    tests.push(Cond::not(Cond::Word(format!("has {name}"))));
+                }
                 tests.push(self.compare(&[name], Sort::Text, how, &keys, captures)?);
                 continue;
             }
@@ -428,6 +438,7 @@ impl Lowering<'_> {
         if !handle.is_empty() {
             key = format!("{} {key}", crate::import::ir::literal(&handle));
         }
+        super::context::needs("when duplicate of \"{header \\\"x\\\"}\" within 1d -> inbox")?;
         let seconds = arguments.number("seconds").unwrap_or(7 * 86_400);
         let seconds = seconds.clamp(60, 366 * 86_400);
         Ok(Cond::Word(format!("duplicate of {} within {}", quote(&key), duration(seconds))))

@@ -32,12 +32,16 @@ impl Lowering<'_> {
         let part = arguments.string(at)?.to_ascii_lowercase();
         let keys = self.constants(arguments.strings(at + 1)?)?;
         self.zone(arguments.text("zone"))?;
+        if matches!(part.as_str(), "month" | "day" | "minute") {
+            super::context::needs("log \"{now:%m}\"")?;
+        }
         let field = if current { "now" } else { "date" };
         if captures && how.kind == MatchType::Matches {
             let template = match (keys.as_slice(), template(&part, current)) {
                 ([key], Some(template)) if key == "*" => template,
                 _ => return Err("a part of a date is taken apart".into()),
             };
+            super::context::needs("log \"{now:%m}\"")?;
             self.captured_date = Some(template);
             return Ok(exists(field));
         }
