@@ -92,5 +92,7 @@ mod tests {
         check("Subject: Report Domain: example.jp Submitter: far.example\n\nhello\n", None);
         check("Subject: hello\nContent-Type: application/gzip; name=\"a!b!1!2.xml.gz\"\n\n", None);
         check("Subject: hello\nTLS-Report-Domain: example.jp\n\n", None);
+        let picture = "Subject: Report Domain: example.jp Submitter: far.example\nContent-Type: image/png; name=\"a!b!1!2.png\"\n\n";
+        check(picture, None);
     }
 }
