@@ -11,6 +11,7 @@ use super::current_rules::{self, CurrentRules};
 use super::{CommandOutcome, output};
 use crate::evaluate::{self, Detail, Evaluation, NoFilters};
 use crate::file;
+use crate::flags::Flags;
 use crate::log::Log;
 use crate::log::reader::{self, LogLine};
 use crate::mailbox::search;
@@ -24,7 +25,7 @@ use crate::rules::program::Program;
 use crate::state::{StateDir, seen};
 use crate::text::{counted, escape, json_line, shown_sentence, shown_value, were};
 use crate::user::User;
-use crate::world::{Before, World};
+use crate::world::{Before, Stored, World};
 
 pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
     let user = User::of_process();
@@ -335,6 +336,13 @@ impl Answer<'_> {
         let recipients = recipients.map(|to| to.split(", ").map(str::to_owned).collect());
         let before = self.decisive.map(|line| self.before(line, program));
         world.before.set(before);
+        // What `sort` or `watch` moved lay in a folder then; its flags are not known.
+        let moved = self.decisive.filter(|line| line.word == "moved");
+        world.stored.replace(
+            moved
+                .and_then(|line| line.get("was"))
+                .map(|folder| Stored { folder: folder.to_owned(), flags: Flags::default() }),
+        );
         World {
             sender: self.decisive.and_then(|line| line.get("from")).map(str::to_owned),
             recipients: recipients.unwrap_or_default(),

@@ -79,4 +79,7 @@ fn mail_that_is_there_has_its_flags_and_its_folder() {
     ] {
         assert!(there.iter().any(|path| path.starts_with(wanted)), "{wanted}: {there:?}");
     }
+    // The folder in which it lay then, by the log.
+    let why = home.run(&["why", "<3@b.example>"], b"").stdout;
+    assert!(why.contains("in-folder is \"Lists/rust\": \"Lists/rust\""), "{why}");
 }
