@@ -376,6 +376,8 @@ pub(super) enum HistoryAction {
 #[derive(Subcommand, Debug)]
 #[command(disable_help_subcommand = true)]
 pub(super) enum ImportAction {
+    /// A procmailrc, with what it includes
+    Procmail(ImportRules),
     /// A Sieve script, of Dovecot or a web mailer
     Sieve(ImportRules),
 }

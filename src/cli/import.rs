@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::args::{ImportAction, ImportRules};
 use super::{CommandOutcome, import_try, output};
 use crate::import::ir::TextFile;
-use crate::import::{Imported, Options, kind, report, sieve};
+use crate::import::{Imported, Options, kind, procmail, report, sieve};
 use crate::source::{RULES_LIMIT, ReadError, read_bytes};
 use crate::state::put_in_place;
 use crate::text::json_line;
@@ -16,6 +16,7 @@ use crate::user::User;
 
 pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
     let (language, call) = match action {
+        ImportAction::Procmail(call) => ("procmail", call),
         ImportAction::Sieve(call) => ("sieve", call),
     };
     let bytes = read(&call.file)?;
@@ -25,7 +26,11 @@ pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
     }
     let options = options(call)?;
     let load = &mut |path: &Path| read_bytes(path, RULES_LIMIT).map_err(io::Error::from);
-    let imported = sieve::import(&call.file, &bytes, &options, load);
+    let import = match action {
+        ImportAction::Procmail(_) => procmail::import,
+        ImportAction::Sieve(_) => sieve::import,
+    };
+    let imported = import(&call.file, &bytes, &options, load);
     let mut imported = imported.map_err(|bug| {
         format!(
             "{shown}: what was made of it are no rules, which is a mistake of mfilter's; please \
@@ -35,6 +40,12 @@ pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
     })?;
     imported.sources.set_home(User::of_process().home_or_nowhere());
     if let Some(mail) = &call.r#try {
+        if language != "sieve" {
+            return Err(format!(
+                "`--try` knows no {language}: see where old mail would go by \
+                 `mfilter --test --rules NEW ~/Maildir`"
+            ));
+        }
         let different = import_try::sieve(&bytes, &imported, imported.separator, mail)?;
         return Ok(if different == 0 { CommandOutcome::Fine } else { CommandOutcome::Found });
     }

@@ -44,7 +44,8 @@ use crate::rules::program::OverQuota;
 use crate::source::reason;
 use crate::state::journal::{self, Journal};
 
-use crate::maildir::quota::{self, Amount, QuotaRoom};
+use crate::maildir::amount::Amount;
+use crate::maildir::quota::{self, QuotaRoom};
 use crate::maildir::{Location, Maildir, Place, Staged, too_long};
 use context::DeliveryContext;
 use list_edit::Change;

@@ -38,6 +38,7 @@
 
 pub mod ir;
 pub mod kind;
+pub mod procmail;
 pub mod report;
 pub mod sieve;
 pub mod write;

@@ -4,6 +4,7 @@
 //! What fails is a [`crate::outcome::Failure`] with its path; nothing that was there
 //! before is lost by it.
 
+pub(crate) mod amount;
 pub mod directories;
 pub mod folder;
 pub mod mover;

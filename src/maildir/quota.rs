@@ -20,9 +20,10 @@ use rustix::fs::{AtFlags, Mode, OFlags, fchmod, openat, renameat, statat, unlink
 use crate::file;
 use crate::rules::program::Layout;
 
+use super::amount::Amount;
 use super::folder::{Entry, MaildirFolder, Sub};
 use super::name;
-use super::store::{Maildir, Place};
+use super::store::{Maildir, Place, counts};
 
 const FILE: &str = "maildirsize";
 /// A file of this length is written afresh, bytes.
@@ -31,28 +32,6 @@ const FULL: u64 = 5120;
 const STALE: Duration = Duration::from_secs(15 * 60);
 /// How often the messages are counted again because some came meanwhile.
 const MOST_COUNTS: usize = 3;
-
-/// What is stored, or comes and goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Amount {
-    pub(crate) bytes: i64,
-    pub(crate) messages: i64,
-}
-
-impl Amount {
-    /// Both together.
-    pub(crate) fn plus(self, other: Amount) -> Amount {
-        Amount {
-            bytes: self.bytes.saturating_add(other.bytes),
-            messages: self.messages.saturating_add(other.messages),
-        }
-    }
-
-    /// What takes it back.
-    pub(crate) fn negative(self) -> Amount {
-        Amount { bytes: -self.bytes, messages: -self.messages }
-    }
-}
 
 /// What `maildirsize` says.
 struct Size {
@@ -115,15 +94,6 @@ pub(super) fn amount(folder: &MaildirFolder, entry: &Entry) -> Option<Amount> {
         None => folder.file(entry).ok()?.metadata().ok()?.len() as i64,
     };
     Some(Amount { bytes, messages: 1 })
-}
-
-/// Whether messages in a folder count.
-pub(crate) fn counts(layout: Layout, place: &Place) -> bool {
-    let trash = match layout {
-        Layout::MaildirPlusPlus => ".Trash",
-        Layout::Fs => "Trash",
-    };
-    place.directories().first().is_none_or(|first| first != trash)
 }
 
 impl Size {

@@ -40,8 +40,8 @@ use crate::plan::Folder;
 use crate::rules::program::{FolderNames, Layout, OverQuota};
 use crate::state;
 
+use super::amount::Amount;
 use super::disk::{FileId, rename_new, sync_directory};
-use super::quota::{self, Amount};
 use super::sharing::Sharing;
 use super::{directories, keywords, name, subscriptions};
 
@@ -274,7 +274,7 @@ impl<'a> Maildir<'a> {
             .map_err(|error| Failure::new("close the message in", tmp_path(), error))?;
         staged.size = format!(",S={size}");
         let is_trashed = flags.letters.contains('T');
-        if !is_trashed && quota::counts(self.location.layout, place) {
+        if !is_trashed && counts(self.location.layout, place) {
             staged.counted = Amount { bytes: size.try_into().unwrap_or(i64::MAX), messages: 1 };
         }
         if !plain {
@@ -569,6 +569,15 @@ impl Drop for Staged {
             self.remove();
         }
     }
+}
+
+/// Whether messages in a folder count.
+pub(crate) fn counts(layout: Layout, place: &Place) -> bool {
+    let trash = match layout {
+        Layout::MaildirPlusPlus => ".Trash",
+        Layout::Fs => "Trash",
+    };
+    place.directories().first().is_none_or(|first| first != trash)
 }
 
 #[cfg(test)]

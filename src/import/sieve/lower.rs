@@ -295,18 +295,7 @@ impl Lowering<'_> {
             let own = std::mem::replace(&mut part.unit.condition, Cond::Always);
             part.unit.condition = Cond::all([Cond::Word(format!("not has {name}")), own]);
         }
-        for part in parts {
-            // What is not translated keeps the branches behind it out all the same.
-            if let (Fidelity::NotTranslated(_), Some(effect @ Effect::Let(..))) =
-                (&part.unit.fidelity, part.unit.effects.first())
-            {
-                let mut unit = Unit { count: 0, ..Unit::new(part.unit.span) };
-                unit.condition = part.unit.condition.clone();
-                unit.effects.push(effect.clone());
-                out.push(unit);
-            }
-            out.push(part.unit);
-        }
+        out.extend(parts.into_iter().map(|part| part.unit));
     }
 }
 

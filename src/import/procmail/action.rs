@@ -1,0 +1,367 @@
+//! What a recipe does, as effects of ours.
+
+use super::context::Lowering;
+use super::words::{Expanded, is_program};
+use crate::import::ir::{Effect, literal};
+
+/// What a delivery does to the message's way.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) effects: Vec<Effect>,
+    /// The way ends with it.
+    pub(super) ends: bool,
+    /// The headers that it has changed, lower case; `*` for any.
+    pub(super) edited: Vec<String>,
+    /// How many recipes it is.
+    pub(super) count: usize,
+}
+
+impl Done {
+    pub(super) fn ending(effect: Effect) -> Done {
+        Done { effects: vec![effect], ends: true, edited: Vec::new(), count: 1 }
+    }
+
+    fn going_on(effects: Vec<Effect>) -> Done {
+        Done { effects, ends: false, edited: Vec::new(), count: 1 }
+    }
+}
+
+impl Lowering<'_> {
+    /// `! address …`
+    pub(super) fn forward(&mut self, addresses: &str, copy: bool) -> Result<Done, String> {
+        let expanded = self.variables.expand(addresses, false)?;
+        let to: Vec<String> = expanded
+            .template
+            .split([' ', '\t', ','])
+            .filter(|a| !a.is_empty())
+            .map(str::to_owned)
+            .collect();
+        if to.is_empty() {
+            return Err("it names no address".into());
+        }
+        if let Some(option) = to.iter().find(|address| address.starts_with('-')) {
+            return Err(format!("`{option}` is an option of sendmail's"));
+        }
+        let local = to.iter().find(|address| !address.contains(['@', '{']));
+        if let Some(local) = local {
+            return Err(format!(
+                "`{local}` is an address of this machine: write it with its domain"
+            ));
+        }
+        let effect = Effect::Forward { copy, to };
+        Ok(if copy { Done::going_on(vec![effect]) } else { Done::ending(effect) })
+    }
+
+    /// A file, a directory of mail.
+    pub(super) fn mailbox(&mut self, written: &str, copy: bool) -> Result<Done, String> {
+        let expanded = self.variables.expand(written, false)?;
+        let constant = expanded.constant.as_deref();
+        if constant == Some("/dev/null") {
+            return Ok(if copy { Done::going_on(Vec::new()) } else { self.drop() });
+        }
+        if constant.is_some_and(|text| text.split_whitespace().count() > 1) {
+            return Err("several mailboxes, linked".into());
+        }
+        let folder = self.folder(&expanded)?;
+        Ok(match (folder, copy) {
+            (None, true) => Done::going_on(vec![Effect::Copy("INBOX".into(), Vec::new())]),
+            (None, false) => Done::ending(Effect::Inbox(Vec::new())),
+            (Some(name), true) => Done::going_on(vec![Effect::Copy(name, Vec::new())]),
+            (Some(name), false) => Done::ending(Effect::Folder(name, Vec::new())),
+        })
+    }
+
+    /// `/dev/null`: refused, or to be tried again, if EXITCODE says so.
+    fn drop(&mut self) -> Done {
+        let end = match self.exit_code {
+            Some(75) => Effect::Defer("4.3.0 try again later".into()),
+            Some(67) => Effect::Reject("5.1.1 there is no such user".into()),
+            Some(77) => Effect::Reject("5.7.1 not wanted".into()),
+            Some(code) if code != 0 => Effect::Reject("5.0.0 not delivered".into()),
+            _ => Effect::Discard(None),
+        };
+        Done::ending(end)
+    }
+
+    /// The folder that a path is, none for the inbox.
+    fn folder(&mut self, path: &Expanded) -> Result<Option<String>, String> {
+        let template = path.template.as_str();
+        let is_maildir = template.ends_with('/');
+        let whole = self.below_maildir(template);
+        let default = self.constant("DEFAULT");
+        let default = self.below_maildir(&literal(&default));
+        let trimmed = |path: &str| path.trim_end_matches("/.").trim_end_matches('/').to_owned();
+        // The system's mailbox is where mail goes that no recipe takes.
+        let spools = ["/var/mail/", "/var/spool/mail/", "/usr/spool/mail/"];
+        let is_spool = spools
+            .iter()
+            .filter_map(|spool| whole.strip_prefix(spool))
+            .any(|name| !name.is_empty() && !name.contains('/'));
+        if trimmed(&whole) == trimmed(&default) || is_spool {
+            return Ok(None);
+        }
+        let maildir = trimmed(&self.below_maildir(&literal(&self.constant("MAILDIR"))));
+        let whole = trimmed(&whole);
+        let below = match whole.strip_prefix(&format!("{maildir}/")) {
+            Some(below) => below.to_owned(),
+            None => {
+                let bases = ["~/Maildir/", "~/Mail/", "~/mail/", "~/.maildir/", "~/"];
+                let base = bases.iter().find_map(|base| whole.strip_prefix(base));
+                base.ok_or_else(|| format!("`{whole}` lies outside of the mail"))?.to_owned()
+            }
+        };
+        if !is_maildir {
+            self.note("mbox and MH folders become folders of the Maildir");
+        }
+        // In a Maildir `.A.B` is a folder within a folder.
+        let name = match below.strip_prefix('.') {
+            Some(name) => name.replace('.', "/"),
+            None => {
+                let name = below.trim_start_matches("./");
+                if without_inserts(name).contains('.') {
+                    self.note("a dot in the name of a folder becomes `-`, since maildir++ parts folders by it");
+                }
+                replaced_outside(name, '.', "-")
+            }
+        };
+        let name = name.trim_matches('/').to_owned();
+        let is_bad = name.is_empty()
+            || name.split('/').any(|part| part.trim().is_empty() || part == "..")
+            || name.contains(['$', '~', '`']);
+        if is_bad {
+            return Err(format!("`{whole}` is no folder"));
+        }
+        Ok(Some(name))
+    }
+
+    /// A path from the home.
+    fn below_maildir(&self, path: &str) -> String {
+        let base = self.constant("MAILDIR");
+        let path = if path.starts_with(['/', '~']) {
+            path.to_owned()
+        } else {
+            format!("{}/{path}", base.trim_end_matches('/'))
+        };
+        // `/home/taro/` is the home of whoever has these rules.
+        let mut parts = path.splitn(4, '/');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(""), Some("home" | "users" | "usr2" | "Users"), Some(_), Some(rest)) => {
+                format!("~/{rest}")
+            }
+            _ => path.replace("~/./", "~/"),
+        }
+    }
+
+    /// `| command`
+    pub(super) fn pipe(&mut self, command: &str, flags: &str) -> Result<Done, String> {
+        let filters = flags.contains('f');
+        let copy = flags.contains('c');
+        if flags.contains('h') != flags.contains('b') && !self.is_formail(command) {
+            return Err("only the header or only the body is given to the program".into());
+        }
+        let expanded = self.variables.expand(&without_quotes_lost(command), true);
+        if filters && self.is_formail(command) {
+            return self.formail(command);
+        }
+        if !filters && let Some(folder) = self.delivering_agent(command)? {
+            let effect = match (folder, copy) {
+                (None, true) => Effect::Copy("INBOX".into(), Vec::new()),
+                (None, false) => Effect::Inbox(Vec::new()),
+                (Some(name), true) => Effect::Copy(name, Vec::new()),
+                (Some(name), false) => Effect::Folder(name, Vec::new()),
+            };
+            return Ok(if copy { Done::going_on(vec![effect]) } else { Done::ending(effect) });
+        }
+        let shell = command.contains(['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{']);
+        let words: Vec<String> = if shell {
+            let text = expanded?.constant.ok_or("a shell would see what the message says")?;
+            if text.contains("formail -r") || text.contains("formail\" -r") {
+                return Err("an answer made by formail: `reply \"file\"` is for that".into());
+            }
+            vec!["/bin/sh".into(), "-c".into(), literal(&text)]
+        } else {
+            let mut words = Vec::new();
+            for word in shell_words(command) {
+                let word = self.variables.expand(&word, false)?;
+                words.push(word.template);
+            }
+            words
+        };
+        let Some(program) = words.first() else { return Err("it names no program".into()) };
+        if program.contains('{') && !program.contains("{{") || program.is_empty() {
+            return Err("the message names the program".into());
+        }
+        self.note("a program that fails: the mail server tries again, procmail went on with the next recipe");
+        if filters {
+            let effects = vec![Effect::Program("filter", words)];
+            return Ok(Done { effects, ends: false, edited: vec!["*".into()], count: 1 });
+        }
+        Ok(if copy {
+            Done::going_on(vec![Effect::Program("run", words)])
+        } else {
+            Done::ending(Effect::Program("pipe", words))
+        })
+    }
+
+    fn is_formail(&self, command: &str) -> bool {
+        shell_words(command).first().is_some_and(|word| is_program(word, "formail"))
+            && !command.contains(['|', ';', '>', '<', '('])
+    }
+
+    /// `formail -A "Name: value" -I "Name: value" -I "Name:"`
+    fn formail(&mut self, command: &str) -> Result<Done, String> {
+        let words = shell_words(command);
+        let (mut effects, mut edited) = (Vec::new(), Vec::new());
+        let mut at = 1;
+        while let Some(word) = words.get(at) {
+            at += 1;
+            let (option, joined) = match word.get(..2) {
+                Some(option) if word.starts_with('-') => {
+                    (option, word.get(2..).unwrap_or_default())
+                }
+                _ => return Err(format!("formail's `{word}`")),
+            };
+            if option == "-f" && joined.is_empty() {
+                continue;
+            }
+            if !matches!(option, "-A" | "-I" | "-i" | "-a") {
+                return Err(format!("formail's `{word}`"));
+            }
+            let argument = if joined.is_empty() {
+                at += 1;
+                words.get(at - 1).cloned().ok_or("formail's option has no value")?
+            } else {
+                joined.to_owned()
+            };
+            let expanded = self.variables.expand(&argument, false)?;
+            // The line that parts messages in an mbox: we have none.
+            if expanded.template == "From " {
+                continue;
+            }
+            let (name, value) =
+                expanded.template.split_once(':').ok_or("a header without a `:`")?;
+            let is_name = name.bytes().all(|b| b.is_ascii_graphic()) && !name.is_empty();
+            if !is_name || name.contains('{') {
+                return Err(format!("`{name}` is no name of a header"));
+            }
+            edited.push(name.to_lowercase());
+            let (name, value) = (name.to_owned(), value.trim().to_owned());
+            effects.push(match (option, value.is_empty()) {
+                ("-A", false) => Effect::AddHeader(name, value),
+                ("-I", false) => Effect::SetHeader(name, value),
+                ("-I", true) => Effect::RemoveHeader(name),
+                ("-i", _) => {
+                    return Err("formail's `-i` keeps the old header under another name".into());
+                }
+                _ => return Err("a header without a value".into()),
+            });
+        }
+        if effects.is_empty() {
+            return Ok(Done::going_on(Vec::new()));
+        }
+        Ok(Done { effects, ends: false, edited, count: 1 })
+    }
+
+    /// Dovecot's delivery agent: the folder behind `-m`.
+    fn delivering_agent(&mut self, command: &str) -> Result<Option<Option<String>>, String> {
+        let words = shell_words(command);
+        let is_agent = words
+            .first()
+            .is_some_and(|word| is_program(word, "deliver") || is_program(word, "dovecot-lda"));
+        if !is_agent {
+            return Ok(None);
+        }
+        let mut folder = None;
+        let mut at = 1;
+        while let Some(word) = words.get(at) {
+            at += 1;
+            let value = |at: usize| words.get(at).cloned().ok_or("an option has no value");
+            match word.get(..2) {
+                Some("-m") => {
+                    let name = if word.len() > 2 {
+                        word.get(2..).unwrap_or_default().to_owned()
+                    } else {
+                        value(at)?
+                    };
+                    at += usize::from(word.len() == 2);
+                    let name = self.variables.expand(&name, false)?.template;
+                    let name = name.strip_prefix("INBOX.").unwrap_or(&name).to_owned();
+                    folder = Some(replaced_outside(&name, '.', "/"));
+                }
+                Some("-d" | "-f" | "-a" | "-p") if word.len() == 2 => at += 1,
+                Some("-e" | "-k") => {}
+                _ => return Err(format!("`{word}` of Dovecot's delivery agent")),
+            }
+        }
+        let folder = folder.filter(|name| !name.eq_ignore_ascii_case("INBOX"));
+        Ok(Some(folder))
+    }
+}
+
+/// Quotes stay for the shell: inside of double quotes they mean nothing to `expand`.
+fn without_quotes_lost(command: &str) -> String {
+    command.replace('"', "\\\"")
+}
+
+/// The words of a command as a shell parts them, quotes and all left in them.
+pub(super) fn shell_words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    let mut chars = command.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None, ' ' | '\t' | '\n') => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                continue;
+            }
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            (None | Some('"'), '\\') => {
+                word.push(c);
+                word.extend(chars.next());
+                continue;
+            }
+            _ => {}
+        }
+        word.push(c);
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// A template without what is inserted.
+fn without_inserts(template: &str) -> String {
+    let mut depth = 0_i32;
+    let mut text = String::new();
+    for c in template.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            c if depth == 0 => text.push(c),
+            _ => {}
+        }
+    }
+    text
+}
+
+/// With a character of the text itself, not of what is inserted, replaced.
+fn replaced_outside(template: &str, from: char, to: &str) -> String {
+    let mut depth = 0_i32;
+    let mut text = String::new();
+    for c in template.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            c if c == from && depth == 0 => {
+                text.push_str(to);
+                continue;
+            }
+            _ => {}
+        }
+        text.push(c);
+    }
+    text
+}

@@ -1,0 +1,230 @@
+//! The conditions of a recipe as one condition of ours.
+
+use super::pattern::{Matched, Place, matched};
+use super::words::{Variable, Variables};
+use crate::import::ir::Cond;
+
+/// Of how many weighted conditions all combinations are written out.
+const MOST_WEIGHTS: usize = 5;
+
+/// What a recipe asks.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) condition: Cond,
+    /// The headers that it asks for, lower case.
+    pub(super) headers: Vec<String>,
+    /// It asks for other headers, too, or for any.
+    pub(super) all_headers: bool,
+    pub(super) captures: bool,
+    pub(super) dots: bool,
+}
+
+/// The conditions of a recipe with these flags. An error says which cannot be said,
+/// and why.
+pub(super) fn asked(
+    conditions: &[String],
+    flags: &str,
+    variables: &Variables,
+) -> Result<Asked, String> {
+    let mut asked = Asked {
+        condition: Cond::Always,
+        headers: Vec::new(),
+        all_headers: false,
+        captures: false,
+        dots: false,
+    };
+    let (mut plain, mut weighted) = (Vec::new(), Vec::new());
+    for text in conditions.iter().map(String::as_str).filter(|text| !text.is_empty()) {
+        let told = |why: String| format!("`* {text}`: {why}");
+        let (weight, rest) = weight(text).map_err(told)?;
+        let (condition, found) = one(rest, flags, variables).map_err(told)?;
+        if let Some(found) = found {
+            let general = found.headers.is_empty() && condition != Cond::Always;
+            asked.all_headers |= general;
+            asked.headers.extend(found.headers);
+            asked.captures |= found.captures;
+            asked.dots |= found.dots;
+        }
+        match weight {
+            Some(weight) => weighted.push((weight, condition)),
+            None => plain.push(condition),
+        }
+    }
+    if !weighted.is_empty() {
+        if asked.captures {
+            return Err("a `\\/` among weighted conditions".into());
+        }
+        plain.push(scored(weighted)?);
+    }
+    asked.condition = Cond::all(plain);
+    Ok(asked)
+}
+
+/// `w^x` in front of a condition (procmailsc(5)).
+fn weight(text: &str) -> Result<(Option<f64>, &str), String> {
+    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
+    let Some((head, rest)) = text.split_once([' ', '\t']).or(Some((text, ""))) else {
+        return Ok((None, text));
+    };
+    let Some((weight, factor)) = head.split_once('^') else { return Ok((None, text)) };
+    let (Some(weight), Some(factor)) = (number(weight), number(factor)) else {
+        return Ok((None, text));
+    };
+    if factor != 0.0 {
+        return Err("each time it is found counts (a factor that is not 0)".into());
+    }
+    Ok((Some(weight), rest.trim_start()))
+}
+
+/// The sum of the weights of those that hold is above zero.
+fn scored(weighted: Vec<(f64, Cond)>) -> Result<Cond, String> {
+    let (mut sum, mut open) = (0.0, Vec::new());
+    for (weight, condition) in weighted {
+        match condition {
+            Cond::Always => sum += weight,
+            Cond::Never => {}
+            condition => open.push((weight, condition)),
+        }
+    }
+    if sum == 0.0 && open.iter().all(|(weight, _)| *weight > 0.0) {
+        return Ok(Cond::any(open.into_iter().map(|(_, condition)| condition)));
+    }
+    if open.len() > MOST_WEIGHTS {
+        return Err(format!("more than {MOST_WEIGHTS} weights, of which some are below zero"));
+    }
+    let mut ways: Vec<(u32, f64)> = (0..1_u32 << open.len())
+        .map(|set| {
+            let of = open.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1);
+            (set, sum + of.map(|(_, (weight, _))| weight).sum::<f64>())
+        })
+        .collect();
+    ways.retain(|(_, total)| *total > 0.0);
+    let is_monotone = open.iter().all(|(weight, _)| *weight > 0.0);
+    let all: Vec<u32> = ways.iter().map(|(set, _)| *set).collect();
+    let smallest =
+        |set: &u32| !is_monotone || !all.iter().any(|other| other != set && other & set == *other);
+    Ok(Cond::any(all.iter().filter(|set| smallest(set)).map(|set| {
+        Cond::all(open.iter().enumerate().filter_map(|(at, (_, condition))| {
+            match (set >> at & 1 == 1, is_monotone) {
+                (true, _) => Some(condition.clone()),
+                (false, true) => None,
+                (false, false) => Some(Cond::not(condition.clone())),
+            }
+        }))
+    })))
+}
+
+fn one(text: &str, flags: &str, variables: &Variables) -> Result<(Cond, Option<Matched>), String> {
+    let text = text.trim();
+    if let Some(rest) = text.strip_prefix('!') {
+        let (condition, found) = one(rest, flags, variables)?;
+        if found.as_ref().is_some_and(|found| found.captures) {
+            return Err("a `\\/` under `!`".into());
+        }
+        return Ok((Cond::not(condition), found));
+    }
+    if let Some(rest) = text.strip_prefix('$') {
+        let expanded = variables.expand(rest.trim_start(), true)?;
+        let text = expanded.constant.ok_or("what is inserted comes from the message")?;
+        return one(&text, flags, variables);
+    }
+    if text.starts_with('?') {
+        return Err("a program decides".into());
+    }
+    if let Some(sign @ ("<" | ">")) = text.get(..1) {
+        let number = text.get(1..).unwrap_or_default().trim();
+        let size: u64 = number.parse().map_err(|_| format!("`{number}` is no size"))?;
+        return Ok((
+            Cond::plain("size", if sign == "<" { "<" } else { ">" }, size.to_string()),
+            None,
+        ));
+    }
+    if let Some(rest) = text.strip_prefix('\\') {
+        // `\!`, `\<`, … at the start mean the sign itself.
+        if rest.starts_with(['!', '$', '?', '<', '>', ' ']) && !rest.starts_with("<a") {
+            return regex(rest, flags, None);
+        }
+    }
+    if let Some((name, pattern)) = variable(text) {
+        let pattern = pattern.trim();
+        if matches!(name, "H" | "B" | "HB" | "BH") {
+            return regex(pattern, name, None);
+        }
+        return match variables.get(name) {
+            Some(Variable::Template(template)) => {
+                let field = template.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+                match field.filter(|name| !name.contains(['{', '}', ':', '"'])) {
+                    Some("match") => Err("MATCH is tested in its own recipe".into()),
+                    Some(field) => regex(pattern, flags, Some(field)),
+                    None => Err(format!("{name} is more than one value")),
+                }
+            }
+            Some(Variable::Unknown(why)) => Err(why.clone()),
+            Some(Variable::Constant(text)) => constant(text, pattern),
+            None => constant("", pattern),
+        };
+    }
+    regex(text, flags, None)
+}
+
+/// `NAME ?? pattern`
+fn variable(text: &str) -> Option<(&str, &str)> {
+    let (name, pattern) = text.split_once("??")?;
+    let name = name.trim();
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    is_name.then_some((name, pattern))
+}
+
+/// A text that is the same for every message: only the plainest patterns.
+fn constant(text: &str, pattern: &str) -> Result<(Cond, Option<Matched>), String> {
+    let holds = match pattern {
+        "." | ".+" | "(.)" | "[^ ]" => !text.is_empty(),
+        "^^^^" | "^^$" | "^$" => text.is_empty(),
+        _ => {
+            let plain = pattern.trim_start_matches('^').trim_end_matches(['^', '$']);
+            if !plain.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/@ ".contains(&b)) {
+                return Err("a pattern on what is the same for every message".into());
+            }
+            let (text, plain) = (text.to_lowercase(), plain.to_lowercase());
+            match (pattern.starts_with('^'), pattern.ends_with(['^', '$'])) {
+                (true, true) => text == plain,
+                (true, false) => text.starts_with(&plain),
+                (false, true) => text.ends_with(&plain),
+                (false, false) => text.contains(&plain),
+            }
+        }
+    };
+    Ok((if holds { Cond::Always } else { Cond::Never }, None))
+}
+
+fn regex(
+    pattern: &str,
+    flags: &str,
+    field: Option<&str>,
+) -> Result<(Cond, Option<Matched>), String> {
+    let case = flags.contains('D');
+    if let Some(field) = field {
+        let found = matched(pattern, Place::Field(field), case)?;
+        let found = Matched { headers: vec![String::new()], ..found };
+        return Ok((found.condition.clone(), Some(found)));
+    }
+    let body = flags.contains('B');
+    let head = flags.contains('H') || !body;
+    let mut found = None;
+    let mut conditions = Vec::new();
+    if head {
+        let of = matched(pattern, Place::Header, case)?;
+        conditions.push(of.condition.clone());
+        found = Some(of);
+    }
+    if body {
+        let of = matched(pattern, Place::Body, case)?;
+        if head && of.captures {
+            return Err("a `\\/` on header and body together".into());
+        }
+        conditions.push(of.condition.clone());
+        let headers = vec![String::new()];
+        found = found.or(Some(Matched { headers, ..of }));
+    }
+    Ok((Cond::any(conditions), found))
+}

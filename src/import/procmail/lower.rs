@@ -1,0 +1,480 @@
+//! Nodes of a procmailrc as units: control flow, variables, includes.
+
+use std::path::{Path, PathBuf};
+
+use super::action::Done;
+use super::condition::{Asked, asked};
+use super::context::Lowering;
+use super::read::{Node, NodeKind, Recipe, Target, read};
+use super::words::Variable;
+use crate::import::decode;
+use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
+use crate::source::{SourceFile, Span};
+
+/// Files that include one another deeper are not read.
+const MAX_INCLUDES: usize = 16;
+
+/// What procmail keeps for itself and has no like here.
+const WITHOUT_MEANING: [&str; 22] = [
+    "VERBOSE",
+    "LOGABSTRACT",
+    "LOGFILE",
+    "LOCKFILE",
+    "LOCKEXT",
+    "LOCKSLEEP",
+    "LOCKTIMEOUT",
+    "TIMEOUT",
+    "NORESRETRY",
+    "SUSPEND",
+    "COMSAT",
+    "LINEBUF",
+    "UMASK",
+    "SHELL",
+    "SHELLFLAGS",
+    "SHELLMETAS",
+    "PATH",
+    "DROPPRIVS",
+    "DELIVERED",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+];
+
+/// What the recipe before this one came to, for `A`, `a`, `E` and `e`.
+#[derive(Clone)]
+enum Before {
+    /// None stands before it.
+    Nothing,
+    /// Its condition, and that of those that it is an alternative to.
+    Known { own: Cond, chain: Vec<Cond>, changes: bool },
+    /// It is not translated.
+    Unknown,
+}
+
+impl Lowering<'_> {
+    pub(super) fn main(&mut self, path: &Path, file: &SourceFile) {
+        self.sources.add(file.clone());
+        self.around.push(path.to_owned());
+        self.collect(&read(0, file));
+        let units = self.nodes(&read(0, file));
+        self.draft.units.extend(units);
+    }
+
+    /// Variables that blocks set, which are kept by `let`.
+    fn collect(&mut self, nodes: &[Node]) {
+        for node in nodes {
+            let NodeKind::Recipe(Recipe { action: Target::Block(inner), .. }) = &node.kind else {
+                continue;
+            };
+            self.collect(inner);
+            for node in inner {
+                if let NodeKind::Assign { name, .. } = &node.kind
+                    && !is_special(name)
+                {
+                    self.kept.insert(name.clone());
+                }
+            }
+        }
+    }
+
+    fn nodes(&mut self, nodes: &[Node]) -> Vec<Unit> {
+        let mut units = Vec::new();
+        let mut before = Before::Nothing;
+        let mut ended = false;
+        for node in nodes {
+            if ended {
+                let why = "procmail never comes here: the recipe before always delivers";
+                let unit = Unit { fidelity: Fidelity::Dead(why.into()), ..Unit::new(node.span) };
+                units.push(unit);
+                continue;
+            }
+            let mut made = match &node.kind {
+                NodeKind::Unreadable(why) => {
+                    before = Before::Unknown;
+                    vec![Unit::not(node.span, why.clone())]
+                }
+                NodeKind::Assign { name, value } => {
+                    let made = self.assign(node.span, name, value.as_deref());
+                    ended = made.iter().any(|unit| !unit.falls_through);
+                    made
+                }
+                NodeKind::Recipe(recipe) => {
+                    let unit = self.recipe(node.span, recipe, &mut before);
+                    ended = !unit.falls_through && unit.condition == Cond::Always;
+                    vec![unit]
+                }
+            };
+            if let Some(first) = made.first_mut() {
+                first.comments = node.comments.clone();
+            } else if !node.comments.is_empty() && !matches!(node.kind, NodeKind::Assign { .. }) {
+                let unit =
+                    Unit { comments: node.comments.clone(), count: 0, ..Unit::new(node.span) };
+                made.push(unit);
+            }
+            units.extend(made);
+        }
+        units
+    }
+
+    /// `NAME=value`
+    fn assign(&mut self, span: Span, name: &str, value: Option<&str>) -> Vec<Unit> {
+        let Some(written) = value else {
+            self.variables.unset(name);
+            return Vec::new();
+        };
+        let expanded = self.variables.expand(written, false);
+        match name {
+            "INCLUDERC" => return self.include(span, expanded.map(|text| text.constant)),
+            "SWITCHRC" => {
+                let why = "SWITCHRC goes on in another file for good";
+                return vec![Unit { would_end: true, ..Unit::not(span, why) }];
+            }
+            "HOST" => {
+                let effects = vec![Effect::Discard(Some("HOST in the procmailrc".into()))];
+                return vec![Unit { effects, falls_through: false, ..Unit::new(span) }];
+            }
+            "TRAP" => return vec![Unit::not(span, "TRAP runs a program at the end")],
+            "LOG" => {
+                return match expanded {
+                    Ok(text) => {
+                        let text = text.template.trim().to_owned();
+                        let effects =
+                            if text.is_empty() { Vec::new() } else { vec![Effect::Log(text)] };
+                        vec![Unit { effects, ..Unit::new(span) }]
+                    }
+                    Err(why) => vec![Unit::not(span, why)],
+                };
+            }
+            "EXITCODE" => {
+                let code = expanded.ok().and_then(|text| text.constant?.trim().parse().ok());
+                self.exit_code = code;
+                return match code {
+                    Some(_) => Vec::new(),
+                    None => vec![Unit::not(span, "EXITCODE is no number")],
+                };
+            }
+            "SENDMAIL" => {
+                if let Ok(text) = &expanded
+                    && let Some(path) =
+                        text.constant.as_deref().filter(|path| path.starts_with('/'))
+                {
+                    self.draft.settings.push(("sendmail".into(), crate::import::ir::quote(path)));
+                }
+            }
+            _ => {}
+        }
+        if WITHOUT_MEANING.contains(&name) {
+            if let Ok(text) = expanded
+                && let Some(text) = text.constant
+            {
+                self.variables.set(name, Variable::Constant(text));
+            }
+            return Vec::new();
+        }
+        if self.kept.contains(name) {
+            let kept = kept_name(name);
+            return match expanded {
+                Ok(text) => {
+                    self.variables.set(name, Variable::Template(format!("{{{kept}}}")));
+                    vec![Unit {
+                        effects: vec![Effect::Let(kept, text.template)],
+                        ..Unit::new(span)
+                    }]
+                }
+                Err(why) => {
+                    self.variables.set(name, Variable::Unknown(format!("{name}: {why}")));
+                    vec![Unit::not(span, why)]
+                }
+            };
+        }
+        let value = match expanded {
+            Ok(text) => match text.constant {
+                Some(constant) => Variable::Constant(constant),
+                None => Variable::Template(text.template),
+            },
+            Err(why) => Variable::Unknown(format!("{name}: {why}")),
+        };
+        self.variables.set(name, value);
+        Vec::new()
+    }
+
+    fn include(&mut self, span: Span, path: Result<Option<String>, String>) -> Vec<Unit> {
+        let not = |why: String| vec![Unit { would_end: true, ..Unit::not(span, why) }];
+        let written = match path {
+            Ok(Some(path)) => path,
+            Ok(None) => return not("the message names the file".into()),
+            Err(why) => return not(why),
+        };
+        if written.is_empty() || written == "/dev/null" {
+            return Vec::new();
+        }
+        let base = self.around.first().and_then(|path| path.parent()).unwrap_or(Path::new(""));
+        let path = match written.strip_prefix("~/") {
+            Some(rest) => base.join(rest),
+            None if written.starts_with('/') => PathBuf::from(&written),
+            None => base.join(&written),
+        };
+        if self.around.contains(&path) {
+            return not(format!("`{written}` includes itself"));
+        }
+        if self.around.len() > MAX_INCLUDES {
+            return not("files include one another too deep".into());
+        }
+        let bytes = match (self.load)(&path) {
+            Ok(bytes) => bytes,
+            Err(error) => return not(format!("`{written}` cannot be read: {error}")),
+        };
+        let file = SourceFile::new(&path, decode(&bytes).0);
+        let number = self.sources.files().len() as u32;
+        self.sources.add(file.clone());
+        let nodes = read(number, &file);
+        self.collect(&nodes);
+        self.around.push(path);
+        let units = self.nodes(&nodes);
+        self.around.pop();
+        units
+    }
+
+    fn recipe(&mut self, span: Span, recipe: &Recipe, before: &mut Before) -> Unit {
+        match self.try_recipe(span, recipe, before) {
+            Ok(unit) => unit,
+            Err(why) => {
+                let delivers = match &recipe.action {
+                    Target::Capture(name) => {
+                        let why = format!("{name} comes from a program");
+                        self.variables.set(name, Variable::Unknown(why));
+                        false
+                    }
+                    Target::Block(nodes) => {
+                        self.forget(nodes);
+                        false
+                    }
+                    Target::Pipe(_) => !recipe.flags.contains(['f', 'c']),
+                    Target::Forward(_) | Target::Mailbox(_) => !recipe.flags.contains('c'),
+                };
+                if matches!(&recipe.action, Target::Pipe(_)) && recipe.flags.contains('f') {
+                    self.edited.insert("*".into());
+                }
+                *before = Before::Unknown;
+                Unit { would_end: delivers, ..Unit::not(span, why) }
+            }
+        }
+    }
+
+    /// What a block that is not translated would have set.
+    fn forget(&mut self, nodes: &[Node]) {
+        for node in nodes {
+            match &node.kind {
+                NodeKind::Assign { name, .. } => {
+                    let why = format!("{name} is set by a recipe that is not translated");
+                    self.variables.set(name, Variable::Unknown(why));
+                }
+                NodeKind::Recipe(Recipe { action: Target::Block(inner), .. }) => self.forget(inner),
+                _ => {}
+            }
+        }
+    }
+
+    fn try_recipe(
+        &mut self,
+        span: Span,
+        recipe: &Recipe,
+        before: &mut Before,
+    ) -> Result<Unit, String> {
+        let flags = recipe.flags.as_str();
+        if let Some(flag) = flags.chars().find(|flag| !"HBDAaEehbfcwWir".contains(*flag)) {
+            return Err(format!("`{flag}` is no flag"));
+        }
+        if flags.contains('e') {
+            return Err("`e`: only if the recipe before failed".into());
+        }
+        let (depends, chain) = self.dependence(flags, before)?;
+        let found = asked(&recipe.conditions, flags, &self.variables)?;
+        self.tests_what_was_edited(&found)?;
+        if found.dots {
+            self.note("a dot between letters in a pattern is taken for a dot, as it was meant");
+        }
+        let mut own = found.condition.clone();
+        if matches!(&recipe.action, Target::Pipe(command) if is_duplicate_check(command)) {
+            own = Cond::all([own, Cond::Word("duplicate".into())]);
+        }
+        let condition = Cond::all([depends.clone(), own.clone()]);
+        let outer_match = self.variables.get("MATCH").cloned();
+        if found.captures {
+            self.variables.set("MATCH", Variable::Template("{match}".into()));
+        }
+        let done = self.action(recipe);
+        if found.captures {
+            match outer_match {
+                Some(value) => self.variables.set("MATCH", value),
+                None => self.variables.unset("MATCH"),
+            }
+        }
+        let mut done = done?;
+        if found.captures && self.is_used_behind(span) {
+            done.effects.insert(0, Effect::Let(kept_name("MATCH"), "{match}".into()));
+            let kept = format!("{{{}}}", kept_name("MATCH"));
+            self.variables.set("MATCH", Variable::Template(kept));
+        }
+        self.edited.extend(done.edited.iter().cloned());
+        let changes = !done.edited.is_empty() || changes_tests(&done.effects);
+        *before = match (flags.contains(['A', 'a']), flags.contains('E'), &*before) {
+            // `A` looks at the last one without it.
+            (true, ..) => before.clone(),
+            (_, true, _) => {
+                let mut chain = chain;
+                chain.push(own.clone());
+                Before::Known { own: condition.clone(), chain, changes }
+            }
+            _ => Before::Known { own: own.clone(), chain: vec![own.clone()], changes },
+        };
+        let is_block = matches!(recipe.action, Target::Block(_));
+        let nothing = done.effects.is_empty() && !done.ends;
+        let mut unit = Unit {
+            condition,
+            effects: done.effects,
+            falls_through: !done.ends,
+            count: done.count,
+            ..Unit::new(span)
+        };
+        if nothing && !is_block {
+            unit.fidelity = Fidelity::Dead("it does nothing".into());
+        }
+        Ok(unit)
+    }
+
+    /// What `A` and `E` ask of the recipe before; and the alternatives so far.
+    fn dependence(&self, flags: &str, before: &Before) -> Result<(Cond, Vec<Cond>), String> {
+        if !flags.contains(['A', 'a', 'E']) {
+            return Ok((Cond::Always, Vec::new()));
+        }
+        match before {
+            Before::Nothing => Err("no recipe stands before it".into()),
+            Before::Unknown => Err("the recipe before it is not translated".into()),
+            Before::Known { changes: true, .. } => {
+                Err("the recipe before it changes what is tested".into())
+            }
+            Before::Known { chain, .. } if flags.contains('E') => {
+                let none = chain.iter().map(|condition| Cond::not(condition.clone()));
+                Ok((Cond::all(none), chain.clone()))
+            }
+            Before::Known { own, chain, .. } => Ok((own.clone(), chain.clone())),
+        }
+    }
+
+    /// mfilter tests the message as it came, procmail as it was changed.
+    fn tests_what_was_edited(&self, found: &Asked) -> Result<(), String> {
+        let changed = found.headers.iter().find(|name| self.edited.contains(*name));
+        if let Some(name) = changed {
+            return Err(format!("it tests the header {name}, which a recipe before it has set"));
+        }
+        let any = found.all_headers && self.edited.iter().any(|name| name != "*");
+        if any {
+            return Err("it tests all headers, and a recipe before it has set one".into());
+        }
+        Ok(())
+    }
+
+    fn is_used_behind(&self, span: Span) -> bool {
+        let file = self.sources.files().get(span.file as usize);
+        file.and_then(|file| file.text.get(span.end as usize..)).is_some_and(|rest| {
+            rest.contains("$MATCH") || rest.contains("${MATCH") || rest.contains("MATCH ??")
+        })
+    }
+
+    fn action(&mut self, recipe: &Recipe) -> Result<Done, String> {
+        let copy = recipe.flags.contains('c');
+        match &recipe.action {
+            Target::Forward(to) => self.forward(to, copy),
+            Target::Pipe(command) if is_duplicate_check(command) && !copy => {
+                self.note(
+                    "what formail's cache of Message-IDs was, `duplicate` remembers when a \
+                     message is delivered",
+                );
+                Ok(Done::ending(Effect::Discard(Some("duplicate".into()))))
+            }
+            Target::Pipe(command) => self.pipe(command, &recipe.flags),
+            Target::Capture(name) => Err(format!("a program gives {name} its value")),
+            Target::Mailbox(name) => self.mailbox(name, copy),
+            Target::Block(nodes) => self.block(nodes, copy),
+        }
+    }
+
+    fn block(&mut self, nodes: &[Node], copy: bool) -> Result<Done, String> {
+        if copy {
+            return Err("a block for a copy of the message, which goes on by itself".into());
+        }
+        self.depth += 1;
+        let exit_code = self.exit_code;
+        let variables = self.variables.clone();
+        let units = self.nodes(nodes);
+        self.depth -= 1;
+        self.exit_code = exit_code;
+        // What is the same for every message in the block is not behind it.
+        for node in nodes {
+            if let NodeKind::Assign { name, .. } = &node.kind
+                && !self.kept.contains(name)
+                && let Some(old) = variables.get(name)
+                && self.variables.get(name) != Some(old)
+            {
+                let why = format!("{name} depends on the message");
+                self.variables.set(name, Variable::Unknown(why));
+            }
+        }
+        let ends = units.iter().any(|unit| !unit.falls_through && unit.condition == Cond::Always);
+        let is_plain = |unit: &Unit| {
+            unit.condition == Cond::Always
+                && unit.fidelity == Fidelity::Exact
+                && unit.comments.is_empty()
+        };
+        let count = units.iter().filter(|unit| is_plain(unit)).map(|unit| unit.count).sum();
+        if units.iter().all(is_plain) {
+            let effects = units.into_iter().flat_map(|unit| unit.effects).collect();
+            return Ok(Done { effects, ends, edited: Vec::new(), count });
+        }
+        let effects = units.into_iter().map(Effect::Rule).collect();
+        Ok(Done { effects, ends, edited: Vec::new(), count: 0 })
+    }
+}
+
+/// Whether the same test may come out otherwise behind these.
+fn changes_tests(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| match effect {
+        Effect::Let(..) | Effect::Program("filter", _) => true,
+        Effect::Rule(unit) => changes_tests(&unit.effects),
+        _ => false,
+    })
+}
+
+/// `formail -D 8192 cache`
+pub(super) fn is_duplicate_check(command: &str) -> bool {
+    let mut words = command.split_whitespace();
+    words.next().is_some_and(|word| super::words::is_program(word, "formail"))
+        && words.next().is_some_and(|word| word.starts_with("-D"))
+}
+
+fn is_special(name: &str) -> bool {
+    WITHOUT_MEANING.contains(&name)
+        || matches!(
+            name,
+            "INCLUDERC"
+                | "SWITCHRC"
+                | "HOST"
+                | "TRAP"
+                | "LOG"
+                | "EXITCODE"
+                | "SENDMAIL"
+                | "MAILDIR"
+                | "DEFAULT"
+                | "ORGMAIL"
+                | "HOME"
+                | "LOGNAME"
+        )
+}
+
+/// The name by which `let` keeps a variable.
+pub(super) fn kept_name(name: &str) -> String {
+    let name: String =
+        name.chars().map(|c| if c == '_' { '-' } else { c.to_ascii_lowercase() }).collect();
+    format!("rc-{}", literal(&name))
+}

@@ -1,0 +1,478 @@
+//! procmail's regular expressions (procmailrc(5), "Extended regular expressions") as
+//! tests of ours: on one header where the pattern names it, else on every line of
+//! the header, or on the body.
+
+use crate::import::ir::{Cond, Operand, Test, header};
+
+/// The headers in which `^TO_` and `^TO` look.
+const DESTINATIONS: [&str; 14] = [
+    "To",
+    "Cc",
+    "Bcc",
+    "Resent-To",
+    "Resent-Cc",
+    "Resent-Bcc",
+    "Original-To",
+    "Original-Cc",
+    "Original-Bcc",
+    "Original-Resent-To",
+    "Original-Resent-Cc",
+    "X-Envelope-To",
+    "Apparently-To",
+    "Apparently-Resent-To",
+];
+
+/// How a pattern came over.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Matched {
+    pub(super) condition: Cond,
+    /// The headers that it asks for, lower case; empty for all of them.
+    pub(super) headers: Vec<String>,
+    /// `\/` stands in it: `{match}` is what is behind it.
+    pub(super) captures: bool,
+    /// A dot in an address or a host was taken for a dot.
+    pub(super) dots: bool,
+}
+
+/// Where is looked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Place<'a> {
+    Header,
+    Body,
+    /// A text field of ours.
+    Field(&'a str),
+}
+
+/// A pattern in a place. An error says why it cannot be said.
+pub(super) fn matched(pattern: &str, place: Place<'_>, case: bool) -> Result<Matched, String> {
+    let captures = pattern.contains("\\/");
+    let translated = Matched { condition: Cond::Never, headers: Vec::new(), captures, dots: false };
+    if !captures && let Some(parts) = alternatives(pattern) {
+        let mut all = translated;
+        let mut conditions = Vec::new();
+        for part in parts {
+            let part = matched(part, place, case)?;
+            conditions.push(part.condition);
+            all.dots |= part.dots;
+            all.headers.extend(part.headers);
+        }
+        all.condition = Cond::any(conditions);
+        return Ok(all);
+    }
+    match place {
+        Place::Header => in_header(pattern, case, translated),
+        Place::Body => in_text(pattern, "body", true, case, translated),
+        Place::Field(field) => in_text(pattern, field, false, case, translated),
+    }
+}
+
+fn in_header(pattern: &str, case: bool, found: Matched) -> Result<Matched, String> {
+    for (name, word) in [("^FROM_DAEMON", "from-daemon"), ("^FROM_MAILER", "from-mailer")] {
+        if pattern == name {
+            return Ok(Matched { condition: Cond::Word(word.into()), ..found });
+        }
+    }
+    if pattern.contains("^FROM_DAEMON") || pattern.contains("^FROM_MAILER") {
+        return Err("^FROM_DAEMON and ^FROM_MAILER can only stand alone".into());
+    }
+    for (word, before) in [("^TO_", "[^-a-zA-Z0-9_.]"), ("^TO", "[^a-zA-Z]")] {
+        let Some(rest) = pattern.strip_prefix(word) else { continue };
+        // `^To:` and the like.
+        if word == "^TO" && rest.starts_with([':', '.', '*', '?', '+']) {
+            break;
+        }
+        let fields = DESTINATIONS.map(header).to_vec();
+        let headers = DESTINATIONS.map(str::to_lowercase).to_vec();
+        if rest.is_empty() || rest == ".*" {
+            let has = fields.iter().map(|field| Cond::Word(format!("has {field}")));
+            return Ok(Matched { condition: Cond::any(has), headers, ..found });
+        }
+        // A list's address, and mailboxes without blanks: nothing of a word before it.
+        let (regex, _) = translate(rest)?;
+        let condition = pattern_test(fields, format!("(?:^|{before}){regex}"), case);
+        return Ok(Matched { condition, headers, ..found });
+    }
+    if let Some((names, rest)) = named(pattern) {
+        let headers: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        let fields: Vec<String> = names.iter().map(|name| header(name)).collect();
+        return of_value(rest, fields, case, Matched { headers, ..found });
+    }
+    if pattern.contains('$') && !pattern.ends_with('$') {
+        return Err("a pattern over more than one line".into());
+    }
+    // The line `From sender date`, which procmail sees, is the envelope's.
+    let from_line = pattern.starts_with("^From ")
+        || pattern.starts_with("^From.*") && !pattern.starts_with("^From.*:");
+    if let Some(rest) = pattern.strip_prefix("^From ") {
+        let rest = rest.trim_start_matches(' ');
+        return of_value(rest, vec!["envelope-from".into()], case, found);
+    }
+    if pattern == "^" || pattern.is_empty() || pattern == ".*" {
+        return Ok(Matched { condition: Cond::Always, ..found });
+    }
+    let mut all = in_text(pattern, "headers", false, case, found.clone())?;
+    let anchored = pattern.starts_with('^');
+    if from_line {
+        let rest = pattern.strip_prefix("^From.*").unwrap_or_default();
+        let envelope = of_value(&format!(".*{rest}"), vec!["envelope-from".into()], case, found)?;
+        all.condition = Cond::any([all.condition, envelope.condition]);
+    } else if !anchored {
+        let envelope = in_text(pattern, "envelope-from", false, case, found)?;
+        all.condition = Cond::any([all.condition, envelope.condition]);
+    }
+    Ok(all)
+}
+
+/// `^Name:rest`, `^(A|B):rest`, `^Name.*:rest` not.
+fn named(pattern: &str) -> Option<(Vec<String>, &str)> {
+    let rest = pattern.strip_prefix('^')?;
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if let Some(inner) = rest.strip_prefix('(') {
+        let (group, behind) = inner.split_once(')')?;
+        let names: Vec<&str> = group.split('|').collect();
+        let outside = behind.strip_prefix(':');
+        let inside = names.iter().all(|name| name.ends_with(':'));
+        let value = match (outside, inside) {
+            (Some(value), false) => value,
+            (None, true) => behind,
+            _ => return None,
+        };
+        let names: Vec<String> =
+            names.iter().map(|name| name.trim_end_matches(':').to_owned()).collect();
+        return names.iter().all(|name| is_name(name)).then_some((names, value));
+    }
+    let (name, value) = rest.split_once(':')?;
+    let name = name.replace("\\-", "-");
+    is_name(&name).then_some((vec![name], value))
+}
+
+/// A pattern on the value of headers, from behind the colon.
+fn of_value(
+    rest: &str,
+    fields: Vec<String>,
+    case: bool,
+    found: Matched,
+) -> Result<Matched, String> {
+    let mut value = rest;
+    // The blank behind the colon is none of the value.
+    let mut anchored = true;
+    loop {
+        let next = [
+            "[ \t]*", "[\t ]*", "[ \t]+", "[\t ]+", "\\ *", " *", " +", "( )*", "( )+", "( )", " ",
+            "\t",
+        ]
+        .iter()
+        .find_map(|blank| value.strip_prefix(blank));
+        match next {
+            Some(next) => value = next,
+            None => break,
+        }
+    }
+    while let Some(next) = value.strip_prefix(".*") {
+        (anchored, value) = (false, next);
+    }
+    if value.is_empty() {
+        let has = fields.iter().map(|field| Cond::Word(format!("has {field}")));
+        return Ok(Matched { condition: Cond::any(has), ..found });
+    }
+    if value == "$" && anchored {
+        return Err("a header that is there and empty".into());
+    }
+    compared(value, anchored, fields, false, case, found)
+}
+
+fn in_text(
+    pattern: &str,
+    field: &str,
+    lines: bool,
+    case: bool,
+    found: Matched,
+) -> Result<Matched, String> {
+    let mut value = pattern;
+    let mut anchored = false;
+    if !lines && let Some(next) = value.strip_prefix("^^") {
+        (anchored, value) = (true, next);
+    } else if let Some(next) = value.strip_prefix('^') {
+        (anchored, value) = (true, next);
+    }
+    if !anchored || field == "headers" {
+        while let Some(next) = value.strip_prefix(".*").filter(|_| !anchored) {
+            value = next;
+        }
+    }
+    if value.is_empty() {
+        return Ok(Matched { condition: Cond::Always, ..found });
+    }
+    compared(value, anchored, vec![field.to_owned()], lines, case, found)
+}
+
+/// A test on fields: by a plain text where the pattern is one.
+fn compared(
+    value: &str,
+    anchored: bool,
+    fields: Vec<String>,
+    lines: bool,
+    case: bool,
+    mut found: Matched,
+) -> Result<Matched, String> {
+    let (body, ends) = match value.strip_suffix("^^").or_else(|| value.strip_suffix('$')) {
+        Some(body) if !body.ends_with('\\') => (body, true),
+        _ => (value, false),
+    };
+    let open = !ends && body.ends_with(".*") && !body.ends_with("\\.*");
+    let core = if open { body.trim_end_matches(".*") } else { body };
+    let texts = if found.captures { None } else { literals(core) };
+    if let Some((texts, dots)) = texts.filter(|_| !case && !(lines && (anchored || ends))) {
+        let operator = match (anchored, ends) {
+            (true, true) => "is",
+            (true, false) => "starts",
+            (false, true) => "ends",
+            (false, false) => "contains",
+        };
+        let plain = |text: &String| {
+            !text.is_empty() && text.trim() == text && !text.contains("  ") && text.is_ascii()
+        };
+        if texts.iter().all(plain) {
+            found.dots |= dots;
+            let values = texts.into_iter().map(Operand::Text).collect();
+            found.condition = Cond::Test(Test { fields, operator, values });
+            return Ok(found);
+        }
+    }
+    let (mut regex, _) = translate(if ends { body } else { value })?;
+    if anchored {
+        regex.insert(0, '^');
+    }
+    if ends {
+        regex.push('$');
+    }
+    if lines {
+        regex.insert_str(0, "(?m)");
+    }
+    found.condition = pattern_test(fields, regex, case);
+    Ok(found)
+}
+
+fn pattern_test(fields: Vec<String>, regex: String, case: bool) -> Cond {
+    Cond::Test(Test { fields, operator: "matches", values: vec![Operand::Pattern(regex, case)] })
+}
+
+/// The texts that a pattern stands for, if it stands for texts: `a\.b`, `(a|b)`; and
+/// whether a dot in it was taken for one.
+fn literals(pattern: &str) -> Option<(Vec<String>, bool)> {
+    if let Some(inner) = pattern.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+        let parts = split_top(inner)?;
+        let (mut texts, mut dots) = (Vec::new(), false);
+        for part in parts {
+            let (text, dot) = literal_of(part)?;
+            texts.push(text);
+            dots |= dot;
+        }
+        return Some((texts, dots));
+    }
+    // `a(b|c)d` is two texts.
+    if let Some((before, rest)) = pattern.split_once('(')
+        && let Some((inner, behind)) = rest.split_once(')')
+        && !before.ends_with('\\')
+        && !inner.ends_with('\\')
+        && !behind.contains('(')
+    {
+        let mut dots = false;
+        let texts = split_top(inner)?.into_iter().map(|part| {
+            let (text, dot) = literal_of(&format!("{before}{part}{behind}"))?;
+            dots |= dot;
+            Some(text)
+        });
+        let texts = texts.collect::<Option<Vec<_>>>()?;
+        return Some((texts, dots));
+    }
+    let (text, dots) = literal_of(pattern)?;
+    Some((vec![text], dots))
+}
+
+fn literal_of(pattern: &str) -> Option<(String, bool)> {
+    let (mut text, mut dots) = (String::new(), false);
+    let chars: Vec<char> = pattern.chars().collect();
+    let mut at = 0;
+    while let Some(c) = chars.get(at) {
+        at += 1;
+        match c {
+            '\\' => {
+                let next = chars.get(at)?;
+                at += 1;
+                if next.is_alphanumeric() || matches!(next, '<' | '>' | '/') {
+                    return None;
+                }
+                text.push(*next);
+            }
+            '.' => {
+                // Between letters and digits of an address or a host it is meant as one.
+                let before = text.chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric());
+                let behind = chars.get(at).is_some_and(|c| c.is_ascii_alphanumeric());
+                if !before || !behind {
+                    return None;
+                }
+                dots = true;
+                text.push('.');
+            }
+            '*' | '+' | '?' | '(' | ')' | '|' | '[' | '^' | '$' => return None,
+            c if c.is_control() => return None,
+            c => text.push(*c),
+        }
+    }
+    Some((text, dots))
+}
+
+/// The alternatives of a whole pattern, if it has some.
+fn alternatives(pattern: &str) -> Option<Vec<&str>> {
+    let whole = pattern.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    if let Some(inner) = whole
+        && let Some(parts) = split_top(inner)
+        && parts.len() > 1
+        && parts.iter().any(|part| part.starts_with('^'))
+    {
+        return Some(parts);
+    }
+    split_top(pattern).filter(|parts| parts.len() > 1)
+}
+
+/// Split at the `|` outside of parentheses and brackets; none if they do not match.
+fn split_top(pattern: &str) -> Option<Vec<&str>> {
+    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_u32);
+    let mut chars = pattern.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => {
+                chars.next();
+            }
+            '[' => {
+                let mut first = true;
+                for (_, c) in chars.by_ref() {
+                    if c == ']' && !first {
+                        break;
+                    }
+                    first &= c == '^';
+                }
+            }
+            '(' => depth += 1,
+            ')' => depth = depth.checked_sub(1)?,
+            '|' if depth == 0 => {
+                parts.push(pattern.get(start..at)?);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(pattern.get(start..)?);
+    (depth == 0).then_some(parts)
+}
+
+/// In the syntax of the regex crate; how many groups it has. What stands before `\/`
+/// takes as little as it can, what stands behind is the group `match`.
+fn translate(pattern: &str) -> Result<(String, usize), String> {
+    let (mut regex, mut groups, mut captured) = (String::new(), 0, false);
+    let lazy = pattern.contains("\\/");
+    let mut chars = pattern.chars().peekable();
+    let mut depth = 0_u32;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('<' | '>') => regex.push_str("\\b"),
+                Some('/') if captured || depth > 0 => {
+                    return Err("`\\/` inside of parentheses, or twice".into());
+                }
+                Some('/') => {
+                    regex.push_str("(?P<match>");
+                    captured = true;
+                }
+                Some(next) => escaped(next, &mut regex),
+                None => return Err("the pattern ends with `\\`".into()),
+            },
+            '[' => bracket(&mut chars, &mut regex)?,
+            '(' => {
+                depth += 1;
+                groups += 1;
+                regex.push_str("(?:");
+            }
+            ')' => {
+                depth = depth.checked_sub(1).ok_or("a `)` closes nothing")?;
+                regex.push(')');
+            }
+            '*' | '+' | '?' => {
+                if regex.is_empty() || regex.ends_with(['(', '|', ':']) {
+                    return Err(format!("`{c}` repeats nothing"));
+                }
+                regex.push(c);
+                // `a**` is `a*`.
+                while chars.next_if(|next| matches!(next, '*' | '+' | '?')).is_some() {
+                    regex.pop();
+                    regex.push('*');
+                }
+                if lazy && !captured {
+                    regex.push('?');
+                }
+            }
+            '^' if chars.peek() == Some(&'^') => {
+                return Err("`^^` inside of a pattern".into());
+            }
+            '$' if chars.peek().is_some_and(|next| !matches!(next, ')' | '|')) => {
+                return Err("a pattern over more than one line".into());
+            }
+            '.' | '|' | '^' | '$' => regex.push(c),
+            c => escaped(c, &mut regex),
+        }
+    }
+    if depth > 0 {
+        return Err("a `(` is not closed".into());
+    }
+    if captured {
+        regex.push(')');
+    }
+    Ok((regex, groups))
+}
+
+fn escaped(c: char, regex: &mut String) {
+    match c {
+        '\n' => regex.push_str("\\n"),
+        '\t' => regex.push_str("\\t"),
+        c if c.is_control() => regex.push_str(&format!("\\x{{{:x}}}", c as u32)),
+        '\\' | '{' | '}' | '(' | ')' | '[' | ']' | '.' | '*' | '+' | '?' | '|' | '^' | '$'
+        | '#' | '&' | '~' => {
+            regex.push('\\');
+            regex.push(c);
+        }
+        c => regex.push(c),
+    }
+}
+
+/// A set, in which a backslash is itself.
+fn bracket(
+    chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    regex: &mut String,
+) -> Result<(), String> {
+    regex.push('[');
+    if chars.next_if_eq(&'^').is_some() {
+        regex.push('^');
+    }
+    let mut first = true;
+    loop {
+        let c = chars.next().ok_or("a `[` is not closed")?;
+        match c {
+            ']' if !first => break,
+            '[' | ']' | '\\' | '&' | '~' | '#' => {
+                regex.push('\\');
+                regex.push(c);
+            }
+            '\n' => regex.push_str("\\n"),
+            '\t' => regex.push_str("\\t"),
+            '-' if first || chars.peek() == Some(&']') => regex.push_str("\\-"),
+            c => regex.push(c),
+        }
+        first = false;
+    }
+    regex.push(']');
+    Ok(())
+}

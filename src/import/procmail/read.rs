@@ -1,0 +1,268 @@
+//! The text of a procmailrc as nodes, each with its place and its comments
+//! (procmailrc(5)). What cannot be read spoils one node.
+
+use crate::source::{SourceFile, Span};
+
+/// Blocks nested deeper are not read.
+const MAX_DEPTH: usize = 32;
+
+/// A statement of a procmailrc.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// All its lines.
+    pub(super) span: Span,
+    /// The comments in front of it, without their signs.
+    pub(super) comments: Vec<String>,
+    pub(super) kind: NodeKind,
+}
+
+#[derive(Debug)]
+pub(super) enum NodeKind {
+    /// `NAME=value`; none for `NAME` alone, which unsets it.
+    Assign {
+        name: String,
+        value: Option<String>,
+    },
+    Recipe(Recipe),
+    /// Why it cannot be read.
+    Unreadable(String),
+}
+
+/// `:0 flags`, conditions, an action.
+#[derive(Debug)]
+pub(super) struct Recipe {
+    pub(super) flags: String,
+    /// What stands behind `*`.
+    pub(super) conditions: Vec<String>,
+    pub(super) action: Target,
+}
+
+/// The action line.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// `! address …`
+    Forward(String),
+    /// `| command`
+    Pipe(String),
+    /// `NAME=| command`
+    Capture(String),
+    Block(Vec<Node>),
+    Mailbox(String),
+}
+
+/// Reads a file.
+pub(super) fn read(number: u32, file: &SourceFile) -> Vec<Node> {
+    let mut reader = Reader { number, text: &file.text, at: 0 };
+    let mut nodes = reader.nodes(0);
+    // A `}` that closes nothing ends no file.
+    while reader.at < reader.text.len() {
+        nodes.extend(reader.nodes(0));
+    }
+    nodes
+}
+
+struct Reader<'t> {
+    number: u32,
+    text: &'t str,
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn nodes(&mut self, depth: usize) -> Vec<Node> {
+        let (mut nodes, mut comments) = (Vec::new(), Vec::new());
+        loop {
+            self.blanks();
+            let start = self.at;
+            match self.rest().chars().next() {
+                None => break,
+                Some('#') => {
+                    let line = self.line();
+                    comments.push(line.trim_start_matches('#').trim().to_owned());
+                    continue;
+                }
+                Some('}') => {
+                    self.at += 1;
+                    if depth > 0 {
+                        break;
+                    }
+                    let why = "this `}` closes nothing".to_owned();
+                    nodes.push(self.node(start, &mut comments, NodeKind::Unreadable(why)));
+                }
+                Some(':') => {
+                    let kind = self.recipe(depth);
+                    nodes.push(self.node(start, &mut comments, kind));
+                }
+                Some(_) => {
+                    let kind = self.assignment();
+                    nodes.push(self.node(start, &mut comments, kind));
+                }
+            }
+            // A blank line parts a comment from what follows it.
+            if self.rest().starts_with("\n\n") {
+                comments.clear();
+            }
+        }
+        nodes
+    }
+
+    fn node(&self, start: usize, comments: &mut Vec<String>, kind: NodeKind) -> Node {
+        let text = self.text.get(start..self.at).unwrap_or_default();
+        let end = start + text.trim_end().len();
+        let span = Span { file: self.number, start: start as u32, end: end as u32 };
+        let comments = std::mem::take(comments);
+        Node {
+            span,
+            comments: comments.into_iter().filter(|line| !line.is_empty()).collect(),
+            kind,
+        }
+    }
+
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn blanks(&mut self) {
+        let rest = self.rest();
+        self.at += rest.len() - rest.trim_start().len();
+    }
+
+    /// To the end of the line; the next one follows a `\` before it.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        loop {
+            let rest = self.rest();
+            let (part, end) = match rest.find('\n') {
+                Some(end) => (rest.get(..end).unwrap_or_default(), end + 1),
+                None => (rest, rest.len()),
+            };
+            let part = part.to_owned();
+            self.at += end;
+            match part.strip_suffix('\\') {
+                Some(part) if self.at < self.text.len() => {
+                    line.push_str(part);
+                    // Blanks at the start of what goes on mean nothing.
+                    let rest = self.rest();
+                    self.at += rest.len() - rest.trim_start_matches([' ', '\t']).len();
+                }
+                _ => {
+                    line.push_str(&part);
+                    return line;
+                }
+            }
+        }
+    }
+
+    /// `NAME=value`: quotes may hold line breaks, and several stand on one line.
+    fn assignment(&mut self) -> NodeKind {
+        let name: String =
+            self.rest().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        if name.is_empty() {
+            let line = self.line();
+            return NodeKind::Unreadable(format!("`{}` is no statement", line.trim()));
+        }
+        self.at += name.len();
+        let blanks = self.rest().len() - self.rest().trim_start_matches([' ', '\t']).len();
+        if !self.rest().get(blanks..).is_some_and(|rest| rest.starts_with('=')) {
+            return NodeKind::Assign { name, value: None };
+        }
+        self.at += blanks + 1;
+        let rest = self.rest();
+        self.at += rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        let mut value = String::new();
+        let (mut quote, mut chars) = (None, self.rest().char_indices());
+        let mut end = self.rest().len();
+        while let Some((at, c)) = chars.next() {
+            match (quote, c) {
+                (None, ' ' | '\t' | '\n') => {
+                    end = at;
+                    break;
+                }
+                (None, '"' | '\'' | '`') => quote = Some(c),
+                (Some(open), c) if c == open => quote = None,
+                (None | Some('"'), '\\') => {
+                    if let Some((_, next)) = chars.next() {
+                        // A line that goes on.
+                        if next != '\n' {
+                            value.extend([c, next]);
+                        }
+                        continue;
+                    }
+                }
+                _ => {}
+            }
+            value.push(c);
+        }
+        self.at += end;
+        if quote.is_some() {
+            return NodeKind::Unreadable(format!("the quote in the value of {name} is not closed"));
+        }
+        NodeKind::Assign { name, value: Some(value) }
+    }
+
+    fn recipe(&mut self, depth: usize) -> NodeKind {
+        let head = self.line();
+        let head = head.split('#').next().unwrap_or_default();
+        let behind = head.trim_start_matches([':', ' ', '\t']);
+        let digits = behind.chars().take_while(char::is_ascii_digit).count();
+        let behind = behind.get(digits..).unwrap_or_default();
+        let flags = behind.split(':').next().unwrap_or_default();
+        let flags: String = flags.chars().filter(|c| !c.is_whitespace()).collect();
+        let mut conditions = Vec::new();
+        loop {
+            self.blanks();
+            if self.rest().starts_with('#') {
+                self.line();
+            } else if self.rest().starts_with('*') {
+                self.at += 1;
+                let line = self.line();
+                conditions.push(line.trim().to_owned());
+            } else {
+                break;
+            }
+        }
+        if digits > 0 && !head.trim_start_matches([':', ' ']).starts_with('0') {
+            let why = "a number of conditions (`:1`) is an old form; write `:0` and `*`";
+            self.line();
+            return NodeKind::Unreadable(why.into());
+        }
+        let rest = self.rest();
+        let action = match rest.chars().next() {
+            None => return NodeKind::Unreadable("the recipe has no action".into()),
+            Some('{') => {
+                self.at += 1;
+                if depth >= MAX_DEPTH {
+                    self.at = self.text.len();
+                    return NodeKind::Unreadable(format!(
+                        "blocks are nested deeper than {MAX_DEPTH}"
+                    ));
+                }
+                Target::Block(self.nodes(depth + 1))
+            }
+            Some('!') => Target::Forward(self.line().trim_start_matches('!').trim().to_owned()),
+            Some('|') => Target::Pipe(self.line().trim_start_matches('|').trim().to_owned()),
+            Some(':' | '}') => return NodeKind::Unreadable("the recipe has no action".into()),
+            Some(_) => {
+                let line = self.line();
+                let name =
+                    line.trim_start().split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                let name = name.take(1).collect::<String>();
+                let behind = line.trim_start().get(name.len()..).unwrap_or_default().trim_start();
+                match behind.strip_prefix('=').map(str::trim_start) {
+                    Some(value) if value.starts_with('|') && !name.is_empty() => {
+                        Target::Capture(name)
+                    }
+                    _ => Target::Mailbox(without_comment(&line).trim().to_owned()),
+                }
+            }
+        };
+        NodeKind::Recipe(Recipe { flags, conditions, action })
+    }
+}
+
+/// A comment may follow a mailbox, with a blank before it.
+fn without_comment(line: &str) -> &str {
+    match line.find(" #").or_else(|| line.find("\t#")) {
+        Some(at) => line.get(..at).unwrap_or(line),
+        None => line,
+    }
+}

@@ -1,0 +1,135 @@
+//! Recipes, and the rules that come of them.
+
+use std::path::Path;
+
+use super::import;
+use crate::import::{Options, report};
+
+/// The rules without comments and blanks, and the totals.
+fn rules(text: &str) -> (String, report::Totals) {
+    let load = &mut |path: &Path| match path.to_str() {
+        Some("lists.rc") => Ok(b":0\n* ^List-Id:.*rust\nrust\n".to_vec()),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    };
+    let imported = import(Path::new("rc"), text.as_bytes(), &Options::default(), load);
+    let imported = imported.unwrap_or_else(|bug| panic!("{}\n{}", bug.mistakes, bug.rules));
+    let lines =
+        imported.rules.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let lines: Vec<String> =
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let totals = report::totals(&imported);
+    (lines.join("\n"), totals)
+}
+
+#[track_caller]
+fn exact(text: &str, want: &str) {
+    let (rules, totals) = rules(text);
+    assert_eq!(rules, want, "{text}");
+    assert_eq!(totals.exact, totals.all, "{text}");
+}
+
+#[track_caller]
+fn not(text: &str, want: &str) {
+    let (rules, totals) = rules(text);
+    assert_eq!(rules, want, "{text}");
+    assert!(totals.not > 0, "{text}");
+}
+
+#[test]
+fn headers_are_tested_where_the_pattern_names_them() {
+    for (condition, want) in [
+        ("^From:.*boss@example\\.org", "header \"From\" contains \"boss@example.org\""),
+        ("^Subject: hello", "header \"Subject\" starts \"hello\""),
+        ("^Subject:[ \t]*hello$", "header \"Subject\" is \"hello\""),
+        ("^X-Spam-Flag: *YES", "header \"X-Spam-Flag\" starts \"YES\""),
+        ("^(To|Cc):.*rust", "[header \"To\", header \"Cc\"] contains \"rust\""),
+        ("^Subject:.*(a|b c)", "header \"Subject\" contains [\"a\", \"b c\"]"),
+        ("^From:.*a|^To:.*b", "header \"From\" contains \"a\" or header \"To\" contains \"b\""),
+        ("!^Subject:.*x", "not header \"Subject\" contains \"x\""),
+        ("^X-Loop:", "has header \"X-Loop\""),
+        ("^Subject: [^a-z]+$", "header \"Subject\" matches /^[^a-z]+$/"),
+        ("^Subject:.*a{2}#", "header \"Subject\" contains \"a{2}#\""),
+        ("^FROM_DAEMON", "from-daemon"),
+        ("! ^FROM_MAILER", "not from-mailer"),
+        ("< 1000", "size < 1000"),
+        ("> 20000", "size > 20000"),
+        ("B ?? viagra", "body contains \"viagra\""),
+        ("^From boss@", "envelope-from starts \"boss@\""),
+        ("foo-bar", "headers contains \"foo-bar\" or envelope-from contains \"foo-bar\""),
+        (
+            "1^0 ^Subject:.*a\n* 1^0 ^To:.*b",
+            "header \"Subject\" contains \"a\" or header \"To\" contains \"b\"",
+        ),
+        (
+            "-1^0\n* 1^0 ^Subject:.*a\n* 1^0 ^To:.*b",
+            "header \"Subject\" contains \"a\" and header \"To\" contains \"b\"",
+        ),
+    ] {
+        exact(&format!(":0\n* {condition}\nx\n"), &format!("when {want} -> folder \"x\""));
+    }
+}
+
+#[test]
+fn targets() {
+    for (action, want) in [
+        ("/dev/null", "discard"),
+        ("$DEFAULT", "inbox"),
+        ("lists/", "folder \"lists\""),
+        ("$MAILDIR/a/b", "folder \"a/b\""),
+        (".Lists.rust/", "folder \"Lists/rust\""),
+        ("$HOME/Maildir/.Spam/", "folder \"Spam\""),
+        ("/home/taro/Maildir/.Spam/", "folder \"Spam\""),
+        ("in-`date +%Y-%m`", "folder \"in-{now:%Y-%m}\""),
+        ("! a@example.org b@example.org", "forward \"a@example.org\" \"b@example.org\""),
+        ("| /usr/bin/x -a \"b c\"", "pipe \"/usr/bin/x\" \"-a\" \"b c\""),
+        ("| x | y", "pipe \"/bin/sh\" \"-c\" \"x | y\""),
+        ("| /usr/lib/dovecot/deliver -m Lists.rust", "folder \"Lists/rust\""),
+        ("{ EXITCODE=67\n:0\n/dev/null\n}", "reject \"5.1.1 there is no such user\""),
+    ] {
+        let (rules, totals) = rules(&format!("MAILDIR=$HOME/Maildir\n:0\n{action}\n"));
+        assert_eq!((rules.as_str(), totals.not), (want, 0), "{action}");
+    }
+    exact(
+        ":0 Wh: cache.lock\n| formail -D 8192 cache\n",
+        "when duplicate -> discard \"duplicate\"",
+    );
+    exact(":0 c\ncopies\n", "copy \"copies\"");
+    exact(":0 fw\n| bogofilter -p\n", "filter \"bogofilter\" \"-p\"");
+    exact(
+        ":0 fhw\n| formail -I \"X-A: b\" -A\"X-C: d\"\n",
+        "set-header \"X-A\" \"b\", add-header \"X-C\" \"d\"",
+    );
+}
+
+#[test]
+fn flow() {
+    exact(
+        ":0 c\n* ^Subject:.*a\nx\n:0 A\n* ^To:.*b\ny\n:0 E\nz\n",
+        "when header \"Subject\" contains \"a\" -> copy \"x\"\n\
+         when header \"Subject\" contains \"a\" and header \"To\" contains \"b\" -> folder \"y\"\n\
+         when not header \"Subject\" contains \"a\" -> folder \"z\"",
+    );
+    exact(
+        ":0\n* ^Subject:.*a\n{\n  :0\n  * ^To:.*b\n  y\n\n  :0\n  z\n}\n",
+        "when header \"Subject\" contains \"a\" {\nwhen header \"To\" contains \"b\" -> folder \"y\"\nfolder \"z\"\n}",
+    );
+    exact(
+        "LIST=none\n:0\n* ^Subject:.*a\n{ LIST=a }\n:0:\n* LIST ?? ^a\n$LIST\n",
+        "let rc-list = \"none\"\nwhen header \"Subject\" contains \"a\" -> let rc-list = \"a\"\n\
+         when rc-list starts \"a\" -> folder \"{rc-list}\"",
+    );
+    exact(
+        ":0\n* ^List-Id:.*<\\/[^.>]*\nlists/$MATCH\n",
+        "when header \"List-Id\" matches /<(?P<match>[^.>]*)/ -> folder \"lists/{match}\"",
+    );
+    exact("INCLUDERC=lists.rc\n", "when header \"List-Id\" contains \"rust\" -> folder \"rust\"");
+}
+
+#[test]
+fn what_cannot_be_said_is_not_said_broader() {
+    not(":0\n* ? test -f x\ny\n:0 E\nz\n:0\nw\n", "folder \"w\"");
+    not(":0\n* ^Subject:.*a\n* 2^1 b\nx\n", "");
+    not(":0 fhw\n| formail -A \"X-A: b\"\n:0\n* ^X-A:\nx\n", "add-header \"X-A\" \"b\"");
+    not("X=`uname`\n:0\n$X\n", "");
+    not("INCLUDERC=none.rc\n", "");
+}

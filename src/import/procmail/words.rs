@@ -1,0 +1,265 @@
+//! Variables and what a shell would make of a text: constants are put in, what a
+//! message gives is a template, and what neither is has a reason.
+
+use std::collections::HashMap;
+
+use crate::import::ir::literal;
+
+/// What a variable holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Variable {
+    /// The same for every message.
+    Constant(String),
+    /// A template of ours.
+    Template(String),
+    /// Why it is not known.
+    Unknown(String),
+}
+
+/// All variables.
+#[derive(Debug, Clone)]
+pub(super) struct Variables(HashMap<String, Variable>);
+
+/// A text with its variables put in.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Expanded {
+    /// As a template of ours.
+    pub(super) template: String,
+    /// As it is, if it is the same for every message.
+    pub(super) constant: Option<String>,
+}
+
+impl Variables {
+    /// Those that procmail sets itself.
+    pub(super) fn new() -> Variables {
+        let constants = [
+            ("HOME", "~"),
+            ("ORGMAIL", "~/Maildir/"),
+            ("DEFAULT", "~/Maildir/"),
+            ("MAILDIR", "~"),
+            ("SENDMAIL", "/usr/sbin/sendmail"),
+            ("SHELL", "/bin/sh"),
+            ("PATH", ""),
+        ];
+        let constants =
+            constants.map(|(name, value)| (name.to_owned(), Variable::Constant(value.to_owned())));
+        let mut variables = Variables(constants.into_iter().collect());
+        for name in ["LOGNAME", "USER"] {
+            variables.set(name, Variable::Template("{user}".into()));
+        }
+        variables
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: Variable) {
+        self.0.insert(name.to_owned(), value);
+    }
+
+    pub(super) fn unset(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Variable> {
+        self.0.get(name)
+    }
+
+    /// Puts variables and quotes in as a shell does; `in_quotes` as it does inside of
+    /// double quotes. An error is why it cannot be known.
+    pub(super) fn expand(&self, text: &str, in_quotes: bool) -> Result<Expanded, String> {
+        let mut out = Builder { template: String::new(), constant: Some(String::new()) };
+        let mut chars = text.chars().peekable();
+        let mut quoted = in_quotes;
+        while let Some(c) = chars.next() {
+            match c {
+                '\'' if !quoted => {
+                    for c in chars.by_ref().take_while(|c| *c != '\'') {
+                        out.push(c);
+                    }
+                }
+                '"' if !in_quotes => quoted = !quoted,
+                '\\' => match chars.next() {
+                    Some(next) if quoted && !"$`\"\\".contains(next) => {
+                        out.push('\\');
+                        out.push(next);
+                    }
+                    Some(next) => out.push(next),
+                    None => out.push('\\'),
+                },
+                '`' => {
+                    let command: String = chars.by_ref().take_while(|c| *c != '`').collect();
+                    out.template(&command_value(&command)?);
+                }
+                '$' => {
+                    let value = self.variable(&mut chars)?;
+                    match value {
+                        Variable::Constant(text) => text.chars().for_each(|c| out.push(c)),
+                        Variable::Template(template) => out.template(&template),
+                        Variable::Unknown(why) => return Err(why),
+                    }
+                }
+                c => out.push(c),
+            }
+        }
+        Ok(Expanded { template: out.template, constant: out.constant })
+    }
+
+    /// Behind a `$`.
+    fn variable(
+        &self,
+        chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    ) -> Result<Variable, String> {
+        let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+        if chars.peek() == Some(&'{') {
+            chars.next();
+            let mut inner = String::new();
+            let mut depth = 1;
+            for c in chars.by_ref() {
+                match c {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    _ => {}
+                }
+                if depth == 0 {
+                    break;
+                }
+                inner.push(c);
+            }
+            let name: String = inner.chars().take_while(is_name).collect();
+            let rest = inner.get(name.len()..).unwrap_or_default();
+            let set = self.get(&name).cloned();
+            let is_empty = matches!(&set, Some(Variable::Constant(text)) if text.is_empty());
+            return match (rest.get(..2), rest.get(..1)) {
+                (Some(":-" | ":="), _) if set.is_none() || is_empty => {
+                    self.nested(rest.get(2..).unwrap_or_default())
+                }
+                (_, Some("-" | "=")) if set.is_none() => {
+                    self.nested(rest.get(1..).unwrap_or_default())
+                }
+                (Some(":-" | ":="), _) | (_, Some("-" | "=")) | (_, None) => Ok(self.value(&name)),
+                (Some(":+"), _) if set.is_some() && !is_empty => {
+                    self.nested(rest.get(2..).unwrap_or_default())
+                }
+                (_, Some("+")) if set.is_some() => self.nested(rest.get(1..).unwrap_or_default()),
+                (Some(":+"), _) | (_, Some("+")) => Ok(Variable::Constant(String::new())),
+                _ => Err(format!("`${{{inner}}}` has no like here")),
+            };
+        }
+        let mut name = String::new();
+        while let Some(c) = chars.next_if(is_name) {
+            name.push(c);
+            if name.len() == 1 && c.is_ascii_digit() {
+                break;
+            }
+        }
+        if name.is_empty() {
+            return match chars.peek() {
+                Some('@' | '#' | '?' | '$' | '!' | '-' | '=' | '_' | '\\') => {
+                    Err(format!("`${}` has no like here", chars.next().unwrap_or_default()))
+                }
+                _ => Ok(Variable::Constant("$".into())),
+            };
+        }
+        if name.chars().all(|c| c.is_ascii_digit()) {
+            return Err(format!("`${name}` is an argument of procmail's"));
+        }
+        Ok(self.value(&name))
+    }
+
+    fn nested(&self, text: &str) -> Result<Variable, String> {
+        let expanded = self.expand(text, true)?;
+        Ok(match expanded.constant {
+            Some(text) => Variable::Constant(text),
+            None => Variable::Template(expanded.template),
+        })
+    }
+
+    fn value(&self, name: &str) -> Variable {
+        match self.get(name) {
+            Some(value) => value.clone(),
+            // Whatever the mail server's environment has.
+            None if matches!(name, "HOST" | "LANG" | "TZ" | "DISPLAY" | "TERM") => {
+                Variable::Unknown(format!("{name} comes from the environment"))
+            }
+            None => Variable::Constant(String::new()),
+        }
+    }
+}
+
+struct Builder {
+    template: String,
+    constant: Option<String>,
+}
+
+impl Builder {
+    fn push(&mut self, c: char) {
+        self.template.push_str(&literal(c.encode_utf8(&mut [0; 4])));
+        if let Some(constant) = &mut self.constant {
+            constant.push(c);
+        }
+    }
+
+    fn template(&mut self, template: &str) {
+        self.template.push_str(template);
+        self.constant = None;
+    }
+}
+
+/// What a program prints, where that can be said: the date, and headers of the message.
+fn command_value(command: &str) -> Result<String, String> {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    match words.as_slice() {
+        ["date" | "/bin/date" | "/usr/bin/date", format] => {
+            let format = format.trim_matches(['"', '\'']);
+            match format.strip_prefix('+') {
+                Some(format) if !format.contains(['{', '}', '$']) => {
+                    Ok(format!("{{now:{format}}}"))
+                }
+                _ => Err(format!("the program `{command}` says what it is")),
+            }
+        }
+        [formail, option @ ("-x" | "-zx" | "-xz"), name] | [formail, "-z", option @ "-x", name]
+            if is_program(formail, "formail") =>
+        {
+            let name = name.trim_matches(['"', '\'']).trim_end_matches(':');
+            let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            // Without `z` the blank behind the colon stays.
+            let _ = option;
+            match is_name && !name.is_empty() {
+                true => Ok(format!("{{header \"{name}\"}}")),
+                false => Err(format!("the program `{command}` says what it is")),
+            }
+        }
+        _ => Err(format!("the program `{command}` says what it is")),
+    }
+}
+
+/// Whether a word runs a program, perhaps by its path.
+pub(super) fn is_program(word: &str, name: &str) -> bool {
+    word.rsplit('/').next() == Some(name) || word == format!("${}", name.to_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_put_in_as_a_shell_does() {
+        let mut variables = Variables::new();
+        variables.set("DIR", Variable::Constant("lists".into()));
+        variables.set("BAD", Variable::Unknown("a program".into()));
+        for (text, want) in [
+            ("$HOME/$DIR/", Some("~/lists/")),
+            ("\"$DIR/a b\"'$x'", Some("lists/a b$x")),
+            ("${DIR}x${NONE:-y}${DIR:+z}", Some("listsxyz")),
+            ("a\\$b", Some("a$b")),
+            ("`date +%Y-%m`", None),
+            ("{$LOGNAME}", None),
+        ] {
+            assert_eq!(variables.expand(text, false).unwrap().constant.as_deref(), want, "{text}");
+        }
+        let date = variables.expand("in-`date +%Y-%m`{", false).unwrap();
+        assert_eq!(date.template, "in-{now:%Y-%m}{{");
+        for text in ["$BAD", "$1", "`uname`", "$@"] {
+            assert!(variables.expand(text, false).is_err(), "{text}");
+        }
+    }
+}
