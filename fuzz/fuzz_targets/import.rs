@@ -1,5 +1,5 @@
-//! Any bytes as a Sieve script: what comes of it are rules without a mistake, and each
-//! unit is counted once.
+//! Any bytes as a Sieve script and as a procmailrc: what comes of it are rules without a
+//! mistake, and each unit is counted once.
 
 #![no_main]
 
@@ -7,18 +7,20 @@ use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use mfilter::import::{Options, report, sieve};
+use mfilter::import::{Options, procmail, report, sieve};
 
 fuzz_target!(|data: &[u8]| {
-    let mut included = false;
-    // The script may include itself once.
-    let load = &mut |_: &Path| {
-        let first = !std::mem::replace(&mut included, true);
-        if first { Ok(data.to_vec()) } else { Err(Error::from(ErrorKind::NotFound)) }
-    };
-    let imported = sieve::import(Path::new("x.sieve"), data, &Options::default(), load);
-    let imported = imported.unwrap_or_else(|bug| panic!("{}\n{}", bug.mistakes, bug.rules));
-    let totals = report::totals(&imported);
-    assert_eq!(totals.all, totals.exact + totals.approximate + totals.not);
-    let _ = report::text(&imported);
+    for import in [sieve::import, procmail::import] {
+        let mut included = false;
+        // The file may include itself once.
+        let load = &mut |_: &Path| {
+            let first = !std::mem::replace(&mut included, true);
+            if first { Ok(data.to_vec()) } else { Err(Error::from(ErrorKind::NotFound)) }
+        };
+        let imported = import(Path::new("x"), data, &Options::default(), load);
+        let imported = imported.unwrap_or_else(|bug| panic!("{}\n{}", bug.mistakes, bug.rules));
+        let totals = report::totals(&imported);
+        assert_eq!(totals.all, totals.exact + totals.approximate + totals.not);
+        let _ = report::text(&imported);
+    }
 });
