@@ -2,16 +2,18 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io::ErrorKind;
+use std::ops::Deref;
 use std::path::Path;
 
 use super::Detail;
+use super::context::Context;
 use super::prefilter::Candidates;
 use super::run_state::RunState;
 use super::trace::{Tested, Verdict};
 use super::truth::{self, Truth};
 use super::values::{Value, Values, values};
 use crate::classify::resembles::Word;
-use crate::classify::{CLASSIFIERS, Known, Mail, auto_generated, automatic};
+use crate::classify::{CLASSIFIERS, auto_generated, automatic};
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::rules::address_list::AddressList;
@@ -71,12 +73,8 @@ impl Captures {
 
 /// Everything a condition is evaluated against, with what is known already.
 pub(super) struct Conditions<'a> {
-    pub(super) program: &'a CompiledProgram,
-    pub(super) message: &'a Message,
-    pub(super) world: &'a World,
-    pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
-    pub(super) me: Option<&'a dyn Fn(&Address) -> bool>,
-    mail: OnceCell<Mail<'a>>,
+    /// What values are of.
+    pub(super) context: Context<'a>,
     pub(super) detail: Detail,
     values: Vec<OnceCell<Result<Values<'a>, String>>>,
     patterns: Patterns<'a>,
@@ -92,10 +90,16 @@ pub(super) struct Conditions<'a> {
     pub(super) possible: Candidates<'a>,
     /// What the message as it came is known by.
     pub(super) key: OnceCell<Result<Key, String>>,
-    /// What rules have done so far.
-    pub(super) state: RunState,
     /// What `duplicate of` has asked for.
     pub(super) asked: RefCell<Vec<Key>>,
+}
+
+impl<'a> Deref for Conditions<'a> {
+    type Target = Context<'a>;
+
+    fn deref(&self) -> &Context<'a> {
+        &self.context
+    }
 }
 
 impl<'a> Conditions<'a> {
@@ -108,12 +112,7 @@ impl<'a> Conditions<'a> {
         detail: Detail,
     ) -> Conditions<'a> {
         Conditions {
-            program,
-            message,
-            world,
-            variable,
-            me,
-            mail: OnceCell::new(),
+            context: Context::new(program, message, world, variable, me),
             detail,
             values: cells(program.fields.len()),
             patterns: Patterns::new(program),
@@ -125,15 +124,14 @@ impl<'a> Conditions<'a> {
             depth: Cell::new(0),
             possible: Candidates::new(program),
             key: OnceCell::new(),
-            state: RunState::default(),
             asked: RefCell::default(),
         }
     }
 
     /// Changes what rules have done so far; what depends on it is asked for anew.
     pub(super) fn change(&mut self, change: impl FnOnce(&mut RunState)) {
-        change(&mut self.state);
-        for (cell, field) in self.values.iter_mut().zip(&self.program.fields) {
+        change(&mut self.context.state);
+        for (cell, field) in self.values.iter_mut().zip(&self.context.program.fields) {
             if matches!(field, Field::Let(_) | Field::Score(_) | Field::Flag(_) | Field::Keyword) {
                 cell.take();
             }
@@ -170,13 +168,41 @@ impl<'a> Conditions<'a> {
             let field = self.program.fields.get(field as usize).ok_or_else(|| self.damaged())?;
             // Not in the cell's own call: a score that came back to itself
             // would not end there.
-            let found = values(field, self);
+            let found = match field {
+                Field::Score(score) => self.score(*score),
+                _ => values(field, &self.context),
+            };
             let _ = cell.set(found);
         }
         match cell.get() {
             Some(found) => found.as_ref().map_err(String::clone),
             None => Err(self.damaged()),
         }
+    }
+
+    /// The sum of the weights of what holds.
+    fn score(&self, index: u32) -> Result<Values<'a>, String> {
+        let score = self.program.scores.get(index as usize).ok_or("no such score")?;
+        let mut sum = 0.0;
+        for entry in score.entries.iter() {
+            if self.holds(entry.1)? {
+                sum += entry.0;
+            }
+        }
+        Ok(Values::number(sum))
+    }
+
+    /// The first statement from this one on that can do anything: rules that
+    /// cannot hold are passed over. In a trace every rule has its place.
+    pub(super) fn next_possible(&self, at: usize) -> usize {
+        if self.detail != Detail::Plan {
+            return at;
+        }
+        let next = self.possible.next(at, &|field| self.field(field));
+        next.unwrap_or_else(|| {
+            self.program.mark_damaged();
+            at
+        })
     }
 
     /// Why a refusal would go to somebody who did not write the message.
@@ -187,24 +213,6 @@ impl<'a> Conditions<'a> {
         let by = [&automatic::AUTOMATIC, &auto_generated::AUTO_GENERATED];
         let evidence = by.iter().find_map(|by| (by.find)(self.mail()).ok().flatten())?;
         Some(format!("not refused: it is automatic mail: {evidence}"))
-    }
-
-    /// The message as classifiers see it.
-    pub(super) fn mail(&self) -> &Mail<'a> {
-        self.mail.get_or_init(|| {
-            let settings = &self.program.settings;
-            Mail {
-                message: self.message,
-                envelope_sender: self.world.envelope_sender(self.message),
-                me: self.me,
-                trust: settings.trust.clone(),
-                relays: settings.relays.clone(),
-                spam_score_header: settings.spam_score_header.clone(),
-                host_name: self.world.host_name(),
-                known: Known::default(),
-                variable: self.variable,
-            }
-        })
     }
 
     /// What the message, as it came, is known by for `duplicate`.

@@ -7,6 +7,7 @@
 //! a rule that depends on it does not fire.
 
 mod condition;
+mod context;
 mod inspect;
 mod mail_context;
 mod planner;

@@ -3,8 +3,7 @@
 
 use std::cell::RefCell;
 
-use super::Detail;
-use super::condition::Conditions;
+use super::values::Values;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::index::{Form, KeptPlace, Prefilter};
 
@@ -30,58 +29,56 @@ impl<'a> Candidates<'a> {
     }
 }
 
-impl Conditions<'_> {
-    /// The first statement from this one on that can do anything: rules that
-    /// cannot hold are passed over. In a trace every rule has its place.
-    pub(super) fn next_possible(&self, mut at: usize) -> usize {
-        let prefilter = self.possible.prefilter;
-        if prefilter.is_empty() || self.detail != Detail::Plan {
-            return at;
+/// The values of a field, by its number.
+type Lookup<'l, 'v, 'a> = &'l dyn Fn(u32) -> Result<&'v Values<'a>, String>;
+
+impl Candidates<'_> {
+    /// The first statement from this one on that is no rule which cannot hold. None if
+    /// the index is damaged.
+    pub(super) fn next(&self, mut at: usize, values: Lookup<'_, '_, '_>) -> Option<usize> {
+        if self.prefilter.is_empty() {
+            return Some(at);
         }
         loop {
             let unknown = {
-                let (sets, rules) = (self.possible.sets.borrow(), self.possible.rules.borrow());
+                let (sets, rules) = (self.sets.borrow(), self.rules.borrow());
                 loop {
-                    let Some((set, end)) = prefilter.guard(at) else { return at };
+                    let Some((set, end)) = self.prefilter.guard(at) else { return Some(at) };
                     if !sets.get(set).is_some_and(|known| *known) {
                         break set;
                     }
                     if rules.get(at / 64).is_none_or(|word| word >> (at % 64) & 1 == 1) {
-                        return at;
+                        return Some(at);
                     }
                     at = end.max(at + 1);
                 }
             };
-            if self.walk_set(unknown).is_none() {
-                self.program.mark_damaged();
-                return at;
-            }
+            self.walk_set(unknown, values)?;
         }
     }
 
     /// Walks over all places of a set.
-    fn walk_set(&self, set: usize) -> Option<()> {
-        let prefilter = self.possible.prefilter;
-        for number in prefilter.set(set)? {
-            let place = prefilter.place(number)?;
-            if !self.possible.places.borrow().get(number).is_some_and(|walked| *walked) {
-                self.walk(place)?;
-                let mut places = self.possible.places.borrow_mut();
-                places.resize(prefilter.places(), false);
+    fn walk_set(&self, set: usize, values: Lookup<'_, '_, '_>) -> Option<()> {
+        for number in self.prefilter.set(set)? {
+            let place = self.prefilter.place(number)?;
+            if !self.places.borrow().get(number).is_some_and(|walked| *walked) {
+                self.walk(place, values)?;
+                let mut places = self.places.borrow_mut();
+                places.resize(self.prefilter.places(), false);
                 *places.get_mut(number)? = true;
             }
         }
-        let mut sets = self.possible.sets.borrow_mut();
-        sets.resize(prefilter.sets(), false);
+        let mut sets = self.sets.borrow_mut();
+        sets.resize(self.prefilter.sets(), false);
         *sets.get_mut(set)? = true;
         Some(())
     }
 
     /// Finds the rules that have a word in a place.
-    fn walk(&self, place: &KeptPlace) -> Option<()> {
-        let prefilter = self.possible.prefilter;
-        let values = self.field(place.field);
-        let mut rules = self.possible.rules.borrow_mut();
+    fn walk(&self, place: &KeptPlace, values: Lookup<'_, '_, '_>) -> Option<()> {
+        let prefilter = self.prefilter;
+        let values = values(place.field);
+        let mut rules = self.rules.borrow_mut();
         rules.resize(prefilter.len().div_ceil(64), 0);
         // What cannot be known holds for no rule.
         let mut found = |rule: usize| {

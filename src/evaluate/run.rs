@@ -134,25 +134,25 @@ impl Course<'_> {
             let me = context.knows_me().then_some(&is_me as &dyn Fn(&_) -> bool);
             let mut conditions =
                 Conditions::new(program, message, self.world, &variable, me, self.detail);
-            conditions.state = std::mem::take(&mut progress.state);
+            conditions.context.state = std::mem::take(&mut progress.state);
             if let Some(key) = progress.key.take() {
                 let _ = conditions.key.set(key);
             }
             let mut evaluator = Evaluator { conditions, progress, site_of };
             let Some(call) = evaluator.go_on() else {
                 evaluator.finish();
-                evaluator.progress.state = evaluator.conditions.state;
+                evaluator.progress.state = evaluator.conditions.context.state;
                 return;
             };
             let FilterCall { argv, .. } = &call;
             let end = self.filters.filter(argv, message, &edits(&evaluator.progress.plan.steps));
             evaluator.note_filter(call, &end);
-            evaluator.conditions.state.filter = match end {
+            evaluator.conditions.context.state.filter = match end {
                 Filtered::Replaced(_) => FilterEnd::Fine,
                 Filtered::Failed => FilterEnd::Failed,
                 Filtered::NotRun => FilterEnd::NotRun,
             };
-            evaluator.progress.state = evaluator.conditions.state;
+            evaluator.progress.state = evaluator.conditions.context.state;
             if let Filtered::Replaced(message) = end {
                 self.filtered.push(*message);
             }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
-use super::condition::Conditions;
+use super::context::Context;
 use super::run_state::FilterEnd;
 use crate::classify::{
     bounce, bulk, calendar, client, domain_report, link, list_address, list_name, magic,
@@ -50,6 +50,11 @@ pub(super) struct AddressValue {
 }
 
 impl<'m> Values<'m> {
+    /// A number alone.
+    pub(super) fn number(number: f64) -> Values<'m> {
+        Values(vec![Value::Number(number, format!("{number}"))])
+    }
+
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Value<'m>> {
         self.0.iter()
     }
@@ -191,7 +196,7 @@ impl<'m> Value<'m> {
 }
 
 /// Looks a field up. The error says why it has no values that can be known.
-pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m>, String> {
+pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, String> {
     let message = on.message;
     let unread = |error: Unread| error.to_string();
     Ok(Values(match field {
@@ -284,7 +289,8 @@ pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m
             })
             .into_iter()
             .collect(),
-        Field::Score(score) => vec![self::score(*score, on)?],
+        // Made of conditions: `Conditions::field` knows it.
+        Field::Score(_) => Vec::new(),
         Field::Let(value) => strings(on.state.value(*value)),
         Field::Flag(letter) => strings(flags(on).letters.contains(*letter).then_some("set")),
         Field::Keyword => strings(flags(on).keywords),
@@ -314,7 +320,7 @@ pub(super) fn values<'m>(field: &Field, on: &Conditions<'m>) -> Result<Values<'m
 
 /// The flags that are set so far, and those that a message has that lies in a
 /// folder already.
-fn flags(on: &Conditions<'_>) -> Flags {
+fn flags(on: &Context<'_>) -> Flags {
     match on.world.stored.borrow().as_ref() {
         Some(stored) => on.state.flags.and(&stored.flags),
         None => on.state.flags.clone(),
@@ -361,34 +367,34 @@ fn day<'m>(date: Date) -> Value<'m> {
     Value::Number(f64::from(days), date.to_string())
 }
 
-fn zone(on: &Conditions<'_>) -> TimeZone {
+fn zone(on: &Context<'_>) -> TimeZone {
     on.world.zone(on.program.settings.timezone.as_deref())
 }
 
-fn now(on: &Conditions<'_>) -> jiff::Zoned {
+fn now(on: &Context<'_>) -> jiff::Zoned {
     on.world.now().to_zoned(zone(on))
 }
 
 /// The moment of the Date header.
-fn sent(on: &Conditions<'_>) -> Option<Timestamp> {
+fn sent(on: &Context<'_>) -> Option<Timestamp> {
     Timestamp::from_second(on.message.date()?.unix_seconds).ok()
 }
 
 /// When the message came here: now, if it comes now.
-fn arrived(on: &Conditions<'_>) -> Timestamp {
+fn arrived(on: &Context<'_>) -> Timestamp {
     let now = on.world.now();
     let at = on.message.arrived(now.as_second());
     at.and_then(|at| Timestamp::from_second(at).ok()).unwrap_or(now)
 }
 
 /// `{date:FORMAT}`: the Date header, else now, in the rules' time zone.
-pub(super) fn formatted_date(on: &Conditions<'_>, format: &str) -> String {
+pub(super) fn formatted_date(on: &Context<'_>, format: &str) -> String {
     let at = sent(on).unwrap_or_else(|| on.world.now()).to_zoned(zone(on));
     jiff::fmt::strtime::format(format, &at).unwrap_or_default()
 }
 
 /// `{now:FORMAT}`: the moment of delivery, in the rules' time zone.
-pub(super) fn formatted_now(on: &Conditions<'_>, format: &str) -> String {
+pub(super) fn formatted_now(on: &Context<'_>, format: &str) -> String {
     jiff::fmt::strtime::format(format, &now(on)).unwrap_or_default()
 }
 
@@ -402,19 +408,6 @@ fn weekday(day: Weekday) -> &'static str {
         Weekday::Saturday => "saturday",
         Weekday::Sunday => "sunday",
     }
-}
-
-/// The sum of the weights whose conditions hold. One that cannot be evaluated
-/// makes the sum unknown.
-fn score<'m>(index: u32, on: &Conditions<'m>) -> Result<Value<'m>, String> {
-    let score = on.program.scores.get(index as usize).ok_or("no such score")?;
-    let mut sum = 0.0;
-    for entry in score.entries.iter() {
-        if on.holds(entry.1)? {
-            sum += entry.0;
-        }
-    }
-    Ok(Value::Number(sum, format!("{sum}")))
 }
 
 /// Headers that name a recipient, whoever put them there.
@@ -435,7 +428,7 @@ const RECIPIENT_HEADERS: [&str; 10] = [
 const ADDRESS_LIMIT: usize = 5000;
 
 /// The addresses of a field, as they were read together.
-fn addresses(which: &AddressField, on: &Conditions<'_>) -> Vec<Rc<[Address]>> {
+fn addresses(which: &AddressField, on: &Context<'_>) -> Vec<Rc<[Address]>> {
     let of = |name| vec![on.message.addresses(name)];
     let path = |path: &str| -> Option<Rc<[Address]>> {
         let address = path::address(path);
@@ -461,7 +454,7 @@ fn addresses(which: &AddressField, on: &Conditions<'_>) -> Vec<Rc<[Address]>> {
 }
 
 /// A part of each address, of as many as one field may have.
-fn parts<'m>(read: Vec<Rc<[Address]>>, part: &AddressPart, on: &Conditions<'m>) -> Vec<Value<'m>> {
+fn parts<'m>(read: Vec<Rc<[Address]>>, part: &AddressPart, on: &Context<'m>) -> Vec<Value<'m>> {
     let mut all = Vec::new();
     for read in read {
         let room = ADDRESS_LIMIT - all.len();
@@ -480,7 +473,7 @@ fn take<'m>(
     all: &Rc<[Address]>,
     at: usize,
     part: &AddressPart,
-    on: &Conditions<'m>,
+    on: &Context<'m>,
 ) -> Option<Value<'m>> {
     let address = all.get(at)?;
     let text = match part {
@@ -495,12 +488,12 @@ fn take<'m>(
     Some(Value::text(text))
 }
 
-fn delimiter<'a>(on: &Conditions<'a>) -> &'a str {
+fn delimiter<'a>(on: &Context<'a>) -> &'a str {
     on.program.settings.delimiter.as_ref().map_or("+", |delimiter| delimiter.as_str())
 }
 
 /// What the MTA says, else the detail of the envelope recipient.
-fn extension(on: &Conditions<'_>) -> Option<String> {
+fn extension(on: &Context<'_>) -> Option<String> {
     on.world.extension(delimiter(on)).or_else(|| {
         let to = on.world.envelope_recipients(on.message);
         let address = path::address(to.first()?);

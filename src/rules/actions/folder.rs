@@ -27,10 +27,13 @@ fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
 }
 
 impl Act for FolderAction {
+    /// What `fileinto` has put there is there.
     fn plan(&self, planner: &mut dyn Planner) {
         let (folder, flags) = (planner.folder(Some(&self.name)), planner.flags(&self.flags));
         let flags = planner.marks().and(&flags);
-        planner.push(StepKind::Deliver { as_: DeliveryWord::Folder, folder, flags });
+        if !planner.filed().contains(&&folder) {
+            planner.push(StepKind::Deliver { as_: DeliveryWord::Folder, folder, flags });
+        }
     }
 
     fn phrase(&self) -> String {

@@ -33,7 +33,9 @@ impl Act for InboxAction {
         }
         let (folder, flags) = (planner.folder(None), planner.flags(&self.flags));
         let flags = planner.marks().and(&flags);
-        planner.push(StepKind::Deliver { as_: DeliveryWord::Inbox, folder, flags });
+        if !planner.filed().contains(&&folder) {
+            planner.push(StepKind::Deliver { as_: DeliveryWord::Inbox, folder, flags });
+        }
     }
 
     fn phrase(&self) -> String {

@@ -1,0 +1,53 @@
+//! What values are of: a message, the rules, the world, and what rules have done.
+
+use std::cell::OnceCell;
+
+use super::run_state::RunState;
+use crate::classify::{Known, Mail};
+use crate::message::Message;
+use crate::message::address::Address;
+use crate::rules::compiled::CompiledProgram;
+use crate::world::World;
+
+/// See the file.
+pub(super) struct Context<'a> {
+    pub(super) program: &'a CompiledProgram,
+    pub(super) message: &'a Message,
+    pub(super) world: &'a World,
+    pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) me: Option<&'a dyn Fn(&Address) -> bool>,
+    mail: OnceCell<Mail<'a>>,
+    /// What rules have done so far.
+    pub(super) state: RunState,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(
+        program: &'a CompiledProgram,
+        message: &'a Message,
+        world: &'a World,
+        variable: &'a dyn Fn(&str) -> Option<String>,
+        me: Option<&'a dyn Fn(&Address) -> bool>,
+    ) -> Context<'a> {
+        let (mail, state) = (OnceCell::new(), RunState::default());
+        Context { program, message, world, variable, me, mail, state }
+    }
+
+    /// The message as classifiers see it.
+    pub(super) fn mail(&self) -> &Mail<'a> {
+        self.mail.get_or_init(|| {
+            let settings = &self.program.settings;
+            Mail {
+                message: self.message,
+                envelope_sender: self.world.envelope_sender(self.message),
+                me: self.me,
+                trust: settings.trust.clone(),
+                relays: settings.relays.clone(),
+                spam_score_header: settings.spam_score_header.clone(),
+                host_name: self.world.host_name(),
+                known: Known::default(),
+                variable: self.variable,
+            }
+        })
+    }
+}
