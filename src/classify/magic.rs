@@ -14,14 +14,14 @@ pub const ENOUGH: usize = 0x8800;
 const VOLUME: usize = 0x8001;
 
 /// A mark at a place in a file.
-struct Mark {
+struct MagicMark {
     at: usize,
     bytes: &'static [u8],
     types: &'static [&'static str],
 }
 
-const fn mark(bytes: &'static [u8], types: &'static [&'static str]) -> Mark {
-    Mark { at: 0, bytes, types }
+const fn mark(bytes: &'static [u8], types: &'static [&'static str]) -> MagicMark {
+    MagicMark { at: 0, bytes, types }
 }
 
 const PROGRAM: &[&str] = &[
@@ -37,7 +37,7 @@ const ISO: &[&str] = &["application/x-iso9660-image", "application/vnd.efi.iso"]
 const RAR: &[&str] = &["application/vnd.rar", "application/x-rar-compressed", "application/x-rar"];
 const MACH: &[&str] = &["application/x-mach-binary"];
 
-static MARKS: &[Mark] = &[
+static MARKS: &[MagicMark] = &[
     mark(b"MZ", PROGRAM),
     mark(b"\x7fELF", &["application/x-elf", "application/x-executable"]),
     mark(b"\xfe\xed\xfa\xce", MACH),
@@ -53,8 +53,12 @@ static MARKS: &[Mark] = &[
     mark(b"MSCF\0\0\0\0", &["application/vnd.ms-cab-compressed"]),
     // ARJ, LHA, ACE: what virus senders went through before
     mark(b"\x60\xea", &["application/x-arj"]),
-    Mark { at: 2, bytes: b"-lh", types: &["application/x-lzh-compressed", "application/x-lha"] },
-    Mark { at: 7, bytes: b"**ACE**", types: &["application/x-ace-compressed"] },
+    MagicMark {
+        at: 2,
+        bytes: b"-lh",
+        types: &["application/x-lzh-compressed", "application/x-lha"],
+    },
+    MagicMark { at: 7, bytes: b"**ACE**", types: &["application/x-ace-compressed"] },
     mark(b"%PDF-", &["application/pdf"]),
     // Word takes less than the five letters that the specification wants.
     mark(b"{\\rt", &["application/rtf", "text/rtf"]),
@@ -84,14 +88,14 @@ static MARKS: &[Mark] = &[
     mark(b"II*\0", &["image/tiff"]),
     mark(b"MM\0*", &["image/tiff"]),
     mark(b"BM", &["image/bmp"]),
-    Mark { at: 8, bytes: b"WEBP", types: &["image/webp"] },
+    MagicMark { at: 8, bytes: b"WEBP", types: &["image/webp"] },
     mark(b"#!", SCRIPT),
     mark(b"<?php", &["application/x-php", "text/x-php"]),
     mark(b"BEGIN:VCALENDAR", &["text/calendar"]),
     mark(b"BEGIN:VCARD", &["text/vcard"]),
-    Mark { at: VOLUME, bytes: b"CD001", types: ISO },
-    Mark { at: VOLUME, bytes: b"BEA01", types: ISO },
-    Mark { at: 257, bytes: b"ustar", types: &["application/x-tar"] },
+    MagicMark { at: VOLUME, bytes: b"CD001", types: ISO },
+    MagicMark { at: VOLUME, bytes: b"BEA01", types: ISO },
+    MagicMark { at: 257, bytes: b"ustar", types: &["application/x-tar"] },
 ];
 
 /// What the members of a zip file say it is.
@@ -151,7 +155,7 @@ pub fn types(bytes: &[u8]) -> Vec<&'static str> {
 }
 
 /// Marks of two letters are those of many a text too.
-fn is_sure(mark: &Mark, bytes: &[u8]) -> bool {
+fn is_sure(mark: &MagicMark, bytes: &[u8]) -> bool {
     let long = |least: usize| bytes.len() >= least;
     match mark.bytes {
         b"BM" => long(14) && bytes.get(6..10) == Some(&[0; 4]),
@@ -439,7 +443,7 @@ mod tests {
             assert_type(text, None);
         }
         let letter =
-            [b"MZ is short for Mark Zbikowski, and this is a text about him.".as_slice(); 2];
+            [b"MZ is short for MagicMark Zbikowski, and this is a text about him.".as_slice(); 2];
         assert_type(&letter.concat(), None);
     }
 

@@ -131,7 +131,7 @@ fn find(mail: &Mail<'_>, r#macro: &Macro) -> Finding {
         }
         header => header,
     };
-    let mut lines = Lines(&header).peekable();
+    let mut lines = HeaderLines(&header).peekable();
     while let Some(line) = lines.next() {
         // What must follow the newline is anything but a `>`.
         let quoted_next = lines.peek().is_some_and(|next| next.starts_with(b">"));
@@ -171,9 +171,9 @@ fn unfold(header: &[u8]) -> Vec<u8> {
     unfolded
 }
 
-struct Lines<'a>(&'a [u8]);
+struct HeaderLines<'a>(&'a [u8]);
 
-impl<'a> Iterator for Lines<'a> {
+impl<'a> Iterator for HeaderLines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
@@ -202,7 +202,7 @@ impl Macro {
     /// a word can only begin behind a character that is part of none, and the
     /// searches of [`Tail`] only move forwards.
     fn names(&self, value: &[u8]) -> bool {
-        let mut tail = Tail::new(value);
+        let mut tail = WordTail::new(value);
         let first_closing = memchr(b'>', value).unwrap_or(value.len());
         let mut start = 0;
         loop {
@@ -225,7 +225,7 @@ impl Macro {
 }
 
 /// `(([^).!:a-z0-9][-_a-z0-9]*)?[%@>\t ][^<)]*(\(.*\).*)?)?` up to the end.
-struct Tail<'a> {
+struct WordTail<'a> {
     value: &'a [u8],
     last_closing: Option<usize>,
     /// Next `<` or `)`, and next `(`, from the place asked for last.
@@ -233,10 +233,10 @@ struct Tail<'a> {
     opening: usize,
 }
 
-impl<'a> Tail<'a> {
-    fn new(value: &'a [u8]) -> Tail<'a> {
+impl<'a> WordTail<'a> {
+    fn new(value: &'a [u8]) -> WordTail<'a> {
         let last_closing = memchr::memrchr(b')', value);
-        Tail { value, last_closing, barrier: 0, opening: 0 }
+        WordTail { value, last_closing, barrier: 0, opening: 0 }
     }
 
     fn fits(&mut self, at: usize) -> bool {

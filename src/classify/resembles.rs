@@ -39,7 +39,7 @@ pub struct Word {
 
 /// What a character is to a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum LetterKind {
     /// Part of a word.
     Letter(char),
     /// A word of its own: of a script without blanks, or a sign that may
@@ -63,14 +63,14 @@ impl Word {
     /// `None` for what holds no letter.
     pub fn new(word: &str) -> Option<Word> {
         let folded = crate::message::fold::fold(word);
-        let kinds: Vec<Kind> = folded.trim().chars().map(kind).collect();
+        let kinds: Vec<LetterKind> = folded.trim().chars().map(kind).collect();
         let letters = kinds.iter().filter_map(|kind| match kind {
-            Kind::Letter(letter) | Kind::Own(letter) => Some(*letter),
+            LetterKind::Letter(letter) | LetterKind::Own(letter) => Some(*letter),
             _ => None,
         });
         let skeleton: Vec<char> = letters.take(LONGEST_WORD).collect();
         let edits = (skeleton.len() / 4).min(MOST_EDITS);
-        let phrase = kinds.contains(&Kind::Blank);
+        let phrase = kinds.contains(&LetterKind::Blank);
         (!skeleton.is_empty()).then_some(Word { skeleton, edits, phrase })
     }
 
@@ -82,11 +82,11 @@ impl Word {
         for (start, char) in folded.char_indices() {
             let kind = kind(char);
             let begins = match kind {
-                Kind::Letter(_) => !in_word,
-                Kind::Own(_) => true,
-                Kind::Separator | Kind::Blank => false,
+                LetterKind::Letter(_) => !in_word,
+                LetterKind::Own(_) => true,
+                LetterKind::Separator | LetterKind::Blank => false,
             };
-            in_word = matches!(kind, Kind::Letter(_));
+            in_word = matches!(kind, LetterKind::Letter(_));
             if begins && let Some(length) = rows.match_at(folded.get(start..)?) {
                 return folded.get(start..start + length);
             }
@@ -122,7 +122,9 @@ impl<'w> Rows<'w> {
         loop {
             let mut chars = rest.chars();
             let char = chars.next()?;
-            let (Kind::Letter(letter) | Kind::Own(letter)) = kind(char) else { return None };
+            let (LetterKind::Letter(letter) | LetterKind::Own(letter)) = kind(char) else {
+                return None;
+            };
             letters += 1;
             piece_length += 1;
             if !self.add(letters, letter, last) {
@@ -203,40 +205,40 @@ impl<'w> Rows<'w> {
 
 /// How what follows a letter is joined to it, and where it goes on; no join
 /// within a word, nothing at all at the end of what can be joined.
-fn next_piece(rest: &str, before: Kind) -> Option<(Option<Join>, &str)> {
+fn next_piece(rest: &str, before: LetterKind) -> Option<(Option<Join>, &str)> {
     let mut join = Join::Glued;
     for (count, (at, char)) in rest.char_indices().enumerate() {
         let kind = kind(char);
         match kind {
-            Kind::Letter(_) | Kind::Own(_) => {
-                let within =
-                    at == 0 && matches!((before, kind), (Kind::Letter(_), Kind::Letter(_)));
+            LetterKind::Letter(_) | LetterKind::Own(_) => {
+                let within = at == 0
+                    && matches!((before, kind), (LetterKind::Letter(_), LetterKind::Letter(_)));
                 return Some(((!within).then_some(join), &rest[at..]));
             }
             _ if count == LONGEST_GAP => return None,
-            Kind::Blank => join = Join::Blank,
-            Kind::Separator if join != Join::Blank => join = Join::Separator,
-            Kind::Separator => {}
+            LetterKind::Blank => join = Join::Blank,
+            LetterKind::Separator if join != Join::Blank => join = Join::Separator,
+            LetterKind::Separator => {}
         }
     }
     None
 }
 
-fn kind(char: char) -> Kind {
+fn kind(char: char) -> LetterKind {
     if char.is_ascii() {
         return match char {
-            'a'..='z' | 'A'..='Z' => Kind::Letter(letter(char.to_ascii_lowercase())),
-            '0'..='9' => Kind::Letter(digit(char)),
-            '@' => Kind::Own('a'),
-            '$' => Kind::Own('s'),
-            '!' | '|' => Kind::Own('i'),
-            '+' => Kind::Own('t'),
-            ' ' | '\t' | '\n' | '\r' => Kind::Blank,
-            _ => Kind::Separator,
+            'a'..='z' | 'A'..='Z' => LetterKind::Letter(letter(char.to_ascii_lowercase())),
+            '0'..='9' => LetterKind::Letter(digit(char)),
+            '@' => LetterKind::Own('a'),
+            '$' => LetterKind::Own('s'),
+            '!' | '|' => LetterKind::Own('i'),
+            '+' => LetterKind::Own('t'),
+            ' ' | '\t' | '\n' | '\r' => LetterKind::Blank,
+            _ => LetterKind::Separator,
         };
     }
     if let Some(letter) = enclosed(char) {
-        return Kind::Letter(self::letter(letter));
+        return LetterKind::Letter(self::letter(letter));
     }
     let mut base = '\0';
     decompose_canonical(char, |part| {
@@ -245,14 +247,14 @@ fn kind(char: char) -> Kind {
         }
     });
     match look_alike(base) {
-        _ if base.is_whitespace() => Kind::Blank,
-        Some(sign) if "€£¥¢".contains(base) => Kind::Own(sign),
-        Some(latin) if latin.is_ascii() => Kind::Letter(latin),
-        Some(other) => Kind::Own(other),
+        _ if base.is_whitespace() => LetterKind::Blank,
+        Some(sign) if "€£¥¢".contains(base) => LetterKind::Own(sign),
+        Some(latin) if latin.is_ascii() => LetterKind::Letter(latin),
+        Some(other) => LetterKind::Own(other),
         None if base.is_ascii() => kind(base),
-        None if !base.is_alphanumeric() => Kind::Separator,
-        None if is_unspaced(base) => Kind::Own(base),
-        None => Kind::Letter(base),
+        None if !base.is_alphanumeric() => LetterKind::Separator,
+        None if is_unspaced(base) => LetterKind::Own(base),
+        None => LetterKind::Letter(base),
     }
 }
 

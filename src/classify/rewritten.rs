@@ -6,7 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 
 /// How the true address stands in the rewritten one.
 #[derive(Debug, Clone, Copy)]
-enum Form {
+enum RewriteForm {
     /// The value of one of these parameters of the query.
     Parameter(&'static [&'static str]),
     /// A parameter with `-` for `%` and `_` for `/` (Proofpoint URL Defense v2).
@@ -20,52 +20,52 @@ enum Form {
 }
 
 /// Hosts, or their ends where they begin with a dot, and how they write.
-static REWRITERS: &[(&str, Form)] = &[
+static REWRITERS: &[(&str, RewriteForm)] = &[
     // Microsoft Defender for Office 365
-    (".safelinks.protection.outlook.com", Form::Parameter(&["url"])),
-    (".safelinks.protection.office365.us", Form::Parameter(&["url"])),
-    ("statics.teams.cdn.office.net", Form::Parameter(&["url"])),
+    (".safelinks.protection.outlook.com", RewriteForm::Parameter(&["url"])),
+    (".safelinks.protection.office365.us", RewriteForm::Parameter(&["url"])),
+    ("statics.teams.cdn.office.net", RewriteForm::Parameter(&["url"])),
     // Proofpoint, v1 and v2; v3
-    ("urldefense.proofpoint.com", Form::Dashed("u")),
-    ("urldefense.com", Form::Underscores),
-    ("urldefense.us", Form::Underscores),
+    ("urldefense.proofpoint.com", RewriteForm::Dashed("u")),
+    ("urldefense.com", RewriteForm::Underscores),
+    ("urldefense.us", RewriteForm::Underscores),
     // Barracuda
-    ("linkprotect.cudasvc.com", Form::Parameter(&["a"])),
+    ("linkprotect.cudasvc.com", RewriteForm::Parameter(&["a"])),
     // Trellix, FireEye
-    (".fireeye.com", Form::Parameter(&["u"])),
+    (".fireeye.com", RewriteForm::Parameter(&["u"])),
     // Cisco
-    ("secure-web.cisco.com", Form::Path(1)),
+    ("secure-web.cisco.com", RewriteForm::Path(1)),
     // Symantec, Broadcom
-    ("clicktime.symantec.com", Form::Parameter(&["u"])),
-    ("clicktime.cloud.postoffice.net", Form::Parameter(&["u"])),
+    ("clicktime.symantec.com", RewriteForm::Parameter(&["u"])),
+    ("clicktime.cloud.postoffice.net", RewriteForm::Parameter(&["u"])),
     // Trend Micro
-    (".trendmicro.com", Form::Parameter(&["url"])),
+    (".trendmicro.com", RewriteForm::Parameter(&["url"])),
     // Check Point, Avanan
-    ("url.avanan.click", Form::Underscores),
-    ("protect.checkpoint.com", Form::Underscores),
+    ("url.avanan.click", RewriteForm::Underscores),
+    ("protect.checkpoint.com", RewriteForm::Underscores),
     // Sophos
-    (".protection.sophos.com", Form::Base64("u")),
+    (".protection.sophos.com", RewriteForm::Base64("u")),
     // Libraesva, Mimecast (which names the host alone), Vade, AppRiver
-    ("urlsand.esvalabs.com", Form::Parameter(&["u"])),
-    (".mimecast.com", Form::Parameter(&["url", "domain"])),
-    (".mimecastprotect.com", Form::Parameter(&["url", "domain"])),
-    (".vadesecure.com", Form::Parameter(&["u", "url"])),
-    ("link.edgepilot.com", Form::Parameter(&["u"])),
+    ("urlsand.esvalabs.com", RewriteForm::Parameter(&["u"])),
+    (".mimecast.com", RewriteForm::Parameter(&["url", "domain"])),
+    (".mimecastprotect.com", RewriteForm::Parameter(&["url", "domain"])),
+    (".vadesecure.com", RewriteForm::Parameter(&["u", "url"])),
+    ("link.edgepilot.com", RewriteForm::Parameter(&["u"])),
     // Mailers and sites that pass on what people write
-    ("www.google.com", Form::Parameter(&["q", "url"])),
-    ("l.facebook.com", Form::Parameter(&["u"])),
-    ("lm.facebook.com", Form::Parameter(&["u"])),
-    ("l.instagram.com", Form::Parameter(&["u"])),
-    ("www.youtube.com", Form::Parameter(&["q"])),
-    ("www.linkedin.com", Form::Parameter(&["url"])),
-    ("slack-redir.net", Form::Parameter(&["url"])),
-    ("t.umblr.com", Form::Parameter(&["z"])),
-    ("vk.com", Form::Parameter(&["to"])),
-    ("steamcommunity.com", Form::Parameter(&["u", "url"])),
-    ("deref-gmx.net", Form::Parameter(&["redirectUrl"])),
-    ("deref-gmx.com", Form::Parameter(&["redirectUrl"])),
-    ("deref-web.de", Form::Parameter(&["redirectUrl"])),
-    ("deref-mail.com", Form::Parameter(&["redirectUrl"])),
+    ("www.google.com", RewriteForm::Parameter(&["q", "url"])),
+    ("l.facebook.com", RewriteForm::Parameter(&["u"])),
+    ("lm.facebook.com", RewriteForm::Parameter(&["u"])),
+    ("l.instagram.com", RewriteForm::Parameter(&["u"])),
+    ("www.youtube.com", RewriteForm::Parameter(&["q"])),
+    ("www.linkedin.com", RewriteForm::Parameter(&["url"])),
+    ("slack-redir.net", RewriteForm::Parameter(&["url"])),
+    ("t.umblr.com", RewriteForm::Parameter(&["z"])),
+    ("vk.com", RewriteForm::Parameter(&["to"])),
+    ("steamcommunity.com", RewriteForm::Parameter(&["u", "url"])),
+    ("deref-gmx.net", RewriteForm::Parameter(&["redirectUrl"])),
+    ("deref-gmx.com", RewriteForm::Parameter(&["redirectUrl"])),
+    ("deref-web.de", RewriteForm::Parameter(&["redirectUrl"])),
+    ("deref-mail.com", RewriteForm::Parameter(&["redirectUrl"])),
 ];
 
 /// The address that a link was rewritten from; `host` and `url` as in
@@ -79,25 +79,25 @@ pub fn original(host: &str, url: &str) -> Option<String> {
     let behind = url.split_once("://")?.1;
     let (_, path) = behind.split_once('/')?;
     let found = match form {
-        Form::Parameter(names) => names.iter().find_map(|name| parameter(path, name))?,
-        Form::Dashed(name) => {
+        RewriteForm::Parameter(names) => names.iter().find_map(|name| parameter(path, name))?,
+        RewriteForm::Dashed(name) => {
             let value = parameter(path, name)?;
             match value.contains("://") {
                 true => value,
                 false => decoded(&value.replace('-', "%").replace('_', "/")),
             }
         }
-        Form::Underscores => {
+        RewriteForm::Underscores => {
             let (_, rest) = path.split_once("__")?;
             let rest = rest.trim_start_matches('_');
             let end = rest.find("__").unwrap_or(rest.len());
             rest[..end].to_owned()
         }
-        Form::Path(segments) => {
+        RewriteForm::Path(segments) => {
             let rest = path.splitn(segments + 1, '/').nth(*segments)?;
             decoded(rest)
         }
-        Form::Base64(name) => {
+        RewriteForm::Base64(name) => {
             let value = parameter(path, name)?;
             let value = value.trim_end_matches('=').replace('+', "-").replace('/', "_");
             String::from_utf8(BASE64URL_NOPAD.decode(value.as_bytes()).ok()?).ok()?

@@ -146,32 +146,32 @@ fn evidence(header: &VerdictHeader, value: &str) -> String {
 
 /// Where in the header block: above the border line, or from there on.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum MarkPlace {
     Anywhere,
     Above(usize),
     Below(usize),
 }
 
 /// The places that are looked at, the first one first.
-fn places(mail: &Mail<'_>) -> Vec<Place> {
+fn places(mail: &Mail<'_>) -> Vec<MarkPlace> {
     match mail.trail().border_start {
-        Some(border) => vec![Place::Above(border), Place::Below(border)],
-        None => vec![Place::Anywhere],
+        Some(border) => vec![MarkPlace::Above(border), MarkPlace::Below(border)],
+        None => vec![MarkPlace::Anywhere],
     }
 }
 
-impl Place {
+impl MarkPlace {
     fn has(self, header: &Header<'_>) -> bool {
         match self {
-            Place::Anywhere => true,
-            Place::Above(border) => header.range.start < border,
-            Place::Below(border) => header.range.start >= border,
+            MarkPlace::Anywhere => true,
+            MarkPlace::Above(border) => header.range.start < border,
+            MarkPlace::Below(border) => header.range.start >= border,
         }
     }
 }
 
 /// The topmost header of a name in a place that says anything, and what.
-fn reading(mail: &Mail<'_>, header: &VerdictHeader, place: Place) -> Option<(String, Reading)> {
+fn reading(mail: &Mail<'_>, header: &VerdictHeader, place: MarkPlace) -> Option<(String, Reading)> {
     let head = mail.message.head();
     let read = |found: Header<'_>| {
         let value = one_line(found.value);

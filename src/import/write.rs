@@ -76,7 +76,7 @@ fn checked(text: &str) -> Result<String, Box<Bug>> {
 
 /// What a line of the rules is about.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Place {
+enum LinePlace {
     /// A statement; of which unit, by its order.
     Statement(Option<usize>),
     /// The comment of a unit that is not translated.
@@ -84,7 +84,7 @@ enum Place {
 }
 
 /// Units are numbered in the order in which they are walked; the line of each.
-fn lines(rules: &str, places: &[Place]) -> Vec<(usize, u32)> {
+fn lines(rules: &str, places: &[LinePlace]) -> Vec<(usize, u32)> {
     let file = SourceFile::new("mailrules", rules);
     let (ast, _) = syntax::parse(0, &file);
     let mut statements = Vec::new();
@@ -99,13 +99,13 @@ fn lines(rules: &str, places: &[Place]) -> Vec<(usize, u32)> {
     let mut lines = Vec::new();
     for place in places {
         match place {
-            Place::Statement(unit) => {
+            LinePlace::Statement(unit) => {
                 let (Some(span), unit) = (statement.next(), unit) else { continue };
                 if let Some(unit) = unit {
                     lines.push((*unit, file.line(span.start)));
                 }
             }
-            Place::Comment(unit) => {
+            LinePlace::Comment(unit) => {
                 if let Some(span) = comment.next() {
                     lines.push((*unit, file.line(span.start)));
                 }
@@ -143,7 +143,7 @@ const DEAD: &str = "# import: nothing to do";
 struct Writer<'a> {
     sources: &'a Sources,
     text: String,
-    places: Vec<Place>,
+    places: Vec<LinePlace>,
     /// How many units were walked.
     walked: usize,
 }
@@ -288,7 +288,7 @@ impl Writer<'_> {
             0 => String::new(),
             _ => format!(" of {}", self.sources.path(unit.span).display()),
         };
-        self.places.push(Place::Comment(order));
+        self.places.push(LinePlace::Comment(order));
         let begin = begin.trim_start_matches(['#', ' ']);
         self.comment(&format!("{begin}: line {line}{file}: {why}"), depth);
         let text = self.sources.text(unit.span).to_owned();
@@ -309,7 +309,7 @@ impl Writer<'_> {
     }
 
     fn statement(&mut self, unit: Option<usize>, text: &str, depth: usize) {
-        self.places.push(Place::Statement(unit));
+        self.places.push(LinePlace::Statement(unit));
         self.indent(depth);
         self.text.push_str(text);
         self.text.push('\n');

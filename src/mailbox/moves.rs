@@ -119,7 +119,7 @@ struct UserMove {
 
 /// Whatever a look finds out about folders that did not change.
 #[derive(Default)]
-struct Seen {
+struct KnownPlace {
     /// Hashes of messages, with that of the name.
     names: HashMap<Vec<String>, HashMap<u64, u64>>,
     /// Files by the hash of the name.
@@ -445,7 +445,7 @@ impl<'a> Watcher<'a> {
         let mut copies = std::mem::take(&mut self.places.copies);
         let number = copies.len();
         copies.drain(..number.saturating_sub(COPIES_MAX));
-        let mut seen = Seen::default();
+        let mut seen = KnownPlace::default();
         for copy in copies {
             let entry = self.file(&mut seen, changed, mover, &copy.to, copy.message);
             let original = self.file(&mut seen, changed, mover, &copy.from, copy.message);
@@ -466,7 +466,7 @@ impl<'a> Watcher<'a> {
     /// The file of a message in a folder, if it lies there.
     fn file(
         &self,
-        seen: &mut Seen,
+        seen: &mut KnownPlace,
         changed: &[Now],
         mover: &mut Mover<'_>,
         directories: &[String],

@@ -5,7 +5,7 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// The name in modified UTF-7.
 pub fn encode(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
-    let mut run = Base64::default();
+    let mut run = Base64Bits::default();
     for character in name.chars() {
         if matches!(character, ' '..='~') {
             run.finish(&mut out);
@@ -25,13 +25,13 @@ pub fn encode(name: &str) -> String {
 
 /// A run of UTF-16 units being written as base64.
 #[derive(Default)]
-struct Base64 {
+struct Base64Bits {
     open: bool,
     bits: u32,
     count: u32,
 }
 
-impl Base64 {
+impl Base64Bits {
     fn push(&mut self, unit: u16, out: &mut String) {
         if !self.open {
             out.push('&');
@@ -52,7 +52,7 @@ impl Base64 {
                 out.push(digit(self.bits << (6 - self.count)));
             }
             out.push('-');
-            *self = Base64::default();
+            *self = Base64Bits::default();
         }
     }
 }

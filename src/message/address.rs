@@ -142,7 +142,7 @@ pub fn parse_within(raw: &[u8], budget: &mut Budget) -> Vec<Address> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum TokenKind {
     Atom,
     Encoded,
     Quoted,
@@ -153,8 +153,8 @@ enum Kind {
 
 /// A stretch of an element.
 #[derive(Debug)]
-struct Piece<'a> {
-    kind: Kind,
+struct AddressPiece<'a> {
+    kind: TokenKind,
     /// Without quotes and parentheses.
     text: Cow<'a, str>,
     /// White space stands before it.
@@ -169,8 +169,8 @@ struct Spec {
 }
 
 impl Spec {
-    fn push(&mut self, text: &str, kind: Kind) {
-        if kind == Kind::Atom
+    fn push(&mut self, text: &str, kind: TokenKind) {
+        if kind == TokenKind::Atom
             && let Some(at) = text.rfind('@')
         {
             self.at = Some(self.text.len() + at);
@@ -198,7 +198,7 @@ struct Parser<'a, 'b> {
     /// The text does not end where the header does.
     cut: bool,
     budget: &'b mut Budget,
-    pieces: Vec<Piece<'a>>,
+    pieces: Vec<AddressPiece<'a>>,
     /// What stands in `<…>`, and how many pieces stand before it.
     angle: Option<(Spec, usize)>,
     found: Vec<Address>,
@@ -210,7 +210,7 @@ impl<'a> Parser<'a, '_> {
             match byte {
                 b' ' | b'\t' => self.skip(),
                 b',' if self.is_name_so_far() => {
-                    self.piece(Kind::Comma, Cow::Borrowed(","));
+                    self.piece(TokenKind::Comma, Cow::Borrowed(","));
                     self.skip();
                 }
                 b',' | b';' => {
@@ -267,16 +267,16 @@ impl<'a> Parser<'a, '_> {
         self.gap = true;
     }
 
-    fn piece(&mut self, kind: Kind, text: Cow<'a, str>) {
+    fn piece(&mut self, kind: TokenKind, text: Cow<'a, str>) {
         let count = self.pieces.len();
         if count < MOST_PIECES || text.contains('@') {
-            self.pieces.push(Piece { kind, text, gap: self.gap });
+            self.pieces.push(AddressPiece { kind, text, gap: self.gap });
         }
         self.gap = false;
     }
 
     /// RFC 5322 §3.2.4.
-    fn quoted(&mut self) -> Option<(Kind, Cow<'a, str>)> {
+    fn quoted(&mut self) -> Option<(TokenKind, Cow<'a, str>)> {
         if !self.quotes || self.peek() != Some(b'"') {
             return None;
         }
@@ -284,7 +284,7 @@ impl<'a> Parser<'a, '_> {
         match enclosed(&self.text[start..], None, b'"') {
             Some(length) => {
                 self.at = start + length + 1;
-                Some((Kind::Quoted, unescaped(&self.text[start..start + length])))
+                Some((TokenKind::Quoted, unescaped(&self.text[start..start + length])))
             }
             None => {
                 self.quotes = false;
@@ -297,7 +297,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// RFC 5322 §3.2.2.
-    fn comment(&mut self) -> Option<(Kind, Cow<'a, str>)> {
+    fn comment(&mut self) -> Option<(TokenKind, Cow<'a, str>)> {
         if !self.comments || self.peek() != Some(b'(') {
             return None;
         }
@@ -305,7 +305,7 @@ impl<'a> Parser<'a, '_> {
         match enclosed(&self.text[start..], Some(b'('), b')') {
             Some(length) => {
                 self.at = start + length + 1;
-                Some((Kind::Comment, unescaped(&self.text[start..start + length])))
+                Some((TokenKind::Comment, unescaped(&self.text[start..start + length])))
             }
             None => {
                 self.comments = false;
@@ -318,11 +318,11 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// An encoded word, whose text may hold anything.
-    fn encoded(&mut self) -> Option<(Kind, Cow<'a, str>)> {
+    fn encoded(&mut self) -> Option<(TokenKind, Cow<'a, str>)> {
         let word = Word::at(self.text.as_bytes(), self.at)?;
         let text = self.text.get(self.at..word.end)?;
         self.at = word.end;
-        Some((Kind::Encoded, Cow::Borrowed(text)))
+        Some((TokenKind::Encoded, Cow::Borrowed(text)))
     }
 
     /// Up to white space or a special character. A quote or parenthesis that
@@ -342,7 +342,7 @@ impl<'a> Parser<'a, '_> {
         if self.at == start {
             return self.skip();
         }
-        self.piece(Kind::Atom, Cow::Borrowed(&self.text[start..self.at]));
+        self.piece(TokenKind::Atom, Cow::Borrowed(&self.text[start..self.at]));
     }
 
     /// RFC 5322 §3.4.1: the colons of `[IPv6:…]` start no group.
@@ -373,11 +373,11 @@ impl<'a> Parser<'a, '_> {
                 b',' if route => self.at += 1,
                 b'<' | b',' | b';' => break,
                 _ => match self.quoted().or_else(|| self.comment()) {
-                    Some((Kind::Quoted, text)) => spec.push(&text, Kind::Quoted),
+                    Some((TokenKind::Quoted, text)) => spec.push(&text, TokenKind::Quoted),
                     Some(_) => {}
                     None => {
                         let next = next_char(self.text, self.at);
-                        spec.push(&self.text[self.at..next], Kind::Atom);
+                        spec.push(&self.text[self.at..next], TokenKind::Atom);
                         self.at = next;
                     }
                 },
@@ -392,7 +392,7 @@ impl<'a> Parser<'a, '_> {
         match self.angle.take() {
             Some((spec, _)) if spec.at.is_none() && commas(&pieces) => {
                 // `root, <postmaster>`: each is a local part alone.
-                let last = pieces.iter().rposition(|piece| piece.kind == Kind::Comma);
+                let last = pieces.iter().rposition(|piece| piece.kind == TokenKind::Comma);
                 let (names, name) = pieces.split_at(last.map_or(0, |at| at + 1));
                 self.bare_list(names);
                 let name = self.phrase(name);
@@ -408,8 +408,8 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// Elements that commas part after all.
-    fn bare_list(&mut self, pieces: &[Piece<'a>]) {
-        for element in pieces.split(|piece| piece.kind == Kind::Comma) {
+    fn bare_list(&mut self, pieces: &[AddressPiece<'a>]) {
+        for element in pieces.split(|piece| piece.kind == TokenKind::Comma) {
             self.bare(element);
         }
     }
@@ -433,7 +433,7 @@ impl<'a> Parser<'a, '_> {
 
     /// An element without `<…>`: `a@b`, `a@b (Name)`, `Name a@b`, `a@b c@d`,
     /// `root`, or a name alone.
-    fn bare(&mut self, pieces: &[Piece<'a>]) {
+    fn bare(&mut self, pieces: &[AddressPiece<'a>]) {
         let words = if self.budget.is_spent() { Vec::new() } else { words(pieces) };
         let last_address = words.iter().rposition(|word| word.spec.at.is_some());
         let count = words.len();
@@ -449,7 +449,7 @@ impl<'a> Parser<'a, '_> {
             let after = &pieces[word.end..];
             let comments = match last_address {
                 Some(last) if number < last => {
-                    after.iter().take_while(|piece| piece.kind == Kind::Comment).count()
+                    after.iter().take_while(|piece| piece.kind == TokenKind::Comment).count()
                 }
                 _ => after.len(),
             };
@@ -458,7 +458,7 @@ impl<'a> Parser<'a, '_> {
             named = word.end + comments;
             self.found(name, word.spec);
         }
-        let only_comments = pieces.iter().all(|piece| piece.kind == Kind::Comment);
+        let only_comments = pieces.iter().all(|piece| piece.kind == TokenKind::Comment);
         if named == 0
             && !only_comments
             && let Some(name) = self.phrase(pieces)
@@ -468,14 +468,14 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// A display name, decoded; of comments alone, what they say.
-    fn phrase(&mut self, pieces: &[Piece<'_>]) -> Option<String> {
-        let only_comments = pieces.iter().all(|piece| piece.kind == Kind::Comment);
+    fn phrase(&mut self, pieces: &[AddressPiece<'_>]) -> Option<String> {
+        let only_comments = pieces.iter().all(|piece| piece.kind == TokenKind::Comment);
         let mut raw = String::new();
         for piece in pieces {
             if !raw.is_empty() && (piece.gap || only_comments) {
                 raw.push(' ');
             }
-            if piece.kind == Kind::Comment && !only_comments {
+            if piece.kind == TokenKind::Comment && !only_comments {
                 raw.extend(["(", &piece.text, ")"]);
             } else {
                 raw.push_str(&piece.text);
@@ -491,8 +491,8 @@ impl<'a> Parser<'a, '_> {
     }
 }
 
-fn commas(pieces: &[Piece<'_>]) -> bool {
-    pieces.iter().any(|piece| piece.kind == Kind::Comma)
+fn commas(pieces: &[AddressPiece<'_>]) -> bool {
+    pieces.iter().any(|piece| piece.kind == TokenKind::Comma)
 }
 
 /// Pieces that belong together, as in `"a b"@example.jp` and the obsolete
@@ -505,19 +505,19 @@ struct Together {
     is_local_part: bool,
 }
 
-fn words(pieces: &[Piece<'_>]) -> Vec<Together> {
+fn words(pieces: &[AddressPiece<'_>]) -> Vec<Together> {
     let mut words: Vec<Together> = Vec::new();
     for (at, piece) in pieces.iter().enumerate() {
-        if piece.kind == Kind::Comment {
+        if piece.kind == TokenKind::Comment {
             continue;
         }
-        let atom = piece.kind == Kind::Atom;
-        let is_local_part = atom || (piece.kind == Kind::Quoted && !piece.text.contains(' '));
+        let atom = piece.kind == TokenKind::Atom;
+        let is_local_part = atom || (piece.kind == TokenKind::Quoted && !piece.text.contains(' '));
         let joins = words.last().is_some_and(|word| {
             let before = &pieces[word.end - 1];
             let adjacent = at == word.end && !piece.gap;
-            let opens =
-                before.kind == Kind::Atom && (before.text.ends_with('@') || before.text == ".");
+            let opens = before.kind == TokenKind::Atom
+                && (before.text.ends_with('@') || before.text == ".");
             adjacent || opens || (atom && piece.text.starts_with(['@', '.']))
         });
         match words.last_mut().filter(|_| joins) {

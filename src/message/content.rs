@@ -133,7 +133,7 @@ struct Input {
 }
 
 /// A body that can be read again and again.
-enum Stored {
+enum StoredBody {
     /// The bytes from `start` on.
     Memory { bytes: Vec<u8>, start: usize },
     /// A stretch of a file.
@@ -146,7 +146,7 @@ pub struct Content {
     header: Rc<Vec<u8>>,
     header_cut: bool,
     input: RefCell<Option<Input>>,
-    stored: OnceCell<Result<Stored, Unread>>,
+    stored: OnceCell<Result<StoredBody, Unread>>,
     /// Length of a body that was streamed away.
     streamed: Cell<Option<u64>>,
     /// Why a stretch of the stored body could not be read.
@@ -171,7 +171,7 @@ impl Content {
         let block = Finder::new(HEADER_LIMIT).find(&bytes, true).unwrap_or_default();
         let header = bytes.get(..block.header.end).unwrap_or_default().to_vec();
         let content = Content::new(header, &block);
-        let stored = Stored::Memory { bytes, start: block.header.end };
+        let stored = StoredBody::Memory { bytes, start: block.header.end };
         // The cell is new, so it takes the value.
         let _ = content.stored.set(Ok(stored));
         content
@@ -191,7 +191,7 @@ impl Content {
         bytes.truncate(block.header.end);
         let content = Content::new(bytes, &block);
         let start = block.header.end as u64;
-        let stored = Stored::File { file, range: start..meta.len().max(start) };
+        let stored = StoredBody::File { file, range: start..meta.len().max(start) };
         let _ = content.stored.set(Ok(stored));
         Ok(content)
     }
@@ -248,8 +248,8 @@ impl Content {
     /// Bytes of the body. Reads it if nothing has.
     pub fn body_size(&self) -> Result<u64, Unread> {
         Ok(match self.stored()? {
-            Stored::Memory { bytes, start } => bytes.len().saturating_sub(*start) as u64,
-            Stored::File { range, .. } => range.end - range.start,
+            StoredBody::Memory { bytes, start } => bytes.len().saturating_sub(*start) as u64,
+            StoredBody::File { range, .. } => range.end - range.start,
         })
     }
 
@@ -257,13 +257,13 @@ impl Content {
     /// nothing has.
     pub fn body(&self, range: Range<u64>) -> Result<BodyReader<'_>, Unread> {
         Ok(match self.stored()? {
-            Stored::Memory { bytes, start } => {
+            StoredBody::Memory { bytes, start } => {
                 let body = bytes.get(*start..).unwrap_or_default();
                 let from = usize::try_from(range.start).unwrap_or(usize::MAX).min(body.len());
                 let to = usize::try_from(range.end).unwrap_or(usize::MAX).min(body.len());
                 BodyReader::Memory(body.get(from..to).unwrap_or_default())
             }
-            Stored::File { file, range: all } => {
+            StoredBody::File { file, range: all } => {
                 let from = all.start.saturating_add(range.start).min(all.end);
                 let to = all.start.saturating_add(range.end).min(all.end);
                 BodyReader::File(At::new(file, from..to.max(from), &self.broken))
@@ -287,7 +287,7 @@ impl Content {
         stored.or(self.broken.get()).cloned()
     }
 
-    fn stored(&self) -> Result<&Stored, Unread> {
+    fn stored(&self) -> Result<&StoredBody, Unread> {
         let stored = self.stored.get_or_init(|| match self.input.take() {
             Some(input) => store(input, self.header.len()).map_err(Unread::from),
             None => Err(Unread::streamed()),
@@ -325,12 +325,12 @@ impl Content {
                 let stored = self.stored()?;
                 out.write_all(header)?;
                 match stored {
-                    Stored::Memory { bytes, start } => {
+                    StoredBody::Memory { bytes, start } => {
                         let body = bytes.get(*start..).unwrap_or_default();
                         out.write_all(body)?;
                         body.len() as u64
                     }
-                    Stored::File { file, range } => copy(file, range, out)?,
+                    StoredBody::File { file, range } => copy(file, range, out)?,
                 }
             }
         };
@@ -375,13 +375,13 @@ fn read_more(input: &mut dyn Read, bytes: &mut Vec<u8>, step: usize) -> io::Resu
 
 /// Reads all that is left: into memory, or, when header and body are large,
 /// into a file that has no name.
-fn store(mut input: Input, header: usize) -> io::Result<Stored> {
+fn store(mut input: Input, header: usize) -> io::Result<StoredBody> {
     let mut bytes = input.ahead;
     // One byte more than may be kept in memory tells that there is more.
     let room = (MEMORY_LIMIT + 1).saturating_sub(header + bytes.len());
     (&mut *input.rest).take(room as u64).read_to_end(&mut bytes)?;
     if header + bytes.len() <= MEMORY_LIMIT {
-        return Ok(Stored::Memory { bytes, start: 0 });
+        return Ok(StoredBody::Memory { bytes, start: 0 });
     }
     let mut file = tempfile::tempfile_in(&input.spool_dir)?;
     let mut length = 0;
@@ -392,7 +392,7 @@ fn store(mut input: Input, header: usize) -> io::Result<Stored> {
         bytes.shrink_to(BUFFER);
         read_more(&mut *input.rest, &mut bytes, BUFFER)?;
     }
-    Ok(Stored::File { file, range: 0..length })
+    Ok(StoredBody::File { file, range: 0..length })
 }
 
 /// Which end of a stream failed.

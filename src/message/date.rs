@@ -29,7 +29,7 @@ pub struct Date {
 pub fn parse(raw: &[u8]) -> Option<Date> {
     let raw = raw.get(..LONGEST).unwrap_or(raw);
     let text = joined(&without_comments(&charset::guess(raw, None)));
-    let mut found = Found::default();
+    let mut found = DateMatch::default();
     for word in text.split(|c: char| c.is_whitespace() || c == ',') {
         found.word(word);
     }
@@ -38,7 +38,7 @@ pub fn parse(raw: &[u8]) -> Option<Date> {
 
 /// What the words were.
 #[derive(Debug, Default)]
-struct Found {
+struct DateMatch {
     day: Option<i8>,
     month: Option<i8>,
     year: Option<i16>,
@@ -48,7 +48,7 @@ struct Found {
     offset: Option<i32>,
 }
 
-impl Found {
+impl DateMatch {
     fn word(&mut self, word: &str) {
         let lower = word.to_ascii_lowercase();
         let word = lower.trim_matches(|c: char| matches!(c, '"' | '\'' | ';' | '.'));

@@ -50,7 +50,8 @@ pub fn decode_text(text: &str) -> Cow<'_, str> {
 
 /// `None` if there is no encoded word.
 fn decode_words(raw: &[u8], declared: Option<&str>) -> Option<String> {
-    let mut decoder = Decoder { done: String::new(), charset: None, bytes: Vec::new(), declared };
+    let mut decoder =
+        WordDecoder { done: String::new(), charset: None, bytes: Vec::new(), declared };
     let (mut literal, mut from) = (0, 0);
     let mut any = false;
     while let Some(found) = memmem::find(&raw[from..], b"=?") {
@@ -140,14 +141,14 @@ fn text_length(text: &[u8]) -> Option<usize> {
 }
 
 /// Gathers bytes as long as the charset stays the same.
-struct Decoder<'a> {
+struct WordDecoder<'a> {
     done: String,
     charset: Option<&'a [u8]>,
     bytes: Vec<u8>,
     declared: Option<&'a str>,
 }
 
-impl<'a> Decoder<'a> {
+impl<'a> WordDecoder<'a> {
     /// What stands before a word: nothing, if it is white space after another.
     fn gap(&mut self, literal: &[u8]) {
         if self.charset.is_none() || !literal.iter().all(u8::is_ascii_whitespace) {

@@ -36,7 +36,7 @@ const SHORT: usize = 4 << 10;
 #[derive(Debug, Clone, Default)]
 pub struct Head {
     bytes: Rc<Vec<u8>>,
-    entries: Vec<Entry>,
+    entries: Vec<HeaderEntry>,
     /// Length of what comes before the first line.
     opening: usize,
     /// Behind the last entry.
@@ -50,7 +50,7 @@ pub struct Head {
 
 /// A line with its folds. It ends where the next one starts.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct HeaderEntry {
     start: u32,
     /// 0 for a line that is no header.
     name_length: u16,
@@ -98,9 +98,9 @@ impl Head {
     /// The same, the first bytes being no lines of it.
     fn parse_behind(bytes: Rc<Vec<u8>>, skip: usize) -> Head {
         let line_end = line_end(&bytes);
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<HeaderEntry> = Vec::new();
         if skip > 0 {
-            entries.push(Entry { start: 0, name_length: 0, value_offset: 0 });
+            entries.push(HeaderEntry { start: 0, name_length: 0, value_offset: 0 });
         }
         let (mut start, mut end, mut indexed) = (skip, bytes.len(), None);
         let line_ends = memchr_iter(line_end, bytes.get(skip..).unwrap_or_default())
@@ -118,7 +118,7 @@ impl Head {
                 _ if entries.len() < INDEX_LIMIT
                     && let Ok(start) = u32::try_from(start) =>
                 {
-                    entries.push(Entry::new(start, line));
+                    entries.push(HeaderEntry::new(start, line));
                 }
                 _ => indexed = indexed.or(Some(start)),
             }
@@ -175,7 +175,7 @@ impl Head {
                 while matches!(rest.get(next), Some(b' ' | b'\t')) {
                     next = behind(next);
                 }
-                let entry = Entry::new(0, rest.get(start..first).unwrap_or_default());
+                let entry = HeaderEntry::new(0, rest.get(start..first).unwrap_or_default());
                 if entry.name_length > 0 {
                     return Some(self.field(entry, start..next));
                 }
@@ -292,7 +292,7 @@ impl Head {
         Some(self.field(*entry, entry.start as usize..end))
     }
 
-    fn field(&self, entry: Entry, range: Range<usize>) -> Header<'_> {
+    fn field(&self, entry: HeaderEntry, range: Range<usize>) -> Header<'_> {
         let name = &self.bytes[range.start..range.start + entry.name_length as usize];
         let value = &self.bytes[range.start + entry.value_offset as usize..range.end];
         Header {
@@ -318,8 +318,8 @@ impl Head {
     }
 }
 
-impl Entry {
-    fn new(start: u32, line: &[u8]) -> Entry {
+impl HeaderEntry {
+    fn new(start: u32, line: &[u8]) -> HeaderEntry {
         let name = line.iter().take(LONGEST_NAME).take_while(|byte| is_name_byte(**byte)).count();
         let blanks = line[name..]
             .iter()
@@ -328,9 +328,9 @@ impl Entry {
             .count();
         if name > 0 && line.get(name + blanks) == Some(&b':') {
             let value_offset = (name + blanks + 1) as u16;
-            Entry { start, name_length: name as u16, value_offset }
+            HeaderEntry { start, name_length: name as u16, value_offset }
         } else {
-            Entry { start, name_length: 0, value_offset: 0 }
+            HeaderEntry { start, name_length: 0, value_offset: 0 }
         }
     }
 }

@@ -49,7 +49,7 @@ pub fn read(html: &str, mut sink: impl FnMut(Event<'_>) -> bool) {
 /// `in_comment`: what Microsoft's programs alone read, which has no comments of
 /// its own.
 fn read_with(html: &str, sink: &mut dyn FnMut(Event<'_>) -> bool, in_comment: bool) {
-    let mut reader = Reader {
+    let mut reader = HtmlReader {
         sink,
         in_comment,
         done: false,
@@ -63,8 +63,8 @@ fn read_with(html: &str, sink: &mut dyn FnMut(Event<'_>) -> bool, in_comment: bo
         raw: None,
         foreign: 0,
         preformatted: 0,
-        shown: Flow::default(),
-        hidden: Flow::default(),
+        shown: TextFlow::default(),
+        hidden: TextFlow::default(),
     };
     // Whatever the callback gives makes the tokenizer pause.
     let emitter =
@@ -95,7 +95,7 @@ enum Gap {
 
 /// A text that is being given out.
 #[derive(Debug, Default)]
-struct Flow {
+struct TextFlow {
     gap: Gap,
     /// The last character of it.
     last: Option<char>,
@@ -116,7 +116,7 @@ enum Attribute {
 }
 
 /// An element that is open.
-struct Open {
+struct OpenElement {
     name: Name,
     style: Style,
 }
@@ -134,7 +134,7 @@ const fn name_of(element: &[u8]) -> Name {
     hash
 }
 
-struct Reader<'s> {
+struct HtmlReader<'s> {
     sink: &'s mut dyn FnMut(Event<'_>) -> bool,
     in_comment: bool,
     done: bool,
@@ -146,17 +146,17 @@ struct Reader<'s> {
     by_sheet: Style,
     sheet: Sheet,
     alt: Option<String>,
-    open: Vec<Open>,
+    open: Vec<OpenElement>,
     /// Inside an element whose text is none of the document's: until its end tag.
     raw: Option<&'static str>,
     /// Depth in SVG and MathML, where other rules hold.
     foreign: usize,
     preformatted: usize,
-    shown: Flow,
-    hidden: Flow,
+    shown: TextFlow,
+    hidden: TextFlow,
 }
 
-impl Reader<'_> {
+impl HtmlReader<'_> {
     fn event(&mut self, event: CallbackEvent<'_>) -> Option<Pause> {
         let mut raw = None;
         match event {
@@ -283,7 +283,7 @@ impl Reader<'_> {
         }
         let empty = VOID.contains(&element) || foreign && self_closing;
         if !empty && self.open.len() < OPEN_LIMIT {
-            self.open.push(Open { name, style });
+            self.open.push(OpenElement { name, style });
         }
         match element {
             _ if foreign => None,
@@ -323,7 +323,8 @@ impl Reader<'_> {
             element if gap_at(element.as_bytes()) == Gap::Line && element != "br" => &[P],
             _ => return,
         };
-        let place = |open: &Open| ended.contains(&open.name) || CONTAINERS.contains(&open.name);
+        let place =
+            |open: &OpenElement| ended.contains(&open.name) || CONTAINERS.contains(&open.name);
         let near = self.open.iter().rev().take(END_LIMIT);
         let found = near.enumerate().find(|(_, open)| place(open));
         if let Some((behind, _)) = found.filter(|(_, open)| ended.contains(&open.name)) {

@@ -47,7 +47,7 @@ pub fn has_shifts(bytes: &[u8]) -> bool {
 
 /// Decodes; `shifted` is what SO shifts to where no escape said it.
 pub fn decode(bytes: &[u8], shifted: Set) -> String {
-    let mut text = Text::new(bytes.len());
+    let mut text = DecodedText::new(bytes.len());
     let (mut g0, mut g1, mut g2) = (Set::Ascii, shifted, Single::Latin1);
     let mut shift_out = false;
     let mut rest = bytes;
@@ -104,7 +104,7 @@ pub fn decode(bytes: &[u8], shifted: Set) -> String {
 
 /// Decodes HZ: `~{` and `~}` around GB 2312, `~~` for a tilde.
 pub fn decode_hz(bytes: &[u8]) -> String {
-    let mut text = Text::new(bytes.len());
+    let mut text = DecodedText::new(bytes.len());
     let mut chinese = false;
     let mut rest = bytes;
     while let [byte, tail @ ..] = rest {
@@ -144,15 +144,15 @@ fn double(last: u8) -> Set {
 }
 
 /// What was decoded, and a stretch of 8-bit text that waits for its table.
-struct Text {
+struct DecodedText {
     done: String,
     stretch: Vec<u8>,
     encoding: &'static Encoding,
 }
 
-impl Text {
-    fn new(length: usize) -> Text {
-        Text {
+impl DecodedText {
+    fn new(length: usize) -> DecodedText {
+        DecodedText {
             done: String::with_capacity(length),
             stretch: Vec::with_capacity(length),
             encoding: EUC_JP,

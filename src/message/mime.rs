@@ -101,7 +101,7 @@ pub struct Structure {
 pub fn walk(head: &Head, body: impl Read) -> io::Result<Structure> {
     let mut walker = Walker::default();
     walker.begin(head, "text/plain", 0);
-    let mut lines = Lines::new(body, line_end(head));
+    let mut lines = BodyLines::new(body, line_end(head));
     while !walker.done() {
         let Some(piece) = lines.next()? else { break };
         walker.piece(&piece);
@@ -120,7 +120,7 @@ fn line_end(head: &Head) -> u8 {
 }
 
 /// A part that is not at its end.
-struct Open {
+struct OpenPart {
     part: usize,
     inside: Inside,
 }
@@ -139,7 +139,7 @@ enum Inside {
 #[derive(Default)]
 struct Walker {
     structure: Structure,
-    stack: Vec<Open>,
+    stack: Vec<OpenPart>,
     /// The header block of the part that begins, and where it begins.
     header: Option<(Vec<u8>, &'static str)>,
     /// A line in text that may begin a file: where, and its name.
@@ -191,7 +191,7 @@ impl Walker {
         if matches!(inside, Inside::Message) {
             self.header = Some((Vec::new(), "text/plain"));
         }
-        self.stack.push(Open { part: self.structure.parts.len(), inside });
+        self.stack.push(OpenPart { part: self.structure.parts.len(), inside });
         self.structure.parts.push(part);
         if self.structure.parts.len() >= PARTS_LIMIT {
             self.limit("only the first 1000 parts were looked at");
@@ -207,7 +207,7 @@ impl Walker {
         false
     }
 
-    fn piece(&mut self, piece: &Piece<'_>) {
+    fn piece(&mut self, piece: &LinePiece<'_>) {
         if piece.starts_line
             && let Some((level, last)) = self.boundary(piece.bytes)
         {
@@ -244,7 +244,7 @@ impl Walker {
     }
 
     /// Minds a file that was put into text by uuencode(1), which is older than MIME.
-    fn uuencoded(&mut self, piece: &Piece<'_>) {
+    fn uuencoded(&mut self, piece: &LinePiece<'_>) {
         if !piece.starts_line {
             return;
         }
@@ -268,7 +268,7 @@ impl Walker {
                         ..Part::default()
                     };
                     let part_number = self.structure.parts.len();
-                    self.stack.push(Open { part: part_number, inside: Inside::Uuencoded });
+                    self.stack.push(OpenPart { part: part_number, inside: Inside::Uuencoded });
                     self.structure.parts.push(part);
                 } else if let Some(name) = uuencoded_name(line) {
                     let in_text =
@@ -297,11 +297,11 @@ impl Walker {
         })
     }
 
-    fn delimiter(&mut self, level: usize, last: bool, line: &Piece<'_>) {
+    fn delimiter(&mut self, level: usize, last: bool, line: &LinePiece<'_>) {
         let end = line.start.saturating_sub(line.line_end_before);
         self.begin_unfinished(line.start);
         self.close(level + 1, end);
-        if let Some(Open { inside: Inside::Multipart { default, seen, .. }, .. }) =
+        if let Some(OpenPart { inside: Inside::Multipart { default, seen, .. }, .. }) =
             self.stack.get_mut(level)
         {
             *seen = true;
@@ -403,7 +403,7 @@ fn describe(head: &Head, default: &str) -> (Part, Parameters) {
 
 /// A line with its line end, or a piece of a line that is longer than the
 /// buffer.
-struct Piece<'a> {
+struct LinePiece<'a> {
     bytes: &'a [u8],
     /// Its place in the body.
     start: u64,
@@ -412,7 +412,7 @@ struct Piece<'a> {
     line_end_before: u64,
 }
 
-struct Lines<R> {
+struct BodyLines<R> {
     input: R,
     end: u8,
     buffer: Vec<u8>,
@@ -424,9 +424,9 @@ struct Lines<R> {
     line_end: u64,
 }
 
-impl<R: Read> Lines<R> {
-    fn new(input: R, end: u8) -> Lines<R> {
-        Lines {
+impl<R: Read> BodyLines<R> {
+    fn new(input: R, end: u8) -> BodyLines<R> {
+        BodyLines {
             input,
             end,
             buffer: vec![0; BUFFER],
@@ -438,7 +438,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    fn next(&mut self) -> io::Result<Option<Piece<'_>>> {
+    fn next(&mut self) -> io::Result<Option<LinePiece<'_>>> {
         let mut searched = 0;
         let length = loop {
             let ready = self.buffer.get(self.ready.clone()).unwrap_or_default();
@@ -457,7 +457,7 @@ impl<R: Read> Lines<R> {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let piece = Piece {
+        let piece = LinePiece {
             bytes,
             start: self.at,
             starts_line: self.starts_line,

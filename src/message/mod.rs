@@ -111,7 +111,7 @@ pub struct Message {
     /// What was left out of headers, for the trace.
     left_out: RefCell<Vec<String>>,
     date: OnceCell<Option<Date>>,
-    stored: Cell<Option<Stored>>,
+    stored: Cell<Option<StoredTexts>>,
     structure: OnceCell<Result<Structure, Unread>>,
     bodies: OnceCell<Result<Bodies, Unread>>,
     attachments: OnceCell<Vec<Attachment>>,
@@ -125,7 +125,7 @@ pub struct Message {
 
 /// What a message's file tells of when it was stored, seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Stored {
+struct StoredTexts {
     /// By its name in a Maildir.
     name: Option<i64>,
     /// By when it was modified.
@@ -163,7 +163,7 @@ impl Message {
     pub fn open(file: File) -> io::Result<Message> {
         let modified = file.metadata()?.mtime();
         let message = Message::new(Content::open(file)?);
-        message.stored.set(Some(Stored { name: None, modified: Some(modified) }));
+        message.stored.set(Some(StoredTexts { name: None, modified: Some(modified) }));
         Ok(message)
     }
 
@@ -175,7 +175,7 @@ impl Message {
         let (seconds, rest) = name.split_at(end);
         let seconds = seconds.parse().ok().filter(|_| rest.starts_with(['.', '_']));
         let modified = self.stored.get().and_then(|stored| stored.modified);
-        self.stored.set(Some(Stored { name: seconds, modified }));
+        self.stored.set(Some(StoredTexts { name: seconds, modified }));
     }
 
     /// When a stored message came here, seconds since 1970: by its name in a

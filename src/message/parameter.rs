@@ -185,11 +185,11 @@ fn is_name_byte(byte: u8) -> bool {
 #[derive(Default)]
 struct Gathered<'t> {
     by_name: HashMap<String, usize>,
-    found: Vec<Found<'t>>,
+    found: Vec<ParameterMatch<'t>>,
 }
 
 #[derive(Default)]
-struct Found<'t> {
+struct ParameterMatch<'t> {
     name: String,
     plain: Option<Cow<'t, str>>,
     /// `name*`, RFC 2231 §4.
@@ -208,7 +208,7 @@ impl<'t> Gathered<'t> {
         let name = name.split('*').next().unwrap_or_default();
         let at = *self.by_name.entry(name.to_owned()).or_insert(self.found.len());
         if at == self.found.len() {
-            self.found.push(Found { name: name.to_owned(), ..Found::default() });
+            self.found.push(ParameterMatch { name: name.to_owned(), ..ParameterMatch::default() });
         }
         let Some(found) = self.found.get_mut(at) else { return };
         match section {
@@ -226,7 +226,7 @@ impl<'t> Gathered<'t> {
     }
 }
 
-impl Found<'_> {
+impl ParameterMatch<'_> {
     fn text(mut self) -> String {
         if let Some(extended) = self.extended {
             return join(&[(0, true, extended)]);

@@ -40,7 +40,7 @@ impl StepIds {
     /// likes, or that does nothing itself. The second step with the same effect
     /// has another id than the first.
     pub fn next(&mut self, kind: &StepKind) -> Option<StepId> {
-        let fields = Fields::of(kind)?;
+        let fields = FieldHasher::of(kind)?;
         let met = self.met.entry(fields.0.clone().finalize().into()).or_default();
         *met += 1;
         let hash = fields.number(u64::from(*met)).0.finalize();
@@ -51,27 +51,27 @@ impl StepIds {
 }
 
 /// A hash of fields that cannot run into one another.
-struct Fields(Sha256);
+struct FieldHasher(Sha256);
 
-impl Fields {
-    fn of(kind: &StepKind) -> Option<Fields> {
+impl FieldHasher {
+    fn of(kind: &StepKind) -> Option<FieldHasher> {
         Some(match kind {
             StepKind::Deliver { folder, flags, as_: _ } => {
                 let mut letters: Vec<char> = flags.letters.chars().collect();
                 letters.sort_unstable();
                 let mut keywords = flags.keywords.clone();
                 keywords.sort_unstable();
-                Fields::new("deliver")
+                FieldHasher::new("deliver")
                     .list(&folder.parts)
                     .text(&letters.into_iter().collect::<String>())
                     .list(&keywords)
             }
-            StepKind::Pipe { argv } => Fields::new("pipe").list(argv),
-            StepKind::Run { argv } => Fields::new("run").list(argv),
+            StepKind::Pipe { argv } => FieldHasher::new("pipe").list(argv),
+            StepKind::Run { argv } => FieldHasher::new("run").list(argv),
             StepKind::Forward { to, copy: _, sender: _, forwarder: _ } => {
-                Fields::new("forward").list(to)
+                FieldHasher::new("forward").list(to)
             }
-            StepKind::Reply(reply) => Fields::new("reply").text(&reply.file).text(&reply.to),
+            StepKind::Reply(reply) => FieldHasher::new("reply").text(&reply.file).text(&reply.to),
             StepKind::Discard { .. }
             | StepKind::Reject { .. }
             | StepKind::Defer { .. }
@@ -84,24 +84,24 @@ impl Fields {
         })
     }
 
-    fn new(kind: &str) -> Fields {
+    fn new(kind: &str) -> FieldHasher {
         let mut hash = Sha256::new();
         hash.update(VERSION);
-        Fields(hash).text(kind)
+        FieldHasher(hash).text(kind)
     }
 
-    fn text(self, text: &str) -> Fields {
+    fn text(self, text: &str) -> FieldHasher {
         let mut fields = self.number(text.len() as u64);
         fields.0.update(text);
         fields
     }
 
-    fn list(self, texts: &[String]) -> Fields {
+    fn list(self, texts: &[String]) -> FieldHasher {
         let counted = self.number(texts.len() as u64);
         texts.iter().fold(counted, |fields, text| fields.text(text))
     }
 
-    fn number(mut self, number: u64) -> Fields {
+    fn number(mut self, number: u64) -> FieldHasher {
         self.0.update(number.to_le_bytes());
         self
     }

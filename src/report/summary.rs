@@ -27,7 +27,7 @@ pub struct Summary {
     /// What could not be read.
     pub unread: usize,
     went: BTreeMap<String, usize>,
-    rules: HashMap<Span, RuleCount>,
+    rules: HashMap<Span, RuleSummary>,
     /// The slowest messages, in no order.
     slow: Vec<(Duration, String)>,
     time: Duration,
@@ -36,7 +36,7 @@ pub struct Summary {
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-struct RuleCount {
+struct RuleSummary {
     looked: usize,
     held: usize,
     took: Duration,
@@ -124,7 +124,7 @@ impl Summary {
     }
 
     /// Those that cost most, the time in all of each.
-    fn slow_rules(&self) -> Vec<(Span, RuleCount)> {
+    fn slow_rules(&self) -> Vec<(Span, RuleSummary)> {
         let mut rows: Vec<_> = self.rules.iter().map(|(span, rule)| (*span, *rule)).collect();
         rows.sort_by_key(|(span, rule)| (Reverse(rule.took), span.file, span.start));
         rows.retain(|(_, rule)| !rule.took.is_zero());

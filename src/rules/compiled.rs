@@ -37,13 +37,13 @@ pub struct CompiledProgram {
 struct KeptHead<P> {
     program: P,
     /// Statements, conditions, patterns, lists, expectations.
-    rows: [Extent; 5],
+    rows: [RowExtent; 5],
     index: KeptIndex,
 }
 
 /// Where the records of a row are.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
-struct Extent {
+struct RowExtent {
     /// The first of its blocks, which follow each other.
     block: u32,
     /// How many records.
@@ -182,7 +182,7 @@ enum Row<T> {
     Here(Vec<T>),
     /// In blocks. A block starts with where each of its records ends (u32 each,
     /// little-endian, from the first record on).
-    Kept { extent: Extent, met: Vec<OnceLock<Met<T>>> },
+    Kept { extent: RowExtent, met: Vec<OnceLock<Met<T>>> },
 }
 
 /// The records of a block that were met.
@@ -190,7 +190,7 @@ type Met<T> = Box<[OnceLock<T>]>;
 
 impl<T: Serialize + DeserializeOwned> Row<T> {
     /// One that was kept; `None` if there cannot be as many records as it says.
-    fn kept(extent: Extent, blocks: &Blocks) -> Option<Row<T>> {
+    fn kept(extent: RowExtent, blocks: &Blocks) -> Option<Row<T>> {
         let count = (extent.length as usize).div_ceil(RECORDS_PER_BLOCK);
         let end = (extent.block as usize).checked_add(count)?;
         (end <= blocks.len()).then_some(())?;
@@ -231,13 +231,15 @@ impl<T: Serialize + DeserializeOwned> Row<T> {
 
     /// Puts the records into new blocks, if they are in none; `None` if that gets
     /// too large.
-    fn keep(&self, blocks: &mut Vec<Vec<u8>>) -> Option<Extent> {
+    fn keep(&self, blocks: &mut Vec<Vec<u8>>) -> Option<RowExtent> {
         let records = match self {
             Row::Here(records) => records,
             Row::Kept { extent, .. } => return Some(*extent),
         };
-        let extent =
-            Extent { block: blocks.len().try_into().ok()?, length: records.len().try_into().ok()? };
+        let extent = RowExtent {
+            block: blocks.len().try_into().ok()?,
+            length: records.len().try_into().ok()?,
+        };
         for together in records.chunks(RECORDS_PER_BLOCK) {
             let (mut ends, mut bytes) = (Vec::new(), Vec::new());
             for record in together {
@@ -280,7 +282,7 @@ mod tests {
             assert_eq!(row.get(&blocks, count), None);
             assert_eq!(row.get(&blocks, usize::MAX), None);
             assert!(!blocks.is_damaged());
-            let longer = Extent { length: u32::MAX, block: 1 };
+            let longer = RowExtent { length: u32::MAX, block: 1 };
             assert!(Row::<String>::kept(longer, &blocks).is_none());
         }
     }

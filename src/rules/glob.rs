@@ -6,7 +6,7 @@
 
 /// One part of a glob.
 #[derive(Clone, Copy)]
-enum Token<'g> {
+enum GlobToken<'g> {
     Star,
     One,
     Class { negated: bool, members: &'g str },
@@ -23,7 +23,7 @@ pub fn matches(glob: &str, text: &str) -> bool {
         let letter = text.get(text_at..).and_then(|rest| rest.chars().next());
         match (next(glob, glob_at), letter) {
             (None, None) => return true,
-            (Some((Token::Star, length)), _) => {
+            (Some((GlobToken::Star, length)), _) => {
                 glob_at += length;
                 retry = Some((glob_at, text_at));
                 continue;
@@ -50,44 +50,44 @@ pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?'])
 }
 
-fn next(glob: &str, at: usize) -> Option<(Token<'_>, usize)> {
+fn next(glob: &str, at: usize) -> Option<(GlobToken<'_>, usize)> {
     let rest = glob.get(at..)?;
     let mut letters = rest.chars();
     let first = letters.next()?;
     let token = match first {
-        '*' => Token::Star,
-        '?' => Token::One,
+        '*' => GlobToken::Star,
+        '?' => GlobToken::One,
         '[' => match class(rest) {
             Some(found) => return Some(found),
-            None => Token::Literal('['),
+            None => GlobToken::Literal('['),
         },
         '\\' => match letters.next() {
-            Some(letter) => return Some((Token::Literal(letter), 1 + letter.len_utf8())),
-            None => Token::Literal('\\'),
+            Some(letter) => return Some((GlobToken::Literal(letter), 1 + letter.len_utf8())),
+            None => GlobToken::Literal('\\'),
         },
-        letter => Token::Literal(letter),
+        letter => GlobToken::Literal(letter),
     };
     Some((token, first.len_utf8()))
 }
 
 /// A class at the start of `rest`; none if it is never closed. A `]` that
 /// stands first is a member.
-fn class(rest: &str) -> Option<(Token<'_>, usize)> {
+fn class(rest: &str) -> Option<(GlobToken<'_>, usize)> {
     let inner = rest.strip_prefix('[')?;
     let members = inner.strip_prefix('!').unwrap_or(inner);
     let first = members.chars().next()?.len_utf8();
     let end = first + members.get(first..)?.find(']')?;
     let start = rest.len() - members.len();
-    let token = Token::Class { negated: start == 2, members: members.get(..end)? };
+    let token = GlobToken::Class { negated: start == 2, members: members.get(..end)? };
     Some((token, start + end + 1))
 }
 
-fn fits(token: Token<'_>, letter: char) -> bool {
+fn fits(token: GlobToken<'_>, letter: char) -> bool {
     match token {
-        Token::Star => false,
-        Token::One => true,
-        Token::Literal(wanted) => wanted == letter,
-        Token::Class { negated, members } => {
+        GlobToken::Star => false,
+        GlobToken::One => true,
+        GlobToken::Literal(wanted) => wanted == letter,
+        GlobToken::Class { negated, members } => {
             let mut found = false;
             let mut rest = members.chars();
             while let Some(from) = rest.next() {

@@ -35,7 +35,7 @@ pub(super) fn format(ast: &Ast, source: &SourceFile) -> String {
         blocks,
         out: String::new(),
     };
-    let items: Vec<Item> = ast.statements.iter().map(Item::Statement).collect();
+    let items: Vec<LayoutItem> = ast.statements.iter().map(LayoutItem::Statement).collect();
     formatter.items(&items, Room { depth: 0, open: None, end: u32::MAX });
     formatter.out
 }
@@ -60,24 +60,24 @@ fn blocks(text: &str) -> HashMap<u32, u32> {
 
 /// What stands on a line of its own in a block.
 #[derive(Clone, Copy)]
-enum Item<'a> {
+enum LayoutItem<'a> {
     Statement(&'a Statement),
     /// An entry of a score, its weight filled up to a width.
     Entry(&'a (Spanned<f64>, Condition), usize),
 }
 
-impl Item<'_> {
+impl LayoutItem<'_> {
     fn start(self) -> u32 {
         match self {
-            Item::Statement(statement) => statement.span.start,
-            Item::Entry((weight, _), _) => weight.span.start,
+            LayoutItem::Statement(statement) => statement.span.start,
+            LayoutItem::Entry((weight, _), _) => weight.span.start,
         }
     }
 
     fn end(self) -> u32 {
         match self {
-            Item::Statement(statement) => statement.span.end,
-            Item::Entry((_, condition), _) => condition.span.end,
+            LayoutItem::Statement(statement) => statement.span.end,
+            LayoutItem::Entry((_, condition), _) => condition.span.end,
         }
     }
 }
@@ -118,7 +118,7 @@ impl<'a> Formatter<'a> {
         self.out.push('\n');
     }
 
-    fn items(&mut self, items: &[Item<'a>], room: Room) {
+    fn items(&mut self, items: &[LayoutItem<'a>], room: Room) {
         // Where the text that was written last ends in the source.
         let mut behind = room.open;
         if let Some(open) = room.open {
@@ -193,7 +193,7 @@ impl<'a> Formatter<'a> {
 
     /// For each rule that stands on one line beside others of its kind: what
     /// is before the arrow, filled up, and the rest.
-    fn aligned(&mut self, items: &[Item<'a>], depth: usize) -> Vec<Option<(String, String)>> {
+    fn aligned(&mut self, items: &[LayoutItem<'a>], depth: usize) -> Vec<Option<(String, String)>> {
         let mut heads: Vec<Option<(String, String)>> = Vec::with_capacity(items.len());
         for item in items {
             let head = self.one_line(*item, depth);
@@ -214,11 +214,11 @@ impl<'a> Formatter<'a> {
     }
 
     /// Whether nothing stands between an item and the one before it.
-    fn neighbours(&self, items: &[Item<'a>], at: usize) -> bool {
+    fn neighbours(&self, items: &[LayoutItem<'a>], at: usize) -> bool {
         let (Some(item), Some(before)) = (items.get(at), items.get(at.wrapping_sub(1))) else {
             return false;
         };
-        if let Item::Statement(statement) = item
+        if let LayoutItem::Statement(statement) = item
             && !self.comments_in(statement.span).is_empty()
         {
             return false;
@@ -244,8 +244,8 @@ impl<'a> Formatter<'a> {
         self.comments.get(from..to).unwrap_or_default()
     }
 
-    fn one_line(&mut self, item: Item<'a>, depth: usize) -> Option<(String, String)> {
-        let Item::Statement(statement) = item else { return None };
+    fn one_line(&mut self, item: LayoutItem<'a>, depth: usize) -> Option<(String, String)> {
+        let LayoutItem::Statement(statement) = item else { return None };
         self.inside.extend(self.comments_in(statement.span));
         let (head, end, actions) = match &statement.kind {
             StatementKind::Rule { label, condition, body: Body::Actions(actions) } => {
@@ -273,10 +273,10 @@ impl<'a> Formatter<'a> {
         fits.then_some((head, rest))
     }
 
-    fn item(&mut self, item: Item<'a>, depth: usize) {
+    fn item(&mut self, item: LayoutItem<'a>, depth: usize) {
         match item {
-            Item::Statement(statement) => self.statement(statement, depth),
-            Item::Entry((weight, condition), width) => {
+            LayoutItem::Statement(statement) => self.statement(statement, depth),
+            LayoutItem::Entry((weight, condition), width) => {
                 self.gather(weight.span.start, condition.span.end);
                 let doc = Doc::Nest(vec![self.condition(condition)]);
                 let weight = signed(weight.value);
@@ -334,7 +334,7 @@ impl<'a> Formatter<'a> {
                 head.push(self.line_between(" ", end, head_end));
                 head.push(Doc::text("{"));
                 self.finish(Doc::group(head), "", depth);
-                let items: Vec<Item> = statements.iter().map(Item::Statement).collect();
+                let items: Vec<LayoutItem> = statements.iter().map(LayoutItem::Statement).collect();
                 self.block(&items, head_end, span.end, depth);
                 return;
             }
@@ -342,8 +342,8 @@ impl<'a> Formatter<'a> {
                 self.finish(Doc::text(format!("score {} {{", name.value)), "", depth);
                 let width =
                     entries.iter().map(|(weight, _)| signed(weight.value).len()).max().unwrap_or(0);
-                let items: Vec<Item> =
-                    entries.iter().map(|entry| Item::Entry(entry, width)).collect();
+                let items: Vec<LayoutItem> =
+                    entries.iter().map(|entry| LayoutItem::Entry(entry, width)).collect();
                 self.block(&items, head_end, span.end, depth);
                 return;
             }
@@ -355,7 +355,7 @@ impl<'a> Formatter<'a> {
                 let mandatory = if *mandatory { " mandatory" } else { "" };
                 let head = format!("category {}{mandatory} {{", literal::quote(&name.value));
                 self.finish(Doc::text(head), "", depth);
-                let items: Vec<Item> = statements.iter().map(Item::Statement).collect();
+                let items: Vec<LayoutItem> = statements.iter().map(LayoutItem::Statement).collect();
                 self.block(&items, head_end, span.end, depth);
                 return;
             }
@@ -370,7 +370,7 @@ impl<'a> Formatter<'a> {
     }
 
     /// What is in a block, and its `}`.
-    fn block(&mut self, items: &[Item<'a>], open: u32, end: u32, depth: usize) {
+    fn block(&mut self, items: &[LayoutItem<'a>], open: u32, end: u32, depth: usize) {
         let room = Room { depth: depth + 1, open: Some(open + 1), end: end.saturating_sub(1) };
         self.items(items, room);
         self.line(depth, "}");

@@ -99,7 +99,7 @@ pub(super) enum Kind {
 
 impl From<Mistake> for Diagnostic {
     fn from(mistake: Mistake) -> Diagnostic {
-        let Wording { code, message, label, hint } = wording(&mistake.kind);
+        let SyntaxWording { code, message, label, hint } = wording(&mistake.kind);
         let severity = match mistake.kind {
             Kind::StrayAction(_) => Severity::Warning,
             _ => Severity::Error,
@@ -116,7 +116,7 @@ impl From<Mistake> for Diagnostic {
     }
 }
 
-struct Wording {
+struct SyntaxWording {
     code: &'static str,
     message: String,
     label: &'static str,
@@ -128,12 +128,12 @@ fn word(
     message: impl Into<String>,
     label: &'static str,
     hint: impl Into<String>,
-) -> Wording {
+) -> SyntaxWording {
     let hint = hint.into();
-    Wording { code, message: message.into(), label, hint: (!hint.is_empty()).then_some(hint) }
+    SyntaxWording { code, message: message.into(), label, hint: (!hint.is_empty()).then_some(hint) }
 }
 
-fn wording(kind: &Kind) -> Wording {
+fn wording(kind: &Kind) -> SyntaxWording {
     match kind {
         Kind::Unexpected { found, expected } => {
             let expected = listing(expected, "or");
@@ -403,7 +403,7 @@ fn wording(kind: &Kind) -> Wording {
     }
 }
 
-fn look_alike(found: &str) -> Wording {
+fn look_alike(found: &str) -> SyntaxWording {
     let meant: String = found.chars().filter_map(scan::narrow).collect();
     let (message, what) = match found.chars().next() {
         Some('\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}') => {
@@ -425,7 +425,7 @@ fn look_alike(found: &str) -> Wording {
     word("look-alike", message, "", hint)
 }
 
-fn slip(found: &str) -> Wording {
+fn slip(found: &str) -> SyntaxWording {
     let hint = match found {
         "if" => "a rule is written `when CONDITION -> ACTION`",
         "unless" => "write `when not (CONDITION) -> ACTION`",
@@ -436,7 +436,7 @@ fn slip(found: &str) -> Wording {
     word("slip", format!("`{found}` is no word of this language"), "", hint)
 }
 
-fn quantity(found: &str) -> Wording {
+fn quantity(found: &str) -> SyntaxWording {
     let digits = found.len() - found.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = found.split_at(digits);
     let hint = match words::unit(unit.trim_start()) {

@@ -29,7 +29,7 @@ pub(super) fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
     }
     let scan = scan::scan(file, text);
     let (parts, mistakes) = outline::outline(file, text, &scan.tokens);
-    let mut reader = Reader { file, text, tokens: &scan.tokens, mistakes, foreign: false };
+    let mut reader = StatementReader { file, text, tokens: &scan.tokens, mistakes, foreign: false };
     let statements = reader.read(parts);
     let mut mistakes = reader.mistakes;
     mistakes.sort_by_key(|mistake| mistake.span.start);
@@ -43,7 +43,7 @@ pub(super) fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
     (Ast { statements, comments: scan.comments }, diagnostics)
 }
 
-struct Reader<'a> {
+struct StatementReader<'a> {
     file: u32,
     text: &'a str,
     tokens: &'a [Token],
@@ -53,7 +53,7 @@ struct Reader<'a> {
 }
 
 /// What stands before a block.
-enum Head {
+enum StatementHead {
     File,
     /// Its label and its condition.
     Rule(Box<(Option<Word>, Option<Condition>)>),
@@ -70,26 +70,26 @@ enum Head {
 }
 
 /// A block that is being read.
-struct Frame {
+struct OpenBlock {
     start: u32,
-    head: Head,
+    head: StatementHead,
     statements: Vec<Statement>,
     entries: Vec<(Spanned<f64>, Condition)>,
     /// Indent of the last statement, if it is a rule with actions.
     rule_indent: Option<u32>,
 }
 
-impl Frame {
-    fn new(start: u32, head: Head) -> Frame {
-        Frame { start, head, statements: Vec::new(), entries: Vec::new(), rule_indent: None }
+impl OpenBlock {
+    fn new(start: u32, head: StatementHead) -> OpenBlock {
+        OpenBlock { start, head, statements: Vec::new(), entries: Vec::new(), rule_indent: None }
     }
 }
 
-impl Reader<'_> {
+impl StatementReader<'_> {
     /// Reads all parts. Blocks are nested by an explicit stack.
     fn read(&mut self, parts: Vec<Part>) -> Vec<Statement> {
-        let mut outer: Vec<Frame> = Vec::new();
-        let mut frame = Frame::new(0, Head::File);
+        let mut outer: Vec<OpenBlock> = Vec::new();
+        let mut frame = OpenBlock::new(0, StatementHead::File);
         for part in parts {
             match part {
                 Part::Statement(piece) => self.statement_piece(&piece, &mut frame),
@@ -100,28 +100,28 @@ impl Reader<'_> {
                 Part::Open(piece, block) => {
                     let head = self.head(&piece, block, &mut frame);
                     let start = self.span(&piece.tokens).start;
-                    outer.push(std::mem::replace(&mut frame, Frame::new(start, head)));
+                    outer.push(std::mem::replace(&mut frame, OpenBlock::new(start, head)));
                 }
                 Part::Close { end } => {
                     let Some(next) = outer.pop() else { continue };
                     let done = std::mem::replace(&mut frame, next);
                     let span = Span { file: self.file, start: done.start, end };
                     let kind = match done.head {
-                        Head::Rule(head) => StatementKind::Rule {
+                        StatementHead::Rule(head) => StatementKind::Rule {
                             label: head.0,
                             condition: head.1,
                             body: Body::Block(done.statements),
                         },
-                        Head::Score { name } => {
+                        StatementHead::Score { name } => {
                             StatementKind::Score { name, entries: done.entries }
                         }
-                        Head::Category { name, mandatory } => {
+                        StatementHead::Category { name, mandatory } => {
                             StatementKind::Category { name, mandatory, statements: done.statements }
                         }
-                        Head::Broken { declares } => {
+                        StatementHead::Broken { declares } => {
                             StatementKind::Broken { declares, block: done.statements }
                         }
-                        Head::File => continue,
+                        StatementHead::File => continue,
                     };
                     frame.statements.push(Statement { span, kind });
                     frame.rule_indent = None;
@@ -163,7 +163,7 @@ impl Reader<'_> {
         (piece.len() > 1).then(|| Spanned { value: value.to_string(), span })
     }
 
-    fn statement_piece(&mut self, piece: &Piece, frame: &mut Frame) {
+    fn statement_piece(&mut self, piece: &Piece, frame: &mut OpenBlock) {
         match self.statement(piece) {
             Ok(kind) => self.push(kind, &piece.tokens, frame),
             Err(mistake) => {
@@ -189,7 +189,7 @@ impl Reader<'_> {
         }
     }
 
-    fn push(&mut self, kind: StatementKind, tokens: &Range<usize>, frame: &mut Frame) {
+    fn push(&mut self, kind: StatementKind, tokens: &Range<usize>, frame: &mut OpenBlock) {
         let indent = self.tokens.get(tokens.start).and_then(|token| token.indent);
         if let StatementKind::Actions(actions) = &kind
             && let Some(action) = actions.first()
@@ -203,7 +203,7 @@ impl Reader<'_> {
         frame.statements.push(Statement { span: self.span(tokens), kind });
     }
 
-    fn push_broken(&mut self, mistake: Mistake, tokens: &Range<usize>, frame: &mut Frame) {
+    fn push_broken(&mut self, mistake: Mistake, tokens: &Range<usize>, frame: &mut OpenBlock) {
         self.report(mistake, tokens);
         let kind = StatementKind::Broken { declares: self.declares(tokens), block: Vec::new() };
         frame.rule_indent = None;
@@ -248,7 +248,7 @@ impl Reader<'_> {
         self.build(piece, |builder| builder.entry(pair))
     }
 
-    fn head(&mut self, piece: &Piece, block: Block, frame: &mut Frame) -> Head {
+    fn head(&mut self, piece: &Piece, block: Block, frame: &mut OpenBlock) -> StatementHead {
         match self.try_head(piece, block) {
             Ok(head) => head,
             Err(mistake) => {
@@ -257,7 +257,7 @@ impl Reader<'_> {
                 let last = pieces.pop().unwrap_or(piece.tokens.clone());
                 if pieces.is_empty() {
                     self.report(mistake, &last);
-                    return Head::Broken { declares: self.declares(&last) };
+                    return StatementHead::Broken { declares: self.declares(&last) };
                 }
                 for tokens in pieces {
                     let piece = Piece {
@@ -276,31 +276,33 @@ impl Reader<'_> {
                     Ok(head) => head,
                     Err(mistake) => {
                         self.report(mistake, &last);
-                        Head::Broken { declares: self.declares(&last) }
+                        StatementHead::Broken { declares: self.declares(&last) }
                     }
                 }
             }
         }
     }
 
-    fn try_head(&mut self, piece: &Piece, block: Block) -> Read<Head> {
+    fn try_head(&mut self, piece: &Piece, block: Block) -> Read<StatementHead> {
         match block {
             Block::Statements => {
                 let pair = self.pair(self.text, Rule::only_group_head, piece)?;
-                self.build(piece, |builder| Ok(Head::Rule(Box::new(builder.group_head(pair)?))))
+                self.build(piece, |builder| {
+                    Ok(StatementHead::Rule(Box::new(builder.group_head(pair)?)))
+                })
             }
             Block::Category => {
                 let pair = self.pair(self.text, Rule::only_category_head, piece)?;
                 self.build(piece, |builder| {
                     let (name, mandatory) = builder.category_head(pair)?;
-                    Ok(Head::Category { name, mandatory })
+                    Ok(StatementHead::Category { name, mandatory })
                 })
             }
             Block::Entries => {
                 let pair = self.pair(self.text, Rule::only_score_head, piece)?;
                 self.build(piece, |builder| {
                     let name = pair.into_inner().find(|part| part.as_rule() == Rule::name);
-                    name.map(|name| Head::Score { name: builder.word(&name) })
+                    name.map(|name| StatementHead::Score { name: builder.word(&name) })
                         .ok_or_else(|| builder.impossible())
                 })
             }

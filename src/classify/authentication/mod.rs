@@ -164,7 +164,7 @@ pub struct Ignored {
 
 /// Where a header stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum HeaderPlace {
     /// Where our machines alone write.
     Ours,
     /// Directly below the border line.
@@ -175,13 +175,13 @@ enum Place {
     Anywhere,
 }
 
-impl Place {
+impl HeaderPlace {
     fn name(self) -> &'static str {
         match self {
-            Place::Ours => "above our border's Received line",
-            Place::AtBorder => "directly below our border's Received line",
-            Place::Foreign => "below our Received lines",
-            Place::Anywhere => "where no Received line shows a border",
+            HeaderPlace::Ours => "above our border's Received line",
+            HeaderPlace::AtBorder => "directly below our border's Received line",
+            HeaderPlace::Foreign => "below our Received lines",
+            HeaderPlace::Anywhere => "where no Received line shows a border",
         }
     }
 }
@@ -221,41 +221,43 @@ impl<'a> Trust<'a> {
         let first = text.split([';', '(']).next().unwrap_or_default();
         let by = self.trail.border().and_then(|border| border.by.as_deref());
         match by.filter(|by| self.names(by) && !self.ids.contains(&domain::canonical(by))) {
-            Some(by) if first.contains('=') && self.place(header) == Place::Ours => {
+            Some(by) if first.contains('=') && self.place(header) == HeaderPlace::Ours => {
                 format!("{by}; {text}")
             }
             _ => text,
         }
     }
 
-    fn place(&self, header: &Header<'_>) -> Place {
+    fn place(&self, header: &Header<'_>) -> HeaderPlace {
         let start = header.range.start;
         match (self.trail.border_start, self.first_received) {
-            (Some(border), _) if start < border => Place::Ours,
+            (Some(border), _) if start < border => HeaderPlace::Ours,
             (Some(_), _) if self.trail.below_border.is_none_or(|below| start < below) => {
-                Place::AtBorder
+                HeaderPlace::AtBorder
             }
-            (Some(_), _) => Place::Foreign,
-            (None, Some(first)) if start < first => Place::Ours,
-            (None, _) => Place::Anywhere,
+            (Some(_), _) => HeaderPlace::Foreign,
+            (None, Some(first)) if start < first => HeaderPlace::Ours,
+            (None, _) => HeaderPlace::Anywhere,
         }
     }
 
     /// Why a header with a trusted id does not count where it stands.
-    fn misplaced(&self, place: Place, something_counts: bool) -> Option<&'static str> {
+    fn misplaced(&self, place: HeaderPlace, something_counts: bool) -> Option<&'static str> {
         match place {
-            Place::Ours => None,
-            Place::Foreign => Some("it stands below our Received lines, where the sender writes"),
-            Place::AtBorder | Place::Anywhere if something_counts => {
+            HeaderPlace::Ours => None,
+            HeaderPlace::Foreign => {
+                Some("it stands below our Received lines, where the sender writes")
+            }
+            HeaderPlace::AtBorder | HeaderPlace::Anywhere if something_counts => {
                 Some("it stands below one that counts")
             }
-            Place::AtBorder if !self.declared => {
+            HeaderPlace::AtBorder if !self.declared => {
                 Some("it stands below our Received lines, and `set trust` does not name its id")
             }
-            Place::Anywhere if !self.declared => Some(
+            HeaderPlace::Anywhere if !self.declared => Some(
                 "no Received line tells it from the sender's, and `set trust` does not name its id",
             ),
-            Place::AtBorder | Place::Anywhere => None,
+            HeaderPlace::AtBorder | HeaderPlace::Anywhere => None,
         }
     }
 }
@@ -267,7 +269,7 @@ pub fn of(mail: &Mail<'_>) -> Results {
     if names.iter().all(|name| head.first(name).is_none()) {
         return Results::default();
     }
-    let mut reader = Reader {
+    let mut reader = ResultsReader {
         mail,
         trust: Trust::new(mail),
         sender: SenderText::of(mail),
@@ -292,7 +294,7 @@ pub fn ids_at_border(mail: &Mail<'_>) -> Vec<String> {
     let head = mail.message.head();
     let mut ids = Vec::new();
     for header in head.named("authentication-results").take(MOST_HEADERS) {
-        if !matches!(trust.place(&header), Place::Ours | Place::AtBorder) {
+        if !matches!(trust.place(&header), HeaderPlace::Ours | HeaderPlace::AtBorder) {
             continue;
         }
         let id = match grammar::parse(&trust.with_id(&header, text(&header))) {
@@ -308,14 +310,14 @@ pub fn ids_at_border(mail: &Mail<'_>) -> Vec<String> {
 }
 
 /// What is being found out of one message.
-struct Reader<'m, 'a> {
+struct ResultsReader<'m, 'a> {
     mail: &'m Mail<'a>,
     trust: Trust<'m>,
     sender: SenderText,
     results: Results,
 }
 
-impl Reader<'_, '_> {
+impl ResultsReader<'_, '_> {
     fn believe(&mut self, head: &Head, arc: bool) {
         let name = if arc { "arc-authentication-results" } else { "authentication-results" };
         let mut counted = false;
@@ -352,7 +354,7 @@ impl Reader<'_, '_> {
     fn take(
         &mut self,
         name: &str,
-        place: Place,
+        place: HeaderPlace,
         mut header: grammar::Header,
         arc_only: bool,
     ) -> Vec<String> {
@@ -481,8 +483,9 @@ impl Reader<'_, '_> {
     fn is_garbled(&self) -> bool {
         let head = self.mail.message.head();
         head.named("authentication-results").take(MOST_HEADERS).any(|header| {
-            let is_ours =
-                |id: &str| self.trust.names(id) && self.trust.place(&header) != Place::Foreign;
+            let is_ours = |id: &str| {
+                self.trust.names(id) && self.trust.place(&header) != HeaderPlace::Foreign
+            };
             match grammar::parse(&self.trust.with_id(&header, text(&header))) {
                 Ok(parsed) => {
                     let is_flawed = parsed.results.iter().any(|result| result.flaw.is_some());
@@ -499,7 +502,7 @@ impl Reader<'_, '_> {
             let text = text(&header);
             let place = self.trust.place(&header);
             let found = received_spf::parse(&text).and_then(|found| match found.identity() {
-                _ if place != Place::Ours => Err("it does not stand above our Received line"),
+                _ if place != HeaderPlace::Ours => Err("it does not stand above our Received line"),
                 Identity::Other => Err("it is not about the envelope sender or the HELO"),
                 identity => {
                     self.sender.is_whole(found.envelope_sender(), found.helo())?;
@@ -521,7 +524,7 @@ impl Reader<'_, '_> {
             }
             self.results.spf = Some(found.verdict);
             self.results.spf_domain = self.asked(identity, &found);
-            let (name, place) = (header.name, Place::Ours.name());
+            let (name, place) = (header.name, HeaderPlace::Ours.name());
             self.results.used.push(format!("{name}, {place}: spf={}", found.verdict));
         }
     }

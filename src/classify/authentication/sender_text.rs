@@ -32,7 +32,7 @@ const LONGEST_HEADER: usize = 64 << 10;
 
 /// Whose texts they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum TextOrigin {
     Signature,
     Chain,
     EnvelopeSender,
@@ -40,29 +40,34 @@ enum Kind {
     From,
 }
 
-impl Kind {
-    const ALL: [Kind; 5] =
-        [Kind::Signature, Kind::Chain, Kind::EnvelopeSender, Kind::Helo, Kind::From];
+impl TextOrigin {
+    const ALL: [TextOrigin; 5] = [
+        TextOrigin::Signature,
+        TextOrigin::Chain,
+        TextOrigin::EnvelopeSender,
+        TextOrigin::Helo,
+        TextOrigin::From,
+    ];
 
     fn name(self) -> &'static str {
         match self {
-            Kind::Signature => "a DKIM-Signature",
-            Kind::Chain => "the ARC chain",
-            Kind::EnvelopeSender => "the envelope sender",
-            Kind::Helo => "the HELO",
-            Kind::From => "the From header",
+            TextOrigin::Signature => "a DKIM-Signature",
+            TextOrigin::Chain => "the ARC chain",
+            TextOrigin::EnvelopeSender => "the envelope sender",
+            TextOrigin::Helo => "the HELO",
+            TextOrigin::From => "the From header",
         }
     }
 
     /// Whose text a property is.
-    fn of(method: &str, property: &str) -> Option<Kind> {
+    fn of(method: &str, property: &str) -> Option<TextOrigin> {
         let (ptype, name) = property.split_once('.')?;
         match (method, ptype, name) {
-            ("arc", ..) => Some(Kind::Chain),
-            (_, "smtp", "mailfrom" | "mail" | "envelope-from") => Some(Kind::EnvelopeSender),
-            (_, "smtp", "helo" | "ehlo") => Some(Kind::Helo),
-            (_, "header", "from" | "sender" | "resent-from") => Some(Kind::From),
-            (_, "header", _) => Some(Kind::Signature),
+            ("arc", ..) => Some(TextOrigin::Chain),
+            (_, "smtp", "mailfrom" | "mail" | "envelope-from") => Some(TextOrigin::EnvelopeSender),
+            (_, "smtp", "helo" | "ehlo") => Some(TextOrigin::Helo),
+            (_, "header", "from" | "sender" | "resent-from") => Some(TextOrigin::From),
+            (_, "header", _) => Some(TextOrigin::Signature),
             _ => None,
         }
     }
@@ -105,7 +110,7 @@ impl Texts {
 #[derive(Debug, Default)]
 pub struct SenderText {
     signatures: Vec<Signature>,
-    texts: [Texts; Kind::ALL.len()],
+    texts: [Texts; TextOrigin::ALL.len()],
 }
 
 impl SenderText {
@@ -113,9 +118,9 @@ impl SenderText {
     pub fn of(mail: &Mail<'_>) -> SenderText {
         let head = mail.message.head();
         let mut found = SenderText::default();
-        found.signatures = found.gather(head, "dkim-signature", Kind::Signature);
-        found.gather(head, "arc-seal", Kind::Chain);
-        found.gather(head, "arc-message-signature", Kind::Chain);
+        found.signatures = found.gather(head, "dkim-signature", TextOrigin::Signature);
+        found.gather(head, "arc-seal", TextOrigin::Chain);
+        found.gather(head, "arc-message-signature", TextOrigin::Chain);
         if let Some(sender) = &mail.envelope_sender {
             found.envelope_sender(sender);
         }
@@ -126,11 +131,11 @@ impl SenderText {
         found
     }
 
-    fn texts(&mut self, kind: Kind) -> &mut Texts {
+    fn texts(&mut self, kind: TextOrigin) -> &mut Texts {
         &mut self.texts[kind as usize]
     }
 
-    fn gather(&mut self, head: &Head, name: &str, kind: Kind) -> Vec<Signature> {
+    fn gather(&mut self, head: &Head, name: &str, kind: TextOrigin) -> Vec<Signature> {
         let mut values = head.values(name);
         let texts = self.texts(kind);
         let mut signatures = Vec::new();
@@ -153,7 +158,7 @@ impl SenderText {
 
     /// With or without the quotes of RFC 5321 §4.1.2.
     fn envelope_sender(&mut self, sender: &str) {
-        let texts = self.texts(Kind::EnvelopeSender);
+        let texts = self.texts(TextOrigin::EnvelopeSender);
         let bare = unquoted(sender);
         let ambiguous = is_ambiguous(&bare) || bare.matches('@').count() > 1;
         if bare != sender {
@@ -169,7 +174,7 @@ impl SenderText {
         let plain = |text: &str| {
             text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:[]".contains(c) || !c.is_ascii())
         };
-        let texts = self.texts(Kind::Helo);
+        let texts = self.texts(TextOrigin::Helo);
         if let Some(helo) = (mail.variable)("CLIENT_HELO") {
             let ambiguous = !plain(&helo);
             texts.add(helo, ambiguous);
@@ -196,7 +201,7 @@ impl SenderText {
 
     /// Of each address, what a border could take for its domain.
     fn from(&mut self, text: &str) {
-        let texts = self.texts(Kind::From);
+        let texts = self.texts(TextOrigin::From);
         let mut signs = text.match_indices('@');
         for (at, _) in signs.by_ref().take(MOST_ADDRESSES) {
             let rest = &text[at + 1..];
@@ -238,7 +243,7 @@ impl SenderText {
     }
 
     /// Behind how many properties of a result such a text stands.
-    fn place_in(&self, result: &MethodResult) -> Option<(usize, Kind)> {
+    fn place_in(&self, result: &MethodResult) -> Option<(usize, TextOrigin)> {
         for at in 0..=result.properties.len() {
             let comments = result.comments.iter().filter(|(place, _)| *place == at);
             for (_, comment) in comments {
@@ -255,39 +260,39 @@ impl SenderText {
         None
     }
 
-    fn in_property(&self, method: &str, name: &str, value: &str) -> Option<Kind> {
-        let begins = |kind: &Kind| {
+    fn in_property(&self, method: &str, name: &str, value: &str) -> Option<TextOrigin> {
+        let begins = |kind: &TextOrigin| {
             let texts = &self.texts[*kind as usize];
             texts.ambiguous.iter().any(|text| is_beginning(value, text))
         };
-        match Kind::of(method, name) {
-            Some(Kind::Signature) if name != "header.i" && name != "header.d" => {
-                Kind::ALL.into_iter().find(begins)
+        match TextOrigin::of(method, name) {
+            Some(TextOrigin::Signature) if name != "header.i" && name != "header.d" => {
+                TextOrigin::ALL.into_iter().find(begins)
             }
             Some(kind) => {
                 let texts = &self.texts[kind as usize];
                 let ambiguous = !texts.are_plain() && !texts.hold(value);
                 let unknown = name == "header.i"
-                    && kind == Kind::Signature
+                    && kind == TextOrigin::Signature
                     && !value.starts_with('@')
                     && value.contains('@')
                     && !texts.hold(value);
                 (ambiguous || unknown).then_some(kind)
             }
-            None => Kind::ALL.into_iter().find(begins),
+            None => TextOrigin::ALL.into_iter().find(begins),
         }
     }
 
     /// Comments name the envelope sender and the HELO (`domain of a@b
     /// designates`), and who sealed a chain. One that is not all of a comment
     /// has ended it.
-    fn in_comment(&self, method: &str, comment: &str) -> Option<Kind> {
-        let named: &[Kind] = match method {
+    fn in_comment(&self, method: &str, comment: &str) -> Option<TextOrigin> {
+        let named: &[TextOrigin] = match method {
             "dkim" | "dmarc" => &[],
-            "arc" => &[Kind::Chain],
-            _ => &[Kind::EnvelopeSender, Kind::Helo],
+            "arc" => &[TextOrigin::Chain],
+            _ => &[TextOrigin::EnvelopeSender, TextOrigin::Helo],
         };
-        let ends = |kind: &Kind| {
+        let ends = |kind: &TextOrigin| {
             let texts = &self.texts[*kind as usize];
             texts.incomplete
                 || texts
@@ -295,7 +300,7 @@ impl SenderText {
                     .iter()
                     .any(|text| text.contains(['(', ')', '\\']) && !comment.contains(text.as_str()))
         };
-        let begins = |kind: &Kind| {
+        let begins = |kind: &TextOrigin| {
             let texts = &self.texts[*kind as usize];
             texts.ambiguous.iter().any(|text| {
                 let beginning = text.split(['(', ')', '\\']).next().unwrap_or_default();
@@ -305,26 +310,27 @@ impl SenderText {
                     && !comment.contains(text.as_str())
             })
         };
-        named.iter().copied().find(ends).or_else(|| Kind::ALL.into_iter().find(begins))
+        named.iter().copied().find(ends).or_else(|| TextOrigin::ALL.into_iter().find(begins))
     }
 
     /// Whose texts could have misled a border that reads results of others
     /// off a header, or domains off an address: what it concludes from them is
     /// no better than they are.
     pub fn misleads(&self) -> Option<&'static str> {
-        let misleading = |kind: &Kind| !self.texts[*kind as usize].are_plain();
-        let kinds = [Kind::Signature, Kind::EnvelopeSender, Kind::Helo, Kind::From];
-        kinds.into_iter().find(misleading).map(Kind::name)
+        let misleading = |kind: &TextOrigin| !self.texts[*kind as usize].are_plain();
+        let kinds =
+            [TextOrigin::Signature, TextOrigin::EnvelopeSender, TextOrigin::Helo, TextOrigin::From];
+        kinds.into_iter().find(misleading).map(TextOrigin::name)
     }
 
     /// Whether what `Received-SPF` says of an envelope sender and a HELO is
     /// each all of what it was. Says why not.
     pub fn is_whole(&self, sender: Option<&str>, helo: Option<&str>) -> Result<(), &'static str> {
-        let whole = |kind: Kind, value: Option<&str>| {
+        let whole = |kind: TextOrigin, value: Option<&str>| {
             let texts = &self.texts[kind as usize];
             texts.are_plain() || value.is_some_and(|value| texts.hold(value))
         };
-        match (whole(Kind::EnvelopeSender, sender), whole(Kind::Helo, helo)) {
+        match (whole(TextOrigin::EnvelopeSender, sender), whole(TextOrigin::Helo, helo)) {
             (true, true) => Ok(()),
             (false, _) => Err("the envelope sender holds what can be read as more than a value"),
             (_, false) => Err("the HELO holds what can be read as more than a value"),

@@ -92,7 +92,7 @@ fn find(mail: &Mail<'_>) -> Result<Option<Report>, String> {
     if !signs.worth_reading() {
         return Ok(None);
     }
-    let opening = opening::read(mail.message, signs.kind == Kind::Report)?;
+    let opening = opening::read(mail.message, signs.kind == BounceKind::Report)?;
     let (reported, said) = match opening.status.is_empty() {
         true => (delivery_status::read(&opening.notes), true),
         false => (delivery_status::read(&opening.status), false),
@@ -133,7 +133,7 @@ fn own_addresses(mail: &Mail<'_>) -> Vec<String> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum BounceKind {
     /// multipart/report of a delivery, or message/delivery-status alone.
     Report,
     /// What became of a delivered message (RFC 8098).
@@ -145,7 +145,7 @@ enum Kind {
 
 /// What the header says.
 struct Signs {
-    kind: Kind,
+    kind: BounceKind,
     /// A mail system speaks, and what shows it.
     system: Option<String>,
     /// It does so by name, not only by the null sender.
@@ -163,11 +163,11 @@ impl Signs {
         let content_type = head.first("content-type").map(parameter::parse).unwrap_or_default();
         let report_type = content_type.get("report-type").unwrap_or_default().to_ascii_lowercase();
         let kind = match (content_type.value.as_str(), report_type.as_str()) {
-            ("multipart/report", "disposition-notification") => Kind::Receipt,
-            ("multipart/report", "feedback-report" | "tlsrpt") => Kind::OtherReport,
-            ("multipart/report", _) => Kind::Report,
-            ("message/delivery-status" | "message/global-delivery-status", _) => Kind::Report,
-            _ => Kind::Other,
+            ("multipart/report", "disposition-notification") => BounceKind::Receipt,
+            ("multipart/report", "feedback-report" | "tlsrpt") => BounceKind::OtherReport,
+            ("multipart/report", _) => BounceKind::Report,
+            ("message/delivery-status" | "message/global-delivery-status", _) => BounceKind::Report,
+            _ => BounceKind::Other,
         };
         let by_name = daemon::mail_system(mail);
         let named = by_name.is_some();
@@ -193,7 +193,8 @@ impl Signs {
 
     fn worth_reading(&self) -> bool {
         let spoken = self.system.is_some() || self.unattended || self.subject_reports;
-        self.kind == Kind::Report || self.kind == Kind::Other && (spoken || self.failed_recipients)
+        self.kind == BounceKind::Report
+            || self.kind == BounceKind::Other && (spoken || self.failed_recipients)
     }
 
     fn is_answer(&self) -> bool {
@@ -202,7 +203,7 @@ impl Signs {
 
     /// Sieve's `reject` answers with a receipt (RFC 5429 §2.1.1).
     fn refusal(&self) -> Option<String> {
-        let refused = self.kind == Kind::Receipt && self.subject.contains("reject");
+        let refused = self.kind == BounceKind::Receipt && self.subject.contains("reject");
         let system = self.system.as_ref().filter(|_| refused)?;
         Some(format!("{system}, and the subject of a disposition notification says `reject`"))
     }
@@ -223,17 +224,21 @@ impl Signs {
                 || status::reply(notes).is_some()
                 || !mention::mentioned(notes, own).is_empty()
         };
-        if !said && (self.kind == Kind::Report || self.system.is_some() || self.subject_reports) {
+        if !said
+            && (self.kind == BounceKind::Report || self.system.is_some() || self.subject_reports)
+        {
             if bad {
                 return Some(match self.kind {
-                    Kind::Report => "multipart/report; report-type=delivery-status".to_owned(),
+                    BounceKind::Report => {
+                        "multipart/report; report-type=delivery-status".to_owned()
+                    }
                     _ => "a part is message/delivery-status".to_owned(),
                 });
             }
             if !reported.is_empty() {
                 return None;
             }
-            if self.kind == Kind::Report && (self.system.is_some() || self.subject_reports) {
+            if self.kind == BounceKind::Report && (self.system.is_some() || self.subject_reports) {
                 return Some("multipart/report; report-type=delivery-status".to_owned());
             }
         }

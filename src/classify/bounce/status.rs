@@ -1,7 +1,7 @@
 //! Status codes (RFC 3463) within running text.
 
 /// A code and where it ends.
-struct Found<'a> {
+struct CodeMatch<'a> {
     code: &'a str,
     /// Stands right behind an SMTP reply code (RFC 5321 §4.2).
     replied: bool,
@@ -88,7 +88,7 @@ const REPLIES: &[(u16, &str)] = &[
 ];
 
 /// The codes of failures and delays.
-fn all(text: &str) -> impl Iterator<Item = Found<'_>> {
+fn all(text: &str) -> impl Iterator<Item = CodeMatch<'_>> {
     let bytes = text.as_bytes();
     memchr::memchr2_iter(b'4', b'5', bytes).filter_map(move |at| {
         let free = |byte: Option<&u8>| {
@@ -109,7 +109,7 @@ fn all(text: &str) -> impl Iterator<Item = Found<'_>> {
             next == Some(&b'.') && !bytes.get(end + 1).is_some_and(u8::is_ascii_alphanumeric);
         let joined =
             next.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'.' || *byte == b'@');
-        (sentence || !joined).then(|| Found { code: &text[at..end], replied })
+        (sentence || !joined).then(|| CodeMatch { code: &text[at..end], replied })
     })
 }
 

@@ -77,10 +77,10 @@ pub fn parse(value: &[u8]) -> Received {
     let text = String::from_utf8_lossy(&value[..value.len().min(LONGEST_LINE)]);
     let flat = text.replace(['\r', '\n'], " ");
     let (before, behind, ambiguous) = split_at_by(&text, &flat);
-    let tail = Tail::read(behind);
+    let tail = LineTail::read(behind);
     let mut found = Received { ambiguous, ..Received::default() };
     read_from(before, &tail, &mut found);
-    let Tail { by, protocol, id, recipient, login, local, fetched, has_from, .. } = tail;
+    let LineTail { by, protocol, id, recipient, login, local, fetched, has_from, .. } = tail;
     found.from_client |= has_from;
     found.authenticated |= login;
     found.local |= local;
@@ -150,7 +150,7 @@ fn has_clauses(from_clause: &str) -> bool {
 
 /// Who wrote the line, where that matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Writer {
+enum HeaderWriter {
     /// Its reverse names lead back.
     Exim,
     /// Its reverse names lead back: Postfix and sendmail.
@@ -164,12 +164,12 @@ enum Writer {
 
 /// What stands from `by` on: the MTA's own, but for paths.
 #[derive(Default)]
-struct Tail<'a> {
+struct LineTail<'a> {
     /// The clause that a word belongs to, in lower case.
     clause: &'a str,
     by: Option<String>,
     by_comment: bool,
-    writer: Writer,
+    writer: HeaderWriter,
     protocol: Option<String>,
     id: Option<String>,
     recipient: Option<String>,
@@ -182,9 +182,9 @@ struct Tail<'a> {
     names_client: bool,
 }
 
-impl<'a> Tail<'a> {
-    fn read(text: &'a str) -> Tail<'a> {
-        let mut tail = Tail::default();
+impl<'a> LineTail<'a> {
+    fn read(text: &'a str) -> LineTail<'a> {
+        let mut tail = LineTail::default();
         let mut is_first = false;
         for (_, token) in tail_tokens(text) {
             match token {
@@ -245,7 +245,7 @@ impl<'a> Tail<'a> {
 
     fn comment(&mut self, comment: &str) {
         if self.clause != "for" && starts(comment, "exim") {
-            self.writer = Writer::Exim;
+            self.writer = HeaderWriter::Exim;
         }
         if self.clause != "by" {
             return;
@@ -254,11 +254,11 @@ impl<'a> Tail<'a> {
         // sendmail: `8.15.2/8.15.2`
         let version = comment.starts_with(|c: char| c.is_ascii_digit()) && comment.contains('/');
         if starts(comment, "postfix") || version {
-            self.writer = Writer::Checking;
+            self.writer = HeaderWriter::Checking;
         } else if starts(comment, "communigate") {
-            self.writer = Writer::CommuniGate;
+            self.writer = HeaderWriter::CommuniGate;
         } else if starts(comment, "dragonfly") {
-            self.writer = Writer::Dragonfly;
+            self.writer = HeaderWriter::Dragonfly;
         }
         self.login |= starts(comment, "authenticated as ");
         self.local |=
@@ -267,7 +267,7 @@ impl<'a> Tail<'a> {
 }
 
 /// Reads what stands before `by`, or the whole line where there is none.
-fn read_from(text: &str, tail: &Tail<'_>, found: &mut Received) {
+fn read_from(text: &str, tail: &LineTail<'_>, found: &mut Received) {
     let mut tokens = from_tokens(text);
     let behind_from = match tokens.next() {
         Some((at, Token::Word(word))) if word.eq_ignore_ascii_case("from") => {
@@ -305,9 +305,10 @@ fn read_from(text: &str, tail: &Tail<'_>, found: &mut Received) {
         .filter_map(|(at, comment)| Some((at, Client::read(comment)?)))
         .collect();
     match tail.writer {
-        Writer::Exim | Writer::CommuniGate => {
+        HeaderWriter::Exim | HeaderWriter::CommuniGate => {
             address_first(behind_from, found);
-            found.authenticated = tail.writer == Writer::CommuniGate && starts(first, "account ");
+            found.authenticated =
+                tail.writer == HeaderWriter::CommuniGate && starts(first, "account ");
         }
         _ if behind_literal && clients.is_empty() => address_first(behind_from, found),
         _ => {
@@ -321,7 +322,7 @@ fn read_from(text: &str, tail: &Tail<'_>, found: &mut Received) {
         }
     }
     found.host_checked =
-        found.host.is_some() && matches!(tail.writer, Writer::Exim | Writer::Checking);
+        found.host.is_some() && matches!(tail.writer, HeaderWriter::Exim | HeaderWriter::Checking);
     if found.helo.is_none() {
         found.helo = name.map(str::to_owned);
     }
@@ -351,7 +352,7 @@ fn address_last(
     name: Option<&str>,
     comments: &[&str],
     clients: &[(usize, Client<'_>)],
-    tail: &Tail<'_>,
+    tail: &LineTail<'_>,
     found: &mut Received,
 ) {
     let Some((at, client)) = clients.last() else {
@@ -361,7 +362,7 @@ fn address_last(
             found.authenticated = found.ip.is_some() && comments.iter().any(is_login);
         }
         found.helo = comments.first().and_then(|comment| helo_comment(comment));
-        found.local = tail.writer == Writer::Dragonfly;
+        found.local = tail.writer == HeaderWriter::Dragonfly;
         return;
     };
     found.ip = client.first.or(client.last);

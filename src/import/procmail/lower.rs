@@ -42,7 +42,7 @@ const WITHOUT_MEANING: [&str; 22] = [
 
 /// What the recipe before this one came to, for `A`, `a`, `E` and `e`.
 #[derive(Clone)]
-enum Before {
+enum Dependence {
     /// None stands before it.
     Nothing,
     /// Its condition, and that of those that it is an alternative to.
@@ -79,7 +79,7 @@ impl Lowering<'_> {
 
     fn nodes(&mut self, nodes: &[Node]) -> Vec<Unit> {
         let mut units = Vec::new();
-        let mut before = Before::Nothing;
+        let mut before = Dependence::Nothing;
         let mut ended = false;
         for node in nodes {
             if ended {
@@ -90,7 +90,7 @@ impl Lowering<'_> {
             }
             let mut made = match &node.kind {
                 NodeKind::Unreadable(why) => {
-                    before = Before::Unknown;
+                    before = Dependence::Unknown;
                     vec![Unit::not(node.span, why.clone())]
                 }
                 NodeKind::Assign { name, value } => {
@@ -235,7 +235,7 @@ impl Lowering<'_> {
         units
     }
 
-    fn recipe(&mut self, span: Span, recipe: &Recipe, before: &mut Before) -> Unit {
+    fn recipe(&mut self, span: Span, recipe: &Recipe, before: &mut Dependence) -> Unit {
         match self.try_recipe(span, recipe, before) {
             Ok(unit) => unit,
             Err(why) => {
@@ -255,7 +255,7 @@ impl Lowering<'_> {
                 if matches!(&recipe.action, Target::Pipe(_)) && recipe.flags.contains('f') {
                     self.edited.insert("*".into());
                 }
-                *before = Before::Unknown;
+                *before = Dependence::Unknown;
                 Unit { would_end: delivers, ..Unit::not(span, why) }
             }
         }
@@ -279,7 +279,7 @@ impl Lowering<'_> {
         &mut self,
         span: Span,
         recipe: &Recipe,
-        before: &mut Before,
+        before: &mut Dependence,
     ) -> Result<Unit, String> {
         let flags = recipe.flags.as_str();
         if let Some(flag) = flags.chars().find(|flag| !"HBDAaEehbfcwWir".contains(*flag)) {
@@ -324,9 +324,9 @@ impl Lowering<'_> {
             (_, true, _) => {
                 let mut chain = chain;
                 chain.push(own.clone());
-                Before::Known { own: condition.clone(), chain, changes }
+                Dependence::Known { own: condition.clone(), chain, changes }
             }
-            _ => Before::Known { own: own.clone(), chain: vec![own.clone()], changes },
+            _ => Dependence::Known { own: own.clone(), chain: vec![own.clone()], changes },
         };
         let is_block = matches!(recipe.action, Target::Block(_));
         let nothing = done.effects.is_empty() && !done.ends;
@@ -344,21 +344,21 @@ impl Lowering<'_> {
     }
 
     /// What `A` and `E` ask of the recipe before; and the alternatives so far.
-    fn dependence(&self, flags: &str, before: &Before) -> Result<(Cond, Vec<Cond>), String> {
+    fn dependence(&self, flags: &str, before: &Dependence) -> Result<(Cond, Vec<Cond>), String> {
         if !flags.contains(['A', 'a', 'E']) {
             return Ok((Cond::Always, Vec::new()));
         }
         match before {
-            Before::Nothing => Err("no recipe stands before it".into()),
-            Before::Unknown => Err("the recipe before it is not translated".into()),
-            Before::Known { changes: true, .. } => {
+            Dependence::Nothing => Err("no recipe stands before it".into()),
+            Dependence::Unknown => Err("the recipe before it is not translated".into()),
+            Dependence::Known { changes: true, .. } => {
                 Err("the recipe before it changes what is tested".into())
             }
-            Before::Known { chain, .. } if flags.contains('E') => {
+            Dependence::Known { chain, .. } if flags.contains('E') => {
                 let none = chain.iter().map(|condition| Cond::not(condition.clone()));
                 Ok((Cond::all(none), chain.clone()))
             }
-            Before::Known { own, chain, .. } => Ok((own.clone(), chain.clone())),
+            Dependence::Known { own, chain, .. } => Ok((own.clone(), chain.clone())),
         }
     }
 

@@ -52,7 +52,7 @@ pub(super) enum Target {
 
 /// Reads a file.
 pub(super) fn read(number: u32, file: &SourceFile) -> Vec<Node> {
-    let mut reader = Reader { number, text: &file.text, at: 0 };
+    let mut reader = RecipeReader { number, text: &file.text, at: 0 };
     let mut nodes = reader.nodes(0);
     // A `}` that closes nothing ends no file.
     while reader.at < reader.text.len() {
@@ -61,13 +61,13 @@ pub(super) fn read(number: u32, file: &SourceFile) -> Vec<Node> {
     nodes
 }
 
-struct Reader<'t> {
+struct RecipeReader<'t> {
     number: u32,
     text: &'t str,
     at: usize,
 }
 
-impl Reader<'_> {
+impl RecipeReader<'_> {
     fn nodes(&mut self, depth: usize) -> Vec<Node> {
         let (mut nodes, mut comments) = (Vec::new(), Vec::new());
         loop {

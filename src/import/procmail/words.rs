@@ -65,7 +65,7 @@ impl Variables {
     /// Puts variables and quotes in as a shell does; `in_quotes` as it does inside of
     /// double quotes. An error is why it cannot be known.
     pub(super) fn expand(&self, text: &str, in_quotes: bool) -> Result<Expanded, String> {
-        let mut out = Builder { template: String::new(), constant: Some(String::new()) };
+        let mut out = TemplateBuilder { template: String::new(), constant: Some(String::new()) };
         let mut chars = text.chars().peekable();
         let mut quoted = in_quotes;
         while let Some(c) = chars.next() {
@@ -184,12 +184,12 @@ impl Variables {
     }
 }
 
-struct Builder {
+struct TemplateBuilder {
     template: String,
     constant: Option<String>,
 }
 
-impl Builder {
+impl TemplateBuilder {
     fn push(&mut self, c: char) {
         self.template.push_str(&literal(c.encode_utf8(&mut [0; 4])));
         if let Some(constant) = &mut self.constant {

@@ -13,7 +13,7 @@ use crate::syntax::ast::{Body, Condition, Statement, StatementKind, Word};
 /// Where the way through the rules is.
 pub(super) struct Flow {
     /// The blocks around, from the file itself inwards.
-    blocks: Vec<Block>,
+    blocks: Vec<RuleBlock>,
     /// What the rules around capture.
     pub(super) scopes: Vec<Scope>,
     /// Inside of what is never come to, nothing more is said of that.
@@ -22,7 +22,7 @@ pub(super) struct Flow {
 
 impl Default for Flow {
     fn default() -> Flow {
-        Flow { blocks: vec![Block::default()], scopes: Vec::new(), dead: false }
+        Flow { blocks: vec![RuleBlock::default()], scopes: Vec::new(), dead: false }
     }
 }
 
@@ -45,7 +45,7 @@ impl Flow {
 
 /// One block: what of it ended the run so far.
 #[derive(Default)]
-struct Block {
+struct RuleBlock {
     begun: bool,
     /// Always, whatever the message.
     ended: Option<Span>,
@@ -245,7 +245,7 @@ impl Checker<'_, '_> {
             }
             return false;
         }
-        self.statements.blocks.push(Block::default());
+        self.statements.blocks.push(RuleBlock::default());
         self.walk(statements);
         let block = self.statements.blocks.pop();
         block.is_some_and(|block| block.ended.is_some())
@@ -254,7 +254,7 @@ impl Checker<'_, '_> {
     /// Statements in braces that are always come to: what ends the run there
     /// does so for what follows.
     pub(super) fn block_for_all(&mut self, head: Span, statements: &[Statement]) {
-        self.statements.blocks.push(Block::default());
+        self.statements.blocks.push(RuleBlock::default());
         self.walk(statements);
         let inner = self.statements.blocks.pop().unwrap_or_default();
         if let Some(block) = self.statements.blocks.last_mut() {
@@ -267,7 +267,7 @@ impl Checker<'_, '_> {
 
     /// The actions behind an arrow; whether they end the run.
     fn actions_of_rule(&mut self, actions: &[crate::syntax::ast::Action]) -> bool {
-        self.statements.blocks.push(Block::default());
+        self.statements.blocks.push(RuleBlock::default());
         self.actions(actions);
         let block = self.statements.blocks.pop();
         block.is_some_and(|block| block.ended.is_some())
@@ -314,7 +314,7 @@ impl Checker<'_, '_> {
         let same = way.blocks.iter().find_map(|block| block.under.get(&class?).copied());
         let mut told = way.dead;
         let found = match way.blocks.last_mut() {
-            Some(Block { ended: Some(at), told: before, .. }) => {
+            Some(RuleBlock { ended: Some(at), told: before, .. }) => {
                 told |= std::mem::replace(before, true);
                 Some((Ended::Always, *at))
             }
