@@ -443,7 +443,7 @@ mod tests {
             assert_type(text, None);
         }
         let letter =
-            [b"MZ is short for MagicMark Zbikowski, and this is a text about him.".as_slice(); 2];
+            [b"MZ is short for Mark Zbikowski, and this is a text about him.".as_slice(); 2];
         assert_type(&letter.concat(), None);
     }
 
