@@ -200,7 +200,7 @@ impl Macro {
 
     /// `([^>]*[^(.%@a-z0-9])? WORD TAIL` up to the end of the value. Linear:
     /// a word can only begin behind a character that is part of none, and the
-    /// searches of [`Tail`] only move forwards.
+    /// searches of [`WordTail`] only move forwards.
     fn names(&self, value: &[u8]) -> bool {
         let mut tail = WordTail::new(value);
         let first_closing = memchr(b'>', value).unwrap_or(value.len());

@@ -1,6 +1,6 @@
 //! `spam`, `virus` and `spam-score`: what a filter in front of us says.
 //!
-//! No specification gives these headers; `spam.txt` of [`words`] says who writes each
+//! No specification gives these headers; `spam.txt` of `words` says who writes each
 //! and how it is read.
 //!
 //! What stands above the border's Received line is ours alone and comes first:
@@ -9,8 +9,6 @@
 //! sender. In either place the topmost header of a name counts, for filters
 //! write above what was there, and one `spam` among them is enough: a sender
 //! does not call his own mail that. Without a border, all counts alike.
-//!
-//! [`words`]: crate::classify::words
 
 use crate::classify::look::folded;
 use crate::classify::words::spam;

@@ -30,7 +30,7 @@
 //! writer cannot.
 //!
 //! **What a lowering need not care about.** Quoting, parentheses, layout, the order
-//! of `set` and `list`, line numbers: [`write`] does that. It reads its own text
+//! of `set` and `list`, line numbers: [`mod@write`] does that. It reads its own text
 //! with the parser and the check of the rules, so what comes out of it has passed
 //! both; a mistake there is a bug of the lowering ([`write::Bug`], exit status 2).
 //! Text from the foreign file goes into a template by [`ir::literal`], a value by

@@ -1,6 +1,6 @@
 //! A checked set of rules: plain data, names resolved, evaluated as it lies.
 //!
-//! `check` builds a [`Program`]; [`CompiledProgram`] is what is evaluated, the
+//! `check` builds a [`Program`]; [`super::compiled::CompiledProgram`] is what is evaluated, the
 //! same whether it was just checked or comes out of the cache. Everything refers
 //! to everything else by index. Patterns are kept as text and built beside the
 //! program on first use.

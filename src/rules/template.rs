@@ -156,7 +156,7 @@ pub enum TemplatePart {
 /// What is inserted.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum Insert {
-    /// The first value of a field, by index into [`Program::fields`].
+    /// The first value of a field, by index into [`super::program::Program::fields`].
     Field(u32),
     /// `{1}`: a capture of the enclosing rule by number.
     Group(u32),
