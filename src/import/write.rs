@@ -1,6 +1,6 @@
 //! IR to text. What is written is read again by the parser and the check of the
 //! rules, and brought into the canonical layout: so no import gives rules that
-//! mfilter does not take.
+//! mfilter does not take. A unit of which it takes none is not translated.
 
 use std::path::Path;
 
@@ -15,6 +15,9 @@ use crate::text::is_invisible;
 
 /// How a rule begins that could not be translated; `check` looks for it.
 pub use crate::syntax::words::UNTRANSLATED;
+
+/// How often units are left out one by one, before all are.
+const MOST_ROUNDS: usize = 20;
 
 /// What was written is not what mfilter takes: a mistake of ours.
 #[derive(Debug)]
@@ -35,12 +38,32 @@ pub fn write(
     options: &Options,
     head: &str,
 ) -> Result<Imported, Box<Bug>> {
-    let mut writer =
-        Writer { sources: &sources, text: String::new(), places: Vec::new(), walked: 0 };
-    writer.head(head, &draft, options);
-    writer.units(&draft.units);
-    let (text, places) = (writer.text, writer.places);
-    let rules = checked(&text)?;
+    let mut rounds = 0;
+    let (rules, places) = loop {
+        let mut writer = Writer {
+            sources: &sources,
+            text: String::new(),
+            places: Vec::new(),
+            walked: 0,
+            ends: Vec::new(),
+        };
+        writer.head(head, &draft, options);
+        let start = writer.text.len();
+        writer.units(&draft.units);
+        let Writer { text, places, ends, .. } = writer;
+        match checked(&text) {
+            Ok(rules) => break (rules, places),
+            Err((bug, errors)) => {
+                rounds += 1;
+                // What is left out may be missed by others, in turn.
+                let is_mended =
+                    rounds <= MOST_ROUNDS && leave_out(&mut draft.units, &errors, start, &ends);
+                if !is_mended && !leave_all_out(&mut draft.units) {
+                    return Err(bug);
+                }
+            }
+        }
+    };
     let lines = lines(&rules, &places);
     let mut order = 0;
     for unit in &mut draft.units {
@@ -56,7 +79,7 @@ pub fn accepts(rules: &str) -> bool {
 }
 
 /// The canonical layout of what was written, if it has no mistake.
-fn checked(text: &str) -> Result<String, Box<Bug>> {
+fn checked(text: &str) -> Result<String, (Box<Bug>, Vec<Diagnostic>)> {
     let path = Path::new("mailrules");
     let mut sources = Sources::default();
     let (file, ast, parsed) = syntax::parse_bytes(0, path, text.as_bytes());
@@ -71,7 +94,34 @@ fn checked(text: &str) -> Result<String, Box<Bug>> {
         return Ok(rules);
     }
     let mistakes = diagnostic::render(&errors, &sources, false);
-    Err(Box::new(Bug { mistakes, rules: text.to_owned() }))
+    Err((Box::new(Bug { mistakes, rules: text.to_owned() }), errors))
+}
+
+/// Leaves out the units that make no rules: they are not translated, and nothing of
+/// them fires. Whether there were any; `start` is where the first one begins, `ends`
+/// where each ends.
+fn leave_out(units: &mut [Unit], errors: &[Diagnostic], start: usize, ends: &[usize]) -> bool {
+    let mut any = false;
+    for error in errors {
+        let at = error.span.start as usize;
+        let number = ends.partition_point(|end| *end <= at);
+        let Some(unit) = units.get_mut(number).filter(|_| at >= start) else { continue };
+        if !matches!(unit.fidelity, Fidelity::NotTranslated(_)) {
+            unit.leave_out(format!("no rule came of it: {}", error.message));
+            any = true;
+        }
+    }
+    any
+}
+
+/// Leaves all units out; whether any was still there.
+fn leave_all_out(units: &mut [Unit]) -> bool {
+    let mut any = false;
+    for unit in units {
+        any |= !matches!(unit.fidelity, Fidelity::NotTranslated(_));
+        unit.leave_out("no rules came of the file".into());
+    }
+    any
 }
 
 /// What a line of the rules is about.
@@ -146,9 +196,21 @@ struct Writer<'a> {
     places: Vec<LinePlace>,
     /// How many units were walked.
     walked: usize,
+    /// Where each unit ends in the text.
+    ends: Vec<usize>,
 }
 
 impl Unit {
+    /// Makes it one that is not translated, with all that is in it.
+    fn leave_out(&mut self, why: String) {
+        let mut count = 0;
+        self.walk(&mut |unit| count += unit.count);
+        self.count = count.max(1);
+        self.effects.clear();
+        self.fidelity = Fidelity::NotTranslated(why);
+        self.would_end = true;
+    }
+
     /// Whether a blank line stands around it.
     fn stands_apart(&self) -> bool {
         !self.comments.is_empty()
@@ -205,6 +267,7 @@ impl Writer<'_> {
                 self.text.push('\n');
             }
             self.unit(unit, 0);
+            self.ends.push(self.text.len());
         }
     }
 

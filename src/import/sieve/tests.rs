@@ -130,3 +130,15 @@ fn time_is_linear_in_the_script() {
     assert_eq!(totals.exact, 2002);
     assert!(rules.len() < script.len() * 4, "{}", rules.len());
 }
+
+/// What the check of the rules refuses is not translated; the rest of the script is.
+#[test]
+fn of_what_makes_no_rules_nothing_fires() {
+    let script = "require [\"variables\", \"fileinto\"];\n\
+         if header :matches \"Subject\" \"[*] *\" { if address :user :is \"from\" \"bot\" { keep; } \
+         set :lower \"tag\" \"${0}\"; if string :contains \"${tag}\" \"a\" { fileinto \"B\"; } }\n\
+         if size :over 1 { fileinto \"A\"; }";
+    let (rules, totals) = rules(script);
+    assert!(rules.ends_with("when size > 1 -> folder \"A\"") && !rules.contains("{0"), "{rules}");
+    assert!(totals.not > 0 && totals.all == totals.exact + totals.not, "{rules}");
+}
