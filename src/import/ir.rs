@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use crate::source::Span;
+pub use crate::syntax::quote;
 
 /// All that an import makes of a file and what it includes.
 #[derive(Debug, Clone, Default)]
@@ -310,26 +311,6 @@ pub fn literal(text: &str) -> String {
     } else {
         text.to_owned()
     }
-}
-
-/// A text as a string of the language.
-pub fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            _ if crate::text::is_invisible(c) => {
-                let _ = write!(quoted, "\\u{{{:x}}}", c as u32);
-            }
-            _ => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 /// `header "Name"`

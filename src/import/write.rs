@@ -4,13 +4,13 @@
 
 use std::path::Path;
 
-use super::ir::{Cond, Draft, Effect, Fidelity, Mark, Operand, Test, Unit, quote};
+use super::ir::{Cond, Draft, Effect, Fidelity, Mark, Operand, Test, Unit};
 use super::{Imported, Options};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::check::{Surroundings, check};
 use crate::source::{SourceFile, Sources, Span};
-use crate::syntax;
 use crate::syntax::ast::{Body, Statement, StatementKind};
+use crate::syntax::{self, quote, slashed};
 use crate::text::is_invisible;
 
 /// How a rule begins that could not be translated; `check` looks for it.
@@ -28,7 +28,8 @@ pub struct Bug {
     pub rules: String,
 }
 
-/// Writes the rules of a draft; `head` is the comment they begin with.
+/// Writes the rules of a draft that was made of a file in this language, the first of
+/// `sources`.
 ///
 /// # Errors
 /// [`Bug`]: the rules have a mistake.
@@ -36,8 +37,11 @@ pub fn write(
     mut draft: Draft,
     sources: Sources,
     options: &Options,
-    head: &str,
+    language: &str,
 ) -> Result<Imported, Box<Bug>> {
+    let file = sources.files().first().and_then(|file| file.path.file_name());
+    let name = file.unwrap_or_default().to_string_lossy();
+    let head = &format!("Made of {name} by mfilter import {language}.");
     let mut rounds = 0;
     let (rules, places) = loop {
         let mut writer = Writer {
@@ -456,25 +460,6 @@ fn operand(of: &Operand) -> String {
         Operand::Plain(text) => text.clone(),
         Operand::Pattern(source, case) => slashed(source, *case),
     }
-}
-
-/// A pattern as `/…/`.
-fn slashed(source: &str, case: bool) -> String {
-    let mut written = String::with_capacity(source.len() + 3);
-    written.push('/');
-    let mut chars = source.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => {
-                written.push('\\');
-                written.extend(chars.next());
-            }
-            '/' => written.push_str("\\/"),
-            _ => written.push(c),
-        }
-    }
-    written.push_str(if case { "/c" } else { "/" });
-    written
 }
 
 /// An action as it is written.

@@ -54,7 +54,7 @@ fn escape(rest: &str) -> (Option<char>, usize) {
 }
 
 /// A text as a string `"…"`.
-pub(super) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {
@@ -92,7 +92,7 @@ pub(super) fn pattern(written: &str) -> (String, &str) {
 }
 
 /// A pattern as `/…/`.
-pub(super) fn slashed(source: &str, case_sensitive: bool) -> String {
+pub fn slashed(source: &str, case_sensitive: bool) -> String {
     let mut written = String::with_capacity(source.len() + 3);
     written.push('/');
     let mut chars = source.chars();

@@ -28,6 +28,7 @@ use crate::source::SourceFile;
 use ast::Ast;
 
 pub use decode::{NotUtf8, decode};
+pub use literal::{quote, slashed};
 
 /// Reads a file of rules. All mistakes are found in one go; what could be read
 /// is in the [`Ast`], in place of what could not stands

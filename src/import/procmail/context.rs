@@ -22,8 +22,6 @@ pub(super) struct Lowering<'a> {
     pub(super) edited: BTreeSet<String>,
     /// Names that `let` keeps.
     pub(super) kept: BTreeSet<String>,
-    /// How many blocks are around.
-    pub(super) depth: usize,
 }
 
 impl<'a> Lowering<'a> {
@@ -37,7 +35,6 @@ impl<'a> Lowering<'a> {
             around: Vec::new(),
             edited: BTreeSet::new(),
             kept: BTreeSet::new(),
-            depth: 0,
         }
     }
 

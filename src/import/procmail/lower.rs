@@ -10,6 +10,7 @@ use super::words::Variable;
 use crate::import::decode;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
 use crate::source::{SourceFile, Span};
+use crate::syntax::quote;
 
 /// Files that include one another deeper are not read.
 const MAX_INCLUDES: usize = 16;
@@ -158,7 +159,7 @@ impl Lowering<'_> {
                     && let Some(path) =
                         text.constant.as_deref().filter(|path| path.starts_with('/'))
                 {
-                    self.draft.settings.push(("sendmail".into(), crate::import::ir::quote(path)));
+                    self.draft.settings.push(("sendmail".into(), quote(path)));
                 }
             }
             _ => {}
@@ -404,11 +405,9 @@ impl Lowering<'_> {
         if copy {
             return Err("a block for a copy of the message, which goes on by itself".into());
         }
-        self.depth += 1;
         let exit_code = self.exit_code;
         let variables = self.variables.clone();
         let units = self.nodes(nodes);
-        self.depth -= 1;
         self.exit_code = exit_code;
         // What is the same for every message in the block is not behind it.
         for node in nodes {

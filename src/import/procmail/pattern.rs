@@ -88,7 +88,7 @@ fn in_header(pattern: &str, case: bool, found: Matched) -> Result<Matched, Strin
             return Ok(Matched { condition: Cond::any(has), headers, ..found });
         }
         // A list's address, and mailboxes without blanks: nothing of a word before it.
-        let (regex, _) = translate(rest)?;
+        let regex = translate(rest)?;
         let condition = pattern_test(fields, format!("(?:^|{before}){regex}"), case);
         return Ok(Matched { condition, headers, ..found });
     }
@@ -242,7 +242,7 @@ fn compared(
             return Ok(found);
         }
     }
-    let (mut regex, _) = translate(if ends { body } else { value })?;
+    let mut regex = translate(if ends { body } else { value })?;
     if anchored {
         regex.insert(0, '^');
     }
@@ -370,10 +370,10 @@ fn split_top(pattern: &str) -> Option<Vec<&str>> {
     (depth == 0).then_some(parts)
 }
 
-/// In the syntax of the regex crate; how many groups it has. What stands before `\/`
+/// In the syntax of the regex crate. What stands before `\/`
 /// takes as little as it can, what stands behind is the group `match`.
-fn translate(pattern: &str) -> Result<(String, usize), String> {
-    let (mut regex, mut groups, mut captured) = (String::new(), 0, false);
+fn translate(pattern: &str) -> Result<String, String> {
+    let (mut regex, mut captured) = (String::new(), false);
     let lazy = pattern.contains("\\/");
     let mut chars = pattern.chars().peekable();
     let mut depth = 0_u32;
@@ -394,7 +394,6 @@ fn translate(pattern: &str) -> Result<(String, usize), String> {
             '[' => bracket(&mut chars, &mut regex)?,
             '(' => {
                 depth += 1;
-                groups += 1;
                 regex.push_str("(?:");
             }
             ')' => {
@@ -431,7 +430,7 @@ fn translate(pattern: &str) -> Result<(String, usize), String> {
     if captured {
         regex.push(')');
     }
-    Ok((regex, groups))
+    Ok(regex)
 }
 
 fn escaped(c: char, regex: &mut String) {

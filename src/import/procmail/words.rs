@@ -216,13 +216,12 @@ fn command_value(command: &str) -> Result<String, String> {
                 _ => Err(format!("the program `{command}` says what it is")),
             }
         }
-        [formail, option @ ("-x" | "-zx" | "-xz"), name] | [formail, "-z", option @ "-x", name]
+        // Without `z` the blank behind the colon stays, which nobody means.
+        [formail, "-x" | "-zx" | "-xz", name] | [formail, "-z", "-x", name]
             if is_program(formail, "formail") =>
         {
             let name = name.trim_matches(['"', '\'']).trim_end_matches(':');
             let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-            // Without `z` the blank behind the colon stays.
-            let _ = option;
             match is_name && !name.is_empty() {
                 true => Ok(format!("{{header \"{name}\"}}")),
                 false => Err(format!("the program `{command}` says what it is")),

@@ -43,7 +43,5 @@ pub fn import(
     lowering.main(path, &nodes);
     let options = &Options { separator: Some(lowering.separator), ..options.clone() };
     let (draft, sources) = (lowering.draft, lowering.sources);
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let head = format!("Made of {} by mfilter import sieve.", name.unwrap_or_default());
-    write(draft, sources, options, &head)
+    write(draft, sources, options, "sieve")
 }
