@@ -9,7 +9,7 @@ use crate::message::address::Address;
 use crate::rules::compiled::CompiledProgram;
 use crate::world::World;
 
-/// See the file.
+/// All that a value may be looked up in.
 pub(super) struct Context<'a> {
     pub(super) program: &'a CompiledProgram,
     pub(super) message: &'a Message,

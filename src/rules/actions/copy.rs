@@ -4,13 +4,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown, shown_as};
-use crate::plan::{DeliveryWord, StepKind};
+use crate::plan::DeliveryWord;
 use crate::rules::template::{FlagsTemplate, Template};
 
 pub(super) const COPY: ActionWord =
     ActionWord::new("copy", "`copy \"A/B\" [as FLAG …]`", read).with_flags();
 
-/// See the file.
+/// `copy`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct CopyAction {
     /// The folder's name; none is the inbox.
@@ -26,10 +26,7 @@ fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
 
 impl Act for CopyAction {
     fn plan(&self, planner: &mut dyn Planner) {
-        let folder = planner.folder(self.name.as_ref());
-        let flags = planner.flags(&self.flags);
-        let flags = planner.marks().and(&flags);
-        planner.push(StepKind::Deliver { as_: DeliveryWord::Copy, folder, flags });
+        planner.deliver(DeliveryWord::Copy, self.name.as_ref(), &self.flags);
     }
 
     fn phrase(&self) -> String {

@@ -8,7 +8,7 @@ use crate::rules::template::Template;
 
 pub(super) const DEFER: ActionWord = ActionWord::new("defer", "`defer \"4.3.0 text\"`", read);
 
-/// See the file.
+/// `defer`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct DeferAction {
     /// `4.x.x`, RFC 3463.

@@ -9,7 +9,7 @@ use crate::rules::template::Template;
 pub(super) const DISCARD: ActionWord =
     ActionWord::new("discard", "`discard`, or `discard \"why\"`", read);
 
-/// See the file.
+/// `discard`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct DiscardAction {
     /// For the log.

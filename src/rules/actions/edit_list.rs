@@ -11,7 +11,7 @@ pub(super) const ADD_TO: ActionWord =
 pub(super) const REMOVE_FROM: ActionWord =
     ActionWord::new("remove", "`remove from from NAME`, where NAME is a list", read).for_moves();
 
-/// See the file.
+/// `add` or `remove`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct EditListAction {
     /// `add`, else `remove`.

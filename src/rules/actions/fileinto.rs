@@ -4,13 +4,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown, shown_as};
-use crate::plan::{DeliveryWord, StepKind};
+use crate::plan::DeliveryWord;
 use crate::rules::template::{FlagsTemplate, Template};
 
 pub(super) const FILEINTO: ActionWord =
     ActionWord::new("fileinto", "`fileinto \"A/B\" [as FLAG …]`", read).with_flags();
 
-/// See the file.
+/// `fileinto`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct FileIntoAction {
     /// The folder's name; none is the inbox.
@@ -25,14 +25,8 @@ fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
 }
 
 impl Act for FileIntoAction {
-    /// Twice into one folder is once.
     fn plan(&self, planner: &mut dyn Planner) {
-        let folder = planner.folder(self.name.as_ref());
-        let flags = planner.flags(&self.flags);
-        let flags = planner.marks().and(&flags);
-        if !planner.filed().contains(&&folder) {
-            planner.push(StepKind::Deliver { as_: DeliveryWord::FileInto, folder, flags });
-        }
+        planner.deliver(DeliveryWord::FileInto, self.name.as_ref(), &self.flags);
     }
 
     fn phrase(&self) -> String {

@@ -9,7 +9,7 @@ use crate::rules::template::Template;
 pub(super) const FILTER: ActionWord =
     ActionWord::new("filter", "`filter \"program\" \"argument\" …`", read);
 
-/// See the file.
+/// `filter`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct FilterAction {
     /// The program, without inserts, and its arguments.

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Action, ActionReader, ActionWord, InboxAction, Planner, Unread, shown, shown_as};
-use crate::plan::{DeliveryWord, StepKind};
+use crate::plan::DeliveryWord;
 use crate::rules::template::{FlagsTemplate, Template};
 
 pub(super) const FOLDER: ActionWord =
     ActionWord::new("folder", "`folder \"A/B\" [as FLAG …]`", read).with_flags();
 
-/// See the file.
+/// `folder`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct FolderAction {
     /// Its name.
@@ -27,13 +27,8 @@ fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
 }
 
 impl Act for FolderAction {
-    /// What `fileinto` has put there is there.
     fn plan(&self, planner: &mut dyn Planner) {
-        let (folder, flags) = (planner.folder(Some(&self.name)), planner.flags(&self.flags));
-        let flags = planner.marks().and(&flags);
-        if !planner.filed().contains(&&folder) {
-            planner.push(StepKind::Deliver { as_: DeliveryWord::Folder, folder, flags });
-        }
+        planner.deliver(DeliveryWord::Folder, Some(&self.name), &self.flags);
     }
 
     fn phrase(&self) -> String {

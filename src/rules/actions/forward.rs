@@ -12,7 +12,7 @@ pub(super) const FORWARD: ActionWord = ActionWord::new(
     read,
 );
 
-/// See the file.
+/// `forward` or `forward copy`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct ForwardAction {
     /// It does not end the run.

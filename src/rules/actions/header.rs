@@ -15,7 +15,7 @@ pub(super) const SET: ActionWord =
 pub(super) const REMOVE: ActionWord =
     ActionWord::new("remove-header", "`remove-header \"Name\"`", read);
 
-/// See the file.
+/// `add-header`, `set-header` or `remove-header`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum HeaderAction {
     /// One more of that name.

@@ -4,14 +4,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown_as};
-use crate::plan::{DeliveryWord, StepKind};
+use crate::plan::DeliveryWord;
 use crate::rules::template::FlagsTemplate;
 
 pub(super) const INBOX: ActionWord =
     ActionWord::new("inbox", "`inbox [as FLAG …]`", read).with_flags();
 pub(super) const STOP: ActionWord = ActionWord::new("stop", "`stop`", read);
 
-/// See the file.
+/// `inbox` or `stop`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default)]
 pub struct InboxAction {
     /// Those of `as`.
@@ -31,11 +31,7 @@ impl Act for InboxAction {
         if self.unless_filed && !planner.filed().is_empty() {
             return;
         }
-        let (folder, flags) = (planner.folder(None), planner.flags(&self.flags));
-        let flags = planner.marks().and(&flags);
-        if !planner.filed().contains(&&folder) {
-            planner.push(StepKind::Deliver { as_: DeliveryWord::Inbox, folder, flags });
-        }
+        planner.deliver(DeliveryWord::Inbox, None, &self.flags);
     }
 
     fn phrase(&self) -> String {

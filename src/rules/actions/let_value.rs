@@ -9,7 +9,7 @@ use crate::syntax::ast::ValueKind;
 
 pub(super) const LET: ActionWord = ActionWord::new("let", "`let NAME = \"text\"`", read);
 
-/// See the file.
+/// `let`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct LetAction {
     /// Index into the program's values.

@@ -8,7 +8,7 @@ use crate::rules::template::Template;
 
 pub(super) const LOG: ActionWord = ActionWord::new("log", "`log \"text\"`", read).for_moves();
 
-/// See the file.
+/// `log`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct LogAction {
     /// The text.

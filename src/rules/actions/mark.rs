@@ -9,7 +9,7 @@ use crate::rules::template::FlagsTemplate;
 pub(super) const MARK: ActionWord = ActionWord::new("mark", "`mark FLAG …`", read);
 pub(super) const UNMARK: ActionWord = ActionWord::new("unmark", "`unmark FLAG …`", read);
 
-/// See the file.
+/// `mark` or `unmark`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct MarkAction {
     /// `mark`, else `unmark`.

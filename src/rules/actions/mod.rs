@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::check::ActionReader;
 use super::template::{FlagsTemplate, Template, TemplatePart};
 use crate::flags::Flags;
-use crate::plan::{Folder, StepKind};
+use crate::plan::{DeliveryWord, Folder, StepKind};
 
 pub use argument::{LONGEST_TARGET, MOST_TARGETS, is_address, is_target};
 pub(super) use argument::{Unread, is_word};
@@ -134,6 +134,15 @@ pub trait Planner {
     fn filed(&self) -> Vec<&Folder>;
     /// Adds a step.
     fn push(&mut self, step: StepKind);
+    /// Plans a delivery with the marks so far and these flags, unless `fileinto` has put
+    /// the message into that folder: twice into one folder is once, but for copies.
+    fn deliver(&mut self, as_: DeliveryWord, name: Option<&Template>, flags: &FlagsTemplate) {
+        let (folder, flags) = (self.folder(name), self.flags(flags));
+        let flags = self.marks().and(&flags);
+        if as_ == DeliveryWord::Copy || !self.filed().contains(&&folder) {
+            self.push(StepKind::Deliver { as_, folder, flags });
+        }
+    }
     /// Plans to send the message on, or what takes the place of that.
     fn forward(&mut self, copy: bool, to: &[Template]);
     /// Plans an answer, or tells why there is none.

@@ -9,7 +9,7 @@ use crate::rules::template::Template;
 pub(super) const PIPE: ActionWord =
     ActionWord::new("pipe", "`pipe \"program\" \"argument\" …`", read);
 
-/// See the file.
+/// `pipe`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct PipeAction {
     /// The program, without inserts, and its arguments.

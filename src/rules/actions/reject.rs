@@ -9,7 +9,7 @@ use crate::rules::template::Template;
 
 pub(super) const REJECT: ActionWord = ActionWord::new("reject", "`reject \"5.7.1 text\"`", read);
 
-/// See the file.
+/// `reject`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct RejectAction {
     /// `5.x.x`, RFC 3463.

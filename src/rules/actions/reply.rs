@@ -13,7 +13,7 @@ const YEAR: u64 = 52 * 7 * 24 * HOUR;
 /// How often a sender is answered, if nothing else is said: RFC 5230 §4.1.
 const EVERY: u64 = 7 * 24 * HOUR;
 
-/// See the file.
+/// `reply`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct ReplyAction {
     /// The text's file, as written.

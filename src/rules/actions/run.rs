@@ -9,7 +9,7 @@ use crate::rules::template::Template;
 pub(super) const RUN: ActionWord =
     ActionWord::new("run", "`run \"program\" \"argument\" …`", read);
 
-/// See the file.
+/// `run`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub struct RunAction {
     /// The program, without inserts, and its arguments.
