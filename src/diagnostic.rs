@@ -85,7 +85,7 @@ fn draw(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> Stri
 }
 
 /// A place, and the words for it.
-type Mark<'a> = (AnnotationKind, Span, &'a str);
+type MarkedSpan<'a> = (AnnotationKind, Span, &'a str);
 
 /// Some lines of a file and the marks below them.
 struct Drawing<'a> {
@@ -94,11 +94,11 @@ struct Drawing<'a> {
     lines: RangeInclusive<u32>,
     /// The same as bytes, without the last line's end.
     bytes: Range<usize>,
-    marks: Vec<Mark<'a>>,
+    marks: Vec<MarkedSpan<'a>>,
 }
 
 impl<'a> Drawing<'a> {
-    fn new(mark: Mark<'a>, sources: &'a Sources) -> Option<Drawing<'a>> {
+    fn new(mark: MarkedSpan<'a>, sources: &'a Sources) -> Option<Drawing<'a>> {
         let span = mark.1;
         let file = sources.files().get(span.file as usize)?;
         let bytes = file.text.as_bytes();

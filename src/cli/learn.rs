@@ -26,7 +26,7 @@ use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::Entries;
 use crate::state::lessons::{self, Lesson};
 use crate::state::lock_file::LockFile;
-use crate::state::memory::{Identity, Memory, message_key};
+use crate::state::memory::{Memory, MessageIdentity, message_key};
 use crate::state::{StateDir, list_index, sorted};
 use crate::text::{are, counted, escape, json_line, were};
 use crate::user::User;
@@ -276,7 +276,7 @@ impl Learner<'_> {
         let memory = Memory::at(self.state, Timestamp::now().as_second());
         for moved in &all.moved {
             let message = Some(message_key(moved.message));
-            let identity = Identity { message, logged: None };
+            let identity = MessageIdentity { message, logged: None };
             if let Err(error) = memory.put_by_user(&identity, moved.to.directories()) {
                 let path = self.state.path();
                 all.problems.push(Failure::new("note where mail was put in", path, error));

@@ -20,7 +20,7 @@ use crate::outcome::Failure;
 use crate::plan::{Folder, Plan, Step, StepKind};
 use crate::report::diff::{self, RunResult};
 use crate::report::summary::Summary;
-use crate::report::{self, Style};
+use crate::report::{self, ReportStyle};
 use crate::rules::rule_set::RuleSet;
 use crate::user::User;
 use crate::world::World;
@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
         rules: &rules,
         other: other.as_ref(),
         location: &location,
-        style: Style { colour: output::colour(), verbose: args.delivery.verbose > 0 },
+        style: ReportStyle { colour: output::colour(), verbose: args.delivery.verbose > 0 },
         copies: Copies::default(),
         duplicates: std::iter::once(&rules)
             .chain(&other)
@@ -87,7 +87,7 @@ struct Test<'a> {
     rules: &'a CurrentRules,
     other: Option<&'a CurrentRules>,
     location: &'a Location,
-    style: Style,
+    style: ReportStyle,
     copies: Copies,
     /// A rule could ask for duplicates.
     duplicates: bool,

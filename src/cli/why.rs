@@ -19,7 +19,7 @@ use crate::maildir::Location;
 use crate::message::Message;
 use crate::plan::{Folder, StepKind};
 use crate::report::diff::{self, RunResult};
-use crate::report::{self, Style};
+use crate::report::{self, ReportStyle};
 use crate::rules::listing;
 use crate::rules::program::Program;
 use crate::state::{StateDir, seen};
@@ -270,7 +270,7 @@ impl Answer<'_> {
             row("note", shown_sentence(note));
         }
         if let Some((file, message, world, evaluation)) = &then_way {
-            let style = Style { colour: output::colour(), verbose: true };
+            let style = ReportStyle { colour: output::colour(), verbose: true };
             let label = file.display().to_string();
             out.push('\n');
             out.push_str(&report::text(&label, message, world, evaluation, &rules.sources, style));

@@ -171,7 +171,7 @@ fn edit_together(
 struct WorkList<'p> {
     copies: Vec<Copy<'p>>,
     /// In the order in which they are done.
-    effects: Vec<Effect<'p>>,
+    effects: Vec<PlannedEffect<'p>>,
 }
 
 /// A copy to be stored.
@@ -190,7 +190,7 @@ struct Copy<'p> {
 const LIST_EDIT: u8 = 0;
 
 /// A step that stores nothing.
-struct Effect<'p> {
+struct PlannedEffect<'p> {
     step: usize,
     edits: Vec<HeaderEdit>,
     message: &'p Message,
@@ -270,7 +270,14 @@ fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkList<'p>, Out
         }
         if let Some(rank) = rank {
             let (edits, id) = (edits.clone(), ids.next(&step.kind));
-            work.effects.push(Effect { step: number, edits, message, id, rank, instead: None });
+            work.effects.push(PlannedEffect {
+                step: number,
+                edits,
+                message,
+                id,
+                rank,
+                instead: None,
+            });
         }
         if end.is_some() {
             break;
@@ -307,7 +314,7 @@ fn inbox<'p>(
     Copy { step, kind: &INBOX, folder: &TOP, flags: &UNFLAGGED, edits: edits.to_vec(), message, id }
 }
 
-impl Effect<'_> {
+impl PlannedEffect<'_> {
     /// Does what the step asks, unless an earlier try did; gives what was stored
     /// instead. An error if the message has to be tried again for it.
     fn carry_out(

@@ -9,9 +9,9 @@ use super::Detail;
 use super::context::Context;
 use super::prefilter::Candidates;
 use super::run_state::RunState;
-use super::trace::{Tested, Verdict};
+use super::trace::{TestVerdict, Tested};
 use super::truth::{self, Truth};
-use super::values::{Value, Values, values};
+use super::values::{FieldValue, Values, values};
 use crate::classify::resembles::Word;
 use crate::classify::{CLASSIFIERS, auto_generated, automatic};
 use crate::message::Message;
@@ -441,7 +441,7 @@ impl<'a> Conditions<'a> {
     fn record(&self, condition: &Condition, truth: &Truth, why: impl FnOnce() -> String) {
         if self.detail == Detail::Trace {
             let span = condition.span;
-            let verdict = Verdict::from(truth);
+            let verdict = TestVerdict::from(truth);
             self.tests.borrow_mut().push(Tested { span, verdict, why: why() });
         }
     }
@@ -451,7 +451,7 @@ impl<'a> Conditions<'a> {
         &self,
         values: &'v Values<'a>,
         patterns: impl Iterator<Item = u32> + Clone,
-    ) -> Result<Option<&'v Value<'a>>, String> {
+    ) -> Result<Option<&'v FieldValue<'a>>, String> {
         for value in values.iter() {
             let lower = value.ascii_lower();
             for pattern in patterns.clone() {
@@ -483,7 +483,7 @@ impl<'a> Conditions<'a> {
         &self,
         values: &'v Values<'a>,
         list: u32,
-    ) -> Result<Option<&'v Value<'a>>, String> {
+    ) -> Result<Option<&'v FieldValue<'a>>, String> {
         let cell = self.inline.get(list as usize).ok_or_else(|| self.damaged())?;
         let declared = self.program.list(list).ok_or_else(|| self.damaged())?;
         let read;
@@ -509,7 +509,7 @@ impl<'a> Conditions<'a> {
             }
             Entries::Sent(folder) => {
                 let sent = self.world.sent(folder)?;
-                let is_in = |value: &&Value| sent.lists.iter().any(|list| value.is_in(list));
+                let is_in = |value: &&FieldValue| sent.lists.iter().any(|list| value.is_in(list));
                 let found = values.iter().find(is_in);
                 return match (&found, &sent.incomplete) {
                     (None, Some(why)) => Err(why.clone()),
@@ -537,7 +537,7 @@ fn cells<T>(number: usize) -> Vec<OnceCell<T>> {
     std::iter::repeat_with(OnceCell::new).take(number).collect()
 }
 
-fn compare(value: &Value, operator: &TextOperator, needle: &Needle) -> bool {
+fn compare(value: &FieldValue, operator: &TextOperator, needle: &Needle) -> bool {
     let needle = needle.folded.as_str();
     match operator {
         TextOperator::Is => value.exact() == needle,

@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::message::address::Address;
 use crate::message::domain;
 use crate::rules::compiled::CompiledProgram;
-use crate::rules::field::{FIELDS, FieldLookup, Kind, find};
+use crate::rules::field::{FIELDS, FieldKind, FieldLookup, find};
 use crate::rules::program::{Field, Program, Settings};
 use crate::world::World;
 
@@ -39,7 +39,7 @@ pub struct InspectedValue {
 }
 
 /// Every field that stands for itself, by name.
-fn all() -> impl Iterator<Item = (&'static str, Field, Kind)> {
+fn all() -> impl Iterator<Item = (&'static str, Field, FieldKind)> {
     FIELDS.iter().filter_map(|info| match find(info.name)? {
         // What all other fields are made of.
         FieldLookup::Field(Field::Headers, _) => None,
@@ -63,7 +63,7 @@ pub fn inspect(program: &CompiledProgram, message: &Message, world: &World) -> I
     let on = Conditions::new(program, message, world, &variable, me, Detail::Plan);
     let mut found = Inspection::default();
     for (index, (name, _, kind)) in all().enumerate() {
-        let quantity = matches!(kind, Kind::Number | Kind::Size | Kind::Duration);
+        let quantity = matches!(kind, FieldKind::Number | FieldKind::Size | FieldKind::Duration);
         match on.field(index as u32) {
             Ok(values) => {
                 let values: Vec<InspectedValue> = values

@@ -26,7 +26,7 @@ pub use inspect::{Crossing, InspectedValue, Inspection, crossing, every_field, i
 pub use reach::{LOOP_HEADER, exact_entry};
 pub use run::{FilterRunner, Filtered, NoFilters, Run, run};
 pub use site::SITE_HEADER;
-pub use trace::{Looked, Passed, Tested, Trace, Verdict};
+pub use trace::{Looked, Passed, TestVerdict, Tested, Trace};
 
 use std::time::Instant;
 
@@ -323,18 +323,18 @@ impl Evaluator<'_> {
     fn record(&mut self, span: Span, line: u32, truth: &Truth) {
         let Some(mut tests) = self.conditions.take_tests() else { return };
         tests.iter_mut().for_each(|test| test.span = self.span(test.span));
-        let verdict = Verdict::from(truth);
+        let verdict = TestVerdict::from(truth);
         let depth = self.progress.open.len() + usize::from(self.progress.category.is_some());
         self.progress.trace.looked.push(Looked { span, line, depth, verdict, tests });
     }
 }
 
-impl From<&Truth> for Verdict {
-    fn from(truth: &Truth) -> Verdict {
+impl From<&Truth> for TestVerdict {
+    fn from(truth: &Truth) -> TestVerdict {
         match truth {
-            Ok(true) => Verdict::Yes,
-            Ok(false) => Verdict::No,
-            Err(why) => Verdict::Skipped(why.clone()),
+            Ok(true) => TestVerdict::Yes,
+            Ok(false) => TestVerdict::No,
+            Err(why) => TestVerdict::Skipped(why.clone()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use super::values::Values;
 use crate::rules::compiled::CompiledProgram;
-use crate::rules::index::{Form, KeptPlace, Prefilter};
+use crate::rules::index::{KeptPlace, Prefilter, ValueForm};
 
 /// What is known already.
 pub(super) struct Candidates<'a> {
@@ -88,9 +88,9 @@ impl Candidates<'_> {
         };
         for value in values.iter().flat_map(|values| values.iter()) {
             match place.form {
-                Form::Exact => prefilter.find(place, value.exact().bytes(), &mut found),
-                Form::Wide => prefilter.find(place, value.wide().bytes(), &mut found),
-                Form::Lower => {
+                ValueForm::Exact => prefilter.find(place, value.exact().bytes(), &mut found),
+                ValueForm::Wide => prefilter.find(place, value.wide().bytes(), &mut found),
+                ValueForm::Lower => {
                     let lower = value.readable().bytes().map(|byte| byte.to_ascii_lowercase());
                     prefilter.find(place, lower, &mut found)
                 }

@@ -14,9 +14,9 @@ use crate::plan::{Reply, RuleRef, StepKind};
 use crate::rules::actions::{is_address, is_target};
 use crate::rules::address_list::AddressList;
 use crate::rules::compiled::CompiledProgram;
-use crate::rules::field::{self, FieldLookup, Kind};
+use crate::rules::field::{self, FieldKind, FieldLookup};
 use crate::rules::program::{Program, Settings};
-use crate::rules::template::{Case, Insert, Part, TemplatePart, Wanted, split, wanted};
+use crate::rules::template::{Case, Insert, SplitPart, TemplatePart, Wanted, split, wanted};
 use crate::source::read_bytes;
 use crate::world::World;
 
@@ -106,11 +106,11 @@ impl Evaluator<'_> {
         let mut pieces = Vec::new();
         for part in parts {
             let (wanted, place) = match part {
-                Part::Text(text) => {
+                SplitPart::Text(text) => {
                     pieces.push(TemplatePart::Text(text));
                     continue;
                 }
-                Part::Insert(text, place) => (wanted(text), place),
+                SplitPart::Insert(text, place) => (wanted(text), place),
             };
             pieces.push(match wanted {
                 Wanted::Date(format) => {
@@ -121,7 +121,10 @@ impl Evaluator<'_> {
                 }
                 Wanted::Value(name, case)
                     if let Some(FieldLookup::Field(field, kind)) = field::find(name)
-                        && !matches!(kind, Kind::Date | Kind::Time | Kind::Duration) =>
+                        && !matches!(
+                            kind,
+                            FieldKind::Date | FieldKind::Time | FieldKind::Duration
+                        ) =>
                 {
                     program.fields.push(field);
                     TemplatePart::Insert(Insert::Field(program.fields.len() as u32 - 1), case)

@@ -2,7 +2,7 @@
 //! of what they do.
 
 use super::Evaluator;
-use super::trace::{Looked, Tested, Verdict};
+use super::trace::{Looked, TestVerdict, Tested};
 use crate::message::HeaderEdit;
 use crate::plan::{RuleRef, Step, StepKind};
 use crate::rules::actions::Action;
@@ -28,10 +28,10 @@ impl Evaluator<'_> {
         self.progress.category = name.map(str::to_owned);
         let off = self.site_of.and_then(|rules| rules.why_off(category));
         if self.conditions.take_tests().is_some() {
-            let verdict = off.clone().map_or(Verdict::Yes, Verdict::Skipped);
+            let verdict = off.clone().map_or(TestVerdict::Yes, TestVerdict::Skipped);
             let tests = off.iter().map(|why| Tested {
                 span,
-                verdict: Verdict::Skipped(why.clone()),
+                verdict: TestVerdict::Skipped(why.clone()),
                 why: why.clone(),
             });
             let tests = tests.collect();

@@ -37,14 +37,14 @@ pub struct Looked {
     /// How many groups are around it.
     pub depth: usize,
     /// What came out.
-    pub verdict: Verdict,
+    pub verdict: TestVerdict,
     /// The tests that decided, in the order in which they were made.
     pub tests: Vec<Tested>,
 }
 
 /// Whether a condition holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum TestVerdict {
     /// It does.
     Yes,
     /// It does not.
@@ -59,7 +59,7 @@ pub struct Tested {
     /// Its place.
     pub span: Span,
     /// What came out.
-    pub verdict: Verdict,
+    pub verdict: TestVerdict,
     /// The deciding values. Text from the message, not yet escaped.
     pub why: String,
 }

@@ -24,10 +24,10 @@ use crate::rules::program::{AddressField, AddressPart, Field, Network, ResultFie
 use crate::text::plural;
 
 /// All values of one field, in the order of the message.
-pub(super) struct Values<'m>(Vec<Value<'m>>);
+pub(super) struct Values<'m>(Vec<FieldValue<'m>>);
 
 /// One value.
-pub(super) enum Value<'m> {
+pub(super) enum FieldValue<'m> {
     /// What people read.
     Text(Cow<'m, Text>),
     /// The same: one of the headers of a name.
@@ -52,10 +52,10 @@ pub(super) struct AddressValue {
 impl<'m> Values<'m> {
     /// A number alone.
     pub(super) fn number(number: f64) -> Values<'m> {
-        Values(vec![Value::Number(number, format!("{number}"))])
+        Values(vec![FieldValue::Number(number, format!("{number}"))])
     }
 
-    pub(super) fn iter(&self) -> std::slice::Iter<'_, Value<'m>> {
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, FieldValue<'m>> {
         self.0.iter()
     }
 
@@ -65,7 +65,7 @@ impl<'m> Values<'m> {
         if self.0.is_empty() {
             return "there is none".into();
         }
-        let mut shown: Vec<String> = self.iter().take(MOST).map(Value::shown).collect();
+        let mut shown: Vec<String> = self.iter().take(MOST).map(FieldValue::shown).collect();
         if self.0.len() > MOST {
             shown.push(format!("{} more", self.0.len() - MOST));
         }
@@ -93,26 +93,26 @@ impl AddressValue {
     }
 }
 
-impl<'m> Value<'m> {
-    fn text(text: &str) -> Value<'m> {
-        Value::Text(Cow::Owned(Text::new(text)))
+impl<'m> FieldValue<'m> {
+    fn text(text: &str) -> FieldValue<'m> {
+        FieldValue::Text(Cow::Owned(Text::new(text)))
     }
 
     /// What is a text and nothing else.
     fn as_text(&self) -> Option<&Text> {
         match self {
-            Value::Text(text) => Some(text),
-            Value::Header(all, at) => all.get(*at),
-            Value::Domain(domain) => Some(domain),
-            Value::Address(_) | Value::Number(..) => None,
+            FieldValue::Text(text) => Some(text),
+            FieldValue::Header(all, at) => all.get(*at),
+            FieldValue::Domain(domain) => Some(domain),
+            FieldValue::Address(_) | FieldValue::Number(..) => None,
         }
     }
 
     /// Folded, for `is`, `starts`, `ends`, `like`: of an address, the address.
     pub(super) fn exact(&self) -> &str {
         match self {
-            Value::Address(of) => of.canonical(),
-            Value::Number(_, text) => text,
+            FieldValue::Address(of) => of.canonical(),
+            FieldValue::Number(_, text) => text,
             _ => self.as_text().map_or("", Text::folded),
         }
     }
@@ -120,7 +120,7 @@ impl<'m> Value<'m> {
     /// Folded, for `contains`: of an address, with its display name.
     pub(super) fn wide(&self) -> &str {
         match self {
-            Value::Address(of) => of.display().folded(),
+            FieldValue::Address(of) => of.display().folded(),
             _ => self.exact(),
         }
     }
@@ -128,8 +128,8 @@ impl<'m> Value<'m> {
     /// With its case, for patterns: of an address, with its display name.
     pub(super) fn readable(&self) -> &str {
         match self {
-            Value::Address(of) => of.display().text(),
-            Value::Number(_, text) => text,
+            FieldValue::Address(of) => of.display().text(),
+            FieldValue::Number(_, text) => text,
             _ => self.as_text().map_or("", Text::text),
         }
     }
@@ -137,8 +137,8 @@ impl<'m> Value<'m> {
     /// With ASCII letters in lower case, if that is cheap.
     pub(super) fn ascii_lower(&self) -> Option<Cow<'_, str>> {
         match self {
-            Value::Address(of) => of.display().ascii_lower(),
-            Value::Number(_, text) => Some(Cow::Owned(text.to_ascii_lowercase())),
+            FieldValue::Address(of) => of.display().ascii_lower(),
+            FieldValue::Number(_, text) => Some(Cow::Owned(text.to_ascii_lowercase())),
             _ => self.as_text().and_then(Text::ascii_lower),
         }
     }
@@ -146,7 +146,7 @@ impl<'m> Value<'m> {
     /// What `{field}` inserts: of an address, the address.
     pub(super) fn inserted(&self) -> String {
         match self {
-            Value::Address(of) => of.address().address(),
+            FieldValue::Address(of) => of.address().address(),
             _ => self.readable().to_owned(),
         }
     }
@@ -154,7 +154,7 @@ impl<'m> Value<'m> {
     /// The number, or the first one in the text.
     pub(super) fn number(&self) -> Option<f64> {
         match self {
-            Value::Number(number, _) => Some(*number),
+            FieldValue::Number(number, _) => Some(*number),
             _ => first_number(self.readable()),
         }
     }
@@ -165,8 +165,8 @@ impl<'m> Value<'m> {
 
     pub(super) fn is_in(&self, list: &AddressList) -> bool {
         match self {
-            Value::Address(_) => list.matches(self.exact()),
-            Value::Domain(_) => list.matches_domain(self.exact()),
+            FieldValue::Address(_) => list.matches(self.exact()),
+            FieldValue::Domain(_) => list.matches_domain(self.exact()),
             _ => list.matches_text(self.exact()),
         }
     }
@@ -184,7 +184,7 @@ impl<'m> Value<'m> {
     pub(super) fn shown(&self) -> String {
         const LONGEST: usize = 60;
         let text = match self {
-            Value::Number(_, text) => return text.clone(),
+            FieldValue::Number(_, text) => return text.clone(),
             _ => self.readable(),
         };
         let (text, more) = match text.char_indices().nth(LONGEST) {
@@ -204,16 +204,16 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
         Field::AddressesIn(name, part) => parts(vec![message.addresses(name)], part, on),
         Field::Headers => {
             let lines = message.header_lines().into_iter();
-            lines.map(|line| Value::Text(Cow::Owned(line))).collect()
+            lines.map(|line| FieldValue::Text(Cow::Owned(line))).collect()
         }
         Field::Header(name) => {
             let texts = message.texts(name);
-            (0..texts.len()).map(|at| Value::Header(Rc::clone(&texts), at)).collect()
+            (0..texts.len()).map(|at| FieldValue::Header(Rc::clone(&texts), at)).collect()
         }
         Field::Body => borrowed(message.body_texts().map_err(unread)?),
         Field::HiddenText => {
             let texts = message.hidden_texts().map_err(unread)?;
-            texts.into_iter().map(|text| Value::Text(Cow::Owned(text))).collect()
+            texts.into_iter().map(|text| FieldValue::Text(Cow::Owned(text))).collect()
         }
         Field::ListId => strings(list_address::list_id(message)),
         Field::ListName => strings(list_name::list_name(on.mail())),
@@ -238,7 +238,7 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
         Field::Report => strings(domain_report::kind(on.mail())?),
         Field::UnsubscribeHost => domains(bulk::unsubscribe_hosts(message)),
         Field::SpamScore => spam_verdict::score(on.mail())
-            .map(|score| Value::Number(score.value, score.value.to_string()))
+            .map(|score| FieldValue::Number(score.value, score.value.to_string()))
             .into_iter()
             .collect(),
         Field::Link => strings(link::links(on.mail())?.iter().map(|link| &link.url)),
@@ -259,7 +259,10 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
                 let name = attachments.get(*at).and_then(|each| each.names.first());
                 let name = name.map_or("", Text::text);
                 all.extend(
-                    archive.names.iter().map(|member| Value::text(&format!("{name}/{member}"))),
+                    archive
+                        .names
+                        .iter()
+                        .map(|member| FieldValue::text(&format!("{name}/{member}"))),
                 );
             }
             all
@@ -285,7 +288,7 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
         Field::Age => sent(on)
             .map(|date| {
                 let age = on.world.now().as_second() - date.as_second();
-                Value::Number(age as f64, duration(age))
+                FieldValue::Number(age as f64, duration(age))
             })
             .into_iter()
             .collect(),
@@ -306,13 +309,13 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
         Field::Arrived => vec![day(arrived(on).to_zoned(zone(on)).date())],
         Field::ArrivedAge => {
             let age = on.world.now().as_second() - arrived(on).as_second();
-            vec![Value::Number(age as f64, duration(age))]
+            vec![FieldValue::Number(age as f64, duration(age))]
         }
         Field::Now => vec![day(now(on).date())],
         Field::Time => {
             let (hour, minute) = (now(on).hour(), now(on).minute());
             let minutes = f64::from(hour) * 60.0 + f64::from(minute);
-            vec![Value::Number(minutes, format!("{hour:02}:{minute:02}"))]
+            vec![FieldValue::Number(minutes, format!("{hour:02}:{minute:02}"))]
         }
         Field::Weekday => strings([weekday(now(on).weekday())]),
     }))
@@ -327,21 +330,21 @@ fn flags(on: &Context<'_>) -> Flags {
     }
 }
 
-fn borrowed<'m>(texts: impl IntoIterator<Item = &'m Text>) -> Vec<Value<'m>> {
-    texts.into_iter().map(|text| Value::Text(Cow::Borrowed(text))).collect()
+fn borrowed<'m>(texts: impl IntoIterator<Item = &'m Text>) -> Vec<FieldValue<'m>> {
+    texts.into_iter().map(|text| FieldValue::Text(Cow::Borrowed(text))).collect()
 }
 
-fn strings<'m>(all: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Value<'m>> {
-    all.into_iter().map(|text| Value::text(text.as_ref())).collect()
+fn strings<'m>(all: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<FieldValue<'m>> {
+    all.into_iter().map(|text| FieldValue::text(text.as_ref())).collect()
 }
 
-fn domains<'m>(all: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Value<'m>> {
-    let canonical = |name: &str| Value::Domain(Text::new(&domain::canonical(name)));
+fn domains<'m>(all: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<FieldValue<'m>> {
+    let canonical = |name: &str| FieldValue::Domain(Text::new(&domain::canonical(name)));
     all.into_iter().map(|name| canonical(name.as_ref())).collect()
 }
 
-fn bytes<'m>(size: u64) -> Value<'m> {
-    Value::Number(size as f64, format!("{size} {}", plural(size as usize, "byte")))
+fn bytes<'m>(size: u64) -> FieldValue<'m> {
+    FieldValue::Number(size as f64, format!("{size} {}", plural(size as usize, "byte")))
 }
 
 /// Seconds as people say them, to the nearest smaller unit.
@@ -357,14 +360,14 @@ fn duration(seconds: i64) -> String {
     }
 }
 
-fn count<'m>(number: usize) -> Value<'m> {
-    Value::Number(number as f64, number.to_string())
+fn count<'m>(number: usize) -> FieldValue<'m> {
+    FieldValue::Number(number as f64, number.to_string())
 }
 
 /// Days since 1970-01-01.
-fn day<'m>(date: Date) -> Value<'m> {
+fn day<'m>(date: Date) -> FieldValue<'m> {
     let days = Date::constant(1970, 1, 1).until(date).map_or(0, |span| span.get_days());
-    Value::Number(f64::from(days), date.to_string())
+    FieldValue::Number(f64::from(days), date.to_string())
 }
 
 fn zone(on: &Context<'_>) -> TimeZone {
@@ -454,7 +457,11 @@ fn addresses(which: &AddressField, on: &Context<'_>) -> Vec<Rc<[Address]>> {
 }
 
 /// A part of each address, of as many as one field may have.
-fn parts<'m>(read: Vec<Rc<[Address]>>, part: &AddressPart, on: &Context<'m>) -> Vec<Value<'m>> {
+fn parts<'m>(
+    read: Vec<Rc<[Address]>>,
+    part: &AddressPart,
+    on: &Context<'m>,
+) -> Vec<FieldValue<'m>> {
     let mut all = Vec::new();
     for read in read {
         let room = ADDRESS_LIMIT - all.len();
@@ -474,18 +481,18 @@ fn take<'m>(
     at: usize,
     part: &AddressPart,
     on: &Context<'m>,
-) -> Option<Value<'m>> {
+) -> Option<FieldValue<'m>> {
     let address = all.get(at)?;
     let text = match part {
-        AddressPart::Whole => return Some(Value::Address(AddressValue::new(all, at))),
+        AddressPart::Whole => return Some(FieldValue::Address(AddressValue::new(all, at))),
         AddressPart::Name => address.name.as_deref()?,
         AddressPart::Local => split_detail(&address.local, delimiter(on)).0,
         AddressPart::Detail => split_detail(&address.local, delimiter(on)).1?,
         AddressPart::Domain => {
-            return Some(Value::Domain(Text::new(&domain::canonical(&address.domain))));
+            return Some(FieldValue::Domain(Text::new(&domain::canonical(&address.domain))));
         }
     };
-    Some(Value::text(text))
+    Some(FieldValue::text(text))
 }
 
 fn delimiter<'a>(on: &Context<'a>) -> &'a str {

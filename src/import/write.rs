@@ -9,7 +9,7 @@ use super::{Imported, Options};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::check::{Surroundings, check};
 use crate::source::{SourceFile, Sources, Span};
-use crate::syntax::ast::{Body, Statement, StatementKind};
+use crate::syntax::ast::{Body, StatementNode, StatementNodeKind};
 use crate::syntax::{self, quote, slashed};
 use crate::text::is_invisible;
 
@@ -171,10 +171,10 @@ fn lines(rules: &str, places: &[LinePlace]) -> Vec<(usize, u32)> {
     lines
 }
 
-fn preorder(statements: &[Statement], spans: &mut Vec<Span>) {
+fn preorder(statements: &[StatementNode], spans: &mut Vec<Span>) {
     for statement in statements {
         spans.push(statement.span);
-        if let StatementKind::Rule { body: Body::Block(inner), .. } = &statement.kind {
+        if let StatementNodeKind::Rule { body: Body::Block(inner), .. } = &statement.kind {
             preorder(inner, spans);
         }
     }

@@ -206,7 +206,7 @@ fn read_and_check(
     path: &Path,
     bytes: Vec<u8>,
     home: Option<&Path>,
-) -> Result<(Vec<program_cache::RuleFile>, Sources, Checked), String> {
+) -> Result<(Vec<program_cache::CachedRuleFile>, Sources, Checked), String> {
     let mut files = vec![(path.to_owned(), bytes.clone())];
     let mut unread = None;
     let mut load = |path: &Path| {
@@ -227,7 +227,7 @@ fn read_and_check(
 /// keep this one waiting.
 fn remember(
     path: &Path,
-    files: &[program_cache::RuleFile],
+    files: &[program_cache::CachedRuleFile],
     sources: &Sources,
     compiled: &CompiledProgram,
     kept: Option<ProgramCache>,

@@ -91,11 +91,16 @@ impl SiteInForce {
 }
 
 /// Reads and checks site rules with all that they include.
-pub fn check(path: &Path) -> Result<(Sources, Checked, Vec<program_cache::RuleFile>), ReadError> {
+pub fn check(
+    path: &Path,
+) -> Result<(Sources, Checked, Vec<program_cache::CachedRuleFile>), ReadError> {
     Ok(check_bytes(path, open_site(path)?.bytes()?))
 }
 
-fn check_bytes(path: &Path, bytes: Vec<u8>) -> (Sources, Checked, Vec<program_cache::RuleFile>) {
+fn check_bytes(
+    path: &Path,
+    bytes: Vec<u8>,
+) -> (Sources, Checked, Vec<program_cache::CachedRuleFile>) {
     let mut files: Vec<(PathBuf, Vec<u8>)> = vec![(path.to_owned(), bytes.clone())];
     let mut load = |path: &Path| {
         let bytes = read_from_disk(path)?;
@@ -113,7 +118,7 @@ fn check_bytes(path: &Path, bytes: Vec<u8>) -> (Sources, Checked, Vec<program_ca
 /// Keeps checked site rules beside their file, for all users' deliveries.
 pub fn keep(
     path: &Path,
-    files: &[program_cache::RuleFile],
+    files: &[program_cache::CachedRuleFile],
     compiled: &CompiledProgram,
 ) -> io::Result<()> {
     ProgramCache::beside(path).write(files, compiled)

@@ -20,7 +20,7 @@ use crate::state::memory::Memory;
 use crate::state::places::{Kept, Own};
 
 use super::judge::{About, Judge, Judged, Judgement};
-use super::refile::{Refile, Target};
+use super::refile::{Refile, RefileTarget};
 
 /// So often messages that were renamed meanwhile are looked for.
 const ROUNDS: usize = 5;
@@ -230,7 +230,7 @@ impl Filer<'_> {
     }
 
     /// Moves a message to its target.
-    fn move_to(&self, mover: &mut Mover<'_>, from: &Place, to: &Target, filed: &mut Filed) {
+    fn move_to(&self, mover: &mut Mover<'_>, from: &Place, to: &RefileTarget, filed: &mut Filed) {
         if let Some(kept) = self.kept {
             let own = Own {
                 from: from.directories().to_vec(),

@@ -14,7 +14,7 @@ use crate::log::reader::{LogLine, read_from};
 use crate::maildir::Location;
 use crate::maildir::folder::{Entry, MaildirFolder};
 use crate::message::Message;
-use crate::state::memory::{Delivered, Identity, Memory, logged_key, message_key};
+use crate::state::memory::{Delivered, Memory, MessageIdentity, logged_key, message_key};
 use crate::state::places::message_hash;
 
 use super::sent::named;
@@ -30,7 +30,7 @@ pub struct Known {
     /// [`message_hash`] of what stays the same.
     pub hash: u64,
     /// For the memory.
-    pub identity: Identity,
+    pub identity: MessageIdentity,
 }
 
 /// What a message in a folder is known by.
@@ -45,7 +45,7 @@ pub fn known(message: &Message, shelf: &MaildirFolder, entry: &Entry) -> Known {
     let text = text.first().map(|text| text.text()).unwrap_or_default();
     let size = size_in(&entry.name)
         .or_else(|| fs::symlink_metadata(shelf.path_of(entry)).ok().map(|about| about.len()));
-    let identity = Identity {
+    let identity = MessageIdentity {
         message: says_enough.then(|| message_key(hash)),
         logged: size.filter(|_| is_id(id)).and_then(|size| logged_key(text, size)),
     };
@@ -141,7 +141,7 @@ mod tests {
         let log = Log::File(path.clone());
         let mut memory = Memory::at(&state, 1_800_000_000);
         let who = |memory: &Memory<'_>, id: &str, folder: &str| {
-            let identity = Identity { message: None, logged: logged_key(id, 81) };
+            let identity = MessageIdentity { message: None, logged: logged_key(id, 81) };
             memory.who(&identity, location.place(&named(folder)).directories())
         };
         take_in(&mut memory, &log, &location, true);

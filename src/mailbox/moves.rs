@@ -35,7 +35,7 @@ use crate::maildir::name;
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::state::StateDir;
-use crate::state::memory::{Identity, Memory, Who};
+use crate::state::memory::{Memory, MessageIdentity, Who};
 use crate::state::places::{self, CopyRecord, GoneRecord, Kept, Own, Places, name_hash};
 use crate::state::sorted;
 use crate::state::stamp::Stamp;
@@ -106,7 +106,7 @@ struct Now {
     /// Hashes of the names of those.
     names_gone: HashSet<u64>,
     /// What the memory knows those by that were not read before.
-    read: HashMap<u64, Identity>,
+    read: HashMap<u64, MessageIdentity>,
 }
 
 /// A move by the directories of both folders.
@@ -393,7 +393,7 @@ impl<'a> Watcher<'a> {
     fn delivered_elsewhere(
         &self,
         memory: &Memory<'_>,
-        message: &Identity,
+        message: &MessageIdentity,
         to: &[String],
     ) -> Option<Vec<String>> {
         if memory.who(message, to) != Some(Who::User) {

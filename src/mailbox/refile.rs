@@ -19,7 +19,7 @@ pub struct Refile {
     /// What the rules ask, all of it.
     pub plan: Plan,
     /// Where it shall lie; none if it stays where and as it is.
-    pub to: Option<Target>,
+    pub to: Option<RefileTarget>,
     /// What the rules ask and what is not done, each word once, in the order
     /// of the rules.
     pub skipped: Vec<Skip>,
@@ -27,7 +27,7 @@ pub struct Refile {
 
 /// Where a message shall lie.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Target {
+pub struct RefileTarget {
     /// The folder; that in which it lies if only flags are new.
     pub place: Place,
     /// The folder as people name it.
@@ -62,7 +62,7 @@ fn decide(
     at: &Place,
     has: &Flags,
     new: bool,
-) -> (Option<Target>, Vec<Skip>) {
+) -> (Option<RefileTarget>, Vec<Skip>) {
     let mut skipped = Vec::new();
     let home = plan.home();
     let others = plan.steps.iter().enumerate().filter(|(number, _)| Some(*number) != home);
@@ -87,7 +87,7 @@ fn decide(
         let add = flags.without(has);
         let wanted = !place.is(at) || add != Flags::default();
         let (folder, rule) = (folder.clone(), step.rule.clone());
-        return (wanted.then_some(Target { place, folder, add, rule }), skipped);
+        return (wanted.then_some(RefileTarget { place, folder, add, rule }), skipped);
     }
     (None, skipped)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Paint, StepReport, Style, head, one_line, outcome};
+use super::{Paint, ReportStyle, StepReport, head, one_line, outcome};
 use crate::evaluate::Evaluation;
 use crate::message::Message;
 use crate::plan::{DeliveryWord, Folder, Plan, Step, StepKind};
@@ -94,7 +94,7 @@ pub fn changed(
     message: &Message,
     old: RunResult<'_>,
     new: RunResult<'_>,
-    style: Style,
+    style: ReportStyle,
 ) -> String {
     let mut out = String::new();
     let paint = Paint(style.colour);
@@ -127,7 +127,7 @@ pub fn elsewhere(
     message: &Message,
     lies_in: &Folder,
     way: RunResult<'_>,
-    style: Style,
+    style: ReportStyle,
 ) -> String {
     let mut out = String::new();
     let paint = Paint(style.colour);

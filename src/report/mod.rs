@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::evaluate::{Evaluation, InspectedValue, Inspection, Looked, Verdict};
+use crate::evaluate::{Evaluation, InspectedValue, Inspection, Looked, TestVerdict};
 use crate::message::Message;
 use crate::plan::{Plan, RuleRef, Step, StepKind, StepWords};
 use crate::source::{Sources, Span};
@@ -19,7 +19,7 @@ use crate::world::World;
 
 /// How to draw.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Style {
+pub struct ReportStyle {
     /// ANSI colours.
     pub colour: bool,
     /// Also show what the MTA says around the message.
@@ -33,7 +33,7 @@ pub fn text(
     world: &World,
     evaluation: &Evaluation,
     sources: &Sources,
-    style: Style,
+    style: ReportStyle,
 ) -> String {
     let mut out = String::new();
     let paint = Paint(style.colour);
@@ -72,9 +72,9 @@ fn head(out: &mut String, label: &str, message: &Message, paint: Paint) {
 
 fn rule(out: &mut String, looked: &Looked, sources: &Sources, paint: Paint) {
     let verdict = match &looked.verdict {
-        Verdict::Yes => paint.green("yes"),
-        Verdict::No => paint.dim("no "),
-        Verdict::Skipped(_) => paint.yellow("skipped"),
+        TestVerdict::Yes => paint.green("yes"),
+        TestVerdict::No => paint.dim("no "),
+        TestVerdict::Skipped(_) => paint.yellow("skipped"),
     };
     let indent = "  ".repeat(looked.depth);
     let text = one_line(sources.text(looked.span));
@@ -82,9 +82,9 @@ fn rule(out: &mut String, looked: &Looked, sources: &Sources, paint: Paint) {
     let _ = writeln!(out, "  {verdict} {file}{:>4}  {indent}{}", looked.line, escape(&text));
     for test in &looked.tests {
         let mark = match &test.verdict {
-            Verdict::Yes => '+',
-            Verdict::No => '-',
-            Verdict::Skipped(_) => '?',
+            TestVerdict::Yes => '+',
+            TestVerdict::No => '-',
+            TestVerdict::Skipped(_) => '?',
         };
         // A rule with one test shows it already.
         let line = match looked.tests.len() {
@@ -352,17 +352,17 @@ fn file_name(span: Span, sources: &Sources) -> String {
     sources.path(span).display().to_string()
 }
 
-fn result(verdict: &Verdict) -> Option<bool> {
+fn result(verdict: &TestVerdict) -> Option<bool> {
     match verdict {
-        Verdict::Yes => Some(true),
-        Verdict::No => Some(false),
-        Verdict::Skipped(_) => None,
+        TestVerdict::Yes => Some(true),
+        TestVerdict::No => Some(false),
+        TestVerdict::Skipped(_) => None,
     }
 }
 
-fn skipped(verdict: &Verdict) -> Option<String> {
+fn skipped(verdict: &TestVerdict) -> Option<String> {
     match verdict {
-        Verdict::Skipped(why) => Some(why.clone()),
+        TestVerdict::Skipped(why) => Some(why.clone()),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use crate::rules::program::{
 
 /// Kinds of field: what its values are, and so what can be asked of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum FieldKind {
     /// Addresses.
     Address,
     /// Domains, in any spelling of IDN.
@@ -73,18 +73,19 @@ impl Operator {
     }
 }
 
-impl Kind {
+impl FieldKind {
     /// Whether an operator fits.
     pub fn takes(self, operator: Operator) -> bool {
         match operator {
             Operator::Text(TextOperator::Is) => {
-                self.is_text() || matches!(self, Kind::Weekday | Kind::Result | Kind::Ip)
+                self.is_text()
+                    || matches!(self, FieldKind::Weekday | FieldKind::Result | FieldKind::Ip)
             }
             Operator::Text(_) | Operator::Matches => self.is_text(),
             Operator::In => true,
             Operator::Compare(_) => {
-                let word = matches!(self, Kind::Weekday | Kind::Result | Kind::Ip);
-                self == Kind::Header || !(self.is_text() || word)
+                let word = matches!(self, FieldKind::Weekday | FieldKind::Result | FieldKind::Ip);
+                self == FieldKind::Header || !(self.is_text() || word)
             }
         }
     }
@@ -96,24 +97,24 @@ impl Kind {
 
     /// Whether values are compared as text.
     pub fn is_text(self) -> bool {
-        matches!(self, Kind::Address | Kind::Domain | Kind::Text | Kind::Header)
+        matches!(self, FieldKind::Address | FieldKind::Domain | FieldKind::Text | FieldKind::Header)
     }
 
     /// For people: `an address`.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Address => "an address",
-            Kind::Domain => "a domain",
-            Kind::Text => "a text",
-            Kind::Result => "a result",
-            Kind::Ip => "an IP address",
-            Kind::Header => "a header",
-            Kind::Number => "a number",
-            Kind::Size => "a size",
-            Kind::Duration => "a duration",
-            Kind::Date => "a date",
-            Kind::Time => "a time of day",
-            Kind::Weekday => "a day of the week",
+            FieldKind::Address => "an address",
+            FieldKind::Domain => "a domain",
+            FieldKind::Text => "a text",
+            FieldKind::Result => "a result",
+            FieldKind::Ip => "an IP address",
+            FieldKind::Header => "a header",
+            FieldKind::Number => "a number",
+            FieldKind::Size => "a size",
+            FieldKind::Duration => "a duration",
+            FieldKind::Date => "a date",
+            FieldKind::Time => "a time of day",
+            FieldKind::Weekday => "a day of the week",
         }
     }
 }
@@ -124,7 +125,7 @@ pub struct FieldInfo {
     /// Its name in rules.
     pub name: &'static str,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: FieldKind,
     /// What it is, in one line.
     pub about: &'static str,
     /// How it is made.
@@ -173,117 +174,140 @@ pub const FIELDS: &[FieldInfo] = &[
     ),
     address("envelope-from", AddressField::EnvelopeFrom, "the envelope sender"),
     address("envelope-to", AddressField::EnvelopeTo, "the envelope recipient"),
-    FieldInfo { name: "subject", kind: Kind::Text, about: "the subject", shape: Shape::Named },
-    plain("list-id", Kind::Text, "the identifier of the mailing list", || Field::ListId),
-    plain("list-name", Kind::Text, "the short name of the mailing list", || Field::ListName),
-    plain("body", Kind::Text, "the text parts, HTML as people see it", || Field::Body),
-    plain("hidden-text", Kind::Text, "text of HTML parts that nobody sees", || Field::HiddenText),
+    FieldInfo { name: "subject", kind: FieldKind::Text, about: "the subject", shape: Shape::Named },
+    plain("list-id", FieldKind::Text, "the identifier of the mailing list", || Field::ListId),
+    plain("list-name", FieldKind::Text, "the short name of the mailing list", || Field::ListName),
+    plain("body", FieldKind::Text, "the text parts, HTML as people see it", || Field::Body),
+    plain("hidden-text", FieldKind::Text, "text of HTML parts that nobody sees", || {
+        Field::HiddenText
+    }),
     FieldInfo {
         name: "message-id",
-        kind: Kind::Text,
+        kind: FieldKind::Text,
         about: "the Message-ID header",
         shape: Shape::Named,
     },
     FieldInfo {
         name: "header",
-        kind: Kind::Header,
+        kind: FieldKind::Header,
         about: "every header of the name that follows",
         shape: Shape::WithName(WithName::Header),
     },
-    plain("headers", Kind::Text, "every header line, `Name: value`", || Field::Headers),
+    plain("headers", FieldKind::Text, "every header line, `Name: value`", || Field::Headers),
     FieldInfo {
         name: "address",
-        kind: Kind::Address,
+        kind: FieldKind::Address,
         about: "addresses in every header of the name that follows",
         shape: Shape::WithName(WithName::Address),
     },
     FieldInfo {
         name: "env",
-        kind: Kind::Text,
+        kind: FieldKind::Text,
         about: "the environment variable of the name that follows",
         shape: Shape::WithName(WithName::Env),
     },
-    plain("extension", Kind::Text, "the address extension, as the MTA says", || Field::Extension),
-    plain("user", Kind::Text, "the user's login name", || Field::User),
-    plain("charset", Kind::Text, "the charsets the message declares or uses", || Field::Charset),
-    plain("link", Kind::Text, "each link of text and HTML parts, whole", || Field::Link),
-    plain("link.host", Kind::Domain, "the host of each link", || Field::LinkHost),
+    plain("extension", FieldKind::Text, "the address extension, as the MTA says", || {
+        Field::Extension
+    }),
+    plain("user", FieldKind::Text, "the user's login name", || Field::User),
+    plain("charset", FieldKind::Text, "the charsets the message declares or uses", || {
+        Field::Charset
+    }),
+    plain("link", FieldKind::Text, "each link of text and HTML parts, whole", || Field::Link),
+    plain("link.host", FieldKind::Domain, "the host of each link", || Field::LinkHost),
     plain(
         "client.ip",
-        Kind::Ip,
+        FieldKind::Ip,
         "address of the host that handed the message to our border",
         || Field::ClientIp,
     ),
-    plain("client.host", Kind::Domain, "the reverse name of that host", || Field::ClientHost),
-    plain("client.helo", Kind::Domain, "what that host called itself", || Field::ClientHelo),
+    plain("client.host", FieldKind::Domain, "the reverse name of that host", || Field::ClientHost),
+    plain("client.helo", FieldKind::Domain, "what that host called itself", || Field::ClientHelo),
     result("spf", ResultField::Spf, "what SPF came to, as our border says"),
     result("dkim", ResultField::Dkim, "what DKIM came to, as our border says"),
     result("dmarc", ResultField::Dmarc, "what DMARC came to, as our border says"),
     result("arc", ResultField::Arc, "what ARC came to, as our border says"),
     result("iprev", ResultField::Iprev, "whether the client's reverse name leads back to it"),
-    plain("dkim.domain", Kind::Domain, "domains whose signatures pass", || Field::DkimDomain),
-    plain("spf.domain", Kind::Domain, "the domain that SPF was asked about", || Field::SpfDomain),
-    plain("bounce.status", Kind::Text, "codes of a bounce, 5.1.1 for one", || Field::BounceStatus),
-    plain("bounce.recipient", Kind::Text, "whom a bounce is about", || Field::BounceRecipient),
-    plain("bounce.reason", Kind::Text, "why, in the words of the mail system", || {
+    plain("dkim.domain", FieldKind::Domain, "domains whose signatures pass", || Field::DkimDomain),
+    plain("spf.domain", FieldKind::Domain, "the domain that SPF was asked about", || {
+        Field::SpfDomain
+    }),
+    plain("bounce.status", FieldKind::Text, "codes of a bounce, 5.1.1 for one", || {
+        Field::BounceStatus
+    }),
+    plain("bounce.recipient", FieldKind::Text, "whom a bounce is about", || Field::BounceRecipient),
+    plain("bounce.reason", FieldKind::Text, "why, in the words of the mail system", || {
         Field::BounceReason
     }),
-    plain("bounce.action", Kind::Text, "what became of it: failed, delayed", || {
+    plain("bounce.action", FieldKind::Text, "what became of it: failed, delayed", || {
         Field::BounceAction
     }),
     plain(
         "calendar.method",
-        Kind::Text,
+        FieldKind::Text,
         "what a calendar asks for: REQUEST, REPLY, CANCEL",
         || Field::CalendarMethod,
     ),
-    plain("report", Kind::Text, "which report it is: dmarc, tls, abuse, auth-failure", || {
+    plain("report", FieldKind::Text, "which report it is: dmarc, tls, abuse, auth-failure", || {
         Field::Report
     }),
-    plain("list-unsubscribe.host", Kind::Domain, "host of each link to leave a list by", || {
-        Field::UnsubscribeHost
-    }),
-    plain("spam-score", Kind::Number, "the number of the spam filter in front of us", || {
+    plain(
+        "list-unsubscribe.host",
+        FieldKind::Domain,
+        "host of each link to leave a list by",
+        || Field::UnsubscribeHost,
+    ),
+    plain("spam-score", FieldKind::Number, "the number of the spam filter in front of us", || {
         Field::SpamScore
     }),
     plain(
         "attachment.name",
-        Kind::Text,
+        FieldKind::Text,
         "file name of each attachment, and of what is in archives",
         || Field::AttachmentName,
     ),
     plain(
         "attachment.type",
-        Kind::Text,
+        FieldKind::Text,
         "media type of each attachment, declared and by its first bytes",
         || Field::AttachmentType,
     ),
-    plain("attachment.size", Kind::Size, "decoded size of each attachment", || {
+    plain("attachment.size", FieldKind::Size, "decoded size of each attachment", || {
         Field::AttachmentSize
     }),
-    plain("attachment.sha256", Kind::Text, "SHA-256 of each attachment, in hexadecimal", || {
-        Field::AttachmentSha256
+    plain(
+        "attachment.sha256",
+        FieldKind::Text,
+        "SHA-256 of each attachment, in hexadecimal",
+        || Field::AttachmentSha256,
+    ),
+    plain("size", FieldKind::Size, "size of the message", || Field::Size),
+    plain("keyword", FieldKind::Text, "the keywords set so far", || Field::Keyword),
+    plain("in-folder", FieldKind::Text, "the folder in which it lies already", || Field::InFolder),
+    plain("attachments", FieldKind::Number, "how many attachments there are", || {
+        Field::Attachments
     }),
-    plain("size", Kind::Size, "size of the message", || Field::Size),
-    plain("keyword", Kind::Text, "the keywords set so far", || Field::Keyword),
-    plain("in-folder", Kind::Text, "the folder in which it lies already", || Field::InFolder),
-    plain("attachments", Kind::Number, "how many attachments there are", || Field::Attachments),
-    plain("recipients", Kind::Number, "how many recipients are named", || Field::Recipients),
-    plain("age", Kind::Duration, "time since the Date header", || Field::Age),
-    plain("date", Kind::Date, "the day of the Date header", || Field::Date),
-    plain("arrived", Kind::Date, "the day the message came here", || Field::Arrived),
-    plain("arrived.age", Kind::Duration, "time since it came here", || Field::ArrivedAge),
-    plain("now", Kind::Date, "today", || Field::Now),
-    plain("time", Kind::Time, "the time of day, now", || Field::Time),
-    plain("weekday", Kind::Weekday, "the day of the week, today", || Field::Weekday),
+    plain("recipients", FieldKind::Number, "how many recipients are named", || Field::Recipients),
+    plain("age", FieldKind::Duration, "time since the Date header", || Field::Age),
+    plain("date", FieldKind::Date, "the day of the Date header", || Field::Date),
+    plain("arrived", FieldKind::Date, "the day the message came here", || Field::Arrived),
+    plain("arrived.age", FieldKind::Duration, "time since it came here", || Field::ArrivedAge),
+    plain("now", FieldKind::Date, "today", || Field::Now),
+    plain("time", FieldKind::Time, "the time of day, now", || Field::Time),
+    plain("weekday", FieldKind::Weekday, "the day of the week, today", || Field::Weekday),
 ];
 
 /// The parts of addresses.
-pub const PARTS: &[(&str, AddressPart, Kind, &str)] = &[
-    ("name", AddressPart::Name, Kind::Text, "the display name"),
-    ("local", AddressPart::Local, Kind::Text, "the local part, without detail"),
-    ("detail", AddressPart::Detail, Kind::Text, "what follows the delimiter in the local part"),
-    ("domain", AddressPart::Domain, Kind::Domain, "the domain"),
+pub const PARTS: &[(&str, AddressPart, FieldKind, &str)] = &[
+    ("name", AddressPart::Name, FieldKind::Text, "the display name"),
+    ("local", AddressPart::Local, FieldKind::Text, "the local part, without detail"),
+    (
+        "detail",
+        AddressPart::Detail,
+        FieldKind::Text,
+        "what follows the delimiter in the local part",
+    ),
+    ("domain", AddressPart::Domain, FieldKind::Domain, "the domain"),
 ];
 
 /// The days of the week, from Monday.
@@ -453,16 +477,16 @@ pub const HEADERS: &[&str] = &[
 ];
 
 const fn address(name: &'static str, field: AddressField, about: &'static str) -> FieldInfo {
-    FieldInfo { name, kind: Kind::Address, about, shape: Shape::Address(field) }
+    FieldInfo { name, kind: FieldKind::Address, about, shape: Shape::Address(field) }
 }
 
 const fn result(name: &'static str, field: ResultField, about: &'static str) -> FieldInfo {
-    FieldInfo { name, kind: Kind::Result, about, shape: Shape::Result(field) }
+    FieldInfo { name, kind: FieldKind::Result, about, shape: Shape::Result(field) }
 }
 
 const fn plain(
     name: &'static str,
-    kind: Kind,
+    kind: FieldKind,
     about: &'static str,
     make: fn() -> Field,
 ) -> FieldInfo {
@@ -473,9 +497,9 @@ const fn plain(
 #[derive(Debug, Clone, PartialEq)]
 pub enum FieldLookup {
     /// That field.
-    Field(Field, Kind),
+    Field(Field, FieldKind),
     /// A field that a string must follow.
-    WantsName(Kind, WithName),
+    WantsName(FieldKind, WithName),
 }
 
 /// Looks a field's name up.
@@ -500,7 +524,7 @@ pub fn find(name: &str) -> Option<FieldLookup> {
     HEADERS
         .binary_search(&name)
         .ok()
-        .map(|_| FieldLookup::Field(Field::Header(name.to_owned()), Kind::Header))
+        .map(|_| FieldLookup::Field(Field::Header(name.to_owned()), FieldKind::Header))
 }
 
 /// Fields that rules got when their names could have been given to something
@@ -530,7 +554,7 @@ pub fn is_own(name: &str) -> bool {
 }
 
 /// A part of an address, and its kind.
-pub fn part(name: &str) -> Option<(AddressPart, Kind)> {
+pub fn part(name: &str) -> Option<(AddressPart, FieldKind)> {
     PARTS.iter().find(|(known, ..)| *known == name).map(|(_, part, kind, _)| (*part, *kind))
 }
 
@@ -549,7 +573,7 @@ pub fn names() -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FIELDS, FieldLookup, HEADERS, Kind, find, names};
+    use super::{FIELDS, FieldKind, FieldLookup, HEADERS, find, names};
     use crate::rules::program::{AddressField, AddressPart, Field};
 
     #[test]
@@ -566,16 +590,16 @@ mod tests {
     #[test]
     fn parts_belong_to_addresses() {
         let domain = Field::Address(AddressField::From, AddressPart::Domain);
-        assert_eq!(find("from.domain"), Some(FieldLookup::Field(domain, Kind::Domain)));
+        assert_eq!(find("from.domain"), Some(FieldLookup::Field(domain, FieldKind::Domain)));
         assert_eq!(find("subject.domain"), None);
         assert_eq!(find("from.user"), None);
     }
 
     #[test]
     fn operators_fit_kinds() {
-        let of = |kind: Kind| kind.operators().collect::<Vec<_>>().join(" ");
-        assert_eq!(of(Kind::Text), "is contains starts ends like resembles matches in");
-        assert_eq!(of(Kind::Size), "in < <= = >= >");
-        assert_eq!(of(Kind::Weekday), "is in");
+        let of = |kind: FieldKind| kind.operators().collect::<Vec<_>>().join(" ");
+        assert_eq!(of(FieldKind::Text), "is contains starts ends like resembles matches in");
+        assert_eq!(of(FieldKind::Size), "in < <= = >= >");
+        assert_eq!(of(FieldKind::Weekday), "is in");
     }
 }

@@ -52,7 +52,7 @@ pub struct IndexPlace {
     /// Index into [`Program::fields`].
     pub field: u32,
     /// Its form.
-    pub form: Form,
+    pub form: ValueForm,
     /// Bit `n` is set if there are pieces of `n` bytes.
     pub lengths: u8,
     /// The pieces, in order; with zeros where they are short.
@@ -63,7 +63,7 @@ pub struct IndexPlace {
 
 /// The forms of a value.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Form {
+pub enum ValueForm {
     /// For `is`, `starts`, `ends`, `like`.
     Exact,
     /// For `contains`.
@@ -86,7 +86,7 @@ pub struct KeptPlace {
     /// See [`IndexPlace`].
     pub field: u32,
     /// Its form.
-    pub form: Form,
+    pub form: ValueForm,
     lengths: u8,
     /// A bit for each piece, by its hash; the number of bits is a power of two.
     filter: Numbers,
@@ -225,7 +225,7 @@ struct Need {
     cost: usize,
 }
 
-type PlaceKey = (u32, Form);
+type PlaceKey = (u32, ValueForm);
 
 /// What is known of a condition.
 #[derive(Debug, Clone, Default)]
@@ -329,15 +329,15 @@ impl IndexBuilder<'_> {
             }
             ConditionKind::Text { field, operator, needles } => {
                 let form = match operator {
-                    TextOperator::Contains => Form::Wide,
-                    _ => Form::Exact,
+                    TextOperator::Contains => ValueForm::Wide,
+                    _ => ValueForm::Exact,
                 };
                 let words = needles.iter().map(|needle| self.word(operator, &needle.folded));
                 let need = self.one_of((*field, form), words);
                 ConditionFacts { need, pure: self.is_pure(*field) }
             }
             ConditionKind::Matches { field, patterns } => {
-                let place = (*field, Form::Lower);
+                let place = (*field, ValueForm::Lower);
                 let words = patterns.iter().map(|pattern| {
                     let pattern = self.program.patterns.get(*pattern as usize)?;
                     self.best_set(pattern)

@@ -9,7 +9,7 @@ use crate::flags::Flags;
 
 /// One part of a string.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part<'t> {
+pub enum SplitPart<'t> {
     /// As it stands, `{{` and `}}` resolved.
     Text(String),
     /// What stands between braces, and where in the string.
@@ -84,7 +84,7 @@ pub fn keyed(text: &str) -> Option<(&str, Option<&str>, Option<&str>)> {
 
 /// Takes a string apart, and says which braces are wrong; places are byte
 /// offsets in it.
-pub fn split(text: &str) -> (Vec<Part<'_>>, Vec<TemplateError>) {
+pub fn split(text: &str) -> (Vec<SplitPart<'_>>, Vec<TemplateError>) {
     let mut parts = Vec::new();
     let mut errors = Vec::new();
     let mut plain = String::new();
@@ -116,14 +116,14 @@ pub fn split(text: &str) -> (Vec<Part<'_>>, Vec<TemplateError>) {
                 continue;
             }
             if !plain.is_empty() {
-                parts.push(Part::Text(std::mem::take(&mut plain)));
+                parts.push(SplitPart::Text(std::mem::take(&mut plain)));
             }
             at = place.end;
-            parts.push(Part::Insert(inner.trim(), place));
+            parts.push(SplitPart::Insert(inner.trim(), place));
         }
     }
     if !plain.is_empty() {
-        parts.push(Part::Text(plain));
+        parts.push(SplitPart::Text(plain));
     }
     (parts, errors)
 }
@@ -192,7 +192,7 @@ impl Case {
 
 #[cfg(test)]
 mod tests {
-    use super::{Case, Part, TemplateError, Wanted, keyed, split, wanted};
+    use super::{Case, SplitPart, TemplateError, Wanted, keyed, split, wanted};
 
     #[test]
     fn what_is_wanted() {
@@ -231,14 +231,17 @@ mod tests {
         assert_eq!(
             parts,
             [
-                Part::Text("Lists/".into()),
-                Part::Insert("list-id", 6..15),
-                Part::Text("/{x}".into())
+                SplitPart::Text("Lists/".into()),
+                SplitPart::Insert("list-id", 6..15),
+                SplitPart::Text("/{x}".into())
             ]
         );
         assert!(errors.is_empty());
         assert_eq!(split("").0, []);
-        assert_eq!(split("迷惑{1}").0, [Part::Text("迷惑".into()), Part::Insert("1", 6..9)]);
+        assert_eq!(
+            split("迷惑{1}").0,
+            [SplitPart::Text("迷惑".into()), SplitPart::Insert("1", 6..9)]
+        );
     }
 
     #[test]

@@ -22,7 +22,7 @@ const TAKEN_IN: &str = "memory.log";
 
 /// A message, wherever it lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Identity {
+pub struct MessageIdentity {
     /// By what stays the same in its header; none if it says too little.
     pub message: Option<Key>,
     /// By what the log says of it; none without a Message-ID.
@@ -83,7 +83,7 @@ impl<'s> Memory<'s> {
 
     /// Who has put a message into the folder of these directories; none if it
     /// is not known.
-    pub fn who(&self, message: &Identity, directories: &[String]) -> Option<Who> {
+    pub fn who(&self, message: &MessageIdentity, directories: &[String]) -> Option<Who> {
         // What was filed later counts more than what was logged at the delivery.
         let known = [message.message, message.logged].into_iter().flatten();
         let known = known.into_iter().find(|key| self.find(*key).is_some())?;
@@ -93,7 +93,7 @@ impl<'s> Memory<'s> {
 
     /// When a message was delivered into that folder, seconds since 1970, by
     /// the log.
-    pub fn delivered_at(&self, message: &Identity, directories: &[String]) -> Option<i64> {
+    pub fn delivered_at(&self, message: &MessageIdentity, directories: &[String]) -> Option<i64> {
         self.find(within(message.logged?, directories)).map(i64::from)
     }
 
@@ -104,7 +104,7 @@ impl<'s> Memory<'s> {
     /// The state directory cannot be written.
     pub fn put(
         &self,
-        message: &Identity,
+        message: &MessageIdentity,
         from: &[String],
         directories: &[String],
     ) -> io::Result<()> {
@@ -121,7 +121,7 @@ impl<'s> Memory<'s> {
     ///
     /// # Errors
     /// As [`Memory::put`].
-    pub fn put_by_user(&self, message: &Identity, directories: &[String]) -> io::Result<()> {
+    pub fn put_by_user(&self, message: &MessageIdentity, directories: &[String]) -> io::Result<()> {
         let Some(key) = message.message else { return Ok(()) };
         self.note(key)?;
         self.table().forget(within(key, directories))
@@ -217,7 +217,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("mfilter"));
         let memory = Memory::at(&state, 1_000_000_000);
-        let message = Identity { message: Some(message_key(1)), logged: logged_key("<1@x>", 100) };
+        let message =
+            MessageIdentity { message: Some(message_key(1)), logged: logged_key("<1@x>", 100) };
         let [a, b] = ["A", "B"].map(folder);
         let inbox: Vec<String> = Vec::new();
         assert_eq!(memory.who(&message, &a), None);
@@ -239,9 +240,10 @@ mod tests {
         assert_eq!((who(&a), who(&b)), (Some(Who::User), Some(Who::Mfilter)));
         memory.put_by_user(&message, &b).unwrap();
         assert_eq!(who(&b), Some(Who::User));
-        let other = Identity { message: Some(message_key(2)), logged: logged_key("<1@x>", 101) };
+        let other =
+            MessageIdentity { message: Some(message_key(2)), logged: logged_key("<1@x>", 101) };
         assert_eq!(memory.who(&other, &inbox), None, "another size, another message");
-        assert_eq!(memory.who(&Identity::default(), &inbox), None);
+        assert_eq!(memory.who(&MessageIdentity::default(), &inbox), None);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(super) const BUILT_OF: u64 = match u64::from_str_radix(env!("MFILTER_BUILT_O
 };
 
 /// A rule file as it was read: path and bytes.
-pub type RuleFile = (PathBuf, Vec<u8>);
+pub type CachedRuleFile = (PathBuf, Vec<u8>);
 
 /// When it is proven that kept rules are what was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +163,11 @@ impl ProgramCache {
     }
 
     /// Keeps rules, the main file first. What fails here only costs time.
-    pub fn write(&self, files: &[RuleFile], program: &CompiledProgram) -> std::io::Result<()> {
+    pub fn write(
+        &self,
+        files: &[CachedRuleFile],
+        program: &CompiledProgram,
+    ) -> std::io::Result<()> {
         if !self.shared {
             make_private(&self.directory, self.home.as_deref())?;
         }

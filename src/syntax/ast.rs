@@ -8,13 +8,13 @@
 use crate::source::{Span, Spanned};
 
 /// A word or a text with its place.
-pub type Word = Spanned<String>;
+pub type SpannedText = Spanned<String>;
 
 /// One parsed file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ast {
     /// Statements in order.
-    pub statements: Vec<Statement>,
+    pub statements: Vec<StatementNode>,
     /// Comments in order, for the formatter.
     pub comments: Vec<Comment>,
 }
@@ -30,49 +30,49 @@ pub struct Comment {
 
 /// One statement.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Statement {
+pub struct StatementNode {
     /// The whole of it.
     pub span: Span,
     /// What it says.
-    pub kind: StatementKind,
+    pub kind: StatementNodeKind,
 }
 
 /// The kinds of statement.
 #[derive(Debug, Clone, PartialEq)]
-pub enum StatementKind {
+pub enum StatementNodeKind {
     /// `set NAME VALUE`
-    Set { name: Word, value: Value },
+    Set { name: SpannedText, value: ValueNode },
     /// `list NAME "file"`, `list NAME ["…"]`
-    List { name: Word, value: Value },
+    List { name: SpannedText, value: ValueNode },
     /// `list NAME sent "Sent"`
-    SentList { name: Word, folder: Word },
+    SentList { name: SpannedText, folder: SpannedText },
     /// `define NAME = CONDITION`
-    Define { name: Word, condition: Condition },
+    Define { name: SpannedText, condition: ConditionNode },
     /// `score NAME { WEIGHT CONDITION … }`
-    Score { name: Word, entries: Vec<(Spanned<f64>, Condition)> },
+    Score { name: SpannedText, entries: Vec<(Spanned<f64>, ConditionNode)> },
     /// `include "file"`
-    Include { file: Word },
+    Include { file: SpannedText },
     /// `[rule "label"] when CONDITION …` and `[rule "label"] otherwise …` (no condition)
-    Rule { label: Option<Word>, condition: Option<Condition>, body: Body },
+    Rule { label: Option<SpannedText>, condition: Option<ConditionNode>, body: Body },
     /// `ACTION, …` alone
-    Actions(Vec<Action>),
+    Actions(Vec<ActionNode>),
     /// `expect "message.eml" -> ACTION, …`
-    Expect { message: Word, actions: Vec<Action> },
+    Expect { message: SpannedText, actions: Vec<ActionNode> },
     /// `on moved from "A" to "B" -> ACTION, …`: one end or both, as written
-    OnMoved { ends: Vec<MoveEnd>, actions: Vec<Action> },
+    OnMoved { ends: Vec<MoveEnd>, actions: Vec<ActionNode> },
     /// `isp-filter on`, `isp-filter spam off, virus on`, `isp-filter default off`
     IspFilter { choices: Vec<Choice> },
     /// `isp-label subject "[SPAM]"`, `isp-label header "X-Spam-Flag"`
-    IspLabel { kind: Word, text: Word },
+    IspLabel { kind: SpannedText, text: SpannedText },
     /// `category "name" [mandatory] { … }`
-    Category { name: Word, mandatory: bool, statements: Vec<Statement> },
+    Category { name: SpannedText, mandatory: bool, statements: Vec<StatementNode> },
     /// What could not be read. Its mistake is reported; it stands here so that
     /// names it declares are not reported as unknown as well.
     Broken {
         /// The name that a `list`, `define` or `score` would have declared.
-        declares: Option<Word>,
+        declares: Option<SpannedText>,
         /// The statements of its block that could be read.
-        block: Vec<Statement>,
+        block: Vec<StatementNode>,
     },
 }
 
@@ -82,7 +82,7 @@ pub struct MoveEnd {
     /// `to` or `from`
     pub way: Spanned<Way>,
     /// The folder.
-    pub folder: Word,
+    pub folder: SpannedText,
 }
 
 /// Which way the user moved a message, seen from the folder that is named.
@@ -98,86 +98,86 @@ pub enum Way {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
     /// `-> ACTION, …`
-    Actions(Vec<Action>),
+    Actions(Vec<ActionNode>),
     /// `{ STATEMENT … }`
-    Block(Vec<Statement>),
+    Block(Vec<StatementNode>),
 }
 
 /// A part of `isp-filter`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     /// What is switched: a category, `default`; none for all of it.
-    pub category: Option<Word>,
+    pub category: Option<SpannedText>,
     /// `on`, else `off`.
     pub on: Spanned<bool>,
 }
 
 /// `NAME ARGUMENT … [as FLAG …]`
 #[derive(Debug, Clone, PartialEq)]
-pub struct Action {
+pub struct ActionNode {
     /// The whole of it.
     pub span: Span,
     /// `folder`
-    pub name: Word,
+    pub name: SpannedText,
     /// What follows the name.
-    pub arguments: Vec<Value>,
+    pub arguments: Vec<ValueNode>,
     /// What follows `as`.
-    pub flags: Vec<Value>,
+    pub flags: Vec<ValueNode>,
 }
 
 /// A condition and its place.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Condition {
+pub struct ConditionNode {
     /// The whole of it, without surrounding parentheses.
     pub span: Span,
     /// What it asks.
-    pub kind: ConditionKind,
+    pub kind: ConditionNodeKind,
 }
 
 /// The kinds of condition.
 #[derive(Debug, Clone, PartialEq)]
-pub enum ConditionKind {
+pub enum ConditionNodeKind {
     /// `a and b and c`: two or more
-    All(Vec<Condition>),
+    All(Vec<ConditionNode>),
     /// `a or b or c`: two or more
-    Any(Vec<Condition>),
+    Any(Vec<ConditionNode>),
     /// `not a`
-    Not(Box<Condition>),
+    Not(Box<ConditionNode>),
     /// A name alone: a classifier or a `define`
-    Name(Word),
+    Name(SpannedText),
     /// `duplicate of "template" within 1d`: one of both at least
-    Duplicate { of: Option<Word>, within: Option<Value> },
+    Duplicate { of: Option<SpannedText>, within: Option<ValueNode> },
     /// `has FIELD`
     Has(Fields),
     /// `FIELD OPERATOR VALUE`
-    Test { fields: Fields, operator: Word, value: Value },
+    Test { fields: Fields, operator: SpannedText, value: ValueNode },
 }
 
 /// What a test asks about.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fields {
     /// `subject`
-    One(Field),
+    One(FieldNode),
     /// `[to, cc]`: one of them does it
-    Set { span: Span, of: Vec<Field> },
+    Set { span: Span, of: Vec<FieldNode> },
 }
 
 /// `subject`, `from.domain`, `header "List-Id"`, `env "HOME"`
 #[derive(Debug, Clone, PartialEq)]
-pub struct Field {
+pub struct FieldNode {
     /// The whole of it.
     pub span: Span,
     /// The name with its dots.
-    pub name: Word,
+    pub name: SpannedText,
     /// The string that `header`, `address` and `env` take.
-    pub argument: Option<Word>,
+    pub argument: Option<SpannedText>,
     /// `domain` in `address "X-To".domain`.
-    pub part: Option<Word>,
+    pub part: Option<SpannedText>,
 }
 
 /// A literal and its place.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Value {
+pub struct ValueNode {
     /// The whole of it.
     pub span: Span,
     /// What it is.
@@ -192,7 +192,7 @@ pub enum ValueKind {
     /// `/…/`, `/…/c`: the source between the slashes, `\/` resolved
     Pattern { source: String, case_sensitive: bool },
     /// `["a", "b"]`
-    Set(Vec<Value>),
+    Set(Vec<ValueNode>),
     /// `5`, `-2.5`
     Number(f64),
     /// `20K` `5M` `1G`, in bytes
@@ -204,7 +204,7 @@ pub enum ValueKind {
     /// `22:00`
     Time { hour: u8, minute: u8 },
     /// `a..b`
-    Range(Box<Value>, Box<Value>),
+    Range(Box<ValueNode>, Box<ValueNode>),
     /// A bare name: a list, a flag, a result, a setting's word
     Name(String),
 }
@@ -213,7 +213,7 @@ impl Ast {
     /// The same rules with all places forgotten: equal for two files that say
     /// the same and differ in layout only.
     pub fn without_spans(mut self) -> Ast {
-        self.statements.iter_mut().for_each(Statement::forget);
+        self.statements.iter_mut().for_each(StatementNode::forget);
         for comment in &mut self.comments {
             comment.span = Span::default();
             comment.text.truncate(comment.text.trim_end().len());
@@ -222,95 +222,97 @@ impl Ast {
     }
 }
 
-impl Statement {
+impl StatementNode {
     fn forget(&mut self) {
         self.span = Span::default();
         match &mut self.kind {
-            StatementKind::Set { name, value } | StatementKind::List { name, value } => {
+            StatementNodeKind::Set { name, value } | StatementNodeKind::List { name, value } => {
                 name.span = Span::default();
                 value.forget();
             }
-            StatementKind::SentList { name, folder } => {
+            StatementNodeKind::SentList { name, folder } => {
                 name.span = Span::default();
                 folder.span = Span::default();
             }
-            StatementKind::OnMoved { ends, actions } => {
+            StatementNodeKind::OnMoved { ends, actions } => {
                 for end in ends {
                     end.way.span = Span::default();
                     end.folder.span = Span::default();
                 }
-                actions.iter_mut().for_each(Action::forget);
+                actions.iter_mut().for_each(ActionNode::forget);
             }
-            StatementKind::Define { name, condition } => {
+            StatementNodeKind::Define { name, condition } => {
                 name.span = Span::default();
                 condition.forget();
             }
-            StatementKind::Score { name, entries } => {
+            StatementNodeKind::Score { name, entries } => {
                 name.span = Span::default();
                 for (weight, condition) in entries {
                     weight.span = Span::default();
                     condition.forget();
                 }
             }
-            StatementKind::Include { file } => file.span = Span::default(),
-            StatementKind::Rule { label, condition, body } => {
+            StatementNodeKind::Include { file } => file.span = Span::default(),
+            StatementNodeKind::Rule { label, condition, body } => {
                 label.iter_mut().for_each(|label| label.span = Span::default());
-                condition.iter_mut().for_each(Condition::forget);
+                condition.iter_mut().for_each(ConditionNode::forget);
                 match body {
-                    Body::Actions(actions) => actions.iter_mut().for_each(Action::forget),
-                    Body::Block(statements) => statements.iter_mut().for_each(Statement::forget),
+                    Body::Actions(actions) => actions.iter_mut().for_each(ActionNode::forget),
+                    Body::Block(statements) => {
+                        statements.iter_mut().for_each(StatementNode::forget)
+                    }
                 }
             }
-            StatementKind::Actions(actions) => actions.iter_mut().for_each(Action::forget),
-            StatementKind::Expect { message, actions } => {
+            StatementNodeKind::Actions(actions) => actions.iter_mut().for_each(ActionNode::forget),
+            StatementNodeKind::Expect { message, actions } => {
                 message.span = Span::default();
-                actions.iter_mut().for_each(Action::forget);
+                actions.iter_mut().for_each(ActionNode::forget);
             }
-            StatementKind::IspFilter { choices } => {
+            StatementNodeKind::IspFilter { choices } => {
                 for choice in choices {
                     choice.category.iter_mut().for_each(|name| name.span = Span::default());
                     choice.on.span = Span::default();
                 }
             }
-            StatementKind::IspLabel { kind, text } => {
+            StatementNodeKind::IspLabel { kind, text } => {
                 kind.span = Span::default();
                 text.span = Span::default();
             }
-            StatementKind::Category { name, statements, .. } => {
+            StatementNodeKind::Category { name, statements, .. } => {
                 name.span = Span::default();
-                statements.iter_mut().for_each(Statement::forget);
+                statements.iter_mut().for_each(StatementNode::forget);
             }
-            StatementKind::Broken { declares, block } => {
+            StatementNodeKind::Broken { declares, block } => {
                 declares.iter_mut().for_each(|name| name.span = Span::default());
-                block.iter_mut().for_each(Statement::forget);
+                block.iter_mut().for_each(StatementNode::forget);
             }
         }
     }
 }
 
-impl Action {
+impl ActionNode {
     fn forget(&mut self) {
         self.span = Span::default();
         self.name.span = Span::default();
-        self.arguments.iter_mut().chain(&mut self.flags).for_each(Value::forget);
+        self.arguments.iter_mut().chain(&mut self.flags).for_each(ValueNode::forget);
     }
 }
 
-impl Condition {
+impl ConditionNode {
     fn forget(&mut self) {
         self.span = Span::default();
         match &mut self.kind {
-            ConditionKind::All(parts) | ConditionKind::Any(parts) => {
-                parts.iter_mut().for_each(Condition::forget);
+            ConditionNodeKind::All(parts) | ConditionNodeKind::Any(parts) => {
+                parts.iter_mut().for_each(ConditionNode::forget);
             }
-            ConditionKind::Not(inner) => inner.forget(),
-            ConditionKind::Name(name) => name.span = Span::default(),
-            ConditionKind::Duplicate { of, within } => {
+            ConditionNodeKind::Not(inner) => inner.forget(),
+            ConditionNodeKind::Name(name) => name.span = Span::default(),
+            ConditionNodeKind::Duplicate { of, within } => {
                 of.iter_mut().for_each(|of| of.span = Span::default());
-                within.iter_mut().for_each(Value::forget);
+                within.iter_mut().for_each(ValueNode::forget);
             }
-            ConditionKind::Has(fields) => fields.forget(),
-            ConditionKind::Test { fields, operator, value } => {
+            ConditionNodeKind::Has(fields) => fields.forget(),
+            ConditionNodeKind::Test { fields, operator, value } => {
                 fields.forget();
                 operator.span = Span::default();
                 value.forget();
@@ -321,7 +323,7 @@ impl Condition {
 
 impl Fields {
     /// Each of them.
-    pub fn all(&self) -> &[Field] {
+    pub fn all(&self) -> &[FieldNode] {
         match self {
             Fields::One(field) => std::slice::from_ref(field),
             Fields::Set { of, .. } => of,
@@ -333,13 +335,13 @@ impl Fields {
             Fields::One(field) => field.forget(),
             Fields::Set { span, of } => {
                 *span = Span::default();
-                of.iter_mut().for_each(Field::forget);
+                of.iter_mut().for_each(FieldNode::forget);
             }
         }
     }
 }
 
-impl Field {
+impl FieldNode {
     fn forget(&mut self) {
         self.span = Span::default();
         self.name.span = Span::default();
@@ -349,11 +351,11 @@ impl Field {
     }
 }
 
-impl Value {
+impl ValueNode {
     fn forget(&mut self) {
         self.span = Span::default();
         match &mut self.kind {
-            ValueKind::Set(elements) => elements.iter_mut().for_each(Value::forget),
+            ValueKind::Set(elements) => elements.iter_mut().for_each(ValueNode::forget),
             ValueKind::Range(from, to) => {
                 from.forget();
                 to.forget();

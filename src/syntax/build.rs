@@ -3,12 +3,12 @@
 use pest::iterators::Pair;
 
 use super::ast::{
-    Action, Body, Choice, Condition, ConditionKind, Field, Fields, MoveEnd, StatementKind, Value,
-    ValueKind, Way, Word,
+    ActionNode, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, MoveEnd,
+    SpannedText, StatementNodeKind, ValueKind, ValueNode, Way,
 };
 use super::grammar::Rule;
 use super::literal;
-use super::mistake::{Kind as MistakeKind, Mistake};
+use super::mistake::{Mistake, SyntaxErrorKind};
 use super::words;
 use crate::source::{Span, Spanned};
 
@@ -16,7 +16,7 @@ use crate::source::{Span, Spanned};
 pub(super) type Read<T> = Result<T, Mistake>;
 
 /// A condition, and its place with the parentheses around it.
-type Placed = (Condition, Span);
+type Placed = (ConditionNode, Span);
 
 /// Makes the Ast of one piece out of pest's pairs. The grammar says what there
 /// is in a pair; where it were not, there is a mistake and no panic.
@@ -42,7 +42,7 @@ impl Builder {
     /// For what the grammar rules out.
     pub(super) fn impossible(&self) -> Mistake {
         Mistake {
-            kind: MistakeKind::Unexpected { found: None, expected: Vec::new() },
+            kind: SyntaxErrorKind::Unexpected { found: None, expected: Vec::new() },
             span: Span { file: self.file, start: self.base, end: self.base },
         }
     }
@@ -58,16 +58,16 @@ impl Builder {
         Span { file: self.file, start, end: self.base + last.as_span().end() as u32 }
     }
 
-    pub(super) fn word(&self, pair: &Pair<Rule>) -> Word {
+    pub(super) fn word(&self, pair: &Pair<Rule>) -> SpannedText {
         Spanned { value: pair.as_str().to_string(), span: self.span(pair) }
     }
 
-    fn string(&mut self, pair: &Pair<Rule>) -> Word {
+    fn string(&mut self, pair: &Pair<Rule>) -> SpannedText {
         let span = self.span(pair);
         let written = pair.as_str();
         let value = literal::unquote(written, |at| {
             let kind =
-                MistakeKind::BadEscape(written.get(at.clone()).unwrap_or_default().to_string());
+                SyntaxErrorKind::BadEscape(written.get(at.clone()).unwrap_or_default().to_string());
             let start = span.start + at.start as u32;
             let span = Span { start, end: span.start + at.end as u32, ..span };
             self.escapes.push(Mistake { kind, span });
@@ -75,14 +75,14 @@ impl Builder {
         Spanned { value, span }
     }
 
-    pub(super) fn statement(&mut self, pair: Pair<Rule>) -> Read<StatementKind> {
+    pub(super) fn statement(&mut self, pair: Pair<Rule>) -> Read<StatementNodeKind> {
         let rule = pair.as_rule();
         let mut word = None;
         let mut value = None;
         let mut condition = None;
         let mut actions = Vec::new();
         if rule == Rule::actions {
-            return Ok(StatementKind::Actions(self.actions(pair)?));
+            return Ok(StatementNodeKind::Actions(self.actions(pair)?));
         }
         let mut label = None;
         let mut choices = Vec::new();
@@ -98,7 +98,7 @@ impl Builder {
                 Rule::move_end => ends.push(self.move_end(part)?),
                 Rule::string if rule == Rule::list => {
                     let text = self.string(&part);
-                    value = Some(Value { span: text.span, kind: ValueKind::Text(text.value) });
+                    value = Some(ValueNode { span: text.span, kind: ValueKind::Text(text.value) });
                 }
                 Rule::string => word = Some(self.string(&part)),
                 Rule::value => value = Some(self.value(part)?),
@@ -110,26 +110,26 @@ impl Builder {
             }
         }
         let kind = match (rule, word, value, condition) {
-            (Rule::set, Some(name), Some(value), _) => StatementKind::Set { name, value },
-            (Rule::list, Some(name), Some(Value { span, kind: ValueKind::Text(value) }), _)
+            (Rule::set, Some(name), Some(value), _) => StatementNodeKind::Set { name, value },
+            (Rule::list, Some(name), Some(ValueNode { span, kind: ValueKind::Text(value) }), _)
                 if sent =>
             {
-                StatementKind::SentList { name, folder: Spanned { value, span } }
+                StatementNodeKind::SentList { name, folder: Spanned { value, span } }
             }
-            (Rule::list, Some(name), Some(value), _) => StatementKind::List { name, value },
-            (Rule::on_move, ..) => StatementKind::OnMoved { ends, actions },
+            (Rule::list, Some(name), Some(value), _) => StatementNodeKind::List { name, value },
+            (Rule::on_move, ..) => StatementNodeKind::OnMoved { ends, actions },
             (Rule::define, Some(name), _, Some(condition)) => {
-                StatementKind::Define { name, condition }
+                StatementNodeKind::Define { name, condition }
             }
-            (Rule::include, Some(file), _, _) => StatementKind::Include { file },
-            (Rule::isp_filter, ..) => StatementKind::IspFilter { choices },
+            (Rule::include, Some(file), _, _) => StatementNodeKind::Include { file },
+            (Rule::isp_filter, ..) => StatementNodeKind::IspFilter { choices },
             (Rule::isp_label, Some(text), _, _) => {
                 let kind = label_kind.ok_or_else(|| self.impossible())?;
-                StatementKind::IspLabel { kind, text }
+                StatementNodeKind::IspLabel { kind, text }
             }
-            (Rule::expect, Some(message), _, _) => StatementKind::Expect { message, actions },
+            (Rule::expect, Some(message), _, _) => StatementNodeKind::Expect { message, actions },
             (Rule::filter_rule, _, _, condition) => {
-                StatementKind::Rule { label, condition, body: Body::Actions(actions) }
+                StatementNodeKind::Rule { label, condition, body: Body::Actions(actions) }
             }
             _ => return Err(self.impossible()),
         };
@@ -139,7 +139,7 @@ impl Builder {
     pub(super) fn group_head(
         &mut self,
         pair: Pair<Rule>,
-    ) -> Read<(Option<Word>, Option<Condition>)> {
+    ) -> Read<(Option<SpannedText>, Option<ConditionNode>)> {
         let mut label = None;
         let mut condition = None;
         for part in pair.into_inner() {
@@ -186,7 +186,7 @@ impl Builder {
     }
 
     /// The name of a category, and whether it is mandatory.
-    pub(super) fn category_head(&mut self, pair: Pair<Rule>) -> Read<(Word, bool)> {
+    pub(super) fn category_head(&mut self, pair: Pair<Rule>) -> Read<(SpannedText, bool)> {
         let mut name = None;
         let mut mandatory = false;
         for part in pair.into_inner() {
@@ -200,7 +200,7 @@ impl Builder {
         Ok((name.ok_or_else(|| self.impossible())?, mandatory))
     }
 
-    pub(super) fn entry(&mut self, pair: Pair<Rule>) -> Read<(Spanned<f64>, Condition)> {
+    pub(super) fn entry(&mut self, pair: Pair<Rule>) -> Read<(Spanned<f64>, ConditionNode)> {
         let mut weight = None;
         let mut condition = None;
         for part in pair.into_inner() {
@@ -208,7 +208,7 @@ impl Builder {
                 Rule::weight => {
                     let span = self.span(&part);
                     let Some(ValueKind::Number(value)) = literal::quantity(part.as_str()) else {
-                        let kind = MistakeKind::BadWeight(part.as_str().to_string());
+                        let kind = SyntaxErrorKind::BadWeight(part.as_str().to_string());
                         return Err(Mistake { kind, span });
                     };
                     weight = Some(Spanned { value, span });
@@ -220,12 +220,12 @@ impl Builder {
         weight.zip(condition).ok_or_else(|| self.impossible())
     }
 
-    fn actions(&mut self, pair: Pair<Rule>) -> Read<Vec<Action>> {
+    fn actions(&mut self, pair: Pair<Rule>) -> Read<Vec<ActionNode>> {
         let parts = pair.into_inner().filter(|part| part.as_rule() == Rule::action);
         parts.map(|part| self.action(part)).collect()
     }
 
-    fn action(&mut self, pair: Pair<Rule>) -> Read<Action> {
+    fn action(&mut self, pair: Pair<Rule>) -> Read<ActionNode> {
         let span = self.span(&pair);
         let mut name = None;
         let mut arguments = Vec::new();
@@ -239,7 +239,8 @@ impl Builder {
                 Rule::equals => {}
                 Rule::copy_word => {
                     let word = self.word(&part);
-                    arguments.push(Value { span: word.span, kind: ValueKind::Name(word.value) });
+                    arguments
+                        .push(ValueNode { span: word.span, kind: ValueKind::Name(word.value) });
                 }
                 Rule::as_word => behind_as = true,
                 _ => {
@@ -249,13 +250,13 @@ impl Builder {
             }
         }
         let name = name.ok_or_else(|| self.impossible())?;
-        Ok(Action { span, name, arguments, flags })
+        Ok(ActionNode { span, name, arguments, flags })
     }
 
     /// Recursive, but no deeper than the outline lets parentheses be.
     fn condition(&mut self, pair: Pair<Rule>) -> Read<Placed> {
-        self.joined(pair, Rule::all, ConditionKind::Any, |builder, all| {
-            builder.joined(all, Rule::unary, ConditionKind::All, Builder::unary)
+        self.joined(pair, Rule::all, ConditionNodeKind::Any, |builder, all| {
+            builder.joined(all, Rule::unary, ConditionNodeKind::All, Builder::unary)
         })
     }
 
@@ -263,7 +264,7 @@ impl Builder {
         &mut self,
         pair: Pair<Rule>,
         of: Rule,
-        join: fn(Vec<Condition>) -> ConditionKind,
+        join: fn(Vec<ConditionNode>) -> ConditionNodeKind,
         read: fn(&mut Builder, Pair<Rule>) -> Read<Placed>,
     ) -> Read<Placed> {
         let mut parts = Vec::new();
@@ -275,7 +276,7 @@ impl Builder {
         }
         let span = place.ok_or_else(|| self.impossible())?;
         if parts.len() > 1 {
-            return Ok((Condition { span, kind: join(parts) }, span));
+            return Ok((ConditionNode { span, kind: join(parts) }, span));
         }
         let only = parts.pop().ok_or_else(|| self.impossible())?;
         Ok((only, span))
@@ -293,7 +294,8 @@ impl Builder {
                 Rule::has => {
                     let fields = part.into_inner().find(|part| part.as_rule() != Rule::has_word);
                     let fields = self.fields(fields.ok_or_else(|| self.impossible())?)?;
-                    operand = Some(Condition { span: place, kind: ConditionKind::Has(fields) });
+                    operand =
+                        Some(ConditionNode { span: place, kind: ConditionNodeKind::Has(fields) });
                 }
                 Rule::duplicate => {
                     let (mut of, mut within) = (None, None);
@@ -304,8 +306,8 @@ impl Builder {
                             _ => {}
                         }
                     }
-                    let kind = ConditionKind::Duplicate { of, within };
-                    operand = Some(Condition { span: place, kind });
+                    let kind = ConditionNodeKind::Duplicate { of, within };
+                    operand = Some(ConditionNode { span: place, kind });
                 }
                 Rule::test => operand = Some(self.test(part, place)?),
                 _ => {}
@@ -313,13 +315,15 @@ impl Builder {
         }
         let mut condition = operand.ok_or_else(|| self.impossible())?;
         for not in nots.into_iter().rev() {
-            condition =
-                Condition { span: not.to(span), kind: ConditionKind::Not(Box::new(condition)) };
+            condition = ConditionNode {
+                span: not.to(span),
+                kind: ConditionNodeKind::Not(Box::new(condition)),
+            };
         }
         Ok((condition, span))
     }
 
-    fn test(&mut self, pair: Pair<Rule>, span: Span) -> Read<Condition> {
+    fn test(&mut self, pair: Pair<Rule>, span: Span) -> Read<ConditionNode> {
         let mut fields = None;
         let mut operator = None;
         let mut value = None;
@@ -335,12 +339,14 @@ impl Builder {
         }
         let kind = match (fields, operator, value) {
             (Some(fields), Some(operator), Some(value)) => {
-                ConditionKind::Test { fields, operator, value }
+                ConditionNodeKind::Test { fields, operator, value }
             }
             (Some(fields), None, None) => match fields {
-                Fields::One(Field { name, argument: None, .. }) => ConditionKind::Name(name),
+                Fields::One(FieldNode { name, argument: None, .. }) => {
+                    ConditionNodeKind::Name(name)
+                }
                 _ => {
-                    let kind = MistakeKind::Unexpected {
+                    let kind = SyntaxErrorKind::Unexpected {
                         found: None,
                         expected: vec![words::name_of(Rule::operator)],
                     };
@@ -349,7 +355,7 @@ impl Builder {
             },
             _ => return Err(self.impossible()),
         };
-        Ok(Condition { span, kind })
+        Ok(ConditionNode { span, kind })
     }
 
     fn fields(&mut self, pair: Pair<Rule>) -> Read<Fields> {
@@ -363,7 +369,7 @@ impl Builder {
         Ok(Fields::Set { span, of: of.collect::<Read<_>>()? })
     }
 
-    fn field(&mut self, pair: Pair<Rule>) -> Read<Field> {
+    fn field(&mut self, pair: Pair<Rule>) -> Read<FieldNode> {
         let span = self.span(&pair);
         let (mut name, mut argument, mut part) = (None, None, None);
         for inner in pair.into_inner() {
@@ -377,10 +383,10 @@ impl Builder {
                 _ => name = Some(self.word(&inner)),
             }
         }
-        Ok(Field { span, name: name.ok_or_else(|| self.impossible())?, argument, part })
+        Ok(FieldNode { span, name: name.ok_or_else(|| self.impossible())?, argument, part })
     }
 
-    fn value(&mut self, pair: Pair<Rule>) -> Read<Value> {
+    fn value(&mut self, pair: Pair<Rule>) -> Read<ValueNode> {
         let part = pair.into_inner().next().ok_or_else(|| self.impossible())?;
         match part.as_rule() {
             Rule::set_of_values => self.set(part),
@@ -388,14 +394,14 @@ impl Builder {
         }
     }
 
-    fn set(&mut self, pair: Pair<Rule>) -> Read<Value> {
+    fn set(&mut self, pair: Pair<Rule>) -> Read<ValueNode> {
         let span = self.span(&pair);
         let elements = pair.into_inner().filter(|part| part.as_rule() == Rule::element);
         let elements = elements.map(|part| self.element(part)).collect::<Read<_>>()?;
-        Ok(Value { span, kind: ValueKind::Set(elements) })
+        Ok(ValueNode { span, kind: ValueKind::Set(elements) })
     }
 
-    fn element(&mut self, pair: Pair<Rule>) -> Read<Value> {
+    fn element(&mut self, pair: Pair<Rule>) -> Read<ValueNode> {
         let span = self.span(&pair);
         let mut bounds = Vec::new();
         for part in pair.into_inner().filter(|part| part.as_rule() != Rule::dots) {
@@ -403,14 +409,14 @@ impl Builder {
         }
         match (bounds.pop(), bounds.pop()) {
             (Some(to), Some(from)) => {
-                Ok(Value { span, kind: ValueKind::Range(Box::new(from), Box::new(to)) })
+                Ok(ValueNode { span, kind: ValueKind::Range(Box::new(from), Box::new(to)) })
             }
             (Some(only), None) => Ok(only),
             _ => Err(self.impossible()),
         }
     }
 
-    fn scalar(&mut self, pair: &Pair<Rule>) -> Read<Value> {
+    fn scalar(&mut self, pair: &Pair<Rule>) -> Read<ValueNode> {
         let span = self.span(pair);
         let kind = match pair.as_rule() {
             Rule::string => ValueKind::Text(self.string(pair).value),
@@ -418,7 +424,7 @@ impl Builder {
                 let (source, flags) = literal::pattern(pair.as_str());
                 if !matches!(flags, "" | "c") {
                     let start = span.end - flags.len() as u32;
-                    let kind = MistakeKind::BadPatternFlag(flags.to_string());
+                    let kind = SyntaxErrorKind::BadPatternFlag(flags.to_string());
                     return Err(Mistake { kind, span: Span { start, ..span } });
                 }
                 ValueKind::Pattern { source, case_sensitive: !flags.is_empty() }
@@ -426,15 +432,15 @@ impl Builder {
             Rule::quantity => return self.quantity(pair),
             _ => ValueKind::Name(pair.as_str().to_string()),
         };
-        Ok(Value { span, kind })
+        Ok(ValueNode { span, kind })
     }
 
-    fn quantity(&mut self, pair: &Pair<Rule>) -> Read<Value> {
+    fn quantity(&mut self, pair: &Pair<Rule>) -> Read<ValueNode> {
         let span = self.span(pair);
         let written = pair.as_str();
         match literal::quantity(written) {
-            Some(kind) => Ok(Value { span, kind }),
-            None => Err(Mistake { kind: MistakeKind::BadQuantity(written.to_string()), span }),
+            Some(kind) => Ok(ValueNode { span, kind }),
+            None => Err(Mistake { kind: SyntaxErrorKind::BadQuantity(written.to_string()), span }),
         }
     }
 }

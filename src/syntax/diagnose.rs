@@ -3,9 +3,9 @@
 use pest::error::{Error, ErrorVariant, InputLocation};
 
 use super::grammar::Rule;
-use super::mistake::{Kind as MistakeKind, Mistake};
-use super::outline::Piece;
-use super::scan::{self, Bad, Kind, Token};
+use super::mistake::{Mistake, SyntaxErrorKind};
+use super::outline::TokenRun;
+use super::scan::{self, Bad, SyntaxToken, TokenShape};
 use super::words;
 use crate::source::Span;
 
@@ -13,25 +13,25 @@ use crate::source::Span;
 pub(super) struct View<'a> {
     pub file: u32,
     pub text: &'a str,
-    pub tokens: &'a [Token],
-    pub piece: &'a Piece,
+    pub tokens: &'a [SyntaxToken],
+    pub piece: &'a TokenRun,
 }
 
 impl<'a> View<'a> {
-    fn token(&self, at: usize) -> Option<Token> {
+    fn token(&self, at: usize) -> Option<SyntaxToken> {
         self.tokens.get(at).copied().filter(|_| self.piece.tokens.contains(&at))
     }
 
-    fn written(&self, token: Token) -> &'a str {
+    fn written(&self, token: SyntaxToken) -> &'a str {
         self.text.get(token.start as usize..token.end as usize).unwrap_or_default()
     }
 
     fn word(&self, at: usize) -> Option<&'a str> {
-        let token = self.token(at).filter(|token| token.kind == Kind::Word)?;
+        let token = self.token(at).filter(|token| token.kind == TokenShape::Word)?;
         Some(self.written(token))
     }
 
-    fn mistake(&self, kind: MistakeKind, token: Token) -> Mistake {
+    fn mistake(&self, kind: SyntaxErrorKind, token: SyntaxToken) -> Mistake {
         Mistake { kind, span: Span { file: self.file, start: token.start, end: token.end } }
     }
 
@@ -49,33 +49,37 @@ impl<'a> View<'a> {
             return Some(self.mistake(kind, next.unwrap_or(first)));
         }
         if let Some(token) = self.piece.too_deep.and_then(|at| self.tokens.get(at)) {
-            return Some(self.mistake(MistakeKind::TooDeep, *token));
+            return Some(self.mistake(SyntaxErrorKind::TooDeep, *token));
         }
         self.piece.tokens.clone().find_map(|at| match self.token(at)? {
-            token @ Token { kind: Kind::Bad(bad), .. } => Some(self.bad(bad, at, token)),
+            token @ SyntaxToken { kind: TokenShape::Bad(bad), .. } => {
+                Some(self.bad(bad, at, token))
+            }
             _ => None,
         })
     }
 
-    fn entry_opening(&self, first: Token) -> Option<MistakeKind> {
+    fn entry_opening(&self, first: SyntaxToken) -> Option<SyntaxErrorKind> {
         let written = self.written(first);
         match first.kind {
-            Kind::Quantity if written.starts_with(['+', '-']) => None,
-            Kind::Quantity => Some(MistakeKind::MissingSign(written.to_string())),
-            Kind::Bad(_) => None,
+            TokenShape::Quantity if written.starts_with(['+', '-']) => None,
+            TokenShape::Quantity => Some(SyntaxErrorKind::MissingSign(written.to_string())),
+            TokenShape::Bad(_) => None,
             _ => Some(self.unexpected(Some(first), vec![words::name_of(Rule::weight)])),
         }
     }
 
     /// What is wrong with the first token of a statement.
-    fn opening(&self, start: usize, first: Token) -> Option<MistakeKind> {
+    fn opening(&self, start: usize, first: SyntaxToken) -> Option<SyntaxErrorKind> {
         let next = self.token(start + 1);
         let next_written = next.map_or("", |token| self.written(token));
         let Some(word) = self.word(start) else {
             return match first.kind {
-                Kind::Bad(_) => None,
-                Kind::Signs if self.written(first) == ":" && next_written.starts_with('0') => {
-                    Some(MistakeKind::Procmail)
+                TokenShape::Bad(_) => None,
+                TokenShape::Signs
+                    if self.written(first) == ":" && next_written.starts_with('0') =>
+                {
+                    Some(SyntaxErrorKind::Procmail)
                 }
                 _ => Some(self.unexpected(Some(first), vec!["a statement"])),
             };
@@ -86,24 +90,24 @@ impl<'a> View<'a> {
         }
         let assigned = next_written == "=" && word.chars().all(|c| c.is_ascii_uppercase());
         if assigned {
-            return Some(MistakeKind::Procmail);
+            return Some(SyntaxErrorKind::Procmail);
         }
         let tagged =
             self.token(start + 2).is_some_and(|token| self.written(token).starts_with(':'));
         match word {
-            "fileinto" => Some(MistakeKind::Sieve),
-            "require" if next_written.starts_with(['[', '"']) => Some(MistakeKind::Sieve),
+            "fileinto" => Some(SyntaxErrorKind::Sieve),
+            "require" if next_written.starts_with(['[', '"']) => Some(SyntaxErrorKind::Sieve),
             "if" | "elsif" if tagged || matches!(next_written, "allof" | "anyof") => {
-                Some(MistakeKind::Sieve)
+                Some(SyntaxErrorKind::Sieve)
             }
-            _ if words::SLIPS.contains(&word) => Some(MistakeKind::Slip(word.to_string())),
+            _ if words::SLIPS.contains(&word) => Some(SyntaxErrorKind::Slip(word.to_string())),
             _ if matches!(next_written, "=" | ":" | ":=") => {
-                Some(MistakeKind::MissingSet(word.to_string()))
+                Some(SyntaxErrorKind::MissingSet(word.to_string()))
             }
-            _ if word.contains('_') => Some(MistakeKind::Underscore(word.to_string())),
+            _ if word.contains('_') => Some(SyntaxErrorKind::Underscore(word.to_string())),
             _ => {
                 let near = words::nearest_opening(word);
-                Some(MistakeKind::UnknownStatement { found: word.to_string(), near })
+                Some(SyntaxErrorKind::UnknownStatement { found: word.to_string(), near })
             }
         }
     }
@@ -116,15 +120,15 @@ impl<'a> View<'a> {
 
     /// Text without quotes around the token: words and signs that touch.
     fn unquoted(&self, at: usize) -> Option<Mistake> {
-        let part = |token: Token| {
+        let part = |token: SyntaxToken| {
             matches!(
                 token.kind,
-                Kind::Word
-                    | Kind::Quantity
-                    | Kind::Signs
-                    | Kind::Dots
-                    | Kind::Pattern
-                    | Kind::Bad(Bad::Stray | Bad::UnclosedPattern | Bad::EmptyPattern)
+                TokenShape::Word
+                    | TokenShape::Quantity
+                    | TokenShape::Signs
+                    | TokenShape::Dots
+                    | TokenShape::Pattern
+                    | TokenShape::Bad(Bad::Stray | Bad::UnclosedPattern | Bad::EmptyPattern)
             )
         };
         let mut first = at;
@@ -143,46 +147,46 @@ impl<'a> View<'a> {
             last += 1;
         }
         let (from, to) = (self.token(first)?, self.token(last)?);
-        let whole = Token { end: to.end, ..from };
+        let whole = SyntaxToken { end: to.end, ..from };
         let written = self.written(whole).split([' ', '\t']).next().unwrap_or_default();
-        let whole = Token { end: whole.start + written.len() as u32, ..whole };
+        let whole = SyntaxToken { end: whole.start + written.len() as u32, ..whole };
         let has_word = (first..=last).any(|at| self.word(at).is_some());
         let is_text = first < last && (has_word || written.starts_with('~'));
         let dotted = first == last && self.word(first).is_some_and(|word| word.contains('.'));
         (is_text || dotted)
-            .then(|| self.mistake(MistakeKind::MissingQuotes(written.to_string()), whole))
+            .then(|| self.mistake(SyntaxErrorKind::MissingQuotes(written.to_string()), whole))
     }
 
-    fn bad(&self, bad: Bad, at: usize, token: Token) -> Mistake {
+    fn bad(&self, bad: Bad, at: usize, token: SyntaxToken) -> Mistake {
         let written = self.written(token);
         if bad == Bad::UnclosedText
             && let Some(curly) = written.find(scan::is_curly_quote)
         {
             let found: String = written[curly..].chars().take(1).collect();
             let start = token.start + curly as u32;
-            let whole = Token { start, end: start + found.len() as u32, ..token };
-            return self.mistake(MistakeKind::CurlyQuote(found), whole);
+            let whole = SyntaxToken { start, end: start + found.len() as u32, ..token };
+            return self.mistake(SyntaxErrorKind::CurlyQuote(found), whole);
         }
         let first = written.chars().next().unwrap_or_default();
         let kind = match bad {
-            Bad::UnclosedText if written.len() == 1 => MistakeKind::LoneQuote,
-            Bad::UnclosedText => MistakeKind::UnclosedText,
+            Bad::UnclosedText if written.len() == 1 => SyntaxErrorKind::LoneQuote,
+            Bad::UnclosedText => SyntaxErrorKind::UnclosedText,
             Bad::UnclosedPattern => match self.unquoted(at) {
                 Some(mistake) => return mistake,
-                None => MistakeKind::UnclosedPattern,
+                None => SyntaxErrorKind::UnclosedPattern,
             },
             Bad::EmptyPattern => match self.unquoted(at).filter(|_| self.touches(at)) {
                 Some(mistake) => return mistake,
-                None => MistakeKind::EmptyPattern,
+                None => SyntaxErrorKind::EmptyPattern,
             },
-            Bad::SingleQuote => MistakeKind::SingleQuote,
-            Bad::CurlyQuote => MistakeKind::CurlyQuote(written.to_string()),
-            Bad::LookAlike => MistakeKind::LookAlike(written.to_string()),
-            Bad::Invisible => MistakeKind::Invisible(first),
-            Bad::Stray if first == ';' => MistakeKind::Semicolon,
+            Bad::SingleQuote => SyntaxErrorKind::SingleQuote,
+            Bad::CurlyQuote => SyntaxErrorKind::CurlyQuote(written.to_string()),
+            Bad::LookAlike => SyntaxErrorKind::LookAlike(written.to_string()),
+            Bad::Invisible => SyntaxErrorKind::Invisible(first),
+            Bad::Stray if first == ';' => SyntaxErrorKind::Semicolon,
             Bad::Stray => match self.unquoted(at) {
                 Some(mistake) => return mistake,
-                None => MistakeKind::Stray(first),
+                None => SyntaxErrorKind::Stray(first),
             },
         };
         // The opening is where to look; the rest of the line may be fine.
@@ -191,12 +195,16 @@ impl<'a> View<'a> {
             Bad::EmptyPattern => token.start + 2,
             _ => token.end,
         };
-        self.mistake(kind, Token { end, ..token })
+        self.mistake(kind, SyntaxToken { end, ..token })
     }
 
-    fn unexpected(&self, found: Option<Token>, expected: Vec<&'static str>) -> MistakeKind {
+    fn unexpected(
+        &self,
+        found: Option<SyntaxToken>,
+        expected: Vec<&'static str>,
+    ) -> SyntaxErrorKind {
         let found = found.map(|token| self.written(token).to_string());
-        MistakeKind::Unexpected { found, expected }
+        SyntaxErrorKind::Unexpected { found, expected }
     }
 
     /// Which mistake it is that pest could not get over.
@@ -208,9 +216,9 @@ impl<'a> View<'a> {
             };
         let opens = self.piece.tokens.end.checked_sub(1).and_then(|last| self.token(last));
         if self.word(self.piece.tokens.start) == Some(words::ON)
-            && let Some(open) = opens.filter(|token| token.kind == Kind::OpenBlock)
+            && let Some(open) = opens.filter(|token| token.kind == TokenShape::OpenBlock)
         {
-            return self.mistake(MistakeKind::BlockOfMove, open);
+            return self.mistake(SyntaxErrorKind::BlockOfMove, open);
         }
         let expected: &[Rule] = match &error.variant {
             ErrorVariant::ParsingError { positives, .. } => positives,
@@ -227,8 +235,8 @@ impl<'a> View<'a> {
     fn unclosed(&self) -> Option<Mistake> {
         let token = self.tokens.get(self.piece.unclosed?)?;
         let kind = match token.kind {
-            Kind::OpenSet => MistakeKind::UnclosedSet,
-            _ => MistakeKind::UnclosedParenthesis,
+            TokenShape::OpenSet => SyntaxErrorKind::UnclosedSet,
+            _ => SyntaxErrorKind::UnclosedParenthesis,
         };
         Some(self.mistake(kind, *token))
     }
@@ -238,13 +246,13 @@ impl<'a> View<'a> {
         if let Some(mistake) = self.unclosed() {
             return mistake;
         }
-        let end = self.tokens.get(self.piece.tokens.clone()).and_then(<[Token]>::last);
+        let end = self.tokens.get(self.piece.tokens.clone()).and_then(<[SyntaxToken]>::last);
         let end = end.map_or(0, |token| token.end);
         let is_rule = self
             .word(self.piece.tokens.start)
             .is_some_and(|word| matches!(word, "when" | "otherwise" | "rule"));
         let kind = if is_rule && expected.contains(&Rule::arrow) {
-            MistakeKind::NothingToDo
+            SyntaxErrorKind::NothingToDo
         } else {
             self.unexpected(None, names(expected))
         };
@@ -252,7 +260,7 @@ impl<'a> View<'a> {
     }
 
     /// Something stands where it cannot.
-    fn found(&self, at: usize, found: Token, offset: u32, expected: &[Rule]) -> Mistake {
+    fn found(&self, at: usize, found: SyntaxToken, offset: u32, expected: &[Rule]) -> Mistake {
         let written = self.written(found);
         let text = || written.to_string();
         let expects = |rule| expected.contains(&rule);
@@ -260,49 +268,54 @@ impl<'a> View<'a> {
         let start = self.piece.tokens.start;
         if self.piece.unopened == Some(at) {
             let c = written.chars().next().unwrap_or_default();
-            return self.mistake(MistakeKind::Unopened(c), found);
+            return self.mistake(SyntaxErrorKind::Unopened(c), found);
         }
         if expects(Rule::close_paren) || expects(Rule::close_set) {
-            let ends = matches!(found.kind, Kind::Arrow | Kind::OpenBlock);
+            let ends = matches!(found.kind, TokenShape::Arrow | TokenShape::OpenBlock);
             if let Some(mistake) = self.unclosed().filter(|_| ends) {
                 return mistake;
             }
         }
         let next = self.token(at + 1);
         let is_text = match found.kind {
-            Kind::Word => {
+            TokenShape::Word => {
                 let wants_text = expects(Rule::string) && !expects(Rule::name);
                 offset > found.start
                     || self.touches(at)
                     || (wants_text && !words::is_reserved(written))
             }
-            Kind::Signs => self.touches(at + 1) && (written == "~" || self.touches(at)),
+            TokenShape::Signs => self.touches(at + 1) && (written == "~" || self.touches(at)),
             _ => false,
         };
         if is_text && !written.contains('_') {
-            let plain = || self.mistake(MistakeKind::MissingQuotes(text()), found);
+            let plain = || self.mistake(SyntaxErrorKind::MissingQuotes(text()), found);
             return self.unquoted(at).unwrap_or_else(plain);
         }
         if let Some(mistake) = before.and_then(|before| self.torn_quantity(before, found)) {
             return mistake;
         }
         let kind = match (found.kind, self.word(at)) {
-            (Kind::Signs, _) => self.sign(at, written, expected),
-            (Kind::Arrow, _) if next.is_some_and(|next| next.kind == Kind::OpenBlock) => {
-                Some(MistakeKind::ArrowAndBlock)
-            }
-            (Kind::Text | Kind::Pattern | Kind::Quantity | Kind::Word, _)
-                if expects(Rule::close_set) && expects(Rule::comma) =>
+            (TokenShape::Signs, _) => self.sign(at, written, expected),
+            (TokenShape::Arrow, _)
+                if next.is_some_and(|next| next.kind == TokenShape::OpenBlock) =>
             {
-                Some(MistakeKind::MissingElementComma(text()))
+                Some(SyntaxErrorKind::ArrowAndBlock)
             }
-            (Kind::Text | Kind::Pattern | Kind::Quantity, _)
+            (
+                TokenShape::Text | TokenShape::Pattern | TokenShape::Quantity | TokenShape::Word,
+                _,
+            ) if expects(Rule::close_set) && expects(Rule::comma) => {
+                Some(SyntaxErrorKind::MissingElementComma(text()))
+            }
+            (TokenShape::Text | TokenShape::Pattern | TokenShape::Quantity, _)
                 if expects(Rule::test) || expects(Rule::unary) || expects(Rule::field_name) =>
             {
                 self.value_alone(at, found.kind, written)
             }
-            (Kind::Pattern, _) if before.is_some_and(|before| before.kind == Kind::Pattern) => {
-                Some(MistakeKind::BadPatternFlag(text()))
+            (TokenShape::Pattern, _)
+                if before.is_some_and(|before| before.kind == TokenShape::Pattern) =>
+            {
+                Some(SyntaxErrorKind::BadPatternFlag(text()))
             }
             (_, Some(word)) => self.wrong_word(at, word, expected),
             _ => None,
@@ -319,8 +332,9 @@ impl<'a> View<'a> {
     }
 
     /// `when "a"`, `from is "a" or "b"`, `"a" in subject`: a value without a test.
-    fn value_alone(&self, at: usize, kind: Kind, written: &str) -> Option<MistakeKind> {
-        let opens = self.token(at.wrapping_sub(1)).is_some_and(|set| set.kind == Kind::OpenSet);
+    fn value_alone(&self, at: usize, kind: TokenShape, written: &str) -> Option<SyntaxErrorKind> {
+        let opens =
+            self.token(at.wrapping_sub(1)).is_some_and(|set| set.kind == TokenShape::OpenSet);
         let start = if opens { at.wrapping_sub(1) } else { at };
         let word_before = |count: usize| self.word(start.wrapping_sub(count));
         let is_joint = matches!(word_before(1), Some("or" | "and" | "not"));
@@ -338,54 +352,58 @@ impl<'a> View<'a> {
             })
         {
             let meant = format!("{field} {operator} [{}, {written}]", self.written(before));
-            return Some(MistakeKind::ValueAlone { found: written.into(), meant, is_set: true });
+            return Some(SyntaxErrorKind::ValueAlone {
+                found: written.into(),
+                meant,
+                is_set: true,
+            });
         }
         let test = match kind {
-            Kind::Text => "contains",
-            Kind::Pattern => "matches",
+            TokenShape::Text => "contains",
+            TokenShape::Pattern => "matches",
             _ => ">",
         };
         let turned = self.word(at + 1).filter(|word| *word == "in" || known(word));
         let field = turned.and_then(|_| self.word(at + 2));
         let test = turned.filter(|word| *word != "in").unwrap_or(test);
         let field = field.unwrap_or(match kind {
-            Kind::Quantity if written.contains(':') => "time",
-            Kind::Quantity if written.matches('-').count() == 2 => "date",
-            Kind::Quantity => "size",
+            TokenShape::Quantity if written.contains(':') => "time",
+            TokenShape::Quantity if written.matches('-').count() == 2 => "date",
+            TokenShape::Quantity => "size",
             _ => "subject",
         });
         let meant = format!("{field} {test} {written}");
-        Some(MistakeKind::ValueAlone { found: written.into(), meant, is_set: false })
+        Some(SyntaxErrorKind::ValueAlone { found: written.into(), meant, is_set: false })
     }
 
     /// `2026/12/24`, `20 K`
-    fn torn_quantity(&self, before: Token, found: Token) -> Option<Mistake> {
-        let is_date = found.kind == Kind::Pattern && found.start == before.end;
-        let is_unit = found.kind == Kind::Word && words::is_unit(self.written(found));
-        let whole = Token { end: found.end, ..before };
+    fn torn_quantity(&self, before: SyntaxToken, found: SyntaxToken) -> Option<Mistake> {
+        let is_date = found.kind == TokenShape::Pattern && found.start == before.end;
+        let is_unit = found.kind == TokenShape::Word && words::is_unit(self.written(found));
+        let whole = SyntaxToken { end: found.end, ..before };
         let written = self.written(whole).to_string();
-        (before.kind == Kind::Quantity && (is_date || is_unit))
-            .then(|| self.mistake(MistakeKind::BadQuantity(written), whole))
+        (before.kind == TokenShape::Quantity && (is_date || is_unit))
+            .then(|| self.mistake(SyntaxErrorKind::BadQuantity(written), whole))
     }
 
-    fn sign(&self, at: usize, sign: &str, expected: &[Rule]) -> Option<MistakeKind> {
+    fn sign(&self, at: usize, sign: &str, expected: &[Rule]) -> Option<SyntaxErrorKind> {
         let start = self.piece.tokens.start;
         let found = sign.to_string();
         if at == start + 2
             && matches!(self.word(start), Some("set" | "list"))
             && matches!(sign, "=" | ":" | ":=" | "==")
         {
-            return Some(MistakeKind::NeedlessSign(found));
+            return Some(SyntaxErrorKind::NeedlessSign(found));
         }
         let next = self.token(at + 1);
-        let acts = next.is_some_and(|token| token.kind == Kind::OpenBlock)
+        let acts = next.is_some_and(|token| token.kind == TokenShape::OpenBlock)
             || self.word(at + 1).is_some_and(|word| words::ACTIONS.contains(&word));
         if expected.contains(&Rule::arrow)
             && (matches!(sign, ":" | "::" | ":=" | "=>" | "==>" | "-" | "--" | ">>" | "|>" | "~>")
                 || (acts && matches!(sign, "=" | ">" | ">=" | "==")))
-            && !(sign == "=>" && next.is_some_and(|token| token.kind == Kind::Quantity))
+            && !(sign == "=>" && next.is_some_and(|token| token.kind == TokenShape::Quantity))
         {
-            return Some(MistakeKind::NotAnArrow(found));
+            return Some(SyntaxErrorKind::NotAnArrow(found));
         }
         let instead = match sign {
             "&&" | "&" => "`and`",
@@ -400,51 +418,55 @@ impl<'a> View<'a> {
             ":" | "::" if expected.contains(&Rule::operator) => "an operator: `is`, `contains`, …",
             _ => return None,
         };
-        Some(MistakeKind::ForeignSign { found, instead })
+        Some(SyntaxErrorKind::ForeignSign { found, instead })
     }
 
-    fn wrong_word(&self, at: usize, word: &str, expected: &[Rule]) -> Option<MistakeKind> {
+    fn wrong_word(&self, at: usize, word: &str, expected: &[Rule]) -> Option<SyntaxErrorKind> {
         let found = word.to_string();
         let expects = |rule| expected.contains(&rule);
         let before = self.token(at.wrapping_sub(1));
         let is_operator = |at| {
             self.word(at).is_some_and(|word| words::OPERATORS.contains(&word))
                 || self.token(at).is_some_and(|token| {
-                    token.kind == Kind::Signs
+                    token.kind == TokenShape::Signs
                         && matches!(self.written(token), "=" | "<" | ">" | "<=" | ">=")
                 })
         };
         let is_value = self.token(at + 1).is_some_and(|token| {
-            matches!(token.kind, Kind::Text | Kind::Pattern | Kind::Quantity | Kind::OpenSet)
+            matches!(
+                token.kind,
+                TokenShape::Text | TokenShape::Pattern | TokenShape::Quantity | TokenShape::OpenSet
+            )
         }) || self.word(at + 1).is_some_and(|word| !words::is_reserved(word));
         if word.contains('_') {
-            return Some(MistakeKind::Underscore(found));
+            return Some(SyntaxErrorKind::Underscore(found));
         }
         if words::SLIPS.contains(&word) {
-            return Some(MistakeKind::Slip(found));
+            return Some(SyntaxErrorKind::Slip(found));
         }
         // `does not contain`
         if matches!(word, "does" | "do" | "did") && self.word(at + 1) == Some("not") {
             let operator = self.word(at + 2).and_then(words::nearest_operator)?;
-            return Some(MistakeKind::NegatedOperator(operator.to_string()));
+            return Some(SyntaxErrorKind::NegatedOperator(operator.to_string()));
         }
         if word == "not" {
             let operator = [at.wrapping_sub(1), at + 1].into_iter().find(|at| is_operator(*at));
             let operator = operator.and_then(|at| self.token(at))?;
-            return Some(MistakeKind::NegatedOperator(self.written(operator).to_string()));
+            return Some(SyntaxErrorKind::NegatedOperator(self.written(operator).to_string()));
         }
-        let continued = before.is_some_and(|token| matches!(token.kind, Kind::Comma | Kind::Arrow));
+        let continued =
+            before.is_some_and(|token| matches!(token.kind, TokenShape::Comma | TokenShape::Arrow));
         if words::ACTIONS.contains(&word) && !continued {
             if expects(Rule::arrow) {
-                return Some(MistakeKind::MissingArrow(found));
+                return Some(SyntaxErrorKind::MissingArrow(found));
             }
             if expects(Rule::comma) {
-                return Some(MistakeKind::MissingActionComma(found));
+                return Some(SyntaxErrorKind::MissingActionComma(found));
             }
         }
         if expects(Rule::operator) && is_value && !words::is_reserved(word) {
             let near = words::nearest_operator(word);
-            return Some(MistakeKind::UnknownOperator { found, near });
+            return Some(SyntaxErrorKind::UnknownOperator { found, near });
         }
         let named = words::STATEMENTS.contains(&word) || words::ACTIONS.contains(&word);
         let wants_name = [
@@ -462,7 +484,7 @@ impl<'a> View<'a> {
             Rule::flag,
         ];
         if named && wants_name.into_iter().any(expects) {
-            return Some(MistakeKind::Reserved(found));
+            return Some(SyntaxErrorKind::Reserved(found));
         }
         None
     }

@@ -10,12 +10,12 @@ use std::collections::{HashMap, VecDeque};
 use unicode_width::UnicodeWidthStr;
 
 use super::ast::{
-    Action, Ast, Body, Choice, Comment, Condition, ConditionKind, Field, Fields, MoveEnd,
-    Statement, StatementKind, Value, ValueKind, Way, Word,
+    ActionNode, Ast, Body, Choice, Comment, ConditionNode, ConditionNodeKind, FieldNode, Fields,
+    MoveEnd, SpannedText, StatementNode, StatementNodeKind, ValueKind, ValueNode, Way,
 };
 use super::layout::{Doc, Remark, WIDTH};
 use super::literal;
-use super::scan::{self, Kind};
+use super::scan::{self, TokenShape};
 use super::words;
 use crate::source::{SourceFile, Span, Spanned};
 
@@ -46,8 +46,8 @@ fn blocks(text: &str) -> HashMap<u32, u32> {
     let mut blocks = HashMap::new();
     for token in scan::scan(0, text).tokens {
         match token.kind {
-            Kind::OpenBlock => open.push(token.start),
-            Kind::CloseBlock => {
+            TokenShape::OpenBlock => open.push(token.start),
+            TokenShape::CloseBlock => {
                 if let Some(start) = open.pop() {
                     blocks.insert(token.end, start);
                 }
@@ -61,9 +61,9 @@ fn blocks(text: &str) -> HashMap<u32, u32> {
 /// What stands on a line of its own in a block.
 #[derive(Clone, Copy)]
 enum LayoutItem<'a> {
-    Statement(&'a Statement),
+    Statement(&'a StatementNode),
     /// An entry of a score, its weight filled up to a width.
-    Entry(&'a (Spanned<f64>, Condition), usize),
+    Entry(&'a (Spanned<f64>, ConditionNode), usize),
 }
 
 impl LayoutItem<'_> {
@@ -248,12 +248,12 @@ impl<'a> Formatter<'a> {
         let LayoutItem::Statement(statement) = item else { return None };
         self.inside.extend(self.comments_in(statement.span));
         let (head, end, actions) = match &statement.kind {
-            StatementKind::Rule { label, condition, body: Body::Actions(actions) } => {
+            StatementNodeKind::Rule { label, condition, body: Body::Actions(actions) } => {
                 let head = self.head(label.as_ref(), condition.as_ref());
                 let end = condition.as_ref().map(|condition| condition.span.end);
                 (head, end.unwrap_or(statement.span.start), actions)
             }
-            StatementKind::OnMoved { ends, actions } => {
+            StatementNodeKind::OnMoved { ends, actions } => {
                 (vec![on_moved(ends)], end_of(ends, statement.span.start), actions)
             }
             _ => {
@@ -286,49 +286,49 @@ impl<'a> Formatter<'a> {
         }
     }
 
-    fn statement(&mut self, statement: &'a Statement, depth: usize) {
+    fn statement(&mut self, statement: &'a StatementNode, depth: usize) {
         let span = statement.span;
         let head_end = match &statement.kind {
-            StatementKind::Rule { body: Body::Block(_), .. }
-            | StatementKind::Score { .. }
-            | StatementKind::Category { .. } => {
+            StatementNodeKind::Rule { body: Body::Block(_), .. }
+            | StatementNodeKind::Score { .. }
+            | StatementNodeKind::Category { .. } => {
                 self.blocks.get(&span.end).copied().unwrap_or(span.start)
             }
             _ => span.end,
         };
         self.gather(span.start, head_end);
         let doc = match &statement.kind {
-            StatementKind::Set { name, value } => {
+            StatementNodeKind::Set { name, value } => {
                 Doc::group(vec![Doc::text(format!("set {} ", name.value)), self.value(value)])
             }
-            StatementKind::List { name, value } => {
+            StatementNodeKind::List { name, value } => {
                 Doc::group(vec![Doc::text(format!("list {} ", name.value)), self.value(value)])
             }
-            StatementKind::SentList { name, folder } => {
+            StatementNodeKind::SentList { name, folder } => {
                 let folder = literal::quote(&folder.value);
                 Doc::text(format!("list {} sent {folder}", name.value))
             }
-            StatementKind::OnMoved { ends, actions } => {
+            StatementNodeKind::OnMoved { ends, actions } => {
                 self.arrow(vec![on_moved(ends)], end_of(ends, statement.span.start), actions)
             }
-            StatementKind::Define { name, condition } => Doc::group(vec![
+            StatementNodeKind::Define { name, condition } => Doc::group(vec![
                 Doc::text(format!("define {} = ", name.value)),
                 Doc::Nest(vec![self.condition(condition)]),
             ]),
-            StatementKind::Include { file } => {
+            StatementNodeKind::Include { file } => {
                 Doc::text(format!("include {}", literal::quote(&file.value)))
             }
-            StatementKind::Expect { message, actions } => {
+            StatementNodeKind::Expect { message, actions } => {
                 let head = format!("expect {}", literal::quote(&message.value));
                 self.arrow(vec![Doc::text(head)], message.span.end, actions)
             }
-            StatementKind::Actions(actions) => self.actions(actions),
-            StatementKind::Rule { label, condition, body: Body::Actions(actions) } => {
+            StatementNodeKind::Actions(actions) => self.actions(actions),
+            StatementNodeKind::Rule { label, condition, body: Body::Actions(actions) } => {
                 let head = self.head(label.as_ref(), condition.as_ref());
                 let end = condition.as_ref().map_or(span.start, |condition| condition.span.end);
                 self.arrow(head, end, actions)
             }
-            StatementKind::Rule { label, condition, body: Body::Block(statements) } => {
+            StatementNodeKind::Rule { label, condition, body: Body::Block(statements) } => {
                 let mut head = self.head(label.as_ref(), condition.as_ref());
                 let end = condition.as_ref().map_or(span.start, |condition| condition.span.end);
                 head.push(self.line_between(" ", end, head_end));
@@ -338,7 +338,7 @@ impl<'a> Formatter<'a> {
                 self.block(&items, head_end, span.end, depth);
                 return;
             }
-            StatementKind::Score { name, entries } => {
+            StatementNodeKind::Score { name, entries } => {
                 self.finish(Doc::text(format!("score {} {{", name.value)), "", depth);
                 let width =
                     entries.iter().map(|(weight, _)| signed(weight.value).len()).max().unwrap_or(0);
@@ -347,11 +347,11 @@ impl<'a> Formatter<'a> {
                 self.block(&items, head_end, span.end, depth);
                 return;
             }
-            StatementKind::IspFilter { choices } => self.choices(choices),
-            StatementKind::IspLabel { kind, text } => {
+            StatementNodeKind::IspFilter { choices } => self.choices(choices),
+            StatementNodeKind::IspLabel { kind, text } => {
                 Doc::text(format!("isp-label {} {}", kind.value, literal::quote(&text.value)))
             }
-            StatementKind::Category { name, mandatory, statements } => {
+            StatementNodeKind::Category { name, mandatory, statements } => {
                 let mandatory = if *mandatory { " mandatory" } else { "" };
                 let head = format!("category {}{mandatory} {{", literal::quote(&name.value));
                 self.finish(Doc::text(head), "", depth);
@@ -359,7 +359,7 @@ impl<'a> Formatter<'a> {
                 self.block(&items, head_end, span.end, depth);
                 return;
             }
-            StatementKind::Broken { .. } => {
+            StatementNodeKind::Broken { .. } => {
                 self.inside.clear();
                 self.above.clear();
                 let written = self.text.get(span.start as usize..span.end as usize);
@@ -423,7 +423,7 @@ impl<'a> Formatter<'a> {
         Doc::Line { flat, comments }
     }
 
-    fn head(&mut self, label: Option<&Word>, condition: Option<&Condition>) -> Vec<Doc> {
+    fn head(&mut self, label: Option<&SpannedText>, condition: Option<&ConditionNode>) -> Vec<Doc> {
         let label = label.map(|label| format!("rule {} ", literal::quote(&label.value)));
         let label = label.unwrap_or_default();
         match condition {
@@ -454,14 +454,14 @@ impl<'a> Formatter<'a> {
     }
 
     /// `HEAD -> ACTION, …`
-    fn arrow(&mut self, mut head: Vec<Doc>, end: u32, actions: &[Action]) -> Doc {
+    fn arrow(&mut self, mut head: Vec<Doc>, end: u32, actions: &[ActionNode]) -> Doc {
         let to = actions.first().map_or(end, |action| action.span.start);
         let line = self.line_between(" ", end, to);
         head.push(Doc::Nest(vec![line, Doc::text("-> "), self.actions(actions)]));
         Doc::group(head)
     }
 
-    fn actions(&mut self, actions: &[Action]) -> Doc {
+    fn actions(&mut self, actions: &[ActionNode]) -> Doc {
         let mut docs = Vec::new();
         let mut end = None;
         for action in actions {
@@ -475,7 +475,7 @@ impl<'a> Formatter<'a> {
         Doc::group(vec![Doc::Nest(docs)])
     }
 
-    fn action(&self, action: &Action) -> String {
+    fn action(&self, action: &ActionNode) -> String {
         let mut text = action.name.value.clone();
         for (number, argument) in action.arguments.iter().enumerate() {
             let is_value_of_let = action.name.value == "let" && number == 1;
@@ -493,15 +493,15 @@ impl<'a> Formatter<'a> {
     }
 
     /// As deep as the Ast, which the parser keeps shallow.
-    fn condition(&mut self, condition: &Condition) -> Doc {
+    fn condition(&mut self, condition: &ConditionNode) -> Doc {
         match &condition.kind {
-            ConditionKind::All(parts) => self.joined(parts, "and "),
-            ConditionKind::Any(parts) => self.joined(parts, "or "),
-            ConditionKind::Not(inner) => {
+            ConditionNodeKind::All(parts) => self.joined(parts, "and "),
+            ConditionNodeKind::Any(parts) => self.joined(parts, "or "),
+            ConditionNodeKind::Not(inner) => {
                 Doc::group(vec![Doc::text("not "), self.operand(inner, true)])
             }
-            ConditionKind::Name(name) => Doc::text(name.value.clone()),
-            ConditionKind::Duplicate { of, within } => {
+            ConditionNodeKind::Name(name) => Doc::text(name.value.clone()),
+            ConditionNodeKind::Duplicate { of, within } => {
                 let of = of.as_ref().map(|of| format!(" of {}", literal::quote(&of.value)));
                 let within =
                     within.as_ref().map(|within| format!(" within {}", self.scalar(within)));
@@ -511,8 +511,10 @@ impl<'a> Formatter<'a> {
                     within.unwrap_or_default()
                 ))
             }
-            ConditionKind::Has(fields) => Doc::group(vec![Doc::text("has "), self.fields(fields)]),
-            ConditionKind::Test { fields, operator, value } => Doc::group(vec![
+            ConditionNodeKind::Has(fields) => {
+                Doc::group(vec![Doc::text("has "), self.fields(fields)])
+            }
+            ConditionNodeKind::Test { fields, operator, value } => Doc::group(vec![
                 self.fields(fields),
                 Doc::text(format!(" {} ", operator.value)),
                 self.value(value),
@@ -520,7 +522,7 @@ impl<'a> Formatter<'a> {
         }
     }
 
-    fn joined(&mut self, parts: &[Condition], joint: &'static str) -> Doc {
+    fn joined(&mut self, parts: &[ConditionNode], joint: &'static str) -> Doc {
         let mut docs = Vec::new();
         let mut end = None;
         for part in parts {
@@ -535,16 +537,16 @@ impl<'a> Formatter<'a> {
     }
 
     /// A part of a condition, in parentheses where it needs them.
-    fn operand(&mut self, part: &Condition, binds: bool) -> Doc {
+    fn operand(&mut self, part: &ConditionNode, binds: bool) -> Doc {
         let parentheses = match part.kind {
-            ConditionKind::Any(_) => true,
+            ConditionNodeKind::Any(_) => true,
             // In an `or`, `and` needs none.
-            ConditionKind::All(_) => binds,
+            ConditionNodeKind::All(_) => binds,
             _ => false,
         };
         let doc = self.condition(part);
         if !parentheses {
-            let joined = matches!(part.kind, ConditionKind::All(_));
+            let joined = matches!(part.kind, ConditionNodeKind::All(_));
             return if joined { Doc::Nest(vec![doc]) } else { doc };
         }
         Doc::group(vec![Doc::text("("), Doc::Nest(vec![doc]), Doc::text(")")])
@@ -559,7 +561,7 @@ impl<'a> Formatter<'a> {
         }
     }
 
-    fn value(&mut self, value: &Value) -> Doc {
+    fn value(&mut self, value: &ValueNode) -> Doc {
         let ValueKind::Set(elements) = &value.kind else { return Doc::text(self.scalar(value)) };
         let elements = elements.iter().map(|element| (element.span, self.scalar(element)));
         let elements = elements.collect();
@@ -582,7 +584,7 @@ impl<'a> Formatter<'a> {
         Doc::group(vec![Doc::text("["), Doc::Nest(inner), last, Doc::text("]")])
     }
 
-    fn scalar(&self, value: &Value) -> String {
+    fn scalar(&self, value: &ValueNode) -> String {
         match &value.kind {
             ValueKind::Text(text) => literal::quote(text),
             ValueKind::Pattern { source, case_sensitive } => {
@@ -603,7 +605,7 @@ impl<'a> Formatter<'a> {
     }
 
     /// As it was written: `7d` is not `1w` to the one who wrote it.
-    fn unit(&self, value: &Value) -> Option<String> {
+    fn unit(&self, value: &ValueNode) -> Option<String> {
         let written = self.text.get(value.span.start as usize..value.span.end as usize)?;
         (literal::quantity(written).as_ref() == Some(&value.kind)).then(|| written.to_string())
     }
@@ -622,7 +624,7 @@ fn bare(name: &str) -> String {
     let mut tokens = scan::scan(0, name).tokens.into_iter();
     let word = match (tokens.next(), tokens.next()) {
         (Some(token), None) => {
-            token.kind == Kind::Word && (token.start, token.end as usize) == (0, name.len())
+            token.kind == TokenShape::Word && (token.start, token.end as usize) == (0, name.len())
         }
         _ => false,
     };
@@ -652,7 +654,7 @@ fn signed(weight: f64) -> String {
     format!("{weight:+}")
 }
 
-fn written(field: &Field) -> String {
+fn written(field: &FieldNode) -> String {
     let mut text = field.name.value.clone();
     if let Some(argument) = &field.argument {
         text.push(' ');

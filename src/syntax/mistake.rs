@@ -8,13 +8,13 @@ use crate::source::Span;
 /// One mistake and where it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Mistake {
-    pub kind: Kind,
+    pub kind: SyntaxErrorKind,
     pub span: Span,
 }
 
 /// The kinds of mistake. Strings are what the user wrote, unless said otherwise.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum SyntaxErrorKind {
     /// Nothing more is known than what would have fitted; `None` is the
     /// statement's end.
     Unexpected {
@@ -101,7 +101,7 @@ impl From<Mistake> for Diagnostic {
     fn from(mistake: Mistake) -> Diagnostic {
         let SyntaxWording { code, message, label, hint } = wording(&mistake.kind);
         let severity = match mistake.kind {
-            Kind::StrayAction(_) => Severity::Warning,
+            SyntaxErrorKind::StrayAction(_) => Severity::Warning,
             _ => Severity::Error,
         };
         Diagnostic {
@@ -133,9 +133,9 @@ fn word(
     SyntaxWording { code, message: message.into(), label, hint: (!hint.is_empty()).then_some(hint) }
 }
 
-fn wording(kind: &Kind) -> SyntaxWording {
+fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
     match kind {
-        Kind::Unexpected { found, expected } => {
+        SyntaxErrorKind::Unexpected { found, expected } => {
             let expected = listing(expected, "or");
             let message = match found {
                 Some(found) => format!("expected {expected}, found `{}`", clip(found)),
@@ -143,119 +143,119 @@ fn wording(kind: &Kind) -> SyntaxWording {
             };
             word("syntax", message, "", "")
         }
-        Kind::UnclosedText => word(
+        SyntaxErrorKind::UnclosedText => word(
             "unclosed-string",
             "this string has no closing `\"` on its line",
             "opened here",
             "a string ends on the line on which it begins; `\\n` in it is a line break, `\\\"` a quote",
         ),
-        Kind::LoneQuote => word(
+        SyntaxErrorKind::LoneQuote => word(
             "unclosed-string",
             "this `\"` stands alone",
             "its partner is missing",
             "a string has a `\"` on both sides",
         ),
-        Kind::UnclosedPattern => word(
+        SyntaxErrorKind::UnclosedPattern => word(
             "unclosed-pattern",
             "this pattern has no closing `/` on its line",
             "opened here",
             "a pattern is written `/…/`, a slash in it `\\/`; a path or an address is a string, `\"…\"`",
         ),
-        Kind::EmptyPattern => word(
+        SyntaxErrorKind::EmptyPattern => word(
             "empty-pattern",
             "`//` is a pattern with nothing in it",
             "",
             "a comment begins with `#`; a slash in a pattern is written `\\/`",
         ),
-        Kind::SingleQuote => {
+        SyntaxErrorKind::SingleQuote => {
             word("quote", "text does not stand in single quotes", "", "write `\"…\"`")
         }
-        Kind::CurlyQuote(found) => word(
+        SyntaxErrorKind::CurlyQuote(found) => word(
             "quote",
             format!("`{}` is a typographic quote", clip(found)),
             "",
             "text stands in straight quotes: `\"…\"`",
         ),
-        Kind::LookAlike(found) => look_alike(found),
-        Kind::Invisible(c) => word(
+        SyntaxErrorKind::LookAlike(found) => look_alike(found),
+        SyntaxErrorKind::Invisible(c) => word(
             "invisible",
             format!("an invisible character, U+{:04X}, stands here", *c as u32),
             "",
             "delete it, or write `\\u{…}` in a string",
         ),
-        Kind::Stray(c) => word(
+        SyntaxErrorKind::Stray(c) => word(
             "syntax",
             format!("`{c}` means nothing outside of strings, patterns and comments"),
             "",
             "text stands in quotes: `\"…\"`",
         ),
-        Kind::Semicolon => word(
+        SyntaxErrorKind::Semicolon => word(
             "syntax",
             "a statement does not end with `;`",
             "",
             "leave the `;` out; a comment begins with `#`",
         ),
-        Kind::UnclosedBlock => word(
+        SyntaxErrorKind::UnclosedBlock => word(
             "unclosed-block",
             "this `{` is never closed",
             "opened here",
             "write the missing `}` where the group ends",
         ),
-        Kind::UnclosedSet => word(
+        SyntaxErrorKind::UnclosedSet => word(
             "unclosed-set",
             "this `[` is never closed",
             "opened here",
             "write the missing `]` behind the last element",
         ),
-        Kind::UnclosedParenthesis => word(
+        SyntaxErrorKind::UnclosedParenthesis => word(
             "unclosed-parenthesis",
             "this `(` is never closed",
             "opened here",
             "write the missing `)`",
         ),
-        Kind::Unopened(c) => word(
+        SyntaxErrorKind::Unopened(c) => word(
             "unopened",
             format!("this `{c}` closes nothing"),
             "",
             "delete it, or look for what is missing before it",
         ),
-        Kind::TooDeep => word(
+        SyntaxErrorKind::TooDeep => word(
             "too-deep",
             format!("this is nested more than {} deep", super::MAX_DEPTH),
             "",
             "give the inner parts names with `define`",
         ),
-        Kind::TooLarge => word(
+        SyntaxErrorKind::TooLarge => word(
             "too-large",
             format!("a file of rules has at most {} MiB", super::MAX_BYTES >> 20),
             "",
             "long lists of addresses stand in files of their own: `list NAME \"file\"`",
         ),
-        Kind::TooMany => word(
+        SyntaxErrorKind::TooMany => word(
             "too-many",
             "there are more mistakes behind this one",
             "",
             format!("only the first {} of a file are shown", super::MAX_MISTAKES),
         ),
-        Kind::NotAnArrow(found) => word(
+        SyntaxErrorKind::NotAnArrow(found) => word(
             "arrow",
             format!("`{}` is no arrow", clip(found)),
             "",
             "a rule is written `when CONDITION -> ACTION`",
         ),
-        Kind::ForeignSign { found, instead } => word(
+        SyntaxErrorKind::ForeignSign { found, instead } => word(
             "operator",
             format!("`{}` is no operator here", clip(found)),
             "",
             format!("write {instead}"),
         ),
-        Kind::NegatedOperator(operator) => word(
+        SyntaxErrorKind::NegatedOperator(operator) => word(
             "operator",
             format!("an operator is not negated: `not` does not stand beside `{operator}`"),
             "",
             format!("put it before the whole test: `not FIELD {operator} …`"),
         ),
-        Kind::UnknownOperator { found, near } => {
+        SyntaxErrorKind::UnknownOperator { found, near } => {
             let hint = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the operators are {}", words::operators()),
@@ -270,8 +270,8 @@ fn wording(kind: &Kind) -> SyntaxWording {
                 hint,
             )
         }
-        Kind::Slip(found) => slip(found),
-        Kind::UnknownStatement { found, near } => word(
+        SyntaxErrorKind::Slip(found) => slip(found),
+        SyntaxErrorKind::UnknownStatement { found, near } => word(
             "unknown-statement",
             format!("no statement or action begins with `{}`", clip(found)),
             "",
@@ -282,61 +282,61 @@ fn wording(kind: &Kind) -> SyntaxWording {
                 ),
             },
         ),
-        Kind::MissingSet(found) => word(
+        SyntaxErrorKind::MissingSet(found) => word(
             "unknown-statement",
             format!("no statement or action begins with `{}`", clip(found)),
             "",
             format!("a setting is written `set {} VALUE`", clip(found)),
         ),
-        Kind::Procmail => word(
+        SyntaxErrorKind::Procmail => word(
             "foreign",
             "this is a recipe for procmail",
             "",
             "mailrules(5) shows procmail's recipes in the words of mfilter",
         ),
-        Kind::Sieve => word(
+        SyntaxErrorKind::Sieve => word(
             "foreign",
             "this is a script for Sieve",
             "",
             "`fileinto \"A\"` is `-> folder \"A\"` here; mailrules(5) tells the rest",
         ),
-        Kind::MissingArrow(found) => word(
+        SyntaxErrorKind::MissingArrow(found) => word(
             "arrow",
             format!("`->` is missing before `{}`", clip(found)),
             "",
             format!("write `-> {}`", clip(found)),
         ),
-        Kind::NothingToDo => word(
+        SyntaxErrorKind::NothingToDo => word(
             "arrow",
             "this rule does not say what is to be done",
             "expected `->` or `{`",
             "write `-> ACTION`, or `{ … }` for several rules",
         ),
-        Kind::ArrowAndBlock => word(
+        SyntaxErrorKind::ArrowAndBlock => word(
             "arrow",
             "a group has no `->`",
             "",
             "write `when CONDITION { … }`, or `when CONDITION -> ACTION, ACTION`",
         ),
-        Kind::BlockOfMove => word(
+        SyntaxErrorKind::BlockOfMove => word(
             "arrow",
             "`on moved` takes no block",
             "",
             "write `on moved from \"A\" to \"B\" -> ACTION, ACTION`; one of the two is enough",
         ),
-        Kind::MissingActionComma(found) => word(
+        SyntaxErrorKind::MissingActionComma(found) => word(
             "comma",
             format!("a comma is missing before `{}`", clip(found)),
             "",
             "several actions are written `ACTION, ACTION`, or in a group each on a line of its own",
         ),
-        Kind::MissingElementComma(found) => word(
+        SyntaxErrorKind::MissingElementComma(found) => word(
             "comma",
             format!("a comma is missing before `{}`", clip(found)),
             "",
             "a set is written `[\"a\", \"b\"]`",
         ),
-        Kind::ValueAlone { found, meant, is_set } => word(
+        SyntaxErrorKind::ValueAlone { found, meant, is_set } => word(
             "value-alone",
             format!("expected a condition, found the value `{}` alone", clip(found)),
             "",
@@ -345,56 +345,56 @@ fn wording(kind: &Kind) -> SyntaxWording {
                 false => format!("a condition says what holds it, as in `{meant}`"),
             },
         ),
-        Kind::MissingQuotes(found) => word(
+        SyntaxErrorKind::MissingQuotes(found) => word(
             "quote",
             format!("`{}` is text, and text stands in quotes", clip(found)),
             "",
             format!("write `\"{}\"`", clip(found)),
         ),
-        Kind::Reserved(found) => word(
+        SyntaxErrorKind::Reserved(found) => word(
             "reserved",
             format!("`{found}` is a word of the language and cannot stand here"),
             "",
             "if it is meant as a name, choose another; if as text, write it in quotes",
         ),
-        Kind::MissingSign(found) => word(
+        SyntaxErrorKind::MissingSign(found) => word(
             "weight",
             format!("a weight has a sign, and `{}` has none", clip(found)),
             "",
             format!("write `+{}`", clip(found)),
         ),
-        Kind::BadWeight(found) => word(
+        SyntaxErrorKind::BadWeight(found) => word(
             "weight",
             format!("`{}` is no weight", clip(found)),
             "",
             "a weight is a number with a sign: `+3`, `-2.5`",
         ),
-        Kind::NeedlessSign(found) => word(
+        SyntaxErrorKind::NeedlessSign(found) => word(
             "syntax",
             format!("there is no `{}` between a name and its value", clip(found)),
             "",
             "write `set NAME VALUE`, `list NAME […]`; only `define` and `let` have a `=`",
         ),
-        Kind::Underscore(found) => word(
+        SyntaxErrorKind::Underscore(found) => word(
             "name",
             format!("`{}` is no name: it has a `_`", clip(found)),
             "",
             format!("names have letters, digits and `-`: `{}`", clip(&found.replace('_', "-"))),
         ),
-        Kind::BadEscape(found) => word(
+        SyntaxErrorKind::BadEscape(found) => word(
             "escape",
             format!("`{}` means nothing in a string", clip(found)),
             "",
             "a backslash is written `\\\\`; the others are `\\\"` `\\n` `\\t` `\\u{5927}`",
         ),
-        Kind::BadQuantity(found) => quantity(found),
-        Kind::BadPatternFlag(found) => word(
+        SyntaxErrorKind::BadQuantity(found) => quantity(found),
+        SyntaxErrorKind::BadPatternFlag(found) => word(
             "pattern",
             format!("`{}` is no flag of a pattern", clip(found)),
             "",
             "case is ignored unless `c` stands behind the pattern: `/…/c`; a slash in it is `\\/`",
         ),
-        Kind::StrayAction(found) => word(
+        SyntaxErrorKind::StrayAction(found) => word(
             "stray-action",
             format!("`{}` is not part of the rule above: it is always done", clip(found)),
             "",

@@ -32,7 +32,7 @@ pub use literal::{quote, slashed};
 
 /// Reads a file of rules. All mistakes are found in one go; what could be read
 /// is in the [`Ast`], in place of what could not stands
-/// [`ast::StatementKind::Broken`].
+/// [`ast::StatementNodeKind::Broken`].
 pub fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
     parse::parse(file, source)
 }

@@ -12,27 +12,27 @@
 use std::ops::Range;
 
 use super::MAX_DEPTH;
-use super::mistake::{Kind as MistakeKind, Mistake};
-use super::scan::{Bad, Kind, Token};
+use super::mistake::{Mistake, SyntaxErrorKind};
+use super::scan::{Bad, SyntaxToken, TokenShape};
 use super::words;
 use crate::source::Span;
 
 /// A part of the file, in order.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Part {
+pub(super) enum OutlinePart {
     /// A statement or action without a block.
-    Statement(Piece),
-    /// What stands before a `{`, and the `{`; its [`Part::Close`] follows.
-    Open(Piece, Block),
+    Statement(TokenRun),
+    /// What stands before a `{`, and the `{`; its [`OutlinePart::Close`] follows.
+    Open(TokenRun, BlockKind),
     /// `WEIGHT CONDITION`
-    Entry(Piece),
+    Entry(TokenRun),
     /// The `}` of the innermost open block, or where it would have been.
     Close { end: u32 },
 }
 
 /// What a block holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Block {
+pub(super) enum BlockKind {
     Statements,
     /// Those of a category.
     Category,
@@ -41,7 +41,7 @@ pub(super) enum Block {
 
 /// Some tokens that belong together.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Piece {
+pub(super) struct TokenRun {
     /// Which tokens.
     pub tokens: Range<usize>,
     /// The sign that nests too deep.
@@ -73,7 +73,7 @@ enum Lead {
 struct OpenBlock {
     /// Its `{`.
     token: usize,
-    block: Block,
+    block: BlockKind,
     /// Indent of the line on which its head begins.
     indent: u32,
     /// Indent of the first line in it.
@@ -81,7 +81,11 @@ struct OpenBlock {
 }
 
 /// Cuts all tokens into parts; gives what is wrong with blocks as well.
-pub(super) fn outline(file: u32, text: &str, tokens: &[Token]) -> (Vec<Part>, Vec<Mistake>) {
+pub(super) fn outline(
+    file: u32,
+    text: &str,
+    tokens: &[SyntaxToken],
+) -> (Vec<OutlinePart>, Vec<Mistake>) {
     let mut outliner = Outliner::new(file, text, tokens, false);
     outliner.run();
     if outliner.unclosed {
@@ -95,10 +99,10 @@ pub(super) fn outline(file: u32, text: &str, tokens: &[Token]) -> (Vec<Part>, Ve
 struct Outliner<'a> {
     file: u32,
     text: &'a str,
-    tokens: &'a [Token],
+    tokens: &'a [SyntaxToken],
     /// Whether a line that stands further out closes a block.
     by_indent: bool,
-    parts: Vec<Part>,
+    parts: Vec<OutlinePart>,
     mistakes: Vec<Mistake>,
     /// Blocks were open at the end.
     unclosed: bool,
@@ -121,7 +125,7 @@ struct Outliner<'a> {
 }
 
 impl<'a> Outliner<'a> {
-    fn new(file: u32, text: &'a str, tokens: &'a [Token], by_indent: bool) -> Outliner<'a> {
+    fn new(file: u32, text: &'a str, tokens: &'a [SyntaxToken], by_indent: bool) -> Outliner<'a> {
         Outliner {
             file,
             text,
@@ -153,11 +157,11 @@ impl<'a> Outliner<'a> {
                 self.new_line(at, *token, indent);
             }
             match token.kind {
-                Kind::OpenBlock => {
+                TokenShape::OpenBlock => {
                     at = self.open_block(at);
                     continue;
                 }
-                Kind::CloseBlock => self.close_block(at),
+                TokenShape::CloseBlock => self.close_block(at),
                 _ => {
                     if self.start.is_some() && self.begins_piece(at) {
                         self.end_piece(at);
@@ -175,32 +179,32 @@ impl<'a> Outliner<'a> {
         while let Some(block) = self.blocks.pop() {
             if !self.cut_off {
                 self.unclosed = true;
-                self.wrong(MistakeKind::UnclosedBlock, block.token);
+                self.wrong(SyntaxErrorKind::UnclosedBlock, block.token);
             }
-            self.parts.push(Part::Close { end });
+            self.parts.push(OutlinePart::Close { end });
         }
     }
 
-    fn wrong(&mut self, kind: MistakeKind, token: usize) {
+    fn wrong(&mut self, kind: SyntaxErrorKind, token: usize) {
         if let Some(token) = self.tokens.get(token) {
             let span = Span { file: self.file, start: token.start, end: token.end };
             self.mistakes.push(Mistake { kind, span });
         }
     }
 
-    fn new_line(&mut self, at: usize, token: Token, indent: u32) {
+    fn new_line(&mut self, at: usize, token: SyntaxToken, indent: u32) {
         self.line_indent = indent;
         if self.by_indent {
-            let closes = token.kind == Kind::CloseBlock;
+            let closes = token.kind == TokenShape::CloseBlock;
             while let Some(block) = self.blocks.last()
                 && block.inner.is_some_and(|inner| inner > block.indent)
                 && (indent < block.indent || (indent == block.indent && !closes))
             {
                 let open = block.token;
                 self.end_piece(at);
-                self.wrong(MistakeKind::UnclosedBlock, open);
+                self.wrong(SyntaxErrorKind::UnclosedBlock, open);
                 self.blocks.pop();
-                self.parts.push(Part::Close { end: token.start });
+                self.parts.push(OutlinePart::Close { end: token.start });
             }
         }
         if let Some(block) = self.blocks.last_mut() {
@@ -221,14 +225,14 @@ impl<'a> Outliner<'a> {
             return end;
         }
         let block = match self.start.and_then(|start| self.word(start)) {
-            Some("score") => Block::Entries,
-            Some("category") => Block::Category,
-            _ => Block::Statements,
+            Some("score") => BlockKind::Entries,
+            Some("category") => BlockKind::Category,
+            _ => BlockKind::Statements,
         };
         let piece = self.take_piece(at + 1);
         let open = OpenBlock { token: at, block, indent: self.piece_indent, inner: None };
         if let Some(piece) = piece {
-            self.parts.push(Part::Open(piece, block));
+            self.parts.push(OutlinePart::Open(piece, block));
             self.blocks.push(open);
         }
         at + 1
@@ -239,8 +243,8 @@ impl<'a> Outliner<'a> {
         let mut depth = 0usize;
         for (number, token) in self.tokens.iter().enumerate().skip(at) {
             match token.kind {
-                Kind::OpenBlock => depth += 1,
-                Kind::CloseBlock => depth = depth.saturating_sub(1),
+                TokenShape::OpenBlock => depth += 1,
+                TokenShape::CloseBlock => depth = depth.saturating_sub(1),
                 _ => {}
             }
             if depth == 0 {
@@ -254,9 +258,9 @@ impl<'a> Outliner<'a> {
         self.end_piece(at);
         if self.blocks.pop().is_some() {
             let end = self.tokens.get(at).map_or(0, |token| token.end);
-            self.parts.push(Part::Close { end });
+            self.parts.push(OutlinePart::Close { end });
         } else {
-            self.wrong(MistakeKind::Unopened('}'), at);
+            self.wrong(SyntaxErrorKind::Unopened('}'), at);
         }
     }
 
@@ -284,9 +288,9 @@ impl<'a> Outliner<'a> {
         };
     }
 
-    fn take_piece(&mut self, end: usize) -> Option<Piece> {
+    fn take_piece(&mut self, end: usize) -> Option<TokenRun> {
         let start = self.start.take()?;
-        Some(Piece {
+        Some(TokenRun {
             tokens: start..end,
             too_deep: self.too_deep.take(),
             unclosed: self.nests.first().map(|(token, _)| *token),
@@ -295,9 +299,13 @@ impl<'a> Outliner<'a> {
     }
 
     fn end_piece(&mut self, end: usize) {
-        let entries = self.blocks.last().is_some_and(|block| block.block == Block::Entries);
+        let entries = self.blocks.last().is_some_and(|block| block.block == BlockKind::Entries);
         if let Some(piece) = self.take_piece(end) {
-            self.parts.push(if entries { Part::Entry(piece) } else { Part::Statement(piece) });
+            self.parts.push(if entries {
+                OutlinePart::Entry(piece)
+            } else {
+                OutlinePart::Statement(piece)
+            });
         }
     }
 
@@ -305,24 +313,24 @@ impl<'a> Outliner<'a> {
     fn within_piece(&mut self, at: usize) {
         let Some(token) = self.tokens.get(at) else { return };
         match token.kind {
-            Kind::OpenParen | Kind::OpenSet => {
+            TokenShape::OpenParen | TokenShape::OpenSet => {
                 self.nests.push((at, self.nots));
                 self.depth += 1;
                 self.nots = 0;
             }
-            Kind::CloseParen | Kind::CloseSet => match self.nests.pop() {
+            TokenShape::CloseParen | TokenShape::CloseSet => match self.nests.pop() {
                 Some((_, nots)) => {
                     self.depth -= 1 + nots + self.nots;
                     self.nots = 0;
                 }
                 None => self.unopened = self.unopened.or(Some(at)),
             },
-            Kind::Word if self.word(at) == Some("not") => {
+            TokenShape::Word if self.word(at) == Some("not") => {
                 self.nots += 1;
                 self.depth += 1;
             }
             kind => {
-                self.arrow |= kind == Kind::Arrow;
+                self.arrow |= kind == TokenShape::Arrow;
                 self.depth -= self.nots;
                 self.nots = 0;
             }
@@ -333,7 +341,7 @@ impl<'a> Outliner<'a> {
     }
 
     fn word(&self, at: usize) -> Option<&'a str> {
-        let token = self.tokens.get(at).filter(|token| token.kind == Kind::Word)?;
+        let token = self.tokens.get(at).filter(|token| token.kind == TokenShape::Word)?;
         self.text.get(token.start as usize..token.end as usize)
     }
 
@@ -347,17 +355,18 @@ impl<'a> Outliner<'a> {
         let (Some(start), Some(token)) = (self.start, self.tokens.get(at)) else { return false };
         let Some(before) = self.tokens.get(at.wrapping_sub(1)) else { return false };
         let begins_line = token.indent.is_some();
-        if self.blocks.last().is_some_and(|block| block.block == Block::Entries) {
+        if self.blocks.last().is_some_and(|block| block.block == BlockKind::Entries) {
             return self.begins_entry(at);
         }
         let waits = self.lead == Lead::Rule && !self.arrow;
         let acts = self.lead == Lead::Action || self.arrow;
-        let continued = matches!(before.kind, Kind::Arrow | Kind::Comma)
+        let continued = matches!(before.kind, TokenShape::Arrow | TokenShape::Comma)
             || self.word(at - 1).is_some_and(|word| words::JOINTS.contains(&word));
         match (token.kind, self.word(at)) {
             (_, Some("when" | "otherwise"))
                 if self.word(start) == Some("rule")
-                    && (at == start + 1 || (at == start + 2 && before.kind == Kind::Text)) =>
+                    && (at == start + 1
+                        || (at == start + 2 && before.kind == TokenShape::Text)) =>
             {
                 false
             }
@@ -379,9 +388,9 @@ impl<'a> Outliner<'a> {
                     && self.nests.is_empty()
                     && !words::JOINTS.contains(&word)
             }
-            (Kind::Bad(Bad::EmptyPattern), None) => begins_line && self.nests.is_empty(),
+            (TokenShape::Bad(Bad::EmptyPattern), None) => begins_line && self.nests.is_empty(),
             // No operator, or the recipe of a procmail user.
-            (Kind::Signs, None) => {
+            (TokenShape::Signs, None) => {
                 let sign = self.text.get(token.start as usize..).unwrap_or_default();
                 begins_line
                     && !waits
@@ -395,7 +404,7 @@ impl<'a> Outliner<'a> {
     fn begins_entry(&self, at: usize) -> bool {
         let Some(token) = self.tokens.get(at) else { return false };
         match token.kind {
-            Kind::Quantity => {
+            TokenShape::Quantity => {
                 let signed = self
                     .text
                     .get(token.start as usize..)
@@ -405,7 +414,7 @@ impl<'a> Outliner<'a> {
                     && !self.is_within(at - 1)
                     && self.nests.is_empty()
             }
-            Kind::Signs => token.indent.is_some() && self.can_end(at - 1),
+            TokenShape::Signs => token.indent.is_some() && self.can_end(at - 1),
             _ => {
                 token.indent.is_some()
                     && self.word(at).is_some_and(|word| words::STATEMENTS.contains(&word))
@@ -416,7 +425,7 @@ impl<'a> Outliner<'a> {
     /// The `within` of a `duplicate`; alone it may be a name.
     fn is_within(&self, at: usize) -> bool {
         let before = at.wrapping_sub(1);
-        let of = self.tokens.get(before).is_some_and(|token| token.kind == Kind::Text)
+        let of = self.tokens.get(before).is_some_and(|token| token.kind == TokenShape::Text)
             && self.word(before.wrapping_sub(1)) == Some("of");
         self.word(at) == Some("within") && (of || self.word(before) == Some("duplicate"))
     }
@@ -431,13 +440,13 @@ impl<'a> Outliner<'a> {
                     && !words::OPERATORS.contains(&word)
             }
             (
-                Kind::OpenBlock
-                | Kind::OpenSet
-                | Kind::OpenParen
-                | Kind::Comma
-                | Kind::Arrow
-                | Kind::Dots
-                | Kind::Signs,
+                TokenShape::OpenBlock
+                | TokenShape::OpenSet
+                | TokenShape::OpenParen
+                | TokenShape::Comma
+                | TokenShape::Arrow
+                | TokenShape::Dots
+                | TokenShape::Signs,
                 _,
             ) => false,
             _ => true,
@@ -447,30 +456,35 @@ impl<'a> Outliner<'a> {
 
 /// Where a piece that cannot be parsed probably falls into several: at lines
 /// that begin with a word that continues nothing.
-pub(super) fn split(text: &str, tokens: &[Token], piece: &Range<usize>) -> Vec<Range<usize>> {
+pub(super) fn split(text: &str, tokens: &[SyntaxToken], piece: &Range<usize>) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let mut start = piece.start;
     let mut open = 0usize;
     for at in piece.clone() {
         let Some(token) = tokens.get(at) else { break };
         let word = |at: usize| {
-            let token = tokens.get(at).filter(|token| token.kind == Kind::Word)?;
+            let token = tokens.get(at).filter(|token| token.kind == TokenShape::Word)?;
             text.get(token.start as usize..token.end as usize)
         };
         match token.kind {
-            Kind::OpenParen | Kind::OpenSet => open += 1,
-            Kind::CloseParen | Kind::CloseSet => open = open.saturating_sub(1),
-            Kind::Word if token.indent.is_some() && open == 0 && at > start => {
+            TokenShape::OpenParen | TokenShape::OpenSet => open += 1,
+            TokenShape::CloseParen | TokenShape::CloseSet => open = open.saturating_sub(1),
+            TokenShape::Word if token.indent.is_some() && open == 0 && at > start => {
                 let continues = word(at).is_some_and(|word| {
                     words::JOINTS.contains(&word) || words::OPERATORS.contains(&word)
                 });
                 let continued = match tokens.get(at - 1).map(|token| token.kind) {
-                    Some(Kind::Word) => word(at - 1).is_some_and(|word| {
+                    Some(TokenShape::Word) => word(at - 1).is_some_and(|word| {
                         words::JOINTS.contains(&word)
                             || words::OPERATORS.contains(&word)
                             || words::STATEMENTS.contains(&word)
                     }),
-                    Some(Kind::Comma | Kind::Arrow | Kind::Signs | Kind::Dots) => true,
+                    Some(
+                        TokenShape::Comma
+                        | TokenShape::Arrow
+                        | TokenShape::Signs
+                        | TokenShape::Dots,
+                    ) => true,
                     _ => false,
                 };
                 if !continues && !continued {

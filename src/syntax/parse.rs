@@ -1,20 +1,20 @@
 //! Text to Ast: one piece of the outline after the other through pest.
 //!
 //! A piece that cannot be read gives one mistake and stands in the Ast as
-//! [`StatementKind::Broken`]; what stands around it is read all the same.
+//! [`StatementNodeKind::Broken`]; what stands around it is read all the same.
 
 use std::ops::Range;
 
 use pest::Parser;
 use pest::iterators::Pair;
 
-use super::ast::{Ast, Body, Condition, Statement, StatementKind, Word};
+use super::ast::{Ast, Body, ConditionNode, SpannedText, StatementNode, StatementNodeKind};
 use super::build::{Builder, Read};
 use super::diagnose;
 use super::grammar::{Grammar, Rule};
-use super::mistake::{Kind as MistakeKind, Mistake};
-use super::outline::{self, Block, Part, Piece};
-use super::scan::{self, Kind, Token};
+use super::mistake::{Mistake, SyntaxErrorKind};
+use super::outline::{self, BlockKind, OutlinePart, TokenRun};
+use super::scan::{self, SyntaxToken, TokenShape};
 use super::{MAX_BYTES, MAX_MISTAKES, words};
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceFile, Span, Spanned};
@@ -25,7 +25,7 @@ pub(super) fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
     let text = source.text.as_str();
     if text.len() > MAX_BYTES {
         let span = Span { file, start: 0, end: 0 };
-        return (Ast::default(), vec![Mistake { kind: MistakeKind::TooLarge, span }.into()]);
+        return (Ast::default(), vec![Mistake { kind: SyntaxErrorKind::TooLarge, span }.into()]);
     }
     let scan = scan::scan(file, text);
     let (parts, mistakes) = outline::outline(file, text, &scan.tokens);
@@ -36,7 +36,7 @@ pub(super) fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
     if mistakes.len() > MAX_MISTAKES {
         mistakes.truncate(MAX_MISTAKES + 1);
         if let Some(last) = mistakes.last_mut() {
-            last.kind = MistakeKind::TooMany;
+            last.kind = SyntaxErrorKind::TooMany;
         }
     }
     let diagnostics = mistakes.into_iter().map(Diagnostic::from).collect();
@@ -46,7 +46,7 @@ pub(super) fn parse(file: u32, source: &SourceFile) -> (Ast, Vec<Diagnostic>) {
 struct StatementReader<'a> {
     file: u32,
     text: &'a str,
-    tokens: &'a [Token],
+    tokens: &'a [SyntaxToken],
     mistakes: Vec<Mistake>,
     /// A recipe of procmail or a script of Sieve was seen; that is told once.
     foreign: bool,
@@ -56,74 +56,78 @@ struct StatementReader<'a> {
 enum StatementHead {
     File,
     /// Its label and its condition.
-    Rule(Box<(Option<Word>, Option<Condition>)>),
+    Rule(Box<(Option<SpannedText>, Option<ConditionNode>)>),
     Score {
-        name: Word,
+        name: SpannedText,
     },
     Category {
-        name: Word,
+        name: SpannedText,
         mandatory: bool,
     },
     Broken {
-        declares: Option<Word>,
+        declares: Option<SpannedText>,
     },
 }
 
 /// A block that is being read.
-struct OpenBlock {
+struct ParseFrame {
     start: u32,
     head: StatementHead,
-    statements: Vec<Statement>,
-    entries: Vec<(Spanned<f64>, Condition)>,
+    statements: Vec<StatementNode>,
+    entries: Vec<(Spanned<f64>, ConditionNode)>,
     /// Indent of the last statement, if it is a rule with actions.
     rule_indent: Option<u32>,
 }
 
-impl OpenBlock {
-    fn new(start: u32, head: StatementHead) -> OpenBlock {
-        OpenBlock { start, head, statements: Vec::new(), entries: Vec::new(), rule_indent: None }
+impl ParseFrame {
+    fn new(start: u32, head: StatementHead) -> ParseFrame {
+        ParseFrame { start, head, statements: Vec::new(), entries: Vec::new(), rule_indent: None }
     }
 }
 
 impl StatementReader<'_> {
     /// Reads all parts. Blocks are nested by an explicit stack.
-    fn read(&mut self, parts: Vec<Part>) -> Vec<Statement> {
-        let mut outer: Vec<OpenBlock> = Vec::new();
-        let mut frame = OpenBlock::new(0, StatementHead::File);
+    fn read(&mut self, parts: Vec<OutlinePart>) -> Vec<StatementNode> {
+        let mut outer: Vec<ParseFrame> = Vec::new();
+        let mut frame = ParseFrame::new(0, StatementHead::File);
         for part in parts {
             match part {
-                Part::Statement(piece) => self.statement_piece(&piece, &mut frame),
-                Part::Entry(piece) => match self.entry_piece(&piece) {
+                OutlinePart::Statement(piece) => self.statement_piece(&piece, &mut frame),
+                OutlinePart::Entry(piece) => match self.entry_piece(&piece) {
                     Ok(entry) => frame.entries.push(entry),
                     Err(mistake) => self.report(mistake, &piece.tokens),
                 },
-                Part::Open(piece, block) => {
+                OutlinePart::Open(piece, block) => {
                     let head = self.head(&piece, block, &mut frame);
                     let start = self.span(&piece.tokens).start;
-                    outer.push(std::mem::replace(&mut frame, OpenBlock::new(start, head)));
+                    outer.push(std::mem::replace(&mut frame, ParseFrame::new(start, head)));
                 }
-                Part::Close { end } => {
+                OutlinePart::Close { end } => {
                     let Some(next) = outer.pop() else { continue };
                     let done = std::mem::replace(&mut frame, next);
                     let span = Span { file: self.file, start: done.start, end };
                     let kind = match done.head {
-                        StatementHead::Rule(head) => StatementKind::Rule {
+                        StatementHead::Rule(head) => StatementNodeKind::Rule {
                             label: head.0,
                             condition: head.1,
                             body: Body::Block(done.statements),
                         },
                         StatementHead::Score { name } => {
-                            StatementKind::Score { name, entries: done.entries }
+                            StatementNodeKind::Score { name, entries: done.entries }
                         }
                         StatementHead::Category { name, mandatory } => {
-                            StatementKind::Category { name, mandatory, statements: done.statements }
+                            StatementNodeKind::Category {
+                                name,
+                                mandatory,
+                                statements: done.statements,
+                            }
                         }
                         StatementHead::Broken { declares } => {
-                            StatementKind::Broken { declares, block: done.statements }
+                            StatementNodeKind::Broken { declares, block: done.statements }
                         }
                         StatementHead::File => continue,
                     };
-                    frame.statements.push(Statement { span, kind });
+                    frame.statements.push(StatementNode { span, kind });
                     frame.rule_indent = None;
                 }
             }
@@ -141,7 +145,7 @@ impl StatementReader<'_> {
     }
 
     fn word(&self, at: usize) -> Option<&str> {
-        let token = self.tokens.get(at).filter(|token| token.kind == Kind::Word)?;
+        let token = self.tokens.get(at).filter(|token| token.kind == TokenShape::Word)?;
         self.text.get(token.start as usize..token.end as usize)
     }
 
@@ -149,13 +153,14 @@ impl StatementReader<'_> {
     fn report(&mut self, mistake: Mistake, piece: &Range<usize>) {
         let ours = self.word(piece.start).is_some_and(|word| words::STATEMENTS.contains(&word));
         if ours || !self.foreign {
-            self.foreign |= matches!(mistake.kind, MistakeKind::Procmail | MistakeKind::Sieve);
+            self.foreign |=
+                matches!(mistake.kind, SyntaxErrorKind::Procmail | SyntaxErrorKind::Sieve);
             self.mistakes.push(mistake);
         }
     }
 
     /// The name that a piece which cannot be read would have declared.
-    fn declares(&self, piece: &Range<usize>) -> Option<Word> {
+    fn declares(&self, piece: &Range<usize>) -> Option<SpannedText> {
         let declares = matches!(self.word(piece.start)?, "list" | "define" | "score");
         let value =
             self.word(piece.start + 1).filter(|word| declares && !words::is_reserved(word))?;
@@ -163,7 +168,7 @@ impl StatementReader<'_> {
         (piece.len() > 1).then(|| Spanned { value: value.to_string(), span })
     }
 
-    fn statement_piece(&mut self, piece: &Piece, frame: &mut OpenBlock) {
+    fn statement_piece(&mut self, piece: &TokenRun, frame: &mut ParseFrame) {
         match self.statement(piece) {
             Ok(kind) => self.push(kind, &piece.tokens, frame),
             Err(mistake) => {
@@ -174,7 +179,7 @@ impl StatementReader<'_> {
                 }
                 for tokens in pieces {
                     let within = |at: &usize| tokens.contains(at);
-                    let piece = Piece {
+                    let piece = TokenRun {
                         too_deep: piece.too_deep.filter(within),
                         unclosed: piece.unclosed.filter(within),
                         unopened: piece.unopened.filter(within),
@@ -189,29 +194,29 @@ impl StatementReader<'_> {
         }
     }
 
-    fn push(&mut self, kind: StatementKind, tokens: &Range<usize>, frame: &mut OpenBlock) {
+    fn push(&mut self, kind: StatementNodeKind, tokens: &Range<usize>, frame: &mut ParseFrame) {
         let indent = self.tokens.get(tokens.start).and_then(|token| token.indent);
-        if let StatementKind::Actions(actions) = &kind
+        if let StatementNodeKind::Actions(actions) = &kind
             && let Some(action) = actions.first()
             && frame.rule_indent.is_some_and(|rule| indent.is_some_and(|indent| indent > rule))
         {
-            let kind = MistakeKind::StrayAction(action.name.value.clone());
+            let kind = SyntaxErrorKind::StrayAction(action.name.value.clone());
             self.mistakes.push(Mistake { kind, span: action.span });
         }
-        let is_rule = matches!(&kind, StatementKind::Rule { body: Body::Actions(_), .. });
+        let is_rule = matches!(&kind, StatementNodeKind::Rule { body: Body::Actions(_), .. });
         frame.rule_indent = indent.filter(|_| is_rule);
-        frame.statements.push(Statement { span: self.span(tokens), kind });
+        frame.statements.push(StatementNode { span: self.span(tokens), kind });
     }
 
-    fn push_broken(&mut self, mistake: Mistake, tokens: &Range<usize>, frame: &mut OpenBlock) {
+    fn push_broken(&mut self, mistake: Mistake, tokens: &Range<usize>, frame: &mut ParseFrame) {
         self.report(mistake, tokens);
-        let kind = StatementKind::Broken { declares: self.declares(tokens), block: Vec::new() };
+        let kind = StatementNodeKind::Broken { declares: self.declares(tokens), block: Vec::new() };
         frame.rule_indent = None;
-        frame.statements.push(Statement { span: self.span(tokens), kind });
+        frame.statements.push(StatementNode { span: self.span(tokens), kind });
     }
 
     /// One piece through pest.
-    fn pair<'t>(&self, text: &'t str, rule: Rule, piece: &Piece) -> Read<Pair<'t, Rule>> {
+    fn pair<'t>(&self, text: &'t str, rule: Rule, piece: &TokenRun) -> Read<Pair<'t, Rule>> {
         let view = diagnose::View { file: self.file, text: self.text, tokens: self.tokens, piece };
         if let Some(mistake) = view.before_parsing(rule == Rule::only_score_entry) {
             return Err(mistake);
@@ -223,12 +228,16 @@ impl StatementReader<'_> {
             Err(error) => return Err(view.explain(&error)),
         };
         pair.ok_or(Mistake {
-            kind: MistakeKind::Unexpected { found: None, expected: vec!["a statement"] },
+            kind: SyntaxErrorKind::Unexpected { found: None, expected: vec!["a statement"] },
             span,
         })
     }
 
-    fn build<T>(&mut self, piece: &Piece, make: impl FnOnce(&mut Builder) -> Read<T>) -> Read<T> {
+    fn build<T>(
+        &mut self,
+        piece: &TokenRun,
+        make: impl FnOnce(&mut Builder) -> Read<T>,
+    ) -> Read<T> {
         let base = self.span(&piece.tokens).start;
         let mut builder = Builder::new(self.file, base);
         let made = make(&mut builder)?;
@@ -238,17 +247,22 @@ impl StatementReader<'_> {
         Ok(made)
     }
 
-    fn statement(&mut self, piece: &Piece) -> Read<StatementKind> {
+    fn statement(&mut self, piece: &TokenRun) -> Read<StatementNodeKind> {
         let pair = self.pair(self.text, Rule::only_statement, piece)?;
         self.build(piece, |builder| builder.statement(pair))
     }
 
-    fn entry_piece(&mut self, piece: &Piece) -> Read<(Spanned<f64>, Condition)> {
+    fn entry_piece(&mut self, piece: &TokenRun) -> Read<(Spanned<f64>, ConditionNode)> {
         let pair = self.pair(self.text, Rule::only_score_entry, piece)?;
         self.build(piece, |builder| builder.entry(pair))
     }
 
-    fn head(&mut self, piece: &Piece, block: Block, frame: &mut OpenBlock) -> StatementHead {
+    fn head(
+        &mut self,
+        piece: &TokenRun,
+        block: BlockKind,
+        frame: &mut ParseFrame,
+    ) -> StatementHead {
         match self.try_head(piece, block) {
             Ok(head) => head,
             Err(mistake) => {
@@ -260,7 +274,7 @@ impl StatementReader<'_> {
                     return StatementHead::Broken { declares: self.declares(&last) };
                 }
                 for tokens in pieces {
-                    let piece = Piece {
+                    let piece = TokenRun {
                         tokens: tokens.clone(),
                         too_deep: None,
                         unclosed: None,
@@ -271,7 +285,7 @@ impl StatementReader<'_> {
                         Err(mistake) => self.push_broken(mistake, &tokens, frame),
                     }
                 }
-                let piece = Piece { tokens: last.clone(), ..piece.clone() };
+                let piece = TokenRun { tokens: last.clone(), ..piece.clone() };
                 match self.try_head(&piece, block) {
                     Ok(head) => head,
                     Err(mistake) => {
@@ -283,22 +297,22 @@ impl StatementReader<'_> {
         }
     }
 
-    fn try_head(&mut self, piece: &Piece, block: Block) -> Read<StatementHead> {
+    fn try_head(&mut self, piece: &TokenRun, block: BlockKind) -> Read<StatementHead> {
         match block {
-            Block::Statements => {
+            BlockKind::Statements => {
                 let pair = self.pair(self.text, Rule::only_group_head, piece)?;
                 self.build(piece, |builder| {
                     Ok(StatementHead::Rule(Box::new(builder.group_head(pair)?)))
                 })
             }
-            Block::Category => {
+            BlockKind::Category => {
                 let pair = self.pair(self.text, Rule::only_category_head, piece)?;
                 self.build(piece, |builder| {
                     let (name, mandatory) = builder.category_head(pair)?;
                     Ok(StatementHead::Category { name, mandatory })
                 })
             }
-            Block::Entries => {
+            BlockKind::Entries => {
                 let pair = self.pair(self.text, Rule::only_score_head, piece)?;
                 self.build(piece, |builder| {
                     let name = pair.into_inner().find(|part| part.as_rule() == Rule::name);
@@ -314,7 +328,7 @@ impl StatementReader<'_> {
 mod tests {
     use super::*;
     use crate::diagnostic::Severity;
-    use crate::syntax::ast::ConditionKind;
+    use crate::syntax::ast::ConditionNodeKind;
 
     fn read(text: &str) -> (Ast, Vec<(u32, String, String, String)>) {
         let source = SourceFile::new("rules", text);
@@ -464,7 +478,7 @@ mod tests {
                 .collect();
             assert_eq!(told, [(*marked, *message, *hint)], "{rules}");
             let last = ast.statements.last().map(|statement| &statement.kind);
-            let include = matches!(last, Some(StatementKind::Include { .. }));
+            let include = matches!(last, Some(StatementNodeKind::Include { .. }));
             assert!(include, "what stands behind {rules} is lost");
         }
     }
@@ -498,18 +512,20 @@ otherwise -> folder \"A\" as seen
         let [_, list, _, group, score, define, otherwise] = ast.statements.as_slice() else {
             panic!("{:#?}", ast.statements)
         };
-        assert!(matches!(list.kind, StatementKind::List { .. }));
-        let StatementKind::Rule { body: Body::Block(inner), .. } = &group.kind else {
+        assert!(matches!(list.kind, StatementNodeKind::List { .. }));
+        let StatementNodeKind::Rule { body: Body::Block(inner), .. } = &group.kind else {
             panic!("{group:#?}")
         };
-        assert!(matches!(inner[1].kind, StatementKind::Actions(_)));
+        assert!(matches!(inner[1].kind, StatementNodeKind::Actions(_)));
         assert_eq!(inner.len(), 4);
-        assert!(matches!(&score.kind, StatementKind::Score { entries, .. } if entries.len() == 2));
-        let StatementKind::Broken { declares: Some(name), .. } = &define.kind else {
+        assert!(
+            matches!(&score.kind, StatementNodeKind::Score { entries, .. } if entries.len() == 2)
+        );
+        let StatementNodeKind::Broken { declares: Some(name), .. } = &define.kind else {
             panic!("{define:#?}")
         };
         assert_eq!(name.value, "y");
-        assert!(matches!(otherwise.kind, StatementKind::Rule { condition: None, .. }));
+        assert!(matches!(otherwise.kind, StatementNodeKind::Rule { condition: None, .. }));
     }
 
     #[test]
@@ -546,7 +562,7 @@ score s {
     fn a_broken_head_keeps_what_is_in_its_block() {
         let (ast, told) = read("if spam {\n    discard\n    when a => inbox\n}\nstop\n");
         assert_eq!(told.len(), 2, "{told:?}");
-        let StatementKind::Broken { block, .. } = &ast.statements[0].kind else {
+        let StatementNodeKind::Broken { block, .. } = &ast.statements[0].kind else {
             panic!("{:#?}", ast.statements)
         };
         assert_eq!(block.len(), 2);
@@ -587,7 +603,7 @@ score s {
         let statement = &ast.statements[0];
         let whole = "rule \"a\" when ( a or b ) and not size > 20K  -> copy \"x\" as seen , inbox";
         assert_eq!(said(statement.span), whole);
-        let StatementKind::Rule {
+        let StatementNodeKind::Rule {
             label: Some(label),
             condition: Some(condition),
             body: Body::Actions(actions),
@@ -597,7 +613,7 @@ score s {
         };
         assert_eq!(said(label.span), "\"a\"");
         assert_eq!(said(condition.span), "( a or b ) and not size > 20K");
-        let ConditionKind::All(parts) = &condition.kind else { panic!("{condition:#?}") };
+        let ConditionNodeKind::All(parts) = &condition.kind else { panic!("{condition:#?}") };
         assert_eq!(said(parts[0].span), "a or b");
         assert_eq!(said(parts[1].span), "not size > 20K");
         assert_eq!(said(actions[0].span), "copy \"x\" as seen");

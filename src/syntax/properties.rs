@@ -6,11 +6,11 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::ast::{
-    Action, Ast, Body, Choice, Condition, ConditionKind, Field, Fields, MoveEnd, Statement,
-    StatementKind, Value, ValueKind, Way, Word,
+    ActionNode, Ast, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, MoveEnd,
+    SpannedText, StatementNode, StatementNodeKind, ValueKind, ValueNode, Way,
 };
 use super::grammar::{Grammar, Rule};
-use super::scan::{self, Kind};
+use super::scan::{self, TokenShape};
 use super::words::{self, ACTIONS, JOINTS, OPERATORS};
 use super::{format, parse};
 use crate::diagnostic::{Diagnostic, Severity, render, to_json};
@@ -31,7 +31,7 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![3 => "[ -~]{0,12}", 1 => any::<String>(), 1 => "[迷惑メールｱ\\\\\"/#{}\t\n]{0,8}"]
 }
 
-fn word(of: impl Strategy<Value = String>) -> impl Strategy<Value = Word> {
+fn word(of: impl Strategy<Value = String>) -> impl Strategy<Value = SpannedText> {
     of.prop_map(at)
 }
 
@@ -75,21 +75,21 @@ fn quantity() -> impl Strategy<Value = ValueKind> {
     ]
 }
 
-fn value(kind: ValueKind) -> Value {
-    Value { span: Span::default(), kind }
+fn value(kind: ValueKind) -> ValueNode {
+    ValueNode { span: Span::default(), kind }
 }
 
-fn set() -> impl Strategy<Value = Value> {
+fn set() -> impl Strategy<Value = ValueNode> {
     vec(scalar().prop_map(value), 0..6).prop_map(|elements| value(ValueKind::Set(elements)))
 }
 
-fn field() -> impl Strategy<Value = Field> {
+fn field() -> impl Strategy<Value = FieldNode> {
     let plain = (name(), option::of(name())).prop_map(|(name, part)| {
         let name = part.map_or(name.clone(), |part| format!("{name}.{part}"));
-        Field { span: Span::default(), name: at(name), argument: None, part: None }
+        FieldNode { span: Span::default(), name: at(name), argument: None, part: None }
     });
     let header = (prop_oneof!["header", "env", "address"], text(), option::of(word(name())));
-    let header = header.prop_map(|(name, argument, part)| Field {
+    let header = header.prop_map(|(name, argument, part)| FieldNode {
         span: Span::default(),
         name: at(name),
         argument: Some(at(argument)),
@@ -103,10 +103,10 @@ fn fields() -> impl Strategy<Value = Fields> {
     prop_oneof![4 => field().prop_map(Fields::One), 1 => set]
 }
 
-fn condition() -> impl Strategy<Value = Condition> {
+fn condition() -> impl Strategy<Value = ConditionNode> {
     let operator = proptest::sample::select([OPERATORS, &["=", "<", "<=", ">", ">="]].concat());
     let test = (fields(), operator, prop_oneof![scalar().prop_map(value), set()]).prop_map(
-        |(fields, operator, value)| ConditionKind::Test {
+        |(fields, operator, value)| ConditionNodeKind::Test {
             fields,
             operator: at(operator.to_string()),
             value,
@@ -117,25 +117,25 @@ fn condition() -> impl Strategy<Value = Condition> {
     let within = (1..u64::from(u32::MAX)).prop_map(|s| value(ValueKind::Duration(s)));
     let duplicate = (of, option::of(within))
         .prop_filter("one of both", |(of, within)| of.is_some() || within.is_some())
-        .prop_map(|(of, within)| ConditionKind::Duplicate { of, within });
+        .prop_map(|(of, within)| ConditionNodeKind::Duplicate { of, within });
     let leaf = prop_oneof![
-        word(name()).prop_map(ConditionKind::Name),
+        word(name()).prop_map(ConditionNodeKind::Name),
         duplicate,
-        fields().prop_map(ConditionKind::Has),
+        fields().prop_map(ConditionNodeKind::Has),
         test,
     ]
-    .prop_map(|kind| Condition { span: Span::default(), kind });
+    .prop_map(|kind| ConditionNode { span: Span::default(), kind });
     leaf.prop_recursive(4, 20, 4, |inner| {
         prop_oneof![
-            vec(inner.clone(), 2..5).prop_map(ConditionKind::All),
-            vec(inner.clone(), 2..5).prop_map(ConditionKind::Any),
-            inner.prop_map(|inner| ConditionKind::Not(Box::new(inner))),
+            vec(inner.clone(), 2..5).prop_map(ConditionNodeKind::All),
+            vec(inner.clone(), 2..5).prop_map(ConditionNodeKind::Any),
+            inner.prop_map(|inner| ConditionNodeKind::Not(Box::new(inner))),
         ]
-        .prop_map(|kind| Condition { span: Span::default(), kind })
+        .prop_map(|kind| ConditionNode { span: Span::default(), kind })
     })
 }
 
-fn action(name: impl Strategy<Value = String>) -> impl Strategy<Value = Action> {
+fn action(name: impl Strategy<Value = String>) -> impl Strategy<Value = ActionNode> {
     let argument = prop_oneof![
         text().prop_map(ValueKind::Text),
         quantity(),
@@ -152,24 +152,24 @@ fn action(name: impl Strategy<Value = String>) -> impl Strategy<Value = Action> 
                 arguments.insert(0, value(ValueKind::Name(kept)));
                 flags.clear();
             }
-            Action { span: Span::default(), name, arguments, flags }
+            ActionNode { span: Span::default(), name, arguments, flags }
         },
     )
 }
 
-fn known_action() -> impl Strategy<Value = Action> {
+fn known_action() -> impl Strategy<Value = ActionNode> {
     action(proptest::sample::select(ACTIONS).prop_map(String::from))
 }
 
 /// The first is known, since it stands at the beginning of a statement.
-fn lone_actions() -> impl Strategy<Value = Vec<Action>> {
+fn lone_actions() -> impl Strategy<Value = Vec<ActionNode>> {
     (known_action(), actions(0..2)).prop_map(|(first, mut actions)| {
         actions.insert(0, first);
         actions
     })
 }
 
-fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Action>> {
+fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<ActionNode>> {
     vec(prop_oneof![4 => known_action().boxed(), 1 => action(name()).boxed()], count)
 }
 
@@ -178,29 +178,31 @@ fn move_end() -> impl Strategy<Value = MoveEnd> {
         .prop_map(|(way, folder)| MoveEnd { way: at(way), folder })
 }
 
-fn statement() -> impl Strategy<Value = Statement> {
+fn statement() -> impl Strategy<Value = StatementNode> {
     let setting = prop_oneof![name(), proptest::sample::select(ACTIONS).prop_map(String::from)];
     let any_value = || prop_oneof![scalar().prop_map(value), set()];
     let list_value = prop_oneof![text().prop_map(ValueKind::Text).prop_map(value), set()];
     let weight = (-400i32..400).prop_map(|weight| at(f64::from(weight) / 4.0));
     let head = || (option::of(word(text())), option::of(condition()));
     let leaf = prop_oneof![
-        (word(setting), any_value()).prop_map(|(name, value)| StatementKind::Set { name, value }),
-        (word(name()), list_value).prop_map(|(name, value)| StatementKind::List { name, value }),
+        (word(setting), any_value())
+            .prop_map(|(name, value)| StatementNodeKind::Set { name, value }),
+        (word(name()), list_value)
+            .prop_map(|(name, value)| StatementNodeKind::List { name, value }),
         (word(name()), condition())
-            .prop_map(|(name, condition)| StatementKind::Define { name, condition }),
+            .prop_map(|(name, condition)| StatementNodeKind::Define { name, condition }),
         (word(name()), vec((weight, condition()), 0..4))
-            .prop_map(|(name, entries)| StatementKind::Score { name, entries }),
-        word(text()).prop_map(|file| StatementKind::Include { file }),
+            .prop_map(|(name, entries)| StatementNodeKind::Score { name, entries }),
+        word(text()).prop_map(|file| StatementNodeKind::Include { file }),
         (word(name()), word(text()))
-            .prop_map(|(name, folder)| StatementKind::SentList { name, folder }),
+            .prop_map(|(name, folder)| StatementNodeKind::SentList { name, folder }),
         (vec(move_end(), 1..3), actions(1..3))
-            .prop_map(|(ends, actions)| StatementKind::OnMoved { ends, actions }),
+            .prop_map(|(ends, actions)| StatementNodeKind::OnMoved { ends, actions }),
         (word(text()), actions(1..3))
-            .prop_map(|(message, actions)| StatementKind::Expect { message, actions }),
-        lone_actions().prop_map(StatementKind::Actions),
+            .prop_map(|(message, actions)| StatementNodeKind::Expect { message, actions }),
+        lone_actions().prop_map(StatementNodeKind::Actions),
         vec((option::of(word(prop_oneof![name(), text()])), any::<bool>()), 1..4).prop_map(
-            |choices| StatementKind::IspFilter {
+            |choices| StatementNodeKind::IspFilter {
                 choices: choices
                     .into_iter()
                     .map(|(category, on)| Choice { category, on: at(on) })
@@ -208,23 +210,25 @@ fn statement() -> impl Strategy<Value = Statement> {
             }
         ),
         (prop_oneof!["subject", "header"], word(text()))
-            .prop_map(|(kind, text)| StatementKind::IspLabel { kind: at(kind), text }),
-        (head(), actions(1..3)).prop_map(|((label, condition), actions)| StatementKind::Rule {
-            label,
-            condition,
-            body: Body::Actions(actions)
+            .prop_map(|(kind, text)| StatementNodeKind::IspLabel { kind: at(kind), text }),
+        (head(), actions(1..3)).prop_map(|((label, condition), actions)| {
+            StatementNodeKind::Rule { label, condition, body: Body::Actions(actions) }
         }),
     ]
-    .prop_map(|kind| Statement { span: Span::default(), kind });
+    .prop_map(|kind| StatementNode { span: Span::default(), kind });
     leaf.prop_recursive(3, 12, 4, move |inner| {
         let group = (head(), vec(inner.clone(), 0..4)).prop_map(|((label, condition), body)| {
-            StatementKind::Rule { label, condition, body: Body::Block(body) }
+            StatementNodeKind::Rule { label, condition, body: Body::Block(body) }
         });
         let category = (word(text()), any::<bool>(), vec(inner, 0..4)).prop_map(
-            |(name, mandatory, statements)| StatementKind::Category { name, mandatory, statements },
+            |(name, mandatory, statements)| StatementNodeKind::Category {
+                name,
+                mandatory,
+                statements,
+            },
         );
         prop_oneof![3 => group, 1 => category]
-            .prop_map(|kind| Statement { span: Span::default(), kind })
+            .prop_map(|kind| StatementNode { span: Span::default(), kind })
     })
 }
 
@@ -254,11 +258,11 @@ fn with_comments(text: &str, places: &[(usize, bool)]) -> String {
             return true;
         };
         let Some(before) = before else { return true };
-        let written = |token: &scan::Token| &text[token.start as usize..token.end as usize];
-        !matches!(token.kind, Kind::Word | Kind::Signs | Kind::Part)
+        let written = |token: &scan::SyntaxToken| &text[token.start as usize..token.end as usize];
+        !matches!(token.kind, TokenShape::Word | TokenShape::Signs | TokenShape::Part)
             || token.indent.is_some()
             || matches!(written(token), "and" | "or" | "as")
-            || matches!(before.kind, Kind::Comma | Kind::Arrow)
+            || matches!(before.kind, TokenShape::Comma | TokenShape::Arrow)
             || JOINTS.contains(&written(before))
     };
     let mut inserted: Vec<(usize, String)> = places

@@ -13,8 +13,8 @@ use crate::text::is_invisible;
 
 /// One token, without the blanks around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Token {
-    pub kind: Kind,
+pub(super) struct SyntaxToken {
+    pub kind: TokenShape,
     /// First byte.
     pub start: u32,
     /// First byte behind it.
@@ -25,7 +25,7 @@ pub(super) struct Token {
 
 /// The kinds of token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenShape {
     /// `from`, `from.domain`
     Word,
     /// `.domain` behind a text
@@ -77,7 +77,7 @@ pub(super) enum Bad {
 
 /// All of a text.
 pub(super) struct Scan {
-    pub tokens: Vec<Token>,
+    pub tokens: Vec<SyntaxToken>,
     pub comments: Vec<Comment>,
 }
 
@@ -165,16 +165,17 @@ pub(super) fn scan(file: u32, text: &str) -> Scan {
             at += comment.len();
             continue;
         }
-        let behind_text = |before: &Token| before.kind == Kind::Text && before.end == at as u32;
+        let behind_text =
+            |before: &SyntaxToken| before.kind == TokenShape::Text && before.end == at as u32;
         let (kind, length) = match rest.strip_prefix('.') {
             Some(part) if part.starts_with(is_letter) && tokens.last().is_some_and(behind_text) => {
-                (Kind::Part, 1 + word(part))
+                (TokenShape::Part, 1 + word(part))
             }
             _ => token(rest, c),
         };
         let end = at + length.max(c.len_utf8());
         let indent = line.take().map(|line| (at - line) as u32);
-        tokens.push(Token { kind, start: at as u32, end: end as u32, indent });
+        tokens.push(SyntaxToken { kind, start: at as u32, end: end as u32, indent });
         at = end;
     }
     Scan { tokens, comments }
@@ -186,46 +187,49 @@ fn line_of(rest: &str) -> &str {
     line.strip_suffix('\r').unwrap_or(line)
 }
 
-/// Kind and length of the token that `rest` begins with.
-fn token(rest: &str, first: char) -> (Kind, usize) {
+/// The shape and the length of the token that `rest` begins with.
+fn token(rest: &str, first: char) -> (TokenShape, usize) {
     let second = rest[first.len_utf8()..].chars().next();
     match first {
         '"' => match closed(rest, b'"') {
-            Some(length) => (Kind::Text, length),
-            None => (Kind::Bad(Bad::UnclosedText), line_of(rest).trim_end().len()),
+            Some(length) => (TokenShape::Text, length),
+            None => (TokenShape::Bad(Bad::UnclosedText), line_of(rest).trim_end().len()),
         },
         '/' if second == Some('/') => {
-            (Kind::Bad(Bad::EmptyPattern), line_of(rest).trim_end().len())
+            (TokenShape::Bad(Bad::EmptyPattern), line_of(rest).trim_end().len())
         }
         '/' => match closed(rest, b'/') {
             Some(length) => {
                 let flags = run(&rest[length..], is_word_rest);
-                (Kind::Pattern, length + flags)
+                (TokenShape::Pattern, length + flags)
             }
-            None => (Kind::Bad(Bad::UnclosedPattern), line_of(rest).trim_end().len()),
+            None => (TokenShape::Bad(Bad::UnclosedPattern), line_of(rest).trim_end().len()),
         },
-        '{' => (Kind::OpenBlock, 1),
-        '}' => (Kind::CloseBlock, 1),
-        '[' => (Kind::OpenSet, 1),
-        ']' => (Kind::CloseSet, 1),
-        '(' => (Kind::OpenParen, 1),
-        ')' => (Kind::CloseParen, 1),
-        ',' => (Kind::Comma, 1),
-        '\'' => (Kind::Bad(Bad::SingleQuote), 1),
-        '-' if second == Some('>') => (Kind::Arrow, 2),
-        '.' if second == Some('.') => (Kind::Dots, 2),
-        _ if first.is_ascii_digit() => (Kind::Quantity, quantity(rest, 0)),
+        '{' => (TokenShape::OpenBlock, 1),
+        '}' => (TokenShape::CloseBlock, 1),
+        '[' => (TokenShape::OpenSet, 1),
+        ']' => (TokenShape::CloseSet, 1),
+        '(' => (TokenShape::OpenParen, 1),
+        ')' => (TokenShape::CloseParen, 1),
+        ',' => (TokenShape::Comma, 1),
+        '\'' => (TokenShape::Bad(Bad::SingleQuote), 1),
+        '-' if second == Some('>') => (TokenShape::Arrow, 2),
+        '.' if second == Some('.') => (TokenShape::Dots, 2),
+        _ if first.is_ascii_digit() => (TokenShape::Quantity, quantity(rest, 0)),
         '+' | '-' if second.is_some_and(|c| c.is_ascii_digit()) => {
-            (Kind::Quantity, quantity(rest, 1))
+            (TokenShape::Quantity, quantity(rest, 1))
         }
-        _ if is_letter(first) => (Kind::Word, word(rest)),
-        _ if is_sign(first) => (Kind::Signs, signs(rest)),
-        _ if is_curly_quote(first) => (Kind::Bad(Bad::CurlyQuote), run(rest, is_curly_quote)),
-        _ if narrow(first).is_some() => {
-            (Kind::Bad(Bad::LookAlike), run(rest, |c| !is_curly_quote(c) && narrow(c).is_some()))
+        _ if is_letter(first) => (TokenShape::Word, word(rest)),
+        _ if is_sign(first) => (TokenShape::Signs, signs(rest)),
+        _ if is_curly_quote(first) => (TokenShape::Bad(Bad::CurlyQuote), run(rest, is_curly_quote)),
+        _ if narrow(first).is_some() => (
+            TokenShape::Bad(Bad::LookAlike),
+            run(rest, |c| !is_curly_quote(c) && narrow(c).is_some()),
+        ),
+        _ if is_invisible(first) => {
+            (TokenShape::Bad(Bad::Invisible), run(rest, is_invisible_in_line))
         }
-        _ if is_invisible(first) => (Kind::Bad(Bad::Invisible), run(rest, is_invisible_in_line)),
-        _ => (Kind::Bad(Bad::Stray), first.len_utf8()),
+        _ => (TokenShape::Bad(Bad::Stray), first.len_utf8()),
     }
 }
 

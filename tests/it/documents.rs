@@ -11,7 +11,7 @@ use mfilter::classify::CLASSIFIERS;
 use mfilter::flags::FLAGS;
 use mfilter::rules::actions::ACTIONS as BUILT_ACTIONS;
 use mfilter::rules::check::SETTINGS;
-use mfilter::rules::field::{FIELDS, HEADERS, Kind, PARTS, words_of_run};
+use mfilter::rules::field::{FIELDS, FieldKind, HEADERS, PARTS, words_of_run};
 use mfilter::syntax::words::{ACTIONS, ON, OPERATORS, SLIPS, STATEMENTS};
 
 const MFILTER: &str = env!("CARGO_BIN_EXE_mfilter");
@@ -325,7 +325,7 @@ fn the_fields_are_those_of_the_manual() {
         }
     }
 
-    let words = |kind: Kind| kind.operators().map(str::to_owned).collect::<Vec<_>>();
+    let words = |kind: FieldKind| kind.operators().map(str::to_owned).collect::<Vec<_>>();
     let mut of_code: BTreeMap<String, Vec<String>> =
         FIELDS.iter().map(|field| (field.name.to_owned(), words(field.kind))).collect();
     for (part, _, kind, _) in PARTS {

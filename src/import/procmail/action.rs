@@ -1,6 +1,6 @@
 //! What a recipe does, as effects of ours.
 
-use super::context::Lowering;
+use super::context::RecipeLowering;
 use super::words::{Expanded, is_program};
 use crate::import::ir::{Effect, literal};
 
@@ -26,7 +26,7 @@ impl Done {
     }
 }
 
-impl Lowering<'_> {
+impl RecipeLowering<'_> {
     /// `! address …`
     pub(super) fn forward(&mut self, addresses: &str, copy: bool) -> Result<Done, String> {
         let expanded = self.variables.expand(addresses, false)?;

@@ -1,7 +1,7 @@
 //! The conditions of a recipe as one condition of ours.
 
-use super::pattern::{Matched, Place, matched};
-use super::words::{Variable, Variables};
+use super::pattern::{Matched, SearchPlace, matched};
+use super::words::{RcVariables, Variable};
 use crate::import::ir::Cond;
 
 /// Of how many weighted conditions all combinations are written out.
@@ -9,7 +9,7 @@ const MOST_WEIGHTS: usize = 5;
 
 /// What a recipe asks.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct RecipeTests {
     pub(super) condition: Cond,
     /// The headers that it asks for, lower case.
     pub(super) headers: Vec<String>,
@@ -24,9 +24,9 @@ pub(super) struct Asked {
 pub(super) fn asked(
     conditions: &[String],
     flags: &str,
-    variables: &Variables,
-) -> Result<Asked, String> {
-    let mut asked = Asked {
+    variables: &RcVariables,
+) -> Result<RecipeTests, String> {
+    let mut asked = RecipeTests {
         condition: Cond::Always,
         headers: Vec::new(),
         all_headers: false,
@@ -114,7 +114,11 @@ fn scored(weighted: Vec<(f64, Cond)>) -> Result<Cond, String> {
     })))
 }
 
-fn one(text: &str, flags: &str, variables: &Variables) -> Result<(Cond, Option<Matched>), String> {
+fn one(
+    text: &str,
+    flags: &str,
+    variables: &RcVariables,
+) -> Result<(Cond, Option<Matched>), String> {
     let text = text.trim();
     if let Some(rest) = text.strip_prefix('!') {
         let (condition, found) = one(rest, flags, variables)?;
@@ -204,7 +208,7 @@ fn regex(
 ) -> Result<(Cond, Option<Matched>), String> {
     let case = flags.contains('D');
     if let Some(field) = field {
-        let found = matched(pattern, Place::Field(field), case)?;
+        let found = matched(pattern, SearchPlace::Field(field), case)?;
         let found = Matched { headers: vec![String::new()], ..found };
         return Ok((found.condition.clone(), Some(found)));
     }
@@ -213,12 +217,12 @@ fn regex(
     let mut found = None;
     let mut conditions = Vec::new();
     if head {
-        let of = matched(pattern, Place::Header, case)?;
+        let of = matched(pattern, SearchPlace::Header, case)?;
         conditions.push(of.condition.clone());
         found = Some(of);
     }
     if body {
-        let of = matched(pattern, Place::Body, case)?;
+        let of = matched(pattern, SearchPlace::Body, case)?;
         if head && of.captures {
             return Err("a `\\/` on header and body together".into());
         }

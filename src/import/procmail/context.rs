@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::words::{Variable, Variables};
+use super::words::{RcVariables, Variable};
 use crate::import::Load;
 use crate::import::ir::Draft;
 use crate::source::Sources;
 
 /// The state of one import.
-pub(super) struct Lowering<'a> {
+pub(super) struct RecipeLowering<'a> {
     pub(super) draft: Draft,
     pub(super) sources: Sources,
-    pub(super) variables: Variables,
+    pub(super) variables: RcVariables,
     /// `EXITCODE`, if it is set.
     pub(super) exit_code: Option<i32>,
     pub(super) load: Load<'a>,
@@ -24,12 +24,12 @@ pub(super) struct Lowering<'a> {
     pub(super) kept: BTreeSet<String>,
 }
 
-impl<'a> Lowering<'a> {
-    pub(super) fn new(load: Load<'a>) -> Lowering<'a> {
-        Lowering {
+impl<'a> RecipeLowering<'a> {
+    pub(super) fn new(load: Load<'a>) -> RecipeLowering<'a> {
+        RecipeLowering {
             draft: Draft::default(),
             sources: Sources::default(),
-            variables: Variables::new(),
+            variables: RcVariables::new(),
             exit_code: None,
             load,
             around: Vec::new(),

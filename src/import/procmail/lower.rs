@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::action::Done;
-use super::condition::{Asked, asked};
-use super::context::Lowering;
-use super::read::{Node, NodeKind, Recipe, Target, read};
+use super::condition::{RecipeTests, asked};
+use super::context::RecipeLowering;
+use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use super::words::Variable;
 use crate::import::decode;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
@@ -52,7 +52,7 @@ enum Dependence {
     Unknown,
 }
 
-impl Lowering<'_> {
+impl RecipeLowering<'_> {
     pub(super) fn main(&mut self, path: &Path, file: &SourceFile) {
         self.sources.add(file.clone());
         self.around.push(path.to_owned());
@@ -62,9 +62,10 @@ impl Lowering<'_> {
     }
 
     /// Variables that blocks set, which are kept by `let`.
-    fn collect(&mut self, nodes: &[Node]) {
+    fn collect(&mut self, nodes: &[RcNode]) {
         for node in nodes {
-            let NodeKind::Recipe(Recipe { action: Target::Block(inner), .. }) = &node.kind else {
+            let NodeKind::Recipe(Recipe { action: RecipeAction::Block(inner), .. }) = &node.kind
+            else {
                 continue;
             };
             self.collect(inner);
@@ -78,7 +79,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn nodes(&mut self, nodes: &[Node]) -> Vec<Unit> {
+    fn nodes(&mut self, nodes: &[RcNode]) -> Vec<Unit> {
         let mut units = Vec::new();
         let mut before = Dependence::Nothing;
         let mut ended = false;
@@ -241,19 +242,21 @@ impl Lowering<'_> {
             Ok(unit) => unit,
             Err(why) => {
                 let delivers = match &recipe.action {
-                    Target::Capture(name) => {
+                    RecipeAction::Capture(name) => {
                         let why = format!("{name} comes from a program");
                         self.variables.set(name, Variable::Unknown(why));
                         false
                     }
-                    Target::Block(nodes) => {
+                    RecipeAction::Block(nodes) => {
                         self.forget(nodes);
                         false
                     }
-                    Target::Pipe(_) => !recipe.flags.contains(['f', 'c']),
-                    Target::Forward(_) | Target::Mailbox(_) => !recipe.flags.contains('c'),
+                    RecipeAction::Pipe(_) => !recipe.flags.contains(['f', 'c']),
+                    RecipeAction::Forward(_) | RecipeAction::Mailbox(_) => {
+                        !recipe.flags.contains('c')
+                    }
                 };
-                if matches!(&recipe.action, Target::Pipe(_)) && recipe.flags.contains('f') {
+                if matches!(&recipe.action, RecipeAction::Pipe(_)) && recipe.flags.contains('f') {
                     self.edited.insert("*".into());
                 }
                 *before = Dependence::Unknown;
@@ -263,14 +266,16 @@ impl Lowering<'_> {
     }
 
     /// What a block that is not translated would have set.
-    fn forget(&mut self, nodes: &[Node]) {
+    fn forget(&mut self, nodes: &[RcNode]) {
         for node in nodes {
             match &node.kind {
                 NodeKind::Assign { name, .. } => {
                     let why = format!("{name} is set by a recipe that is not translated");
                     self.variables.set(name, Variable::Unknown(why));
                 }
-                NodeKind::Recipe(Recipe { action: Target::Block(inner), .. }) => self.forget(inner),
+                NodeKind::Recipe(Recipe { action: RecipeAction::Block(inner), .. }) => {
+                    self.forget(inner)
+                }
                 _ => {}
             }
         }
@@ -296,7 +301,7 @@ impl Lowering<'_> {
             self.note("a dot between letters in a pattern is taken for a dot, as it was meant");
         }
         let mut own = found.condition.clone();
-        if matches!(&recipe.action, Target::Pipe(command) if is_duplicate_check(command)) {
+        if matches!(&recipe.action, RecipeAction::Pipe(command) if is_duplicate_check(command)) {
             own = Cond::all([own, Cond::Word("duplicate".into())]);
         }
         let condition = Cond::all([depends.clone(), own.clone()]);
@@ -329,7 +334,7 @@ impl Lowering<'_> {
             }
             _ => Dependence::Known { own: own.clone(), chain: vec![own.clone()], changes },
         };
-        let is_block = matches!(recipe.action, Target::Block(_));
+        let is_block = matches!(recipe.action, RecipeAction::Block(_));
         let nothing = done.effects.is_empty() && !done.ends;
         let mut unit = Unit {
             condition,
@@ -364,7 +369,7 @@ impl Lowering<'_> {
     }
 
     /// mfilter tests the message as it came, procmail as it was changed.
-    fn tests_what_was_edited(&self, found: &Asked) -> Result<(), String> {
+    fn tests_what_was_edited(&self, found: &RecipeTests) -> Result<(), String> {
         let changed = found.headers.iter().find(|name| self.edited.contains(*name));
         if let Some(name) = changed {
             return Err(format!("it tests the header {name}, which a recipe before it has set"));
@@ -386,22 +391,22 @@ impl Lowering<'_> {
     fn action(&mut self, recipe: &Recipe) -> Result<Done, String> {
         let copy = recipe.flags.contains('c');
         match &recipe.action {
-            Target::Forward(to) => self.forward(to, copy),
-            Target::Pipe(command) if is_duplicate_check(command) && !copy => {
+            RecipeAction::Forward(to) => self.forward(to, copy),
+            RecipeAction::Pipe(command) if is_duplicate_check(command) && !copy => {
                 self.note(
                     "what formail's cache of Message-IDs was, `duplicate` remembers when a \
                      message is delivered",
                 );
                 Ok(Done::ending(Effect::Discard(Some("duplicate".into()))))
             }
-            Target::Pipe(command) => self.pipe(command, &recipe.flags),
-            Target::Capture(name) => Err(format!("a program gives {name} its value")),
-            Target::Mailbox(name) => self.mailbox(name, copy),
-            Target::Block(nodes) => self.block(nodes, copy),
+            RecipeAction::Pipe(command) => self.pipe(command, &recipe.flags),
+            RecipeAction::Capture(name) => Err(format!("a program gives {name} its value")),
+            RecipeAction::Mailbox(name) => self.mailbox(name, copy),
+            RecipeAction::Block(nodes) => self.block(nodes, copy),
         }
     }
 
-    fn block(&mut self, nodes: &[Node], copy: bool) -> Result<Done, String> {
+    fn block(&mut self, nodes: &[RcNode], copy: bool) -> Result<Done, String> {
         if copy {
             return Err("a block for a copy of the message, which goes on by itself".into());
         }

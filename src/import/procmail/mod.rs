@@ -15,7 +15,7 @@ use std::path::Path;
 use super::write::{Bug, write};
 use super::{Imported, Load, Options, decode};
 use crate::source::SourceFile;
-use context::Lowering;
+use context::RecipeLowering;
 
 /// Makes rules of a procmailrc; `load` gives the files that it includes.
 ///
@@ -29,7 +29,7 @@ pub fn import(
 ) -> Result<Imported, Box<Bug>> {
     let (text, latin) = decode(bytes);
     let file = SourceFile::new(path, text);
-    let mut lowering = Lowering::new(load);
+    let mut lowering = RecipeLowering::new(load);
     if latin {
         lowering.note("the file is not UTF-8: it was read as Latin-1");
     }

@@ -36,7 +36,7 @@ pub(super) struct Matched {
 
 /// Where is looked.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Place<'a> {
+pub(super) enum SearchPlace<'a> {
     Header,
     Body,
     /// A text field of ours.
@@ -44,7 +44,11 @@ pub(super) enum Place<'a> {
 }
 
 /// A pattern in a place. An error says why it cannot be said.
-pub(super) fn matched(pattern: &str, place: Place<'_>, case: bool) -> Result<Matched, String> {
+pub(super) fn matched(
+    pattern: &str,
+    place: SearchPlace<'_>,
+    case: bool,
+) -> Result<Matched, String> {
     let captures = pattern.contains("\\/");
     let translated = Matched { condition: Cond::Never, headers: Vec::new(), captures, dots: false };
     if !captures && let Some(parts) = alternatives(pattern) {
@@ -60,9 +64,9 @@ pub(super) fn matched(pattern: &str, place: Place<'_>, case: bool) -> Result<Mat
         return Ok(all);
     }
     match place {
-        Place::Header => in_header(pattern, case, translated),
-        Place::Body => in_text(pattern, "body", true, case, translated),
-        Place::Field(field) => in_text(pattern, field, false, case, translated),
+        SearchPlace::Header => in_header(pattern, case, translated),
+        SearchPlace::Body => in_text(pattern, "body", true, case, translated),
+        SearchPlace::Field(field) => in_text(pattern, field, false, case, translated),
     }
 }
 

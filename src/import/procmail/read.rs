@@ -8,7 +8,7 @@ const MAX_DEPTH: usize = 32;
 
 /// A statement of a procmailrc.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct RcNode {
     /// All its lines.
     pub(super) span: Span,
     /// The comments in front of it, without their signs.
@@ -34,24 +34,24 @@ pub(super) struct Recipe {
     pub(super) flags: String,
     /// What stands behind `*`.
     pub(super) conditions: Vec<String>,
-    pub(super) action: Target,
+    pub(super) action: RecipeAction,
 }
 
 /// The action line.
 #[derive(Debug)]
-pub(super) enum Target {
+pub(super) enum RecipeAction {
     /// `! address …`
     Forward(String),
     /// `| command`
     Pipe(String),
     /// `NAME=| command`
     Capture(String),
-    Block(Vec<Node>),
+    Block(Vec<RcNode>),
     Mailbox(String),
 }
 
 /// Reads a file.
-pub(super) fn read(number: u32, file: &SourceFile) -> Vec<Node> {
+pub(super) fn read(number: u32, file: &SourceFile) -> Vec<RcNode> {
     let mut reader = RecipeReader { number, text: &file.text, at: 0 };
     let mut nodes = reader.nodes(0);
     // A `}` that closes nothing ends no file.
@@ -68,7 +68,7 @@ struct RecipeReader<'t> {
 }
 
 impl RecipeReader<'_> {
-    fn nodes(&mut self, depth: usize) -> Vec<Node> {
+    fn nodes(&mut self, depth: usize) -> Vec<RcNode> {
         let (mut nodes, mut comments) = (Vec::new(), Vec::new());
         loop {
             self.blanks();
@@ -105,12 +105,12 @@ impl RecipeReader<'_> {
         nodes
     }
 
-    fn node(&self, start: usize, comments: &mut Vec<String>, kind: NodeKind) -> Node {
+    fn node(&self, start: usize, comments: &mut Vec<String>, kind: NodeKind) -> RcNode {
         let text = self.text.get(start..self.at).unwrap_or_default();
         let end = start + text.trim_end().len();
         let span = Span { file: self.number, start: start as u32, end: end as u32 };
         let comments = std::mem::take(comments);
-        Node {
+        RcNode {
             span,
             comments: comments.into_iter().filter(|line| !line.is_empty()).collect(),
             kind,
@@ -236,10 +236,12 @@ impl RecipeReader<'_> {
                         "blocks are nested deeper than {MAX_DEPTH}"
                     ));
                 }
-                Target::Block(self.nodes(depth + 1))
+                RecipeAction::Block(self.nodes(depth + 1))
             }
-            Some('!') => Target::Forward(self.line().trim_start_matches('!').trim().to_owned()),
-            Some('|') => Target::Pipe(self.line().trim_start_matches('|').trim().to_owned()),
+            Some('!') => {
+                RecipeAction::Forward(self.line().trim_start_matches('!').trim().to_owned())
+            }
+            Some('|') => RecipeAction::Pipe(self.line().trim_start_matches('|').trim().to_owned()),
             Some(':' | '}') => return NodeKind::Unreadable("the recipe has no action".into()),
             Some(_) => {
                 let line = self.line();
@@ -249,9 +251,9 @@ impl RecipeReader<'_> {
                 let behind = line.trim_start().get(name.len()..).unwrap_or_default().trim_start();
                 match behind.strip_prefix('=').map(str::trim_start) {
                     Some(value) if value.starts_with('|') && !name.is_empty() => {
-                        Target::Capture(name)
+                        RecipeAction::Capture(name)
                     }
-                    _ => Target::Mailbox(without_comment(&line).trim().to_owned()),
+                    _ => RecipeAction::Mailbox(without_comment(&line).trim().to_owned()),
                 }
             }
         };

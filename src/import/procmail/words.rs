@@ -18,7 +18,7 @@ pub(super) enum Variable {
 
 /// All variables.
 #[derive(Debug, Clone)]
-pub(super) struct Variables(HashMap<String, Variable>);
+pub(super) struct RcVariables(HashMap<String, Variable>);
 
 /// A text with its variables put in.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,9 +29,9 @@ pub(super) struct Expanded {
     pub(super) constant: Option<String>,
 }
 
-impl Variables {
+impl RcVariables {
     /// Those that procmail sets itself.
-    pub(super) fn new() -> Variables {
+    pub(super) fn new() -> RcVariables {
         let constants = [
             ("HOME", "~"),
             ("ORGMAIL", "~/Maildir/"),
@@ -43,7 +43,7 @@ impl Variables {
         ];
         let constants =
             constants.map(|(name, value)| (name.to_owned(), Variable::Constant(value.to_owned())));
-        let mut variables = Variables(constants.into_iter().collect());
+        let mut variables = RcVariables(constants.into_iter().collect());
         for name in ["LOGNAME", "USER"] {
             variables.set(name, Variable::Template("{user}".into()));
         }
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn variables_are_put_in_as_a_shell_does() {
-        let mut variables = Variables::new();
+        let mut variables = RcVariables::new();
         variables.set("DIR", Variable::Constant("lists".into()));
         variables.set("BAD", Variable::Unknown("a program".into()));
         for (text, want) in [

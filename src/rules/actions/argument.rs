@@ -1,7 +1,7 @@
 //! What actions have in common in reading their arguments.
 
 use crate::rules::address_list::judge;
-use crate::syntax::ast::{Value, ValueKind};
+use crate::syntax::ast::{ValueKind, ValueNode};
 
 /// So many addresses does one message go to at most.
 pub const MOST_TARGETS: usize = 10;
@@ -9,7 +9,7 @@ pub const MOST_TARGETS: usize = 10;
 pub const LONGEST_TARGET: usize = 254;
 
 /// Why the arguments of an action make none.
-pub(in crate::rules) enum Unread {
+pub(in crate::rules) enum ArgumentError {
     /// The mistake is reported.
     Reported,
     /// It is written in another way.
@@ -17,7 +17,7 @@ pub(in crate::rules) enum Unread {
 }
 
 /// Whether an argument is a certain word.
-pub(in crate::rules) fn is_word(value: Option<&Value>, word: &str) -> bool {
+pub(in crate::rules) fn is_word(value: Option<&ValueNode>, word: &str) -> bool {
     value.is_some_and(|value| matches!(&value.kind, ValueKind::Name(name) if name == word))
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread};
+use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError};
 use crate::plan::StepKind;
 use crate::rules::template::Template;
 
@@ -17,7 +17,7 @@ pub struct DeferAction {
     pub text: Template,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     let (status, text) = reader.refusal('4')?;
     Ok(Action::DeferAction(DeferAction { status, text }))
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread};
+use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError};
 use crate::plan::StepKind;
 use crate::rules::template::Template;
 
@@ -16,11 +16,11 @@ pub struct DiscardAction {
     pub why: Option<Template>,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     let why = match reader.texts()?.as_slice() {
         [] => None,
         [why] => Some(reader.template(why)?),
-        _ => return Err(Unread::WrongArguments),
+        _ => return Err(ArgumentError::WrongArguments),
     };
     Ok(Action::DiscardAction(DiscardAction { why }))
 }

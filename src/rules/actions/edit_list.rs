@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Extent, Planner, Unread, is_word};
+use super::{Act, Action, ActionReader, ActionWord, Extent, Planner, ArgumentError, is_word};
 use crate::syntax::ast::ValueKind;
 
 pub(super) const ADD_TO: ActionWord =
@@ -22,16 +22,16 @@ pub struct EditListAction {
     pub list: u32,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     let add = reader.word.name == ADD_TO.name;
     let [field, word, list] = reader.action.arguments.as_slice() else {
-        return Err(Unread::WrongArguments);
+        return Err(ArgumentError::WrongArguments);
     };
     let (ValueKind::Name(name), ValueKind::Name(list_name)) = (&field.kind, &list.kind) else {
-        return Err(Unread::WrongArguments);
+        return Err(ArgumentError::WrongArguments);
     };
     if !is_word(Some(word), if add { "to" } else { "from" }) {
-        return Err(Unread::WrongArguments);
+        return Err(ArgumentError::WrongArguments);
     }
     let field = reader.address_field(name, field);
     let list = reader.list_file(list_name, list.span, add)?;

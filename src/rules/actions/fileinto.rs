@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown, shown_as};
+use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, shown, shown_as};
 use crate::plan::DeliveryWord;
 use crate::rules::template::{FlagsTemplate, Template};
 
@@ -19,7 +19,7 @@ pub struct FileIntoAction {
     pub flags: FlagsTemplate,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     let (name, flags) = reader.folder_and_flags()?;
     Ok(Action::FileIntoAction(FileIntoAction { name, flags }))
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown};
+use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, shown};
 use crate::rules::template::Template;
 
 pub(super) const FILTER: ActionWord =
@@ -16,7 +16,7 @@ pub struct FilterAction {
     pub words: Vec<Template>,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     Ok(Action::FilterAction(FilterAction { words: reader.program()? }))
 }
 

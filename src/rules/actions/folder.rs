@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, InboxAction, Planner, Unread, shown, shown_as};
+use super::{Act, Action, ActionReader, ActionWord, InboxAction, Planner, ArgumentError, shown, shown_as};
 use crate::plan::DeliveryWord;
 use crate::rules::template::{FlagsTemplate, Template};
 
@@ -18,7 +18,7 @@ pub struct FolderAction {
     pub flags: FlagsTemplate,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     let (name, flags) = reader.folder_and_flags()?;
     Ok(match name {
         Some(name) => Action::FolderAction(FolderAction { name, flags }),

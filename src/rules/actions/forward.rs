@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, is_word, shown};
+use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, is_word, shown};
 use crate::rules::template::Template;
 
 pub(super) const FORWARD: ActionWord = ActionWord::new(
@@ -21,11 +21,11 @@ pub struct ForwardAction {
     pub to: Vec<Template>,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     let copy = is_word(reader.action.arguments.first(), "copy");
     let to = reader.texts_from(usize::from(copy))?;
     if to.is_empty() {
-        return Err(Unread::WrongArguments);
+        return Err(ArgumentError::WrongArguments);
     }
     Ok(Action::ForwardAction(ForwardAction { copy, to: reader.targets(&to)? }))
 }

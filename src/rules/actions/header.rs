@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread};
+use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError};
 use crate::message::HeaderEdit;
 use crate::plan::StepKind;
 use crate::rules::template::Template;
@@ -26,7 +26,7 @@ pub enum HeaderAction {
     Remove(String),
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     let removes = reader.word.name == REMOVE.name;
     let action = match (removes, reader.texts()?.as_slice()) {
         (true, [name]) => HeaderAction::Remove(reader.header_name(name)?),
@@ -39,7 +39,7 @@ fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
                 HeaderAction::Set(name?, value?)
             }
         }
-        _ => return Err(Unread::WrongArguments),
+        _ => return Err(ArgumentError::WrongArguments),
     };
     Ok(Action::HeaderAction(action))
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown_as};
+use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, shown_as};
 use crate::plan::DeliveryWord;
 use crate::rules::template::FlagsTemplate;
 
@@ -20,8 +20,8 @@ pub struct InboxAction {
     pub unless_filed: bool,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
-    let [] = reader.texts()?.as_slice() else { return Err(Unread::WrongArguments) };
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
+    let [] = reader.texts()?.as_slice() else { return Err(ArgumentError::WrongArguments) };
     let unless_filed = reader.word.name == STOP.name;
     Ok(Action::InboxAction(InboxAction { flags: reader.flags()?, unless_filed }))
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Extent, Planner, Unread, shown};
+use super::{Act, Action, ActionReader, ActionWord, Extent, Planner, ArgumentError, shown};
 use crate::rules::template::Template;
 use crate::syntax::ast::ValueKind;
 
@@ -18,11 +18,11 @@ pub struct LetAction {
     pub text: Template,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
-    let [name, _] = reader.action.arguments.as_slice() else { return Err(Unread::WrongArguments) };
-    let ValueKind::Name(word) = &name.kind else { return Err(Unread::WrongArguments) };
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
+    let [name, _] = reader.action.arguments.as_slice() else { return Err(ArgumentError::WrongArguments) };
+    let ValueKind::Name(word) = &name.kind else { return Err(ArgumentError::WrongArguments) };
     let texts = reader.texts_from(1)?;
-    let [text] = texts.as_slice() else { return Err(Unread::WrongArguments) };
+    let [text] = texts.as_slice() else { return Err(ArgumentError::WrongArguments) };
     // Its old value may stand in its new one: `let n = "{n}/a"`.
     let value = reader.value(word, name.span)?;
     Ok(Action::LetAction(LetAction { value, text: reader.template(text)? }))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread};
+use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError};
 use crate::plan::StepKind;
 use crate::rules::template::Template;
 
@@ -15,10 +15,10 @@ pub struct LogAction {
     pub text: Template,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     match reader.texts()?.as_slice() {
         [text] => Ok(Action::LogAction(LogAction { text: reader.template(text)? })),
-        _ => Err(Unread::WrongArguments),
+        _ => Err(ArgumentError::WrongArguments),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown_flags};
+use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, shown_flags};
 use crate::rules::template::FlagsTemplate;
 
 pub(super) const MARK: ActionWord = ActionWord::new("mark", "`mark FLAG …`", read);
@@ -18,9 +18,9 @@ pub struct MarkAction {
     pub flags: FlagsTemplate,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     if reader.action.arguments.is_empty() {
-        return Err(Unread::WrongArguments);
+        return Err(ArgumentError::WrongArguments);
     }
     let flags = reader.flags_among(&reader.action.arguments)?;
     Ok(Action::MarkAction(MarkAction { add: reader.word.name == MARK.name, flags }))

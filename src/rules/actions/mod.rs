@@ -14,8 +14,8 @@ use super::template::{FlagsTemplate, Template, TemplatePart};
 use crate::flags::Flags;
 use crate::plan::{DeliveryWord, Folder, StepKind};
 
+pub(super) use argument::{ArgumentError, is_word};
 pub use argument::{LONGEST_TARGET, MOST_TARGETS, is_address, is_target};
-pub(super) use argument::{Unread, is_word};
 
 /// The word of an action.
 pub struct ActionWord {
@@ -28,7 +28,7 @@ pub struct ActionWord {
     /// Whether it may follow `on moved …`.
     pub is_for_moves: bool,
     /// Reads its arguments.
-    pub(super) read: fn(&mut ActionReader<'_, '_, '_>) -> Result<Action, Unread>,
+    pub(super) read: fn(&mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError>,
 }
 
 impl ActionWord {
@@ -36,7 +36,7 @@ impl ActionWord {
     const fn new(
         name: &'static str,
         usage: &'static str,
-        read: fn(&mut ActionReader<'_, '_, '_>) -> Result<Action, Unread>,
+        read: fn(&mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError>,
     ) -> ActionWord {
         ActionWord { name, usage, takes_flags: false, is_for_moves: false, read }
     }

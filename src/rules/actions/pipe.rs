@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, shown};
+use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, shown};
 use crate::plan::StepKind;
 use crate::rules::template::Template;
 
@@ -16,7 +16,7 @@ pub struct PipeAction {
     pub words: Vec<Template>,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     Ok(Action::PipeAction(PipeAction { words: reader.program()? }))
 }
 

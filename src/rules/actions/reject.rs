@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread};
+use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError};
 use crate::plan::StepKind;
 use crate::rules::template::Template;
 
@@ -18,7 +18,7 @@ pub struct RejectAction {
     pub text: Template,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     let (status, text) = reader.refusal('5')?;
     Ok(Action::RejectAction(RejectAction { status, text }))
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, Unread, is_word};
+use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, is_word};
 use crate::syntax::ast::ValueKind;
 
 pub(super) const REPLY: ActionWord =
@@ -22,20 +22,20 @@ pub struct ReplyAction {
     pub every: u64,
 }
 
-fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, Unread> {
+fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
     let (file, every) = match reader.action.arguments.as_slice() {
         [file] => (file, None),
         [file, word, every] if is_word(Some(word), "every") => (file, Some(every)),
-        _ => return Err(Unread::WrongArguments),
+        _ => return Err(ArgumentError::WrongArguments),
     };
-    let ValueKind::Text(path) = &file.kind else { return Err(Unread::WrongArguments) };
+    let ValueKind::Text(path) = &file.kind else { return Err(ArgumentError::WrongArguments) };
     let every = match every.map(|every| (&every.kind, every)) {
         None => EVERY,
         Some((ValueKind::Duration(seconds @ HOUR..=YEAR), _)) => *seconds,
         Some((_, value)) => return reader.wrong_value("a duration of `1h` to `52w`", value, None),
     };
     if path.trim().is_empty() || path.contains(char::is_control) {
-        return Err(Unread::WrongArguments);
+        return Err(ArgumentError::WrongArguments);
     }
     reader.reply_file(path, file.span);
     Ok(Action::ReplyAction(ReplyAction { file: path.clone(), every }))

@@ -4,36 +4,36 @@ use super::condition::is_header_name;
 use super::place::inside;
 use super::{Checker, Declared};
 use crate::flags::{FLAGS, Flags, is_keyword};
-use crate::rules::actions::{self, Action, ActionWord, MOST_TARGETS, Unread, is_target};
-use crate::rules::field::{self, FieldLookup, Kind};
-use crate::rules::mistake::{LearnMistake, RuleErrorKind, Word};
+use crate::rules::actions::{self, Action, ActionWord, ArgumentError, MOST_TARGETS, is_target};
+use crate::rules::field::{self, FieldKind, FieldLookup};
+use crate::rules::mistake::{LearnMistake, RuleErrorKind, WordKind};
 use crate::rules::program::{Entries, Field};
 use crate::rules::template::{FlagsTemplate, Insert, Template, TemplatePart};
-use crate::rules::template::{Part, TemplateError, split};
+use crate::rules::template::{SplitPart, TemplateError, split};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{self, Value, ValueKind};
+use crate::syntax::ast::{self, ValueKind, ValueNode};
 use crate::syntax::words;
 
 /// Reads the arguments of one action; what is wrong in them is reported.
 pub(in crate::rules) struct ActionReader<'r, 'a, 's> {
     checker: &'r mut Checker<'a, 's>,
     /// As written.
-    pub(in crate::rules) action: &'r ast::Action,
+    pub(in crate::rules) action: &'r ast::ActionNode,
     /// Its word.
     pub(in crate::rules) word: &'static ActionWord,
 }
 
 /// A string among an action's arguments.
-pub(in crate::rules) struct Text<'v> {
+pub(in crate::rules) struct ArgumentText<'v> {
     pub(in crate::rules) text: &'v str,
     span: Span,
 }
 
 impl Checker<'_, '_> {
-    pub(super) fn action(&mut self, action: &ast::Action) -> Option<Action> {
+    pub(super) fn action(&mut self, action: &ast::ActionNode) -> Option<Action> {
         let name = action.name.value.as_str();
         let Some(word) = actions::find(name) else {
-            self.unknown(Word::Action, name, action.name.span);
+            self.unknown(WordKind::Action, name, action.name.span);
             return None;
         };
         if let (false, Some(first)) = (word.takes_flags, action.flags.first()) {
@@ -42,8 +42,8 @@ impl Checker<'_, '_> {
         }
         match (word.read)(&mut ActionReader { checker: self, action, word }) {
             Ok(action) => Some(action),
-            Err(Unread::Reported) => None,
-            Err(Unread::WrongArguments) => {
+            Err(ArgumentError::Reported) => None,
+            Err(ArgumentError::WrongArguments) => {
                 let mistake =
                     RuleErrorKind::WrongArguments { action: name.to_owned(), usage: word.usage };
                 self.report(action.span, mistake);
@@ -54,34 +54,37 @@ impl Checker<'_, '_> {
 }
 
 impl<'r> ActionReader<'r, '_, '_> {
-    fn report<T>(&mut self, span: Span, mistake: RuleErrorKind) -> Result<T, Unread> {
+    fn report<T>(&mut self, span: Span, mistake: RuleErrorKind) -> Result<T, ArgumentError> {
         self.checker.report(span, mistake);
-        Err(Unread::Reported)
+        Err(ArgumentError::Reported)
     }
 
     /// Reports that another kind of value is wanted.
     pub(in crate::rules) fn wrong_value<T>(
         &mut self,
         wanted: &'static str,
-        value: &Value,
+        value: &ValueNode,
         hint: Option<String>,
-    ) -> Result<T, Unread> {
+    ) -> Result<T, ArgumentError> {
         self.checker.wrong_value(wanted, value, hint);
-        Err(Unread::Reported)
+        Err(ArgumentError::Reported)
     }
 
     /// The arguments, all of which have to be strings.
-    pub(in crate::rules) fn texts(&mut self) -> Result<Vec<Text<'r>>, Unread> {
+    pub(in crate::rules) fn texts(&mut self) -> Result<Vec<ArgumentText<'r>>, ArgumentError> {
         self.texts_from(0)
     }
 
     /// The arguments from one on, all of which have to be strings.
-    pub(in crate::rules) fn texts_from(&mut self, first: usize) -> Result<Vec<Text<'r>>, Unread> {
+    pub(in crate::rules) fn texts_from(
+        &mut self,
+        first: usize,
+    ) -> Result<Vec<ArgumentText<'r>>, ArgumentError> {
         let arguments = self.action.arguments.get(first..).unwrap_or_default();
         let mut texts = Vec::with_capacity(arguments.len());
         for argument in arguments {
             match &argument.kind {
-                ValueKind::Text(text) => texts.push(Text { text, span: argument.span }),
+                ValueKind::Text(text) => texts.push(ArgumentText { text, span: argument.span }),
                 _ => {
                     let hint =
                         format!("put it in quotes: `\"{}\"`", self.checker.written(argument));
@@ -89,16 +92,19 @@ impl<'r> ActionReader<'r, '_, '_> {
                 }
             }
         }
-        if texts.len() == arguments.len() { Ok(texts) } else { Err(Unread::Reported) }
+        if texts.len() == arguments.len() { Ok(texts) } else { Err(ArgumentError::Reported) }
     }
 
     /// A string with inserts.
-    pub(in crate::rules) fn template(&mut self, text: &Text<'_>) -> Result<Template, Unread> {
-        self.checker.template(text.text, 0, text.span).ok_or(Unread::Reported)
+    pub(in crate::rules) fn template(
+        &mut self,
+        text: &ArgumentText<'_>,
+    ) -> Result<Template, ArgumentError> {
+        self.checker.template(text.text, 0, text.span).ok_or(ArgumentError::Reported)
     }
 
     /// The flags behind `as`.
-    pub(in crate::rules) fn flags(&mut self) -> Result<FlagsTemplate, Unread> {
+    pub(in crate::rules) fn flags(&mut self) -> Result<FlagsTemplate, ArgumentError> {
         self.flags_among(&self.action.flags)
     }
 
@@ -106,17 +112,17 @@ impl<'r> ActionReader<'r, '_, '_> {
     /// called so.
     pub(in crate::rules) fn flags_among(
         &mut self,
-        values: &[Value],
-    ) -> Result<FlagsTemplate, Unread> {
+        values: &[ValueNode],
+    ) -> Result<FlagsTemplate, ArgumentError> {
         let mut flags = FlagsTemplate::default();
         let mut is_fine = true;
         for value in values {
             is_fine &= self.flag(value, &mut flags).is_ok();
         }
-        if is_fine { Ok(flags) } else { Err(Unread::Reported) }
+        if is_fine { Ok(flags) } else { Err(ArgumentError::Reported) }
     }
 
-    fn flag(&mut self, value: &Value, flags: &mut FlagsTemplate) -> Result<(), Unread> {
+    fn flag(&mut self, value: &ValueNode, flags: &mut FlagsTemplate) -> Result<(), ArgumentError> {
         let (ValueKind::Text(word) | ValueKind::Name(word)) = &value.kind else {
             return self.wrong_value("a flag", value, None);
         };
@@ -127,11 +133,11 @@ impl<'r> ActionReader<'r, '_, '_> {
         }
         let is_text = matches!(value.kind, ValueKind::Text(_));
         if !is_text && !word.starts_with('$') {
-            self.checker.unknown(Word::Flag, word, value.span);
-            return Err(Unread::Reported);
+            self.checker.unknown(WordKind::Flag, word, value.span);
+            return Err(ArgumentError::Reported);
         }
         let template = match is_text {
-            true => self.checker.template(word, 0, value.span).ok_or(Unread::Reported)?,
+            true => self.checker.template(word, 0, value.span).ok_or(ArgumentError::Reported)?,
             false => Template { parts: vec![TemplatePart::Text(word.clone())] },
         };
         let [TemplatePart::Text(keyword)] = template.parts.as_slice() else {
@@ -156,16 +162,19 @@ impl<'r> ActionReader<'r, '_, '_> {
     /// The only argument as a folder, none for the inbox, and the flags behind `as`.
     pub(in crate::rules) fn folder_and_flags(
         &mut self,
-    ) -> Result<(Option<Template>, FlagsTemplate), Unread> {
+    ) -> Result<(Option<Template>, FlagsTemplate), ArgumentError> {
         let flags = self.flags();
         let texts = self.texts()?;
-        let [name] = texts.as_slice() else { return Err(Unread::WrongArguments) };
-        let name = self.checker.folder(name.text, name.span).ok_or(Unread::Reported)?;
+        let [name] = texts.as_slice() else { return Err(ArgumentError::WrongArguments) };
+        let name = self.checker.folder(name.text, name.span).ok_or(ArgumentError::Reported)?;
         Ok((name, flags?))
     }
 
     /// The name of a header.
-    pub(in crate::rules) fn header_name(&mut self, name: &Text<'_>) -> Result<String, Unread> {
+    pub(in crate::rules) fn header_name(
+        &mut self,
+        name: &ArgumentText<'_>,
+    ) -> Result<String, ArgumentError> {
         if is_header_name(name.text) {
             return Ok(name.text.to_owned());
         }
@@ -173,9 +182,12 @@ impl<'r> ActionReader<'r, '_, '_> {
     }
 
     /// The only argument as `"5.7.1 text"`, RFC 3463.
-    pub(in crate::rules) fn refusal(&mut self, class: char) -> Result<(String, Template), Unread> {
+    pub(in crate::rules) fn refusal(
+        &mut self,
+        class: char,
+    ) -> Result<(String, Template), ArgumentError> {
         let texts = self.texts()?;
-        let [text] = texts.as_slice() else { return Err(Unread::WrongArguments) };
+        let [text] = texts.as_slice() else { return Err(ArgumentError::WrongArguments) };
         let action = self.word.name.to_owned();
         let (status, rest) = text.text.split_once(' ').unwrap_or((text.text, ""));
         if !is_status(status, class) {
@@ -186,15 +198,15 @@ impl<'r> ActionReader<'r, '_, '_> {
             return self.report(text.span, RuleErrorKind::NoReason { action, class });
         }
         let skip = text.text.len() - words.len();
-        let words = self.checker.template(words, skip, text.span).ok_or(Unread::Reported)?;
+        let words = self.checker.template(words, skip, text.span).ok_or(ArgumentError::Reported)?;
         Ok((status.to_owned(), words))
     }
 
     /// A program and its arguments. The program is the user's choice, never a
     /// message's.
-    pub(in crate::rules) fn program(&mut self) -> Result<Vec<Template>, Unread> {
+    pub(in crate::rules) fn program(&mut self) -> Result<Vec<Template>, ArgumentError> {
         let texts = self.texts()?;
-        let Some(program) = texts.first() else { return Err(Unread::WrongArguments) };
+        let Some(program) = texts.first() else { return Err(ArgumentError::WrongArguments) };
         let wrong = match program.text {
             "" => Some("it is empty"),
             text if text.contains(['{', '}']) => Some("no value may be inserted in it"),
@@ -212,11 +224,14 @@ impl<'r> ActionReader<'r, '_, '_> {
             self.checker.programs.push(named);
         }
         let words: Vec<_> = texts.iter().map(|text| self.template(text)).collect();
-        if wrong.is_some() { Err(Unread::Reported) } else { words.into_iter().collect() }
+        if wrong.is_some() { Err(ArgumentError::Reported) } else { words.into_iter().collect() }
     }
 
     /// Addresses to forward to.
-    pub(in crate::rules) fn targets(&mut self, to: &[Text<'_>]) -> Result<Vec<Template>, Unread> {
+    pub(in crate::rules) fn targets(
+        &mut self,
+        to: &[ArgumentText<'_>],
+    ) -> Result<Vec<Template>, ArgumentError> {
         if let Some(more) = to.get(MOST_TARGETS) {
             return self.report(more.span, RuleErrorKind::TooManyTargets { limit: MOST_TARGETS });
         }
@@ -224,7 +239,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         targets.into_iter().collect()
     }
 
-    fn target(&mut self, to: &Text<'_>) -> Result<Template, Unread> {
+    fn target(&mut self, to: &ArgumentText<'_>) -> Result<Template, ArgumentError> {
         let template = self.template(to)?;
         let literal = template.parts.iter().all(|part| matches!(part, TemplatePart::Text(_)));
         if literal && !is_target(to.text) {
@@ -243,23 +258,23 @@ impl<'r> ActionReader<'r, '_, '_> {
     pub(in crate::rules) fn address_field(
         &mut self,
         name: &str,
-        value: &Value,
-    ) -> Result<u32, Unread> {
+        value: &ValueNode,
+    ) -> Result<u32, ArgumentError> {
         match field::find(name) {
-            Some(FieldLookup::Field(field, Kind::Address)) => Ok(self.checker.field(field)),
+            Some(FieldLookup::Field(field, FieldKind::Address)) => Ok(self.checker.field(field)),
             Some(_) => {
                 let hint = Some(String::from("`from`, `to`, `envelope-from`, for one"));
                 self.wrong_value("a field of addresses", value, hint)
             }
             None => {
-                self.checker.unknown(Word::Field, name, value.span);
-                Err(Unread::Reported)
+                self.checker.unknown(WordKind::Field, name, value.span);
+                Err(ArgumentError::Reported)
             }
         }
     }
 
     /// What `let` keeps, by its name; index into the program's values.
-    pub(in crate::rules) fn value(&mut self, name: &str, span: Span) -> Result<u32, Unread> {
+    pub(in crate::rules) fn value(&mut self, name: &str, span: Span) -> Result<u32, ArgumentError> {
         if let Some((Declared::Value(known), _)) = self.checker.names.get(name) {
             return Ok(*known);
         }
@@ -267,7 +282,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         let word = Spanned { value: name.to_owned(), span };
         self.checker.declare(&word, Declared::Value(index));
         if !matches!(self.checker.names.get(name), Some((Declared::Value(_), _))) {
-            return Err(Unread::Reported);
+            return Err(ArgumentError::Reported);
         }
         self.checker.program.values.push(name.to_owned());
         Ok(index)
@@ -280,8 +295,8 @@ impl<'r> ActionReader<'r, '_, '_> {
         name: &str,
         span: Span,
         grows: bool,
-    ) -> Result<u32, Unread> {
-        let index = self.checker.named_list(name, span).ok_or(Unread::Reported)?;
+    ) -> Result<u32, ArgumentError> {
+        let index = self.checker.named_list(name, span).ok_or(ArgumentError::Reported)?;
         let list = self.checker.program.lists.get_mut(index as usize);
         let name = name.to_owned();
         match list.as_ref().map(|list| &list.entries) {
@@ -318,8 +333,8 @@ impl Checker<'_, '_> {
         let mut template = Template::default();
         for part in parts {
             let part = match part {
-                Part::Text(text) => Some(TemplatePart::Text(text)),
-                Part::Insert(name, range) => self.insert(name, place(self, range)),
+                SplitPart::Text(text) => Some(TemplatePart::Text(text)),
+                SplitPart::Insert(name, range) => self.insert(name, place(self, range)),
             };
             fine &= part.is_some();
             template.parts.extend(part);
@@ -346,8 +361,8 @@ impl Checker<'_, '_> {
             return Some(Insert::Capture(name.to_owned()));
         }
         let found = match self.names.get(name) {
-            Some((Declared::Score(score), _)) => Some((Field::Score(*score), Kind::Number)),
-            Some((Declared::Value(value), _)) => Some((Field::Let(*value), Kind::Text)),
+            Some((Declared::Score(score), _)) => Some((Field::Score(*score), FieldKind::Number)),
+            Some((Declared::Value(value), _)) => Some((Field::Let(*value), FieldKind::Text)),
             Some((Declared::Broken, _)) => return None,
             _ => match field::find(name) {
                 Some(FieldLookup::Field(field, kind)) => Some((field, kind)),
@@ -355,14 +370,14 @@ impl Checker<'_, '_> {
             },
         };
         match found {
-            Some((_, Kind::Date | Kind::Time | Kind::Duration)) => {
+            Some((_, FieldKind::Date | FieldKind::Time | FieldKind::Duration)) => {
                 self.report(span, RuleErrorKind::NoInsert { name: name.to_owned() });
                 None
             }
             Some((field, _)) => Some(Insert::Field(self.field(field))),
             None if anything => None,
             None => {
-                self.missing(Word::Insert, name, span);
+                self.missing(WordKind::Insert, name, span);
                 None
             }
         }

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use super::statement::Scope;
 use super::{Checker, DUPLICATE, Declared, MAX_CONDITION_DEPTH, YEAR};
 use crate::classify::CLASSIFIERS;
-use crate::rules::field::{self, FieldLookup, Kind, Operator, WithName};
-use crate::rules::mistake::{RuleErrorKind, Word, nearest};
+use crate::rules::field::{self, FieldKind, FieldLookup, Operator, WithName};
+use crate::rules::mistake::{RuleErrorKind, WordKind, nearest};
 use crate::rules::program::{AddressPart, Comparison, ConditionKind, DuplicateKey, Field};
 use crate::source::Span;
-use crate::syntax::ast::{self, Condition, Fields, Value, ValueKind};
+use crate::syntax::ast::{self, ConditionNode, Fields, ValueKind, ValueNode};
 
 /// What is known of the conditions so far.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct KnownConditions {
     /// Which conditions ask the same: a number for each such set.
     classes: Vec<u32>,
     class_of: HashMap<String, u32>,
@@ -25,7 +25,7 @@ pub(super) struct Known {
     capturing: Option<Scope>,
 }
 
-impl Known {
+impl KnownConditions {
     pub(super) fn class(&self, condition: u32) -> u32 {
         self.classes.get(condition as usize).copied().unwrap_or(u32::MAX)
     }
@@ -38,44 +38,44 @@ impl Known {
 /// A field as it is asked for.
 pub(super) struct Asked {
     pub(super) field: Field,
-    pub(super) kind: Kind,
+    pub(super) kind: FieldKind,
     /// Its name, for people.
     pub(super) name: String,
 }
 
 impl Checker<'_, '_> {
     /// The condition of one rule, and what its patterns capture.
-    pub(super) fn condition_alone(&mut self, condition: &Condition) -> (u32, Scope) {
+    pub(super) fn condition_alone(&mut self, condition: &ConditionNode) -> (u32, Scope) {
         self.conditions.capturing = Some(Scope::default());
         let index = self.condition(condition);
         (index, self.conditions.capturing.take().unwrap_or_default())
     }
 
     /// The parser bounds how deep conditions are nested in a file.
-    fn condition(&mut self, condition: &Condition) -> u32 {
+    fn condition(&mut self, condition: &ConditionNode) -> u32 {
         let span = condition.span;
         let kind = match &condition.kind {
-            ast::ConditionKind::All(of) => {
+            ast::ConditionNodeKind::All(of) => {
                 let of: Vec<u32> = of.iter().map(|each| self.condition(each)).collect();
                 self.contradiction(span, &of);
                 Some(ConditionKind::All(of))
             }
-            ast::ConditionKind::Any(of) => {
+            ast::ConditionNodeKind::Any(of) => {
                 Some(ConditionKind::Any(of.iter().map(|each| self.condition(each)).collect()))
             }
-            ast::ConditionKind::Not(of) => {
+            ast::ConditionNodeKind::Not(of) => {
                 self.not_to_me(of);
                 let capturing = self.conditions.capturing.take();
                 let of = self.condition(of);
                 self.conditions.capturing = capturing;
                 Some(ConditionKind::Not(of))
             }
-            ast::ConditionKind::Name(name) => self.classifier(name, span),
-            ast::ConditionKind::Duplicate { of, within } => {
+            ast::ConditionNodeKind::Name(name) => self.classifier(name, span),
+            ast::ConditionNodeKind::Duplicate { of, within } => {
                 self.duplicate(of.as_ref(), within.as_ref())
             }
-            ast::ConditionKind::Has(fields) => self.one_of(fields, Self::has),
-            ast::ConditionKind::Test { fields, operator, value } => {
+            ast::ConditionNodeKind::Has(fields) => self.one_of(fields, Self::has),
+            ast::ConditionNodeKind::Test { fields, operator, value } => {
                 self.one_of(fields, |checker, field| {
                     let of = if matches!(fields, Fields::One(_)) { span } else { field.span };
                     checker.test(of, field, operator, value)
@@ -91,8 +91,8 @@ impl Checker<'_, '_> {
     /// `duplicate of "…" within 1d`
     fn duplicate(
         &mut self,
-        of: Option<&ast::Word>,
-        within: Option<&Value>,
+        of: Option<&ast::SpannedText>,
+        within: Option<&ValueNode>,
     ) -> Option<ConditionKind> {
         let mut fine = true;
         let of = of.and_then(|of| {
@@ -102,7 +102,7 @@ impl Checker<'_, '_> {
             self.statements.scopes = scopes;
             if of.value.trim().is_empty() {
                 let hint = Some(String::from("`duplicate of \"{list-id}\"`, for one"));
-                let value = Value { span: of.span, kind: ValueKind::Text(of.value.clone()) };
+                let value = ValueNode { span: of.span, kind: ValueKind::Text(of.value.clone()) };
                 self.wrong_value("a text with a value in it", &value, hint);
                 fine = false;
             }
@@ -122,7 +122,7 @@ impl Checker<'_, '_> {
     }
 
     /// `has FIELD`
-    fn has(&mut self, field: &ast::Field) -> Option<ConditionKind> {
+    fn has(&mut self, field: &ast::FieldNode) -> Option<ConditionKind> {
         let asked = self.asked(field)?;
         Some(match asked.field {
             // Of a count or a sum, "has" means more than none.
@@ -139,7 +139,7 @@ impl Checker<'_, '_> {
     fn one_of(
         &mut self,
         fields: &Fields,
-        mut ask: impl FnMut(&mut Self, &ast::Field) -> Option<ConditionKind>,
+        mut ask: impl FnMut(&mut Self, &ast::FieldNode) -> Option<ConditionKind>,
     ) -> Option<ConditionKind> {
         let (span, of) = match fields {
             Fields::One(field) => return ask(self, field),
@@ -255,8 +255,8 @@ impl Checker<'_, '_> {
     }
 
     /// `not recipient in me`: Postfix and others name the user in Delivered-To.
-    fn not_to_me(&mut self, of: &Condition) {
-        let ast::ConditionKind::Test { fields, operator, value } = &of.kind else { return };
+    fn not_to_me(&mut self, of: &ConditionNode) {
+        let ast::ConditionNodeKind::Test { fields, operator, value } = &of.kind else { return };
         let me = matches!(&value.kind, ValueKind::Name(name) if name == "me");
         let names = fields.all().iter().map(|field| field.name.value.as_str());
         if me && operator.value == "in" && names.into_iter().any(|name| name == "recipient") {
@@ -282,7 +282,7 @@ impl Checker<'_, '_> {
     }
 
     /// A bare name.
-    fn classifier(&mut self, name: &ast::Word, span: Span) -> Option<ConditionKind> {
+    fn classifier(&mut self, name: &ast::SpannedText, span: Span) -> Option<ConditionKind> {
         let text = name.value.as_str();
         if text == DUPLICATE {
             return Some(ConditionKind::Duplicate { of: None, within: None });
@@ -309,19 +309,21 @@ impl Checker<'_, '_> {
                     RuleErrorKind::NotACondition { name: text.to_owned(), what: "field" },
                 );
             }
-            None => self.missing(Word::Classifier, text, span),
+            None => self.missing(WordKind::Classifier, text, span),
         }
         None
     }
 
     /// The field that is asked for; a score is one too.
-    pub(super) fn asked(&mut self, field: &ast::Field) -> Option<Asked> {
+    pub(super) fn asked(&mut self, field: &ast::FieldNode) -> Option<Asked> {
         let name = field.name.value.as_str();
         let span = field.name.span;
         let asked = |field, kind| Asked { field, kind, name: name.to_owned() };
         let found = match self.names.get(name) {
-            Some((Declared::Score(score), _)) => Some(asked(Field::Score(*score), Kind::Number)),
-            Some((Declared::Value(value), _)) => Some(asked(Field::Let(*value), Kind::Text)),
+            Some((Declared::Score(score), _)) => {
+                Some(asked(Field::Score(*score), FieldKind::Number))
+            }
+            Some((Declared::Value(value), _)) => Some(asked(Field::Let(*value), FieldKind::Text)),
             Some((Declared::Broken, _)) => return None,
             // A header of the registry stays one under the name of a list.
             Some((declared, _)) if field::find(name).is_none() => {
@@ -361,15 +363,20 @@ impl Checker<'_, '_> {
             }
             (None, _) => {
                 let stem = name.split_once('.').and_then(|(stem, _)| field::find(stem));
-                let part = matches!(stem, Some(FieldLookup::Field(_, Kind::Address)));
-                self.missing(if part { Word::Part } else { Word::Field }, name, span);
+                let part = matches!(stem, Some(FieldLookup::Field(_, FieldKind::Address)));
+                self.missing(if part { WordKind::Part } else { WordKind::Field }, name, span);
                 None
             }
         }
     }
 
     /// `header "N"`, `address "N".domain`, `env "N"`
-    fn named_field(&mut self, field: &ast::Field, kind: Kind, which: WithName) -> Option<Asked> {
+    fn named_field(
+        &mut self,
+        field: &ast::FieldNode,
+        kind: FieldKind,
+        which: WithName,
+    ) -> Option<Asked> {
         let word = field.name.value.as_str();
         let Some(argument) = &field.argument else {
             self.report(field.span, RuleErrorKind::FieldWantsName { field: word.to_owned() });
@@ -399,7 +406,8 @@ impl Checker<'_, '_> {
                 None => {
                     let near = nearest(&part.value, field::PARTS.iter().map(|(part, ..)| *part));
                     let near = near.map(|near| format!("{word} \"{name}\".{near}"));
-                    let mistake = RuleErrorKind::Unknown { what: Word::Part, name: shown, near };
+                    let mistake =
+                        RuleErrorKind::Unknown { what: WordKind::Part, name: shown, near };
                     self.report(part.span, mistake);
                     return None;
                 }
@@ -428,13 +436,13 @@ impl Checker<'_, '_> {
     fn test(
         &mut self,
         span: Span,
-        field: &ast::Field,
-        operator: &ast::Word,
-        value: &Value,
+        field: &ast::FieldNode,
+        operator: &ast::SpannedText,
+        value: &ValueNode,
     ) -> Option<ConditionKind> {
         let asked = self.asked(field);
         let Some(found) = Operator::of(&operator.value) else {
-            self.unknown(Word::Operator, &operator.value, operator.span);
+            self.unknown(WordKind::Operator, &operator.value, operator.span);
             return None;
         };
         let asked = asked?;
@@ -447,19 +455,19 @@ impl Checker<'_, '_> {
             return None;
         }
         match found {
-            Operator::Text(_) if asked.kind == Kind::Weekday => self.weekdays(&asked, value),
-            Operator::Text(_) if asked.kind == Kind::Result => self.results(&asked, value),
-            Operator::Text(_) if asked.kind == Kind::Ip => self.networks(&asked, value),
+            Operator::Text(_) if asked.kind == FieldKind::Weekday => self.weekdays(&asked, value),
+            Operator::Text(_) if asked.kind == FieldKind::Result => self.results(&asked, value),
+            Operator::Text(_) if asked.kind == FieldKind::Ip => self.networks(&asked, value),
             Operator::Text(operator) => self.text(&asked, operator, value),
             Operator::Matches => self.matches(asked, value),
             Operator::In => match asked.kind {
-                Kind::Weekday => self.weekdays(&asked, value),
-                Kind::Result => self.results(&asked, value),
-                Kind::Ip if !matches!(value.kind, ValueKind::Name(_)) => {
+                FieldKind::Weekday => self.weekdays(&asked, value),
+                FieldKind::Result => self.results(&asked, value),
+                FieldKind::Ip if !matches!(value.kind, ValueKind::Name(_)) => {
                     self.networks(&asked, value)
                 }
-                Kind::Ip => self.in_list(asked, value),
-                Kind::Header if is_numeric(value) => self.numbers_in(span, asked, value),
+                FieldKind::Ip => self.in_list(asked, value),
+                FieldKind::Header if is_numeric(value) => self.numbers_in(span, asked, value),
                 kind if kind.is_text() => self.in_list(asked, value),
                 _ => self.numbers_in(span, asked, value),
             },
@@ -467,7 +475,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn matches(&mut self, asked: Asked, value: &Value) -> Option<ConditionKind> {
+    fn matches(&mut self, asked: Asked, value: &ValueNode) -> Option<ConditionKind> {
         let mut patterns = Vec::new();
         let mut fine = true;
         for element in self.elements(value) {
@@ -508,7 +516,7 @@ impl Checker<'_, '_> {
         fine.then(|| ConditionKind::Matches { field: self.field(asked.field), patterns })
     }
 
-    fn in_list(&mut self, asked: Asked, value: &Value) -> Option<ConditionKind> {
+    fn in_list(&mut self, asked: Asked, value: &ValueNode) -> Option<ConditionKind> {
         let list = match &value.kind {
             ValueKind::Name(name) => self.named_list(name, value.span)?,
             ValueKind::Set(elements) => {
@@ -517,7 +525,7 @@ impl Checker<'_, '_> {
                 }
                 let before = self.diagnostics.len();
                 let mut entries = self.list_entries(elements);
-                if asked.kind == Kind::Domain {
+                if asked.kind == FieldKind::Domain {
                     for entry in &mut entries {
                         self.canonical_domain(entry);
                     }
@@ -537,7 +545,7 @@ impl Checker<'_, '_> {
                 return None;
             }
         };
-        if asked.kind != Kind::Address {
+        if asked.kind != FieldKind::Address {
             self.text_lists.insert(list);
         }
         Some(ConditionKind::In { field: self.field(asked.field), list })
@@ -547,7 +555,7 @@ impl Checker<'_, '_> {
         &mut self,
         asked: Asked,
         operator: Comparison,
-        value: &Value,
+        value: &ValueNode,
     ) -> Option<ConditionKind> {
         let mut values = Vec::new();
         let mut fine = true;
@@ -598,7 +606,7 @@ fn without_pattern_signs(name: &str) -> Option<String> {
 }
 
 /// Whether `in` asks for a number: a range, or a set of numbers.
-fn is_numeric(value: &Value) -> bool {
+fn is_numeric(value: &ValueNode) -> bool {
     match &value.kind {
         ValueKind::Range(..) | ValueKind::Number(_) | ValueKind::Size(_) => true,
         ValueKind::Set(elements) => elements.first().is_some_and(|first| {

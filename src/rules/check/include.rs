@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::{Checker, resolve};
 use crate::rules::mistake::RuleErrorKind;
-use crate::syntax::ast::{Ast, Word};
+use crate::syntax::ast::{Ast, SpannedText};
 use crate::syntax::parse_bytes;
 
 /// How many files may include each other in a row.
@@ -33,7 +33,7 @@ impl Included {
 
 impl Checker<'_, '_> {
     /// Takes the statements of an included file in, in place.
-    pub(super) fn include(&mut self, file: &Word) {
+    pub(super) fn include(&mut self, file: &SpannedText) {
         let written = &file.value;
         let path = resolve(written, self.sources.path(file.span), self.surroundings.home);
         let path = tidy(&path);

@@ -45,7 +45,7 @@ impl Checker<'_, '_> {
         }
         let at = |text: &str| Spanned { value: text.to_owned(), span };
         let (argument, part) = (name.map(at), part.map(at));
-        let field = ast::Field { span, name: at(word), argument, part };
+        let field = ast::FieldNode { span, name: at(word), argument, part };
         let asked = self.asked(&field)?;
         Some(Insert::Field(self.field(asked.field)))
     }

@@ -8,11 +8,11 @@ use super::{Checked, Checker, Declared, Surroundings, include, programs, sort};
 use crate::rules::address_list::{
     AddressList, BadEntry, BadEntryReason, judge, judge_patterns, pattern_source,
 };
-use crate::rules::mistake::{RuleErrorKind, Word};
+use crate::rules::mistake::{RuleErrorKind, WordKind};
 use crate::rules::pattern;
 use crate::rules::program::{Entries, List};
 use crate::source::{SourceFile, Sources, Span, Spanned};
-use crate::syntax::ast::{Value, ValueKind, Word as Name};
+use crate::syntax::ast::{SpannedText, ValueKind, ValueNode};
 
 /// Reads the lists that the rules name and adds their mistakes, all of them
 /// warnings: for `mfilter check` only. The time zone is looked up, too.
@@ -96,7 +96,7 @@ fn told(
 
 impl Checker<'_, '_> {
     /// `list NAME …`
-    pub(super) fn list(&mut self, name: &Name, value: &Value) {
+    pub(super) fn list(&mut self, name: &SpannedText, value: &ValueNode) {
         if name.value == "me" {
             self.report(name.span, RuleErrorKind::MeIsASetting);
             return;
@@ -144,7 +144,7 @@ impl Checker<'_, '_> {
     }
 
     /// The elements of a set of addresses, each as in a list file's line.
-    pub(super) fn list_entries(&mut self, elements: &[Value]) -> Vec<Spanned<String>> {
+    pub(super) fn list_entries(&mut self, elements: &[ValueNode]) -> Vec<Spanned<String>> {
         let mut entries = Vec::with_capacity(elements.len());
         for element in elements {
             let entry = match &element.kind {
@@ -182,7 +182,7 @@ impl Checker<'_, '_> {
                 None
             }
             None => {
-                self.missing(Word::List, name, span);
+                self.missing(WordKind::List, name, span);
                 None
             }
         }

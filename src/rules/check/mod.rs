@@ -28,11 +28,11 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::flags::FLAGS;
 use crate::rules::actions::ACTIONS;
 use crate::rules::field::{self, OPERATORS};
-use crate::rules::mistake::{RuleErrorKind, Word, nearest};
+use crate::rules::mistake::{RuleErrorKind, WordKind, nearest};
 use crate::rules::pattern;
 use crate::rules::program::{ConditionKind, Entries, Field, Pattern, Program, Settings};
 use crate::source::{Sources, Span, Spanned};
-use crate::syntax::ast::{Ast, Statement};
+use crate::syntax::ast::{Ast, StatementNode};
 use crate::syntax::words;
 
 pub(super) use action::ActionReader;
@@ -170,7 +170,7 @@ impl Declared {
 
 /// A name that was not known where it was used. At the end it is, or it is not.
 struct Missing {
-    what: Word,
+    what: WordKind,
     name: String,
     span: Span,
 }
@@ -195,7 +195,7 @@ pub(super) struct Checker<'a, 's> {
 
     fields: HashMap<Field, u32>,
     patterns: HashMap<(String, bool), (u32, pattern::PatternCaptures)>,
-    conditions: condition::Known,
+    conditions: condition::KnownConditions,
     /// Lists that texts are compared with.
     text_lists: HashSet<u32>,
     /// Where the entries of lists in the rules stand.
@@ -203,7 +203,7 @@ pub(super) struct Checker<'a, 's> {
 
     included: include::Included,
     settings: HashMap<String, Span>,
-    statements: statement::Flow,
+    statements: statement::RuleFlow,
     folders: HashMap<String, (String, Span)>,
     sent_folders: Vec<Spanned<String>>,
     /// Texts of replies, as written.
@@ -215,7 +215,7 @@ pub(super) struct Checker<'a, 's> {
     /// The category around, by index.
     category: Option<u32>,
     /// Categories that can be switched off: they run behind the mandatory ones.
-    optional: Vec<Statement>,
+    optional: Vec<StatementNode>,
     /// Where each part of the filter was switched, by its folded name.
     switched: HashMap<String, Span>,
 }
@@ -240,12 +240,12 @@ impl<'a, 's> Checker<'a, 's> {
             searched: 0,
             fields: HashMap::new(),
             patterns: HashMap::new(),
-            conditions: condition::Known::default(),
+            conditions: condition::KnownConditions::default(),
             text_lists: HashSet::new(),
             entries: Vec::new(),
             included: include::Included::default(),
             settings: HashMap::new(),
-            statements: statement::Flow::default(),
+            statements: statement::RuleFlow::default(),
             folders: HashMap::new(),
             sent_folders: Vec::new(),
             reply_files: Vec::new(),
@@ -352,8 +352,8 @@ impl<'a, 's> Checker<'a, 's> {
                     let (what, at) = (declared.name(), *at);
                     self.report(span, RuleErrorKind::UsedBefore { name, what, at });
                 }
-                None if self.incomplete && what != Word::Insert => {}
-                None if what == Word::List && name == "me" => {
+                None if self.incomplete && what != WordKind::Insert => {}
+                None if what == WordKind::List && name == "me" => {
                     self.report(span, RuleErrorKind::NoMe)
                 }
                 None => self.unknown(what, &name, span),
@@ -366,17 +366,17 @@ impl<'a, 's> Checker<'a, 's> {
     }
 
     /// A name that nothing has declared so far.
-    fn missing(&mut self, what: Word, name: &str, span: Span) {
+    fn missing(&mut self, what: WordKind, name: &str, span: Span) {
         self.missing.push(Missing { what, name: name.to_owned(), span });
     }
 
     /// A word that is not one of a fixed set.
-    fn unknown(&mut self, what: Word, name: &str, span: Span) {
+    fn unknown(&mut self, what: WordKind, name: &str, span: Span) {
         let near = self.nearest(what, name);
         self.report(span, RuleErrorKind::Unknown { what, name: name.to_owned(), near });
     }
 
-    fn nearest(&mut self, what: Word, name: &str) -> Option<String> {
+    fn nearest(&mut self, what: WordKind, name: &str) -> Option<String> {
         self.searched += 1;
         if self.searched > MAX_NEAREST {
             return None;
@@ -390,27 +390,29 @@ impl<'a, 's> Checker<'a, 's> {
         let scores =
             || declared(|declared| matches!(declared, Declared::Score(_) | Declared::Value(_)));
         match what {
-            Word::Setting => nearest(name, setting::SETTINGS.iter()),
-            Word::Field | Word::Part | Word::Insert => {
+            WordKind::Setting => nearest(name, setting::SETTINGS.iter()),
+            WordKind::Field | WordKind::Part | WordKind::Insert => {
                 nearest(name, scores().into_iter().map(str::to_owned).chain(field::names()))
             }
-            Word::Classifier => {
+            WordKind::Classifier => {
                 let defines = declared(|declared| matches!(declared, Declared::Define(_)));
                 let known = CLASSIFIERS.iter().map(|each| each.name);
                 let of_run = field::words_of_run().map(|word| -> &str { word });
                 let known = known.chain(of_run).chain([DUPLICATE]);
                 nearest(name, defines.into_iter().chain(known))
             }
-            Word::List => nearest(name, declared(|declared| matches!(declared, Declared::List(_)))),
-            Word::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
-            Word::Action => words::action_meant(name)
+            WordKind::List => {
+                nearest(name, declared(|declared| matches!(declared, Declared::List(_))))
+            }
+            WordKind::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
+            WordKind::Action => words::action_meant(name)
                 .map(str::to_owned)
                 .or_else(|| nearest(name, ACTIONS.iter().map(|word| word.name))),
-            Word::Flag => words::flag_meant(name)
+            WordKind::Flag => words::flag_meant(name)
                 .map(str::to_owned)
                 .or_else(|| nearest(name, FLAGS.iter().map(|(word, _)| word))),
-            Word::Weekday => nearest(name, field::WEEKDAYS),
-            Word::Result => nearest(name, value::RESULTS.iter()),
+            WordKind::Weekday => nearest(name, field::WEEKDAYS),
+            WordKind::Result => nearest(name, value::RESULTS.iter()),
         }
     }
 

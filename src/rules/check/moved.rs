@@ -6,11 +6,11 @@ use crate::rules::actions;
 use crate::rules::mistake::{LearnMistake, RuleErrorKind};
 use crate::rules::program::{Entries, List, OnMoved};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{Action, MoveEnd, ValueKind, Way, Word};
+use crate::syntax::ast::{ActionNode, MoveEnd, SpannedText, ValueKind, Way};
 
 impl Checker<'_, '_> {
     /// `list NAME sent "Folder"`
-    pub(super) fn sent_list(&mut self, name: &Word, folder: &Word) {
+    pub(super) fn sent_list(&mut self, name: &SpannedText, folder: &SpannedText) {
         if name.value == "me" {
             self.report(name.span, RuleErrorKind::MeIsASetting);
             return;
@@ -36,7 +36,7 @@ impl Checker<'_, '_> {
     }
 
     /// `on moved from "A" to "B" -> ACTION, …`
-    pub(super) fn on_moved(&mut self, span: Span, ends: &[MoveEnd], actions: &[Action]) {
+    pub(super) fn on_moved(&mut self, span: Span, ends: &[MoveEnd], actions: &[ActionNode]) {
         if self.site {
             self.learn_mistake(span, LearnMistake::OfSite { what: "`on moved`" });
         } else if self.statements.in_group() {
@@ -65,7 +65,7 @@ impl Checker<'_, '_> {
         self.program.moves.push(OnMoved { span, line, from, to, actions });
     }
 
-    fn action_of_move(&mut self, action: &Action) -> Option<actions::Action> {
+    fn action_of_move(&mut self, action: &ActionNode) -> Option<actions::Action> {
         let name = action.name.value.as_str();
         if actions::find(name).is_some_and(|word| !word.is_for_moves) {
             let action_name = name.to_owned();

@@ -4,10 +4,10 @@ use super::condition::is_header_name;
 use super::{Checker, YEAR};
 use crate::classify::received::relays::is_relay;
 use crate::rules::actions::is_address;
-use crate::rules::mistake::{RuleErrorKind, Word};
+use crate::rules::mistake::{RuleErrorKind, WordKind};
 use crate::rules::program::{FolderNames, Layout, LogSetting, OverQuota};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{Value, ValueKind, Word as Name};
+use crate::syntax::ast::{SpannedText, ValueKind, ValueNode};
 
 /// Every setting.
 #[rustfmt::skip]
@@ -30,9 +30,9 @@ fn is_prefix(text: &str) -> bool {
 const LONGEST_PROGRAM: u64 = 4 * 60;
 
 impl Checker<'_, '_> {
-    pub(super) fn set(&mut self, span: Span, name: &Name, value: &Value) {
+    pub(super) fn set(&mut self, span: Span, name: &SpannedText, value: &ValueNode) {
         if !SETTINGS.contains(&name.value.as_str()) {
-            self.unknown(Word::Setting, &name.value, name.span);
+            self.unknown(WordKind::Setting, &name.value, name.span);
             return;
         }
         self.site_setting(name);
@@ -47,7 +47,7 @@ impl Checker<'_, '_> {
         self.set_value(&name.value, value);
     }
 
-    fn set_value(&mut self, name: &str, value: &Value) {
+    fn set_value(&mut self, name: &str, value: &ValueNode) {
         let text = match &value.kind {
             ValueKind::Text(text) => Some(text.as_str()),
             _ => None,
@@ -222,7 +222,7 @@ impl Checker<'_, '_> {
         self.report(value.span, RuleErrorKind::BadSetting { name: name.to_owned(), wanted });
     }
 
-    fn set_me(&mut self, value: &Value) {
+    fn set_me(&mut self, value: &ValueNode) {
         let elements = match &value.kind {
             ValueKind::Set(elements) => elements.as_slice(),
             ValueKind::Text(_) => std::slice::from_ref(value),
@@ -241,7 +241,7 @@ impl Checker<'_, '_> {
     }
 }
 
-fn text_of(value: &Value) -> Option<String> {
+fn text_of(value: &ValueNode) -> Option<String> {
     match &value.kind {
         ValueKind::Text(text) => Some(text.trim().to_owned()),
         _ => None,

@@ -9,7 +9,7 @@ use crate::rules::mistake::{RuleErrorKind, SiteMistake, nearest};
 use crate::rules::program::{self, Category, Label, LabelKind, SwitchWord};
 use crate::rules::switch::same;
 use crate::source::Span;
-use crate::syntax::ast::{Choice, Statement, StatementKind, Word};
+use crate::syntax::ast::{Choice, SpannedText, StatementNode, StatementNodeKind};
 
 /// What `set` may say in site rules: what their own tests need. The rest is
 /// how the user's mail lies on disk, which must not depend on a site file
@@ -35,7 +35,7 @@ impl Checker<'_, '_> {
     }
 
     /// Whether site rules may have that setting, which users' rules may.
-    pub(super) fn site_setting(&mut self, name: &Word) {
+    pub(super) fn site_setting(&mut self, name: &SpannedText) {
         if self.site && !SITE_SETTINGS.contains(&name.value.as_str()) {
             self.site_mistake(name.span, SiteMistake::Setting { name: name.value.clone() });
         }
@@ -51,7 +51,7 @@ impl Checker<'_, '_> {
     /// Keeps a category of site rules that can be switched off for
     /// [`Checker::optional_categories`]; one that stands in a wrong place is
     /// left to be reported there.
-    pub(super) fn put_off(&mut self, category: &Statement) -> bool {
+    pub(super) fn put_off(&mut self, category: &StatementNode) -> bool {
         let is_placed = self.site && self.category.is_none() && !self.statements.in_group();
         if is_placed {
             self.begin();
@@ -65,7 +65,7 @@ impl Checker<'_, '_> {
     /// mandatory.
     pub(super) fn optional_categories(&mut self) {
         for statement in std::mem::take(&mut self.optional) {
-            if let StatementKind::Category { name, mandatory, statements } = &statement.kind {
+            if let StatementNodeKind::Category { name, mandatory, statements } = &statement.kind {
                 self.category(statement.span, name, *mandatory, statements);
             }
         }
@@ -74,9 +74,9 @@ impl Checker<'_, '_> {
     pub(super) fn category(
         &mut self,
         span: Span,
-        name: &Word,
+        name: &SpannedText,
         mandatory: bool,
-        statements: &[Statement],
+        statements: &[StatementNode],
     ) {
         let head = self.head(span, Some(name), None);
         if !self.site {
@@ -121,7 +121,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    pub(super) fn isp_label(&mut self, span: Span, kind: &Word, text: &Word) {
+    pub(super) fn isp_label(&mut self, span: Span, kind: &SpannedText, text: &SpannedText) {
         if self.statements.in_group_but_for(self.category.is_some()) {
             self.site_mistake(span, SiteMistake::InGroup { what: "isp-label" });
         }

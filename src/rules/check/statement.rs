@@ -8,10 +8,10 @@ use crate::rules::field;
 use crate::rules::mistake::{Ended, RuleErrorKind};
 use crate::rules::program::{self, Define, Expectation, Score};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{Body, Condition, Statement, StatementKind, Word};
+use crate::syntax::ast::{Body, ConditionNode, SpannedText, StatementNode, StatementNodeKind};
 
 /// Where the way through the rules is.
-pub(super) struct Flow {
+pub(super) struct RuleFlow {
     /// The blocks around, from the file itself inwards.
     blocks: Vec<RuleBlock>,
     /// What the rules around capture.
@@ -20,13 +20,13 @@ pub(super) struct Flow {
     pub(super) dead: bool,
 }
 
-impl Default for Flow {
-    fn default() -> Flow {
-        Flow { blocks: vec![RuleBlock::default()], scopes: Vec::new(), dead: false }
+impl Default for RuleFlow {
+    fn default() -> RuleFlow {
+        RuleFlow { blocks: vec![RuleBlock::default()], scopes: Vec::new(), dead: false }
     }
 }
 
-impl Flow {
+impl RuleFlow {
     /// Whether a rule or an action stood before, or a group is around.
     pub(super) fn has_rules(&self) -> bool {
         self.blocks.len() > 1 || self.blocks.iter().any(|block| block.begun)
@@ -65,33 +65,33 @@ pub(super) struct Scope {
 }
 
 impl Checker<'_, '_> {
-    pub(super) fn walk(&mut self, statements: &[Statement]) {
+    pub(super) fn walk(&mut self, statements: &[StatementNode]) {
         for statement in statements {
             self.statement(statement);
         }
     }
 
-    fn statement(&mut self, statement: &Statement) {
+    fn statement(&mut self, statement: &StatementNode) {
         match &statement.kind {
-            StatementKind::Set { name, value } => self.set(statement.span, name, value),
-            StatementKind::List { name, value } => self.list(name, value),
-            StatementKind::SentList { name, folder } => self.sent_list(name, folder),
-            StatementKind::OnMoved { ends, actions } => {
+            StatementNodeKind::Set { name, value } => self.set(statement.span, name, value),
+            StatementNodeKind::List { name, value } => self.list(name, value),
+            StatementNodeKind::SentList { name, folder } => self.sent_list(name, folder),
+            StatementNodeKind::OnMoved { ends, actions } => {
                 self.on_moved(statement.span, ends, actions);
             }
-            StatementKind::Define { name, condition } => self.define(name, condition),
-            StatementKind::Score { name, entries } => self.score(name, entries),
-            StatementKind::Include { file } => self.include(file),
-            StatementKind::Rule { label, condition, body } => {
+            StatementNodeKind::Define { name, condition } => self.define(name, condition),
+            StatementNodeKind::Score { name, entries } => self.score(name, entries),
+            StatementNodeKind::Include { file } => self.include(file),
+            StatementNodeKind::Rule { label, condition, body } => {
                 self.rule(statement.span, label.as_ref(), condition.as_ref(), body);
             }
-            StatementKind::Actions(actions) => {
+            StatementNodeKind::Actions(actions) => {
                 self.in_category("action", statement.span);
                 let before = self.reach("action", statement.span, None);
                 self.actions(actions);
                 self.statements.dead = before;
             }
-            StatementKind::Expect { message, actions } => {
+            StatementNodeKind::Expect { message, actions } => {
                 if self.statements.blocks.len() > 1 {
                     self.report(statement.span, RuleErrorKind::ExpectInGroup);
                 }
@@ -102,14 +102,16 @@ impl Checker<'_, '_> {
                     actions,
                 });
             }
-            StatementKind::IspFilter { choices } => self.isp_filter(statement.span, choices),
-            StatementKind::IspLabel { kind, text } => self.isp_label(statement.span, kind, text),
-            StatementKind::Category { name, mandatory, statements } => {
+            StatementNodeKind::IspFilter { choices } => self.isp_filter(statement.span, choices),
+            StatementNodeKind::IspLabel { kind, text } => {
+                self.isp_label(statement.span, kind, text)
+            }
+            StatementNodeKind::Category { name, mandatory, statements } => {
                 if *mandatory || !self.put_off(statement) {
                     self.category(statement.span, name, *mandatory, statements);
                 }
             }
-            StatementKind::Broken { declares, block } => {
+            StatementNodeKind::Broken { declares, block } => {
                 if let Some(name) = declares {
                     self.declare(name, Declared::Broken);
                 }
@@ -129,7 +131,7 @@ impl Checker<'_, '_> {
     }
 
     /// Gives a name its meaning, if nothing else has it.
-    pub(super) fn declare(&mut self, name: &Word, declared: Declared) {
+    pub(super) fn declare(&mut self, name: &SpannedText, declared: Declared) {
         let taken = match self.names.get(&name.value) {
             Some((Declared::Broken, _)) => None,
             Some((other, at)) => Some((other.name(), Some(*at))),
@@ -149,7 +151,7 @@ impl Checker<'_, '_> {
         self.names.insert(name.value.clone(), (declared, name.span));
     }
 
-    fn define(&mut self, name: &Word, condition: &Condition) {
+    fn define(&mut self, name: &SpannedText, condition: &ConditionNode) {
         self.conditions.declaring = Some(name.value.clone());
         let (condition, _) = self.condition_alone(condition);
         self.conditions.declaring = None;
@@ -158,7 +160,7 @@ impl Checker<'_, '_> {
         self.declare(name, Declared::Define(index));
     }
 
-    fn score(&mut self, name: &Word, entries: &[(Spanned<f64>, Condition)]) {
+    fn score(&mut self, name: &SpannedText, entries: &[(Spanned<f64>, ConditionNode)]) {
         self.conditions.declaring = Some(name.value.clone());
         let entries = entries
             .iter()
@@ -173,8 +175,8 @@ impl Checker<'_, '_> {
     fn rule(
         &mut self,
         span: Span,
-        label: Option<&Word>,
-        condition: Option<&Condition>,
+        label: Option<&SpannedText>,
+        condition: Option<&ConditionNode>,
         body: &Body,
     ) {
         let (index, scope) = match condition {
@@ -226,8 +228,8 @@ impl Checker<'_, '_> {
     pub(super) fn head(
         &self,
         span: Span,
-        label: Option<&Word>,
-        condition: Option<&Condition>,
+        label: Option<&SpannedText>,
+        condition: Option<&ConditionNode>,
     ) -> Span {
         let start = condition.map(|it| it.span.end).or(label.map(|it| it.span.end));
         let start = start.unwrap_or(span.start);
@@ -238,7 +240,7 @@ impl Checker<'_, '_> {
     }
 
     /// Statements in braces; whether they always end the run.
-    pub(super) fn block(&mut self, statements: &[Statement]) -> bool {
+    pub(super) fn block(&mut self, statements: &[StatementNode]) -> bool {
         if self.statements.blocks.len() > MAX_GROUP_DEPTH {
             if let Some(first) = statements.first() {
                 self.report(first.span, RuleErrorKind::TooDeep);
@@ -253,7 +255,7 @@ impl Checker<'_, '_> {
 
     /// Statements in braces that are always come to: what ends the run there
     /// does so for what follows.
-    pub(super) fn block_for_all(&mut self, head: Span, statements: &[Statement]) {
+    pub(super) fn block_for_all(&mut self, head: Span, statements: &[StatementNode]) {
         self.statements.blocks.push(RuleBlock::default());
         self.walk(statements);
         let inner = self.statements.blocks.pop().unwrap_or_default();
@@ -266,7 +268,7 @@ impl Checker<'_, '_> {
     }
 
     /// The actions behind an arrow; whether they end the run.
-    fn actions_of_rule(&mut self, actions: &[crate::syntax::ast::Action]) -> bool {
+    fn actions_of_rule(&mut self, actions: &[crate::syntax::ast::ActionNode]) -> bool {
         self.statements.blocks.push(RuleBlock::default());
         self.actions(actions);
         let block = self.statements.blocks.pop();
@@ -274,7 +276,7 @@ impl Checker<'_, '_> {
     }
 
     /// Actions with commas between them, in the innermost block.
-    fn actions(&mut self, actions: &[crate::syntax::ast::Action]) {
+    fn actions(&mut self, actions: &[crate::syntax::ast::ActionNode]) {
         for (number, action) in actions.iter().enumerate() {
             let around = self.statements.dead;
             if number > 0 {

@@ -6,12 +6,12 @@ use super::Checker;
 use super::condition::Asked;
 use crate::classify::resembles;
 use crate::message::{address, domain, fold};
-use crate::rules::field::{Kind, WEEKDAYS};
+use crate::rules::field::{FieldKind, WEEKDAYS};
 use crate::rules::glob;
-use crate::rules::mistake::{RuleErrorKind, Word};
+use crate::rules::mistake::{RuleErrorKind, WordKind};
 use crate::rules::program::{Comparison, ConditionKind, Field, Needle, Network, TextOperator};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{Value, ValueKind};
+use crate::syntax::ast::{ValueKind, ValueNode};
 
 /// What a method of authentication comes to, RFC 8601 §2.7.
 pub(super) const RESULTS: &[&str] =
@@ -20,7 +20,7 @@ const MINUTES_OF_A_DAY: f64 = 24.0 * 60.0;
 
 impl Checker<'_, '_> {
     /// The elements of a set, or the one value.
-    pub(super) fn elements<'v>(&mut self, value: &'v Value) -> &'v [Value] {
+    pub(super) fn elements<'v>(&mut self, value: &'v ValueNode) -> &'v [ValueNode] {
         match &value.kind {
             ValueKind::Set(elements) => {
                 if elements.is_empty() {
@@ -41,14 +41,14 @@ impl Checker<'_, '_> {
     }
 
     /// As the user wrote it.
-    pub(super) fn written(&self, value: &Value) -> String {
+    pub(super) fn written(&self, value: &ValueNode) -> String {
         self.sources.text(value.span).to_owned()
     }
 
     pub(super) fn wrong_value(
         &mut self,
         wanted: &'static str,
-        value: &Value,
+        value: &ValueNode,
         hint: Option<String>,
     ) {
         let found = kind_name(&value.kind);
@@ -60,7 +60,7 @@ impl Checker<'_, '_> {
         &mut self,
         asked: &Asked,
         operator: TextOperator,
-        value: &Value,
+        value: &ValueNode,
     ) -> Option<ConditionKind> {
         let mut needles = Vec::new();
         let mut fine = true;
@@ -119,14 +119,14 @@ impl Checker<'_, '_> {
             return;
         }
         match (&asked.field, asked.kind) {
-            (_, Kind::Address) if !text.contains('@') => {
+            (_, FieldKind::Address) if !text.contains('@') => {
                 let hint = match text {
                     "<>" => format!("the null sender: `{} is \"\"`", asked.name),
                     _ => format!("for what stands before the `@`: `{}.local is …`", asked.name),
                 };
                 self.never_holds(span, "an address has an `@`", Some(hint));
             }
-            (_, Kind::Domain) if text.contains('@') => {
+            (_, FieldKind::Domain) if text.contains('@') => {
                 self.never_holds(span, "a domain has no `@`", None);
             }
             (Field::AttachmentSha256, _)
@@ -179,7 +179,7 @@ impl Checker<'_, '_> {
     }
 
     /// Days of the week, as text.
-    pub(super) fn weekdays(&mut self, asked: &Asked, value: &Value) -> Option<ConditionKind> {
+    pub(super) fn weekdays(&mut self, asked: &Asked, value: &ValueNode) -> Option<ConditionKind> {
         let mut days: Vec<usize> = Vec::new();
         let mut fine = true;
         for element in self.elements(value) {
@@ -205,7 +205,7 @@ impl Checker<'_, '_> {
         })
     }
 
-    fn weekday(&mut self, value: &Value) -> Option<usize> {
+    fn weekday(&mut self, value: &ValueNode) -> Option<usize> {
         let (ValueKind::Text(text) | ValueKind::Name(text)) = &value.kind else {
             let hint = Some(String::from("`monday` to `sunday`"));
             self.wrong_value("a day of the week", value, hint);
@@ -216,13 +216,13 @@ impl Checker<'_, '_> {
             *day == folded || folded.len() >= 3 && folded.len() <= 5 && day.starts_with(&*folded)
         });
         if day.is_none() {
-            self.unknown(Word::Weekday, text, value.span);
+            self.unknown(WordKind::Weekday, text, value.span);
         }
         day
     }
 
     /// Words of RFC 8601 §2.7, bare or in quotes.
-    pub(super) fn results(&mut self, asked: &Asked, value: &Value) -> Option<ConditionKind> {
+    pub(super) fn results(&mut self, asked: &Asked, value: &ValueNode) -> Option<ConditionKind> {
         let mut needles = Vec::new();
         let mut fine = true;
         for element in self.elements(value) {
@@ -236,7 +236,7 @@ impl Checker<'_, '_> {
             if RESULTS.contains(&folded.as_str()) {
                 needles.push(Needle { folded });
             } else {
-                self.unknown(Word::Result, word, element.span);
+                self.unknown(WordKind::Result, word, element.span);
                 fine = false;
             }
         }
@@ -248,7 +248,7 @@ impl Checker<'_, '_> {
     }
 
     /// Addresses and networks (`192.0.2.0/24`).
-    pub(super) fn networks(&mut self, asked: &Asked, value: &Value) -> Option<ConditionKind> {
+    pub(super) fn networks(&mut self, asked: &Asked, value: &ValueNode) -> Option<ConditionKind> {
         let mut networks = Vec::new();
         let mut fine = true;
         for element in self.elements(value) {
@@ -269,14 +269,19 @@ impl Checker<'_, '_> {
     }
 
     /// The number that a value is, in the field's unit.
-    pub(super) fn number(&mut self, kind: Kind, value: &Value) -> Option<f64> {
+    pub(super) fn number(&mut self, kind: FieldKind, value: &ValueNode) -> Option<f64> {
         let hint = match (kind, &value.kind) {
-            (Kind::Number | Kind::Size | Kind::Header, ValueKind::Number(number)) => {
+            (
+                FieldKind::Number | FieldKind::Size | FieldKind::Header,
+                ValueKind::Number(number),
+            ) => {
                 return Some(*number);
             }
-            (Kind::Size | Kind::Header, ValueKind::Size(bytes)) => return Some(*bytes as f64),
-            (Kind::Duration, ValueKind::Duration(seconds)) => return Some(*seconds as f64),
-            (Kind::Date, ValueKind::Date { year, month, day }) => {
+            (FieldKind::Size | FieldKind::Header, ValueKind::Size(bytes)) => {
+                return Some(*bytes as f64);
+            }
+            (FieldKind::Duration, ValueKind::Duration(seconds)) => return Some(*seconds as f64),
+            (FieldKind::Date, ValueKind::Date { year, month, day }) => {
                 let found = day_number(*year, *month, *day);
                 if found.is_none() {
                     let text = self.written(value);
@@ -284,7 +289,7 @@ impl Checker<'_, '_> {
                 }
                 return found;
             }
-            (Kind::Time, ValueKind::Time { hour, minute }) => {
+            (FieldKind::Time, ValueKind::Time { hour, minute }) => {
                 if *hour < 24 && *minute < 60 {
                     return Some(f64::from(*hour) * 60.0 + f64::from(*minute));
                 }
@@ -292,18 +297,18 @@ impl Checker<'_, '_> {
                 self.report(value.span, RuleErrorKind::NoSuchTime { text });
                 return None;
             }
-            (Kind::Duration, ValueKind::Number(_)) => {
+            (FieldKind::Duration, ValueKind::Number(_)) => {
                 Some(format!("`{0}d` is days, `{0}h` hours", self.written(value)))
             }
-            (Kind::Duration, _) => Some(String::from("`12h`, `7d`, `2w`")),
-            (Kind::Number, _) => Some(String::from("`5`, `-2.5`")),
-            (Kind::Size, _) => Some(String::from("`20K`, `5M`, or a number of bytes")),
-            (Kind::Date, _) => Some(String::from("`2026-12-24`")),
-            (Kind::Time, _) => Some(String::from("`22:00`")),
+            (FieldKind::Duration, _) => Some(String::from("`12h`, `7d`, `2w`")),
+            (FieldKind::Number, _) => Some(String::from("`5`, `-2.5`")),
+            (FieldKind::Size, _) => Some(String::from("`20K`, `5M`, or a number of bytes")),
+            (FieldKind::Date, _) => Some(String::from("`2026-12-24`")),
+            (FieldKind::Time, _) => Some(String::from("`22:00`")),
             _ => None,
         };
         let wanted = match kind {
-            Kind::Header | Kind::Number => "a number",
+            FieldKind::Header | FieldKind::Number => "a number",
             kind => kind.name(),
         };
         self.wrong_value(wanted, value, hint);
@@ -311,11 +316,17 @@ impl Checker<'_, '_> {
     }
 
     /// Comparisons that no number of that field passes.
-    pub(super) fn never(&mut self, asked: &Asked, operator: Comparison, to: f64, value: &Value) {
+    pub(super) fn never(
+        &mut self,
+        asked: &Asked,
+        operator: Comparison,
+        to: f64,
+        value: &ValueNode,
+    ) {
         let (least, most) = match (&asked.field, asked.kind) {
             (Field::Score(_), _) => return,
-            (_, Kind::Number | Kind::Size) => (0.0, f64::INFINITY),
-            (_, Kind::Time) => (0.0, MINUTES_OF_A_DAY - 1.0),
+            (_, FieldKind::Number | FieldKind::Size) => (0.0, f64::INFINITY),
+            (_, FieldKind::Time) => (0.0, MINUTES_OF_A_DAY - 1.0),
             _ => return,
         };
         let never = match operator {
@@ -327,7 +338,7 @@ impl Checker<'_, '_> {
         };
         if never {
             let why = match asked.kind {
-                Kind::Time => format!("`{}` is from 00:00 to 23:59", asked.name),
+                FieldKind::Time => format!("`{}` is from 00:00 to 23:59", asked.name),
                 _ => format!("`{}` is a whole number, never below 0", asked.name),
             };
             self.never_holds(value.span, &why, None);
@@ -339,7 +350,7 @@ impl Checker<'_, '_> {
         &mut self,
         span: Span,
         asked: Asked,
-        value: &Value,
+        value: &ValueNode,
     ) -> Option<ConditionKind> {
         let mut kinds = Vec::new();
         let mut fine = true;
@@ -352,7 +363,7 @@ impl Checker<'_, '_> {
                         fine = false;
                         continue;
                     };
-                    if to < from && asked.kind != Kind::Time {
+                    if to < from && asked.kind != FieldKind::Time {
                         let why = "the range ends before it begins";
                         let turned = self.turned(element);
                         self.never_holds(element.span, why, turned);
@@ -390,18 +401,18 @@ impl Checker<'_, '_> {
         Some(ConditionKind::Any(parts))
     }
 
-    fn turned(&self, range: &Value) -> Option<String> {
+    fn turned(&self, range: &ValueNode) -> Option<String> {
         let ValueKind::Range(from, to) = &range.kind else { return None };
         Some(format!("`{}..{}`", self.written(to), self.written(from)))
     }
 }
 
-fn range_example(kind: Kind) -> &'static str {
+fn range_example(kind: FieldKind) -> &'static str {
     match kind {
-        Kind::Size => "1M..5M",
-        Kind::Duration => "1d..7d",
-        Kind::Date => "2026-12-24..2027-01-03",
-        Kind::Time => "22:00..07:00",
+        FieldKind::Size => "1M..5M",
+        FieldKind::Duration => "1d..7d",
+        FieldKind::Date => "2026-12-24..2027-01-03",
+        FieldKind::Time => "22:00..07:00",
         _ => "1..5",
     }
 }
@@ -432,17 +443,17 @@ fn network(text: &str) -> Option<Network> {
 }
 
 /// A text in the form in which the field's values are compared.
-fn needle(kind: Kind, operator: TextOperator, text: &str) -> String {
+fn needle(kind: FieldKind, operator: TextOperator, text: &str) -> String {
     let folded = fold::fold(text);
     let punycode = folded.contains("xn--");
     match (kind, operator) {
-        (Kind::Domain, TextOperator::Is) => domain::canonical(text).into_owned(),
-        (Kind::Address, TextOperator::Is) => address::canonical(text).into_owned(),
-        (Kind::Address, TextOperator::Ends) if text.contains('@') => {
+        (FieldKind::Domain, TextOperator::Is) => domain::canonical(text).into_owned(),
+        (FieldKind::Address, TextOperator::Is) => address::canonical(text).into_owned(),
+        (FieldKind::Address, TextOperator::Ends) if text.contains('@') => {
             address::canonical(text).into_owned()
         }
-        (Kind::Domain, _) if punycode => domain::canonical(text).into_owned(),
-        (Kind::Address, TextOperator::Starts | TextOperator::Ends | TextOperator::Like)
+        (FieldKind::Domain, _) if punycode => domain::canonical(text).into_owned(),
+        (FieldKind::Address, TextOperator::Starts | TextOperator::Ends | TextOperator::Like)
             if punycode =>
         {
             address::canonical(text).into_owned()

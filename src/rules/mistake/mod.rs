@@ -8,14 +8,14 @@ mod place;
 pub use place::PlaceMistake;
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::rules::field::Kind;
+use crate::rules::field::FieldKind;
 use crate::source::Span;
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RuleErrorKind {
     /// A word that means nothing here.
-    Unknown { what: Word, name: String, near: Option<String> },
+    Unknown { what: WordKind, name: String, near: Option<String> },
     /// A condition's bare name that is something else.
     NotACondition { name: String, what: &'static str },
     /// `NAME is …`, and the name is no field.
@@ -42,7 +42,7 @@ pub enum RuleErrorKind {
     BadSetting { name: String, wanted: &'static str },
 
     /// An operator that the field's kind does not take.
-    OperatorDoesNotFit { field: String, kind: Kind, operator: String },
+    OperatorDoesNotFit { field: String, kind: FieldKind, operator: String },
     /// A value of another kind.
     WrongValue { wanted: &'static str, found: &'static str, hint: Option<String> },
     /// A date that is in no calendar.
@@ -56,7 +56,7 @@ pub enum RuleErrorKind {
     /// `header "N".domain`
     NoParts { field: String, hint: Option<String> },
     /// `[subject, size] …`
-    NoTextInSet { field: String, kind: Kind },
+    NoTextInSet { field: String, kind: FieldKind },
     /// A header's name that is none by RFC 5322.
     BadHeaderName { name: String },
     /// A name that no environment variable can have.
@@ -204,7 +204,7 @@ pub enum LearnMistake {
 
 /// What an unknown word would have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
+pub enum WordKind {
     /// A setting.
     Setting,
     /// A field.
@@ -268,58 +268,58 @@ pub enum Ended {
     SameCondition,
 }
 
-impl Word {
+impl WordKind {
     fn name(self) -> &'static str {
         match self {
-            Word::Setting => "setting",
-            Word::Field | Word::Part => "field",
-            Word::Classifier => "classifier",
-            Word::List => "list",
-            Word::Operator => "operator",
-            Word::Action => "action",
-            Word::Flag => "flag",
-            Word::Insert => "value to insert",
-            Word::Weekday => "day of the week",
-            Word::Result => "result",
+            WordKind::Setting => "setting",
+            WordKind::Field | WordKind::Part => "field",
+            WordKind::Classifier => "classifier",
+            WordKind::List => "list",
+            WordKind::Operator => "operator",
+            WordKind::Action => "action",
+            WordKind::Flag => "flag",
+            WordKind::Insert => "value to insert",
+            WordKind::Weekday => "day of the week",
+            WordKind::Result => "result",
         }
     }
 
     fn code(self) -> &'static str {
         match self {
-            Word::Setting => "unknown-setting",
-            Word::Field | Word::Part => "unknown-field",
-            Word::Classifier => "unknown-classifier",
-            Word::List => "unknown-list",
-            Word::Operator => "unknown-operator",
-            Word::Action => "unknown-action",
-            Word::Flag => "unknown-flag",
-            Word::Insert => "unknown-insert",
-            Word::Weekday => "unknown-weekday",
-            Word::Result => "unknown-result",
+            WordKind::Setting => "unknown-setting",
+            WordKind::Field | WordKind::Part => "unknown-field",
+            WordKind::Classifier => "unknown-classifier",
+            WordKind::List => "unknown-list",
+            WordKind::Operator => "unknown-operator",
+            WordKind::Action => "unknown-action",
+            WordKind::Flag => "unknown-flag",
+            WordKind::Insert => "unknown-insert",
+            WordKind::Weekday => "unknown-weekday",
+            WordKind::Result => "unknown-result",
         }
     }
 
     fn general_hint(self) -> Option<&'static str> {
         match self {
-            Word::Field => Some("another header is written `header \"Its-Name\"`"),
-            Word::Part => {
+            WordKind::Field => Some("another header is written `header \"Its-Name\"`"),
+            WordKind::Part => {
                 Some("the parts of an address are `.name`, `.local`, `.detail` and `.domain`")
             }
-            Word::Flag => Some(
+            WordKind::Flag => Some(
                 "the flags are `seen`, `replied`, `flagged`, `trashed`, `draft`, `passed`, \
                  or a keyword in quotes: `\"Work\"`",
             ),
-            Word::Insert => Some("for a brace that stands for itself, write `{{`"),
-            Word::Weekday => Some("the days are `monday` to `sunday`"),
-            Word::Result => Some(
+            WordKind::Insert => Some("for a brace that stands for itself, write `{{`"),
+            WordKind::Weekday => Some("the days are `monday` to `sunday`"),
+            WordKind::Result => Some(
                 "results are `pass`, `fail`, `softfail`, `neutral`, `none`, `policy`, \
                  `temperror`, `permerror`",
             ),
-            Word::Classifier => {
+            WordKind::Classifier => {
                 Some("a condition of your own is made by `define NAME = CONDITION`")
             }
-            Word::List => Some("declare it: `list NAME \"file\"` or `list NAME [\"…\", …]`"),
-            Word::Setting | Word::Operator | Word::Action => None,
+            WordKind::List => Some("declare it: `list NAME \"file\"` or `list NAME [\"…\", …]`"),
+            WordKind::Setting | WordKind::Operator | WordKind::Action => None,
         }
     }
 }
@@ -361,7 +361,7 @@ impl RuleErrorKind {
     fn wording(self) -> Wording {
         match self {
             RuleErrorKind::Unknown { what, name, near } => {
-                let unread = what == Word::Flag && matches!(name.as_str(), "unread" | "unseen");
+                let unread = what == WordKind::Flag && matches!(name.as_str(), "unread" | "unseen");
                 error(what.code(), format!("there is no {} `{name}`", what.name()), "unknown")
                     .or_hint(unread.then_some(
                         "mail is unread until a rule or you say `seen`; `unmark seen` takes that back",
