@@ -613,7 +613,7 @@ impl RuleErrorKind {
                             BadPath::Absolute => (
                                 "folder-absolute",
                                 "a folder is named from the Maildir on, not by a path",
-                                "where the Maildir is says `set maildir`",
+                                "`set maildir` says where the Maildir is",
                             ),
                             BadPath::Climbs => (
                                 "folder-climbs",
