@@ -506,3 +506,34 @@ fn marks(flags: &[Mark]) -> String {
     });
     words.collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::report::totals;
+
+    /// What the check of the rules refuses is left out, with what needs it.
+    #[test]
+    fn of_what_makes_no_rules_nothing_fires() {
+        let mut sources = Sources::default();
+        sources.add(SourceFile::new("x", "one\ntwo\nthree\n"));
+        let unit = |effect: Effect| Unit {
+            effects: vec![effect],
+            condition: Cond::plain("size", ">", "1"),
+            ..Unit::new(Span { file: 0, start: 0, end: 3 })
+        };
+        let folder = |name: &str| unit(Effect::Folder(name.into(), Vec::new()));
+        let units = vec![
+            unit(Effect::Let("kept".into(), "{nothing}".into())),
+            folder("{kept}"),
+            folder("A"),
+        ];
+        let draft = Draft { units, ..Draft::default() };
+        let made = write(draft, sources, &Options::default(), "x").expect("rules");
+        let fires: Vec<&str> =
+            made.rules.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        assert_eq!(fires, ["when size > 1 -> folder \"A\""]);
+        let totals = totals(&made);
+        assert_eq!((totals.all, totals.exact, totals.not), (3, 1, 2));
+    }
+}

@@ -428,6 +428,9 @@ impl<'a> Lowering<'a> {
             rest = &rest[length..];
             if let Ok(number) = name.parse::<u32>() {
                 match self.state.captured {
+                    Captured::Here if number == 0 => {
+                        return Err("`${0}`, all that fitted, cannot be inserted".into());
+                    }
                     Captured::Nothing => {}
                     Captured::Date(template) => {
                         expansion.0.push(Piece::Date(template));

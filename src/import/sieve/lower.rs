@@ -289,13 +289,31 @@ impl Lowering<'_> {
             for part in before.iter_mut().filter(|part| part.goes_on && part.is_written) {
                 let is_set = matches!(part.unit.effects.first(), Some(Effect::Let(known, _)) if *known == name);
                 if !is_set {
-                    part.unit.effects.insert(0, Effect::Let(name.clone(), "taken".into()));
+                    part.unit.note_taken(Effect::Let(name.clone(), "taken".into()));
                 }
             }
             let own = std::mem::replace(&mut part.unit.condition, Cond::Always);
             part.unit.condition = Cond::all([Cond::Word(format!("not has {name}")), own]);
         }
         out.extend(parts.into_iter().map(|part| part.unit));
+    }
+}
+
+impl Unit {
+    /// Has its mail known as taken, also where nothing else of it stands.
+    fn note_taken(&mut self, taken: Effect) {
+        if matches!(self.fidelity, Fidelity::Exact | Fidelity::Approximate(_)) {
+            self.effects.insert(0, taken);
+            return;
+        }
+        let outer = Unit {
+            condition: std::mem::replace(&mut self.condition, Cond::Always),
+            falls_through: self.falls_through,
+            count: 0,
+            ..Unit::new(self.span)
+        };
+        let inner = std::mem::replace(self, outer);
+        self.effects = vec![taken, Effect::Rule(inner)];
     }
 }
 

@@ -131,14 +131,27 @@ fn time_is_linear_in_the_script() {
     assert!(rules.len() < script.len() * 4, "{}", rules.len());
 }
 
-/// What the check of the rules refuses is not translated; the rest of the script is.
+/// Of `${0}` nothing is made; the rest of the script is translated.
 #[test]
-fn of_what_makes_no_rules_nothing_fires() {
+fn all_that_fitted_is_not_inserted() {
     let script = "require [\"variables\", \"fileinto\"];\n\
-         if header :matches \"Subject\" \"[*] *\" { if address :user :is \"from\" \"bot\" { keep; } \
-         set :lower \"tag\" \"${0}\"; if string :contains \"${tag}\" \"a\" { fileinto \"B\"; } }\n\
+         if header :matches \"Subject\" \"[*] *\" { set :lower \"tag\" \"${0}\"; \
+         if string :contains \"${tag}\" \"a\" { fileinto \"B\"; } }\n\
          if size :over 1 { fileinto \"A\"; }";
     let (rules, totals) = rules(script);
     assert!(rules.ends_with("when size > 1 -> folder \"A\"") && !rules.contains("{0"), "{rules}");
-    assert!(totals.not > 0 && totals.all == totals.exact + totals.not, "{rules}");
+    assert_eq!((totals.not, totals.all), (2, 3), "{rules}");
+}
+
+/// A branch of which nothing could be translated keeps its mail from those behind it.
+#[test]
+fn mail_of_a_branch_that_is_not_translated_is_taken() {
+    let script = "require [\"variables\", \"fileinto\"];\n\
+         if size :over 1 { foo; } \
+         elsif size :over 2 { set \"a\" \"x\"; } elsif size :over 3 { set \"a\" \"y\"; } \
+         elsif size :over 4 { fileinto \"C\"; }\nkeep;";
+    let (rules, totals) = rules(script);
+    assert_eq!(totals.not, 1, "{rules}");
+    let want = "when size > 1 {\nlet branch = \"taken\"\n}\nwhen not has branch and size > 2 -> ";
+    assert!(rules.starts_with(want), "{rules}");
 }
