@@ -60,8 +60,8 @@ pub fn write(
             Err((bug, errors)) => {
                 rounds += 1;
                 // What is left out may be missed by others, in turn.
-                let is_mended =
-                    rounds <= MOST_ROUNDS && leave_out(&mut draft.units, &errors, start, &ends);
+                let is_mended = rounds <= MOST_ROUNDS
+                    && leave_out(&mut draft.units, &errors, &text, start, &ends);
                 if !is_mended && !leave_all_out(&mut draft.units) {
                     return Err(bug);
                 }
@@ -101,21 +101,49 @@ fn checked(text: &str) -> Result<String, (Box<Bug>, Vec<Diagnostic>)> {
     Err((Box::new(Bug { mistakes, rules: text.to_owned() }), errors))
 }
 
-/// Leaves out the units that make no rules: they are not translated, and nothing of
-/// them fires. Whether there were any; `start` is where the first one begins, `ends`
-/// where each ends.
-fn leave_out(units: &mut [Unit], errors: &[Diagnostic], start: usize, ends: &[usize]) -> bool {
-    let mut any = false;
-    for error in errors {
+/// Leaves out the units that make no rules, and those that ask for a text which these
+/// would have kept: without it they could take more mail. Whether there were any;
+/// `start` is where the first unit begins in what was written, `ends` where each ends.
+fn leave_out(
+    units: &mut [Unit],
+    errors: &[Diagnostic],
+    text: &str,
+    start: usize,
+    ends: &[usize],
+) -> bool {
+    let number = |error: &Diagnostic| {
         let at = error.span.start as usize;
-        let number = ends.partition_point(|end| *end <= at);
-        let Some(unit) = units.get_mut(number).filter(|_| at >= start) else { continue };
-        if !matches!(unit.fidelity, Fidelity::NotTranslated(_)) {
-            unit.leave_out(format!("no rule came of it: {}", error.message));
-            any = true;
+        (at >= start).then(|| (ends.partition_point(|end| *end <= at), error.message.clone()))
+    };
+    let mut left: Vec<(usize, String)> = errors.iter().filter_map(number).collect();
+    let mut any = false;
+    while let Some((number, why)) = left.pop() {
+        let Some(unit) = units.get_mut(number).filter(|unit| unit.is_written()) else { continue };
+        let names = unit.kept();
+        unit.leave_out(format!("no rule came of it: {why}"));
+        any = true;
+        for name in names {
+            let mut begin = start;
+            for (other, end) in ends.iter().enumerate() {
+                let written = text.get(begin..*end).unwrap_or_default();
+                if has_word(written, &name) {
+                    left.push((other, format!("`{name}` is not kept")));
+                }
+                begin = *end;
+            }
         }
     }
     any
+}
+
+/// Whether a name stands in a text, not as a part of another one.
+fn has_word(text: &str, name: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '-';
+    text.match_indices(name).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let behind = text.get(at + name.len()..).and_then(|behind| behind.chars().next());
+        !before.is_some_and(is_part) && !behind.is_some_and(is_part)
+    })
 }
 
 /// Leaves all units out; whether any was still there.
@@ -213,6 +241,18 @@ impl Unit {
         self.effects.clear();
         self.fidelity = Fidelity::NotTranslated(why);
         self.would_end = true;
+    }
+
+    /// The names that its `let`s keep.
+    fn kept(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        self.walk(&mut |unit| {
+            names.extend(unit.effects.iter().filter_map(|effect| match effect {
+                Effect::Let(name, _) => Some(name.clone()),
+                _ => None,
+            }));
+        });
+        names
     }
 
     /// Whether a blank line stands around it.
@@ -526,6 +566,12 @@ mod tests {
         let units = vec![
             unit(Effect::Let("kept".into(), "{nothing}".into())),
             folder("{kept}"),
+            // Kept here too, so that the check alone would take what asks for it.
+            unit(Effect::Let("kept".into(), "x".into())),
+            Unit {
+                condition: Cond::not(Cond::Word("has kept".into())),
+                ..unit(Effect::Folder("B".into(), Vec::new()))
+            },
             folder("A"),
         ];
         let draft = Draft { units, ..Draft::default() };
@@ -534,6 +580,6 @@ mod tests {
             made.rules.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
         assert_eq!(fires, ["when size > 1 -> folder \"A\""]);
         let totals = totals(&made);
-        assert_eq!((totals.all, totals.exact, totals.not), (3, 1, 2));
+        assert_eq!((totals.all, totals.exact, totals.not), (5, 1, 4));
     }
 }

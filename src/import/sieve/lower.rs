@@ -240,12 +240,11 @@ impl Lowering<'_> {
         if !complete || poison.is_some() {
             exits.push(entry);
         }
-        let returned = false;
         let mut state = match exits.into_iter().reduce(State::join) {
             Some(state) => state,
             None => State { ended: true, ..self.state.clone() },
         };
-        state.returned = returned;
+        state.returned = false;
         if may_have_captured {
             state.captured = Captured::Unknown;
         }
