@@ -38,7 +38,7 @@ pub fn escape(text: &str) -> String {
 
 /// How much of a value out of a message people are shown, characters.
 const LONGEST_VALUE: usize = 200;
-/// How much of a sentence that may hold several of them.
+/// How many characters of a sentence that may hold several of them.
 const LONGEST_SENTENCE: usize = 600;
 
 /// A value out of a message for people: on one line, harmless on a terminal, and

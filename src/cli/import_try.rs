@@ -46,8 +46,10 @@ pub(super) fn sieve(
     let world = super::world(&Delivery::default(), Some(Timestamp::now()), user);
     let judge = Pigeonhole::new(script, separator)?;
     let mut tried = Tried::default();
-    for lead in mailbox::leads_in([(PathBuf::from(mail), Folder::default())]).take(MOST_MESSAGES) {
-        let opened = lead.and_then(|lead| lead.open().map(|message| (lead.label, message)));
+    for source in
+        mailbox::message_sources_in([(PathBuf::from(mail), Folder::default())]).take(MOST_MESSAGES)
+    {
+        let opened = source.and_then(|source| source.open().map(|message| (source.label, message)));
         let (label, message) = match opened {
             Ok(opened) => opened,
             Err(failure) => {

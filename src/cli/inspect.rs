@@ -24,7 +24,7 @@ pub(super) fn run(call: &Inspect) -> Result<CommandOutcome, String> {
         [] => MessageSource::read("standard input", std::io::stdin())
             .map_err(|error| format!("standard input: {error}"))?
             .into(),
-        paths => mailbox::leads(paths.iter().cloned()),
+        paths => mailbox::message_sources(paths.iter().cloned()),
     };
     let progress = ProgressMeter::start(&call.paths, false);
     let colour = output::colour();

@@ -115,7 +115,9 @@ impl Test<'_> {
                 }
                 lead.into()
             }
-            paths => mailbox::leads_in(paths.iter().map(|path| (path.clone(), self.base(path)))),
+            paths => mailbox::message_sources_in(
+                paths.iter().map(|path| (path.clone(), self.base(path))),
+            ),
         };
         let silent = self.args.quiet || self.args.where_is || self.other.is_some();
         let progress = ProgressMeter::start(&self.args.paths, silent);

@@ -48,7 +48,7 @@ pub(super) fn run(
     let mut failures = 0_usize;
     let now = World::default().now();
     let threads = mailbox::each(
-        mailbox::leads(paths.iter().cloned()),
+        mailbox::message_sources(paths.iter().cloned()),
         || super::world(&Delivery::default(), Some(now), user.clone()),
         |world, _, batch| {
             let each = batch.into_iter().map(|item| {

@@ -10,7 +10,7 @@ use crate::file;
 const MAIN: &str = "/etc/dovecot/dovecot.conf";
 /// A larger file is not read, bytes.
 const READ_MAX: u64 = 1 << 20;
-/// So many files are read, with those that are included.
+/// How many files are read, those that are included among them.
 const FILES_MAX: usize = 200;
 
 /// Each mailbox that the configuration of this machine says a use of, with its

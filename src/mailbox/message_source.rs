@@ -78,8 +78,8 @@ impl MessageSource {
     /// The stream's, and those of keeping a large message on disk.
     pub fn read(label: &str, stream: impl Read) -> io::Result<MessageSource> {
         let source = Source::Copy(copied(copy_stream(stream)?)?);
-        let lead = MessageSource::plain(PathBuf::new(), Arc::default(), source);
-        Ok(MessageSource { label: label.to_owned(), alone: true, ..lead })
+        let source = MessageSource::plain(PathBuf::new(), Arc::default(), source);
+        Ok(MessageSource { label: label.to_owned(), alone: true, ..source })
     }
 
     fn message(&self, file: File) -> Result<Message, Failure> {

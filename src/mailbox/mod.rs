@@ -1,7 +1,7 @@
 //! Mail that is there: walking message files, mboxes, Maildirs and folders of
 //! messages, read-only.
 //!
-//! [`leads`] finds messages and opens none, [`walk()`] opens them one after the
+//! [`message_sources`] finds messages and opens none, [`walk()`] opens them one after the
 //! other, and [`each`] does so on all cores, with what comes of it in the
 //! walk's order. What cannot be read, is no message or has vanished since it
 //! was listed is an item of its own, and the walk goes on.
@@ -33,4 +33,4 @@ use message_source::open_found;
 pub use copies::Copies;
 pub use message_source::MessageSource;
 pub use parallel::{Turn, each, in_order};
-pub use walk::{Walk, WalkItem, count, folder_in, leads, leads_in, walk};
+pub use walk::{Walk, WalkItem, count, folder_in, message_sources, message_sources_in, walk};

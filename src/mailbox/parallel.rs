@@ -181,7 +181,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::mailbox::leads;
+    use crate::mailbox::message_sources;
 
     fn many(home: &Path, number: usize) {
         for at in 0..number {
@@ -195,7 +195,7 @@ mod tests {
         many(home.path(), 1000);
         let mut labels = Vec::new();
         let counts = each(
-            leads([home.path().to_owned()]),
+            message_sources([home.path().to_owned()]),
             || 0,
             |count, turn, batch| {
                 *count += batch.len();
@@ -203,7 +203,7 @@ mod tests {
                 if turn.number % 2 == 0 {
                     std::thread::sleep(std::time::Duration::from_millis(2));
                 }
-                batch.into_iter().map(|lead| lead.ok().map(|lead| lead.label)).collect()
+                batch.into_iter().map(|source| source.ok().map(|source| source.label)).collect()
             },
             |count| count,
             |label: Option<String>| {
@@ -223,7 +223,7 @@ mod tests {
         many(home.path(), 1000);
         let taken = Mutex::new(Vec::new());
         each(
-            leads([home.path().to_owned()]),
+            message_sources([home.path().to_owned()]),
             || (),
             |(), turn, _| {
                 let number = turn.number;
@@ -246,7 +246,7 @@ mod tests {
         many(home.path(), 1000);
         let mut took = 0;
         each(
-            leads([home.path().to_owned()]),
+            message_sources([home.path().to_owned()]),
             || (),
             |(), _, batch| batch,
             |()| (),

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{MessageSource, each, leads};
+use super::{MessageSource, each, message_sources};
 use crate::log::reader::base;
 use crate::maildir::name::split_info;
 
@@ -22,21 +22,21 @@ pub fn by_name(path: &Path, name: &str) -> Option<PathBuf> {
     let same = |path: &Path| {
         path.file_name().is_some_and(|found| base(&found.to_string_lossy()) == wanted)
     };
-    leads([path.to_owned()]).flatten().map(|lead| lead.path).find(|path| same(path))
+    message_sources([path.to_owned()]).flatten().map(|source| source.path).find(|path| same(path))
 }
 
 /// The first message below a path with this Message-ID. Reads the header of
 /// each message, on all cores.
 pub fn by_message_id(path: &Path, id: &str) -> Option<PathBuf> {
     let over = AtomicBool::new(false);
-    let has_id = |lead: MessageSource| {
-        let message = lead.open().ok()?;
+    let has_id = |source: MessageSource| {
+        let message = source.open().ok()?;
         let ids = message.texts("Message-ID");
-        ids.first().is_some_and(|known| known.text().trim() == id).then_some(lead.path)
+        ids.first().is_some_and(|known| known.text().trim() == id).then_some(source.path)
     };
     let mut found = None;
     let _ = each(
-        leads([path.to_owned()]),
+        message_sources([path.to_owned()]),
         || (),
         |(), _, batch| {
             // Others go on until they hear that it is found.

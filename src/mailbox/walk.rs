@@ -43,12 +43,12 @@ pub struct WalkItem {
 }
 
 /// Finds what is below these paths.
-pub fn leads(paths: impl IntoIterator<Item = PathBuf>) -> Walk {
-    leads_in(paths.into_iter().map(|path| (path, Folder::default())))
+pub fn message_sources(paths: impl IntoIterator<Item = PathBuf>) -> Walk {
+    message_sources_in(paths.into_iter().map(|path| (path, Folder::default())))
 }
 
 /// Finds what is below these paths, each of which is a folder that is known.
-pub fn leads_in(paths: impl IntoIterator<Item = (PathBuf, Folder)>) -> Walk {
+pub fn message_sources_in(paths: impl IntoIterator<Item = (PathBuf, Folder)>) -> Walk {
     let given = paths.into_iter().map(|(path, folder)| Task::Given(path, Arc::new(folder)));
     let mut tasks: Vec<Task> = given.collect();
     let single = tasks.len() == 1;
@@ -58,8 +58,8 @@ pub fn leads_in(paths: impl IntoIterator<Item = (PathBuf, Folder)>) -> Walk {
 
 impl From<MessageSource> for Walk {
     /// A walk that finds one message.
-    fn from(lead: MessageSource) -> Walk {
-        Walk { tasks: vec![Task::Lead(lead)], mbox: None, seen: HashSet::new(), single: true }
+    fn from(source: MessageSource) -> Walk {
+        Walk { tasks: vec![Task::Source(source)], mbox: None, seen: HashSet::new(), single: true }
     }
 }
 
@@ -67,17 +67,17 @@ impl From<MessageSource> for Walk {
 pub fn walk(
     paths: impl IntoIterator<Item = PathBuf>,
 ) -> impl Iterator<Item = Result<WalkItem, Failure>> {
-    leads(paths).map(|lead| {
-        let lead = lead?;
-        let message = lead.open()?;
-        Ok(WalkItem { label: lead.label, flags: lead.flags, folder: lead.folder, message })
+    message_sources(paths).map(|source| {
+        let source = source?;
+        let message = source.open()?;
+        Ok(WalkItem { label: source.label, flags: source.flags, folder: source.folder, message })
     })
 }
 
 /// How many files are below these paths, as far as they can be listed; an
 /// mbox counts as one.
 pub fn count(paths: impl IntoIterator<Item = PathBuf>) -> usize {
-    let mut walk = leads(paths);
+    let mut walk = message_sources(paths);
     let mut files = 0;
     while let Some(task) = walk.tasks.pop() {
         match task {
@@ -88,13 +88,13 @@ pub fn count(paths: impl IntoIterator<Item = PathBuf>) -> usize {
                 let _ = walk.directory(path, folder, in_maildir, depth);
             }
             Task::Files(files_here) => files += files_here.all,
-            Task::Given(..) | Task::Lead(_) | Task::Problem(_) => files += 1,
+            Task::Given(..) | Task::Source(_) | Task::Problem(_) => files += 1,
         }
     }
     files
 }
 
-/// What is below some paths, see [`leads`].
+/// What is below some paths, see [`message_sources`].
 pub struct Walk {
     /// What is still to be walked, the next one last.
     tasks: Vec<Task>,
@@ -109,7 +109,7 @@ enum Task {
     /// A path from outside, and the folder that it is.
     Given(PathBuf, Arc<Folder>),
     /// A message from outside.
-    Lead(MessageSource),
+    Source(MessageSource),
     /// A directory, and whether it lies in a Maildir.
     Directory { path: PathBuf, folder: Arc<Folder>, in_maildir: bool, depth: usize },
     /// The files of a directory.
@@ -179,7 +179,7 @@ impl Iterator for Walk {
                     }
                 };
                 match found {
-                    Ok(WalkEntry::Lead(lead)) => return Some(Ok(lead)),
+                    Ok(WalkEntry::Source(source)) => return Some(Ok(source)),
                     Ok(WalkEntry::Mbox(mbox, folder)) => self.mbox = Some((mbox, folder)),
                     Err(failure) => return Some(Err(failure)),
                 }
@@ -187,7 +187,7 @@ impl Iterator for Walk {
             }
             let step = match self.tasks.pop()? {
                 Task::Given(path, folder) => self.given(path, folder),
-                Task::Lead(lead) => Ok(Some(lead)),
+                Task::Source(source) => Ok(Some(source)),
                 Task::Directory { path, folder, in_maildir, depth } => {
                     self.directory(path, folder, in_maildir, depth).map(|()| None)
                 }
@@ -195,7 +195,7 @@ impl Iterator for Walk {
                 Task::Files(_) => Ok(None),
             };
             match step {
-                Ok(Some(lead)) => return Some(Ok(lead)),
+                Ok(Some(source)) => return Some(Ok(source)),
                 Ok(None) => {}
                 Err(failure) => return Some(Err(failure)),
             }
@@ -340,7 +340,7 @@ impl Files {
 
 /// What a name in a directory came to.
 enum WalkEntry {
-    Lead(MessageSource),
+    Source(MessageSource),
     Mbox(Mbox, Arc<Folder>),
 }
 
@@ -354,7 +354,7 @@ fn file(files: &Files, name: OsString) -> Result<WalkEntry, Failure> {
                 let folder = Arc::new(below_folder(&folder, &name));
                 return Ok(WalkEntry::Mbox(Mbox::new(path, file, false)?, folder));
             }
-            return Ok(WalkEntry::Lead(MessageSource::plain(path, folder, Source::Open(file))));
+            return Ok(WalkEntry::Source(MessageSource::plain(path, folder, Source::Open(file))));
         }
         SourceKind::New => String::new(),
         SourceKind::Cur => match names::flags(&name.to_string_lossy()) {
@@ -365,7 +365,10 @@ fn file(files: &Files, name: OsString) -> Result<WalkEntry, Failure> {
             }
         },
     };
-    Ok(WalkEntry::Lead(MessageSource { flags, ..MessageSource::plain(path, folder, Source::Path) }))
+    Ok(WalkEntry::Source(MessageSource {
+        flags,
+        ..MessageSource::plain(path, folder, Source::Path)
+    }))
 }
 
 /// What an entry is, behind links.

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 
 use super::style::Style;
 
-/// So much of all sheets together is read, bytes.
+/// How much of all sheets together is read, bytes.
 const LIMIT: usize = 64 << 10;
-/// So many rules are known.
+/// How many rules are known at most.
 const RULES_LIMIT: usize = 1000;
 
 /// The style sheets so far.

@@ -293,7 +293,7 @@ impl Uuencode {
     }
 }
 
-/// A content is read in pieces of so many bytes.
+/// How much of a content is read at once, bytes.
 const BUFFER: usize = 8 << 10;
 
 /// Decodes a content and hands it on in pieces until `sink` has enough.
