@@ -25,7 +25,7 @@ pub(super) fn send(reply: &Reply, reach: &DeliveryContext) -> EffectResult {
     let Some(state) = &reach.state else {
         return failed("no answer is sent, since it cannot be remembered".into());
     };
-    let text = reply.text.as_bytes();
+    let text = reply.key.as_bytes();
     match replied::claim(state, &reply.to, text, reach.now, reply.every) {
         Ok(true) => {}
         Ok(false) => {
@@ -143,7 +143,7 @@ mod tests {
 
     fn reply() -> Reply {
         Reply {
-            file: "away".into(),
+            file: Some("away".into()),
             every: 3600,
             to: "hanako@example.jp".into(),
             from: "太郎 <taro@example.jp>".into(),
@@ -151,7 +151,7 @@ mod tests {
             in_reply_to: Some("<1@x>".into()),
             references: Some("<0@x> <1@x>".into()),
             body: "休みです。\n".into(),
-            text: String::new(),
+            key: String::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Evaluator;
 use crate::flags::{Flags, to_keyword};
 use crate::plan::{Folder, RuleRef, StepKind};
-use crate::rules::actions::Planner;
+use crate::rules::actions::{Planner, ReplyAction};
 use crate::rules::template::{FlagsTemplate, Template};
 
 /// A run, at an action.
@@ -66,8 +66,8 @@ impl Planner for ActionPlanner<'_, '_> {
         self.evaluator.forward(copy, to, self.rule.clone());
     }
 
-    fn reply(&mut self, file: &str, every: u64) {
-        self.evaluator.reply(file, every, self.rule.clone());
+    fn reply(&mut self, reply: &ReplyAction) {
+        self.evaluator.reply(reply, self.rule.clone());
     }
 
     fn edit_list(&mut self, add: bool, field: u32, list: u32) {

@@ -11,7 +11,7 @@ use super::{Detail, Evaluator};
 use crate::classify::{Mail, auto_generated, automatic, bulk, daemon, mailing_list, spam_verdict};
 use crate::message::Message;
 use crate::plan::{Reply, RuleRef, StepKind};
-use crate::rules::actions::{is_address, is_target};
+use crate::rules::actions::{ReplyAction, ReplyText, is_address, is_mailbox, is_target};
 use crate::rules::address_list::AddressList;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::field::{self, FieldKind, FieldLookup};
@@ -45,13 +45,13 @@ const OF_LISTS: [&str; 12] = [
 
 impl Evaluator<'_> {
     /// Plans an answer, or tells why there is none.
-    pub(super) fn reply(&mut self, file: &str, every: u64, rule: RuleRef) {
+    pub(super) fn reply(&mut self, action: &ReplyAction, rule: RuleRef) {
         let twice =
             self.progress.plan.steps.iter().any(|step| matches!(step.kind, StepKind::Reply(_)));
         let planned = if twice {
             Err("there is an answer already".to_owned())
         } else {
-            self.plan_reply(file, every, &rule)
+            self.plan_reply(action, &rule)
         };
         let kind = match planned {
             Ok(reply) => StepKind::Reply(Box::new(reply)),
@@ -60,35 +60,45 @@ impl Evaluator<'_> {
         self.push(kind, rule);
     }
 
-    fn plan_reply(&self, file: &str, every: u64, rule: &RuleRef) -> Result<Reply, String> {
+    fn plan_reply(&self, action: &ReplyAction, rule: &RuleRef) -> Result<Reply, String> {
         let (message, world) = (self.conditions.message, self.conditions.world);
-        let me = Me::new(&self.conditions);
+        let me = Me::new(&self.conditions, &action.mine);
         let to = recipient(message, world, &me)?;
         no_person(self.conditions.mail())?;
         let from = me.addressed(message).ok_or("it is not addressed to one of `me`")?;
-        let path = world.path(file, self.file(rule).as_ref());
-        let bytes = read_bytes(&path, LONGEST_TEXT)
-            .map_err(|error| format!("the text `{}` cannot be read: {error}", path.display()))?;
-        let text = decoded(&bytes);
-        let (subject, from_header, body, _) = parts(&text);
+        let mut subject = action.subject.as_ref().map(|subject| self.line(subject));
+        let mut sender = action.from.as_ref().map(|from| self.line(from));
+        let (body, text) = match &action.text {
+            ReplyText::Here { text, digest } => (self.lines(text, LONGEST_INSERT), digest.clone()),
+            ReplyText::File(file) => {
+                let path = world.path(file, self.file(rule).as_ref());
+                let bytes = read_bytes(&path, LONGEST_TEXT).map_err(|error| {
+                    format!("the text `{}` cannot be read: {error}", path.display())
+                })?;
+                let text = decoded(&bytes);
+                let (of_file, from_header, body, _) = parts(&text);
+                subject = subject.or_else(|| Some(one_line(&self.fill(&of_file?))));
+                sender = sender.or_else(|| Some(one_line(&from_header?)));
+                (self.fill(&body), text)
+            }
+        };
         let original = message.texts("Subject");
         let original = original.first().map_or("", |text| text.text());
-        let subject = match subject {
-            Some(subject) => one_line(&self.fill(&subject)),
-            None => format!("Auto: {original}"),
-        };
+        let subject = subject.unwrap_or_else(|| format!("Auto: {original}"));
+        // What is inserted may make it no address.
+        let sender = sender.filter(|from| action.from.is_none() || is_mailbox(from));
         let ids = message.texts("Message-ID");
         let in_reply_to = ids.first().and_then(|id| message_ids(id.text()).pop());
         Ok(Reply {
-            file: file.to_owned(),
-            every,
+            file: action.text.file().map(str::to_owned),
+            every: action.every,
             to,
-            from: from_header.map_or(from, |from| one_line(&from)),
+            from: sender.unwrap_or(from),
             subject: subject.trim().to_owned(),
             references: references(message, in_reply_to.as_deref()),
             in_reply_to,
-            body: self.fill(&body),
-            text,
+            body,
+            key: action.handle.clone().unwrap_or(text),
         })
     }
 
@@ -159,10 +169,11 @@ struct Me {
 }
 
 impl Me {
-    fn new(conditions: &Conditions<'_>) -> Me {
-        let me = &conditions.program.settings.me;
+    /// With those that count for one answer alone.
+    fn new(conditions: &Conditions<'_>, for_this: &[String]) -> Me {
+        let me = conditions.program.settings.me.iter().chain(for_this);
         Me {
-            list: AddressList::from_entries(me.iter().map(|entry| entry.as_str())),
+            list: AddressList::from_entries(me.map(|entry| entry.as_str())),
             recipients: conditions
                 .world
                 .envelope_recipients(conditions.message)

@@ -29,6 +29,19 @@ impl Evaluator<'_> {
         line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
 
+    /// Text of several lines; of each value that is inserted, `longest` characters.
+    pub(super) fn lines(&self, template: &Template, longest: usize) -> String {
+        let mut lines = String::new();
+        for part in &template.parts {
+            match part {
+                TemplatePart::Text(text) => lines.push_str(text),
+                insert => lines.extend(self.part(insert).chars().take(longest)),
+            }
+        }
+        let shown = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { ' ' } else { c };
+        lines.chars().map(shown).collect()
+    }
+
     /// An argument of a program: one line, and no option unless the rule
     /// itself says so. Where what is inserted would make it begin with `-`,
     /// a `_` stands before it. It is cut to `room` bytes.

@@ -20,7 +20,7 @@ use crate::message::address::{Address, is_too_long, split_detail};
 use crate::message::text::Text;
 use crate::message::{Unread, domain, path};
 use crate::rules::address_list::AddressList;
-use crate::rules::program::{AddressField, AddressPart, Field, Network, ResultField};
+use crate::rules::program::{AddressField, AddressPart, Field, Moment, Network, ResultField};
 use crate::text::plural;
 
 /// All values of one field, in the order of the message.
@@ -305,6 +305,20 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
             FilterEnd::Failed => strings(["failed"]),
             FilterEnd::NotRun => return Err("no filter was run".into()),
         },
+        Field::DateTime => sent(on).map(|at| time(&at.to_zoned(zone(on)))).into_iter().collect(),
+        Field::DateWeekday => strings(sent(on).map(|at| weekday(at.to_zoned(zone(on)).weekday()))),
+        Field::Instant(which) => {
+            let of = |at: Timestamp| FieldValue::Number(at.as_second() as f64, at.to_string());
+            moment(*which, on).map(of).into_iter().collect()
+        }
+        Field::LocalInstant(which) => {
+            let local = |at: Timestamp| {
+                let zone = zone(on);
+                let shown = at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+                FieldValue::Number(local_seconds(at, &zone) as f64, shown)
+            };
+            moment(*which, on).map(local).into_iter().collect()
+        }
         Field::Date => sent(on).map(|at| day(at.to_zoned(zone(on)).date())).into_iter().collect(),
         Field::Arrived => vec![day(arrived(on).to_zoned(zone(on)).date())],
         Field::ArrivedAge => {
@@ -312,11 +326,7 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
             vec![FieldValue::Number(age as f64, duration(age))]
         }
         Field::Now => vec![day(now(on).date())],
-        Field::Time => {
-            let (hour, minute) = (now(on).hour(), now(on).minute());
-            let minutes = f64::from(hour) * 60.0 + f64::from(minute);
-            vec![FieldValue::Number(minutes, format!("{hour:02}:{minute:02}"))]
-        }
+        Field::Time => vec![time(&now(on))],
         Field::Weekday => strings([weekday(now(on).weekday())]),
     }))
 }
@@ -372,6 +382,37 @@ fn day<'m>(date: Date) -> FieldValue<'m> {
 
 fn zone(on: &Context<'_>) -> TimeZone {
     on.world.zone(on.program.settings.timezone.as_deref())
+}
+
+/// Minutes of the day.
+fn time<'m>(at: &jiff::Zoned) -> FieldValue<'m> {
+    let minutes = f64::from(at.hour()) * 60.0 + f64::from(at.minute());
+    FieldValue::Number(minutes, format!("{:02}:{:02}", at.hour(), at.minute()))
+}
+
+/// A moment; none if the message has no such one.
+fn moment(which: Moment, on: &Context<'_>) -> Option<Timestamp> {
+    match which {
+        Moment::Sent => sent(on),
+        Moment::Arrived => Some(arrived(on)),
+        Moment::Now => Some(on.world.now()),
+    }
+}
+
+/// What a clock in a zone shows, as seconds since it showed 1970-01-01 00:00. In the
+/// hour that comes twice it stays at the hour's end the second time, so that what is
+/// later is never smaller.
+fn local_seconds(at: Timestamp, zone: &TimeZone) -> i64 {
+    let shown = |at: Timestamp| at.as_second() + i64::from(zone.to_offset(at).seconds());
+    let now = shown(at);
+    // No clock was put back by more than a day.
+    let day = at.checked_sub(jiff::SignedDuration::from_hours(24)).unwrap_or(at);
+    let before = zone.following(day).take_while(|change| change.timestamp() <= at);
+    let turned = before.filter_map(|change| {
+        let last = change.timestamp().checked_sub(jiff::SignedDuration::from_secs(1)).ok()?;
+        Some(shown(last) + 1)
+    });
+    turned.fold(now, i64::max)
 }
 
 fn now(on: &Context<'_>) -> jiff::Zoned {
@@ -530,7 +571,27 @@ fn first_number(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::first_number;
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
+
+    use super::{first_number, local_seconds};
+
+    /// Clocks go from 03:00 back to 02:00 in Berlin, and from 02:00 to 03:00.
+    #[test]
+    fn what_is_later_is_never_smaller() {
+        let Ok(berlin) = TimeZone::get("Europe/Berlin") else { return };
+        let at = |text: &str| {
+            let at: Timestamp = text.parse().unwrap();
+            let local = Timestamp::from_second(local_seconds(at, &berlin)).unwrap();
+            local.to_string()
+        };
+        assert_eq!(at("2026-10-25T00:30:00Z"), "2026-10-25T02:30:00Z");
+        assert_eq!(at("2026-10-25T01:30:00Z"), "2026-10-25T03:00:00Z");
+        assert_eq!(at("2026-10-25T02:30:00Z"), "2026-10-25T03:30:00Z");
+        assert_eq!(at("2026-03-29T00:59:59Z"), "2026-03-29T01:59:59Z");
+        assert_eq!(at("2026-03-29T01:00:00Z"), "2026-03-29T03:00:00Z");
+        assert_eq!(at("2026-12-24T11:00:00Z"), "2026-12-24T12:00:00Z");
+    }
 
     #[test]
     fn the_first_number_of_a_text_has_its_sign_and_decimals() {

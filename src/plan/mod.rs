@@ -169,8 +169,8 @@ pub enum StepKind {
 /// An automatic answer, RFC 3834.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The text's file, as the rules name it.
-    pub file: String,
+    /// The text's file, as the rules name it; none if it stands in the rules.
+    pub file: Option<String>,
     /// Once in so many seconds.
     pub every: u64,
     /// The envelope sender of the message, who gets it.
@@ -185,8 +185,8 @@ pub struct Reply {
     pub references: Option<String>,
     /// The text, filled in.
     pub body: String,
-    /// The text before it was filled in, which is what a sender gets once.
-    pub text: String,
+    /// What a sender gets once: the text before it was filled in, or what stands for it.
+    pub key: String,
 }
 
 /// The word that asked for a delivery.

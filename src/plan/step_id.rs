@@ -71,7 +71,10 @@ impl FieldHasher {
             StepKind::Forward { to, copy: _, sender: _, forwarder: _ } => {
                 FieldHasher::new("forward").list(to)
             }
-            StepKind::Reply(reply) => FieldHasher::new("reply").text(&reply.file).text(&reply.to),
+            StepKind::Reply(reply) => {
+                let file = reply.file.as_deref().unwrap_or_default();
+                FieldHasher::new("reply").text(file).text(&reply.to)
+            }
             StepKind::Discard { .. }
             | StepKind::Reject { .. }
             | StepKind::Defer { .. }
@@ -130,7 +133,7 @@ mod tests {
 
     fn reply(to: &str, body: &str) -> StepKind {
         StepKind::Reply(Box::new(Reply {
-            file: "away.txt".into(),
+            file: Some("away.txt".into()),
             every: 60,
             to: to.into(),
             from: "hana@example.org".into(),
@@ -138,7 +141,7 @@ mod tests {
             in_reply_to: None,
             references: None,
             body: body.into(),
-            text: body.into(),
+            key: body.into(),
         }))
     }
 

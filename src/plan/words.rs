@@ -26,6 +26,9 @@ pub struct StepWords<'s> {
     /// The name of a header, of a list, of an answer's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'s str>,
+    /// The subject of an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<&'s str>,
     /// A text: why, a header's value, an entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<&'s str>,
@@ -77,7 +80,8 @@ impl StepKind {
             },
             StepKind::Reply(reply) => StepWords {
                 to: Some(vec![&reply.to]),
-                name: Some(&reply.file),
+                name: reply.file.as_deref(),
+                subject: Some(&reply.subject),
                 text: Some(&reply.body),
                 ..of("reply")
             },
@@ -116,7 +120,10 @@ impl StepKind {
             StepKind::Forward { copy, to, .. } => {
                 format!("forward {}{}", if *copy { "copy " } else { "" }, quoted(to))
             }
-            StepKind::Reply(reply) => format!("reply \"{}\" to <{}>", reply.file, reply.to),
+            StepKind::Reply(reply) => match &reply.file {
+                Some(file) => format!("reply \"{file}\" to <{}>", reply.to),
+                None => format!("reply to <{}>: {}", reply.to, reply.subject),
+            },
             StepKind::EditList { add: true, list, entry, .. } => format!("add {entry} to {list}"),
             StepKind::EditList { add: false, list, entry, .. } => {
                 format!("remove {entry} from {list}")
@@ -145,7 +152,10 @@ impl StepKind {
             StepKind::Forward { copy, to, .. } => {
                 format!("forward {}{}", if *copy { "copy " } else { "" }, to.join(" "))
             }
-            StepKind::Reply(reply) => format!("reply {}", reply.file),
+            StepKind::Reply(reply) => match &reply.file {
+                Some(file) => format!("reply {file}"),
+                None => "reply".into(),
+            },
             StepKind::EditList { .. } => self.sentence(),
             StepKind::Discard { .. }
             | StepKind::Reject { .. }

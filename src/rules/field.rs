@@ -28,7 +28,7 @@ pub enum FieldKind {
     Size,
     /// Seconds.
     Duration,
-    /// A day.
+    /// A day, or a moment of it.
     Date,
     /// A time of day.
     Time,
@@ -290,6 +290,10 @@ pub const FIELDS: &[FieldInfo] = &[
     plain("recipients", FieldKind::Number, "how many recipients are named", || Field::Recipients),
     plain("age", FieldKind::Duration, "time since the Date header", || Field::Age),
     plain("date", FieldKind::Date, "the day of the Date header", || Field::Date),
+    plain("date.time", FieldKind::Time, "the time of day in the Date header", || Field::DateTime),
+    plain("date.weekday", FieldKind::Weekday, "the day of the week of the Date header", || {
+        Field::DateWeekday
+    }),
     plain("arrived", FieldKind::Date, "the day the message came here", || Field::Arrived),
     plain("arrived.age", FieldKind::Duration, "time since it came here", || Field::ArrivedAge),
     plain("now", FieldKind::Date, "today", || Field::Now),

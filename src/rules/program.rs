@@ -450,12 +450,32 @@ pub enum Field {
     FilterFailed,
     /// The Date header's day.
     Date,
+    /// The time of day in the Date header, in the rules' time zone.
+    DateTime,
+    /// Its day of the week, `monday` … `sunday`.
+    DateWeekday,
+    /// A moment, seconds since 1970-01-01 00:00 UTC.
+    Instant(Moment),
+    /// A moment as a clock in the rules' time zone shows it, seconds since 1970-01-01
+    /// 00:00 there. Where the clock is put back, it stands still for that time.
+    LocalInstant(Moment),
     /// Today.
     Now,
     /// Time of day, now.
     Time,
     /// Day of the week, today, `monday` … `sunday`.
     Weekday,
+}
+
+/// Which moment.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Moment {
+    /// That of the Date header.
+    Sent,
+    /// When the message came here.
+    Arrived,
+    /// Now.
+    Now,
 }
 
 /// Methods of authentication, RFC 8601 §2.7.

@@ -121,8 +121,19 @@ pub struct ActionNode {
     pub name: SpannedText,
     /// What follows the name.
     pub arguments: Vec<ValueNode>,
+    /// What follows it in braces: `{ subject "Away" text "…" }`
+    pub particulars: Option<Particulars>,
     /// What follows `as`.
     pub flags: Vec<ValueNode>,
+}
+
+/// `{ NAME VALUE … }`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Particulars {
+    /// With the braces.
+    pub span: Span,
+    /// In order.
+    pub all: Vec<(SpannedText, ValueNode)>,
 }
 
 /// A condition and its place.
@@ -203,10 +214,25 @@ pub enum ValueKind {
     Date { year: i16, month: u8, day: u8 },
     /// `22:00`
     Time { hour: u8, minute: u8 },
+    /// `2026-12-24T18:00`, `…:30`, `…+09:00`, `…Z`; checked for existence by `rules::check`
+    Instant(Instant),
     /// `a..b`
     Range(Box<ValueNode>, Box<ValueNode>),
     /// A bare name: a list, a flag, a result, a setting's word
     Name(String),
+}
+
+/// A date, a time of day, and perhaps a zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instant {
+    pub year: i16,
+    pub month: u8,
+    pub day: u8,
+    pub hour: u8,
+    pub minute: u8,
+    pub second: u8,
+    /// Minutes that a clock there shows more than UTC; none: in the zone set.
+    pub offset: Option<i16>,
 }
 
 impl Ast {
@@ -295,6 +321,13 @@ impl ActionNode {
         self.span = Span::default();
         self.name.span = Span::default();
         self.arguments.iter_mut().chain(&mut self.flags).for_each(ValueNode::forget);
+        if let Some(particulars) = &mut self.particulars {
+            particulars.span = Span::default();
+            for (name, value) in &mut particulars.all {
+                name.span = Span::default();
+                value.forget();
+            }
+        }
     }
 }
 

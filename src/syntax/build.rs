@@ -4,7 +4,7 @@ use pest::iterators::Pair;
 
 use super::ast::{
     ActionNode, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, MoveEnd,
-    SpannedText, StatementNodeKind, ValueKind, ValueNode, Way,
+    Particulars, SpannedText, StatementNodeKind, ValueKind, ValueNode, Way,
 };
 use super::grammar::Rule;
 use super::literal;
@@ -230,10 +230,11 @@ impl Builder {
         let mut name = None;
         let mut arguments = Vec::new();
         let mut flags = Vec::new();
+        let mut particulars = None;
         let mut behind_as = false;
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::action_name | Rule::forward_word | Rule::let_word => {
+                Rule::action_name | Rule::forward_word | Rule::reply_word | Rule::let_word => {
                     name = Some(self.word(&part));
                 }
                 Rule::equals => {}
@@ -243,6 +244,7 @@ impl Builder {
                         .push(ValueNode { span: word.span, kind: ValueKind::Name(word.value) });
                 }
                 Rule::as_word => behind_as = true,
+                Rule::particulars => particulars = Some(self.particulars(part)?),
                 _ => {
                     let value = self.scalar(&part)?;
                     if behind_as { &mut flags } else { &mut arguments }.push(value);
@@ -250,7 +252,24 @@ impl Builder {
             }
         }
         let name = name.ok_or_else(|| self.impossible())?;
-        Ok(ActionNode { span, name, arguments, flags })
+        Ok(ActionNode { span, name, arguments, particulars, flags })
+    }
+
+    /// `{ NAME VALUE … }`
+    fn particulars(&mut self, pair: Pair<Rule>) -> Read<Particulars> {
+        let span = self.span(&pair);
+        let mut all = Vec::new();
+        for part in pair.into_inner().filter(|part| part.as_rule() == Rule::particular) {
+            let (mut name, mut value) = (None, None);
+            for inner in part.into_inner() {
+                match inner.as_rule() {
+                    Rule::particular_name => name = Some(self.word(&inner)),
+                    _ => value = Some(self.value(inner)?),
+                }
+            }
+            all.push(name.zip(value).ok_or_else(|| self.impossible())?);
+        }
+        Ok(Particulars { span, all })
     }
 
     /// Recursive, but no deeper than the outline lets parentheses be.

@@ -171,6 +171,7 @@ impl<'a> View<'a> {
         let kind = match bad {
             Bad::UnclosedText if written.len() == 1 => SyntaxErrorKind::LoneQuote,
             Bad::UnclosedText => SyntaxErrorKind::UnclosedText,
+            Bad::UnclosedLongText => SyntaxErrorKind::UnclosedLongText,
             Bad::UnclosedPattern => match self.unquoted(at) {
                 Some(mistake) => return mistake,
                 None => SyntaxErrorKind::UnclosedPattern,
@@ -193,6 +194,7 @@ impl<'a> View<'a> {
         let end = match bad {
             Bad::UnclosedText | Bad::UnclosedPattern => token.start + 1,
             Bad::EmptyPattern => token.start + 2,
+            Bad::UnclosedLongText => token.start + scan::LONG_QUOTE.len() as u32,
             _ => token.end,
         };
         self.mistake(kind, SyntaxToken { end, ..token })

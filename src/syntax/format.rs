@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::ast::{
     ActionNode, Ast, Body, Choice, Comment, ConditionNode, ConditionNodeKind, FieldNode, Fields,
-    MoveEnd, SpannedText, StatementNode, StatementNodeKind, ValueKind, ValueNode, Way,
+    MoveEnd, Particulars, SpannedText, StatementNode, StatementNodeKind, ValueKind, ValueNode, Way,
 };
 use super::layout::{Doc, Remark, WIDTH};
 use super::literal;
@@ -457,11 +457,21 @@ impl<'a> Formatter<'a> {
     fn arrow(&mut self, mut head: Vec<Doc>, end: u32, actions: &[ActionNode]) -> Doc {
         let to = actions.first().map_or(end, |action| action.span.start);
         let line = self.line_between(" ", end, to);
+        if let [action] = actions
+            && action.particulars.is_some()
+            && matches!(&line, Doc::Line { comments, .. } if comments.is_empty())
+        {
+            // `when … -> reply {`: what breaks stands in the braces.
+            return Doc::group(vec![Doc::group(head), Doc::text(" -> "), self.action(action)]);
+        }
         head.push(Doc::Nest(vec![line, Doc::text("-> "), self.actions(actions)]));
         Doc::group(head)
     }
 
     fn actions(&mut self, actions: &[ActionNode]) -> Doc {
+        if let [action] = actions {
+            return self.action(action);
+        }
         let mut docs = Vec::new();
         let mut end = None;
         for action in actions {
@@ -469,27 +479,51 @@ impl<'a> Formatter<'a> {
                 docs.push(Doc::text(","));
                 docs.push(self.line_between(" ", end, action.span.start));
             }
-            docs.push(Doc::text(self.action(action)));
+            docs.push(self.action(action));
             end = Some(action.span.end);
         }
         Doc::group(vec![Doc::Nest(docs)])
     }
 
-    fn action(&self, action: &ActionNode) -> String {
+    fn action(&mut self, action: &ActionNode) -> Doc {
         let mut text = action.name.value.clone();
         for (number, argument) in action.arguments.iter().enumerate() {
             let is_value_of_let = action.name.value == "let" && number == 1;
             text.push_str(if is_value_of_let { " = " } else { " " });
             text.push_str(&self.scalar(argument));
         }
+        let mut behind = String::new();
         if !action.flags.is_empty() {
-            text.push_str(" as");
+            behind.push_str(" as");
         }
         for flag in &action.flags {
-            text.push(' ');
-            text.push_str(&self.scalar(flag));
+            behind.push(' ');
+            behind.push_str(&self.scalar(flag));
         }
-        text
+        match &action.particulars {
+            Some(particulars) => {
+                let particulars = self.particulars(particulars);
+                Doc::group(vec![Doc::text(text + " "), particulars, Doc::text(behind)])
+            }
+            None => Doc::text(text + &behind),
+        }
+    }
+
+    /// `{ NAME VALUE … }`: on one line, or each on its own.
+    fn particulars(&mut self, particulars: &Particulars) -> Doc {
+        let mut inner = Vec::new();
+        let mut end = particulars.span.start + 1;
+        for (name, value) in &particulars.all {
+            inner.push(self.line_between(" ", end, name.span.start));
+            inner.push(Doc::text(format!("{} ", name.value)));
+            inner.push(match &value.kind {
+                ValueKind::Text(text) if text.contains('\n') => Doc::LongText(text.clone()),
+                _ => self.value(value),
+            });
+            end = value.span.end;
+        }
+        let last = self.line_between(" ", end, particulars.span.end);
+        Doc::group(vec![Doc::text("{"), Doc::Nest(inner), last, Doc::text("}")])
     }
 
     /// As deep as the Ast, which the parser keeps shallow.
@@ -597,6 +631,7 @@ impl<'a> Formatter<'a> {
             }
             ValueKind::Date { year, month, day } => format!("{year:04}-{month:02}-{day:02}"),
             ValueKind::Time { hour, minute } => format!("{hour:02}:{minute:02}"),
+            ValueKind::Instant(instant) => literal::of_instant(instant),
             ValueKind::Range(from, to) => format!("{}..{}", self.scalar(from), self.scalar(to)),
             ValueKind::Name(name) => name.clone(),
             // The grammar has no sets in sets.
@@ -855,6 +890,13 @@ expect "a.eml" -> mark seen, folder "X" as seen flagged
             ),
             "when 迷惑 -> inbox\nwhen a    -> stop  # c\n\nwhen b -> stop\ninclude \"x\"\nwhen cc -> stop\n"
         );
+    }
+
+    #[test]
+    fn what_belongs_to_an_answer_stands_on_one_line_or_each_on_its_own() {
+        let written = "when a -> reply {text \"x\" every 3d}, mark seen\nreply { # b\n  text \"\"\"\n x\n\n   y\n \"\"\" }\nset a 2026-12-24T07:05:00+00:00\n";
+        let laid_out = "when a -> reply { text \"x\" every 3d }, mark seen\nreply {  # b\n    text \"\"\"\n        x\n\n          y\n        \"\"\"\n}\nset a 2026-12-24T07:05Z\n";
+        assert_eq!(formatted(written), laid_out);
     }
 
     #[test]

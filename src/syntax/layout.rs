@@ -5,6 +5,9 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use super::literal::quote_long;
+use super::scan::LONG_QUOTE;
+
 /// Columns of a line that is not broken.
 pub(super) const WIDTH: usize = 100;
 /// Blanks for each step inwards.
@@ -13,6 +16,8 @@ const INDENT: usize = 4;
 /// Text that may break.
 pub(super) enum Doc {
     Text(String),
+    /// A text of several lines, in three quotes; breaks all around it.
+    LongText(String),
     /// `flat` where the group stands on one line, else a line break.
     Line {
         flat: &'static str,
@@ -49,6 +54,7 @@ impl Doc {
     fn must_break(&self) -> bool {
         match self {
             Doc::Text(_) | Doc::IfBroken(_) => false,
+            Doc::LongText(_) => true,
             Doc::Line { comments, .. } => !comments.is_empty(),
             Doc::Nest(docs) => docs.iter().any(Doc::must_break),
             Doc::Group { broken, .. } => *broken,
@@ -64,6 +70,7 @@ impl Doc {
     fn flatten(&self, text: &mut String) -> bool {
         match self {
             Doc::Text(part) => text.push_str(part),
+            Doc::LongText(_) => return false,
             Doc::Line { comments, .. } if !comments.is_empty() => return false,
             Doc::Line { flat, .. } => text.push_str(flat),
             Doc::IfBroken(_) => {}
@@ -85,6 +92,10 @@ impl Doc {
                 Doc::Text(text) => {
                     out.push_str(text);
                     column += text.width();
+                }
+                Doc::LongText(text) => {
+                    out.push_str(&quote_long(text, &" ".repeat((depth + 1) * INDENT)));
+                    column = (depth + 1) * INDENT + LONG_QUOTE.len();
                 }
                 Doc::IfBroken(text) if broken => {
                     out.push_str(text);
@@ -140,6 +151,7 @@ fn fits(group: &[Doc], behind: &[(usize, bool, &Doc)], room: usize) -> bool {
         let width = match doc {
             Doc::Line { .. } if broken => return true,
             Doc::Text(text) => text.width(),
+            Doc::LongText(_) => return true,
             Doc::Line { flat, .. } => flat.len(),
             Doc::IfBroken(text) if broken => text.width(),
             Doc::IfBroken(_) => 0,

@@ -2,16 +2,77 @@
 
 use std::ops::Range;
 
-use super::ast::ValueKind;
+use super::ast::{Instant, ValueKind};
+use super::scan::LONG_QUOTE;
 use crate::text::is_invisible;
 
 /// What a string `"…"` says. An escape that means nothing stands for its own
 /// characters; `wrong` gets its place in `written`.
 pub(super) fn unquote(written: &str, mut wrong: impl FnMut(Range<usize>)) -> String {
+    if written.len() >= 2 * LONG_QUOTE.len() && written.starts_with(LONG_QUOTE) {
+        return unquote_long(written, wrong);
+    }
     let inner = written.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let inner = inner.unwrap_or_default();
     let mut text = String::with_capacity(inner.len());
-    let mut rest = inner;
+    unescape(inner, &mut text, |at| wrong(at.start + 1..at.end + 1));
+    text
+}
+
+/// What a string in three quotes says: without a line break right behind the opening
+/// ones, and without what all lines are indented by, that of the closing ones among
+/// them if they stand on a line of their own. Blank lines do not count and are empty.
+fn unquote_long(written: &str, mut wrong: impl FnMut(Range<usize>)) -> String {
+    let end = written.len() - LONG_QUOTE.len();
+    let inner = written.get(LONG_QUOTE.len()..end).unwrap_or_default();
+    let is_blank = |c: char| matches!(c, ' ' | '\t');
+    let break_at = inner.find('\n');
+    let opens = break_at.filter(|at| inner[..*at].trim_end_matches('\r').trim().is_empty());
+    let start = opens.map_or(0, |at| at + 1);
+    let mut lines: Vec<(usize, &str)> = Vec::new();
+    let mut at = start;
+    for line in inner[start..].split_inclusive('\n') {
+        lines.push((at, line));
+        at += line.len();
+    }
+    if inner[start..].ends_with('\n') || inner[start..].is_empty() {
+        lines.push((at, ""));
+    }
+    let last = lines.len().saturating_sub(1);
+    // Text behind the opening quotes is indented by nothing.
+    let counted = lines.iter().enumerate().filter(|(number, (_, line))| {
+        !line.trim().is_empty() || (*number == last && *number > 0 && opens.is_some())
+    });
+    let margins: Vec<&str> = counted
+        .map(|(_, (_, line))| &line[..line.len() - line.trim_start_matches(is_blank).len()])
+        .collect();
+    let first = margins.first().copied().unwrap_or_default();
+    let margin = margins.iter().fold(first.len(), |most, one| {
+        first.bytes().zip(one.bytes()).take(most).take_while(|(a, b)| a == b).count()
+    });
+    let margin = if opens.is_some() { margin } else { 0 };
+    let mut text = String::with_capacity(inner.len());
+    for (number, (at, line)) in lines.into_iter().enumerate() {
+        let (line, ends) = match line.strip_suffix('\n') {
+            Some(line) => (line.strip_suffix('\r').unwrap_or(line), true),
+            None => (line, false),
+        };
+        if line.trim_matches(is_blank).is_empty() && (number > 0 || opens.is_some()) {
+            text.push_str(if ends { "\n" } else { "" });
+            continue;
+        }
+        let place = LONG_QUOTE.len() + at + margin;
+        unescape(line.get(margin..).unwrap_or_default(), &mut text, |range| {
+            wrong(range.start + place..range.end + place);
+        });
+        text.push_str(if ends { "\n" } else { "" });
+    }
+    text
+}
+
+/// Adds what a line says whose escapes stand in it as written.
+fn unescape(line: &str, text: &mut String, mut wrong: impl FnMut(Range<usize>)) {
+    let mut rest = line;
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
         text.push_str(&rest[..at]);
         rest = &rest[at..];
@@ -19,7 +80,7 @@ pub(super) fn unquote(written: &str, mut wrong: impl FnMut(Range<usize>)) -> Str
         match meant {
             Some(c) => text.push(c),
             None => {
-                let start = 1 + inner.len() - rest.len();
+                let start = line.len() - rest.len();
                 wrong(start..start + length);
                 text.push_str(&rest[..length]);
             }
@@ -27,7 +88,44 @@ pub(super) fn unquote(written: &str, mut wrong: impl FnMut(Range<usize>)) -> Str
         rest = &rest[length..];
     }
     text.push_str(rest);
-    text
+}
+
+/// A text of several lines as a string in three quotes, its lines indented by
+/// `margin`.
+pub(super) fn quote_long(text: &str, margin: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 64);
+    quoted.push_str(LONG_QUOTE);
+    let ends = text.ends_with('\n');
+    let lines: Vec<&str> = text.strip_suffix('\n').unwrap_or(text).split('\n').collect();
+    let last = lines.len().saturating_sub(1);
+    for (number, line) in lines.into_iter().enumerate() {
+        quoted.push('\n');
+        if line.is_empty() {
+            continue;
+        }
+        quoted.push_str(margin);
+        let mut chars = line.chars().enumerate().peekable();
+        while let Some((at, c)) = chars.next() {
+            let is_last = chars.peek().is_none();
+            match c {
+                '\\' => quoted.push_str("\\\\"),
+                '"' if quoted.ends_with("\"\"") || is_last && number == last => {
+                    quoted.push_str("\\\"");
+                }
+                '\t' => quoted.push_str("\\t"),
+                // What an editor would take away, and what would be taken for indentation.
+                ' ' if is_last || at == 0 && !ends => quoted.push_str("\\u{20}"),
+                _ if is_invisible(c) => quoted.push_str(&format!("\\u{{{:x}}}", c as u32)),
+                _ => quoted.push(c),
+            }
+        }
+    }
+    if ends {
+        quoted.push('\n');
+        quoted.push_str(margin);
+    }
+    quoted.push_str(LONG_QUOTE);
+    quoted
 }
 
 /// What an escape at the start of `rest` means, and how long it is.
@@ -135,7 +233,7 @@ pub(super) fn quantity(written: &str) -> Option<ValueKind> {
         "h" => times(3_600).map(ValueKind::Duration),
         "d" => times(86_400).map(ValueKind::Duration),
         "w" => times(604_800).map(ValueKind::Duration),
-        _ => date(written).or_else(|| time(written)),
+        _ => date(written).or_else(|| time(written)).or_else(|| instant(written)),
     }
 }
 
@@ -157,6 +255,55 @@ fn time(written: &str) -> Option<ValueKind> {
     let hour = u8::try_from(number(hour, 1..3)?).ok().filter(|hour| *hour < 24)?;
     let minute = u8::try_from(number(minute, 2..3)?).ok().filter(|minute| *minute < 60)?;
     Some(ValueKind::Time { hour, minute })
+}
+
+/// `2026-12-24T18:00`, with seconds or without, and perhaps `Z` or `+09:00` behind it.
+fn instant(written: &str) -> Option<ValueKind> {
+    let (day, rest) = written.split_once('T')?;
+    let Some(ValueKind::Date { year, month, day }) = date(day) else { return None };
+    let (clock, offset) = match rest.find(['Z', '+', '-']) {
+        Some(at) => (rest.get(..at)?, Some(offset(rest.get(at..)?)?)),
+        None => (rest, None),
+    };
+    let mut parts = clock.splitn(3, ':');
+    let (hour, minute) = (number(parts.next()?, 2..3)?, number(parts.next()?, 2..3)?);
+    let second = parts.next().map_or(Some(0), |second| number(second, 2..3))?;
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let (hour, minute, second) = (hour as u8, minute as u8, second as u8);
+    Some(ValueKind::Instant(Instant { year, month, day, hour, minute, second, offset }))
+}
+
+/// Minutes before UTC: `Z`, `+09:00`, `-03:30`.
+fn offset(written: &str) -> Option<i16> {
+    if written == "Z" {
+        return Some(0);
+    }
+    let (sign, rest) = written.split_at_checked(1)?;
+    let (hours, minutes) = rest.split_once(':')?;
+    let (hours, minutes) = (number(hours, 2..3)?, number(minutes, 2..3)?);
+    let all = (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)? as i16;
+    Some(if sign == "-" { -all } else { all })
+}
+
+/// An instant as it is written.
+pub(super) fn of_instant(of: &Instant) -> String {
+    let Instant { year, month, day, hour, minute, second, offset } = of;
+    let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}");
+    if *second > 0 {
+        text.push_str(&format!(":{second:02}"));
+    }
+    match offset {
+        None => {}
+        Some(0) => text.push('Z'),
+        Some(offset) => {
+            let sign = if *offset < 0 { '-' } else { '+' };
+            let minutes = offset.unsigned_abs();
+            text.push_str(&format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60));
+        }
+    }
+    text
 }
 
 /// A size in the largest unit that gives a whole number.
@@ -193,6 +340,65 @@ mod tests {
         let written = r#""C:\dir \u{} \u{110000} \u{zz}""#;
         unquote(written, |at| wrong.push(&written[at]));
         assert_eq!(wrong, [r"\d", r"\u", r"\u{110000}", r"\u"]);
+    }
+
+    #[test]
+    fn three_quotes_hold_lines_without_their_common_indentation() {
+        let read = |written| unquote(written, |at| panic!("{written} has a mistake at {at:?}"));
+        for (written, text) in [
+            ("\"\"\"\n    Hello,\n\n      \\\"\"\"x\n    \"\"\"", "Hello,\n\n  \"\"\"x\n"),
+            ("\"\"\"\r\n  a\r\n  b\"\"\"", "a\nb"),
+            ("\"\"\"\n    a\n  \"\"\"", "  a\n"),
+            ("\"\"\"a\n  b\"\"\"", "a\n  b"),
+            ("\"\"\"\n  a\n   \n\tb\n\"\"\"", "  a\n\n\tb\n"),
+            ("\"\"\"\"\"\"", ""),
+            ("\"\"\" \"\"\"", " "),
+            ("\"\"\"\n\"\"\"", ""),
+            ("\"\"\"\n\n  \"\"\"", "\n"),
+        ] {
+            assert_eq!(read(written), text, "{written:?}");
+        }
+        for text in [
+            "a\n",
+            "a\nb",
+            "  a\n b\n",
+            " a\n b",
+            "\n\n",
+            "a\n\n",
+            "x \n\ty\"\n",
+            "\"\"\"\"\n\"",
+            "\n \n",
+        ] {
+            for margin in ["", "        "] {
+                let written = quote_long(text, margin);
+                let said = unquote(&written, |at| panic!("{written} has a mistake at {at:?}"));
+                assert_eq!(said, text, "{written}");
+            }
+        }
+        let mut wrong = Vec::new();
+        let written = "\"\"\"\n  C:\\dir\n  \"\"\"";
+        unquote(written, |at| wrong.push(&written[at]));
+        assert_eq!(wrong, [r"\d"]);
+    }
+
+    #[test]
+    fn instants_have_a_zone_or_none() {
+        for (written, offset) in [
+            ("2026-12-24T18:00", None),
+            ("2026-12-24T18:00:30", None),
+            ("2026-12-24T18:00Z", Some(0)),
+            ("2026-12-24T18:00+09:00", Some(540)),
+            ("2026-12-24T18:00:30-03:30", Some(-210)),
+        ] {
+            let Some(ValueKind::Instant(instant)) = quantity(written) else { panic!("{written}") };
+            assert_eq!(instant.offset, offset, "{written}");
+            assert_eq!(of_instant(&instant), written);
+        }
+        for nothing in
+            ["2026-12-24T18", "2026-12-24T18:00+9:00", "2026-12-24T24:00", "2026-12-24T18:00+24:00"]
+        {
+            assert_eq!(quantity(nothing), None, "{nothing}");
+        }
     }
 
     #[test]

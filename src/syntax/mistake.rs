@@ -22,6 +22,8 @@ pub(super) enum SyntaxErrorKind {
         expected: Vec<&'static str>,
     },
     UnclosedText,
+    /// Three quotes that are never closed.
+    UnclosedLongText,
     /// A `"` with nothing behind it on its line.
     LoneQuote,
     UnclosedPattern,
@@ -148,6 +150,12 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             "this string has no closing `\"` on its line",
             "opened here",
             "a string ends on the line on which it begins; `\\n` in it is a line break, `\\\"` a quote",
+        ),
+        SyntaxErrorKind::UnclosedLongText => word(
+            "unclosed-string",
+            String::from("a string in three quotes is never closed"),
+            "opened here",
+            "close it with `\"\"\"`; a quote in it needs no backslash, three in a row do",
         ),
         SyntaxErrorKind::LoneQuote => word(
             "unclosed-string",
@@ -442,6 +450,9 @@ fn quantity(found: &str) -> SyntaxWording {
     let hint = match words::unit(unit.trim_start()) {
         Some(meant) if meant == unit => String::from("the number is too large"),
         Some(meant) => format!("write `{number}{meant}`"),
+        None if found.contains('T') && found.matches('-').count() >= 2 => String::from(
+            "an instant is written `2026-12-24T18:00`, with its zone `…+09:00` or `…Z`",
+        ),
         None if found.contains(':') && found.contains('-') => {
             String::from("a range is written `22:00..07:00`")
         }

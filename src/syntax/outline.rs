@@ -157,6 +157,10 @@ impl<'a> Outliner<'a> {
                 self.new_line(at, *token, indent);
             }
             match token.kind {
+                TokenShape::OpenBlock if self.opens_particulars(at) => {
+                    at = self.particulars(at);
+                    continue;
+                }
                 TokenShape::OpenBlock => {
                     at = self.open_block(at);
                     continue;
@@ -210,6 +214,36 @@ impl<'a> Outliner<'a> {
         if let Some(block) = self.blocks.last_mut() {
             block.inner.get_or_insert(indent);
         }
+    }
+
+    /// Whether the `{` belongs to the action before it.
+    fn opens_particulars(&self, at: usize) -> bool {
+        let before = at.wrapping_sub(1);
+        let acts = self.lead == Lead::Action || self.arrow;
+        let starts = self.start.is_some_and(|start| start <= before);
+        starts
+            && acts
+            && self.word(before).is_some_and(|word| words::WITH_PARTICULARS.contains(&word))
+    }
+
+    /// `{ … }` of an action is part of its piece. Without its `}` it is the only
+    /// mistake there, and the next statement is read again.
+    fn particulars(&mut self, at: usize) -> usize {
+        let mut end = at + 1;
+        while let Some(token) = self.tokens.get(end) {
+            let begins = token.indent.is_some()
+                && self.word(end).is_some_and(|word| words::STATEMENTS.contains(&word));
+            match token.kind {
+                TokenShape::CloseBlock | TokenShape::Bad(Bad::UnclosedLongText) => return end + 1,
+                TokenShape::OpenBlock => break,
+                _ if begins => break,
+                _ => self.within_piece(end),
+            }
+            end += 1;
+        }
+        self.wrong(SyntaxErrorKind::UnclosedBlock, at);
+        self.take_piece(end);
+        end
     }
 
     fn open_block(&mut self, at: usize) -> usize {
@@ -467,8 +501,10 @@ pub(super) fn split(text: &str, tokens: &[SyntaxToken], piece: &Range<usize>) ->
             text.get(token.start as usize..token.end as usize)
         };
         match token.kind {
-            TokenShape::OpenParen | TokenShape::OpenSet => open += 1,
-            TokenShape::CloseParen | TokenShape::CloseSet => open = open.saturating_sub(1),
+            TokenShape::OpenParen | TokenShape::OpenSet | TokenShape::OpenBlock => open += 1,
+            TokenShape::CloseParen | TokenShape::CloseSet | TokenShape::CloseBlock => {
+                open = open.saturating_sub(1);
+            }
             TokenShape::Word if token.indent.is_some() && open == 0 && at > start => {
                 let continues = word(at).is_some_and(|word| {
                     words::JOINTS.contains(&word) || words::OPERATORS.contains(&word)

@@ -6,8 +6,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::ast::{
-    ActionNode, Ast, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, MoveEnd,
-    SpannedText, StatementNode, StatementNodeKind, ValueKind, ValueNode, Way,
+    ActionNode, Ast, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, Instant,
+    MoveEnd, Particulars, SpannedText, StatementNode, StatementNodeKind, ValueKind, ValueNode, Way,
 };
 use super::grammar::{Grammar, Rule};
 use super::scan::{self, TokenShape};
@@ -72,7 +72,37 @@ fn quantity() -> impl Strategy<Value = ValueKind> {
             day
         }),
         (0u8..24, 0u8..60).prop_map(|(hour, minute)| ValueKind::Time { hour, minute }),
+        instant().prop_map(ValueKind::Instant),
     ]
+}
+
+fn instant() -> impl Strategy<Value = Instant> {
+    let clock = (0u8..24, 0u8..60, prop_oneof![Just(0), 0u8..60]);
+    let offset = option::of(-1439i16..1440);
+    (0i16..10_000, 0u8..100, 0u8..100, clock, offset).prop_map(
+        |(year, month, day, (hour, minute, second), offset)| Instant {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            offset,
+        },
+    )
+}
+
+/// What may stand behind `reply`.
+fn particulars() -> impl Strategy<Value = Particulars> {
+    let lines =
+        vec(prop_oneof!["[ a\t\"\\\\]{0,5}", text()], 0..4).prop_map(|lines| lines.join("\n"));
+    let any_value = prop_oneof![
+        2 => lines.prop_map(ValueKind::Text).prop_map(value),
+        1 => scalar().prop_map(value),
+        1 => set()
+    ];
+    let name = prop_oneof![name(), Just("text".into()), Just("from".into()), Just("is".into())];
+    vec((word(name), any_value), 0..4).prop_map(|all| Particulars { span: Span::default(), all })
 }
 
 fn value(kind: ValueKind) -> ValueNode {
@@ -144,15 +174,23 @@ fn action(name: impl Strategy<Value = String>) -> impl Strategy<Value = ActionNo
     let flag =
         prop_oneof![text().prop_map(ValueKind::Text), self::name().prop_map(ValueKind::Name)];
     let arguments = vec(argument.prop_map(value), 0..3);
-    (word(name), self::name(), arguments, vec(flag.prop_map(value), 0..3)).prop_map(
-        |(name, kept, mut arguments, mut flags)| {
+    let flags = vec(flag.prop_map(value), 0..3);
+    (word(name), self::name(), arguments, flags, option::of(particulars())).prop_map(
+        |(name, kept, mut arguments, mut flags, mut particulars)| {
+            if words::WITH_PARTICULARS.contains(&&*name.value) {
+                if particulars.is_some() {
+                    arguments.clear();
+                }
+            } else {
+                particulars = None;
+            }
             if name.value == "let" {
                 arguments.push(value(ValueKind::Name(kept.clone())));
                 arguments.truncate(1);
                 arguments.insert(0, value(ValueKind::Name(kept)));
                 flags.clear();
             }
-            ActionNode { span: Span::default(), name, arguments, flags }
+            ActionNode { span: Span::default(), name, arguments, particulars, flags }
         },
     )
 }
@@ -374,6 +412,6 @@ const TOKENS: &[&str] = &[
     "mark ", "discard\n", "from", "from.domain ", "header ", "address ", "duplicate ", "of ", "\"x\"", ".domain ", "\"x\" ", "\"", "'", "/re/ ", "/", "/c", "5 ",
     "+3 ", "20K", "2026-12-24", "22:00", "1.2.3", "if ", "else ", "then ", "require ", ":0", "* ", ";", "=>",
     "&&", "!", "“", "＝", "\u{3000}", "\u{200b}", "迷惑 ", "a_b ", "@", ".", "$", "\\", "\r\n", "-", "+", "//",
-    "x@y.z ", "wehn ", "fodler ", "isp-filter ", "isp-label ", "category ", "mandatory ", "on ", "off ",
+    "x@y.z ", "reply {", "reply ", "text \"\"\"\n  a\n\"\"\" ", "\"\"\"", "T18:00", "+09:00", "wehn ", "fodler ", "isp-filter ", "isp-label ", "category ", "mandatory ", "on ", "off ",
     "default ",
 ];

@@ -58,6 +58,8 @@ pub(super) enum TokenShape {
 pub(super) enum Bad {
     /// `"` without an end on its line.
     UnclosedText,
+    /// `"""` without an end.
+    UnclosedLongText,
     /// `/` without an end on its line.
     UnclosedPattern,
     /// `//` and the rest of the line, which is a comment elsewhere.
@@ -191,6 +193,10 @@ fn line_of(rest: &str) -> &str {
 fn token(rest: &str, first: char) -> (TokenShape, usize) {
     let second = rest[first.len_utf8()..].chars().next();
     match first {
+        '"' if rest.starts_with(LONG_QUOTE) => match closed_long(rest) {
+            Some(length) => (TokenShape::Text, length),
+            None => (TokenShape::Bad(Bad::UnclosedLongText), rest.trim_end().len()),
+        },
         '"' => match closed(rest, b'"') {
             Some(length) => (TokenShape::Text, length),
             None => (TokenShape::Bad(Bad::UnclosedText), line_of(rest).trim_end().len()),
@@ -253,6 +259,23 @@ fn closed(rest: &str, delimiter: u8) -> Option<usize> {
     }
 }
 
+/// What a string that may hold line breaks begins and ends with.
+pub(super) const LONG_QUOTE: &str = "\"\"\"";
+
+/// Length of a string in three quotes.
+fn closed_long(rest: &str) -> Option<usize> {
+    let bytes = rest.as_bytes();
+    let mut at = LONG_QUOTE.len();
+    loop {
+        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        match bytes.get(at..)? {
+            [b'\\', ..] => at += 2,
+            [b'"', b'"', b'"', ..] => return Some(at + LONG_QUOTE.len()),
+            _ => at += 1,
+        }
+    }
+}
+
 fn run(text: &str, of: impl Fn(char) -> bool) -> usize {
     text.find(|c| !of(c)).unwrap_or(text.len())
 }
@@ -279,10 +302,19 @@ fn quantity(rest: &str, sign: usize) -> usize {
         let mut ahead = rest[at..].chars();
         match (ahead.next(), ahead.next()) {
             (Some('.'), Some('.')) => return at,
+            (Some('+'), _) if is_offset(&rest[at..]) => at += 1,
             (Some('.' | ':' | '-'), Some(c)) if is_word_rest(c) => at += 1,
             _ => return at,
         }
     }
+}
+
+/// `+09:00`, as it stands behind the time of an instant.
+fn is_offset(text: &str) -> bool {
+    matches!(
+        text.as_bytes(),
+        [b'+', a, b, b':', c, d, ..] if [a, b, c, d].iter().all(|digit| digit.is_ascii_digit())
+    )
 }
 
 /// A run of signs; an arrow and a signed number are left out of it.

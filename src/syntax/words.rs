@@ -21,6 +21,9 @@ pub const ACTIONS: &[&str] = &[
     "forward", "pipe", "run", "filter", "reply", "add", "remove",
 ];
 
+/// Actions that may have `{ NAME VALUE … }` behind them.
+pub const WITH_PARTICULARS: &[&str] = &["reply"];
+
 /// How a comment begins that stands in the place of a foreign rule which could not be
 /// translated: `check` tells of it until it is gone.
 pub const UNTRANSLATED: &str = "# todo import";
@@ -183,9 +186,12 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         | Rule::action
         | Rule::action_name
         | Rule::action_word
-        | Rule::forward_word => "an action",
+        | Rule::forward_word
+        | Rule::reply_word => "an action",
         Rule::let_word => "`let`",
         Rule::argument => "an argument",
+        Rule::particulars => "`{`",
+        Rule::particular | Rule::particular_name => "a word of it (`text`, `subject`, …)",
         Rule::flag => "a flag",
         Rule::condition
         | Rule::all
@@ -202,9 +208,9 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::field_part => "a part (`.domain`)",
         Rule::value | Rule::element | Rule::bound => "a value",
         Rule::set_of_values | Rule::open_set => "a set `[…]`",
-        Rule::string => "a string `\"…\"`",
+        Rule::string | Rule::long_string => "a string `\"…\"`",
         Rule::pattern => "a pattern `/…/`",
-        Rule::quantity | Rule::quantity_rest => "a number",
+        Rule::quantity | Rule::quantity_rest | Rule::offset => "a number",
         Rule::weight => "a weight like `+3`",
         Rule::name | Rule::word | Rule::layout => "a name",
         Rule::setting => "the name of a setting",

@@ -1,5 +1,6 @@
 //! What actions have in common in reading their arguments.
 
+use crate::message::address::parse_list;
 use crate::rules::address_list::judge;
 use crate::syntax::ast::{ValueKind, ValueNode};
 
@@ -27,6 +28,13 @@ pub fn is_address(text: &str) -> bool {
         && judge(text).is_none()
         && !text.starts_with('-')
         && !text.contains(char::is_whitespace)
+}
+
+/// One address, with a name or without: `Taro <taro@example.jp>`.
+pub fn is_mailbox(text: &str) -> bool {
+    let all = parse_list(text.as_bytes());
+    matches!(all.as_slice(), [one] if is_address(&one.address()))
+        && !text.contains(char::is_control)
 }
 
 /// An address that the world's mail servers take: a path is 256 bytes with its

@@ -15,7 +15,8 @@ use crate::flags::Flags;
 use crate::plan::{DeliveryWord, Folder, StepKind};
 
 pub(super) use argument::{ArgumentError, is_word};
-pub use argument::{LONGEST_TARGET, MOST_TARGETS, is_address, is_target};
+pub use argument::{LONGEST_TARGET, MOST_TARGETS, is_address, is_mailbox, is_target};
+pub use reply::{PARTICULARS, ReplyText};
 
 /// The word of an action.
 pub struct ActionWord {
@@ -146,7 +147,7 @@ pub trait Planner {
     /// Plans to send the message on, or what takes the place of that.
     fn forward(&mut self, copy: bool, to: &[Template]);
     /// Plans an answer, or tells why there is none.
-    fn reply(&mut self, file: &str, every: u64);
+    fn reply(&mut self, reply: &ReplyAction);
     /// Plans an edit of a list for each address in a field.
     fn edit_list(&mut self, add: bool, field: u32, list: u32);
 }

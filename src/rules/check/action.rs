@@ -5,6 +5,7 @@ use super::place::inside;
 use super::{Checker, Declared};
 use crate::flags::{FLAGS, Flags, is_keyword};
 use crate::rules::actions::{self, Action, ActionWord, ArgumentError, MOST_TARGETS, is_target};
+use crate::rules::address_list::judge;
 use crate::rules::field::{self, FieldKind, FieldLookup};
 use crate::rules::mistake::{LearnMistake, RuleErrorKind, WordKind};
 use crate::rules::program::{Entries, Field};
@@ -68,6 +69,74 @@ impl<'r> ActionReader<'r, '_, '_> {
     ) -> Result<T, ArgumentError> {
         self.checker.wrong_value(wanted, value, hint);
         Err(ArgumentError::Reported)
+    }
+
+    /// A value that has to be a string.
+    pub(in crate::rules) fn text_of<'v>(
+        &mut self,
+        value: &'v ValueNode,
+    ) -> Result<ArgumentText<'v>, ArgumentError> {
+        match &value.kind {
+            ValueKind::Text(text) => Ok(ArgumentText { text, span: value.span }),
+            _ => {
+                let hint = format!("put it in quotes: `\"{}\"`", self.checker.written(value));
+                self.wrong_value("a text in quotes", value, Some(hint))
+            }
+        }
+    }
+
+    /// A word in the braces of an action that stands there already.
+    pub(in crate::rules) fn given_twice(
+        &mut self,
+        name: &str,
+        span: Span,
+        at: Span,
+    ) -> Result<(), ArgumentError> {
+        self.report(span, RuleErrorKind::SettingTwice { name: name.to_owned(), at })
+    }
+
+    /// A word in the braces of an action that means nothing there.
+    pub(in crate::rules) fn unknown_particular(
+        &mut self,
+        name: &str,
+        span: Span,
+    ) -> Result<(), ArgumentError> {
+        self.checker.unknown(WordKind::Particular, name, span);
+        Err(ArgumentError::Reported)
+    }
+
+    /// What an answer cannot be from.
+    pub(in crate::rules) fn no_sender<T>(
+        &mut self,
+        text: &str,
+        span: Span,
+    ) -> Result<T, ArgumentError> {
+        self.report(span, RuleErrorKind::BadSender { text: text.to_owned() })
+    }
+
+    /// Entries as in `set me`.
+    pub(in crate::rules) fn own_addresses(
+        &mut self,
+        value: &ValueNode,
+    ) -> Result<Vec<String>, ArgumentError> {
+        if !matches!(value.kind, ValueKind::Set(_) | ValueKind::Text(_)) {
+            let hint = Some(String::from("`for [\"taro@example.jp\"]`"));
+            return self.wrong_value("a set of your addresses", value, hint);
+        }
+        let elements = self.checker.elements(value);
+        let wanted = elements.len();
+        let entries = self.checker.list_entries(elements);
+        for entry in &entries {
+            if let Some(reason) = judge(&entry.value) {
+                let (entry, span) = (entry.value.clone(), entry.span);
+                let reason = reason.to_string();
+                self.checker.report(span, RuleErrorKind::BadEntry { entry, reason });
+            }
+        }
+        match entries.len() == wanted {
+            true => Ok(entries.into_iter().map(|entry| entry.value).collect()),
+            false => Err(ArgumentError::Reported),
+        }
     }
 
     /// The arguments, all of which have to be strings.

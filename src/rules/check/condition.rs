@@ -557,18 +557,36 @@ impl Checker<'_, '_> {
         operator: Comparison,
         value: &ValueNode,
     ) -> Option<ConditionKind> {
-        let mut values = Vec::new();
+        let mut values: Vec<(u32, Vec<f64>)> = Vec::new();
         let mut fine = true;
         for element in self.elements(value) {
             match self.number(asked.kind, element) {
                 Some(number) => {
                     self.never(&asked, operator, number, element);
-                    values.push(number);
+                    if operator == Comparison::Equal {
+                        self.one_second(&asked, element);
+                    }
+                    let field = self.field_for(&asked, element);
+                    match values.iter_mut().find(|(known, _)| *known == field) {
+                        Some((_, numbers)) => numbers.push(number),
+                        None => values.push((field, vec![number])),
+                    }
                 }
                 None => fine = false,
             }
         }
-        fine.then(|| ConditionKind::Compare { field: self.field(asked.field), operator, values })
+        let mut kinds: Vec<ConditionKind> = values
+            .into_iter()
+            .map(|(field, values)| ConditionKind::Compare { field, operator, values })
+            .collect();
+        match kinds.len() {
+            _ if !fine => None,
+            0 | 1 => kinds.pop(),
+            _ => {
+                let parts = kinds.into_iter().map(|kind| self.push_condition(value.span, kind));
+                Some(ConditionKind::Any(parts.collect()))
+            }
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use crate::classify::CLASSIFIERS;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::flags::FLAGS;
-use crate::rules::actions::ACTIONS;
+use crate::rules::actions::{ACTIONS, PARTICULARS};
 use crate::rules::field::{self, OPERATORS};
 use crate::rules::mistake::{RuleErrorKind, WordKind, nearest};
 use crate::rules::pattern;
@@ -412,6 +412,7 @@ impl<'a, 's> Checker<'a, 's> {
                 .map(str::to_owned)
                 .or_else(|| nearest(name, FLAGS.iter().map(|(word, _)| word))),
             WordKind::Weekday => nearest(name, field::WEEKDAYS),
+            WordKind::Particular => nearest(name, PARTICULARS),
             WordKind::Result => nearest(name, value::RESULTS.iter()),
         }
     }

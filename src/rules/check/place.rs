@@ -16,12 +16,17 @@ pub(super) fn inside(sources: &Sources, span: Span, inner: &Range<usize>) -> Spa
             end: span.start.saturating_add(end as u32),
             ..span
         },
+        _ if raw.starts_with("\"\"\"") => Span { end: span.start + 3, ..span },
         _ => span,
     }
 }
 
 /// Where in the written form the value's byte `wanted` begins.
 fn offset(raw: &str, wanted: usize) -> Option<usize> {
+    // What lines of a string in three quotes are indented by is no part of it.
+    if raw.starts_with("\"\"\"") {
+        return None;
+    }
     let quote = raw.chars().next().filter(|quote| matches!(quote, '"' | '/'))?;
     let mut at = quote.len_utf8();
     let mut value = 0;

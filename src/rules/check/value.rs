@@ -9,9 +9,11 @@ use crate::message::{address, domain, fold};
 use crate::rules::field::{FieldKind, WEEKDAYS};
 use crate::rules::glob;
 use crate::rules::mistake::{RuleErrorKind, WordKind};
-use crate::rules::program::{Comparison, ConditionKind, Field, Needle, Network, TextOperator};
+use crate::rules::program::{
+    Comparison, ConditionKind, Field, Moment, Needle, Network, TextOperator,
+};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{ValueKind, ValueNode};
+use crate::syntax::ast::{Instant, ValueKind, ValueNode};
 
 /// What a method of authentication comes to, RFC 8601 §2.7.
 pub(super) const RESULTS: &[&str] =
@@ -281,6 +283,14 @@ impl Checker<'_, '_> {
                 return Some(*bytes as f64);
             }
             (FieldKind::Duration, ValueKind::Duration(seconds)) => return Some(*seconds as f64),
+            (FieldKind::Date, ValueKind::Instant(instant)) => {
+                let found = seconds(instant);
+                if found.is_none() {
+                    let text = self.written(value);
+                    self.report(value.span, RuleErrorKind::NoSuchDate { text });
+                }
+                return found;
+            }
             (FieldKind::Date, ValueKind::Date { year, month, day }) => {
                 let found = day_number(*year, *month, *day);
                 if found.is_none() {
@@ -303,7 +313,7 @@ impl Checker<'_, '_> {
             (FieldKind::Duration, _) => Some(String::from("`12h`, `7d`, `2w`")),
             (FieldKind::Number, _) => Some(String::from("`5`, `-2.5`")),
             (FieldKind::Size, _) => Some(String::from("`20K`, `5M`, or a number of bytes")),
-            (FieldKind::Date, _) => Some(String::from("`2026-12-24`")),
+            (FieldKind::Date, _) => Some(String::from("`2026-12-24`, `2026-12-24T18:00`")),
             (FieldKind::Time, _) => Some(String::from("`22:00`")),
             _ => None,
         };
@@ -313,6 +323,54 @@ impl Checker<'_, '_> {
         };
         self.wrong_value(wanted, value, hint);
         None
+    }
+
+    /// The field that a value is compared with: of a day, the moment if it is one.
+    pub(super) fn field_for(&mut self, asked: &Asked, value: &ValueNode) -> u32 {
+        let moment = match asked.field {
+            Field::Date => Some(Moment::Sent),
+            Field::Arrived => Some(Moment::Arrived),
+            Field::Now => Some(Moment::Now),
+            _ => None,
+        };
+        self.field(match (moment, &value.kind) {
+            (Some(moment), ValueKind::Instant(Instant { offset: Some(_), .. })) => {
+                Field::Instant(moment)
+            }
+            (Some(moment), ValueKind::Instant(_)) => Field::LocalInstant(moment),
+            _ => asked.field.clone(),
+        })
+    }
+
+    /// `now = 2026-12-24T18:00`
+    pub(super) fn one_second(&mut self, asked: &Asked, value: &ValueNode) {
+        if let ValueKind::Instant(_) = value.kind {
+            let why = "an instant is one second, which hardly any message meets".to_owned();
+            let hint =
+                format!("`{0} in FROM..TO`, or `{0} >= {1}`", asked.name, self.written(value));
+            self.report(value.span, RuleErrorKind::Unlikely { why, hint: Some(hint) });
+        }
+    }
+
+    /// Both ends of a range that are not of one form: each is compared by itself.
+    fn between(
+        &mut self,
+        span: Span,
+        asked: &Asked,
+        from: (f64, &ValueNode),
+        to: (f64, &ValueNode),
+    ) -> ConditionKind {
+        let (first, last) = (self.field_for(asked, from.1), self.field_for(asked, to.1));
+        if first == last {
+            return ConditionKind::Within { field: first, from: from.0, to: to.0 };
+        }
+        let parts =
+            [(first, Comparison::GreaterOrEqual, from.0), (last, Comparison::LessOrEqual, to.0)]
+                .map(|(field, operator, value)| {
+                    let kind = ConditionKind::Compare { field, operator, values: vec![value] };
+                    self.push_condition(span, kind)
+                });
+        ConditionKind::All(parts.to_vec())
     }
 
     /// Comparisons that no number of that field passes.
@@ -359,16 +417,17 @@ impl Checker<'_, '_> {
             let found = match &element.kind {
                 ValueKind::Range(from, to) => {
                     let ends = (self.number(asked.kind, from), self.number(asked.kind, to));
-                    let (Some(from), Some(to)) = ends else {
+                    let (Some(first), Some(last)) = ends else {
                         fine = false;
                         continue;
                     };
-                    if to < from && asked.kind != FieldKind::Time {
+                    let alike = self.field_for(&asked, from) == self.field_for(&asked, to);
+                    if alike && last < first && asked.kind != FieldKind::Time {
                         let why = "the range ends before it begins";
                         let turned = self.turned(element);
                         self.never_holds(element.span, why, turned);
                     }
-                    ConditionKind::Within { field: self.field(asked.field.clone()), from, to }
+                    self.between(element.span, &asked, (first, from), (last, to))
                 }
                 _ if !in_set => {
                     let range = range_example(asked.kind);
@@ -378,11 +437,14 @@ impl Checker<'_, '_> {
                     continue;
                 }
                 _ => match self.number(asked.kind, element) {
-                    Some(number) => ConditionKind::Compare {
-                        field: self.field(asked.field.clone()),
-                        operator: Comparison::Equal,
-                        values: vec![number],
-                    },
+                    Some(number) => {
+                        self.one_second(&asked, element);
+                        ConditionKind::Compare {
+                            field: self.field_for(&asked, element),
+                            operator: Comparison::Equal,
+                            values: vec![number],
+                        }
+                    }
                     None => {
                         fine = false;
                         continue;
@@ -423,6 +485,14 @@ fn day_number(year: i16, month: u8, day: u8) -> Option<f64> {
     let date = jiff::civil::Date::new(year, month, day).ok()?;
     let since = jiff::civil::date(1970, 1, 1).until(date).ok()?;
     Some(f64::from(since.get_days()))
+}
+
+/// Seconds since 1970-01-01 00:00 UTC, or on a clock in the rules' zone.
+fn seconds(instant: &Instant) -> Option<f64> {
+    let Instant { year, month, day, hour, minute, second, offset } = *instant;
+    let days = day_number(year, month, day)?;
+    let minutes = f64::from(hour) * 60.0 + f64::from(minute) - f64::from(offset.unwrap_or(0));
+    Some(days * 86_400.0 + minutes * 60.0 + f64::from(second))
 }
 
 /// An address, or a network in CIDR form (RFC 4632, RFC 4291 §2.3).
@@ -473,6 +543,7 @@ pub(super) fn kind_name(kind: &ValueKind) -> &'static str {
         ValueKind::Duration(_) => "a duration",
         ValueKind::Date { .. } => "a date",
         ValueKind::Time { .. } => "a time of day",
+        ValueKind::Instant(_) => "an instant",
         ValueKind::Range(..) => "a range",
         ValueKind::Name(_) => "a name",
     }

@@ -99,6 +99,8 @@ pub enum RuleErrorKind {
     BadProgram { name: String, why: &'static str },
     /// What mail cannot be sent to.
     BadAddress { text: String },
+    /// Whom an answer cannot be from.
+    BadSender { text: String },
     /// More addresses than a message may be forwarded to.
     TooManyTargets { limit: usize },
     /// `add from to NAME`, and the list stands in the rules.
@@ -227,6 +229,8 @@ pub enum WordKind {
     Weekday,
     /// What a method of authentication comes to.
     Result,
+    /// What stands in the braces of `reply { … }`.
+    Particular,
 }
 
 /// Why a folder cannot have that name.
@@ -281,6 +285,7 @@ impl WordKind {
             WordKind::Insert => "value to insert",
             WordKind::Weekday => "day of the week",
             WordKind::Result => "result",
+            WordKind::Particular => "word of `reply`",
         }
     }
 
@@ -296,6 +301,7 @@ impl WordKind {
             WordKind::Insert => "unknown-insert",
             WordKind::Weekday => "unknown-weekday",
             WordKind::Result => "unknown-result",
+            WordKind::Particular => "unknown-particular",
         }
     }
 
@@ -314,6 +320,9 @@ impl WordKind {
             WordKind::Result => Some(
                 "results are `pass`, `fail`, `softfail`, `neutral`, `none`, `policy`, \
                  `temperror`, `permerror`",
+            ),
+            WordKind::Particular => Some(
+                "`reply { … }` takes `subject`, `text` or `file`, `from`, `for`, `every`, `handle`",
             ),
             WordKind::Classifier => {
                 Some("a condition of your own is made by `define NAME = CONDITION`")
@@ -585,6 +594,12 @@ impl RuleErrorKind {
             RuleErrorKind::BadAddress { text } => {
                 error("bad-address", format!("mail cannot be sent to `{text}`"), "no address")
                     .or_hint(Some("a bare address: `\"hanako@example.jp\"`"))
+            }
+            RuleErrorKind::BadSender { text } => {
+                let message = format!("an answer cannot be from `{text}`");
+                error("bad-sender", message, "no sender").or_hint(Some(
+                    "one address: `\"taro@example.jp\"`, `\"Taro <taro@example.jp>\"`",
+                ))
             }
             RuleErrorKind::TooManyTargets { limit } => {
                 let message = format!("a message is forwarded to {limit} addresses at most");
