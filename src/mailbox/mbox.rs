@@ -3,7 +3,14 @@
 //! A message begins with a `From ` line at the start of the file, or behind an
 //! empty line if a time of day (`12:34`) stands in it: `From here on` in an
 //! unquoted text is none. The empty line before it belongs to neither message.
-//! Of `>From `, `>>From ` and so on the first `>` is quoting (mboxrd).
+//! Of `>From `, `>>From ` and so on the first `>` is quoting (mboxrd, mboxo).
+//!
+//! **Content-Length** (mboxcl, mboxcl2) says where a body ends, and is believed only
+//! where that leads to a `From ` line or to the end of the file: anybody can write
+//! the header. A body that was measured so may hold `From ` lines as they are. Where
+//! one does in the file, none of them are quoted (mboxcl2); else `>From ` is quoting
+//! here too (mboxcl). To find that out the file is read ahead, when the first `>From `
+//! of such a body is met.
 //!
 //! An mbox may be written to while it is read. No lock is asked for, since a
 //! delivery might wait for it: what was there at the start is read and no
@@ -11,33 +18,38 @@
 
 use std::cmp::Ordering;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Take, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::spooled_tempfile;
 
 use crate::outcome::Failure;
 
 use super::from_line::is_from_line;
-use super::message_source::{Copied, MEMORY_MAX, copied};
+use super::message_source::{Copied, MEMORY_MAX, MboxPart, copied};
 
 /// A line is read in pieces of this size at most, bytes.
 const PIECE: u64 = 64 << 10;
+/// A `From ` line is looked for in so many bytes behind a body that was measured.
+const FROM_LINE_MAX: usize = 1000;
 
 /// The messages of an mbox.
 pub(super) struct Mbox {
     path: PathBuf,
-    reader: BufReader<Take<File>>,
-    /// Bytes at the start.
-    size: u64,
+    reader: BufReader<Window>,
     number: usize,
-    /// The `From ` line of the next message; none at the end.
-    from: Option<Vec<u8>>,
+    /// The `From ` line of the next message, and where it stands; none at the end.
+    from: Option<(Vec<u8>, u64)>,
     started: bool,
     given: bool,
     /// What writers did was looked at.
     over: bool,
+    /// Whether `From ` lines are quoted in bodies that were measured, once that is known.
+    quoted: Option<bool>,
+    /// Such a body has held one that is not.
+    bare: bool,
 }
 
 /// A message of an mbox.
@@ -46,20 +58,82 @@ pub(super) struct One {
     pub(super) number: usize,
     /// There is no other one.
     pub(super) alone: bool,
+    /// Where it stands.
+    pub(super) part: MboxPart,
     /// Its bytes, with its `From ` line.
     pub(super) copy: Copied,
+}
+
+/// A file as it was at the start, whatever is added to it.
+struct Window {
+    file: Arc<File>,
+    at: u64,
+    /// Bytes at the start.
+    size: u64,
+}
+
+impl Read for Window {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.size.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let most = left.min(buffer.len());
+        let count = self.file.read_at(buffer.get_mut(..most).unwrap_or_default(), self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// What a header says of the length of its body.
+#[derive(Default)]
+enum Length {
+    #[default]
+    Unknown,
+    Bytes(u64),
+    /// It is said twice, or is no number.
+    Unclear,
+}
+
+impl Length {
+    /// Takes a line of the header.
+    fn line(&mut self, line: &[u8]) {
+        let Some((name, value)) = line.split_at_checked("content-length:".len()) else { return };
+        if name.eq_ignore_ascii_case(b"content-length:") {
+            let text = std::str::from_utf8(value.trim_ascii()).ok();
+            let number = text.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+            *self = match (&self, number.and_then(|number| number.parse().ok())) {
+                (Length::Unknown, Some(bytes)) => Length::Bytes(bytes),
+                _ => Length::Unclear,
+            };
+        }
+    }
+}
+
+/// Where a body ends that was measured, and where the next message begins.
+struct Measured {
+    length: u64,
+    next: u64,
 }
 
 impl Mbox {
     /// An mbox at its start; `given` if it was named and not found.
     pub(super) fn new(path: PathBuf, file: File, given: bool) -> Result<Mbox, Failure> {
-        let size = match file.metadata() {
-            Ok(about) => about.len(),
-            Err(error) => return Err(Failure::new("read the mbox", path, error)),
-        };
-        let reader = BufReader::with_capacity(PIECE as usize, file.take(size));
-        let (number, from, started, over) = (0, None, false, false);
-        Ok(Mbox { path, reader, size, number, from, started, given, over })
+        match file.metadata() {
+            Ok(about) => Ok(Mbox::of(path, Arc::new(file), about.len(), given)),
+            Err(error) => Err(Failure::new("read the mbox", path, error)),
+        }
+    }
+
+    fn of(path: PathBuf, file: Arc<File>, size: u64, given: bool) -> Mbox {
+        Mbox {
+            path,
+            reader: BufReader::with_capacity(PIECE as usize, Window { file, at: 0, size }),
+            number: 0,
+            from: None,
+            started: false,
+            given,
+            over: false,
+            quoted: None,
+            bare: false,
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -70,32 +144,53 @@ impl Mbox {
         self.given
     }
 
-    fn read(&mut self) -> io::Result<Option<Copied>> {
+    fn read(&mut self) -> io::Result<Option<(Copied, MboxPart)>> {
         // Beyond memory it is a file, which a write for each line would be slow on.
         let mut copy = BufWriter::with_capacity(PIECE as usize, spooled_tempfile(MEMORY_MAX));
-        if let Some(from) = self.from.take() {
+        Ok(match self.copy_next(&mut copy)? {
+            Some(part) => Some((copied(copy.into_inner()?)?, part)),
+            None => None,
+        })
+    }
+
+    /// Copies the next message with its `From ` line; none at the end.
+    fn copy_next(&mut self, copy: &mut impl Write) -> io::Result<Option<MboxPart>> {
+        let mut part = MboxPart::default();
+        if let Some((from, at)) = self.from.take() {
             copy.write_all(&from)?;
+            part.offset = at;
         } else if self.started {
             return Ok(None);
         }
         self.started = true;
-        self.copy_message(&mut copy)?;
-        copied(copy.into_inner()?).map(Some)
+        self.copy_message(copy, &mut part)?;
+        let end = self.from.as_ref().map_or_else(|| self.at(), |(_, at)| *at);
+        part.length = end.saturating_sub(part.offset);
+        Ok(Some(part))
     }
 
     fn file(&self) -> &File {
-        self.reader.get_ref().get_ref()
+        &self.reader.get_ref().file
+    }
+
+    fn size(&self) -> u64 {
+        self.reader.get_ref().size
+    }
+
+    /// Where the next byte stands that was not looked at.
+    fn at(&self) -> u64 {
+        self.reader.get_ref().at.saturating_sub(self.reader.buffer().len() as u64)
     }
 
     fn size_now(&self) -> u64 {
-        self.file().metadata().map_or(self.size, |about| about.len())
+        self.file().metadata().map_or(self.size(), |about| about.len())
     }
 
     /// The last message goes on behind what is read.
     fn is_cut(&self) -> bool {
         let mut behind = [0; 5];
-        self.size_now() > self.size
-            && self.file().read_at(&mut behind, self.size).is_ok_and(|_| &behind != b"From ")
+        self.size_now() > self.size()
+            && self.file().read_at(&mut behind, self.size()).is_ok_and(|_| &behind != b"From ")
     }
 
     /// What a writer did meanwhile, to be told once.
@@ -103,7 +198,7 @@ impl Mbox {
         if std::mem::replace(&mut self.over, true) {
             return None;
         }
-        match self.size_now().cmp(&self.size) {
+        match self.size_now().cmp(&self.size()) {
             Ordering::Equal => None,
             Ordering::Less => Some("it has become shorter meanwhile"),
             Ordering::Greater if self.is_cut() => {
@@ -113,32 +208,117 @@ impl Mbox {
         }
     }
 
+    /// Reads a line, or a piece of a long one; false at the end.
+    fn line(&mut self, line: &mut Vec<u8>, most: u64) -> io::Result<bool> {
+        line.clear();
+        Ok((&mut self.reader).take(most.min(PIECE)).read_until(b'\n', line)? > 0)
+    }
+
     /// Copies to the end of the message, up to and without the next `From ` line.
-    fn copy_message(&mut self, copy: &mut impl Write) -> io::Result<()> {
+    fn copy_message(&mut self, copy: &mut impl Write, part: &mut MboxPart) -> io::Result<()> {
         let mut blank: Vec<u8> = Vec::new();
         let mut line = Vec::new();
         let mut at_start = true;
+        // Until the header has ended.
+        let mut head = Some(Length::default());
         loop {
-            line.clear();
-            if (&mut self.reader).take(PIECE).read_until(b'\n', &mut line)? == 0 {
+            let begin = self.at();
+            if !self.line(&mut line, u64::MAX)? {
                 return Ok(());
             }
             let ends = line.ends_with(b"\n");
             if at_start {
                 if !blank.is_empty() && is_from_line(&line) {
-                    self.from = Some(line);
+                    self.from = Some((line, begin));
                     return Ok(());
                 }
                 copy.write_all(&blank)?;
                 blank.clear();
                 if matches!(line.as_slice(), b"\n" | b"\r\n") {
+                    if let Some(Length::Bytes(length)) = head.take() {
+                        if let Some(measured) = self.measure(length)? {
+                            part.measured = true;
+                            copy.write_all(&line)?;
+                            return self.copy_measured(&measured, copy);
+                        }
+                        part.lacks = (self.at().saturating_add(length)).saturating_sub(self.size());
+                    }
                     std::mem::swap(&mut blank, &mut line);
                     continue;
+                }
+                if let Some(head) = &mut head {
+                    head.line(&line);
                 }
             }
             copy.write_all(if at_start { unquoted(&line) } else { &line })?;
             at_start = ends;
         }
+    }
+
+    /// Where a body of so many bytes ends, if a `From ` line or the end of the file
+    /// is there, perhaps behind empty lines.
+    fn measure(&self, length: u64) -> io::Result<Option<Measured>> {
+        let begin = self.at();
+        let Some(end) = begin.checked_add(length).filter(|end| *end <= self.size()) else {
+            return Ok(None);
+        };
+        let mut buffer = [0; FROM_LINE_MAX];
+        let from = end.saturating_sub(1).max(begin);
+        let mut window = Window {
+            file: Arc::clone(&self.reader.get_ref().file),
+            at: from,
+            ..*self.reader.get_ref()
+        };
+        let mut filled = 0;
+        loop {
+            match window.read(buffer.get_mut(filled..).unwrap_or_default())? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        let behind = buffer.get((end - from) as usize..filled).unwrap_or_default();
+        let mut rest = behind;
+        for _ in 0..2 {
+            rest = rest.strip_prefix(b"\n").or(rest.strip_prefix(b"\r\n")).unwrap_or(rest);
+        }
+        let next = end + (behind.len() - rest.len()) as u64;
+        let whole_line = length == 0 || buffer.first() == Some(&b'\n') || next > end;
+        let first = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let leads = rest.is_empty() && next == self.size() || is_from_line(first);
+        Ok((whole_line && leads).then_some(Measured { length, next }))
+    }
+
+    fn copy_measured(&mut self, body: &Measured, copy: &mut impl Write) -> io::Result<()> {
+        let mut line = Vec::new();
+        let mut at_start = true;
+        let mut left = body.length;
+        while left > 0 && self.line(&mut line, left)? {
+            left -= line.len() as u64;
+            self.bare |= at_start && line.starts_with(b"From ");
+            let plain = unquoted(&line);
+            let quoted = at_start && plain.len() < line.len() && self.is_quoted()?;
+            copy.write_all(if quoted { plain } else { &line })?;
+            at_start = line.ends_with(b"\n");
+        }
+        while self.at() < body.next && self.line(&mut line, body.next - self.at())? {}
+        if self.line(&mut line, u64::MAX)? {
+            self.from = Some((line, body.next));
+        }
+        Ok(())
+    }
+
+    /// Whether `From ` lines are quoted in bodies that are measured: unless one of
+    /// these holds one as it is.
+    fn is_quoted(&mut self) -> io::Result<bool> {
+        if let Some(known) = self.quoted {
+            return Ok(known);
+        }
+        let file = Arc::clone(&self.reader.get_ref().file);
+        let mut ahead = Mbox::of(PathBuf::new(), file, self.size(), false);
+        ahead.quoted = Some(false);
+        while !ahead.bare && ahead.copy_next(&mut io::sink())?.is_some() {}
+        self.quoted = Some(!ahead.bare);
+        Ok(!ahead.bare)
     }
 }
 
@@ -153,10 +333,13 @@ impl Iterator for Mbox {
                 let why = self.meanwhile()?;
                 told(&self.path, why)
             }
-            Ok(Some(copy)) => {
+            Ok(Some((copy, mut part))) => {
                 self.number += 1;
+                if self.from.is_some() {
+                    part.lacks = 0;
+                }
                 let alone = self.number == 1 && self.from.is_none();
-                Some(Ok(One { number: self.number, alone, copy }))
+                Some(Ok(One { number: self.number, alone, part, copy }))
             }
             Ok(None) => {
                 let why = self.meanwhile()?;
@@ -181,6 +364,8 @@ fn unquoted(line: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use std::io::Seek;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::message::Message;
@@ -244,6 +429,59 @@ mod tests {
         assert_eq!(texts(&text), ["A: 1\r\n\r\nx\r\n", "B: 2\r\n\r\ny"]);
     }
 
+    /// A message whose body is measured, as mutt and System V write it.
+    fn measured(subject: &str, body: &str) -> String {
+        format!("{FROM}A: {subject}\nContent-Length: {}\n\n{body}\n", body.len())
+    }
+
+    #[test]
+    fn a_length_that_leads_to_a_message_or_the_end_is_believed() {
+        let body = format!("x\n\n{FROM}B: none\n\n>From y\n");
+        let text = measured("1", &body) + &measured("2", "") + &measured("3", "no line end");
+        let texts = texts(&text);
+        let wanted = format!("A: 1\nContent-Length: {}\n\n{body}", body.len());
+        assert_eq!(texts[0], wanted, "nothing is quoted in this file");
+        assert_eq!((texts.len(), texts[2].ends_with("\n\nno line end")), (3, true));
+        // Nowhere as it is: so these are quoted.
+        let text = measured("1", ">From y\n\n>>From z\n") + &measured("2", "a\n");
+        assert!(self::texts(&text)[0].ends_with("\n\nFrom y\n\n>From z\n"));
+    }
+
+    #[test]
+    fn a_length_that_leads_elsewhere_is_not_believed() {
+        let second = format!("{FROM}B: 2\n\ny\n\n");
+        let whole = measured("1", "a\n") + &second;
+        for (wrong, right) in [
+            ("Content-Length: 2", "Content-Length: 0"),
+            ("Content-Length: 2", "Content-Length: 3000"),
+            ("Content-Length: 2", "Content-Length: 99999999999999999999"),
+            ("Content-Length: 2", "Content-Length: 2\nContent-Length: 2"),
+            ("Content-Length: 2", "Content-Length: -2"),
+            ("Content-Length: 2", "Content-Length:"),
+        ] {
+            let texts = texts(&whole.replace(wrong, right));
+            assert_eq!((texts.len(), texts[1].as_str()), (2, "B: 2\n\ny\n"), "{right}");
+            assert!(texts[0].ends_with("\n\na\n"), "{right}: {}", texts[0]);
+        }
+        // To swallow the messages behind it, a sender would have to know their length.
+        let to_the_end = format!("Content-Length: {}", 3 + second.len());
+        assert_eq!(texts(&whole.replace("Content-Length: 2", &to_the_end)).len(), 1);
+    }
+
+    #[test]
+    fn each_message_is_told_where_it_stands() {
+        let first = measured("1", "a\n");
+        let text = format!("{first}{FROM}B: 2\nContent-Length: 100\n\ncut");
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let parts: Vec<MboxPart> =
+            Mbox::new("m".into(), file, false).unwrap().map(|one| one.unwrap().part).collect();
+        let (all, at) = (text.len() as u64, first.len() as u64);
+        let wanted = MboxPart { offset: 0, length: at, measured: true, lacks: 0 };
+        assert_eq!(parts[0], wanted);
+        assert_eq!(parts[1], MboxPart { offset: at, length: all - at, measured: false, lacks: 97 });
+    }
+
     #[test]
     fn large_messages_and_long_lines_come_through() {
         let long = format!("A: 1\n\n{}From 12:34\n", "x".repeat(3 * PIECE as usize - 3));
@@ -251,6 +489,94 @@ mod tests {
         let text = format!("{FROM}{long}\n{FROM}{many}\n{FROM}");
         let texts = texts(&text);
         assert!(texts[0] == long && texts[1] == many && texts[2].is_empty());
+    }
+
+    /// A line of a body, many of them near to what parts messages.
+    fn body_line() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just(FROM.to_owned()),
+            Just(format!(">{FROM}")),
+            Just(format!(">>{FROM}")),
+            Just("From here on\n".to_owned()),
+            Just("\n".to_owned()),
+            Just(" From x 12:34\n".to_owned()),
+            "[ -~é]{0,20}\n",
+        ]
+    }
+
+    fn quoted(body: &str, which: fn(&str) -> bool) -> String {
+        let quote = |line: &str| if which(line) { format!(">{line}") } else { line.to_owned() };
+        body.split_inclusive('\n').map(quote).collect()
+    }
+
+    proptest! {
+        /// What each kind of writer writes is read as it was.
+        #[test]
+        fn each_kind_comes_back(
+            bodies in proptest::collection::vec(proptest::collection::vec(body_line(), 0..8), 1..5),
+        ) {
+            let bodies: Vec<String> = bodies.into_iter().map(|lines| lines.concat()).collect();
+            let is_from = |line: &str| line.trim_start_matches('>').starts_with("From ");
+            let plain: Vec<String> = bodies.iter().map(|body| format!("A: 1\n\n{body}")).collect();
+            let rd: String =
+                bodies.iter().map(|body| format!("{FROM}A: 1\n\n{}\n", quoted(body, is_from))).collect();
+            prop_assert_eq!(texts(&rd), plain.clone());
+            // mboxo cannot tell what was quoted already.
+            if !bodies.iter().any(|body| body.contains(">From ")) {
+                let o: String = bodies
+                    .iter()
+                    .map(|body| format!("{FROM}A: 1\n\n{}\n", quoted(body, |line| line.starts_with("From "))))
+                    .collect();
+                prop_assert_eq!(texts(&o), plain);
+            }
+            let with_length = |body: &str, length: usize| {
+                format!("A: 1\nContent-Length: {length}\n\n{body}")
+            };
+            let cl: String = bodies
+                .iter()
+                .map(|body| quoted(body, is_from))
+                .map(|body| format!("{FROM}{}\n", with_length(&body, body.len())))
+                .collect();
+            let wanted: Vec<String> = bodies
+                .iter()
+                .map(|body| with_length(body, quoted(body, is_from).len()))
+                .collect();
+            prop_assert_eq!(texts(&cl), wanted);
+            let bare = format!("x\n{FROM}");
+            let all: Vec<&String> = bodies.iter().chain([&bare]).collect();
+            let wanted: Vec<String> =
+                all.iter().map(|body| with_length(body, body.len())).collect();
+            let cl2: String = wanted.iter().map(|text| format!("{FROM}{text}\n")).collect();
+            prop_assert_eq!(texts(&cl2), wanted);
+        }
+
+        /// Any bytes are read to the end, and each of them belongs to one message.
+        #[test]
+        fn any_bytes_are_read_to_the_end(
+            parts in proptest::collection::vec(
+                prop_oneof![
+                    Just(FROM.as_bytes().to_vec()),
+                    Just(b"\n".to_vec()),
+                    Just(b"\r\n".to_vec()),
+                    Just(b"Content-Length: 5\n".to_vec()),
+                    Just(b">From ".to_vec()),
+                    proptest::collection::vec(any::<u8>(), 0..30),
+                ],
+                0..30,
+            ),
+        ) {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(FROM.as_bytes()).unwrap();
+            file.write_all(&parts.concat()).unwrap();
+            let size = file.metadata().unwrap().len();
+            let mut at = 0;
+            for one in Mbox::new("m".into(), file, false).unwrap() {
+                let part = one.unwrap().part;
+                prop_assert_eq!(part.offset, at);
+                at += part.length;
+            }
+            prop_assert_eq!(at, size);
+        }
     }
 
     /// Write calls of this thread so far; none where the kernel does not count them.

@@ -25,6 +25,8 @@ pub struct MessageSource {
     pub path: PathBuf,
     /// Which one of an mbox it is, from 1; else 0.
     pub number: usize,
+    /// Where it stands in an mbox.
+    pub part: MboxPart,
     /// It is all there is: a single path was given, and it is one message.
     pub alone: bool,
     /// The letters behind `:2,` in a Maildir; else empty.
@@ -32,6 +34,19 @@ pub struct MessageSource {
     /// The folder it lies in, seen from the path that was given.
     pub folder: Arc<Folder>,
     pub(super) source: Source,
+}
+
+/// Where a message stands in an mbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MboxPart {
+    /// Where its `From ` line begins, bytes.
+    pub offset: u64,
+    /// How long it is with that line and what parts it from the next one, bytes.
+    pub length: u64,
+    /// Its Content-Length says where it ends.
+    pub measured: bool,
+    /// The last message is so many bytes shorter than its Content-Length says.
+    pub lacks: u64,
 }
 
 /// Where the bytes are.
@@ -52,7 +67,16 @@ impl MessageSource {
     /// The one message of a file.
     pub(super) fn plain(path: PathBuf, folder: Arc<Folder>, source: Source) -> MessageSource {
         let label = label(&path);
-        MessageSource { label, path, number: 0, alone: false, flags: String::new(), folder, source }
+        MessageSource {
+            label,
+            path,
+            number: 0,
+            part: MboxPart::default(),
+            alone: false,
+            flags: String::new(),
+            folder,
+            source,
+        }
     }
 
     /// Opens the message; can be done more than once.

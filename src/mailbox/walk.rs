@@ -159,6 +159,7 @@ impl Iterator for Walk {
                             label,
                             path: mbox.path().to_owned(),
                             number: one.number,
+                            part: one.part,
                             alone,
                             flags: String::new(),
                             folder,
