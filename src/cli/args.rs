@@ -376,10 +376,57 @@ pub(super) enum HistoryAction {
 #[derive(Subcommand, Debug)]
 #[command(disable_help_subcommand = true)]
 pub(super) enum ImportAction {
+    /// Old mail: mboxes and MH folders into folders of the Maildir, with flags and dates
+    Mbox(ImportMail),
     /// A procmailrc, with what it includes
     Procmail(ImportRules),
     /// A Sieve script, of Dovecot or a web mailer
     Sieve(ImportRules),
+}
+
+/// `mfilter import mbox`
+#[derive(clap::Args, Debug)]
+pub(super) struct ImportMail {
+    /// Mboxes, MH folders, or directories of them; none of them is changed
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) paths: Vec<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// Into this folder, named as in the rules [default: one named after each file]
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) folder: Option<String>,
+
+    /// File each message by the rules, as `mfilter sort` would; what no rule takes goes
+    /// into the folder. Nothing is sent and no program is run
+    #[arg(long)]
+    pub(super) sort: bool,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// File once more what was filed by an earlier run
+    #[arg(long)]
+    pub(super) again: bool,
+
+    /// Say what would be filed; change nothing
+    #[arg(long, conflicts_with = "again")]
+    pub(super) dry_run: bool,
+
+    /// One JSON object for each message, on a line of its own
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Say of each message where it goes
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
 }
 
 /// `mfilter import sieve`

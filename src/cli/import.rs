@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{ImportAction, ImportRules};
-use super::{CommandOutcome, import_try, output};
+use super::{CommandOutcome, import_mail, import_try, output};
 use crate::import::ir::TextFile;
 use crate::import::{Imported, Options, kind, procmail, report, sieve};
 use crate::source::{RULES_LIMIT, ReadError, read_bytes};
@@ -16,6 +16,7 @@ use crate::user::User;
 
 pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
     let (language, call) = match action {
+        ImportAction::Mbox(call) => return import_mail::run(call),
         ImportAction::Procmail(call) => ("procmail", call),
         ImportAction::Sieve(call) => ("sieve", call),
     };
@@ -28,7 +29,7 @@ pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
     let load = &mut |path: &Path| read_bytes(path, RULES_LIMIT).map_err(io::Error::from);
     let import = match action {
         ImportAction::Procmail(_) => procmail::import,
-        ImportAction::Sieve(_) => sieve::import,
+        _ => sieve::import,
     };
     let imported = import(&call.file, &bytes, &options, load);
     let mut imported = imported.map_err(|bug| {

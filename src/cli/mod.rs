@@ -12,6 +12,7 @@ mod deliver;
 mod fmt;
 mod history;
 mod import;
+mod import_mail;
 mod import_try;
 mod inspect;
 mod isp_filter;

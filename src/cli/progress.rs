@@ -32,6 +32,26 @@ impl ProgressMeter {
         ProgressMeter(Some(bar))
     }
 
+    /// A bar for so many bytes.
+    pub(super) fn of_bytes(bytes: u64, quiet: bool) -> ProgressMeter {
+        let free = quiet || !std::io::stdout().is_terminal();
+        if !free || !std::io::stderr().is_terminal() {
+            return ProgressMeter(None);
+        }
+        let bar = ProgressBar::new(bytes);
+        let style = "{wide_bar} {bytes} of {total_bytes}, {eta} left";
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        ProgressMeter(Some(bar))
+    }
+
+    /// So many bytes more are done.
+    pub(super) fn done_bytes(&self, bytes: u64) {
+        if let Some(bar) = &self.0 {
+            bar.inc(bytes);
+        }
+    }
+
     /// One more message is done; `number` is its place in an mbox.
     pub(super) fn done(&self, number: usize) {
         if let Some(bar) = &self.0 {

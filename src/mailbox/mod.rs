@@ -11,7 +11,10 @@ pub mod incoming;
 pub mod judge;
 pub mod known;
 pub mod learn;
+pub mod mbox_lock;
+pub mod metadata;
 pub mod moves;
+pub mod old_mail;
 pub mod refile;
 pub mod search;
 pub mod sent;
@@ -25,12 +28,13 @@ mod dovecot_conf;
 mod message_source;
 mod from_line;
 mod mbox;
+mod mh;
 mod parallel;
 mod walk;
 
 use message_source::open_found;
 
 pub use copies::Copies;
-pub use message_source::MessageSource;
+pub use message_source::{MboxPart, MessageSource};
 pub use parallel::{Turn, each, in_order};
 pub use walk::{Walk, WalkItem, count, folder_in, message_sources, message_sources_in, walk};

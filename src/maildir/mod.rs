@@ -10,6 +10,7 @@ pub mod folder;
 pub mod mover;
 pub mod mutf7;
 pub mod name;
+pub mod resume;
 pub mod sharing;
 
 pub(crate) mod quota;
@@ -21,4 +22,4 @@ mod store;
 mod subscriptions;
 
 pub(crate) use store::too_long;
-pub use store::{Location, Maildir, Place, Staged};
+pub use store::{Location, Maildir, Past, Place, Staged};

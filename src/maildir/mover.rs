@@ -432,7 +432,7 @@ fn across(
         let error = io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
         return Err(Failure::new("read", source.path_of(&step.old), error));
     }
-    let (name, file) = create(tmp, &target.path, Sharing::Private)?;
+    let (name, file) = create(tmp, &target.path, Sharing::Private, None)?;
     let copy = || -> io::Result<()> {
         io::copy(&mut from, &mut &file)?;
         let times =

@@ -15,6 +15,11 @@ use rustix::fs::Dir;
 
 /// A name that no other process, machine or call makes.
 pub fn unique() -> String {
+    unique_of(None)
+}
+
+/// The same for a message that came at another moment, seconds since 1970.
+pub(super) fn unique_of(moment: Option<u64>) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     static HOST: OnceLock<String> = OnceLock::new();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -22,7 +27,7 @@ pub fn unique() -> String {
         HOST.get_or_init(|| escape_host(&rustix::system::uname().nodename().to_string_lossy()));
     format!(
         "{}.M{:06}P{}Q{}R{:016x}.{host}",
-        now.as_secs(),
+        moment.unwrap_or(now.as_secs()),
         now.subsec_micros(),
         std::process::id(),
         COUNT.fetch_add(1, Ordering::Relaxed),

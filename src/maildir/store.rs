@@ -22,10 +22,12 @@
 //! Nothing is made behind a link; the folder there must be complete.
 
 use std::cell::RefCell;
-use std::fs::File;
+use std::fs::{File, FileTimes};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, fstat, fsync, mkdirat, open, openat, readlinkat, statat,
@@ -205,12 +207,21 @@ pub struct Maildir<'a> {
     problems: RefCell<Vec<String>>,
 }
 
+/// What is known of a message that came long ago.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Past {
+    /// When, seconds since 1970: the name and the time of its file say so.
+    pub at: Option<u64>,
+    /// A mail reader has listed it: it is not new, though it may have no flags.
+    pub listed: bool,
+}
+
 /// An open folder: itself, its `tmp`, and the one of `new` and `cur` that receives.
-struct OpenFolder {
-    path: PathBuf,
-    folder: Arc<OwnedFd>,
-    tmp: OwnedFd,
-    into: OwnedFd,
+pub(super) struct OpenFolder {
+    pub(super) path: PathBuf,
+    pub(super) folder: Arc<OwnedFd>,
+    pub(super) tmp: OwnedFd,
+    pub(super) into: OwnedFd,
 }
 
 impl<'a> Maildir<'a> {
@@ -237,7 +248,19 @@ impl<'a> Maildir<'a> {
         message: &Message,
         edits: &[HeaderEdit],
     ) -> Result<Staged, Failure> {
-        let plain = flags.letters.is_empty() && flags.keywords.is_empty();
+        self.stage_past(place, flags, message, edits, Past::default())
+    }
+
+    /// The same for a message that came long ago.
+    pub fn stage_past(
+        &self,
+        place: &Place,
+        flags: &Flags,
+        message: &Message,
+        edits: &[HeaderEdit],
+        past: Past,
+    ) -> Result<Staged, Failure> {
+        let plain = flags.letters.is_empty() && flags.keywords.is_empty() && !past.listed;
         let into = if plain { "new" } else { "cur" };
         let open = self.open_or_make(&place.directories, into)?;
 
@@ -251,7 +274,7 @@ impl<'a> Maildir<'a> {
         letters.sort_unstable();
         letters.dedup();
 
-        let (name, mut file) = create(&open.tmp, &open.path, self.location.sharing)?;
+        let (name, mut file) = create(&open.tmp, &open.path, self.location.sharing, past.at)?;
         let mut staged = Staged {
             directory: open.path.join(into),
             folder: open.folder,
@@ -268,6 +291,12 @@ impl<'a> Maildir<'a> {
         let size = message
             .write_to(edits, &mut file)
             .map_err(|error| Failure::new("write the message in", tmp_path(), error))?;
+        if let Some(at) = past.at {
+            let at = UNIX_EPOCH + Duration::from_secs(at);
+            if let Err(error) = file.set_times(FileTimes::new().set_modified(at)) {
+                staged.problems.push(format!("its date cannot be set: {error}"));
+            }
+        }
         fsync(&file).map_err(|error| Failure::new("sync the message in", tmp_path(), error))?;
         staged.file = fstat(&file).ok().map(|about| FileId::of(&about));
         state::close(file)
@@ -286,7 +315,7 @@ impl<'a> Maildir<'a> {
 
     fn open_or_make(&self, directories: &[String], into: &str) -> Result<OpenFolder, Failure> {
         match self.open_folder(directories, into) {
-            Err(failure) if failure.error.kind() == std::io::ErrorKind::NotFound => {
+            Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
                 self.make_folder(directories)?;
                 self.open_folder(directories, into)
             }
@@ -294,7 +323,11 @@ impl<'a> Maildir<'a> {
         }
     }
 
-    fn open_folder(&self, directories: &[String], into: &str) -> Result<OpenFolder, Failure> {
+    pub(super) fn open_folder(
+        &self,
+        directories: &[String],
+        into: &str,
+    ) -> Result<OpenFolder, Failure> {
         let mut folder = Arc::clone(&self.root);
         let mut path = self.location.path.clone();
         for name in directories {
@@ -422,16 +455,18 @@ fn follow(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure>
         .map_err(|error| Failure::new("open the folder behind the symbolic link", path, error))
 }
 
-/// A new file in the `tmp` of the folder at `path`.
+/// A new file in the `tmp` of the folder at `path`, named by when its message came,
+/// seconds since 1970, or now.
 pub(super) fn create(
     tmp: &OwnedFd,
     path: &Path,
     sharing: Sharing,
+    moment: Option<u64>,
 ) -> Result<(String, File), Failure> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut tries = 0;
     loop {
-        let name = name::unique();
+        let name = name::unique_of(moment);
         match openat(tmp, &name, flags, sharing.file_mode()) {
             Ok(file) => {
                 sharing.settle_file(tmp, &file);
@@ -490,6 +525,24 @@ impl Staged {
         self.counted
     }
 
+    /// The file that the message will be, below its folder: `new/NAME` or `cur/NAME`.
+    pub fn file(&self) -> String {
+        let (StageState::Staged(name) | StageState::Committed(name)) = &self.state else {
+            return String::new();
+        };
+        let sub = self.directory.file_name().unwrap_or_default().to_string_lossy();
+        format!("{sub}/{name}{}{}", self.size, self.info)
+    }
+
+    /// Brings the staged file's name onto the disk: what it holds is there already.
+    ///
+    /// # Errors
+    /// The directory cannot be synced.
+    pub fn sync(&self) -> Result<(), Failure> {
+        let path = || self.directory.with_file_name("tmp");
+        sync_directory(&self.tmp).map_err(|error| Failure::new("sync the folder", path(), error))
+    }
+
     /// Makes the message visible, for good; gives its path. After an error it
     /// may be visible: see [`Staged::undo`].
     ///
@@ -497,6 +550,13 @@ impl Staged {
     /// what others have written in the folder instead; where nobody has, the
     /// message goes to `new` without its flags, which is a problem.
     pub fn commit(&mut self) -> Result<PathBuf, Failure> {
+        let path = self.show()?;
+        self.sync_shown()?;
+        Ok(path)
+    }
+
+    /// The same, and its name is on disk only after [`Staged::sync_shown`].
+    pub fn show(&mut self) -> Result<PathBuf, Failure> {
         let mut renamed = self.rename();
         if renamed.as_ref().is_err_and(|error| *error == Errno::INVAL) && !self.info.is_empty() {
             if let Some(delimiter) = name::delimiter_in_use(&self.into) {
@@ -515,9 +575,18 @@ impl Staged {
         }
         let name = renamed
             .map_err(|error| Failure::new("store the message in", &self.directory, error))?;
-        sync_directory(&self.into)
-            .map_err(|error| Failure::new("sync the folder", &self.directory, error))?;
         Ok(self.directory.join(name))
+    }
+
+    /// Brings the names of all messages onto the disk that were shown where this one was.
+    pub fn sync_shown(&self) -> Result<(), Failure> {
+        sync_directory(&self.into)
+            .map_err(|error| Failure::new("sync the folder", &self.directory, error))
+    }
+
+    /// The directory in which the message is or will be.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Gives the message the name under which it is seen.

@@ -185,13 +185,16 @@ impl Message {
     /// message that comes only now.
     pub fn arrived(&self, now: i64) -> Option<i64> {
         let stored = self.stored.get()?;
-        let is_sound = |at: &i64| (EARLIEST..=now.saturating_add(DAY)).contains(at);
-        let received = || {
-            let line = self.head().values("received").next()?;
-            let at = line.iter().rposition(|byte| *byte == b';')?;
-            date::parse(line.get(at + 1..)?).map(|date| date.unix_seconds).filter(is_sound)
-        };
-        stored.name.filter(is_sound).or_else(received).or(stored.modified)
+        let name = stored.name.filter(|at| is_sound(*at, now));
+        name.or_else(|| self.received(now)).or(stored.modified)
+    }
+
+    /// When the topmost Received line says that it came, seconds since 1970.
+    pub fn received(&self, now: i64) -> Option<i64> {
+        let line = self.head().values("received").next()?;
+        let at = line.iter().rposition(|byte| *byte == b';')?;
+        let at = date::parse(line.get(at + 1..)?)?.unix_seconds;
+        is_sound(at, now).then_some(at)
     }
 
     fn new(content: Content) -> Message {
@@ -603,6 +606,11 @@ impl Message {
         let header = block::edit(self.head(), self.content.header_cut(), edits);
         self.content.write(&header, out)
     }
+}
+
+/// Whether mail can have come at a moment.
+fn is_sound(at: i64, now: i64) -> bool {
+    (EARLIEST..=now.saturating_add(DAY)).contains(&at)
 }
 
 fn format(part: &Part) -> Format<'_> {

@@ -51,20 +51,34 @@ pub fn key(message: &Message, sender: Option<&str>, recipients: &[String]) -> Re
         hash.update(part.as_bytes());
         hash.update([0]);
     }
+    // Exim writes it anew with each try.
+    let left_out = |name: &str| name.eq_ignore_ascii_case("Delivery-Date");
+    parts(message, &left_out, &mut |bytes| hash.update(bytes))?;
+    Ok(Key::from_hash(hash))
+}
+
+/// Hands over what a message consists of, but for some headers. Reads all of it.
+///
+/// # Errors
+/// The message cannot be read.
+pub fn parts(
+    message: &Message,
+    left_out: &dyn Fn(&str) -> bool,
+    take: &mut dyn FnMut(&[u8]),
+) -> Result<(), Unread> {
     for header in message.head().headers() {
-        // Exim writes it anew with each try.
-        if !header.name.eq_ignore_ascii_case("Delivery-Date") {
-            hash.update(header.name.as_bytes());
-            hash.update(b":");
-            hash.update(header.value);
+        if !left_out(header.name) {
+            take(header.name.as_bytes());
+            take(b":");
+            take(header.value);
         }
     }
     let mut body = message.body(0..u64::MAX)?;
     let mut buffer = [0; 16 << 10];
     loop {
         match body.read(&mut buffer)? {
-            0 => return Ok(Key::from_hash(hash)),
-            count => hash.update(buffer.get(..count).unwrap_or_default()),
+            0 => return Ok(()),
+            count => take(buffer.get(..count).unwrap_or_default()),
         }
     }
 }

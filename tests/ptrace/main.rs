@@ -5,6 +5,7 @@
 mod support;
 
 mod faults;
+mod import_faults;
 mod learn_faults;
 mod sort_faults;
 mod unasked;

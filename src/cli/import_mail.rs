@@ -1,0 +1,285 @@
+//! `mfilter import mbox`: old mail into the Maildir.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::args::{Delivery, ImportMail, RuleFiles};
+use super::current_rules::CurrentRules;
+use super::progress::ProgressMeter;
+use super::sort::stop;
+use super::{CommandOutcome, output};
+use crate::file;
+use crate::mailbox::MessageSource;
+use crate::mailbox::mbox_lock::{self, NotLocked};
+use crate::mailbox::old_mail::{Filing, FilingRules, ImportEvent, MailImport};
+use crate::mailbox::refile::Skip;
+use crate::plan::Folder;
+use crate::state::StateDir;
+use crate::text::{escape, json_line, plural};
+use crate::user::User;
+use crate::world::World;
+
+/// How long another program that has locked an mbox is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) fn run(call: &ImportMail) -> Result<CommandOutcome, String> {
+    let stop = &stop();
+    let user = User::of_process();
+    for path in &call.paths {
+        looks_like_mail(path)?;
+    }
+    let files = RuleFiles { rules: call.rules.clone(), site: call.site.clone() };
+    let current = match CurrentRules::of(&files, &user)? {
+        Ok(current) => current,
+        Err(drawn) => {
+            output::print(&drawn);
+            output::error("the rules have a mistake; nothing was filed");
+            return Ok(CommandOutcome::Found);
+        }
+    };
+    let mut delivery = Delivery::to(&call.maildir);
+    delivery.files = files;
+    let program = &current.rules.user;
+    let world = super::world(&delivery, None, user.clone());
+    let location = super::location(&delivery, program, &world)?;
+    let now = world.now();
+    let new_world = || {
+        let world = super::world(&delivery, Some(now), user.clone());
+        let sent = super::sent(program, &location, &world, !call.dry_run);
+        World { state: None, sent: Some(Box::new(sent)), ..world }
+    };
+    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
+    let folder = call.folder.as_ref().map(|name| Folder {
+        parts: name.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
+    });
+    let by_rules = call.sort || call.rules.is_some();
+    let import = MailImport {
+        location: &location,
+        state: (!call.dry_run).then_some(&state),
+        folder,
+        rules: by_rules.then_some(FilingRules { rules: &current.rules, world: &new_world }),
+        again: call.again,
+        zone: world.zone(program.settings.timezone.as_deref()),
+        now: now.as_second(),
+        stop,
+    };
+    let quiet = !call.json && call.verbose == 0;
+    let mut report = ImportReport {
+        call,
+        progress: ProgressMeter::of_bytes(size_of(&call.paths), quiet),
+        counts: Counts::default(),
+    };
+    let mut failed = false;
+    for path in &call.paths {
+        if stop.load(std::sync::atomic::Ordering::Relaxed) {
+            break;
+        }
+        let imported = locked(path).and_then(|_lock| {
+            let imported = import.import(path, &mut |event| report.take(event));
+            imported.map_err(|failure| failure.to_string())
+        });
+        if let Err(why) = imported {
+            failed = true;
+            report.progress.error(&escape(&why));
+        }
+    }
+    report.progress.end();
+    let counts = &report.counts;
+    if !call.json {
+        output::print(&counts.table(call.dry_run));
+    }
+    let interrupted = stop.load(std::sync::atomic::Ordering::Relaxed);
+    if (interrupted || failed) && !call.dry_run {
+        output::error("not all was filed; the same command goes on where this one ended");
+    }
+    let trouble = counts.troubles > 0 || failed || interrupted;
+    Ok(if trouble { CommandOutcome::Found } else { CommandOutcome::Fine })
+}
+
+/// Whether a path that was named can hold old mail; else what it is, and what to do.
+fn looks_like_mail(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    let about = fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?;
+    if about.is_dir() {
+        if path.join("cur").is_dir() || path.join("new").is_dir() {
+            return Err(format!(
+                "{shown}: this is a Maildir, which needs no import: `set maildir` names it, and \
+                 `mfilter sort` files what is in it"
+            ));
+        }
+        return Ok(());
+    }
+    let file =
+        file::open(path, file::READ).map_err(|error| match file::is_not_regular(&error) {
+            true => format!("{shown}: {error}; save what comes out of it to a file first"),
+            false => format!("{shown}: {error}"),
+        })?;
+    let mut start = Vec::new();
+    file.take(512).read_to_end(&mut start).map_err(|error| format!("{shown}: {error}"))?;
+    // An empty mbox is one without messages.
+    if start.is_empty() || start.starts_with(b"From ") {
+        return Ok(());
+    }
+    let digits = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+    if path.file_name().and_then(|name| name.to_str()).is_some_and(digits) {
+        return Ok(());
+    }
+    let what = match start.as_slice() {
+        [0x1f, 0x8b, ..] => "compressed by gzip; unpack it first: `zcat FILE > mbox`",
+        [b'B', b'Z', b'h', ..] => "compressed by bzip2; unpack it first: `bzcat FILE > mbox`",
+        [0xfd, b'7', b'z', ..] => "compressed by xz; unpack it first: `xzcat FILE > mbox`",
+        [b'P', b'K', ..] => "a ZIP archive; unpack it first",
+        [1, 1, 1, 1, ..] => "an MMDF mailbox; save its messages as an mbox with a mail reader",
+        [b'B', b'A', b'B', b'Y', b'L', ..] => "a Babyl file of Emacs; save it as an mbox there",
+        [b'!', b'B', b'D', b'N', ..] => "an Outlook file; `readpst` (pst-utils) makes mboxes of it",
+        [0, ..] => "NUL bytes at its start",
+        _ => {
+            let first = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let first = crate::text::one_line(&String::from_utf8_lossy(first), 60);
+            return Err(format!(
+                "{shown}: not an mbox: at byte 0 it says `{}`, not `From `; a single message is \
+                 filed by `mfilter < FILE`",
+                escape(&first)
+            ));
+        }
+    };
+    Err(format!("{shown}: not an mbox: {what}"))
+}
+
+/// Takes the locks of an mbox, or says who has them.
+fn locked(path: &Path) -> Result<Option<mbox_lock::MboxLock>, String> {
+    if path.is_dir() {
+        return Ok(None);
+    }
+    let shown = path.display();
+    mbox_lock::lock(path, Instant::now() + PATIENCE).map(Some).map_err(|why| match why {
+        NotLocked::Failed(error) => format!("cannot lock `{shown}`: {error}"),
+        NotLocked::InUse => format!(
+            "`{shown}` is locked by another program: close the mail reader, or wait for the \
+             delivery to end, and try again"
+        ),
+        NotLocked::Dotlock(file) => format!(
+            "`{shown}` is locked by another program: `{file}` is there; close the mail reader, or \
+             wait for the delivery to end, and try again. If nothing uses it, remove `{file}`",
+            file = file.display()
+        ),
+    })
+}
+
+/// Bytes in these files and below these directories.
+fn size_of(paths: &[PathBuf]) -> u64 {
+    let mut left = paths.to_vec();
+    let (mut seen, mut size) = (HashSet::new(), 0_u64);
+    while let Some(path) = left.pop() {
+        let Ok(about) = fs::metadata(&path) else { continue };
+        if !about.is_dir() {
+            size = size.saturating_add(about.len());
+        } else if seen.insert((about.dev(), about.ino())) {
+            let entries: Result<Vec<_>, io::Error> =
+                fs::read_dir(&path).into_iter().flatten().collect();
+            left.extend(entries.unwrap_or_default().into_iter().map(|entry| entry.path()));
+        }
+    }
+    size
+}
+
+/// What is told while mail is filed.
+struct ImportReport<'r> {
+    call: &'r ImportMail,
+    progress: ProgressMeter,
+    counts: Counts,
+}
+
+impl ImportReport<'_> {
+    fn take(&mut self, event: ImportEvent<'_>) {
+        match event {
+            ImportEvent::Message(source, filing) => self.message(source, &filing),
+            ImportEvent::Note(note) => self.progress.error(&escape(&note)),
+            ImportEvent::Trouble(why) => {
+                self.counts.troubles += 1;
+                self.progress.error(&escape(&why));
+            }
+        }
+    }
+
+    fn message(&mut self, source: &MessageSource, filing: &Filing) {
+        let size = || fs::symlink_metadata(&source.path).map_or(0, |about| about.len());
+        self.progress.done_bytes(if source.number > 0 { source.part.length } else { size() });
+        let (result, folder) = match filing {
+            Filing::Filed { folder, flags, skipped } => {
+                *self.counts.filed.entry(folder.clone()).or_default() += 1;
+                self.counts.trashed += usize::from(flags.letters.contains('T'));
+                for skip in skipped {
+                    *self.counts.skipped.entry(*skip).or_default() += 1;
+                }
+                (if self.call.dry_run { "would-file" } else { "filed" }, Some((folder, flags)))
+            }
+            Filing::Known => {
+                self.counts.known += 1;
+                ("filed-before", None)
+            }
+            Filing::Internal => {
+                self.counts.internal += 1;
+                ("internal", None)
+            }
+        };
+        if self.call.json {
+            let object = json!({
+                "file": source.path,
+                "number": source.number,
+                "offset": source.part.offset,
+                "result": result,
+                "folder": folder.map(|(folder, _)| folder),
+                "flags": folder.map(|(_, flags)| flags.words()),
+            });
+            output::print(&(json_line(&object) + "\n"));
+        } else if let (true, Some((folder, flags))) = (self.call.verbose > 0, folder) {
+            let flags = flags.as_written();
+            let flags = if flags.is_empty() { flags } else { format!(" as {flags}") };
+            output::print(&format!("{} -> {}{flags}\n", escape(&source.label), escape(folder)));
+        }
+    }
+}
+
+/// The table at the end.
+#[derive(Default)]
+struct Counts {
+    filed: BTreeMap<String, usize>,
+    skipped: BTreeMap<Skip, usize>,
+    known: usize,
+    internal: usize,
+    trashed: usize,
+    troubles: usize,
+}
+
+impl Counts {
+    fn table(&self, dry_run: bool) -> String {
+        let all = self.filed.values().sum::<usize>() + self.known;
+        let nothing = if dry_run { "; nothing was changed" } else { "" };
+        let mut out = format!("{all:>7} {}{nothing}\n", plural(all, "message"));
+        let mut row = |number: usize, text: &str| {
+            if number > 0 {
+                out.push_str(&format!("{number:>7} {}\n", escape(text)));
+            }
+        };
+        let mut filed: Vec<_> = self.filed.iter().collect();
+        filed.sort_by_key(|(_, number)| std::cmp::Reverse(**number));
+        for (folder, number) in filed {
+            row(*number, &format!("-> {folder}"));
+        }
+        row(self.known, "filed by an earlier run; --again files them once more");
+        row(self.trashed, "deleted in the old mail reader, so flagged as trashed");
+        row(self.internal, "left out: the state of a mailbox, no message");
+        row(self.troubles, "failed, see above");
+        for (Skip { action, why, .. }, number) in &self.skipped {
+            row(*number, &format!("without {action}: {why}"));
+        }
+        out
+    }
+}

@@ -1,0 +1,94 @@
+//! The locks under which an mbox is read that others may write: fcntl(2) and flock(2),
+//! shared, as Debian's policy (§11.6), Postfix, Dovecot and mutt have them. The third
+//! kind, a file `MBOX.lock` beside it, is respected and never made: killed, we would
+//! leave one behind at which deliveries wait.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, fcntl_lock, flock};
+use rustix::io::Errno;
+
+use crate::file;
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A lock that is held.
+#[derive(Debug)]
+pub struct MboxLock(#[allow(dead_code, reason = "dropped, the file gives its locks back")] File);
+
+/// Why an mbox cannot be locked.
+#[derive(Debug)]
+pub enum NotLocked {
+    /// It cannot be opened, or locked at all.
+    Failed(io::Error),
+    /// Another program has locked it.
+    InUse,
+    /// So has one with this file.
+    Dotlock(PathBuf),
+}
+
+/// Locks an mbox for reading, waiting for others until `deadline`. The process must not
+/// close another descriptor of it before it has read it (POSIX.1-2024, fcntl).
+///
+/// # Errors
+/// [`NotLocked`]
+pub fn lock(path: &Path, deadline: Instant) -> Result<MboxLock, NotLocked> {
+    let file = file::open(path, file::READ).map_err(NotLocked::Failed)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    let dotlock = path.with_file_name(name);
+    loop {
+        let held = match fcntl_lock(&file, FlockOperation::NonBlockingLockShared)
+            .and_then(|()| flock(&file, FlockOperation::NonBlockingLockShared))
+        {
+            Ok(()) if !dotlock.exists() => return Ok(MboxLock(file)),
+            Ok(()) => NotLocked::Dotlock(dotlock.clone()),
+            Err(Errno::AGAIN | Errno::ACCESS) => NotLocked::InUse,
+            Err(Errno::INTR) => continue,
+            // A file system without locks.
+            Err(Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => {
+                return Ok(MboxLock(file));
+            }
+            Err(error) => return Err(NotLocked::Failed(error.into())),
+        };
+        let _ = fcntl_lock(&file, FlockOperation::NonBlockingUnlock);
+        let _ = flock(&file, FlockOperation::NonBlockingUnlock);
+        if Instant::now() >= deadline {
+            return Err(held);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_write_is_waited_for() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("mbox");
+        std::fs::write(&path, "").unwrap();
+        let now = Instant::now();
+        let first = lock(&path, now).unwrap();
+        let reader = File::open(&path).unwrap();
+        flock(&reader, FlockOperation::NonBlockingLockShared).unwrap();
+        drop((first, reader));
+        let writer = File::options().append(true).open(&path).unwrap();
+        flock(&writer, FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert!(matches!(lock(&path, now), Err(NotLocked::InUse)));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(PAUSE);
+                drop(writer);
+            });
+            assert!(lock(&path, now + Duration::from_secs(30)).is_ok());
+        });
+        std::fs::write(home.path().join("mbox.lock"), "").unwrap();
+        assert!(matches!(lock(&path, now), Err(NotLocked::Dotlock(_))));
+        assert!(matches!(lock(home.path(), now), Err(NotLocked::Failed(_))));
+    }
+}

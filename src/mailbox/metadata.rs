@@ -1,0 +1,272 @@
+//! What mail readers and their stores have written into the header of a message about
+//! itself: flags, keywords, numbers of their own. In a Maildir the file's name says
+//! that, so these headers are read and left out.
+//!
+//! | header | written by | meaning |
+//! |---|---|---|
+//! | Status: `R` `O` | mailx, c-client, mutt, Dovecot, Python | read; not new |
+//! | X-Status: `A` `F` `T` `D` | c-client, mutt, Dovecot, Python | answered, flagged, draft, deleted |
+//! | X-Status with `R` `U` `N` or `O` too | KMail | `A` answered, `F` forwarded, `G` flagged, `D` deleted, `P` spam, `H` ham |
+//! | X-Keywords | c-client, Dovecot | keywords |
+//! | X-UID, X-IMAP, X-IMAPbase | c-client, Dovecot | numbers of the mailbox |
+//! | X-Mozilla-Status, X-Mozilla-Status2 | Thunderbird | bits in hexadecimal (nsMsgMessageFlags) |
+//! | X-Mozilla-Keys | Thunderbird | keywords |
+//! | X-Evolution | Evolution | number and bits in hexadecimal (CamelMessageFlags) |
+//! | X-Gmail-Labels | Google Takeout | `Unread`, `Starred`, `Drafts`; stays, for rules |
+//! | Content-Length, Lines | mutt, System V | the length of the body, left out where it was used |
+
+use crate::flags::{FLAGS, Flags, is_keyword};
+use crate::message::HeaderEdit;
+use crate::message::head::Head;
+
+/// Headers that say something about the message in its old store, and nothing in a
+/// Maildir.
+pub const LEFT_OUT: [&str; 9] = [
+    "Status",
+    "X-Status",
+    "X-Keywords",
+    "X-UID",
+    "X-IMAP",
+    "X-IMAPbase",
+    "X-Mozilla-Status",
+    "X-Mozilla-Status2",
+    "X-Mozilla-Keys",
+];
+const EVOLUTION: &str = "X-Evolution";
+const LENGTHS: [&str; 2] = ["Content-Length", "Lines"];
+/// The subject of the message in which c-client keeps the state of a mailbox.
+const INTERNAL: &[u8] = b"DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA";
+
+/// What a header says of its message.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Metadata {
+    /// Flags and keywords.
+    pub flags: Flags,
+    /// A mail reader has listed it.
+    pub listed: bool,
+    /// Words that cannot be keywords.
+    pub no_keywords: Vec<String>,
+}
+
+/// What is left out of the header; `measured` if its Content-Length was that of the
+/// mbox.
+pub fn edits(head: &Head, measured: bool) -> Vec<HeaderEdit> {
+    let lengths = LENGTHS.iter().filter(|_| measured);
+    LEFT_OUT
+        .iter()
+        .chain([&EVOLUTION])
+        .chain(lengths)
+        .filter(|name| head.first(name).is_some())
+        .map(|name| HeaderEdit::Remove { name: (*name).to_owned() })
+        .collect()
+}
+
+/// Whether a header says nothing about what the message is, but where it was kept.
+pub fn is_left_out(name: &str) -> bool {
+    let mut names = LEFT_OUT.iter().chain([&EVOLUTION]).chain(&LENGTHS);
+    names.any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Whether it is no message but the state of a mailbox, as c-client writes it in front
+/// of the messages.
+pub fn is_internal(head: &Head) -> bool {
+    head.first("X-IMAP").is_some()
+        && head.first("Received").is_none()
+        && head.first("Subject").is_some_and(|subject| subject.trim_ascii() == INTERNAL)
+}
+
+/// Reads the header of a message.
+pub fn read(head: &Head) -> Metadata {
+    let mut found = Found::default();
+    let letters = |name: &str| -> Vec<u8> {
+        head.values(name).flat_map(|value| value.trim_ascii().to_vec()).collect()
+    };
+    for letter in letters("Status") {
+        match letter {
+            b'R' => found.flag('S'),
+            b'O' => found.listed = true,
+            _ => {}
+        }
+    }
+    let status = letters("X-Status");
+    let is_kmails = status.iter().any(|letter| b"RUNO".contains(letter));
+    for letter in status {
+        match (letter, is_kmails) {
+            (b'R', true) => found.flag('S'),
+            (b'O' | b'U', true) => found.listed = true,
+            (b'A', _) => found.flag('R'),
+            (b'D', _) => found.flag('T'),
+            (b'F', false) | (b'G', true) => found.flag('F'),
+            (b'F', true) => found.flag('P'),
+            (b'T', false) => found.flag('D'),
+            (b'P', true) => found.keyword("$Junk"),
+            (b'H', true) => found.keyword("$NotJunk"),
+            _ => {}
+        }
+    }
+    for name in ["X-Keywords", "X-Mozilla-Keys"] {
+        for value in head.values(name) {
+            String::from_utf8_lossy(value).split_whitespace().for_each(|word| found.keyword(word));
+        }
+    }
+    if let Some(bits) = head.first("X-Mozilla-Status").and_then(bits) {
+        // Read, Replied, Marked, Expunged, Forwarded.
+        let flags = [(0x1, 'S'), (0x2, 'R'), (0x4, 'F'), (0x8, 'T'), (0x1000, 'P')];
+        found.bits(bits, &flags);
+        found.listed = true;
+    }
+    if let Some(bits) = head.first("X-Mozilla-Status2").and_then(bits) {
+        // IMAPDeleted; New; and the labels of before there were tags.
+        found.bits(bits, &[(0x0020_0000, 'T')]);
+        found.listed &= bits & 0x0001_0000 == 0;
+        if let label @ 1..=5 = (bits >> 25) & 7 {
+            found.keyword(&format!("$label{label}"));
+        }
+    }
+    let evolution = head.first(EVOLUTION).and_then(|value| {
+        let at = value.iter().position(|byte| *byte == b'-')?;
+        bits(value.get(at + 1..)?)
+    });
+    if let Some(bits) = evolution {
+        // Answered, deleted, draft, flagged, seen.
+        found.bits(bits, &[(0x1, 'R'), (0x2, 'T'), (0x4, 'D'), (0x8, 'F'), (0x10, 'S')]);
+        if bits & 0x80 != 0 {
+            found.keyword("$Junk");
+        }
+        found.listed = true;
+    }
+    if let Some(labels) = head.first("X-Gmail-Labels") {
+        let labels = head.text(labels);
+        let labels: Vec<&str> = labels.split(',').map(str::trim).collect();
+        let has = |name: &str| labels.iter().any(|label| label.eq_ignore_ascii_case(name));
+        // In other languages nothing is known of it.
+        let known = ["Inbox", "Archived", "Sent", "Opened", "Important", "Starred", "Drafts"];
+        if known.into_iter().any(has) && !has("Unread") {
+            found.flag('S');
+        }
+        for (label, flag) in [("Starred", 'F'), ("Drafts", 'D'), ("Trash", 'T')] {
+            if has(label) {
+                found.flag(flag);
+            }
+        }
+        found.listed = true;
+    }
+    found.end()
+}
+
+/// Some more flags and keywords, as [`read`] gives them: letters of a Maildir, and words.
+pub fn add(to: &mut Metadata, letters: &str, words: &[String]) {
+    let mut found = Found::default();
+    letters.chars().for_each(|letter| found.flag(letter));
+    words.iter().for_each(|word| found.keyword(word));
+    let more = found.end();
+    to.flags = to.flags.and(&more.flags);
+    to.no_keywords.extend(more.no_keywords);
+}
+
+/// A number in hexadecimal.
+fn bits(value: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(value.trim_ascii()).ok()?;
+    u32::from_str_radix(text, 16).ok()
+}
+
+#[derive(Default)]
+struct Found {
+    letters: Vec<char>,
+    keywords: Vec<String>,
+    no_keywords: Vec<String>,
+    listed: bool,
+}
+
+impl Found {
+    fn flag(&mut self, letter: char) {
+        self.letters.push(letter);
+    }
+
+    fn bits(&mut self, bits: u32, flags: &[(u32, char)]) {
+        self.letters.extend(flags.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, flag)| flag));
+    }
+
+    fn keyword(&mut self, word: &str) {
+        if is_keyword(word) {
+            self.keywords.push(word.to_owned());
+        } else {
+            self.no_keywords.push(word.to_owned());
+        }
+    }
+
+    fn end(self) -> Metadata {
+        let letters = FLAGS.iter().map(|(_, letter)| *letter);
+        let letters = letters.filter(|letter| self.letters.contains(letter)).collect();
+        // Each once.
+        let flags = Flags::default().and(&Flags { letters, keywords: Vec::new() });
+        let flags = self.keywords.into_iter().fold(flags, |flags, keyword| {
+            flags.and(&Flags { letters: String::new(), keywords: vec![keyword] })
+        });
+        Metadata { flags, listed: self.listed, no_keywords: self.no_keywords }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(header: &str) -> String {
+        let found = read(&Head::parse(format!("{header}\n\n")));
+        let listed = if found.listed { " old" } else { "" };
+        let no = if found.no_keywords.is_empty() { "" } else { " !" };
+        format!("{} {}{listed}{no}", found.flags.letters, found.flags.keywords.join(" "))
+    }
+
+    #[test]
+    fn each_reader_is_understood() {
+        for (header, wanted) in [
+            ("Subject: x", " "),
+            ("Status: O", "  old"),
+            ("Status: RO\nX-Status: AF", "FRS  old"),
+            ("Status: N\nX-Status: TD", "DT "),
+            ("Status: RO\nX-Status: RFG", "FPS  old"),
+            ("X-Status: UP", " $Junk old"),
+            ("X-Status: RAHK", "RS $NotJunk"),
+            ("X-Keywords: $Work  NonJunk $work\nX-Keywords: a(b", " $Work NonJunk !"),
+            ("X-Mozilla-Status: 0001\nX-Mozilla-Status2: 00000000", "S  old"),
+            ("X-Mozilla-Status: 1007\nX-Mozilla-Keys: $label1 junk", "FPRS $label1 junk old"),
+            ("X-Mozilla-Status: 0009", "ST  old"),
+            ("X-Mozilla-Status: 0000\nX-Mozilla-Status2: 00010000", " "),
+            ("X-Mozilla-Status: 0001\nX-Mozilla-Status2: 06200000", "ST $label3 old"),
+            ("X-Evolution: 0000002a-0019", "FRS  old"),
+            ("X-Evolution: 0000002a-0096", "DST $Junk old"),
+            ("X-Evolution: x", " "),
+            ("X-Gmail-Labels: =?UTF-8?Q?Inbox,Work_=C3=A4?=,Starred", "FS  old"),
+            ("X-Gmail-Labels: Inbox,Unread", "  old"),
+            ("X-Gmail-Labels: Posteingang", "  old"),
+        ] {
+            assert_eq!(of(header), wanted, "{header}");
+        }
+    }
+
+    #[test]
+    fn the_state_of_a_mailbox_is_no_message() {
+        let state = "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\nX-IMAP: 1 2\n";
+        assert!(is_internal(&Head::parse(state)));
+        for other in [&state.replace("X-IMAP", "X"), &format!("Received: by x; y\n{state}")] {
+            assert!(!is_internal(&Head::parse(other.as_str())), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_there_is_not_taken_out() {
+        let head = Head::parse("Status: R\nContent-Length: 3\nX-Mozilla-Keys:\n\n");
+        let names = |measured| -> Vec<String> {
+            edits(&head, measured)
+                .into_iter()
+                .map(|edit| match edit {
+                    HeaderEdit::Remove { name } => name,
+                    other => format!("{other:?}"),
+                })
+                .collect()
+        };
+        assert_eq!(names(false), ["Status", "X-Mozilla-Keys"]);
+        assert_eq!(names(true), ["Status", "X-Mozilla-Keys", "Content-Length"]);
+    }
+}

@@ -1,0 +1,456 @@
+//! Filing old mail, from mboxes and MH folders, into a Maildir: as a whole or by the
+//! rules, with its flags and dates.
+//!
+//! Messages are staged in batches; what they will be is noted in the journal
+//! ([`crate::state::imported`]) and on disk before the first of a batch is seen. A run
+//! that was killed has lost nothing: what it staged is stored by the next one, which
+//! goes on with what is left. Nothing is written where the mail comes from.
+//!
+//! What a message's own fault is (it cannot be read, a list that its rules ask for
+//! cannot be) is told, and the rest goes on; what keeps all from being stored, as a full
+//! disk, ends the run.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::tz::TimeZone;
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+
+use super::mh::Sequences;
+use super::refile::{Refile, Skip, refile};
+use super::{MessageSource, from_line, message_sources, metadata};
+use crate::evaluate::{Detail, NoFilters, run};
+use crate::flags::Flags;
+use crate::maildir::amount::Amount;
+use crate::maildir::folder::Entry;
+use crate::maildir::quota::{self, QuotaRoom};
+use crate::maildir::resume::{Resumed, resume};
+use crate::maildir::{Location, Maildir, Past, Place, Staged};
+use crate::message::{Message, Unread};
+use crate::outcome::Failure;
+use crate::plan::Folder;
+use crate::rules::rule_set::RuleSet;
+use crate::state::StateDir;
+use crate::state::imported::{FiledRecord, ImportJournal};
+use crate::state::journal::parts;
+use crate::state::slots::Key;
+use crate::world::{Stored, World};
+
+/// So many messages are staged, noted and stored together.
+const BATCH: usize = 16;
+const DAY: i64 = 24 * 3600;
+/// Endings of names that say what a file is, and are no part of a folder's name.
+const ENDINGS: [&str; 4] = [".mbox", ".mbx", ".sbd", ".mh"];
+
+/// How old mail is filed.
+pub struct MailImport<'a> {
+    /// Where to.
+    pub location: &'a Location,
+    /// Where it is noted; without it nothing is stored, which is a dry run.
+    pub state: Option<&'a StateDir>,
+    /// Into which folder; none: one that is named after the file.
+    pub folder: Option<Folder>,
+    /// The rules that say where instead, if they do.
+    pub rules: Option<FilingRules<'a>>,
+    /// Also what was filed before.
+    pub again: bool,
+    /// In which `From ` lines are that name none.
+    pub zone: TimeZone,
+    /// Seconds since 1970.
+    pub now: i64,
+    /// Set when it shall come to an end.
+    pub stop: &'a AtomicBool,
+}
+
+/// Rules by which old mail is filed.
+pub struct FilingRules<'a> {
+    /// All rules.
+    pub rules: &'a RuleSet,
+    /// What they may ask.
+    pub world: &'a dyn Fn() -> World,
+}
+
+/// What is told while mail is filed.
+pub enum ImportEvent<'t> {
+    /// A message: where it stands, and what became of it.
+    Message(&'t MessageSource, Filing),
+    /// Something about a message, or a file, that can be filed nonetheless.
+    Note(String),
+    /// A message or a file that is left out, since it cannot be read or judged.
+    Trouble(String),
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filing {
+    /// It is stored, or a dry run would store it.
+    Filed {
+        /// In which folder.
+        folder: String,
+        /// With which flags.
+        flags: Flags,
+        /// What the rules ask for and is not done with old mail.
+        skipped: Vec<Skip>,
+    },
+    /// An earlier run has filed it.
+    Known,
+    /// It is none, but the state of a mailbox.
+    Internal,
+}
+
+/// A message that is staged.
+struct Pending {
+    source: MessageSource,
+    filing: Filing,
+    staged: Staged,
+    record: FiledRecord,
+}
+
+/// The filing of one file or folder.
+struct Import<'r, 'a> {
+    of: &'r MailImport<'a>,
+    maildir: Option<Maildir<'a>>,
+    journal: Option<ImportJournal>,
+    base: Folder,
+    pending: Vec<Pending>,
+    world: Option<World>,
+    /// Of the MH folder that was met last.
+    sequences: (PathBuf, Sequences),
+    tell: &'r mut dyn FnMut(ImportEvent<'_>),
+}
+
+impl<'a> MailImport<'a> {
+    /// Files an mbox, or what is in and below an MH folder.
+    ///
+    /// # Errors
+    /// The file or the Maildir cannot be opened, or nothing more can be stored or noted.
+    pub fn import(
+        &self,
+        path: &Path,
+        tell: &mut dyn FnMut(ImportEvent<'_>),
+    ) -> Result<(), Failure> {
+        let source = fs::canonicalize(path).map_err(|error| Failure::new("open", path, error))?;
+        let (mut maildir, mut journal) = (None, None);
+        if let Some(state) = self.state {
+            maildir = Some(Maildir::open(self.location)?);
+            let failed = |error| Failure::new("note what is filed in", state.path(), error);
+            let root = fs::canonicalize(&self.location.path);
+            let root = root.map_err(|error| Failure::new("open", &self.location.path, error))?;
+            let opened = ImportJournal::open(state, &source, &root, self.again);
+            journal = Some(opened.map_err(failed)?.ok_or_else(|| {
+                let why = "another mfilter is filing it; try again when that is done";
+                Failure::new("file", path, io::Error::new(io::ErrorKind::ResourceBusy, why))
+            })?);
+        }
+        let base = self.folder.clone().unwrap_or_else(|| named_after(&source));
+        let sequences = (PathBuf::new(), Sequences::default());
+        let (pending, world) = (Vec::new(), None);
+        let mut import =
+            Import { of: self, maildir, journal, base, pending, world, sequences, tell };
+        import.resume()?;
+        for found in message_sources([path.to_owned()]) {
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let taken = match found {
+                Ok(source) => import.take(source),
+                Err(failure) => {
+                    (import.tell)(ImportEvent::Trouble(failure.to_string()));
+                    Ok(())
+                }
+            };
+            // What is staged is stored, whatever follows.
+            if let Err(failure) = taken {
+                import.flush()?;
+                return Err(failure);
+            }
+        }
+        import.flush()
+    }
+}
+
+impl Import<'_, '_> {
+    /// Stores what a run that was killed has staged.
+    fn resume(&mut self) -> Result<(), Failure> {
+        let (Some(maildir), Some(journal)) = (&self.maildir, &mut self.journal) else {
+            return Ok(());
+        };
+        for record in journal.pending().to_vec() {
+            let place = Place::of(record.folder.clone());
+            let (Some(place), Some(entry)) = (place, Entry::of(&record.file)) else { continue };
+            let gone = resume(maildir, &place, &entry)? == Resumed::Missing;
+            // Else it was stored, and has been moved or removed since.
+            if gone && !journal.is_fresh() {
+                journal.forget(&record).map_err(|error| noted(self.of, error))?;
+            }
+        }
+        if !journal.pending().is_empty() {
+            journal.done(0).map_err(|error| noted(self.of, error))?;
+        }
+        Ok(())
+    }
+
+    /// Stages a message, unless it was filed before. An error ends the run.
+    fn take(&mut self, source: MessageSource) -> Result<(), Failure> {
+        let at = place_in(&source);
+        if source.number == 0 && fs::metadata(&source.path).is_ok_and(|about| about.len() == 0) {
+            // An mbox without messages.
+            return Ok(());
+        }
+        if let Some(why) = no_mail(&source) {
+            (self.tell)(ImportEvent::Trouble(format!("{}: {why}", source.path.display())));
+            return Ok(());
+        }
+        let message = match source.open() {
+            Ok(message) => message,
+            Err(failure) => {
+                (self.tell)(ImportEvent::Trouble(failure.to_string()));
+                return Ok(());
+            }
+        };
+        if source.number == 1 && metadata::is_internal(message.head()) {
+            (self.tell)(ImportEvent::Message(&source, Filing::Internal));
+            return Ok(());
+        }
+        let (key, nul) = match known_by(&message) {
+            Ok(known) => known,
+            Err(why) => {
+                (self.tell)(ImportEvent::Trouble(format!("{at}: cannot read it: {why}")));
+                return Ok(());
+            }
+        };
+        if let Some(journal) = &mut self.journal
+            && journal.was_filed(key).map_err(|error| noted(self.of, error))?
+        {
+            (self.tell)(ImportEvent::Message(&source, Filing::Known));
+            return Ok(());
+        }
+        if nul {
+            (self.tell)(ImportEvent::Note(format!("{at}: holds NUL bytes; filed as it is")));
+        }
+        if source.part.lacks > 0 {
+            let why = format!(
+                "{at}: by its Content-Length {} bytes are missing, so the file may be cut short; \
+                 filed as it is",
+                source.part.lacks
+            );
+            (self.tell)(ImportEvent::Note(why));
+        }
+        let mut said = metadata::read(message.head());
+        if let Some(number) = mh_number(&source) {
+            let directory = source.path.parent().unwrap_or(Path::new(""));
+            if self.sequences.0 != directory {
+                self.sequences = (directory.to_owned(), Sequences::of(directory));
+            }
+            self.sequences.1.mark(number, &mut said);
+        }
+        for word in &said.no_keywords {
+            (self.tell)(ImportEvent::Note(format!("{at}: `{word}` cannot be a keyword")));
+        }
+        let below = source.folder.parts.iter().map(|part| without_ending(part).to_owned());
+        let folder = Folder { parts: self.base.parts.iter().cloned().chain(below).collect() };
+        let mut place = self.of.location.place(&folder);
+        if let Some(note) = &place.note {
+            (self.tell)(ImportEvent::Note(format!("{at}: {note}")));
+        }
+        let mut skipped = Vec::new();
+        if self.of.rules.is_some() {
+            let refile = match self.judge(&source, &folder, &place, &said.flags) {
+                Ok(refile) => refile,
+                Err(why) => {
+                    (self.tell)(ImportEvent::Trouble(format!("{at}: {why}")));
+                    return Ok(());
+                }
+            };
+            skipped = refile.skipped;
+            if let Some(to) = refile.to.filter(|to| to.rule.is_some()) {
+                place = to.place;
+                said.flags = said.flags.and(&to.add);
+            }
+        }
+        let filing = Filing::Filed {
+            folder: self.of.location.folder_of(&place).to_string(),
+            flags: said.flags.clone(),
+            skipped,
+        };
+        let Some(maildir) = &self.maildir else {
+            (self.tell)(ImportEvent::Message(&source, filing));
+            return Ok(());
+        };
+        let past = Past { at: self.of.moment(&message, &source), listed: said.listed };
+        let edits = metadata::edits(message.head(), source.part.measured);
+        let staged = maildir.stage_past(&place, &said.flags, &message, &edits, past)?;
+        for problem in staged.problems() {
+            (self.tell)(ImportEvent::Note(format!("{at}: {problem}")));
+        }
+        let record = FiledRecord {
+            key,
+            at: source.part.offset,
+            folder: place.directories().to_vec(),
+            file: staged.file(),
+        };
+        self.pending.push(Pending { source, filing, staged, record });
+        if self.pending.len() >= BATCH { self.flush() } else { Ok(()) }
+    }
+
+    /// What the rules say of a message.
+    fn judge(
+        &mut self,
+        source: &MessageSource,
+        folder: &Folder,
+        place: &Place,
+        flags: &Flags,
+    ) -> Result<Refile, String> {
+        let Some(rules) = &self.of.rules else { return Ok(Refile::default()) };
+        let message = source.open().map_err(|failure| failure.to_string())?;
+        let world = self.world.get_or_insert_with(|| (rules.world)());
+        let stored = Stored { folder: folder.to_string(), flags: flags.clone() };
+        world.stored.replace(Some(stored));
+        let run = run(rules.rules, message, world, Detail::Plan, &mut NoFilters);
+        let unread = run.message.failure().map(|why| why.to_string());
+        let unknown = world.trouble().or(world.unread()).map(str::to_owned);
+        if let Some(why) = unread.or(unknown) {
+            // What could not be read is asked for again by the next one.
+            self.world = None;
+            return Err(format!("cannot judge it: {why}"));
+        }
+        Ok(refile(run.evaluation.plan, self.of.location, place, flags, false))
+    }
+
+    /// Notes what is staged, and stores it.
+    fn flush(&mut self) -> Result<(), Failure> {
+        let pending = std::mem::take(&mut self.pending);
+        let (Some(maildir), Some(journal)) = (&self.maildir, &mut self.journal) else {
+            return Ok(());
+        };
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let sum = |sum: Amount, one: Amount| Amount {
+            bytes: sum.bytes.saturating_add(one.bytes),
+            messages: sum.messages.saturating_add(one.messages),
+        };
+        let all = pending.iter().map(|one| one.staged.counted()).fold(Amount::default(), sum);
+        if matches!(quota::room(maildir, all), Ok(QuotaRoom::Full)) {
+            let path = self.of.location.path.clone();
+            return Err(Failure::new("store more in", path, Errno::DQUOT));
+        }
+        let mut synced: HashSet<&[String]> = HashSet::new();
+        for one in &pending {
+            if synced.insert(&one.record.folder) {
+                one.staged.sync()?;
+            }
+        }
+        let noted = |error| noted(self.of, error);
+        for one in &pending {
+            journal.note(&one.record).map_err(noted)?;
+        }
+        journal.sync().map_err(noted)?;
+        let (mut used, mut problem) = (Amount::default(), None);
+        let mut shown: Vec<Pending> = Vec::new();
+        let mut directories: HashSet<PathBuf> = HashSet::new();
+        for mut one in pending {
+            // From now on what is staged is never removed: the next run stores it.
+            match if problem.is_none() { one.staged.show() } else { Ok(PathBuf::new()) } {
+                Ok(_) if problem.is_none() => {
+                    used = sum(used, one.staged.counted());
+                    shown.push(one);
+                }
+                Ok(_) => one.staged.keep(),
+                Err(failure) => {
+                    problem = Some(failure);
+                    one.staged.keep();
+                }
+            }
+        }
+        let count = shown.len() as u64;
+        for Pending { source, filing, staged, .. } in shown {
+            if directories.insert(staged.directory().to_owned())
+                && let Err(failure) = staged.sync_shown()
+            {
+                problem.get_or_insert(failure);
+            }
+            (self.tell)(ImportEvent::Message(&source, filing));
+            staged.keep();
+        }
+        if let Err(error) = quota::add(maildir, used) {
+            let note = format!("what the quota is for cannot be noted: {error}");
+            (self.tell)(ImportEvent::Note(note));
+        }
+        match problem {
+            Some(failure) => Err(failure),
+            None => journal.done(count).map_err(noted),
+        }
+    }
+}
+
+impl MailImport<'_> {
+    /// When a message came, seconds since 1970: by its `From ` line, the file of an MH
+    /// message, else what its header says.
+    fn moment(&self, message: &Message, source: &MessageSource) -> Option<u64> {
+        let is_sound = |at: &i64| (0..=self.now.saturating_add(DAY)).contains(at);
+        let received = message.received(self.now);
+        let said = || match source.number {
+            0 => fs::symlink_metadata(&source.path).ok().map(|about| about.mtime()),
+            _ => from_line::moment(message.from_line()?, received, &self.zone),
+        };
+        let date = || message.date().map(|date| date.unix_seconds).filter(is_sound);
+        let at = said().filter(is_sound).or(received).or_else(date)?;
+        u64::try_from(at).ok()
+    }
+}
+
+fn noted(of: &MailImport<'_>, error: io::Error) -> Failure {
+    let path = of.state.map(|state| state.path().to_owned()).unwrap_or_default();
+    Failure::new("note what is filed in", path, error)
+}
+
+/// What a message is known by, whatever mail readers note in it; and whether it holds
+/// NUL bytes.
+fn known_by(message: &Message) -> Result<(Key, bool), Unread> {
+    let mut hash = Sha256::new();
+    let mut nul = message.head().bytes().contains(&0);
+    parts(message, &metadata::is_left_out, &mut |bytes| {
+        hash.update(bytes);
+        nul |= bytes.contains(&0);
+    })?;
+    Ok((Key::from_hash(hash), nul))
+}
+
+/// Where a message stands, for people.
+fn place_in(source: &MessageSource) -> String {
+    let path = source.path.display();
+    match source.number {
+        0 => path.to_string(),
+        number => format!("{path}, message {number} at byte {}", source.part.offset),
+    }
+}
+
+/// The number of a message in an MH folder.
+fn mh_number(source: &MessageSource) -> Option<u64> {
+    let name = source.path.file_name()?.to_str()?;
+    (source.number == 0 && name.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| name.parse().ok())?
+}
+
+/// Why a file is left alone; none for a message of an mbox or an MH folder.
+fn no_mail(source: &MessageSource) -> Option<&'static str> {
+    (source.number == 0 && mh_number(source).is_none())
+        .then_some("neither an mbox nor a message of an MH folder; left alone")
+}
+
+/// The folder that is called as a file.
+fn named_after(path: &Path) -> Folder {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Folder { parts: vec![without_ending(&name).to_owned()] }
+}
+
+fn without_ending(name: &str) -> &str {
+    let plain = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
+    plain.filter(|name| !name.is_empty()).unwrap_or(name)
+}

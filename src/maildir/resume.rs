@@ -1,0 +1,57 @@
+//! Messages that were staged, with what file they were to become noted elsewhere, by a
+//! process that was killed: they are stored now, unless they were.
+
+use std::io::ErrorKind;
+
+use rustix::io::Errno;
+
+use crate::outcome::Failure;
+
+use super::disk::{rename_new, sync_directory};
+use super::folder::Entry;
+use super::store::{Maildir, Place, open_below};
+
+/// What became of such a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumed {
+    /// It is stored: now, or it was.
+    Stored,
+    /// It is neither staged nor stored in its folder.
+    Missing,
+}
+
+/// Stores a message that was staged in a folder and was to become `entry` there.
+///
+/// # Errors
+/// It is where it was.
+pub fn resume(maildir: &Maildir<'_>, place: &Place, entry: &Entry) -> Result<Resumed, Failure> {
+    let is_stored = || match maildir.shelf(place) {
+        Ok(folder) if folder.by_key().contains_key(&entry.key()) => Ok(Resumed::Stored),
+        Err(failure) if failure.error.kind() != ErrorKind::NotFound => Err(failure),
+        _ => Ok(Resumed::Missing),
+    };
+    let open = match maildir.open_folder(&place.directories, entry.sub.name()) {
+        Err(failure) if failure.error.kind() == ErrorKind::NotFound => return is_stored(),
+        open => open?,
+    };
+    let staged = entry.name.split(",S=").next().unwrap_or_default();
+    let path = open.path.join(entry.sub.name());
+    let failed = |error| Failure::new("store the message in", &path, error);
+    let mut into = &open.into;
+    let mut done = rename_new(&open.tmp, staged, into, &entry.name);
+    let new;
+    if done == Err(Errno::INVAL) {
+        // No colons here, see `Staged::commit`.
+        new = open_below(&open.folder, "new", &open.path.join("new"))?;
+        into = &new;
+        done = rename_new(&open.tmp, staged, into, entry.base());
+    }
+    match done {
+        Ok(()) => {
+            sync_directory(into).map_err(failed)?;
+            Ok(Resumed::Stored)
+        }
+        Err(Errno::NOENT) => is_stored(),
+        Err(error) => Err(failed(error)),
+    }
+}

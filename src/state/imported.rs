@@ -1,0 +1,458 @@
+//! Which messages of a file of old mail were filed, so that a run of `mfilter import
+//! mbox` that was killed goes on where it was, and the next one files none twice.
+//!
+//! One file in `imported/` for each file of mail and Maildir, for people to read too:
+//! JSON, one object a line.
+//!
+//! ```text
+//! {"mfilter":"imported","version":1,"source":"/home/taro/mbox","maildir":"/home/taro/Maildir"}
+//! {"at":0,"key":"4fd2…","folder":[".Old"],"file":"cur/1767….mx,S=812:2,S"}
+//! {"done":1}
+//! {"forget":"4fd2…"}
+//! ```
+//!
+//! A message is known by what it says, so one that stands twice in a file is filed
+//! twice, and it does not matter where it stands by now. It is noted, staged and on
+//! disk, before it becomes a file that is seen; `done` says that all before it have.
+//! Those behind the last one are [pending](ImportJournal::pending). A `forget` takes
+//! one back. A last line without its end does not count.
+//!
+//! The file is locked as long as a process is at it. As long as messages come in the
+//! order in which they were filed, one line of it is held in memory; else what
+//! is left of it, as keys.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Take, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::lock_file::LockFile;
+use super::slots::Key;
+use super::{StateDir, key, older};
+use crate::file;
+
+const DIRECTORY: &str = "imported";
+/// Longer lines are damage, bytes.
+const LINE_MAX: u64 = 64 << 10;
+/// How long what was staged is sure to be there still, unless it was stored: mail
+/// servers remove older files from a `tmp` after 36 hours.
+const FRESH: Duration = Duration::from_secs(24 * 3600);
+
+/// A message that was filed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FiledRecord {
+    /// What it is known by.
+    pub key: Key,
+    /// Where it stands in its file, bytes.
+    pub at: u64,
+    /// The folder's directories from the Maildir down.
+    pub folder: Vec<String>,
+    /// `new/NAME` or `cur/NAME`.
+    pub file: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum JournalLine {
+    Head { mfilter: String, version: u32, source: String, maildir: String },
+    Filed { at: u64, key: String, folder: Vec<String>, file: String },
+    Done { done: u64 },
+    Forget { forget: String },
+}
+
+/// The journal of a file of mail.
+#[derive(Debug)]
+pub struct ImportJournal {
+    lock: LockFile,
+    pending: Vec<FiledRecord>,
+    fresh: bool,
+    filed: u64,
+    known: Known,
+    /// Not written yet.
+    text: String,
+}
+
+/// What was filed before this run and was not asked for yet.
+#[derive(Debug)]
+enum Known {
+    /// What comes next, in the order in which it was filed.
+    InOrder(Lines),
+    /// All that is left: each key with how often.
+    Rest(HashMap<Key, u32>),
+}
+
+/// The lines of a journal.
+#[derive(Debug)]
+struct Lines {
+    reader: BufReader<Take<File>>,
+    next: Option<Key>,
+}
+
+impl ImportJournal {
+    /// Opens the journal for a file of mail and a Maildir, whose paths have no links;
+    /// with `anew`, what was filed before is forgotten. None if another process is at it.
+    ///
+    /// # Errors
+    /// The state directory cannot be written, or the journal is damaged.
+    pub fn open(
+        state: &StateDir,
+        source: &Path,
+        maildir: &Path,
+        anew: bool,
+    ) -> io::Result<Option<ImportJournal>> {
+        let bytes = |path: &Path| path.as_os_str().as_encoded_bytes().to_vec();
+        let name = format!("{}.jsonl", key(&[&bytes(source), &bytes(maildir)]));
+        let Some(mut lock) = LockFile::wait(state, DIRECTORY, &name, Instant::now())? else {
+            return Ok(None);
+        };
+        lock.keep(true);
+        let path = state.path().join(DIRECTORY).join(name);
+        if anew {
+            lock.file().set_len(0)?;
+        }
+        let fresh = lock.file().metadata()?.modified().is_ok_and(|at| !older(at, FRESH));
+        let read = || file::open(&path, file::READ_OWN);
+        let looked = look_through(BufReader::new(read()?))?;
+        if looked.whole < lock.file().metadata()?.len() {
+            lock.file().set_len(looked.whole)?;
+        }
+        let mut lines = Lines { reader: BufReader::new(read()?.take(looked.whole)), next: None };
+        let known = if looked.forgets {
+            Known::Rest(lines.rest()?)
+        } else {
+            lines.advance()?;
+            Known::InOrder(lines)
+        };
+        let mut journal = ImportJournal {
+            lock,
+            pending: looked.pending,
+            fresh,
+            filed: looked.filed,
+            known,
+            text: String::new(),
+        };
+        if looked.whole == 0 {
+            let shown = |path: &Path| path.to_string_lossy().into_owned();
+            journal.line(&JournalLine::Head {
+                mfilter: DIRECTORY.into(),
+                version: 1,
+                source: shown(source),
+                maildir: shown(maildir),
+            })?;
+            journal.sync()?;
+            file::sync_directory(&state.path().join(DIRECTORY))?;
+        }
+        Ok(Some(journal))
+    }
+
+    /// How many messages were filed by earlier runs.
+    pub fn filed(&self) -> u64 {
+        self.filed
+    }
+
+    /// Messages that were noted, and perhaps not stored, by a run that was killed.
+    pub fn pending(&self) -> &[FiledRecord] {
+        &self.pending
+    }
+
+    /// Whether it is so short a time since they were noted that one which is not
+    /// there was stored, and moved since.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// Whether a message was filed by an earlier run, which counts once.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn was_filed(&mut self, key: Key) -> io::Result<bool> {
+        if let Known::InOrder(lines) = &mut self.known {
+            match lines.next {
+                None => return Ok(false),
+                Some(next) if next == key => {
+                    lines.advance()?;
+                    return Ok(true);
+                }
+                Some(_) => {}
+            }
+        }
+        let count = self.rest()?.get_mut(&key).filter(|count| **count > 0);
+        Ok(count.map(|count| *count -= 1).is_some())
+    }
+
+    /// What is left, as keys.
+    fn rest(&mut self) -> io::Result<&mut HashMap<Key, u32>> {
+        if let Known::InOrder(lines) = &mut self.known {
+            let mut rest = lines.rest()?;
+            if let Some(next) = lines.next {
+                *rest.entry(next).or_default() += 1;
+            }
+            self.known = Known::Rest(rest);
+        }
+        match &mut self.known {
+            Known::Rest(rest) => Ok(rest),
+            Known::InOrder(_) => Err(damaged()),
+        }
+    }
+
+    /// Notes a message that is staged; on disk after [`ImportJournal::sync`].
+    ///
+    /// # Errors
+    /// What it is known by cannot be written.
+    pub fn note(&mut self, record: &FiledRecord) -> io::Result<()> {
+        self.line(&JournalLine::Filed {
+            at: record.at,
+            key: record.key.name(),
+            folder: record.folder.clone(),
+            file: record.file.clone(),
+        })
+    }
+
+    /// Notes that a message was not filed after all.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn forget(&mut self, record: &FiledRecord) -> io::Result<()> {
+        self.line(&JournalLine::Forget { forget: record.key.name() })?;
+        self.filed = self.filed.saturating_sub(1);
+        self.was_filed(record.key).map(drop)
+    }
+
+    /// Notes that all messages so far are stored.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn done(&mut self, count: u64) -> io::Result<()> {
+        self.pending.clear();
+        self.line(&JournalLine::Done { done: count })?;
+        self.write()
+    }
+
+    /// Brings what was noted onto the disk.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.write()?;
+        self.lock.file().sync_data()
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let text = std::mem::take(&mut self.text);
+        self.lock.file().write_all(text.as_bytes())
+    }
+
+    fn line(&mut self, line: &JournalLine) -> io::Result<()> {
+        self.text.push_str(&serde_json::to_string(line)?);
+        self.text.push('\n');
+        Ok(())
+    }
+}
+
+/// What a journal says at first sight.
+#[derive(Default)]
+struct Look {
+    /// Bytes of whole lines.
+    whole: u64,
+    pending: Vec<FiledRecord>,
+    filed: u64,
+    forgets: bool,
+}
+
+fn look_through(mut reader: impl BufRead) -> io::Result<Look> {
+    let mut look = Look::default();
+    let mut text = String::new();
+    while let Some(line) = next_line(&mut reader, &mut text)? {
+        match line {
+            JournalLine::Head { version: 1, .. } if look.whole == 0 => {}
+            _ if look.whole == 0 => return Err(damaged()),
+            JournalLine::Head { .. } => return Err(damaged()),
+            JournalLine::Filed { at, key, folder, file } => {
+                let key = key_of(&key)?;
+                look.pending.push(FiledRecord { key, at, folder, file });
+                look.filed += 1;
+            }
+            JournalLine::Done { .. } => look.pending.clear(),
+            JournalLine::Forget { .. } => {
+                look.forgets = true;
+                look.filed = look.filed.saturating_sub(1);
+            }
+        }
+        look.whole += text.len() as u64;
+    }
+    Ok(look)
+}
+
+fn damaged() -> io::Error {
+    let why = "it is damaged; the option --again files all messages once more";
+    io::Error::new(ErrorKind::InvalidData, why)
+}
+
+fn key_of(text: &str) -> io::Result<Key> {
+    let byte = |at: usize| u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok();
+    let mut key = [0; 16];
+    for (at, slot) in key.iter_mut().enumerate() {
+        *slot = byte(at).ok_or_else(damaged)?;
+    }
+    Ok(Key(key))
+}
+
+/// The next line that has its end.
+fn next_line(reader: &mut impl BufRead, text: &mut String) -> io::Result<Option<JournalLine>> {
+    let mut bytes = Vec::new();
+    reader.take(LINE_MAX).read_until(b'\n', &mut bytes)?;
+    if !bytes.ends_with(b"\n") {
+        return if bytes.len() as u64 == LINE_MAX { Err(damaged()) } else { Ok(None) };
+    }
+    *text = String::from_utf8(bytes).map_err(|_| damaged())?;
+    serde_json::from_str(text).map(Some).map_err(|_| damaged())
+}
+
+impl Lines {
+    /// Goes to the next message.
+    fn advance(&mut self) -> io::Result<()> {
+        self.next = None;
+        let mut text = String::new();
+        while let Some(line) = next_line(&mut self.reader, &mut text)? {
+            if let JournalLine::Filed { key, .. } = line {
+                self.next = Some(key_of(&key)?);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// All behind the next message.
+    fn rest(&mut self) -> io::Result<HashMap<Key, u32>> {
+        let mut rest: HashMap<Key, u32> = HashMap::new();
+        let mut text = String::new();
+        while let Some(line) = next_line(&mut self.reader, &mut text)? {
+            match line {
+                JournalLine::Filed { key, .. } => *rest.entry(key_of(&key)?).or_default() += 1,
+                JournalLine::Forget { forget } => {
+                    if let Some(count) = rest.get_mut(&key_of(&forget)?) {
+                        *count = count.saturating_sub(1);
+                    }
+                }
+                JournalLine::Head { .. } | JournalLine::Done { .. } => {}
+            }
+        }
+        Ok(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn open(state: &StateDir) -> ImportJournal {
+        ImportJournal::open(state, "/mbox".as_ref(), "/m".as_ref(), false).unwrap().unwrap()
+    }
+
+    fn record(name: &str) -> FiledRecord {
+        let (key, file) = (Key::of(&[name.as_bytes()]), format!("cur/{name}:2,S"));
+        FiledRecord { key, at: 0, folder: vec![".A".into()], file }
+    }
+
+    fn file(journal: &mut ImportJournal, names: &[&str]) {
+        names.iter().for_each(|name| journal.note(&record(name)).unwrap());
+        journal.sync().unwrap();
+        journal.done(names.len() as u64).unwrap();
+    }
+
+    fn ask(journal: &mut ImportJournal, names: &[&str]) -> Vec<bool> {
+        names.iter().map(|name| journal.was_filed(record(name).key).unwrap()).collect()
+    }
+
+    #[test]
+    fn each_message_counts_as_often_as_it_was_filed() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path());
+        let mut first = open(&state);
+        assert!(
+            ImportJournal::open(&state, "/mbox".as_ref(), "/m".as_ref(), false).unwrap().is_none()
+        );
+        assert_eq!(ask(&mut first, &["a"]), [false]);
+        file(&mut first, &["a", "b", "a"]);
+        assert_eq!(ask(&mut first, &["a"]), [false], "what this run files is not known to it");
+        drop(first);
+        assert_eq!(ask(&mut open(&state), &["a", "b", "a", "a"]), [true, true, true, false]);
+        assert_eq!(
+            ask(&mut open(&state), &["b", "x", "a", "b", "a", "a"]),
+            [true, false, true, false, true, false]
+        );
+        let other = ImportJournal::open(&state, "/other".as_ref(), "/m".as_ref(), false);
+        assert_eq!(other.unwrap().unwrap().filed(), 0);
+        let anew = ImportJournal::open(&state, "/mbox".as_ref(), "/m".as_ref(), true);
+        assert_eq!(anew.unwrap().unwrap().filed(), 0);
+    }
+
+    #[test]
+    fn what_was_not_done_is_pending_and_may_be_forgotten() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path());
+        let mut first = open(&state);
+        file(&mut first, &["a"]);
+        first.note(&record("b")).unwrap();
+        first.note(&record("c")).unwrap();
+        first.sync().unwrap();
+        first.text = "{\"at\":0,\"key".into();
+        first.write().unwrap();
+        drop(first);
+        let mut second = open(&state);
+        assert_eq!(second.pending(), [record("b"), record("c")]);
+        second.forget(&record("b")).unwrap();
+        second.done(0).unwrap();
+        assert_eq!(ask(&mut second, &["a", "b", "c"]), [true, false, true]);
+        file(&mut second, &["b"]);
+        drop(second);
+        let mut third = open(&state);
+        assert_eq!((third.pending().len(), third.filed()), (0, 3));
+        assert_eq!(ask(&mut third, &["a", "b", "c", "b"]), [true, true, true, false]);
+    }
+
+    #[test]
+    fn damage_is_told_and_nothing_is_filed_twice_for_it() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path());
+        file(&mut open(&state), &["a"]);
+        let directory = home.path().join(DIRECTORY);
+        let path = std::fs::read_dir(&directory).unwrap().next().unwrap().unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for wrong in [text.replace("key", "kex"), format!("{text}nonsense\n"), "{}\n".into()] {
+            std::fs::write(&path, wrong).unwrap();
+            let opened = ImportJournal::open(&state, "/mbox".as_ref(), "/m".as_ref(), false);
+            assert!(opened.is_err_and(|error| error.to_string().contains("--again")));
+        }
+    }
+
+    proptest! {
+        /// Whatever the order, as many are known as were filed.
+        #[test]
+        fn none_is_known_too_often_or_too_rarely(
+            filed in proptest::collection::vec(0_u8..5, 0..30),
+            asked in proptest::collection::vec(0_u8..5, 0..40),
+        ) {
+            let home = tempfile::tempdir().unwrap();
+            let state = StateDir::at(home.path());
+            let names = |of: &[u8]| of.iter().map(u8::to_string).collect::<Vec<_>>();
+            let filed = names(&filed);
+            file(&mut open(&state), &filed.iter().map(String::as_str).collect::<Vec<_>>());
+            let mut left: HashMap<String, usize> = HashMap::new();
+            for name in &filed {
+                *left.entry(name.clone()).or_default() += 1;
+            }
+            let mut journal = open(&state);
+            for name in names(&asked) {
+                let count = left.entry(name.clone()).or_default();
+                prop_assert_eq!(journal.was_filed(record(&name).key).unwrap(), *count > 0);
+                *count = count.saturating_sub(1);
+            }
+        }
+    }
+}

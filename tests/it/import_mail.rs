@@ -1,0 +1,447 @@
+//! `mfilter import mbox`: what comes into the Maildir, by real writers of old mail and
+//! read back by a real IMAP server.
+
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+
+use crate::support::imap::{self, DOVEADM, NOBODY, own};
+use crate::support::{Home, Run, mail, skipped};
+
+const PYTHON: &str = "/usr/bin/python3";
+const FROM: &str = "From a@b.example Thu Jan  1 01:02:03 2004\n";
+/// 2004-01-01T01:02:03Z
+const AT: i64 = 1_072_918_923;
+
+fn import(home: &Home, arguments: &[&str]) -> Run {
+    home.run(&[&["import", "mbox"], arguments].concat(), b"")
+}
+
+fn path(home: &Home, name: &str) -> String {
+    home.path().join(name).display().to_string()
+}
+
+/// Each message's folder, flags and text, sorted.
+fn stored(home: &Home) -> Vec<(String, String, String)> {
+    let mut all: Vec<_> = home
+        .mail()
+        .into_iter()
+        .map(|mail| (mail.folder.clone(), mail.flags.clone(), mail.text()))
+        .collect();
+    all.sort();
+    all
+}
+
+fn message(subject: &str, more: &str) -> String {
+    format!("From: a@b.example\nSubject: {subject}\n{more}\nhello {subject}\n")
+}
+
+fn mbox(messages: &[String]) -> String {
+    messages.iter().map(|message| format!("{FROM}{message}\n")).collect()
+}
+
+/// What an IMAP client sees of what many readers have written: flags, dates, counts.
+#[test]
+fn flags_dates_and_counts_over_imap() {
+    if skipped("the test with a real Dovecot", &[DOVEADM], false) {
+        return;
+    }
+    let home = Home::new();
+    let state = "From MAILER-DAEMON Thu Jan  1 00:00:00 2004\n\
+                 Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n\
+                 X-IMAP: 1072918923 0000000009 $Work\nStatus: RO\n\nThis text is part of it.\n\n";
+    let messages = mbox(&[
+        message("new", ""),
+        message("old", "Status: O\nX-UID: 4\n"),
+        message("all", "Status: RO\nX-Status: AF\nX-Keywords: $Work Later\n"),
+        message("draft", "Status: R\nX-Status: T\n"),
+        message("mozilla", "X-Mozilla-Status: 0007\nX-Mozilla-Keys: $label1 NonJunk\n"),
+        message("evolution", "X-Evolution: 00000001-0019\n"),
+        message("kmail", "Status: RO\nX-Status: RAG\n"),
+    ]);
+    home.write("Archive.mbox", format!("{state}{messages}"));
+    let source = fs::read(home.path().join("Archive.mbox")).expect("there");
+    let run = import(&home, &[&path(&home, "Archive.mbox")]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    assert_eq!(
+        run.stdout,
+        "      7 messages\n      7 -> Archive\n      1 left out: the state of a mailbox, no message\n"
+    );
+    assert_eq!(fs::read(home.path().join("Archive.mbox")).expect("there"), source);
+    let new = home.mail().into_iter().filter(|mail| mail.sub == "new");
+    assert_eq!(new.map(|mail| mail.text()).collect::<Vec<_>>(), [message("new", "")]);
+    imap::configure(&home, "Maildir");
+    own(&home, NOBODY);
+    let fetch = ["-f", "tab", "fetch", "mailbox hdr.subject flags date.received", "ALL"];
+    let output = imap::doveadm(&home, &fetch).output().expect("doveadm runs");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let mut seen: Vec<String> = text
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let [folder, subject, flags, date] = columns.as_slice() else { panic!("{line}") };
+            assert_eq!((*folder, *date), ("Archive", "2004-01-01 01:02:03"), "{line}");
+            // Whoever looks first finds all of them recent.
+            let mut flags: Vec<&str> =
+                flags.split(' ').filter(|flag| *flag != "\\Recent").collect();
+            flags.sort_unstable();
+            format!("{subject}: {}", flags.join(" "))
+        })
+        .collect();
+    seen.sort();
+    assert_eq!(
+        seen,
+        [
+            "all: $Work Later \\Answered \\Flagged \\Seen",
+            "draft: \\Draft \\Seen",
+            "evolution: \\Answered \\Flagged \\Seen",
+            "kmail: \\Answered \\Flagged \\Seen",
+            "mozilla: $label1 NonJunk \\Answered \\Flagged \\Seen",
+            "new: ",
+            "old: ",
+        ]
+    );
+    // What readers had noted is in the name now, and the text is as it was sent.
+    for mail in mail(&home.path().join("Maildir")) {
+        let text = mail.text();
+        let subject = text.split("hello ").nth(1).expect("a body").trim();
+        assert_eq!(text, message(subject, ""), "{}", mail.path.display());
+    }
+}
+
+/// Python's writers: mboxo with its own flags, and an MH folder with sequences.
+#[test]
+fn what_python_writes_comes_back() {
+    if skipped("the test with Python's mailboxes", &[PYTHON], false) {
+        return;
+    }
+    let home = Home::new();
+    let script = r#"
+import mailbox, os, sys
+os.chdir(sys.argv[1])
+def text(n):
+    return f"From: a{n}@b.example\nSubject: {n}\n\n{'x' * 70 * n}\n\nFrom me at 12:34\nFrom here\n\n"
+def add(box, kind, n):
+    m = kind(text(n))
+    if n % 2: m.add_flag('R') if kind is mailbox.mboxMessage else None
+    if n == 3: m.add_flag('F') if kind is mailbox.mboxMessage else m.add_sequence('flagged')
+    if kind is mailbox.mboxMessage: m.set_from(f'a{n}@b.example', (2003, 4, 5, 6, 7, n, 0, 0, 0))
+    elif n % 2 == 0: m.add_sequence('unseen')
+    if kind is mailbox.MHMessage and n == 4: m.add_sequence('later')
+    box.add(m)
+box = mailbox.mbox('box')
+for n in range(1, 41): add(box, mailbox.mboxMessage, n)
+box.flush()
+mh = mailbox.MH('mh')
+for n in range(1, 7): add(mh, mailbox.MHMessage, n)
+sub = mh.add_folder('sub')
+add(sub, mailbox.MHMessage, 8)
+for name in os.listdir('mh'):
+    if name.isdigit(): os.utime('mh/' + name, (0, 1000000000 + int(name)))
+"#;
+    let written = Command::new(PYTHON).args(["-c", script]).arg(home.path()).output();
+    let written = written.expect("Python runs");
+    assert!(written.status.success(), "{written:?}");
+    let run = import(&home, &[&path(&home, "box"), &path(&home, "mh")]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stdout.starts_with("     47 messages\n"), "{run:?}");
+    let text = |n: usize| {
+        let body = "x".repeat(70 * n);
+        format!("From: a{n}@b.example\nSubject: {n}\n\n{body}\n\nFrom me at 12:34\nFrom here\n")
+    };
+    let all = home.mail();
+    let of = |folder: &str| all.iter().filter(|mail| mail.folder == folder).collect::<Vec<_>>();
+    let time = |mail: &crate::support::Mail| fs::metadata(&mail.path).expect("there").mtime();
+    let boxed = of(".box");
+    assert_eq!(boxed.len(), 40);
+    for (n, mail) in (1..).zip(sorted_by_subject(&boxed)) {
+        assert_eq!(mail.text().trim_end(), text(n).trim_end());
+        let flags = if n == 3 {
+            "FS"
+        } else if n % 2 == 1 {
+            "S"
+        } else {
+            ""
+        };
+        assert_eq!((mail.flags.as_str(), time(mail)), (flags, 1_049_522_820 + n as i64), "{n}");
+        let name = mail.path.file_name().expect("a name").to_string_lossy().into_owned();
+        assert!(name.starts_with(&format!("{}.M", time(mail))), "{name}");
+    }
+    let mh = of(".mh");
+    assert_eq!(mh.len(), 6);
+    for (n, mail) in (1..).zip(sorted_by_subject(&mh)) {
+        assert_eq!(mail.text().trim_end(), text(n).trim_end());
+        let flags = match n {
+            3 => "FS",
+            4 => "a",
+            _ if n % 2 == 1 => "S",
+            _ => "",
+        };
+        assert_eq!((mail.flags.as_str(), time(mail)), (flags, 1_000_000_000 + n as i64), "{n}");
+    }
+    let keywords = fs::read_to_string(home.path().join("Maildir/.mh/dovecot-keywords"));
+    assert_eq!(keywords.expect("there"), "0 later\n");
+    assert_eq!(of(".mh.sub").len(), 1);
+}
+
+fn sorted_by_subject<'m>(mails: &[&'m crate::support::Mail]) -> Vec<&'m crate::support::Mail> {
+    let number = |mail: &crate::support::Mail| -> usize {
+        let text = mail.text();
+        let line = text.lines().find_map(|line| line.strip_prefix("Subject: "));
+        line.and_then(|line| line.parse().ok()).expect("a number")
+    };
+    let mut sorted = mails.to_vec();
+    sorted.sort_by_key(|mail| number(mail));
+    sorted
+}
+
+#[test]
+fn a_second_run_files_what_is_new_whatever_readers_noted_meanwhile() {
+    let home = Home::new();
+    let twice = message("twice", "");
+    let all = [message("1", ""), twice.clone(), twice.clone(), message("2", "")];
+    home.write("old", mbox(&all));
+    let old = path(&home, "old");
+    assert_eq!(import(&home, &[&old]).code, Some(0));
+    let first = stored(&home);
+    assert_eq!(first.len(), 4);
+    // Read in a mail reader, one deleted, one come in front, one behind.
+    home.write(
+        "old",
+        mbox(&[message("0", ""), message("1", "Status: RO\nX-UID: 7\n"), twice, message("3", "")]),
+    );
+    let run = import(&home, &[&old]);
+    let wanted = "      4 messages\n      2 -> old\n      2 filed by an earlier run; --again files \
+                  them once more\n";
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), wanted));
+    assert_eq!(stored(&home).len(), 6);
+    let run = import(&home, &[&old]);
+    assert!(run.stdout.contains("      4 filed by an earlier run"), "{run:?}");
+    assert_eq!(stored(&home).len(), 6);
+    // Into another folder nothing is filed either, unless that is asked for.
+    let run = import(&home, &[&old, "--folder", "A/B", "--again"]);
+    assert!(run.stdout.contains("      4 -> A/B\n"), "{run:?}");
+    assert_eq!(home.mail().iter().filter(|mail| mail.folder == ".A.B").count(), 4);
+}
+
+#[test]
+fn by_the_rules_nothing_is_sent_run_or_thrown_away() {
+    let home = Home::with_rules(
+        "set sendmail \"/bin/false\"\n\
+         when subject is \"list\" -> folder \"Lists/a\" as \"$List\"\n\
+         when subject is \"gone\" -> discard\n\
+         when subject is \"send\" -> forward \"x@y.example\"\n\
+         when subject is \"run\" -> run \"touch\" \"~/ran\", inbox\n\
+         when seen and subject is \"seen\" -> folder \"Seen\"\n",
+    );
+    let subjects = ["list", "gone", "send", "run", "seen", "other"];
+    let messages: Vec<String> =
+        subjects.iter().map(|subject| message(subject, "Status: RO\n")).collect();
+    home.write("old", mbox(&messages));
+    let old = path(&home, "old");
+    let dry = import(&home, &[&old, "--sort", "--dry-run"]);
+    assert_eq!(dry.code, Some(0), "{dry:?}");
+    assert!(!home.path().join("Maildir").exists());
+    let run = import(&home, &[&old, "--sort"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    assert_eq!(run.stdout, dry.stdout.replace("; nothing was changed", ""));
+    for line in [
+        "-> Lists/a",
+        "without discard: mail that is there is not removed",
+        "without forward: it was delivered",
+        "without run: it was delivered",
+    ] {
+        assert!(run.stdout.contains(line), "{line}: {run:?}");
+    }
+    let places: BTreeMap<String, (String, String)> = stored(&home)
+        .into_iter()
+        .map(|(folder, flags, text)| {
+            let subject = text.split("hello ").nth(1).expect("a body").trim().to_owned();
+            (subject, (folder, flags))
+        })
+        .collect();
+    let wanted = [
+        ("gone", ".old", "S"),
+        ("list", ".Lists.a", "Sa"),
+        ("other", ".old", "S"),
+        ("run", "", "S"),
+        ("seen", ".Seen", "S"),
+        ("send", ".old", "S"),
+    ];
+    let wanted: BTreeMap<String, (String, String)> = wanted
+        .iter()
+        .map(|(subject, folder, flags)| {
+            ((*subject).to_owned(), ((*folder).to_owned(), (*flags).to_owned()))
+        })
+        .collect();
+    assert_eq!(places, wanted);
+    assert!(!home.path().join("ran").exists());
+}
+
+#[test]
+fn what_is_no_mbox_is_told_and_nothing_is_made() {
+    let home = Home::new();
+    home.write("text", "Dear all,\nhello\n");
+    home.write("zip.gz", b"\x1f\x8b\x08");
+    home.write("nul", b"\0\0\0From a 12:34");
+    home.write("mmdf", b"\x01\x01\x01\x01\nFrom: a\n");
+    home.write("M/cur/1.x:2,S", "A: b\n\n");
+    let made = Command::new("mkfifo").arg(home.path().join("fifo")).status();
+    assert!(made.expect("mkfifo runs").success());
+    for (name, word) in [
+        ("text", "at byte 0 it says `Dear all,`"),
+        ("zip.gz", "zcat"),
+        ("nul", "NUL bytes at its start"),
+        ("mmdf", "MMDF"),
+        ("M", "this is a Maildir"),
+        ("fifo", "not a regular file; save"),
+        ("none", "No such file"),
+    ] {
+        let run = import(&home, &[&path(&home, name)]);
+        assert_eq!(run.code, Some(2), "{name}: {run:?}");
+        assert!(run.stderr.contains(word), "{name}: {run:?}");
+        assert!(run.stderr.contains(name), "{name}: {run:?}");
+        assert!(!home.path().join("Maildir").exists(), "{name}");
+    }
+    home.write("empty", "");
+    let run = import(&home, &[&path(&home, "empty")]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "      0 messages\n"));
+}
+
+/// What is odd within an mbox is told with its place, and the rest goes on.
+#[test]
+fn odd_messages_are_told_and_filed_as_they_are() {
+    let home = Home::new();
+    let mut bytes = mbox(&[message("first", "")]).into_bytes();
+    let nul_at = bytes.len();
+    bytes.extend_from_slice(format!("{FROM}Subject: nul\n\na").as_bytes());
+    bytes.extend_from_slice(b"\0\0\xff\xfe\n\n");
+    bytes.extend_from_slice(format!("{FROM}Subject: long\n\n").as_bytes());
+    bytes.extend(std::iter::repeat_n(b'x', 3 << 20));
+    bytes.extend_from_slice(b"\n\n");
+    let crlf = format!("{FROM}Subject: crlf\nStatus: RO\n\nbody\n\n").replace('\n', "\r\n");
+    bytes.extend_from_slice(crlf.as_bytes());
+    bytes.extend_from_slice(format!("{FROM}no header at all\n\n").as_bytes());
+    let cut_at = bytes.len();
+    bytes
+        .extend_from_slice(format!("{FROM}Subject: cut\nContent-Length: 500\n\nthe en").as_bytes());
+    home.write("old", &bytes);
+    let run = import(&home, &[&path(&home, "old")]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(
+        run.stderr.contains(&format!("message 2 at byte {nul_at}: holds NUL bytes")),
+        "{run:?}"
+    );
+    let cut = format!("message 6 at byte {cut_at}: by its Content-Length 494 bytes are missing");
+    assert!(run.stderr.contains(&cut), "{run:?}");
+    let all = home.mail();
+    assert_eq!(all.len(), 6);
+    let holds =
+        |part: &[u8]| all.iter().any(|mail| mail.bytes.windows(part.len()).any(|at| at == part));
+    assert!(holds(b"a\0\0\xff\xfe\n") && holds(b"the en") && holds(b"no header at all"));
+    let crlf = all.iter().find(|mail| mail.text().starts_with("Subject: crlf")).expect("filed");
+    assert_eq!((crlf.text().as_str(), crlf.flags.as_str()), ("Subject: crlf\r\n\r\nbody\r\n", "S"));
+    assert!(all.iter().any(|mail| mail.bytes.len() > 3 << 20));
+}
+
+/// mboxcl2, as mutt writes it: bodies hold `From ` lines as they are.
+#[test]
+fn bodies_that_were_measured_keep_their_lines() {
+    let home = Home::new();
+    let bodies = [format!("a\n\n{FROM}not a message\n\n>From quoted\n"), "b\n".to_owned()];
+    let text: String = bodies
+        .iter()
+        .map(|body| {
+            format!(
+                "{FROM}Subject: x\nStatus: RO\nContent-Length: {}\nLines: 9\n\n{body}\n",
+                body.len()
+            )
+        })
+        .collect();
+    home.write("sent", text);
+    let run = import(&home, &[&path(&home, "sent"), "--folder", "Sent"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let texts: Vec<String> = stored(&home).into_iter().map(|(_, _, text)| text).collect();
+    assert_eq!(texts, bodies.map(|body| format!("Subject: x\n\n{body}")));
+}
+
+/// An mbox that a delivery or a mail reader holds is waited for, and not read.
+#[test]
+fn an_mbox_in_use_is_refused() {
+    let home = Home::new();
+    home.write("spool", mbox(&[message("1", "")]));
+    home.write("spool.lock", "");
+    let run = import(&home, &[&path(&home, "spool")]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(
+        run.stderr.contains("spool.lock` is there") && run.stderr.contains("try again"),
+        "{run:?}"
+    );
+    assert_eq!(mail(&home.path().join("Maildir")).len(), 0);
+    fs::remove_file(home.path().join("spool.lock")).expect("removed");
+    assert_eq!(import(&home, &[&path(&home, "spool")]).code, Some(0));
+    assert_eq!(home.mail().len(), 1);
+}
+
+/// A directory of mboxes, as Thunderbird has it: what is no mail is told.
+#[test]
+fn a_directory_is_filed_with_its_folders() {
+    let home = Home::new();
+    home.write("Local/Inbox", mbox(&[message("in", "X-Mozilla-Status: 0009\n")]));
+    home.write("Local/Inbox.sbd/Lists", mbox(&[message("list", "")]));
+    home.write("Local/notes.txt", "no mail\n");
+    let run = import(&home, &[&path(&home, "Local"), "--folder", "Old"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("notes.txt: neither an mbox nor a message"), "{run:?}");
+    assert!(run.stdout.contains("      1 deleted in the old mail reader"), "{run:?}");
+    let places: Vec<(String, String)> =
+        stored(&home).into_iter().map(|(folder, flags, _)| (folder, flags)).collect();
+    let place = |folder: &str, flags: &str| (folder.to_owned(), flags.to_owned());
+    assert_eq!(places, [place(".Old.Inbox", "ST"), place(".Old.Inbox.Lists", "")]);
+}
+
+/// A date that cannot be read, or lies ahead, is taken from the header, else the file.
+#[test]
+fn dates_come_from_what_can_be_believed() {
+    let home = Home::new();
+    let received = "Received: from x by y; Wed, 31 Dec 2003 01:02:03 +0000\n";
+    let dated = "Date: Tue, 30 Dec 2003 01:02:03 +0000\n";
+    home.write(
+        "old",
+        format!(
+            "From a@b.example some day\n{}\n{FROM}{}\nFrom a@b.example Thu Jan  1 01:02:03 2099\n{}\n",
+            message("received", received),
+            message("from", &format!("{received}{dated}")),
+            message("date", dated),
+        ),
+    );
+    // Only the first may lack a time, since it stands at the start.
+    let run = import(&home, &[&path(&home, "old")]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let mut times: Vec<i64> =
+        home.mail().iter().map(|mail| fs::metadata(&mail.path).expect("there").mtime()).collect();
+    times.sort_unstable();
+    let day = 24 * 3600;
+    assert_eq!(times, [AT - 2 * day, AT - day, AT]);
+}
+
+/// One at a time, and none waits for the other for ever.
+#[test]
+fn two_at_once_file_each_message_once() {
+    let home = Home::new();
+    let messages: Vec<String> = (0..200).map(|number| message(&number.to_string(), "")).collect();
+    home.write("old", mbox(&messages));
+    let old = path(&home, "old");
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| import(&home, &[&old]));
+        }
+    });
+    assert_eq!(import(&home, &[&old]).code, Some(0));
+    assert_eq!(home.mail().len(), 200);
+}
