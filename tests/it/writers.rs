@@ -2,14 +2,15 @@
 //! themselves: whatever they print of hostile signatures, envelope senders,
 //! HELOs and From, nothing of it is believed that only the sender said, and
 //! honest mail is `verified`. OpenDKIM, OpenDMARC, policyd-spf and rspamd as
-//! milters and policy servers of Postfix, Exim and amavis whole; each test has
-//! a name server of its own. `tests/cases/border-*` holds messages as they
+//! milters and policy servers of Postfix, Exim, Haraka and amavis whole; each test
+//! has a name server of its own. `tests/cases/border-*` holds messages as they
 //! print them, for machines that have none of them.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod amavis;
 mod exim;
+mod haraka;
 mod milter;
 mod names;
 
@@ -405,4 +406,25 @@ fn amavis_behind_postfix() {
     nobody_is_believed(&home, |sender| made(sender, sender.signed(&home, &forged)));
     let holds = ["verified", SIGNED];
     the_honest_are_verified(&home, &holds, |sender| made(sender, sender.signed(&home, &[])));
+}
+
+#[test]
+fn haraka_with_its_plugins() {
+    let home = Home::new();
+    let test = "the test with Haraka as a border";
+    if !names::serve(test, &home, "127.77.0.5", &[]) {
+        return;
+    }
+    let Some(haraka) = haraka::Haraka::new(test, &home) else { return };
+    let made = |sender: &Sender, forged: &str, message: Vec<String>| {
+        let message: String = message.iter().map(|header| format!("{header}\r\n")).collect();
+        // What it does not take at all needs no judgement.
+        haraka.deliver(sender, &format!("{forged}{message}\r\n{BODY}")).into_iter().collect()
+    };
+    nobody_is_believed(&home, |sender| made(sender, FORGED, sender.signed(&home, &[REPLAYED])));
+    the_honest_are_verified(&home, &["verified", SIGNED, SENT], |sender| {
+        let made: Vec<String> = made(sender, "", sender.signed(&home, &[]));
+        assert_eq!(made.len(), 1, "it is taken");
+        made
+    });
 }

@@ -149,6 +149,9 @@ impl SenderText {
                 texts.add(text.clone(), true);
             }
             texts.add(signature.identity.clone(), false);
+            if !signature.encoded_identity.is_empty() {
+                texts.add(signature.encoded_identity.clone(), false);
+            }
             texts.add(signature.domain.clone(), false);
             signatures.push(signature);
         }
@@ -625,6 +628,12 @@ mod tests {
                  header.i=info+x@bank.example header.a=rsa-sha256 header.s=s header.b=bankbank",
                 "DKIM-Signature: d=bank.example; s=s; i=info=2Bx@bank.example; b=bank\n\tbankbank",
                 Some("info@bank.example"),
+            ),
+            // Haraka prints it as it is encoded
+            (
+                "dkim=pass header.i=info=2Bx@bank.example header.d=bank.example header.s=s",
+                "DKIM-Signature: d=bank.example; s=s; i=info=2Bx@bank.example; b=bank",
+                None,
             ),
             // Gmail
             (

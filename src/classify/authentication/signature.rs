@@ -11,6 +11,8 @@ pub struct Signature {
     pub domain: String,
     /// `i=`, decoded (RFC 6376 §2.11); `@` and the domain where it is missing.
     pub identity: String,
+    /// `i=` as it stands, which Haraka prints; empty where it is missing.
+    pub encoded_identity: String,
     /// `b=` without blanks.
     pub data: String,
     /// Each of its texts that a border might print and that more could be
@@ -59,6 +61,9 @@ impl Signature {
                 self.ambiguous.push(value.to_owned());
             }
             self.ambiguous.push(decoded.clone());
+        }
+        if place.is_none() {
+            value.clone_into(&mut self.encoded_identity);
         }
         place.get_or_insert(decoded);
     }
@@ -120,6 +125,7 @@ mod tests {
             Signature {
                 domain: "example.jp".to_owned(),
                 identity: "taro+x@mail.example.jp".to_owned(),
+                encoded_identity: "taro+x@mail.example.jp".to_owned(),
                 data: "kt6h2OPu==".to_owned(),
                 ambiguous: Vec::new(),
             }
