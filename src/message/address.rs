@@ -371,6 +371,12 @@ impl<'a> Parser<'a, '_> {
                     self.at += 1;
                 }
                 b',' if route => self.at += 1,
+                b';' if spec.at.is_none() && spec.text.ends_with(':') => {
+                    // `<undisclosed-recipients:;@host>`, a group: nobody
+                    self.at += self.text[self.at..].find('>').map_or(1, |end| end + 1);
+                    self.gap = true;
+                    return;
+                }
                 b'<' | b',' | b';' => break,
                 _ => match self.quoted().or_else(|| self.comment()) {
                     Some((TokenKind::Quoted, text)) => spec.push(&text, TokenKind::Quoted),
@@ -414,10 +420,12 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    /// Adds a mailbox; of one whose address is too long to be one, the name.
+    /// Adds a mailbox; of one whose address is too long to be one, or has no local
+    /// part, the name.
     fn found(&mut self, name: Option<String>, spec: Spec) {
         let (mut local, mut domain) = spec.split();
-        if is_too_long(&local, &domain) {
+        let is_host = local.is_empty() && !domain.is_empty();
+        if is_host || is_too_long(&local, &domain) {
             if name.is_none() {
                 return;
             }
@@ -724,6 +732,9 @@ mod tests {
         assert_eq!(read("<a@b> <c@d>"), ["|a|b", "|c|d"]);
         assert_eq!(read("John Doe"), ["John Doe||"]);
         assert_eq!(read("Foo\r\n <a@\r\n b>"), ["Foo|a|b"]);
+        assert_eq!(read("<Undisclosed-Recipients:;@mx.example>, a@b"), ["|a|b"]);
+        assert_eq!(read("undisclosed-recipients:;@mx.example"), [""; 0]);
+        assert_eq!(read("Foo <@b>"), ["Foo||"]);
         assert_eq!(read(" , , (x)"), [""; 0]);
     }
 
