@@ -80,6 +80,7 @@ fn reader(value: &str) -> Option<fn(&str) -> Reading> {
         "rule" => rule,
         "score-and-threshold" => |value| spam_if(value.starts_with("yes")),
         "percentage" => percentage,
+        "probability" => probability,
         "infected" => infected,
         "found-infected" => |value| virus_if(value.contains("found to be infected")),
         "virus-flag" => |value| Reading { virus: flag(value).spam, ..Reading::default() },
@@ -250,8 +251,17 @@ fn points(text: &str) -> Option<f64> {
 
 /// `100.00%` is certain; what is less says nothing.
 fn percentage(value: &str) -> Reading {
-    let certain = value.strip_suffix('%').and_then(leading_number).is_some_and(|it| it >= 100.0);
+    let number = value.strip_suffix('%').unwrap_or(value);
+    let certain = leading_number(number).is_some_and(|percent| percent >= 100.0);
     Reading { spam: certain.then_some(true), ..Reading::default() }
+}
+
+/// `Gauge=XXXXXIIIII, Probability=55%, Report=…`
+fn probability(value: &str) -> Reading {
+    let stated = value.split(',').find_map(|part| part.trim().strip_prefix("probability="));
+    let percent =
+        stated.and_then(|stated| stated.trim().strip_suffix('%')).and_then(leading_number);
+    Reading { spam: percent.map(|percent| percent >= 50.0), ..Reading::default() }
 }
 
 /// `rule=spam`, `rule=notspam`.
@@ -708,6 +718,12 @@ mod tests {
             ("X-MD-Class: normal", false),
             ("X-TERRACE-SPAMMARK: YES (SR:90.1) (by Terrace)", true),
             ("X-TERRACE-SPAMMARK: NOT spam-marked. (by Terrace)", false),
+            ("X-PerlMx-Spam: Gauge=XXXXXXXIIIIIIII, Probability=78%, Report=\"X, Y\"", true),
+            ("X-PMX-Spam: Probability=50%", true),
+            ("X-PMX-Spam: Gauge=IIIIIIII, Probability=8%, Report='Probability=99%'", false),
+            ("X-CMAE-Score: 100", true),
+            ("X-CM-Score: 0.00", false),
+            ("X-HiNet-Brightmail: Spam", true),
             ("X-Assp-Spam: YES", true),
             ("X-KLMS-AntiSpam-Status: spam", true),
             ("X-KLMS-AntiSpam-Status: not_detected", false),
