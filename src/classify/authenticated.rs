@@ -40,7 +40,7 @@ pub fn find(mail: &Mail<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::testing::{World, assert_holds, assert_not};
+    use crate::classify::testing::{TestWorld, assert_holds, assert_not};
 
     const BORDER: &str =
         "Received: from pc (pc.example.org [192.0.2.1]) by mx (Postfix) with ESMTPS id 1; x\n";
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn logged_in() {
         let variables = [("SASL_USERNAME", "taro")];
-        let world = World { variables: &variables, ..World::default() };
+        let world = TestWorld { variables: &variables, ..TestWorld::default() };
         assert_holds(
             &AUTHENTICATED,
             &format!("{BORDER}\n"),
@@ -58,10 +58,10 @@ mod tests {
         let line = "Received: from pc (unknown [192.0.2.1]) (Authenticated sender: taro) by mx \
                     (Postfix) with ESMTPSA id 1; x\n\n";
         let evidence = "submitted with ESMTPSA, says the Received line of mx";
-        assert_holds(&AUTHENTICATED, line, &World::default(), evidence);
+        assert_holds(&AUTHENTICATED, line, &TestWorld::default(), evidence);
         let line = "Received: from mx (mx [10.0.0.1]) by store (Dovecot) with LMTP id 2; x\n\
                     Received: from pc ([10.0.0.9]) by mx (Postfix) with ESMTPSA id 1; x\n\n";
-        assert_holds(&AUTHENTICATED, line, &World::default(), evidence);
+        assert_holds(&AUTHENTICATED, line, &TestWorld::default(), evidence);
     }
 
     #[test]
@@ -72,12 +72,12 @@ mod tests {
             "Received: from root by mx with local (Exim 4.96) id 1; x\n",
         ] {
             let evidence = "made on the machine, says the Received line of mx";
-            assert_holds(&AUTHENTICATED, &format!("{line}\n"), &World::default(), evidence);
+            assert_holds(&AUTHENTICATED, &format!("{line}\n"), &TestWorld::default(), evidence);
         }
         assert_holds(
             &AUTHENTICATED,
             "Received: from mx (localhost [127.0.0.1]) by mx (Postfix) with ESMTP id 1; x\n\n",
-            &World::default(),
+            &TestWorld::default(),
             "came to mx from 127.0.0.1: made on the machine",
         );
     }
@@ -105,7 +105,7 @@ mod tests {
             // Somewhere in our network is not on this machine.
             "Received: from pc ([10.0.0.9]) by mx (Postfix) with ESMTP id 1; x\n".to_owned(),
         ] {
-            assert_not(&AUTHENTICATED, &format!("{text}\n"), &World::default());
+            assert_not(&AUTHENTICATED, &format!("{text}\n"), &TestWorld::default());
         }
     }
 }

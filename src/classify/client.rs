@@ -53,13 +53,13 @@ fn of_environment(mail: &Mail<'_>) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::testing::{World, with_mail};
+    use crate::classify::testing::{TestWorld, with_mail};
 
     const MAIL: &str = "Received: from filter ([10.0.0.1]) by here (Postfix) with ESMTP id 2; x\n\
         Received: from pc (mail.example.org [192.0.2.1]) by mx (Postfix) with ESMTP id 1; x\n\n";
 
     fn fields(variables: &[(&str, &str)]) -> [String; 3] {
-        with_mail(MAIL, &World { variables, ..World::default() }, |mail| {
+        with_mail(MAIL, &TestWorld { variables, ..TestWorld::default() }, |mail| {
             [ip(mail).map(|ip| ip.to_string()), host(mail), helo(mail)]
                 .map(|field| field.unwrap_or_default())
         })

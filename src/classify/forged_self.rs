@@ -25,7 +25,7 @@ fn find(mail: &Mail<'_>) -> Result<Option<String>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::testing::{World, assert_holds, assert_not};
+    use crate::classify::testing::{TestWorld, assert_holds, assert_not};
 
     const BORDER: &str = "Received: from pc (pc.example.org [192.0.2.1]) by mx.example.jp (Postfix) with ESMTPS id 1; x\n";
 
@@ -43,13 +43,13 @@ mod tests {
         assert_holds(
             &FORGED_SELF,
             &format!("{BORDER}From: taro@example.jp\n\n"),
-            &World::default(),
+            &TestWorld::default(),
             "From is `taro@example.jp`, one of `me`, but no login and no trusted result shows it",
         );
     }
 
     fn find_evidence(text: &str) -> String {
-        let found = crate::classify::testing::find(&FORGED_SELF, text, &World::default());
+        let found = crate::classify::testing::find(&FORGED_SELF, text, &TestWorld::default());
         found.expect("it can be told").unwrap_or_default()
     }
 
@@ -64,10 +64,10 @@ mod tests {
             &format!("{BORDER}From: hanako@example.org\n\n"),
             &format!("{BORDER}\n"),
         ] {
-            assert_not(&FORGED_SELF, text, &World::default());
+            assert_not(&FORGED_SELF, text, &TestWorld::default());
         }
         let variables = [("SASL_USERNAME", "taro")];
-        let world = World { variables: &variables, ..World::default() };
+        let world = TestWorld { variables: &variables, ..TestWorld::default() };
         assert_not(&FORGED_SELF, &format!("{BORDER}From: taro@example.jp\n\n"), &world);
     }
 }

@@ -68,14 +68,14 @@ pub struct Mail<'a> {
     /// results are believed where the rules do not say.
     pub host_name: Option<String>,
     /// What one classifier has found and others want to know too; starts empty.
-    pub known: Known,
+    pub known: Findings,
     /// A variable of the MTA's environment (`CLIENT_ADDRESS`, `SASL_USERNAME`, …).
     pub variable: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// What is computed once for several classifiers and fields.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct Findings {
     bounce: OnceCell<Result<Option<bounce::Report>, String>>,
     relays: OnceCell<received::relays::Relays>,
     trail: OnceCell<received::Trail>,

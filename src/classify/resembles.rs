@@ -30,7 +30,7 @@ const LONGEST_GAP: usize = 3;
 
 /// A word to look for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
+pub struct SimilarWord {
     skeleton: Vec<char>,
     edits: usize,
     /// Several words.
@@ -59,9 +59,9 @@ enum Join {
     Blank,
 }
 
-impl Word {
+impl SimilarWord {
     /// `None` for what holds no letter.
-    pub fn new(word: &str) -> Option<Word> {
+    pub fn new(word: &str) -> Option<SimilarWord> {
         let folded = crate::message::fold::fold(word);
         let kinds: Vec<LetterKind> = folded.trim().chars().map(kind).collect();
         let letters = kinds.iter().filter_map(|kind| match kind {
@@ -71,7 +71,7 @@ impl Word {
         let skeleton: Vec<char> = letters.take(LONGEST_WORD).collect();
         let edits = (skeleton.len() / 4).min(MOST_EDITS);
         let phrase = kinds.contains(&LetterKind::Blank);
-        (!skeleton.is_empty()).then_some(Word { skeleton, edits, phrase })
+        (!skeleton.is_empty()).then_some(SimilarWord { skeleton, edits, phrase })
     }
 
     /// The first place in a text, folded (see [`crate::message::fold::fold`]),
@@ -98,13 +98,13 @@ impl Word {
 /// Rows of the table of optimal string alignment distances (Damerau and
 /// Levenshtein), of which a band about the diagonal is filled in.
 struct Rows<'w> {
-    word: &'w Word,
+    word: &'w SimilarWord,
     /// The row of the letter before the last one, of the last one, of this one.
     rows: [Vec<u8>; 3],
 }
 
 impl<'w> Rows<'w> {
-    fn new(word: &'w Word) -> Rows<'w> {
+    fn new(word: &'w SimilarWord) -> Rows<'w> {
         let row = vec![0; word.skeleton.len() + 1];
         Rows { word, rows: [row.clone(), row.clone(), row] }
     }
@@ -392,7 +392,7 @@ mod tests {
     #[track_caller]
     fn found(word: &str, text: &str) -> Option<String> {
         let text = fold(text).into_owned();
-        Word::new(word).expect("it has letters").find(&text).map(str::to_owned)
+        SimilarWord::new(word).expect("it has letters").find(&text).map(str::to_owned)
     }
 
     #[test]
@@ -495,7 +495,7 @@ mod tests {
     #[test]
     fn nothing_to_look_for() {
         for word in ["", " ", "--", "・"] {
-            assert_eq!(Word::new(word), None);
+            assert_eq!(SimilarWord::new(word), None);
         }
     }
 
@@ -506,7 +506,7 @@ mod tests {
         for (word, repeated) in
             [(&*long, "ab"), (&long, "a b "), (&long, "a-"), (&long, "バ"), (nearly, "バ")]
         {
-            let word = Word::new(word).expect("it has letters");
+            let word = SimilarWord::new(word).expect("it has letters");
             linear(
                 |times| repeated.repeat(500 * times),
                 |text| {
@@ -549,13 +549,13 @@ mod tests {
         fn as_the_textbook_has_it(word in "[abc]{1,14}", text in "[abc]{1,14}") {
             let (one, other): (Vec<char>, Vec<char>) = (word.chars().collect(), text.chars().collect());
             let near = distance(&one, &other) <= one.len() / 4;
-            let found = Word::new(&word).expect("it has letters").find(&text);
+            let found = SimilarWord::new(&word).expect("it has letters").find(&text);
             prop_assert_eq!(found.is_some(), near);
         }
 
         #[test]
         fn any_text(word in any::<String>(), text in any::<String>()) {
-            if let Some(word) = Word::new(&word) {
+            if let Some(word) = SimilarWord::new(&word) {
                 word.find(&text);
             }
         }
@@ -563,7 +563,7 @@ mod tests {
         #[test]
         fn a_word_resembles_itself(word in "[a-zA-Z0-9а-яα-ω]{1,20}", before in "[a-z ,.]{0,10}") {
             let text = fold(&format!("{before} {word}.")).into_owned();
-            prop_assert!(Word::new(&word).expect("it has letters").find(&text).is_some());
+            prop_assert!(SimilarWord::new(&word).expect("it has letters").find(&text).is_some());
         }
     }
 }

@@ -134,7 +134,7 @@ mod tests {
     use regex_automata::meta::Regex;
 
     use super::*;
-    use crate::classify::testing::{World, assert_holds, assert_not};
+    use crate::classify::testing::{TestWorld, assert_holds, assert_not};
 
     const PATTERNS: [&str; 6] = [
         r"^[^.]*[0-9][^0-9.]+[0-9]",
@@ -184,7 +184,7 @@ mod tests {
         let line = |client: &str| {
             format!("Received: from pc ({client}) by mx (Postfix) with ESMTP id 1; x\n\n")
         };
-        let world = World::default();
+        let world = TestWorld::default();
         let missing = "the client [192.0.2.1] has no reverse name";
         assert_holds(&S25R, &line("unknown [192.0.2.1]"), &world, missing);
         assert_holds(
@@ -196,11 +196,11 @@ mod tests {
         assert_not(&S25R, &line("mail.example.org [192.0.2.1]"), &world);
         assert_not(&S25R, &line("mail-lf1-f69.google.com [192.0.2.1]"), &world);
         let proven = "Authentication-Results: mx; dmarc=pass header.from=b.example\nReceived: from pc (a1b2.example.net [192.0.2.1]) by mx (Postfix) with ESMTP id 1; x\nFrom: a@b.example\n\n";
-        let trusting = World { trust: &["mx"], ..World::default() };
+        let trusting = TestWorld { trust: &["mx"], ..TestWorld::default() };
         assert_not(&S25R, proven, &trusting);
         assert_not(&S25R, "Received: by mx (Postfix, from userid 0) id 1; x\n\n", &world);
         assert_not(&S25R, "\n", &world);
         let variables = [("CLIENT_ADDRESS", "192.0.2.1"), ("CLIENT_HOSTNAME", "unknown")];
-        assert_holds(&S25R, "\n", &World { variables: &variables, ..world }, missing);
+        assert_holds(&S25R, "\n", &TestWorld { variables: &variables, ..world }, missing);
     }
 }

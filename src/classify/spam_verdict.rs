@@ -97,7 +97,7 @@ fn reader(value: &str) -> Option<fn(&str) -> Reading> {
 
 /// A score and the header that it is from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Score {
+pub struct SpamScore {
     /// Higher is worse.
     pub value: f64,
     /// The header's name.
@@ -106,15 +106,15 @@ pub struct Score {
 
 /// `spam-score`: the number in the header of `set spam-score-header`, and in
 /// no other where that is set; else the first one of the table.
-pub fn score(mail: &Mail<'_>) -> Option<Score> {
+pub fn score(mail: &Mail<'_>) -> Option<SpamScore> {
     if let Some(name) = &mail.spam_score_header {
         let value = first_number(&one_line(mail.message.head().first(name)?))?;
-        return Some(Score { value, header: name.clone() });
+        return Some(SpamScore { value, header: name.clone() });
     }
     places(mail).into_iter().find_map(|place| {
         headers().find_map(|header| {
             let (_, reading) = reading(mail, &header, place)?;
-            Some(Score { value: reading.score?, header: header.name.to_owned() })
+            Some(SpamScore { value: reading.score?, header: header.name.to_owned() })
         })
     })
 }
@@ -397,11 +397,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::classify::testing::{World, assert_holds, assert_not, find, with_mail};
+    use crate::classify::testing::{TestWorld, assert_holds, assert_not, find, with_mail};
 
     fn of(text: &str) -> (bool, bool, Option<f64>) {
         let text = format!("{text}\n\n");
-        let world = World::default();
+        let world = TestWorld::default();
         let holds = |classifier| find(classifier, &text, &world).expect("it can be told").is_some();
         let score = with_mail(&text, &world, score);
         (holds(&SPAM), holds(&VIRUS), score.map(|score| score.value))
@@ -618,7 +618,7 @@ mod tests {
 
     #[test]
     fn the_topmost_counts_and_evidence_is_short() {
-        let world = World::default();
+        let world = TestWorld::default();
         let text = "X-Spam-Flag: NO\nX-Spam-Flag: YES\n\n";
         assert_not(&SPAM, text, &world);
         assert_holds(
@@ -685,14 +685,14 @@ mod tests {
             assert_says(&format!("X-Spam-Status: Yes, score={value}"), true, false, None);
         }
         assert_says("X-Spam-Score: 5.0 (100% sure)", false, false, Some(5.0));
-        let world = World { spam_score_header: Some("X-Percent"), ..World::default() };
+        let world = TestWorld { spam_score_header: Some("X-Percent"), ..TestWorld::default() };
         let value = with_mail("X-Percent: 97.5%\n\n", &world, score).map(|score| score.value);
         assert_eq!(value, Some(97.5), "the user knows");
     }
 
     #[test]
     fn a_score_header_of_ones_own() {
-        let world = World { spam_score_header: Some("X-My-Score"), ..World::default() };
+        let world = TestWorld { spam_score_header: Some("X-My-Score"), ..TestWorld::default() };
         let value =
             |text: &str| with_mail(text, &world, |mail| score(mail).map(|score| score.value));
         assert_eq!(value("X-Spam-Score: 1\nX-My-Score: about -7.25 points\n\n"), Some(-7.25));

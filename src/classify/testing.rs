@@ -2,13 +2,13 @@
 
 #![allow(missing_docs, reason = "for tests alone")]
 
-use crate::classify::{Classifier, Finding, Known, Mail};
+use crate::classify::{Classifier, Finding, Findings, Mail};
 use crate::message::Message;
 use crate::message::address::Address;
 
 /// What a test says about the world.
 #[derive(Default)]
-pub struct World<'a> {
+pub struct TestWorld<'a> {
     pub trust: &'a [&'a str],
     pub relays: &'a [&'a str],
     pub variables: &'a [(&'a str, &'a str)],
@@ -22,7 +22,7 @@ fn is_taro(address: &Address) -> bool {
 }
 
 /// Makes the message of `text`, on the machine `here.example.jp`.
-pub fn with_mail<T>(text: &str, world: &World<'_>, ask: impl FnOnce(&Mail<'_>) -> T) -> T {
+pub fn with_mail<T>(text: &str, world: &TestWorld<'_>, ask: impl FnOnce(&Mail<'_>) -> T) -> T {
     let message = Message::from_bytes(text.as_bytes().to_vec());
     let variable = |name: &str| {
         let found = world.variables.iter().find(|(each, _)| *each == name);
@@ -36,23 +36,23 @@ pub fn with_mail<T>(text: &str, world: &World<'_>, ask: impl FnOnce(&Mail<'_>) -
         relays: world.relays.iter().map(|relay| (*relay).to_owned()).collect(),
         spam_score_header: world.spam_score_header.map(str::to_owned),
         host_name: Some("here.example.jp".to_owned()),
-        known: Known::default(),
+        known: Findings::default(),
         variable: &variable,
     })
 }
 
-pub fn find(classifier: &Classifier, text: &str, world: &World<'_>) -> Finding {
+pub fn find(classifier: &Classifier, text: &str, world: &TestWorld<'_>) -> Finding {
     with_mail(text, world, |mail| (classifier.find)(mail))
 }
 
 /// It holds, with this evidence.
 #[track_caller]
-pub fn assert_holds(classifier: &Classifier, text: &str, world: &World<'_>, evidence: &str) {
+pub fn assert_holds(classifier: &Classifier, text: &str, world: &TestWorld<'_>, evidence: &str) {
     assert_eq!(find(classifier, text, world), Ok(Some(evidence.to_owned())), "{text}");
 }
 
 #[track_caller]
-pub fn assert_not(classifier: &Classifier, text: &str, world: &World<'_>) {
+pub fn assert_not(classifier: &Classifier, text: &str, world: &TestWorld<'_>) {
     assert_eq!(find(classifier, text, world), Ok(None), "{text}");
 }
 
@@ -70,7 +70,7 @@ pub fn mail(message: &Message) -> Mail<'_> {
         relays: Vec::new(),
         spam_score_header: None,
         host_name: None,
-        known: Known::default(),
+        known: Findings::default(),
         variable: &|_| None,
     }
 }

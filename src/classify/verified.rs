@@ -60,7 +60,7 @@ fn proof(results: &Results, from: &str, alone: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::testing::{World, assert_holds, assert_not};
+    use crate::classify::testing::{TestWorld, assert_holds, assert_not};
 
     #[test]
     fn one_organisation() {
@@ -121,7 +121,7 @@ mod tests {
                 "spf=pass of example.net for example.net; dkim=pass of example.org for example.org",
             ),
         ] {
-            assert_holds(&VERIFIED, &mail(results, from), &World::default(), evidence);
+            assert_holds(&VERIFIED, &mail(results, from), &TestWorld::default(), evidence);
         }
     }
 
@@ -139,7 +139,7 @@ mod tests {
             ("dmarc=pass", "nobody"),
             ("dmarc=pass header.from=example.org", "a@example.org\nFrom: b@example.net"),
         ] {
-            assert_not(&VERIFIED, &mail(results, from), &World::default());
+            assert_not(&VERIFIED, &mail(results, from), &TestWorld::default());
         }
     }
 }

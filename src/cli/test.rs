@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
         let sent = super::sent(program, &location, &world, false);
         World { sent: Some(Box::new(sent)), ..world }
     };
-    let test = Test {
+    let test = MailTest {
         args,
         rules: &rules,
         other: other.as_ref(),
@@ -82,7 +82,7 @@ fn found(mistakes: &str) -> CommandOutcome {
 }
 
 /// What is asked, for all threads.
-struct Test<'a> {
+struct MailTest<'a> {
     args: &'a Args,
     rules: &'a CurrentRules,
     other: Option<&'a CurrentRules>,
@@ -101,7 +101,7 @@ struct TestResult {
     told: Result<String, String>,
 }
 
-impl Test<'_> {
+impl MailTest<'_> {
     fn run(&self, world: &(dyn Fn() -> World + Sync)) -> Result<CommandOutcome, String> {
         let walk = match self.args.paths.as_slice() {
             [] => {

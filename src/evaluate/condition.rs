@@ -12,7 +12,7 @@ use super::run_state::RunState;
 use super::trace::{TestVerdict, Tested};
 use super::truth::{self, Truth};
 use super::values::{FieldValue, Values, values};
-use crate::classify::resembles::Word;
+use crate::classify::resembles::SimilarWord;
 use crate::classify::{CLASSIFIERS, auto_generated, automatic};
 use crate::message::Message;
 use crate::message::address::Address;
@@ -545,7 +545,7 @@ fn compare(value: &FieldValue, operator: &TextOperator, needle: &Needle) -> bool
         TextOperator::Ends => value.exact().ends_with(needle),
         TextOperator::Like => glob::matches(needle, value.exact()),
         TextOperator::Resembles => {
-            Word::new(needle).is_some_and(|word| word.find(value.wide()).is_some())
+            SimilarWord::new(needle).is_some_and(|word| word.find(value.wide()).is_some())
         }
         TextOperator::Contains => {
             memchr::memmem::find(value.wide().as_bytes(), needle.as_bytes()).is_some()

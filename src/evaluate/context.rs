@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use super::run_state::RunState;
-use crate::classify::{Known, Mail};
+use crate::classify::{Findings, Mail};
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::rules::compiled::CompiledProgram;
@@ -45,7 +45,7 @@ impl<'a> Context<'a> {
                 relays: settings.relays.clone(),
                 spam_score_header: settings.spam_score_header.clone(),
                 host_name: self.world.host_name(),
-                known: Known::default(),
+                known: Findings::default(),
                 variable: self.variable,
             }
         })

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use crate::message::encoded_word::{self, Word};
+use crate::message::encoded_word::{self, EncodedWord};
 use crate::message::gather::{self, Budget};
 use crate::message::{charset, domain, fold, head, unfold};
 
@@ -319,7 +319,7 @@ impl<'a> Parser<'a, '_> {
 
     /// An encoded word, whose text may hold anything.
     fn encoded(&mut self) -> Option<(TokenKind, Cow<'a, str>)> {
-        let word = Word::at(self.text.as_bytes(), self.at)?;
+        let word = EncodedWord::at(self.text.as_bytes(), self.at)?;
         let text = self.text.get(self.at..word.end)?;
         self.at = word.end;
         Some((TokenKind::Encoded, Cow::Borrowed(text)))
@@ -333,7 +333,7 @@ impl<'a> Parser<'a, '_> {
         while let Some(byte) = bytes.get(self.at) {
             match byte {
                 b' ' | b'\t' | b',' | b';' | b':' | b'<' | b'>' | b'(' | b')' | b'"' => break,
-                b'=' if self.at > start && Word::at(bytes, self.at).is_some() => break,
+                b'=' if self.at > start && EncodedWord::at(bytes, self.at).is_some() => break,
                 b'[' if self.at > start && bytes[self.at - 1] == b'@' => self.literal(),
                 b'\\' => self.at = next_char(self.text, self.at + 1),
                 _ => self.at += 1,

@@ -9,7 +9,7 @@ use super::text::Text;
 #[derive(Debug, Clone)]
 pub struct Attachment {
     /// Where it is.
-    pub place: Place,
+    pub place: AttachmentPlace,
     /// File names from Content-Disposition and, where it is another, from
     /// Content-Type, decoded (RFC 2231, RFC 2047) and cleaned, see [`super::file_name::clean_name`].
     pub names: Vec<Text>,
@@ -19,7 +19,7 @@ pub struct Attachment {
 
 /// Where an attachment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum AttachmentPlace {
     /// Index into the message's parts.
     Part(usize),
     /// In a message that is encoded within this one: its index among those, and that
@@ -48,7 +48,7 @@ pub(super) fn of(parts: &[Part]) -> (Vec<Attachment>, bool) {
     let attached = parts.iter().enumerate().filter(|(_, part)| part.is_attachment());
     let all = attached
         .map(|(at, part)| Attachment {
-            place: Place::Part(at),
+            place: AttachmentPlace::Part(at),
             names: part.name.iter().chain(&part.other_name).map(|text| name(text)).collect(),
             media_type: Text::new(&part.media_type),
         })

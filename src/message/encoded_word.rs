@@ -56,7 +56,7 @@ fn decode_words(raw: &[u8], declared: Option<&str>) -> Option<String> {
     let mut any = false;
     while let Some(found) = memmem::find(&raw[from..], b"=?") {
         let start = from + found;
-        match Word::at(raw, start) {
+        match EncodedWord::at(raw, start) {
             Some(word) => {
                 decoder.gap(&raw[literal..start]);
                 decoder.word(&word);
@@ -72,7 +72,7 @@ fn decode_words(raw: &[u8], declared: Option<&str>) -> Option<String> {
 
 /// One encoded word.
 #[derive(Debug, Clone, Copy)]
-pub struct Word<'a> {
+pub struct EncodedWord<'a> {
     /// Without the language of RFC 2231 §5.
     charset: &'a [u8],
     base64: bool,
@@ -81,10 +81,10 @@ pub struct Word<'a> {
     pub end: usize,
 }
 
-impl<'a> Word<'a> {
+impl<'a> EncodedWord<'a> {
     /// The encoded word that starts at `start`. It is looked for up to the
     /// next `=?` only, so that looking at every `=?` stays linear.
-    pub fn at(raw: &'a [u8], start: usize) -> Option<Word<'a>> {
+    pub fn at(raw: &'a [u8], start: usize) -> Option<EncodedWord<'a>> {
         let rest = raw.get(start..)?.strip_prefix(b"=?")?;
         let length = rest
             .iter()
@@ -99,7 +99,7 @@ impl<'a> Word<'a> {
         let length = text_length(text)?;
         let language = memchr::memchr(b'*', charset).unwrap_or(charset.len());
         let end = raw.len() - text.len() + length + 2;
-        Some(Word { charset: &charset[..language], base64, text: &text[..length], end })
+        Some(EncodedWord { charset: &charset[..language], base64, text: &text[..length], end })
     }
 
     fn decode_to(&self, bytes: &mut Vec<u8>) {
@@ -156,7 +156,7 @@ impl<'a> WordDecoder<'a> {
         }
     }
 
-    fn word(&mut self, word: &Word<'a>) {
+    fn word(&mut self, word: &EncodedWord<'a>) {
         if self.charset.is_some_and(|charset| !charset.eq_ignore_ascii_case(word.charset)) {
             self.flush();
         }

@@ -39,7 +39,7 @@ use std::rc::Rc;
 
 use address::Address;
 use archive::Archive;
-use attachment::{Attachment, Place};
+use attachment::{Attachment, AttachmentPlace};
 use content::{BodyReader, Content};
 use date::Date;
 use gather::{Budget, Gatherer};
@@ -414,7 +414,7 @@ impl Message {
             for (number, message) in within.iter().enumerate() {
                 let inner = message.attachments().unwrap_or_default().iter().enumerate();
                 all.extend(inner.map(|(at, attachment)| Attachment {
-                    place: Place::Within(number, at),
+                    place: AttachmentPlace::Within(number, at),
                     ..attachment.clone()
                 }));
             }
@@ -495,19 +495,19 @@ impl Message {
     fn attached_parts(&self) -> Result<impl Iterator<Item = &Part>, Unread> {
         let parts = self.parts()?;
         Ok(self.attachments()?.iter().filter_map(|attachment| match attachment.place {
-            Place::Part(at) => parts.get(at),
-            Place::Within(..) => None,
+            AttachmentPlace::Part(at) => parts.get(at),
+            AttachmentPlace::Within(..) => None,
         }))
     }
 
     /// The decoded content of an attachment, its first `limit` bytes.
     pub fn attachment_bytes(&self, of: &Attachment, limit: usize) -> Result<Vec<u8>, Unread> {
         match of.place {
-            Place::Part(at) => match self.parts()?.get(at) {
+            AttachmentPlace::Part(at) => match self.parts()?.get(at) {
                 Some(part) => self.part_bytes(part, limit),
                 None => Ok(Vec::new()),
             },
-            Place::Within(message, at) => match self.within()?.get(message) {
+            AttachmentPlace::Within(message, at) => match self.within()?.get(message) {
                 Some(message) => match message.attachments()?.get(at) {
                     Some(inner) => message.attachment_bytes(inner, limit),
                     None => Ok(Vec::new()),

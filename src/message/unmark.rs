@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use super::encoded_word::{self, Word};
+use super::encoded_word::{self, EncodedWord};
 use super::head::Head;
 use super::transfer::Encoding;
 use super::unfold::unfold;
@@ -231,7 +231,7 @@ fn strip_one(head: &Head, raw: &[u8], marks: &[String]) -> Option<(Vec<u8>, Stri
         Front::AtEnd => {}
     }
     let rest = raw.get(encoded..)?;
-    let word = Word::at(rest, 0)?;
+    let word = EncodedWord::at(rest, 0)?;
     let declared = head.declared_charset();
     let alone = rest.get(..word.end)?;
     let decoded = encoded_word::decode(alone, declared);

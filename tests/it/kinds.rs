@@ -3,7 +3,7 @@
 
 use std::io::{Seek, Write};
 
-use mfilter::classify::{CLASSIFIERS, Known, Mail, bounce, list_name};
+use mfilter::classify::{CLASSIFIERS, Findings, Mail, bounce, list_name};
 use mfilter::message::Message;
 
 /// The classifiers that this is about.
@@ -18,7 +18,7 @@ fn mail(message: &Message) -> Mail<'_> {
         relays: Vec::new(),
         spam_score_header: None,
         host_name: None,
-        known: Known::default(),
+        known: Findings::default(),
         variable: &|_| None,
     }
 }

@@ -6,7 +6,7 @@
 //! of the sender's.
 
 use mfilter::classify::authentication::Verdict;
-use mfilter::classify::{CLASSIFIERS, Known, Mail, client};
+use mfilter::classify::{CLASSIFIERS, Findings, Mail, client};
 use mfilter::message::Message;
 
 /// The address that the border saw.
@@ -152,7 +152,7 @@ fn judge(message: &Message, envelope: &str) -> Option<String> {
         relays: vec![],
         spam_score_header: None,
         host_name: None,
-        known: Known::default(),
+        known: Findings::default(),
         variable: &|_| None,
     };
     let results = mail.results();

@@ -15,7 +15,7 @@ const MOST_RESULTS: usize = 100;
 
 /// The content of one header.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Header {
+pub struct ResultsHeader {
     /// Who claims to have checked, RFC 8601 §2.5; as written.
     pub authserv_id: String,
     /// One per method and signature, in order; empty for `none`.
@@ -25,7 +25,7 @@ pub struct Header {
 /// A header that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// As in [`Header`]; empty where there is none. Nothing that a sender
+    /// As in [`ResultsHeader`]; empty where there is none. Nothing that a sender
     /// chose stands before it.
     pub authserv_id: String,
     /// Why, in words.
@@ -62,9 +62,9 @@ impl MethodResult {
 ///
 /// # Errors
 /// Why the header cannot be used, in words, and whose it is.
-pub fn parse(text: &str) -> Result<Header, Unreadable> {
+pub fn parse(text: &str) -> Result<ResultsHeader, Unreadable> {
     let mut cursor = Cursor::new(text);
-    let mut header = Header::default();
+    let mut header = ResultsHeader::default();
     match cursor.header(&mut header) {
         Ok(()) => Ok(header),
         Err(why) => Err(Unreadable { authserv_id: header.authserv_id, why }),
@@ -75,7 +75,7 @@ pub fn parse(text: &str) -> Result<Header, Unreadable> {
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_arc(text: &str) -> Result<Header, Unreadable> {
+pub fn parse_arc(text: &str) -> Result<ResultsHeader, Unreadable> {
     let instance = text.trim_start().strip_prefix(['i', 'I']).map(str::trim_start);
     let instance = instance.and_then(|rest| rest.strip_prefix('='));
     let Some((instance, rest)) = instance.and_then(|rest| rest.split_once(';')) else {
@@ -141,7 +141,7 @@ impl<'a> Cursor<'a> {
         self.rest.is_empty() || self.rest.starts_with(';')
     }
 
-    fn header(&mut self, header: &mut Header) -> Result<(), &'static str> {
+    fn header(&mut self, header: &mut ResultsHeader) -> Result<(), &'static str> {
         self.skip_blanks()?;
         let authserv_id = self.value("")?;
         if authserv_id.is_empty() {
@@ -292,7 +292,7 @@ mod tests {
         // RFC 8601 appendix B
         assert_eq!(
             parse("example.org 1; none"),
-            Ok(Header { authserv_id: "example.org".to_owned(), results: vec![] })
+            Ok(ResultsHeader { authserv_id: "example.org".to_owned(), results: vec![] })
         );
         assert_eq!(
             words("example.com; spf=pass smtp.mailfrom=example.net"),

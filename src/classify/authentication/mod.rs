@@ -355,7 +355,7 @@ impl ResultsReader<'_, '_> {
         &mut self,
         name: &str,
         place: HeaderPlace,
-        mut header: grammar::Header,
+        mut header: grammar::ResultsHeader,
         arc_only: bool,
     ) -> Vec<String> {
         let mut whys: Vec<String> = self.sender.cut(&mut header).into_iter().collect();
@@ -640,7 +640,7 @@ fn excerpt(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::testing::{World, with_mail};
+    use crate::classify::testing::{TestWorld, with_mail};
 
     const BORDER: &str = "Received: from pc (mail.example.org [192.0.2.1]) by mx.example.jp (Postfix) \
         with ESMTP id 1; x\n";
@@ -655,7 +655,7 @@ mod tests {
     fn results(text: &str, trust: &[&str]) -> Results {
         with_mail(
             &format!("{text}{SIGNATURES}From: a@example.org\n\n"),
-            &World { trust, ..World::default() },
+            &TestWorld { trust, ..TestWorld::default() },
             of,
         )
     }
@@ -893,7 +893,8 @@ mod tests {
             assert_verdicts(&results(&text, trust), "- - - - -");
         }
         let text = format!("{dmarc}{BORDER}From: a@example.org\n\n");
-        let sender = |sender| World { trust, envelope_sender: Some(sender), ..World::default() };
+        let sender =
+            |sender| TestWorld { trust, envelope_sender: Some(sender), ..TestWorld::default() };
         let found = with_mail(&text, &sender("\"x@example.org\"@evil.example"), of);
         assert_verdicts(&found, "- - - - -");
         let found = with_mail(&text, &sender("x+y=z@evil.example"), of);
@@ -972,14 +973,16 @@ mod tests {
             "{BORDER}Content-Type: message/rfc822\n\n{}From: b@example.org\n\n",
             ar("mx.example.jp; spf=pass; dmarc=pass")
         );
-        let found = with_mail(&text, &World { trust: &["mx.example.jp"], ..World::default() }, of);
+        let found =
+            with_mail(&text, &TestWorld { trust: &["mx.example.jp"], ..TestWorld::default() }, of);
         assert_eq!(found, Results::default());
     }
 
     #[test]
     fn the_envelope_sender_stands_in_for_what_a_border_left_out() {
         let text = format!("{}{BORDER}\n", ar("mx.example.jp; spf=pass"));
-        let world = World { envelope_sender: Some("b@Bounces.example.org"), ..World::default() };
+        let world =
+            TestWorld { envelope_sender: Some("b@Bounces.example.org"), ..TestWorld::default() };
         let found = with_mail(&text, &world, of);
         assert_eq!(found.spf_domain.as_deref(), Some("bounces.example.org"));
     }

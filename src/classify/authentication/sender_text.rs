@@ -10,7 +10,7 @@
 
 use crate::classify::Mail;
 use crate::classify::authentication::domain_of;
-use crate::classify::authentication::grammar::{Header, MethodResult};
+use crate::classify::authentication::grammar::{MethodResult, ResultsHeader};
 use crate::classify::authentication::signature::{Signature, is_ambiguous};
 use crate::classify::cfws::{Piece, pieces};
 use crate::classify::received;
@@ -224,7 +224,7 @@ impl SenderText {
 
     /// Takes off a header what stands at, and behind, a text of the sender's
     /// that could be read as results. Says why.
-    pub fn cut(&self, header: &mut Header) -> Option<String> {
+    pub fn cut(&self, header: &mut ResultsHeader) -> Option<String> {
         for at in 0..header.results.len() {
             let Some((properties, kind)) = self.place_in(&header.results[at]) else { continue };
             let result = &mut header.results[at];
@@ -433,14 +433,17 @@ fn helo_in_comment(comment: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use crate::classify::authentication::{Results, Verdict, of};
-    use crate::classify::testing::{World, with_mail};
+    use crate::classify::testing::{TestWorld, with_mail};
 
     const BORDER: &str = "Received: from pc (mail.evil.example [192.0.2.1]) by mx.example.jp \
         (Postfix) with ESMTP id 1; x\n";
 
     fn results(text: &str, sender: Option<&str>) -> Results {
-        let world =
-            World { trust: &["mx.example.jp"], envelope_sender: sender, ..World::default() };
+        let world = TestWorld {
+            trust: &["mx.example.jp"],
+            envelope_sender: sender,
+            ..TestWorld::default()
+        };
         with_mail(text, &world, of)
     }
 
@@ -575,11 +578,11 @@ mod tests {
             assert_not_believed(&results(&text, Some("a@evil.example")));
             let plain = text.replace(&format!("from {helo}"), "from x");
             let variables = [("CLIENT_HELO", helo)];
-            let world = World {
+            let world = TestWorld {
                 trust: &["mx.example.jp"],
                 variables: &variables,
                 envelope_sender: Some("a@evil.example"),
-                ..World::default()
+                ..TestWorld::default()
             };
             assert_not_believed(&with_mail(&plain, &world, of));
         }

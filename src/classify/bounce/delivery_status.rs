@@ -1,10 +1,10 @@
 //! The fields of a delivery status notification (RFC 3464 §2, RFC 6533 §3),
 //! in their own part or in running text.
 
-use super::{Failure, status};
+use super::{RecipientFailure, status};
 
 /// The recipients that the fields report.
-pub fn read(text: &str) -> Vec<Failure> {
+pub fn read(text: &str) -> Vec<RecipientFailure> {
     let mut failures = Vec::new();
     let mut current = Group::default();
     let mut lines = text.lines().peekable();
@@ -84,7 +84,7 @@ impl Group {
         }
     }
 
-    fn finish(&mut self, failures: &mut Vec<Failure>) {
+    fn finish(&mut self, failures: &mut Vec<RecipientFailure>) {
         let group = std::mem::take(self);
         let recipient = group.last.as_deref().and_then(address);
         let recipient = recipient.or_else(|| group.original.as_deref().and_then(address));
@@ -94,7 +94,7 @@ impl Group {
         if recipient.is_none() && action.is_empty() {
             return;
         }
-        failures.push(Failure {
+        failures.push(RecipientFailure {
             recipient,
             status,
             reason: group.diagnostic.as_deref().map(reason),
@@ -137,7 +137,10 @@ mod tests {
     fn without_empty_lines() {
         let text = "Final-Recipient: rfc822;a@b.example\nAction: failed\nStatus: 5.1.1\nFinal-Recipient: rfc822;c@d.example\nAction: delivered\nStatus: 2.0.0";
         let failures = read(text);
-        assert_eq!(failures.iter().map(Failure::is_bad).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(
+            failures.iter().map(RecipientFailure::is_bad).collect::<Vec<_>>(),
+            [true, false]
+        );
     }
 
     #[test]

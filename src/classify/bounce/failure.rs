@@ -4,7 +4,7 @@ use super::{status, words};
 
 /// One recipient of a delivery report (RFC 3464 §2.3).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Failure {
+pub struct RecipientFailure {
     /// Address.
     pub recipient: Option<String>,
     /// RFC 3463 code.
@@ -15,7 +15,7 @@ pub struct Failure {
     pub action: String,
 }
 
-impl Failure {
+impl RecipientFailure {
     /// Not delivered, not relayed, not expanded.
     pub(super) fn is_bad(&self) -> bool {
         match self.action.as_str() {

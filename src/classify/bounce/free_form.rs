@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::mention::{self, mentioned};
-use super::{Failure, status};
+use super::{RecipientFailure, status};
 use crate::classify::words::bounces;
 
 /// More recipients than this are not looked for.
@@ -19,8 +19,8 @@ const REASON_LIMIT: usize = 300;
 
 /// What the words say; `named` are those whom the header names, `own` the
 /// addresses of who gets the bounce and who sent it.
-pub fn read(notes: &str, named: &[String], own: &[String]) -> Vec<Failure> {
-    let mut failures: Vec<Failure> = Vec::new();
+pub fn read(notes: &str, named: &[String], own: &[String]) -> Vec<RecipientFailure> {
+    let mut failures: Vec<RecipientFailure> = Vec::new();
     let notified = notified(notes);
     let named = if notified.is_empty() { named } else { &notified };
     let (mut before, mut segments) = split(notes, recipient);
@@ -51,7 +51,8 @@ pub fn read(notes: &str, named: &[String], own: &[String]) -> Vec<Failure> {
     }
     if failures.is_empty() {
         let whole = Segment { recipient: None, text: before }.failure();
-        let of = |name: &String| Failure { recipient: Some(name.clone()), ..whole.clone() };
+        let of =
+            |name: &String| RecipientFailure { recipient: Some(name.clone()), ..whole.clone() };
         match named {
             [] => failures.extend(within.iter().map(of)),
             named => failures.extend(named.iter().map(of)),
@@ -65,7 +66,7 @@ pub fn read(notes: &str, named: &[String], own: &[String]) -> Vec<Failure> {
         if has_reply(&whole.text) {
             let reason = whole.failure().reason;
             let without =
-                |failure: &&mut Failure| !failure.reason.as_deref().is_some_and(has_reply);
+                |failure: &&mut RecipientFailure| !failure.reason.as_deref().is_some_and(has_reply);
             failures.iter_mut().filter(without).for_each(|each| each.reason.clone_from(&reason));
         }
         failures.iter_mut().for_each(|failure| failure.status.clone_from(&status));
@@ -88,12 +89,12 @@ fn notified(notes: &str) -> Vec<String> {
 }
 
 /// Adds what the words say of recipients whose fields give no reason.
-pub fn complete(failures: &mut [Failure], notes: &str) {
+pub fn complete(failures: &mut [RecipientFailure], notes: &str) {
     if failures.iter().all(|failure| failure.reason.is_some()) {
         return;
     }
     let (_, segments) = split(notes, recipient);
-    let said: HashMap<String, Failure> = segments
+    let said: HashMap<String, RecipientFailure> = segments
         .into_iter()
         .filter_map(|segment| {
             Some((segment.recipient.as_deref()?.to_lowercase(), segment.failure()))
@@ -119,7 +120,7 @@ impl Segment {
         addresses.iter().any(|address| address.eq_ignore_ascii_case(about))
     }
 
-    fn failure(self) -> Failure {
+    fn failure(self) -> RecipientFailure {
         let status = status::in_text(&self.text);
         let lines = || {
             self.text
@@ -130,7 +131,7 @@ impl Segment {
         };
         let reason = lines().find(|line| has_reply(line)).or_else(|| lines().next());
         let reason = reason.map(|line| line.chars().take(REASON_LIMIT).collect());
-        Failure { recipient: self.recipient, status, reason, action: String::new() }
+        RecipientFailure { recipient: self.recipient, status, reason, action: String::new() }
     }
 }
 

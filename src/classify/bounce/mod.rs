@@ -23,7 +23,7 @@ use crate::message::fold::fold;
 use crate::message::parameter;
 use opening::Opening;
 
-pub use failure::Failure;
+pub use failure::RecipientFailure;
 
 /// A failed or delayed delivery is reported.
 pub const BOUNCE: Classifier = Classifier {
@@ -38,7 +38,7 @@ pub struct Report {
     /// Why we think that it is one.
     pub evidence: String,
     /// Each recipient that could not be reached.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<RecipientFailure>,
     /// Header of the mail that came back, as far as it did.
     pub returned: String,
 }
@@ -65,7 +65,7 @@ pub fn actions(mail: &Mail<'_>) -> Result<Vec<String>, String> {
 
 fn each(
     mail: &Mail<'_>,
-    field: impl Fn(&Failure) -> Option<String>,
+    field: impl Fn(&RecipientFailure) -> Option<String>,
 ) -> Result<Vec<String>, String> {
     let failures = report(mail)?.map(|report| report.failures.as_slice()).unwrap_or_default();
     let mut seen = HashSet::new();
@@ -99,10 +99,11 @@ fn find(mail: &Mail<'_>) -> Result<Option<Report>, String> {
     };
     let own = own_addresses(mail);
     let Some(evidence) = signs.evidence(&opening, &reported, said, &own) else { return Ok(None) };
-    let mut failures: Vec<Failure> = reported.into_iter().filter(Failure::is_bad).collect();
+    let mut failures: Vec<RecipientFailure> =
+        reported.into_iter().filter(RecipientFailure::is_bad).collect();
     if failures.is_empty() {
         failures = free_form::read(&opening.notes, &failed_recipients(mail), &own);
-        if let [Failure { recipient: recipient @ None, .. }] = failures.as_mut_slice() {
+        if let [RecipientFailure { recipient: recipient @ None, .. }] = failures.as_mut_slice() {
             *recipient = mention::mentioned(&signs.subject, &own).into_iter().next();
         }
     } else if !said {
@@ -212,11 +213,11 @@ impl Signs {
     fn evidence(
         &self,
         opening: &Opening,
-        reported: &[Failure],
+        reported: &[RecipientFailure],
         said: bool,
         own: &[String],
     ) -> Option<String> {
-        let bad = reported.iter().any(Failure::is_bad);
+        let bad = reported.iter().any(RecipientFailure::is_bad);
         // Anyone may write one phrase, or one header.
         let concrete = || {
             let notes = &opening.notes;

@@ -88,7 +88,7 @@ impl Checker<'_, '_> {
                 continue;
             };
             self.judge_text(asked, operator, text, element.span);
-            if operator == TextOperator::Resembles && resembles::Word::new(text).is_none() {
+            if operator == TextOperator::Resembles && resembles::SimilarWord::new(text).is_none() {
                 let hint = Some(String::from("`subject resembles \"viagra\"`, for one"));
                 self.wrong_value("a word with letters", element, hint);
                 fine = false;

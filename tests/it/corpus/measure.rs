@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use mfilter::classify::{CLASSIFIERS, Known, Mail, bounce, list_name, named};
+use mfilter::classify::{CLASSIFIERS, Findings, Mail, bounce, list_name, named};
 use mfilter::message::Message;
 
 /// A line of a table, by column name.
@@ -44,7 +44,7 @@ pub fn mail(message: &Message) -> Mail<'_> {
         relays: Vec::new(),
         spam_score_header: None,
         host_name: None,
-        known: Known::default(),
+        known: Findings::default(),
         variable: &|_| None,
     }
 }
