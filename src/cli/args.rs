@@ -459,10 +459,6 @@ pub(super) struct ImportRules {
     #[arg(long, value_name = "DIR")]
     pub(super) lists: Option<PathBuf>,
 
-    /// Where the texts of answers lie, likewise [default: beside the rules]
-    #[arg(long, value_name = "DIR")]
-    pub(super) texts: Option<PathBuf>,
-
     /// Write nothing unless all of it is exact
     #[arg(long)]
     pub(super) strict: bool,

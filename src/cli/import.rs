@@ -82,7 +82,6 @@ fn options(call: &ImportRules) -> Result<Options, String> {
         maildir: name(&call.maildir)?.strip_suffix('/').map(str::to_owned),
         layout: call.layout.map(|layout| layout.as_str().to_owned()),
         lists: name(&call.lists)?,
-        texts: name(&call.texts)?,
     })
 }
 

@@ -17,7 +17,7 @@ pub struct Draft {
     pub prelude: Vec<Effect>,
     /// The rules, in order.
     pub units: Vec<Unit>,
-    /// Files that belong to the rules: texts of answers, lists.
+    /// Files that belong to the rules: lists.
     pub files: Vec<TextFile>,
     /// What differs everywhere, or was guessed; each once.
     pub notes: Vec<String>,
@@ -286,8 +286,8 @@ pub enum Effect {
     },
     /// `pipe`, `run` or `filter`, with the program and its arguments.
     Program(&'static str, Vec<String>),
-    /// `reply "file" every …`; how often, as it is written (`7d`).
-    Reply(String, String),
+    /// `reply { text "…" … }`
+    Answer(Box<Answer>),
     /// `add-header "name" "value"`
     AddHeader(String, String),
     /// `set-header "name" "value"`
@@ -302,6 +302,23 @@ pub enum Effect {
     Stop,
     /// A rule or a group.
     Rule(Unit),
+}
+
+/// An automatic answer. Texts are templates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// With line breaks.
+    pub text: String,
+    /// In place of the usual one.
+    pub subject: Option<String>,
+    /// Whom it is from, where that is said.
+    pub from: Option<String>,
+    /// Addresses that count as the user's for it.
+    pub mine: Vec<String>,
+    /// How often, as it is written (`7d`).
+    pub every: String,
+    /// What it is remembered by, where that is said.
+    pub handle: Option<String>,
 }
 
 /// Foreign text as a template that says just that.

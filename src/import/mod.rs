@@ -10,8 +10,8 @@
 //!                                                                        └ report ► text or JSON
 //! ```
 //!
-//! **What a lowering makes.** A [`ir::Draft`]: settings, lists, files for the
-//! texts of answers, notes on the whole, and [`ir::Unit`]s in the order in which they are to
+//! **What a lowering makes.** A [`ir::Draft`]: settings, lists and
+//! their files, notes on the whole, and [`ir::Unit`]s in the order in which they are to
 //! stand. A unit is what the foreign language does at one place: its source, a
 //! [`ir::Cond`], what is done ([`ir::Effect`], which may be a unit again: a
 //! group), and how well that could be said, its [`ir::Fidelity`]:
@@ -57,8 +57,6 @@ pub struct Options {
     pub layout: Option<String>,
     /// Where list files are named, ending with `/`; empty: beside the rules.
     pub lists: String,
-    /// Where the texts of answers are named, likewise.
-    pub texts: String,
 }
 
 /// Reads a file that the foreign rules include.

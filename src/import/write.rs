@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::ir::{Cond, Draft, Effect, Fidelity, Mark, Operand, Test, Unit};
+use super::ir::{Answer, Cond, Draft, Effect, Fidelity, Mark, Operand, Test, Unit};
 use super::{Imported, Options};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::rules::check::{Surroundings, check};
@@ -523,7 +523,7 @@ fn action(effect: &Effect) -> String {
             let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
             format!("{action} {}", words.join(" "))
         }
-        Effect::Reply(file, every) => format!("reply {} every {every}", quote(file)),
+        Effect::Answer(answer) => reply(answer),
         Effect::AddHeader(name, value) => format!("add-header {} {}", quote(name), quote(value)),
         Effect::SetHeader(name, value) => format!("set-header {} {}", quote(name), quote(value)),
         Effect::RemoveHeader(name) => format!("remove-header {}", quote(name)),
@@ -533,6 +533,20 @@ fn action(effect: &Effect) -> String {
         // Written by `unit`.
         Effect::Rule(_) => String::new(),
     }
+}
+
+fn reply(answer: &Answer) -> String {
+    let mut parts = Vec::new();
+    parts.extend(answer.subject.as_ref().map(|subject| format!("subject {}", quote(subject))));
+    parts.push(format!("text {}", quote(&answer.text)));
+    parts.extend(answer.from.as_ref().map(|from| format!("from {}", quote(from))));
+    if !answer.mine.is_empty() {
+        let mine: Vec<String> = answer.mine.iter().map(|address| quote(address)).collect();
+        parts.push(format!("for [{}]", mine.join(", ")));
+    }
+    parts.push(format!("every {}", answer.every));
+    parts.extend(answer.handle.as_ref().map(|handle| format!("handle {}", quote(handle))));
+    format!("reply {{ {} }}", parts.join(" "))
 }
 
 fn as_flags(flags: &[Mark]) -> String {

@@ -3,9 +3,10 @@
 //! it import` writes what comes now; read the difference before it is committed.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::support::MFILTER;
 
@@ -74,19 +75,21 @@ fn every_script_gives_what_is_expected() {
 
 const SCRIPT: &str =
     "require \"fileinto\";\nif header :is \"subject\" \"x\" { fileinto \"A\"; stop; }\n";
-const VACATION: &str = "require \"vacation\";\nvacation \"I am {away}.\";\n";
+const LISTED: &str =
+    "require \"extlists\";\nif header :list \"from\" \":addrbook:personal\" { keep; }\n";
 
 #[test]
 fn a_new_file_is_private_and_never_takes_the_place_of_another() {
-    let home = home(&[("x.sieve", VACATION), ("y.sieve", SCRIPT)]);
+    let home = home(&[("x.sieve", LISTED), ("y.sieve", SCRIPT)]);
     let at = |name: &str| home.path().join(name);
     let (out, report, code) = came_of(home.path(), &["sieve", "x.sieve", "-o", "new"]);
     assert_eq!((out.as_str(), code), ("", Some(0)), "{report}");
-    for name in ["new", "answer-1.txt"] {
+    for name in ["new", "personal.list"] {
         let mode = fs::metadata(at(name)).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    assert_eq!(fs::read_to_string(at("answer-1.txt")).expect("it is there"), "I am {{away}}.");
+    let list = fs::read_to_string(at("personal.list")).expect("it is there");
+    assert!(list.starts_with("# The entries of :addrbook:personal"), "{list}");
     let rules = fs::read(at("new")).expect("it is there");
     let (_, told, code) = came_of(home.path(), &["sieve", "y.sieve", "-o", "new"]);
     assert_eq!(code, Some(2));
@@ -204,6 +207,56 @@ fn included_scripts_are_read() {
         let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(plain(&rules).contains(&plain(line)), "{line}:\n{rules}");
     }
+}
+
+/// What Proton deletes after some time, `mfilter sort` puts into the trash then, also
+/// where the message was stored before the script says so.
+#[test]
+fn what_expires_is_put_into_the_trash() {
+    let script = "require [\"fileinto\", \"vnd.proton.expire\"];\nfileinto \"A\";\n\
+        if header :is \"subject\" \"sale\" { expire \"day\" \"7\"; }\n";
+    let home = home(&[("x.sieve", script)]);
+    let (_, report, code) = came_of(home.path(), &["sieve", "x.sieve", "-o", ".mailrules"]);
+    assert_eq!(code, Some(0), "{report}");
+    let run = |arguments: &[&str], input: &str| {
+        let mut command = Command::new(MFILTER);
+        command.env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin");
+        command.current_dir(home.path()).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it runs");
+        child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("written");
+        child.wait_with_output().expect("it ends")
+    };
+    let in_folder = |folder: &str| {
+        let entries = |part: &str| {
+            let read = fs::read_dir(home.path().join("Maildir").join(folder).join(part));
+            read.into_iter().flatten().map(|entry| entry.expect("readable").path())
+        };
+        entries("new").chain(entries("cur")).collect::<Vec<_>>()
+    };
+    for (number, subject) in ["sale", "other", "sale"].into_iter().enumerate() {
+        let message =
+            format!("From: a@x.example\nSubject: {subject}\nMessage-ID: <{number}@x>\n\nx\n");
+        let output = run(&[], &message);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
+    // The first two came eight days ago.
+    let mut old = in_folder(".A");
+    assert_eq!(old.len(), 3);
+    old.sort_by_key(|path| fs::read_to_string(path).expect("a message"));
+    old.retain(|path| !fs::read_to_string(path).expect("a message").contains("<2@x>"));
+    for path in old {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8");
+        let (second, rest) = name.split_once('.').expect("a Maildir name");
+        let second: u64 = second.parse().expect("seconds");
+        fs::rename(&path, path.with_file_name(format!("{}.{rest}", second - 8 * 86_400)))
+            .expect("renamed");
+    }
+    let sorted = run(&["sort", "--all"], "");
+    assert_eq!(sorted.status.code(), Some(0), "{sorted:?}");
+    assert_eq!((in_folder(".A").len(), in_folder(".Trash").len()), (2, 1), "{sorted:?}");
+    let gone = fs::read_to_string(&in_folder(".Trash")[0]).expect("a message");
+    assert!(gone.contains("<0@x>"), "{gone}");
 }
 
 /// What stands in examples/import is what comes of its script.

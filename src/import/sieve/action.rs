@@ -3,23 +3,20 @@
 //! The commands between two `if`s are one unit. They are first gathered as [`Act`]s,
 //! since how a delivery is said hangs on whether the script ends behind it.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::arguments::Arguments;
 use super::context::{DROPPED, FILED, KEPT, Lowering, Stored, Tail};
+use super::flags::FlagsHere;
 use super::parse::Node;
-use super::script::{duration, is_name, is_set};
-use super::variables::{Expansion, Known, Piece, modify};
-use crate::import::ir::{Cond, Effect, Mark, TextFile, Unit, literal};
+use super::script::is_name;
+use super::variables::{Known, Piece};
+use crate::import::ir::{Cond, Effect, Unit, literal};
 use crate::rules::actions::is_target;
 use crate::source::Span;
 
-/// Longest answer interval of ours, seconds.
-const LONGEST_INTERVAL: u64 = 52 * 7 * 86_400;
-
 /// What a command does to a message.
-enum Act {
+pub(super) enum Act {
     /// Store it; a copy leaves the implicit keep.
     Store { folder: Place, flags: FlagsHere, copy: bool },
     /// Send it on.
@@ -34,18 +31,8 @@ enum Act {
     Other(Effect),
 }
 
-/// Flags where a message is stored.
-struct FlagsHere {
-    /// Those of `:flags`, in the place of those set before.
-    own: Option<BTreeSet<Mark>>,
-    /// Set by now, whatever the message.
-    must: Rc<BTreeSet<Mark>>,
-    /// Perhaps set by now.
-    may: Rc<BTreeSet<Mark>>,
-}
-
 /// Where to store.
-enum Place {
+pub(super) enum Place {
     Inbox,
     Folder(String),
     /// By the value of a variable of ours.
@@ -407,9 +394,9 @@ impl Lowering<'_> {
             }
             "debug_log" => acts.push(Act::Other(Effect::Log(self.text(arguments.string(0)?)?))),
             "expire" => {
-                let days = arguments.strings(1).ok().and_then(|days| days.first()).cloned();
-                let days = days.unwrap_or_default();
-                self.approximately(&format!("it is not deleted by itself after {days} days"));
+                let mark = self.expire(arguments)?;
+                // It is about the message, wherever it was or will be stored.
+                acts.insert(0, Act::Change(mark));
             }
             "notify" | "denotify" => return Err("it wants to send a notification".into()),
             "pipe" | "execute" | "filter" => {
@@ -483,9 +470,11 @@ impl Lowering<'_> {
             Piece::Variable(key) => {
                 matches!(self.state.variables.get(key), Some(Known::OneLevel))
             }
-            Piece::Group(_) => false,
+            Piece::Group(group) => self.state.one_level.contains(group),
         };
-        if !expansion.0.iter().all(one_level) {
+        // `INBOX` alone would be the inbox.
+        let is_below = matches!(expansion.0.first(), Some(Piece::Text(_) | Piece::Date(_)));
+        if !is_below || !expansion.0.iter().all(one_level) {
             let why = "what is inserted in a folder's name makes one level of it at most";
             self.approximately(why);
         }
@@ -528,322 +517,6 @@ impl Lowering<'_> {
         }
         Ok(Some(parts.join("/")))
     }
-
-    /// `:flags`, which stand in the place of those set so far.
-    fn flags_of(&mut self, arguments: &Arguments<'_>) -> Result<FlagsHere, String> {
-        let own = match arguments.tagged("flags") {
-            Some(written) => Some(self.flags(written)?.into_iter().collect()),
-            None => None,
-        };
-        let (must, may) = (self.state.flags_must.clone(), self.state.flags_may.clone());
-        Ok(FlagsHere { own, must, may })
-    }
-
-    /// Flags as they are written: several may stand in one string.
-    fn flags(&mut self, written: &[String]) -> Result<Vec<Mark>, String> {
-        let mut flags = Vec::new();
-        for text in written {
-            let expansion = self.expand(text)?;
-            let Some(text) = expansion.constant() else {
-                let template = self.template(&expansion, "");
-                flags.push(Mark::Keyword(template));
-                continue;
-            };
-            for word in text.split_whitespace() {
-                flags.extend(flag(word)?);
-            }
-        }
-        Ok(flags)
-    }
-
-    fn flag_action(
-        &mut self,
-        node: &Node,
-        arguments: &Arguments<'_>,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), String> {
-        arguments.unknown(&[])?;
-        if arguments.count() > 1 {
-            return self.flag_variable(node, arguments, acts);
-        }
-        let flags: BTreeSet<Mark> = self.flags(arguments.strings(0)?)?.into_iter().collect();
-        let list = |flags: BTreeSet<Mark>| flags.into_iter().collect::<Vec<_>>();
-        let (mut must, mut may) =
-            ((*self.state.flags_must).clone(), (*self.state.flags_may).clone());
-        let mut unmark = BTreeSet::new();
-        let mut mark = BTreeSet::new();
-        match node.name.as_str() {
-            "setflag" => {
-                unmark = &may - &flags;
-                mark = flags.clone();
-                (must, may) = (flags.clone(), flags);
-            }
-            "addflag" => {
-                mark = flags.clone();
-                must.extend(flags.iter().cloned());
-                may.extend(flags);
-            }
-            _ => {
-                unmark = &may & &flags;
-                must = &must - &flags;
-                may = &may - &flags;
-            }
-        }
-        (self.state.flags_must, self.state.flags_may) = (Rc::new(must), Rc::new(may));
-        if !unmark.is_empty() {
-            acts.push(Act::Change(Effect::Unmark(list(unmark))));
-        }
-        if !mark.is_empty() {
-            acts.push(Act::Change(Effect::Mark(list(mark))));
-        }
-        Ok(())
-    }
-
-    /// Flags in a variable, RFC 5232 §2: known, or not sayable.
-    fn flag_variable(
-        &mut self,
-        node: &Node,
-        arguments: &Arguments<'_>,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), String> {
-        let key = self.key(arguments.string(0)?);
-        let flags = self.constants(arguments.strings(1)?)?;
-        let words = flags.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned);
-        let mut all: Vec<String> = match self.state.variables.get(&key) {
-            None => Vec::new(),
-            Some(Known::Text(text)) => text.split_whitespace().map(str::to_owned).collect(),
-            Some(_) => return Err("which flags a variable holds hangs on the message".into()),
-        };
-        let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
-        match node.name.as_str() {
-            "setflag" => all = words.collect(),
-            "addflag" => {
-                for word in words {
-                    if !all.iter().any(|known| same(known, &word)) {
-                        all.push(word);
-                    }
-                }
-            }
-            _ => {
-                let gone: Vec<String> = words.collect();
-                all.retain(|known| !gone.iter().any(|word| same(known, word)));
-            }
-        }
-        if self.is_changing(arguments.string(0)?) || self.shares_variables() {
-            let ours = self.our_name(&key);
-            acts.push(Act::Other(Effect::Let(ours, literal(&all.join(" ")))));
-        }
-        let value = Known::Text(all.join(" "));
-        Rc::make_mut(&mut self.state.variables).insert(key, value);
-        Ok(())
-    }
-
-    /// The flags that a delivery names, and what of those set before has to be taken
-    /// away for it and set again.
-    fn flags_for(
-        &mut self,
-        flags: FlagsHere,
-        last: bool,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Option<Marks>, String> {
-        let FlagsHere { own: Some(flags), must, may } = flags else { return Ok(None) };
-        let extra = &*may - &flags;
-        let uncertain = &*may - &*must;
-        let mut again = Vec::new();
-        for flag in extra.iter().filter(|_| !last) {
-            if !uncertain.contains(flag) {
-                again.push(Effect::Mark(vec![flag.clone()]));
-                continue;
-            }
-            super::context::needs("when keyword is \"x\" or flagged -> inbox")?;
-            // Whether it was set is kept.
-            let name = self.fresh_name("was-set");
-            let mut before = Unit { count: 0, ..Unit::new(Span::default()) };
-            let mut behind = before.clone();
-            before.condition = is_set(flag);
-            before.effects.push(Effect::Let(name.clone(), "yes".into()));
-            effects.push(Effect::Rule(before));
-            behind.condition = Cond::Word(format!("has {name}"));
-            behind.effects.push(Effect::Mark(vec![flag.clone()]));
-            again.push(Effect::Rule(behind));
-        }
-        if !extra.is_empty() {
-            effects.push(Effect::Unmark(extra.iter().cloned().collect()));
-        }
-        Ok(Some(Marks { here: flags.difference(&must).cloned().collect(), again }))
-    }
-
-    /// `set`, RFC 5229 §4
-    fn set(&mut self, arguments: &Arguments<'_>, acts: &mut Vec<Act>) -> Result<(), String> {
-        let name = arguments.string(0)?;
-        let expansion = self.expand(arguments.string(1)?)?;
-        // The order in which they are applied, RFC 5229 §4.1.
-        let rank = |modifier: &str| {
-            Ok(match modifier {
-                "lower" | "upper" => 0,
-                "lowerfirst" | "upperfirst" => 1,
-                "quotewildcard" => 2,
-                "length" => 3,
-                other => return Err(format!("the modifier `:{other}` of `set` is not known")),
-            })
-        };
-        let mut modifiers = arguments
-            .tags()
-            .map(|tag| rank(tag).map(|rank| (rank, tag)))
-            .collect::<Result<Vec<_>, String>>()?;
-        modifiers.sort_unstable();
-        let key = self.key(name);
-        let changing = self.is_changing(name) || self.shares_variables();
-        if let Some(text) = expansion.constant() {
-            let mut text = text.to_owned();
-            for (_, modifier) in &modifiers {
-                text = modify(modifier, &text).unwrap_or(text);
-            }
-            if changing {
-                let ours = self.our_name(&key);
-                acts.push(Act::Other(Effect::Let(ours, literal(&text))));
-            }
-            Rc::make_mut(&mut self.state.variables).insert(key, Known::Text(text));
-            return Ok(());
-        }
-        let change = match modifiers.as_slice() {
-            [] => "",
-            [(_, "lower")] => ":lower",
-            [(_, "upper")] => ":upper",
-            [(_, other), ..] => {
-                return Err(format!("`:{other}` of what hangs on the message cannot be said"));
-            }
-        };
-        if !change.is_empty() {
-            super::context::needs("when subject matches /(a)/ -> log \"{1:lower}\"")?;
-        }
-        let known = match (expansion.variable(), change) {
-            (Some(other), "") => self.state.variables.get(other).cloned(),
-            _ => None,
-        };
-        let template = self.template(&expansion, change);
-        let ours = self.our_name(&key);
-        acts.push(Act::Other(Effect::Let(ours, template)));
-        let dates = |piece: &Piece| match piece {
-            Piece::Date(_) => true,
-            Piece::Text(text) => !text.contains(['/', '.']),
-            _ => false,
-        };
-        let one_level = expansion.0.iter().all(dates);
-        let known = known.unwrap_or(if one_level { Known::OneLevel } else { Known::Runtime });
-        Rc::make_mut(&mut self.state.variables).insert(key, known);
-        Ok(())
-    }
-
-    /// `vacation`, RFC 5230, 6131
-    fn vacation(&mut self, arguments: &Arguments<'_>, acts: &mut Vec<Act>) -> Result<(), String> {
-        arguments.unknown(&[
-            "days",
-            "seconds",
-            "subject",
-            "from",
-            "addresses",
-            "mime",
-            "handle",
-            "fcc",
-            "create",
-            "flags",
-        ])?;
-        if arguments.has("fcc") {
-            return Err("a copy of the answer (`:fcc`) cannot be kept".into());
-        }
-        let reason = self.expand(arguments.string(0)?)?;
-        let subject = arguments.text("subject").map(|text| self.expand(text)).transpose()?;
-        let from = arguments.text("from").map(|text| self.expand(text)).transpose()?;
-        let constant = |expansion: &Expansion| {
-            expansion
-                .constant()
-                .map(str::to_owned)
-                .ok_or("the answer holds a value of the message that was kept in a variable")
-        };
-        let mut body = constant(&reason)?;
-        let mut head = String::new();
-        let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if let Some(subject) = &subject {
-            head.push_str(&format!("Subject: {}\n", literal(&line(&constant(subject)?))));
-        }
-        if let Some(from) = &from {
-            head.push_str(&format!("From: {}\n", line(&constant(from)?)));
-        }
-        if arguments.has("mime") {
-            let (headers, text) = body.split_once("\n\n").unwrap_or(("", body.as_str()));
-            let lower = headers.to_ascii_lowercase();
-            let encoded = lower.contains("content-transfer-encoding: base64")
-                || lower.contains("content-transfer-encoding: quoted-printable");
-            if lower.contains("multipart/") || lower.contains("text/html") || encoded {
-                return Err("an answer that is no plain text (`:mime`)".into());
-            }
-            body = text.to_owned();
-        }
-        let seconds = match (arguments.number("seconds"), arguments.number("days")) {
-            (Some(seconds), _) => seconds,
-            (None, Some(days)) => days.saturating_mul(86_400),
-            (None, None) => 7 * 86_400,
-        };
-        let every = seconds.clamp(3600, LONGEST_INTERVAL);
-        if seconds < 3600 && arguments.has("seconds") {
-            self.approximately("a sender is answered once an hour at most");
-        }
-        if arguments.has("addresses") {
-            let addresses = self.constants(arguments.tagged("addresses").unwrap_or_default())?;
-            self.add_me(&addresses);
-        }
-        let content = format!("{head}\n{}", literal(&body));
-        let content = if head.is_empty() { literal(&body) } else { content };
-        let known = self.draft.files.iter().find(|file| file.content == content);
-        let name = match known {
-            Some(file) => file.name.clone(),
-            None => {
-                let number = self.draft.files.iter().filter(|file| file.purpose == ANSWER).count();
-                let name = format!("{}answer-{}.txt", self.options.texts, number + 1);
-                self.draft.files.push(TextFile { name: name.clone(), content, purpose: ANSWER });
-                name
-            }
-        };
-        self.draft.note(
-            "whom an answer is sent to is decided as mailrules(5) says under AUTOMATIC ANSWERS: \
-             to fewer than Sieve's vacation does",
-        );
-        acts.push(Act::Other(Effect::Reply(name, duration(every))));
-        Ok(())
-    }
-
-    /// Addresses that are the user's, for answers.
-    fn add_me(&mut self, addresses: &[String]) {
-        let settings = &mut self.draft.settings;
-        let at = settings.iter().position(|(name, _)| name == "me");
-        let mut value = match at {
-            Some(at) => settings.remove(at).1.trim_matches(['[', ']']).to_owned(),
-            None => String::new(),
-        };
-        for address in addresses {
-            let address = crate::import::ir::quote(plain_address(address));
-            if !value.split(", ").any(|known| known == address) {
-                if !value.is_empty() {
-                    value.push_str(", ");
-                }
-                value.push_str(&address);
-            }
-        }
-        if !value.is_empty() {
-            settings.push(("me".into(), format!("[{value}]")));
-        }
-    }
-}
-
-/// What such a file is, for the report.
-const ANSWER: &str = "the text of an answer";
-
-/// Flags of a delivery.
-#[derive(Default)]
-struct Marks {
-    here: Vec<Mark>,
-    again: Vec<Effect>,
 }
 
 impl Act {
@@ -870,27 +543,7 @@ fn by_value(name: &str, value: String, effect: Effect) -> Effect {
 }
 
 /// The address in `Name <address>`.
-fn plain_address(written: &str) -> &str {
+pub(super) fn plain_address(written: &str) -> &str {
     let inner = written.rsplit_once('<').map_or(written, |(_, rest)| rest);
     inner.split('>').next().unwrap_or(inner).trim()
-}
-
-/// A flag of IMAP's; none for those that nobody may set.
-fn flag(word: &str) -> Result<Option<Mark>, String> {
-    if let Some(system) = word.strip_prefix('\\') {
-        let system = system.to_ascii_lowercase();
-        return Ok(Some(Mark::Flag(match system.as_str() {
-            "seen" => "seen",
-            "answered" => "replied",
-            "flagged" => "flagged",
-            "deleted" => "trashed",
-            "draft" => "draft",
-            _ => return Ok(None),
-        })));
-    }
-    let fits = |c: char| c.is_ascii_graphic() && !"(){%*\"\\]".contains(c);
-    if !word.chars().all(fits) || word.len() > 100 {
-        return Err(format!("`{word}` is no keyword of IMAP"));
-    }
-    Ok(Some(Mark::Keyword(literal(word))))
 }

@@ -66,6 +66,8 @@ pub(super) struct State {
     /// Flags may have been set that were not translated; why.
     pub(super) flags_lost: Option<String>,
     pub(super) captured: Captured,
+    /// Groups whose values make one level of a folder's name.
+    pub(super) one_level: Rc<BTreeSet<u32>>,
     /// Where it may have been stored.
     pub(super) stored: Rc<BTreeMap<String, Stored>>,
     /// To whom it may have been sent on.
@@ -94,6 +96,7 @@ impl State {
             flags_may: Rc::default(),
             flags_lost: None,
             captured: Captured::Nothing,
+            one_level: Rc::default(),
             stored: Rc::default(),
             sent: Rc::default(),
             ended: false,
@@ -143,6 +146,7 @@ impl State {
             flags_must: join(self.flags_must, other.flags_must, false),
             flags_may: join(self.flags_may, other.flags_may, true),
             flags_lost: self.flags_lost.or(other.flags_lost),
+            one_level: Rc::default(),
             stored,
             sent,
             captured: if self.captured == other.captured {
@@ -201,6 +205,8 @@ pub(super) struct Lowering<'a> {
     /// All folders are named as below `INBOX`.
     pub(super) below_inbox: bool,
     pub(super) dropped: Option<String>,
+    /// After how long messages expire, seconds.
+    pub(super) expiries: BTreeSet<u64>,
     /// It is asked for.
     pub(super) dropped_counts: bool,
 }
@@ -230,6 +236,7 @@ impl<'a> Lowering<'a> {
             separator: '.',
             below_inbox: false,
             dropped: None,
+            expiries: BTreeSet::new(),
             dropped_counts: false,
         }
     }

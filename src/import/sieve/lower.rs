@@ -6,11 +6,13 @@
 //! that ends the run stands for the last one of Sieve; and a branch whose end is
 //! not the end of the script keeps the branches behind it out.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
+use std::rc::Rc;
 
 use super::context::{Captured, Frame, Lowering, State, Tail, soften};
 use super::parse::{Argument, Node};
+use super::regex::one_level;
 use super::script::{changing, ends, includes, is_real, leaves, may_capture, uses_captures};
 use crate::import::ir::{Cond, Effect, Fidelity, Operand, Unit};
 use crate::source::Span;
@@ -44,6 +46,9 @@ impl Lowering<'_> {
         self.includes = includes(nodes);
         let mut units = Vec::new();
         self.block(nodes, Tail::End, &mut units);
+        for seconds in self.expiries.iter().rev() {
+            units.insert(0, super::expire::rule(*seconds));
+        }
         if let Some(name) = self.dropped.as_ref().filter(|_| !self.dropped_counts) {
             units.iter_mut().for_each(|unit| without(unit, name));
         }
@@ -214,6 +219,7 @@ impl Lowering<'_> {
                     None if has_groups(&condition) => Captured::Here,
                     None => Captured::Unknown,
                 };
+                self.state.one_level = Rc::new(one_level_groups(&condition));
             }
             let last = number + 1 == nodes.len();
             let tail_here = if tail == Tail::End && !last { Tail::Branch } else { tail };
@@ -351,6 +357,26 @@ fn merged(mut outer: Unit, mut units: Vec<Unit>, goes_on: bool) -> Unit {
         None => outer.count = outer.count.max(1),
     }
     outer
+}
+
+/// The groups that capture what is one level of a folder's name: one sign at least, and
+/// none that separates levels or is a blank.
+fn one_level_groups(condition: &Cond) -> BTreeSet<u32> {
+    let of_all = |parts: &[Cond]| {
+        let parts = parts.iter().filter(|part| has_groups(part)).map(one_level_groups);
+        parts.reduce(|one, other| &one & &other).unwrap_or_default()
+    };
+    match condition {
+        Cond::All(parts) | Cond::Any(parts) => of_all(parts),
+        Cond::Test(test) => {
+            let groups = test.values.iter().map(|value| match value {
+                Operand::Pattern(source, _) => one_level(source),
+                _ => BTreeSet::new(),
+            });
+            groups.reduce(|one, other| &one & &other).unwrap_or_default()
+        }
+        _ => BTreeSet::new(),
+    }
 }
 
 /// Whether a condition captures anything.

@@ -4,13 +4,17 @@ mod action;
 mod arguments;
 mod compare;
 mod context;
+mod expire;
+mod flags;
 mod include;
 mod lower;
 mod parse;
 mod regex;
 mod script;
+mod set;
 mod test;
 mod time;
+mod vacation;
 mod variables;
 #[cfg(test)]
 mod tests;
@@ -39,7 +43,7 @@ pub fn import(
     if latin {
         lowering.draft.note("the script is not UTF-8: it was read as Latin-1");
     }
-    let nodes = parse::parse(0, &file);
+    let nodes = expire::first(parse::parse(0, &file));
     lowering.main(path, &nodes);
     let options = &Options { separator: Some(lowering.separator), ..options.clone() };
     let (draft, sources) = (lowering.draft, lowering.sources);

@@ -2,6 +2,10 @@
 //! as `:matches` has them, and numbers as `i;ascii-numeric` compares them, each as a
 //! regular expression of ours.
 
+use std::collections::BTreeSet;
+
+use regex_syntax::hir::{Class, Hir, HirKind};
+
 use crate::import::ir::{glob_literal, pattern_literal};
 
 /// A part of a glob, RFC 5228 §2.7.1.
@@ -211,6 +215,61 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
     }
     told.pattern = out;
     Ok(told)
+}
+
+/// The groups of a pattern of ours that match one sign at least, and none that separates
+/// levels of folders, is a blank or cannot be seen.
+pub(super) fn one_level(pattern: &str) -> BTreeSet<u32> {
+    let mut found = BTreeSet::new();
+    let Ok(hir) = regex_syntax::parse(pattern) else { return found };
+    let mut open = vec![&hir];
+    while let Some(hir) = open.pop() {
+        match hir.kind() {
+            HirKind::Capture(capture) => {
+                if capture.sub.properties().minimum_len() > Some(0) && is_plain(&capture.sub) {
+                    found.insert(capture.index);
+                }
+                open.push(&capture.sub);
+            }
+            HirKind::Repetition(repetition) => open.push(&repetition.sub),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => open.extend(parts),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Whether all that a pattern can match is ASCII that may stand in one level's name.
+fn is_plain(hir: &Hir) -> bool {
+    let fits = |c: char| c.is_ascii_graphic() && !matches!(c, '.' | '/' | '~');
+    let mut open = vec![hir];
+    while let Some(hir) = open.pop() {
+        let fine = match hir.kind() {
+            HirKind::Literal(literal) => literal.0.iter().all(|byte| fits(char::from(*byte))),
+            HirKind::Class(Class::Unicode(class)) => class
+                .ranges()
+                .iter()
+                .all(|range| range.end().is_ascii() && (range.start()..=range.end()).all(fits)),
+            HirKind::Class(Class::Bytes(_)) => false,
+            HirKind::Empty | HirKind::Look(_) => true,
+            HirKind::Capture(capture) => {
+                open.push(&capture.sub);
+                true
+            }
+            HirKind::Repetition(repetition) => {
+                open.push(&repetition.sub);
+                true
+            }
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+                open.extend(parts);
+                true
+            }
+        };
+        if !fine {
+            return false;
+        }
+    }
+    true
 }
 
 /// `{2}`, `{2,}`, `{2,5}`, `{,5}`: how long it is.

@@ -120,7 +120,7 @@ impl Lowering<'_> {
                     .strings(0)
                     .is_ok_and(|keys| matches!(keys, [key] if key == "${1}")) =>
             {
-                self.approximately("`spam` is what a filter's header says");
+                self.remark("`spam` is what the spam filter before us says");
                 Ok(Cond::Word("spam".into()))
             }
             "spamtest" | "spamtestplus" => Err("what a spam filter's score comes to (`spamtest`) \

@@ -1,0 +1,197 @@
+//! Flags and keywords, RFC 5232: those that are set so far, those of a delivery, and
+//! those that a variable holds.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::action::Act;
+use super::arguments::Arguments;
+use super::context::Lowering;
+use super::parse::Node;
+use super::script::is_set;
+use super::variables::Known;
+use crate::import::ir::{Cond, Effect, Mark, Unit, literal};
+use crate::source::Span;
+
+/// Flags where a message is stored.
+pub(super) struct FlagsHere {
+    /// Those of `:flags`, in the place of those set before.
+    pub(super) own: Option<BTreeSet<Mark>>,
+    /// Set by now, whatever the message.
+    pub(super) must: Rc<BTreeSet<Mark>>,
+    /// Perhaps set by now.
+    pub(super) may: Rc<BTreeSet<Mark>>,
+}
+
+/// Flags of a delivery.
+#[derive(Default)]
+pub(super) struct Marks {
+    pub(super) here: Vec<Mark>,
+    pub(super) again: Vec<Effect>,
+}
+
+impl Lowering<'_> {
+    /// `:flags`, which stand in the place of those set so far.
+    pub(super) fn flags_of(&mut self, arguments: &Arguments<'_>) -> Result<FlagsHere, String> {
+        let own = match arguments.tagged("flags") {
+            Some(written) => Some(self.flags(written)?.into_iter().collect()),
+            None => None,
+        };
+        let (must, may) = (self.state.flags_must.clone(), self.state.flags_may.clone());
+        Ok(FlagsHere { own, must, may })
+    }
+
+    /// Flags as they are written: several may stand in one string.
+    fn flags(&mut self, written: &[String]) -> Result<Vec<Mark>, String> {
+        let mut flags = Vec::new();
+        for text in written {
+            let expansion = self.expand(text)?;
+            let Some(text) = expansion.constant() else {
+                let template = self.template(&expansion, "");
+                flags.push(Mark::Keyword(template));
+                continue;
+            };
+            for word in text.split_whitespace() {
+                flags.extend(flag(word)?);
+            }
+        }
+        Ok(flags)
+    }
+
+    pub(super) fn flag_action(
+        &mut self,
+        node: &Node,
+        arguments: &Arguments<'_>,
+        acts: &mut Vec<Act>,
+    ) -> Result<(), String> {
+        arguments.unknown(&[])?;
+        if arguments.count() > 1 {
+            return self.flag_variable(node, arguments, acts);
+        }
+        let flags: BTreeSet<Mark> = self.flags(arguments.strings(0)?)?.into_iter().collect();
+        let list = |flags: BTreeSet<Mark>| flags.into_iter().collect::<Vec<_>>();
+        let (mut must, mut may) =
+            ((*self.state.flags_must).clone(), (*self.state.flags_may).clone());
+        let mut unmark = BTreeSet::new();
+        let mut mark = BTreeSet::new();
+        match node.name.as_str() {
+            "setflag" => {
+                unmark = &may - &flags;
+                mark = flags.clone();
+                (must, may) = (flags.clone(), flags);
+            }
+            "addflag" => {
+                mark = flags.clone();
+                must.extend(flags.iter().cloned());
+                may.extend(flags);
+            }
+            _ => {
+                unmark = &may & &flags;
+                must = &must - &flags;
+                may = &may - &flags;
+            }
+        }
+        (self.state.flags_must, self.state.flags_may) = (Rc::new(must), Rc::new(may));
+        if !unmark.is_empty() {
+            acts.push(Act::Change(Effect::Unmark(list(unmark))));
+        }
+        if !mark.is_empty() {
+            acts.push(Act::Change(Effect::Mark(list(mark))));
+        }
+        Ok(())
+    }
+
+    /// Flags in a variable, RFC 5232 §2: known, or not sayable.
+    fn flag_variable(
+        &mut self,
+        node: &Node,
+        arguments: &Arguments<'_>,
+        acts: &mut Vec<Act>,
+    ) -> Result<(), String> {
+        let key = self.key(arguments.string(0)?);
+        let flags = self.constants(arguments.strings(1)?)?;
+        let words = flags.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned);
+        let mut all: Vec<String> = match self.state.variables.get(&key) {
+            None => Vec::new(),
+            Some(Known::Text(text)) => text.split_whitespace().map(str::to_owned).collect(),
+            Some(_) => return Err("which flags a variable holds hangs on the message".into()),
+        };
+        let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+        match node.name.as_str() {
+            "setflag" => all = words.collect(),
+            "addflag" => {
+                for word in words {
+                    if !all.iter().any(|known| same(known, &word)) {
+                        all.push(word);
+                    }
+                }
+            }
+            _ => {
+                let gone: Vec<String> = words.collect();
+                all.retain(|known| !gone.iter().any(|word| same(known, word)));
+            }
+        }
+        if self.is_changing(arguments.string(0)?) || self.shares_variables() {
+            let ours = self.our_name(&key);
+            acts.push(Act::Other(Effect::Let(ours, literal(&all.join(" ")))));
+        }
+        let value = Known::Text(all.join(" "));
+        Rc::make_mut(&mut self.state.variables).insert(key, value);
+        Ok(())
+    }
+
+    /// The flags that a delivery names, and what of those set before has to be taken
+    /// away for it and set again.
+    pub(super) fn flags_for(
+        &mut self,
+        flags: FlagsHere,
+        last: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Option<Marks>, String> {
+        let FlagsHere { own: Some(flags), must, may } = flags else { return Ok(None) };
+        let extra = &*may - &flags;
+        let uncertain = &*may - &*must;
+        let mut again = Vec::new();
+        for flag in extra.iter().filter(|_| !last) {
+            if !uncertain.contains(flag) {
+                again.push(Effect::Mark(vec![flag.clone()]));
+                continue;
+            }
+            super::context::needs("when keyword is \"x\" or flagged -> inbox")?;
+            // Whether it was set is kept.
+            let name = self.fresh_name("was-set");
+            let mut before = Unit { count: 0, ..Unit::new(Span::default()) };
+            let mut behind = before.clone();
+            before.condition = is_set(flag);
+            before.effects.push(Effect::Let(name.clone(), "yes".into()));
+            effects.push(Effect::Rule(before));
+            behind.condition = Cond::Word(format!("has {name}"));
+            behind.effects.push(Effect::Mark(vec![flag.clone()]));
+            again.push(Effect::Rule(behind));
+        }
+        if !extra.is_empty() {
+            effects.push(Effect::Unmark(extra.iter().cloned().collect()));
+        }
+        Ok(Some(Marks { here: flags.difference(&must).cloned().collect(), again }))
+    }
+}
+
+/// A flag of IMAP's; none for those that nobody may set.
+fn flag(word: &str) -> Result<Option<Mark>, String> {
+    if let Some(system) = word.strip_prefix('\\') {
+        let system = system.to_ascii_lowercase();
+        return Ok(Some(Mark::Flag(match system.as_str() {
+            "seen" => "seen",
+            "answered" => "replied",
+            "flagged" => "flagged",
+            "deleted" => "trashed",
+            "draft" => "draft",
+            _ => return Ok(None),
+        })));
+    }
+    let fits = |c: char| c.is_ascii_graphic() && !"(){%*\"\\]".contains(c);
+    if !word.chars().all(fits) || word.len() > 100 {
+        return Err(format!("`{word}` is no keyword of IMAP"));
+    }
+    Ok(Some(Mark::Keyword(literal(word))))
+}

@@ -1,0 +1,78 @@
+//! `set`, RFC 5229: constants are known from then on, the rest is kept by `let`.
+
+use std::rc::Rc;
+
+use super::action::Act;
+use super::arguments::Arguments;
+use super::context::Lowering;
+use super::variables::{Known, Piece, modify};
+use crate::import::ir::{Effect, literal};
+
+impl Lowering<'_> {
+    /// `set`, RFC 5229 §4
+    pub(super) fn set(
+        &mut self,
+        arguments: &Arguments<'_>,
+        acts: &mut Vec<Act>,
+    ) -> Result<(), String> {
+        let name = arguments.string(0)?;
+        let expansion = self.expand(arguments.string(1)?)?;
+        // The order in which they are applied, RFC 5229 §4.1.
+        let rank = |modifier: &str| {
+            Ok(match modifier {
+                "lower" | "upper" => 0,
+                "lowerfirst" | "upperfirst" => 1,
+                "quotewildcard" => 2,
+                "length" => 3,
+                other => return Err(format!("the modifier `:{other}` of `set` is not known")),
+            })
+        };
+        let mut modifiers = arguments
+            .tags()
+            .map(|tag| rank(tag).map(|rank| (rank, tag)))
+            .collect::<Result<Vec<_>, String>>()?;
+        modifiers.sort_unstable();
+        let key = self.key(name);
+        let changing = self.is_changing(name) || self.shares_variables();
+        if let Some(text) = expansion.constant() {
+            let mut text = text.to_owned();
+            for (_, modifier) in &modifiers {
+                text = modify(modifier, &text).unwrap_or(text);
+            }
+            if changing {
+                let ours = self.our_name(&key);
+                acts.push(Act::Other(Effect::Let(ours, literal(&text))));
+            }
+            Rc::make_mut(&mut self.state.variables).insert(key, Known::Text(text));
+            return Ok(());
+        }
+        let change = match modifiers.as_slice() {
+            [] => "",
+            [(_, "lower")] => ":lower",
+            [(_, "upper")] => ":upper",
+            [(_, other), ..] => {
+                return Err(format!("`:{other}` of what hangs on the message cannot be said"));
+            }
+        };
+        if !change.is_empty() {
+            super::context::needs("when subject matches /(a)/ -> log \"{1:lower}\"")?;
+        }
+        let known = match (expansion.variable(), change) {
+            (Some(other), "") => self.state.variables.get(other).cloned(),
+            _ => None,
+        };
+        let template = self.template(&expansion, change);
+        let ours = self.our_name(&key);
+        acts.push(Act::Other(Effect::Let(ours, template)));
+        let dates = |piece: &Piece| match piece {
+            Piece::Date(_) => true,
+            Piece::Text(text) => !text.contains(['/', '.']),
+            Piece::Group(group) => self.state.one_level.contains(group),
+            _ => false,
+        };
+        let one_level = expansion.0.iter().all(dates);
+        let known = known.unwrap_or(if one_level { Known::OneLevel } else { Known::Runtime });
+        Rc::make_mut(&mut self.state.variables).insert(key, known);
+        Ok(())
+    }
+}
