@@ -28,6 +28,7 @@ mod link;
 mod mbsync;
 mod moves;
 mod output;
+mod pigeonhole;
 mod places;
 mod processes;
 mod qmail;

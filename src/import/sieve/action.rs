@@ -5,40 +5,15 @@
 
 use std::rc::Rc;
 
+use super::act::{Act, FlagsHere, Place, plain_address};
 use super::arguments::Arguments;
 use super::context::{DROPPED, FILED, KEPT, Lowering, Stored, Tail};
-use super::flags::FlagsHere;
 use super::parse::Node;
 use super::script::is_name;
 use super::variables::{Known, Piece};
 use crate::import::ir::{Cond, Effect, Unit, literal};
 use crate::rules::actions::is_target;
 use crate::source::Span;
-
-/// What a command does to a message.
-pub(super) enum Act {
-    /// Store it; a copy leaves the implicit keep.
-    Store { folder: Place, flags: FlagsHere, copy: bool },
-    /// Send it on.
-    Redirect { to: String, copy: bool },
-    /// Nothing but cancel the implicit keep.
-    Discard,
-    /// Refuse it, with that text.
-    Reject(String),
-    /// What changes the message or its flags for later deliveries.
-    Change(Effect),
-    /// What hangs on nothing before it but variables.
-    Other(Effect),
-}
-
-/// Where to store.
-pub(super) enum Place {
-    Inbox,
-    Folder(String),
-    /// By the value of a variable of ours.
-    /// Whether it may have another one, with which nothing is stored.
-    ByValue(String, Vec<(String, Option<String>)>, bool),
-}
 
 impl Lowering<'_> {
     /// Commands up to the next `if`, or to a `stop`.
@@ -412,8 +387,7 @@ impl Lowering<'_> {
     }
 
     fn edited(&mut self, name: &str) {
-        self.draft
-            .note(format!("tests see the header {name} as it came, whatever is added or removed"));
+        Rc::make_mut(&mut self.state.edited).insert(name.to_ascii_lowercase());
     }
 
     /// Where a name of Sieve's lies.
@@ -519,17 +493,6 @@ impl Lowering<'_> {
     }
 }
 
-impl Act {
-    /// Whether it decides what becomes of the implicit keep.
-    fn closes(&self) -> bool {
-        match self {
-            Act::Store { copy, .. } | Act::Redirect { copy, .. } => !copy,
-            Act::Discard | Act::Reject(_) => true,
-            Act::Change(_) | Act::Other(_) => false,
-        }
-    }
-}
-
 fn by_value(name: &str, value: String, effect: Effect) -> Effect {
     let mut unit = Unit::new(Span::default());
     unit.count = 0;
@@ -540,10 +503,4 @@ fn by_value(name: &str, value: String, effect: Effect) -> Effect {
     };
     unit.effects.push(effect);
     Effect::Rule(unit)
-}
-
-/// The address in `Name <address>`.
-pub(super) fn plain_address(written: &str) -> &str {
-    let inner = written.rsplit_once('<').map_or(written, |(_, rest)| rest);
-    inner.split('>').next().unwrap_or(inner).trim()
 }

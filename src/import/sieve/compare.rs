@@ -200,6 +200,12 @@ impl Lowering<'_> {
                 }
                 return Ok(Some(glob_test(sort, &parts)));
             }
+            // No address is without a local part.
+            MatchType::Value(Relation::Equal) | MatchType::Is
+                if sort == Sort::Local && key.is_empty() =>
+            {
+                return Ok(None);
+            }
             MatchType::Value(Relation::Equal) | MatchType::Is => {
                 self.judge_text(key, how.collation)?;
                 if octet {

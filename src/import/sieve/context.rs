@@ -66,6 +66,8 @@ pub(super) struct State {
     /// Flags may have been set that were not translated; why.
     pub(super) flags_lost: Option<String>,
     pub(super) captured: Captured,
+    /// Headers that were added or taken out, in lower case.
+    pub(super) edited: Rc<BTreeSet<String>>,
     /// Groups whose values make one level of a folder's name.
     pub(super) one_level: Rc<BTreeSet<u32>>,
     /// Where it may have been stored.
@@ -96,6 +98,7 @@ impl State {
             flags_may: Rc::default(),
             flags_lost: None,
             captured: Captured::Nothing,
+            edited: Rc::default(),
             one_level: Rc::default(),
             stored: Rc::default(),
             sent: Rc::default(),
@@ -130,10 +133,6 @@ impl State {
                 }
             }
         }
-        let mut sent = self.sent;
-        if !Rc::ptr_eq(&sent, &other.sent) {
-            Rc::make_mut(&mut sent).extend(other.sent.iter().cloned());
-        }
         let join = |one: Rc<BTreeSet<Mark>>, other: Rc<BTreeSet<Mark>>, all: bool| {
             if Rc::ptr_eq(&one, &other) {
                 return one;
@@ -146,9 +145,10 @@ impl State {
             flags_must: join(self.flags_must, other.flags_must, false),
             flags_may: join(self.flags_may, other.flags_may, true),
             flags_lost: self.flags_lost.or(other.flags_lost),
+            edited: join_names(self.edited, other.edited),
             one_level: Rc::default(),
             stored,
-            sent,
+            sent: join_names(self.sent, other.sent),
             captured: if self.captured == other.captured {
                 self.captured
             } else {
@@ -158,6 +158,13 @@ impl State {
             returned: false,
         }
     }
+}
+
+fn join_names(mut one: Rc<BTreeSet<String>>, other: Rc<BTreeSet<String>>) -> Rc<BTreeSet<String>> {
+    if !Rc::ptr_eq(&one, &other) {
+        Rc::make_mut(&mut one).extend(other.iter().cloned());
+    }
+    one
 }
 
 /// A script that is being gone through.
@@ -531,6 +538,18 @@ impl<'a> Lowering<'a> {
     pub(super) fn declare_globals(&mut self, names: &[String]) {
         if let Some(frame) = self.frames.last_mut() {
             frame.globals.extend(names.iter().map(|name| name.to_ascii_lowercase()));
+        }
+    }
+
+    /// Whether what a test asks for is as it came: tests of ours do not see what was
+    /// added or taken out.
+    pub(super) fn as_it_came(&self, names: &[String]) -> Result<(), String> {
+        let changed = |name: &&String| self.state.edited.contains(&name.to_ascii_lowercase());
+        match names.iter().find(changed) {
+            Some(name) => Err(format!(
+                "it asks for the header {name}, which was changed before; tests see headers as they came"
+            )),
+            None => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::action::Act;
+use super::act::{Act, FlagsHere};
 use super::arguments::Arguments;
 use super::context::Lowering;
 use super::parse::Node;
@@ -12,16 +12,6 @@ use super::script::is_set;
 use super::variables::Known;
 use crate::import::ir::{Cond, Effect, Mark, Unit, literal};
 use crate::source::Span;
-
-/// Flags where a message is stored.
-pub(super) struct FlagsHere {
-    /// Those of `:flags`, in the place of those set before.
-    pub(super) own: Option<BTreeSet<Mark>>,
-    /// Set by now, whatever the message.
-    pub(super) must: Rc<BTreeSet<Mark>>,
-    /// Perhaps set by now.
-    pub(super) may: Rc<BTreeSet<Mark>>,
-}
 
 /// Flags of a delivery.
 #[derive(Default)]
@@ -118,8 +108,10 @@ impl Lowering<'_> {
         };
         let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
         match node.name.as_str() {
-            "setflag" => all = words.collect(),
-            "addflag" => {
+            "setflag" | "addflag" => {
+                if node.name == "setflag" {
+                    all.clear();
+                }
                 for word in words {
                     if !all.iter().any(|known| same(known, &word)) {
                         all.push(word);

@@ -13,7 +13,9 @@ use std::rc::Rc;
 use super::context::{Captured, Frame, Lowering, State, Tail, soften};
 use super::parse::{Argument, Node};
 use super::regex::one_level;
-use super::script::{changing, ends, includes, is_real, leaves, may_capture, uses_captures};
+use super::script::{
+    changing, ends, includes, is_real, leaves, may_capture, may_match, uses_captures,
+};
 use crate::import::ir::{Cond, Effect, Fidelity, Operand, Unit};
 use crate::source::Span;
 
@@ -179,7 +181,7 @@ impl Lowering<'_> {
                 (None, [test], "if" | "elsif") => {
                     self.stateful = false;
                     let captures = uses_captures(block);
-                    may_have_captured |= may_capture(test);
+                    may_have_captured |= may_match(test);
                     self.state.captured = entry.captured;
                     self.test(test, captures)
                 }
@@ -213,7 +215,14 @@ impl Lowering<'_> {
             };
             complete = condition == Cond::Always;
             let date = std::mem::take(&mut self.captured_date);
-            if node.tests.first().is_some_and(may_capture) {
+            let test = node.tests.first();
+            // `not` alone holds where nothing fits, and then all is as it was.
+            let only_not = |test: &Node| {
+                test.name == "not" && test.tests.iter().all(|inner| inner.tests.is_empty())
+            };
+            if test.is_some_and(|test| !may_capture(test) && may_match(test) && !only_not(test)) {
+                self.state.captured = Captured::Unknown;
+            } else if test.is_some_and(may_capture) {
                 self.state.captured = match date {
                     Some(template) => Captured::Date(template),
                     None if has_groups(&condition) => Captured::Here,

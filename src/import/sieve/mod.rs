@@ -1,5 +1,6 @@
 //! Sieve, RFC 5228 with the extensions that people and web mailers use.
 
+mod act;
 mod action;
 mod arguments;
 mod compare;

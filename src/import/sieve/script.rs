@@ -142,6 +142,11 @@ pub(super) fn may_capture(node: &Node) -> bool {
     node.arguments.iter().any(matches) || node.tests.iter().any(may_capture)
 }
 
+/// Whether a test may change what `${1}` means, also by what does not hold at last.
+pub(super) fn may_match(node: &Node) -> bool {
+    may_capture(node) || node.tests.iter().any(may_match)
+}
+
 /// RFC 5322 §3.6.8
 pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')

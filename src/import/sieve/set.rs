@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::action::Act;
+use super::act::Act;
 use super::arguments::Arguments;
 use super::context::Lowering;
 use super::variables::{Known, Piece, modify};

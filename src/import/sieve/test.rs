@@ -1,13 +1,15 @@
 //! Tests to conditions.
 
+use std::collections::BTreeSet;
+
 use super::arguments::Arguments;
-use super::compare::{MatchType, Matching, Part, Sort, matching};
+use super::compare::{Collation, MatchType, Matching, Part, Sort, matching};
 use super::context::Lowering;
 use super::parse::Node;
 use super::regex::{Relation, compare_numbers};
 use super::script::{duration, is_name, is_set, may_capture};
 use super::variables::{Known, Piece};
-use crate::import::ir::{Cond, Effect, Mark, Operand, Test, header, quote};
+use crate::import::ir::{Cond, Effect, Mark, Operand, Test, header, pattern_literal, quote};
 
 /// Extensions that `ihave` finds.
 const EXTENSIONS: [&str; 24] = [
@@ -68,6 +70,7 @@ impl Lowering<'_> {
             "exists" => {
                 arguments.unknown(&[])?;
                 let names = self.constants(arguments.strings(0)?)?;
+                self.as_it_came(&names)?;
                 let there = names.iter().map(|name| exists(name));
                 Ok(Cond::all(there.collect::<Result<Vec<_>, _>>()?))
             }
@@ -79,6 +82,9 @@ impl Lowering<'_> {
                     _ => return Err("`size` needs `:over` or `:under`".into()),
                 };
                 arguments.unknown(&["over", "under"])?;
+                if !self.state.edited.is_empty() {
+                    return Err("the size of a message that was changed before is not known".into());
+                }
                 self.draft
                     .note("sizes are compared as the message came, with LF or CRLF line ends");
                 if operator == "<" && number == 0 {
@@ -95,6 +101,12 @@ impl Lowering<'_> {
             "environment" => self.environment_test(arguments),
             "ihave" => {
                 let names = arguments.strings(0)?;
+                // They change what strings before them mean, RFC 5463 §4.
+                let strings =
+                    |name: &&String| matches!(name.as_str(), "variables" | "encoded-character");
+                if names.iter().find(strings).is_some_and(|name| !self.requires(name)) {
+                    return Ok(Cond::Never);
+                }
                 match names.iter().find(|name| !EXTENSIONS.contains(&name.as_str())) {
                     Some(name) => Err(format!("whether the server has `{name}` is not known")),
                     None => Ok(Cond::Always),
@@ -156,6 +168,7 @@ impl Lowering<'_> {
     fn header_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
         let how = matching(arguments, &[])?;
         let names = self.constants(arguments.strings(0)?)?;
+        self.as_it_came(&names)?;
         if how.kind == MatchType::List {
             // A list holds addresses.
             let field = |name: &String| {
@@ -176,6 +189,7 @@ impl Lowering<'_> {
     fn address_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
         let how = matching(arguments, &[])?;
         let names = self.constants(arguments.strings(0)?)?;
+        self.as_it_came(&names)?;
         let fields: Vec<String> =
             names.iter().filter(|n| is_name(n)).map(|n| address_field(n)).collect();
         if how.kind == MatchType::List {
@@ -185,7 +199,14 @@ impl Lowering<'_> {
         if let MatchType::Count(relation) = how.kind {
             return count_test(&names, relation, &keys);
         }
-        self.addresses(&fields, how, &keys, captures)
+        let found = self.addresses(&fields, how, &keys, captures)?;
+        // A header without any address is an empty one.
+        if how.part == Part::All && keys.iter().any(|key| how.fits("", key) == Some(true)) {
+            let empty = names.iter().filter(|name| is_name(name));
+            let empty = empty.map(|name| Cond::texts(header(name), "is", [""]));
+            return Ok(Cond::any(std::iter::once(found).chain(empty)));
+        }
+        Ok(found)
     }
 
     fn addresses(
@@ -197,6 +218,10 @@ impl Lowering<'_> {
     ) -> Result<Cond, String> {
         let part =
             |name: &str| fields.iter().map(|field| format!("{field}.{name}")).collect::<Vec<_>>();
+        // The fields of parts know no case.
+        if how.collation == Collation::Octet && matches!(how.part, Part::Domain) {
+            return self.octet_domain(fields, how, keys);
+        }
         let (fields, sort) = match how.part {
             Part::All => (fields.to_vec(), Sort::Address),
             Part::Local => (fields.to_vec(), Sort::Local),
@@ -205,6 +230,25 @@ impl Lowering<'_> {
             Part::Detail => (part("detail"), Sort::Text),
         };
         self.compare(&fields, sort, how, keys, captures)
+    }
+
+    /// Domains whose case counts, by patterns on whole addresses.
+    fn octet_domain(
+        &mut self,
+        fields: &[String],
+        how: Matching,
+        keys: &[String],
+    ) -> Result<Cond, String> {
+        if !matches!(how.kind, MatchType::Is | MatchType::Value(Relation::Equal)) {
+            return Err("parts of domains are compared without case".into());
+        }
+        let patterns =
+            keys.iter().map(|key| Operand::Pattern(format!("@{}>?$", pattern_literal(key)), true));
+        let values: Vec<Operand> = patterns.collect();
+        if values.is_empty() || fields.is_empty() {
+            return Ok(Cond::Never);
+        }
+        Ok(Cond::Test(Test { fields: fields.to_vec(), operator: "matches", values }))
     }
 
     fn envelope_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
@@ -243,6 +287,7 @@ impl Lowering<'_> {
 
     fn body_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
         let how = matching(arguments, &["raw", "text", "content"])?;
+        self.as_it_came(&["Content-Type".into(), "Content-Transfer-Encoding".into()])?;
         if arguments.has("raw") {
             return Err("the body as it is transferred (`:raw`) cannot be tested".into());
         }
@@ -291,8 +336,10 @@ impl Lowering<'_> {
                     Some(_) => return Err("which flags a variable holds is not known".into()),
                 };
                 if let MatchType::Count(relation) = how.kind {
-                    let count = flags.iter().filter(|flag| !flag.is_empty()).count();
-                    tests.push(counted(count, relation, &keys));
+                    let flags = flags.iter().filter(|flag| !flag.is_empty());
+                    let flags: BTreeSet<String> =
+                        flags.map(|flag| flag.to_ascii_lowercase()).collect();
+                    tests.push(counted(flags.len(), relation, &keys));
                     continue;
                 }
                 let keys = keys.iter().flat_map(|key| key.split(' '));
@@ -358,15 +405,19 @@ impl Lowering<'_> {
             return Err("a variable in a list".into());
         }
         let keys = self.constants(arguments.strings(1)?)?;
+        if let MatchType::Count(relation) = how.kind {
+            let mut count = 0;
+            for source in &sources {
+                let expansion = self.expand(source)?;
+                let value = expansion.constant();
+                let value = value.ok_or("whether a variable is empty is not known")?;
+                count += usize::from(!value.is_empty());
+            }
+            return Ok(counted(count, relation, &keys));
+        }
         let mut tests = Vec::new();
         for source in &sources {
             let expansion = self.expand(source)?;
-            if let MatchType::Count(relation) = how.kind {
-                let value =
-                    expansion.constant().ok_or("whether a variable is empty is not known")?;
-                tests.push(counted(usize::from(!value.is_empty()), relation, &keys));
-                continue;
-            }
             if let Some(value) = expansion.constant() {
                 if captures || how.kind == MatchType::Regex {
                     return Err("a constant is taken apart by a test".into());

@@ -1,6 +1,6 @@
 //! `vacation`, RFC 5230 and 6131: an answer with all that belongs to it.
 
-use super::action::{Act, plain_address};
+use super::act::{Act, plain_address};
 use super::arguments::Arguments;
 use super::context::Lowering;
 use super::script::duration;
