@@ -1,4 +1,4 @@
-//! Any bytes as a Sieve script and as a procmailrc: what comes of it are rules without a
+//! Any bytes as a Sieve script, a procmailrc and a maildrop filter: what comes of it are rules without a
 //! mistake, and each unit is counted once.
 
 #![no_main]
@@ -7,10 +7,10 @@ use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use mfilter::import::{Options, procmail, report, sieve};
+use mfilter::import::{Options, maildrop, procmail, report, sieve};
 
 fuzz_target!(|data: &[u8]| {
-    for import in [sieve::import, procmail::import] {
+    for import in [sieve::import, procmail::import, maildrop::import] {
         let mut included = false;
         // The file may include itself once.
         let load = &mut |_: &Path| {

@@ -376,6 +376,8 @@ pub(super) enum HistoryAction {
 #[derive(Subcommand, Debug)]
 #[command(disable_help_subcommand = true)]
 pub(super) enum ImportAction {
+    /// A maildrop filter, with what it includes
+    Maildrop(ImportRules),
     /// Old mail: mboxes and MH folders into folders of the Maildir, with flags and dates
     Mbox(ImportMail),
     /// A procmailrc, with what it includes

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::args::{ImportAction, ImportRules};
 use super::{CommandOutcome, import_mail, import_try, output};
 use crate::import::ir::TextFile;
-use crate::import::{Imported, Options, kind, procmail, report, sieve};
+use crate::import::{Imported, Options, kind, maildrop, procmail, report, sieve};
 use crate::source::{RULES_LIMIT, ReadError, read_bytes};
 use crate::state::put_in_place;
 use crate::text::json_line;
@@ -16,6 +16,7 @@ use crate::user::User;
 
 pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
     let (language, call) = match action {
+        ImportAction::Maildrop(call) => ("maildrop", call),
         ImportAction::Mbox(call) => return import_mail::run(call),
         ImportAction::Procmail(call) => ("procmail", call),
         ImportAction::Sieve(call) => ("sieve", call),
@@ -28,6 +29,7 @@ pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
     let options = options(call)?;
     let load = &mut |path: &Path| read_bytes(path, RULES_LIMIT).map_err(io::Error::from);
     let import = match action {
+        ImportAction::Maildrop(_) => maildrop::import,
         ImportAction::Procmail(_) => procmail::import,
         _ => sieve::import,
     };

@@ -34,6 +34,11 @@ fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let begins =
         |word: &str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    if let Some(line) = text.strip_prefix("#!").and_then(|rest| rest.lines().next())
+        && !["maildrop", "procmail", "sieve", "mfilter"].iter().any(|name| line.contains(name))
+    {
+        return Some(("script", "a program"));
+    }
     if begins("<?xml") || begins("<feed") || begins("<!doctype") || begins("<html") {
         let gmail = text.contains("mail:filters") || text.contains("schemas.google.com");
         return Some(if gmail {
@@ -134,6 +139,7 @@ mod tests {
             ("Received: by x\nReturn-Path: <a@b>\nSubject: x\n\nhello\n", "message"),
             ("\u{1f}\u{8b}", "binary"),
             ("a\0b", "binary"),
+            ("#!/usr/bin/env python3\nimport sys\n", "program"),
             ("version=\"9\"\nlogging=\"no\"\n", "Thunderbird"),
         ] {
             let bytes: Vec<u8> = match text {

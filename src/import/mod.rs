@@ -36,10 +36,13 @@
 //! Text from the foreign file goes into a template by [`ir::literal`], a value by
 //! `{name}`; into tests as it is.
 
+mod folder;
 pub mod ir;
 pub mod kind;
+pub mod maildrop;
 pub mod procmail;
 pub mod report;
+mod shell;
 pub mod sieve;
 pub mod write;
 

@@ -18,6 +18,7 @@ mod fetchers;
 mod history;
 mod hostile;
 mod import;
+mod import_maildrop;
 mod import_mail;
 mod import_procmail;
 mod inbox_folder;

@@ -1,8 +1,10 @@
 //! What a recipe does, as effects of ours.
 
 use super::context::RecipeLowering;
-use super::words::{Expanded, is_program};
+use super::words::Expanded;
+use crate::import::folder::{MailPlaces, replaced_outside};
 use crate::import::ir::{Effect, literal};
+use crate::import::shell::{is_program, shell_words};
 
 /// What a delivery does to the message's way.
 #[derive(Debug)]
@@ -85,71 +87,12 @@ impl RecipeLowering<'_> {
 
     /// The folder that a path is, none for the inbox.
     fn folder(&mut self, path: &Expanded) -> Result<Option<String>, String> {
-        let template = path.template.as_str();
-        let is_maildir = template.ends_with('/');
-        let whole = self.below_maildir(template);
-        let default = self.constant("DEFAULT");
-        let default = self.below_maildir(&literal(&default));
-        let trimmed = |path: &str| path.trim_end_matches("/.").trim_end_matches('/').to_owned();
-        // The system's mailbox is where mail goes that no recipe takes.
-        let spools = ["/var/mail/", "/var/spool/mail/", "/usr/spool/mail/"];
-        let is_spool = spools
-            .iter()
-            .filter_map(|spool| whole.strip_prefix(spool))
-            .any(|name| !name.is_empty() && !name.contains('/'));
-        if trimmed(&whole) == trimmed(&default) || is_spool {
-            return Ok(None);
-        }
-        let maildir = trimmed(&self.below_maildir(&literal(&self.constant("MAILDIR"))));
-        let whole = trimmed(&whole);
-        let below = match whole.strip_prefix(&format!("{maildir}/")) {
-            Some(below) => below.to_owned(),
-            None => {
-                let bases = ["~/Maildir/", "~/Mail/", "~/mail/", "~/.maildir/", "~/"];
-                let base = bases.iter().find_map(|base| whole.strip_prefix(base));
-                base.ok_or_else(|| format!("`{whole}` lies outside of the mail"))?.to_owned()
-            }
+        let places = MailPlaces {
+            start: self.constant("MAILDIR"),
+            maildir: self.constant("MAILDIR"),
+            inbox: self.constant("DEFAULT"),
         };
-        if !is_maildir {
-            self.note("mbox and MH folders become folders of the Maildir");
-        }
-        // In a Maildir `.A.B` is a folder within a folder.
-        let name = match below.strip_prefix('.') {
-            Some(name) => name.replace('.', "/"),
-            None => {
-                let name = below.trim_start_matches("./");
-                if without_inserts(name).contains('.') {
-                    self.note("a dot in the name of a folder becomes `-`, since maildir++ parts folders by it");
-                }
-                replaced_outside(name, '.', "-")
-            }
-        };
-        let name = name.trim_matches('/').to_owned();
-        let is_bad = name.is_empty()
-            || name.split('/').any(|part| part.trim().is_empty() || part == "..")
-            || name.contains(['$', '~', '`']);
-        if is_bad {
-            return Err(format!("`{whole}` is no folder"));
-        }
-        Ok(Some(name))
-    }
-
-    /// A path from the home.
-    fn below_maildir(&self, path: &str) -> String {
-        let base = self.constant("MAILDIR");
-        let path = if path.starts_with(['/', '~']) {
-            path.to_owned()
-        } else {
-            format!("{}/{path}", base.trim_end_matches('/'))
-        };
-        // `/home/taro/` is the home of whoever has these rules.
-        let mut parts = path.splitn(4, '/');
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(""), Some("home" | "users" | "usr2" | "Users"), Some(_), Some(rest)) => {
-                format!("~/{rest}")
-            }
-            _ => path.replace("~/./", "~/"),
-        }
+        places.folder(&path.template, &mut self.draft)
     }
 
     /// `| command`
@@ -301,67 +244,4 @@ impl RecipeLowering<'_> {
 /// Quotes stay for the shell: inside of double quotes they mean nothing to `expand`.
 fn without_quotes_lost(command: &str) -> String {
     command.replace('"', "\\\"")
-}
-
-/// The words of a command as a shell parts them, quotes and all left in them.
-pub(super) fn shell_words(command: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
-    let mut chars = command.chars();
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (None, ' ' | '\t' | '\n') => {
-                if !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-                continue;
-            }
-            (None, '"' | '\'' | '`') => quote = Some(c),
-            (Some(open), c) if open == c => quote = None,
-            (None | Some('"'), '\\') => {
-                word.push(c);
-                word.extend(chars.next());
-                continue;
-            }
-            _ => {}
-        }
-        word.push(c);
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    words
-}
-
-/// A template without what is inserted.
-fn without_inserts(template: &str) -> String {
-    let mut depth = 0_i32;
-    let mut text = String::new();
-    for c in template.chars() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            c if depth == 0 => text.push(c),
-            _ => {}
-        }
-    }
-    text
-}
-
-/// With a character of the text itself, not of what is inserted, replaced.
-fn replaced_outside(template: &str, from: char, to: &str) -> String {
-    let mut depth = 0_i32;
-    let mut text = String::new();
-    for c in template.chars() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            c if c == from && depth == 0 => {
-                text.push_str(to);
-                continue;
-            }
-            _ => {}
-        }
-        text.push(c);
-    }
-    text
 }

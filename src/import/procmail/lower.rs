@@ -9,6 +9,7 @@ use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
 use super::words::Variable;
 use crate::import::decode;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
+use crate::import::shell::is_program;
 use crate::source::{SourceFile, Span};
 use crate::syntax::quote;
 
@@ -453,7 +454,7 @@ fn changes_tests(effects: &[Effect]) -> bool {
 /// `formail -D 8192 cache`
 pub(super) fn is_duplicate_check(command: &str) -> bool {
     let mut words = command.split_whitespace();
-    words.next().is_some_and(|word| super::words::is_program(word, "formail"))
+    words.next().is_some_and(|word| is_program(word, "formail"))
         && words.next().is_some_and(|word| word.starts_with("-D"))
 }
 

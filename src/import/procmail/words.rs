@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use crate::import::ir::literal;
+use crate::import::shell::command_value;
 
 /// What a variable holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -201,39 +202,6 @@ impl TemplateBuilder {
         self.template.push_str(template);
         self.constant = None;
     }
-}
-
-/// What a program prints, where that can be said: the date, and headers of the message.
-fn command_value(command: &str) -> Result<String, String> {
-    let words: Vec<&str> = command.split_whitespace().collect();
-    match words.as_slice() {
-        ["date" | "/bin/date" | "/usr/bin/date", format] => {
-            let format = format.trim_matches(['"', '\'']);
-            match format.strip_prefix('+') {
-                Some(format) if !format.contains(['{', '}', '$']) => {
-                    Ok(format!("{{now:{format}}}"))
-                }
-                _ => Err(format!("the program `{command}` says what it is")),
-            }
-        }
-        // Without `z` the blank behind the colon stays, which nobody means.
-        [formail, "-x" | "-zx" | "-xz", name] | [formail, "-z", "-x", name]
-            if is_program(formail, "formail") =>
-        {
-            let name = name.trim_matches(['"', '\'']).trim_end_matches(':');
-            let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-            match is_name && !name.is_empty() {
-                true => Ok(format!("{{header \"{name}\"}}")),
-                false => Err(format!("the program `{command}` says what it is")),
-            }
-        }
-        _ => Err(format!("the program `{command}` says what it is")),
-    }
-}
-
-/// Whether a word runs a program, perhaps by its path.
-pub(super) fn is_program(word: &str, name: &str) -> bool {
-    word.rsplit('/').next() == Some(name) || word == format!("${}", name.to_uppercase())
 }
 
 #[cfg(test)]

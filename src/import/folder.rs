@@ -1,0 +1,136 @@
+//! Paths of mail, as procmail and maildrop have them, as folders of ours.
+
+use super::ir::{Draft, literal};
+
+/// Where mail lies, from the home: `~/Maildir/`.
+pub(super) struct MailPlaces {
+    /// Where relative paths begin.
+    pub(super) start: String,
+    /// The directory that folders lie in.
+    pub(super) maildir: String,
+    /// Where mail goes that no rule takes.
+    pub(super) inbox: String,
+}
+
+/// Directories that people keep mail in.
+const MAIL_DIRECTORIES: [&str; 8] = [
+    "~/Maildir/",
+    "~/Mail/",
+    "~/mail/",
+    "~/.maildir/",
+    "~/.mail/",
+    "~/.Mail/",
+    "~/.Maildir/",
+    "~/",
+];
+
+impl MailPlaces {
+    /// The folder that a path is, a template; none for the inbox.
+    ///
+    /// # Errors
+    /// Why it is no folder.
+    pub(super) fn folder(
+        &self,
+        written: &str,
+        draft: &mut Draft,
+    ) -> Result<Option<String>, String> {
+        let is_maildir = written.ends_with('/');
+        let whole = trimmed(&self.path_from_home(written));
+        // The system's mailbox is where mail goes that no rule takes.
+        let spools = ["/var/mail/", "/var/spool/mail/", "/usr/spool/mail/"];
+        let is_spool = spools
+            .iter()
+            .filter_map(|spool| whole.strip_prefix(spool))
+            .any(|name| !name.is_empty() && !name.contains('/'));
+        if whole == trimmed(&self.path_from_home(&literal(&self.inbox))) || is_spool {
+            return Ok(None);
+        }
+        let maildir = trimmed(&self.path_from_home(&literal(&self.maildir)));
+        let below = match whole.strip_prefix(&format!("{maildir}/")) {
+            Some(below) => below.to_owned(),
+            None => {
+                let base = MAIL_DIRECTORIES.iter().find_map(|base| whole.strip_prefix(base));
+                base.ok_or_else(|| format!("`{whole}` lies outside of the mail"))?.to_owned()
+            }
+        };
+        // In a Maildir `.A.B` is a folder within a folder.
+        let name = match below.strip_prefix('.') {
+            Some(name) => replaced_outside(name, '.', "/"),
+            None => {
+                if !is_maildir {
+                    draft.note("mbox and MH folders become folders of the Maildir");
+                }
+                let name = below.trim_start_matches("./");
+                if without_inserts(name).contains('.') {
+                    draft.note("a dot in the name of a folder becomes `-`, since maildir++ parts folders by it");
+                }
+                replaced_outside(name, '.', "-")
+            }
+        };
+        let name = name.trim_matches('/').to_owned();
+        let is_bad = name.is_empty()
+            || name.split('/').any(|part| part.trim().is_empty() || part == "..")
+            || name.contains(['$', '~', '`']);
+        if is_bad {
+            return Err(format!("`{whole}` is no folder"));
+        }
+        Ok(Some(name))
+    }
+
+    /// A path from the home.
+    fn path_from_home(&self, path: &str) -> String {
+        let mut path = match path.starts_with(['/', '~']) {
+            true => path.to_owned(),
+            false => format!("{}/{path}", self.start.trim_end_matches('/')),
+        };
+        while path.contains("//") {
+            path = path.replace("//", "/");
+        }
+        // `/home/taro/` is the home of whoever has these rules.
+        let mut parts = path.splitn(4, '/');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(""), Some("home" | "users" | "usr2" | "Users"), Some(_), Some(rest)) => {
+                format!("~/{rest}")
+            }
+            _ => path.replace("~/./", "~/"),
+        }
+    }
+}
+
+fn trimmed(path: &str) -> String {
+    path.trim_end_matches("/.").trim_end_matches('/').to_owned()
+}
+
+/// A template without what is inserted.
+fn without_inserts(template: &str) -> String {
+    let mut depth = 0_i32;
+    let mut text = String::new();
+    for c in template.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            c if depth == 0 => text.push(c),
+            _ => {}
+        }
+    }
+    text
+}
+
+/// With a character of the text itself, not of what is inserted, replaced.
+pub(super) fn replaced_outside(template: &str, from: char, to: &str) -> String {
+    let mut depth = 0_i32;
+    let mut text = String::new();
+    for c in template.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            c if c == from && depth == 0 => {
+                text.push_str(to);
+                continue;
+            }
+            _ => {}
+        }
+        text.push(c);
+    }
+    text
+}

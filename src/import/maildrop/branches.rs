@@ -1,0 +1,383 @@
+//! `if`, `elsif`, `else`: a rule for each branch, without what those before it took,
+//! and what is known of variables behind them.
+
+use super::context::{FilterLowering, ReturnCode};
+use super::evaluate::match_names;
+use super::expression::Expression;
+use super::lower::{kept_name, label_in, lost};
+use super::parse::{IfBranch, Statement, StatementKind};
+use super::pattern::Wanted;
+use super::uses::{makes_a_folder, may_end, names_in, units_in, walk};
+use super::value::{Variable, Variables};
+use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
+use crate::source::Span;
+
+/// A branch that stands.
+struct Taken {
+    condition: Cond,
+    unit: Unit,
+    /// Messages go on behind it.
+    goes_on: bool,
+    /// Its condition may come out otherwise behind it.
+    changes: bool,
+}
+
+impl FilterLowering<'_> {
+    pub(super) fn branches(&mut self, branches: &[IfBranch], units: &mut Vec<Unit>) {
+        self.look_for_files(branches);
+        let code = self.code.clone();
+        let entry = self.variables.clone();
+        let mut exits: Vec<Variables> = Vec::new();
+        let mut taken: Vec<Taken> = Vec::new();
+        let mut poison: Option<String> = None;
+        let mut complete = false;
+        let mut lost_branches: Vec<&[Statement]> = Vec::new();
+        let mut has_patterns = false;
+        let mut all_end = true;
+        for branch in branches {
+            self.variables = entry.clone();
+            if has_patterns {
+                self.variables.forget_matches();
+            }
+            self.code = code.clone();
+            let mut comments = branch.comments.clone();
+            let label = label_in(&mut comments);
+            let mut unit = Unit { comments, label, ..Unit::new(branch.span) };
+            let count = units_in(&branch.body);
+            if complete {
+                unit.count = count;
+                unit.fidelity = Fidelity::Dead("a branch before it is always taken".into());
+                taken.push(Taken::without(unit));
+                continue;
+            }
+            self.wanted = wanted(branch);
+            self.captured = self.depth * 4;
+            self.differs = None;
+            let condition = match (&poison, &branch.condition) {
+                (Some(why), _) => Err(why.clone()),
+                (None, Err(why)) => Err(why.clone()),
+                (None, Ok(None)) => Ok(Cond::Always),
+                (None, Ok(Some(condition))) => {
+                    has_patterns |= condition.has_pattern();
+                    self.condition(condition)
+                }
+            };
+            let differs = self.differs.take();
+            let condition = match condition {
+                Ok(condition) => condition,
+                Err(why) => {
+                    let lost = lost(branch.span, why, &branch.body);
+                    let line = self.sources.line(branch.span);
+                    // Variables that are set are no rules: where they are used counts.
+                    let count = if assigns_only(&branch.body) { 0 } else { lost.count };
+                    unit = Unit { comments: unit.comments, label: unit.label, count, ..lost };
+                    unit.would_end = may_end(&branch.body);
+                    taken.push(Taken::without(unit));
+                    lost_branches.push(&branch.body);
+                    poison.get_or_insert(format!(
+                        "it depends on line {line}, which is not translated"
+                    ));
+                    continue;
+                }
+            };
+            if condition == Cond::Never {
+                unit.count = count;
+                let why = match makes_a_folder(&branch.body) {
+                    true => "mfilter makes folders itself",
+                    false => "its condition never holds",
+                };
+                unit.fidelity = Fidelity::Dead(why.into());
+                taken.push(Taken::without(unit));
+                continue;
+            }
+            complete = condition == Cond::Always;
+            self.depth += 1;
+            let outer = std::mem::replace(&mut self.ended, false);
+            let inner = self.statements(&branch.body);
+            let goes_on = !self.ended;
+            self.ended = outer;
+            self.depth -= 1;
+            let changes = changes_tests(&inner);
+            let mut unit = merged(unit, inner, goes_on);
+            unit.condition = condition.clone();
+            if let Some(why) = differs {
+                soften(&mut unit, &why);
+            }
+            if goes_on {
+                all_end = false;
+                let mut kept = Vec::new();
+                self.keep(branch, &entry, &mut kept);
+                if !kept.is_empty() {
+                    unit = open(unit);
+                    unit.effects.extend(kept);
+                }
+                exits.push(self.variables.clone());
+            }
+            taken.push(Taken { condition, unit, goes_on, changes });
+        }
+        let is_exhaustive = complete && poison.is_none();
+        if !is_exhaustive {
+            exits.push(entry.clone());
+        }
+        self.code = ReturnCode::Unknown;
+        self.variables = joined(&entry, &exits);
+        self.keep_before(&entry, units);
+        if has_patterns {
+            self.variables.forget_matches();
+        }
+        for body in lost_branches {
+            self.forget(body);
+        }
+        self.ended |= is_exhaustive && all_end;
+        self.assemble(taken, units);
+        self.wanted = Wanted::default();
+    }
+
+    /// What is known of `test -d` where the branches ask for it: a folder that one of
+    /// them makes is there, and so is a file that can be included.
+    fn look_for_files(&mut self, branches: &[IfBranch]) {
+        let ReturnCode::Exists(path) = self.code.clone() else { return };
+        let asks = branches.iter().any(|branch| match &branch.condition {
+            Ok(Some(condition)) => condition.names().contains(&"RETURNCODE"),
+            _ => false,
+        });
+        if !asks {
+            return;
+        }
+        if branches.iter().any(|branch| makes_a_folder(&branch.body)) {
+            self.note("mfilter makes folders itself where they are missing");
+            self.code = ReturnCode::Known(Cond::Never);
+            return;
+        }
+        let Some(path) = path else { return };
+        let mut reads = false;
+        for branch in branches {
+            if let Ok(Some(condition)) = &branch.condition {
+                reads |= looks_up(condition);
+            }
+            walk(&branch.body, &mut |statement| {
+                reads |= matches!(&statement.kind, StatementKind::Word("include", _));
+            });
+        }
+        if reads {
+            let place = self.path_of(&path);
+            let missing = (self.load)(&place).is_err();
+            self.note(&format!(
+                "{path} is {}there now, and so the rules take it",
+                if missing { "not " } else { "" }
+            ));
+            self.code = ReturnCode::Known(if missing { Cond::Always } else { Cond::Never });
+        }
+    }
+
+    /// Variables that a branch has set and that are read behind it: kept by `let`,
+    /// and known there by all that they can be.
+    fn keep(&mut self, branch: &IfBranch, entry: &Variables, effects: &mut Vec<Effect>) {
+        let mut names = Vec::new();
+        walk(&branch.body, &mut |statement| {
+            if let StatementKind::Assign(name, _) = &statement.kind
+                && !names.contains(name)
+            {
+                names.push(name.clone());
+            }
+        });
+        for name in names {
+            let (now, before) = (self.variables.get(&name), entry.get(&name));
+            let is_needed = self.uses.is_read_behind(&name, branch.span) || name == "DEFAULT";
+            if now == before || !is_needed {
+                continue;
+            }
+            let kept = kept_name(&name);
+            match now {
+                Variable::Constant(text) => {
+                    effects.push(Effect::Let(kept.clone(), literal(&text)));
+                    self.variables.set(&name, Variable::Kept(kept, Some(vec![text])));
+                }
+                Variable::Template(template, _) | Variable::Field(_, template) => {
+                    effects.push(Effect::Let(kept.clone(), template));
+                    self.variables.set(&name, Variable::Kept(kept, None));
+                }
+                Variable::Captured(captured) => {
+                    effects.push(Effect::Let(kept.clone(), captured.template));
+                    self.variables.set(&name, Variable::Kept(kept, None));
+                }
+                Variable::Kept(..) | Variable::Unknown(_) => {}
+            }
+        }
+    }
+
+    /// What variables were before the branches, where these may leave them so.
+    fn keep_before(&mut self, entry: &Variables, units: &mut Vec<Unit>) {
+        for (name, kept) in self.variables.kept() {
+            if let Variable::Constant(text) = entry.get(&name)
+                && !text.is_empty()
+            {
+                let effects = vec![Effect::Let(kept, literal(&text))];
+                units.push(Unit { effects, count: 0, ..Unit::new(Span::default()) });
+            }
+        }
+    }
+
+    /// Puts branches one behind the other, each without what those before it took.
+    fn assemble(&mut self, taken: Vec<Taken>, units: &mut Vec<Unit>) {
+        let is_first = |at: usize| taken.iter().take(at).all(|before| !before.goes_on);
+        let last = taken.iter().rposition(|part| part.condition != Cond::Never).unwrap_or(0);
+        let mut negated: Vec<Cond> = Vec::new();
+        let mut all = Vec::new();
+        let count = taken.len();
+        let firsts: Vec<bool> = (0..count).map(is_first).collect();
+        for (at, part) in taken.into_iter().enumerate() {
+            let mut unit = part.unit;
+            let is_written = part.condition != Cond::Never;
+            if is_written && !firsts.get(at).copied().unwrap_or(true) {
+                let own = std::mem::replace(&mut unit.condition, Cond::Always);
+                unit.condition = Cond::all(negated.iter().cloned().chain([own]));
+            }
+            if is_written && part.goes_on && at < last {
+                if part.changes {
+                    self.names += 1;
+                    let name = format!("md-taken-{}", self.names);
+                    unit = open(unit);
+                    unit.effects.insert(0, Effect::Let(name.clone(), "yes".into()));
+                    negated.push(Cond::Word(format!("not has {name}")));
+                } else {
+                    negated.push(Cond::not(part.condition));
+                }
+            }
+            all.push(unit);
+        }
+        units.extend(all);
+    }
+}
+
+impl Taken {
+    /// A branch that is not written.
+    fn without(unit: Unit) -> Taken {
+        Taken { condition: Cond::Never, unit, goes_on: false, changes: false }
+    }
+}
+
+/// A unit that effects can be put into, also where nothing else of it stands.
+fn open(mut unit: Unit) -> Unit {
+    if matches!(unit.fidelity, Fidelity::Exact | Fidelity::Approximate(_)) {
+        return unit;
+    }
+    let outer = Unit {
+        condition: std::mem::replace(&mut unit.condition, Cond::Always),
+        falls_through: unit.falls_through,
+        count: 0,
+        ..Unit::new(unit.span)
+    };
+    Unit { effects: vec![Effect::Rule(unit)], ..outer }
+}
+
+/// What the patterns of a branch shall capture.
+fn wanted(branch: &IfBranch) -> Wanted {
+    let body = names_in(&branch.body);
+    let mut names: Vec<&str> = body.iter().map(String::as_str).collect();
+    if let Ok(Some(condition)) = &branch.condition {
+        names.extend(condition.names());
+    }
+    let mut includes = false;
+    walk(&branch.body, &mut |statement| {
+        includes |= matches!(&statement.kind, StatementKind::Word("include", _));
+    });
+    match includes {
+        // The file may ask for it.
+        true => Wanted { groups: true, ..Wanted::default() },
+        false => match_names(&names),
+    }
+}
+
+/// Whether nothing is done but to set variables.
+fn assigns_only(body: &[Statement]) -> bool {
+    let mut only = !body.is_empty();
+    walk(body, &mut |statement| {
+        only &= matches!(
+            &statement.kind,
+            StatementKind::Assign(..)
+                | StatementKind::If(_)
+                | StatementKind::Import(_)
+                | StatementKind::Comments
+                | StatementKind::Word("log" | "echo", _)
+        );
+    });
+    only
+}
+
+fn looks_up(of: &Expression) -> bool {
+    match of {
+        Expression::Call(name, arguments) => name == "lookup" || arguments.iter().any(looks_up),
+        Expression::Not(inner) => looks_up(inner),
+        Expression::Binary(_, left, right) => looks_up(left) || looks_up(right),
+        _ => false,
+    }
+}
+
+/// What is known behind branches that leave these behind.
+fn joined(entry: &Variables, exits: &[Variables]) -> Variables {
+    let Some((first, rest)) = exits.split_first() else { return entry.clone() };
+    let mut all = first.clone();
+    for exit in rest {
+        all.join(exit);
+    }
+    all
+}
+
+/// Whether the same test may come out otherwise behind these.
+fn changes_tests(units: &[Unit]) -> bool {
+    let changes = |effect: &Effect| match effect {
+        Effect::Let(..) | Effect::Program("filter", _) => true,
+        Effect::Rule(unit) => changes_tests(std::slice::from_ref(unit)),
+        _ => false,
+    };
+    units.iter().any(|unit| unit.effects.iter().any(changes))
+}
+
+/// A unit whose condition differs, with all in it.
+fn soften(unit: &mut Unit, why: &str) {
+    if unit.fidelity == Fidelity::Exact {
+        unit.fidelity = Fidelity::Approximate(why.to_owned());
+    }
+    for effect in &mut unit.effects {
+        if let Effect::Rule(inner) = effect {
+            soften(inner, why);
+        }
+    }
+}
+
+/// A branch of plain actions is one unit; of more, a group.
+fn merged(mut outer: Unit, units: Vec<Unit>, goes_on: bool) -> Unit {
+    outer.falls_through = goes_on;
+    let is_plain = |unit: &Unit| {
+        unit.condition == Cond::Always
+            && matches!(unit.fidelity, Fidelity::Exact)
+            && unit.comments.is_empty()
+            && unit.label.is_none()
+            && unit.notes.is_empty()
+    };
+    if units.iter().all(is_plain) {
+        outer.count = units.iter().map(|unit| unit.count).sum();
+        outer.effects = units.into_iter().flat_map(|unit| unit.effects).collect();
+        return outer;
+    }
+    outer.count = 0;
+    // One that is alone is told as the branch.
+    let single = units.len() == 1
+        && units.first().is_some_and(|unit| {
+            unit.condition == Cond::Always && !matches!(unit.fidelity, Fidelity::Dead(_))
+        });
+    if single {
+        for unit in units {
+            outer.fidelity = unit.fidelity;
+            outer.effects = unit.effects;
+            outer.count = unit.count;
+            outer.would_end = unit.would_end;
+            outer.comments.extend(unit.comments);
+            outer.label = outer.label.take().or(unit.label);
+        }
+        return outer;
+    }
+    outer.effects = units.into_iter().map(Effect::Rule).collect();
+    outer
+}

@@ -1,0 +1,97 @@
+//! What an import knows while it goes through a filter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::pattern::Wanted;
+use super::value::Variables;
+use crate::import::Load;
+use crate::import::ir::{Cond, Draft};
+use crate::source::{Sources, Span};
+
+/// The state of one import.
+pub(super) struct FilterLowering<'a> {
+    pub(super) draft: Draft,
+    pub(super) sources: Sources,
+    pub(super) variables: Variables,
+    pub(super) load: Load<'a>,
+    /// Where mail goes that no statement takes.
+    pub(super) inbox: String,
+    /// The files around, for circles.
+    pub(super) around: Vec<PathBuf>,
+    /// What the last program came to.
+    pub(super) code: ReturnCode,
+    /// No statement is reached any more.
+    pub(super) ended: bool,
+    /// What goes wrong here is passed over.
+    pub(super) in_exception: bool,
+    /// How many branches are around, each of which may be left out.
+    pub(super) depth: usize,
+    /// What patterns shall capture.
+    pub(super) wanted: Wanted,
+    /// How many patterns of this rule captured so far.
+    pub(super) captured: usize,
+    /// How the condition that is read differs.
+    pub(super) differs: Option<String>,
+    /// Where variables are read, and what is known of it.
+    pub(super) uses: Uses,
+    /// Variables that are taken for folders of this Maildir, and why.
+    pub(super) guessed: BTreeMap<String, String>,
+    /// FLAGS, KEYWORDS: those that were set.
+    pub(super) marked: BTreeSet<String>,
+    /// How many names were made.
+    pub(super) names: usize,
+}
+
+/// What `$RETURNCODE` is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ReturnCode {
+    Unknown,
+    /// Not 0 if this holds.
+    Known(Cond),
+    /// `test -d`, `test -f` of this path: 0 if it is there.
+    Exists(Option<String>),
+}
+
+/// Which variables are read and set where, in all files read so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Uses {
+    /// Each reading of a variable.
+    pub(super) read: Vec<(String, Span)>,
+    /// Variables that conditions ask for.
+    pub(super) tested: BTreeSet<String>,
+    /// Headers that patterns ask for, lower case.
+    pub(super) headers: BTreeSet<String>,
+    /// Patterns ask for any header.
+    pub(super) all_headers: bool,
+    /// Where other files are included.
+    pub(super) includes: Vec<Span>,
+}
+
+impl<'a> FilterLowering<'a> {
+    pub(super) fn new(load: Load<'a>) -> FilterLowering<'a> {
+        FilterLowering {
+            draft: Draft::default(),
+            sources: Sources::default(),
+            variables: Variables::new(),
+            load,
+            inbox: "~/Maildir/".into(),
+            around: Vec::new(),
+            code: ReturnCode::Unknown,
+            ended: false,
+            in_exception: false,
+            depth: 0,
+            wanted: Wanted::default(),
+            captured: 0,
+            differs: None,
+            uses: Uses::default(),
+            guessed: BTreeMap::new(),
+            marked: BTreeSet::new(),
+            names: 0,
+        }
+    }
+
+    pub(super) fn note(&mut self, note: &str) {
+        self.draft.note(note);
+    }
+}

@@ -1,0 +1,471 @@
+//! The way through a filter: statements as units, one behind the other.
+
+use std::path::Path;
+
+use super::action::Done;
+use super::context::{FilterLowering, ReturnCode};
+use super::expression::{Expression, Piece};
+use super::parse::{Statement, StatementKind, parse};
+use super::uses::{command_of, command_text, may_end, units_in};
+use super::value::{Captured, Value, Variable};
+use crate::import::decode;
+use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
+use crate::import::shell::{is_program, shell_words, unquoted};
+use crate::source::{SourceFile, Span};
+use crate::syntax::quote;
+
+/// Files that include one another deeper are not read.
+const MAX_INCLUDES: usize = 16;
+
+/// Variables that mean nothing here.
+const WITHOUT_MEANING: [&str; 10] = [
+    "LOCKEXT",
+    "LOCKREFRESH",
+    "LOCKSLEEP",
+    "LOCKTIMEOUT",
+    "MAILDIRQUOTA",
+    "VERBOSE",
+    "UMASK",
+    "PATH",
+    "SHELL",
+    "TIMEOUT",
+];
+
+impl FilterLowering<'_> {
+    pub(super) fn main(&mut self, path: &Path, file: &SourceFile) {
+        self.sources.add(file.clone());
+        self.around.push(path.to_owned());
+        let statements = parse(0, file);
+        self.uses.collect(&statements);
+        self.inbox = self.last_default(&statements);
+        self.variables.set("DEFAULT", Variable::Constant(self.inbox.clone()));
+        let mut units = self.statements(&statements);
+        // What no statement took goes where DEFAULT says.
+        if !self.ended && matches!(self.variables.get("DEFAULT"), Variable::Kept(..)) {
+            let default = Expression::Text(vec![Piece::Variable("DEFAULT".into())]);
+            let at = file.text.len() as u32;
+            let span = Span { file: 0, start: at, end: at };
+            let made = self.action(span, |this| this.deliver(span, &default, false));
+            units.push(Unit { count: 0, ..made });
+        }
+        self.draft.units = units;
+    }
+
+    /// DEFAULT as it is where the filter ends.
+    fn last_default(&mut self, statements: &[Statement]) -> String {
+        let mut variables = self.variables.clone();
+        for statement in statements {
+            let StatementKind::Assign(name, value) = &statement.kind else { continue };
+            let value = match value {
+                Expression::Text(pieces) => variables.text(pieces).ok(),
+                _ => None,
+            };
+            match value.and_then(|text| text.constant) {
+                Some(constant) => variables.set(name, Variable::Constant(constant)),
+                None => variables.set(name, Variable::Unknown(String::new())),
+            }
+        }
+        match variables.get("DEFAULT") {
+            Variable::Constant(path) if !path.is_empty() => path,
+            _ => "~/Maildir/".into(),
+        }
+    }
+
+    pub(super) fn statements(&mut self, statements: &[Statement]) -> Vec<Unit> {
+        let mut units: Vec<Unit> = Vec::new();
+        // A delivery that is not translated ends the way, too.
+        let mut stopped = false;
+        for statement in statements {
+            if self.ended || stopped {
+                if !matches!(statement.kind, StatementKind::Comments) {
+                    let why = "maildrop never comes here".to_owned();
+                    let count = units_in(std::slice::from_ref(statement));
+                    let fidelity = Fidelity::Dead(why);
+                    units.push(Unit { fidelity, count, ..Unit::new(statement.span) });
+                }
+                continue;
+            }
+            let first = units.len();
+            self.statement(statement, &mut units);
+            let is_end =
+                matches!(statement.kind, StatementKind::Word("to", _) | StatementKind::Exit);
+            stopped = is_end && !self.ended;
+            let mut comments = statement.comments.clone();
+            // Comments on what has no like here say nothing about what follows.
+            let silent =
+                matches!(statement.kind, StatementKind::Assign(..) | StatementKind::Import(_));
+            if units.len() == first && !comments.is_empty() && !silent {
+                units.push(Unit { count: 0, ..Unit::new(statement.span) });
+            }
+            if let Some(unit) = units.get_mut(first) {
+                unit.label = unit.label.take().or_else(|| label_in(&mut comments));
+                comments.append(&mut unit.comments);
+                unit.comments = comments;
+            }
+        }
+        units
+    }
+
+    fn statement(&mut self, statement: &Statement, units: &mut Vec<Unit>) {
+        let span = statement.span;
+        match &statement.kind {
+            StatementKind::Assign(name, value) => units.extend(self.assign(span, name, value)),
+            StatementKind::If(branches) => self.branches(branches, units),
+            StatementKind::Exception(inner) => {
+                let outer = std::mem::replace(&mut self.in_exception, true);
+                self.note("`exception`: mail that cannot be stored is tried again all the same");
+                let inner = self.statements(inner);
+                self.in_exception = outer;
+                units.extend(inner);
+            }
+            StatementKind::Locked(inner) => {
+                let inner = self.statements(inner);
+                units.extend(inner);
+            }
+            StatementKind::Loop(word, inner) => {
+                self.forget(inner);
+                let why = match *word {
+                    "foreach" => "`foreach` does it for each place that a pattern finds",
+                    _ => "`while` does it again and again",
+                };
+                units.push(lost(span, why.into(), inner));
+            }
+            StatementKind::Broken(why, inner) => {
+                self.forget(inner);
+                units.push(lost(span, why.clone(), inner));
+            }
+            StatementKind::Import(name) => {
+                let field = format!("env {}", quote(name));
+                let variable = match name.as_str() {
+                    "HOME" | "PATH" | "SHELL" | "LOGNAME" | "USER" => self.variables.get(name),
+                    _ => Variable::Field(field.clone(), format!("{{{field}}}")),
+                };
+                self.variables.set(name, variable);
+            }
+            StatementKind::Exit => {
+                let done = self.leave();
+                match units.last_mut().and_then(copy_that_ends) {
+                    // `cc` and `exit` is `to`.
+                    Some(effect) if matches!(done.effects.as_slice(), [Effect::Discard(_)]) => {
+                        *effect = match std::mem::replace(effect, Effect::Stop) {
+                            Effect::Copy(name, marks) if name == "INBOX" => Effect::Inbox(marks),
+                            Effect::Copy(name, marks) => Effect::Folder(name, marks),
+                            other => other,
+                        };
+                        if let Some(unit) = units.last_mut() {
+                            unit.count += 1;
+                            unit.falls_through = false;
+                            unit.span.end = span.end;
+                        }
+                        self.ended = true;
+                    }
+                    _ => units.push(self.action(span, |_| Ok(done))),
+                }
+            }
+            StatementKind::Search(pattern) => self.search(pattern),
+            StatementKind::Command(command) => units.extend(self.command(span, command)),
+            StatementKind::Comments => {
+                units.push(Unit { count: 0, ..Unit::new(span) });
+            }
+            StatementKind::Word(word, argument) => match *word {
+                "to" => units.push(self.action(span, |this| this.deliver(span, argument, false))),
+                "cc" => {
+                    units.push(self.action(span, |this| this.deliver(span, argument, true)));
+                    self.code = ReturnCode::Unknown;
+                }
+                "xfilter" => {
+                    units.push(self.action(span, |this| this.filter(span, argument)));
+                    self.code = match self.in_exception {
+                        true => ReturnCode::Known(Cond::Word("filter-failed".into())),
+                        false => ReturnCode::Known(Cond::Never),
+                    };
+                    self.variables.forget_matches();
+                }
+                "system" => {
+                    let mut unit = self.action(span, |this| this.run(argument));
+                    if unit.fidelity == Fidelity::Exact {
+                        let why = "the program is given the message".to_owned();
+                        unit.fidelity = Fidelity::Approximate(why);
+                    }
+                    units.push(unit);
+                    self.code = ReturnCode::Unknown;
+                }
+                "log" => units.push(self.log(span, argument)),
+                "include" => units.extend(self.include(span, argument)),
+                // Where maildrop logs, and what it prints.
+                _ => {}
+            },
+        }
+    }
+
+    /// A unit of what is done.
+    fn action(&mut self, span: Span, make: impl FnOnce(&mut Self) -> Result<Done, String>) -> Unit {
+        match make(self) {
+            Ok(done) => {
+                self.ended |= done.ends;
+                let fidelity = match done.differs {
+                    Some(why) => Fidelity::Approximate(why),
+                    None if done.effects.is_empty() => Fidelity::Dead("it does nothing".into()),
+                    None => Fidelity::Exact,
+                };
+                Unit {
+                    effects: done.effects,
+                    falls_through: !done.ends,
+                    fidelity,
+                    ..Unit::new(span)
+                }
+            }
+            Err(why) => {
+                let text = self.sources.text(span);
+                let would_end = text.starts_with("to") || text.starts_with("exit");
+                Unit { would_end, ..Unit::not(span, why) }
+            }
+        }
+    }
+
+    fn log(&mut self, span: Span, text: &Expression) -> Unit {
+        let made = self.text_of(text).map(|text| {
+            let text = text.template.trim().to_owned();
+            let effects = if text.is_empty() { Vec::new() } else { vec![Effect::Log(text)] };
+            Done { effects, ..Done::default() }
+        });
+        // A line of the log is no rule.
+        match made {
+            Ok(done) => Unit { count: 0, effects: done.effects, ..Unit::new(span) },
+            Err(why) => Unit { count: 0, ..Unit::not(span, why) },
+        }
+    }
+
+    /// A command in backquotes, alone.
+    fn command(&mut self, span: Span, command: &Expression) -> Option<Unit> {
+        let written = command_text(command).unwrap_or_default();
+        let words: Vec<String> = shell_words(&written).iter().map(|word| unquoted(word)).collect();
+        let is_reformail = words
+            .first()
+            .is_some_and(|word| is_program(word, "reformail") || is_program(word, "formail"));
+        let dead = |why: &str| {
+            let fidelity = Fidelity::Dead(why.into());
+            Some(Unit { fidelity, count: 0, ..Unit::new(span) })
+        };
+        if is_reformail && words.get(1).is_some_and(|word| word.starts_with("-D")) {
+            self.note(
+                "what reformail's cache of Message-IDs was, `duplicate` remembers when a message \
+                 is delivered",
+            );
+            self.code = ReturnCode::Known(Cond::not(Cond::Word("duplicate".into())));
+            return dead("`duplicate` is asked for where it counts");
+        }
+        if let Some(makes) = command_of(command) {
+            self.code = match (makes, words.as_slice()) {
+                (false, [test, _, path]) if test == "test" => {
+                    ReturnCode::Exists(self.path_in(path))
+                }
+                (false, [test, _, path, _]) if test == "[" => {
+                    ReturnCode::Exists(self.path_in(path))
+                }
+                (false, _) => ReturnCode::Exists(None),
+                (true, _) => ReturnCode::Known(Cond::Never),
+            };
+            return match makes {
+                true => dead("mfilter makes folders itself"),
+                // What comes of it is said where it is asked for.
+                false => None,
+            };
+        }
+        self.code = ReturnCode::Unknown;
+        let unit = self.action(span, |this| this.run(command));
+        Some(unit)
+    }
+
+    /// A pattern alone: `MATCH` is the header that it names whole.
+    fn search(&mut self, pattern: &Expression) {
+        self.variables.forget_matches();
+        let Expression::Pattern { of: None, source, .. } = pattern else { return };
+        let [Piece::Raw(source)] = source.as_slice() else { return };
+        let named = source.strip_prefix('^').and_then(|rest| rest.split_once(':'));
+        let Some((name, rest)) = named else { return };
+        let is_name = !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let rest = rest.trim_start_matches([' ', '*']).trim_start_matches("\\s*");
+        let field = header(name);
+        let template = format!("{{{field}}}");
+        if !is_name {
+            return;
+        }
+        match rest {
+            ".*" => {
+                let template = format!("{name}: {template}");
+                let captured = Captured { template, number: None, rest: Some(field) };
+                self.variables.set("MATCH", Variable::Captured(captured));
+            }
+            "(.*)" => self.variables.set("MATCH1", Variable::Field(field, template)),
+            _ => {}
+        }
+    }
+
+    /// A path in a command, with its variables.
+    fn path_in(&self, written: &str) -> Option<String> {
+        let mut text = String::new();
+        let mut rest = written;
+        while let Some((before, behind)) = rest.split_once("${") {
+            text.push_str(before);
+            let (name, behind) = behind.split_once('}')?;
+            match self.variables.get(name) {
+                Variable::Constant(value) => text.push_str(&value),
+                _ => return None,
+            }
+            rest = behind;
+        }
+        text.push_str(rest);
+        Some(text)
+    }
+
+    /// `NAME=value`
+    fn assign(&mut self, span: Span, name: &str, value: &Expression) -> Option<Unit> {
+        if WITHOUT_MEANING.contains(&name) {
+            let text = self.text_of(value).ok().and_then(|text| text.constant);
+            self.variables.set(name, Variable::Constant(text.unwrap_or_default()));
+            return None;
+        }
+        if matches!(name, "FLAGS" | "KEYWORDS") {
+            return Some(Unit { count: 0, ..self.action(span, |this| this.marks(name, value)) });
+        }
+        self.guessed.remove(name);
+        let before = self.captured;
+        let found = self.value(value);
+        self.captured = before;
+        let variable = match found {
+            Ok(Value::Variable(variable)) => variable,
+            Ok(Value::Truth(Cond::Always)) => Variable::Constant("1".into()),
+            Ok(Value::Truth(Cond::Never)) => Variable::Constant("0".into()),
+            Ok(Value::Size) => Variable::Field("size".into(), "{size}".into()),
+            Ok(_) => Variable::Unknown(format!("{name} is what a condition came to")),
+            Err(why) => match self.with_own_maildir(value).and_then(|text| text.constant) {
+                Some(path) => {
+                    self.guessed.insert(name.to_owned(), why);
+                    Variable::Constant(path)
+                }
+                None => Variable::Unknown(format!("{name}: {why}")),
+            },
+        };
+        match variable {
+            Variable::Constant(text) if name == "SENDMAIL" && self.depth == 0 => {
+                if text.starts_with('/') {
+                    self.draft.settings.push(("sendmail".into(), quote(&text)));
+                }
+                self.variables.set(name, Variable::Constant(text));
+                None
+            }
+            // What a pattern captured is gone with its rule, and tests ask for fields.
+            Variable::Template(template, true) | Variable::Captured(Captured { template, .. })
+                if self.uses.tested.contains(name) =>
+            {
+                let kept = kept_name(name);
+                self.variables.set(name, Variable::Kept(kept.clone(), None));
+                Some(Unit {
+                    effects: vec![Effect::Let(kept, template)],
+                    count: 0,
+                    ..Unit::new(span)
+                })
+            }
+            other => {
+                self.variables.set(name, other);
+                None
+            }
+        }
+    }
+
+    fn include(&mut self, span: Span, file: &Expression) -> Vec<Unit> {
+        let path = match self.text_of(file) {
+            Ok(text) => text.constant.ok_or_else(|| "the message names the file".to_owned()),
+            Err(why) => Err(why),
+        };
+        let read = path.and_then(|written| {
+            let path = self.path_of(&written);
+            if self.around.contains(&path) {
+                return Err(format!("`{written}` includes itself"));
+            }
+            if self.around.len() > MAX_INCLUDES {
+                return Err("files include one another too deep".into());
+            }
+            match (self.load)(&path) {
+                Ok(bytes) => Ok((path, bytes)),
+                Err(error) => Err(format!("`{written}` cannot be read: {error}")),
+            }
+        });
+        let (path, bytes) = match read {
+            Ok(read) => read,
+            Err(why) => {
+                self.variables.maybe_set = Some("a file that is not read may set it".into());
+                return vec![Unit { would_end: true, ..Unit::not(span, why) }];
+            }
+        };
+        let source = SourceFile::new(&path, decode(&bytes).0);
+        let number = self.sources.files().len() as u32;
+        self.sources.add(source.clone());
+        let statements = parse(number, &source);
+        self.uses.collect(&statements);
+        self.around.push(path);
+        let units = self.statements(&statements);
+        self.around.pop();
+        units
+    }
+
+    /// What statements that are not translated would have set.
+    pub(super) fn forget(&mut self, statements: &[Statement]) {
+        let mut names = Vec::new();
+        let mut includes = false;
+        super::uses::walk(statements, &mut |statement| match &statement.kind {
+            StatementKind::Assign(name, _) => names.push(name.clone()),
+            StatementKind::Word("include", _) => includes = true,
+            _ => {}
+        });
+        for name in names {
+            let why = format!("{name} is set by what is not translated");
+            self.variables.set(&name, Variable::Unknown(why));
+        }
+        if includes {
+            self.variables.maybe_set = Some("a file that is not read may set it".into());
+        }
+        self.variables.forget_matches();
+        self.code = ReturnCode::Unknown;
+    }
+}
+
+/// A unit for statements that are not translated.
+pub(super) fn lost(span: Span, why: String, inner: &[Statement]) -> Unit {
+    let would_end = may_end(inner);
+    Unit { would_end, count: units_in(inner).max(1), ..Unit::not(span, why) }
+}
+
+/// The last effect of a unit, if it is a copy in a folder and always made.
+fn copy_that_ends(unit: &mut Unit) -> Option<&mut Effect> {
+    let is_plain = unit.condition == Cond::Always
+        && matches!(unit.fidelity, Fidelity::Exact | Fidelity::Approximate(_));
+    unit.effects.last_mut().filter(|effect| is_plain && matches!(effect, Effect::Copy(..)))
+}
+
+/// `rule:[Name]`, `Rule: Name`: taken out of the comments.
+pub(super) fn label_in(comments: &mut Vec<String>) -> Option<String> {
+    let label = |line: &String| {
+        let (word, rest) = line.split_once(':')?;
+        let rest = rest.trim().trim_start_matches('[').trim_end_matches(']').trim();
+        let fits = word.trim().eq_ignore_ascii_case("rule")
+            && !rest.is_empty()
+            && rest.len() <= 60
+            && !rest.contains(['{', '}']);
+        fits.then(|| rest.to_owned())
+    };
+    let at = comments.iter().position(|line| label(line).is_some())?;
+    label(&comments.remove(at))
+}
+
+/// The name by which `let` keeps a variable.
+pub(super) fn kept_name(name: &str) -> String {
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .collect();
+    let name = name.trim_matches('-').replace("--", "-").replace("--", "-");
+    format!("md-{name}")
+}

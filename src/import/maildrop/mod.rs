@@ -1,0 +1,44 @@
+//! maildrop's filters, maildropfilter(7).
+
+mod action;
+mod branches;
+mod context;
+mod evaluate;
+mod expression;
+mod lower;
+mod parse;
+mod pattern;
+mod regex;
+mod tokens;
+mod uses;
+mod value;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use super::write::{Bug, write};
+use super::{Imported, Load, Options, decode};
+use crate::source::SourceFile;
+use context::FilterLowering;
+
+/// Makes rules of a filter; `load` gives the files that it includes.
+///
+/// # Errors
+/// [`Bug`]: what was made of it are no rules.
+pub fn import(
+    path: &Path,
+    bytes: &[u8],
+    options: &Options,
+    load: Load<'_>,
+) -> Result<Imported, Box<Bug>> {
+    let (text, latin) = decode(bytes);
+    let file = SourceFile::new(path, text);
+    let mut lowering = FilterLowering::new(load);
+    if latin {
+        lowering.note("the file is not UTF-8: it was read as Latin-1");
+    }
+    lowering.main(path, &file);
+    let (draft, sources) = (lowering.draft, lowering.sources);
+    write(draft, sources, options, "maildrop")
+}

@@ -1,0 +1,483 @@
+//! maildrop's text to statements, maildropfilter(7). A mistake spoils one statement;
+//! comments go with the one that follows.
+
+use super::expression::{Expression, ExpressionReader};
+use super::tokens::{MAX_DEPTH, Rule, Token, tokens};
+use crate::source::{SourceFile, Span};
+
+/// A statement.
+#[derive(Debug, Clone)]
+pub(super) struct Statement {
+    /// From its first word to its last.
+    pub(super) span: Span,
+    /// The comments in front of it, without their signs.
+    pub(super) comments: Vec<String>,
+    pub(super) kind: StatementKind,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum StatementKind {
+    /// `NAME=expression`
+    Assign(String, Expression),
+    /// `if … elsif … else …`
+    If(Vec<IfBranch>),
+    /// `while` and `foreach`
+    Loop(&'static str, Vec<Statement>),
+    /// `exception { … }`
+    Exception(Vec<Statement>),
+    /// `dotlock` and `flock`
+    Locked(Vec<Statement>),
+    /// A word with one argument: `to`, `cc`, `xfilter`, `include`, `log` …
+    Word(&'static str, Expression),
+    /// `import NAME`
+    Import(String),
+    /// `exit`
+    Exit,
+    /// A command in backquotes, alone.
+    Command(Expression),
+    /// A pattern, alone, for what it captures.
+    Search(Expression),
+    /// Comments behind the last statement.
+    Comments,
+    /// Why it cannot be read; what stands in its block.
+    Broken(String, Vec<Statement>),
+}
+
+/// A branch of an `if`.
+#[derive(Debug, Clone)]
+pub(super) struct IfBranch {
+    /// Its first line.
+    pub(super) span: Span,
+    pub(super) comments: Vec<String>,
+    /// None for `else`; an error says why it cannot be read.
+    pub(super) condition: Result<Option<Expression>, String>,
+    pub(super) body: Vec<Statement>,
+}
+
+/// The words that take one argument.
+const WORDS: [&str; 9] =
+    ["to", "cc", "xfilter", "include", "log", "logfile", "echo", "system", "gdbmclose"];
+
+/// Reads the file with this number.
+pub(super) fn parse(number: u32, source: &SourceFile) -> Vec<Statement> {
+    let mut reader = Reader {
+        tokens: tokens(number, &source.text),
+        at: 0,
+        source,
+        comments: Vec::new(),
+        end: 0,
+        number,
+    };
+    let mut all = Vec::new();
+    // A `}` too many is told, and the rest is read.
+    loop {
+        all.append(&mut reader.statements(0));
+        let Some(token) = reader.next() else { break };
+        let why = "a `}` that closes nothing".to_owned();
+        all.push(Statement {
+            span: token.span,
+            comments: std::mem::take(&mut reader.comments),
+            kind: StatementKind::Broken(why, Vec::new()),
+        });
+    }
+    all
+}
+
+struct Reader<'a> {
+    tokens: Vec<Token>,
+    at: usize,
+    source: &'a SourceFile,
+    comments: Vec<String>,
+    end: u32,
+    number: u32,
+}
+
+impl Reader<'_> {
+    fn text(&self, span: Span) -> &str {
+        self.source.text.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    /// The next token on this line.
+    fn peek(&self) -> Option<Token> {
+        self.tokens.get(self.at).copied().filter(|token| token.rule != Rule::comment)
+    }
+
+    fn is(&self, rule: Rule) -> bool {
+        self.peek().is_some_and(|token| token.rule == rule)
+    }
+
+    fn is_word(&self, word: &str) -> bool {
+        self.peek().is_some_and(|token| token.rule == Rule::word && self.text(token.span) == word)
+    }
+
+    fn next(&mut self) -> Option<Token> {
+        let token = self.tokens.get(self.at).copied()?;
+        self.at += 1;
+        if !matches!(token.rule, Rule::newline | Rule::comment) {
+            self.end = token.span.end;
+        }
+        Some(token)
+    }
+
+    /// Over line ends, `;` and comments, which are kept.
+    fn lines(&mut self) {
+        while let Some(token) = self.tokens.get(self.at).copied() {
+            match token.rule {
+                Rule::newline | Rule::semicolon => {}
+                Rule::comment => {
+                    let comment = self.text(token.span).trim_start_matches('#').trim().to_owned();
+                    self.comments.push(comment);
+                }
+                _ => break,
+            }
+            self.at += 1;
+        }
+    }
+
+    fn take_comments(&mut self) -> Vec<String> {
+        let comments = std::mem::take(&mut self.comments);
+        comments.into_iter().filter(|line| !line.is_empty()).collect()
+    }
+
+    /// Statements up to a `}`, which is left, or to the end.
+    fn statements(&mut self, depth: usize) -> Vec<Statement> {
+        let mut all = Vec::new();
+        loop {
+            self.lines();
+            match self.peek() {
+                None | Some(Token { rule: Rule::close_block, .. }) => break,
+                Some(_) => all.push(self.statement(depth)),
+            }
+        }
+        let comments = self.take_comments();
+        if !comments.is_empty() {
+            let span = Span { file: self.number, start: self.end, end: self.end };
+            all.push(Statement { span, comments, kind: StatementKind::Comments });
+        }
+        all
+    }
+
+    fn statement(&mut self, depth: usize) -> Statement {
+        let comments = self.take_comments();
+        let start = self.peek().map_or(self.end, |token| token.span.start);
+        let kind = match self.kind(depth) {
+            Ok(kind) => kind,
+            Err(why) => self.recover(why, depth),
+        };
+        let span = Span { file: self.number, start, end: self.end.max(start) };
+        Statement { span, comments, kind }
+    }
+
+    fn kind(&mut self, depth: usize) -> Result<StatementKind, String> {
+        if depth >= MAX_DEPTH {
+            return Err("blocks are nested too deeply".into());
+        }
+        let Some(token) = self.peek() else { return Err("expected a statement".into()) };
+        let word = self.text(token.span).to_owned();
+        match token.rule {
+            Rule::command => {
+                let command = self.expression()?;
+                self.ends_here()?;
+                return Ok(StatementKind::Command(command));
+            }
+            Rule::pattern => {
+                let pattern = self.expression()?;
+                self.ends_here()?;
+                return Ok(StatementKind::Search(pattern));
+            }
+            Rule::open_block => {
+                // A block alone is what stands in it.
+                let inner = self.block(depth)?;
+                return Ok(StatementKind::Locked(inner));
+            }
+            Rule::word | Rule::double | Rule::single => {}
+            _ => return Err(format!("expected a statement, found {}", self.found(token))),
+        }
+        let assigns = self.tokens.get(self.at + 1).is_some_and(|token| token.rule == Rule::assign);
+        if assigns {
+            self.at += 2;
+            let name = word.trim_matches(['"', '\'']).to_owned();
+            if name.is_empty() || name.contains('$') {
+                return Err(format!("`{word}` is no name of a variable"));
+            }
+            let value = match self.peek() {
+                None => Expression::text(""),
+                Some(token) if matches!(token.rule, Rule::newline | Rule::semicolon) => {
+                    Expression::text("")
+                }
+                Some(_) => self.expression()?,
+            };
+            self.ends_here()?;
+            return Ok(StatementKind::Assign(name, value));
+        }
+        if token.rule != Rule::word {
+            return Err(format!("expected a statement, found {}", self.found(token)));
+        }
+        if let Some(known) = WORDS.iter().find(|known| **known == word) {
+            self.next();
+            let argument = self.expression_or_path(true)?;
+            self.ends_here()?;
+            return Ok(StatementKind::Word(known, argument));
+        }
+        match word.as_str() {
+            "if" => self.branches(depth).map(StatementKind::If),
+            "elsif" | "else" => Err(format!("`{word}` stands behind no `if`")),
+            "while" | "foreach" => {
+                self.next();
+                self.expression()?;
+                let body = self.body(depth)?;
+                let name = if word == "while" { "while" } else { "foreach" };
+                Ok(StatementKind::Loop(name, body))
+            }
+            "exception" => {
+                self.next();
+                Ok(StatementKind::Exception(self.block(depth)?))
+            }
+            "dotlock" | "flock" => {
+                self.next();
+                self.expression()?;
+                Ok(StatementKind::Locked(self.block(depth)?))
+            }
+            "import" => {
+                self.next();
+                let Some(token) = self.next().filter(|token| token.rule == Rule::word) else {
+                    return Err("`import` names no variable".into());
+                };
+                let name = self.text(token.span).to_owned();
+                self.ends_here()?;
+                Ok(StatementKind::Import(name))
+            }
+            "exit" => {
+                self.next();
+                self.ends_here()?;
+                Ok(StatementKind::Exit)
+            }
+            _ => Err(format!("`{word}` is not known")),
+        }
+    }
+
+    fn expression(&mut self) -> Result<Expression, String> {
+        self.expression_or_path(false)
+    }
+
+    fn expression_or_path(&mut self, paths: bool) -> Result<Expression, String> {
+        let rest = self.tokens.get(self.at..).unwrap_or_default();
+        let mut reader = ExpressionReader::new(rest, &self.source.text, paths);
+        let expression = reader.expression(0)?;
+        for _ in 0..reader.taken() {
+            self.next();
+        }
+        Ok(expression)
+    }
+
+    /// A statement ends with its line, at a `;` or before a `}`.
+    fn ends_here(&mut self) -> Result<(), String> {
+        match self.peek() {
+            None => Ok(()),
+            Some(token)
+                if matches!(token.rule, Rule::newline | Rule::semicolon | Rule::close_block) =>
+            {
+                Ok(())
+            }
+            Some(token) => {
+                Err(format!("expected the end of the line, found {}", self.found(token)))
+            }
+        }
+    }
+
+    fn branches(&mut self, depth: usize) -> Result<Vec<IfBranch>, String> {
+        let mut branches: Vec<IfBranch> = Vec::new();
+        loop {
+            let comments = self.take_comments();
+            let start = self.peek().map_or(self.end, |token| token.span.start);
+            let Some(word) = self.next() else { break };
+            let is_else = self.text(word.span) == "else";
+            let condition = match is_else {
+                true => Ok(None),
+                false if !self.is(Rule::open_group) => Err("expected `(`".to_owned()),
+                false => self.expression().map(Some),
+            };
+            if condition.is_err() {
+                self.skip_to_block();
+            }
+            let head = Span { file: self.number, start, end: self.end };
+            let body = match self.body(depth) {
+                Ok(body) => body,
+                Err(why) if branches.is_empty() => return Err(why),
+                Err(why) => {
+                    let condition = Err(why);
+                    branches.push(IfBranch { span: head, comments, condition, body: Vec::new() });
+                    break;
+                }
+            };
+            let span = Span { end: self.end, ..head };
+            branches.push(IfBranch { span, comments, condition, body });
+            // `elsif` and `else` may stand behind line ends; else these are left.
+            let (at, kept) = (self.at, self.comments.clone());
+            self.lines();
+            if is_else || !(self.is_word("elsif") || self.is_word("else")) {
+                (self.at, self.comments) = (at, kept);
+                break;
+            }
+        }
+        Ok(branches)
+    }
+
+    /// A block, or one statement.
+    fn body(&mut self, depth: usize) -> Result<Vec<Statement>, String> {
+        self.lines();
+        if self.is(Rule::open_block) {
+            return self.block(depth);
+        }
+        match self.peek() {
+            None | Some(Token { rule: Rule::close_block, .. }) => {
+                Err("expected `{` or a statement".into())
+            }
+            Some(_) => Ok(vec![self.statement(depth + 1)]),
+        }
+    }
+
+    fn block(&mut self, depth: usize) -> Result<Vec<Statement>, String> {
+        let around = self.take_comments();
+        self.lines();
+        if !self.is(Rule::open_block) {
+            return Err("expected `{`".into());
+        }
+        self.next();
+        let mut inner = self.statements(depth + 1);
+        if !around.is_empty() {
+            match inner.first_mut() {
+                Some(first) => drop(first.comments.splice(0..0, around)),
+                None => self.comments = around,
+            }
+        }
+        match self.next() {
+            Some(_) => Ok(inner),
+            None => Err("its `{` is never closed".into()),
+        }
+    }
+
+    /// Over a condition that cannot be read, to its block or the end of its line.
+    fn skip_to_block(&mut self) {
+        while self.peek().is_some_and(|token| {
+            !matches!(token.rule, Rule::newline | Rule::open_block | Rule::close_block)
+        }) {
+            self.next();
+        }
+    }
+
+    /// What cannot be read, up to the end of its line or of its block.
+    fn recover(&mut self, why: String, depth: usize) -> StatementKind {
+        self.skip_to_block();
+        let mut inner = Vec::new();
+        if self.is(Rule::open_block) {
+            self.next();
+            if depth >= MAX_DEPTH {
+                self.skip_block();
+            } else {
+                inner = self.statements(depth + 1);
+                self.next();
+            }
+        }
+        // At least one token, so that it goes on.
+        if self.is(Rule::newline) || self.is(Rule::semicolon) {
+            self.next();
+        }
+        StatementKind::Broken(why, inner)
+    }
+
+    fn skip_block(&mut self) {
+        let mut depth = 1_usize;
+        while depth > 0 {
+            match self.next().map(|token| token.rule) {
+                None => break,
+                Some(Rule::open_block) => depth += 1,
+                Some(Rule::close_block) => depth -= 1,
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn found(&self, token: Token) -> String {
+        let text: String = self.text(token.span).chars().take(20).collect();
+        match text.lines().next() {
+            None | Some("") => "the end of the line".into(),
+            Some(line) => format!("`{line}`"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<Statement> {
+        parse(0, &SourceFile::new("x", text))
+    }
+
+    fn kinds(text: &str) -> Vec<String> {
+        let name = |statement: &Statement| match &statement.kind {
+            StatementKind::Assign(name, _) => format!("{name}="),
+            StatementKind::If(branches) => format!("if {}", branches.len()),
+            StatementKind::Word(word, _) => (*word).to_owned(),
+            StatementKind::Broken(..) => "broken".into(),
+            StatementKind::Loop(word, _) => (*word).to_owned(),
+            StatementKind::Exit => "exit".into(),
+            StatementKind::Command(_) => "command".into(),
+            StatementKind::Search(_) => "pattern".into(),
+            StatementKind::Comments => "comments".into(),
+            StatementKind::Import(_) => "import".into(),
+            StatementKind::Exception(inner) | StatementKind::Locked(inner) => {
+                format!("block {}", inner.len())
+            }
+        };
+        read(text).iter().map(name).collect()
+    }
+
+    #[test]
+    fn statements_are_read() {
+        for (text, want) in [
+            ("A=/x/y; B = \"z\"\nC=\n", vec!["A=", "B=", "C="]),
+            (
+                "if (/^From:.*x/:hD,1,2 && !(/y/ || $A =~ /z/))\n  to \"b\"\nelse\n{\n}\n",
+                vec!["if 2"],
+            ),
+            ("if (1) {\n to b\n} elsif (2) {\n}\nelse\n to c\nto d", vec!["if 3", "to"]),
+            (
+                "foreach (getaddr $X) =~ /.+/\n{\n A=1\n}\nwhile (1)\n{\n}\n",
+                vec!["foreach", "while"],
+            ),
+            (
+                "exception {\n xfilter \"a\\\n  b\"\n}\ndotlock x {\n to a\n}",
+                vec!["block 1", "block 1"],
+            ),
+            ("import A # why\n`ls`\nexit\n# last", vec!["import", "command", "exit", "comments"]),
+            ("# rule\n\n# two\nto a", vec!["to"]),
+            ("/^A:.*/\nto a+\n", vec!["pattern", "to"]),
+            ("to /dev/null\nif (/abc)\n to a", vec!["to", "if 1"]),
+        ] {
+            assert_eq!(kinds(text), want, "{text}");
+        }
+        assert_eq!(read("# one\n# two\nto a")[0].comments, ["one", "two"]);
+    }
+
+    #[test]
+    fn a_mistake_spoils_one_statement() {
+        let text = "to a )\nfrob x {\n to z\n}\nif (/x/ &&)\n{\n to y\n}\nelse\n to w\n}\nto \"open\n$X=1\nexit";
+        let want = ["broken", "broken", "if 2", "broken", "broken", "broken", "exit"];
+        assert_eq!(kinds(text), want);
+    }
+
+    #[test]
+    fn depth_is_limited() {
+        for deep in [
+            "if (1)\n{\n".repeat(20_000),
+            format!("if ({}1", "(".repeat(100_000)),
+            format!("if ({}1", "!".repeat(100_000)),
+            "if (1)\n".repeat(20_000),
+            "exception {".repeat(20_000),
+        ] {
+            assert!(!read(&deep).is_empty());
+        }
+    }
+}

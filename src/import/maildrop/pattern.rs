@@ -1,0 +1,430 @@
+//! maildrop's patterns, maildropfilter(7) "Patterns", as tests of ours: on one header
+//! where the pattern names it, else on every line of the header, or on the body.
+//!
+//! maildrop looks at a message that it has written anew: headers decoded, one blank
+//! behind their colons, the addresses in some of them put in order.
+
+use super::regex::{literals, split_top, translate};
+use crate::import::ir::{Cond, Operand, Test, header};
+
+/// Headers in which maildrop puts addresses in order: `a@b (Name)` and `"Name" <a@b>`
+/// are `Name <a@b>`, `<a@b>` is `a@b`.
+const ADDRESS_HEADERS: [&str; 8] =
+    ["from", "to", "cc", "bcc", "resent-from", "resent-to", "resent-cc", "resent-bcc"];
+
+/// What is to be known of a match.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Wanted {
+    /// `$MATCH`
+    pub(super) whole: bool,
+    /// `$MATCH1` …
+    pub(super) groups: bool,
+    /// How many patterns of the same rule captured before.
+    pub(super) number: usize,
+    /// How many groups stand before the text that is looked at.
+    pub(super) skipped: usize,
+}
+
+impl Wanted {
+    fn nothing(self) -> bool {
+        !self.whole && !self.groups
+    }
+
+    /// The name of a group, 0 for all of the match.
+    pub(super) fn name(self, group: usize) -> String {
+        // `match`, `matchb`, `matchc` …
+        let letters: String = match self.number {
+            0 => String::new(),
+            number => {
+                let last = char::from(b'a' + (number % 26) as u8);
+                std::iter::repeat_n('z', number / 26).chain([last]).collect()
+            }
+        };
+        match group {
+            0 => format!("match{letters}"),
+            group => format!("match{letters}{group}"),
+        }
+    }
+}
+
+/// How a pattern came over.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Matched {
+    pub(super) condition: Cond,
+    /// The headers that it asks for, lower case; empty for all of them.
+    pub(super) headers: Vec<String>,
+    /// It asks for the body.
+    pub(super) body: bool,
+    /// A dot in an address or a host was taken for a dot.
+    pub(super) dots: bool,
+    /// `$MATCH` as a template, if it can be said.
+    pub(super) whole: Option<String>,
+    /// How many groups it has, and how many of the first are not known.
+    pub(super) groups: usize,
+    pub(super) skipped: usize,
+    /// The first group is the first number in this header.
+    pub(super) number: Option<FirstNumber>,
+    /// The first group is all of this header.
+    pub(super) rest: Option<String>,
+    /// How it differs.
+    pub(super) differs: Option<String>,
+}
+
+/// A number that stands at a known place in a header.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct FirstNumber {
+    pub(super) field: String,
+    /// Only what is in front of the dot.
+    pub(super) whole: bool,
+}
+
+/// A pattern in the message. An error says why it cannot be said.
+pub(super) fn in_message(source: &str, options: &str, wanted: Wanted) -> Result<Matched, String> {
+    let (letters, weight) = options.split_once(',').unwrap_or((options, ""));
+    if !weight.is_empty() {
+        return Err("each time it is found counts".into());
+    }
+    if let Some(bad) = letters.chars().find(|c| !"hbD".contains(*c)) {
+        return Err(format!("the option `{bad}` of a pattern"));
+    }
+    let case = letters.contains('D');
+    let (head, body) = (letters.contains('h'), letters.contains('b'));
+    if !body {
+        return in_header(source, case, wanted);
+    }
+    let in_body = in_body(source, case, wanted)?;
+    if !head {
+        return Ok(in_body);
+    }
+    if !wanted.nothing() {
+        return Err("what is found in header or body".into());
+    }
+    let in_head = in_header(source, case, wanted)?;
+    let condition = Cond::any([in_head.condition.clone(), in_body.condition]);
+    Ok(Matched { condition, body: true, ..in_head })
+}
+
+/// Nothing found yet.
+pub(super) fn found() -> Matched {
+    Matched {
+        condition: Cond::Never,
+        headers: Vec::new(),
+        body: false,
+        dots: false,
+        whole: None,
+        groups: 0,
+        skipped: 0,
+        number: None,
+        rest: None,
+        differs: None,
+    }
+}
+
+fn in_body(source: &str, case: bool, wanted: Wanted) -> Result<Matched, String> {
+    let mut matched = Matched { body: true, ..found() };
+    let plain = wanted.nothing();
+    if plain
+        && !case
+        && let Some((texts, dots)) = literals(source)
+        && texts.iter().all(|text| is_plain(text))
+    {
+        matched.dots = dots;
+        matched.condition = Cond::texts("body", "contains", texts);
+        return Ok(matched);
+    }
+    let (regex, groups) = named_groups(source, wanted)?;
+    matched.groups = groups;
+    matched.whole = wanted.whole.then(|| format!("{{{}}}", wanted.name(0)));
+    matched.condition = pattern_test(vec!["body".into()], format!("(?m){regex}"), case);
+    Ok(matched)
+}
+
+fn in_header(source: &str, case: bool, wanted: Wanted) -> Result<Matched, String> {
+    let plain = wanted.nothing();
+    if plain && let Some(parts) = split_top(source).filter(|parts| parts.len() > 1) {
+        let mut all = found();
+        let (mut conditions, mut general) = (Vec::new(), false);
+        for part in parts {
+            let part = in_header(part, case, wanted)?;
+            general |= part.headers.is_empty();
+            all.headers.extend(part.headers);
+            all.dots |= part.dots;
+            all.differs = all.differs.or(part.differs);
+            conditions.push(part.condition);
+        }
+        if general {
+            all.headers.clear();
+        }
+        all.condition = Cond::any(conditions);
+        return Ok(all);
+    }
+    if let Some((names, rest, skipped)) = named(source) {
+        return of_value(&names, rest, case, Wanted { skipped, ..wanted });
+    }
+    // `[A-Z]` of a name would be of its own case.
+    let mut matched = found();
+    if source.is_empty() || source == "^" || source == ".*" {
+        return Ok(Matched { condition: Cond::Always, ..matched });
+    }
+    if plain
+        && !case
+        && let Some((texts, dots)) = literals(source)
+        && texts.iter().all(|text| is_plain(text))
+    {
+        matched.dots = dots;
+        matched.condition = Cond::texts("headers", "contains", texts);
+        return Ok(matched);
+    }
+    let (regex, groups) = named_groups(source, wanted)?;
+    matched.groups = groups;
+    matched.whole = wanted.whole.then(|| format!("{{{}}}", wanted.name(0)));
+    matched.condition = pattern_test(vec!["headers".into()], regex, case);
+    Ok(matched)
+}
+
+/// `^Name:rest`, `^(A|B):rest`; and how many groups stand in the name.
+fn named(source: &str) -> Option<(Vec<String>, &str, usize)> {
+    let rest = source.strip_prefix('^')?;
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if let Some(inner) = rest.strip_prefix("(?:").or_else(|| rest.strip_prefix('(')) {
+        let skipped = usize::from(!rest.starts_with("(?"));
+        let (group, behind) = inner.split_once(')')?;
+        let names: Vec<&str> = group.split('|').collect();
+        let inside = names.iter().all(|name| name.ends_with(':'));
+        let value = match (behind.strip_prefix(':'), inside) {
+            (Some(value), false) => value,
+            (None, true) => behind,
+            _ => return None,
+        };
+        let names: Vec<String> =
+            names.iter().map(|name| name.trim_end_matches(':').to_owned()).collect();
+        return names.iter().all(|name| is_name(name)).then_some((names, value, skipped));
+    }
+    let (name, value) = rest.split_once(':')?;
+    let name = name.replace("\\-", "-");
+    is_name(&name).then_some((vec![name], value, 0))
+}
+
+/// What stands for the blank behind the colon.
+const BLANKS: [&str; 12] =
+    ["[ \\t]*", "[ \t]*", "[ ]*", "[ ]+", "[ ]", "\\s*", "\\s+", "\\s?", "\\s", " *", " +", " ?"];
+
+/// A pattern on the value of headers, from behind the colon.
+fn of_value(names: &[String], rest: &str, case: bool, wanted: Wanted) -> Result<Matched, String> {
+    let fields: Vec<String> = names.iter().map(|name| header(name)).collect();
+    let headers: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    let mut matched = Matched { headers, skipped: wanted.skipped, ..found() };
+    if let Some(part) = matched.headers.iter().find(|name| name.starts_with("content-")) {
+        matched.differs = Some(format!("maildrop looks at {part} of each part of the message"));
+    }
+    let mut value = rest;
+    let (mut blank, mut anchored) = (false, true);
+    loop {
+        let next = BLANKS.iter().find_map(|blank| value.strip_prefix(blank));
+        let next = next.or_else(|| value.strip_prefix(' '));
+        match next {
+            // `  x`: maildrop leaves one blank there.
+            Some(next) => (blank, value) = (true, next),
+            None => break,
+        }
+    }
+    let mut any = false;
+    while let Some(next) = value.strip_prefix(".*?").or_else(|| value.strip_prefix(".*")) {
+        (anchored, any, value) = (false, true, next);
+    }
+    // Of several headers nobody knows which was found.
+    let wanted = Wanted { whole: wanted.whole && names.len() == 1, ..wanted };
+    if let ([name], true) = (names, wanted.whole) {
+        let (regex, groups) = named_groups(value, Wanted { whole: false, ..wanted })?;
+        matched.groups = groups;
+        matched.rest = value.is_empty().then(|| header(name));
+        matched.whole = Some(format!("{name}: {{{}}}", wanted.name(0)));
+        let start = match (anchored, value.is_empty()) {
+            // `^From:` is just that.
+            (true, true) if !blank => {
+                matched.whole = Some(format!("{name}:"));
+                String::new()
+            }
+            (true, true) => {
+                matched.whole = Some(format!("{name}: "));
+                String::new()
+            }
+            (true, false) => format!("^(?P<{}>{regex})", wanted.name(0)),
+            (false, _) => format!("^(?P<{}>.*{regex})", wanted.name(0)),
+        };
+        matched.condition = match start.is_empty() {
+            true => Cond::Word(format!("has {}", header(name))),
+            false => pattern_test(fields, start, case),
+        };
+        return Ok(matched);
+    }
+    if value.is_empty() {
+        let has = fields.iter().map(|field| Cond::Word(format!("has {field}")));
+        matched.condition = Cond::any(has);
+        return Ok(matched);
+    }
+    // maildrop has a blank behind each colon.
+    if !blank && !any && value.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return Ok(Matched { condition: Cond::Never, ..matched });
+    }
+    let is_addresses = matched.headers.iter().any(|name| ADDRESS_HEADERS.contains(&name.as_str()));
+    if wanted.groups && wanted.skipped == 0 && value == "(.*)" {
+        matched.rest = fields.first().cloned();
+    }
+    if wanted.groups && wanted.skipped == 0 && !any {
+        matched.number = first_number(fields.first().map_or("", String::as_str), value);
+    }
+    if is_addresses && anchored && value.starts_with('<') {
+        return Ok(Matched { condition: Cond::Never, ..matched });
+    }
+    let signs = ['<', '"', '('];
+    let has_signs = is_addresses && !wanted.groups && literal_signs(value, &signs);
+    if is_addresses && literal_signs(value, &['"', '(']) {
+        matched.differs = Some("maildrop puts names and addresses in order before it looks".into());
+    }
+    if !case
+        && !has_signs
+        && wanted.nothing()
+        && let Some(condition) = by_text(value, anchored, &fields, is_addresses, &mut matched)
+    {
+        matched.condition = condition;
+        return Ok(matched);
+    }
+    let (mut regex, groups) = named_groups(value, wanted)?;
+    matched.groups = groups;
+    if has_signs {
+        regex = with_quotes(&regex, anchored);
+    } else if is_addresses && anchored {
+        regex = format!("\"?{regex}");
+    }
+    if anchored {
+        regex.insert(0, '^');
+    }
+    matched.condition = pattern_test(fields, regex, case);
+    Ok(matched)
+}
+
+/// A plain text, where the pattern is one.
+fn by_text(
+    value: &str,
+    anchored: bool,
+    fields: &[String],
+    is_addresses: bool,
+    matched: &mut Matched,
+) -> Option<Cond> {
+    let (body, ends) = match value.strip_suffix('$') {
+        Some(body) if !body.ends_with('\\') => (body, true),
+        _ => (value, false),
+    };
+    let open = !ends && body.ends_with(".*") && !body.ends_with("\\.*");
+    let core = if open { body.trim_end_matches(".*") } else { body };
+    let (texts, dots) = literals(core)?;
+    if !texts.iter().all(|text| is_plain(text)) {
+        return None;
+    }
+    let operator = match (anchored, ends) {
+        (true, true) => "is",
+        (true, false) => "starts",
+        (false, true) => "ends",
+        (false, false) => "contains",
+    };
+    matched.dots |= dots;
+    let mut values: Vec<Operand> = Vec::new();
+    for text in texts {
+        // `"Name" <a@b>` is `Name <a@b>` there.
+        if is_addresses && operator == "starts" {
+            values.push(Operand::Text(format!("\"{text}")));
+        }
+        values.push(Operand::Text(text));
+    }
+    Some(Cond::Test(Test { fields: fields.to_vec(), operator, values }))
+}
+
+/// Whether blanks and letters of it are compared as they stand.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.trim() == text && !text.contains("  ") && text.is_ascii()
+}
+
+fn pattern_test(fields: Vec<String>, regex: String, case: bool) -> Cond {
+    Cond::Test(Test { fields, operator: "matches", values: vec![Operand::Pattern(regex, case)] })
+}
+
+/// In our syntax, with names for its groups if they are wanted; and their number.
+fn named_groups(source: &str, wanted: Wanted) -> Result<(String, usize), String> {
+    let names = |group: usize| wanted.name(group + wanted.skipped);
+    let (regex, groups) = translate(source, wanted.groups.then_some(&names))?;
+    let groups = groups + wanted.skipped;
+    Ok(match wanted.whole {
+        true => (format!("(?P<{}>{regex})", wanted.name(0)), groups),
+        false => (regex, groups),
+    })
+}
+
+/// Whether one of these signs is meant as itself.
+fn literal_signs(value: &str, signs: &[char]) -> bool {
+    let mut chars = value.chars();
+    let mut found = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => found |= chars.next().is_some_and(|c| signs.contains(&c)),
+            '(' => {}
+            c => found |= signs.contains(&c),
+        }
+    }
+    found
+}
+
+/// What maildrop has without quotes may have some here; `<` only follows a name.
+fn with_quotes(regex: &str, anchored: bool) -> String {
+    let start = if anchored { "\"?" } else { "" };
+    let mut out = start.to_owned();
+    for c in regex.chars() {
+        if c == '<' {
+            match () {
+                () if out == start && !anchored || out.ends_with(".*") || out.ends_with(".+") => {
+                    out.push_str("[^\\s,]\\s*");
+                }
+                () if out.ends_with(' ') => {
+                    out.pop();
+                    out.push_str("\"? ");
+                }
+                () => {}
+            }
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// `([0-9.]+)` behind blanks, or behind a text without digits: the first number there
+/// is in the header, which is how ours are compared.
+fn first_number(field: &str, value: &str) -> Option<FirstNumber> {
+    let (before, rest) = value.split_once('(')?;
+    let (group, _) = rest.split_once(')')?;
+    let is_text = before.chars().all(|c| !c.is_ascii_digit() && !"\\.*+?[]{}|^$-".contains(c));
+    if !is_text {
+        return None;
+    }
+    const WITH_DOT: [&str; 12] = [
+        "[0-9.]+",
+        "[0-9\\.]+",
+        "[\\d.]+",
+        "[\\d\\.]+",
+        "[+-]?[0-9.]+",
+        "[-+]?[0-9.]+",
+        "-?[0-9.]+",
+        "-?[\\d.]+",
+        "-?[0-9\\.]+",
+        "\\d+\\.\\d+",
+        "[0-9]+\\.[0-9]+",
+        "-?\\d+\\.\\d+",
+    ];
+    if WITH_DOT.contains(&group) {
+        return Some(FirstNumber { field: field.to_owned(), whole: false });
+    }
+    let is_whole = ["[0-9]+", "\\d+", "[[:digit:]]+", "[0-9]*", "\\d*"].contains(&group);
+    is_whole.then(|| FirstNumber { field: field.to_owned(), whole: true })
+}

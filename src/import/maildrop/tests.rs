@@ -1,0 +1,187 @@
+//! Filters, and the rules that come of them.
+
+use std::path::Path;
+
+use super::import;
+use crate::import::{Options, report};
+
+/// The rules without comments and blanks, the report, and the totals.
+fn came_of(text: &str) -> (String, String, report::Totals) {
+    let load = &mut |path: &Path| match path.to_str() {
+        Some("lists") => Ok(b"if (/^List-Id:.*rust/)\n{\n  to Maildir/.rust\n}\n".to_vec()),
+        Some("itself") => Ok(b"include itself\nto Maildir/.X\n".to_vec()),
+        Some("bad") => Ok(b"# bad people\nspam@\n^[^@]*$\n".to_vec()),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    };
+    let imported = import(Path::new("filter"), text.as_bytes(), &Options::default(), load);
+    let imported = imported.unwrap_or_else(|bug| panic!("{}\n{}", bug.mistakes, bug.rules));
+    let lines =
+        imported.rules.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let lines: Vec<String> =
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    (lines.join("\n").replace("\n-> ", " -> "), report::text(&imported), report::totals(&imported))
+}
+
+#[track_caller]
+fn exact(text: &str, want: &str) {
+    let (rules, report, totals) = came_of(text);
+    assert_eq!(rules, want, "{text}\n{report}");
+    assert_eq!(totals.exact, totals.all, "{text}\n{report}");
+}
+
+#[track_caller]
+fn not(text: &str, want: &str) {
+    let (rules, report, totals) = came_of(text);
+    assert_eq!(rules, want, "{text}\n{report}");
+    assert!(totals.not > 0, "{text}");
+}
+
+#[test]
+fn conditions() {
+    for (condition, want) in [
+        ("/^From:.*boss@example\\.org/", "header \"From\" contains \"boss@example.org\""),
+        ("/^Subject: hello/", "header \"Subject\" starts \"hello\""),
+        ("/^Subject:\\s*hello$/", "header \"Subject\" is \"hello\""),
+        ("/^Subject: hello/:D", "header \"Subject\" matches /^hello/c"),
+        ("/^(To|Cc):.*rust/:h", "[header \"To\", header \"Cc\"] contains \"rust\""),
+        ("/^X-Loop:/", "has header \"X-Loop\""),
+        ("/^From: Boss/", "header \"From\" starts [\"\\\"Boss\", \"Boss\"]"),
+        ("/^Subject:.*(a|b c)/", "header \"Subject\" contains [\"a\", \"b c\"]"),
+        (
+            "/^From:.*a/ || /^To:.*b/",
+            "header \"From\" contains \"a\" or header \"To\" contains \"b\"",
+        ),
+        (
+            "/^X-A:.*a/ && ! /^X-B:.*b/",
+            "header \"X-A\" contains \"a\" and not header \"X-B\" contains \"b\"",
+        ),
+        ("/^Subject: [^a-z]+$/", "header \"Subject\" matches /^[^a-z]+$/"),
+        ("/viagra/:b", "body contains \"viagra\""),
+        ("/^x+$/:b", "body matches /(?m)^x+$/"),
+        ("/\\[foo/", "headers contains \"[foo\""),
+        ("$SIZE < 1000", "size < 1000"),
+        ("1000 <= $SIZE", "size >= 1000"),
+        ("$FROM =~ /@example\\.org$/", "envelope-from matches /@example\\.org$/"),
+        ("$FROM eq \"\"", "not has envelope-from"),
+        ("$FROM", "has envelope-from and not envelope-from is \"0\""),
+        ("hasaddr(\"a@b\")", "[to, cc, address \"Resent-To\", address \"Resent-Cc\"] is \"a@b\""),
+        (
+            "/^X-Score: *([0-9.]+)/ && $MATCH1 >= 5",
+            "header \"X-Score\" matches /^(?P<match1>[0-9.]+)/ and header \"X-Score\" >= 5",
+        ),
+        (
+            "/^X-A: a/:h,3,0 + /^X-B: b/:h,3,0 > 5",
+            "header \"X-A\" starts \"a\" and header \"X-B\" starts \"b\"",
+        ),
+        (
+            "/^From:\\s*(.*)/ && lookup($MATCH1, \"bad\")",
+            "header \"From\" matches /^\"?(?P<match1>.*)/ and header \"From\" matches [/spam@/, /^[^@]*$/]",
+        ),
+        ("/^From:.*<a@b>/", "header \"From\" matches /[^\\s,]\\s*<a@b>/"),
+    ] {
+        exact(
+            &format!("if ({condition})\n{{\n  to Maildir/.x/\n}}\n"),
+            &format!("when {want} -> folder \"x\""),
+        );
+    }
+}
+
+#[test]
+fn targets() {
+    for (statement, want) in [
+        ("to \"/dev/null\"", "discard"),
+        ("exit", "discard"),
+        ("EXITCODE=77\nexit", "reject \"5.7.1 not wanted\""),
+        ("to $DEFAULT", "inbox"),
+        ("to \"$DEFAULT/.Lists.Rust/\"", "folder \"Lists/Rust\""),
+        ("to \"$HOME/Maildir/.Spam\"", "folder \"Spam\""),
+        ("to '/home/taro/Maildir/.Spam'", "folder \"Spam\""),
+        ("to Mail/spam", "folder \"spam\""),
+        ("M=\"$HOME/Maildir\"; X=`date +%Y`\nto \"$M/.in-$X\"", "folder \"in-{now:%Y}\""),
+        ("to \"!a@example.org b@example.org\"", "forward \"a@example.org\" \"b@example.org\""),
+        ("cc \"! a@example.org\"", "forward copy \"a@example.org\""),
+        ("to \"| /usr/bin/x -a 'b c'\"", "pipe \"/usr/bin/x\" \"-a\" \"b c\""),
+        ("to \"|x | $HOME/y\"", "pipe \"/bin/sh\" \"-c\" \"x | $HOME/y\""),
+        ("cc Maildir/.Copies/\n", "copy \"Copies\""),
+        ("cc Maildir/.Copies/\nexit", "folder \"Copies\""),
+        ("FLAGS=S\nto Maildir/.x", "mark seen\nfolder \"x\""),
+        (
+            "FLAGS=SF\nFLAGS=S\nto Maildir/.x",
+            "mark seen flagged\nunmark draft flagged replied, mark seen\nfolder \"x\"",
+        ),
+        (
+            "xfilter \"reformail -A'X-A: b' -I 'X-B:'\"",
+            "add-header \"X-A\" \"b\", remove-header \"X-B\"",
+        ),
+        ("exception {\n xfilter spamc\n}", "filter \"spamc\""),
+        (
+            "xfilter \"spamc -f\"",
+            "filter \"spamc\" \"-f\"\nwhen filter-failed -> defer \"4.3.0 a filter failed\"",
+        ),
+        ("`reformail -D 8000 cache`\nif ($RETURNCODE == 0)\n exit\n", "when duplicate -> discard"),
+        (
+            "M=Maildir\n`test -d $M/.x`\nif ($RETURNCODE == 1)\n{\n `maildirmake $M/.x`\n}\nto $M/.x",
+            "folder \"x\"",
+        ),
+        (
+            "import EXT\nif ($EXT eq \"news\")\n to Maildir/.News\n",
+            "when env \"EXT\" matches /^news$/c -> folder \"News\"",
+        ),
+    ] {
+        exact(statement, want);
+    }
+}
+
+#[test]
+fn flow() {
+    exact(
+        "if (/^X-A: a/)\n to Maildir/.A\nelsif (/^X-B: b/)\n{\n cc Maildir/.B\n}\nelse\n to Maildir/.C\n",
+        "when header \"X-A\" starts \"a\" -> folder \"A\"\n\
+         when header \"X-B\" starts \"b\" -> copy \"B\"\n\
+         when not header \"X-B\" starts \"b\" -> folder \"C\"",
+    );
+    exact(
+        "if (/^X-A: a/)\n{\n if (/^X-B: b/)\n  to Maildir/.B\n to Maildir/.A\n}\n",
+        "when header \"X-A\" starts \"a\" {\nwhen header \"X-B\" starts \"b\" -> folder \"B\"\nfolder \"A\"\n}",
+    );
+    exact(
+        "if (/^List-Id:.*<([^.>]*)/)\n{\n L=tolower($MATCH1)\n to \"Maildir/.Lists.$L\"\n}\n",
+        "when header \"List-Id\" matches /<(?P<match1>[^.>]*)/ -> folder \"Lists/{match1:lower}\"",
+    );
+    exact(
+        "D=.Spam\nif (/^X-A: a/)\n D=.Junk\nif (/^X-B: b/)\n to \"Maildir/$D\"\n",
+        "let md-d = \".Spam\"\nwhen header \"X-A\" starts \"a\" -> let md-d = \".Junk\"\n\
+         when header \"X-B\" starts \"b\" {\nwhen md-d is \".Junk\" -> folder \"Junk\"\n\
+         when md-d is \".Spam\" -> folder \"Spam\"\n}",
+    );
+    exact("include lists\n", "when header \"List-Id\" contains \"rust\" -> folder \"rust\"");
+}
+
+#[test]
+fn what_cannot_be_said_is_not_said_broader() {
+    for (text, want) in [
+        ("if (`uname` eq x)\n to Maildir/.A\nelse\n to Maildir/.B\n", ""),
+        ("X=`uname`\nto \"Maildir/.$X\"\nto Maildir/.B\n", ""),
+        (
+            "if (/^X-A:/)\n to \"$1\"\nelse\n to Maildir/.B\n",
+            "when not has header \"X-A\" -> folder \"B\"",
+        ),
+        ("foreach /^To:.*/\n{\n D=x\n}\nto \"Maildir/.$D\"\n", ""),
+        ("include none\nto \"Maildir/.$D\"\n", ""),
+        ("include itself\nto Maildir/.B", "folder \"X\""),
+        ("if (/(?=x)/)\n to Maildir/.A\nto Maildir/.B\n", "folder \"B\""),
+        ("if (/x/:h,1,1 > 3)\n to Maildir/.A\n", ""),
+        ("if ($SIZE lt 1000)\n to Maildir/.A\n", ""),
+    ] {
+        not(text, want);
+    }
+}
+
+#[test]
+fn comments_come_along() {
+    let load = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    let text = "# rule:[Boss]\n# who pays\nif (/^X-A: a/)\n{\n  to Maildir/.A\n}\n# end\n";
+    let imported = import(Path::new("f"), text.as_bytes(), &Options::default(), load).unwrap();
+    assert!(imported.rules.contains("# who pays\nrule \"Boss\" when"), "{}", imported.rules);
+    assert!(imported.rules.contains("# end"), "{}", imported.rules);
+}

@@ -1,0 +1,235 @@
+//! What variables and expressions come to: the same for every message, a value of
+//! ours, or unknown.
+
+use std::collections::HashMap;
+
+use super::expression::Piece;
+use super::pattern::FirstNumber;
+use crate::import::ir::{Cond, literal};
+
+/// What a variable holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Variable {
+    /// The same for every message.
+    Constant(String),
+    /// A field of ours: as tests name it, and as a template.
+    Field(String, String),
+    /// A text that `let` keeps; and all that it can be, if that is the same for every
+    /// message.
+    Kept(String, Option<Vec<String>>),
+    /// A template; `true`: of what a pattern captured, so of its rule alone.
+    Template(String, bool),
+    /// What a pattern captured.
+    Captured(Captured),
+    /// Why it is not known.
+    Unknown(String),
+}
+
+/// What a pattern captured, and what else that is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Captured {
+    pub(super) template: String,
+    /// The first number of a header.
+    pub(super) number: Option<FirstNumber>,
+    /// All of a header.
+    pub(super) rest: Option<String>,
+}
+
+/// What an expression comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Variable(Variable),
+    /// The size of the message.
+    Size,
+    /// `1` if it holds, else `0`.
+    Truth(Cond),
+    /// `0`, or another number if it holds.
+    Code(Cond),
+    /// The sum of weights, and a number.
+    Sum(Vec<(f64, Cond)>, f64),
+}
+
+impl Value {
+    pub(super) fn constant(text: impl Into<String>) -> Value {
+        Value::Variable(Variable::Constant(text.into()))
+    }
+}
+
+/// A text with its variables put in.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Text {
+    /// As a template of ours.
+    pub(super) template: String,
+    /// As it is, if it is the same for every message.
+    pub(super) constant: Option<String>,
+    /// It has something in it that a pattern captured.
+    pub(super) local: bool,
+}
+
+/// All variables.
+#[derive(Debug, Clone)]
+pub(super) struct Variables {
+    all: HashMap<String, Variable>,
+    /// Why a variable that is not set may be set all the same.
+    pub(super) maybe_set: Option<String>,
+}
+
+impl Variables {
+    /// Those that maildrop sets itself.
+    pub(super) fn new() -> Variables {
+        let mut all = HashMap::new();
+        let constants = [
+            ("HOME", "~"),
+            ("DEFAULT", "~/Maildir/"),
+            ("SENDMAIL", "/usr/sbin/sendmail"),
+            ("SHELL", "/bin/sh"),
+            ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            ("EXITCODE", "0"),
+            ("LOCKEXT", ".lock"),
+            ("UMASK", "077"),
+        ];
+        for (name, value) in constants {
+            all.insert(name.to_owned(), Variable::Constant(value.to_owned()));
+        }
+        for (name, field) in [("LOGNAME", "user"), ("USER", "user"), ("FROM", "envelope-from")] {
+            let value = Variable::Field(field.to_owned(), format!("{{{field}}}"));
+            all.insert(name.to_owned(), value);
+        }
+        for (name, why) in [
+            ("LINES", "the number of lines"),
+            ("HOSTNAME", "HOSTNAME comes from the system"),
+            ("RETURNCODE", "a program gives RETURNCODE its value"),
+        ] {
+            all.insert(name.to_owned(), Variable::Unknown(why.to_owned()));
+        }
+        Variables { all, maybe_set: None }
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: Variable) {
+        self.all.insert(name.to_owned(), value);
+    }
+
+    /// A variable; one that is not set is empty.
+    pub(super) fn get(&self, name: &str) -> Variable {
+        if let Some(value) = self.all.get(name) {
+            return value.clone();
+        }
+        if name.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Variable::Unknown(format!("`${name}` is an argument of maildrop's"));
+        }
+        match &self.maybe_set {
+            Some(why) => Variable::Unknown(format!("{name}: {why}")),
+            None => Variable::Constant(String::new()),
+        }
+    }
+
+    /// After a pattern that may have been found: nobody knows what it captured.
+    pub(super) fn forget_matches(&mut self) {
+        self.all.retain(|name, _| !is_match(name));
+        for number in 0..10 {
+            let name = if number == 0 { "MATCH".to_owned() } else { format!("MATCH{number}") };
+            self.set(&name, Variable::Unknown(format!("{name} is of a pattern before")));
+        }
+    }
+
+    /// Pieces of a text as one; an error is why it is not known.
+    pub(super) fn text(&self, pieces: &[Piece]) -> Result<Text, String> {
+        let mut text =
+            Text { template: String::new(), constant: Some(String::new()), local: false };
+        for piece in pieces {
+            match piece {
+                Piece::Raw(raw) => text.push(raw),
+                Piece::Variable(name) => text.push_variable(self.get(name))?,
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// `MATCH`, `MATCH1` …
+pub(super) fn is_match(name: &str) -> bool {
+    name.strip_prefix("MATCH")
+        .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+impl Text {
+    pub(super) fn empty() -> Text {
+        Text { template: String::new(), constant: Some(String::new()), local: false }
+    }
+
+    pub(super) fn push(&mut self, raw: &str) {
+        self.template.push_str(&literal(raw));
+        if let Some(constant) = &mut self.constant {
+            constant.push_str(raw);
+        }
+    }
+
+    pub(super) fn push_variable(&mut self, value: Variable) -> Result<(), String> {
+        let (template, local) = match value {
+            Variable::Constant(text) => {
+                self.push(&text);
+                return Ok(());
+            }
+            Variable::Field(_, template) => (template, false),
+            Variable::Kept(name, _) => (format!("{{{name}}}"), false),
+            Variable::Template(template, local) => (template, local),
+            Variable::Captured(captured) => (captured.template, true),
+            Variable::Unknown(why) => return Err(why),
+        };
+        self.template.push_str(&template);
+        self.constant = None;
+        self.local |= local;
+        Ok(())
+    }
+}
+
+impl Variables {
+    /// The variables that `let` keeps, and under which names.
+    pub(super) fn kept(&self) -> Vec<(String, String)> {
+        let kept = self.all.iter().filter_map(|(name, value)| match value {
+            Variable::Kept(kept, _) => Some((name.clone(), kept.clone())),
+            _ => None,
+        });
+        let mut kept: Vec<_> = kept.collect();
+        kept.sort();
+        kept
+    }
+
+    /// What is known where two ways meet.
+    pub(super) fn join(&mut self, other: &Variables) {
+        let mut names: Vec<String> = self.all.keys().cloned().collect();
+        names.extend(other.all.keys().filter(|name| !self.all.contains_key(*name)).cloned());
+        names.sort();
+        for name in names {
+            let (here, there) = (self.get(&name), other.get(&name));
+            if here == there {
+                continue;
+            }
+            let both = match (here, there) {
+                (Variable::Kept(kept, mine), Variable::Kept(_, theirs)) => {
+                    Variable::Kept(kept, together(mine, theirs))
+                }
+                (Variable::Kept(kept, values), Variable::Constant(text))
+                | (Variable::Constant(text), Variable::Kept(kept, values)) => {
+                    Variable::Kept(kept, together(values, Some(vec![text])))
+                }
+                (Variable::Unknown(why), _) | (_, Variable::Unknown(why)) => Variable::Unknown(why),
+                _ => Variable::Unknown(format!("{name} depends on the message")),
+            };
+            self.all.insert(name, both);
+        }
+        if self.maybe_set.is_none() {
+            self.maybe_set.clone_from(&other.maybe_set);
+        }
+    }
+}
+
+fn together(mine: Option<Vec<String>>, theirs: Option<Vec<String>>) -> Option<Vec<String>> {
+    let (mut all, theirs) = (mine?, theirs?);
+    for value in theirs {
+        if !all.contains(&value) {
+            all.push(value);
+        }
+    }
+    Some(all)
+}

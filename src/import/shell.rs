@@ -1,0 +1,163 @@
+//! Commands for a shell, as far as we know what they do: their words, and what
+//! those that are often used print.
+
+/// The words of a command as a shell parts them, quotes and all left in them.
+pub(super) fn shell_words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    let mut chars = command.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None, ' ' | '\t' | '\n') => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                continue;
+            }
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            (None | Some('"'), '\\') => {
+                word.push(c);
+                word.extend(chars.next());
+                continue;
+            }
+            _ => {}
+        }
+        word.push(c);
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// A word without its quotes.
+pub(super) fn unquoted(word: &str) -> String {
+    let (mut out, mut quote) = (String::new(), None);
+    let mut chars = word.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            (None, '\\') => out.extend(chars.next()),
+            (Some('"'), '\\') => match chars.next() {
+                Some(next @ ('"' | '\\' | '$' | '`')) => out.push(next),
+                Some(next) => out.extend(['\\', next]),
+                None => out.push('\\'),
+            },
+            (_, c) => out.push(c),
+        }
+    }
+    out
+}
+
+/// Whether a word runs a program, perhaps by its path.
+pub(super) fn is_program(word: &str, name: &str) -> bool {
+    word.rsplit('/').next() == Some(name) || word == format!("${}", name.to_uppercase())
+}
+
+/// What a program prints, where that can be said: the date, and headers of the
+/// message; as a template.
+///
+/// # Errors
+/// It cannot be said.
+pub(super) fn command_value(command: &str) -> Result<String, String> {
+    let unknown = || Err(format!("the program `{command}` says what it is"));
+    let words: Vec<String> = shell_words(command).iter().map(|word| unquoted(word)).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["date" | "/bin/date" | "/usr/bin/date", format] => match format.strip_prefix('+') {
+            Some(format) if !format.contains(['{', '}', '$', '`']) => {
+                Ok(format!("{{now:{format}}}"))
+            }
+            _ => unknown(),
+        },
+        // Without `z` the blank behind the colon stays, which nobody means.
+        [program, "-x" | "-zx" | "-xz", name] | [program, "-z", "-x", name]
+            if is_program(program, "formail") || is_program(program, "reformail") =>
+        {
+            header_value(name).map_or_else(unknown, Ok)
+        }
+        [program, joined]
+            if (is_program(program, "formail") || is_program(program, "reformail"))
+                && joined.starts_with("-x") =>
+        {
+            header_value(joined.trim_start_matches("-x")).map_or_else(unknown, Ok)
+        }
+        _ => unknown(),
+    }
+}
+
+fn header_value(name: &str) -> Option<String> {
+    let name = name.trim_end_matches(':');
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    (is_name && !name.is_empty()).then(|| format!("{{header \"{name}\"}}"))
+}
+
+/// Whether a command only makes folders, or looks whether they are there: mfilter
+/// makes them itself.
+pub(super) fn makes_folders(command: &str) -> Option<bool> {
+    let mut makes = false;
+    for part in command.split(['\n', ';']).flat_map(|part| part.split("&&")) {
+        for part in part.split("||").map(str::trim).filter(|part| !part.is_empty()) {
+            let words = shell_words(part);
+            let program = words.iter().find(|word| *word != "!").map(|word| unquoted(word));
+            let program = program.unwrap_or_default();
+            let program = program.rsplit('/').next().unwrap_or_default();
+            match program {
+                "test" | "[" | "true" | ":" => {}
+                "maildirmake"
+                | "maildirmake.maildrop"
+                | "maildirmake++"
+                | "mkdir"
+                | "chmod"
+                | "chown"
+                | "chgrp" => makes = true,
+                "echo" if part.contains("subscri") && part.contains(">>") => makes = true,
+                _ if program.starts_with('$') && program.to_lowercase().contains("maildirmake") => {
+                    makes = true;
+                }
+                _ => return None,
+            }
+            if part.contains(['|', '<'])
+                || part.contains('>') && !part.contains("/dev/null") && program != "echo"
+            {
+                return None;
+            }
+        }
+    }
+    Some(makes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_values() {
+        assert_eq!(shell_words("a 'b c' \"d\\\"e\" f"), ["a", "'b c'", "\"d\\\"e\"", "f"]);
+        assert_eq!(unquoted("-a'X: y'\"\\\"z\""), "-aX: y\"z");
+        for (command, want) in [
+            ("date '+%Y %m'", Some("{now:%Y %m}")),
+            ("formail -zx \"List-Id:\"", Some("{header \"List-Id\"}")),
+            ("reformail -xSubject:", Some("{header \"Subject\"}")),
+            ("uname", None),
+            ("date", None),
+        ] {
+            assert_eq!(command_value(command).ok().as_deref(), want, "{command}");
+        }
+    }
+
+    #[test]
+    fn commands_that_make_folders() {
+        for (command, want) in [
+            ("test -d \"$A/\" || maildirmake \"$A/\"", Some(true)),
+            ("test -d $A", Some(false)),
+            ("maildirmake -f x $A; echo x >> $A/subscriptions", Some(true)),
+            ("mkdir a && rm -r b", None),
+            ("test -d x | mail", None),
+            ("chmod 600 a < b", None),
+        ] {
+            assert_eq!(makes_folders(command), want, "{command}");
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! `mfilter import maildrop`: each filter of `tests/import/maildrop` has beside it what
+//! comes of it, and the real maildrop does with mail what the new rules do, where the
+//! report calls all of them exact.
+//!
+//! Filters are put together at random of conditions and actions in which every part of
+//! the language has its share, messages of the filters' own words. `MFILTER_LONG=1` tries
+//! 6,000 pairs.
+
+#![allow(clippy::print_stderr, reason = "a skipped test says so, and the long form what it tried")]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::support::{MFILTER, long, skipped};
+
+const MAILDROP: &str = "/usr/bin/maildrop";
+
+fn import(folder: &Path, name: &str) -> (String, String, Option<i32>) {
+    let output = Command::new(MFILTER)
+        .env_clear()
+        .env("HOME", folder)
+        .current_dir(folder)
+        .args(["import", "maildrop", name])
+        .output()
+        .expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+#[test]
+fn every_filter_gives_what_is_expected() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import/maildrop");
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .expect("it is there")
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "filter"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    for file in files {
+        let name = file.file_name().and_then(|name| name.to_str()).expect("UTF-8");
+        let (rules, report, _) = import(&folder, name);
+        let found = format!("{rules}------\n{report}");
+        let expected = file.with_extension("expected");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&expected, &found).expect("writable");
+        }
+        assert_eq!(found, fs::read_to_string(&expected).unwrap_or_default(), "{name}");
+    }
+}
+
+/// What stands in examples/import is what comes of its filter.
+#[test]
+fn the_example_is_what_comes_of_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/import");
+    let (rules, report, _) = import(&folder, "mailfilter");
+    for (name, found) in [("mailfilter.mailrules", rules), ("mailfilter.report", report)] {
+        let path = folder.join(name);
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&path, &found).expect("writable");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap_or_default(), found, "{name}");
+    }
+}
+
+#[test]
+fn bad_files_are_told() {
+    let home = tempfile::tempdir().expect("a directory");
+    let write =
+        |name: &str, bytes: &[u8]| fs::write(home.path().join(name), bytes).expect("written");
+    write("binary", b"to\0");
+    write("procmailrc", b":0:\n* ^Subject:.*x\nfolder\n");
+    write("sieve", b"require \"fileinto\";\nif header :is \"a\" \"b\" { fileinto \"x\"; }\n");
+    write("crlf", b"if (/^X-A:/)\r\n{\r\n  to Mail/A\r\n}\r\n");
+    write("latin", b"if (/^Subject: \xa1hola/)\n  to Mail/A\n");
+    write("cycle", b"include cycle\nto Mail/A\n");
+    write("missing", b"to Mail/A");
+    write("missing", b"# a\ninclude none\nto Mail/A\n");
+    for (file, code, word) in [
+        ("binary", 2, "this is a binary file"),
+        ("procmailrc", 2, "this is a procmailrc"),
+        ("sieve", 2, "this is a Sieve script"),
+        ("none", 2, "none"),
+        ("crlf", 0, "1 of 1 exact"),
+        ("latin", 0, "read as Latin-1"),
+        ("cycle", 1, "cycle:1: not translated: `cycle` includes itself"),
+        ("missing", 1, "missing:2: not translated: `none` cannot be read"),
+    ] {
+        let (rules, told, found) = import(home.path(), file);
+        assert_eq!(found, Some(code), "{file}: {told}");
+        assert!(told.contains(word), "{file}: {told}");
+        assert_eq!(rules.is_empty(), code == 2, "{file}: {rules}");
+    }
+}
+
+/// Numbers that look random and are the same each time (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % sides as u64) as usize
+    }
+
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.roll(from.len())]
+    }
+}
+
+const WORDS: [&str; 9] =
+    ["sale", "Sale today", "[build]", "a.b", "invoice 12", "C++", "what?", "two words", "{x}"];
+const ESCAPED: [&str; 9] = [
+    "sale",
+    "Sale today",
+    "\\[build\\]",
+    "a\\.b",
+    "invoice 12",
+    "C\\+\\+",
+    "what\\?",
+    "two words",
+    "{x}",
+];
+const ADDRESSES: [&str; 6] = [
+    "hanako@example.jp",
+    "taro.yamada@work.example",
+    "noreply@shop.example",
+    "taro+shop@example.jp",
+    "boss@work.example",
+    "bounce-12@news.example",
+];
+const ADDRESS_PATTERNS: [&str; 7] = [
+    "hanako@example\\.jp",
+    "@work\\.example",
+    "(noreply|boss)@",
+    "taro.*@",
+    "<boss@work\\.example>",
+    "bounce-[0-9]+@",
+    "@(shop|news).example",
+];
+const FOLDERS: [&str; 6] = ["A", "Lists.B", "Lists.C.D", "Work", "E", "F"];
+const COPIES: [&str; 3] = ["Copy1", "Copy2", "Copy3"];
+
+fn condition(dice: &mut Dice, depth: usize) -> String {
+    match dice.roll(if depth < 2 { 19 } else { 15 }) {
+        0 | 1 => format!("/^Subject:.*{}/", dice.pick(&ESCAPED)),
+        2 => format!("/^Subject: {}/", dice.pick(&ESCAPED)),
+        3 => format!("/^Subject:\\s*{}$/:h", dice.pick(&ESCAPED)),
+        4 => format!("/^X-Tag: *{}/:D", dice.pick(&ESCAPED)),
+        5 => format!("/^(To|Cc):.*{}/", dice.pick(&ADDRESS_PATTERNS)),
+        6 | 7 => format!("/^From:.*{}/", dice.pick(&ADDRESS_PATTERNS)),
+        8 => format!("/{}/:b", dice.pick(&ESCAPED)),
+        9 => {
+            format!("$SIZE {} {}", dice.pick(&["<", ">=", ">"]), dice.pick(&["150", "250", "400"]))
+        }
+        10 => format!("hasaddr(\"{}\")", dice.pick(&ADDRESSES)),
+        11 => format!("$FROM =~ /{}/", dice.pick(&["^boss", "example\\.jp$", "@shop\\."])),
+        12 => {
+            let operator = dice.pick(&["<", ">=", ">", "<=", "==", "!="]);
+            format!("/^X-Score: *(-?[0-9.]+)/ && $MATCH1 {operator} {}", dice.roll(8))
+        }
+        13 => dice.pick(&["/^X-Tag:/", "/^List-Id:.*<a/", "/^(X-Tag|X-Score): [a-z0-9]+$/"]).into(),
+        14 => format!("/{}/", dice.pick(&["sale", "X-Tag: [a-z]", "^X-[TS]", "a\\.b$"])),
+        15 => format!("!({})", condition(dice, depth + 1)),
+        16 => format!("({}) && ({})", condition(dice, depth + 1), condition(dice, depth + 1)),
+        17 => format!("({}) || ({})", condition(dice, depth + 1), condition(dice, depth + 1)),
+        _ => {
+            let (a, b) = (dice.pick(&ESCAPED), dice.pick(&ESCAPED));
+            format!("/^Subject:.*{a}/:h,2,0 + /^X-Tag:.*{b}/:h,-1,0 >= {}", dice.roll(3))
+        }
+    }
+}
+
+fn action(dice: &mut Dice) -> String {
+    match dice.roll(12) {
+        0..=4 => format!("to Maildir/.{}", dice.pick(&FOLDERS)),
+        5 => format!("to \"$M/.{}/\"", dice.pick(&FOLDERS)),
+        6 | 7 => format!("cc Maildir/.{}", dice.pick(&COPIES)),
+        8 => dice.pick(&["exit", "to \"/dev/null\""]).into(),
+        9 => format!("FLAGS={}", dice.pick(&["S", "F", "RS"])),
+        10 => format!("D={}", dice.pick(&["A", "Work", "E"])),
+        _ => "to $DEFAULT".into(),
+    }
+}
+
+fn block(dice: &mut Dice, depth: usize, out: &mut String) {
+    for _ in 0..1 + dice.roll(2) {
+        statement(dice, depth, out);
+    }
+}
+
+fn statement(dice: &mut Dice, depth: usize, out: &mut String) {
+    if depth > 2 || dice.roll(10) < 3 && depth > 0 {
+        let action = action(dice);
+        out.push_str(&format!("{action}\n"));
+        return;
+    }
+    match dice.roll(8) {
+        0 => {
+            let tag = "if (/^X-Tag: *([a-z]+)/)\n{\nT=tolower($MATCH1)\n";
+            out.push_str(&format!("{tag}to \"Maildir/.Tag-$T\"\n}}\n"));
+        }
+        1 => out.push_str("if (/^List-Id:.*<([^.>]*)\\./)\n{\nto Maildir/.List-$MATCH1\n}\n"),
+        2 => out.push_str(&format!("if ({})\n{{\nto \"Maildir/.$D\"\n}}\n", condition(dice, 0))),
+        _ => {
+            out.push_str(&format!("if ({})\n{{\n", condition(dice, 0)));
+            block(dice, depth + 1, out);
+            out.push_str("}\n");
+            if dice.roll(3) == 0 {
+                out.push_str(&format!("elsif ({})\n{{\n", condition(dice, 0)));
+                block(dice, depth + 1, out);
+                out.push_str("}\n");
+            }
+            if dice.roll(3) == 0 {
+                out.push_str("else\n{\n");
+                block(dice, depth + 1, out);
+                out.push_str("}\n");
+            }
+        }
+    }
+}
+
+fn filter(dice: &mut Dice) -> String {
+    let mut text = "DEFAULT=\"Maildir/\"\nM=Maildir\nD=F\n".to_owned();
+    for _ in 0..3 + dice.roll(4) {
+        statement(dice, 0, &mut text);
+    }
+    text
+}
+
+/// A message of the words that filters ask for.
+fn message(dice: &mut Dice) -> String {
+    let mailbox = |dice: &mut Dice| {
+        let address = dice.pick(&ADDRESSES);
+        match dice.roll(4) {
+            0 => address.to_owned(),
+            1 => format!("\"Some Body\" <{address}>"),
+            2 => format!("<{address}>"),
+            _ => format!("Some Body <{address}>"),
+        }
+    };
+    let mut text = String::new();
+    if dice.roll(2) == 0 {
+        text.push_str(&format!("Return-Path: <{}>\n", dice.pick(&ADDRESSES)));
+    }
+    text.push_str(&format!("From: {}\n", mailbox(dice)));
+    text.push_str(&format!("To: {},\n {}\n", mailbox(dice), mailbox(dice)));
+    if dice.roll(3) == 0 {
+        text.push_str(&format!("Cc: {}\n", mailbox(dice)));
+    }
+    let word = dice.pick(&WORDS);
+    let subject = match dice.roll(4) {
+        0 => format!("Re: {word}"),
+        1 => format!("{word} and\n more"),
+        2 => word.to_uppercase(),
+        _ => word.to_owned(),
+    };
+    text.push_str(&format!("Subject: {subject}\n"));
+    if dice.roll(2) == 0 {
+        text.push_str(&format!(
+            "X-Tag: {}\n",
+            dice.pick(&["sale", "Build", "a.b", "12", "two words"])
+        ));
+    }
+    if dice.roll(2) == 0 {
+        text.push_str(&format!("X-Score: {}\n", dice.pick(&["5", "2.5", "-1.0", "7.01", "none"])));
+    }
+    if dice.roll(3) == 0 {
+        text.push_str(&format!(
+            "List-Id: A list <{}>\n",
+            dice.pick(&["a.lists.example", "rust.x"])
+        ));
+    }
+    text.push_str("Message-ID: <x@example.org>\nMIME-Version: 1.0\nContent-Type: text/plain\n\n");
+    for _ in 0..dice.roll(12) {
+        text.push_str(&format!("line with {} in it\n", dice.pick(&WORDS)));
+    }
+    text
+}
+
+/// The folders that mail lies in, how much of it and with which flags; it is taken out.
+fn taken_from(maildir: &Path) -> Vec<(String, usize, String)> {
+    let mut found = Vec::new();
+    let mut look = |path: PathBuf, name: &str| {
+        let (mut count, mut flags) = (0, String::new());
+        for sub in ["new", "cur"] {
+            for entry in fs::read_dir(path.join(sub)).into_iter().flatten().flatten() {
+                count += 1;
+                fs::remove_file(entry.path()).expect("removed");
+                let name = entry.file_name().to_string_lossy().into_owned();
+                flags.push_str(name.split_once(":2,").map_or("", |(_, flags)| flags));
+            }
+        }
+        if count > 0 {
+            found.push((name.to_owned(), count, flags));
+        }
+    };
+    look(maildir.to_owned(), "INBOX");
+    for entry in fs::read_dir(maildir).expect("it is there") {
+        let path = entry.expect("readable").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
+        if let Some(name) = name.strip_prefix('.') {
+            look(path.clone(), name);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn make_folder(path: &Path) {
+    for sub in ["cur", "new", "tmp"] {
+        fs::create_dir_all(path.join(sub)).expect("made");
+    }
+}
+
+fn deliver(command: &mut Command, message: &str) -> bool {
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+    // It may have ended without reading.
+    let _ = child.stdin.take().expect("a pipe").write_all(message.as_bytes());
+    child.wait().expect("it ends").success()
+}
+
+#[test]
+fn mail_goes_where_maildrop_puts_it() {
+    if skipped("the test with the real maildrop", &[MAILDROP], false) {
+        return;
+    }
+    let home = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| home.path().join(name);
+    let (filters, each) = if long() { (200, 40) } else { (10, 9) };
+    let mut dice = Dice(0x5eed_1234_5678);
+    let maildir = |side: &str| at(side).join("Maildir");
+    make_folder(&maildir("ours"));
+    // maildrop makes no folders.
+    let tags = ["Tag-sale", "Tag-build", "Tag-a", "Tag-two", "List-a", "List-rust"];
+    make_folder(&maildir("theirs"));
+    for name in FOLDERS.iter().chain(&COPIES).chain(&tags) {
+        make_folder(&maildir("theirs").join(format!(".{name}")));
+    }
+    let (mut pairs, mut reached, mut exact) = (0, 0, 0);
+    for _ in 0..filters {
+        let text = filter(&mut dice);
+        fs::write(at("filter"), &text).expect("written");
+        fs::set_permissions(at("filter"), fs::Permissions::from_mode(0o600)).expect("set");
+        let (rules, report, _) = import(home.path(), "filter");
+        if !report.contains(" 0 approximately, 0 not") {
+            let not: Vec<_> = report.lines().filter(|line| line.contains(": ")).collect();
+            eprintln!("not exact: {}", not.join("; "));
+            continue;
+        }
+        exact += 1;
+        fs::write(at("rules"), &rules).expect("written");
+        for _ in 0..each {
+            let message = message(&mut dice);
+            let mut found = Vec::new();
+            for side in ["theirs", "ours"] {
+                let mut command;
+                if side == "ours" {
+                    command = Command::new(MFILTER);
+                    command.env_clear().env("HOME", home.path());
+                    command.arg("--maildir").arg(maildir(side)).arg("--rules").arg(at("rules"));
+                } else {
+                    command = Command::new(MAILDROP);
+                    command.env_clear().current_dir(at(side)).arg(at("filter"));
+                }
+                assert!(deliver(&mut command, &message), "{side} fails\n{text}\n{message}");
+                found.push(taken_from(&maildir(side)));
+            }
+            assert_eq!(found[1], found[0], "\n{text}\n{rules}\n{message}");
+            pairs += 1;
+            reached += usize::from(found[0] != [("INBOX".to_owned(), 1, String::new())]);
+        }
+    }
+    eprintln!("{pairs} pairs, {reached} reach a rule; {exact} of {filters} filters are exact");
+    assert!(exact * 4 > filters * 3, "only {exact} of {filters} filters are exact");
+    assert!(reached * 2 > pairs, "only {reached} of {pairs} messages reach a rule");
+}
