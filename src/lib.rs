@@ -24,12 +24,12 @@ pub mod state;
 pub mod maildir;
 pub mod world;
 pub mod evaluate;
+pub mod import;
 pub mod load;
 pub mod report;
 pub mod deliver;
 pub mod log;
 pub mod mailbox;
-pub mod import;
 pub mod cli;
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ fuzz_target!(|data: &[u8]| {
 
     let folder = tempfile::tempdir().expect("a temporary directory");
     let kept = ProgramCache::at(&folder.path().join("cache"), path, None);
-    kept.write(&[(path.to_owned(), rules.to_vec())], &fresh).expect("it is kept");
+    kept.write(&[(path.to_owned(), Some(rules.to_vec()))], &fresh).expect("it is kept");
     let file = fs::read_dir(folder.path().join("cache")).expect("a directory").flatten().next();
     let file = file.expect("a file").path();
     let whole = fs::read(&file).expect("it can be read");

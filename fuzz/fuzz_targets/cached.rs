@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| {
     let fresh = CompiledProgram::new(program);
     let folder = tempfile::tempdir().expect("a temporary directory");
     let kept = ProgramCache::at(&folder.path().join("cache"), path, None);
-    kept.write(&[(path.to_owned(), rules.to_vec())], &fresh).expect("it is kept");
+    kept.write(&[(path.to_owned(), Some(rules.to_vec()))], &fresh).expect("it is kept");
     let mut none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
     assert!(kept.read(Print::of(b"other rules"), Proof::AsMet, &mut none).is_none());
     let cached = kept.read(Print::of(rules), Proof::AsMet, &mut none).expect("it is as it was");

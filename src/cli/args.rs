@@ -165,6 +165,18 @@ pub(super) struct Check {
     #[arg(long, requires = "site")]
     pub(super) keep: bool,
 
+    /// Check a Sieve script as `include sieve` runs it; `-` for standard input
+    #[arg(long, value_name = "SCRIPT", conflicts_with_all = ["site", "mail"])]
+    pub(super) sieve: Option<PathBuf>,
+
+    /// With --sieve: what stands between the levels of a folder [default: as the rules say]
+    #[arg(long, value_name = "SIGN", value_parser = separator, requires = "sieve")]
+    pub(super) separator: Option<char>,
+
+    /// With --sieve: what the names of folders begin with [default: as the rules say]
+    #[arg(long, value_name = "TEXT", requires = "sieve")]
+    pub(super) prefix: Option<String>,
+
     /// By this mail (Maildirs, mboxes, messages), whether `set trust` names the right servers
     #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["json", "site"])]
     pub(super) mail: Vec<PathBuf>,
@@ -460,6 +472,11 @@ pub(super) struct ImportRules {
     /// Where lists lie, as the new rules name them [default: beside the rules]
     #[arg(long, value_name = "DIR")]
     pub(super) lists: Option<PathBuf>,
+
+    /// Make site rules, in a category, of a Sieve script that a provider runs before those
+    /// of users
+    #[arg(long, conflicts_with_all = ["maildir", "layout", "try"])]
+    pub(super) site: bool,
 
     /// Write nothing unless all of it is exact
     #[arg(long)]

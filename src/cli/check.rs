@@ -1,11 +1,10 @@
 //! `mfilter check`: every mistake in the rules, and their `expect`s.
 
-use std::io::IsTerminal;
 use std::path::Path;
 
 use super::args::{Check, Delivery};
 use super::{CommandOutcome, output};
-use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::evaluate::{Detail, NoFilters, run as run_rules};
 use crate::file;
 use crate::load;
@@ -13,19 +12,21 @@ use crate::mailbox::sent::Sent;
 use crate::mailbox::store_check;
 use crate::message::Message;
 use crate::plan::{Plan, StepKind};
-use crate::rules::check::{Surroundings, check_lists, judge_switch, resolve};
+use crate::rules::check::{Surroundings, check_lists, judge_switch, no_script, resolve};
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::mistake::{LearnMistake, RuleErrorKind};
 use crate::rules::program::{Expectation, Program, Settings, StatementKind};
 use crate::rules::rule_set::RuleSet;
 use crate::source::{Sources, Span, Spanned, read_text, reason};
 use crate::state::StateDir;
-use crate::text::json_line;
 use crate::user::User;
 use crate::world::{SentMail, World};
 
 pub(super) fn run(call: &Check) -> Result<CommandOutcome, String> {
     let user = &User::of_process();
+    if let Some(script) = &call.sieve {
+        return super::check_sieve::run(script, call, user);
+    }
     if let Some(site) = &call.site {
         let finding = site_rules(site, call, user)?;
         if call.rules.is_none() {
@@ -47,13 +48,14 @@ fn site_rules(path: &Path, call: &Check, user: &User) -> Result<CommandOutcome, 
     let surroundings = &mut Surroundings {
         home: Path::new(load::site::NOBODYS_HOME),
         load: &mut |path| read_text(path).map(String::into_bytes).map_err(|e| e.into()),
+        script: &mut no_script,
     };
     check_lists(&mut checked, &mut sources, surroundings);
     let mut diagnostics = checked.diagnostics;
     if let Some(program) = &checked.program {
         diagnostics.extend(expectations(program, &sources, user));
     }
-    show(&diagnostics, &sources, call.json);
+    output::diagnostics(&diagnostics, &sources, call.json);
     if call.keep
         && let Some(compiled) = checked.program.map(CompiledProgram::new)
     {
@@ -69,6 +71,7 @@ fn users(call: &Check, user: &User) -> Result<CommandOutcome, String> {
     let surroundings = &mut Surroundings {
         home: user.home_or_nowhere(),
         load: &mut |path| read_text(path).map(String::into_bytes).map_err(|e| e.into()),
+        script: &mut no_script,
     };
     check_lists(&mut checked, &mut sources, surroundings);
     let mut diagnostics = checked.diagnostics;
@@ -78,24 +81,13 @@ fn users(call: &Check, user: &User) -> Result<CommandOutcome, String> {
         diagnostics.extend(expectations(program, &sources, user));
     }
     diagnostics.extend(switched(&checked.settings, call.site.as_deref()));
-    show(&diagnostics, &sources, call.json);
+    output::diagnostics(&diagnostics, &sources, call.json);
     let finding = if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found };
     if call.mail.is_empty() {
         return Ok(finding);
     }
     let trust = super::trust::run(checked.settings, &call.mail, user)?;
     Ok(if trust == CommandOutcome::Fine { finding } else { trust })
-}
-
-fn show(diagnostics: &[Diagnostic], sources: &Sources, json: bool) {
-    if json {
-        output::print(&(json_line(&diagnostic::to_json(diagnostics, sources)) + "\n"));
-    } else {
-        output::print(&diagnostic::render(diagnostics, sources, output::colour()));
-        if diagnostics.is_empty() && std::io::stdout().is_terminal() {
-            output::print("no mistakes\n");
-        }
-    }
 }
 
 /// What is wrong with the user's switch, by the site rules in force.

@@ -119,8 +119,11 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         for (path, list) in world.lists() {
             let _ = list_index::make(&world.user, &path, &list, began);
         }
-        if let Some(told) = &in_force.notice {
-            notice::tell(told, &location, state.as_ref(), &world);
+        for told in in_force.notice.iter().chain(&in_force.script_notice) {
+            let is_told = notice::tell(told, &location, state.as_ref(), &world);
+            if let Some(line) = told.line.as_ref().filter(|_| is_told) {
+                let _ = super::log(program, &world, state.as_ref()).note(line);
+            }
         }
         if args.verbose > 0 {
             for step in &plan.steps {

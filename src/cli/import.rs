@@ -26,6 +26,9 @@ pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
     if let Some(other) = kind::other_than(language, &bytes) {
         return Err(format!("{shown}: this is {other}"));
     }
+    if call.site && language != "sieve" {
+        return Err("`--site` is for Sieve scripts that run before those of users".into());
+    }
     let options = options(call)?;
     let load = &mut |path: &Path| read_bytes(path, RULES_LIMIT).map_err(io::Error::from);
     let import = match action {
@@ -84,7 +87,21 @@ fn options(call: &ImportRules) -> Result<Options, String> {
         maildir: name(&call.maildir)?.strip_suffix('/').map(str::to_owned),
         layout: call.layout.map(|layout| layout.as_str().to_owned()),
         lists: name(&call.lists)?,
+        included: None,
+        category: call.site.then(|| category_of(&call.file)),
     })
+}
+
+/// What users call the rules of a script, by its file's name.
+fn category_of(script: &Path) -> String {
+    let name = script.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_sign = |c: char| c.is_control() || matches!(c, ',' | '"');
+    let fits = !name.trim().is_empty() && name.chars().count() <= 60 && !name.contains(is_sign);
+    let taken = ["on", "off", "default", "-"];
+    match fits && !taken.contains(&name.to_lowercase().as_str()) {
+        true => name.trim().to_owned(),
+        false => "filters".to_owned(),
+    }
 }
 
 /// Writes what came of it, and reports.

@@ -360,7 +360,9 @@ fn does(site: &CompiledProgram, wanted: u32, sources: &Sources) -> Vec<String> {
                 }
                 lines.push(line);
             }
-            StatementKind::Category { .. } => {}
+            StatementKind::Category { .. }
+            | StatementKind::Script { .. }
+            | StatementKind::Leave => {}
         }
     }
     lines

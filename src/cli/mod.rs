@@ -6,6 +6,7 @@
 
 mod args;
 mod check;
+mod check_sieve;
 mod completions;
 mod current_rules;
 mod deliver;

@@ -6,7 +6,9 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
-use crate::text::escape;
+use crate::diagnostic::{self, Diagnostic};
+use crate::source::Sources;
+use crate::text::{escape, json_line};
 use crate::user::User;
 
 /// Why something could not be written to standard output.
@@ -34,6 +36,18 @@ pub(super) fn is_written(written: io::Result<()>) -> bool {
 /// What went wrong with standard output so far, but that a reader went away.
 pub(super) fn failure() -> Option<String> {
     FAILURE.get().map(|why| format!("standard output cannot be written: {why}"))
+}
+
+/// Prints mistakes, drawn or as JSON.
+pub(super) fn diagnostics(found: &[Diagnostic], sources: &Sources, json: bool) {
+    if json {
+        print(&(json_line(&diagnostic::to_json(found, sources)) + "\n"));
+    } else {
+        print(&diagnostic::render(found, sources, colour()));
+        if found.is_empty() && io::stdout().is_terminal() {
+            print("no mistakes\n");
+        }
+    }
 }
 
 /// Much text for standard output: printed in large pieces, on a terminal at once.

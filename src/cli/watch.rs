@@ -182,6 +182,9 @@ impl WatchService<'_> {
         let world = World { state: None, ..super::world(&Delivery::default(), None, user.clone()) };
         let log = super::log(program, &world, Some(&self.state));
         self.tell_of_rules(in_force.notice.as_ref(), &log);
+        if let Some(line) = in_force.script_notice.as_ref().and_then(|told| told.line.as_ref()) {
+            self.tell(&log, line);
+        }
         let mut delivery = Delivery::default();
         delivery.maildir.clone_from(&self.call.maildir);
         let location = super::location(&delivery, program, &world)?;

@@ -15,20 +15,22 @@ use super::context::DeliveryContext;
 use super::deliver;
 use crate::maildir::Location;
 
-/// Delivers the notice, unless the user was told of this version already.
-/// What fails here is tried again with the next message.
-pub fn tell(notice: &Notice, location: &Location, state: Option<&StateDir>, world: &World) {
+/// Delivers the notice, unless the user was told of this version already; whether it
+/// was delivered. What fails here is tried again with the next message.
+pub fn tell(notice: &Notice, location: &Location, state: Option<&StateDir>, world: &World) -> bool {
     let Some(claim) = state.and_then(|state| told::claim(state, &notice.path, &notice.version))
     else {
-        return;
+        return false;
     };
     let message = Message::from_bytes(compose(notice, world).into_bytes());
     // A plan without an end ends in the inbox.
-    if deliver(&Plan::default(), &[&message], location, &DeliveryContext::nothing()).outcome
-        == Outcome::Delivered
-    {
+    let outcome =
+        deliver(&Plan::default(), &[&message], location, &DeliveryContext::nothing()).outcome;
+    let is_told = outcome == Outcome::Delivered;
+    if is_told {
         claim.told();
     }
+    is_told
 }
 
 fn compose(notice: &Notice, world: &World) -> String {
@@ -42,9 +44,25 @@ fn compose(notice: &Notice, world: &World) -> String {
         Some(below) => format!("~/{}", below.display()),
         None => notice.path.display().to_string(),
     };
+    if notice.trouble == Trouble::Filters {
+        let (subject, meanwhile) = match notice.last_good {
+            true => (
+                "Your filters are not in use; those saved before go on working",
+                "the filters that you saved before go on working",
+            ),
+            false => ("Your filters are not in use", "none of your filters are in use"),
+        };
+        let body = format!(
+            "{}\nUntil you change this and save your filters again, {meanwhile}.\n\
+             No message is lost.\n\n\
+             They are in {rules}. To see this again: mfilter check --sieve {rules}\n",
+            notice.text
+        );
+        return mail(&address, subject, &date, &host, world, &body);
+    }
     let (what, until) = match notice.trouble {
-        Trouble::Mistake => ("Your mail rules have a mistake", "Until they are mended"),
         Trouble::Missing => ("Your mail rules are missing", "Until they are there again"),
+        _ => ("Your mail rules have a mistake", "Until they are mended"),
     };
     let (subject, meanwhile) = if notice.last_good {
         (
@@ -58,9 +76,22 @@ fn compose(notice: &Notice, world: &World) -> String {
         )
     };
     let advice = match notice.trouble {
-        Trouble::Mistake => "",
         Trouble::Missing => "Who wants no rules any more leaves an empty file there.\n",
+        _ => "",
     };
+    let body = format!(
+        "The rules in {rules} cannot be used as they are now.\n\
+         {meanwhile}\n\
+         {advice}\
+         No message is lost. To see this again: mfilter check {rules}\n\
+         \n\
+         {}",
+        notice.text
+    );
+    mail(&address, &subject, &date, &host, world, &body)
+}
+
+fn mail(address: &str, subject: &str, date: &str, host: &str, world: &World, body: &str) -> String {
     format!(
         "From: mfilter <{address}>\n\
          To: <{address}>\n\
@@ -72,14 +103,8 @@ fn compose(notice: &Notice, world: &World) -> String {
          Content-Type: text/plain; charset=UTF-8\n\
          Content-Transfer-Encoding: 8bit\n\
          \n\
-         The rules in {rules} cannot be used as they are now.\n\
-         {meanwhile}\n\
-         {advice}\
-         No message is lost. To see this again: mfilter check {rules}\n\
-         \n\
-         {}",
-        now.as_nanosecond(),
+         {body}",
+        world.now().as_nanosecond(),
         std::process::id(),
-        notice.text,
     )
 }

@@ -98,6 +98,8 @@ struct Progress {
     at: usize,
     /// An action ended the run.
     ended: bool,
+    /// The script of `include sieve` that the run is in.
+    script: Option<ScriptRun>,
     /// Site rules ask for duplicates.
     duplicates: bool,
     /// The category around.
@@ -116,6 +118,15 @@ impl Progress {
             self.trace.warnings.push(warning);
         }
     }
+}
+
+/// The way through a script.
+#[derive(Debug, Clone, Copy)]
+struct ScriptRun {
+    /// The first statement behind it.
+    end: usize,
+    /// It has filed the message: the run ends behind it.
+    has_filed: bool,
 }
 
 /// Runs statements over a message as it is between two filters.
@@ -229,6 +240,13 @@ impl Evaluator<'_> {
         while !program.is_damaged() {
             self.progress.at = self.conditions.next_possible(self.progress.at);
             let at = self.progress.at;
+            if let Some(script) = self.progress.script.filter(|script| script.end <= at) {
+                self.progress.script = None;
+                if script.has_filed {
+                    self.progress.ended = true;
+                    return None;
+                }
+            }
             let statement = program.statement(at)?;
             while self.progress.open.last().is_some_and(|open| open.end <= at) {
                 self.progress.open.pop();
@@ -264,6 +282,14 @@ impl Evaluator<'_> {
                         self.progress.at = (*end as usize).max(at + 1);
                     }
                 }
+                StatementKind::Script { end } => {
+                    let end = (*end as usize).max(at + 1);
+                    self.progress.script = Some(ScriptRun { end, has_filed: false });
+                }
+                StatementKind::Leave => {
+                    let end = self.progress.script.map_or(at + 1, |script| script.end);
+                    self.progress.at = end.max(at + 1);
+                }
                 StatementKind::Act(action) => {
                     if self.progress.open.is_empty() {
                         self.count(span, true, self.clock());
@@ -294,6 +320,9 @@ impl Evaluator<'_> {
 
     /// Plans an action; true if it ends the run.
     fn act(&mut self, action: &Action, rule: RuleRef) -> bool {
+        if let (Some(script), Action::FileIntoAction(_)) = (&mut self.progress.script, action) {
+            script.has_filed = true;
+        }
         action.plan(&mut ActionPlanner { evaluator: self, rule });
         action.ends()
     }

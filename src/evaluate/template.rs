@@ -82,6 +82,8 @@ impl Evaluator<'_> {
         let own = &self.conditions.program.settings;
         let settings = self.site_of.map_or(own, |rules| &rules.user.settings);
         let (layout, prefix) = (settings.layout, settings.folder_prefix.as_deref());
+        // A script's names are those of its own namespace.
+        let prefix = if self.progress.script.is_some() { Some("") } else { prefix };
         // Site rules are checked without knowing what the user has set.
         let unchecked = self.site_of.is_some() && prefix.is_some_and(|prefix| !prefix.is_empty());
         let mut parts = vec![String::new()];

@@ -43,11 +43,14 @@ pub mod maildrop;
 pub mod procmail;
 pub mod report;
 mod shell;
+mod site;
 pub mod sieve;
 pub mod write;
 
 use std::io;
 use std::path::Path;
+
+use crate::source::Span;
 
 /// How the user wants it; what is not said is guessed, or left at its default.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +63,11 @@ pub struct Options {
     pub layout: Option<String>,
     /// Where list files are named, ending with `/`; empty: beside the rules.
     pub lists: String,
+    /// The rules are for `include sieve`, which runs them as they are: what the names
+    /// of the script's folders begin with, and nothing is guessed.
+    pub included: Option<String>,
+    /// The rules are site rules, in a category of this name.
+    pub category: Option<String>,
 }
 
 /// Reads a file that the foreign rules include.
@@ -74,6 +82,8 @@ pub struct Imported {
     pub draft: ir::Draft,
     /// What stands between the levels of a folder in the foreign rules.
     pub separator: char,
+    /// Where each statement of the rules begins, and its place in the foreign files.
+    pub places: Vec<(u32, Span)>,
     /// The foreign files, by the number in spans.
     pub sources: crate::source::Sources,
 }

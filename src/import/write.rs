@@ -7,7 +7,7 @@ use std::path::Path;
 use super::ir::{Answer, Cond, Draft, Effect, Fidelity, Mark, Operand, Test, Unit};
 use super::{Imported, Options};
 use crate::diagnostic::{self, Diagnostic, Severity};
-use crate::rules::check::{Surroundings, check};
+use crate::rules::check::{Surroundings, check, check_site, no_script};
 use crate::source::{SourceFile, Sources, Span};
 use crate::syntax::ast::{Body, StatementNode, StatementNodeKind};
 use crate::syntax::{self, quote, slashed};
@@ -50,12 +50,16 @@ pub fn write(
             places: Vec::new(),
             walked: 0,
             ends: Vec::new(),
+            keeps_labels: options.included.is_some(),
         };
         writer.head(head, &draft, options);
         let start = writer.text.len();
         writer.units(&draft.units);
+        if options.category.is_some() {
+            writer.text.push_str("}\n");
+        }
         let Writer { text, places, ends, .. } = writer;
-        match checked(&text) {
+        match checked(&text, options.category.is_some()) {
             Ok(rules) => break (rules, places),
             Err((bug, errors)) => {
                 rounds += 1;
@@ -68,29 +72,33 @@ pub fn write(
             }
         }
     };
-    let lines = lines(&rules, &places);
+    let statements = statements(&rules, &places);
+    let lines = lines(&rules, &statements, &places);
     let mut order = 0;
     for unit in &mut draft.units {
         place(unit, &lines, &mut order);
     }
+    let places = foreign_places(&draft, &statements);
     let separator = options.separator.unwrap_or('/');
-    Ok(Imported { rules, draft, sources, separator })
+    Ok(Imported { rules, draft, places, sources, separator })
 }
 
 /// Whether mfilter takes these rules.
 pub fn accepts(rules: &str) -> bool {
-    checked(rules).is_ok()
+    checked(rules, false).is_ok()
 }
 
-/// The canonical layout of what was written, if it has no mistake.
-fn checked(text: &str) -> Result<String, (Box<Bug>, Vec<Diagnostic>)> {
+/// The canonical layout of what was written, rules or site rules, if it has no mistake.
+fn checked(text: &str, site: bool) -> Result<String, (Box<Bug>, Vec<Diagnostic>)> {
     let path = Path::new("mailrules");
     let mut sources = Sources::default();
     let (file, ast, parsed) = syntax::parse_bytes(0, path, text.as_bytes());
     let rules = syntax::format(&ast, &file);
     sources.add(file);
     let nothing = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    let surroundings = &mut Surroundings { home: Path::new("/"), load: nothing };
+    let surroundings =
+        &mut Surroundings { home: Path::new("/"), load: nothing, script: &mut no_script };
+    let check = if site { check_site } else { check };
     let found = check(&mut sources, 0, ast, parsed, surroundings);
     let errors: Vec<Diagnostic> =
         found.diagnostics.into_iter().filter(|each| each.severity == Severity::Error).collect();
@@ -165,24 +173,55 @@ enum LinePlace {
     Comment(usize),
 }
 
-/// Units are numbered in the order in which they are walked; the line of each.
-fn lines(rules: &str, places: &[LinePlace]) -> Vec<(usize, u32)> {
+/// Where each statement stands in the rules, and which unit it is of; units are
+/// numbered in the order in which they are walked.
+fn statements(rules: &str, places: &[LinePlace]) -> Vec<(Span, Option<usize>)> {
+    let (ast, _) = syntax::parse(0, &SourceFile::new("mailrules", rules));
+    let mut spans = Vec::new();
+    preorder(&ast.statements, &mut spans);
+    let units = places.iter().filter_map(|place| match place {
+        LinePlace::Statement(unit) => Some(*unit),
+        LinePlace::Comment(_) => None,
+    });
+    spans.into_iter().zip(units).collect()
+}
+
+/// The place in the foreign rules of what each statement was made of. What was made
+/// of nothing that stands there is of what stands before it.
+fn foreign_places(draft: &Draft, statements: &[(Span, Option<usize>)]) -> Vec<(u32, Span)> {
+    let mut spans = Vec::new();
+    for unit in &draft.units {
+        unit.walk(&mut |unit| spans.push(unit.span));
+    }
+    let mut last = spans.iter().copied().find(|span| span.end > 0).unwrap_or_default();
+    let place = |(statement, unit): &(Span, Option<usize>)| {
+        let known = unit.and_then(|unit| spans.get(unit)).copied();
+        last = known.filter(|span| span.end > 0).unwrap_or(last);
+        (statement.start, last)
+    };
+    statements.iter().map(place).collect()
+}
+
+/// The line of each unit in the rules.
+fn lines(
+    rules: &str,
+    statements: &[(Span, Option<usize>)],
+    places: &[LinePlace],
+) -> Vec<(usize, u32)> {
     let file = SourceFile::new("mailrules", rules);
     let (ast, _) = syntax::parse(0, &file);
-    let mut statements = Vec::new();
-    preorder(&ast.statements, &mut statements);
     let comments: Vec<Span> = ast
         .comments
         .iter()
         .filter(|comment| comment.text.starts_with(UNTRANSLATED) || comment.text.starts_with(DEAD))
         .map(|comment| comment.span)
         .collect();
-    let (mut statement, mut comment) = (statements.into_iter(), comments.into_iter());
+    let (mut statement, mut comment) = (statements.iter(), comments.into_iter());
     let mut lines = Vec::new();
     for place in places {
         match place {
             LinePlace::Statement(unit) => {
-                let (Some(span), unit) = (statement.next(), unit) else { continue };
+                let (Some((span, _)), unit) = (statement.next(), unit) else { continue };
                 if let Some(unit) = unit {
                     lines.push((*unit, file.line(span.start)));
                 }
@@ -202,8 +241,10 @@ fn lines(rules: &str, places: &[LinePlace]) -> Vec<(usize, u32)> {
 fn preorder(statements: &[StatementNode], spans: &mut Vec<Span>) {
     for statement in statements {
         spans.push(statement.span);
-        if let StatementNodeKind::Rule { body: Body::Block(inner), .. } = &statement.kind {
-            preorder(inner, spans);
+        match &statement.kind {
+            StatementNodeKind::Rule { body: Body::Block(inner), .. }
+            | StatementNodeKind::Category { statements: inner, .. } => preorder(inner, spans),
+            _ => {}
         }
     }
 }
@@ -219,6 +260,11 @@ fn place(unit: &mut Unit, lines: &[(usize, u32)], order: &mut usize) {
     }
 }
 
+/// What is told of site rules in their file.
+const SITE_HEAD: &str = "\
+On for all users, who can switch the category off; with `mandatory` behind its name
+they cannot. mailrules(5), THE PROVIDER'S FILTER, says what is to be considered.";
+
 /// How the comment of a unit begins that does nothing.
 const DEAD: &str = "# import: nothing to do";
 
@@ -230,6 +276,8 @@ struct Writer<'a> {
     walked: usize,
     /// Where each unit ends in the text.
     ends: Vec<usize>,
+    /// Units that are always done keep their label.
+    keeps_labels: bool,
 }
 
 impl Unit {
@@ -264,7 +312,7 @@ impl Unit {
     }
 
     /// Whether a statement of it is written.
-    fn is_written(&self) -> bool {
+    pub(super) fn is_written(&self) -> bool {
         matches!(self.fidelity, Fidelity::Exact | Fidelity::Approximate(_))
             && self.condition != Cond::Never
             && self.effects.iter().any(|effect| match effect {
@@ -275,17 +323,33 @@ impl Unit {
 }
 
 impl Writer<'_> {
+    /// What stands before the rules of a site.
+    fn site_head(&mut self) {
+        for line in SITE_HEAD.lines() {
+            self.comment(line, 0);
+        }
+        self.statement(None, "isp-filter default on", 0);
+        self.text.push('\n');
+    }
+
     fn head(&mut self, head: &str, draft: &Draft, options: &Options) {
         for line in head.lines() {
             self.comment(line, 0);
         }
         self.text.push('\n');
+        if options.category.is_some() {
+            self.site_head();
+        }
         let mut settings = draft.settings.clone();
         if let Some(maildir) = &options.maildir {
             settings.push(("maildir".into(), quote(maildir)));
         }
         if let Some(layout) = &options.layout {
             settings.push(("layout".into(), layout.clone()));
+        }
+        if options.included.is_some() {
+            // The importer has taken the prefix off.
+            settings.push(("folder-prefix".into(), quote("")));
         }
         for (name, value) in &settings {
             self.statement(None, &format!("set {name} {value}"), 0);
@@ -295,6 +359,10 @@ impl Writer<'_> {
         }
         if !settings.is_empty() || !draft.lists.is_empty() {
             self.text.push('\n');
+        }
+        if let Some(name) = &options.category {
+            // Actions of site rules stand in it, too.
+            self.statement(None, &format!("category {} {{", quote(name)), 0);
         }
         for effect in &draft.prelude {
             self.statement(None, &action(effect), 0);
@@ -339,7 +407,9 @@ impl Writer<'_> {
             Fidelity::Exact => {}
         }
         // What does nothing may hold units that are not translated.
-        if unit.condition == Cond::Always || !unit.is_written() {
+        let is_always = unit.condition == Cond::Always;
+        let keeps_label = self.keeps_labels && unit.label.is_some();
+        if is_always && !keeps_label || !unit.is_written() {
             self.effects(&unit.effects, order, depth);
             return;
         }
@@ -347,8 +417,12 @@ impl Writer<'_> {
         if let Some(label) = &unit.label {
             head.push_str(&format!("rule {} ", quote(label)));
         }
-        head.push_str("when ");
-        condition(&unit.condition, Binding::Or, &mut head);
+        if is_always {
+            head.push_str("otherwise");
+        } else {
+            head.push_str("when ");
+            condition(&unit.condition, Binding::Or, &mut head);
+        }
         let plain = unit.effects.iter().all(|effect| !matches!(effect, Effect::Rule(_)));
         if plain {
             let actions: Vec<String> = unit.effects.iter().map(action).collect();

@@ -3,8 +3,10 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::check_bytes;
+use super::check_bytes_with;
+use super::script::from_texts;
 use crate::rules::compiled::CompiledProgram;
+use crate::rules::script::ScriptRequest;
 use crate::source::Sources;
 use crate::state::StateDir;
 use crate::state::history::{self, Version};
@@ -72,7 +74,9 @@ impl<'s> History<'s> {
             let kept = files.iter().find(|(known, _)| known == path);
             kept.map(|(_, text)| text.clone().into_bytes()).ok_or(ErrorKind::NotFound.into())
         };
-        let (sources, checked) = check_bytes(main, text.as_bytes(), self.home, &mut load);
+        let script = &mut |request: &ScriptRequest<'_>| from_texts(request, &files);
+        let (sources, checked) =
+            check_bytes_with(main, text.as_bytes(), self.home, &mut load, script);
         let compiled = CompiledProgram::new(checked.program?);
         let later = self.versions.len() - number - 1;
         Some(Then { since: version.since, later, sources, compiled })

@@ -10,6 +10,7 @@
 //! without one the message is tried again later.
 
 pub mod history;
+pub mod script;
 pub mod site;
 
 use std::io::{self, ErrorKind};
@@ -18,10 +19,11 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{self, Diagnostic, Severity};
-use crate::rules::check::{Checked, Surroundings, check as check_rules};
+use crate::rules::check::{Checked, Surroundings, check as check_rules, no_script};
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::{Program, Settings};
 use crate::rules::rule_set::RuleSet;
+use crate::rules::script::{IncludedScript, ScriptRequest};
 use crate::rules::switch::Words;
 use crate::source::{Print, ReadError, SourceFile, Sources, open_rules, read_rules};
 pub use crate::state::program_cache::Proof;
@@ -29,6 +31,7 @@ use crate::state::program_cache::{self, ProgramCache};
 use crate::state::{StateDir, history as versions, last_good, switch};
 use crate::syntax;
 use crate::user::User;
+use script::{GiveScript, ScriptRead, Settled};
 
 /// The rules of one delivery.
 pub struct InForce {
@@ -36,6 +39,8 @@ pub struct InForce {
     pub compiled: CompiledProgram,
     /// What to tell the user; nothing if all is well.
     pub notice: Option<Notice>,
+    /// The same of the script that the rules include.
+    pub script_notice: Option<Notice>,
     /// What to tell the log: the machine could not read the rules at this
     /// moment, which is no mistake of the user's.
     pub remark: Option<String>,
@@ -48,6 +53,8 @@ pub enum Trouble {
     Mistake,
     /// It is not there any more.
     Missing,
+    /// The script of `include sieve` cannot be used.
+    Filters,
 }
 
 /// Why the rules in the file are not the ones in force.
@@ -57,12 +64,14 @@ pub struct Notice {
     pub trouble: Trouble,
     /// The file.
     pub path: PathBuf,
-    /// What `mfilter check` says.
+    /// What `mfilter check` says; of filters, what the user is told.
     pub text: String,
     /// Whether the last good version goes on working; else all goes to the inbox.
     pub last_good: bool,
     /// What this broken version is known by.
     pub version: String,
+    /// A line for the log when the user is told.
+    pub line: Option<String>,
 }
 
 /// `~/.mailrules`
@@ -83,14 +92,29 @@ enum Rules {
     Read(Vec<u8>),
 }
 
-fn print_of(path: &Path) -> io::Result<Print> {
-    Ok(open_rules(path)?.print()?)
+/// What a file of rules or a script is known by; nothing if it is not there.
+fn print_of(path: &Path) -> io::Result<Option<Print>> {
+    match open_rules(path).and_then(|file| file.print()) {
+        Ok(print) => Ok(Some(print)),
+        Err(error) if error.is_missing() || matches!(error, ReadError::Dangling(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// Reads and checks a file of rules with everything it includes.
+/// Reads and checks a file of rules with everything it includes. Unlike in a
+/// delivery, a script that cannot be used is a mistake here.
 pub fn check(path: &Path, user: &User) -> Result<(Sources, Checked), ReadError> {
     let bytes = read_rules(path)?;
-    Ok(check_bytes(path, &bytes, user.home(), &mut read_from_disk))
+    let mut script = ScriptRead::default();
+    let give = &mut |request: &ScriptRequest<'_>| script.script(request);
+    let (sources, mut checked) =
+        check_bytes_with(path, &bytes, user.home(), &mut read_from_disk, give);
+    let faults = checked.script.as_ref().map(IncludedScript::diagnostics).unwrap_or_default();
+    if !faults.is_empty() {
+        checked.program = None;
+        checked.diagnostics.extend(faults);
+    }
+    Ok((sources, checked))
 }
 
 /// Gives what rules include.
@@ -98,19 +122,32 @@ pub fn read_from_disk(path: &Path) -> io::Result<Vec<u8>> {
     Ok(read_rules(path)?)
 }
 
-/// Checks the bytes of a file of rules; `load` gives what it includes.
+/// Checks the bytes of a file of rules; `load` gives what it includes, but for a
+/// script.
 pub fn check_bytes(
     path: &Path,
     bytes: &[u8],
     home: Option<&Path>,
     load: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
 ) -> (Sources, Checked) {
+    check_bytes_with(path, bytes, home, load, &mut no_script)
+}
+
+/// The same, where `script` gives scripts.
+fn check_bytes_with(
+    path: &Path,
+    bytes: &[u8],
+    home: Option<&Path>,
+    load: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
+    script: GiveScript<'_>,
+) -> (Sources, Checked) {
     let mut sources = Sources::default();
     let (file, ast, parsed) = syntax::parse_bytes(0, path, bytes);
     sources.add(file);
     let home = home.unwrap_or(Path::new(""));
     sources.set_home(home);
-    let checked = check_rules(&mut sources, 0, ast, parsed, &mut Surroundings { home, load });
+    let around = &mut Surroundings { home, load, script };
+    let checked = check_rules(&mut sources, 0, ast, parsed, around);
     (sources, checked)
 }
 
@@ -136,14 +173,26 @@ pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<I
     let (version, settings, text) = match opened {
         Ok(Rules::Kept(program)) => return Ok(InForce::by(*program)),
         Ok(Rules::Read(bytes)) => {
-            let (files, sources, checked) = match read_and_check(path, bytes, home) {
+            let (files, settled) = match read_and_check(path, bytes, home, state) {
                 Ok(read) => read,
-                Err(why) => return last_good_for_now(path, &why, home, state),
+                Err(Unread::Rules(why)) => return last_good_for_now(path, &why, home, state),
+                Err(Unread::Script(why)) => return Err(why),
             };
+            let Settled { sources, checked, files: of_script, is_current, notice, remark } =
+                settled;
+            let script = checked.script;
             match checked.program.map(CompiledProgram::new) {
                 Some(compiled) => {
-                    remember(path, &files, &sources, &compiled, kept, state);
-                    return Ok(InForce::by(compiled));
+                    let files = [files, of_script].concat();
+                    // While a script is saved it is to be noticed that it is back.
+                    let kept = kept.filter(|kept| {
+                        if !is_current {
+                            kept.forget();
+                        }
+                        is_current
+                    });
+                    remember(path, &files, &sources, script.as_ref(), &compiled, kept, state);
+                    return Ok(InForce { script_notice: notice, remark, ..InForce::by(compiled) });
                 }
                 None => {
                     let text = errors(&checked.diagnostics, &sources);
@@ -172,16 +221,17 @@ pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<I
             (version(&sources, &text), Settings::default(), text)
         }
     };
-    let last_good = last_good().and_then(|files| from_files(files, home));
+    let last_good = last_good().map(|files| from_files(files, home, state)).transpose()?.flatten();
     let path = path.to_owned();
-    let notice = Notice { trouble, path, text, last_good: last_good.is_some(), version };
-    let compiled = last_good.unwrap_or_else(|| nothing(settings));
-    Ok(InForce { notice: Some(notice), ..InForce::by(compiled) })
+    let last = last_good.is_some();
+    let notice = Notice { trouble, path, text, last_good: last, version, line: None };
+    let in_force = last_good.unwrap_or_else(|| InForce::by(nothing(settings)));
+    Ok(InForce { notice: Some(notice), ..in_force })
 }
 
 impl InForce {
     fn by(compiled: CompiledProgram) -> InForce {
-        InForce { compiled, notice: None, remark: None }
+        InForce { compiled, notice: None, script_notice: None, remark: None }
     }
 }
 
@@ -193,34 +243,46 @@ fn last_good_for_now(
     state: Option<&StateDir>,
 ) -> Result<InForce, String> {
     let known = state.and_then(|state| last_good::read(state, path));
-    let compiled = known
-        .and_then(|files| from_files(files, home))
-        .ok_or_else(|| format!("the rules cannot be read now: {why}"))?;
+    let in_force = known.map(|files| from_files(files, home, state)).transpose()?.flatten();
+    let in_force = in_force.ok_or_else(|| format!("the rules cannot be read now: {why}"))?;
     let remark = format!("the last good rules are used, since these cannot be read now: {why}");
-    Ok(InForce { remark: Some(remark), ..InForce::by(compiled) })
+    Ok(InForce { remark: Some(remark), ..in_force })
 }
 
-/// Checks rules and gathers the bytes of all files they are made of. The error
-/// is why one that is included cannot be read at this moment.
+/// What cannot be read at this moment, and why.
+enum Unread {
+    Rules(String),
+    Script(String),
+}
+
+/// Checks rules and gathers the bytes of all files they are made of but for the
+/// script, which is settled.
 fn read_and_check(
     path: &Path,
     bytes: Vec<u8>,
     home: Option<&Path>,
-) -> Result<(Vec<program_cache::CachedRuleFile>, Sources, Checked), String> {
-    let mut files = vec![(path.to_owned(), bytes.clone())];
+    state: Option<&StateDir>,
+) -> Result<(Vec<program_cache::CachedRuleFile>, Settled), Unread> {
+    let mut files = Vec::new();
     let mut unread = None;
-    let mut load = |path: &Path| {
-        let bytes = read_rules(path).map_err(|error| {
-            if error.may_pass() {
-                unread.get_or_insert(format!("{}: {error}", path.display()));
-            }
-            io::Error::from(error)
-        })?;
-        files.push((path.to_owned(), bytes.clone()));
-        Ok(bytes)
-    };
-    let (sources, checked) = check_bytes(path, &bytes, home, &mut load);
-    unread.map_or(Ok((files, sources, checked)), Err)
+    let settled = script::settle(state, &mut |give| {
+        files = vec![(path.to_owned(), Some(bytes.clone()))];
+        let mut load = |path: &Path| {
+            let bytes = read_rules(path).map_err(|error| {
+                if error.may_pass() {
+                    unread.get_or_insert(format!("{}: {error}", path.display()));
+                }
+                io::Error::from(error)
+            })?;
+            files.push((path.to_owned(), Some(bytes.clone())));
+            Ok(bytes)
+        };
+        check_bytes_with(path, &bytes, home, &mut load, give)
+    });
+    match unread {
+        Some(why) => Err(Unread::Rules(why)),
+        None => Ok((files, settled.map_err(Unread::Script)?)),
+    }
 }
 
 /// Keeps good rules for the deliveries to come. Not being able to must not
@@ -229,14 +291,22 @@ fn remember(
     path: &Path,
     files: &[program_cache::CachedRuleFile],
     sources: &Sources,
+    script: Option<&IncludedScript>,
     compiled: &CompiledProgram,
     kept: Option<ProgramCache>,
     state: Option<&StateDir>,
 ) {
     if let Some(state) = state {
+        let text = |file: &'_ SourceFile| (file.path.clone(), file.text.clone());
+        let all = sources.files();
+        // The script has its own last good version.
+        let own: Vec<_> = match script {
+            Some(script) => script.others(all).map(text).collect(),
+            None => all.iter().map(text).collect(),
+        };
+        let _ = last_good::remember(state, path, &borrowed(&own));
         let texts: Vec<_> =
-            sources.files().iter().map(|file| (file.path.clone(), file.text.as_str())).collect();
-        let _ = last_good::remember(state, path, &texts);
+            all.iter().map(|file| (file.path.clone(), file.text.as_str())).collect();
         let _ = versions::remember(state, path, &texts);
     }
     if let Some(kept) = kept {
@@ -281,15 +351,31 @@ fn nothing(settings: Settings) -> CompiledProgram {
     CompiledProgram::new(program)
 }
 
-/// The last good rules, from the texts that were kept.
-fn from_files(files: Vec<(PathBuf, String)>, home: Option<&Path>) -> Option<CompiledProgram> {
-    let (main, text) = files.first()?;
-    let mut load = |path: &Path| {
-        let kept = files.iter().find(|(known, _)| known == path);
-        kept.map(|(_, text)| text.clone().into_bytes()).ok_or(ErrorKind::NotFound.into())
-    };
-    let (_, checked) = check_bytes(main, text.as_bytes(), home, &mut load);
-    Some(CompiledProgram::new(checked.program?))
+/// The last good rules, from the texts that were kept, with the script that is in
+/// force today.
+///
+/// # Errors
+/// The script cannot be read at this moment.
+fn from_files(
+    files: Vec<(PathBuf, String)>,
+    home: Option<&Path>,
+    state: Option<&StateDir>,
+) -> Result<Option<InForce>, String> {
+    let Some((main, text)) = files.first() else { return Ok(None) };
+    let settled = script::settle(state, &mut |give| {
+        let mut load = |path: &Path| {
+            let kept = files.iter().find(|(known, _)| known == path);
+            kept.map(|(_, text)| text.clone().into_bytes()).ok_or(ErrorKind::NotFound.into())
+        };
+        check_bytes_with(main, text.as_bytes(), home, &mut load, give)
+    })?;
+    let Settled { checked, notice, remark, .. } = settled;
+    let compiled = checked.program.map(CompiledProgram::new);
+    Ok(compiled.map(|it| InForce { script_notice: notice, remark, ..InForce::by(it) }))
+}
+
+fn borrowed(texts: &[(PathBuf, String)]) -> Vec<(PathBuf, &str)> {
+    texts.iter().map(|(path, text)| (path.clone(), text.as_str())).collect()
 }
 
 fn errors(diagnostics: &[Diagnostic], sources: &Sources) -> String {

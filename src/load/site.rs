@@ -7,10 +7,10 @@
 //! file and must be root's as well.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::errors;
-use crate::rules::check::{Checked, Surroundings, check_site};
+use crate::rules::check::{Checked, Surroundings, check_site, no_script};
 use crate::rules::compiled::CompiledProgram;
 use crate::source::{Print, ReadError, Sources, open_site};
 use crate::state::program_cache::{self, ProgramCache, Proof};
@@ -101,16 +101,21 @@ fn check_bytes(
     path: &Path,
     bytes: Vec<u8>,
 ) -> (Sources, Checked, Vec<program_cache::CachedRuleFile>) {
-    let mut files: Vec<(PathBuf, Vec<u8>)> = vec![(path.to_owned(), bytes.clone())];
+    let mut files: Vec<program_cache::CachedRuleFile> =
+        vec![(path.to_owned(), Some(bytes.clone()))];
     let mut load = |path: &Path| {
         let bytes = read_from_disk(path)?;
-        files.push((path.to_owned(), bytes.clone()));
+        files.push((path.to_owned(), Some(bytes.clone())));
         Ok(bytes)
     };
     let mut sources = Sources::default();
     let (file, ast, parsed) = syntax::parse_bytes(0, path, &bytes);
     sources.add(file);
-    let around = &mut Surroundings { home: Path::new(NOBODYS_HOME), load: &mut load };
+    let around = &mut Surroundings {
+        home: Path::new(NOBODYS_HOME),
+        load: &mut load,
+        script: &mut no_script,
+    };
     let checked = check_site(&mut sources, 0, ast, parsed, around);
     (sources, checked, files)
 }
@@ -128,6 +133,6 @@ fn read_from_disk(path: &Path) -> io::Result<Vec<u8>> {
     Ok(open_site(path)?.bytes()?)
 }
 
-fn print_of(path: &Path) -> io::Result<Print> {
-    Ok(open_site(path)?.print()?)
+fn print_of(path: &Path) -> io::Result<Option<Print>> {
+    Ok(Some(open_site(path)?.print()?))
 }

@@ -39,7 +39,9 @@ pub fn rules(program: &CompiledProgram) -> Vec<Listed> {
                 }
                 (None, None)
             }
-            StatementKind::Category { .. } => continue,
+            StatementKind::Category { .. }
+            | StatementKind::Script { .. }
+            | StatementKind::Leave => continue,
         };
         for (_, around) in &open {
             if let Some(rule) = listed.get_mut(*around) {
@@ -79,7 +81,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::rules::check::{Surroundings, check};
+    use crate::rules::check::{Surroundings, check, no_script};
     use crate::rules::compiled::CompiledProgram;
     use crate::source::Sources;
 
@@ -91,7 +93,8 @@ mod tests {
         let (file, ast, parsed) = crate::syntax::parse_bytes(0, Path::new("r"), text.as_bytes());
         sources.add(file);
         let mut load = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-        let mut around = Surroundings { home: Path::new(""), load: &mut load };
+        let mut around =
+            Surroundings { home: Path::new(""), load: &mut load, script: &mut no_script };
         let checked = check(&mut sources, 0, ast, parsed, &mut around);
         let compiled = CompiledProgram::new(checked.program.unwrap());
         let listed = rules(&compiled);

@@ -17,6 +17,7 @@ pub mod mistake;
 mod sound;
 pub mod switch;
 pub mod rule_set;
+pub mod script;
 pub mod check;
 
 pub use check::{Checked, check};

@@ -88,6 +88,14 @@ pub enum StatementKind {
         /// Index of the first statement behind it.
         end: u32,
     },
+    /// Begins the statements of `include sieve`: where one of them has filed the
+    /// message, the run ends at `end`.
+    Script {
+        /// Index of the first statement behind the script.
+        end: u32,
+    },
+    /// A script's `stop`: goes on behind the script.
+    Leave,
 }
 
 /// A condition with its place.

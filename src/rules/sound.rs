@@ -123,6 +123,14 @@ impl Program {
                     }
                     open.push(end);
                 }
+                StatementKind::Script { end } => {
+                    let end = *end as usize;
+                    if end <= at || open.last().is_none_or(|last| end > *last) {
+                        return false;
+                    }
+                    open.push(end);
+                }
+                StatementKind::Leave => {}
                 StatementKind::Act(action) => {
                     if !self.action_is_sound(action) {
                         return false;

@@ -89,6 +89,11 @@ impl Sources {
         self.files.len() as u32 - 1
     }
 
+    /// Takes the file away that was added last.
+    pub fn remove_last(&mut self) {
+        self.files.pop();
+    }
+
     /// The files, by number.
     pub fn files(&self) -> &[SourceFile] {
         &self.files
@@ -208,6 +213,9 @@ impl From<ReadError> for io::Error {
 
 /// Rule files larger than this are not read, bytes.
 pub const RULES_LIMIT: u64 = 16 * 1024 * 1024;
+/// Scripts of `include sieve` larger than this are not read, bytes; Pigeonhole
+/// takes none that is larger.
+pub const SCRIPT_LIMIT: u64 = 1 << 20;
 /// List files larger than this are not read, bytes.
 pub const LIST_LIMIT: u64 = 256 * 1024 * 1024;
 
@@ -230,6 +238,15 @@ pub fn open_rules(path: &Path) -> Result<RuleFile, ReadError> {
         private(&meta)?;
     }
     Ok(RuleFile { file, length: meta.len() })
+}
+
+/// Opens a script that rules include, as [`open_rules`] does.
+pub fn open_script(path: &Path) -> Result<RuleFile, ReadError> {
+    let file = open_rules(path)?;
+    match file.length <= SCRIPT_LIMIT {
+        true => Ok(file),
+        false => Err(ReadError::TooLarge(SCRIPT_LIMIT)),
+    }
 }
 
 /// Opens a file of site rules. It must belong to root and be writable by

@@ -67,6 +67,11 @@ pub fn remember(state: &StateDir, main: &Path, files: &[(PathBuf, &str)]) -> io:
     Ok(true)
 }
 
+/// Forgets the last good rules.
+pub fn forget(state: &StateDir, main: &Path) {
+    let _ = std::fs::remove_file(state.path().join(file_name(main)));
+}
+
 fn file_name(main: &Path) -> String {
     format!("last-good-{}.rules", key(&[main.as_os_str().as_bytes()]))
 }

@@ -10,6 +10,7 @@
 pub mod program_cache;
 pub mod lock_file;
 pub mod at_hand;
+pub mod away;
 pub mod history;
 pub mod imported;
 pub mod journal;

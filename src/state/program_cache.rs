@@ -36,11 +36,13 @@ use crate::rules::compiled::CompiledProgram;
 use crate::source::Print;
 use crate::user::{User, make_private};
 
-const MAGIC: &[u8; 16] = b"mfilter rules 4\n";
+const MAGIC: &[u8; 16] = b"mfilter rules 5\n";
 /// What stands before the front.
 const BEFORE: usize = MAGIC.len() + 2 * 8 + 16;
 /// So much is read at once, bytes: all that is kept of a few dozen rules.
 const FIRST: usize = 32 << 10;
+/// In the place of a print: the file was not there. No content is that long.
+const ABSENT: Print = Print { length: u64::MAX, hash: 0 };
 /// Larger files are not kept, bytes.
 const LARGEST: u64 = 256 << 20;
 /// What mfilter was built of (`build.rs`): what another one checked may mean
@@ -50,8 +52,9 @@ pub(super) const BUILT_OF: u64 = match u64::from_str_radix(env!("MFILTER_BUILT_O
     Err(_) => 0,
 };
 
-/// A rule file as it was read: path and bytes.
-pub type CachedRuleFile = (PathBuf, Vec<u8>);
+/// A rule file as it was read: path and bytes; none where there was no such file,
+/// and one would count.
+pub type CachedRuleFile = (PathBuf, Option<Vec<u8>>);
 
 /// When it is proven that kept rules are what was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,13 +100,13 @@ impl ProgramCache {
     }
 
     /// The rules, if the main file is known by `main` and what it included is
-    /// unchanged; `look` tells what that is known by now. Anything else is as
-    /// good as nothing.
+    /// unchanged; `look` tells what that is known by now, or that it is not there.
+    /// Anything else is as good as nothing.
     pub fn read(
         &self,
         main: Print,
         proof: Proof,
-        look: &mut dyn FnMut(&Path) -> std::io::Result<Print>,
+        look: &mut dyn FnMut(&Path) -> std::io::Result<Option<Print>>,
     ) -> Option<CompiledProgram> {
         self.compiled(Some(main), proof, look)
     }
@@ -118,7 +121,7 @@ impl ProgramCache {
         &self,
         main: Option<Print>,
         proof: Proof,
-        look: &mut dyn FnMut(&Path) -> std::io::Result<Print>,
+        look: &mut dyn FnMut(&Path) -> std::io::Result<Option<Print>>,
     ) -> Option<CompiledProgram> {
         let (file, size) = self.open()?;
         let first = match proof {
@@ -162,6 +165,11 @@ impl ProgramCache {
         Some((file, about.len() as usize))
     }
 
+    /// Forgets what was kept.
+    pub fn forget(&self) {
+        let _ = std::fs::remove_file(&self.file);
+    }
+
     /// Keeps rules, the main file first. What fails here only costs time.
     pub fn write(
         &self,
@@ -174,7 +182,7 @@ impl ProgramCache {
         let mut front = (files.len() as u64).to_le_bytes().to_vec();
         for (path, bytes) in files {
             let path = path.as_os_str().as_bytes();
-            let print = Print::of(bytes);
+            let print = bytes.as_deref().map_or(ABSENT, Print::of);
             front.extend((path.len() as u64).to_le_bytes());
             front.extend(print.length.to_le_bytes());
             front.extend(print.hash.to_le_bytes());
@@ -217,7 +225,7 @@ fn before_front(bytes: &[u8]) -> Option<(usize, u128)> {
 fn unchanged<'f>(
     front: &'f [u8],
     main: Option<Print>,
-    look: &mut dyn FnMut(&Path) -> std::io::Result<Print>,
+    look: &mut dyn FnMut(&Path) -> std::io::Result<Option<Print>>,
 ) -> Option<&'f [u8]> {
     let (files, mut rest) = number(front)?;
     for at in 0..files {
@@ -233,7 +241,7 @@ fn unchanged<'f>(
             (Some(main), 0) => main == print,
             _ => {
                 let path = Path::new(std::ffi::OsStr::from_bytes(path));
-                look(path).is_ok_and(|now| now == print)
+                look(path).is_ok_and(|now| now.unwrap_or(ABSENT) == print)
             }
         };
         if !same {
@@ -309,8 +317,8 @@ mod tests {
 
     const INCLUDED: &[u8] = b"when spam -> discard\n";
 
-    fn no_file(_: &Path) -> Result<Print, Error> {
-        Err(ErrorKind::NotFound.into())
+    fn no_file(_: &Path) -> Result<Option<Print>, Error> {
+        Ok(None)
     }
 
     fn with_patterns(count: usize) -> Program {
@@ -334,7 +342,7 @@ mod tests {
         let kept =
             ProgramCache::at(&folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
         let read = |proof| kept.read(main, proof, &mut no_file);
-        kept.write(&[("x".into(), b"x".to_vec())], &compiled).unwrap();
+        kept.write(&[("x".into(), Some(b"x".to_vec()))], &compiled).unwrap();
         let whole = std::fs::read(&kept.file).unwrap();
         assert!(whole.len() > 2 * FIRST);
         for proof in [Proof::Whole, Proof::AsMet] {
@@ -363,14 +371,16 @@ mod tests {
             ProgramCache::at(&folder.path().join("mfilter"), Path::new("/home/x/.mailrules"), None);
         let main = Print::of(b"include \"other\"\n");
         let mut look = |path: &Path| match path.to_str() {
-            Some("/other") => Ok(Print::of(INCLUDED)),
+            Some("/other") => Ok(Some(Print::of(INCLUDED))),
+            Some("/absent") => Ok(None),
             _ => Err(ErrorKind::NotFound.into()),
         };
         assert!(kept.read(main, Proof::AsMet, &mut look).is_none());
         let compiled = CompiledProgram::new(with_patterns(3));
         let files = [
-            (PathBuf::from("/home/x/.mailrules"), b"include \"other\"\n".to_vec()),
-            (PathBuf::from("/other"), INCLUDED.to_vec()),
+            (PathBuf::from("/home/x/.mailrules"), Some(b"include \"other\"\n".to_vec())),
+            (PathBuf::from("/other"), Some(INCLUDED.to_vec())),
+            (PathBuf::from("/absent"), None),
         ];
         kept.write(&files, &compiled).unwrap();
         let found = kept.read(main, Proof::AsMet, &mut look).expect("what was kept");
@@ -378,10 +388,13 @@ mod tests {
         // Other rules, by a letter of the same length, or of what they include.
         assert!(kept.read(Print::of(b"include \"othef\"\n"), Proof::AsMet, &mut look).is_none());
         assert!(kept.read(main, Proof::AsMet, &mut no_file).is_none());
-        assert!(
-            kept.read(main, Proof::AsMet, &mut |_| Ok(Print::of(b"when spam -> discarD\n")))
-                .is_none()
-        );
+        let mut other = |_: &Path| Ok(Some(Print::of(b"when spam -> discarD\n")));
+        assert!(kept.read(main, Proof::AsMet, &mut other).is_none());
+        let mut appeared = |path: &Path| match path.to_str() {
+            Some("/absent") => Ok(Some(Print::of(b""))),
+            _ => look(path),
+        };
+        assert!(kept.read(main, Proof::AsMet, &mut appeared).is_none(), "what was not there is");
 
         let whole = std::fs::read(&kept.file).unwrap();
         for at in 0..whole.len() {

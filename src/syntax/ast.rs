@@ -52,6 +52,8 @@ pub enum StatementNodeKind {
     Score { name: SpannedText, entries: Vec<(Spanned<f64>, ConditionNode)> },
     /// `include "file"`
     Include { file: SpannedText },
+    /// `include sieve "file" separator "." prefix ""`: options as written
+    IncludeSieve { file: SpannedText, options: Vec<ScriptOption> },
     /// `[rule "label"] when CONDITION …` and `[rule "label"] otherwise …` (no condition)
     Rule { label: Option<SpannedText>, condition: Option<ConditionNode>, body: Body },
     /// `ACTION, …` alone
@@ -74,6 +76,15 @@ pub enum StatementNodeKind {
         /// The statements of its block that could be read.
         block: Vec<StatementNode>,
     },
+}
+
+/// `separator "."`
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScriptOption {
+    /// `separator` or `prefix`.
+    pub name: SpannedText,
+    /// What stands behind it.
+    pub value: SpannedText,
 }
 
 /// One end of a move: `to "Folder"`
@@ -279,6 +290,13 @@ impl StatementNode {
                 }
             }
             StatementNodeKind::Include { file } => file.span = Span::default(),
+            StatementNodeKind::IncludeSieve { file, options } => {
+                file.span = Span::default();
+                for option in options {
+                    option.name.span = Span::default();
+                    option.value.span = Span::default();
+                }
+            }
             StatementNodeKind::Rule { label, condition, body } => {
                 label.iter_mut().for_each(|label| label.span = Span::default());
                 condition.iter_mut().for_each(ConditionNode::forget);

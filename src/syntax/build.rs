@@ -4,7 +4,7 @@ use pest::iterators::Pair;
 
 use super::ast::{
     ActionNode, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, MoveEnd,
-    Particulars, SpannedText, StatementNodeKind, ValueKind, ValueNode, Way,
+    Particulars, ScriptOption, SpannedText, StatementNodeKind, ValueKind, ValueNode, Way,
 };
 use super::grammar::Rule;
 use super::literal;
@@ -89,12 +89,16 @@ impl Builder {
         let mut label_kind = None;
         let mut sent = false;
         let mut ends = Vec::new();
+        let mut sieve = false;
+        let mut options = Vec::new();
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::isp_choice => choices.push(self.choice(part)?),
                 Rule::label_kind => label_kind = Some(self.word(&part)),
                 Rule::name | Rule::setting => word = Some(self.word(&part)),
                 Rule::sent_word => sent = true,
+                Rule::sieve_word => sieve = true,
+                Rule::script_option => options.push(self.script_option(part)?),
                 Rule::move_end => ends.push(self.move_end(part)?),
                 Rule::string if rule == Rule::list => {
                     let text = self.string(&part);
@@ -121,6 +125,9 @@ impl Builder {
             (Rule::define, Some(name), _, Some(condition)) => {
                 StatementNodeKind::Define { name, condition }
             }
+            (Rule::include, Some(file), _, _) if sieve => {
+                StatementNodeKind::IncludeSieve { file, options }
+            }
             (Rule::include, Some(file), _, _) => StatementNodeKind::Include { file },
             (Rule::isp_filter, ..) => StatementNodeKind::IspFilter { choices },
             (Rule::isp_label, Some(text), _, _) => {
@@ -134,6 +141,21 @@ impl Builder {
             _ => return Err(self.impossible()),
         };
         Ok(kind)
+    }
+
+    fn script_option(&mut self, pair: Pair<Rule>) -> Read<ScriptOption> {
+        let (mut name, mut value) = (None, None);
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::name => name = Some(self.word(&part)),
+                Rule::string => value = Some(self.string(&part)),
+                _ => {}
+            }
+        }
+        match (name, value) {
+            (Some(name), Some(value)) => Ok(ScriptOption { name, value }),
+            _ => Err(self.impossible()),
+        }
     }
 
     pub(super) fn group_head(

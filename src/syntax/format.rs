@@ -318,6 +318,14 @@ impl<'a> Formatter<'a> {
             StatementNodeKind::Include { file } => {
                 Doc::text(format!("include {}", literal::quote(&file.value)))
             }
+            StatementNodeKind::IncludeSieve { file, options } => {
+                let mut text = format!("include sieve {}", literal::quote(&file.value));
+                for option in options {
+                    let value = literal::quote(&option.value.value);
+                    text.push_str(&format!(" {} {value}", option.name.value));
+                }
+                Doc::text(text)
+            }
             StatementNodeKind::Expect { message, actions } => {
                 let head = format!("expect {}", literal::quote(&message.value));
                 self.arrow(vec![Doc::text(head)], message.span.end, actions)

@@ -412,6 +412,9 @@ impl<'a> Outliner<'a> {
                 let is_name = at == start + 1 && self.lead == Lead::Set;
                 begins_line && !is_name && !waits && !continued
             }
+            (_, Some(word)) if self.lead == Lead::Include && begins_line => {
+                before.kind == TokenShape::Text && !words::SCRIPT_OPTIONS.contains(&word)
+            }
             (_, Some("if" | "unless" | "else" | "elsif" | "elseif" | "elif")) => {
                 begins_line && !continued
             }

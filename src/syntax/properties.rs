@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::ast::{
     ActionNode, Ast, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, Instant,
-    MoveEnd, Particulars, SpannedText, StatementNode, StatementNodeKind, ValueKind, ValueNode, Way,
+    MoveEnd, Particulars, ScriptOption, SpannedText, StatementNode, StatementNodeKind, ValueKind,
+    ValueNode, Way,
 };
 use super::grammar::{Grammar, Rule};
 use super::scan::{self, TokenShape};
@@ -232,6 +233,13 @@ fn statement() -> impl Strategy<Value = StatementNode> {
         (word(name()), vec((weight, condition()), 0..4))
             .prop_map(|(name, entries)| StatementNodeKind::Score { name, entries }),
         word(text()).prop_map(|file| StatementNodeKind::Include { file }),
+        (word(text()), vec((word(name()), word(text())), 0..3)).prop_map(|(file, options)| {
+            let option = |(name, value)| ScriptOption { name, value };
+            StatementNodeKind::IncludeSieve {
+                file,
+                options: options.into_iter().map(option).collect(),
+            }
+        }),
         (word(name()), word(text()))
             .prop_map(|(name, folder)| StatementNodeKind::SentList { name, folder }),
         (vec(move_end(), 1..3), actions(1..3))

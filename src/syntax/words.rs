@@ -24,6 +24,9 @@ pub const ACTIONS: &[&str] = &[
 /// Actions that may have `{ NAME VALUE … }` behind them.
 pub const WITH_PARTICULARS: &[&str] = &["reply"];
 
+/// What may stand behind the file of `include sieve`.
+pub const SCRIPT_OPTIONS: &[&str] = &["separator", "prefix"];
+
 /// How a comment begins that stands in the place of a foreign rule which could not be
 /// translated: `check` tells of it until it is gone.
 pub const UNTRANSLATED: &str = "# todo import";
@@ -224,6 +227,8 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::define_word => "`define`",
         Rule::score_word => "`score`",
         Rule::include_word => "`include`",
+        Rule::sieve_word => "`sieve`",
+        Rule::script_option => "`separator` or `prefix`",
         Rule::expect_word => "`expect`",
         Rule::isp_filter_word => "`isp-filter`",
         Rule::isp_label_word => "`isp-label`",

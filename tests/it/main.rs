@@ -21,6 +21,7 @@ mod import;
 mod import_maildrop;
 mod import_mail;
 mod import_procmail;
+mod include_sieve;
 mod inbox_folder;
 mod isp_filter;
 mod kinds;

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 pub mod imap;
+pub mod managesieve;
 pub mod postfix;
 pub mod printed;
 pub mod smtp;

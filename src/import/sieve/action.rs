@@ -12,7 +12,7 @@ use super::parse::Node;
 use super::script::is_name;
 use super::variables::{Known, Piece};
 use crate::import::ir::{Cond, Effect, Unit, literal};
-use crate::rules::actions::is_target;
+use crate::rules::actions::{MOST_TARGETS, is_target};
 use crate::source::Span;
 
 impl Lowering<'_> {
@@ -215,6 +215,10 @@ impl Lowering<'_> {
 
     /// Notes to whom a message is sent.
     fn sends(&mut self, to: &str) {
+        self.state.redirects += 1;
+        if self.state.redirects > MOST_TARGETS {
+            self.approximately(&format!("it may be sent to more than {MOST_TARGETS} addresses"));
+        }
         if !Rc::make_mut(&mut self.state.sent).insert(to.to_owned()) {
             self.approximately(&format!("it may be sent to {to} twice"));
         }
@@ -297,6 +301,13 @@ impl Lowering<'_> {
             return Err(format!("`{}` takes no test", node.name));
         }
         match node.name.as_str() {
+            "keep" if self.options.category.is_some() => {
+                arguments.unknown(&[])?;
+                if self.state.keep != KEPT || acts.iter().any(Act::closes) {
+                    return Err("a `keep` behind what files or drops the message".into());
+                }
+                // The message is the users' rules to file.
+            }
             "keep" => {
                 arguments.unknown(&["flags"])?;
                 let flags = self.flags_of(arguments)?;
@@ -463,10 +474,22 @@ impl Lowering<'_> {
         if name.eq_ignore_ascii_case("INBOX") {
             return Ok(None);
         }
+        let name = match self.options.included.as_deref() {
+            Some(prefix) if !prefix.is_empty() => below_prefix(name, prefix).ok_or_else(|| {
+                format!("the folder `{name}` is not in the namespace, which begins with `{prefix}`")
+            })?,
+            _ => name,
+        };
         let mut parts: Vec<&str> = name.split(self.separator).collect();
         if self.below_inbox && parts.first().is_some_and(|part| part.eq_ignore_ascii_case("INBOX"))
         {
             parts.remove(0);
+        }
+        if let Some(first) = parts.first_mut().filter(|_| self.options.included.is_some())
+            && first.eq_ignore_ascii_case("INBOX")
+        {
+            // Dovecot makes its folder in capitals, however it is asked for.
+            *first = "INBOX";
         }
         let fs = self.options.layout.as_deref() == Some("fs");
         for part in &parts {
@@ -491,6 +514,16 @@ impl Lowering<'_> {
         }
         Ok(Some(parts.join("/")))
     }
+}
+
+/// What stands behind the prefix of a namespace; `INBOX` in it may be written in any
+/// case (RFC 3501 §5.1).
+fn below_prefix<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
+    let (first, rest) = name.split_at_checked(prefix.len())?;
+    let inbox = |text: &str| text.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("INBOX"));
+    let same =
+        first == prefix || inbox(first) && inbox(prefix) && first.get(5..) == prefix.get(5..);
+    (same && !rest.is_empty()).then_some(rest)
 }
 
 fn by_value(name: &str, value: String, effect: Effect) -> Effect {

@@ -74,6 +74,8 @@ pub(super) struct State {
     pub(super) stored: Rc<BTreeMap<String, Stored>>,
     /// To whom it may have been sent on.
     pub(super) sent: Rc<BTreeSet<String>>,
+    /// How often at most.
+    pub(super) redirects: usize,
     /// Nothing behind this place is reached.
     pub(super) ended: bool,
     /// The included script was left.
@@ -102,6 +104,7 @@ impl State {
             one_level: Rc::default(),
             stored: Rc::default(),
             sent: Rc::default(),
+            redirects: 0,
             ended: false,
             returned: false,
         }
@@ -149,6 +152,7 @@ impl State {
             one_level: Rc::default(),
             stored,
             sent: join_names(self.sent, other.sent),
+            redirects: self.redirects.max(other.redirects),
             captured: if self.captured == other.captured {
                 self.captured
             } else {
@@ -575,6 +579,9 @@ impl<'a> Lowering<'a> {
         folders(nodes, &mut names);
         let guessed = if names.iter().any(|name| name.contains('/')) { '/' } else { '.' };
         self.separator = self.options.separator.unwrap_or(guessed);
+        if self.options.included.is_some() {
+            return;
+        }
         let separator = self.separator;
         let below = |name: &str| {
             name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("INBOX"))

@@ -49,6 +49,12 @@ impl Lowering<'_> {
         if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
             return Err(format!("`{name}` is no name of a script"));
         }
+        if arguments.has("global") && self.options.included.is_some() {
+            return match arguments.has("optional") {
+                true => Ok(None),
+                false => Err("scripts of the provider's (`:global`) are not known here".into()),
+            };
+        }
         let main = self.frames.first().map(|frame| frame.path.clone()).unwrap_or_default();
         let folder = main.parent().unwrap_or(Path::new("")).to_owned();
         let places = [

@@ -22,9 +22,12 @@ mod tests;
 
 use std::path::Path;
 
+use super::ir::{Effect, Fidelity, Unit};
 use super::write::{Bug, write};
-use super::{Imported, Load, Options, decode};
-use crate::source::SourceFile;
+use super::{Imported, Load, Options, decode, site};
+use crate::rules::program::Layout;
+use crate::rules::script::{Script, ScriptFault, ScriptRequest};
+use crate::source::{SourceFile, Span};
 use context::Lowering;
 
 /// Makes rules of a script; `load` gives the scripts that it includes.
@@ -47,6 +50,94 @@ pub fn import(
     let nodes = expire::first(parse::parse(0, &file));
     lowering.main(path, &nodes);
     let options = &Options { separator: Some(lowering.separator), ..options.clone() };
+    if options.category.is_some() {
+        let names =
+            site::Names { filed: lowering.fresh_name("filed"), over: lowering.fresh_name("over") };
+        let units = std::mem::take(&mut lowering.draft.units);
+        lowering.draft.units = site::in_category(units, &names);
+    }
     let (draft, sources) = (lowering.draft, lowering.sources);
     write(draft, sources, options, "sieve")
+}
+
+/// A script as `include sieve` runs it, or why it cannot be run; `load` gives the
+/// scripts that it includes, by their names in the folder of `path`.
+pub fn include(request: &ScriptRequest<'_>, path: &Path, bytes: &[u8], load: Load<'_>) -> Script {
+    if bytes.contains(&0) {
+        return Script::unusable(request.path, "it is a binary file".into());
+    }
+    let options = Options {
+        separator: Some(request.separator),
+        layout: (request.layout == Layout::Fs).then(|| "fs".to_owned()),
+        included: Some(request.prefix.to_owned()),
+        ..Options::default()
+    };
+    let imported = match import(path, bytes, &options, load) {
+        Ok(imported) => imported,
+        Err(bug) => return Script::unusable(request.path, bug.mistakes),
+    };
+    let mut files = imported.sources.files().to_vec();
+    if let Some(main) = files.first_mut() {
+        main.path = request.path.to_owned();
+    }
+    let mut faults = Vec::new();
+    for unit in &imported.draft.units {
+        faults_of(unit, unit.label.as_deref(), &mut faults);
+    }
+    let draft = &imported.draft;
+    let lists = draft.lists.iter().map(|(name, _)| format!("the list `{name}` is not known here"));
+    // All rules have one zone.
+    let zone = request.timezone.map(crate::syntax::quote);
+    let is_set = |name: &str, value: &str| name == "timezone" && zone.as_deref() == Some(value);
+    let missing = draft.settings.iter().filter(|(name, value)| !is_set(name, value));
+    let settings = missing.map(|(name, value)| {
+        format!("it needs `set {name} {value}`, for all rules, before the `include`")
+    });
+    let of_all: Vec<String> = lists.chain(settings).collect();
+    if faults.is_empty() {
+        let whole = |reason| ScriptFault { span: None, label: None, reason };
+        faults.extend(of_all.into_iter().map(whole));
+    }
+    let does_something = draft.units.iter().any(Unit::is_written);
+    let rules = if does_something { imported.rules } else { String::new() };
+    let places = imported.places.into_iter();
+    let places = places.map(|(at, span)| (at, head(&files, span))).collect();
+    Script { files, rules, places, faults }
+}
+
+/// What of a unit is not exact; `label` is that of the units around it.
+fn faults_of(unit: &Unit, label: Option<&str>, faults: &mut Vec<ScriptFault>) {
+    let label = unit.label.as_deref().or(label);
+    let mut fault = |reason: &str| {
+        let (span, reason) = (Some(unit.span), reason.to_owned());
+        faults.push(ScriptFault { span, label: label.map(str::to_owned), reason });
+    };
+    match &unit.fidelity {
+        Fidelity::NotTranslated(why) => return fault(why),
+        Fidelity::Approximate(why) => return fault(why),
+        Fidelity::Exact | Fidelity::Dead(_) => {}
+    }
+    for effect in &unit.effects {
+        if let Effect::Rule(inner) = effect {
+            faults_of(inner, label, faults);
+        }
+    }
+}
+
+/// A command without its block.
+fn head(files: &[SourceFile], span: Span) -> Span {
+    let text = files.get(span.file as usize).map_or("", |file| file.text.as_str());
+    let text = text.get(span.start as usize..span.end as usize).unwrap_or_default();
+    let mut in_string = false;
+    let mut escaped = false;
+    let open = text.find(|c: char| {
+        let was_escaped = escaped;
+        escaped = in_string && c == '\\' && !was_escaped;
+        in_string ^= c == '"' && !was_escaped;
+        c == '{' && !in_string
+    });
+    match open.map(|at| text.get(..at).unwrap_or_default().trim_end().len() as u32) {
+        Some(length) if length > 0 => Span { end: span.start + length, ..span },
+        _ => span,
+    }
 }

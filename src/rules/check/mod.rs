@@ -12,6 +12,7 @@ mod lists;
 mod moved;
 mod place;
 mod programs;
+mod script;
 mod setting;
 mod site;
 mod statement;
@@ -31,6 +32,7 @@ use crate::rules::field::{self, OPERATORS};
 use crate::rules::mistake::{RuleErrorKind, WordKind, nearest};
 use crate::rules::pattern;
 use crate::rules::program::{ConditionKind, Entries, Field, Pattern, Program, Settings};
+use crate::rules::script::{IncludedScript, Script, ScriptRequest};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::ast::{Ast, StatementNode};
 use crate::syntax::words;
@@ -59,6 +61,13 @@ pub struct Surroundings<'a> {
     /// Reads a file; asked for what the rules include, and by [`check_lists`]
     /// for lists. It may refuse what is not to be trusted.
     pub load: &'a mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
+    /// Gives the script of `include sieve` as rules; nothing if it is not there.
+    pub script: &'a mut dyn FnMut(&ScriptRequest<'_>) -> Option<Script>,
+}
+
+/// For rules in whose surroundings there are no scripts.
+pub fn no_script(_: &ScriptRequest<'_>) -> Option<Script> {
+    None
 }
 
 /// What came of checking.
@@ -85,6 +94,9 @@ pub struct Checked {
     pub layout: Option<Span>,
     /// The zone that `set timezone` names, for [`check_lists`].
     pub timezone: Option<Spanned<String>>,
+    /// What came of `include sieve`, if the rules have one. A script that cannot be
+    /// used is no mistake in the rules: they are a program without it.
+    pub script: Option<IncludedScript>,
 }
 
 /// A list's file.
@@ -209,6 +221,10 @@ pub(super) struct Checker<'a, 's> {
     /// Texts of replies, as written.
     reply_files: Vec<(String, Span)>,
     programs: Vec<Spanned<String>>,
+    /// The script that the rules include.
+    script: Option<IncludedScript>,
+    /// The statements at hand are a script's.
+    in_script: bool,
 
     /// These are site rules.
     site: bool,
@@ -250,6 +266,8 @@ impl<'a, 's> Checker<'a, 's> {
             sent_folders: Vec::new(),
             reply_files: Vec::new(),
             programs: Vec::new(),
+            script: None,
+            in_script: false,
             site: false,
             category: None,
             optional: Vec::new(),
@@ -322,6 +340,7 @@ impl<'a, 's> Checker<'a, 's> {
             folders,
             layout: self.settings.get("layout").copied(),
             timezone: self.timezone,
+            script: self.script,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{Checker, Declared, MAX_GROUP_DEPTH};
 use crate::classify;
+use crate::rules::actions::Action;
 use crate::rules::field;
 use crate::rules::mistake::{Ended, RuleErrorKind};
 use crate::rules::program::{self, Define, Expectation, Score};
@@ -82,6 +83,9 @@ impl Checker<'_, '_> {
             StatementNodeKind::Define { name, condition } => self.define(name, condition),
             StatementNodeKind::Score { name, entries } => self.score(name, entries),
             StatementNodeKind::Include { file } => self.include(file),
+            StatementNodeKind::IncludeSieve { file, options } => {
+                self.include_sieve(statement.span, file, options);
+            }
             StatementNodeKind::Rule { label, condition, body } => {
                 self.rule(statement.span, label.as_ref(), condition.as_ref(), body);
             }
@@ -291,7 +295,13 @@ impl Checker<'_, '_> {
                 if lowered.changes_tests() {
                     self.statements.blocks.iter_mut().for_each(|block| block.under.clear());
                 }
-                self.push(action.span, program::StatementKind::Act(lowered));
+                let stops = matches!(&lowered, Action::InboxAction(inbox) if inbox.unless_filed);
+                let kind = match self.in_script && stops {
+                    // A script's own end is not that of the rules.
+                    true => program::StatementKind::Leave,
+                    false => program::StatementKind::Act(lowered),
+                };
+                self.push(action.span, kind);
             }
             self.statements.dead = around;
         }

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{Checked, Surroundings, check, check_lists};
+use super::{Checked, Surroundings, check, check_lists, no_script};
 use crate::rules::actions::Action;
 use crate::rules::program::{
     Comparison, ConditionKind, Define, Entries, Field, Layout, LogSetting, Program, Score,
@@ -24,7 +24,8 @@ fn check_files(files: &[(&str, &str)]) -> (Sources, Checked) {
         let found = files.iter().find(|(name, _)| path == Path::new("/rules").join(name));
         found.map(|(_, text)| text.as_bytes().to_vec()).ok_or(ErrorKind::NotFound.into())
     };
-    let mut around = Surroundings { home: Path::new("/home/taro"), load: &mut load };
+    let mut around =
+        Surroundings { home: Path::new("/home/taro"), load: &mut load, script: &mut no_script };
     let mut checked = check(&mut sources, 0, ast, parsed, &mut around);
     check_lists(&mut checked, &mut sources, &mut around);
     (sources, checked)
@@ -630,7 +631,7 @@ fn lists_are_not_read_for_a_delivery() {
     let (ast, parsed) = parse(0, &source);
     sources.add(source);
     let mut load = |path: &Path| -> io::Result<Vec<u8>> { panic!("read {}", path.display()) };
-    let mut around = Surroundings { home: Path::new("/"), load: &mut load };
+    let mut around = Surroundings { home: Path::new("/"), load: &mut load, script: &mut no_script };
     let checked = check(&mut sources, 0, ast, parsed, &mut around);
     assert_eq!(checked.list_files[0].path, Path::new("/rules/w"));
     let program = checked.program.unwrap_or_default();
@@ -687,6 +688,8 @@ fn groups_are_laid_flat() {
             }
             StatementKind::Act(_) => format!("{}: act", statement.line),
             StatementKind::Category { .. } => format!("{}: category", statement.line),
+            StatementKind::Script { end } => format!("{}: script {end}", statement.line),
+            StatementKind::Leave => format!("{}: leave", statement.line),
         })
         .collect();
     assert_eq!(

@@ -4,8 +4,10 @@
 #![allow(missing_docs, reason = "the line of a variant tells its fields")]
 
 mod place;
+mod script;
 
 pub use place::PlaceMistake;
+pub use script::ScriptMistake;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::rules::field::FieldKind;
@@ -127,6 +129,8 @@ pub enum RuleErrorKind {
 
     /// What fits users' rules or site rules only.
     Site(SiteMistake),
+    /// `include sieve`.
+    Script(ScriptMistake),
 
     /// What is never come to.
     Unreachable { what: &'static str, why: Ended, at: Span },
@@ -695,6 +699,7 @@ impl RuleErrorKind {
             }
 
             RuleErrorKind::Place(mistake) => mistake.wording(),
+            RuleErrorKind::Script(mistake) => mistake.wording(),
             RuleErrorKind::Learn(mistake) => match mistake {
                 LearnMistake::OfSite { what } => {
                     error("learn-of-site", format!("{what} is for users' rules"), "no place for it")

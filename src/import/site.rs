@@ -1,0 +1,97 @@
+//! Rules that run before the users' own, made into a category of site rules.
+//!
+//! There the run goes on behind the category, with the users' rules, unless the
+//! category has taken the message. So what ended the foreign rules and took nothing
+//! must not end the run: a text that is kept (`let`) tells that they are over, and
+//! all that stands behind is done only without it. What was filed and did not end
+//! the run ends it where they are over.
+
+use super::ir::{Cond, Effect, Unit};
+use crate::source::Span;
+
+/// Names of texts that are kept.
+pub(super) struct Names {
+    /// The message was filed.
+    pub(super) filed: String,
+    /// The foreign rules are over.
+    pub(super) over: String,
+}
+
+/// The units as they stand in a category.
+pub(super) fn in_category(units: Vec<Unit>, names: &Names) -> Vec<Unit> {
+    let files =
+        units.iter().any(|unit| holds(unit, &|effect| matches!(effect, Effect::FileInto(..))));
+    let work = Work { names, files };
+    let (mut effects, _) = work.list(units.into_iter().map(Effect::Rule).collect());
+    if files {
+        effects.push(work.end_if_filed());
+    }
+    let unit = |effect| match effect {
+        Effect::Rule(unit) => unit,
+        other => of_none(Cond::Always, vec![other]),
+    };
+    effects.into_iter().map(unit).collect()
+}
+
+struct Work<'n> {
+    names: &'n Names,
+    /// Something is filed without ending the run.
+    files: bool,
+}
+
+impl Work<'_> {
+    /// What is done one after the other; whether the rules may be over behind it.
+    fn list(&self, effects: Vec<Effect>) -> (Vec<Effect>, bool) {
+        let mut done = Vec::new();
+        let mut effects = effects.into_iter();
+        while let Some(effect) = effects.next() {
+            match effect {
+                Effect::Stop => {
+                    if self.files {
+                        done.push(self.end_if_filed());
+                    }
+                    done.push(Effect::Let(self.names.over.clone(), "yes".into()));
+                    // Nothing behind it is come to.
+                    return (done, true);
+                }
+                Effect::FileInto(..) => {
+                    done.push(effect);
+                    done.push(Effect::Let(self.names.filed.clone(), "yes".into()));
+                }
+                Effect::Rule(mut unit) => {
+                    let (inner, may_be_over) = self.list(std::mem::take(&mut unit.effects));
+                    unit.effects = inner;
+                    done.push(Effect::Rule(unit));
+                    if may_be_over {
+                        let (rest, _) = self.list(effects.collect());
+                        if !rest.is_empty() {
+                            let name = &self.names.over;
+                            let condition = Cond::Word(format!("not has {name}"));
+                            done.push(Effect::Rule(of_none(condition, rest)));
+                        }
+                        return (done, true);
+                    }
+                }
+                other => done.push(other),
+            }
+        }
+        (done, false)
+    }
+
+    fn end_if_filed(&self) -> Effect {
+        let condition = Cond::Word(format!("has {}", self.names.filed));
+        Effect::Rule(of_none(condition, vec![Effect::Stop]))
+    }
+}
+
+/// A unit that stands for none of the foreign ones.
+fn of_none(condition: Cond, effects: Vec<Effect>) -> Unit {
+    Unit { condition, effects, count: 0, ..Unit::new(Span::default()) }
+}
+
+fn holds(unit: &Unit, test: &dyn Fn(&Effect) -> bool) -> bool {
+    unit.effects.iter().any(|effect| match effect {
+        Effect::Rule(inner) => holds(inner, test),
+        other => test(other),
+    })
+}

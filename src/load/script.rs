@@ -1,0 +1,339 @@
+//! The script of `include sieve` that is in force: the one that is there, else the
+//! last good one.
+//!
+//! A script is taken whole or not at all. One that cannot be used, whatever lies at
+//! the end of the link, holds up nothing else: the last good one goes on working in
+//! its place, and the user is told once ([`Notice`]). One that is not there is no
+//! script; but since some web mailers take it away for a moment when they save, the
+//! last good one stays in force for a minute.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest, Sha256};
+
+use super::{Notice, Trouble, check_bytes_with, read_from_disk};
+use crate::diagnostic::Diagnostic;
+use crate::import::sieve;
+use crate::rules::check::{Checked, no_script};
+use crate::rules::program::{Layout, Settings};
+use crate::rules::script::{IncludedScript, Script, ScriptRequest};
+use crate::source::{ReadError, Sources, open_script, read_rules};
+use crate::state::program_cache::CachedRuleFile;
+use crate::state::{StateDir, away, last_good};
+use crate::user::User;
+use crate::zone::zone;
+
+/// For so long a script may be away while it is saved. SOGo's takes 30 ms; a machine
+/// under load, or a reader with a slow line in between, takes seconds.
+const GRACE: Duration = Duration::from_secs(60);
+/// So many faults are told in a mail.
+const MOST_FAULTS: usize = 5;
+
+/// Gives a script for a check.
+pub(super) type GiveScript<'a> = &'a mut dyn FnMut(&ScriptRequest<'_>) -> Option<Script>;
+
+/// What was read of a script.
+#[derive(Default)]
+pub(super) struct ScriptRead {
+    /// All files that were asked for, and nothing for those that are not there.
+    pub(super) files: Vec<CachedRuleFile>,
+    /// There is a script.
+    is_there: bool,
+    /// Why it cannot be read at this moment.
+    unread: Option<String>,
+    /// When it was saved.
+    saved: Option<SystemTime>,
+}
+
+impl ScriptRead {
+    /// The script as it is now.
+    pub(super) fn script(&mut self, request: &ScriptRequest<'_>) -> Option<Script> {
+        let bytes = match self.read(request.path) {
+            Ok(bytes) => bytes,
+            Err(error) if is_absent(&error) => return None,
+            Err(error) => {
+                self.is_there = true;
+                return Some(Script::unusable(request.path, error.to_string()));
+            }
+        };
+        self.is_there = true;
+        self.saved = std::fs::metadata(request.path).and_then(|about| about.modified()).ok();
+        // Scripts that it includes lie beside it, wherever the link leads.
+        let target = std::fs::canonicalize(request.path);
+        let target = target.unwrap_or_else(|_| request.path.to_owned());
+        let load = &mut |path: &Path| self.read(path).map_err(io::Error::from);
+        Some(sieve::include(request, &target, &bytes, load))
+    }
+
+    fn read(&mut self, path: &Path) -> Result<Vec<u8>, ReadError> {
+        let read = open_script(path).and_then(|file| file.bytes());
+        match &read {
+            Ok(bytes) => self.files.push((path.to_owned(), Some(bytes.clone()))),
+            Err(error) if is_absent(error) => self.files.push((path.to_owned(), None)),
+            Err(error) if error.may_pass() => {
+                self.unread.get_or_insert(format!("{}: {error}", path.display()));
+            }
+            Err(_) => {}
+        }
+        read
+    }
+}
+
+fn is_absent(error: &ReadError) -> bool {
+    error.is_missing() || matches!(error, ReadError::Dangling(_))
+}
+
+/// A script out of texts that were kept, whose first is the script.
+pub(super) fn from_texts(
+    request: &ScriptRequest<'_>,
+    texts: &[(PathBuf, String)],
+) -> Option<Script> {
+    let (_, text) = texts.iter().find(|(path, _)| path == request.path)?;
+    // Where the link led then is not known; all that it included lay in one folder.
+    let load = &mut |path: &Path| {
+        let same = |known: &PathBuf| known != request.path && known.file_name() == path.file_name();
+        let known = texts.iter().find(|(known, _)| same(known));
+        known.map(|(_, text)| text.clone().into_bytes()).ok_or(io::ErrorKind::NotFound.into())
+    };
+    Some(sieve::include(request, request.path, text.as_bytes(), load))
+}
+
+/// Checked rules with the script that is in force.
+pub(super) struct Settled {
+    pub(super) sources: Sources,
+    pub(super) checked: Checked,
+    /// The files that the script was made of.
+    pub(super) files: Vec<CachedRuleFile>,
+    /// The script is what is there, so the program may be kept.
+    pub(super) is_current: bool,
+    /// What to tell the user.
+    pub(super) notice: Option<Notice>,
+    /// What to tell the log.
+    pub(super) remark: Option<String>,
+}
+
+/// Checks rules by `check`, with the script that is there, else with the last good
+/// one, else with none.
+///
+/// # Errors
+/// Why the script cannot be read at this moment, if there is no last good one.
+pub(super) fn settle(
+    state: Option<&StateDir>,
+    check: &mut dyn FnMut(GiveScript<'_>) -> (Sources, Checked),
+) -> Result<Settled, String> {
+    let mut read = ScriptRead::default();
+    let (sources, checked) = check(&mut |request| read.script(request));
+    let files = std::mem::take(&mut read.files);
+    let plain = Settled { sources, checked, files, is_current: true, notice: None, remark: None };
+    // Of rules that have a mistake nothing comes into force.
+    let Some(script) = plain.checked.script.as_ref().filter(|_| plain.checked.program.is_some())
+    else {
+        return Ok(plain);
+    };
+    let path = script.path.clone();
+    if read.is_there && script.faults.is_empty() {
+        if let Some(state) = state {
+            let _ = last_good::remember(state, &path, &texts_of(script, &plain.sources));
+            away::forget(state, &path);
+        }
+        return Ok(plain);
+    }
+    let known = state.and_then(|state| last_good::read(state, &path));
+    if !read.is_there {
+        let Some((state, known)) = state.zip(known) else { return Ok(plain) };
+        if is_gone(state, &path, SystemTime::now()) {
+            last_good::forget(state, &path);
+            away::forget(state, &path);
+            return Ok(plain);
+        }
+        let (sources, checked) = check(&mut |request| from_texts(request, &known));
+        let is_good = checked.script.as_ref().is_some_and(|script| script.faults.is_empty());
+        return Ok(match is_good {
+            true => Settled { sources, checked, is_current: false, ..plain },
+            false => Settled { is_current: false, ..plain },
+        });
+    }
+    // It cannot be used.
+    let mut found = None;
+    if let Some(known) = &known {
+        let (sources, checked) = check(&mut |request| from_texts(request, known));
+        let is_good = checked.script.as_ref().is_some_and(|script| script.faults.is_empty());
+        found = is_good.then_some((sources, checked));
+    }
+    let has_last_good = found.is_some();
+    if let Some(why) = &read.unread {
+        let Some((sources, checked)) = found else {
+            return Err(format!("the filters cannot be read now: {why}"));
+        };
+        let remark =
+            format!("the last good filters are used, since these cannot be read now: {why}");
+        let remark = Some(remark);
+        return Ok(Settled { sources, checked, is_current: false, remark, ..plain });
+    }
+    let zone_name = plain.checked.settings.timezone.clone();
+    let notice = notice(script, &plain.sources, &read, zone_name.as_deref(), known.as_deref());
+    let notice = Some(Notice { last_good: has_last_good, ..notice });
+    let (sources, checked) = found.unwrap_or_else(|| check(&mut no_script));
+    Ok(Settled { sources, checked, is_current: false, notice, ..plain })
+}
+
+/// The texts of a script and of what it includes.
+fn texts_of<'s>(script: &IncludedScript, sources: &'s Sources) -> Vec<(PathBuf, &'s str)> {
+    let files = sources.files().get(script.files.start as usize..script.files.end as usize);
+    let files = files.unwrap_or_default().iter();
+    files.map(|file| (file.path.clone(), file.text.as_str())).collect()
+}
+
+/// Whether a script that is not there was taken away so long ago that it is not being
+/// saved. It was there at the last change of its folder, or later never; where others
+/// change that folder all the time, what deliveries have seen counts.
+fn is_gone(state: &StateDir, path: &Path, now: SystemTime) -> bool {
+    let changed = |path: &Path| std::fs::metadata(path.parent()?).ok()?.modified().ok();
+    let target = std::fs::read_link(path).ok();
+    let target = target.map(|target| path.parent().unwrap_or(Path::new("")).join(target));
+    let last = changed(path).max(target.as_deref().and_then(changed));
+    let quiet = last.and_then(|last| now.duration_since(last).ok());
+    quiet.is_some_and(|quiet| quiet >= GRACE)
+        || away::seen_for(state, path, now).is_none_or(|seen| seen >= GRACE)
+}
+
+/// What is told of a script that cannot be used.
+fn notice(
+    script: &IncludedScript,
+    sources: &Sources,
+    read: &ScriptRead,
+    zone_name: Option<&str>,
+    known: Option<&[(PathBuf, String)]>,
+) -> Notice {
+    let saved = read.saved.and_then(|saved| jiff::Timestamp::try_from(saved).ok());
+    let saved = saved.map(|saved| saved.to_zoned(zone(zone_name)));
+    let saved = saved.map(|saved| saved.strftime(" saved on %-d %B %Y at %H:%M").to_string());
+    let mut text = format!("Your filters{} are not in use.\n", saved.unwrap_or_default());
+    for fault in script.faults.iter().take(MOST_FAULTS) {
+        let line = fault.span.map(|span| {
+            let file = match span.file == script.files.start {
+                true => String::new(),
+                false => format!(" of {}", sources.shown(sources.path(span))),
+            };
+            format!("line {}{file}", sources.line(span))
+        });
+        let who = match (&fault.label, line) {
+            (Some(label), Some(line)) => format!("The filter '{label}' ({line})"),
+            (Some(label), None) => format!("The filter '{label}'"),
+            (None, Some(line)) => format!("What stands in {line}"),
+            (None, None) => "They".to_owned(),
+        };
+        let said = match fault.reason.strip_prefix("it wants to ") {
+            Some(wish) => format!("{who} wants to {wish}; this server cannot do that."),
+            None => format!("{who} cannot be used on this server: {}.", fault.reason),
+        };
+        text.push_str(&said);
+        text.push('\n');
+    }
+    let more = script.faults.len().saturating_sub(MOST_FAULTS);
+    if more > 0 {
+        text.push_str(&format!("There is more: {more}.\n"));
+    }
+    let first = script.faults.first();
+    let first = first.map_or_else(String::new, |fault| {
+        let line = fault.span.map(|span| format!(":{}", sources.line(span))).unwrap_or_default();
+        let label = fault.label.as_ref().map(|label| format!(" `{label}`")).unwrap_or_default();
+        format!("{}{line}{label}: {}", script.path.display(), fault.reason)
+    });
+    let mut hash = Sha256::new();
+    for (_, text) in texts_of(script, sources) {
+        hash.update(text.as_bytes());
+        hash.update([0]);
+    }
+    // What cannot be read a second time is another version than the first.
+    for (_, text) in known.unwrap_or_default() {
+        hash.update(text.as_bytes());
+    }
+    hash.update(first.as_bytes());
+    Notice {
+        trouble: Trouble::Filters,
+        path: script.path.clone(),
+        text,
+        last_good: false,
+        version: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+        line: Some(format!("filters are not in use: {first}")),
+    }
+}
+
+/// How a user's folders are named in scripts, and where they lie.
+#[derive(Debug, Clone)]
+pub struct Namespace {
+    /// What stands between levels.
+    pub separator: char,
+    /// What names begin with.
+    pub prefix: String,
+    /// The settings of the user's rules.
+    pub settings: Settings,
+}
+
+impl Default for Namespace {
+    fn default() -> Namespace {
+        Namespace { separator: '.', prefix: String::new(), settings: Settings::default() }
+    }
+}
+
+impl Namespace {
+    /// As a user's rules have it, as far as they can be read; none without the
+    /// statement. No script is read.
+    pub fn of_rules(rules: &Path, user: &User) -> Option<Namespace> {
+        let bytes = read_rules(rules).ok()?;
+        let mut found = None;
+        let mut give = |request: &ScriptRequest<'_>| {
+            found = Some((request.separator, request.prefix.to_owned()));
+            None
+        };
+        let (_, checked) =
+            check_bytes_with(rules, &bytes, user.home(), &mut read_from_disk, &mut give);
+        let (separator, prefix) = found?;
+        Some(Namespace { separator, prefix, settings: checked.settings })
+    }
+}
+
+/// What in a script cannot be done here; `beside` is the file beside which lie those
+/// that it includes.
+pub fn check_script(
+    path: &Path,
+    beside: &Path,
+    bytes: &[u8],
+    namespace: &Namespace,
+    user: &User,
+) -> (Vec<Diagnostic>, Sources) {
+    let quoted = crate::syntax::quote(&path.to_string_lossy());
+    let layout = match namespace.settings.layout {
+        Layout::MaildirPlusPlus => "maildir++",
+        Layout::Fs => "fs",
+    };
+    let timezone = namespace.settings.timezone.as_deref();
+    let timezone = timezone.map(|zone| format!("set timezone {}\n", crate::syntax::quote(zone)));
+    let timezone = timezone.unwrap_or_default();
+    // Rules that hold nothing else, so that the script is judged as a delivery does.
+    let rules = format!(
+        "set layout {layout}\n{timezone}include sieve {quoted} separator \"{}\" prefix {}\n",
+        namespace.separator,
+        crate::syntax::quote(&namespace.prefix),
+    );
+    let mut give = |request: &ScriptRequest<'_>| {
+        let load = &mut |path: &Path| -> io::Result<Vec<u8>> {
+            Ok(open_script(path).and_then(|file| file.bytes())?)
+        };
+        let request = ScriptRequest { path, ..*request };
+        Some(sieve::include(&request, beside, bytes, load))
+    };
+    let (sources, checked) = check_bytes_with(
+        Path::new("rules"),
+        rules.as_bytes(),
+        user.home(),
+        &mut read_from_disk,
+        &mut give,
+    );
+    let script = checked.script.as_ref();
+    let faults = script.map(IncludedScript::diagnostics).unwrap_or_default();
+    (checked.diagnostics.into_iter().chain(faults).collect(), sources)
+}

@@ -1,0 +1,198 @@
+//! `include sieve`: the rules that were made of a script, in the place of the
+//! statement. The script's names are its own, and so are its folders' prefix and
+//! its places: what is said of it is said of its own lines.
+
+use std::mem;
+
+use super::{Checker, resolve};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::rules::mistake::{RuleErrorKind, ScriptMistake, nearest};
+use crate::rules::program::StatementKind;
+use crate::rules::script::{IncludedScript, Script, ScriptFault, ScriptRequest};
+use crate::source::{SourceFile, Span};
+use crate::syntax::ast::{ScriptOption, SpannedText, StatementNode, StatementNodeKind};
+use crate::syntax::{parse_bytes, words};
+
+/// How the namespace of the script's folders is written.
+struct Namespace {
+    separator: char,
+    prefix: String,
+}
+
+impl Checker<'_, '_> {
+    /// `include sieve "~/.dovecot.sieve" separator "." prefix ""`
+    pub(super) fn include_sieve(
+        &mut self,
+        span: Span,
+        file: &SpannedText,
+        options: &[ScriptOption],
+    ) {
+        let before = self.reach("script", span, None);
+        self.statements.dead = before;
+        let namespace = self.namespace(options);
+        let mistake = if self.site {
+            Some(ScriptMistake::OfSite)
+        } else if self.statements.in_group() {
+            Some(ScriptMistake::InGroup)
+        } else {
+            self.script.as_ref().map(|first| ScriptMistake::Twice { at: first.statement })
+        };
+        if let Some(mistake) = mistake {
+            return self.script_mistake(span, mistake);
+        }
+        self.shell_path(&file.value, file.span, false);
+        let path = resolve(&file.value, self.sources.path(file.span), self.surroundings.home);
+        let timezone = self.program.settings.timezone.clone();
+        let request = ScriptRequest {
+            path: &path,
+            separator: namespace.separator,
+            prefix: &namespace.prefix,
+            layout: self.program.settings.layout,
+            timezone: timezone.as_deref(),
+        };
+        let found = (self.surroundings.script)(&request);
+        let first = self.sources.files().len() as u32;
+        let mut included =
+            IncludedScript { statement: span, path, files: first..first, faults: Vec::new() };
+        if let Some(script) = found {
+            for file in &script.files {
+                self.sources.add(file.clone());
+            }
+            included.files.end = first + script.files.len() as u32;
+            let moved = |span: Span| Span { file: span.file + first, ..span };
+            let faults = script
+                .faults
+                .iter()
+                .map(|fault| ScriptFault { span: fault.span.map(moved), ..fault.clone() });
+            included.faults.extend(faults);
+            if script.faults.is_empty() && !script.rules.is_empty() {
+                included.faults = self.take_in(span, &script, first);
+            }
+        }
+        self.script = Some(included);
+    }
+
+    fn script_mistake(&mut self, span: Span, mistake: ScriptMistake) {
+        self.report(span, RuleErrorKind::Script(mistake));
+    }
+
+    fn namespace(&mut self, options: &[ScriptOption]) -> Namespace {
+        let mut namespace = Namespace { separator: '.', prefix: String::new() };
+        let mut seen: Vec<&str> = Vec::new();
+        for ScriptOption { name, value } in options {
+            let text = name.value.as_str();
+            if seen.contains(&text) {
+                let mistake = ScriptMistake::OptionTwice { name: name.value.clone() };
+                self.script_mistake(name.span, mistake);
+            }
+            seen.push(text);
+            match text {
+                "separator" => match value.value.as_str() {
+                    "." => namespace.separator = '.',
+                    "/" => namespace.separator = '/',
+                    _ => self.script_mistake(value.span, ScriptMistake::Separator),
+                },
+                "prefix" => namespace.prefix.clone_from(&value.value),
+                _ => {
+                    let near = nearest(text, words::SCRIPT_OPTIONS.iter().copied());
+                    let mistake = ScriptMistake::Option { name: name.value.clone(), near };
+                    self.script_mistake(name.span, mistake);
+                }
+            }
+        }
+        let prefix = options.iter().find(|option| option.name.value == "prefix");
+        if let Some(prefix) = prefix.filter(|prefix| !prefix.value.value.is_empty())
+            && !prefix.value.value.ends_with(namespace.separator)
+        {
+            let meant = format!("{}{}", prefix.value.value, namespace.separator);
+            self.script_mistake(prefix.value.span, ScriptMistake::Prefix { meant });
+        }
+        namespace
+    }
+
+    /// Adds the script's statements. What is wrong with them is about the script, and
+    /// then they are not added.
+    fn take_in(&mut self, span: Span, script: &Script, first: u32) -> Vec<ScriptFault> {
+        let number = self.sources.files().len() as u32;
+        let (file, mut ast, parsed) =
+            parse_bytes(number, "script".as_ref(), script.rules.as_bytes());
+        // By these the importer has tried them.
+        let is_setting = |each: &StatementNode| matches!(each.kind, StatementNodeKind::Set { .. });
+        ast.statements.retain(|each| !is_setting(each));
+        // While it is checked, spans are those in the rules made of it.
+        self.sources.add(file);
+        let statements = self.program.statements.len();
+        let (conditions, lists) = (self.program.conditions.len(), self.program.lists.len());
+        let names = mem::take(&mut self.names);
+        let missing = mem::take(&mut self.missing);
+        let folders = mem::take(&mut self.folders);
+        let incomplete = mem::replace(&mut self.incomplete, false);
+        let diagnostics = mem::replace(&mut self.diagnostics, parsed);
+        let prefix = self.program.settings.folder_prefix.replace(String::new());
+        self.in_script = true;
+
+        self.push(span, StatementKind::Script { end: 0 });
+        self.block(&ast.statements);
+        self.settle_missing();
+
+        self.in_script = false;
+        self.program.settings.folder_prefix = prefix;
+        let found = mem::replace(&mut self.diagnostics, diagnostics);
+        (self.names, self.missing, self.folders) = (names, missing, folders);
+        self.incomplete = incomplete;
+        self.sources.remove_last();
+        let place = |span: Span| {
+            let place = script.place(span.start);
+            Span { file: place.file + first, ..place }
+        };
+        let is_error = |each: &&Diagnostic| each.severity == Severity::Error;
+        let faults: Vec<ScriptFault> = found
+            .iter()
+            .filter(is_error)
+            .map(|each| ScriptFault {
+                span: Some(place(each.span)),
+                label: None,
+                reason: each.message.clone(),
+            })
+            .collect();
+        if !faults.is_empty() {
+            self.program.statements.truncate(statements);
+            return faults;
+        }
+        let end = self.program.statements.len() as u32;
+        let mut added = self.program.statements.iter_mut().skip(statements);
+        if let Some(script) = added.next() {
+            script.kind = StatementKind::Script { end };
+        }
+        for statement in added {
+            statement.span = place(statement.span);
+            statement.line = self.sources.line(statement.span);
+        }
+        for condition in self.program.conditions.iter_mut().skip(conditions) {
+            condition.span = place(condition.span);
+        }
+        for list in self.program.lists.iter_mut().skip(lists) {
+            list.span = place(list.span);
+        }
+        Vec::new()
+    }
+}
+
+impl IncludedScript {
+    /// What is wrong with the script, for `mfilter check`.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        let each = self.faults.iter().map(|fault| {
+            let mistake =
+                ScriptMistake::Fault { label: fault.label.clone(), reason: fault.reason.clone() };
+            RuleErrorKind::Script(mistake).at(fault.span.unwrap_or(self.statement))
+        });
+        each.collect()
+    }
+
+    /// The files among the sources that are not the script's.
+    pub fn others<'s>(&self, files: &'s [SourceFile]) -> impl Iterator<Item = &'s SourceFile> {
+        let of_script = self.files.clone();
+        let each = files.iter().enumerate();
+        each.filter(move |(at, _)| !of_script.contains(&(*at as u32))).map(|(_, file)| file)
+    }
+}

@@ -1,0 +1,79 @@
+//! What is wrong with `include sieve`, and with the script that it names.
+
+#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+
+use super::{Wording, error};
+use crate::source::Span;
+
+/// What is wrong with the statement or its script.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScriptMistake {
+    /// In site rules.
+    OfSite,
+    /// In a group.
+    InGroup,
+    /// A second one.
+    Twice { at: Span },
+    /// An option that there is not.
+    Option { name: String, near: Option<String> },
+    /// The same option twice.
+    OptionTwice { name: String },
+    /// A separator that is none.
+    Separator,
+    /// A prefix that does not end with the separator.
+    Prefix { meant: String },
+    /// Something in the script cannot be said.
+    Fault { label: Option<String>, reason: String },
+}
+
+impl ScriptMistake {
+    pub(super) fn wording(self) -> Wording {
+        match self {
+            ScriptMistake::OfSite => error(
+                "script-of-site",
+                String::from("site rules include no script"),
+                "no place for it",
+            )
+            .or_hint(Some("`mfilter import sieve --site` makes site rules of a script")),
+            ScriptMistake::InGroup => error(
+                "script-in-group",
+                String::from("`include sieve` stands in a group"),
+                "would run under a condition",
+            )
+            .or_hint(Some("it stands outside of groups; the script has conditions of its own")),
+            ScriptMistake::Twice { at } => {
+                error("script-twice", String::from("a script is included twice"), "the second one")
+                    .with(at, "the first one")
+                    .or_hint(Some("a script may include others: `include :personal \"other\";`"))
+            }
+            ScriptMistake::Option { name, near } => {
+                error("unknown-option", format!("`include sieve` knows no `{name}`"), "not known")
+                    .or_hint(near.map(|near| format!("did you mean `{near}`?")))
+                    .or_hint(Some("there are `separator \".\"` and `prefix \"INBOX.\"`"))
+            }
+            ScriptMistake::OptionTwice { name } => {
+                error("option-twice", format!("`{name}` is said twice"), "again")
+            }
+            ScriptMistake::Separator => error(
+                "bad-separator",
+                String::from("the separator is `\".\"` or `\"/\"`"),
+                "no separator",
+            )
+            .or_hint(Some(
+                "it is that of the namespace in Dovecot: `doveconf -n | grep separator`",
+            )),
+            ScriptMistake::Prefix { meant } => error(
+                "bad-prefix",
+                String::from("the prefix ends with the separator"),
+                "no prefix of a folder",
+            )
+            .or_hint(Some(format!("write `prefix \"{meant}\"`"))),
+            ScriptMistake::Fault { label, reason } => {
+                let who = label.map(|label| format!("the filter `{label}`: "));
+                let message = format!("{}{reason}", who.unwrap_or_default());
+                error("script-not-exact", message, "cannot be done here")
+                    .or_hint(Some("nothing of the script is used while this is in it"))
+            }
+        }
+    }
+}

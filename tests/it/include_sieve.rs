@@ -1,0 +1,697 @@
+//! `include sieve`: what a web mailer saves runs as part of the rules, and whatever
+//! lies in its place costs no mail and holds nothing up. Where Dovecot is there, its
+//! own servers save the scripts and say what they mean.
+
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::support::imap::{NOBODY, as_owner, own};
+use crate::support::managesieve::{self, LDA, MANAGESIEVE, ManageSieve};
+use crate::support::{self, Home, Run, for_each, long, run, skipped};
+
+const STATEMENT: &str = "include sieve \"~/.dovecot.sieve\" separator \".\" prefix \"\"\n";
+
+/// A script that files what has a word in its subject.
+fn files_into(folder: &str) -> String {
+    format!(
+        "require [\"fileinto\"];\r\n# rule:[Shop]\r\nif header :contains \"subject\" \"order\"\r\n\
+         {{\r\n\tfileinto \"{folder}\";\r\n\tstop;\r\n}}\r\n"
+    )
+}
+
+/// A home with these rules and a script that is active as Dovecot has it.
+fn home_with(rules: &str, script: &str) -> Home {
+    let home = Home::with_rules(rules);
+    home.write("sieve/roundcube.sieve", script);
+    symlink("sieve/roundcube.sieve", home.path().join(".dovecot.sieve")).expect("a link");
+    home
+}
+
+fn message(subject: &str) -> Vec<u8> {
+    format!("From: shop@example.net\nTo: taro@example.jp\nSubject: {subject}\n\nhello\n").into()
+}
+
+fn deliver(home: &Home, subject: &str) {
+    let run = home.deliver(&message(subject));
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+}
+
+/// The folders that hold a message with this subject.
+fn folders(home: &Home, subject: &str) -> Vec<String> {
+    let wanted = format!("Subject: {subject}\n");
+    let mail = support::mail(&home.path().join("Maildir"));
+    mail.into_iter().filter(|mail| mail.text().contains(&wanted)).map(|mail| mail.folder).collect()
+}
+
+/// The mails that tell of filters which are not in use.
+fn notices(home: &Home) -> Vec<String> {
+    let mail = support::mail(&home.path().join("Maildir"));
+    let texts = mail.into_iter().map(|mail| mail.text());
+    texts.filter(|text| text.contains("Subject: Your filters are not in use")).collect()
+}
+
+/// The lines of the log that do.
+fn log_lines(home: &Home) -> usize {
+    let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).unwrap_or_default();
+    log.lines().filter(|line| line.contains("filters are not in use")).count()
+}
+
+/// Lets a minute pass for all that deliveries know of time: when the home last
+/// changed, and when the script was first seen to be away.
+fn a_minute_passes(home: &Home) {
+    let state = home.path().join(".local/state/mfilter");
+    for entry in fs::read_dir(state).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("away-") {
+            let seconds: u64 =
+                fs::read_to_string(entry.path()).expect("text").trim().parse().expect("seconds");
+            fs::write(entry.path(), format!("{}\n", seconds - 61)).expect("written");
+        }
+    }
+    let touched = Command::new("touch").args(["-d", "-61 seconds"]).arg(home.path()).status();
+    assert!(touched.expect("touch runs").success());
+}
+
+#[test]
+fn script_and_rules_meet_as_the_manual_says() {
+    let rules = format!(
+        "when subject contains \"before\" -> folder \"Before\"\n{STATEMENT}\
+         when subject contains \"behind\" -> folder \"Behind\"\n"
+    );
+    let script = "require [\"fileinto\", \"imap4flags\", \"copy\"];\n\
+        if header :contains \"subject\" \"halt\" { stop; }\n\
+        if header :contains \"subject\" \"star\" { addflag \"\\\\Flagged\"; }\n\
+        if header :contains \"subject\" \"two\" { fileinto \"A\"; fileinto \"B\"; }\n\
+        if header :contains \"subject\" \"also\" { fileinto :copy \"C\"; }\n\
+        if header :contains \"subject\" \"keep\" { keep; }\n\
+        if header :contains \"subject\" \"drop\" { discard; }\n\
+        if header :contains \"subject\" \"late\" { fileinto \"Late\"; }\n\
+        if header :contains \"subject\" \"end\" { fileinto \"End\"; stop; }\n\
+        if header :contains \"subject\" \"end\" { fileinto \"Never\"; }\n";
+    let home = home_with(&rules, script);
+    for (subject, wanted) in [
+        ("before two", &[".Before"][..]),
+        ("behind", &[".Behind"]),
+        ("halt two behind", &[".Behind"]),
+        ("halt two", &[""]),
+        ("two behind", &[".A", ".B"]),
+        ("also behind", &[".Behind", ".C"]),
+        ("also", &[".C", ""]),
+        ("keep behind", &[""]),
+        ("drop behind", &[]),
+        ("drop late behind", &[".Late"]),
+        ("end behind", &[".End"]),
+        ("nothing", &[""]),
+    ] {
+        deliver(&home, subject);
+        assert_eq!(folders(&home, subject), wanted, "{subject}");
+    }
+    deliver(&home, "star behind");
+    let mail = home.mail();
+    let starred = mail.iter().find(|mail| mail.text().contains("star behind")).expect("it");
+    assert_eq!((starred.folder.as_str(), starred.flags.as_str()), (".Behind", "F"));
+}
+
+/// Names that the script's rules need for themselves are not the user's.
+#[test]
+fn names_of_script_and_rules_are_apart() {
+    let rules = format!(
+        "define taken = subject contains \"mine\"\nlet branch = \"b\"\n{STATEMENT}\
+         when taken -> folder \"Mine\"\nwhen branch is \"b\" -> folder \"Branch\"\n"
+    );
+    let script = "require [\"fileinto\", \"variables\"];\n\
+        if header :contains \"subject\" \"v\" { set \"branch\" \"x\"; }\n\
+        if string :is \"${branch}\" \"x\" { discard; }\n\
+        if header :contains \"subject\" \"order\" { fileinto \"Shop\"; }\n";
+    let home = home_with(&rules, script);
+    for (subject, wanted) in
+        [("mine", ".Mine"), ("else", ".Branch"), ("v order", ".Shop"), ("order mine", ".Shop")]
+    {
+        deliver(&home, subject);
+        assert_eq!(folders(&home, subject), [wanted], "{subject}");
+    }
+    deliver(&home, "v");
+    assert_eq!(folders(&home, "v"), [""; 0]);
+}
+
+#[test]
+fn commands_know_the_script_by_its_own_lines_and_labels() {
+    let home =
+        home_with(&format!("when subject is \"x\" -> stop\n{STATEMENT}"), &files_into("Shop"));
+    let order = message("order 1");
+    let text = home.run(&["--test"], &order).stdout;
+    assert!(text.contains("~/.dovecot.sieve:line 3, rule \"Shop\""), "{text}");
+    let json = home.run(&["--test", "--json"], &order).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let rule = &json["steps"][0]["rule"];
+    assert_eq!((rule["line"].as_u64(), rule["label"].as_str()), (Some(3), Some("Shop")));
+    assert!(rule["file"].as_str().is_some_and(|file| file.ends_with("/.dovecot.sieve")));
+    deliver(&home, "order 1");
+    let file = home.mail().pop().expect("delivered").path;
+    let why = home.run(&["why", &file.display().to_string()], b"").stdout;
+    assert!(why.contains(".dovecot.sieve") && why.contains("Shop"), "{why}");
+    // As it stood then, when it says something else now.
+    home.write("sieve/roundcube.sieve", files_into("Other"));
+    deliver(&home, "order 2");
+    let why = home.run(&["why", &file.display().to_string()], b"").stdout;
+    assert!(why.contains("folder \"Shop\""), "{why}");
+    let stats = home.run(&["stats"], b"").stdout;
+    assert!(stats.contains(".dovecot.sieve:3"), "{stats}");
+    let sorted = home.run(&["sort", "--dry-run", "--all", "-v"], b"");
+    assert_eq!((sorted.code, sorted.stderr.as_str()), (Some(0), ""), "{sorted:?}");
+    assert_eq!(home.run(&["check"], b"").code, Some(0));
+    assert_eq!(home.run(&["fmt", "--check"], b"").code, Some(0));
+}
+
+#[test]
+fn check_tells_what_a_script_wants_by_its_line() {
+    let home = Home::new();
+    let script = "require [\"fileinto\", \"enotify\"];\n# rule:[Boss by SMS]\n\
+        if header :contains \"subject\" \"x\" { notify \"mailto:a@example.jp\"; }\n";
+    home.write("s.sieve", script);
+    home.write("good.sieve", files_into("INBOX.Shop"));
+    let path = |name: &str| home.path().join(name).display().to_string();
+    for (arguments, input) in
+        [(["check", "--sieve", &path("s.sieve")], ""), (["check", "--sieve", "-"], script)]
+    {
+        let run = home.run(&arguments, input.as_bytes());
+        assert_eq!(run.code, Some(1), "{run:?}");
+        let told = ["Boss by SMS", "it wants to send a notification", ":3:1"];
+        assert!(told.iter().all(|part| run.stdout.contains(part)), "{}", run.stdout);
+    }
+    let json = home.run(&["check", "--json", "--sieve", "-"], script.as_bytes()).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(
+        (json[0]["line"].as_u64(), json[0]["code"].as_str()),
+        (Some(3), Some("script-not-exact"))
+    );
+    let good = |arguments: &[&str]| {
+        let good = path("good.sieve");
+        let all = [&["check", "--sieve", good.as_str()], arguments].concat();
+        home.run(&all, b"").code
+    };
+    assert_eq!(good(&[]), Some(0));
+    assert_eq!(good(&["--prefix", "INBOX."]), Some(0));
+    assert_eq!(good(&["--prefix", "Mail."]), Some(1), "it is in no such namespace");
+    // As the rules have it.
+    home.write(".mailrules", "include sieve \"~/x\" separator \".\" prefix \"Mail.\"\n");
+    assert_eq!(good(&[]), Some(1));
+    assert_eq!(good(&["--prefix", ""]), Some(0));
+}
+
+#[test]
+fn mistakes_in_the_statement_are_told() {
+    for (rules, code) in [
+        ("include sieve \"a\"\ninclude sieve \"b\"\n", "script-twice"),
+        ("when spam {\n  include sieve \"a\"\n}\n", "script-in-group"),
+        ("include sieve \"a\" seperator \".\"\n", "did you mean `separator`?"),
+        ("include sieve \"a\" prefix \"\" prefix \"\"\n", "option-twice"),
+        ("include sieve \"a\" separator \"..\"\n", "bad-separator"),
+        ("include sieve \"a\" separator \"/\" prefix \"INBOX.\"\n", "write `prefix \"INBOX./\"`"),
+        ("inbox\ninclude sieve \"a\"\n", "unreachable"),
+    ] {
+        let home = Home::with_rules(rules);
+        let run = home.run(&["check"], b"");
+        assert!(run.code == Some(1) && run.stdout.contains(code), "{rules}: {}", run.stdout);
+    }
+    let home = Home::with_rules("include sieve \"a\"\n");
+    assert_eq!(home.run(&["check"], b"").code, Some(0), "an absent script is none");
+}
+
+/// An answer as web mailers write it has all that belongs to it in the script.
+#[test]
+fn an_answer_is_sent_with_its_own_text_and_addresses() {
+    let home = home_with(
+        "",
+        "require [\"vacation\"];\n# rule:[Away]\nif true\n{\n\tvacation :days 3 :addresses \
+         [\"hana@example.jp\"] :subject \"Away\" :from \"hana@example.jp\" text:\nBack on \
+         Monday.\n.\n;\n}\n",
+    );
+    managesieve::sendmail(&home);
+    let sendmail = home.path().join("sendmail").display().to_string();
+    home.write(".mailrules", format!("set sendmail \"{sendmail}\"\n{STATEMENT}"));
+    let message = "From: a@example.net\nTo: hana@example.jp\nSubject: x\n\nhello\n";
+    let run = home.run(&["-f", "a@example.net", "-d", "taro@example.jp"], message.as_bytes());
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    let sent = fs::read_to_string(home.path().join("sent")).expect("an answer");
+    let told = ["Back on Monday.", "Subject: Away", "From: <hana@example.jp>"];
+    assert!(told.iter().all(|part| sent.contains(part)), "{sent}");
+    assert_eq!(notices(&home), [""; 0]);
+}
+
+/// What may lie where the script is expected, and cannot be used.
+fn spoil(home: &Home, what: &str) -> bool {
+    let script = home.path().join("sieve/roundcube.sieve");
+    fs::remove_file(&script).expect("it was there");
+    let run = |program: &str, arguments: &[&str]| {
+        let status = Command::new(program).args(arguments).arg(&script).status();
+        assert!(status.expect("it runs").success(), "{program}");
+    };
+    match what {
+        "notify" => home.write(
+            "sieve/roundcube.sieve",
+            "require \"enotify\";\nif true { notify \"mailto:a@example.jp\"; }\n",
+        ),
+        "syntax" => home.write("sieve/roundcube.sieve", "if header { fileinto "),
+        "binary" => home.write("sieve/roundcube.sieve", b"keep;\0\0"),
+        "folder" => {
+            home.write("sieve/roundcube.sieve", "require \"fileinto\";\nfileinto \"a/b\";\n")
+        }
+        "huge" => home.write("sieve/roundcube.sieve", "# x\n".repeat(500_000)),
+        "include" => home.write(
+            "sieve/roundcube.sieve",
+            "require \"include\";\ninclude :personal \"../../other\";\n",
+        ),
+        "fifo" => run("mkfifo", &[]),
+        "directory" => run("mkdir", &[]),
+        "device" => symlink("/dev/zero", &script).expect("a link"),
+        "terminal" => symlink("/dev/tty", &script).expect("a link"),
+        "shared" => {
+            home.write("sieve/roundcube.sieve", "keep;\n");
+            fs::set_permissions(&script, fs::Permissions::from_mode(0o666)).expect("set");
+        }
+        "foreign" => {
+            if !rustix::process::geteuid().is_root() {
+                return false;
+            }
+            home.write("sieve/roundcube.sieve", "keep;\n");
+            run("chown", &["65534"]);
+        }
+        other => panic!("{other}"),
+    }
+    true
+}
+
+#[test]
+fn what_cannot_be_used_leaves_the_last_good_script_in_force() {
+    let kinds = [
+        "notify",
+        "syntax",
+        "binary",
+        "folder",
+        "huge",
+        "include",
+        "fifo",
+        "directory",
+        "device",
+        "terminal",
+        "shared",
+        "foreign",
+    ];
+    let complaints = for_each(&kinds, |what| {
+        let home = home_with(
+            &format!("{STATEMENT}when subject is \"own\" -> folder \"A\"\n"),
+            &files_into("Shop"),
+        );
+        deliver(&home, "order 1");
+        if !spoil(&home, what) {
+            eprintln!("skipped: {what} needs root");
+            return Vec::new();
+        }
+        deliver(&home, "order 2");
+        deliver(&home, "own");
+        // The user's own rules are not held up.
+        home.write(".mailrules", format!("{STATEMENT}when subject is \"own 2\" -> folder \"B\"\n"));
+        deliver(&home, "own 2");
+        deliver(&home, "order 3");
+        let mut wrong = Vec::new();
+        let mut expect = |what_of: &str, is: bool| {
+            if !is {
+                wrong.push(format!("{what}: {what_of}"));
+            }
+        };
+        for order in ["order 1", "order 2", "order 3"] {
+            expect(order, folders(&home, order) == [".Shop"]);
+        }
+        expect("own", folders(&home, "own") == [".A"]);
+        expect("own 2", folders(&home, "own 2") == [".B"]);
+        let told = notices(&home);
+        expect("one mail", told.len() == 1);
+        expect("its text", told.iter().all(|text| text.contains("saved before go on working")));
+        expect("one line", log_lines(&home) == 1);
+        let check = home.run(&["check"], b"");
+        expect("check", check.code == Some(1) && check.stdout.contains("script-not-exact"));
+        // Saved again, it is in use.
+        let script = home.path().join("sieve/roundcube.sieve");
+        let _ = fs::remove_dir(&script);
+        let _ = fs::remove_file(&script);
+        home.write("sieve/roundcube.sieve", files_into("New"));
+        deliver(&home, "order 4");
+        expect("order 4", folders(&home, "order 4") == [".New"]);
+        wrong
+    });
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+#[test]
+fn a_first_script_that_cannot_be_used_is_none() {
+    let home = home_with(
+        &format!("{STATEMENT}when subject contains \"order\" -> folder \"Own\"\n"),
+        "keep",
+    );
+    spoil(&home, "notify");
+    deliver(&home, "order 1");
+    assert_eq!(folders(&home, "order 1"), [".Own"]);
+    let told = notices(&home);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("none of your filters are in use"), "{}", told[0]);
+    // Another version is told of again.
+    home.write("sieve/roundcube.sieve", "require \"mime\";\nif exists :mime \"x\" { keep; }\n");
+    deliver(&home, "order 2");
+    assert_eq!((notices(&home).len(), log_lines(&home)), (2, 2));
+}
+
+#[test]
+fn switched_off_the_filters_end_within_a_minute() {
+    let home = home_with(STATEMENT, &files_into("Shop"));
+    deliver(&home, "order 1");
+    fs::remove_file(home.path().join(".dovecot.sieve")).expect("it was there");
+    deliver(&home, "order 2");
+    assert_eq!(folders(&home, "order 2"), [".Shop"], "it may be being saved");
+    a_minute_passes(&home);
+    deliver(&home, "order 3");
+    assert_eq!(folders(&home, "order 3"), [""]);
+    // Others change the home all the time: what deliveries have seen counts.
+    symlink("sieve/roundcube.sieve", home.path().join(".dovecot.sieve")).expect("a link");
+    deliver(&home, "order 4");
+    assert_eq!(folders(&home, "order 4"), [".Shop"], "on with the next message");
+    fs::remove_file(home.path().join(".dovecot.sieve")).expect("it was there");
+    deliver(&home, "order 5");
+    a_minute_passes(&home);
+    home.write("busy", "x");
+    deliver(&home, "order 6");
+    assert_eq!(
+        (folders(&home, "order 5"), folders(&home, "order 6")),
+        (vec![".Shop".into()], vec!["".into()])
+    );
+    // A link that leads nowhere is none.
+    symlink("sieve/none.sieve", home.path().join(".dovecot.sieve")).expect("a link");
+    deliver(&home, "order 7");
+    assert_eq!(folders(&home, "order 7"), [""]);
+    assert_eq!((notices(&home).len(), log_lines(&home)), (0, 0));
+}
+
+/// Of a second absence the first one says nothing.
+#[test]
+fn each_absence_has_its_own_minute() {
+    let home = home_with(STATEMENT, &files_into("Shop"));
+    let link = home.path().join(".dovecot.sieve");
+    for round in 0..2 {
+        deliver(&home, &format!("order {round}"));
+        fs::remove_file(&link).expect("it was there");
+        deliver(&home, &format!("order away {round}"));
+        assert_eq!(folders(&home, &format!("order away {round}")), [".Shop"]);
+        symlink("sieve/roundcube.sieve", &link).expect("a link");
+        deliver(&home, &format!("order back {round}"));
+        a_minute_passes(&home);
+    }
+}
+
+#[test]
+fn included_scripts_lie_beside_the_script() {
+    let home = home_with(
+        STATEMENT,
+        "require [\"include\", \"fileinto\"];\ninclude :personal \"shop\";\n\
+         include :personal :optional \"more\";\ninclude :global :optional \"site\";\n",
+    );
+    home.write("sieve/shop.sieve", files_into("Shop"));
+    deliver(&home, "order 1");
+    home.write("sieve/more.sieve", "require \"fileinto\";\nfileinto \"More\";\n");
+    deliver(&home, "else");
+    home.write("sieve/shop.sieve", files_into("Shop2"));
+    deliver(&home, "order 2");
+    assert_eq!(folders(&home, "order 1"), [".Shop"]);
+    assert_eq!(folders(&home, "else"), [".More"], "what was not there is seen when it is");
+    assert_eq!(folders(&home, "order 2"), [".Shop2"]);
+    let text = home.run(&["--test"], &message("order 3")).stdout;
+    assert!(text.contains("~/sieve/shop.sieve:line 3"), "{text}");
+    // The last good version is all of them.
+    home.write("sieve/shop.sieve", "require \"enotify\";\nnotify \"mailto:a@b\";\n");
+    deliver(&home, "order 4");
+    assert_eq!((folders(&home, "order 4"), notices(&home).len()), (vec![".Shop2".into()], 1));
+}
+
+/// The user's rules may be broken while the script changes.
+#[test]
+fn the_script_counts_while_the_users_rules_are_broken() {
+    let home = home_with(STATEMENT, &files_into("Shop"));
+    deliver(&home, "order 1");
+    home.write(".mailrules", format!("{STATEMENT}when\n"));
+    deliver(&home, "order 2");
+    home.write("sieve/roundcube.sieve", files_into("New"));
+    deliver(&home, "order 3");
+    assert_eq!(
+        (folders(&home, "order 2"), folders(&home, "order 3")),
+        (vec![".Shop".into()], vec![".New".into()])
+    );
+}
+
+/// As web mailers save: Roundcube over the active script; SnappyMail likewise and
+/// activates it again; SOGo switches off, deletes, saves and switches on.
+fn save(client: &mut ManageSieve, pattern: &str, script: &str) {
+    match pattern {
+        "roundcube" => client.put("rules", script),
+        "snappymail" => {
+            client.put("rules", script);
+            client.activate("rules");
+        }
+        _ => {
+            client.activate("");
+            client.delete("rules");
+            client.put("rules", script);
+            client.activate("rules");
+        }
+    }
+}
+
+#[test]
+fn saves_of_web_mailers_during_deliveries_misfile_nothing() {
+    if skipped("the test with a real ManageSieve server", &[MANAGESIEVE], false) {
+        return;
+    }
+    let count = if long() { 250 } else { 12 };
+    for pattern in ["roundcube", "snappymail", "sogo"] {
+        let home = Home::with_rules(STATEMENT);
+        managesieve::configure(&home, "", "");
+        let program = support::program_in(home.path()).display().to_string();
+        own(&home, NOBODY);
+        let mut client = ManageSieve::start(&home);
+        client.put("rules", &files_into("Shop"));
+        client.activate("rules");
+        let order = |number: usize| {
+            let run: Run =
+                run(as_owner(&home, &program, &[]), &message(&format!("order {number}.")));
+            assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+        };
+        order(0);
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut version = 0;
+                while !over.load(Ordering::Relaxed) {
+                    version += 1;
+                    let script = files_into("Shop") + &format!("# version {version}\r\n");
+                    save(&mut client, pattern, &script);
+                }
+            });
+            scope.spawn(|| {
+                (1..=count).for_each(order);
+                over.store(true, Ordering::Relaxed);
+            });
+        });
+        let folders: Vec<String> = home.mail().into_iter().map(|mail| mail.folder).collect();
+        assert_eq!(folders, vec![".Shop"; count + 1], "{pattern}");
+        assert_eq!(log_lines(&home), 0, "{pattern}");
+        // Switched off by the user, for good.
+        client.activate("");
+        a_minute_passes(&home);
+        order(count + 1);
+        assert_eq!(
+            home.mail().iter().filter(|mail| mail.folder.is_empty()).count(),
+            1,
+            "{pattern}"
+        );
+    }
+}
+
+/// Where a message lies by Dovecot's delivery agent or by ours.
+fn lies_in(home: &Home) -> BTreeSet<String> {
+    let mail = support::mail(&home.path().join("Maildir"));
+    let places = mail.into_iter().map(|mail| format!("{} {}", mail.folder, mail.flags));
+    let sent = home.path().join("sent").exists().then(|| "sent on".to_owned());
+    places.chain(sent).collect()
+}
+
+#[test]
+fn folders_lie_where_dovecot_has_them() {
+    if skipped("the test with Dovecot's delivery agent", &[LDA], false) {
+        return;
+    }
+    const NAMES: [&str; 14] = [
+        "INBOX",
+        "Work",
+        "Work.Sub",
+        "Work/Sub",
+        "INBOX.Work",
+        "INBOX/Work",
+        "Inbox.Work",
+        "Inbox/Work",
+        "迷惑メール",
+        "a b",
+        "a..b",
+        ".x",
+        "INBOX.INBOX.y",
+        "INBOX.",
+    ];
+    const NAMESPACES: [(&str, &str); 4] = [(".", ""), (".", "INBOX."), ("/", ""), ("/", "INBOX/")];
+    let pairs: Vec<_> =
+        NAMESPACES.iter().flat_map(|space| NAMES.iter().map(move |name| (space, name))).collect();
+    let complaints = for_each(&pairs, |((separator, prefix), name)| {
+        let script = format!("require \"fileinto\";\nfileinto \"{name}\";\n");
+        let theirs = home_with("", &script);
+        let namespace = format!(" separator = {separator}\n prefix = {prefix}\n");
+        managesieve::configure(&theirs, &namespace, "");
+        own(&theirs, NOBODY);
+        managesieve::deliver(&theirs, &message("x"));
+        let rules = format!(
+            "include sieve \"~/.dovecot.sieve\" separator \"{separator}\" prefix \"{prefix}\"\n"
+        );
+        let ours = home_with(&rules, &script);
+        deliver(&ours, "x");
+        let (wanted, found) = (lies_in(&theirs), lies_in(&ours));
+        // What cannot be made lies in the inbox there; here it is told, and lies so too.
+        let told = !notices(&ours).is_empty();
+        let kept = wanted.iter().all(|place| place == " ");
+        let fine = if told { kept } else { wanted == found };
+        match fine {
+            true => Vec::new(),
+            false => vec![format!("{separator} {prefix} {name}: {wanted:?} {found:?} {told}")],
+        }
+    });
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+/// What stands before and behind a user's script at a provider (`sieve_before`,
+/// `sieve_after`) against rules before and behind the statement.
+#[test]
+fn rules_around_the_script_are_as_scripts_before_and_after_it() {
+    if skipped("the test with Dovecot's delivery agent", &[LDA], false) {
+        return;
+    }
+    const HEAD: &str = "require [\"fileinto\", \"imap4flags\", \"copy\"];\n";
+    // Rules of ours before and behind, and the scripts that say the same.
+    const BEFORE: (&str, &str) = (
+        "mark flagged\nwhen subject contains \"virus\" -> folder \"Quarantine\"\n",
+        "addflag \"\\\\Flagged\";\nif header :contains \"subject\" \"virus\" { fileinto \"Quarantine\"; stop; }\n",
+    );
+    const AFTER: (&str, &str) = ("folder \"After\"\n", "fileinto \"After\";\n");
+    const SCRIPTS: [&str; 11] = [
+        "",
+        "stop;",
+        "fileinto \"A\";",
+        "fileinto \"A\"; stop;",
+        "fileinto :copy \"A\";",
+        "discard;",
+        "discard; fileinto \"A\";",
+        "redirect \"x@example.net\";",
+        "redirect :copy \"x@example.net\";",
+        "addflag \"\\\\Seen\"; stop;",
+        "if true { stop; } fileinto \"A\";",
+    ];
+    let pairs: Vec<_> = SCRIPTS
+        .iter()
+        .flat_map(|script| ["x", "virus"].map(|subject| (*script, subject)))
+        .collect();
+    let complaints = for_each(&pairs, |(script, subject)| {
+        let script = format!("{HEAD}{script}\n");
+        let theirs = home_with("", &script);
+        theirs.write("before.sieve", format!("{HEAD}{}", BEFORE.1));
+        theirs.write("after.sieve", format!("{HEAD}{}", AFTER.1));
+        let path = theirs.path().display();
+        let plugin =
+            format!(" sieve_before = {path}/before.sieve\n sieve_after = {path}/after.sieve\n");
+        managesieve::configure(&theirs, " separator = .\n", &plugin);
+        own(&theirs, NOBODY);
+        managesieve::deliver(&theirs, &message(subject));
+        let ours = home_with("", &script);
+        managesieve::sendmail(&ours);
+        let sendmail = ours.path().join("sendmail").display().to_string();
+        let (before, after) = (BEFORE.0, AFTER.0);
+        ours.write(
+            ".mailrules",
+            format!("set sendmail \"{sendmail}\"\n{before}{STATEMENT}{after}"),
+        );
+        deliver(&ours, subject);
+        let (wanted, found) = (lies_in(&theirs), lies_in(&ours));
+        match wanted == found && notices(&ours).is_empty() {
+            true => Vec::new(),
+            false => vec![format!("{subject}: {script}: {wanted:?} {found:?}")],
+        }
+    });
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+/// `import sieve --site`: what a provider runs before users' scripts, as site rules
+/// before the statement.
+#[test]
+fn a_script_before_comes_over_as_site_rules() {
+    if skipped("the test with Dovecot's delivery agent and site rules", &[LDA], true) {
+        return;
+    }
+    const HEAD: &str = "require [\"fileinto\", \"imap4flags\", \"copy\"];\n";
+    const BEFORE: [&str; 12] = [
+        "if header :contains \"subject\" \"virus\" { discard; stop; }",
+        "if header :contains \"subject\" \"virus\" { fileinto \"Junk\"; }",
+        "if header :contains \"subject\" \"virus\" { fileinto \"Junk\"; stop; } addflag \"\\\\Flagged\";",
+        "if header :contains \"subject\" \"virus\" { stop; } fileinto \"Junk\";",
+        "if header :contains \"subject\" \"virus\" { stop; } addflag \"\\\\Flagged\";",
+        "if header :contains \"subject\" \"virus\" { keep; stop; } discard;",
+        "if header :contains \"subject\" \"virus\" { fileinto \"A\"; } if header :contains \"subject\" \"x\" { fileinto \"B\"; }",
+        "if header :contains \"subject\" \"virus\" { if size :over 1 { stop; } } elsif size :over 2 { addflag \"\\\\Seen\"; } fileinto :copy \"C\";",
+        "if header :contains \"subject\" \"virus\" { discard; } if header :contains \"subject\" \"x\" { fileinto \"B\"; }",
+        "redirect :copy \"x@example.net\"; if header :contains \"subject\" \"virus\" { redirect \"y@example.net\"; }",
+        "if header :contains \"subject\" \"virus\" { fileinto \"INBOX\"; }",
+        "keep;",
+    ];
+    const OWN: &str = "if size :over 1 { fileinto \"Own\"; }";
+    let subjects = |before: &'static str| ["virus x", "y"].map(|subject| (before, OWN, subject));
+    let cases: Vec<_> = BEFORE.into_iter().flat_map(subjects).collect();
+    let complaints = for_each(&cases, |(before, script, subject)| {
+        let before = format!("{HEAD}{before}\n");
+        let script = format!("{HEAD}{script}\n");
+        let theirs = home_with("", &script);
+        theirs.write("before.sieve", &before);
+        let path = theirs.path().display();
+        let plugin = format!(" sieve_before = {path}/before.sieve\n");
+        managesieve::configure(&theirs, " separator = .\n", &plugin);
+        own(&theirs, NOBODY);
+        managesieve::deliver(&theirs, &message(subject));
+        let ours = home_with("", &script);
+        managesieve::sendmail(&ours);
+        let in_home = |name: &str| ours.path().join(name).display().to_string();
+        ours.write(".mailrules", format!("set sendmail \"{}\"\n{STATEMENT}", in_home("sendmail")));
+        ours.write("before.sieve", &before);
+        let site = in_home("site.mailrules");
+        let import = ["import", "sieve", &in_home("before.sieve"), "--site", "-o", &site];
+        let imported = ours.run(&import, b"");
+        let check = ours.run(&["check", "--site", &site], b"");
+        let run = ours.run(&["--site", &site], &message(subject));
+        let fine = (imported.code, check.code, run.code) == (Some(0), Some(0), Some(0));
+        let (wanted, found) = (lies_in(&theirs), lies_in(&ours));
+        match fine && wanted == found {
+            true => Vec::new(),
+            false => vec![format!(
+                "{subject}: {before}{script}: {wanted:?} {found:?}\n{}{}{}{}",
+                imported.stderr,
+                check.stdout,
+                run.stderr,
+                fs::read_to_string(&site).unwrap_or_default()
+            )],
+        }
+    });
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
