@@ -4,8 +4,11 @@
 use super::{Classifier, Finding, Mail};
 
 /// One of `me` is in To or Cc.
-pub const ADDRESSED_TO_ME: Classifier =
-    Classifier { name: "addressed-to-me", description: "one of `me` stands in To or Cc", find };
+pub const ADDRESSED_TO_ME: Classifier = Classifier {
+    name: "addressed-to-me",
+    absent: "neither To nor Cc names one of your addresses",
+    find,
+};
 
 fn find(mail: &Mail<'_>) -> Finding {
     let me = mail.me.ok_or("`set me` does not say which addresses are yours")?;

@@ -14,7 +14,7 @@ use crate::message::Message;
 /// A machine's notice.
 pub const AUTO_GENERATED: Classifier = Classifier {
     name: "auto-generated",
-    description: "a machine wrote it unasked: notices, reports, calendars; answers are `automatic`",
+    absent: "no `Auto-Submitted: auto-generated`, no mark of a notice or a report",
     find,
 };
 

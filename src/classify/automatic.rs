@@ -16,7 +16,7 @@ use crate::message::{Message, parameter};
 /// A machine-made answer.
 pub const AUTOMATIC: Classifier = Classifier {
     name: "automatic",
-    description: "an answer by a machine: vacation notes, read receipts, challenges, bounces",
+    absent: "no `Auto-Submitted: auto-replied`, no words or marks of an answer",
     find,
 };
 

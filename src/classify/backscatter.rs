@@ -11,11 +11,8 @@ use crate::message::Message;
 use crate::message::address;
 
 /// A bounce for what the user did not send.
-pub const BACKSCATTER: Classifier = Classifier {
-    name: "backscatter",
-    description: "a bounce for mail that the user did not send",
-    find,
-};
+pub const BACKSCATTER: Classifier =
+    Classifier { name: "backscatter", absent: "no bounce, or it returns mail of yours", find };
 
 fn find(mail: &Mail<'_>) -> Finding {
     let me = mail.me.ok_or("`set me` does not say which addresses are yours")?;

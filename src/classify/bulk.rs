@@ -13,7 +13,7 @@ use crate::message::Message;
 /// Mass mail.
 pub const BULK: Classifier = Classifier {
     name: "bulk",
-    description: "newsletters and mass mail",
+    absent: "no `Precedence: bulk`, no header of mass mail",
     find: |mail| Ok(find(mail)),
 };
 

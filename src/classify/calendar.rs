@@ -10,11 +10,8 @@ use crate::message::mime::Part;
 use crate::message::parameter::{self, Parameters};
 
 /// An invitation or an answer to one.
-pub const CALENDAR: Classifier = Classifier {
-    name: "calendar",
-    description: "an invitation, its cancellation, or an answer to one",
-    find,
-};
+pub const CALENDAR: Classifier =
+    Classifier { name: "calendar", absent: "no text/calendar part", find };
 
 /// Of a calendar's content so many bytes are looked at: METHOD stands before all events.
 const LIMIT: usize = 8 << 10;

@@ -15,23 +15,17 @@ use crate::message::parameter::{self, Parameters};
 const ARMOUR_LIMIT: usize = 64 << 10;
 
 /// S/MIME or OpenPGP encryption.
-pub const ENCRYPTED: Classifier = Classifier {
-    name: "encrypted",
-    description: "encrypted with S/MIME or OpenPGP",
-    find: encrypted,
-};
+pub const ENCRYPTED: Classifier =
+    Classifier { name: "encrypted", absent: "no S/MIME or OpenPGP encryption", find: encrypted };
 
 /// S/MIME or OpenPGP signature.
-pub const SIGNED: Classifier = Classifier {
-    name: "signed",
-    description: "signed with S/MIME or OpenPGP; the signature is not checked",
-    find: signed,
-};
+pub const SIGNED: Classifier =
+    Classifier { name: "signed", absent: "no S/MIME or OpenPGP signature", find: signed };
 
 /// An archive that wants a password.
 pub const PASSWORD_PROTECTED: Classifier = Classifier {
     name: "password-protected",
-    description: "an attached ZIP, RAR or 7z file wants a password",
+    absent: "no attached archive that wants a password",
     find: password_protected,
 };
 

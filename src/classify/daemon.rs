@@ -14,7 +14,7 @@ use super::{Classifier, Mail};
 /// A mail system or a system account.
 pub const DAEMON: Classifier = Classifier {
     name: "daemon",
-    description: "a mail system or a system account speaks: the null sender, MAILER-DAEMON, postmaster, cron",
+    absent: "no null sender, MAILER-DAEMON, postmaster or system account",
     find: |mail| Ok(find(mail)),
 };
 

@@ -5,7 +5,7 @@ use crate::classify::{Classifier, Mail, authenticated, verified};
 /// `forged-self`
 pub const FORGED_SELF: Classifier = Classifier {
     name: "forged-self",
-    description: "From is one of `me`, yet the message is neither authenticated nor verified",
+    absent: "From is none of your addresses, or the message is authenticated or verified",
     find,
 };
 

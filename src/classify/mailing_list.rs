@@ -21,7 +21,7 @@ use crate::message::Message;
 /// A discussion list.
 pub const MAILING_LIST: Classifier = Classifier {
     name: "mailing-list",
-    description: "mail of a discussion list",
+    absent: "no header of a list's posting",
     find: |mail| Ok(evidence(mail).or_else(|| list_copy::evidence(mail))),
 };
 

@@ -1,5 +1,5 @@
 //! What we know about the world's mail: one small file a classifier, each
-//! with its name, its one-line description and its reasons.
+//! with its name, what it looks for and its reasons.
 //!
 //! A classifier is a function from [`Mail`] to evidence in words ("List-Id
 //! names rust.lists.example"). A new one is a new file and a line in
@@ -109,8 +109,8 @@ pub type Finding = Result<Option<String>, String>;
 pub struct Classifier {
     /// The word of the rule language.
     pub name: &'static str,
-    /// One line for the manual and `inspect`.
-    pub description: &'static str,
+    /// What was looked for and not found, for the trace where it does not hold.
+    pub absent: &'static str,
     /// Whether it holds, and why.
     pub find: fn(&Mail<'_>) -> Finding,
 }
@@ -153,9 +153,9 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn names_are_sorted_and_described() {
+    fn names_are_sorted_and_say_what_is_absent() {
         assert!(CLASSIFIERS.is_sorted_by(|one, next| one.name < next.name));
-        assert!(CLASSIFIERS.iter().all(|each| !each.description.is_empty()));
+        assert!(CLASSIFIERS.iter().all(|each| !each.absent.is_empty()));
     }
 
     /// What mail is made of, and what may break a reader of it.

@@ -29,14 +29,14 @@ const BODY_LIMIT: usize = 64 << 10;
 /// procmail's `^FROM_DAEMON`.
 pub const FROM_DAEMON: Classifier = Classifier {
     name: "from-daemon",
-    description: "procmail's ^FROM_DAEMON: daemons, system accounts, and all list mail",
+    absent: "no line that procmail's ^FROM_DAEMON matches",
     find: |mail| find(mail, &Macro { lists: true, words: DAEMON_WORDS }),
 };
 
 /// procmail's `^FROM_MAILER`.
 pub const FROM_MAILER: Classifier = Classifier {
     name: "from-mailer",
-    description: "procmail's ^FROM_MAILER: mailer daemons and system accounts",
+    absent: "no line that procmail's ^FROM_MAILER matches",
     find: |mail| find(mail, &Macro { lists: false, words: MAILER_WORDS }),
 };
 

@@ -13,7 +13,7 @@ use crate::classify::{Classifier, Finding, Mail, client, verified};
 /// `s25r`
 pub const S25R: Classifier = Classifier {
     name: "s25r",
-    description: "the client's reverse name is missing or looks like an end user's line; little by itself",
+    absent: "no client, a reverse name like a server's, or a verified sender",
     find,
 };
 

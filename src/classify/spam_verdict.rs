@@ -19,14 +19,14 @@ use crate::message::unfold::unfold;
 /// `spam`
 pub const SPAM: Classifier = Classifier {
     name: "spam",
-    description: "a spam filter in front of us says so in its header",
+    absent: "no spam filter's header says so",
     find: |mail| Ok(find(mail, |reading| reading.spam).or_else(|| marked_subject(mail))),
 };
 
 /// `virus`
 pub const VIRUS: Classifier = Classifier {
     name: "virus",
-    description: "a virus scanner in front of us says so in its header",
+    absent: "no virus scanner's header says so",
     find: |mail| Ok(find(mail, |reading| reading.virus)),
 };
 

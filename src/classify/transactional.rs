@@ -13,7 +13,7 @@ use super::{Classifier, Finding, Mail, automatic, bulk, mailing_list};
 /// Mail on an account, an order or a payment.
 pub const TRANSACTIONAL: Classifier = Classifier {
     name: "transactional",
-    description: "a service writes about an account, an order or a payment; not who sent it",
+    absent: "no words of a code, a receipt, a reset or a booking from a service",
     find,
 };
 

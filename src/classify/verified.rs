@@ -12,7 +12,7 @@ use crate::message::domain::{self, aligned};
 /// `verified`
 pub const VERIFIED: Classifier = Classifier {
     name: "verified",
-    description: "the From domain is proven by a trusted DMARC, DKIM or SPF result",
+    absent: "no trusted result passes for the From domain",
     find: |mail| Ok(find(mail)),
 };
 

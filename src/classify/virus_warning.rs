@@ -12,11 +12,8 @@ use super::{Classifier, Finding, Mail};
 const LIMIT: usize = 64 << 10;
 
 /// "You sent a virus".
-pub const VIRUS_WARNING: Classifier = Classifier {
-    name: "virus-warning",
-    description: "\"you sent a virus\" mail to forged senders",
-    find,
-};
+pub const VIRUS_WARNING: Classifier =
+    Classifier { name: "virus-warning", absent: "no words of a virus scanner's warning", find };
 
 /// Subjects that nothing else has, lower case.
 const SUBJECTS: &[&str] = &[

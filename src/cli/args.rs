@@ -35,7 +35,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "RFC3339", requires = "test")]
     pub(super) now: Option<jiff::Timestamp>,
 
-    /// With --test: one JSON object a message, on a line of its own
+    /// With --test: one JSON object per message (JSON Lines)
     #[arg(long, requires = "test")]
     pub(super) json: bool,
 
@@ -43,13 +43,13 @@ pub(super) struct Args {
     #[arg(short = 'q', long, requires = "test")]
     pub(super) quiet: bool,
 
-    /// With --test: list the messages whose way would change with these rules instead
+    /// With --test: list the messages that these rules would handle differently
     #[arg(long, value_name = "RULES", requires = "test")]
     pub(super) diff: Option<PathBuf>,
 
     /// With --test: list the messages that lie in another folder than they would go to
-    #[arg(long, requires = "test", conflicts_with = "diff")]
-    pub(super) where_is: bool,
+    #[arg(long, alias = "where-is", requires = "test", conflicts_with = "diff")]
+    pub(super) misplaced: bool,
 
     /// With --test: run the rules' filters, and judge what they print
     #[arg(long, requires = "test")]
@@ -215,7 +215,7 @@ pub(super) struct Inspect {
     #[arg(long, value_name = "RFC3339")]
     pub(super) now: Option<jiff::Timestamp>,
 
-    /// One JSON object a message, on a line of its own
+    /// One JSON object per message (JSON Lines)
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -257,7 +257,7 @@ pub(super) struct Sort {
     #[command(flatten)]
     pub(super) delivery: Delivery,
 
-    /// One JSON object a message, on a line of its own
+    /// One JSON object per message (JSON Lines)
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -413,7 +413,7 @@ pub(super) struct ImportMail {
     #[arg(long, value_name = "FOLDER")]
     pub(super) folder: Option<String>,
 
-    /// File each message by the rules, as `mfilter sort` would; what no rule takes goes
+    /// File each message by the rules, as `mfilter sort` would; what matches no rule goes
     /// into the folder. Nothing is sent and no program is run
     #[arg(long)]
     pub(super) sort: bool,

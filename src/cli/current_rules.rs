@@ -79,7 +79,7 @@ impl CurrentRules {
         CurrentRules::read(files.rules.as_deref(), files.site.as_deref(), user)
     }
 
-    /// The rules of today, as options say; where they have a mistake, the last
+    /// The current rules, as options say; where they have a mistake, the last
     /// good ones, and that.
     pub(super) fn today(
         files: &RuleFiles,

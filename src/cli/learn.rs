@@ -47,8 +47,11 @@ pub(super) fn run(call: &Learn) -> Result<CommandOutcome, String> {
     let path = load::rules_file(call.rules.as_deref(), &user)?;
     let in_force = load::in_force(&path, call.rules.is_some(), &user, load::Proof::Whole)?;
     if let Some(notice) = &in_force.notice {
-        let text =
-            if notice.last_good { "the last good ones go on working" } else { "no rules are used" };
+        let text = if notice.last_good {
+            "still using the last valid version"
+        } else {
+            "no rules are used"
+        };
         output::error(&format!(
             "{} cannot be used; {text}\n{}",
             notice.path.display(),

@@ -394,9 +394,9 @@ impl SortReport<'_> {
 
 fn stays(why: StayReason) -> &'static str {
     match why {
-        StayReason::Fine => "lie where the rules want them",
+        StayReason::Fine => "already in the right folder",
         StayReason::Skipped => "stay, since what the rules ask is not done",
-        StayReason::NoRule => "stay, since no rule takes them",
+        StayReason::NoRule => "stay: no rule matches them",
         StayReason::Draft => "stay, since they are drafts",
         StayReason::NoFlags => "stay as they are, since their flags cannot be kept",
         StayReason::ByUser => "stay, since you have moved them there",
@@ -438,7 +438,7 @@ impl Counts {
         }
         self.stay.iter().for_each(|(why, number)| row(*number, why));
         row(self.vanished, "were moved or removed by someone else");
-        row(self.failed, "in trouble, told above");
+        row(self.failed, "failed (see above)");
         for (Skip { action, why, .. }, number) in &self.skipped {
             row(*number, &format!("without {action}: {why}"));
         }

@@ -1,5 +1,5 @@
 //! `mfilter --test`: what would happen to each message, and why; with `--diff`
-//! what other rules would change, with `--where-is` what lies elsewhere.
+//! what other rules would change, with `--misplaced` what lies elsewhere.
 //! Nothing is changed anywhere.
 
 use std::io::{IsTerminal, Stdin};
@@ -119,7 +119,7 @@ impl MailTest<'_> {
                 paths.iter().map(|path| (path.clone(), self.base(path))),
             ),
         };
-        let silent = self.args.quiet || self.args.where_is || self.other.is_some();
+        let silent = self.args.quiet || self.args.misplaced || self.other.is_some();
         let progress = ProgressMeter::start(&self.args.paths, silent);
         let mut out = Output::default();
         let mut unread = 0;
@@ -181,7 +181,7 @@ impl MailTest<'_> {
     /// The folder that a path is, if it is of the Maildir.
     fn base(&self, path: &Path) -> Folder {
         let folder = || mailbox::folder_in(&self.location.path, path);
-        self.args.where_is.then(folder).flatten().unwrap_or_default()
+        self.args.misplaced.then(folder).flatten().unwrap_or_default()
     }
 
     fn batch(
@@ -241,7 +241,7 @@ impl MailTest<'_> {
         began: Instant,
     ) -> Result<String, Failure> {
         let label = lead.label.as_str();
-        let silent = self.args.quiet || self.args.where_is || self.other.is_some();
+        let silent = self.args.quiet || self.args.misplaced || self.other.is_some();
         let detail = if silent { Detail::Count } else { Detail::Trace };
         let (evaluation, message) = self.evaluate(&self.rules.rules, message, world, detail);
         if let Some(why) = message.failure() {
@@ -261,7 +261,7 @@ impl MailTest<'_> {
                     false => diff::changed(label, &message, way, new, self.style),
                 };
             }
-        } else if self.args.where_is {
+        } else if self.args.misplaced {
             let moves = !self.lies_there(&lead.folder, &evaluation.plan);
             let goes = || (lead.folder.to_string(), destination(&evaluation.plan));
             tally.add_move(moves.then(goes));

@@ -263,7 +263,7 @@ impl WatchService<'_> {
                 self.broken = Some(notice.version.clone());
                 self.unruled |= !notice.last_good;
                 let what = if notice.last_good {
-                    "the last good ones go on working"
+                    "still using the last valid version"
                 } else {
                     "nothing is filed until they can"
                 };

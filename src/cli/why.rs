@@ -47,10 +47,10 @@ pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
     let file = asked.find(&told, &location);
     if told.is_empty() && file.is_none() {
         notes.iter().for_each(|note| output::error(note));
-        return Err(format!("nothing is known of {}", asked.id_or_file()));
+        return Err(format!("no log entry for {}", asked.id_or_file()));
     }
     if told.is_empty() {
-        notes.push("its delivery is not in the log: judged by the rules of today".into());
+        notes.push("its delivery is not in the log: judged by the current rules".into());
     }
     let mut answer = Answer {
         asked: &asked,
@@ -276,9 +276,9 @@ impl Answer<'_> {
             out.push_str(&report::text(&label, message, world, evaluation, &rules.sources, style));
         }
         match &today_way {
-            Some((true, _)) => out.push_str("\nthe rules of today would do the same\n"),
+            Some((true, _)) => out.push_str("\nthe current rules would do the same\n"),
             Some((false, now)) => {
-                out.push_str("\nthe rules of today would do otherwise\n");
+                out.push_str("\nthe current rules would give a different result\n");
                 let way = RunResult { evaluation: now, sources: &today.sources };
                 out.push_str(&diff::steps(way));
             }

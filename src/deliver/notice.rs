@@ -66,7 +66,7 @@ fn compose(notice: &Notice, world: &World) -> String {
     };
     let (subject, meanwhile) = if notice.last_good {
         (
-            format!("{what}; the last good ones go on working"),
+            format!("{what}; still using the last valid version"),
             format!("{until}, the last version without a mistake goes on working."),
         )
     } else {

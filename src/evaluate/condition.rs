@@ -310,7 +310,7 @@ impl<'a> Conditions<'a> {
                 let truth = found.as_ref().map(Option::is_some).map_err(String::clone);
                 self.record(condition, &truth, || match found {
                     Ok(Some(evidence)) => evidence,
-                    Ok(None) => "no evidence".into(),
+                    Ok(None) => classifier.absent.into(),
                     Err(why) => why,
                 });
                 truth

@@ -96,7 +96,7 @@ struct Progress {
     open: Vec<OpenRule>,
     /// The next statement.
     at: usize,
-    /// An action ended the run.
+    /// An action stopped rule processing.
     ended: bool,
     /// The script of `include sieve` that the run is in.
     script: Option<ScriptRun>,
@@ -233,7 +233,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Goes through the statements, to their end, to one that ends the run, or to a
+    /// Goes through the statements, to their end, to one that stops rule processing, or to a
     /// `filter`.
     fn statements(&mut self) -> Option<FilterCall> {
         let program = self.conditions.program;
@@ -318,7 +318,7 @@ impl Evaluator<'_> {
         None
     }
 
-    /// Plans an action; true if it ends the run.
+    /// Plans an action; true if it stops rule processing.
     fn act(&mut self, action: &Action, rule: RuleRef) -> bool {
         if let (Some(script), Action::FileIntoAction(_)) = (&mut self.progress.script, action) {
             script.has_filed = true;

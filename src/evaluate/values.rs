@@ -63,7 +63,7 @@ impl<'m> Values<'m> {
     pub(super) fn shown(&self) -> String {
         const MOST: usize = 3;
         if self.0.is_empty() {
-            return "there is none".into();
+            return "empty or missing".into();
         }
         let mut shown: Vec<String> = self.iter().take(MOST).map(FieldValue::shown).collect();
         if self.0.len() > MOST {

@@ -1,7 +1,7 @@
 //! The provider's site rules. They never cost mail: a file that is not
 //! root's alone, cannot be read or has a mistake counts as absent, and the
 //! log says so; where root has kept the last good ones (`mfilter check --site
-//! --keep`), those go on working.
+//! --keep`), those stay in use.
 //!
 //! Nothing that a user can write is believed: what is kept lies beside the
 //! file and must be root's as well.
@@ -73,7 +73,7 @@ pub fn in_force(asked: Option<&Path>) -> SiteInForce {
         None => {
             let last_good = kept.last();
             let what = match last_good {
-                Some(_) => "have a mistake; the last good ones go on working",
+                Some(_) => "have a mistake; still using the last valid version",
                 None => "have a mistake and are not used",
             };
             let text = errors(&checked.diagnostics, &sources);

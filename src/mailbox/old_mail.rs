@@ -8,7 +8,7 @@
 //!
 //! What a message's own fault is (it cannot be read, a list that its rules ask for
 //! cannot be) is told, and the rest goes on; what keeps all from being stored, as a full
-//! disk, ends the run.
+//! disk, stops rule processing.
 
 use std::collections::HashSet;
 use std::fs;
@@ -195,7 +195,7 @@ impl Import<'_, '_> {
         Ok(())
     }
 
-    /// Stages a message, unless it was filed before. An error ends the run.
+    /// Stages a message, unless it was filed before. An error stops rule processing.
     fn take(&mut self, source: MessageSource) -> Result<(), Failure> {
         let at = place_in(&source);
         if source.number == 0 && fs::metadata(&source.path).is_ok_and(|about| about.len() == 0) {

@@ -128,7 +128,7 @@ impl StepKind {
             StepKind::EditList { add: false, list, entry, .. } => {
                 format!("remove {entry} from {list}")
             }
-            StepKind::Remember { .. } => "remember it, for duplicate".into(),
+            StepKind::Remember { .. } => "record the Message-ID".into(),
             StepKind::Skipped { action, why } => format!("no {action}: {why}"),
         }
     }

@@ -168,7 +168,7 @@ impl Summary {
         out
     }
 
-    /// The table of `--diff` and `--where-is`; `what` is said of those that move.
+    /// The table of `--diff` and `--misplaced`; `what` is said of those that move.
     pub fn moves_text(&self, what: &str) -> String {
         let messages = counted(self.messages, "message");
         let mut out = format!("\n{:>7} of {messages} {what}\n", self.moved());

@@ -263,7 +263,7 @@ pub fn open_site(path: &Path) -> Result<RuleFile, ReadError> {
 fn private(meta: &Metadata) -> Result<(), ReadError> {
     match meta.mode() & 0o022 {
         0 => Ok(()),
-        _ => Err(ReadError::Unsafe("others can write to it; `chmod go-w` mends that")),
+        _ => Err(ReadError::Unsafe("writable by others; run `chmod go-w` on it")),
     }
 }
 

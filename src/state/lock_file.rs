@@ -46,7 +46,7 @@ impl LockFile {
         loop {
             let file = file::open(&path, file::APPEND_OR_MAKE_OWN)?;
             if !is_ours(&file) {
-                return Err(io::Error::other("others can write to it, or it is no file"));
+                return Err(io::Error::other("writable by others, or not a regular file"));
             }
             if !lock(&file, deadline)? {
                 return Ok(None);

@@ -176,7 +176,7 @@ impl SlotTable<'_> {
             Err(error) => return Err(error),
         };
         if !is_ours(&file) {
-            return Err(io::Error::other("others can write to it, or it is no file"));
+            return Err(io::Error::other("writable by others, or not a regular file"));
         }
         let mut head = [0; HEAD];
         let blocks = match file.read_exact_at(&mut head, 0) {

@@ -141,53 +141,53 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             let expected = listing(expected, "or");
             let message = match found {
                 Some(found) => format!("expected {expected}, found `{}`", clip(found)),
-                None => format!("expected {expected}, but the statement ends here"),
+                None => format!("expected {expected}, found the end of the statement"),
             };
             word("syntax", message, "", "")
         }
         SyntaxErrorKind::UnclosedText => word(
             "unclosed-string",
-            "this string has no closing `\"` on its line",
+            "unclosed string",
             "opened here",
             "a string ends on the line on which it begins; `\\n` in it is a line break, `\\\"` a quote",
         ),
         SyntaxErrorKind::UnclosedLongText => word(
             "unclosed-string",
-            String::from("a string in three quotes is never closed"),
+            String::from("unclosed string in three quotes"),
             "opened here",
             "close it with `\"\"\"`; a quote in it needs no backslash, three in a row do",
         ),
         SyntaxErrorKind::LoneQuote => word(
             "unclosed-string",
-            "this `\"` stands alone",
-            "its partner is missing",
-            "a string has a `\"` on both sides",
+            "unmatched `\"`",
+            "no matching quote",
+            "a string needs a `\"` at both ends",
         ),
         SyntaxErrorKind::UnclosedPattern => word(
             "unclosed-pattern",
-            "this pattern has no closing `/` on its line",
+            "unclosed pattern",
             "opened here",
             "a pattern is written `/…/`, a slash in it `\\/`; a path or an address is a string, `\"…\"`",
         ),
         SyntaxErrorKind::EmptyPattern => word(
             "empty-pattern",
-            "`//` is a pattern with nothing in it",
+            "empty pattern `//`",
             "",
             "a comment begins with `#`; a slash in a pattern is written `\\/`",
         ),
         SyntaxErrorKind::SingleQuote => {
-            word("quote", "text does not stand in single quotes", "", "write `\"…\"`")
+            word("quote", "strings take double quotes, not single ones", "", "write `\"…\"`")
         }
         SyntaxErrorKind::CurlyQuote(found) => word(
             "quote",
             format!("`{}` is a typographic quote", clip(found)),
             "",
-            "text stands in straight quotes: `\"…\"`",
+            "strings take straight quotes: `\"…\"`",
         ),
         SyntaxErrorKind::LookAlike(found) => look_alike(found),
         SyntaxErrorKind::Invisible(c) => word(
             "invisible",
-            format!("an invisible character, U+{:04X}, stands here", *c as u32),
+            format!("invisible character U+{:04X}", *c as u32),
             "",
             "delete it, or write `\\u{…}` in a string",
         ),
@@ -195,41 +195,38 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             "syntax",
             format!("`{c}` means nothing outside of strings, patterns and comments"),
             "",
-            "text stands in quotes: `\"…\"`",
+            "strings must be quoted: `\"…\"`",
         ),
         SyntaxErrorKind::Semicolon => word(
             "syntax",
-            "a statement does not end with `;`",
+            "unexpected `;`: statements end with the line",
             "",
-            "leave the `;` out; a comment begins with `#`",
+            "remove the `;`; a comment begins with `#`",
         ),
         SyntaxErrorKind::UnclosedBlock => word(
             "unclosed-block",
-            "this `{` is never closed",
+            "unclosed `{`",
             "opened here",
             "write the missing `}` where the group ends",
         ),
         SyntaxErrorKind::UnclosedSet => word(
             "unclosed-set",
-            "this `[` is never closed",
+            "unclosed `[`",
             "opened here",
-            "write the missing `]` behind the last element",
+            "write the missing `]` after the last element",
         ),
-        SyntaxErrorKind::UnclosedParenthesis => word(
-            "unclosed-parenthesis",
-            "this `(` is never closed",
-            "opened here",
-            "write the missing `)`",
-        ),
+        SyntaxErrorKind::UnclosedParenthesis => {
+            word("unclosed-parenthesis", "unclosed `(`", "opened here", "write the missing `)`")
+        }
         SyntaxErrorKind::Unopened(c) => word(
             "unopened",
-            format!("this `{c}` closes nothing"),
+            format!("unmatched `{c}`"),
             "",
             "delete it, or look for what is missing before it",
         ),
         SyntaxErrorKind::TooDeep => word(
             "too-deep",
-            format!("this is nested more than {} deep", super::MAX_DEPTH),
+            format!("nested more than {} levels deep", super::MAX_DEPTH),
             "",
             "give the inner parts names with `define`",
         ),
@@ -237,31 +234,31 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             "too-large",
             format!("a file of rules has at most {} MiB", super::MAX_BYTES >> 20),
             "",
-            "long lists of addresses stand in files of their own: `list NAME \"file\"`",
+            "keep long lists of addresses in files of their own: `list NAME \"file\"`",
         ),
         SyntaxErrorKind::TooMany => word(
             "too-many",
-            "there are more mistakes behind this one",
+            "there are more mistakes after this one",
             "",
             format!("only the first {} of a file are shown", super::MAX_MISTAKES),
         ),
         SyntaxErrorKind::NotAnArrow(found) => word(
             "arrow",
-            format!("`{}` is no arrow", clip(found)),
+            format!("`{}` is not an arrow", clip(found)),
             "",
             "a rule is written `when CONDITION -> ACTION`",
         ),
         SyntaxErrorKind::ForeignSign { found, instead } => word(
             "operator",
-            format!("`{}` is no operator here", clip(found)),
+            format!("`{}` is not an operator", clip(found)),
             "",
             format!("write {instead}"),
         ),
         SyntaxErrorKind::NegatedOperator(operator) => word(
             "operator",
-            format!("an operator is not negated: `not` does not stand beside `{operator}`"),
+            format!("`not` goes before the whole test, not before `{operator}`"),
             "",
-            format!("put it before the whole test: `not FIELD {operator} …`"),
+            format!("write `not FIELD {operator} …`"),
         ),
         SyntaxErrorKind::UnknownOperator { found, near } => {
             let hint = match near {
@@ -298,15 +295,15 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
         ),
         SyntaxErrorKind::Procmail => word(
             "foreign",
-            "this is a recipe for procmail",
+            "this is a procmail recipe",
             "",
-            "mailrules(5) shows procmail's recipes in the words of mfilter",
+            "`mfilter import procmail` translates a procmailrc; mailrules(5) shows how",
         ),
         SyntaxErrorKind::Sieve => word(
             "foreign",
-            "this is a script for Sieve",
+            "this is a Sieve script",
             "",
-            "`fileinto \"A\"` is `-> folder \"A\"` here; mailrules(5) tells the rest",
+            "`mfilter import sieve` translates a script; mailrules(5) shows how",
         ),
         SyntaxErrorKind::MissingArrow(found) => word(
             "arrow",
@@ -316,7 +313,7 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
         ),
         SyntaxErrorKind::NothingToDo => word(
             "arrow",
-            "this rule does not say what is to be done",
+            "this rule has no action",
             "expected `->` or `{`",
             "write `-> ACTION`, or `{ … }` for several rules",
         ),
@@ -355,52 +352,52 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
         ),
         SyntaxErrorKind::MissingQuotes(found) => word(
             "quote",
-            format!("`{}` is text, and text stands in quotes", clip(found)),
+            format!("`{}` is a string, and strings must be quoted", clip(found)),
             "",
             format!("write `\"{}\"`", clip(found)),
         ),
         SyntaxErrorKind::Reserved(found) => word(
             "reserved",
-            format!("`{found}` is a word of the language and cannot stand here"),
+            format!("`{found}` is a reserved word and not allowed here"),
             "",
-            "if it is meant as a name, choose another; if as text, write it in quotes",
+            "choose another name, or quote it if you mean a string",
         ),
         SyntaxErrorKind::MissingSign(found) => word(
             "weight",
-            format!("a weight has a sign, and `{}` has none", clip(found)),
+            format!("the weight `{}` needs a sign", clip(found)),
             "",
             format!("write `+{}`", clip(found)),
         ),
         SyntaxErrorKind::BadWeight(found) => word(
             "weight",
-            format!("`{}` is no weight", clip(found)),
+            format!("`{}` is not a weight", clip(found)),
             "",
             "a weight is a number with a sign: `+3`, `-2.5`",
         ),
         SyntaxErrorKind::NeedlessSign(found) => word(
             "syntax",
-            format!("there is no `{}` between a name and its value", clip(found)),
+            format!("unexpected `{}` between a name and its value", clip(found)),
             "",
             "write `set NAME VALUE`, `list NAME […]`; only `define` and `let` have a `=`",
         ),
         SyntaxErrorKind::Underscore(found) => word(
             "name",
-            format!("`{}` is no name: it has a `_`", clip(found)),
+            format!("`{}` is not a valid name: names have no `_`", clip(found)),
             "",
             format!("names have letters, digits and `-`: `{}`", clip(&found.replace('_', "-"))),
         ),
         SyntaxErrorKind::BadEscape(found) => word(
             "escape",
-            format!("`{}` means nothing in a string", clip(found)),
+            format!("unknown escape `{}` in a string", clip(found)),
             "",
-            "a backslash is written `\\\\`; the others are `\\\"` `\\n` `\\t` `\\u{5927}`",
+            "write `\\\\` for a backslash; the other escapes are `\\\"` `\\n` `\\t` `\\u{5927}`",
         ),
         SyntaxErrorKind::BadQuantity(found) => quantity(found),
         SyntaxErrorKind::BadPatternFlag(found) => word(
             "pattern",
-            format!("`{}` is no flag of a pattern", clip(found)),
+            format!("unknown pattern flag `{}`", clip(found)),
             "",
-            "case is ignored unless `c` stands behind the pattern: `/…/c`; a slash in it is `\\/`",
+            "case is ignored unless `c` follows the pattern: `/…/c`; a slash in it is `\\/`",
         ),
         SyntaxErrorKind::StrayAction(found) => word(
             "stray-action",
@@ -415,9 +412,9 @@ fn look_alike(found: &str) -> SyntaxWording {
     let meant: String = found.chars().filter_map(scan::narrow).collect();
     let (message, what) = match found.chars().next() {
         Some('\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}') => {
-            (String::from("this is no ordinary blank"), "a blank from the space bar")
+            (String::from("this is not an ordinary space"), "an ordinary space")
         }
-        Some('\u{3000}') => (String::from("this is a full-width blank"), "a half-width blank"),
+        Some('\u{3000}') => (String::from("this is a full-width space"), "an ordinary space"),
         Some('\u{ff01}'..='\u{ff5e}') => {
             let s =
                 if found.chars().count() == 1 { "a full-width character" } else { "full-width" };
@@ -438,10 +435,10 @@ fn slip(found: &str) -> SyntaxWording {
         "if" => "a rule is written `when CONDITION -> ACTION`",
         "unless" => "write `when not (CONDITION) -> ACTION`",
         "then" => "write `->`",
-        "else" => "write `otherwise -> ACTION` behind the other rules of a group",
+        "else" => "write `otherwise -> ACTION` after the other rules of a group",
         _ => "rules are tried in order: write one more `when`, and `otherwise` for the rest",
     };
-    word("slip", format!("`{found}` is no word of this language"), "", hint)
+    word("slip", format!("`{found}` is not a word of this language"), "", hint)
 }
 
 fn quantity(found: &str) -> SyntaxWording {
@@ -463,17 +460,17 @@ fn quantity(found: &str) -> SyntaxWording {
             String::from("a date is written `2026-12-24`")
         }
         None if found.matches('.').count() >= 2 => {
-            String::from("an IP address, or any other text, stands in quotes: `\"…\"`")
+            String::from("an IP address, or any other string, must be quoted: `\"…\"`")
         }
         None if unit.is_empty() => String::from("the number is too large"),
         None => String::from(
             "`5` and `-2.5` are numbers, `20K` `5M` `1G` sizes, `30s` `10m` `12h` `7d` `2w` \
-             durations; a name begins with a letter, and text stands in quotes",
+             durations; a name begins with a letter, and strings must be quoted",
         ),
     };
     word(
         "quantity",
-        format!("`{}` is no number, size, duration, date or time", clip(found)),
+        format!("`{}` is not a number, size, duration, date or time", clip(found)),
         "",
         hint,
     )

@@ -163,7 +163,7 @@ fn other_rules_and_what_they_change() {
 fn what_lies_elsewhere() {
     let home = mailbox(RULES);
     let maildir = home.path().join("Maildir").display().to_string();
-    let run = home.run(&["--test", "--where-is", &maildir], b"");
+    let run = home.run(&["--test", "--misplaced", &maildir], b"");
     assert_eq!(run.code, Some(1), "{run:?}");
     let table = "\n      4 of 13 messages would lie elsewhere
       3 Lists -> INBOX
@@ -175,19 +175,19 @@ fn what_lies_elsewhere() {
     ));
     // A folder alone is known to be that folder; a copy lies where it belongs.
     let folder = format!("{maildir}/.Lists");
-    let run = home.run(&["--test", "--where-is", &folder], b"");
+    let run = home.run(&["--test", "--misplaced", &folder], b"");
     assert!(
         run.stdout
             .ends_with("\n      3 of 6 messages would lie elsewhere\n      3 Lists -> INBOX\n"),
         "{run:?}"
     );
     home.write(".mailrules", "copy \"Lists\"\nset-header \"A\" \"b\"\n");
-    let run = home.run(&["--test", "--where-is", &maildir], b"");
+    let run = home.run(&["--test", "--misplaced", &maildir], b"");
     assert_eq!((run.code, run.stdout.lines().count()), (Some(0), 2), "{run:?}");
-    let json = home.run(&["--test", "--where-is", "--json", &maildir], b"");
+    let json = home.run(&["--test", "--misplaced", "--json", &maildir], b"");
     assert_eq!(json.stdout.lines().count(), 1);
     home.write(".mailrules", "set inbox \"Eingang\"\nfolder \"Eingang\"\n");
-    let json = home.run(&["--test", "--where-is", "--json", &folder], b"");
+    let json = home.run(&["--test", "--misplaced", "--json", &folder], b"");
     let first: Value =
         serde_json::from_str(json.stdout.lines().next().unwrap_or("")).expect("JSON");
     assert_eq!(

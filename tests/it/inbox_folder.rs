@@ -109,7 +109,7 @@ fn filed_and_taken_back(fetch: &dyn Fn(&Home)) {
         "迷惑メール junk2",
     ];
     assert_eq!(on_server(&home), wanted);
-    // No folder is there in two spellings.
+    // No folder exists in two spellings.
     let mut folders: Vec<String> = fs::read_dir(home.path().join(".mail"))
         .expect("readable")
         .flatten()

@@ -234,7 +234,7 @@ fn site_rules_that_are_not_roots_alone_or_broken_cost_no_mail() {
         |path| fs::write(path, "category \"spam\" { when frobs -> }\n").expect("set");
     let gone: Spoil = |path| fs::remove_file(path).expect("gone");
     for (spoil, why) in [
-        (others, "others can write to it"),
+        (others, "writable by others"),
         (owner, "does not belong to root"),
         (broken, "have a mistake and are not used"),
         (gone, "No such file"),
@@ -273,7 +273,7 @@ fn rules_that_root_has_kept_go_on_working_and_no_others() {
     assert_eq!(check.code, Some(1));
     assert_eq!(deliver(), ".Junk", "the last good ones");
     let shown = home.run(&["isp-filter", "--site", &site], b"").stdout;
-    assert!(shown.contains("the last good ones go on working"), "{shown}");
+    assert!(shown.contains("still using the last valid version"), "{shown}");
     fs::set_permissions(&kept, Permissions::from_mode(0o646)).expect("set");
     assert_eq!(deliver(), "", "what others can write is not believed");
     fs::set_permissions(&kept, Permissions::from_mode(0o644)).expect("set");

@@ -223,7 +223,7 @@ fn what_no_rule_takes_stays_in_the_folder_that_is_sorted() {
     }
     let run = home.run(&["sort", "Work"], b"");
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
-    assert!(run.stdout.contains("1 stay, since no rule takes them"), "{}", run.stdout);
+    assert!(run.stdout.contains("1 stay: no rule matches them"), "{}", run.stdout);
     let wanted = [(0, ".A/cur"), (1, "/cur"), (2, ".Work/cur")];
     assert_eq!(places(&home), wanted.map(|(number, place)| (number, place.to_owned())));
 }

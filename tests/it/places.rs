@@ -34,7 +34,7 @@ fn deliver(home: &Home) {
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
 }
 
-const MISSING: &str = " Subject: Your mail rules are missing; the last good ones go on working";
+const MISSING: &str = " Subject: Your mail rules are missing; still using the last valid version";
 
 #[test]
 fn rules_that_went_go_on_and_the_user_is_told_each_time() {
@@ -332,9 +332,9 @@ fn check_names_the_folder_that_is_there() {
     assert_eq!(
         found(&home),
         [
-            "warning[folder-on-disk]: `lists/rust` differs by case from `Lists/Rust`, which is there",
-            "warning[folder-on-disk]: `迷惑ﾒｰﾙ` differs by width or spelling from `迷惑メール`, which is there",
-            "warning[folder-on-disk]: `Newsletter` differs by a letter from `Newsletters`, which is there",
+            "warning[folder-on-disk]: `lists/rust` differs by case from `Lists/Rust`, which exists",
+            "warning[folder-on-disk]: `迷惑ﾒｰﾙ` differs by width or spelling from `迷惑メール`, which exists",
+            "warning[folder-on-disk]: `Newsletter` differs by a letter from `Newsletters`, which exists",
         ]
     );
 }
@@ -372,7 +372,7 @@ fn check_tells_of_a_folder_in_two_spellings() {
     assert_eq!(found(&home), Vec::<String>::new());
     folders(&home, &[".&ZeWKGA-"]);
     let told = |used: &str, other: &str| {
-        format!("warning[folder-twice]: `日記` is there in two spellings, `{used}` and `{other}`")
+        format!("warning[folder-twice]: `日記` exists in two spellings, `{used}` and `{other}`")
     };
     assert_eq!(found(&home), [told(".&ZeWKGA-", ".日記")]);
     home.write(
@@ -396,7 +396,7 @@ fn check_knows_a_store_of_the_other_layout() {
         folders(&home, &["", folder]);
         let wanted = other.map(|layout| {
             format!(
-                "warning[other-layout]: the Maildir has folders of the layout {layout}, `{folder}` for one"
+                "warning[other-layout]: the Maildir has folders in the {layout} layout (for example `{folder}`)"
             )
         });
         assert_eq!(found(&home), Vec::from_iter(wanted), "{setting}{folder}");

@@ -162,7 +162,7 @@ fn mail_goes_where_the_rules_want_it_and_comes_back() {
         let wanted = "      7 messages; nothing was changed
       3 INBOX -> Lists/rust
       2 INBOX -> News
-      1 lie where the rules want them
+      1 already in the right folder
       1 stay, since what the rules ask is not done
       1 without copy: each run would make one more
       1 without discard: mail that is there is not removed
@@ -276,7 +276,7 @@ fn what_cannot_be_read_is_told_and_no_stop() {
     }
     assert_eq!(run.stderr.lines().count(), 7, "{}", run.stderr);
     assert!(run.stdout.contains("2 INBOX -> Lists/rust\n"), "{run:?}");
-    assert!(run.stdout.contains("7 in trouble, told above"), "{run:?}");
+    assert!(run.stdout.contains("7 failed (see above)"), "{run:?}");
     let rust = mail(&home.path().join("Maildir/.Lists.rust"));
     assert_eq!(rust.len(), 3);
     assert!(home.path().join("Maildir/cur/5.a:2,").exists());

@@ -323,10 +323,10 @@ fn rules_and_lists_that_are_edited_hold_for_the_next_message() {
     lies(&home, 2, ".White/cur F");
     home.write(".mailrules", format!("{RULES}when broken\n"));
     let told = |what: &str| text(&home, "err").matches(what).count();
-    wait_for("the mistake being told", || (told("the last good ones go on") == 1).then_some(()));
+    wait_for("the mistake being told", || (told("still using the last valid") == 1).then_some(()));
     put(&home, 3, "list");
     lies(&home, 3, ".Lists.a/new ");
-    assert_eq!(told("the last good ones go on"), 1, "once");
+    assert_eq!(told("still using the last valid"), 1, "once");
     home.write(".mailrules", RULES.replace("Lists/a", "Other"));
     wait_for("the rules being used", || (told("is used again") == 1).then_some(()));
     put(&home, 4, "list");

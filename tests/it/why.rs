@@ -49,7 +49,7 @@ fn the_rule_as_it_stood_and_what_today_would_do() {
             ".mailrules:1  rule \"shop\" when subject contains \"sale\" -> folder \"Shop\" as seen\n",
             "  yes    1  rule \"shop\" when",
             "  => folder \"Shop\" as seen  (line 1, rule \"shop\")\n",
-            "\nthe rules of today would do otherwise\n  => folder \"Junk\"\n",
+            "\nthe current rules would give a different result\n  => folder \"Junk\"\n",
             ".mailrules:2  when subject contains \"sale\" -> folder \"Junk\"\n",
         ] {
             assert!(run.stdout.contains(part), "{part}\n{}", run.stdout);

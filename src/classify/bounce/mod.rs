@@ -28,7 +28,7 @@ pub use failure::RecipientFailure;
 /// A failed or delayed delivery is reported.
 pub const BOUNCE: Classifier = Classifier {
     name: "bounce",
-    description: "a failed or delayed delivery is reported",
+    absent: "no delivery report, no words of one with an address or a code",
     find: |mail| Ok(report(mail)?.map(|report| report.evidence.clone())),
 };
 

@@ -1,4 +1,4 @@
-//! `defer "4.3.0 text"`: lets the mail server try again later, and ends the run.
+//! `defer "4.3.0 text"`: lets the mail server try again later, and stops rule processing.
 
 use serde::{Deserialize, Serialize};
 

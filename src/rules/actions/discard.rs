@@ -1,4 +1,4 @@
-//! `discard ["why"]`: drops the message, and ends the run.
+//! `discard ["why"]`: drops the message, and stops rule processing.
 
 use serde::{Deserialize, Serialize};
 

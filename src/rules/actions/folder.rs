@@ -1,4 +1,4 @@
-//! `folder "A/B" [as FLAG …]`: puts the message into a folder, and ends the run.
+//! `folder "A/B" [as FLAG …]`: puts the message into a folder, and stops rule processing.
 
 use serde::{Deserialize, Serialize};
 

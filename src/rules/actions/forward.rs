@@ -1,4 +1,4 @@
-//! `forward "address" …`: sends the message on, and ends the run; `forward copy
+//! `forward "address" …`: sends the message on, and stops rule processing; `forward copy
 //! "address" …`: sends a copy.
 
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! `inbox [as FLAG …]`: puts the message into the inbox, and ends the run; `stop`:
+//! `inbox [as FLAG …]`: puts the message into the inbox, and stops rule processing; `stop`:
 //! the same, unless `fileinto` has put it elsewhere.
 
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! `pipe "program" "argument" …`: gives the message to a program, and ends the run; a failure defers.
+//! `pipe "program" "argument" …`: gives the message to a program, and stops rule processing; a failure defers.
 
 use serde::{Deserialize, Serialize};
 

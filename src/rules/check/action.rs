@@ -80,7 +80,7 @@ impl<'r> ActionReader<'r, '_, '_> {
             ValueKind::Text(text) => Ok(ArgumentText { text, span: value.span }),
             _ => {
                 let hint = format!("put it in quotes: `\"{}\"`", self.checker.written(value));
-                self.wrong_value("a text in quotes", value, Some(hint))
+                self.wrong_value("a quoted string", value, Some(hint))
             }
         }
     }
@@ -157,7 +157,7 @@ impl<'r> ActionReader<'r, '_, '_> {
                 _ => {
                     let hint =
                         format!("put it in quotes: `\"{}\"`", self.checker.written(argument));
-                    self.checker.wrong_value("a text in quotes", argument, Some(hint));
+                    self.checker.wrong_value("a quoted string", argument, Some(hint));
                 }
             }
         }

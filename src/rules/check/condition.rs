@@ -386,7 +386,7 @@ impl Checker<'_, '_> {
         if matches!(which, WithName::Header | WithName::Address)
             && let Some(plain) = without_pattern_signs(&name)
         {
-            let why = format!("no header is called `{name}`: a header's name is no pattern");
+            let why = format!("`{name}` is not a header name: header names are not patterns");
             let hint = (!plain.is_empty()).then(|| format!("`{word} \"{plain}\"`"));
             self.report(argument.span, RuleErrorKind::Unlikely { why, hint });
         }
@@ -492,8 +492,8 @@ impl Checker<'_, '_> {
                 continue;
             };
             if has_two_blanks(source) {
-                let why = "white space of any length is one blank in what patterns see";
-                let hint = Some(String::from("write one blank where there are two"));
+                let why = "patterns see white space of any length as one space";
+                let hint = Some(String::from("write one space instead of two"));
                 self.never_holds(element.span, why, hint);
             }
             match self.pattern(source, *case_sensitive, element.span) {

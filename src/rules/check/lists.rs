@@ -158,7 +158,7 @@ impl Checker<'_, '_> {
                     format!("/{source}/")
                 }
                 _ => {
-                    self.wrong_value("a text in quotes", element, None);
+                    self.wrong_value("a quoted string", element, None);
                     continue;
                 }
             };

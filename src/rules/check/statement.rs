@@ -44,7 +44,7 @@ impl RuleFlow {
     }
 }
 
-/// One block: what of it ended the run so far.
+/// One block: what of it stopped rule processing so far.
 #[derive(Default)]
 struct RuleBlock {
     begun: bool,
@@ -257,7 +257,7 @@ impl Checker<'_, '_> {
         block.is_some_and(|block| block.ended.is_some())
     }
 
-    /// Statements in braces that are always come to: what ends the run there
+    /// Statements in braces that are always come to: what stops rule processing there
     /// does so for what follows.
     pub(super) fn block_for_all(&mut self, head: Span, statements: &[StatementNode]) {
         self.statements.blocks.push(RuleBlock::default());

@@ -183,7 +183,7 @@ fn a_mistake_makes_no_others() {
     // A file that cannot be read may have declared anything.
     mistakes(
         "include \"gone\"\nwhen news and from in white -> inbox",
-        &[("include-unreadable", "\"gone\"", "`gone` cannot be read: there is no such file")],
+        &[("include-unreadable", "\"gone\"", "cannot read `gone`: there is no such file")],
     );
     let (_, checked) = check_files(&[("main", "define news = \nwhen news -> inbox")]);
     assert!(checked.diagnostics.iter().all(|each| each.code != "unknown-classifier"));
@@ -210,41 +210,31 @@ fn operators_and_values_fit_the_field() {
             "=",
             "`=` does not fit `weekday`, which is a day of the week",
         ),
-        ("subject is foo", "wrong-value", "foo", "a text in quotes is wanted here, not a name"),
-        ("subject is /x/", "wrong-value", "/x/", "a text in quotes is wanted here, not a pattern"),
-        (
-            "subject is [\"a\", 5]",
-            "wrong-value",
-            "5",
-            "a text in quotes is wanted here, not a number",
-        ),
-        ("subject matches \"x\"", "wrong-value", "\"x\"", "a pattern is wanted here, not a text"),
-        ("size > 7d", "wrong-value", "7d", "a size is wanted here, not a duration"),
-        ("age > 7", "wrong-value", "7", "a duration is wanted here, not a number"),
-        ("recipients > 5K", "wrong-value", "5K", "a number is wanted here, not a size"),
-        ("date > 22:00", "wrong-value", "22:00", "a date is wanted here, not a time of day"),
-        (
-            "time > 2026-01-01",
-            "wrong-value",
-            "2026-01-01",
-            "a time of day is wanted here, not a date",
-        ),
+        ("subject is foo", "wrong-value", "foo", "expected a quoted string, found a name"),
+        ("subject is /x/", "wrong-value", "/x/", "expected a quoted string, found a pattern"),
+        ("subject is [\"a\", 5]", "wrong-value", "5", "expected a quoted string, found a number"),
+        ("subject matches \"x\"", "wrong-value", "\"x\"", "expected a pattern, found a string"),
+        ("size > 7d", "wrong-value", "7d", "expected a size, found a duration"),
+        ("age > 7", "wrong-value", "7", "expected a duration, found a number"),
+        ("recipients > 5K", "wrong-value", "5K", "expected a number, found a size"),
+        ("date > 22:00", "wrong-value", "22:00", "expected a date, found a time of day"),
+        ("time > 2026-01-01", "wrong-value", "2026-01-01", "expected a time of day, found a date"),
         (
             "from in \"a@b.example\"",
             "wrong-value",
             "\"a@b.example\"",
-            "a list or a set is wanted here, not a text",
+            "expected a list or a set, found a string",
         ),
-        ("age in 7d", "wrong-value", "7d", "a range is wanted here, not a duration"),
+        ("age in 7d", "wrong-value", "7d", "expected a range, found a duration"),
         (
             "now in 2026-01-01..22:00",
             "wrong-value",
             "22:00",
-            "a date is wanted here, not a time of day",
+            "expected a date, found a time of day",
         ),
         ("date > 2026-02-29", "no-such-date", "2026-02-29", "there is no day `2026-02-29`"),
-        ("has header \"a b\"", "bad-header-name", "\"a b\"", "`a b` cannot be a header's name"),
-        ("has env \"A=B\"", "bad-env-name", "\"A=B\"", "`A=B` cannot be a variable's name"),
+        ("has header \"a b\"", "bad-header-name", "\"a b\"", "`a b` is not a valid header name"),
+        ("has env \"A=B\"", "bad-env-name", "\"A=B\"", "`A=B` is not a valid variable name"),
         (
             "subject matches /a\\/(b/",
             "bad-pattern",
@@ -281,43 +271,47 @@ fn operators_and_values_fit_the_field() {
 #[test]
 fn what_can_never_hold_is_a_warning() {
     for (test, marked, message) in [
-        ("size < 0", "0", "this can never hold: `size` is a whole number, never below 0"),
+        ("size < 0", "0", "this condition is never true: `size` is a whole number, never below 0"),
         (
             "attachments = 1.5",
             "1.5",
-            "this can never hold: `attachments` is a whole number, never below 0",
+            "this condition is never true: `attachments` is a whole number, never below 0",
         ),
-        ("time > 23:59", "23:59", "this can never hold: `time` is from 00:00 to 23:59"),
-        ("from in []", "[]", "this can never hold: there is nothing in the set"),
-        ("subject contains []", "[]", "this can never hold: there is nothing in the set"),
-        ("from is \"taro\"", "\"taro\"", "this can never hold: an address has an `@`"),
+        ("time > 23:59", "23:59", "this condition is never true: `time` is from 00:00 to 23:59"),
+        ("from in []", "[]", "this condition is never true: there is nothing in the set"),
+        ("subject contains []", "[]", "this condition is never true: there is nothing in the set"),
+        ("from is \"taro\"", "\"taro\"", "this condition is never true: an address has an `@`"),
         (
             "from.domain is \"@x.example\"",
             "\"@x.example\"",
-            "this can never hold: a domain has no `@`",
+            "this condition is never true: a domain has no `@`",
         ),
-        ("attachment.type is \"pdf\"", "\"pdf\"", "this can never hold: a media type has a `/`"),
+        (
+            "attachment.type is \"pdf\"",
+            "\"pdf\"",
+            "this condition is never true: a media type has a `/`",
+        ),
         (
             "attachment.sha256 is \"abc\"",
             "\"abc\"",
-            "this can never hold: a SHA-256 is 64 hexadecimal digits",
+            "this condition is never true: a SHA-256 is 64 hexadecimal digits",
         ),
         (
             "date in 2027-01-03..2026-12-24",
             "2027-01-03..2026-12-24",
-            "this can never hold: the range ends before it begins",
+            "this condition is never true: the range ends before it begins",
         ),
         (
             "has to and not has to",
             "has to and not has to",
-            "this can never hold: it asks for one thing and for its opposite",
+            "this condition is never true: it asks for one thing and for its opposite",
         ),
     ] {
         mistakes(&format!("when {test} -> inbox"), &[("never-holds", marked, message)]);
     }
     mistakes(
         "when subject contains \" \" or subject starts \"\" -> inbox",
-        &[("always-holds", "\"\"", "an empty text is found in every `subject`")],
+        &[("always-holds", "\"\"", "every `subject` contains the empty string")],
     );
     // These can: case is folded, the null sender is empty, a night passes midnight.
     program("when subject is \"ABC\" or envelope-from is \"\" or time in 22:00..07:00 -> inbox");
@@ -326,37 +320,37 @@ fn what_can_never_hold_is_a_warning() {
 #[test]
 fn what_is_never_come_to_is_a_warning() {
     for (text, marked, message) in [
-        ("inbox\nlog \"x\"", "log \"x\"", "this action is never come to"),
+        ("inbox\nlog \"x\"", "log \"x\"", "this action is unreachable"),
         (
             "otherwise -> inbox\nwhen has to -> stop\nstop",
             "when has to -> stop",
-            "this rule is never come to",
+            "this rule is unreachable",
         ),
-        ("when has to -> inbox, log \"x\"", "log \"x\"", "this action is never come to"),
+        ("when has to -> inbox, log \"x\"", "log \"x\"", "this action is unreachable"),
         (
             "when has to { otherwise -> stop\n otherwise -> inbox }",
             "otherwise -> inbox",
-            "this `otherwise` is never come to",
+            "this `otherwise` is unreachable",
         ),
         (
             "otherwise { when has to -> inbox\n stop }\nlog \"x\"",
             "log \"x\"",
-            "this action is never come to",
+            "this action is unreachable",
         ),
         (
             "when has to -> inbox\nwhen has to { log \"x\"\n inbox\n stop }",
             "when has to",
-            "this rule is never come to",
+            "this rule is unreachable",
         ),
         (
             "define d = has to\nwhen d and has cc -> inbox\nwhen has cc and has to -> stop",
             "when has cc and has to -> stop",
-            "this rule is never come to",
+            "this rule is unreachable",
         ),
         (
             "when from in [\"a@b.example\"] -> inbox\nwhen from in [\"a@b.example\"] -> stop",
             "when from in [\"a@b.example\"] -> stop",
-            "this rule is never come to",
+            "this rule is unreachable",
         ),
     ] {
         let (sources, checked) = check_files(&[("main", text)]);
@@ -379,31 +373,31 @@ fn actions_and_their_arguments() {
             "reject \"no\"",
             "bad-status",
             "\"no\"",
-            "`reject` wants a status code `5.x.x` and a text",
+            "`reject` takes a status code `5.x.x` and a text",
         ),
         (
             "reject \"4.7.1 no\"",
             "bad-status",
             "\"4.7.1 no\"",
-            "`reject` wants a status code `5.x.x` and a text",
+            "`reject` takes a status code `5.x.x` and a text",
         ),
-        ("defer \"4.3.0\"", "no-reason", "\"4.3.0\"", "`defer` says nothing to the sender"),
-        ("folder Work", "wrong-value", "Work", "a text in quotes is wanted here, not a name"),
-        ("folder", "wrong-arguments", "folder", "`folder` does not take these arguments"),
-        ("inbox \"x\"", "wrong-arguments", "inbox \"x\"", "`inbox` does not take these arguments"),
-        ("mark", "wrong-arguments", "mark", "`mark` does not take these arguments"),
-        ("discard as seen", "no-flags", "seen", "`discard` delivers nothing that could be flagged"),
-        ("mark \"$a b\"", "bad-keyword", "\"$a b\"", "`$a b` cannot be a keyword"),
+        ("defer \"4.3.0\"", "no-reason", "\"4.3.0\"", "`defer` has no text for the sender"),
+        ("folder Work", "wrong-value", "Work", "expected a quoted string, found a name"),
+        ("folder", "wrong-arguments", "folder", "wrong arguments for `folder`"),
+        ("inbox \"x\"", "wrong-arguments", "inbox \"x\"", "wrong arguments for `inbox`"),
+        ("mark", "wrong-arguments", "mark", "wrong arguments for `mark`"),
+        ("discard as seen", "no-flags", "seen", "`discard` does not deliver, so it takes no flags"),
+        ("mark \"$a b\"", "bad-keyword", "\"$a b\"", "`$a b` is not a valid keyword"),
         (
             "add-header \"X Y\" \"v\"",
             "bad-header-name",
             "\"X Y\"",
-            "`X Y` cannot be a header's name",
+            "`X Y` is not a valid header name",
         ),
-        ("log \"{1}\"", "no-capture", "{1}", "`{1}` is captured by no pattern of this rule"),
-        ("log \"a{b\"", "brace", "{", "this `{` is never closed"),
-        ("log \"a}b\"", "brace", "}", "this `}` closes nothing"),
-        ("log \"{}\"", "brace", "{}", "there is nothing between the braces"),
+        ("log \"{1}\"", "no-capture", "{1}", "`{1}` is not captured by any pattern of this rule"),
+        ("log \"a{b\"", "brace", "{", "unclosed `{`"),
+        ("log \"a}b\"", "brace", "}", "unmatched `}`"),
+        ("log \"{}\"", "brace", "{}", "empty braces"),
         ("log \"\\u{5927}{age}\"", "no-insert", "{age}", "`age` cannot be inserted"),
         ("folder \"{date:%!}\"", "bad-date-format", "{date:%!}", ""),
     ] {
@@ -421,14 +415,17 @@ fn captures_come_from_the_rules_around() {
     program("when subject matches /(a)(?<tag>b)/ { when has to -> folder \"{1}{2}{tag}\" }");
     mistakes(
         "when subject matches /(a)/ -> folder \"{2}\"",
-        &[("no-capture", "{2}", "`{2}` is wanted, but this rule's patterns capture one group")],
+        &[("no-capture", "{2}", "`{2}` is used, but this rule's patterns capture only one group")],
     );
     for rule in [
         "when not subject matches /(a)/ -> folder \"{1}\"",
         "define d = subject matches /(a)/\nwhen d -> folder \"{1}\"",
         "when subject matches /(a)/ -> inbox\nwhen has to -> folder \"{1}\"",
     ] {
-        mistakes(rule, &[("no-capture", "{1}", "`{1}` is captured by no pattern of this rule")]);
+        mistakes(
+            rule,
+            &[("no-capture", "{1}", "`{1}` is not captured by any pattern of this rule")],
+        );
     }
 }
 
@@ -519,24 +516,29 @@ fn settings() {
             "`set timezone` takes the name of a zone, `\"Asia/Tokyo\"` for one",
         ),
         ("set log off\nset log syslog", "setting-twice", "set log syslog", "`log` is set twice"),
-        ("stop\nset log off", "setting-too-late", "set log off", "`set log` stands behind a rule"),
+        (
+            "stop\nset log off",
+            "setting-too-late",
+            "set log off",
+            "`set log` must come before the first rule",
+        ),
         (
             "when has to { expect \"m\" -> inbox }",
             "expect-in-group",
             "expect \"m\" -> inbox",
-            "`expect` stands in a group",
+            "`expect` inside a group",
         ),
         (
             "set timezone \"Nowhere/Land\"",
             "unknown-timezone",
             "\"Nowhere/Land\"",
-            "this system knows no time zone `Nowhere/Land`",
+            "unknown time zone `Nowhere/Land`",
         ),
         (
             "set me [\"taro\"]",
             "bad-entry",
             "\"taro\"",
-            "no address can match `taro`: it has no `@`",
+            "entry `taro` can match no address: it has no `@`",
         ),
     ] {
         mistakes(text, &[(code, marked, message)]);
@@ -609,7 +611,7 @@ fn includes_end() {
 fn lists_that_are_not_there_and_lists_of_words() {
     mistakes(
         "list white \"gone\"\nlist again \"gone\"\nwhen from in white or from in again -> inbox",
-        &[("list-unreadable", "\"gone\"", "the list `gone` cannot be read: there is no such file")],
+        &[("list-unreadable", "\"gone\"", "cannot read the list `gone`: there is no such file")],
     );
     // Entries without an @ are fine where texts are compared.
     let (_, checked) = check_files(&[
@@ -620,7 +622,7 @@ fn lists_that_are_not_there_and_lists_of_words() {
     program("when subject in [\"sale\", \"buy now\"] -> inbox");
     mistakes(
         "when from in [\"sale\", \"*@x.example\"] -> inbox",
-        &[("bad-entry", "\"sale\"", "no address can match `sale`: it has no `@`")],
+        &[("bad-entry", "\"sale\"", "entry `sale` can match no address: it has no `@`")],
     );
 }
 
@@ -717,7 +719,10 @@ fn a_chain_of_definitions_ends() {
     let (sources, checked) = check_files(&[("main", &text)]);
     let found = told(&sources, &checked);
     assert_eq!(found.len(), 1);
-    assert_eq!((found[0].0.as_str(), found[0].2.as_str()), ("too-deep", "this is nested too deep"));
+    assert_eq!(
+        (found[0].0.as_str(), found[0].2.as_str()),
+        ("too-deep", "this is nested too deeply")
+    );
 }
 
 #[test]

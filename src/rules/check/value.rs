@@ -83,7 +83,7 @@ impl Checker<'_, '_> {
                     ValueKind::Set(_) => None,
                     _ => Some(format!("put it in quotes: `\"{}\"`", self.written(element))),
                 };
-                self.wrong_value("a text in quotes", element, hint);
+                self.wrong_value("a quoted string", element, hint);
                 fine = false;
                 continue;
             };
@@ -112,7 +112,8 @@ impl Checker<'_, '_> {
             return;
         }
         if part && text.len() > 1 && fold::fold(text) == " " {
-            let why = "white space of any length is one blank, which nearly every text holds";
+            let why =
+                "white space of any length counts as one space, which nearly every text contains";
             self.report(span, RuleErrorKind::Unlikely { why: why.into(), hint: None });
             return;
         }
@@ -151,11 +152,11 @@ impl Checker<'_, '_> {
         let (before, behind) = (text.starts_with('*'), text.ends_with('*'));
         let (why, hint) = match operator {
             TextOperator::Like if inner.is_empty() && text.len() > 1 => (
-                "`*` stands for any text, so this holds whatever the value is".to_owned(),
-                format!("for stars that stand for themselves: `{name} starts \"{text}\"`"),
+                "`*` matches any text, so this is true for every value".to_owned(),
+                format!("for literal stars: `{name} starts \"{text}\"`"),
             ),
             TextOperator::Like if !text.is_empty() && !glob::is_glob(text) => (
-                "without `*` or `?`, `like` asks for the whole value, as `is` does".to_owned(),
+                "without `*` or `?`, `like` compares the whole value, as `is` does".to_owned(),
                 format!("`{name} like \"*{text}*\"` for a part, or `{name} is \"{text}\"`"),
             ),
             TextOperator::Like | TextOperator::Resembles => return,
@@ -166,7 +167,7 @@ impl Checker<'_, '_> {
                     (true, false) => "ends",
                     _ => "starts",
                 };
-                let why = "a `*` stands for itself here; only `like` knows wildcards".to_owned();
+                let why = "`*` is literal here; only `like` has wildcards".to_owned();
                 (why, format!("`{name} {word} \"{inner}\"`"))
             }
         };
@@ -535,7 +536,7 @@ fn needle(kind: FieldKind, operator: TextOperator, text: &str) -> String {
 /// What a value is, for people.
 pub(super) fn kind_name(kind: &ValueKind) -> &'static str {
     match kind {
-        ValueKind::Text(_) => "a text",
+        ValueKind::Text(_) => "a string",
         ValueKind::Pattern { .. } => "a pattern",
         ValueKind::Set(_) => "a set",
         ValueKind::Number(_) => "a number",

@@ -270,9 +270,9 @@ pub enum BadPath {
 /// Why the way ends before something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// What stands before it always ends the run.
+    /// What stands before it always stops rule processing.
     Always,
-    /// The same condition ended the run before.
+    /// The same condition stopped rule processing before.
     SameCondition,
 }
 
@@ -319,7 +319,7 @@ impl WordKind {
                 "the flags are `seen`, `replied`, `flagged`, `trashed`, `draft`, `passed`, \
                  or a keyword in quotes: `\"Work\"`",
             ),
-            WordKind::Insert => Some("for a brace that stands for itself, write `{{`"),
+            WordKind::Insert => Some("for a literal brace, write `{{`"),
             WordKind::Weekday => Some("the days are `monday` to `sunday`"),
             WordKind::Result => Some(
                 "results are `pass`, `fail`, `softfail`, `neutral`, `none`, `policy`, \
@@ -386,22 +386,22 @@ impl RuleErrorKind {
                 let hint = match what {
                     "list" => format!("test an address: `from in {name}`"),
                     "score" => format!("compare it: `{name} >= 5`"),
-                    _ => format!("to ask whether it is there: `has {name}`"),
+                    _ => format!("to test whether it is present: `has {name}`"),
                 };
                 let message = format!("`{name}` is a {what}, not a condition");
-                error("not-a-condition", message, "a condition is wanted here").or_hint(Some(hint))
+                error("not-a-condition", message, "expected a condition").or_hint(Some(hint))
             }
             RuleErrorKind::NotAField { name, what } => {
                 let message = format!("`{name}` is a {what}, not a field");
                 let hint = match what {
                     "list" => format!("test an address: `from in {name}`"),
-                    _ => format!("it stands alone: `when {name} -> …`, `when not {name} -> …`"),
+                    _ => format!("use it alone: `when {name} -> …`, `when not {name} -> …`"),
                 };
-                error("not-a-field", message, "a field is wanted here").or_hint(Some(hint))
+                error("not-a-field", message, "expected a field").or_hint(Some(hint))
             }
             RuleErrorKind::NotAList { name, what } => {
                 let message = format!("`{name}` is a {what}, not a list");
-                error("not-a-list", message, "a list is wanted here")
+                error("not-a-list", message, "expected a list")
             }
             RuleErrorKind::UsedBefore { name, what, at } => {
                 let message = format!("`{name}` is used before it is declared");
@@ -425,23 +425,23 @@ impl RuleErrorKind {
             }
             RuleErrorKind::MeIsASetting => {
                 error("name-taken", String::from("the name `me` is a setting's"), "taken")
-                    .or_hint(Some("say who you are with `set me [\"…\", …]`"))
+                    .or_hint(Some("set your addresses with `set me [\"…\", …]`"))
             }
             RuleErrorKind::NoMe => {
-                error("unknown-list", String::from("`me` is not set"), "nobody is meant yet")
-                    .or_hint(Some("say who you are with `set me [\"…\", …]` at the top"))
+                error("unknown-list", String::from("`me` is not set"), "has no addresses yet")
+                    .or_hint(Some("set your addresses with `set me [\"…\", …]` at the top"))
             }
             RuleErrorKind::SettingTooLate { name } => {
-                let message = format!("`set {name}` stands behind a rule");
+                let message = format!("`set {name}` must come before the first rule");
                 error("setting-too-late", message, "too late")
-                    .or_hint(Some("settings stand before the first rule, outside of groups"))
+                    .or_hint(Some("move it up, outside of any group"))
             }
             RuleErrorKind::ExpectInGroup => error(
                 "expect-in-group",
-                String::from("`expect` stands in a group"),
-                "no place for a test of the rules",
+                String::from("`expect` inside a group"),
+                "not allowed here",
             )
-            .or_hint(Some("put it outside of all rules")),
+            .or_hint(Some("move it outside of all rules")),
             RuleErrorKind::SettingTwice { name, at } => {
                 error("setting-twice", format!("`{name}` is set twice"), "set again")
                     .with(at, "set here first")
@@ -460,7 +460,7 @@ impl RuleErrorKind {
                     .or_hint(Some(format!("these do: {}", fitting.join(" "))))
             }
             RuleErrorKind::WrongValue { wanted, found, hint } => {
-                let message = format!("{wanted} is wanted here, not {found}");
+                let message = format!("expected {wanted}, found {found}");
                 error("wrong-value", message, found).or_hint(hint)
             }
             RuleErrorKind::NoSuchDate { text } => {
@@ -477,12 +477,16 @@ impl RuleErrorKind {
                     "address" => "`address \"Resent-To\"`, for one",
                     _ => "`header \"X-Mailer\"`, for one",
                 };
-                error("field-wants-name", format!("`{field}` wants a name behind it"), "which?")
-                    .or_hint(Some(hint))
+                error(
+                    "field-wants-name",
+                    format!("`{field}` must be followed by a name"),
+                    "missing name",
+                )
+                .or_hint(Some(hint))
             }
             RuleErrorKind::FieldTakesNoName { field } => {
                 let message = format!("`{field}` takes no name");
-                error("field-takes-no-name", message, "one string too many")
+                error("field-takes-no-name", message, "unexpected string")
             }
             RuleErrorKind::NoParts { field, hint } => {
                 let message = format!("`{field}` has no parts");
@@ -495,58 +499,56 @@ impl RuleErrorKind {
                     .or_hint(Some("join tests of other fields by `or`"))
             }
             RuleErrorKind::BadHeaderName { name } => {
-                let message = format!("`{name}` cannot be a header's name");
-                error("bad-header-name", message, "no header's name").or_hint(Some(
+                let message = format!("`{name}` is not a valid header name");
+                error("bad-header-name", message, "invalid header name").or_hint(Some(
                     "letters, digits and `-`, without a colon or blanks (RFC 5322 §2.2)",
                 ))
             }
             RuleErrorKind::BadEnvName { name } => {
-                let message = format!("`{name}` cannot be a variable's name");
-                error("bad-env-name", message, "no variable's name")
+                let message = format!("`{name}` is not a valid variable name");
+                error("bad-env-name", message, "invalid variable name")
             }
             RuleErrorKind::BadPattern { reason } => {
                 error("bad-pattern", format!("this pattern cannot be used: {reason}"), "here")
             }
             RuleErrorKind::TooDeep => {
-                error("too-deep", String::from("this is nested too deep"), "too deep")
-                    .or_hint(Some("split it with `define`, or lay groups flat"))
+                error("too-deep", String::from("this is nested too deeply"), "too deep")
+                    .or_hint(Some("split it with `define`, or flatten the groups"))
             }
 
             RuleErrorKind::BraceUnclosed => {
-                error("brace", String::from("this `{` is never closed"), "opened here")
-                    .or_hint(Some("for a brace that stands for itself, write `{{`"))
+                error("brace", String::from("unclosed `{`"), "opened here")
+                    .or_hint(Some("for a literal brace, write `{{`"))
             }
             RuleErrorKind::BraceUnopened => {
-                error("brace", String::from("this `}` closes nothing"), "closed here")
-                    .or_hint(Some("for a brace that stands for itself, write `}}`"))
+                error("brace", String::from("unmatched `}`"), "closed here")
+                    .or_hint(Some("for a literal brace, write `}}`"))
             }
-            RuleErrorKind::BraceEmpty => {
-                error("brace", String::from("there is nothing between the braces"), "empty")
-                    .or_hint(Some("name what is to be inserted: `{subject}`, `{1}`"))
-            }
+            RuleErrorKind::BraceEmpty => error("brace", String::from("empty braces"), "empty")
+                .or_hint(Some("name what is to be inserted: `{subject}`, `{1}`")),
             RuleErrorKind::NoInsert { name } => {
                 error("no-insert", format!("`{name}` cannot be inserted"), "no text")
                     .or_hint(Some("texts, numbers, `{date:%Y-%m-%d}` and `{now:%Y-%m-%d}` can"))
             }
             RuleErrorKind::UnknownCase { name, word } => {
-                let message = format!("`{word}` is no form in which a value is inserted");
-                error("unknown-case", message, "no form")
+                let message = format!("unknown form `{word}` of an inserted value");
+                error("unknown-case", message, "unknown form")
                     .or_hint(Some(format!("`{{{name}:lower}}` or `{{{name}:upper}}`")))
             }
             RuleErrorKind::InsertWantsQuotes { field } => {
-                let message = format!("`{field}` wants a name in quotes behind it");
-                error("insert-quotes", message, "which?").or_hint(Some(format!(
+                let message = format!("`{field}` must be followed by a quoted name");
+                error("insert-quotes", message, "missing name").or_hint(Some(format!(
                     "in a string a quote is written `\\\"`: `{{{field} \\\"X-Name\\\"}}`"
                 )))
             }
             RuleErrorKind::NoCapture { name, groups } => {
                 let message = match groups {
-                    0 => format!("`{{{name}}}` is captured by no pattern of this rule"),
+                    0 => format!("`{{{name}}}` is not captured by any pattern of this rule"),
                     1 => format!(
-                        "`{{{name}}}` is wanted, but this rule's patterns capture one group"
+                        "`{{{name}}}` is used, but this rule's patterns capture only one group"
                     ),
                     _ => format!(
-                        "`{{{name}}}` is wanted, but this rule's patterns capture {groups} groups"
+                        "`{{{name}}}` is used, but this rule's patterns capture only {groups} groups"
                     ),
                 };
                 error("no-capture", message, "no such capture").or_hint(Some(
@@ -554,23 +556,25 @@ impl RuleErrorKind {
                      not under `not`",
                 ))
             }
-            RuleErrorKind::BadDateFormat { format, reason } => {
-                error("bad-date-format", format!("`{format}` is no date format: {reason}"), "here")
-                    .or_hint(Some("as in strftime: `{date:%Y-%m-%d}`"))
-            }
+            RuleErrorKind::BadDateFormat { format, reason } => error(
+                "bad-date-format",
+                format!("invalid date format `{format}`: {reason}"),
+                "here",
+            )
+            .or_hint(Some("as in strftime: `{date:%Y-%m-%d}`")),
 
             RuleErrorKind::WrongArguments { action, usage } => {
-                let message = format!("`{action}` does not take these arguments");
+                let message = format!("wrong arguments for `{action}`");
                 error("wrong-arguments", message, "see the hint")
-                    .or_hint(Some(format!("it is written {usage}")))
+                    .or_hint(Some(format!("usage: {usage}")))
             }
             RuleErrorKind::NoFlags { action } => {
-                let message = format!("`{action}` delivers nothing that could be flagged");
-                error("no-flags", message, "no place for `as`")
-                    .or_hint(Some("`as` stands behind `inbox`, `folder` and `copy`"))
+                let message = format!("`{action}` does not deliver, so it takes no flags");
+                error("no-flags", message, "`as` is not allowed here")
+                    .or_hint(Some("`as` may follow `inbox`, `folder`, `fileinto` and `copy`"))
             }
             RuleErrorKind::BadKeyword { name } => {
-                error("bad-keyword", format!("`{name}` cannot be a keyword"), "no keyword")
+                error("bad-keyword", format!("`{name}` is not a valid keyword"), "invalid keyword")
                     .or_hint(Some("a keyword has letters, digits, `$`, `-` or `_`: `\"Work\"`"))
             }
             RuleErrorKind::KeywordLikeFlag { name, flag } => {
@@ -579,89 +583,89 @@ impl RuleErrorKind {
                     .or_hint(Some(format!("the flag is the word without quotes: `{flag}`")))
             }
             RuleErrorKind::BadStatus { action, class } => {
-                let message = format!("`{action}` wants a status code `{class}.x.x` and a text");
+                let message = format!("`{action}` takes a status code `{class}.x.x` and a text");
                 let text = if class == '5' { "5.7.1 not wanted" } else { "4.3.0 try again" };
-                error("bad-status", message, "no such code")
+                error("bad-status", message, "missing status code")
                     .or_hint(Some(format!("`{action} \"{text}\"`, for one (RFC 3463)")))
             }
             RuleErrorKind::NoReason { action, class } => {
-                let message = format!("`{action}` says nothing to the sender");
+                let message = format!("`{action}` has no text for the sender");
                 let text = if class == '5' { "5.7.1 not wanted" } else { "4.3.0 try again" };
-                error("no-reason", message, "a code without a text")
+                error("no-reason", message, "missing text")
                     .or_hint(Some(format!("`{action} \"{text}\"`, for one")))
             }
             RuleErrorKind::BadProgram { name, why } => {
-                let message = format!("`{name}` cannot be the name of a program: {why}");
-                error("bad-program", message, "no program")
+                let message = format!("`{name}` is not a valid program name: {why}");
+                error("bad-program", message, "invalid program name")
                     .or_hint(Some("`\"bogofilter\" \"-p\" \"-e\"`, for one; there is no shell"))
             }
             RuleErrorKind::BadAddress { text } => {
-                error("bad-address", format!("mail cannot be sent to `{text}`"), "no address")
+                error("bad-address", format!("`{text}` is not a valid address"), "invalid address")
                     .or_hint(Some("a bare address: `\"hanako@example.jp\"`"))
             }
             RuleErrorKind::BadSender { text } => {
-                let message = format!("an answer cannot be from `{text}`");
-                error("bad-sender", message, "no sender").or_hint(Some(
+                let message = format!("`{text}` is not a valid sender address");
+                error("bad-sender", message, "invalid sender").or_hint(Some(
                     "one address: `\"taro@example.jp\"`, `\"Taro <taro@example.jp>\"`",
                 ))
             }
             RuleErrorKind::TooManyTargets { limit } => {
                 let message = format!("a message is forwarded to {limit} addresses at most");
-                error("too-many-targets", message, "one too many")
-                    .or_hint(Some("for more there are aliases and mailing lists"))
+                error("too-many-targets", message, "too many")
+                    .or_hint(Some("use an alias or a mailing list for more"))
             }
             RuleErrorKind::ListInTheRules { name } => {
-                let message = format!("`{name}` stands in the rules and cannot be edited");
-                error("list-in-the-rules", message, "no file")
+                let message = format!("`{name}` is defined in the rules and cannot be edited");
+                error("list-in-the-rules", message, "not a file")
                     .or_hint(Some(format!("keep it in a file: `list {name} \"~/.mail/{name}\"`")))
             }
             RuleErrorKind::ReplyUnreadable { path, reason } => {
-                let message = format!("the text `{path}` cannot be read: {reason}");
+                let message = format!("cannot read the text `{path}`: {reason}");
                 warning("reply-unreadable", message, "no such text")
-                    .or_hint(Some("until it can, nobody is answered"))
+                    .or_hint(Some("no answers are sent until it can be read"))
             }
             RuleErrorKind::BadFolder(why) => {
                 let (code, message, hint) = match why {
                     BadFolder::Empty => (
                         "folder-empty",
-                        String::from("a folder without a name"),
+                        String::from("empty folder name"),
                         Some("the inbox is `inbox`"),
                     ),
                     BadFolder::Path { why, meant } => {
                         let (code, message, rule) = match why {
                             BadPath::Absolute => (
                                 "folder-absolute",
-                                "a folder is named from the Maildir on, not by a path",
+                                "a folder name is relative to the Maildir, not a path",
                                 "`set maildir` says where the Maildir is",
                             ),
                             BadPath::Climbs => (
                                 "folder-climbs",
-                                "a folder name may not hold `.` or `..` as a part",
-                                "all folders lie in the Maildir",
+                                "a folder name may not contain `.` or `..` as a part",
+                                "all folders are in the Maildir",
                             ),
                             BadPath::EmptyPart => (
                                 "folder-empty-part",
                                 "a part of this folder name is empty",
-                                "one `/` stands between two names, none at the end",
+                                "use one `/` between two names, none at the end",
                             ),
                         };
                         let hint = match meant {
                             Some(meant) => format!("write `\"{meant}\"`: {rule}"),
                             None => format!("the inbox is `inbox`; {rule}"),
                         };
-                        return error(code, message.into(), "no folder can be called so")
+                        return error(code, message.into(), "invalid folder name")
                             .or_hint(Some(hint));
                     }
                     BadFolder::Control => (
                         "folder-control",
-                        String::from("a folder name may not hold control characters"),
+                        String::from("a folder name may not contain control characters"),
                         None,
                     ),
                     BadFolder::Dot(nested) => {
-                        let message = "in the maildir++ layout a folder name may not hold a `.`";
+                        let message = "in the maildir++ layout a folder name may not contain a `.`";
                         let hint =
                             format!("nest with `/`: `folder \"{nested}\"`, or use `set layout fs`");
-                        return error("folder-dot", message.into(), "no folder can be called so")
+                        return error("folder-dot", message.into(), "invalid folder name")
                             .or_hint(Some(hint));
                     }
                     BadFolder::Hidden => (
@@ -671,8 +675,8 @@ impl RuleErrorKind {
                     ),
                     BadFolder::Reserved(part) => (
                         "folder-reserved",
-                        format!("in the fs layout no folder can be called `{part}`"),
-                        Some("a Maildir or a mail server keeps something of its own by that name"),
+                        format!("`{part}` is reserved in the fs layout"),
+                        Some("a Maildir or a mail server uses that name itself"),
                     ),
                     BadFolder::TooLong => (
                         "folder-too-long",
@@ -680,11 +684,11 @@ impl RuleErrorKind {
                         None,
                     ),
                 };
-                error(code, message, "no folder can be called so").or_hint(hint)
+                error(code, message, "invalid folder name").or_hint(hint)
             }
 
             RuleErrorKind::IncludeUnreadable { path, reason } => {
-                error("include-unreadable", format!("`{path}` cannot be read: {reason}"), "here")
+                error("include-unreadable", format!("cannot read `{path}`: {reason}"), "here")
             }
             RuleErrorKind::IncludeCycle { path } => {
                 error("include-cycle", format!("`{path}` includes itself"), "comes back here")
@@ -692,26 +696,28 @@ impl RuleErrorKind {
             RuleErrorKind::IncludeTooDeep { limit } => error(
                 "include-too-deep",
                 format!("more than {limit} files include each other"),
-                "one too many",
+                "too many",
             ),
             RuleErrorKind::IncludeTooMany { limit } => {
-                error("include-too-many", format!("more than {limit} includes"), "one too many")
+                error("include-too-many", format!("more than {limit} includes"), "too many")
             }
 
             RuleErrorKind::Place(mistake) => mistake.wording(),
             RuleErrorKind::Script(mistake) => mistake.wording(),
             RuleErrorKind::Learn(mistake) => match mistake {
-                LearnMistake::OfSite { what } => {
-                    error("learn-of-site", format!("{what} is for users' rules"), "no place for it")
-                        .or_hint(Some("site rules do not look into users' mail"))
-                }
+                LearnMistake::OfSite { what } => error(
+                    "learn-of-site",
+                    format!("{what} is for users' rules"),
+                    "not allowed here",
+                )
+                .or_hint(Some("site rules do not look into users' mail")),
                 LearnMistake::InGroup => error(
                     "moved-in-group",
                     String::from("`on moved` stands in a group"),
-                    "no place for it",
+                    "not allowed here",
                 )
                 .or_hint(Some(
-                    "it depends on no message that arrives; put it outside of all rules",
+                    "it depends on no message that arrives; move it outside of all rules",
                 )),
                 LearnMistake::NotOnMove { action } => error(
                     "not-on-move",
@@ -741,8 +747,8 @@ impl RuleErrorKind {
                 ),
                 LearnMistake::Inserts => error(
                     "folder-inserts",
-                    String::from("nothing can be inserted in this folder name"),
-                    "one folder is wanted",
+                    String::from("this folder name may not contain inserted values"),
+                    "expected one folder",
                 )
                 .or_hint(Some("name each folder in a statement of its own")),
                 LearnMistake::SentListEdited { name } => error(
@@ -755,7 +761,7 @@ impl RuleErrorKind {
                     warning("no-sent-folder", format!("there is no folder `{folder}`"), "not there")
                         .or_hint(Some(
                             "name the folder in which your mail reader keeps what you have sent; \
-                             until it is there, a rule that asks for the list never fires",
+                             rules that use the list are skipped until it is there",
                         ))
                 }
             },
@@ -765,19 +771,19 @@ impl RuleErrorKind {
                     format!("this {what} belongs to no category"),
                     "nobody could switch it off",
                 )
-                .or_hint(Some("site rules stand in `category \"NAME\" { … }`")),
+                .or_hint(Some("site rules must be inside `category \"NAME\" { … }`")),
                 SiteMistake::CategoryOfUser => error(
                     "category-of-user",
                     String::from("categories are the provider's, in the site rules"),
-                    "no place for it",
+                    "not allowed here",
                 )
                 .or_hint(Some("group rules of your own with `rule \"NAME\" otherwise { … }`")),
                 SiteMistake::CategoryInGroup => error(
                     "category-in-group",
-                    String::from("a category stands in a group"),
-                    "no place for it",
+                    String::from("a category inside a group"),
+                    "not allowed here",
                 )
-                .or_hint(Some("categories stand beside each other, outside of all groups")),
+                .or_hint(Some("move it outside of all groups")),
                 SiteMistake::CategoryTwice { name, at } => {
                     error("category-twice", format!("there are two categories `{name}`"), "again")
                         .with(at, "here first")
@@ -785,8 +791,8 @@ impl RuleErrorKind {
                 }
                 SiteMistake::BadName { name } => error(
                     "bad-category",
-                    format!("a category cannot be called `{name}`"),
-                    "no name",
+                    format!("`{name}` is not a valid category name"),
+                    "invalid name",
                 )
                 .or_hint(Some(
                     "users write it behind `isp-filter`: up to 60 characters without `,` and \
@@ -802,15 +808,15 @@ impl RuleErrorKind {
                      `--maildir`",
                 )),
                 SiteMistake::InGroup { what } => {
-                    error("in-group", format!("`{what}` stands in a group"), "no place for it")
-                        .or_hint(Some("it holds for all mail; put it outside of all groups"))
+                    error("in-group", format!("`{what}` inside a group"), "not allowed here")
+                        .or_hint(Some("it applies to all mail; move it outside of all groups"))
                 }
                 SiteMistake::EmptyLabel => {
-                    error("empty-label", String::from("a label without a text"), "nothing")
+                    error("empty-label", String::from("empty label"), "nothing")
                         .or_hint(Some("`isp-label subject \"[SPAM]\"`, for one"))
                 }
                 SiteMistake::SwitchTwice { at } => {
-                    error("switched-twice", String::from("this is switched twice"), "again")
+                    error("switched-twice", String::from("switched twice"), "again")
                         .with(at, "switched here first")
                         .or_hint(Some("keep one of them"))
                 }
@@ -841,31 +847,31 @@ impl RuleErrorKind {
 
             RuleErrorKind::Unreachable { what, why, at } => {
                 let (related, hint) = match why {
-                    Ended::Always => ("the run always ends here", None),
+                    Ended::Always => ("rule processing always stops here", None),
                     Ended::SameCondition => (
-                        "the same condition ends the run here",
+                        "the same condition stops rule processing here",
                         Some("the first delivery wins; put the narrower rule first"),
                     ),
                 };
-                warning("unreachable", format!("this {what} is never come to"), "unreachable")
+                warning("unreachable", format!("this {what} is unreachable"), "unreachable")
                     .with(at, related)
                     .or_hint(hint)
             }
             RuleErrorKind::NeverHolds { why, hint } => {
-                let message = format!("this can never hold: {why}");
-                warning("never-holds", message, "never").or_hint(hint)
+                let message = format!("this condition is never true: {why}");
+                warning("never-holds", message, "never true").or_hint(hint)
             }
             RuleErrorKind::AlwaysHolds { field } => {
-                let message = format!("an empty text is found in every `{field}`");
+                let message = format!("every `{field}` contains the empty string");
                 warning("always-holds", message, "always")
-                    .or_hint(Some(format!("to ask whether there is one: `has {field}`")))
+                    .or_hint(Some(format!("to test whether there is one: `has {field}`")))
             }
             RuleErrorKind::Unlikely { why, hint } => {
                 warning("unlikely", why, "probably not what you mean").or_hint(hint)
             }
             RuleErrorKind::ProgramMissing { name, why } => {
-                warning("program-missing", format!("the program `{name}` {why}"), "cannot be run")
-                    .or_hint(Some("until it can, mail waits in the queue or goes on without it"))
+                warning("program-missing", format!("program `{name}` {why}"), "cannot be run")
+                    .or_hint(Some("until then mail waits in the queue, or is delivered without it"))
             }
             RuleErrorKind::FolderCase { name, other, at } => {
                 let how = difference(&name, &other);
@@ -875,24 +881,24 @@ impl RuleErrorKind {
                     .or_hint(Some("spell it alike, if one folder is meant"))
             }
             RuleErrorKind::ListUnreadable { path, reason } => {
-                let message = format!("the list `{path}` cannot be read: {reason}");
+                let message = format!("cannot read the list `{path}`: {reason}");
                 warning("list-unreadable", message, "no such list")
-                    .or_hint(Some("until it can, a rule that asks for it never fires"))
+                    .or_hint(Some("rules that use this list are skipped until it can be read"))
             }
             RuleErrorKind::BadEntry { entry, reason } => {
-                let message = format!("no address can match `{entry}`: {reason}");
+                let message = format!("entry `{entry}` can match no address: {reason}");
                 warning("bad-entry", message, "skipped")
                     .or_hint(Some("`user@host`, `@host`, `@.host`, `user@`, a glob or `/pattern/`"))
             }
             RuleErrorKind::UnknownTimezone { name } => {
-                let message = format!("this system knows no time zone `{name}`");
+                let message = format!("unknown time zone `{name}`");
                 warning("unknown-timezone", message, "unknown")
                     .or_hint(Some("zones are named as in `Asia/Tokyo`"))
             }
             RuleErrorKind::Untranslated { what } => {
-                let message = format!("a rule is not translated: {what}");
-                warning("untranslated", message, "nothing is done here")
-                    .or_hint(Some("write what you want in its place, and take the comment out"))
+                let message = format!("this rule was not translated: {what}");
+                warning("untranslated", message, "does nothing")
+                    .or_hint(Some("write your own rule in its place, then remove the comment"))
             }
         }
     }

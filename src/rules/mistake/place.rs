@@ -29,25 +29,25 @@ impl PlaceMistake {
     pub(super) fn wording(self) -> Wording {
         match self {
             PlaceMistake::ShellPath { text, meant, is_setting } => {
-                let message = format!("the path `{text}` is taken as it is written");
+                let message = format!("variables are not expanded in the path `{text}`");
                 let severe = if is_setting { error } else { warning };
-                severe("shell-path", message, "nothing is put in").or_hint(Some(format!(
+                severe("shell-path", message, "taken literally").or_hint(Some(format!(
                     "write `\"{meant}\"`; `~/` is the home, and a relative path starts at the \
                      folder of the rule file"
                 )))
             }
             PlaceMistake::FolderVariable { name, meant } => {
-                let message = format!("`{name}` would be a folder of that very name");
+                let message = format!("`{name}` would be a folder with that literal name");
                 let hint = match meant {
                     None => String::from("the inbox is `inbox`"),
-                    Some(meant) => format!("folders lie in the Maildir: `folder \"{meant}\"`"),
+                    Some(meant) => format!("folders are in the Maildir: `folder \"{meant}\"`"),
                 };
-                warning("folder-variable", message, "no variable").or_hint(Some(hint))
+                warning("folder-variable", message, "not expanded").or_hint(Some(hint))
             }
             PlaceMistake::FolderBlank { name, meant } => {
-                let message = format!("a part of `{name}` begins or ends with a blank");
+                let message = format!("a part of `{name}` begins or ends with a space");
                 warning("folder-blank", message, "a folder of its own")
-                    .or_hint(Some(format!("if it is not meant, write `\"{meant}\"`")))
+                    .or_hint(Some(format!("if that is not intended, write `\"{meant}\"`")))
             }
             PlaceMistake::FolderOfInbox { name, meant } => {
                 let message = format!("in the fs layout `{name}` is one folder, with a dot");
@@ -56,20 +56,21 @@ impl PlaceMistake {
                 )))
             }
             PlaceMistake::OnDisk { name, other, how } => {
-                let message = format!("`{name}` differs {how} from `{other}`, which is there");
+                let message = format!("`{name}` differs {how} from `{other}`, which exists");
                 warning("folder-on-disk", message, "would be a folder of its own")
-                    .or_hint(Some(format!("if it is meant, write `\"{other}\"`")))
+                    .or_hint(Some(format!("if you mean that one, write `\"{other}\"`")))
             }
             PlaceMistake::TwoSpellings { name, used, other } => {
-                let message = format!("`{name}` is there in two spellings, `{used}` and `{other}`");
+                let message = format!("`{name}` exists in two spellings, `{used}` and `{other}`");
                 warning("folder-twice", message, "the first is used").or_hint(Some(format!(
-                    "what lies in `{other}` is not seen beside it: move its mail over and remove \
+                    "mail in `{other}` is not seen: move its mail over and remove \
                      it, or choose the spelling of your mail reader by `set folder-names`"
                 )))
             }
             PlaceMistake::OtherLayout { folder, layout } => {
-                let message =
-                    format!("the Maildir has folders of the layout {layout}, `{folder}` for one");
+                let message = format!(
+                    "the Maildir has folders in the {layout} layout (for example `{folder}`)"
+                );
                 warning("other-layout", message, "none is in this layout").or_hint(Some(format!(
                     "put `set layout {layout}` at the top, or mail readers do not see the folders \
                      that are made"
