@@ -203,7 +203,7 @@ fn mail_goes_where_the_rules_want_it_and_comes_back() {
         let again = sorted(&home, &[]);
         assert!(!again.contains("->"), "{again}");
         let rust_again = sorted(&home, &["Lists/rust", "News"]);
-        assert!(rust_again.contains("5 lie where"), "{rust_again}");
+        assert!(rust_again.contains("5 already in the right"), "{rust_again}");
         assert_eq!(files(&home), after);
         let back = sorted(&home, &["--undo"]);
         assert!(back.ends_with("      5 are back\n"), "{back}");
@@ -297,7 +297,7 @@ fn what_is_judged_without_certainty_stays() {
     assert_eq!(files(&home), ["cur/1.a:2,"]);
     fs::remove_file(home.path().join("odd")).unwrap();
     home.write("odd", "@b.example\n");
-    assert!(sorted(&home, &[]).contains("1 lie where"));
+    assert!(sorted(&home, &[]).contains("1 already in the right"));
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn all_folders_are_sorted_with_care() {
         "      5 messages\n",
         "1 B -> INBOX",
         "1 B -> Z",
-        "1 stay, since no rule",
+        "1 stay: no rule",
         "1 stay, since they are drafts",
     ] {
         assert!(table.contains(row), "{row}: {table}");
@@ -360,7 +360,7 @@ fn all_folders_are_sorted_with_care() {
     // Named, a folder is sorted whatever it is; what no rule takes stays there.
     let table = sorted(&home, &["Sent", "Old/2"]);
     assert!(table.contains("1 Sent -> A") && table.contains("1 Old/2 -> A"), "{table}");
-    assert!(table.contains("1 stay, since no rule"), "{table}");
+    assert!(table.contains("1 stay: no rule"), "{table}");
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn a_message_is_found_wherever_it_went() {
 }
 
 #[test]
-fn what_is_not_in_the_log_is_judged_by_the_rules_of_today() {
+fn what_is_not_in_the_log_is_judged_by_the_current_rules() {
     let home = Home::with_rules(OLD);
     home.write("old.eml", message("9@a", "a sale"));
     let path = home.path().join("old.eml").display().to_string();
@@ -113,14 +113,14 @@ fn what_is_not_in_the_log_is_judged_by_the_rules_of_today() {
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(run.stdout.contains("its delivery is not in the log"), "{run:?}");
     assert!(
-        run.stdout.contains("=> folder \"Shop\" as seen") && !run.stdout.contains("of today would")
+        run.stdout.contains("=> folder \"Shop\" as seen") && !run.stdout.contains("the current rules would")
     );
     // In the Maildir it is found by its header.
     home.write("Maildir/cur/1.x:2,", message("8@a", "hello"));
     assert_eq!(json(&why(&home, &["8@a", "--json"]))["evaluated"]["steps"][0]["action"], "inbox");
 
     for (asked, told) in
-        [("7@a", "nothing is known of <7@a>"), ("no/such/file", "there is no such file")]
+        [("7@a", "no log entry for <7@a>"), ("no/such/file", "there is no such file")]
     {
         let run = why(&home, &[asked]);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
@@ -158,7 +158,7 @@ fn discarded_refused_and_duplicate_messages() {
 }
 
 #[test]
-fn broken_rules_of_today_hide_nothing() {
+fn broken_current_rules_hide_nothing() {
     let home = Home::with_rules(OLD);
     delivered(&home, &message("1@a", "a sale"));
     home.write(".mailrules", "when nonsense -> inbox\n");
