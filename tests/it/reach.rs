@@ -504,7 +504,10 @@ fn a_duplicate_is_one_once_the_first_was_delivered() {
     deferred(&home.deliver(MESSAGE));
     fs::remove_file(home.path().join("Maildir/.A")).expect("removed");
     let shown = home.run(&["--test"], MESSAGE).stdout;
-    assert!(shown.contains("=> folder \"A\"") && shown.contains("record the Message-ID"), "{shown}");
+    assert!(
+        shown.contains("=> folder \"A\"") && shown.contains("record the Message-ID"),
+        "{shown}"
+    );
     delivered(&home.deliver(MESSAGE));
     let other_way = [b"Received: by another\n", MESSAGE].concat();
     delivered(&home.deliver(&other_way));

@@ -113,7 +113,8 @@ fn what_is_not_in_the_log_is_judged_by_the_current_rules() {
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(run.stdout.contains("its delivery is not in the log"), "{run:?}");
     assert!(
-        run.stdout.contains("=> folder \"Shop\" as seen") && !run.stdout.contains("the current rules would")
+        run.stdout.contains("=> folder \"Shop\" as seen")
+            && !run.stdout.contains("the current rules would")
     );
     // In the Maildir it is found by its header.
     home.write("Maildir/cur/1.x:2,", message("8@a", "hello"));
