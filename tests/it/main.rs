@@ -20,6 +20,7 @@ mod hostile;
 mod import;
 mod import_maildrop;
 mod import_mail;
+mod import_mutated;
 mod import_procmail;
 mod include_sieve;
 mod inbox_folder;

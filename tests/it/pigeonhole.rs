@@ -21,10 +21,10 @@ const LEAST: usize = 480;
 /// Facts about messages that no standard covers, which differ on purpose: the name of the
 /// test, a piece of it, and why.
 const KNOWN: [(&str, &str, &str); 4] = [
-    ("\"Double Slash\"", "Plain Stupid Text", "`text/plain/stupid` is shown as text"),
-    ("\"Nested Search\"", "XHTML Hello", "`application/xhtml+xml` is an attachment"),
-    ("\"Nested Search\"", "contains \"Hello\"", "a part in an unknown encoding is read as it is"),
-    ("\"Invalid addresses\"", ":domain \"to\"", "`@example.org` has a domain"),
+    ("Double Slash", "Plain Stupid Text", "`text/plain/stupid` is shown as text"),
+    ("Nested Search", "XHTML Hello", "`application/xhtml+xml` is an attachment"),
+    ("Nested Search", "contains \"Hello\"", "a part in an unknown encoding is read as it is"),
+    ("Invalid addresses", ":domain \"to\"", "`@example.org` has a domain"),
 ];
 
 /// One statement, or a comment, from the start of a text; its length.
@@ -194,7 +194,17 @@ fn facts(path: &Path, text: &str) -> Vec<Fact> {
         if world.set(statement) {
             continue;
         }
-        let Some(body) = statement.strip_prefix("test ").and_then(|rest| rest.split_once('{'))
+        // Which message it is hangs on the machine.
+        if !statement.starts_with("test ") && statement.contains("test_set") {
+            break;
+        }
+        // The name may hold a brace.
+        let named = statement.strip_prefix("test ").map(|rest| {
+            let name = rest.trim_start().trim_start_matches('"');
+            let end = name.replace("\\\"", "xx").find('"').unwrap_or(name.len());
+            name.split_at(end)
+        });
+        let Some(body) = named.and_then(|(name, rest)| Some((name, rest.split_once('{')?.1)))
         else {
             if !statement.contains("test_") {
                 before.push_str(statement);
@@ -319,7 +329,7 @@ fn what_comes_over_exactly_is_what_pigeonhole_says() {
                 .any(|step| step["folder"] == "FAIL");
             let known = KNOWN
                 .iter()
-                .any(|(name, piece, _)| fact.name.contains(name) && fact.script.contains(piece));
+                .any(|(name, piece, _)| fact.name.ends_with(name) && fact.script.contains(piece));
             if failed && !known {
                 let rules = report["rules"].as_str().unwrap_or_default();
                 wrong.push(format!(

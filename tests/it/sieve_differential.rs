@@ -77,6 +77,7 @@ const REGEXES: [&str; 8] = [
 ];
 const NUMBERS: [&str; 8] = ["0", "5", "7.5", "12", "100", "-3", "x", "09"];
 const HEADERS: [&str; 5] = ["Subject", "X-Tag", "X-Score", "List-Id", "X-None"];
+const DAYS: [&str; 3] = ["2026-12-24", "2026-12-25", "2026-08-02"];
 const FOLDERS: [&str; 5] = ["A", "Lists.B", "Lists.C.D", "INBOX", "Work"];
 const FLAGS: [&str; 4] = ["\\\\Seen", "\\\\Flagged", "Work", "$Later"];
 
@@ -98,6 +99,9 @@ fn keys(dice: &mut Dice, plain: &[&str]) -> String {
 
 fn test(dice: &mut Dice, depth: usize) -> String {
     let kinds = if depth < 2 { 15 } else { 12 };
+    if dice.roll(8) == 0 {
+        return date(dice);
+    }
     match dice.roll(kinds) {
         0..=2 => {
             let names = list(dice, &HEADERS);
@@ -118,6 +122,10 @@ fn test(dice: &mut Dice, depth: usize) -> String {
             ];
             let kind = dice.pick(&[":is", ":contains", ":matches"]);
             format!("address {part}{kind} {names} {}", list(dice, &pieces))
+        }
+        4 if dice.roll(3) == 0 => {
+            let domain = dice.pick(&["example.jp", "Work.Example", "work.example"]);
+            format!("address :comparator \"i;octet\" :domain :is [\"from\", \"to\"] \"{domain}\"")
         }
         4 => format!("address :is [\"from\", \"to\"] {}", list(dice, &ADDRESSES)),
         5 => format!(
@@ -146,6 +154,50 @@ fn test(dice: &mut Dice, depth: usize) -> String {
         12 => format!("not {}", test(dice, depth + 1)),
         13 => format!("allof ({}, {})", test(dice, depth + 1), test(dice, depth + 1)),
         _ => format!("anyof ({}, {})", test(dice, depth + 1), test(dice, depth + 1)),
+    }
+}
+
+/// Tests on the Date header and on the present moment.
+fn date(dice: &mut Dice) -> String {
+    let zone = dice.pick(&["", "", ":zone \"+0000\" ", ":zone \"+0900\" ", ":zone \"-0330\" "]);
+    let relation = dice.pick(&["ge", "gt", "le", "lt"]);
+    match dice.roll(9) {
+        0 => {
+            let (relation, day) =
+                (dice.pick(&["ge", "gt", "le", "lt", "eq", "ne"]), dice.pick(&DAYS));
+            format!("date {zone}:value \"{relation}\" \"date\" \"date\" \"{day}\"")
+        }
+        1 => format!("date {zone}:is \"date\" \"date\" {}", list(dice, &DAYS)),
+        2 => {
+            let moment = dice.pick(&[
+                "2026-12-24T10:00:30Z",
+                "2026-12-25T00:00:00+09:00",
+                "2026-08-01T23:59:31-05:00",
+            ]);
+            format!("date {zone}:value \"{relation}\" \"date\" \"iso8601\" \"{moment}\"")
+        }
+        3 => {
+            let moment = dice.pick(&["2020-01-01T00:00:00+00:00", "2099-12-31T23:59:59+09:00"]);
+            format!("currentdate {zone}:value \"{relation}\" \"iso8601\" \"{moment}\"")
+        }
+        4 => {
+            let hour = dice.pick(&["00", "08", "10", "23"]);
+            format!("date :value \"{relation}\" \"date\" \"hour\" \"{hour}\"")
+        }
+        5 => {
+            let time = dice.pick(&["10:00:00", "23:59:59", "00:00:00"]);
+            let relation = if time.ends_with("59") { "gt" } else { dice.pick(&["ge", "lt"]) };
+            format!("date :value \"{relation}\" \"date\" \"time\" \"{time}\"")
+        }
+        6 => format!("date :is \"date\" \"weekday\" {}", list(dice, &["0", "4", "5", "6"])),
+        7 => format!("date {zone}:value \"{relation}\" \"date\" \"julian\" \"61398\""),
+        _ => {
+            let (part, key) = *[("year", "2026"), ("month", "12"), ("day", "24"), ("year", "2099")]
+                .get(dice.roll(4))
+                .expect("one of four");
+            let test = dice.pick(&["date :is \"date\"", "currentdate :is"]);
+            format!("{test} \"{part}\" \"{key}\"")
+        }
     }
 }
 
@@ -253,7 +305,17 @@ fn message(dice: &mut Dice) -> String {
     if dice.roll(3) == 0 {
         out.push_str("List-Id: The [build] list <build.example>\n");
     }
-    out.push_str("Date: Thu, 24 Dec 2026 10:00:00 +0000\nMessage-ID: <1@example.jp>\n");
+    let date = dice.pick(&[
+        "Thu, 24 Dec 2026 10:00:00 +0000",
+        "Thu, 24 Dec 2026 10:00:30 +0000",
+        "Fri, 25 Dec 2026 00:00:00 +0900",
+        "Sat, 1 Aug 2026 23:59:30 -0500",
+        "",
+    ]);
+    if !date.is_empty() {
+        out.push_str(&format!("Date: {date}\n"));
+    }
+    out.push_str("Message-ID: <1@example.jp>\n");
     out.push_str("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n");
     out.push_str(&format!("There is a {} here.\n", dice.pick(&WORDS)));
     for _ in 0..dice.roll(30) {

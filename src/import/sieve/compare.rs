@@ -1,6 +1,9 @@
 //! Match types and comparators (RFC 5228 §2.7, 5231, the regex draft) as tests of
 //! ours; and what they come to where both sides are known.
 
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax::Config;
+
 use super::arguments::Arguments;
 use super::context::Lowering;
 use super::regex::{
@@ -134,6 +137,37 @@ impl Matching {
     }
 }
 
+impl Matching {
+    /// What `:matches` and `:regex` capture of a value that is known: all of it first.
+    /// None if the key does not fit.
+    pub(super) fn captured(&self, value: &str, key: &str) -> Result<Option<Vec<String>>, String> {
+        let pattern = match self.kind {
+            MatchType::Matches => glob_pattern(&glob(key)),
+            _ => {
+                let found = regex(key, false)?;
+                if found.ambiguous {
+                    return Err("alternatives in a regular expression for known text".into());
+                }
+                found.pattern
+            }
+        };
+        let case = Config::new().case_insensitive(self.collation != Collation::Octet);
+        let pattern = Regex::builder().syntax(case).build(&pattern);
+        let pattern = pattern.map_err(|_| "a regular expression that is not known here")?;
+        let mut captures = pattern.create_captures();
+        pattern.captures(value, &mut captures);
+        if !captures.is_match() {
+            return Ok(None);
+        }
+        let text = |group: usize| {
+            let span = captures.get_group(group)?;
+            value.get(span.range()).map(str::to_owned)
+        };
+        let groups = 0..captures.group_len();
+        Ok(Some(groups.map(|group| text(group).unwrap_or_default()).collect()))
+    }
+}
+
 impl Lowering<'_> {
     /// A test of fields of one sort; `captures` if what wildcards stand for is used.
     pub(super) fn compare(
@@ -264,7 +298,7 @@ impl Lowering<'_> {
     ) -> Result<(&'static str, Operand), String> {
         let address = matches!(sort, Sort::Address | Sort::Local);
         let found = regex(key, address)?;
-        if regex_automata::meta::Regex::new(&found.pattern).is_err() {
+        if Regex::new(&found.pattern).is_err() {
             return Err("a regular expression that is not known here".into());
         }
         if !address {

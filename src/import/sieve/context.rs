@@ -46,6 +46,8 @@ pub(super) enum Captured {
     Here,
     /// What some test before captured.
     Unknown,
+    /// What a test of known text captured: [`State::values`].
+    Known,
 }
 
 /// Whether the language can say what `rules` has in it.
@@ -66,6 +68,8 @@ pub(super) struct State {
     /// Flags may have been set that were not translated; why.
     pub(super) flags_lost: Option<String>,
     pub(super) captured: Captured,
+    /// `${0}` and so on, where they are known.
+    pub(super) values: Rc<Vec<String>>,
     /// Headers that were added or taken out, in lower case.
     pub(super) edited: Rc<BTreeSet<String>>,
     /// Groups whose values make one level of a folder's name.
@@ -100,6 +104,7 @@ impl State {
             flags_may: Rc::default(),
             flags_lost: None,
             captured: Captured::Nothing,
+            values: Rc::default(),
             edited: Rc::default(),
             one_level: Rc::default(),
             stored: Rc::default(),
@@ -153,11 +158,12 @@ impl State {
             stored,
             sent: join_names(self.sent, other.sent),
             redirects: self.redirects.max(other.redirects),
-            captured: if self.captured == other.captured {
+            captured: if self.captured == other.captured && self.values == other.values {
                 self.captured
             } else {
                 Captured::Unknown
             },
+            values: self.values,
             ended: false,
             returned: false,
         }
@@ -200,6 +206,12 @@ pub(super) struct Lowering<'a> {
     pub(super) stateful: bool,
     /// Actions that a test needs before it.
     pub(super) hoisted: Vec<Effect>,
+    /// What a test of known text captured.
+    pub(super) known_match: Option<Vec<String>>,
+    /// A test may have captured what hangs on the message.
+    pub(super) runtime_match: bool,
+    /// A test asked for duplicates; whether the time counts from the last of them.
+    pub(super) duplicate_last: Option<bool>,
     /// The part of a date that a test captured.
     pub(super) captured_date: Option<&'static str>,
     /// The zone of dates, once one was asked for.
@@ -236,6 +248,9 @@ impl<'a> Lowering<'a> {
             remarks: Vec::new(),
             stateful: false,
             hoisted: Vec::new(),
+            known_match: None,
+            runtime_match: false,
+            duplicate_last: None,
             captured_date: None,
             zone: None,
             frames: Vec::new(),
@@ -450,6 +465,10 @@ impl<'a> Lowering<'a> {
                         return Err("`${0}`, all that fitted, cannot be inserted".into());
                     }
                     Captured::Nothing => {}
+                    Captured::Known => {
+                        let value = self.state.values.get(number as usize).cloned();
+                        expansion.push_text(&value.unwrap_or_default());
+                    }
                     Captured::Date(template) => {
                         expansion.0.push(Piece::Date(template));
                     }

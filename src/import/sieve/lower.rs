@@ -151,7 +151,7 @@ impl Lowering<'_> {
 
     /// `if`, `elsif`, `else`
     fn chain(&mut self, nodes: &[Node], tail: Tail, out: &mut Vec<Unit>) {
-        let entry = self.state.clone();
+        let mut entry = self.state.clone();
         let mut parts: Vec<Part> = Vec::new();
         let mut exits: Vec<State> = Vec::new();
         let mut poison: Option<String> = None;
@@ -181,12 +181,31 @@ impl Lowering<'_> {
                 (None, [test], "if" | "elsif") => {
                     self.stateful = false;
                     let captures = uses_captures(block);
-                    may_have_captured |= may_match(test);
                     self.state.captured = entry.captured;
-                    self.test(test, captures)
+                    self.known_match = None;
+                    self.runtime_match = false;
+                    let found = self.test(test, captures);
+                    let runtime = self.runtime_match || found.is_err();
+                    may_have_captured |= runtime && may_match(test);
+                    if let Some(values) = self.known_match.take().filter(|_| !runtime) {
+                        entry.captured = Captured::Known;
+                        entry.values = Rc::new(values);
+                    }
+                    (self.state.captured, self.state.values) =
+                        (entry.captured, entry.values.clone());
+                    found
                 }
                 _ => Err(format!("`{}` takes one test", node.name)),
             };
+            // Ours counts from the last one that was delivered.
+            let discards = block.iter().any(|inner| inner.name == "discard");
+            if self.duplicate_last.take().is_some_and(|last| last == discards) {
+                let which = if discards { "last" } else { "first" };
+                let other = if discards { "first" } else { "last" };
+                self.approximately(&format!(
+                    "the time counts from the {other} of the duplicates, not from the {which}"
+                ));
+            }
             let stateful = std::mem::take(&mut self.stateful);
             let inherited = std::mem::take(&mut self.findings);
             let remarks = std::mem::take(&mut self.remarks);
@@ -220,7 +239,11 @@ impl Lowering<'_> {
             let only_not = |test: &Node| {
                 test.name == "not" && test.tests.iter().all(|inner| inner.tests.is_empty())
             };
-            if test.is_some_and(|test| !may_capture(test) && may_match(test) && !only_not(test)) {
+            if !std::mem::take(&mut self.runtime_match) {
+                // What is known stays so.
+            } else if test
+                .is_some_and(|test| !may_capture(test) && may_match(test) && !only_not(test))
+            {
                 self.state.captured = Captured::Unknown;
             } else if test.is_some_and(may_capture) {
                 self.state.captured = match date {

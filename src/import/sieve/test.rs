@@ -46,6 +46,8 @@ impl Lowering<'_> {
             return Err(why.clone());
         }
         let arguments = &Arguments::of(node);
+        let matches = arguments.has("matches") || arguments.has("regex");
+        self.runtime_match |= matches && node.name != "string";
         match node.name.as_str() {
             "true" => Ok(Cond::Always),
             "false" => Ok(Cond::Never),
@@ -60,7 +62,20 @@ impl Lowering<'_> {
                 let mut parts = Vec::with_capacity(node.tests.len());
                 for (number, test) in node.tests.iter().enumerate() {
                     let wanted = captures && (!all || Some(number) == last);
+                    let matched = self.known_match.take();
                     parts.push(self.test(test, wanted)?);
+                    let now = self.known_match.take();
+                    // Whether it is come to hangs on what stands before it.
+                    let hangs = |part: &Cond| !matches!(part, Cond::Always | Cond::Never);
+                    let before = parts.len() - 1;
+                    let before = parts.get(..before).unwrap_or_default();
+                    self.runtime_match |= now.is_some() && before.iter().any(hangs);
+                    self.known_match = now.or(matched);
+                    // What decides it is the last that is looked at.
+                    let decides = if all { Cond::Never } else { Cond::Always };
+                    if parts.last() == Some(&decides) {
+                        break;
+                    }
                 }
                 Ok(if all { Cond::all(parts) } else { Cond::any(parts) })
             }
@@ -380,7 +395,7 @@ impl Lowering<'_> {
     }
 
     /// Values that are known, compared with keys.
-    fn known_text(
+    pub(super) fn known_text(
         &mut self,
         values: &[String],
         how: Matching,
@@ -419,13 +434,27 @@ impl Lowering<'_> {
         for source in &sources {
             let expansion = self.expand(source)?;
             if let Some(value) = expansion.constant() {
-                if captures || how.kind == MatchType::Regex {
-                    return Err("a constant is taken apart by a test".into());
+                if let MatchType::Matches | MatchType::Regex = how.kind {
+                    let mut found = None;
+                    for key in &keys {
+                        found = how.captured(value, key)?;
+                        if found.is_some() {
+                            break;
+                        }
+                    }
+                    tests.push(if found.is_some() { Cond::Always } else { Cond::Never });
+                    let holds = found.is_some();
+                    self.known_match = found.or(self.known_match.take());
+                    if holds {
+                        break;
+                    }
+                    continue;
                 }
                 tests.push(self.known_text(&[value.to_owned()], how, &keys)?);
                 continue;
             }
             self.stateful = true;
+            self.runtime_match |= matches!(how.kind, MatchType::Matches | MatchType::Regex);
             if let Some(key) = expansion.variable() {
                 let values = match self.state.variables.get(key) {
                     Some(Known::OneOf(values)) => Some(values.clone()),
@@ -472,7 +501,8 @@ impl Lowering<'_> {
 
     /// RFC 7352
     fn duplicate_test(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {
-        arguments.unknown(&["handle", "header", "uniqueid", "seconds"])?;
+        arguments.unknown(&["handle", "header", "uniqueid", "seconds", "last"])?;
+        self.duplicate_last = Some(arguments.has("last"));
         let handle = match arguments.text("handle") {
             Some(text) => self.constants(&[text.to_owned()])?.remove(0),
             None => String::new(),

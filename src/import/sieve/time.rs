@@ -31,40 +31,53 @@ impl Lowering<'_> {
         }
         let part = arguments.string(at)?.to_ascii_lowercase();
         let keys = self.constants(arguments.strings(at + 1)?)?;
-        self.zone(arguments.text("zone"))?;
-        if matches!(part.as_str(), "month" | "day" | "minute") {
-            super::context::needs("log \"{now:%m}\"")?;
-        }
+        let zone = arguments.text("zone");
         let field = if current { "now" } else { "date" };
+        // These are said with the zone in them.
+        if !captures {
+            let offset = zone.map(offset).transpose()?.unwrap_or_default();
+            match part.as_str() {
+                "iso8601" => return instant_part(field, &offset, how, &keys),
+                "date" if zone.is_some() => return day_by_instants(field, &offset, how, &keys),
+                "julian" => {
+                    let days = keys.iter().map(|key| julian(key)).collect::<Result<Vec<_>, _>>()?;
+                    let how = Matching { collation: Collation::Casemap, ..how };
+                    return match zone {
+                        Some(_) => day_by_instants(field, &offset, how, &days),
+                        None => date_part(field, how, &days),
+                    };
+                }
+                "zone" if let Some(zone) = zone => {
+                    let held = self.known_text(&[zone.to_owned()], how, &keys)?;
+                    return Ok(Cond::all([exists(field), held]));
+                }
+                _ => {}
+            }
+        }
+        self.zone(zone)?;
         if captures && how.kind == MatchType::Matches {
             let template = match (keys.as_slice(), template(&part, current)) {
                 ([key], Some(template)) if key == "*" => template,
                 _ => return Err("a part of a date is taken apart".into()),
             };
-            super::context::needs("log \"{now:%m}\"")?;
             self.captured_date = Some(template);
             return Ok(exists(field));
         }
+        let (time, weekday) =
+            if current { ("time", "weekday") } else { ("date.time", "date.weekday") };
         match part.as_str() {
             "date" => date_part(field, how, &keys),
             "year" => year_part(field, how, &keys),
-            "time" if current => self.time_part(how, &keys),
+            "time" => Ok(there(field, self.time_part(time, how, &keys)?)),
             "weekday" => {
                 let days = fitting((0..7).map(|day| day.to_string()), how, &keys)?;
-                if current {
-                    let names = days.iter().filter_map(|day| DAYS.get(day.parse::<usize>().ok()?));
-                    return Ok(whole(days.len(), 7, || {
-                        Cond::texts("weekday", "is", names.copied())
-                    }));
-                }
-                Ok(whole(days.len(), 7, || self.part_of("date", "w", "weekday", &days)))
+                let names = days.iter().filter_map(|day| DAYS.get(day.parse::<usize>().ok()?));
+                let test = || Cond::texts(weekday, "is", names.copied());
+                Ok(there(field, whole(days.len(), 7, test)))
             }
             "hour" => {
                 let hours = fitting((0..24).map(|hour| format!("{hour:02}")), how, &keys)?;
-                if current {
-                    return Ok(hour_ranges(&hours));
-                }
-                Ok(whole(hours.len(), 24, || self.part_of("date", "H", "hour", &hours)))
+                Ok(there(field, hour_ranges(time, &hours)))
             }
             "month" => {
                 let months = fitting((1..13).map(|month| format!("{month:02}")), how, &keys)?;
@@ -116,7 +129,7 @@ impl Lowering<'_> {
         if field == "date" { Cond::all([Cond::Word("has date".into()), test]) } else { test }
     }
 
-    fn time_part(&mut self, how: Matching, keys: &[String]) -> Result<Cond, String> {
+    fn time_part(&mut self, field: &str, how: Matching, keys: &[String]) -> Result<Cond, String> {
         let mut tests = Vec::new();
         let relation = relation(how)?;
         for key in keys {
@@ -153,7 +166,7 @@ impl Lowering<'_> {
                 (">=", 0, 0) => Cond::Always,
                 ("<", 0, 0) => Cond::Never,
                 (">", 23, 59) => Cond::Never,
-                _ => Cond::plain("time", operator, format!("{hour:02}:{minute:02}")),
+                _ => Cond::plain(field, operator, format!("{hour:02}:{minute:02}")),
             };
             tests.push(test);
         }
@@ -200,7 +213,7 @@ fn whole(found: usize, all: usize, test: impl FnOnce() -> Cond) -> Cond {
 }
 
 /// Hours as ranges of times.
-fn hour_ranges(hours: &[String]) -> Cond {
+fn hour_ranges(field: &str, hours: &[String]) -> Cond {
     let hours: Vec<u32> = hours.iter().filter_map(|hour| hour.parse().ok()).collect();
     let mut ranges: Vec<(u32, u32)> = Vec::new();
     for hour in &hours {
@@ -210,15 +223,101 @@ fn hour_ranges(hours: &[String]) -> Cond {
         }
     }
     whole(hours.len(), 24, || match ranges.as_slice() {
-        [(0, last)] => Cond::plain("time", "<", format!("{:02}:00", last + 1)),
-        [(first, 23)] => Cond::plain("time", ">=", format!("{first:02}:00")),
+        [(0, last)] => Cond::plain(field, "<", format!("{:02}:00", last + 1)),
+        [(first, 23)] => Cond::plain(field, ">=", format!("{first:02}:00")),
         ranges => {
             let written = ranges.iter().map(|(from, to)| format!("{from:02}:00..{to:02}:59"));
             let written = written.collect::<Vec<_>>().join(", ");
             let one = ranges.len() == 1;
-            Cond::plain("time", "in", if one { written } else { format!("[{written}]") })
+            Cond::plain(field, "in", if one { written } else { format!("[{written}]") })
         }
     })
+}
+
+/// `+0900` as it stands behind an instant.
+fn offset(zone: &str) -> Result<String, String> {
+    let digits = zone.strip_prefix(['+', '-']).unwrap_or_default();
+    let number = |part: Option<&str>, below: u32| {
+        part.and_then(|part| part.parse::<u32>().ok()).is_some_and(|number| number < below)
+    };
+    let fits = digits.len() == 4
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && number(digits.get(..2), 24)
+        && number(digits.get(2..), 60);
+    match fits {
+        true if digits == "0000" => Ok("Z".into()),
+        true => Ok(format!("{}:{}", &zone[..3], &zone[3..])),
+        false => Err(format!("`{zone}` is no time zone")),
+    }
+}
+
+/// `iso8601`: texts that begin with what a clock shows are in the order of time, so the
+/// offset in a key says nothing.
+fn instant_part(field: &str, offset: &str, how: Matching, keys: &[String]) -> Result<Cond, String> {
+    let relation = relation(how)?;
+    let mut tests = Vec::new();
+    for key in keys {
+        let clock = key.get(..19).unwrap_or_default();
+        let Ok(moment) = clock.to_ascii_uppercase().parse::<jiff::civil::DateTime>() else {
+            return Err(format!("`{key}` is no moment"));
+        };
+        let operator = match relation {
+            Relation::Greater => ">",
+            Relation::GreaterOrEqual => ">=",
+            Relation::Less => "<",
+            Relation::LessOrEqual => "<=",
+            Relation::Equal | Relation::NotEqual => {
+                return Err("a moment to the second".into());
+            }
+        };
+        tests.push(Cond::plain(field, operator, instant(moment, offset)));
+    }
+    Ok(Cond::any(tests))
+}
+
+fn instant(moment: jiff::civil::DateTime, offset: &str) -> String {
+    let format = if moment.second() == 0 { "%Y-%m-%dT%H:%M" } else { "%Y-%m-%dT%H:%M:%S" };
+    format!("{}{offset}", moment.strftime(format))
+}
+
+/// Days in a zone of their own, by the instants at which they begin.
+fn day_by_instants(
+    field: &str,
+    offset: &str,
+    how: Matching,
+    keys: &[String],
+) -> Result<Cond, String> {
+    let relation = relation(how)?;
+    let mut tests = Vec::new();
+    for key in keys {
+        let day = key.parse::<jiff::civil::Date>().ok().filter(|_| key.len() == 10);
+        let Some((day, next)) = day.and_then(|day| Some((day, day.tomorrow().ok()?))) else {
+            return Err(format!("`{key}` is no date"));
+        };
+        let first = instant(day.at(0, 0, 0, 0), offset);
+        let behind = instant(next.at(0, 0, 0, 0), offset);
+        let since = || Cond::plain(field, ">=", first.clone());
+        let until = || Cond::plain(field, "<", behind.clone());
+        tests.push(match relation {
+            Relation::Equal => Cond::all([since(), until()]),
+            Relation::NotEqual => {
+                Cond::all([exists(field), Cond::not(Cond::all([since(), until()]))])
+            }
+            Relation::Greater => Cond::plain(field, ">=", behind.clone()),
+            Relation::GreaterOrEqual => since(),
+            Relation::Less => Cond::plain(field, "<", first.clone()),
+            Relation::LessOrEqual => until(),
+        });
+    }
+    Ok(Cond::any(tests))
+}
+
+/// A Modified Julian Day, RFC 5260 §4.2, as a date.
+fn julian(key: &str) -> Result<String, String> {
+    let days: i64 = key.parse().map_err(|_| format!("`{key}` is no day"))?;
+    let first = jiff::civil::date(1858, 11, 17);
+    let day = first.checked_add(jiff::SignedDuration::from_hours(24 * days.clamp(0, 1_000_000)));
+    day.map(|day| day.to_string()).map_err(|_| format!("`{key}` is no day"))
 }
 
 fn date_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String> {
@@ -265,6 +364,11 @@ fn template(part: &str, current: bool) -> Option<&'static str> {
 
 fn exists(field: &str) -> Cond {
     if field == "date" { Cond::Word("has date".into()) } else { Cond::Always }
+}
+
+/// What holds for every moment holds only where there is one.
+fn there(field: &str, test: Cond) -> Cond {
+    if test == Cond::Always { exists(field) } else { test }
 }
 
 fn year_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String> {
