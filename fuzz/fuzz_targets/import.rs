@@ -1,5 +1,5 @@
-//! Any bytes as a Sieve script, a procmailrc and a maildrop filter: what comes of it are rules without a
-//! mistake, and each unit is counted once.
+//! Any bytes as a Sieve script, a procmailrc, a maildrop filter, Thunderbird's filters and
+//! Gmail's: what comes of it are rules without a mistake, and each unit is counted once.
 
 #![no_main]
 
@@ -7,10 +7,12 @@ use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use mfilter::import::{Options, maildrop, procmail, report, sieve};
+use mfilter::import::{Options, gmail, maildrop, procmail, report, sieve, thunderbird};
 
 fuzz_target!(|data: &[u8]| {
-    for import in [sieve::import, procmail::import, maildrop::import] {
+    for import in
+        [sieve::import, procmail::import, maildrop::import, thunderbird::import, gmail::import]
+    {
         let mut included = false;
         // The file may include itself once.
         let load = &mut |_: &Path| {

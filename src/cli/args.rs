@@ -392,10 +392,14 @@ pub(super) enum ImportAction {
     Maildrop(ImportRules),
     /// Old mail: mboxes and MH folders into folders of the Maildir, with flags and dates
     Mbox(ImportMail),
+    /// Gmail's filters, as it exports them: mailFilters.xml
+    Gmail(ImportRules),
     /// A procmailrc, with what it includes
     Procmail(ImportRules),
     /// A Sieve script, of Dovecot or a web mailer
     Sieve(ImportRules),
+    /// Thunderbird's filters of an account: msgFilterRules.dat
+    Thunderbird(ImportRules),
 }
 
 /// `mfilter import mbox`
@@ -478,6 +482,10 @@ pub(super) struct ImportRules {
     #[arg(long, conflicts_with_all = ["maildir", "layout", "try"])]
     pub(super) site: bool,
 
+    /// With `gmail`: what its labels become
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "folders")]
+    pub(super) labels: LabelsAs,
+
     /// Write nothing unless all of it is exact
     #[arg(long)]
     pub(super) strict: bool,
@@ -490,6 +498,13 @@ pub(super) struct ImportRules {
     /// One JSON object: the report, and the rules in it
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// What Gmail's labels become.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LabelsAs {
+    Folders,
+    Keywords,
 }
 
 /// How folders lie in a Maildir.

@@ -5,10 +5,12 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::args::{ImportAction, ImportRules};
+use super::args::{ImportAction, ImportRules, LabelsAs};
 use super::{CommandOutcome, import_mail, import_try, output};
 use crate::import::ir::TextFile;
-use crate::import::{Imported, Options, kind, maildrop, procmail, report, sieve};
+use crate::import::{
+    Imported, Options, gmail, kind, maildrop, procmail, report, sieve, thunderbird,
+};
 use crate::source::{RULES_LIMIT, ReadError, read_bytes};
 use crate::state::put_in_place;
 use crate::text::json_line;
@@ -18,8 +20,10 @@ pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
     let (language, call) = match action {
         ImportAction::Maildrop(call) => ("maildrop", call),
         ImportAction::Mbox(call) => return import_mail::run(call),
+        ImportAction::Gmail(call) => ("gmail", call),
         ImportAction::Procmail(call) => ("procmail", call),
         ImportAction::Sieve(call) => ("sieve", call),
+        ImportAction::Thunderbird(call) => ("thunderbird", call),
     };
     let bytes = read(&call.file)?;
     let shown = call.file.display();
@@ -33,8 +37,10 @@ pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
     let load = &mut |path: &Path| read_bytes(path, RULES_LIMIT).map_err(io::Error::from);
     let import = match action {
         ImportAction::Maildrop(_) => maildrop::import,
+        ImportAction::Gmail(_) => gmail::import,
         ImportAction::Procmail(_) => procmail::import,
-        _ => sieve::import,
+        ImportAction::Thunderbird(_) => thunderbird::import,
+        ImportAction::Sieve(_) | ImportAction::Mbox(_) => sieve::import,
     };
     let imported = import(&call.file, &bytes, &options, load);
     let mut imported = imported.map_err(|bug| {
@@ -89,6 +95,7 @@ fn options(call: &ImportRules) -> Result<Options, String> {
         lists: name(&call.lists)?,
         included: None,
         category: call.site.then(|| category_of(&call.file)),
+        keywords: call.labels == LabelsAs::Keywords,
     })
 }
 

@@ -37,6 +37,7 @@
 //! `{name}`; into tests as it is.
 
 mod folder;
+pub mod gmail;
 pub mod ir;
 pub mod kind;
 pub mod maildrop;
@@ -45,6 +46,7 @@ pub mod report;
 mod shell;
 mod site;
 pub mod sieve;
+pub mod thunderbird;
 pub mod write;
 
 use std::io;
@@ -68,6 +70,8 @@ pub struct Options {
     pub included: Option<String>,
     /// The rules are site rules, in a category of this name.
     pub category: Option<String>,
+    /// Gmail's labels become keywords, and no folders.
+    pub keywords: bool,
 }
 
 /// Reads a file that the foreign rules include.

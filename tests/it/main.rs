@@ -22,6 +22,7 @@ mod import_maildrop;
 mod import_mail;
 mod import_mutated;
 mod import_procmail;
+mod import_readers;
 mod include_sieve;
 mod inbox_folder;
 mod isp_filter;

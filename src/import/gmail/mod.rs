@@ -1,0 +1,34 @@
+//! Gmail's filters, as it exports them: `mailFilters.xml`.
+//!
+//! Gmail's filters have no order, and all that fit are applied. So filters that throw
+//! mail into the trash come first here and end the rules; all others file a message and
+//! go on.
+
+mod lower;
+mod query;
+mod read;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::path::Path;
+
+use super::write::{Bug, write};
+use super::{Imported, Load, Options, decode};
+use crate::source::SourceFile;
+
+/// Makes rules of exported filters; they include no other file.
+///
+/// # Errors
+/// [`Bug`]: what was made of it are no rules.
+pub fn import(
+    path: &Path,
+    bytes: &[u8],
+    options: &Options,
+    _: Load<'_>,
+) -> Result<Imported, Box<Bug>> {
+    let (text, latin) = decode(bytes);
+    let file = SourceFile::new(path, text);
+    let (draft, sources) = lower::lower(file, options, latin);
+    write(draft, sources, options, "gmail")
+}

@@ -1,0 +1,271 @@
+//! Gmail's search syntax: words, `"phrases"`, `OR`, `|`, `( )`, `{ }`, `-`, `field:`.
+
+/// Deeper queries are not read.
+const DEPTH_MAX: usize = 32;
+
+/// A query as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Query {
+    /// A word, or words in this order.
+    Words(String),
+    /// `from:…`
+    Field(String, Box<Query>),
+    /// All of them.
+    All(Vec<Query>),
+    /// One of them.
+    Any(Vec<Query>),
+    /// Not that.
+    Not(Box<Query>),
+}
+
+/// A query that was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Parsed {
+    pub(super) query: Query,
+    /// `OR` stands beside words without it, and no parentheses say what belongs together.
+    pub(super) mixed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
+    Word(String),
+    Phrase(String),
+    /// `name:`, before what it is about.
+    Field(String),
+    Open(char),
+    Close(char),
+    Minus,
+    Or,
+}
+
+/// Reads a query.
+///
+/// # Errors
+/// What of it cannot be read.
+pub(super) fn parse(text: &str) -> Result<Parsed, String> {
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, mixed: false };
+    let query = parser.sequence(None, 0)?;
+    Ok(Parsed { query, mixed: parser.mixed })
+}
+
+fn tokens(text: &str) -> Result<Vec<Token>, String> {
+    let mut tokens = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(sign) = rest.chars().next() {
+        let behind = rest.get(sign.len_utf8()..).unwrap_or_default();
+        match sign {
+            '(' | '{' => tokens.push(Token::Open(sign)),
+            ')' => tokens.push(Token::Close('(')),
+            '}' => tokens.push(Token::Close('{')),
+            '|' => tokens.push(Token::Or),
+            '-' => tokens.push(Token::Minus),
+            '+' => {}
+            '"' | '“' | '”' => {
+                let end = behind.find(['"', '“', '”']).ok_or("a quote is not closed")?;
+                tokens.push(Token::Phrase(behind.get(..end).unwrap_or_default().to_owned()));
+                let after = behind.get(end..).unwrap_or_default();
+                let sign = after.chars().next().map_or(0, char::len_utf8);
+                rest = after.get(sign..).unwrap_or_default().trim_start();
+                continue;
+            }
+            _ => {
+                let end = rest
+                    .find(|c: char| c.is_whitespace() || "(){}|\"“”".contains(c))
+                    .unwrap_or(rest.len());
+                let word = rest.get(..end).unwrap_or_default();
+                rest = rest.get(end..).unwrap_or_default();
+                word_tokens(word, &mut tokens);
+                rest = rest.trim_start();
+                continue;
+            }
+        }
+        rest = behind.trim_start();
+    }
+    Ok(tokens)
+}
+
+/// The tokens of a text without blanks.
+fn word_tokens(word: &str, tokens: &mut Vec<Token>) {
+    match word {
+        "OR" => return tokens.push(Token::Or),
+        // What stands side by side has to be there anyway.
+        "AND" => return,
+        _ => {}
+    }
+    let field = word.split_once(':').filter(|(name, _)| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    });
+    match field {
+        Some((name, value)) => {
+            tokens.push(Token::Field(name.to_ascii_lowercase()));
+            if let Some(value) = value.strip_prefix('-') {
+                tokens.push(Token::Minus);
+                if !value.is_empty() {
+                    tokens.push(Token::Word(value.to_owned()));
+                }
+            } else if !value.is_empty() {
+                tokens.push(Token::Word(value.to_owned()));
+            }
+        }
+        None => tokens.push(Token::Word(word.to_owned())),
+    }
+}
+
+struct Parser {
+    tokens: Vec<Token>,
+    at: usize,
+    mixed: bool,
+}
+
+impl Parser {
+    fn next(&mut self) -> Option<Token> {
+        let token = self.tokens.get(self.at).cloned();
+        self.at += usize::from(token.is_some());
+        token
+    }
+
+    /// All up to the closing sign of `within`: of `{ }` one, else all, where `OR` joins
+    /// its neighbours.
+    fn sequence(&mut self, within: Option<char>, depth: usize) -> Result<Query, String> {
+        if depth > DEPTH_MAX {
+            return Err("the search is nested too deeply".into());
+        }
+        // Each holds what `OR` has joined.
+        let mut groups: Vec<Vec<Query>> = Vec::new();
+        let mut joins = false;
+        loop {
+            match self.tokens.get(self.at) {
+                None if within.is_some() => return Err("a parenthesis is not closed".into()),
+                None => break,
+                Some(Token::Close(sign)) => {
+                    if within != Some(*sign) {
+                        return Err("a parenthesis is closed that is not open".into());
+                    }
+                    self.at += 1;
+                    break;
+                }
+                Some(Token::Or) => {
+                    self.at += 1;
+                    if groups.is_empty() || joins {
+                        return Err("`OR` stands without a word on both sides".into());
+                    }
+                    joins = true;
+                }
+                Some(_) => {
+                    let item = self.item(depth)?;
+                    match groups.last_mut() {
+                        Some(group) if joins => group.push(item),
+                        _ => groups.push(vec![item]),
+                    }
+                    joins = false;
+                }
+            }
+        }
+        if joins {
+            return Err("`OR` stands without a word on both sides".into());
+        }
+        if groups.is_empty() {
+            return Err("the search is empty".into());
+        }
+        if within == Some('{') {
+            return Ok(any(groups.into_iter().flatten().collect()));
+        }
+        self.mixed |= groups.len() > 1 && groups.iter().any(|group| group.len() > 1);
+        let mut all: Vec<Query> = groups.into_iter().map(any).collect();
+        Ok(if all.len() == 1 { all.remove(0) } else { Query::All(all) })
+    }
+
+    fn item(&mut self, depth: usize) -> Result<Query, String> {
+        if depth > DEPTH_MAX {
+            return Err("the search is nested too deeply".into());
+        }
+        match self.next() {
+            Some(Token::Word(word)) if word == "AROUND" => Err("`AROUND` is not known".into()),
+            Some(Token::Word(text) | Token::Phrase(text)) => Ok(Query::Words(text)),
+            Some(Token::Open(sign)) => self.sequence(Some(sign), depth + 1),
+            Some(Token::Minus) => Ok(Query::Not(Box::new(self.item(depth + 1)?))),
+            Some(Token::Field(name)) => {
+                let of = match self.tokens.get(self.at) {
+                    None | Some(Token::Close(_) | Token::Or | Token::Field(_)) => {
+                        return Err(format!("`{name}:` is about nothing"));
+                    }
+                    Some(_) => self.item(depth + 1)?,
+                };
+                Ok(Query::Field(name, Box::new(of)))
+            }
+            Some(Token::Close(_) | Token::Or) | None => Err("a word is missing".into()),
+        }
+    }
+}
+
+fn any(mut group: Vec<Query>) -> Query {
+    if group.len() == 1 { group.remove(0) } else { Query::Any(group) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A query in parentheses throughout.
+    fn shown(query: &Query) -> String {
+        let list = |joint: &str, of: &[Query]| {
+            format!("({})", of.iter().map(shown).collect::<Vec<_>>().join(joint))
+        };
+        match query {
+            Query::Words(words) => format!("'{words}'"),
+            Query::Field(name, of) => format!("{name}:{}", shown(of)),
+            Query::All(of) => list(" & ", of),
+            Query::Any(of) => list(" | ", of),
+            Query::Not(of) => format!("!{}", shown(of)),
+        }
+    }
+
+    #[test]
+    fn the_search_syntax() {
+        for (text, wanted) in [
+            ("a", "'a'"),
+            ("a b", "('a' & 'b')"),
+            ("\"a b\" c", "('a b' & 'c')"),
+            ("a OR b|c", "('a' | 'b' | 'c')"),
+            ("a b OR c d", "('a' & ('b' | 'c') & 'd')"),
+            ("(a b) OR c", "(('a' & 'b') | 'c')"),
+            ("{a b} -c", "(('a' | 'b') & !'c')"),
+            (
+                "from:(a@b.example OR c) -subject:\"x y\"",
+                "(from:('a@b.example' | 'c') & !subject:'x y')",
+            ),
+            (
+                "List:<dev.example.org> AND has:attachment",
+                "(list:'<dev.example.org>' & has:'attachment')",
+            ),
+            ("from:{a b} to:-me", "(from:('a' | 'b') & to:!'me')"),
+            ("subject: hello", "subject:'hello'"),
+            ("http://a.example/", "http:'//a.example/'"),
+        ] {
+            assert_eq!(shown(&parse(text).unwrap().query), wanted, "{text}");
+        }
+        assert!(parse("a OR b c").unwrap().mixed && !parse("(a OR b) c").unwrap().mixed);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told() {
+        let deep = "(".repeat(100) + "a" + &")".repeat(100);
+        let minus = "-".repeat(100) + "a";
+        for text in [
+            "",
+            "(a",
+            "a)",
+            "{a)",
+            "\"a",
+            "OR a",
+            "a OR",
+            "a OR OR b",
+            "from:",
+            "()",
+            &deep,
+            &minus,
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

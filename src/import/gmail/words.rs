@@ -1,0 +1,227 @@
+//! Searches in our words. Gmail looks for whole words and passes over the signs between
+//! them, so words are patterns here.
+
+use super::query::Query;
+use crate::import::ir::{Cond, Operand, Test, header, pattern_literal};
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Everything.
+    Message,
+    From,
+    To,
+    Cc,
+    Bcc,
+    Subject,
+    List,
+    FileName,
+    DeliveredTo,
+}
+
+impl Scope {
+    fn fields(self) -> Vec<String> {
+        let fields: &[&str] = match self {
+            Scope::Message => &["subject", "from", "to", "cc", "bcc", "body"],
+            Scope::From => &["from"],
+            Scope::To => &["to", "cc", "bcc"],
+            Scope::Cc => &["cc"],
+            Scope::Bcc => &["bcc"],
+            Scope::Subject => &["subject"],
+            Scope::List => return vec![header("List-Id")],
+            Scope::FileName => &["attachment.name"],
+            Scope::DeliveredTo => return vec!["address \"Delivered-To\"".into()],
+        };
+        fields.iter().map(|field| (*field).to_owned()).collect()
+    }
+
+    fn has_addresses(self) -> bool {
+        matches!(self, Scope::From | Scope::To | Scope::Cc | Scope::Bcc | Scope::DeliveredTo)
+    }
+}
+
+/// What is to be said of a search that is not quite the same here.
+pub(super) type Differences = Vec<String>;
+
+/// A search in our words.
+///
+/// # Errors
+/// Why it cannot be said.
+pub(super) fn condition(
+    query: &Query,
+    scope: Scope,
+    differs: &mut Differences,
+) -> Result<Cond, String> {
+    match query {
+        Query::Words(words) => self::words(words, scope, differs),
+        Query::All(parts) => Ok(Cond::all(conditions(parts, scope, differs)?)),
+        Query::Any(parts) => Ok(Cond::any(conditions(parts, scope, differs)?)),
+        Query::Not(inner) => Ok(Cond::not(condition(inner, scope, differs)?)),
+        Query::Field(name, inner) => field(name, inner, scope, differs),
+    }
+}
+
+fn conditions(
+    parts: &[Query],
+    scope: Scope,
+    differs: &mut Differences,
+) -> Result<Vec<Cond>, String> {
+    parts.iter().map(|part| condition(part, scope, differs)).collect()
+}
+
+fn differ(differs: &mut Differences, why: &str) {
+    if !differs.iter().any(|known| known == why) {
+        differs.push(why.to_owned());
+    }
+}
+
+fn field(name: &str, of: &Query, scope: Scope, differs: &mut Differences) -> Result<Cond, String> {
+    if scope != Scope::Message {
+        return Err(format!("`{name}:` stands within another field"));
+    }
+    let scope = match name {
+        "from" => Scope::From,
+        "to" => Scope::To,
+        "cc" => Scope::Cc,
+        "bcc" => Scope::Bcc,
+        "subject" => Scope::Subject,
+        "list" => Scope::List,
+        "filename" => Scope::FileName,
+        "deliveredto" => Scope::DeliveredTo,
+        _ => return valued(name, of, differs),
+    };
+    condition(of, scope, differs)
+}
+
+/// Fields with values of their own, of which several may stand in parentheses.
+fn valued(name: &str, of: &Query, differs: &mut Differences) -> Result<Cond, String> {
+    let value = match of {
+        Query::Words(value) => value.trim(),
+        Query::Any(parts) => {
+            let parts: Result<Vec<Cond>, String> =
+                parts.iter().map(|part| valued(name, part, differs)).collect();
+            return parts.map(Cond::any);
+        }
+        Query::Not(inner) => return valued(name, inner, differs).map(Cond::not),
+        Query::All(_) | Query::Field(..) => return Err(format!("`{name}:` has several values")),
+    };
+    let lower = value.to_ascii_lowercase();
+    let unknown = || Err(format!("`{name}:{value}` is not known here"));
+    match name {
+        "has" if lower == "attachment" => {
+            differ(differs, "Gmail does not count pictures within the text as attachments");
+            Ok(Cond::plain("attachments", ">", "0"))
+        }
+        "is" => match lower.as_str() {
+            "read" => Ok(Cond::Word("seen".into())),
+            "unread" => Ok(Cond::not(Cond::Word("seen".into()))),
+            "starred" => Ok(Cond::Word("flagged".into())),
+            _ => unknown(),
+        },
+        "in" if lower == "anywhere" => Ok(Cond::Always),
+        "larger" | "size" => size(value).map(|bytes| Cond::plain("size", ">", bytes)),
+        "smaller" => size(value).map(|bytes| Cond::plain("size", "<", bytes)),
+        "older_than" | "newer_than" => {
+            let days = days(&lower).ok_or_else(|| format!("`{value}` is no time"))?;
+            let operator = if name == "older_than" { ">" } else { "<" };
+            if lower.ends_with(['m', 'y']) {
+                differ(differs, "a month is 30 days here, a year 365");
+            }
+            Ok(Cond::plain("age", operator, format!("{days}d")))
+        }
+        "after" | "newer" => day(value).map(|day| Cond::plain("date", ">=", day)),
+        "before" | "older" => day(value).map(|day| Cond::plain("date", "<", day)),
+        "rfc822msgid" => Ok(Cond::texts("message-id", "is", [value])),
+        _ => unknown(),
+    }
+}
+
+/// Bytes, `10K`, `5M`.
+fn size(value: &str) -> Result<String, String> {
+    let wrong = || format!("`{value}` is no size");
+    let lower = value.to_ascii_lowercase();
+    let lower = lower.strip_suffix('b').unwrap_or(&lower);
+    let (number, unit) = match lower.chars().next_back() {
+        Some('k') => (lower.strip_suffix('k').unwrap_or(lower), 1 << 10),
+        Some('m') => (lower.strip_suffix('m').unwrap_or(lower), 1 << 20),
+        _ => (lower, 1),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(unit).map(|bytes| bytes.to_string()).ok_or_else(wrong)
+}
+
+/// `7d`, `2m`, `1y`
+fn days(value: &str) -> Option<u32> {
+    let unit = match value.chars().next_back()? {
+        'd' => 1,
+        'm' => 30,
+        'y' => 365,
+        _ => return None,
+    };
+    let number: u32 = value.get(..value.len() - 1)?.parse().ok()?;
+    number.checked_mul(unit).filter(|days| *days <= 36_500)
+}
+
+/// `2024/01/20`, `2024-01-20`
+fn day(value: &str) -> Result<String, String> {
+    let date = || {
+        let mut parts = value.split(['/', '-']);
+        let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+        let year = year.parse().ok().filter(|year| *year >= 1000)?;
+        let date = jiff::civil::Date::new(year, month.parse().ok()?, day.parse().ok()?).ok()?;
+        parts.next().is_none().then(|| date.to_string())
+    };
+    date().ok_or_else(|| format!("`{value}` is no date"))
+}
+
+/// A word, or words one after the other.
+fn words(text: &str, scope: Scope, differs: &mut Differences) -> Result<Cond, String> {
+    let text = text.trim();
+    let plain = text.strip_prefix('*').unwrap_or(text);
+    if plain.contains('*') {
+        return Err(format!("`*` in `{text}` is not known"));
+    }
+    if plain.eq_ignore_ascii_case("me") && scope.has_addresses() {
+        if scope != Scope::To {
+            return Err(format!("`{text}` is the account that is searched"));
+        }
+        differ(differs, "`me` is what `set me` says");
+        return Ok(Cond::Word("addressed-to-me".into()));
+    }
+    if scope == Scope::Message {
+        differ(differs, "Gmail looks for words in attachments, too");
+    }
+    let test = |operator, value| {
+        Cond::Test(Test { fields: scope.fields(), operator, values: vec![value] })
+    };
+    if scope.has_addresses() && is_address(text) {
+        return Ok(test("is", Operand::Text(text.to_owned())));
+    }
+    let is_of_words = |c: char| c.is_alphanumeric() || c == '_';
+    let parts: Vec<&str> =
+        plain.split(|c: char| !is_of_words(c)).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        return Err(format!("`{text}` holds no word"));
+    }
+    if parts.iter().any(|part| part.chars().any(is_unspaced)) {
+        differ(differs, "words that no blanks part are found within others here");
+        return Ok(test("contains", Operand::Text(plain.to_owned())));
+    }
+    let parts: Vec<String> = parts.iter().map(|part| pattern_literal(part)).collect();
+    let pattern = format!("\\b{}\\b", parts.join("\\W+"));
+    Ok(test("matches", Operand::Pattern(pattern, false)))
+}
+
+fn is_address(text: &str) -> bool {
+    let is_plain = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._+-=".contains(c))
+    };
+    text.split_once('@').is_some_and(|(local, domain)| {
+        is_plain(local) && is_plain(domain) && domain.contains('.') && !domain.starts_with('.')
+    })
+}
+
+/// Scripts whose words no blanks part: Chinese, Japanese, Thai and their neighbours.
+fn is_unspaced(letter: char) -> bool {
+    matches!(letter as u32, 0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x2E80..=0x9FFF | 0xF900..=0xFAFF | 0xFF66..=0xFF9F | 0x20000..=0x3FFFF)
+}

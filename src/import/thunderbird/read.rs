@@ -1,0 +1,127 @@
+//! The file: attributes `name="value"`, one after the other, of which `name` begins a
+//! filter. In a value `\"` is a quote and `\\` a backslash.
+
+use crate::source::{SourceFile, Span};
+
+/// A filter as it stands.
+#[derive(Debug, Default)]
+pub(super) struct Filter {
+    pub(super) name: String,
+    pub(super) enabled: bool,
+    /// When it runs: bits of nsMsgFilterType.
+    pub(super) kind: u32,
+    pub(super) description: String,
+    pub(super) actions: Vec<FilterAction>,
+    pub(super) condition: Option<String>,
+    pub(super) span: Span,
+    /// What in it cannot be read.
+    pub(super) odd: Option<String>,
+}
+
+/// An action, and what it is done with.
+#[derive(Debug, Default)]
+pub(super) struct FilterAction {
+    pub(super) word: String,
+    pub(super) value: String,
+}
+
+/// What stands at one place.
+enum Piece {
+    Attribute { name: String, value: String },
+    Odd(String),
+}
+
+/// The filters of a file; with what stands before the first one and cannot be read.
+pub(super) fn read(number: u32, file: &SourceFile) -> Vec<Filter> {
+    let text = &*file.text;
+    let mut filters: Vec<Filter> = Vec::new();
+    let mut at = 0;
+    while let Some((begin, end, piece)) = next(text, at) {
+        at = end;
+        let span = Span { file: number, start: begin as u32, end: end as u32 };
+        let (name, value) = match piece {
+            Piece::Attribute { name, value } => (name, value),
+            Piece::Odd(why) => {
+                let filter = match filters.last_mut() {
+                    Some(filter) => filter,
+                    None => {
+                        filters.push(Filter { span, enabled: true, ..Filter::default() });
+                        continue_with(&mut filters, why);
+                        continue;
+                    }
+                };
+                filter.span.end = span.end;
+                filter.odd.get_or_insert(why);
+                continue;
+            }
+        };
+        if name == "name" {
+            filters.push(Filter { name: value, enabled: true, kind: 1, span, ..Filter::default() });
+            continue;
+        }
+        let Some(filter) = filters.last_mut() else {
+            // `version`, `logging`
+            continue;
+        };
+        filter.span.end = span.end;
+        match name.as_str() {
+            "enabled" => filter.enabled = value != "no",
+            "type" => match value.parse() {
+                Ok(kind) => filter.kind = kind,
+                Err(_) => {
+                    filter.odd.get_or_insert(format!("`{value}` is no type"));
+                }
+            },
+            "description" => filter.description = value,
+            "action" => filter.actions.push(FilterAction { word: value, value: String::new() }),
+            "actionValue" | "customId" => match filter.actions.last_mut() {
+                Some(action) if action.value.is_empty() => action.value = value,
+                _ => {
+                    filter.odd.get_or_insert(format!("`{name}` stands behind no action"));
+                }
+            },
+            "condition" if filter.condition.is_none() => filter.condition = Some(value),
+            _ => {
+                filter.odd.get_or_insert(format!("`{name}` is not known"));
+            }
+        }
+    }
+    filters
+}
+
+/// Notes of the last filter that it cannot be read.
+fn continue_with(filters: &mut [Filter], why: String) {
+    if let Some(filter) = filters.last_mut() {
+        filter.odd = Some(why);
+    }
+}
+
+/// The next attribute, from where to where it stands; or a line that is none.
+fn next(text: &str, from: usize) -> Option<(usize, usize, Piece)> {
+    let rest = text.get(from..)?;
+    let begin = from + rest.find(|c: char| !c.is_whitespace() && c != '\u{feff}')?;
+    let rest = text.get(begin..)?;
+    let line_end = begin + rest.find('\n').unwrap_or(rest.len());
+    let odd = |why: &str| Some((begin, line_end, Piece::Odd(why.to_owned())));
+    let Some((name, _)) = rest.split_once("=\"") else { return odd("this is no attribute") };
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return odd("this is no attribute");
+    }
+    let mut value = String::new();
+    let start = begin + name.len() + 2;
+    let mut signs = text.get(start..)?.char_indices().peekable();
+    while let Some((at, sign)) = signs.next() {
+        match sign {
+            '"' => {
+                let piece = Piece::Attribute { name: name.to_owned(), value };
+                return Some((begin, start + at + 1, piece));
+            }
+            '\\' if signs.peek().is_some_and(|(_, next)| matches!(next, '"' | '\\')) => {
+                value.extend(signs.next().map(|(_, next)| next));
+            }
+            _ => value.push(sign),
+        }
+    }
+    // Its end is missing: what follows may still be read.
+    odd("the quote is not closed")
+}

@@ -1,0 +1,210 @@
+//! `mfilter import thunderbird` and `gmail`: each file of `tests/import` has beside it what
+//! comes of it, and what stands in examples/import is what comes of the files there.
+//!
+//! `MFILTER_LONG=1` tries more mutated files.
+
+use std::fs;
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use mfilter::import::{Options, gmail, report, thunderbird};
+
+use crate::support::{Home, MFILTER, Run, long};
+
+const LANGUAGES: [(&str, &str, &str); 2] =
+    [("thunderbird", "dat", "msgFilterRules"), ("gmail", "xml", "mailFilters")];
+
+fn import(folder: &Path, arguments: &[&str]) -> Run {
+    let mut command = Command::new(MFILTER);
+    command.env_clear().env("HOME", folder).env("TZ", "UTC").current_dir(folder);
+    Run::of(&command.arg("import").args(arguments).output().expect("it runs"))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files_of(language: &str, ending: &str) -> Vec<PathBuf> {
+    let folder = root().join("tests/import").join(language);
+    let entries = fs::read_dir(folder).expect("it is there");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    let mut files: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|end| end == ending)).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{language}");
+    files
+}
+
+/// Compares, or with `BLESS` writes.
+fn compare(path: &Path, found: &str) {
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(path, found).expect("writable");
+    }
+    assert_eq!(found, fs::read_to_string(path).unwrap_or_default(), "{}", path.display());
+}
+
+#[test]
+fn every_file_gives_what_is_expected() {
+    for (language, ending, _) in LANGUAGES {
+        for file in files_of(language, ending) {
+            let folder = file.parent().expect("a folder");
+            let name = file.file_name().and_then(|name| name.to_str()).expect("UTF-8");
+            let run = import(folder, &[language, name]);
+            let exact = run.stderr.contains(" 0 approximately, 0 not\n");
+            assert_eq!(run.code, Some(i32::from(!exact)), "{name}: {run:?}");
+            compare(
+                &file.with_extension("expected"),
+                &format!("{}------\n{}", run.stdout, run.stderr),
+            );
+            let made = Home::with_rules(&run.stdout);
+            let check = made.run(&["check"], b"");
+            assert!(!check.stdout.contains("error["), "{name}: {check:?}");
+            let todo = run.stdout.matches("# todo import").count();
+            assert_eq!(check.stdout.matches("warning[untranslated]").count(), todo, "{check:?}");
+            assert_eq!(made.run(&["fmt", "--check"], b"").code, Some(0), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_examples_are_what_comes_of_them() {
+    let folder = root().join("examples/import");
+    for (language, ending, name) in LANGUAGES {
+        let run = import(&folder, &[language, &format!("{name}.{ending}")]);
+        compare(&folder.join(format!("{name}.mailrules")), &run.stdout);
+        compare(&folder.join(format!("{name}.report")), &run.stderr);
+    }
+}
+
+#[test]
+fn files_of_another_kind_are_told_and_strict_writes_nothing() {
+    let home = Home::new();
+    let sample = |language: &str, ending: &str| {
+        fs::read_to_string(&files_of(language, ending)[0]).expect("readable")
+    };
+    home.write("t", sample("thunderbird", "dat"));
+    home.write("g", sample("gmail", "xml"));
+    home.write("s", "require \"fileinto\";\nif header :is \"a\" \"b\" { fileinto \"x\"; }\n");
+    home.write("html", "<!doctype html><html></html>\n");
+    home.write("binary", b"a\0b");
+    for (language, file, word) in [
+        ("thunderbird", "g", "`mfilter import gmail` is for it"),
+        ("thunderbird", "s", "a Sieve script"),
+        ("thunderbird", "binary", "a binary file"),
+        ("gmail", "t", "`mfilter import thunderbird` is for it"),
+        ("gmail", "html", "an XML or HTML document"),
+        ("gmail", "s", "a Sieve script"),
+        ("sieve", "t", "Thunderbird's filters"),
+        ("procmail", "g", "Gmail's export"),
+    ] {
+        let run = import(home.path(), &[language, file]);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{language} {file}: {run:?}");
+        assert!(run.stderr.contains(word), "{language} {file}: {run:?}");
+    }
+    for (language, file) in [("thunderbird", "t"), ("gmail", "g")] {
+        let run = import(home.path(), &[language, file, "--strict", "-o", "new"]);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(!home.path().join("new").exists());
+        let run = import(home.path(), &[language, file, "--json"]);
+        let json: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+        assert!(json["totals"]["not"].as_u64() >= Some(1), "{json}");
+    }
+    let run = import(home.path(), &["thunderbird", "t", "-o", "new"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let list = fs::read_to_string(home.path().join("book-abook.list")).expect("made");
+    assert!(list.starts_with("# The addresses of"), "{list}");
+    let run = import(home.path(), &["gmail", "g", "--labels", "keywords"]);
+    assert!(run.stdout.contains("mark \"Lists/dev\""), "{run:?}");
+}
+
+/// What comes of them delivers as the filters did.
+#[test]
+fn the_rules_deliver_as_the_filters_did() {
+    let rules = |language: &str, ending: &str| {
+        let file = files_of(language, ending).remove(0);
+        let name = file.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
+        import(file.parent().expect("a folder"), &[language, &name]).stdout
+    };
+    for (language, ending, message, wanted) in [
+        (
+            "thunderbird",
+            "dat",
+            "From: a@b\nList-Id: <rust-lang.example>\n",
+            &[(".Lists.&igCKng-", "S")][..],
+        ),
+        ("thunderbird", "dat", "From: boss@example.jp\nSubject: work\n", &[("", "Fa")]),
+        ("thunderbird", "dat", "From: boss@example.jp\nSubject: Lunch (today)?\n", &[("", "")]),
+        ("thunderbird", "dat", "From: x@y.example\nSubject: x\n", &[("", "")]),
+        ("gmail", "xml", "List-Id: Dev <dev.lists.example.org>\n", &[(".Lists.dev", "")]),
+        ("gmail", "xml", "List-Id: <xdev.lists.example.org>\n", &[("", "")]),
+        (
+            "gmail",
+            "xml",
+            "From: shop@example.com\nSubject: Your order\n",
+            &[("", "S"), (".Receipts", "S")],
+        ),
+        ("gmail", "xml", "From: shop@example.com\nSubject: your orders\n", &[("", "")]),
+        ("gmail", "xml", "From: x@casino.example\nSubject: win\n", &[(".Trash", "")]),
+        ("gmail", "xml", "From: x@casino.example\nSubject: Royale\n", &[("", "")]),
+        ("gmail", "xml", "From: x@occasino.example\nSubject: win\n", &[("", "")]),
+    ] {
+        let home = Home::with_rules(&rules(language, ending));
+        // Else there is no list to be looked into.
+        home.write("book-abook.list", "");
+        let run = home.deliver(format!("{message}Message-ID: <1@x>\n\nhi\n").as_bytes());
+        assert_eq!(run.code, Some(0), "{message}: {run:?}");
+        let mail = home.mail();
+        let mut places: Vec<(&str, &str)> =
+            mail.iter().map(|mail| (mail.folder.as_str(), mail.flags.as_str())).collect();
+        places.sort_unstable();
+        assert_eq!(places, wanted, "{message}");
+    }
+}
+
+/// Whatever stands in a file, rules without a mistake come of it, and each unit is
+/// counted once.
+#[test]
+fn mutated_files_give_rules_and_a_report() {
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % below.max(1) as u64) as usize
+    };
+    let count = if long() { 10_000 } else { 100 };
+    for (language, ending, _) in LANGUAGES {
+        let whole = fs::read(&files_of(language, ending)[0]).expect("readable");
+        for _ in 0..count {
+            let mut bytes = whole.clone();
+            for _ in 0..=random(6) {
+                let at = random(bytes.len());
+                let to = (at + random(40)).min(bytes.len());
+                match random(5) {
+                    0 => drop(bytes.drain(at..to)),
+                    1 => bytes[at] = random(256) as u8,
+                    2 => bytes[at] = b"\"'<>(){},&\\=|- \n"[random(16)],
+                    3 => bytes.extend_from_within(at..to),
+                    _ => {
+                        let piece = bytes[at..to].to_vec();
+                        let into = random(bytes.len());
+                        bytes.splice(into..into, piece);
+                    }
+                }
+                if bytes.is_empty() {
+                    break;
+                }
+            }
+            let load = &mut |_: &Path| Err(Error::from(ErrorKind::NotFound));
+            let import = if language == "gmail" { gmail::import } else { thunderbird::import };
+            let options = Options { keywords: random(2) == 0, ..Options::default() };
+            let shown = || String::from_utf8_lossy(&bytes).into_owned();
+            let imported = import(Path::new("x"), &bytes, &options, load)
+                .unwrap_or_else(|bug| panic!("{}\n{}\n{}", bug.mistakes, bug.rules, shown()));
+            let totals = report::totals(&imported);
+            assert_eq!(totals.all, totals.exact + totals.approximate + totals.not, "{}", shown());
+            assert!(!report::text(&imported).is_empty());
+        }
+    }
+}
