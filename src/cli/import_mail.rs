@@ -231,7 +231,7 @@ impl ImportReport<'_> {
         };
         if self.call.json {
             let object = json!({
-                "file": source.path,
+                "file": source.path.display().to_string(),
                 "number": source.number,
                 "offset": source.part.offset,
                 "result": result,
