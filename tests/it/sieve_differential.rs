@@ -161,7 +161,28 @@ fn test(dice: &mut Dice, depth: usize) -> String {
 fn date(dice: &mut Dice) -> String {
     let zone = dice.pick(&["", "", ":zone \"+0000\" ", ":zone \"+0900\" ", ":zone \"-0330\" "]);
     let relation = dice.pick(&["ge", "gt", "le", "lt"]);
-    match dice.roll(9) {
+    match dice.roll(11) {
+        9 => {
+            let (part, key) = *[("hour", "10"), ("hour", "00"), ("minute", "59"), ("day", "24")]
+                .get(dice.roll(4))
+                .expect("one of four");
+            let numeric = dice.pick(&["", ":comparator \"i;ascii-numeric\" "]);
+            format!(
+                "date :originalzone {numeric}:value \"{relation}\" \"date\" \"{part}\" \"{key}\""
+            )
+        }
+        10 => {
+            let (part, key) = *[
+                ("date", "2026-12-24"),
+                ("date", "2026-08-01"),
+                ("time", "10:00:00"),
+                ("time", "23:59:30"),
+                ("year", "2026"),
+            ]
+            .get(dice.roll(5))
+            .expect("one of five");
+            format!("date :originalzone :value \"{relation}\" \"date\" \"{part}\" \"{key}\"")
+        }
         0 => {
             let (relation, day) =
                 (dice.pick(&["ge", "gt", "le", "lt", "eq", "ne"]), dice.pick(&DAYS));

@@ -137,6 +137,25 @@ impl Matching {
     }
 }
 
+/// The values of a part that fit one of the keys.
+pub(super) fn fitting(
+    values: impl Iterator<Item = String>,
+    how: Matching,
+    keys: &[String],
+) -> Result<Vec<String>, String> {
+    let mut found = Vec::new();
+    for value in values {
+        let mut fits = false;
+        for key in keys {
+            fits |= how.fits(&value, key).ok_or("a part of a date is compared by `:regex`")?;
+        }
+        if fits {
+            found.push(value);
+        }
+    }
+    Ok(found)
+}
+
 impl Matching {
     /// What `:matches` and `:regex` capture of a value that is known: all of it first.
     /// None if the key does not fit.

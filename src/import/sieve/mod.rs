@@ -5,6 +5,7 @@ mod action;
 mod arguments;
 mod compare;
 mod context;
+mod date_text;
 mod expire;
 mod flags;
 mod include;

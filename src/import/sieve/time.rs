@@ -2,8 +2,9 @@
 //! on one is the set of values that fit it, whatever its match type.
 
 use super::arguments::Arguments;
-use super::compare::{Collation, MatchType, Matching, matching};
+use super::compare::{Collation, MatchType, Matching, fitting, matching};
 use super::context::Lowering;
+use super::date_text::date_text;
 use super::regex::Relation;
 use crate::import::ir::{Cond, Effect};
 
@@ -21,17 +22,33 @@ impl Lowering<'_> {
         let mut at = 0;
         if !current {
             let names = self.constants(arguments.strings(0)?)?;
+            self.as_it_came(&names)?;
+            if arguments.has("originalzone") {
+                if captures {
+                    return Err("a part of a date is taken apart".into());
+                }
+                let part = arguments.string(1)?.to_ascii_lowercase();
+                let keys = self.constants(arguments.strings(2)?)?;
+                return date_text(&names, &part, how, &keys);
+            }
             if !names.iter().all(|name| name.eq_ignore_ascii_case("date")) {
                 return Err("of dates in headers only that of Date can be tested".into());
             }
             at = 1;
-            if arguments.has("originalzone") {
-                return Err("the zone in which a message was sent is not known".into());
-            }
         }
         let part = arguments.string(at)?.to_ascii_lowercase();
         let keys = self.constants(arguments.strings(at + 1)?)?;
         let zone = arguments.text("zone");
+        // Of a date as a number, the year is all there is.
+        let by_year =
+            how.collation == Collation::Numeric && matches!(part.as_str(), "date" | "iso8601");
+        let (part, keys, how) = if by_year {
+            let digits = |key: &String| key.chars().take_while(char::is_ascii_digit).collect();
+            let how = Matching { collation: Collation::Casemap, ..how };
+            ("year".to_owned(), keys.iter().map(digits).collect(), how)
+        } else {
+            (part, keys, how)
+        };
         let field = if current { "now" } else { "date" };
         // These are said with the zone in them.
         if !captures {
@@ -181,25 +198,6 @@ fn relation(how: Matching) -> Result<Relation, String> {
         (MatchType::Is, _) => Ok(Relation::Equal),
         _ => Err("a date is compared as a text".into()),
     }
-}
-
-/// The values of a part that fit one of the keys.
-fn fitting(
-    values: impl Iterator<Item = String>,
-    how: Matching,
-    keys: &[String],
-) -> Result<Vec<String>, String> {
-    let mut found = Vec::new();
-    for value in values {
-        let mut fits = false;
-        for key in keys {
-            fits |= how.fits(&value, key).ok_or("a part of a date is compared by `:regex`")?;
-        }
-        if fits {
-            found.push(value);
-        }
-    }
-    Ok(found)
 }
 
 fn whole(found: usize, all: usize, test: impl FnOnce() -> Cond) -> Cond {

@@ -1,0 +1,216 @@
+//! `:originalzone`: dates in the zone of their writer, RFC 5260 §4.1, by the text of the
+//! header (RFC 5322 §3.3), since what stands there is what the writer's clock showed.
+
+use super::compare::{Collation, MatchType, Matching, fitting};
+use super::regex::Relation;
+use crate::import::ir::{Cond, Operand, Test, header};
+
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+/// The parts of a date as a pattern each.
+#[derive(Clone)]
+struct Layout {
+    day: String,
+    month: String,
+    year: String,
+    hour: String,
+    minute: String,
+    second: String,
+    zone: String,
+}
+
+/// A part and what of its values stands before, at and behind a key.
+type Step = (fn(&mut Layout) -> &mut String, [String; 3]);
+
+impl Layout {
+    fn any() -> Layout {
+        Layout {
+            day: "[0-3]?[0-9]".into(),
+            month: format!("(?:{})", MONTHS.join("|")),
+            year: "[0-9]{4}".into(),
+            hour: "[0-2][0-9]".into(),
+            minute: "[0-5][0-9]".into(),
+            second: "(?::[0-6][0-9])?".into(),
+            zone: "[+-][0-9]{4}".into(),
+        }
+    }
+
+    /// In a header like Received the date stands behind the last `;`.
+    fn pattern(&self) -> String {
+        let Layout { day, month, year, hour, minute, second, zone } = self;
+        format!(
+            "(?:^|;) ?(?:[a-z]{{3}} ?, ?)?{day} {month} {year} {hour}:{minute}{second} {zone} ?(?:\\([^;]*\\) ?)?$"
+        )
+    }
+}
+
+/// A test on a part of the date in one of these headers.
+pub(super) fn date_text(
+    names: &[String],
+    part: &str,
+    how: Matching,
+    keys: &[String],
+) -> Result<Cond, String> {
+    let mut layouts = Vec::new();
+    match part {
+        "day" => {
+            layouts.push(Layout {
+                day: days(&fitting(two(1, 31).into_iter(), how, keys)?),
+                ..Layout::any()
+            });
+        }
+        "month" => {
+            let found = fitting(two(1, 12).into_iter(), how, keys)?;
+            layouts.push(Layout { month: months(&found), ..Layout::any() });
+        }
+        "hour" => {
+            let found = fitting(two(0, 23).into_iter(), how, keys)?;
+            layouts.push(Layout { hour: one_of(&found), ..Layout::any() });
+        }
+        "minute" => {
+            let found = fitting(two(0, 59).into_iter(), how, keys)?;
+            layouts.push(Layout { minute: one_of(&found), ..Layout::any() });
+        }
+        "second" => {
+            let found = fitting(two(0, 60).into_iter(), how, keys)?;
+            layouts.push(Layout { second: seconds(&found), ..Layout::any() });
+        }
+        "year" => {
+            let found = fitting((1900..2200).map(|year| year.to_string()), how, keys)?;
+            layouts.push(Layout { year: one_of(&found), ..Layout::any() });
+        }
+        "zone" if how.kind == MatchType::Is => {
+            for key in keys {
+                if key.len() != 5 || !key.starts_with(['+', '-']) {
+                    return Err(format!("`{key}` is no time zone"));
+                }
+            }
+            let keys: Vec<String> = keys.iter().map(|key| format!("\\{key}")).collect();
+            layouts.push(Layout { zone: one_of(&keys), ..Layout::any() });
+        }
+        "date" | "time" => {
+            let relation = match (how.kind, how.collation) {
+                (_, Collation::Numeric) => return Err("a date is compared as a number".into()),
+                (MatchType::Is, _) => Relation::Equal,
+                (MatchType::Value(relation), _) => relation,
+                _ => return Err("a date is compared as a text".into()),
+            };
+            for key in keys {
+                let steps = if part == "date" { date_steps(key) } else { time_steps(key) };
+                let steps = steps.ok_or_else(|| format!("`{key}` is no {part}"))?;
+                layouts.extend(related(&steps, relation));
+            }
+        }
+        other => {
+            return Err(format!("the part `{other}` of a date in its own zone cannot be tested"));
+        }
+    }
+    let fields: Vec<String> = names.iter().map(|name| header(name)).collect();
+    // A set without a value fits nothing: `[]` would be no pattern.
+    let fits = |layout: &&Layout| !layout.pattern().contains(NOTHING);
+    let patterns = layouts.iter().filter(fits).map(Layout::pattern);
+    let values: Vec<Operand> = patterns.map(|pattern| Operand::Pattern(pattern, false)).collect();
+    if values.is_empty() || fields.is_empty() {
+        return Ok(Cond::Never);
+    }
+    Ok(Cond::Test(Test { fields, operator: "matches", values }))
+}
+
+/// Stands for no value at all.
+const NOTHING: &str = "(?:)";
+
+fn one_of(values: &[String]) -> String {
+    format!("(?:{})", values.join("|"))
+}
+
+fn days(values: &[String]) -> String {
+    let short = |day: &String| match day.strip_prefix('0') {
+        Some(day) => format!("0?{day}"),
+        None => day.clone(),
+    };
+    one_of(&values.iter().map(short).collect::<Vec<_>>())
+}
+
+fn months(values: &[String]) -> String {
+    let name = |month: &String| {
+        let number: usize = month.parse().ok()?;
+        Some((*MONTHS.get(number.checked_sub(1)?)?).to_owned())
+    };
+    one_of(&values.iter().filter_map(name).collect::<Vec<_>>())
+}
+
+/// Without seconds it is the first one of its minute.
+fn seconds(values: &[String]) -> String {
+    if values.is_empty() {
+        return NOTHING.into();
+    }
+    let maybe = if values.iter().any(|second| second == "00") { "?" } else { "" };
+    format!("(?::{}){maybe}", one_of(values))
+}
+
+/// Values before, at and behind a key.
+fn split(values: Vec<String>, key: &str, show: fn(&[String]) -> String) -> [String; 3] {
+    let of = |fits: fn(&String, &str) -> bool| {
+        let found: Vec<String> = values.iter().filter(|value| fits(value, key)).cloned().collect();
+        show(&found)
+    };
+    [
+        of(|value, key| value.as_str() < key),
+        of(|value, key| value == key),
+        of(|value, key| value.as_str() > key),
+    ]
+}
+
+fn two(from: u32, to: u32) -> Vec<String> {
+    (from..=to).map(|number| format!("{number:02}")).collect()
+}
+
+fn date_steps(key: &str) -> Option<Vec<Step>> {
+    let date = key.parse::<jiff::civil::Date>().ok().filter(|_| key.len() == 10)?;
+    let (year, month, day) = (date.year(), date.month(), date.day());
+    let years = (1900..2200).map(|year| year.to_string()).collect();
+    Some(vec![
+        (|layout| &mut layout.year, split(years, &year.to_string(), one_of)),
+        (|layout| &mut layout.month, split(two(1, 12), &format!("{month:02}"), months)),
+        (|layout| &mut layout.day, split(two(1, 31), &format!("{day:02}"), days)),
+    ])
+}
+
+fn time_steps(key: &str) -> Option<Vec<Step>> {
+    let time = key.parse::<jiff::civil::Time>().ok().filter(|_| key.len() == 8)?;
+    let of = |number: i8| format!("{number:02}");
+    Some(vec![
+        (|layout| &mut layout.hour, split(two(0, 23), &of(time.hour()), one_of)),
+        (|layout| &mut layout.minute, split(two(0, 59), &of(time.minute()), one_of)),
+        (|layout| &mut layout.second, split(two(0, 60), &of(time.second()), seconds)),
+    ])
+}
+
+/// The layouts that stand so to a key, compared part by part.
+fn related(steps: &[Step], relation: Relation) -> Vec<Layout> {
+    let (less, equal, greater) = match relation {
+        Relation::Less => (true, false, false),
+        Relation::LessOrEqual => (true, true, false),
+        Relation::Equal => (false, true, false),
+        Relation::NotEqual => (true, false, true),
+        Relation::GreaterOrEqual => (false, true, true),
+        Relation::Greater => (false, false, true),
+    };
+    let mut found = Vec::new();
+    let mut same = Layout::any();
+    for (slot, [before, at, behind]) in steps {
+        for (wanted, values) in [(less, before), (greater, behind)] {
+            if wanted {
+                let mut layout = same.clone();
+                slot(&mut layout).clone_from(values);
+                found.push(layout);
+            }
+        }
+        slot(&mut same).clone_from(at);
+    }
+    if equal {
+        found.push(same);
+    }
+    found
+}
