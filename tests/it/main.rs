@@ -32,6 +32,7 @@ mod link;
 mod mbsync;
 mod moves;
 mod output;
+mod packages;
 mod pigeonhole;
 mod places;
 mod processes;
