@@ -635,6 +635,41 @@ fn an_answer_goes_once_to_people_alone() {
     assert!(log(&home).contains("cannot be read"), "{}", log(&home));
 }
 
+/// What a sender wrote cannot add a header to an answer, its addresses are those of the
+/// rule, and by its handle it is known whatever it says.
+#[test]
+fn an_answer_in_the_rules_has_what_they_say_and_no_header_more() {
+    let rules = |text: &str| {
+        format!(
+            "set sendmail \"SENDMAIL\"\nreply {{ subject \"不在: {{subject}}\\nBcc: v@x.example\" \
+             from \"Taro, Sales <taro@example.jp>\" for [\"alias@example.jp\"] handle \"h\" \
+             text \"\"\"\n    Dear {{from.name}},\n\n      {text}\n    \"\"\" }}\n"
+        )
+    };
+    let home = home(&rules("away"), SENDMAIL);
+    let message = |subject: &str, to: &str| {
+        format!(
+            "Return-Path: <hanako@sender.example>\nFrom: \"Hana\\\"\" <hanako@sender.example>\n\
+             To: {to}\nSubject: {subject}\n\nx\n"
+        )
+    };
+    // `a`, a line break, `Bcc: w@x.example`
+    let hostile = "=?utf-8?B?YQ0KQmNjOiB3QHguZXhhbXBsZQ==?=";
+    delivered(&home.deliver(message("x", "other@example.jp").as_bytes()));
+    assert!(!home.path().join("sent").exists(), "it is to nobody of ours");
+    delivered(&home.deliver(message(hostile, "alias@example.jp").as_bytes()));
+    let sent = text(&home, "sent");
+    let answer = &sent[sent.find("From: ").expect("a header")..];
+    let (head, body) = answer.split_once("\n\n").expect("a body");
+    assert!(!head.lines().any(|line| line.starts_with("Bcc")), "{sent}");
+    assert!(head.contains("From: \"Taro, Sales\" <taro@example.jp>\n"), "{sent}");
+    assert!(body.contains("Dear Hana\",\n\n  away\n"), "{sent}");
+    let program = home.path().join("bin/program").display().to_string();
+    home.write(".mailrules", rules("away for longer").replace("SENDMAIL", &program));
+    delivered(&home.deliver(message("again", "alias@example.jp").as_bytes()));
+    assert_eq!(text(&home, "sent"), sent, "once by its handle");
+}
+
 #[test]
 fn an_answer_that_was_not_sent_is_sent_next_time() {
     let rules = "set sendmail \"SENDMAIL\"\nset me [\"taro@example.jp\"]\nreply \"~/away\"\n";

@@ -43,6 +43,7 @@ const ASKING: &[(&str, &str, &str)] = &[
     ("list friends \"~/friends\"", "when from in friends -> copy \"B\"", "~/friends"),
     ("list known sent \"Sent\"", "when from in known -> copy \"B\"", "~/Maildir/.Sent/cur"),
     ("", "when time >= 00:00 -> copy \"B\"", "/etc/localtime"),
+    ("", "when now >= 2020-01-01T00:00 -> copy \"B\"", "/etc/localtime"),
     ("", "when subject is \"hello\" -> copy \"B {date:%Y}\"", "/etc/localtime"),
     ("set me \"taro@b.example\"", "reply \"~/away\"", "~/away"),
     ("", "when body contains \"end\" -> copy \"B\"", "~/tmp"),
