@@ -1,6 +1,7 @@
 //! The arguments. Parsing only.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -145,6 +146,8 @@ pub(super) enum Command {
     /// Make rules of those of another filter
     #[command(subcommand)]
     Import(ImportAction),
+    /// Stand before a ManageSieve server and refuse scripts that cannot be run
+    Managesieve(ManageSieve),
     /// Print the version
     Version,
     /// Print a completion script for a shell
@@ -534,6 +537,34 @@ fn separator(written: &str) -> Result<char, String> {
     }
 }
 
+/// `mfilter managesieve`
+#[derive(clap::Args, Debug)]
+pub(super) struct ManageSieve {
+    /// Where Dovecot's login process connects
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4191")]
+    pub(super) listen: SocketAddr,
+
+    /// The ManageSieve server that keeps the scripts
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4192")]
+    pub(super) server: SocketAddr,
+
+    /// What stands between the levels of a folder in scripts [default: .]
+    #[arg(long, value_name = "SIGN", value_parser = separator)]
+    pub(super) separator: Option<char>,
+
+    /// What the names of folders begin with [default: nothing]
+    #[arg(long, value_name = "TEXT")]
+    pub(super) prefix: Option<String>,
+
+    /// How folders lie in the Maildirs [default: maildir++]
+    #[arg(long, value_enum, value_name = "LAYOUT")]
+    pub(super) layout: Option<LayoutName>,
+
+    /// Connections at the same time [default: 200]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) connections: Option<u16>,
+}
+
 /// `mfilter completions`
 #[derive(clap::Args, Debug)]
 pub(super) struct Completions {
@@ -566,7 +597,7 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 15] = [
+    const COMMANDS: [&str; 16] = [
         "help",
         "version",
         "history",
@@ -577,6 +608,7 @@ pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
         "sort",
         "watch",
         "learn",
+        "managesieve",
         "state",
         "stats",
         "why",

@@ -29,7 +29,8 @@ pub(super) fn run(script: &Path, call: &Check, user: &User) -> Result<CommandOut
         true => PathBuf::from("."),
         false => std::fs::canonicalize(script).unwrap_or_else(|_| shown.clone()),
     };
-    let (diagnostics, sources) = check_script(&shown, &folder, &bytes, &namespace, user);
+    let (diagnostics, sources) =
+        check_script(&shown, Some(&folder), &bytes, &namespace, user.home());
     output::diagnostics(&diagnostics, &sources, call.json);
     Ok(if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found })
 }

@@ -18,6 +18,7 @@ mod import_try;
 mod inspect;
 mod isp_filter;
 mod learn;
+mod managesieve;
 mod output;
 mod progress;
 mod state;
@@ -94,6 +95,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Sort(call)) => sort::run(call),
         Some(Command::Watch(call)) => watch::run(call),
         Some(Command::Learn(call)) => learn::run(call),
+        Some(Command::Managesieve(call)) => managesieve::run(call),
         Some(Command::State(call)) => state::run(call),
         Some(Command::Stats(call)) => stats::run(call),
         Some(Command::Why(call)) => why::run(call),

@@ -297,13 +297,13 @@ impl Namespace {
 }
 
 /// What in a script cannot be done here; `beside` is the file beside which lie those
-/// that it includes.
+/// that it includes, without which there are none.
 pub fn check_script(
     path: &Path,
-    beside: &Path,
+    beside: Option<&Path>,
     bytes: &[u8],
     namespace: &Namespace,
-    user: &User,
+    home: Option<&Path>,
 ) -> (Vec<Diagnostic>, Sources) {
     let quoted = crate::syntax::quote(&path.to_string_lossy());
     let layout = match namespace.settings.layout {
@@ -321,15 +321,19 @@ pub fn check_script(
     );
     let mut give = |request: &ScriptRequest<'_>| {
         let load = &mut |path: &Path| -> io::Result<Vec<u8>> {
-            Ok(open_script(path).and_then(|file| file.bytes())?)
+            match beside {
+                Some(_) => Ok(open_script(path).and_then(|file| file.bytes())?),
+                None => Err(io::ErrorKind::NotFound.into()),
+            }
         };
+        let beside = beside.unwrap_or(path);
         let request = ScriptRequest { path, ..*request };
         Some(sieve::include(&request, beside, bytes, load))
     };
     let (sources, checked) = check_bytes_with(
         Path::new("rules"),
         rules.as_bytes(),
-        user.home(),
+        home,
         &mut read_from_disk,
         &mut give,
     );

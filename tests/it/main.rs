@@ -29,6 +29,7 @@ mod isp_filter;
 mod kinds;
 mod licences;
 mod link;
+mod managesieve;
 mod mbsync;
 mod moves;
 mod output;

@@ -1,0 +1,51 @@
+//! `mfilter managesieve`: the pass-through that refuses scripts which cannot be run.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::ManageSieve;
+use super::{CommandOutcome, output};
+use crate::load::script::{Namespace, check_script};
+use crate::managesieve::Gateway;
+use crate::rules::program::{Layout, Settings};
+
+pub(super) fn run(call: &ManageSieve) -> Result<CommandOutcome, String> {
+    let listener = TcpListener::bind(call.listen)
+        .map_err(|error| format!("cannot listen at {}: {error}", call.listen))?;
+    let listening: SocketAddr = listener.local_addr().map_err(|error| error.to_string())?;
+    if listening == call.server {
+        return Err("it would speak to itself: `--server` is the one that keeps the scripts".into());
+    }
+    let layout = match call.layout.map(|layout| layout.as_str()) {
+        Some("fs") => Layout::Fs,
+        _ => Layout::MaildirPlusPlus,
+    };
+    let namespace = Namespace {
+        separator: call.separator.unwrap_or('.'),
+        prefix: call.prefix.clone().unwrap_or_default(),
+        settings: Settings { layout, ..Settings::default() },
+    };
+    let judge = move |script: &[u8]| faults(script, &namespace);
+    let tell = |text: &str| output::error(text);
+    output::error(&format!("listening at {listening} for {}", call.server));
+    let mut gateway = Gateway::new(call.server, Box::new(judge), Box::new(tell));
+    if let Some(most) = call.connections {
+        gateway.limits.connections = usize::from(most);
+    }
+    let served = Arc::new(gateway).serve(&listener);
+    served.map_err(|error| format!("nobody can connect any more: {error}"))?;
+    Ok(CommandOutcome::Fine)
+}
+
+/// What in a script cannot be done, a line each. It may include no other: whose they
+/// are is not known here.
+fn faults(script: &[u8], namespace: &Namespace) -> Vec<String> {
+    let (diagnostics, sources) = check_script(Path::new("script"), None, script, namespace, None);
+    let line =
+        |span| match sources.path(span) == Path::new("script") && !sources.text(span).is_empty() {
+            true => format!("line {}: ", sources.line(span)),
+            false => String::new(),
+        };
+    diagnostics.iter().map(|each| format!("{}{}", line(each.span), each.message)).collect()
+}

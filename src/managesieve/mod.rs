@@ -1,0 +1,185 @@
+//! A pass-through for ManageSieve (RFC 5804) that refuses scripts which `include
+//! sieve` could not run, with line and reason, while their writer looks at them.
+//!
+//! It stands between a server's login process, whose are TLS and passwords, and the
+//! server that keeps the scripts: all is passed on as it is, but for a script that is
+//! put or checked and cannot be run. It keeps nothing, opens no file, and knows no
+//! more than who speaks through it; what it lets through is judged again when mail
+//! is delivered. Two threads a connection, one for each way.
+
+mod frame;
+mod session;
+
+pub use frame::{Frame, FrameError, Frames, Judged};
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// What is wrong with a script, a line each; nothing if it can be run.
+pub type Judge = dyn Fn(&[u8]) -> Vec<String> + Send + Sync;
+
+/// Told of what happens: a script that was refused, a connection that was not taken.
+pub type Tell = dyn Fn(&str) + Send + Sync;
+
+/// For how long and for how many it is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at the same time.
+    pub connections: usize,
+    /// Between two commands; a server's own limit strikes first (RFC 5804 §1.2: no
+    /// less than half an hour).
+    pub idle: Duration,
+    /// In the midst of a command, and for each write.
+    pub stalled: Duration,
+    /// To reach the server.
+    pub connect: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 200,
+            idle: Duration::from_secs(31 * 60),
+            stalled: Duration::from_secs(60),
+            connect: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The pass-through.
+pub struct Gateway {
+    /// Where the server is that keeps the scripts.
+    pub server: SocketAddr,
+    /// Its limits.
+    pub limits: Limits,
+    /// Judges scripts.
+    pub judge: Box<Judge>,
+    /// Is told what happens.
+    pub tell: Box<Tell>,
+    /// How many scripts are being judged, so that nobody takes all processors.
+    judging: (Mutex<usize>, Condvar),
+    /// Connections.
+    open: AtomicUsize,
+}
+
+impl Gateway {
+    /// One that judges and tells so.
+    pub fn new(server: SocketAddr, judge: Box<Judge>, tell: Box<Tell>) -> Gateway {
+        Gateway {
+            server,
+            limits: Limits::default(),
+            judge,
+            tell,
+            judging: Default::default(),
+            open: AtomicUsize::new(0),
+        }
+    }
+
+    /// Serves whoever connects, for ever.
+    ///
+    /// # Errors
+    /// Nobody can connect any more.
+    pub fn serve(self: &Arc<Gateway>, listener: &TcpListener) -> io::Result<()> {
+        loop {
+            let client = match listener.accept() {
+                Ok((client, _)) => client,
+                Err(error) if passes(&error) => {
+                    (self.tell)(&format!("a connection could not be taken: {error}"));
+                    thread::sleep(Duration::from_millis(100));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            self.take(client);
+        }
+    }
+
+    /// Serves one connection in threads of its own.
+    fn take(self: &Arc<Gateway>, client: TcpStream) {
+        let place = Place::of(Arc::clone(self));
+        if self.open.load(Ordering::Relaxed) > self.limits.connections {
+            (self.tell)("too many connections: one was not taken");
+            farewell(&client, "too many connections; try again later");
+            return;
+        }
+        let spoken = client.try_clone();
+        let thread = thread::Builder::new().name("client".into()).stack_size(STACK);
+        let started = thread.spawn(move || {
+            if let Err(error) = session::run(&place.gateway, client) {
+                (place.gateway.tell)(&format!("a connection was ended: {error}"));
+            }
+        });
+        if let (Err(error), Ok(client)) = (started, spoken) {
+            (self.tell)(&format!("a connection could not be served: {error}"));
+            farewell(&client, "try again later");
+        }
+    }
+
+    /// What is wrong with a script. Where the judge itself fails, nothing: deliveries
+    /// judge it again.
+    fn judge(&self, script: &[u8]) -> Vec<String> {
+        let most = thread::available_parallelism().map_or(1, usize::from);
+        let (count, freed) = &self.judging;
+        let mut busy = count.lock().unwrap_or_else(PoisonError::into_inner);
+        while *busy >= most {
+            busy = freed.wait(busy).unwrap_or_else(PoisonError::into_inner);
+        }
+        *busy += 1;
+        drop(busy);
+        let found = catch_unwind(AssertUnwindSafe(|| (self.judge)(script)));
+        *count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        freed.notify_one();
+        found.unwrap_or_else(|_| {
+            (self.tell)("a script could not be judged: internal error");
+            Vec::new()
+        })
+    }
+}
+
+/// Nested scripts are lowered by recursion.
+const STACK: usize = 8 << 20;
+
+/// A connection's place among all of them.
+struct Place {
+    gateway: Arc<Gateway>,
+}
+
+impl Place {
+    fn of(gateway: Arc<Gateway>) -> Place {
+        gateway.open.fetch_add(1, Ordering::Relaxed);
+        Place { gateway }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.gateway.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether accept(2) may go on: the connection is gone, or there is too little of
+/// something for the moment.
+fn passes(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let passing = [
+        Errno::CONNABORTED,
+        Errno::INTR,
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+        Errno::PROTO,
+    ];
+    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
+}
+
+/// Ends a connection with a reason. The client may be gone.
+fn farewell(mut client: &TcpStream, why: &str) {
+    let _ = client.set_write_timeout(Some(Duration::from_secs(5)));
+    let _ = client.write_all(format!("BYE \"{why}\"\r\n").as_bytes());
+}

@@ -1,0 +1,380 @@
+//! `mfilter managesieve`: scripts that cannot be run are refused when they are saved,
+//! and all else passes as it is. Before a server that notes what it gets, and between
+//! Dovecot's own login process and server.
+
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::support::imap::NOBODY;
+use crate::support::managesieve::MANAGESIEVE;
+use crate::support::{Home, MFILTER, skipped, wait_for};
+
+const GOOD: &str = "require \"fileinto\";\nfileinto \"A\";\n";
+const BAD: &str =
+    "require \"enotify\";\n# rule:[Boss by SMS]\nif true { notify \"mailto:a@b\"; }\n";
+
+/// The program, before a server; it ends with the value.
+struct Gateway {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Gateway {
+    fn start(server: SocketAddr, options: &[&str]) -> Gateway {
+        let mut command = Command::new(MFILTER);
+        command.args(["managesieve", "--listen", "127.0.0.1:0", "--server"]);
+        command.arg(server.to_string()).args(options).env_clear();
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut said = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut line = String::new();
+        said.read_line(&mut line).expect("it says where it listens");
+        // What it says later is nobody's to wait for.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        let address = line.split(" at ").nth(1).and_then(|rest| rest.split(' ').next());
+        let address = address.unwrap_or_else(|| panic!("{line}"));
+        Gateway { child, address: address.parse().expect("an address") }
+    }
+
+    fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One that speaks ManageSieve over TCP.
+struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    fn connect(address: SocketAddr) -> Client {
+        let stream = TcpStream::connect(address).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
+        Client { stream: BufReader::new(stream) }
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        let _ = self.stream.get_mut().write_all(bytes);
+    }
+
+    /// An answer, its lines and literals; empty at the end.
+    fn answer(&mut self) -> String {
+        let mut answer = String::new();
+        loop {
+            let mut line = String::new();
+            if self.stream.read_line(&mut line).unwrap_or(0) == 0 {
+                return answer;
+            }
+            let ends = ["OK", "NO", "BYE"].iter().any(|word| line.starts_with(word));
+            answer.push_str(&line);
+            if let Some((_, length)) =
+                line.trim_end().strip_suffix('}').and_then(|it| it.rsplit_once('{'))
+            {
+                let mut text = vec![0; length.parse().expect("a length")];
+                self.stream.read_exact(&mut text).expect("a literal");
+                answer.push_str(&String::from_utf8_lossy(&text));
+                let mut rest = String::new();
+                self.stream.read_line(&mut rest).expect("the line's end");
+            }
+            if ends {
+                return answer;
+            }
+        }
+    }
+}
+
+/// A server that notes each command, and takes all.
+fn server() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let noted = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&noted);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let notes = Arc::clone(&notes);
+            std::thread::spawn(move || serve(stream, &notes));
+        }
+    });
+    (address, noted)
+}
+
+fn serve(stream: TcpStream, notes: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream.try_clone().expect("a copy"));
+    let mut stream = stream;
+    let _ = stream.write_all(b"\"SIEVE\" \"fileinto\"\r\n\"STARTTLS\"\r\nOK {5}\r\nready\r\n");
+    loop {
+        let mut command = String::new();
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            command.push_str(&line);
+            let Some((_, length)) =
+                line.trim_end().strip_suffix("+}").and_then(|it| it.rsplit_once('{'))
+            else {
+                break;
+            };
+            let mut literal = vec![0; length.parse().expect("a length")];
+            if reader.read_exact(&mut literal).is_err() {
+                return;
+            }
+            command.push_str(&String::from_utf8_lossy(&literal));
+        }
+        notes.lock().expect("no panic").push(command.clone());
+        let answer = match command.split_whitespace().next().unwrap_or_default() {
+            "AUTHENTICATE" => "\"Y2hhbGxlbmdl\"\r\n",
+            "LISTSCRIPTS" => "{6}\r\nOK \"x\"\r\n \"a\" ACTIVE\r\nOK\r\n",
+            "LOGOUT" => "OK\r\n",
+            _ => "OK \"done\"\r\n",
+        };
+        let _ = stream.write_all(answer.as_bytes());
+        if command.starts_with("LOGOUT") {
+            let _ = stream.shutdown(Shutdown::Both);
+            return;
+        }
+    }
+}
+
+fn put(name: &str, script: &str) -> String {
+    format!("PUTSCRIPT \"{name}\" {{{}+}}\r\n{script}\r\n", script.len())
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_in_its_turn_and_all_else_passes() {
+    let (address, noted) = server();
+    let gateway = Gateway::start(address, &[]);
+    let mut client = gateway.connect();
+    let greeting = client.answer();
+    assert!(greeting.starts_with("\"SIEVE\"") && !greeting.contains("STARTTLS"), "{greeting}");
+    // All at once, as the standard allows.
+    let check = format!("checkscript {{{}+}}\r\n{BAD}\r\n", BAD.len());
+    let quoted = "PUTSCRIPT \"q\" \"error;\"\r\n";
+    let all = [&put("a", GOOD), &check, "LISTSCRIPTS\r\n", quoted, "STARTTLS\r\n", "NOOP\r\n"];
+    client.send(all.concat().as_bytes());
+    let answers: Vec<String> = all.iter().map(|_| client.answer()).collect();
+    assert_eq!(answers[0], "OK \"done\"\r\n");
+    let told = ["NO {", "line 3: the filter `Boss by SMS`: it wants to send a notification"];
+    assert!(told.iter().all(|part| answers[1].contains(part)), "{}", answers[1]);
+    assert!(answers[2].ends_with("\"a\" ACTIVE\r\nOK\r\n"), "{}", answers[2]);
+    assert!(answers[3].starts_with("NO") && answers[4].starts_with("NO"), "{answers:?}");
+    assert_eq!(answers[5], "OK \"done\"\r\n");
+    // Byte by byte; and a script in an answer to a challenge is none.
+    for byte in put("b", GOOD).bytes() {
+        client.send(&[byte]);
+    }
+    assert_eq!(client.answer(), "OK \"done\"\r\n");
+    client.send(b"AUTHENTICATE \"X\"\r\n");
+    let mut challenge = String::new();
+    client.stream.read_line(&mut challenge).expect("a challenge");
+    client.send(b"\"c2VjcmV0\"\r\n");
+    assert_eq!(client.answer(), "OK \"done\"\r\n");
+    client
+        .send(&[&b"PUTSCRIPT \"l\" {1100000+}\r\n"[..], &vec![b'#'; 1_100_000], b"\r\n"].concat());
+    assert!(client.answer().starts_with("NO (QUOTA/MAXSCRIPTSIZE)"));
+    client.send(b"LOGOUT\r\n");
+    assert_eq!((client.answer().as_str(), client.answer().as_str()), ("OK\r\n", ""));
+    let wanted = [
+        &put("a", GOOD),
+        "LISTSCRIPTS\r\n",
+        "NOOP\r\n",
+        &put("b", GOOD),
+        "AUTHENTICATE \"X\"\r\n",
+        "\"c2VjcmV0\"\r\n",
+        "LOGOUT\r\n",
+    ];
+    assert_eq!(*noted.lock().expect("no panic"), wanted);
+}
+
+#[test]
+fn what_is_malformed_ends_the_connection_and_comes_to_no_server() {
+    let (address, noted) = server();
+    let gateway = Gateway::start(address, &[]);
+    for bytes in [
+        &b"PUTSCRIPT \"a\" {5}\r\nkeep;\r\n"[..],
+        b"PUTSCRIPT \"a {5+}\r\nkeep;\r\n",
+        b"NO\0OP\r\n",
+        &[b"x".repeat(10_000), b"\r\n".to_vec()].concat(),
+    ] {
+        let mut client = gateway.connect();
+        client.answer();
+        client.send(bytes);
+        let answer = client.answer();
+        assert!(answer.starts_with("BYE"), "{}: {answer}", String::from_utf8_lossy(bytes));
+        assert_eq!(client.answer(), "");
+    }
+    // Who goes in the midst of a command has sent none.
+    let mut client = gateway.connect();
+    client.answer();
+    client.send(b"PUTSCRIPT \"a\" {500+}\r\nkeep;");
+    drop(client);
+    let mut client = gateway.connect();
+    client.answer();
+    client.send(b"NOOP\r\n");
+    client.answer();
+    assert_eq!(*noted.lock().expect("no panic"), ["NOOP\r\n"]);
+}
+
+#[test]
+fn nobody_is_kept_waiting() {
+    let (address, _) = server();
+    let gateway = Gateway::start(address, &["--connections", "2"]);
+    let mut clients = [gateway.connect(), gateway.connect()];
+    clients.iter_mut().for_each(|client| assert!(client.answer().contains("OK")));
+    assert!(gateway.connect().answer().starts_with("BYE"), "one too many");
+    drop(clients);
+    wait_for("a place", || gateway.connect().answer().contains("SIEVE").then_some(()));
+    // No server.
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    assert!(Gateway::start(port, &[]).connect().answer().starts_with("BYE"));
+}
+
+/// A Dovecot with a network of its own ports; it ends with the value.
+struct Dovecot<'h> {
+    home: &'h Home,
+}
+
+impl Drop for Dovecot<'_> {
+    fn drop(&mut self) {
+        let pid = fs::read_to_string(self.home.path().join("run/master.pid")).unwrap_or_default();
+        let _ = Command::new("kill").arg(pid.trim()).status();
+        let pid = format!("/proc/{}", pid.trim());
+        wait_for("Dovecot's end", || (!Path::new(&pid).exists()).then_some(()));
+    }
+}
+
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    listeners.map(|listener| listener.local_addr().expect("an address").port())
+}
+
+/// Dovecot's login process before and behind, as the example has it.
+#[test]
+fn between_dovecots_login_process_and_its_server() {
+    const DOVECOT: &str = "/usr/sbin/dovecot";
+    if skipped("the test with a whole Dovecot", &[DOVECOT, MANAGESIEVE], true) {
+        return;
+    }
+    let home = Home::new();
+    let path = home.path().display();
+    let [front, behind] = free_ports();
+    let gateway = Gateway::start(([127, 0, 0, 1], behind).into(), &[]);
+    let between = gateway.address.port();
+    let example = include_str!("../../examples/dovecot/95-mfilter-managesieve.conf");
+    let example = example
+        .replace("4190", &front.to_string())
+        .replace("4191", &between.to_string())
+        .replace("4192", &behind.to_string())
+        .replace("driver = pam", "driver = passwd-file")
+        .replace("args = dovecot", &format!("args = scheme=PLAIN {path}/passwd"));
+    let settings = include_str!("../../examples/dovecot/90-mfilter.conf");
+    home.write("passwd", "taro:{PLAIN}secret\n");
+    home.write(
+        "dovecot.conf",
+        format!(
+            "base_dir = {path}/run\nstate_dir = {path}/run\nlog_path = {path}/dovecot.log\n\
+             protocols = imap\nlisten = 127.0.0.1\nssl = no\nmail_location = maildir:~/Maildir\n\
+             first_valid_uid = 1\nauth_mechanisms = plain\ndefault_internal_user = nobody\n\
+             default_login_user = nobody\ndefault_internal_group = nogroup\n\
+             service imap-login {{\n inet_listener imap {{\n  port = 0\n }}\n \
+             inet_listener imaps {{\n  port = 0\n }}\n}}\n\
+             userdb {{\n driver = static\n args = uid={NOBODY} gid={NOBODY} home={path}/taro\n}}\n\
+             {settings}\n{example}"
+        ),
+    );
+    fs::create_dir(home.path().join("taro")).expect("made");
+    std::os::unix::fs::chown(home.path().join("taro"), Some(NOBODY), Some(NOBODY)).expect("given");
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).expect("set");
+    let mut command = Command::new(DOVECOT);
+    // It goes on behind its parent, with what it was given.
+    command
+        .arg("-c")
+        .arg(home.path().join("dovecot.conf"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let started = command.status();
+    let started = started.expect("it runs");
+    assert!(
+        started.success(),
+        "{started}: {}",
+        fs::read_to_string(home.path().join("dovecot.log")).unwrap_or_default()
+    );
+    let _dovecot = Dovecot { home: &home };
+    let address: SocketAddr = ([127, 0, 0, 1], front).into();
+    wait_for("Dovecot", || TcpStream::connect(address).ok());
+    let log = || fs::read_to_string(home.path().join("dovecot.log")).unwrap_or_default();
+    let scripts = || -> Vec<String> {
+        let entries = fs::read_dir(home.path().join("taro/sieve")).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| name.ends_with(".sieve")).collect();
+        names.sort();
+        names
+    };
+    let login = |password: &[u8]| {
+        let mut client = Client::connect(address);
+        assert!(client.answer().contains("\"SIEVE\""), "{}", log());
+        // RFC 4616, in Base64.
+        client.send(&[&b"AUTHENTICATE \"PLAIN\" \""[..], password, b"\"\r\n"].concat());
+        let answer = client.answer();
+        (client, answer)
+    };
+    let (_, refused) = login(b"AHRhcm8Ad3Jvbmc=");
+    assert!(refused.starts_with("NO"), "no other password is good: {refused}");
+    let (mut client, answer) = login(b"AHRhcm8Ac2VjcmV0");
+    assert!(answer.starts_with("OK"), "{answer}\n{}", log());
+    client.send(put("good", GOOD).as_bytes());
+    assert!(client.answer().starts_with("OK"), "{}", log());
+    // What Dovecot takes, and mfilter cannot do.
+    let raw = "require \"body\";\n# rule:[Raw]\nif body :raw :contains \"x\" { discard; }\n";
+    for refused in [put("raw", raw), format!("CHECKSCRIPT {{{}+}}\r\n{raw}\r\n", raw.len())] {
+        client.send(refused.as_bytes());
+        let answer = client.answer();
+        assert!(
+            answer.starts_with("NO") && answer.contains("line 3: the filter `Raw`"),
+            "{answer}"
+        );
+    }
+    // And what Dovecot itself does not take is Dovecot's to say.
+    client.send(b"PUTSCRIPT \"x\" \"fileinto \\\"A\\\";\"\r\n");
+    assert!(client.answer().starts_with("NO"));
+    client.send(b"SETACTIVE \"good\"\r\n");
+    assert!(client.answer().starts_with("OK"));
+    assert_eq!(scripts(), ["good.sieve"]);
+    assert!(fs::read_link(home.path().join("taro/.dovecot.sieve")).is_ok());
+
+    const CLIENT: &str = "/usr/bin/sieve-connect";
+    if skipped("the part with sieve-connect", &[CLIENT], false) {
+        return;
+    }
+    home.write("connect-good.sieve", GOOD);
+    home.write("connect-raw.sieve", raw);
+    for (name, fine) in [("connect-good", true), ("connect-raw", false)] {
+        let mut command = Command::new("sh");
+        let local = home.path().join(format!("{name}.sieve"));
+        let call = format!(
+            "{CLIENT} --server 127.0.0.1 --port {front} --user taro --authmech PLAIN --clearchan \
+             --passwordfd 0 --upload --localsieve {} --remotesieve {name}",
+            local.display()
+        );
+        command.args(["-c", &call]);
+        let run = crate::support::run(command, b"secret\n");
+        let text = run.stdout.clone() + &run.stderr;
+        assert_eq!(run.code == Some(0), fine, "{name}: {text}\n{}", log());
+        assert!(fine || text.contains("line 3"), "it shows the line: {text}");
+    }
+    assert_eq!(scripts(), ["connect-good.sieve", "good.sieve"]);
+}
