@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{ImportAction, ImportRules, LabelsAs};
+use super::import_judge::Judge;
 use super::{CommandOutcome, import_mail, import_try, output};
 use crate::import::ir::TextFile;
 use crate::import::{
@@ -52,13 +53,20 @@ pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
     })?;
     imported.sources.set_home(User::of_process().home_or_nowhere());
     if let Some(mail) = &call.r#try {
-        if language != "sieve" {
-            return Err(format!(
-                "`--try` knows no {language}: see where old mail would go by \
-                 `mfilter --test --rules NEW ~/Maildir`"
-            ));
-        }
-        let different = import_try::sieve(&bytes, &imported, imported.separator, mail)?;
+        let load = &mut |path: &Path| read_bytes(path, RULES_LIMIT).map_err(io::Error::from);
+        let judge = match action {
+            ImportAction::Maildrop(_) => {
+                Judge::maildrop(&maildrop::trial(&call.file, &bytes, load))
+            }
+            ImportAction::Procmail(_) => {
+                Judge::procmail(&procmail::trial(&call.file, &bytes, load))
+            }
+            ImportAction::Sieve(_) => Judge::pigeonhole(&bytes, imported.separator),
+            ImportAction::Gmail(_) | ImportAction::Mbox(_) | ImportAction::Thunderbird(_) => {
+                Ok(Err(format!("no program can be asked about {language}")))
+            }
+        };
+        let different = import_try::judge(judge?, &imported, mail)?;
         return Ok(if different == 0 { CommandOutcome::Fine } else { CommandOutcome::Found });
     }
     deliver(call, &imported)

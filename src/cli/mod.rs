@@ -14,6 +14,7 @@ mod fmt;
 mod history;
 mod import;
 mod import_mail;
+mod import_judge;
 mod import_try;
 mod inspect;
 mod isp_filter;

@@ -90,7 +90,10 @@ fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
             "if" if line.contains(" :") || line.contains("(:") || line.ends_with('{') => {
                 vote("sieve")
             }
-            "to" | "cc" | "xfilter" | "import" | "logfile" if line.contains(['"', '$', '|']) => {
+            // `LOGFILE=$HOME/log` is procmail's.
+            "to" | "cc" | "xfilter" | "import" | "logfile"
+                if word == lower && line.contains(['"', '$', '|']) && !assigns(line, word) =>
+            {
                 vote("maildrop");
             }
             "when" | "otherwise" if line.contains("->") || line.ends_with('{') => vote("mailrules"),
@@ -124,6 +127,10 @@ fn rules(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     })
 }
 
+fn assigns(line: &str, word: &str) -> bool {
+    line.get(word.len()..).is_some_and(|rest| rest.trim_start().starts_with('='))
+}
+
 #[cfg(test)]
 mod tests {
     use super::other_than;
@@ -149,6 +156,8 @@ mod tests {
             let told = other_than("sieve", &bytes).unwrap_or("nothing");
             assert!(told.contains(word), "{text}: {told}");
         }
+        let procmail = "MAILDIR=$HOME/.mail/\nLOGFILE=$HOME/log\n";
+        assert_eq!(other_than("procmail", procmail.as_bytes()), None);
         for text in [
             "require [\"fileinto\"];\nif header :is \"a\" \"b\" { fileinto \"x\"; }\n",
             "keep;\n",

@@ -47,6 +47,7 @@ mod shell;
 mod site;
 pub mod sieve;
 pub mod thunderbird;
+pub mod trial;
 pub mod write;
 
 use std::io;

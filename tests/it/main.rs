@@ -23,6 +23,7 @@ mod import_mail;
 mod import_mutated;
 mod import_procmail;
 mod import_readers;
+mod import_try;
 mod include_sieve;
 mod inbox_folder;
 mod isp_filter;

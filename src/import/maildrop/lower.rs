@@ -122,7 +122,7 @@ impl FilterLowering<'_> {
                 let inner = self.statements(inner);
                 units.extend(inner);
             }
-            StatementKind::Loop(word, inner) => {
+            StatementKind::Loop(word, _, inner) => {
                 self.forget(inner);
                 let why = match *word {
                     "foreach" => "`foreach` does it for each place that a pattern finds",

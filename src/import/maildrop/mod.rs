@@ -10,6 +10,7 @@ mod parse;
 mod pattern;
 mod regex;
 mod tokens;
+mod trial;
 mod uses;
 mod value;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use super::write::{Bug, write};
 use super::{Imported, Load, Options, decode};
 use crate::source::SourceFile;
 use context::FilterLowering;
+pub use trial::trial;
 
 /// Makes rules of a filter; `load` gives the files that it includes.
 ///

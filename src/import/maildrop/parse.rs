@@ -21,8 +21,8 @@ pub(super) enum StatementKind {
     Assign(String, Expression),
     /// `if … elsif … else …`
     If(Vec<IfBranch>),
-    /// `while` and `foreach`
-    Loop(&'static str, Vec<Statement>),
+    /// `while` and `foreach`; the word and what is asked
+    Loop(&'static str, Span, Vec<Statement>),
     /// `exception { … }`
     Exception(Vec<Statement>),
     /// `dotlock` and `flock`
@@ -46,8 +46,9 @@ pub(super) enum StatementKind {
 /// A branch of an `if`.
 #[derive(Debug, Clone)]
 pub(super) struct IfBranch {
-    /// Its first line.
     pub(super) span: Span,
+    /// The word and the condition.
+    pub(super) head: Span,
     pub(super) comments: Vec<String>,
     /// None for `else`; an error says why it cannot be read.
     pub(super) condition: Result<Option<Expression>, String>,
@@ -225,9 +226,10 @@ impl Reader<'_> {
             "while" | "foreach" => {
                 self.next();
                 self.expression()?;
+                let head = Span { end: self.end, ..token.span };
                 let body = self.body(depth)?;
                 let name = if word == "while" { "while" } else { "foreach" };
-                Ok(StatementKind::Loop(name, body))
+                Ok(StatementKind::Loop(name, head, body))
             }
             "exception" => {
                 self.next();
@@ -306,12 +308,18 @@ impl Reader<'_> {
                 Err(why) if branches.is_empty() => return Err(why),
                 Err(why) => {
                     let condition = Err(why);
-                    branches.push(IfBranch { span: head, comments, condition, body: Vec::new() });
+                    branches.push(IfBranch {
+                        span: head,
+                        head,
+                        comments,
+                        condition,
+                        body: Vec::new(),
+                    });
                     break;
                 }
             };
             let span = Span { end: self.end, ..head };
-            branches.push(IfBranch { span, comments, condition, body });
+            branches.push(IfBranch { span, head, comments, condition, body });
             // `elsif` and `else` may stand behind line ends; else these are left.
             let (at, kept) = (self.at, self.comments.clone());
             self.lines();
@@ -421,7 +429,7 @@ mod tests {
             StatementKind::If(branches) => format!("if {}", branches.len()),
             StatementKind::Word(word, _) => (*word).to_owned(),
             StatementKind::Broken(..) => "broken".into(),
-            StatementKind::Loop(word, _) => (*word).to_owned(),
+            StatementKind::Loop(word, ..) => (*word).to_owned(),
             StatementKind::Exit => "exit".into(),
             StatementKind::Command(_) => "command".into(),
             StatementKind::Search(_) => "pattern".into(),

@@ -281,7 +281,7 @@ fn of_value(names: &[String], rest: &str, case: bool, wanted: Wanted) -> Result<
         return Ok(Matched { condition: Cond::Never, ..matched });
     }
     let signs = ['<', '"', '('];
-    let has_signs = is_addresses && !wanted.groups && literal_signs(value, &signs);
+    let has_signs = is_addresses && literal_signs(value, &signs);
     if is_addresses && literal_signs(value, &['"', '(']) {
         matched.differs = Some("maildrop puts names and addresses in order before it looks".into());
     }
@@ -293,12 +293,11 @@ fn of_value(names: &[String], rest: &str, case: bool, wanted: Wanted) -> Result<
         matched.condition = condition;
         return Ok(matched);
     }
-    let (mut regex, groups) = named_groups(value, wanted)?;
+    let quoted = if has_signs { with_quotes(value, anchored) } else { value.to_owned() };
+    let (mut regex, groups) = named_groups(&quoted, wanted)?;
     matched.groups = groups;
-    if has_signs {
-        regex = with_quotes(&regex, anchored);
-    } else if is_addresses && anchored {
-        regex = format!("\"?{regex}");
+    if is_addresses && anchored {
+        regex.insert_str(0, "\"?");
     }
     if anchored {
         regex.insert(0, '^');
@@ -378,21 +377,33 @@ fn literal_signs(value: &str, signs: &[char]) -> bool {
 }
 
 /// What maildrop has without quotes may have some here; `<` only follows a name.
-fn with_quotes(regex: &str, anchored: bool) -> String {
-    let start = if anchored { "\"?" } else { "" };
-    let mut out = start.to_owned();
-    for c in regex.chars() {
-        if c == '<' {
-            match () {
-                () if out == start && !anchored || out.ends_with(".*") || out.ends_with(".+") => {
+fn with_quotes(source: &str, anchored: bool) -> String {
+    let mut out = String::new();
+    let mut chars = source.chars().peekable();
+    let mut in_class = false;
+    while let Some(c) = chars.next() {
+        let c = match (c, chars.peek()) {
+            ('\\', Some('<')) => chars.next().unwrap_or(c),
+            ('\\', Some(_)) => {
+                out.push(c);
+                out.extend(chars.next());
+                continue;
+            }
+            _ => c,
+        };
+        match c {
+            '[' => in_class = true,
+            ']' => in_class = false,
+            '<' if !in_class => {
+                let is_open = out.is_empty() && !anchored;
+                if is_open || out.ends_with(".*") || out.ends_with(".+") {
                     out.push_str("[^\\s,]\\s*");
-                }
-                () if out.ends_with(' ') => {
+                } else if out.ends_with(' ') {
                     out.pop();
                     out.push_str("\"? ");
                 }
-                () => {}
             }
+            _ => {}
         }
         out.push(c);
     }

@@ -23,7 +23,7 @@ impl Uses {
                         self.collect(&branch.body);
                     }
                 }
-                StatementKind::Loop(_, inner)
+                StatementKind::Loop(_, _, inner)
                 | StatementKind::Broken(_, inner)
                 | StatementKind::Exception(inner)
                 | StatementKind::Locked(inner) => self.collect(inner),
@@ -100,7 +100,7 @@ pub(super) fn walk<'a>(statements: &'a [Statement], visit: &mut dyn FnMut(&'a St
             StatementKind::If(branches) => {
                 branches.iter().for_each(|branch| walk(&branch.body, visit));
             }
-            StatementKind::Loop(_, inner)
+            StatementKind::Loop(_, _, inner)
             | StatementKind::Broken(_, inner)
             | StatementKind::Exception(inner)
             | StatementKind::Locked(inner) => walk(inner, visit),

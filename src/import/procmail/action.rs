@@ -5,6 +5,7 @@ use super::words::Expanded;
 use crate::import::folder::{MailPlaces, replaced_outside};
 use crate::import::ir::{Effect, literal};
 use crate::import::shell::{is_program, shell_words};
+use crate::source::Span;
 
 /// What a delivery does to the message's way.
 #[derive(Debug)]
@@ -16,21 +17,36 @@ pub(super) struct Done {
     pub(super) edited: Vec<String>,
     /// How many recipes it is.
     pub(super) count: usize,
+    /// How it differs.
+    pub(super) differs: Option<String>,
 }
 
 impl Done {
     pub(super) fn ending(effect: Effect) -> Done {
-        Done { effects: vec![effect], ends: true, edited: Vec::new(), count: 1 }
+        Done { ends: true, ..Done::going_on(vec![effect]) }
     }
 
-    fn going_on(effects: Vec<Effect>) -> Done {
-        Done { effects, ends: false, edited: Vec::new(), count: 1 }
+    pub(super) fn going_on(effects: Vec<Effect>) -> Done {
+        Done { effects, ends: false, edited: Vec::new(), count: 1, differs: None }
+    }
+}
+
+/// The one of header and body that alone is delivered, by the flags.
+fn half(flags: &str) -> Option<&'static str> {
+    match (flags.contains('h'), flags.contains('b')) {
+        (true, false) => Some("header"),
+        (false, true) => Some("body"),
+        _ => None,
     }
 }
 
 impl RecipeLowering<'_> {
     /// `! address …`
-    pub(super) fn forward(&mut self, addresses: &str, copy: bool) -> Result<Done, String> {
+    pub(super) fn forward(&mut self, addresses: &str, flags: &str) -> Result<Done, String> {
+        let copy = flags.contains('c');
+        if let Some(half) = half(flags) {
+            return Err(format!("the {half} alone is sent on"));
+        }
         let expanded = self.variables.expand(addresses, false)?;
         let to: Vec<String> = expanded
             .template
@@ -55,22 +71,27 @@ impl RecipeLowering<'_> {
     }
 
     /// A file, a directory of mail.
-    pub(super) fn mailbox(&mut self, written: &str, copy: bool) -> Result<Done, String> {
+    pub(super) fn mailbox(&mut self, written: &str, flags: &str) -> Result<Done, String> {
+        let copy = flags.contains('c');
         let expanded = self.variables.expand(written, false)?;
         let constant = expanded.constant.as_deref();
         if constant == Some("/dev/null") {
             return Ok(if copy { Done::going_on(Vec::new()) } else { self.drop() });
         }
-        if constant.is_some_and(|text| text.split_whitespace().count() > 1) {
+        // A blank that is quoted is of the name.
+        if shell_words(written).len() > 1 {
             return Err("several mailboxes, linked".into());
         }
         let folder = self.folder(&expanded)?;
-        Ok(match (folder, copy) {
+        let differs = half(flags)
+            .map(|half| format!("procmail stores the {half} alone, mfilter the whole message"));
+        let done = match (folder, copy) {
             (None, true) => Done::going_on(vec![Effect::Copy("INBOX".into(), Vec::new())]),
             (None, false) => Done::ending(Effect::Inbox(Vec::new())),
             (Some(name), true) => Done::going_on(vec![Effect::Copy(name, Vec::new())]),
             (Some(name), false) => Done::ending(Effect::Folder(name, Vec::new())),
-        })
+        };
+        Ok(Done { differs, ..done })
     }
 
     /// `/dev/null`: refused, or to be tried again, if EXITCODE says so.
@@ -96,15 +117,23 @@ impl RecipeLowering<'_> {
     }
 
     /// `| command`
-    pub(super) fn pipe(&mut self, command: &str, flags: &str) -> Result<Done, String> {
+    pub(super) fn pipe(&mut self, span: Span, command: &str, flags: &str) -> Result<Done, String> {
         let filters = flags.contains('f');
         let copy = flags.contains('c');
-        if flags.contains('h') != flags.contains('b') && !self.is_formail(command) {
-            return Err("only the header or only the body is given to the program".into());
+        let half = half(flags).filter(|_| !self.is_formail(command));
+        if filters && let Some(half) = half {
+            return Err(format!("the {half} alone is filtered"));
         }
         let expanded = self.variables.expand(&without_quotes_lost(command), true);
         if filters && self.is_formail(command) {
-            return self.formail(command);
+            let edits = self.formail(command);
+            match &edits {
+                Ok(done) if !done.edited.iter().any(|name| self.is_asked_behind(span, name)) => {
+                    return edits;
+                }
+                // formail itself does it, and what is behind it sees what it did.
+                _ => self.note("formail is run, so it has to be installed"),
+            }
         }
         if !filters && let Some(folder) = self.delivering_agent(command)? {
             let effect = match (folder, copy) {
@@ -115,12 +144,18 @@ impl RecipeLowering<'_> {
             };
             return Ok(if copy { Done::going_on(vec![effect]) } else { Done::ending(effect) });
         }
-        let shell = command.contains(['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{']);
+        let shell = half.is_some()
+            || command.contains(['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{']);
         let words: Vec<String> = if shell {
             let text = expanded?.constant.ok_or("a shell would see what the message says")?;
             if text.contains("formail -r") || text.contains("formail\" -r") {
                 return Err("an answer made by formail: `reply \"file\"` is for that".into());
             }
+            let text = match half {
+                Some("header") => format!("sed '/^$/q' | {text}"),
+                Some(_) => format!("sed '1,/^$/d' | {text}"),
+                None => text,
+            };
             vec!["/bin/sh".into(), "-c".into(), literal(&text)]
         } else {
             let mut words = Vec::new();
@@ -136,8 +171,8 @@ impl RecipeLowering<'_> {
         }
         self.note("a program that fails: the mail server tries again, procmail went on with the next recipe");
         if filters {
-            let effects = vec![Effect::Program("filter", words)];
-            return Ok(Done { effects, ends: false, edited: vec!["*".into()], count: 1 });
+            let done = Done::going_on(vec![Effect::Program("filter", words)]);
+            return Ok(Done { edited: vec!["*".into()], ..done });
         }
         Ok(if copy {
             Done::going_on(vec![Effect::Program("run", words)])
@@ -202,7 +237,18 @@ impl RecipeLowering<'_> {
         if effects.is_empty() {
             return Ok(Done::going_on(Vec::new()));
         }
-        Ok(Done { effects, ends: false, edited, count: 1 })
+        Ok(Done { edited, ..Done::going_on(effects) })
+    }
+
+    /// Whether recipes behind a place ask for a header.
+    fn is_asked_behind(&self, place: Span, name: &str) -> bool {
+        let file = self.sources.files().get(place.file as usize);
+        let rest = file.and_then(|file| file.text.get(place.end as usize..)).unwrap_or_default();
+        rest.lines().map(str::trim_start).filter(|line| line.starts_with('*')).any(|line| {
+            let line = line.to_lowercase();
+            // Without the name of one header it asks for all of them.
+            line.contains(name) || !line.contains(':') && !line.contains('<') && !line.contains('>')
+        })
     }
 
     /// Dovecot's delivery agent: the folder behind `-m`.

@@ -37,6 +37,10 @@ pub(super) fn asked(
     for text in conditions.iter().map(String::as_str).filter(|text| !text.is_empty()) {
         let told = |why: String| format!("`* {text}`: {why}");
         let (weight, rest) = weight(text).map_err(told)?;
+        // procmailsc(5): the size is a factor there, no condition.
+        if weight.is_some() && rest.trim_start_matches(['!', ' ']).starts_with(['<', '>']) {
+            return Err(told("a weight by the size".into()));
+        }
         let (condition, found) = one(rest, flags, variables).map_err(told)?;
         if let Some(found) = found {
             let general = found.headers.is_empty() && condition != Cond::Always;
@@ -60,8 +64,16 @@ pub(super) fn asked(
     Ok(asked)
 }
 
+/// `w^x`
+#[derive(Debug, Clone, Copy)]
+struct RecipeWeight {
+    weight: f64,
+    /// By which it changes each time that the condition holds again.
+    factor: f64,
+}
+
 /// `w^x` in front of a condition (procmailsc(5)).
-fn weight(text: &str) -> Result<(Option<f64>, &str), String> {
+fn weight(text: &str) -> Result<(Option<RecipeWeight>, &str), String> {
     let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
     let Some((head, rest)) = text.split_once([' ', '\t']).or(Some((text, ""))) else {
         return Ok((None, text));
@@ -70,21 +82,29 @@ fn weight(text: &str) -> Result<(Option<f64>, &str), String> {
     let (Some(weight), Some(factor)) = (number(weight), number(factor)) else {
         return Ok((None, text));
     };
-    if factor != 0.0 {
-        return Err("each time it is found counts (a factor that is not 0)".into());
+    if factor < 0.0 {
+        return Err("a factor below 0".into());
     }
-    Ok((Some(weight), rest.trim_start()))
+    Ok((Some(RecipeWeight { weight, factor }), rest.trim_start()))
 }
 
 /// The sum of the weights of those that hold is above zero.
-fn scored(weighted: Vec<(f64, Cond)>) -> Result<Cond, String> {
+fn scored(weighted: Vec<(RecipeWeight, Cond)>) -> Result<Cond, String> {
     let (mut sum, mut open) = (0.0, Vec::new());
-    for (weight, condition) in weighted {
+    // How often counts only where the sum could come out otherwise by it.
+    let counts = weighted.iter().any(|(weight, _)| weight.factor != 0.0);
+    if counts && weighted.iter().any(|(weight, _)| weight.weight <= 0.0) {
+        return Err("each time it is found counts (a factor that is not 0)".into());
+    }
+    for (RecipeWeight { weight, .. }, condition) in weighted {
         match condition {
             Cond::Always => sum += weight,
             Cond::Never => {}
             condition => open.push((weight, condition)),
         }
+    }
+    if sum > 0.0 && open.iter().all(|(weight, _)| *weight > 0.0) {
+        return Ok(Cond::Always);
     }
     if sum == 0.0 && open.iter().all(|(weight, _)| *weight > 0.0) {
         return Ok(Cond::any(open.into_iter().map(|(_, condition)| condition)));

@@ -48,7 +48,7 @@ enum Dependence {
     /// None stands before it.
     Nothing,
     /// Its condition, and that of those that it is an alternative to.
-    Known { own: Cond, chain: Vec<Cond>, changes: bool },
+    Known { own: Cond, chain: Vec<Cond>, changes: bool, filters: bool },
     /// It is not translated.
     Unknown,
 }
@@ -292,9 +292,6 @@ impl RecipeLowering<'_> {
         if let Some(flag) = flags.chars().find(|flag| !"HBDAaEehbfcwWir".contains(*flag)) {
             return Err(format!("`{flag}` is no flag"));
         }
-        if flags.contains('e') {
-            return Err("`e`: only if the recipe before failed".into());
-        }
         let (depends, chain) = self.dependence(flags, before)?;
         let found = asked(&recipe.conditions, flags, &self.variables)?;
         self.tests_what_was_edited(&found)?;
@@ -310,7 +307,7 @@ impl RecipeLowering<'_> {
         if found.captures {
             self.variables.set("MATCH", Variable::Template("{match}".into()));
         }
-        let done = self.action(recipe);
+        let done = self.action(span, recipe);
         if found.captures {
             match outer_match {
                 Some(value) => self.variables.set("MATCH", value),
@@ -325,15 +322,19 @@ impl RecipeLowering<'_> {
         }
         self.edited.extend(done.edited.iter().cloned());
         let changes = !done.edited.is_empty() || changes_tests(&done.effects);
-        *before = match (flags.contains(['A', 'a']), flags.contains('E'), &*before) {
+        let filters = matches!(done.effects.as_slice(), [Effect::Program("filter", _)]);
+        *before = match (flags.contains(['A', 'a', 'e']), flags.contains('E'), &*before) {
             // `A` looks at the last one without it.
             (true, ..) => before.clone(),
             (_, true, _) => {
                 let mut chain = chain;
                 chain.push(own.clone());
-                Dependence::Known { own: condition.clone(), chain, changes }
+                Dependence::Known { own: condition.clone(), chain, changes, filters }
             }
-            _ => Dependence::Known { own: own.clone(), chain: vec![own.clone()], changes },
+            _ => {
+                let chain = vec![own.clone()];
+                Dependence::Known { own: own.clone(), chain, changes, filters }
+            }
         };
         let is_block = matches!(recipe.action, RecipeAction::Block(_));
         let nothing = done.effects.is_empty() && !done.ends;
@@ -344,18 +345,34 @@ impl RecipeLowering<'_> {
             count: done.count,
             ..Unit::new(span)
         };
-        if nothing && !is_block {
+        if unit.condition == Cond::Never {
+            unit.count = unit.count.max(1);
+            unit.fidelity = match flags.contains('e') {
+                true => Fidelity::Dead("a delivery that fails is tried again".into()),
+                false => Fidelity::Dead("its condition never holds".into()),
+            };
+        } else if nothing && !is_block {
             unit.fidelity = Fidelity::Dead("it does nothing".into());
+        } else if let Some(why) = done.differs {
+            unit.fidelity = Fidelity::Approximate(why);
         }
         Ok(unit)
     }
 
     /// What `A` and `E` ask of the recipe before; and the alternatives so far.
     fn dependence(&self, flags: &str, before: &Dependence) -> Result<(Cond, Vec<Cond>), String> {
-        if !flags.contains(['A', 'a', 'E']) {
+        if !flags.contains(['A', 'a', 'E', 'e']) {
             return Ok((Cond::Always, Vec::new()));
         }
         match before {
+            // What cannot be stored or given to a program is tried again.
+            Dependence::Known { own, chain, filters, .. } if flags.contains('e') => {
+                let failed = match filters {
+                    true => Cond::Word("filter-failed".into()),
+                    false => Cond::Never,
+                };
+                Ok((Cond::all([own.clone(), failed]), chain.clone()))
+            }
             Dependence::Nothing => Err("no recipe stands before it".into()),
             Dependence::Unknown => Err("the recipe before it is not translated".into()),
             Dependence::Known { changes: true, .. } => {
@@ -389,10 +406,10 @@ impl RecipeLowering<'_> {
         })
     }
 
-    fn action(&mut self, recipe: &Recipe) -> Result<Done, String> {
+    fn action(&mut self, span: Span, recipe: &Recipe) -> Result<Done, String> {
         let copy = recipe.flags.contains('c');
         match &recipe.action {
-            RecipeAction::Forward(to) => self.forward(to, copy),
+            RecipeAction::Forward(to) => self.forward(to, &recipe.flags),
             RecipeAction::Pipe(command) if is_duplicate_check(command) && !copy => {
                 self.note(
                     "what formail's cache of Message-IDs was, `duplicate` remembers when a \
@@ -400,21 +417,24 @@ impl RecipeLowering<'_> {
                 );
                 Ok(Done::ending(Effect::Discard(Some("duplicate".into()))))
             }
-            RecipeAction::Pipe(command) => self.pipe(command, &recipe.flags),
+            RecipeAction::Pipe(command) => self.pipe(span, command, &recipe.flags),
             RecipeAction::Capture(name) => Err(format!("a program gives {name} its value")),
-            RecipeAction::Mailbox(name) => self.mailbox(name, copy),
+            RecipeAction::Mailbox(name) => self.mailbox(name, &recipe.flags),
             RecipeAction::Block(nodes) => self.block(nodes, copy),
         }
     }
 
     fn block(&mut self, nodes: &[RcNode], copy: bool) -> Result<Done, String> {
-        if copy {
-            return Err("a block for a copy of the message, which goes on by itself".into());
-        }
         let exit_code = self.exit_code;
         let variables = self.variables.clone();
+        let edited = self.edited.clone();
         let units = self.nodes(nodes);
         self.exit_code = exit_code;
+        if copy {
+            // What it sets and changes is the copy's.
+            (self.variables, self.edited) = (variables, edited);
+            return copied(units);
+        }
         // What is the same for every message in the block is not behind it.
         for node in nodes {
             if let NodeKind::Assign { name, .. } = &node.kind
@@ -435,11 +455,53 @@ impl RecipeLowering<'_> {
         let count = units.iter().filter(|unit| is_plain(unit)).map(|unit| unit.count).sum();
         if units.iter().all(is_plain) {
             let effects = units.into_iter().flat_map(|unit| unit.effects).collect();
-            return Ok(Done { effects, ends, edited: Vec::new(), count });
+            return Ok(Done { ends, count, ..Done::going_on(effects) });
         }
         let effects = units.into_iter().map(Effect::Rule).collect();
-        Ok(Done { effects, ends, edited: Vec::new(), count: 0 })
+        Ok(Done { ends, count: 0, ..Done::going_on(effects) })
     }
+}
+
+/// The units of a block for a copy of the message, which goes its own way: each of
+/// their deliveries is one more, and what one took the others do not.
+fn copied(units: Vec<Unit>) -> Result<Done, String> {
+    let why = || "a block for a copy of the message, which goes on by itself".to_owned();
+    let mut taken: Vec<Cond> = Vec::new();
+    let mut effects = Vec::new();
+    let mut always = false;
+    for mut unit in units {
+        if matches!(unit.fidelity, Fidelity::NotTranslated(_)) {
+            return Err(why());
+        }
+        for effect in &mut unit.effects {
+            *effect = match std::mem::replace(effect, Effect::Stop) {
+                Effect::Folder(name, marks) => Effect::Copy(name, marks),
+                Effect::Inbox(marks) => Effect::Copy("INBOX".into(), marks),
+                Effect::Forward { to, .. } => Effect::Forward { copy: true, to },
+                Effect::Program("pipe" | "run", words) => Effect::Program("run", words),
+                kept @ (Effect::Copy(..) | Effect::Log(_)) => kept,
+                // `/dev/null`
+                Effect::Discard(_) => continue,
+                _ => return Err(why()),
+            };
+        }
+        unit.effects.retain(|effect| !matches!(effect, Effect::Stop));
+        let own = unit.condition.clone();
+        unit.condition = Cond::all(taken.iter().cloned().map(Cond::not).chain([own.clone()]));
+        if !unit.falls_through {
+            always |= own == Cond::Always;
+            taken.push(own);
+        }
+        unit.falls_through = true;
+        if unit.effects.is_empty() && unit.fidelity == Fidelity::Exact {
+            unit.fidelity = Fidelity::Dead("the copy goes nowhere".into());
+        }
+        effects.push(Effect::Rule(unit));
+    }
+    let differs = (!always).then(|| {
+        "a copy that the block does not take goes on, and procmail stores it twice".to_owned()
+    });
+    Ok(Done { count: 0, differs, ..Done::going_on(effects) })
 }
 
 /// Whether the same test may come out otherwise behind these.

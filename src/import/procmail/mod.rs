@@ -8,6 +8,7 @@ mod pattern;
 mod read;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod words;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use super::write::{Bug, write};
 use super::{Imported, Load, Options, decode};
 use crate::source::SourceFile;
 use context::RecipeLowering;
+pub use trial::trial;
 
 /// Makes rules of a procmailrc; `load` gives the files that it includes.
 ///

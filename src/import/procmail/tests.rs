@@ -61,6 +61,10 @@ fn headers_are_tested_where_the_pattern_names_them() {
             "header \"Subject\" contains \"a\" or header \"To\" contains \"b\"",
         ),
         (
+            "1^1 ^Subject:.*a\n* 2^.5 ^To:.*b",
+            "header \"Subject\" contains \"a\" or header \"To\" contains \"b\"",
+        ),
+        (
             "-1^0\n* 1^0 ^Subject:.*a\n* 1^0 ^To:.*b",
             "header \"Subject\" contains \"a\" and header \"To\" contains \"b\"",
         ),
@@ -82,6 +86,7 @@ fn targets() {
         ("in-`date +%Y-%m`", "folder \"in-{now:%Y-%m}\""),
         ("! a@example.org b@example.org", "forward \"a@example.org\" \"b@example.org\""),
         ("| /usr/bin/x -a \"b c\"", "pipe \"/usr/bin/x\" \"-a\" \"b c\""),
+        (".a\\ b/", "folder \"a b\""),
         ("| x | y", "pipe \"/bin/sh\" \"-c\" \"x | y\""),
         ("| /usr/lib/dovecot/deliver -m Lists.rust", "folder \"Lists/rust\""),
         ("{ EXITCODE=67\n:0\n/dev/null\n}", "reject \"5.1.1 there is no such user\""),
@@ -122,14 +127,42 @@ fn flow() {
         ":0\n* ^List-Id:.*<\\/[^.>]*\nlists/$MATCH\n",
         "when header \"List-Id\" matches /<(?P<match>[^.>]*)/ -> folder \"lists/{match}\"",
     );
+    exact(
+        ":0 fhw\n| formail -A \"X-A: b\"\n:0\n* ^X-A:\nx\n",
+        "filter \"formail\" \"-A\" \"X-A: b\"\nwhen has header \"X-A\" -> folder \"x\"",
+    );
+    exact(
+        ":0 c\n* ^To:.*a\n{\n :0\n * ^Subject:.*b\n x\n :0\n y\n}\n:0\nz\n",
+        "when header \"To\" contains \"a\" {\nwhen header \"Subject\" contains \"b\" -> copy \"x\"\n\
+         when not header \"Subject\" contains \"b\" -> copy \"y\"\n}\nfolder \"z\"",
+    );
+    exact(
+        ":0 fw\n| spamc\n:0 e\nfailed\n:0\nok\n:0 e\nnever\n",
+        "filter \"spamc\"\nwhen filter-failed -> folder \"failed\"\nfolder \"ok\"",
+    );
+    exact(
+        ":0\n* ^List-Id:.*<\\/[^.>]*\n{\n L=`echo $MATCH | tr A-Z a-z`\n :0\n lists/$L\n}\n",
+        "when header \"List-Id\" matches /<(?P<match>[^.>]*)/\n\
+         -> let rc-l = \"{match:lower}\", folder \"lists/{rc-l}\"",
+    );
     exact("INCLUDERC=lists.rc\n", "when header \"List-Id\" contains \"rust\" -> folder \"rust\"");
+}
+
+#[test]
+fn half_of_a_message() {
+    let (found, totals) = rules(":0 h\nheads\n");
+    assert_eq!((found.as_str(), totals.approximate), ("folder \"heads\"", 1));
+    exact(":0 hw\n| x -a\n", "pipe \"/bin/sh\" \"-c\" \"sed '/^$/q' | x -a\"");
+    exact(":0 b c\n| x\n", "run \"/bin/sh\" \"-c\" \"sed '1,/^$/d' | x\"");
 }
 
 #[test]
 fn what_cannot_be_said_is_not_said_broader() {
     not(":0\n* ? test -f x\ny\n:0 E\nz\n:0\nw\n", "folder \"w\"");
-    not(":0\n* ^Subject:.*a\n* 2^1 b\nx\n", "");
-    not(":0 fhw\n| formail -A \"X-A: b\"\n:0\n* ^X-A:\nx\n", "add-header \"X-A\" \"b\"");
+    not(":0\n* ^Subject:.*a\n* -2^0\n* 2^1 b\nx\n", "");
+    not(":0\n* -1^0\n* 1^1 ^Subject:.*a\nx\n", "");
+    not(":0\n* 1^0 > 1000\nx\n", "");
+    not(":0 h\n! a@example.org\n", "");
     not("X=`uname`\n:0\n$X\n", "");
     not("INCLUDERC=none.rc\n", "");
 }

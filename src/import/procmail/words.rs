@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::import::ir::literal;
-use crate::import::shell::command_value;
+use crate::import::shell::{command_value, is_program, shell_words, unquoted};
 
 /// What a variable holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +87,10 @@ impl RcVariables {
                 },
                 '`' => {
                     let command: String = chars.by_ref().take_while(|c| *c != '`').collect();
-                    out.template(&command_value(&command)?);
+                    match self.echoed(&command) {
+                        Some(template) => out.template(&template),
+                        None => out.template(&command_value(&command)?),
+                    }
                 }
                 '$' => {
                     let value = self.variable(&mut chars)?;
@@ -101,6 +104,39 @@ impl RcVariables {
             }
         }
         Ok(Expanded { template: out.template, constant: out.constant })
+    }
+
+    /// `echo $MATCH | tr A-Z a-z`, and `sed` that takes out what no name of a folder can
+    /// have, which is done anyway where a value is inserted.
+    fn echoed(&self, command: &str) -> Option<String> {
+        let (echo, change) = command.split_once('|')?;
+        let words = shell_words(echo);
+        let [program, word] = words.as_slice() else { return None };
+        if !is_program(program, "echo") {
+            return None;
+        }
+        let template = match self.expand(word, false) {
+            Ok(Expanded { template, constant: None }) => template,
+            _ => return None,
+        };
+        let inner = template.strip_prefix('{')?.strip_suffix('}')?;
+        if inner.contains(['{', '}', ':']) {
+            return None;
+        }
+        let change: Vec<String> =
+            shell_words(change.trim()).iter().map(|word| unquoted(word)).collect();
+        let change: Vec<&str> = change.iter().map(String::as_str).collect();
+        const LOWER: [(&str, &str); 3] =
+            [("A-Z", "a-z"), ("[A-Z]", "[a-z]"), ("[:upper:]", "[:lower:]")];
+        match change.as_slice() {
+            ["tr", from, to] if LOWER.contains(&(*from, *to)) => Some(format!("{{{inner}:lower}}")),
+            ["sed", "-e", what] | ["sed", what]
+                if ["s/[\\/]/_/g", "s/\\//_/g", "s,/,_,g", "s|/|_|g"].contains(what) =>
+            {
+                Some(template)
+            }
+            _ => None,
+        }
     }
 
     /// Behind a `$`.

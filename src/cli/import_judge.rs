@@ -1,0 +1,264 @@
+//! The programs that foreign rules were written for, asked where they would put a
+//! message: Pigeonhole's sieve-test, procmail and maildrop. Nothing is delivered, and
+//! no program of others is run.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use crate::import::trial::{TrialStep, steps};
+use crate::message::Message;
+use crate::source::{RULES_LIMIT, read_bytes};
+
+const SIEVE_TEST: &str = "sieve-test";
+const PROCMAIL: &str = "procmail";
+const MAILDROP: &str = "maildrop";
+
+/// A program, with the rules in a directory of its own.
+pub(super) struct Judge {
+    place: tempfile::TempDir,
+    kind: JudgeKind,
+}
+
+enum JudgeKind {
+    /// What stands between the levels of a folder.
+    Pigeonhole(char),
+    Procmail,
+    Maildrop,
+}
+
+impl Judge {
+    /// Pigeonhole. The inner error says why it cannot be asked.
+    pub(super) fn pigeonhole(
+        script: &[u8],
+        separator: char,
+    ) -> Result<Result<Judge, String>, String> {
+        if rustix::process::geteuid().is_root() {
+            return Ok(Err("sieve-test does not run as root".into()));
+        }
+        let judge = Judge::new(JudgeKind::Pigeonhole(separator), SIEVE_TEST)?;
+        let Ok(judge) = judge else { return Ok(judge) };
+        let home = judge.place.path().display();
+        let conf = format!(
+            "mail_home = {home}\nmail_location = maildir:{home}/Maildir\nlog_path = /dev/stderr\n"
+        );
+        judge.write("conf", conf.as_bytes())?;
+        judge.write("script.sieve", script)?;
+        Ok(Ok(judge))
+    }
+
+    /// procmail, with what `procmail::trial` made of the file.
+    pub(super) fn procmail(recipes: &str) -> Result<Result<Judge, String>, String> {
+        let judge = Judge::new(JudgeKind::Procmail, PROCMAIL)?;
+        let Ok(judge) = judge else { return Ok(judge) };
+        let log = judge.place.path().join("log");
+        let log = log.to_str().ok_or("the directory for temporary files is not UTF-8")?;
+        let head = format!("LOGFILE={log}\nLOGABSTRACT=no\nVERBOSE=no\nUMASK=077\n");
+        judge.write("rc", (head + recipes).as_bytes())?;
+        Ok(Ok(judge))
+    }
+
+    /// maildrop, with what `maildrop::trial` made of the file.
+    pub(super) fn maildrop(filter: &str) -> Result<Result<Judge, String>, String> {
+        let judge = Judge::new(JudgeKind::Maildrop, MAILDROP)?;
+        if let Ok(judge) = &judge {
+            judge.write("filter", filter.as_bytes())?;
+        }
+        Ok(judge)
+    }
+
+    fn new(kind: JudgeKind, program: &str) -> Result<Result<Judge, String>, String> {
+        let place = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let mode = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(place.path(), mode)
+            .map_err(|error| format!("{}: {error}", place.path().display()))?;
+        let missing = Command::new(program)
+            .arg("-v")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_err();
+        match missing {
+            true => Ok(Err(format!("{program} is not installed"))),
+            false => Ok(Ok(Judge { place, kind })),
+        }
+    }
+
+    /// What people call it.
+    pub(super) fn name(&self) -> &'static str {
+        match self.kind {
+            JudgeKind::Pigeonhole(_) => "Sieve",
+            JudgeKind::Procmail => PROCMAIL,
+            JudgeKind::Maildrop => MAILDROP,
+        }
+    }
+
+    /// A file that only we can read and write.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), String> {
+        let path = self.place.path().join(name);
+        let told = |error: io::Error| format!("{}: {error}", path.display());
+        let mut file = tempfile::NamedTempFile::new_in(self.place.path()).map_err(told)?;
+        file.write_all(bytes).map_err(told)?;
+        file.persist(&path).map_err(|error| told(error.error))?;
+        Ok(())
+    }
+
+    /// Where the rules put a message, sorted; none where they fail.
+    pub(super) fn judge(
+        &self,
+        message: &Message,
+        sender: &str,
+    ) -> Result<Option<Vec<String>>, String> {
+        let told = |error: io::Error| format!("{}: {error}", self.place.path().display());
+        message.spool().map_err(|error| error.to_string())?;
+        let mut file = tempfile::tempfile_in(self.place.path()).map_err(told)?;
+        message.write_to(&[], &mut file).map_err(told)?;
+        file.rewind().map_err(told)?;
+        match self.kind {
+            JudgeKind::Pigeonhole(separator) => {
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes).map_err(told)?;
+                self.write("message", &bytes)?;
+                let mut command = self.command(SIEVE_TEST);
+                command.args(["-c", "conf", "-C", "-f", sender, "script.sieve", "message"]);
+                let output = command.output().map_err(told)?;
+                let success =
+                    String::from_utf8_lossy(&output.stderr).contains("final result: success");
+                let is_judged = success && output.status.success();
+                let text = String::from_utf8_lossy(&output.stdout);
+                Ok(is_judged.then(|| sieve_destinations(&text, separator)))
+            }
+            JudgeKind::Procmail => {
+                let mut command = self.command(PROCMAIL);
+                // `~` is put in where the home is asked for.
+                command.env_clear().env("HOME", "~").env("PATH", "/usr/bin:/bin");
+                if !sender.is_empty() {
+                    command.args(["-f", sender]);
+                }
+                let log = self.place.path().join("log");
+                let _ = fs::remove_file(&log);
+                command.arg(self.place.path().join("rc"));
+                // It says in its log what it does; its status is what EXITCODE says.
+                command.stdin(file).output().map_err(told)?;
+                let text = read_bytes(&log, RULES_LIMIT).unwrap_or_default();
+                Ok(destinations(&String::from_utf8_lossy(&text)))
+            }
+            JudgeKind::Maildrop => self.maildrop_says(sender, file).map_err(told),
+        }
+    }
+
+    fn maildrop_says(&self, sender: &str, message: File) -> io::Result<Option<Vec<String>>> {
+        let mut command = self.command(MAILDROP);
+        if !sender.is_empty() {
+            command.args(["-f", sender]);
+        }
+        let output = command.arg("filter").stdin(message).output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(destinations(&text))
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.place.path()).stdin(Stdio::null());
+        command
+    }
+}
+
+/// A folder with its flags, as it is told.
+pub(super) fn destination(folder: &str, mut flags: Vec<String>) -> String {
+    flags.sort();
+    let folder = if folder.eq_ignore_ascii_case("INBOX") { "INBOX" } else { folder };
+    match flags.is_empty() {
+        true => folder.to_owned(),
+        false => format!("{folder} ({})", flags.join(" ")),
+    }
+}
+
+/// What the rewritten rules wrote.
+fn destinations(text: &str) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    for step in steps(text)? {
+        match step {
+            TrialStep::Stored(folder, flags) => {
+                let flags = flags.chars().map(String::from).collect();
+                found.push(destination(folder.as_deref().unwrap_or("INBOX"), flags));
+            }
+            TrialStep::Forwarded(to) => found.extend(to.iter().map(|to| format!("to {to}"))),
+            TrialStep::Program => found.push("a program".into()),
+            TrialStep::Left(0 | 99) => {}
+            TrialStep::Left(75 | 111) => found.push("deferred".into()),
+            TrialStep::Left(_) => found.push("refused".into()),
+            TrialStep::Elsewhere(path) => found.push(path),
+        }
+    }
+    if found.is_empty() {
+        found.push("discard".into());
+    }
+    found.sort();
+    found.dedup();
+    Some(found)
+}
+
+/// The words of `sieve-test`.
+fn sieve_destinations(text: &str, separator: char) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folder: Option<String> = None;
+    let mut flags = Vec::new();
+    let flush = |folder: &mut Option<String>, flags: &mut Vec<String>, found: &mut Vec<String>| {
+        let flags = std::mem::take(flags);
+        found.extend(folder.take().map(|folder| destination(&folder, flags)));
+    };
+    for line in text.lines().map(str::trim) {
+        if let Some(action) = line.strip_prefix("* ") {
+            flush(&mut folder, &mut flags, &mut found);
+            if let Some(name) = action.strip_prefix("store message in folder: ") {
+                let name = name.replace(separator, "/");
+                let below = name.strip_prefix("INBOX/").unwrap_or(&name);
+                folder = Some(below.to_owned());
+            } else if let Some(to) = action.strip_prefix("redirect message to: ") {
+                let to = to.trim_matches(['<', '>']).to_ascii_lowercase();
+                found.push(format!("to {to}"));
+            } else if action.starts_with("reject") {
+                found.push("refused".into());
+            }
+        } else if let Some(names) = line.strip_prefix("+ add IMAP flags: ") {
+            flags = names.split_whitespace().map(flag).collect();
+        }
+    }
+    flush(&mut folder, &mut flags, &mut found);
+    if found.is_empty() {
+        found.push("discard".into());
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// A flag of IMAP's as a Maildir's letter; a keyword stays one.
+fn flag(name: &str) -> String {
+    match name.to_ascii_lowercase().as_str() {
+        "\\seen" => "S".into(),
+        "\\answered" => "R".into(),
+        "\\flagged" => "F".into(),
+        "\\deleted" => "T".into(),
+        "\\draft" => "D".into(),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sieve_destinations;
+
+    #[test]
+    fn what_sieve_test_says_is_read() {
+        let read = |text: &str| sieve_destinations(text, '.');
+        let text = "\nPerformed actions:\n\n * store message in folder: INBOX.A.B\n        \
+                    + add IMAP flags: \\seen Work\n * redirect message to: <X@y.example>\n\n\
+                    Implicit keep:\n\n * store message in folder: INBOX\n";
+        assert_eq!(read(text), ["A/B (S work)", "INBOX", "to x@y.example"]);
+        assert_eq!(read("Performed actions:\n\n * discard\n"), ["discard"]);
+    }
+}

@@ -1,0 +1,139 @@
+//! A filter that delivers nothing and runs no program of others, for
+//! `mfilter import maildrop --try`.
+
+use std::path::{Path, PathBuf};
+
+use super::parse::{Statement, StatementKind, parse};
+use super::uses::{command_of, command_text};
+use crate::import::shell::{command_value, is_program, shell_words};
+use crate::import::trial::{MARK, PART};
+use crate::import::{Load, decode};
+use crate::source::{SourceFile, Span};
+
+const MAX_INCLUDES: usize = 16;
+
+/// Writes a filter anew so that it only says what it would do.
+pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
+    let mut writer = TrialWriter { load, around: vec![path.to_owned()], text: String::new() };
+    writer.text.push_str("HOME=\"~\"\nDEFAULT=\"~/Maildir/\"\nFLAGS=\"\"\nEXITCODE=0\n");
+    writer.file(path, bytes);
+    writer.says("to", "\"$DEFAULT\"");
+    writer.text.push_str("exit\n");
+    writer.text
+}
+
+struct TrialWriter<'a> {
+    load: Load<'a>,
+    around: Vec<PathBuf>,
+    text: String,
+}
+
+impl TrialWriter<'_> {
+    fn file(&mut self, path: &Path, bytes: &[u8]) {
+        let file = SourceFile::new(path, decode(bytes).0);
+        self.statements(&file, &parse(0, &file));
+    }
+
+    fn says(&mut self, kind: &str, target: &str) {
+        let head = format!("{MARK}{kind}{PART}~{PART}$DEFAULT{PART}$DEFAULT{PART}$FLAGS{PART}");
+        self.text.push_str(&format!("echo \"{head}\"{target}\n"));
+    }
+
+    fn statements(&mut self, file: &SourceFile, statements: &[Statement]) {
+        for statement in statements {
+            self.statement(file, statement);
+        }
+    }
+
+    fn statement(&mut self, file: &SourceFile, statement: &Statement) {
+        let written = text(file, statement.span);
+        match &statement.kind {
+            StatementKind::Assign(name, value) => match command_text(value) {
+                Some(command) if command_value(&command).is_err() => {
+                    self.text.push_str(&format!("{name}=\"\"\nRETURNCODE=0\n"));
+                }
+                _ => self.text.push_str(&format!("{written}\n")),
+            },
+            StatementKind::Search(_) => self.text.push_str(&format!("{written}\n")),
+            StatementKind::If(branches) => {
+                for branch in branches {
+                    self.text.push_str(&format!("{}\n", text(file, branch.head)));
+                    self.block(file, &branch.body);
+                }
+            }
+            StatementKind::Loop(_, head, inner) => {
+                self.text.push_str(&format!("{}\n", text(file, *head)));
+                self.block(file, inner);
+            }
+            StatementKind::Exception(inner) => {
+                self.text.push_str("exception ");
+                self.block(file, inner);
+            }
+            StatementKind::Locked(inner) => self.statements(file, inner),
+            // The environment is the mail server's.
+            StatementKind::Import(name) => self.text.push_str(&format!("import {name}\n")),
+            StatementKind::Exit => self.leaves(),
+            StatementKind::Command(command) => {
+                let is_cache = command_text(command).is_some_and(|text| {
+                    text.contains("formail -D") || text.contains("formail' -D")
+                });
+                let code = match (is_cache, command_of(command)) {
+                    (true, _) => 1,
+                    (false, _) => 0,
+                };
+                self.text.push_str(&format!("RETURNCODE={code}\n"));
+            }
+            StatementKind::Word(word, _) => {
+                let target = written.trim_start_matches(*word).trim_start();
+                match *word {
+                    "to" => {
+                        self.says("to", target);
+                        self.text.push_str("exit\n");
+                    }
+                    "cc" => self.says("cc", target),
+                    "xfilter" => {
+                        let words = shell_words(target.trim_matches(['"', '\'']));
+                        let is_own =
+                            words.first().is_some_and(|word| is_program(word, "reformail"))
+                                && !target.contains(['|', ';', '>', '<', '`', '&']);
+                        if is_own {
+                            self.text.push_str(&format!("{written}\n"));
+                        }
+                        self.text.push_str("RETURNCODE=0\n");
+                    }
+                    "include" => self.include(target),
+                    _ => {}
+                }
+            }
+            StatementKind::Comments | StatementKind::Broken(..) => {}
+        }
+    }
+
+    fn leaves(&mut self) {
+        self.says("exit", "\"$EXITCODE\"");
+        self.text.push_str("exit\n");
+    }
+
+    fn block(&mut self, file: &SourceFile, inner: &[Statement]) {
+        self.text.push_str("{\n");
+        self.statements(file, inner);
+        self.text.push_str("}\n");
+    }
+
+    fn include(&mut self, written: &str) {
+        let path = written.trim_matches(['"', '\'']).replace("${HOME}", "$HOME");
+        let base = self.around.first().and_then(|path| path.parent()).unwrap_or(Path::new(""));
+        let path = base.join(path.strip_prefix("$HOME/").unwrap_or(&path));
+        if self.around.contains(&path) || self.around.len() > MAX_INCLUDES {
+            return;
+        }
+        let Ok(bytes) = (self.load)(&path) else { return };
+        self.around.push(path.clone());
+        self.file(&path, &bytes);
+        self.around.pop();
+    }
+}
+
+fn text(file: &SourceFile, span: Span) -> String {
+    file.text.get(span.start as usize..span.end as usize).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,160 @@
+//! A procmailrc that delivers nothing and runs no program of others, for
+//! `mfilter import procmail --try`.
+
+use std::path::{Path, PathBuf};
+
+use super::lower::is_duplicate_check;
+use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
+use crate::import::shell::{command_value, is_program, shell_words};
+use crate::import::trial::{MARK, PART};
+use crate::import::{Load, decode};
+use crate::source::SourceFile;
+
+const MAX_INCLUDES: usize = 16;
+/// procmail goes into the directory that MAILDIR names, which is not there.
+const DIRECTORY: &str = "MFILTERDIR";
+
+/// Writes recipes anew so that they only say what they would do, in the log.
+pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
+    let mut writer = TrialWriter { load, around: vec![path.to_owned()], text: String::new() };
+    writer
+        .text
+        .push_str(&format!("{DIRECTORY}=\"$HOME\"\nDEFAULT=\"$HOME/Maildir/\"\nEXITCODE=0\n"));
+    writer.file(path, bytes);
+    writer.says("to", "$DEFAULT");
+    writer.text.push_str(":0\n/dev/null\n");
+    writer.text
+}
+
+struct TrialWriter<'a> {
+    load: Load<'a>,
+    around: Vec<PathBuf>,
+    text: String,
+}
+
+impl TrialWriter<'_> {
+    fn file(&mut self, path: &Path, bytes: &[u8]) {
+        let file = SourceFile::new(path, decode(bytes).0);
+        self.nodes(&read(0, &file));
+    }
+
+    /// A line in the log; the target is procmail's to expand.
+    fn says(&mut self, kind: &str, target: &str) {
+        let head =
+            format!("{MARK}{kind}{PART}${DIRECTORY}{PART}${DIRECTORY}{PART}$DEFAULT{PART}{PART}");
+        self.text.push_str(&format!("LOG=\"\n{head}\"{target}\"\n\"\n"));
+    }
+
+    fn nodes(&mut self, nodes: &[RcNode]) {
+        for node in nodes {
+            match &node.kind {
+                NodeKind::Unreadable(_) => {}
+                NodeKind::Assign { name, value } => self.assign(name, value.as_deref()),
+                NodeKind::Recipe(recipe) => self.recipe(recipe),
+            }
+        }
+    }
+
+    fn assign(&mut self, name: &str, value: Option<&str>) {
+        let written = value.map(own_directory);
+        match (name, written) {
+            ("INCLUDERC", Some(value)) => self.include(&value),
+            ("HOST", _) => {
+                self.says("exit", "$EXITCODE");
+                self.text.push_str(":0\n/dev/null\n");
+            }
+            (
+                "LOG" | "LOGFILE" | "VERBOSE" | "LOGABSTRACT" | "TRAP" | "SWITCHRC" | "LOCKFILE"
+                | "SENDMAIL" | "COMSAT" | "HOME" | "SHELL" | "UMASK" | "INCLUDERC",
+                _,
+            ) => {}
+            (_, None) => self.text.push_str(&format!("{name}\n")),
+            (_, Some(value)) => {
+                let name = if name == "MAILDIR" { DIRECTORY } else { name };
+                let value = if runs_others(&value) { String::new() } else { value };
+                self.text.push_str(&format!("{name}={value}\n"));
+            }
+        }
+    }
+
+    fn recipe(&mut self, recipe: &Recipe) {
+        // A program decides: such a recipe is not translated.
+        if recipe.conditions.iter().any(|text| text.trim_start_matches(['!', ' ']).starts_with('?'))
+        {
+            return;
+        }
+        let copy = recipe.flags.contains('c');
+        let action = match &recipe.action {
+            RecipeAction::Mailbox(name) if runs_others(name) => return,
+            RecipeAction::Mailbox(name) => Some(own_directory(name)),
+            RecipeAction::Forward(to) => Some(format!("\"!{}\"", own_directory(to))),
+            RecipeAction::Block(_) => None,
+            RecipeAction::Capture(_) => return,
+            RecipeAction::Pipe(command) if is_duplicate_check(command) => return,
+            RecipeAction::Pipe(command) if recipe.flags.contains('f') => {
+                let words = shell_words(command);
+                let is_own = words.first().is_some_and(|word| is_program(word, "formail"))
+                    && !command.contains(['|', ';', '>', '<', '`', '&']);
+                if is_own {
+                    self.head(&recipe.flags, &recipe.conditions);
+                    self.text.push_str(&format!("| {}\n", own_directory(command)));
+                }
+                return;
+            }
+            RecipeAction::Pipe(_) if copy => return,
+            RecipeAction::Pipe(_) => Some("\"|\"".to_owned()),
+        };
+        let kept: String = recipe.flags.chars().filter(|flag| "HBDAaEe".contains(*flag)).collect();
+        self.head(&kept, &recipe.conditions);
+        self.text.push_str("{\n");
+        match (&recipe.action, action) {
+            (RecipeAction::Block(inner), _) => self.nodes(inner),
+            (_, Some(target)) => {
+                let is_null = target.trim_matches('"') == "/dev/null";
+                match (copy, is_null) {
+                    (true, _) => self.says("cc", &target),
+                    (false, true) => self.says("exit", "$EXITCODE"),
+                    (false, false) => self.says("to", &target),
+                }
+                if !copy {
+                    self.text.push_str(":0\n/dev/null\n");
+                }
+            }
+            _ => {}
+        }
+        self.text.push_str("}\n");
+    }
+
+    fn head(&mut self, flags: &str, conditions: &[String]) {
+        self.text.push_str(&format!(":0 {flags}\n"));
+        for condition in conditions {
+            self.text.push_str(&format!("* {}\n", own_directory(condition)));
+        }
+    }
+
+    fn include(&mut self, written: &str) {
+        let path = written.trim_matches(['"', '\'']);
+        let base = self.around.first().and_then(|path| path.parent()).unwrap_or(Path::new(""));
+        let start = [format!("${{{DIRECTORY}}}/"), "$HOME/".into(), "${HOME}/".into()];
+        let below = start.iter().find_map(|start| path.strip_prefix(start.as_str()));
+        let path = base.join(below.unwrap_or(path));
+        if self.around.contains(&path) || self.around.len() > MAX_INCLUDES {
+            return;
+        }
+        let Ok(bytes) = (self.load)(&path) else { return };
+        self.around.push(path.clone());
+        self.file(&path, &bytes);
+        self.around.pop();
+    }
+}
+
+/// With another name for `$MAILDIR`.
+fn own_directory(text: &str) -> String {
+    text.replace("${MAILDIR}", &format!("${{{DIRECTORY}}}"))
+        .replace("$MAILDIR", &format!("${{{DIRECTORY}}}"))
+}
+
+/// Whether a text in backquotes runs what is neither `date` nor `formail`.
+fn runs_others(text: &str) -> bool {
+    text.split('`').skip(1).step_by(2).any(|command| command_value(command).is_err())
+}

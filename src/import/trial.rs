@@ -1,0 +1,91 @@
+//! What foreign rules do with a message, as the program that they were written for
+//! says it: rules are written anew so that it delivers nothing, and writes a line for
+//! each delivery instead.
+
+use super::folder::MailPlaces;
+use super::ir::{Draft, literal};
+
+/// How such a line begins.
+pub(super) const MARK: &str = "mfilter-trial:";
+/// What stands between its parts: kind, start, Maildir, inbox, flags, target.
+pub(super) const PART: char = '\t';
+
+/// Where a message goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrialStep {
+    /// Into a folder, none for the inbox, with these flags.
+    Stored(Option<String>, String),
+    /// To these addresses.
+    Forwarded(Vec<String>),
+    /// To a program.
+    Program,
+    /// Nowhere, with this exit status.
+    Left(i32),
+    /// Somewhere that is no folder.
+    Elsewhere(String),
+}
+
+/// The steps in what the program wrote; none if it did not come to an end.
+pub fn steps(output: &str) -> Option<Vec<TrialStep>> {
+    let marked: Vec<&str> =
+        output.lines().filter_map(|line| line.trim_start().strip_prefix(MARK)).collect();
+    let is_whole = marked.last().is_some_and(|line| !line.starts_with("cc"));
+    is_whole.then(|| marked.iter().filter_map(|line| step(line)).collect())
+}
+
+fn step(line: &str) -> Option<TrialStep> {
+    let mut parts = line.splitn(6, PART);
+    let mut next = || parts.next().map(str::trim);
+    let (kind, start, maildir, inbox, flags, target) =
+        (next()?, next()?, next()?, next()?, next()?, next()?);
+    if kind == "exit" {
+        return Some(TrialStep::Left(target.parse().unwrap_or(0)));
+    }
+    if let Some(to) = target.strip_prefix('!') {
+        let to = to.split([' ', ',']).filter(|address| !address.is_empty());
+        return Some(TrialStep::Forwarded(to.map(str::to_ascii_lowercase).collect()));
+    }
+    if target.starts_with('|') {
+        return Some(TrialStep::Program);
+    }
+    if target == "/dev/null" {
+        return (kind == "to").then_some(TrialStep::Left(0));
+    }
+    let places = MailPlaces { start: start.into(), maildir: maildir.into(), inbox: inbox.into() };
+    Some(match places.folder(&literal(target), &mut Draft::default()) {
+        Ok(folder) => {
+            let folder = folder.map(|name| name.replace("{{", "{").replace("}}", "}"));
+            TrialStep::Stored(folder, flags.to_owned())
+        }
+        Err(_) => TrialStep::Elsewhere(target.to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read() {
+        let line = |kind: &str, target: &str| {
+            format!("{MARK}{kind}\t~\t~/Maildir\t~/Maildir/\tS\t{target}\n")
+        };
+        for (kind, target, want) in [
+            ("to", "~/Maildir/", TrialStep::Stored(None, "S".into())),
+            ("cc", "~/Maildir/", TrialStep::Program),
+            ("to", "~/Maildir/.A.B/", TrialStep::Stored(Some("A/B".into()), "S".into())),
+            ("to", "! A@b c@d", TrialStep::Forwarded(vec!["a@b".into(), "c@d".into()])),
+            ("to", "|x", TrialStep::Program),
+            ("exit", "77", TrialStep::Left(77)),
+            ("to", "/dev/null", TrialStep::Left(0)),
+            ("to", "/etc/x", TrialStep::Elsewhere("/etc/x".into())),
+        ] {
+            let text = format!("x\n{}", line(kind, target));
+            let want = (kind != "cc").then_some(want.clone());
+            assert_eq!(steps(&text).map(|steps| steps[0].clone()), want);
+        }
+        assert_eq!(steps("nothing\n"), None);
+        let both = line("cc", "~/Maildir/.A") + &line("to", "~/Maildir/");
+        assert_eq!(steps(&both).map(|steps| steps.len()), Some(2));
+    }
+}
