@@ -103,7 +103,9 @@ fn next(text: &str, from: usize) -> Option<(usize, usize, Piece)> {
     let rest = text.get(begin..)?;
     let line_end = begin + rest.find('\n').unwrap_or(rest.len());
     let odd = |why: &str| Some((begin, line_end, Piece::Odd(why.to_owned())));
-    let Some((name, _)) = rest.split_once("=\"") else { return odd("this is no attribute") };
+    // Of its own line alone: a file of other lines is read in one walk.
+    let line = text.get(begin..line_end).unwrap_or_default();
+    let Some((name, _)) = line.split_once("=\"") else { return odd("this is no attribute") };
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return odd("this is no attribute");
     }

@@ -187,6 +187,7 @@ fn damage_spoils_what_it_stands_in() {
         assert_eq!((rules.as_str(), totals.exact), ("", 0), "{damage}");
     }
     assert_eq!(rules("").1.all, 0);
+    assert_eq!(rules("nonsense\nname=\n").1.not, 1);
 }
 
 #[test]
