@@ -83,11 +83,6 @@ pub fn write(
     Ok(Imported { rules, draft, places, sources, separator })
 }
 
-/// Whether mfilter takes these rules.
-pub fn accepts(rules: &str) -> bool {
-    checked(rules, false).is_ok()
-}
-
 /// The canonical layout of what was written, rules or site rules, if it has no mistake.
 fn checked(text: &str, site: bool) -> Result<String, (Box<Bug>, Vec<Diagnostic>)> {
     let path = Path::new("mailrules");

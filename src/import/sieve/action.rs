@@ -7,9 +7,10 @@ use std::rc::Rc;
 
 use super::act::{Act, FlagsHere, Place, plain_address};
 use super::arguments::Arguments;
-use super::context::{DROPPED, FILED, KEPT, Lowering, Stored, Tail};
+use super::context::Lowering;
 use super::parse::Node;
 use super::script::is_name;
+use super::state::{DROPPED, FILED, KEPT, Stored, Tail};
 use super::variables::{Known, Piece};
 use crate::import::ir::{Cond, Effect, Unit, literal};
 use crate::rules::actions::{MOST_TARGETS, is_target};

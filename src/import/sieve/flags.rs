@@ -6,9 +6,11 @@ use std::rc::Rc;
 
 use super::act::{Act, FlagsHere};
 use super::arguments::Arguments;
+use super::compare::{MatchType, matching};
 use super::context::Lowering;
 use super::parse::Node;
 use super::script::is_set;
+use super::string_test::counted;
 use super::variables::Known;
 use crate::import::ir::{Cond, Effect, Mark, Unit, literal};
 use crate::source::Span;
@@ -149,7 +151,6 @@ impl Lowering<'_> {
                 again.push(Effect::Mark(vec![flag.clone()]));
                 continue;
             }
-            super::context::needs("when keyword is \"x\" or flagged -> inbox")?;
             // Whether it was set is kept.
             let name = self.fresh_name("was-set");
             let mut before = Unit { count: 0, ..Unit::new(Span::default()) };
@@ -165,6 +166,66 @@ impl Lowering<'_> {
             effects.push(Effect::Unmark(extra.iter().cloned().collect()));
         }
         Ok(Some(Marks { here: flags.difference(&must).cloned().collect(), again }))
+    }
+
+    /// RFC 5232 §4: by what is known of the flags set so far.
+    pub(super) fn flag_test(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {
+        let how = matching(arguments, &[])?;
+        let (variables, keys) = match arguments.count() {
+            1 => (&[][..], arguments.strings(0)?),
+            _ => (arguments.strings(0)?, arguments.strings(1)?),
+        };
+        let keys = self.constants(keys)?;
+        if !variables.is_empty() {
+            let mut tests = Vec::new();
+            for name in variables {
+                let key = self.key(name);
+                let flags = match self.state.variables.get(&key) {
+                    None => Vec::new(),
+                    Some(Known::Text(text)) => text.split(' ').map(str::to_owned).collect(),
+                    Some(_) => return Err("which flags a variable holds is not known".into()),
+                };
+                if let MatchType::Count(relation) = how.kind {
+                    let flags = flags.iter().filter(|flag| !flag.is_empty());
+                    let flags: BTreeSet<String> =
+                        flags.map(|flag| flag.to_ascii_lowercase()).collect();
+                    tests.push(counted(flags.len(), relation, &keys));
+                    continue;
+                }
+                let keys = keys.iter().flat_map(|key| key.split(' '));
+                let keys: Vec<String> =
+                    keys.filter(|key| !key.is_empty()).map(str::to_owned).collect();
+                tests.push(self.known_text(&flags, how, &keys)?);
+            }
+            return Ok(Cond::any(tests));
+        }
+        if let Some(why) = &self.state.flags_lost {
+            return Err(why.clone());
+        }
+        let (must, may) = (self.state.flags_must.clone(), self.state.flags_may.clone());
+        if let MatchType::Count(relation) = how.kind {
+            if must != may {
+                return Err("how many flags are set hangs on the message".into());
+            }
+            return Ok(counted(must.len(), relation, &keys));
+        }
+        let mut tests = Vec::new();
+        for flag in may.iter() {
+            let name = sieve_flag(flag);
+            let keys = keys.iter().flat_map(|key| key.split(' ')).filter(|key| !key.is_empty());
+            let mut fits = false;
+            for key in keys {
+                fits |= how.fits(&name, key).ok_or("flags are compared by a regular expression")?;
+            }
+            if fits && must.contains(flag) {
+                return Ok(Cond::Always);
+            }
+            if fits {
+                self.stateful = true;
+                tests.push(is_set(flag));
+            }
+        }
+        Ok(Cond::any(tests))
     }
 }
 
@@ -186,4 +247,17 @@ fn flag(word: &str) -> Result<Option<Mark>, String> {
         return Err(format!("`{word}` is no keyword of IMAP"));
     }
     Ok(Some(Mark::Keyword(literal(word))))
+}
+
+/// A flag as Sieve names it.
+fn sieve_flag(flag: &Mark) -> String {
+    match flag {
+        Mark::Flag("seen") => "\\Seen".into(),
+        Mark::Flag("replied") => "\\Answered".into(),
+        Mark::Flag("flagged") => "\\Flagged".into(),
+        Mark::Flag("trashed") => "\\Deleted".into(),
+        Mark::Flag("draft") => "\\Draft".into(),
+        Mark::Flag(other) => (*other).to_owned(),
+        Mark::Keyword(word) => word.clone(),
+    }
 }

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::arguments::Arguments;
-use super::context::{Frame, Lowering, Tail};
+use super::context::{Frame, Lowering};
 use super::parse::{Node, parse};
 use super::script::changing;
+use super::state::Tail;
 use crate::import::decode;
 use crate::import::ir::Unit;
 use crate::source::{SourceFile, reason};

@@ -10,12 +10,13 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::rc::Rc;
 
-use super::context::{Captured, Frame, Lowering, State, Tail, soften};
+use super::context::{Frame, Lowering, soften};
 use super::parse::{Argument, Node};
 use super::regex::one_level;
 use super::script::{
     changing, ends, includes, is_real, leaves, may_capture, may_match, uses_captures,
 };
+use super::state::{Captured, State, Tail};
 use crate::import::ir::{Cond, Effect, Fidelity, Operand, Unit};
 use crate::source::Span;
 

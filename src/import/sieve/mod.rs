@@ -14,6 +14,8 @@ mod parse;
 mod regex;
 mod script;
 mod set;
+mod state;
+mod string_test;
 mod test;
 mod time;
 mod vacation;

@@ -54,9 +54,6 @@ impl Lowering<'_> {
                 return Err(format!("`:{other}` of what hangs on the message cannot be said"));
             }
         };
-        if !change.is_empty() {
-            super::context::needs("when subject matches /(a)/ -> log \"{1:lower}\"")?;
-        }
         let known = match (expansion.variable(), change) {
             (Some(other), "") => self.state.variables.get(other).cloned(),
             _ => None,

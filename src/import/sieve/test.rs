@@ -1,15 +1,12 @@
 //! Tests to conditions.
 
-use std::collections::BTreeSet;
-
 use super::arguments::Arguments;
 use super::compare::{Collation, MatchType, Matching, Part, Sort, matching};
 use super::context::Lowering;
 use super::parse::Node;
-use super::regex::{Relation, compare_numbers};
-use super::script::{duration, is_name, is_set, may_capture};
-use super::variables::{Known, Piece};
-use crate::import::ir::{Cond, Effect, Mark, Operand, Test, header, pattern_literal, quote};
+use super::regex::Relation;
+use super::script::{duration, is_name, may_capture};
+use crate::import::ir::{Cond, Operand, Test, header, pattern_literal, quote};
 
 /// Extensions that `ihave` finds.
 const EXTENSIONS: [&str; 24] = [
@@ -333,172 +330,6 @@ impl Lowering<'_> {
         self.compare(&["body".to_owned()], Sort::Body, how, &keys, false)
     }
 
-    /// RFC 5232 §4: by what is known of the flags set so far.
-    fn flag_test(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {
-        let how = matching(arguments, &[])?;
-        let (variables, keys) = match arguments.count() {
-            1 => (&[][..], arguments.strings(0)?),
-            _ => (arguments.strings(0)?, arguments.strings(1)?),
-        };
-        let keys = self.constants(keys)?;
-        if !variables.is_empty() {
-            let mut tests = Vec::new();
-            for name in variables {
-                let key = self.key(name);
-                let flags = match self.state.variables.get(&key) {
-                    None => Vec::new(),
-                    Some(Known::Text(text)) => text.split(' ').map(str::to_owned).collect(),
-                    Some(_) => return Err("which flags a variable holds is not known".into()),
-                };
-                if let MatchType::Count(relation) = how.kind {
-                    let flags = flags.iter().filter(|flag| !flag.is_empty());
-                    let flags: BTreeSet<String> =
-                        flags.map(|flag| flag.to_ascii_lowercase()).collect();
-                    tests.push(counted(flags.len(), relation, &keys));
-                    continue;
-                }
-                let keys = keys.iter().flat_map(|key| key.split(' '));
-                let keys: Vec<String> =
-                    keys.filter(|key| !key.is_empty()).map(str::to_owned).collect();
-                tests.push(self.known_text(&flags, how, &keys)?);
-            }
-            return Ok(Cond::any(tests));
-        }
-        if let Some(why) = &self.state.flags_lost {
-            return Err(why.clone());
-        }
-        let (must, may) = (self.state.flags_must.clone(), self.state.flags_may.clone());
-        if let MatchType::Count(relation) = how.kind {
-            if must != may {
-                return Err("how many flags are set hangs on the message".into());
-            }
-            return Ok(counted(must.len(), relation, &keys));
-        }
-        let mut tests = Vec::new();
-        for flag in may.iter() {
-            let name = sieve_flag(flag);
-            let keys = keys.iter().flat_map(|key| key.split(' ')).filter(|key| !key.is_empty());
-            let mut fits = false;
-            for key in keys {
-                fits |= how.fits(&name, key).ok_or("flags are compared by a regular expression")?;
-            }
-            if fits && must.contains(flag) {
-                return Ok(Cond::Always);
-            }
-            if fits {
-                super::context::needs("when keyword is \"x\" or flagged -> inbox")?;
-                self.stateful = true;
-                tests.push(is_set(flag));
-            }
-        }
-        Ok(Cond::any(tests))
-    }
-
-    /// Values that are known, compared with keys.
-    pub(super) fn known_text(
-        &mut self,
-        values: &[String],
-        how: Matching,
-        keys: &[String],
-    ) -> Result<Cond, String> {
-        let mut holds = false;
-        for value in values {
-            for key in keys {
-                holds |= how
-                    .fits(value, key)
-                    .ok_or("what is known is compared by `:regex` or `:count`")?;
-            }
-        }
-        Ok(if holds { Cond::Always } else { Cond::Never })
-    }
-
-    /// RFC 5229 §5
-    fn string_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
-        let how = matching(arguments, &[])?;
-        let sources = arguments.strings(0)?.to_vec();
-        if how.kind == MatchType::List {
-            return Err("a variable in a list".into());
-        }
-        let keys = self.constants(arguments.strings(1)?)?;
-        if let MatchType::Count(relation) = how.kind {
-            let mut count = 0;
-            for source in &sources {
-                let expansion = self.expand(source)?;
-                let value = expansion.constant();
-                let value = value.ok_or("whether a variable is empty is not known")?;
-                count += usize::from(!value.is_empty());
-            }
-            return Ok(counted(count, relation, &keys));
-        }
-        let mut tests = Vec::new();
-        for source in &sources {
-            let expansion = self.expand(source)?;
-            if let Some(value) = expansion.constant() {
-                if let MatchType::Matches | MatchType::Regex = how.kind {
-                    let mut found = None;
-                    for key in &keys {
-                        found = how.captured(value, key)?;
-                        if found.is_some() {
-                            break;
-                        }
-                    }
-                    tests.push(if found.is_some() { Cond::Always } else { Cond::Never });
-                    let holds = found.is_some();
-                    self.known_match = found.or(self.known_match.take());
-                    if holds {
-                        break;
-                    }
-                    continue;
-                }
-                tests.push(self.known_text(&[value.to_owned()], how, &keys)?);
-                continue;
-            }
-            self.stateful = true;
-            self.runtime_match |= matches!(how.kind, MatchType::Matches | MatchType::Regex);
-            if let Some(key) = expansion.variable() {
-                let values = match self.state.variables.get(key) {
-                    Some(Known::OneOf(values)) => Some(values.clone()),
-                    _ => None,
-                };
-                if let Some(values) = values.filter(|_| how.kind != MatchType::Regex && !captures) {
-                    let mut fitting = Vec::new();
-                    for value in values {
-                        if self.known_text(std::slice::from_ref(&value), how, &keys)?
-                            == Cond::Always
-                        {
-                            fitting.push(value);
-                        }
-                    }
-                    let name = self.our_name(key);
-                    // What was never set is no value of ours.
-                    let empty = fitting.iter().position(String::is_empty);
-                    if let Some(at) = empty {
-                        fitting.remove(at);
-                        tests.push(Cond::not(Cond::Word(format!("has {name}"))));
-                    }
-                    tests.push(Cond::texts(name, "is", fitting));
-                    continue;
-                }
-                let name = self.our_name(key);
-                if keys.iter().any(|key| how.fits("", key) == Some(true)) {
-                    tests.push(Cond::not(Cond::Word(format!("has {name}"))));
-                }
-                tests.push(self.compare(&[name], Sort::Text, how, &keys, captures)?);
-                continue;
-            }
-            // More than one variable, or a group: kept under a name of its own.
-            let template = self.template(&expansion, "");
-            let label = match expansion.0.as_slice() {
-                [Piece::Group(number)] => format!("captured-{number}"),
-                _ => "joined".into(),
-            };
-            let name = self.fresh_name(&label);
-            self.hoisted.push(Effect::Let(name.clone(), template));
-            tests.push(self.compare(&[name], Sort::Text, how, &keys, captures)?);
-        }
-        Ok(Cond::any(tests))
-    }
-
     /// RFC 7352
     fn duplicate_test(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {
         arguments.unknown(&["handle", "header", "uniqueid", "seconds", "last"])?;
@@ -519,7 +350,6 @@ impl Lowering<'_> {
         if !handle.is_empty() {
             key = format!("{} {key}", crate::import::ir::literal(&handle));
         }
-        super::context::needs("when duplicate of \"{header \\\"x\\\"}\" within 1d -> inbox")?;
         let seconds = arguments.number("seconds").unwrap_or(7 * 86_400);
         let seconds = seconds.clamp(60, 366 * 86_400);
         Ok(Cond::Word(format!("duplicate of {} within {}", quote(&key), duration(seconds))))
@@ -565,12 +395,6 @@ fn count_test(names: &[String], relation: Relation, keys: &[String]) -> Result<C
     }
 }
 
-fn counted(count: usize, relation: Relation, keys: &[String]) -> Cond {
-    let count = count.to_string();
-    let holds = keys.iter().any(|key| relation.holds(compare_numbers(&count, key)));
-    if holds { Cond::Always } else { Cond::Never }
-}
-
 /// Headers as fields; what can be no name is on no message.
 fn fields_of(names: &[String]) -> Vec<String> {
     names.iter().filter(|name| is_name(name)).map(|name| header_field(name)).collect()
@@ -595,18 +419,5 @@ fn size(bytes: u64) -> String {
         _ if bytes.is_multiple_of(1 << 20) => format!("{}M", bytes >> 20),
         _ if bytes.is_multiple_of(1 << 10) => format!("{}K", bytes >> 10),
         _ => bytes.to_string(),
-    }
-}
-
-/// A flag as Sieve names it.
-fn sieve_flag(flag: &Mark) -> String {
-    match flag {
-        Mark::Flag("seen") => "\\Seen".into(),
-        Mark::Flag("replied") => "\\Answered".into(),
-        Mark::Flag("flagged") => "\\Flagged".into(),
-        Mark::Flag("trashed") => "\\Deleted".into(),
-        Mark::Flag("draft") => "\\Draft".into(),
-        Mark::Flag(other) => (*other).to_owned(),
-        Mark::Keyword(word) => word.clone(),
     }
 }

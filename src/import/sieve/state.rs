@@ -1,0 +1,162 @@
+//! What is known at a place of a script: what became of the implicit keep, variables,
+//! flags, what tests have captured; and what of it is known where two ways meet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::variables::{Known, Variables};
+use crate::import::ir::Mark;
+
+/// What follows a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// More of the script.
+    More,
+    /// Nothing, but other branches stand behind it in the text.
+    Branch,
+    /// Nothing at all.
+    End,
+}
+
+/// What may have become of the implicit keep: bits.
+pub(super) const KEPT: u8 = 1;
+
+/// Stored somewhere.
+pub(super) const FILED: u8 = 2;
+
+/// Cancelled, and stored nowhere.
+pub(super) const DROPPED: u8 = 4;
+
+/// What `${1}` stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Captured {
+    /// A part of a date, as a template says it.
+    Date(&'static str),
+    /// Nothing: no test has matched.
+    Nothing,
+    /// What the condition around it captured.
+    Here,
+    /// What some test before captured.
+    Unknown,
+    /// What a test of known text captured: [`State::values`].
+    Known,
+}
+
+/// What is known at a place.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) keep: u8,
+    pub(super) variables: Rc<Variables>,
+    pub(super) flags_must: Rc<BTreeSet<Mark>>,
+    pub(super) flags_may: Rc<BTreeSet<Mark>>,
+    /// Flags may have been set that were not translated; why.
+    pub(super) flags_lost: Option<String>,
+    pub(super) captured: Captured,
+    /// `${0}` and so on, where they are known.
+    pub(super) values: Rc<Vec<String>>,
+    /// Headers that were added or taken out, in lower case.
+    pub(super) edited: Rc<BTreeSet<String>>,
+    /// Groups whose values make one level of a folder's name.
+    pub(super) one_level: Rc<BTreeSet<u32>>,
+    /// Where it may have been stored.
+    pub(super) stored: Rc<BTreeMap<String, Stored>>,
+    /// To whom it may have been sent on.
+    pub(super) sent: Rc<BTreeSet<String>>,
+    /// How often at most.
+    pub(super) redirects: usize,
+    /// Nothing behind this place is reached.
+    pub(super) ended: bool,
+    /// The included script was left.
+    pub(super) returned: bool,
+}
+
+/// How a message may lie in a folder already.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Stored {
+    /// With these flags, if that is known.
+    pub(super) flags: Option<BTreeSet<Mark>>,
+    /// As a copy, beside the implicit keep.
+    pub(super) copied: bool,
+}
+
+impl State {
+    pub(super) fn new() -> State {
+        State {
+            keep: KEPT,
+            variables: Rc::default(),
+            flags_must: Rc::default(),
+            flags_may: Rc::default(),
+            flags_lost: None,
+            captured: Captured::Nothing,
+            values: Rc::default(),
+            edited: Rc::default(),
+            one_level: Rc::default(),
+            stored: Rc::default(),
+            sent: Rc::default(),
+            redirects: 0,
+            ended: false,
+            returned: false,
+        }
+    }
+
+    /// What is known where two ways meet.
+    pub(super) fn join(self, other: State) -> State {
+        let variables = if Rc::ptr_eq(&self.variables, &other.variables) {
+            self.variables
+        } else {
+            let empty = Known::Text(String::new());
+            let names: BTreeSet<&String> =
+                self.variables.keys().chain(other.variables.keys()).collect();
+            let of =
+                |variables: &Variables, name: &str| variables.get(name).unwrap_or(&empty).clone();
+            let join = |name: &String| {
+                (name.clone(), of(&self.variables, name).join(of(&other.variables, name)))
+            };
+            Rc::new(names.into_iter().map(join).collect())
+        };
+        let mut stored = self.stored;
+        if !Rc::ptr_eq(&stored, &other.stored) {
+            let all = Rc::make_mut(&mut stored);
+            for (folder, how) in other.stored.iter() {
+                let known = all.entry(folder.clone()).or_insert_with(|| how.clone());
+                known.copied |= how.copied;
+                if known.flags != how.flags {
+                    known.flags = None;
+                }
+            }
+        }
+        let join = |one: Rc<BTreeSet<Mark>>, other: Rc<BTreeSet<Mark>>, all: bool| {
+            if Rc::ptr_eq(&one, &other) {
+                return one;
+            }
+            Rc::new(if all { &*one | &*other } else { &*one & &*other })
+        };
+        State {
+            keep: self.keep | other.keep,
+            variables,
+            flags_must: join(self.flags_must, other.flags_must, false),
+            flags_may: join(self.flags_may, other.flags_may, true),
+            flags_lost: self.flags_lost.or(other.flags_lost),
+            edited: join_names(self.edited, other.edited),
+            one_level: Rc::default(),
+            stored,
+            sent: join_names(self.sent, other.sent),
+            redirects: self.redirects.max(other.redirects),
+            captured: if self.captured == other.captured && self.values == other.values {
+                self.captured
+            } else {
+                Captured::Unknown
+            },
+            values: self.values,
+            ended: false,
+            returned: false,
+        }
+    }
+}
+
+fn join_names(mut one: Rc<BTreeSet<String>>, other: Rc<BTreeSet<String>>) -> Rc<BTreeSet<String>> {
+    if !Rc::ptr_eq(&one, &other) {
+        Rc::make_mut(&mut one).extend(other.iter().cloned());
+    }
+    one
+}
