@@ -40,7 +40,7 @@ pub(super) struct Args {
     #[arg(long, requires = "test")]
     pub(super) json: bool,
 
-    /// With --test: no block for each message, the tables at the end alone
+    /// With --test: only the tables at the end, no block for each message
     #[arg(short = 'q', long, requires = "test")]
     pub(super) quiet: bool,
 
@@ -48,11 +48,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "RULES", requires = "test")]
     pub(super) diff: Option<PathBuf>,
 
-    /// With --test: list the messages that lie in another folder than they would go to
+    /// With --test: list the messages that are not in the folder they would go to
     #[arg(long, alias = "where-is", requires = "test", conflicts_with = "diff")]
     pub(super) misplaced: bool,
 
-    /// With --test: run the rules' filters, and judge what they print
+    /// With --test: run the rules' filters, and use their output
     #[arg(long, requires = "test")]
     pub(super) run_filters: bool,
 
@@ -102,11 +102,11 @@ pub(super) struct Delivery {
     #[arg(short, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
 
-    /// Accepted for procmail's sake: mfilter always defers on a failure
+    /// Accepted for compatibility with procmail: mfilter always defers on a failure
     #[arg(short = 't', hide = true)]
     procmail_t: bool,
 
-    /// Accepted for procmail's sake: mfilter never looks at Content-Length
+    /// Accepted for compatibility with procmail: mfilter never looks at Content-Length
     #[arg(short = 'Y', hide = true)]
     procmail_y: bool,
 }
@@ -127,9 +127,9 @@ pub(super) enum Command {
     Inspect(Inspect),
     /// Show the provider's filter and what of it is on, or switch it
     IspFilter(IspFilter),
-    /// Bring rules into the canonical layout
+    /// Format rules in the canonical layout
     Fmt(Fmt),
-    /// Refile mail that is there by the rules, or take that back
+    /// Refile existing mail by the rules, or undo that
     Sort(Sort),
     /// File mail as it comes into a Maildir that others fill, and learn from moves
     Watch(Watch),
@@ -137,13 +137,13 @@ pub(super) enum Command {
     Learn(Learn),
     /// Show what is remembered between messages
     State(StateArgs),
-    /// Count by the log what the rules did
+    /// Count from the log what the rules did
     Stats(Stats),
-    /// Tell by the log why a message is where it is
+    /// Explain from the log why a message is where it is
     Why(WhyArgs),
     /// List the versions of the rules that were in force, show, compare or restore one
     History(HistoryArgs),
-    /// Make rules of those of another filter
+    /// Translate the rules of another filter, or file old mail
     #[command(subcommand)]
     Import(ImportAction),
     /// Stand before a ManageSieve server and refuse scripts that cannot be run
@@ -172,11 +172,11 @@ pub(super) struct Check {
     #[arg(long, value_name = "SCRIPT", conflicts_with_all = ["site", "mail"])]
     pub(super) sieve: Option<PathBuf>,
 
-    /// With --sieve: what stands between the levels of a folder [default: as the rules say]
+    /// With --sieve: the separator of folder levels [default: as the rules say]
     #[arg(long, value_name = "SIGN", value_parser = separator, requires = "sieve")]
     pub(super) separator: Option<char>,
 
-    /// With --sieve: what the names of folders begin with [default: as the rules say]
+    /// With --sieve: the prefix of folder names [default: as the rules say]
     #[arg(long, value_name = "TEXT", requires = "sieve")]
     pub(super) prefix: Option<String>,
 
@@ -192,7 +192,7 @@ pub(super) struct Check {
 /// `mfilter isp-filter`
 #[derive(clap::Args, Debug)]
 pub(super) struct IspFilter {
-    /// `on`, `off`, `default`, or categories, each with `on`, `off` or `default` behind it
+    /// `on`, `off`, `default`, or categories, each followed by `on`, `off` or `default`
     #[arg(value_name = "WORD")]
     pub(super) words: Vec<String>,
 
@@ -249,11 +249,11 @@ pub(super) struct Sort {
     #[arg(long)]
     pub(super) all: bool,
 
-    /// With --all: but for this folder; may be repeated
+    /// With --all: skip this folder; may be repeated
     #[arg(long, value_name = "FOLDER", requires = "all")]
     pub(super) except: Vec<String>,
 
-    /// Take the last run back, and then the one before
+    /// Undo the last run, and then the one before
     #[arg(long, conflicts_with_all = ["folders", "dry_run", "all", "rules", "site"])]
     pub(super) undo: bool,
 
@@ -296,7 +296,7 @@ pub(super) struct Learn {
     #[arg(long, conflicts_with = "undo")]
     pub(super) dry_run: bool,
 
-    /// Take back what was learned last
+    /// Undo what was learned last
     #[arg(long)]
     pub(super) undo: bool,
 
@@ -308,7 +308,7 @@ pub(super) struct Learn {
     #[arg(long, value_name = "DIR")]
     pub(super) maildir: Option<PathBuf>,
 
-    /// One JSON object for each thing that is learned, on a line of its own
+    /// One JSON object for each thing learned (JSON Lines)
     #[arg(long)]
     pub(super) json: bool,
 
@@ -375,12 +375,12 @@ pub(super) enum HistoryAction {
         /// Its number, as `mfilter history` lists it
         number: usize,
     },
-    /// Show what has changed since a version
+    /// Show the changes since a version
     Diff {
         /// Its number, as `mfilter history` lists it
         number: usize,
     },
-    /// Bring a version back; what it replaces stays beside it as FILE.bak
+    /// Restore a version; what it replaces is kept as FILE.bak
     Restore {
         /// Its number, as `mfilter history` lists it
         number: usize,
@@ -416,7 +416,7 @@ pub(super) struct ImportMail {
     #[arg(long, value_name = "DIR")]
     pub(super) maildir: Option<PathBuf>,
 
-    /// Into this folder, named as in the rules [default: one named after each file]
+    /// The folder, named as in the rules [default: one named after each file]
     #[arg(long, value_name = "FOLDER")]
     pub(super) folder: Option<String>,
 
@@ -433,7 +433,7 @@ pub(super) struct ImportMail {
     #[arg(long, value_name = "FILE")]
     pub(super) site: Option<PathBuf>,
 
-    /// File once more what was filed by an earlier run
+    /// File again what an earlier run has filed
     #[arg(long)]
     pub(super) again: bool,
 
@@ -441,11 +441,11 @@ pub(super) struct ImportMail {
     #[arg(long, conflicts_with = "again")]
     pub(super) dry_run: bool,
 
-    /// One JSON object for each message, on a line of its own
+    /// One JSON object per message (JSON Lines)
     #[arg(long)]
     pub(super) json: bool,
 
-    /// Say of each message where it goes
+    /// Say where each message goes
     #[arg(short, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
 }
@@ -460,11 +460,11 @@ pub(super) struct ImportRules {
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 
-    /// With --output: replace files that are there
+    /// With --output: replace existing files
     #[arg(long, requires = "output")]
     pub(super) force: bool,
 
-    /// What stands between the levels of a folder [default: guessed]
+    /// The separator of folder levels [default: guessed]
     #[arg(long, value_name = "SIGN", value_parser = separator)]
     pub(super) separator: Option<char>,
 
@@ -476,7 +476,7 @@ pub(super) struct ImportRules {
     #[arg(long, value_enum, value_name = "LAYOUT")]
     pub(super) layout: Option<LayoutName>,
 
-    /// Where lists lie, as the new rules name them [default: beside the rules]
+    /// Where the new rules look for lists [default: beside the rules]
     #[arg(long, value_name = "DIR")]
     pub(super) lists: Option<PathBuf>,
 
@@ -493,8 +493,8 @@ pub(super) struct ImportRules {
     #[arg(long)]
     pub(super) strict: bool,
 
-    /// Judge this old mail (a Maildir, an mbox) by the new rules and by the program the
-    /// old ones are for, list what goes another way, and write nothing
+    /// Try this old mail (a Maildir, an mbox) with the new rules and with the program the
+    /// old ones are for; list what differs, and write nothing
     #[arg(long, value_name = "MAIL", conflicts_with_all = ["output", "json", "strict"])]
     pub(super) r#try: Option<PathBuf>,
 

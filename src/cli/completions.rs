@@ -63,7 +63,9 @@ fn with_names(shell: Shell, script: &str) -> String {
             script.replace(" -t -Y ", " ").replace("-h --names --help", "-h --help") + BASH
         }
         Shell::Zsh => {
-            let shown = |line: &&str| !line.contains("procmail'") && !line.contains("--names");
+            let shown = |line: &&str| {
+                !line.contains("compatibility with procmail") && !line.contains("--names")
+            };
             let lines: Vec<&str> = script.lines().filter(shown).collect();
             let script = lines.join("\n") + "\n";
             let script = script
@@ -73,8 +75,8 @@ fn with_names(shell: Shell, script: &str) -> String {
                     "[default\\: the inbox\\]:_mfilter_names folders",
                 )
                 .replace(
-                    "`default` behind it:_default",
-                    "`default` behind it:_mfilter_names categories",
+                    "`off` or `default`:_default",
+                    "`off` or `default`:_mfilter_names categories",
                 );
             script.replacen("\n_mfilter() {", &format!("{ZSH}\n_mfilter() {{"), 1)
         }

@@ -345,7 +345,7 @@ impl SortReport<'_> {
     fn json(&self, told: &SortReportLine<'_>, refile: &Refile, from: &str) -> Value {
         let about = &told.judged.about;
         let mut object = json!({
-            "message": told.path,
+            "message": told.path.display().to_string(),
             "id": about.id,
             "from": about.from,
             "subject": about.subject,
@@ -369,7 +369,7 @@ impl SortReport<'_> {
         match &told.fate {
             SortOutcome::Moved { path, problems } => {
                 set("result", json!("moved"));
-                set("path", json!(path));
+                set("path", json!(path.display().to_string()));
                 set("problems", json!(problems));
             }
             SortOutcome::Would => set("result", json!("would-move")),

@@ -75,11 +75,12 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
         let (from, to) = (path(&moved.from), path(&moved.to));
         if call.json {
             let (result, path, why) = match &came {
-                Undone::Back(path) => ("back", Some(path), None),
+                Undone::Back(path) => ("back", Some(path.display().to_string()), None),
                 Undone::Already => ("already", None, None),
                 Undone::Gone => ("gone", None, None),
                 Undone::Failed(why) => ("failed", None, Some(why)),
             };
+            let (to, from) = (to.display().to_string(), from.display().to_string());
             let object =
                 json!({"message": to, "was": from, "result": result, "path": path, "why": why});
             output::print(&(json_line(&object) + "\n"));

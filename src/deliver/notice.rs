@@ -47,8 +47,8 @@ fn compose(notice: &Notice, world: &World) -> String {
     if notice.trouble == Trouble::Filters {
         let (subject, meanwhile) = match notice.last_good {
             true => (
-                "Your filters are not in use; those saved before go on working",
-                "the filters that you saved before go on working",
+                "Your filters are not in use; still using those saved before",
+                "the filters that you saved before stay in use",
             ),
             false => ("Your filters are not in use", "none of your filters are in use"),
         };
@@ -62,12 +62,12 @@ fn compose(notice: &Notice, world: &World) -> String {
     }
     let (what, until) = match notice.trouble {
         Trouble::Missing => ("Your mail rules are missing", "Until they are there again"),
-        _ => ("Your mail rules have a mistake", "Until they are mended"),
+        _ => ("Your mail rules have a mistake", "Until they are corrected"),
     };
     let (subject, meanwhile) = if notice.last_good {
         (
             format!("{what}; still using the last valid version"),
-            format!("{until}, the last version without a mistake goes on working."),
+            format!("{until}, the last version without a mistake stays in use."),
         )
     } else {
         (
@@ -76,7 +76,7 @@ fn compose(notice: &Notice, world: &World) -> String {
         )
     };
     let advice = match notice.trouble {
-        Trouble::Missing => "Who wants no rules any more leaves an empty file there.\n",
+        Trouble::Missing => "If you want no rules any more, leave an empty file there.\n",
         _ => "",
     };
     let body = format!(

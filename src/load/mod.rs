@@ -1,12 +1,12 @@
 //! Which rules are in force: the ones in the file, else the last good ones.
 //!
 //! A mistake never costs mail. Where the file cannot be used, be it broken,
-//! unreadable or writable by others, the last good version goes on working,
+//! unreadable or writable by others, the last good version stays in use,
 //! and without one all mail goes to the inbox. The user is told by one mail
 //! per broken version ([`Notice`]).
 //!
 //! What the machine cannot read at this moment (EIO, ESTALE, EMFILE) is no
-//! mistake and no reason for a mail: the last good version goes on working, and
+//! mistake and no reason for a mail: the last good version stays in use, and
 //! without one the message is tried again later.
 
 pub mod history;
@@ -66,7 +66,7 @@ pub struct Notice {
     pub path: PathBuf,
     /// What `mfilter check` says; of filters, what the user is told.
     pub text: String,
-    /// Whether the last good version goes on working; else all goes to the inbox.
+    /// Whether the last good version stays in use; else all goes to the inbox.
     pub last_good: bool,
     /// What this broken version is known by.
     pub version: String,

@@ -2,7 +2,7 @@
 //! last good one.
 //!
 //! A script is taken whole or not at all. One that cannot be used, whatever lies at
-//! the end of the link, holds up nothing else: the last good one goes on working in
+//! the end of the link, holds up nothing else: the last good one stays in use in
 //! its place, and the user is told once ([`Notice`]). One that is not there is no
 //! script; but since some web mailers take it away for a moment when they save, the
 //! last good one stays in force for a minute.

@@ -1,4 +1,4 @@
-//! The last version of the rules that had no mistake: it goes on working when
+//! The last version of the rules that had no mistake: it stays in use when
 //! an edit breaks them.
 //!
 //! One file for each main rule file, `last-good-KEY.rules`, for people to read too:

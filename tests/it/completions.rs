@@ -32,7 +32,7 @@ fn scripts_show_no_hidden_options() {
         let script = std::fs::read_to_string(home.path().join(shell)).unwrap();
         let hidden = script.lines().filter(|line| {
             line.split_whitespace().any(|word| word.trim_matches(['\'', '"']).starts_with("-Y"))
-                || line.contains("procmail'")
+                || line.contains("compatibility with procmail")
         });
         assert_eq!(hidden.collect::<Vec<_>>(), Vec::<&str>::new(), "{shell}");
     }

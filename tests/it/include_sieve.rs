@@ -331,7 +331,7 @@ fn what_cannot_be_used_leaves_the_last_good_script_in_force() {
         expect("own 2", folders(&home, "own 2") == [".B"]);
         let told = notices(&home);
         expect("one mail", told.len() == 1);
-        expect("its text", told.iter().all(|text| text.contains("saved before go on working")));
+        expect("its text", told.iter().all(|text| text.contains("saved before stay in use")));
         expect("one line", log_lines(&home) == 1);
         let check = home.run(&["check"], b"");
         expect("check", check.code == Some(1) && check.stdout.contains("script-not-exact"));

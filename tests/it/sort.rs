@@ -384,6 +384,27 @@ fn one_object_a_message_for_programs() {
     );
 }
 
+#[test]
+fn a_path_that_is_not_utf_8_is_shown_to_programs_too() {
+    let home = Home::with_rules(RULES);
+    put(&home, "cur/1.a:2,S", "list", 1);
+    let odd = home.path().join(std::ffi::OsStr::from_bytes(b"Mail\xff"));
+    fs::rename(home.path().join("Maildir"), &odd).unwrap();
+    let mut command = Command::new(support::MFILTER);
+    command.args(["sort", "--json", "--dry-run", "--maildir"]).arg(&odd);
+    command.env("HOME", home.path());
+    let run = support::run(command, b"");
+    let line: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert!(line["message"].as_str().unwrap().contains("/Mail\u{fffd}/"), "{line}");
+    // What was moved is noted as text, so nothing is moved there.
+    let mut command = Command::new(support::MFILTER);
+    command.arg("sort").arg("--maildir").arg(&odd);
+    command.env("HOME", home.path());
+    let run = support::run(command, b"");
+    assert!(run.code == Some(1) && run.stderr.contains("invalid UTF-8"), "{run:?}");
+    assert!(odd.join("cur/1.a:2,S").exists());
+}
+
 /// A Maildir of many messages of all sorts; and what each is, by its number.
 fn many(home: &Home, count: usize) {
     let mut numbers = Numbers(7);
