@@ -80,7 +80,12 @@ fn with_names(shell: Shell, script: &str) -> String {
                 );
             script.replacen("\n_mfilter() {", &format!("{ZSH}\n_mfilter() {{"), 1)
         }
-        _ => script.to_owned(),
+        // Of the others, those that tell of an option on a line of its own.
+        _ => {
+            let shown = |line: &&str| !line.contains("compatibility with procmail");
+            let lines: Vec<&str> = script.lines().filter(shown).collect();
+            lines.join("\n") + "\n"
+        }
     }
 }
 
