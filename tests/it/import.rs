@@ -217,7 +217,7 @@ fn what_expires_is_put_into_the_trash() {
         if header :is \"subject\" \"sale\" { expire \"day\" \"7\"; }\n";
     let home = home(&[("x.sieve", script)]);
     let (_, report, code) = came_of(home.path(), &["sieve", "x.sieve", "-o", ".mailrules"]);
-    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(code, Some(1), "{report}");
     let run = |arguments: &[&str], input: &str| {
         let mut command = Command::new(MFILTER);
         command.env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin");

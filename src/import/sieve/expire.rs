@@ -32,9 +32,9 @@ impl Lowering<'_> {
         }
         self.expiries.insert(seconds);
         let how_long = duration(seconds);
-        self.remark(format!(
-            "it is put into Trash {how_long} after it came, when `mfilter sort --all` runs: have it run \
-             each day"
+        self.approximately(&format!(
+            "it is put into Trash, not deleted, {how_long} after it came, and only when \
+             `mfilter sort --all` runs: have it run each day"
         ));
         Ok(Effect::Mark(vec![Mark::Keyword(keyword(seconds))]))
     }
