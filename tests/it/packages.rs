@@ -90,6 +90,7 @@ fn the_debian_package_installs_delivers_and_is_purged() {
         ("usr/share/man/man5/mailrules.5.gz", 0o644),
         ("usr/share/bash-completion/completions/mfilter", 0o644),
         ("usr/lib/systemd/user/mfilter-watch.service", 0o644),
+        ("usr/lib/systemd/system/mfilter-managesieve.service", 0o644),
         ("usr/share/doc/mfilter/copyright", 0o644),
         ("usr/share/doc/mfilter/examples/first.mailrules", 0o644),
         ("usr/share/doc/mfilter/guide/mail-servers.md", 0o644),
@@ -149,6 +150,9 @@ fn the_tarball_installs_for_one_user_and_is_the_same_each_time() {
     assert!(told.stdout.contains(&line), "{told:?}");
     let unit = fs::read_to_string(local.join("share/systemd/user/mfilter-watch.service"));
     assert!(unit.expect("readable").contains("ExecStart=%h/.local/bin/mfilter watch"));
+    let units = fs::read_dir(local.join("share/systemd/user")).expect("readable").count();
+    let shipped = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/systemd"));
+    assert_eq!(units + 1, shipped.expect("readable").count(), "each has its place in packaging/build");
 
     let mut deliver = Command::new(&program);
     deliver.env_clear().env("HOME", home.path());
