@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{ImportAction, ImportRules, LabelsAs};
-use super::import_judge::Judge;
+use super::import_judge::ForeignProgram;
 use super::{CommandOutcome, import_mail, import_try, output};
 use crate::import::ir::TextFile;
 use crate::import::{
@@ -56,12 +56,12 @@ pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
         let load = &mut |path: &Path| read_bytes(path, RULES_LIMIT).map_err(io::Error::from);
         let judge = match action {
             ImportAction::Maildrop(_) => {
-                Judge::maildrop(&maildrop::trial(&call.file, &bytes, load))
+                ForeignProgram::maildrop(&maildrop::trial(&call.file, &bytes, load))
             }
             ImportAction::Procmail(_) => {
-                Judge::procmail(&procmail::trial(&call.file, &bytes, load))
+                ForeignProgram::procmail(&procmail::trial(&call.file, &bytes, load))
             }
-            ImportAction::Sieve(_) => Judge::pigeonhole(&bytes, imported.separator),
+            ImportAction::Sieve(_) => ForeignProgram::pigeonhole(&bytes, imported.separator),
             ImportAction::Gmail(_) | ImportAction::Mbox(_) | ImportAction::Thunderbird(_) => {
                 Ok(Err(format!("no program can be asked about {language}")))
             }

@@ -16,7 +16,7 @@ const PROCMAIL: &str = "procmail";
 const MAILDROP: &str = "maildrop";
 
 /// A program, with the rules in a directory of its own.
-pub(super) struct Judge {
+pub(super) struct ForeignProgram {
     place: tempfile::TempDir,
     kind: JudgeKind,
 }
@@ -28,16 +28,16 @@ enum JudgeKind {
     Maildrop,
 }
 
-impl Judge {
+impl ForeignProgram {
     /// Pigeonhole. The inner error says why it cannot be asked.
     pub(super) fn pigeonhole(
         script: &[u8],
         separator: char,
-    ) -> Result<Result<Judge, String>, String> {
+    ) -> Result<Result<ForeignProgram, String>, String> {
         if rustix::process::geteuid().is_root() {
             return Ok(Err("sieve-test does not run as root".into()));
         }
-        let judge = Judge::new(JudgeKind::Pigeonhole(separator), SIEVE_TEST)?;
+        let judge = ForeignProgram::new(JudgeKind::Pigeonhole(separator), SIEVE_TEST)?;
         let Ok(judge) = judge else { return Ok(judge) };
         let home = judge.place.path().display();
         let conf = format!(
@@ -49,8 +49,8 @@ impl Judge {
     }
 
     /// procmail, with what `procmail::trial` made of the file.
-    pub(super) fn procmail(recipes: &str) -> Result<Result<Judge, String>, String> {
-        let judge = Judge::new(JudgeKind::Procmail, PROCMAIL)?;
+    pub(super) fn procmail(recipes: &str) -> Result<Result<ForeignProgram, String>, String> {
+        let judge = ForeignProgram::new(JudgeKind::Procmail, PROCMAIL)?;
         let Ok(judge) = judge else { return Ok(judge) };
         let log = judge.place.path().join("log");
         let log = log.to_str().ok_or("the directory for temporary files is not UTF-8")?;
@@ -60,15 +60,15 @@ impl Judge {
     }
 
     /// maildrop, with what `maildrop::trial` made of the file.
-    pub(super) fn maildrop(filter: &str) -> Result<Result<Judge, String>, String> {
-        let judge = Judge::new(JudgeKind::Maildrop, MAILDROP)?;
+    pub(super) fn maildrop(filter: &str) -> Result<Result<ForeignProgram, String>, String> {
+        let judge = ForeignProgram::new(JudgeKind::Maildrop, MAILDROP)?;
         if let Ok(judge) = &judge {
             judge.write("filter", filter.as_bytes())?;
         }
         Ok(judge)
     }
 
-    fn new(kind: JudgeKind, program: &str) -> Result<Result<Judge, String>, String> {
+    fn new(kind: JudgeKind, program: &str) -> Result<Result<ForeignProgram, String>, String> {
         let place = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mode = fs::Permissions::from_mode(0o700);
         fs::set_permissions(place.path(), mode)
@@ -82,7 +82,7 @@ impl Judge {
             .is_err();
         match missing {
             true => Ok(Err(format!("{program} is not installed"))),
-            false => Ok(Ok(Judge { place, kind })),
+            false => Ok(Ok(ForeignProgram { place, kind })),
         }
     }
 

@@ -73,7 +73,7 @@ pub(super) fn run(call: &ImportMail) -> Result<CommandOutcome, String> {
     let mut report = ImportReport {
         call,
         progress: ProgressMeter::of_bytes(size_of(&call.paths), quiet),
-        counts: Counts::default(),
+        counts: ImportCounts::default(),
     };
     let mut failed = false;
     for path in &call.paths {
@@ -193,7 +193,7 @@ fn size_of(paths: &[PathBuf]) -> u64 {
 struct ImportReport<'r> {
     call: &'r ImportMail,
     progress: ProgressMeter,
-    counts: Counts,
+    counts: ImportCounts,
 }
 
 impl ImportReport<'_> {
@@ -249,7 +249,7 @@ impl ImportReport<'_> {
 
 /// The table at the end.
 #[derive(Default)]
-struct Counts {
+struct ImportCounts {
     filed: BTreeMap<String, usize>,
     skipped: BTreeMap<Skip, usize>,
     known: usize,
@@ -258,7 +258,7 @@ struct Counts {
     troubles: usize,
 }
 
-impl Counts {
+impl ImportCounts {
     fn table(&self, dry_run: bool) -> String {
         let all = self.filed.values().sum::<usize>() + self.known;
         let nothing = if dry_run { "; nothing was changed" } else { "" };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::args::Delivery;
-use super::import_judge::{Judge, destination};
+use super::import_judge::{ForeignProgram, destination};
 use super::output;
 use crate::evaluate::{Detail, NoFilters, run as run_rules};
 use crate::import::Imported;
@@ -27,7 +27,7 @@ const MOST_MESSAGES: usize = 500;
 /// Judges mail by both, and prints the messages that go another way; how many those
 /// are. What is no judge says why there is none.
 pub(super) fn judge(
-    judge: Result<Judge, String>,
+    judge: Result<ForeignProgram, String>,
     imported: &Imported,
     mail: &Path,
 ) -> Result<usize, String> {
@@ -68,7 +68,7 @@ pub(super) fn judge(
             Some(theirs) if theirs != ours => {
                 tried.different += 1;
                 let (theirs, ours) = (theirs.join(", "), ours.join(", "));
-                let name = judge.as_ref().map_or("", Judge::name);
+                let name = judge.as_ref().map_or("", ForeignProgram::name);
                 let name = format!("{name}:");
                 output::print(&format!("{label}\n    {name:<9} {theirs}\n    mfilter:  {ours}\n"));
             }

@@ -10,7 +10,7 @@ use super::ir::{Cond, Effect, Unit};
 use crate::source::Span;
 
 /// Names of texts that are kept.
-pub(super) struct Names {
+pub(super) struct SiteNames {
     /// The message was filed.
     pub(super) filed: String,
     /// The foreign rules are over.
@@ -18,7 +18,7 @@ pub(super) struct Names {
 }
 
 /// The units as they stand in a category.
-pub(super) fn in_category(units: Vec<Unit>, names: &Names) -> Vec<Unit> {
+pub(super) fn in_category(units: Vec<Unit>, names: &SiteNames) -> Vec<Unit> {
     let files =
         units.iter().any(|unit| holds(unit, &|effect| matches!(effect, Effect::FileInto(..))));
     let work = Work { names, files };
@@ -34,7 +34,7 @@ pub(super) fn in_category(units: Vec<Unit>, names: &Names) -> Vec<Unit> {
 }
 
 struct Work<'n> {
-    names: &'n Names,
+    names: &'n SiteNames,
     /// Something is filed without ending the run.
     files: bool,
 }

@@ -175,8 +175,8 @@ pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<I
         Ok(Rules::Read(bytes)) => {
             let (files, settled) = match read_and_check(path, bytes, home, state) {
                 Ok(read) => read,
-                Err(Unread::Rules(why)) => return last_good_for_now(path, &why, home, state),
-                Err(Unread::Script(why)) => return Err(why),
+                Err(RulesUnread::Rules(why)) => return last_good_for_now(path, &why, home, state),
+                Err(RulesUnread::Script(why)) => return Err(why),
             };
             let Settled { sources, checked, files: of_script, is_current, notice, remark } =
                 settled;
@@ -250,7 +250,7 @@ fn last_good_for_now(
 }
 
 /// What cannot be read at this moment, and why.
-enum Unread {
+enum RulesUnread {
     Rules(String),
     Script(String),
 }
@@ -262,7 +262,7 @@ fn read_and_check(
     bytes: Vec<u8>,
     home: Option<&Path>,
     state: Option<&StateDir>,
-) -> Result<(Vec<program_cache::CachedRuleFile>, Settled), Unread> {
+) -> Result<(Vec<program_cache::CachedRuleFile>, Settled), RulesUnread> {
     let mut files = Vec::new();
     let mut unread = None;
     let settled = script::settle(state, &mut |give| {
@@ -280,8 +280,8 @@ fn read_and_check(
         check_bytes_with(path, &bytes, home, &mut load, give)
     });
     match unread {
-        Some(why) => Err(Unread::Rules(why)),
-        None => Ok((files, settled.map_err(Unread::Script)?)),
+        Some(why) => Err(RulesUnread::Rules(why)),
+        None => Ok((files, settled.map_err(RulesUnread::Script)?)),
     }
 }
 

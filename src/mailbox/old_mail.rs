@@ -104,7 +104,7 @@ pub enum Filing {
 }
 
 /// A message that is staged.
-struct Pending {
+struct PendingImport {
     source: MessageSource,
     filing: Filing,
     staged: Staged,
@@ -117,7 +117,7 @@ struct Import<'r, 'a> {
     maildir: Option<Maildir<'a>>,
     journal: Option<ImportJournal>,
     base: Folder,
-    pending: Vec<Pending>,
+    pending: Vec<PendingImport>,
     world: Option<World>,
     /// Of the MH folder that was met last.
     sequences: (PathBuf, Sequences),
@@ -294,7 +294,7 @@ impl Import<'_, '_> {
             folder: place.directories().to_vec(),
             file: staged.file(),
         };
-        self.pending.push(Pending { source, filing, staged, record });
+        self.pending.push(PendingImport { source, filing, staged, record });
         if self.pending.len() >= BATCH { self.flush() } else { Ok(()) }
     }
 
@@ -352,7 +352,7 @@ impl Import<'_, '_> {
         }
         journal.sync().map_err(noted)?;
         let (mut used, mut problem) = (Amount::default(), None);
-        let mut shown: Vec<Pending> = Vec::new();
+        let mut shown: Vec<PendingImport> = Vec::new();
         let mut directories: HashSet<PathBuf> = HashSet::new();
         for mut one in pending {
             // From now on what is staged is never removed: the next run stores it.
@@ -369,7 +369,7 @@ impl Import<'_, '_> {
             }
         }
         let count = shown.len() as u64;
-        for Pending { source, filing, staged, .. } in shown {
+        for PendingImport { source, filing, staged, .. } in shown {
             if directories.insert(staged.directory().to_owned())
                 && let Err(failure) = staged.sync_shown()
             {

@@ -101,7 +101,7 @@ impl Gateway {
 
     /// Serves one connection in threads of its own.
     fn take(self: &Arc<Gateway>, client: TcpStream) {
-        let place = Place::of(Arc::clone(self));
+        let place = ConnectionSlot::of(Arc::clone(self));
         if self.open.load(Ordering::Relaxed) > self.limits.connections {
             (self.tell)("too many connections: one was not taken");
             farewell(&client, "too many connections; try again later");
@@ -145,18 +145,18 @@ impl Gateway {
 const STACK: usize = 8 << 20;
 
 /// A connection's place among all of them.
-struct Place {
+struct ConnectionSlot {
     gateway: Arc<Gateway>,
 }
 
-impl Place {
-    fn of(gateway: Arc<Gateway>) -> Place {
+impl ConnectionSlot {
+    fn of(gateway: Arc<Gateway>) -> ConnectionSlot {
         gateway.open.fetch_add(1, Ordering::Relaxed);
-        Place { gateway }
+        ConnectionSlot { gateway }
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.gateway.open.fetch_sub(1, Ordering::Relaxed);
     }

@@ -56,7 +56,7 @@ pub struct FiledRecord {
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum JournalLine {
+enum ImportedLine {
     Head { mfilter: String, version: u32, source: String, maildir: String },
     Filed { at: u64, key: String, folder: Vec<String>, file: String },
     Done { done: u64 },
@@ -70,14 +70,14 @@ pub struct ImportJournal {
     pending: Vec<FiledRecord>,
     fresh: bool,
     filed: u64,
-    known: Known,
+    known: KnownMessage,
     /// Not written yet.
     text: String,
 }
 
 /// What was filed before this run and was not asked for yet.
 #[derive(Debug)]
-enum Known {
+enum KnownMessage {
     /// What comes next, in the order in which it was filed.
     InOrder(Lines),
     /// All that is left: each key with how often.
@@ -121,10 +121,10 @@ impl ImportJournal {
         }
         let mut lines = Lines { reader: BufReader::new(read()?.take(looked.whole)), next: None };
         let known = if looked.forgets {
-            Known::Rest(lines.rest()?)
+            KnownMessage::Rest(lines.rest()?)
         } else {
             lines.advance()?;
-            Known::InOrder(lines)
+            KnownMessage::InOrder(lines)
         };
         let mut journal = ImportJournal {
             lock,
@@ -136,7 +136,7 @@ impl ImportJournal {
         };
         if looked.whole == 0 {
             let shown = |path: &Path| path.to_string_lossy().into_owned();
-            journal.line(&JournalLine::Head {
+            journal.line(&ImportedLine::Head {
                 mfilter: DIRECTORY.into(),
                 version: 1,
                 source: shown(source),
@@ -169,7 +169,7 @@ impl ImportJournal {
     /// # Errors
     /// The journal cannot be read.
     pub fn was_filed(&mut self, key: Key) -> io::Result<bool> {
-        if let Known::InOrder(lines) = &mut self.known {
+        if let KnownMessage::InOrder(lines) = &mut self.known {
             match lines.next {
                 None => return Ok(false),
                 Some(next) if next == key => {
@@ -185,16 +185,16 @@ impl ImportJournal {
 
     /// What is left, as keys.
     fn rest(&mut self) -> io::Result<&mut HashMap<Key, u32>> {
-        if let Known::InOrder(lines) = &mut self.known {
+        if let KnownMessage::InOrder(lines) = &mut self.known {
             let mut rest = lines.rest()?;
             if let Some(next) = lines.next {
                 *rest.entry(next).or_default() += 1;
             }
-            self.known = Known::Rest(rest);
+            self.known = KnownMessage::Rest(rest);
         }
         match &mut self.known {
-            Known::Rest(rest) => Ok(rest),
-            Known::InOrder(_) => Err(damaged()),
+            KnownMessage::Rest(rest) => Ok(rest),
+            KnownMessage::InOrder(_) => Err(damaged()),
         }
     }
 
@@ -203,7 +203,7 @@ impl ImportJournal {
     /// # Errors
     /// What it is known by cannot be written.
     pub fn note(&mut self, record: &FiledRecord) -> io::Result<()> {
-        self.line(&JournalLine::Filed {
+        self.line(&ImportedLine::Filed {
             at: record.at,
             key: record.key.name(),
             folder: record.folder.clone(),
@@ -216,7 +216,7 @@ impl ImportJournal {
     /// # Errors
     /// It cannot be written.
     pub fn forget(&mut self, record: &FiledRecord) -> io::Result<()> {
-        self.line(&JournalLine::Forget { forget: record.key.name() })?;
+        self.line(&ImportedLine::Forget { forget: record.key.name() })?;
         self.filed = self.filed.saturating_sub(1);
         self.was_filed(record.key).map(drop)
     }
@@ -227,7 +227,7 @@ impl ImportJournal {
     /// It cannot be written.
     pub fn done(&mut self, count: u64) -> io::Result<()> {
         self.pending.clear();
-        self.line(&JournalLine::Done { done: count })?;
+        self.line(&ImportedLine::Done { done: count })?;
         self.write()
     }
 
@@ -245,7 +245,7 @@ impl ImportJournal {
         self.lock.file().write_all(text.as_bytes())
     }
 
-    fn line(&mut self, line: &JournalLine) -> io::Result<()> {
+    fn line(&mut self, line: &ImportedLine) -> io::Result<()> {
         self.text.push_str(&serde_json::to_string(line)?);
         self.text.push('\n');
         Ok(())
@@ -267,16 +267,16 @@ fn look_through(mut reader: impl BufRead) -> io::Result<Look> {
     let mut text = String::new();
     while let Some(line) = next_line(&mut reader, &mut text)? {
         match line {
-            JournalLine::Head { version: 1, .. } if look.whole == 0 => {}
+            ImportedLine::Head { version: 1, .. } if look.whole == 0 => {}
             _ if look.whole == 0 => return Err(damaged()),
-            JournalLine::Head { .. } => return Err(damaged()),
-            JournalLine::Filed { at, key, folder, file } => {
+            ImportedLine::Head { .. } => return Err(damaged()),
+            ImportedLine::Filed { at, key, folder, file } => {
                 let key = key_of(&key)?;
                 look.pending.push(FiledRecord { key, at, folder, file });
                 look.filed += 1;
             }
-            JournalLine::Done { .. } => look.pending.clear(),
-            JournalLine::Forget { .. } => {
+            ImportedLine::Done { .. } => look.pending.clear(),
+            ImportedLine::Forget { .. } => {
                 look.forgets = true;
                 look.filed = look.filed.saturating_sub(1);
             }
@@ -301,7 +301,7 @@ fn key_of(text: &str) -> io::Result<Key> {
 }
 
 /// The next line that has its end.
-fn next_line(reader: &mut impl BufRead, text: &mut String) -> io::Result<Option<JournalLine>> {
+fn next_line(reader: &mut impl BufRead, text: &mut String) -> io::Result<Option<ImportedLine>> {
     let mut bytes = Vec::new();
     reader.take(LINE_MAX).read_until(b'\n', &mut bytes)?;
     if !bytes.ends_with(b"\n") {
@@ -317,7 +317,7 @@ impl Lines {
         self.next = None;
         let mut text = String::new();
         while let Some(line) = next_line(&mut self.reader, &mut text)? {
-            if let JournalLine::Filed { key, .. } = line {
+            if let ImportedLine::Filed { key, .. } = line {
                 self.next = Some(key_of(&key)?);
                 break;
             }
@@ -331,13 +331,13 @@ impl Lines {
         let mut text = String::new();
         while let Some(line) = next_line(&mut self.reader, &mut text)? {
             match line {
-                JournalLine::Filed { key, .. } => *rest.entry(key_of(&key)?).or_default() += 1,
-                JournalLine::Forget { forget } => {
+                ImportedLine::Filed { key, .. } => *rest.entry(key_of(&key)?).or_default() += 1,
+                ImportedLine::Forget { forget } => {
                     if let Some(count) = rest.get_mut(&key_of(&forget)?) {
                         *count = count.saturating_sub(1);
                     }
                 }
-                JournalLine::Head { .. } | JournalLine::Done { .. } => {}
+                ImportedLine::Head { .. } | ImportedLine::Done { .. } => {}
             }
         }
         Ok(rest)

@@ -46,7 +46,7 @@ fn rules_that_went_go_on_and_the_user_is_told_each_time() {
     deliver(&home);
     assert_eq!(filed(&home), [MISSING, ".A Subject: x", ".A Subject: x", ".A Subject: x"]);
     let told = home.mail().into_iter().find(|mail| mail.folder.is_empty()).expect("told");
-    assert!(told.text().contains("leaves an empty file there"), "{}", told.text());
+    assert!(told.text().contains("leave an empty file there"), "{}", told.text());
 
     let run = home.run(&["sort"], b"");
     assert_eq!(run.code, Some(2), "what has no rules moves nothing: {run:?}");

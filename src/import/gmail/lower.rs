@@ -1,8 +1,8 @@
 //! Filters as units.
 
-use super::query::{self, Query};
+use super::query::{self, GmailQuery};
 use super::read::{FilterEntry, read};
-use super::words::{Differences, Scope, condition};
+use super::words::{Differences, QueryScope, condition};
 use crate::flags::{is_keyword, to_keyword};
 use crate::import::Options;
 use crate::import::ir::{Cond, Draft, Effect, Fidelity, Mark, Unit, literal};
@@ -66,17 +66,17 @@ fn filter_unit(entry: &FilterEntry, options: &Options) -> Result<Unit, String> {
             condition(&parsed.query, scope, differs)
         };
         match name.as_str() {
-            "from" => parts.push(query(Scope::From, &mut differs)?),
-            "to" => parts.push(query(Scope::To, &mut differs)?),
-            "subject" => parts.push(query(Scope::Subject, &mut differs)?),
-            "hasTheWord" => parts.push(query(Scope::Message, &mut differs)?),
+            "from" => parts.push(query(QueryScope::From, &mut differs)?),
+            "to" => parts.push(query(QueryScope::To, &mut differs)?),
+            "subject" => parts.push(query(QueryScope::Subject, &mut differs)?),
+            "hasTheWord" => parts.push(query(QueryScope::Message, &mut differs)?),
             "doesNotHaveTheWord" => {
                 // None of the words that stand side by side.
                 let words = match query::parse(value)?.query {
-                    Query::All(words) => Query::Any(words),
+                    GmailQuery::All(words) => GmailQuery::Any(words),
                     other => other,
                 };
-                parts.push(Cond::not(condition(&words, Scope::Message, &mut differs)?));
+                parts.push(Cond::not(condition(&words, QueryScope::Message, &mut differs)?));
             }
             "hasAttachment" if is_set => {
                 differs.push("Gmail does not count pictures within the text as attachments".into());

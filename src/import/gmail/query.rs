@@ -5,29 +5,29 @@ const DEPTH_MAX: usize = 32;
 
 /// A query as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Query {
+pub(super) enum GmailQuery {
     /// A word, or words in this order.
     Words(String),
     /// `from:…`
-    Field(String, Box<Query>),
+    Field(String, Box<GmailQuery>),
     /// All of them.
-    All(Vec<Query>),
+    All(Vec<GmailQuery>),
     /// One of them.
-    Any(Vec<Query>),
+    Any(Vec<GmailQuery>),
     /// Not that.
-    Not(Box<Query>),
+    Not(Box<GmailQuery>),
 }
 
 /// A query that was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Parsed {
-    pub(super) query: Query,
+    pub(super) query: GmailQuery,
     /// `OR` stands beside words without it, and no parentheses say what belongs together.
     pub(super) mixed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
+enum QueryToken {
     Word(String),
     Phrase(String),
     /// `name:`, before what it is about.
@@ -43,26 +43,26 @@ enum Token {
 /// # Errors
 /// What of it cannot be read.
 pub(super) fn parse(text: &str) -> Result<Parsed, String> {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, mixed: false };
+    let mut parser = QueryParser { tokens: tokens(text)?, at: 0, mixed: false };
     let query = parser.sequence(None, 0)?;
     Ok(Parsed { query, mixed: parser.mixed })
 }
 
-fn tokens(text: &str) -> Result<Vec<Token>, String> {
+fn tokens(text: &str) -> Result<Vec<QueryToken>, String> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(sign) = rest.chars().next() {
         let behind = rest.get(sign.len_utf8()..).unwrap_or_default();
         match sign {
-            '(' | '{' => tokens.push(Token::Open(sign)),
-            ')' => tokens.push(Token::Close('(')),
-            '}' => tokens.push(Token::Close('{')),
-            '|' => tokens.push(Token::Or),
-            '-' => tokens.push(Token::Minus),
+            '(' | '{' => tokens.push(QueryToken::Open(sign)),
+            ')' => tokens.push(QueryToken::Close('(')),
+            '}' => tokens.push(QueryToken::Close('{')),
+            '|' => tokens.push(QueryToken::Or),
+            '-' => tokens.push(QueryToken::Minus),
             '+' => {}
             '"' | '“' | '”' => {
                 let end = behind.find(['"', '“', '”']).ok_or("a quote is not closed")?;
-                tokens.push(Token::Phrase(behind.get(..end).unwrap_or_default().to_owned()));
+                tokens.push(QueryToken::Phrase(behind.get(..end).unwrap_or_default().to_owned()));
                 let after = behind.get(end..).unwrap_or_default();
                 let sign = after.chars().next().map_or(0, char::len_utf8);
                 rest = after.get(sign..).unwrap_or_default().trim_start();
@@ -85,9 +85,9 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
 }
 
 /// The tokens of a text without blanks.
-fn word_tokens(word: &str, tokens: &mut Vec<Token>) {
+fn word_tokens(word: &str, tokens: &mut Vec<QueryToken>) {
     match word {
-        "OR" => return tokens.push(Token::Or),
+        "OR" => return tokens.push(QueryToken::Or),
         // What stands side by side has to be there anyway.
         "AND" => return,
         _ => {}
@@ -97,28 +97,28 @@ fn word_tokens(word: &str, tokens: &mut Vec<Token>) {
     });
     match field {
         Some((name, value)) => {
-            tokens.push(Token::Field(name.to_ascii_lowercase()));
+            tokens.push(QueryToken::Field(name.to_ascii_lowercase()));
             if let Some(value) = value.strip_prefix('-') {
-                tokens.push(Token::Minus);
+                tokens.push(QueryToken::Minus);
                 if !value.is_empty() {
-                    tokens.push(Token::Word(value.to_owned()));
+                    tokens.push(QueryToken::Word(value.to_owned()));
                 }
             } else if !value.is_empty() {
-                tokens.push(Token::Word(value.to_owned()));
+                tokens.push(QueryToken::Word(value.to_owned()));
             }
         }
-        None => tokens.push(Token::Word(word.to_owned())),
+        None => tokens.push(QueryToken::Word(word.to_owned())),
     }
 }
 
-struct Parser {
-    tokens: Vec<Token>,
+struct QueryParser {
+    tokens: Vec<QueryToken>,
     at: usize,
     mixed: bool,
 }
 
-impl Parser {
-    fn next(&mut self) -> Option<Token> {
+impl QueryParser {
+    fn next(&mut self) -> Option<QueryToken> {
         let token = self.tokens.get(self.at).cloned();
         self.at += usize::from(token.is_some());
         token
@@ -126,25 +126,25 @@ impl Parser {
 
     /// All up to the closing sign of `within`: of `{ }` one, else all, where `OR` joins
     /// its neighbours.
-    fn sequence(&mut self, within: Option<char>, depth: usize) -> Result<Query, String> {
+    fn sequence(&mut self, within: Option<char>, depth: usize) -> Result<GmailQuery, String> {
         if depth > DEPTH_MAX {
             return Err("the search is nested too deeply".into());
         }
         // Each holds what `OR` has joined.
-        let mut groups: Vec<Vec<Query>> = Vec::new();
+        let mut groups: Vec<Vec<GmailQuery>> = Vec::new();
         let mut joins = false;
         loop {
             match self.tokens.get(self.at) {
                 None if within.is_some() => return Err("a parenthesis is not closed".into()),
                 None => break,
-                Some(Token::Close(sign)) => {
+                Some(QueryToken::Close(sign)) => {
                     if within != Some(*sign) {
                         return Err("a parenthesis is closed that is not open".into());
                     }
                     self.at += 1;
                     break;
                 }
-                Some(Token::Or) => {
+                Some(QueryToken::Or) => {
                     self.at += 1;
                     if groups.is_empty() || joins {
                         return Err("`OR` stands without a word on both sides".into());
@@ -171,35 +171,35 @@ impl Parser {
             return Ok(any(groups.into_iter().flatten().collect()));
         }
         self.mixed |= groups.len() > 1 && groups.iter().any(|group| group.len() > 1);
-        let mut all: Vec<Query> = groups.into_iter().map(any).collect();
-        Ok(if all.len() == 1 { all.remove(0) } else { Query::All(all) })
+        let mut all: Vec<GmailQuery> = groups.into_iter().map(any).collect();
+        Ok(if all.len() == 1 { all.remove(0) } else { GmailQuery::All(all) })
     }
 
-    fn item(&mut self, depth: usize) -> Result<Query, String> {
+    fn item(&mut self, depth: usize) -> Result<GmailQuery, String> {
         if depth > DEPTH_MAX {
             return Err("the search is nested too deeply".into());
         }
         match self.next() {
-            Some(Token::Word(word)) if word == "AROUND" => Err("`AROUND` is not known".into()),
-            Some(Token::Word(text) | Token::Phrase(text)) => Ok(Query::Words(text)),
-            Some(Token::Open(sign)) => self.sequence(Some(sign), depth + 1),
-            Some(Token::Minus) => Ok(Query::Not(Box::new(self.item(depth + 1)?))),
-            Some(Token::Field(name)) => {
+            Some(QueryToken::Word(word)) if word == "AROUND" => Err("`AROUND` is not known".into()),
+            Some(QueryToken::Word(text) | QueryToken::Phrase(text)) => Ok(GmailQuery::Words(text)),
+            Some(QueryToken::Open(sign)) => self.sequence(Some(sign), depth + 1),
+            Some(QueryToken::Minus) => Ok(GmailQuery::Not(Box::new(self.item(depth + 1)?))),
+            Some(QueryToken::Field(name)) => {
                 let of = match self.tokens.get(self.at) {
-                    None | Some(Token::Close(_) | Token::Or | Token::Field(_)) => {
+                    None | Some(QueryToken::Close(_) | QueryToken::Or | QueryToken::Field(_)) => {
                         return Err(format!("`{name}:` is about nothing"));
                     }
                     Some(_) => self.item(depth + 1)?,
                 };
-                Ok(Query::Field(name, Box::new(of)))
+                Ok(GmailQuery::Field(name, Box::new(of)))
             }
-            Some(Token::Close(_) | Token::Or) | None => Err("a word is missing".into()),
+            Some(QueryToken::Close(_) | QueryToken::Or) | None => Err("a word is missing".into()),
         }
     }
 }
 
-fn any(mut group: Vec<Query>) -> Query {
-    if group.len() == 1 { group.remove(0) } else { Query::Any(group) }
+fn any(mut group: Vec<GmailQuery>) -> GmailQuery {
+    if group.len() == 1 { group.remove(0) } else { GmailQuery::Any(group) }
 }
 
 #[cfg(test)]
@@ -207,16 +207,16 @@ mod tests {
     use super::*;
 
     /// A query in parentheses throughout.
-    fn shown(query: &Query) -> String {
-        let list = |joint: &str, of: &[Query]| {
+    fn shown(query: &GmailQuery) -> String {
+        let list = |joint: &str, of: &[GmailQuery]| {
             format!("({})", of.iter().map(shown).collect::<Vec<_>>().join(joint))
         };
         match query {
-            Query::Words(words) => format!("'{words}'"),
-            Query::Field(name, of) => format!("{name}:{}", shown(of)),
-            Query::All(of) => list(" & ", of),
-            Query::Any(of) => list(" | ", of),
-            Query::Not(of) => format!("!{}", shown(of)),
+            GmailQuery::Words(words) => format!("'{words}'"),
+            GmailQuery::Field(name, of) => format!("{name}:{}", shown(of)),
+            GmailQuery::All(of) => list(" & ", of),
+            GmailQuery::Any(of) => list(" | ", of),
+            GmailQuery::Not(of) => format!("!{}", shown(of)),
         }
     }
 

@@ -1,12 +1,12 @@
 //! Searches in our words. Gmail looks for whole words and passes over the signs between
 //! them, so words are patterns here.
 
-use super::query::Query;
+use super::query::GmailQuery;
 use crate::import::ir::{Cond, Operand, Test, header, pattern_literal};
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(super) enum QueryScope {
     /// Everything.
     Message,
     From,
@@ -19,24 +19,31 @@ pub(super) enum Scope {
     DeliveredTo,
 }
 
-impl Scope {
+impl QueryScope {
     fn fields(self) -> Vec<String> {
         let fields: &[&str] = match self {
-            Scope::Message => &["subject", "from", "to", "cc", "bcc", "body"],
-            Scope::From => &["from"],
-            Scope::To => &["to", "cc", "bcc"],
-            Scope::Cc => &["cc"],
-            Scope::Bcc => &["bcc"],
-            Scope::Subject => &["subject"],
-            Scope::List => return vec![header("List-Id")],
-            Scope::FileName => &["attachment.name"],
-            Scope::DeliveredTo => return vec!["address \"Delivered-To\"".into()],
+            QueryScope::Message => &["subject", "from", "to", "cc", "bcc", "body"],
+            QueryScope::From => &["from"],
+            QueryScope::To => &["to", "cc", "bcc"],
+            QueryScope::Cc => &["cc"],
+            QueryScope::Bcc => &["bcc"],
+            QueryScope::Subject => &["subject"],
+            QueryScope::List => return vec![header("List-Id")],
+            QueryScope::FileName => &["attachment.name"],
+            QueryScope::DeliveredTo => return vec!["address \"Delivered-To\"".into()],
         };
         fields.iter().map(|field| (*field).to_owned()).collect()
     }
 
     fn has_addresses(self) -> bool {
-        matches!(self, Scope::From | Scope::To | Scope::Cc | Scope::Bcc | Scope::DeliveredTo)
+        matches!(
+            self,
+            QueryScope::From
+                | QueryScope::To
+                | QueryScope::Cc
+                | QueryScope::Bcc
+                | QueryScope::DeliveredTo
+        )
     }
 }
 
@@ -48,22 +55,22 @@ pub(super) type Differences = Vec<String>;
 /// # Errors
 /// Why it cannot be said.
 pub(super) fn condition(
-    query: &Query,
-    scope: Scope,
+    query: &GmailQuery,
+    scope: QueryScope,
     differs: &mut Differences,
 ) -> Result<Cond, String> {
     match query {
-        Query::Words(words) => self::words(words, scope, differs),
-        Query::All(parts) => Ok(Cond::all(conditions(parts, scope, differs)?)),
-        Query::Any(parts) => Ok(Cond::any(conditions(parts, scope, differs)?)),
-        Query::Not(inner) => Ok(Cond::not(condition(inner, scope, differs)?)),
-        Query::Field(name, inner) => field(name, inner, scope, differs),
+        GmailQuery::Words(words) => self::words(words, scope, differs),
+        GmailQuery::All(parts) => Ok(Cond::all(conditions(parts, scope, differs)?)),
+        GmailQuery::Any(parts) => Ok(Cond::any(conditions(parts, scope, differs)?)),
+        GmailQuery::Not(inner) => Ok(Cond::not(condition(inner, scope, differs)?)),
+        GmailQuery::Field(name, inner) => field(name, inner, scope, differs),
     }
 }
 
 fn conditions(
-    parts: &[Query],
-    scope: Scope,
+    parts: &[GmailQuery],
+    scope: QueryScope,
     differs: &mut Differences,
 ) -> Result<Vec<Cond>, String> {
     parts.iter().map(|part| condition(part, scope, differs)).collect()
@@ -75,35 +82,42 @@ fn differ(differs: &mut Differences, why: &str) {
     }
 }
 
-fn field(name: &str, of: &Query, scope: Scope, differs: &mut Differences) -> Result<Cond, String> {
-    if scope != Scope::Message {
+fn field(
+    name: &str,
+    of: &GmailQuery,
+    scope: QueryScope,
+    differs: &mut Differences,
+) -> Result<Cond, String> {
+    if scope != QueryScope::Message {
         return Err(format!("`{name}:` stands within another field"));
     }
     let scope = match name {
-        "from" => Scope::From,
-        "to" => Scope::To,
-        "cc" => Scope::Cc,
-        "bcc" => Scope::Bcc,
-        "subject" => Scope::Subject,
-        "list" => Scope::List,
-        "filename" => Scope::FileName,
-        "deliveredto" => Scope::DeliveredTo,
+        "from" => QueryScope::From,
+        "to" => QueryScope::To,
+        "cc" => QueryScope::Cc,
+        "bcc" => QueryScope::Bcc,
+        "subject" => QueryScope::Subject,
+        "list" => QueryScope::List,
+        "filename" => QueryScope::FileName,
+        "deliveredto" => QueryScope::DeliveredTo,
         _ => return valued(name, of, differs),
     };
     condition(of, scope, differs)
 }
 
 /// Fields with values of their own, of which several may stand in parentheses.
-fn valued(name: &str, of: &Query, differs: &mut Differences) -> Result<Cond, String> {
+fn valued(name: &str, of: &GmailQuery, differs: &mut Differences) -> Result<Cond, String> {
     let value = match of {
-        Query::Words(value) => value.trim(),
-        Query::Any(parts) => {
+        GmailQuery::Words(value) => value.trim(),
+        GmailQuery::Any(parts) => {
             let parts: Result<Vec<Cond>, String> =
                 parts.iter().map(|part| valued(name, part, differs)).collect();
             return parts.map(Cond::any);
         }
-        Query::Not(inner) => return valued(name, inner, differs).map(Cond::not),
-        Query::All(_) | Query::Field(..) => return Err(format!("`{name}:` has several values")),
+        GmailQuery::Not(inner) => return valued(name, inner, differs).map(Cond::not),
+        GmailQuery::All(_) | GmailQuery::Field(..) => {
+            return Err(format!("`{name}:` has several values"));
+        }
     };
     let lower = value.to_ascii_lowercase();
     let unknown = || Err(format!("`{name}:{value}` is not known here"));
@@ -175,20 +189,20 @@ fn day(value: &str) -> Result<String, String> {
 }
 
 /// A word, or words one after the other.
-fn words(text: &str, scope: Scope, differs: &mut Differences) -> Result<Cond, String> {
+fn words(text: &str, scope: QueryScope, differs: &mut Differences) -> Result<Cond, String> {
     let text = text.trim();
     let plain = text.strip_prefix('*').unwrap_or(text);
     if plain.contains('*') {
         return Err(format!("`*` in `{text}` is not known"));
     }
     if plain.eq_ignore_ascii_case("me") && scope.has_addresses() {
-        if scope != Scope::To {
+        if scope != QueryScope::To {
             return Err(format!("`{text}` is the account that is searched"));
         }
         differ(differs, "`me` is what `set me` says");
         return Ok(Cond::Word("addressed-to-me".into()));
     }
-    if scope == Scope::Message {
+    if scope == QueryScope::Message {
         differ(differs, "Gmail looks for words in attachments, too");
     }
     let test = |operator, value| {

@@ -2,8 +2,8 @@
 
 use super::context::FilterLowering;
 use super::evaluate::is_value;
-use super::expression::{Expression, Piece};
-use super::value::{Text, Value, Variable};
+use super::expression::{Expression, ExpressionPiece};
+use super::value::{MaildropText, MaildropVariable, Value};
 use crate::flags::FLAGS;
 use crate::import::folder::MailPlaces;
 use crate::import::ir::{Cond, Effect, Mark, Unit, literal};
@@ -12,7 +12,7 @@ use crate::source::Span;
 
 /// What a statement does to the way of a message.
 #[derive(Debug, Default)]
-pub(super) struct Done {
+pub(super) struct MaildropDone {
     pub(super) effects: Vec<Effect>,
     /// The way ends with it.
     pub(super) ends: bool,
@@ -20,9 +20,9 @@ pub(super) struct Done {
     pub(super) differs: Option<String>,
 }
 
-impl Done {
-    fn of(effect: Effect, copy: bool) -> Done {
-        Done { effects: vec![effect], ends: !copy, differs: None }
+impl MaildropDone {
+    fn of(effect: Effect, copy: bool) -> MaildropDone {
+        MaildropDone { effects: vec![effect], ends: !copy, differs: None }
     }
 }
 
@@ -37,7 +37,7 @@ impl FilterLowering<'_> {
         span: Span,
         target: &Expression,
         copy: bool,
-    ) -> Result<Done, String> {
+    ) -> Result<MaildropDone, String> {
         if let Some((name, field, values)) = self.kept_in(target) {
             return self.alternatives(span, target, copy, &name, &field, &values);
         }
@@ -48,7 +48,7 @@ impl FilterLowering<'_> {
                 "a program that fails: the mail server tries again, whatever its exit status",
             );
             let action = if copy { "run" } else { "pipe" };
-            return Ok(Done::of(Effect::Program(action, words), copy));
+            return Ok(MaildropDone::of(Effect::Program(action, words), copy));
         }
         let guess = |why: &str| format!("taken for a folder of this Maildir: {why}");
         let mut differs =
@@ -65,7 +65,7 @@ impl FilterLowering<'_> {
             return self.forward(&text, copy);
         }
         if text.constant.as_deref() == Some("/dev/null") {
-            return Ok(if copy { Done::default() } else { self.leave() });
+            return Ok(if copy { MaildropDone::default() } else { self.leave() });
         }
         let folder = self.places().folder(&text.template, &mut self.draft)?;
         let effect = match (folder, copy) {
@@ -74,13 +74,13 @@ impl FilterLowering<'_> {
             (Some(name), true) => Effect::Copy(name, Vec::new()),
             (Some(name), false) => Effect::Folder(name, Vec::new()),
         };
-        Ok(Done { differs, ..Done::of(effect, copy) })
+        Ok(MaildropDone { differs, ..MaildropDone::of(effect, copy) })
     }
 
     /// `exit`: nothing is delivered, and `EXITCODE` says what the mail server does.
-    pub(super) fn leave(&mut self) -> Done {
+    pub(super) fn leave(&mut self) -> MaildropDone {
         let code = match self.variables.get("EXITCODE") {
-            Variable::Constant(text) => text.trim().parse::<i32>().ok(),
+            MaildropVariable::Constant(text) => text.trim().parse::<i32>().ok(),
             _ => None,
         };
         let effect = match code {
@@ -91,7 +91,7 @@ impl FilterLowering<'_> {
             Some(0 | 99) | None => Effect::Discard(None),
             Some(_) => Effect::Reject("5.0.0 not delivered".into()),
         };
-        Done::of(effect, false)
+        MaildropDone::of(effect, false)
     }
 
     fn places(&self) -> MailPlaces {
@@ -105,40 +105,42 @@ impl FilterLowering<'_> {
         let mut pieces = Vec::new();
         of.pieces(&mut pieces);
         match pieces.first()? {
-            Piece::Raw(raw) => raw.trim_start().chars().next(),
-            Piece::Variable(name) => match self.variables.get(name) {
-                Variable::Constant(text) => text.trim_start().chars().next(),
+            ExpressionPiece::Raw(raw) => raw.trim_start().chars().next(),
+            ExpressionPiece::Variable(name) => match self.variables.get(name) {
+                MaildropVariable::Constant(text) => text.trim_start().chars().next(),
                 _ => None,
             },
         }
     }
 
-    pub(super) fn text_of(&mut self, of: &Expression) -> Result<Text, String> {
+    pub(super) fn text_of(&mut self, of: &Expression) -> Result<MaildropText, String> {
         match self.value(of)? {
             Value::Variable(variable) => {
-                let mut text = Text::empty();
+                let mut text = MaildropText::empty();
                 text.push_variable(variable)?;
                 Ok(text)
             }
-            Value::Size => Ok(Text { template: "{size}".into(), constant: None, local: false }),
+            Value::Size => {
+                Ok(MaildropText { template: "{size}".into(), constant: None, local: false })
+            }
             _ => Err("a number where a text is wanted".into()),
         }
     }
 
     /// `$MAILDIR/.Folder`, where nobody can know what MAILDIR is: the user's own.
-    pub(super) fn with_own_maildir(&mut self, target: &Expression) -> Option<Text> {
+    pub(super) fn with_own_maildir(&mut self, target: &Expression) -> Option<MaildropText> {
         let mut pieces = Vec::new();
         target.pieces(&mut pieces);
-        let (Piece::Variable(name), rest) = pieces.split_first()? else { return None };
-        if !matches!(self.variables.get(name), Variable::Unknown(_)) {
+        let (ExpressionPiece::Variable(name), rest) = pieces.split_first()? else { return None };
+        if !matches!(self.variables.get(name), MaildropVariable::Unknown(_)) {
             return None;
         }
         let is_maildir = matches!(name.as_str(), "MAILDIR" | "DEFAULT");
         let below: String = rest
             .first()
             .map(|piece| match piece {
-                Piece::Raw(raw) => raw.clone(),
-                Piece::Variable(_) => String::new(),
+                ExpressionPiece::Raw(raw) => raw.clone(),
+                ExpressionPiece::Variable(_) => String::new(),
             })
             .unwrap_or_default();
         let fits =
@@ -146,11 +148,11 @@ impl FilterLowering<'_> {
         if !fits {
             return None;
         }
-        let rest: Vec<Piece> = rest.iter().map(|piece| (*piece).clone()).collect();
+        let rest: Vec<ExpressionPiece> = rest.iter().map(|piece| (*piece).clone()).collect();
         let below = self.variables.text(&rest).ok()?;
         let base = self.places().inbox;
         let base = base.trim_end_matches('/');
-        Some(Text {
+        Some(MaildropText {
             template: format!("{}{}", literal(base), below.template),
             constant: below.constant.map(|below| format!("{base}{below}")),
             local: below.local,
@@ -160,7 +162,7 @@ impl FilterLowering<'_> {
     /// A variable in a path that is one of several texts.
     fn kept_in(&self, target: &Expression) -> Option<(String, String, Vec<String>)> {
         target.names().into_iter().find_map(|name| match self.variables.get(name) {
-            Variable::Kept(field, Some(values)) => Some((name.to_owned(), field, values)),
+            MaildropVariable::Kept(field, Some(values)) => Some((name.to_owned(), field, values)),
             _ => None,
         })
     }
@@ -174,12 +176,12 @@ impl FilterLowering<'_> {
         name: &str,
         field: &str,
         values: &[String],
-    ) -> Result<Done, String> {
+    ) -> Result<MaildropDone, String> {
         let kept = self.variables.get(name);
-        let mut done = Done { ends: !copy, ..Done::default() };
+        let mut done = MaildropDone { ends: !copy, ..MaildropDone::default() };
         let mut made = Ok(());
         for value in values {
-            self.variables.set(name, Variable::Constant(value.clone()));
+            self.variables.set(name, MaildropVariable::Constant(value.clone()));
             let one = self
                 .deliver(span, target, copy)
                 .and_then(|one| Ok((is_value(field, value, values)?, one)));
@@ -203,7 +205,7 @@ impl FilterLowering<'_> {
     }
 
     /// `!address address`
-    fn forward(&mut self, text: &Text, copy: bool) -> Result<Done, String> {
+    fn forward(&mut self, text: &MaildropText, copy: bool) -> Result<MaildropDone, String> {
         let written = text.template.trim_start().trim_start_matches('!');
         let to: Vec<String> = written.split_whitespace().map(str::to_owned).collect();
         if to.is_empty() {
@@ -217,7 +219,7 @@ impl FilterLowering<'_> {
                 "`{local}` is an address of this machine: write it with its domain"
             ));
         }
-        Ok(Done::of(Effect::Forward { copy, to }, copy))
+        Ok(MaildropDone::of(Effect::Forward { copy, to }, copy))
     }
 
     /// A command with its first characters left out, as words; by a shell where that
@@ -226,9 +228,9 @@ impl FilterLowering<'_> {
         let outer = self.variables.clone();
         for (name, text) in [("HOME", "$HOME"), ("LOGNAME", "$LOGNAME"), ("USER", "$USER")] {
             let is_own = self.variables.get(name) == outer.get(name)
-                && !matches!(outer.get(name), Variable::Constant(value) if value != "~");
+                && !matches!(outer.get(name), MaildropVariable::Constant(value) if value != "~");
             if is_own {
-                self.variables.set(name, Variable::Constant(text.into()));
+                self.variables.set(name, MaildropVariable::Constant(text.into()));
             }
         }
         let text = match of {
@@ -252,7 +254,11 @@ impl FilterLowering<'_> {
     }
 
     /// `xfilter`
-    pub(super) fn filter(&mut self, span: Span, command: &Expression) -> Result<Done, String> {
+    pub(super) fn filter(
+        &mut self,
+        span: Span,
+        command: &Expression,
+    ) -> Result<MaildropDone, String> {
         if let Some(done) = self.reformail(command)? {
             return Ok(done);
         }
@@ -268,18 +274,18 @@ impl FilterLowering<'_> {
             };
             effects.push(Effect::Rule(unit));
         }
-        Ok(Done { effects, ends: false, differs: None })
+        Ok(MaildropDone { effects, ends: false, differs: None })
     }
 
     /// A command that is run for what it does.
-    pub(super) fn run(&mut self, command: &Expression) -> Result<Done, String> {
+    pub(super) fn run(&mut self, command: &Expression) -> Result<MaildropDone, String> {
         let words = self.command_words(command, 0)?;
         self.note("programs are run when the message is stored");
-        Ok(Done::of(Effect::Program("run", words), true))
+        Ok(MaildropDone::of(Effect::Program("run", words), true))
     }
 
     /// `reformail -A "Name: value" -I "Name:"`, where nobody asks for these headers.
-    fn reformail(&mut self, command: &Expression) -> Result<Option<Done>, String> {
+    fn reformail(&mut self, command: &Expression) -> Result<Option<MaildropDone>, String> {
         let Ok(text) = self.text_of(command) else { return Ok(None) };
         let words = shell_words(&text.template);
         let is_reformail = words.first().is_some_and(|word| is_program(word, "reformail"));
@@ -312,11 +318,11 @@ impl FilterLowering<'_> {
                 _ => return Ok(None),
             });
         }
-        Ok((!effects.is_empty()).then_some(Done { effects, ends: false, differs: None }))
+        Ok((!effects.is_empty()).then_some(MaildropDone { effects, ends: false, differs: None }))
     }
 
     /// `FLAGS` and `KEYWORDS`: what messages are stored with from here on.
-    pub(super) fn marks(&mut self, name: &str, value: &Expression) -> Result<Done, String> {
+    pub(super) fn marks(&mut self, name: &str, value: &Expression) -> Result<MaildropDone, String> {
         let text = self.text_of(value)?;
         let text = text.constant.ok_or("the message says which flags it gets")?;
         let mut marks = Vec::new();
@@ -346,6 +352,6 @@ impl FilterLowering<'_> {
         if !marks.is_empty() {
             effects.push(Effect::Mark(marks));
         }
-        Ok(Done { effects, ..Done::default() })
+        Ok(MaildropDone { effects, ..MaildropDone::default() })
     }
 }

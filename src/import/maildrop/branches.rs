@@ -5,10 +5,10 @@ use super::context::{FilterLowering, ReturnCode};
 use super::evaluate::match_names;
 use super::expression::Expression;
 use super::lower::{kept_name, label_in, lost};
-use super::parse::{IfBranch, Statement, StatementKind};
-use super::pattern::Wanted;
+use super::parse::{IfBranch, MaildropStatement, MaildropStatementKind};
+use super::pattern::MaildropWanted;
 use super::uses::{makes_a_folder, may_end, names_in, units_in, walk};
-use super::value::{Variable, Variables};
+use super::value::{MaildropVariable, MaildropVariables};
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
 use crate::source::Span;
 
@@ -27,11 +27,11 @@ impl FilterLowering<'_> {
         self.look_for_files(branches);
         let code = self.code.clone();
         let entry = self.variables.clone();
-        let mut exits: Vec<Variables> = Vec::new();
+        let mut exits: Vec<MaildropVariables> = Vec::new();
         let mut taken: Vec<Taken> = Vec::new();
         let mut poison: Option<String> = None;
         let mut complete = false;
-        let mut lost_branches: Vec<&[Statement]> = Vec::new();
+        let mut lost_branches: Vec<&[MaildropStatement]> = Vec::new();
         let mut has_patterns = false;
         let mut all_end = true;
         for branch in branches {
@@ -130,7 +130,7 @@ impl FilterLowering<'_> {
         }
         self.ended |= is_exhaustive && all_end;
         self.assemble(taken, units);
-        self.wanted = Wanted::default();
+        self.wanted = MaildropWanted::default();
     }
 
     /// What is known of `test -d` where the branches ask for it: a folder that one of
@@ -156,7 +156,7 @@ impl FilterLowering<'_> {
                 reads |= looks_up(condition);
             }
             walk(&branch.body, &mut |statement| {
-                reads |= matches!(&statement.kind, StatementKind::Word("include", _));
+                reads |= matches!(&statement.kind, MaildropStatementKind::Word("include", _));
             });
         }
         if reads {
@@ -172,10 +172,10 @@ impl FilterLowering<'_> {
 
     /// Variables that a branch has set and that are read behind it: kept by `let`,
     /// and known there by all that they can be.
-    fn keep(&mut self, branch: &IfBranch, entry: &Variables, effects: &mut Vec<Effect>) {
+    fn keep(&mut self, branch: &IfBranch, entry: &MaildropVariables, effects: &mut Vec<Effect>) {
         let mut names = Vec::new();
         walk(&branch.body, &mut |statement| {
-            if let StatementKind::Assign(name, _) = &statement.kind
+            if let MaildropStatementKind::Assign(name, _) = &statement.kind
                 && !names.contains(name)
             {
                 names.push(name.clone());
@@ -189,27 +189,27 @@ impl FilterLowering<'_> {
             }
             let kept = kept_name(&name);
             match now {
-                Variable::Constant(text) => {
+                MaildropVariable::Constant(text) => {
                     effects.push(Effect::Let(kept.clone(), literal(&text)));
-                    self.variables.set(&name, Variable::Kept(kept, Some(vec![text])));
+                    self.variables.set(&name, MaildropVariable::Kept(kept, Some(vec![text])));
                 }
-                Variable::Template(template, _) | Variable::Field(_, template) => {
+                MaildropVariable::Template(template, _) | MaildropVariable::Field(_, template) => {
                     effects.push(Effect::Let(kept.clone(), template));
-                    self.variables.set(&name, Variable::Kept(kept, None));
+                    self.variables.set(&name, MaildropVariable::Kept(kept, None));
                 }
-                Variable::Captured(captured) => {
+                MaildropVariable::Captured(captured) => {
                     effects.push(Effect::Let(kept.clone(), captured.template));
-                    self.variables.set(&name, Variable::Kept(kept, None));
+                    self.variables.set(&name, MaildropVariable::Kept(kept, None));
                 }
-                Variable::Kept(..) | Variable::Unknown(_) => {}
+                MaildropVariable::Kept(..) | MaildropVariable::Unknown(_) => {}
             }
         }
     }
 
     /// What variables were before the branches, where these may leave them so.
-    fn keep_before(&mut self, entry: &Variables, units: &mut Vec<Unit>) {
+    fn keep_before(&mut self, entry: &MaildropVariables, units: &mut Vec<Unit>) {
         for (name, kept) in self.variables.kept() {
-            if let Variable::Constant(text) = entry.get(&name)
+            if let MaildropVariable::Constant(text) = entry.get(&name)
                 && !text.is_empty()
             {
                 let effects = vec![Effect::Let(kept, literal(&text))];
@@ -272,7 +272,7 @@ fn open(mut unit: Unit) -> Unit {
 }
 
 /// What the patterns of a branch shall capture.
-fn wanted(branch: &IfBranch) -> Wanted {
+fn wanted(branch: &IfBranch) -> MaildropWanted {
     let body = names_in(&branch.body);
     let mut names: Vec<&str> = body.iter().map(String::as_str).collect();
     if let Ok(Some(condition)) = &branch.condition {
@@ -280,26 +280,26 @@ fn wanted(branch: &IfBranch) -> Wanted {
     }
     let mut includes = false;
     walk(&branch.body, &mut |statement| {
-        includes |= matches!(&statement.kind, StatementKind::Word("include", _));
+        includes |= matches!(&statement.kind, MaildropStatementKind::Word("include", _));
     });
     match includes {
         // The file may ask for it.
-        true => Wanted { groups: true, ..Wanted::default() },
+        true => MaildropWanted { groups: true, ..MaildropWanted::default() },
         false => match_names(&names),
     }
 }
 
 /// Whether nothing is done but to set variables.
-fn assigns_only(body: &[Statement]) -> bool {
+fn assigns_only(body: &[MaildropStatement]) -> bool {
     let mut only = !body.is_empty();
     walk(body, &mut |statement| {
         only &= matches!(
             &statement.kind,
-            StatementKind::Assign(..)
-                | StatementKind::If(_)
-                | StatementKind::Import(_)
-                | StatementKind::Comments
-                | StatementKind::Word("log" | "echo", _)
+            MaildropStatementKind::Assign(..)
+                | MaildropStatementKind::If(_)
+                | MaildropStatementKind::Import(_)
+                | MaildropStatementKind::Comments
+                | MaildropStatementKind::Word("log" | "echo", _)
         );
     });
     only
@@ -315,7 +315,7 @@ fn looks_up(of: &Expression) -> bool {
 }
 
 /// What is known behind branches that leave these behind.
-fn joined(entry: &Variables, exits: &[Variables]) -> Variables {
+fn joined(entry: &MaildropVariables, exits: &[MaildropVariables]) -> MaildropVariables {
     let Some((first, rest)) = exits.split_first() else { return entry.clone() };
     let mut all = first.clone();
     for exit in rest {

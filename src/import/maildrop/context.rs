@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::pattern::Wanted;
-use super::value::Variables;
+use super::pattern::MaildropWanted;
+use super::value::MaildropVariables;
 use crate::import::Load;
 use crate::import::ir::{Cond, Draft};
 use crate::source::{Sources, Span};
@@ -13,7 +13,7 @@ use crate::source::{Sources, Span};
 pub(super) struct FilterLowering<'a> {
     pub(super) draft: Draft,
     pub(super) sources: Sources,
-    pub(super) variables: Variables,
+    pub(super) variables: MaildropVariables,
     pub(super) load: Load<'a>,
     /// Where mail goes that no statement takes.
     pub(super) inbox: String,
@@ -28,7 +28,7 @@ pub(super) struct FilterLowering<'a> {
     /// How many branches are around, each of which may be left out.
     pub(super) depth: usize,
     /// What patterns shall capture.
-    pub(super) wanted: Wanted,
+    pub(super) wanted: MaildropWanted,
     /// How many patterns of this rule captured so far.
     pub(super) captured: usize,
     /// How the condition that is read differs.
@@ -73,7 +73,7 @@ impl<'a> FilterLowering<'a> {
         FilterLowering {
             draft: Draft::default(),
             sources: Sources::default(),
-            variables: Variables::new(),
+            variables: MaildropVariables::new(),
             load,
             inbox: "~/Maildir/".into(),
             around: Vec::new(),
@@ -81,7 +81,7 @@ impl<'a> FilterLowering<'a> {
             ended: false,
             in_exception: false,
             depth: 0,
-            wanted: Wanted::default(),
+            wanted: MaildropWanted::default(),
             captured: 0,
             differs: None,
             uses: Uses::default(),

@@ -6,10 +6,10 @@ use regex_automata::meta;
 use regex_automata::util::syntax;
 
 use super::context::{FilterLowering, ReturnCode};
-use super::expression::{Expression, Piece};
-use super::pattern::{Matched, Wanted, found, in_message};
+use super::expression::{Expression, ExpressionPiece};
+use super::pattern::{MaildropMatch, MaildropWanted, found, in_message};
 use super::regex::translate;
-use super::value::{Captured, Text, Value, Variable, is_match};
+use super::value::{MaildropCapture, MaildropText, MaildropVariable, Value, is_match};
 use crate::import::ir::{Cond, Operand, Test};
 use crate::import::shell::command_value;
 
@@ -51,14 +51,14 @@ impl FilterLowering<'_> {
     pub(super) fn value(&mut self, of: &Expression) -> Result<Value, String> {
         match of {
             Expression::Text(pieces) => match pieces.as_slice() {
-                [Piece::Variable(name)] if name == "SIZE" => Ok(Value::Size),
-                [Piece::Variable(name)] if name == "RETURNCODE" => match &self.code {
+                [ExpressionPiece::Variable(name)] if name == "SIZE" => Ok(Value::Size),
+                [ExpressionPiece::Variable(name)] if name == "RETURNCODE" => match &self.code {
                     ReturnCode::Known(condition) => Ok(Value::Code(condition.clone())),
                     ReturnCode::Exists(_) => Err("which files are there decides".into()),
                     ReturnCode::Unknown => Err("a program decides".into()),
                 },
-                [Piece::Variable(name)] => match self.variables.get(name) {
-                    Variable::Unknown(why) => Err(why),
+                [ExpressionPiece::Variable(name)] => match self.variables.get(name) {
+                    MaildropVariable::Unknown(why) => Err(why),
                     known => Ok(Value::Variable(known)),
                 },
                 _ => self.variables.text(pieces).map(whole),
@@ -69,12 +69,12 @@ impl FilterLowering<'_> {
                 let template = command_value(&command)?;
                 let field = template.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
                 Ok(Value::Variable(match field.filter(|field| field.starts_with("header ")) {
-                    Some(field) => Variable::Field(field.to_owned(), template.clone()),
-                    None => Variable::Template(template, false),
+                    Some(field) => MaildropVariable::Field(field.to_owned(), template.clone()),
+                    None => MaildropVariable::Template(template, false),
                 }))
             }
             Expression::Joined(parts) => {
-                let mut text = Text::empty();
+                let mut text = MaildropText::empty();
                 for part in parts {
                     match self.value(part)? {
                         Value::Variable(variable) => text.push_variable(variable)?,
@@ -106,18 +106,18 @@ impl FilterLowering<'_> {
     }
 
     /// The text of a pattern, its variables put in.
-    fn pattern_source(&self, source: &[Piece]) -> Result<String, String> {
+    fn pattern_source(&self, source: &[ExpressionPiece]) -> Result<String, String> {
         let text = self.variables.text(source)?;
         text.constant.ok_or_else(|| "what is inserted in the pattern comes from the message".into())
     }
 
-    fn wanted(&mut self) -> Wanted {
-        let wanted = Wanted { number: self.captured, ..self.wanted };
+    fn wanted(&mut self) -> MaildropWanted {
+        let wanted = MaildropWanted { number: self.captured, ..self.wanted };
         self.captured += usize::from(self.wanted.whole || self.wanted.groups);
         wanted
     }
 
-    fn in_message(&mut self, source: &[Piece], options: &str) -> Result<Value, String> {
+    fn in_message(&mut self, source: &[ExpressionPiece], options: &str) -> Result<Value, String> {
         let source = self.pattern_source(source)?;
         // `,weight,0`: only the first time counts.
         let (letters, weight) = options.split_once(',').unwrap_or((options, ""));
@@ -127,7 +127,9 @@ impl FilterLowering<'_> {
             _ => return Err("each time it is found counts".into()),
         };
         let old = self.variables.get("MAILDROP_OLD_REGEXP");
-        if source.contains('!') && !matches!(old, Variable::Constant(text) if !is_true(&text)) {
+        if source.contains('!')
+            && !matches!(old, MaildropVariable::Constant(text) if !is_true(&text))
+        {
             return Err("a pattern of maildrop 1 with `!` in it".into());
         }
         let wanted = self.wanted();
@@ -149,12 +151,12 @@ impl FilterLowering<'_> {
         })
     }
 
-    fn set_matches(&mut self, matched: &Matched, wanted: Wanted) {
+    fn set_matches(&mut self, matched: &MaildropMatch, wanted: MaildropWanted) {
         self.variables.forget_matches();
         if let Some(whole) = &matched.whole {
             let rest = matched.rest.clone();
-            let captured = Captured { template: whole.clone(), number: None, rest };
-            self.variables.set("MATCH", Variable::Captured(captured));
+            let captured = MaildropCapture { template: whole.clone(), number: None, rest };
+            self.variables.set("MATCH", MaildropVariable::Captured(captured));
         }
         if !wanted.groups {
             return;
@@ -162,24 +164,29 @@ impl FilterLowering<'_> {
         for group in matched.skipped + 1..=matched.groups.min(9) {
             let template = format!("{{{}}}", wanted.name(group));
             let first = group == 1 && !wanted.whole;
-            let captured = Captured {
+            let captured = MaildropCapture {
                 template,
                 number: matched.number.clone().filter(|_| first),
                 rest: matched.rest.clone().filter(|_| first),
             };
-            self.variables.set(&format!("MATCH{group}"), Variable::Captured(captured));
+            self.variables.set(&format!("MATCH{group}"), MaildropVariable::Captured(captured));
         }
     }
 
     /// `value =~ /pattern/`
-    fn in_value(&mut self, value: Value, source: &[Piece], options: &str) -> Result<Value, String> {
+    fn in_value(
+        &mut self,
+        value: Value,
+        source: &[ExpressionPiece],
+        options: &str,
+    ) -> Result<Value, String> {
         let source = self.pattern_source(source)?;
         if options.contains(',') {
             return Err("each time it is found counts".into());
         }
         let case = options.contains('D');
         let field = match value {
-            Value::Variable(Variable::Constant(text)) => {
+            Value::Variable(MaildropVariable::Constant(text)) => {
                 return self.in_constant(&text, &source, case);
             }
             Value::Variable(variable) => field_of(&variable)?,
@@ -217,7 +224,8 @@ impl FilterLowering<'_> {
         for group in 0..=groups.min(9) {
             let found = captures.get_group(group).and_then(|span| text.get(span.range()));
             let name = if group == 0 { "MATCH".to_owned() } else { format!("MATCH{group}") };
-            self.variables.set(&name, Variable::Constant(found.unwrap_or_default().to_owned()));
+            self.variables
+                .set(&name, MaildropVariable::Constant(found.unwrap_or_default().to_owned()));
         }
         Ok(Value::Truth(Cond::Always))
     }
@@ -233,7 +241,7 @@ impl FilterLowering<'_> {
         let constants: Option<Vec<&str>> = values
             .iter()
             .map(|value| match value {
-                Variable::Constant(text) => Some(text.as_str()),
+                MaildropVariable::Constant(text) => Some(text.as_str()),
                 _ => None,
             })
             .collect();
@@ -256,10 +264,14 @@ impl FilterLowering<'_> {
                 let values = vec![Operand::Text((*address).to_owned())];
                 Ok(Value::Truth(Cond::Test(Test { fields, operator: "is", values })))
             }
-            ("lookup", _, [what, Variable::Constant(file)]) => self.lookup(what, file, false),
-            ("lookup", _, [what, Variable::Constant(file), Variable::Constant(options)]) => {
-                self.lookup(what, file, options.contains('D'))
+            ("lookup", _, [what, MaildropVariable::Constant(file)]) => {
+                self.lookup(what, file, false)
             }
+            (
+                "lookup",
+                _,
+                [what, MaildropVariable::Constant(file), MaildropVariable::Constant(options)],
+            ) => self.lookup(what, file, options.contains('D')),
             ("time", ..) => Err("the time in seconds".into()),
             (name, ..) if name.starts_with("gdbm") => Err(format!("`{name}`: a database")),
             _ => Err(format!("`{name}` of what the message says")),
@@ -267,7 +279,7 @@ impl FilterLowering<'_> {
     }
 
     /// `lookup(value, file)`: the patterns of a file, as they are now.
-    fn lookup(&mut self, what: &Variable, file: &str, case: bool) -> Result<Value, String> {
+    fn lookup(&mut self, what: &MaildropVariable, file: &str, case: bool) -> Result<Value, String> {
         let path = self.path_of(file);
         let bytes = (self.load)(&path)
             .map_err(|error| format!("the patterns of `{file}` cannot be read: {error}"))?;
@@ -281,7 +293,7 @@ impl FilterLowering<'_> {
             return Err(format!("`{file}` has more than {MOST_PATTERNS} patterns"));
         }
         self.note(&format!("the patterns of {file} stand in the rules as they are now"));
-        if let Variable::Constant(text) = what {
+        if let MaildropVariable::Constant(text) = what {
             for line in &lines {
                 if self.in_constant(text, line, case)? == Value::Truth(Cond::Always) {
                     return Ok(Value::Truth(Cond::Always));
@@ -290,7 +302,8 @@ impl FilterLowering<'_> {
             return Ok(Value::Truth(Cond::Never));
         }
         let field = field_of(what)?;
-        let is_line = matches!(what, Variable::Captured(found) if !found.template.starts_with('{'));
+        let is_line =
+            matches!(what, MaildropVariable::Captured(found) if !found.template.starts_with('{'));
         let mut values = Vec::new();
         for line in lines {
             if is_line && line.contains('^') {
@@ -315,23 +328,23 @@ impl FilterLowering<'_> {
 }
 
 /// A text is a variable where it is nothing but one.
-fn whole(text: Text) -> Value {
+fn whole(text: MaildropText) -> Value {
     Value::Variable(match text.constant {
-        Some(constant) => Variable::Constant(constant),
-        None => Variable::Template(text.template, text.local),
+        Some(constant) => MaildropVariable::Constant(constant),
+        None => MaildropVariable::Template(text.template, text.local),
     })
 }
 
 /// The field that tests ask for.
-fn field_of(variable: &Variable) -> Result<String, String> {
+fn field_of(variable: &MaildropVariable) -> Result<String, String> {
     match variable {
-        Variable::Field(field, _) => Ok(field.clone()),
-        Variable::Kept(name, _) => Ok(name.clone()),
-        Variable::Captured(Captured { rest: Some(field), .. }) => Ok(field.clone()),
-        Variable::Captured(_) => Err("a part of what a pattern found is tested".into()),
-        Variable::Template(..) => Err("a text of several values is tested".into()),
-        Variable::Constant(_) => Err("what is the same for every message is tested".into()),
-        Variable::Unknown(why) => Err(why.clone()),
+        MaildropVariable::Field(field, _) => Ok(field.clone()),
+        MaildropVariable::Kept(name, _) => Ok(name.clone()),
+        MaildropVariable::Captured(MaildropCapture { rest: Some(field), .. }) => Ok(field.clone()),
+        MaildropVariable::Captured(_) => Err("a part of what a pattern found is tested".into()),
+        MaildropVariable::Template(..) => Err("a text of several values is tested".into()),
+        MaildropVariable::Constant(_) => Err("what is the same for every message is tested".into()),
+        MaildropVariable::Unknown(why) => Err(why.clone()),
     }
 }
 
@@ -342,11 +355,11 @@ fn truth(value: Value) -> Result<Cond, String> {
         Value::Truth(condition) | Value::Code(condition) => Ok(condition),
         Value::Size => Ok(Cond::Always),
         Value::Sum(..) => compare("!=", value, Value::constant("0")),
-        Value::Variable(Variable::Constant(text)) => Ok(certain(is_true(&text))),
+        Value::Variable(MaildropVariable::Constant(text)) => Ok(certain(is_true(&text))),
         Value::Variable(variable) => {
             let field = field_of(&variable)?;
             let has = Cond::Word(format!("has {field}"));
-            let is_never_zero = matches!(&variable, Variable::Kept(_, Some(values)) if !values.iter().any(|value| value == "0"));
+            let is_never_zero = matches!(&variable, MaildropVariable::Kept(_, Some(values)) if !values.iter().any(|value| value == "0"));
             match is_never_zero {
                 true => Ok(has),
                 false => Ok(Cond::all([has, Cond::not(Cond::texts(field, "is", ["0"]))])),
@@ -395,8 +408,8 @@ fn turned(operator: &str) -> &str {
 
 fn compare(operator: &str, left: Value, right: Value) -> Result<Cond, String> {
     let certain = |holds: bool| if holds { Cond::Always } else { Cond::Never };
-    let Value::Variable(Variable::Constant(constant)) = right else {
-        if let Value::Variable(Variable::Constant(_)) = left {
+    let Value::Variable(MaildropVariable::Constant(constant)) = right else {
+        if let Value::Variable(MaildropVariable::Constant(_)) = left {
             return compare(turned(operator), right, left);
         }
         return Err("two values of the message are compared".into());
@@ -413,9 +426,9 @@ fn compare(operator: &str, left: Value, right: Value) -> Result<Cond, String> {
         Ok(holds(operator, left.total_cmp(&right)))
     };
     match left {
-        Value::Variable(Variable::Constant(text)) => Ok(certain(fits(&text)?)),
+        Value::Variable(MaildropVariable::Constant(text)) => Ok(certain(fits(&text)?)),
         // Not set yet, or one of these.
-        Value::Variable(Variable::Kept(name, Some(values))) => {
+        Value::Variable(MaildropVariable::Kept(name, Some(values))) => {
             let mut any = Vec::new();
             for value in &values {
                 if fits(value)? {
@@ -462,7 +475,9 @@ fn compare(operator: &str, left: Value, right: Value) -> Result<Cond, String> {
             summed(weights, sum, |sum| holds(operator, sum.total_cmp(&number)))
         }
         Value::Sum(..) => Err(format!("`{operator}` compares a sum as a text")),
-        Value::Variable(Variable::Captured(captured)) if !is_text && captured.number.is_some() => {
+        Value::Variable(MaildropVariable::Captured(captured))
+            if !is_text && captured.number.is_some() =>
+        {
             let Some(first) = captured.number else { return Ok(Cond::Never) };
             let mut number = number(&constant).ok_or("a number is compared with a text")?;
             let mut operator = operator;
@@ -542,7 +557,7 @@ fn summed(weights: Vec<(f64, Cond)>, sum: f64, fits: impl Fn(f64) -> bool) -> Re
 fn arithmetic(operator: &str, left: Value, right: Value) -> Result<Value, String> {
     let numbers = |value: Value| -> Result<(Vec<(f64, Cond)>, f64), String> {
         match value {
-            Value::Variable(Variable::Constant(text)) => {
+            Value::Variable(MaildropVariable::Constant(text)) => {
                 Ok((Vec::new(), number(&text).ok_or(format!("`{text}` is no number"))?))
             }
             Value::Truth(condition) => Ok((vec![(1.0, condition)], 0.0)),
@@ -597,24 +612,26 @@ fn escaped(text: &str) -> String {
 }
 
 /// A template in capitals or small letters.
-fn in_case(value: &Variable, how: &str) -> Result<Variable, String> {
+fn in_case(value: &MaildropVariable, how: &str) -> Result<MaildropVariable, String> {
     let (template, local) = match value {
-        Variable::Field(_, template) => (template.clone(), false),
-        Variable::Kept(name, _) => (format!("{{{name}}}"), false),
-        Variable::Template(template, local) => (template.clone(), *local),
-        Variable::Captured(captured) => (captured.template.clone(), true),
-        Variable::Constant(_) | Variable::Unknown(_) => return Err("no template".into()),
+        MaildropVariable::Field(_, template) => (template.clone(), false),
+        MaildropVariable::Kept(name, _) => (format!("{{{name}}}"), false),
+        MaildropVariable::Template(template, local) => (template.clone(), *local),
+        MaildropVariable::Captured(captured) => (captured.template.clone(), true),
+        MaildropVariable::Constant(_) | MaildropVariable::Unknown(_) => {
+            return Err("no template".into());
+        }
     };
     let inner = template.strip_prefix('{').and_then(|inner| inner.strip_suffix('}'));
     match inner.filter(|inner| !inner.contains(['{', '}', ':'])) {
-        Some(inner) => Ok(Variable::Template(format!("{{{inner}:{how}}}"), local)),
+        Some(inner) => Ok(MaildropVariable::Template(format!("{{{inner}:{how}}}"), local)),
         None => Err("the case of a text of several values".into()),
     }
 }
 
 /// Whether an expression asks for what a pattern captured.
-pub(super) fn match_names(names: &[&str]) -> Wanted {
+pub(super) fn match_names(names: &[&str]) -> MaildropWanted {
     let whole = names.contains(&"MATCH");
     let groups = names.iter().any(|name| is_match(name) && *name != "MATCH");
-    Wanted { whole, groups, ..Wanted::default() }
+    MaildropWanted { whole, groups, ..MaildropWanted::default() }
 }

@@ -1,18 +1,18 @@
 //! maildrop's expressions, by the precedence of maildropfilter(7).
 
-use super::tokens::{MAX_DEPTH, Rule, Token};
+use super::tokens::{MAX_DEPTH, MaildropToken, Rule};
 
 /// An expression.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Expression {
     /// Text with variables in it.
-    Text(Vec<Piece>),
+    Text(Vec<ExpressionPiece>),
     /// What a command prints.
-    Command(Vec<Piece>),
+    Command(Vec<ExpressionPiece>),
     /// Several of these, one behind the other.
     Joined(Vec<Expression>),
     /// `/pattern/:options`, in the message or in an expression.
-    Pattern { of: Option<Box<Expression>>, source: Vec<Piece>, options: String },
+    Pattern { of: Option<Box<Expression>>, source: Vec<ExpressionPiece>, options: String },
     /// `!`
     Not(Box<Expression>),
     /// `||`, `<`, `eq`, `+` …
@@ -23,7 +23,7 @@ pub(super) enum Expression {
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Piece {
+pub(super) enum ExpressionPiece {
     Raw(String),
     /// `$NAME`
     Variable(String),
@@ -31,11 +31,11 @@ pub(super) enum Piece {
 
 impl Expression {
     pub(super) fn text(text: &str) -> Expression {
-        Expression::Text(vec![Piece::Raw(text.to_owned())])
+        Expression::Text(vec![ExpressionPiece::Raw(text.to_owned())])
     }
 
     /// All pieces in it, its own and those of what it is made of.
-    pub(super) fn pieces<'a>(&'a self, found: &mut Vec<&'a Piece>) {
+    pub(super) fn pieces<'a>(&'a self, found: &mut Vec<&'a ExpressionPiece>) {
         match self {
             Expression::Text(pieces) | Expression::Command(pieces) => found.extend(pieces),
             Expression::Pattern { of, source, .. } => {
@@ -58,8 +58,8 @@ impl Expression {
         let mut pieces = Vec::new();
         self.pieces(&mut pieces);
         let names = pieces.into_iter().filter_map(|piece| match piece {
-            Piece::Variable(name) => Some(name.as_str()),
-            Piece::Raw(_) => None,
+            ExpressionPiece::Variable(name) => Some(name.as_str()),
+            ExpressionPiece::Raw(_) => None,
         });
         names.collect()
     }
@@ -96,7 +96,7 @@ const FUNCTIONS: [&str; 13] = [
 ];
 
 pub(super) struct ExpressionReader<'a> {
-    tokens: &'a [Token],
+    tokens: &'a [MaildropToken],
     text: &'a str,
     at: usize,
     /// What begins with a slash may be a path.
@@ -104,7 +104,11 @@ pub(super) struct ExpressionReader<'a> {
 }
 
 impl<'a> ExpressionReader<'a> {
-    pub(super) fn new(tokens: &'a [Token], text: &'a str, paths: bool) -> ExpressionReader<'a> {
+    pub(super) fn new(
+        tokens: &'a [MaildropToken],
+        text: &'a str,
+        paths: bool,
+    ) -> ExpressionReader<'a> {
         ExpressionReader { tokens, text, at: 0, paths }
     }
 
@@ -231,7 +235,7 @@ impl<'a> ExpressionReader<'a> {
                     Expression::Text(pieces(text, Quoting::Bare))
                 }
                 Rule::double => Expression::Text(pieces(inner, Quoting::Double)),
-                Rule::single => Expression::Text(vec![Piece::Raw(single(inner))]),
+                Rule::single => Expression::Text(vec![ExpressionPiece::Raw(single(inner))]),
                 Rule::command => Expression::Command(pieces(inner, Quoting::Command)),
                 _ => break,
             });
@@ -296,7 +300,7 @@ enum Quoting {
     Pattern,
 }
 
-fn pieces(text: &str, quoting: Quoting) -> Vec<Piece> {
+fn pieces(text: &str, quoting: Quoting) -> Vec<ExpressionPiece> {
     let (mut pieces, mut raw) = (Vec::new(), String::new());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -324,9 +328,9 @@ fn pieces(text: &str, quoting: Quoting) -> Vec<Piece> {
                 match name {
                     Some(name) => {
                         if !raw.is_empty() {
-                            pieces.push(Piece::Raw(std::mem::take(&mut raw)));
+                            pieces.push(ExpressionPiece::Raw(std::mem::take(&mut raw)));
                         }
-                        pieces.push(Piece::Variable(name.to_owned()));
+                        pieces.push(ExpressionPiece::Variable(name.to_owned()));
                         rest = behind;
                     }
                     None => raw.push('$'),
@@ -336,7 +340,7 @@ fn pieces(text: &str, quoting: Quoting) -> Vec<Piece> {
         }
     }
     if !raw.is_empty() || pieces.is_empty() {
-        pieces.push(Piece::Raw(raw));
+        pieces.push(ExpressionPiece::Raw(raw));
     }
     pieces
 }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::action::Done;
+use super::action::MaildropDone;
 use super::context::{FilterLowering, ReturnCode};
-use super::expression::{Expression, Piece};
-use super::parse::{Statement, StatementKind, parse};
+use super::expression::{Expression, ExpressionPiece};
+use super::parse::{MaildropStatement, MaildropStatementKind, parse};
 use super::uses::{command_of, command_text, may_end, units_in};
-use super::value::{Captured, Value, Variable};
+use super::value::{MaildropCapture, MaildropVariable, Value};
 use crate::import::decode;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, header};
 use crate::import::shell::{is_program, shell_words, unquoted};
@@ -38,11 +38,11 @@ impl FilterLowering<'_> {
         let statements = parse(0, file);
         self.uses.collect(&statements);
         self.inbox = self.last_default(&statements);
-        self.variables.set("DEFAULT", Variable::Constant(self.inbox.clone()));
+        self.variables.set("DEFAULT", MaildropVariable::Constant(self.inbox.clone()));
         let mut units = self.statements(&statements);
         // What no statement took goes where DEFAULT says.
-        if !self.ended && matches!(self.variables.get("DEFAULT"), Variable::Kept(..)) {
-            let default = Expression::Text(vec![Piece::Variable("DEFAULT".into())]);
+        if !self.ended && matches!(self.variables.get("DEFAULT"), MaildropVariable::Kept(..)) {
+            let default = Expression::Text(vec![ExpressionPiece::Variable("DEFAULT".into())]);
             let at = file.text.len() as u32;
             let span = Span { file: 0, start: at, end: at };
             let made = self.action(span, |this| this.deliver(span, &default, false));
@@ -52,32 +52,32 @@ impl FilterLowering<'_> {
     }
 
     /// DEFAULT as it is where the filter ends.
-    fn last_default(&mut self, statements: &[Statement]) -> String {
+    fn last_default(&mut self, statements: &[MaildropStatement]) -> String {
         let mut variables = self.variables.clone();
         for statement in statements {
-            let StatementKind::Assign(name, value) = &statement.kind else { continue };
+            let MaildropStatementKind::Assign(name, value) = &statement.kind else { continue };
             let value = match value {
                 Expression::Text(pieces) => variables.text(pieces).ok(),
                 _ => None,
             };
             match value.and_then(|text| text.constant) {
-                Some(constant) => variables.set(name, Variable::Constant(constant)),
-                None => variables.set(name, Variable::Unknown(String::new())),
+                Some(constant) => variables.set(name, MaildropVariable::Constant(constant)),
+                None => variables.set(name, MaildropVariable::Unknown(String::new())),
             }
         }
         match variables.get("DEFAULT") {
-            Variable::Constant(path) if !path.is_empty() => path,
+            MaildropVariable::Constant(path) if !path.is_empty() => path,
             _ => "~/Maildir/".into(),
         }
     }
 
-    pub(super) fn statements(&mut self, statements: &[Statement]) -> Vec<Unit> {
+    pub(super) fn statements(&mut self, statements: &[MaildropStatement]) -> Vec<Unit> {
         let mut units: Vec<Unit> = Vec::new();
         // A delivery that is not translated ends the way, too.
         let mut stopped = false;
         for statement in statements {
             if self.ended || stopped {
-                if !matches!(statement.kind, StatementKind::Comments) {
+                if !matches!(statement.kind, MaildropStatementKind::Comments) {
                     let why = "maildrop never comes here".to_owned();
                     let count = units_in(std::slice::from_ref(statement));
                     let fidelity = Fidelity::Dead(why);
@@ -87,13 +87,17 @@ impl FilterLowering<'_> {
             }
             let first = units.len();
             self.statement(statement, &mut units);
-            let is_end =
-                matches!(statement.kind, StatementKind::Word("to", _) | StatementKind::Exit);
+            let is_end = matches!(
+                statement.kind,
+                MaildropStatementKind::Word("to", _) | MaildropStatementKind::Exit
+            );
             stopped = is_end && !self.ended;
             let mut comments = statement.comments.clone();
             // Comments on what has no like here say nothing about what follows.
-            let silent =
-                matches!(statement.kind, StatementKind::Assign(..) | StatementKind::Import(_));
+            let silent = matches!(
+                statement.kind,
+                MaildropStatementKind::Assign(..) | MaildropStatementKind::Import(_)
+            );
             if units.len() == first && !comments.is_empty() && !silent {
                 units.push(Unit { count: 0, ..Unit::new(statement.span) });
             }
@@ -106,23 +110,25 @@ impl FilterLowering<'_> {
         units
     }
 
-    fn statement(&mut self, statement: &Statement, units: &mut Vec<Unit>) {
+    fn statement(&mut self, statement: &MaildropStatement, units: &mut Vec<Unit>) {
         let span = statement.span;
         match &statement.kind {
-            StatementKind::Assign(name, value) => units.extend(self.assign(span, name, value)),
-            StatementKind::If(branches) => self.branches(branches, units),
-            StatementKind::Exception(inner) => {
+            MaildropStatementKind::Assign(name, value) => {
+                units.extend(self.assign(span, name, value))
+            }
+            MaildropStatementKind::If(branches) => self.branches(branches, units),
+            MaildropStatementKind::Exception(inner) => {
                 let outer = std::mem::replace(&mut self.in_exception, true);
                 self.note("`exception`: mail that cannot be stored is tried again all the same");
                 let inner = self.statements(inner);
                 self.in_exception = outer;
                 units.extend(inner);
             }
-            StatementKind::Locked(inner) => {
+            MaildropStatementKind::Locked(inner) => {
                 let inner = self.statements(inner);
                 units.extend(inner);
             }
-            StatementKind::Loop(word, _, inner) => {
+            MaildropStatementKind::Loop(word, _, inner) => {
                 self.forget(inner);
                 let why = match *word {
                     "foreach" => "`foreach` does it for each place that a pattern finds",
@@ -130,19 +136,19 @@ impl FilterLowering<'_> {
                 };
                 units.push(lost(span, why.into(), inner));
             }
-            StatementKind::Broken(why, inner) => {
+            MaildropStatementKind::Broken(why, inner) => {
                 self.forget(inner);
                 units.push(lost(span, why.clone(), inner));
             }
-            StatementKind::Import(name) => {
+            MaildropStatementKind::Import(name) => {
                 let field = format!("env {}", quote(name));
                 let variable = match name.as_str() {
                     "HOME" | "PATH" | "SHELL" | "LOGNAME" | "USER" => self.variables.get(name),
-                    _ => Variable::Field(field.clone(), format!("{{{field}}}")),
+                    _ => MaildropVariable::Field(field.clone(), format!("{{{field}}}")),
                 };
                 self.variables.set(name, variable);
             }
-            StatementKind::Exit => {
+            MaildropStatementKind::Exit => {
                 let done = self.leave();
                 match units.last_mut().and_then(copy_that_ends) {
                     // `cc` and `exit` is `to`.
@@ -162,12 +168,12 @@ impl FilterLowering<'_> {
                     _ => units.push(self.action(span, |_| Ok(done))),
                 }
             }
-            StatementKind::Search(pattern) => self.search(pattern),
-            StatementKind::Command(command) => units.extend(self.command(span, command)),
-            StatementKind::Comments => {
+            MaildropStatementKind::Search(pattern) => self.search(pattern),
+            MaildropStatementKind::Command(command) => units.extend(self.command(span, command)),
+            MaildropStatementKind::Comments => {
                 units.push(Unit { count: 0, ..Unit::new(span) });
             }
-            StatementKind::Word(word, argument) => match *word {
+            MaildropStatementKind::Word(word, argument) => match *word {
                 "to" => units.push(self.action(span, |this| this.deliver(span, argument, false))),
                 "cc" => {
                     units.push(self.action(span, |this| this.deliver(span, argument, true)));
@@ -199,7 +205,11 @@ impl FilterLowering<'_> {
     }
 
     /// A unit of what is done.
-    fn action(&mut self, span: Span, make: impl FnOnce(&mut Self) -> Result<Done, String>) -> Unit {
+    fn action(
+        &mut self,
+        span: Span,
+        make: impl FnOnce(&mut Self) -> Result<MaildropDone, String>,
+    ) -> Unit {
         match make(self) {
             Ok(done) => {
                 self.ended |= done.ends;
@@ -227,7 +237,7 @@ impl FilterLowering<'_> {
         let made = self.text_of(text).map(|text| {
             let text = text.template.trim().to_owned();
             let effects = if text.is_empty() { Vec::new() } else { vec![Effect::Log(text)] };
-            Done { effects, ..Done::default() }
+            MaildropDone { effects, ..MaildropDone::default() }
         });
         // A line of the log is no rule.
         match made {
@@ -281,7 +291,7 @@ impl FilterLowering<'_> {
     fn search(&mut self, pattern: &Expression) {
         self.variables.forget_matches();
         let Expression::Pattern { of: None, source, .. } = pattern else { return };
-        let [Piece::Raw(source)] = source.as_slice() else { return };
+        let [ExpressionPiece::Raw(source)] = source.as_slice() else { return };
         let named = source.strip_prefix('^').and_then(|rest| rest.split_once(':'));
         let Some((name, rest)) = named else { return };
         let is_name = !name.is_empty()
@@ -295,10 +305,10 @@ impl FilterLowering<'_> {
         match rest {
             ".*" => {
                 let template = format!("{name}: {template}");
-                let captured = Captured { template, number: None, rest: Some(field) };
-                self.variables.set("MATCH", Variable::Captured(captured));
+                let captured = MaildropCapture { template, number: None, rest: Some(field) };
+                self.variables.set("MATCH", MaildropVariable::Captured(captured));
             }
-            "(.*)" => self.variables.set("MATCH1", Variable::Field(field, template)),
+            "(.*)" => self.variables.set("MATCH1", MaildropVariable::Field(field, template)),
             _ => {}
         }
     }
@@ -311,7 +321,7 @@ impl FilterLowering<'_> {
             text.push_str(before);
             let (name, behind) = behind.split_once('}')?;
             match self.variables.get(name) {
-                Variable::Constant(value) => text.push_str(&value),
+                MaildropVariable::Constant(value) => text.push_str(&value),
                 _ => return None,
             }
             rest = behind;
@@ -324,7 +334,7 @@ impl FilterLowering<'_> {
     fn assign(&mut self, span: Span, name: &str, value: &Expression) -> Option<Unit> {
         if WITHOUT_MEANING.contains(&name) {
             let text = self.text_of(value).ok().and_then(|text| text.constant);
-            self.variables.set(name, Variable::Constant(text.unwrap_or_default()));
+            self.variables.set(name, MaildropVariable::Constant(text.unwrap_or_default()));
             return None;
         }
         if matches!(name, "FLAGS" | "KEYWORDS") {
@@ -336,32 +346,33 @@ impl FilterLowering<'_> {
         self.captured = before;
         let variable = match found {
             Ok(Value::Variable(variable)) => variable,
-            Ok(Value::Truth(Cond::Always)) => Variable::Constant("1".into()),
-            Ok(Value::Truth(Cond::Never)) => Variable::Constant("0".into()),
-            Ok(Value::Size) => Variable::Field("size".into(), "{size}".into()),
-            Ok(_) => Variable::Unknown(format!("{name} is what a condition came to")),
+            Ok(Value::Truth(Cond::Always)) => MaildropVariable::Constant("1".into()),
+            Ok(Value::Truth(Cond::Never)) => MaildropVariable::Constant("0".into()),
+            Ok(Value::Size) => MaildropVariable::Field("size".into(), "{size}".into()),
+            Ok(_) => MaildropVariable::Unknown(format!("{name} is what a condition came to")),
             Err(why) => match self.with_own_maildir(value).and_then(|text| text.constant) {
                 Some(path) => {
                     self.guessed.insert(name.to_owned(), why);
-                    Variable::Constant(path)
+                    MaildropVariable::Constant(path)
                 }
-                None => Variable::Unknown(format!("{name}: {why}")),
+                None => MaildropVariable::Unknown(format!("{name}: {why}")),
             },
         };
         match variable {
-            Variable::Constant(text) if name == "SENDMAIL" && self.depth == 0 => {
+            MaildropVariable::Constant(text) if name == "SENDMAIL" && self.depth == 0 => {
                 if text.starts_with('/') {
                     self.draft.settings.push(("sendmail".into(), quote(&text)));
                 }
-                self.variables.set(name, Variable::Constant(text));
+                self.variables.set(name, MaildropVariable::Constant(text));
                 None
             }
             // What a pattern captured is gone with its rule, and tests ask for fields.
-            Variable::Template(template, true) | Variable::Captured(Captured { template, .. })
+            MaildropVariable::Template(template, true)
+            | MaildropVariable::Captured(MaildropCapture { template, .. })
                 if self.uses.tested.contains(name) =>
             {
                 let kept = kept_name(name);
-                self.variables.set(name, Variable::Kept(kept.clone(), None));
+                self.variables.set(name, MaildropVariable::Kept(kept.clone(), None));
                 Some(Unit {
                     effects: vec![Effect::Let(kept, template)],
                     count: 0,
@@ -412,17 +423,17 @@ impl FilterLowering<'_> {
     }
 
     /// What statements that are not translated would have set.
-    pub(super) fn forget(&mut self, statements: &[Statement]) {
+    pub(super) fn forget(&mut self, statements: &[MaildropStatement]) {
         let mut names = Vec::new();
         let mut includes = false;
         super::uses::walk(statements, &mut |statement| match &statement.kind {
-            StatementKind::Assign(name, _) => names.push(name.clone()),
-            StatementKind::Word("include", _) => includes = true,
+            MaildropStatementKind::Assign(name, _) => names.push(name.clone()),
+            MaildropStatementKind::Word("include", _) => includes = true,
             _ => {}
         });
         for name in names {
             let why = format!("{name} is set by what is not translated");
-            self.variables.set(&name, Variable::Unknown(why));
+            self.variables.set(&name, MaildropVariable::Unknown(why));
         }
         if includes {
             self.variables.maybe_set = Some("a file that is not read may set it".into());
@@ -433,7 +444,7 @@ impl FilterLowering<'_> {
 }
 
 /// A unit for statements that are not translated.
-pub(super) fn lost(span: Span, why: String, inner: &[Statement]) -> Unit {
+pub(super) fn lost(span: Span, why: String, inner: &[MaildropStatement]) -> Unit {
     let would_end = may_end(inner);
     Unit { would_end, count: units_in(inner).max(1), ..Unit::not(span, why) }
 }

@@ -2,31 +2,31 @@
 //! comments go with the one that follows.
 
 use super::expression::{Expression, ExpressionReader};
-use super::tokens::{MAX_DEPTH, Rule, Token, tokens};
+use super::tokens::{MAX_DEPTH, MaildropToken, Rule, tokens};
 use crate::source::{SourceFile, Span};
 
 /// A statement.
 #[derive(Debug, Clone)]
-pub(super) struct Statement {
+pub(super) struct MaildropStatement {
     /// From its first word to its last.
     pub(super) span: Span,
     /// The comments in front of it, without their signs.
     pub(super) comments: Vec<String>,
-    pub(super) kind: StatementKind,
+    pub(super) kind: MaildropStatementKind,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum StatementKind {
+pub(super) enum MaildropStatementKind {
     /// `NAME=expression`
     Assign(String, Expression),
     /// `if … elsif … else …`
     If(Vec<IfBranch>),
     /// `while` and `foreach`; the word and what is asked
-    Loop(&'static str, Span, Vec<Statement>),
+    Loop(&'static str, Span, Vec<MaildropStatement>),
     /// `exception { … }`
-    Exception(Vec<Statement>),
+    Exception(Vec<MaildropStatement>),
     /// `dotlock` and `flock`
-    Locked(Vec<Statement>),
+    Locked(Vec<MaildropStatement>),
     /// A word with one argument: `to`, `cc`, `xfilter`, `include`, `log` …
     Word(&'static str, Expression),
     /// `import NAME`
@@ -40,7 +40,7 @@ pub(super) enum StatementKind {
     /// Comments behind the last statement.
     Comments,
     /// Why it cannot be read; what stands in its block.
-    Broken(String, Vec<Statement>),
+    Broken(String, Vec<MaildropStatement>),
 }
 
 /// A branch of an `if`.
@@ -52,7 +52,7 @@ pub(super) struct IfBranch {
     pub(super) comments: Vec<String>,
     /// None for `else`; an error says why it cannot be read.
     pub(super) condition: Result<Option<Expression>, String>,
-    pub(super) body: Vec<Statement>,
+    pub(super) body: Vec<MaildropStatement>,
 }
 
 /// The words that take one argument.
@@ -60,8 +60,8 @@ const WORDS: [&str; 9] =
     ["to", "cc", "xfilter", "include", "log", "logfile", "echo", "system", "gdbmclose"];
 
 /// Reads the file with this number.
-pub(super) fn parse(number: u32, source: &SourceFile) -> Vec<Statement> {
-    let mut reader = Reader {
+pub(super) fn parse(number: u32, source: &SourceFile) -> Vec<MaildropStatement> {
+    let mut reader = MaildropReader {
         tokens: tokens(number, &source.text),
         at: 0,
         source,
@@ -75,17 +75,17 @@ pub(super) fn parse(number: u32, source: &SourceFile) -> Vec<Statement> {
         all.append(&mut reader.statements(0));
         let Some(token) = reader.next() else { break };
         let why = "a `}` that closes nothing".to_owned();
-        all.push(Statement {
+        all.push(MaildropStatement {
             span: token.span,
             comments: std::mem::take(&mut reader.comments),
-            kind: StatementKind::Broken(why, Vec::new()),
+            kind: MaildropStatementKind::Broken(why, Vec::new()),
         });
     }
     all
 }
 
-struct Reader<'a> {
-    tokens: Vec<Token>,
+struct MaildropReader<'a> {
+    tokens: Vec<MaildropToken>,
     at: usize,
     source: &'a SourceFile,
     comments: Vec<String>,
@@ -93,13 +93,13 @@ struct Reader<'a> {
     number: u32,
 }
 
-impl Reader<'_> {
+impl MaildropReader<'_> {
     fn text(&self, span: Span) -> &str {
         self.source.text.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
     /// The next token on this line.
-    fn peek(&self) -> Option<Token> {
+    fn peek(&self) -> Option<MaildropToken> {
         self.tokens.get(self.at).copied().filter(|token| token.rule != Rule::comment)
     }
 
@@ -111,7 +111,7 @@ impl Reader<'_> {
         self.peek().is_some_and(|token| token.rule == Rule::word && self.text(token.span) == word)
     }
 
-    fn next(&mut self) -> Option<Token> {
+    fn next(&mut self) -> Option<MaildropToken> {
         let token = self.tokens.get(self.at).copied()?;
         self.at += 1;
         if !matches!(token.rule, Rule::newline | Rule::comment) {
@@ -141,24 +141,24 @@ impl Reader<'_> {
     }
 
     /// Statements up to a `}`, which is left, or to the end.
-    fn statements(&mut self, depth: usize) -> Vec<Statement> {
+    fn statements(&mut self, depth: usize) -> Vec<MaildropStatement> {
         let mut all = Vec::new();
         loop {
             self.lines();
             match self.peek() {
-                None | Some(Token { rule: Rule::close_block, .. }) => break,
+                None | Some(MaildropToken { rule: Rule::close_block, .. }) => break,
                 Some(_) => all.push(self.statement(depth)),
             }
         }
         let comments = self.take_comments();
         if !comments.is_empty() {
             let span = Span { file: self.number, start: self.end, end: self.end };
-            all.push(Statement { span, comments, kind: StatementKind::Comments });
+            all.push(MaildropStatement { span, comments, kind: MaildropStatementKind::Comments });
         }
         all
     }
 
-    fn statement(&mut self, depth: usize) -> Statement {
+    fn statement(&mut self, depth: usize) -> MaildropStatement {
         let comments = self.take_comments();
         let start = self.peek().map_or(self.end, |token| token.span.start);
         let kind = match self.kind(depth) {
@@ -166,10 +166,10 @@ impl Reader<'_> {
             Err(why) => self.recover(why, depth),
         };
         let span = Span { file: self.number, start, end: self.end.max(start) };
-        Statement { span, comments, kind }
+        MaildropStatement { span, comments, kind }
     }
 
-    fn kind(&mut self, depth: usize) -> Result<StatementKind, String> {
+    fn kind(&mut self, depth: usize) -> Result<MaildropStatementKind, String> {
         if depth >= MAX_DEPTH {
             return Err("blocks are nested too deeply".into());
         }
@@ -179,17 +179,17 @@ impl Reader<'_> {
             Rule::command => {
                 let command = self.expression()?;
                 self.ends_here()?;
-                return Ok(StatementKind::Command(command));
+                return Ok(MaildropStatementKind::Command(command));
             }
             Rule::pattern => {
                 let pattern = self.expression()?;
                 self.ends_here()?;
-                return Ok(StatementKind::Search(pattern));
+                return Ok(MaildropStatementKind::Search(pattern));
             }
             Rule::open_block => {
                 // A block alone is what stands in it.
                 let inner = self.block(depth)?;
-                return Ok(StatementKind::Locked(inner));
+                return Ok(MaildropStatementKind::Locked(inner));
             }
             Rule::word | Rule::double | Rule::single => {}
             _ => return Err(format!("expected a statement, found {}", self.found(token))),
@@ -209,7 +209,7 @@ impl Reader<'_> {
                 Some(_) => self.expression()?,
             };
             self.ends_here()?;
-            return Ok(StatementKind::Assign(name, value));
+            return Ok(MaildropStatementKind::Assign(name, value));
         }
         if token.rule != Rule::word {
             return Err(format!("expected a statement, found {}", self.found(token)));
@@ -218,10 +218,10 @@ impl Reader<'_> {
             self.next();
             let argument = self.expression_or_path(true)?;
             self.ends_here()?;
-            return Ok(StatementKind::Word(known, argument));
+            return Ok(MaildropStatementKind::Word(known, argument));
         }
         match word.as_str() {
-            "if" => self.branches(depth).map(StatementKind::If),
+            "if" => self.branches(depth).map(MaildropStatementKind::If),
             "elsif" | "else" => Err(format!("`{word}` stands behind no `if`")),
             "while" | "foreach" => {
                 self.next();
@@ -229,16 +229,16 @@ impl Reader<'_> {
                 let head = Span { end: self.end, ..token.span };
                 let body = self.body(depth)?;
                 let name = if word == "while" { "while" } else { "foreach" };
-                Ok(StatementKind::Loop(name, head, body))
+                Ok(MaildropStatementKind::Loop(name, head, body))
             }
             "exception" => {
                 self.next();
-                Ok(StatementKind::Exception(self.block(depth)?))
+                Ok(MaildropStatementKind::Exception(self.block(depth)?))
             }
             "dotlock" | "flock" => {
                 self.next();
                 self.expression()?;
-                Ok(StatementKind::Locked(self.block(depth)?))
+                Ok(MaildropStatementKind::Locked(self.block(depth)?))
             }
             "import" => {
                 self.next();
@@ -247,12 +247,12 @@ impl Reader<'_> {
                 };
                 let name = self.text(token.span).to_owned();
                 self.ends_here()?;
-                Ok(StatementKind::Import(name))
+                Ok(MaildropStatementKind::Import(name))
             }
             "exit" => {
                 self.next();
                 self.ends_here()?;
-                Ok(StatementKind::Exit)
+                Ok(MaildropStatementKind::Exit)
             }
             _ => Err(format!("`{word}` is not known")),
         }
@@ -332,20 +332,20 @@ impl Reader<'_> {
     }
 
     /// A block, or one statement.
-    fn body(&mut self, depth: usize) -> Result<Vec<Statement>, String> {
+    fn body(&mut self, depth: usize) -> Result<Vec<MaildropStatement>, String> {
         self.lines();
         if self.is(Rule::open_block) {
             return self.block(depth);
         }
         match self.peek() {
-            None | Some(Token { rule: Rule::close_block, .. }) => {
+            None | Some(MaildropToken { rule: Rule::close_block, .. }) => {
                 Err("expected `{` or a statement".into())
             }
             Some(_) => Ok(vec![self.statement(depth + 1)]),
         }
     }
 
-    fn block(&mut self, depth: usize) -> Result<Vec<Statement>, String> {
+    fn block(&mut self, depth: usize) -> Result<Vec<MaildropStatement>, String> {
         let around = self.take_comments();
         self.lines();
         if !self.is(Rule::open_block) {
@@ -375,7 +375,7 @@ impl Reader<'_> {
     }
 
     /// What cannot be read, up to the end of its line or of its block.
-    fn recover(&mut self, why: String, depth: usize) -> StatementKind {
+    fn recover(&mut self, why: String, depth: usize) -> MaildropStatementKind {
         self.skip_to_block();
         let mut inner = Vec::new();
         if self.is(Rule::open_block) {
@@ -391,7 +391,7 @@ impl Reader<'_> {
         if self.is(Rule::newline) || self.is(Rule::semicolon) {
             self.next();
         }
-        StatementKind::Broken(why, inner)
+        MaildropStatementKind::Broken(why, inner)
     }
 
     fn skip_block(&mut self) {
@@ -406,7 +406,7 @@ impl Reader<'_> {
         }
     }
 
-    fn found(&self, token: Token) -> String {
+    fn found(&self, token: MaildropToken) -> String {
         let text: String = self.text(token.span).chars().take(20).collect();
         match text.lines().next() {
             None | Some("") => "the end of the line".into(),
@@ -419,23 +419,23 @@ impl Reader<'_> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Vec<Statement> {
+    fn read(text: &str) -> Vec<MaildropStatement> {
         parse(0, &SourceFile::new("x", text))
     }
 
     fn kinds(text: &str) -> Vec<String> {
-        let name = |statement: &Statement| match &statement.kind {
-            StatementKind::Assign(name, _) => format!("{name}="),
-            StatementKind::If(branches) => format!("if {}", branches.len()),
-            StatementKind::Word(word, _) => (*word).to_owned(),
-            StatementKind::Broken(..) => "broken".into(),
-            StatementKind::Loop(word, ..) => (*word).to_owned(),
-            StatementKind::Exit => "exit".into(),
-            StatementKind::Command(_) => "command".into(),
-            StatementKind::Search(_) => "pattern".into(),
-            StatementKind::Comments => "comments".into(),
-            StatementKind::Import(_) => "import".into(),
-            StatementKind::Exception(inner) | StatementKind::Locked(inner) => {
+        let name = |statement: &MaildropStatement| match &statement.kind {
+            MaildropStatementKind::Assign(name, _) => format!("{name}="),
+            MaildropStatementKind::If(branches) => format!("if {}", branches.len()),
+            MaildropStatementKind::Word(word, _) => (*word).to_owned(),
+            MaildropStatementKind::Broken(..) => "broken".into(),
+            MaildropStatementKind::Loop(word, ..) => (*word).to_owned(),
+            MaildropStatementKind::Exit => "exit".into(),
+            MaildropStatementKind::Command(_) => "command".into(),
+            MaildropStatementKind::Search(_) => "pattern".into(),
+            MaildropStatementKind::Comments => "comments".into(),
+            MaildropStatementKind::Import(_) => "import".into(),
+            MaildropStatementKind::Exception(inner) | MaildropStatementKind::Locked(inner) => {
                 format!("block {}", inner.len())
             }
         };

@@ -14,7 +14,7 @@ const ADDRESS_HEADERS: [&str; 8] =
 
 /// What is to be known of a match.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Wanted {
+pub(super) struct MaildropWanted {
     /// `$MATCH`
     pub(super) whole: bool,
     /// `$MATCH1` …
@@ -25,7 +25,7 @@ pub(super) struct Wanted {
     pub(super) skipped: usize,
 }
 
-impl Wanted {
+impl MaildropWanted {
     fn nothing(self) -> bool {
         !self.whole && !self.groups
     }
@@ -49,7 +49,7 @@ impl Wanted {
 
 /// How a pattern came over.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Matched {
+pub(super) struct MaildropMatch {
     pub(super) condition: Cond,
     /// The headers that it asks for, lower case; empty for all of them.
     pub(super) headers: Vec<String>,
@@ -79,7 +79,11 @@ pub(super) struct FirstNumber {
 }
 
 /// A pattern in the message. An error says why it cannot be said.
-pub(super) fn in_message(source: &str, options: &str, wanted: Wanted) -> Result<Matched, String> {
+pub(super) fn in_message(
+    source: &str,
+    options: &str,
+    wanted: MaildropWanted,
+) -> Result<MaildropMatch, String> {
     let (letters, weight) = options.split_once(',').unwrap_or((options, ""));
     if !weight.is_empty() {
         return Err("each time it is found counts".into());
@@ -101,12 +105,12 @@ pub(super) fn in_message(source: &str, options: &str, wanted: Wanted) -> Result<
     }
     let in_head = in_header(source, case, wanted)?;
     let condition = Cond::any([in_head.condition.clone(), in_body.condition]);
-    Ok(Matched { condition, body: true, ..in_head })
+    Ok(MaildropMatch { condition, body: true, ..in_head })
 }
 
 /// Nothing found yet.
-pub(super) fn found() -> Matched {
-    Matched {
+pub(super) fn found() -> MaildropMatch {
+    MaildropMatch {
         condition: Cond::Never,
         headers: Vec::new(),
         body: false,
@@ -120,8 +124,8 @@ pub(super) fn found() -> Matched {
     }
 }
 
-fn in_body(source: &str, case: bool, wanted: Wanted) -> Result<Matched, String> {
-    let mut matched = Matched { body: true, ..found() };
+fn in_body(source: &str, case: bool, wanted: MaildropWanted) -> Result<MaildropMatch, String> {
+    let mut matched = MaildropMatch { body: true, ..found() };
     let plain = wanted.nothing();
     if plain
         && !case
@@ -139,7 +143,7 @@ fn in_body(source: &str, case: bool, wanted: Wanted) -> Result<Matched, String> 
     Ok(matched)
 }
 
-fn in_header(source: &str, case: bool, wanted: Wanted) -> Result<Matched, String> {
+fn in_header(source: &str, case: bool, wanted: MaildropWanted) -> Result<MaildropMatch, String> {
     let plain = wanted.nothing();
     if plain && let Some(parts) = split_top(source).filter(|parts| parts.len() > 1) {
         let mut all = found();
@@ -159,12 +163,12 @@ fn in_header(source: &str, case: bool, wanted: Wanted) -> Result<Matched, String
         return Ok(all);
     }
     if let Some((names, rest, skipped)) = named(source) {
-        return of_value(&names, rest, case, Wanted { skipped, ..wanted });
+        return of_value(&names, rest, case, MaildropWanted { skipped, ..wanted });
     }
     // `[A-Z]` of a name would be of its own case.
     let mut matched = found();
     if source.is_empty() || source == "^" || source == ".*" {
-        return Ok(Matched { condition: Cond::Always, ..matched });
+        return Ok(MaildropMatch { condition: Cond::Always, ..matched });
     }
     if plain
         && !case
@@ -213,10 +217,15 @@ const BLANKS: [&str; 12] =
     ["[ \\t]*", "[ \t]*", "[ ]*", "[ ]+", "[ ]", "\\s*", "\\s+", "\\s?", "\\s", " *", " +", " ?"];
 
 /// A pattern on the value of headers, from behind the colon.
-fn of_value(names: &[String], rest: &str, case: bool, wanted: Wanted) -> Result<Matched, String> {
+fn of_value(
+    names: &[String],
+    rest: &str,
+    case: bool,
+    wanted: MaildropWanted,
+) -> Result<MaildropMatch, String> {
     let fields: Vec<String> = names.iter().map(|name| header(name)).collect();
     let headers: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
-    let mut matched = Matched { headers, skipped: wanted.skipped, ..found() };
+    let mut matched = MaildropMatch { headers, skipped: wanted.skipped, ..found() };
     if let Some(part) = matched.headers.iter().find(|name| name.starts_with("content-")) {
         matched.differs = Some(format!("maildrop looks at {part} of each part of the message"));
     }
@@ -236,9 +245,9 @@ fn of_value(names: &[String], rest: &str, case: bool, wanted: Wanted) -> Result<
         (anchored, any, value) = (false, true, next);
     }
     // Of several headers nobody knows which was found.
-    let wanted = Wanted { whole: wanted.whole && names.len() == 1, ..wanted };
+    let wanted = MaildropWanted { whole: wanted.whole && names.len() == 1, ..wanted };
     if let ([name], true) = (names, wanted.whole) {
-        let (regex, groups) = named_groups(value, Wanted { whole: false, ..wanted })?;
+        let (regex, groups) = named_groups(value, MaildropWanted { whole: false, ..wanted })?;
         matched.groups = groups;
         matched.rest = value.is_empty().then(|| header(name));
         matched.whole = Some(format!("{name}: {{{}}}", wanted.name(0)));
@@ -268,7 +277,7 @@ fn of_value(names: &[String], rest: &str, case: bool, wanted: Wanted) -> Result<
     }
     // maildrop has a blank behind each colon.
     if !blank && !any && value.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-        return Ok(Matched { condition: Cond::Never, ..matched });
+        return Ok(MaildropMatch { condition: Cond::Never, ..matched });
     }
     let is_addresses = matched.headers.iter().any(|name| ADDRESS_HEADERS.contains(&name.as_str()));
     if wanted.groups && wanted.skipped == 0 && value == "(.*)" {
@@ -278,7 +287,7 @@ fn of_value(names: &[String], rest: &str, case: bool, wanted: Wanted) -> Result<
         matched.number = first_number(fields.first().map_or("", String::as_str), value);
     }
     if is_addresses && anchored && value.starts_with('<') {
-        return Ok(Matched { condition: Cond::Never, ..matched });
+        return Ok(MaildropMatch { condition: Cond::Never, ..matched });
     }
     let signs = ['<', '"', '('];
     let has_signs = is_addresses && literal_signs(value, &signs);
@@ -312,7 +321,7 @@ fn by_text(
     anchored: bool,
     fields: &[String],
     is_addresses: bool,
-    matched: &mut Matched,
+    matched: &mut MaildropMatch,
 ) -> Option<Cond> {
     let (body, ends) = match value.strip_suffix('$') {
         Some(body) if !body.ends_with('\\') => (body, true),
@@ -352,7 +361,7 @@ fn pattern_test(fields: Vec<String>, regex: String, case: bool) -> Cond {
 }
 
 /// In our syntax, with names for its groups if they are wanted; and their number.
-fn named_groups(source: &str, wanted: Wanted) -> Result<(String, usize), String> {
+fn named_groups(source: &str, wanted: MaildropWanted) -> Result<(String, usize), String> {
     let names = |group: usize| wanted.name(group + wanted.skipped);
     let (regex, groups) = translate(source, wanted.groups.then_some(&names))?;
     let groups = groups + wanted.skipped;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::parse::{Statement, StatementKind, parse};
+use super::parse::{MaildropStatement, MaildropStatementKind, parse};
 use super::uses::{command_of, command_text};
 use crate::import::shell::{command_value, is_program, shell_words};
 use crate::import::trial::{MARK, PART};
@@ -14,7 +14,7 @@ const MAX_INCLUDES: usize = 16;
 
 /// Writes a filter anew so that it only says what it would do.
 pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
-    let mut writer = TrialWriter { load, around: vec![path.to_owned()], text: String::new() };
+    let mut writer = MaildropTrial { load, around: vec![path.to_owned()], text: String::new() };
     writer.text.push_str("HOME=\"~\"\nDEFAULT=\"~/Maildir/\"\nFLAGS=\"\"\nEXITCODE=0\n");
     writer.file(path, bytes);
     writer.says("to", "\"$DEFAULT\"");
@@ -22,13 +22,13 @@ pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
     writer.text
 }
 
-struct TrialWriter<'a> {
+struct MaildropTrial<'a> {
     load: Load<'a>,
     around: Vec<PathBuf>,
     text: String,
 }
 
-impl TrialWriter<'_> {
+impl MaildropTrial<'_> {
     fn file(&mut self, path: &Path, bytes: &[u8]) {
         let file = SourceFile::new(path, decode(bytes).0);
         self.statements(&file, &parse(0, &file));
@@ -39,41 +39,41 @@ impl TrialWriter<'_> {
         self.text.push_str(&format!("echo \"{head}\"{target}\n"));
     }
 
-    fn statements(&mut self, file: &SourceFile, statements: &[Statement]) {
+    fn statements(&mut self, file: &SourceFile, statements: &[MaildropStatement]) {
         for statement in statements {
             self.statement(file, statement);
         }
     }
 
-    fn statement(&mut self, file: &SourceFile, statement: &Statement) {
+    fn statement(&mut self, file: &SourceFile, statement: &MaildropStatement) {
         let written = text(file, statement.span);
         match &statement.kind {
-            StatementKind::Assign(name, value) => match command_text(value) {
+            MaildropStatementKind::Assign(name, value) => match command_text(value) {
                 Some(command) if command_value(&command).is_err() => {
                     self.text.push_str(&format!("{name}=\"\"\nRETURNCODE=0\n"));
                 }
                 _ => self.text.push_str(&format!("{written}\n")),
             },
-            StatementKind::Search(_) => self.text.push_str(&format!("{written}\n")),
-            StatementKind::If(branches) => {
+            MaildropStatementKind::Search(_) => self.text.push_str(&format!("{written}\n")),
+            MaildropStatementKind::If(branches) => {
                 for branch in branches {
                     self.text.push_str(&format!("{}\n", text(file, branch.head)));
                     self.block(file, &branch.body);
                 }
             }
-            StatementKind::Loop(_, head, inner) => {
+            MaildropStatementKind::Loop(_, head, inner) => {
                 self.text.push_str(&format!("{}\n", text(file, *head)));
                 self.block(file, inner);
             }
-            StatementKind::Exception(inner) => {
+            MaildropStatementKind::Exception(inner) => {
                 self.text.push_str("exception ");
                 self.block(file, inner);
             }
-            StatementKind::Locked(inner) => self.statements(file, inner),
+            MaildropStatementKind::Locked(inner) => self.statements(file, inner),
             // The environment is the mail server's.
-            StatementKind::Import(name) => self.text.push_str(&format!("import {name}\n")),
-            StatementKind::Exit => self.leaves(),
-            StatementKind::Command(command) => {
+            MaildropStatementKind::Import(name) => self.text.push_str(&format!("import {name}\n")),
+            MaildropStatementKind::Exit => self.leaves(),
+            MaildropStatementKind::Command(command) => {
                 let is_cache = command_text(command).is_some_and(|text| {
                     text.contains("formail -D") || text.contains("formail' -D")
                 });
@@ -83,7 +83,7 @@ impl TrialWriter<'_> {
                 };
                 self.text.push_str(&format!("RETURNCODE={code}\n"));
             }
-            StatementKind::Word(word, _) => {
+            MaildropStatementKind::Word(word, _) => {
                 let target = written.trim_start_matches(*word).trim_start();
                 match *word {
                     "to" => {
@@ -105,7 +105,7 @@ impl TrialWriter<'_> {
                     _ => {}
                 }
             }
-            StatementKind::Comments | StatementKind::Broken(..) => {}
+            MaildropStatementKind::Comments | MaildropStatementKind::Broken(..) => {}
         }
     }
 
@@ -114,7 +114,7 @@ impl TrialWriter<'_> {
         self.text.push_str("exit\n");
     }
 
-    fn block(&mut self, file: &SourceFile, inner: &[Statement]) {
+    fn block(&mut self, file: &SourceFile, inner: &[MaildropStatement]) {
         self.text.push_str("{\n");
         self.statements(file, inner);
         self.text.push_str("}\n");

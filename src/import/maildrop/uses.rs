@@ -1,19 +1,19 @@
 //! Which variables and headers a filter asks for, and where.
 
 use super::context::Uses;
-use super::expression::{Expression, Piece};
-use super::parse::{Statement, StatementKind};
+use super::expression::{Expression, ExpressionPiece};
+use super::parse::{MaildropStatement, MaildropStatementKind};
 use crate::import::shell::makes_folders;
 use crate::source::Span;
 
 impl Uses {
     /// Takes in what these statements ask for.
-    pub(super) fn collect(&mut self, statements: &[Statement]) {
+    pub(super) fn collect(&mut self, statements: &[MaildropStatement]) {
         for statement in statements {
             let span = statement.span;
             match &statement.kind {
-                StatementKind::Assign(_, value) => self.expression(value, span),
-                StatementKind::If(branches) => {
+                MaildropStatementKind::Assign(_, value) => self.expression(value, span),
+                MaildropStatementKind::If(branches) => {
                     for branch in branches {
                         if let Ok(Some(condition)) = &branch.condition {
                             self.expression(condition, span);
@@ -23,21 +23,23 @@ impl Uses {
                         self.collect(&branch.body);
                     }
                 }
-                StatementKind::Loop(_, _, inner)
-                | StatementKind::Broken(_, inner)
-                | StatementKind::Exception(inner)
-                | StatementKind::Locked(inner) => self.collect(inner),
-                StatementKind::Word(word, argument) => {
+                MaildropStatementKind::Loop(_, _, inner)
+                | MaildropStatementKind::Broken(_, inner)
+                | MaildropStatementKind::Exception(inner)
+                | MaildropStatementKind::Locked(inner) => self.collect(inner),
+                MaildropStatementKind::Word(word, argument) => {
                     if *word == "include" {
                         self.includes.push(span);
                         self.all_headers = true;
                     }
                     self.expression(argument, span);
                 }
-                StatementKind::Command(of) | StatementKind::Search(of) => {
+                MaildropStatementKind::Command(of) | MaildropStatementKind::Search(of) => {
                     self.expression(of, span);
                 }
-                StatementKind::Import(_) | StatementKind::Exit | StatementKind::Comments => {}
+                MaildropStatementKind::Import(_)
+                | MaildropStatementKind::Exit
+                | MaildropStatementKind::Comments => {}
             }
         }
     }
@@ -51,7 +53,7 @@ impl Uses {
         match of {
             Expression::Pattern { of: None, source, .. } => {
                 let name = match source.as_slice() {
-                    [Piece::Raw(raw), ..] => raw.strip_prefix('^').and_then(|rest| {
+                    [ExpressionPiece::Raw(raw), ..] => raw.strip_prefix('^').and_then(|rest| {
                         let (name, _) = rest.split_once(':')?;
                         name.bytes()
                             .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
@@ -86,40 +88,43 @@ impl Uses {
 }
 
 /// The names that statements read.
-pub(super) fn names_in(statements: &[Statement]) -> Vec<String> {
+pub(super) fn names_in(statements: &[MaildropStatement]) -> Vec<String> {
     let mut uses = Uses::default();
     uses.collect(statements);
     uses.read.into_iter().map(|(name, _)| name).collect()
 }
 
 /// Every statement in these, at whatever depth.
-pub(super) fn walk<'a>(statements: &'a [Statement], visit: &mut dyn FnMut(&'a Statement)) {
+pub(super) fn walk<'a>(
+    statements: &'a [MaildropStatement],
+    visit: &mut dyn FnMut(&'a MaildropStatement),
+) {
     for statement in statements {
         visit(statement);
         match &statement.kind {
-            StatementKind::If(branches) => {
+            MaildropStatementKind::If(branches) => {
                 branches.iter().for_each(|branch| walk(&branch.body, visit));
             }
-            StatementKind::Loop(_, _, inner)
-            | StatementKind::Broken(_, inner)
-            | StatementKind::Exception(inner)
-            | StatementKind::Locked(inner) => walk(inner, visit),
+            MaildropStatementKind::Loop(_, _, inner)
+            | MaildropStatementKind::Broken(_, inner)
+            | MaildropStatementKind::Exception(inner)
+            | MaildropStatementKind::Locked(inner) => walk(inner, visit),
             _ => {}
         }
     }
 }
 
 /// How many units these statements are.
-pub(super) fn units_in(statements: &[Statement]) -> usize {
+pub(super) fn units_in(statements: &[MaildropStatement]) -> usize {
     let mut count = 0;
     walk(statements, &mut |statement| {
         count += usize::from(match &statement.kind {
-            StatementKind::Word(word, _) => {
+            MaildropStatementKind::Word(word, _) => {
                 matches!(*word, "to" | "cc" | "xfilter" | "system" | "include")
             }
-            StatementKind::Command(command) => command_of(command).is_none(),
-            StatementKind::Exit => true,
-            StatementKind::Broken(_, inner) => inner.is_empty(),
+            MaildropStatementKind::Command(command) => command_of(command).is_none(),
+            MaildropStatementKind::Exit => true,
+            MaildropStatementKind::Broken(_, inner) => inner.is_empty(),
             _ => false,
         });
     });
@@ -127,22 +132,22 @@ pub(super) fn units_in(statements: &[Statement]) -> usize {
 }
 
 /// Whether mail may end in one of these.
-pub(super) fn may_end(statements: &[Statement]) -> bool {
+pub(super) fn may_end(statements: &[MaildropStatement]) -> bool {
     let mut ends = false;
     walk(statements, &mut |statement| {
         ends |= matches!(
             &statement.kind,
-            StatementKind::Word("to" | "include", _) | StatementKind::Exit
+            MaildropStatementKind::Word("to" | "include", _) | MaildropStatementKind::Exit
         );
     });
     ends
 }
 
 /// Whether one of these makes folders.
-pub(super) fn makes_a_folder(statements: &[Statement]) -> bool {
+pub(super) fn makes_a_folder(statements: &[MaildropStatement]) -> bool {
     let mut makes = false;
     walk(statements, &mut |statement| {
-        if let StatementKind::Command(command) = &statement.kind {
+        if let MaildropStatementKind::Command(command) = &statement.kind {
             makes |= command_of(command) == Some(true);
         }
     });
@@ -158,8 +163,8 @@ pub(super) fn command_of(command: &Expression) -> Option<bool> {
 pub(super) fn command_text(command: &Expression) -> Option<String> {
     let Expression::Command(pieces) = command else { return None };
     let text = pieces.iter().map(|piece| match piece {
-        Piece::Raw(raw) => raw.clone(),
-        Piece::Variable(name) => format!("${{{name}}}"),
+        ExpressionPiece::Raw(raw) => raw.clone(),
+        ExpressionPiece::Variable(name) => format!("${{{name}}}"),
     });
     Some(text.collect())
 }

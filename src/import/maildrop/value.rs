@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
-use super::expression::Piece;
+use super::expression::ExpressionPiece;
 use super::pattern::FirstNumber;
 use crate::import::ir::{Cond, literal};
 
 /// What a variable holds.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Variable {
+pub(super) enum MaildropVariable {
     /// The same for every message.
     Constant(String),
     /// A field of ours: as tests name it, and as a template.
@@ -20,14 +20,14 @@ pub(super) enum Variable {
     /// A template; `true`: of what a pattern captured, so of its rule alone.
     Template(String, bool),
     /// What a pattern captured.
-    Captured(Captured),
+    Captured(MaildropCapture),
     /// Why it is not known.
     Unknown(String),
 }
 
 /// What a pattern captured, and what else that is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Captured {
+pub(super) struct MaildropCapture {
     pub(super) template: String,
     /// The first number of a header.
     pub(super) number: Option<FirstNumber>,
@@ -38,7 +38,7 @@ pub(super) struct Captured {
 /// What an expression comes to.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
-    Variable(Variable),
+    Variable(MaildropVariable),
     /// The size of the message.
     Size,
     /// `1` if it holds, else `0`.
@@ -51,13 +51,13 @@ pub(super) enum Value {
 
 impl Value {
     pub(super) fn constant(text: impl Into<String>) -> Value {
-        Value::Variable(Variable::Constant(text.into()))
+        Value::Variable(MaildropVariable::Constant(text.into()))
     }
 }
 
 /// A text with its variables put in.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Text {
+pub(super) struct MaildropText {
     /// As a template of ours.
     pub(super) template: String,
     /// As it is, if it is the same for every message.
@@ -68,15 +68,15 @@ pub(super) struct Text {
 
 /// All variables.
 #[derive(Debug, Clone)]
-pub(super) struct Variables {
-    all: HashMap<String, Variable>,
+pub(super) struct MaildropVariables {
+    all: HashMap<String, MaildropVariable>,
     /// Why a variable that is not set may be set all the same.
     pub(super) maybe_set: Option<String>,
 }
 
-impl Variables {
+impl MaildropVariables {
     /// Those that maildrop sets itself.
-    pub(super) fn new() -> Variables {
+    pub(super) fn new() -> MaildropVariables {
         let mut all = HashMap::new();
         let constants = [
             ("HOME", "~"),
@@ -89,10 +89,10 @@ impl Variables {
             ("UMASK", "077"),
         ];
         for (name, value) in constants {
-            all.insert(name.to_owned(), Variable::Constant(value.to_owned()));
+            all.insert(name.to_owned(), MaildropVariable::Constant(value.to_owned()));
         }
         for (name, field) in [("LOGNAME", "user"), ("USER", "user"), ("FROM", "envelope-from")] {
-            let value = Variable::Field(field.to_owned(), format!("{{{field}}}"));
+            let value = MaildropVariable::Field(field.to_owned(), format!("{{{field}}}"));
             all.insert(name.to_owned(), value);
         }
         for (name, why) in [
@@ -100,26 +100,26 @@ impl Variables {
             ("HOSTNAME", "HOSTNAME comes from the system"),
             ("RETURNCODE", "a program gives RETURNCODE its value"),
         ] {
-            all.insert(name.to_owned(), Variable::Unknown(why.to_owned()));
+            all.insert(name.to_owned(), MaildropVariable::Unknown(why.to_owned()));
         }
-        Variables { all, maybe_set: None }
+        MaildropVariables { all, maybe_set: None }
     }
 
-    pub(super) fn set(&mut self, name: &str, value: Variable) {
+    pub(super) fn set(&mut self, name: &str, value: MaildropVariable) {
         self.all.insert(name.to_owned(), value);
     }
 
     /// A variable; one that is not set is empty.
-    pub(super) fn get(&self, name: &str) -> Variable {
+    pub(super) fn get(&self, name: &str) -> MaildropVariable {
         if let Some(value) = self.all.get(name) {
             return value.clone();
         }
         if name.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Variable::Unknown(format!("`${name}` is an argument of maildrop's"));
+            return MaildropVariable::Unknown(format!("`${name}` is an argument of maildrop's"));
         }
         match &self.maybe_set {
-            Some(why) => Variable::Unknown(format!("{name}: {why}")),
-            None => Variable::Constant(String::new()),
+            Some(why) => MaildropVariable::Unknown(format!("{name}: {why}")),
+            None => MaildropVariable::Constant(String::new()),
         }
     }
 
@@ -128,18 +128,18 @@ impl Variables {
         self.all.retain(|name, _| !is_match(name));
         for number in 0..10 {
             let name = if number == 0 { "MATCH".to_owned() } else { format!("MATCH{number}") };
-            self.set(&name, Variable::Unknown(format!("{name} is of a pattern before")));
+            self.set(&name, MaildropVariable::Unknown(format!("{name} is of a pattern before")));
         }
     }
 
     /// Pieces of a text as one; an error is why it is not known.
-    pub(super) fn text(&self, pieces: &[Piece]) -> Result<Text, String> {
+    pub(super) fn text(&self, pieces: &[ExpressionPiece]) -> Result<MaildropText, String> {
         let mut text =
-            Text { template: String::new(), constant: Some(String::new()), local: false };
+            MaildropText { template: String::new(), constant: Some(String::new()), local: false };
         for piece in pieces {
             match piece {
-                Piece::Raw(raw) => text.push(raw),
-                Piece::Variable(name) => text.push_variable(self.get(name))?,
+                ExpressionPiece::Raw(raw) => text.push(raw),
+                ExpressionPiece::Variable(name) => text.push_variable(self.get(name))?,
             }
         }
         Ok(text)
@@ -152,9 +152,9 @@ pub(super) fn is_match(name: &str) -> bool {
         .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-impl Text {
-    pub(super) fn empty() -> Text {
-        Text { template: String::new(), constant: Some(String::new()), local: false }
+impl MaildropText {
+    pub(super) fn empty() -> MaildropText {
+        MaildropText { template: String::new(), constant: Some(String::new()), local: false }
     }
 
     pub(super) fn push(&mut self, raw: &str) {
@@ -164,17 +164,17 @@ impl Text {
         }
     }
 
-    pub(super) fn push_variable(&mut self, value: Variable) -> Result<(), String> {
+    pub(super) fn push_variable(&mut self, value: MaildropVariable) -> Result<(), String> {
         let (template, local) = match value {
-            Variable::Constant(text) => {
+            MaildropVariable::Constant(text) => {
                 self.push(&text);
                 return Ok(());
             }
-            Variable::Field(_, template) => (template, false),
-            Variable::Kept(name, _) => (format!("{{{name}}}"), false),
-            Variable::Template(template, local) => (template, local),
-            Variable::Captured(captured) => (captured.template, true),
-            Variable::Unknown(why) => return Err(why),
+            MaildropVariable::Field(_, template) => (template, false),
+            MaildropVariable::Kept(name, _) => (format!("{{{name}}}"), false),
+            MaildropVariable::Template(template, local) => (template, local),
+            MaildropVariable::Captured(captured) => (captured.template, true),
+            MaildropVariable::Unknown(why) => return Err(why),
         };
         self.template.push_str(&template);
         self.constant = None;
@@ -183,11 +183,11 @@ impl Text {
     }
 }
 
-impl Variables {
+impl MaildropVariables {
     /// The variables that `let` keeps, and under which names.
     pub(super) fn kept(&self) -> Vec<(String, String)> {
         let kept = self.all.iter().filter_map(|(name, value)| match value {
-            Variable::Kept(kept, _) => Some((name.clone(), kept.clone())),
+            MaildropVariable::Kept(kept, _) => Some((name.clone(), kept.clone())),
             _ => None,
         });
         let mut kept: Vec<_> = kept.collect();
@@ -196,7 +196,7 @@ impl Variables {
     }
 
     /// What is known where two ways meet.
-    pub(super) fn join(&mut self, other: &Variables) {
+    pub(super) fn join(&mut self, other: &MaildropVariables) {
         let mut names: Vec<String> = self.all.keys().cloned().collect();
         names.extend(other.all.keys().filter(|name| !self.all.contains_key(*name)).cloned());
         names.sort();
@@ -206,15 +206,17 @@ impl Variables {
                 continue;
             }
             let both = match (here, there) {
-                (Variable::Kept(kept, mine), Variable::Kept(_, theirs)) => {
-                    Variable::Kept(kept, together(mine, theirs))
+                (MaildropVariable::Kept(kept, mine), MaildropVariable::Kept(_, theirs)) => {
+                    MaildropVariable::Kept(kept, together(mine, theirs))
                 }
-                (Variable::Kept(kept, values), Variable::Constant(text))
-                | (Variable::Constant(text), Variable::Kept(kept, values)) => {
-                    Variable::Kept(kept, together(values, Some(vec![text])))
+                (MaildropVariable::Kept(kept, values), MaildropVariable::Constant(text))
+                | (MaildropVariable::Constant(text), MaildropVariable::Kept(kept, values)) => {
+                    MaildropVariable::Kept(kept, together(values, Some(vec![text])))
                 }
-                (Variable::Unknown(why), _) | (_, Variable::Unknown(why)) => Variable::Unknown(why),
-                _ => Variable::Unknown(format!("{name} depends on the message")),
+                (MaildropVariable::Unknown(why), _) | (_, MaildropVariable::Unknown(why)) => {
+                    MaildropVariable::Unknown(why)
+                }
+                _ => MaildropVariable::Unknown(format!("{name} depends on the message")),
             };
             self.all.insert(name, both);
         }

@@ -9,7 +9,7 @@ use crate::source::Span;
 
 /// What a delivery does to the message's way.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct ProcmailDone {
     pub(super) effects: Vec<Effect>,
     /// The way ends with it.
     pub(super) ends: bool,
@@ -21,13 +21,13 @@ pub(super) struct Done {
     pub(super) differs: Option<String>,
 }
 
-impl Done {
-    pub(super) fn ending(effect: Effect) -> Done {
-        Done { ends: true, ..Done::going_on(vec![effect]) }
+impl ProcmailDone {
+    pub(super) fn ending(effect: Effect) -> ProcmailDone {
+        ProcmailDone { ends: true, ..ProcmailDone::going_on(vec![effect]) }
     }
 
-    pub(super) fn going_on(effects: Vec<Effect>) -> Done {
-        Done { effects, ends: false, edited: Vec::new(), count: 1, differs: None }
+    pub(super) fn going_on(effects: Vec<Effect>) -> ProcmailDone {
+        ProcmailDone { effects, ends: false, edited: Vec::new(), count: 1, differs: None }
     }
 }
 
@@ -42,7 +42,7 @@ fn half(flags: &str) -> Option<&'static str> {
 
 impl RecipeLowering<'_> {
     /// `! address …`
-    pub(super) fn forward(&mut self, addresses: &str, flags: &str) -> Result<Done, String> {
+    pub(super) fn forward(&mut self, addresses: &str, flags: &str) -> Result<ProcmailDone, String> {
         let copy = flags.contains('c');
         if let Some(half) = half(flags) {
             return Err(format!("the {half} alone is sent on"));
@@ -67,16 +67,16 @@ impl RecipeLowering<'_> {
             ));
         }
         let effect = Effect::Forward { copy, to };
-        Ok(if copy { Done::going_on(vec![effect]) } else { Done::ending(effect) })
+        Ok(if copy { ProcmailDone::going_on(vec![effect]) } else { ProcmailDone::ending(effect) })
     }
 
     /// A file, a directory of mail.
-    pub(super) fn mailbox(&mut self, written: &str, flags: &str) -> Result<Done, String> {
+    pub(super) fn mailbox(&mut self, written: &str, flags: &str) -> Result<ProcmailDone, String> {
         let copy = flags.contains('c');
         let expanded = self.variables.expand(written, false)?;
         let constant = expanded.constant.as_deref();
         if constant == Some("/dev/null") {
-            return Ok(if copy { Done::going_on(Vec::new()) } else { self.drop() });
+            return Ok(if copy { ProcmailDone::going_on(Vec::new()) } else { self.drop() });
         }
         // A blank that is quoted is of the name.
         if shell_words(written).len() > 1 {
@@ -86,16 +86,16 @@ impl RecipeLowering<'_> {
         let differs = half(flags)
             .map(|half| format!("procmail stores the {half} alone, mfilter the whole message"));
         let done = match (folder, copy) {
-            (None, true) => Done::going_on(vec![Effect::Copy("INBOX".into(), Vec::new())]),
-            (None, false) => Done::ending(Effect::Inbox(Vec::new())),
-            (Some(name), true) => Done::going_on(vec![Effect::Copy(name, Vec::new())]),
-            (Some(name), false) => Done::ending(Effect::Folder(name, Vec::new())),
+            (None, true) => ProcmailDone::going_on(vec![Effect::Copy("INBOX".into(), Vec::new())]),
+            (None, false) => ProcmailDone::ending(Effect::Inbox(Vec::new())),
+            (Some(name), true) => ProcmailDone::going_on(vec![Effect::Copy(name, Vec::new())]),
+            (Some(name), false) => ProcmailDone::ending(Effect::Folder(name, Vec::new())),
         };
-        Ok(Done { differs, ..done })
+        Ok(ProcmailDone { differs, ..done })
     }
 
     /// `/dev/null`: refused, or to be tried again, if EXITCODE says so.
-    fn drop(&mut self) -> Done {
+    fn drop(&mut self) -> ProcmailDone {
         let end = match self.exit_code {
             Some(75) => Effect::Defer("4.3.0 try again later".into()),
             Some(67) => Effect::Reject("5.1.1 there is no such user".into()),
@@ -103,7 +103,7 @@ impl RecipeLowering<'_> {
             Some(code) if code != 0 => Effect::Reject("5.0.0 not delivered".into()),
             _ => Effect::Discard(None),
         };
-        Done::ending(end)
+        ProcmailDone::ending(end)
     }
 
     /// The folder that a path is, none for the inbox.
@@ -117,7 +117,12 @@ impl RecipeLowering<'_> {
     }
 
     /// `| command`
-    pub(super) fn pipe(&mut self, span: Span, command: &str, flags: &str) -> Result<Done, String> {
+    pub(super) fn pipe(
+        &mut self,
+        span: Span,
+        command: &str,
+        flags: &str,
+    ) -> Result<ProcmailDone, String> {
         let filters = flags.contains('f');
         let copy = flags.contains('c');
         let half = half(flags).filter(|_| !self.is_formail(command));
@@ -142,7 +147,11 @@ impl RecipeLowering<'_> {
                 (Some(name), true) => Effect::Copy(name, Vec::new()),
                 (Some(name), false) => Effect::Folder(name, Vec::new()),
             };
-            return Ok(if copy { Done::going_on(vec![effect]) } else { Done::ending(effect) });
+            return Ok(if copy {
+                ProcmailDone::going_on(vec![effect])
+            } else {
+                ProcmailDone::ending(effect)
+            });
         }
         let shell = half.is_some()
             || command.contains(['&', '|', '<', '>', '~', ';', '?', '*', '[', '(', ')', '{']);
@@ -171,13 +180,13 @@ impl RecipeLowering<'_> {
         }
         self.note("a program that fails: the mail server tries again, procmail went on with the next recipe");
         if filters {
-            let done = Done::going_on(vec![Effect::Program("filter", words)]);
-            return Ok(Done { edited: vec!["*".into()], ..done });
+            let done = ProcmailDone::going_on(vec![Effect::Program("filter", words)]);
+            return Ok(ProcmailDone { edited: vec!["*".into()], ..done });
         }
         Ok(if copy {
-            Done::going_on(vec![Effect::Program("run", words)])
+            ProcmailDone::going_on(vec![Effect::Program("run", words)])
         } else {
-            Done::ending(Effect::Program("pipe", words))
+            ProcmailDone::ending(Effect::Program("pipe", words))
         })
     }
 
@@ -187,7 +196,7 @@ impl RecipeLowering<'_> {
     }
 
     /// `formail -A "Name: value" -I "Name: value" -I "Name:"`
-    fn formail(&mut self, command: &str) -> Result<Done, String> {
+    fn formail(&mut self, command: &str) -> Result<ProcmailDone, String> {
         let words = shell_words(command);
         let (mut effects, mut edited) = (Vec::new(), Vec::new());
         let mut at = 1;
@@ -235,9 +244,9 @@ impl RecipeLowering<'_> {
             });
         }
         if effects.is_empty() {
-            return Ok(Done::going_on(Vec::new()));
+            return Ok(ProcmailDone::going_on(Vec::new()));
         }
-        Ok(Done { edited, ..Done::going_on(effects) })
+        Ok(ProcmailDone { edited, ..ProcmailDone::going_on(effects) })
     }
 
     /// Whether recipes behind a place ask for a header.

@@ -1,7 +1,7 @@
 //! The conditions of a recipe as one condition of ours.
 
-use super::pattern::{Matched, SearchPlace, matched};
-use super::words::{RcVariables, Variable};
+use super::pattern::{ProcmailMatch, SearchPlace, matched};
+use super::words::{ProcmailVariable, RcVariables};
 use crate::import::ir::Cond;
 
 /// Of how many weighted conditions all combinations are written out.
@@ -138,7 +138,7 @@ fn one(
     text: &str,
     flags: &str,
     variables: &RcVariables,
-) -> Result<(Cond, Option<Matched>), String> {
+) -> Result<(Cond, Option<ProcmailMatch>), String> {
     let text = text.trim();
     if let Some(rest) = text.strip_prefix('!') {
         let (condition, found) = one(rest, flags, variables)?;
@@ -175,7 +175,7 @@ fn one(
             return regex(pattern, name, None);
         }
         return match variables.get(name) {
-            Some(Variable::Template(template)) => {
+            Some(ProcmailVariable::Template(template)) => {
                 let field = template.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
                 match field.filter(|name| !name.contains(['{', '}', ':', '"'])) {
                     Some("match") => Err("MATCH is tested in its own recipe".into()),
@@ -183,8 +183,8 @@ fn one(
                     None => Err(format!("{name} is more than one value")),
                 }
             }
-            Some(Variable::Unknown(why)) => Err(why.clone()),
-            Some(Variable::Constant(text)) => constant(text, pattern),
+            Some(ProcmailVariable::Unknown(why)) => Err(why.clone()),
+            Some(ProcmailVariable::Constant(text)) => constant(text, pattern),
             None => constant("", pattern),
         };
     }
@@ -200,7 +200,7 @@ fn variable(text: &str) -> Option<(&str, &str)> {
 }
 
 /// A text that is the same for every message: only the plainest patterns.
-fn constant(text: &str, pattern: &str) -> Result<(Cond, Option<Matched>), String> {
+fn constant(text: &str, pattern: &str) -> Result<(Cond, Option<ProcmailMatch>), String> {
     let holds = match pattern {
         "." | ".+" | "(.)" | "[^ ]" => !text.is_empty(),
         "^^^^" | "^^$" | "^$" => text.is_empty(),
@@ -225,11 +225,11 @@ fn regex(
     pattern: &str,
     flags: &str,
     field: Option<&str>,
-) -> Result<(Cond, Option<Matched>), String> {
+) -> Result<(Cond, Option<ProcmailMatch>), String> {
     let case = flags.contains('D');
     if let Some(field) = field {
         let found = matched(pattern, SearchPlace::Field(field), case)?;
-        let found = Matched { headers: vec![String::new()], ..found };
+        let found = ProcmailMatch { headers: vec![String::new()], ..found };
         return Ok((found.condition.clone(), Some(found)));
     }
     let body = flags.contains('B');
@@ -248,7 +248,7 @@ fn regex(
         }
         conditions.push(of.condition.clone());
         let headers = vec![String::new()];
-        found = found.or(Some(Matched { headers, ..of }));
+        found = found.or(Some(ProcmailMatch { headers, ..of }));
     }
     Ok((Cond::any(conditions), found))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::words::{RcVariables, Variable};
+use super::words::{ProcmailVariable, RcVariables};
 use crate::import::Load;
 use crate::import::ir::Draft;
 use crate::source::Sources;
@@ -45,7 +45,7 @@ impl<'a> RecipeLowering<'a> {
     /// A variable that is the same for every message; empty where it is not.
     pub(super) fn constant(&self, name: &str) -> String {
         match self.variables.get(name) {
-            Some(Variable::Constant(text)) => text.clone(),
+            Some(ProcmailVariable::Constant(text)) => text.clone(),
             _ => String::new(),
         }
     }

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::action::Done;
+use super::action::ProcmailDone;
 use super::condition::{RecipeTests, asked};
 use super::context::RecipeLowering;
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
-use super::words::Variable;
+use super::words::ProcmailVariable;
 use crate::import::decode;
 use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
 use crate::import::shell::is_program;
@@ -170,7 +170,7 @@ impl RecipeLowering<'_> {
             if let Ok(text) = expanded
                 && let Some(text) = text.constant
             {
-                self.variables.set(name, Variable::Constant(text));
+                self.variables.set(name, ProcmailVariable::Constant(text));
             }
             return Vec::new();
         }
@@ -178,24 +178,24 @@ impl RecipeLowering<'_> {
             let kept = kept_name(name);
             return match expanded {
                 Ok(text) => {
-                    self.variables.set(name, Variable::Template(format!("{{{kept}}}")));
+                    self.variables.set(name, ProcmailVariable::Template(format!("{{{kept}}}")));
                     vec![Unit {
                         effects: vec![Effect::Let(kept, text.template)],
                         ..Unit::new(span)
                     }]
                 }
                 Err(why) => {
-                    self.variables.set(name, Variable::Unknown(format!("{name}: {why}")));
+                    self.variables.set(name, ProcmailVariable::Unknown(format!("{name}: {why}")));
                     vec![Unit::not(span, why)]
                 }
             };
         }
         let value = match expanded {
             Ok(text) => match text.constant {
-                Some(constant) => Variable::Constant(constant),
-                None => Variable::Template(text.template),
+                Some(constant) => ProcmailVariable::Constant(constant),
+                None => ProcmailVariable::Template(text.template),
             },
-            Err(why) => Variable::Unknown(format!("{name}: {why}")),
+            Err(why) => ProcmailVariable::Unknown(format!("{name}: {why}")),
         };
         self.variables.set(name, value);
         Vec::new()
@@ -245,7 +245,7 @@ impl RecipeLowering<'_> {
                 let delivers = match &recipe.action {
                     RecipeAction::Capture(name) => {
                         let why = format!("{name} comes from a program");
-                        self.variables.set(name, Variable::Unknown(why));
+                        self.variables.set(name, ProcmailVariable::Unknown(why));
                         false
                     }
                     RecipeAction::Block(nodes) => {
@@ -272,7 +272,7 @@ impl RecipeLowering<'_> {
             match &node.kind {
                 NodeKind::Assign { name, .. } => {
                     let why = format!("{name} is set by a recipe that is not translated");
-                    self.variables.set(name, Variable::Unknown(why));
+                    self.variables.set(name, ProcmailVariable::Unknown(why));
                 }
                 NodeKind::Recipe(Recipe { action: RecipeAction::Block(inner), .. }) => {
                     self.forget(inner)
@@ -305,7 +305,7 @@ impl RecipeLowering<'_> {
         let condition = Cond::all([depends.clone(), own.clone()]);
         let outer_match = self.variables.get("MATCH").cloned();
         if found.captures {
-            self.variables.set("MATCH", Variable::Template("{match}".into()));
+            self.variables.set("MATCH", ProcmailVariable::Template("{match}".into()));
         }
         let done = self.action(span, recipe);
         if found.captures {
@@ -318,7 +318,7 @@ impl RecipeLowering<'_> {
         if found.captures && self.is_used_behind(span) {
             done.effects.insert(0, Effect::Let(kept_name("MATCH"), "{match}".into()));
             let kept = format!("{{{}}}", kept_name("MATCH"));
-            self.variables.set("MATCH", Variable::Template(kept));
+            self.variables.set("MATCH", ProcmailVariable::Template(kept));
         }
         self.edited.extend(done.edited.iter().cloned());
         let changes = !done.edited.is_empty() || changes_tests(&done.effects);
@@ -406,7 +406,7 @@ impl RecipeLowering<'_> {
         })
     }
 
-    fn action(&mut self, span: Span, recipe: &Recipe) -> Result<Done, String> {
+    fn action(&mut self, span: Span, recipe: &Recipe) -> Result<ProcmailDone, String> {
         let copy = recipe.flags.contains('c');
         match &recipe.action {
             RecipeAction::Forward(to) => self.forward(to, &recipe.flags),
@@ -415,7 +415,7 @@ impl RecipeLowering<'_> {
                     "what formail's cache of Message-IDs was, `duplicate` remembers when a \
                      message is delivered",
                 );
-                Ok(Done::ending(Effect::Discard(Some("duplicate".into()))))
+                Ok(ProcmailDone::ending(Effect::Discard(Some("duplicate".into()))))
             }
             RecipeAction::Pipe(command) => self.pipe(span, command, &recipe.flags),
             RecipeAction::Capture(name) => Err(format!("a program gives {name} its value")),
@@ -424,7 +424,7 @@ impl RecipeLowering<'_> {
         }
     }
 
-    fn block(&mut self, nodes: &[RcNode], copy: bool) -> Result<Done, String> {
+    fn block(&mut self, nodes: &[RcNode], copy: bool) -> Result<ProcmailDone, String> {
         let exit_code = self.exit_code;
         let variables = self.variables.clone();
         let edited = self.edited.clone();
@@ -443,7 +443,7 @@ impl RecipeLowering<'_> {
                 && self.variables.get(name) != Some(old)
             {
                 let why = format!("{name} depends on the message");
-                self.variables.set(name, Variable::Unknown(why));
+                self.variables.set(name, ProcmailVariable::Unknown(why));
             }
         }
         let ends = units.iter().any(|unit| !unit.falls_through && unit.condition == Cond::Always);
@@ -455,16 +455,16 @@ impl RecipeLowering<'_> {
         let count = units.iter().filter(|unit| is_plain(unit)).map(|unit| unit.count).sum();
         if units.iter().all(is_plain) {
             let effects = units.into_iter().flat_map(|unit| unit.effects).collect();
-            return Ok(Done { ends, count, ..Done::going_on(effects) });
+            return Ok(ProcmailDone { ends, count, ..ProcmailDone::going_on(effects) });
         }
         let effects = units.into_iter().map(Effect::Rule).collect();
-        Ok(Done { ends, count: 0, ..Done::going_on(effects) })
+        Ok(ProcmailDone { ends, count: 0, ..ProcmailDone::going_on(effects) })
     }
 }
 
 /// The units of a block for a copy of the message, which goes its own way: each of
 /// their deliveries is one more, and what one took the others do not.
-fn copied(units: Vec<Unit>) -> Result<Done, String> {
+fn copied(units: Vec<Unit>) -> Result<ProcmailDone, String> {
     let why = || "a block for a copy of the message, which goes on by itself".to_owned();
     let mut taken: Vec<Cond> = Vec::new();
     let mut effects = Vec::new();
@@ -501,7 +501,7 @@ fn copied(units: Vec<Unit>) -> Result<Done, String> {
     let differs = (!always).then(|| {
         "a copy that the block does not take goes on, and procmail stores it twice".to_owned()
     });
-    Ok(Done { count: 0, differs, ..Done::going_on(effects) })
+    Ok(ProcmailDone { count: 0, differs, ..ProcmailDone::going_on(effects) })
 }
 
 /// Whether the same test may come out otherwise behind these.

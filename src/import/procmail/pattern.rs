@@ -24,7 +24,7 @@ const DESTINATIONS: [&str; 14] = [
 
 /// How a pattern came over.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Matched {
+pub(super) struct ProcmailMatch {
     pub(super) condition: Cond,
     /// The headers that it asks for, lower case; empty for all of them.
     pub(super) headers: Vec<String>,
@@ -48,9 +48,10 @@ pub(super) fn matched(
     pattern: &str,
     place: SearchPlace<'_>,
     case: bool,
-) -> Result<Matched, String> {
+) -> Result<ProcmailMatch, String> {
     let captures = pattern.contains("\\/");
-    let translated = Matched { condition: Cond::Never, headers: Vec::new(), captures, dots: false };
+    let translated =
+        ProcmailMatch { condition: Cond::Never, headers: Vec::new(), captures, dots: false };
     if !captures && let Some(parts) = alternatives(pattern) {
         let mut all = translated;
         let mut conditions = Vec::new();
@@ -70,10 +71,10 @@ pub(super) fn matched(
     }
 }
 
-fn in_header(pattern: &str, case: bool, found: Matched) -> Result<Matched, String> {
+fn in_header(pattern: &str, case: bool, found: ProcmailMatch) -> Result<ProcmailMatch, String> {
     for (name, word) in [("^FROM_DAEMON", "from-daemon"), ("^FROM_MAILER", "from-mailer")] {
         if pattern == name {
-            return Ok(Matched { condition: Cond::Word(word.into()), ..found });
+            return Ok(ProcmailMatch { condition: Cond::Word(word.into()), ..found });
         }
     }
     if pattern.contains("^FROM_DAEMON") || pattern.contains("^FROM_MAILER") {
@@ -89,17 +90,17 @@ fn in_header(pattern: &str, case: bool, found: Matched) -> Result<Matched, Strin
         let headers = DESTINATIONS.map(str::to_lowercase).to_vec();
         if rest.is_empty() || rest == ".*" {
             let has = fields.iter().map(|field| Cond::Word(format!("has {field}")));
-            return Ok(Matched { condition: Cond::any(has), headers, ..found });
+            return Ok(ProcmailMatch { condition: Cond::any(has), headers, ..found });
         }
         // A list's address, and mailboxes without blanks: nothing of a word before it.
         let regex = translate(rest)?;
         let condition = pattern_test(fields, format!("(?:^|{before}){regex}"), case);
-        return Ok(Matched { condition, headers, ..found });
+        return Ok(ProcmailMatch { condition, headers, ..found });
     }
     if let Some((names, rest)) = named(pattern) {
         let headers: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
         let fields: Vec<String> = names.iter().map(|name| header(name)).collect();
-        return of_value(rest, fields, case, Matched { headers, ..found });
+        return of_value(rest, fields, case, ProcmailMatch { headers, ..found });
     }
     if pattern.contains('$') && !pattern.ends_with('$') {
         return Err("a pattern over more than one line".into());
@@ -112,7 +113,7 @@ fn in_header(pattern: &str, case: bool, found: Matched) -> Result<Matched, Strin
         return of_value(rest, vec!["envelope-from".into()], case, found);
     }
     if pattern == "^" || pattern.is_empty() || pattern == ".*" {
-        return Ok(Matched { condition: Cond::Always, ..found });
+        return Ok(ProcmailMatch { condition: Cond::Always, ..found });
     }
     let mut all = in_text(pattern, "headers", false, case, found.clone())?;
     let anchored = pattern.starts_with('^');
@@ -158,8 +159,8 @@ fn of_value(
     rest: &str,
     fields: Vec<String>,
     case: bool,
-    found: Matched,
-) -> Result<Matched, String> {
+    found: ProcmailMatch,
+) -> Result<ProcmailMatch, String> {
     let mut value = rest;
     // The blank behind the colon is none of the value.
     let mut anchored = true;
@@ -180,7 +181,7 @@ fn of_value(
     }
     if value.is_empty() {
         let has = fields.iter().map(|field| Cond::Word(format!("has {field}")));
-        return Ok(Matched { condition: Cond::any(has), ..found });
+        return Ok(ProcmailMatch { condition: Cond::any(has), ..found });
     }
     if value == "$" && anchored {
         return Err("a header that is there and empty".into());
@@ -193,8 +194,8 @@ fn in_text(
     field: &str,
     lines: bool,
     case: bool,
-    found: Matched,
-) -> Result<Matched, String> {
+    found: ProcmailMatch,
+) -> Result<ProcmailMatch, String> {
     let mut value = pattern;
     let mut anchored = false;
     if !lines && let Some(next) = value.strip_prefix("^^") {
@@ -208,7 +209,7 @@ fn in_text(
         }
     }
     if value.is_empty() {
-        return Ok(Matched { condition: Cond::Always, ..found });
+        return Ok(ProcmailMatch { condition: Cond::Always, ..found });
     }
     compared(value, anchored, vec![field.to_owned()], lines, case, found)
 }
@@ -220,8 +221,8 @@ fn compared(
     fields: Vec<String>,
     lines: bool,
     case: bool,
-    mut found: Matched,
-) -> Result<Matched, String> {
+    mut found: ProcmailMatch,
+) -> Result<ProcmailMatch, String> {
     let (body, ends) = match value.strip_suffix("^^").or_else(|| value.strip_suffix('$')) {
         Some(body) if !body.ends_with('\\') => (body, true),
         _ => (value, false),

@@ -16,7 +16,7 @@ const DIRECTORY: &str = "MFILTERDIR";
 
 /// Writes recipes anew so that they only say what they would do, in the log.
 pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
-    let mut writer = TrialWriter { load, around: vec![path.to_owned()], text: String::new() };
+    let mut writer = ProcmailTrial { load, around: vec![path.to_owned()], text: String::new() };
     writer
         .text
         .push_str(&format!("{DIRECTORY}=\"$HOME\"\nDEFAULT=\"$HOME/Maildir/\"\nEXITCODE=0\n"));
@@ -26,13 +26,13 @@ pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
     writer.text
 }
 
-struct TrialWriter<'a> {
+struct ProcmailTrial<'a> {
     load: Load<'a>,
     around: Vec<PathBuf>,
     text: String,
 }
 
-impl TrialWriter<'_> {
+impl ProcmailTrial<'_> {
     fn file(&mut self, path: &Path, bytes: &[u8]) {
         let file = SourceFile::new(path, decode(bytes).0);
         self.nodes(&read(0, &file));

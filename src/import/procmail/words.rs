@@ -8,7 +8,7 @@ use crate::import::shell::{command_value, is_program, shell_words, unquoted};
 
 /// What a variable holds.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Variable {
+pub(super) enum ProcmailVariable {
     /// The same for every message.
     Constant(String),
     /// A template of ours.
@@ -19,7 +19,7 @@ pub(super) enum Variable {
 
 /// All variables.
 #[derive(Debug, Clone)]
-pub(super) struct RcVariables(HashMap<String, Variable>);
+pub(super) struct RcVariables(HashMap<String, ProcmailVariable>);
 
 /// A text with its variables put in.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -42,16 +42,16 @@ impl RcVariables {
             ("SHELL", "/bin/sh"),
             ("PATH", ""),
         ];
-        let constants =
-            constants.map(|(name, value)| (name.to_owned(), Variable::Constant(value.to_owned())));
+        let constants = constants
+            .map(|(name, value)| (name.to_owned(), ProcmailVariable::Constant(value.to_owned())));
         let mut variables = RcVariables(constants.into_iter().collect());
         for name in ["LOGNAME", "USER"] {
-            variables.set(name, Variable::Template("{user}".into()));
+            variables.set(name, ProcmailVariable::Template("{user}".into()));
         }
         variables
     }
 
-    pub(super) fn set(&mut self, name: &str, value: Variable) {
+    pub(super) fn set(&mut self, name: &str, value: ProcmailVariable) {
         self.0.insert(name.to_owned(), value);
     }
 
@@ -59,7 +59,7 @@ impl RcVariables {
         self.0.remove(name);
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Variable> {
+    pub(super) fn get(&self, name: &str) -> Option<&ProcmailVariable> {
         self.0.get(name)
     }
 
@@ -95,9 +95,9 @@ impl RcVariables {
                 '$' => {
                     let value = self.variable(&mut chars)?;
                     match value {
-                        Variable::Constant(text) => text.chars().for_each(|c| out.push(c)),
-                        Variable::Template(template) => out.template(&template),
-                        Variable::Unknown(why) => return Err(why),
+                        ProcmailVariable::Constant(text) => text.chars().for_each(|c| out.push(c)),
+                        ProcmailVariable::Template(template) => out.template(&template),
+                        ProcmailVariable::Unknown(why) => return Err(why),
                     }
                 }
                 c => out.push(c),
@@ -143,7 +143,7 @@ impl RcVariables {
     fn variable(
         &self,
         chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
-    ) -> Result<Variable, String> {
+    ) -> Result<ProcmailVariable, String> {
         let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
         if chars.peek() == Some(&'{') {
             chars.next();
@@ -163,7 +163,8 @@ impl RcVariables {
             let name: String = inner.chars().take_while(is_name).collect();
             let rest = inner.get(name.len()..).unwrap_or_default();
             let set = self.get(&name).cloned();
-            let is_empty = matches!(&set, Some(Variable::Constant(text)) if text.is_empty());
+            let is_empty =
+                matches!(&set, Some(ProcmailVariable::Constant(text)) if text.is_empty());
             return match (rest.get(..2), rest.get(..1)) {
                 (Some(":-" | ":="), _) if set.is_none() || is_empty => {
                     self.nested(rest.get(2..).unwrap_or_default())
@@ -176,7 +177,7 @@ impl RcVariables {
                     self.nested(rest.get(2..).unwrap_or_default())
                 }
                 (_, Some("+")) if set.is_some() => self.nested(rest.get(1..).unwrap_or_default()),
-                (Some(":+"), _) | (_, Some("+")) => Ok(Variable::Constant(String::new())),
+                (Some(":+"), _) | (_, Some("+")) => Ok(ProcmailVariable::Constant(String::new())),
                 _ => Err(format!("`${{{inner}}}` has no like here")),
             };
         }
@@ -192,7 +193,7 @@ impl RcVariables {
                 Some('@' | '#' | '?' | '$' | '!' | '-' | '=' | '_' | '\\') => {
                     Err(format!("`${}` has no like here", chars.next().unwrap_or_default()))
                 }
-                _ => Ok(Variable::Constant("$".into())),
+                _ => Ok(ProcmailVariable::Constant("$".into())),
             };
         }
         if name.chars().all(|c| c.is_ascii_digit()) {
@@ -201,22 +202,22 @@ impl RcVariables {
         Ok(self.value(&name))
     }
 
-    fn nested(&self, text: &str) -> Result<Variable, String> {
+    fn nested(&self, text: &str) -> Result<ProcmailVariable, String> {
         let expanded = self.expand(text, true)?;
         Ok(match expanded.constant {
-            Some(text) => Variable::Constant(text),
-            None => Variable::Template(expanded.template),
+            Some(text) => ProcmailVariable::Constant(text),
+            None => ProcmailVariable::Template(expanded.template),
         })
     }
 
-    fn value(&self, name: &str) -> Variable {
+    fn value(&self, name: &str) -> ProcmailVariable {
         match self.get(name) {
             Some(value) => value.clone(),
             // Whatever the mail server's environment has.
             None if matches!(name, "HOST" | "LANG" | "TZ" | "DISPLAY" | "TERM") => {
-                Variable::Unknown(format!("{name} comes from the environment"))
+                ProcmailVariable::Unknown(format!("{name} comes from the environment"))
             }
-            None => Variable::Constant(String::new()),
+            None => ProcmailVariable::Constant(String::new()),
         }
     }
 }
@@ -247,8 +248,8 @@ mod tests {
     #[test]
     fn variables_are_put_in_as_a_shell_does() {
         let mut variables = RcVariables::new();
-        variables.set("DIR", Variable::Constant("lists".into()));
-        variables.set("BAD", Variable::Unknown("a program".into()));
+        variables.set("DIR", ProcmailVariable::Constant("lists".into()));
+        variables.set("BAD", ProcmailVariable::Unknown("a program".into()));
         for (text, want) in [
             ("$HOME/$DIR/", Some("~/lists/")),
             ("\"$DIR/a b\"'$x'", Some("lists/a b$x")),

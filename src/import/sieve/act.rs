@@ -7,9 +7,9 @@ use std::rc::Rc;
 use crate::import::ir::{Effect, Mark};
 
 /// What a command does to a message.
-pub(super) enum Act {
+pub(super) enum SieveAct {
     /// Store it; a copy leaves the implicit keep.
-    Store { folder: Place, flags: FlagsHere, copy: bool },
+    Store { folder: SievePlace, flags: FlagsHere, copy: bool },
     /// Send it on.
     Redirect { to: String, copy: bool },
     /// Nothing but cancel the implicit keep.
@@ -23,7 +23,7 @@ pub(super) enum Act {
 }
 
 /// Where to store.
-pub(super) enum Place {
+pub(super) enum SievePlace {
     Inbox,
     Folder(String),
     /// By the value of a variable of ours.
@@ -41,13 +41,13 @@ pub(super) struct FlagsHere {
     pub(super) may: Rc<BTreeSet<Mark>>,
 }
 
-impl Act {
+impl SieveAct {
     /// Whether it decides what becomes of the implicit keep.
     pub(super) fn closes(&self) -> bool {
         match self {
-            Act::Store { copy, .. } | Act::Redirect { copy, .. } => !copy,
-            Act::Discard | Act::Reject(_) => true,
-            Act::Change(_) | Act::Other(_) => false,
+            SieveAct::Store { copy, .. } | SieveAct::Redirect { copy, .. } => !copy,
+            SieveAct::Discard | SieveAct::Reject(_) => true,
+            SieveAct::Change(_) | SieveAct::Other(_) => false,
         }
     }
 }

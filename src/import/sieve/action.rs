@@ -5,13 +5,13 @@
 
 use std::rc::Rc;
 
-use super::act::{Act, FlagsHere, Place, plain_address};
+use super::act::{FlagsHere, SieveAct, SievePlace, plain_address};
 use super::arguments::Arguments;
 use super::context::Lowering;
 use super::parse::Node;
 use super::script::is_name;
-use super::state::{DROPPED, FILED, KEPT, Stored, Tail};
-use super::variables::{Known, Piece};
+use super::state::{DROPPED, FILED, KEPT, SieveStored, Tail};
+use super::variables::{Known, VariablePiece};
 use crate::import::ir::{Cond, Effect, Unit, literal};
 use crate::rules::actions::{MOST_TARGETS, is_target};
 use crate::source::Span;
@@ -51,7 +51,7 @@ impl Lowering<'_> {
         }
         let (here, rest) = nodes.split_at(done);
         let Some(mut unit) = self.unit_of(here) else { return };
-        let rejects = acts.iter().any(|act| matches!(act, Act::Reject(_)));
+        let rejects = acts.iter().any(|act| matches!(act, SieveAct::Reject(_)));
         let ended = stopped || rejects || tail != Tail::More;
         if rejects && !stopped && tail == Tail::More {
             self.remark("a refusal ends the rules here");
@@ -82,42 +82,44 @@ impl Lowering<'_> {
     /// Acts as effects of ours, and what they do to the implicit keep.
     fn effects(
         &mut self,
-        mut acts: Vec<Act>,
+        mut acts: Vec<SieveAct>,
         ended: bool,
         text: bool,
     ) -> Result<Vec<Effect>, String> {
         let mut effects = Vec::new();
         if ended {
             // Flags and headers behind the last delivery change nothing.
-            while matches!(acts.last(), Some(Act::Change(effect)) if !matches!(effect, Effect::Let(..)))
-                && acts.iter().any(Act::closes)
+            while matches!(acts.last(), Some(SieveAct::Change(effect)) if !matches!(effect, Effect::Let(..)))
+                && acts.iter().any(SieveAct::closes)
             {
                 acts.pop();
             }
         }
-        let last = acts.iter().rposition(Act::closes).filter(|_| ended);
+        let last = acts.iter().rposition(SieveAct::closes).filter(|_| ended);
         // The last one ends the run, if it can stand at the end.
         let can_end = last.filter(|last| {
             acts.iter().skip(last + 1).all(|act| match act {
-                Act::Other(_) => true,
-                Act::Store { copy, .. } | Act::Redirect { copy, .. } => *copy,
+                SieveAct::Other(_) => true,
+                SieveAct::Store { copy, .. } | SieveAct::Redirect { copy, .. } => *copy,
                 _ => false,
             })
         });
         let closing = can_end.map(|at| acts.remove(at));
         // What is stored afterwards is not dropped.
-        let stores = |act: &Act| matches!(act, Act::Store { copy: false, .. });
+        let stores = |act: &SieveAct| matches!(act, SieveAct::Store { copy: false, .. });
         let stored = acts.iter().rposition(stores);
         let stored = if closing.as_ref().is_some_and(stores) { Some(acts.len()) } else { stored };
         for (number, act) in acts.into_iter().enumerate() {
             let act = match act {
-                Act::Redirect { to, .. } if stored.is_some_and(|stored| number < stored) => {
-                    Act::Redirect { to, copy: true }
+                SieveAct::Redirect { to, .. } if stored.is_some_and(|stored| number < stored) => {
+                    SieveAct::Redirect { to, copy: true }
                 }
-                Act::Discard if stored.is_some_and(|stored| number < stored) => continue,
+                SieveAct::Discard if stored.is_some_and(|stored| number < stored) => continue,
                 // The run ends behind it: `forward`, `discard` and the like tell that.
-                Act::Redirect { to, .. } if closing.is_some() => Act::Redirect { to, copy: true },
-                Act::Discard if closing.is_some() => continue,
+                SieveAct::Redirect { to, .. } if closing.is_some() => {
+                    SieveAct::Redirect { to, copy: true }
+                }
+                SieveAct::Discard if closing.is_some() => continue,
                 act => act,
             };
             self.effect(act, &mut effects)?;
@@ -131,25 +133,25 @@ impl Lowering<'_> {
     }
 
     /// An act behind which the script goes on.
-    fn effect(&mut self, act: Act, effects: &mut Vec<Effect>) -> Result<(), String> {
+    fn effect(&mut self, act: SieveAct, effects: &mut Vec<Effect>) -> Result<(), String> {
         match act {
-            Act::Store { folder, flags, copy } => {
+            SieveAct::Store { folder, flags, copy } => {
                 self.stored_in(&folder, &flags, copy);
                 let marks = self.flags_for(flags, false, effects)?;
                 let marks = marks.unwrap_or_default();
-                let fails = matches!(&folder, Place::ByValue(_, _, true));
+                let fails = matches!(&folder, SievePlace::ByValue(_, _, true));
                 match folder {
-                    Place::Inbox => effects.push(if copy {
+                    SievePlace::Inbox => effects.push(if copy {
                         Effect::Copy("INBOX".into(), marks.here)
                     } else {
                         Effect::FileInto("INBOX".into(), marks.here)
                     }),
-                    Place::Folder(name) => effects.push(if copy {
+                    SievePlace::Folder(name) => effects.push(if copy {
                         Effect::Copy(name, marks.here)
                     } else {
                         Effect::FileInto(name, marks.here)
                     }),
-                    Place::ByValue(name, values, _) => {
+                    SievePlace::ByValue(name, values, _) => {
                         for (value, folder) in values {
                             let folder = folder.unwrap_or_else(|| "INBOX".into());
                             let flags = marks.here.clone();
@@ -167,7 +169,7 @@ impl Lowering<'_> {
                     self.state.keep = if fails { self.state.keep | FILED } else { FILED };
                 }
             }
-            Act::Redirect { to, copy } => {
+            SieveAct::Redirect { to, copy } => {
                 self.sends(&to);
                 match effects.last_mut() {
                     Some(Effect::Forward { copy: true, to: known }) => known.push(to),
@@ -177,30 +179,30 @@ impl Lowering<'_> {
                     self.cancel_keep(effects);
                 }
             }
-            Act::Discard => self.cancel_keep(effects),
-            Act::Reject(text) => effects.push(Effect::Reject(text)),
-            Act::Change(effect) | Act::Other(effect) => effects.push(effect),
+            SieveAct::Discard => self.cancel_keep(effects),
+            SieveAct::Reject(text) => effects.push(Effect::Reject(text)),
+            SieveAct::Change(effect) | SieveAct::Other(effect) => effects.push(effect),
         }
         Ok(())
     }
 
     /// Notes where a message is stored; whether it may lie there already.
-    fn stored_in(&mut self, place: &Place, flags: &FlagsHere, copy: bool) -> bool {
+    fn stored_in(&mut self, place: &SievePlace, flags: &FlagsHere, copy: bool) -> bool {
         let flags = match &flags.own {
             Some(flags) => Some(flags.clone()),
             None => (flags.must == flags.may).then(|| (*flags.must).clone()),
         };
         let folders: Vec<String> = match place {
-            Place::Inbox => vec!["INBOX".into()],
-            Place::Folder(name) => vec![name.clone()],
-            Place::ByValue(_, values, _) => values
+            SievePlace::Inbox => vec!["INBOX".into()],
+            SievePlace::Folder(name) => vec![name.clone()],
+            SievePlace::ByValue(_, values, _) => values
                 .iter()
                 .map(|(_, folder)| folder.clone().unwrap_or_else(|| "INBOX".into()))
                 .collect(),
         };
         let mut again = false;
         for folder in folders {
-            let how = Stored { flags: flags.clone(), copied: copy };
+            let how = SieveStored { flags: flags.clone(), copied: copy };
             let before = Rc::make_mut(&mut self.state.stored).insert(folder.clone(), how);
             let Some(before) = before else { continue };
             again = true;
@@ -235,22 +237,22 @@ impl Lowering<'_> {
     }
 
     /// The last act of a script.
-    fn closing(&mut self, act: Act, effects: &mut Vec<Effect>) -> Result<(), String> {
+    fn closing(&mut self, act: SieveAct, effects: &mut Vec<Effect>) -> Result<(), String> {
         match act {
-            Act::Store { folder, flags, .. } => {
+            SieveAct::Store { folder, flags, .. } => {
                 let again = self.stored_in(&folder, &flags, false);
                 let marks = self.flags_for(flags, true, effects)?.unwrap_or_default();
                 match folder {
                     // Twice into one folder is once, but for what ends the run.
-                    Place::Inbox if again => {
+                    SievePlace::Inbox if again => {
                         effects.push(Effect::FileInto("INBOX".into(), marks.here));
                         effects.push(Effect::Stop);
                     }
-                    Place::Folder(name) if again => {
+                    SievePlace::Folder(name) if again => {
                         effects.push(Effect::FileInto(name, marks.here));
                         effects.push(Effect::Stop);
                     }
-                    Place::ByValue(name, values, _) if again => {
+                    SievePlace::ByValue(name, values, _) if again => {
                         for (value, folder) in values {
                             let folder = folder.unwrap_or_else(|| "INBOX".into());
                             let effect = Effect::FileInto(folder, marks.here.clone());
@@ -258,9 +260,9 @@ impl Lowering<'_> {
                         }
                         effects.push(Effect::Stop);
                     }
-                    Place::Inbox => effects.push(Effect::Inbox(marks.here)),
-                    Place::Folder(name) => effects.push(Effect::Folder(name, marks.here)),
-                    Place::ByValue(name, values, _) => {
+                    SievePlace::Inbox => effects.push(Effect::Inbox(marks.here)),
+                    SievePlace::Folder(name) => effects.push(Effect::Folder(name, marks.here)),
+                    SievePlace::ByValue(name, values, _) => {
                         for (value, folder) in values {
                             let flags = marks.here.clone();
                             let effect = match folder {
@@ -273,7 +275,7 @@ impl Lowering<'_> {
                     }
                 }
             }
-            Act::Redirect { to, .. } => {
+            SieveAct::Redirect { to, .. } => {
                 self.sends(&to);
                 match effects.last_mut() {
                     Some(Effect::Forward { to: known, copy }) => {
@@ -283,20 +285,20 @@ impl Lowering<'_> {
                     _ => effects.push(Effect::Forward { copy: false, to: vec![to] }),
                 }
             }
-            Act::Discard if self.state.keep == FILED => effects.push(Effect::Stop),
+            SieveAct::Discard if self.state.keep == FILED => effects.push(Effect::Stop),
             // What was sent on is not dropped.
-            Act::Discard => match effects.last_mut() {
+            SieveAct::Discard => match effects.last_mut() {
                 Some(Effect::Forward { copy, .. }) => *copy = false,
                 _ => effects.push(Effect::Discard(None)),
             },
-            Act::Reject(text) => effects.push(Effect::Reject(text)),
-            Act::Change(effect) | Act::Other(effect) => effects.push(effect),
+            SieveAct::Reject(text) => effects.push(Effect::Reject(text)),
+            SieveAct::Change(effect) | SieveAct::Other(effect) => effects.push(effect),
         }
         Ok(())
     }
 
     /// What one command does.
-    fn act(&mut self, node: &Node, acts: &mut Vec<Act>) -> Result<(), String> {
+    fn act(&mut self, node: &Node, acts: &mut Vec<SieveAct>) -> Result<(), String> {
         let arguments = &Arguments::of(node);
         if !node.tests.is_empty() {
             return Err(format!("`{}` takes no test", node.name));
@@ -304,7 +306,7 @@ impl Lowering<'_> {
         match node.name.as_str() {
             "keep" if self.options.category.is_some() => {
                 arguments.unknown(&[])?;
-                if self.state.keep != KEPT || acts.iter().any(Act::closes) {
+                if self.state.keep != KEPT || acts.iter().any(SieveAct::closes) {
                     return Err("a `keep` behind what files or drops the message".into());
                 }
                 // The message is the users' rules to file.
@@ -312,7 +314,7 @@ impl Lowering<'_> {
             "keep" => {
                 arguments.unknown(&["flags"])?;
                 let flags = self.flags_of(arguments)?;
-                acts.push(Act::Store { folder: Place::Inbox, flags, copy: false });
+                acts.push(SieveAct::Store { folder: SievePlace::Inbox, flags, copy: false });
             }
             "fileinto" => {
                 arguments.unknown(&["flags", "copy", "create", "specialuse", "mailboxid"])?;
@@ -324,9 +326,9 @@ impl Lowering<'_> {
                 }
                 let flags = self.flags_of(arguments)?;
                 let folder = self.place(arguments.string(0)?)?;
-                acts.push(Act::Store { folder, flags, copy: arguments.has("copy") });
+                acts.push(SieveAct::Store { folder, flags, copy: arguments.has("copy") });
             }
-            "discard" => acts.push(Act::Discard),
+            "discard" => acts.push(SieveAct::Discard),
             "redirect" => {
                 arguments.unknown(&["copy"])?;
                 let expansion = self.expand(arguments.string(0)?)?;
@@ -341,7 +343,7 @@ impl Lowering<'_> {
                     None => self.template(&expansion, ""),
                 };
                 let copy = arguments.has("copy");
-                acts.push(Act::Redirect { to, copy });
+                acts.push(SieveAct::Redirect { to, copy });
             }
             "reject" | "ereject" => {
                 let text = self.text(arguments.string(0)?)?;
@@ -350,7 +352,7 @@ impl Lowering<'_> {
                     return Err("a refusal without a text".into());
                 }
                 self.draft.note("a refusal is the mail server's (SMTP 5.7.1), on one line");
-                acts.push(Act::Reject(format!("5.7.1 {words}")));
+                acts.push(SieveAct::Reject(format!("5.7.1 {words}")));
             }
             "setflag" | "addflag" | "removeflag" => self.flag_action(node, arguments, acts)?,
             "set" => self.set(arguments, acts)?,
@@ -364,7 +366,7 @@ impl Lowering<'_> {
                 }
                 let value = self.text(arguments.string(1)?)?;
                 self.edited(name);
-                acts.push(Act::Change(Effect::AddHeader(name.to_owned(), value)));
+                acts.push(SieveAct::Change(Effect::AddHeader(name.to_owned(), value)));
             }
             "deleteheader" => {
                 if arguments.count() != 1 || arguments.tags().next().is_some() {
@@ -377,13 +379,15 @@ impl Lowering<'_> {
                     return Err(format!("`{name}` is no name of a header"));
                 }
                 self.edited(name);
-                acts.push(Act::Change(Effect::RemoveHeader(name.to_owned())));
+                acts.push(SieveAct::Change(Effect::RemoveHeader(name.to_owned())));
             }
-            "debug_log" => acts.push(Act::Other(Effect::Log(self.text(arguments.string(0)?)?))),
+            "debug_log" => {
+                acts.push(SieveAct::Other(Effect::Log(self.text(arguments.string(0)?)?)))
+            }
             "expire" => {
                 let mark = self.expire(arguments)?;
                 // It is about the message, wherever it was or will be stored.
-                acts.insert(0, Act::Change(mark));
+                acts.insert(0, SieveAct::Change(mark));
             }
             "notify" | "denotify" => return Err("it wants to send a notification".into()),
             "pipe" | "execute" | "filter" => {
@@ -403,12 +407,12 @@ impl Lowering<'_> {
     }
 
     /// Where a name of Sieve's lies.
-    fn place(&mut self, written: &str) -> Result<Place, String> {
+    fn place(&mut self, written: &str) -> Result<SievePlace, String> {
         let expansion = self.expand(written)?;
         if let Some(name) = expansion.constant() {
             return Ok(match self.folder(&literal(name))? {
-                Some(folder) => Place::Folder(folder),
-                None => Place::Inbox,
+                Some(folder) => SievePlace::Folder(folder),
+                None => SievePlace::Inbox,
             });
         }
         // A variable that has one of some known values gives one folder each.
@@ -416,11 +420,11 @@ impl Lowering<'_> {
             .0
             .iter()
             .filter_map(|piece| match piece {
-                Piece::Variable(key) => Some(key),
+                VariablePiece::Variable(key) => Some(key),
                 _ => None,
             })
             .collect();
-        let groups = expansion.0.iter().any(|piece| matches!(piece, Piece::Group(_)));
+        let groups = expansion.0.iter().any(|piece| matches!(piece, VariablePiece::Group(_)));
         if let [key] = variables.as_slice()
             && !groups
             && let Some(Known::OneOf(values)) = self.state.variables.get(*key)
@@ -433,7 +437,7 @@ impl Lowering<'_> {
                     .0
                     .iter()
                     .map(|piece| match piece {
-                        Piece::Text(text) => text.as_str(),
+                        VariablePiece::Text(text) => text.as_str(),
                         _ => value.as_str(),
                     })
                     .collect();
@@ -448,25 +452,26 @@ impl Lowering<'_> {
             if fails {
                 self.remark("where the folder's name is empty, nothing is stored");
             }
-            return Ok(Place::ByValue(self.our_name(&key), folders, fails));
+            return Ok(SievePlace::ByValue(self.our_name(&key), folders, fails));
         }
         let template = self.template(&expansion, "");
-        let one_level = |piece: &Piece| match piece {
-            Piece::Text(_) | Piece::Date(_) => true,
-            Piece::Variable(key) => {
+        let one_level = |piece: &VariablePiece| match piece {
+            VariablePiece::Text(_) | VariablePiece::Date(_) => true,
+            VariablePiece::Variable(key) => {
                 matches!(self.state.variables.get(key), Some(Known::OneLevel))
             }
-            Piece::Group(group) => self.state.one_level.contains(group),
+            VariablePiece::Group(group) => self.state.one_level.contains(group),
         };
         // `INBOX` alone would be the inbox.
-        let is_below = matches!(expansion.0.first(), Some(Piece::Text(_) | Piece::Date(_)));
+        let is_below =
+            matches!(expansion.0.first(), Some(VariablePiece::Text(_) | VariablePiece::Date(_)));
         if !is_below || !expansion.0.iter().all(one_level) {
             let why = "what is inserted in a folder's name makes one level of it at most";
             self.approximately(why);
         }
         Ok(match self.folder(&template)? {
-            Some(folder) => Place::Folder(folder),
-            None => Place::Inbox,
+            Some(folder) => SievePlace::Folder(folder),
+            None => SievePlace::Inbox,
         })
     }
 

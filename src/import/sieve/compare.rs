@@ -54,7 +54,7 @@ pub(super) struct Matching {
 
 /// What a field is to a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(super) enum ComparisonSort {
     /// One line of text.
     Text,
     /// The text parts of the message.
@@ -192,7 +192,7 @@ impl Lowering<'_> {
     pub(super) fn compare(
         &mut self,
         fields: &[String],
-        sort: Sort,
+        sort: ComparisonSort,
         how: Matching,
         keys: &[String],
         captures: bool,
@@ -220,7 +220,7 @@ impl Lowering<'_> {
     /// The operator and the value for one key; none if no text fits it.
     fn test_of(
         &mut self,
-        sort: Sort,
+        sort: ComparisonSort,
         how: Matching,
         key: &str,
         captures: bool,
@@ -232,7 +232,10 @@ impl Lowering<'_> {
                 MatchType::Value(relation) => relation,
                 _ => return Err("i;ascii-numeric compares whole numbers only".into()),
             };
-            if matches!(sort, Sort::Address | Sort::Local | Sort::Body) {
+            if matches!(
+                sort,
+                ComparisonSort::Address | ComparisonSort::Local | ComparisonSort::Body
+            ) {
                 return Err("only headers are compared as numbers".into());
             }
             let pattern = number_pattern(relation, key);
@@ -255,7 +258,7 @@ impl Lowering<'_> {
             }
             // No address is without a local part.
             MatchType::Value(Relation::Equal) | MatchType::Is
-                if sort == Sort::Local && key.is_empty() =>
+                if sort == ComparisonSort::Local && key.is_empty() =>
             {
                 return Ok(None);
             }
@@ -266,7 +269,7 @@ impl Lowering<'_> {
                     return self.pattern_on(sort, &pattern, true, true, true).map(Some);
                 }
                 let is = is_test(sort, key);
-                if sort == Sort::Body {
+                if sort == ComparisonSort::Body {
                     self.approximately("a body is compared without the line end behind it");
                 }
                 return Ok(Some(is));
@@ -311,11 +314,11 @@ impl Lowering<'_> {
 
     fn regex_test(
         &mut self,
-        sort: Sort,
+        sort: ComparisonSort,
         key: &str,
         case: bool,
     ) -> Result<(&'static str, Operand), String> {
-        let address = matches!(sort, Sort::Address | Sort::Local);
+        let address = matches!(sort, ComparisonSort::Address | ComparisonSort::Local);
         let found = regex(key, address)?;
         if Regex::new(&found.pattern).is_err() {
             return Err("a regular expression that is not known here".into());
@@ -332,20 +335,22 @@ impl Lowering<'_> {
     /// A pattern with its anchors, on a field of that sort.
     fn pattern_on(
         &mut self,
-        sort: Sort,
+        sort: ComparisonSort,
         pattern: &str,
         start: bool,
         end: bool,
         case: bool,
     ) -> Result<(&'static str, Operand), String> {
         let pattern = match sort {
-            Sort::Text | Sort::Domain | Sort::Body => pattern.to_owned(),
-            Sort::Address | Sort::Local => {
+            ComparisonSort::Text | ComparisonSort::Domain | ComparisonSort::Body => {
+                pattern.to_owned()
+            }
+            ComparisonSort::Address | ComparisonSort::Local => {
                 let inner = pattern.strip_prefix("(?s)").unwrap_or(pattern);
                 let inner = if start { inner.strip_prefix('^').unwrap_or(inner) } else { inner };
                 let inner = if end { inner.strip_suffix('$').unwrap_or(inner) } else { inner };
                 let inner = inner.replace("(.*?)", "([^<>]*?)").replace("(.)", "([^<>])");
-                on_address(&inner, start, end, if sort == Sort::Local { "@" } else { "" })
+                on_address(&inner, start, end, if sort == ComparisonSort::Local { "@" } else { "" })
             }
         };
         Ok(("matches", Operand::Pattern(pattern, case)))
@@ -353,8 +358,8 @@ impl Lowering<'_> {
 }
 
 /// A glob as the plainest test that says it.
-fn glob_test(sort: Sort, parts: &[Glob]) -> (&'static str, Operand) {
-    if sort == Sort::Local {
+fn glob_test(sort: ComparisonSort, parts: &[Glob]) -> (&'static str, Operand) {
+    if sort == ComparisonSort::Local {
         return ("like", Operand::Text(format!("{}@*", our_glob(parts))));
     }
     let stars = |text: &str| text.starts_with('*') || text.ends_with('*') || text == " ";
@@ -362,26 +367,28 @@ fn glob_test(sort: Sort, parts: &[Glob]) -> (&'static str, Operand) {
         [] => is_test(sort, ""),
         [Glob::Text(text)] => is_test(sort, text),
         // A name is no part of the address.
-        [Glob::Star, Glob::Text(text), Glob::Star] if sort != Sort::Address && !stars(text) => {
+        [Glob::Star, Glob::Text(text), Glob::Star]
+            if sort != ComparisonSort::Address && !stars(text) =>
+        {
             ("contains", Operand::Text(text.clone()))
         }
         [Glob::Text(text), Glob::Star] if !stars(text) => ("starts", Operand::Text(text.clone())),
-        [Glob::Star, Glob::Text(text)] if !stars(text) && sort != Sort::Body => {
+        [Glob::Star, Glob::Text(text)] if !stars(text) && sort != ComparisonSort::Body => {
             ("ends", Operand::Text(text.clone()))
         }
         _ => ("like", Operand::Text(our_glob(parts))),
     }
 }
 
-fn is_test(sort: Sort, key: &str) -> (&'static str, Operand) {
+fn is_test(sort: ComparisonSort, key: &str) -> (&'static str, Operand) {
     match sort {
-        Sort::Local => ("like", Operand::Text(format!("{}@*", glob_literal(key)))),
+        ComparisonSort::Local => ("like", Operand::Text(format!("{}@*", glob_literal(key)))),
         // `check` holds these to be slips; so they are said otherwise.
-        Sort::Address if !key.contains('@') && !key.is_empty() => {
+        ComparisonSort::Address if !key.contains('@') && !key.is_empty() => {
             let pattern = on_address(&pattern_literal(key), true, true, "");
             ("matches", Operand::Pattern(pattern, false))
         }
-        Sort::Domain if key.contains('@') => {
+        ComparisonSort::Domain if key.contains('@') => {
             ("matches", Operand::Pattern(format!("^{}$", pattern_literal(key)), false))
         }
         _ if key.starts_with('*') || key.ends_with('*') => {

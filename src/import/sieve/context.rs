@@ -6,14 +6,16 @@ use std::rc::Rc;
 
 use super::parse::Node;
 use super::script::{changed, folders, is_real, label, leaves};
-use super::state::{Captured, DROPPED, State};
-use super::variables::{Expansion, Known, Names, Piece, encoded_characters, insert, reference};
+use super::state::{DROPPED, SieveCapture, State};
+use super::variables::{
+    Expansion, Known, VariableNames, VariablePiece, encoded_characters, insert, reference,
+};
 use crate::import::ir::{Cond, Draft, Effect, Fidelity, TextFile, Unit, literal};
 use crate::import::{Load, Options};
 use crate::source::{Sources, Span};
 
 /// A script that is being gone through.
-pub(super) struct Frame {
+pub(super) struct SieveFrame {
     pub(super) number: usize,
     pub(super) path: PathBuf,
     /// Variables that it shares with others.
@@ -32,7 +34,7 @@ pub(super) struct Lowering<'a> {
     pub(super) draft: Draft,
     pub(super) state: State,
     pub(super) required: HashSet<String>,
-    pub(super) names: Names,
+    pub(super) names: VariableNames,
     /// Why what is being lowered is approximate.
     pub(super) findings: Vec<String>,
     /// What is to be told of it besides.
@@ -51,7 +53,7 @@ pub(super) struct Lowering<'a> {
     pub(super) captured_date: Option<&'static str>,
     /// The zone of dates, once one was asked for.
     pub(super) zone: Option<Option<String>>,
-    pub(super) frames: Vec<Frame>,
+    pub(super) frames: Vec<SieveFrame>,
     pub(super) frame_count: usize,
     pub(super) once: HashSet<PathBuf>,
     pub(super) comments: Vec<String>,
@@ -78,7 +80,7 @@ impl<'a> Lowering<'a> {
             draft: Draft::default(),
             state: State::new(),
             required: HashSet::new(),
-            names: Names::default(),
+            names: VariableNames::default(),
             findings: Vec::new(),
             remarks: Vec::new(),
             stateful: false,
@@ -296,22 +298,22 @@ impl<'a> Lowering<'a> {
             rest = &rest[length..];
             if let Ok(number) = name.parse::<u32>() {
                 match self.state.captured {
-                    Captured::Here if number == 0 => {
+                    SieveCapture::Here if number == 0 => {
                         return Err("`${0}`, all that fitted, cannot be inserted".into());
                     }
-                    Captured::Nothing => {}
-                    Captured::Known => {
+                    SieveCapture::Nothing => {}
+                    SieveCapture::Known => {
                         let value = self.state.values.get(number as usize).cloned();
                         expansion.push_text(&value.unwrap_or_default());
                     }
-                    Captured::Date(template) => {
-                        expansion.0.push(Piece::Date(template));
+                    SieveCapture::Date(template) => {
+                        expansion.0.push(VariablePiece::Date(template));
                     }
-                    Captured::Here => {
+                    SieveCapture::Here => {
                         self.stateful = true;
-                        expansion.0.push(Piece::Group(number));
+                        expansion.0.push(VariablePiece::Group(number));
                     }
-                    Captured::Unknown => {
+                    SieveCapture::Unknown => {
                         return Err(format!(
                             "which test `${{{number}}}` is of hangs on the message"
                         ));
@@ -332,7 +334,7 @@ impl<'a> Lowering<'a> {
                 Some(Known::Lost(why)) => return Err(why.clone()),
                 Some(Known::OneOf(_) | Known::Runtime | Known::OneLevel) => {
                     self.stateful = true;
-                    expansion.0.push(Piece::Variable(key));
+                    expansion.0.push(VariablePiece::Variable(key));
                 }
             }
         }
@@ -345,17 +347,17 @@ impl<'a> Lowering<'a> {
         let mut out = String::new();
         for piece in &expansion.0 {
             match piece {
-                Piece::Text(text) => out.push_str(&literal(&match change {
+                VariablePiece::Text(text) => out.push_str(&literal(&match change {
                     ":lower" => text.to_ascii_lowercase(),
                     ":upper" => text.to_ascii_uppercase(),
                     _ => text.clone(),
                 })),
-                Piece::Variable(key) => {
+                VariablePiece::Variable(key) => {
                     let name = self.our_name(key);
                     out.push_str(&insert(&name, change));
                 }
-                Piece::Date(template) => out.push_str(template),
-                Piece::Group(number) => out.push_str(&insert(&number.to_string(), change)),
+                VariablePiece::Date(template) => out.push_str(template),
+                VariablePiece::Group(number) => out.push_str(&insert(&number.to_string(), change)),
             }
         }
         out

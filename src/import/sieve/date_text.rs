@@ -10,7 +10,7 @@ const MONTHS: [&str; 12] =
 
 /// The parts of a date as a pattern each.
 #[derive(Clone)]
-struct Layout {
+struct DateLayout {
     day: String,
     month: String,
     year: String,
@@ -21,11 +21,11 @@ struct Layout {
 }
 
 /// A part and what of its values stands before, at and behind a key.
-type Step = (fn(&mut Layout) -> &mut String, [String; 3]);
+type DateStep = (fn(&mut DateLayout) -> &mut String, [String; 3]);
 
-impl Layout {
-    fn any() -> Layout {
-        Layout {
+impl DateLayout {
+    fn any() -> DateLayout {
+        DateLayout {
             day: "[0-3]?[0-9]".into(),
             month: format!("(?:{})", MONTHS.join("|")),
             year: "[0-9]{4}".into(),
@@ -38,7 +38,7 @@ impl Layout {
 
     /// In a header like Received the date stands behind the last `;`.
     fn pattern(&self) -> String {
-        let Layout { day, month, year, hour, minute, second, zone } = self;
+        let DateLayout { day, month, year, hour, minute, second, zone } = self;
         format!(
             "(?:^|;) ?(?:[a-z]{{3}} ?, ?)?{day} {month} {year} {hour}:{minute}{second} {zone} ?(?:\\([^;]*\\) ?)?$"
         )
@@ -55,30 +55,30 @@ pub(super) fn date_text(
     let mut layouts = Vec::new();
     match part {
         "day" => {
-            layouts.push(Layout {
+            layouts.push(DateLayout {
                 day: days(&fitting(two(1, 31).into_iter(), how, keys)?),
-                ..Layout::any()
+                ..DateLayout::any()
             });
         }
         "month" => {
             let found = fitting(two(1, 12).into_iter(), how, keys)?;
-            layouts.push(Layout { month: months(&found), ..Layout::any() });
+            layouts.push(DateLayout { month: months(&found), ..DateLayout::any() });
         }
         "hour" => {
             let found = fitting(two(0, 23).into_iter(), how, keys)?;
-            layouts.push(Layout { hour: one_of(&found), ..Layout::any() });
+            layouts.push(DateLayout { hour: one_of(&found), ..DateLayout::any() });
         }
         "minute" => {
             let found = fitting(two(0, 59).into_iter(), how, keys)?;
-            layouts.push(Layout { minute: one_of(&found), ..Layout::any() });
+            layouts.push(DateLayout { minute: one_of(&found), ..DateLayout::any() });
         }
         "second" => {
             let found = fitting(two(0, 60).into_iter(), how, keys)?;
-            layouts.push(Layout { second: seconds(&found), ..Layout::any() });
+            layouts.push(DateLayout { second: seconds(&found), ..DateLayout::any() });
         }
         "year" => {
             let found = fitting((1900..2200).map(|year| year.to_string()), how, keys)?;
-            layouts.push(Layout { year: one_of(&found), ..Layout::any() });
+            layouts.push(DateLayout { year: one_of(&found), ..DateLayout::any() });
         }
         "zone" if how.kind == MatchType::Is => {
             for key in keys {
@@ -87,7 +87,7 @@ pub(super) fn date_text(
                 }
             }
             let keys: Vec<String> = keys.iter().map(|key| format!("\\{key}")).collect();
-            layouts.push(Layout { zone: one_of(&keys), ..Layout::any() });
+            layouts.push(DateLayout { zone: one_of(&keys), ..DateLayout::any() });
         }
         "date" | "time" => {
             let relation = match (how.kind, how.collation) {
@@ -108,8 +108,8 @@ pub(super) fn date_text(
     }
     let fields: Vec<String> = names.iter().map(|name| header(name)).collect();
     // A set without a value fits nothing: `[]` would be no pattern.
-    let fits = |layout: &&Layout| !layout.pattern().contains(NOTHING);
-    let patterns = layouts.iter().filter(fits).map(Layout::pattern);
+    let fits = |layout: &&DateLayout| !layout.pattern().contains(NOTHING);
+    let patterns = layouts.iter().filter(fits).map(DateLayout::pattern);
     let values: Vec<Operand> = patterns.map(|pattern| Operand::Pattern(pattern, false)).collect();
     if values.is_empty() || fields.is_empty() {
         return Ok(Cond::Never);
@@ -166,7 +166,7 @@ fn two(from: u32, to: u32) -> Vec<String> {
     (from..=to).map(|number| format!("{number:02}")).collect()
 }
 
-fn date_steps(key: &str) -> Option<Vec<Step>> {
+fn date_steps(key: &str) -> Option<Vec<DateStep>> {
     let date = key.parse::<jiff::civil::Date>().ok().filter(|_| key.len() == 10)?;
     let (year, month, day) = (date.year(), date.month(), date.day());
     let years = (1900..2200).map(|year| year.to_string()).collect();
@@ -177,7 +177,7 @@ fn date_steps(key: &str) -> Option<Vec<Step>> {
     ])
 }
 
-fn time_steps(key: &str) -> Option<Vec<Step>> {
+fn time_steps(key: &str) -> Option<Vec<DateStep>> {
     let time = key.parse::<jiff::civil::Time>().ok().filter(|_| key.len() == 8)?;
     let of = |number: i8| format!("{number:02}");
     Some(vec![
@@ -188,7 +188,7 @@ fn time_steps(key: &str) -> Option<Vec<Step>> {
 }
 
 /// The layouts that stand so to a key, compared part by part.
-fn related(steps: &[Step], relation: Relation) -> Vec<Layout> {
+fn related(steps: &[DateStep], relation: Relation) -> Vec<DateLayout> {
     let (less, equal, greater) = match relation {
         Relation::Less => (true, false, false),
         Relation::LessOrEqual => (true, true, false),
@@ -198,7 +198,7 @@ fn related(steps: &[Step], relation: Relation) -> Vec<Layout> {
         Relation::Greater => (false, false, true),
     };
     let mut found = Vec::new();
-    let mut same = Layout::any();
+    let mut same = DateLayout::any();
     for (slot, [before, at, behind]) in steps {
         for (wanted, values) in [(less, before), (greater, behind)] {
             if wanted {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::act::{Act, FlagsHere};
+use super::act::{FlagsHere, SieveAct};
 use super::arguments::Arguments;
 use super::compare::{MatchType, matching};
 use super::context::Lowering;
@@ -17,7 +17,7 @@ use crate::source::Span;
 
 /// Flags of a delivery.
 #[derive(Default)]
-pub(super) struct Marks {
+pub(super) struct SieveMarks {
     pub(super) here: Vec<Mark>,
     pub(super) again: Vec<Effect>,
 }
@@ -54,7 +54,7 @@ impl Lowering<'_> {
         &mut self,
         node: &Node,
         arguments: &Arguments<'_>,
-        acts: &mut Vec<Act>,
+        acts: &mut Vec<SieveAct>,
     ) -> Result<(), String> {
         arguments.unknown(&[])?;
         if arguments.count() > 1 {
@@ -85,10 +85,10 @@ impl Lowering<'_> {
         }
         (self.state.flags_must, self.state.flags_may) = (Rc::new(must), Rc::new(may));
         if !unmark.is_empty() {
-            acts.push(Act::Change(Effect::Unmark(list(unmark))));
+            acts.push(SieveAct::Change(Effect::Unmark(list(unmark))));
         }
         if !mark.is_empty() {
-            acts.push(Act::Change(Effect::Mark(list(mark))));
+            acts.push(SieveAct::Change(Effect::Mark(list(mark))));
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Lowering<'_> {
         &mut self,
         node: &Node,
         arguments: &Arguments<'_>,
-        acts: &mut Vec<Act>,
+        acts: &mut Vec<SieveAct>,
     ) -> Result<(), String> {
         let key = self.key(arguments.string(0)?);
         let flags = self.constants(arguments.strings(1)?)?;
@@ -127,7 +127,7 @@ impl Lowering<'_> {
         }
         if self.is_changing(arguments.string(0)?) || self.shares_variables() {
             let ours = self.our_name(&key);
-            acts.push(Act::Other(Effect::Let(ours, literal(&all.join(" ")))));
+            acts.push(SieveAct::Other(Effect::Let(ours, literal(&all.join(" ")))));
         }
         let value = Known::Text(all.join(" "));
         Rc::make_mut(&mut self.state.variables).insert(key, value);
@@ -141,7 +141,7 @@ impl Lowering<'_> {
         flags: FlagsHere,
         last: bool,
         effects: &mut Vec<Effect>,
-    ) -> Result<Option<Marks>, String> {
+    ) -> Result<Option<SieveMarks>, String> {
         let FlagsHere { own: Some(flags), must, may } = flags else { return Ok(None) };
         let extra = &*may - &flags;
         let uncertain = &*may - &*must;
@@ -165,7 +165,7 @@ impl Lowering<'_> {
         if !extra.is_empty() {
             effects.push(Effect::Unmark(extra.iter().cloned().collect()));
         }
-        Ok(Some(Marks { here: flags.difference(&must).cloned().collect(), again }))
+        Ok(Some(SieveMarks { here: flags.difference(&must).cloned().collect(), again }))
     }
 
     /// RFC 5232 §4: by what is known of the flags set so far.

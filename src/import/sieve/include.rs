@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::arguments::Arguments;
-use super::context::{Frame, Lowering};
+use super::context::{Lowering, SieveFrame};
 use super::parse::{Node, parse};
 use super::script::changing;
 use super::state::Tail;
@@ -23,7 +23,7 @@ impl Lowering<'_> {
                 self.comments.extend(node.comments.iter().cloned());
                 self.frame_count += 1;
                 let number = self.frame_count;
-                self.frames.push(Frame {
+                self.frames.push(SieveFrame {
                     number,
                     path,
                     globals: HashSet::new(),

@@ -10,13 +10,13 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::rc::Rc;
 
-use super::context::{Frame, Lowering, soften};
+use super::context::{Lowering, SieveFrame, soften};
 use super::parse::{Argument, Node};
 use super::regex::one_level;
 use super::script::{
     changing, ends, includes, is_real, leaves, may_capture, may_match, uses_captures,
 };
-use super::state::{Captured, State, Tail};
+use super::state::{SieveCapture, State, Tail};
 use crate::import::ir::{Cond, Effect, Fidelity, Operand, Unit};
 use crate::source::Span;
 
@@ -37,7 +37,7 @@ impl Lowering<'_> {
     /// Lowers the main script.
     pub(super) fn main(&mut self, path: &Path, nodes: &[Node]) {
         self.guess_folders(nodes);
-        self.frames.push(Frame {
+        self.frames.push(SieveFrame {
             number: 0,
             path: path.to_owned(),
             globals: HashSet::new(),
@@ -189,7 +189,7 @@ impl Lowering<'_> {
                     let runtime = self.runtime_match || found.is_err();
                     may_have_captured |= runtime && may_match(test);
                     if let Some(values) = self.known_match.take().filter(|_| !runtime) {
-                        entry.captured = Captured::Known;
+                        entry.captured = SieveCapture::Known;
                         entry.values = Rc::new(values);
                     }
                     (self.state.captured, self.state.values) =
@@ -245,12 +245,12 @@ impl Lowering<'_> {
             } else if test
                 .is_some_and(|test| !may_capture(test) && may_match(test) && !only_not(test))
             {
-                self.state.captured = Captured::Unknown;
+                self.state.captured = SieveCapture::Unknown;
             } else if test.is_some_and(may_capture) {
                 self.state.captured = match date {
-                    Some(template) => Captured::Date(template),
-                    None if has_groups(&condition) => Captured::Here,
-                    None => Captured::Unknown,
+                    Some(template) => SieveCapture::Date(template),
+                    None if has_groups(&condition) => SieveCapture::Here,
+                    None => SieveCapture::Unknown,
                 };
                 self.state.one_level = Rc::new(one_level_groups(&condition));
             }
@@ -285,7 +285,7 @@ impl Lowering<'_> {
         };
         state.returned = false;
         if may_have_captured {
-            state.captured = Captured::Unknown;
+            state.captured = SieveCapture::Unknown;
         }
         self.state = state;
         for node in lost {

@@ -54,8 +54,10 @@ pub fn import(
     lowering.main(path, &nodes);
     let options = &Options { separator: Some(lowering.separator), ..options.clone() };
     if options.category.is_some() {
-        let names =
-            site::Names { filed: lowering.fresh_name("filed"), over: lowering.fresh_name("over") };
+        let names = site::SiteNames {
+            filed: lowering.fresh_name("filed"),
+            over: lowering.fresh_name("over"),
+        };
         let units = std::mem::take(&mut lowering.draft.units);
         lowering.draft.units = site::in_category(units, &names);
     }

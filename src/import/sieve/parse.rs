@@ -11,9 +11,9 @@ use crate::source::{SourceFile, Span};
 mod grammar {
     #[derive(pest_derive::Parser)]
     #[grammar = "../grammar/sieve.pest"]
-    pub(super) struct Grammar;
+    pub(super) struct SieveGrammar;
 }
-use grammar::{Grammar, Rule};
+use grammar::{Rule, SieveGrammar};
 
 /// How deep blocks and tests may nest; Pigeonhole takes 32.
 const MAX_DEPTH: usize = 48;
@@ -65,7 +65,7 @@ impl Node {
 /// Reads a script that is file `number` of its sources.
 pub fn parse(number: u32, source: &SourceFile) -> Vec<Node> {
     let tokens = tokens(number, &source.text);
-    let mut reader = Reader { tokens, at: 0, source, comments: Vec::new(), end: 0 };
+    let mut reader = SieveReader { tokens, at: 0, source, comments: Vec::new(), end: 0 };
     let mut nodes = Vec::new();
     // A `}` too many is told, and the rest is read.
     while reader.at < reader.tokens.len() {
@@ -87,7 +87,7 @@ struct SieveToken {
 }
 
 fn tokens(file: u32, text: &str) -> Vec<SieveToken> {
-    let Ok(mut pairs) = Grammar::parse(Rule::file, text) else { return Vec::new() };
+    let Ok(mut pairs) = SieveGrammar::parse(Rule::file, text) else { return Vec::new() };
     let all = pairs.next().map(|file| file.into_inner()).into_iter().flatten();
     all.filter(|pair| pair.as_rule() != Rule::EOI)
         .map(|pair| {
@@ -98,7 +98,7 @@ fn tokens(file: u32, text: &str) -> Vec<SieveToken> {
         .collect()
 }
 
-struct Reader<'a> {
+struct SieveReader<'a> {
     tokens: Vec<SieveToken>,
     at: usize,
     source: &'a SourceFile,
@@ -108,7 +108,7 @@ struct Reader<'a> {
     end: u32,
 }
 
-impl Reader<'_> {
+impl SieveReader<'_> {
     fn text(&self, span: Span) -> &str {
         self.source.text.get(span.start as usize..span.end as usize).unwrap_or_default()
     }

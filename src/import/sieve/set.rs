@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::act::Act;
+use super::act::SieveAct;
 use super::arguments::Arguments;
 use super::context::Lowering;
-use super::variables::{Known, Piece, modify};
+use super::variables::{Known, VariablePiece, modify};
 use crate::import::ir::{Effect, literal};
 
 impl Lowering<'_> {
@@ -13,7 +13,7 @@ impl Lowering<'_> {
     pub(super) fn set(
         &mut self,
         arguments: &Arguments<'_>,
-        acts: &mut Vec<Act>,
+        acts: &mut Vec<SieveAct>,
     ) -> Result<(), String> {
         let name = arguments.string(0)?;
         let expansion = self.expand(arguments.string(1)?)?;
@@ -41,7 +41,7 @@ impl Lowering<'_> {
             }
             if changing {
                 let ours = self.our_name(&key);
-                acts.push(Act::Other(Effect::Let(ours, literal(&text))));
+                acts.push(SieveAct::Other(Effect::Let(ours, literal(&text))));
             }
             Rc::make_mut(&mut self.state.variables).insert(key, Known::Text(text));
             return Ok(());
@@ -60,11 +60,11 @@ impl Lowering<'_> {
         };
         let template = self.template(&expansion, change);
         let ours = self.our_name(&key);
-        acts.push(Act::Other(Effect::Let(ours, template)));
-        let dates = |piece: &Piece| match piece {
-            Piece::Date(_) => true,
-            Piece::Text(text) => !text.contains(['/', '.']),
-            Piece::Group(group) => self.state.one_level.contains(group),
+        acts.push(SieveAct::Other(Effect::Let(ours, template)));
+        let dates = |piece: &VariablePiece| match piece {
+            VariablePiece::Date(_) => true,
+            VariablePiece::Text(text) => !text.contains(['/', '.']),
+            VariablePiece::Group(group) => self.state.one_level.contains(group),
             _ => false,
         };
         let one_level = expansion.0.iter().all(dates);

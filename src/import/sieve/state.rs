@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::variables::{Known, Variables};
+use super::variables::{Known, SieveVariables};
 use crate::import::ir::Mark;
 
 /// What follows a place.
@@ -29,7 +29,7 @@ pub(super) const DROPPED: u8 = 4;
 
 /// What `${1}` stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Captured {
+pub(super) enum SieveCapture {
     /// A part of a date, as a template says it.
     Date(&'static str),
     /// Nothing: no test has matched.
@@ -46,12 +46,12 @@ pub(super) enum Captured {
 #[derive(Debug, Clone)]
 pub(super) struct State {
     pub(super) keep: u8,
-    pub(super) variables: Rc<Variables>,
+    pub(super) variables: Rc<SieveVariables>,
     pub(super) flags_must: Rc<BTreeSet<Mark>>,
     pub(super) flags_may: Rc<BTreeSet<Mark>>,
     /// Flags may have been set that were not translated; why.
     pub(super) flags_lost: Option<String>,
-    pub(super) captured: Captured,
+    pub(super) captured: SieveCapture,
     /// `${0}` and so on, where they are known.
     pub(super) values: Rc<Vec<String>>,
     /// Headers that were added or taken out, in lower case.
@@ -59,7 +59,7 @@ pub(super) struct State {
     /// Groups whose values make one level of a folder's name.
     pub(super) one_level: Rc<BTreeSet<u32>>,
     /// Where it may have been stored.
-    pub(super) stored: Rc<BTreeMap<String, Stored>>,
+    pub(super) stored: Rc<BTreeMap<String, SieveStored>>,
     /// To whom it may have been sent on.
     pub(super) sent: Rc<BTreeSet<String>>,
     /// How often at most.
@@ -72,7 +72,7 @@ pub(super) struct State {
 
 /// How a message may lie in a folder already.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Stored {
+pub(super) struct SieveStored {
     /// With these flags, if that is known.
     pub(super) flags: Option<BTreeSet<Mark>>,
     /// As a copy, beside the implicit keep.
@@ -87,7 +87,7 @@ impl State {
             flags_must: Rc::default(),
             flags_may: Rc::default(),
             flags_lost: None,
-            captured: Captured::Nothing,
+            captured: SieveCapture::Nothing,
             values: Rc::default(),
             edited: Rc::default(),
             one_level: Rc::default(),
@@ -107,8 +107,9 @@ impl State {
             let empty = Known::Text(String::new());
             let names: BTreeSet<&String> =
                 self.variables.keys().chain(other.variables.keys()).collect();
-            let of =
-                |variables: &Variables, name: &str| variables.get(name).unwrap_or(&empty).clone();
+            let of = |variables: &SieveVariables, name: &str| {
+                variables.get(name).unwrap_or(&empty).clone()
+            };
             let join = |name: &String| {
                 (name.clone(), of(&self.variables, name).join(of(&other.variables, name)))
             };
@@ -145,7 +146,7 @@ impl State {
             captured: if self.captured == other.captured && self.values == other.values {
                 self.captured
             } else {
-                Captured::Unknown
+                SieveCapture::Unknown
             },
             values: self.values,
             ended: false,

@@ -1,10 +1,10 @@
 //! `string`, RFC 5229 §5, and all tests whose both sides are known.
 
 use super::arguments::Arguments;
-use super::compare::{MatchType, Matching, Sort, matching};
+use super::compare::{ComparisonSort, MatchType, Matching, matching};
 use super::context::Lowering;
 use super::regex::{Relation, compare_numbers};
-use super::variables::{Known, Piece};
+use super::variables::{Known, VariablePiece};
 use crate::import::ir::{Cond, Effect};
 
 impl Lowering<'_> {
@@ -101,18 +101,18 @@ impl Lowering<'_> {
                 if keys.iter().any(|key| how.fits("", key) == Some(true)) {
                     tests.push(Cond::not(Cond::Word(format!("has {name}"))));
                 }
-                tests.push(self.compare(&[name], Sort::Text, how, &keys, captures)?);
+                tests.push(self.compare(&[name], ComparisonSort::Text, how, &keys, captures)?);
                 continue;
             }
             // More than one variable, or a group: kept under a name of its own.
             let template = self.template(&expansion, "");
             let label = match expansion.0.as_slice() {
-                [Piece::Group(number)] => format!("captured-{number}"),
+                [VariablePiece::Group(number)] => format!("captured-{number}"),
                 _ => "joined".into(),
             };
             let name = self.fresh_name(&label);
             self.hoisted.push(Effect::Let(name.clone(), template));
-            tests.push(self.compare(&[name], Sort::Text, how, &keys, captures)?);
+            tests.push(self.compare(&[name], ComparisonSort::Text, how, &keys, captures)?);
         }
         Ok(Cond::any(tests))
     }

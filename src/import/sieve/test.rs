@@ -1,7 +1,7 @@
 //! Tests to conditions.
 
 use super::arguments::Arguments;
-use super::compare::{Collation, MatchType, Matching, Part, Sort, matching};
+use super::compare::{Collation, ComparisonSort, MatchType, Matching, Part, matching};
 use super::context::Lowering;
 use super::parse::Node;
 use super::regex::Relation;
@@ -195,7 +195,7 @@ impl Lowering<'_> {
         if let MatchType::Count(relation) = how.kind {
             return count_test(&names, relation, &keys);
         }
-        self.compare(&fields_of(&names), Sort::Text, how, &keys, captures)
+        self.compare(&fields_of(&names), ComparisonSort::Text, how, &keys, captures)
     }
 
     fn address_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
@@ -235,11 +235,11 @@ impl Lowering<'_> {
             return self.octet_domain(fields, how, keys);
         }
         let (fields, sort) = match how.part {
-            Part::All => (fields.to_vec(), Sort::Address),
-            Part::Local => (fields.to_vec(), Sort::Local),
-            Part::Domain => (part("domain"), Sort::Domain),
-            Part::User => (part("local"), Sort::Text),
-            Part::Detail => (part("detail"), Sort::Text),
+            Part::All => (fields.to_vec(), ComparisonSort::Address),
+            Part::Local => (fields.to_vec(), ComparisonSort::Local),
+            Part::Domain => (part("domain"), ComparisonSort::Domain),
+            Part::User => (part("local"), ComparisonSort::Text),
+            Part::Detail => (part("detail"), ComparisonSort::Text),
         };
         self.compare(&fields, sort, how, keys, captures)
     }
@@ -327,7 +327,7 @@ impl Lowering<'_> {
         if how.kind == MatchType::Contains && keys.iter().any(String::is_empty) {
             return Ok(Cond::Always);
         }
-        self.compare(&["body".to_owned()], Sort::Body, how, &keys, false)
+        self.compare(&["body".to_owned()], ComparisonSort::Body, how, &keys, false)
     }
 
     /// RFC 7352
@@ -366,7 +366,7 @@ impl Lowering<'_> {
             "vnd.dovecot.default-mailbox" => self.known_text(&["INBOX".into()], how, &keys),
             "vnd.dovecot.username" => {
                 self.approximately("`user` is the login name on this machine");
-                self.compare(&["user".to_owned()], Sort::Text, how, &keys, false)
+                self.compare(&["user".to_owned()], ComparisonSort::Text, how, &keys, false)
             }
             "remote-ip" if how.kind == MatchType::Is => Ok(Cond::texts("client.ip", "is", keys)),
             _ => Err(format!("`{name}` of the server's environment is not known")),

@@ -1,6 +1,6 @@
 //! `vacation`, RFC 5230 and 6131: an answer with all that belongs to it.
 
-use super::act::{Act, plain_address};
+use super::act::{SieveAct, plain_address};
 use super::arguments::Arguments;
 use super::context::Lowering;
 use super::script::duration;
@@ -18,7 +18,7 @@ impl Lowering<'_> {
     pub(super) fn vacation(
         &mut self,
         arguments: &Arguments<'_>,
-        acts: &mut Vec<Act>,
+        acts: &mut Vec<SieveAct>,
     ) -> Result<(), String> {
         arguments.unknown(&[
             "days",
@@ -86,7 +86,7 @@ impl Lowering<'_> {
             "whom an answer is sent to is decided as mailrules(5) says under AUTOMATIC ANSWERS: \
              to fewer than Sieve's vacation does",
         );
-        acts.push(Act::Other(Effect::Answer(Box::new(Answer {
+        acts.push(SieveAct::Other(Effect::Answer(Box::new(Answer {
             text,
             subject,
             from,

@@ -51,11 +51,11 @@ impl Known {
 }
 
 /// All variables, by name; what is not there is empty.
-pub(super) type Variables = BTreeMap<String, Known>;
+pub(super) type SieveVariables = BTreeMap<String, Known>;
 
 /// A part of a string.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Piece {
+pub(super) enum VariablePiece {
     /// Text.
     Text(String),
     /// A variable whose value is not known; by its own name.
@@ -68,7 +68,7 @@ pub(super) enum Piece {
 
 /// A string with variables in it.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Expansion(pub(super) Vec<Piece>);
+pub(super) struct Expansion(pub(super) Vec<VariablePiece>);
 
 impl Expansion {
     pub(super) fn push_text(&mut self, text: &str) {
@@ -76,8 +76,8 @@ impl Expansion {
             return;
         }
         match self.0.last_mut() {
-            Some(Piece::Text(last)) => last.push_str(text),
-            _ => self.0.push(Piece::Text(text.to_owned())),
+            Some(VariablePiece::Text(last)) => last.push_str(text),
+            _ => self.0.push(VariablePiece::Text(text.to_owned())),
         }
     }
 
@@ -85,7 +85,7 @@ impl Expansion {
     pub(super) fn constant(&self) -> Option<&str> {
         match self.0.as_slice() {
             [] => Some(""),
-            [Piece::Text(text)] => Some(text),
+            [VariablePiece::Text(text)] => Some(text),
             _ => None,
         }
     }
@@ -93,7 +93,7 @@ impl Expansion {
     /// The one variable that it is.
     pub(super) fn variable(&self) -> Option<&str> {
         match self.0.as_slice() {
-            [Piece::Variable(name)] => Some(name),
+            [VariablePiece::Variable(name)] => Some(name),
             _ => None,
         }
     }
@@ -101,12 +101,12 @@ impl Expansion {
 
 /// Names of variables, in Sieve and in ours.
 #[derive(Default)]
-pub(super) struct Names {
+pub(super) struct VariableNames {
     ours: HashMap<String, String>,
     taken: HashSet<String>,
 }
 
-impl Names {
+impl VariableNames {
     /// What we call a variable.
     pub(super) fn of(&mut self, name: &str) -> String {
         if let Some(known) = self.ours.get(name) {
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn names_of_ours_are_free() {
-        let mut names = Names::default();
+        let mut names = VariableNames::default();
         for (name, want) in [
             ("subject", "my-subject"),
             ("list_name", "my-list-name"),

@@ -1,12 +1,12 @@
 //! Actions, and the folders that they name by URLs.
 
-use super::read::FilterAction;
+use super::read::ThunderbirdAction;
 use crate::import::ir::{Effect, Mark, literal};
 use crate::maildir::mutf7;
 
 /// What a filter does, in our words.
 #[derive(Debug, Default)]
-pub(super) struct Done {
+pub(super) struct ThunderbirdDone {
     /// Flags, copies and what is sent, in the order of the filter.
     pub(super) effects: Vec<Effect>,
     /// What ends it, if something does.
@@ -17,9 +17,9 @@ pub(super) struct Done {
     pub(super) without_meaning: Vec<String>,
 }
 
-impl Done {
+impl ThunderbirdDone {
     /// Whether messages do not go on behind it.
-    pub(super) fn ends(actions: &[FilterAction]) -> bool {
+    pub(super) fn ends(actions: &[ThunderbirdAction]) -> bool {
         let ends = ["Move to folder", "Delete", "Stop execution"];
         actions.iter().any(|action| ends.contains(&action.word.as_str()))
     }
@@ -29,10 +29,10 @@ impl Done {
 ///
 /// # Errors
 /// Why that cannot be said.
-pub(super) fn done(actions: &[FilterAction]) -> Result<Done, String> {
-    let mut done = Done::default();
+pub(super) fn done(actions: &[ThunderbirdAction]) -> Result<ThunderbirdDone, String> {
+    let mut done = ThunderbirdDone::default();
     for action in actions {
-        let FilterAction { word, value } = action;
+        let ThunderbirdAction { word, value } = action;
         match word.as_str() {
             "Move to folder" => {
                 let end = match folder(value)? {
@@ -92,7 +92,7 @@ pub(super) fn done(actions: &[FilterAction]) -> Result<Done, String> {
     Ok(done)
 }
 
-fn ended(done: &mut Done, end: Effect) -> Result<(), String> {
+fn ended(done: &mut ThunderbirdDone, end: Effect) -> Result<(), String> {
     if done.end.as_ref().is_some_and(|end| !matches!(end, Effect::Stop)) {
         return Err("it moves the message twice".into());
     }

@@ -1,6 +1,6 @@
 //! Filters as units.
 
-use super::action::{Done, done};
+use super::action::{ThunderbirdDone, done};
 use super::read::{Filter, read};
 use super::term::{self, Terms};
 use crate::import::Options;
@@ -25,7 +25,7 @@ pub(super) fn lower(file: SourceFile, options: &Options, latin: bool) -> (Draft,
         let mut unit = match filter_unit(filter, options, &mut draft) {
             Ok(unit) => unit,
             Err(why) => {
-                let would_end = Done::ends(&filter.actions);
+                let would_end = ThunderbirdDone::ends(&filter.actions);
                 Unit { would_end, ..Unit::not(filter.span, why) }
             }
         };

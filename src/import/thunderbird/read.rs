@@ -11,7 +11,7 @@ pub(super) struct Filter {
     /// When it runs: bits of nsMsgFilterType.
     pub(super) kind: u32,
     pub(super) description: String,
-    pub(super) actions: Vec<FilterAction>,
+    pub(super) actions: Vec<ThunderbirdAction>,
     pub(super) condition: Option<String>,
     pub(super) span: Span,
     /// What in it cannot be read.
@@ -20,13 +20,13 @@ pub(super) struct Filter {
 
 /// An action, and what it is done with.
 #[derive(Debug, Default)]
-pub(super) struct FilterAction {
+pub(super) struct ThunderbirdAction {
     pub(super) word: String,
     pub(super) value: String,
 }
 
 /// What stands at one place.
-enum Piece {
+enum ThunderbirdPiece {
     Attribute { name: String, value: String },
     Odd(String),
 }
@@ -40,8 +40,8 @@ pub(super) fn read(number: u32, file: &SourceFile) -> Vec<Filter> {
         at = end;
         let span = Span { file: number, start: begin as u32, end: end as u32 };
         let (name, value) = match piece {
-            Piece::Attribute { name, value } => (name, value),
-            Piece::Odd(why) => {
+            ThunderbirdPiece::Attribute { name, value } => (name, value),
+            ThunderbirdPiece::Odd(why) => {
                 let filter = match filters.last_mut() {
                     Some(filter) => filter,
                     None => {
@@ -73,7 +73,9 @@ pub(super) fn read(number: u32, file: &SourceFile) -> Vec<Filter> {
                 }
             },
             "description" => filter.description = value,
-            "action" => filter.actions.push(FilterAction { word: value, value: String::new() }),
+            "action" => {
+                filter.actions.push(ThunderbirdAction { word: value, value: String::new() })
+            }
             "actionValue" | "customId" => match filter.actions.last_mut() {
                 Some(action) if action.value.is_empty() => action.value = value,
                 _ => {
@@ -97,12 +99,12 @@ fn continue_with(filters: &mut [Filter], why: String) {
 }
 
 /// The next attribute, from where to where it stands; or a line that is none.
-fn next(text: &str, from: usize) -> Option<(usize, usize, Piece)> {
+fn next(text: &str, from: usize) -> Option<(usize, usize, ThunderbirdPiece)> {
     let rest = text.get(from..)?;
     let begin = from + rest.find(|c: char| !c.is_whitespace() && c != '\u{feff}')?;
     let rest = text.get(begin..)?;
     let line_end = begin + rest.find('\n').unwrap_or(rest.len());
-    let odd = |why: &str| Some((begin, line_end, Piece::Odd(why.to_owned())));
+    let odd = |why: &str| Some((begin, line_end, ThunderbirdPiece::Odd(why.to_owned())));
     // Of its own line alone: a file of other lines is read in one walk.
     let line = text.get(begin..line_end).unwrap_or_default();
     let Some((name, _)) = line.split_once("=\"") else { return odd("this is no attribute") };
@@ -115,7 +117,7 @@ fn next(text: &str, from: usize) -> Option<(usize, usize, Piece)> {
     while let Some((at, sign)) = signs.next() {
         match sign {
             '"' => {
-                let piece = Piece::Attribute { name: name.to_owned(), value };
+                let piece = ThunderbirdPiece::Attribute { name: name.to_owned(), value };
                 return Some((begin, start + at + 1, piece));
             }
             '\\' if signs.peek().is_some_and(|(_, next)| matches!(next, '"' | '\\')) => {

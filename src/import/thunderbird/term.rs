@@ -76,26 +76,26 @@ fn part(text: &str, end: char) -> Option<(String, &str)> {
 
 /// A condition of ours, and how it differs.
 #[derive(Debug)]
-pub(super) struct Tested {
+pub(super) struct ThunderbirdTest {
     pub(super) condition: Cond,
     pub(super) differs: Option<String>,
     /// An address book that it asks for, as Thunderbird names it, and its list.
     pub(super) book: Option<(String, String)>,
 }
 
-impl Tested {
-    fn exact(condition: Cond) -> Tested {
-        Tested { condition, differs: None, book: None }
+impl ThunderbirdTest {
+    fn exact(condition: Cond) -> ThunderbirdTest {
+        ThunderbirdTest { condition, differs: None, book: None }
     }
 
-    fn but(condition: Cond, differs: &str) -> Tested {
-        Tested { differs: Some(differs.to_owned()), ..Tested::exact(condition) }
+    fn but(condition: Cond, differs: &str) -> ThunderbirdTest {
+        ThunderbirdTest { differs: Some(differs.to_owned()), ..ThunderbirdTest::exact(condition) }
     }
 }
 
 /// The operators on text, and whether they deny.
 #[derive(Clone, Copy, PartialEq)]
-enum TextOperator {
+enum ThunderbirdOperator {
     Contains,
     Is,
     Begins,
@@ -103,22 +103,22 @@ enum TextOperator {
     Empty,
 }
 
-fn text_operator(word: &str) -> Option<(TextOperator, bool)> {
+fn text_operator(word: &str) -> Option<(ThunderbirdOperator, bool)> {
     Some(match word {
-        "contains" => (TextOperator::Contains, false),
-        "doesn't contain" => (TextOperator::Contains, true),
-        "is" => (TextOperator::Is, false),
-        "isn't" => (TextOperator::Is, true),
-        "begins with" => (TextOperator::Begins, false),
-        "ends with" => (TextOperator::Ends, false),
-        "is empty" => (TextOperator::Empty, false),
-        "isn't empty" => (TextOperator::Empty, true),
+        "contains" => (ThunderbirdOperator::Contains, false),
+        "doesn't contain" => (ThunderbirdOperator::Contains, true),
+        "is" => (ThunderbirdOperator::Is, false),
+        "isn't" => (ThunderbirdOperator::Is, true),
+        "begins with" => (ThunderbirdOperator::Begins, false),
+        "ends with" => (ThunderbirdOperator::Ends, false),
+        "is empty" => (ThunderbirdOperator::Empty, false),
+        "isn't empty" => (ThunderbirdOperator::Empty, true),
         _ => return None,
     })
 }
 
 /// What fields a term is about.
-enum Fields {
+enum ThunderbirdFields {
     Text(Vec<String>),
     Addresses(Vec<&'static str>),
 }
@@ -127,16 +127,16 @@ enum Fields {
 ///
 /// # Errors
 /// Why it cannot be said.
-pub(super) fn test(term: &Term) -> Result<Tested, String> {
+pub(super) fn test(term: &Term) -> Result<ThunderbirdTest, String> {
     let Term { attribute, operator, value } = term;
     let lower = attribute.to_ascii_lowercase();
     let fields = match lower.as_str() {
-        "subject" => Fields::Text(vec!["subject".into()]),
-        "from" | "from in ab" => Fields::Addresses(vec!["from"]),
-        "to" => Fields::Addresses(vec!["to"]),
-        "cc" => Fields::Addresses(vec!["cc"]),
-        "to or cc" => Fields::Addresses(vec!["to", "cc"]),
-        "all addresses" => Fields::Addresses(vec!["from", "to", "cc", "bcc"]),
+        "subject" => ThunderbirdFields::Text(vec!["subject".into()]),
+        "from" | "from in ab" => ThunderbirdFields::Addresses(vec!["from"]),
+        "to" => ThunderbirdFields::Addresses(vec!["to"]),
+        "cc" => ThunderbirdFields::Addresses(vec!["cc"]),
+        "to or cc" => ThunderbirdFields::Addresses(vec!["to", "cc"]),
+        "all addresses" => ThunderbirdFields::Addresses(vec!["from", "to", "cc", "bcc"]),
         "body" => return body(operator, value),
         "date" => return date(operator, value),
         "age in days" => return age(operator, value),
@@ -148,8 +148,8 @@ pub(super) fn test(term: &Term) -> Result<Tested, String> {
             let has = Cond::plain("attachments", ">", "0");
             let but = "Thunderbird goes by the type of the message, mfilter by its parts";
             return match operator.as_str() {
-                "is" => Ok(Tested::but(has, but)),
-                "isn't" => Ok(Tested::but(Cond::not(has), but)),
+                "is" => Ok(ThunderbirdTest::but(has, but)),
+                "isn't" => Ok(ThunderbirdTest::but(Cond::not(has), but)),
                 _ => Err(unknown_operator(operator)),
             };
         }
@@ -167,21 +167,23 @@ pub(super) fn test(term: &Term) -> Result<Tested, String> {
             if !is_name {
                 return Err(format!("`{attribute}` is no header"));
             }
-            Fields::Text(vec![header(attribute)])
+            ThunderbirdFields::Text(vec![header(attribute)])
         }
     };
-    if let (Fields::Addresses(fields), "is in ab" | "isn't in ab") = (&fields, operator.as_str()) {
+    if let (ThunderbirdFields::Addresses(fields), "is in ab" | "isn't in ab") =
+        (&fields, operator.as_str())
+    {
         return in_book(fields, operator == "isn't in ab", value);
     }
     let (how, denies) = text_operator(operator).ok_or_else(|| unknown_operator(operator))?;
-    if how != TextOperator::Empty {
+    if how != ThunderbirdOperator::Empty {
         sound(value)?;
     }
     let condition = match fields {
-        Fields::Text(fields) => text_test(&fields, how, value),
-        Fields::Addresses(fields) => address_test(&fields, how, value),
+        ThunderbirdFields::Text(fields) => text_test(&fields, how, value),
+        ThunderbirdFields::Addresses(fields) => address_test(&fields, how, value),
     };
-    Ok(Tested::exact(if denies { Cond::not(condition) } else { condition }))
+    Ok(ThunderbirdTest::exact(if denies { Cond::not(condition) } else { condition }))
 }
 
 fn unknown_operator(operator: &str) -> String {
@@ -204,20 +206,20 @@ fn one(fields: &[String], operator: &'static str, value: &str) -> Cond {
     Cond::Test(Test { fields, operator, values })
 }
 
-fn text_test(fields: &[String], how: TextOperator, value: &str) -> Cond {
+fn text_test(fields: &[String], how: ThunderbirdOperator, value: &str) -> Cond {
     match how {
-        TextOperator::Contains => one(fields, "contains", value),
-        TextOperator::Is => one(fields, "is", value),
-        TextOperator::Begins => one(fields, "starts", value),
-        TextOperator::Ends => one(fields, "ends", value),
-        TextOperator::Empty => {
+        ThunderbirdOperator::Contains => one(fields, "contains", value),
+        ThunderbirdOperator::Is => one(fields, "is", value),
+        ThunderbirdOperator::Begins => one(fields, "starts", value),
+        ThunderbirdOperator::Ends => one(fields, "ends", value),
+        ThunderbirdOperator::Empty => {
             Cond::not(Cond::any(fields.iter().map(|field| Cond::Word(format!("has {field}")))))
         }
     }
 }
 
 /// Thunderbird compares names and addresses, each by itself.
-fn address_test(fields: &[&str], how: TextOperator, value: &str) -> Cond {
+fn address_test(fields: &[&str], how: ThunderbirdOperator, value: &str) -> Cond {
     let plain: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
     let names: Vec<String> = fields.iter().map(|field| format!("{field}.name")).collect();
     let either = |operator| {
@@ -229,15 +231,15 @@ fn address_test(fields: &[&str], how: TextOperator, value: &str) -> Cond {
         }
     };
     match how {
-        TextOperator::Is => either("is"),
-        TextOperator::Begins => either("starts"),
-        TextOperator::Ends => either("ends"),
-        TextOperator::Contains | TextOperator::Empty => text_test(&plain, how, value),
+        ThunderbirdOperator::Is => either("is"),
+        ThunderbirdOperator::Begins => either("starts"),
+        ThunderbirdOperator::Ends => either("ends"),
+        ThunderbirdOperator::Contains | ThunderbirdOperator::Empty => text_test(&plain, how, value),
     }
 }
 
 /// Senders in an address book, which become a list.
-fn in_book(fields: &[&str], denies: bool, value: &str) -> Result<Tested, String> {
+fn in_book(fields: &[&str], denies: bool, value: &str) -> Result<ThunderbirdTest, String> {
     if denies {
         return Err("the address book is not there, and without it everybody is not in it".into());
     }
@@ -249,26 +251,29 @@ fn in_book(fields: &[&str], denies: bool, value: &str) -> Result<Tested, String>
     let list = std::iter::once("book").chain(words).collect::<Vec<_>>().join("-");
     let tests = fields.iter().map(|field| Cond::plain(*field, "in", list.clone()));
     let differs = format!("the addresses of the address book {name} have to be put into the list");
-    let tested = Tested::but(Cond::any(tests), &differs);
-    Ok(Tested { book: Some((value.to_owned(), list)), ..tested })
+    let tested = ThunderbirdTest::but(Cond::any(tests), &differs);
+    Ok(ThunderbirdTest { book: Some((value.to_owned(), list)), ..tested })
 }
 
-fn body(operator: &str, value: &str) -> Result<Tested, String> {
+fn body(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
     let (how, denies) = text_operator(operator).ok_or_else(|| unknown_operator(operator))?;
-    if how != TextOperator::Contains {
+    if how != ThunderbirdOperator::Contains {
         return Err(format!("`{operator}` compares each line of the text"));
     }
     sound(value)?;
     let condition = one(&["body".into()], "contains", value);
     let condition = if denies { Cond::not(condition) } else { condition };
     Ok(match value.contains(' ') {
-        true => Tested::but(condition, "words that a line break parts in the text are found here"),
-        false => Tested::exact(condition),
+        true => ThunderbirdTest::but(
+            condition,
+            "words that a line break parts in the text are found here",
+        ),
+        false => ThunderbirdTest::exact(condition),
     })
 }
 
 /// `20-Jan-2024`
-fn date(operator: &str, value: &str) -> Result<Tested, String> {
+fn date(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
     const MONTHS: [&str; 12] =
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let day = || {
@@ -282,7 +287,7 @@ fn date(operator: &str, value: &str) -> Result<Tested, String> {
     };
     let day = day().ok_or_else(|| format!("`{value}` is no date"))?;
     let test = |operator| Cond::plain("date", operator, day.clone());
-    Ok(Tested::exact(match operator {
+    Ok(ThunderbirdTest::exact(match operator {
         "is" => test("="),
         "isn't" => Cond::not(test("=")),
         "is before" => test("<"),
@@ -295,13 +300,13 @@ fn number(value: &str) -> Result<u64, String> {
     value.trim().parse().map_err(|_| format!("`{value}` is no number"))
 }
 
-fn age(operator: &str, value: &str) -> Result<Tested, String> {
+fn age(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
     let days = number(value)?;
     if days > 36_500 {
         return Err(format!("{days} days are too many"));
     }
     let test = |operator| Cond::plain("age", operator, format!("{days}d"));
-    Ok(Tested::exact(match operator {
+    Ok(ThunderbirdTest::exact(match operator {
         "is greater than" => test(">"),
         "is less than" => test("<"),
         _ => return Err(unknown_operator(operator)),
@@ -309,12 +314,12 @@ fn age(operator: &str, value: &str) -> Result<Tested, String> {
 }
 
 /// In kilobytes, of which parts do not count.
-fn size(operator: &str, value: &str) -> Result<Tested, String> {
+fn size(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
     let kilobytes = number(value)?;
     let from = kilobytes.checked_mul(1024).ok_or("the size is too large")?;
     let behind = from.checked_add(1024).ok_or("the size is too large")?;
     let above = |bytes: u64| Cond::plain("size", ">=", bytes.to_string());
-    Ok(Tested::exact(match operator {
+    Ok(ThunderbirdTest::exact(match operator {
         "is greater than" => above(behind),
         "is less than" => Cond::plain("size", "<", from.to_string()),
         "is" => Cond::all([above(from), Cond::not(above(behind))]),
@@ -322,7 +327,7 @@ fn size(operator: &str, value: &str) -> Result<Tested, String> {
     }))
 }
 
-fn status(operator: &str, value: &str) -> Result<Tested, String> {
+fn status(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
     let flag = match value.to_ascii_lowercase().as_str() {
         "read" => "seen",
         "replied" => "replied",
@@ -331,7 +336,7 @@ fn status(operator: &str, value: &str) -> Result<Tested, String> {
         other => return Err(format!("the status `{other}` is of mail in a folder")),
     };
     let flag = Cond::Word(flag.into());
-    Ok(Tested::exact(match operator {
+    Ok(ThunderbirdTest::exact(match operator {
         "is" => flag,
         "isn't" => Cond::not(flag),
         _ => return Err(unknown_operator(operator)),
@@ -339,7 +344,7 @@ fn status(operator: &str, value: &str) -> Result<Tested, String> {
 }
 
 /// By the header, as Thunderbird reads it: a digit or a word.
-fn priority(operator: &str, value: &str) -> Result<Tested, String> {
+fn priority(operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
     // From the lowest; a header says each by a number or by words.
     const LEVELS: [(&str, &str); 5] =
         [("lowest", "5"), ("low", "4"), ("normal", "3"), ("high", "2"), ("highest", "1")];
@@ -357,7 +362,7 @@ fn priority(operator: &str, value: &str) -> Result<Tested, String> {
         return Err(format!("`{operator} {value}` holds without a header, too"));
     }
     if wanted.is_empty() {
-        return Ok(Tested::exact(Cond::Never));
+        return Ok(ThunderbirdTest::exact(Cond::Never));
     }
     let words: Vec<String> = LEVELS
         .get(wanted)
@@ -370,26 +375,28 @@ fn priority(operator: &str, value: &str) -> Result<Tested, String> {
     let test = Cond::Test(Test { fields, operator: "matches", values: vec![pattern] });
     let differs = "by the headers X-Priority and Priority, not by what Thunderbird has set itself";
     let test = if operator == "isn't" { Cond::not(test) } else { test };
-    Ok(Tested::but(test, differs))
+    Ok(ThunderbirdTest::but(test, differs))
 }
 
 /// Keywords that a filter before has set.
-fn tag(attribute: &str, operator: &str, value: &str) -> Result<Tested, String> {
+fn tag(attribute: &str, operator: &str, value: &str) -> Result<ThunderbirdTest, String> {
     let keyword = match attribute {
         "label" => format!("$label{value}"),
         _ => value.to_owned(),
     };
     let (how, denies) = text_operator(operator).ok_or_else(|| unknown_operator(operator))?;
     let condition = match how {
-        TextOperator::Empty => Cond::not(Cond::Word("has keyword".into())),
+        ThunderbirdOperator::Empty => Cond::not(Cond::Word("has keyword".into())),
         _ if keyword.trim().is_empty() => return Err("an empty tag is compared".into()),
-        TextOperator::Contains => Cond::texts("keyword", "is", [keyword]),
-        TextOperator::Is => {
+        ThunderbirdOperator::Contains => Cond::texts("keyword", "is", [keyword]),
+        ThunderbirdOperator::Is => {
             let condition = Cond::texts("keyword", "is", [keyword]);
             let condition = if denies { Cond::not(condition) } else { condition };
-            return Ok(Tested::but(condition, "other tags may be set as well"));
+            return Ok(ThunderbirdTest::but(condition, "other tags may be set as well"));
         }
-        TextOperator::Begins | TextOperator::Ends => return Err(unknown_operator(operator)),
+        ThunderbirdOperator::Begins | ThunderbirdOperator::Ends => {
+            return Err(unknown_operator(operator));
+        }
     };
-    Ok(Tested::exact(if denies { Cond::not(condition) } else { condition }))
+    Ok(ThunderbirdTest::exact(if denies { Cond::not(condition) } else { condition }))
 }

@@ -14,7 +14,7 @@ use crate::syntax::ast::{ScriptOption, SpannedText, StatementNode, StatementNode
 use crate::syntax::{parse_bytes, words};
 
 /// How the namespace of the script's folders is written.
-struct Namespace {
+struct ScriptNamespace {
     separator: char,
     prefix: String,
 }
@@ -76,8 +76,8 @@ impl Checker<'_, '_> {
         self.report(span, RuleErrorKind::Script(mistake));
     }
 
-    fn namespace(&mut self, options: &[ScriptOption]) -> Namespace {
-        let mut namespace = Namespace { separator: '.', prefix: String::new() };
+    fn namespace(&mut self, options: &[ScriptOption]) -> ScriptNamespace {
+        let mut namespace = ScriptNamespace { separator: '.', prefix: String::new() };
         let mut seen: Vec<&str> = Vec::new();
         for ScriptOption { name, value } in options {
             let text = name.value.as_str();
