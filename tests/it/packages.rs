@@ -152,7 +152,11 @@ fn the_tarball_installs_for_one_user_and_is_the_same_each_time() {
     assert!(unit.expect("readable").contains("ExecStart=%h/.local/bin/mfilter watch"));
     let units = fs::read_dir(local.join("share/systemd/user")).expect("readable").count();
     let shipped = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/systemd"));
-    assert_eq!(units + 1, shipped.expect("readable").count(), "each has its place in packaging/build");
+    assert_eq!(
+        units + 1,
+        shipped.expect("readable").count(),
+        "each has its place in packaging/build"
+    );
 
     let mut deliver = Command::new(&program);
     deliver.env_clear().env("HOME", home.path());
