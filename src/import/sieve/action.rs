@@ -1,6 +1,6 @@
 //! Actions to effects.
 //!
-//! The commands between two `if`s are one unit. They are first gathered as [`Act`]s,
+//! The commands between two `if`s are one unit. They are first gathered as [`SieveAct`]s,
 //! since how a delivery is said hangs on whether the script ends behind it.
 
 use std::rc::Rc;
