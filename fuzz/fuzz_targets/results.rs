@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mfilter::classify::authentication::{self, Verdict};
-use mfilter::classify::{CLASSIFIERS, Known, Mail};
+use mfilter::classify::{CLASSIFIERS, Findings, Mail};
 use mfilter::message::Message;
 
 const TRUE: &[u8] = b"Authentication-Results: mx.example; spf=fail smtp.mailfrom=a@bad.example;\n\
@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
         relays: vec![],
         spam_score_header: None,
         host_name: None,
-        known: Known::default(),
+        known: Findings::default(),
         variable: &|_| None,
     };
     let results = authentication::of(&mail);
