@@ -149,7 +149,7 @@ impl<R: BufRead> Frames<R> {
 
 /// What a command of a client is, as far as it matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Judged {
+pub enum CommandKind {
     /// It puts or checks this script.
     Script(Vec<u8>),
     /// It would begin TLS, behind which nothing can be judged.
@@ -162,23 +162,23 @@ pub enum Judged {
     Other,
 }
 
-impl Judged {
+impl CommandKind {
     /// That of a whole frame.
-    pub fn of(frame: &[u8]) -> Judged {
+    pub fn of(frame: &[u8]) -> CommandKind {
         let end = frame.iter().position(|byte| byte.is_ascii_whitespace());
         let name = frame.get(..end.unwrap_or(frame.len())).unwrap_or_default();
         let arguments = match name.to_ascii_uppercase().as_slice() {
             b"PUTSCRIPT" => 2,
             b"CHECKSCRIPT" => 1,
-            b"STARTTLS" => return Judged::StartTls,
-            _ if matches!(frame.first(), Some(b'"' | b'{')) => return Judged::Continuation,
-            _ => return Judged::Other,
+            b"STARTTLS" => return CommandKind::StartTls,
+            _ if matches!(frame.first(), Some(b'"' | b'{')) => return CommandKind::Continuation,
+            _ => return CommandKind::Other,
         };
         match strings(frame.get(name.len()..).unwrap_or_default()) {
             Some(mut strings) if strings.len() == arguments => {
-                strings.pop().map_or(Judged::Wrong, Judged::Script)
+                strings.pop().map_or(CommandKind::Wrong, CommandKind::Script)
             }
-            _ => Judged::Wrong,
+            _ => CommandKind::Wrong,
         }
     }
 }
@@ -295,22 +295,22 @@ mod tests {
 
     #[test]
     fn the_script_of_a_command_is_found() {
-        let script = |text: &str| Judged::Script(text.as_bytes().to_vec());
+        let script = |text: &str| CommandKind::Script(text.as_bytes().to_vec());
         for (frame, wanted) in [
             ("PUTSCRIPT \"a\" {5+}\r\nkeep;\r\n", script("keep;")),
             ("putscript {1+}\r\na \"keep; # \\\"x\\\\\"\r\n", script("keep; # \"x\\")),
             ("CheckScript {5+}\r\nkeep;\r\n", script("keep;")),
-            ("PUTSCRIPT \"a\"\r\n", Judged::Wrong),
-            ("PUTSCRIPT a \"keep;\"\r\n", Judged::Wrong),
-            ("PUTSCRIPT \"a\" \"keep;\" \"b\"\r\n", Judged::Wrong),
-            ("PUTSCRIPT \"a\"\"keep;\"\r\n", Judged::Wrong),
-            ("STARTTLS\r\n", Judged::StartTls),
-            ("\"AGEAYg==\"\r\n", Judged::Continuation),
-            ("{4+}\r\nAGEA\r\n", Judged::Continuation),
-            ("LISTSCRIPTS\r\n", Judged::Other),
-            ("\r\n", Judged::Other),
+            ("PUTSCRIPT \"a\"\r\n", CommandKind::Wrong),
+            ("PUTSCRIPT a \"keep;\"\r\n", CommandKind::Wrong),
+            ("PUTSCRIPT \"a\" \"keep;\" \"b\"\r\n", CommandKind::Wrong),
+            ("PUTSCRIPT \"a\"\"keep;\"\r\n", CommandKind::Wrong),
+            ("STARTTLS\r\n", CommandKind::StartTls),
+            ("\"AGEAYg==\"\r\n", CommandKind::Continuation),
+            ("{4+}\r\nAGEA\r\n", CommandKind::Continuation),
+            ("LISTSCRIPTS\r\n", CommandKind::Other),
+            ("\r\n", CommandKind::Other),
         ] {
-            assert_eq!(Judged::of(frame.as_bytes()), wanted, "{frame}");
+            assert_eq!(CommandKind::of(frame.as_bytes()), wanted, "{frame}");
         }
     }
 }

@@ -10,7 +10,7 @@
 mod frame;
 mod session;
 
-pub use frame::{Frame, FrameError, Frames, Judged};
+pub use frame::{CommandKind, Frame, FrameError, Frames};
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 /// What is wrong with a script, a line each; nothing if it can be run.
-pub type Judge = dyn Fn(&[u8]) -> Vec<String> + Send + Sync;
+pub type ScriptJudge = dyn Fn(&[u8]) -> Vec<String> + Send + Sync;
 
 /// Told of what happens: a script that was refused, a connection that was not taken.
 pub type Tell = dyn Fn(&str) + Send + Sync;
@@ -58,7 +58,7 @@ pub struct Gateway {
     /// Its limits.
     pub limits: Limits,
     /// Judges scripts.
-    pub judge: Box<Judge>,
+    pub judge: Box<ScriptJudge>,
     /// Is told what happens.
     pub tell: Box<Tell>,
     /// How many scripts are being judged, so that nobody takes all processors.
@@ -69,7 +69,7 @@ pub struct Gateway {
 
 impl Gateway {
     /// One that judges and tells so.
-    pub fn new(server: SocketAddr, judge: Box<Judge>, tell: Box<Tell>) -> Gateway {
+    pub fn new(server: SocketAddr, judge: Box<ScriptJudge>, tell: Box<Tell>) -> Gateway {
         Gateway {
             server,
             limits: Limits::default(),
@@ -101,7 +101,7 @@ impl Gateway {
 
     /// Serves one connection in threads of its own.
     fn take(self: &Arc<Gateway>, client: TcpStream) {
-        let place = ConnectionSlot::of(Arc::clone(self));
+        let slot = ConnectionSlot::of(Arc::clone(self));
         if self.open.load(Ordering::Relaxed) > self.limits.connections {
             (self.tell)("too many connections: one was not taken");
             farewell(&client, "too many connections; try again later");
@@ -110,8 +110,8 @@ impl Gateway {
         let spoken = client.try_clone();
         let thread = thread::Builder::new().name("client".into()).stack_size(STACK);
         let started = thread.spawn(move || {
-            if let Err(error) = session::run(&place.gateway, client) {
-                (place.gateway.tell)(&format!("a connection was ended: {error}"));
+            if let Err(error) = session::run(&slot.gateway, client) {
+                (slot.gateway.tell)(&format!("a connection was ended: {error}"));
             }
         });
         if let (Err(error), Ok(client)) = (started, spoken) {
@@ -144,7 +144,7 @@ impl Gateway {
 /// Nested scripts are lowered by recursion.
 const STACK: usize = 8 << 20;
 
-/// A connection's place among all of them.
+/// One of the connections that are open.
 struct ConnectionSlot {
     gateway: Arc<Gateway>,
 }

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::frame::{Frame, FrameError, Frames, Judged};
+use super::frame::{CommandKind, Frame, FrameError, Frames};
 use super::{Gateway, farewell};
 use crate::text::escape;
 
@@ -142,7 +142,7 @@ fn commands(
             }
             continue;
         }
-        if Judged::of(&bytes) != Judged::Continuation {
+        if CommandKind::of(&bytes) != CommandKind::Continuation {
             turns.state().owed += 1;
         }
         if server.write_all(&bytes).and_then(|()| server.flush()).is_err() {
@@ -153,13 +153,13 @@ fn commands(
 
 /// What is answered in the place of the server; none if it is to answer.
 fn refuse(gateway: &Gateway, command: &[u8]) -> Option<String> {
-    let script = match Judged::of(command) {
-        Judged::Script(script) => script,
-        Judged::StartTls => {
+    let script = match CommandKind::of(command) {
+        CommandKind::Script(script) => script,
+        CommandKind::StartTls => {
             return Some("NO \"TLS ends at the login process\"\r\n".to_owned());
         }
-        Judged::Wrong => return Some("NO \"wrong arguments\"\r\n".to_owned()),
-        Judged::Continuation | Judged::Other => return None,
+        CommandKind::Wrong => return Some("NO \"wrong arguments\"\r\n".to_owned()),
+        CommandKind::Continuation | CommandKind::Other => return None,
     };
     let faults = gateway.judge(&script);
     let first = faults.first()?;
