@@ -36,6 +36,7 @@
 //! Text from the foreign file goes into a template by [`ir::literal`], a value by
 //! `{name}`; into tests as it is.
 
+mod alternatives;
 mod folder;
 pub mod gmail;
 pub mod ir;
@@ -53,7 +54,7 @@ pub mod write;
 use std::io;
 use std::path::Path;
 
-use crate::source::Span;
+use crate::source::{SourceFile, Span};
 
 /// How the user wants it; what is not said is guessed, or left at its default.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +92,15 @@ pub struct Imported {
     pub places: Vec<(u32, Span)>,
     /// The foreign files, by the number in spans.
     pub sources: crate::source::Sources,
+}
+
+/// A foreign file; the draft notes if it is not UTF-8.
+fn source_file(path: &Path, bytes: &[u8], draft: &mut ir::Draft) -> SourceFile {
+    let (text, latin) = decode(bytes);
+    if latin {
+        draft.note("the file is not UTF-8: it was read as Latin-1");
+    }
+    SourceFile::new(path, text)
 }
 
 /// Text of a foreign file: UTF-8, else what Latin-1 says; `true` for the latter.

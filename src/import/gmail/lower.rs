@@ -13,11 +13,7 @@ const ARCHIVE: &str = "Archive";
 /// Properties that say nothing by themselves.
 const SILENT: [&str; 3] = ["sizeOperator", "sizeUnit", "excludeChats"];
 
-pub(super) fn lower(file: SourceFile, options: &Options, latin: bool) -> (Draft, Sources) {
-    let mut draft = Draft::default();
-    if latin {
-        draft.note("the file is not UTF-8: it was read as Latin-1");
-    }
+pub(super) fn lower(file: SourceFile, options: &Options, draft: &mut Draft) -> Sources {
     let entries = read(0, &file);
     let mut sources = Sources::default();
     sources.add(file);
@@ -41,7 +37,7 @@ pub(super) fn lower(file: SourceFile, options: &Options, latin: bool) -> (Draft,
         );
         draft.note("words are whole words, and the signs between them do not count");
     }
-    (draft, sources)
+    sources
 }
 
 /// A filter in our words.

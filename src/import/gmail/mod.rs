@@ -13,9 +13,9 @@ mod words;
 
 use std::path::Path;
 
+use super::ir::Draft;
 use super::write::{Bug, write};
-use super::{Imported, Load, Options, decode};
-use crate::source::SourceFile;
+use super::{Imported, Load, Options, source_file};
 
 /// Makes rules of exported filters; they include no other file.
 ///
@@ -27,8 +27,8 @@ pub fn import(
     options: &Options,
     _: Load<'_>,
 ) -> Result<Imported, Box<Bug>> {
-    let (text, latin) = decode(bytes);
-    let file = SourceFile::new(path, text);
-    let (draft, sources) = lower::lower(file, options, latin);
+    let mut draft = Draft::default();
+    let file = source_file(path, bytes, &mut draft);
+    let sources = lower::lower(file, options, &mut draft);
     write(draft, sources, options, "gmail")
 }

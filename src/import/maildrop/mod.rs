@@ -19,8 +19,7 @@ mod tests;
 use std::path::Path;
 
 use super::write::{Bug, write};
-use super::{Imported, Load, Options, decode};
-use crate::source::SourceFile;
+use super::{Imported, Load, Options, source_file};
 use context::FilterLowering;
 pub use trial::trial;
 
@@ -34,12 +33,8 @@ pub fn import(
     options: &Options,
     load: Load<'_>,
 ) -> Result<Imported, Box<Bug>> {
-    let (text, latin) = decode(bytes);
-    let file = SourceFile::new(path, text);
     let mut lowering = FilterLowering::new(load);
-    if latin {
-        lowering.note("the file is not UTF-8: it was read as Latin-1");
-    }
+    let file = source_file(path, bytes, &mut lowering.draft);
     lowering.main(path, &file);
     let (draft, sources) = (lowering.draft, lowering.sources);
     write(draft, sources, options, "maildrop")

@@ -1,6 +1,8 @@
 //! Perl's regular expressions, pcrepattern(3), in the syntax of ours, and the texts
 //! that some of them are.
 
+use crate::import::alternatives::split_alternatives;
+
 /// In the syntax of the regex crate, with these names for its groups; without any they
 /// capture nothing. With the number of groups.
 ///
@@ -262,35 +264,9 @@ fn literal_of(pattern: &str) -> Option<(String, bool)> {
     Some((text, dots))
 }
 
-/// Split at the `|` outside of parentheses and brackets; none if they do not match.
+/// Its alternatives; a backslash in brackets escapes.
 pub(super) fn split_top(pattern: &str) -> Option<Vec<&str>> {
-    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_u32);
-    let mut chars = pattern.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\\' => drop(chars.next()),
-            '[' => {
-                let mut first = true;
-                while let Some((_, c)) = chars.next() {
-                    match c {
-                        '\\' => drop(chars.next()),
-                        ']' if !first => break,
-                        _ => {}
-                    }
-                    first &= c == '^';
-                }
-            }
-            '(' => depth += 1,
-            ')' => depth = depth.checked_sub(1)?,
-            '|' if depth == 0 => {
-                parts.push(pattern.get(start..at)?);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(pattern.get(start..)?);
-    (depth == 0).then_some(parts)
+    split_alternatives(pattern, true)
 }
 
 #[cfg(test)]

@@ -14,8 +14,7 @@ mod words;
 use std::path::Path;
 
 use super::write::{Bug, write};
-use super::{Imported, Load, Options, decode};
-use crate::source::SourceFile;
+use super::{Imported, Load, Options, source_file};
 use context::RecipeLowering;
 pub use trial::trial;
 
@@ -29,12 +28,8 @@ pub fn import(
     options: &Options,
     load: Load<'_>,
 ) -> Result<Imported, Box<Bug>> {
-    let (text, latin) = decode(bytes);
-    let file = SourceFile::new(path, text);
     let mut lowering = RecipeLowering::new(load);
-    if latin {
-        lowering.note("the file is not UTF-8: it was read as Latin-1");
-    }
+    let file = source_file(path, bytes, &mut lowering.draft);
     lowering.main(path, &file);
     let (draft, sources) = (lowering.draft, lowering.sources);
     write(draft, sources, options, "procmail")

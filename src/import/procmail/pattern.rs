@@ -2,6 +2,7 @@
 //! tests of ours: on one header where the pattern names it, else on every line of
 //! the header, or on the body.
 
+use crate::import::alternatives::split_alternatives;
 use crate::import::ir::{Cond, Operand, Test, header};
 
 /// The headers in which `^TO_` and `^TO` look.
@@ -344,35 +345,9 @@ fn alternatives(pattern: &str) -> Option<Vec<&str>> {
     split_top(pattern).filter(|parts| parts.len() > 1)
 }
 
-/// Split at the `|` outside of parentheses and brackets; none if they do not match.
+/// Its alternatives; a backslash in brackets stands for itself.
 fn split_top(pattern: &str) -> Option<Vec<&str>> {
-    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_u32);
-    let mut chars = pattern.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\\' => {
-                chars.next();
-            }
-            '[' => {
-                let mut first = true;
-                for (_, c) in chars.by_ref() {
-                    if c == ']' && !first {
-                        break;
-                    }
-                    first &= c == '^';
-                }
-            }
-            '(' => depth += 1,
-            ')' => depth = depth.checked_sub(1)?,
-            '|' if depth == 0 => {
-                parts.push(pattern.get(start..at)?);
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(pattern.get(start..)?);
-    (depth == 0).then_some(parts)
+    split_alternatives(pattern, false)
 }
 
 /// In the syntax of the regex crate. What stands before `\/`

@@ -11,7 +11,7 @@ use super::context::Lowering;
 use super::parse::Node;
 use super::script::is_name;
 use super::state::{DROPPED, FILED, KEPT, SieveStored, Tail};
-use super::variables::{Known, VariablePiece};
+use super::variables::{KnownValue, VariablePiece};
 use crate::import::ir::{Cond, Effect, Unit, literal};
 use crate::rules::actions::{MOST_TARGETS, is_target};
 use crate::source::Span;
@@ -427,7 +427,7 @@ impl Lowering<'_> {
         let groups = expansion.0.iter().any(|piece| matches!(piece, VariablePiece::Group(_)));
         if let [key] = variables.as_slice()
             && !groups
-            && let Some(Known::OneOf(values)) = self.state.variables.get(*key)
+            && let Some(KnownValue::OneOf(values)) = self.state.variables.get(*key)
         {
             let (key, values) = ((*key).clone(), values.clone());
             let mut folders = Vec::new();
@@ -458,7 +458,7 @@ impl Lowering<'_> {
         let one_level = |piece: &VariablePiece| match piece {
             VariablePiece::Text(_) | VariablePiece::Date(_) => true,
             VariablePiece::Variable(key) => {
-                matches!(self.state.variables.get(key), Some(Known::OneLevel))
+                matches!(self.state.variables.get(key), Some(KnownValue::OneLevel))
             }
             VariablePiece::Group(group) => self.state.one_level.contains(group),
         };

@@ -8,7 +8,7 @@ use super::parse::Node;
 use super::script::{changed, folders, is_real, label, leaves};
 use super::state::{DROPPED, SieveCapture, State};
 use super::variables::{
-    Expansion, Known, VariableNames, VariablePiece, encoded_characters, insert, reference,
+    Expansion, KnownValue, VariableNames, VariablePiece, encoded_characters, insert, reference,
 };
 use crate::import::ir::{Cond, Draft, Effect, Fidelity, TextFile, Unit, literal};
 use crate::import::{Load, Options};
@@ -214,7 +214,7 @@ impl<'a> Lowering<'a> {
         changed(nodes, &mut names, &mut flags);
         for name in names {
             let key = self.key(&name);
-            Rc::make_mut(&mut self.state.variables).insert(key, Known::Lost(why.clone()));
+            Rc::make_mut(&mut self.state.variables).insert(key, KnownValue::Lost(why.clone()));
         }
         if flags {
             self.state.flags_lost = Some(why);
@@ -327,12 +327,12 @@ impl<'a> Lowering<'a> {
             let key = self.key(name);
             match self.state.variables.get(&key) {
                 None => {}
-                Some(Known::Text(value)) => {
+                Some(KnownValue::Text(value)) => {
                     let value = value.clone();
                     expansion.push_text(&value);
                 }
-                Some(Known::Lost(why)) => return Err(why.clone()),
-                Some(Known::OneOf(_) | Known::Runtime | Known::OneLevel) => {
+                Some(KnownValue::Lost(why)) => return Err(why.clone()),
+                Some(KnownValue::OneOf(_) | KnownValue::Runtime | KnownValue::OneLevel) => {
                     self.stateful = true;
                     expansion.0.push(VariablePiece::Variable(key));
                 }

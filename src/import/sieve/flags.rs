@@ -11,7 +11,7 @@ use super::context::Lowering;
 use super::parse::Node;
 use super::script::is_set;
 use super::string_test::counted;
-use super::variables::Known;
+use super::variables::KnownValue;
 use crate::import::ir::{Cond, Effect, Mark, Unit, literal};
 use crate::source::Span;
 
@@ -105,7 +105,7 @@ impl Lowering<'_> {
         let words = flags.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned);
         let mut all: Vec<String> = match self.state.variables.get(&key) {
             None => Vec::new(),
-            Some(Known::Text(text)) => text.split_whitespace().map(str::to_owned).collect(),
+            Some(KnownValue::Text(text)) => text.split_whitespace().map(str::to_owned).collect(),
             Some(_) => return Err("which flags a variable holds hangs on the message".into()),
         };
         let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
@@ -129,7 +129,7 @@ impl Lowering<'_> {
             let ours = self.our_name(&key);
             acts.push(SieveAct::Other(Effect::Let(ours, literal(&all.join(" ")))));
         }
-        let value = Known::Text(all.join(" "));
+        let value = KnownValue::Text(all.join(" "));
         Rc::make_mut(&mut self.state.variables).insert(key, value);
         Ok(())
     }
@@ -182,7 +182,7 @@ impl Lowering<'_> {
                 let key = self.key(name);
                 let flags = match self.state.variables.get(&key) {
                     None => Vec::new(),
-                    Some(Known::Text(text)) => text.split(' ').map(str::to_owned).collect(),
+                    Some(KnownValue::Text(text)) => text.split(' ').map(str::to_owned).collect(),
                     Some(_) => return Err("which flags a variable holds is not known".into()),
                 };
                 if let MatchType::Count(relation) = how.kind {

@@ -27,7 +27,7 @@ use std::path::Path;
 
 use super::ir::{Effect, Fidelity, Unit};
 use super::write::{Bug, write};
-use super::{Imported, Load, Options, decode, site};
+use super::{Imported, Load, Options, site, source_file};
 use crate::rules::program::Layout;
 use crate::rules::script::{Script, ScriptFault, ScriptRequest};
 use crate::source::{SourceFile, Span};
@@ -43,13 +43,9 @@ pub fn import(
     options: &Options,
     load: Load<'_>,
 ) -> Result<Imported, Box<Bug>> {
-    let (text, latin) = decode(bytes);
-    let file = SourceFile::new(path, text);
     let mut lowering = Lowering::new(options, load);
+    let file = source_file(path, bytes, &mut lowering.draft);
     lowering.sources.add(file.clone());
-    if latin {
-        lowering.draft.note("the script is not UTF-8: it was read as Latin-1");
-    }
     let nodes = expire::first(parse::parse(0, &file));
     lowering.main(path, &nodes);
     let options = &Options { separator: Some(lowering.separator), ..options.clone() };

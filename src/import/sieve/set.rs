@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::act::SieveAct;
 use super::arguments::Arguments;
 use super::context::Lowering;
-use super::variables::{Known, VariablePiece, modify};
+use super::variables::{KnownValue, VariablePiece, modify};
 use crate::import::ir::{Effect, literal};
 
 impl Lowering<'_> {
@@ -43,7 +43,7 @@ impl Lowering<'_> {
                 let ours = self.our_name(&key);
                 acts.push(SieveAct::Other(Effect::Let(ours, literal(&text))));
             }
-            Rc::make_mut(&mut self.state.variables).insert(key, Known::Text(text));
+            Rc::make_mut(&mut self.state.variables).insert(key, KnownValue::Text(text));
             return Ok(());
         }
         let change = match modifiers.as_slice() {
@@ -68,7 +68,8 @@ impl Lowering<'_> {
             _ => false,
         };
         let one_level = expansion.0.iter().all(dates);
-        let known = known.unwrap_or(if one_level { Known::OneLevel } else { Known::Runtime });
+        let known =
+            known.unwrap_or(if one_level { KnownValue::OneLevel } else { KnownValue::Runtime });
         Rc::make_mut(&mut self.state.variables).insert(key, known);
         Ok(())
     }

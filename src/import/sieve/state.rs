@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::variables::{Known, SieveVariables};
+use super::variables::{KnownValue, SieveVariables};
 use crate::import::ir::Mark;
 
 /// What follows a place.
@@ -104,7 +104,7 @@ impl State {
         let variables = if Rc::ptr_eq(&self.variables, &other.variables) {
             self.variables
         } else {
-            let empty = Known::Text(String::new());
+            let empty = KnownValue::Text(String::new());
             let names: BTreeSet<&String> =
                 self.variables.keys().chain(other.variables.keys()).collect();
             let of = |variables: &SieveVariables, name: &str| {

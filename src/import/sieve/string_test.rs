@@ -4,7 +4,7 @@ use super::arguments::Arguments;
 use super::compare::{ComparisonSort, MatchType, Matching, matching};
 use super::context::Lowering;
 use super::regex::{Relation, compare_numbers};
-use super::variables::{Known, VariablePiece};
+use super::variables::{KnownValue, VariablePiece};
 use crate::import::ir::{Cond, Effect};
 
 impl Lowering<'_> {
@@ -75,7 +75,7 @@ impl Lowering<'_> {
             self.runtime_match |= matches!(how.kind, MatchType::Matches | MatchType::Regex);
             if let Some(key) = expansion.variable() {
                 let values = match self.state.variables.get(key) {
-                    Some(Known::OneOf(values)) => Some(values.clone()),
+                    Some(KnownValue::OneOf(values)) => Some(values.clone()),
                     _ => None,
                 };
                 if let Some(values) = values.filter(|_| how.kind != MatchType::Regex && !captures) {

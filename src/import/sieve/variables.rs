@@ -13,7 +13,7 @@ const MOST_VALUES: usize = 16;
 
 /// What is known of a variable.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Known {
+pub(super) enum KnownValue {
     /// It is this.
     Text(String),
     /// It is one of these.
@@ -26,32 +26,36 @@ pub(super) enum Known {
     Lost(String),
 }
 
-impl Known {
+impl KnownValue {
     /// What is known where two ways meet.
-    pub(super) fn join(self, other: Known) -> Known {
+    pub(super) fn join(self, other: KnownValue) -> KnownValue {
         if self == other {
             return self;
         }
-        let values = |known: &Known| match known {
-            Known::Text(text) => Some(BTreeSet::from([text.clone()])),
-            Known::OneOf(values) => Some(values.clone()),
+        let values = |known: &KnownValue| match known {
+            KnownValue::Text(text) => Some(BTreeSet::from([text.clone()])),
+            KnownValue::OneOf(values) => Some(values.clone()),
             _ => None,
         };
         match (self, other) {
-            (Known::Lost(why), _) | (_, Known::Lost(why)) => Known::Lost(why),
+            (KnownValue::Lost(why), _) | (_, KnownValue::Lost(why)) => KnownValue::Lost(why),
             (one, other) => match (values(&one), values(&other)) {
                 (Some(one), Some(other)) => {
                     let all: BTreeSet<String> = one.union(&other).cloned().collect();
-                    if all.len() <= MOST_VALUES { Known::OneOf(all) } else { Known::Runtime }
+                    if all.len() <= MOST_VALUES {
+                        KnownValue::OneOf(all)
+                    } else {
+                        KnownValue::Runtime
+                    }
                 }
-                _ => Known::Runtime,
+                _ => KnownValue::Runtime,
             },
         }
     }
 }
 
 /// All variables, by name; what is not there is empty.
-pub(super) type SieveVariables = BTreeMap<String, Known>;
+pub(super) type SieveVariables = BTreeMap<String, KnownValue>;
 
 /// A part of a string.
 #[derive(Debug, Clone, PartialEq)]

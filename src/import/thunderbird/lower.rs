@@ -13,16 +13,12 @@ const PERIODIC: u32 = 0x100;
 const BY_HAND: u32 = 0x10;
 const SENT: u32 = 0x40;
 
-pub(super) fn lower(file: SourceFile, options: &Options, latin: bool) -> (Draft, Sources) {
-    let mut draft = Draft::default();
-    if latin {
-        draft.note("the file is not UTF-8: it was read as Latin-1");
-    }
+pub(super) fn lower(file: SourceFile, options: &Options, draft: &mut Draft) -> Sources {
     let filters = read(0, &file);
     let mut sources = Sources::default();
     sources.add(file);
     for filter in &filters {
-        let mut unit = match filter_unit(filter, options, &mut draft) {
+        let mut unit = match filter_unit(filter, options, draft) {
             Ok(unit) => unit,
             Err(why) => {
                 let would_end = ThunderbirdDone::ends(&filter.actions);
@@ -48,7 +44,7 @@ pub(super) fn lower(file: SourceFile, options: &Options, latin: bool) -> (Draft,
              compares mail as it is shown, runs of blanks are one here",
         );
     }
-    (draft, sources)
+    sources
 }
 
 /// A filter in our words.

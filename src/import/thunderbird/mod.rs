@@ -9,9 +9,9 @@ mod tests;
 
 use std::path::Path;
 
+use super::ir::Draft;
 use super::write::{Bug, write};
-use super::{Imported, Load, Options, decode};
-use crate::source::SourceFile;
+use super::{Imported, Load, Options, source_file};
 
 /// Makes rules of the filters of an account; they include no other file.
 ///
@@ -23,8 +23,8 @@ pub fn import(
     options: &Options,
     _: Load<'_>,
 ) -> Result<Imported, Box<Bug>> {
-    let (text, latin) = decode(bytes);
-    let file = SourceFile::new(path, text);
-    let (draft, sources) = lower::lower(file, options, latin);
+    let mut draft = Draft::default();
+    let file = source_file(path, bytes, &mut draft);
+    let sources = lower::lower(file, options, &mut draft);
     write(draft, sources, options, "thunderbird")
 }
