@@ -11,7 +11,7 @@
 use super::look::folded;
 use super::words::{answers, find as find_word, plain};
 use super::{Classifier, Finding, Mail, bounce, daemon, mailing_list};
-use crate::message::{Message, parameter};
+use crate::message::{Message, parameter, reply_prefix};
 
 /// A machine-made answer.
 pub const AUTOMATIC: Classifier = Classifier {
@@ -101,7 +101,7 @@ fn null_sender(mail: &Mail<'_>) -> Option<String> {
     }
     let reports = report_type(message).is_some_and(|kind| kind == "delivery-status");
     let subject = plain(&folded(message, "subject"));
-    (reports || answers_another(message) || is_answer(&subject))
+    (reports || answers_another(message) || reply_prefix::begins(&subject))
         .then(|| "the envelope sender is null, and it answers".to_owned())
 }
 
@@ -133,15 +133,10 @@ fn has(message: &Message, name: &str) -> bool {
     message.head().first(name).is_some()
 }
 
-/// Whether it answers or forwards what somebody else wrote.
-fn is_answer(subject: &str) -> bool {
-    answers::PREFIXES.iter().any(|start| subject.starts_with(start))
-}
-
 /// The words by which a subject, folded, is that of a note; `signed` if there is
 /// another sign of an answer.
 fn note(subject: &str, signed: bool) -> Option<&'static str> {
-    if is_answer(subject) {
+    if reply_prefix::begins(subject) {
         return None;
     }
     let start = subject.trim_start_matches(['[', '(', '<', '*', '【', '〈', '《', '■', '"', ' ']);
@@ -151,7 +146,7 @@ fn note(subject: &str, signed: bool) -> Option<&'static str> {
         rest.is_empty()
             || rest.starts_with(':')
             || bracketed && rest.starts_with([']', ')', '>', '*', '】', '〉', '》', '■', '"'])
-            || is_answer(rest)
+            || reply_prefix::begins(rest)
     };
     let alone = answers::NOTES_ALONE.iter().find(|note| match note.split_once('*') {
         Some(_) => find_word(&[note], start).is_some(),

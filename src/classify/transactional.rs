@@ -9,6 +9,7 @@
 use super::look::folded;
 use super::words::{find as find_word, plain, transactions};
 use super::{Classifier, Finding, Mail, automatic, bulk, mailing_list};
+use crate::message::reply_prefix;
 
 /// Mail on an account, an order or a payment.
 pub const TRANSACTIONAL: Classifier = Classifier {
@@ -23,7 +24,7 @@ fn find(mail: &Mail<'_>) -> Finding {
     let Some(phrase) = find_word(transactions::SUBJECTS, &subject) else { return Ok(None) };
     let Some(sender) = service(mail) else { return Ok(None) };
     let answers = ["in-reply-to", "references"].iter().any(|name| has(mail, name));
-    let is_answer = answers || subject.starts_with("re:") || subject.starts_with("fwd:");
+    let is_answer = answers || reply_prefix::begins(&subject);
     if is_answer || (bulk::BULK.find)(mail)?.is_some() || mailing_list::evidence(mail).is_some() {
         return Ok(None);
     }

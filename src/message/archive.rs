@@ -32,7 +32,7 @@ impl Archive {
     }
 
     fn add_bytes(&mut self, name: &[u8]) -> bool {
-        name.len() > LONGEST_NAME || self.add(&charset::decode(None, name))
+        name.len() > LONGEST_NAME || self.add(&charset::packed_name(name))
     }
 }
 

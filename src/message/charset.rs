@@ -202,6 +202,37 @@ pub fn guess<'a>(bytes: &'a [u8], declared: Option<&str>) -> Cow<'a, str> {
     }
 }
 
+/// Decodes a name in an archive, which has no label. Windows in Japan writes them in
+/// Shift_JIS: it is taken for that where all of it is kana, full width or kanji of
+/// JIS X 0208's first level, and no pair of accented letters would be likelier.
+pub fn packed_name(bytes: &[u8]) -> Cow<'_, str> {
+    if std::str::from_utf8(bytes).is_err() && is_common_shift_jis(bytes) {
+        return SHIFT_JIS.decode_without_bom_handling(bytes).0;
+    }
+    decode(None, bytes)
+}
+
+/// Pairs of bytes of everyday Japanese, of which half have a second byte beyond ASCII.
+fn is_common_shift_jis(bytes: &[u8]) -> bool {
+    let (mut pairs, mut beyond_ascii) = (0, 0);
+    let mut rest = bytes.iter().copied();
+    while let Some(byte) = rest.next() {
+        if byte.is_ascii() {
+            continue;
+        }
+        let Some(second) = rest.next() else { return false };
+        let is_common = matches!(u16::from_be_bytes([byte, second]),
+            0x8140..=0x81ac | 0x824f..=0x82f1 | 0x8340..=0x8396 | 0x889f..=0x9872)
+            && matches!(second, 0x40..=0x7e | 0x80..=0xfc);
+        if !is_common {
+            return false;
+        }
+        pairs += 1;
+        beyond_ascii += usize::from(!second.is_ascii());
+    }
+    beyond_ascii * 2 >= pairs
+}
+
 /// True for an escape that designates a Japanese set (RFC 1468).
 pub fn looks_like_iso_2022_jp(bytes: &[u8]) -> bool {
     memchr_iter(0x1b, bytes)
@@ -469,6 +500,24 @@ mod tests {
         for latin in ["Größe", "naïve café, 30 £", "¡Señor!", "Ünïcödé"] {
             let (bytes, _, _) = WINDOWS_1252.encode(latin);
             assert_eq!(decode(None, &bytes), latin);
+        }
+    }
+
+    #[test]
+    fn names_in_archives_of_japanese_windows_are_read() {
+        for name in ["見積.scr", "請求書2026.exe", "一覧表.lnk", "カタログ.pdf", "日本"]
+        {
+            let (bytes, _, _) = SHIFT_JIS.encode(name);
+            assert_eq!(packed_name(&bytes), name);
+            assert_eq!(packed_name(name.as_bytes()), name, "UTF-8");
+        }
+        for latin in ["Größe.pdf", "été.doc", "Überweisung.exe", "çà et là"] {
+            let (bytes, _, _) = WINDOWS_1252.encode(latin);
+            assert_eq!(packed_name(&bytes), latin);
+        }
+        // As MS-DOS wrote them they are not read, nor taken for Japanese.
+        for dos in [&b"r\x82sum\x82.exe"[..], b"\x9aberweisung.exe"] {
+            assert!(packed_name(dos).chars().all(|c| (c as u32) < 0x3000), "{dos:?}");
         }
     }
 

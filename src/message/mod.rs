@@ -19,6 +19,7 @@ pub mod block;
 pub mod content;
 pub mod transfer;
 pub mod quiet;
+pub mod reply_prefix;
 mod sheet;
 pub mod style;
 pub mod html;

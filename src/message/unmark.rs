@@ -17,7 +17,7 @@ use super::encoded_word::{self, EncodedWord};
 use super::head::Head;
 use super::transfer::Encoding;
 use super::unfold::unfold;
-use super::{Message, fold, parameter};
+use super::{Message, fold, parameter, reply_prefix};
 
 /// What is to be taken off.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,13 +40,6 @@ const LONGEST_TAG: usize = 80;
 const IN_MEMORY: u64 = 1 << 20;
 /// Of the header of a wrapped message so many bytes are read.
 const PART_HEADER: u64 = 64 << 10;
-
-/// What stands before the colon of an answered or forwarded message's subject.
-#[rustfmt::skip]
-const REPLIES: &[&str] = &[
-    "re", "fw", "fwd", "aw", "wg", "antw", "sv", "vs", "vb", "vl", "tr", "rv", "res", "enc", "odp",
-    "pd", "ynt", "ilt", "r", "i", "rif", "返信", "転送", "回复", "答复", "转发", "回覆", "轉寄",
-];
 
 impl Message {
     /// The message as it was before the marks were put on, and in words what
@@ -314,14 +307,7 @@ fn prefix_length(text: &str) -> Option<usize> {
         let length = rest.chars().take(LONGEST_TAG).position(|c| c == ']')?;
         return rest.char_indices().nth(length).map(|(at, _)| at + 2);
     }
-    let end = text.find(|c: char| !c.is_alphabetic()).filter(|end| *end <= 12)?;
-    let (word, rest) = text.split_at(end);
-    let word = word.to_lowercase();
-    REPLIES.contains(&word.as_str()).then_some(())?;
-    let number = |c: char| c.is_ascii_digit() || matches!(c, '[' | ']' | '(' | ')' | '^' | ' ');
-    let digits = rest.chars().take(8).take_while(|c| number(*c)).count();
-    let colon = rest.get(digits..)?.chars().next().filter(|c| matches!(c, ':' | '：'))?;
-    Some(end + digits + colon.len_utf8())
+    reply_prefix::length(text)
 }
 
 /// The message that SpamAssassin put into a report (`report_safe` 1 and 2),

@@ -20,7 +20,7 @@ use super::look::folded;
 use super::words::plain;
 use super::{Classifier, Mail, daemon, mailing_list};
 use crate::message::fold::fold;
-use crate::message::parameter;
+use crate::message::{parameter, reply_prefix};
 use opening::Opening;
 
 pub use failure::RecipientFailure;
@@ -199,7 +199,7 @@ impl Signs {
     }
 
     fn is_answer(&self) -> bool {
-        words::is_answer(&self.subject)
+        reply_prefix::begins(&self.subject)
     }
 
     /// Sieve's `reject` answers with a receipt (RFC 5429 §2.1.1).
@@ -225,9 +225,9 @@ impl Signs {
                 || status::reply(notes).is_some()
                 || !mention::mentioned(notes, own).is_empty()
         };
-        if !said
-            && (self.kind == BounceKind::Report || self.system.is_some() || self.subject_reports)
-        {
+        // A person may forward the parts of one, but says so in the subject.
+        let subject_reports = self.subject_reports && !self.is_answer();
+        if !said && (self.kind == BounceKind::Report || self.system.is_some() || subject_reports) {
             if bad {
                 return Some(match self.kind {
                     BounceKind::Report => {

@@ -29,6 +29,21 @@ fn delivered_and_read_are_no_bounces() {
 }
 
 #[test]
+fn parts_that_a_person_forwards() {
+    let mixed = DSN
+        .replace("multipart/report; report-type=delivery-status", "multipart/mixed")
+        .replace("This is the mail system", "Help me with this; the mail system is");
+    assert!(finds(&BOUNCE, &message(&mixed)), "by a mail system's name");
+    let by_person = mixed.replace("MAILER-DAEMON@mx.example", "Hanako <hanako@friend.example>");
+    assert!(finds(&BOUNCE, &message(&by_person)), "some mail systems have people's names");
+    for prefix in ["Fwd: ", "Re: ", "WG: ", "転送: ", "Re[2]: "] {
+        let subject = format!("Subject: {prefix}Undelivered");
+        let forwarded = by_person.replace("Subject: Undelivered", &subject);
+        assert!(!finds(&BOUNCE, &message(&forwarded)), "{prefix}");
+    }
+}
+
+#[test]
 fn words_of_a_mail_system() {
     let qmail = message(
         "From: MAILER-DAEMON@mx.example\nSubject: failure notice\n\nHi. This is the qmail-send program at mx.example.\n\n<hanako@far.example>:\n192.0.2.1 does not like recipient.\nRemote host said: 550 5.2.2 full\n\n--- Below this line is a copy of the message.\n\nReturn-Path: <taro@example.jp>\nMessage-ID: <1@example.jp>\n",

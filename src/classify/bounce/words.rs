@@ -16,11 +16,6 @@ pub fn subject_reports(subject: &str) -> bool {
     find(bounces::SUBJECTS, subject).is_some()
 }
 
-/// Whether it answers or forwards.
-pub fn is_answer(subject: &str) -> bool {
-    ["re:", "fw:", "fwd:", "aw:", "sv:", "wg:"].iter().any(|start| subject.starts_with(start))
-}
-
 /// What only mail systems say.
 pub fn report(text: &str) -> Option<&'static str> {
     find(bounces::REPORTS, text)
