@@ -63,6 +63,21 @@ impl Flags {
         words.chain(self.keywords.iter().cloned()).collect()
     }
 
+    /// As IMAP has them (RFC 9051 §2.3.2); `passed` is the keyword of RFC 5550 §5.9.
+    pub fn imap(&self) -> Vec<String> {
+        const NAMES: [(char, &str); 6] = [
+            ('D', "\\Draft"),
+            ('F', "\\Flagged"),
+            ('P', "$Forwarded"),
+            ('R', "\\Answered"),
+            ('S', "\\Seen"),
+            ('T', "\\Deleted"),
+        ];
+        let letters = NAMES.iter().filter(|(letter, _)| self.letters.contains(*letter));
+        let names = letters.map(|(_, name)| (*name).to_owned());
+        names.chain(self.keywords.iter().cloned()).collect()
+    }
+
     /// As they stand behind `as`: keywords are strings.
     pub fn as_written(&self) -> String {
         let keywords = self.keywords.iter().map(|keyword| format!("\"{keyword}\""));

@@ -127,6 +127,8 @@ pub(super) enum Command {
     Inspect(Inspect),
     /// Show the provider's filter and what of it is on, or switch it
     IspFilter(IspFilter),
+    /// Say where a message belongs, for programs that file mail themselves
+    Judge(Judge),
     /// Format rules in the canonical layout
     Fmt(Fmt),
     /// Refile existing mail by the rules, or undo that
@@ -219,6 +221,25 @@ pub(super) struct Inspect {
     pub(super) now: Option<jiff::Timestamp>,
 
     /// One JSON object per message (JSON Lines)
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mfilter judge`
+#[derive(clap::Args, Debug)]
+pub(super) struct Judge {
+    #[command(flatten)]
+    pub(super) delivery: Delivery,
+
+    /// What stands between the levels of a folder [default: /]
+    #[arg(long, value_name = "SIGN", value_parser = separator)]
+    pub(super) separator: Option<char>,
+
+    /// The folder and each flag on a line of its own, as maddy's `imap_filter` reads them
+    #[arg(long, conflicts_with = "json")]
+    pub(super) lines: bool,
+
+    /// One JSON object
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -597,13 +618,14 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 16] = [
+    const COMMANDS: [&str; 17] = [
         "help",
         "version",
         "history",
         "check",
         "inspect",
         "isp-filter",
+        "judge",
         "fmt",
         "sort",
         "watch",

@@ -18,6 +18,7 @@ mod import_judge;
 mod import_try;
 mod inspect;
 mod isp_filter;
+mod judge;
 mod learn;
 mod managesieve;
 mod output;
@@ -91,6 +92,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Check(call)) => check::run(call),
         Some(Command::Inspect(call)) => inspect::run(call),
         Some(Command::IspFilter(call)) => isp_filter::run(call),
+        Some(Command::Judge(call)) => judge::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
         Some(Command::Sort(call)) if call.undo => undo::run(call),
         Some(Command::Sort(call)) => sort::run(call),

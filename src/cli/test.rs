@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
 }
 
 /// Standard input; who would type the message is told what it waits for.
-fn standard_input() -> Stdin {
+pub(super) fn standard_input() -> Stdin {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
         output::error("reading a message from standard input; end it with Ctrl-D on a line alone");

@@ -27,6 +27,7 @@ mod import_try;
 mod include_sieve;
 mod inbox_folder;
 mod isp_filter;
+mod judge;
 mod kinds;
 mod licences;
 mod link;

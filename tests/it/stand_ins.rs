@@ -35,8 +35,9 @@ const RULES: &str = "include \"~/more\"\n\
     when subject is \"hello\" -> add from to white, reply \"~/away\", forward copy \"a@x.example\", folder \"A\"\n";
 
 /// What is run, with a message on standard input.
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 13] = [
     &[],
+    &["judge"],
     &["check"],
     &["--test"],
     &["inspect", "HOME/message"],

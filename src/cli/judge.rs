@@ -1,0 +1,129 @@
+//! `mfilter judge`: where the message on standard input belongs, for programs that
+//! file mail themselves. Nothing is stored, sent or run.
+
+use serde_json::{Value, json};
+
+use super::args::Judge;
+use super::{CommandOutcome, output};
+use crate::evaluate::{self, Detail, NoFilters};
+use crate::load;
+use crate::log;
+use crate::mailbox::MessageSource;
+use crate::plan::{DeliveryWord, Folder, Plan, StepKind};
+use crate::report;
+use crate::text::json_line;
+use crate::user::User;
+use crate::world::World;
+
+/// What stands between the levels of a folder where no option says it.
+const SEPARATOR: char = '/';
+
+pub(super) fn run(call: &Judge) -> Result<CommandOutcome, String> {
+    let user = User::of_process();
+    // As in a delivery: who files mail cannot wait until a mistake is mended.
+    let asked = call.delivery.files.rules.is_some();
+    let file = load::rules_file(call.delivery.files.rules.as_deref(), &user).ok();
+    let in_force = match &file {
+        Some(path) => load::in_force(path, asked, &user, load::Proof::Whole)?,
+        None => load::none(),
+    };
+    if let Some(notice) = &in_force.notice {
+        if asked && notice.trouble == load::Trouble::Missing && !notice.last_good {
+            return Err(notice.text.trim_end().to_owned());
+        }
+        let first = notice.text.lines().find(|line| !line.trim().is_empty());
+        let instead = if notice.last_good { "the last good ones count" } else { "none count" };
+        let first = first.unwrap_or_default();
+        output::error(&format!("the rules have a mistake, so {instead}: {first}"));
+    }
+    let site = load::site::in_force(call.delivery.files.site.as_deref());
+    if let Some(note) = &site.note {
+        output::error(note);
+    }
+    let (rules, _) = load::rule_set(in_force.compiled, site.compiled, &user);
+    let plain = super::world(&call.delivery, None, user);
+    let location = super::location(&call.delivery, &rules.user, &plain)?;
+    let sent = super::sent(&rules.user, &location, &plain, true);
+    let world = World { sent: Some(Box::new(sent)), ..plain };
+    let message = MessageSource::read("standard input", super::test::standard_input())
+        .map_err(|error| format!("standard input: {error}"))?
+        .open()
+        .map_err(|failure| failure.to_string())?;
+    if message.is_empty().unwrap_or(false) {
+        return Err("standard input is empty, which is no message".into());
+    }
+    let run = evaluate::run(&rules, message, &world, Detail::Plan, &mut NoFilters);
+    let unread = run.message.failure().map(|why| format!("the message cannot be read: {why}"));
+    let damaged = run.damaged.then(|| "what was kept of the rules is damaged".to_owned());
+    let trouble = world.trouble().map(str::to_owned);
+    if let Some(why) = unread.or(damaged).or(trouble) {
+        return Err(why);
+    }
+    let plan = &run.evaluation.plan;
+    let separator = call.separator.unwrap_or(SEPARATOR);
+    let outcome = report::outcome(plan);
+    output::print(&if call.json {
+        json_line(&as_json(plan, outcome, separator, &rules.files())) + "\n"
+    } else {
+        let (folder, flags) = home(plan, separator);
+        let between = if call.lines { "\n" } else { "\t" };
+        [vec![folder], flags].concat().join(between) + "\n"
+    });
+    if plan.home().is_some() || outcome == "deliver" {
+        return Ok(CommandOutcome::Fine);
+    }
+    if !call.json {
+        output::error(&format!("the rules do not file it: {outcome}; keep it in the inbox"));
+    }
+    Ok(CommandOutcome::Found)
+}
+
+/// Where the message belongs, and its flags as IMAP has them. What is not to be filed
+/// belongs to the inbox, so that whoever asks loses nothing.
+fn home(plan: &Plan, separator: char) -> (String, Vec<String>) {
+    let step = plan.home().and_then(|number| plan.steps.get(number)).map(|step| &step.kind);
+    match step {
+        Some(StepKind::Deliver { folder, flags, .. }) => (named(folder, separator), flags.imap()),
+        _ => (named(&Folder::default(), separator), Vec::new()),
+    }
+}
+
+/// The name of a folder with this between its levels, of which no level has it in its
+/// own name.
+fn named(folder: &Folder, separator: char) -> String {
+    if folder.parts.is_empty() {
+        return folder.to_string();
+    }
+    let parts = folder.parts.iter().map(|part| part.replace(separator, "_"));
+    parts.collect::<Vec<_>>().join(&separator.to_string())
+}
+
+fn as_json(plan: &Plan, outcome: &str, separator: char, files: &[&str]) -> Value {
+    let (folder, flags) = home(plan, separator);
+    let (mut copies, mut not_done) = (Vec::new(), Vec::new());
+    let home = plan.home();
+    for (number, step) in plan.steps.iter().enumerate() {
+        match &step.kind {
+            _ if Some(number) == home => {}
+            StepKind::Deliver {
+                as_: DeliveryWord::Copy | DeliveryWord::FileInto,
+                folder,
+                flags,
+            } => {
+                copies.push(json!({"folder": named(folder, separator), "flags": flags.imap()}));
+            }
+            StepKind::Deliver { .. } | StepKind::Remember { .. } | StepKind::Skipped { .. } => {}
+            other => not_done.push(json!(other.words())),
+        }
+    }
+    let last = home.and_then(|number| plan.steps.get(number)).or(plan.steps.last());
+    let rule = last.and_then(|step| step.rule.as_ref()).map(|rule| log::place(rule, files));
+    json!({
+        "outcome": outcome,
+        "folder": folder,
+        "flags": flags,
+        "copies": copies,
+        "not_done": not_done,
+        "rule": rule,
+    })
+}
