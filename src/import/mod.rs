@@ -49,7 +49,8 @@ mod site;
 pub mod sieve;
 pub mod thunderbird;
 pub mod trial;
-pub mod write;
+pub mod print;
+mod write;
 
 use std::io;
 use std::path::Path;

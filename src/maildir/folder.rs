@@ -19,8 +19,10 @@ use crate::outcome::Failure;
 use crate::plan::Folder;
 use crate::rules::program::{FolderNames, Layout};
 
+use super::location::{Location, Place};
 use super::name::{self, INFO, split_info};
-use super::store::{Location, Maildir, Place, open_below, takes_colons};
+use super::open::{open_below, takes_colons};
+use super::store::Maildir;
 use super::{keywords, mutf7};
 
 /// So deep folders are looked for.

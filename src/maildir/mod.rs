@@ -15,11 +15,17 @@ pub mod sharing;
 
 pub(crate) mod quota;
 
+mod across;
 mod disk;
 mod dot_lock;
 mod keywords;
+mod location;
+mod open;
+mod staged;
 mod store;
 mod subscriptions;
 
-pub(crate) use store::too_long;
-pub use store::{Location, Maildir, Past, Place, Staged};
+pub(crate) use location::too_long;
+pub use location::{Location, Place};
+pub use staged::Staged;
+pub use store::{Maildir, Past};

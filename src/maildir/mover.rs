@@ -21,32 +21,32 @@
 //! directories that received something, then those that were left.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::FileTimes;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, fchmod, fstat, fsync, statat, unlinkat};
+use rustix::fs::{AtFlags, fstat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::flags::Flags;
 use crate::outcome::Failure;
-use crate::state;
 
+use super::across::{across, has_bytes_of, is_elsewhere};
 use super::disk::{rename_new, sync_directory};
 use super::folder::{Entry, MaildirFolder, Sub, without_uid};
 use super::keywords;
+use super::location::{Location, Place};
 use super::name::{INFO, split_info};
+use super::open::open_below;
 use super::quota;
-use super::sharing::Sharing;
-use super::store::{Location, Maildir, NO_COLONS, Place, create, open_below};
+use super::staged::NO_COLONS;
+use super::store::Maildir;
 
-/// So many folders are held open, each with up to three descriptors; a
-/// process may commonly have 1,024.
+/// How many folders are held open, each with up to three descriptors; a process may
+/// commonly have 1,024.
 const OPEN_MAX: usize = 128;
-/// So often a message that was renamed meanwhile is looked for again.
+/// How often a message that was renamed meanwhile is looked for again.
 const TRIES: usize = 5;
 
 /// A Maildir in which messages are moved.
@@ -281,10 +281,10 @@ impl<'a> Mover<'a> {
                 Ok(()) => break,
                 Err(Errno::XDEV) => {
                     let tmp = self.tmp(&step.to, &target)?;
-                    match across(step, &source, &target, &tmp)? {
-                        MoveOutcome::Moved => break,
-                        MoveOutcome::Missing => return Ok(MoveOutcome::Missing),
+                    if across((&source, &step.old), (&target, &step.new), &tmp)? {
+                        break;
                     }
+                    return Ok(MoveOutcome::Missing);
                 }
                 Err(Errno::NOENT) => {
                     let there = statat(old, &step.old.name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
@@ -412,70 +412,9 @@ pub struct Refiled {
     pub problems: Vec<String>,
 }
 
-/// Moves a message to another file system.
-fn across(
-    step: &FileMove,
-    source: &MaildirFolder,
-    target: &MaildirFolder,
-    tmp: &OwnedFd,
-) -> Result<MoveOutcome, Failure> {
-    let new = target.directory(step.new.sub)?;
-    let mut from = match source.file(&step.old) {
-        Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
-            return Ok(MoveOutcome::Missing);
-        }
-        file => file?,
-    };
-    let fail = |doing, error: io::Error| Failure::new(doing, target.path_of(&step.new), error);
-    let about = from.metadata().map_err(|error| fail("copy the message to", error))?;
-    if !about.is_file() {
-        let error = io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
-        return Err(Failure::new("read", source.path_of(&step.old), error));
-    }
-    let (name, file) = create(tmp, &target.path, Sharing::Private, None)?;
-    let copy = || -> io::Result<()> {
-        io::copy(&mut from, &mut &file)?;
-        let times =
-            FileTimes::new().set_modified(about.modified()?).set_accessed(about.accessed()?);
-        file.set_times(times)?;
-        fchmod(&file, Mode::from_raw_mode(about.mode() & 0o777))?;
-        fsync(&file)?;
-        state::close(file)
-    };
-    let copied = copy().and_then(|()| match rename_new(tmp, &name, new, &step.new.name) {
-        // By a try that was killed before it could remove the old one.
-        Err(Errno::EXIST) if has_bytes_of(target, &step.new, source, &step.old) => Ok(false),
-        done => Ok(done.map(|()| true)?),
-    });
-    if !matches!(copied, Ok(true)) {
-        let _ = unlinkat(tmp, &name, AtFlags::empty());
-    }
-    let ours = copied.map_err(|error| fail("copy the message to", error))?;
-    sync_directory(new).map_err(|error| fail("sync the folder of", error.into()))?;
-    let removed = unlinkat(source.directory(step.old.sub)?, &step.old.name, AtFlags::empty());
-    if removed.is_err() && ours {
-        let _ = unlinkat(new, &step.new.name, AtFlags::empty());
-    }
-    match removed {
-        Ok(()) => Ok(MoveOutcome::Moved),
-        // Flagged or deleted by a reader while it was copied: that counts.
-        Err(Errno::NOENT) => Ok(MoveOutcome::Missing),
-        Err(error) => Err(Failure::new("remove", source.path_of(&step.old), error)),
-    }
-}
-
 fn remove(shelf: &MaildirFolder, entry: &Entry) -> Result<(), Failure> {
     let done = unlinkat(shelf.directory(entry.sub)?, &entry.name, AtFlags::empty());
     done.map_err(|error| Failure::new("remove", shelf.path_of(entry), error))
-}
-
-/// Whether two folders lie on different file systems.
-fn is_elsewhere(one: &MaildirFolder, other: &MaildirFolder) -> bool {
-    let device = |shelf: &MaildirFolder| fstat(&shelf.folder).map(|about| about.st_dev);
-    match (device(one), device(other)) {
-        (Ok(one), Ok(other)) => one != other,
-        _ => true,
-    }
 }
 
 /// Whether two open directories are the same one.
@@ -497,39 +436,10 @@ fn is_one(old: &OwnedFd, old_entry: &Entry, new: &OwnedFd, new_entry: &Entry) ->
     known.is_some() && known == about(new, new_entry)
 }
 
-/// Whether two files on different file systems hold the same bytes, so that
-/// one of them can go. With one inode number they may be one file on a file
-/// system that is mounted twice.
-fn has_bytes_of(one: &MaildirFolder, entry: &Entry, other: &MaildirFolder, of: &Entry) -> bool {
-    let (Ok(one), Ok(other)) = (one.file(entry), other.file(of)) else { return false };
-    let same = || -> io::Result<bool> {
-        let (about, of) = (one.metadata()?, other.metadata()?);
-        if about.len() != of.len() || about.ino() == of.ino() || !about.is_file() || !of.is_file() {
-            return Ok(false);
-        }
-        let (mut one, mut other) = (io::BufReader::new(one), io::BufReader::new(other));
-        let (mut left, mut right) = ([0; 8192], [0; 8192]);
-        loop {
-            let count = one.read(&mut left)?;
-            if count == 0 {
-                return Ok(true);
-            }
-            let (Some(left), Some(right)) = (left.get(..count), right.get_mut(..count)) else {
-                return Ok(false);
-            };
-            other.read_exact(right)?;
-            if left != &*right {
-                return Ok(false);
-            }
-        }
-    };
-    same().unwrap_or(false)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{MetadataExt, symlink};
     use std::path::Path;
     use std::time::{Duration, SystemTime};
 

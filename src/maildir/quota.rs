@@ -22,8 +22,9 @@ use crate::rules::program::Layout;
 
 use super::amount::Amount;
 use super::folder::{Entry, MaildirFolder, Sub};
+use super::location::{Place, counts};
 use super::name;
-use super::store::{Maildir, Place, counts};
+use super::store::Maildir;
 
 const FILE: &str = "maildirsize";
 /// A file of this length is written afresh, bytes.
@@ -230,7 +231,7 @@ fn replace(maildir: &Maildir<'_>, text: &str) -> io::Result<()> {
 mod tests {
     use std::fs;
 
-    use super::super::store::Location;
+    use super::super::Location;
     use super::*;
 
     fn size(text: &str) -> Size {

@@ -9,7 +9,9 @@ use crate::outcome::Failure;
 
 use super::disk::{rename_new, sync_directory};
 use super::folder::Entry;
-use super::store::{Maildir, Place, open_below};
+use super::location::Place;
+use super::open::open_below;
+use super::store::Maildir;
 
 /// What became of such a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

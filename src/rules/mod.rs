@@ -4,6 +4,7 @@ pub mod actions;
 pub mod blocks;
 pub mod index;
 pub mod compiled;
+mod settings;
 pub mod program;
 pub mod field;
 pub mod folder_name;

@@ -1,7 +1,7 @@
 //! What statements do, as effects of ours.
 
+use super::compare::is_value;
 use super::context::FilterLowering;
-use super::evaluate::is_value;
 use super::expression::{Expression, ExpressionPiece};
 use super::value::{MaildropText, MaildropVariable, Value};
 use crate::flags::FLAGS;

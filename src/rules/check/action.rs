@@ -1,7 +1,7 @@
 //! Actions: the reader of their arguments, and what their strings insert.
 
-use super::condition::is_header_name;
 use super::place::inside;
+use super::test::is_header_name;
 use super::{Checker, Declared};
 use crate::flags::{FLAGS, Flags, is_keyword};
 use crate::rules::actions::{self, Action, ActionWord, ArgumentError, MOST_TARGETS, is_target};

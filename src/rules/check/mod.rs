@@ -16,6 +16,7 @@ mod script;
 mod setting;
 mod site;
 mod statement;
+mod test;
 mod value;
 #[cfg(test)]
 mod tests;

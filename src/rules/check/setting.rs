@@ -1,6 +1,6 @@
 //! `set NAME VALUE`
 
-use super::condition::is_header_name;
+use super::test::is_header_name;
 use super::{Checker, YEAR};
 use crate::classify::received::relays::is_relay;
 use crate::rules::actions::is_address;

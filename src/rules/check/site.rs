@@ -2,7 +2,7 @@
 //! categories, labels, the switch.
 
 use super::Checker;
-use super::condition::is_header_name;
+use super::test::is_header_name;
 use crate::diagnostic::Diagnostic;
 use crate::message::fold::fold;
 use crate::rules::mistake::{RuleErrorKind, SiteMistake, nearest};

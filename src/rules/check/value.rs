@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Checker;
-use super::condition::Asked;
+use super::test::Asked;
 use crate::classify::resembles;
 use crate::message::{address, domain, fold};
 use crate::rules::field::{FieldKind, WEEKDAYS};

@@ -1,13 +1,23 @@
-//! Every mistake that checking can find: a kind with its data, and one match
-//! that holds all the wording.
+//! Every mistake that checking can find: a kind with its data, and its
+//! wording. Kinds that belong together have a file of their own.
 
 #![allow(missing_docs, reason = "the line of a variant tells its fields")]
 
+mod folder;
+mod learn;
+mod near;
 mod place;
 mod script;
+mod site;
+mod word;
 
+pub use folder::{BadFolder, BadPath};
+pub use learn::LearnMistake;
+pub use near::{difference, nearest};
 pub use place::PlaceMistake;
 pub use script::ScriptMistake;
+pub use site::SiteMistake;
+pub use word::WordKind;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::rules::field::FieldKind;
@@ -154,119 +164,6 @@ pub enum RuleErrorKind {
     Untranslated { what: String },
 }
 
-/// What is wrong with categories, labels and the switch.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SiteMistake {
-    /// A rule of site rules that belongs to no category.
-    OutsideCategory { what: &'static str },
-    /// A category in a user's rules.
-    CategoryOfUser,
-    /// A category in a group or in another one.
-    CategoryInGroup,
-    /// Two of one name.
-    CategoryTwice { name: String, at: Span },
-    /// A name that a category cannot have.
-    BadName { name: String },
-    /// A setting that is the user's alone.
-    Setting { name: String },
-    /// `isp-filter` or `isp-label` where it would hang on a condition.
-    InGroup { what: &'static str },
-    /// A label without a text.
-    EmptyLabel,
-    /// The same switched twice.
-    SwitchTwice { at: Span },
-    /// `isp-filter default` in a user's rules.
-    DefaultOfUser,
-    /// `isp-filter on` in site rules.
-    SwitchOfSite,
-    /// A category that the site rules do not have.
-    UnknownCategory { name: String, near: Option<String>, known: Vec<String> },
-    /// A category that cannot be switched off.
-    Mandatory { name: String },
-}
-
-/// What is wrong with `on moved` and with lists of sent mail.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LearnMistake {
-    /// In site rules.
-    OfSite { what: &'static str },
-    /// `on moved` in a group.
-    InGroup,
-    /// An action that a move cannot have.
-    NotOnMove { action: String },
-    /// `add to to NAME`
-    NotTheSender { field: String },
-    /// A folder with something inserted.
-    Inserts,
-    /// `on moved to "A" to "B"`
-    EndTwice { way: &'static str },
-    /// `on moved from "A" to "A"`
-    NoMove,
-    /// `add from to NAME`, and the list is made of sent mail.
-    SentListEdited { name: String },
-    /// A folder of sent mail that is not there.
-    NoSentFolder { folder: String },
-}
-
-/// What an unknown word would have been.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WordKind {
-    /// A setting.
-    Setting,
-    /// A field.
-    Field,
-    /// A part of an address.
-    Part,
-    /// A condition's bare name.
-    Classifier,
-    /// A list.
-    List,
-    /// An operator.
-    Operator,
-    /// An action.
-    Action,
-    /// A flag.
-    Flag,
-    /// What stands between braces.
-    Insert,
-    /// A day of the week.
-    Weekday,
-    /// What a method of authentication comes to.
-    Result,
-    /// What stands in the braces of `reply { … }`.
-    Particular,
-}
-
-/// Why a folder cannot have that name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BadFolder {
-    /// No name at all.
-    Empty,
-    /// A path, and the folder that was probably meant; none for the inbox.
-    Path { why: BadPath, meant: Option<String> },
-    /// A control character.
-    Control,
-    /// A dot, which separates levels in maildir++; and the name with `/`.
-    Dot(String),
-    /// A part that starts with a dot, in the fs layout.
-    Hidden,
-    /// `cur`, `new` or `tmp`, in the fs layout.
-    Reserved(String),
-    /// Longer than a file name may be.
-    TooLong,
-}
-
-/// Why a folder's name is no name but a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BadPath {
-    /// It starts at the root or at the home.
-    Absolute,
-    /// A part is `.` or `..`.
-    Climbs,
-    /// A part between slashes is empty.
-    EmptyPart,
-}
-
 /// Why the way ends before something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -274,67 +171,6 @@ pub enum Ended {
     Always,
     /// The same condition stopped rule processing before.
     SameCondition,
-}
-
-impl WordKind {
-    fn name(self) -> &'static str {
-        match self {
-            WordKind::Setting => "setting",
-            WordKind::Field | WordKind::Part => "field",
-            WordKind::Classifier => "classifier",
-            WordKind::List => "list",
-            WordKind::Operator => "operator",
-            WordKind::Action => "action",
-            WordKind::Flag => "flag",
-            WordKind::Insert => "value to insert",
-            WordKind::Weekday => "day of the week",
-            WordKind::Result => "result",
-            WordKind::Particular => "word of `reply`",
-        }
-    }
-
-    fn code(self) -> &'static str {
-        match self {
-            WordKind::Setting => "unknown-setting",
-            WordKind::Field | WordKind::Part => "unknown-field",
-            WordKind::Classifier => "unknown-classifier",
-            WordKind::List => "unknown-list",
-            WordKind::Operator => "unknown-operator",
-            WordKind::Action => "unknown-action",
-            WordKind::Flag => "unknown-flag",
-            WordKind::Insert => "unknown-insert",
-            WordKind::Weekday => "unknown-weekday",
-            WordKind::Result => "unknown-result",
-            WordKind::Particular => "unknown-particular",
-        }
-    }
-
-    fn general_hint(self) -> Option<&'static str> {
-        match self {
-            WordKind::Field => Some("another header is written `header \"Its-Name\"`"),
-            WordKind::Part => {
-                Some("the parts of an address are `.name`, `.local`, `.detail` and `.domain`")
-            }
-            WordKind::Flag => Some(
-                "the flags are `seen`, `replied`, `flagged`, `trashed`, `draft`, `passed`, \
-                 or a keyword in quotes: `\"Work\"`",
-            ),
-            WordKind::Insert => Some("for a literal brace, write `{{`"),
-            WordKind::Weekday => Some("the days are `monday` to `sunday`"),
-            WordKind::Result => Some(
-                "results are `pass`, `fail`, `softfail`, `neutral`, `none`, `policy`, \
-                 `temperror`, `permerror`",
-            ),
-            WordKind::Particular => Some(
-                "`reply { … }` takes `subject`, `text` or `file`, `from`, `for`, `every`, `handle`",
-            ),
-            WordKind::Classifier => {
-                Some("a condition of your own is made by `define NAME = CONDITION`")
-            }
-            WordKind::List => Some("declare it: `list NAME \"file\"` or `list NAME [\"…\", …]`"),
-            WordKind::Setting | WordKind::Operator | WordKind::Action => None,
-        }
-    }
 }
 
 /// The parts of a [`Diagnostic`] that follow from the kind.
@@ -370,7 +206,6 @@ impl RuleErrorKind {
         }
     }
 
-    /// All wording there is.
     fn wording(self) -> Wording {
         match self {
             RuleErrorKind::Unknown { what, name, near } => {
@@ -624,68 +459,7 @@ impl RuleErrorKind {
                 warning("reply-unreadable", message, "no such text")
                     .or_hint(Some("no answers are sent until it can be read"))
             }
-            RuleErrorKind::BadFolder(why) => {
-                let (code, message, hint) = match why {
-                    BadFolder::Empty => (
-                        "folder-empty",
-                        String::from("empty folder name"),
-                        Some("the inbox is `inbox`"),
-                    ),
-                    BadFolder::Path { why, meant } => {
-                        let (code, message, rule) = match why {
-                            BadPath::Absolute => (
-                                "folder-absolute",
-                                "a folder name is relative to the Maildir, not a path",
-                                "`set maildir` says where the Maildir is",
-                            ),
-                            BadPath::Climbs => (
-                                "folder-climbs",
-                                "a folder name may not contain `.` or `..` as a part",
-                                "all folders are in the Maildir",
-                            ),
-                            BadPath::EmptyPart => (
-                                "folder-empty-part",
-                                "a part of this folder name is empty",
-                                "use one `/` between two names, none at the end",
-                            ),
-                        };
-                        let hint = match meant {
-                            Some(meant) => format!("write `\"{meant}\"`: {rule}"),
-                            None => format!("the inbox is `inbox`; {rule}"),
-                        };
-                        return error(code, message.into(), "invalid folder name")
-                            .or_hint(Some(hint));
-                    }
-                    BadFolder::Control => (
-                        "folder-control",
-                        String::from("a folder name may not contain control characters"),
-                        None,
-                    ),
-                    BadFolder::Dot(nested) => {
-                        let message = "in the maildir++ layout a folder name may not contain a `.`";
-                        let hint =
-                            format!("nest with `/`: `folder \"{nested}\"`, or use `set layout fs`");
-                        return error("folder-dot", message.into(), "invalid folder name")
-                            .or_hint(Some(hint));
-                    }
-                    BadFolder::Hidden => (
-                        "folder-hidden",
-                        String::from("in the fs layout no part may start with a `.`"),
-                        None,
-                    ),
-                    BadFolder::Reserved(part) => (
-                        "folder-reserved",
-                        format!("`{part}` is reserved in the fs layout"),
-                        Some("a Maildir or a mail server uses that name itself"),
-                    ),
-                    BadFolder::TooLong => (
-                        "folder-too-long",
-                        String::from("this folder name is longer than a file name may be"),
-                        None,
-                    ),
-                };
-                error(code, message, "invalid folder name").or_hint(hint)
-            }
+            RuleErrorKind::BadFolder(why) => why.wording(),
 
             RuleErrorKind::IncludeUnreadable { path, reason } => {
                 error("include-unreadable", format!("cannot read `{path}`: {reason}"), "here")
@@ -704,146 +478,8 @@ impl RuleErrorKind {
 
             RuleErrorKind::Place(mistake) => mistake.wording(),
             RuleErrorKind::Script(mistake) => mistake.wording(),
-            RuleErrorKind::Learn(mistake) => match mistake {
-                LearnMistake::OfSite { what } => error(
-                    "learn-of-site",
-                    format!("{what} is for users' rules"),
-                    "not allowed here",
-                )
-                .or_hint(Some("site rules do not look into users' mail")),
-                LearnMistake::InGroup => error(
-                    "moved-in-group",
-                    String::from("`on moved` stands in a group"),
-                    "not allowed here",
-                )
-                .or_hint(Some(
-                    "it depends on no message that arrives; move it outside of all rules",
-                )),
-                LearnMistake::NotOnMove { action } => error(
-                    "not-on-move",
-                    format!("`{action}` cannot be done when a message is moved"),
-                    "not here",
-                )
-                .or_hint(Some(
-                    "a move edits lists: `add from to NAME`, `remove from from NAME`; or it is \
-                     noted with `log`",
-                )),
-                LearnMistake::NotTheSender { field } => error(
-                    "not-the-sender",
-                    format!("of a moved message the sender is learned, not `{field}`"),
-                    "only `from` fits here",
-                )
-                .or_hint(Some("`add from to NAME`, `remove from from NAME`")),
-                LearnMistake::EndTwice { way } => error(
-                    "end-twice",
-                    format!("`{way}` stands here already"),
-                    "one folder of each is enough",
-                )
-                .or_hint(Some("`on moved from \"A\" to \"B\" -> ACTION, ACTION`")),
-                LearnMistake::NoMove => error(
-                    "no-move",
-                    String::from("nothing is moved from a folder to the same one"),
-                    "never happens",
-                ),
-                LearnMistake::Inserts => error(
-                    "folder-inserts",
-                    String::from("this folder name may not contain inserted values"),
-                    "expected one folder",
-                )
-                .or_hint(Some("name each folder in a statement of its own")),
-                LearnMistake::SentListEdited { name } => error(
-                    "sent-list-edited",
-                    format!("`{name}` is made of the mail in a folder and cannot be edited"),
-                    "no list in a file",
-                )
-                .or_hint(Some("keep a second list for it: `list NAME \"~/.mail/NAME\"`")),
-                LearnMistake::NoSentFolder { folder } => {
-                    warning("no-sent-folder", format!("there is no folder `{folder}`"), "not there")
-                        .or_hint(Some(
-                            "name the folder in which your mail reader keeps what you have sent; \
-                             rules that use the list are skipped until it is there",
-                        ))
-                }
-            },
-            RuleErrorKind::Site(mistake) => match mistake {
-                SiteMistake::OutsideCategory { what } => error(
-                    "outside-category",
-                    format!("this {what} belongs to no category"),
-                    "nobody could switch it off",
-                )
-                .or_hint(Some("site rules must be inside `category \"NAME\" { … }`")),
-                SiteMistake::CategoryOfUser => error(
-                    "category-of-user",
-                    String::from("categories are the provider's, in the site rules"),
-                    "not allowed here",
-                )
-                .or_hint(Some("group rules of your own with `rule \"NAME\" otherwise { … }`")),
-                SiteMistake::CategoryInGroup => error(
-                    "category-in-group",
-                    String::from("a category inside a group"),
-                    "not allowed here",
-                )
-                .or_hint(Some("move it outside of all groups")),
-                SiteMistake::CategoryTwice { name, at } => {
-                    error("category-twice", format!("there are two categories `{name}`"), "again")
-                        .with(at, "here first")
-                        .or_hint(Some("put the rules of both into one"))
-                }
-                SiteMistake::BadName { name } => error(
-                    "bad-category",
-                    format!("`{name}` is not a valid category name"),
-                    "invalid name",
-                )
-                .or_hint(Some(
-                    "users write it behind `isp-filter`: up to 60 characters without `,` and \
-                     quotes, not `on`, `off` or `default`",
-                )),
-                SiteMistake::Setting { name } => error(
-                    "setting-of-user",
-                    format!("`set {name}` is for users' rules"),
-                    "not in site rules",
-                )
-                .or_hint(Some(
-                    "where a user's mail lies must not depend on the site rules; mfilter takes \
-                     `--maildir`",
-                )),
-                SiteMistake::InGroup { what } => {
-                    error("in-group", format!("`{what}` inside a group"), "not allowed here")
-                        .or_hint(Some("it applies to all mail; move it outside of all groups"))
-                }
-                SiteMistake::EmptyLabel => {
-                    error("empty-label", String::from("empty label"), "nothing")
-                        .or_hint(Some("`isp-label subject \"[SPAM]\"`, for one"))
-                }
-                SiteMistake::SwitchTwice { at } => {
-                    error("switched-twice", String::from("switched twice"), "again")
-                        .with(at, "switched here first")
-                        .or_hint(Some("keep one of them"))
-                }
-                SiteMistake::DefaultOfUser => error(
-                    "default-of-user",
-                    String::from("the default is the provider's to say, in the site rules"),
-                    "not in users' rules",
-                )
-                .or_hint(Some("your own word is `isp-filter on` or `isp-filter off`")),
-                SiteMistake::SwitchOfSite => error(
-                    "switch-of-site",
-                    String::from("the switch is the user's"),
-                    "not in site rules",
-                )
-                .or_hint(Some("what holds for users who said nothing: `isp-filter default off`")),
-                SiteMistake::UnknownCategory { name, near, known } => {
-                    let all: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-                    let message = format!("the provider's filter has no category `{name}`");
-                    warning("unknown-category", message, "unknown")
-                        .or_hint(near.map(|near| format!("did you mean `{near}`?")))
-                        .or_hint(Some(format!("it has {}", all.join(", "))))
-                }
-                SiteMistake::Mandatory { name } => {
-                    let message = format!("the category `{name}` is mandatory");
-                    warning("mandatory-category", message, "it stays on")
-                }
-            },
+            RuleErrorKind::Learn(mistake) => mistake.wording(),
+            RuleErrorKind::Site(mistake) => mistake.wording(),
 
             RuleErrorKind::Unreachable { what, why, at } => {
                 let (related, hint) = match why {
@@ -912,47 +548,5 @@ impl Wording {
 
     fn with(self, at: Span, text: &'static str) -> Wording {
         Wording { related: Some((at, text)), ..self }
-    }
-}
-
-/// How two names differ that are one to a reader.
-pub fn difference(one: &str, other: &str) -> &'static str {
-    if one.to_lowercase() == other.to_lowercase() { "by case" } else { "by width or spelling" }
-}
-
-/// The known name nearest to a misspelt one; none if none is near. Names
-/// longer than any known one are not looked at, so the work is bounded.
-pub fn nearest(name: &str, known: impl IntoIterator<Item = impl AsRef<str>>) -> Option<String> {
-    let length = name.chars().count();
-    if length > 48 {
-        return None;
-    }
-    let allowed = (length / 3).max(1);
-    let lower = name.to_lowercase();
-    known
-        .into_iter()
-        .filter(|known| known.as_ref().chars().count().abs_diff(length) <= allowed)
-        .map(|known| (strsim::osa_distance(&lower, known.as_ref()), known))
-        .filter(|(distance, known)| *distance <= allowed && *distance < known.as_ref().len())
-        .min_by_key(|(distance, known)| {
-            let starts_alike = known.as_ref().chars().next() == lower.chars().next();
-            (*distance, !starts_alike)
-        })
-        .map(|(_, known)| known.as_ref().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::nearest;
-
-    #[test]
-    fn the_nearest_name_is_near() {
-        let known = ["subject", "from", "to", "recipients", "cc"];
-        assert_eq!(nearest("subjekt", known).as_deref(), Some("subject"));
-        assert_eq!(nearest("Form", known).as_deref(), Some("from"));
-        assert_eq!(nearest("sonnday", ["monday", "sunday"]).as_deref(), Some("sunday"));
-        assert_eq!(nearest("x", known), None);
-        assert_eq!(nearest("entirely-else", known), None);
-        assert_eq!(nearest(&"a".repeat(100_000), known), None);
     }
 }

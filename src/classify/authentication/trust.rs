@@ -1,0 +1,141 @@
+//! Whose results count: the authserv-ids that are trusted, and where a header stands.
+
+use std::borrow::Cow;
+
+use super::{MOST_HEADERS, grammar, text};
+use crate::classify::Mail;
+use crate::classify::received::Trail;
+use crate::message::domain;
+use crate::message::head::Header;
+
+/// Where a header stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeaderPlace {
+    /// Where our machines alone write.
+    Ours,
+    /// Directly below the border line.
+    AtBorder,
+    /// Below what our machines wrote.
+    Foreign,
+    /// There is no border.
+    Anywhere,
+}
+
+impl HeaderPlace {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            HeaderPlace::Ours => "above our border's Received line",
+            HeaderPlace::AtBorder => "directly below our border's Received line",
+            HeaderPlace::Foreign => "below our Received lines",
+            HeaderPlace::Anywhere => "where no Received line shows a border",
+        }
+    }
+}
+
+/// Whom to believe.
+pub(super) struct Trust<'a> {
+    ids: Vec<Cow<'a, str>>,
+    /// By `set trust`.
+    declared: bool,
+    trail: &'a Trail,
+    first_received: Option<usize>,
+}
+
+impl<'a> Trust<'a> {
+    pub(super) fn new(mail: &'a Mail<'_>) -> Trust<'a> {
+        let trail = mail.trail();
+        let declared = !mail.trust.is_empty();
+        let ids = if declared {
+            mail.trust.iter().map(|id| domain::canonical(id)).collect()
+        } else {
+            let by = trail.border().and_then(|border| border.by.as_deref());
+            [mail.host_name.as_deref(), by].into_iter().flatten().map(domain::canonical).collect()
+        };
+        let first_received = mail.message.head().named("received").next();
+        Trust { ids, declared, trail, first_received: first_received.map(|line| line.range.start) }
+    }
+
+    pub(super) fn names(&self, id: &str) -> bool {
+        let id = domain::canonical(id);
+        !id.is_empty() && self.ids.iter().any(|word| names_id(word, &id))
+    }
+
+    /// A header's text, with the id that it lacks: Microsoft 365 names none.
+    /// What stands above the border line was written by one of ours; where
+    /// `set trust` has a name that the border's host is below, by that host.
+    pub(super) fn with_id(&self, header: &Header<'_>, text: String) -> String {
+        let first = text.split([';', '(']).next().unwrap_or_default();
+        let by = self.trail.border().and_then(|border| border.by.as_deref());
+        match by.filter(|by| self.names(by) && !self.ids.contains(&domain::canonical(by))) {
+            Some(by) if first.contains('=') && self.place(header) == HeaderPlace::Ours => {
+                format!("{by}; {text}")
+            }
+            _ => text,
+        }
+    }
+
+    pub(super) fn place(&self, header: &Header<'_>) -> HeaderPlace {
+        let start = header.range.start;
+        match (self.trail.border_start, self.first_received) {
+            (Some(border), _) if start < border => HeaderPlace::Ours,
+            (Some(_), _) if self.trail.below_border.is_none_or(|below| start < below) => {
+                HeaderPlace::AtBorder
+            }
+            (Some(_), _) => HeaderPlace::Foreign,
+            (None, Some(first)) if start < first => HeaderPlace::Ours,
+            (None, _) => HeaderPlace::Anywhere,
+        }
+    }
+
+    /// Why a header with a trusted id does not count where it stands.
+    pub(super) fn misplaced(
+        &self,
+        place: HeaderPlace,
+        something_counts: bool,
+    ) -> Option<&'static str> {
+        match place {
+            HeaderPlace::Ours => None,
+            HeaderPlace::Foreign => {
+                Some("it stands below our Received lines, where the sender writes")
+            }
+            HeaderPlace::AtBorder | HeaderPlace::Anywhere if something_counts => {
+                Some("it stands below one that counts")
+            }
+            HeaderPlace::AtBorder if !self.declared => {
+                Some("it stands below our Received lines, and `set trust` does not name its id")
+            }
+            HeaderPlace::Anywhere if !self.declared => Some(
+                "no Received line tells it from the sender's, and `set trust` does not name its id",
+            ),
+            HeaderPlace::AtBorder | HeaderPlace::Anywhere => None,
+        }
+    }
+}
+
+/// Whether a word of `set trust` names an authserv-id, both canonical: that one,
+/// or written `.example.jp` every one below.
+pub fn names_id(word: &str, id: &str) -> bool {
+    word == id || word.starts_with('.') && id.len() > word.len() && id.ends_with(word)
+}
+
+/// The authserv-ids, canonical, of the headers that stand at or above the
+/// border line, where they would count if they were trusted.
+pub fn ids_at_border(mail: &Mail<'_>) -> Vec<String> {
+    let trust = Trust::new(mail);
+    let head = mail.message.head();
+    let mut ids = Vec::new();
+    for header in head.named("authentication-results").take(MOST_HEADERS) {
+        if !matches!(trust.place(&header), HeaderPlace::Ours | HeaderPlace::AtBorder) {
+            continue;
+        }
+        let id = match grammar::parse(&trust.with_id(&header, text(&header))) {
+            Ok(parsed) => parsed.authserv_id,
+            Err(unreadable) => unreadable.authserv_id,
+        };
+        let id = domain::canonical(&id).into_owned();
+        if !id.is_empty() && !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
+}

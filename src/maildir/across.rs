@@ -1,0 +1,112 @@
+//! Moving a message to another file system, and telling later whether a message is
+//! there twice because that was cut short.
+
+use std::fs::FileTimes;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+
+use rustix::fs::{AtFlags, Mode, fchmod, fstat, fsync, unlinkat};
+use rustix::io::Errno;
+
+use crate::outcome::Failure;
+use crate::state;
+
+use super::disk::{rename_new, sync_directory};
+use super::folder::{Entry, MaildirFolder};
+use super::open::create;
+use super::sharing::Sharing;
+
+/// Moves a message to another file system: copied, synced and renamed in before it is
+/// removed. False if it was not there any more.
+pub(super) fn across(
+    (source, old): (&MaildirFolder, &Entry),
+    (target, new): (&MaildirFolder, &Entry),
+    tmp: &OwnedFd,
+) -> Result<bool, Failure> {
+    let into = target.directory(new.sub)?;
+    let mut from = match source.file(old) {
+        Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
+            return Ok(false);
+        }
+        file => file?,
+    };
+    let fail = |doing, error: io::Error| Failure::new(doing, target.path_of(new), error);
+    let about = from.metadata().map_err(|error| fail("copy the message to", error))?;
+    if !about.is_file() {
+        let error = io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
+        return Err(Failure::new("read", source.path_of(old), error));
+    }
+    let (name, file) = create(tmp, &target.path, Sharing::Private, None)?;
+    let copy = || -> io::Result<()> {
+        io::copy(&mut from, &mut &file)?;
+        let times =
+            FileTimes::new().set_modified(about.modified()?).set_accessed(about.accessed()?);
+        file.set_times(times)?;
+        fchmod(&file, Mode::from_raw_mode(about.mode() & 0o777))?;
+        fsync(&file)?;
+        state::close(file)
+    };
+    let copied = copy().and_then(|()| match rename_new(tmp, &name, into, &new.name) {
+        // By a try that was killed before it could remove the old one.
+        Err(Errno::EXIST) if has_bytes_of(target, new, source, old) => Ok(false),
+        done => Ok(done.map(|()| true)?),
+    });
+    if !matches!(copied, Ok(true)) {
+        let _ = unlinkat(tmp, &name, AtFlags::empty());
+    }
+    let ours = copied.map_err(|error| fail("copy the message to", error))?;
+    sync_directory(into).map_err(|error| fail("sync the folder of", error.into()))?;
+    let removed = unlinkat(source.directory(old.sub)?, &old.name, AtFlags::empty());
+    if removed.is_err() && ours {
+        let _ = unlinkat(into, &new.name, AtFlags::empty());
+    }
+    match removed {
+        Ok(()) => Ok(true),
+        // Flagged or deleted by a reader while it was copied: that counts.
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(Failure::new("remove", source.path_of(old), error)),
+    }
+}
+/// Whether two folders lie on different file systems.
+pub(super) fn is_elsewhere(one: &MaildirFolder, other: &MaildirFolder) -> bool {
+    let device = |shelf: &MaildirFolder| fstat(&shelf.folder).map(|about| about.st_dev);
+    match (device(one), device(other)) {
+        (Ok(one), Ok(other)) => one != other,
+        _ => true,
+    }
+}
+
+/// Whether two files on different file systems hold the same bytes, so that
+/// one of them can go. With one inode number they may be one file on a file
+/// system that is mounted twice.
+pub(super) fn has_bytes_of(
+    one: &MaildirFolder,
+    entry: &Entry,
+    other: &MaildirFolder,
+    of: &Entry,
+) -> bool {
+    let (Ok(one), Ok(other)) = (one.file(entry), other.file(of)) else { return false };
+    let same = || -> io::Result<bool> {
+        let (about, of) = (one.metadata()?, other.metadata()?);
+        if about.len() != of.len() || about.ino() == of.ino() || !about.is_file() || !of.is_file() {
+            return Ok(false);
+        }
+        let (mut one, mut other) = (io::BufReader::new(one), io::BufReader::new(other));
+        let (mut left, mut right) = ([0; 8192], [0; 8192]);
+        loop {
+            let count = one.read(&mut left)?;
+            if count == 0 {
+                return Ok(true);
+            }
+            let (Some(left), Some(right)) = (left.get(..count), right.get_mut(..count)) else {
+                return Ok(false);
+            };
+            other.read_exact(right)?;
+            if left != &*right {
+                return Ok(false);
+            }
+        }
+    };
+    same().unwrap_or(false)
+}

@@ -1,0 +1,231 @@
+//! Where a Maildir is, how its folders are laid out, and in which directories each
+//! of them lies.
+
+use std::path::{Path, PathBuf};
+
+use crate::plan::Folder;
+use crate::rules::program::{FolderNames, Layout, OverQuota};
+
+use super::directories;
+use super::sharing::Sharing;
+
+/// A Maildir and how its folders are laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The Maildir itself.
+    pub path: PathBuf,
+    /// Where folders lie.
+    pub layout: Layout,
+    /// How their names are written, where that is said; else as they are there.
+    pub names: Option<FolderNames>,
+    /// The folder that is the inbox, if not the Maildir itself.
+    pub inbox: Folder,
+    /// The home, which is never made.
+    pub home: Option<PathBuf>,
+    /// Who else may use what is made.
+    pub sharing: Sharing,
+    /// Whether folders that are made are subscribed; where nothing is said, in
+    /// the files that are there.
+    pub subscribe: Option<bool>,
+    /// What becomes of mail for which the quota has no room.
+    pub over_quota: OverQuota,
+}
+
+/// A folder's directories from the Maildir down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub(super) directories: Vec<String>,
+    /// Why it is not the folder that was asked for.
+    pub note: Option<String>,
+}
+
+impl Place {
+    /// The folder of these directories, none for the Maildir itself. None if
+    /// one of them is no single name, as `..` is not.
+    pub fn of(directories: Vec<String>) -> Option<Place> {
+        let is_name = |name: &String| {
+            !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\0'])
+        };
+        directories.iter().all(is_name).then_some(Place { directories, note: None })
+    }
+
+    /// The directories from the Maildir down, as they are on disk.
+    pub fn directories(&self) -> &[String] {
+        &self.directories
+    }
+
+    /// Whether both are one folder.
+    pub fn is(&self, other: &Place) -> bool {
+        self.directories == other.directories
+    }
+}
+
+impl Location {
+    /// A Maildir with the inbox in it.
+    pub fn new(path: impl Into<PathBuf>, layout: Layout, names: Option<FolderNames>) -> Location {
+        Location {
+            path: path.into(),
+            layout,
+            names,
+            inbox: Folder::default(),
+            home: None,
+            sharing: Sharing::Private,
+            subscribe: None,
+            over_quota: OverQuota::default(),
+        }
+    }
+
+    /// The folder that is the inbox where no setting says so: the Maildir
+    /// itself, but in the fs layout one called `INBOX`, in any case, if it is
+    /// there and the Maildir itself holds no mail. mbsync and OfflineIMAP lay
+    /// it so.
+    pub fn find_inbox(&self) -> Folder {
+        let is_maildir = |path: &Path| ["cur", "new"].iter().all(|sub| path.join(sub).is_dir());
+        if self.layout != Layout::Fs || is_maildir(&self.path) {
+            return Folder::default();
+        }
+        let names = ["INBOX", "Inbox", "inbox"].into_iter();
+        let mut there = names.filter(|name| is_maildir(&self.path.join(name)));
+        Folder { parts: there.next().into_iter().map(str::to_owned).collect() }
+    }
+
+    /// Where a folder lies; the inbox if its name is too long for a file system.
+    pub fn place(&self, folder: &Folder) -> Place {
+        let directories = match folder.parts.split_first() {
+            Some((first, below)) if first.eq_ignore_ascii_case("INBOX") => {
+                self.below_inbox(first, below)
+            }
+            Some(_) => self.directories(folder),
+            None => self.directories(&self.inbox),
+        };
+        match directories {
+            Some(directories) => Place { directories, note: None },
+            None => Place {
+                directories: self.directories(&self.inbox).unwrap_or_default(),
+                note: Some(too_long(folder)),
+            },
+        }
+    }
+
+    /// The inbox, which is called `INBOX` whatever its directory is (RFC 3501
+    /// §5.1), and in the fs layout what lies below it: where the inbox is the
+    /// Maildir itself, Dovecot has `INBOX/A` in a directory `INBOX`.
+    fn below_inbox(&self, first: &str, below: &[String]) -> Option<Vec<String>> {
+        if below.is_empty() {
+            return self.directories(&self.inbox);
+        }
+        let first = match self.layout {
+            Layout::MaildirPlusPlus => vec![first.to_owned()],
+            Layout::Fs if self.inbox.parts.is_empty() => vec![String::from("INBOX")],
+            Layout::Fs => self.inbox.parts.clone(),
+        };
+        self.directories(&Folder { parts: [&first, below].concat() })
+    }
+
+    fn directories(&self, folder: &Folder) -> Option<Vec<String>> {
+        match self.names {
+            Some(names) => directories::directories(folder, self.layout, names),
+            None => directories::directories_on_disk(&self.path, folder, self.layout),
+        }
+    }
+
+    /// The directories of a folder in the spelling that is not used, modified
+    /// UTF-7 or UTF-8, if both are there.
+    pub fn other_spelling(&self, folder: &Folder) -> Option<Vec<String>> {
+        let used = self.place(folder).directories;
+        let spelled = |names| directories::directories(folder, self.layout, names);
+        let both = [FolderNames::Mutf7, FolderNames::Utf8].into_iter().filter_map(spelled);
+        let mut other = both.filter(|other| *other != used && self.path_of(other).is_dir());
+        other.next().filter(|_| self.path_of(&used).is_dir())
+    }
+
+    /// The path of a folder, for people.
+    pub fn folder_path(&self, folder: &Folder) -> PathBuf {
+        self.path_of(&self.place(folder).directories)
+    }
+
+    pub(super) fn path_of(&self, directories: &[String]) -> PathBuf {
+        let mut path = self.path.clone();
+        path.extend(directories);
+        path
+    }
+}
+
+/// Why a message lies in the inbox.
+pub(crate) fn too_long(folder: &Folder) -> String {
+    format!("the name of the folder `{folder}` is too long, so the inbox")
+}
+
+/// Whether messages in a folder count.
+pub(crate) fn counts(layout: Layout, place: &Place) -> bool {
+    let trash = match layout {
+        Layout::MaildirPlusPlus => ".Trash",
+        Layout::Fs => "Trash",
+    };
+    place.directories().first().is_none_or(|first| first != trash)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn folder(name: &str) -> Folder {
+        Folder { parts: name.split('/').filter(|p| !p.is_empty()).map(str::to_string).collect() }
+    }
+
+    fn plus(home: &Path) -> Location {
+        Location::new(home.join("Maildir"), Layout::MaildirPlusPlus, None)
+    }
+
+    fn fs_layout(home: &Path) -> Location {
+        Location::new(home.join("Maildir"), Layout::Fs, None)
+    }
+
+    #[test]
+    fn a_name_too_long_for_the_disk_is_the_inbox_with_a_note() {
+        let location = plus(Path::new("/m"));
+        let place = location.place(&folder(&"あ/".repeat(60)));
+        assert!(place.note.is_some() && place.directories.is_empty());
+        assert_eq!(location.folder_path(&folder("A/B")), Path::new("/m/Maildir/.A.B"));
+        assert_eq!(location.place(&folder("inbox")).note, None);
+    }
+
+    #[test]
+    fn the_inbox_may_be_a_folder_and_others_below_it() {
+        let place = |location: &Location, name: &str| location.place(&folder(name)).directories;
+        let mut location = fs_layout(Path::new("/m"));
+        assert_eq!(place(&location, "Inbox"), Vec::<String>::new());
+        assert_eq!(place(&location, "inbox/A"), ["INBOX", "A"]);
+        for inbox in ["INBOX", "Inbox", "Posteingang"] {
+            location.inbox = folder(inbox);
+            for name in ["", "INBOX", "inbox"] {
+                assert_eq!(place(&location, name), [inbox]);
+            }
+            assert_eq!(place(&location, "inbox/A"), [inbox, "A"]);
+            assert_eq!(place(&location, "A"), ["A"]);
+            assert_eq!(location.folder_of(&location.place(&folder(""))), Folder::default());
+        }
+        let mut location = plus(Path::new("/m"));
+        assert_eq!(place(&location, "INBOX/A"), [".INBOX.A"]);
+        location.inbox = folder("In");
+        assert_eq!(place(&location, "INBOX"), [".In"]);
+    }
+
+    #[test]
+    fn an_inbox_that_is_there_is_found() {
+        let home = tempfile::tempdir().unwrap();
+        let location = fs_layout(home.path());
+        assert_eq!(location.find_inbox(), Folder::default());
+        for sub in ["cur", "new"] {
+            fs::create_dir_all(home.path().join("Maildir/Inbox").join(sub)).unwrap();
+        }
+        assert_eq!(location.find_inbox(), folder("Inbox"));
+        assert_eq!(plus(home.path()).find_inbox(), Folder::default());
+        for sub in ["cur", "new"] {
+            fs::create_dir(home.path().join("Maildir").join(sub)).unwrap();
+        }
+        assert_eq!(location.find_inbox(), Folder::default());
+    }
+}

@@ -1,0 +1,76 @@
+//! Directories and files of a Maildir, each opened relative to the directory above it.
+//! A symbolic link is followed only if it belongs to the user or to root.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, readlinkat, unlinkat};
+use rustix::io::Errno;
+
+use crate::outcome::Failure;
+
+use super::name;
+use super::sharing::Sharing;
+
+pub(super) const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Opens a directory.
+pub(super) fn open_below(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure> {
+    match openat(parent, name, DIR | OFlags::NOFOLLOW, Mode::empty()) {
+        Err(Errno::NOTDIR | Errno::LOOP) => follow(parent, name, path),
+        other => other.map_err(|error| Failure::new("open the folder", path, error)),
+    }
+}
+
+fn follow(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure> {
+    let fail = |error| Failure::new("open the folder", path, error);
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let link = openat(parent, name, flags, Mode::empty()).map_err(fail)?;
+    let about = fstat(&link).map_err(fail)?;
+    if FileType::from_raw_mode(about.st_mode) != FileType::Symlink {
+        return Err(fail(Errno::NOTDIR));
+    }
+    if about.st_uid != 0 && about.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(Failure::new("follow another user's symbolic link", path, Errno::LOOP));
+    }
+    let target = readlinkat(&link, "", Vec::new()).map_err(fail)?;
+    openat(parent, target, DIR, Mode::empty())
+        .map_err(|error| Failure::new("open the folder behind the symbolic link", path, error))
+}
+
+/// A new file in the `tmp` of the folder at `path`, named by when its message came,
+/// seconds since 1970, or now.
+pub(super) fn create(
+    tmp: &OwnedFd,
+    path: &Path,
+    sharing: Sharing,
+    moment: Option<u64>,
+) -> Result<(String, File), Failure> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut tries = 0;
+    loop {
+        let name = name::unique_of(moment);
+        match openat(tmp, &name, flags, sharing.file_mode()) {
+            Ok(file) => {
+                sharing.settle_file(tmp, &file);
+                return Ok((name, file.into()));
+            }
+            Err(Errno::EXIST | Errno::INTR) if tries < 10 => tries += 1,
+            Err(error) => {
+                return Err(Failure::new("create a file in", path.join("tmp"), error));
+            }
+        }
+    }
+}
+
+/// Whether a name may hold a colon, which is tried in a `tmp`.
+pub(super) fn takes_colons(tmp: &OwnedFd) -> bool {
+    let name = format!("{}{}", name::unique(), name::INFO);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let made = openat(tmp, &name, flags, Mode::RUSR | Mode::WUSR);
+    if made.is_ok() {
+        let _ = unlinkat(tmp, &name, AtFlags::empty());
+    }
+    !matches!(made, Err(Errno::INVAL))
+}

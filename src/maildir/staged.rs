@@ -1,0 +1,167 @@
+//! A message that was written and synced in `tmp`, until it is committed or taken back.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, unlinkat};
+use rustix::io::Errno;
+
+use crate::outcome::Failure;
+
+use super::amount::Amount;
+use super::disk::{FileId, rename_new, sync_directory};
+use super::name;
+use super::open::open_below;
+
+/// Why a message has no flags.
+pub(super) const NO_COLONS: &str = "this file system has no colons in names, so no flags";
+
+/// A message in `tmp`, on disk, to be committed; dropped, it is removed.
+pub struct Staged {
+    pub(super) directory: PathBuf,
+    pub(super) folder: Arc<OwnedFd>,
+    pub(super) tmp: OwnedFd,
+    pub(super) into: OwnedFd,
+    pub(super) state: StageState,
+    pub(super) file: Option<FileId>,
+    /// `,S=<bytes>`
+    pub(super) size: String,
+    /// `:2,FLAGS`, or nothing.
+    pub(super) info: String,
+    pub(super) problems: Vec<String>,
+    pub(super) counted: Amount,
+}
+
+/// Where the message is now.
+pub(super) enum StageState {
+    Staged(String),
+    Committed(String),
+    Done,
+}
+
+impl Staged {
+    /// What could not be done as asked, though the message is or will be stored.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// How much of a quota the message uses.
+    pub(crate) fn counted(&self) -> Amount {
+        self.counted
+    }
+
+    /// The file that the message will be, below its folder: `new/NAME` or `cur/NAME`.
+    pub fn file(&self) -> String {
+        let (StageState::Staged(name) | StageState::Committed(name)) = &self.state else {
+            return String::new();
+        };
+        let sub = self.directory.file_name().unwrap_or_default().to_string_lossy();
+        format!("{sub}/{name}{}{}", self.size, self.info)
+    }
+
+    /// Brings the staged file's name onto the disk: what it holds is there already.
+    ///
+    /// # Errors
+    /// The directory cannot be synced.
+    pub fn sync(&self) -> Result<(), Failure> {
+        let path = || self.directory.with_file_name("tmp");
+        sync_directory(&self.tmp).map_err(|error| Failure::new("sync the folder", path(), error))
+    }
+
+    /// Makes the message visible, for good; gives its path. After an error it
+    /// may be visible: see [`Staged::undo`].
+    ///
+    /// Where no name may hold a colon (vfat, exFAT, CIFS) the flags stand behind
+    /// what others have written in the folder instead; where nobody has, the
+    /// message goes to `new` without its flags, which is a problem.
+    pub fn commit(&mut self) -> Result<PathBuf, Failure> {
+        let path = self.show()?;
+        self.sync_shown()?;
+        Ok(path)
+    }
+
+    /// The same, and its name is on disk only after [`Staged::sync_shown`].
+    pub fn show(&mut self) -> Result<PathBuf, Failure> {
+        let mut renamed = self.rename();
+        if renamed.as_ref().is_err_and(|error| *error == Errno::INVAL) && !self.info.is_empty() {
+            if let Some(delimiter) = name::delimiter_in_use(&self.into) {
+                self.info = self.info.replacen(name::INFO, delimiter, 1);
+                renamed = self.rename();
+            } else {
+                let path = self.directory.with_file_name("new");
+                self.into = open_below(&self.folder, "new", &path)?;
+                self.directory = path;
+                self.info.clear();
+                renamed = self.rename();
+                if renamed.is_ok() {
+                    self.problems.push(NO_COLONS.to_owned());
+                }
+            }
+        }
+        let name = renamed
+            .map_err(|error| Failure::new("store the message in", &self.directory, error))?;
+        Ok(self.directory.join(name))
+    }
+
+    /// Brings the names of all messages onto the disk that were shown where this one was.
+    pub fn sync_shown(&self) -> Result<(), Failure> {
+        sync_directory(&self.into)
+            .map_err(|error| Failure::new("sync the folder", &self.directory, error))
+    }
+
+    /// The directory in which the message is or will be.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Gives the message the name under which it is seen.
+    fn rename(&mut self) -> Result<String, Errno> {
+        let StageState::Staged(name) = &self.state else { return Err(Errno::EXIST) };
+        let end = format!("{name}{}{}", self.size, self.info);
+        let renamed = rename_new(&self.tmp, name, &self.into, &end);
+        if let Err(error) = renamed {
+            if !self.file.is_some_and(|file| file.is_at(&self.into, &end)) {
+                return Err(error);
+            }
+            // A server that lost its reply does it again, and then says that
+            // the old name is not there, or that the new one is.
+            if !matches!(error, Errno::NOENT | Errno::EXIST) {
+                self.state = StageState::Committed(end);
+                return Err(error);
+            }
+            let _ = unlinkat(&self.tmp, name, AtFlags::empty());
+        }
+        self.state = StageState::Committed(end.clone());
+        Ok(end)
+    }
+
+    /// Takes the message back, committed or not; false if it is no longer
+    /// where it was put.
+    pub fn undo(mut self) -> bool {
+        let undone = self.remove();
+        let _ = sync_directory(&self.into);
+        undone
+    }
+
+    /// It stays.
+    pub fn keep(mut self) {
+        self.state = StageState::Done;
+    }
+
+    fn remove(&mut self) -> bool {
+        match std::mem::replace(&mut self.state, StageState::Done) {
+            StageState::Staged(name) => unlinkat(&self.tmp, name, AtFlags::empty()).is_ok(),
+            StageState::Committed(name) => unlinkat(&self.into, name, AtFlags::empty()).is_ok(),
+            StageState::Done => true,
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if matches!(self.state, StageState::Staged(_)) {
+            self.remove();
+        }
+    }
+}

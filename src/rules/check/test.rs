@@ -1,0 +1,338 @@
+//! Tests: the field is found, and the operator and the value are fitted to it.
+
+use super::{Checker, DUPLICATE, Declared};
+use crate::classify::CLASSIFIERS;
+use crate::rules::field::{self, FieldKind, FieldLookup, Operator, WithName};
+use crate::rules::mistake::{RuleErrorKind, WordKind, nearest};
+use crate::rules::program::{AddressPart, Comparison, ConditionKind, Field};
+use crate::source::Span;
+use crate::syntax::ast::{self, ValueKind, ValueNode};
+
+/// A field as it is asked for.
+pub(super) struct Asked {
+    pub(super) field: Field,
+    pub(super) kind: FieldKind,
+    /// Its name, for people.
+    pub(super) name: String,
+}
+
+impl Checker<'_, '_> {
+    /// The field that is asked for; a score is one too.
+    pub(super) fn asked(&mut self, field: &ast::FieldNode) -> Option<Asked> {
+        let name = field.name.value.as_str();
+        let span = field.name.span;
+        let asked = |field, kind| Asked { field, kind, name: name.to_owned() };
+        let found = match self.names.get(name) {
+            Some((Declared::Score(score), _)) => {
+                Some(asked(Field::Score(*score), FieldKind::Number))
+            }
+            Some((Declared::Value(value), _)) => Some(asked(Field::Let(*value), FieldKind::Text)),
+            Some((Declared::Broken, _)) => return None,
+            // A header of the registry stays one under the name of a list.
+            Some((declared, _)) if field::find(name).is_none() => {
+                let what = declared.name();
+                self.report(span, RuleErrorKind::NotAField { name: name.to_owned(), what });
+                return None;
+            }
+            _ => match field::find(name) {
+                Some(FieldLookup::Field(found, kind)) => Some(asked(found, kind)),
+                Some(FieldLookup::WantsName(kind, which)) => {
+                    return self.named_field(field, kind, which);
+                }
+                None => None,
+            },
+        };
+        match (found, &field.argument) {
+            (Some(_), Some(argument)) => {
+                self.report(
+                    argument.span,
+                    RuleErrorKind::FieldTakesNoName { field: name.to_owned() },
+                );
+                None
+            }
+            (Some(asked), None) => Some(asked),
+            (None, _)
+                if CLASSIFIERS.iter().any(|each| each.name == name)
+                    || name == DUPLICATE
+                    || field::of_run(name).is_some() =>
+            {
+                let what = "condition";
+                self.report(span, RuleErrorKind::NotAField { name: name.to_owned(), what });
+                None
+            }
+            (None, _) if self.conditions.declaring.as_deref() == Some(name) => {
+                self.report(span, RuleErrorKind::OwnDefinition { name: name.to_owned() });
+                None
+            }
+            (None, _) => {
+                let stem = name.split_once('.').and_then(|(stem, _)| field::find(stem));
+                let part = matches!(stem, Some(FieldLookup::Field(_, FieldKind::Address)));
+                self.missing(if part { WordKind::Part } else { WordKind::Field }, name, span);
+                None
+            }
+        }
+    }
+
+    /// `header "N"`, `address "N".domain`, `env "N"`
+    fn named_field(
+        &mut self,
+        field: &ast::FieldNode,
+        kind: FieldKind,
+        which: WithName,
+    ) -> Option<Asked> {
+        let word = field.name.value.as_str();
+        let Some(argument) = &field.argument else {
+            self.report(field.span, RuleErrorKind::FieldWantsName { field: word.to_owned() });
+            return None;
+        };
+        let name = argument.value.clone();
+        if matches!(which, WithName::Header | WithName::Address)
+            && let Some(plain) = without_pattern_signs(&name)
+        {
+            let why = format!("`{name}` is not a header name: header names are not patterns");
+            let hint = (!plain.is_empty()).then(|| format!("`{word} \"{plain}\"`"));
+            self.report(argument.span, RuleErrorKind::Unlikely { why, hint });
+        }
+        let mut shown = format!("{word} \"{name}\"");
+        let mut of_part = (AddressPart::Whole, kind);
+        if let Some(part) = &field.part {
+            shown = format!("{shown}.{}", part.value);
+            of_part = match field::part(&part.value) {
+                _ if which != WithName::Address => {
+                    let hint = (which == WithName::Header)
+                        .then(|| format!("`address \"{name}\".{}`", part.value));
+                    let mistake = RuleErrorKind::NoParts { field: word.to_owned(), hint };
+                    self.report(part.span, mistake);
+                    return None;
+                }
+                Some(known) => known,
+                None => {
+                    let near = nearest(&part.value, field::PARTS.iter().map(|(part, ..)| *part));
+                    let near = near.map(|near| format!("{word} \"{name}\".{near}"));
+                    let mistake =
+                        RuleErrorKind::Unknown { what: WordKind::Part, name: shown, near };
+                    self.report(part.span, mistake);
+                    return None;
+                }
+            };
+        }
+        let (part, kind) = of_part;
+        let found = match which {
+            WithName::Header if is_header_name(&name) => Field::Header(name.to_ascii_lowercase()),
+            WithName::Address if is_header_name(&name) => {
+                Field::AddressesIn(name.to_ascii_lowercase(), part)
+            }
+            WithName::Header | WithName::Address => {
+                self.report(argument.span, RuleErrorKind::BadHeaderName { name });
+                return None;
+            }
+            WithName::Env if name.is_empty() || name.contains(['=', '\0']) => {
+                self.report(argument.span, RuleErrorKind::BadEnvName { name });
+                return None;
+            }
+            WithName::Env => Field::Env(name.clone()),
+        };
+        Some(Asked { field: found, kind, name: shown })
+    }
+
+    /// `FIELD OPERATOR VALUE`
+    pub(super) fn test(
+        &mut self,
+        span: Span,
+        field: &ast::FieldNode,
+        operator: &ast::SpannedText,
+        value: &ValueNode,
+    ) -> Option<ConditionKind> {
+        let asked = self.asked(field);
+        let Some(found) = Operator::of(&operator.value) else {
+            self.unknown(WordKind::Operator, &operator.value, operator.span);
+            return None;
+        };
+        let asked = asked?;
+        if !asked.kind.takes(found) {
+            let (field, kind, operator_word) = (asked.name, asked.kind, operator.value.clone());
+            self.report(
+                operator.span,
+                RuleErrorKind::OperatorDoesNotFit { field, kind, operator: operator_word },
+            );
+            return None;
+        }
+        match found {
+            Operator::Text(_) if asked.kind == FieldKind::Weekday => self.weekdays(&asked, value),
+            Operator::Text(_) if asked.kind == FieldKind::Result => self.results(&asked, value),
+            Operator::Text(_) if asked.kind == FieldKind::Ip => self.networks(&asked, value),
+            Operator::Text(operator) => self.text(&asked, operator, value),
+            Operator::Matches => self.matches(asked, value),
+            Operator::In => match asked.kind {
+                FieldKind::Weekday => self.weekdays(&asked, value),
+                FieldKind::Result => self.results(&asked, value),
+                FieldKind::Ip if !matches!(value.kind, ValueKind::Name(_)) => {
+                    self.networks(&asked, value)
+                }
+                FieldKind::Ip => self.in_list(asked, value),
+                FieldKind::Header if is_numeric(value) => self.numbers_in(span, asked, value),
+                kind if kind.is_text() => self.in_list(asked, value),
+                _ => self.numbers_in(span, asked, value),
+            },
+            Operator::Compare(comparison) => self.compare(asked, comparison, value),
+        }
+    }
+
+    fn matches(&mut self, asked: Asked, value: &ValueNode) -> Option<ConditionKind> {
+        let mut patterns = Vec::new();
+        let mut fine = true;
+        for element in self.elements(value) {
+            let ValueKind::Pattern { source, case_sensitive } = &element.kind else {
+                let hint = match &element.kind {
+                    ValueKind::Text(text) => Some(format!(
+                        "a pattern stands between slashes: `/{}/`",
+                        text.replace('/', "\\/")
+                    )),
+                    _ => None,
+                };
+                self.wrong_value("a pattern", element, hint);
+                fine = false;
+                continue;
+            };
+            if has_two_blanks(source) {
+                let why = "patterns see white space of any length as one space";
+                let hint = Some(String::from("write one space instead of two"));
+                self.never_holds(element.span, why, hint);
+            }
+            match self.pattern(source, *case_sensitive, element.span) {
+                Some((index, captures)) => {
+                    patterns.push(index);
+                    if let Some(scope) = &mut self.conditions.capturing {
+                        scope.groups = scope.groups.max(captures.groups);
+                        scope.names.extend(captures.names);
+                    }
+                }
+                None => {
+                    // What it would capture is not known, so nothing is said of that.
+                    if let Some(scope) = &mut self.conditions.capturing {
+                        scope.anything = true;
+                    }
+                    fine = false;
+                }
+            }
+        }
+        fine.then(|| ConditionKind::Matches { field: self.field(asked.field), patterns })
+    }
+
+    fn in_list(&mut self, asked: Asked, value: &ValueNode) -> Option<ConditionKind> {
+        let list = match &value.kind {
+            ValueKind::Name(name) => self.named_list(name, value.span)?,
+            ValueKind::Set(elements) => {
+                if elements.is_empty() {
+                    self.empty_set(value.span);
+                }
+                let before = self.diagnostics.len();
+                let mut entries = self.list_entries(elements);
+                if asked.kind == FieldKind::Domain {
+                    for entry in &mut entries {
+                        self.canonical_domain(entry);
+                    }
+                }
+                if self.diagnostics.len() > before {
+                    return None;
+                }
+                self.inline_list(value.span, entries)
+            }
+            ValueKind::Text(_) => {
+                let hint = format!("`[{}]`, or the name of a list", self.written(value));
+                self.wrong_value("a list or a set", value, Some(hint));
+                return None;
+            }
+            _ => {
+                self.wrong_value("a list or a set", value, None);
+                return None;
+            }
+        };
+        if asked.kind != FieldKind::Address {
+            self.text_lists.insert(list);
+        }
+        Some(ConditionKind::In { field: self.field(asked.field), list })
+    }
+
+    fn compare(
+        &mut self,
+        asked: Asked,
+        operator: Comparison,
+        value: &ValueNode,
+    ) -> Option<ConditionKind> {
+        let mut values: Vec<(u32, Vec<f64>)> = Vec::new();
+        let mut fine = true;
+        for element in self.elements(value) {
+            match self.number(asked.kind, element) {
+                Some(number) => {
+                    self.never(&asked, operator, number, element);
+                    if operator == Comparison::Equal {
+                        self.one_second(&asked, element);
+                    }
+                    let field = self.field_for(&asked, element);
+                    match values.iter_mut().find(|(known, _)| *known == field) {
+                        Some((_, numbers)) => numbers.push(number),
+                        None => values.push((field, vec![number])),
+                    }
+                }
+                None => fine = false,
+            }
+        }
+        let mut kinds: Vec<ConditionKind> = values
+            .into_iter()
+            .map(|(field, values)| ConditionKind::Compare { field, operator, values })
+            .collect();
+        match kinds.len() {
+            _ if !fine => None,
+            0 | 1 => kinds.pop(),
+            _ => {
+                let parts = kinds.into_iter().map(|kind| self.push_condition(value.span, kind));
+                Some(ConditionKind::Any(parts.collect()))
+            }
+        }
+    }
+}
+
+/// RFC 5322 §2.2: printable US-ASCII but for the colon.
+pub(super) fn is_header_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
+}
+
+/// Whether a pattern asks for two blanks one behind the other.
+fn has_two_blanks(pattern: &str) -> bool {
+    if pattern.contains("(?") && pattern.contains('x') {
+        // The flag `x` may be set, by which blanks mean nothing.
+        return false;
+    }
+    let mut in_class = false;
+    let mut escaped = false;
+    let mut blanks = 0;
+    for (at, c) in pattern.char_indices() {
+        let behind = pattern.get(at + c.len_utf8()..).unwrap_or_default();
+        let may_be_none = behind.starts_with(['?', '*', '{']);
+        blanks = if c == ' ' && !in_class && !escaped && !may_be_none { blanks + 1 } else { 0 };
+        if blanks == 2 {
+            return true;
+        }
+        in_class = if escaped { in_class } else { c == '[' || in_class && c != ']' };
+        escaped = !escaped && c == '\\';
+    }
+    false
+}
+
+/// A header's name as it was probably meant, where it holds signs of a pattern.
+fn without_pattern_signs(name: &str) -> Option<String> {
+    let sign = |c| matches!(c, '^' | '$' | '*' | '\\' | '(' | ')' | '[' | ']' | '|');
+    name.contains(sign).then(|| name.replace(sign, ""))
+}
+
+/// Whether `in` asks for a number: a range, or a set of numbers.
+fn is_numeric(value: &ValueNode) -> bool {
+    match &value.kind {
+        ValueKind::Range(..) | ValueKind::Number(_) | ValueKind::Size(_) => true,
+        ValueKind::Set(elements) => elements.first().is_some_and(|first| {
+            matches!(first.kind, ValueKind::Range(..) | ValueKind::Number(_) | ValueKind::Size(_))
+        }),
+        _ => false,
+    }
+}

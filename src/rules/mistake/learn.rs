@@ -1,0 +1,90 @@
+//! What is wrong with `on moved` and with lists of sent mail.
+
+#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+
+use super::{Wording, error, warning};
+
+/// What is wrong with `on moved` and with lists of sent mail.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LearnMistake {
+    /// In site rules.
+    OfSite { what: &'static str },
+    /// `on moved` in a group.
+    InGroup,
+    /// An action that a move cannot have.
+    NotOnMove { action: String },
+    /// `add to to NAME`
+    NotTheSender { field: String },
+    /// A folder with something inserted.
+    Inserts,
+    /// `on moved to "A" to "B"`
+    EndTwice { way: &'static str },
+    /// `on moved from "A" to "A"`
+    NoMove,
+    /// `add from to NAME`, and the list is made of sent mail.
+    SentListEdited { name: String },
+    /// A folder of sent mail that is not there.
+    NoSentFolder { folder: String },
+}
+
+impl LearnMistake {
+    pub(super) fn wording(self) -> Wording {
+        match self {
+            LearnMistake::OfSite { what } => {
+                error("learn-of-site", format!("{what} is for users' rules"), "not allowed here")
+                    .or_hint(Some("site rules do not look into users' mail"))
+            }
+            LearnMistake::InGroup => error(
+                "moved-in-group",
+                String::from("`on moved` stands in a group"),
+                "not allowed here",
+            )
+            .or_hint(Some("it depends on no message that arrives; move it outside of all rules")),
+            LearnMistake::NotOnMove { action } => error(
+                "not-on-move",
+                format!("`{action}` cannot be done when a message is moved"),
+                "not here",
+            )
+            .or_hint(Some(
+                "a move edits lists: `add from to NAME`, `remove from from NAME`; or it is \
+                 noted with `log`",
+            )),
+            LearnMistake::NotTheSender { field } => error(
+                "not-the-sender",
+                format!("of a moved message the sender is learned, not `{field}`"),
+                "only `from` fits here",
+            )
+            .or_hint(Some("`add from to NAME`, `remove from from NAME`")),
+            LearnMistake::EndTwice { way } => error(
+                "end-twice",
+                format!("`{way}` stands here already"),
+                "one folder of each is enough",
+            )
+            .or_hint(Some("`on moved from \"A\" to \"B\" -> ACTION, ACTION`")),
+            LearnMistake::NoMove => error(
+                "no-move",
+                String::from("nothing is moved from a folder to the same one"),
+                "never happens",
+            ),
+            LearnMistake::Inserts => error(
+                "folder-inserts",
+                String::from("this folder name may not contain inserted values"),
+                "expected one folder",
+            )
+            .or_hint(Some("name each folder in a statement of its own")),
+            LearnMistake::SentListEdited { name } => error(
+                "sent-list-edited",
+                format!("`{name}` is made of the mail in a folder and cannot be edited"),
+                "no list in a file",
+            )
+            .or_hint(Some("keep a second list for it: `list NAME \"~/.mail/NAME\"`")),
+            LearnMistake::NoSentFolder { folder } => {
+                warning("no-sent-folder", format!("there is no folder `{folder}`"), "not there")
+                    .or_hint(Some(
+                        "name the folder in which your mail reader keeps what you have sent; \
+                         rules that use the list are skipped until it is there",
+                    ))
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What an unknown word would have been, and what there is of the kind.
+
+/// What an unknown word would have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WordKind {
+    /// A setting.
+    Setting,
+    /// A field.
+    Field,
+    /// A part of an address.
+    Part,
+    /// A condition's bare name.
+    Classifier,
+    /// A list.
+    List,
+    /// An operator.
+    Operator,
+    /// An action.
+    Action,
+    /// A flag.
+    Flag,
+    /// What stands between braces.
+    Insert,
+    /// A day of the week.
+    Weekday,
+    /// What a method of authentication comes to.
+    Result,
+    /// What stands in the braces of `reply { … }`.
+    Particular,
+}
+
+impl WordKind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            WordKind::Setting => "setting",
+            WordKind::Field | WordKind::Part => "field",
+            WordKind::Classifier => "classifier",
+            WordKind::List => "list",
+            WordKind::Operator => "operator",
+            WordKind::Action => "action",
+            WordKind::Flag => "flag",
+            WordKind::Insert => "value to insert",
+            WordKind::Weekday => "day of the week",
+            WordKind::Result => "result",
+            WordKind::Particular => "word of `reply`",
+        }
+    }
+
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            WordKind::Setting => "unknown-setting",
+            WordKind::Field | WordKind::Part => "unknown-field",
+            WordKind::Classifier => "unknown-classifier",
+            WordKind::List => "unknown-list",
+            WordKind::Operator => "unknown-operator",
+            WordKind::Action => "unknown-action",
+            WordKind::Flag => "unknown-flag",
+            WordKind::Insert => "unknown-insert",
+            WordKind::Weekday => "unknown-weekday",
+            WordKind::Result => "unknown-result",
+            WordKind::Particular => "unknown-particular",
+        }
+    }
+
+    pub(super) fn general_hint(self) -> Option<&'static str> {
+        match self {
+            WordKind::Field => Some("another header is written `header \"Its-Name\"`"),
+            WordKind::Part => {
+                Some("the parts of an address are `.name`, `.local`, `.detail` and `.domain`")
+            }
+            WordKind::Flag => Some(
+                "the flags are `seen`, `replied`, `flagged`, `trashed`, `draft`, `passed`, \
+                 or a keyword in quotes: `\"Work\"`",
+            ),
+            WordKind::Insert => Some("for a literal brace, write `{{`"),
+            WordKind::Weekday => Some("the days are `monday` to `sunday`"),
+            WordKind::Result => Some(
+                "results are `pass`, `fail`, `softfail`, `neutral`, `none`, `policy`, \
+                 `temperror`, `permerror`",
+            ),
+            WordKind::Particular => Some(
+                "`reply { … }` takes `subject`, `text` or `file`, `from`, `for`, `every`, `handle`",
+            ),
+            WordKind::Classifier => {
+                Some("a condition of your own is made by `define NAME = CONDITION`")
+            }
+            WordKind::List => Some("declare it: `list NAME \"file\"` or `list NAME [\"…\", …]`"),
+            WordKind::Setting | WordKind::Operator | WordKind::Action => None,
+        }
+    }
+}
