@@ -31,6 +31,7 @@ pub mod deliver;
 pub mod log;
 pub mod mailbox;
 pub mod managesieve;
+pub mod lmtp;
 pub mod cli;
 
 #[cfg(test)]

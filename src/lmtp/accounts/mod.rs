@@ -1,0 +1,115 @@
+//! Who has mail here: what a recipient's address says, looked up while the client
+//! waits for the answer to RCPT.
+
+mod template;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::UserSource;
+pub use template::Template;
+
+/// An envelope recipient (RFC 5321 forward-path), unquoted and taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recipient {
+    /// The local part without its detail.
+    pub local: String,
+    /// What stands behind the delimiter, RFC 5233.
+    pub detail: Option<String>,
+    /// The domain; empty if there is none.
+    pub domain: String,
+}
+
+impl Recipient {
+    /// Splits a local part at the first of the delimiters, unless nothing stands before it.
+    pub fn split(local: &str, domain: &str, delimiters: &str) -> Recipient {
+        let at = local.char_indices().skip(1).find(|(_, c)| delimiters.contains(*c));
+        let (local, detail) = match at {
+            Some((at, c)) => (
+                local.get(..at).unwrap_or_default(),
+                local.get(at + c.len_utf8()..).map(str::to_owned),
+            ),
+            None => (local, None),
+        };
+        Recipient { local: local.to_owned(), detail, domain: domain.to_owned() }
+    }
+}
+
+/// A user who has mail here.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The login name.
+    pub name: String,
+    /// Where rules, state and Maildir lie. An account has one home, and a home one account.
+    pub home: PathBuf,
+    /// Whose the files are.
+    pub uid: u32,
+    /// Their group.
+    pub gid: u32,
+}
+
+/// The users cannot be looked up at this moment: why, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unavailable(pub String);
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unavailable {}
+
+/// Knows the users. Asked by many threads at once.
+pub trait Accounts: Send + Sync {
+    /// The account of a recipient; none if there is no such user.
+    ///
+    /// # Errors
+    /// Nobody can tell at this moment, so the client has to come again.
+    fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable>;
+}
+
+/// The accounts of a source.
+///
+/// # Errors
+/// Why they cannot be used.
+pub fn open(source: &UserSource) -> Result<Box<dyn Accounts>, String> {
+    match source {
+        UserSource::Template(path) => Ok(Box::new(Template::new(path))),
+        UserSource::Dovecot(_) | UserSource::Passwd | UserSource::PasswdFile(_) => {
+            Err("only `template:DIR/{user}` is known yet".into())
+        }
+    }
+}
+
+/// Whether a name can be part of a path: it is one name, and none that `ls` hides.
+pub fn is_plain_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 255
+        && !name.starts_with('.')
+        && !name.contains(|c: char| c == '/' || c.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_stands_behind_the_first_delimiter() {
+        for (local, delimiters, wanted) in [
+            ("taro+shop", "+", ("taro", Some("shop"))),
+            ("taro+a+b", "+", ("taro", Some("a+b"))),
+            ("taro+", "+", ("taro", Some(""))),
+            ("taro-shop+x", "+-", ("taro", Some("shop+x"))),
+            ("+shop", "+", ("+shop", None)),
+            ("taro+shop", "", ("taro+shop", None)),
+            ("花子+店", "+", ("花子", Some("店"))),
+            ("", "+", ("", None)),
+        ] {
+            let found = Recipient::split(local, "x.example", delimiters);
+            assert_eq!((found.local.as_str(), found.detail.as_deref()), wanted, "{local}");
+        }
+    }
+}

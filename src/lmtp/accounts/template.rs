@@ -1,0 +1,115 @@
+//! Users are directories: one exists when `DIR/{user}` does.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use super::{Account, Accounts, Recipient, Unavailable, is_plain_name};
+
+/// A path with `{user}` and perhaps `{domain}` in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    path: String,
+}
+
+impl Template {
+    /// Of a path.
+    pub fn new(path: &str) -> Template {
+        Template { path: path.to_owned() }
+    }
+
+    /// The account whose names are written so.
+    fn look(&self, user: &str, domain: &str) -> Result<Option<Account>, Unavailable> {
+        let has_domain = self.path.contains("{domain}");
+        if !is_plain_name(user) || has_domain && !is_plain_name(domain) {
+            return Ok(None);
+        }
+        // At once, so that no name is taken for a placeholder.
+        let parts = self.path.split("{user}").map(|part| part.replace("{domain}", domain));
+        let home = PathBuf::from(parts.collect::<Vec<_>>().join(user));
+        let about = match home.metadata() {
+            Ok(about) if about.is_dir() => about,
+            Ok(_) => return Ok(None),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return self.is_mounted(&home).map(|()| None);
+            }
+            Err(error) => return Err(Unavailable(format!("{}: {error}", home.display()))),
+        };
+        let name = if has_domain { format!("{user}@{domain}") } else { user.to_owned() };
+        Ok(Some(Account { name, home, uid: about.uid(), gid: about.gid() }))
+    }
+
+    /// Whether what is above all homes is there: else nothing is known of anybody.
+    fn is_mounted(&self, home: &std::path::Path) -> Result<(), Unavailable> {
+        let fixed = self.path.split('{').next().unwrap_or_default();
+        let root = fixed.rsplit_once('/').map_or("/", |(root, _)| root);
+        let root = if root.is_empty() { "/" } else { root };
+        match std::fs::read_dir(root).map(|mut entries| entries.next().is_some()) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Unavailable(format!("{root} is empty; is it mounted?"))),
+            Err(error) => Err(Unavailable(format!("{}: {root}: {error}", home.display()))),
+        }
+    }
+}
+
+impl Accounts for Template {
+    fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
+        let domain = recipient.domain.to_ascii_lowercase();
+        if let Some(account) = self.look(&recipient.local, &domain)? {
+            return Ok(Some(account));
+        }
+        // Senders do not keep to the case, RFC 5321 §2.4.
+        let lower = recipient.local.to_lowercase();
+        if lower == recipient.local { Ok(None) } else { self.look(&lower, &domain) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn recipient(local: &str, domain: &str) -> Recipient {
+        Recipient::split(local, domain, "+")
+    }
+
+    #[test]
+    fn a_user_exists_when_the_directory_does() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir_all(path("a.example/taro")).unwrap();
+        fs::write(path("a.example/file"), "").unwrap();
+        let template = Template::new(&format!("{}/{{domain}}/{{user}}", root.path().display()));
+        let found = template.find(&recipient("Taro+x", "A.example")).unwrap().unwrap();
+        assert_eq!(found.home, path("a.example/taro"));
+        assert_eq!(found.name, "taro@a.example");
+        assert_eq!(found.uid, rustix::process::geteuid().as_raw());
+        for (local, domain) in [
+            ("hana", "a.example"),
+            ("taro", "b.example"),
+            ("file", "a.example"),
+            ("..", "a.example"),
+            ("..", ".."),
+            ("taro/../taro", "a.example"),
+            ("", "a.example"),
+            ("taro", ""),
+            ("a.example/taro", "."),
+            ("{domain}", "taro"),
+            (&"x".repeat(300), "a.example"),
+        ] {
+            assert_eq!(template.find(&recipient(local, domain)), Ok(None), "{local}@{domain}");
+        }
+    }
+
+    #[test]
+    fn homes_that_are_not_mounted_are_no_unknown_users() {
+        let root = tempfile::tempdir().unwrap();
+        for path in [root.path().join("gone"), root.path().to_owned()] {
+            let template = Template::new(&format!("{}/{{user}}", path.display()));
+            assert!(template.find(&recipient("taro", "")).is_err(), "{}", path.display());
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The bytes behind DATA (RFC 5321 §4.1.1.4, §4.5.2): dots are taken out, and each
+//! CR LF becomes LF, as files have it.
+//!
+//! A CR or LF alone is kept and ends no line, so `\n.\n`, `\n.\r\n` and `\r\n.\n` are
+//! never the end: who smuggles a second message behind one of them has but one.
+
+use memchr::memchr;
+
+/// Where in a line the next byte stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Place {
+    /// Behind CR LF, or at the very start.
+    #[default]
+    Start,
+    /// Behind the dot at the start.
+    Dot,
+    /// Behind the dot and a CR.
+    DotCr,
+    /// Within the line.
+    Text,
+    /// Behind a CR in it.
+    Cr,
+}
+
+/// Reads what follows DATA.
+#[derive(Debug, Clone, Default)]
+pub struct DataDecoder {
+    place: Place,
+}
+
+impl DataDecoder {
+    /// Decodes some bytes and gives how many were used: all of them, unless the message
+    /// has ended, which the second value tells.
+    pub fn decode(&mut self, input: &[u8], output: &mut Vec<u8>) -> (usize, bool) {
+        let mut at = 0;
+        while let Some(&byte) = input.get(at) {
+            match (self.place, byte) {
+                (Place::Start, b'.') => self.place = Place::Dot,
+                (Place::Dot, b'\r') => self.place = Place::DotCr,
+                (Place::DotCr, b'\n') => {
+                    self.place = Place::Start;
+                    return (at + 1, true);
+                }
+                (Place::DotCr, _) => {
+                    output.push(b'\r');
+                    self.place = Place::Text;
+                    continue;
+                }
+                (Place::Cr, b'\n') => {
+                    output.push(b'\n');
+                    self.place = Place::Start;
+                }
+                (Place::Cr, b'\r') => output.push(b'\r'),
+                (Place::Cr, _) => {
+                    output.push(b'\r');
+                    self.place = Place::Text;
+                    continue;
+                }
+                (Place::Start | Place::Text, b'\r') => self.place = Place::Cr,
+                (Place::Start | Place::Dot | Place::Text, _) => {
+                    let rest = input.get(at..).unwrap_or_default();
+                    let text = memchr(b'\r', rest).unwrap_or(rest.len());
+                    output.extend_from_slice(rest.get(..text).unwrap_or_default());
+                    self.place = Place::Text;
+                    at += text;
+                    continue;
+                }
+            }
+            at += 1;
+        }
+        (at, false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The message, and what follows it; in chunks of this size.
+    fn decode(input: &[u8], size: usize) -> Option<(Vec<u8>, Vec<u8>)> {
+        let (mut decoder, mut output, mut used) = (DataDecoder::default(), Vec::new(), 0);
+        for chunk in input.chunks(size) {
+            let (count, ended) = decoder.decode(chunk, &mut output);
+            used += count;
+            if ended {
+                return Some((output, input[used..].to_vec()));
+            }
+            assert_eq!(count, chunk.len());
+        }
+        None
+    }
+
+    #[test]
+    fn only_a_line_of_one_dot_is_the_end() {
+        for (input, wanted) in [
+            ("a\r\n.\r\nREST", Some(("a\n", "REST"))),
+            (".\r\n", Some(("", ""))),
+            ("..\r\n.\r\n", Some((".\n", ""))),
+            (".a\r\n...b\r\n.\r\n", Some(("a\n..b\n", ""))),
+            ("a\n.\nb\r\n.\r\n", Some(("a\n.\nb\n", ""))),
+            ("a\n.\r\nb\r\n.\r\n", Some(("a\n.\nb\n", ""))),
+            ("a\r\n.\nb\r\n.\r\n", Some(("a\n\nb\n", ""))),
+            ("a\r.\rb\r\n.\r\n", Some(("a\r.\rb\n", ""))),
+            ("a\r.\r\nb\r\n.\r\n", Some(("a\r.\nb\n", ""))),
+            ("a\r\n.\rb\r\n.\r\n", Some(("a\n\rb\n", ""))),
+            ("a\r\n.\r\r\n.\r\n", Some(("a\n\r\n", ""))),
+            ("a\r\r\n.\r\n", Some(("a\r\n", ""))),
+            ("a\0b\r\n.\r\n", Some(("a\0b\n", ""))),
+            ("\r\n.\r\n", Some(("\n", ""))),
+            ("a\n\n.\r\nb\r\n.", None),
+            ("a\r\n.\r", None),
+        ] {
+            for size in 1..8 {
+                let found = decode(input.as_bytes(), size);
+                let wanted = wanted.map(|(a, b)| (a.as_bytes().to_vec(), b.as_bytes().to_vec()));
+                assert_eq!(found, wanted, "{input:?} in chunks of {size}");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever a client sends by the rules comes out as it was.
+        #[test]
+        fn what_was_stuffed_is_what_was_meant(
+            lines in proptest::collection::vec("[.a\\r\\n]{0,4}", 0..8),
+            size in 1usize..9,
+        ) {
+            // Lines without a CR LF of their own.
+            let lines: Vec<String> = lines
+                .into_iter()
+                .filter(|line| !line.contains("\r\n") && !line.ends_with('\r'))
+                .collect();
+            let mut wire = String::new();
+            for line in &lines {
+                wire.push_str(if line.starts_with('.') { "." } else { "" });
+                wire.push_str(line);
+                wire.push_str("\r\n");
+            }
+            wire.push_str(".\r\nQUIT\r\n");
+            let meant: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let found = decode(wire.as_bytes(), size);
+            proptest::prop_assert_eq!(found, Some((meant.into_bytes(), b"QUIT\r\n".to_vec())));
+        }
+    }
+}

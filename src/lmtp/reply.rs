@@ -1,0 +1,96 @@
+//! What a client is answered: a code of RFC 5321, a status of RFC 3463, and a reason.
+
+use std::borrow::Cow;
+
+use crate::outcome::{self, Outcome};
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// RFC 5321 §4.2.
+    pub code: u16,
+    /// RFC 3463, with its text behind it; empty where the code has none.
+    pub text: Cow<'static, str>,
+}
+
+impl Reply {
+    /// An answer that says the same each time.
+    pub const fn new(code: u16, text: &'static str) -> Reply {
+        Reply { code, text: Cow::Borrowed(text) }
+    }
+
+    /// Try again later: status 4.3.0, or another that stands in front of `why`.
+    pub fn later(why: &str) -> Reply {
+        Reply::of(&Outcome::deferred(why))
+    }
+
+    /// What a delivery came to.
+    pub fn of(outcome: &Outcome) -> Reply {
+        let line = outcome.line();
+        let (code, text) = match (outcome, line) {
+            (Outcome::Delivered, _) => return Reply::new(250, "2.1.5 Delivered"),
+            (Outcome::Discarded, _) => return Reply::new(250, "2.1.5 Discarded by a rule"),
+            // RFC 5321 §4.2.3: what is full.
+            (Outcome::Deferred { .. }, Some(line))
+                if line.starts_with("4.2.2 ") || line.starts_with("4.3.1 ") =>
+            {
+                (452, line)
+            }
+            (Outcome::Deferred { .. }, line) => (451, line.unwrap_or_default()),
+            (Outcome::Refused { .. }, Some(line)) if line.starts_with("5.2.2 ") => (552, line),
+            (Outcome::Refused { .. }, line) => (550, line.unwrap_or_default()),
+        };
+        Reply { code, text: text.into() }
+    }
+
+    /// The line of RFC 5321 §4.2.1. Beyond ASCII only where the client said SMTPUTF8
+    /// (RFC 6531 §3.7.4).
+    pub fn line(&self, utf8: bool) -> String {
+        let mut line = format!("{} {}", self.code, self.text);
+        if !utf8 && !line.is_ascii() {
+            line = line.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+        }
+        debug_assert!(!line.contains(char::is_control), "{line}");
+        line.push_str("\r\n");
+        line
+    }
+
+    /// Whether it is a status that RFC 3463 knows, of the class of the code.
+    pub fn has_status(&self) -> bool {
+        let class = char::from_digit(u32::from(self.code / 100), 10).unwrap_or('0');
+        let status = self.text.split(' ').next().unwrap_or_default();
+        outcome::is_status(status, class)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_answers() {
+        let refused = |status: &str, text: &str| Outcome::Refused {
+            status: status.into(),
+            text: text.into(),
+        };
+        let deferred = |status: &str| Outcome::Deferred { status: status.into(), text: "x".into() };
+        for (outcome, wanted) in [
+            (Outcome::Delivered, "250 2.1.5 Delivered\r\n"),
+            (Outcome::Discarded, "250 2.1.5 Discarded by a rule\r\n"),
+            (deferred("4.3.0"), "451 4.3.0 x\r\n"),
+            (deferred("4.2.2"), "452 4.2.2 x\r\n"),
+            (deferred("4.3.1"), "452 4.3.1 x\r\n"),
+            (deferred("bad"), "451 4.3.0 x\r\n"),
+            (refused("5.7.1", "no\r\n250 ok"), "550 5.7.1 no 250 ok\r\n"),
+            (refused("5.2.2", "full"), "552 5.2.2 full\r\n"),
+            (refused("5.7.1", "不要"), "550 5.7.1 ??\r\n"),
+        ] {
+            let reply = Reply::of(&outcome);
+            assert!(reply.has_status(), "{reply:?}");
+            assert_eq!(reply.line(false), wanted);
+        }
+        assert_eq!(Reply::of(&refused("5.7.1", "不要")).line(true), "550 5.7.1 不要\r\n");
+        let long = Reply::of(&refused("5.7.1", &"x".repeat(1000))).line(false);
+        assert!(long.len() <= 512, "{}", long.len());
+    }
+}

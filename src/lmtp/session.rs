@@ -1,0 +1,602 @@
+//! One connection: commands in, one answer each, and behind DATA one answer for each
+//! recipient that was accepted, in their order, each as soon as it is true.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::{Duration, Instant};
+
+use memchr::memchr;
+
+use super::accounts::{Account, Recipient, Unavailable};
+use super::data::DataDecoder;
+use super::protocol::{self, Command, LINE_LIMIT, MailCommand, RcptCommand};
+use super::reply::Reply;
+use super::spool::{MessageData, Spool};
+
+/// So much is read at once, bytes.
+const BUFFER: usize = 32 << 10;
+/// So much of answers is gathered before it is sent, bytes.
+const OUTPUT: usize = 8 << 10;
+/// After so many commands that are none, the connection is ended.
+const MISTAKES: usize = 20;
+/// How long a client may take for all of a message.
+const DATA_TIME: Duration = Duration::from_secs(600);
+
+const OK: Reply = Reply::new(250, "2.0.0 OK");
+const SENDER_OK: Reply = Reply::new(250, "2.1.0 Sender OK");
+const RECIPIENT_OK: Reply = Reply::new(250, "2.1.5 Recipient OK");
+const GO_ON: Reply = Reply::new(354, "Send the message; it ends with a line of one dot");
+const BYE: Reply = Reply::new(221, "2.0.0 Bye");
+const VERIFY: Reply = Reply::new(252, "2.1.5 Send mail and see");
+const NO_LHLO: Reply = Reply::new(503, "5.5.1 Say LHLO first");
+const NO_MAIL: Reply = Reply::new(503, "5.5.1 Say MAIL first");
+const NESTED: Reply = Reply::new(503, "5.5.1 There is a sender already");
+const NO_RECIPIENT: Reply = Reply::new(503, "5.5.1 No recipient was accepted");
+const NO_USER: Reply = Reply::new(550, "5.1.1 There is no such user here");
+const UNAVAILABLE: Reply = Reply::new(451, "4.3.0 The users cannot be looked up now");
+const TOO_MANY: Reply = Reply::new(452, "4.5.3 Too many recipients of one message");
+const TOO_LARGE: Reply = Reply::new(552, "5.3.4 The message is too large");
+const NO_SPACE: Reply = Reply::new(452, "4.3.1 The message cannot be kept now");
+const TOO_LONG: Reply = Reply::new(500, "5.5.2 The line is too long");
+const BARE_LF: Reply = Reply::new(500, "5.5.2 A line ends with CR LF");
+const CONFUSED: Reply = Reply::new(421, "4.7.0 Too many mistakes");
+const SILENT: Reply = Reply::new(421, "4.4.2 Nothing came for too long");
+/// Also said to whom there is no place for.
+pub const ENDING: Reply = Reply::new(421, "4.3.2 The server is ending; come again");
+
+/// What a session may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Any of these stands before a detail.
+    pub delimiter: String,
+    /// The largest message, bytes; 0 for no limit.
+    pub message_size: u64,
+    /// Recipients of one message.
+    pub recipients: usize,
+}
+
+/// The envelope of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Envelope {
+    /// RFC 5321 reverse-path; empty is the null sender.
+    pub sender: String,
+    /// Answers may be UTF-8.
+    pub utf8: bool,
+}
+
+/// A recipient that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressee {
+    /// RFC 5321 forward-path.
+    pub recipient: String,
+    /// What the sender wrote, RFC 3461 `ORCPT`.
+    pub original: Option<String>,
+    /// The address's detail, RFC 5233.
+    pub detail: Option<String>,
+    /// Whose mail it is.
+    pub account: Account,
+}
+
+/// What a session needs of the server.
+pub trait Service: Sync {
+    /// Limits, asked for with each transaction.
+    fn limits(&self) -> SessionLimits;
+
+    /// The account of a recipient.
+    ///
+    /// # Errors
+    /// Nobody knows at this moment.
+    fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable>;
+
+    /// Delivers a message to one recipient; `since` is when all of it was there. What is
+    /// answered with 250 is on disk.
+    fn deliver(
+        &self,
+        envelope: &Envelope,
+        to: &Addressee,
+        message: &MessageData,
+        since: Instant,
+    ) -> Reply;
+
+    /// No new transaction is to begin.
+    fn is_ending(&self) -> bool;
+}
+
+/// What comes next from a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ready {
+    /// Bytes, or the end.
+    Input,
+    /// Nothing for too long.
+    TimedOut,
+    /// Nothing, and the server is ending.
+    Ending,
+}
+
+/// A client's end of a connection. A read or write that stalls fails.
+pub trait Client: Read + Write {
+    /// Waits for the next command while no transaction is open.
+    ///
+    /// # Errors
+    /// The system's.
+    fn wait(&mut self) -> io::Result<Ready>;
+}
+
+/// Serves a client until it is done.
+///
+/// # Errors
+/// The connection broke, or stalled in the midst of something.
+pub fn run(service: &dyn Service, client: &mut dyn Client) -> io::Result<()> {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host: String = host.chars().filter(|c| c.is_ascii_graphic()).take(255).collect();
+    let mut session = Session {
+        service,
+        client,
+        host: if host.is_empty() { "localhost".into() } else { host },
+        input: vec![0; BUFFER],
+        unread: 0..0,
+        output: Vec::new(),
+        greeted: false,
+        mistakes: 0,
+        limits: service.limits(),
+        transaction: None,
+    };
+    let greeting = format!("220 {} mfilter LMTP\r\n", session.host);
+    session.output.extend_from_slice(greeting.as_bytes());
+    let ended = session.serve();
+    match ended {
+        Err(error) if is_stalled(&error) => {
+            session.answer(&SILENT);
+            let _ = session.flush();
+            Err(error)
+        }
+        ended => ended.and(session.flush()),
+    }
+}
+
+fn is_stalled(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// A message on its way in.
+struct Transaction {
+    envelope: Envelope,
+    to: Vec<Addressee>,
+}
+
+/// A line of a client.
+enum Line {
+    /// Without its CR LF.
+    Command(Vec<u8>),
+    /// One that is none, with the answer.
+    Bad(Reply),
+    /// There is no more.
+    End,
+}
+
+struct Session<'s> {
+    service: &'s dyn Service,
+    client: &'s mut dyn Client,
+    host: String,
+    input: Vec<u8>,
+    /// What of `input` was not looked at.
+    unread: std::ops::Range<usize>,
+    output: Vec<u8>,
+    greeted: bool,
+    mistakes: usize,
+    limits: SessionLimits,
+    transaction: Option<Transaction>,
+}
+
+impl Session<'_> {
+    fn serve(&mut self) -> io::Result<()> {
+        loop {
+            if self.transaction.is_none() {
+                if self.service.is_ending() {
+                    self.answer(&ENDING);
+                    return Ok(());
+                }
+                if !self.has_line() {
+                    self.flush()?;
+                    match self.client.wait()? {
+                        Ready::Input => {}
+                        Ready::TimedOut => return Err(ErrorKind::TimedOut.into()),
+                        Ready::Ending => continue,
+                    }
+                }
+            }
+            let command = match self.line()? {
+                Line::Command(line) => protocol::parse(&line),
+                Line::Bad(reply) => Err(reply),
+                Line::End => return Ok(()),
+            };
+            let reply = match command {
+                Ok(Command::Quit) => {
+                    self.answer(&BYE);
+                    return Ok(());
+                }
+                Ok(Command::Lhlo) => {
+                    self.lhlo();
+                    continue;
+                }
+                Ok(Command::Data) => match self.data()? {
+                    Some(reply) => Err(reply),
+                    None => continue,
+                },
+                Ok(command) => Ok(self.do_command(command)),
+                Err(reply) => Err(reply),
+            };
+            let (Ok(reply) | Err(reply)) = &reply.as_ref();
+            self.answer(reply);
+            if reply.code >= 500 && reply.code != NO_USER.code {
+                self.mistakes += 1;
+                if self.mistakes >= MISTAKES {
+                    self.answer(&CONFUSED);
+                    return Ok(());
+                }
+            }
+            if self.output.len() > OUTPUT {
+                self.flush()?;
+            }
+        }
+    }
+
+    fn do_command(&mut self, command: Command) -> Reply {
+        match command {
+            Command::Mail(mail) => self.mail(mail),
+            Command::Rcpt(rcpt) => self.rcpt(rcpt),
+            Command::Rset => {
+                self.transaction = None;
+                OK
+            }
+            Command::Vrfy => VERIFY,
+            Command::Noop | Command::Lhlo | Command::Data | Command::Quit => OK,
+        }
+    }
+
+    fn lhlo(&mut self) {
+        self.transaction = None;
+        self.greeted = true;
+        self.limits = self.service.limits();
+        let size = match self.limits.message_size {
+            0 => "SIZE".to_owned(),
+            most => format!("SIZE {most}"),
+        };
+        let words = ["PIPELINING", "ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "DSN", &size];
+        let mut text = format!("250-{}\r\n", self.host);
+        for (at, word) in words.iter().enumerate() {
+            let sign = if at + 1 == words.len() { ' ' } else { '-' };
+            text.push_str(&format!("250{sign}{word}\r\n"));
+        }
+        self.output.extend_from_slice(text.as_bytes());
+    }
+
+    fn mail(&mut self, mail: MailCommand) -> Reply {
+        if !self.greeted {
+            return NO_LHLO;
+        }
+        if self.transaction.is_some() {
+            return NESTED;
+        }
+        self.limits = self.service.limits();
+        let most = self.limits.message_size;
+        if most > 0 && mail.size.is_some_and(|size| size > most) {
+            return TOO_LARGE;
+        }
+        let envelope = Envelope { sender: mail.sender, utf8: mail.utf8 };
+        self.transaction = Some(Transaction { envelope, to: Vec::new() });
+        SENDER_OK
+    }
+
+    fn rcpt(&mut self, rcpt: RcptCommand) -> Reply {
+        let Some(transaction) = &mut self.transaction else { return NO_MAIL };
+        if transaction.to.len() >= self.limits.recipients {
+            return TOO_MANY;
+        }
+        let recipient = Recipient::split(&rcpt.local, &rcpt.domain, &self.limits.delimiter);
+        let account = match self.service.find(&recipient) {
+            Ok(Some(account)) => account,
+            Ok(None) => return NO_USER,
+            Err(_) => return UNAVAILABLE,
+        };
+        transaction.to.push(Addressee {
+            recipient: rcpt.recipient,
+            original: rcpt.original,
+            detail: recipient.detail,
+            account,
+        });
+        RECIPIENT_OK
+    }
+
+    /// Takes the message in and delivers it; an answer if there is to be none.
+    fn data(&mut self) -> io::Result<Option<Reply>> {
+        match &self.transaction {
+            None => return Ok(Some(NO_MAIL)),
+            Some(transaction) if transaction.to.is_empty() => return Ok(Some(NO_RECIPIENT)),
+            Some(_) => {}
+        }
+        self.answer(&GO_ON);
+        let message = self.message()?;
+        let since = Instant::now();
+        let Some(Transaction { envelope, to }) = self.transaction.take() else { return Ok(None) };
+        for to in &to {
+            let reply = match &message {
+                Ok(message) => self.service.deliver(&envelope, to, message, since),
+                Err(reply) => reply.clone(),
+            };
+            self.output.extend_from_slice(reply.line(envelope.utf8).as_bytes());
+            // Who does not hear that it is done sends it again.
+            self.flush()?;
+        }
+        Ok(None)
+    }
+
+    /// Reads a message to its end, whatever becomes of it: what follows is commands.
+    fn message(&mut self) -> io::Result<Result<MessageData, Reply>> {
+        let until = Instant::now() + DATA_TIME;
+        let most = self.limits.message_size;
+        let (mut decoder, mut spool, mut refused) =
+            (DataDecoder::default(), Spool::default(), None);
+        loop {
+            if self.unread.is_empty() {
+                self.flush()?;
+                if !self.fill()? {
+                    // Half a message is none.
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
+                if Instant::now() > until {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+            }
+            let input = self.input.get(self.unread.clone()).unwrap_or_default();
+            let (used, ended) = decoder.decode(input, &mut spool.bytes);
+            self.unread.start += used;
+            if refused.is_some() {
+                spool.clear();
+            } else if most > 0 && spool.size() > most {
+                refused = Some(TOO_LARGE);
+            } else if spool.settle().is_err() {
+                refused = Some(NO_SPACE);
+            }
+            if ended {
+                break;
+            }
+        }
+        Ok(match refused {
+            Some(reply) => Err(reply),
+            None => spool.finish().map_err(|_| NO_SPACE),
+        })
+    }
+
+    fn has_line(&self) -> bool {
+        let unread = self.input.get(self.unread.clone()).unwrap_or_default();
+        memchr(b'\n', unread).is_some()
+    }
+
+    /// The next line.
+    fn line(&mut self) -> io::Result<Line> {
+        let (mut line, mut is_long) = (Vec::new(), false);
+        loop {
+            let unread = self.input.get(self.unread.clone()).unwrap_or_default();
+            let end = memchr(b'\n', unread);
+            let taken = end.map_or(unread.len(), |end| end + 1);
+            is_long |= line.len() + taken > LINE_LIMIT;
+            if !is_long {
+                line.extend_from_slice(unread.get(..taken).unwrap_or_default());
+            }
+            self.unread.start += taken;
+            if end.is_some() {
+                break;
+            }
+            self.flush()?;
+            if !self.fill()? {
+                return Ok(Line::End);
+            }
+        }
+        if is_long {
+            return Ok(Line::Bad(TOO_LONG));
+        }
+        match line.strip_suffix(b"\r\n") {
+            Some(command) => Ok(Line::Command(command.to_vec())),
+            None => Ok(Line::Bad(BARE_LF)),
+        }
+    }
+
+    /// Reads more; false at the end. Only when all that was read is used up.
+    fn fill(&mut self) -> io::Result<bool> {
+        loop {
+            match self.client.read(&mut self.input) {
+                Ok(count) => {
+                    self.unread = 0..count;
+                    return Ok(count > 0);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn answer(&mut self, reply: &Reply) {
+        let utf8 = self.transaction.as_ref().is_some_and(|transaction| transaction.envelope.utf8);
+        self.output.extend_from_slice(reply.line(utf8).as_bytes());
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        self.client.write_all(&self.output)?;
+        self.output.clear();
+        self.client.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Gives the bytes of a client in pieces, and keeps what it is answered.
+    struct Script {
+        input: VecDeque<Vec<u8>>,
+        output: Vec<u8>,
+    }
+
+    impl Script {
+        fn of(input: &[u8], size: usize) -> Script {
+            let input = input.chunks(size.max(1)).map(<[u8]>::to_vec).collect();
+            Script { input, output: Vec::new() }
+        }
+    }
+
+    impl Read for Script {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let Some(piece) = self.input.pop_front() else { return Ok(0) };
+            let count = piece.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&piece[..count]);
+            if count < piece.len() {
+                self.input.push_front(piece[count..].to_vec());
+            }
+            Ok(count)
+        }
+    }
+
+    impl Write for Script {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.output.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Client for Script {
+        fn wait(&mut self) -> io::Result<Ready> {
+            Ok(Ready::Input)
+        }
+    }
+
+    #[derive(Default)]
+    struct Mailboxes {
+        delivered: Mutex<Vec<(String, Vec<u8>)>>,
+        most: u64,
+        ending: bool,
+    }
+
+    impl Service for Mailboxes {
+        fn limits(&self) -> SessionLimits {
+            SessionLimits { delimiter: "+".into(), message_size: self.most, recipients: 3 }
+        }
+
+        fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
+            let account =
+                Account { name: recipient.local.clone(), home: "/".into(), uid: 1, gid: 1 };
+            match recipient.local.as_str() {
+                "away" => Err(Unavailable("x".into())),
+                "nobody" => Ok(None),
+                _ => Ok(Some(account)),
+            }
+        }
+
+        fn deliver(
+            &self,
+            _: &Envelope,
+            to: &Addressee,
+            message: &MessageData,
+            _: Instant,
+        ) -> Reply {
+            let MessageData::Memory(bytes) = message else { return Reply::later("large") };
+            let entry = (to.account.name.clone(), bytes.clone());
+            self.delivered.lock().unwrap().push(entry);
+            match to.account.name.as_str() {
+                "later" => Reply::later("x"),
+                _ => Reply::new(250, "2.1.5 Delivered"),
+            }
+        }
+
+        fn is_ending(&self) -> bool {
+            self.ending
+        }
+    }
+
+    /// The codes of the answers; of one with several lines the last.
+    fn codes(service: &Mailboxes, input: &[u8], size: usize) -> Vec<u16> {
+        let mut script = Script::of(input, size);
+        let _ = run(service, &mut script);
+        let text = String::from_utf8(script.output).unwrap();
+        assert!(text.is_empty() || text.ends_with("\r\n"), "{text:?}");
+        let lines = text.split_terminator("\r\n").filter(|line| line.as_bytes()[3] == b' ');
+        lines.map(|line| line[..3].parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn each_recipient_is_answered_in_order() {
+        let input = b"LHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<taro@x>\r\nRCPT TO:<nobody@x>\r\n\
+            RCPT TO:<later@x>\r\nRCPT TO:<away@x>\r\nRCPT TO:<hana@x>\r\nRCPT TO:<more@x>\r\nDATA\r\n\
+            A: b\r\n\r\n..x\r\n.\r\nQUIT\r\n";
+        for size in [1, 7, 1000] {
+            let service = Mailboxes::default();
+            let wanted = [220, 250, 250, 250, 550, 250, 451, 250, 452, 354, 250, 451, 250, 221];
+            assert_eq!(codes(&service, input, size), wanted);
+            let delivered = service.delivered.into_inner().unwrap();
+            let names: Vec<&str> = delivered.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, ["taro", "later", "hana"]);
+            assert!(delivered.iter().all(|(_, bytes)| bytes == b"A: b\n\n.x\n"));
+        }
+    }
+
+    #[test]
+    fn the_order_of_commands_is_kept() {
+        let start = "LHLO x\r\n";
+        for (input, wanted) in [
+            ("MAIL FROM:<>\r\n", vec![220, 503]),
+            ("LHLO x\r\nRCPT TO:<a@x>\r\nDATA\r\n", vec![220, 250, 503, 503]),
+            ("LHLO x\r\nMAIL FROM:<>\r\nDATA\r\nQUIT\r\n", vec![220, 250, 250, 503, 221]),
+            ("LHLO x\r\nMAIL FROM:<>\r\nMAIL FROM:<>\r\n", vec![220, 250, 250, 503]),
+            ("LHLO x\r\nMAIL FROM:<>\r\nRSET\r\nRCPT TO:<a@x>\r\n", vec![220, 250, 250, 250, 503]),
+            ("LHLO x\nNOOP\r\n", vec![220, 500, 250]),
+            ("VRFY x\r\nBDAT 5\r\nEHLO x\r\n", vec![220, 252, 500, 500]),
+        ] {
+            assert_eq!(codes(&Mailboxes::default(), input.as_bytes(), 3), wanted, "{input}");
+        }
+        let long = format!("{start}NOOP {}\r\nNOOP\r\n", "x".repeat(LINE_LIMIT));
+        assert_eq!(codes(&Mailboxes::default(), long.as_bytes(), 100), [220, 250, 500, 250]);
+        let fool = "X\r\n".repeat(100);
+        let codes = codes(&Mailboxes::default(), fool.as_bytes(), 50);
+        assert_eq!((codes.len(), codes.last()), (MISTAKES + 2, Some(&421)));
+    }
+
+    #[test]
+    fn what_is_too_large_is_read_to_its_end() {
+        let service = Mailboxes { most: 10, ..Mailboxes::default() };
+        let input =
+            b"LHLO x\r\nMAIL FROM:<> SIZE=11\r\nMAIL FROM:<>\r\nRCPT TO:<a@x>\r\nRCPT TO:<b@x>\r\n\
+            DATA\r\n0123456789abc\r\nQUIT\r\n.\r\nNOOP\r\n";
+        for size in [1, 5, 1000] {
+            let wanted = [220, 250, 552, 250, 250, 250, 354, 552, 552, 250];
+            assert_eq!(codes(&service, input, size), wanted);
+        }
+        assert!(service.delivered.into_inner().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_message_without_its_end_is_none_at_whatever_byte_it_stops() {
+        let input = b"LHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<taro@x>\r\nDATA\r\nA: b\r\n\r\nx\r\n.\r\n";
+        for end in 0..=input.len() {
+            let service = Mailboxes::default();
+            let answers = codes(&service, &input[..end], 9);
+            let delivered = service.delivered.into_inner().unwrap().len();
+            assert_eq!(delivered, usize::from(end == input.len()), "{end}");
+            assert_eq!(answers.iter().filter(|code| **code == 250).count() > 3, delivered > 0);
+        }
+    }
+
+    #[test]
+    fn a_server_that_ends_finishes_what_was_begun() {
+        let service = Mailboxes { ending: true, ..Mailboxes::default() };
+        assert_eq!(codes(&service, b"LHLO x\r\nMAIL FROM:<>\r\n", 100), [220, 421]);
+    }
+}

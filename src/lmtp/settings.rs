@@ -1,0 +1,305 @@
+//! What `mfilter lmtp` is told: where it listens, who its users are, where their mail
+//! is stored, and how much it takes on at once.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// All settings of a server. Workers are given them when they are started.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct LmtpSettings {
+    /// Where clients connect; none if standard input is the listening socket.
+    pub listen: Option<Address>,
+    /// Who knows the users.
+    pub users: UserSource,
+    /// Where mail is stored.
+    pub store: Store,
+    /// Workers at the same time; of users with uids of their own, users whose mail is
+    /// being delivered at the same time.
+    pub workers: usize,
+    /// Connections at the same time. Others wait to be taken.
+    pub connections: usize,
+    /// What stands between the local part and the detail, any of these characters; none
+    /// if there are no details.
+    pub delimiter: String,
+    /// The largest message, bytes; 0 for no limit of ours. One that is below the MTA's
+    /// own makes the MTA bounce mail.
+    pub message_size: u64,
+    /// Recipients of one message. An MTA's own limit must be below.
+    pub recipients: usize,
+    /// The provider's site rules, if not where a delivery looks for them.
+    pub site: Option<PathBuf>,
+    /// The system account that a server which was started as root becomes before it
+    /// takes a connection.
+    pub identity: Option<Identity>,
+    /// Each user has a uid of the account's; else all mail belongs to the server's own.
+    pub own_uids: bool,
+    /// No worker is started for a uid below.
+    pub first_uid: u32,
+    /// Limits of one delivery.
+    pub limits: WorkerLimits,
+}
+
+impl Default for LmtpSettings {
+    fn default() -> LmtpSettings {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        LmtpSettings {
+            listen: None,
+            users: UserSource::Passwd,
+            store: Store::Maildir,
+            workers: 2 * processors,
+            connections: 100,
+            delimiter: "+".into(),
+            message_size: 0,
+            recipients: 1000,
+            site: None,
+            identity: None,
+            own_uids: false,
+            first_uid: 1000,
+            limits: WorkerLimits::default(),
+        }
+    }
+}
+
+/// What a worker may use up.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerLimits {
+    /// Address space, bytes; programs that rules run inherit it.
+    pub memory: u64,
+    /// Open files.
+    pub files: u64,
+    /// Processor time of one delivery.
+    pub processor: Duration,
+    /// Time of one delivery by the clock.
+    pub wall: Duration,
+    /// Deliveries, then the worker is replaced.
+    pub jobs: u32,
+    /// Its age, then it is replaced.
+    pub age: Duration,
+    /// How long one with a uid of its own waits for more mail.
+    pub idle: Duration,
+}
+
+impl Default for WorkerLimits {
+    fn default() -> WorkerLimits {
+        WorkerLimits {
+            memory: 1 << 30,
+            files: 256,
+            processor: Duration::from_secs(30),
+            wall: Duration::from_secs(240),
+            jobs: 1000,
+            age: Duration::from_secs(600),
+            idle: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A socket: `unix:PATH` or `HOST:PORT`.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// In the file system.
+    Unix(PathBuf),
+    /// A host and a port.
+    Tcp(String),
+}
+
+impl Address {
+    /// The addresses of a host and port to listen at: of this machine alone, since LMTP
+    /// knows neither TLS nor passwords.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn loopback(host: &str) -> Result<Vec<SocketAddr>, String> {
+        let found = host.to_socket_addrs().map_err(|error| format!("`{host}`: {error}"))?;
+        let found: Vec<SocketAddr> = found.collect();
+        match found.iter().find(|address| !is_loopback(address.ip())) {
+            Some(other) => Err(format!(
+                "{} is no address of this machine alone; LMTP has neither TLS nor passwords, so \
+                 listen at 127.0.0.1, [::1] or a unix socket",
+                other.ip()
+            )),
+            None => Ok(found),
+        }
+    }
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback(),
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|it| it.is_loopback())
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Address, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return match Path::new(path).is_absolute() {
+                true => Ok(Address::Unix(path.into())),
+                false => Err("the path of a unix socket begins with `/`".into()),
+            };
+        }
+        let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        match port {
+            Some(Ok(_)) => Ok(Address::Tcp(text.to_owned())),
+            _ => Err("write it as `unix:PATH` or `HOST:PORT`".into()),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+            Address::Tcp(host) => f.write_str(host),
+        }
+    }
+}
+
+/// Who knows the users.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub enum UserSource {
+    /// Dovecot's socket for user lookups.
+    Dovecot(PathBuf),
+    /// The system's list of users.
+    Passwd,
+    /// A file as Dovecot's `passwd-file`.
+    PasswdFile(PathBuf),
+    /// Directories: the path has `{user}`, and perhaps `{domain}`.
+    Template(String),
+}
+
+impl FromStr for UserSource {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<UserSource, String> {
+        let absolute = |path: &str| match Path::new(path).is_absolute() {
+            true => Ok(path.to_owned()),
+            false => Err(format!("`{path}` is no path that begins with `/`")),
+        };
+        match text.split_once(':') {
+            None if text == "passwd" => Ok(UserSource::Passwd),
+            Some(("dovecot", path)) => Ok(UserSource::Dovecot(absolute(path)?.into())),
+            Some(("passwd-file", path)) => Ok(UserSource::PasswdFile(absolute(path)?.into())),
+            Some(("template", path)) if path.contains("{user}") => {
+                Ok(UserSource::Template(absolute(path)?))
+            }
+            Some(("template", _)) => Err("the template has no `{user}`".into()),
+            _ => Err("the users are `dovecot:PATH`, `passwd`, `passwd-file:PATH` or \
+                      `template:DIR/{user}`"
+                .into()),
+        }
+    }
+}
+
+/// Where mail is stored.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub enum Store {
+    /// In each user's Maildir.
+    Maildir,
+    /// Handed to another LMTP server.
+    Lmtp(Address),
+}
+
+impl FromStr for Store {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Store, String> {
+        match text.split_once(':') {
+            None if text == "maildir" => Ok(Store::Maildir),
+            Some(("lmtp", address)) => Ok(Store::Lmtp(address.parse()?)),
+            _ => Err("the store is `maildir`, `lmtp:unix:PATH` or `lmtp:HOST:PORT`".into()),
+        }
+    }
+}
+
+/// A uid and a gid.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The user.
+    pub uid: u32,
+    /// The primary group; there are no others.
+    pub gid: u32,
+}
+
+impl Identity {
+    /// That of this process.
+    pub fn of_process() -> Identity {
+        Identity {
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+        }
+    }
+
+    /// A name out of a list of users as passwd(5) describes it, or `UID:GID`.
+    ///
+    /// # Errors
+    /// There is no such user, or it is root.
+    pub fn of(text: &str, users: &[u8]) -> Result<Identity, String> {
+        let found = match text.split_once(':') {
+            Some((uid, gid)) => uid.parse().ok().zip(gid.parse().ok()),
+            None => users.split(|byte| *byte == b'\n').find_map(|line| {
+                let mut fields = line.split(|byte| *byte == b':');
+                (fields.next()? == text.as_bytes()).then_some(())?;
+                let mut number = |skip| std::str::from_utf8(fields.nth(skip)?).ok()?.parse().ok();
+                number(1).zip(number(0))
+            }),
+        };
+        match found {
+            Some((0, _)) => Err(format!("`{text}` is root, which must not touch mail")),
+            Some((uid, gid)) => Ok(Identity { uid, gid }),
+            None => Err(format!("there is no user `{text}`; a name, or UID:GID")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_users_and_stores_are_read() {
+        let unix = Address::Unix("/run/x".into());
+        assert_eq!("unix:/run/x".parse(), Ok(unix.clone()));
+        assert_eq!("127.0.0.1:24".parse(), Ok(Address::Tcp("127.0.0.1:24".into())));
+        assert_eq!("lmtp:unix:/run/x".parse(), Ok(Store::Lmtp(unix)));
+        assert_eq!("passwd".parse(), Ok(UserSource::Passwd));
+        let template = UserSource::Template("/m/{domain}/{user}".into());
+        assert_eq!("template:/m/{domain}/{user}".parse(), Ok(template));
+        for wrong in ["unix:x", "x", "x:y", "x:99999", ""] {
+            assert!(wrong.parse::<Address>().is_err(), "{wrong}");
+        }
+        for wrong in ["template:/m/user", "template:m/{user}", "dovecot:x", "sql", ""] {
+            assert!(wrong.parse::<UserSource>().is_err(), "{wrong}");
+        }
+        assert!("mbox".parse::<Store>().is_err());
+    }
+
+    #[test]
+    fn nobody_listens_beyond_the_machine() {
+        for near in ["127.0.0.1:24", "127.9.9.9:24", "[::1]:24", "[::ffff:127.0.0.1]:24"] {
+            assert!(Address::loopback(near).is_ok(), "{near}");
+        }
+        for far in ["0.0.0.0:24", "192.0.2.1:24", "[::]:24", "[2001:db8::1]:24"] {
+            assert!(Address::loopback(far).unwrap_err().contains("unix socket"), "{far}");
+        }
+    }
+
+    #[test]
+    fn an_identity_is_never_root() {
+        let users = b"root:x:0:0::/:\nvmail:x:150:8:mail:/m:/bin/false\n";
+        let of = |text| Identity::of(text, users);
+        assert_eq!(of("vmail"), Ok(Identity { uid: 150, gid: 8 }));
+        assert_eq!(of("5:6"), Ok(Identity { uid: 5, gid: 6 }));
+        for wrong in ["root", "0:0", "0:6", "x", "", "5:", "vmail:x"] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! A message between the client and the workers: in memory while it is small, else in
+//! a file without a name.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use sha2::{Digest, Sha256};
+
+/// A message up to this size is kept in memory, bytes.
+const IN_MEMORY: usize = 256 << 10;
+
+/// All of a message.
+#[derive(Debug)]
+pub enum MessageData {
+    /// Its bytes.
+    Memory(Vec<u8>),
+    /// A file, to be read from its start, and its length in bytes.
+    File(File, u64),
+}
+
+impl MessageData {
+    /// Bytes.
+    pub fn size(&self) -> u64 {
+        match self {
+            MessageData::Memory(bytes) => bytes.len() as u64,
+            MessageData::File(_, length) => *length,
+        }
+    }
+
+    /// What it is known by after it has broken a worker: a sender could look for two
+    /// messages with the same weaker hash.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn digest(&self) -> io::Result<[u8; 32]> {
+        let mut hash = Sha256::new();
+        match self {
+            MessageData::Memory(bytes) => hash.update(bytes),
+            MessageData::File(file, _) => {
+                let mut reader = PositionedReader::new(file);
+                io::copy(&mut reader, &mut HashWriter(&mut hash))?;
+            }
+        }
+        Ok(hash.finalize().into())
+    }
+}
+
+struct HashWriter<'h>(&'h mut Sha256);
+
+impl Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads a file from its start, wherever others who have it open are in it.
+pub struct PositionedReader<F> {
+    file: F,
+    at: u64,
+}
+
+impl<F: std::borrow::Borrow<File>> PositionedReader<F> {
+    /// From the start.
+    pub fn new(file: F) -> PositionedReader<F> {
+        PositionedReader { file, at: 0 }
+    }
+}
+
+impl<F: std::borrow::Borrow<File>> io::Read for PositionedReader<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        use std::os::unix::fs::FileExt;
+        let count = self.file.borrow().read_at(buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// Takes a message in.
+#[derive(Debug, Default)]
+pub struct Spool {
+    /// What is not in the file.
+    pub bytes: Vec<u8>,
+    file: Option<File>,
+    written: u64,
+}
+
+impl Spool {
+    /// How much there is, bytes.
+    pub fn size(&self) -> u64 {
+        self.written + self.bytes.len() as u64
+    }
+
+    /// Forgets all of it.
+    pub fn clear(&mut self) {
+        *self = Spool::default();
+    }
+
+    /// To be called after bytes were added: what is too much for memory goes to the file.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn settle(&mut self) -> io::Result<()> {
+        if self.bytes.len() > IN_MEMORY { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        if self.file.is_none() {
+            self.file = Some(tempfile::tempfile()?);
+        }
+        if let Some(file) = &mut self.file {
+            file.write_all(&self.bytes)?;
+            self.written += self.bytes.len() as u64;
+            self.bytes.clear();
+        }
+        Ok(())
+    }
+
+    /// The message.
+    ///
+    /// # Errors
+    /// The rest of it cannot be written.
+    pub fn finish(mut self) -> io::Result<MessageData> {
+        if self.file.is_some() {
+            self.write()?;
+        }
+        Ok(match self.file {
+            Some(file) => MessageData::File(file, self.written),
+            None => MessageData::Memory(self.bytes),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn what_is_large_lies_in_a_file_and_is_the_same() {
+        for size in [0, 10, IN_MEMORY, IN_MEMORY + 1, 3 * IN_MEMORY] {
+            let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+            let mut spool = Spool::default();
+            for chunk in bytes.chunks(60_000) {
+                spool.bytes.extend_from_slice(chunk);
+                spool.settle().unwrap();
+            }
+            assert_eq!(spool.size(), size as u64);
+            let data = spool.finish().unwrap();
+            assert_eq!(data.size(), size as u64);
+            assert_eq!(data.digest().unwrap(), <[u8; 32]>::from(Sha256::digest(&bytes)));
+            match data {
+                MessageData::Memory(kept) => assert!(kept == bytes && size <= IN_MEMORY),
+                MessageData::File(file, _) => {
+                    let mut kept = Vec::new();
+                    PositionedReader::new(&file).read_to_end(&mut kept).unwrap();
+                    assert!(kept == bytes && size > IN_MEMORY);
+                }
+            }
+        }
+    }
+}
