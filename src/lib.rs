@@ -30,6 +30,7 @@ pub mod report;
 pub mod deliver;
 pub mod log;
 pub mod mailbox;
+pub mod mda;
 pub mod managesieve;
 pub mod lmtp;
 pub mod cli;

@@ -35,25 +35,15 @@ mod why;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
 
-use crate::deliver::context::{DeliveryContext, PROGRAM_TIMEOUT, SENDMAIL, environment};
-use crate::log::Log;
-use crate::mailbox::sent::Sent;
 use crate::maildir::Location;
-use crate::maildir::sharing::Sharing;
-use crate::message::Message;
-use crate::outcome::Outcome;
-use crate::plan::Folder;
-use crate::rules::check::resolve;
-use crate::rules::program::{self, Program};
+use crate::mda::{guarded, log, reach, sent};
+use crate::rules::program::Program;
 use crate::state::StateDir;
 use crate::user::User;
 use crate::world::World;
@@ -142,6 +132,11 @@ enum CommandOutcome {
     Found,
 }
 
+/// Where to deliver: `--maildir`, else what the rules say.
+fn location(args: &args::Delivery, program: &Program, world: &World) -> Result<Location, String> {
+    crate::mda::location(args.maildir.as_deref(), program, world)
+}
+
 /// The world of a delivery or a dry run.
 fn world(args: &args::Delivery, now: Option<Timestamp>, user: User) -> World {
     World {
@@ -156,92 +151,10 @@ fn world(args: &args::Delivery, now: Option<Timestamp>, user: User) -> World {
     }
 }
 
-/// Where to deliver: `--maildir`, else `set maildir`, else `~/Maildir`.
-fn location(args: &args::Delivery, program: &Program, world: &World) -> Result<Location, String> {
-    let settings = &program.settings;
-    let path = match &args.maildir {
-        Some(path) => path.clone(),
-        None => {
-            let home = world.user.home();
-            let home = home.ok_or("no home directory is known: set HOME, or use --maildir")?;
-            let written = settings.maildir.as_deref().unwrap_or("Maildir");
-            resolve(written, &home.join(".mailrules"), home)
-        }
-    };
-    let mut location = Location::new(path, settings.layout, settings.folder_names);
-    location.home = world.user.home().map(Path::to_owned);
-    location.subscribe = settings.subscribe;
-    location.over_quota = settings.over_quota.unwrap_or_default();
-    location.inbox = match settings.inbox.as_ref() {
-        Some(inbox) if inbox.is_empty() => Folder::default(),
-        Some(inbox) => Folder { parts: inbox.split('/').map(str::to_owned).collect() },
-        None => location.find_inbox(),
-    };
-    if settings.shared {
-        location.sharing = Sharing::Shared;
-    }
-    Ok(location)
-}
-
-/// Whom the user has written to; `writes` where the list of them may be kept.
-fn sent(program: &Program, location: &Location, world: &World, writes: bool) -> Sent {
-    let me = program.settings.me.clone();
-    Sent::new(location, world.state.as_ref(), writes, me)
-}
-
-/// What a delivery may use beyond the Maildir, until `deadline`.
-fn reach(
-    program: &Program,
-    message: &Message,
-    world: &World,
-    deadline: Instant,
-) -> DeliveryContext {
-    let settings = &program.settings;
-    let sender = world.envelope_sender(message);
-    let recipients = world.envelope_recipients(message);
-    let delimiter = settings.delimiter.as_deref().unwrap_or("+");
-    DeliveryContext {
-        state: world.state.clone(),
-        environment: environment(
-            world.user.home(),
-            world.login().as_deref(),
-            sender.as_deref(),
-            &recipients,
-            world.extension(delimiter).as_deref(),
-        ),
-        home: world.user.home().map(Path::to_owned),
-        timeout: settings.program_timeout.map_or(PROGRAM_TIMEOUT, Duration::from_secs),
-        deadline,
-        sendmail: settings.sendmail.as_deref().unwrap_or(SENDMAIL).to_owned(),
-        sender,
-        recipients,
-        now: world.now().as_second(),
-    }
-}
-
-/// What a delivery comes to, whatever happens in it: a panic would exit with 101,
-/// on which MTAs bounce mail.
-fn guarded(delivery: impl FnOnce() -> Outcome) -> Outcome {
-    let outcome = catch_unwind(AssertUnwindSafe(delivery));
-    outcome.unwrap_or_else(|_| Outcome::deferred("mfilter: internal error"))
-}
-
-/// Where the log goes.
-fn log(program: &Program, world: &World, state: Option<&StateDir>) -> Log {
-    match &program.settings.log {
-        program::LogSetting::State => state.map_or(Log::Off, |state| Log::State(state.clone())),
-        program::LogSetting::File(path) => {
-            let rules = program.files.first().map_or("", |file| file.as_str());
-            Log::File(world.path(path, rules.as_ref()))
-        }
-        program::LogSetting::Syslog => Log::Syslog,
-        program::LogSetting::Off => Log::Off,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Outcome;
 
     #[test]
     fn a_panic_defers() {

@@ -33,10 +33,34 @@ pub fn tell(notice: &Notice, location: &Location, state: Option<&StateDir>, worl
     is_told
 }
 
-fn compose(notice: &Notice, world: &World) -> String {
-    let user = world.login().unwrap_or_else(|| "user".into());
+/// What the log says of a message that no rule has seen.
+pub const UNFILTERED: &str =
+    "the message is in the inbox without rules, since it ended two deliveries before";
+
+/// Delivers a notice that the message which was just delivered went through no rules.
+/// Nothing of that message is in it: to look at it is what failed.
+pub fn tell_unfiltered(location: &Location, world: &World) {
     let host = world.host_name().unwrap_or_else(|| "localhost".into());
-    let address = encode(&format!("{user}@{host}"));
+    let text = "A message in your inbox, which came just before this one, has not gone through \
+                your rules:\ntwice the program ended while it was at that message, so the third \
+                try left the rules out.\nNo message is lost. Please tell your provider, or \
+                those who make mfilter.\n";
+    let date = DateTimePrinter::new().timestamp_to_string(&world.now()).unwrap_or_default();
+    let subject = "A message was not filtered";
+    let message = mail(&user_address(world, &host), subject, &date, &host, world, text);
+    let message = Message::from_bytes(message.into_bytes());
+    let _ = deliver(&Plan::default(), &[&message], location, &DeliveryContext::nothing());
+}
+
+/// Whom a notice is from and to.
+fn user_address(world: &World, host: &str) -> String {
+    let user = world.login().unwrap_or_else(|| "user".into());
+    encode(&if user.contains('@') { user } else { format!("{user}@{host}") })
+}
+
+fn compose(notice: &Notice, world: &World) -> String {
+    let host = world.host_name().unwrap_or_else(|| "localhost".into());
+    let address = user_address(world, &host);
     let now = world.now();
     let date = DateTimePrinter::new().timestamp_to_string(&now).unwrap_or_default();
     let below = world.user.home().and_then(|home| notice.path.strip_prefix(home).ok());

@@ -37,7 +37,7 @@ pub(super) fn across(
         let error = io::Error::new(ErrorKind::InvalidInput, "it is not a regular file");
         return Err(Failure::new("read", source.path_of(old), error));
     }
-    let (name, file) = create(tmp, &target.path, Sharing::Private, None)?;
+    let (name, file) = create(tmp, &target.path, Sharing::Private, None, None)?;
     let copy = || -> io::Result<()> {
         io::copy(&mut from, &mut &file)?;
         let times =

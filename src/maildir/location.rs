@@ -29,6 +29,8 @@ pub struct Location {
     pub subscribe: Option<bool>,
     /// What becomes of mail for which the quota has no room.
     pub over_quota: OverQuota,
+    /// What the files of one delivery are known by, see [`super::recover`].
+    pub delivery: Option<u64>,
 }
 
 /// A folder's directories from the Maildir down.
@@ -72,6 +74,7 @@ impl Location {
             sharing: Sharing::Private,
             subscribe: None,
             over_quota: OverQuota::default(),
+            delivery: None,
         }
     }
 

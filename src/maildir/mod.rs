@@ -10,6 +10,7 @@ pub mod folder;
 pub mod mover;
 pub mod mutf7;
 pub mod name;
+pub mod recover;
 pub mod resume;
 pub mod sharing;
 

@@ -15,11 +15,12 @@ use rustix::fs::Dir;
 
 /// A name that no other process, machine or call makes.
 pub fn unique() -> String {
-    unique_of(None)
+    unique_of(None, None)
 }
 
-/// The same for a message that came at another moment, seconds since 1970.
-pub(super) fn unique_of(moment: Option<u64>) -> String {
+/// The same for a message that came at another moment, seconds since 1970, and of a
+/// delivery whose files are known by a random number.
+pub(super) fn unique_of(moment: Option<u64>, delivery: Option<u64>) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     static HOST: OnceLock<String> = OnceLock::new();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -33,7 +34,7 @@ pub(super) fn unique_of(moment: Option<u64>) -> String {
         COUNT.fetch_add(1, Ordering::Relaxed),
         // Keyed by the kernel's random numbers, which keeps apart containers
         // that share host name and process ids.
-        RandomState::new().hash_one(now),
+        delivery.unwrap_or_else(|| RandomState::new().hash_one(now)),
     )
 }
 
@@ -82,6 +83,11 @@ pub fn is_ours(name: &str) -> bool {
     parts().unwrap_or(false)
 }
 
+/// Whether a file is one of a delivery's, see [`super::Location::delivery`].
+pub(super) fn is_of_delivery(name: &str, delivery: u64) -> bool {
+    is_ours(name) && name.contains(&format!("R{delivery:016x}."))
+}
+
 /// A Message-ID without its brackets, RFC 5322 §3.6.4.
 pub fn message_id() -> String {
     let name = unique();
@@ -128,6 +134,10 @@ mod tests {
             assert!(!name.contains(['/', ':', ',']) && !name.starts_with('.'), "{name}");
             assert!(name.contains(&format!("P{}Q", std::process::id())));
             assert!(super::is_ours(&format!("{name},S=3:2,S")));
+        }
+        for delivery in [0, 7, u64::MAX] {
+            let name = unique_of(None, Some(delivery));
+            assert!(is_of_delivery(&format!("{name},S=3"), delivery) && !is_of_delivery(&name, 1));
         }
     }
 

@@ -46,11 +46,12 @@ pub(super) fn create(
     path: &Path,
     sharing: Sharing,
     moment: Option<u64>,
+    delivery: Option<u64>,
 ) -> Result<(String, File), Failure> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut tries = 0;
     loop {
-        let name = name::unique_of(moment);
+        let name = name::unique_of(moment, delivery);
         match openat(tmp, &name, flags, sharing.file_mode()) {
             Ok(file) => {
                 sharing.settle_file(tmp, &file);

@@ -120,7 +120,8 @@ impl<'a> Maildir<'a> {
         letters.sort_unstable();
         letters.dedup();
 
-        let (name, mut file) = create(&open.tmp, &open.path, self.location.sharing, past.at)?;
+        let (name, mut file) =
+            create(&open.tmp, &open.path, self.location.sharing, past.at, self.location.delivery)?;
         let mut staged = Staged {
             directory: open.path.join(into),
             folder: open.folder,

@@ -1,0 +1,343 @@
+//! One message for one user: the rules in force are taken, evaluated and carried out,
+//! and the log is written. What a delivery's process does, and what a worker of
+//! `mfilter lmtp` does again and again.
+//!
+//! Nothing here asks the process who the user is, where it stands or what its
+//! environment is: [`World`] and its user know.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::deliver::context::{DeliveryContext, PROGRAM_TIMEOUT, SENDMAIL, environment};
+use crate::deliver::filter::Programs;
+use crate::deliver::{deliver, notice};
+use crate::evaluate::{self, Detail, Evaluation, Run};
+use crate::load::{self, Notice, Proof};
+use crate::log::{Log, LogEntry};
+use crate::mailbox::sent::Sent;
+use crate::maildir::Location;
+use crate::maildir::sharing::Sharing;
+use crate::message::Message;
+use crate::outcome::Outcome;
+use crate::plan::{Folder, Plan};
+use crate::rules::check::resolve;
+use crate::rules::program::{LogSetting, Program};
+use crate::rules::rule_set::RuleSet;
+use crate::state::lock_file::LockFile;
+use crate::state::{StateDir, list_index, seen};
+use crate::user::User;
+use crate::world::World;
+
+/// All of a delivery must be done within this time, so that an MTA's own deadline
+/// never strikes: what it kills, it may bounce. OpenSMTPD waits 300 s, Postfix 1000 s.
+pub const PATIENCE: Duration = Duration::from_secs(240);
+
+/// Which files of rules are meant.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RuleFiles<'a> {
+    /// The user's, if not `~/.mailrules`.
+    pub rules: Option<&'a Path>,
+    /// The provider's, if not where they commonly are.
+    pub site: Option<&'a Path>,
+}
+
+/// Rules that deliveries go by, and what is to be told of them.
+pub struct ActiveRules {
+    /// The rules.
+    pub set: RuleSet,
+    /// What the user is to be told.
+    pub notices: Vec<Notice>,
+    /// What the log is to be told.
+    pub remarks: Vec<String>,
+}
+
+impl ActiveRules {
+    /// Those in force now.
+    ///
+    /// # Errors
+    /// They cannot be known at this moment, or the caller named some that never were.
+    pub fn load(files: RuleFiles<'_>, user: &User, proof: Proof) -> Result<ActiveRules, String> {
+        let file = load::rules_file(files.rules, user).ok();
+        let asked = files.rules.is_some();
+        let load = {
+            let (file, user) = (file, user.clone());
+            move |proof| match &file {
+                Some(path) => load::in_force(path, asked, &user, proof),
+                None => Ok(load::none()),
+            }
+        };
+        let in_force = load(proof)?;
+        // Rules that a call names and that never were are the caller's mistake.
+        let missing = |notice: &&Notice| notice.trouble == load::Trouble::Missing;
+        if asked
+            && let Some(notice) = in_force.notice.as_ref().filter(missing)
+            && !notice.last_good
+        {
+            return Err(notice.text.trim_end().to_owned());
+        }
+        let site = load::site::in_force(files.site);
+        if let (true, Some(why)) = (site.not_now, &site.note) {
+            return Err(why.clone());
+        }
+        let (mut set, note) = load::rule_set(in_force.compiled, site.compiled, user);
+        if proof == Proof::AsMet {
+            set.reload = Some(Box::new(move || Some(load(Proof::Whole).ok()?.compiled)));
+        }
+        Ok(ActiveRules {
+            set,
+            notices: in_force.notice.into_iter().chain(in_force.script_notice).collect(),
+            remarks: site.note.into_iter().chain(note).chain(in_force.remark).collect(),
+        })
+    }
+}
+
+/// How much of the rules a message goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Filtering {
+    /// All.
+    #[default]
+    Rules,
+    /// None: it goes to the inbox, and the user is told. For a message that ended two
+    /// deliveries before.
+    Inbox,
+}
+
+/// One delivery.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The Maildir, if not what the rules say.
+    pub maildir: Option<PathBuf>,
+    /// When the message was handed over.
+    pub started: Instant,
+    /// The same by the clock.
+    pub began: SystemTime,
+    /// What its files are known by, should the process be killed.
+    pub id: Option<u64>,
+    /// Whether the rules are asked.
+    pub filtering: Filtering,
+}
+
+impl Delivery {
+    /// One that begins now.
+    pub fn now(maildir: Option<PathBuf>) -> Delivery {
+        Delivery {
+            maildir,
+            started: Instant::now(),
+            began: SystemTime::now(),
+            id: None,
+            filtering: Filtering::Rules,
+        }
+    }
+
+    /// Delivers a message, which `read` begins to read until a point in time. Gives how
+    /// it ended and what the rules had planned.
+    ///
+    /// # Errors
+    /// Why it has to be tried again, where nothing was done.
+    pub fn deliver(
+        &self,
+        rules: &ActiveRules,
+        mut world: World,
+        read: impl FnOnce(Instant) -> io::Result<Message>,
+    ) -> Result<(Outcome, Plan), String> {
+        let (program, state) = (&rules.set.user, world.state.clone());
+        let mut location = location(self.maildir.as_deref(), program, &world)?;
+        if let Some(word) = rules.set.site.as_ref().and_then(|site| site.settings.over_quota) {
+            location.over_quota = word;
+        }
+        location.delivery = self.id;
+        if program.asks_for_sent_mail {
+            world.sent = Some(Box::new(sent(program, &location, &world, true)));
+        }
+        let deadline = self.started + PATIENCE;
+        let message =
+            read(deadline).map_err(|error| format!("the message cannot be read: {error}"))?;
+        if message.is_empty().unwrap_or(false) {
+            // A closed descriptor, or a caller that has lost its file.
+            return Err("standard input is empty, which is no message".into());
+        }
+        let _claim = match claim(&rules.set, &message, state.as_ref(), deadline) {
+            Ok(claim) => claim,
+            Err(outcome) => return Ok((outcome, Plan::default())),
+        };
+        let reach = reach(program, &message, &world, deadline);
+        let mut filters = Programs::new(&reach);
+        let run = match self.filtering {
+            Filtering::Rules => {
+                evaluate::run(&rules.set, message, &world, Detail::Plan, &mut filters)
+            }
+            // A plan without an end ends in the inbox.
+            Filtering::Inbox => Run {
+                message,
+                filtered: Vec::new(),
+                evaluation: Evaluation::default(),
+                damaged: false,
+            },
+        };
+        if let Some(why) = trouble(&run, &world) {
+            return Err(why);
+        }
+        let mut report = deliver(&run.evaluation.plan, &run.messages(), &location, &reach);
+        report.notes.splice(0..0, filters.notes);
+        let unread = world.unread();
+        report.notes.extend(unread.map(|why| format!("{why}; rules that ask it did not hold")));
+        // From here on the message is delivered, and nothing may change that: not
+        // a log that cannot be written, not even a panic.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            let ids = run.message.texts("Message-ID");
+            let remarks = rules.remarks.iter().map(String::as_str).chain(world.no_zone());
+            let remarks: Vec<&str> = remarks.collect();
+            let entry = LogEntry {
+                plan: &run.evaluation.plan,
+                report: &report,
+                files: &rules.set.files(),
+                message_id: ids.first().map_or("", |id| id.text()),
+                envelope_from: reach.sender.as_deref(),
+                envelope_to: &reach.recipients,
+                was: None,
+                remarks: &remarks,
+                duration: Some(self.started.elapsed()),
+            };
+            let log = log(program, &world, state.as_ref());
+            let _ = log.write(&entry);
+            for (path, list) in world.lists() {
+                let _ = list_index::make(&world.user, &path, &list, self.began);
+            }
+            location.delivery = None;
+            for told in &rules.notices {
+                let is_told = notice::tell(told, &location, state.as_ref(), &world);
+                if let Some(line) = told.line.as_ref().filter(|_| is_told) {
+                    let _ = log.note(line);
+                }
+            }
+            if self.filtering == Filtering::Inbox && report.outcome == Outcome::Delivered {
+                let _ = log.note(notice::UNFILTERED);
+                notice::tell_unfiltered(&location, &world);
+            }
+        }));
+        Ok((report.outcome, run.evaluation.plan))
+    }
+}
+
+/// What a delivery comes to, whatever happens in it: a panic would exit with 101,
+/// on which MTAs bounce mail.
+pub fn guarded(delivery: impl FnOnce() -> Outcome) -> Outcome {
+    let outcome = catch_unwind(AssertUnwindSafe(delivery));
+    outcome.unwrap_or_else(|_| Outcome::deferred("mfilter: internal error"))
+}
+
+/// Why the plan is not to be believed: the message itself or a list could not
+/// be read at this moment. A rule that asks for it did not fire, and what came
+/// behind it, `discard` perhaps, did.
+fn trouble(run: &Run, world: &World) -> Option<String> {
+    if run.damaged {
+        return Some("what was kept of the rules is damaged".into());
+    }
+    let unread = run.messages().into_iter().find_map(Message::failure);
+    let unread = unread.map(|why| format!("the message cannot be read: {why}"));
+    unread.or_else(|| world.trouble().map(str::to_owned))
+}
+
+/// Where rules ask for `duplicate`: the right to be at this message alone, so
+/// that of two at the same moment the second one sees that there was a first.
+/// Where that cannot be had, mail flows on.
+fn claim(
+    rules: &RuleSet,
+    message: &Message,
+    state: Option<&StateDir>,
+    deadline: Instant,
+) -> Result<Option<LockFile>, Outcome> {
+    let Some(state) = state.filter(|_| rules.asks_for_duplicates()) else { return Ok(None) };
+    let Ok(key) = seen::key(message) else { return Ok(None) };
+    match seen::claim(state, key, deadline) {
+        Ok(Some(claim)) => Ok(Some(claim)),
+        Ok(None) => Err(Outcome::deferred("another process is delivering this message")),
+        Err(_) => Ok(None),
+    }
+}
+
+/// What a delivery may use beyond the Maildir, until `deadline`.
+pub fn reach(
+    program: &Program,
+    message: &Message,
+    world: &World,
+    deadline: Instant,
+) -> DeliveryContext {
+    let settings = &program.settings;
+    let sender = world.envelope_sender(message);
+    let recipients = world.envelope_recipients(message);
+    let delimiter = settings.delimiter.as_deref().unwrap_or("+");
+    DeliveryContext {
+        state: world.state.clone(),
+        environment: environment(
+            world.user.home(),
+            world.login().as_deref(),
+            sender.as_deref(),
+            &recipients,
+            world.extension(delimiter).as_deref(),
+        ),
+        home: world.user.home().map(Path::to_owned),
+        timeout: settings.program_timeout.map_or(PROGRAM_TIMEOUT, Duration::from_secs),
+        deadline,
+        sendmail: settings.sendmail.as_deref().unwrap_or(SENDMAIL).to_owned(),
+        sender,
+        recipients,
+        now: world.now().as_second(),
+    }
+}
+
+/// Where the log goes.
+pub fn log(program: &Program, world: &World, state: Option<&StateDir>) -> Log {
+    match &program.settings.log {
+        LogSetting::State => state.map_or(Log::Off, |state| Log::State(state.clone())),
+        LogSetting::File(path) => {
+            let rules = program.files.first().map_or("", |file| file.as_str());
+            Log::File(world.path(path, rules.as_ref()))
+        }
+        LogSetting::Syslog => Log::Syslog,
+        LogSetting::Off => Log::Off,
+    }
+}
+
+/// Whom the user has written to; `writes` where the list of them may be kept.
+pub fn sent(program: &Program, location: &Location, world: &World, writes: bool) -> Sent {
+    let me = program.settings.me.clone();
+    Sent::new(location, world.state.as_ref(), writes, me)
+}
+
+/// Where to deliver: the Maildir that the caller names, else `set maildir`, else
+/// `~/Maildir`.
+///
+/// # Errors
+/// No home is known.
+pub fn location(
+    maildir: Option<&Path>,
+    program: &Program,
+    world: &World,
+) -> Result<Location, String> {
+    let settings = &program.settings;
+    let path = match maildir {
+        Some(path) => path.to_owned(),
+        None => {
+            let home = world.user.home();
+            let home = home.ok_or("no home directory is known: set HOME, or use --maildir")?;
+            let written = settings.maildir.as_deref().unwrap_or("Maildir");
+            resolve(written, &home.join(".mailrules"), home)
+        }
+    };
+    let mut location = Location::new(path, settings.layout, settings.folder_names);
+    location.home = world.user.home().map(Path::to_owned);
+    location.subscribe = settings.subscribe;
+    location.over_quota = settings.over_quota.unwrap_or_default();
+    location.inbox = match settings.inbox.as_ref() {
+        Some(inbox) if inbox.is_empty() => Folder::default(),
+        Some(inbox) => Folder { parts: inbox.split('/').map(str::to_owned).collect() },
+        None => location.find_inbox(),
+    };
+    if settings.shared {
+        location.sharing = Sharing::Shared;
+    }
+    Ok(location)
+}
