@@ -1,4 +1,4 @@
-//! The alternatives of a foreign pattern.
+//! The texts in a foreign pattern: its alternatives, and what a part stands for.
 
 /// Split at the `|` outside of parentheses and brackets; none if they do not match.
 /// `escapes`: whether a backslash in brackets escapes what follows, as in PCRE.
@@ -30,6 +30,42 @@ pub(super) fn split_alternatives(pattern: &str, escapes: bool) -> Option<Vec<&st
     }
     parts.push(pattern.get(start..)?);
     (depth == 0).then_some(parts)
+}
+
+/// The text that a pattern stands for if no character of `special` is in it, and no
+/// escape of a letter, a digit or what `is_escape` says; and whether a dot in it was
+/// taken for one.
+pub(super) fn plain_text(
+    pattern: &str,
+    special: &str,
+    is_escape: impl Fn(char) -> bool,
+) -> Option<(String, bool)> {
+    let (mut text, mut dots) = (String::new(), false);
+    let mut chars = pattern.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => {
+                let next = chars.next()?;
+                if next.is_alphanumeric() || is_escape(next) {
+                    return None;
+                }
+                text.push(next);
+            }
+            '.' => {
+                // Between letters and digits of an address or a host it is meant as one.
+                let before = text.chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric());
+                let behind = chars.peek().is_some_and(|c| c.is_ascii_alphanumeric());
+                if !before || !behind {
+                    return None;
+                }
+                dots = true;
+                text.push('.');
+            }
+            c if special.contains(c) || c.is_control() => return None,
+            c => text.push(c),
+        }
+    }
+    Some((text, dots))
 }
 
 #[cfg(test)]

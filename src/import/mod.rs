@@ -48,9 +48,11 @@ mod shell;
 mod site;
 pub mod sieve;
 pub mod thunderbird;
+#[cfg(test)]
+mod testing;
 pub mod trial;
-pub mod print;
-mod write;
+pub mod write;
+mod print;
 
 use std::io;
 use std::path::Path;

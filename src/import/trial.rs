@@ -2,13 +2,59 @@
 //! says it: rules are written anew so that it delivers nothing, and writes a line for
 //! each delivery instead.
 
+use std::path::{Path, PathBuf};
+
+use super::Load;
 use super::folder::MailPlaces;
 use super::ir::{Draft, literal};
+use super::shell::{is_program, shell_words};
 
 /// How such a line begins.
 pub(super) const MARK: &str = "mfilter-trial:";
 /// What stands between its parts: kind, start, Maildir, inbox, flags, target.
 pub(super) const PART: char = '\t';
+
+/// How many files may include each other.
+const MAX_INCLUDES: usize = 16;
+
+/// Rules that are being written anew.
+pub(super) struct TrialWriter<'a> {
+    pub(super) text: String,
+    load: Load<'a>,
+    /// The files around what is being written, the first one the user's.
+    around: Vec<PathBuf>,
+}
+
+impl<'a> TrialWriter<'a> {
+    pub(super) fn new(path: &Path, load: Load<'a>) -> TrialWriter<'a> {
+        TrialWriter { text: String::new(), load, around: vec![path.to_owned()] }
+    }
+
+    /// Begins an included file, whose path is below that of the user's. None if it
+    /// cannot be read, or includes itself.
+    pub(super) fn enter(&mut self, below: &str) -> Option<(PathBuf, Vec<u8>)> {
+        let base = self.around.first().and_then(|path| path.parent()).unwrap_or(Path::new(""));
+        let path = base.join(below);
+        if self.around.contains(&path) || self.around.len() > MAX_INCLUDES {
+            return None;
+        }
+        let bytes = (self.load)(&path).ok()?;
+        self.around.push(path.clone());
+        Some((path, bytes))
+    }
+
+    /// Ends an included file.
+    pub(super) fn leave(&mut self) {
+        self.around.pop();
+    }
+}
+
+/// Whether a command runs this program and nothing else.
+pub(super) fn runs_only(command: &str, program: &str) -> bool {
+    let words = shell_words(command);
+    words.first().is_some_and(|word| is_program(word, program))
+        && !command.contains(['|', ';', '>', '<', '`', '&'])
+}
 
 /// Where a message goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

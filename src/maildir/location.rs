@@ -172,19 +172,8 @@ pub(crate) fn counts(layout: Layout, place: &Place) -> bool {
 mod tests {
     use std::fs;
 
+    use super::super::testing::{folder, fs_layout, plus};
     use super::*;
-
-    fn folder(name: &str) -> Folder {
-        Folder { parts: name.split('/').filter(|p| !p.is_empty()).map(str::to_string).collect() }
-    }
-
-    fn plus(home: &Path) -> Location {
-        Location::new(home.join("Maildir"), Layout::MaildirPlusPlus, None)
-    }
-
-    fn fs_layout(home: &Path) -> Location {
-        Location::new(home.join("Maildir"), Layout::Fs, None)
-    }
 
     #[test]
     fn a_name_too_long_for_the_disk_is_the_inbox_with_a_note() {

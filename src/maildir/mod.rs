@@ -25,6 +25,8 @@ mod open;
 mod staged;
 mod store;
 mod subscriptions;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use location::too_long;
 pub use location::{Location, Place};

@@ -446,14 +446,8 @@ mod tests {
     use crate::plan::Folder;
     use crate::rules::program::Layout;
 
+    use super::super::testing::flags;
     use super::*;
-
-    fn flags(letters: &str, keywords: &[&str]) -> Flags {
-        Flags {
-            letters: letters.into(),
-            keywords: keywords.iter().map(|keyword| keyword.to_string()).collect(),
-        }
-    }
 
     fn location(home: &Path, layout: Layout) -> Location {
         Location::new(home.join("Maildir"), layout, None)

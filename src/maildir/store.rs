@@ -285,27 +285,8 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, lchown, symlink};
 
     use super::super::disk::rename_new;
+    use super::super::testing::{flags, folder, fs_layout, plus};
     use super::*;
-    use crate::plan::Folder;
-
-    fn flags(letters: &str, keywords: &[&str]) -> Flags {
-        Flags {
-            letters: letters.into(),
-            keywords: keywords.iter().map(|keyword| keyword.to_string()).collect(),
-        }
-    }
-
-    fn folder(name: &str) -> Folder {
-        Folder { parts: name.split('/').filter(|p| !p.is_empty()).map(str::to_string).collect() }
-    }
-
-    fn plus(home: &Path) -> Location {
-        Location::new(home.join("Maildir"), Layout::MaildirPlusPlus, None)
-    }
-
-    fn fs_layout(home: &Path) -> Location {
-        Location::new(home.join("Maildir"), Layout::Fs, None)
-    }
 
     fn store(location: &Location, name: &str, flags: &Flags) -> Result<PathBuf, Failure> {
         let message = Message::from_bytes(b"Subject: x\n\nhello\n".to_vec());

@@ -14,56 +14,24 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::dice::Dice;
+use crate::support::golden::{check_all, compare, import};
 use crate::support::{MFILTER, long, skipped};
 
 const MAILDROP: &str = "/usr/bin/maildrop";
 
-fn import(folder: &Path, name: &str) -> (String, String, Option<i32>) {
-    let output = Command::new(MFILTER)
-        .env_clear()
-        .env("HOME", folder)
-        .current_dir(folder)
-        .args(["import", "maildrop", name])
-        .output()
-        .expect("it runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (text(&output.stdout), text(&output.stderr), output.status.code())
-}
-
 #[test]
 fn every_filter_gives_what_is_expected() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import/maildrop");
-    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
-        .expect("it is there")
-        .map(|entry| entry.expect("readable").path())
-        .filter(|path| path.extension().is_some_and(|end| end == "filter"))
-        .collect();
-    files.sort();
-    assert!(!files.is_empty());
-    for file in files {
-        let name = file.file_name().and_then(|name| name.to_str()).expect("UTF-8");
-        let (rules, report, _) = import(&folder, name);
-        let found = format!("{rules}------\n{report}");
-        let expected = file.with_extension("expected");
-        if std::env::var_os("BLESS").is_some() {
-            fs::write(&expected, &found).expect("writable");
-        }
-        assert_eq!(found, fs::read_to_string(&expected).unwrap_or_default(), "{name}");
-    }
+    check_all("maildrop", "filter", |_, _| ());
 }
 
 /// What stands in examples/import is what comes of its filter.
 #[test]
 fn the_example_is_what_comes_of_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/import");
-    let (rules, report, _) = import(&folder, "mailfilter");
-    for (name, found) in [("mailfilter.mailrules", rules), ("mailfilter.report", report)] {
-        let path = folder.join(name);
-        if std::env::var_os("BLESS").is_some() {
-            fs::write(&path, &found).expect("writable");
-        }
-        assert_eq!(fs::read_to_string(&path).unwrap_or_default(), found, "{name}");
-    }
+    let run = import(&folder, &["maildrop", "mailfilter"]);
+    compare(&folder.join("mailfilter.mailrules"), &run.stdout);
+    compare(&folder.join("mailfilter.report"), &run.stderr);
 }
 
 #[test]
@@ -89,26 +57,11 @@ fn bad_files_are_told() {
         ("cycle", 1, "cycle:1: not translated: `cycle` includes itself"),
         ("missing", 1, "missing:2: not translated: `none` cannot be read"),
     ] {
-        let (rules, told, found) = import(home.path(), file);
-        assert_eq!(found, Some(code), "{file}: {told}");
+        let run = import(home.path(), &["maildrop", file]);
+        let (rules, told) = (run.stdout, run.stderr);
+        assert_eq!(run.code, Some(code), "{file}: {told}");
         assert!(told.contains(word), "{file}: {told}");
         assert_eq!(rules.is_empty(), code == 2, "{file}: {rules}");
-    }
-}
-
-/// Numbers that look random and are the same each time (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides as u64) as usize
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.roll(from.len())]
     }
 }
 
@@ -346,7 +299,8 @@ fn mail_goes_where_maildrop_puts_it() {
         let text = filter(&mut dice);
         fs::write(at("filter"), &text).expect("written");
         fs::set_permissions(at("filter"), fs::Permissions::from_mode(0o600)).expect("set");
-        let (rules, report, _) = import(home.path(), "filter");
+        let run = import(home.path(), &["maildrop", "filter"]);
+        let (rules, report) = (run.stdout, run.stderr);
         if !report.contains(" 0 approximately, 0 not") {
             let not: Vec<_> = report.lines().filter(|line| line.contains(": ")).collect();
             eprintln!("not exact: {}", not.join("; "));

@@ -7,18 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::MFILTER;
-
-/// Numbers that look random and are the same each time (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides.max(1) as u64) as usize
-    }
-}
+use crate::support::dice::Dice;
 
 /// What reaches deep into the readers of these languages.
 #[rustfmt::skip]

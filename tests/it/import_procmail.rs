@@ -7,45 +7,17 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::support::golden::{check_all, import};
 use crate::support::{MFILTER, long, skipped};
 
 const PROCMAIL: &str = "/usr/bin/procmail";
 
-fn import(folder: &Path, name: &str) -> (String, String) {
-    let output = Command::new(MFILTER)
-        .env_clear()
-        .env("HOME", folder)
-        .current_dir(folder)
-        .args(["import", "procmail", name])
-        .output()
-        .expect("it runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (text(&output.stdout), text(&output.stderr))
-}
-
 #[test]
 fn every_file_gives_what_is_expected() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import/procmail");
-    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
-        .expect("it is there")
-        .map(|entry| entry.expect("readable").path())
-        .filter(|path| path.extension().is_some_and(|end| end == "rc"))
-        .collect();
-    files.sort();
-    assert!(!files.is_empty());
-    for file in files {
-        let name = file.file_name().and_then(|name| name.to_str()).expect("UTF-8");
-        let (rules, report) = import(&folder, name);
-        let found = format!("{rules}------\n{report}");
-        let expected = file.with_extension("expected");
-        if std::env::var_os("BLESS").is_some() {
-            fs::write(&expected, &found).expect("writable");
-        }
-        assert_eq!(found, fs::read_to_string(&expected).unwrap_or_default(), "{name}");
-    }
+    check_all("procmail", "rc", |_, _| ());
 }
 
 #[test]
@@ -53,7 +25,8 @@ fn a_file_of_another_kind_is_told() {
     let home = tempfile::tempdir().expect("a directory");
     for (text, word) in [("require \"fileinto\";\nkeep;\n", "Sieve"), ("a\0b", "binary")] {
         fs::write(home.path().join("x"), text).expect("written");
-        let (rules, told) = import(home.path(), "x");
+        let run = import(home.path(), &["procmail", "x"]);
+        let (rules, told) = (run.stdout, run.stderr);
         assert!(rules.is_empty() && told.contains(word), "{told}");
     }
 }
@@ -200,7 +173,8 @@ fn mail_goes_where_procmail_puts_it() {
     let at = |name: &str| home.path().join(name);
     // procmail reads no file in a directory that others can write to.
     fs::write(at("rc"), RECIPES).expect("written");
-    let (rules, report) = import(home.path(), "rc");
+    let run = import(home.path(), &["procmail", "rc"]);
+    let (rules, report) = (run.stdout, run.stderr);
     assert!(report.contains("0 approximately, 0 not"), "{report}");
     fs::write(at("rules"), rules).expect("written");
     let mut reached = 0;

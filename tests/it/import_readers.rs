@@ -5,65 +5,33 @@
 
 use std::fs;
 use std::io::{Error, ErrorKind};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use mfilter::import::{Options, gmail, report, thunderbird};
 
-use crate::support::{Home, MFILTER, Run, long};
+use crate::support::golden::{check_all, compare, files_of, import};
+use crate::support::{Home, long};
 
 const LANGUAGES: [(&str, &str, &str); 2] =
     [("thunderbird", "dat", "msgFilterRules"), ("gmail", "xml", "mailFilters")];
-
-fn import(folder: &Path, arguments: &[&str]) -> Run {
-    let mut command = Command::new(MFILTER);
-    command.env_clear().env("HOME", folder).env("TZ", "UTC").current_dir(folder);
-    Run::of(&command.arg("import").args(arguments).output().expect("it runs"))
-}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn files_of(language: &str, ending: &str) -> Vec<PathBuf> {
-    let folder = root().join("tests/import").join(language);
-    let entries = fs::read_dir(folder).expect("it is there");
-    let paths = entries.map(|entry| entry.expect("readable").path());
-    let mut files: Vec<PathBuf> =
-        paths.filter(|path| path.extension().is_some_and(|end| end == ending)).collect();
-    files.sort();
-    assert!(!files.is_empty(), "{language}");
-    files
-}
-
-/// Compares, or with `BLESS` writes.
-fn compare(path: &Path, found: &str) {
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(path, found).expect("writable");
-    }
-    assert_eq!(found, fs::read_to_string(path).unwrap_or_default(), "{}", path.display());
-}
-
 #[test]
 fn every_file_gives_what_is_expected() {
     for (language, ending, _) in LANGUAGES {
-        for file in files_of(language, ending) {
-            let folder = file.parent().expect("a folder");
-            let name = file.file_name().and_then(|name| name.to_str()).expect("UTF-8");
-            let run = import(folder, &[language, name]);
+        check_all(language, ending, |name, run| {
             let exact = run.stderr.contains(" 0 approximately, 0 not\n");
             assert_eq!(run.code, Some(i32::from(!exact)), "{name}: {run:?}");
-            compare(
-                &file.with_extension("expected"),
-                &format!("{}------\n{}", run.stdout, run.stderr),
-            );
             let made = Home::with_rules(&run.stdout);
             let check = made.run(&["check"], b"");
             assert!(!check.stdout.contains("error["), "{name}: {check:?}");
             let todo = run.stdout.matches("# todo import").count();
             assert_eq!(check.stdout.matches("warning[untranslated]").count(), todo, "{check:?}");
             assert_eq!(made.run(&["fmt", "--check"], b"").code, Some(0), "{name}");
-        }
+        });
     }
 }
 

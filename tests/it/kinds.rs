@@ -3,25 +3,13 @@
 
 use std::io::{Seek, Write};
 
-use mfilter::classify::{CLASSIFIERS, Findings, Mail, bounce, list_name};
+use mfilter::classify::{CLASSIFIERS, bounce, list_name};
 use mfilter::message::Message;
+
+use crate::corpus::measure::mail;
 
 /// The classifiers that this is about.
 const ASKED: &[&str] = &["automatic", "bounce", "bulk", "daemon", "mailing-list"];
-
-fn mail(message: &Message) -> Mail<'_> {
-    Mail {
-        message,
-        envelope_sender: None,
-        me: None,
-        trust: Vec::new(),
-        relays: Vec::new(),
-        spam_score_header: None,
-        host_name: None,
-        known: Findings::default(),
-        variable: &|_| None,
-    }
-}
 
 /// Those that hold, in order; a bounce's codes; the list's name.
 #[track_caller]

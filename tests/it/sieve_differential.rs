@@ -15,23 +15,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::support::dice::Dice;
 use crate::support::{MFILTER, skipped};
-
-/// Numbers that look random and are the same each time (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides as u64) as usize
-    }
-
-    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
-        from[self.roll(from.len())]
-    }
-}
 
 const REQUIRE: &str = "require [\"fileinto\", \"copy\", \"envelope\", \"imap4flags\", \"variables\", \
     \"relational\", \"subaddress\", \"body\", \"date\", \"regex\", \"reject\", \

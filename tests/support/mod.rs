@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+pub mod dice;
+pub mod golden;
 pub mod imap;
 pub mod managesieve;
 pub mod postfix;

@@ -1,20 +1,11 @@
 //! Filters, and the rules that come of them.
 
-use std::path::Path;
-
 use super::import;
-use crate::import::{Options, report};
+use crate::import::{Options, report, testing};
 
 fn made(text: &str, keywords: bool) -> (String, report::Totals, String) {
-    let load = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());
     let options = Options { keywords, ..Options::default() };
-    let imported = import(Path::new("mailFilters.xml"), text.as_bytes(), &options, load);
-    let imported = imported.unwrap_or_else(|bug| panic!("{}\n{}", bug.mistakes, bug.rules));
-    let lines =
-        imported.rules.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
-    let lines: Vec<String> =
-        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    (lines.join("\n"), report::totals(&imported), report::text(&imported))
+    testing::rules(import, ("mailFilters.xml", text), &options, &[])
 }
 
 fn entry(properties: &[(&str, &str)]) -> String {

@@ -1,7 +1,7 @@
 //! Perl's regular expressions, pcrepattern(3), in the syntax of ours, and the texts
 //! that some of them are.
 
-use crate::import::alternatives::split_alternatives;
+use crate::import::alternatives::{plain_text, split_alternatives};
 
 /// In the syntax of the regex crate, with these names for its groups; without any they
 /// capture nothing. With the number of groups.
@@ -207,6 +207,11 @@ fn in_class(c: char, out: &mut String) {
     }
 }
 
+/// The one text that a pattern stands for, with nothing that has a meaning.
+fn literal_of(pattern: &str) -> Option<(String, bool)> {
+    plain_text(pattern, "*+?()|[^${", char::is_control)
+}
+
 /// The texts that a pattern stands for, if it stands for texts: `a\.b`, `a(b|c)d`; and
 /// whether a dot in it was taken for one.
 pub(super) fn literals(pattern: &str) -> Option<(Vec<String>, bool)> {
@@ -229,39 +234,6 @@ pub(super) fn literals(pattern: &str) -> Option<(Vec<String>, bool)> {
     });
     let texts = texts.collect::<Option<Vec<_>>>()?;
     Some((texts, dots))
-}
-
-fn literal_of(pattern: &str) -> Option<(String, bool)> {
-    let (mut text, mut dots) = (String::new(), false);
-    let chars: Vec<char> = pattern.chars().collect();
-    let mut at = 0;
-    while let Some(c) = chars.get(at) {
-        at += 1;
-        match c {
-            '\\' => {
-                let next = chars.get(at)?;
-                at += 1;
-                if next.is_alphanumeric() || next.is_control() {
-                    return None;
-                }
-                text.push(*next);
-            }
-            '.' => {
-                // Between letters and digits of an address or a host it is meant as one.
-                let before = text.chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric());
-                let behind = chars.get(at).is_some_and(|c| c.is_ascii_alphanumeric());
-                if !before || !behind {
-                    return None;
-                }
-                dots = true;
-                text.push('.');
-            }
-            '*' | '+' | '?' | '(' | ')' | '|' | '[' | '^' | '$' | '{' => return None,
-            c if c.is_control() => return None,
-            c => text.push(*c),
-        }
-    }
-    Some((text, dots))
 }
 
 /// Its alternatives; a backslash in brackets escapes.

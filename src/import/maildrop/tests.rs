@@ -3,23 +3,18 @@
 use std::path::Path;
 
 use super::import;
-use crate::import::{Options, report};
+use crate::import::{Options, report, testing};
 
 /// The rules without comments and blanks, the report, and the totals.
 fn came_of(text: &str) -> (String, String, report::Totals) {
-    let load = &mut |path: &Path| match path.to_str() {
-        Some("lists") => Ok(b"if (/^List-Id:.*rust/)\n{\n  to Maildir/.rust\n}\n".to_vec()),
-        Some("itself") => Ok(b"include itself\nto Maildir/.X\n".to_vec()),
-        Some("bad") => Ok(b"# bad people\nspam@\n^[^@]*$\n".to_vec()),
-        _ => Err(std::io::ErrorKind::NotFound.into()),
-    };
-    let imported = import(Path::new("filter"), text.as_bytes(), &Options::default(), load);
-    let imported = imported.unwrap_or_else(|bug| panic!("{}\n{}", bug.mistakes, bug.rules));
-    let lines =
-        imported.rules.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
-    let lines: Vec<String> =
-        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    (lines.join("\n").replace("\n-> ", " -> "), report::text(&imported), report::totals(&imported))
+    let files = [
+        ("lists", "if (/^List-Id:.*rust/)\n{\n  to Maildir/.rust\n}\n"),
+        ("itself", "include itself\nto Maildir/.X\n"),
+        ("bad", "# bad people\nspam@\n^[^@]*$\n"),
+    ];
+    let (rules, totals, report) =
+        testing::rules(import, ("filter", text), &Options::default(), &files);
+    (rules.replace("\n-> ", " -> "), report, totals)
 }
 
 #[track_caller]

@@ -1,31 +1,27 @@
 //! A filter that delivers nothing and runs no program of others, for
 //! `mfilter import maildrop --try`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::parse::{MaildropStatement, MaildropStatementKind, parse};
 use super::uses::{command_of, command_text};
-use crate::import::shell::{command_value, is_program, shell_words};
-use crate::import::trial::{MARK, PART};
+use crate::import::shell::command_value;
+use crate::import::trial::{MARK, PART, TrialWriter, runs_only};
 use crate::import::{Load, decode};
 use crate::source::{SourceFile, Span};
 
-const MAX_INCLUDES: usize = 16;
-
 /// Writes a filter anew so that it only says what it would do.
 pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
-    let mut writer = MaildropTrial { load, around: vec![path.to_owned()], text: String::new() };
-    writer.text.push_str("HOME=\"~\"\nDEFAULT=\"~/Maildir/\"\nFLAGS=\"\"\nEXITCODE=0\n");
+    let mut writer = MaildropTrial { out: TrialWriter::new(path, load) };
+    writer.out.text.push_str("HOME=\"~\"\nDEFAULT=\"~/Maildir/\"\nFLAGS=\"\"\nEXITCODE=0\n");
     writer.file(path, bytes);
     writer.says("to", "\"$DEFAULT\"");
-    writer.text.push_str("exit\n");
-    writer.text
+    writer.out.text.push_str("exit\n");
+    writer.out.text
 }
 
 struct MaildropTrial<'a> {
-    load: Load<'a>,
-    around: Vec<PathBuf>,
-    text: String,
+    out: TrialWriter<'a>,
 }
 
 impl MaildropTrial<'_> {
@@ -36,7 +32,7 @@ impl MaildropTrial<'_> {
 
     fn says(&mut self, kind: &str, target: &str) {
         let head = format!("{MARK}{kind}{PART}~{PART}$DEFAULT{PART}$DEFAULT{PART}$FLAGS{PART}");
-        self.text.push_str(&format!("echo \"{head}\"{target}\n"));
+        self.out.text.push_str(&format!("echo \"{head}\"{target}\n"));
     }
 
     fn statements(&mut self, file: &SourceFile, statements: &[MaildropStatement]) {
@@ -50,28 +46,30 @@ impl MaildropTrial<'_> {
         match &statement.kind {
             MaildropStatementKind::Assign(name, value) => match command_text(value) {
                 Some(command) if command_value(&command).is_err() => {
-                    self.text.push_str(&format!("{name}=\"\"\nRETURNCODE=0\n"));
+                    self.out.text.push_str(&format!("{name}=\"\"\nRETURNCODE=0\n"));
                 }
-                _ => self.text.push_str(&format!("{written}\n")),
+                _ => self.out.text.push_str(&format!("{written}\n")),
             },
-            MaildropStatementKind::Search(_) => self.text.push_str(&format!("{written}\n")),
+            MaildropStatementKind::Search(_) => self.out.text.push_str(&format!("{written}\n")),
             MaildropStatementKind::If(branches) => {
                 for branch in branches {
-                    self.text.push_str(&format!("{}\n", text(file, branch.head)));
+                    self.out.text.push_str(&format!("{}\n", text(file, branch.head)));
                     self.block(file, &branch.body);
                 }
             }
             MaildropStatementKind::Loop(_, head, inner) => {
-                self.text.push_str(&format!("{}\n", text(file, *head)));
+                self.out.text.push_str(&format!("{}\n", text(file, *head)));
                 self.block(file, inner);
             }
             MaildropStatementKind::Exception(inner) => {
-                self.text.push_str("exception ");
+                self.out.text.push_str("exception ");
                 self.block(file, inner);
             }
             MaildropStatementKind::Locked(inner) => self.statements(file, inner),
             // The environment is the mail server's.
-            MaildropStatementKind::Import(name) => self.text.push_str(&format!("import {name}\n")),
+            MaildropStatementKind::Import(name) => {
+                self.out.text.push_str(&format!("import {name}\n"))
+            }
             MaildropStatementKind::Exit => self.leaves(),
             MaildropStatementKind::Command(command) => {
                 let is_cache = command_text(command).is_some_and(|text| {
@@ -81,25 +79,21 @@ impl MaildropTrial<'_> {
                     (true, _) => 1,
                     (false, _) => 0,
                 };
-                self.text.push_str(&format!("RETURNCODE={code}\n"));
+                self.out.text.push_str(&format!("RETURNCODE={code}\n"));
             }
             MaildropStatementKind::Word(word, _) => {
                 let target = written.trim_start_matches(*word).trim_start();
                 match *word {
                     "to" => {
                         self.says("to", target);
-                        self.text.push_str("exit\n");
+                        self.out.text.push_str("exit\n");
                     }
                     "cc" => self.says("cc", target),
                     "xfilter" => {
-                        let words = shell_words(target.trim_matches(['"', '\'']));
-                        let is_own =
-                            words.first().is_some_and(|word| is_program(word, "reformail"))
-                                && !target.contains(['|', ';', '>', '<', '`', '&']);
-                        if is_own {
-                            self.text.push_str(&format!("{written}\n"));
+                        if runs_only(target.trim_matches(['"', '\'']), "reformail") {
+                            self.out.text.push_str(&format!("{written}\n"));
                         }
-                        self.text.push_str("RETURNCODE=0\n");
+                        self.out.text.push_str("RETURNCODE=0\n");
                     }
                     "include" => self.include(target),
                     _ => {}
@@ -111,26 +105,21 @@ impl MaildropTrial<'_> {
 
     fn leaves(&mut self) {
         self.says("exit", "\"$EXITCODE\"");
-        self.text.push_str("exit\n");
+        self.out.text.push_str("exit\n");
     }
 
     fn block(&mut self, file: &SourceFile, inner: &[MaildropStatement]) {
-        self.text.push_str("{\n");
+        self.out.text.push_str("{\n");
         self.statements(file, inner);
-        self.text.push_str("}\n");
+        self.out.text.push_str("}\n");
     }
 
     fn include(&mut self, written: &str) {
         let path = written.trim_matches(['"', '\'']).replace("${HOME}", "$HOME");
-        let base = self.around.first().and_then(|path| path.parent()).unwrap_or(Path::new(""));
-        let path = base.join(path.strip_prefix("$HOME/").unwrap_or(&path));
-        if self.around.contains(&path) || self.around.len() > MAX_INCLUDES {
-            return;
-        }
-        let Ok(bytes) = (self.load)(&path) else { return };
-        self.around.push(path.clone());
+        let below = path.strip_prefix("$HOME/").unwrap_or(&path);
+        let Some((path, bytes)) = self.out.enter(below) else { return };
         self.file(&path, &bytes);
-        self.around.pop();
+        self.out.leave();
     }
 }
 

@@ -2,7 +2,7 @@
 //! tests of ours: on one header where the pattern names it, else on every line of
 //! the header, or on the body.
 
-use crate::import::alternatives::split_alternatives;
+use crate::import::alternatives::{plain_text, split_alternatives};
 use crate::import::ir::{Cond, Operand, Test, header};
 
 /// The headers in which `^TO_` and `^TO` look.
@@ -299,37 +299,9 @@ fn literals(pattern: &str) -> Option<(Vec<String>, bool)> {
     Some((vec![text], dots))
 }
 
+/// The one text that a pattern stands for, with nothing that has a meaning.
 fn literal_of(pattern: &str) -> Option<(String, bool)> {
-    let (mut text, mut dots) = (String::new(), false);
-    let chars: Vec<char> = pattern.chars().collect();
-    let mut at = 0;
-    while let Some(c) = chars.get(at) {
-        at += 1;
-        match c {
-            '\\' => {
-                let next = chars.get(at)?;
-                at += 1;
-                if next.is_alphanumeric() || matches!(next, '<' | '>' | '/') {
-                    return None;
-                }
-                text.push(*next);
-            }
-            '.' => {
-                // Between letters and digits of an address or a host it is meant as one.
-                let before = text.chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric());
-                let behind = chars.get(at).is_some_and(|c| c.is_ascii_alphanumeric());
-                if !before || !behind {
-                    return None;
-                }
-                dots = true;
-                text.push('.');
-            }
-            '*' | '+' | '?' | '(' | ')' | '|' | '[' | '^' | '$' => return None,
-            c if c.is_control() => return None,
-            c => text.push(*c),
-        }
-    }
-    Some((text, dots))
+    plain_text(pattern, "*+?()|[^$", |c| matches!(c, '<' | '>' | '/'))
 }
 
 /// The alternatives of a whole pattern, if it has some.

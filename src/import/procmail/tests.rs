@@ -1,24 +1,13 @@
 //! Recipes, and the rules that come of them.
 
-use std::path::Path;
-
 use super::import;
-use crate::import::{Options, report};
+use crate::import::{Options, report, testing};
 
 /// The rules without comments and blanks, and the totals.
 fn rules(text: &str) -> (String, report::Totals) {
-    let load = &mut |path: &Path| match path.to_str() {
-        Some("lists.rc") => Ok(b":0\n* ^List-Id:.*rust\nrust\n".to_vec()),
-        _ => Err(std::io::ErrorKind::NotFound.into()),
-    };
-    let imported = import(Path::new("rc"), text.as_bytes(), &Options::default(), load);
-    let imported = imported.unwrap_or_else(|bug| panic!("{}\n{}", bug.mistakes, bug.rules));
-    let lines =
-        imported.rules.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
-    let lines: Vec<String> =
-        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    let totals = report::totals(&imported);
-    (lines.join("\n"), totals)
+    let files = [("lists.rc", ":0\n* ^List-Id:.*rust\nrust\n")];
+    let (rules, totals, _) = testing::rules(import, ("rc", text), &Options::default(), &files);
+    (rules, totals)
 }
 
 #[track_caller]

@@ -1,35 +1,33 @@
 //! A procmailrc that delivers nothing and runs no program of others, for
 //! `mfilter import procmail --try`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::lower::is_duplicate_check;
 use super::read::{NodeKind, RcNode, Recipe, RecipeAction, read};
-use crate::import::shell::{command_value, is_program, shell_words};
-use crate::import::trial::{MARK, PART};
+use crate::import::shell::command_value;
+use crate::import::trial::{MARK, PART, TrialWriter, runs_only};
 use crate::import::{Load, decode};
 use crate::source::SourceFile;
 
-const MAX_INCLUDES: usize = 16;
 /// procmail goes into the directory that MAILDIR names, which is not there.
 const DIRECTORY: &str = "MFILTERDIR";
 
 /// Writes recipes anew so that they only say what they would do, in the log.
 pub fn trial(path: &Path, bytes: &[u8], load: Load<'_>) -> String {
-    let mut writer = ProcmailTrial { load, around: vec![path.to_owned()], text: String::new() };
+    let mut writer = ProcmailTrial { out: TrialWriter::new(path, load) };
     writer
+        .out
         .text
         .push_str(&format!("{DIRECTORY}=\"$HOME\"\nDEFAULT=\"$HOME/Maildir/\"\nEXITCODE=0\n"));
     writer.file(path, bytes);
     writer.says("to", "$DEFAULT");
-    writer.text.push_str(":0\n/dev/null\n");
-    writer.text
+    writer.out.text.push_str(":0\n/dev/null\n");
+    writer.out.text
 }
 
 struct ProcmailTrial<'a> {
-    load: Load<'a>,
-    around: Vec<PathBuf>,
-    text: String,
+    out: TrialWriter<'a>,
 }
 
 impl ProcmailTrial<'_> {
@@ -42,7 +40,7 @@ impl ProcmailTrial<'_> {
     fn says(&mut self, kind: &str, target: &str) {
         let head =
             format!("{MARK}{kind}{PART}${DIRECTORY}{PART}${DIRECTORY}{PART}$DEFAULT{PART}{PART}");
-        self.text.push_str(&format!("LOG=\"\n{head}\"{target}\"\n\"\n"));
+        self.out.text.push_str(&format!("LOG=\"\n{head}\"{target}\"\n\"\n"));
     }
 
     fn nodes(&mut self, nodes: &[RcNode]) {
@@ -61,18 +59,18 @@ impl ProcmailTrial<'_> {
             ("INCLUDERC", Some(value)) => self.include(&value),
             ("HOST", _) => {
                 self.says("exit", "$EXITCODE");
-                self.text.push_str(":0\n/dev/null\n");
+                self.out.text.push_str(":0\n/dev/null\n");
             }
             (
                 "LOG" | "LOGFILE" | "VERBOSE" | "LOGABSTRACT" | "TRAP" | "SWITCHRC" | "LOCKFILE"
                 | "SENDMAIL" | "COMSAT" | "HOME" | "SHELL" | "UMASK" | "INCLUDERC",
                 _,
             ) => {}
-            (_, None) => self.text.push_str(&format!("{name}\n")),
+            (_, None) => self.out.text.push_str(&format!("{name}\n")),
             (_, Some(value)) => {
                 let name = if name == "MAILDIR" { DIRECTORY } else { name };
                 let value = if runs_others(&value) { String::new() } else { value };
-                self.text.push_str(&format!("{name}={value}\n"));
+                self.out.text.push_str(&format!("{name}={value}\n"));
             }
         }
     }
@@ -92,12 +90,9 @@ impl ProcmailTrial<'_> {
             RecipeAction::Capture(_) => return,
             RecipeAction::Pipe(command) if is_duplicate_check(command) => return,
             RecipeAction::Pipe(command) if recipe.flags.contains('f') => {
-                let words = shell_words(command);
-                let is_own = words.first().is_some_and(|word| is_program(word, "formail"))
-                    && !command.contains(['|', ';', '>', '<', '`', '&']);
-                if is_own {
+                if runs_only(command, "formail") {
                     self.head(&recipe.flags, &recipe.conditions);
-                    self.text.push_str(&format!("| {}\n", own_directory(command)));
+                    self.out.text.push_str(&format!("| {}\n", own_directory(command)));
                 }
                 return;
             }
@@ -106,7 +101,7 @@ impl ProcmailTrial<'_> {
         };
         let kept: String = recipe.flags.chars().filter(|flag| "HBDAaEe".contains(*flag)).collect();
         self.head(&kept, &recipe.conditions);
-        self.text.push_str("{\n");
+        self.out.text.push_str("{\n");
         match (&recipe.action, action) {
             (RecipeAction::Block(inner), _) => self.nodes(inner),
             (_, Some(target)) => {
@@ -117,34 +112,28 @@ impl ProcmailTrial<'_> {
                     (false, false) => self.says("to", &target),
                 }
                 if !copy {
-                    self.text.push_str(":0\n/dev/null\n");
+                    self.out.text.push_str(":0\n/dev/null\n");
                 }
             }
             _ => {}
         }
-        self.text.push_str("}\n");
+        self.out.text.push_str("}\n");
     }
 
     fn head(&mut self, flags: &str, conditions: &[String]) {
-        self.text.push_str(&format!(":0 {flags}\n"));
+        self.out.text.push_str(&format!(":0 {flags}\n"));
         for condition in conditions {
-            self.text.push_str(&format!("* {}\n", own_directory(condition)));
+            self.out.text.push_str(&format!("* {}\n", own_directory(condition)));
         }
     }
 
     fn include(&mut self, written: &str) {
         let path = written.trim_matches(['"', '\'']);
-        let base = self.around.first().and_then(|path| path.parent()).unwrap_or(Path::new(""));
         let start = [format!("${{{DIRECTORY}}}/"), "$HOME/".into(), "${HOME}/".into()];
         let below = start.iter().find_map(|start| path.strip_prefix(start.as_str()));
-        let path = base.join(below.unwrap_or(path));
-        if self.around.contains(&path) || self.around.len() > MAX_INCLUDES {
-            return;
-        }
-        let Ok(bytes) = (self.load)(&path) else { return };
-        self.around.push(path.clone());
+        let Some((path, bytes)) = self.out.enter(below.unwrap_or(path)) else { return };
         self.file(&path, &bytes);
-        self.around.pop();
+        self.out.leave();
     }
 }
 

@@ -1,21 +1,12 @@
 //! Scripts, and the rules that come of them.
 
-use std::path::Path;
-
 use super::import;
-use crate::import::{Options, report};
+use crate::import::{Options, report, testing};
 
 /// The rules without comments, blanks and the name of the script, and the totals.
 fn rules(script: &str) -> (String, report::Totals) {
-    let load = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    let imported = import(Path::new("x.sieve"), script.as_bytes(), &Options::default(), load);
-    let imported = imported.unwrap_or_else(|bug| panic!("{}\n{}", bug.mistakes, bug.rules));
-    let lines =
-        imported.rules.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
-    let lines: Vec<String> =
-        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    let totals = report::totals(&imported);
-    (lines.join("\n"), totals)
+    let (rules, totals, _) = testing::rules(import, ("x.sieve", script), &Options::default(), &[]);
+    (rules, totals)
 }
 
 fn exact(script: &str) -> String {

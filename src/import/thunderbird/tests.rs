@@ -1,22 +1,12 @@
 //! Filters, and the rules that come of them.
 
-use std::path::Path;
-
 use super::action::folder;
 use super::import;
-use crate::import::{Options, report};
+use crate::import::{Options, report, testing};
 
 /// The rules without comments and blanks, and the report.
 fn rules(text: &str) -> (String, report::Totals, String) {
-    let load = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    let path = Path::new("msgFilterRules.dat");
-    let imported = import(path, text.as_bytes(), &Options::default(), load);
-    let imported = imported.unwrap_or_else(|bug| panic!("{}\n{}", bug.mistakes, bug.rules));
-    let lines =
-        imported.rules.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
-    let lines: Vec<String> =
-        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    (lines.join("\n"), report::totals(&imported), report::text(&imported))
+    testing::rules(import, ("msgFilterRules.dat", text), &Options::default(), &[])
 }
 
 /// A file with one filter.

@@ -3,7 +3,7 @@
 
 #![allow(clippy::print_stderr)]
 
-mod measure;
+pub mod measure;
 
 use std::fs;
 use std::io::Write;
