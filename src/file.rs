@@ -56,7 +56,7 @@ pub fn open_at(directory: impl AsFd, name: impl Arg + Copy, flags: OFlags) -> io
             Ok(file) => break File::from(file),
             Err(Errno::INTR) => {}
             // A socket, or a FIFO that nobody reads; a directory to be written to.
-            Err(Errno::NXIO | Errno::ISDIR) => return Err(not_regular()),
+            Err(Errno::NXIO | Errno::OPNOTSUPP | Errno::ISDIR) => return Err(not_regular()),
             Err(error) => return Err(error.into()),
         }
     };

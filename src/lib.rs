@@ -9,6 +9,7 @@
 
 pub mod text;
 pub mod file;
+pub mod platform;
 pub mod zone;
 pub mod source;
 pub mod user;

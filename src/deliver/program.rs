@@ -25,13 +25,12 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{MemfdFlags, OFlags, memfd_create};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
-};
+use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::file;
 use crate::message::{HeaderEdit, Message};
+use crate::platform::{exit_descriptor, memory_file};
 
 /// Between SIGTERM and SIGKILL, and how long a killed program may take to go.
 const GRACE: Duration = Duration::from_secs(2);
@@ -107,9 +106,9 @@ fn has_header(made: Message, message: &Message) -> Result<Message, String> {
 /// A message as a file of its own, at its start.
 fn content(message: &Message, edits: &[HeaderEdit]) -> io::Result<File> {
     let small = message.size()? <= IN_MEMORY;
-    let memory = small.then(|| memfd_create("message", MemfdFlags::CLOEXEC).ok()).flatten();
+    let memory = if small { memory_file() } else { None };
     let mut file = match memory {
-        Some(memory) => File::from(memory),
+        Some(memory) => memory,
         None => tempfile::tempfile()?,
     };
     message.write_to(edits, &mut file)?;
@@ -238,7 +237,7 @@ struct Running<'o> {
 impl<'o> Running<'o> {
     fn new(mut child: Child, output: Option<&'o mut ProgramOutput>) -> Running<'o> {
         let group = Pid::from_raw(child.id() as i32);
-        let ended = group.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let ended = group.and_then(exit_descriptor);
         let stdout = child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe)));
         let stderr = child.stderr.take().map(|pipe| File::from(OwnedFd::from(pipe)));
         for pipe in [&stdout, &stderr].into_iter().flatten() {

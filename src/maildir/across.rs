@@ -43,7 +43,7 @@ pub(super) fn across(
         let times =
             FileTimes::new().set_modified(about.modified()?).set_accessed(about.accessed()?);
         file.set_times(times)?;
-        fchmod(&file, Mode::from_raw_mode(about.mode() & 0o777))?;
+        fchmod(&file, Mode::from_raw_mode(fstat(&from)?.st_mode & 0o777))?;
         fsync(&file)?;
         state::close(file)
     };

@@ -2,7 +2,7 @@
 //!
 //! | what they say | where | what it means here |
 //! |---|---|---|
-//! | EINVAL, ENOSYS, ENOTSUP, EPERM of renameat2 | NFS, old kernels, old seccomp filters | a link and an unlink instead |
+//! | EINVAL, ENOSYS, ENOTSUP, EPERM of renameat2 | NFS, old kernels, old seccomp filters, systems that have none | a link and an unlink instead |
 //! | EPERM, ENOTSUP, EXDEV, EACCES, EIO … of a link | vfat, AFS, FUSE | there are no links: a plain rename |
 //! | EEXIST of a link, ENOENT of a rename | NFS, where a reply was lost | done, if the file is there |
 //! | EINVAL, ENOTSUP, EBADF, EACCES of a directory's fsync | CIFS, virtiofs, FUSE | such a directory has nothing to sync |
@@ -11,15 +11,15 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{
-    AtFlags, RenameFlags, Stat, fsync, linkat, renameat, renameat_with, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, Dev, Stat, fsync, linkat, renameat, statat, unlinkat};
 use rustix::io::Errno;
+
+use crate::platform::rename_noreplace;
 
 /// Which file it is, whatever it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileId {
-    device: u64,
+    device: Dev,
     inode: u64,
 }
 
@@ -43,7 +43,7 @@ impl FileId {
 /// ENOENT and EEXIST do not tell whether it was done nonetheless; who knows the
 /// file can look ([`FileId::is_at`]).
 pub(super) fn rename_new(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> Result<(), Errno> {
-    match renameat_with(from, old, to, new, RenameFlags::NOREPLACE) {
+    match rename_noreplace(from, old, to, new) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM) => {}
         done => return done,
     }

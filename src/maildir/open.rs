@@ -5,10 +5,11 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, readlinkat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 
 use crate::outcome::Failure;
+use crate::platform::read_link;
 
 use super::name;
 use super::sharing::Sharing;
@@ -18,24 +19,19 @@ pub(super) const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFl
 /// Opens a directory.
 pub(super) fn open_below(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure> {
     match openat(parent, name, DIR | OFlags::NOFOLLOW, Mode::empty()) {
-        Err(Errno::NOTDIR | Errno::LOOP) => follow(parent, name, path),
+        // FreeBSD has a word of its own for a link, EMLINK.
+        Err(Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => follow(parent, name, path),
         other => other.map_err(|error| Failure::new("open the folder", path, error)),
     }
 }
 
 fn follow(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure> {
     let fail = |error| Failure::new("open the folder", path, error);
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let link = openat(parent, name, flags, Mode::empty()).map_err(fail)?;
-    let about = fstat(&link).map_err(fail)?;
-    if FileType::from_raw_mode(about.st_mode) != FileType::Symlink {
-        return Err(fail(Errno::NOTDIR));
-    }
-    if about.st_uid != 0 && about.st_uid != rustix::process::geteuid().as_raw() {
+    let link = read_link(parent, name).map_err(fail)?;
+    if link.owner != 0 && link.owner != rustix::process::geteuid().as_raw() {
         return Err(Failure::new("follow another user's symbolic link", path, Errno::LOOP));
     }
-    let target = readlinkat(&link, "", Vec::new()).map_err(fail)?;
-    openat(parent, target, DIR, Mode::empty())
+    openat(parent, link.target, DIR, Mode::empty())
         .map_err(|error| Failure::new("open the folder behind the symbolic link", path, error))
 }
 

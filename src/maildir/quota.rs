@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, Mode, OFlags, fchmod, openat, renameat, statat, unlinkat};
@@ -175,13 +176,13 @@ fn recount(maildir: &Maildir<'_>, mut size: Size) -> io::Result<Size> {
 }
 
 /// When messages came to, or left, each folder.
-fn stamps(maildir: &Maildir<'_>) -> BTreeMap<std::path::PathBuf, (i64, u64)> {
+fn stamps(maildir: &Maildir<'_>) -> BTreeMap<std::path::PathBuf, (i64, i64)> {
     let mut stamps = BTreeMap::new();
     for place in maildir.folders().0 {
         for sub in [Sub::New, Sub::Cur] {
             let path = maildir.location.path_of_place(&place).join(sub.name());
-            if let Ok(about) = rustix::fs::stat(&path) {
-                stamps.insert(path, (about.st_mtime, about.st_mtime_nsec));
+            if let Ok(about) = std::fs::metadata(&path) {
+                stamps.insert(path, (about.mtime(), about.mtime_nsec()));
             }
         }
     }

@@ -8,12 +8,12 @@
 
 use std::os::fd::AsFd;
 
-use rustix::fs::{AtFlags, Mode, chmodat, fchmod, fgetxattr, fstat, statat};
+use rustix::fs::{AtFlags, Mode, chmodat, fchmod, fstat, statat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-/// The default ACL of a directory as Linux keeps it.
-const DEFAULT_ACL: &str = "system.posix_acl_default";
+use crate::platform::{Acl, has_acl};
+
 const PRIVATE_DIR: Mode = Mode::RWXU;
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 
@@ -81,6 +81,6 @@ impl Sharing {
 /// What a set-group-id directory without a default ACL lets its group do.
 fn group_of(directory: impl AsFd) -> Option<Mode> {
     let mode = Mode::from_raw_mode(fstat(&directory).ok()?.st_mode);
-    let has_acl = fgetxattr(&directory, DEFAULT_ACL, &mut [0u8; 0][..]).is_ok_and(|size| size > 0);
+    let has_acl = has_acl(&directory, Acl::Default) == Some(true);
     (mode.contains(Mode::SGID) && !has_acl).then(|| mode.intersection(Mode::RWXG))
 }

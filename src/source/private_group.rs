@@ -5,10 +5,8 @@
 
 use std::path::Path;
 
-use rustix::fs::fgetxattr_query;
-use rustix::io::Errno;
-
 use crate::file;
+use crate::platform::{Acl, has_acl};
 
 /// The system's groups.
 const GROUP: &str = "/etc/group";
@@ -16,15 +14,12 @@ const GROUP: &str = "/etc/group";
 const PASSWD: &str = "/etc/passwd";
 /// Of larger ones the end is not read; bytes.
 const LARGEST: u64 = 16 << 20;
-/// Where Linux keeps a file's access ACL.
-const ACL: &str = "system.posix_acl_access";
 
 /// Whether nobody but the user (and root, who may do all) is in the group of
 /// a file, and no access ACL lets others write to it.
 pub(super) fn is_private(file: &std::fs::File, gid: u32, uid: u32) -> bool {
     // With an ACL the group's bits are the mask of all it lets in.
-    let no_acl =
-        matches!(fgetxattr_query(file, ACL), Err(Errno::NODATA | Errno::NOTSUP | Errno::NOSYS));
+    let no_acl = has_acl(file, Acl::Access) == Some(false);
     let read = |path: &str| file::read(Path::new(path), LARGEST).unwrap_or_default();
     no_acl && is_own(gid, uid, &read(GROUP), &read(PASSWD))
 }

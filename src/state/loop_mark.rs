@@ -9,7 +9,6 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use rustix::rand::{GetRandomFlags, getrandom};
 use sha2::{Digest, Sha256};
 
 use super::{StateDir, hex};
@@ -51,9 +50,7 @@ fn key(state: &StateDir) -> Option<[u8; KEY]> {
 /// Makes the key, unless another process just did.
 fn make_key(state: &StateDir) -> io::Result<()> {
     let mut key = [0; KEY];
-    if getrandom(&mut key, GetRandomFlags::empty())? != KEY {
-        return Err(ErrorKind::UnexpectedEof.into());
-    }
+    getrandom::fill(&mut key)?;
     state.make()?;
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(state.path())?;
     file.write_all(&key)?;

@@ -347,7 +347,7 @@ impl RuleErrorKind {
                 error("bad-pattern", format!("this pattern cannot be used: {reason}"), "here")
             }
             RuleErrorKind::TooDeep => {
-                error("too-deep", String::from("this is nested too deeplyly"), "too deep")
+                error("too-deep", String::from("this is nested too deeply"), "too deep")
                     .or_hint(Some("split it with `define`, or flatten the groups"))
             }
 

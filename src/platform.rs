@@ -1,0 +1,161 @@
+//! What not every Unix can do, and what is done where it cannot.
+//!
+//! | | Linux | macOS | others |
+//! |---|---|---|---|
+//! | rename, but replace nothing | renameat2(2) | renameatx_np(2) | `NOSYS`: callers have another way |
+//! | a process' end as a descriptor | pidfd_open(2) | none: it is looked at now and then | the same |
+//! | a file in memory | memfd_create(2) | none: one in `TMPDIR` | memfd_create(2) on FreeBSD |
+//! | a symbolic link as a descriptor | `O_PATH` | it is looked at before and after it is read | the same |
+//! | ACLs | extended attributes | unknown | unknown |
+
+use std::ffi::CString;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{FileType, Stat, readlinkat};
+use rustix::io::Errno;
+use rustix::path::Arg;
+use rustix::process::Pid;
+
+/// Which ACL of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acl {
+    /// Who may use it, acl(5).
+    Access,
+    /// What files made in a directory get.
+    Default,
+}
+
+/// A symbolic link.
+pub struct Link {
+    /// Whose it is.
+    pub owner: u32,
+    /// Where it leads.
+    pub target: CString,
+}
+
+/// Renames without replacing anything.
+///
+/// # Errors
+/// `EEXIST` if the new name is taken; `ENOSYS`, `EINVAL`, `ENOTSUP` or `EPERM` where the
+/// system or the file system cannot do that in one step.
+pub fn rename_noreplace(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> Result<(), Errno> {
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    return rustix::fs::renameat_with(from, old, to, new, rustix::fs::RenameFlags::NOREPLACE);
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+    {
+        let _ = (from, old, to, new);
+        Err(Errno::NOSYS)
+    }
+}
+
+/// A descriptor that can be read from when the child has ended; none where there is
+/// no such thing.
+pub fn exit_descriptor(child: Pid) -> Option<OwnedFd> {
+    #[cfg(target_os = "linux")]
+    return rustix::process::pidfd_open(child, rustix::process::PidfdFlags::empty()).ok();
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = child;
+        None
+    }
+}
+
+/// A file in memory, which exec closes; none where there is no such thing.
+pub fn memory_file() -> Option<File> {
+    #[cfg(any(target_os = "linux", target_os = "freebsd"))]
+    {
+        use rustix::fs::{MemfdFlags, memfd_create};
+        memfd_create("message", MemfdFlags::CLOEXEC).ok().map(File::from)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+    None
+}
+
+/// Whether a file has such an ACL; none where that cannot be told.
+pub fn has_acl(file: impl AsFd, which: Acl) -> Option<bool> {
+    #[cfg(target_os = "linux")]
+    {
+        let name = match which {
+            Acl::Access => "system.posix_acl_access",
+            Acl::Default => "system.posix_acl_default",
+        };
+        match rustix::fs::fgetxattr(file, name, &mut [0u8; 0][..]) {
+            Ok(size) => Some(size > 0),
+            Err(Errno::NODATA | Errno::NOTSUP | Errno::NOSYS) => Some(false),
+            Err(_) => None,
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (file, which);
+        None
+    }
+}
+
+/// A symbolic link, with its owner: both of the same link, whatever is put in its place
+/// meanwhile.
+///
+/// # Errors
+/// `ENOTDIR` if it is no symbolic link; else what the system says.
+pub fn read_link(directory: impl AsFd, name: impl Arg + Copy) -> Result<Link, Errno> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{Mode, OFlags, fstat, openat};
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let link = openat(directory, name, flags, Mode::empty())?;
+        link_of(&fstat(&link)?, || readlinkat(&link, "", Vec::new()))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        use rustix::fs::{AtFlags, statat};
+        let about = || statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        let before = about()?;
+        let link = link_of(&before, || readlinkat(&directory, name, Vec::new()))?;
+        let after = about()?;
+        // A link cannot be written to: one that was made anew has another moment.
+        let what = |about: &Stat| (about.st_dev, about.st_ino, about.st_ctime, about.st_ctime_nsec);
+        if what(&before) == what(&after) { Ok(link) } else { Err(Errno::AGAIN) }
+    }
+}
+
+fn link_of(about: &Stat, target: impl FnOnce() -> Result<CString, Errno>) -> Result<Link, Errno> {
+    match FileType::from_raw_mode(about.st_mode) {
+        FileType::Symlink => Ok(Link { owner: about.st_uid, target: target()? }),
+        _ => Err(Errno::NOTDIR),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_read_with_its_owner_and_nothing_else_is_a_link() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = File::open(home.path()).unwrap();
+        std::os::unix::fs::symlink("over/there", home.path().join("link")).unwrap();
+        let link = read_link(&directory, "link").unwrap();
+        assert_eq!(link.target.as_bytes(), b"over/there");
+        assert_eq!(link.owner, rustix::process::geteuid().as_raw());
+        fs::write(home.path().join("file"), "").unwrap();
+        assert_eq!(read_link(&directory, "file").err(), Some(Errno::NOTDIR));
+        assert_eq!(read_link(&directory, "none").err(), Some(Errno::NOENT));
+    }
+
+    #[test]
+    fn a_rename_replaces_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = File::open(home.path()).unwrap();
+        for name in ["a", "b"] {
+            fs::write(home.path().join(name), name).unwrap();
+        }
+        let taken = rename_noreplace(&directory, "a", &directory, "b");
+        assert!(taken.is_err());
+        assert_eq!(fs::read(home.path().join("b")).unwrap(), b"b");
+        let renamed = rename_noreplace(&directory, "a", &directory, "c");
+        assert_eq!(renamed.is_ok(), home.path().join("c").exists());
+    }
+}
