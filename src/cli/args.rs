@@ -123,6 +123,8 @@ impl Delivery {
 pub(super) enum Command {
     /// Find every mistake in the rules and run their `expect`s
     Check(Check),
+    /// Explain a mistake that `check` found, with an example
+    Explain(Explain),
     /// Show what is known about a message: fields, classifiers, results
     Inspect(Inspect),
     /// Show the provider's filter and what of it is on, or switch it
@@ -586,6 +588,14 @@ pub(super) struct ManageSieve {
     pub(super) connections: Option<u16>,
 }
 
+/// `mfilter explain`
+#[derive(clap::Args, Debug)]
+pub(super) struct Explain {
+    /// The code of the mistake, as in `error[unknown-field]` [default: list all]
+    #[arg(value_name = "CODE")]
+    pub(super) code: Option<String>,
+}
+
 /// `mfilter completions`
 #[derive(clap::Args, Debug)]
 pub(super) struct Completions {
@@ -603,6 +613,7 @@ pub(super) struct Completions {
 pub(super) enum Names {
     Folders,
     Categories,
+    Codes,
 }
 
 /// What delivery alone takes: small, so that building it costs little.

@@ -66,8 +66,24 @@ fn site_rules(path: &Path, call: &Check, user: &User) -> Result<CommandOutcome, 
 
 fn users(call: &Check, user: &User) -> Result<CommandOutcome, String> {
     let path = load::rules_file(call.rules.as_deref(), user)?;
+    let (sources, diagnostics, settings) = mistakes(&path, call.site.as_deref(), user)?;
+    output::diagnostics(&diagnostics, &sources, call.json);
+    let finding = if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found };
+    if call.mail.is_empty() {
+        return Ok(finding);
+    }
+    let trust = super::trust::run(settings, &call.mail, user)?;
+    Ok(if trust == CommandOutcome::Fine { finding } else { trust })
+}
+
+/// Every mistake in a user's rules, and their settings.
+pub(super) fn mistakes(
+    path: &Path,
+    site: Option<&Path>,
+    user: &User,
+) -> Result<(Sources, Vec<Diagnostic>, Settings), String> {
     let (mut sources, mut checked) =
-        load::check(&path, user).map_err(|e| format!("{}: {e}", path.display()))?;
+        load::check(path, user).map_err(|e| format!("{}: {e}", path.display()))?;
     let surroundings = &mut Surroundings {
         home: user.home_or_nowhere(),
         load: &mut |path| read_text(path).map(String::into_bytes).map_err(|e| e.into()),
@@ -80,14 +96,8 @@ fn users(call: &Check, user: &User) -> Result<CommandOutcome, String> {
         diagnostics.extend(unlike_the_store(program, &checked.folders, checked.layout, user));
         diagnostics.extend(expectations(program, &sources, user));
     }
-    diagnostics.extend(switched(&checked.settings, call.site.as_deref()));
-    output::diagnostics(&diagnostics, &sources, call.json);
-    let finding = if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found };
-    if call.mail.is_empty() {
-        return Ok(finding);
-    }
-    let trust = super::trust::run(checked.settings, &call.mail, user)?;
-    Ok(if trust == CommandOutcome::Fine { finding } else { trust })
+    diagnostics.extend(switched(&checked.settings, site));
+    Ok((sources, diagnostics, checked.settings))
 }
 
 /// What is wrong with the user's switch, by the site rules in force.

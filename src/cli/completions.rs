@@ -10,6 +10,7 @@ use super::current_rules::CurrentRules;
 use super::{CommandOutcome, output};
 use crate::load;
 use crate::maildir::Maildir;
+use crate::rules::explanation;
 use crate::user::User;
 
 /// Behind what clap makes for bash: names that only mfilter knows.
@@ -21,6 +22,7 @@ _mfilter_and_names() {
         *" -"*) return ;;
         "sort "* | "watch "*) names=folders ;;
         "isp-filter "*) names=categories ;;
+        "explain "*) names=codes ;;
         *) return ;;
     esac
     local name
@@ -45,6 +47,7 @@ pub(super) fn run(call: &Completions) -> Result<CommandOutcome, String> {
         let names = match names {
             Names::Folders => folders()?,
             Names::Categories => categories(),
+            Names::Codes => explanation::codes().map(str::to_owned).collect(),
         };
         output::print(&names.iter().map(|name| format!("{name}\n")).collect::<String>());
         return Ok(CommandOutcome::Fine);
@@ -73,6 +76,10 @@ fn with_names(shell: Shell, script: &str) -> String {
                 .replace(
                     "[default\\: the inbox\\]:_default",
                     "[default\\: the inbox\\]:_mfilter_names folders",
+                )
+                .replace(
+                    "[default\\: list all]:_default",
+                    "[default\\: list all]:_mfilter_names codes",
                 )
                 .replace(
                     "`off` or `default`:_default",

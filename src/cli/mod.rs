@@ -10,6 +10,7 @@ mod check_sieve;
 mod completions;
 mod current_rules;
 mod deliver;
+mod explain;
 mod fmt;
 mod history;
 mod import;
@@ -80,6 +81,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     };
     let result = match &args.command {
         Some(Command::Check(call)) => check::run(call),
+        Some(Command::Explain(call)) => explain::run(call),
         Some(Command::Inspect(call)) => inspect::run(call),
         Some(Command::IspFilter(call)) => isp_filter::run(call),
         Some(Command::Judge(call)) => judge::run(call),

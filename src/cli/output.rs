@@ -47,6 +47,10 @@ pub(super) fn diagnostics(found: &[Diagnostic], sources: &Sources, json: bool) {
         if found.is_empty() && io::stdout().is_terminal() {
             print("no mistakes\n");
         }
+        // For a person, once for all mistakes.
+        if let Some(first) = found.first().filter(|_| io::stdout().is_terminal()) {
+            print(&format!("\nfor more, with an example: mfilter explain {}\n", first.code));
+        }
     }
 }
 

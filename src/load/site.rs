@@ -97,7 +97,8 @@ pub fn check(
     Ok(check_bytes(path, open_site(path)?.bytes()?))
 }
 
-fn check_bytes(
+/// The same of bytes that were read.
+pub fn check_bytes(
     path: &Path,
     bytes: Vec<u8>,
 ) -> (Sources, Checked, Vec<program_cache::CachedRuleFile>) {

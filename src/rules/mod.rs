@@ -6,6 +6,7 @@ pub mod index;
 pub mod compiled;
 mod settings;
 pub mod program;
+pub mod explanation;
 pub mod field;
 pub mod folder_name;
 pub mod glob;

@@ -14,6 +14,7 @@ mod corpus;
 mod documents;
 mod dovecot;
 mod duplicates;
+mod explain;
 mod fetchers;
 mod history;
 mod hostile;

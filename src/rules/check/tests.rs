@@ -721,7 +721,7 @@ fn a_chain_of_definitions_ends() {
     assert_eq!(found.len(), 1);
     assert_eq!(
         (found[0].0.as_str(), found[0].2.as_str()),
-        ("too-deep", "this is nested too deeplyly")
+        ("too-deep", "this is nested too deeply")
     );
 }
 

@@ -1,0 +1,122 @@
+//! `mfilter explain CODE`: what a mistake means, what `check` says of an example with
+//! it, and the example mended.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::args::Explain;
+use super::check::mistakes;
+use super::{CommandOutcome, output};
+use crate::diagnostic::render;
+use crate::load;
+use crate::rules::explanation::{Explanation, codes, of};
+use crate::text::escape;
+use crate::user::User;
+
+/// Of longer lines of an example the end is left out, characters.
+const LINE: usize = 200;
+/// Of more mistakes the first ones are shown.
+const MISTAKES: usize = 2;
+
+pub(super) fn run(call: &Explain) -> Result<CommandOutcome, String> {
+    let Some(code) = &call.code else {
+        let all: String = codes().map(|code| format!("{code}\n")).collect();
+        output::print(&all);
+        return Ok(CommandOutcome::Fine);
+    };
+    // As it stands in a message, too.
+    let code = code.trim_start_matches("error").trim_start_matches("warning");
+    let code = code.trim_matches(['[', ']', ':']);
+    let explanation = of(code).map_err(|near| match near {
+        Some(near) => format!("there is no mistake `{code}`; did you mean `{near}`?"),
+        None => format!("there is no mistake `{code}`; `mfilter explain` lists all"),
+    })?;
+    let message = told(&explanation)
+        .map_err(|error| format!("cannot check the example in a temporary folder: {error}"))?;
+    let mended = String::from_utf8_lossy(&explanation.mended).into_owned();
+    output::print(&format!(
+        "{}\n\nAn example:\n\n{}\nMended:\n\n{}",
+        wrapped(&explanation.meaning),
+        indented(&message),
+        indented(&mended)
+    ));
+    Ok(CommandOutcome::Fine)
+}
+
+/// What `check` says of the example.
+fn told(explanation: &Explanation) -> io::Result<String> {
+    let home = tempfile::tempdir()?;
+    let user = User::at(home.path());
+    for (name, content) in &explanation.files {
+        fs::write(home.path().join(name), content)?;
+    }
+    for folder in &explanation.folders {
+        for sub in ["cur", "new", "tmp"] {
+            fs::create_dir_all(home.path().join(folder).join(sub))?;
+        }
+    }
+    let site = home.path().join("site.mailrules");
+    if let Some(rules) = &explanation.site {
+        fs::write(&site, rules)?;
+    }
+    let rules = home.path().join(".mailrules");
+    let (mut sources, mut found) = if explanation.of_site {
+        let (sources, checked, _) = load::site::check_bytes(&rules, explanation.wrong.clone());
+        (sources, checked.diagnostics)
+    } else {
+        fs::write(&rules, &explanation.wrong)?;
+        let site = explanation.site.is_some().then_some(site.as_path());
+        let (sources, found, _) = mistakes(&rules, site, &user).map_err(io::Error::other)?;
+        (sources, found)
+    };
+    found.retain(|mistake| mistake.code == explanation.code);
+    found.truncate(MISTAKES);
+    sources.set_home(home.path());
+    Ok(match found.is_empty() {
+        // Site rules are believed of root alone.
+        true => String::from_utf8_lossy(&explanation.wrong).into_owned(),
+        false => short(&render(&found, &sources, output::colour()), home.path()),
+    })
+}
+
+/// A drawing without the folder that it was made in, each line of a length to look at.
+fn short(drawing: &str, home: &Path) -> String {
+    let drawing = drawing.replace(&format!("{}/", home.display()), "~/");
+    let lines = drawing.lines().map(|line| match line.char_indices().nth(LINE) {
+        Some((end, _)) => format!("{}…\n", &line[..end]),
+        None => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+fn indented(text: &str) -> String {
+    let line = |line: &str| match line.is_empty() {
+        true => String::from("\n"),
+        // A drawing holds colours, and is harmless already.
+        false => {
+            format!("    {}\n", if line.contains('\u{1b}') { line.into() } else { escape(line) })
+        }
+    };
+    text.lines().map(line).collect()
+}
+
+/// Lines of the width of a page.
+fn wrapped(text: &str) -> String {
+    const WIDTH: usize = 78;
+    let mut out = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if column > 0 && column + 1 + width > WIDTH {
+            out.push('\n');
+            column = 0;
+        } else if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    out
+}

@@ -1,0 +1,137 @@
+//! What each mistake means, with rules that have it and the same rules mended, for
+//! `mfilter explain`. The texts stand in `explanations.txt`, whose head says how; the
+//! message itself is not among them: it is that of the check, run on the example.
+
+use super::mistake::nearest;
+
+const TEXT: &str = include_str!("explanations.txt");
+
+/// One mistake, explained.
+#[derive(Debug, Default)]
+pub struct Explanation {
+    /// As `check` names it, `unknown-field`.
+    pub code: &'static str,
+    /// What it means, in sentences.
+    pub meaning: String,
+    /// Rules with this mistake and no other.
+    pub wrong: Vec<u8>,
+    /// The same, mended.
+    pub mended: Vec<u8>,
+    /// Whether they are site rules.
+    pub of_site: bool,
+    /// Files in the home beside the rules.
+    pub files: Vec<(&'static str, Vec<u8>)>,
+    /// Site rules in force beside the rules.
+    pub site: Option<Vec<u8>>,
+    /// Folders of a Maildir in the home.
+    pub folders: Vec<&'static str>,
+}
+
+/// All codes, in the order of the texts.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    TEXT.lines().filter_map(|line| line.strip_prefix("== "))
+}
+
+/// What there is to say of a code.
+///
+/// # Errors
+/// There is no such code; the nearest one, if one is near.
+pub fn of(code: &str) -> Result<Explanation, Option<String>> {
+    let parts = TEXT.split("\n== ").skip(1);
+    let found = parts.filter_map(|part| part.split_once('\n')).find(|(name, _)| *name == code);
+    let (code, text) = found.ok_or_else(|| nearest(code, codes()))?;
+    let mut sections = text.split("\n-- ");
+    let mut explanation = Explanation { code, ..Explanation::default() };
+    explanation.meaning = sections.next().unwrap_or_default().replace('\n', " ");
+    for section in sections {
+        let (head, body) = section.split_once('\n').unwrap_or((section, ""));
+        let body = || expanded(body.trim_end_matches('\n'));
+        match head.split_once(' ').unwrap_or((head, "")) {
+            ("rules", of) => {
+                explanation.wrong = body();
+                explanation.of_site = of == "site";
+            }
+            ("mended", _) => explanation.mended = body(),
+            ("file", name) => explanation.files.push((name, body())),
+            ("site", _) => explanation.site = Some(body()),
+            (_, path) => explanation.folders.push(path),
+        }
+    }
+    Ok(explanation)
+}
+
+/// A text with what `%{…}` stands for, and a line end.
+fn expanded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("%{") {
+        bytes.extend_from_slice(before.as_bytes());
+        let (inner, behind) = behind.split_once('}').unwrap_or((behind, ""));
+        match inner.split_once(' ') {
+            Some(("byte", byte)) => bytes.extend(u8::from_str_radix(byte, 16).ok()),
+            Some((count, text)) => bytes.extend(text.repeat(count.parse().unwrap_or(0)).bytes()),
+            None => {
+                let c = u32::from_str_radix(inner, 16).ok().and_then(char::from_u32);
+                bytes.extend(c.into_iter().collect::<String>().bytes());
+            }
+        }
+        rest = behind;
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes.push(b'\n');
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The wordings of all mistakes, as source.
+    const WORDINGS: [&str; 6] = [
+        include_str!("mistake/mod.rs"),
+        include_str!("mistake/place.rs"),
+        include_str!("mistake/script.rs"),
+        include_str!("../syntax/mistake.rs"),
+        include_str!("../syntax/decode.rs"),
+        include_str!("../cli/check.rs"),
+    ];
+
+    /// What stands before a code in them.
+    const HEADS: [&str; 7] =
+        ["error(", "warning(", "severe(", "word(", "code: ", "\"folder-", "=> \"unknown-"];
+
+    fn codes_of_the_source() -> BTreeSet<&'static str> {
+        let is_code =
+            |code: &&str| code.bytes().all(|b| b.is_ascii_lowercase() || b"-8".contains(&b));
+        let mut found = BTreeSet::new();
+        for source in WORDINGS.map(|source| source.split("#[cfg(test)]").next().unwrap()) {
+            for head in HEADS {
+                let quote = head.find('"').unwrap_or(head.len());
+                let rests =
+                    source.match_indices(head).map(|(at, _)| source[at + quote..].trim_start());
+                let codes = rests.filter_map(|rest| rest.strip_prefix('"')?.split('"').next());
+                found.extend(codes.filter(is_code));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_mistake_is_explained_and_nothing_else() {
+        let explained: BTreeSet<&str> = codes().collect();
+        assert_eq!(explained.len(), codes().count(), "a code stands there twice");
+        assert!(explained.len() > 100);
+        assert_eq!(codes_of_the_source(), explained);
+    }
+
+    #[test]
+    fn a_text_is_expanded() {
+        assert_eq!(expanded("a%{200b}b%{byte e9}%{3 x,}"), b"a\xe2\x80\x8bb\xe9x,x,x,\n");
+        assert_eq!(of("unknown-feild").unwrap_err().as_deref(), Some("unknown-field"));
+        let found = of("not-utf8").unwrap();
+        assert!(found.meaning.ends_with("converts it."));
+        assert!(std::str::from_utf8(&found.wrong).is_err());
+    }
+}

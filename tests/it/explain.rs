@@ -1,0 +1,103 @@
+//! Each mistake can be explained: its example has that mistake and no other, by `check`
+//! itself, and the mended one has none.
+
+use std::fs;
+use std::process::Command;
+
+use mfilter::rules::explanation::{Explanation, codes, of};
+
+use crate::support::{Home, MFILTER, Run, run, skipped};
+
+/// Checks the rules of an explanation in a home of its own.
+fn checked(explanation: &Explanation, rules: &[u8]) -> Run {
+    let home = Home::new();
+    for (name, content) in &explanation.files {
+        fs::write(home.path().join(name), content).unwrap();
+    }
+    for folder in &explanation.folders {
+        for sub in ["cur", "new", "tmp"] {
+            fs::create_dir_all(home.path().join(folder).join(sub)).unwrap();
+        }
+    }
+    let rules_file = home.path().join(".mailrules");
+    fs::write(&rules_file, rules).unwrap();
+    let rules_file = rules_file.to_str().unwrap();
+    let site = home.path().join("site.mailrules");
+    if let Some(rules) = &explanation.site {
+        fs::write(&site, rules).unwrap();
+        return home.run(&["check", "--json", "--site", site.to_str().unwrap(), rules_file], b"");
+    }
+    let how = if explanation.of_site { "--site" } else { "--" };
+    home.run(&["check", "--json", how, rules_file], b"")
+}
+
+fn found(run: &Run) -> Vec<String> {
+    let mistakes: Vec<serde_json::Value> = run
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Vec<serde_json::Value>>(line).ok())
+        .flatten()
+        .collect();
+    let mut codes: Vec<String> =
+        mistakes.iter().map(|each| each["code"].as_str().unwrap().to_owned()).collect();
+    codes.sort();
+    codes.dedup();
+    codes
+}
+
+#[test]
+fn each_example_has_exactly_its_mistake_and_none_when_mended() {
+    let is_root = rustix::process::geteuid().is_root();
+    let mut wrong = Vec::new();
+    for code in codes() {
+        let explanation = of(code).unwrap();
+        if (explanation.of_site || explanation.site.is_some()) && !is_root {
+            eprintln!("skipped: only root has site rules: {code}");
+            continue;
+        }
+        let with = found(&checked(&explanation, &explanation.wrong));
+        // Where there are too many, there are others.
+        let others = with.iter().filter(|other| *other != code && code != "too-many").count();
+        let mended = checked(&explanation, &explanation.mended);
+        if others > 0 || !with.iter().any(|found| found == code) || mended.code != Some(0) {
+            wrong.push(format!(
+                "{code}: wrong: {with:?}, mended: {:?} {}",
+                found(&mended),
+                mended.stderr
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_message_is_the_one_of_check() {
+    let home = Home::with_rules("when subjct contains \"sale\" -> folder \"Sale\"\n");
+    let told = home.run(&["check"], b"").stdout;
+    let message = told.lines().next().unwrap();
+    assert!(message.starts_with("error[unknown-field]"), "{told}");
+    for code in ["unknown-field", "error[unknown-field]:"] {
+        let explained = home.run(&["explain", code], b"");
+        assert_eq!(explained.code, Some(0), "{explained:?}");
+        assert!(explained.stdout.contains(message), "{explained:?}");
+        assert!(explained.stdout.contains("~/.mailrules:1:6"), "{explained:?}");
+        assert!(explained.stdout.contains("Mended:\n\n    when subject contains"), "{explained:?}");
+    }
+    let unknown = home.run(&["explain", "unknown-feild"], b"");
+    assert_eq!(unknown.code, Some(2));
+    assert!(unknown.stderr.contains("did you mean `unknown-field`?"), "{unknown:?}");
+    assert_eq!(home.run(&["explain"], b"").stdout.lines().count(), codes().count());
+}
+
+#[test]
+fn on_a_terminal_check_names_the_command_once() {
+    if skipped("the terminal", &["/usr/bin/script"], false) {
+        return;
+    }
+    let home = Home::with_rules("when subjct is \"a\" -> stop\nwhen subjct is \"b\" -> stop\n");
+    let mut command = Command::new("/usr/bin/script");
+    command.args(["-qec", &format!("{MFILTER} check"), "/dev/null"]).env("HOME", home.path());
+    let shown = run(command, b"").stdout;
+    assert_eq!(shown.matches("mfilter explain unknown-field").count(), 1, "{shown}");
+    assert!(!home.run(&["check"], b"").stdout.contains("mfilter explain"));
+}
