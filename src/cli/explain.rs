@@ -67,8 +67,11 @@ fn told(explanation: &Explanation) -> io::Result<String> {
     } else {
         fs::write(&rules, &explanation.wrong)?;
         let site = explanation.site.is_some().then_some(site.as_path());
-        let (sources, found, _) = mistakes(&rules, site, &user).map_err(io::Error::other)?;
-        (sources, found)
+        match mistakes(&rules, site, &user) {
+            Ok((sources, found, _)) => (sources, found),
+            // Rules that are too large are not even read.
+            Err(why) => return Ok(short(&why, home.path())),
+        }
     };
     found.retain(|mistake| mistake.code == explanation.code);
     found.truncate(MISTAKES);

@@ -89,10 +89,14 @@ mod tests {
     use super::*;
 
     /// The wordings of all mistakes, as source.
-    const WORDINGS: [&str; 6] = [
+    const WORDINGS: [&str; 10] = [
+        include_str!("mistake/folder.rs"),
+        include_str!("mistake/learn.rs"),
         include_str!("mistake/mod.rs"),
         include_str!("mistake/place.rs"),
         include_str!("mistake/script.rs"),
+        include_str!("mistake/site.rs"),
+        include_str!("mistake/word.rs"),
         include_str!("../syntax/mistake.rs"),
         include_str!("../syntax/decode.rs"),
         include_str!("../cli/check.rs"),

@@ -1,6 +1,8 @@
 //! Each mistake can be explained: its example has that mistake and no other, by `check`
 //! itself, and the mended one has none.
 
+#![allow(clippy::print_stderr, reason = "what was skipped is told")]
+
 use std::fs;
 use std::process::Command;
 
@@ -51,6 +53,12 @@ fn each_example_has_exactly_its_mistake_and_none_when_mended() {
     let mut wrong = Vec::new();
     for code in codes() {
         let explanation = of(code).unwrap();
+        if code == "too-large" {
+            // The command does not even read such a file.
+            let (_, _, found) = mfilter::syntax::parse_bytes(0, "x".as_ref(), &explanation.wrong);
+            assert_eq!(found.iter().map(|each| each.code).collect::<Vec<_>>(), [code]);
+            continue;
+        }
         if (explanation.of_site || explanation.site.is_some()) && !is_root {
             eprintln!("skipped: only root has site rules: {code}");
             continue;

@@ -303,7 +303,7 @@ impl RuleErrorKind {
                     .or_hint(Some("a date is year-month-day: `2026-12-24`"))
             }
             RuleErrorKind::NoSuchTime { text } => {
-                error("no-such-time", format!("there is no time `{text}`"), "no such time")
+                error("quantity", format!("there is no time `{text}`"), "no such time")
                     .or_hint(Some("times are `00:00` to `23:59`"))
             }
             RuleErrorKind::FieldWantsName { field } => {
@@ -321,7 +321,7 @@ impl RuleErrorKind {
             }
             RuleErrorKind::FieldTakesNoName { field } => {
                 let message = format!("`{field}` takes no name");
-                error("field-takes-no-name", message, "unexpected string")
+                error("syntax", message, "unexpected string")
             }
             RuleErrorKind::NoParts { field, hint } => {
                 let message = format!("`{field}` has no parts");

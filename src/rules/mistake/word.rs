@@ -52,7 +52,7 @@ impl WordKind {
             WordKind::Field | WordKind::Part => "unknown-field",
             WordKind::Classifier => "unknown-classifier",
             WordKind::List => "unknown-list",
-            WordKind::Operator => "unknown-operator",
+            WordKind::Operator => "operator",
             WordKind::Action => "unknown-action",
             WordKind::Flag => "unknown-flag",
             WordKind::Insert => "unknown-insert",
