@@ -2,13 +2,14 @@
 //! it, and the example mended.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::args::Explain;
 use super::check::mistakes;
 use super::{CommandOutcome, output};
 use crate::diagnostic::render;
+use crate::file;
 use crate::load;
 use crate::rules::explanation::{Explanation, codes, of};
 use crate::text::escape;
@@ -49,7 +50,7 @@ fn told(explanation: &Explanation) -> io::Result<String> {
     let home = tempfile::tempdir()?;
     let user = User::at(home.path());
     for (name, content) in &explanation.files {
-        fs::write(home.path().join(name), content)?;
+        write(&home.path().join(name), content)?;
     }
     for folder in &explanation.folders {
         for sub in ["cur", "new", "tmp"] {
@@ -58,14 +59,14 @@ fn told(explanation: &Explanation) -> io::Result<String> {
     }
     let site = home.path().join("site.mailrules");
     if let Some(rules) = &explanation.site {
-        fs::write(&site, rules)?;
+        write(&site, rules)?;
     }
     let rules = home.path().join(".mailrules");
     let (mut sources, mut found) = if explanation.of_site {
         let (sources, checked, _) = load::site::check_bytes(&rules, explanation.wrong.clone());
         (sources, checked.diagnostics)
     } else {
-        fs::write(&rules, &explanation.wrong)?;
+        write(&rules, &explanation.wrong)?;
         let site = explanation.site.is_some().then_some(site.as_path());
         match mistakes(&rules, site, &user) {
             Ok((sources, found, _)) => (sources, found),
@@ -81,6 +82,11 @@ fn told(explanation: &Explanation) -> io::Result<String> {
         true => String::from_utf8_lossy(&explanation.wrong).into_owned(),
         false => short(&render(&found, &sources, output::colour()), home.path()),
     })
+}
+
+/// Makes a file of the example.
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    file::open(path, file::MAKE_OWN)?.write_all(content)
 }
 
 /// A drawing without the folder that it was made in, each line of a length to look at.
