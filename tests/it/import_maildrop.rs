@@ -152,7 +152,24 @@ fn statement(dice: &mut Dice, depth: usize, out: &mut String) {
         out.push_str(&format!("{action}\n"));
         return;
     }
-    match dice.roll(8) {
+    match dice.roll(10) {
+        // What was captured before another pattern was looked for.
+        8 | 9 => {
+            let first = dice.pick(&["/^X-Tag: *([a-z]+)/", "/^List-Id:.*<([^.>]*)\\./"]);
+            let inner = match dice.roll(3) {
+                0 => format!("/^Subject:.*({})/", dice.pick(&WORDS).replace('+', "\\+")),
+                1 => format!("/^X-Tag: *{}/ || /^Cc:/", dice.pick(&["sale", "two"])),
+                _ => "$SIZE > 200".to_owned(),
+            };
+            let ends = format!("to Maildir/.{}", dice.pick(&FOLDERS));
+            let kept = match dice.roll(3) {
+                0 if !out.contains("if (") => "A$MATCH2",
+                1 => "List-$MATCH1",
+                _ => "Tag-$MATCH1",
+            };
+            out.push_str(&format!("if ({first})\n{{\nif ({inner})\n{{\n{ends}\n}}\n"));
+            out.push_str(&format!("to \"Maildir/.{kept}\"\n}}\n"));
+        }
         0 => {
             let tag = "if (/^X-Tag: *([a-z]+)/)\n{\nT=tolower($MATCH1)\n";
             out.push_str(&format!("{tag}to \"Maildir/.Tag-$T\"\n}}\n"));
@@ -289,9 +306,10 @@ fn mail_goes_where_maildrop_puts_it() {
     let maildir = |side: &str| at(side).join("Maildir");
     make_folder(&maildir("ours"));
     // maildrop makes no folders.
-    let tags = ["Tag-sale", "Tag-build", "Tag-a", "Tag-two", "List-a", "List-rust"];
+    let words = ["a", "build", "rust", "sale", "two"];
+    let tags = words.iter().flat_map(|word| [format!("Tag-{word}"), format!("List-{word}")]);
     make_folder(&maildir("theirs"));
-    for name in FOLDERS.iter().chain(&COPIES).chain(&tags) {
+    for name in FOLDERS.iter().chain(&COPIES).map(|name| name.to_string()).chain(tags) {
         make_folder(&maildir("theirs").join(format!(".{name}")));
     }
     let (mut pairs, mut reached, mut exact) = (0, 0, 0);

@@ -32,11 +32,11 @@ impl FilterLowering<'_> {
         let mut poison: Option<String> = None;
         let mut complete = false;
         let mut lost_branches: Vec<&[MaildropStatement]> = Vec::new();
-        let mut has_patterns = false;
+        let (mut has_patterns, mut may_capture) = (false, false);
         let mut all_end = true;
         for branch in branches {
             self.variables = entry.clone();
-            if has_patterns {
+            if may_capture {
                 self.variables.forget_matches();
             }
             self.code = code.clone();
@@ -59,6 +59,7 @@ impl FilterLowering<'_> {
                 (None, Ok(None)) => Ok(Cond::Always),
                 (None, Ok(Some(condition))) => {
                     has_patterns |= condition.has_pattern();
+                    may_capture |= !condition.captures_only_if_true();
                     self.condition(condition)
                 }
             };
@@ -122,7 +123,7 @@ impl FilterLowering<'_> {
         self.code = ReturnCode::Unknown;
         self.variables = joined(&entry, &exits);
         self.keep_before(&entry, units);
-        if has_patterns {
+        if may_capture || has_patterns && !all_end {
             self.variables.forget_matches();
         }
         for body in lost_branches {

@@ -142,7 +142,7 @@ impl FilterLowering<'_> {
                  attached to it",
             );
         }
-        self.set_matches(&matched, wanted);
+        self.set_matches(&matched, &source, wanted);
         self.differs = self.differs.take().or(matched.differs);
         Ok(match weight {
             Some(weight) => Value::Sum(vec![(weight, matched.condition)], 0.0),
@@ -150,8 +150,12 @@ impl FilterLowering<'_> {
         })
     }
 
-    fn set_matches(&mut self, matched: &MaildropMatch, wanted: MaildropWanted) {
-        self.variables.forget_matches();
+    /// Groups that the pattern has not keep what an earlier one captured.
+    fn set_matches(&mut self, matched: &MaildropMatch, source: &str, wanted: MaildropWanted) {
+        match wanted.groups {
+            true => self.variables.forget_matches_to(source.matches('(').count()),
+            false => self.variables.forget_matches(),
+        }
         if let Some(whole) = &matched.whole {
             let rest = matched.rest.clone();
             let captured = MaildropCapture { template: whole.clone(), number: None, rest };
@@ -201,7 +205,7 @@ impl FilterLowering<'_> {
         let mut matched = found();
         matched.whole = wanted.whole.then(|| format!("{{{}}}", wanted.name(0)));
         matched.groups = groups;
-        self.set_matches(&matched, wanted);
+        self.set_matches(&matched, &source, wanted);
         let values = vec![Operand::Pattern(regex, case)];
         Ok(Value::Truth(Cond::Test(Test { fields: vec![field], operator: "matches", values })))
     }
@@ -365,10 +369,35 @@ fn in_case(value: &MaildropVariable, how: &str) -> Result<MaildropVariable, Stri
             return Err("no template".into());
         }
     };
-    let inner = template.strip_prefix('{').and_then(|inner| inner.strip_suffix('}'));
-    match inner.filter(|inner| !inner.contains(['{', '}', ':'])) {
-        Some(inner) => Ok(MaildropVariable::Template(format!("{{{inner}:{how}}}"), local)),
-        None => Err("the case of a text of several values".into()),
+    let cased = cased(&template, how).ok_or("the case of a text of several values")?;
+    Ok(MaildropVariable::Template(cased, local))
+}
+
+/// Texts and values of a template, each in capitals or small letters; nothing where one
+/// of the values has a form already.
+fn cased(template: &str, how: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((text, behind)) = rest.split_once('{') {
+        let (value, behind) = behind.split_once('}')?;
+        if value.is_empty() || value.contains(['{', ':']) || text.contains('}') {
+            return None;
+        }
+        push_cased(&mut out, text, how);
+        out.push_str(&format!("{{{value}:{how}}}"));
+        rest = behind;
+    }
+    if rest.contains('}') {
+        return None;
+    }
+    push_cased(&mut out, rest, how);
+    Some(out)
+}
+
+fn push_cased(out: &mut String, text: &str, how: &str) {
+    match how {
+        "upper" => out.push_str(&text.to_ascii_uppercase()),
+        _ => out.push_str(&text.to_ascii_lowercase()),
     }
 }
 

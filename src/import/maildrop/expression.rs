@@ -76,6 +76,20 @@ impl Expression {
             }
         }
     }
+
+    /// Whether nothing was captured where it does not hold: no pattern of it was found.
+    pub(super) fn captures_only_if_true(&self) -> bool {
+        match self {
+            Expression::Pattern { .. } => true,
+            Expression::Binary(operator, left, right) if operator == "||" => {
+                left.captures_only_if_true() && right.captures_only_if_true()
+            }
+            Expression::Binary(operator, left, right) if operator == "&&" => {
+                !left.has_pattern() && right.captures_only_if_true()
+            }
+            other => !other.has_pattern(),
+        }
+    }
 }
 
 /// The functions that have arguments.
@@ -211,12 +225,6 @@ impl<'a> ExpressionReader<'a> {
             Rule::word | Rule::double | Rule::single | Rule::command | Rule::path => self.joined(),
             Rule::bare_path if self.paths => self.joined(),
             Rule::bare_path => Err(format!("`{text}` is a pattern that never ends")),
-            // `-5`
-            Rule::number_sign if text == "-" => {
-                self.at += 1;
-                let inner = self.primary(depth + 1)?;
-                Ok(Expression::Binary("-".into(), Box::new(Expression::text("0")), Box::new(inner)))
-            }
             Rule::open_text => Err("a quote that is never closed".into()),
             Rule::newline => Err("expected an expression, found the end of the line".into()),
             _ => Err(format!("expected an expression, found `{text}`")),

@@ -153,6 +153,36 @@ fn flow() {
 }
 
 #[test]
+fn captures_last_until_another_pattern_is_found() {
+    let first = "if (/^X-A: ([a-z]*)/)\n{\n";
+    let capture = "when header \"X-A\" matches /^(?P<match1>[a-z]*)/";
+    exact(
+        &format!("{first} if (/^X-B: b/)\n  to Maildir/.B\n to \"Maildir/.$MATCH1\"\n}}\n"),
+        &format!(
+            "{capture} {{\nwhen header \"X-B\" starts \"b\" -> folder \"B\"\n\
+             folder \"{{match1}}\"\n}}"
+        ),
+    );
+    exact(
+        &format!("{first} to \"Maildir/.A$MATCH2\"\n}}\n"),
+        "when header \"X-A\" matches /^(?P<match1>[a-z]*)/ -> folder \"A\"",
+    );
+    exact(
+        &format!("{first} L=tolower(-$MATCH1)\n to \"Maildir/.A$L\"\n}}\n"),
+        &format!("{capture} -> folder \"A-{{match1:lower}}\""),
+    );
+    for (inner, ours) in [
+        ("/^X-B: (b)/ && /^X-C: c/", "header \"X-B\" starts \"b\" and header \"X-C\" starts \"c\""),
+        ("! /^X-B: (b)/", "not header \"X-B\" starts \"b\""),
+    ] {
+        not(
+            &format!("{first} if ({inner})\n  to Maildir/.B\n to \"Maildir/.$MATCH1\"\n}}\n"),
+            &format!("{capture} {{\nwhen {ours} -> folder \"B\"\n}}"),
+        );
+    }
+}
+
+#[test]
 fn what_cannot_be_said_is_not_said_broader() {
     for (text, want) in [
         ("if (`uname` eq x)\n to Maildir/.A\nelse\n to Maildir/.B\n", ""),

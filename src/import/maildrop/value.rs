@@ -125,8 +125,12 @@ impl MaildropVariables {
 
     /// After a pattern that may have been found: nobody knows what it captured.
     pub(super) fn forget_matches(&mut self) {
-        self.all.retain(|name, _| !is_match(name));
-        for number in 0..10 {
+        self.forget_matches_to(9);
+    }
+
+    /// The same of a pattern with so many groups at most.
+    pub(super) fn forget_matches_to(&mut self, groups: usize) {
+        for number in 0..=groups.min(9) {
             let name = if number == 0 { "MATCH".to_owned() } else { format!("MATCH{number}") };
             self.set(&name, MaildropVariable::Unknown(format!("{name} is of a pattern before")));
         }
