@@ -281,10 +281,10 @@ impl<'a> Conditions<'a> {
                 self.capturing.set(before);
                 known.get_or_init(|| truth).clone()
             }
-            ConditionKind::Duplicate { of, within } => {
+            ConditionKind::Duplicate { of, within, first } => {
                 let within = within.unwrap_or_else(|| self.within());
                 let before = match of {
-                    Some(of) => self.delivered_like_it(of, within),
+                    Some(of) => self.delivered_like_it(of, within, *first),
                     None => self.delivered_before(within).map(Some),
                 };
                 let truth = match &before {
@@ -330,8 +330,14 @@ impl<'a> Conditions<'a> {
     }
 
     /// Whether a message with the same value was delivered before; none if this
-    /// one has none: else all without it were duplicates of each other.
-    fn delivered_like_it(&self, of: &DuplicateKey, within: u64) -> Result<Option<Before>, String> {
+    /// one has none: else all without it were duplicates of each other. It will be
+    /// remembered itself, unless the time counts from the `first` and it is none.
+    fn delivered_like_it(
+        &self,
+        of: &DuplicateKey,
+        within: u64,
+        first: bool,
+    ) -> Result<Option<Before>, String> {
         let mut pieces: Vec<String> = vec![of.written.clone()];
         for part in &of.template.parts {
             let TemplatePart::Insert(insert, case) = part else { continue };
@@ -346,14 +352,16 @@ impl<'a> Conditions<'a> {
         }
         let bytes: Vec<&[u8]> = pieces.iter().map(String::as_bytes).collect();
         let key = Key::of(&bytes);
+        let before = match self.world.before.get() {
+            Some(_) => Err(NOT_REMEMBERED.into()),
+            None => Ok(self.world.delivered_before(key, within)),
+        };
         let mut asked = self.asked.borrow_mut();
-        if !asked.contains(&key) {
+        let renews = !first || !before.as_ref().is_ok_and(Before::is_duplicate);
+        if renews && !asked.contains(&key) {
             asked.push(key);
         }
-        match self.world.before.get() {
-            Some(_) => Err(NOT_REMEMBERED.into()),
-            None => Ok(Some(self.world.delivered_before(key, within))),
-        }
+        before.map(Some)
     }
 
     /// A single test on a field.

@@ -2,7 +2,7 @@
 
 use super::Evaluator;
 use crate::flags::{Flags, to_keyword};
-use crate::plan::{Folder, RuleRef, StepKind};
+use crate::plan::{DeliveryWord, Folder, RuleRef, StepKind};
 use crate::rules::actions::{Planner, ReplyAction};
 use crate::rules::template::{FlagsTemplate, Template};
 
@@ -49,6 +49,27 @@ impl Planner for ActionPlanner<'_, '_> {
 
     fn filed(&self) -> Vec<&Folder> {
         self.evaluator.progress.plan.filed().collect()
+    }
+
+    /// Rules file into a folder once, the flags being those of the first; a copy is one
+    /// more. In a script a copy is none, and the last flags count (RFC 5232 §5).
+    fn deliver_again(&mut self, as_: DeliveryWord, folder: &Folder, flags: &Flags) -> bool {
+        if self.evaluator.progress.script.is_none() {
+            return as_ != DeliveryWord::Copy && self.filed().contains(&folder);
+        }
+        let steps = self.evaluator.progress.plan.since_filter();
+        let known = steps.iter_mut().rev().find_map(|step| match &mut step.kind {
+            StepKind::Deliver { as_, folder: known, flags } if known == folder => {
+                Some((as_, flags))
+            }
+            _ => None,
+        });
+        let Some((known, its)) = known else { return false };
+        its.clone_from(flags);
+        if as_ != DeliveryWord::Copy {
+            *known = as_;
+        }
+        true
     }
 
     fn push(&mut self, step: StepKind) {

@@ -58,6 +58,13 @@ impl Evaluator<'_> {
     pub(super) fn forward(&mut self, copy: bool, to: &[Template], rule: RuleRef) {
         let forwarder = self.conditions.world.forwarder();
         let mut targets: Vec<String> = Vec::new();
+        // Twice to one address is once.
+        let sent = self.progress.plan.since_filter().iter().flat_map(|step| match &step.kind {
+            StepKind::Forward { to, .. } => to.clone(),
+            _ => Vec::new(),
+        });
+        let sent: Vec<String> = sent.collect();
+        let mut is_sent = false;
         let mut why = self.has_looped(&forwarder);
         let known = self.progress.plan.steps.iter().map(|step| match &step.kind {
             StepKind::Forward { to, .. } => to.len(),
@@ -70,6 +77,8 @@ impl Evaluator<'_> {
             if !is_target(&target) {
                 let why = no_target(&target);
                 self.push(StepKind::Skipped { action: "forward", why }, rule.clone());
+            } else if sent.contains(&target) {
+                is_sent = true;
             } else if targets.len() >= room {
                 let why = format!("more than {MOST_TARGETS} addresses");
                 self.push(StepKind::Skipped { action: "forward", why }, rule.clone());
@@ -81,7 +90,7 @@ impl Evaluator<'_> {
             if let Some(why) = why.take() {
                 self.push(StepKind::Skipped { action: "forward", why }, rule.clone());
             }
-            if !copy {
+            if !copy && !is_sent {
                 self.inbox(Some(rule), Flags::default());
             }
             return;

@@ -16,7 +16,9 @@ use crate::rules::address_list::AddressList;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::field::{self, FieldKind, FieldLookup};
 use crate::rules::program::{Program, Settings};
-use crate::rules::template::{Case, Insert, SplitPart, TemplatePart, Wanted, split, wanted};
+use crate::rules::template::{
+    Case, Insert, MomentFormat, SplitPart, TemplatePart, Wanted, split, wanted,
+};
 use crate::source::read_bytes;
 use crate::world::World;
 
@@ -123,11 +125,13 @@ impl Evaluator<'_> {
                 SplitPart::Insert(text, place) => (wanted(text), place),
             };
             pieces.push(match wanted {
-                Wanted::Date(format) => {
-                    TemplatePart::Insert(Insert::Date(format.to_owned()), Case::Kept)
+                Wanted::Date(format, offset) => {
+                    let format = MomentFormat { format: format.to_owned(), offset };
+                    TemplatePart::Insert(Insert::Date(format), Case::Kept)
                 }
-                Wanted::Now(format) => {
-                    TemplatePart::Insert(Insert::Now(format.to_owned()), Case::Kept)
+                Wanted::Now(format, offset) => {
+                    let format = MomentFormat { format: format.to_owned(), offset };
+                    TemplatePart::Insert(Insert::Now(format), Case::Kept)
                 }
                 Wanted::Value(name, case)
                     if let Some(FieldLookup::Field(field, kind)) = field::find(name)

@@ -21,6 +21,7 @@ use crate::message::text::Text;
 use crate::message::{Unread, domain, path};
 use crate::rules::address_list::AddressList;
 use crate::rules::program::{AddressField, AddressPart, Field, Moment, Network, ResultField};
+use crate::rules::template::MomentFormat;
 use crate::text::plural;
 
 /// All values of one field, in the order of the message.
@@ -431,15 +432,21 @@ fn arrived(on: &Context<'_>) -> Timestamp {
     at.and_then(|at| Timestamp::from_second(at).ok()).unwrap_or(now)
 }
 
-/// `{date:FORMAT}`: the Date header, else now, in the rules' time zone.
-pub(super) fn formatted_date(on: &Context<'_>, format: &str) -> String {
-    let at = sent(on).unwrap_or_else(|| on.world.now()).to_zoned(zone(on));
-    jiff::fmt::strtime::format(format, &at).unwrap_or_default()
+/// `{date:FORMAT}`: the Date header, else now.
+pub(super) fn formatted_date(on: &Context<'_>, format: &MomentFormat) -> String {
+    formatted(on, sent(on).unwrap_or_else(|| on.world.now()), format)
 }
 
-/// `{now:FORMAT}`: the moment of delivery, in the rules' time zone.
-pub(super) fn formatted_now(on: &Context<'_>, format: &str) -> String {
-    jiff::fmt::strtime::format(format, &now(on)).unwrap_or_default()
+/// `{now:FORMAT}`: the moment of delivery.
+pub(super) fn formatted_now(on: &Context<'_>, format: &MomentFormat) -> String {
+    formatted(on, on.world.now(), format)
+}
+
+/// A moment in the zone that the format names, else in that of the rules.
+fn formatted(on: &Context<'_>, at: Timestamp, how: &MomentFormat) -> String {
+    let zone = how.offset.and_then(|seconds| jiff::tz::Offset::from_seconds(seconds).ok());
+    let zone = zone.map_or_else(|| self::zone(on), TimeZone::fixed);
+    jiff::fmt::strtime::format(&how.format, &at.to_zoned(zone)).unwrap_or_default()
 }
 
 fn weekday(day: Weekday) -> &'static str {

@@ -30,6 +30,13 @@ impl Plan {
         })
     }
 
+    /// The steps that are about the message as the last `filter` left it.
+    pub fn since_filter(&mut self) -> &mut [Step] {
+        let filtered = |step: &Step| matches!(step.kind, StepKind::Filter { applied: true, .. });
+        let first = self.steps.iter().rposition(filtered).map_or(0, |at| at + 1);
+        self.steps.get_mut(first..).unwrap_or_default()
+    }
+
     /// The step by which the message lies where it belongs, not as a copy: the
     /// delivery that ends its way, else the first `fileinto`. None if it lies nowhere,
     /// or is deferred.

@@ -142,6 +142,8 @@ pub enum ConditionKind {
         of: Option<DuplicateKey>,
         /// How long ago the other one may be, seconds; none for what is set.
         within: Option<u64>,
+        /// It counts from the first of them: a duplicate is not remembered.
+        first: bool,
     },
     /// `FIELD matches /…/`, by index into [`Program::patterns`].
     Matches {

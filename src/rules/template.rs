@@ -33,10 +33,11 @@ const CASES: &[(&str, Case)] = &[("lower", Case::Lower), ("upper", Case::Upper)]
 /// What stands between braces, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted<'t> {
-    /// `date`, `date:FORMAT`
-    Date(&'t str),
-    /// `now`, `now:FORMAT`
-    Now(&'t str),
+    /// `date`, `date:FORMAT`, `date+09:00:FORMAT`: the format, and the zone's seconds east
+    /// of UTC.
+    Date(&'t str, Option<i32>),
+    /// The same of `now`.
+    Now(&'t str, Option<i32>),
     /// `subject:lower`
     Value(&'t str, Case),
     /// A value and a word behind it that is none.
@@ -45,13 +46,11 @@ pub enum Wanted<'t> {
 
 /// Takes apart what stands between braces.
 pub fn wanted(text: &str) -> Wanted<'_> {
-    const DAY: &str = "%Y-%m-%d";
-    match text.split_once(':').unwrap_or((text, "")) {
-        ("date", "") if text == "date" => return Wanted::Date(DAY),
-        ("date", format) => return Wanted::Date(format),
-        ("now", "") if text == "now" => return Wanted::Now(DAY),
-        ("now", format) => return Wanted::Now(format),
-        _ => {}
+    if let Some((format, offset)) = text.strip_prefix("date").and_then(date_format) {
+        return Wanted::Date(format, offset);
+    }
+    if let Some((format, offset)) = text.strip_prefix("now").and_then(date_format) {
+        return Wanted::Now(format, offset);
     }
     // A header's name has no colon.
     let Some((name, word)) = text.rsplit_once(':').filter(|(_, word)| !word.contains('"')) else {
@@ -61,6 +60,31 @@ pub fn wanted(text: &str) -> Wanted<'_> {
         Some((_, case)) => Wanted::Value(name.trim_end(), *case),
         None => Wanted::UnknownCase(name.trim_end(), word.trim()),
     }
+}
+
+/// What stands behind `date` and `now`: `+09:00:%H`, both parts or neither. The format,
+/// and the offset in seconds.
+fn date_format(text: &str) -> Option<(&str, Option<i32>)> {
+    const DAY: &str = "%Y-%m-%d";
+    let (offset, rest) = match text.split_at_checked(6) {
+        Some((zone, rest)) if zone.starts_with(['+', '-']) => (Some(seconds(zone)?), rest),
+        _ => (None, text),
+    };
+    if rest.is_empty() {
+        return Some((DAY, offset));
+    }
+    rest.strip_prefix(':').map(|format| (format, offset))
+}
+
+/// `+09:00` in seconds.
+fn seconds(offset: &str) -> Option<i32> {
+    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let number = |digits: &str, below: i32| {
+        let all = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse::<i32>().ok().filter(|number| all && *number < below)
+    };
+    let seconds = 3600 * number(hours, 24)? + 60 * number(minutes, 60)?;
+    Some(if offset.starts_with('-') { -seconds } else { seconds })
 }
 
 /// `header "X-Name"` and `address "X-To".domain`, taken apart: the word, the
@@ -162,10 +186,19 @@ pub enum Insert {
     Group(u32),
     /// `{name}`: a capture by name.
     Capture(String),
-    /// `{date:%Y-%m}`: the Date header (else now) in the rules' time zone, by strftime.
-    Date(String),
-    /// `{now:%Y-%m}`: the moment of delivery, in the same way.
-    Now(String),
+    /// `{date:%Y-%m}`: the Date header, else now.
+    Date(MomentFormat),
+    /// `{now:%Y-%m}`: the moment of delivery.
+    Now(MomentFormat),
+}
+
+/// How a moment is inserted.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct MomentFormat {
+    /// As strftime has it.
+    pub format: String,
+    /// The zone, seconds east of UTC; none is that of the rules.
+    pub offset: Option<i32>,
 }
 
 /// In which case a value is inserted.
@@ -197,12 +230,17 @@ mod tests {
     #[test]
     fn what_is_wanted() {
         for (text, is) in [
-            ("date", Wanted::Date("%Y-%m-%d")),
-            ("date:%H:%M", Wanted::Date("%H:%M")),
-            ("date:lower", Wanted::Date("lower")),
-            ("date:", Wanted::Date("")),
-            ("now", Wanted::Now("%Y-%m-%d")),
-            ("now:%Y", Wanted::Now("%Y")),
+            ("date", Wanted::Date("%Y-%m-%d", None)),
+            ("date:%H:%M", Wanted::Date("%H:%M", None)),
+            ("date:lower", Wanted::Date("lower", None)),
+            ("date:", Wanted::Date("", None)),
+            ("now", Wanted::Now("%Y-%m-%d", None)),
+            ("now:%Y", Wanted::Now("%Y", None)),
+            ("now+09:00:%H:%M", Wanted::Now("%H:%M", Some(32_400))),
+            ("date-03:30:%H", Wanted::Date("%H", Some(-12_600))),
+            ("date+00:00", Wanted::Date("%Y-%m-%d", Some(0))),
+            ("date+9:00:%H", Wanted::UnknownCase("date+9:00", "%H")),
+            ("date-03", Wanted::Value("date-03", Case::Kept)),
             ("1:lower", Wanted::Value("1", Case::Lower)),
             ("from.domain:upper", Wanted::Value("from.domain", Case::Upper)),
             ("subject", Wanted::Value("subject", Case::Kept)),

@@ -167,8 +167,13 @@ pub enum ConditionNodeKind {
     Not(Box<ConditionNode>),
     /// A name alone: a classifier or a `define`
     Name(SpannedText),
-    /// `duplicate of "template" within 1d`: one of both at least
-    Duplicate { of: Option<SpannedText>, within: Option<ValueNode> },
+    /// `duplicate of "template" within 1d of first`: one of the first two at least
+    Duplicate {
+        of: Option<SpannedText>,
+        within: Option<ValueNode>,
+        /// The place of `of first`.
+        first: Option<Span>,
+    },
     /// `has FIELD`
     Has(Fields),
     /// `FIELD OPERATOR VALUE`
@@ -358,7 +363,8 @@ impl ConditionNode {
             }
             ConditionNodeKind::Not(inner) => inner.forget(),
             ConditionNodeKind::Name(name) => name.span = Span::default(),
-            ConditionNodeKind::Duplicate { of, within } => {
+            ConditionNodeKind::Duplicate { of, within, first } => {
+                *first = first.map(|_| Span::default());
                 of.iter_mut().for_each(|of| of.span = Span::default());
                 within.iter_mut().for_each(ValueNode::forget);
             }

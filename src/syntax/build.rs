@@ -339,15 +339,16 @@ impl Builder {
                         Some(ConditionNode { span: place, kind: ConditionNodeKind::Has(fields) });
                 }
                 Rule::duplicate => {
-                    let (mut of, mut within) = (None, None);
+                    let (mut of, mut within, mut first) = (None, None, None);
                     for inner in part.into_inner() {
                         match inner.as_rule() {
                             Rule::string => of = Some(self.string(&inner)),
                             Rule::quantity => within = Some(self.quantity(&inner)?),
+                            Rule::of_first => first = Some(self.span(&inner)),
                             _ => {}
                         }
                     }
-                    let kind = ConditionNodeKind::Duplicate { of, within };
+                    let kind = ConditionNodeKind::Duplicate { of, within, first };
                     operand = Some(ConditionNode { span: place, kind });
                 }
                 Rule::test => operand = Some(self.test(part, place)?),

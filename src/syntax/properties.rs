@@ -146,9 +146,12 @@ fn condition() -> impl Strategy<Value = ConditionNode> {
     let of = prop_oneof![word(text()).prop_map(Some), Just(None)];
     // A number with a sign would begin the next entry of a score.
     let within = (1..u64::from(u32::MAX)).prop_map(|s| value(ValueKind::Duration(s)));
-    let duplicate = (of, option::of(within))
-        .prop_filter("one of both", |(of, within)| of.is_some() || within.is_some())
-        .prop_map(|(of, within)| ConditionNodeKind::Duplicate { of, within });
+    let duplicate = (of, option::of(within), any::<bool>())
+        .prop_filter("one of both", |(of, within, _)| of.is_some() || within.is_some())
+        .prop_map(|(of, within, first)| {
+            let first = (first && within.is_some()).then(Span::default);
+            ConditionNodeKind::Duplicate { of, within, first }
+        });
     let leaf = prop_oneof![
         word(name()).prop_map(ConditionNodeKind::Name),
         duplicate,

@@ -252,6 +252,8 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::as_word => "`as`",
         Rule::of_word => "`of`",
         Rule::within_word => "`within`",
+        Rule::of_first => "`of first`",
+        Rule::first_word => "`first`",
         Rule::copy_word => "`copy`",
         Rule::arrow => "`->`",
         Rule::comma => "`,`",

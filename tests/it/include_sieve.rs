@@ -116,6 +116,28 @@ fn script_and_rules_meet_as_the_manual_says() {
     assert_eq!((starred.folder.as_str(), starred.flags.as_str()), (".Behind", "F"));
 }
 
+/// Once into a folder is enough, by whatever actions; the last flags count.
+#[test]
+fn a_script_stores_once_in_a_folder_with_the_last_flags() {
+    let script = "require [\"fileinto\", \"imap4flags\", \"copy\"];\n\
+        fileinto :copy :flags \"\\\\Seen\" \"B\";\nfileinto :flags \"\\\\Flagged\" \"C\";\n\
+        if header :contains \"subject\" \"two\" { fileinto :copy \"B\"; fileinto \"C\"; }\n\
+        if header :contains \"subject\" \"three\" { fileinto \"B\"; }\n";
+    let home = home_with(STATEMENT, script);
+    for (subject, wanted) in
+        [("one", ["B S", "C F"]), ("two", ["B ", "C "]), ("two three", ["B ", "C "])]
+    {
+        deliver(&home, subject);
+        let wanted_line = format!("Subject: {subject}\n");
+        let mail = home.mail().into_iter().filter(|mail| mail.text().contains(&wanted_line));
+        let mut found: Vec<String> = mail
+            .map(|mail| format!("{} {}", mail.folder.trim_start_matches('.'), mail.flags))
+            .collect();
+        found.sort();
+        assert_eq!(found, wanted, "{subject}");
+    }
+}
+
 /// Names that the script's rules need for themselves are not the user's.
 #[test]
 fn names_of_script_and_rules_are_apart() {

@@ -206,6 +206,10 @@ impl Lowering<'_> {
             let before = Rc::make_mut(&mut self.state.stored).insert(folder.clone(), how);
             let Some(before) = before else { continue };
             again = true;
+            // In `include sieve` once is once, and the last flags count, as in Sieve.
+            if self.options.included.is_some() {
+                continue;
+            }
             if before.copied || copy {
                 self.approximately(&format!("it may be stored in {folder} twice"));
             } else if flags.is_none() || before.flags != flags {
@@ -218,12 +222,12 @@ impl Lowering<'_> {
 
     /// Notes to whom a message is sent.
     fn sends(&mut self, to: &str) {
+        if !Rc::make_mut(&mut self.state.sent).insert(to.to_owned()) {
+            return;
+        }
         self.state.redirects += 1;
         if self.state.redirects > MOST_TARGETS {
             self.approximately(&format!("it may be sent to more than {MOST_TARGETS} addresses"));
-        }
-        if !Rc::make_mut(&mut self.state.sent).insert(to.to_owned()) {
-            self.approximately(&format!("it may be sent to {to} twice"));
         }
     }
 

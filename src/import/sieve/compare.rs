@@ -7,8 +7,8 @@ use regex_automata::util::syntax::Config;
 use super::arguments::Arguments;
 use super::context::Lowering;
 use super::regex::{
-    Glob, Relation, compare_numbers, glob, glob_pattern, number_pattern, on_address, our_glob,
-    regex,
+    Glob, Relation, casemap_literal, compare_numbers, glob, glob_pattern, is_cased_beyond_ascii,
+    number_pattern, on_address, our_glob, regex,
 };
 use crate::import::ir::{Cond, Operand, Test, glob_literal, pattern_literal};
 use crate::message::fold;
@@ -113,6 +113,11 @@ pub(super) fn matching(arguments: &Arguments<'_>, more: &[&str]) -> Result<Match
 }
 
 impl Matching {
+    /// Values are compared as texts, not as numbers.
+    pub(super) fn is_text(&self) -> bool {
+        self.collation != Collation::Numeric
+    }
+
     /// What it comes to for a value and a key that are known; none if that cannot be
     /// told here.
     pub(super) fn fits(&self, value: &str, key: &str) -> Option<bool> {
@@ -157,6 +162,16 @@ pub(super) fn fitting(
 }
 
 impl Matching {
+    /// Whether the case of some letter of a key counts, which plain tests of ours leave out:
+    /// of letters beyond ASCII, unless a comparator says otherwise (RFC 4790 §9.2).
+    fn minds_case(&self, key: &str) -> bool {
+        match self.collation {
+            Collation::Octet => true,
+            Collation::Casemap => key.chars().any(is_cased_beyond_ascii),
+            Collation::Unicode | Collation::Numeric => false,
+        }
+    }
+
     /// What `:matches` and `:regex` capture of a value that is known: all of it first.
     /// None if the key does not fit.
     pub(super) fn captured(&self, value: &str, key: &str) -> Result<Option<Vec<String>>, String> {
@@ -250,7 +265,8 @@ impl Lowering<'_> {
                         self.judge_text(text, how.collation)?;
                     }
                 }
-                if octet || captures && parts.iter().any(|part| !matches!(part, Glob::Text(_))) {
+                let beyond = how.minds_case(key);
+                if beyond || captures && parts.iter().any(|part| !matches!(part, Glob::Text(_))) {
                     let pattern = glob_pattern(&parts);
                     return self.pattern_on(sort, &pattern, true, true, octet).map(Some);
                 }
@@ -264,15 +280,14 @@ impl Lowering<'_> {
             }
             MatchType::Value(Relation::Equal) | MatchType::Is => {
                 self.judge_text(key, how.collation)?;
-                if octet {
-                    let pattern = format!("^{}$", pattern_literal(key));
-                    return self.pattern_on(sort, &pattern, true, true, true).map(Some);
-                }
-                let is = is_test(sort, key);
                 if sort == ComparisonSort::Body {
                     self.approximately("a body is compared without the line end behind it");
                 }
-                return Ok(Some(is));
+                if how.minds_case(key) {
+                    let pattern = format!("^{}$", casemap_literal(key));
+                    return self.pattern_on(sort, &pattern, true, true, octet).map(Some);
+                }
+                return Ok(Some(is_test(sort, key)));
             }
             MatchType::Contains => {}
             MatchType::Value(_) => {
@@ -282,9 +297,9 @@ impl Lowering<'_> {
             MatchType::List => return Err("lists are for addresses and headers".into()),
         }
         self.judge_text(key, how.collation)?;
-        if octet {
-            let pattern = pattern_literal(key);
-            return self.pattern_on(sort, &pattern, false, false, true).map(Some);
+        if how.minds_case(key) {
+            let pattern = casemap_literal(key);
+            return self.pattern_on(sort, &pattern, false, false, octet).map(Some);
         }
         let parts = [Glob::Star, Glob::Text(key.to_owned()), Glob::Star];
         Ok(Some(glob_test(sort, if key.is_empty() { &parts[..1] } else { &parts })))
@@ -300,14 +315,8 @@ impl Lowering<'_> {
         if text.chars().any(char::is_control) {
             return Err("a control character in a text".into());
         }
-        if text.is_ascii() || collation == Collation::Unicode {
-            return Ok(());
-        }
-        let cased = text
-            .chars()
-            .any(|c| !c.is_ascii() && (c.to_lowercase().ne([c]) || c.to_uppercase().ne([c])));
-        if cased || fold::normalise(text) != text {
-            self.approximately("case and width of letters beyond ASCII do not count here");
+        if collation != Collation::Unicode && fold::normalise(text) != text {
+            self.approximately("the width and form of letters beyond ASCII do not count here");
         }
         Ok(())
     }

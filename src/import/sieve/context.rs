@@ -47,12 +47,10 @@ pub(super) struct Lowering<'a> {
     pub(super) known_match: Option<Vec<String>>,
     /// A test may have captured what hangs on the message.
     pub(super) runtime_match: bool,
-    /// A test asked for duplicates; whether the time counts from the last of them.
-    pub(super) duplicate_last: Option<bool>,
+    /// A test asked for duplicates, the time counting from the last of them.
+    pub(super) duplicate_last: bool,
     /// The part of a date that a test captured.
-    pub(super) captured_date: Option<&'static str>,
-    /// The zone of dates, once one was asked for.
-    pub(super) zone: Option<Option<String>>,
+    pub(super) captured_date: Option<Rc<str>>,
     pub(super) frames: Vec<SieveFrame>,
     pub(super) frame_count: usize,
     pub(super) once: HashSet<PathBuf>,
@@ -87,9 +85,8 @@ impl<'a> Lowering<'a> {
             hoisted: Vec::new(),
             known_match: None,
             runtime_match: false,
-            duplicate_last: None,
+            duplicate_last: false,
             captured_date: None,
-            zone: None,
             frames: Vec::new(),
             frame_count: 0,
             once: HashSet::new(),
@@ -297,7 +294,7 @@ impl<'a> Lowering<'a> {
             };
             rest = &rest[length..];
             if let Ok(number) = name.parse::<u32>() {
-                match self.state.captured {
+                match self.state.captured.clone() {
                     SieveCapture::Here if number == 0 => {
                         return Err("`${0}`, all that fitted, cannot be inserted".into());
                     }

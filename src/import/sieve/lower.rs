@@ -182,7 +182,7 @@ impl Lowering<'_> {
                 (None, [test], "if" | "elsif") => {
                     self.stateful = false;
                     let captures = uses_captures(block);
-                    self.state.captured = entry.captured;
+                    self.state.captured = entry.captured.clone();
                     self.known_match = None;
                     self.runtime_match = false;
                     let found = self.test(test, captures);
@@ -193,19 +193,17 @@ impl Lowering<'_> {
                         entry.values = Rc::new(values);
                     }
                     (self.state.captured, self.state.values) =
-                        (entry.captured, entry.values.clone());
+                        (entry.captured.clone(), entry.values.clone());
                     found
                 }
                 _ => Err(format!("`{}` takes one test", node.name)),
             };
-            // Ours counts from the last one that was delivered.
+            // What is dropped is not delivered, and not remembered.
             let discards = block.iter().any(|inner| inner.name == "discard");
-            if self.duplicate_last.take().is_some_and(|last| last == discards) {
-                let which = if discards { "last" } else { "first" };
-                let other = if discards { "first" } else { "last" };
-                self.approximately(&format!(
-                    "the time counts from the {other} of the duplicates, not from the {which}"
-                ));
+            if std::mem::take(&mut self.duplicate_last) && discards {
+                self.approximately(
+                    "the time counts from the first of the duplicates, not from the last",
+                );
             }
             let stateful = std::mem::take(&mut self.stateful);
             let inherited = std::mem::take(&mut self.findings);

@@ -6,6 +6,7 @@ mod arguments;
 mod compare;
 mod context;
 mod date_text;
+mod date_value;
 mod expire;
 mod flags;
 mod include;

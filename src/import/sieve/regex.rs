@@ -59,12 +59,36 @@ pub(super) fn glob_pattern(parts: &[Glob]) -> String {
     let mut out = String::from("(?s)^");
     for part in parts {
         match part {
-            Glob::Text(text) => out.push_str(&pattern_literal(text)),
+            Glob::Text(text) => out.push_str(&casemap_literal(text)),
             Glob::Star => out.push_str("(.*?)"),
             Glob::One => out.push_str("(.)"),
         }
     }
     out.push('$');
+    out
+}
+
+/// Whether a letter has two cases and is not of ASCII: `i;ascii-casemap` tells them apart.
+pub(super) fn is_cased_beyond_ascii(c: char) -> bool {
+    !c.is_ascii() && (c.to_lowercase().ne([c]) || c.to_uppercase().ne([c]))
+}
+
+/// A text as a pattern for which case counts as it does for `i;ascii-casemap`.
+pub(super) fn casemap_literal(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let cased = is_cased_beyond_ascii(first);
+        // A blank within words of such letters stands with them.
+        let same = |c: char| is_cased_beyond_ascii(c) == cased || cased && !c.is_alphabetic();
+        let end = rest.find(|c| !same(c)).unwrap_or(rest.len());
+        let (run, behind) = rest.split_at(end);
+        match cased {
+            true => out.push_str(&format!("(?-i:{})", pattern_literal(run))),
+            false => out.push_str(&pattern_literal(run)),
+        }
+        rest = behind;
+    }
     out
 }
 
@@ -109,7 +133,7 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
                     '<' | '>' => out.push_str("\\b"),
                     '`' => out.push('^'),
                     '\'' => out.push('$'),
-                    _ => out.push_str(&pattern_literal(&next.to_string())),
+                    _ => out.push_str(&casemap_literal(&next.to_string())),
                 }
                 atom = true;
             }
@@ -204,7 +228,7 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
                     out.push('\\');
                     out.push(c);
                 } else {
-                    out.push_str(&pattern_literal(&c.to_string()));
+                    out.push_str(&casemap_literal(&c.to_string()));
                 }
                 atom = true;
             }

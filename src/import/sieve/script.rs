@@ -125,12 +125,14 @@ pub(super) fn label(comment: &str) -> Option<String> {
     if let Some((_, name)) = text.split_once("|Rulename:") {
         return Some(name.trim().to_owned()).filter(|name| !name.is_empty());
     }
-    const BEGINNINGS: [&str; 5] = ["Filter:", "Rule:", "Rule name:", "filter name:", "Name:"];
+    const BEGINNINGS: [&str; 6] =
+        ["Filter:", "Rule:", "Rule name:", "filter name:", "Name:", "SCRIPTNAME:"];
     let name = BEGINNINGS.iter().find_map(|begin| {
         let start = text.get(..begin.len())?;
         start.eq_ignore_ascii_case(begin).then(|| text.get(begin.len()..))?
     })?;
-    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+    // Nextcloud keeps all filters there, as JSON.
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty() && !name.starts_with("[{"))
 }
 
 /// Whether a test sets what `${1}` means.

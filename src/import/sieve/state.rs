@@ -28,10 +28,10 @@ pub(super) const FILED: u8 = 2;
 pub(super) const DROPPED: u8 = 4;
 
 /// What `${1}` stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SieveCapture {
     /// A part of a date, as a template says it.
-    Date(&'static str),
+    Date(Rc<str>),
     /// Nothing: no test has matched.
     Nothing,
     /// What the condition around it captured.

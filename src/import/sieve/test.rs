@@ -4,7 +4,7 @@ use super::arguments::Arguments;
 use super::compare::{Collation, ComparisonSort, MatchType, Matching, Part, matching};
 use super::context::Lowering;
 use super::parse::Node;
-use super::regex::Relation;
+use super::regex::{Glob, Relation, glob};
 use super::script::{duration, is_name, may_capture};
 use crate::import::ir::{Cond, Operand, Test, header, pattern_literal, quote};
 
@@ -251,12 +251,21 @@ impl Lowering<'_> {
         how: Matching,
         keys: &[String],
     ) -> Result<Cond, String> {
-        if !matches!(how.kind, MatchType::Is | MatchType::Value(Relation::Equal)) {
-            return Err("parts of domains are compared without case".into());
+        let mut values = Vec::new();
+        for key in keys {
+            let parts = match how.kind {
+                MatchType::Is | MatchType::Value(Relation::Equal) => vec![Glob::Text(key.clone())],
+                MatchType::Contains => vec![Glob::Star, Glob::Text(key.clone()), Glob::Star],
+                MatchType::Matches => glob(key),
+                _ => return Err("parts of domains are compared without case".into()),
+            };
+            let inner = parts.iter().map(|part| match part {
+                Glob::Text(text) => pattern_literal(text),
+                Glob::Star => "[^<>@]*".into(),
+                Glob::One => "[^<>@]".into(),
+            });
+            values.push(Operand::Pattern(format!("@{}>?$", inner.collect::<String>()), true));
         }
-        let patterns =
-            keys.iter().map(|key| Operand::Pattern(format!("@{}>?$", pattern_literal(key)), true));
-        let values: Vec<Operand> = patterns.collect();
         if values.is_empty() || fields.is_empty() {
             return Ok(Cond::Never);
         }
@@ -333,7 +342,7 @@ impl Lowering<'_> {
     /// RFC 7352
     fn duplicate_test(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {
         arguments.unknown(&["handle", "header", "uniqueid", "seconds", "last"])?;
-        self.duplicate_last = Some(arguments.has("last"));
+        self.duplicate_last |= arguments.has("last");
         let handle = match arguments.text("handle") {
             Some(text) => self.constants(&[text.to_owned()])?.remove(0),
             None => String::new(),
@@ -352,7 +361,9 @@ impl Lowering<'_> {
         }
         let seconds = arguments.number("seconds").unwrap_or(7 * 86_400);
         let seconds = seconds.clamp(60, 366 * 86_400);
-        Ok(Cond::Word(format!("duplicate of {} within {}", quote(&key), duration(seconds))))
+        let first = if arguments.has("last") { "" } else { " of first" };
+        let within = duration(seconds);
+        Ok(Cond::Word(format!("duplicate of {} within {within}{first}", quote(&key))))
     }
 
     fn environment_test(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {

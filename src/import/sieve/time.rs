@@ -5,8 +5,9 @@ use super::arguments::Arguments;
 use super::compare::{Collation, MatchType, Matching, fitting, matching};
 use super::context::Lowering;
 use super::date_text::date_text;
+use super::date_value::{DateMoment, exists, whole};
 use super::regex::Relation;
-use crate::import::ir::{Cond, Effect};
+use crate::import::ir::Cond;
 
 const DAYS: [&str; 7] =
     ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
@@ -39,156 +40,137 @@ impl Lowering<'_> {
         let part = arguments.string(at)?.to_ascii_lowercase();
         let keys = self.constants(arguments.strings(at + 1)?)?;
         let zone = arguments.text("zone");
+        let moment = DateMoment {
+            field: if current { "now" } else { "date" },
+            zone: zone.map(offset).transpose()?,
+        };
+        if captures
+            && how.kind == MatchType::Matches
+            && matches!(keys.as_slice(), [key] if key == "*")
+        {
+            self.captured_date = Some(moment.template(&part)?.into());
+            return Ok(moment.exists());
+        }
+        if !captures {
+            // What fields say is easier to read.
+            let said = match (&moment.zone, zone) {
+                (Some(offset), Some(zone)) => {
+                    self.in_zone(&moment, offset, zone, &part, how, &keys)
+                }
+                _ => self.by_fields(&moment, &part, how, &keys),
+            };
+            if let Ok(said) = said {
+                return Ok(said);
+            }
+        }
+        self.date_value_test(&moment, &part, how, &keys, captures)
+    }
+
+    /// A part in a zone that is named, by instants.
+    fn in_zone(
+        &mut self,
+        moment: &DateMoment,
+        offset: &str,
+        zone: &str,
+        part: &str,
+        how: Matching,
+        keys: &[String],
+    ) -> Result<Cond, String> {
+        let field = moment.field;
+        match part {
+            "iso8601" => instant_part(field, offset, how, keys),
+            "date" => day_by_instants(field, offset, how, keys),
+            "julian" => {
+                let days = keys.iter().map(|key| julian(key)).collect::<Result<Vec<_>, _>>()?;
+                let how = Matching { collation: Collation::Casemap, ..how };
+                day_by_instants(field, offset, how, &days)
+            }
+            "zone" => {
+                let held = self.known_text(&[zone.to_owned()], how, keys)?;
+                Ok(Cond::all([moment.exists(), held]))
+            }
+            other => Err(format!("no field has the part `{other}` of a date in a zone")),
+        }
+    }
+
+    /// A part in the zone of all rules, by the fields for it.
+    fn by_fields(
+        &mut self,
+        moment: &DateMoment,
+        part: &str,
+        how: Matching,
+        keys: &[String],
+    ) -> Result<Cond, String> {
         // Of a date as a number, the year is all there is.
-        let by_year =
-            how.collation == Collation::Numeric && matches!(part.as_str(), "date" | "iso8601");
-        let (part, keys, how) = if by_year {
+        let by_year = how.collation == Collation::Numeric && matches!(part, "date" | "iso8601");
+        if by_year {
             let digits = |key: &String| key.chars().take_while(char::is_ascii_digit).collect();
             let how = Matching { collation: Collation::Casemap, ..how };
-            ("year".to_owned(), keys.iter().map(digits).collect(), how)
-        } else {
-            (part, keys, how)
+            return year_part(moment, how, &keys.iter().map(digits).collect::<Vec<_>>());
+        }
+        let field = moment.field;
+        let (time, weekday) = match field {
+            "now" => ("time", "weekday"),
+            _ => ("date.time", "date.weekday"),
         };
-        let field = if current { "now" } else { "date" };
-        // These are said with the zone in them.
-        if !captures {
-            let offset = zone.map(offset).transpose()?.unwrap_or_default();
-            match part.as_str() {
-                "iso8601" => return instant_part(field, &offset, how, &keys),
-                "date" if zone.is_some() => return day_by_instants(field, &offset, how, &keys),
-                "julian" => {
-                    let days = keys.iter().map(|key| julian(key)).collect::<Result<Vec<_>, _>>()?;
-                    let how = Matching { collation: Collation::Casemap, ..how };
-                    return match zone {
-                        Some(_) => day_by_instants(field, &offset, how, &days),
-                        None => date_part(field, how, &days),
-                    };
-                }
-                "zone" if let Some(zone) = zone => {
-                    let held = self.known_text(&[zone.to_owned()], how, &keys)?;
-                    return Ok(Cond::all([exists(field), held]));
-                }
-                _ => {}
+        match part {
+            "iso8601" => instant_part(field, "", how, keys),
+            "julian" => {
+                let days = keys.iter().map(|key| julian(key)).collect::<Result<Vec<_>, _>>()?;
+                date_part(moment, Matching { collation: Collation::Casemap, ..how }, &days)
             }
-        }
-        self.zone(zone)?;
-        if captures && how.kind == MatchType::Matches {
-            let template = match (keys.as_slice(), template(&part, current)) {
-                ([key], Some(template)) if key == "*" => template,
-                _ => return Err("a part of a date is taken apart".into()),
-            };
-            self.captured_date = Some(template);
-            return Ok(exists(field));
-        }
-        let (time, weekday) =
-            if current { ("time", "weekday") } else { ("date.time", "date.weekday") };
-        match part.as_str() {
-            "date" => date_part(field, how, &keys),
-            "year" => year_part(field, how, &keys),
-            "time" => Ok(there(field, self.time_part(time, how, &keys)?)),
+            "date" => date_part(moment, how, keys),
+            "year" => year_part(moment, how, keys),
+            "time" => Ok(moment.there(time_part(time, how, keys)?)),
             "weekday" => {
-                let days = fitting((0..7).map(|day| day.to_string()), how, &keys)?;
+                let days = fitting((0..7).map(|day| day.to_string()), how, keys)?;
                 let names = days.iter().filter_map(|day| DAYS.get(day.parse::<usize>().ok()?));
                 let test = || Cond::texts(weekday, "is", names.copied());
-                Ok(there(field, whole(days.len(), 7, test)))
+                Ok(moment.there(whole(days.len(), 7, test)))
             }
             "hour" => {
-                let hours = fitting((0..24).map(|hour| format!("{hour:02}")), how, &keys)?;
-                Ok(there(field, hour_ranges(time, &hours)))
+                let hours = fitting((0..24).map(|hour| format!("{hour:02}")), how, keys)?;
+                Ok(moment.there(hour_ranges(time, &hours)))
             }
-            "month" => {
-                let months = fitting((1..13).map(|month| format!("{month:02}")), how, &keys)?;
-                Ok(whole(months.len(), 12, || self.part_of(field, "m", "month", &months)))
-            }
-            "day" => {
-                let days = fitting((1..32).map(|day| format!("{day:02}")), how, &keys)?;
-                Ok(whole(days.len(), 31, || self.part_of(field, "d", "day", &days)))
-            }
-            "minute" => {
-                let minutes = fitting((0..60).map(|minute| format!("{minute:02}")), how, &keys)?;
-                Ok(whole(minutes.len(), 60, || self.part_of(field, "M", "minute", &minutes)))
-            }
-            other => Err(format!("the part `{other}` of a date cannot be tested")),
+            other => Err(format!("no field has the part `{other}` of a date")),
         }
     }
+}
 
-    /// There is one zone for all tests, that of `set timezone`.
-    fn zone(&mut self, zone: Option<&str>) -> Result<(), String> {
-        let zone = zone.map(str::to_owned);
-        match &self.zone {
-            Some(known) if *known == zone => return Ok(()),
-            Some(_) => return Err("dates in more than one time zone".into()),
-            None => {}
+fn time_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String> {
+    let mut tests = Vec::new();
+    let relation = relation(how)?;
+    for key in keys {
+        let mut numbers = key.split(':');
+        let mut next = || match numbers.next() {
+            Some(text) if text.len() == 2 => text.parse::<u32>().map(Some).map_err(|_| ()),
+            Some(_) => Err(()),
+            None => Ok(None),
+        };
+        let parts = (next(), next(), next());
+        let (Ok(Some(hour)), Ok(Some(minute)), Ok(second)) = parts else {
+            return Err(format!("`{key}` is no time of day"));
+        };
+        if hour > 23 || minute > 59 || second.is_some_and(|second| second > 59) {
+            return Err(format!("`{key}` is no time of day"));
         }
-        if let Some(offset) = &zone {
-            let name = zone_name(offset)
-                .ok_or_else(|| format!("the time zone `{offset}` cannot be set"))?;
-            self.draft.settings.push(("timezone".into(), crate::import::ir::quote(&name)));
-        }
-        self.zone = Some(zone);
-        Ok(())
+        // `17:00` stands before `17:00:00`.
+        let operator = match (relation, second) {
+            (Relation::GreaterOrEqual, None | Some(0)) | (Relation::Greater, None) => ">=",
+            (Relation::Less, None | Some(0)) | (Relation::LessOrEqual, None) => "<",
+            (Relation::Greater, Some(59)) => ">",
+            (Relation::LessOrEqual, Some(59)) => "<=",
+            _ => return Err("a time of day to the second".into()),
+        };
+        let test = match (operator, hour, minute) {
+            (">=", 0, 0) => Cond::Always,
+            ("<", 0, 0) => Cond::Never,
+            (">", 23, 59) => Cond::Never,
+            _ => Cond::plain(field, operator, format!("{hour:02}:{minute:02}")),
+        };
+        tests.push(test);
     }
-
-    /// A part of a date that is no field: kept at the start, by strftime's letter.
-    fn part_of(&mut self, field: &str, letter: &str, part: &str, values: &[String]) -> Cond {
-        let name = format!("{field}-{part}");
-        let text = format!("{{{field}:%{letter}}}");
-        let known = self
-            .draft
-            .prelude
-            .iter()
-            .any(|effect| matches!(effect, Effect::Let(known, _) if *known == name));
-        if !known {
-            self.draft.prelude.push(Effect::Let(name.clone(), text));
-        }
-        let test = Cond::texts(name, "is", values.iter().map(String::as_str));
-        // Without a Date header, the present moment would be taken.
-        if field == "date" { Cond::all([Cond::Word("has date".into()), test]) } else { test }
-    }
-
-    fn time_part(&mut self, field: &str, how: Matching, keys: &[String]) -> Result<Cond, String> {
-        let mut tests = Vec::new();
-        let relation = relation(how)?;
-        for key in keys {
-            let mut numbers = key.split(':');
-            let mut next = || match numbers.next() {
-                Some(text) if text.len() == 2 => text.parse::<u32>().map(Some).map_err(|_| ()),
-                Some(_) => Err(()),
-                None => Ok(None),
-            };
-            let parts = (next(), next(), next());
-            let (Ok(Some(hour)), Ok(Some(minute)), Ok(second)) = parts else {
-                return Err(format!("`{key}` is no time of day"));
-            };
-            if hour > 23 || minute > 59 || second.is_some_and(|second| second > 59) {
-                return Err(format!("`{key}` is no time of day"));
-            }
-            // `17:00` stands before `17:00:00`.
-            let operator = match (relation, second) {
-                (Relation::GreaterOrEqual, None | Some(0)) | (Relation::Greater, None) => ">=",
-                (Relation::Less, None | Some(0)) | (Relation::LessOrEqual, None) => "<",
-                (Relation::Greater, Some(59)) => ">",
-                (Relation::LessOrEqual, Some(59)) => "<=",
-                (Relation::Greater | Relation::GreaterOrEqual, _) => {
-                    self.approximately("times are compared by their minutes");
-                    ">="
-                }
-                (Relation::Less | Relation::LessOrEqual, _) => {
-                    self.approximately("times are compared by their minutes");
-                    "<="
-                }
-                _ => return Err("a time of day to the second".into()),
-            };
-            let test = match (operator, hour, minute) {
-                (">=", 0, 0) => Cond::Always,
-                ("<", 0, 0) => Cond::Never,
-                (">", 23, 59) => Cond::Never,
-                _ => Cond::plain(field, operator, format!("{hour:02}:{minute:02}")),
-            };
-            tests.push(test);
-        }
-        Ok(Cond::any(tests))
-    }
+    Ok(Cond::any(tests))
 }
 
 fn relation(how: Matching) -> Result<Relation, String> {
@@ -197,16 +179,6 @@ fn relation(how: Matching) -> Result<Relation, String> {
         (MatchType::Value(relation), _) => Ok(relation),
         (MatchType::Is, _) => Ok(Relation::Equal),
         _ => Err("a date is compared as a text".into()),
-    }
-}
-
-fn whole(found: usize, all: usize, test: impl FnOnce() -> Cond) -> Cond {
-    if found == 0 {
-        Cond::Never
-    } else if found == all {
-        Cond::Always
-    } else {
-        test()
     }
 }
 
@@ -318,7 +290,8 @@ fn julian(key: &str) -> Result<String, String> {
     day.map(|day| day.to_string()).map_err(|_| format!("`{key}` is no day"))
 }
 
-fn date_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String> {
+fn date_part(moment: &DateMoment, how: Matching, keys: &[String]) -> Result<Cond, String> {
+    let field = moment.field;
     let relation = relation(how)?;
     let mut tests = Vec::new();
     for key in keys {
@@ -327,7 +300,7 @@ fn date_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String
         }
         tests.push(match relation {
             Relation::NotEqual => {
-                Cond::all([exists(field), Cond::not(Cond::plain(field, "=", key.clone()))])
+                Cond::all([moment.exists(), Cond::not(Cond::plain(field, "=", key.clone()))])
             }
             Relation::Equal => Cond::plain(field, "=", key.clone()),
             Relation::Greater => Cond::plain(field, ">", key.clone()),
@@ -339,37 +312,8 @@ fn date_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String
     Ok(Cond::any(tests))
 }
 
-/// A part of a date as a template.
-fn template(part: &str, current: bool) -> Option<&'static str> {
-    Some(match (part, current) {
-        ("year", true) => "{now:%Y}",
-        ("month", true) => "{now:%m}",
-        ("day", true) => "{now:%d}",
-        ("date", true) => "{now:%Y-%m-%d}",
-        ("hour", true) => "{now:%H}",
-        ("minute", true) => "{now:%M}",
-        ("weekday", true) => "{now:%w}",
-        ("year", false) => "{date:%Y}",
-        ("month", false) => "{date:%m}",
-        ("day", false) => "{date:%d}",
-        ("date", false) => "{date:%Y-%m-%d}",
-        ("hour", false) => "{date:%H}",
-        ("minute", false) => "{date:%M}",
-        ("weekday", false) => "{date:%w}",
-        _ => return None,
-    })
-}
-
-fn exists(field: &str) -> Cond {
-    if field == "date" { Cond::Word("has date".into()) } else { Cond::Always }
-}
-
-/// What holds for every moment holds only where there is one.
-fn there(field: &str, test: Cond) -> Cond {
-    if test == Cond::Always { exists(field) } else { test }
-}
-
-fn year_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String> {
+fn year_part(moment: &DateMoment, how: Matching, keys: &[String]) -> Result<Cond, String> {
+    let field = moment.field;
     // Numbers of four digits are in one order as texts and as numbers.
     let relation = match how.kind {
         MatchType::Value(relation) => relation,
@@ -385,7 +329,7 @@ fn year_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String
         let within = Cond::plain(field, "in", format!("{key}-01-01..{key}-12-31"));
         tests.push(match relation {
             Relation::Equal => within,
-            Relation::NotEqual => Cond::all([exists(field), Cond::not(within)]),
+            Relation::NotEqual => Cond::all([moment.exists(), Cond::not(within)]),
             Relation::Greater => Cond::plain(field, ">", format!("{key}-12-31")),
             Relation::GreaterOrEqual => Cond::plain(field, ">=", format!("{key}-01-01")),
             Relation::Less => Cond::plain(field, "<", format!("{key}-01-01")),
@@ -393,19 +337,4 @@ fn year_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String
         });
     }
     Ok(Cond::any(tests))
-}
-
-/// `+0900` as a zone of the IANA database, where the signs are turned.
-fn zone_name(offset: &str) -> Option<String> {
-    let (sign, digits) = offset.split_at_checked(1)?;
-    if digits.len() != 4 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let hours: u32 = digits.get(..2)?.parse().ok()?;
-    match (sign, hours, digits.get(2..)?) {
-        ("+" | "-", 0, "00") => Some("Etc/UTC".into()),
-        ("+", 1..=14, "00") => Some(format!("Etc/GMT-{hours}")),
-        ("-", 1..=12, "00") => Some(format!("Etc/GMT+{hours}")),
-        _ => None,
-    }
 }

@@ -2,6 +2,7 @@
 //! are put in and only what hangs on the message is kept by `let`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use crate::classify::CLASSIFIERS;
 use crate::import::ir::literal;
@@ -67,7 +68,7 @@ pub(super) enum VariablePiece {
     /// `${1}`
     Group(u32),
     /// A part of a date, a template.
-    Date(&'static str),
+    Date(Rc<str>),
 }
 
 /// A string with variables in it.

@@ -135,15 +135,17 @@ pub trait Planner {
     fn filed(&self) -> Vec<&Folder>;
     /// Adds a step.
     fn push(&mut self, step: StepKind);
-    /// Plans a delivery with the marks so far and these flags, unless `fileinto` has put
-    /// the message into that folder: twice into one folder is once, but for copies.
+    /// Plans a delivery with the marks so far and these flags, unless the message lies in
+    /// that folder already and is to lie there once.
     fn deliver(&mut self, as_: DeliveryWord, name: Option<&Template>, flags: &FlagsTemplate) {
         let (folder, flags) = (self.folder(name), self.flags(flags));
         let flags = self.marks().and(&flags);
-        if as_ == DeliveryWord::Copy || !self.filed().contains(&&folder) {
+        if !self.deliver_again(as_, &folder, &flags) {
             self.push(StepKind::Deliver { as_, folder, flags });
         }
     }
+    /// Whether the plan has put the message into that folder, and once is enough.
+    fn deliver_again(&mut self, as_: DeliveryWord, folder: &Folder, flags: &Flags) -> bool;
     /// Plans to send the message on, or what takes the place of that.
     fn forward(&mut self, copy: bool, to: &[Template]);
     /// Plans an answer, or tells why there is none.

@@ -64,8 +64,8 @@ impl Checker<'_, '_> {
                 Some(ConditionKind::Not(of))
             }
             ast::ConditionNodeKind::Name(name) => self.classifier(name, span),
-            ast::ConditionNodeKind::Duplicate { of, within } => {
-                self.duplicate(of.as_ref(), within.as_ref())
+            ast::ConditionNodeKind::Duplicate { of, within, first } => {
+                self.duplicate(of.as_ref(), within.as_ref(), *first)
             }
             ast::ConditionNodeKind::Has(fields) => self.one_of(fields, Self::has),
             ast::ConditionNodeKind::Test { fields, operator, value } => {
@@ -86,6 +86,7 @@ impl Checker<'_, '_> {
         &mut self,
         of: Option<&ast::SpannedText>,
         within: Option<&ValueNode>,
+        first: Option<Span>,
     ) -> Option<ConditionKind> {
         let mut fine = true;
         let of = of.and_then(|of| {
@@ -111,7 +112,11 @@ impl Checker<'_, '_> {
                 None
             }
         });
-        fine.then_some(ConditionKind::Duplicate { of, within })
+        if let Some(span) = first.filter(|_| of.is_none()) {
+            self.report(span, RuleErrorKind::FirstOfMessages);
+            fine = false;
+        }
+        fine.then_some(ConditionKind::Duplicate { of, within, first: first.is_some() })
     }
 
     /// `has FIELD`
@@ -278,7 +283,7 @@ impl Checker<'_, '_> {
     fn classifier(&mut self, name: &ast::SpannedText, span: Span) -> Option<ConditionKind> {
         let text = name.value.as_str();
         if text == DUPLICATE {
-            return Some(ConditionKind::Duplicate { of: None, within: None });
+            return Some(ConditionKind::Duplicate { of: None, within: None, first: false });
         }
         if let Some(index) = CLASSIFIERS.iter().position(|each| each.name == text) {
             return Some(ConditionKind::Classifier(index as u32));

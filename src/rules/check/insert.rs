@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::rules::mistake::RuleErrorKind;
-use crate::rules::template::{Case, Insert, TemplatePart, Wanted, keyed, wanted};
+use crate::rules::template::{Case, Insert, MomentFormat, TemplatePart, Wanted, keyed, wanted};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast;
 
@@ -15,8 +15,12 @@ impl Checker<'_, '_> {
             return Some(TemplatePart::Insert(Insert::Capture(text.to_owned()), Case::Kept));
         }
         let (insert, case) = match wanted(text) {
-            Wanted::Date(format) => (Insert::Date(self.date_format(format, span)?), Case::Kept),
-            Wanted::Now(format) => (Insert::Now(self.date_format(format, span)?), Case::Kept),
+            Wanted::Date(format, offset) => {
+                (Insert::Date(self.date_format(format, offset, span)?), Case::Kept)
+            }
+            Wanted::Now(format, offset) => {
+                (Insert::Now(self.date_format(format, offset, span)?), Case::Kept)
+            }
             Wanted::Value(name, case) => match keyed(name) {
                 Some(field) if !self.names.contains_key(name) => {
                     (self.insert_by_key(field, span)?, case)
@@ -51,13 +55,20 @@ impl Checker<'_, '_> {
     }
 
     /// What stands behind `date:`, as strftime has it.
-    fn date_format(&mut self, format: &str, span: Span) -> Option<String> {
+    fn date_format(
+        &mut self,
+        format: &str,
+        offset: Option<i32>,
+        span: Span,
+    ) -> Option<MomentFormat> {
         let day = jiff::civil::date(2026, 12, 24).at(22, 0, 0, 0);
         let tried = day
             .to_zoned(jiff::tz::TimeZone::UTC)
             .and_then(|day| jiff::fmt::strtime::format(format, &day));
         let reason = match tried {
-            Ok(_) if !format.is_empty() => return Some(format.to_owned()),
+            Ok(_) if !format.is_empty() => {
+                return Some(MomentFormat { format: format.to_owned(), offset });
+            }
             Ok(_) => String::from("it is empty"),
             Err(error) => error.to_string(),
         };

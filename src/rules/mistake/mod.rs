@@ -27,54 +27,113 @@ use crate::source::Span;
 #[derive(Debug, Clone, PartialEq)]
 pub enum RuleErrorKind {
     /// A word that means nothing here.
-    Unknown { what: WordKind, name: String, near: Option<String> },
+    Unknown {
+        what: WordKind,
+        name: String,
+        near: Option<String>,
+    },
     /// A condition's bare name that is something else.
-    NotACondition { name: String, what: &'static str },
+    NotACondition {
+        name: String,
+        what: &'static str,
+    },
     /// `NAME is …`, and the name is no field.
-    NotAField { name: String, what: &'static str },
+    NotAField {
+        name: String,
+        what: &'static str,
+    },
     /// `in NAME`, and the name is no list.
-    NotAList { name: String, what: &'static str },
+    NotAList {
+        name: String,
+        what: &'static str,
+    },
     /// A name that is declared only further down.
-    UsedBefore { name: String, what: &'static str, at: Span },
+    UsedBefore {
+        name: String,
+        what: &'static str,
+        at: Span,
+    },
     /// A `define` or `score` that asks for itself.
-    OwnDefinition { name: String },
+    OwnDefinition {
+        name: String,
+    },
     /// A name that is taken.
-    NameTaken { name: String, by: &'static str, at: Option<Span> },
+    NameTaken {
+        name: String,
+        by: &'static str,
+        at: Option<Span>,
+    },
     /// `list me`
     MeIsASetting,
     /// `in me` without `set me`.
     NoMe,
     /// `set` behind a rule or in a group.
-    SettingTooLate { name: String },
+    SettingTooLate {
+        name: String,
+    },
     /// `expect` in a group.
     ExpectInGroup,
     /// The same setting twice.
-    SettingTwice { name: String, at: Span },
+    SettingTwice {
+        name: String,
+        at: Span,
+    },
     /// A setting's value is none of those it can have.
-    BadSetting { name: String, wanted: &'static str },
+    BadSetting {
+        name: String,
+        wanted: &'static str,
+    },
 
     /// An operator that the field's kind does not take.
-    OperatorDoesNotFit { field: String, kind: FieldKind, operator: String },
+    OperatorDoesNotFit {
+        field: String,
+        kind: FieldKind,
+        operator: String,
+    },
     /// A value of another kind.
-    WrongValue { wanted: &'static str, found: &'static str, hint: Option<String> },
+    WrongValue {
+        wanted: &'static str,
+        found: &'static str,
+        hint: Option<String>,
+    },
     /// A date that is in no calendar.
-    NoSuchDate { text: String },
+    NoSuchDate {
+        text: String,
+    },
     /// A time that is on no clock.
-    NoSuchTime { text: String },
+    NoSuchTime {
+        text: String,
+    },
     /// `header` or `env` without a name.
-    FieldWantsName { field: String },
+    FieldWantsName {
+        field: String,
+    },
     /// A name behind a field that takes none.
-    FieldTakesNoName { field: String },
+    FieldTakesNoName {
+        field: String,
+    },
     /// `header "N".domain`
-    NoParts { field: String, hint: Option<String> },
+    NoParts {
+        field: String,
+        hint: Option<String>,
+    },
     /// `[subject, size] …`
-    NoTextInSet { field: String, kind: FieldKind },
+    NoTextInSet {
+        field: String,
+        kind: FieldKind,
+    },
     /// A header's name that is none by RFC 5322.
-    BadHeaderName { name: String },
+    BadHeaderName {
+        name: String,
+    },
     /// A name that no environment variable can have.
-    BadEnvName { name: String },
+    BadEnvName {
+        name: String,
+    },
     /// A pattern that cannot be used.
-    BadPattern { reason: String },
+    BadPattern {
+        reason: String,
+    },
     /// Conditions or groups inside of each other without measure.
     TooDeep,
 
@@ -85,51 +144,104 @@ pub enum RuleErrorKind {
     /// `{}`
     BraceEmpty,
     /// A field that has no place in a text.
-    NoInsert { name: String },
+    NoInsert {
+        name: String,
+    },
     /// `{1}` or `{name}` where no pattern around captures it.
-    NoCapture { name: String, groups: u32 },
+    NoCapture {
+        name: String,
+        groups: u32,
+    },
     /// `{subject:title}`
-    UnknownCase { name: String, word: String },
+    UnknownCase {
+        name: String,
+        word: String,
+    },
     /// `{header X-Name}`
-    InsertWantsQuotes { field: String },
+    InsertWantsQuotes {
+        field: String,
+    },
+    FirstOfMessages,
     /// A date format that strftime does not know.
-    BadDateFormat { format: String, reason: String },
+    BadDateFormat {
+        format: String,
+        reason: String,
+    },
 
     /// Arguments that the action does not take.
-    WrongArguments { action: String, usage: &'static str },
+    WrongArguments {
+        action: String,
+        usage: &'static str,
+    },
     /// `as` behind an action that delivers nothing.
-    NoFlags { action: String },
+    NoFlags {
+        action: String,
+    },
     /// A keyword that IMAP would not accept.
-    BadKeyword { name: String },
+    BadKeyword {
+        name: String,
+    },
     /// A keyword that is called like a flag.
-    KeywordLikeFlag { name: String, flag: &'static str },
+    KeywordLikeFlag {
+        name: String,
+        flag: &'static str,
+    },
     /// `reject` or `defer` without its status code.
-    BadStatus { action: String, class: char },
+    BadStatus {
+        action: String,
+        class: char,
+    },
     /// `reject` or `defer` without words.
-    NoReason { action: String, class: char },
+    NoReason {
+        action: String,
+        class: char,
+    },
     /// A program that cannot be run.
-    BadProgram { name: String, why: &'static str },
+    BadProgram {
+        name: String,
+        why: &'static str,
+    },
     /// What mail cannot be sent to.
-    BadAddress { text: String },
+    BadAddress {
+        text: String,
+    },
     /// Whom an answer cannot be from.
-    BadSender { text: String },
+    BadSender {
+        text: String,
+    },
     /// More addresses than a message may be forwarded to.
-    TooManyTargets { limit: usize },
+    TooManyTargets {
+        limit: usize,
+    },
     /// `add from to NAME`, and the list stands in the rules.
-    ListInTheRules { name: String },
+    ListInTheRules {
+        name: String,
+    },
     /// The text of a reply that is not there or cannot be read.
-    ReplyUnreadable { path: String, reason: String },
+    ReplyUnreadable {
+        path: String,
+        reason: String,
+    },
     /// A folder name that cannot be.
     BadFolder(BadFolder),
 
     /// An included file that cannot be read.
-    IncludeUnreadable { path: String, reason: String },
+    IncludeUnreadable {
+        path: String,
+        reason: String,
+    },
     /// A file that includes itself, at last.
-    IncludeCycle { path: String },
+    IncludeCycle {
+        path: String,
+    },
     /// More than 16 inside of each other.
-    IncludeTooDeep { limit: usize },
+    IncludeTooDeep {
+        limit: usize,
+    },
     /// So many that it cannot be meant.
-    IncludeTooMany { limit: usize },
+    IncludeTooMany {
+        limit: usize,
+    },
 
     /// What is wrong with learning.
     Learn(LearnMistake),
@@ -143,25 +255,54 @@ pub enum RuleErrorKind {
     Script(ScriptMistake),
 
     /// What is never come to.
-    Unreachable { what: &'static str, why: Ended, at: Span },
+    Unreachable {
+        what: &'static str,
+        why: Ended,
+        at: Span,
+    },
     /// A test that can never hold.
-    NeverHolds { why: String, hint: Option<String> },
+    NeverHolds {
+        why: String,
+        hint: Option<String>,
+    },
     /// A test that holds whatever the value is.
-    AlwaysHolds { field: String },
+    AlwaysHolds {
+        field: String,
+    },
     /// What can be written, but hardly is meant.
-    Unlikely { why: String, hint: Option<String> },
+    Unlikely {
+        why: String,
+        hint: Option<String>,
+    },
     /// A program that is not there, or cannot be executed.
-    ProgramMissing { name: String, why: &'static str },
+    ProgramMissing {
+        name: String,
+        why: &'static str,
+    },
     /// Two folders that a reader cannot tell apart.
-    FolderCase { name: String, other: String, at: Span },
+    FolderCase {
+        name: String,
+        other: String,
+        at: Span,
+    },
     /// A list's file that is not there or cannot be read.
-    ListUnreadable { path: String, reason: String },
+    ListUnreadable {
+        path: String,
+        reason: String,
+    },
     /// A list's entry that no address can match.
-    BadEntry { entry: String, reason: String },
+    BadEntry {
+        entry: String,
+        reason: String,
+    },
     /// A time zone that this system does not know.
-    UnknownTimezone { name: String },
+    UnknownTimezone {
+        name: String,
+    },
     /// A comment in the place of a foreign rule that could not be translated.
-    Untranslated { what: String },
+    Untranslated {
+        what: String,
+    },
 }
 
 /// Why the way ends before something.
@@ -369,6 +510,11 @@ impl RuleErrorKind {
                 let message = format!("unknown form `{word}` of an inserted value");
                 error("unknown-case", message, "unknown form")
                     .or_hint(Some(format!("`{{{name}:lower}}` or `{{{name}:upper}}`")))
+            }
+            RuleErrorKind::FirstOfMessages => {
+                let message = "`of first` goes with `duplicate of`".to_owned();
+                error("first-of-messages", message, "not of the message itself")
+                    .or_hint(Some("`duplicate of \"{message-id}\" within 1d of first`"))
             }
             RuleErrorKind::InsertWantsQuotes { field } => {
                 let message = format!("`{field}` must be followed by a quoted name");

@@ -128,14 +128,15 @@ impl Formatter<'_> {
                 Doc::group(vec![Doc::text("not "), self.operand(inner, true)])
             }
             ConditionNodeKind::Name(name) => Doc::text(name.value.clone()),
-            ConditionNodeKind::Duplicate { of, within } => {
+            ConditionNodeKind::Duplicate { of, within, first } => {
                 let of = of.as_ref().map(|of| format!(" of {}", literal::quote(&of.value)));
                 let within =
                     within.as_ref().map(|within| format!(" within {}", self.scalar(within)));
                 Doc::text(format!(
-                    "duplicate{}{}",
+                    "duplicate{}{}{}",
                     of.unwrap_or_default(),
-                    within.unwrap_or_default()
+                    within.unwrap_or_default(),
+                    if first.is_some() { " of first" } else { "" },
                 ))
             }
             ConditionNodeKind::Has(fields) => {

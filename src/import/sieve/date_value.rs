@@ -1,0 +1,182 @@
+//! Parts of a date as texts, for what no field says: each is kept at the start, in the zone
+//! that is asked for, and compared like any other text.
+
+use super::compare::{ComparisonSort, MatchType, Matching, fitting};
+use super::context::Lowering;
+use super::regex::Relation;
+use crate::import::ir::{Cond, Effect, Operand, Test, pattern_literal};
+
+/// A moment whose parts are asked for.
+pub(super) struct DateMoment {
+    /// `now`, or `date`, that of the Date header.
+    pub(super) field: &'static str,
+    /// The zone that is asked for, as it stands behind an instant.
+    pub(super) zone: Option<String>,
+}
+
+/// Whether there is such a moment.
+pub(super) fn exists(field: &str) -> Cond {
+    if field == "date" { Cond::Word("has date".into()) } else { Cond::Always }
+}
+
+impl DateMoment {
+    pub(super) fn exists(&self) -> Cond {
+        exists(self.field)
+    }
+
+    /// What holds for every moment holds only where there is one.
+    pub(super) fn there(&self, test: Cond) -> Cond {
+        if test == Cond::Always { self.exists() } else { test }
+    }
+
+    /// A part of it as a template.
+    pub(super) fn template(&self, part: &str) -> Result<String, String> {
+        let format =
+            format(part).ok_or_else(|| format!("the part `{part}` of a date is not known"))?;
+        let zone = match self.zone.as_deref() {
+            Some("Z") => "+00:00",
+            Some(offset) => offset,
+            None => "",
+        };
+        Ok(format!("{{{}{zone}:{format}}}", self.field))
+    }
+}
+
+impl Lowering<'_> {
+    /// A test on a part of a date as a text.
+    pub(super) fn date_value_test(
+        &mut self,
+        moment: &DateMoment,
+        part: &str,
+        how: Matching,
+        keys: &[String],
+        captures: bool,
+    ) -> Result<Cond, String> {
+        let template = moment.template(part)?;
+        let name = self.names.of(&format!("{template}:{}-{part}", moment.field));
+        let is_it = |effect: &Effect| matches!(effect, Effect::Let(known, _) if *known == name);
+        if !self.draft.prelude.iter().any(is_it) {
+            self.draft.prelude.push(Effect::Let(name.clone(), template));
+        }
+        let few = values(part).filter(|_| !captures && how.kind != MatchType::Regex);
+        let test = match (few, how.kind) {
+            (_, MatchType::Count(_)) => return Err("values are not counted (`:count`)".into()),
+            (Some(all), _) => {
+                let found = fitting(all.iter().cloned(), how, keys)?;
+                whole(found.len(), all.len(), || Cond::texts(name, "is", found.iter()))
+            }
+            (None, MatchType::Value(relation)) if how.is_text() && relation != Relation::Equal => {
+                let patterns = keys.iter().map(|key| {
+                    let shape = shape(part).and_then(|shape| order_pattern(key, shape, relation));
+                    shape.ok_or_else(|| format!("`{key}` is no {part}"))
+                });
+                let patterns = patterns.collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
+                let values: Vec<Operand> =
+                    patterns.map(|pattern| Operand::Pattern(pattern, false)).collect();
+                match values.is_empty() {
+                    true => Cond::Never,
+                    false => Cond::Test(Test { fields: vec![name], operator: "matches", values }),
+                }
+            }
+            (None, _) => self.compare(&[name], ComparisonSort::Text, how, keys, captures)?,
+        };
+        Ok(Cond::all([moment.exists(), test]))
+    }
+}
+
+/// A test of some of a number of values.
+pub(super) fn whole(found: usize, all: usize, test: impl FnOnce() -> Cond) -> Cond {
+    if found == 0 {
+        Cond::Never
+    } else if found == all {
+        Cond::Always
+    } else {
+        test()
+    }
+}
+
+/// A part of a date by strftime, RFC 5260 §4.2.
+fn format(part: &str) -> Option<&'static str> {
+    Some(match part {
+        "year" => "%Y",
+        "month" => "%m",
+        "day" => "%d",
+        "date" => "%Y-%m-%d",
+        "hour" => "%H",
+        "minute" => "%M",
+        "second" => "%S",
+        "time" => "%H:%M:%S",
+        "iso8601" => "%Y-%m-%dT%H:%M:%S%:z",
+        "std11" => "%a, %d %b %Y %H:%M:%S %z",
+        "zone" => "%z",
+        "weekday" => "%w",
+        _ => return None,
+    })
+}
+
+/// All values of a part that has few.
+fn values(part: &str) -> Option<Vec<String>> {
+    let (from, to) = match part {
+        "weekday" => return Some((0..7).map(|day| day.to_string()).collect()),
+        "month" => (1, 12),
+        "day" => (1, 31),
+        "hour" => (0, 23),
+        "minute" | "second" => (0, 59),
+        _ => return None,
+    };
+    Some((from..=to).map(|number| format!("{number:02}")).collect())
+}
+
+/// How the values of a part look whose order is that of time: `0` stands for a digit.
+fn shape(part: &str) -> Option<&'static str> {
+    Some(match part {
+        "year" => "0000",
+        "date" => "0000-00-00",
+        "time" => "00:00:00",
+        "iso8601" => "0000-00-00T00:00:00",
+        _ => return None,
+    })
+}
+
+/// The texts of that shape that stand so to a key; none if the key has another shape. Of a
+/// pattern that nothing fits, nothing.
+fn order_pattern(key: &str, shape: &str, relation: Relation) -> Option<Option<String>> {
+    let fits = |(key, shape): (u8, u8)| match shape {
+        b'0' => key.is_ascii_digit(),
+        _ => key == shape,
+    };
+    if key.is_empty() || key.len() > shape.len() || !key.bytes().zip(shape.bytes()).all(fits) {
+        return None;
+    }
+    let (less, equal, greater) = match relation {
+        Relation::Less => (true, false, false),
+        Relation::LessOrEqual => (true, true, false),
+        Relation::Equal => (false, true, false),
+        Relation::NotEqual => (true, false, true),
+        Relation::GreaterOrEqual => (false, true, true),
+        Relation::Greater => (false, false, true),
+    };
+    let mut ways = Vec::new();
+    for (at, digit) in key.bytes().enumerate().filter(|(_, byte)| byte.is_ascii_digit()) {
+        let before = pattern_literal(key.get(..at)?);
+        if less && digit > b'0' {
+            ways.push(before.clone() + &digits(b'0', digit - 1));
+        }
+        if greater && digit < b'9' {
+            ways.push(before + &digits(digit + 1, b'9'));
+        }
+    }
+    // What is longer than a key that it begins with is more.
+    let is_whole = key.len() == shape.len();
+    if equal && is_whole || greater && !is_whole {
+        ways.push(pattern_literal(key));
+    }
+    Some((!ways.is_empty()).then(|| format!("^(?:{})", ways.join("|"))))
+}
+
+fn digits(first: u8, last: u8) -> String {
+    match (char::from(first), char::from(last)) {
+        (first, last) if first == last => first.to_string(),
+        (first, last) => format!("[{first}-{last}]"),
+    }
+}
