@@ -287,7 +287,7 @@ pub enum Effect {
     /// `pipe`, `run` or `filter`, with the program and its arguments.
     Program(&'static str, Vec<String>),
     /// `reply { text "…" … }`
-    Answer(Box<Answer>),
+    Answer(Box<AutomaticReply>),
     /// `add-header "name" "value"`
     AddHeader(String, String),
     /// `set-header "name" "value"`
@@ -306,7 +306,7 @@ pub enum Effect {
 
 /// An automatic answer. Texts are templates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct AutomaticReply {
     /// With line breaks.
     pub text: String,
     /// In place of the usual one.

@@ -2,7 +2,7 @@
 //! had their say.
 
 use super::Options;
-use super::ir::{Answer, Cond, Draft, Effect, Fidelity, Mark, Operand, Test, Unit};
+use super::ir::{AutomaticReply, Cond, Draft, Effect, Fidelity, Mark, Operand, Test, Unit};
 use crate::source::Sources;
 use crate::syntax::{quote, slashed};
 use crate::text::is_invisible;
@@ -357,7 +357,7 @@ fn action(effect: &Effect) -> String {
     }
 }
 
-fn reply(answer: &Answer) -> String {
+fn reply(answer: &AutomaticReply) -> String {
     let mut parts = Vec::new();
     parts.extend(answer.subject.as_ref().map(|subject| format!("subject {}", quote(subject))));
     parts.push(format!("text {}", quote(&answer.text)));

@@ -36,7 +36,7 @@ pub(super) enum Collation {
 
 /// Which part of an address, RFC 5228 §2.7.4, 5233.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum SieveAddressPart {
     All,
     Local,
     Domain,
@@ -49,7 +49,7 @@ pub(super) enum Part {
 pub(super) struct Matching {
     pub(super) kind: MatchType,
     pub(super) collation: Collation,
-    pub(super) part: Part,
+    pub(super) part: SieveAddressPart,
 }
 
 /// What a field is to a test.
@@ -70,8 +70,11 @@ pub(super) enum ComparisonSort {
 /// Reads match type, comparator and part; `more` are tags that the test has beside
 /// them.
 pub(super) fn matching(arguments: &Arguments<'_>, more: &[&str]) -> Result<Matching, String> {
-    let mut found =
-        Matching { kind: MatchType::Is, collation: Collation::Casemap, part: Part::All };
+    let mut found = Matching {
+        kind: MatchType::Is,
+        collation: Collation::Casemap,
+        part: SieveAddressPart::All,
+    };
     for tag in arguments.tags() {
         match tag {
             "is" => found.kind = MatchType::Is,
@@ -94,11 +97,11 @@ pub(super) fn matching(arguments: &Arguments<'_>, more: &[&str]) -> Result<Match
                     other => return Err(format!("the comparator `{other}` is not known")),
                 };
             }
-            "all" => found.part = Part::All,
-            "localpart" => found.part = Part::Local,
-            "domain" => found.part = Part::Domain,
-            "user" => found.part = Part::User,
-            "detail" => found.part = Part::Detail,
+            "all" => found.part = SieveAddressPart::All,
+            "localpart" => found.part = SieveAddressPart::Local,
+            "domain" => found.part = SieveAddressPart::Domain,
+            "user" => found.part = SieveAddressPart::User,
+            "detail" => found.part = SieveAddressPart::Detail,
             "index" | "last" => {
                 return Err("which of several headers is meant (`:index`) cannot be said".into());
             }

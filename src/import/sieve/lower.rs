@@ -24,7 +24,7 @@ use crate::source::Span;
 const MOST_NEGATIONS: usize = 2;
 
 /// One branch of an `if`.
-struct Part {
+struct SieveBranch {
     condition: Cond,
     stateful: bool,
     unit: Unit,
@@ -153,7 +153,7 @@ impl Lowering<'_> {
     /// `if`, `elsif`, `else`
     fn chain(&mut self, nodes: &[Node], tail: Tail, out: &mut Vec<Unit>) {
         let mut entry = self.state.clone();
-        let mut parts: Vec<Part> = Vec::new();
+        let mut parts: Vec<SieveBranch> = Vec::new();
         let mut exits: Vec<State> = Vec::new();
         let mut poison: Option<String> = None;
         let mut lost: Vec<&Node> = Vec::new();
@@ -168,11 +168,11 @@ impl Lowering<'_> {
             unit.count = leaves(block);
             if complete {
                 unit.fidelity = Fidelity::Dead("the branch before it always holds".into());
-                parts.push(Part::dead(unit));
+                parts.push(SieveBranch::dead(unit));
                 continue;
             }
             let dead = |unit: Unit, why: &str| {
-                Part::dead(Unit { fidelity: Fidelity::Dead(why.to_owned()), ..unit })
+                SieveBranch::dead(Unit { fidelity: Fidelity::Dead(why.to_owned()), ..unit })
             };
             let found = match (&poison, node.tests.as_slice(), node.name.as_str()) {
                 _ if node.broken.is_some() => Err(node.broken.clone().unwrap_or_default()),
@@ -222,7 +222,7 @@ impl Lowering<'_> {
                 Err(why) => {
                     unit.fidelity = Fidelity::NotTranslated(why);
                     unit.would_end = ends(block) || tail != Tail::More;
-                    parts.push(Part::dead(unit));
+                    parts.push(SieveBranch::dead(unit));
                     lost.push(node);
                     let line = self.sources.line(node.span);
                     poison = Some(poison.unwrap_or_else(|| {
@@ -272,7 +272,7 @@ impl Lowering<'_> {
                 exits.push(self.state.clone());
             }
             let unit = merged(unit, units, goes_on);
-            parts.push(Part { condition, stateful, unit, goes_on, is_written: true });
+            parts.push(SieveBranch { condition, stateful, unit, goes_on, is_written: true });
         }
         if !complete || poison.is_some() {
             exits.push(entry);
@@ -299,9 +299,10 @@ impl Lowering<'_> {
     }
 
     /// Puts branches one behind the other, each without what those before it took.
-    fn assemble(&mut self, mut parts: Vec<Part>, out: &mut Vec<Unit>) {
-        let unfinished =
-            |parts: &[Part]| parts.iter().filter(|part| part.goes_on && part.is_written).count();
+    fn assemble(&mut self, mut parts: Vec<SieveBranch>, out: &mut Vec<Unit>) {
+        let unfinished = |parts: &[SieveBranch]| {
+            parts.iter().filter(|part| part.goes_on && part.is_written).count()
+        };
         let written = parts.iter().rposition(|part| part.is_written).unwrap_or(0);
         let before_last = parts.get(..written).unwrap_or_default();
         let by_name = unfinished(before_last) > MOST_NEGATIONS
@@ -353,10 +354,16 @@ impl Unit {
     }
 }
 
-impl Part {
+impl SieveBranch {
     /// A branch that is not written.
-    fn dead(unit: Unit) -> Part {
-        Part { condition: Cond::Never, stateful: false, unit, goes_on: false, is_written: false }
+    fn dead(unit: Unit) -> SieveBranch {
+        SieveBranch {
+            condition: Cond::Never,
+            stateful: false,
+            unit,
+            goes_on: false,
+            is_written: false,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tests to conditions.
 
 use super::arguments::Arguments;
-use super::compare::{Collation, ComparisonSort, MatchType, Matching, Part, matching};
+use super::compare::{Collation, ComparisonSort, MatchType, Matching, SieveAddressPart, matching};
 use super::context::Lowering;
 use super::parse::Node;
 use super::regex::{Glob, Relation, glob};
@@ -213,7 +213,9 @@ impl Lowering<'_> {
         }
         let found = self.addresses(&fields, how, &keys, captures)?;
         // A header without any address is an empty one.
-        if how.part == Part::All && keys.iter().any(|key| how.fits("", key) == Some(true)) {
+        if how.part == SieveAddressPart::All
+            && keys.iter().any(|key| how.fits("", key) == Some(true))
+        {
             let empty = names.iter().filter(|name| is_name(name));
             let empty = empty.map(|name| Cond::texts(header(name), "is", [""]));
             return Ok(Cond::any(std::iter::once(found).chain(empty)));
@@ -231,15 +233,15 @@ impl Lowering<'_> {
         let part =
             |name: &str| fields.iter().map(|field| format!("{field}.{name}")).collect::<Vec<_>>();
         // The fields of parts know no case.
-        if how.collation == Collation::Octet && matches!(how.part, Part::Domain) {
+        if how.collation == Collation::Octet && matches!(how.part, SieveAddressPart::Domain) {
             return self.octet_domain(fields, how, keys);
         }
         let (fields, sort) = match how.part {
-            Part::All => (fields.to_vec(), ComparisonSort::Address),
-            Part::Local => (fields.to_vec(), ComparisonSort::Local),
-            Part::Domain => (part("domain"), ComparisonSort::Domain),
-            Part::User => (part("local"), ComparisonSort::Text),
-            Part::Detail => (part("detail"), ComparisonSort::Text),
+            SieveAddressPart::All => (fields.to_vec(), ComparisonSort::Address),
+            SieveAddressPart::Local => (fields.to_vec(), ComparisonSort::Local),
+            SieveAddressPart::Domain => (part("domain"), ComparisonSort::Domain),
+            SieveAddressPart::User => (part("local"), ComparisonSort::Text),
+            SieveAddressPart::Detail => (part("detail"), ComparisonSort::Text),
         };
         self.compare(&fields, sort, how, keys, captures)
     }

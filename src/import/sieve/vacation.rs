@@ -5,7 +5,7 @@ use super::arguments::Arguments;
 use super::context::Lowering;
 use super::script::duration;
 use super::variables::Expansion;
-use crate::import::ir::{Answer, Effect, literal};
+use crate::import::ir::{AutomaticReply, Effect, literal};
 use crate::message::Message;
 use crate::rules::actions::is_mailbox;
 
@@ -86,7 +86,7 @@ impl Lowering<'_> {
             "whom an answer is sent to is decided as mailrules(5) says under AUTOMATIC ANSWERS: \
              to fewer than Sieve's vacation does",
         );
-        acts.push(SieveAct::Other(Effect::Answer(Box::new(Answer {
+        acts.push(SieveAct::Other(Effect::Answer(Box::new(AutomaticReply {
             text,
             subject,
             from,
