@@ -12,8 +12,7 @@ pub const STATEMENTS: &[&str] = &[
 /// Begins `on moved …`, and may be a name nonetheless.
 pub const ON: &str = "on";
 
-/// Words that begin an action. Those of the second line have no meaning yet,
-/// but are kept from being names.
+/// Words that begin an action.
 #[rustfmt::skip]
 pub const ACTIONS: &[&str] = &[
     "inbox", "folder", "copy", "fileinto", "let", "mark", "unmark", "discard", "reject", "defer", "add-header",
