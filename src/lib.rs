@@ -34,6 +34,7 @@ pub mod mailbox;
 pub mod mda;
 pub mod managesieve;
 pub mod lmtp;
+pub mod setup;
 pub mod cli;
 
 #[cfg(test)]

@@ -121,6 +121,8 @@ impl Delivery {
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
+    /// Say step by step how to have mail delivered by mfilter here
+    Setup(Setup),
     /// Find every mistake in the rules and run their `expect`s
     Check(Check),
     /// Explain a mistake that `check` found, with an example
@@ -588,6 +590,14 @@ pub(super) struct ManageSieve {
     pub(super) connections: Option<u16>,
 }
 
+/// `mfilter setup`
+#[derive(clap::Args, Debug)]
+pub(super) struct Setup {
+    /// Write what can be written into the home, with a backup of what is there
+    #[arg(long)]
+    pub(super) apply: bool,
+}
+
 /// `mfilter explain`
 #[derive(clap::Args, Debug)]
 pub(super) struct Explain {
@@ -629,7 +639,8 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 18] = [
+    const COMMANDS: [&str; 19] = [
+        "setup",
         "explain",
         "help",
         "version",

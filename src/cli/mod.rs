@@ -26,6 +26,7 @@ mod output;
 mod progress;
 mod state;
 mod stats;
+mod setup;
 mod sort;
 mod start;
 mod test;
@@ -91,6 +92,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Watch(call)) => watch::run(call),
         Some(Command::Learn(call)) => learn::run(call),
         Some(Command::Managesieve(call)) => managesieve::run(call),
+        Some(Command::Setup(call)) => setup::run(call),
         Some(Command::State(call)) => state::run(call),
         Some(Command::Stats(call)) => stats::run(call),
         Some(Command::Why(call)) => why::run(call),

@@ -1,0 +1,427 @@
+//! What a machine and a home have of mail. Nothing is changed; programs are asked for
+//! their settings (`postconf`, `doveconf`, `exim`), and where they do not answer soon
+//! nothing is known.
+
+#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::file;
+use crate::user::User;
+
+/// How long a program may take to say its settings.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Of a file of settings no more is read, bytes.
+const MOST: u64 = 1 << 20;
+/// Where mail servers have their programs, which is on few users' PATH.
+const SYSTEM_PATH: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
+
+/// A mail server that delivers on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MailServer {
+    /// With `mailbox_command`, and whether users' `.forward` counts.
+    Postfix { mailbox_command: String, reads_forward: bool },
+    /// Any version.
+    Exim,
+    /// smtpd(8) of OpenBSD.
+    OpenSmtpd,
+    /// Sendmail itself.
+    Sendmail,
+    /// qmail, netqmail, notqmail.
+    Qmail,
+    /// courier-mta.
+    Courier,
+    /// A program that only sends: msmtp, nullmailer, dma.
+    SendOnly(String),
+}
+
+/// How Dovecot keeps mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DovecotStore {
+    /// A Maildir, as it is written in the settings, in this layout.
+    Maildir { path: String, is_fs: bool },
+    /// `mbox`, `sdbox`, `mdbox`: mfilter cannot deliver there. With whether it is
+    /// Dovecot 2.4 or newer, whose settings are written otherwise.
+    Other { driver: String, is_new: bool },
+    /// It is installed, and its settings cannot be read or say nothing.
+    Unknown,
+}
+
+/// A file of the user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserFile {
+    /// It is not there.
+    Missing,
+    /// What stands in it.
+    Text(String),
+    /// A symbolic link, another user's, no regular file, no UTF-8, or unreadable.
+    Strange(&'static str),
+}
+
+/// A program that brings mail from elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetcher {
+    /// isync.
+    Mbsync,
+    /// OfflineIMAP.
+    OfflineImap,
+    /// fetchmail, getmail, mpop: they call a program for each message.
+    Fetchmail,
+    /// getmail.
+    Getmail,
+    /// mpop.
+    Mpop,
+}
+
+/// Rules of another filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherRules {
+    /// `.procmailrc`
+    Procmail,
+    /// `.mailfilter`
+    Maildrop,
+    /// `.dovecot.sieve`
+    Sieve,
+}
+
+/// All that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    /// The home.
+    pub home: PathBuf,
+    /// How mail servers are to call this program.
+    pub program: PathBuf,
+    /// The mail server.
+    pub server: Option<MailServer>,
+    /// Dovecot, if it is there.
+    pub dovecot: Option<DovecotStore>,
+    /// `~/.mailrules`
+    pub rules: UserFile,
+    /// `~/.forward`, or what the server has in its place.
+    pub forward: UserFile,
+    /// Rules of other filters, with the file in the home.
+    pub others: Vec<(OtherRules, &'static str)>,
+    /// What brings mail, with the file in the home.
+    pub fetchers: Vec<(Fetcher, &'static str)>,
+    /// The Maildir of mbsync or OfflineIMAP, and its inbox, as they are written.
+    pub synced: Option<(String, Option<String>)>,
+    /// Maildirs in the home, and whether their folders are plain directories.
+    pub maildirs: Vec<(&'static str, bool)>,
+    /// Mboxes with mail.
+    pub mboxes: Vec<PathBuf>,
+    /// `~/.config/systemd/user/mfilter-watch.service`
+    pub unit: UserFile,
+    /// Whether systemd runs here.
+    pub has_systemd: bool,
+}
+
+impl MailServer {
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        match self {
+            MailServer::Postfix { .. } => "Postfix",
+            MailServer::Exim => "Exim",
+            MailServer::OpenSmtpd => "OpenSMTPD",
+            MailServer::Sendmail => "sendmail",
+            MailServer::Qmail => "qmail",
+            MailServer::Courier => "Courier",
+            MailServer::SendOnly(name) => name,
+        }
+    }
+
+    /// The file in the home by which a user has a program called.
+    pub fn forward_file(&self) -> &'static str {
+        match self {
+            MailServer::Qmail => ".qmail",
+            MailServer::Courier => ".courier",
+            _ => ".forward",
+        }
+    }
+}
+
+impl OtherRules {
+    /// As `mfilter import` calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            OtherRules::Procmail => "procmail",
+            OtherRules::Maildrop => "maildrop",
+            OtherRules::Sieve => "sieve",
+        }
+    }
+}
+
+/// The file of the user unit.
+pub const UNIT: &str = ".config/systemd/user/mfilter-watch.service";
+
+/// Looks at all of it.
+pub fn look(user: &User, home: &Path, program: PathBuf) -> Findings {
+    let server = mail_server();
+    let own = |name: &str| user_file(&home.join(name));
+    let is_there = |name: &str| home.join(name).is_file();
+    let others = [
+        (OtherRules::Procmail, ".procmailrc"),
+        (OtherRules::Maildrop, ".mailfilter"),
+        (OtherRules::Sieve, ".dovecot.sieve"),
+    ];
+    let fetchers = [
+        (Fetcher::Mbsync, ".mbsyncrc"),
+        (Fetcher::Mbsync, ".config/isyncrc"),
+        (Fetcher::OfflineImap, ".offlineimaprc"),
+        (Fetcher::OfflineImap, ".config/offlineimap/config"),
+        (Fetcher::Fetchmail, ".fetchmailrc"),
+        (Fetcher::Getmail, ".getmail/getmailrc"),
+        (Fetcher::Getmail, ".config/getmail/getmailrc"),
+        (Fetcher::Mpop, ".mpoprc"),
+        (Fetcher::Mpop, ".config/mpop/config"),
+    ];
+    let fetchers: Vec<_> = fetchers.into_iter().filter(|(_, name)| is_there(name)).collect();
+    Findings {
+        forward: own(server.as_ref().map_or(".forward", MailServer::forward_file)),
+        server,
+        dovecot: dovecot(),
+        rules: own(".mailrules"),
+        others: others.into_iter().filter(|(_, name)| is_there(name)).collect(),
+        synced: fetchers.iter().find_map(|(fetcher, name)| synced(*fetcher, &home.join(name))),
+        fetchers,
+        maildirs: ["Maildir", ".maildir", ".mail", "Mail", "mail"]
+            .into_iter()
+            .filter_map(|name| Some((name, layout_of(&home.join(name))?)))
+            .collect(),
+        mboxes: mboxes(user, home),
+        unit: own(UNIT),
+        has_systemd: Path::new("/run/systemd/system").is_dir(),
+        home: home.to_owned(),
+        program,
+    }
+}
+
+/// What a file of the user's holds.
+fn user_file(path: &Path) -> UserFile {
+    let about = match fs::symlink_metadata(path) {
+        Ok(about) => about,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return UserFile::Missing,
+        Err(_) => return UserFile::Strange("cannot be looked at"),
+    };
+    if about.is_symlink() {
+        return UserFile::Strange("is a symbolic link");
+    }
+    if !about.is_file() {
+        return UserFile::Strange("is not a regular file");
+    }
+    if about.uid() != rustix::process::geteuid().as_raw() {
+        return UserFile::Strange("belongs to another user");
+    }
+    match file::read(path, MOST).map(String::from_utf8) {
+        Ok(Ok(text)) => UserFile::Text(text),
+        Ok(Err(_)) => UserFile::Strange("is not UTF-8"),
+        Err(_) => UserFile::Strange("cannot be read"),
+    }
+}
+
+/// The first program of that name, also where only mail servers have theirs.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::env::split_paths(&path).chain(SYSTEM_PATH.map(PathBuf::from));
+    directories.map(|directory| directory.join(name)).find(|path| path.is_file())
+}
+
+/// What a program prints, if it ends well and soon.
+fn said(name: &str, arguments: &[&str]) -> Option<String> {
+    let mut child = Command::new(program(name)?)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let started = Instant::now();
+    // Settings are short: they fit a pipe, so that it ends before it is read.
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if started.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return None;
+            }
+        }
+    };
+    let mut text = String::new();
+    child.stdout.take()?.take(MOST).read_to_string(&mut text).ok()?;
+    status.success().then_some(text)
+}
+
+fn mail_server() -> Option<MailServer> {
+    if let Some(text) = said("postconf", &["-h", "mailbox_command", "forward_path"]) {
+        let mut lines = text.lines().map(str::trim);
+        return Some(MailServer::Postfix {
+            mailbox_command: lines.next().unwrap_or_default().to_owned(),
+            reads_forward: lines.next().is_none_or(|path| !path.is_empty()),
+        });
+    }
+    if ["exim4", "exim"].iter().any(|name| said(name, &["-bV"]).is_some()) {
+        return Some(MailServer::Exim);
+    }
+    if program("smtpctl").is_some() && program("smtpd").is_some() {
+        return Some(MailServer::OpenSmtpd);
+    }
+    if Path::new("/var/qmail/bin/qmail-send").exists() {
+        return Some(MailServer::Qmail);
+    }
+    if program("courierd").is_some() || Path::new("/usr/lib/courier/courierd").exists() {
+        return Some(MailServer::Courier);
+    }
+    let sendmail = program("sendmail").and_then(|path| fs::canonicalize(path).ok())?;
+    let name = sendmail.file_name()?.to_string_lossy().into_owned();
+    match name.as_str() {
+        "sendmail" | "sendmail-mta" | "sendmail.sendmail" => {
+            let is_real = Path::new("/etc/mail/sendmail.cf").exists();
+            is_real.then_some(MailServer::Sendmail)
+        }
+        _ => Some(MailServer::SendOnly(name)),
+    }
+}
+
+/// How Dovecot keeps mail, by its own word; 2.3 and 2.4 say it in other settings.
+fn dovecot() -> Option<DovecotStore> {
+    program("doveconf")?;
+    let old = said("doveconf", &["-h", "mail_location"]);
+    if let Some(location) = old.as_deref().map(str::trim).filter(|location| !location.is_empty()) {
+        return Some(store_of(location));
+    }
+    let Some(text) = said("doveconf", &["-h", "mail_driver", "mail_path", "mailbox_list_layout"])
+    else {
+        return Some(DovecotStore::Unknown);
+    };
+    let mut lines = text.lines().map(str::trim);
+    let mut next = || lines.next().unwrap_or_default().to_owned();
+    let (driver, path, layout) = (next(), next(), next());
+    Some(match driver.as_str() {
+        "maildir" => DovecotStore::Maildir { path: in_home(&path), is_fs: layout == "fs" },
+        "" => DovecotStore::Unknown,
+        _ => DovecotStore::Other { driver, is_new: true },
+    })
+}
+
+/// `maildir:~/Maildir:LAYOUT=fs`
+fn store_of(location: &str) -> DovecotStore {
+    let mut parts = location.split(':');
+    let driver = parts.next().unwrap_or_default();
+    if driver != "maildir" {
+        return DovecotStore::Other { driver: driver.to_owned(), is_new: false };
+    }
+    let path = in_home(parts.next().unwrap_or_default());
+    DovecotStore::Maildir { path, is_fs: parts.any(|part| part.eq_ignore_ascii_case("LAYOUT=fs")) }
+}
+
+/// A path as rules write it: what stands for the home is `~`.
+fn in_home(path: &str) -> String {
+    let path = path.trim_end_matches('/');
+    for home in ["%{home}", "%{home:}", "%h", "$HOME"] {
+        if let Some(rest) = path.strip_prefix(home) {
+            return format!("~{rest}");
+        }
+    }
+    path.to_owned()
+}
+
+/// Where mbsync or OfflineIMAP put mail.
+fn synced(fetcher: Fetcher, path: &Path) -> Option<(String, Option<String>)> {
+    let text = String::from_utf8(file::read(path, MOST).ok()?).ok()?;
+    let unquoted = |value: &str| value.trim().trim_matches('"').trim_end_matches('/').to_owned();
+    match fetcher {
+        Fetcher::Mbsync => {
+            let mut found = (None, None);
+            let mut in_store = false;
+            for line in text.lines().map(str::trim) {
+                let (key, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+                match key.to_ascii_lowercase().as_str() {
+                    "" => in_store = false,
+                    "maildirstore" => in_store = true,
+                    "path" if in_store && found.0.is_none() => found.0 = Some(unquoted(value)),
+                    "inbox" if in_store && found.1.is_none() => found.1 = Some(unquoted(value)),
+                    _ => {}
+                }
+            }
+            // Without a Path the inbox alone is known, which mbsync has in ~/Maildir.
+            found.0.map(|path| (path, found.1))
+        }
+        Fetcher::OfflineImap => text.lines().find_map(|line| {
+            let (key, value) = line.split_once(['=', ':'])?;
+            (key.trim() == "localfolders").then(|| (unquoted(value), None))
+        }),
+        _ => None,
+    }
+}
+
+/// Whether a directory is a Maildir, or one of folders; then whether folders are plain
+/// directories in it.
+fn layout_of(path: &Path) -> Option<bool> {
+    let is_folder = |path: &Path| ["cur", "new"].iter().all(|sub| path.join(sub).is_dir());
+    let names = fs::read_dir(path).ok()?.flatten().take(1000).map(|entry| entry.path());
+    let plain = names.into_iter().any(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        !name.starts_with('.') && is_folder(&path)
+    });
+    (plain || is_folder(path)).then_some(plain)
+}
+
+/// Mboxes with mail where mail servers and readers have them.
+fn mboxes(user: &User, home: &Path) -> Vec<PathBuf> {
+    let name = ["LOGNAME", "USER"].into_iter().find_map(|variable| user.variable(variable));
+    let spool = user.variable("MAIL").map(PathBuf::from);
+    let spool = spool.or_else(|| Some(Path::new("/var/mail").join(name?)));
+    let mut paths: Vec<PathBuf> = spool.into_iter().chain([home.join("mbox")]).collect();
+    for folder in ["mail", "Mail"] {
+        let entries = fs::read_dir(home.join(folder)).into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = entries.take(200).map(|entry| entry.path()).collect();
+        files.sort();
+        paths.append(&mut files);
+    }
+    let begins = |path: &PathBuf| file::read(path, 5).is_ok_and(|bytes| bytes == b"From ");
+    paths.into_iter().filter(begins).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_of_dovecot_are_read() {
+        let maildir = |path: &str, is_fs| DovecotStore::Maildir { path: path.into(), is_fs };
+        for (location, store) in [
+            ("maildir:~/Maildir", maildir("~/Maildir", false)),
+            ("maildir:%h/mail/:LAYOUT=fs:INBOX=~/mail/INBOX", maildir("~/mail", true)),
+            ("maildir:%{home}/Maildir", maildir("~/Maildir", false)),
+            ("maildir:/srv/mail/%u", maildir("/srv/mail/%u", false)),
+        ] {
+            assert_eq!(store_of(location), store, "{location}");
+        }
+        let mbox = store_of("mbox:~/mail:INBOX=/var/mail/%u");
+        assert_eq!(mbox, DovecotStore::Other { driver: "mbox".into(), is_new: false });
+    }
+
+    #[test]
+    fn the_maildir_of_a_syncing_program_is_read() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("rc");
+        fs::write(
+            &path,
+            "IMAPStore far\nPath \"x\"\n\nMaildirStore near\nSubFolders Verbatim\n\
+             Path ~/.mail/\nInbox ~/.mail/INBOX\n\nChannel a\n",
+        )
+        .unwrap();
+        let inbox = Some("~/.mail/INBOX".to_owned());
+        assert_eq!(synced(Fetcher::Mbsync, &path), Some(("~/.mail".to_owned(), inbox)));
+        fs::write(&path, "[Repository L]\ntype = Maildir\nlocalfolders = ~/mail\n").unwrap();
+        assert_eq!(synced(Fetcher::OfflineImap, &path), Some(("~/mail".to_owned(), None)));
+    }
+}

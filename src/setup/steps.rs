@@ -1,0 +1,419 @@
+//! What is to be done, step by step, as data: what can be written into the home, what
+//! only the user or root can do, and what has to wait for another step.
+
+#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+
+use std::path::{Path, PathBuf};
+
+use super::look::{DovecotStore, Fetcher, Findings, MailServer, UNIT, UserFile};
+
+/// The first rules of somebody who has none.
+const FIRST_RULES: &str = include_str!("../../examples/first.mailrules");
+/// The user unit that files what a syncing program brings.
+const WATCH_UNIT: &str = include_str!("../../examples/systemd/mfilter-watch.service");
+/// How the program stands in it.
+const UNIT_PROGRAM: &str = "ExecStart=/usr/bin/mfilter ";
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What it is about, in a line.
+    pub title: String,
+    /// Why, or why not; one sentence each.
+    pub reasons: Vec<String>,
+    /// What is to be done.
+    pub action: Action,
+}
+
+/// What is to be done in a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing.
+    Done,
+    /// A file, in the place of what was there `before`.
+    Write { path: PathBuf, before: Option<String>, text: String },
+    /// Lines to be entered or written by hand.
+    ByHand(Vec<String>),
+}
+
+/// How mail comes to mfilter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way<'f> {
+    /// A mail server calls it.
+    Server(&'f MailServer),
+    /// It watches a Maildir that is synced.
+    Watch,
+    /// What fetches mail calls it.
+    Fetch(Fetcher, &'static str),
+    /// Nothing was found that brings mail.
+    None,
+}
+
+/// Where the mail lies, or shall lie.
+enum Place {
+    /// With the settings that say so, none for `~/Maildir`.
+    Maildir { path: String, settings: String },
+    /// Not yet in a Maildir; what the administrator does about it.
+    NotYet { reason: String, lines: Vec<String> },
+}
+
+/// All steps, in order.
+pub fn steps(found: &Findings) -> Vec<Step> {
+    let (way, place) = (way(found), place(found));
+    let mut steps = Vec::new();
+    if let Place::NotYet { reason, lines } = &place {
+        steps.push(Step {
+            title: "Have Dovecot keep mail in Maildirs".into(),
+            reasons: vec![
+                reason.clone(),
+                "Until then your mail reader would not show what mfilter delivers.".into(),
+            ],
+            action: Action::ByHand(lines.clone()),
+        });
+    }
+    let (rules, are_ready) = rules(found, &place);
+    steps.push(rules);
+    let waits = match (&place, are_ready) {
+        (Place::NotYet { .. }, _) => Some("first Dovecot has to keep mail in Maildirs"),
+        (_, false) => Some("first come the rules"),
+        _ => None,
+    };
+    steps.extend(delivery(found, way, waits));
+    steps.extend(old_mail(found));
+    steps.push(Step {
+        title: "Try it".into(),
+        reasons: vec!["Send yourself a message; then ask why it is where it is.".into()],
+        action: Action::ByHand(vec![
+            "mfilter check".into(),
+            "mfilter --test MESSAGE".into(),
+            "mfilter why MESSAGE".into(),
+        ]),
+    });
+    steps
+}
+
+fn way(found: &Findings) -> Way<'_> {
+    let syncs =
+        |(fetcher, _): &&(Fetcher, &str)| matches!(fetcher, Fetcher::Mbsync | Fetcher::OfflineImap);
+    if found.fetchers.iter().any(|each| syncs(&each)) {
+        return Way::Watch;
+    }
+    match (&found.server, found.fetchers.first()) {
+        (Some(MailServer::SendOnly(_)) | None, Some((fetcher, name))) => Way::Fetch(*fetcher, name),
+        (Some(MailServer::SendOnly(_)) | None, None) => Way::None,
+        (Some(server), _) => Way::Server(server),
+    }
+}
+
+fn place(found: &Findings) -> Place {
+    if let Some((path, inbox)) = &found.synced {
+        let inbox = inbox.as_deref().and_then(|inbox| inbox.strip_prefix(&format!("{path}/")));
+        return maildir(path, true, inbox);
+    }
+    match &found.dovecot {
+        Some(DovecotStore::Maildir { path, is_fs }) => {
+            // What else Dovecot puts in (`%u`) is not known here.
+            if path.contains('%') || path.contains('$') || path.is_empty() {
+                return Place::NotYet {
+                    reason: format!("Dovecot's mail is in `{path}`, which only it can tell."),
+                    lines: vec![format!("set maildir \"…\"    # in ~/.mailrules, for {path}")],
+                };
+            }
+            maildir(path, *is_fs, None)
+        }
+        Some(DovecotStore::Other { driver, is_new }) => Place::NotYet {
+            reason: format!("Dovecot keeps mail as {driver}; mfilter delivers to Maildirs alone."),
+            lines: match is_new {
+                false => vec![
+                    "echo 'mail_location = maildir:~/Maildir' > /etc/dovecot/conf.d/99-maildir.conf".into(),
+                    "doveadm reload".into(),
+                ],
+                true => vec![
+                    "printf 'mail_driver = maildir\\nmail_path = ~/Maildir\\nmail_inbox_path =\\n' > /etc/dovecot/conf.d/99-maildir.conf".into(),
+                    "doveadm reload".into(),
+                ],
+            },
+        },
+        Some(DovecotStore::Unknown) | None => match found.maildirs.first() {
+            Some((name, is_fs)) => maildir(&format!("~/{name}"), *is_fs, None),
+            None => maildir("~/Maildir", false, None),
+        },
+    }
+}
+
+fn maildir(path: &str, is_fs: bool, inbox: Option<&str>) -> Place {
+    let mut settings = String::new();
+    if path != "~/Maildir" {
+        settings.push_str(&format!("set maildir \"{path}\"\n"));
+    }
+    if is_fs {
+        settings.push_str("set layout fs\n");
+    }
+    if let Some(inbox) = inbox {
+        settings.push_str(&format!("set inbox \"{inbox}\"\n"));
+    }
+    Place::Maildir { path: path.to_owned(), settings }
+}
+
+/// The step of the rules, and whether there are rules behind it.
+fn rules(found: &Findings, place: &Place) -> (Step, bool) {
+    let path = found.home.join(".mailrules");
+    let step =
+        |title: &str, reasons: Vec<String>, action| Step { title: title.into(), reasons, action };
+    match (&found.rules, found.others.first(), place) {
+        (UserFile::Text(_), ..) => {
+            let reason = "~/.mailrules is there and stays as it is.".into();
+            (step("Rules", vec![reason], Action::Done), true)
+        }
+        (UserFile::Strange(why), ..) => {
+            let reason = format!("~/.mailrules {why}; it is left alone.");
+            (step("Rules", vec![reason], Action::ByHand(vec!["ls -l ~/.mailrules".into()])), false)
+        }
+        (UserFile::Missing, Some((other, file)), _) => {
+            let word = other.word();
+            let lines = vec![
+                format!("mfilter import {word} ~/{file} -o ~/.mailrules"),
+                "mfilter check".into(),
+                format!("mfilter import {word} ~/{file} --try ~/Maildir | less"),
+                "mfilter setup".into(),
+            ];
+            let reasons = vec![
+                format!("~/{file} is made into rules, and old mail shows where these differ."),
+                "What could not be translated stands in them as a comment: read it.".into(),
+            ];
+            (step("Bring your rules over", reasons, Action::ByHand(lines)), false)
+        }
+        (UserFile::Missing, None, Place::NotYet { .. }) => {
+            let reason = "Rules are written when it is known where your mail lies.".into();
+            (step("Rules", vec![reason], Action::ByHand(vec!["mfilter setup".into()])), false)
+        }
+        (UserFile::Missing, None, Place::Maildir { path: maildir, settings }) => {
+            let text = match settings.is_empty() {
+                true => FIRST_RULES.to_owned(),
+                false => format!("# Where your mail is.\n{settings}\n{FIRST_RULES}"),
+            };
+            let reasons = vec![
+                format!("A first set, to make your own; mail goes to {maildir}."),
+                "Mail that no rule matches goes to the inbox.".into(),
+            ];
+            (step("Rules", reasons, Action::Write { path, before: None, text }), true)
+        }
+    }
+}
+
+/// How mail gets to mfilter.
+fn delivery(found: &Findings, way: Way<'_>, waits: Option<&str>) -> Vec<Step> {
+    if let Some(waits) = waits {
+        return vec![Step {
+            title: "Switch the delivery over".into(),
+            reasons: vec![format!("Not yet: {waits}.")],
+            action: Action::ByHand(vec!["mfilter setup".into()]),
+        }];
+    }
+    match way {
+        Way::Server(server) => vec![by_server(found, server)],
+        Way::Watch => by_watch(found),
+        Way::Fetch(fetcher, file) => vec![by_fetcher(found, fetcher, file)],
+        Way::None => vec![Step {
+            title: "Bring mail here".into(),
+            reasons: vec![
+                "No mail server, mbsync, OfflineIMAP, fetchmail, getmail or mpop was found.".into(),
+                "docs/guide/without-a-mail-server.md has whole files for each.".into(),
+            ],
+            action: Action::ByHand(vec!["mfilter setup".into()]),
+        }],
+    }
+}
+
+/// A line of `.forward`, or of what the server has in its place.
+fn forward_line(found: &Findings, server: &MailServer) -> Option<String> {
+    let program = plain(&found.program)?;
+    Some(match server {
+        MailServer::OpenSmtpd => format!("\"|test -x {program} || exit 75; exec {program}\"\n"),
+        MailServer::Sendmail => {
+            let home = plain(&found.home)?;
+            format!("\"|test -x {program} || exit 75; HOME={home} exec {program}\"\n")
+        }
+        MailServer::Qmail => format!("|{program}\n"),
+        MailServer::Courier => format!("| {program}\n"),
+        _ => format!("\"|{program}\"\n"),
+    })
+}
+
+/// A path that no server and no shell reads otherwise.
+fn plain(path: &Path) -> Option<&str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    path.to_str().filter(|path| path.chars().all(is_plain))
+}
+
+fn by_server(found: &Findings, server: &MailServer) -> Step {
+    let name = server.forward_file();
+    let path = found.home.join(name);
+    let title = format!("Have {} call mfilter", server.name());
+    let step =
+        |reason: String, action| Step { title: title.clone(), reasons: vec![reason], action };
+    if let MailServer::Postfix { mailbox_command, reads_forward } = server {
+        if mailbox_command.contains("mfilter") && found.forward == UserFile::Missing {
+            return step("It does so for everyone, by mailbox_command.".into(), Action::Done);
+        }
+        if !reads_forward {
+            let line = format!("postconf -e 'mailbox_command = {}'", found.program.display());
+            let reason = "It reads no ~/.forward here (forward_path is empty): root sets this.";
+            return step(reason.into(), Action::ByHand(vec![line]));
+        }
+    }
+    let Some(line) = forward_line(found, server) else {
+        let reason = format!("`{}` has to be quoted, see mailrules(5).", found.program.display());
+        return step(reason, Action::ByHand(vec![format!("$EDITOR ~/{name}")]));
+    };
+    let by_hand = || Action::ByHand(vec![format!("~/{name}:  {}", line.trim_end())]);
+    let mut written = match &found.forward {
+        UserFile::Missing => {
+            let action = Action::Write { path, before: None, text: line };
+            step(format!("By a line in ~/{name}; without that file all is as before."), action)
+        }
+        UserFile::Text(text) if text.contains("mfilter") => {
+            step(format!("~/{name} does so already."), Action::Done)
+        }
+        UserFile::Text(text) if calls_a_filter(text) => {
+            let reason = format!("~/{name} calls another filter; a copy of it is kept.");
+            step(reason, Action::Write { path, before: Some(text.clone()), text: line })
+        }
+        UserFile::Text(_) => {
+            step(format!("~/{name} does something else and is left alone."), by_hand())
+        }
+        UserFile::Strange(why) => step(format!("~/{name} {why}; it is left alone."), by_hand()),
+    };
+    if *server == MailServer::Exim {
+        written.reasons.push(
+            "Exim's stock transport for it bounces where others wait: see \
+             docs/guide/mail-servers.md."
+                .into(),
+        );
+    }
+    written
+}
+
+/// Whether all that a `.forward` does is to call a filter that mfilter replaces.
+fn calls_a_filter(text: &str) -> bool {
+    let mut lines =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let (Some(line), None) = (lines.next(), lines.next()) else { return false };
+    let line = line.trim_matches('"').trim_start();
+    let program = |word: &str| {
+        let name = word.rsplit('/').next().unwrap_or(word);
+        ["procmail", "maildrop", "dovecot-lda", "deliver"].contains(&name)
+    };
+    line.starts_with('|')
+        && !line.contains(',')
+        && line.split(|c: char| c.is_whitespace() || "|\";'".contains(c)).any(program)
+}
+
+fn by_watch(found: &Findings) -> Vec<Step> {
+    let title = "Have what is synced filed";
+    if !found.has_systemd {
+        return vec![Step {
+            title: title.into(),
+            reasons: vec!["There is no systemd here: start it as you start other programs.".into()],
+            action: Action::ByHand(vec![format!("{} watch", found.program.display())]),
+        }];
+    }
+    let start = Step {
+        title: "Start it".into(),
+        reasons: vec!["The second line has it run while you are not logged in, too.".into()],
+        action: Action::ByHand(vec![
+            "systemctl --user enable --now mfilter-watch".into(),
+            "loginctl enable-linger".into(),
+        ]),
+    };
+    let path = found.home.join(UNIT);
+    let (reason, action) = match &found.unit {
+        UserFile::Text(_) => (format!("~/{UNIT} is there and stays as it is."), Action::Done),
+        UserFile::Strange(why) => {
+            let line = format!("{} watch", found.program.display());
+            (format!("~/{UNIT} {why}; it is left alone."), Action::ByHand(vec![line]))
+        }
+        UserFile::Missing => {
+            let program = format!("ExecStart={} ", found.program.display());
+            let text = WATCH_UNIT.replace(UNIT_PROGRAM, &program);
+            let reason = "By a unit of systemd, which runs `mfilter watch`.".into();
+            (reason, Action::Write { path, before: None, text })
+        }
+    };
+    vec![Step { title: title.into(), reasons: vec![reason], action }, start]
+}
+
+fn by_fetcher(found: &Findings, fetcher: Fetcher, file: &str) -> Step {
+    let program = found.program.display();
+    let (name, lines) = match fetcher {
+        Fetcher::Getmail => (
+            "getmail",
+            vec![
+                "[destination]".into(),
+                "type = MDA_external".into(),
+                format!("path = {program}"),
+                "arguments = (\"-f\", \"%(sender)\")".into(),
+            ],
+        ),
+        Fetcher::Mpop => {
+            ("mpop", vec![format!("delivery mda \"{program}\""), "received_header off".into()])
+        }
+        _ => ("fetchmail", vec![format!("mda \"{program}\"")]),
+    };
+    Step {
+        title: format!("Have {name} call mfilter"),
+        reasons: vec![format!("In ~/{file}, for the account; other lines of it stay.")],
+        action: Action::ByHand(lines),
+    }
+}
+
+fn old_mail(found: &Findings) -> Option<Step> {
+    let shown = |path: &Path| match path.strip_prefix(&found.home) {
+        Ok(rest) => format!("~/{}", rest.display()),
+        Err(_) => path.display().to_string(),
+    };
+    let lines: Vec<String> = found
+        .mboxes
+        .iter()
+        .map(|path| match path.starts_with(&found.home) {
+            true => format!("mfilter import mbox {}", shown(path)),
+            false => format!("mfilter import mbox {} --folder INBOX", shown(path)),
+        })
+        .collect();
+    (!lines.is_empty()).then(|| Step {
+        title: "Old mail".into(),
+        reasons: vec![
+            "Mboxes are only read; each message comes into the Maildir once.".into(),
+            "Do it when new mail arrives there.".into(),
+        ],
+        action: Action::ByHand(lines),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::calls_a_filter;
+
+    #[test]
+    fn only_what_calls_a_filter_and_nothing_else_is_replaced() {
+        for text in [
+            "|/usr/bin/procmail\n",
+            "\"|/usr/bin/procmail\"\n",
+            "\"|IFS=' ' && exec /usr/bin/procmail -f- || exit 75 #hana\"\n",
+            "# by the handbook\n| /usr/bin/maildrop\n",
+        ] {
+            assert!(calls_a_filter(text), "{text}");
+        }
+        for text in [
+            "",
+            "hana@example.org\n",
+            "\\hana, \"|/usr/bin/vacation hana\"\n",
+            "\\hana, \"|/usr/bin/procmail\"\n",
+            "hana@example.org\n|/usr/bin/procmail\n",
+            "|/usr/bin/procmailex\n",
+            "/home/hana/procmail\n",
+        ] {
+            assert!(!calls_a_filter(text), "{text}");
+        }
+    }
+}

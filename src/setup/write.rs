@@ -1,0 +1,89 @@
+//! Writing a file of the user's: with a backup of what was there, whole or not at all,
+//! and never through a symbolic link.
+
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::file;
+
+/// Puts a text in the place of a file. If one is there, it must still hold `before`; it
+/// is kept beside the new one. Gives where.
+///
+/// # Errors
+/// The file is another one by now, or the system says no; then nothing is changed but,
+/// perhaps, that there is a backup.
+pub fn replace(path: &Path, before: Option<&str>, text: &str) -> io::Result<Option<PathBuf>> {
+    let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let backup = match before {
+        Some(before) => {
+            if fs::symlink_metadata(path)?.is_symlink()
+                || file::read(path, 1 << 24)? != before.as_bytes()
+            {
+                return Err(io::Error::other("it was changed meanwhile"));
+            }
+            Some(back_up(path, before)?)
+        }
+        None => None,
+    };
+    let mut new = tempfile::Builder::new().prefix(".mfilter-").tempfile_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    // A mail server reads it, and runs what stands in it only if nobody else may write.
+    new.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    new.as_file().sync_all()?;
+    match backup {
+        Some(_) => new.persist(path).map_err(|error| error.error)?,
+        None => new.persist_noclobber(path).map_err(|error| error.error)?,
+    };
+    file::sync_directory(folder)?;
+    Ok(backup)
+}
+
+/// Keeps what was there under a name that is free.
+fn back_up(path: &Path, text: &str) -> io::Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = path.parent().unwrap_or(Path::new("."));
+    for number in 1..1000 {
+        let end = if number == 1 { String::new() } else { format!("-{number}") };
+        let backup = folder.join(format!("{name}.before-mfilter{end}"));
+        let mut copy = tempfile::Builder::new().prefix(".mfilter-").tempfile_in(folder)?;
+        copy.write_all(text.as_bytes())?;
+        copy.as_file().set_permissions(fs::metadata(path)?.permissions())?;
+        copy.as_file().sync_all()?;
+        match copy.persist_noclobber(&backup) {
+            Ok(_) => return Ok(backup),
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.error),
+        }
+    }
+    Err(io::Error::other("there are too many backups"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_there_is_kept_and_nothing_else_is_overwritten() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(".config/x/.forward");
+        assert_eq!(replace(&path, None, "one\n").unwrap(), None);
+        assert!(replace(&path, None, "two\n").is_err(), "it is there");
+        assert!(replace(&path, Some("other\n"), "two\n").is_err(), "it holds something else");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+        let first = replace(&path, Some("one\n"), "two\n").unwrap().unwrap();
+        let second = replace(&path, Some("two\n"), "three\n").unwrap().unwrap();
+        assert_eq!(fs::read_to_string(first).unwrap(), "one\n");
+        assert_eq!(fs::read_to_string(&second).unwrap(), "two\n");
+        assert!(second.ends_with(".forward.before-mfilter-2"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
+        let elsewhere = home.path().join("link");
+        std::os::unix::fs::symlink(&path, &elsewhere).unwrap();
+        assert!(replace(&elsewhere, Some("three\n"), "four\n").is_err(), "a symbolic link");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
+        let names = fs::read_dir(path.parent().unwrap()).unwrap();
+        assert_eq!(names.count(), 3, "nothing is left over");
+    }
+}

@@ -1,0 +1,228 @@
+//! `mfilter setup` in fabricated homes, with programs that answer as Postfix and Dovecot
+//! do, and a delivery as the mail server would make it afterwards.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Home, Run, mail, run, write};
+
+const MESSAGE: &[u8] = b"From: shop@shop.example\nTo: taro@example.jp\nSubject: autumn\n\
+      List-Unsubscribe: <https://shop.example/leave>\nMessage-ID: <a@shop.example>\n\nhello\n";
+
+const NO_DOVECOT: &str = "exit 1";
+const POSTFIX: &str = "printf '\\n$home/.forward\\n'";
+
+/// A home, and programs that answer instead of the machine's.
+struct Machine {
+    home: Home,
+    programs: tempfile::TempDir,
+}
+
+impl Machine {
+    fn new(postconf: &str, doveconf: &str) -> Machine {
+        let machine = Machine { home: Home::new(), programs: tempfile::tempdir().unwrap() };
+        machine.program("postconf", postconf);
+        machine.program("doveconf", doveconf);
+        // Those of the machine are not to be found.
+        for name in ["exim", "exim4"] {
+            machine.program(name, "exit 1");
+        }
+        machine.program("nothing", "exit 1");
+        let sendmail = machine.programs.path().join("sendmail");
+        std::os::unix::fs::symlink("nothing", sendmail).unwrap();
+        machine
+    }
+
+    fn program(&self, name: &str, script: &str) {
+        let path = self.programs.path().join(name);
+        write(&path, format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn setup(&self, arguments: &[&str]) -> Run {
+        let arguments = [&["setup"], arguments].concat();
+        let mut command = self.home.command(&arguments);
+        command
+            .env("PATH", format!("{}:/usr/bin:/bin", self.programs.path().display()))
+            .env("MAIL", self.path("spool"));
+        run(command, b"")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// What stands in the home, without what mfilter keeps for itself.
+    fn files(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut folders = vec![self.home.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() && !path.is_symlink() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(self.home.path()).unwrap();
+                    names.push(name.to_str().unwrap().to_owned());
+                }
+            }
+        }
+        names.sort();
+        names
+    }
+
+    /// Delivers as local(8) does by a line of `.forward`.
+    fn deliver(&self) -> Run {
+        let line = self.read(".forward");
+        let command = line.trim().trim_matches('"').strip_prefix('|').expect("a command");
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .args(["-c", command])
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("LOGNAME", "taro")
+            .env("SENDER", "bounces@shop.example")
+            .env("RECIPIENT", "taro@example.jp");
+        run(shell, MESSAGE)
+    }
+}
+
+fn folders_of(maildir: &Path) -> Vec<String> {
+    mail(maildir).into_iter().map(|mail| mail.folder).collect()
+}
+
+#[test]
+fn a_fresh_home_is_told_what_to_do_and_nothing_is_changed() {
+    let machine = Machine::new(POSTFIX, "echo maildir:~/Maildir");
+    let told = machine.setup(&[]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    for part in ["Postfix", "Dovecot, mail in ~/Maildir", ".mailrules", ".forward", "--apply"] {
+        assert!(told.stdout.contains(part), "{part}: {}", told.stdout);
+    }
+    assert_eq!(machine.files(), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_applied_delivers_to_where_dovecot_looks() {
+    for (doveconf, maildir, folder) in [
+        ("echo maildir:~/Maildir", "Maildir", ".News"),
+        ("echo maildir:%h/.mail:LAYOUT=fs", ".mail", "News"),
+        // Dovecot 2.4 has other settings.
+        ("[ \"$2\" = mail_driver ] && printf 'maildir\\n~/Mail\\nmaildir++\\n'", "Mail", ".News"),
+        (NO_DOVECOT, "Maildir", ".News"),
+    ] {
+        let machine = Machine::new(POSTFIX, doveconf);
+        let applied = machine.setup(&["--apply"]);
+        assert_eq!(applied.code, Some(0), "{applied:?}");
+        assert_eq!(machine.files(), [".forward", ".mailrules"], "{applied:?}");
+        let check = machine.home.run(&["check"], b"");
+        assert_eq!((check.code, check.stdout.as_str()), (Some(0), ""), "{doveconf}");
+        assert_eq!(machine.deliver().code, Some(0), "{doveconf}");
+        assert_eq!(folders_of(&machine.path(maildir)), [folder], "{doveconf}");
+
+        // Once more changes nothing.
+        let (rules, forward) = (machine.read(".mailrules"), machine.read(".forward"));
+        let again = machine.setup(&["--apply"]);
+        assert_eq!(again.code, Some(0), "{again:?}");
+        assert!(!again.stdout.contains("Written"), "{again:?}");
+        assert_eq!((machine.read(".mailrules"), machine.read(".forward")), (rules, forward));
+        assert!(!machine.files().iter().any(|name| name.contains("before-mfilter")));
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_left_alone() {
+    for forward in ["hana@example.org\n", "\\taro, \"|/usr/bin/vacation taro\"\n"] {
+        let machine = Machine::new(POSTFIX, NO_DOVECOT);
+        machine.home.write(".forward", forward);
+        let applied = machine.setup(&["--apply"]);
+        assert!(applied.stdout.contains("left alone"), "{applied:?}");
+        assert_eq!(machine.read(".forward"), forward);
+    }
+    let machine = Machine::new(POSTFIX, NO_DOVECOT);
+    machine.home.write("dotfiles/forward", "x\n");
+    machine.home.write("dotfiles/rules", "x\n");
+    for (target, link) in [("dotfiles/forward", ".forward"), ("dotfiles/rules", ".mailrules")] {
+        std::os::unix::fs::symlink(target, machine.path(link)).unwrap();
+    }
+    let applied = machine.setup(&["--apply"]);
+    assert!(applied.stdout.contains("symbolic link"), "{applied:?}");
+    let files = [".forward", ".mailrules", "dotfiles/forward", "dotfiles/rules"];
+    assert_eq!(machine.files(), files);
+    assert_eq!(machine.read("dotfiles/forward") + &machine.read("dotfiles/rules"), "x\nx\n");
+}
+
+#[test]
+fn another_filter_is_replaced_after_its_rules_came_over() {
+    let machine = Machine::new(POSTFIX, NO_DOVECOT);
+    let procmail = "\"|/usr/bin/procmail\"\n";
+    machine.home.write(".forward", procmail);
+    machine.home.write(".procmailrc", ":0\n* ^Subject:.*autumn\n.Autumn/\n");
+    let first = machine.setup(&["--apply"]);
+    assert!(first.stdout.contains("mfilter import procmail ~/.procmailrc"), "{first:?}");
+    assert_eq!(machine.read(".forward"), procmail, "as long as there are no rules");
+    assert!(!machine.path(".mailrules").exists());
+
+    let rules = machine.path(".mailrules");
+    let recipes = machine.path(".procmailrc");
+    let arguments =
+        ["import", "procmail", recipes.to_str().unwrap(), "-o", rules.to_str().unwrap()];
+    let import = machine.home.run(&arguments, b"");
+    assert!(rules.exists(), "{import:?}");
+    let second = machine.setup(&["--apply"]);
+    assert!(second.stdout.contains(".forward.before-mfilter"), "{second:?}");
+    assert_eq!(machine.read(".forward.before-mfilter"), procmail);
+    assert_eq!(machine.deliver().code, Some(0));
+    assert_eq!(folders_of(&machine.path("Maildir")), [".Autumn"]);
+}
+
+#[test]
+fn nothing_is_switched_while_dovecot_would_not_show_it() {
+    let machine = Machine::new(POSTFIX, "echo mbox:~/mail:INBOX=/var/mail/%u");
+    machine.home.write("spool", "From a@b.example Mon Nov 27 10:00:00 2026\n\nhello\n");
+    let applied = machine.setup(&["--apply"]);
+    assert!(applied.stdout.contains("mail_location = maildir:~/Maildir"), "{applied:?}");
+    assert!(applied.stdout.contains("Not yet"), "{applied:?}");
+    assert!(applied.stdout.contains("import mbox"), "{applied:?}");
+    assert_eq!(machine.files(), ["spool"]);
+}
+
+#[test]
+fn what_mbsync_brings_is_watched() {
+    let machine = Machine::new("exit 1", NO_DOVECOT);
+    machine.home.write(
+        ".mbsyncrc",
+        "IMAPStore far\nHost imap.example.org\n\nMaildirStore near\nSubFolders Verbatim\n\
+         Path ~/.mail/\nInbox ~/.mail/INBOX\n\nChannel all\nFar :far:\nNear :near:\n",
+    );
+    let applied = machine.setup(&["--apply"]);
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    let rules = machine.read(".mailrules");
+    for setting in ["set maildir \"~/.mail\"\n", "set layout fs\n", "set inbox \"INBOX\"\n"] {
+        assert!(rules.contains(setting), "{rules}");
+    }
+    let check = machine.home.run(&["check"], b"");
+    assert_eq!((check.code, check.stdout.as_str()), (Some(0), ""));
+    assert!(!machine.path(".forward").exists());
+    if Path::new("/run/systemd/system").exists() {
+        let unit = machine.read(".config/systemd/user/mfilter-watch.service");
+        assert!(unit.contains("/mfilter watch\n"), "{unit}");
+    } else {
+        assert!(applied.stdout.contains("mfilter watch"), "{applied:?}");
+    }
+}
+
+#[test]
+fn who_has_no_mail_server_is_told_the_line_for_fetchmail() {
+    let machine = Machine::new("exit 1", NO_DOVECOT);
+    machine.home.write(".fetchmailrc", "poll pop.example.org user hana\n");
+    let told = machine.setup(&["--apply"]);
+    assert!(told.stdout.contains("mda \""), "{told:?}");
+    assert_eq!(machine.read(".fetchmailrc"), "poll pop.example.org user hana\n");
+}
