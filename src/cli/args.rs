@@ -359,6 +359,10 @@ pub(super) struct Stats {
     /// One JSON object
     #[arg(long)]
     pub(super) json: bool,
+
+    /// Write a page for a browser, with all in one file; `-` for standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub(super) html: Option<PathBuf>,
 }
 
 /// `mfilter why`

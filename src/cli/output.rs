@@ -6,7 +6,10 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
+use rustix::termios::tcgetwinsize;
+
 use crate::diagnostic::{self, Diagnostic};
+use crate::report::log_stats::Bars;
 use crate::source::Sources;
 use crate::text::{escape, json_line};
 use crate::user::User;
@@ -109,9 +112,33 @@ pub(super) fn error(text: &str) {
     let _ = writeln!(std::io::stderr(), "mfilter: {}", lines.join("\n"));
 }
 
+/// How bars are drawn on standard output: on a terminal that can, and is wide enough.
+pub(super) fn bars() -> Option<Bars> {
+    if !io::stdout().is_terminal() || is_dumb() {
+        return None;
+    }
+    let columns = tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
+    let width = columns.filter(|columns| *columns > 0).unwrap_or(80).checked_sub(60)?;
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let blocks = locale.is_some_and(|locale| {
+        let locale = locale.to_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    });
+    (width >= 4).then_some(Bars { width: width.min(30), blocks })
+}
+
+/// Whether the terminal can do nothing but lines, or a screen reader reads it.
+pub(super) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty())
+}
+
 /// Whether colours are wanted on standard output.
 pub(super) fn colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+    io::stdout().is_terminal()
+        && !is_dumb()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 #[cfg(test)]

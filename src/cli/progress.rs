@@ -10,6 +10,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::output;
 use crate::mailbox;
 
+/// Whether somebody looks at a terminal that can move its cursor, and nothing else is
+/// printed meanwhile.
+fn is_shown(quiet: bool) -> bool {
+    let free = quiet || !std::io::stdout().is_terminal();
+    free && std::io::stderr().is_terminal() && !output::is_dumb()
+}
+
 /// A bar, or none.
 pub(super) struct ProgressMeter(Option<ProgressBar>);
 
@@ -17,8 +24,7 @@ impl ProgressMeter {
     /// A bar for what is below these paths; `quiet` says that nothing is
     /// printed meanwhile. Counting goes on beside the work.
     pub(super) fn start(paths: &[PathBuf], quiet: bool) -> ProgressMeter {
-        let free = quiet || !std::io::stdout().is_terminal();
-        if paths.is_empty() || !free || !std::io::stderr().is_terminal() {
+        if paths.is_empty() || !is_shown(quiet) {
             return ProgressMeter(None);
         }
         let bar = ProgressBar::new(0);
@@ -34,8 +40,7 @@ impl ProgressMeter {
 
     /// A bar for so many bytes.
     pub(super) fn of_bytes(bytes: u64, quiet: bool) -> ProgressMeter {
-        let free = quiet || !std::io::stdout().is_terminal();
-        if !free || !std::io::stderr().is_terminal() {
+        if !is_shown(quiet) {
             return ProgressMeter(None);
         }
         let bar = ProgressBar::new(bytes);

@@ -1,6 +1,8 @@
 //! `mfilter stats`: what the rules did, by the log.
 
 use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
 
 use super::args::{Delivery, Stats as Call};
 use super::current_rules::{self, CurrentRules};
@@ -56,14 +58,41 @@ pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
             was: line.get("was"),
             rule,
             ms: line.ms(),
+            text: line.get("text"),
+            category: line.get("category"),
+            sender: line.get("from"),
         });
     });
     let seen =
         seen.map_err(|(path, error)| format!("the log {}: {}", path.display(), reason(&error)))?;
     let never = never(&today, &account)?;
     let report = account.report(never, seen.damaged);
-    output::print(&if call.json { report.json() } else { output::with_tilde(&report.text()) });
+    if let Some(path) = &call.html {
+        return write(path, &output::with_tilde(&report.html()));
+    }
+    let text = || output::with_tilde(&report.text(output::bars()));
+    output::print(&if call.json { report.json() } else { text() });
     Ok(CommandOutcome::Fine)
+}
+
+/// Puts the page into a file, whole or not at all; `-` is standard output.
+fn write(path: &Path, page: &str) -> Result<CommandOutcome, String> {
+    if path == Path::new("-") {
+        output::print(page);
+        return Ok(CommandOutcome::Fine);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let made = tempfile::Builder::new()
+        .prefix(".mfilter-")
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .and_then(|mut file| {
+            file.write_all(page.as_bytes())?;
+            file.persist(path).map_err(|error| error.error)
+        });
+    match made {
+        Ok(_) => Ok(CommandOutcome::Fine),
+        Err(error) => Err(format!("cannot write {}: {}", path.display(), reason(&error))),
+    }
 }
 
 fn texts_of(compiled: &CompiledProgram, sources: &Sources) -> RuleTexts {

@@ -28,6 +28,12 @@ pub struct LogEvent<'a> {
     pub rule: Option<RuleName<'a>>,
     /// Milliseconds.
     pub ms: Option<f64>,
+    /// Why it was refused or deferred.
+    pub text: Option<&'a str>,
+    /// The category of the site rule.
+    pub category: Option<&'a str>,
+    /// The envelope sender; empty is the null sender.
+    pub sender: Option<&'a str>,
 }
 
 /// A rule as it is known over its versions.
@@ -51,6 +57,14 @@ pub struct LogStats {
     words: BTreeMap<String, usize>,
     folders: BTreeMap<String, FolderStats>,
     rules: BTreeMap<String, RuleStats>,
+    /// Messages that ended their way, by day and where that was.
+    days: BTreeMap<jiff::civil::Date, BTreeMap<String, usize>>,
+    /// Refused and deferred messages, by word and text.
+    reasons: BTreeMap<(String, String), usize>,
+    /// What site rules did, by category and word.
+    categories: BTreeMap<(String, String), usize>,
+    /// Messages by the domain of their envelope sender.
+    senders: BTreeMap<String, usize>,
     /// Milliseconds of each message that ended its way.
     times: Vec<f32>,
     /// Rules counted for the message at hand: its time, its Message-ID, they.
@@ -71,6 +85,37 @@ struct RuleStats {
     place: String,
     label: Option<String>,
     last: Timestamp,
+}
+
+/// How many days have a bar on a terminal.
+const DAYS_SHOWN: usize = 14;
+
+/// How bars are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bars {
+    /// Of the longest, columns.
+    pub width: usize,
+    /// With parts of a block, or `#` where the terminal does not know them.
+    pub blocks: bool,
+}
+
+impl Bars {
+    /// A bar of the width of the longest, with two blanks before it.
+    fn bar(self, part: usize, most: usize) -> String {
+        let full = if self.blocks { '█' } else { '#' };
+        let eighths = (self.width * 8 * part).checked_div(most).unwrap_or(0);
+        // Something is never nothing.
+        let eighths = if part > 0 { eighths.max(1) } else { 0 };
+        let mut bar: String = std::iter::repeat_n(full, eighths / 8).collect();
+        let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"].get(eighths % 8).copied();
+        match self.blocks {
+            true => bar.push_str(rest.unwrap_or_default()),
+            false if bar.is_empty() && part > 0 => bar.push(full),
+            false => {}
+        }
+        let missing = self.width.saturating_sub(bar.chars().count());
+        format!("  {bar}{}", " ".repeat(missing))
+    }
 }
 
 const WEEK: i64 = 7 * 24 * 3600;
@@ -107,8 +152,31 @@ impl LogStats {
         if let (Some(ms), true) = (event.ms, ENDS.contains(&event.word)) {
             self.times.push(ms as f32);
         }
+        if let Some(category) = event.category {
+            let key = (category.to_owned(), event.word.to_owned());
+            *self.categories.entry(key).or_default() += 1;
+        }
+        if ENDS.contains(&event.word) {
+            self.count_end(event);
+        }
         if let Some(rule) = event.rule {
             self.count_rule(time, event.id, rule);
+        }
+    }
+
+    /// A message that ended its way.
+    fn count_end(&mut self, event: LogEvent<'_>) {
+        let day = event.time.to_zoned(jiff::tz::TimeZone::system()).date();
+        let place = event.folder.unwrap_or(event.word);
+        *self.days.entry(day).or_default().entry(place.to_owned()).or_default() += 1;
+        if let (Some(text), "refused" | "deferred") = (event.text, event.word) {
+            let reason = (event.word.to_owned(), text.to_owned());
+            *self.reasons.entry(reason).or_default() += 1;
+        }
+        if let Some(sender) = event.sender {
+            let domain = sender.rsplit_once('@').map_or(sender, |(_, domain)| domain);
+            let domain = if domain.is_empty() { "(null sender)" } else { domain };
+            *self.senders.entry(domain.to_lowercase()).or_default() += 1;
         }
     }
 
@@ -187,6 +255,18 @@ impl LogStats {
                 .into_iter()
                 .map(|(place, label, text)| Never { place, label, text })
                 .collect(),
+            days: self
+                .days
+                .iter()
+                .map(|(day, places)| DayCount {
+                    day: day.to_string(),
+                    messages: places.values().sum(),
+                    places: places.clone(),
+                })
+                .collect(),
+            reasons: counts(&self.reasons),
+            provider: counts(&self.categories),
+            senders: most(&self.senders),
             median_ms: times.get(times.len() / 2).copied(),
             slowest_ms: times.last().copied(),
             damaged,
@@ -194,47 +274,101 @@ impl LogStats {
     }
 }
 
+/// Counts of pairs, the largest first.
+fn counts(of: &BTreeMap<(String, String), usize>) -> Vec<PairCount> {
+    let each = of.iter().map(|((of, what), messages)| PairCount {
+        of: of.clone(),
+        what: what.clone(),
+        messages: *messages,
+    });
+    let mut counts: Vec<PairCount> = each.collect();
+    counts.sort_by_key(|count| Reverse(count.messages));
+    counts
+}
+
+/// The senders with the most messages.
+fn most(senders: &BTreeMap<String, usize>) -> Vec<SenderCount> {
+    const SHOWN: usize = 25;
+    let each = senders
+        .iter()
+        .map(|(domain, messages)| SenderCount { domain: domain.clone(), messages: *messages });
+    let mut most: Vec<SenderCount> = each.collect();
+    most.sort_by_key(|count| Reverse(count.messages));
+    most.truncate(SHOWN);
+    most
+}
+
 /// What is shown.
 #[derive(Debug, Serialize)]
 pub struct StatsReport {
-    since: Option<String>,
-    until: Option<String>,
+    pub(super) since: Option<String>,
+    pub(super) until: Option<String>,
     /// Lines by their word.
-    words: BTreeMap<String, usize>,
-    folders: Vec<FolderCount>,
-    rules: Vec<RuleCount>,
-    never_fired: Vec<Never>,
-    median_ms: Option<f32>,
+    pub(super) words: BTreeMap<String, usize>,
+    pub(super) folders: Vec<FolderCount>,
+    pub(super) rules: Vec<RuleCount>,
+    pub(super) never_fired: Vec<Never>,
+    pub(super) days: Vec<DayCount>,
+    /// Refused and deferred messages, by word and text.
+    pub(super) reasons: Vec<PairCount>,
+    /// What site rules did, by category and word.
+    pub(super) provider: Vec<PairCount>,
+    /// Domains of envelope senders, those with the most messages.
+    pub(super) senders: Vec<SenderCount>,
+    pub(super) median_ms: Option<f32>,
     slowest_ms: Option<f32>,
     damaged: usize,
 }
 
 #[derive(Debug, Serialize)]
-struct FolderCount {
-    folder: String,
-    came: usize,
-    left: usize,
+pub(super) struct FolderCount {
+    pub(super) folder: String,
+    pub(super) came: usize,
+    pub(super) left: usize,
     /// What came less what left, in the last seven days.
-    grew_in_week: i64,
-    per_day: f64,
+    pub(super) grew_in_week: i64,
+    pub(super) per_day: f64,
 }
 
 #[derive(Debug, Serialize)]
-struct RuleCount {
-    messages: usize,
+pub(super) struct RuleCount {
+    pub(super) messages: usize,
     /// Where it stood when it fired last.
-    place: String,
-    label: Option<String>,
+    pub(super) place: String,
+    pub(super) label: Option<String>,
     /// Null where that version of the rules is not known.
-    text: Option<String>,
-    last: String,
+    pub(super) text: Option<String>,
+    pub(super) last: String,
 }
 
 #[derive(Debug, Serialize)]
-struct Never {
-    place: String,
-    label: Option<String>,
-    text: String,
+pub(super) struct Never {
+    pub(super) place: String,
+    pub(super) label: Option<String>,
+    pub(super) text: String,
+}
+
+/// One day's messages.
+#[derive(Debug, Serialize)]
+pub(super) struct DayCount {
+    /// In the system's time zone, `2026-11-27`.
+    pub(super) day: String,
+    pub(super) messages: usize,
+    /// By folder, or by how else their way ended.
+    pub(super) places: BTreeMap<String, usize>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct PairCount {
+    pub(super) of: String,
+    pub(super) what: String,
+    pub(super) messages: usize,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct SenderCount {
+    pub(super) domain: String,
+    pub(super) messages: usize,
 }
 
 impl StatsReport {
@@ -243,9 +377,13 @@ impl StatsReport {
         json_line(self) + "\n"
     }
 
-    /// For people.
-    pub fn text(&self) -> String {
+    /// For people; on a terminal with bars.
+    pub fn text(&self, bars: Option<Bars>) -> String {
         let mut out = String::new();
+        let bar = |part: usize, most: usize| match bars {
+            Some(bars) => bars.bar(part, most),
+            None => String::new(),
+        };
         match (&self.since, &self.until) {
             (Some(since), Some(until)) => {
                 let _ = writeln!(out, "the log from {since} to {until}");
@@ -255,29 +393,48 @@ impl StatsReport {
         for (word, number) in &self.words {
             let _ = writeln!(out, "{number:>7} {}", escape(word));
         }
+        if let Some(bars) = bars {
+            let first = self.days.len().saturating_sub(DAYS_SHOWN);
+            let days = self.days.get(first..).unwrap_or_default();
+            let most = days.iter().map(|day| day.messages).max().unwrap_or(0);
+            if most > 0 {
+                out.push_str("\nmessages by day\n");
+            }
+            for day in days {
+                let bar = bars.bar(day.messages, most);
+                let _ = writeln!(out, "  {}{bar}  {}", day.day, day.messages);
+            }
+        }
+        let most = self.folders.iter().map(|folder| folder.came).max().unwrap_or(0);
         if !self.folders.is_empty() {
             out.push_str("\n   came    left  in 7 days  per day  folder\n");
         }
         for folder in &self.folders {
             let _ = writeln!(
                 out,
-                "{:>7} {:>7} {:>10} {:>8.1}  {}",
+                "{:>7} {:>7} {:>10} {:>8.1}{}  {}",
                 folder.came,
                 folder.left,
                 format!("{:+}", folder.grew_in_week),
                 folder.per_day,
+                bar(folder.came, most),
                 escape(&folder.folder)
             );
         }
         if !self.rules.is_empty() {
             out.push_str("\nmessages  by rule\n");
         }
+        let most = self.rules.iter().map(|rule| rule.messages).max().unwrap_or(0);
         for rule in &self.rules {
             let place = escape(&rule.place);
             let label = rule.label.as_ref().map(|label| format!(" \"{}\"", escape(label)));
             let text = rule.text.as_deref().map(escape).unwrap_or_default();
-            let line =
-                format!("{:>8}  {place}{}  {text}", rule.messages, label.unwrap_or_default());
+            let line = format!(
+                "{:>8}{}  {place}{}  {text}",
+                rule.messages,
+                bar(rule.messages, most),
+                label.unwrap_or_default()
+            );
             let _ = writeln!(out, "{}", line.trim_end());
         }
         if !self.never_fired.is_empty() {

@@ -3,6 +3,7 @@
 //! All text from a message is escaped here before it can reach a terminal.
 
 pub mod log_stats;
+mod stats_html;
 pub mod diff;
 pub mod summary;
 

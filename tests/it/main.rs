@@ -54,6 +54,7 @@ mod soak;
 mod sort;
 mod stand_ins;
 mod states;
+mod stats;
 mod subscriptions;
 mod users;
 mod watch;
