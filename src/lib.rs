@@ -18,6 +18,7 @@ pub mod diagnostic;
 pub mod flags;
 pub mod syntax;
 pub mod message;
+pub mod contacts;
 pub mod classify;
 pub mod plan;
 pub mod rules;

@@ -31,6 +31,7 @@ fuzz_target!(|data: &[u8]| {
         trust: vec!["mx.example".into()],
         relays: vec![],
         spam_score_header: None,
+        people: &|| Err("nobody is known".to_owned()),
         host_name: None,
         known: Findings::default(),
         variable: &|_| None,

@@ -28,6 +28,8 @@ pub mod list_name;
 pub mod look;
 pub mod magic;
 pub mod mailing_list;
+pub mod people;
+pub mod pretender;
 pub mod procmail;
 pub mod received;
 pub mod resembles;
@@ -43,6 +45,7 @@ mod words;
 pub mod testing;
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 use crate::message::Message;
 use crate::message::address::Address;
@@ -57,6 +60,8 @@ pub struct Mail<'a> {
     /// Whether an address is one of the user's own (`set me`); `None` where
     /// the rules do not say who that is.
     pub me: Option<&'a dyn Fn(&Address) -> bool>,
+    /// The people that the user knows, or why that cannot be told.
+    pub people: &'a dyn Fn() -> Result<Rc<people::People>, String>,
     /// `set trust`: authserv-ids to believe; empty where the rules say nothing.
     pub trust: Vec<String>,
     /// `set relays`: addresses, networks and names of machines of the user's
@@ -132,6 +137,7 @@ pub static CLASSIFIERS: &[Classifier] = &[
     procmail::FROM_MAILER,
     mailing_list::MAILING_LIST,
     content_kind::PASSWORD_PROTECTED,
+    pretender::PRETENDER,
     s25r::S25R,
     content_kind::SIGNED,
     spam_verdict::SPAM,

@@ -203,6 +203,31 @@ impl<'w> Rows<'w> {
     }
 }
 
+/// The words of a text as they look, whatever script and signs they are written in:
+/// `Hаnako Yаmаda` with Cyrillic letters and `HANAKO-YAMADA` are one. The text is
+/// folded.
+pub fn words_as_seen(folded: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for char in folded.chars() {
+        match (kind(char), words.last_mut()) {
+            (LetterKind::Letter(letter) | LetterKind::Own(letter), Some(word)) => word.push(letter),
+            _ => words.push(String::new()),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// How a domain looks: its letters as they are seen, other signs as they are. The
+/// domain is in its canonical form.
+pub fn domain_as_seen(domain: &str) -> String {
+    let seen = domain.chars().map(|char| match kind(char) {
+        LetterKind::Letter(letter) | LetterKind::Own(letter) => letter,
+        _ => char,
+    });
+    seen.collect::<String>().replace("rn", "m").replace("vv", "w")
+}
+
 /// How what follows a letter is joined to it, and where it goes on; no join
 /// within a word, nothing at all at the end of what can be joined.
 fn next_piece(rest: &str, before: LetterKind) -> Option<(Option<Join>, &str)> {

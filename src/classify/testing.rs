@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, reason = "for tests alone")]
 
+use std::rc::Rc;
+
+use crate::classify::people::People;
 use crate::classify::{Classifier, Finding, Findings, Mail};
 use crate::message::Message;
 use crate::message::address::Address;
@@ -14,6 +17,8 @@ pub struct TestWorld<'a> {
     pub variables: &'a [(&'a str, &'a str)],
     pub envelope_sender: Option<&'a str>,
     pub spam_score_header: Option<&'a str>,
+    /// Addresses and names of people that the user knows.
+    pub people: &'a [(&'a str, &'a str)],
 }
 
 /// `taro@example.jp`
@@ -32,6 +37,12 @@ pub fn with_mail<T>(text: &str, world: &TestWorld<'_>, ask: impl FnOnce(&Mail<'_
         message: &message,
         envelope_sender: world.envelope_sender.map(str::to_owned),
         me: Some(&is_taro),
+        people: &|| {
+            let mut people = People::default();
+            people.add_me("taro@example.jp");
+            world.people.iter().for_each(|(address, name)| people.add(address, name));
+            Ok(Rc::new(people))
+        },
         trust: world.trust.iter().map(|id| (*id).to_owned()).collect(),
         relays: world.relays.iter().map(|relay| (*relay).to_owned()).collect(),
         spam_score_header: world.spam_score_header.map(str::to_owned),
@@ -66,6 +77,7 @@ pub fn mail(message: &Message) -> Mail<'_> {
         message,
         envelope_sender: None,
         me: Some(&is_taro),
+        people: &|| Err("nobody is known".to_owned()),
         trust: Vec::new(),
         relays: Vec::new(),
         spam_score_header: None,

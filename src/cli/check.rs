@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::args::{Check, Delivery};
 use super::{CommandOutcome, output};
+use crate::contacts;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::evaluate::{Detail, NoFilters, run as run_rules};
 use crate::file;
@@ -15,7 +16,7 @@ use crate::plan::{Plan, StepKind};
 use crate::rules::check::{Surroundings, check_lists, judge_switch, no_script, resolve};
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::mistake::{LearnMistake, RuleErrorKind};
-use crate::rules::program::{Expectation, Program, Settings, StatementKind};
+use crate::rules::program::{Entries, Expectation, Program, Settings, StatementKind};
 use crate::rules::rule_set::RuleSet;
 use crate::source::{Sources, Span, Spanned, read_text, reason};
 use crate::state::StateDir;
@@ -93,6 +94,7 @@ pub(super) fn mistakes(
     let mut diagnostics = checked.diagnostics;
     if let Some(program) = &checked.program {
         diagnostics.extend(missing_folders(program, &checked.sent_folders, user));
+        diagnostics.extend(unread_cards(program, &sources, user));
         diagnostics.extend(unlike_the_store(program, &checked.folders, checked.layout, user));
         diagnostics.extend(expectations(program, &sources, user));
     }
@@ -122,6 +124,28 @@ fn missing_folders(program: &Program, folders: &[Spanned<String>], user: &User) 
         .map(|folder| {
             let name = folder.value.clone();
             RuleErrorKind::Learn(LearnMistake::NoSentFolder { folder: name }).at(folder.span)
+        })
+        .collect()
+}
+
+/// Address books that cannot be read, or of which a part cannot.
+fn unread_cards(program: &Program, sources: &Sources, user: &User) -> Vec<Diagnostic> {
+    let lists = program.lists.iter();
+    lists
+        .filter_map(|list| {
+            let Entries::Cards(written) = &list.entries else { return None };
+            let path = resolve(written, sources.path(list.span), user.home_or_nowhere());
+            let mistake = match contacts::read(&path) {
+                Err(error) => LearnMistake::CardsUnreadable {
+                    path: written.clone(),
+                    reason: error.to_string(),
+                },
+                Ok(book) => LearnMistake::BrokenCards {
+                    count: book.problems.len(),
+                    first: output::with_tilde(&book.problems.first()?.to_string()),
+                },
+            };
+            Some(RuleErrorKind::Learn(mistake).at(list.span))
         })
         .collect()
 }

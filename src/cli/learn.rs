@@ -23,7 +23,6 @@ use crate::maildir::Location;
 use crate::outcome::Failure;
 use crate::plan::StepKind;
 use crate::rules::compiled::CompiledProgram;
-use crate::rules::program::Entries;
 use crate::state::lessons::{self, Lesson};
 use crate::state::lock_file::LockFile;
 use crate::state::memory::{Memory, MessageIdentity, message_key};
@@ -172,7 +171,7 @@ impl Learner<'_> {
         let mut told = LearnMessages::default();
         let sent: Sent = super::sent(self.program, self.location, world, true);
         for list in (0..).map_while(|at| self.program.list(at)) {
-            let Entries::Sent(folder) = &list.entries else { continue };
+            let Some((folder, side)) = list.entries.folder() else { continue };
             let name = list.name.as_ref().map_or("", |name| name.as_str());
             let mut added = 0;
             if !sent.exists(folder) {
@@ -182,7 +181,7 @@ impl Learner<'_> {
             }
             while !stop.load(Ordering::Relaxed) {
                 let began = SystemTime::now();
-                match sent.refresh(folder, budget.unwrap_or(STEP)) {
+                match sent.refresh(folder, side, budget.unwrap_or(STEP)) {
                     Err(why) => told.problems.push(why),
                     Ok(done) => {
                         added += done.added;

@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::io::ErrorKind;
 use std::ops::Deref;
 use std::path::Path;
+use std::rc::Rc;
 
 use super::Detail;
 use super::context::Context;
@@ -12,6 +13,7 @@ use super::run_state::RunState;
 use super::trace::{TestVerdict, Tested};
 use super::truth::{self, Truth};
 use super::values::{FieldValue, Values, values};
+use crate::classify::people::People;
 use crate::classify::resembles::SimilarWord;
 use crate::classify::{CLASSIFIERS, auto_generated, automatic};
 use crate::message::Message;
@@ -109,10 +111,11 @@ impl<'a> Conditions<'a> {
         world: &'a World,
         variable: &'a dyn Fn(&str) -> Option<String>,
         me: Option<&'a dyn Fn(&Address) -> bool>,
+        people: &'a dyn Fn() -> Result<Rc<People>, String>,
         detail: Detail,
     ) -> Conditions<'a> {
         Conditions {
-            context: Context::new(program, message, world, variable, me),
+            context: Context::new(program, message, world, variable, me, people),
             detail,
             values: cells(program.fields.len()),
             patterns: Patterns::new(program),
@@ -515,8 +518,15 @@ impl<'a> Conditions<'a> {
                 read = self.world.list(&file_path)?;
                 &*read
             }
-            Entries::Sent(folder) => {
-                let sent = self.world.sent(folder)?;
+            Entries::Cards(path) => {
+                let file = declared.span.file as usize;
+                let file = self.program.files.get(file).map_or("", |file| file.as_str());
+                let people = self.world.contacts(&self.world.path(path, file.as_ref()))?;
+                return Ok(values.iter().find(|value| value.is_in(&people.list)));
+            }
+            entries @ (Entries::Sent(_) | Entries::Senders(_)) => {
+                let (folder, side) = entries.folder().ok_or_else(|| self.damaged())?;
+                let sent = self.world.sent(folder, side)?;
                 let is_in = |value: &&FieldValue| sent.lists.iter().any(|list| value.is_in(list));
                 let found = values.iter().find(is_in);
                 return match (&found, &sent.incomplete) {

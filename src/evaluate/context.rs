@@ -1,8 +1,10 @@
 //! What values are of: a message, the rules, the world, and what rules have done.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 use super::run_state::RunState;
+use crate::classify::people::People;
 use crate::classify::{Findings, Mail};
 use crate::message::Message;
 use crate::message::address::Address;
@@ -16,6 +18,7 @@ pub(super) struct Context<'a> {
     pub(super) world: &'a World,
     pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
     pub(super) me: Option<&'a dyn Fn(&Address) -> bool>,
+    pub(super) people: &'a dyn Fn() -> Result<Rc<People>, String>,
     mail: OnceCell<Mail<'a>>,
     /// What rules have done so far.
     pub(super) state: RunState,
@@ -28,9 +31,10 @@ impl<'a> Context<'a> {
         world: &'a World,
         variable: &'a dyn Fn(&str) -> Option<String>,
         me: Option<&'a dyn Fn(&Address) -> bool>,
+        people: &'a dyn Fn() -> Result<Rc<People>, String>,
     ) -> Context<'a> {
         let (mail, state) = (OnceCell::new(), RunState::default());
-        Context { program, message, world, variable, me, mail, state }
+        Context { program, message, world, variable, me, people, mail, state }
     }
 
     /// The message as classifiers see it.
@@ -41,6 +45,7 @@ impl<'a> Context<'a> {
                 message: self.message,
                 envelope_sender: self.world.envelope_sender(self.message),
                 me: self.me,
+                people: self.people,
                 trust: settings.trust.clone(),
                 relays: settings.relays.clone(),
                 spam_score_header: settings.spam_score_header.clone(),

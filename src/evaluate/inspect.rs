@@ -60,7 +60,8 @@ pub fn inspect(program: &CompiledProgram, message: &Message, world: &World) -> I
     let variable = |name: &str| context.variable(name);
     let is_me = |address: &Address| context.is_me(address);
     let me = context.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
-    let on = Conditions::new(program, message, world, &variable, me, Detail::Plan);
+    let people = || context.people();
+    let on = Conditions::new(program, message, world, &variable, me, &people, Detail::Plan);
     let mut found = Inspection::default();
     for (index, (name, _, kind)) in all().enumerate() {
         let quantity = matches!(kind, FieldKind::Number | FieldKind::Size | FieldKind::Duration);
@@ -109,7 +110,8 @@ pub struct Crossing {
 pub fn crossing(program: &CompiledProgram, message: &Message, world: &World) -> Option<Crossing> {
     let context = MailContext::new(program, world);
     let variable = |name: &str| context.variable(name);
-    let on = Conditions::new(program, message, world, &variable, None, Detail::Plan);
+    let people = || context.people();
+    let on = Conditions::new(program, message, world, &variable, None, &people, Detail::Plan);
     let host = on.mail().trail().border()?.by.as_deref()?;
     let host = domain::canonical(host).into_owned();
     Some(Crossing { host, ids: ids_at_border(on.mail()) })

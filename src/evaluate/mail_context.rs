@@ -1,11 +1,14 @@
 //! What classifiers may know around a message, each looked up when asked.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
+use crate::classify::people::People;
 use crate::message::address::Address;
 use crate::rules::address_list::AddressList;
 use crate::rules::compiled::CompiledProgram;
-use crate::world::World;
+use crate::rules::program::Entries;
+use crate::world::{PeopleSource, World};
 
 /// The user's own addresses and the MTA's environment.
 pub(super) struct MailContext<'a> {
@@ -34,5 +37,31 @@ impl<'a> MailContext<'a> {
             AddressList::from_entries(self.program.settings.me.iter().map(|entry| entry.as_str()))
         });
         me.matches(&address.canonical())
+    }
+
+    /// The people that the user knows: by address books and sent mail that rules make
+    /// lists of, and by who he is himself. The error is for the trace.
+    pub(super) fn people(&self) -> Result<Rc<People>, String> {
+        let (program, world) = (self.program, self.world);
+        let mut sources = Vec::new();
+        for at in 0..program.lists() as u32 {
+            let list = program.list(at).ok_or("damaged rules")?;
+            sources.extend(match &list.entries {
+                Entries::Sent(folder) => Some(PeopleSource::Sent(folder.clone())),
+                Entries::Cards(path) => {
+                    let file = program.files.get(list.span.file as usize);
+                    let file = file.map_or("", |file| file.as_str());
+                    Some(PeopleSource::Cards(world.path(path, file.as_ref())))
+                }
+                _ => None,
+            });
+        }
+        sources.extend(program.settings.me.iter().map(|entry| PeopleSource::Me(entry.clone())));
+        if sources.is_empty() {
+            let why = "nobody is known: name an address book, `list NAME vcard \"~/.contacts\"`, \
+                   or the mail you have sent, `list NAME sent \"Sent\"`";
+            return Err(why.to_owned());
+        }
+        world.people(sources)
     }
 }

@@ -41,6 +41,7 @@ use crate::source::Span;
 use crate::state::slots::Key;
 use crate::world::World;
 use condition::{Captures, Conditions};
+use mail_context::MailContext;
 use planner::ActionPlanner;
 use run_state::RunState;
 use truth::Truth;
@@ -74,7 +75,10 @@ pub fn on_moved(
     world: &World,
 ) -> Plan {
     let variable = |name: &str| world.variable(name);
-    let conditions = Conditions::new(program, message, world, &variable, None, Detail::Plan);
+    let context = MailContext::new(program, world);
+    let people = || context.people();
+    let plan = Detail::Plan;
+    let conditions = Conditions::new(program, message, world, &variable, None, &people, plan);
     let mut progress = Progress::default();
     let mut evaluator = Evaluator { conditions, progress: &mut progress, site_of: None };
     let rule = RuleRef { span: moved.span, line: moved.line, label: None, category: None };

@@ -149,7 +149,8 @@ impl Evaluator<'_> {
         let program = &CompiledProgram::new(program);
         let on = &self.conditions;
         let (message, world) = (on.message, on.world);
-        let conditions = Conditions::new(program, message, world, on.variable, on.me, Detail::Plan);
+        let conditions =
+            Conditions::new(program, message, world, on.variable, on.me, on.people, Detail::Plan);
         let mut filled = String::new();
         for piece in pieces {
             match piece {

@@ -132,8 +132,9 @@ impl Course<'_> {
             let variable = |name: &str| self.world.variable(name);
             let is_me = |address: &_| context.is_me(address);
             let me = context.knows_me().then_some(&is_me as &dyn Fn(&_) -> bool);
+            let people = || context.people();
             let mut conditions =
-                Conditions::new(program, message, self.world, &variable, me, self.detail);
+                Conditions::new(program, message, self.world, &variable, me, &people, self.detail);
             conditions.context.state = std::mem::take(&mut progress.state);
             if let Some(key) = progress.key.take() {
                 let _ = conditions.key.set(key);

@@ -1,4 +1,4 @@
-//! Everyone the user has written to, by the mail in a folder.
+//! Everyone the user has written to, or who has written, by the mail in a folder.
 //!
 //! The list is kept ([`crate::state::sent_mail`]) and brought up to date when
 //! the folder has changed: its names are listed, and of messages that were not
@@ -6,7 +6,7 @@
 //! of a large folder at a time; until all is read, who is not in the list may
 //! be in it yet, and a test for that cannot be evaluated.
 //!
-//! Only what the user has written himself counts: not what a machine answered
+//! Of sent mail only what the user has written himself counts: not what a machine answered
 //! for him, not the mail by which one leaves a list, and not what is marked as
 //! a draft or as deleted.
 
@@ -21,23 +21,27 @@ use crate::evaluate::exact_entry;
 use crate::maildir::Location;
 use crate::maildir::name::{flags, split_info};
 use crate::message::Message;
+use crate::message::address::Address;
 use crate::plan::Folder;
 use crate::rules::address_list::AddressList;
+use crate::rules::program::MailSide;
 use crate::source::reason;
 use crate::state::StateDir;
 use crate::state::sent_mail::{self, hash};
 use crate::state::stamp::Stamp;
-use crate::text::counted;
+use crate::text::{counted, is_invisible};
 use crate::world::{self, Correspondents};
 
 /// A delivery reads sent mail for so long.
 pub const BUDGET: Duration = Duration::from_millis(300);
+/// The longest name that is noted beside an address, characters.
+const NAME_MAX: usize = 80;
 /// Whom a sent message went to.
 const RECIPIENTS: [&str; 6] = ["To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"];
 /// Of one message so many are taken.
-const MOST_RECIPIENTS: usize = 1000;
+const MOST_PEOPLE: usize = 1000;
 
-/// Looks into the user's sent mail.
+/// Looks into the user's mail for lists that are made of it.
 #[derive(Debug, Clone)]
 pub struct Sent {
     location: Location,
@@ -87,15 +91,20 @@ impl Sent {
     ///
     /// # Errors
     /// The folder cannot be read; in words.
-    pub fn refresh(&self, folder: &str, budget: Duration) -> Result<Refreshed, String> {
+    pub fn refresh(
+        &self,
+        folder: &str,
+        side: MailSide,
+        budget: Duration,
+    ) -> Result<Refreshed, String> {
         let path = self.path(folder);
         let told = |error: io::Error| match error.kind() {
             ErrorKind::NotFound => format!("there is no folder `{folder}`"),
             _ => format!("the folder `{folder}` cannot be read: {}", reason(&error)),
         };
         let stamp = Stamp::of(&path).map_err(told)?;
-        let kept =
-            self.state.as_ref().map(|state| sent_mail::SentMailState::new(state, &path, folder));
+        let state = self.state.as_ref();
+        let kept = state.map(|state| sent_mail::SentMailState::new(state, &path, folder, side));
         if let Some(kept) = &kept
             && let Some(0) = kept.unread(&stamp)
         {
@@ -115,14 +124,14 @@ impl Sent {
                 done.unread += 1;
                 continue;
             }
-            match recipients(&file) {
+            match people(&file, side) {
                 Ok(found) => {
                     hashes.push(hash);
-                    let news = found.into_iter().filter(|to| !me.matches(to));
-                    for entry in news.filter_map(|to| exact_entry(&to)) {
+                    for (address, name) in found.into_iter().filter(|(each, _)| !me.matches(each)) {
+                        let Some(entry) = exact_entry(&address) else { continue };
                         if !known.has_same(&entry) {
                             known.push(&entry);
-                            done.known.more.push(entry);
+                            done.known.more.push(line_of(&entry, &name));
                         }
                     }
                 }
@@ -137,7 +146,7 @@ impl Sent {
         done.added = done.known.more.len();
         if let Some(kept) = kept {
             done.known.file = text.is_some().then(|| kept.list());
-            if self.writes && keep(&kept, text, &path, &stamp, &done, &hashes) {
+            if self.writes && keep(&kept, text, (&path, side), &stamp, &done, &hashes) {
                 done.known.file = Some(kept.list());
                 done.known.more.clear();
             }
@@ -154,7 +163,7 @@ impl Sent {
 fn keep(
     kept: &sent_mail::SentMailState,
     text: Option<String>,
-    path: &Path,
+    (path, side): (&Path, MailSide),
     stamp: &Stamp,
     done: &Refreshed,
     hashes: &[u64],
@@ -165,7 +174,11 @@ fn keep(
     }
     let is_new = text.is_none() || !done.known.more.is_empty();
     let mut list = text.unwrap_or_else(|| {
-        format!("# Everyone written to, by the mail in {}; kept by mfilter.\n", path.display())
+        let what = match side {
+            MailSide::Recipients => "written to",
+            MailSide::Authors => "who wrote",
+        };
+        format!("# Everyone {what}, by the mail in {}; kept by mfilter.\n", path.display())
     });
     if !list.ends_with('\n') {
         list.push('\n');
@@ -178,8 +191,8 @@ fn keep(
 }
 
 impl world::SentMail for Sent {
-    fn known(&self, folder: &str) -> Result<Correspondents, String> {
-        self.refresh(folder, self.budget).map(|done| done.known)
+    fn known(&self, folder: &str, side: MailSide) -> Result<Correspondents, String> {
+        self.refresh(folder, side, self.budget).map(|done| done.known)
     }
 }
 
@@ -233,17 +246,40 @@ fn list(path: &Path, before: &[u64]) -> io::Result<(Vec<u64>, Vec<Named>)> {
     Ok((old, fresh))
 }
 
-/// Canonical addresses of all that a message went to.
-fn recipients(path: &Path) -> io::Result<Vec<String>> {
+/// A line of the list: the address, and whose it is as a comment.
+fn line_of(entry: &str, name: &str) -> String {
+    if name.is_empty() { entry.to_owned() } else { format!("{entry}  # {name}") }
+}
+
+/// The addresses of all that a message went to, or of who wrote it, in the form in which
+/// they are compared; each with its name, which may be empty.
+fn people(path: &Path, side: MailSide) -> io::Result<Vec<(String, String)>> {
     let file = super::open_found(path).map_err(|failure| failure.error)?;
     let message = Message::open(file)?;
-    let by_machine = automatic::header(&message).or_else(|| auto_generated::header(&message));
-    if by_machine.is_some() || leaves_by_subject(&message) {
+    let headers: &[&str] = match side {
+        MailSide::Recipients => &RECIPIENTS,
+        MailSide::Authors => &["From"],
+    };
+    let of_machine = || automatic::header(&message).or_else(|| auto_generated::header(&message));
+    if side == MailSide::Recipients && (of_machine().is_some() || leaves_by_subject(&message)) {
         return Ok(Vec::new());
     }
-    let all = RECIPIENTS.iter().flat_map(|name| message.addresses(name).to_vec());
-    let all = all.take(MOST_RECIPIENTS).map(|address| address.canonical());
-    Ok(all.filter(|address| !leaves_by_address(address)).collect())
+    let all = headers.iter().flat_map(|name| message.addresses(name).to_vec());
+    let all = all.take(MOST_PEOPLE).map(|address| (address.canonical(), name_of(&address)));
+    let counts = |address: &str| side == MailSide::Authors || !leaves_by_address(address);
+    Ok(all.filter(|(address, _)| counts(address)).collect())
+}
+
+/// The display name on one line, where it says more than the address.
+fn name_of(address: &Address) -> String {
+    let words = address.name.as_deref().unwrap_or_default().split(is_blank);
+    let name: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let name: String = name.join(" ").chars().take(NAME_MAX).collect();
+    if name.contains('@') { String::new() } else { name }
+}
+
+fn is_blank(letter: char) -> bool {
+    letter.is_whitespace() || letter.is_control() || is_invisible(letter)
 }
 
 /// `Subject: unsubscribe`, as List-Unsubscribe asks for (RFC 2369 §3.2).

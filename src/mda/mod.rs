@@ -205,6 +205,7 @@ impl Delivery {
             for (path, list) in world.lists() {
                 let _ = list_index::make(&world.user, &path, &list, self.began);
             }
+            world.keep_contacts();
             location.delivery = None;
             for told in &rules.notices {
                 let is_told = notice::tell(told, &location, state.as_ref(), &world);

@@ -54,7 +54,7 @@ pub struct Program {
     pub asks_for_duplicates: bool,
     /// The longest `within` of a `duplicate`, seconds.
     pub longest_within: u64,
-    /// There is a list of those the user has written to.
+    /// There is a list that is made of the mail in a folder.
     pub asks_for_sent_mail: bool,
 }
 
@@ -280,6 +280,30 @@ pub enum Entries {
     Inline(Vec<String>),
     /// Everyone the user has written to, by the mail in that folder.
     Sent(String),
+    /// Everyone who wrote the mail in that folder.
+    Senders(String),
+    /// Everyone in the address books at that path, written as that of a file.
+    Cards(String),
+}
+
+impl Entries {
+    /// The folder of whose mail they are made, and which side of it.
+    pub fn folder(&self) -> Option<(&str, MailSide)> {
+        match self {
+            Entries::Sent(folder) => Some((folder, MailSide::Recipients)),
+            Entries::Senders(folder) => Some((folder, MailSide::Authors)),
+            Entries::File(_) | Entries::Inline(_) | Entries::Cards(_) => None,
+        }
+    }
+}
+
+/// Whom a list that is made of mail takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MailSide {
+    /// To whom it went.
+    Recipients,
+    /// Who wrote it.
+    Authors,
 }
 
 /// `on moved from "A" to "B" -> ACTION, …`

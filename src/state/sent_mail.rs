@@ -1,8 +1,8 @@
-//! Everyone the user has written to: for each folder of sent mail that rules
-//! ask for a list, in `sent-mail/`, and beside it what of the folder was read.
+//! Everyone the user has written to, or who has written: for each folder of whose mail
+//! rules make a list, in `sent-mail/`, and beside it what of the folder was read.
 //!
 //! The list is a list file like any other, for people too: one address a
-//! line, the newest last. It only grows: a message that is deleted takes
+//! line, behind it whose it is, the newest last. It only grows: a message that is deleted takes
 //! nobody out of it, and a line that the user takes out stays out until the
 //! next message to that address. Without its list all of the folder is read
 //! again.
@@ -27,6 +27,7 @@ use super::lock_file::LockFile;
 use super::stamp::Stamp;
 use super::{StateDir, is_ours, key};
 use crate::file;
+use crate::rules::program::MailSide;
 
 const DIRECTORY: &str = "sent-mail";
 const MAGIC: &[u8; 16] = b"mfilter sent 1\n\0";
@@ -47,10 +48,14 @@ pub struct SentMailState {
 
 impl SentMailState {
     /// Of the folder at `path`, which people call `folder`. Nothing is opened.
-    pub fn new(state: &StateDir, path: &Path, folder: &str) -> SentMailState {
+    pub fn new(state: &StateDir, path: &Path, folder: &str, side: MailSide) -> SentMailState {
         let plain = |letter: char| if letter.is_alphanumeric() { letter } else { '-' };
         let label: String = folder.chars().take(40).map(plain).collect();
-        let key = key(&[path.as_os_str().as_bytes()]);
+        let path = path.as_os_str().as_bytes();
+        let (key, label) = match side {
+            MailSide::Recipients => (key(&[path]), label),
+            MailSide::Authors => (key(&[path, b"authors"]), format!("from-{label}")),
+        };
         let short = key.get(..8).unwrap_or_default();
         SentMailState { state: state.clone(), name: format!("{DIRECTORY}/{label}-{short}") }
     }

@@ -44,8 +44,8 @@ pub enum StatementNodeKind {
     Set { name: SpannedText, value: ValueNode },
     /// `list NAME "file"`, `list NAME ["…"]`
     List { name: SpannedText, value: ValueNode },
-    /// `list NAME sent "Sent"`
-    SentList { name: SpannedText, folder: SpannedText },
+    /// `list NAME sent "Sent"`, `list NAME senders "Archive"`, `list NAME vcard "~/.contacts"`
+    ListFrom { name: SpannedText, source: ListSource, place: SpannedText },
     /// `define NAME = CONDITION`
     Define { name: SpannedText, condition: ConditionNode },
     /// `score NAME { WEIGHT CONDITION … }`
@@ -76,6 +76,31 @@ pub enum StatementNodeKind {
         /// The statements of its block that could be read.
         block: Vec<StatementNode>,
     },
+}
+
+/// What a list is made of, if not of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListSource {
+    /// `sent`: everyone to whom the mail in a folder went.
+    Sent,
+    /// `senders`: everyone who wrote the mail in a folder.
+    Senders,
+    /// `vcard`: everyone in address books.
+    Vcard,
+}
+
+impl ListSource {
+    /// Each of them.
+    pub const ALL: [ListSource; 3] = [ListSource::Sent, ListSource::Senders, ListSource::Vcard];
+
+    /// The word of the language.
+    pub fn word(self) -> &'static str {
+        match self {
+            ListSource::Sent => "sent",
+            ListSource::Senders => "senders",
+            ListSource::Vcard => "vcard",
+        }
+    }
 }
 
 /// `separator "."`
@@ -272,9 +297,9 @@ impl StatementNode {
                 name.span = Span::default();
                 value.forget();
             }
-            StatementNodeKind::SentList { name, folder } => {
+            StatementNodeKind::ListFrom { name, place, .. } => {
                 name.span = Span::default();
-                folder.span = Span::default();
+                place.span = Span::default();
             }
             StatementNodeKind::OnMoved { ends, actions } => {
                 for end in ends {

@@ -3,8 +3,8 @@
 use pest::iterators::Pair;
 
 use super::ast::{
-    ActionNode, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, MoveEnd,
-    Particulars, ScriptOption, SpannedText, StatementNodeKind, ValueKind, ValueNode, Way,
+    ActionNode, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, ListSource,
+    MoveEnd, Particulars, ScriptOption, SpannedText, StatementNodeKind, ValueKind, ValueNode, Way,
 };
 use super::grammar::Rule;
 use super::literal;
@@ -87,7 +87,7 @@ impl Builder {
         let mut label = None;
         let mut choices = Vec::new();
         let mut label_kind = None;
-        let mut sent = false;
+        let mut source = None;
         let mut ends = Vec::new();
         let mut sieve = false;
         let mut options = Vec::new();
@@ -96,7 +96,9 @@ impl Builder {
                 Rule::isp_choice => choices.push(self.choice(part)?),
                 Rule::label_kind => label_kind = Some(self.word(&part)),
                 Rule::name | Rule::setting => word = Some(self.word(&part)),
-                Rule::sent_word => sent = true,
+                Rule::list_source => {
+                    source = ListSource::ALL.into_iter().find(|it| it.word() == part.as_str());
+                }
                 Rule::sieve_word => sieve = true,
                 Rule::script_option => options.push(self.script_option(part)?),
                 Rule::move_end => ends.push(self.move_end(part)?),
@@ -115,12 +117,12 @@ impl Builder {
         }
         let kind = match (rule, word, value, condition) {
             (Rule::set, Some(name), Some(value), _) => StatementNodeKind::Set { name, value },
-            (Rule::list, Some(name), Some(ValueNode { span, kind: ValueKind::Text(value) }), _)
-                if sent =>
-            {
-                StatementNodeKind::SentList { name, folder: Spanned { value, span } }
-            }
-            (Rule::list, Some(name), Some(value), _) => StatementNodeKind::List { name, value },
+            (Rule::list, Some(name), Some(value), _) => match (source, value) {
+                (Some(source), ValueNode { span, kind: ValueKind::Text(value) }) => {
+                    StatementNodeKind::ListFrom { name, source, place: Spanned { value, span } }
+                }
+                (_, value) => StatementNodeKind::List { name, value },
+            },
             (Rule::on_move, ..) => StatementNodeKind::OnMoved { ends, actions },
             (Rule::define, Some(name), _, Some(condition)) => {
                 StatementNodeKind::Define { name, condition }

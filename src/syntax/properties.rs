@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::ast::{
     ActionNode, Ast, Body, Choice, ConditionNode, ConditionNodeKind, FieldNode, Fields, Instant,
-    MoveEnd, Particulars, ScriptOption, SpannedText, StatementNode, StatementNodeKind, ValueKind,
-    ValueNode, Way,
+    ListSource, MoveEnd, Particulars, ScriptOption, SpannedText, StatementNode, StatementNodeKind,
+    ValueKind, ValueNode, Way,
 };
 use super::grammar::{Grammar, Rule};
 use super::scan::{self, TokenShape};
@@ -243,8 +243,8 @@ fn statement() -> impl Strategy<Value = StatementNode> {
                 options: options.into_iter().map(option).collect(),
             }
         }),
-        (word(name()), word(text()))
-            .prop_map(|(name, folder)| StatementNodeKind::SentList { name, folder }),
+        (word(name()), prop::sample::select(ListSource::ALL.to_vec()), word(text()))
+            .prop_map(|(name, source, place)| StatementNodeKind::ListFrom { name, source, place }),
         (vec(move_end(), 1..3), actions(1..3))
             .prop_map(|(ends, actions)| StatementNodeKind::OnMoved { ends, actions }),
         (word(text()), actions(1..3))

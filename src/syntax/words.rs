@@ -240,7 +240,7 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::on_word => "`on`",
         Rule::moved_word => "`moved`",
         Rule::move_way | Rule::move_end => "`to` or `from`",
-        Rule::sent_word => "`sent`",
+        Rule::list_source => "`sent`, `senders` or `vcard`",
         Rule::when_word => "`when`",
         Rule::otherwise_word => "`otherwise`",
         Rule::rule_word => "`rule`",

@@ -14,9 +14,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::classify::people::People;
+use crate::contacts::{self, Contacts};
 use crate::flags::Flags;
-use crate::rules::address_list::AddressList;
+use crate::message::address::canonical;
+use crate::rules::address_list::{AddressList, without_comment};
 use crate::rules::check::resolve;
+use crate::rules::program::MailSide;
+use crate::source::ReadError;
 use crate::state::list_index;
 use crate::state::slots::Key;
 use crate::state::{StateDir, seen};
@@ -80,18 +85,19 @@ impl Before {
     }
 }
 
-/// Knows whom the user has written to.
+/// Knows whom the user has written to, and who has written.
 pub trait SentMail {
-    /// Everyone the mail in a folder was sent to. The error is for the trace.
-    fn known(&self, folder: &str) -> Result<Correspondents, String>;
+    /// Everyone to whom the mail in a folder went, or who wrote it. The error is for the
+    /// trace.
+    fn known(&self, folder: &str, side: MailSide) -> Result<Correspondents, String>;
 }
 
-/// Everyone that the user has written to.
+/// Everyone that the mail in a folder names.
 #[derive(Debug, Clone, Default)]
 pub struct Correspondents {
     /// A list file; none if there is none yet.
     pub file: Option<PathBuf>,
-    /// Addresses that are not in it yet.
+    /// Lines that are not in it yet.
     pub more: Vec<String>,
     /// Why there may be others.
     pub incomplete: Option<String>,
@@ -101,17 +107,43 @@ pub struct Correspondents {
 pub struct SentList {
     /// All of them are one list.
     pub lists: Vec<Rc<AddressList>>,
-    /// Why who is not in them may have been written to nonetheless.
+    /// Why who is not in them may be one of them nonetheless.
     pub incomplete: Option<String>,
+    /// Where they are from.
+    known: Correspondents,
 }
+
+/// Address books, ready to be asked.
+pub struct ContactList {
+    /// Their addresses.
+    pub list: AddressList,
+    /// Each with its name.
+    read: Contacts,
+}
+
+/// Where people are known from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeopleSource {
+    /// To whom the mail in a folder went.
+    Sent(String),
+    /// Address books.
+    Cards(PathBuf),
+    /// An entry of `set me`.
+    Me(String),
+}
+
+/// What was looked up, or why it could not be.
+type Found<T> = Result<Rc<T>, String>;
 
 /// What a [`World`] was asked before; starts empty.
 #[derive(Default)]
 pub struct Lookups {
     clock: OnceCell<Timestamp>,
     zones: RefCell<HashMap<Option<String>, TimeZone>>,
-    lists: RefCell<HashMap<PathBuf, Result<Rc<AddressList>, String>>>,
-    sent: RefCell<HashMap<String, Result<Rc<SentList>, String>>>,
+    lists: RefCell<HashMap<PathBuf, Found<AddressList>>>,
+    sent: RefCell<HashMap<(String, MailSide), Found<SentList>>>,
+    contacts: RefCell<HashMap<PathBuf, Found<ContactList>>>,
+    people: RefCell<Option<(Vec<PeopleSource>, Found<People>)>>,
     trouble: OnceCell<String>,
     unread: OnceCell<String>,
     no_zone: OnceCell<String>,
@@ -205,24 +237,106 @@ impl World {
         read.collect()
     }
 
-    /// Everyone the user has written to, by the mail in a folder; looked up
-    /// once. The error is for the trace.
-    pub fn sent(&self, folder: &str) -> Result<Rc<SentList>, String> {
-        if let Some(known) = self.known.sent.borrow().get(folder) {
+    /// Everyone that the mail in a folder names; looked up once. The error is for the
+    /// trace.
+    pub fn sent(&self, folder: &str, side: MailSide) -> Result<Rc<SentList>, String> {
+        let key = (folder.to_owned(), side);
+        if let Some(known) = self.known.sent.borrow().get(&key) {
             return known.clone();
         }
         let list = self.sent.as_ref().map_or_else(
             || Err(format!("the mail in the folder `{folder}` is not looked at here")),
             |sent| {
-                let known = sent.known(folder)?;
-                let file = known.file.map(|file| self.list(&file)).transpose()?;
-                let more = AddressList::from_entries(known.more.iter().map(String::as_str));
+                let known = sent.known(folder, side)?;
+                let file = known.file.as_ref().map(|file| self.list(file)).transpose()?;
+                let more = AddressList::parse(&known.more.join("\n"));
                 let lists = file.into_iter().chain([Rc::new(more)]).collect();
-                Ok(Rc::new(SentList { lists, incomplete: known.incomplete }))
+                let incomplete = known.incomplete.clone();
+                Ok(Rc::new(SentList { lists, incomplete, known }))
             },
         );
-        self.known.sent.borrow_mut().insert(folder.to_owned(), list.clone());
+        self.known.sent.borrow_mut().insert(key, list.clone());
         list
+    }
+
+    /// The address books at a path, read once. The error is for the trace.
+    pub fn contacts(&self, path: &Path) -> Result<Rc<ContactList>, String> {
+        if let Some(known) = self.known.contacts.borrow().get(path) {
+            return known.clone();
+        }
+        let found = contacts::contacts(path, &self.user)
+            .map(|read| {
+                let entries = read.all.iter().map(|each| each.address.as_str());
+                Rc::new(ContactList { list: AddressList::from_entries(entries), read })
+            })
+            .map_err(|error| {
+                self.not_read(format!("address book {}: {error}", path.display()), &error)
+            });
+        self.known.contacts.borrow_mut().insert(path.to_owned(), found.clone());
+        found
+    }
+
+    /// Keeps what was read of address books: what fails here only costs time.
+    pub fn keep_contacts(&self) {
+        for (path, list) in self.known.contacts.borrow().iter() {
+            if let Ok(list) = list {
+                let _ = contacts::keep(path, &self.user, &list.read);
+            }
+        }
+    }
+
+    /// The people that the user knows, made once of these sources. The error is for the
+    /// trace.
+    pub fn people(&self, of: Vec<PeopleSource>) -> Result<Rc<People>, String> {
+        if let Some((sources, people)) = &*self.known.people.borrow()
+            && *sources == of
+        {
+            return people.clone();
+        }
+        let people = self.find_people(&of).map(Rc::new);
+        self.known.people.replace(Some((of, people.clone())));
+        people
+    }
+
+    fn find_people(&self, of: &[PeopleSource]) -> Result<People, String> {
+        let mut people = People::default();
+        for source in of {
+            match source {
+                PeopleSource::Me(entry) => people.add_me(entry),
+                PeopleSource::Cards(path) => {
+                    let book = self.contacts(path)?;
+                    book.read.all.iter().for_each(|each| people.add(&each.address, &each.name));
+                }
+                PeopleSource::Sent(folder) => {
+                    // As long as nothing was sent, nobody is known by that.
+                    let Ok(sent) = self.sent(folder, MailSide::Recipients) else { continue };
+                    let file = sent.known.file.as_ref().map(|file| crate::source::read_text(file));
+                    let text = file.and_then(Result::ok).unwrap_or_default();
+                    for line in text.lines().chain(sent.known.more.iter().map(String::as_str)) {
+                        let address = without_comment(line);
+                        let name = line.trim().get(address.len()..).unwrap_or_default();
+                        if address.contains('@') {
+                            people.add(
+                                &canonical(address),
+                                name.trim_start().trim_start_matches('#').trim(),
+                            );
+                        }
+                    }
+                }
+            }
+        }
+        Ok(people)
+    }
+
+    /// Remembers that something of the user's could not be read; gives why.
+    fn not_read(&self, why: String, error: &ReadError) -> String {
+        if !error.is_missing() {
+            let _ = self.known.unread.set(why.clone());
+        }
+        if error.may_pass() {
+            let _ = self.known.trouble.set(why.clone());
+        }
+        why
     }
 
     /// The list in a file, read once. The error is for the trace.
@@ -235,14 +349,7 @@ impl World {
             None => crate::source::read_text(path)
                 .map(|text| Rc::new(AddressList::parse(&text)))
                 .map_err(|error| {
-                    let why = format!("list file {}: {error}", path.display());
-                    if !error.is_missing() {
-                        let _ = self.known.unread.set(why.clone());
-                    }
-                    if error.may_pass() {
-                        let _ = self.known.trouble.set(why.clone());
-                    }
-                    why
+                    self.not_read(format!("list file {}: {error}", path.display()), &error)
                 }),
         };
         self.known.lists.borrow_mut().insert(path.to_owned(), list.clone());

@@ -39,6 +39,7 @@ mod moves;
 mod output;
 mod packages;
 mod pigeonhole;
+mod people;
 mod places;
 mod processes;
 mod qmail;

@@ -25,11 +25,12 @@ const MESSAGE: &[u8] = b"Return-Path: <hanako@x.example>\nMessage-ID: <1@x.examp
 const RULES: &str = "include \"~/more\"\n\
     set layout fs\nset sendmail \"/bin/true\"\nset me \"taro@b.example\"\n\
     set timezone \"Asia/Tokyo\"\nset log \"~/log\"\n\
-    list friends \"~/friends\"\nlist white \"~/white\"\nlist known sent \"Sent\"\n\
+    list friends \"~/friends\"\nlist white \"~/white\"\nlist known sent \"Sent\"\nlist cards vcard \"~/cards.vcf\"\n\
     expect \"~/message\" in \"A\"\n\
     on moved to \"Junk\" -> add from to white\n\
     when from in friends -> copy \"B\" as \"$work\"\n\
     when from in known -> copy \"C\"\n\
+    when from in cards or pretender -> copy \"E\"\n\
     when time >= 00:00 -> copy \"D\"\n\
     when duplicate -> log \"again\"\n\
     when subject is \"hello\" -> add from to white, reply \"~/away\", forward copy \"a@x.example\", folder \"A\"\n";
@@ -57,6 +58,7 @@ fn home() -> Home {
     home.write("friends", "hanako@x.example\n");
     home.write("white", "a@x.example\n");
     home.write("away", "I am away.\n");
+    home.write("cards.vcf", "BEGIN:VCARD\nEMAIL:hanako@x.example\nEND:VCARD\n");
     home.write("message", MESSAGE);
     home.write("Maildir/Sent/cur/1.x:2,S", "To: hanako@x.example\n\nx\n");
     home.write("Maildir/cur/2.x:2,S", MESSAGE);

@@ -42,6 +42,8 @@ const PLAIN: &[&str] = &[
 const ASKING: &[(&str, &str, &str)] = &[
     ("list friends \"~/friends\"", "when from in friends -> copy \"B\"", "~/friends"),
     ("list known sent \"Sent\"", "when from in known -> copy \"B\"", "~/Maildir/.Sent/cur"),
+    ("list cards vcard \"~/cards\"", "when from in cards -> copy \"B\"", "~/cards"),
+    ("list cards vcard \"~/cards\"", "when pretender -> copy \"B\"", "~/cards"),
     ("", "when time >= 00:00 -> copy \"B\"", "/etc/localtime"),
     ("", "when now >= 2020-01-01T00:00 -> copy \"B\"", "/etc/localtime"),
     ("", "when subject is \"hello\" -> copy \"B {date:%Y}\"", "/etc/localtime"),
@@ -65,6 +67,7 @@ fn home(rules: &str) -> Home {
     let home = Home::with_rules(&format!("set sendmail \"/bin/true\"\n{rules}"));
     home.write("friends", "hanako@x.example\n");
     home.write("away", "I am away.\n");
+    home.write("cards/1.vcf", "BEGIN:VCARD\nEMAIL:hanako@x.example\nEND:VCARD\n");
     home.write("Maildir/.Sent/cur/1.x:2,S", "To: hanako@x.example\n\nx\n");
     home.write("tmp/keep", "");
     home

@@ -370,8 +370,8 @@ impl<'r> ActionReader<'r, '_, '_> {
         let name = name.to_owned();
         match list.as_ref().map(|list| &list.entries) {
             Some(Entries::File(_)) => {}
-            Some(Entries::Sent(_)) => {
-                let mistake = LearnMistake::SentListEdited { name };
+            Some(Entries::Sent(_) | Entries::Senders(_) | Entries::Cards(_)) => {
+                let mistake = LearnMistake::MadeListEdited { name };
                 return self.report(span, RuleErrorKind::Learn(mistake));
             }
             _ => return self.report(span, RuleErrorKind::ListInTheRules { name }),

@@ -32,7 +32,7 @@ use crate::rules::actions::{ACTIONS, PARTICULARS};
 use crate::rules::field::{self, OPERATORS};
 use crate::rules::mistake::{RuleErrorKind, WordKind, nearest};
 use crate::rules::pattern;
-use crate::rules::program::{ConditionKind, Entries, Field, Pattern, Program, Settings};
+use crate::rules::program::{ConditionKind, Field, Pattern, Program, Settings};
 use crate::rules::script::{IncludedScript, Script, ScriptRequest};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::ast::{Ast, StatementNode};
@@ -325,7 +325,7 @@ impl<'a, 's> Checker<'a, 's> {
             self.program.longest_within = longest.unwrap_or(0);
             let lists = &self.program.lists;
             self.program.asks_for_sent_mail =
-                lists.iter().any(|list| matches!(list.entries, Entries::Sent(_)));
+                lists.iter().any(|list| list.entries.folder().is_some());
         }
         let mut folders: Vec<Spanned<String>> =
             self.folders.into_values().map(|(value, span)| Spanned { value, span }).collect();

@@ -1,37 +1,56 @@
-//! What is learned from the mailbox itself: `on moved …`, and lists of those
-//! the user has written to.
+//! What is learned from the mailbox itself, `on moved …`, and lists that are made of mail
+//! or of address books.
 
 use super::{Checker, Declared};
 use crate::rules::actions;
 use crate::rules::mistake::{LearnMistake, RuleErrorKind};
 use crate::rules::program::{Entries, List, OnMoved};
 use crate::source::{Span, Spanned};
-use crate::syntax::ast::{ActionNode, MoveEnd, SpannedText, ValueKind, Way};
+use crate::syntax::ast::{ActionNode, ListSource, MoveEnd, SpannedText, ValueKind, Way};
 
 impl Checker<'_, '_> {
-    /// `list NAME sent "Folder"`
-    pub(super) fn sent_list(&mut self, name: &SpannedText, folder: &SpannedText) {
+    /// `list NAME sent "Folder"` and its like
+    pub(super) fn list_from(
+        &mut self,
+        name: &SpannedText,
+        source: ListSource,
+        place: &SpannedText,
+    ) {
         if name.value == "me" {
             self.report(name.span, RuleErrorKind::MeIsASetting);
             return;
         }
+        let span = place.span;
         if self.site {
-            self.learn_mistake(folder.span, LearnMistake::OfSite { what: "a list of sent mail" });
+            let what = match source {
+                ListSource::Sent => "a list of sent mail",
+                ListSource::Senders => "a list of senders",
+                ListSource::Vcard => "a list of an address book",
+            };
+            self.learn_mistake(span, LearnMistake::OfSite { what });
         }
-        let Some(plain) = self.plain_folder(&folder.value, folder.span) else {
+        let entries = match source {
+            ListSource::Vcard => {
+                self.shell_path(&place.value, span, false);
+                Some(Entries::Cards(place.value.clone()))
+            }
+            ListSource::Sent | ListSource::Senders => {
+                self.plain_folder(&place.value, span).map(|plain| {
+                    self.sent_folders.push(Spanned { value: plain.clone(), span });
+                    match source {
+                        ListSource::Senders => Entries::Senders(plain),
+                        _ => Entries::Sent(plain),
+                    }
+                })
+            }
+        };
+        let Some(entries) = entries else {
             self.declare(name, Declared::Broken);
             return;
         };
-        self.sent_folders.push(Spanned { value: plain.clone(), span: folder.span });
         let index = self.program.lists.len() as u32;
-        let entries = Entries::Sent(plain);
-        let span = folder.span;
-        self.program.lists.push(List {
-            name: Some(name.value.clone()),
-            span,
-            entries,
-            grows: false,
-        });
+        let list = List { name: Some(name.value.clone()), span, entries, grows: false };
+        self.program.lists.push(list);
         self.declare(name, Declared::List(index));
     }
 

@@ -76,7 +76,9 @@ impl Checker<'_, '_> {
         match &statement.kind {
             StatementNodeKind::Set { name, value } => self.set(statement.span, name, value),
             StatementNodeKind::List { name, value } => self.list(name, value),
-            StatementNodeKind::SentList { name, folder } => self.sent_list(name, folder),
+            StatementNodeKind::ListFrom { name, source, place } => {
+                self.list_from(name, *source, place);
+            }
             StatementNodeKind::OnMoved { ends, actions } => {
                 self.on_moved(statement.span, ends, actions);
             }

@@ -1,10 +1,10 @@
-//! What is wrong with `on moved` and with lists of sent mail.
+//! What is wrong with `on moved` and with lists that are made of mail or of address books.
 
 #![allow(missing_docs, reason = "the line of a variant tells its fields")]
 
 use super::{Wording, error, warning};
 
-/// What is wrong with `on moved` and with lists of sent mail.
+/// What is wrong with `on moved` and with lists that are made of mail or of address books.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LearnMistake {
     /// In site rules.
@@ -21,8 +21,12 @@ pub enum LearnMistake {
     EndTwice { way: &'static str },
     /// `on moved from "A" to "A"`
     NoMove,
-    /// `add from to NAME`, and the list is made of sent mail.
-    SentListEdited { name: String },
+    /// `add from to NAME`, and the list is made of mail or of an address book.
+    MadeListEdited { name: String },
+    /// Address books that cannot be read.
+    CardsUnreadable { path: String, reason: String },
+    /// Cards that are broken.
+    BrokenCards { count: usize, first: String },
     /// A folder of sent mail that is not there.
     NoSentFolder { folder: String },
 }
@@ -72,17 +76,31 @@ impl LearnMistake {
                 "expected one folder",
             )
             .or_hint(Some("name each folder in a statement of its own")),
-            LearnMistake::SentListEdited { name } => error(
-                "sent-list-edited",
-                format!("`{name}` is made of the mail in a folder and cannot be edited"),
+            LearnMistake::CardsUnreadable { path, reason } => warning(
+                "cards-unreadable",
+                format!("cannot read the address book `{path}`: {reason}"),
+                "no such address book",
+            )
+            .or_hint(Some("rules that use this list are skipped until it can be read")),
+            LearnMistake::BrokenCards { count, first } => {
+                let more = match count.saturating_sub(1) {
+                    0 => String::new(),
+                    more => format!(" (and {more} more)"),
+                };
+                warning("broken-cards", format!("{first}{more}"), "skipped")
+                    .or_hint(Some("the other cards are used"))
+            }
+            LearnMistake::MadeListEdited { name } => error(
+                "made-list-edited",
+                format!("`{name}` is made of mail or an address book and cannot be edited"),
                 "no list in a file",
             )
             .or_hint(Some("keep a second list for it: `list NAME \"~/.mail/NAME\"`")),
             LearnMistake::NoSentFolder { folder } => {
                 warning("no-sent-folder", format!("there is no folder `{folder}`"), "not there")
                     .or_hint(Some(
-                        "name the folder in which your mail reader keeps what you have sent; \
-                         rules that use the list are skipped until it is there",
+                        "name a folder that is there, as `Sent` where your mail reader keeps what \
+                         you have sent; rules that use the list are skipped until then",
                     ))
             }
         }

@@ -303,9 +303,9 @@ impl<'a> Formatter<'a> {
             StatementNodeKind::List { name, value } => {
                 Doc::group(vec![Doc::text(format!("list {} ", name.value)), self.value(value)])
             }
-            StatementNodeKind::SentList { name, folder } => {
-                let folder = literal::quote(&folder.value);
-                Doc::text(format!("list {} sent {folder}", name.value))
+            StatementNodeKind::ListFrom { name, source, place } => {
+                let place = literal::quote(&place.value);
+                Doc::text(format!("list {} {} {place}", name.value, source.word()))
             }
             StatementNodeKind::OnMoved { ends, actions } => {
                 self.arrow(vec![on_moved(ends)], end_of(ends, statement.span.start), actions)

@@ -43,6 +43,7 @@ pub fn mail(message: &Message) -> Mail<'_> {
         trust: Vec::new(),
         relays: Vec::new(),
         spam_score_header: None,
+        people: &|| Ok(std::rc::Rc::default()),
         host_name: None,
         known: Findings::default(),
         variable: &|_| None,

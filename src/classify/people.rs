@@ -1,0 +1,233 @@
+//! The people that the user knows: whose name belongs to which addresses, and which
+//! domains they write from.
+
+use std::collections::{HashMap, HashSet};
+
+use super::resembles::{domain_as_seen, words_as_seen};
+use super::words::people::{MAIL_PROVIDERS, ROLES};
+use crate::message::domain::{aligned, canonical};
+use crate::message::fold::{fold, is_unspaced};
+
+/// Shorter names of a domain are too often a letter away from others, letters.
+const SHORTEST_LABEL: usize = 6;
+/// A name without blanks is a person's from so many kanji or kana on.
+const SHORTEST_UNSPACED: usize = 3;
+/// A name of many addresses is a common one, or no person's.
+const MOST_ORGANISATIONS: usize = 3;
+
+/// People and their addresses.
+#[derive(Debug, Default)]
+pub struct People {
+    addresses: HashSet<String>,
+    /// The addresses of each name, as names are compared.
+    names: HashMap<String, Vec<String>>,
+    /// The domains of organisations, and how each looks.
+    domains: HashMap<String, String>,
+    /// Domains that are the user's own.
+    own: HashSet<String>,
+}
+
+impl People {
+    /// Adds an address of somebody, in the form in which addresses are compared; the
+    /// name may be empty.
+    pub fn add(&mut self, address: &str, name: &str) {
+        let Some((_, domain)) = address.rsplit_once('@') else { return };
+        self.add_domain(domain);
+        if let Some(name) = key_of_person(name) {
+            let of = self.names.entry(name).or_default();
+            if of.len() < 100 && !of.iter().any(|known| known == address) {
+                of.push(address.to_owned());
+            }
+        }
+        self.addresses.insert(address.to_owned());
+    }
+
+    /// Adds an entry of `set me`: an address or a domain.
+    pub fn add_me(&mut self, entry: &str) {
+        let plain = |text: &str| !text.contains(['*', '?', '[', '/']);
+        let Some((local, domain)) = entry.trim().rsplit_once('@').filter(|(_, host)| plain(host))
+        else {
+            return;
+        };
+        let domain = canonical(domain.trim_start_matches('.'));
+        if domain.is_empty() {
+            return;
+        }
+        if !local.is_empty() && plain(local) {
+            self.addresses.insert(format!("{}@{domain}", fold(local)));
+        }
+        self.add_domain(&domain);
+        if !is_of_provider(&domain) {
+            self.own.insert(domain.into_owned());
+        }
+    }
+
+    fn add_domain(&mut self, domain: &str) {
+        let Some(organisation) = psl::domain_str(domain) else { return };
+        if !self.domains.contains_key(organisation) {
+            self.domains.insert(organisation.to_owned(), domain_as_seen(organisation));
+        }
+    }
+
+    /// Whether an address is that of somebody.
+    pub fn has(&self, address: &str) -> bool {
+        self.addresses.contains(address)
+    }
+
+    /// Whether an address is that of somebody, or of the user's own domain.
+    pub fn has_or_could(&self, address: &str) -> bool {
+        let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+        self.has(address) || self.own.iter().any(|own| aligned(own, domain))
+    }
+
+    /// An address of the person of that name, if none of theirs is of the organisation
+    /// that `domain` belongs to. None, too, for a name that many have.
+    pub fn other_of_name(&self, name: &str, domain: &str) -> Option<&str> {
+        let of = self.names.get(&key_of_person(name)?)?;
+        let host = |address: &str| address.rsplit_once('@').map_or("", |(_, host)| host).to_owned();
+        let mut organisations: Vec<String> = of.iter().map(|address| host(address)).collect();
+        organisations.sort_unstable();
+        organisations.dedup();
+        if organisations.len() >= MOST_ORGANISATIONS
+            || organisations.iter().any(|known| aligned(known, domain))
+        {
+            return None;
+        }
+        of.first().map(String::as_str)
+    }
+
+    /// The known domain that `domain`, in its canonical form, looks like without being
+    /// of that organisation.
+    pub fn imitated(&self, domain: &str) -> Option<&str> {
+        let organisation = psl::domain_str(domain)?;
+        if self.domains.contains_key(organisation) || is_of_provider(organisation) {
+            return None;
+        }
+        let seen = domain_as_seen(organisation);
+        let alike = |(known, as_seen): &(&String, &String)| {
+            **as_seen == seen || is_one_edit_away(known, as_seen, organisation, &seen)
+        };
+        self.domains.iter().filter(alike).map(|(known, _)| known.as_str()).min()
+    }
+}
+
+/// Whether two domains of one suffix differ by one letter, not by a number alone.
+fn is_one_edit_away(known: &str, known_seen: &str, other: &str, other_seen: &str) -> bool {
+    if known_seen.len().abs_diff(other_seen.len()) > 4 {
+        return false;
+    }
+    let (Some((_, suffix)), Some((_, other_suffix))) =
+        (known.split_once('.'), other.split_once('.'))
+    else {
+        return false;
+    };
+    let label = |seen: &str| seen.split('.').next().unwrap_or_default().to_owned();
+    let (one, two) = (label(known_seen), label(other_seen));
+    let letters = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    suffix == other_suffix
+        && one.chars().count() >= SHORTEST_LABEL
+        && letters(known) != letters(other)
+        && strsim::osa_distance(&one, &two) == 1
+}
+
+fn is_of_provider(domain: &str) -> bool {
+    MAIL_PROVIDERS.contains(&domain)
+}
+
+/// How a person's name is compared: its words as they look, in any order. None for what
+/// is no person's name: one word, an office, an address.
+fn key_of_person(name: &str) -> Option<String> {
+    let folded = fold(name);
+    let plain: Vec<&str> = folded.split(|c: char| !c.is_alphanumeric() && c != '-').collect();
+    let role = |word: &&str| ROLES.contains(word);
+    let unspaced = folded.chars().any(is_unspaced);
+    let has_role = plain.iter().any(role)
+        || unspaced
+            && ROLES.iter().any(|role| role.chars().any(is_unspaced) && folded.contains(role));
+    if has_role || folded.contains('@') {
+        return None;
+    }
+    let mut words = words_as_seen(&folded);
+    let letters = |word: &String| word.chars().count();
+    let long = words.iter().filter(|word| letters(word) >= 2).count();
+    let is_person = if unspaced {
+        (SHORTEST_UNSPACED..=12).contains(&words.iter().map(letters).sum::<usize>())
+    } else {
+        (2..=5).contains(&words.len()) && long >= 2
+    };
+    if !is_person {
+        return None;
+    }
+    if unspaced {
+        // With and without a blank between family and given name.
+        return Some(words.concat());
+    }
+    words.sort_unstable();
+    Some(words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_people_are_compared_as_they_look() {
+        let one = key_of_person("Hanako Yamada");
+        for name in [
+            "YAMADA, Hanako",
+            "hanako.yamada",
+            "Hаnаko Yаmаdа",
+            "Hanako  YAM4DA",
+            "\"Hanako\" Yamada",
+        ] {
+            assert_eq!(key_of_person(name), one, "{name}");
+        }
+        assert_eq!(key_of_person("山田 花子"), key_of_person("山田花子"));
+        for name in [
+            "",
+            "Hanako",
+            "IT Support",
+            "Example Support",
+            "Hanako via Lists",
+            "the team",
+            "taro@example.jp",
+            "A B",
+            "山田",
+            "株式会社山田商店",
+            "お客様サポート",
+            "The New York Times Daily",
+        ] {
+            assert_eq!(key_of_person(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_domain_is_imitated_by_what_looks_like_it() {
+        let mut people = People::default();
+        people.add_me("@example-corp.co.jp");
+        people.add("a@paypal.com", "");
+        people.add("b@gmail.com", "");
+        people.add("c@server12.example", "");
+        people.add("d@short.example", "");
+        for (domain, imitated) in [
+            ("paypa1.com", Some("paypal.com")),
+            ("mail.paypai.com", Some("paypal.com")),
+            ("pаypal.com", Some("paypal.com")),
+            ("paypall.com", Some("paypal.com")),
+            ("papyal.com", Some("paypal.com")),
+            ("exarnple-corp.co.jp", Some("example-corp.co.jp")),
+            ("gmai1.com", Some("gmail.com")),
+            ("paypal.com", None),
+            ("mail.paypal.com", None),
+            ("paypal.jp", None),
+            ("payback.com", None),
+            ("ymail.com", None),
+            ("server13.example", None),
+            ("shore.example", None),
+            ("", None),
+            ("com", None),
+        ] {
+            assert_eq!(people.imitated(domain), imitated, "{domain}");
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! People in address books: cards (vCard 2.1, RFC 2426, RFC 6350) in a file or a
+//! folder of them, as vdirsyncer and khard keep it, and abook's file.
+//!
+//! What was read is kept in the cache directory, by what the files are known by:
+//! device, inode, size, times of change. So an address book of thousands of cards
+//! costs a look at each, and no reading, until one of them changes.
+
+mod abook;
+mod kept;
+mod vcard;
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::message::address;
+use crate::source::{Print, ReadError, read_bytes};
+use crate::user::User;
+
+/// Files beyond so many are not read.
+const MOST_FILES: usize = 20_000;
+/// Larger files are not read, bytes: photos are in them.
+const FILE_MAX: u64 = 64 << 20;
+/// No more is read of all files together, bytes.
+const MOST_BYTES: u64 = 256 << 20;
+/// Folders within folders are looked into so deep.
+const DEPTH_MAX: usize = 4;
+/// Addresses beyond so many are not taken.
+const MOST_ADDRESSES: usize = 200_000;
+/// A name is cut to so many characters.
+const NAME_MAX: usize = 200;
+/// So many problems are told.
+const MOST_PROBLEMS: usize = 100;
+
+/// An address of somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// The address, in the form in which addresses are compared.
+    pub address: String,
+    /// Whose it is, on one line; may be empty.
+    pub name: String,
+}
+
+/// What address books hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AddressBook {
+    /// Each address.
+    pub contacts: Vec<Contact>,
+    /// What could not be read and was skipped.
+    pub problems: Vec<BookProblem>,
+}
+
+/// Something that could not be read and was skipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookProblem {
+    /// Its file or folder.
+    pub path: PathBuf,
+    /// Its line, from 1; 0 for the whole of it.
+    pub line: u32,
+    /// Why.
+    pub why: String,
+}
+
+impl std::fmt::Display for BookProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.path.display(), self.why),
+            line => write!(f, "{}:{line}: {}", self.path.display(), self.why),
+        }
+    }
+}
+
+impl AddressBook {
+    fn add(&mut self, address: &str, name: &str) {
+        if self.contacts.len() < MOST_ADDRESSES {
+            self.contacts.push(Contact { address: address.to_owned(), name: plain_name(name) });
+        }
+    }
+
+    fn problem(&mut self, path: &Path, line: u32, why: impl Into<String>) {
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(BookProblem { path: path.to_owned(), line, why: why.into() });
+        }
+    }
+}
+
+/// What address books hold, and whether that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contacts {
+    /// Each address.
+    pub all: Vec<Contact>,
+    /// What the files are known by, if they were read just now.
+    fresh: Option<Print>,
+}
+
+/// The address books at a path, as they were when they were last read if nothing has
+/// changed since.
+///
+/// # Errors
+/// There is nothing, or it cannot be read.
+pub fn contacts(path: &Path, user: &User) -> Result<Contacts, ReadError> {
+    let found = find(path)?;
+    let print = found.print();
+    if let Some(all) = kept::read(user, path, print) {
+        return Ok(Contacts { all, fresh: None });
+    }
+    let book = read_files(&found)?;
+    Ok(Contacts { all: book.contacts, fresh: found.is_settled().then_some(print) })
+}
+
+/// Keeps what was read of address books, if it was read just now.
+///
+/// # Errors
+/// The cache directory cannot be written; they are read anew the next time.
+pub fn keep(path: &Path, user: &User, read: &Contacts) -> io::Result<()> {
+    read.fresh.map_or(Ok(()), |print| kept::keep(user, path, print, &read.all))
+}
+
+/// The address books at a path, with what is wrong in them.
+///
+/// # Errors
+/// As [`contacts`].
+pub fn read(path: &Path) -> Result<AddressBook, ReadError> {
+    read_files(&find(path)?)
+}
+
+/// The files of address books.
+struct BookFiles {
+    files: Vec<(PathBuf, Metadata)>,
+    problems: Vec<BookProblem>,
+    /// The path is a file.
+    alone: bool,
+}
+
+impl BookFiles {
+    /// What they are known by.
+    fn print(&self) -> Print {
+        let mut bytes = Vec::new();
+        for (path, about) in &self.files {
+            bytes.extend(path.as_os_str().as_bytes());
+            bytes.push(0);
+            for number in [
+                about.dev(),
+                about.ino(),
+                about.size(),
+                about.mtime() as u64,
+                about.mtime_nsec() as u64,
+                about.ctime() as u64,
+                about.ctime_nsec() as u64,
+            ] {
+                bytes.extend(number.to_le_bytes());
+            }
+        }
+        Print::of(&bytes)
+    }
+
+    /// Whether none has changed so short a time ago that it may change again unnoticed.
+    fn is_settled(&self) -> bool {
+        const GRAIN: i64 = 2;
+        let now = jiff::Timestamp::now().as_second();
+        self.files.iter().all(|(_, about)| about.ctime() + GRAIN < now)
+    }
+}
+
+fn find(path: &Path) -> Result<BookFiles, ReadError> {
+    let about = fs::metadata(path)?;
+    let alone = !about.is_dir();
+    let mut found = BookFiles { files: Vec::new(), problems: Vec::new(), alone };
+    if alone {
+        found.files.push((path.to_owned(), about));
+        return Ok(found);
+    }
+    let mut folders = vec![(path.to_owned(), 0)];
+    let mut problem = |path: &Path, why: String| {
+        found.problems.push(BookProblem { path: path.to_owned(), line: 0, why });
+    };
+    while let Some((folder, depth)) = folders.pop() {
+        let entries = match fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>)
+        {
+            Ok(entries) => entries,
+            Err(error) if depth == 0 => return Err(error.into()),
+            Err(error) => {
+                problem(&folder, crate::source::reason(&error));
+                continue;
+            }
+        };
+        for entry in entries {
+            let path = entry.path();
+            if entry.file_name().as_bytes().starts_with(b".") {
+                continue;
+            }
+            let is_card = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("vcf"));
+            // It was removed meanwhile, or a link leads nowhere.
+            let Ok(about) = fs::metadata(&path) else { continue };
+            if about.is_dir() && depth < DEPTH_MAX {
+                folders.push((path, depth + 1));
+            } else if about.is_file() && is_card {
+                if found.files.len() >= MOST_FILES {
+                    problem(
+                        &folder,
+                        format!("of more than {MOST_FILES} cards the rest is skipped"),
+                    );
+                    return Ok(found);
+                }
+                found.files.push((path, about));
+            }
+        }
+    }
+    found.files.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(found)
+}
+
+fn read_files(found: &BookFiles) -> Result<AddressBook, ReadError> {
+    let mut book = AddressBook { problems: found.problems.clone(), ..AddressBook::default() };
+    let mut left = MOST_BYTES;
+    for (path, about) in &found.files {
+        if about.size() > left {
+            book.problem(
+                path,
+                0,
+                format!("of more than {} MB the rest is skipped", MOST_BYTES >> 20),
+            );
+            break;
+        }
+        left -= about.size();
+        match read_bytes(path, FILE_MAX) {
+            Ok(bytes) if abook::is_abook(&bytes) => abook::read(&bytes, path, &mut book),
+            Ok(bytes) => vcard::read(&bytes, path, &mut book),
+            Err(error) if found.alone => return Err(error),
+            Err(error) => book.problem(path, 0, error.to_string()),
+        }
+    }
+    Ok(book)
+}
+
+/// The addresses in a text: bare, as a `mailto:` URI, or behind a name. None if it
+/// holds none.
+fn addresses(text: &str) -> Option<Vec<String>> {
+    let text = text.trim();
+    let uri = text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("mailto:"));
+    let text = if uri { text.get(7..)?.split('?').next()? } else { text };
+    let found = address::parse_list(text.as_bytes());
+    let whole = |each: &address::Address| {
+        !each.local.is_empty()
+            && !each.domain.is_empty()
+            && !address::is_too_long(&each.local, &each.domain)
+            && !each.address().contains(char::is_control)
+    };
+    let fine = !found.is_empty() && found.iter().all(whole);
+    fine.then(|| found.iter().map(address::Address::canonical).collect())
+}
+
+/// A name on one line, without what cannot be seen.
+fn plain_name(name: &str) -> String {
+    let words: Vec<&str> =
+        name.split(|letter: char| letter.is_whitespace() || letter.is_control()).collect();
+    let name = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    name.chars().take(NAME_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    const CARD: &str = "BEGIN:VCARD\nVERSION:3.0\nFN:Hanako\nEMAIL:hanako@example.jp\nEND:VCARD\n";
+
+    #[test]
+    fn a_folder_of_cards_is_read_and_a_broken_one_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = home.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("c/a/1.vcf", CARD);
+        write("c/a/2.VCF", &CARD.replace("hanako", "jiro"));
+        write("c/a/3.vcf", "no card\n");
+        write("c/a/.4.vcf", &CARD.replace("hanako", "hidden"));
+        write("c/a/5.txt", &CARD.replace("hanako", "text"));
+        write("c/b/6.vcf", &CARD.replace("hanako@example.jp", "nobody"));
+        let book = read(&home.path().join("c")).unwrap();
+        let found: Vec<&str> = book.contacts.iter().map(|each| each.address.as_str()).collect();
+        assert_eq!(found, ["hanako@example.jp", "jiro@example.jp"]);
+        let told: Vec<String> = book.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].ends_with("3.vcf: it holds no card"), "{told:?}");
+        assert!(told[1].ends_with("6.vcf:4: `nobody` is no address"), "{told:?}");
+        assert!(read(&home.path().join("none")).unwrap_err().is_missing());
+    }
+
+    #[test]
+    fn what_was_read_is_kept_until_a_card_changes() {
+        let home = tempfile::tempdir().unwrap();
+        let user = User::at(home.path());
+        let folder = home.path().join("c");
+        fs::create_dir(&folder).unwrap();
+        let card = folder.join("1.vcf");
+        fs::write(&card, CARD).unwrap();
+        let address = |read: &Contacts| read.all[0].address.clone();
+        let age = |seconds| {
+            let file = fs::File::options().append(true).open(&card).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
+        };
+        let read = contacts(&folder, &user).unwrap();
+        assert_eq!((address(&read).as_str(), read.fresh), ("hanako@example.jp", None), "too new");
+        keep(&folder, &user, &read).unwrap();
+        let cache = user.cache_dir().unwrap().to_owned();
+        assert!(!cache.exists());
+        let other = Contact { address: "kept@example.jp".into(), name: "A b".into() };
+        let fresh = Some(find(&folder).unwrap().print());
+        keep(&folder, &user, &Contacts { all: vec![other.clone()], fresh }).unwrap();
+        let read = contacts(&folder, &user).unwrap();
+        assert_eq!(read, Contacts { all: vec![other], fresh: None });
+        fs::write(&card, CARD.replace("hanako", "jiro")).unwrap();
+        age(99);
+        assert_eq!(address(&contacts(&folder, &user).unwrap()), "jiro@example.jp");
+        age(0);
+        let fresh = Some(find(&folder).unwrap().print());
+        keep(&folder, &user, &Contacts { all: Vec::new(), fresh }).unwrap();
+        let kept = fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
+        fs::write(&kept, "garbage\n").unwrap();
+        assert_eq!(address(&contacts(&folder, &user).unwrap()), "jiro@example.jp");
+    }
+}

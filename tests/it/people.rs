@@ -1,0 +1,70 @@
+//! Lists that are made of mail and of address books, and who pretends to be in them.
+
+use crate::support::Home;
+
+fn message(from: &str) -> Vec<u8> {
+    format!("From: {from}\nTo: taro@example.jp\nSubject: x\nMessage-ID: <1@{from:?}>\n\nx\n")
+        .into_bytes()
+}
+
+/// The folder that a message goes to.
+fn goes(home: &Home, from: &str) -> String {
+    let before = home.mail();
+    let run = home.deliver(&message(from));
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    let mut after = home.mail();
+    after.retain(|mail| !before.contains(mail));
+    assert_eq!(after.len(), 1);
+    after.remove(0).folder
+}
+
+#[test]
+fn who_wrote_what_lies_in_a_folder_is_in_its_list() {
+    let home = Home::with_rules(
+        "set me [\"taro@example.jp\"]\nlist seen senders \"Archive\"\n\
+         when not from in seen -> folder \"Screener\"\n",
+    );
+    let letter = message("Hanako <Hanako@Example.JP>");
+    home.write("Maildir/.Archive/cur/1.a:2,S", letter);
+    home.write("Maildir/.Archive/cur/2.a:2,S", message("taro@example.jp"));
+    home.write("Maildir/.Archive/new/3.a", message("news@shop.example"));
+    assert_eq!(goes(&home, "hanako@example.jp"), "");
+    assert_eq!(goes(&home, "news@shop.example"), "");
+    assert_eq!(goes(&home, "stranger@example.jp"), ".Screener");
+    assert_eq!(goes(&home, "taro@example.jp"), ".Screener", "the user is nobody he knows");
+    home.write("Maildir/.Archive/cur/4.a:2,S", message("stranger@example.jp"));
+    assert_eq!(goes(&home, "stranger@example.jp"), "");
+}
+
+#[test]
+fn names_of_those_one_has_written_to_tell_who_pretends_to_be_them() {
+    let home = Home::with_rules("list known sent \"Sent\"\nwhen pretender -> folder \"P\"\n");
+    let sent =
+        "From: taro@example.jp\nTo: \"Hanako  Yamada\" <hanako@example.jp>, b@c.example\n\nx\n";
+    home.write("Maildir/.Sent/cur/1.a:2,S", sent);
+    assert_eq!(goes(&home, "Hanako Yamada <hanako@evil.example>"), ".P");
+    // As the list was kept.
+    assert_eq!(goes(&home, "\"Yamada, Hanako\" <other@evil.example>"), ".P");
+    assert_eq!(goes(&home, "Hanako Yamada <hanako@example.jp>"), "");
+    assert_eq!(goes(&home, "Jiro Sato <jiro@evil.example>"), "");
+    let folder = home.path().join(".local/state/mfilter/sent-mail");
+    let files = std::fs::read_dir(folder).expect("it is kept").flatten();
+    let list = files
+        .map(|file| file.path())
+        .find(|path| path.extension().is_some_and(|end| end == "list"));
+    let text = std::fs::read_to_string(list.expect("a list")).expect("readable");
+    assert!(text.ends_with("hanako@example.jp  # Hanako Yamada\nb@c.example\n"), "{text}");
+}
+
+#[test]
+fn an_address_book_that_is_not_there_is_no_reason_to_defer() {
+    let home = Home::with_rules(
+        "list friends vcard \"~/cards\"\nwhen not from in friends -> folder \"Strangers\"\n",
+    );
+    assert_eq!(goes(&home, "a@b.example"), "", "it cannot be told, so the rule does not fire");
+    home.write("cards/1.vcf", "BEGIN:VCARD\nEMAIL:a@b.example\nEND:VCARD\n");
+    assert_eq!(goes(&home, "a@b.example"), "");
+    assert_eq!(goes(&home, "c@b.example"), ".Strangers");
+    home.write("cards/2.vcf", "BEGIN:VCARD\nEMAIL:c@b.example\nEND:VCARD\n");
+    assert_eq!(goes(&home, "c@b.example"), "");
+}
