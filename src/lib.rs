@@ -24,6 +24,7 @@ pub mod plan;
 pub mod rules;
 pub mod state;
 pub mod maildir;
+pub mod hand_over;
 pub mod world;
 pub mod evaluate;
 pub mod import;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::hand_over::address::StoreAddress;
 use crate::rules::mistake::nearest;
 
 /// Everything that can stand on the command line.
@@ -81,6 +82,10 @@ pub(super) struct Delivery {
     /// The Maildir [default: `set maildir`, else ~/Maildir]
     #[arg(long, value_name = "DIR")]
     pub(super) maildir: Option<PathBuf>,
+
+    /// Deliver into another store instead: lmtp:unix:PATH or lmtp:HOST:PORT
+    #[arg(long, value_name = "STORE")]
+    pub(super) store: Option<StoreAddress>,
 
     /// The envelope sender; empty is the null sender [default: as the MTA says]
     #[arg(short = 'f', long, allow_hyphen_values = true, value_parser = lossy(), value_name = "ADDR")]
@@ -728,6 +733,10 @@ impl Delivery {
                 "--rules" => std::mem::replace(&mut delivery.files.rules, path()?).is_some(),
                 "--site" => std::mem::replace(&mut delivery.files.site, path()?).is_some(),
                 "--maildir" => std::mem::replace(&mut delivery.maildir, path()?).is_some(),
+                "--store" => {
+                    let store = value.to_str()?.parse().ok()?;
+                    std::mem::replace(&mut delivery.store, Some(store)).is_some()
+                }
                 "-f" | "--sender" => std::mem::replace(&mut delivery.sender, text()).is_some(),
                 "-a" | "--extension" => {
                     std::mem::replace(&mut delivery.extension, text()).is_some()
@@ -747,10 +756,11 @@ impl Delivery {
 }
 
 /// Options of a delivery that take a value.
-const WITH_VALUE: [&str; 10] = [
+const WITH_VALUE: [&str; 11] = [
     "--rules",
     "--site",
     "--maildir",
+    "--store",
     "-f",
     "--sender",
     "-d",
@@ -811,7 +821,7 @@ mod tests {
         fn what_is_read_without_clap_is_read_as_clap_does(
             words in proptest::collection::vec(
                 proptest::sample::select(vec![
-                    "--rules", "--site", "--maildir", "-f", "--sender", "-d", "--recipient", "-a",
+                    "--rules", "--site", "--maildir", "--store", "lmtp:unix:/x", "-f", "--sender", "-d", "--recipient", "-a",
                     "--extension", "-D", "-t", "-Y", "-v", "--", "", "-", "x", "a b", "--rules=x",
                     "-fx", "A=b", "--help",
                 ]),

@@ -6,17 +6,21 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use clap::Parser;
 
 use super::args::{Delivery, DeliveryArgs};
 use super::output;
+use crate::hand_over::LmtpStore;
+use crate::hand_over::address::StoreAddress;
 use crate::load::Proof;
-use crate::mda::{self, ActiveRules, RuleFiles};
-use crate::message::Message;
+use crate::mda::{self, ActiveRules, RemoteStore, RuleFiles};
 use crate::message::content::Deadline;
+use crate::message::{Message, path};
 use crate::outcome::Outcome;
 use crate::user::User;
+use crate::world::World;
 
 pub(super) fn run(arguments: Vec<OsString>) -> Outcome {
     attempt(arguments).unwrap_or_else(|why| Outcome::deferred(format!("mfilter: {why}")))
@@ -33,7 +37,14 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let files = RuleFiles { rules: args.files.rules.as_deref(), site: args.files.site.as_deref() };
     let rules = ActiveRules::load(files, &user, Proof::AsMet)?;
     let world = super::world(&args, None, user);
-    let delivery = mda::Delivery { maildir: args.maildir, ..delivery };
+    let remote = match args.store {
+        Some(address) => {
+            let mailbox = mailbox(&address, &args.recipient, &world)?;
+            Some(RemoteStore { store: Arc::new(LmtpStore::new(address)), mailbox })
+        }
+        None => None,
+    };
+    let delivery = mda::Delivery { maildir: args.maildir, remote, ..delivery };
     let (outcome, plan) = delivery.deliver(&rules, world, |deadline| {
         Message::read(Box::new(Deadline::new(Stdin, deadline)), &std::env::temp_dir())
     })?;
@@ -46,6 +57,17 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         }));
     }
     Ok(outcome)
+}
+
+/// The mailbox of another store: the one recipient that the call names, without its
+/// detail, else the user. Nothing that stands in the message or in the user's rules
+/// says whose mailbox it is.
+fn mailbox(store: &StoreAddress, recipients: &[String], world: &World) -> Result<String, String> {
+    match recipients {
+        [] => world.login().ok_or_else(|| "`--store` needs the mailbox: `-d ADDRESS`".into()),
+        [one] => Ok(path::without_detail(one, store.delimiter)),
+        _ => Err("`--store` takes one mailbox: one `-d ADDRESS`".into()),
+    }
 }
 
 /// What is written otherwise than MTAs are told to.

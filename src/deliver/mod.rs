@@ -30,6 +30,7 @@ pub mod context;
 pub mod sendmail;
 
 mod effect;
+mod hand_over;
 mod reply;
 
 use std::path::{Path, PathBuf};
@@ -49,6 +50,8 @@ use crate::maildir::quota::{self, QuotaRoom};
 use crate::maildir::{Location, Maildir, Place, Staged, too_long};
 use context::DeliveryContext;
 use list_edit::Change;
+
+pub use hand_over::RemoteMailbox;
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,36 +73,62 @@ pub struct StoredCopy {
     pub step: Option<usize>,
     /// The folder as people name it.
     pub folder: Folder,
-    /// The file.
-    pub path: PathBuf,
+    /// The file; none in a store that has its own.
+    pub path: Option<PathBuf>,
+}
+
+/// Where copies are stored.
+#[derive(Debug, Clone, Copy)]
+pub enum Store<'a> {
+    /// A Maildir.
+    Maildir(&'a Location),
+    /// A mailbox of another store.
+    Remote(RemoteMailbox<'a>),
+}
+
+impl<'a> From<&'a Location> for Store<'a> {
+    fn from(location: &'a Location) -> Store<'a> {
+        Store::Maildir(location)
+    }
+}
+
+/// What storing needs beside the copies.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    store: Store<'a>,
+    /// The message as it came.
+    original: &'a Message,
+    reach: &'a DeliveryContext,
 }
 
 /// Carries out a plan. A step that cannot be done defers the message, but for
 /// `run`, `reply` and edits of lists, whose failure is told. `messages` are
 /// the message as it came, and what each filter that was applied made of it.
-pub fn deliver(
+pub fn deliver<'a>(
     plan: &Plan,
     messages: &[&Message],
-    location: &Location,
+    store: impl Into<Store<'a>>,
     reach: &DeliveryContext,
 ) -> DeliveryReport {
     let (work, end) = read_plan(plan, messages);
     let mut report =
         DeliveryReport { outcome: end, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
     let nothing = work.copies.is_empty() && work.effects.is_empty();
+    let Some(original) = messages.first() else { return report };
     if matches!(report.outcome, Outcome::Deferred { .. }) || nothing {
         return report;
     }
+    let target = Target { store: store.into(), original, reach };
     let mut journal = match open_journal(&work, messages, reach, &mut report) {
         Ok(journal) => journal,
         Err(outcome) => return DeliveryReport { outcome, ..report },
     };
     let again = !work.effects.is_empty();
-    let mut stored = match store(&work.copies, again, location, &mut journal, &mut report) {
+    let mut stored = match self::store(&work.copies, again, target, &mut journal, &mut report) {
         Ok(stored) => stored,
         Err(outcome) => {
             if journal.is_none() {
-                report.stored.clear();
+                report.forget_taken_back();
             }
             report.outcome = outcome;
             return report;
@@ -107,12 +136,14 @@ pub fn deliver(
     };
     edit_together(plan, work.effects.iter().map(|effect| effect.step), reach, &mut report);
     for effect in work.effects.iter().filter(|effect| effect.rank > LIST_EDIT) {
-        let came = effect.carry_out(plan, reach, location, &mut journal, &mut report);
+        let came = effect.carry_out(plan, target, &mut journal, &mut report);
         if let Err(outcome) = came.map(|more| stored.extend(more)) {
             if journal.is_none() {
                 let undone = take_back(stored, &mut report);
-                note_use(location, undone.negative(), &mut report);
-                report.stored.clear();
+                if let Store::Maildir(location) = target.store {
+                    note_use(location, undone.negative(), &mut report);
+                }
+                report.forget_taken_back();
             }
             report.outcome = outcome;
             return report;
@@ -123,6 +154,13 @@ pub fn deliver(
         journal.finish();
     }
     report
+}
+
+impl DeliveryReport {
+    /// Of what was stored in a Maildir and taken back nothing is left to be told.
+    fn forget_taken_back(&mut self) {
+        self.stored.retain(|copy| copy.path.is_none());
+    }
 }
 
 /// Makes the edits of lists that a plan asks for a message that others have
@@ -320,8 +358,7 @@ impl PlannedEffect<'_> {
     fn carry_out(
         &self,
         plan: &Plan,
-        reach: &DeliveryContext,
-        location: &Location,
+        target: Target<'_>,
         journal: &mut Option<Journal>,
         report: &mut DeliveryReport,
     ) -> Result<Vec<Staged>, Outcome> {
@@ -333,7 +370,7 @@ impl PlannedEffect<'_> {
             }
             return Ok(Vec::new());
         }
-        let came = effect::carry_out(reach, &step.kind, self.message, &self.edits);
+        let came = effect::carry_out(target.reach, &step.kind, self.message, &self.edits);
         report.notes.extend(came.notes);
         let has_to = matches!(step.kind, StepKind::Pipe { .. } | StepKind::Forward { .. });
         let mut stored = Vec::new();
@@ -344,7 +381,7 @@ impl PlannedEffect<'_> {
             Err(why) if has_to => {
                 let asked = step.kind.sentence();
                 report.notes.push(format!("no {asked}: {why}, which no other try would mend"));
-                stored = self.store_instead(location, journal, report)?;
+                stored = self.store_instead(target, journal, report)?;
             }
             Err(why) => report.notes.push(why),
         }
@@ -358,7 +395,7 @@ impl PlannedEffect<'_> {
     /// Stores in the inbox what could not be forwarded.
     fn store_instead(
         &self,
-        location: &Location,
+        target: Target<'_>,
         journal: &mut Option<Journal>,
         report: &mut DeliveryReport,
     ) -> Result<Vec<Staged>, Outcome> {
@@ -370,7 +407,7 @@ impl PlannedEffect<'_> {
         let outcome = Outcome::Delivered;
         let mut own =
             DeliveryReport { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
-        let stored = store(std::slice::from_ref(copy), true, location, journal, &mut own);
+        let stored = store(std::slice::from_ref(copy), true, target, journal, &mut own);
         report.notes.extend(own.notes);
         let stored = stored?;
         report.stored.extend(own.stored);
@@ -422,7 +459,7 @@ fn note(journal: &mut Journal, id: StepId, words: &str, report: &mut DeliveryRep
 fn store(
     copies: &[Copy<'_>],
     again: bool,
-    location: &Location,
+    target: Target<'_>,
     journal: &mut Option<Journal>,
     report: &mut DeliveryReport,
 ) -> Result<Vec<Staged>, Outcome> {
@@ -437,18 +474,36 @@ fn store(
     if missing.is_empty() {
         return Ok(Vec::new());
     }
-    let maildir = Maildir::open(location)?;
-    if missing.len() > 1 || again {
+    let is_remote = matches!(target.store, Store::Remote(_));
+    if missing.len() > 1 || again || is_remote {
         for copy in &missing {
             copy.message.spool().map_err(|error| {
                 Failure::new("keep the message in", std::env::temp_dir(), error)
             })?;
         }
     }
+    match target.store {
+        Store::Maildir(location) => store_in_maildir(&missing, location, journal, report),
+        Store::Remote(mailbox) => {
+            let Target { original, reach, .. } = target;
+            hand_over::store(&missing, original, mailbox, reach, journal, report)?;
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// The two halves in a Maildir.
+fn store_in_maildir(
+    missing: &[&Copy<'_>],
+    location: &Location,
+    journal: &mut Option<Journal>,
+    report: &mut DeliveryReport,
+) -> Result<Vec<Staged>, Outcome> {
+    let maildir = Maildir::open(location)?;
     let mut staged = Vec::with_capacity(missing.len());
     let mut more = Amount::default();
     let mut folders = Vec::with_capacity(missing.len());
-    for copy in &missing {
+    for copy in missing {
         let place = location.place(copy.folder);
         report.notes.extend(place.note.clone());
         let stage = |place: &Place| maildir.stage(place, copy.flags, copy.message, &copy.edits);
@@ -473,7 +528,7 @@ fn store(
                 let problems = staged.get(number).map(Staged::problems).unwrap_or_default();
                 report.notes.extend(problems.iter().map(|why| format!("{}: {why}", copy.folder)));
                 let folder = folders.get(number).unwrap_or(copy.folder).clone();
-                report.stored.push(StoredCopy { step: copy.step, folder, path });
+                report.stored.push(StoredCopy { step: copy.step, folder, path: Some(path) });
                 used = used.plus(staged.get(number).map(Staged::counted).unwrap_or_default());
                 if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
                     note(journal, id, &copy.kind.sentence(), report);
@@ -554,7 +609,8 @@ fn take_back(staged: Vec<Staged>, report: &mut DeliveryReport) -> Amount {
     let mut undone = Amount::default();
     let mut stored = report.stored.iter();
     for one in staged {
-        let path = stored.next().map(|stored| stored.path.display().to_string());
+        let path = stored.next().and_then(|stored| stored.path.as_ref());
+        let path = path.map(|path| path.display().to_string());
         let counted = one.counted();
         match (one.undo(), path) {
             (true, Some(_)) => undone = undone.plus(counted),
@@ -628,7 +684,9 @@ mod tests {
         let headers: Vec<usize> = report
             .stored
             .iter()
-            .map(|stored| fs::read_to_string(&stored.path).unwrap().matches("X-").count())
+            .map(|stored| {
+                fs::read_to_string(stored.path.as_ref().unwrap()).unwrap().matches("X-").count()
+            })
             .collect();
         assert_eq!(headers, [0, 1, 2]);
         let steps: Vec<_> = report.stored.iter().map(|stored| stored.step).collect();
@@ -740,7 +798,7 @@ mod tests {
             notes: Vec::new(),
         };
         let path = staged[0].commit().unwrap();
-        report.stored.push(StoredCopy { step: None, folder: copies[0].clone(), path });
+        report.stored.push(StoredCopy { step: None, folder: copies[0].clone(), path: Some(path) });
         assert!(staged[1].commit().is_err());
         take_back(staged, &mut report);
         assert!(report.notes.is_empty());

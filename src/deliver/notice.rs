@@ -12,21 +12,17 @@ use crate::state::{StateDir, told};
 use crate::world::World;
 
 use super::context::DeliveryContext;
-use super::deliver;
-use crate::maildir::Location;
+use super::{Store, deliver};
 
 /// Delivers the notice, unless the user was told of this version already; whether it
 /// was delivered. What fails here is tried again with the next message.
-pub fn tell(notice: &Notice, location: &Location, state: Option<&StateDir>, world: &World) -> bool {
+pub fn tell(notice: &Notice, store: Store<'_>, state: Option<&StateDir>, world: &World) -> bool {
     let Some(claim) = state.and_then(|state| told::claim(state, &notice.path, &notice.version))
     else {
         return false;
     };
     let message = Message::from_bytes(compose(notice, world).into_bytes());
-    // A plan without an end ends in the inbox.
-    let outcome =
-        deliver(&Plan::default(), &[&message], location, &DeliveryContext::nothing()).outcome;
-    let is_told = outcome == Outcome::Delivered;
+    let is_told = store_in_inbox(&message, store, state) == Outcome::Delivered;
     if is_told {
         claim.told();
     }
@@ -39,7 +35,7 @@ pub const UNFILTERED: &str =
 
 /// Delivers a notice that the message which was just delivered went through no rules.
 /// Nothing of that message is in it: to look at it is what failed.
-pub fn tell_unfiltered(location: &Location, world: &World) {
+pub fn tell_unfiltered(store: Store<'_>, state: Option<&StateDir>, world: &World) {
     let host = world.host_name().unwrap_or_else(|| "localhost".into());
     let text = "A message in your inbox, which came just before this one, has not gone through \
                 your rules:\ntwice the program ended while it was at that message, so the third \
@@ -49,7 +45,13 @@ pub fn tell_unfiltered(location: &Location, world: &World) {
     let subject = "A message was not filtered";
     let message = mail(&user_address(world, &host), subject, &date, &host, world, text);
     let message = Message::from_bytes(message.into_bytes());
-    let _ = deliver(&Plan::default(), &[&message], location, &DeliveryContext::nothing());
+    let _ = store_in_inbox(&message, store, state);
+}
+
+fn store_in_inbox(message: &Message, store: Store<'_>, state: Option<&StateDir>) -> Outcome {
+    let reach = DeliveryContext { state: state.cloned(), ..DeliveryContext::nothing() };
+    // A plan without an end ends in the inbox.
+    deliver(&Plan::default(), &[message], store, &reach).outcome
 }
 
 /// Whom a notice is from and to.

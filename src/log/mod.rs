@@ -261,16 +261,20 @@ fn lines(entry: &LogEntry<'_>) -> Vec<String> {
     for stored in &entry.report.stored {
         let step = stored.step.and_then(|number| entry.plan.steps.get(number));
         let folder = stored.folder.to_string();
-        let file = stored.path.file_name().unwrap_or_default().to_string_lossy();
-        if let Some(was) = entry.was {
-            add("moved", step, &[("folder", &folder), ("was", was), ("file", &file)]);
+        let file = stored.path.as_deref().map(|path| path.file_name().unwrap_or_default());
+        let file = file.map(|name| name.to_string_lossy());
+        let mut fields = vec![("folder", folder.as_str())];
+        fields.extend(entry.was.map(|was| ("was", was)));
+        fields.extend(file.as_deref().map(|name| ("file", name)));
+        if entry.was.is_some() {
+            add("moved", step, &fields);
             continue;
         }
         let word = match step.map(|step| &step.kind) {
             Some(StepKind::Deliver { as_: DeliveryWord::Copy, .. }) => "copied",
             _ => "delivered",
         };
-        add(word, step, &[("folder", &folder), ("file", &file)]);
+        add(word, step, &fields);
     }
     for step in entry.report.done.iter().filter_map(|number| entry.plan.steps.get(*number)) {
         let Some((word, name, value)) = step.kind.log_words() else { continue };
@@ -460,7 +464,11 @@ mod tests {
         let mut report = report(Outcome::Delivered);
         for number in [1, 2] {
             let path = PathBuf::from("/m/new/1.x,S=2");
-            report.stored.push(StoredCopy { step: Some(number), folder: folder.clone(), path });
+            report.stored.push(StoredCopy {
+                step: Some(number),
+                folder: folder.clone(),
+                path: Some(path),
+            });
         }
         report.notes.push("odd".into());
         let rest = r#"id="<1@a.example>" from="" for="taro@a.example" ms=3.1"#;

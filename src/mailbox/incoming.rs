@@ -248,7 +248,7 @@ impl Filer<'_> {
         filed.fate = match mover.refile(&wish) {
             Ok(Some(done)) => {
                 let (step, folder) = (filed.plan.home(), to.folder.clone());
-                filed.report.stored.push(StoredCopy { step, folder, path: done.path });
+                filed.report.stored.push(StoredCopy { step, folder, path: Some(done.path) });
                 filed.report.notes.extend(done.problems);
                 Disposition::Moved
             }

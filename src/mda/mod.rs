@@ -8,12 +8,14 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::deliver::context::{DeliveryContext, PROGRAM_TIMEOUT, SENDMAIL, environment};
 use crate::deliver::filter::Programs;
-use crate::deliver::{deliver, notice};
+use crate::deliver::{RemoteMailbox, Store, deliver, notice};
 use crate::evaluate::{self, Detail, Evaluation, Run};
+use crate::hand_over::LmtpStore;
 use crate::load::{self, Notice, Proof};
 use crate::log::{Log, LogEntry};
 use crate::mailbox::sent::Sent;
@@ -104,11 +106,22 @@ pub enum Filtering {
     Inbox,
 }
 
+/// A mailbox of another store.
+#[derive(Debug, Clone)]
+pub struct RemoteStore {
+    /// Where it is; one for all deliveries, so that it knows when the store is away.
+    pub store: Arc<LmtpStore>,
+    /// Its address there, without detail: never what a sender wrote.
+    pub mailbox: String,
+}
+
 /// One delivery.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     /// The Maildir, if not what the rules say.
     pub maildir: Option<PathBuf>,
+    /// Another store in place of the Maildir.
+    pub remote: Option<RemoteStore>,
     /// When the message was handed over.
     pub started: Instant,
     /// The same by the clock.
@@ -124,6 +137,7 @@ impl Delivery {
     pub fn now(maildir: Option<PathBuf>) -> Delivery {
         Delivery {
             maildir,
+            remote: None,
             started: Instant::now(),
             began: SystemTime::now(),
             id: None,
@@ -179,7 +193,7 @@ impl Delivery {
         if let Some(why) = trouble(&run, &world) {
             return Err(why);
         }
-        let mut report = deliver(&run.evaluation.plan, &run.messages(), &location, &reach);
+        let mut report = deliver(&run.evaluation.plan, &run.messages(), self.store(&location), &reach);
         report.notes.splice(0..0, filters.notes);
         let unread = world.unread();
         report.notes.extend(unread.map(|why| format!("{why}; rules that ask it did not hold")));
@@ -208,17 +222,29 @@ impl Delivery {
             world.keep_contacts();
             location.delivery = None;
             for told in &rules.notices {
-                let is_told = notice::tell(told, &location, state.as_ref(), &world);
+                let is_told = notice::tell(told, self.store(&location), state.as_ref(), &world);
                 if let Some(line) = told.line.as_ref().filter(|_| is_told) {
                     let _ = log.note(line);
                 }
             }
             if self.filtering == Filtering::Inbox && report.outcome == Outcome::Delivered {
                 let _ = log.note(notice::UNFILTERED);
-                notice::tell_unfiltered(&location, &world);
+                notice::tell_unfiltered(self.store(&location), state.as_ref(), &world);
             }
         }));
         Ok((report.outcome, run.evaluation.plan))
+    }
+
+    /// Where copies are stored.
+    fn store<'a>(&'a self, location: &'a Location) -> Store<'a> {
+        match &self.remote {
+            Some(remote) => Store::Remote(RemoteMailbox {
+                store: &remote.store,
+                address: &remote.mailbox,
+                over_quota: location.over_quota,
+            }),
+            None => Store::Maildir(location),
+        }
     }
 }
 

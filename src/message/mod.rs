@@ -368,6 +368,33 @@ impl Message {
         let header = block::edit(self.head(), self.content.header_cut(), edits);
         self.content.write(&header, out)
     }
+
+    /// Hands over piece by piece what [`Message::write_to`] writes, as often as one
+    /// likes. Reads the body if nothing has.
+    ///
+    /// # Errors
+    /// What could not be read, or what `take` says. It is then no whole message.
+    pub fn pieces(
+        &self,
+        edits: &[HeaderEdit],
+        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match edits {
+            [] => take(self.content.header())?,
+            edits => take(&block::edit(self.head(), self.content.header_cut(), edits))?,
+        }
+        let mut body = self.body(0..u64::MAX)?;
+        if let BodyReader::Memory(bytes) = body {
+            return take(bytes);
+        }
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match body.read(&mut buffer)? {
+                0 => return Ok(()),
+                count => take(buffer.get(..count).unwrap_or_default())?,
+            }
+        }
+    }
 }
 
 /// Whether mail can have come at a moment.

@@ -31,6 +31,15 @@ pub fn address(path: &str) -> Address {
     split(bare(path))
 }
 
+/// An envelope recipient without the detail of its local part.
+pub fn without_detail(text: &str, delimiter: char) -> String {
+    let mut address = split(bare(text));
+    if let Some(at) = address.local.find(delimiter).filter(|at| *at > 0) {
+        address.local.truncate(at);
+    }
+    quoted(&address)
+}
+
 /// Without angle brackets and a source route (RFC 5321 appendix C). Brackets
 /// around a part of it belong to a local part.
 fn bare(text: &str) -> &str {
@@ -106,6 +115,20 @@ fn is_dot_atom(local: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recipient_without_its_detail_is_the_mailbox() {
+        for (text, wanted) in [
+            ("hana+a+b@x.example", "hana@x.example"),
+            ("hana@x.example", "hana@x.example"),
+            ("hana", "hana"),
+            ("+hana@x.example", "+hana@x.example"),
+            ("\"hana+mf:1:S::Trash\"@x.example", "hana@x.example"),
+            ("\"a b+c\"@x.example", "\"a b\"@x.example"),
+        ] {
+            assert_eq!(without_detail(text, '+'), wanted, "{text}");
+        }
+    }
 
     #[test]
     fn a_path_is_one_address_split_at_the_last_at() {

@@ -18,6 +18,7 @@ pub mod last_good;
 pub mod list_index;
 pub mod loop_mark;
 pub mod replied;
+pub mod secret_key;
 pub mod seen;
 pub mod sent_mail;
 pub mod lessons;

@@ -16,6 +16,7 @@ mod dovecot;
 mod duplicates;
 mod explain;
 mod fetchers;
+mod hand_over;
 mod history;
 mod guide;
 mod hostile;

@@ -1,0 +1,275 @@
+//! Copies handed over to another store: the same two halves as in a Maildir, but
+//! that nothing is taken back. A copy has an id by which the store knows a retry of it,
+//! so what was stored before a later step failed is not stored twice.
+
+use std::time::{Duration, Instant};
+
+use crate::hand_over::{CopyToStore, HandOverError, LmtpStore};
+use crate::message::{Message, path};
+use crate::outcome::{Outcome, is_status};
+use crate::rules::program::OverQuota;
+use crate::state::journal::{self, Journal};
+use crate::state::lock_file::LockFile;
+use crate::state::secret_key::SecretKey;
+use crate::state::slots::Key;
+
+use super::context::DeliveryContext;
+use super::{Copy, DeliveryReport, StoredCopy, note};
+
+/// The key of ids, in the state directory.
+const KEY_FILE: &str = "store-key";
+/// Where the locks are.
+const LOCKS: &str = "hand-over";
+/// How long a hand-over waits for another one to the same mailbox: a server may forget
+/// what it was given when it gets two at once.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A mailbox of another store.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoteMailbox<'a> {
+    /// Where it is.
+    pub store: &'a LmtpStore,
+    /// Its address there, without detail: never what a sender wrote.
+    pub address: &'a str,
+    /// What becomes of mail for which there is no room.
+    pub over_quota: OverQuota,
+}
+
+/// Hands copies over, and tells the report and the journal of each that is stored.
+pub(super) fn store(
+    copies: &[&Copy<'_>],
+    original: &Message,
+    mailbox: RemoteMailbox<'_>,
+    reach: &DeliveryContext,
+    journal: &mut Option<Journal>,
+    report: &mut DeliveryReport,
+) -> Result<(), Outcome> {
+    let ids = ids(copies, original, mailbox.address, reach, report)?;
+    let _alone = alone(mailbox.address, reach, report)?;
+    let sender = reach.sender.as_deref().unwrap_or_default();
+    let staged: Vec<CopyToStore<'_>> = copies
+        .iter()
+        .zip(&ids)
+        .map(|(copy, id)| CopyToStore {
+            id,
+            folder: copy.folder,
+            flags: copy.flags,
+            message: copy.message,
+            edits: &copy.edits,
+        })
+        .collect();
+    let staged = mailbox.store.stage(mailbox.address, sender, &staged, reach.deadline);
+    let mut staged = staged.map_err(|error| outcome(&error, mailbox))?;
+    let before = report.stored.len();
+    let done = staged.commit(&mut |number| {
+        let Some(copy) = copies.get(number) else { return };
+        report.stored.push(StoredCopy { step: copy.step, folder: copy.folder.clone(), path: None });
+        if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
+            note(journal, id, &copy.kind.sentence(), report);
+        }
+    });
+    report.notes.extend(staged.note());
+    done.map_err(|error| {
+        // Nobody is told that it is refused of which a copy is there.
+        let is_there = report.stored.len() > before;
+        let over_quota = if is_there { OverQuota::Temporary } else { mailbox.over_quota };
+        outcome(&error, RemoteMailbox { over_quota, ..mailbox })
+    })?;
+    if let Some(journal) = journal {
+        let _ = journal.sync();
+    }
+    Ok(())
+}
+
+/// What the store knows each copy by: a code of the message as it came, its envelope
+/// and the step. A retry has the same; where no key can be kept it has another one, and
+/// a copy of which the reply was lost is stored twice.
+fn ids(
+    copies: &[&Copy<'_>],
+    original: &Message,
+    mailbox: &str,
+    reach: &DeliveryContext,
+    report: &mut DeliveryReport,
+) -> Result<Vec<String>, Outcome> {
+    let unread = |error: &dyn std::fmt::Display| {
+        Outcome::deferred(format!("cannot read the message: {error}"))
+    };
+    let key = match reach.state.as_ref().and_then(|state| SecretKey::make(state, KEY_FILE)) {
+        Some(key) => key,
+        None => {
+            report.notes.push("no key can be kept: a retry of this hand-over would double".into());
+            SecretKey::passing().map_err(|error| unread(&error))?
+        }
+    };
+    let message = journal::key(original, reach.sender.as_deref(), &reach.recipients);
+    let Key(message) = message.map_err(|error| unread(&error))?;
+    let code = |copy: &&Copy<'_>| {
+        let step = copy.id.map(|id| id.to_string()).unwrap_or_default();
+        let parts: [&[u8]; 4] = [b"copy 1", mailbox.as_bytes(), &message, step.as_bytes()];
+        let Key(of_copy) = Key::of(&parts);
+        key.code(&of_copy)
+    };
+    Ok(copies.iter().map(code).collect())
+}
+
+/// The right to be the one that hands over to a mailbox. None where it cannot be had
+/// for want of a place for it.
+fn alone(
+    mailbox: &str,
+    reach: &DeliveryContext,
+    report: &mut DeliveryReport,
+) -> Result<Option<LockFile>, Outcome> {
+    let Some(state) = &reach.state else { return Ok(None) };
+    let until = reach.deadline.min(Instant::now() + PATIENCE);
+    let name = Key::of(&[path::address(mailbox).canonical().as_bytes()]).name();
+    match LockFile::wait(state, LOCKS, &name, until) {
+        Ok(Some(lock)) => Ok(Some(lock)),
+        Ok(None) => Err(Outcome::Deferred {
+            status: "4.2.1".into(),
+            text: "other mail is handed over to this mailbox".into(),
+        }),
+        Err(error) => {
+            report.notes.push(format!("hand-overs cannot wait for one another: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// What the MTA is told. The store's refusal is never ours to pass on: whether it is
+/// about the message or about how the two are set up cannot be known, and the MTA
+/// bounces by itself what is refused for days. A mailbox that is full is what the
+/// site says.
+fn outcome(error: &HandOverError, mailbox: RemoteMailbox<'_>) -> Outcome {
+    let text = format!("the store {}: {error}", mailbox.store.address().place);
+    let status = match error {
+        HandOverError::Refused(reply) if reply.is_full() => {
+            let text = format!("the mailbox is full: {text}");
+            return match mailbox.over_quota {
+                OverQuota::Temporary => Outcome::Deferred { status: "4.2.2".into(), text },
+                OverQuota::Permanent => {
+                    let text = String::from("the mailbox is full");
+                    Outcome::Refused { status: "5.2.2".into(), text }
+                }
+            };
+        }
+        HandOverError::Refused(reply) => match &reply.status {
+            Some(status) if is_status(status, '4') => status,
+            // What is set up here does not fit what is set up there.
+            _ if reply.code >= 500 => "4.3.5",
+            _ => "4.3.0",
+        },
+        HandOverError::Away(_) => "4.4.1",
+        HandOverError::Broken(_) => "4.4.2",
+        HandOverError::TooLarge { .. } => "4.3.4",
+        HandOverError::Unsayable(_) => "4.3.5",
+        HandOverError::Unread(_) => "4.3.0",
+    };
+    Outcome::Deferred { status: status.into(), text }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::deliver::{Store, deliver};
+    use crate::flags::Flags;
+    use crate::hand_over::testing::{Behaviour, TestStore};
+    use crate::plan::{DeliveryWord, Folder, Plan, Step, StepKind};
+    use crate::state::StateDir;
+
+    fn plan(folders: &[&str]) -> Plan {
+        let step = |(number, name): (usize, &&str)| {
+            let is_last = number + 1 == folders.len();
+            let as_ = if is_last { DeliveryWord::Folder } else { DeliveryWord::Copy };
+            let folder = Folder { parts: vec![name.to_string()] };
+            let kind = StepKind::Deliver { as_, folder, flags: Flags::default() };
+            Step { kind, rule: None }
+        };
+        Plan { steps: folders.iter().enumerate().map(step).collect() }
+    }
+
+    fn hand_over(
+        store: &TestStore,
+        state: Option<&Path>,
+        folders: &[&str],
+        text: &str,
+        over_quota: OverQuota,
+    ) -> DeliveryReport {
+        let message = Message::from_bytes(text.as_bytes().to_vec());
+        let state = state.map(StateDir::at);
+        let reach = DeliveryContext { state, ..DeliveryContext::nothing() };
+        let mailbox = RemoteMailbox { store: &store.store, address: "hana@x.example", over_quota };
+        deliver(&plan(folders), &[&message], Store::Remote(mailbox), &reach)
+    }
+
+    fn recipients(store: &TestStore) -> Vec<String> {
+        store.taken().into_iter().flat_map(|taken| taken.recipients).collect()
+    }
+
+    #[test]
+    fn a_retry_has_the_same_ids_and_everything_else_has_others() {
+        let (store, home) = (TestStore::start(Behaviour::default()), tempfile::tempdir().unwrap());
+        let now = |folders: &[&str], text: &str| {
+            let report = hand_over(&store, Some(home.path()), folders, text, OverQuota::Temporary);
+            assert_eq!(report.outcome, Outcome::Delivered);
+            assert_eq!(report.stored.len(), folders.len());
+            assert_eq!(report.notes, Vec::<String>::new());
+        };
+        now(&["A", "A", "B"], "a\n\nb\n");
+        now(&["A", "A", "B"], "a\n\nb\n");
+        let all = recipients(&store);
+        assert_eq!(all[..3], all[3..]);
+        now(&["A"], "a\n\nc\n");
+        let mut all: Vec<String> =
+            all.into_iter().chain(recipients(&store).into_iter().skip(6)).collect();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 4, "{all:?}");
+        assert!(
+            all.iter().all(|one| one.len() == "RCPT TO:<\"hana+mf::::A\"@x.example>".len() + 32)
+        );
+        // Another machine has another key.
+        let other = tempfile::tempdir().unwrap();
+        hand_over(&store, Some(other.path()), &["A"], "a\n\nc\n", OverQuota::Temporary);
+        let known = recipients(&store);
+        assert_ne!(known[6], known[7]);
+        // Where none can be kept nobody can foretell it either.
+        for _ in 0..2 {
+            let report = hand_over(&store, None, &["A"], "a\n\nc\n", OverQuota::Temporary);
+            assert!(report.notes[0].starts_with("no key can be kept"), "{report:?}");
+        }
+        let known = recipients(&store);
+        assert_ne!(known[8], known[9]);
+    }
+
+    /// Whatever the store says, the mail is stored there or the MTA has it.
+    #[test]
+    fn a_refusal_of_the_store_is_not_passed_on() {
+        let home = tempfile::tempdir().unwrap();
+        let told = |answer, over_quota| {
+            let store = TestStore::start(Behaviour { answer, ..Behaviour::default() });
+            let report = hand_over(&store, Some(home.path()), &["A", "B"], "a\n\nb\n", over_quota);
+            (report.stored.len(), report.outcome.exit_code(), report.outcome.line().unwrap())
+        };
+        type Answer = fn(&str, usize) -> Option<String>;
+        let cases: [(Answer, usize, &str); 6] = [
+            (|at, _| at.starts_with("RCPT").then(|| "550 5.1.1 who\r\n".into()), 0, "4.3.5"),
+            (|at, _| at.starts_with("RCPT").then(|| "451 4.3.0 later\r\n".into()), 0, "4.3.0"),
+            (|at, n| (at == "." && n == 1).then(|| "552 5.3.4 large\r\n".into()), 1, "4.3.5"),
+            (|at, _| (at == ".").then(|| "450 no\r\n".into()), 0, "4.3.0"),
+            (|at, n| (at == "." && n == 1).then(|| "552 5.2.2 full\r\n".into()), 1, "4.2.2"),
+            (|at, _| at.starts_with("RCPT").then(|| "552 full\r\n".into()), 0, "4.2.2"),
+        ];
+        for (answer, stored, status) in cases {
+            let (count, code, line) = told(answer, OverQuota::Temporary);
+            assert_eq!((count, code), (stored, 75), "{line}");
+            assert!(line.starts_with(status) && line.contains("the store unix:/"), "{line}");
+        }
+        let full: Answer = |at, _| at.starts_with("RCPT").then(|| "552 5.2.2 full\r\n".into());
+        let (_, code, line) = told(full, OverQuota::Permanent);
+        assert_eq!((code, line.as_str()), (77, "5.2.2 the mailbox is full"));
+        let later: Answer = |at, n| (at == "." && n == 1).then(|| "552 5.2.2 full\r\n".into());
+        assert_eq!(told(later, OverQuota::Permanent).1, 75, "a copy is there");
+    }
+}

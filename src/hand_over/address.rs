@@ -1,0 +1,148 @@
+//! How a store is named: `lmtp:unix:PATH` or `lmtp:HOST:PORT`, and behind commas what
+//! is particular about it.
+//!
+//! ```text
+//! lmtp:unix:/run/dovecot/lmtp-mfilter
+//! lmtp:127.0.0.1:24,separator=.,prefix=INBOX.
+//! ```
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Where a store is, and how it names things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreAddress {
+    /// Where it listens.
+    pub place: StorePlace,
+    /// Between the levels of a folder's name.
+    pub separator: char,
+    /// Before the name of every folder but the inbox.
+    pub prefix: String,
+    /// Between user and detail in an address.
+    pub delimiter: char,
+}
+
+/// Where a store listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorePlace {
+    /// A socket in the file system.
+    Unix(PathBuf),
+    /// An address and a port. No names: to look one up a statically linked program
+    /// has no resolver that can be relied on.
+    Tcp(SocketAddr),
+}
+
+impl fmt::Display for StorePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StorePlace::Unix(path) => write!(f, "unix:{}", path.display()),
+            StorePlace::Tcp(address) => address.fmt(f),
+        }
+    }
+}
+
+/// What is wrong with a store's name, in words that follow "the store `…`".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadStore(String);
+
+impl fmt::Display for BadStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadStore {}
+
+fn bad<T>(why: impl Into<String>) -> Result<T, BadStore> {
+    Err(BadStore(why.into()))
+}
+
+impl FromStr for StoreAddress {
+    type Err = BadStore;
+
+    fn from_str(text: &str) -> Result<StoreAddress, BadStore> {
+        let Some(rest) = text.strip_prefix("lmtp:") else {
+            return bad("a store is `lmtp:unix:PATH` or `lmtp:HOST:PORT`");
+        };
+        let mut parts = rest.split(',');
+        let place = place(parts.next().unwrap_or_default())?;
+        let mut address =
+            StoreAddress { place, separator: '/', prefix: String::new(), delimiter: '+' };
+        for part in parts {
+            let sign = |value: &str| match value.as_bytes() {
+                [sign] if sign.is_ascii_punctuation() => Ok(char::from(*sign)),
+                _ => bad(format!("`{part}`: it is one sign")),
+            };
+            match part.split_once('=') {
+                Some(("separator", value)) => address.separator = sign(value)?,
+                Some(("delimiter", value)) => address.delimiter = sign(value)?,
+                Some(("prefix", value)) if !value.contains(char::is_control) => {
+                    value.clone_into(&mut address.prefix);
+                }
+                _ => {
+                    return bad(format!(
+                        "`{part}`: there are `separator=`, `prefix=` and `delimiter=`"
+                    ));
+                }
+            }
+        }
+        Ok(address)
+    }
+}
+
+fn place(text: &str) -> Result<StorePlace, BadStore> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        // sockaddr_un, unix(7).
+        return match path.starts_with('/') && path.len() < 108 && !path.contains('\0') {
+            true => Ok(StorePlace::Unix(path.into())),
+            false => bad("`unix:` takes an absolute path of at most 107 bytes"),
+        };
+    }
+    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    let address = match local {
+        Some(port) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        None => text.parse().ok(),
+    };
+    match address.filter(|address| address.port() > 0) {
+        Some(address) => Ok(StorePlace::Tcp(address)),
+        None => bad("a store is `lmtp:unix:PATH` or `lmtp:HOST:PORT`, HOST an IP address"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_a_place_and_what_is_particular_about_it() {
+        let parse = |text: &str| text.parse::<StoreAddress>();
+        let plain = parse("lmtp:unix:/run/dovecot/lmtp").unwrap();
+        assert_eq!(plain.place, StorePlace::Unix("/run/dovecot/lmtp".into()));
+        assert_eq!((plain.separator, plain.prefix.as_str(), plain.delimiter), ('/', "", '+'));
+        let other = parse("lmtp:[::1]:24,separator=.,prefix=INBOX.,delimiter=-").unwrap();
+        assert_eq!(other.place, StorePlace::Tcp("[::1]:24".parse().unwrap()));
+        assert_eq!((other.separator, other.prefix.as_str(), other.delimiter), ('.', "INBOX.", '-'));
+        let local = parse("lmtp:localhost:24").unwrap();
+        assert_eq!(local.place, StorePlace::Tcp("127.0.0.1:24".parse().unwrap()));
+        for (text, why) in [
+            ("", "a store is"),
+            ("maildir", "a store is"),
+            ("lmtp:", "a store is"),
+            ("lmtp:host", "a store is"),
+            ("lmtp::24", "a store is"),
+            ("lmtp:mail.example:24", "a store is"),
+            ("lmtp:127.0.0.1:0", "a store is"),
+            ("lmtp:localhost:99999", "a store is"),
+            ("lmtp:unix:run", "`unix:` takes"),
+            ("lmtp:unix:/a,separator=ab", "`separator=ab`: it is one sign"),
+            ("lmtp:unix:/a,separator=あ", "`separator=あ`: it is one sign"),
+            ("lmtp:unix:/a,user=x", "`user=x`: there are"),
+            ("lmtp:unix:/a,", "``: there are"),
+        ] {
+            let told = parse(text).unwrap_err().to_string();
+            assert!(told.starts_with(why), "{text}: {told}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The client's side of LMTP: the greeting, what the store offers, and transactions.
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
+
+use crate::message::{HeaderEdit, Message};
+use crate::source::reason;
+
+use super::HandOverError;
+use super::address::StoreAddress;
+use super::dots::Dots;
+use super::wire::{Reply, Wire};
+
+/// To be connected.
+const CONNECT: Duration = Duration::from_secs(5);
+/// For the greeting, and for what is offered.
+const GREETING: Duration = Duration::from_secs(30);
+/// For the replies to `MAIL` and all `RCPT`, and to `DATA`.
+const COMMANDS: Duration = Duration::from_secs(60);
+/// For each piece of the message to be taken.
+const PIECE: Duration = Duration::from_secs(60);
+/// For each reply that says whether a copy is stored: RFC 5321 §4.5.3.2.6 asks for ten
+/// minutes, and whoever waits for us has less.
+const STORED: Duration = Duration::from_secs(180);
+
+/// What the store offers (RFC 1870, RFC 2920, RFC 6152, RFC 6531).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Offers {
+    pub(super) pipelining: bool,
+    pub(super) eight_bit: bool,
+    pub(super) smtputf8: bool,
+    /// The largest message, bytes; zero where it does not say.
+    pub(super) size: Option<u64>,
+}
+
+impl Offers {
+    /// Reads what stands behind the first line of the reply to `LHLO`.
+    fn of(lines: &[String]) -> Offers {
+        let mut offers = Offers::default();
+        for line in lines.iter().skip(1) {
+            let mut words = line.split_ascii_whitespace();
+            match words.next().unwrap_or_default().to_ascii_uppercase().as_str() {
+                "PIPELINING" => offers.pipelining = true,
+                "8BITMIME" => offers.eight_bit = true,
+                "SMTPUTF8" => offers.smtputf8 = true,
+                "SIZE" => {
+                    let size = words.next().and_then(|size| size.parse().ok());
+                    offers.size = Some(size.unwrap_or(0));
+                }
+                _ => {}
+            }
+        }
+        offers
+    }
+}
+
+/// What a copy holds: a message, changes to its header, and a header of ours.
+pub(super) struct Content<'m> {
+    message: &'m Message,
+    edits: &'m [HeaderEdit],
+    header: Option<HeaderEdit>,
+    size: u64,
+    has_eight_bits: bool,
+}
+
+impl<'m> Content<'m> {
+    pub(super) fn new(
+        message: &'m Message,
+        edits: &'m [HeaderEdit],
+        header: Option<HeaderEdit>,
+    ) -> Content<'m> {
+        Content { message, edits, header, size: 0, has_eight_bits: false }
+    }
+
+    /// Whether both are the same, byte for byte.
+    pub(super) fn is_same(&self, other: &Content<'_>) -> bool {
+        std::ptr::eq(self.message, other.message)
+            && self.edits == other.edits
+            && self.header.is_none()
+            && other.header.is_none()
+    }
+
+    /// Looks it through once.
+    pub(super) fn survey(&mut self) -> Result<(), HandOverError> {
+        let (mut size, mut has_eight_bits) = (0, false);
+        let looked = self.dotted(&mut |bytes| {
+            size += bytes.len() as u64;
+            has_eight_bits |= !bytes.is_ascii();
+            Ok(())
+        });
+        looked.map_err(|error| HandOverError::Unread(error.to_string()))?;
+        (self.size, self.has_eight_bits) = (size, has_eight_bits);
+        Ok(())
+    }
+
+    /// Bytes as they are sent; dots that are doubled count, so it may be a few more.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Hands it over as it is sent.
+    fn dotted(&self, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let mut dots = Dots::new(take);
+        let all: Vec<HeaderEdit>;
+        let edits = match &self.header {
+            Some(header) => {
+                all = self.edits.iter().chain([header]).cloned().collect();
+                &all
+            }
+            None => self.edits,
+        };
+        self.message.pieces(edits, &mut |piece| dots.push(piece))?;
+        dots.finish()
+    }
+}
+
+/// A store that was reached.
+pub(super) struct Client {
+    wire: Wire,
+    pub(super) offers: Offers,
+    /// It refused a sender, so the null sender stands for it.
+    pub(super) minded_sender: bool,
+}
+
+impl Client {
+    /// Connects, and hears what is offered.
+    pub(super) fn connect(
+        address: &StoreAddress,
+        deadline: Instant,
+    ) -> Result<Client, HandOverError> {
+        let away = |error: io::Error| HandOverError::Away(told(&error));
+        let mut wire = Wire::connect(&address.place, CONNECT, deadline).map_err(away)?;
+        wire.step(GREETING);
+        let greeting = wire.reply().map_err(away)?;
+        if greeting.code != 220 {
+            return Err(HandOverError::Away(format!("it greets with `{greeting}`")));
+        }
+        wire.send(format!("LHLO {}\r\n", host_name()).as_bytes()).map_err(away)?;
+        let (reply, lines) = wire.reply_lines().map_err(away)?;
+        if !reply.is_positive() {
+            return Err(HandOverError::Away(format!("it answers LHLO with `{reply}`")));
+        }
+        Ok(Client { wire, offers: Offers::of(&lines), minded_sender: false })
+    }
+
+    /// Hands one content over for some recipients. `stored` is told the number of each
+    /// that the store has taken, as soon as it says so.
+    pub(super) fn transact<'r>(
+        &mut self,
+        sender: &str,
+        recipients: impl ExactSizeIterator<Item = &'r str> + Clone,
+        content: &Content<'_>,
+        stored: &mut dyn FnMut(usize),
+    ) -> Result<(), HandOverError> {
+        let count = recipients.len();
+        if !self.envelope(sender, recipients.clone(), content)? {
+            // It minds how the sender is written, and not whom the mail is for. A
+            // sender's own address is no reason to keep mail away.
+            self.wire.step(COMMANDS);
+            self.say(b"RSET\r\n")?;
+            self.wire.reply().map_err(broken)?;
+            self.envelope("", recipients, content)?;
+            self.minded_sender = true;
+        }
+        self.data(content)?;
+        let mut refused = None;
+        for number in 0..count {
+            self.wire.step(STORED);
+            match self.wire.reply().map_err(broken)? {
+                reply if reply.is_positive() => stored(number),
+                reply => {
+                    refused.get_or_insert(reply);
+                }
+            }
+        }
+        refused.map_or(Ok(()), |reply| Err(HandOverError::Refused(reply)))
+    }
+
+    /// `MAIL` and each `RCPT`, at once where the store offers it. All of them are
+    /// accepted; false if the sender, which is not null, is refused for good.
+    fn envelope<'r>(
+        &mut self,
+        sender: &str,
+        recipients: impl Iterator<Item = &'r str> + Clone,
+        content: &Content<'_>,
+    ) -> Result<bool, HandOverError> {
+        let mut mail = format!("MAIL FROM:<{sender}>");
+        let is_ascii = sender.is_ascii() && recipients.clone().all(str::is_ascii);
+        if content.has_eight_bits && self.offers.eight_bit {
+            mail.push_str(" BODY=8BITMIME");
+        }
+        if !is_ascii && self.offers.smtputf8 {
+            mail.push_str(" SMTPUTF8");
+        }
+        if self.offers.size.is_some() {
+            mail.push_str(&format!(" SIZE={}", content.size));
+        }
+        let mut commands = vec![mail + "\r\n"];
+        commands.extend(recipients.map(|recipient| format!("RCPT TO:<{recipient}>\r\n")));
+        self.wire.step(COMMANDS);
+        let at_once = if self.offers.pipelining { commands.len() } else { 1 };
+        let mut replies = Vec::new();
+        for commands in commands.chunks(at_once) {
+            self.say(commands.concat().as_bytes())?;
+            for _ in commands {
+                replies.push(self.wire.reply().map_err(broken)?);
+            }
+            if replies.iter().any(|reply| !reply.is_positive()) {
+                break;
+            }
+        }
+        let minds_sender = |reply: &Reply| matches!(reply.code, 501 | 550 | 553 | 555);
+        if !sender.is_empty() && replies.first().is_some_and(minds_sender) {
+            return Ok(false);
+        }
+        match replies.into_iter().find(|reply| !reply.is_positive()) {
+            Some(reply) => Err(HandOverError::Refused(reply)),
+            None => Ok(true),
+        }
+    }
+
+    /// `DATA` and all up to the dot, which is sent when nothing was said meanwhile:
+    /// what comes early is no answer to it.
+    fn data(&mut self, content: &Content<'_>) -> Result<(), HandOverError> {
+        self.wire.step(COMMANDS);
+        self.say(b"DATA\r\n")?;
+        let reply = self.wire.reply().map_err(broken)?;
+        if reply.code != 354 {
+            return Err(match reply.code {
+                ..400 => HandOverError::Broken(format!("it answers DATA with `{reply}`")),
+                _ => HandOverError::Refused(reply),
+            });
+        }
+        let mut failed = None;
+        let wire = &mut self.wire;
+        let sent = content.dotted(&mut |bytes| {
+            wire.step(PIECE);
+            wire.send(bytes).map_err(|error| {
+                failed = Some(broken(error));
+                ErrorKind::BrokenPipe.into()
+            })
+        });
+        match (sent, failed) {
+            (Ok(()), _) => {}
+            // It may have said why.
+            (Err(_), Some(error)) => return Err(self.early().unwrap_or(error)),
+            (Err(error), None) => return Err(HandOverError::Unread(error.to_string())),
+        }
+        if let Some(error) = self.early() {
+            return Err(error);
+        }
+        self.wire.step(COMMANDS);
+        self.wire.send(b".\r\n").map_err(broken)
+    }
+
+    /// What the store says before it is its turn.
+    fn early(&mut self) -> Option<HandOverError> {
+        if self.wire.is_silent() {
+            return None;
+        }
+        Some(match self.wire.reply() {
+            Ok(reply) if reply.code >= 400 => HandOverError::Refused(reply),
+            Ok(reply) => HandOverError::Broken(format!("nobody asked, and it says `{reply}`")),
+            Err(error) => broken(error),
+        })
+    }
+
+    /// Sends commands, to which no reply can be there yet.
+    fn say(&mut self, bytes: &[u8]) -> Result<(), HandOverError> {
+        match self.early() {
+            Some(error) => Err(error),
+            None => self.wire.send(bytes).map_err(broken),
+        }
+    }
+
+    /// Says farewell; nobody waits for the answer.
+    pub(super) fn quit(&mut self) {
+        self.wire.step(Duration::from_millis(100));
+        let _ = self.wire.send(b"QUIT\r\n");
+    }
+}
+
+fn broken(error: io::Error) -> HandOverError {
+    HandOverError::Broken(told(&error))
+}
+
+fn told(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => "it closed the connection".into(),
+        _ => reason(error),
+    }
+}
+
+/// What we are called: letters, digits, dots and dashes.
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    if !name.is_empty() && name.chars().all(is_name) { name } else { "localhost".into() }
+}

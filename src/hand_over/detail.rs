@@ -1,0 +1,143 @@
+//! Folder, flags and keywords of a copy, said to a store by the detail of its
+//! recipient: `"user+mf:ID:LETTERS:KEYWORDS:FOLDER"@domain`. The script in
+//! examples/dovecot is the other side.
+//!
+//! What a recipient cannot hold, a name beyond ASCII for one, stands in a header
+//! `X-Mfilter-ID: KEYWORDS (FOLDER)` that the script takes out again; FOLDER is `=`
+//! then. ID nobody can foretell, so no sender writes that header.
+
+use crate::flags::Flags;
+use crate::message::HeaderEdit;
+use crate::message::address::Address;
+use crate::plan::Folder;
+
+use super::address::StoreAddress;
+
+/// Longer local parts are not made, bytes: RFC 5321 §4.5.3.1.1 knows 64, servers take
+/// more.
+const LONGEST_LOCAL: usize = 200;
+
+/// The keyword that stands for `P` of a Maildir: "passed" is `$Forwarded` in IMAP
+/// (RFC 9051 §2.3.2).
+const FORWARDED: &str = "$Forwarded";
+
+/// What is said of a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Forward-path, without brackets.
+    pub recipient: String,
+    /// What it could not hold.
+    pub header: Option<HeaderEdit>,
+}
+
+/// Says where a copy goes and what flags it has.
+pub fn say(
+    mailbox: &Address,
+    id: &str,
+    folder: &Folder,
+    flags: &Flags,
+    store: &StoreAddress,
+) -> Said {
+    let letters = flags.letters.replace('P', "");
+    let mut keywords = flags.keywords.clone();
+    if flags.letters.contains('P') && !flags.has_keyword(FORWARDED) {
+        keywords.push(FORWARDED.into());
+    }
+    let (keywords, folder) = (keywords.join(" "), name(folder, store));
+    let recipient = |keywords: &str, folder: &str| {
+        let Address { local, domain, .. } = mailbox;
+        let delimiter = store.delimiter;
+        let local = format!("{local}{delimiter}mf:{id}:{letters}:{keywords}:{folder}");
+        let is_long = local.len() > LONGEST_LOCAL;
+        let local = local.replace('\\', "\\\\").replace('"', "\\\"");
+        let at = if domain.is_empty() { "" } else { "@" };
+        (is_long, format!("\"{local}\"{at}{domain}"))
+    };
+    let (is_long, short) = recipient(&keywords, &folder);
+    if !is_long && is_plain(&keywords) && is_plain(&folder) {
+        return Said { recipient: short, header: None };
+    }
+    let header = HeaderEdit::Add { name: header_name(id), value: format!("{keywords} ({folder})") };
+    Said { recipient: recipient("", "=").1, header: Some(header) }
+}
+
+/// The header of a copy that says more.
+fn header_name(id: &str) -> String {
+    format!("X-Mfilter-{id}")
+}
+
+/// A folder's name in the store; the inbox has none.
+fn name(folder: &Folder, store: &StoreAddress) -> String {
+    match folder.parts.as_slice() {
+        [] => String::new(),
+        [inbox] if inbox.eq_ignore_ascii_case("INBOX") => String::new(),
+        parts => {
+            let name = parts.join(&store.separator.to_string());
+            let below_inbox = parts.first().is_some_and(|part| part.eq_ignore_ascii_case("INBOX"));
+            if below_inbox { name } else { format!("{}{name}", store.prefix) }
+        }
+    }
+}
+
+/// Whether a text means itself in a quoted local part and between the colons.
+fn is_plain(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/$!#&'+ ".contains(&byte);
+    text.bytes().all(is_plain)
+        && !text.starts_with(' ')
+        && !text.ends_with(' ')
+        && !text.contains("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::path;
+
+    fn said(mailbox: &str, folder: &str, letters: &str, keywords: &[&str]) -> (String, String) {
+        let parts = folder.split('/').filter(|part| !part.is_empty());
+        let folder = Folder { parts: parts.map(str::to_owned).collect() };
+        let keywords = keywords.iter().map(|keyword| keyword.to_string()).collect();
+        let flags = Flags { letters: letters.into(), keywords };
+        let store: StoreAddress = "lmtp:unix:/x,separator=.,prefix=Mail.".parse().unwrap();
+        let said = say(&path::address(mailbox), "0a1b", &folder, &flags, &store);
+        let header = match said.header {
+            Some(HeaderEdit::Add { name, value }) => format!("{name}: {value}"),
+            _ => String::new(),
+        };
+        (said.recipient, header)
+    }
+
+    #[test]
+    fn what_a_recipient_holds_is_said_by_it() {
+        for (mailbox, folder, letters, keywords, wanted) in [
+            ("a@b", "", "", &[][..], "\"a+mf:0a1b:::\"@b"),
+            ("a@b", "inbox", "FS", &[], "\"a+mf:0a1b:FS::\"@b"),
+            ("a", "A/B c", "S", &["$Work", "x"], "\"a+mf:0a1b:S:$Work x:Mail.A.B c\""),
+            ("a@b", "INBOX/A", "", &[], "\"a+mf:0a1b:::INBOX.A\"@b"),
+            ("a@b", "A", "PS", &[], "\"a+mf:0a1b:S:$Forwarded:Mail.A\"@b"),
+            ("a@b", "", "P", &["$forwarded"], "\"a+mf:0a1b::$forwarded:\"@b"),
+            ("\"q\\\"\\\\ @\"@b", "", "", &[], "\"q\\\"\\\\ @+mf:0a1b:::\"@b"),
+        ] {
+            let (recipient, header) = said(mailbox, folder, letters, keywords);
+            assert_eq!((recipient.as_str(), header.as_str()), (wanted, ""), "{folder}");
+        }
+    }
+
+    #[test]
+    fn what_it_does_not_hold_stands_in_the_header() {
+        let long = "x".repeat(200);
+        for (folder, keywords, value) in [
+            ("迷惑/メール", &["$Work"][..], "$Work (Mail.迷惑.メール)"),
+            ("=", &[], " (Mail.=)"),
+            ("A:B", &[], " (Mail.A:B)"),
+            ("A", &["a:b", "c"], "a:b c (Mail.A)"),
+            ("A\"\\", &[], " (Mail.A\"\\)"),
+            ("A  B ", &[], " (Mail.A  B )"),
+            (&long, &[], &format!(" (Mail.{long})")),
+        ] {
+            let (recipient, header) = said("a@b", folder, "S", keywords);
+            assert_eq!(recipient, "\"a+mf:0a1b:S::=\"@b");
+            assert_eq!(header, format!("X-Mfilter-0a1b: {value}"));
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! Mail handed over to another store: a real Dovecot by the script and the settings in
+//! examples/dovecot.
+
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::support::imap::DOVEADM;
+use crate::support::lmtp::{Dovecot, SERVER, SIEVE, deliver};
+use crate::support::{Home, long, skipped};
+
+const TARO: &str = "taro@x.example";
+
+const RULES: &str = r#"
+when subject is "junk"    -> folder "迷惑メール/古い" as seen
+when subject is "nested"  -> folder "A/B c"
+when subject is "keyword" -> folder "A" as flagged passed "$Work"
+when subject is "colon"   -> folder "A" as replied "a:b"
+when subject is "copies"  -> copy "A/B c" as seen, copy "A", inbox as draft trashed
+when subject is "distinct" -> copy "A" as seen, add-header "X-One" "1", copy "C", folder "日本"
+when subject is "same"    -> copy "A", folder "A"
+when subject is "refused" -> folder "A/dbox-Mails/x" as seen
+"#;
+
+const WANTED: [&str; 14] = [
+    "A\t$Forwarded $Work \\Flagged\tkeyword\t",
+    "A\t\\Answered a:b\tcolon\t",
+    "A\t\\Seen\tdistinct\t",
+    "A\t\tcopies\t",
+    "A\t\tsame\t",
+    "A\t\tsame\t",
+    "A/B c\t\\Seen\tcopies\t",
+    "A/B c\t\tnested\t",
+    "C\t\tdistinct\t1",
+    "INBOX\t\\Deleted \\Draft\tcopies\t",
+    "INBOX\t\telse\t",
+    "INBOX\t\trefused\t",
+    "日本\t\tdistinct\t1",
+    "迷惑メール/古い\t\\Seen\tjunk\t",
+];
+
+fn cannot_run() -> bool {
+    skipped("the test with Dovecot's LMTP server", &[DOVEADM, SERVER, SIEVE], false)
+}
+
+fn message(subject: &str) -> String {
+    format!(
+        "From: a@b.example\nSubject: {subject}\nMessage-ID: <{subject}@b.example>\n\n.こんにちは\n"
+    )
+}
+
+/// Folder, flags, subject and a header of each message.
+fn seen(dovecot: &Dovecot, user: &str) -> Vec<String> {
+    let lines = dovecot.fetch(user, "mailbox flags hdr.subject hdr.x-one");
+    let mut lines: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            let mut fields: Vec<String> = line.split('\t').map(str::to_owned).collect();
+            let mut flags: Vec<&str> = fields[1].split(' ').collect();
+            flags.retain(|flag| !matches!(*flag, "" | "\\Recent"));
+            flags.sort_unstable();
+            fields[1] = flags.join(" ");
+            fields.join("\t")
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+fn as_an_imap_user_sees_it(format: &str) {
+    let dovecot = Dovecot::start(format);
+    let home = Home::with_rules(RULES);
+    let subjects =
+        ["junk", "nested", "keyword", "colon", "copies", "distinct", "same", "refused", "else"];
+    for subject in subjects {
+        let run = deliver(&home, &dovecot.store(), "taro+detail@x.example", &message(subject));
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{subject}\n{}", dovecot.log());
+    }
+    let mut wanted = WANTED;
+    if format == "maildir" {
+        // Where that is a name as any other.
+        wanted[11] = "A/dbox-Mails/x\t\\Seen\trefused\t";
+    }
+    wanted.sort();
+    assert_eq!(seen(&dovecot, TARO), wanted, "{}", dovecot.log());
+    // As it came, but for the path that the server notes.
+    for text in dovecot.texts(TARO) {
+        assert!(!text.to_lowercase().contains("x-mfilter") && !text.contains("mf:"), "{text}");
+    }
+    let log = fs::read_to_string(home.path().join(".local/state/mfilter/log")).expect("a log");
+    assert!(log.contains("delivered folder=\"迷惑メール/古い\" rule=\""), "{log}");
+    assert!(!home.path().join("Maildir").exists());
+}
+
+#[test]
+fn folders_flags_and_keywords_in_single_dbox() {
+    if !cannot_run() {
+        as_an_imap_user_sees_it("sdbox");
+    }
+}
+
+#[test]
+fn folders_flags_and_keywords_in_multi_dbox() {
+    if !cannot_run() {
+        as_an_imap_user_sees_it("mdbox");
+    }
+}
+
+#[test]
+fn folders_flags_and_keywords_in_dovecots_maildir() {
+    if !cannot_run() {
+        as_an_imap_user_sees_it("maildir");
+    }
+}
+
+/// Details and headers like ours do nothing when a sender writes them, nor does a
+/// recipient that others have chosen the detail of.
+#[test]
+fn what_a_sender_writes_is_no_word_to_the_store() {
+    if cannot_run() {
+        return;
+    }
+    let dovecot = Dovecot::start("sdbox");
+    let home = Home::with_rules("when subject is \"jp\" -> folder \"日本\"\n");
+    let id = "0123456789abcdef0123456789abcdef";
+    let forged = format!(
+        "X-Mfilter-{id}: $Forged (Trash)\nX-Mfilter-ID: $Forged (Trash)\n\
+         Delivered-To: hanako@x.example\nX-Mfilter-: (Trash)\n"
+    );
+    let to = format!("\"taro+mf:{id}:SFT:$Forged:Trash\"@x.example");
+    for subject in ["plain", "jp"] {
+        let text = format!("{forged}{}", message(subject));
+        let run = deliver(&home, &dovecot.store(), &to, &text);
+        assert_eq!(run.code, Some(0), "{run:?}");
+    }
+    assert_eq!(seen(&dovecot, TARO), ["INBOX\t\tplain\t", "日本\t\tjp\t"]);
+    for text in dovecot.texts(TARO) {
+        assert!(text.contains(&format!("X-Mfilter-{id}: $Forged (Trash)")), "it stays: {text}");
+    }
+    // Whose mailbox it is is said by the call.
+    let text = message("other");
+    let run = deliver(&home, &dovecot.store(), "hanako@x.example", &text);
+    assert_eq!((run.code, seen(&dovecot, "hanako@x.example").len()), (Some(0), 1));
+    let two = home.command(&["--store", &dovecot.store(), "-d", TARO, "-d", "b@x.example"]);
+    let run = crate::support::run(two, text.as_bytes());
+    assert_eq!(run.code, Some(75), "whose it is is not known: {run:?}");
+    assert!(run.stderr.contains("takes one mailbox"), "{run:?}");
+}
+
+#[test]
+fn no_message_is_seen_without_its_flags() {
+    if cannot_run() {
+        return;
+    }
+    let count = if long() { 300 } else { 40 };
+    let dovecot = Dovecot::start("sdbox");
+    let home = Home::with_rules("folder \"A\" as seen flagged \"$Work\"\n");
+    let over = AtomicBool::new(false);
+    assert_eq!(deliver(&home, &dovecot.store(), TARO, &message("0")).code, Some(0));
+    let polls = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut imap = dovecot.imap(TARO);
+            imap.done("SELECT A");
+            let (mut polls, mut met) = (0, 0);
+            while met < count && !(over.load(Ordering::Relaxed) && polls > 100_000) {
+                let finished = over.load(Ordering::Relaxed);
+                imap.done("NOOP");
+                for line in imap.done("FETCH 1:* (FLAGS)") {
+                    let flags = line.split_once("FETCH (FLAGS (").map(|(_, flags)| flags);
+                    let Some(flags) = flags else { continue };
+                    met += 1;
+                    for flag in ["\\Seen", "\\Flagged", "$Work"] {
+                        assert!(flags.contains(flag), "{line}");
+                    }
+                }
+                polls += 1;
+                if met < count {
+                    assert!(!finished, "only {met} are there");
+                    met = 0;
+                }
+            }
+            polls
+        });
+        for number in 1..count {
+            let run = deliver(&home, &dovecot.store(), TARO, &message(&number.to_string()));
+            assert_eq!(run.code, Some(0), "{run:?}");
+        }
+        over.store(true, Ordering::Relaxed);
+        watcher.join().expect("all have their flags")
+    });
+    assert!(polls > 5, "{polls}");
+}
+
+/// Between mfilter and the store: it passes everything on, but each copy's first
+/// answer is lost when the store has it.
+struct LostReplies {
+    path: PathBuf,
+    lost: std::sync::Arc<AtomicUsize>,
+    _directory: tempfile::TempDir,
+}
+
+impl LostReplies {
+    fn before(server: PathBuf) -> LostReplies {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("lmtp");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let lost = std::sync::Arc::new(AtomicUsize::new(0));
+        let counted = std::sync::Arc::clone(&lost);
+        std::thread::spawn(move || {
+            let known = Mutex::new(HashSet::new());
+            std::thread::scope(|scope| {
+                for client in listener.incoming().flatten() {
+                    let (server, known, counted) = (&server, &known, &counted);
+                    scope.spawn(move || pass(client, server, known, counted));
+                }
+            });
+        });
+        LostReplies { path, lost, _directory: directory }
+    }
+
+    fn store(&self) -> String {
+        format!("lmtp:unix:{}", self.path.display())
+    }
+}
+
+fn pass(
+    client: UnixStream,
+    server: &Path,
+    known: &Mutex<HashSet<String>>,
+    lost: &AtomicUsize,
+) -> std::io::Result<()> {
+    let server = UnixStream::connect(server)?;
+    let (mut to_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
+    let (mut client, mut server) = (BufReader::new(client), BufReader::new(server));
+    let mut reply = || {
+        let mut all = String::new();
+        loop {
+            let start = all.len();
+            if server.read_line(&mut all)? == 0 || all.as_bytes().get(start + 3) != Some(&b'-') {
+                return std::io::Result::Ok(all);
+            }
+        }
+    };
+    to_client.write_all(reply()?.as_bytes())?;
+    let mut recipients: Vec<String> = Vec::new();
+    loop {
+        let mut line = String::new();
+        if client.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        to_server.write_all(line.as_bytes())?;
+        let answer = reply()?;
+        if line.starts_with("RCPT") {
+            recipients.push(line.clone());
+        }
+        to_client.write_all(answer.as_bytes())?;
+        if line != "DATA\r\n" {
+            continue;
+        }
+        while line != ".\r\n" {
+            line.clear();
+            client.read_line(&mut line)?;
+            to_server.write_all(line.as_bytes())?;
+        }
+        let answers: Vec<String> = recipients.iter().map(|_| reply()).collect::<Result<_, _>>()?;
+        for (recipient, answer) in recipients.drain(..).zip(answers) {
+            assert!(answer.starts_with("250"), "{answer}");
+            if known.lock().expect("no panic").insert(recipient) {
+                lost.fetch_add(1, Ordering::Relaxed);
+                return Ok(());
+            }
+            to_client.write_all(answer.as_bytes())?;
+        }
+    }
+}
+
+#[test]
+fn every_reply_lost_once_doubles_none_and_loses_none() {
+    if cannot_run() {
+        return;
+    }
+    let each = if long() { 50 } else { 4 };
+    let dovecot = Dovecot::start("sdbox");
+    let proxy = LostReplies::before(dovecot.socket());
+    let home = Home::with_rules("when subject ends \"1\" -> copy \"B\", folder \"日本\"\n");
+    let (mut tries, wanted) = (AtomicUsize::new(0), 8 * each);
+    std::thread::scope(|scope| {
+        for connection in 0..8 {
+            let (proxy, home, tries) = (&proxy, &home, &tries);
+            scope.spawn(move || {
+                for number in 0..each {
+                    let text = message(&format!("{connection}.{number}"));
+                    loop {
+                        tries.fetch_add(1, Ordering::Relaxed);
+                        let run = deliver(home, &proxy.store(), TARO, &text);
+                        if run.code == Some(0) {
+                            break;
+                        }
+                        assert_eq!(run.code, Some(75), "{run:?}");
+                        assert!(run.stderr.starts_with("4.4.2 the store"), "{run:?}");
+                    }
+                }
+            });
+        }
+    });
+    let mut times: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for line in dovecot.fetch(TARO, "mailbox hdr.subject") {
+        let (folder, subject) = line.split_once('\t').expect("two fields");
+        *times.entry((folder.to_owned(), subject.to_owned())).or_default() += 1;
+    }
+    let doubled: Vec<_> = times.iter().filter(|(_, times)| **times != 1).collect();
+    assert!(doubled.is_empty(), "{doubled:?}");
+    let copies = wanted + (0..each).filter(|number| number.to_string().ends_with('1')).count() * 8;
+    assert_eq!(times.len(), copies, "none lost");
+    assert!(*tries.get_mut() >= 2 * wanted && proxy.lost.load(Ordering::Relaxed) == copies);
+    assert_eq!(
+        fs::read_dir(home.path().join(".local/state/mfilter/hand-over")).expect("there").count(),
+        0
+    );
+}
+
+/// What must follow when all is stored and fails is done by the retry, and the copy is
+/// stored once.
+#[test]
+fn a_step_that_fails_later_stores_no_copy_twice() {
+    if cannot_run() {
+        return;
+    }
+    let dovecot = Dovecot::start("mdbox");
+    let home = Home::new();
+    let sendmail = home.path().join("sendmail");
+    home.write(
+        ".mailrules",
+        format!("set sendmail \"{}\"\ncopy \"A\", forward \"b@c.example\"\n", sendmail.display()),
+    );
+    home.write("sendmail", "#!/bin/sh\ncat > /dev/null\nexit $(cat ~/status)\n");
+    fs::set_permissions(&sendmail, fs::Permissions::from_mode(0o755)).expect("set");
+    for (status, code) in [("75", 75), ("75", 75), ("0", 0)] {
+        home.write("status", status);
+        let run = deliver(&home, &dovecot.store(), TARO, &message("x"));
+        assert_eq!(run.code, Some(code), "{run:?}");
+    }
+    assert_eq!(seen(&dovecot, TARO), ["A\t\tx\t"]);
+    // Where nothing can be noted it is the store that knows.
+    fs::remove_dir_all(home.path().join(".local/state/mfilter/half-done")).expect("removed");
+    home.write(".local/state/mfilter/half-done", "");
+    for (status, code) in [("75", 75), ("0", 0)] {
+        home.write("status", status);
+        let run = deliver(&home, &dovecot.store(), TARO, &message("y"));
+        assert_eq!(run.code, Some(code), "{run:?}");
+    }
+    assert_eq!(seen(&dovecot, TARO), ["A\t\tx\t", "A\t\ty\t"]);
+}
+
+#[test]
+fn a_store_that_is_not_there_defers() {
+    let home = Home::with_rules("folder \"A\"\n");
+    let store = format!("lmtp:unix:{}/none", home.path().display());
+    let run = deliver(&home, &store, TARO, &message("x"));
+    assert_eq!(run.code, Some(75));
+    assert!(run.stderr.starts_with("4.4.1 the store unix:") && run.stderr.contains("No such file"));
+    for (store, why) in [("mdbox:/x", "a store is `lmtp:unix:PATH`"), ("lmtp:unix:x", "absolute")] {
+        let run = deliver(&home, store, TARO, &message("x"));
+        assert_eq!(run.code, Some(75));
+        assert!(run.stderr.contains(why), "{run:?}");
+    }
+    assert!(!home.path().join("Maildir").exists());
+}

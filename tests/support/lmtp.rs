@@ -1,0 +1,140 @@
+//! A whole Dovecot with an LMTP server on a socket, by the settings in
+//! examples/dovecot; nothing of it is root's.
+
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::imap::{DOVEADM, Imap, NOBODY, as_owner, own};
+use super::{Home, Run, run, wait_for};
+
+/// For [`super::skipped`].
+pub const SERVER: &str = "/usr/lib/dovecot/lmtp";
+pub const SIEVE: &str = "/usr/lib/dovecot/modules/lib90_sieve_plugin.so";
+
+/// The server; it ends with the value.
+pub struct Dovecot {
+    home: Home,
+    master: Child,
+}
+
+impl Dovecot {
+    /// One that keeps mail in a format of mailboxes: `sdbox`, `mdbox`, `maildir`.
+    pub fn start(format: &str) -> Dovecot {
+        let home = Home::new();
+        let path = home.path().display();
+        let example = include_str!("../../examples/dovecot/91-mfilter-store.conf");
+        let example = example
+            .replace("$protocols ", "")
+            .replace("/etc/dovecot/mfilter.sieve", &format!("{path}/mfilter.sieve"))
+            .replace("user = vmail", &format!("path = {path}/lmtp"));
+        // Whoever it runs as, there is but one of them.
+        let (user, group) = match rustix::process::geteuid().is_root() {
+            true => ("nobody".to_owned(), "nogroup".to_owned()),
+            false => (said("-un"), said("-gn")),
+        };
+        let (uid, gid) = match rustix::process::geteuid().is_root() {
+            true => (NOBODY.to_string(), NOBODY.to_string()),
+            false => (said("-u"), said("-g")),
+        };
+        home.write("mfilter.sieve", include_str!("../../examples/dovecot/mfilter.sieve"));
+        home.write(
+            "dovecot.conf",
+            format!(
+                "base_dir = {path}/run\nstate_dir = {path}/run\nlog_path = {path}/log\n\
+                 mail_location = {format}:{path}/mail/%u\nmail_home = {path}/home/%u\n\
+                 first_valid_uid = 1\nfirst_valid_gid = 1\nmail_uid = {uid}\nmail_gid = {gid}\n\
+                 ssl = no\nlisten = 127.0.0.1\n\
+                 default_internal_user = {user}\ndefault_internal_group = {group}\n\
+                 default_login_user = {user}\n\
+                 namespace inbox {{\n inbox = yes\n separator = /\n}}\n\
+                 userdb {{\n driver = static\n\
+                 \x20args = uid={uid} gid={gid} home={path}/home/%u allow_all_users=yes\n}}\n\
+                 passdb {{\n driver = static\n args = nopassword=y\n}}\n\
+                 service anvil {{\n chroot =\n}}\nservice lmtp {{\n user = {user}\n}}\n\
+                 {example}\
+                 plugin {{\n sieve = file:{path}/home/%u/sieve;active={path}/home/%u/.sieve\n}}\n"
+            ),
+        );
+        // Dovecot notes nothing of the first message for a home that is not there.
+        for user in ["taro", "hanako"] {
+            home.write(&format!("home/{user}@x.example/.sieve"), "discard;\n");
+        }
+        own(&home, NOBODY);
+        let mut command = as_owner(&home, "/usr/sbin/dovecot", &["-F", "-c"]);
+        command.arg(home.path().join("dovecot.conf"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let master = command.spawn().expect("Dovecot starts");
+        let dovecot = Dovecot { home, master };
+        wait_for("Dovecot's socket", || UnixStream::connect(dovecot.socket()).ok());
+        dovecot
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.home.path().join("lmtp")
+    }
+
+    /// For `--store`.
+    pub fn store(&self) -> String {
+        format!("lmtp:unix:{}", self.socket().display())
+    }
+
+    fn doveadm(&self, arguments: &[&str]) -> Output {
+        let mut command = as_owner(&self.home, DOVEADM, &["-c"]);
+        command.arg(self.home.path().join("dovecot.conf")).args(arguments);
+        command.output().expect("doveadm runs")
+    }
+
+    /// Of each message of a user these fields, parted by tabs and sorted; see
+    /// doveadm-fetch(1).
+    pub fn fetch(&self, user: &str, fields: &str) -> Vec<String> {
+        let output = self.doveadm(&["-f", "tab", "fetch", "-u", user, fields, "ALL"]);
+        assert!(output.status.success(), "{output:?}\n{}", self.log());
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let mut lines: Vec<String> = text.lines().skip(1).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    }
+
+    /// Each message of a user as it is.
+    pub fn texts(&self, user: &str) -> Vec<String> {
+        let output = self.doveadm(&["-f", "json", "fetch", "-u", user, "text", "ALL"]);
+        let all: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let texts = all.as_array().expect("an array").iter();
+        texts.map(|one| one["text"].as_str().expect("a text").to_owned()).collect()
+    }
+
+    /// An IMAP session of a user.
+    pub fn imap(&self, user: &str) -> Imap {
+        let mut command = as_owner(&self.home, DOVEADM, &["-c"]);
+        command.arg(self.home.path().join("dovecot.conf")).args(["exec", "imap", "-u", user]);
+        Imap::of(command, Duration::from_secs(60)).expect("imap starts")
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Dovecot {
+    fn drop(&mut self) {
+        // It takes its own children with it.
+        let _ = kill_process(Pid::from_child(&self.master), Signal::TERM);
+        let _ = self.master.wait();
+    }
+}
+
+fn said(option: &str) -> String {
+    let output = Command::new("id").arg(option).output().expect("id runs");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Delivers a message by a home's rules into a store.
+pub fn deliver(home: &Home, store: &str, to: &str, message: &str) -> Run {
+    run(home.command(&["--store", store, "-f", "sender@a.example", "-d", to]), message.as_bytes())
+}
