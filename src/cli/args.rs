@@ -735,7 +735,7 @@ impl Delivery {
                 "--maildir" => std::mem::replace(&mut delivery.maildir, path()?).is_some(),
                 "--store" => {
                     let store = value.to_str()?.parse().ok()?;
-                    std::mem::replace(&mut delivery.store, Some(store)).is_some()
+                    delivery.store.replace(store).is_some()
                 }
                 "-f" | "--sender" => std::mem::replace(&mut delivery.sender, text()).is_some(),
                 "-a" | "--extension" => {

@@ -193,7 +193,8 @@ impl Delivery {
         if let Some(why) = trouble(&run, &world) {
             return Err(why);
         }
-        let mut report = deliver(&run.evaluation.plan, &run.messages(), self.store(&location), &reach);
+        let mut report =
+            deliver(&run.evaluation.plan, &run.messages(), self.store(&location), &reach);
         report.notes.splice(0..0, filters.notes);
         let unread = world.unread();
         report.notes.extend(unread.map(|why| format!("{why}; rules that ask it did not hold")));
