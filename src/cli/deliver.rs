@@ -65,7 +65,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
 fn mailbox(store: &StoreAddress, recipients: &[String], world: &World) -> Result<String, String> {
     match recipients {
         [] => world.login().ok_or_else(|| "`--store` needs the mailbox: `-d ADDRESS`".into()),
-        [one] => Ok(path::without_detail(one, store.delimiter)),
+        [one] => Ok(path::without_detail(one, &store.delimiter.to_string())),
         _ => Err("`--store` takes one mailbox: one `-d ADDRESS`".into()),
     }
 }

@@ -24,6 +24,10 @@ const LOCKS: &str = "hand-over";
 /// what it was given when it gets two at once.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// So long before the delivery's deadline it is over, so that whoever waits hears it
+/// and does not end the process.
+const MARGIN: Duration = Duration::from_secs(20);
+
 /// A mailbox of another store.
 #[derive(Debug, Clone, Copy)]
 pub struct RemoteMailbox<'a> {
@@ -45,7 +49,8 @@ pub(super) fn store(
     report: &mut DeliveryReport,
 ) -> Result<(), Outcome> {
     let ids = ids(copies, original, mailbox.address, reach, report)?;
-    let _alone = alone(mailbox.address, reach, report)?;
+    let deadline = reach.deadline.checked_sub(MARGIN).unwrap_or(reach.deadline);
+    let _alone = alone(mailbox.address, reach, deadline, report)?;
     let sender = reach.sender.as_deref().unwrap_or_default();
     let staged: Vec<CopyToStore<'_>> = copies
         .iter()
@@ -58,7 +63,7 @@ pub(super) fn store(
             edits: &copy.edits,
         })
         .collect();
-    let staged = mailbox.store.stage(mailbox.address, sender, &staged, reach.deadline);
+    let staged = mailbox.store.stage(mailbox.address, sender, &staged, deadline);
     let mut staged = staged.map_err(|error| outcome(&error, mailbox))?;
     let before = report.stored.len();
     let done = staged.commit(&mut |number| {
@@ -117,10 +122,11 @@ fn ids(
 fn alone(
     mailbox: &str,
     reach: &DeliveryContext,
+    deadline: Instant,
     report: &mut DeliveryReport,
 ) -> Result<Option<LockFile>, Outcome> {
     let Some(state) = &reach.state else { return Ok(None) };
-    let until = reach.deadline.min(Instant::now() + PATIENCE);
+    let until = deadline.min(Instant::now() + PATIENCE);
     let name = Key::of(&[path::address(mailbox).canonical().as_bytes()]).name();
     match LockFile::wait(state, LOCKS, &name, until) {
         Ok(Some(lock)) => Ok(Some(lock)),

@@ -31,10 +31,12 @@ pub fn address(path: &str) -> Address {
     split(bare(path))
 }
 
-/// An envelope recipient without the detail of its local part.
-pub fn without_detail(text: &str, delimiter: char) -> String {
+/// An envelope recipient without the detail of its local part, which stands behind the
+/// first of these delimiters.
+pub fn without_detail(text: &str, delimiters: &str) -> String {
     let mut address = split(bare(text));
-    if let Some(at) = address.local.find(delimiter).filter(|at| *at > 0) {
+    let at = address.local.find(|c| delimiters.contains(c));
+    if let Some(at) = at.filter(|at| *at > 0) {
         address.local.truncate(at);
     }
     quoted(&address)
@@ -126,7 +128,7 @@ mod tests {
             ("\"hana+mf:1:S::Trash\"@x.example", "hana@x.example"),
             ("\"a b+c\"@x.example", "\"a b\"@x.example"),
         ] {
-            assert_eq!(without_detail(text, '+'), wanted, "{text}");
+            assert_eq!(without_detail(text, "+"), wanted, "{text}");
         }
     }
 
