@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::support::dovecot::{Dovecot, SERVER, SIEVE, deliver};
 use crate::support::imap::DOVEADM;
-use crate::support::lmtp::{Dovecot, SERVER, SIEVE, deliver};
 use crate::support::{Home, long, skipped};
 
 const TARO: &str = "taro@x.example";

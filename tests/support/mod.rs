@@ -7,7 +7,7 @@
 pub mod dice;
 pub mod golden;
 pub mod imap;
-pub mod lmtp;
+pub mod dovecot;
 pub mod managesieve;
 pub mod postfix;
 pub mod printed;
