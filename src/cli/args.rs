@@ -142,6 +142,8 @@ pub(super) enum Command {
     Fmt(Fmt),
     /// Refile existing mail by the rules, or undo that
     Sort(Sort),
+    /// Move or delete mail that has lain in folders for long, as the rules say
+    Expire(Expire),
     /// File mail as it comes into a Maildir that others fill, and learn from moves
     Watch(Watch),
     /// Learn from the messages that you have moved, once
@@ -265,7 +267,7 @@ pub(super) struct Fmt {
 }
 
 /// `mfilter sort`
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Debug, Default)]
 pub(super) struct Sort {
     /// The folders, named as in the rules [default: the inbox]
     #[arg(value_name = "FOLDER")]
@@ -293,6 +295,42 @@ pub(super) struct Sort {
     /// One JSON object per message (JSON Lines)
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `mfilter expire`
+#[derive(clap::Args, Debug)]
+pub(super) struct Expire {
+    /// The folders, named as in the rules [default: all that an `expire` names]
+    #[arg(value_name = "FOLDER")]
+    pub(super) folders: Vec<String>,
+
+    /// List what would go; change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// Take more than half of a folder from which nothing was taken before, too
+    #[arg(long, requires = "folders")]
+    pub(super) more_than_half: bool,
+
+    /// Undo the last run of this or of `sort`; what was deleted is gone
+    #[arg(long, conflicts_with_all = ["folders", "dry_run", "rules"])]
+    pub(super) undo: bool,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// One JSON object per message (JSON Lines)
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Say what goes
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
 }
 
 /// `mfilter watch`
@@ -648,7 +686,7 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 19] = [
+    const COMMANDS: [&str; 20] = [
         "setup",
         "explain",
         "help",
@@ -660,6 +698,7 @@ pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
         "judge",
         "fmt",
         "sort",
+        "expire",
         "watch",
         "learn",
         "managesieve",

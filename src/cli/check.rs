@@ -9,14 +9,16 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::evaluate::{Detail, NoFilters, run as run_rules};
 use crate::file;
 use crate::load;
+use crate::mailbox::expire::may_delete;
 use crate::mailbox::sent::Sent;
+use crate::mailbox::special::Special;
 use crate::mailbox::store_check;
 use crate::message::Message;
 use crate::plan::{Plan, StepKind};
 use crate::rules::check::{Surroundings, check_lists, judge_switch, no_script, resolve};
 use crate::rules::compiled::CompiledProgram;
-use crate::rules::mistake::{LearnMistake, RuleErrorKind};
-use crate::rules::program::{Entries, Expectation, Program, Settings, StatementKind};
+use crate::rules::mistake::{ExpireMistake, LearnMistake, RuleErrorKind};
+use crate::rules::program::{Entries, Expectation, Expiry, Program, Settings, StatementKind};
 use crate::rules::rule_set::RuleSet;
 use crate::source::{Sources, Span, Spanned, read_text, reason};
 use crate::state::StateDir;
@@ -94,6 +96,7 @@ pub(super) fn mistakes(
     let mut diagnostics = checked.diagnostics;
     if let Some(program) = &checked.program {
         diagnostics.extend(missing_folders(program, &checked.sent_folders, user));
+        diagnostics.extend(kept_by_expire(program, user));
         diagnostics.extend(unread_cards(program, &sources, user));
         diagnostics.extend(unlike_the_store(program, &checked.folders, checked.layout, user));
         diagnostics.extend(expectations(program, &sources, user));
@@ -126,6 +129,25 @@ fn missing_folders(program: &Program, folders: &[Spanned<String>], user: &User) 
             RuleErrorKind::Learn(LearnMistake::NoSentFolder { folder: name }).at(folder.span)
         })
         .collect()
+}
+
+/// Folders from which nothing is deleted, though the rules say so.
+fn kept_by_expire(program: &Program, user: &User) -> Vec<Diagnostic> {
+    let deletes = |expiry: &&Expiry| expiry.to.is_none() && !expiry.anywhere;
+    let world = World { user: user.clone(), ..World::default() };
+    let delivery = Delivery::default();
+    let mut expiries = program.expiries.iter().filter(deletes).peekable();
+    if expiries.peek().is_none() {
+        return Vec::new();
+    }
+    let Ok(location) = super::location(&delivery, program, &world) else { return Vec::new() };
+    let special = Special::of(&location, &program.settings);
+    let kept = expiries.filter(|expiry| !may_delete(&special, &location, expiry));
+    kept.map(|expiry| {
+        let mistake = ExpireMistake::Deletes { folder: expiry.folder.clone() };
+        RuleErrorKind::Expire(mistake).at(expiry.span)
+    })
+    .collect()
 }
 
 /// Address books that cannot be read, or of which a part cannot.

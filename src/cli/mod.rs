@@ -11,6 +11,7 @@ mod completions;
 mod current_rules;
 mod deliver;
 mod explain;
+mod expire;
 mod fmt;
 mod history;
 mod import;
@@ -86,6 +87,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Inspect(call)) => inspect::run(call),
         Some(Command::IspFilter(call)) => isp_filter::run(call),
         Some(Command::Judge(call)) => judge::run(call),
+        Some(Command::Expire(call)) => expire::run(call),
         Some(Command::Fmt(call)) => fmt::run(call),
         Some(Command::Sort(call)) if call.undo => undo::run(call),
         Some(Command::Sort(call)) => sort::run(call),

@@ -58,6 +58,8 @@ const BUSY: Duration = Duration::from_secs(1);
 const ROUND: Duration = Duration::from_secs(300);
 /// The same where the kernel gives too few watches.
 const POLL: Duration = Duration::from_secs(30);
+/// So often it is looked for mail that has lain for long.
+const EXPIRES: Duration = Duration::from_secs(3600);
 /// So often it is looked for folders that are made meanwhile.
 const LOOKS: usize = 5;
 /// For so long headers are read before new mail is looked for.
@@ -92,6 +94,7 @@ pub(super) fn run(call: &Watch) -> Result<CommandOutcome, String> {
         learn: true,
         round: Instant::now(),
         polls: false,
+        expired: None,
     };
     let mut seen = DirChanges { all: true, folders: true, ..DirChanges::default() };
     while !stop.load(Ordering::Relaxed) {
@@ -146,6 +149,8 @@ struct WatchService<'c> {
     round: Instant,
     /// Not all directories can be watched.
     polls: bool,
+    /// When mail that has lain for long was last looked for.
+    expired: Option<Instant>,
 }
 
 /// A file that has come.
@@ -212,7 +217,9 @@ impl WatchService<'_> {
         self.claim(&location)?;
         self.learn |= seen.messages.is_some() || scan;
         self.begin(&seen.arrived);
-        let busy = !self.begun.is_empty() || scan || self.learn;
+        let expires = !program.expiries.is_empty()
+            && self.expired.is_none_or(|at| now.duration_since(at) >= EXPIRES);
+        let busy = !self.begun.is_empty() || scan || self.learn || expires;
         if !busy {
             return Ok(Some(self.round));
         }
@@ -253,7 +260,22 @@ impl WatchService<'_> {
                 until = Instant::now();
             }
         }
+        if expires && !self.stop.load(Ordering::Relaxed) {
+            self.expired = Some(now);
+            self.expire(&rules.user, &location, &log);
+        }
         Ok(Some(until.min(self.round)))
+    }
+
+    /// Takes what has lain in folders for long.
+    fn expire(&mut self, program: &CompiledProgram, location: &Location, log: &Log) {
+        let plain = super::world(&Delivery::default(), None, self.user.clone());
+        let sent = super::sent(program, location, &plain, true);
+        let world = World { state: None, sent: Some(Box::new(sent)), ..plain };
+        let (state, stop) = (self.state.clone(), Arc::clone(&self.stop));
+        let prints = self.call.verbose > 0;
+        let told = super::expire::in_watch(program, location, &state, &world, log, &stop, prints);
+        told.iter().for_each(|text| self.tell(log, text));
     }
 
     /// Whether the rules in the file are used, said once for each version.

@@ -32,6 +32,7 @@ use std::time::Instant;
 
 use crate::flags::Flags;
 use crate::message::Message;
+use crate::message::address::Address;
 use crate::plan::{DeliveryWord, Folder, Plan, RuleRef, Step, StepKind};
 use crate::rules::actions::Action;
 use crate::rules::compiled::CompiledProgram;
@@ -86,6 +87,23 @@ pub fn on_moved(
         evaluator.act(action, rule.clone());
     }
     progress.plan
+}
+
+/// Whether a condition of `expire` holds for a message that lies in a folder; the error
+/// says why that cannot be told.
+pub fn holds(
+    program: &CompiledProgram,
+    condition: u32,
+    message: &Message,
+    world: &World,
+) -> Result<bool, String> {
+    let context = MailContext::new(program, world);
+    let variable = |name: &str| context.variable(name);
+    let is_me = |address: &Address| context.is_me(address);
+    let me = context.knows_me().then_some(&is_me as &dyn Fn(&Address) -> bool);
+    let people = || context.people();
+    let plan = Detail::Plan;
+    Conditions::new(program, message, world, &variable, me, &people, plan).rule(condition).0
 }
 
 /// What a run has come to so far. It outlives a `filter`, behind which the

@@ -140,6 +140,24 @@ impl Log {
         self.write_lines(&lines.collect::<Vec<_>>())
     }
 
+    /// Writes a line for each message that is about to be deleted, all at once.
+    pub fn deleted(&self, messages: &[MoveLine]) -> Result<(), Failure> {
+        if matches!(self, Log::Off) || messages.is_empty() {
+            return Ok(());
+        }
+        let lines = messages.iter().map(|deleted| {
+            let mut line = String::from("deleted");
+            field(&mut line, "was", &deleted.was);
+            field(&mut line, "file", &deleted.file);
+            if let Some(rule) = &deleted.rule {
+                field(&mut line, "rule", rule);
+            }
+            field(&mut line, "id", &deleted.message_id);
+            line
+        });
+        self.write_lines(&lines.collect::<Vec<_>>())
+    }
+
     /// Writes a line for each thing that was learned, all at once.
     pub fn learned(&self, lessons: &[Learned]) -> Result<(), Failure> {
         if matches!(self, Log::Off) || lessons.is_empty() {

@@ -7,6 +7,7 @@
 //! was listed is an item of its own, and the walk goes on.
 
 pub mod dir_watcher;
+pub mod expire;
 pub mod incoming;
 pub mod judge;
 pub mod known;

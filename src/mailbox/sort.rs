@@ -336,7 +336,7 @@ impl SortRun<'_, '_> {
 }
 
 /// Finishes the moves that runs which were killed have left half done.
-fn finish_killed(
+pub(super) fn finish_killed(
     state: &StateDir,
     mover: &mut Mover<'_>,
     location: &Location,

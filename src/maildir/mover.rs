@@ -316,6 +316,29 @@ impl<'a> Mover<'a> {
         Ok(MoveOutcome::Moved)
     }
 
+    /// Deletes a message for good. It is gone from the disk after [`Mover::settle`].
+    ///
+    /// # Errors
+    /// The message is where it was.
+    pub fn delete(&mut self, place: &Place, entry: &Entry) -> Result<MoveOutcome, Failure> {
+        let shelf = self.shelf(place)?;
+        let counts = quota::counts_entry(self.maildir.location.layout, place, entry);
+        let amount = if counts { quota::amount(&shelf, entry) } else { None };
+        match remove(&shelf, entry) {
+            Ok(()) => {}
+            Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
+                return Ok(MoveOutcome::Missing);
+            }
+            Err(failure) => return Err(failure),
+        }
+        if let Some(amount) = amount {
+            // What cannot be noted is put right when somebody counts anew.
+            let _ = quota::add(&self.maildir, amount.negative());
+        }
+        self.left.insert((place.directories.clone(), entry.sub));
+        Ok(MoveOutcome::Moved)
+    }
+
     /// Finishes a move that was cut short between its two halves: if the
     /// message is in both folders, the file that nobody has touched since
     /// goes. Gives whether one went.

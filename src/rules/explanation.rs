@@ -89,9 +89,10 @@ mod tests {
     use super::*;
 
     /// The wordings of all mistakes, as source.
-    const WORDINGS: [&str; 10] = [
+    const WORDINGS: [&str; 11] = [
         include_str!("mistake/folder.rs"),
         include_str!("mistake/learn.rs"),
+        include_str!("mistake/expire.rs"),
         include_str!("mistake/mod.rs"),
         include_str!("mistake/place.rs"),
         include_str!("mistake/script.rs"),

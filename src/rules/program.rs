@@ -49,6 +49,8 @@ pub struct Program {
     pub categories: Vec<Category>,
     /// `on moved`s, for learning: no delivery looks at them.
     pub moves: Vec<OnMoved>,
+    /// `expire`s: no delivery looks at them.
+    pub expiries: Vec<Expiry>,
     /// Any rule asks for `duplicate`, but not `of` something, so that all
     /// deliveries are to be remembered.
     pub asks_for_duplicates: bool,
@@ -320,6 +322,29 @@ pub struct OnMoved {
     pub to: Option<String>,
     /// Edits of lists and lines for the log.
     pub actions: Vec<Action>,
+}
+
+/// `expire "News" after 14d unless flagged -> folder "Trash"`
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
+pub struct Expiry {
+    /// The statement.
+    pub span: Span,
+    /// Line of that place, from 1.
+    pub line: u32,
+    /// The folder, as people name it, `/` between levels; `INBOX` is the inbox.
+    pub folder: String,
+    /// How long a message stays, seconds.
+    pub after: u64,
+    /// Mail that nobody has read goes, too.
+    pub even_unread: bool,
+    /// Flagged mail goes, too.
+    pub even_flagged: bool,
+    /// What stays, by index into [`Program::conditions`].
+    pub unless: Option<u32>,
+    /// The folder it goes to; none if it is deleted.
+    pub to: Option<String>,
+    /// It is deleted from whatever folder.
+    pub anywhere: bool,
 }
 
 /// `define NAME = CONDITION`

@@ -11,6 +11,7 @@ pub mod program_cache;
 pub mod lock_file;
 pub mod at_hand;
 pub mod away;
+pub mod expired;
 pub mod history;
 pub mod imported;
 pub mod journal;

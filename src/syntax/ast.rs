@@ -60,6 +60,15 @@ pub enum StatementNodeKind {
     Actions(Vec<ActionNode>),
     /// `expect "message.eml" -> ACTION, …`
     Expect { message: SpannedText, actions: Vec<ActionNode> },
+    /// `expire "News" after 14d even unread unless CONDITION -> ACTION, …`
+    Expire {
+        folder: SpannedText,
+        after: ValueNode,
+        /// `unread`, `flagged`: what goes nonetheless.
+        even: Vec<SpannedText>,
+        unless: Option<ConditionNode>,
+        actions: Vec<ActionNode>,
+    },
     /// `on moved from "A" to "B" -> ACTION, …`: one end or both, as written
     OnMoved { ends: Vec<MoveEnd>, actions: Vec<ActionNode> },
     /// `isp-filter on`, `isp-filter spam off, virus on`, `isp-filter default off`
@@ -300,6 +309,13 @@ impl StatementNode {
             StatementNodeKind::ListFrom { name, place, .. } => {
                 name.span = Span::default();
                 place.span = Span::default();
+            }
+            StatementNodeKind::Expire { folder, after, even, unless, actions } => {
+                folder.span = Span::default();
+                after.forget();
+                even.iter_mut().for_each(|word| word.span = Span::default());
+                unless.iter_mut().for_each(ConditionNode::forget);
+                actions.iter_mut().for_each(ActionNode::forget);
             }
             StatementNodeKind::OnMoved { ends, actions } => {
                 for end in ends {

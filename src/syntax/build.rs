@@ -88,6 +88,7 @@ impl Builder {
         let mut choices = Vec::new();
         let mut label_kind = None;
         let mut source = None;
+        let mut even = Vec::new();
         let mut ends = Vec::new();
         let mut sieve = false;
         let mut options = Vec::new();
@@ -96,6 +97,8 @@ impl Builder {
                 Rule::isp_choice => choices.push(self.choice(part)?),
                 Rule::label_kind => label_kind = Some(self.word(&part)),
                 Rule::name | Rule::setting => word = Some(self.word(&part)),
+                Rule::kept_mail => even.push(self.word(&part)),
+                Rule::quantity => value = Some(self.scalar(&part)?),
                 Rule::list_source => {
                     source = ListSource::ALL.into_iter().find(|it| it.word() == part.as_str());
                 }
@@ -123,6 +126,9 @@ impl Builder {
                 }
                 (_, value) => StatementNodeKind::List { name, value },
             },
+            (Rule::expire, Some(folder), Some(after), unless) => {
+                StatementNodeKind::Expire { folder, after, even, unless, actions }
+            }
             (Rule::on_move, ..) => StatementNodeKind::OnMoved { ends, actions },
             (Rule::define, Some(name), _, Some(condition)) => {
                 StatementNodeKind::Define { name, condition }

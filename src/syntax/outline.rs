@@ -415,6 +415,7 @@ impl<'a> Outliner<'a> {
             (_, Some(word)) if self.lead == Lead::Include && begins_line => {
                 before.kind == TokenShape::Text && !words::SCRIPT_OPTIONS.contains(&word)
             }
+            (_, Some("unless")) if self.word(start) == Some("expire") && !self.arrow => false,
             (_, Some("if" | "unless" | "else" | "elsif" | "elseif" | "elif")) => {
                 begins_line && !continued
             }

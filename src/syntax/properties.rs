@@ -245,6 +245,16 @@ fn statement() -> impl Strategy<Value = StatementNode> {
         }),
         (word(name()), prop::sample::select(ListSource::ALL.to_vec()), word(text()))
             .prop_map(|(name, source, place)| StatementNodeKind::ListFrom { name, source, place }),
+        (
+            word(text()),
+            (1..u64::from(u32::MAX)).prop_map(|s| value(ValueKind::Duration(s))),
+            vec(word(prop::sample::select(vec!["unread".to_owned(), "flagged".to_owned()])), 0..3),
+            option::of(condition()),
+            actions(1..3)
+        )
+            .prop_map(|(folder, after, even, unless, actions)| {
+                StatementNodeKind::Expire { folder, after, even, unless, actions }
+            }),
         (vec(move_end(), 1..3), actions(1..3))
             .prop_map(|(ends, actions)| StatementNodeKind::OnMoved { ends, actions }),
         (word(text()), actions(1..3))

@@ -5,7 +5,7 @@ use super::grammar::Rule;
 /// Words that begin a statement.
 #[rustfmt::skip]
 pub const STATEMENTS: &[&str] = &[
-    "set", "list", "define", "score", "include", "expect", "isp-filter", "isp-label", "category",
+    "set", "list", "define", "score", "include", "expect", "expire", "isp-filter", "isp-label", "category",
     "when", "otherwise", "rule",
 ];
 
@@ -174,6 +174,7 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         | Rule::category_head
         | Rule::statement
         | Rule::set
+        | Rule::expire
         | Rule::list
         | Rule::define
         | Rule::score
@@ -240,6 +241,11 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::on_word => "`on`",
         Rule::moved_word => "`moved`",
         Rule::move_way | Rule::move_end => "`to` or `from`",
+        Rule::expire_word => "`expire`",
+        Rule::after_word => "`after`",
+        Rule::even_word => "`even`",
+        Rule::kept_mail => "`unread` or `flagged`",
+        Rule::unless_word => "`unless`",
         Rule::list_source => "`sent`, `senders` or `vcard`",
         Rule::when_word => "`when`",
         Rule::otherwise_word => "`otherwise`",

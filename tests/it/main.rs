@@ -15,6 +15,7 @@ mod documents;
 mod dovecot;
 mod duplicates;
 mod explain;
+mod expire;
 mod fetchers;
 mod hand_over;
 mod history;

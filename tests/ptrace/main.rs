@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod expire_faults;
 mod faults;
 mod import_faults;
 mod learn_faults;

@@ -184,7 +184,7 @@ fn without_number(place: &str) -> String {
 }
 
 /// Each call's name, how often one thread makes it, and the lines.
-fn calls(log: &str) -> (BTreeMap<String, usize>, Vec<String>) {
+pub(crate) fn calls(log: &str) -> (BTreeMap<String, usize>, Vec<String>) {
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     let mut lines = Vec::new();
     for line in log.lines() {
@@ -201,7 +201,7 @@ fn calls(log: &str) -> (BTreeMap<String, usize>, Vec<String>) {
 }
 
 /// What may fail, with the errors that it may fail with.
-const FAULTS: &[(&str, &[&str])] = &[
+pub(crate) const FAULTS: &[(&str, &[&str])] = &[
     ("openat", &["EMFILE", "EACCES", "EIO", "ENOSPC"]),
     ("open", &["EMFILE", "EACCES"]),
     ("mkdirat", &["ENOSPC", "EDQUOT"]),

@@ -1,5 +1,6 @@
 //! Statements: groups are laid flat, and what is never come to is found.
 
+use super::expire::ExpiryNode;
 use std::collections::HashMap;
 
 use super::{Checker, Declared, MAX_GROUP_DEPTH};
@@ -78,6 +79,11 @@ impl Checker<'_, '_> {
             StatementNodeKind::List { name, value } => self.list(name, value),
             StatementNodeKind::ListFrom { name, source, place } => {
                 self.list_from(name, *source, place);
+            }
+            StatementNodeKind::Expire { folder, after, even, unless, actions } => {
+                let even = |word| even.iter().any(|each| each.value == word);
+                let expiry = ExpiryNode { folder, after, unless: unless.as_ref(), actions };
+                self.expire(statement.span, &expiry, even("unread"), even("flagged"));
             }
             StatementNodeKind::OnMoved { ends, actions } => {
                 self.on_moved(statement.span, ends, actions);

@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "the line of a variant tells its fields")]
 
 mod folder;
+mod expire;
 mod learn;
 mod near;
 mod place;
@@ -11,6 +12,7 @@ mod script;
 mod site;
 mod word;
 
+pub use expire::ExpireMistake;
 pub use folder::{BadFolder, BadPath};
 pub use learn::LearnMistake;
 pub use near::{difference, nearest};
@@ -245,6 +247,8 @@ pub enum RuleErrorKind {
 
     /// What is wrong with learning.
     Learn(LearnMistake),
+    /// About `expire`.
+    Expire(ExpireMistake),
 
     /// What is wrong with where mail shall lie.
     Place(PlaceMistake),
@@ -624,6 +628,7 @@ impl RuleErrorKind {
 
             RuleErrorKind::Place(mistake) => mistake.wording(),
             RuleErrorKind::Script(mistake) => mistake.wording(),
+            RuleErrorKind::Expire(mistake) => mistake.wording(),
             RuleErrorKind::Learn(mistake) => mistake.wording(),
             RuleErrorKind::Site(mistake) => mistake.wording(),
 

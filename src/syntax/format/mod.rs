@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 
 use unicode_width::UnicodeWidthStr;
 
-use self::nodes::{end_of, on_moved, signed};
+use self::nodes::{end_of, end_of_expiry, on_moved, signed};
 use super::ast::{Ast, Body, Comment, ConditionNode, StatementNode, StatementNodeKind};
 use super::layout::{Doc, Remark, WIDTH};
 use super::literal;
@@ -252,6 +252,11 @@ impl<'a> Formatter<'a> {
                 let end = condition.as_ref().map(|condition| condition.span.end);
                 (head, end.unwrap_or(statement.span.start), actions)
             }
+            StatementNodeKind::Expire { folder, after, even, unless, actions } => (
+                self.expire(folder, after, even, unless.as_ref()),
+                end_of_expiry(after, even, unless.as_ref()),
+                actions,
+            ),
             StatementNodeKind::OnMoved { ends, actions } => {
                 (vec![on_moved(ends)], end_of(ends, statement.span.start), actions)
             }
@@ -306,6 +311,10 @@ impl<'a> Formatter<'a> {
             StatementNodeKind::ListFrom { name, source, place } => {
                 let place = literal::quote(&place.value);
                 Doc::text(format!("list {} {} {place}", name.value, source.word()))
+            }
+            StatementNodeKind::Expire { folder, after, even, unless, actions } => {
+                let head = self.expire(folder, after, even, unless.as_ref());
+                self.arrow(head, end_of_expiry(after, even, unless.as_ref()), actions)
             }
             StatementNodeKind::OnMoved { ends, actions } => {
                 self.arrow(vec![on_moved(ends)], end_of(ends, statement.span.start), actions)

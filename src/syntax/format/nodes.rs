@@ -27,6 +27,28 @@ impl Formatter<'_> {
         }
     }
 
+    /// `expire "News" after 14d even unread unless CONDITION`
+    pub(super) fn expire(
+        &mut self,
+        folder: &SpannedText,
+        after: &ValueNode,
+        even: &[SpannedText],
+        unless: Option<&ConditionNode>,
+    ) -> Vec<Doc> {
+        let (folder, after) = (literal::quote(&folder.value), self.scalar(after));
+        let mut text = format!("expire {folder} after {after}");
+        for (number, word) in even.iter().enumerate() {
+            text.push_str(if number == 0 { " even " } else { ", " });
+            text.push_str(&word.value);
+        }
+        match unless {
+            None => vec![Doc::text(text)],
+            Some(unless) => {
+                vec![Doc::text(text + " unless "), Doc::Nest(vec![self.condition(unless)])]
+            }
+        }
+    }
+
     /// `isp-filter spam off, virus on`
     pub(super) fn choices(&mut self, choices: &[Choice]) -> Doc {
         let mut docs = vec![Doc::text("isp-filter ")];
@@ -264,6 +286,16 @@ pub(super) fn on_moved(ends: &[MoveEnd]) -> Doc {
         text.push_str(&format!(" {way} {}", literal::quote(&end.folder.value)));
     }
     Doc::text(text)
+}
+
+/// Where what stands before the arrow ends.
+pub(super) fn end_of_expiry(
+    after: &ValueNode,
+    even: &[SpannedText],
+    unless: Option<&ConditionNode>,
+) -> u32 {
+    let words = even.last().map_or(after.span.end, |word| word.span.end);
+    unless.map_or(words, |unless| unless.span.end)
 }
 
 /// Where the ends of a move end.

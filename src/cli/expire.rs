@@ -1,0 +1,265 @@
+//! `mfilter expire`: mail that has lain in a folder for long goes where the rules say.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+
+use super::args::{Delivery, Expire, Sort};
+use super::sort::{claim, rules, stop};
+use super::{CommandOutcome, output};
+use crate::log::{Log, MoveLine as Line};
+use crate::mailbox::expire::{ExpireEvent, Expired, Expirer, OldMessage};
+use crate::mailbox::known::take_in;
+use crate::mailbox::sent::named;
+use crate::maildir::{Location, Place};
+use crate::rules::program::Expiry;
+use crate::state::StateDir;
+use crate::state::memory::Memory;
+use crate::text::{escape, json_line, plural};
+use crate::user::User;
+use crate::world::World;
+
+/// `mfilter expire`
+pub(super) fn run(call: &Expire) -> Result<CommandOutcome, String> {
+    let mut delivery = Delivery::to(&call.maildir);
+    delivery.files.rules.clone_from(&call.rules);
+    delivery.verbose = call.verbose;
+    if call.undo {
+        let json = call.json;
+        return super::undo::run(&Sort { undo: true, delivery, json, ..Sort::default() });
+    }
+    let stop = &stop();
+    let user = User::of_process();
+    let program = match rules(&delivery, &user)? {
+        Ok((_, program)) => program,
+        Err(drawn) => {
+            output::print(&drawn);
+            output::error("the rules have a mistake; nothing was done");
+            return Ok(CommandOutcome::Found);
+        }
+    };
+    let world = super::world(&delivery, None, user.clone());
+    let location = super::location(&delivery, &program, &world)?;
+    if !location.path.is_dir() {
+        return Err(format!("there is no Maildir `{}`", location.path.display()));
+    }
+    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
+    let _claim = match call.dry_run {
+        true => None,
+        false => Some(claim(&state, &location.path)?),
+    };
+    let folders: Vec<Place> =
+        call.folders.iter().map(|name| location.place(&named(name))).collect();
+    let is_named =
+        |expiry: &Expiry, place: &Place| location.place(&named(&expiry.folder)).is(place);
+    for (name, place) in call.folders.iter().zip(&folders) {
+        if !program.expiries.iter().any(|expiry| is_named(expiry, place)) {
+            return Err(format!("no `expire` in the rules names the folder `{name}`"));
+        }
+    }
+    let log = super::log(&program, &world, Some(&state));
+    let mut memory = Memory::at(&state, world.now().as_second());
+    take_in(&mut memory, &log, &location, !call.dry_run);
+    let sent = super::sent(&program, &location, &world, !call.dry_run);
+    let world = World { state: None, sent: Some(Box::new(sent)), ..world };
+    let files: Vec<&str> = program.files.iter().map(String::as_str).collect();
+    let mut report = ExpireReport::new(&location, &files, log);
+    report.prints = call.json || call.dry_run || call.verbose > 0;
+    report.json = call.json;
+    let expirer = Expirer {
+        program: &program,
+        location: &location,
+        world: &world,
+        state: (!call.dry_run).then_some(&state),
+        memory: &memory,
+        folders: &folders,
+        is_meant: call.more_than_half,
+        stop,
+    };
+    let done = expirer.run(&mut |event| report.take(&event));
+    report.settled();
+    if !call.json {
+        output::print(&report.table(call.dry_run));
+    }
+    if let Err(failure) = done {
+        output::error(&failure.to_string());
+        return Ok(CommandOutcome::Found);
+    }
+    let interrupted = stop.load(Ordering::Relaxed) && !call.dry_run;
+    if interrupted {
+        output::error("interrupted; `mfilter expire` goes on");
+    }
+    let found = report.trouble || interrupted;
+    Ok(if found { CommandOutcome::Found } else { CommandOutcome::Fine })
+}
+
+/// What `watch` does now and then. Gives what is to be told.
+pub(super) fn in_watch(
+    program: &crate::rules::compiled::CompiledProgram,
+    location: &Location,
+    state: &StateDir,
+    world: &World,
+    log: &Log,
+    stop: &AtomicBool,
+    prints: bool,
+) -> Vec<String> {
+    let mut memory = Memory::at(state, world.now().as_second());
+    take_in(&mut memory, log, location, true);
+    let files: Vec<&str> = program.files.iter().map(String::as_str).collect();
+    let mut report = ExpireReport::new(location, &files, log.clone());
+    (report.prints, report.told) = (prints, Some(Vec::new()));
+    let (state, folders) = (Some(state), &[]);
+    let memory = &memory;
+    let expirer =
+        Expirer { program, location, world, state, memory, folders, is_meant: false, stop };
+    if let Err(failure) = expirer.run(&mut |event| report.take(&event)) {
+        report.tell(failure.to_string());
+    }
+    report.settled();
+    report.told.unwrap_or_default()
+}
+
+/// What is told while mail expires.
+struct ExpireReport<'r> {
+    location: &'r Location,
+    files: &'r [&'r str],
+    log: Log,
+    prints: bool,
+    json: bool,
+    /// Kept for somebody who tells it himself.
+    told: Option<Vec<String>>,
+    /// Not in the log yet.
+    moved: Vec<Line>,
+    deleted: Vec<Line>,
+    counts: BTreeMap<(String, String), usize>,
+    vanished: usize,
+    trouble: bool,
+}
+
+impl<'r> ExpireReport<'r> {
+    fn new(location: &'r Location, files: &'r [&'r str], log: Log) -> ExpireReport<'r> {
+        ExpireReport {
+            location,
+            files,
+            log,
+            prints: false,
+            json: false,
+            told: None,
+            moved: Vec::new(),
+            deleted: Vec::new(),
+            counts: BTreeMap::new(),
+            vanished: 0,
+            trouble: false,
+        }
+    }
+
+    fn tell(&mut self, text: String) {
+        self.trouble = true;
+        match &mut self.told {
+            Some(told) => told.push(text),
+            None => output::error(&escape(&text)),
+        }
+    }
+
+    fn settled(&mut self) {
+        let moved = self.log.moved(&std::mem::take(&mut self.moved));
+        let deleted = self.log.deleted(&std::mem::take(&mut self.deleted));
+        if let Err(failure) = moved.and(deleted) {
+            self.tell(failure.to_string());
+        }
+    }
+
+    fn take(&mut self, event: &ExpireEvent<'_>) {
+        match event {
+            ExpireEvent::Message(expiry, place, message, fate) => {
+                self.message(expiry, place, message, fate);
+            }
+            ExpireEvent::TooMany(expiry, old, all) => {
+                let folder = &expiry.folder;
+                self.tell(format!(
+                    "{old} of the {all} messages in `{folder}` would go at once, and none went \
+                     before: `mfilter expire --more-than-half {folder:?}` says that it is meant"
+                ));
+            }
+            ExpireEvent::NotDeleted(expiry) => {
+                let folder = &expiry.folder;
+                self.tell(format!(
+                    "nothing is deleted from `{folder}`, which is neither the trash nor junk; \
+                     write `-> delete, delete` if it is meant"
+                ));
+            }
+            ExpireEvent::Trouble(why) => self.tell(why.clone()),
+            ExpireEvent::Settled => self.settled(),
+        }
+    }
+
+    fn message(&mut self, expiry: &Expiry, place: &Place, old: &OldMessage, fate: &Expired) {
+        let was = self.location.folder_of(place).to_string();
+        let goes = expiry.to.clone().unwrap_or_else(|| "deleted".into());
+        let rule = match self.files.get(expiry.span.file as usize) {
+            Some(file) => format!("{file}:{}", expiry.line),
+            None => expiry.line.to_string(),
+        };
+        let line = |file: String| Line {
+            folder: goes.clone(),
+            was: was.clone(),
+            file,
+            rule: Some(rule.clone()),
+            message_id: old.id.clone(),
+        };
+        let (result, path) = match fate {
+            Expired::Deletes => {
+                self.deleted.push(line(old.entry.name.clone()));
+                return;
+            }
+            Expired::Moved(path) => {
+                let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                self.moved.push(line(file));
+                ("moved", Some(path.display().to_string()))
+            }
+            Expired::Would => ("would-go", None),
+            Expired::Deleted => ("deleted", None),
+            Expired::Vanished => {
+                self.vanished += 1;
+                ("vanished", None)
+            }
+            Expired::Failed(why) => {
+                self.tell(why.clone());
+                ("failed", None)
+            }
+        };
+        if matches!(fate, Expired::Moved(_) | Expired::Would | Expired::Deleted) {
+            *self.counts.entry((was.clone(), goes.clone())).or_default() += 1;
+        }
+        if !self.prints {
+            return;
+        }
+        let file = self.location.path_of_entry(place, &old.entry).display().to_string();
+        let text = if self.json {
+            let object = json!({
+                "message": file, "id": old.id, "was": was, "folder": expiry.to,
+                "rule": rule, "result": result, "path": path,
+            });
+            json_line(&object)
+        } else {
+            escape(&format!("{was} -> {goes}  ({rule})  {}  {result}", old.entry))
+        };
+        output::print(&(text + "\n"));
+    }
+
+    fn table(&self, dry_run: bool) -> String {
+        let all: usize = self.counts.values().sum();
+        let nothing = if dry_run { "; nothing was changed" } else { "" };
+        let mut out = format!("{all:>7} {} old enough{nothing}\n", plural(all, "message"));
+        for ((was, goes), number) in &self.counts {
+            out.push_str(&escape(&format!("{number:>7} {was} -> {goes}")));
+            out.push('\n');
+        }
+        if self.vanished > 0 {
+            let number = self.vanished;
+            out.push_str(&format!("{number:>7} were moved, flagged or removed by someone else\n"));
+        }
+        out
+    }
+}

@@ -1,0 +1,363 @@
+//! What `expire` asks: mail that has lain in a folder for long goes to another one, or
+//! is deleted.
+//!
+//! How old a message is, its arrival says and never its Date header. What is deleted
+//! must have lain there for that long as well: a message that was put into the trash
+//! yesterday arrived long ago.
+//!
+//! Moves are those of [`super::sort`]: a batch is noted in the journal and on disk there
+//! before it is made, so that a kill loses nothing and all can be taken back. What is to
+//! be deleted is told, for the log, before it is.
+//!
+//! Of a folder of which nothing was taken before, no more than half is taken.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::evaluate;
+use crate::flags::Flags;
+use crate::maildir::folder::{Entry, MaildirFolder};
+use crate::maildir::mover::{FileMove, MoveOutcome, MoveRequest, Mover};
+use crate::maildir::{Location, Place};
+use crate::outcome::Failure;
+use crate::rules::compiled::CompiledProgram;
+use crate::rules::program::Expiry;
+use crate::state::StateDir;
+use crate::state::expired::ExpiredFolder;
+use crate::state::memory::Memory;
+use crate::state::sorted::{MoveRecord, SortJournal, Spot};
+use crate::world::{Stored, World};
+
+use super::sent::named;
+use super::sort::{BATCH, SortEvent, finish_killed, remember};
+use super::special::{Special, Use};
+
+/// So many messages are told together before they are deleted.
+const DELETED_AT_ONCE: usize = 256;
+
+/// Takes what has lain for long.
+pub struct Expirer<'a> {
+    /// The user's rules.
+    pub program: &'a CompiledProgram,
+    /// Where folders lie.
+    pub location: &'a Location,
+    /// Is asked for lists and the clock.
+    pub world: &'a World,
+    /// Where moves are noted; without it nothing is done, which is a dry run.
+    pub state: Option<&'a StateDir>,
+    /// What was put where.
+    pub memory: &'a Memory<'a>,
+    /// The folders that are meant; empty for all that the rules name.
+    pub folders: &'a [Place],
+    /// More than half of a folder may be taken.
+    pub is_meant: bool,
+    /// Set when it shall come to an end.
+    pub stop: &'a AtomicBool,
+}
+
+/// A message that has lain for long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldMessage {
+    /// Its file.
+    pub entry: Entry,
+    /// The Message-ID header; may be empty.
+    pub id: String,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expired {
+    /// A dry run would take it.
+    Would,
+    /// It lies there now.
+    Moved(PathBuf),
+    /// It is about to be deleted.
+    Deletes,
+    /// It is deleted.
+    Deleted,
+    /// It was moved, flagged or removed by somebody else meanwhile.
+    Vanished,
+    /// It stays where it is, because something went wrong.
+    Failed(String),
+}
+
+/// What is told.
+#[derive(Debug)]
+pub enum ExpireEvent<'t> {
+    /// About one message of a folder.
+    Message(&'t Expiry, &'t Place, &'t OldMessage, Expired),
+    /// More than half of a folder would go, so many of so many, and of which nothing was
+    /// taken before.
+    TooMany(&'t Expiry, usize, usize),
+    /// Nothing is deleted from that folder.
+    NotDeleted(&'t Expiry),
+    /// Something cannot be read, or not be told with certainty.
+    Trouble(String),
+    /// What was told so far is on disk.
+    Settled,
+}
+
+type Tell<'t> = &'t mut dyn FnMut(ExpireEvent<'_>);
+
+/// Whether a rule may delete what lies in its folder.
+pub fn may_delete(special: &Special<'_>, location: &Location, expiry: &Expiry) -> bool {
+    let place = location.place(&named(&expiry.folder));
+    expiry.anywhere || matches!(special.use_of(&place), Some(Use::Trash | Use::Junk))
+}
+
+impl Expirer<'_> {
+    /// Takes from one folder after the other what has lain there for long.
+    ///
+    /// # Errors
+    /// The Maildir cannot be opened, or what is to be moved cannot be noted: nothing was
+    /// moved that was not.
+    pub fn run(&self, tell: Tell<'_>) -> Result<(), Failure> {
+        let mut mover = Mover::open(self.location)?;
+        if let Some(state) = self.state {
+            finish_killed(state, &mut mover, self.location, self.memory, &mut |event| {
+                if let SortEvent::Trouble(failure) = event {
+                    tell(ExpireEvent::Trouble(failure.to_string()));
+                }
+            })?;
+        }
+        let special = Special::of(self.location, &self.program.settings);
+        let mut journal = None;
+        for expiry in &self.program.expiries {
+            let place = self.location.place(&named(&expiry.folder));
+            let meant = self.folders.is_empty() || self.folders.iter().any(|one| one.is(&place));
+            if !meant || self.stop.load(Ordering::Relaxed) {
+                continue;
+            }
+            if expiry.to.is_none() && !may_delete(&special, self.location, expiry) {
+                tell(ExpireEvent::NotDeleted(expiry));
+                continue;
+            }
+            self.folder(&mut mover, expiry, &place, &mut journal, tell)?;
+        }
+        match journal {
+            Some(journal) => SortJournal::end(journal).map_err(|error| self.not_noted(error)),
+            None => Ok(()),
+        }
+    }
+
+    fn not_noted(&self, error: std::io::Error) -> Failure {
+        let path = self.state.map(|state| state.path().to_owned()).unwrap_or_default();
+        Failure::new("note what is moved in", path, error)
+    }
+
+    fn folder(
+        &self,
+        mover: &mut Mover<'_>,
+        expiry: &Expiry,
+        place: &Place,
+        journal: &mut Option<SortJournal>,
+        tell: Tell<'_>,
+    ) -> Result<(), Failure> {
+        let shelf = match mover.shelf(place) {
+            Ok(shelf) => shelf,
+            Err(failure) if failure.error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(failure) => {
+                tell(ExpireEvent::Trouble(failure.to_string()));
+                return Ok(());
+            }
+        };
+        let (entries, problems) = shelf.list();
+        problems.iter().for_each(|failure| tell(ExpireEvent::Trouble(failure.to_string())));
+        let old = self.old(expiry, place, &shelf, &entries, tell);
+        if old.is_empty() || self.stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let maildir = fs::canonicalize(&self.location.path)
+            .map_err(|error| Failure::new("open the Maildir", &self.location.path, error))?;
+        let taken = ExpiredFolder::new(&maildir, place.directories(), expiry.to.is_none());
+        let many = old.len() * 2 > entries.len() && !self.is_meant;
+        if many && !self.state.is_some_and(|state| taken.is_known(state)) {
+            tell(ExpireEvent::TooMany(expiry, old.len(), entries.len()));
+            if self.state.is_some() {
+                return Ok(());
+            }
+        }
+        let Some(state) = self.state else {
+            old.iter().for_each(|message| {
+                tell(ExpireEvent::Message(expiry, place, message, Expired::Would));
+            });
+            return Ok(());
+        };
+        let size = if expiry.to.is_some() { BATCH } else { DELETED_AT_ONCE };
+        for batch in old.chunks(size) {
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            match &expiry.to {
+                Some(to) => {
+                    let to = self.location.place(&named(to));
+                    self.move_batch(mover, (expiry, place, &to), batch, (state, journal), tell)?;
+                }
+                None => self.delete_batch(mover, expiry, place, batch, tell),
+            }
+            if let Err(failure) = mover.settle() {
+                tell(ExpireEvent::Trouble(failure.to_string()));
+            }
+            tell(ExpireEvent::Settled);
+            taken.note(state).map_err(|error| self.not_noted(error))?;
+        }
+        Ok(())
+    }
+
+    /// What of a folder has lain there for long and is not to be kept.
+    fn old(
+        &self,
+        expiry: &Expiry,
+        place: &Place,
+        shelf: &MaildirFolder,
+        entries: &[Entry],
+        tell: Tell<'_>,
+    ) -> Vec<OldMessage> {
+        let folder = self.location.folder_of(place).to_string();
+        let (mut old, mut unsure) = (Vec::new(), None);
+        let kept = |entry: &Entry| {
+            let has = |letter| {
+                entry.sub == crate::maildir::folder::Sub::Cur && entry.letters().contains(letter)
+            };
+            !expiry.even_unread && !has('S') || !expiry.even_flagged && has('F') || has('D')
+        };
+        for entry in entries.iter().filter(|entry| entry.is_regular() && !kept(entry)) {
+            if self.stop.load(Ordering::Relaxed) {
+                return Vec::new();
+            }
+            let message = match shelf.open(entry) {
+                Ok(message) => message,
+                Err(failure) if failure.error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(failure) => {
+                    tell(ExpireEvent::Trouble(failure.to_string()));
+                    continue;
+                }
+            };
+            let now = self.world.now().as_second();
+            let came = message.arrived(now).max(self.came_here(expiry, shelf, entry));
+            if came.is_none_or(|came| now.saturating_sub(came) < expiry.after as i64) {
+                continue;
+            }
+            if let Some(unless) = expiry.unless {
+                let flags = shelf.flags(entry);
+                self.world.stored.replace(Some(Stored { folder: folder.clone(), flags }));
+                match evaluate::holds(self.program, unless, &message, self.world) {
+                    Ok(false) => {}
+                    Ok(true) => continue,
+                    Err(why) => {
+                        unsure.get_or_insert(why);
+                        continue;
+                    }
+                }
+            }
+            if message.failure().is_some() {
+                continue;
+            }
+            let ids = message.texts("Message-ID");
+            let id = ids.first().map(|id| id.text().to_owned()).unwrap_or_default();
+            old.push(OldMessage { entry: entry.clone(), id });
+        }
+        if let Some(why) = unsure {
+            let line = expiry.line;
+            tell(ExpireEvent::Trouble(format!("line {line}: mail in `{folder}` is kept: {why}")));
+        }
+        old
+    }
+
+    /// When a message was put where it lies, as far as its file tells; that counts for
+    /// what is deleted. Seconds since 1970.
+    fn came_here(&self, expiry: &Expiry, shelf: &MaildirFolder, entry: &Entry) -> Option<i64> {
+        if expiry.to.is_some() {
+            return None;
+        }
+        fs::symlink_metadata(shelf.path_of(entry)).ok().map(|about| about.ctime())
+    }
+
+    fn move_batch(
+        &self,
+        mover: &mut Mover<'_>,
+        (expiry, from, to): (&Expiry, &Place, &Place),
+        batch: &[OldMessage],
+        (state, journal): (&StateDir, &mut Option<SortJournal>),
+        tell: Tell<'_>,
+    ) -> Result<(), Failure> {
+        let none = Flags::default();
+        let mut steps: Vec<(&OldMessage, FileMove)> = Vec::new();
+        for message in batch {
+            let wish = MoveRequest { from, entry: &message.entry, to, add: &none, remove: &none };
+            match mover.prepare(&wish) {
+                Ok(step) => steps.push((message, step)),
+                Err(failure) => {
+                    let failed = Expired::Failed(failure.to_string());
+                    tell(ExpireEvent::Message(expiry, from, message, failed));
+                }
+            }
+        }
+        self.note(&steps, state, journal).map_err(|error| self.not_noted(error))?;
+        for (message, step) in steps {
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let fate = match mover.carry_out(&step) {
+                Ok(MoveOutcome::Moved) => {
+                    remember(mover, self.memory, &step);
+                    Expired::Moved(self.location.path_of_entry(&step.to, &step.new))
+                }
+                Ok(MoveOutcome::Missing) => Expired::Vanished,
+                Err(failure) => Expired::Failed(failure.to_string()),
+            };
+            tell(ExpireEvent::Message(expiry, from, message, fate));
+        }
+        Ok(())
+    }
+
+    /// Brings moves into the journal.
+    fn note(
+        &self,
+        steps: &[(&OldMessage, FileMove)],
+        state: &StateDir,
+        journal: &mut Option<SortJournal>,
+    ) -> std::io::Result<()> {
+        if journal.is_none() {
+            let maildir = fs::canonicalize(&self.location.path)?;
+            *journal = Some(SortJournal::begin(state, &maildir, self.location.layout)?);
+        }
+        let Some(journal) = journal else { return Ok(()) };
+        let spot = |place: &Place, entry: &Entry| Spot {
+            folder: place.directories().to_vec(),
+            file: entry.to_string(),
+        };
+        for (_, step) in steps {
+            let (from, to) = (spot(&step.from, &step.old), spot(&step.to, &step.new));
+            journal.note(&MoveRecord { from, to, added: Flags::default() })?;
+        }
+        journal.sync()
+    }
+
+    fn delete_batch(
+        &self,
+        mover: &mut Mover<'_>,
+        expiry: &Expiry,
+        place: &Place,
+        batch: &[OldMessage],
+        tell: Tell<'_>,
+    ) {
+        for message in batch {
+            tell(ExpireEvent::Message(expiry, place, message, Expired::Deletes));
+        }
+        tell(ExpireEvent::Settled);
+        for message in batch {
+            if self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            let fate = match mover.delete(place, &message.entry) {
+                Ok(MoveOutcome::Moved) => Expired::Deleted,
+                Ok(MoveOutcome::Missing) => Expired::Vanished,
+                Err(failure) => Expired::Failed(failure.to_string()),
+            };
+            tell(ExpireEvent::Message(expiry, place, message, fate));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `expire`: what goes from a folder when it has been there for long.
+
+use super::Checker;
+use crate::rules::mistake::{ExpireMistake, LearnMistake, RuleErrorKind};
+use crate::rules::program::Expiry;
+use crate::source::Span;
+use crate::syntax::ast::{ActionNode, ConditionNode, SpannedText, ValueKind, ValueNode};
+
+/// The longest time that mail may be kept for, seconds: ten years.
+const LONGEST: u64 = 520 * 7 * 24 * 3600;
+
+/// The parts of the statement.
+pub(super) struct ExpiryNode<'a> {
+    pub(super) folder: &'a SpannedText,
+    pub(super) after: &'a ValueNode,
+    pub(super) unless: Option<&'a ConditionNode>,
+    pub(super) actions: &'a [ActionNode],
+}
+
+impl Checker<'_, '_> {
+    /// `expire "News" after 14d unless flagged -> folder "Trash"`
+    pub(super) fn expire(
+        &mut self,
+        span: Span,
+        node: &ExpiryNode<'_>,
+        even_unread: bool,
+        even_flagged: bool,
+    ) {
+        if self.site {
+            let what = "`expire`";
+            self.report(span, RuleErrorKind::Learn(LearnMistake::OfSite { what }));
+        } else if self.statements.in_group() {
+            self.report(span, RuleErrorKind::Expire(ExpireMistake::InGroup));
+        }
+        let folder = self.plain_folder(&node.folder.value, node.folder.span);
+        let after = match node.after.kind {
+            ValueKind::Duration(seconds @ 1..=LONGEST) => Some(seconds),
+            _ => {
+                self.wrong_value("a duration, `14d` for one", node.after, None);
+                None
+            }
+        };
+        let unless = node.unless.map(|unless| self.condition_alone(unless).0);
+        let end = self.end_of_expiry(span, node.actions);
+        let (Some(folder), Some(after), Some((to, anywhere))) = (folder, after, end) else {
+            return;
+        };
+        if to.as_ref() == Some(&folder) {
+            self.report(span, RuleErrorKind::Expire(ExpireMistake::SameFolder));
+            return;
+        }
+        let line = self.sources.line(span);
+        self.program.expiries.push(Expiry {
+            span,
+            line,
+            folder,
+            after,
+            even_unread,
+            even_flagged,
+            unless,
+            to,
+            anywhere,
+        });
+    }
+
+    /// Where the mail goes, or that it is deleted, and whether that is said twice.
+    fn end_of_expiry(
+        &mut self,
+        span: Span,
+        actions: &[ActionNode],
+    ) -> Option<(Option<String>, bool)> {
+        let is_delete = |action: &ActionNode| {
+            action.name.value == "delete" && action.arguments.is_empty() && action.flags.is_empty()
+        };
+        match actions {
+            [one] if is_delete(one) => Some((None, false)),
+            [one, two] if is_delete(one) && is_delete(two) => Some((None, true)),
+            [one] if one.name.value == "folder" && one.flags.is_empty() => {
+                match one.arguments.as_slice() {
+                    [ValueNode { span, kind: ValueKind::Text(name) }] => {
+                        self.plain_folder(name, *span).map(|folder| (Some(folder), false))
+                    }
+                    _ => self.not_an_end(one.span),
+                }
+            }
+            _ => self.not_an_end(actions.first().map_or(span, |action| action.span)),
+        }
+    }
+
+    fn not_an_end<T>(&mut self, span: Span) -> Option<T> {
+        self.report(span, RuleErrorKind::Expire(ExpireMistake::End));
+        None
+    }
+}

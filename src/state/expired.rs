@@ -1,0 +1,80 @@
+//! From which folders `expire` has taken mail, so that a rule that would empty a folder
+//! of which nothing was taken before can be told.
+//!
+//! A file for people to read too, `expired`: JSON, one object a line.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::StateDir;
+
+const FILE: &str = "expired";
+/// A longer file is damaged, bytes.
+const MAX: u64 = 4 << 20;
+
+/// A folder from which mail was taken.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct ExpiredFolder {
+    /// The Maildir, without links.
+    pub maildir: PathBuf,
+    /// The folder's directories from the Maildir down.
+    pub folder: Vec<String>,
+    /// It was deleted, else moved.
+    pub deleted: bool,
+}
+
+impl ExpiredFolder {
+    /// A folder of a Maildir.
+    pub fn new(maildir: &Path, folder: &[String], deleted: bool) -> ExpiredFolder {
+        ExpiredFolder { maildir: maildir.to_owned(), folder: folder.to_vec(), deleted }
+    }
+
+    /// Whether mail was taken from it before. What cannot be read says no.
+    pub fn is_known(&self, state: &StateDir) -> bool {
+        read(state).contains(self)
+    }
+
+    /// Remembers that mail was taken from it.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn note(&self, state: &StateDir) -> io::Result<()> {
+        let mut all = read(state);
+        if all.contains(self) {
+            return Ok(());
+        }
+        all.push(self.clone());
+        let mut text = String::new();
+        for each in &all {
+            text.push_str(&serde_json::to_string(each)?);
+            text.push('\n');
+        }
+        state.replace(FILE, text.as_bytes())
+    }
+}
+
+fn read(state: &StateDir) -> Vec<ExpiredFolder> {
+    let bytes = state.read(FILE, MAX).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_noted_is_known() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("state"));
+        let folder = |deleted| ExpiredFolder::new(Path::new("/m"), &[".News".into()], deleted);
+        assert!(!folder(false).is_known(&state));
+        folder(false).note(&state).unwrap();
+        folder(false).note(&state).unwrap();
+        assert!(folder(false).is_known(&state) && !folder(true).is_known(&state));
+        std::fs::write(state.path().join(FILE), "garbage\n").unwrap();
+        assert!(!folder(false).is_known(&state));
+    }
+}
