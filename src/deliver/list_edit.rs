@@ -302,6 +302,9 @@ mod tests {
         assert_eq!(made, [true, false, true, true, true, false, true, false]);
         assert_eq!(String::from_utf8(new.unwrap()).unwrap(), "i@j\nc@d\ng@h\n");
         assert_eq!(changed(b"a@b\n", &edits[..2]), (None, vec![false, false]));
+        // What is there is not added once more because something else is.
+        let (new, made) = changed(b"a@b\n", &[(Add, "a@b"), (Add, "c@d")]);
+        assert_eq!((new.as_deref(), made), (Some(&b"a@b\nc@d\n"[..]), vec![false, true]));
     }
 
     /// What is larger is not read, so its rules would be dead.
@@ -313,9 +316,11 @@ mod tests {
         let context = context(home.path(), &state);
         let add = |entry| edit_within(&path, context, &[(Change::Add, entry)], 10);
         assert_eq!(add("a@b").unwrap(), [true]);
-        assert_eq!(add("c@de").unwrap(), [true]);
+        assert_eq!(add("c@def").unwrap(), [true]);
         assert!(matches!(add("f@g"), Err(EditError::TooLarge)));
-        assert_eq!(fs::read_to_string(&path).unwrap(), "a@b\nc@de\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a@b\nc@def\n");
+        let removed = edit_within(&path, context, &[(Change::Remove, "a@b")], 10);
+        assert_eq!(removed.unwrap(), [true]);
         std::fs::File::create(&path).unwrap().set_len(LIST_LIMIT + 1).unwrap();
         let error = edit(&path, context, Change::Remove, "a@b").unwrap_err();
         assert_eq!(error.to_string(), "it would be larger than 256 MB, and is not read then");
@@ -368,13 +373,26 @@ mod tests {
         symlink(outside.path(), home.path().join("dir")).unwrap();
         symlink("nowhere", home.path().join("dangling")).unwrap();
         fs::create_dir(home.path().join("folder")).unwrap();
-        for name in ["out", "dir/list", "dir/new", "dangling", "folder", "no/../../new"] {
+        let names = ["out", "dir/list", "dir/new", "dir/made/list", "dangling", "folder"];
+        for name in names.into_iter().chain(["no/../../new"]) {
             assert!(add(name).is_err(), "{name}");
         }
+        assert!(!home.path().join("no").exists());
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
         assert_eq!(fs::read_to_string(&target).unwrap(), "");
         let remove = edit(&home.path().join("x/y"), context, Change::Remove, "c@d");
         assert!(!remove.unwrap() && !home.path().join("x").exists());
+    }
+
+    #[test]
+    fn a_list_that_is_missing_is_made_if_anything_is_added() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("white");
+        let state = StateDir::at(home.path().join("state"));
+        let edits = [(Change::Remove, "a@b"), (Change::Add, "c@d")];
+        let made = edit_all(&path, context(home.path(), &state), &edits).unwrap();
+        assert_eq!(made, [false, true]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "c@d\n");
     }
 
     #[test]
