@@ -11,12 +11,13 @@ use std::io;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use crate::source::reason;
 use crate::text::one_line;
 
 /// How a delivery ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Stored where the rules wanted it, and on disk.
     Delivered,

@@ -8,6 +8,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::hand_over::address::StoreAddress;
+use crate::lmtp::settings::{Address, Store, UserSource};
 use crate::rules::mistake::nearest;
 
 /// Everything that can stand on the command line.
@@ -161,6 +162,8 @@ pub(super) enum Command {
     Import(ImportAction),
     /// Stand before a ManageSieve server and refuse scripts that cannot be run
     Managesieve(ManageSieve),
+    /// Take mail for many users from an MTA over LMTP
+    Lmtp(Lmtp),
     /// Print the version
     Version,
     /// Print a completion script for a shell
@@ -653,6 +656,71 @@ pub(super) struct Explain {
     pub(super) code: Option<String>,
 }
 
+/// `mfilter lmtp`
+#[derive(clap::Args, Debug, Clone)]
+pub(super) struct Lmtp {
+    /// Where MTAs connect, on this machine: `unix:PATH` or `HOST:PORT` [default: standard
+    /// input is the listening socket, as systemd gives it]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) listen: Option<Address>,
+
+    /// The mode of the unix socket [default: 0660]
+    #[arg(long, value_name = "MODE", value_parser = octal)]
+    pub(super) socket_mode: Option<u32>,
+
+    /// Who knows the users: `dovecot:PATH`, `passwd`, `passwd-file:PATH`,
+    /// `template:DIR/{user}` [default: passwd]
+    #[arg(long, value_name = "SOURCE")]
+    pub(super) users: Option<UserSource>,
+
+    /// Where mail is stored: `maildir`, `lmtp:unix:PATH`, `lmtp:HOST:PORT` [default: maildir]
+    #[arg(long, value_name = "STORE")]
+    pub(super) store: Option<Store>,
+
+    /// Started as root: the account that has all mail, and that the server becomes
+    #[arg(long, value_name = "USER", conflicts_with = "front_id")]
+    pub(super) user_id: Option<String>,
+
+    /// Started as root, where users have uids of their own: the account that speaks to
+    /// clients, and has no mail
+    #[arg(long, value_name = "USER")]
+    pub(super) front_id: Option<String>,
+
+    /// Deliveries at the same time [default: twice the processors]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) workers: Option<u16>,
+
+    /// Connections at the same time [default: 100]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) connections: Option<u16>,
+
+    /// The characters that stand before an address's detail; empty for none [default: +]
+    #[arg(long, value_name = "SIGNS")]
+    pub(super) delimiter: Option<String>,
+
+    /// The largest message; an MTA that takes larger ones bounces them [default: no limit]
+    #[arg(long, value_name = "BYTES")]
+    pub(super) message_size: Option<u64>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// See whether it could start
+    #[arg(long)]
+    pub(super) check: bool,
+
+    /// The listening socket is standard input, whatever `--listen` says.
+    #[arg(long, hide = true)]
+    pub(super) inherited: bool,
+}
+
+/// A mode as chmod(1) takes it.
+fn octal(written: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(written, 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| "it is three or four octal digits".into())
+}
+
 /// `mfilter completions`
 #[derive(clap::Args, Debug)]
 pub(super) struct Completions {
@@ -702,6 +770,7 @@ pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
         "watch",
         "learn",
         "managesieve",
+        "lmtp",
         "state",
         "stats",
         "why",

@@ -22,6 +22,7 @@ mod inspect;
 mod isp_filter;
 mod judge;
 mod learn;
+mod lmtp;
 mod managesieve;
 mod output;
 mod progress;
@@ -62,6 +63,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         outcome.tell();
         return ExitCode::from(outcome.exit_code());
     }
+    if let Some(role) = lmtp::role(&arguments) {
+        return lmtp::play(role);
+    }
     if let Some(word) = args::unknown_command(&arguments) {
         output::error(&word);
         return ExitCode::from(2);
@@ -95,6 +99,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Learn(call)) => learn::run(call),
         Some(Command::Managesieve(call)) => managesieve::run(call),
         Some(Command::Setup(call)) => setup::run(call),
+        Some(Command::Lmtp(call)) => lmtp::run(call),
         Some(Command::State(call)) => state::run(call),
         Some(Command::Stats(call)) => stats::run(call),
         Some(Command::Why(call)) => why::run(call),

@@ -11,8 +11,17 @@
 
 pub mod accounts;
 pub mod data;
+pub mod launcher;
+pub mod listen;
+pub mod pool;
 pub mod protocol;
 pub mod reply;
+pub mod server;
 pub mod session;
 pub mod settings;
+pub mod spawn;
 pub mod spool;
+pub mod wire;
+pub mod worker;
+
+mod rule_cache;

@@ -114,7 +114,7 @@ pub enum Ready {
 
 /// A client's end of a connection. A read or write that stalls fails.
 pub trait Client: Read + Write {
-    /// Waits for the next command while no transaction is open.
+    /// Waits for the next command.
     ///
     /// # Errors
     /// The system's.
@@ -190,24 +190,31 @@ struct Session<'s> {
 impl Session<'_> {
     fn serve(&mut self) -> io::Result<()> {
         loop {
-            if self.transaction.is_none() {
-                if self.service.is_ending() {
-                    self.answer(&ENDING);
-                    return Ok(());
-                }
-                if !self.has_line() {
-                    self.flush()?;
-                    match self.client.wait()? {
-                        Ready::Input => {}
-                        Ready::TimedOut => return Err(ErrorKind::TimedOut.into()),
-                        Ready::Ending => continue,
+            if self.transaction.is_none() && self.service.is_ending() {
+                self.answer(&ENDING);
+                return Ok(());
+            }
+            if !self.has_line() {
+                self.flush()?;
+                match self.client.wait()? {
+                    Ready::Input => {}
+                    Ready::TimedOut => return Err(ErrorKind::TimedOut.into()),
+                    // Before DATA nobody has been promised anything.
+                    Ready::Ending => {
+                        self.answer(&ENDING);
+                        return Ok(());
                     }
                 }
             }
             let command = match self.line()? {
                 Line::Command(line) => protocol::parse(&line),
                 Line::Bad(reply) => Err(reply),
-                Line::End => return Ok(()),
+                Line::End => {
+                    if self.service.is_ending() {
+                        self.answer(&ENDING);
+                    }
+                    return Ok(());
+                }
             };
             let reply = match command {
                 Ok(Command::Quit) => {

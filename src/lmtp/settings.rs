@@ -9,11 +9,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hand_over::address::StoreAddress;
+
 /// All settings of a server. Workers are given them when they are started.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct LmtpSettings {
     /// Where clients connect; none if standard input is the listening socket.
     pub listen: Option<Address>,
+    /// The mode of a unix socket that we make.
+    pub socket_mode: u32,
     /// Who knows the users.
     pub users: UserSource,
     /// Where mail is stored.
@@ -49,6 +53,7 @@ impl Default for LmtpSettings {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         LmtpSettings {
             listen: None,
+            socket_mode: 0o660,
             users: UserSource::Passwd,
             store: Store::Maildir,
             workers: 2 * processors,
@@ -204,8 +209,8 @@ impl FromStr for UserSource {
 pub enum Store {
     /// In each user's Maildir.
     Maildir,
-    /// Handed to another LMTP server.
-    Lmtp(Address),
+    /// Handed to another LMTP server: as [`StoreAddress`] reads it.
+    Lmtp(String),
 }
 
 impl FromStr for Store {
@@ -214,7 +219,10 @@ impl FromStr for Store {
     fn from_str(text: &str) -> Result<Store, String> {
         match text.split_once(':') {
             None if text == "maildir" => Ok(Store::Maildir),
-            Some(("lmtp", address)) => Ok(Store::Lmtp(address.parse()?)),
+            Some(("lmtp", _)) => match text.parse::<StoreAddress>() {
+                Ok(_) => Ok(Store::Lmtp(text.to_owned())),
+                Err(why) => Err(why.to_string()),
+            },
             _ => Err("the store is `maildir`, `lmtp:unix:PATH` or `lmtp:HOST:PORT`".into()),
         }
     }
@@ -267,9 +275,9 @@ mod tests {
     #[test]
     fn addresses_users_and_stores_are_read() {
         let unix = Address::Unix("/run/x".into());
-        assert_eq!("unix:/run/x".parse(), Ok(unix.clone()));
+        assert_eq!("unix:/run/x".parse(), Ok(unix));
         assert_eq!("127.0.0.1:24".parse(), Ok(Address::Tcp("127.0.0.1:24".into())));
-        assert_eq!("lmtp:unix:/run/x".parse(), Ok(Store::Lmtp(unix)));
+        assert_eq!("lmtp:unix:/run/x".parse(), Ok(Store::Lmtp("lmtp:unix:/run/x".into())));
         assert_eq!("passwd".parse(), Ok(UserSource::Passwd));
         let template = UserSource::Template("/m/{domain}/{user}".into());
         assert_eq!("template:/m/{domain}/{user}".parse(), Ok(template));

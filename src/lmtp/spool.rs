@@ -3,8 +3,11 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 
 use sha2::{Digest, Sha256};
+
+use crate::file;
 
 /// A message up to this size is kept in memory, bytes.
 const IN_MEMORY: usize = 256 << 10;
@@ -89,6 +92,13 @@ pub struct Spool {
     written: u64,
 }
 
+/// The same file, which nobody can write to who is given it: a message may have other
+/// recipients.
+fn read_only(file: File) -> File {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    file::open(path.as_ref(), file::READ).unwrap_or(file)
+}
+
 impl Spool {
     /// How much there is, bytes.
     pub fn size(&self) -> u64 {
@@ -129,7 +139,7 @@ impl Spool {
             self.write()?;
         }
         Ok(match self.file {
-            Some(file) => MessageData::File(file, self.written),
+            Some(file) => MessageData::File(read_only(file), self.written),
             None => MessageData::Memory(self.bytes),
         })
     }
@@ -157,6 +167,7 @@ mod tests {
             match data {
                 MessageData::Memory(kept) => assert!(kept == bytes && size <= IN_MEMORY),
                 MessageData::File(file, _) => {
+                    assert!((&file).write(b"x").is_err(), "others have it too");
                     let mut kept = Vec::new();
                     PositionedReader::new(&file).read_to_end(&mut kept).unwrap();
                     assert!(kept == bytes && size > IN_MEMORY);

@@ -10,6 +10,7 @@
 //! without one the message is tried again later.
 
 pub mod history;
+pub mod prints;
 pub mod script;
 pub mod site;
 
@@ -31,6 +32,7 @@ use crate::state::program_cache::{self, ProgramCache};
 use crate::state::{StateDir, history as versions, last_good, switch};
 use crate::syntax;
 use crate::user::User;
+pub use prints::FilePrints;
 use script::{GiveScript, ScriptRead, Settled};
 
 /// The rules of one delivery.
@@ -44,6 +46,9 @@ pub struct InForce {
     /// What to tell the log: the machine could not read the rules at this
     /// moment, which is no mistake of the user's.
     pub remark: Option<String>,
+    /// What the files held that the rules were made of; where all of it was asked for
+    /// and the rules are those of the files.
+    pub prints: Option<FilePrints>,
 }
 
 /// What is wrong with the file of rules.
@@ -88,7 +93,7 @@ pub fn rules_file(asked: Option<&Path>, user: &User) -> Result<PathBuf, String> 
 
 /// A file of rules: as it was kept, or its bytes.
 enum Rules {
-    Kept(Box<CompiledProgram>),
+    Kept(Box<CompiledProgram>, FilePrints),
     Read(Vec<u8>),
 }
 
@@ -163,15 +168,23 @@ pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<I
     let kept = ProgramCache::of(path, user);
     let opened = open_rules(path).and_then(|file| {
         let print = file.print()?;
-        match kept.as_ref().and_then(|kept| kept.read(print, proof, &mut print_of)) {
-            Some(program) => Ok(Rules::Kept(Box::new(program))),
+        let mut prints = FilePrints::of(path, Some(print), proof);
+        let look = &mut |path: &Path| {
+            let print = print_of(path)?;
+            prints.add(path, print);
+            Ok(print)
+        };
+        match kept.as_ref().and_then(|kept| kept.read(print, proof, look)) {
+            Some(program) => Ok(Rules::Kept(Box::new(program), prints)),
             None => Ok(Rules::Read(file.bytes()?)),
         }
     });
     let last_good = || state.and_then(|state| last_good::read(state, path));
     let mut trouble = Trouble::Mistake;
     let (version, settings, text) = match opened {
-        Ok(Rules::Kept(program)) => return Ok(InForce::by(*program)),
+        Ok(Rules::Kept(program, prints)) => {
+            return Ok(InForce { prints: prints.all(), ..InForce::by(*program) });
+        }
         Ok(Rules::Read(bytes)) => {
             let (files, settled) = match read_and_check(path, bytes, home, state) {
                 Ok(read) => read,
@@ -192,7 +205,9 @@ pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<I
                         is_current
                     });
                     remember(path, &files, &sources, script.as_ref(), &compiled, kept, state);
-                    return Ok(InForce { script_notice: notice, remark, ..InForce::by(compiled) });
+                    let prints = FilePrints::of_files(&files, proof).filter(|_| is_current);
+                    let in_force = InForce::by(compiled);
+                    return Ok(InForce { script_notice: notice, remark, prints, ..in_force });
                 }
                 None => {
                     let text = errors(&checked.diagnostics, &sources);
@@ -210,7 +225,8 @@ pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<I
                 trouble = Trouble::Missing;
             }
             if error.is_missing() && !asked && last_good().is_none() {
-                return Ok(none());
+                let prints = FilePrints::of(path, None, proof).all();
+                return Ok(InForce { prints, ..none() });
             }
             let text = format!("{}: {error}\n", path.display());
             // Rules that go a second time are another version than the first.
@@ -229,9 +245,16 @@ pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<I
     Ok(InForce { notice: Some(notice), ..in_force })
 }
 
+impl FilePrints {
+    /// Whether the rules are still those of the files, which are a user's.
+    pub fn are_current(&self) -> bool {
+        self.hold(print_of)
+    }
+}
+
 impl InForce {
     fn by(compiled: CompiledProgram) -> InForce {
-        InForce { compiled, notice: None, script_notice: None, remark: None }
+        InForce { compiled, notice: None, script_notice: None, remark: None, prints: None }
     }
 }
 
@@ -321,10 +344,7 @@ pub fn rule_set(
     site: Option<CompiledProgram>,
     user: &User,
 ) -> (RuleSet, Option<String>) {
-    // The command's word is read only where it can count.
-    let said = rules.settings.isp_filter.iter().any(|word| word.category.is_none());
-    let asks = (site.is_some() || !rules.settings.labels.is_empty()) && !said;
-    let words = match switch::path(user).filter(|_| asks) {
+    let words = match counting_words(&rules, site.is_some(), user) {
         Some(path) => switch::read(&path),
         None => Ok(Words::default()),
     };
@@ -333,6 +353,18 @@ pub fn rule_set(
         Err(why) => (Words::default(), Some(why)),
     };
     (RuleSet::new(rules, site, &words), note)
+}
+
+/// Where the user's words to `mfilter isp-filter` stand, if they can count.
+fn counting_words(rules: &CompiledProgram, has_site: bool, user: &User) -> Option<PathBuf> {
+    let said = rules.settings.isp_filter.iter().any(|word| word.category.is_none());
+    let asks = (has_site || !rules.settings.labels.is_empty()) && !said;
+    switch::path(user).filter(|_| asks)
+}
+
+/// The same for rules that are together.
+pub fn words_path(rules: &RuleSet, user: &User) -> Option<PathBuf> {
+    counting_words(&rules.user, rules.site.is_some(), user)
 }
 
 /// Whether there were rules in a file, so that its absence is a mistake.

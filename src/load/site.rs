@@ -9,7 +9,7 @@
 use std::io;
 use std::path::Path;
 
-use super::errors;
+use super::{FilePrints, errors};
 use crate::rules::check::{Checked, Surroundings, check_site, no_script};
 use crate::rules::compiled::CompiledProgram;
 use crate::source::{Print, ReadError, Sources, open_site};
@@ -33,6 +33,8 @@ pub struct SiteInForce {
     /// The file cannot be read at this moment and none are kept: what is
     /// mandatory would be left out, so the message is to be tried again.
     pub not_now: bool,
+    /// What the files held; where the rules are those of the files.
+    pub prints: Option<FilePrints>,
 }
 
 /// The file of site rules that was asked for, else where a provider puts them.
@@ -43,33 +45,48 @@ pub fn path(asked: Option<&Path>) -> &Path {
 /// The site rules in force. Where the file was `asked` for, its absence is worth a
 /// note.
 pub fn in_force(asked: Option<&Path>) -> SiteInForce {
+    in_force_by(asked, Proof::AsMet)
+}
+
+/// The same, where all of it is asked for by who keeps the rules.
+pub fn in_force_by(asked: Option<&Path>, proof: Proof) -> SiteInForce {
     let (path, asked) = (path(asked), asked.is_some());
     let kept = ProgramCache::beside(path);
     let opened = open_site(path).and_then(|file| {
         let print = file.print()?;
-        match kept.read(print, Proof::Whole, &mut print_of) {
-            Some(compiled) => Ok(Err(compiled)),
+        let mut prints = FilePrints::of(path, Some(print), proof);
+        let look = &mut |path: &Path| {
+            let print = print_of(path)?;
+            prints.add(path, print);
+            Ok(print)
+        };
+        match kept.read(print, Proof::Whole, look) {
+            Some(compiled) => Ok(Err((compiled, prints))),
             None => Ok(Ok(file.bytes()?)),
         }
     });
     let bytes = match opened {
         Ok(Ok(bytes)) => bytes,
-        Ok(Err(compiled)) => return SiteInForce::by(compiled),
-        Err(error) if error.is_missing() && !asked => return SiteInForce::default(),
+        Ok(Err((compiled, prints))) => return SiteInForce::by(compiled, prints.all()),
+        Err(error) if error.is_missing() && !asked => {
+            let prints = FilePrints::of(path, None, proof).all();
+            return SiteInForce { prints, ..SiteInForce::default() };
+        }
         Err(error) if error.may_pass() => {
             let compiled = kept.last();
             let what = if compiled.is_some() { ", so the last good ones are used" } else { "" };
             let note = format!("site rules {} cannot be read now: {error}{what}", path.display());
-            return SiteInForce { not_now: compiled.is_none(), compiled, note: Some(note) };
+            let not_now = compiled.is_none();
+            return SiteInForce { not_now, compiled, note: Some(note), prints: None };
         }
         Err(error) => {
             let note = format!("site rules {} are not used: {error}", path.display());
             return SiteInForce { note: Some(note), ..SiteInForce::default() };
         }
     };
-    let (sources, checked, _) = check_bytes(path, bytes);
+    let (sources, checked, files) = check_bytes(path, bytes);
     match checked.program.map(CompiledProgram::new) {
-        Some(compiled) => SiteInForce::by(compiled),
+        Some(compiled) => SiteInForce::by(compiled, FilePrints::of_files(&files, proof)),
         None => {
             let last_good = kept.last();
             let what = match last_good {
@@ -79,14 +96,21 @@ pub fn in_force(asked: Option<&Path>) -> SiteInForce {
             let text = errors(&checked.diagnostics, &sources);
             let first = text.lines().next().unwrap_or_default().to_owned();
             let note = format!("site rules {} {what}: {first}", path.display());
-            SiteInForce { compiled: last_good, note: Some(note), not_now: false }
+            SiteInForce { compiled: last_good, note: Some(note), not_now: false, prints: None }
         }
     }
 }
 
 impl SiteInForce {
-    fn by(compiled: CompiledProgram) -> SiteInForce {
-        SiteInForce { compiled: Some(compiled), ..SiteInForce::default() }
+    fn by(compiled: CompiledProgram, prints: Option<FilePrints>) -> SiteInForce {
+        SiteInForce { compiled: Some(compiled), prints, ..SiteInForce::default() }
+    }
+}
+
+impl FilePrints {
+    /// Whether the rules are still those of the files, which are the site's.
+    pub fn are_current_of_site(&self) -> bool {
+        self.hold(print_of)
     }
 }
 
@@ -135,5 +159,9 @@ fn read_from_disk(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn print_of(path: &Path) -> io::Result<Option<Print>> {
-    Ok(Some(open_site(path)?.print()?))
+    match open_site(path).and_then(|file| file.print()) {
+        Ok(print) => Ok(Some(print)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }

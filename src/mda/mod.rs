@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 use crate::deliver::context::{DeliveryContext, PROGRAM_TIMEOUT, SENDMAIL, environment};
 use crate::deliver::filter::Programs;
 use crate::deliver::{RemoteMailbox, Store, deliver, notice};
 use crate::evaluate::{self, Detail, Evaluation, Run};
 use crate::hand_over::LmtpStore;
-use crate::load::{self, Notice, Proof};
+use crate::load::{self, FilePrints, Notice, Proof};
 use crate::log::{Log, LogEntry};
 use crate::mailbox::sent::Sent;
 use crate::maildir::Location;
@@ -27,8 +29,9 @@ use crate::plan::{Folder, Plan};
 use crate::rules::check::resolve;
 use crate::rules::program::{LogSetting, Program};
 use crate::rules::rule_set::RuleSet;
+use crate::rules::switch::Words;
 use crate::state::lock_file::LockFile;
-use crate::state::{StateDir, list_index, seen};
+use crate::state::{StateDir, list_index, seen, switch};
 use crate::user::User;
 use crate::world::World;
 
@@ -53,6 +56,15 @@ pub struct ActiveRules {
     pub notices: Vec<Notice>,
     /// What the log is to be told.
     pub remarks: Vec<String>,
+    kept: Option<KeptFrom>,
+}
+
+/// What rules were made of that can be kept.
+struct KeptFrom {
+    user: FilePrints,
+    site: FilePrints,
+    /// The user's words to `mfilter isp-filter`, where they count.
+    words: Option<(PathBuf, Words)>,
 }
 
 impl ActiveRules {
@@ -79,11 +91,24 @@ impl ActiveRules {
         {
             return Err(notice.text.trim_end().to_owned());
         }
-        let site = load::site::in_force(files.site);
+        let site = load::site::in_force_by(files.site, proof);
         if let (true, Some(why)) = (site.not_now, &site.note) {
             return Err(why.clone());
         }
         let (mut set, note) = load::rule_set(in_force.compiled, site.compiled, user);
+        let all_well = in_force.notice.is_none()
+            && in_force.script_notice.is_none()
+            && in_force.remark.is_none()
+            && note.is_none()
+            && site.note.is_none();
+        let prints = in_force.prints.zip(site.prints).filter(|_| all_well);
+        let kept = prints.and_then(|(of_user, of_site)| {
+            let words = match load::words_path(&set, user) {
+                Some(path) => Some((path.clone(), switch::read(&path).ok()?)),
+                None => None,
+            };
+            Some(KeptFrom { user: of_user, site: of_site, words })
+        });
         if proof == Proof::AsMet {
             set.reload = Some(Box::new(move || Some(load(Proof::Whole).ok()?.compiled)));
         }
@@ -91,12 +116,25 @@ impl ActiveRules {
             set,
             notices: in_force.notice.into_iter().chain(in_force.script_notice).collect(),
             remarks: site.note.into_iter().chain(note).chain(in_force.remark).collect(),
+            kept,
+        })
+    }
+
+    /// Whether rules that were kept are still those that would be loaded.
+    pub fn are_current(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| {
+            let same = |(path, words): &(PathBuf, Words)| {
+                switch::read(path).is_ok_and(|now| now == *words)
+            };
+            kept.user.are_current()
+                && kept.site.are_current_of_site()
+                && kept.words.as_ref().is_none_or(same)
         })
     }
 }
 
 /// How much of the rules a message goes through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Filtering {
     /// All.
     #[default]

@@ -83,6 +83,11 @@ pub fn parts(
     }
 }
 
+/// Whether a delivery was ended before it had done all of a plan.
+pub fn is_left(state: &StateDir, key: Key) -> bool {
+    state.path().join(DIRECTORY).join(key.name()).exists()
+}
+
 impl Journal {
     /// Opens the journal of a message and waits for another process that is
     /// at it. None if it still is at `deadline`.

@@ -35,6 +35,7 @@ mod judge;
 mod kinds;
 mod licences;
 mod link;
+mod lmtp;
 mod managesieve;
 mod mbsync;
 mod moves;

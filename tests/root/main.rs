@@ -6,6 +6,7 @@ mod support;
 
 mod disk;
 mod file_systems;
+mod lmtp;
 mod postfix;
 mod postfix_isp;
 mod power;

@@ -8,6 +8,7 @@ pub mod dice;
 pub mod golden;
 pub mod imap;
 pub mod dovecot;
+pub mod lmtp_site;
 pub mod managesieve;
 pub mod postfix;
 pub mod printed;

@@ -1,0 +1,294 @@
+//! Where users have uids of their own: the launcher is root and starts the front, once,
+//! and a worker for each user whose mail is there. It looks each user up itself, starts
+//! none for root or a system account, and reads neither a message nor a client's socket.
+//!
+//! The front asks it over a pair of sockets, one question and one answer at a time.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::accounts::{self, Account, Accounts, Recipient};
+use super::listen::Listener;
+use super::pool::{Spawner, Tell, WorkerProcess};
+use super::server::{Reload, Server, wait_for};
+use super::settings::{Identity, LmtpSettings};
+use super::spawn::{Role, command};
+use super::wire::{self, Frame};
+
+/// How often workers that have ended are looked for.
+const LOOK: Duration = Duration::from_secs(5);
+/// A front that dies sooner is not started again at once.
+const SOON: Duration = Duration::from_secs(2);
+
+/// What the front asks.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+enum Question {
+    /// The settings as they are now.
+    Settings,
+    /// A worker for the account of that name; its socket comes with the answer.
+    Start(String),
+    /// Whether a worker has ended.
+    HasEnded(u32),
+    /// End a worker.
+    Kill(u32),
+}
+
+/// What it is answered.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+enum Response {
+    Settings(Box<LmtpSettings>),
+    Started(u32),
+    Ended(bool),
+    No(String),
+}
+
+/// The launcher's side.
+struct Launcher<'r> {
+    settings: LmtpSettings,
+    accounts: Box<dyn Accounts>,
+    reload: &'r Reload,
+    workers: Vec<Child>,
+}
+
+/// Starts the front and what it asks for, until a signal ends it.
+///
+/// # Errors
+/// The front cannot be started.
+pub fn run(
+    listener: &Listener,
+    settings: LmtpSettings,
+    reload: &Reload,
+    tell: &Tell,
+) -> Result<(), String> {
+    let accounts = accounts::open(&settings.users)?;
+    let mut launcher = Launcher { settings, accounts, reload, workers: Vec::new() };
+    let signals = Signals::register().map_err(|error| error.to_string())?;
+    loop {
+        let began = Instant::now();
+        let started = launcher.start_front(listener);
+        let (mut front, socket) = started.map_err(|error| format!("no front: {error}"))?;
+        let ended = launcher.serve(&mut front, &socket, &signals);
+        if let Err(error) = &ended {
+            tell(&format!("the front makes no sense: {error}"));
+            let _ = front.kill();
+        }
+        let status = front.wait().map_err(|error| error.to_string())?;
+        if matches!(ended, Ok(true)) {
+            return Ok(());
+        }
+        tell(&format!("the front ended ({status}) and is started again"));
+        if began.elapsed() < SOON {
+            std::thread::sleep(SOON);
+        }
+    }
+}
+
+/// Pipes that a signal writes to.
+struct Signals {
+    end: UnixStream,
+    renew: UnixStream,
+}
+
+impl Signals {
+    fn register() -> io::Result<Signals> {
+        let (end, end_sent) = UnixStream::pair()?;
+        let (renew, renew_sent) = UnixStream::pair()?;
+        for signal in [SIGTERM, SIGINT] {
+            signal_hook::low_level::pipe::register(signal, end_sent.try_clone()?)?;
+        }
+        signal_hook::low_level::pipe::register(SIGHUP, renew_sent)?;
+        Ok(Signals { end, renew })
+    }
+}
+
+impl Launcher<'_> {
+    fn start_front(&self, listener: &Listener) -> io::Result<(Child, UnixStream)> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let mut command = command(Role::Front, self.settings.identity);
+        let front = command
+            .stdin(listener.as_fd().try_clone_to_owned()?)
+            .stdout(OwnedFd::from(theirs))
+            .spawn()?;
+        Ok((front, ours))
+    }
+
+    /// Answers the front until it is gone; true if it was told to go.
+    fn serve(
+        &mut self,
+        front: &mut Child,
+        socket: &UnixStream,
+        signals: &Signals,
+    ) -> io::Result<bool> {
+        let mut told = false;
+        loop {
+            let watched: &[&dyn AsFd] = &[socket, &signals.renew, &signals.end];
+            // One signal is enough.
+            let watched = watched.get(..if told { 2 } else { 3 }).unwrap_or(watched);
+            let ready = wait_for(watched, LOOK)?;
+            self.workers.retain_mut(|worker| matches!(worker.try_wait(), Ok(None)));
+            if ready.get(2) == Some(&true) {
+                told = true;
+                signal(front, Signal::TERM);
+            }
+            if ready.get(1) == Some(&true) {
+                let _ = (&signals.renew).read(&mut [0; 64]);
+                self.renew();
+                signal(front, Signal::HUP);
+            }
+            if ready.first() == Some(&true) {
+                let Some(Frame { head, .. }) = wire::receive::<Question>(socket)? else {
+                    return Ok(told);
+                };
+                self.answer(head, socket)?;
+            }
+        }
+    }
+
+    /// What is wrong with new settings, the front tells.
+    fn renew(&mut self) {
+        if let Ok(settings) = (self.reload)()
+            && let Ok(accounts) = accounts::open(&settings.users)
+        {
+            (self.settings, self.accounts) = (settings, accounts);
+        }
+    }
+
+    fn answer(&mut self, question: Question, socket: &UnixStream) -> io::Result<()> {
+        let mut descriptor = None;
+        let response = match question {
+            Question::Settings => Response::Settings(Box::new(self.settings.clone())),
+            Question::Start(name) => match self.start(&name) {
+                Ok((pid, theirs)) => {
+                    descriptor = Some(theirs);
+                    Response::Started(pid)
+                }
+                Err(why) => Response::No(why),
+            },
+            Question::HasEnded(pid) => {
+                Response::Ended(!self.workers.iter().any(|worker| worker.id() == pid))
+            }
+            Question::Kill(pid) => {
+                if let Some(at) = self.workers.iter().position(|worker| worker.id() == pid) {
+                    let mut worker = self.workers.swap_remove(at);
+                    let _ = worker.kill();
+                    let _ = worker.wait();
+                }
+                Response::Ended(true)
+            }
+        };
+        wire::send(socket, &response, b"", descriptor.as_ref().map(AsFd::as_fd))
+    }
+
+    /// Starts a worker for a user and gives the front's end of its socket.
+    fn start(&mut self, name: &str) -> Result<(u32, UnixStream), String> {
+        let account = self.account(name)?;
+        let (ours, theirs) = UnixStream::pair().map_err(|error| error.to_string())?;
+        let identity = Identity { uid: account.uid, gid: account.gid };
+        let mut command = command(Role::Worker, Some(identity));
+        let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn();
+        let child = child.map_err(|error| format!("no worker for {name}: {error}"))?;
+        let pid = child.id();
+        self.workers.push(child);
+        Ok((pid, ours))
+    }
+
+    /// Whatever the front says, nobody but a user.
+    fn account(&self, name: &str) -> Result<Account, String> {
+        let (local, domain) = name.rsplit_once('@').unwrap_or((name, ""));
+        let recipient =
+            Recipient { local: local.to_owned(), detail: None, domain: domain.to_owned() };
+        let found = self.accounts.find(&recipient).map_err(|why| why.to_string())?;
+        let account = found.filter(|account| account.name == name);
+        let account = account.ok_or_else(|| format!("there is no user {name}"))?;
+        if account.uid < self.settings.first_uid.max(1) || account.gid == 0 {
+            return Err(format!("uid {} of {name} is no user's", account.uid));
+        }
+        Ok(account)
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // It is not reaped, so the number is still its own.
+    if let Some(pid) = pid {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// The front where a launcher starts the workers: standard input is the listening socket,
+/// standard output the launcher's.
+///
+/// # Errors
+/// It cannot serve.
+pub fn front(tell: Arc<Tell>) -> Result<(), String> {
+    let listener = Listener::inherited()?;
+    let socket = rustix::stdio::stdout().try_clone_to_owned().map_err(|error| error.to_string())?;
+    let launcher = Arc::new(Mutex::new(UnixStream::from(socket)));
+    let settings = settings_of(&launcher)?;
+    let spawner = ByLauncher { socket: Arc::clone(&launcher) };
+    let server = Arc::new(Server::new(settings, Box::new(spawner), tell)?);
+    let served = server.serve(listener, &move || settings_of(&launcher));
+    served.map_err(|error| format!("nobody can connect any more: {error}"))
+}
+
+type LauncherSocket = Arc<Mutex<UnixStream>>;
+
+fn ask(launcher: &LauncherSocket, question: &Question) -> io::Result<Frame<Response>> {
+    let socket = launcher.lock().unwrap_or_else(PoisonError::into_inner);
+    wire::send(&socket, question, b"", None)?;
+    let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the launcher is gone");
+    wire::receive(&socket)?.ok_or_else(gone)
+}
+
+fn settings_of(launcher: &LauncherSocket) -> Result<LmtpSettings, String> {
+    match ask(launcher, &Question::Settings) {
+        Ok(Frame { head: Response::Settings(settings), .. }) => Ok(*settings),
+        Ok(_) => Err("the launcher makes no sense".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Has workers started by the launcher.
+struct ByLauncher {
+    socket: LauncherSocket,
+}
+
+impl Spawner for ByLauncher {
+    fn start(&self, account: &Account) -> io::Result<(UnixStream, Box<dyn WorkerProcess>)> {
+        let Frame { head, descriptor, .. } =
+            ask(&self.socket, &Question::Start(account.name.clone()))?;
+        match (head, descriptor) {
+            (Response::Started(pid), Some(descriptor)) => {
+                let process = LaunchedWorker { pid, launcher: Arc::clone(&self.socket) };
+                Ok((UnixStream::from(descriptor), Box::new(process)))
+            }
+            (Response::No(why), _) => Err(io::Error::other(why)),
+            _ => Err(io::Error::other("the launcher makes no sense")),
+        }
+    }
+}
+
+/// A worker that the launcher has started.
+struct LaunchedWorker {
+    pid: u32,
+    launcher: LauncherSocket,
+}
+
+impl WorkerProcess for LaunchedWorker {
+    fn kill(&mut self) {
+        let _ = ask(&self.launcher, &Question::Kill(self.pid));
+    }
+
+    fn has_ended(&mut self) -> bool {
+        let asked = ask(&self.launcher, &Question::HasEnded(self.pid));
+        matches!(asked, Ok(Frame { head: Response::Ended(true), .. }) | Err(_))
+    }
+}

@@ -1,0 +1,231 @@
+//! Where clients connect: a socket of our own, or one that systemd or a launcher gives
+//! as standard input.
+
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::settings::{Address, Identity};
+
+/// A listening socket.
+#[derive(Debug)]
+pub enum Listener {
+    /// A unix socket, and where we have made it.
+    Unix(UnixListener, Option<OwnPath>),
+    /// TCP, on this machine.
+    Tcp(TcpListener),
+}
+
+/// A socket in the file system that is ours to remove.
+#[derive(Debug)]
+pub struct OwnPath {
+    path: PathBuf,
+    inode: u64,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub enum Stream {
+    /// Over a unix socket.
+    Unix(UnixStream),
+    /// Over TCP.
+    Tcp(TcpStream),
+}
+
+impl Listener {
+    /// Listens at an address. A unix socket takes the place of one of that name in one
+    /// step, so that nobody finds none.
+    ///
+    /// # Errors
+    /// Why not, for people.
+    pub fn bind(address: &Address, mode: u32, owner: Option<Identity>) -> Result<Listener, String> {
+        match address {
+            Address::Unix(path) => Listener::bind_unix(path, mode, owner)
+                .map_err(|error| format!("cannot listen at {}: {error}", path.display())),
+            Address::Tcp(host) => {
+                let addresses = Address::loopback(host)?;
+                let bound = TcpListener::bind(&*addresses);
+                bound
+                    .map(Listener::Tcp)
+                    .map_err(|error| format!("cannot listen at {host}: {error}"))
+            }
+        }
+    }
+
+    fn bind_unix(path: &Path, mode: u32, owner: Option<Identity>) -> io::Result<Listener> {
+        let is_socket =
+            |about: fs::Metadata| std::os::unix::fs::FileTypeExt::is_socket(&about.file_type());
+        if fs::symlink_metadata(path).is_ok_and(|about| !is_socket(about)) {
+            return Err(io::Error::new(ErrorKind::AlreadyExists, "something else is there"));
+        }
+        let mut new = path.as_os_str().to_owned();
+        new.push(format!(".{}", std::process::id()));
+        let new = PathBuf::from(new);
+        let _ = fs::remove_file(&new);
+        let listener = UnixListener::bind(&new)?;
+        let placed = (|| -> io::Result<OwnPath> {
+            if let Some(owner) = owner {
+                chown(&new, Some(owner.uid), Some(owner.gid))?;
+            }
+            fs::set_permissions(&new, fs::Permissions::from_mode(mode))?;
+            let inode = fs::metadata(&new)?.ino();
+            fs::rename(&new, path)?;
+            Ok(OwnPath { path: path.to_owned(), inode })
+        })();
+        if placed.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        Ok(Listener::Unix(listener, Some(placed?)))
+    }
+
+    /// The one that is standard input.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn inherited() -> Result<Listener, String> {
+        let none = "standard input is no listening socket; name one with --listen";
+        let stdin = rustix::stdio::stdin();
+        let owned = || stdin.try_clone_to_owned().map_err(|error| error.to_string());
+        let unix = UnixListener::from(owned()?);
+        if unix.local_addr().is_ok() {
+            return Ok(Listener::Unix(unix, None));
+        }
+        let tcp = TcpListener::from(owned()?);
+        match tcp.local_addr() {
+            Ok(address) => Address::loopback(&address.to_string()).map(|_| Listener::Tcp(tcp)),
+            Err(_) => Err(none.into()),
+        }
+    }
+
+    /// Takes the next connection.
+    ///
+    /// # Errors
+    /// The system's; `WouldBlock` if there is none.
+    pub fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Listener::Unix(listener, _) => Ok(Stream::Unix(listener.accept()?.0)),
+            Listener::Tcp(listener) => {
+                let stream = listener.accept()?.0;
+                stream.set_nodelay(true)?;
+                Ok(Stream::Tcp(stream))
+            }
+        }
+    }
+
+    /// Whether accepting waits for a connection.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        match self {
+            Listener::Unix(listener, _) => listener.set_nonblocking(nonblocking),
+            Listener::Tcp(listener) => listener.set_nonblocking(nonblocking),
+        }
+    }
+
+    /// Where it listens, for people.
+    pub fn place(&self) -> String {
+        match self {
+            Listener::Unix(_, Some(own)) => format!("unix:{}", own.path.display()),
+            // Its own name may be one that it had before it was put in place.
+            Listener::Unix(_, None) => "the socket that is standard input".into(),
+            Listener::Tcp(listener) => {
+                listener.local_addr().map_or("a port".into(), |address| address.to_string())
+            }
+        }
+    }
+
+    /// Whether nobody else keeps it open when we are gone.
+    pub fn is_own(&self) -> bool {
+        matches!(self, Listener::Unix(_, Some(_)))
+    }
+
+    /// A copy that another process can be given.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn to_owned_fd(&self) -> io::Result<OwnedFd> {
+        self.as_fd().try_clone_to_owned()
+    }
+
+    /// Forgets that the path is ours: another process has the socket now.
+    pub fn leave(&mut self) -> Option<OwnPath> {
+        match self {
+            Listener::Unix(_, own) => own.take(),
+            Listener::Tcp(_) => None,
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listener::Unix(listener, _) => listener.as_fd(),
+            Listener::Tcp(listener) => listener.as_fd(),
+        }
+    }
+}
+
+impl Drop for OwnPath {
+    fn drop(&mut self) {
+        // A server that was started since may have put its own there.
+        if fs::symlink_metadata(&self.path).is_ok_and(|about| about.ino() == self.inode) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Stream {
+    /// How long a read and a write may wait.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_timeouts(&self, read: Duration, write: Duration) -> io::Result<()> {
+        match self {
+            Stream::Unix(stream) => {
+                stream.set_read_timeout(Some(read))?;
+                stream.set_write_timeout(Some(write))
+            }
+            Stream::Tcp(stream) => {
+                stream.set_read_timeout(Some(read))?;
+                stream.set_write_timeout(Some(write))
+            }
+        }
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Stream::Unix(stream) => stream.as_fd(),
+            Stream::Tcp(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Unix(stream) => stream.read(buffer),
+            Stream::Tcp(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Unix(stream) => stream.write(bytes),
+            Stream::Tcp(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

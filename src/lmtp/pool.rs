@@ -1,0 +1,603 @@
+//! The workers: who gets the next message, what becomes of one that dies, and of the
+//! message it was at.
+//!
+//! A user's mail is never delivered by two at once, and goes to the worker that had it
+//! before, while that one is free. A worker that dies costs its message a 451, unless all
+//! of it is found stored; a message that two have died of goes to the inbox without rules.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::accounts::Account;
+use super::reply::Reply;
+use super::session::{Addressee, Envelope};
+use super::settings::LmtpSettings;
+use super::spool::MessageData;
+use super::wire::{self, Answer, Frame, Job, Order};
+use crate::mda::Filtering;
+
+/// How long after its end a message waits for a worker. Together with the time of a
+/// delivery it is less than what MTAs wait for (Postfix: 600 s).
+const QUEUE_TIME: Duration = Duration::from_secs(300);
+/// How long a worker may take to start.
+const START_TIME: Duration = Duration::from_secs(60);
+/// How long it may take to find out what a dead worker has done.
+const RECOVERY_TIME: Duration = Duration::from_secs(20);
+/// So many workers try it.
+const RECOVERIES: usize = 10;
+/// So many workers may die of a message before it is kept from the rules.
+const DEATHS: u32 = 2;
+/// So many messages are known of which workers have died.
+const KNOWN_DEATHS: usize = 1000;
+/// How long a dead worker is waited for.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A worker's process, as far as the front can reach it.
+pub trait WorkerProcess: Send {
+    /// Ends it at once, if it has not ended.
+    fn kill(&mut self);
+
+    /// Whether it has ended by itself.
+    fn has_ended(&mut self) -> bool;
+}
+
+/// Starts workers.
+pub trait Spawner: Send + Sync {
+    /// Starts one for an account and gives the front's end of its socket.
+    ///
+    /// # Errors
+    /// The system's.
+    fn start(&self, account: &Account) -> io::Result<(UnixStream, Box<dyn WorkerProcess>)>;
+}
+
+/// Is told what is worth a line in the log.
+pub type Tell = dyn Fn(&str) + Send + Sync;
+
+/// All workers.
+pub struct Pool {
+    spawner: Box<dyn Spawner>,
+    tell: Arc<Tell>,
+    hasher: RandomState,
+    state: Mutex<PoolState>,
+    changed: Condvar,
+    deaths: Mutex<HashMap<DeathKey, u32>>,
+}
+
+/// A message by its hash, and a recipient.
+type DeathKey = ([u8; 32], String);
+
+struct PoolState {
+    settings: Arc<LmtpSettings>,
+    /// Counts the changes of settings.
+    generation: u64,
+    slots: Vec<Slot>,
+    /// The homes of those whose mail is being delivered.
+    busy: HashSet<PathBuf>,
+}
+
+#[derive(Default)]
+enum Slot {
+    #[default]
+    Empty,
+    Idle(Worker),
+    Busy,
+}
+
+/// A worker that waits for a message.
+struct Worker {
+    socket: UnixStream,
+    process: Box<dyn WorkerProcess>,
+    /// Whose uid it has, where each user has one.
+    owner: Option<PathBuf>,
+    jobs: u32,
+    started: Instant,
+    used: Instant,
+    generation: u64,
+}
+
+impl Worker {
+    /// Lets it end, and ends it if it does not.
+    fn end(self) {
+        let Worker { socket, mut process, .. } = self;
+        drop(socket);
+        let until = Instant::now() + FAREWELL;
+        while !process.has_ended() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        process.kill();
+    }
+
+    fn is_worn(&self, settings: &LmtpSettings, generation: u64) -> bool {
+        let limits = &settings.limits;
+        let idle = self.owner.is_some() && self.used.elapsed() >= limits.idle;
+        self.jobs >= limits.jobs
+            || self.started.elapsed() >= limits.age
+            || self.generation != generation
+            || idle
+    }
+}
+
+/// What came of giving a worker something to do.
+enum Asked {
+    Answered(Answer),
+    /// It was dead before.
+    WasDead,
+    /// It died of it, or did not end.
+    Died(String),
+}
+
+/// The right to deliver one user's mail by one of the workers.
+struct Seat<'p> {
+    pool: &'p Pool,
+    home: PathBuf,
+    slot: usize,
+    worker: Option<Worker>,
+    settings: Arc<LmtpSettings>,
+    generation: u64,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let worker = self.worker.take();
+        let (keep, worn) = match worker {
+            Some(worker) if worker.is_worn(&self.settings, self.generation) => (None, Some(worker)),
+            worker => (worker, None),
+        };
+        let mut state = self.pool.state();
+        if let Some(slot) = state.slots.get_mut(self.slot) {
+            *slot = keep.map_or(Slot::Empty, Slot::Idle);
+        }
+        state.busy.remove(&self.home);
+        drop(state);
+        self.pool.changed.notify_all();
+        if let Some(worn) = worn {
+            worn.end();
+        }
+    }
+}
+
+impl Pool {
+    /// Workers that a spawner starts when they are needed.
+    pub fn new(settings: Arc<LmtpSettings>, spawner: Box<dyn Spawner>, tell: Arc<Tell>) -> Pool {
+        let slots = (0..settings.workers.max(1)).map(|_| Slot::Empty).collect();
+        let state = PoolState { settings, generation: 0, slots, busy: HashSet::new() };
+        Pool {
+            spawner,
+            tell,
+            hasher: RandomState::new(),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            deaths: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, PoolState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works under other settings from now on; workers are replaced when they are done.
+    pub fn renew(&self, settings: Arc<LmtpSettings>) {
+        let mut state = self.state();
+        // Fewer slots come with the next start: the last may be at work.
+        let slots = settings.workers.max(state.slots.len());
+        state.slots.resize_with(slots, Slot::default);
+        state.settings = settings;
+        state.generation += 1;
+        drop(state);
+        self.look_after();
+    }
+
+    /// Lets those end that are old, have not been needed, or have died.
+    pub fn look_after(&self) {
+        let mut ended = Vec::new();
+        let mut state = self.state();
+        let PoolState { settings, generation, slots, .. } = &mut *state;
+        for slot in slots {
+            let Slot::Idle(worker) = slot else { continue };
+            if (worker.is_worn(settings, *generation) || worker.process.has_ended())
+                && let Slot::Idle(worker) = std::mem::take(slot)
+            {
+                ended.push(worker);
+            }
+        }
+        drop(state);
+        ended.into_iter().for_each(Worker::end);
+    }
+
+    /// Lets all end that wait.
+    pub fn end(&self) {
+        let slots = std::mem::take(&mut self.state().slots);
+        for slot in slots {
+            if let Slot::Idle(worker) = slot {
+                worker.end();
+            }
+        }
+    }
+
+    /// Delivers a message to one recipient.
+    pub fn deliver(
+        &self,
+        envelope: &Envelope,
+        to: &Addressee,
+        message: &MessageData,
+        since: Instant,
+    ) -> Reply {
+        let deaths = self.deaths_of(message, &to.recipient);
+        let filtering = if deaths >= DEATHS { Filtering::Inbox } else { Filtering::Rules };
+        let job = Job {
+            id: self.hasher.hash_one((since, std::process::id(), &to.recipient)),
+            account: to.account.clone(),
+            sender: envelope.sender.clone(),
+            recipient: to.recipient.clone(),
+            original: to.original.clone(),
+            detail: to.detail.clone(),
+            filtering,
+        };
+        let Some(mut seat) = self.seat(&to.account, since + QUEUE_TIME) else {
+            return Reply::later("all workers are busy");
+        };
+        let order = Order::Deliver(job.clone());
+        let wall = seat.settings.limits.wall;
+        match seat.ask(&to.account, &order, message, wall) {
+            Ok(Asked::Answered(Answer::Done { outcome, broke })) => {
+                if broke {
+                    (self.tell)(&format!("an internal error at mail for {}", to.account.name));
+                    self.note_death(message, &to.recipient);
+                } else if deaths > 0 {
+                    self.forget_deaths(message, &to.recipient);
+                }
+                Reply::of(&outcome)
+            }
+            Ok(Asked::Died(why)) => {
+                let count = self.note_death(message, &to.recipient);
+                (self.tell)(&format!(
+                    "a worker died at mail for {} ({why}), death {count} of this message",
+                    to.account.name
+                ));
+                match seat.recover(&to.account, job, message) {
+                    true => Reply::new(250, "2.1.5 Delivered"),
+                    false => Reply::later("the delivery was ended before it was done"),
+                }
+            }
+            Ok(Asked::Answered(Answer::Recovered(_) | Answer::Ready) | Asked::WasDead) => {
+                Reply::later("the worker is gone")
+            }
+            Err(error) => {
+                (self.tell)(&format!("no worker for {}: {error}", to.account.name));
+                Reply::later("no worker can be started")
+            }
+        }
+    }
+
+    /// Waits until nobody is at the user's mail and a worker is free.
+    fn seat(&self, account: &Account, until: Instant) -> Option<Seat<'_>> {
+        let home = account.home.as_path();
+        let mut state = self.state();
+        loop {
+            if !state.busy.contains(home)
+                && let Some(slot) = self.choose(&state, home)
+            {
+                break self.take(state, home, slot);
+            }
+            let left = until.checked_duration_since(Instant::now())?;
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn take(
+        &self,
+        mut state: MutexGuard<'_, PoolState>,
+        home: &Path,
+        slot: usize,
+    ) -> Option<Seat<'_>> {
+        let place = state.slots.get_mut(slot)?;
+        let worker = match std::mem::replace(place, Slot::Busy) {
+            Slot::Idle(worker) => Some(worker),
+            Slot::Empty | Slot::Busy => None,
+        };
+        state.busy.insert(home.to_owned());
+        let (settings, generation) = (Arc::clone(&state.settings), state.generation);
+        drop(state);
+        // One of another user's uid, or of other settings.
+        let fits = |worker: &Worker| {
+            worker.generation == generation
+                && worker.owner.as_deref().is_none_or(|owner| owner == home)
+        };
+        let (worker, other) = match worker {
+            Some(worker) if fits(&worker) => (Some(worker), None),
+            worker => (None, worker),
+        };
+        if let Some(other) = other {
+            other.end();
+        }
+        let home = home.to_owned();
+        Some(Seat { pool: self, home, slot, worker, settings, generation })
+    }
+
+    /// A slot that is not busy: where the user's uid or rules are, else one that has to
+    /// start a worker, else the one that has waited longest.
+    fn choose(&self, state: &PoolState, home: &Path) -> Option<usize> {
+        let idle = |slot: &Slot| match slot {
+            Slot::Idle(worker) => Some(worker.used),
+            Slot::Empty | Slot::Busy => None,
+        };
+        let slots = &state.slots;
+        let first_empty = || slots.iter().position(|slot| matches!(slot, Slot::Empty));
+        let longest_idle = || {
+            let waiting = slots.iter().enumerate().filter_map(|(at, slot)| Some((idle(slot)?, at)));
+            waiting.min().map(|(_, at)| at)
+        };
+        if state.settings.own_uids {
+            let own = slots.iter().position(
+                |slot| matches!(slot, Slot::Idle(worker) if worker.owner.as_deref() == Some(home)),
+            );
+            return own.or_else(first_empty).or_else(longest_idle);
+        }
+        let count = u64::try_from(slots.len()).unwrap_or(1).max(1);
+        let own = usize::try_from(self.hasher.hash_one(home) % count).unwrap_or(0);
+        let is_free = slots.get(own).is_some_and(|slot| !matches!(slot, Slot::Busy));
+        is_free.then_some(own).or_else(longest_idle).or_else(first_empty)
+    }
+
+    fn deaths_of(&self, message: &MessageData, recipient: &str) -> u32 {
+        let deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
+        if deaths.is_empty() {
+            return 0;
+        }
+        drop(deaths);
+        let Ok(digest) = message.digest() else { return 0 };
+        let deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
+        deaths.get(&(digest, recipient.to_owned())).copied().unwrap_or(0)
+    }
+
+    fn note_death(&self, message: &MessageData, recipient: &str) -> u32 {
+        let Ok(digest) = message.digest() else { return 0 };
+        let mut deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (digest, recipient.to_owned());
+        if deaths.len() >= KNOWN_DEATHS && !deaths.contains_key(&key) {
+            // Some other is tried with its rules once more than it should be.
+            let any = deaths.keys().next().cloned();
+            any.map(|any| deaths.remove(&any));
+        }
+        let count = deaths.entry(key).or_default();
+        *count += 1;
+        *count
+    }
+
+    fn forget_deaths(&self, message: &MessageData, recipient: &str) {
+        if let Ok(digest) = message.digest() {
+            let mut deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
+            deaths.remove(&(digest, recipient.to_owned()));
+        }
+    }
+}
+
+impl Seat<'_> {
+    /// Has a worker do something; a new one if there is none or it died meanwhile.
+    fn ask(
+        &mut self,
+        account: &Account,
+        order: &Order,
+        message: &MessageData,
+        time: Duration,
+    ) -> io::Result<Asked> {
+        for _ in 0..3 {
+            let mut worker = match self.worker.take() {
+                Some(worker) => worker,
+                None => self.start(account)?,
+            };
+            match ask(&worker.socket, order, message, time) {
+                Asked::Answered(answer) => {
+                    worker.jobs += 1;
+                    worker.used = Instant::now();
+                    self.worker = Some(worker);
+                    return Ok(Asked::Answered(answer));
+                }
+                Asked::WasDead => worker.process.kill(),
+                Asked::Died(why) => {
+                    worker.process.kill();
+                    return Ok(Asked::Died(why));
+                }
+            }
+        }
+        Ok(Asked::WasDead)
+    }
+
+    /// Whether all is stored that a dead worker was to store. Who finds that out may die
+    /// as well.
+    fn recover(&mut self, account: &Account, job: Job, message: &MessageData) -> bool {
+        let order = Order::Recover(job);
+        for _ in 0..RECOVERIES {
+            match self.ask(account, &order, message, RECOVERY_TIME) {
+                Ok(Asked::Answered(answer)) => return answer == Answer::Recovered(true),
+                Ok(Asked::Died(_) | Asked::WasDead) => {}
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    fn start(&self, account: &Account) -> io::Result<Worker> {
+        let (socket, process) = self.pool.spawner.start(account)?;
+        let now = Instant::now();
+        let settings = &self.settings;
+        let worker = Worker {
+            socket,
+            process,
+            owner: settings.own_uids.then(|| account.home.clone()),
+            jobs: 0,
+            started: now,
+            used: now,
+            generation: self.generation,
+        };
+        let order = Order::Settings(Box::new((**settings).clone()));
+        match ask(&worker.socket, &order, &MessageData::Memory(Vec::new()), START_TIME) {
+            Asked::Answered(Answer::Ready) => Ok(worker),
+            Asked::Died(why) => Err(io::Error::other(why)),
+            Asked::Answered(_) | Asked::WasDead => Err(io::Error::other("it did not start")),
+        }
+    }
+}
+
+fn ask(socket: &UnixStream, order: &Order, message: &MessageData, time: Duration) -> Asked {
+    let sent = socket.set_read_timeout(Some(time)).and_then(|()| match message {
+        MessageData::Memory(bytes) => wire::send(socket, order, bytes, None),
+        MessageData::File(file, _) => wire::send(socket, order, b"", Some(file.as_fd())),
+    });
+    match sent {
+        Ok(()) => {}
+        Err(error) if is_gone(&error) => return Asked::WasDead,
+        Err(error) => return Asked::Died(error.to_string()),
+    }
+    match wire::receive::<Answer>(socket) {
+        Ok(Some(Frame { head, .. })) => Asked::Answered(head),
+        Ok(None) => Asked::Died("it ended".into()),
+        Err(error) if is_gone(&error) => Asked::Died("it ended".into()),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            Asked::Died(format!("it did not end within {} s", time.as_secs()))
+        }
+        Err(error) => Asked::Died(error.to_string()),
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::outcome::Outcome;
+
+    /// Workers that are threads: what one does is said by the message.
+    struct Threads {
+        started: Arc<AtomicUsize>,
+    }
+
+    struct Nobody;
+
+    impl WorkerProcess for Nobody {
+        fn kill(&mut self) {}
+
+        fn has_ended(&mut self) -> bool {
+            true
+        }
+    }
+
+    impl Spawner for Threads {
+        fn start(&self, _: &Account) -> io::Result<(UnixStream, Box<dyn WorkerProcess>)> {
+            self.started.fetch_add(1, Ordering::Relaxed);
+            let (ours, theirs) = UnixStream::pair()?;
+            std::thread::spawn(move || {
+                while let Ok(Some(Frame { head, body, .. })) = wire::receive::<Order>(&theirs) {
+                    let answer = match head {
+                        Order::Settings(_) => Answer::Ready,
+                        Order::Deliver(Job { filtering: Filtering::Inbox, .. }) => {
+                            Answer::Done { outcome: Outcome::Discarded, broke: false }
+                        }
+                        Order::Deliver(_) if body == b"die" || body == b"die late" => return,
+                        Order::Deliver(_) if body == b"hang" => {
+                            std::thread::sleep(Duration::from_secs(2));
+                            return;
+                        }
+                        Order::Deliver(_) => {
+                            Answer::Done { outcome: Outcome::Delivered, broke: body == b"panic" }
+                        }
+                        Order::Recover(_) => Answer::Recovered(body == b"die late"),
+                    };
+                    if wire::send(&theirs, &answer, b"", None).is_err() || body == b"last" {
+                        return;
+                    }
+                }
+            });
+            Ok((ours, Box::new(Nobody)))
+        }
+    }
+
+    fn pool(change: impl Fn(&mut LmtpSettings)) -> (Pool, Arc<AtomicUsize>) {
+        let mut settings = LmtpSettings { workers: 2, ..LmtpSettings::default() };
+        change(&mut settings);
+        let started = Arc::new(AtomicUsize::new(0));
+        let spawner = Threads { started: Arc::clone(&started) };
+        (Pool::new(Arc::new(settings), Box::new(spawner), Arc::new(|_: &str| ())), started)
+    }
+
+    fn deliver(pool: &Pool, user: &str, body: &str) -> u16 {
+        let account = Account { name: user.into(), home: user.into(), uid: 1, gid: 1 };
+        let to = Addressee { recipient: user.into(), original: None, detail: None, account };
+        let message = MessageData::Memory(body.into());
+        pool.deliver(&Envelope::default(), &to, &message, Instant::now()).code
+    }
+
+    #[test]
+    fn a_worker_is_kept_until_it_is_worn() {
+        let (pool, started) = pool(|settings| settings.limits.jobs = 10);
+        for _ in 0..25 {
+            assert_eq!(deliver(&pool, "taro", "x"), 250);
+        }
+        assert_eq!(started.load(Ordering::Relaxed), 3);
+        pool.renew(Arc::new(LmtpSettings::default()));
+        assert_eq!(deliver(&pool, "taro", "x"), 250);
+        assert_eq!(started.load(Ordering::Relaxed), 4);
+        // One that died between two messages costs none.
+        assert_eq!(deliver(&pool, "taro", "last"), 250);
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(deliver(&pool, "taro", "x"), 250);
+    }
+
+    #[test]
+    fn a_death_costs_one_message_and_the_third_try_goes_past_the_rules() {
+        let (pool, _) = pool(|_| ());
+        assert_eq!(deliver(&pool, "taro", "die late"), 250, "it is found");
+        for body in ["die", "panic"] {
+            let first = [deliver(&pool, "taro", body), deliver(&pool, "taro", body)];
+            assert_eq!(first, if body == "die" { [451, 451] } else { [250, 250] });
+            assert_eq!(deliver(&pool, "hana", "x"), 250);
+            assert_eq!(deliver(&pool, "taro", body), 250, "the inbox");
+        }
+        assert_eq!(deliver(&pool, "hana", "die"), 451, "another recipient is another case");
+    }
+
+    #[test]
+    fn a_worker_that_hangs_is_ended() {
+        let (pool, _) = pool(|settings| settings.limits.wall = Duration::from_millis(50));
+        assert_eq!(deliver(&pool, "taro", "hang"), 451);
+        assert_eq!(deliver(&pool, "taro", "x"), 250);
+    }
+
+    #[test]
+    fn each_user_has_one_worker_where_each_has_a_uid() {
+        let (pool, started) = pool(|settings| settings.own_uids = true);
+        for user in ["a", "b", "a", "b", "c", "c"] {
+            assert_eq!(deliver(&pool, user, "x"), 250);
+        }
+        assert_eq!(started.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn one_user_is_never_served_twice_at_once_and_nobody_waits_for_him() {
+        let (pool, started) = pool(|settings| settings.limits.wall = Duration::from_millis(300));
+        std::thread::scope(|scope| {
+            let slow = [(); 3].map(|()| scope.spawn(|| deliver(&pool, "taro", "hang")));
+            while started.load(Ordering::Relaxed) == 0 {
+                std::thread::yield_now();
+            }
+            for user in 0..20 {
+                assert_eq!(deliver(&pool, &format!("user{user}"), "x"), 250);
+            }
+            for slow in slow {
+                let code = slow.join().unwrap();
+                assert!([451, 250].contains(&code), "{code}");
+            }
+        });
+    }
+}

@@ -1,0 +1,423 @@
+//! The front: takes connections, each served by a thread, until it is told to end.
+//!
+//! SIGTERM and SIGINT end it: no new transaction begins, those that are open are done.
+//! SIGHUP has it read the settings anew.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::accounts::{Account, Accounts, Recipient, Unavailable};
+use super::listen::{Listener, Stream};
+use super::pool::{Pool, Spawner, Tell};
+use super::reply::Reply;
+use super::session::{self, Addressee, Client, ENDING, Envelope, Ready, Service, SessionLimits};
+use super::settings::{Identity, LmtpSettings};
+use super::spool::MessageData;
+
+/// Between two commands, RFC 5321 §4.5.3.2.7.
+const IDLE: Duration = Duration::from_secs(300);
+/// In the midst of something, each read.
+const READ: Duration = Duration::from_secs(180);
+/// Each write: a client that does not read its answers is ended.
+const WRITE: Duration = Duration::from_secs(60);
+/// How often it is looked whether workers are worn or a connection has a place.
+const LOOK: Duration = Duration::from_secs(5);
+const LOOK_FOR_PLACE: Duration = Duration::from_millis(20);
+/// A connection that has been idle for so long gives its place to one that waits.
+const GIVES_WAY: Duration = Duration::from_secs(1);
+/// How long transactions have that are open when the server ends.
+const LAST: Duration = Duration::from_secs(270);
+/// Stack of a connection's thread, bytes.
+const STACK: usize = 256 << 10;
+
+/// Gives the settings as they are now.
+pub type Reload = dyn Fn() -> Result<LmtpSettings, String> + Send + Sync;
+
+/// What can change while the server runs.
+struct Current {
+    settings: Arc<LmtpSettings>,
+    accounts: Box<dyn Accounts>,
+}
+
+/// The front.
+pub struct Server {
+    pool: Pool,
+    current: RwLock<Arc<Current>>,
+    tell: Arc<Tell>,
+    ending: AtomicBool,
+    /// Ends with the server: closed, it wakes who waits.
+    wake: Mutex<Option<UnixStream>>,
+    woken: UnixStream,
+    connections: Mutex<Vec<Arc<Connection>>>,
+    closed: Condvar,
+    began: Instant,
+}
+
+/// What others see of a connection.
+struct Connection {
+    /// Since when it waits for a command, milliseconds since the server began, 1 at least;
+    /// 0 while it is at something.
+    idle_since: AtomicU64,
+    /// Its place is needed.
+    gives_way: AtomicBool,
+    /// To wake it.
+    stream: OwnedFd,
+}
+
+impl Server {
+    /// A server that has its workers started by `spawner`.
+    ///
+    /// # Errors
+    /// The users cannot be looked up so, or the system has no sockets.
+    pub fn new(
+        settings: LmtpSettings,
+        spawner: Box<dyn Spawner>,
+        tell: Arc<Tell>,
+    ) -> Result<Server, String> {
+        let accounts = super::accounts::open(&settings.users)?;
+        let settings = Arc::new(settings);
+        let (wake, woken) = UnixStream::pair().map_err(|error| error.to_string())?;
+        Ok(Server {
+            pool: Pool::new(Arc::clone(&settings), spawner, Arc::clone(&tell)),
+            current: RwLock::new(Arc::new(Current { settings, accounts })),
+            tell,
+            ending: AtomicBool::new(false),
+            wake: Mutex::new(Some(wake)),
+            woken,
+            connections: Mutex::default(),
+            closed: Condvar::new(),
+            began: Instant::now(),
+        })
+    }
+
+    fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Serves until a signal ends it.
+    ///
+    /// # Errors
+    /// Nobody can connect any more.
+    pub fn serve(self: &Arc<Server>, listener: Listener, reload: &Reload) -> io::Result<()> {
+        let (end, end_sent) = UnixStream::pair()?;
+        let (renew, renew_sent) = UnixStream::pair()?;
+        for signal in [SIGTERM, SIGINT] {
+            signal_hook::low_level::pipe::register(signal, end_sent.try_clone()?)?;
+        }
+        signal_hook::low_level::pipe::register(SIGHUP, renew_sent)?;
+        renew.set_nonblocking(true)?;
+        listener.set_nonblocking(true)?;
+        let mut looked = Instant::now();
+        loop {
+            let most = self.current().settings.connections.max(1);
+            let is_full = self.open_connections() >= most;
+            let wait = if is_full { LOOK_FOR_PLACE } else { LOOK };
+            let ready = wait_for(&[&end.as_fd(), &renew.as_fd(), &listener.as_fd()], wait)?;
+            if ready.first() == Some(&true) {
+                break;
+            }
+            if ready.get(1) == Some(&true) {
+                let _ = (&renew).read(&mut [0; 64]);
+                self.renew(reload);
+            }
+            if looked.elapsed() >= LOOK {
+                self.pool.look_after();
+                looked = Instant::now();
+            }
+            if ready.get(2) != Some(&true) {
+                continue;
+            }
+            if is_full {
+                self.make_place();
+                thread::sleep(LOOK_FOR_PLACE);
+                continue;
+            }
+            match listener.accept() {
+                Ok(stream) => self.take(stream),
+                Err(error) if passes(&error) => {}
+                Err(error) if is_short(&error) => {
+                    (self.tell)(&format!("a connection cannot be taken: {error}"));
+                    thread::sleep(Duration::from_millis(100));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.end(&listener);
+        Ok(())
+    }
+
+    /// Lets what is open come to its end.
+    fn end(self: &Arc<Server>, listener: &Listener) {
+        self.ending.store(true, Ordering::SeqCst);
+        (self.tell)("ending: no new transaction is taken");
+        drop(self.wake.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if listener.is_own() {
+            // Who is in the queue would be cut off; others' queues wait for the next server.
+            while let Ok(stream) = listener.accept() {
+                self.take(stream);
+            }
+        }
+        let until = Instant::now() + LAST;
+        let mut open = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        while !open.is_empty() {
+            let Some(left) = until.checked_duration_since(Instant::now()) else { break };
+            let waited = self.closed.wait_timeout(open, left);
+            open = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(open);
+        self.pool.end();
+    }
+
+    fn renew(&self, reload: &Reload) {
+        let renewed = reload().and_then(|settings| {
+            let accounts = super::accounts::open(&settings.users)?;
+            Ok(Current { settings: Arc::new(settings), accounts })
+        });
+        match renewed {
+            Ok(current) => {
+                let before = self.current();
+                if before.settings.listen != current.settings.listen {
+                    (self.tell)("the address to listen at counts with the next start");
+                }
+                self.pool.renew(Arc::clone(&current.settings));
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
+                (self.tell)("the settings are read anew");
+            }
+            Err(why) => (self.tell)(&format!("the settings stay as they were: {why}")),
+        }
+    }
+
+    fn open_connections(&self) -> usize {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Ends the connection that has been idle longest.
+    fn make_place(&self) {
+        let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.moment();
+        let since = |connection: &Arc<Connection>| connection.idle_since.load(Ordering::SeqCst);
+        let idle = connections.iter().filter(|connection| {
+            let since = since(connection);
+            since > 0 && now.saturating_sub(since) >= GIVES_WAY.as_millis() as u64
+        });
+        if let Some(oldest) = idle.min_by_key(|connection| since(connection)) {
+            oldest.gives_way.store(true, Ordering::SeqCst);
+            let _ = rustix::net::shutdown(&oldest.stream, rustix::net::Shutdown::Read);
+        }
+    }
+
+    /// Milliseconds since the server began, 1 at least.
+    fn moment(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Serves a connection by a thread of its own.
+    fn take(self: &Arc<Server>, stream: Stream) {
+        let prepared = stream
+            .set_timeouts(READ, WRITE)
+            .and_then(|()| stream.as_fd().try_clone_to_owned().map_err(io::Error::from));
+        let connection = match prepared {
+            Ok(stream) => Arc::new(Connection {
+                idle_since: AtomicU64::new(0),
+                gives_way: AtomicBool::new(false),
+                stream,
+            }),
+            Err(error) => {
+                (self.tell)(&format!("a connection cannot be served: {error}"));
+                return;
+            }
+        };
+        let connections = || self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections().push(Arc::clone(&connection));
+        let guard = OpenConnection { server: Arc::clone(self), connection };
+        let thread = thread::Builder::new().name("client".into()).stack_size(STACK);
+        let started = thread.spawn(move || {
+            let (server, connection) = (&guard.server, &guard.connection);
+            let mut client = ServedClient { server, connection, stream };
+            let ended = session::run(&**server, &mut client);
+            if connection.gives_way.load(Ordering::SeqCst) {
+                let _ = client.write_all(ENDING.line(false).as_bytes());
+            }
+            if let Err(error) = ended
+                && !is_closed(&error)
+            {
+                (server.tell)(&format!("a connection was ended: {error}"));
+            }
+        });
+        if let Err(error) = started {
+            (self.tell)(&format!("a connection cannot be served: {error}"));
+        }
+    }
+}
+
+/// One of the connections that are open.
+struct OpenConnection {
+    server: Arc<Server>,
+    connection: Arc<Connection>,
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        let open = self.server.connections.lock();
+        let mut open = open.unwrap_or_else(PoisonError::into_inner);
+        open.retain(|other| !Arc::ptr_eq(other, &self.connection));
+        self.server.closed.notify_all();
+    }
+}
+
+impl Service for Server {
+    fn limits(&self) -> SessionLimits {
+        let current = self.current();
+        SessionLimits {
+            delimiter: current.settings.delimiter.clone(),
+            message_size: current.settings.message_size,
+            recipients: current.settings.recipients.max(1),
+        }
+    }
+
+    fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
+        let current = self.current();
+        let found = current.accounts.find(recipient).and_then(|account| match account {
+            Some(account) => serves(&current.settings, account).map(Some),
+            None => Ok(None),
+        });
+        if let Err(why) = &found {
+            let Recipient { local, domain, .. } = recipient;
+            (self.tell)(&format!("{local}@{domain} is not known now: {why}"));
+        }
+        found
+    }
+
+    fn deliver(
+        &self,
+        envelope: &Envelope,
+        to: &Addressee,
+        message: &MessageData,
+        since: Instant,
+    ) -> Reply {
+        let reply = self.pool.deliver(envelope, to, message, since);
+        (self.tell)(&format!(
+            "from=<{}> to=<{}> user={} size={} ms={:.1} reply=\"{} {}\"",
+            envelope.sender,
+            to.recipient,
+            to.account.name,
+            message.size(),
+            since.elapsed().as_secs_f64() * 1000.0,
+            reply.code,
+            reply.text,
+        ));
+        reply
+    }
+
+    fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::SeqCst)
+    }
+}
+
+/// The account, if its mail can be delivered here.
+fn serves(settings: &LmtpSettings, account: Account) -> Result<Account, Unavailable> {
+    let own = Identity::of_process();
+    if settings.own_uids {
+        if account.uid < settings.first_uid {
+            return Err(Unavailable(format!(
+                "uid {} is below {}, the first that mail is delivered for",
+                account.uid, settings.first_uid
+            )));
+        }
+    } else if account.uid != own.uid {
+        return Err(Unavailable(format!(
+            "{} belongs to uid {}, and this server is uid {}",
+            account.home.display(),
+            account.uid,
+            own.uid
+        )));
+    }
+    Ok(account)
+}
+
+/// A client whose connection others can see and wake.
+struct ServedClient<'s> {
+    server: &'s Server,
+    connection: &'s Connection,
+    stream: Stream,
+}
+
+impl Client for ServedClient<'_> {
+    fn wait(&mut self) -> io::Result<Ready> {
+        let (server, connection) = (self.server, self.connection);
+        connection.idle_since.store(server.moment(), Ordering::SeqCst);
+        let ready = wait_for(&[&self.stream.as_fd(), &server.woken.as_fd()], IDLE);
+        connection.idle_since.store(0, Ordering::SeqCst);
+        Ok(match ready?.as_slice() {
+            // What has come is answered, if only with the end.
+            [true, ..] => Ready::Input,
+            [_, true] => Ready::Ending,
+            _ => Ready::TimedOut,
+        })
+    }
+}
+
+impl Read for ServedClient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for ServedClient<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Which of these are readable, or at their end; none after the time.
+pub(super) fn wait_for(descriptors: &[&dyn AsFd], time: Duration) -> io::Result<Vec<bool>> {
+    let until = Instant::now() + time;
+    let borrowed: Vec<_> = descriptors.iter().map(|descriptor| descriptor.as_fd()).collect();
+    let mut fds: Vec<PollFd<'_>> =
+        borrowed.iter().map(|descriptor| PollFd::new(descriptor, PollFlags::IN)).collect();
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let wait = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(3600),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        match poll(&mut fds, Some(&wait)) {
+            Err(Errno::INTR) => {}
+            polled => {
+                polled?;
+                return Ok(fds.iter().map(|fd| !fd.revents().is_empty()).collect());
+            }
+        }
+    }
+}
+
+/// The connection is gone, or was another's.
+fn passes(error: &io::Error) -> bool {
+    let passing = [Errno::AGAIN, Errno::CONNABORTED, Errno::INTR, Errno::PROTO];
+    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
+}
+
+/// There is too little of something for the moment.
+fn is_short(error: &io::Error) -> bool {
+    let short = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| short.contains(&errno))
+}
+
+/// A client that goes away is nothing to tell of.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+}

@@ -1,0 +1,94 @@
+//! Starting this program anew in another role: always by exec, so that nothing of the
+//! one that starts it is left in the other.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use super::accounts::Account;
+use super::pool::{Spawner, WorkerProcess};
+use super::settings::Identity;
+
+/// The roles that `mfilter lmtp --role=…` has beside that of the server itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Delivers; its standard input is the front's socket.
+    Worker,
+    /// Speaks LMTP where a launcher starts the workers; its standard input is the
+    /// listening socket, its standard output the launcher's.
+    Front,
+}
+
+impl Role {
+    const PREFIX: &'static str = "--role=";
+
+    fn name(self) -> &'static str {
+        match self {
+            Role::Worker => "worker",
+            Role::Front => "front",
+        }
+    }
+
+    /// The role that an argument names.
+    pub fn of(argument: &str) -> Option<Role> {
+        let name = argument.strip_prefix(Role::PREFIX)?;
+        [Role::Worker, Role::Front].into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// This program in another role. Of the environment stays what says how text and times
+/// are written.
+pub fn command(role: Role, identity: Option<Identity>) -> Command {
+    // The program that runs, whatever an upgrade has put in its place meanwhile.
+    let own = std::path::Path::new("/proc/self/exe");
+    let program =
+        if own.exists() { own.to_owned() } else { std::env::current_exe().unwrap_or_default() };
+    let mut command = Command::new(program);
+    command.arg0("mfilter").args(["lmtp", &format!("{}{}", Role::PREFIX, role.name())]);
+    command.env_clear().current_dir("/");
+    for name in ["LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    if let Some(identity) = identity {
+        // Other groups go with it.
+        command.gid(identity.gid).uid(identity.uid);
+    }
+    command
+}
+
+/// Starts workers of the server's own uid.
+#[derive(Debug, Default)]
+pub struct OwnUid;
+
+impl Spawner for OwnUid {
+    fn start(&self, _: &Account) -> io::Result<(UnixStream, Box<dyn WorkerProcess>)> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let mut command = command(Role::Worker, None);
+        let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn()?;
+        Ok((ours, Box::new(OwnChild(child))))
+    }
+}
+
+/// A worker that this process has started.
+struct OwnChild(Child);
+
+impl WorkerProcess for OwnChild {
+    fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for OwnChild {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,242 @@
+//! What the roles say to each other, over a pair of sockets: one question, one answer,
+//! and no other question before it, so what is read at once is one frame.
+//!
+//! A frame is the lengths of head and body (u32 each, little-endian), the head as
+//! postcard writes it, and the body. A descriptor may come with it.
+
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::accounts::Account;
+use super::settings::LmtpSettings;
+use crate::mda::Filtering;
+use crate::outcome::Outcome;
+
+/// Longer frames are not taken, bytes.
+const LIMIT: usize = 4 << 20;
+/// So much is read at once, bytes: most messages with their envelope.
+const BUFFER: usize = 16 << 10;
+/// The two lengths.
+const LENGTHS: usize = 8;
+
+/// What a worker is told.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// First of all: under which settings it works.
+    Settings(Box<LmtpSettings>),
+    /// Deliver the message in the body, or in the file that comes along.
+    Deliver(Job),
+    /// Find out what a delivery has done whose worker died.
+    Recover(Job),
+}
+
+/// A message for one recipient.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// A random number that is part of the names of its files.
+    pub id: u64,
+    /// Whose mail it is.
+    pub account: Account,
+    /// RFC 5321 reverse-path; empty is the null sender.
+    pub sender: String,
+    /// RFC 5321 forward-path.
+    pub recipient: String,
+    /// What the sender wrote instead, RFC 3461 `ORCPT`.
+    pub original: Option<String>,
+    /// The address's detail.
+    pub detail: Option<String>,
+    /// Whether rules are asked.
+    pub filtering: Filtering,
+}
+
+/// What a worker answers.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The worker has its settings.
+    Ready,
+    /// How the delivery ended. `broke` is that it did so by a panic.
+    Done {
+        /// The outcome.
+        outcome: Outcome,
+        /// By a mistake of ours.
+        broke: bool,
+    },
+    /// What a dead worker's delivery has done: whether all is stored.
+    Recovered(bool),
+}
+
+/// A frame that was received.
+pub struct Frame<T> {
+    /// The head.
+    pub head: T,
+    /// The body.
+    pub body: Vec<u8>,
+    /// What came along.
+    pub descriptor: Option<OwnedFd>,
+}
+
+/// Sends a frame.
+///
+/// # Errors
+/// The socket's; `BrokenPipe` where nobody is there.
+pub fn send(
+    socket: &UnixStream,
+    head: &impl Serialize,
+    body: &[u8],
+    descriptor: Option<BorrowedFd<'_>>,
+) -> io::Result<()> {
+    let mut start = postcard::to_extend(head, vec![0; LENGTHS]).map_err(io::Error::other)?;
+    let too_long = |_| io::Error::from(ErrorKind::InvalidData);
+    let head_length = u32::try_from(start.len() - LENGTHS).map_err(too_long)?;
+    let body_length = u32::try_from(body.len()).map_err(too_long)?;
+    let lengths = [head_length.to_le_bytes(), body_length.to_le_bytes()].concat();
+    if let Some(place) = start.get_mut(..LENGTHS) {
+        place.copy_from_slice(&lengths);
+    }
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors: Vec<BorrowedFd<'_>> = descriptor.into_iter().collect();
+    if !descriptors.is_empty() {
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    }
+    let parts = [IoSlice::new(&start), IoSlice::new(body)];
+    let sent = loop {
+        match sendmsg(socket, &parts, &mut control, SendFlags::empty()) {
+            Err(Errno::INTR) => {}
+            sent => break sent?,
+        }
+    };
+    let mut socket = socket;
+    let rest = start.get(sent..).unwrap_or_default();
+    socket.write_all(rest)?;
+    let body_sent = sent.saturating_sub(start.len());
+    socket.write_all(body.get(body_sent..).unwrap_or_default())
+}
+
+/// Receives a frame; none at the end.
+///
+/// # Errors
+/// The socket's; `InvalidData` for what is no frame, `UnexpectedEof` for half of one.
+pub fn receive<T: DeserializeOwned>(socket: &UnixStream) -> io::Result<Option<Frame<T>>> {
+    let mut bytes = vec![0; BUFFER];
+    let mut descriptor = None;
+    let mut length = receive_some(socket, &mut bytes, &mut descriptor)?;
+    if length == 0 {
+        return Ok(None);
+    }
+    let mut rest = socket;
+    while length < LENGTHS {
+        match rest.read(bytes.get_mut(length..).unwrap_or_default())? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            count => length += count,
+        }
+    }
+    let number = |at: usize| {
+        let four = bytes.get(at..)?.first_chunk()?;
+        usize::try_from(u32::from_le_bytes(*four)).ok()
+    };
+    let invalid = || io::Error::from(ErrorKind::InvalidData);
+    let head = number(0).ok_or_else(invalid)?;
+    let body = number(4).ok_or_else(invalid)?;
+    let all = LENGTHS + head + body;
+    if all > LIMIT || length > all {
+        return Err(invalid());
+    }
+    bytes.resize(all, 0);
+    rest.read_exact(bytes.get_mut(length..).unwrap_or_default())?;
+    let body = bytes.split_off(LENGTHS + head);
+    let head = postcard::from_bytes(bytes.get(LENGTHS..).unwrap_or_default());
+    Ok(Some(Frame { head: head.map_err(|_| invalid())?, body, descriptor }))
+}
+
+fn receive_some(
+    socket: &UnixStream,
+    bytes: &mut [u8],
+    descriptor: &mut Option<OwnedFd>,
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = loop {
+        let mut parts = [IoSliceMut::new(bytes)];
+        match recvmsg(socket, &mut parts, &mut control, RecvFlags::empty()) {
+            Err(Errno::INTR) => {}
+            received => break received?,
+        }
+    };
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            *descriptor = descriptors.last();
+            if let Some(descriptor) = &descriptor {
+                fcntl_setfd(descriptor, FdFlags::CLOEXEC)?;
+            }
+        }
+    }
+    Ok(received.bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    fn job() -> Job {
+        Job {
+            id: 7,
+            account: Account { name: "taro".into(), home: "/m/taro".into(), uid: 1, gid: 2 },
+            sender: String::new(),
+            recipient: "taro+x@a.example".into(),
+            original: None,
+            detail: Some("x".into()),
+            filtering: Filtering::Rules,
+        }
+    }
+
+    #[test]
+    fn frames_of_any_size_come_as_they_were_sent() {
+        for size in [0, 1, BUFFER, 300 << 10] {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let body: Vec<u8> = (0..size).map(|at| (at % 253) as u8).collect();
+            let sent = body.clone();
+            let sender = std::thread::spawn(move || {
+                let mut file = tempfile::tempfile().unwrap();
+                file.write_all(b"in the file").unwrap();
+                send(&ours, &Order::Deliver(job()), &sent, Some(file.as_fd())).unwrap();
+                send(&ours, &Answer::Recovered(true), b"", None).unwrap();
+            });
+            let frame = receive::<Order>(&theirs).unwrap().unwrap();
+            assert_eq!(frame.head, Order::Deliver(job()));
+            assert!(frame.body == body);
+            let file = std::fs::File::from(frame.descriptor.unwrap());
+            assert_eq!(file.metadata().unwrap().len(), 11);
+            let frame = receive::<Answer>(&theirs).unwrap().unwrap();
+            assert_eq!((frame.head, frame.descriptor.is_none()), (Answer::Recovered(true), true));
+            sender.join().unwrap();
+            assert!(receive::<Answer>(&theirs).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_no_frame_is_an_error() {
+        for bytes in [&b"x"[..], b"\xff\xff\xff\xff\xff\xff\xff\xff", b"\x05\0\0\0\0\0\0\0abc"] {
+            let (mut ours, theirs) = UnixStream::pair().unwrap();
+            ours.write_all(bytes).unwrap();
+            drop(ours);
+            assert!(receive::<Order>(&theirs).is_err());
+        }
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        let gone = send(&ours, &Answer::Recovered(true), b"", None).unwrap_err();
+        assert_eq!(gone.kind(), ErrorKind::BrokenPipe);
+    }
+}

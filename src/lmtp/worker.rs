@@ -1,0 +1,246 @@
+//! A worker: takes one message after the other from the front and delivers it as the
+//! user whose process it is. It ends when the front closes the socket.
+//!
+//! What a message may use up is limited here: memory and files for the whole of the
+//! worker's life, processor time for each message. Programs that rules run inherit it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::rule_cache::RuleCache;
+use super::settings::{LmtpSettings, Store, WorkerLimits};
+use super::spool::PositionedReader;
+use super::wire::{self, Answer, Frame, Job, Order};
+use crate::hand_over::LmtpStore;
+use crate::hand_over::address::StoreAddress;
+use crate::maildir::recover::{Recovered, recover};
+use crate::mda::{self, Delivery, RemoteStore};
+use crate::message::{Message, path};
+use crate::outcome::Outcome;
+use crate::state::{StateDir, journal};
+use crate::user::User;
+use crate::world::World;
+
+/// Works until the front closes the socket.
+///
+/// # Errors
+/// The socket's, or what came over it makes no sense.
+pub fn run(socket: &UnixStream) -> io::Result<()> {
+    let Some(Frame { head: Order::Settings(settings), .. }) = wire::receive(socket)? else {
+        return Ok(());
+    };
+    limit(&settings.limits);
+    wire::send(socket, &Answer::Ready, b"", None)?;
+    let store = match &settings.store {
+        Store::Maildir => None,
+        Store::Lmtp(text) => {
+            let address = text.parse::<StoreAddress>();
+            let address = address.map_err(|why| io::Error::other(why.to_string()))?;
+            Some(Arc::new(LmtpStore::new(address)))
+        }
+    };
+    let mut worker = Worker { rules: RuleCache::default(), settings: *settings, store };
+    while let Some(Frame { head, body, descriptor }) = wire::receive(socket)? {
+        let message = match descriptor {
+            Some(descriptor) => Input::File(File::from(descriptor)),
+            None => Input::Memory(body),
+        };
+        let answer = match head {
+            Order::Settings(_) => Answer::Ready,
+            Order::Deliver(job) => worker.deliver(&job, message),
+            Order::Recover(job) => Answer::Recovered(worker.recover(&job, message)),
+        };
+        wire::send(socket, &answer, b"", None)?;
+    }
+    Ok(())
+}
+
+/// A message as it came.
+enum Input {
+    Memory(Vec<u8>),
+    File(File),
+}
+
+impl Input {
+    /// The message with what the last hop adds, RFC 5321 §4.4: the envelope. It goes
+    /// into one file for each recipient, so it is of that recipient alone.
+    fn message(self, job: &Job, user: &User) -> io::Result<Message> {
+        let Job { sender, recipient, .. } = job;
+        let trace = format!("Return-Path: <{sender}>\nDelivered-To: {recipient}\n").into_bytes();
+        match self {
+            Input::Memory(mut bytes) => {
+                bytes.splice(0..0, trace);
+                Ok(Message::from_bytes(bytes))
+            }
+            Input::File(file) => {
+                let rest = PositionedReader::new(file);
+                Message::read(Box::new(io::Cursor::new(trace).chain(rest)), &user.temp_dir())
+            }
+        }
+    }
+}
+
+struct Worker {
+    settings: LmtpSettings,
+    rules: RuleCache,
+    /// Where mail goes that is in no Maildir.
+    store: Option<Arc<LmtpStore>>,
+}
+
+impl Worker {
+    fn deliver(&mut self, job: &Job, input: Input) -> Answer {
+        allow_processor_time(&self.settings.limits);
+        let delivered = catch_unwind(AssertUnwindSafe(|| self.attempt(job, input)));
+        match delivered {
+            Ok(outcome) => Answer::Done { outcome, broke: false },
+            Err(_) => {
+                // What a panic left half done is not gone on with.
+                self.rules = RuleCache::default();
+                Answer::Done { outcome: Outcome::deferred("internal error"), broke: true }
+            }
+        }
+    }
+
+    fn attempt(&mut self, job: &Job, input: Input) -> Outcome {
+        let user = user_of(job, &self.settings);
+        let mailbox = path::without_detail(&job.recipient, &self.settings.delimiter);
+        let remote = self.store.clone().map(|store| RemoteStore { store, mailbox });
+        let delivery =
+            Delivery { id: Some(job.id), remote, filtering: job.filtering, ..Delivery::now(None) };
+        let rules = match self.rules.of(&user, self.settings.site.as_deref()) {
+            Ok(rules) => rules,
+            Err(why) => return Outcome::deferred(why),
+        };
+        let world = world_of(job, user.clone());
+        let delivered = delivery.deliver(rules, world, |_| input.message(job, &user));
+        match delivered {
+            Ok((outcome, _)) => outcome,
+            Err(why) => Outcome::deferred(why),
+        }
+    }
+
+    /// Whether all is stored of what a dead worker was at. Where a journal is left the
+    /// next try goes on with it.
+    fn recover(&mut self, job: &Job, input: Input) -> bool {
+        if self.store.is_some() {
+            // It knows what it has when it is given that again.
+            return false;
+        }
+        allow_processor_time(&self.settings.limits);
+        let recovered = catch_unwind(AssertUnwindSafe(|| {
+            let user = user_of(job, &self.settings);
+            let world = world_of(job, user.clone());
+            let rules = self.rules.of(&user, self.settings.site.as_deref()).ok()?;
+            let location = mda::location(None, &rules.set.user, &world).ok()?;
+            let message = input.message(job, &user).ok()?;
+            let (sender, recipients) =
+                (world.envelope_sender(&message), world.envelope_recipients(&message));
+            let key = journal::key(&message, sender.as_deref(), &recipients).ok()?;
+            let keeps = world.state.as_ref().is_some_and(|state| journal::is_left(state, key));
+            recover(&location.path, job.id, keeps).ok()
+        }));
+        matches!(recovered, Ok(Some(Recovered::Stored)))
+    }
+}
+
+/// The user of a job.
+fn user_of(job: &Job, _settings: &LmtpSettings) -> User {
+    User::at(&job.account.home)
+}
+
+fn world_of(job: &Job, user: User) -> World {
+    let name = job.account.name.clone();
+    let home = job.account.home.to_string_lossy().into_owned();
+    let variables = [("LOGNAME", name.clone()), ("USER", name), ("HOME", home)];
+    let original = job.original.iter().filter(|original| **original != job.recipient);
+    World {
+        sender: Some(job.sender.clone()),
+        recipients: [&job.recipient].into_iter().chain(original).cloned().collect(),
+        extension: Some(job.detail.clone().unwrap_or_default()),
+        variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        state: StateDir::of(&user),
+        user,
+        ..World::default()
+    }
+}
+
+/// What cannot be limited stays as it is.
+fn limit(limits: &WorkerLimits) {
+    for (resource, most) in [(Resource::As, limits.memory), (Resource::Nofile, limits.files)] {
+        let maximum = getrlimit(resource).maximum;
+        let most = maximum.map_or(most, |maximum| maximum.min(most));
+        let _ = setrlimit(resource, Rlimit { current: Some(most), maximum });
+    }
+}
+
+/// The system ends the worker when it has used so much more of the processor.
+fn allow_processor_time(limits: &WorkerLimits) {
+    let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec;
+    let most = u64::try_from(used).unwrap_or(0) + limits.processor.as_secs().max(1) + 1;
+    let maximum = getrlimit(Resource::Cpu).maximum;
+    let current = Some(maximum.map_or(most, |maximum| maximum.min(most)));
+    let _ = setrlimit(Resource::Cpu, Rlimit { current, maximum });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lmtp::accounts::Account;
+    use crate::mda::Filtering;
+
+    fn job(home: &std::path::Path) -> Job {
+        Job {
+            id: 7,
+            account: Account { name: "taro".into(), home: home.into(), uid: 1, gid: 2 },
+            sender: "a@b.example".into(),
+            recipient: "taro+x@a.example".into(),
+            original: Some("info@a.example".into()),
+            detail: Some("x".into()),
+            filtering: Filtering::Rules,
+        }
+    }
+
+    fn files(directory: &std::path::Path) -> Vec<String> {
+        let mut all: Vec<String> = std::fs::read_dir(directory)
+            .into_iter()
+            .flatten()
+            .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+            .collect();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn a_job_is_filed_by_the_rules_and_found_again() {
+        let home = tempfile::tempdir().unwrap();
+        let rules = "when envelope-to is \"info@a.example\" and env \"LOGNAME\" is \"taro\" -> \
+                     folder \"A\"\n";
+        std::fs::write(home.path().join(".mailrules"), rules).unwrap();
+        let (settings, rules) = (LmtpSettings::default(), RuleCache::default());
+        let mut worker = Worker { settings, rules, store: None };
+        let input = || Input::Memory(b"Subject: x\n\nhi\n".to_vec());
+        let job = job(home.path());
+        let answer = worker.deliver(&job, input());
+        assert_eq!(answer, Answer::Done { outcome: Outcome::Delivered, broke: false });
+        let wanted =
+            "Return-Path: <a@b.example>\nDelivered-To: taro+x@a.example\nSubject: x\n\nhi\n";
+        assert_eq!(files(&home.path().join("Maildir/.A/new")), [wanted]);
+        assert!(worker.recover(&job, input()));
+        assert!(!worker.recover(&Job { id: 8, ..job.clone() }, input()));
+
+        // A change of the rules counts at once, and a message that kills goes past them.
+        std::fs::write(home.path().join(".mailrules"), "folder \"B\"\n").unwrap();
+        worker.deliver(&job, input());
+        assert_eq!(files(&home.path().join("Maildir/.B/new")).len(), 1);
+        worker.deliver(&Job { filtering: Filtering::Inbox, ..job }, input());
+        let inbox = files(&home.path().join("Maildir/new"));
+        assert_eq!(inbox.len(), 2, "the message and the notice");
+        assert!(inbox[0].contains("not filtered") && inbox[1] == wanted, "{inbox:?}");
+    }
+}

@@ -1,0 +1,423 @@
+//! `mfilter lmtp` with a client that speaks LMTP: each recipient's mail as the program
+//! for one message files it, whatever a client sends, whoever is killed or restarted.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::lmtp_site::{Client, Site, signal, wire};
+use crate::support::{Numbers, left_in_tmp, long, mail, wait_for};
+
+/// Folder, `new` or `cur`, flags and bytes of all mail, in no order.
+fn stored(maildir: &Path) -> Vec<(String, String, String, String)> {
+    let mut all: Vec<_> = mail(maildir)
+        .into_iter()
+        .map(|mail| (mail.folder.clone(), mail.sub.clone(), mail.flags.clone(), mail.text()))
+        .collect();
+    all.sort();
+    all
+}
+
+const RULES: [&str; 12] = [
+    "",
+    "folder \"Work\"\n",
+    "when subject contains \"1\" -> folder \"One\"\n",
+    "when detail is \"shop\" -> folder \"Shop\"\n",
+    "when from contains \"far.example\" -> flag seen, folder \"Far/Deep\"\n",
+    "when subject contains \"2\" -> copy \"Two\"\notherwise -> flag flagged, inbox\n",
+    "when subject contains \"3\" -> discard\n",
+    "when subject contains \"4\" -> reject \"5.7.1 no mail of 4\"\n",
+    "when subject contains \"5\" -> defer \"4.7.1 later\"\n",
+    "set layout fs\nwhen body contains \"needle\" -> folder \"Needle/In\"\n",
+    "add-header \"X-Seen\" \"{subject}\"\nwhen header \"x-list\" exists -> folder \"List\"\n",
+    "when subject contains \"broken\n",
+];
+
+#[test]
+fn each_recipient_gets_what_the_program_for_one_message_files() {
+    let mut site = Site::new();
+    let users: Vec<String> = (0..if long() { 50 } else { 12 }).map(|at| format!("u{at}")).collect();
+    let twin = |user: &str| format!("twin-{user}");
+    for (at, user) in users.iter().enumerate() {
+        // Not each has one rule alone, and the last mistake is no user's first rules.
+        let rules = format!("{}{}", RULES[at % 11], RULES[(at * 7 + at / 11) % 11]);
+        let rules = if at == 5 { RULES[11].to_owned() } else { rules };
+        site.user(user, &rules);
+        site.user(&twin(user), &rules);
+    }
+    site.start(&["--workers", "3"]);
+    let mut numbers = Numbers(7);
+    let mut client = site.connect();
+    for number in 0..if long() { 1000 } else { 12 } {
+        let mut to = Vec::new();
+        for user in &users {
+            match numbers.below(4) {
+                0 => {}
+                1 => to.push((user.clone(), format!("{user}+shop@a.example"), "shop")),
+                _ => to.push((user.clone(), format!("{user}@a.example"), "")),
+            }
+        }
+        for at in (1..to.len()).rev() {
+            to.swap(at, numbers.below(at as u64 + 1) as usize);
+        }
+        let subject = numbers.below(7);
+        let body = if numbers.below(2) == 0 { "a needle\n.dot\n..\n" } else { "From hay\n\n" };
+        let list = if numbers.below(3) == 0 { "X-List: y\n" } else { "" };
+        let message = format!(
+            "From: a@far.example\nSubject: it is {subject}\n{list}Message-ID: <{number}@x>\n\n{body}"
+        );
+        let addresses: Vec<&str> = to.iter().map(|(_, address, _)| address.as_str()).collect();
+        if addresses.is_empty() {
+            continue;
+        }
+        let answers = client.deliver(&addresses, &wire(message.as_bytes())).expect("it is there");
+        for ((user, address, detail), answer) in to.iter().zip(answers) {
+            let whole =
+                format!("Return-Path: <sender@far.example>\nDelivered-To: {address}\n{message}");
+            let call = ["-f", "sender@far.example", "-d", address, "-a", detail];
+            let run = site.deliver(&site.home(&twin(user)), &call, whole.as_bytes());
+            let (code, text) = answer.split_at(3);
+            let wanted = match run.code {
+                Some(0) => "250",
+                Some(75) => "451",
+                _ => "550",
+            };
+            assert_eq!(code, wanted, "{answer}, and {run:?}");
+            if wanted != "250" {
+                assert_eq!(text.trim(), run.stderr.trim(), "{user}");
+            }
+        }
+    }
+    for user in &users {
+        let notice = |all: Vec<(String, String, String, String)>| {
+            // The mail about a mistake has the moment and the path in it.
+            all.into_iter()
+                .map(|(folder, sub, flags, text)| match text.contains("From: mfilter <") {
+                    true => (folder, sub, flags, "notice".to_owned()),
+                    false => (folder, sub, flags, text),
+                })
+                .collect::<Vec<_>>()
+        };
+        let (mut ours, mut theirs) =
+            (notice(stored(&site.maildir(user))), notice(stored(&site.maildir(&twin(user)))));
+        ours.sort();
+        theirs.sort();
+        assert_eq!(ours, theirs, "{user}");
+        assert!(left_in_tmp(&site.maildir(user)).is_empty());
+    }
+    site.stop();
+}
+
+#[test]
+fn a_change_of_rules_counts_with_the_next_message() {
+    let mut site = Site::new();
+    site.user("taro", "include \"more.mailrules\"\n");
+    let more = site.home("taro").join("more.mailrules");
+    fs::write(&more, "").expect("written");
+    site.give(&more);
+    site.start(&["--workers", "1"]);
+    let mut client = site.connect();
+    for (at, folder) in ["A", "B", "C"].into_iter().enumerate() {
+        // Of the same length, within one tick of any clock.
+        fs::write(&more, format!("folder \"{folder}\"\n")).expect("written");
+        for _ in 0..2 {
+            let answers = client.deliver(&["taro"], &wire(b"Subject: x\n\nx\n")).expect("there");
+            assert!(answers[0].starts_with("250"), "{answers:?}");
+        }
+        let folders: Vec<String> =
+            mail(&site.maildir("taro")).into_iter().map(|mail| mail.folder).collect();
+        assert_eq!(folders.len(), 2 * (at + 1));
+        assert_eq!(folders.iter().filter(|name| **name == format!(".{folder}")).count(), 2);
+    }
+    site.stop();
+}
+
+#[test]
+fn nothing_smuggled_is_a_second_message() {
+    let mut site = Site::new();
+    site.user("taro", "");
+    site.start(&[]);
+    let evil = "MAIL FROM:<evil@x>\r\nRCPT TO:<taro>\r\nDATA\r\nSubject: evil\r\n\r\n";
+    for end in
+        ["\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\r.\r\n", "\r\n\0.\r\n", "\n\r.\n"]
+    {
+        let mut client = site.connect();
+        let text = format!("Subject: x\r\n\r\nbefore{end}{evil}");
+        let answers = client.deliver(&["taro"], format!("{text}\r\n.\r\n").as_bytes());
+        assert!(answers.expect("there")[0].starts_with("250"), "{end:?}");
+        // One answer a command, and none beyond.
+        assert!(client.ask("NOOP").expect("there").starts_with("250 2.0.0"));
+        let kept = text.replace("\r\n.\n", "\r\n\n").replace("\r\n.\r", "\r\n\r");
+        let kept = format!("{kept}\r\n").replace("\r\n", "\n");
+        let all = mail(&site.maildir("taro"));
+        assert_eq!(all.len(), 1, "{end:?}");
+        let whole = format!("Return-Path: <sender@far.example>\nDelivered-To: taro\n{kept}");
+        assert_eq!(all[0].text(), whole, "{end:?}");
+        fs::remove_file(&all[0].path).expect("removed");
+    }
+    site.stop();
+}
+
+#[test]
+fn large_messages_go_by_a_file_and_arrive_whole() {
+    let mut site = Site::new();
+    site.user("taro", "when body contains \"needle\" -> folder \"Found\"\n");
+    site.user("hana", "");
+    site.start(&["--message-size", "4000000"]);
+    let mut client = site.connect();
+    let line = format!("{}\n", "x".repeat(70));
+    for size in [200_000, 300_000, 3_000_000] {
+        let text = format!("Subject: {size}\n\nneedle\n{}", line.repeat(size / line.len()));
+        let answers = client.deliver(&["taro", "hana"], &wire(text.as_bytes())).expect("there");
+        assert!(answers.iter().all(|answer| answer.starts_with("250")), "{answers:?}");
+        for (user, folder) in [("taro", ".Found"), ("hana", "")] {
+            let all = mail(&site.maildir(user));
+            let found = all.iter().find(|mail| mail.text().contains(&format!("Subject: {size}\n")));
+            let found = found.expect("stored");
+            assert_eq!(found.folder, folder);
+            assert!(found.text().ends_with(&text), "{size}");
+        }
+    }
+    let huge = line.repeat(5_000_000 / line.len());
+    let answers = client.deliver(&["taro", "hana"], &wire(huge.as_bytes())).expect("there");
+    assert!(answers.iter().all(|answer| answer.starts_with("552 5.3.4")), "{answers:?}");
+    assert!(client.ask("NOOP").expect("there").starts_with("250"));
+    site.stop();
+}
+
+/// Each message until it is taken, on several connections; gives how many tries there were.
+fn deliver_all(site: &Site, users: &[String], messages: usize, connections: usize) -> usize {
+    let socket = site.socket();
+    let tries = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for connection in 0..connections {
+            let (socket, tries) = (&socket, &tries);
+            scope.spawn(move || {
+                let mut client = None;
+                for number in (connection..messages).step_by(connections) {
+                    let user = &users[number % users.len()];
+                    let body = format!("{number} line\n").repeat(50);
+                    let text = format!("Subject: m{number}\nX: y\n\n{body}end of {number}\n");
+                    wait_for("a message to be taken", || {
+                        tries.fetch_add(1, Ordering::Relaxed);
+                        let open = client.get_or_insert_with(|| {
+                            wait_for("the server", || Client::connect(socket).ok())
+                        });
+                        match open.deliver(&[user], &wire(text.as_bytes())) {
+                            Ok(answers) if answers[0].starts_with("250") => Some(()),
+                            Ok(answers) => {
+                                assert!(answers[0].starts_with('4'), "{answers:?}");
+                                None
+                            }
+                            Err(_) => {
+                                client = None;
+                                None
+                            }
+                        }
+                    });
+                }
+            });
+        }
+    });
+    tries.into_inner()
+}
+
+/// Whether each message is there once and whole.
+fn check_all(site: &Site, users: &[String], messages: usize, leaves_nothing: bool) {
+    let mut count = BTreeMap::new();
+    for user in users {
+        for mail in mail(&site.maildir(user)) {
+            let text = mail.text();
+            let number = text.lines().find_map(|line| line.strip_prefix("Subject: m"));
+            let Some(number) = number.and_then(|number| number.parse::<usize>().ok()) else {
+                assert!(text.contains("was not filtered"), "{text}");
+                continue;
+            };
+            assert!(text.ends_with(&format!("end of {number}\n")), "cut: {text}");
+            assert_eq!(&users[number % users.len()], user);
+            *count.entry(number).or_insert(0) += 1;
+        }
+        // A notice that was interrupted is nobody's mail.
+        let left = left_in_tmp(&site.maildir(user));
+        assert!(left.is_empty() || !leaves_nothing, "{left:?}");
+    }
+    let wrong: Vec<_> = (0..messages)
+        .map(|number| (number, count.get(&number).copied().unwrap_or(0)))
+        .filter(|(_, count)| *count != 1)
+        .collect();
+    assert_eq!(wrong, []);
+}
+
+#[test]
+fn workers_that_are_killed_lose_cut_and_double_nothing() {
+    let mut site = Site::new();
+    let users: Vec<String> = (0..8).map(|at| format!("u{at}")).collect();
+    for user in &users {
+        site.user(user, "when subject contains \"3\" -> folder \"Three\"\n");
+    }
+    site.start(&["--workers", "4"]);
+    let messages = if long() { 10_000 } else { 200 };
+    let is_over = AtomicBool::new(false);
+    let killed = std::thread::scope(|scope| {
+        let killer = scope.spawn(|| {
+            let (mut killed, mut numbers) = (0, Numbers(3));
+            while !is_over.load(Ordering::Relaxed) {
+                let workers = site.workers();
+                if !workers.is_empty() {
+                    let at = numbers.below(workers.len() as u64) as usize;
+                    signal(workers[at], Signal::KILL);
+                    killed += 1;
+                }
+                std::thread::sleep(Duration::from_millis(5 + numbers.below(20)));
+            }
+            killed
+        });
+        deliver_all(&site, &users, messages, 4);
+        is_over.store(true, Ordering::Relaxed);
+        killer.join().expect("no panic")
+    });
+    assert!(killed > 5, "{killed}");
+    check_all(&site, &users, messages, false);
+    site.stop();
+}
+
+#[test]
+fn a_message_that_kills_is_in_the_inbox_after_the_third_try() {
+    let mut site = Site::new();
+    site.user("hana", "folder \"A\"\n");
+    site.user("taro", "");
+    let killer = site.home("taro").join("killer");
+    fs::write(&killer, "#!/bin/sh\nkill -9 $PPID\nsleep 1\n").expect("written");
+    fs::set_permissions(&killer, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
+    site.give(&killer);
+    let rules =
+        format!("when subject is \"boom\" -> filter \"{}\"\nfolder \"A\"\n", killer.display());
+    site.rules("taro", &rules);
+    site.start(&["--workers", "2"]);
+    let mut client = site.connect();
+    let mut boom = |subject: &str| {
+        let text = format!("Subject: {subject}\n\nx\n");
+        let answers = client.deliver(&["taro", "hana"], &wire(text.as_bytes())).expect("there");
+        answers.iter().map(|answer| answer[..3].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(boom("boom"), ["451", "250"]);
+    assert_eq!(boom("fine"), ["250", "250"]);
+    assert_eq!(boom("boom"), ["451", "250"]);
+    assert_eq!(boom("boom"), ["250", "250"]);
+    let all = stored(&site.maildir("taro"));
+    let folders: Vec<&str> = all.iter().map(|(folder, ..)| folder.as_str()).collect();
+    assert_eq!(folders, ["", "", ".A"], "{all:?}");
+    assert!(all.iter().any(|(_, _, _, text)| text.contains("A message was not filtered")));
+    assert_eq!(stored(&site.maildir("hana")).len(), 4);
+    site.stop();
+}
+
+#[test]
+fn restarts_lose_and_double_nothing() {
+    let site = Site::new();
+    let users: Vec<String> = (0..4).map(|at| format!("u{at}")).collect();
+    for user in &users {
+        site.user(user, "");
+    }
+    // As systemd does: the socket is there, whoever serves it.
+    let listener = UnixListener::bind(site.socket()).expect("bound");
+    let start = || {
+        let socket = OwnedFd::from(listener.try_clone().expect("a copy"));
+        site.spawn(site.command(&[]).stdin(socket))
+    };
+    let messages = if long() { 20_000 } else { 300 };
+    let is_over = AtomicBool::new(false);
+    let restarts = std::thread::scope(|scope| {
+        let restarter = scope.spawn(|| {
+            let mut restarts = 0;
+            let mut server = start();
+            while !is_over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(if long() { 2000 } else { 200 }));
+                signal(server.id(), Signal::HUP);
+                std::thread::sleep(Duration::from_millis(50));
+                signal(server.id(), Signal::TERM);
+                let status = server.wait().expect("it is ours");
+                assert!(status.success(), "{status}: {}", site.said());
+                server = start();
+                restarts += 1;
+            }
+            let _ = server.kill();
+            let _ = server.wait();
+            restarts
+        });
+        deliver_all(&site, &users, messages, 3);
+        is_over.store(true, Ordering::Relaxed);
+        restarter.join().expect("no panic")
+    });
+    assert!(restarts > 0);
+    check_all(&site, &users, messages, true);
+}
+
+#[test]
+fn who_stalls_or_floods_costs_nobody_else_anything() {
+    let mut site = Site::new();
+    site.user("taro", "");
+    site.start(&["--connections", "10"]);
+    // In the midst of a message, and without reading answers.
+    let mut stalled = site.connect();
+    stalled
+        .send("LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<taro>\r\nDATA\r\nSubject: half")
+        .expect("sent");
+    let flood = UnixStream::connect(site.socket()).expect("it listens");
+    flood.set_nonblocking(true).expect("set");
+    while (&flood).write(&b"NOOP\r\n".repeat(1000)).is_ok() {}
+    let idle: Vec<Client> = (0..8).map(|_| site.connect()).collect();
+    // More than there are places for: who is idle gives way.
+    for _ in 0..5 {
+        let mut client = site.connect();
+        let answers = client.deliver(&["taro"], &wire(b"Subject: x\n\nx\n")).expect("there");
+        assert!(answers[0].starts_with("250"), "{answers:?}");
+    }
+    drop((idle, flood));
+    // Cut off at any byte: never half a message.
+    let whole =
+        b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<taro>\r\nDATA\r\nSubject: cut\r\n\r\nx\r\n.\r\n";
+    for end in (0..whole.len()).step_by(if long() { 1 } else { 9 }) {
+        let mut stream = UnixStream::connect(site.socket()).expect("it listens");
+        stream.write_all(&whole[..end]).expect("sent");
+        stream.shutdown(std::net::Shutdown::Write).expect("shut");
+        let mut said = String::new();
+        stream.read_to_string(&mut said).expect("answered to the end");
+        assert!(said.starts_with("220 "), "{said}");
+    }
+    assert_eq!(mail(&site.maildir("taro")).len(), 5);
+    // SIGTERM: the one that is in the midst of a message may end it.
+    let server = site.server.as_ref().expect("started").id();
+    signal(server, Signal::TERM);
+    wait_for("the server to hear of it", || site.said().contains("ending").then_some(()));
+    stalled.send("\r\n\r\nx\r\n.\r\n").expect("sent");
+    for wanted in ["250", "250", "250", "354", "250", "421"] {
+        let answer = stalled.answer().expect("answered");
+        assert!(answer.starts_with(wanted), "{answer}");
+    }
+    site.stop();
+    assert_eq!(mail(&site.maildir("taro")).len(), 6);
+}
+
+#[test]
+fn users_that_are_unknown_or_away_are_answered_apart() {
+    let mut site = Site::new();
+    site.user("taro", "");
+    site.start(&[]);
+    let mut client = site.connect();
+    let to = ["nobody@x", "taro@x", "..", "\"../users/taro\"@x", "TARO+a@x"];
+    let answers = client.deliver(&to, &wire(b"Subject: x\n\nx\n")).expect("there");
+    let codes: Vec<&str> = answers.iter().map(|answer| &answer[..9]).collect();
+    assert_eq!(codes, ["550 5.1.1", "250 2.1.5", "550 5.1.1", "550 5.1.1", "250 2.1.5"]);
+    fs::rename(site.path("users"), site.path("gone")).expect("renamed");
+    let answers = client.deliver(&["taro@x"], &wire(b"Subject: x\n\nx\n")).expect("there");
+    assert!(answers[0].starts_with("451 4.3.0"), "{answers:?}");
+    site.stop();
+}
