@@ -754,7 +754,7 @@ pub(super) struct DeliveryArgs {
 /// What follows an option that takes a value is that value, whatever it looks
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
-    const COMMANDS: [&str; 20] = [
+    const COMMANDS: &[&str] = &[
         "setup",
         "explain",
         "help",
