@@ -11,7 +11,7 @@ use super::args::Lmtp;
 use super::{CommandOutcome, output};
 use crate::lmtp::listen::Listener;
 use crate::lmtp::server::Server;
-use crate::lmtp::settings::{Identity, LmtpSettings, UserSource};
+use crate::lmtp::settings::{Identity, LmtpSettings};
 use crate::lmtp::spawn::{OwnUid, Role};
 use crate::lmtp::{accounts, launcher, worker};
 use crate::source::read_bytes;
@@ -50,7 +50,7 @@ pub(super) fn run(call: &Lmtp) -> Result<CommandOutcome, String> {
 fn serve(settings: LmtpSettings, call: &Lmtp) -> Result<CommandOutcome, String> {
     let listener = listener(&settings)?;
     output::error(&format!("listening at {}", listener.place()));
-    let server = Server::new(settings, Box::new(OwnUid), Arc::new(|text: &str| tell(text)))?;
+    let server = Server::new(settings, Box::new(OwnUid), Arc::new(tell))?;
     let call = call.clone();
     let served = Arc::new(server).serve(listener, &move || self::settings(&call));
     served.map_err(|error| format!("nobody can connect any more: {error}"))?;
@@ -92,8 +92,14 @@ fn tell(text: &str) {
 
 /// The settings that the command line asks for.
 fn settings(call: &Lmtp) -> Result<LmtpSettings, String> {
-    let mut settings = LmtpSettings::default();
-    settings.listen = call.listen.clone().filter(|_| !call.inherited);
+    let identity = call.user_id.as_deref().or(call.front_id.as_deref());
+    let mut settings = LmtpSettings {
+        listen: call.listen.clone().filter(|_| !call.inherited),
+        site: call.site.clone(),
+        own_uids: call.front_id.is_some(),
+        identity: identity.map(identity_of).transpose()?,
+        ..LmtpSettings::default()
+    };
     if let Some(users) = &call.users {
         settings.users = users.clone();
     }
@@ -114,16 +120,6 @@ fn settings(call: &Lmtp) -> Result<LmtpSettings, String> {
     }
     if let Some(mode) = call.socket_mode {
         settings.socket_mode = mode;
-    }
-    settings.site = call.site.clone();
-    let identity = call.user_id.as_ref().or(call.front_id.as_ref());
-    settings.own_uids = call.front_id.is_some();
-    settings.identity = identity.map(|name| identity_of(name)).transpose()?;
-    let placeholder = |text: &str| text.contains("{user}");
-    if let UserSource::Template(path) = &settings.users
-        && !placeholder(path)
-    {
-        return Err("the template has no `{user}`".into());
     }
     Ok(settings)
 }
@@ -152,7 +148,7 @@ pub(super) fn play(role: Role) -> ExitCode {
     let played = match (role, socket) {
         (_, Err(error)) => Err(error.to_string()),
         (Role::Worker, Ok(socket)) => worker::run(&socket).map_err(|error| error.to_string()),
-        (Role::Front, Ok(_)) => launcher::front(Arc::new(|text: &str| tell(text))),
+        (Role::Front, Ok(_)) => launcher::front(Arc::new(tell)),
     };
     match played {
         Ok(()) => ExitCode::SUCCESS,

@@ -363,8 +363,9 @@ impl Pool {
         let key = (digest, recipient.to_owned());
         if deaths.len() >= KNOWN_DEATHS && !deaths.contains_key(&key) {
             // Some other is tried with its rules once more than it should be.
-            let any = deaths.keys().next().cloned();
-            any.map(|any| deaths.remove(&any));
+            if let Some(any) = deaths.keys().next().cloned() {
+                deaths.remove(&any);
+            }
         }
         let count = deaths.entry(key).or_default();
         *count += 1;

@@ -222,9 +222,8 @@ impl Server {
 
     /// Serves a connection by a thread of its own.
     fn take(self: &Arc<Server>, stream: Stream) {
-        let prepared = stream
-            .set_timeouts(READ, WRITE)
-            .and_then(|()| stream.as_fd().try_clone_to_owned().map_err(io::Error::from));
+        let prepared =
+            stream.set_timeouts(READ, WRITE).and_then(|()| stream.as_fd().try_clone_to_owned());
         let connection = match prepared {
             Ok(stream) => Arc::new(Connection {
                 idle_since: AtomicU64::new(0),
