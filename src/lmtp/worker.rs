@@ -51,6 +51,7 @@ pub fn run(socket: &UnixStream) -> io::Result<()> {
             Some(descriptor) => Input::File(File::from(descriptor)),
             None => Input::Memory(body),
         };
+        allow_processor_time(&worker.settings.limits);
         let answer = match head {
             Order::Settings(_) => Answer::Ready,
             Order::Deliver(job) => worker.deliver(&job, message),
@@ -95,7 +96,6 @@ struct Worker {
 
 impl Worker {
     fn deliver(&mut self, job: &Job, input: Input) -> Answer {
-        allow_processor_time(&self.settings.limits);
         let delivered = catch_unwind(AssertUnwindSafe(|| self.attempt(job, input)));
         match delivered {
             Ok(outcome) => Answer::Done { outcome, broke: false },
@@ -132,7 +132,6 @@ impl Worker {
             // It knows what it has when it is given that again.
             return false;
         }
-        allow_processor_time(&self.settings.limits);
         let recovered = catch_unwind(AssertUnwindSafe(|| {
             let user = user_of(job, &self.settings);
             let world = world_of(job, user.clone());
