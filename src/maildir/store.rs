@@ -334,6 +334,31 @@ mod tests {
     }
 
     #[test]
+    fn a_keyword_alone_stands_in_the_name_too() {
+        let home = tempfile::tempdir().unwrap();
+        let path = store(&plus(home.path()), "", &flags("", &["work"])).unwrap();
+        assert!(path.to_str().unwrap().ends_with(",S=18:2,a"), "{path:?}");
+        assert_eq!(path.parent().unwrap(), home.path().join("Maildir/cur"));
+    }
+
+    /// It may be a disk that is not mounted yet.
+    #[test]
+    fn a_home_that_is_missing_is_not_made() {
+        let above = tempfile::tempdir().unwrap();
+        let home = above.path().join("home");
+        let location = Location { home: Some(home.clone()), ..plus(&home) };
+        let failure = store(&location, "", &Flags::default()).unwrap_err();
+        assert!(failure.to_string().contains("home directory"), "{failure}");
+        assert!(!home.exists());
+        fs::create_dir(&home).unwrap();
+        store(&location, "", &Flags::default()).unwrap();
+        // A Maildir elsewhere asks for no home.
+        let elsewhere = above.path().join("mail");
+        let location = Location { home: Some(above.path().join("none")), ..plus(&elsewhere) };
+        store(&location, "", &Flags::default()).unwrap();
+    }
+
+    #[test]
     fn levels_are_directories_in_the_fs_layout() {
         let home = tempfile::tempdir().unwrap();
         let path = store(&fs_layout(home.path()), "A/台北", &Flags::default()).unwrap();
