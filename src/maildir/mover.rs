@@ -462,7 +462,7 @@ fn is_one(old: &OwnedFd, old_entry: &Entry, new: &OwnedFd, new_entry: &Entry) ->
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
     use std::path::Path;
     use std::time::{Duration, SystemTime};
 
@@ -655,6 +655,26 @@ mod tests {
     }
 
     #[test]
+    fn a_message_comes_whole_to_another_file_system() {
+        let home = tempfile::tempdir().unwrap();
+        let Some((location, far)) = with_far(home.path()) else { return };
+        let old = location.path.join("cur/1.a,U=3:2,S");
+        let text = "Subject: x\n\n".to_owned() + &"a line\n".repeat(20_000);
+        write(old.clone(), &text);
+        fs::set_permissions(&old, PermissionsExt::from_mode(0o640)).unwrap();
+        let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        fs::File::open(&old).unwrap().set_modified(then).unwrap();
+        let path = moved(&location, ("", "cur/1.a,U=3:2,S"), "Far", flags("F", &[]));
+        assert_eq!(path, ".Far/cur/1.a:2,FS");
+        let new = far.path().join("cur/1.a:2,FS");
+        assert!(fs::read_to_string(&new).unwrap() == text);
+        let about = fs::metadata(&new).unwrap();
+        assert_eq!((about.mode() & 0o7777, about.modified().unwrap()), (0o640, then));
+        assert!(!old.exists());
+        assert_eq!(fs::read_dir(far.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
     fn a_move_to_another_file_system_that_was_cut_short_is_finished() {
         let home = tempfile::tempdir().unwrap();
         let Some((location, far)) = with_far(home.path()) else { return };
@@ -696,6 +716,15 @@ mod tests {
         assert!(refile(&location, ("", old), "Far", flags("F", &[])).is_err());
         assert_eq!(fs::read(location.path.join(old)).unwrap(), b"y");
         assert_eq!(fs::read(far.path().join(new)).unwrap(), b"x");
+        // Nor is one that is the beginning of the other.
+        for (here, there) in [("xy", "x"), ("x", "xy")] {
+            fs::write(location.path.join(old), here).unwrap();
+            fs::write(far.path().join(new), there).unwrap();
+            assert!(!finish());
+            assert!(refile(&location, ("", old), "Far", flags("F", &[])).is_err());
+            assert_eq!(fs::read(location.path.join(old)).unwrap(), here.as_bytes());
+            assert_eq!(fs::read(far.path().join(new)).unwrap(), there.as_bytes());
+        }
         assert_eq!(fs::read_dir(far.path().join("tmp")).unwrap().count(), 0);
     }
 
