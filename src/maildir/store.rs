@@ -9,10 +9,10 @@
 //! tempfile and the maildir crate are not used here: their names are not
 //! Maildir's, they work by path, and they sync no directory.
 //!
-//! **Folders** are made private (0700, files 0600; see [`Sharing`]) whatever the umask is:
-//! `maildirfolder` (maildir++), `new` and `cur`; then the folder and all above
-//! it up to the Maildir's parent are synced; `tmp` comes last. So whoever finds
-//! `tmp` knows that the rest is on disk, also when another process made it a
+//! **Folders** are made private (0700, files 0600; see [`super::sharing::Sharing`])
+//! whatever the umask is: `maildirfolder` (maildir++), `new` and `cur`; then the folder
+//! and all above it up to the Maildir's parent are synced; `tmp` comes last. So whoever
+//! finds `tmp` knows that the rest is on disk, also when another process made it a
 //! moment ago.
 //!
 //! **Symbolic links.** The Maildir's own path may be one. Below it each

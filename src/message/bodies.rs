@@ -7,7 +7,7 @@ use super::mime::Part;
 use super::text::{self, Format, Text};
 use super::{Message, Unread, get};
 
-/// What the text parts of a message may cost in all, in units of [`gather`]; an
+/// What the text parts of a message may cost in all, in units of [`super::gather`]; an
 /// HTML part half as much.
 pub const TEXT_LIMIT: usize = 16 << 20;
 
