@@ -52,7 +52,7 @@ pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
     if told.is_empty() {
         notes.push("its delivery is not in the log: judged by the current rules".into());
     }
-    let mut answer = Explanation {
+    let mut answer = LineExplanation {
         asked: &asked,
         told: &told,
         file: file.as_deref(),
@@ -196,7 +196,7 @@ fn lines(
 }
 
 /// All that is to be said.
-struct Explanation<'a> {
+struct LineExplanation<'a> {
     asked: &'a Query,
     told: &'a [LogLine],
     file: Option<&'a Path>,
@@ -211,7 +211,7 @@ struct Explanation<'a> {
     user: &'a User,
 }
 
-impl Explanation<'_> {
+impl LineExplanation<'_> {
     fn tell(mut self, as_json: bool, today: &CurrentRules) -> Result<String, String> {
         let rules = self.then.unwrap_or(today);
         let message = match self.file {
