@@ -19,6 +19,8 @@ pub fn canonical(domain: &str) -> Cow<'_, str> {
     let name = folded.trim_end_matches('.');
     if name.len() <= LONGEST
         && let (unicode, Ok(())) = idna::domain_to_unicode(name)
+        // `ß` in punycode is a letter of its own, which folding would make `ss`.
+        && fold::fold(&unicode) == unicode
     {
         return Cow::Owned(unicode);
     }
@@ -67,6 +69,8 @@ mod tests {
     #[test]
     fn what_is_no_name_is_text() {
         assert_eq!(canonical("xn--\u{fffd}.JP"), canonical("XN--\u{fffd}.jp"));
+        assert_eq!(canonical("xn--strae-oqa.de"), "xn--strae-oqa.de");
+        assert_eq!(canonical("xn--ßxn--a0xn--06a."), "xn--ssxn--a0xn--06a");
         assert_eq!(canonical("[IPv6:2001::1]"), "[ipv6:2001::1]");
         assert_eq!(canonical("xn--99999999999.X"), "xn--99999999999.x");
         assert_eq!(canonical(&"xn--a.".repeat(100_000)).len(), 599_999);
