@@ -38,6 +38,18 @@ impl ProgressMeter {
         ProgressMeter(Some(bar))
     }
 
+    /// A bar for so many messages, which are counted where there is one.
+    pub(super) fn of_messages(count: impl FnOnce() -> usize, quiet: bool) -> ProgressMeter {
+        if !is_shown(quiet) {
+            return ProgressMeter(None);
+        }
+        let bar = ProgressBar::new(count() as u64);
+        let style = "{wide_bar} {pos} of {len} messages, {eta} left";
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        ProgressMeter(Some(bar))
+    }
+
     /// A bar for so many bytes.
     pub(super) fn of_bytes(bytes: u64, quiet: bool) -> ProgressMeter {
         if !is_shown(quiet) {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::args::{Delivery, Sort};
+use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::diagnostic;
 use crate::load;
@@ -121,12 +122,14 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
         log,
         lines: Vec::new(),
         counts: Counts::default(),
+        progress: ProgressMeter::of_messages(|| messages_in(&location, &places), is_quiet(call)),
         stop,
         unread: false,
     };
     problems.into_iter().for_each(|failure| report.take(&SortEvent::Trouble(failure)));
     let sorted = sorter.sort(&places, &mut |event| report.take(&event));
     report.settled();
+    report.progress.end();
     let interrupted = stop.load(Ordering::Relaxed);
     if !call.json {
         output::print(&report.counts.table(call.dry_run));
@@ -176,6 +179,21 @@ pub(super) fn claim(state: &StateDir, maildir: &Path) -> Result<LockFile, String
         )),
         Err(error) => Err(format!("cannot write to {}: {error}", state.path().display())),
     }
+}
+
+/// Whether nothing is printed for a message.
+pub(super) fn is_quiet(call: &Sort) -> bool {
+    !call.dry_run && !call.json && call.delivery.verbose == 0
+}
+
+/// How many messages there are to be looked at, by the names of their files.
+fn messages_in(location: &Location, places: &[Place]) -> usize {
+    let count = |place: &Place| {
+        let folder = location.path_of_place(place);
+        let listed = ["new", "cur"].map(|sub| std::fs::read_dir(folder.join(sub)));
+        listed.into_iter().flatten().map(Iterator::count).sum::<usize>()
+    };
+    places.iter().map(count).sum()
 }
 
 /// The folders that are asked for. Of all of them, those are left alone that
@@ -244,6 +262,7 @@ struct SortReport<'r> {
     /// Not in the log yet.
     lines: Vec<Line>,
     counts: Counts,
+    progress: ProgressMeter,
     stop: &'r AtomicBool,
     /// A dry run was stopped, since nobody reads what it prints any more.
     unread: bool,
@@ -255,7 +274,7 @@ impl SortReport<'_> {
             SortEvent::Message(told) => self.message(told),
             SortEvent::Trouble(failure) => {
                 self.counts.failed += 1;
-                output::error(&escape(&failure.to_string()));
+                self.progress.error(&escape(&failure.to_string()));
             }
             SortEvent::Settled => self.settled(),
         }
@@ -263,11 +282,12 @@ impl SortReport<'_> {
 
     fn settled(&mut self) {
         if let Err(failure) = self.log.moved(&std::mem::take(&mut self.lines)) {
-            output::error(&failure.to_string());
+            self.progress.error(&failure.to_string());
         }
     }
 
     fn message(&mut self, told: &SortReportLine<'_>) {
+        self.progress.done(0);
         let from = self.location.folder_of(told.from).to_string();
         let nothing = Refile::default();
         let refile = match &told.judged.verdict {
@@ -276,7 +296,7 @@ impl SortReport<'_> {
         };
         let target = refile.to.as_ref();
         let to = target.map_or_else(|| from.clone(), |target| target.folder.to_string());
-        let counts = &mut self.counts;
+        let (counts, progress) = (&mut self.counts, &self.progress);
         counts.all += 1;
         match &told.fate {
             SortOutcome::Moved { path, problems } => {
@@ -288,7 +308,7 @@ impl SortReport<'_> {
                 let (folder, was) = (to.clone(), from.clone());
                 self.lines.push(Line { folder, was, file, rule, message_id });
                 for why in problems {
-                    output::error(&escape(&format!("{}: {why}", path.display())));
+                    progress.error(&escape(&format!("{}: {why}", path.display())));
                 }
             }
             SortOutcome::Would => counts.moved(&from, &to),
@@ -296,11 +316,11 @@ impl SortReport<'_> {
             SortOutcome::Vanished => {
                 counts.vanished += 1;
                 let path = told.path.display();
-                output::error(&escape(&format!("`{path}` was moved or removed meanwhile")));
+                progress.error(&escape(&format!("`{path}` was moved or removed meanwhile")));
             }
             SortOutcome::Failed(why) => {
                 counts.failed += 1;
-                output::error(&escape(why));
+                progress.error(&escape(why));
             }
         }
         for skip in &refile.skipped {

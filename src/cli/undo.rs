@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use serde_json::json;
 
 use super::args::{Delivery, Sort};
-use super::sort::{claim, rules, stop};
+use super::progress::ProgressMeter;
+use super::sort::{claim, is_quiet, rules, stop};
 use super::{CommandOutcome, output};
 use crate::log::{Log, MoveLine as Line};
 use crate::mailbox::undo::{UndoEvent, Undone, undo};
@@ -53,13 +54,17 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
     let mut location = Location::new(&run.maildir, run.layout, None);
     location.home = user.home().map(std::path::Path::to_owned);
     let (mut back, mut already, mut gone, mut failed) = (0, 0, 0, 0);
+    let progress = ProgressMeter::of_messages(|| run.moves.len(), is_quiet(call));
     let (log, mut lines) = (log_of(&call.delivery, &state), Vec::new());
     let mut tell = |event: UndoEvent<'_>| {
         let (moved, came) = match event {
-            UndoEvent::Move(moved, came) => (moved, came),
+            UndoEvent::Move(moved, came) => {
+                progress.done(0);
+                (moved, came)
+            }
             UndoEvent::Trouble(failure) => {
                 failed += 1;
-                output::error(&escape(&failure.to_string()));
+                progress.error(&escape(&failure.to_string()));
                 return;
             }
             UndoEvent::Settled => {
@@ -107,17 +112,18 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
             Undone::Gone => {
                 gone += 1;
                 let text = format!("`{}` is not there any more", to.display());
-                output::error(&escape(&text));
+                progress.error(&escape(&text));
             }
             Undone::Failed(why) => {
                 failed += 1;
-                output::error(&escape(&why));
+                progress.error(&escape(&why));
             }
         }
     };
     let now = jiff::Timestamp::now().as_second();
     undo(&location, &run, &Memory::at(&state, now), stop, &mut tell)
         .map_err(|failure| failure.to_string())?;
+    progress.end();
     let interrupted = stop.load(Ordering::Relaxed);
     // With nothing more to be had from it, the next call is for the run before.
     let over = !interrupted && (failed == 0 || back == 0);

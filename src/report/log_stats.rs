@@ -207,6 +207,23 @@ impl LogStats {
             })
     }
 
+    /// All days, also those without mail between two with.
+    fn all_days(&self) -> Vec<DayCount> {
+        /// A moment that is wrong by years makes no days.
+        const MOST: usize = 4000;
+        let known = self.days.first_key_value().zip(self.days.last_key_value());
+        let Some(((first, _), (last, _))) = known else { return Vec::new() };
+        let days = first.series(jiff::Span::new().days(1)).take_while(|day| day <= last);
+        let count = |day: jiff::civil::Date| {
+            let places = self.days.get(&day).cloned().unwrap_or_default();
+            DayCount { day: day.to_string(), messages: places.values().sum(), places }
+        };
+        match days.clone().nth(MOST) {
+            Some(_) => self.days.keys().map(|day| count(*day)).collect(),
+            None => days.map(count).collect(),
+        }
+    }
+
     /// `never` are rules that never fired, as place, label and text; `damaged`
     /// counts lines that could not be read.
     pub fn report(
@@ -255,15 +272,7 @@ impl LogStats {
                 .into_iter()
                 .map(|(place, label, text)| Never { place, label, text })
                 .collect(),
-            days: self
-                .days
-                .iter()
-                .map(|(day, places)| DayCount {
-                    day: day.to_string(),
-                    messages: places.values().sum(),
-                    places: places.clone(),
-                })
-                .collect(),
+            days: self.all_days(),
             reasons: counts(&self.reasons),
             provider: counts(&self.categories),
             senders: most(&self.senders),

@@ -53,7 +53,9 @@ impl StatsReport {
         let _ = write!(out, "<p>{}</p>", text(&span));
         self.numbers(&mut out);
         self.days(&mut out);
-        let folders = self.folders.iter().map(|folder| {
+        let mut folders: Vec<_> = self.folders.iter().collect();
+        folders.sort_by_key(|folder| std::cmp::Reverse(folder.came));
+        let folders = folders.into_iter().map(|folder| {
             let grew =
                 format!("{:+} in 7 days, {:.1} per day", folder.grew_in_week, folder.per_day);
             (folder.came, folder.folder.clone(), grew)
@@ -100,10 +102,11 @@ impl StatsReport {
         out.push_str("<h2>Messages by day</h2><div class=\"days\" role=\"img\" aria-label=\"Messages by day\">");
         for day in days {
             let height = day.messages * 100 / most;
+            let least = usize::from(day.messages > 0);
             let _ = write!(
                 out,
                 "<b style=\"height:{}%\" title=\"{}\"></b>",
-                height.max(1),
+                height.max(least),
                 text(&title_of(day))
             );
         }
