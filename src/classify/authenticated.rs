@@ -10,7 +10,7 @@ use crate::classify::{Classifier, Mail};
 /// `authenticated`
 pub const AUTHENTICATED: Classifier = Classifier {
     name: "authenticated",
-    absent: "no trusted Received line tells of a login or of this machine",
+    absent: "no trusted Received line shows a login or this machine",
     find: |mail| Ok(find(mail)),
 };
 

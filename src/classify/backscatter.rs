@@ -34,7 +34,7 @@ fn find(mail: &Mail<'_>) -> Finding {
         }
     }
     if returned.head().headers().next().is_none() {
-        return Err("the bounce returns no header to tell by".to_owned());
+        return Err("the bounce returns no header to judge by".to_owned());
     }
     Ok(Some(match returned.addresses("from").first() {
         Some(from) => format!("the mail that came back is from {}", from.address()),

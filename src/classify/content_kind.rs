@@ -25,7 +25,7 @@ pub const SIGNED: Classifier =
 /// An archive that wants a password.
 pub const PASSWORD_PROTECTED: Classifier = Classifier {
     name: "password-protected",
-    absent: "no attached archive that wants a password",
+    absent: "no attached archive that needs a password",
     find: password_protected,
 };
 
@@ -86,7 +86,7 @@ fn password_protected(mail: &Mail<'_>) -> Finding {
     let attachments = mail.message.attachments().map_err(unread)?;
     let name = attachments.get(*at).and_then(|attachment| attachment.names.first());
     let name = name.map_or("an archive without a name", Text::text);
-    Ok(Some(format!("{name} wants a password")))
+    Ok(Some(format!("{name} needs a password")))
 }
 
 fn content_type(mail: &Mail<'_>) -> Parameters {

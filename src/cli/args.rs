@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[command(flatten)]
     pub(super) delivery: Delivery,
 
-    /// With --test: pretend that it is this moment
+    /// With --test: use this as the current time
     #[arg(long, value_name = "RFC3339", requires = "test")]
     pub(super) now: Option<jiff::Timestamp>,
 
@@ -42,7 +42,7 @@ pub(super) struct Args {
     #[arg(long, requires = "test")]
     pub(super) json: bool,
 
-    /// With --test: only the tables at the end, no block for each message
+    /// With --test: print only the tables at the end
     #[arg(short = 'q', long, requires = "test")]
     pub(super) quiet: bool,
 
@@ -88,19 +88,19 @@ pub(super) struct Delivery {
     #[arg(long, value_name = "STORE")]
     pub(super) store: Option<StoreAddress>,
 
-    /// The envelope sender; empty is the null sender [default: as the MTA says]
+    /// The envelope sender; empty is the null sender [default: from the MTA]
     #[arg(short = 'f', long, allow_hyphen_values = true, value_parser = lossy(), value_name = "ADDR")]
     pub(super) sender: Option<String>,
 
-    /// An envelope recipient; may be repeated [default: as the MTA says]
+    /// An envelope recipient; may be repeated [default: from the MTA]
     #[arg(short = 'd', long, allow_hyphen_values = true, value_parser = lossy(), value_name = "ADDR")]
     pub(super) recipient: Vec<String>,
 
-    /// The address extension [default: as the MTA says]
+    /// The address extension [default: from the MTA]
     #[arg(short = 'a', long, allow_hyphen_values = true, value_parser = lossy(), value_name = "EXT")]
     pub(super) extension: Option<String>,
 
-    /// A value for `env "NAME"` and what the MTA says by environment
+    /// Set a value for `env "NAME"`, or a variable of the MTA
     #[arg(short = 'D', allow_hyphen_values = true, value_name = "NAME=VALUE", value_parser = variable)]
     pub(super) define: Vec<(String, String)>,
 
@@ -127,7 +127,7 @@ impl Delivery {
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
-    /// Say step by step how to have mail delivered by mfilter here
+    /// Show step by step how to set up delivery by mfilter
     Setup(Setup),
     /// Find every mistake in the rules and run their `expect`s
     Check(Check),
@@ -135,7 +135,7 @@ pub(super) enum Command {
     Explain(Explain),
     /// Show what is known about a message: fields, classifiers, results
     Inspect(Inspect),
-    /// Show the provider's filter and what of it is on, or switch it
+    /// Show the provider's filter and which categories are on, or switch them
     IspFilter(IspFilter),
     /// Say where a message belongs, for programs that file mail themselves
     Judge(Judge),
@@ -160,7 +160,7 @@ pub(super) enum Command {
     /// Translate the rules of another filter, or file old mail
     #[command(subcommand)]
     Import(ImportAction),
-    /// Stand before a ManageSieve server and refuse scripts that cannot be run
+    /// Proxy a ManageSieve server and reject scripts that mfilter cannot run
     Managesieve(ManageSieve),
     /// Take mail for many users from an MTA over LMTP
     Lmtp(Lmtp),
@@ -176,7 +176,7 @@ pub(super) struct Check {
     /// The rules [default: ~/.mailrules]
     pub(super) rules: Option<PathBuf>,
 
-    /// Check these site rules; the user's only if they are named
+    /// Check these site rules, and the user's only if they are named
     #[arg(long, value_name = "FILE")]
     pub(super) site: Option<PathBuf>,
 
@@ -196,7 +196,7 @@ pub(super) struct Check {
     #[arg(long, value_name = "TEXT", requires = "sieve")]
     pub(super) prefix: Option<String>,
 
-    /// By this mail (Maildirs, mboxes, messages), whether `set trust` names the right servers
+    /// Check with this mail (Maildirs, mboxes, messages) that `set trust` names the right servers
     #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["json", "site"])]
     pub(super) mail: Vec<PathBuf>,
 
@@ -230,7 +230,7 @@ pub(super) struct Inspect {
     #[command(flatten)]
     pub(super) delivery: Delivery,
 
-    /// Pretend that it is this moment
+    /// Use this as the current time
     #[arg(long, value_name = "RFC3339")]
     pub(super) now: Option<jiff::Timestamp>,
 
@@ -245,7 +245,7 @@ pub(super) struct Judge {
     #[command(flatten)]
     pub(super) delivery: Delivery,
 
-    /// What stands between the levels of a folder [default: /]
+    /// The separator between folder levels [default: /]
     #[arg(long, value_name = "SIGN", value_parser = separator)]
     pub(super) separator: Option<char>,
 
@@ -280,7 +280,7 @@ pub(super) struct Sort {
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// All folders; of trash, junk, drafts and sent mail those that are named
+    /// All folders, without trash, junk, drafts and sent mail unless they are named
     #[arg(long)]
     pub(super) all: bool,
 
@@ -406,7 +406,7 @@ pub(super) struct Stats {
     #[arg(long)]
     pub(super) json: bool,
 
-    /// Write a page for a browser, with all in one file; `-` for standard output
+    /// Write a self-contained HTML page; `-` for standard output
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub(super) html: Option<PathBuf>,
 }
@@ -623,15 +623,15 @@ pub(super) struct ManageSieve {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4192")]
     pub(super) server: SocketAddr,
 
-    /// What stands between the levels of a folder in scripts [default: .]
+    /// The separator between folder levels in scripts [default: .]
     #[arg(long, value_name = "SIGN", value_parser = separator)]
     pub(super) separator: Option<char>,
 
-    /// What the names of folders begin with [default: nothing]
+    /// The prefix of folder names [default: nothing]
     #[arg(long, value_name = "TEXT")]
     pub(super) prefix: Option<String>,
 
-    /// How folders lie in the Maildirs [default: maildir++]
+    /// The layout of folders in the Maildirs [default: maildir++]
     #[arg(long, value_enum, value_name = "LAYOUT")]
     pub(super) layout: Option<LayoutName>,
 

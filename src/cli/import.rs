@@ -46,8 +46,7 @@ pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
     let imported = import(&call.file, &bytes, &options, load);
     let mut imported = imported.map_err(|bug| {
         format!(
-            "{shown}: what was made of it are no rules, which is a mistake of mfilter's; please \
-             report it\n{}\n{}",
+            "{shown}: the result is not valid rules; this is a bug in mfilter, please report it\n{}\n{}",
             bug.mistakes, bug.rules
         )
     })?;

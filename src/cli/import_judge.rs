@@ -22,7 +22,7 @@ pub(super) struct ForeignProgram {
 }
 
 enum JudgeKind {
-    /// What stands between the levels of a folder.
+    /// The separator between folder levels.
     Pigeonhole(char),
     Procmail,
     Maildrop,

@@ -96,7 +96,7 @@ pub(super) fn run(call: &ImportMail) -> Result<CommandOutcome, String> {
     }
     let interrupted = stop.load(std::sync::atomic::Ordering::Relaxed);
     if (interrupted || failed) && !call.dry_run {
-        output::error("not all was filed; the same command goes on where this one ended");
+        output::error("not everything was filed; run the same command again to continue");
     }
     let trouble = counts.troubles > 0 || failed || interrupted;
     Ok(if trouble { CommandOutcome::Found } else { CommandOutcome::Fine })
@@ -117,7 +117,7 @@ fn looks_like_mail(path: &Path) -> Result<(), String> {
     }
     let file =
         file::open(path, file::READ).map_err(|error| match file::is_not_regular(&error) {
-            true => format!("{shown}: {error}; save what comes out of it to a file first"),
+            true => format!("{shown}: {error}; save its output to a file first"),
             false => format!("{shown}: {error}"),
         })?;
     let mut start = Vec::new();

@@ -139,9 +139,9 @@ impl RuleSet {
             By::Mandatory => "mandatory".into(),
             By::Rules(word) => {
                 let (file, line) = said_in(&self.user, word);
-                format!("{}, line {line}, says so, and the rules count first", escape(file))
+                format!("by {}, line {line}, which takes precedence", escape(file))
             }
-            By::Command => "`mfilter isp-filter` was told so".into(),
+            By::Command => "by `mfilter isp-filter`".into(),
             By::Default => "by default".into(),
         }
     }

@@ -15,7 +15,7 @@ use crate::text::json_line;
 use crate::user::User;
 use crate::world::World;
 
-/// What stands between the levels of a folder where no option says it.
+/// The separator between folder levels where no option says it.
 const SEPARATOR: char = '/';
 
 pub(super) fn run(call: &Judge) -> Result<CommandOutcome, String> {

@@ -382,7 +382,7 @@ fn undo(call: &Learn, state: &StateDir, user: &User, log: &Log) -> Result<Comman
     let all = lessons::all(state);
     let last = lessons::last(&all);
     let Some(first) = last.first() else {
-        output::error("nothing was learned that could be taken back");
+        output::error("there is nothing to undo");
         return Ok(CommandOutcome::Found);
     };
     let came = take_back(last, user.home(), state);
@@ -414,7 +414,7 @@ fn undo(call: &Learn, state: &StateDir, user: &User, log: &Log) -> Result<Comman
         }
     }
     if failed {
-        output::error(&format!("what was learned {} is still to be taken back", first.at));
+        output::error(&format!("what was learned {} could not be undone yet", first.at));
         return Ok(CommandOutcome::Found);
     }
     lessons::forget_last(state, last.len()).map_err(|error| format!("the state: {error}"))?;

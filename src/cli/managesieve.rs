@@ -34,7 +34,7 @@ pub(super) fn run(call: &ManageSieve) -> Result<CommandOutcome, String> {
         gateway.limits.connections = usize::from(most);
     }
     let served = Arc::new(gateway).serve(&listener);
-    served.map_err(|error| format!("nobody can connect any more: {error}"))?;
+    served.map_err(|error| format!("cannot accept connections: {error}"))?;
     Ok(CommandOutcome::Fine)
 }
 

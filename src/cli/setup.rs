@@ -85,7 +85,7 @@ fn seen(found: &Findings) -> String {
             }
             Some(DovecotStore::Other { driver, .. }) => format!("Dovecot, mail as {driver}"),
             Some(DovecotStore::Unknown) => {
-                "Dovecot; root can ask where mail lies: doveconf -h mail_location".into()
+                "Dovecot; root can ask where mail is: doveconf -h mail_location".into()
             }
             None => "none".into(),
         },

@@ -135,7 +135,9 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
         output::print(&report.counts.table(call.dry_run));
     }
     if interrupted && !call.dry_run {
-        output::error("interrupted; `mfilter sort` goes on, `mfilter sort --undo` takes it back");
+        output::error(
+            "interrupted; run `mfilter sort` again to continue, or `mfilter sort --undo` to undo it",
+        );
     }
     let trouble = report.counts.failed > 0;
     if let Err(failure) = sorted {
@@ -230,7 +232,7 @@ fn places(
     all.retain(|place| !except.iter().any(|out| out.is(place)));
     let distinct: HashSet<_> = except.iter().map(Place::directories).collect();
     if before - all.len() < distinct.len() {
-        return Err("a folder after --except is not there; nothing was moved".into());
+        return Err("a folder given to --except does not exist; nothing was moved".into());
     }
     let special = Special::of(location, &program.settings);
     let sent: Vec<Place> = sent_folders(program).iter().map(|name| location.place(name)).collect();

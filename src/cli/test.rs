@@ -166,8 +166,8 @@ impl MailTest<'_> {
             if asked { tally.json(&rules, &self.rules.sources) + "\n" } else { String::new() }
         } else if moves {
             let what = match self.other {
-                Some(_) => "would go another way",
-                None => "would lie elsewhere",
+                Some(_) => "would be handled differently",
+                None => "are in another folder",
             };
             tally.moves_text(what)
         } else if self.args.quiet || many && tally.messages > 0 {

@@ -41,7 +41,7 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
         }
     }
     let Some(found) = found else {
-        output::error("there is no run to take back");
+        output::error("there is no run to undo");
         return Ok(CommandOutcome::Found);
     };
     if !found.maildir.is_dir() {
@@ -111,7 +111,7 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
             Undone::Already => already += 1,
             Undone::Gone => {
                 gone += 1;
-                let text = format!("`{}` is not there any more", to.display());
+                let text = format!("`{}` no longer exists", to.display());
                 progress.error(&escape(&text));
             }
             Undone::Failed(why) => {
@@ -137,8 +137,8 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
         let rows = [
             (back, "are back"),
             (already, "were there already"),
-            (gone, "are not where they were moved to any more"),
-            (failed, "could not be taken back"),
+            (gone, "are no longer where they were moved to"),
+            (failed, "could not be undone"),
         ];
         for (number, text) in rows.iter().filter(|(number, _)| *number > 0) {
             out.push_str(&format!("{number:>7} {text}\n"));
@@ -146,7 +146,7 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
         output::print(&out);
     }
     if !over {
-        output::error("`mfilter sort --undo` goes on with the rest");
+        output::error("run `mfilter sort --undo` again for the rest");
     }
     Ok(if failed + gone > 0 || interrupted { CommandOutcome::Found } else { CommandOutcome::Fine })
 }

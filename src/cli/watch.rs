@@ -383,13 +383,12 @@ impl WatchService<'_> {
             let seconds = POLL.as_secs();
             match shortage {
                 Shortage::Watches => format!(
-                    "the kernel gives too few watches for all folders \
-                     (fs.inotify.max_user_watches); those that are left are looked at every \
-                     {seconds} s"
+                    "there are too few inotify watches for all folders \
+                     (fs.inotify.max_user_watches); the others are checked every {seconds} s"
                 ),
                 Shortage::Instances => format!(
-                    "the kernel lets nothing be watched (fs.inotify.max_user_instances); all \
-                     folders are looked at every {seconds} s"
+                    "no inotify instance is available (fs.inotify.max_user_instances); all \
+                     folders are checked every {seconds} s"
                 ),
             }
         }));

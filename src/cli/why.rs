@@ -389,7 +389,7 @@ impl LineExplanation<'_> {
             self.notes.push("it was stored with changes to its header that rules made".into());
         }
         if line.get("category").is_some() {
-            self.notes.push("site rules are shown as they stand today".into());
+            self.notes.push("site rules are shown as they are today".into());
         }
     }
 

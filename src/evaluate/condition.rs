@@ -32,7 +32,7 @@ use crate::state::slots::Key;
 use crate::world::{Before, World};
 
 /// Why a `duplicate` cannot be told of mail that is there.
-const NOT_REMEMBERED: &str = "of mail that is there only the Message-ID is compared";
+const NOT_REMEMBERED: &str = "for existing mail only the Message-ID is compared";
 
 /// What the patterns of one rule's condition captured.
 #[derive(Debug, Clone, Default)]

@@ -62,7 +62,7 @@ use crate::source::{SourceFile, Span};
 /// How the user wants it; what is not said is guessed, or left at its default.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What stands between the levels of a folder in the foreign rules.
+    /// The separator between folder levels in the foreign rules.
     pub separator: Option<char>,
     /// `set maildir`
     pub maildir: Option<String>,
@@ -89,7 +89,7 @@ pub struct Imported {
     pub rules: String,
     /// Their units and notes, each unit with its line in the rules.
     pub draft: ir::Draft,
-    /// What stands between the levels of a folder in the foreign rules.
+    /// The separator between folder levels in the foreign rules.
     pub separator: char,
     /// Where each statement of the rules begins, and its place in the foreign files.
     pub places: Vec<(u32, Span)>,

@@ -3,7 +3,7 @@
 //!
 //! A plan is made for mail that comes in. Mail that is there has been
 //! delivered: it is not copied, which each run would do again, not refused,
-//! sent on or answered, and its file stays as it is, byte for byte. Only the
+//! sent on or answered, and its file is not changed, byte for byte. Only the
 //! step that ends its way counts, and only if that is a folder or the inbox, or else
 //! the first that filed it.
 //! What is new, because another program has delivered it just now, is logged
@@ -98,7 +98,7 @@ const TOO_LONG: Skip =
 fn skip(step: &StepKind, new: bool) -> Option<Skip> {
     let (action, why, stays) = match step {
         StepKind::Deliver { as_, .. } => (as_.word(), "each run would make one more", false),
-        StepKind::Discard { .. } => ("discard", "mail that is there is not removed", true),
+        StepKind::Discard { .. } => ("discard", "existing mail is not removed", true),
         StepKind::Reject { .. } => ("reject", "it was accepted", true),
         StepKind::Defer { .. } => ("defer", "it was accepted", true),
         StepKind::Pipe { .. } => ("pipe", "it was delivered", true),
@@ -107,7 +107,7 @@ fn skip(step: &StepKind, new: bool) -> Option<Skip> {
         StepKind::Run { .. } => ("run", "it was delivered", false),
         StepKind::Reply(_) => ("reply", "it was delivered", false),
         StepKind::Filter { .. } => ("filter", "judged on the unfiltered message", false),
-        StepKind::Edit(_) => ("header edit", "its file stays as it is", false),
+        StepKind::Edit(_) => ("header edit", "its file is not changed", false),
         StepKind::EditList { .. } if !new => ("list edit", "it was delivered", false),
         StepKind::Log(_) if !new => ("log", "it was delivered", false),
         StepKind::EditList { .. }

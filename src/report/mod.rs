@@ -274,7 +274,7 @@ pub fn inspection(label: &str, found: &Inspection, colour: bool) -> String {
         }
     };
     let known = found.classifiers.iter().map(|(name, why)| (*name, why.as_str()));
-    section("classifiers that hold", known.collect());
+    section("classifiers that match", known.collect());
     section("results believed", found.believed.iter().map(|used| ("", used.as_str())).collect());
     let ignored: Vec<String> =
         found.ignored.iter().map(|each| format!("{}: {}", each.why, each.header)).collect();

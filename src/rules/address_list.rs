@@ -95,8 +95,7 @@ impl std::fmt::Display for BadEntryReason {
             BadEntryReason::LongAddress => "it is longer than an address can be",
             BadEntryReason::BadPattern(reason) => reason,
             BadEntryReason::ManyPatterns => {
-                "the patterns of one list may cost only so much together; this one and those \
-                 behind it are not looked for"
+                "the patterns of one list share a limit; this one and those after it are ignored"
             }
             BadEntryReason::TooLong => "the list is too long",
         })

@@ -13,7 +13,7 @@ use crate::source::{SourceFile, Span};
 pub struct ScriptRequest<'a> {
     /// The script.
     pub path: &'a Path,
-    /// What stands between the levels of a folder in it.
+    /// The separator between folder levels in it.
     pub separator: char,
     /// What the names of all its folders begin with, but for the inbox.
     pub prefix: &'a str,

@@ -115,7 +115,7 @@ fn place(found: &Findings) -> Place {
             // What else Dovecot puts in (`%u`) is not known here.
             if path.contains('%') || path.contains('$') || path.is_empty() {
                 return Place::NotYet {
-                    reason: format!("Dovecot's mail is in `{path}`, which only it can tell."),
+                    reason: format!("Dovecot keeps mail in `{path}`: write that path for you into the rules."),
                     lines: vec![format!("set maildir \"…\"    # in ~/.mailrules, for {path}")],
                 };
             }
@@ -162,7 +162,7 @@ fn rules(found: &Findings, place: &Place) -> (Step, bool) {
         |title: &str, reasons: Vec<String>, action| Step { title: title.into(), reasons, action };
     match (&found.rules, found.others.first(), place) {
         (UserFile::Text(_), ..) => {
-            let reason = "~/.mailrules is there and stays as it is.".into();
+            let reason = "~/.mailrules exists and is kept.".into();
             (step("Rules", vec![reason], Action::Done), true)
         }
         (UserFile::Strange(why), ..) => {
@@ -179,12 +179,12 @@ fn rules(found: &Findings, place: &Place) -> (Step, bool) {
             ];
             let reasons = vec![
                 format!("~/{file} is made into rules, and old mail shows where these differ."),
-                "What could not be translated stands in them as a comment: read it.".into(),
+                "What could not be translated is in them as a comment: read it.".into(),
             ];
             (step("Bring your rules over", reasons, Action::ByHand(lines)), false)
         }
         (UserFile::Missing, None, Place::NotYet { .. }) => {
-            let reason = "Rules are written when it is known where your mail lies.".into();
+            let reason = "Rules are written once Dovecot keeps mail in Maildirs.".into();
             (step("Rules", vec![reason], Action::ByHand(vec!["mfilter setup".into()])), false)
         }
         (UserFile::Missing, None, Place::Maildir { path: maildir, settings }) => {
@@ -328,7 +328,7 @@ fn by_watch(found: &Findings) -> Vec<Step> {
     };
     let path = found.home.join(UNIT);
     let (reason, action) = match &found.unit {
-        UserFile::Text(_) => (format!("~/{UNIT} is there and stays as it is."), Action::Done),
+        UserFile::Text(_) => (format!("~/{UNIT} exists and is kept."), Action::Done),
         UserFile::Strange(why) => {
             let line = format!("{} watch", found.program.display());
             (format!("~/{UNIT} {why}; it is left alone."), Action::ByHand(vec![line]))

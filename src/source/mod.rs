@@ -190,7 +190,7 @@ impl std::fmt::Display for ReadError {
             }
             ReadError::Unsafe(why) => f.write_str(why),
             ReadError::Dangling(target) => {
-                write!(f, "it is a symbolic link to {}, which is not there", target.display())
+                write!(f, "it is a symbolic link to {}, which does not exist", target.display())
             }
         }
     }

@@ -50,7 +50,7 @@ impl NotUtf8 {
         let diagnostic = Diagnostic {
             severity: Severity::Error,
             code: "not-utf8",
-            message: format!("this file is not UTF-8: byte 0x{byte:02x} cannot stand here"),
+            message: format!("this file is not UTF-8: byte 0x{byte:02x} is not valid here"),
             span: Span { file, start, end },
             label: String::new(),
             related: Vec::new(),

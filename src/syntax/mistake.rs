@@ -347,7 +347,7 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             "",
             match is_set {
                 true => format!("several values of one test are a set: `{meant}`"),
-                false => format!("a condition says what holds it, as in `{meant}`"),
+                false => format!("a condition says which field to test, as in `{meant}`"),
             },
         ),
         SyntaxErrorKind::MissingQuotes(found) => word(

@@ -374,7 +374,7 @@ mod tests {
         ("when spam and -> stop", "->", "expected a condition, found `->`", ""),
         ("when has -> stop", "->", "expected a field, found `->`", ""),
         ("when subject contains -> stop", "->", "expected a value, found `->`", ""),
-        ("when \"x\" is subject -> stop", "\"x\"", "expected a condition, found the value `\"x\"` alone", "a condition says what holds it, as in `subject is \"x\"`"),
+        ("when \"x\" is subject -> stop", "\"x\"", "expected a condition, found the value `\"x\"` alone", "a condition says which field to test, as in `subject is \"x\"`"),
         ("when header contains \"x\" -> stop", "contains", "expected a string `\"…\"`, found `contains`", ""),
         ("when header \"X-A\" -> stop", "->", "expected an operator (`is`, `contains`, …), found `->`", ""),
         ("when from is taro@example.jp -> stop", "taro@example.jp", "`taro@example.jp` is a string, and strings must be quoted", "write `\"taro@example.jp\"`"),

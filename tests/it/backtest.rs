@@ -134,7 +134,7 @@ fn other_rules_and_what_they_change() {
   + folder \"Sale\"
       ~/other:1  when subject contains \"sale\" -> folder \"Sale\"
 
-      1 of 13 messages would go another way
+      1 of 13 messages would be handled differently
       1 discard -> Sale
 "
     );
@@ -150,7 +150,7 @@ fn other_rules_and_what_they_change() {
     let rules = home.path().join(".mailrules").display().to_string();
     let same = home.run(&["--test", "--diff", &rules, &maildir], b"");
     assert_eq!(same.code, Some(0));
-    assert_eq!(same.stdout, "\n      0 of 13 messages would go another way\n");
+    assert_eq!(same.stdout, "\n      0 of 13 messages would be handled differently\n");
 
     home.write("other", "when nonsense\n");
     let broken = home.run(&["--test", "--diff", &other, &maildir], b"");
@@ -165,7 +165,7 @@ fn what_lies_elsewhere() {
     let maildir = home.path().join("Maildir").display().to_string();
     let run = home.run(&["--test", "--misplaced", &maildir], b"");
     assert_eq!(run.code, Some(1), "{run:?}");
-    let table = "\n      4 of 13 messages would lie elsewhere
+    let table = "\n      4 of 13 messages are in another folder
       3 Lists -> INBOX
       1 INBOX -> discard
 ";
@@ -178,7 +178,7 @@ fn what_lies_elsewhere() {
     let run = home.run(&["--test", "--misplaced", &folder], b"");
     assert!(
         run.stdout
-            .ends_with("\n      3 of 6 messages would lie elsewhere\n      3 Lists -> INBOX\n"),
+            .ends_with("\n      3 of 6 messages are in another folder\n      3 Lists -> INBOX\n"),
         "{run:?}"
     );
     home.write(".mailrules", "copy \"Lists\"\nset-header \"A\" \"b\"\n");

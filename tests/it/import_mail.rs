@@ -252,7 +252,7 @@ fn by_the_rules_nothing_is_sent_run_or_thrown_away() {
     assert_eq!(run.stdout, dry.stdout.replace("; nothing was changed", ""));
     for line in [
         "-> Lists/a",
-        "without discard: mail that is there is not removed",
+        "without discard: existing mail is not removed",
         "without forward: it was delivered",
         "without run: it was delivered",
     ] {

@@ -326,7 +326,7 @@ fn the_command_shows_what_is_in_force_and_says_where_it_is_overruled() {
     }
     let (code, shown, _) = command(&["spam", "off,", "virus", "on"]);
     assert_eq!(code, Some(0));
-    assert!(shown.contains("spam: off (`mfilter isp-filter` was told so; command off"), "{shown}");
+    assert!(shown.contains("spam: off (by `mfilter isp-filter`; command off"), "{shown}");
     let told = home.path().join(".config/mfilter/isp-filter");
     assert!(fs::read_to_string(&told).expect("kept").ends_with("\noff spam\non virus\n"));
     home.write(".mailrules", "isp-filter spam off\n");

@@ -165,7 +165,7 @@ fn mail_goes_where_the_rules_want_it_and_comes_back() {
       1 already in the right folder
       1 stay, since what the rules ask is not done
       1 without copy: each run would make one more
-      1 without discard: mail that is there is not removed
+      1 without discard: existing mail is not removed
 ";
         let dry = sorted(&home, &["--dry-run"]);
         assert!(dry.ends_with(wanted), "{dry}");
@@ -209,7 +209,7 @@ fn mail_goes_where_the_rules_want_it_and_comes_back() {
         assert!(back.ends_with("      5 are back\n"), "{back}");
         assert_eq!(files(&home), without_numbers(&before));
         let none = sort(&home, &["--undo"]);
-        assert_eq!(none.stderr, "mfilter: there is no run to take back\n");
+        assert_eq!(none.stderr, "mfilter: there is no run to undo\n");
         assert_eq!(none.code, Some(1));
     }
 }
@@ -233,7 +233,7 @@ fn undo_goes_back_run_by_run_and_keeps_what_a_reader_did() {
     fs::remove_file(cur.join("5.a:2,FSa")).unwrap();
     let second = sort(&home, &["--undo"]);
     assert!(second.stdout.contains("5 are back\n      1 are not where"), "{second:?}");
-    assert!(second.stderr.contains("5.a:2,FSa` is not there any more"), "{second:?}");
+    assert!(second.stderr.contains("5.a:2,FSa` no longer exists"), "{second:?}");
     assert_eq!(second.code, Some(1));
     let wanted = ["1.a:2,Sa", "2.a:2,RSa", "3.a:2,a", "4.a:2,Sa", "6.a:2,FSa"]
         .map(|f| format!(".A/cur/{f}"));

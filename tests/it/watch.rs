@@ -194,7 +194,7 @@ fn mail_is_filed_as_it_comes() {
     let log = log(&home);
     for line in [
         "moved folder=\"Lists/a\" was=\"INBOX\" file=\"1.other.mx\" rule=\"",
-        "note text=\"no discard: mail that is there is not removed\" id=\"<4@x>\"",
+        "note text=\"no discard: existing mail is not removed\" id=\"<4@x>\"",
         "note text=\"no forward copy: it was delivered\" id=\"<5@x>\"",
     ] {
         assert!(log.contains(line), "{line}\n{log}");
@@ -788,7 +788,7 @@ fn where_the_kernel_gives_few_watches_the_inbox_comes_first() {
     let polls = start(&blind, command);
     lies(&blind, 1, ".Lists.a/new ");
     put(&blind, 2, "list");
-    wait_for("the line", || log(&home).contains("too few watches").then_some(()));
+    wait_for("the line", || log(&home).contains("too few inotify watches").then_some(()));
     put(&home, 1, "list");
     lies(&home, 1, ".Lists.a/new ");
     // Nobody tells of this one; it is found by looking.
@@ -799,10 +799,10 @@ fn where_the_kernel_gives_few_watches_the_inbox_comes_first() {
     fs::rename(folder, file(&home, ".Junk/cur/2.mx:2,S")).expect("renamed");
     wait_for("black", || text(&home, "black").contains("s2@x.example").then_some(()));
     watch.kill();
-    assert_eq!(log(&home).matches("too few watches").count(), 1);
+    assert_eq!(log(&home).matches("too few inotify watches").count(), 1);
     // What came since is found by looking.
     lies(&blind, 2, ".Lists.a/new ");
     polls.end();
-    assert_eq!(log(&blind).matches("lets nothing be watched").count(), 1, "{}", log(&blind));
+    assert_eq!(log(&blind).matches("no inotify instance is available").count(), 1, "{}", log(&blind));
     assert_eq!(text(&home, "err").lines().count(), 1, "{}", text(&home, "err"));
 }

@@ -100,7 +100,7 @@ fn switch_off(postfix: &Postfix, user: &User, site: &std::path::Path) {
         .expect("runuser runs");
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{shown}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(shown.contains("spam: off (`mfilter isp-filter` was told so"), "{shown}");
+    assert!(shown.contains("spam: off (by `mfilter isp-filter`"), "{shown}");
     assert!(user.home.join(".config/mfilter/isp-filter").exists());
 }
 

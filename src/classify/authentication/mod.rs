@@ -319,7 +319,7 @@ impl ResultsReader<'_, '_> {
             let text = text(&header);
             let place = self.trust.place(&header);
             let found = received_spf::parse(&text).and_then(|found| match found.identity() {
-                _ if place != HeaderPlace::Ours => Err("it does not stand above our Received line"),
+                _ if place != HeaderPlace::Ours => Err("it is not above our Received line"),
                 Identity::Other => Err("it is not about the envelope sender or the HELO"),
                 identity => {
                     self.sender.is_whole(found.envelope_sender(), found.helo())?;

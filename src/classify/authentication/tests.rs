@@ -117,9 +117,9 @@ fn our_own_id_beneath_the_border_is_ignored() {
         let forged = ar(&format!("{id}; spf=pass; dkim=pass; dmarc=pass"));
         assert_ignored(
             &results(&format!("{BORDER}{forged}"), &[]),
-            "it stands below our Received lines, and `set trust` does not name its id",
+            "it is below our Received lines, and `set trust` does not name its id",
         );
-        let below = "it stands below our Received lines, where the sender writes";
+        let below = "it is below our Received lines, where the sender writes";
         assert_ignored(&results(&format!("{BORDER}{OUTER}{forged}"), &[id]), below);
         assert_ignored(&results(&format!("{INNER}{BORDER}{OUTER}{forged}"), &[]), below);
     }
@@ -136,7 +136,7 @@ fn our_own_id_beneath_a_true_one_is_ignored() {
     ] {
         let found = results(&text, &["mx.example.jp"]);
         assert_verdicts(&found, "fail - - - -");
-        assert_eq!(found.ignored[0].why, "it stands below one that counts");
+        assert_eq!(found.ignored[0].why, "it is below one that counts");
     }
 }
 
@@ -153,7 +153,8 @@ fn without_a_border_only_a_named_id_counts_or_what_is_above_all_lines() {
     let header = ar("here.example.jp; dkim=pass");
     let local = "Received: by here.example.jp (Postfix, from userid 5) id 1; x\n";
     assert_verdicts(&results(&format!("{header}{local}"), &[]), "- pass - - -");
-    let why = "no Received line tells it from the sender's, and `set trust` does not name its id";
+    let why =
+        "no Received line distinguishes it from the sender's, and `set trust` does not name its id";
     assert_ignored(&results(&format!("{local}{header}"), &[]), why);
     assert_ignored(&results(&header, &[]), why);
     assert_verdicts(&results(&header, &["here.example.jp"]), "- pass - - -");
@@ -212,7 +213,7 @@ fn a_header_that_counts_and_cannot_be_read_is_not_replaced() {
         let broken = ar(&format!("mx.example.jp; {broken}"));
         let found = results(&format!("{BORDER}{broken}{forged}"), &["mx.example.jp"]);
         assert_eq!(found.dmarc, None, "{found:#?}");
-        assert_eq!(found.ignored[1].why, "it stands below one that counts");
+        assert_eq!(found.ignored[1].why, "it is below one that counts");
     }
 }
 
@@ -292,7 +293,7 @@ fn received_spf_counts_above_the_border_line_only() {
     assert_eq!(found.used, ["Received-SPF, above our border's Received line: spf=pass"]);
     for trust in [&[][..], &["mx.example.jp"]] {
         let below = results(&format!("{BORDER}{spf}"), trust);
-        assert_ignored(&below, "it does not stand above our Received line");
+        assert_ignored(&below, "it is not above our Received line");
     }
     let first = results(&format!("{}{spf}{BORDER}", ar("mx.example.jp; spf=fail")), &[]);
     assert_verdicts(&first, "fail - - - -");

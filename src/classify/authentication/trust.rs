@@ -95,17 +95,15 @@ impl<'a> Trust<'a> {
     ) -> Option<&'static str> {
         match place {
             HeaderPlace::Ours => None,
-            HeaderPlace::Foreign => {
-                Some("it stands below our Received lines, where the sender writes")
-            }
+            HeaderPlace::Foreign => Some("it is below our Received lines, where the sender writes"),
             HeaderPlace::AtBorder | HeaderPlace::Anywhere if something_counts => {
-                Some("it stands below one that counts")
+                Some("it is below one that counts")
             }
             HeaderPlace::AtBorder if !self.declared => {
-                Some("it stands below our Received lines, and `set trust` does not name its id")
+                Some("it is below our Received lines, and `set trust` does not name its id")
             }
             HeaderPlace::Anywhere if !self.declared => Some(
-                "no Received line tells it from the sender's, and `set trust` does not name its id",
+                "no Received line distinguishes it from the sender's, and `set trust` does not name its id",
             ),
             HeaderPlace::AtBorder | HeaderPlace::Anywhere => None,
         }

@@ -185,7 +185,7 @@ impl Checker<'_, '_> {
             let ValueKind::Pattern { source, case_sensitive } = &element.kind else {
                 let hint = match &element.kind {
                     ValueKind::Text(text) => Some(format!(
-                        "a pattern stands between slashes: `/{}/`",
+                        "a pattern is written between slashes: `/{}/`",
                         text.replace('/', "\\/")
                     )),
                     _ => None,

@@ -263,7 +263,7 @@ fn operators_and_values_fit_the_field() {
     assert_eq!(hint("when age > 7 -> inbox"), "`7d` is days, `7h` hours");
     assert_eq!(
         hint("when subject matches \"a/b\" -> inbox"),
-        "a pattern stands between slashes: `/a\\/b/`"
+        "a pattern is written between slashes: `/a\\/b/`"
     );
     assert_eq!(hint("when subject is foo -> inbox"), "put it in quotes: `\"foo\"`");
 }

@@ -125,7 +125,7 @@ impl Checker<'_, '_> {
             (_, FieldKind::Address) if !text.contains('@') => {
                 let hint = match text {
                     "<>" => format!("the null sender: `{} is \"\"`", asked.name),
-                    _ => format!("for what stands before the `@`: `{}.local is …`", asked.name),
+                    _ => format!("for the part before the `@`: `{}.local is …`", asked.name),
                 };
                 self.never_holds(span, "an address has an `@`", Some(hint));
             }

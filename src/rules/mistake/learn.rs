@@ -40,7 +40,7 @@ impl LearnMistake {
             }
             LearnMistake::InGroup => error(
                 "moved-in-group",
-                String::from("`on moved` stands in a group"),
+                String::from("`on moved` inside a group"),
                 "not allowed here",
             )
             .or_hint(Some("it depends on no message that arrives; move it outside of all rules")),
@@ -61,7 +61,7 @@ impl LearnMistake {
             .or_hint(Some("`add from to NAME`, `remove from from NAME`")),
             LearnMistake::EndTwice { way } => error(
                 "end-twice",
-                format!("`{way}` stands here already"),
+                format!("`{way}` is given twice"),
                 "one folder of each is enough",
             )
             .or_hint(Some("`on moved from \"A\" to \"B\" -> ACTION, ACTION`")),
@@ -99,8 +99,8 @@ impl LearnMistake {
             LearnMistake::NoSentFolder { folder } => {
                 warning("no-sent-folder", format!("there is no folder `{folder}`"), "not there")
                     .or_hint(Some(
-                        "name a folder that is there, as `Sent` where your mail reader keeps what \
-                         you have sent; rules that use the list are skipped until then",
+                        "name a folder that exists, such as the one for sent mail; rules that use the list \
+                         are skipped until then",
                     ))
             }
         }

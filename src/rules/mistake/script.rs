@@ -37,22 +37,24 @@ impl ScriptMistake {
             .or_hint(Some("`mfilter import sieve --site` makes site rules of a script")),
             ScriptMistake::InGroup => error(
                 "script-in-group",
-                String::from("`include sieve` stands in a group"),
+                String::from("`include sieve` inside a group"),
                 "would run under a condition",
             )
-            .or_hint(Some("it stands outside of groups; the script has conditions of its own")),
+            .or_hint(Some("move it outside of all groups; the script has its own conditions")),
             ScriptMistake::Twice { at } => {
                 error("script-twice", String::from("a script is included twice"), "the second one")
                     .with(at, "the first one")
                     .or_hint(Some("a script may include others: `include :personal \"other\";`"))
             }
-            ScriptMistake::Option { name, near } => {
-                error("unknown-option", format!("`include sieve` knows no `{name}`"), "not known")
-                    .or_hint(near.map(|near| format!("did you mean `{near}`?")))
-                    .or_hint(Some("there are `separator \".\"` and `prefix \"INBOX.\"`"))
-            }
+            ScriptMistake::Option { name, near } => error(
+                "unknown-option",
+                format!("`include sieve` has no option `{name}`"),
+                "not known",
+            )
+            .or_hint(near.map(|near| format!("did you mean `{near}`?")))
+            .or_hint(Some("the options are `separator \".\"` and `prefix \"INBOX.\"`")),
             ScriptMistake::OptionTwice { name } => {
-                error("option-twice", format!("`{name}` is said twice"), "again")
+                error("option-twice", format!("`{name}` is given twice"), "again")
             }
             ScriptMistake::Separator => error(
                 "bad-separator",

@@ -42,7 +42,7 @@ impl SiteMistake {
             SiteMistake::OutsideCategory { what } => error(
                 "outside-category",
                 format!("this {what} belongs to no category"),
-                "nobody could switch it off",
+                "could not be switched off",
             )
             .or_hint(Some("site rules must be inside `category \"NAME\" { … }`")),
             SiteMistake::CategoryOfUser => error(
@@ -68,7 +68,7 @@ impl SiteMistake {
                 "invalid name",
             )
             .or_hint(Some(
-                "users write it behind `isp-filter`: up to 60 characters without `,` and \
+                "users write it after `isp-filter`: up to 60 characters without `,` and \
                  quotes, not `on`, `off` or `default`",
             )),
             SiteMistake::Setting { name } => error(
@@ -102,7 +102,7 @@ impl SiteMistake {
                 String::from("the switch is the user's"),
                 "not in site rules",
             )
-            .or_hint(Some("what holds for users who said nothing: `isp-filter default off`")),
+            .or_hint(Some("for users who have not chosen, write `isp-filter default off`")),
             SiteMistake::UnknownCategory { name, near, known } => {
                 let all: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
                 let message = format!("the provider's filter has no category `{name}`");
