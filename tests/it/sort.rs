@@ -232,7 +232,7 @@ fn undo_goes_back_run_by_run_and_keeps_what_a_reader_did() {
     rename("4.a:2,FSa", "4.a,U=12:2,FSa"); // fetched by mbsync
     fs::remove_file(cur.join("5.a:2,FSa")).unwrap();
     let second = sort(&home, &["--undo"]);
-    assert!(second.stdout.contains("5 are back\n      1 are not where"), "{second:?}");
+    assert!(second.stdout.contains("5 are back\n      1 are no longer where"), "{second:?}");
     assert!(second.stderr.contains("5.a:2,FSa` no longer exists"), "{second:?}");
     assert_eq!(second.code, Some(1));
     let wanted = ["1.a:2,Sa", "2.a:2,RSa", "3.a:2,a", "4.a:2,Sa", "6.a:2,FSa"]
@@ -242,7 +242,7 @@ fn undo_goes_back_run_by_run_and_keeps_what_a_reader_did() {
     assert!(first.stdout.contains(r#""result":"gone""#), "{first:?}");
     // The reader's `answered` stays; what the first run added goes.
     assert_eq!(files(&home), ["cur/2.a:2,R", "cur/3.a:2,", "cur/6.a:2,FS", "new/1.a", "new/4.a"]);
-    assert!(sort(&home, &["--undo"]).stderr.contains("no run to take back"));
+    assert!(sort(&home, &["--undo"]).stderr.contains("no run to undo"));
 }
 
 #[test]
@@ -545,7 +545,7 @@ fn undone_under_kills(home: &Home, numbers: &mut Numbers) -> (usize, usize) {
         match output.status.code() {
             None => kills += 1,
             Some(0) => runs += 1,
-            Some(1) if stderr.contains("no run to take back") => return (runs, kills),
+            Some(1) if stderr.contains("no run to undo") => return (runs, kills),
             Some(code) => panic!("{code}: {stderr}"),
         }
     }

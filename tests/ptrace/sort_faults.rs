@@ -250,7 +250,7 @@ fn attempt(name: &str, number: usize, what: &str) -> Vec<String> {
     mail.compare(|_, after| after.to_owned(), &mut complaints);
     let mut back = mail.sort(&["--undo"]);
     for _ in 0..4 {
-        if back.stderr.contains("no run to take back") {
+        if back.stderr.contains("no run to undo") {
             break;
         }
         back = mail.sort(&["--undo"]);
@@ -328,7 +328,7 @@ fn half_a_move_is_finished_whatever_comes_next() {
                 mail.wait_for_locks();
                 mail.home.write(".mailrules", "otherwise -> inbox\n");
                 let next = mail.sort(if back { &["--undo"] } else { &[] });
-                let nothing = next.stderr.contains("no run to take back");
+                let nothing = next.stderr.contains("no run to undo");
                 if next.code != Some(0) && !nothing {
                     complaints.push(format!("{next:?}"));
                 }
