@@ -164,6 +164,8 @@ pub(super) enum Command {
     Managesieve(ManageSieve),
     /// Take mail for many users from an MTA over LMTP
     Lmtp(Lmtp),
+    /// Print what a bug report needs, with nothing private in it
+    ReportBug(ReportBug),
     /// Print the version
     Version,
     /// Print a completion script for a shell
@@ -640,6 +642,14 @@ pub(super) struct ManageSieve {
     pub(super) connections: Option<u16>,
 }
 
+/// `mfilter report-bug`
+#[derive(clap::Args, Debug)]
+pub(super) struct ReportBug {
+    /// A message that shows the mistake; only its structure is printed
+    #[arg(value_name = "MESSAGE")]
+    pub(super) message: Option<PathBuf>,
+}
+
 /// `mfilter setup`
 #[derive(clap::Args, Debug)]
 pub(super) struct Setup {
@@ -755,6 +765,7 @@ pub(super) struct DeliveryArgs {
 /// like: an address extension comes from the sender and may be `--help`.
 pub(super) fn is_delivery(arguments: &[OsString]) -> bool {
     const COMMANDS: &[&str] = &[
+        "report-bug",
         "setup",
         "explain",
         "help",

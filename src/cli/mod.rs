@@ -28,6 +28,7 @@ mod output;
 mod progress;
 mod state;
 mod stats;
+mod report_bug;
 mod setup;
 mod sort;
 mod start;
@@ -100,6 +101,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Some(Command::Managesieve(call)) => managesieve::run(call),
         Some(Command::Setup(call)) => setup::run(call),
         Some(Command::Lmtp(call)) => lmtp::run(call),
+        Some(Command::ReportBug(call)) => report_bug::run(call),
         Some(Command::State(call)) => state::run(call),
         Some(Command::Stats(call)) => stats::run(call),
         Some(Command::Why(call)) => why::run(call),

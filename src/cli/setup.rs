@@ -62,7 +62,7 @@ fn program() -> PathBuf {
 }
 
 /// What was found, in a table.
-fn seen(found: &Findings) -> String {
+pub(super) fn seen(found: &Findings) -> String {
     let mut text = String::from("Found:\n");
     let mut line = |what: &str, value: String| text.push_str(&format!("  {what:<14}{value}\n"));
     line(

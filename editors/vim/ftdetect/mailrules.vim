@@ -1,0 +1,1 @@
+autocmd BufNewFile,BufRead .mailrules,*.mailrules setfiletype mailrules

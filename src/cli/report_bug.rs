@@ -1,0 +1,200 @@
+//! `mfilter report-bug`: what a report needs, with nothing private in it: versions, what
+//! the machine has of mail, and a message of which only the structure is left.
+
+use std::path::Path;
+
+use super::args::ReportBug;
+use super::setup::seen;
+use super::{CommandOutcome, output};
+use crate::file;
+use crate::setup::look::{Findings, UserFile, look};
+use crate::text::escape;
+use crate::user::User;
+
+/// Of a larger message the end is left out, bytes.
+const MESSAGE_MAX: u64 = 256 << 10;
+/// Fields whose values say how a message is built and nothing of whom it is from.
+const KEPT: [&str; 8] = [
+    "mime-version", "content-transfer-encoding", "auto-submitted", "precedence", "list-unsubscribe-post",
+    "x-spam-flag", "x-spam", "importance",
+];
+
+pub(super) fn run(call: &ReportBug) -> Result<CommandOutcome, String> {
+    let user = User::of_process();
+    let home = user.home().unwrap_or(Path::new("/")).to_owned();
+    let system = rustix::system::uname();
+    let mut text = format!(
+        "mfilter {} ({}-{})\n{} {} {}\n\n",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+        system.sysname().to_string_lossy(),
+        system.release().to_string_lossy(),
+        system.machine().to_string_lossy(),
+    );
+    let found = look(&user, &home, "mfilter".into());
+    text.push_str(&without_names(&seen(&found), &user));
+    text.push_str(&rules_in_numbers(&found));
+    let lines = text.lines().map(|line| escape(&output::with_tilde(line)) + "\n");
+    let mut text: String = lines.collect();
+    if let Some(path) = &call.message {
+        let bytes = file::read(path, MESSAGE_MAX)
+            .map_err(|error| format!("{}: {}", path.display(), crate::source::reason(&error)))?;
+        text.push_str("\nThe message, with letters and digits replaced:\n\n");
+        text.push_str(&String::from_utf8_lossy(&scrubbed(&bytes)));
+    }
+    text.push_str(&format!(
+        "\nRead this before you send it, say what you expected and what happened instead, and \
+         send both to\n{}/issues\nor, if it is about security, as SECURITY.md says.\n",
+        env!("CARGO_PKG_REPOSITORY")
+    ));
+    output::print(&text);
+    Ok(CommandOutcome::Fine)
+}
+
+/// A text without the user's name, which stands in paths.
+fn without_names(text: &str, user: &User) -> String {
+    let names = ["LOGNAME", "USER"].into_iter().filter_map(|name| user.variable(name));
+    let names = names.filter_map(|name| name.into_string().ok()).filter(|name| !name.is_empty());
+    names.fold(text.to_owned(), |text, name| text.replace(&format!("/{name}"), "/USER"))
+}
+
+/// How large the rules are; not what they say.
+fn rules_in_numbers(found: &Findings) -> String {
+    match &found.rules {
+        UserFile::Missing => "  rules         none\n".into(),
+        UserFile::Strange(why) => format!("  rules         ~/.mailrules {why}\n"),
+        UserFile::Text(text) => {
+            format!("  rules         ~/.mailrules, {} lines\n", text.lines().count())
+        }
+    }
+}
+
+/// A message whose letters and digits are replaced by others: lengths, field names,
+/// MIME structure, charsets and encodings stay.
+fn scrubbed(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let (mut in_head, mut kept) = (true, false);
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let content = line.strip_suffix(b"\n").unwrap_or(line);
+        let content = content.strip_suffix(b"\r").unwrap_or(content);
+        if content.is_empty() {
+            // A part has a head of its own; its fields look like fields.
+            in_head = false;
+        }
+        // A boundary begins the head of a part.
+        if content.starts_with(b"--") {
+            in_head = true;
+            scrub(content, &mut out);
+        } else if in_head && !content.starts_with(b" ") && !content.starts_with(b"\t") {
+            let colon = content.iter().position(|byte| *byte == b':').unwrap_or(0);
+            let (name, value) = content.split_at(colon);
+            let lower = String::from_utf8_lossy(name).to_ascii_lowercase();
+            kept = KEPT.contains(&lower.as_str());
+            out.extend_from_slice(name);
+            match lower.as_str() {
+                _ if kept => out.extend_from_slice(value),
+                "content-type" | "content-disposition" => {
+                    let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
+                    out.extend_from_slice(&value[..end]);
+                    parameters(&value[end..], &mut out);
+                }
+                _ => scrub(value, &mut out),
+            }
+        } else if in_head && kept {
+            out.extend_from_slice(content);
+        } else if in_head {
+            parameters(content, &mut out);
+        } else {
+            scrub(content, &mut out);
+        }
+        out.extend_from_slice(&line[content.len()..]);
+    }
+    out
+}
+
+/// Parameters of a field: of a charset and the format the value stays.
+fn parameters(text: &[u8], out: &mut Vec<u8>) {
+    for part in text.split_inclusive(|byte| *byte == b';') {
+        let equals = part.iter().position(|byte| *byte == b'=');
+        let name = equals.map(|at| String::from_utf8_lossy(&part[..at]).trim().to_ascii_lowercase());
+        match (name.as_deref(), equals) {
+            (Some("charset" | "format" | "delsp" | "report-type" | "method"), _) => {
+                out.extend_from_slice(part);
+            }
+            (Some("boundary" | "name" | "filename"), Some(at)) => {
+                out.extend_from_slice(&part[..at]);
+                scrub(&part[at..], out);
+            }
+            _ => scrub(part, out),
+        }
+    }
+}
+
+/// Letters become `x`, digits `9`, other characters of a text one of their length; the
+/// marks of encoded words and of quoted-printable stay.
+fn scrub(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(&byte) = rest.first() {
+        // `=?charset?B?`
+        if rest.starts_with(b"=?")
+            && let Some(charset) = rest[2..].iter().position(|byte| *byte == b'?')
+            && rest.get(charset + 4) == Some(&b'?')
+        {
+            let (head, behind) = rest.split_at(charset + 5);
+            out.extend_from_slice(head);
+            rest = behind;
+            continue;
+        }
+        let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+        if byte == b'=' && is_hex(rest.get(1)) && is_hex(rest.get(2)) {
+            out.extend_from_slice(b"=41");
+            rest = &rest[3..];
+            continue;
+        }
+        out.push(match byte {
+            b'a'..=b'z' => b'x',
+            b'A'..=b'Z' => b'X',
+            b'0'..=b'9' => b'9',
+            // Of UTF-8 the first byte says the length, and the others become the last ones
+            // of a character that is there.
+            0x80..=0xbf => 0x81,
+            0xc3..=0xdf => 0xc3,
+            0xe1..=0xec => 0xe3,
+            byte => byte,
+        });
+        rest = &rest[1..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scrubbed;
+
+    #[test]
+    fn of_a_message_the_structure_is_left_and_nothing_else() {
+        let message = "Return-Path: <hanako@example.jp>\r\n\
+                       Subject: =?UTF-8?B?5aSn5LqL?= secret 42\n\
+                       Content-Type: multipart/mixed; charset=\"utf-8\";\n boundary=\"Hanako1\"\n\
+                       Auto-Submitted: auto-replied\n\n\
+                       --Hanako1\nContent-Type: text/plain; name=\"secret.txt\"\n\
+                       Content-Transfer-Encoding: quoted-printable\n\n\
+                       Geheim=C3=A9 秘密 123\n--Hanako1--\n";
+        let scrubbed = String::from_utf8(scrubbed(message.as_bytes())).unwrap();
+        for secret in ["hanako", "Hanako", "example", "secret", "5aSn", "42", "Geheim", "秘", "C3"] {
+            assert!(!scrubbed.contains(secret), "{secret}: {scrubbed}");
+        }
+        for kept in [
+            "Return-Path: <xxxxxx@xxxxxxx.xx>\r\n",
+            "Subject: =?UTF-8?B?",
+            "Content-Type: multipart/mixed; charset=\"utf-8\";\n boundary=\"Xxxxxx9\"\n",
+            "Auto-Submitted: auto-replied\n",
+            "--Xxxxxx9\nContent-Type: text/plain; name=\"xxxxxx.xxx\"\n",
+            "Content-Transfer-Encoding: quoted-printable\n",
+            "Xxxxxx=41=41 ",
+        ] {
+            assert!(scrubbed.contains(kept), "{kept}: {scrubbed}");
+        }
+        assert_eq!(scrubbed.len(), message.len());
+    }
+}
