@@ -8,15 +8,21 @@ use super::setup::seen;
 use super::{CommandOutcome, output};
 use crate::file;
 use crate::setup::look::{Findings, UserFile, look};
-use crate::text::escape;
+use crate::text::{counted, escape};
 use crate::user::User;
 
 /// Of a larger message the end is left out, bytes.
 const MESSAGE_MAX: u64 = 256 << 10;
 /// Fields whose values say how a message is built and nothing of whom it is from.
 const KEPT: [&str; 8] = [
-    "mime-version", "content-transfer-encoding", "auto-submitted", "precedence", "list-unsubscribe-post",
-    "x-spam-flag", "x-spam", "importance",
+    "mime-version",
+    "content-transfer-encoding",
+    "auto-submitted",
+    "precedence",
+    "list-unsubscribe-post",
+    "x-spam-flag",
+    "x-spam",
+    "importance",
 ];
 
 pub(super) fn run(call: &ReportBug) -> Result<CommandOutcome, String> {
@@ -65,7 +71,7 @@ fn rules_in_numbers(found: &Findings) -> String {
         UserFile::Missing => "  rules         none\n".into(),
         UserFile::Strange(why) => format!("  rules         ~/.mailrules {why}\n"),
         UserFile::Text(text) => {
-            format!("  rules         ~/.mailrules, {} lines\n", text.lines().count())
+            format!("  rules         ~/.mailrules, {}\n", counted(text.lines().count(), "line"))
         }
     }
 }
@@ -75,6 +81,7 @@ fn rules_in_numbers(found: &Findings) -> String {
 fn scrubbed(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let (mut in_head, mut kept) = (true, false);
+    let boundaries = boundaries(bytes);
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let content = line.strip_suffix(b"\n").unwrap_or(line);
         let content = content.strip_suffix(b"\r").unwrap_or(content);
@@ -82,8 +89,9 @@ fn scrubbed(bytes: &[u8]) -> Vec<u8> {
             // A part has a head of its own; its fields look like fields.
             in_head = false;
         }
-        // A boundary begins the head of a part.
-        if content.starts_with(b"--") {
+        // A boundary begins the head of a part; a signature's `-- ` does not.
+        let begins = |rest: &[u8]| boundaries.iter().any(|known| rest.starts_with(known));
+        if content.strip_prefix(b"--").is_some_and(begins) {
             in_head = true;
             scrub(content, &mut out);
         } else if in_head && !content.starts_with(b" ") && !content.starts_with(b"\t") {
@@ -113,18 +121,34 @@ fn scrubbed(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+/// What the message names as boundaries, wherever it does.
+fn boundaries(bytes: &[u8]) -> Vec<&[u8]> {
+    const NAME: &[u8] = b"boundary=";
+    let starts = bytes.windows(NAME.len()).enumerate();
+    let starts = starts.filter(|(_, window)| window.eq_ignore_ascii_case(NAME));
+    starts
+        .filter_map(|(at, _)| {
+            let value = bytes.get(at + NAME.len()..)?;
+            let value = value.strip_prefix(b"\"").unwrap_or(value);
+            let ends = |byte: &u8| matches!(byte, b'"' | b';' | b'\r' | b'\n' | b' ');
+            value.split(ends).next().filter(|value| !value.is_empty())
+        })
+        .collect()
+}
+
 /// Parameters of a field: of a charset and the format the value stays.
 fn parameters(text: &[u8], out: &mut Vec<u8>) {
     for part in text.split_inclusive(|byte| *byte == b';') {
         let equals = part.iter().position(|byte| *byte == b'=');
-        let name = equals.map(|at| String::from_utf8_lossy(&part[..at]).trim().to_ascii_lowercase());
+        let name =
+            equals.map(|at| String::from_utf8_lossy(&part[..at]).trim().to_ascii_lowercase());
         match (name.as_deref(), equals) {
             (Some("charset" | "format" | "delsp" | "report-type" | "method"), _) => {
                 out.extend_from_slice(part);
             }
             (Some("boundary" | "name" | "filename"), Some(at)) => {
-                out.extend_from_slice(&part[..at]);
-                scrub(&part[at..], out);
+                out.extend_from_slice(&part[..=at]);
+                scrub(&part[at + 1..], out);
             }
             _ => scrub(part, out),
         }
@@ -156,11 +180,11 @@ fn scrub(text: &[u8], out: &mut Vec<u8>) {
             b'a'..=b'z' => b'x',
             b'A'..=b'Z' => b'X',
             b'0'..=b'9' => b'9',
-            // Of UTF-8 the first byte says the length, and the others become the last ones
-            // of a character that is there.
-            0x80..=0xbf => 0x81,
-            0xc3..=0xdf => 0xc3,
-            0xe1..=0xec => 0xe3,
+            // Of UTF-8 the first byte says the length: U+00D0, U+3410, U+10410.
+            0x80..=0xbf => 0x90,
+            0xc2..=0xdf => 0xc3,
+            0xe0..=0xef => 0xe3,
+            0xf0..=0xf4 => 0xf0,
             byte => byte,
         });
         rest = &rest[1..];
@@ -179,9 +203,10 @@ mod tests {
                        Auto-Submitted: auto-replied\n\n\
                        --Hanako1\nContent-Type: text/plain; name=\"secret.txt\"\n\
                        Content-Transfer-Encoding: quoted-printable\n\n\
-                       Geheim=C3=A9 秘密 123\n--Hanako1--\n";
+                       Geheim=C3=A9 秘密 123\n-- \nHanako: 😀\n--Hanako1--\n";
         let scrubbed = String::from_utf8(scrubbed(message.as_bytes())).unwrap();
-        for secret in ["hanako", "Hanako", "example", "secret", "5aSn", "42", "Geheim", "秘", "C3"] {
+        for secret in ["hanako", "Hanako", "example", "secret", "5aSn", "42", "Geheim", "秘", "C3"]
+        {
             assert!(!scrubbed.contains(secret), "{secret}: {scrubbed}");
         }
         for kept in [

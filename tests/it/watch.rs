@@ -803,6 +803,11 @@ fn where_the_kernel_gives_few_watches_the_inbox_comes_first() {
     // What came since is found by looking.
     lies(&blind, 2, ".Lists.a/new ");
     polls.end();
-    assert_eq!(log(&blind).matches("no inotify instance is available").count(), 1, "{}", log(&blind));
+    assert_eq!(
+        log(&blind).matches("no inotify instance is available").count(),
+        1,
+        "{}",
+        log(&blind)
+    );
     assert_eq!(text(&home, "err").lines().count(), 1, "{}", text(&home, "err"));
 }

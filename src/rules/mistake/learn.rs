@@ -96,13 +96,15 @@ impl LearnMistake {
                 "no list in a file",
             )
             .or_hint(Some("keep a second list for it: `list NAME \"~/.mail/NAME\"`")),
-            LearnMistake::NoSentFolder { folder } => {
-                warning("no-sent-folder", format!("there is no folder `{folder}`"), "not there")
-                    .or_hint(Some(
-                        "name a folder that exists, such as the one for sent mail; rules that use the list \
+            LearnMistake::NoSentFolder { folder } => warning(
+                "no-sent-folder",
+                format!("there is no folder `{folder}`"),
+                "not there",
+            )
+            .or_hint(Some(
+                "name a folder that exists, such as the one for sent mail; rules that use the list \
                          are skipped until then",
-                    ))
-            }
+            )),
         }
     }
 }

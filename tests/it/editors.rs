@@ -1,0 +1,89 @@
+//! The syntax files in `editors/`: their words are the program's, and Vim colours rules
+//! as they are meant.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use mfilter::classify::CLASSIFIERS;
+use mfilter::flags::FLAGS;
+use mfilter::syntax::words::{ACTIONS, JOINTS, ON, OPERATORS, STATEMENTS};
+
+use crate::support::{Home, run, skipped};
+
+fn read(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("editors").join(name);
+    fs::read_to_string(path).expect("it is there")
+}
+
+/// The words of the language that editors colour.
+fn words() -> BTreeSet<&'static str> {
+    let classifiers = CLASSIFIERS.iter().map(|classifier| classifier.name).chain(["duplicate"]);
+    let flags = FLAGS.iter().map(|(flag, _)| *flag);
+    let words = [STATEMENTS, ACTIONS, OPERATORS, JOINTS, &[ON]].concat();
+    words.into_iter().chain(flags).chain(classifiers).collect()
+}
+
+#[test]
+fn the_words_of_vim_and_emacs_are_the_programs() {
+    let vim = read("vim/syntax/mailrules.vim");
+    let keywords = vim.lines().filter(|line| !line.contains("Todo"));
+    let keywords = keywords.filter_map(|line| line.strip_prefix("syntax keyword "));
+    let of_vim: BTreeSet<&str> =
+        keywords.flat_map(|line| line.split_whitespace().skip(1)).collect();
+    assert_eq!(of_vim, words());
+
+    let emacs = read("emacs/mailrules-mode.el");
+    let lists = emacs.split("(defconst ").skip(1).filter_map(|rest| rest.split("))").next());
+    let of_emacs: BTreeSet<&str> =
+        lists.flat_map(|list| list.split('"').skip(1).step_by(2)).collect();
+    assert_eq!(of_emacs, words());
+}
+
+#[test]
+fn vim_colours_rules() {
+    const VIM: &str = "/usr/bin/vim.basic";
+    if skipped("the colours of Vim", &[VIM], false) {
+        return;
+    }
+    let home = Home::new();
+    let rules = "# a comment\nwhen subject matches /sale/ and mailing-list -> folder \"A/{list-name}\" as seen\n\
+                 when size > 5M -> add-header \"X\" \"y\"\n";
+    home.write("a.mailrules", rules);
+    let editors = Path::new(env!("CARGO_MANIFEST_DIR")).join("editors/vim");
+    // The group at the place where each of these begins.
+    let script = format!(
+        "set runtimepath^={}\nsyntax on\nfiletype on\nedit {}\nlet out = [&filetype]\n\
+         for word in ['a comment', 'when', 'sale', 'mailing-list', '->', 'folder', 'A/', '{{list', 'seen', '5M', 'add-header']\n\
+         call cursor(1, 1)\ncall search('\\V' . word, 'c')\n\
+         call add(out, word . '=' . synIDattr(synID(line('.'), col('.'), 1), 'name'))\nendfor\n\
+         call writefile(out, '{}')\nqall!\n",
+        editors.display(),
+        home.path().join("a.mailrules").display(),
+        home.path().join("out").display()
+    );
+    home.write("script.vim", script);
+    let mut command = Command::new(VIM);
+    command
+        .args(["-u", "NONE", "-N", "-i", "NONE", "-es", "-S"])
+        .arg(home.path().join("script.vim"));
+    command.env("HOME", home.path()).env("TERM", "dumb");
+    let told = run(command, b"");
+    let out = fs::read_to_string(home.path().join("out")).unwrap_or_else(|_| panic!("{told:?}"));
+    let wanted = [
+        "mailrules",
+        "a comment=mailrulesComment",
+        "when=mailrulesStatement",
+        "sale=mailrulesPattern",
+        "mailing-list=mailrulesClassifier",
+        "->=mailrulesArrow",
+        "folder=mailrulesAction",
+        "A/=mailrulesString",
+        "{list=mailrulesInsert",
+        "seen=mailrulesFlag",
+        "5M=mailrulesNumber",
+        "add-header=mailrulesAction",
+    ];
+    assert_eq!(out.lines().collect::<Vec<_>>(), wanted, "{told:?}");
+}

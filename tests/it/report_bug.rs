@@ -1,0 +1,26 @@
+//! `mfilter report-bug`: what it tells, and what it keeps to itself.
+
+use crate::support::Home;
+
+#[test]
+fn a_report_has_the_versions_and_nothing_private() {
+    let home = Home::with_rules("when from is \"hanako@example.jp\" -> folder \"Secret\"\n");
+    home.write("m.eml", "From: Hanako <hanako@example.jp>\nSubject: secret\n\nhello secret\n");
+    let path = home.path().join("m.eml");
+    let told = home.run(&["report-bug", path.to_str().unwrap()], b"");
+    assert_eq!(told.code, Some(0), "{told:?}");
+    for part in [
+        concat!("mfilter ", env!("CARGO_PKG_VERSION")),
+        "mail server",
+        "~/.mailrules, 1 line\n",
+        "From: Xxxxxx <xxxxxx@xxxxxxx.xx>",
+        concat!(env!("CARGO_PKG_REPOSITORY"), "/issues"),
+    ] {
+        assert!(told.stdout.contains(part), "{part}: {}", told.stdout);
+    }
+    for part in ["hanako", "Hanako", "secret", "Secret", "taro"] {
+        assert!(!told.stdout.contains(part), "{part}: {}", told.stdout);
+    }
+    let missing = home.run(&["report-bug", "/nowhere/m.eml"], b"");
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+}
