@@ -45,7 +45,24 @@ pub struct Diagnostic {
 ///
 /// No control character gets through: what comes out is safe for a terminal.
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> String {
+    render_within(diagnostics, sources, colour, None)
+}
+
+/// The same for a terminal of so many columns: of longer source lines the part with the
+/// mistake is drawn, so that the caret stays below it.
+pub fn render_within(
+    diagnostics: &[Diagnostic],
+    sources: &Sources,
+    colour: bool,
+    columns: Option<usize>,
+) -> String {
+    /// In fewer there is no room for a word and its line number.
+    const FEWEST: usize = 24;
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let renderer = match columns {
+        Some(columns) => renderer.term_width(columns.max(FEWEST)),
+        None => renderer,
+    };
     let mut out = String::new();
     for diagnostic in diagnostics {
         if !out.is_empty() {

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::args::Explain;
 use super::check::mistakes;
 use super::{CommandOutcome, output};
-use crate::diagnostic::render;
+use crate::diagnostic::render_within;
 use crate::file;
 use crate::load;
 use crate::rules::explanation::{Explanation, codes, of};
@@ -17,6 +17,8 @@ use crate::user::User;
 
 /// Of longer lines of an example the end is left out, characters.
 const LINE: usize = 200;
+/// Columns of a text, on a terminal that is not narrower.
+const WIDTH: usize = 78;
 /// Of more mistakes the first ones are shown.
 const MISTAKES: usize = 2;
 
@@ -38,7 +40,7 @@ pub(super) fn run(call: &Explain) -> Result<CommandOutcome, String> {
     let mended = String::from_utf8_lossy(&explanation.mended).into_owned();
     output::print(&format!(
         "{}\n\nAn example:\n\n{}\nMended:\n\n{}",
-        wrapped(&explanation.meaning),
+        wrapped(&explanation.meaning, output::columns().unwrap_or(WIDTH).min(WIDTH)),
         indented(&message),
         indented(&mended)
     ));
@@ -80,7 +82,15 @@ fn told(explanation: &Explanation) -> io::Result<String> {
     Ok(match found.is_empty() {
         // Site rules are believed of root alone.
         true => String::from_utf8_lossy(&explanation.wrong).into_owned(),
-        false => short(&render(&found, &sources, output::colour()), home.path()),
+        false => short(
+            &render_within(
+                &found,
+                &sources,
+                output::colour(),
+                output::columns().map(|all| all.saturating_sub(4)),
+            ),
+            home.path(),
+        ),
     })
 }
 
@@ -111,13 +121,12 @@ fn indented(text: &str) -> String {
 }
 
 /// Lines of the width of a page.
-fn wrapped(text: &str) -> String {
-    const WIDTH: usize = 78;
+fn wrapped(text: &str, columns: usize) -> String {
     let mut out = String::new();
     let mut column = 0;
     for word in text.split_whitespace() {
         let width = word.chars().count();
-        if column > 0 && column + 1 + width > WIDTH {
+        if column > 0 && column + 1 + width > columns {
             out.push('\n');
             column = 0;
         } else if column > 0 {

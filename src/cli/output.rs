@@ -46,7 +46,7 @@ pub(super) fn diagnostics(found: &[Diagnostic], sources: &Sources, json: bool) {
     if json {
         print(&(json_line(&diagnostic::to_json(found, sources)) + "\n"));
     } else {
-        print(&diagnostic::render(found, sources, colour()));
+        print(&diagnostic::render_within(found, sources, colour(), columns()));
         if found.is_empty() && io::stdout().is_terminal() {
             print("no mistakes\n");
         }
@@ -117,8 +117,7 @@ pub(super) fn bars() -> Option<Bars> {
     if !io::stdout().is_terminal() || is_dumb() {
         return None;
     }
-    let columns = tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
-    let width = columns.filter(|columns| *columns > 0).unwrap_or(80).checked_sub(60)?;
+    let width = columns().unwrap_or(80).checked_sub(60)?;
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
@@ -127,6 +126,12 @@ pub(super) fn bars() -> Option<Bars> {
         locale.contains("utf-8") || locale.contains("utf8")
     });
     (width >= 4).then_some(Bars { width: width.min(30), blocks })
+}
+
+/// The width of the terminal on standard output; none where it is none, or does not say.
+pub(super) fn columns() -> Option<usize> {
+    let size = tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Whether the terminal can do nothing but lines, or a screen reader reads it.

@@ -61,6 +61,7 @@ mod sort;
 mod stand_ins;
 mod states;
 mod stats;
+mod terminal;
 mod subscriptions;
 mod users;
 mod watch;
