@@ -22,7 +22,7 @@ pub const ENCRYPTED: Classifier =
 pub const SIGNED: Classifier =
     Classifier { name: "signed", absent: "no S/MIME or OpenPGP signature", find: signed };
 
-/// An archive that wants a password.
+/// An archive that needs a password.
 pub const PASSWORD_PROTECTED: Classifier = Classifier {
     name: "password-protected",
     absent: "no attached archive that needs a password",
@@ -264,7 +264,7 @@ mod tests {
             ))
         };
         let why = evidence(&PASSWORD_PROTECTED, &zip("\x01"));
-        assert_eq!(why.as_deref(), Some("a.zip wants a password"));
+        assert_eq!(why.as_deref(), Some("a.zip needs a password"));
         assert!(!finds(&PASSWORD_PROTECTED, &zip("\0")));
     }
 
