@@ -65,5 +65,6 @@ mod terminal;
 mod subscriptions;
 mod users;
 mod watch;
+mod web_mailers;
 mod why;
 mod writers;

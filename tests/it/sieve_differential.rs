@@ -332,10 +332,12 @@ fn message(dice: &mut Dice) -> String {
 
 /// What is done with a message, in one form for both.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Done {
-    stored: Vec<(String, BTreeSet<String>)>,
-    sent: Vec<String>,
+pub(crate) struct Done {
+    pub(crate) stored: Vec<(String, BTreeSet<String>)>,
+    pub(crate) sent: Vec<String>,
     refused: bool,
+    /// An answer is wanted; whether it is sent hangs on more than the script.
+    pub(crate) answered: bool,
 }
 
 impl Done {
@@ -367,6 +369,8 @@ fn by_pigeonhole(output: &str) -> Done {
                 done.sent.push(to.trim_matches(['<', '>']).to_ascii_lowercase());
             } else if action.starts_with("reject") {
                 done.refused = true;
+            } else if action.starts_with("send vacation") {
+                done.answered = true;
             }
         } else if let Some(names) = line.strip_prefix("+ add IMAP flags: ") {
             flags.extend(names.split_whitespace().map(str::to_ascii_lowercase));
@@ -377,7 +381,7 @@ fn by_pigeonhole(output: &str) -> Done {
 }
 
 /// The same by `mfilter --test --json`.
-fn by_mfilter(json: &serde_json::Value) -> Done {
+pub(crate) fn by_mfilter(json: &serde_json::Value) -> Done {
     let mut done = Done::default();
     for step in json["steps"].as_array().expect("steps") {
         match step["action"].as_str().unwrap_or_default() {
@@ -389,6 +393,8 @@ fn by_mfilter(json: &serde_json::Value) -> Done {
                 let flags = flags.filter_map(|flag| flag.as_str()).map(|flag| match flag {
                     "seen" => "\\seen".into(),
                     "flagged" => "\\flagged".into(),
+                    "replied" => "\\answered".into(),
+                    "trashed" => "\\deleted".into(),
                     other => other.to_ascii_lowercase(),
                 });
                 done.stored.push((folder, flags.collect()));
@@ -399,32 +405,33 @@ fn by_mfilter(json: &serde_json::Value) -> Done {
                 }
             }
             "reject" => done.refused = true,
+            "reply" => done.answered = true,
             _ => {}
         }
     }
     done.sorted()
 }
 
-const SIEVE_TEST: &str = "/usr/bin/sieve-test";
-const SENDER: &str = "bot+ci@lists.example";
-const RECIPIENT: &str = "taro+shop@example.jp";
+pub(crate) const SIEVE_TEST: &str = "/usr/bin/sieve-test";
+pub(crate) const SENDER: &str = "bot+ci@lists.example";
+pub(crate) const RECIPIENT: &str = "taro+shop@example.jp";
 
 /// A directory that everybody may read, since `sieve-test` refuses to be root.
-fn place() -> tempfile::TempDir {
+pub(crate) fn place() -> tempfile::TempDir {
     let place = tempfile::tempdir().expect("a temporary directory");
     let open = fs::Permissions::from_mode(0o777);
     fs::set_permissions(place.path(), open).expect("changed");
     let home = place.path().display();
     let conf = format!(
         "mail_home = {home}\nmail_location = maildir:{home}/Maildir\nlog_path = /dev/stderr\n\
-         plugin {{\n  sieve_max_redirects = 20\n}}\n"
+         plugin {{\n  sieve_max_redirects = 20\n  sieve_extensions = +vacation-seconds\n}}\n"
     );
     fs::write(place.path().join("conf"), conf).expect("written");
     place
 }
 
 /// What Pigeonhole does with each message; none where the script fails.
-fn pigeonhole(place: &Path, script: &str, message: &str) -> Option<Done> {
+pub(crate) fn pigeonhole(place: &Path, script: &str, message: &str) -> Option<Done> {
     let root = rustix::process::geteuid().is_root();
     let mut command = if root {
         let mut command = Command::new("setpriv");
@@ -442,7 +449,7 @@ fn pigeonhole(place: &Path, script: &str, message: &str) -> Option<Done> {
 }
 
 /// Runs mfilter in that directory; what it prints.
-fn mfilter(place: &Path, arguments: &[&str]) -> String {
+pub(crate) fn mfilter(place: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(MFILTER);
     command.env_clear().env("HOME", place).env("TZ", "UTC").current_dir(place);
     let output = command.args(arguments).output().expect("it runs");

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
@@ -137,6 +138,25 @@ fn no_file_is_opened_before_a_rule_asks() {
         assert!(found.contains(*opened), "{asks}: {found:?}");
         assert!(!found.contains("/etc/passwd"), "{asks}: {found:?}");
     }
+}
+
+/// Of a script that has not changed the link and the file behind it are opened: not what
+/// is kept of its versions and mistakes.
+#[test]
+fn of_a_script_that_is_known_no_more_is_opened_than_its_file() {
+    if cannot_trace("counting what is opened for a script") {
+        return;
+    }
+    let home = home(&format!("include sieve \"~/.dovecot.sieve\"\n{FIRES}"));
+    home.write(
+        "sieve/a.sieve",
+        "require \"fileinto\";\nif header :is \"subject\" \"x\" { fileinto \"X\"; }\n",
+    );
+    symlink("sieve/a.sieve", home.path().join(".dovecot.sieve")).expect("a link");
+    touched(&home, &message(100));
+    let mut wanted = set(PLAIN);
+    wanted.extend(["~/.dovecot.sieve".into(), "~/sieve/a.sieve".into()]);
+    assert_eq!(touched(&home, &message(100)), wanted);
 }
 
 /// Whatever rules ask for, no socket is opened but that of the system's log, and

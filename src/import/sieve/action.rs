@@ -170,7 +170,6 @@ impl Lowering<'_> {
                 }
             }
             SieveAct::Redirect { to, copy } => {
-                self.sends(&to);
                 match effects.last_mut() {
                     Some(Effect::Forward { copy: true, to: known }) => known.push(to),
                     _ => effects.push(Effect::Forward { copy: true, to: vec![to] }),
@@ -206,8 +205,12 @@ impl Lowering<'_> {
             let before = Rc::make_mut(&mut self.state.stored).insert(folder.clone(), how);
             let Some(before) = before else { continue };
             again = true;
-            // In `include sieve` once is once, and the last flags count, as in Sieve.
+            // In `include sieve` once is once, and the last flags count, as in Sieve. But
+            // what is dropped there beside a copy is not dropped in Sieve.
             if self.options.included.is_some() {
+                if before.copied && !copy {
+                    self.approximately(&format!("it may be put into {folder} as a copy before"));
+                }
                 continue;
             }
             if before.copied || copy {
@@ -221,8 +224,13 @@ impl Lowering<'_> {
     }
 
     /// Notes to whom a message is sent.
-    fn sends(&mut self, to: &str) {
-        if !Rc::make_mut(&mut self.state.sent).insert(to.to_owned()) {
+    fn sends(&mut self, to: &str, copy: bool) {
+        let before = Rc::make_mut(&mut self.state.sent).insert(to.to_owned(), copy);
+        if let Some(copied) = before {
+            // What was sent as a copy goes on in Sieve.
+            if copied && !copy {
+                self.approximately(&format!("it may be sent to {to} as a copy before"));
+            }
             return;
         }
         self.state.redirects += 1;
@@ -279,16 +287,13 @@ impl Lowering<'_> {
                     }
                 }
             }
-            SieveAct::Redirect { to, .. } => {
-                self.sends(&to);
-                match effects.last_mut() {
-                    Some(Effect::Forward { to: known, copy }) => {
-                        *copy = false;
-                        known.push(to);
-                    }
-                    _ => effects.push(Effect::Forward { copy: false, to: vec![to] }),
+            SieveAct::Redirect { to, .. } => match effects.last_mut() {
+                Some(Effect::Forward { to: known, copy }) => {
+                    *copy = false;
+                    known.push(to);
                 }
-            }
+                _ => effects.push(Effect::Forward { copy: false, to: vec![to] }),
+            },
             SieveAct::Discard if self.state.keep == FILED => effects.push(Effect::Stop),
             // What was sent on is not dropped.
             SieveAct::Discard => match effects.last_mut() {
@@ -347,6 +352,7 @@ impl Lowering<'_> {
                     None => self.template(&expansion, ""),
                 };
                 let copy = arguments.has("copy");
+                self.sends(&to, copy);
                 acts.push(SieveAct::Redirect { to, copy });
             }
             "reject" | "ereject" => {

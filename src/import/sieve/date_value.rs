@@ -33,10 +33,11 @@ impl DateMoment {
     pub(super) fn template(&self, part: &str) -> Result<String, String> {
         let format =
             format(part).ok_or_else(|| format!("the part `{part}` of a date is not known"))?;
-        let zone = match self.zone.as_deref() {
-            Some("Z") => "+00:00",
-            Some(offset) => offset,
-            None => "",
+        let (zone, format) = match self.zone.as_deref() {
+            Some("Z") if part == "iso8601" => ("+00:00", "%Y-%m-%dT%H:%M:%SZ"),
+            Some("Z") => ("+00:00", format),
+            Some(offset) => (offset, format),
+            None => ("", format),
         };
         Ok(format!("{{{}{zone}:{format}}}", self.field))
     }
@@ -52,6 +53,9 @@ impl Lowering<'_> {
         keys: &[String],
         captures: bool,
     ) -> Result<Cond, String> {
+        if part == "iso8601" && moment.zone.is_none() && how.kind != MatchType::Contains {
+            self.approximately("where the zone is UTC, `Z` stands for `+00:00` in a moment");
+        }
         let template = moment.template(part)?;
         let name = self.names.of(&format!("{template}:{}-{part}", moment.field));
         let is_it = |effect: &Effect| matches!(effect, Effect::Let(known, _) if *known == name);

@@ -60,8 +60,8 @@ pub(super) struct State {
     pub(super) one_level: Rc<BTreeSet<u32>>,
     /// Where it may have been stored.
     pub(super) stored: Rc<BTreeMap<String, SieveStored>>,
-    /// To whom it may have been sent on.
-    pub(super) sent: Rc<BTreeSet<String>>,
+    /// To whom it may have been sent on, and whether as a copy, beside the implicit keep.
+    pub(super) sent: Rc<BTreeMap<String, bool>>,
     /// How often at most.
     pub(super) redirects: usize,
     /// Nothing behind this place is reached.
@@ -141,7 +141,7 @@ impl State {
             edited: join_names(self.edited, other.edited),
             one_level: Rc::default(),
             stored,
-            sent: join_names(self.sent, other.sent),
+            sent: join_sent(self.sent, other.sent),
             redirects: self.redirects.max(other.redirects),
             captured: if self.captured == other.captured && self.values == other.values {
                 self.captured
@@ -153,6 +153,19 @@ impl State {
             returned: false,
         }
     }
+}
+
+fn join_sent(
+    mut one: Rc<BTreeMap<String, bool>>,
+    other: Rc<BTreeMap<String, bool>>,
+) -> Rc<BTreeMap<String, bool>> {
+    if !Rc::ptr_eq(&one, &other) {
+        let all = Rc::make_mut(&mut one);
+        for (to, copied) in other.iter() {
+            *all.entry(to.clone()).or_default() |= copied;
+        }
+    }
+    one
 }
 
 fn join_names(mut one: Rc<BTreeSet<String>>, other: Rc<BTreeSet<String>>) -> Rc<BTreeSet<String>> {
