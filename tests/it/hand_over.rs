@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::support::dovecot::{Dovecot, SERVER, SIEVE, deliver};
 use crate::support::imap::DOVEADM;
+use crate::support::lmtp_site::{Site, wire};
 use crate::support::{Home, long, skipped};
 
 const TARO: &str = "taro@x.example";
@@ -357,6 +358,43 @@ fn a_step_that_fails_later_stores_no_copy_twice() {
         assert_eq!(run.code, Some(code), "{run:?}");
     }
     assert_eq!(seen(&dovecot, TARO), ["A\t\tx\t", "A\t\ty\t"]);
+}
+
+/// `mfilter lmtp --store`: each recipient by its own rules, each in its own mailbox; and
+/// where the store goes away, the answer is that, also when it is not tried any more.
+#[test]
+fn a_server_hands_over_to_the_store() {
+    if cannot_run() {
+        return;
+    }
+    let dovecot = Dovecot::start("sdbox");
+    let mut site = Site::new();
+    site.user("taro", RULES);
+    site.user("hanako", "when recipient.detail is \"x\" -> folder \"X\" as seen\n");
+    site.start(&["--store", &dovecot.store(), "--workers", "1"]);
+    let mut client = site.connect();
+    for subject in ["junk", "distinct", "copies", "else"] {
+        let to = ["taro+detail@x.example", "\"hanako+x\"@x.example"];
+        let answers = client.deliver(&to, &wire(message(subject).as_bytes())).expect("there");
+        assert!(answers.iter().all(|answer| answer.starts_with("250")), "{answers:?}");
+    }
+    let ours =
+        |line: &&str| ["junk", "distinct", "copies", "else"].iter().any(|word| line.contains(word));
+    let mut wanted: Vec<&str> = WANTED.into_iter().filter(ours).collect();
+    wanted.sort_unstable();
+    assert_eq!(seen(&dovecot, TARO), wanted);
+    assert_eq!(seen(&dovecot, "hanako@x.example").len(), 4);
+    assert!(seen(&dovecot, "hanako@x.example").iter().all(|line| line.starts_with("X\t\\Seen")));
+    assert!(!site.maildir("taro").exists());
+    drop(dovecot);
+    let answers: Vec<String> = (0..5)
+        .flat_map(|_| {
+            client.deliver(&["taro@x.example"], &wire(b"Subject: x\n\nx\n")).expect("there")
+        })
+        .collect();
+    assert!(answers.iter().all(|answer| answer.starts_with("451 4.4.1 ")), "{answers:?}");
+    assert!(answers[4].contains("3 tries failed, the next one is in"), "{answers:?}");
+    site.stop();
 }
 
 #[test]

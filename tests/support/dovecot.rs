@@ -2,6 +2,7 @@
 //! examples/dovecot; nothing of it is root's.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -31,7 +32,10 @@ impl Dovecot {
         let example = example
             .replace("$protocols ", "")
             .replace("/etc/dovecot/mfilter.sieve", &format!("{path}/mfilter.sieve"))
-            .replace("user = vmail", &format!("path = {path}/lmtp"));
+            .replace("user = vmail", &format!("path = {path}/lmtp"))
+            .replace("mode = 0600", "mode = 0666");
+        // Whoever delivers here.
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).expect("set");
         // Whoever it runs as, there is but one of them.
         let (user, group) = match rustix::process::geteuid().is_root() {
             true => ("nobody".to_owned(), "nogroup".to_owned()),
