@@ -4,14 +4,20 @@
 //! not be able to hold a delivery: each open of each file goes through here
 //! (tests/architecture looks for others). Directories are opened as such, which
 //! never waits; what is made anew, `O_EXCL`, cannot be anything else.
+//!
+//! Paths that a confined user's rules name, or that lie where such a user can put
+//! symbolic links, are opened by [`Bounds`], below the home: the kernel resolves
+//! them (openat2(2), `RESOLVE_BENEATH`), so that no link that is put there
+//! meanwhile leads out.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Metadata, metadata, read_link};
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -50,17 +56,226 @@ pub fn open(path: &Path, flags: OFlags) -> io::Result<File> {
 
 /// Opens a regular file below a directory; errors as [`open`].
 pub fn open_at(directory: impl AsFd, name: impl Arg + Copy, flags: OFlags) -> io::Result<File> {
+    regular(flags, |flags, mode| openat(&directory, name, flags, mode))
+}
+
+fn regular(
+    flags: OFlags,
+    open: impl Fn(OFlags, Mode) -> rustix::io::Result<OwnedFd>,
+) -> io::Result<File> {
     let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = loop {
-        match openat(&directory, name, flags, Mode::RUSR | Mode::WUSR) {
+        match open(flags, Mode::RUSR | Mode::WUSR) {
             Ok(file) => break File::from(file),
             Err(Errno::INTR) => {}
             // A socket, or a FIFO that nobody reads; a directory to be written to.
             Err(Errno::NXIO | Errno::OPNOTSUPP | Errno::ISDIR) => return Err(not_regular()),
+            Err(Errno::XDEV) => return Err(leads_out()),
             Err(error) => return Err(error.into()),
         }
     };
     if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+}
+
+/// A path that leads, by its name or by a symbolic link, to where it may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeadsOut;
+
+impl fmt::Display for LeadsOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it leads out of the home directory")
+    }
+}
+
+impl std::error::Error for LeadsOut {}
+
+/// Below which directory paths have to stay; the default is any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bounds(Option<Arc<Path>>);
+
+/// No bounds: paths may lead anywhere.
+pub const ANYWHERE: Bounds = Bounds(None);
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// A name that is no link, and neither is what stands above it.
+const PLAIN: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::NO_SYMLINKS);
+/// Links are followed as long as they stay below.
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+/// How often the kernel is asked again that saw a rename beside a `..`.
+const TRIES: usize = 16;
+
+/// A directory by a path that leads there whatever is renamed meanwhile.
+#[derive(Debug)]
+pub struct PinnedDirectory {
+    path: PathBuf,
+    /// What keeps a path in `/proc/self/fd` valid.
+    _open: Option<OwnedFd>,
+}
+
+impl AsRef<Path> for PinnedDirectory {
+    fn as_ref(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl PinnedDirectory {
+    fn new(open: OwnedFd) -> PinnedDirectory {
+        PinnedDirectory { path: by_descriptor(open.as_fd()), _open: Some(open) }
+    }
+}
+
+fn by_descriptor(open: BorrowedFd<'_>) -> PathBuf {
+    format!("/proc/self/fd/{}", open.as_raw_fd()).into()
+}
+
+impl Bounds {
+    /// Paths have to stay below a directory, whose own path is trusted.
+    pub fn below(directory: &Path) -> Bounds {
+        Bounds(Some(directory.into()))
+    }
+
+    /// The directory, if there is one.
+    pub fn directory(&self) -> Option<&Path> {
+        self.0.as_deref()
+    }
+
+    /// Opens a regular file; errors as [`open`], and [`LeadsOut`].
+    pub fn open(&self, path: &Path, flags: OFlags) -> io::Result<File> {
+        match &self.0 {
+            None => open(path, flags),
+            Some(top) => {
+                let (top, rest) = split(top, path)?;
+                regular(flags, |flags, mode| {
+                    // The kernel takes a mode only with what makes a file.
+                    let made = flags.contains(OFlags::CREATE);
+                    resolve(&top, rest, flags, if made { mode } else { Mode::empty() }, BENEATH)
+                })
+            }
+        }
+    }
+
+    /// Opens a directory.
+    pub fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
+        match &self.0 {
+            None => Ok(openat(CWD, path, DIRECTORY, Mode::empty())?),
+            Some(top) => open_inside(top, path, DIRECTORY, BENEATH),
+        }
+    }
+
+    /// A directory to work in by path.
+    pub fn pin(&self, path: &Path) -> io::Result<PinnedDirectory> {
+        match &self.0 {
+            None => Ok(PinnedDirectory { path: path.to_owned(), _open: None }),
+            Some(_) => Ok(PinnedDirectory::new(self.open_directory(path)?)),
+        }
+    }
+
+    /// The same for a [canonical](Bounds::canonical) path, in which no link may stand.
+    pub fn pin_plain(&self, path: &Path) -> io::Result<PinnedDirectory> {
+        match &self.0 {
+            None => self.pin(path),
+            Some(top) => Ok(PinnedDirectory::new(open_inside(top, path, DIRECTORY, PLAIN)?)),
+        }
+    }
+
+    /// What is at a path, links followed.
+    pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        match &self.0 {
+            None => metadata(path),
+            Some(top) => {
+                let flags = OFlags::PATH | OFlags::CLOEXEC;
+                File::from(open_inside(top, path, flags, BENEATH)?).metadata()
+            }
+        }
+    }
+
+    /// The path without symbolic links and `..`, below the directory as that is
+    /// written.
+    pub fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        let Some(top) = &self.0 else { return std::fs::canonicalize(path) };
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let found = open_inside(top, path, flags, BENEATH)?;
+        let found = read_link(by_descriptor(found.as_fd()))?;
+        let open_top = openat(CWD, &**top, flags, Mode::empty())?;
+        let real_top = read_link(by_descriptor(open_top.as_fd()))?;
+        Ok(top.join(found.strip_prefix(real_top).map_err(|_| leads_out())?))
+    }
+
+    /// Makes a directory and what is missing above it, behind no link, each with
+    /// `mode` and on disk. Only where there are bounds, and not the directory
+    /// that they are.
+    pub fn make_directory(&self, path: &Path, mode: Mode) -> io::Result<()> {
+        let Some(top) = &self.0 else { return Err(ErrorKind::Unsupported.into()) };
+        let (mut open, rest) = split(top, path)?;
+        for part in rest.components() {
+            let Component::Normal(name) = part else { return Err(leads_out()) };
+            let below =
+                |open: &OwnedFd| resolve(open, Path::new(name), DIRECTORY, Mode::empty(), PLAIN);
+            open = match below(&open) {
+                Err(Errno::NOENT) => {
+                    let readable = openat(&open, ".", DIRECTORY, Mode::empty())?;
+                    match mkdirat(&readable, name, mode) {
+                        Ok(()) => File::from(readable).sync_all()?,
+                        Err(Errno::EXIST) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                    below(&open)
+                }
+                found => found,
+            }
+            .map_err(told)?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens a directory that stands below another one; where there are bounds, links
+/// are followed that stay below that one.
+pub fn open_directory_at(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
+    resolve(parent, Path::new(name), DIRECTORY, Mode::empty(), BENEATH).map_err(told)
+}
+
+fn open_inside(top: &Path, path: &Path, flags: OFlags, how: ResolveFlags) -> io::Result<OwnedFd> {
+    let (top, rest) = split(top, path)?;
+    resolve(&top, rest, flags, Mode::empty(), how).map_err(told)
+}
+
+/// The directory of the bounds, open, and the path from there.
+fn split<'p>(top: &Path, path: &'p Path) -> io::Result<(OwnedFd, &'p Path)> {
+    let rest = path.strip_prefix(top).map_err(|_| leads_out())?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok((openat(CWD, top, flags, Mode::empty())?, rest))
+}
+
+fn resolve(
+    top: &OwnedFd,
+    rest: &Path,
+    flags: OFlags,
+    mode: Mode,
+    how: ResolveFlags,
+) -> rustix::io::Result<OwnedFd> {
+    let rest = if rest.as_os_str().is_empty() { Path::new(".") } else { rest };
+    for _ in 0..TRIES {
+        match openat2(top, rest, flags, mode, how) {
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            done => return done,
+        }
+    }
+    Err(Errno::XDEV)
+}
+
+fn told(error: Errno) -> io::Error {
+    if error == Errno::XDEV { leads_out() } else { error.into() }
+}
+
+/// Whether a path was not opened because it leads out of the bounds.
+pub fn is_leading_out(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<LeadsOut>())
+}
+
+fn leads_out() -> io::Error {
+    io::Error::new(ErrorKind::PermissionDenied, LeadsOut)
 }
 
 /// The content of a regular file, or as much of it as `max` bytes.
@@ -115,5 +330,57 @@ mod tests {
             assert_eq!(open(&at("link"), flags).is_ok(), !flags.contains(OFlags::NOFOLLOW));
         }
         assert_eq!(open(&at("none"), READ).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn nothing_leads_out_of_bounds() {
+        use std::os::unix::fs::symlink;
+        let all = tempfile::tempdir().unwrap();
+        let (home, other) = (all.path().join("home"), all.path().join("other"));
+        for directory in [&home, &other] {
+            std::fs::create_dir_all(directory.join("in")).unwrap();
+            std::fs::write(directory.join("in/file"), "x").unwrap();
+        }
+        for (link, to) in [
+            ("up", "../other/in/file"),
+            ("absolute", other.join("in/file").to_str().unwrap()),
+            ("own-absolute", home.join("in/file").to_str().unwrap()),
+            ("folder", "../other/in"),
+            ("magic", "/proc/self/root"),
+            ("fine", "in/../in/file"),
+            ("fine-folder", "in"),
+        ] {
+            symlink(to, home.join(link)).unwrap();
+        }
+        let bounds = Bounds::below(&home);
+        for fine in ["in/file", "fine", "fine-folder/file", "in/../fine"] {
+            bounds.open(&home.join(fine), READ).unwrap();
+            assert_eq!(bounds.canonical(&home.join(fine)).unwrap(), home.join("in/file"));
+            assert!(bounds.metadata(&home.join(fine)).unwrap().is_file());
+        }
+        for out in
+            ["up", "absolute", "own-absolute", "folder/file", "../other/in/file", "/etc/passwd"]
+        {
+            let path = home.join(out);
+            for flags in [READ, OFlags::RDWR, OFlags::WRONLY | OFlags::CREATE] {
+                assert!(is_leading_out(&bounds.open(&path, flags).unwrap_err()), "{out}");
+            }
+            assert!(is_leading_out(&bounds.metadata(&path).unwrap_err()), "{out}");
+            assert!(is_leading_out(&bounds.canonical(&path).unwrap_err()), "{out}");
+            open(&path, READ).unwrap();
+        }
+        assert!(bounds.open(&home.join("magic/etc/passwd"), READ).is_err());
+        for out in ["folder", "..", "../other"] {
+            assert!(is_leading_out(&bounds.pin(&home.join(out)).unwrap_err()), "{out}");
+        }
+        assert!(bounds.pin_plain(&home.join("fine-folder")).is_err());
+        std::fs::write(bounds.pin(&home.join("in")).unwrap().as_ref().join("new"), "").unwrap();
+        assert!(home.join("in/new").exists());
+        bounds.make_directory(&home.join("a/b"), Mode::RWXU).unwrap();
+        assert!(home.join("a/b").is_dir());
+        for out in ["folder/c", "fine-folder/c", "in/../../other/c"] {
+            bounds.make_directory(&home.join(out), Mode::RWXU).unwrap_err();
+        }
+        assert_eq!(std::fs::read_dir(other.join("in")).unwrap().count(), 1);
     }
 }

@@ -1,16 +1,20 @@
 //! The user for whom a message is delivered: where the home lies, and what is kept
-//! below it.
+//! below it, and of a confined user, who shares a uid with others, what the site
+//! allows.
 //!
 //! The system's list of users is read as the file that it commonly is, never
 //! asked for by NSS, which a statically linked program has not.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::DirBuilder;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::file::{ANYWHERE, Bounds};
 use crate::source::read_bytes;
 
 const USERS: &str = "/etc/passwd";
@@ -24,6 +28,63 @@ pub struct User {
     state: Option<PathBuf>,
     cache: Option<PathBuf>,
     config: Option<PathBuf>,
+    confined: Option<ConfinedUser>,
+}
+
+/// What of a user is not the process's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ConfinedUser {
+    login: String,
+    bounds: Bounds,
+    maildir: PathBuf,
+    site: Arc<Confinement>,
+}
+
+/// What a site lets the rules of users do that share a uid. Their rules read and
+/// write below their home alone; what else leads out of it is said here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confinement {
+    /// Folders lie in each other (`set layout fs`), else beside each other.
+    pub fs_layout: bool,
+    /// Where the log of deliveries goes.
+    pub log: DeliveryLog,
+    /// `set sendmail`; none is the usual one.
+    pub sendmail: Option<String>,
+    /// `set program-timeout`, seconds.
+    pub program_timeout: Option<u64>,
+    /// The programs that rules may run, by the names that they have there.
+    pub programs: BTreeMap<String, PathBuf>,
+    /// To so many addresses the rules of one user may forward in an hour.
+    pub forwards_per_hour: u32,
+}
+
+/// Where confined users' log goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DeliveryLog {
+    /// A file in the user's state directory, which `mfilter why` reads.
+    #[default]
+    State,
+    /// The system's log.
+    Syslog,
+    /// Nowhere.
+    Off,
+}
+
+/// To so many addresses the rules of a confined user may forward in an hour, where the
+/// site says nothing.
+pub const FORWARDS_PER_HOUR: u32 = 100;
+
+impl Default for Confinement {
+    fn default() -> Confinement {
+        Confinement {
+            fs_layout: false,
+            log: DeliveryLog::State,
+            sendmail: None,
+            program_timeout: None,
+            programs: BTreeMap::new(),
+            forwards_per_hour: FORWARDS_PER_HOUR,
+        }
+    }
 }
 
 impl User {
@@ -32,7 +93,7 @@ impl User {
     /// of the real user.
     pub fn of_process() -> User {
         let home = absolute("HOME").or_else(|| {
-            let users = read_bytes(Path::new(USERS), USERS_LIMIT).ok()?;
+            let users = read_bytes(&ANYWHERE, Path::new(USERS), USERS_LIMIT).ok()?;
             home_of(&users, rustix::process::getuid().as_raw())
         });
         let below = |variable, else_in_home| {
@@ -45,6 +106,7 @@ impl User {
             cache: below("XDG_CACHE_HOME", ".cache"),
             config: below("XDG_CONFIG_HOME", ".config"),
             home,
+            confined: None,
         }
     }
 
@@ -56,7 +118,48 @@ impl User {
             state: below(".local/state"),
             cache: below(".cache"),
             config: below(".config"),
+            confined: None,
         }
+    }
+
+    /// A user who shares a uid with others. What is kept lies in `data`, which no user
+    /// can write to by other ways, so that nothing there leads anywhere and what is
+    /// counted there stays counted.
+    pub fn confined(
+        login: &str,
+        home: &Path,
+        maildir: &Path,
+        data: &Path,
+        site: Arc<Confinement>,
+    ) -> User {
+        let below = |name: &str| Some(data.join(name));
+        let bounds = Bounds::below(home);
+        let (login, maildir) = (login.to_owned(), maildir.to_owned());
+        User {
+            home: Some(home.to_owned()),
+            state: below("state"),
+            cache: below("cache"),
+            config: below("config"),
+            confined: Some(ConfinedUser { login, bounds, maildir, site }),
+        }
+    }
+
+    /// What the site allows, if the user is confined.
+    pub fn confinement(&self) -> Option<&Arc<Confinement>> {
+        Some(&self.confined.as_ref()?.site)
+    }
+
+    /// Below which directory the paths have to stay that the user's rules name.
+    pub fn bounds(&self) -> &Bounds {
+        self.confined.as_ref().map_or(&ANYWHERE, |confined| &confined.bounds)
+    }
+
+    /// The Maildir, where the site says which one it is, and within which directory
+    /// it has to lie: the home, or itself where it lies elsewhere.
+    pub fn maildir(&self) -> Option<(&Path, Bounds)> {
+        let ConfinedUser { maildir, bounds, .. } = self.confined.as_ref()?;
+        let in_home = bounds.directory().is_some_and(|home| maildir.starts_with(home));
+        Some((maildir, if in_home { bounds.clone() } else { Bounds::below(maildir) }))
     }
 
     /// The home.
@@ -89,9 +192,15 @@ impl User {
         std::env::temp_dir()
     }
 
-    /// An environment variable.
+    /// An environment variable; of a confined user only what says who it is, since
+    /// the process is everybody's.
     pub fn variable(&self, name: &str) -> Option<OsString> {
-        std::env::var_os(name)
+        let Some(confined) = &self.confined else { return std::env::var_os(name) };
+        match name {
+            "HOME" => self.home.as_ref().map(|home| home.clone().into()),
+            "USER" | "LOGNAME" => Some(confined.login.clone().into()),
+            _ => None,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{CommandOutcome, output};
 use crate::contacts;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::evaluate::{Detail, NoFilters, run as run_rules};
-use crate::file;
+use crate::file::{self, ANYWHERE};
 use crate::load;
 use crate::mailbox::expire::may_delete;
 use crate::mailbox::sent::Sent;
@@ -50,8 +50,9 @@ fn site_rules(path: &Path, call: &Check, user: &User) -> Result<CommandOutcome, 
     checked.programs.retain(|program| !program.value.starts_with("~/"));
     let surroundings = &mut Surroundings {
         home: Path::new(load::site::NOBODYS_HOME),
-        load: &mut |path| read_text(path).map(String::into_bytes).map_err(|e| e.into()),
+        load: &mut |path| read_text(&ANYWHERE, path).map(String::into_bytes).map_err(|e| e.into()),
         script: &mut no_script,
+        confinement: None,
     };
     check_lists(&mut checked, &mut sources, surroundings);
     let mut diagnostics = checked.diagnostics;
@@ -89,8 +90,11 @@ pub(super) fn mistakes(
         load::check(path, user).map_err(|e| format!("{}: {e}", path.display()))?;
     let surroundings = &mut Surroundings {
         home: user.home_or_nowhere(),
-        load: &mut |path| read_text(path).map(String::into_bytes).map_err(|e| e.into()),
+        load: &mut |path| {
+            read_text(user.bounds(), path).map(String::into_bytes).map_err(|e| e.into())
+        },
         script: &mut no_script,
+        confinement: None,
     };
     check_lists(&mut checked, &mut sources, surroundings);
     let mut diagnostics = checked.diagnostics;
@@ -157,7 +161,7 @@ fn unread_cards(program: &Program, sources: &Sources, user: &User) -> Vec<Diagno
         .filter_map(|list| {
             let Entries::Cards(written) = &list.entries else { return None };
             let path = resolve(written, sources.path(list.span), user.home_or_nowhere());
-            let mistake = match contacts::read(&path) {
+            let mistake = match contacts::read(&path, user) {
                 Err(error) => LearnMistake::CardsUnreadable {
                     path: written.clone(),
                     reason: error.to_string(),
@@ -228,7 +232,7 @@ fn fails(
     let path = resolve(&expectation.message, rule_file, user.home_or_nowhere());
     let sent = sent(program, user).map(|sent| Box::new(sent) as Box<dyn SentMail>);
     let world = World { user: user.clone(), sent, ..World::default() };
-    let message = match file::open(&path, file::READ).and_then(Message::open) {
+    let message = match user.bounds().open(&path, file::READ).and_then(Message::open) {
         Ok(message) => message,
         Err(error) => {
             let why = reason(&error);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::Check;
 use super::{CommandOutcome, output};
+use crate::file::ANYWHERE;
 use crate::load;
 use crate::load::script::{Namespace, check_script};
 use crate::source::{ReadError, SCRIPT_LIMIT, open_script};
@@ -29,14 +30,13 @@ pub(super) fn run(script: &Path, call: &Check, user: &User) -> Result<CommandOut
         true => PathBuf::from("."),
         false => std::fs::canonicalize(script).unwrap_or_else(|_| shown.clone()),
     };
-    let (diagnostics, sources) =
-        check_script(&shown, Some(&folder), &bytes, &namespace, user.home());
+    let (diagnostics, sources) = check_script(&shown, Some(&folder), &bytes, &namespace, user);
     output::diagnostics(&diagnostics, &sources, call.json);
     Ok(if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found })
 }
 
 fn read(script: &Path) -> Result<Vec<u8>, String> {
-    let read = open_script(script).and_then(|file| file.bytes());
+    let read = open_script(&ANYWHERE, script).and_then(|file| file.bytes());
     read.map_err(|error| format!("{}: {error}", script.display()))
 }
 

@@ -115,7 +115,7 @@ pub(super) fn history<'s>(
     user: &'s User,
 ) -> Result<Option<History<'s>>, String> {
     let main = load::rules_file(files.rules.as_deref(), user)?;
-    Ok(state.map(|state| History::of(state, &main, user.home())))
+    Ok(state.map(|state| History::of(state, &main, user)))
 }
 
 /// The site rules to try; like the user's they must have no mistake. What

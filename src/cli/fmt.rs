@@ -7,6 +7,7 @@ use std::path::Path;
 use super::args::Fmt;
 use super::{CommandOutcome, output};
 use crate::diagnostic;
+use crate::file::ANYWHERE;
 use crate::load;
 use crate::source::{Sources, read_rules};
 use crate::state::put_in_place;
@@ -38,7 +39,7 @@ fn one(path: &Path, check: bool) -> Result<CommandOutcome, String> {
         io::stdin().read_to_end(&mut bytes).map_err(|error| told(&error))?;
         bytes
     } else {
-        read_rules(path).map_err(|error| told(&error))?
+        read_rules(&ANYWHERE, path).map_err(|error| told(&error))?
     };
     let mut sources = Sources::default();
     let (file, ast, diagnostics) = syntax::parse_bytes(0, path, &bytes);

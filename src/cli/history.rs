@@ -11,6 +11,7 @@ use similar::{ChangeTag, TextDiff};
 use super::args::{HistoryAction, HistoryArgs as Call};
 use super::{CommandOutcome, output};
 use crate::file;
+use crate::file::ANYWHERE;
 use crate::load;
 use crate::source::{read_text, reason};
 use crate::state::StateDir;
@@ -91,7 +92,7 @@ fn as_on_disk(files: &VersionFiles) -> bool {
 
 /// A file as it is; empty if there is none.
 fn current(path: &Path) -> Result<String, String> {
-    match read_text(path) {
+    match read_text(&ANYWHERE, path) {
         Ok(text) => Ok(text),
         Err(error) if error.is_missing() => Ok(String::new()),
         Err(error) => Err(format!("{}: {error}", path.display())),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::args::{ImportAction, ImportRules, LabelsAs};
 use super::import_judge::ForeignProgram;
 use super::{CommandOutcome, import_mail, import_try, output};
+use crate::file::ANYWHERE;
 use crate::import::ir::TextFile;
 use crate::import::{
     Imported, Options, gmail, kind, maildrop, procmail, report, sieve, thunderbird,
@@ -35,7 +36,7 @@ pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
         return Err("`--site` is for Sieve scripts that run before those of users".into());
     }
     let options = options(call)?;
-    let load = &mut |path: &Path| read_bytes(path, RULES_LIMIT).map_err(io::Error::from);
+    let load = &mut |path: &Path| read_bytes(&ANYWHERE, path, RULES_LIMIT).map_err(io::Error::from);
     let import = match action {
         ImportAction::Maildrop(_) => maildrop::import,
         ImportAction::Gmail(_) => gmail::import,
@@ -52,7 +53,8 @@ pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
     })?;
     imported.sources.set_home(User::of_process().home_or_nowhere());
     if let Some(mail) = &call.r#try {
-        let load = &mut |path: &Path| read_bytes(path, RULES_LIMIT).map_err(io::Error::from);
+        let load =
+            &mut |path: &Path| read_bytes(&ANYWHERE, path, RULES_LIMIT).map_err(io::Error::from);
         let judge = match action {
             ImportAction::Maildrop(_) => {
                 ForeignProgram::maildrop(&maildrop::trial(&call.file, &bytes, load))
@@ -81,7 +83,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         }
         return Ok(bytes);
     }
-    read_bytes(path, RULES_LIMIT).map_err(|error| format!("{}: {error}", path.display()))
+    read_bytes(&ANYWHERE, path, RULES_LIMIT).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn options(call: &ImportRules) -> Result<Options, String> {

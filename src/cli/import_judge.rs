@@ -7,6 +7,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
+use crate::file::ANYWHERE;
 use crate::import::trial::{TrialStep, steps};
 use crate::message::Message;
 use crate::source::{RULES_LIMIT, read_bytes};
@@ -142,7 +143,7 @@ impl ForeignProgram {
                 command.arg(self.place.path().join("rc"));
                 // It says in its log what it does; its status is what EXITCODE says.
                 command.stdin(file).output().map_err(told)?;
-                let text = read_bytes(&log, RULES_LIMIT).unwrap_or_default();
+                let text = read_bytes(&ANYWHERE, &log, RULES_LIMIT).unwrap_or_default();
                 Ok(destinations(&String::from_utf8_lossy(&text)))
             }
             JudgeKind::Maildrop => self.maildrop_says(sender, file).map_err(told),

@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::args::{Delivery, Learn};
 use super::{CommandOutcome, output};
+use crate::file::ANYWHERE;
 use crate::load;
 use crate::log::{self, Log};
 use crate::mailbox::known;
@@ -193,7 +194,7 @@ impl Learner<'_> {
                             done.skipped.into_iter().map(|why| format!("cannot read {why}")),
                         );
                         if let Some(file) = done.known.file
-                            && let Ok(list) = world.list(&file)
+                            && let Ok(list) = world.list(&file, &ANYWHERE)
                         {
                             let _ = list_index::make(self.user, &file, &list, began);
                         }

@@ -9,6 +9,7 @@ use super::{CommandOutcome, output};
 use crate::load::script::{Namespace, check_script};
 use crate::managesieve::Gateway;
 use crate::rules::program::{Layout, Settings};
+use crate::user::User;
 
 pub(super) fn run(call: &ManageSieve) -> Result<CommandOutcome, String> {
     let listener = TcpListener::bind(call.listen)
@@ -41,7 +42,9 @@ pub(super) fn run(call: &ManageSieve) -> Result<CommandOutcome, String> {
 /// What in a script cannot be done, a line each. It may include no other: whose they
 /// are is not known here.
 fn faults(script: &[u8], namespace: &Namespace) -> Vec<String> {
-    let (diagnostics, sources) = check_script(Path::new("script"), None, script, namespace, None);
+    let nobody = User::default();
+    let (diagnostics, sources) =
+        check_script(Path::new("script"), None, script, namespace, &nobody);
     let line =
         |span| match sources.path(span) == Path::new("script") && !sources.text(span).is_empty() {
             true => format!("line {}: ", sources.line(span)),

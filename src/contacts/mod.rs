@@ -15,6 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::file::Bounds;
 use crate::message::address;
 use crate::source::{Print, ReadError, read_bytes};
 use crate::user::User;
@@ -101,12 +102,12 @@ pub struct Contacts {
 /// # Errors
 /// There is nothing, or it cannot be read.
 pub fn contacts(path: &Path, user: &User) -> Result<Contacts, ReadError> {
-    let found = find(path)?;
+    let found = find(user.bounds(), path)?;
     let print = found.print();
     if let Some(all) = kept::read(user, path, print) {
         return Ok(Contacts { all, fresh: None });
     }
-    let book = read_files(&found)?;
+    let book = read_files(user.bounds(), &found)?;
     Ok(Contacts { all: book.contacts, fresh: found.is_settled().then_some(print) })
 }
 
@@ -122,8 +123,8 @@ pub fn keep(path: &Path, user: &User, read: &Contacts) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`contacts`].
-pub fn read(path: &Path) -> Result<AddressBook, ReadError> {
-    read_files(&find(path)?)
+pub fn read(path: &Path, user: &User) -> Result<AddressBook, ReadError> {
+    read_files(user.bounds(), &find(user.bounds(), path)?)
 }
 
 /// The files of address books.
@@ -164,8 +165,8 @@ impl BookFiles {
     }
 }
 
-fn find(path: &Path) -> Result<BookFiles, ReadError> {
-    let about = fs::metadata(path)?;
+fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
+    let about = bounds.metadata(path)?;
     let alone = !about.is_dir();
     let mut found = BookFiles { files: Vec::new(), problems: Vec::new(), alone };
     if alone {
@@ -177,8 +178,10 @@ fn find(path: &Path) -> Result<BookFiles, ReadError> {
         found.problems.push(BookProblem { path: path.to_owned(), line: 0, why });
     };
     while let Some((folder, depth)) = folders.pop() {
-        let entries = match fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>)
-        {
+        let pinned = bounds.pin(&folder);
+        let entries =
+            pinned.and_then(|pinned| fs::read_dir(pinned)?.collect::<io::Result<Vec<_>>>());
+        let entries = match entries {
             Ok(entries) => entries,
             Err(error) if depth == 0 => return Err(error.into()),
             Err(error) => {
@@ -187,13 +190,13 @@ fn find(path: &Path) -> Result<BookFiles, ReadError> {
             }
         };
         for entry in entries {
-            let path = entry.path();
+            let path = folder.join(entry.file_name());
             if entry.file_name().as_bytes().starts_with(b".") {
                 continue;
             }
             let is_card = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("vcf"));
             // It was removed meanwhile, or a link leads nowhere.
-            let Ok(about) = fs::metadata(&path) else { continue };
+            let Ok(about) = bounds.metadata(&path) else { continue };
             if about.is_dir() && depth < DEPTH_MAX {
                 folders.push((path, depth + 1));
             } else if about.is_file() && is_card {
@@ -212,7 +215,7 @@ fn find(path: &Path) -> Result<BookFiles, ReadError> {
     Ok(found)
 }
 
-fn read_files(found: &BookFiles) -> Result<AddressBook, ReadError> {
+fn read_files(bounds: &Bounds, found: &BookFiles) -> Result<AddressBook, ReadError> {
     let mut book = AddressBook { problems: found.problems.clone(), ..AddressBook::default() };
     let mut left = MOST_BYTES;
     for (path, about) in &found.files {
@@ -225,7 +228,7 @@ fn read_files(found: &BookFiles) -> Result<AddressBook, ReadError> {
             break;
         }
         left -= about.size();
-        match read_bytes(path, FILE_MAX) {
+        match read_bytes(bounds, path, FILE_MAX) {
             Ok(bytes) if abook::is_abook(&bytes) => abook::read(&bytes, path, &mut book),
             Ok(bytes) => vcard::read(&bytes, path, &mut book),
             Err(error) if found.alone => return Err(error),

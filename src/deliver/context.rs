@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::file::{ANYWHERE, Bounds};
 use crate::outcome::is_permanent;
 use crate::rules::check::PROGRAM_PATH;
 use crate::state::StateDir;
@@ -25,6 +26,10 @@ pub struct DeliveryContext {
     pub state: Option<StateDir>,
     /// The user's home: where programs run, and beyond which no list is edited.
     pub home: Option<PathBuf>,
+    /// Where a confined user's lists have to lie.
+    pub bounds: Bounds,
+    /// To so many addresses in an hour the user's rules may forward; none is no limit.
+    pub forwards_per_hour: Option<u32>,
     /// The environment of programs.
     pub environment: Vec<(&'static str, OsString)>,
     /// How long one program may take.
@@ -57,6 +62,8 @@ impl DeliveryContext {
         DeliveryContext {
             state: None,
             home: None,
+            bounds: ANYWHERE,
+            forwards_per_hour: None,
             environment: Vec::new(),
             timeout: PROGRAM_TIMEOUT,
             deadline: Instant::now() + PROGRAM_TIMEOUT,
@@ -86,7 +93,8 @@ impl DeliveryContext {
     ) -> Result<(), String> {
         let home = self.home.as_deref().unwrap_or(Path::new("/nonexistent"));
         let patience = LIST_PATIENCE.min(self.deadline.saturating_duration_since(Instant::now()));
-        let context = EditContext { home, state: self.state.as_ref(), patience };
+        let (bounds, state) = (&self.bounds, self.state.as_ref());
+        let context = EditContext { home, bounds, state, patience };
         let edited = list_edit::edit_all(path, context, edits);
         let failed =
             |error| format!("the list {list}, `{}`, is not edited: {error}", path.display());

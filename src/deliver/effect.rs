@@ -1,28 +1,43 @@
 //! Doing what a step asks that stores nothing.
 
+use std::io;
+
 use super::context::{DeliveryContext, EffectResult, sent, told};
 use super::{program, reply, sendmail};
 use crate::message::{HeaderEdit, Message};
-use crate::plan::StepKind;
-use crate::state::{loop_mark, seen, slots::Key};
+use crate::plan::{Step, StepKind};
+use crate::state::{forwards, loop_mark, seen, slots::Key};
 
 /// Does what a step asks that stores nothing.
 pub(super) fn carry_out(
     context: &DeliveryContext,
-    step: &StepKind,
+    step: &Step,
     message: &Message,
     edits: &[HeaderEdit],
 ) -> EffectResult {
-    match step {
+    match &step.kind {
         StepKind::Pipe { argv } | StepKind::Run { argv } => {
             let ran = program::run(&context.call(argv), message, edits);
             told(argv.first().map_or("", String::as_str), ran)
         }
         StepKind::Forward { sender, to, forwarder, .. } => {
+            // What the site's rules forward is the site's business.
+            let is_site = step.rule.as_ref().is_some_and(|rule| rule.category.is_some());
+            let limit = context.forwards_per_hour.filter(|_| !is_site);
+            if let Some(limit) = limit
+                && let Err(why) = count_forwards(context, to.len(), limit)
+            {
+                // The copy in the inbox is what no later try would better.
+                return EffectResult { result: Err(why), is_permanent: true, notes: Vec::new() };
+            }
             let argv = sendmail::arguments(&context.sendmail, sender, to);
             let mark = loop_mark::make(context.state.as_ref(), forwarder);
             let edits = [edits, &sendmail::edits(&mark)].concat();
-            sent(&context.sendmail, program::run(&context.call(&argv), message, &edits))
+            let ran = program::run(&context.call(&argv), message, &edits);
+            if let (Some(_), Some(state), Err(_)) = (limit, &context.state, &ran.result) {
+                forwards::give_back(state, context.now, to.len() as u32);
+            }
+            sent(&context.sendmail, ran)
         }
         StepKind::Reply(reply) => reply::send(reply, context),
         StepKind::Remember { key, within } => EffectResult {
@@ -36,5 +51,19 @@ pub(super) fn carry_out(
             notes: Vec::new(),
         },
         _ => EffectResult { result: Ok(true), is_permanent: false, notes: Vec::new() },
+    }
+}
+
+/// Counts what is forwarded; why not, if that is more than the site allows. Where it
+/// cannot be counted, nothing is forwarded.
+fn count_forwards(context: &DeliveryContext, more: usize, limit: u32) -> Result<(), String> {
+    let counted = match &context.state {
+        Some(state) => forwards::count(state, context.now, more as u32, limit),
+        None => Err(io::Error::other("no state directory is known")),
+    };
+    match counted {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(format!("the provider lets rules forward to {limit} addresses an hour")),
+        Err(error) => Err(format!("forwarded mail cannot be counted: {error}")),
     }
 }

@@ -15,7 +15,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::file;
+use rustix::fs::Mode;
+
+use crate::file::{self, Bounds};
 use crate::rules::address_list::{AddressList, key_of_exact, without_comment};
 use crate::source::LIST_LIMIT;
 use crate::state::lock_file::LockFile;
@@ -39,6 +41,8 @@ pub enum Change {
 pub struct EditContext<'a> {
     /// The user's home, beyond which no list is edited.
     pub home: &'a Path,
+    /// The same, for a confined user: then the kernel sees to it.
+    pub bounds: &'a Bounds,
     /// Where the lock lies; without it nothing is edited.
     pub state: Option<&'a StateDir>,
     /// How long to wait for another process.
@@ -116,8 +120,17 @@ fn edit_within(
     let nothing = || vec![false; edits.len()];
     let adds = edits.iter().any(|(change, _)| *change == Change::Add);
     let change = if adds { Change::Add } else { Change::Remove };
-    let Some(path) = settle(path, context.home, change)? else { return Ok(nothing()) };
+    let settled = match context.bounds.directory() {
+        None => settle(path, context.home, change)?,
+        Some(_) => settle_within(path, context.bounds, change)?,
+    };
+    let Some(path) = settled else { return Ok(nothing()) };
     let _lock = lock(&path, context)?;
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(EditError::NotAList);
+    };
+    let directory = context.bounds.pin_plain(directory)?;
+    let path = directory.as_ref().join(name);
     let Some((text, mode)) = read(&path, change, limit)? else { return Ok(nothing()) };
     let (new, made) = changed(&text, edits);
     if let Some(new) = new {
@@ -158,6 +171,39 @@ fn settle(path: &Path, home: &Path, change: Change) -> Result<Option<PathBuf>, E
     }
     fs::DirBuilder::new().recursive(true).create(parent)?;
     inside(fs::canonicalize(parent)?.join(name))
+}
+
+/// The same for a confined user. The path has no links, and is opened without
+/// following any: one that is put there later leads nowhere.
+fn settle_within(
+    path: &Path,
+    bounds: &Bounds,
+    change: Change,
+) -> Result<Option<PathBuf>, EditError> {
+    let outside = |error: io::Error| match file::is_leading_out(&error) {
+        true => EditError::OutsideHome,
+        false => error.into(),
+    };
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(EditError::NotAList);
+    };
+    match bounds.canonical(path) {
+        Ok(path) => return Ok(Some(path)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(outside(error)),
+        Err(error) if fs::symlink_metadata(path).is_ok_and(|about| about.is_symlink()) => {
+            return Err(error.into());
+        }
+        Err(_) if change == Change::Remove => return Ok(None),
+        Err(_) => {}
+    }
+    let found = match bounds.canonical(parent) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            bounds.make_directory(parent, Mode::RWXU).map_err(outside)?;
+            bounds.canonical(parent)
+        }
+        found => found,
+    };
+    Ok(Some(found.map_err(outside)?.join(name)))
 }
 
 /// Makes sure that no other process edits the list, whose path holds no links.
@@ -255,6 +301,8 @@ fn changed(text: &[u8], edits: &[(Change, &str)]) -> (Option<Vec<u8>>, Vec<bool>
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use crate::file::ANYWHERE;
+
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -327,7 +375,7 @@ mod tests {
     }
 
     fn context<'a>(home: &'a Path, state: &'a StateDir) -> EditContext<'a> {
-        EditContext { home, state: Some(state), patience: PATIENCE }
+        EditContext { home, bounds: &ANYWHERE, state: Some(state), patience: PATIENCE }
     }
 
     #[test]

@@ -37,6 +37,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use crate::file::is_leading_out;
 use crate::flags::Flags;
 use crate::message::{HeaderEdit, Message};
 use crate::outcome::{Failure, Outcome};
@@ -370,7 +371,7 @@ impl PlannedEffect<'_> {
             }
             return Ok(Vec::new());
         }
-        let came = effect::carry_out(target.reach, &step.kind, self.message, &self.edits);
+        let came = effect::carry_out(target.reach, step, self.message, &self.edits);
         report.notes.extend(came.notes);
         let has_to = matches!(step.kind, StepKind::Pipe { .. } | StepKind::Forward { .. });
         let mut stored = Vec::new();
@@ -512,6 +513,11 @@ fn store_in_maildir(
             // Encrypted file systems take shorter names than others.
             Err(failure) if is_too_long(&failure) && !copy.folder.parts.is_empty() => {
                 report.notes.push(too_long(copy.folder));
+                folder = Folder::default();
+                stage(&location.place(&folder))?
+            }
+            Err(failure) if is_leading_out(&failure.error) && !copy.folder.parts.is_empty() => {
+                report.notes.push(format!("{failure}, so the inbox"));
                 folder = Folder::default();
                 stage(&location.place(&folder))?
             }

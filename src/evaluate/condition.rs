@@ -16,6 +16,7 @@ use super::values::{FieldValue, Values, values};
 use crate::classify::people::People;
 use crate::classify::resembles::SimilarWord;
 use crate::classify::{CLASSIFIERS, auto_generated, automatic};
+use crate::file::Bounds;
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::rules::address_list::AddressList;
@@ -507,15 +508,16 @@ impl<'a> Conditions<'a> {
                 let file = self.program.files.get(file).map_or("", |file| file.as_str());
                 let of_user = path.starts_with("~/") && !self.program.categories.is_empty();
                 let file_path = self.world.path(path, file.as_ref());
-                if declared.grows && is_missing(&file_path) {
+                let bounds = self.bounds(path);
+                if declared.grows && is_missing(bounds, &file_path) {
                     // A rule adds to it: until then nobody is in it.
                     return Ok(None);
                 }
-                if of_user && !self.world.path(path, "".as_ref()).exists() {
+                if of_user && bounds.metadata(&self.world.path(path, "".as_ref())).is_err() {
                     // Site rules ask for a list that this user does not keep.
                     return Ok(None);
                 }
-                read = self.world.list(&file_path)?;
+                read = self.world.list(&file_path, bounds)?;
                 &*read
             }
             Entries::Cards(path) => {
@@ -540,8 +542,12 @@ impl<'a> Conditions<'a> {
 }
 
 /// Whether there surely is no such file: what cannot be told is an error.
-fn is_missing(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+fn is_missing(bounds: &Bounds, path: &Path) -> bool {
+    let found = match bounds.directory() {
+        None => std::fs::symlink_metadata(path),
+        Some(_) => bounds.metadata(path),
+    };
+    found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// Seconds in the largest unit that leaves one at least.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::run_state::RunState;
 use crate::classify::people::People;
 use crate::classify::{Findings, Mail};
+use crate::file::{ANYWHERE, Bounds};
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::rules::compiled::CompiledProgram;
@@ -35,6 +36,20 @@ impl<'a> Context<'a> {
     ) -> Context<'a> {
         let (mail, state) = (OnceCell::new(), RunState::default());
         Context { program, message, world, variable, me, people, mail, state }
+    }
+
+    /// The rules are the site's.
+    pub(super) fn is_site(&self) -> bool {
+        !self.program.categories.is_empty()
+    }
+
+    /// Where a file has to lie that the rules name: a confined user's in the home. Of
+    /// the site's those have to that begin with `~/`.
+    pub(super) fn bounds(&self, written: &str) -> &'a Bounds {
+        match self.is_site() && !written.starts_with("~/") {
+            true => &ANYWHERE,
+            false => self.world.user.bounds(),
+        }
     }
 
     /// The message as classifiers see it.

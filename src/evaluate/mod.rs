@@ -326,8 +326,13 @@ impl Evaluator<'_> {
                     );
                     let before = self.progress.plan.steps.len();
                     if let Some(words) = action.as_filter() {
-                        let argv = self.argv(words, &rule);
-                        return Some(FilterCall { argv, rule });
+                        let mut argv = self.argv(words, &rule);
+                        let Err(why) = self.allow(&mut argv) else {
+                            return Some(FilterCall { argv, rule });
+                        };
+                        self.push(StepKind::Skipped { action: "filter", why }, rule);
+                        self.conditions.change(|state| state.filter = run_state::FilterEnd::Failed);
+                        continue;
                     }
                     self.progress.ended = self.act(action, rule.clone());
                     self.tell(before, action, &rule);

@@ -72,7 +72,18 @@ impl Planner for ActionPlanner<'_, '_> {
         true
     }
 
-    fn push(&mut self, step: StepKind) {
+    fn push(&mut self, mut step: StepKind) {
+        if let StepKind::Pipe { argv } | StepKind::Run { argv } = &mut step
+            && let Err(why) = self.evaluator.allow(argv)
+        {
+            let is_pipe = matches!(step, StepKind::Pipe { .. });
+            let action = if is_pipe { "pipe" } else { "run" };
+            self.evaluator.push(StepKind::Skipped { action, why }, self.rule.clone());
+            if is_pipe {
+                self.evaluator.inbox(Some(self.rule.clone()), Flags::default());
+            }
+            return;
+        }
         if matches!(step, StepKind::Discard { .. }) && self.evaluator.is_kept_nowhere() {
             let why = "what was to be forwarded of it is not".to_owned();
             let skipped = StepKind::Skipped { action: "discard", why };

@@ -9,6 +9,7 @@ use crate::message::address;
 use crate::plan::{RuleRef, StepKind};
 use crate::rules::actions::{LONGEST_TARGET, MOST_TARGETS, is_address, is_target};
 use crate::rules::address_list::AddressList;
+use crate::rules::confined::not_allowed;
 use crate::rules::glob;
 use crate::rules::program::Entries;
 use crate::rules::template::Template;
@@ -45,6 +46,23 @@ impl Evaluator<'_> {
             *program = path.to_string_lossy().into_owned();
         }
         argv
+    }
+
+    /// Whether a program may be run, which is then named by its path. A confined
+    /// user's rules run what the site lists, by name.
+    ///
+    /// # Errors
+    /// Why it is not run.
+    pub(super) fn allow(&self, argv: &mut [String]) -> Result<(), String> {
+        let Some(site) = self.conditions.world.user.confinement() else { return Ok(()) };
+        let Some(program) = argv.first_mut().filter(|_| !self.conditions.is_site()) else {
+            return Ok(());
+        };
+        match site.programs.get(program) {
+            Some(path) => *program = path.to_string_lossy().into_owned(),
+            None => return Err(not_allowed(program)),
+        }
+        Ok(())
     }
 
     /// The rule file of a rule.

@@ -74,9 +74,9 @@ impl Evaluator<'_> {
             ReplyText::Here { text, digest } => (self.lines(text, LONGEST_INSERT), digest.clone()),
             ReplyText::File(file) => {
                 let path = world.path(file, self.file(rule).as_ref());
-                let bytes = read_bytes(&path, LONGEST_TEXT).map_err(|error| {
-                    format!("the text `{}` cannot be read: {error}", path.display())
-                })?;
+                let bytes = read_bytes(self.conditions.bounds(file), &path, LONGEST_TEXT).map_err(
+                    |error| format!("the text `{}` cannot be read: {error}", path.display()),
+                )?;
                 let text = decoded(&bytes);
                 let (of_file, from_header, body, _) = parts(&text);
                 subject = subject.or_else(|| Some(one_line(&self.fill(&of_file?))));

@@ -74,8 +74,12 @@ fn checked(text: &str, site: bool) -> Result<String, (Box<Bug>, Vec<Diagnostic>)
     let rules = syntax::format(&ast, &file);
     sources.add(file);
     let nothing = &mut |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-    let surroundings =
-        &mut Surroundings { home: Path::new("/"), load: nothing, script: &mut no_script };
+    let surroundings = &mut Surroundings {
+        home: Path::new("/"),
+        load: nothing,
+        script: &mut no_script,
+        confinement: None,
+    };
     let check = if site { check_site } else { check };
     let found = check(&mut sources, 0, ast, parsed, surroundings);
     let errors: Vec<Diagnostic> =

@@ -10,6 +10,7 @@ use crate::rules::script::ScriptRequest;
 use crate::source::Sources;
 use crate::state::StateDir;
 use crate::state::history::{self, Version};
+use crate::user::User;
 
 /// Rules that were in force.
 pub struct Then {
@@ -37,20 +38,20 @@ pub fn note(state: &StateDir, sources: &Sources) {
 /// The versions of a main rule file that are known.
 pub struct History<'s> {
     state: &'s StateDir,
-    home: Option<&'s Path>,
+    user: &'s User,
     versions: Vec<Version>,
 }
 
 impl<'s> History<'s> {
-    /// Those of `main`; `home` is what `~/` means.
-    pub fn of(state: &'s StateDir, main: &Path, home: Option<&'s Path>) -> History<'s> {
+    /// Those of `main`.
+    pub fn of(state: &'s StateDir, main: &Path, user: &'s User) -> History<'s> {
         let mut versions = history::versions(state, main);
         if versions.is_empty()
             && let Ok(main) = std::path::absolute(main)
         {
             versions = history::versions(state, &main);
         }
-        History { state, home, versions }
+        History { state, user, versions }
     }
 
     /// The number of the version that was in force then, milliseconds since
@@ -76,7 +77,7 @@ impl<'s> History<'s> {
         };
         let script = &mut |request: &ScriptRequest<'_>| from_texts(request, &files);
         let (sources, checked) =
-            check_bytes_with(main, text.as_bytes(), self.home, &mut load, script);
+            check_bytes_with(main, text.as_bytes(), self.user, &mut load, script);
         let compiled = CompiledProgram::new(checked.program?);
         let later = self.versions.len() - number - 1;
         Some(Then { since: version.since, later, sources, compiled })

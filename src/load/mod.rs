@@ -20,8 +20,10 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::file::{ANYWHERE, Bounds};
 use crate::rules::check::{Checked, Surroundings, check as check_rules, no_script};
 use crate::rules::compiled::CompiledProgram;
+use crate::rules::confined::set_by_site;
 use crate::rules::program::{Program, Settings};
 use crate::rules::rule_set::RuleSet;
 use crate::rules::script::{IncludedScript, ScriptRequest};
@@ -98,8 +100,8 @@ enum Rules {
 }
 
 /// What a file of rules or a script is known by; nothing if it is not there.
-fn print_of(path: &Path) -> io::Result<Option<Print>> {
-    match open_rules(path).and_then(|file| file.print()) {
+fn print_of(bounds: &Bounds, path: &Path) -> io::Result<Option<Print>> {
+    match open_rules(bounds, path).and_then(|file| file.print()) {
         Ok(print) => Ok(Some(print)),
         Err(error) if error.is_missing() || matches!(error, ReadError::Dangling(_)) => Ok(None),
         Err(error) => Err(error.into()),
@@ -109,11 +111,12 @@ fn print_of(path: &Path) -> io::Result<Option<Print>> {
 /// Reads and checks a file of rules with everything it includes. Unlike in a
 /// delivery, a script that cannot be used is a mistake here.
 pub fn check(path: &Path, user: &User) -> Result<(Sources, Checked), ReadError> {
-    let bytes = read_rules(path)?;
-    let mut script = ScriptRead::default();
+    let bounds = user.bounds();
+    let bytes = read_rules(bounds_of_main(path, user), path)?;
+    let mut script = ScriptRead::within(bounds);
     let give = &mut |request: &ScriptRequest<'_>| script.script(request);
-    let (sources, mut checked) =
-        check_bytes_with(path, &bytes, user.home(), &mut read_from_disk, give);
+    let load = &mut |path: &Path| read_from_disk(bounds, path);
+    let (sources, mut checked) = check_bytes_with(path, &bytes, user, load, give);
     let faults = checked.script.as_ref().map(IncludedScript::diagnostics).unwrap_or_default();
     if !faults.is_empty() {
         checked.program = None;
@@ -123,8 +126,17 @@ pub fn check(path: &Path, user: &User) -> Result<(Sources, Checked), ReadError> 
 }
 
 /// Gives what rules include.
-pub fn read_from_disk(path: &Path) -> io::Result<Vec<u8>> {
-    Ok(read_rules(path)?)
+pub fn read_from_disk(bounds: &Bounds, path: &Path) -> io::Result<Vec<u8>> {
+    Ok(read_rules(bounds, path)?)
+}
+
+/// The user's own rules have to lie below the home of one who is confined; others are
+/// named by who calls the program.
+fn bounds_of_main<'u>(path: &Path, user: &'u User) -> &'u Bounds {
+    match default_rules(user) {
+        Ok(own) if own == path => user.bounds(),
+        _ => &ANYWHERE,
+    }
 }
 
 /// Checks the bytes of a file of rules; `load` gives what it includes, but for a
@@ -135,24 +147,30 @@ pub fn check_bytes(
     home: Option<&Path>,
     load: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
 ) -> (Sources, Checked) {
-    check_bytes_with(path, bytes, home, load, &mut no_script)
+    let user = home.map(User::at).unwrap_or_default();
+    check_bytes_with(path, bytes, &user, load, &mut no_script)
 }
 
 /// The same, where `script` gives scripts.
 fn check_bytes_with(
     path: &Path,
     bytes: &[u8],
-    home: Option<&Path>,
+    user: &User,
     load: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
     script: GiveScript<'_>,
 ) -> (Sources, Checked) {
     let mut sources = Sources::default();
     let (file, ast, parsed) = syntax::parse_bytes(0, path, bytes);
     sources.add(file);
-    let home = home.unwrap_or(Path::new(""));
+    let home = user.home_or_nowhere();
     sources.set_home(home);
-    let around = &mut Surroundings { home, load, script };
-    let checked = check_rules(&mut sources, 0, ast, parsed, around);
+    let confinement = user.confinement().map(|site| &**site);
+    let around = &mut Surroundings { home, load, script, confinement };
+    let mut checked = check_rules(&mut sources, 0, ast, parsed, around);
+    set_by_site(&mut checked.settings, confinement);
+    if let Some(program) = &mut checked.program {
+        set_by_site(&mut program.settings, confinement);
+    }
     (sources, checked)
 }
 
@@ -163,10 +181,18 @@ fn check_bytes_with(
 /// # Errors
 /// Why they cannot be read at this moment, if there are no last good ones.
 pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<InForce, String> {
-    let (home, state) = (user.home(), StateDir::of(user));
+    let mut found = find_in_force(path, asked, user, proof)?;
+    // The site may say something else than when they were kept.
+    set_by_site(found.compiled.settings_mut(), user.confinement().map(|site| &**site));
+    Ok(found)
+}
+
+fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<InForce, String> {
+    let state = StateDir::of(user);
     let state = state.as_ref();
     let kept = ProgramCache::of(path, user);
-    let opened = open_rules(path).and_then(|file| {
+    let look = &mut |path: &Path| print_of(user.bounds(), path);
+    let opened = open_rules(bounds_of_main(path, user), path).and_then(|file| {
         let print = file.print()?;
         let mut prints = FilePrints::of(path, Some(print), proof);
         let look = &mut |path: &Path| {
@@ -176,6 +202,8 @@ pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<I
         };
         match kept.as_ref().and_then(|kept| kept.read(print, proof, look)) {
             Some(program) => Ok(Rules::Kept(Box::new(program), prints)),
+        match kept.as_ref().and_then(|kept| kept.read(print, proof, look)) {
+            Some(program) => Ok(Rules::Kept(Box::new(program))),
             None => Ok(Rules::Read(file.bytes()?)),
         }
     });
@@ -186,9 +214,9 @@ pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<I
             return Ok(InForce { prints: prints.all(), ..InForce::by(*program) });
         }
         Ok(Rules::Read(bytes)) => {
-            let (files, settled) = match read_and_check(path, bytes, home, state) {
+            let (files, settled) = match read_and_check(path, bytes, user, state) {
                 Ok(read) => read,
-                Err(RulesUnread::Rules(why)) => return last_good_for_now(path, &why, home, state),
+                Err(RulesUnread::Rules(why)) => return last_good_for_now(path, &why, user, state),
                 Err(RulesUnread::Script(why)) => return Err(why),
             };
             let Settled { sources, checked, files: of_script, is_current, notice, remark } =
@@ -217,7 +245,7 @@ pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<I
         }
         Err(error) if error.may_pass() => {
             let why = format!("{}: {error}", path.display());
-            return last_good_for_now(path, &why, home, state);
+            return last_good_for_now(path, &why, user, state);
         }
         Err(error) => {
             let is_gone = error.is_missing() || matches!(error, ReadError::Dangling(_));
@@ -237,7 +265,7 @@ pub fn in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<I
             (version(&sources, &text), Settings::default(), text)
         }
     };
-    let last_good = last_good().map(|files| from_files(files, home, state)).transpose()?.flatten();
+    let last_good = last_good().map(|files| from_files(files, user, state)).transpose()?.flatten();
     let path = path.to_owned();
     let last = last_good.is_some();
     let notice = Notice { trouble, path, text, last_good: last, version, line: None };
@@ -262,11 +290,11 @@ impl InForce {
 fn last_good_for_now(
     path: &Path,
     why: &str,
-    home: Option<&Path>,
+    user: &User,
     state: Option<&StateDir>,
 ) -> Result<InForce, String> {
     let known = state.and_then(|state| last_good::read(state, path));
-    let in_force = known.map(|files| from_files(files, home, state)).transpose()?.flatten();
+    let in_force = known.map(|files| from_files(files, user, state)).transpose()?.flatten();
     let in_force = in_force.ok_or_else(|| format!("the rules cannot be read now: {why}"))?;
     let remark = format!("the last good rules are used, since these cannot be read now: {why}");
     Ok(InForce { remark: Some(remark), ..in_force })
@@ -283,15 +311,15 @@ enum RulesUnread {
 fn read_and_check(
     path: &Path,
     bytes: Vec<u8>,
-    home: Option<&Path>,
+    user: &User,
     state: Option<&StateDir>,
 ) -> Result<(Vec<program_cache::CachedRuleFile>, Settled), RulesUnread> {
     let mut files = Vec::new();
     let mut unread = None;
-    let settled = script::settle(state, &mut |give| {
+    let settled = script::settle(user.bounds(), state, &mut |give| {
         files = vec![(path.to_owned(), Some(bytes.clone()))];
         let mut load = |path: &Path| {
-            let bytes = read_rules(path).map_err(|error| {
+            let bytes = read_rules(user.bounds(), path).map_err(|error| {
                 if error.may_pass() {
                     unread.get_or_insert(format!("{}: {error}", path.display()));
                 }
@@ -300,7 +328,7 @@ fn read_and_check(
             files.push((path.to_owned(), Some(bytes.clone())));
             Ok(bytes)
         };
-        check_bytes_with(path, &bytes, home, &mut load, give)
+        check_bytes_with(path, &bytes, user, &mut load, give)
     });
     match unread {
         Some(why) => Err(RulesUnread::Rules(why)),
@@ -390,16 +418,16 @@ fn nothing(settings: Settings) -> CompiledProgram {
 /// The script cannot be read at this moment.
 fn from_files(
     files: Vec<(PathBuf, String)>,
-    home: Option<&Path>,
+    user: &User,
     state: Option<&StateDir>,
 ) -> Result<Option<InForce>, String> {
     let Some((main, text)) = files.first() else { return Ok(None) };
-    let settled = script::settle(state, &mut |give| {
+    let settled = script::settle(user.bounds(), state, &mut |give| {
         let mut load = |path: &Path| {
             let kept = files.iter().find(|(known, _)| known == path);
             kept.map(|(_, text)| text.clone().into_bytes()).ok_or(ErrorKind::NotFound.into())
         };
-        check_bytes_with(main, text.as_bytes(), home, &mut load, give)
+        check_bytes_with(main, text.as_bytes(), user, &mut load, give)
     })?;
     let Settled { checked, notice, remark, .. } = settled;
     let compiled = checked.program.map(CompiledProgram::new);

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Notice, Trouble, check_bytes_with, read_from_disk};
 use crate::diagnostic::Diagnostic;
+use crate::file::Bounds;
 use crate::import::sieve;
 use crate::rules::check::{Checked, no_script};
 use crate::rules::program::{Layout, Settings};
@@ -37,6 +38,8 @@ pub(super) type GiveScript<'a> = &'a mut dyn FnMut(&ScriptRequest<'_>) -> Option
 /// What was read of a script.
 #[derive(Default)]
 pub(super) struct ScriptRead {
+    /// Where it may lie.
+    bounds: Bounds,
     /// All files that were asked for, and nothing for those that are not there.
     pub(super) files: Vec<CachedRuleFile>,
     /// There is a script.
@@ -48,6 +51,11 @@ pub(super) struct ScriptRead {
 }
 
 impl ScriptRead {
+    /// Nothing so far.
+    pub(super) fn within(bounds: &Bounds) -> ScriptRead {
+        ScriptRead { bounds: bounds.clone(), ..ScriptRead::default() }
+    }
+
     /// The script as it is now.
     pub(super) fn script(&mut self, request: &ScriptRequest<'_>) -> Option<Script> {
         let bytes = match self.read(request.path) {
@@ -61,14 +69,14 @@ impl ScriptRead {
         self.is_there = true;
         self.saved = std::fs::metadata(request.path).and_then(|about| about.modified()).ok();
         // Scripts that it includes lie beside it, wherever the link leads.
-        let target = std::fs::canonicalize(request.path);
+        let target = self.bounds.canonical(request.path);
         let target = target.unwrap_or_else(|_| request.path.to_owned());
         let load = &mut |path: &Path| self.read(path).map_err(io::Error::from);
         Some(sieve::include(request, &target, &bytes, load))
     }
 
     fn read(&mut self, path: &Path) -> Result<Vec<u8>, ReadError> {
-        let read = open_script(path).and_then(|file| file.bytes());
+        let read = open_script(&self.bounds, path).and_then(|file| file.bytes());
         match &read {
             Ok(bytes) => self.files.push((path.to_owned(), Some(bytes.clone()))),
             Err(error) if is_absent(error) => self.files.push((path.to_owned(), None)),
@@ -120,10 +128,11 @@ pub(super) struct Settled {
 /// # Errors
 /// Why the script cannot be read at this moment, if there is no last good one.
 pub(super) fn settle(
+    bounds: &Bounds,
     state: Option<&StateDir>,
     check: &mut dyn FnMut(GiveScript<'_>) -> (Sources, Checked),
 ) -> Result<Settled, String> {
-    let mut read = ScriptRead::default();
+    let mut read = ScriptRead::within(bounds);
     let (sources, checked) = check(&mut |request| read.script(request));
     let files = std::mem::take(&mut read.files);
     let plain = Settled { sources, checked, files, is_current: true, notice: None, remark: None };
@@ -283,14 +292,14 @@ impl Namespace {
     /// As a user's rules have it, as far as they can be read; none without the
     /// statement. No script is read.
     pub fn of_rules(rules: &Path, user: &User) -> Option<Namespace> {
-        let bytes = read_rules(rules).ok()?;
+        let bytes = read_rules(user.bounds(), rules).ok()?;
         let mut found = None;
         let mut give = |request: &ScriptRequest<'_>| {
             found = Some((request.separator, request.prefix.to_owned()));
             None
         };
-        let (_, checked) =
-            check_bytes_with(rules, &bytes, user.home(), &mut read_from_disk, &mut give);
+        let load = &mut |path: &Path| read_from_disk(user.bounds(), path);
+        let (_, checked) = check_bytes_with(rules, &bytes, user, load, &mut give);
         let (separator, prefix) = found?;
         Some(Namespace { separator, prefix, settings: checked.settings })
     }
@@ -303,7 +312,7 @@ pub fn check_script(
     beside: Option<&Path>,
     bytes: &[u8],
     namespace: &Namespace,
-    home: Option<&Path>,
+    user: &User,
 ) -> (Vec<Diagnostic>, Sources) {
     let quoted = crate::syntax::quote(&path.to_string_lossy());
     let layout = match namespace.settings.layout {
@@ -322,7 +331,7 @@ pub fn check_script(
     let mut give = |request: &ScriptRequest<'_>| {
         let load = &mut |path: &Path| -> io::Result<Vec<u8>> {
             match beside {
-                Some(_) => Ok(open_script(path).and_then(|file| file.bytes())?),
+                Some(_) => Ok(open_script(user.bounds(), path).and_then(|file| file.bytes())?),
                 None => Err(io::ErrorKind::NotFound.into()),
             }
         };
@@ -330,13 +339,9 @@ pub fn check_script(
         let request = ScriptRequest { path, ..*request };
         Some(sieve::include(&request, beside, bytes, load))
     };
-    let (sources, checked) = check_bytes_with(
-        Path::new("rules"),
-        rules.as_bytes(),
-        home,
-        &mut read_from_disk,
-        &mut give,
-    );
+    let load = &mut |path: &Path| read_from_disk(user.bounds(), path);
+    let (sources, checked) =
+        check_bytes_with(Path::new("rules"), rules.as_bytes(), user, load, &mut give);
     let script = checked.script.as_ref();
     let faults = script.map(IncludedScript::diagnostics).unwrap_or_default();
     (checked.diagnostics.into_iter().chain(faults).collect(), sources)

@@ -140,6 +140,7 @@ pub fn check_bytes(
         home: Path::new(NOBODYS_HOME),
         load: &mut load,
         script: &mut no_script,
+        confinement: None,
     };
     let checked = check_site(&mut sources, 0, ast, parsed, around);
     (sources, checked, files)

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::deliver::list_edit::{self, Change, EditContext};
 use crate::evaluate::on_moved;
+use crate::file::ANYWHERE;
 use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
 use crate::message::Message;
@@ -195,7 +196,7 @@ fn text(message: &Message, header: &str) -> String {
 
 fn context<'a>(home: Option<&'a Path>, state: &'a StateDir) -> EditContext<'a> {
     let home = home.unwrap_or(Path::new("/nonexistent"));
-    EditContext { home, state: Some(state), patience: PATIENCE }
+    EditContext { home, bounds: &ANYWHERE, state: Some(state), patience: PATIENCE }
 }
 
 /// Edits the lists.

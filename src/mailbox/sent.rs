@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::classify::{auto_generated, automatic};
 use crate::evaluate::exact_entry;
+use crate::file::{self, Bounds, PinnedDirectory};
 use crate::maildir::Location;
 use crate::maildir::name::{flags, split_info};
 use crate::message::Message;
@@ -114,7 +115,8 @@ impl Sent {
         let before = kept.as_ref().map(|kept| kept.read()).unwrap_or_default();
         let text = kept.as_ref().and_then(|kept| kept.text());
         let mut done = Refreshed::default();
-        let (mut hashes, fresh) = list(&path, &before).map_err(told)?;
+        let (mut hashes, fresh, _pinned) =
+            list(&path, &before, &self.location.bounds).map_err(told)?;
         let mut known = AddressList::parse(text.as_deref().unwrap_or_default());
         let me = AddressList::from_entries(self.me.iter().map(String::as_str));
         // The reading counts, and not the list: each look gets further.
@@ -124,7 +126,7 @@ impl Sent {
                 done.unread += 1;
                 continue;
             }
-            match people(&file, side) {
+            match people(&file, side, &self.location.bounds) {
                 Ok(found) => {
                     hashes.push(hash);
                     for (address, name) in found.into_iter().filter(|(each, _)| !me.matches(each)) {
@@ -211,11 +213,21 @@ const LEAVES: [&str; 5] = ["unsubscribe", "signoff", "abmelden", "abbestellen", 
 type Named = (u64, PathBuf);
 
 /// The messages of a folder: the hashes of those that were read `before`, and
-/// the others, the newest first.
-fn list(path: &Path, before: &[u64]) -> io::Result<(Vec<u64>, Vec<Named>)> {
+/// the others, the newest first, whose paths hold as long as the directories.
+fn list(
+    path: &Path,
+    before: &[u64],
+    bounds: &Bounds,
+) -> io::Result<(Vec<u64>, Vec<Named>, Vec<PinnedDirectory>)> {
     let (mut old, mut fresh) = (Vec::with_capacity(before.len()), Vec::new());
+    let mut pinned = Vec::new();
     for directory in ["cur", "new"] {
-        let entries = match fs::read_dir(path.join(directory)) {
+        let entries = bounds.pin(&path.join(directory)).and_then(|directory| {
+            let entries = fs::read_dir(&directory);
+            pinned.push(directory);
+            entries
+        });
+        let entries = match entries {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             entries => entries?,
         };
@@ -243,7 +255,7 @@ fn list(path: &Path, before: &[u64]) -> io::Result<(Vec<u64>, Vec<Named>)> {
     }
     // Names begin with the time of delivery.
     fresh.sort_by(|(_, a), (_, b)| b.file_name().cmp(&a.file_name()));
-    Ok((old, fresh))
+    Ok((old, fresh, pinned))
 }
 
 /// A line of the list: the address, and whose it is as a comment.
@@ -253,8 +265,11 @@ fn line_of(entry: &str, name: &str) -> String {
 
 /// The addresses of all that a message went to, or of who wrote it, in the form in which
 /// they are compared; each with its name, which may be empty.
-fn people(path: &Path, side: MailSide) -> io::Result<Vec<(String, String)>> {
-    let file = super::open_found(path).map_err(|failure| failure.error)?;
+fn people(path: &Path, side: MailSide, bounds: &Bounds) -> io::Result<Vec<(String, String)>> {
+    let file = match bounds.directory() {
+        None => super::open_found(path).map_err(|failure| failure.error)?,
+        Some(_) => file::open(path, file::READ_OWN)?,
+    };
     let message = Message::open(file)?;
     let headers: &[&str] = match side {
         MailSide::Recipients => &RECIPIENTS,

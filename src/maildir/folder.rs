@@ -158,9 +158,14 @@ impl Maildir<'_> {
         let mut path = self.location.path.clone();
         for name in &place.directories {
             path.push(name);
-            folder = Arc::new(open_below(&folder, name, &path)?);
+            folder = Arc::new(open_below(&folder, name, &path, &self.location.bounds)?);
         }
-        let open = |sub: Sub| match open_below(&folder, sub.name(), &path.join(sub.name())) {
+        let open = |sub: Sub| match open_below(
+            &folder,
+            sub.name(),
+            &path.join(sub.name()),
+            &self.location.bounds,
+        ) {
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => Ok(None),
             other => other.map(Some),
         };

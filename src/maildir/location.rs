@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::file::{ANYWHERE, Bounds};
 use crate::plan::Folder;
 use crate::rules::program::{FolderNames, Layout, OverQuota};
 
@@ -31,6 +32,8 @@ pub struct Location {
     pub over_quota: OverQuota,
     /// What the files of one delivery are known by, see [`super::recover`].
     pub delivery: Option<u64>,
+    /// Where a confined user's Maildir has to lie, and no link leads out of.
+    pub bounds: Bounds,
 }
 
 /// A folder's directories from the Maildir down.
@@ -75,6 +78,7 @@ impl Location {
             subscribe: None,
             over_quota: OverQuota::default(),
             delivery: None,
+            bounds: ANYWHERE,
         }
     }
 

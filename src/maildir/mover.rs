@@ -152,7 +152,8 @@ impl<'a> Mover<'a> {
 
     /// The `tmp` of a folder, made if it is missing.
     fn tmp(&self, place: &Place, shelf: &MaildirFolder) -> Result<OwnedFd, Failure> {
-        let open = || open_below(&shelf.folder, "tmp", &shelf.path.join("tmp"));
+        let bounds = &self.maildir.location.bounds;
+        let open = || open_below(&shelf.folder, "tmp", &shelf.path.join("tmp"), bounds);
         match open() {
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
                 self.maildir.make_folder(&place.directories)?;

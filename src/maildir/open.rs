@@ -1,5 +1,6 @@
 //! Directories and files of a Maildir, each opened relative to the directory above it.
-//! A symbolic link is followed only if it belongs to the user or to root.
+//! A symbolic link is followed only if it belongs to the user or to root; of a confined
+//! user, if it leads to somewhere below the directory in which it stands.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -8,6 +9,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 
+use crate::file::{self, ANYWHERE, Bounds};
 use crate::outcome::Failure;
 use crate::platform::read_link;
 
@@ -17,8 +19,18 @@ use super::sharing::Sharing;
 pub(super) const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Opens a directory.
-pub(super) fn open_below(parent: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd, Failure> {
+pub(super) fn open_below(
+    parent: &OwnedFd,
+    name: &str,
+    path: &Path,
+    bounds: &Bounds,
+) -> Result<OwnedFd, Failure> {
     match openat(parent, name, DIR | OFlags::NOFOLLOW, Mode::empty()) {
+        // All links belong to the one uid that confined users share.
+        Err(Errno::NOTDIR | Errno::LOOP) if *bounds != ANYWHERE => {
+            file::open_directory_at(parent, name)
+                .map_err(|error| Failure::new("open the folder", path, error))
+        }
         // FreeBSD has a word of its own for a link, EMLINK.
         Err(Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => follow(parent, name, path),
         other => other.map_err(|error| Failure::new("open the folder", path, error)),

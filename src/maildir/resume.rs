@@ -44,7 +44,7 @@ pub fn resume(maildir: &Maildir<'_>, place: &Place, entry: &Entry) -> Result<Res
     let new;
     if done == Err(Errno::INVAL) {
         // No colons here, see `Staged::commit`.
-        new = open_below(&open.folder, "new", &open.path.join("new"))?;
+        new = open_below(&open.folder, "new", &open.path.join("new"), &maildir.location.bounds)?;
         into = &new;
         done = rename_new(&open.tmp, staged, into, entry.base());
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, unlinkat};
 use rustix::io::Errno;
 
+use crate::file::Bounds;
 use crate::outcome::Failure;
 
 use super::amount::Amount;
@@ -31,6 +32,7 @@ pub struct Staged {
     pub(super) info: String,
     pub(super) problems: Vec<String>,
     pub(super) counted: Amount,
+    pub(super) bounds: Bounds,
 }
 
 /// Where the message is now.
@@ -90,7 +92,7 @@ impl Staged {
                 renamed = self.rename();
             } else {
                 let path = self.directory.with_file_name("new");
-                self.into = open_below(&self.folder, "new", &path)?;
+                self.into = open_below(&self.folder, "new", &path, &self.bounds)?;
                 self.directory = path;
                 self.info.clear();
                 renamed = self.rename();

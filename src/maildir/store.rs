@@ -19,7 +19,9 @@
 //! directory is opened relative to the one above and a link is followed only
 //! if it belongs to the user or to root, which is read off the opened link
 //! itself: nobody else can lead a delivery out of the Maildir, at no moment.
-//! Nothing is made behind a link; the folder there must be complete.
+//! Nothing is made behind a link; the folder there must be complete. Of a confined
+//! user, whose links are owned by whom all others' are, those are followed that lead
+//! to somewhere below the directory in which they stand.
 
 use std::cell::RefCell;
 use std::fs::FileTimes;
@@ -74,10 +76,10 @@ impl<'a> Maildir<'a> {
     /// Opens the Maildir, making its directory where it is missing.
     pub fn open(location: &'a Location) -> Result<Maildir<'a>, Failure> {
         let path = location.path.as_path();
-        let root = match open(path, DIR, Mode::empty()) {
-            Err(Errno::NOENT) => {
+        let root = match location.bounds.open_directory(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
                 make_root(location)?;
-                open(path, DIR, Mode::empty())
+                location.bounds.open_directory(path)
             }
             other => other,
         };
@@ -133,6 +135,7 @@ impl<'a> Maildir<'a> {
             info: String::new(),
             problems,
             counted: Amount::default(),
+            bounds: self.location.bounds.clone(),
         };
         let tmp_path = || open.path.join("tmp");
         let size = message
@@ -175,14 +178,15 @@ impl<'a> Maildir<'a> {
         directories: &[String],
         into: &str,
     ) -> Result<OpenFolder, Failure> {
+        let bounds = &self.location.bounds;
         let mut folder = Arc::clone(&self.root);
         let mut path = self.location.path.clone();
         for name in directories {
             path.push(name);
-            folder = Arc::new(open_below(&folder, name, &path)?);
+            folder = Arc::new(open_below(&folder, name, &path, bounds)?);
         }
-        let tmp = open_below(&folder, "tmp", &path.join("tmp"))?;
-        let into = open_below(&folder, into, &path.join(into))?;
+        let tmp = open_below(&folder, "tmp", &path.join("tmp"), bounds)?;
+        let into = open_below(&folder, into, &path.join(into), bounds)?;
         Ok(OpenFolder { path, folder, tmp, into })
     }
 
@@ -254,6 +258,10 @@ fn make_root(location: &Location) -> Result<(), Failure> {
         location.home.as_deref().filter(|home| path.starts_with(home) && !home.is_dir())
     {
         return Err(Failure::new("find the home directory", home, Errno::NOENT));
+    }
+    if location.bounds.directory().is_some_and(|directory| directory != path) {
+        let made = location.bounds.make_directory(path, sharing.directory_mode());
+        return made.map_err(|error| Failure::new("make the Maildir", path, error));
     }
     let fail = |error: Errno| Failure::new("make the Maildir", path, error);
     let missing = path.ancestors().take_while(|path| {

@@ -345,6 +345,8 @@ pub fn reach(
             world.extension(delimiter).as_deref(),
         ),
         home: world.user.home().map(Path::to_owned),
+        bounds: world.user.bounds().clone(),
+        forwards_per_hour: world.user.confinement().map(|site| site.forwards_per_hour),
         timeout: settings.program_timeout.map_or(PROGRAM_TIMEOUT, Duration::from_secs),
         deadline,
         sendmail: settings.sendmail.as_deref().unwrap_or(SENDMAIL).to_owned(),
@@ -373,8 +375,8 @@ pub fn sent(program: &Program, location: &Location, world: &World, writes: bool)
     Sent::new(location, world.state.as_ref(), writes, me)
 }
 
-/// Where to deliver: the Maildir that the caller names, else `set maildir`, else
-/// `~/Maildir`.
+/// Where to deliver: the Maildir that the caller names, else the site's for a confined
+/// user, else `set maildir`, else `~/Maildir`.
 ///
 /// # Errors
 /// No home is known.
@@ -384,9 +386,11 @@ pub fn location(
     world: &World,
 ) -> Result<Location, String> {
     let settings = &program.settings;
-    let path = match maildir {
-        Some(path) => path.to_owned(),
-        None => {
+    let of_site = world.user.maildir();
+    let path = match (maildir, &of_site) {
+        (Some(path), _) => path.to_owned(),
+        (None, Some((path, _))) => path.to_path_buf(),
+        (None, None) => {
             let home = world.user.home();
             let home = home.ok_or("no home directory is known: set HOME, or use --maildir")?;
             let written = settings.maildir.as_deref().unwrap_or("Maildir");
@@ -395,6 +399,7 @@ pub fn location(
     };
     let mut location = Location::new(path, settings.layout, settings.folder_names);
     location.home = world.user.home().map(Path::to_owned);
+    location.bounds = of_site.map(|(_, bounds)| bounds).unwrap_or_default();
     location.subscribe = settings.subscribe;
     location.over_quota = settings.over_quota.unwrap_or_default();
     location.inbox = match settings.inbox.as_ref() {

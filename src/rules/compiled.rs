@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::Blocks;
 use super::index::{Index, KeptIndex, Prefilter};
-use super::program::{Condition, Expectation, List, Pattern, Program, Statement};
+use super::program::{Condition, Expectation, List, Pattern, Program, Settings, Statement};
 
 /// How many records share a block.
 const RECORDS_PER_BLOCK: usize = 64;
@@ -164,6 +164,13 @@ impl CompiledProgram {
     /// What tells which rules can be passed over.
     pub fn prefilter(&self) -> Prefilter<'_> {
         Prefilter::new(&self.index, &self.blocks)
+    }
+}
+
+impl CompiledProgram {
+    /// What `set` said, to be changed: a site may say otherwise.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.head.settings
     }
 }
 

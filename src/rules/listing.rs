@@ -93,8 +93,12 @@ mod tests {
         let (file, ast, parsed) = crate::syntax::parse_bytes(0, Path::new("r"), text.as_bytes());
         sources.add(file);
         let mut load = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
-        let mut around =
-            Surroundings { home: Path::new(""), load: &mut load, script: &mut no_script };
+        let mut around = Surroundings {
+            home: Path::new(""),
+            load: &mut load,
+            script: &mut no_script,
+            confinement: None,
+        };
         let checked = check(&mut sources, 0, ast, parsed, &mut around);
         let compiled = CompiledProgram::new(checked.program.unwrap());
         let listed = rules(&compiled);

@@ -20,6 +20,7 @@ mod sound;
 pub mod switch;
 pub mod rule_set;
 pub mod script;
+pub mod confined;
 pub mod check;
 
 pub use check::{Checked, check};

@@ -15,7 +15,7 @@ use rustix::io::{Errno, pread};
 use serde::{Deserialize, Serialize};
 use twox_hash::{XxHash3_128, xxhash3_128};
 
-use crate::file;
+use crate::file::{self, Bounds};
 
 /// A stretch of one rule file: byte offsets, the end excluded.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -222,13 +222,13 @@ pub const LIST_LIMIT: u64 = 256 * 1024 * 1024;
 /// Reads a file of rules. It must belong to the user or to root and be
 /// writable by nobody else, since who can write rules can read the mail. The
 /// user's own private group is the user.
-pub fn read_rules(path: &Path) -> Result<Vec<u8>, ReadError> {
-    open_rules(path)?.bytes()
+pub fn read_rules(bounds: &Bounds, path: &Path) -> Result<Vec<u8>, ReadError> {
+    open_rules(bounds, path)?.bytes()
 }
 
 /// Opens a file of rules, see [`read_rules`].
-pub fn open_rules(path: &Path) -> Result<RuleFile, ReadError> {
-    let (file, meta) = open(path)?;
+pub fn open_rules(bounds: &Bounds, path: &Path) -> Result<RuleFile, ReadError> {
+    let (file, meta) = open(bounds, path)?;
     if meta.uid() != 0 && meta.uid() != rustix::process::geteuid().as_raw() {
         return Err(ReadError::Unsafe("it belongs to another user"));
     }
@@ -241,8 +241,8 @@ pub fn open_rules(path: &Path) -> Result<RuleFile, ReadError> {
 }
 
 /// Opens a script that rules include, as [`open_rules`] does.
-pub fn open_script(path: &Path) -> Result<RuleFile, ReadError> {
-    let file = open_rules(path)?;
+pub fn open_script(bounds: &Bounds, path: &Path) -> Result<RuleFile, ReadError> {
+    let file = open_rules(bounds, path)?;
     match file.length <= SCRIPT_LIMIT {
         true => Ok(file),
         false => Err(ReadError::TooLarge(SCRIPT_LIMIT)),
@@ -252,7 +252,7 @@ pub fn open_script(path: &Path) -> Result<RuleFile, ReadError> {
 /// Opens a file of site rules. It must belong to root and be writable by
 /// nobody else: it acts on everybody's mail.
 pub fn open_site(path: &Path) -> Result<RuleFile, ReadError> {
-    let (file, meta) = open(path)?;
+    let (file, meta) = open(&file::ANYWHERE, path)?;
     if meta.uid() != 0 {
         return Err(ReadError::Unsafe("it does not belong to root"));
     }
@@ -324,21 +324,21 @@ impl RuleFile {
 
 /// Reads a list file; bytes that are no UTF-8 are replaced, so that one bad
 /// line costs no other.
-pub fn read_text(path: &Path) -> Result<String, ReadError> {
-    let bytes = read_bytes(path, LIST_LIMIT)?;
+pub fn read_text(bounds: &Bounds, path: &Path) -> Result<String, ReadError> {
+    let bytes = read_bytes(bounds, path, LIST_LIMIT)?;
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 /// Reads a file of the user's that is neither rules nor a list.
-pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
-    let (file, meta) = open(path)?;
+pub fn read_bytes(bounds: &Bounds, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let (file, meta) = open(bounds, path)?;
     read(file, meta.len(), limit)
 }
 
 /// Opens a regular file and nothing else.
-fn open(path: &Path) -> Result<(File, Metadata), ReadError> {
-    match file::open(path, file::READ) {
+fn open(bounds: &Bounds, path: &Path) -> Result<(File, Metadata), ReadError> {
+    match bounds.open(path, file::READ) {
         Ok(file) => {
             let meta = file.metadata()?;
             Ok((file, meta))

@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime};
 
 use super::program_cache::BUILT_OF;
 use super::{is_ours, key};
-use crate::file;
+use crate::file::{self, Bounds};
 use crate::rules::address_list::{AddressList, Keys};
 use crate::source::read_text;
 use crate::user::{User, make_private};
@@ -41,8 +41,8 @@ const SETTLED: Duration = Duration::from_secs(2);
 const AT_ONCE: u64 = 8;
 
 /// The list in a file by its index, if there is one that counts.
-pub fn open(user: &User, list: &Path) -> Option<AddressList> {
-    open_in(user.cache_dir()?, list)
+pub fn open(user: &User, bounds: &Bounds, list: &Path) -> Option<AddressList> {
+    open_in(user.cache_dir()?, bounds, list)
 }
 
 /// Makes the index of a list that was read whole at `since` or later, if it is
@@ -72,8 +72,8 @@ fn identity(about: &Metadata) -> [u64; 8] {
     ]
 }
 
-fn open_in(directory: &Path, list: &Path) -> Option<AddressList> {
-    let about = std::fs::metadata(list).ok().filter(|about| about.size() >= SMALLEST)?;
+fn open_in(directory: &Path, bounds: &Bounds, list: &Path) -> Option<AddressList> {
+    let about = bounds.metadata(list).ok().filter(|about| about.size() >= SMALLEST)?;
     let path = directory.join(file_name(list));
     let file = file::open(&path, file::READ_OWN).ok().filter(is_ours)?;
     let mut head = [0; HEAD];
@@ -92,8 +92,14 @@ fn open_in(directory: &Path, list: &Path) -> Option<AddressList> {
     let size = file.metadata().ok()?.size();
     let mut loose = vec![0; usize::try_from(size.checked_sub(end)?).ok()?];
     file.read_exact_at(&mut loose, end).ok()?;
-    let index =
-        ListIndex { file, slots: *slots, keys, list: list.to_owned(), plain: OnceCell::new() };
+    let index = ListIndex {
+        file,
+        slots: *slots,
+        keys,
+        list: list.to_owned(),
+        bounds: bounds.clone(),
+        plain: OnceCell::new(),
+    };
     Some(AddressList::with_keys(Box::new(index), std::str::from_utf8(&loose).ok()?))
 }
 
@@ -143,6 +149,8 @@ struct ListIndex {
     /// Where the keys begin.
     keys: u64,
     list: PathBuf,
+    /// Where the list has to lie.
+    bounds: Bounds,
     /// The list itself, should the index become unreadable.
     plain: OnceCell<AddressList>,
 }
@@ -150,7 +158,8 @@ struct ListIndex {
 impl Keys for ListIndex {
     fn has(&self, key: &str) -> bool {
         self.find(key).unwrap_or_else(|| {
-            let read = || AddressList::parse(&read_text(&self.list).unwrap_or_default());
+            let read =
+                || AddressList::parse(&read_text(&self.bounds, &self.list).unwrap_or_default());
             self.plain.get_or_init(read).key(key)
         })
     }
@@ -198,6 +207,7 @@ fn hash(key: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file::ANYWHERE;
 
     /// A list that is big enough, settled, and its folder.
     fn big(more: &str) -> (tempfile::TempDir, PathBuf, String) {
@@ -218,13 +228,13 @@ mod tests {
         // A list that was only just written is not trusted to be settled.
         let read = SystemTime::now();
         make_in(folder.path(), &list, &plain, read).unwrap();
-        assert!(open_in(folder.path(), &list).is_none());
+        assert!(open_in(folder.path(), &ANYWHERE, &list).is_none());
         std::thread::sleep(SETTLED + Duration::from_secs(1));
         // Nor one that may have changed since it was read.
         make_in(folder.path(), &list, &plain, read).unwrap();
-        assert!(open_in(folder.path(), &list).is_none());
+        assert!(open_in(folder.path(), &ANYWHERE, &list).is_none());
         make_in(folder.path(), &list, &plain, SystemTime::now()).unwrap();
-        let indexed = open_in(folder.path(), &list).expect("an index");
+        let indexed = open_in(folder.path(), &ANYWHERE, &list).expect("an index");
         assert!(indexed.keys().is_none());
         for address in [
             "user0@host0.example",
@@ -245,7 +255,7 @@ mod tests {
         }
         // Any change, and the list itself is read again.
         std::fs::write(&list, text.replace("user7@", "user8@")).unwrap();
-        assert!(open_in(folder.path(), &list).is_none());
+        assert!(open_in(folder.path(), &ANYWHERE, &list).is_none());
     }
 
     #[test]
@@ -258,7 +268,7 @@ mod tests {
         let whole = std::fs::read(&index).unwrap();
         for length in [0, 10, HEAD, HEAD + 100] {
             std::fs::write(&index, &whole[..length]).unwrap();
-            if let Some(cut) = open_in(folder.path(), &list) {
+            if let Some(cut) = open_in(folder.path(), &ANYWHERE, &list) {
                 assert!(cut.matches("user4999@host4999.example"), "{length}");
                 assert!(!cut.matches("user1@host2.example"), "{length}");
             }

@@ -12,6 +12,7 @@ pub mod lock_file;
 pub mod at_hand;
 pub mod away;
 pub mod expired;
+pub mod forwards;
 pub mod history;
 pub mod imported;
 pub mod journal;

@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 
 use crate::classify::people::People;
 use crate::contacts::{self, Contacts};
+use crate::file::{ANYWHERE, Bounds};
 use crate::flags::Flags;
 use crate::message::address::canonical;
 use crate::rules::address_list::{AddressList, without_comment};
@@ -140,13 +141,20 @@ type Found<T> = Result<Rc<T>, String>;
 pub struct Lookups {
     clock: OnceCell<Timestamp>,
     zones: RefCell<HashMap<Option<String>, TimeZone>>,
-    lists: RefCell<HashMap<PathBuf, Found<AddressList>>>,
+    lists: RefCell<HashMap<PathBuf, ListRead>>,
     sent: RefCell<HashMap<(String, MailSide), Found<SentList>>>,
     contacts: RefCell<HashMap<PathBuf, Found<ContactList>>>,
     people: RefCell<Option<(Vec<PeopleSource>, Found<People>)>>,
     trouble: OnceCell<String>,
     unread: OnceCell<String>,
     no_zone: OnceCell<String>,
+}
+
+/// What came of reading a list.
+struct ListRead {
+    /// Where it had to lie.
+    bounds: Bounds,
+    list: Result<Rc<AddressList>, String>,
 }
 
 impl World {
@@ -212,7 +220,11 @@ impl World {
     pub fn forwarder(&self) -> String {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let uid = || format!("uid{}", rustix::process::geteuid().as_raw());
-        format!("{}@{host}", self.login().unwrap_or_else(uid))
+        match self.login().unwrap_or_else(uid) {
+            // A virtual user's.
+            address if address.contains('@') => address,
+            login => format!("{login}@{host}"),
+        }
     }
 
     /// Why something could not be looked up that can be some time later.
@@ -233,7 +245,8 @@ impl World {
     /// The lists that were asked, with their files.
     pub fn lists(&self) -> Vec<(PathBuf, Rc<AddressList>)> {
         let known = self.known.lists.borrow();
-        let read = known.iter().filter_map(|(path, list)| Some((path.clone(), list.clone().ok()?)));
+        let read =
+            known.iter().filter_map(|(path, read)| Some((path.clone(), read.list.clone().ok()?)));
         read.collect()
     }
 
@@ -248,7 +261,8 @@ impl World {
             || Err(format!("the mail in the folder `{folder}` is not looked at here")),
             |sent| {
                 let known = sent.known(folder, side)?;
-                let file = known.file.as_ref().map(|file| self.list(file)).transpose()?;
+                let file =
+                    known.file.as_ref().map(|file| self.list(file, &ANYWHERE)).transpose()?;
                 let more = AddressList::parse(&known.more.join("\n"));
                 let lists = file.into_iter().chain([Rc::new(more)]).collect();
                 let incomplete = known.incomplete.clone();
@@ -310,7 +324,11 @@ impl World {
                 PeopleSource::Sent(folder) => {
                     // As long as nothing was sent, nobody is known by that.
                     let Ok(sent) = self.sent(folder, MailSide::Recipients) else { continue };
-                    let file = sent.known.file.as_ref().map(|file| crate::source::read_text(file));
+                    let file = sent
+                        .known
+                        .file
+                        .as_ref()
+                        .map(|file| crate::source::read_text(&ANYWHERE, file));
                     let text = file.and_then(Result::ok).unwrap_or_default();
                     for line in text.lines().chain(sent.known.more.iter().map(String::as_str)) {
                         let address = without_comment(line);
@@ -339,20 +357,24 @@ impl World {
         why
     }
 
-    /// The list in a file, read once. The error is for the trace.
-    pub fn list(&self, path: &Path) -> Result<Rc<AddressList>, String> {
-        if let Some(known) = self.known.lists.borrow().get(path) {
-            return known.clone();
+    /// The list in a file, which has to lie within bounds, read once. The error is for
+    /// the trace.
+    pub fn list(&self, path: &Path, bounds: &Bounds) -> Result<Rc<AddressList>, String> {
+        if let Some(known) = self.known.lists.borrow().get(path)
+            && known.bounds == *bounds
+        {
+            return known.list.clone();
         }
-        let list = match list_index::open(&self.user, path) {
+        let list = match list_index::open(&self.user, bounds, path) {
             Some(list) => Ok(Rc::new(list)),
-            None => crate::source::read_text(path)
+            None => crate::source::read_text(bounds, path)
                 .map(|text| Rc::new(AddressList::parse(&text)))
                 .map_err(|error| {
                     self.not_read(format!("list file {}: {error}", path.display()), &error)
                 }),
         };
-        self.known.lists.borrow_mut().insert(path.to_owned(), list.clone());
+        let read = ListRead { bounds: bounds.clone(), list: list.clone() };
+        self.known.lists.borrow_mut().insert(path.to_owned(), read);
         list
     }
 }

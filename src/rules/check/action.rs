@@ -7,7 +7,7 @@ use crate::flags::{FLAGS, Flags, is_keyword};
 use crate::rules::actions::{self, Action, ActionWord, ArgumentError, MOST_TARGETS, is_target};
 use crate::rules::address_list::judge;
 use crate::rules::field::{self, FieldKind, FieldLookup};
-use crate::rules::mistake::{LearnMistake, RuleErrorKind, WordKind};
+use crate::rules::mistake::{ConfinedMistake, LearnMistake, RuleErrorKind, WordKind};
 use crate::rules::program::{Entries, Field};
 use crate::rules::template::{FlagsTemplate, Insert, Template, TemplatePart};
 use crate::rules::template::{SplitPart, TemplateError, split};
@@ -288,6 +288,13 @@ impl<'r> ActionReader<'r, '_, '_> {
         if let Some(why) = wrong {
             let mistake = RuleErrorKind::BadProgram { name: program.text.to_owned(), why };
             self.checker.report(program.span, mistake);
+        } else if let Some(site) = self.checker.surroundings.confinement {
+            if !site.programs.contains_key(program.text) {
+                let (name, allowed) =
+                    (program.text.to_owned(), site.programs.keys().cloned().collect());
+                let mistake = ConfinedMistake::Program { name, allowed };
+                self.checker.report(program.span, RuleErrorKind::Confined(mistake));
+            }
         } else {
             let named = Spanned { value: program.text.to_owned(), span: program.span };
             self.checker.programs.push(named);

@@ -30,6 +30,7 @@ use crate::classify::CLASSIFIERS;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::flags::FLAGS;
 use crate::rules::actions::{ACTIONS, PARTICULARS};
+use crate::rules::confined::set_by_site;
 use crate::rules::field::{self, OPERATORS};
 use crate::rules::mistake::{RuleErrorKind, WordKind, nearest};
 use crate::rules::pattern;
@@ -38,6 +39,7 @@ use crate::rules::script::{IncludedScript, Script, ScriptRequest};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::ast::{Ast, StatementNode};
 use crate::syntax::words;
+use crate::user::Confinement;
 
 pub(super) use action::ActionReader;
 pub use lists::check_lists;
@@ -65,6 +67,8 @@ pub struct Surroundings<'a> {
     pub load: &'a mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
     /// Gives the script of `include sieve` as rules; nothing if it is not there.
     pub script: &'a mut dyn FnMut(&ScriptRequest<'_>) -> Option<Script>,
+    /// What the site allows, where the rules are a confined user's.
+    pub confinement: Option<&'a Confinement>,
 }
 
 /// For rules in whose surroundings there are no scripts.
@@ -88,7 +92,7 @@ pub struct Checked {
     pub reply_files: Vec<ListFile>,
     /// The folders that `list NAME sent "…"` names, as people read them.
     pub sent_folders: Vec<Spanned<String>>,
-    /// The programs that rules run, for [`check_lists`].
+    /// The programs that rules run and that may be run, for [`check_lists`].
     pub programs: Vec<Spanned<String>>,
     /// The folders that the rules name without inserts, each once, and where.
     pub folders: Vec<Spanned<String>>,
@@ -244,10 +248,12 @@ impl<'a, 's> Checker<'a, 's> {
         surroundings: &'a mut Surroundings<'s>,
         diagnostics: Vec<Diagnostic>,
     ) -> Self {
+        let mut program = Program::default();
+        set_by_site(&mut program.settings, surroundings.confinement);
         Checker {
             sources,
             surroundings,
-            program: Program::default(),
+            program,
             diagnostics,
             list_files: Vec::new(),
             timezone: None,

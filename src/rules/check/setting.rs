@@ -4,7 +4,8 @@ use super::test::is_header_name;
 use super::{Checker, YEAR};
 use crate::classify::received::relays::is_relay;
 use crate::rules::actions::is_address;
-use crate::rules::mistake::{RuleErrorKind, WordKind};
+use crate::rules::confined::SITE_SETTINGS;
+use crate::rules::mistake::{ConfinedMistake, RuleErrorKind, WordKind};
 use crate::rules::program::{FolderNames, Layout, LogSetting, OverQuota};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{SpannedText, ValueKind, ValueNode};
@@ -36,6 +37,11 @@ impl Checker<'_, '_> {
             return;
         }
         self.site_setting(name);
+        if self.surroundings.confinement.is_some() && SITE_SETTINGS.contains(&name.value.as_str()) {
+            let mistake = ConfinedMistake::Setting { name: name.value.clone() };
+            self.report(span, RuleErrorKind::Confined(mistake));
+            return;
+        }
         if self.statements.has_rules() {
             self.report(span, RuleErrorKind::SettingTooLate { name: name.value.clone() });
         }

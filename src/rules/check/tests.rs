@@ -24,8 +24,12 @@ fn check_files(files: &[(&str, &str)]) -> (Sources, Checked) {
         let found = files.iter().find(|(name, _)| path == Path::new("/rules").join(name));
         found.map(|(_, text)| text.as_bytes().to_vec()).ok_or(ErrorKind::NotFound.into())
     };
-    let mut around =
-        Surroundings { home: Path::new("/home/taro"), load: &mut load, script: &mut no_script };
+    let mut around = Surroundings {
+        home: Path::new("/home/taro"),
+        load: &mut load,
+        script: &mut no_script,
+        confinement: None,
+    };
     let mut checked = check(&mut sources, 0, ast, parsed, &mut around);
     check_lists(&mut checked, &mut sources, &mut around);
     (sources, checked)
@@ -633,7 +637,12 @@ fn lists_are_not_read_for_a_delivery() {
     let (ast, parsed) = parse(0, &source);
     sources.add(source);
     let mut load = |path: &Path| -> io::Result<Vec<u8>> { panic!("read {}", path.display()) };
-    let mut around = Surroundings { home: Path::new("/"), load: &mut load, script: &mut no_script };
+    let mut around = Surroundings {
+        home: Path::new("/"),
+        load: &mut load,
+        script: &mut no_script,
+        confinement: None,
+    };
     let checked = check(&mut sources, 0, ast, parsed, &mut around);
     assert_eq!(checked.list_files[0].path, Path::new("/rules/w"));
     let program = checked.program.unwrap_or_default();

@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, reason = "the line of a variant tells its fields")]
 
+mod confined;
 mod folder;
 mod expire;
 mod learn;
@@ -13,6 +14,7 @@ mod site;
 mod word;
 
 pub use expire::ExpireMistake;
+pub use confined::ConfinedMistake;
 pub use folder::{BadFolder, BadPath};
 pub use learn::LearnMistake;
 pub use near::{difference, nearest};
@@ -257,6 +259,8 @@ pub enum RuleErrorKind {
     Site(SiteMistake),
     /// `include sieve`.
     Script(ScriptMistake),
+    /// What a confined user's rules may not.
+    Confined(ConfinedMistake),
 
     /// What is never come to.
     Unreachable {
@@ -629,6 +633,7 @@ impl RuleErrorKind {
             RuleErrorKind::Place(mistake) => mistake.wording(),
             RuleErrorKind::Script(mistake) => mistake.wording(),
             RuleErrorKind::Expire(mistake) => mistake.wording(),
+            RuleErrorKind::Confined(mistake) => mistake.wording(),
             RuleErrorKind::Learn(mistake) => mistake.wording(),
             RuleErrorKind::Site(mistake) => mistake.wording(),
 

@@ -1,0 +1,39 @@
+//! What the provider does not allow the rules of a confined user.
+
+#![allow(missing_docs, reason = "the line of a variant tells its fields")]
+
+use super::{Wording, warning};
+use crate::rules::confined::not_allowed;
+
+/// What is not allowed, and therefore not done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConfinedMistake {
+    /// A setting that is the site's.
+    Setting { name: String },
+    /// A program that the site does not list.
+    Program { name: String, allowed: Vec<String> },
+}
+
+impl ConfinedMistake {
+    pub(super) fn wording(self) -> Wording {
+        match self {
+            ConfinedMistake::Setting { name } => warning(
+                "set-by-provider",
+                format!("`set {name}` is the provider's to say"),
+                "has no effect here",
+            )
+            .or_hint(Some("leave it out: mail is stored where the mail server looks for it")),
+            ConfinedMistake::Program { name, allowed } => {
+                let hint = match allowed.as_slice() {
+                    [] => "here rules run no programs at all".to_owned(),
+                    names => format!("rules may run, by name alone: `{}`", names.join("`, `")),
+                };
+                warning("program-not-allowed", not_allowed(&name), "not run")
+                    .or_hint(Some(hint))
+                    .or_hint(Some(
+                        "`pipe` delivers to the inbox instead, and `run` and `filter` do nothing",
+                    ))
+            }
+        }
+    }
+}

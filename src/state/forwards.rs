@@ -1,0 +1,76 @@
+//! To how many addresses the rules of a confined user have forwarded in this hour of
+//! the clock, which the site limits. On disk before anything is sent, so that neither
+//! a restart nor a power cut forgets it.
+//!
+//! ```text
+//! mfilter forwards, version 1
+//! HOUR (since 1970) COUNT
+//! ```
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::StateDir;
+use super::lock_file::LockFile;
+
+const FILE: &str = "forwards";
+const LOCKS: &str = "locks";
+const HEAD: &str = "mfilter forwards, version 1\n";
+const HOUR: i64 = 3600;
+/// How long another delivery is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Longer files are not ours, bytes.
+const LONGEST: u64 = 200;
+
+/// Counts `more` addresses at `now`, seconds since 1970. False if these would be more
+/// than `limit` in the hour; then none of them counts.
+///
+/// # Errors
+/// The state cannot be written, or another process holds it for too long.
+pub fn count(state: &StateDir, now: i64, more: u32, limit: u32) -> io::Result<bool> {
+    change(state, now, |known| known.checked_add(more).filter(|all| *all <= limit))
+}
+
+/// Takes back what was counted at `now` and not sent.
+pub fn give_back(state: &StateDir, now: i64, count: u32) {
+    let _ = change(state, now, |known| Some(known.saturating_sub(count)));
+}
+
+fn change(state: &StateDir, now: i64, new: impl FnOnce(u32) -> Option<u32>) -> io::Result<bool> {
+    let lock = LockFile::wait(state, LOCKS, FILE, Instant::now() + PATIENCE)?;
+    let _lock = lock.ok_or(io::ErrorKind::TimedOut)?;
+    let hour = now.div_euclid(HOUR);
+    let Some(count) = new(known(state, hour)) else { return Ok(false) };
+    state.replace(FILE, format!("{HEAD}{hour} {count}\n").as_bytes())?;
+    Ok(true)
+}
+
+fn known(state: &StateDir, hour: i64) -> u32 {
+    let read = state.read(FILE, LONGEST).and_then(|bytes| String::from_utf8(bytes).ok());
+    let numbers = read.as_deref().and_then(|text| text.strip_prefix(HEAD)?.trim().split_once(' '));
+    let of_hour = numbers.filter(|(then, _)| then.parse() == Ok(hour));
+    of_hour.and_then(|(_, count)| count.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_count_within_the_hour_and_survive() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDir::at(home.path().join("mfilter"));
+        let at = 1_764_284_400;
+        assert!(count(&state, at, 2, 3).unwrap());
+        assert!(!count(&state, at + 10, 2, 3).unwrap(), "these would be four");
+        assert!(count(&state, at + 20, 1, 3).unwrap());
+        let again = StateDir::at(home.path().join("mfilter"));
+        assert!(!count(&again, at + 3599, 1, 3).unwrap());
+        give_back(&again, at + 3599, 1);
+        assert!(count(&again, at + 3599, 1, 3).unwrap());
+        assert!(count(&again, at + 3600, 3, 3).unwrap(), "another hour");
+        assert!(!count(&again, at + 3600, 1, 0).unwrap());
+        std::fs::write(home.path().join("file"), "").unwrap();
+        assert!(count(&StateDir::at(home.path().join("file")), at, 1, 3).is_err());
+    }
+}
