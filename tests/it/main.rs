@@ -10,6 +10,7 @@ mod backtest;
 mod callers;
 mod cases;
 mod completions;
+mod confined;
 mod corpus;
 mod documents;
 mod dovecot;

@@ -25,14 +25,14 @@ impl ConfinedMistake {
             .or_hint(Some("leave it out: mail is stored where the mail server looks for it")),
             ConfinedMistake::Program { name, allowed } => {
                 let hint = match allowed.as_slice() {
-                    [] => "here rules run no programs at all".to_owned(),
-                    names => format!("rules may run, by name alone: `{}`", names.join("`, `")),
+                    [] => "here rules run none; a `pipe` delivers to the inbox instead".to_owned(),
+                    names => format!(
+                        "what they may run, by name alone: `{}`; a `pipe` of others delivers to \
+                         the inbox instead",
+                        names.join("`, `")
+                    ),
                 };
-                warning("program-not-allowed", not_allowed(&name), "not run")
-                    .or_hint(Some(hint))
-                    .or_hint(Some(
-                        "`pipe` delivers to the inbox instead, and `run` and `filter` do nothing",
-                    ))
+                warning("program-not-allowed", not_allowed(&name), "not run").or_hint(Some(hint))
             }
         }
     }
