@@ -7,18 +7,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use mfilter::deliver::context::{DeliveryContext, SENDMAIL, environment};
-use mfilter::deliver::filter::Programs;
-use mfilter::deliver::{DeliveryReport, deliver};
-use mfilter::evaluate::{self, Detail};
-use mfilter::load;
-use mfilter::log::{Log, LogEntry};
-use mfilter::mailbox::sent::Sent;
-use mfilter::maildir::Location;
+use mfilter::load::{self, Proof};
+use mfilter::mda::{ActiveRules, Delivery, RuleFiles};
 use mfilter::message::Message;
 use mfilter::outcome::Outcome;
 use mfilter::plan::{Plan, StepKind};
@@ -108,63 +101,43 @@ impl Site {
         fs::write(self.at("a/.mailrules"), rules).unwrap();
     }
 
-    fn deliver(&self, mail: &str) -> (Plan, DeliveryReport) {
+    fn deliver(&self, mail: &str) -> Delivered {
         let user = self.user();
-        let path = load::rules_file(None, &user).unwrap();
-        let in_force = load::in_force(&path, false, &user, load::Proof::AsMet).unwrap();
-        let (rules, _) = load::rule_set(in_force.compiled, None, &user);
-        let settings = &rules.user.settings;
-        let (maildir, bounds) = user.maildir().unwrap();
-        let mut location = Location::new(maildir, settings.layout, settings.folder_names);
-        location.home = user.home().map(Path::to_owned);
-        location.bounds = bounds;
-        let state = StateDir::of(&user);
-        let sent = Sent::new(&location, state.as_ref(), true, Vec::new());
+        let files = RuleFiles { rules: None, site: Some(Path::new("/nonexistent")) };
+        let rules = ActiveRules::load(files, &user, Proof::AsMet).unwrap();
         let world = World {
             sender: Some("hana@x.example".into()),
             recipients: vec!["a@site.example".into()],
-            user: user.clone(),
-            state: state.clone(),
-            sent: Some(Box::new(sent)),
+            state: StateDir::of(&user),
+            user,
             ..World::default()
         };
+        let before = self.stored();
         let message = Message::from_bytes(mail.as_bytes().to_vec());
-        let site = user.confinement().unwrap();
-        let reach = DeliveryContext {
-            state: state.clone(),
-            home: user.home().map(Path::to_owned),
-            bounds: user.bounds().clone(),
-            forwards_per_hour: Some(site.forwards_per_hour),
-            environment: environment(user.home(), None, None, &[], None),
-            sendmail: settings.sendmail.clone().unwrap_or(SENDMAIL.into()),
-            timeout: Duration::from_secs(30),
-            deadline: Instant::now() + Duration::from_secs(60),
-            sender: world.sender.clone(),
-            recipients: world.recipients.clone(),
-            now: world.now().as_second(),
-        };
-        let mut filters = Programs::new(&reach);
-        let run = evaluate::run(&rules, message, &world, Detail::Plan, &mut filters);
-        let report = deliver(&run.evaluation.plan, &run.messages(), &location, &reach);
-        let log = match &rules.user.settings.log {
-            LogSetting::State => Log::State(state.unwrap()),
-            LogSetting::File(path) => Log::File(world.path(path, &path_of(&rules.files()))),
-            LogSetting::Syslog => Log::Syslog,
-            LogSetting::Off => Log::Off,
-        };
-        log.write(&LogEntry {
-            plan: &run.evaluation.plan,
-            report: &report,
-            files: &rules.files(),
-            message_id: "",
-            envelope_from: None,
-            envelope_to: &[],
-            was: None,
-            remarks: &[],
-            duration: None,
-        })
-        .unwrap();
-        (run.evaluation.plan, report)
+        let delivered = Delivery::now(None).deliver(&rules, world, |_| Ok(message));
+        let (outcome, plan) = delivered.unwrap();
+        let log = fs::read_to_string(self.at("data/a/state/log")).unwrap_or_default();
+        let stored = self.stored().into_iter().filter(|file| !before.contains(file)).collect();
+        Delivered { outcome, plan, log, stored }
+    }
+
+    /// The messages in the Maildir of `a`, below it; no link is followed.
+    fn stored(&self) -> Vec<PathBuf> {
+        let maildir = self.at("a/Maildir");
+        let plain = |path: &Path| fs::symlink_metadata(path).is_ok_and(|about| about.is_dir());
+        let mut folders = vec![maildir.clone()];
+        folders.extend(fs::read_dir(&maildir).into_iter().flatten().flatten().map(|it| it.path()));
+        let mut found = Vec::new();
+        for folder in folders.into_iter().filter(|folder| plain(folder)) {
+            for sub in ["new", "cur"].map(|sub| folder.join(sub)).into_iter().filter(|it| plain(it))
+            {
+                for entry in fs::read_dir(sub).unwrap() {
+                    found.push(entry.unwrap().path().strip_prefix(&maildir).unwrap().to_owned());
+                }
+            }
+        }
+        found.sort();
+        found
     }
 
     /// All that is not `a`'s own: paths, kinds, modes and content.
@@ -192,8 +165,14 @@ impl Site {
     }
 }
 
-fn path_of(files: &[&str]) -> PathBuf {
-    files.first().map(PathBuf::from).unwrap_or_default()
+/// What came of a delivery.
+#[derive(Debug)]
+struct Delivered {
+    outcome: Outcome,
+    plan: Plan,
+    log: String,
+    /// What has been stored, below the Maildir.
+    stored: Vec<PathBuf>,
 }
 
 type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str, Comes);
@@ -299,34 +278,26 @@ fn rules_that_try_to_leave_the_home_have_no_effect() {
             site.rules(rules);
         }
         let before = site.others();
-        let (plan, report) = site.deliver(MAIL);
-        let came = match (&report.outcome, report.stored.last()) {
+        let delivered = site.deliver(MAIL);
+        let first = delivered.stored.last().and_then(|file| file.iter().next()?.to_str());
+        let came = match (&delivered.outcome, first) {
             (Outcome::Deferred { .. }, None) => Back,
-            (Outcome::Delivered, Some(stored)) => {
-                let below = stored.path.strip_prefix(site.at("a/Maildir"));
-                let first = below.ok().and_then(|below| below.iter().next());
-                match first.and_then(|first| first.to_str()) {
-                    Some("new" | "cur") => Inbox,
-                    Some(folder) => Folder(folder.to_owned().leak()),
-                    None => Folder("elsewhere"),
-                }
-            }
-            other => panic!("{name}: {other:?}"),
+            (Outcome::Delivered, Some("new" | "cur")) => Inbox,
+            (Outcome::Delivered, Some(folder)) => Folder(folder.to_owned().leak()),
+            _ => Folder("elsewhere"),
         };
         let sent = fs::read_to_string(site.at("sent")).unwrap_or_default();
-        let said = format!("{:?} {:?}", plan.steps, report.notes);
         if came != *comes {
-            wrong.push(format!("{name}: {came:?}, {said}"));
+            wrong.push(format!("{name}: {came:?}, {delivered:?}"));
         }
         if site.others() != before {
-            wrong.push(format!("{name}: something has changed, {said}"));
+            wrong.push(format!("{name}: something has changed, {delivered:?}"));
         }
         if sent.contains("secret") || sent.contains("root:") {
             wrong.push(format!("{name}: sent {sent}"));
         }
-        let log = fs::read_to_string(site.at("data/a/state/log")).unwrap_or_default();
-        if *comes != Back && !log.contains("delivered") {
-            wrong.push(format!("{name}: no log: {log}"));
+        if *comes != Back && !delivered.log.contains("delivered") {
+            wrong.push(format!("{name}: no log: {}", delivered.log));
         }
         for folder in fs::read_dir(site.at("a/Maildir")).into_iter().flatten().flatten() {
             let about = fs::symlink_metadata(folder.path()).unwrap();
@@ -352,17 +323,16 @@ fn within_the_home_rules_do_what_they_say() {
          filter \"allowed\"\nrun \"allowed\"\n\
          when from in x -> folder \"Hit\"\n",
     );
-    let (plan, report) = site.deliver(MAIL);
-    assert_eq!(report.outcome, Outcome::Delivered, "{plan:?} {report:?}");
-    assert!(report.stored[0].path.starts_with(site.at("a/Maildir/.Hit")), "{report:?}");
-    let is_said = |note: &String| note.starts_with("`/bin/cat` says");
-    assert!(report.notes.iter().all(is_said) && report.notes.len() == 4, "{:?}", report.notes);
+    let delivered = site.deliver(MAIL);
+    assert_eq!(delivered.outcome, Outcome::Delivered, "{delivered:?}");
+    assert!(delivered.stored[0].starts_with(".Hit"), "{delivered:?}");
+    assert!(delivered.log.contains("`/bin/cat` says: hi"), "{}", delivered.log);
     let text = |path: &str| fs::read_to_string(site.at(path)).unwrap();
     assert_eq!(text("a/d/new"), "hana@x.example\n");
     assert_eq!(text("a/lists/white"), "hana@x.example\na@site.example\n");
     assert!(fs::symlink_metadata(site.at("a/link")).unwrap().is_symlink());
     assert!(text("sent").contains("not here"));
-    assert!(plan.steps.iter().any(|step| matches!(&step.kind,
+    assert!(delivered.plan.steps.iter().any(|step| matches!(&step.kind,
         StepKind::Filter { argv, applied: true } if argv == &["/bin/cat"])));
 }
 
@@ -399,8 +369,8 @@ fn a_link_that_is_put_there_meanwhile_leads_nowhere() {
         })
     };
     for _ in 0..200 {
-        let (_, report) = site.deliver(MAIL);
-        assert!(!matches!(report.outcome, Outcome::Refused { .. }), "{report:?}");
+        let delivered = site.deliver(MAIL);
+        assert!(!matches!(delivered.outcome, Outcome::Refused { .. }), "{delivered:?}");
     }
     over.store(true, Ordering::Relaxed);
     swap.join().unwrap();
@@ -412,11 +382,11 @@ fn forwarding_is_limited_and_what_is_not_forwarded_is_kept() {
     let mut site = Site::new();
     site.confinement.forwards_per_hour = 3;
     site.rules("forward \"x@y.example\" \"z@y.example\"\n");
-    let (_, first) = site.deliver(MAIL);
-    assert_eq!((first.outcome, first.stored.len()), (Outcome::Delivered, 0));
-    let (_, second) = site.deliver(MAIL);
-    assert_eq!((second.outcome, second.stored.len()), (Outcome::Delivered, 1), "the inbox");
-    assert!(second.notes.join("\n").contains("3 addresses an hour"), "{:?}", second.notes);
+    let first = site.deliver(MAIL);
+    assert_eq!((&first.outcome, first.stored.len()), (&Outcome::Delivered, 0), "{first:?}");
+    let second = site.deliver(MAIL);
+    assert_eq!((&second.outcome, second.stored.len()), (&Outcome::Delivered, 1), "the inbox");
+    assert!(second.log.contains("3 addresses an hour"), "{}", second.log);
     assert_eq!(fs::read_to_string(site.at("sent")).unwrap().matches("args").count(), 1);
     // What cannot be sent does not count.
     fs::remove_file(site.at("sent")).unwrap();
@@ -426,11 +396,11 @@ fn forwarding_is_limited_and_what_is_not_forwarded_is_kept() {
     let working = site.confinement.sendmail.replace(failing.display().to_string());
     site.rules("forward \"x@y.example\"\n");
     for _ in 0..5 {
-        let (_, report) = site.deliver(MAIL);
-        assert!(matches!(report.outcome, Outcome::Deferred { .. }), "{report:?}");
+        let delivered = site.deliver(MAIL);
+        assert!(matches!(delivered.outcome, Outcome::Deferred { .. }), "{delivered:?}");
     }
     site.confinement.sendmail = working;
-    let (_, last) = site.deliver(MAIL);
+    let last = site.deliver(MAIL);
     assert_eq!((&last.outcome, last.stored.len()), (&Outcome::Delivered, 0), "{last:?}");
 }
 
@@ -475,6 +445,6 @@ fn a_confined_user_sees_nothing_of_the_process() {
         assert!(directory.unwrap().starts_with(site.at("data/a")));
     }
     site.rules("when env \"CARGO_MANIFEST_DIR\" contains \"/\" -> folder \"Hit\"\n");
-    let (_, report) = site.deliver(MAIL);
-    assert!(report.stored[0].path.starts_with(site.at("a/Maildir/new")), "{report:?}");
+    let delivered = site.deliver(MAIL);
+    assert!(delivered.stored[0].starts_with("new"), "{delivered:?}");
 }

@@ -1,6 +1,9 @@
 //! Who has mail here: what a recipient's address says, looked up while the client
 //! waits for the answer to RCPT.
 
+mod dovecot;
+mod passwd;
+mod passwd_file;
 mod template;
 
 use std::fmt;
@@ -8,7 +11,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::settings::Identity;
 use super::settings::UserSource;
+pub use dovecot::Dovecot;
+pub use passwd::Passwd;
+pub use passwd_file::PasswdFile;
 pub use template::Template;
 
 /// An envelope recipient (RFC 5321 forward-path), unquoted and taken apart.
@@ -71,16 +78,17 @@ pub trait Accounts: Send + Sync {
     fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable>;
 }
 
-/// The accounts of a source.
+/// The accounts of a source. `owner` has the files of users of whom the source says
+/// nothing else.
 ///
 /// # Errors
 /// Why they cannot be used.
-pub fn open(source: &UserSource) -> Result<Box<dyn Accounts>, String> {
+pub fn open(source: &UserSource, owner: Identity) -> Result<Box<dyn Accounts>, String> {
     match source {
         UserSource::Template(path) => Ok(Box::new(Template::new(path))),
-        UserSource::Dovecot(_) | UserSource::Passwd | UserSource::PasswdFile(_) => {
-            Err("only `template:DIR/{user}` is known yet".into())
-        }
+        UserSource::Passwd => Ok(Box::new(Passwd::of_system())),
+        UserSource::Dovecot(path) => Ok(Box::new(Dovecot::new(path, owner))),
+        UserSource::PasswdFile(path) => Ok(Box::new(PasswdFile::new(path, owner))),
     }
 }
 

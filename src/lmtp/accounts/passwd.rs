@@ -1,0 +1,147 @@
+//! The system's users: `/etc/passwd`, and where that does not know one, what
+//! `getent passwd` finds by the machine's name services.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::{Account, Accounts, Recipient, Unavailable, is_plain_name};
+use crate::file::ANYWHERE;
+use crate::source::read_bytes;
+
+/// Longer files are not read, bytes.
+const LARGEST: u64 = 64 << 20;
+/// What getent(1) says of a key that it does not find.
+const NOT_FOUND: i32 = 2;
+
+/// The users of a file as passwd(5) describes it, and of the name services.
+#[derive(Debug, Clone)]
+pub struct Passwd {
+    file: PathBuf,
+    /// Asked for whom the file does not know; none to ask nobody.
+    getent: Option<PathBuf>,
+}
+
+impl Passwd {
+    /// The machine's.
+    pub fn of_system() -> Passwd {
+        Passwd { file: "/etc/passwd".into(), getent: Some("getent".into()) }
+    }
+
+    fn named(&self, name: &str) -> Result<Option<Account>, Unavailable> {
+        let unread = |error: &dyn std::fmt::Display| {
+            Unavailable(format!("{}: {error}", self.file.display()))
+        };
+        let users = read_bytes(&ANYWHERE, &self.file, LARGEST).map_err(|error| unread(&error))?;
+        if let Some(account) = find_in(&users, name) {
+            return Ok(Some(account));
+        }
+        let Some(getent) = &self.getent else { return Ok(None) };
+        let asked = Command::new(getent)
+            .args(["passwd", "--", name])
+            .env_clear()
+            .env("PATH", crate::rules::check::PROGRAM_PATH)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output();
+        match asked {
+            Ok(told) if told.status.success() => Ok(find_in(&told.stdout, name)),
+            Ok(told) if told.status.code() == Some(NOT_FOUND) => Ok(None),
+            Ok(told) => Err(Unavailable(format!("getent passwd: {}", told.status))),
+            // A system that has none has no other users.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Unavailable(format!("getent: {error}"))),
+        }
+    }
+}
+
+impl Accounts for Passwd {
+    fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
+        // A login name is a word; `-x` would be an option, `1000` a number.
+        let is_name = |name: &str| {
+            is_plain_name(name)
+                && !name.starts_with(|c: char| c.is_ascii_digit() || "-+".contains(c))
+                && !name.contains(':')
+        };
+        let local = &recipient.local;
+        if !is_name(local) {
+            return Ok(None);
+        }
+        if let Some(account) = self.named(local)? {
+            return Ok(Some(account));
+        }
+        // Senders do not keep to the case, RFC 5321 §2.4.
+        let lower = local.to_lowercase();
+        if lower == *local { Ok(None) } else { self.named(&lower) }
+    }
+}
+
+/// A user by the lines of passwd(5): `name:password:uid:gid:gecos:home:shell`.
+fn find_in(users: &[u8], name: &str) -> Option<Account> {
+    users.split(|byte| *byte == b'\n').find_map(|line| {
+        let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
+        let [known, _, uid, gid, _, home, ..] = fields.as_slice() else { return None };
+        if *known != name.as_bytes() {
+            return None;
+        }
+        let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse().ok();
+        let home = Path::new(std::ffi::OsStr::from_bytes(home));
+        let (uid, gid) = (number(uid)?, number(gid)?);
+        let home = home.is_absolute().then(|| home.to_owned())?;
+        Some(Account { name: name.to_owned(), home, uid, gid })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const USERS: &str = "root:x:0:0::/root:/bin/sh\n#c\n\ntaro:x:1000:100:T,,,:/home/taro:/bin/sh\n\
+                         nohome:x:1:1::rel:\nbad:x:a:1::/x:\nshort:x:1\n";
+
+    fn recipient(local: &str) -> Recipient {
+        Recipient { local: local.into(), ..Recipient::default() }
+    }
+
+    fn passwd(directory: &Path, getent: Option<&str>) -> Passwd {
+        fs::write(directory.join("passwd"), USERS).unwrap();
+        let getent = getent.map(|script| {
+            let path = directory.join("getent");
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        });
+        Passwd { file: directory.join("passwd"), getent }
+    }
+
+    #[test]
+    fn users_of_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let users = passwd(directory.path(), None);
+        let found = users.find(&recipient("Taro")).unwrap().unwrap();
+        assert_eq!((found.name.as_str(), found.uid, found.gid), ("taro", 1000, 100));
+        assert_eq!(found.home, Path::new("/home/taro"));
+        for nobody in
+            ["hana", "nohome", "bad", "short", "1000", "-x", "..", "a/b", "", "x:1000:100:", "#c"]
+        {
+            assert_eq!(users.find(&recipient(nobody)), Ok(None), "{nobody}");
+        }
+        fs::remove_file(directory.path().join("passwd")).unwrap();
+        assert!(users.find(&recipient("taro")).is_err(), "a file that is away");
+    }
+
+    #[test]
+    fn users_of_name_services() {
+        let directory = tempfile::tempdir().unwrap();
+        let ldap = "test \"$3\" = hana && echo 'hana:x:1001:100::/home/hana:/bin/sh' || exit 2";
+        let users = passwd(directory.path(), Some(ldap));
+        assert_eq!(users.find(&recipient("hana")).unwrap().unwrap().uid, 1001);
+        assert_eq!(users.find(&recipient("jiro")), Ok(None));
+        let users = passwd(directory.path(), Some("exit 3"));
+        assert!(users.find(&recipient("hana")).is_err(), "getent that fails knows nothing");
+        assert!(users.find(&recipient("taro")).unwrap().is_some());
+    }
+}

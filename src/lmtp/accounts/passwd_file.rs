@@ -1,0 +1,169 @@
+//! Users of a file as Dovecot's `passwd-file` reads it:
+//! `name[@domain]:password:uid:gid:gecos:home:shell:extra fields`.
+//!
+//! Fields may be empty. Of the extra fields, `key=value` parted by blanks, those count
+//! that begin with `userdb_`: `userdb_home`, `userdb_uid`, `userdb_gid`. The file is read
+//! again when it has changed; while it cannot be read nobody is unknown.
+
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Account, Accounts, Recipient, Unavailable};
+use crate::file::ANYWHERE;
+use crate::lmtp::settings::Identity;
+use crate::source::read_text;
+
+/// What says that the file has changed: inode, size, times of change.
+type Stamp = (u64, u64, i64, i64);
+/// Accounts by name, as the file has it.
+type Users = HashMap<String, Account>;
+
+/// A file of users.
+#[derive(Debug)]
+pub struct PasswdFile {
+    file: PathBuf,
+    /// Whose the files are of users for whom the file does not say it.
+    owner: Identity,
+    read: Mutex<Option<(Stamp, Arc<Users>)>>,
+}
+
+impl PasswdFile {
+    /// A file; `owner` is whose the files are of users whose line does not say it.
+    pub fn new(file: &Path, owner: Identity) -> PasswdFile {
+        PasswdFile { file: file.to_owned(), owner, read: Mutex::default() }
+    }
+
+    fn users(&self) -> Result<Arc<Users>, Unavailable> {
+        let away = |error: &dyn std::fmt::Display| {
+            Unavailable(format!("{}: {error}", self.file.display()))
+        };
+        let about = self.file.metadata().map_err(|error| away(&error))?;
+        let stamp = (about.ino(), about.size(), about.ctime(), about.ctime_nsec());
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((then, users)) = &*read
+            && *then == stamp
+        {
+            return Ok(users.clone());
+        }
+        let text = read_text(&ANYWHERE, &self.file).map_err(|error| away(&error))?;
+        let parsed = text.lines().filter_map(|line| self.account(line));
+        let users = Arc::new(parsed.map(|account| (account.name.clone(), account)).collect());
+        *read = Some((stamp, Arc::clone(&users)));
+        Ok(users)
+    }
+
+    /// The account of a line; none if it has no home or is none.
+    fn account(&self, line: &str) -> Option<Account> {
+        let line = line.trim_end_matches('\r');
+        if line.starts_with('#') {
+            return None;
+        }
+        let mut fields = line.splitn(8, ':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        let mut next = |skip: usize| fields.nth(skip).unwrap_or_default();
+        let (mut uid, mut gid, mut home) = (next(1), next(0), next(1));
+        let extra = next(1);
+        for (key, value) in extra.split_ascii_whitespace().filter_map(|it| it.split_once('=')) {
+            match key {
+                "userdb_home" => home = value,
+                "userdb_uid" => uid = value,
+                "userdb_gid" => gid = value,
+                _ => {}
+            }
+        }
+        let number = |text: &str, otherwise| match text {
+            "" => Some(otherwise),
+            text => text.parse().ok(),
+        };
+        let home = Path::new(home);
+        Some(Account {
+            name: name.to_owned(),
+            home: home.is_absolute().then(|| home.to_owned())?,
+            uid: number(uid, self.owner.uid)?,
+            gid: number(gid, self.owner.gid)?,
+        })
+    }
+}
+
+impl Accounts for PasswdFile {
+    fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
+        let users = self.users()?;
+        let domain = recipient.domain.to_ascii_lowercase();
+        // Senders do not keep to the case, RFC 5321 §2.4.
+        for local in [recipient.local.clone(), recipient.local.to_lowercase()] {
+            let whole = format!("{local}@{domain}");
+            let found = users.get(&whole).or_else(|| users.get(&local));
+            if let Some(account) = found {
+                return Ok(Some(account.clone()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const OWNER: Identity = Identity { uid: 150, gid: 8 };
+
+    const USERS: &str = "# users\n\
+        taro@a.example:{PLAIN}x:2000:2001::/m/a/taro::\n\
+        hana@a.example:{PLAIN}x::::/m/a/hana::userdb_mail=maildir:~/M userdb_uid=7 nopassword=y\n\
+        jiro::::::\n\
+        saki:x:::::: userdb_home=/m/saki\n\
+        bad@a.example:x:y:1::/m/bad\n\
+        :x:1:1::/m/none\n\
+        short@a.example\r\n";
+
+    fn recipient(local: &str, domain: &str) -> Recipient {
+        Recipient::split(local, domain, "+")
+    }
+
+    #[test]
+    fn users_of_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("users");
+        fs::write(&file, USERS).unwrap();
+        let users = PasswdFile::new(&file, OWNER);
+        for (local, domain, home, uid, gid) in [
+            ("taro", "a.example", "/m/a/taro", 2000, 2001),
+            ("Taro+x", "A.Example", "/m/a/taro", 2000, 2001),
+            ("hana", "a.example", "/m/a/hana", 7, 8),
+            ("saki", "any.example", "/m/saki", 150, 8),
+        ] {
+            let found = users.find(&recipient(local, domain)).unwrap().unwrap();
+            assert_eq!((found.uid, found.gid), (uid, gid), "{local}");
+            assert_eq!(found.home, Path::new(home));
+        }
+        for (local, domain) in [
+            ("taro", "b.example"),
+            ("jiro", "a.example"),
+            ("bad", "a.example"),
+            ("short", "a.example"),
+            ("", "a.example"),
+            ("# users", ""),
+        ] {
+            assert_eq!(users.find(&recipient(local, domain)), Ok(None), "{local}");
+        }
+    }
+
+    #[test]
+    fn a_change_is_seen_and_a_file_that_is_away_makes_nobody_unknown() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("users");
+        let users = PasswdFile::new(&file, OWNER);
+        assert!(users.find(&recipient("taro", "a.example")).is_err());
+        fs::write(&file, USERS).unwrap();
+        assert!(users.find(&recipient("taro", "a.example")).unwrap().is_some());
+        fs::write(&file, "new@a.example::::::/m/new\n".replace("::::::", ":::::")).unwrap();
+        assert!(users.find(&recipient("taro", "a.example")).unwrap().is_none());
+        assert!(users.find(&recipient("new", "a.example")).unwrap().is_some());
+        fs::remove_file(&file).unwrap();
+        assert!(users.find(&recipient("new", "a.example")).is_err());
+    }
+}
