@@ -78,12 +78,13 @@ pub trait Accounts: Send + Sync {
     fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable>;
 }
 
-/// The accounts of a source. `owner` has the files of users of whom the source says
-/// nothing else.
+/// The accounts of a source. Users of whom it says nothing else have the uid of this
+/// process.
 ///
 /// # Errors
 /// Why they cannot be used.
-pub fn open(source: &UserSource, owner: Identity) -> Result<Box<dyn Accounts>, String> {
+pub fn open(source: &UserSource) -> Result<Box<dyn Accounts>, String> {
+    let owner = Identity::of_process();
     match source {
         UserSource::Template(path) => Ok(Box::new(Template::new(path))),
         UserSource::Passwd => Ok(Box::new(Passwd::of_system())),
