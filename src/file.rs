@@ -17,7 +17,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
+use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+#[cfg(target_os = "linux")]
+use rustix::fs::{ResolveFlags, openat2};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -97,12 +99,23 @@ pub struct Bounds(Option<Arc<Path>>);
 pub const ANYWHERE: Bounds = Bounds(None);
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-/// A name that is no link, and neither is what stands above it.
-const PLAIN: ResolveFlags =
-    ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::NO_SYMLINKS);
-/// Links are followed as long as they stay below.
-const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+/// To look at, or to open from there.
+#[cfg(target_os = "linux")]
+const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
+const LOOK: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
+
+/// What becomes of symbolic links on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Links {
+    /// They are followed as long as they stay below.
+    Beneath,
+    /// There must be none.
+    None,
+}
+
 /// How often the kernel is asked again that saw a rename beside a `..`.
+#[cfg(target_os = "linux")]
 const TRIES: usize = 16;
 
 /// A directory by a path that leads there whatever is renamed meanwhile.
@@ -149,7 +162,13 @@ impl Bounds {
                 regular(flags, |flags, mode| {
                     // The kernel takes a mode only with what makes a file.
                     let made = flags.contains(OFlags::CREATE);
-                    resolve(&top, rest, flags, if made { mode } else { Mode::empty() }, BENEATH)
+                    resolve(
+                        &top,
+                        rest,
+                        flags,
+                        if made { mode } else { Mode::empty() },
+                        Links::Beneath,
+                    )
                 })
             }
         }
@@ -159,7 +178,7 @@ impl Bounds {
     pub fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
         match &self.0 {
             None => Ok(openat(CWD, path, DIRECTORY, Mode::empty())?),
-            Some(top) => open_inside(top, path, DIRECTORY, BENEATH),
+            Some(top) => open_inside(top, path, DIRECTORY, Links::Beneath),
         }
     }
 
@@ -175,7 +194,7 @@ impl Bounds {
     pub fn pin_plain(&self, path: &Path) -> io::Result<PinnedDirectory> {
         match &self.0 {
             None => self.pin(path),
-            Some(top) => Ok(PinnedDirectory::new(open_inside(top, path, DIRECTORY, PLAIN)?)),
+            Some(top) => Ok(PinnedDirectory::new(open_inside(top, path, DIRECTORY, Links::None)?)),
         }
     }
 
@@ -184,8 +203,8 @@ impl Bounds {
         match &self.0 {
             None => metadata(path),
             Some(top) => {
-                let flags = OFlags::PATH | OFlags::CLOEXEC;
-                File::from(open_inside(top, path, flags, BENEATH)?).metadata()
+                let flags = LOOK;
+                File::from(open_inside(top, path, flags, Links::Beneath)?).metadata()
             }
         }
     }
@@ -194,8 +213,8 @@ impl Bounds {
     /// written.
     pub fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         let Some(top) = &self.0 else { return std::fs::canonicalize(path) };
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let found = open_inside(top, path, flags, BENEATH)?;
+        let flags = LOOK;
+        let found = open_inside(top, path, flags, Links::Beneath)?;
         let found = read_link(by_descriptor(found.as_fd()))?;
         let open_top = openat(CWD, &**top, flags, Mode::empty())?;
         let real_top = read_link(by_descriptor(open_top.as_fd()))?;
@@ -210,8 +229,9 @@ impl Bounds {
         let (mut open, rest) = split(top, path)?;
         for part in rest.components() {
             let Component::Normal(name) = part else { return Err(leads_out()) };
-            let below =
-                |open: &OwnedFd| resolve(open, Path::new(name), DIRECTORY, Mode::empty(), PLAIN);
+            let below = |open: &OwnedFd| {
+                resolve(open, Path::new(name), DIRECTORY, Mode::empty(), Links::None)
+            };
             open = match below(&open) {
                 Err(Errno::NOENT) => {
                     let readable = openat(&open, ".", DIRECTORY, Mode::empty())?;
@@ -233,29 +253,35 @@ impl Bounds {
 /// Opens a directory that stands below another one; where there are bounds, links
 /// are followed that stay below that one.
 pub fn open_directory_at(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
-    resolve(parent, Path::new(name), DIRECTORY, Mode::empty(), BENEATH).map_err(told)
+    resolve(parent, Path::new(name), DIRECTORY, Mode::empty(), Links::Beneath).map_err(told)
 }
 
-fn open_inside(top: &Path, path: &Path, flags: OFlags, how: ResolveFlags) -> io::Result<OwnedFd> {
+fn open_inside(top: &Path, path: &Path, flags: OFlags, links: Links) -> io::Result<OwnedFd> {
     let (top, rest) = split(top, path)?;
-    resolve(&top, rest, flags, Mode::empty(), how).map_err(told)
+    resolve(&top, rest, flags, Mode::empty(), links).map_err(told)
 }
 
 /// The directory of the bounds, open, and the path from there.
 fn split<'p>(top: &Path, path: &'p Path) -> io::Result<(OwnedFd, &'p Path)> {
     let rest = path.strip_prefix(top).map_err(|_| leads_out())?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let flags = LOOK | OFlags::DIRECTORY;
     Ok((openat(CWD, top, flags, Mode::empty())?, rest))
 }
 
+#[cfg(target_os = "linux")]
 fn resolve(
     top: &OwnedFd,
     rest: &Path,
     flags: OFlags,
     mode: Mode,
-    how: ResolveFlags,
+    links: Links,
 ) -> rustix::io::Result<OwnedFd> {
     let rest = if rest.as_os_str().is_empty() { Path::new(".") } else { rest };
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let how = match links {
+        Links::Beneath => beneath,
+        Links::None => beneath | ResolveFlags::NO_SYMLINKS,
+    };
     for _ in 0..TRIES {
         match openat2(top, rest, flags, mode, how) {
             Err(Errno::AGAIN | Errno::INTR) => {}
@@ -263,6 +289,18 @@ fn resolve(
         }
     }
     Err(Errno::XDEV)
+}
+
+/// Other systems keep nobody below a directory, so nobody can be confined there.
+#[cfg(not(target_os = "linux"))]
+fn resolve(
+    _top: &OwnedFd,
+    _rest: &Path,
+    _flags: OFlags,
+    _mode: Mode,
+    _links: Links,
+) -> rustix::io::Result<OwnedFd> {
+    Err(Errno::NOSYS)
 }
 
 fn told(error: Errno) -> io::Error {

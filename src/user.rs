@@ -14,6 +14,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::file::{ANYWHERE, Bounds};
 use crate::source::read_bytes;
 
@@ -42,7 +44,7 @@ struct ConfinedUser {
 
 /// What a site lets the rules of users do that share a uid. Their rules read and
 /// write below their home alone; what else leads out of it is said here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct Confinement {
     /// Folders lie in each other (`set layout fs`), else beside each other.
     pub fs_layout: bool,
@@ -59,7 +61,7 @@ pub struct Confinement {
 }
 
 /// Where confined users' log goes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum DeliveryLog {
     /// A file in the user's state directory, which `mfilter why` reads.
     #[default]

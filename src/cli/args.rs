@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{CommandFactory, Parser, Subcommand};
 
+use super::for_user::ForUser;
 use crate::hand_over::address::StoreAddress;
 use crate::lmtp::settings::{Address, Store, UserSource};
 use crate::rules::mistake::nearest;
@@ -57,6 +58,9 @@ pub(super) struct Args {
     /// With --test: run the rules' filters, and use their output
     #[arg(long, requires = "test")]
     pub(super) run_filters: bool,
+
+    #[command(flatten)]
+    pub(super) whose: ForUser,
 
     #[command(subcommand)]
     pub(super) command: Option<Command>,
@@ -175,6 +179,9 @@ pub(super) enum Command {
 /// `mfilter check`
 #[derive(clap::Args, Debug)]
 pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) whose: ForUser,
+
     /// The rules [default: ~/.mailrules]
     pub(super) rules: Option<PathBuf>,
 
@@ -210,6 +217,9 @@ pub(super) struct Check {
 /// `mfilter isp-filter`
 #[derive(clap::Args, Debug)]
 pub(super) struct IspFilter {
+    #[command(flatten)]
+    pub(super) whose: ForUser,
+
     /// `on`, `off`, `default`, or categories, each followed by `on`, `off` or `default`
     #[arg(value_name = "WORD")]
     pub(super) words: Vec<String>,
@@ -274,6 +284,9 @@ pub(super) struct Fmt {
 /// `mfilter sort`
 #[derive(clap::Args, Debug, Default)]
 pub(super) struct Sort {
+    #[command(flatten)]
+    pub(super) whose: ForUser,
+
     /// The folders, named as in the rules [default: the inbox]
     #[arg(value_name = "FOLDER")]
     pub(super) folders: Vec<String>,
@@ -402,6 +415,9 @@ pub(super) struct StateArgs {
 #[derive(clap::Args, Debug)]
 pub(super) struct Stats {
     #[command(flatten)]
+    pub(super) whose: ForUser,
+
+    #[command(flatten)]
     pub(super) files: RuleFiles,
 
     /// One JSON object
@@ -416,6 +432,9 @@ pub(super) struct Stats {
 /// `mfilter why`
 #[derive(clap::Args, Debug)]
 pub(super) struct WhyArgs {
+    #[command(flatten)]
+    pub(super) whose: ForUser,
+
     /// The message's file, or its Message-ID
     #[arg(value_name = "FILE|MESSAGE-ID")]
     pub(super) message: OsString,
@@ -442,6 +461,26 @@ pub(super) struct HistoryArgs {
     /// The rules [default: ~/.mailrules]
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) rules: Option<PathBuf>,
+
+    /// For this user of `mfilter lmtp`, by its settings
+    #[arg(long, value_name = "ADDRESS", global = true)]
+    user: Option<String>,
+
+    /// The settings of `mfilter lmtp` [default: /etc/mfilter/lmtp.conf]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+
+    /// What root has found out of the user: name and home
+    #[arg(long, value_names = ["NAME", "HOME"], num_args = 2, hide = true, global = true)]
+    account: Option<Vec<OsString>>,
+}
+
+impl HistoryArgs {
+    /// Whose they are.
+    pub(super) fn whose(&self) -> ForUser {
+        let (user, config) = (self.user.clone(), self.config.clone());
+        ForUser { user, config, account: self.account.clone() }
+    }
 }
 
 /// What to do with a version; they are numbered from the newest, 1, back.

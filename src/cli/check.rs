@@ -26,7 +26,7 @@ use crate::user::User;
 use crate::world::{SentMail, World};
 
 pub(super) fn run(call: &Check) -> Result<CommandOutcome, String> {
-    let user = &User::of_process();
+    let user = &call.whose.user()?;
     if let Some(script) = &call.sieve {
         return super::check_sieve::run(script, call, user);
     }

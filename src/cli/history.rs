@@ -17,14 +17,13 @@ use crate::source::{read_text, reason};
 use crate::state::StateDir;
 use crate::state::history::{self, Version};
 use crate::text::{counted, escape, plural};
-use crate::user::User;
 use crate::zone::zone;
 
 /// The files of a version, the main one first.
 type VersionFiles = Vec<(PathBuf, String)>;
 
 pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
-    let user = User::of_process();
+    let user = call.whose().user()?;
     let main = load::rules_file(call.rules.as_deref(), &user)?;
     let main = std::path::absolute(&main).unwrap_or(main);
     let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;

@@ -18,10 +18,9 @@ use crate::rules::switch::{By, Switched, Words, said_in, same};
 use crate::source::{Sources, reason};
 use crate::state::switch;
 use crate::text::{escape, json_line};
-use crate::user::User;
 
 pub(super) fn run(call: &IspFilter) -> Result<CommandOutcome, String> {
-    let user = User::of_process();
+    let user = call.whose.user()?;
     let mut in_force = load::site::in_force(call.files.site.as_deref());
     let file = call.files.rules.as_deref();
     let own = match load::rules_file(file, &user) {

@@ -13,6 +13,7 @@ mod deliver;
 mod explain;
 mod expire;
 mod fmt;
+mod for_user;
 mod history;
 mod import;
 mod import_mail;

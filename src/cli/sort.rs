@@ -55,7 +55,7 @@ pub(super) fn stop() -> Arc<AtomicBool> {
 /// `mfilter sort`
 pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
     let stop = &stop();
-    let user = User::of_process();
+    let user = call.whose.user()?;
     let (sources, compiled) = match rules(&call.delivery, &user)? {
         Ok(rules) => rules,
         Err(drawn) => {

@@ -14,13 +14,12 @@ use crate::rules::compiled::CompiledProgram;
 use crate::rules::listing::{self, Listed, never_fired};
 use crate::source::{Sources, reason};
 use crate::state::StateDir;
-use crate::user::User;
 
 /// The text of each rule of a version, by `file:line`.
 type RuleTexts = HashMap<String, String>;
 
 pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
-    let user = User::of_process();
+    let user = call.whose.user()?;
     let state = StateDir::of(&user);
     let history = current_rules::history(&call.files, state.as_ref(), &user)?;
     let (today, note) = CurrentRules::today(&call.files, &user, history.as_ref())?;

@@ -22,14 +22,13 @@ use crate::report::diff::{self, RunResult};
 use crate::report::summary::Summary;
 use crate::report::{self, ReportStyle};
 use crate::rules::rule_set::RuleSet;
-use crate::user::User;
 use crate::world::World;
 
 /// With `--run-filters`, so long may the programs of one message take.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
-    let user = User::of_process();
+    let user = args.whose.user()?;
     let rules = match CurrentRules::of(&args.delivery.files, &user)? {
         Ok(rules) => rules,
         Err(mistakes) => return Ok(found(&mistakes)),

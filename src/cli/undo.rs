@@ -20,7 +20,7 @@ use crate::user::User;
 /// `mfilter sort --undo`
 pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
     let stop = &stop();
-    let user = User::of_process();
+    let user = call.whose.user()?;
     let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
     let asked = match &call.delivery.maildir {
         Some(path) => {
@@ -53,9 +53,10 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
     let run = run.map_err(|error| format!("the journal `{}`: {error}", found.name))?;
     let mut location = Location::new(&run.maildir, run.layout, None);
     location.home = user.home().map(std::path::Path::to_owned);
+    location.bounds = user.maildir().map(|(_, bounds)| bounds).unwrap_or_default();
     let (mut back, mut already, mut gone, mut failed) = (0, 0, 0, 0);
     let progress = ProgressMeter::of_messages(|| run.moves.len(), is_quiet(call));
-    let (log, mut lines) = (log_of(&call.delivery, &state), Vec::new());
+    let (log, mut lines) = (log_of(&call.delivery, &state, &user), Vec::new());
     let mut tell = |event: UndoEvent<'_>| {
         let (moved, came) = match event {
             UndoEvent::Move(moved, came) => {
@@ -153,11 +154,11 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
 
 /// The log of the rules, or of no rules where they cannot be used: a mistake in
 /// them is no reason not to take something back.
-fn log_of(args: &Delivery, state: &StateDir) -> Log {
-    let rules = rules(args, &User::of_process()).ok().and_then(Result::ok);
+fn log_of(args: &Delivery, state: &StateDir, user: &User) -> Log {
+    let rules = rules(args, user).ok().and_then(Result::ok);
     let program = rules.as_ref().map(|(_, program)| program);
     program.map_or_else(
         || Log::State(state.clone()),
-        |program| super::log(program, &super::world(args, None, User::of_process()), Some(state)),
+        |program| super::log(program, &super::world(args, None, user.clone()), Some(state)),
     )
 }

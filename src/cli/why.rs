@@ -28,7 +28,7 @@ use crate::user::User;
 use crate::world::{Before, Stored, World};
 
 pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
-    let user = User::of_process();
+    let user = call.whose.user()?;
     let state = StateDir::of(&user);
     let history = current_rules::history(&call.files, state.as_ref(), &user)?;
     let (today, note) = CurrentRules::today(&call.files, &user, history.as_ref())?;

@@ -9,7 +9,9 @@
 //! session with the MTA goes on, since two broken sessions make an MTA hold back all
 //! mail.
 
+pub mod account_user;
 pub mod accounts;
+pub mod config;
 pub mod data;
 pub mod launcher;
 pub mod listen;

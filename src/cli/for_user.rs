@@ -1,0 +1,74 @@
+//! `--user ADDRESS`: a command for a user of `mfilter lmtp`, whom it takes for the same
+//! as the server does, by the same settings.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::lmtp::account_user::{find, user_of};
+use crate::lmtp::accounts::Account;
+use crate::lmtp::config::{self, CONFIG};
+use crate::lmtp::settings::LmtpSettings;
+use crate::user::User;
+
+/// Of the environment so much goes on to the command that root starts as the user.
+const ENVIRONMENT: [&str; 6] = ["LANG", "LC_ALL", "TERM", "TZ", "NO_COLOR", "COLUMNS"];
+
+/// Whose rules and mail are meant.
+#[derive(clap::Args, Debug, Default, Clone)]
+pub(super) struct ForUser {
+    /// For this user of `mfilter lmtp`, by its settings
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) user: Option<String>,
+
+    /// The settings of `mfilter lmtp` [default: /etc/mfilter/lmtp.conf]
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub(super) config: Option<PathBuf>,
+
+    /// What root has found out of the user: name and home
+    #[arg(long, value_names = ["NAME", "HOME"], num_args = 2, requires = "user", hide = true)]
+    pub(super) account: Option<Vec<OsString>>,
+}
+
+impl ForUser {
+    /// The user of the process, or the one who is named. Root becomes the one who has
+    /// that user's files, and starts the command again.
+    pub(super) fn user(&self) -> Result<User, String> {
+        let Some(address) = &self.user else { return Ok(User::of_process()) };
+        let file = self.config.as_deref().unwrap_or(Path::new(CONFIG));
+        let settings = config::read(file, self.config.is_some()).map_err(|why| why.to_string())?;
+        if let Some([name, home]) = self.account.as_deref() {
+            let name = name.to_str().ok_or("the name of the user is no text")?.to_owned();
+            let uid = rustix::process::getuid().as_raw();
+            let gid = rustix::process::getgid().as_raw();
+            return user_of(&Account { name, home: home.into(), uid, gid }, &settings);
+        }
+        let account = find(address, &settings)?;
+        if rustix::process::geteuid().is_root() {
+            return Err(become_owner(&account, &settings));
+        }
+        user_of(&account, &settings)
+    }
+}
+
+/// Starts the command again as who has the files. Returns only if that fails.
+fn become_owner(account: &Account, settings: &LmtpSettings) -> String {
+    let shared = settings.identity.filter(|_| !settings.own_uids);
+    let (uid, gid) = shared.map_or((account.uid, account.gid), |it| (it.uid, it.gid));
+    if uid == 0 {
+        return format!(
+            "the files of `{}` are root's, whose mail is not filtered so",
+            account.name
+        );
+    }
+    let found = ["--account".into(), account.name.clone().into(), account.home.clone().into()];
+    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let end = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
+    arguments.splice(end..end, found);
+    let kept = ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let mut command = Command::new("/proc/self/exe");
+    command.args(arguments).env_clear().envs(kept).env("HOME", &account.home);
+    command.gid(gid).uid(uid);
+    format!("cannot become uid {uid}: {}", command.exec())
+}

@@ -1,0 +1,118 @@
+//! The user whose mail is delivered to an account: with a uid of its own as on any
+//! machine, else confined, since all users are one to the system.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::accounts::{Account, Recipient, is_plain_name};
+use super::settings::LmtpSettings;
+use crate::user::User;
+
+/// The user of an account.
+///
+/// # Errors
+/// The name cannot be part of a path that the settings have it in.
+pub fn user_of(account: &Account, settings: &LmtpSettings) -> Result<User, String> {
+    if settings.own_uids {
+        return Ok(User::at(&account.home));
+    }
+    let maildir = maildir(account, &settings.maildir)?;
+    let data = settings.state.join(directory_name(&account.name));
+    let site = Arc::new(settings.confinement.clone());
+    Ok(User::confined(&account.name, &account.home, &maildir, &data, site))
+}
+
+/// The Maildir by the site's template.
+fn maildir(account: &Account, template: &str) -> Result<PathBuf, String> {
+    if let Some(below) = template.strip_prefix('~') {
+        return Ok(account.home.join(below.trim_start_matches('/')));
+    }
+    let (user, domain) = account.name.rsplit_once('@').unwrap_or((&account.name, ""));
+    let has = |part: &str| template.contains(part);
+    if has("{user}") && !is_plain_name(user) || has("{domain}") && !is_plain_name(domain) {
+        return Err(format!("`{}` makes no path of `{template}`", account.name));
+    }
+    // At once, so that no name is taken for a placeholder.
+    let parts = template.split("{user}").map(|part| part.replace("{domain}", domain));
+    Ok(parts.collect::<Vec<_>>().join(user).into())
+}
+
+/// A name as that of one directory, another one for each.
+fn directory_name(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@.-_+=".contains(&byte);
+    let mut out = String::with_capacity(name.len());
+    for (at, byte) in name.bytes().enumerate() {
+        match byte {
+            b'.' if at == 0 => out.push_str("%2E"),
+            byte if plain(byte) => out.push(char::from(byte)),
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    if out.is_empty() { String::from("%") } else { out }
+}
+
+/// The account of an address as people write it.
+///
+/// # Errors
+/// There is no such user, or nobody can tell at this moment.
+pub fn find(address: &str, settings: &LmtpSettings) -> Result<Account, String> {
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    let recipient = Recipient::split(local, domain, &settings.delimiter);
+    let accounts = super::accounts::open(&settings.users)?;
+    let found = accounts.find(&recipient).map_err(|away| away.to_string())?;
+    found.ok_or_else(|| format!("there is no user `{address}`"))
+}
+
+/// Whether a directory can be what the state of all users lies in: it is there, or can
+/// be made.
+///
+/// # Errors
+/// Why not.
+pub fn judge_state(state: &Path) -> Result<(), String> {
+    crate::user::make_private(state, None)
+        .map_err(|error| format!("the directory for state, {}: {error}", state.display()))?;
+    rustix::fs::access(state, rustix::fs::Access::WRITE_OK)
+        .map_err(|error| format!("the directory for state, {}: {error}", state.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(name: &str) -> Account {
+        Account { name: name.into(), home: "/m/h".into(), uid: 1, gid: 1 }
+    }
+
+    #[test]
+    fn a_maildir_lies_where_the_site_says() {
+        let of = |name, template| maildir(&account(name), template).map_err(drop);
+        assert_eq!(of("a@b", "~/Maildir"), Ok("/m/h/Maildir".into()));
+        assert_eq!(of("a@b", "~"), Ok("/m/h/".into()));
+        assert_eq!(of("a@b", "/v/{domain}/{user}"), Ok("/v/b/a".into()));
+        assert_eq!(of("{domain}@b", "/v/{user}"), Ok("/v/{domain}".into()));
+        for wrong in ["..@b", "a/b@c", "a@..", "a", ".@x"] {
+            assert_eq!(of(wrong, "/v/{domain}/{user}"), Err(()), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn each_name_has_a_directory_of_its_own() {
+        let names = ["a@b", "A@b", "a/b", "a%2Fb", "..", ".", "", "%", "%2E.", "日本@b", "a b"];
+        let all: std::collections::HashSet<String> =
+            names.iter().map(|name| directory_name(name)).collect();
+        assert_eq!(all.len(), names.len());
+        for name in all {
+            assert!(!name.starts_with('.') && !name.contains('/') && !name.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn who_shares_a_uid_is_confined() {
+        let settings = LmtpSettings::default();
+        let user = user_of(&account("a@b"), &settings).unwrap();
+        assert!(user.confinement().is_some());
+        assert!(user.state_dir().unwrap().starts_with(settings.state.join("a@b")));
+        let settings = LmtpSettings { own_uids: true, ..settings };
+        assert!(user_of(&account("a@b"), &settings).unwrap().confinement().is_none());
+    }
+}

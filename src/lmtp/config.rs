@@ -1,0 +1,323 @@
+//! `/etc/mfilter/lmtp.conf`: one setting a line, `name = value`; `#` begins a comment.
+//! The command line says the same things by the same names and wins.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::settings::{Identity, LmtpSettings};
+use crate::file::ANYWHERE;
+use crate::rules::mistake::nearest;
+use crate::source::{ReadError, read_bytes};
+use crate::user::DeliveryLog;
+
+/// Where the settings are, if nothing else is said.
+pub const CONFIG: &str = "/etc/mfilter/lmtp.conf";
+/// The system's list of users.
+const USERS: &str = "/etc/passwd";
+/// Longer files are not read, bytes.
+const LARGEST: u64 = 16 << 20;
+/// The longest `program-timeout`, seconds: MTAs do not wait for longer.
+const LONGEST_PROGRAM: u64 = 4 * 60;
+
+/// What is wrong with the settings, and where.
+#[derive(Debug)]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// From 1; none if it is the whole file.
+    pub line: Option<usize>,
+    /// What.
+    pub kind: ConfigErrorKind,
+}
+
+/// What can be wrong.
+#[derive(Debug)]
+pub enum ConfigErrorKind {
+    /// It cannot be read.
+    Unread(ReadError),
+    /// It is no text in UTF-8.
+    NotText,
+    /// A line without `=`.
+    NoValue(String),
+    /// There is no such setting.
+    Unknown {
+        /// As it stands there.
+        name: String,
+        /// What it may be meant for.
+        near: Option<String>,
+    },
+    /// It was set before.
+    Twice(String),
+    /// The value makes no sense.
+    BadValue {
+        /// The setting.
+        name: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        f.write_str(": ")?;
+        match &self.kind {
+            ConfigErrorKind::Unread(error) => error.fmt(f),
+            ConfigErrorKind::NotText => f.write_str("it is no text in UTF-8"),
+            ConfigErrorKind::NoValue(text) => {
+                write!(f, "`{text}` says nothing; write `name = value`")
+            }
+            ConfigErrorKind::Unknown { name, near: Some(near) } => {
+                write!(f, "there is no setting `{name}`; did you mean `{near}`?")
+            }
+            ConfigErrorKind::Unknown { name, near: None } => {
+                write!(f, "there is no setting `{name}`; mfilter(1) lists them")
+            }
+            ConfigErrorKind::Twice(name) => write!(f, "`{name}` is set twice"),
+            ConfigErrorKind::BadValue { name, why } => write!(f, "`{name}`: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// How a setting is read.
+type Setter = fn(&mut LmtpSettings, &str) -> Result<(), String>;
+
+/// Every setting but `program`, which has a name of its own and may stand more than once.
+pub const SETTINGS: &[(&str, Setter)] = &[
+    ("listen", |to, text| Ok(to.listen = Some(text.parse()?))),
+    ("users", |to, text| Ok(to.users = text.parse()?)),
+    ("store", |to, text| Ok(to.store = text.parse()?)),
+    ("user-id", |to, text| {
+        (to.identity, to.own_uids) = (Some(identity(text)?), false);
+        Ok(())
+    }),
+    ("front-id", |to, text| {
+        (to.identity, to.own_uids) = (Some(identity(text)?), true);
+        Ok(())
+    }),
+    ("workers", |to, text| Ok(to.workers = at_least_one(text)?)),
+    ("connections", |to, text| Ok(to.connections = at_least_one(text)?)),
+    ("delimiter", |to, text| {
+        let signs = unquoted(text);
+        let fits = signs.chars().all(|sign| sign.is_ascii_punctuation() && sign != '@');
+        to.delimiter = fits.then(|| signs.to_owned()).ok_or("signs such as `+` or `+-`")?;
+        Ok(())
+    }),
+    ("message-size", |to, text| Ok(to.message_size = number(text)?)),
+    ("site", |to, text| Ok(to.site = Some(absolute(text)?))),
+    ("state", |to, text| Ok(to.state = absolute(text)?)),
+    ("maildir", |to, text| {
+        let fits = text.starts_with("~/") || text == "~" || text.starts_with('/');
+        to.maildir = fits.then(|| text.to_owned()).ok_or("a path below `~/`, or from `/`")?;
+        Ok(())
+    }),
+    ("layout", |to, text| {
+        to.confinement.fs_layout = word(text, &[("maildir++", false), ("fs", true)])?;
+        Ok(())
+    }),
+    ("log", |to, text| {
+        let words = [
+            ("state", DeliveryLog::State),
+            ("syslog", DeliveryLog::Syslog),
+            ("off", DeliveryLog::Off),
+        ];
+        to.confinement.log = word(text, &words)?;
+        Ok(())
+    }),
+    ("sendmail", |to, text| {
+        to.confinement.sendmail = Some(absolute(text)?.to_string_lossy().into_owned());
+        Ok(())
+    }),
+    ("program-timeout", |to, text| {
+        let (digits, unit) = match text.strip_suffix('m') {
+            Some(minutes) => (minutes, 60),
+            None => (text.strip_suffix('s').unwrap_or(text), 1),
+        };
+        let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
+        let fits = seconds.filter(|seconds| (1..=LONGEST_PROGRAM).contains(seconds));
+        to.confinement.program_timeout =
+            Some(fits.ok_or("a duration, `60s` for one, `4m` at most")?);
+        Ok(())
+    }),
+    ("forwards-per-hour", |to, text| Ok(to.confinement.forwards_per_hour = number(text)?)),
+];
+
+/// Puts one setting in the place of what was there.
+///
+/// # Errors
+/// As in a file.
+pub fn set(settings: &mut LmtpSettings, name: &str, value: &str) -> Result<(), ConfigErrorKind> {
+    let bad = |why| ConfigErrorKind::BadValue { name: name.to_owned(), why };
+    if let Some(program) = name.strip_prefix("program ").map(str::trim) {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
+        if program.is_empty() || program.starts_with('.') || !program.chars().all(fits) {
+            return Err(bad("the name by which rules run it is one word, with no path".into()));
+        }
+        let path = absolute(value).map_err(bad)?;
+        settings.confinement.programs.insert(program.to_owned(), path);
+        return Ok(());
+    }
+    match SETTINGS.iter().find(|(known, _)| *known == name) {
+        Some((_, set)) => set(settings, value).map_err(bad),
+        None => {
+            let near = nearest(name, SETTINGS.iter().map(|(known, _)| known));
+            Err(ConfigErrorKind::Unknown { name: name.to_owned(), near })
+        }
+    }
+}
+
+/// The settings of a file; `asked` tells whether the user named it, else it need not be
+/// there.
+///
+/// # Errors
+/// The first mistake in it.
+pub fn read(file: &Path, asked: bool) -> Result<LmtpSettings, ConfigError> {
+    let failed = |line, kind| ConfigError { file: file.to_owned(), line, kind };
+    let bytes = match read_bytes(&ANYWHERE, file, LARGEST) {
+        Err(error) if error.is_missing() && !asked => return Ok(LmtpSettings::default()),
+        read => read.map_err(|error| failed(None, ConfigErrorKind::Unread(error)))?,
+    };
+    let text = String::from_utf8(bytes).map_err(|_| failed(None, ConfigErrorKind::NotText))?;
+    parse(&text).map_err(|(line, kind)| failed(Some(line), kind))
+}
+
+/// The same of a text; the error is with its line.
+fn parse(text: &str) -> Result<LmtpSettings, (usize, ConfigErrorKind)> {
+    let mut settings = LmtpSettings::default();
+    let mut known = std::collections::HashSet::new();
+    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let Some((name, value)) = line.split_once('=') else {
+            return Err((number, ConfigErrorKind::NoValue(line.to_owned())));
+        };
+        let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+        // Behind a value a comment needs a blank before it: a path may hold the sign.
+        let value = value.split(" #").next().unwrap_or_default().trim();
+        if !known.insert(name.clone()) {
+            return Err((number, ConfigErrorKind::Twice(name)));
+        }
+        set(&mut settings, &name, value).map_err(|kind| (number, kind))?;
+    }
+    Ok(settings)
+}
+
+fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{text}` is no number, or too large"))
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let count: u16 = number(text)?;
+    if count == 0 { Err("at least 1".into()) } else { Ok(count.into()) }
+}
+
+fn absolute(text: &str) -> Result<PathBuf, String> {
+    match Path::new(text).is_absolute() {
+        true => Ok(text.into()),
+        false => Err(format!("`{text}` is no path that begins with `/`")),
+    }
+}
+
+fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    found.ok_or_else(|| {
+        let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        format!("it is one of `{}`", all.join("`, `"))
+    })
+}
+
+/// `""` is nothing at all.
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
+}
+
+fn identity(text: &str) -> Result<Identity, String> {
+    let users = read_bytes(&ANYWHERE, Path::new(USERS), LARGEST);
+    Identity::of(text, &users.map_err(|error| format!("{USERS}: {error}"))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::{Address, Store, UserSource};
+    use super::*;
+
+    #[test]
+    fn every_setting_is_read() {
+        let settings = parse(
+            "\u{feff}# All of them.\n\nlisten = unix:/run/mfilter/lmtp\n\
+             users=dovecot:/run/dovecot/auth-userdb # the lookup\n\
+             store = lmtp:127.0.0.1:24\nuser-id = 150:8\nworkers = 3\nconnections = 20\n\
+             delimiter = \"+-\"\nmessage-size = 1000\nsite = /etc/x#y\nstate = /srv/state\n\
+             maildir = ~/M\nlayout = fs\nlog = syslog\nsendmail = /usr/sbin/sendmail\n\
+             program-timeout = 2m\nforwards-per-hour = 7\n\
+             program  spamc = /usr/bin/spamc\nprogram note = /usr/local/bin/note\n",
+        )
+        .unwrap();
+        assert_eq!(settings.listen, Some(Address::Unix("/run/mfilter/lmtp".into())));
+        assert_eq!(settings.users, UserSource::Dovecot("/run/dovecot/auth-userdb".into()));
+        assert_eq!(settings.store, Store::Lmtp(Address::Tcp("127.0.0.1:24".into())));
+        assert_eq!(settings.identity, Some(Identity { uid: 150, gid: 8 }));
+        assert_eq!((settings.workers, settings.connections), (3, 20));
+        assert_eq!((settings.delimiter.as_str(), settings.message_size), ("+-", 1000));
+        assert_eq!(settings.site.as_deref(), Some(Path::new("/etc/x#y")));
+        assert_eq!(settings.state, Path::new("/srv/state"));
+        assert_eq!(settings.maildir, "~/M");
+        let site = &settings.confinement;
+        assert!(site.fs_layout && site.log == DeliveryLog::Syslog);
+        assert_eq!((site.program_timeout, site.forwards_per_hour), (Some(120), 7));
+        assert_eq!(site.programs.len(), 2);
+        assert_eq!(site.programs.get("spamc").unwrap(), Path::new("/usr/bin/spamc"));
+        assert_eq!(parse("delimiter = \"\"\n").unwrap().delimiter, "");
+        assert_eq!(parse("").unwrap(), LmtpSettings::default());
+    }
+
+    #[test]
+    fn a_mistake_has_its_line_and_says_what_to_do() {
+        for (text, line, wanted) in [
+            ("lisen = unix:/x", 1, "did you mean `listen`?"),
+            ("\n\nfrobnicate = 1", 3, "no setting `frobnicate`"),
+            ("listen", 1, "write `name = value`"),
+            ("workers = 0", 1, "at least 1"),
+            ("workers = many", 1, "`many` is no number"),
+            ("workers = 2\nworkers = 3", 2, "set twice"),
+            ("program a = /x\nprogram a = /y", 2, "set twice"),
+            ("program = /x", 1, "no setting `program`"),
+            ("program ../sh = /bin/sh", 1, "no path"),
+            ("program sh = bin/sh", 1, "begins with `/`"),
+            ("listen = /run/x", 1, "unix:PATH"),
+            ("users = sql", 1, "passwd-file:PATH"),
+            ("user-id = root", 1, "is root"),
+            ("front-id = nobody-at-all", 1, "there is no user"),
+            ("maildir = Maildir", 1, "below `~/`"),
+            ("layout = mbox", 1, "`maildir++`, `fs`"),
+            ("program-timeout = 5m", 1, "`4m` at most"),
+            ("program-timeout = 99999999999999999m", 1, "`4m` at most"),
+            ("delimiter = a", 1, "such as `+`"),
+            ("state = x", 1, "begins with `/`"),
+        ] {
+            let (at, kind) = parse(text).unwrap_err();
+            let told = ConfigError { file: "/c".into(), line: Some(at), kind }.to_string();
+            assert!(at == line && told.contains(wanted), "{text}: {told}");
+            assert!(told.starts_with(&format!("/c:{line}: ")), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_nobody_named_need_not_be_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("lmtp.conf");
+        assert_eq!(read(&file, false).unwrap(), LmtpSettings::default());
+        assert!(read(&file, true).unwrap_err().to_string().contains("No such file"));
+        std::fs::write(&file, b"\xff").unwrap();
+        assert!(matches!(read(&file, false).unwrap_err().kind, ConfigErrorKind::NotText));
+        assert!(read(directory.path(), false).is_err());
+    }
+}
