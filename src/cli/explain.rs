@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::args::Explain;
 use super::check::mistakes;
@@ -50,7 +51,13 @@ pub(super) fn run(call: &Explain) -> Result<CommandOutcome, String> {
 /// What `check` says of the example.
 fn told(explanation: &Explanation) -> io::Result<String> {
     let home = tempfile::tempdir()?;
-    let user = User::at(home.path());
+    let user = match explanation.confined {
+        false => User::at(home.path()),
+        true => {
+            let (maildir, data) = (home.path().join("Maildir"), home.path().join(".data"));
+            User::confined("taro", home.path(), &maildir, &data, Arc::default())
+        }
+    };
     for (name, content) in &explanation.files {
         write(&home.path().join(name), content)?;
     }

@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::lmtp::account_user::{find, user_of};
 use crate::lmtp::accounts::Account;
 use crate::lmtp::config::{self, CONFIG};
-use crate::lmtp::settings::LmtpSettings;
+use crate::lmtp::settings::{Identity, LmtpSettings};
 use crate::user::User;
 
 /// Of the environment so much goes on to the command that root starts as the user.
@@ -45,23 +45,22 @@ impl ForUser {
             return user_of(&Account { name, home: home.into(), uid, gid }, &settings);
         }
         let account = find(address, &settings)?;
-        if rustix::process::geteuid().is_root() {
-            return Err(become_owner(&account, &settings));
+        let owner = owner(&account, &settings);
+        if rustix::process::geteuid().is_root() && owner.uid != 0 {
+            return Err(become_owner(&account, owner));
         }
         user_of(&account, &settings)
     }
 }
 
+/// Who has the files of an account.
+fn owner(account: &Account, settings: &LmtpSettings) -> Identity {
+    let own = Identity { uid: account.uid, gid: account.gid };
+    settings.identity.filter(|_| !settings.own_uids).unwrap_or(own)
+}
+
 /// Starts the command again as who has the files. Returns only if that fails.
-fn become_owner(account: &Account, settings: &LmtpSettings) -> String {
-    let shared = settings.identity.filter(|_| !settings.own_uids);
-    let (uid, gid) = shared.map_or((account.uid, account.gid), |it| (it.uid, it.gid));
-    if uid == 0 {
-        return format!(
-            "the files of `{}` are root's, whose mail is not filtered so",
-            account.name
-        );
-    }
+fn become_owner(account: &Account, owner: Identity) -> String {
     let found = ["--account".into(), account.name.clone().into(), account.home.clone().into()];
     let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let end = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
@@ -69,6 +68,6 @@ fn become_owner(account: &Account, settings: &LmtpSettings) -> String {
     let kept = ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     let mut command = Command::new("/proc/self/exe");
     command.args(arguments).env_clear().envs(kept).env("HOME", &account.home);
-    command.gid(gid).uid(uid);
-    format!("cannot become uid {uid}: {}", command.exec())
+    command.gid(owner.gid).uid(owner.uid);
+    format!("cannot become uid {}: {}", owner.uid, command.exec())
 }

@@ -23,6 +23,8 @@ pub struct Explanation {
     pub files: Vec<(&'static str, Vec<u8>)>,
     /// Site rules in force beside the rules.
     pub site: Option<Vec<u8>>,
+    /// The user shares a uid with others.
+    pub confined: bool,
     /// Folders of a Maildir in the home.
     pub folders: Vec<&'static str>,
 }
@@ -53,6 +55,7 @@ pub fn of(code: &str) -> Result<Explanation, Option<String>> {
             }
             ("mended", _) => explanation.mended = body(),
             ("file", name) => explanation.files.push((name, body())),
+            ("confined", _) => explanation.confined = true,
             ("site", _) => explanation.site = Some(body()),
             (_, path) => explanation.folders.push(path),
         }

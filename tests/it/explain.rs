@@ -29,6 +29,14 @@ fn checked(explanation: &Explanation, rules: &[u8]) -> Run {
         fs::write(&site, rules).unwrap();
         return home.run(&["check", "--json", "--site", site.to_str().unwrap(), rules_file], b"");
     }
+    if explanation.confined {
+        let at = |name: &str| home.path().join(name).display().to_string();
+        fs::write(at("users"), format!("taro:x::::{}:\n", home.path().display())).unwrap();
+        let settings = format!("users = passwd-file:{}\nstate = {}\n", at("users"), at("data"));
+        fs::write(at("lmtp.conf"), settings).unwrap();
+        let user = ["--user", "taro", "--config", &at("lmtp.conf")];
+        return home.run(&[&["check", "--json"], &user[..], &[rules_file]].concat(), b"");
+    }
     let how = if explanation.of_site { "--site" } else { "--" };
     home.run(&["check", "--json", how, rules_file], b"")
 }

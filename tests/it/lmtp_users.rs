@@ -1,0 +1,228 @@
+//! `--user ADDRESS`: commands see a user of `mfilter lmtp` as the server does.
+
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Home, Run, skipped, wait_for};
+use mfilter::lmtp::accounts::{self, Accounts, Recipient};
+use mfilter::lmtp::settings::Identity;
+
+const MAIL: &[u8] = b"From: hana@x.example\nTo: taro@a.example\nSubject: sale\n\nhi\n";
+
+/// A site with the user `taro@a.example` in the home `h`, settings in `lmtp.conf`.
+fn site(rules: &str) -> Home {
+    let home = Home::new();
+    let at = |name: &str| home.path().join(name).display().to_string();
+    fs::create_dir(at("h")).unwrap();
+    home.write("h/.mailrules", rules);
+    home.write("users", &format!("taro@a.example:x::::{}:\n", at("h")));
+    let settings = format!(
+        "users = passwd-file:{}\nstate = {}\nprogram note = /bin/true\nlayout = fs\n",
+        at("users"),
+        at("state")
+    );
+    home.write("lmtp.conf", &settings);
+    home
+}
+
+fn as_user(home: &Home, command: &[&str], user: &str, input: &[u8]) -> Run {
+    let config = home.path().join("lmtp.conf").display().to_string();
+    home.run(&[command, &["--user", user, "--config", &config]].concat(), input)
+}
+
+#[test]
+fn check_and_test_go_by_what_the_site_allows() {
+    let home = site("set maildir \"~/x\"\nrun \"note\"\nrun \"sh\"\nfolder \"A/B\"\n");
+    let checked = as_user(&home, &["check"], "Taro+detail@A.example", b"");
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    let found = checked.stdout;
+    assert!(found.contains("warning[set-by-provider]"), "{found}");
+    assert!(found.contains("the provider does not let rules run `sh`"), "{found}");
+    assert!(found.contains("by name alone: `note`"), "{found}");
+    assert_eq!(found.matches("warning[").count(), 2, "{found}");
+    let tested = as_user(&home, &["--test"], "taro@a.example", MAIL);
+    assert_eq!(tested.code, Some(0), "{tested:?}");
+    assert!(tested.stdout.contains("h/Maildir/A/B"), "{}", tested.stdout);
+    assert!(tested.stdout.contains("does not let rules run `sh`"), "{}", tested.stdout);
+    assert!(tested.stdout.contains("/bin/true"), "{}", tested.stdout);
+}
+
+#[test]
+fn who_is_unknown_and_settings_that_are_wrong_are_told() {
+    let home = site("inbox\n");
+    for command in
+        [&["check"][..], &["stats"], &["history"], &["sort"], &["isp-filter"], &["why", "x@y"]]
+    {
+        let run = as_user(&home, command, "nobody@a.example", b"");
+        assert_eq!(run.code, Some(2), "{command:?}: {run:?}");
+        assert!(run.stderr.contains("there is no user `nobody@a.example`"), "{run:?}");
+    }
+    fs::remove_file(home.path().join("users")).unwrap();
+    let run = as_user(&home, &["check"], "taro@a.example", b"");
+    assert!(run.code == Some(2) && run.stderr.contains("users: No such file"), "{run:?}");
+    home.write("lmtp.conf", "workers = 2\nusres = passwd\n");
+    let run = as_user(&home, &["check"], "taro@a.example", b"");
+    assert!(run.stderr.contains("lmtp.conf:2: there is no setting `usres`"), "{run:?}");
+}
+
+#[test]
+fn sort_and_history_use_the_state_of_the_site() {
+    let home = site("when subject is \"sale\" -> folder \"Sale\"\n");
+    for sub in ["new", "cur", "tmp"] {
+        fs::create_dir_all(home.path().join("h/Maildir").join(sub)).unwrap();
+    }
+    home.write("h/Maildir/cur/1.x:2,S", std::str::from_utf8(MAIL).unwrap());
+    let sorted = as_user(&home, &["sort"], "taro@a.example", b"");
+    assert_eq!(sorted.code, Some(0), "{sorted:?}");
+    let moved = |folder: &str| home.path().join(folder).join("cur/1.x:2,S").exists();
+    assert!(moved("h/Maildir/Sale"), "{sorted:?}");
+    assert!(home.path().join("state/taro@a.example/state/history").exists());
+    assert!(!home.path().join("h/.local").exists(), "the home holds nothing of ours");
+    let history = as_user(&home, &["history"], "taro@a.example", b"");
+    assert!(history.stdout.contains(".mailrules"), "{history:?}");
+    let undone = as_user(&home, &["sort", "--undo"], "taro@a.example", b"");
+    assert!(moved("h/Maildir"), "{undone:?}");
+}
+
+#[test]
+fn root_becomes_who_has_the_files() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    const OWNER: u32 = 65534;
+    let home = site("when subject is \"sale\" -> folder \"Sale\"\n");
+    for sub in ["", "new", "cur", "tmp"] {
+        fs::create_dir_all(home.path().join("h/Maildir").join(sub)).unwrap();
+    }
+    home.write("h/Maildir/new/1.x", std::str::from_utf8(MAIL).unwrap());
+    home.write(
+        "users",
+        &format!("taro@a.example:x:{OWNER}:{OWNER}::{}:\n", home.path().join("h").display()),
+    );
+    let mut left = vec![home.path().to_owned()];
+    while let Some(path) = left.pop() {
+        if path != home.path().join("users") {
+            chown(&path, Some(OWNER), Some(OWNER)).unwrap();
+        }
+        if path.is_dir() {
+            left.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    // Nobody else reads the list of users any more.
+    fs::set_permissions(
+        home.path().join("users"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o600),
+    )
+    .unwrap();
+    let sorted = as_user(&home, &["sort"], "taro@a.example", b"");
+    assert_eq!(sorted.code, Some(0), "{sorted:?}");
+    for made in ["h/Maildir/Sale", "state/taro@a.example/state"] {
+        let about = fs::metadata(home.path().join(made)).unwrap();
+        assert_eq!((about.uid(), about.gid()), (OWNER, OWNER), "{made}");
+    }
+}
+
+/// A Dovecot that looks users up, in a home of its own.
+struct Dovecot {
+    home: Home,
+    child: Option<std::process::Child>,
+}
+
+const DOVECOT: &str = "/usr/sbin/dovecot";
+
+impl Dovecot {
+    fn new(users: &str) -> Dovecot {
+        let home = Home::new();
+        let path = home.path().display();
+        home.write("users", users);
+        home.write(
+            "dovecot.conf",
+            format!(
+                "base_dir = {path}/run\nstate_dir = {path}/state\nlog_path = {path}/log\n\
+                 protocols =\nlisten =\nssl = no\nfirst_valid_uid = 1\n\
+                 mail_location = maildir:~/Maildir\n\
+                 userdb {{\n driver = passwd-file\n args = {path}/users\n\
+                 \x20default_fields = uid=65534 gid=65534\n}}\n\
+                 service auth {{\n unix_listener auth-userdb {{\n mode = 0600\n }}\n}}\n"
+            ),
+        );
+        // Its processes are other users.
+        fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        fs::set_permissions(home.path().join("users"), PermissionsExt::from_mode(0o644)).unwrap();
+        let mut dovecot = Dovecot { home, child: None };
+        dovecot.start();
+        dovecot
+    }
+
+    fn start(&mut self) {
+        let config = self.home.path().join("dovecot.conf");
+        let child = Command::new(DOVECOT).arg("-F").arg("-c").arg(config).spawn().unwrap();
+        self.child = Some(child);
+        wait_for("Dovecot", || UnixStream::connect(self.socket()).ok().map(drop));
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let pid = rustix::process::Pid::from_child(&child);
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            let _ = child.wait();
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.home.path().join("run/auth-userdb")
+    }
+}
+
+impl Drop for Dovecot {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[test]
+fn a_real_dovecot_says_who_the_users_are() {
+    if skipped("the test with a real Dovecot's users", &[DOVECOT], true) {
+        return;
+    }
+    let mut dovecot = Dovecot::new(
+        "taro@a.example:{PLAIN}x:1234:4321::/m/taro::\nhana@a.example:{PLAIN}x::::/m/ha na::\n",
+    );
+    let users = accounts::Dovecot::new(&dovecot.socket(), Identity { uid: 7, gid: 8 });
+    let find = |local: &str| users.find(&Recipient::split(local, "A.example", "+"));
+    let taro = find("taro+x").unwrap().expect("a user");
+    assert_eq!((taro.name.as_str(), taro.uid, taro.gid), ("taro@a.example", 1234, 4321));
+    assert_eq!(taro.home, Path::new("/m/taro"));
+    let hana = find("hana").unwrap().expect("a user");
+    assert_eq!((hana.home.as_path(), hana.uid), (Path::new("/m/ha na"), 65534));
+    for unknown in ["jiro", "ta\tro", "taro\u{1}", "%u", "*", "日本"] {
+        assert_eq!(find(unknown), Ok(None), "{unknown:?}");
+    }
+    // Many at once, over connections that are kept.
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    assert!(find("taro").unwrap().is_some());
+                    assert!(find("jiro").unwrap().is_none());
+                }
+            });
+        }
+    });
+    let list = dovecot.home.path().join("users");
+    let aside = dovecot.home.path().join("aside");
+    fs::rename(&list, &aside).unwrap();
+    assert!(find("saburo").is_err(), "its database is away");
+    fs::rename(&aside, &list).unwrap();
+    dovecot.stop();
+    assert!(find("taro").is_err(), "it is away");
+    dovecot.start();
+    assert!(find("taro").unwrap().is_some(), "it is back");
+    assert_eq!(find("jiro"), Ok(None));
+}
