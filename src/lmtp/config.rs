@@ -90,9 +90,18 @@ type Setter = fn(&mut LmtpSettings, &str) -> Result<(), String>;
 
 /// Every setting but `program`, which has a name of its own and may stand more than once.
 pub const SETTINGS: &[(&str, Setter)] = &[
-    ("listen", |to, text| Ok(to.listen = Some(text.parse()?))),
-    ("users", |to, text| Ok(to.users = text.parse()?)),
-    ("store", |to, text| Ok(to.store = text.parse()?)),
+    ("listen", |to, text| {
+        to.listen = Some(text.parse()?);
+        Ok(())
+    }),
+    ("users", |to, text| {
+        to.users = text.parse()?;
+        Ok(())
+    }),
+    ("store", |to, text| {
+        to.store = text.parse()?;
+        Ok(())
+    }),
     ("user-id", |to, text| {
         (to.identity, to.own_uids) = (Some(identity(text)?), false);
         Ok(())
@@ -101,17 +110,32 @@ pub const SETTINGS: &[(&str, Setter)] = &[
         (to.identity, to.own_uids) = (Some(identity(text)?), true);
         Ok(())
     }),
-    ("workers", |to, text| Ok(to.workers = at_least_one(text)?)),
-    ("connections", |to, text| Ok(to.connections = at_least_one(text)?)),
+    ("workers", |to, text| {
+        to.workers = at_least_one(text)?;
+        Ok(())
+    }),
+    ("connections", |to, text| {
+        to.connections = at_least_one(text)?;
+        Ok(())
+    }),
     ("delimiter", |to, text| {
         let signs = unquoted(text);
         let fits = signs.chars().all(|sign| sign.is_ascii_punctuation() && sign != '@');
         to.delimiter = fits.then(|| signs.to_owned()).ok_or("signs such as `+` or `+-`")?;
         Ok(())
     }),
-    ("message-size", |to, text| Ok(to.message_size = number(text)?)),
-    ("site", |to, text| Ok(to.site = Some(absolute(text)?))),
-    ("state", |to, text| Ok(to.state = absolute(text)?)),
+    ("message-size", |to, text| {
+        to.message_size = number(text)?;
+        Ok(())
+    }),
+    ("site", |to, text| {
+        to.site = Some(absolute(text)?);
+        Ok(())
+    }),
+    ("state", |to, text| {
+        to.state = absolute(text)?;
+        Ok(())
+    }),
     ("maildir", |to, text| {
         let fits = text.starts_with("~/") || text == "~" || text.starts_with('/');
         to.maildir = fits.then(|| text.to_owned()).ok_or("a path below `~/`, or from `/`")?;
@@ -145,7 +169,10 @@ pub const SETTINGS: &[(&str, Setter)] = &[
             Some(fits.ok_or("a duration, `60s` for one, `4m` at most")?);
         Ok(())
     }),
-    ("forwards-per-hour", |to, text| Ok(to.confinement.forwards_per_hour = number(text)?)),
+    ("forwards-per-hour", |to, text| {
+        to.confinement.forwards_per_hour = number(text)?;
+        Ok(())
+    }),
 ];
 
 /// Puts one setting in the place of what was there.

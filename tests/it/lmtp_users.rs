@@ -47,7 +47,7 @@ fn check_and_test_go_by_what_the_site_allows() {
     assert_eq!(found.matches("warning[").count(), 2, "{found}");
     let tested = as_user(&home, &["--test"], "taro@a.example", MAIL);
     assert_eq!(tested.code, Some(0), "{tested:?}");
-    assert!(tested.stdout.contains("h/Maildir/A/B"), "{}", tested.stdout);
+    assert!(tested.stdout.contains("folder \"A/B\""), "{}", tested.stdout);
     assert!(tested.stdout.contains("does not let rules run `sh`"), "{}", tested.stdout);
     assert!(tested.stdout.contains("/bin/true"), "{}", tested.stdout);
 }
@@ -145,7 +145,7 @@ impl Dovecot {
             "dovecot.conf",
             format!(
                 "base_dir = {path}/run\nstate_dir = {path}/state\nlog_path = {path}/log\n\
-                 protocols =\nlisten =\nssl = no\nfirst_valid_uid = 1\n\
+                 protocols =\nlisten = 127.0.0.1\nssl = no\nfirst_valid_uid = 1\n\
                  mail_location = maildir:~/Maildir\n\
                  userdb {{\n driver = passwd-file\n args = {path}/users\n\
                  \x20default_fields = uid=65534 gid=65534\n}}\n\
