@@ -265,6 +265,8 @@ fn plain_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::file::ANYWHERE;
+
     use std::time::{Duration, SystemTime};
 
     use super::*;
@@ -285,14 +287,14 @@ mod tests {
         write("c/a/.4.vcf", &CARD.replace("hanako", "hidden"));
         write("c/a/5.txt", &CARD.replace("hanako", "text"));
         write("c/b/6.vcf", &CARD.replace("hanako@example.jp", "nobody"));
-        let book = read(&home.path().join("c")).unwrap();
+        let book = read(&home.path().join("c"), &User::default()).unwrap();
         let found: Vec<&str> = book.contacts.iter().map(|each| each.address.as_str()).collect();
         assert_eq!(found, ["hanako@example.jp", "jiro@example.jp"]);
         let told: Vec<String> = book.problems.iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].ends_with("3.vcf: it holds no card"), "{told:?}");
         assert!(told[1].ends_with("6.vcf:4: `nobody` is no address"), "{told:?}");
-        assert!(read(&home.path().join("none")).unwrap_err().is_missing());
+        assert!(read(&home.path().join("none"), &User::default()).unwrap_err().is_missing());
     }
 
     #[test]
@@ -314,7 +316,7 @@ mod tests {
         let cache = user.cache_dir().unwrap().to_owned();
         assert!(!cache.exists());
         let other = Contact { address: "kept@example.jp".into(), name: "A b".into() };
-        let fresh = Some(find(&folder).unwrap().print());
+        let fresh = Some(find(&ANYWHERE, &folder).unwrap().print());
         keep(&folder, &user, &Contacts { all: vec![other.clone()], fresh }).unwrap();
         let read = contacts(&folder, &user).unwrap();
         assert_eq!(read, Contacts { all: vec![other], fresh: None });
@@ -322,7 +324,7 @@ mod tests {
         age(99);
         assert_eq!(address(&contacts(&folder, &user).unwrap()), "jiro@example.jp");
         age(0);
-        let fresh = Some(find(&folder).unwrap().print());
+        let fresh = Some(find(&ANYWHERE, &folder).unwrap().print());
         keep(&folder, &user, &Contacts { all: Vec::new(), fresh }).unwrap();
         let kept = fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
         fs::write(&kept, "garbage\n").unwrap();

@@ -50,7 +50,7 @@ impl Site {
             false => tempfile::tempdir().unwrap(),
         };
         let at = |path: &str| root.path().join(path);
-        for directory in ["a", "data", "site", "b/Maildir", "b/lists", "b/.Sent"] {
+        for directory in ["a", "data", "site", "b/Maildir", "b/lists", "b/cards"] {
             fs::create_dir_all(at(directory)).unwrap();
         }
         for folder in ["b/Maildir", "b/Maildir/.Sent", "b/Maildir/.Box"] {
@@ -65,6 +65,7 @@ impl Site {
             ("b/away", "Subject: secret\n\nsecret\n"),
             ("b/Maildir/.Sent/cur/1.x:2,S", "To: hana@x.example\nSubject: x\n\nx\n"),
             ("b/Maildir/dovecot-keywords", "0 Secret\n"),
+            ("b/cards/1.vcf", "BEGIN:VCARD\nVERSION:3.0\nFN:H\nEMAIL:hana@x.example\nEND:VCARD\n"),
             ("site/list", "hana@x.example\n"),
         ] {
             fs::write(at(file), text).unwrap();
@@ -256,6 +257,11 @@ const CASES: &[Case] = &[
     ("sent mail that is a link", &[("Maildir/.Sent", "../../b/Maildir/.Sent")], "list x sent \"Sent\"\nwhen from in x -> folder \"Hit\"\n", Inbox),
     ("sent mail in a link", &[("Maildir/.Sent/cur", "../../../b/Maildir/.Sent/cur")], "list x sent \"Sent\"\nwhen from in x -> folder \"Hit\"\n", Inbox),
     ("a sent message that is a link", &[("Maildir/.Sent/cur/1.x:2,S", "../../../../b/Maildir/.Sent/cur/1.x:2,S")], "list x sent \"Sent\"\nwhen from in x -> folder \"Hit\"\n", Inbox),
+    // Address books.
+    ("cards by path", &[], "list x vcard \"%/b/cards\"\nwhen from in x -> folder \"Hit\"\n", Inbox),
+    ("cards by a link", &[("c", "../b/cards")], "list x vcard \"c\"\nwhen from in x -> folder \"Hit\"\n", Inbox),
+    ("a card that is a link", &[("c/1.vcf", "../../b/cards/1.vcf")], "list x vcard \"c\"\nwhen from in x -> folder \"Hit\"\n", Inbox),
+    ("a folder of cards that is a link", &[("c/d", "../../b/cards")], "list x vcard \"c\"\nwhen from in x -> folder \"Hit\"\n", Inbox),
     // Files of servers in the Maildir.
     ("subscriptions that are a link", &[("Maildir/subscriptions", "../../b/lists/friends")], "set subscribe on\nfolder \"F\"\n", Folder(".F")),
     ("a quota that is a link", &[("Maildir/maildirsize", "../../b/lists/friends")], "inbox\n", Inbox),
