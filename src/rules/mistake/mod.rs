@@ -13,8 +13,8 @@ mod script;
 mod site;
 mod word;
 
-pub use expire::ExpireMistake;
 pub use confined::ConfinedMistake;
+pub use expire::ExpireMistake;
 pub use folder::{BadFolder, BadPath};
 pub use learn::LearnMistake;
 pub use near::{difference, nearest};
