@@ -708,6 +708,10 @@ pub(super) struct Explain {
 /// `mfilter lmtp`
 #[derive(clap::Args, Debug, Clone)]
 pub(super) struct Lmtp {
+    /// The settings; options win [default: /etc/mfilter/lmtp.conf]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
     /// Where MTAs connect, on this machine: `unix:PATH` or `HOST:PORT` [default: standard
     /// input is the listening socket, as systemd gives it]
     #[arg(long, value_name = "ADDRESS")]

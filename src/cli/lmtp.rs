@@ -2,6 +2,7 @@
 
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,6 +10,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::args::Lmtp;
 use super::{CommandOutcome, output};
+use crate::file::ANYWHERE;
+use crate::lmtp::account_user::judge_state;
+use crate::lmtp::config::{self, CONFIG};
 use crate::lmtp::listen::Listener;
 use crate::lmtp::server::Server;
 use crate::lmtp::settings::{Identity, LmtpSettings};
@@ -23,6 +27,7 @@ pub(super) fn run(call: &Lmtp) -> Result<CommandOutcome, String> {
     let settings = settings(call)?;
     if call.check {
         accounts::open(&settings.users)?;
+        settings.state.as_deref().map_or(Ok(()), judge_state)?;
         return Ok(CommandOutcome::Fine);
     }
     let is_root = rustix::process::geteuid().is_root();
@@ -92,14 +97,21 @@ fn tell(text: &str) {
 
 /// The settings that the command line asks for.
 fn settings(call: &Lmtp) -> Result<LmtpSettings, String> {
-    let identity = call.user_id.as_deref().or(call.front_id.as_deref());
-    let mut settings = LmtpSettings {
-        listen: call.listen.clone().filter(|_| !call.inherited),
-        site: call.site.clone(),
-        own_uids: call.front_id.is_some(),
-        identity: identity.map(identity_of).transpose()?,
-        ..LmtpSettings::default()
-    };
+    let file = call.config.as_deref().unwrap_or(Path::new(CONFIG));
+    let mut settings = config::read(file, call.config.is_some()).map_err(|why| why.to_string())?;
+    if let Some(listen) = &call.listen {
+        settings.listen = Some(listen.clone());
+    }
+    if call.inherited {
+        settings.listen = None;
+    }
+    if let Some(site) = &call.site {
+        settings.site = Some(site.clone());
+    }
+    if let Some(name) = call.user_id.as_deref().or(call.front_id.as_deref()) {
+        settings.identity = Some(identity_of(name)?);
+        settings.own_uids = call.front_id.is_some();
+    }
     if let Some(users) = &call.users {
         settings.users = users.clone();
     }
@@ -125,7 +137,7 @@ fn settings(call: &Lmtp) -> Result<LmtpSettings, String> {
 }
 
 fn identity_of(name: &str) -> Result<Identity, String> {
-    let users = read_bytes("/etc/passwd".as_ref(), USERS_LIMIT);
+    let users = read_bytes(&ANYWHERE, "/etc/passwd".as_ref(), USERS_LIMIT);
     Identity::of(name, &users.unwrap_or_default())
 }
 

@@ -1,5 +1,6 @@
 //! The user whose mail is delivered to an account: with a uid of its own as on any
-//! machine, else confined, since all users are one to the system.
+//! machine; confined where all users are one to the system and the settings say where
+//! their state lies.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,11 +14,11 @@ use crate::user::User;
 /// # Errors
 /// The name cannot be part of a path that the settings have it in.
 pub fn user_of(account: &Account, settings: &LmtpSettings) -> Result<User, String> {
-    if settings.own_uids {
+    let Some(state) = settings.state.as_ref().filter(|_| !settings.own_uids) else {
         return Ok(User::at(&account.home));
-    }
+    };
     let maildir = maildir(account, &settings.maildir)?;
-    let data = settings.state.join(directory_name(&account.name));
+    let data = state.join(directory_name(&account.name));
     let site = Arc::new(settings.confinement.clone());
     Ok(User::confined(&account.name, &account.home, &maildir, &data, site))
 }
@@ -108,10 +109,10 @@ mod tests {
 
     #[test]
     fn who_shares_a_uid_is_confined() {
-        let settings = LmtpSettings::default();
+        let settings = LmtpSettings { state: Some("/s".into()), ..LmtpSettings::default() };
         let user = user_of(&account("a@b"), &settings).unwrap();
         assert!(user.confinement().is_some());
-        assert!(user.state_dir().unwrap().starts_with(settings.state.join("a@b")));
+        assert!(user.state_dir().unwrap().starts_with("/s/a@b"));
         let settings = LmtpSettings { own_uids: true, ..settings };
         assert!(user_of(&account("a@b"), &settings).unwrap().confinement().is_none());
     }

@@ -45,8 +45,9 @@ pub struct LmtpSettings {
     pub own_uids: bool,
     /// No worker is started for a uid below.
     pub first_uid: u32,
-    /// Where the state of users lies who share a uid: a directory for each.
-    pub state: PathBuf,
+    /// Where the state of users lies who share a uid, a directory for each. Where it is
+    /// set, their rules are confined.
+    pub state: Option<PathBuf>,
     /// Their Maildirs: below `~/`, or a path with `{user}` and `{domain}`.
     pub maildir: String,
     /// What their rules may.
@@ -72,20 +73,12 @@ impl Default for LmtpSettings {
             identity: None,
             own_uids: false,
             first_uid: 1000,
-            state: default_state(),
+            state: None,
             maildir: "~/Maildir".into(),
             confinement: Confinement::default(),
             limits: WorkerLimits::default(),
         }
     }
-}
-
-/// As systemd says it (`StateDirectory=`), else where it puts that.
-fn default_state() -> PathBuf {
-    let of_unit = std::env::var("STATE_DIRECTORY").ok();
-    let first = of_unit.as_deref().and_then(|all| all.split(':').next());
-    let first = first.filter(|path| Path::new(path).is_absolute());
-    first.unwrap_or("/var/lib/mfilter").into()
 }
 
 /// What a worker may use up.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::account_user::user_of;
 use super::rule_cache::RuleCache;
 use super::settings::{LmtpSettings, Store, WorkerLimits};
 use super::spool::PositionedReader;
@@ -108,7 +109,10 @@ impl Worker {
     }
 
     fn attempt(&mut self, job: &Job, input: Input) -> Outcome {
-        let user = user_of(job, &self.settings);
+        let user = match user_of(&job.account, &self.settings) {
+            Ok(user) => user,
+            Err(why) => return Outcome::deferred(why),
+        };
         let mailbox = path::without_detail(&job.recipient, &self.settings.delimiter);
         let remote = self.store.clone().map(|store| RemoteStore { store, mailbox });
         let delivery =
@@ -133,7 +137,7 @@ impl Worker {
             return false;
         }
         let recovered = catch_unwind(AssertUnwindSafe(|| {
-            let user = user_of(job, &self.settings);
+            let user = user_of(&job.account, &self.settings).ok()?;
             let world = world_of(job, user.clone());
             let rules = self.rules.of(&user, self.settings.site.as_deref()).ok()?;
             let location = mda::location(None, &rules.set.user, &world).ok()?;
@@ -146,11 +150,6 @@ impl Worker {
         }));
         matches!(recovered, Ok(Some(Recovered::Stored)))
     }
-}
-
-/// The user of a job.
-fn user_of(job: &Job, _settings: &LmtpSettings) -> User {
-    User::at(&job.account.home)
 }
 
 fn world_of(job: &Job, user: User) -> World {

@@ -191,19 +191,16 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
     let state = StateDir::of(user);
     let state = state.as_ref();
     let kept = ProgramCache::of(path, user);
-    let look = &mut |path: &Path| print_of(user.bounds(), path);
     let opened = open_rules(bounds_of_main(path, user), path).and_then(|file| {
         let print = file.print()?;
-        let mut prints = FilePrints::of(path, Some(print), proof);
+        let mut prints = FilePrints::of(path, Some(print), proof).within(user.bounds());
         let look = &mut |path: &Path| {
-            let print = print_of(path)?;
+            let print = print_of(user.bounds(), path)?;
             prints.add(path, print);
             Ok(print)
         };
         match kept.as_ref().and_then(|kept| kept.read(print, proof, look)) {
             Some(program) => Ok(Rules::Kept(Box::new(program), prints)),
-        match kept.as_ref().and_then(|kept| kept.read(print, proof, look)) {
-            Some(program) => Ok(Rules::Kept(Box::new(program))),
             None => Ok(Rules::Read(file.bytes()?)),
         }
     });
@@ -234,6 +231,7 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
                     });
                     remember(path, &files, &sources, script.as_ref(), &compiled, kept, state);
                     let prints = FilePrints::of_files(&files, proof).filter(|_| is_current);
+                    let prints = prints.map(|prints| prints.within(user.bounds()));
                     let in_force = InForce::by(compiled);
                     return Ok(InForce { script_notice: notice, remark, prints, ..in_force });
                 }
@@ -253,7 +251,7 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
                 trouble = Trouble::Missing;
             }
             if error.is_missing() && !asked && last_good().is_none() {
-                let prints = FilePrints::of(path, None, proof).all();
+                let prints = FilePrints::of(path, None, proof).within(user.bounds()).all();
                 return Ok(InForce { prints, ..none() });
             }
             let text = format!("{}: {error}\n", path.display());

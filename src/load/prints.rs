@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::file::{ANYWHERE, Bounds};
 use crate::source::Print;
 use crate::state::program_cache::{CachedRuleFile, Proof};
 
@@ -13,12 +14,15 @@ pub struct FilePrints {
     files: Vec<(PathBuf, Option<Print>)>,
     /// A delivery that ends with its message keeps none.
     wanted: bool,
+    /// Where a confined user's have to lie.
+    bounds: Bounds,
 }
 
 impl FilePrints {
     /// That of a main file. Only who has all of the rules proven keeps them.
     pub(super) fn of(path: &Path, print: Option<Print>, proof: Proof) -> FilePrints {
-        let mut prints = FilePrints { files: Vec::new(), wanted: proof == Proof::Whole };
+        let mut prints =
+            FilePrints { files: Vec::new(), wanted: proof == Proof::Whole, bounds: ANYWHERE };
         prints.add(path, print);
         prints
     }
@@ -27,7 +31,16 @@ impl FilePrints {
     pub(super) fn of_files(files: &[CachedRuleFile], proof: Proof) -> Option<FilePrints> {
         let prints =
             files.iter().map(|(path, bytes)| (path.to_owned(), bytes.as_deref().map(Print::of)));
-        (proof == Proof::Whole).then(|| FilePrints { files: prints.collect(), wanted: true })
+        (proof == Proof::Whole).then(|| FilePrints {
+            files: prints.collect(),
+            wanted: true,
+            bounds: ANYWHERE,
+        })
+    }
+
+    /// The same, of files that have to lie within bounds.
+    pub(super) fn within(self, bounds: &Bounds) -> FilePrints {
+        FilePrints { bounds: bounds.clone(), ..self }
     }
 
     pub(super) fn add(&mut self, path: &Path, print: Option<Print>) {
@@ -42,7 +55,8 @@ impl FilePrints {
     }
 
     /// Whether all files hold what they held; `look` tells what one is known by now.
-    pub(super) fn hold(&self, look: impl Fn(&Path) -> io::Result<Option<Print>>) -> bool {
-        self.files.iter().all(|(path, print)| look(path).is_ok_and(|now| now == *print))
+    pub(super) fn hold(&self, look: impl Fn(&Bounds, &Path) -> io::Result<Option<Print>>) -> bool {
+        let holds = |path: &Path, print| look(&self.bounds, path).is_ok_and(|now| now == print);
+        self.files.iter().all(|(path, print)| holds(path, *print))
     }
 }

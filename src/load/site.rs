@@ -110,7 +110,7 @@ impl SiteInForce {
 impl FilePrints {
     /// Whether the rules are still those of the files, which are the site's.
     pub fn are_current_of_site(&self) -> bool {
-        self.hold(print_of)
+        self.hold(|_, path| print_of(path))
     }
 }
 
