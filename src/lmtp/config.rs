@@ -290,7 +290,7 @@ mod tests {
         .unwrap();
         assert_eq!(settings.listen, Some(Address::Unix("/run/mfilter/lmtp".into())));
         assert_eq!(settings.users, UserSource::Dovecot("/run/dovecot/auth-userdb".into()));
-        assert_eq!(settings.store, Store::Lmtp(Address::Tcp("127.0.0.1:24".into())));
+        assert_eq!(settings.store, Store::Lmtp("lmtp:127.0.0.1:24".into()));
         assert_eq!(settings.identity, Some(Identity { uid: 150, gid: 8 }));
         assert_eq!((settings.workers, settings.connections), (3, 20));
         assert_eq!((settings.delimiter.as_str(), settings.message_size), ("+-", 1000));

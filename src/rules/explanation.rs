@@ -92,7 +92,8 @@ mod tests {
     use super::*;
 
     /// The wordings of all mistakes, as source.
-    const WORDINGS: [&str; 11] = [
+    const WORDINGS: [&str; 12] = [
+        include_str!("mistake/confined.rs"),
         include_str!("mistake/folder.rs"),
         include_str!("mistake/learn.rs"),
         include_str!("mistake/expire.rs"),

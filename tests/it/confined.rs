@@ -132,7 +132,8 @@ impl Site {
         for folder in folders.into_iter().filter(|folder| plain(folder)) {
             for sub in ["new", "cur"].map(|sub| folder.join(sub)).into_iter().filter(|it| plain(it))
             {
-                for entry in fs::read_dir(sub).unwrap() {
+                // It may be another directory by now.
+                for entry in fs::read_dir(sub).into_iter().flatten() {
                     found.push(entry.unwrap().path().strip_prefix(&maildir).unwrap().to_owned());
                 }
             }
