@@ -28,6 +28,7 @@ pub(super) fn run(call: &Lmtp) -> Result<CommandOutcome, String> {
     if call.check {
         accounts::open(&settings.users)?;
         settings.state.as_deref().map_or(Ok(()), judge_state)?;
+        warn_of_unconfined_rules(&settings);
         return Ok(CommandOutcome::Fine);
     }
     let is_root = rustix::process::geteuid().is_root();
@@ -54,12 +55,22 @@ pub(super) fn run(call: &Lmtp) -> Result<CommandOutcome, String> {
 /// All mail belongs to this process's uid.
 fn serve(settings: LmtpSettings, call: &Lmtp) -> Result<CommandOutcome, String> {
     let listener = listener(&settings)?;
+    warn_of_unconfined_rules(&settings);
     output::error(&format!("listening at {}", listener.place()));
     let server = Server::new(settings, Box::new(OwnUid), Arc::new(tell))?;
     let call = call.clone();
     let served = Arc::new(server).serve(listener, &move || self::settings(&call));
     served.map_err(|error| format!("nobody can connect any more: {error}"))?;
     Ok(CommandOutcome::Fine)
+}
+
+fn warn_of_unconfined_rules(settings: &LmtpSettings) {
+    if !settings.own_uids && settings.state.is_none() {
+        output::error(
+            "warning: users share a uid, and their rules are not confined: set `state` in the \
+             configuration, or let nobody but you write rules",
+        );
+    }
 }
 
 /// Starts this program anew as another user, with the listening socket as standard
