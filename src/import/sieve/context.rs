@@ -67,7 +67,13 @@ pub(super) struct Lowering<'a> {
     pub(super) expiries: BTreeSet<u64>,
     /// It is asked for.
     pub(super) dropped_counts: bool,
+    /// So much text has come of variables, bytes.
+    pub(super) expanded: usize,
 }
+
+/// Where variables make more text than this, bytes, no more of them is known: a few lines
+/// may double a text each. Pigeonhole ends each variable after 4 KB.
+const EXPANDED_LIMIT: usize = 4 << 20;
 
 impl<'a> Lowering<'a> {
     pub(super) fn new(options: &'a Options, load: Load<'a>) -> Lowering<'a> {
@@ -98,6 +104,7 @@ impl<'a> Lowering<'a> {
             dropped: None,
             expiries: BTreeSet::new(),
             dropped_counts: false,
+            expanded: 0,
         }
     }
 
@@ -325,8 +332,11 @@ impl<'a> Lowering<'a> {
             match self.state.variables.get(&key) {
                 None => {}
                 Some(KnownValue::Text(value)) => {
-                    let value = value.clone();
-                    expansion.push_text(&value);
+                    self.expanded = self.expanded.saturating_add(value.len());
+                    if self.expanded > EXPANDED_LIMIT {
+                        return Err("the script's variables make too much text".into());
+                    }
+                    expansion.push_text(value);
                 }
                 Some(KnownValue::Lost(why)) => return Err(why.clone()),
                 Some(KnownValue::OneOf(_) | KnownValue::Runtime | KnownValue::OneLevel) => {

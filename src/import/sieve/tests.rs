@@ -124,6 +124,18 @@ fn time_is_linear_in_the_script() {
 
 /// Of `${0}` nothing is made; the rest of the script is translated.
 #[test]
+fn text_that_doubles_is_not_made() {
+    let mut script = "require [\"variables\", \"fileinto\"]; set \"a\" \"x\";".to_owned();
+    for _ in 0..64 {
+        script.push_str("set \"a\" \"${a}${a}\";");
+    }
+    script.push_str("if header \"Subject\" \"${a}\" { fileinto \"A\"; }");
+    let (rules, totals) = rules(&script);
+    assert!(totals.exact < totals.all, "{totals:?}");
+    assert!(rules.len() < 64 << 10, "{} bytes", rules.len());
+}
+
+#[test]
 fn all_that_fitted_is_not_inserted() {
     let script = "require [\"variables\", \"fileinto\"];\n\
          if header :matches \"Subject\" \"[*] *\" { set :lower \"tag\" \"${0}\"; \
