@@ -6,7 +6,7 @@
 ;;; Code:
 
 (defconst mailrules-statements
-  '("set" "list" "define" "score" "include" "expect" "isp-filter" "isp-label"
+  '("set" "list" "define" "score" "include" "expect" "expire" "isp-filter" "isp-label"
       "category" "when" "otherwise" "rule" "on"))
 
 (defconst mailrules-actions

@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
     let later = SystemTime::now() + Duration::from_secs(10);
     let user = User::at(folder.path());
     list_index::make(&user, &path, &plain, later).expect("an index");
-    let indexed = list_index::open(&user, &path);
+    let indexed = list_index::open(&user, user.bounds(), &path);
     assert_eq!(
         indexed.is_some(),
         plain.keys().is_some_and(|keys| keys.iter().all(|k| k.len() < 65536))

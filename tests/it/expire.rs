@@ -152,7 +152,7 @@ fn mail_is_deleted_in_the_trash_and_where_that_is_said_twice_alone() {
     let check = home.run(&["check"], b"");
     assert!(check.stdout.contains("warning[expire-deletes]"), "{check:?}");
     let undo = expire(&home, &["--undo"]);
-    assert!(undo.stderr.contains("no run to take back"), "{undo:?}");
+    assert!(undo.stderr.contains("no run to undo"), "{undo:?}");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn killed_at_random_nothing_is_lost_or_doubled() {
     let there = places(&home);
     let gone = there.values().filter(|place| *place == ".Trash S").count();
     assert_eq!((there.len(), gone), (count, count - count / 3), "after {kills} kills");
-    while !expire(&home, &["--undo"]).stderr.contains("no run to take back") {}
+    while !expire(&home, &["--undo"]).stderr.contains("no run to undo") {}
     let back = places(&home);
     assert!(back.len() == count && back.values().all(|place| place.starts_with(".News")));
 }

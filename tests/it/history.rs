@@ -115,7 +115,7 @@ fn a_person_is_told_the_command_that_was_meant() {
     }
     for (call, said) in [
         ("chekc", "did you mean `mfilter check`?"),
-        ("frobnicate", "the commands are check, "),
+        ("frobnicate", "the commands are setup, check, "),
         ("version", concat!("mfilter ", env!("CARGO_PKG_VERSION"))),
         ("help", "Usage:"),
         ("help check", "Usage:"),

@@ -105,7 +105,7 @@ fn attempt(name: &str, number: usize, what: &str) -> Vec<String> {
     }
     complaints.extend(mail.complaints(Some(true)));
     for _ in 0..5 {
-        if mail.home.run(&["expire", "--undo"], b"").stderr.contains("no run to take back") {
+        if mail.home.run(&["expire", "--undo"], b"").stderr.contains("no run to undo") {
             break;
         }
     }

@@ -19,7 +19,7 @@ syntax region mailrulesString start=/"/ skip=/\\./ end=/"/ oneline contains=mail
 syntax region mailrulesString start=/"""/ skip=/\\./ end=/"""/ contains=mailrulesEscape,mailrulesInsert
 syntax region mailrulesPattern start=+\%(matches\s\+\|[\[,]\s*\)\@<=/+ skip=+\\.+ end=+/c\?+ oneline
 
-syntax keyword mailrulesStatement set list define score include expect isp-filter isp-label category
+syntax keyword mailrulesStatement set list define score include expect expire isp-filter isp-label category
 syntax keyword mailrulesStatement when otherwise rule on
 syntax keyword mailrulesAction inbox folder copy fileinto let mark unmark discard reject defer
 syntax keyword mailrulesAction add-header set-header remove-header log stop forward pipe run filter
