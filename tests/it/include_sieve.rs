@@ -121,12 +121,9 @@ fn script_and_rules_meet_as_the_manual_says() {
 fn a_script_stores_once_in_a_folder_with_the_last_flags() {
     let script = "require [\"fileinto\", \"imap4flags\", \"copy\"];\n\
         fileinto :copy :flags \"\\\\Seen\" \"B\";\nfileinto :flags \"\\\\Flagged\" \"C\";\n\
-        if header :contains \"subject\" \"two\" { fileinto :copy \"B\"; fileinto \"C\"; }\n\
-        if header :contains \"subject\" \"three\" { fileinto \"B\"; }\n";
+        if header :contains \"subject\" \"two\" { fileinto :copy \"B\"; fileinto \"C\"; }\n";
     let home = home_with(STATEMENT, script);
-    for (subject, wanted) in
-        [("one", ["B S", "C F"]), ("two", ["B ", "C "]), ("two three", ["B ", "C "])]
-    {
+    for (subject, wanted) in [("one", ["B S", "C F"]), ("two", ["B ", "C "])] {
         deliver(&home, subject);
         let wanted_line = format!("Subject: {subject}\n");
         let mail = home.mail().into_iter().filter(|mail| mail.text().contains(&wanted_line));
