@@ -81,7 +81,7 @@ pub fn has_acl(file: impl AsFd, which: Acl) -> Option<bool> {
             Acl::Default => "system.posix_acl_default",
         };
         match rustix::fs::fgetxattr(file, name, &mut [0u8; 0][..]) {
-            Ok(size) => Some(size > 0),
+            Ok(_) => Some(true),
             Err(Errno::NODATA | Errno::NOTSUP | Errno::NOSYS) => Some(false),
             Err(_) => None,
         }

@@ -153,7 +153,7 @@ fn the_tarball_installs_for_one_user_and_is_the_same_each_time() {
     let units = fs::read_dir(local.join("share/systemd/user")).expect("readable").count();
     let shipped = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/systemd"));
     assert_eq!(
-        units + 1,
+        units + 3,
         shipped.expect("readable").count(),
         "each has its place in packaging/build"
     );
