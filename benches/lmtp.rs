@@ -96,7 +96,8 @@ fn measure(name: &str, rules: usize, connections: usize, messages: usize) -> Mea
         command.arg("--floor").arg(&socket).arg(&users);
     } else {
         command = Command::new(env!("CARGO_BIN_EXE_mfilter"));
-        command.arg("lmtp").arg("--listen").arg(format!("unix:{}", socket.display()));
+        command.arg("lmtp").arg("--state").arg(directory.path().join("state"));
+        command.arg("--listen").arg(format!("unix:{}", socket.display()));
         command.arg("--users").arg(format!("template:{}/{{user}}", users.display()));
         if is_root {
             command.arg("--user-id").arg(format!("{OWNER}:{OWNER}"));

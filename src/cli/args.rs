@@ -730,6 +730,10 @@ pub(super) struct Lmtp {
     #[arg(long, value_name = "STORE")]
     pub(super) store: Option<Store>,
 
+    /// Where the state of users lies who share a uid [default: /var/lib/mfilter]
+    #[arg(long, value_name = "DIR")]
+    pub(super) state: Option<PathBuf>,
+
     /// Started as root: the account that has all mail, and that the server becomes
     #[arg(long, value_name = "USER", conflicts_with = "front_id")]
     pub(super) user_id: Option<String>,

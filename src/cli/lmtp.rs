@@ -19,6 +19,7 @@ use crate::lmtp::settings::{Identity, LmtpSettings};
 use crate::lmtp::spawn::{OwnUid, Role};
 use crate::lmtp::{accounts, launcher, worker};
 use crate::source::read_bytes;
+use crate::user::make_private;
 
 /// Longer lists of users are not read, bytes.
 const USERS_LIMIT: u64 = 16 << 20;
@@ -27,8 +28,12 @@ pub(super) fn run(call: &Lmtp) -> Result<CommandOutcome, String> {
     let settings = settings(call)?;
     if call.check {
         accounts::open(&settings.users)?;
-        settings.state.as_deref().map_or(Ok(()), judge_state)?;
-        warn_of_unconfined_rules(&settings);
+        if !settings.own_uids {
+            judge_state(
+                &settings.state,
+                settings.identity.unwrap_or_else(Identity::of_process).uid,
+            )?;
+        }
         return Ok(CommandOutcome::Fine);
     }
     let is_root = rustix::process::geteuid().is_root();
@@ -55,22 +60,15 @@ pub(super) fn run(call: &Lmtp) -> Result<CommandOutcome, String> {
 /// All mail belongs to this process's uid.
 fn serve(settings: LmtpSettings, call: &Lmtp) -> Result<CommandOutcome, String> {
     let listener = listener(&settings)?;
-    warn_of_unconfined_rules(&settings);
+    // Where it cannot be made the next line says why.
+    let _ = make_private(&settings.state, None);
+    judge_state(&settings.state, Identity::of_process().uid)?;
     output::error(&format!("listening at {}", listener.place()));
     let server = Server::new(settings, Box::new(OwnUid), Arc::new(tell))?;
     let call = call.clone();
     let served = Arc::new(server).serve(listener, &move || self::settings(&call));
     served.map_err(|error| format!("nobody can connect any more: {error}"))?;
     Ok(CommandOutcome::Fine)
-}
-
-fn warn_of_unconfined_rules(settings: &LmtpSettings) {
-    if !settings.own_uids && settings.state.is_none() {
-        output::error(
-            "warning: users share a uid, and their rules are not confined: set `state` in the \
-             configuration, or let nobody but you write rules",
-        );
-    }
 }
 
 /// Starts this program anew as another user, with the listening socket as standard
@@ -115,6 +113,9 @@ fn settings(call: &Lmtp) -> Result<LmtpSettings, String> {
     }
     if call.inherited {
         settings.listen = None;
+    }
+    if let Some(state) = &call.state {
+        settings.state = state.clone();
     }
     if let Some(site) = &call.site {
         settings.site = Some(site.clone());

@@ -1,7 +1,8 @@
 //! The user whose mail is delivered to an account: with a uid of its own as on any
-//! machine; confined where all users are one to the system and the settings say where
-//! their state lies.
+//! machine, confined where all users are one to the system.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,11 +15,11 @@ use crate::user::User;
 /// # Errors
 /// The name cannot be part of a path that the settings have it in.
 pub fn user_of(account: &Account, settings: &LmtpSettings) -> Result<User, String> {
-    let Some(state) = settings.state.as_ref().filter(|_| !settings.own_uids) else {
+    if settings.own_uids {
         return Ok(User::at(&account.home));
-    };
+    }
     let maildir = maildir(account, &settings.maildir)?;
-    let data = state.join(directory_name(&account.name));
+    let data = settings.state.join(directory_name(&account.name));
     let site = Arc::new(settings.confinement.clone());
     Ok(User::confined(&account.name, &account.home, &maildir, &data, site))
 }
@@ -64,16 +65,25 @@ pub fn find(address: &str, settings: &LmtpSettings) -> Result<Account, String> {
     found.ok_or_else(|| format!("there is no user `{address}`"))
 }
 
-/// Whether a directory can be what the state of all users lies in: it is there, or can
-/// be made.
+/// Whether a directory can be what the state of all users lies in: it is there, and
+/// belongs to the `owner` of their mail.
 ///
 /// # Errors
-/// Why not.
-pub fn judge_state(state: &Path) -> Result<(), String> {
-    crate::user::make_private(state, None)
-        .map_err(|error| format!("the directory for state, {}: {error}", state.display()))?;
-    rustix::fs::access(state, rustix::fs::Access::WRITE_OK)
-        .map_err(|error| format!("the directory for state, {}: {error}", state.display()))
+/// Why not, and what to do.
+pub fn judge_state(state: &Path, owner: u32) -> Result<(), String> {
+    let place = state.display();
+    match fs::metadata(state) {
+        Ok(about) if about.is_dir() && about.uid() == owner => Ok(()),
+        Ok(about) if about.is_dir() => Err(format!(
+            "the directory for state, {place}, belongs to uid {}: run `chown {owner} {place}`",
+            about.uid()
+        )),
+        Ok(_) => Err(format!("the directory for state, {place}, is no directory")),
+        Err(error) => Err(format!(
+            "the directory for state, {place}: {error}; make it with `install -d -m 700 -o \
+             {owner} {place}`, or set another one (`state`)"
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -109,7 +119,7 @@ mod tests {
 
     #[test]
     fn who_shares_a_uid_is_confined() {
-        let settings = LmtpSettings { state: Some("/s".into()), ..LmtpSettings::default() };
+        let settings = LmtpSettings { state: "/s".into(), ..LmtpSettings::default() };
         let user = user_of(&account("a@b"), &settings).unwrap();
         assert!(user.confinement().is_some());
         assert!(user.state_dir().unwrap().starts_with("/s/a@b"));

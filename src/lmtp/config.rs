@@ -133,7 +133,7 @@ pub const SETTINGS: &[(&str, Setter)] = &[
         Ok(())
     }),
     ("state", |to, text| {
-        to.state = Some(absolute(text)?);
+        to.state = absolute(text)?;
         Ok(())
     }),
     ("maildir", |to, text| {
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!((settings.workers, settings.connections), (3, 20));
         assert_eq!((settings.delimiter.as_str(), settings.message_size), ("+-", 1000));
         assert_eq!(settings.site.as_deref(), Some(Path::new("/etc/x#y")));
-        assert_eq!(settings.state.as_deref(), Some(Path::new("/srv/state")));
+        assert_eq!(settings.state, Path::new("/srv/state"));
         assert_eq!(settings.maildir, "~/M");
         let site = &settings.confinement;
         assert!(site.fs_layout && site.log == DeliveryLog::Syslog);

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::hand_over::address::StoreAddress;
 use crate::user::Confinement;
 
+/// Where the state of users lies who share a uid, unless it is said.
+pub const STATE: &str = "/var/lib/mfilter";
+
 /// All settings of a server. Workers are given them when they are started.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct LmtpSettings {
@@ -45,9 +48,9 @@ pub struct LmtpSettings {
     pub own_uids: bool,
     /// No worker is started for a uid below.
     pub first_uid: u32,
-    /// Where the state of users lies who share a uid, a directory for each. Where it is
-    /// set, their rules are confined.
-    pub state: Option<PathBuf>,
+    /// Where the state of users lies who share a uid, a directory for each; out of their
+    /// own reach.
+    pub state: PathBuf,
     /// Their Maildirs: below `~/`, or a path with `{user}` and `{domain}`.
     pub maildir: String,
     /// What their rules may.
@@ -73,7 +76,7 @@ impl Default for LmtpSettings {
             identity: None,
             own_uids: false,
             first_uid: 1000,
-            state: None,
+            state: STATE.into(),
             maildir: "~/Maildir".into(),
             confinement: Confinement::default(),
             limits: WorkerLimits::default(),

@@ -29,14 +29,14 @@ const RULES: [&str; 12] = [
     "",
     "folder \"Work\"\n",
     "when subject contains \"1\" -> folder \"One\"\n",
-    "when detail is \"shop\" -> folder \"Shop\"\n",
-    "when from contains \"far.example\" -> flag seen, folder \"Far/Deep\"\n",
-    "when subject contains \"2\" -> copy \"Two\"\notherwise -> flag flagged, inbox\n",
+    "when recipient.detail is \"shop\" -> folder \"Shop\"\n",
+    "when from contains \"far.example\" -> folder \"Far/Deep\" as seen\n",
+    "when subject contains \"2\" -> copy \"Two\"\notherwise -> mark flagged, inbox\n",
     "when subject contains \"3\" -> discard\n",
     "when subject contains \"4\" -> reject \"5.7.1 no mail of 4\"\n",
     "when subject contains \"5\" -> defer \"4.7.1 later\"\n",
-    "set layout fs\nwhen body contains \"needle\" -> folder \"Needle/In\"\n",
-    "add-header \"X-Seen\" \"{subject}\"\nwhen header \"x-list\" exists -> folder \"List\"\n",
+    "when body contains \"needle\" -> folder \"Needle/In\"\n",
+    "add-header \"X-Seen\" \"{subject}\"\nwhen has header \"x-list\" -> folder \"List\"\n",
     "when subject contains \"broken\n",
 ];
 
@@ -45,6 +45,11 @@ fn each_recipient_gets_what_the_program_for_one_message_files() {
     let mut site = Site::new();
     let users: Vec<String> = (0..if long() { 50 } else { 12 }).map(|at| format!("u{at}")).collect();
     let twin = |user: &str| format!("twin-{user}");
+    for rules in &RULES[..11] {
+        site.user("checked", rules);
+        let checked = site.deliver(&site.home("checked"), &["check"], b"");
+        assert!(!checked.stdout.contains("error"), "{rules}: {checked:?}");
+    }
     for (at, user) in users.iter().enumerate() {
         // Not each has one rule alone, and the last mistake is no user's first rules.
         let rules = format!("{}{}", RULES[at % 11], RULES[(at * 7 + at / 11) % 11]);
@@ -297,10 +302,11 @@ fn a_message_that_kills_is_in_the_inbox_after_the_third_try() {
     fs::write(&killer, "#!/bin/sh\nkill -9 $PPID\nsleep 1\n").expect("written");
     fs::set_permissions(&killer, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("set");
     site.give(&killer);
-    let rules =
-        format!("when subject is \"boom\" -> filter \"{}\"\nfolder \"A\"\n", killer.display());
-    site.rules("taro", &rules);
-    site.start(&["--workers", "2"]);
+    site.rules("taro", "when subject is \"boom\" -> filter \"killer\"\nfolder \"A\"\n");
+    let config = site.path("lmtp.conf");
+    fs::write(&config, format!("program killer = {}\n", killer.display())).expect("written");
+    site.give(&config);
+    site.start(&["--workers", "2", "--config", &config.display().to_string()]);
     let mut client = site.connect();
     let mut boom = |subject: &str| {
         let text = format!("Subject: {subject}\n\nx\n");

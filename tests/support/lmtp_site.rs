@@ -80,6 +80,7 @@ impl Site {
         let mut command = Command::new(MFILTER);
         let users = format!("template:{}/{{user}}", self.path("users").display());
         command.args(["lmtp", "--users", &users]).args(options).env_clear();
+        command.arg("--state").arg(self.path("state"));
         if rustix::process::geteuid().is_root() {
             command.args(["--user-id", &format!("{VMAIL}:{VMAIL}")]);
         }
