@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use super::args::{Delivery, Expire, Sort};
-use super::sort::{claim, rules, stop};
+use super::claim::claim_unless_dry;
+use super::sort::{rules, stop};
 use super::{CommandOutcome, output};
 use crate::log::{Log, MoveLine as Line};
 use crate::mailbox::expire::{ExpireEvent, Expired, Expirer, OldMessage};
@@ -44,11 +45,8 @@ pub(super) fn run(call: &Expire) -> Result<CommandOutcome, String> {
     if !location.path.is_dir() {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }
-    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
-    let _claim = match call.dry_run {
-        true => None,
-        false => Some(claim(&state, &location.path)?),
-    };
+    let state = super::state_of(&user)?;
+    let _claim = claim_unless_dry(&state, &location.path, call.dry_run)?;
     let folders: Vec<Place> =
         call.folders.iter().map(|name| location.place(&named(name))).collect();
     let is_named =

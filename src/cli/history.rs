@@ -26,7 +26,7 @@ pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
     let user = call.whose().user()?;
     let main = load::rules_file(call.rules.as_deref(), &user)?;
     let main = std::path::absolute(&main).unwrap_or(main);
-    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
+    let state = super::state_of(&user)?;
     let mut versions = history::versions(&state, &main);
     versions.reverse();
     match &call.action {

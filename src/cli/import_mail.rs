@@ -20,7 +20,6 @@ use crate::mailbox::mbox_lock::{self, NotLocked};
 use crate::mailbox::old_mail::{Filing, FilingRules, ImportEvent, MailImport};
 use crate::mailbox::refile::Skip;
 use crate::plan::Folder;
-use crate::state::StateDir;
 use crate::text::{escape, json_line, plural};
 use crate::user::User;
 use crate::world::World;
@@ -54,7 +53,7 @@ pub(super) fn run(call: &ImportMail) -> Result<CommandOutcome, String> {
         let sent = super::sent(program, &location, &world, !call.dry_run);
         World { state: None, sent: Some(Box::new(sent)), ..world }
     };
-    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
+    let state = super::state_of(&user)?;
     let folder = call.folder.as_ref().map(|name| Folder {
         parts: name.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
     });

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::args::{Delivery, Learn};
+use super::claim::claim_unless_dry;
 use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
 use crate::load;
@@ -25,15 +26,12 @@ use crate::outcome::Failure;
 use crate::plan::StepKind;
 use crate::rules::compiled::CompiledProgram;
 use crate::state::lessons::{self, Lesson};
-use crate::state::lock_file::LockFile;
 use crate::state::memory::{Memory, MessageIdentity, message_key};
-use crate::state::{StateDir, list_index, sorted};
+use crate::state::{StateDir, list_index};
 use crate::text::{are, counted, escape, json_line, were};
 use crate::user::User;
 use crate::world::World;
 
-/// Another process that moves mail in the same Maildir is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// So long messages are read before it is looked whether to stop.
 const STEP: Duration = Duration::from_secs(1);
 
@@ -43,7 +41,7 @@ pub(super) fn run(call: &Learn) -> Result<CommandOutcome, String> {
         let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
     }
     let user = User::of_process();
-    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
+    let state = super::state_of(&user)?;
     let path = load::rules_file(call.rules.as_deref(), &user)?;
     let in_force = load::in_force(&path, call.rules.is_some(), &user, load::Proof::Whole)?;
     if let Some(notice) = &in_force.notice {
@@ -70,10 +68,7 @@ pub(super) fn run(call: &Learn) -> Result<CommandOutcome, String> {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }
     let school = Learner { program, location: &location, state: &state, user: &user, log };
-    let _claim = match call.dry_run {
-        true => None,
-        false => Some(claim(&state, &location)?),
-    };
+    let _claim = claim_unless_dry(&state, &location.path, call.dry_run)?;
     let mut trouble = in_force.notice.is_some();
     if !call.dry_run {
         let told = school.sent_mail(&world, None, &stop);
@@ -129,16 +124,6 @@ pub(super) fn run(call: &Learn) -> Result<CommandOutcome, String> {
 
 fn say(line: &str) {
     output::print(&format!("{line}\n"));
-}
-
-/// The right to move messages in a Maildir alone: what `sort` does must not be
-/// looked at while it is half done.
-pub(super) fn claim(state: &StateDir, location: &Location) -> Result<LockFile, String> {
-    let came = sorted::claim(state, &location.path, Instant::now() + PATIENCE)
-        .map_err(|error| format!("the state directory `{}`: {error}", state.path().display()))?;
-    came.ok_or_else(|| {
-        format!("another mfilter is at work in `{}`; try again later", location.path.display())
-    })
 }
 
 /// Where one learns.

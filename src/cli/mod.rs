@@ -7,6 +7,7 @@
 mod args;
 mod check;
 mod check_sieve;
+mod claim;
 mod completions;
 mod current_rules;
 mod deliver;
@@ -123,6 +124,11 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             ended(2)
         }
     }
+}
+
+/// Where what mfilter remembers of a user lies.
+fn state_of(user: &User) -> Result<StateDir, String> {
+    StateDir::of(user).ok_or_else(|| "no home directory is known: set HOME".into())
 }
 
 /// The exit code of a command that came to its end: another one if what it

@@ -1,15 +1,14 @@
 //! `mfilter sort`: refiles mail that is there.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::args::{Delivery, Sort};
+use super::claim::claim_unless_dry;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::diagnostic;
@@ -30,16 +29,12 @@ use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::Entries;
 use crate::source::{SourceFile, Sources};
 use crate::state::StateDir;
-use crate::state::lock_file::LockFile;
 use crate::state::memory::Memory;
-use crate::state::sorted;
 use crate::text::one_line;
 use crate::text::{escape, json_line, plural};
 use crate::user::User;
 use crate::world::World;
 
-/// So long another process that moves mail in the same Maildir is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// A subject is cut to so many bytes in a line for people.
 const SUBJECT_MAX: usize = 70;
 
@@ -92,11 +87,8 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
     if !location.path.is_dir() {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }
-    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
-    let _claim = match call.dry_run {
-        true => None,
-        false => Some(claim(&state, &location.path)?),
-    };
+    let state = super::state_of(&user)?;
+    let _claim = claim_unless_dry(&state, &location.path, call.dry_run)?;
     let (places, problems) = places(call, program, &location)?;
     let log = super::log(program, &world, Some(&state));
     let mut memory = Memory::at(&state, now.as_second());
@@ -170,17 +162,6 @@ fn with_site(mut sources: Sources, files: &[&str]) -> Sources {
         sources.add(SourceFile::new(*file, ""));
     }
     sources
-}
-
-pub(super) fn claim(state: &StateDir, maildir: &Path) -> Result<LockFile, String> {
-    match sorted::claim(state, maildir, Instant::now() + PATIENCE) {
-        Ok(Some(claim)) => Ok(claim),
-        Ok(None) => Err(format!(
-            "another mfilter is moving mail in `{}`; try again when it is done",
-            maildir.display()
-        )),
-        Err(error) => Err(format!("cannot write to {}: {error}", state.path().display())),
-    }
 }
 
 /// Whether nothing is printed for a message.

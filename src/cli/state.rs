@@ -35,7 +35,7 @@ struct HalfDone {
 }
 
 pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
-    let state = StateDir::of(&User::of_process()).ok_or("no home directory is known: set HOME")?;
+    let state = super::state_of(&User::of_process())?;
     let remembered = read(&state);
     if call.json {
         output::print(&(json_line(&remembered) + "\n"));

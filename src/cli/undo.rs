@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use serde_json::json;
 
 use super::args::{Delivery, Sort};
+use super::claim::claim;
 use super::progress::ProgressMeter;
-use super::sort::{claim, is_quiet, rules, stop};
+use super::sort::{is_quiet, rules, stop};
 use super::{CommandOutcome, output};
 use crate::log::{Log, MoveLine as Line};
 use crate::mailbox::undo::{UndoEvent, Undone, undo};
@@ -21,7 +22,7 @@ use crate::user::User;
 pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
     let stop = &stop();
     let user = call.whose.user()?;
-    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
+    let state = super::state_of(&user)?;
     let asked = match &call.delivery.maildir {
         Some(path) => {
             let fail = |error| format!("there is no Maildir `{}`: {error}", path.display());

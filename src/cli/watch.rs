@@ -69,7 +69,7 @@ const TOLD: usize = 1000;
 
 pub(super) fn run(call: &Watch) -> Result<CommandOutcome, String> {
     let user = User::of_process();
-    let state = StateDir::of(&user).ok_or("no home directory is known: set HOME")?;
+    let state = super::state_of(&user)?;
     let rules = match &call.rules {
         Some(path) => path.clone(),
         None => load::default_rules(&user)?,

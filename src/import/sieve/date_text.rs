@@ -189,14 +189,7 @@ fn time_steps(key: &str) -> Option<Vec<DateStep>> {
 
 /// The layouts that stand so to a key, compared part by part.
 fn related(steps: &[DateStep], relation: Relation) -> Vec<DateLayout> {
-    let (less, equal, greater) = match relation {
-        Relation::Less => (true, false, false),
-        Relation::LessOrEqual => (true, true, false),
-        Relation::Equal => (false, true, false),
-        Relation::NotEqual => (true, false, true),
-        Relation::GreaterOrEqual => (false, true, true),
-        Relation::Greater => (false, false, true),
-    };
+    let (less, equal, greater) = relation.of_orders();
     let mut found = Vec::new();
     let mut same = DateLayout::any();
     for (slot, [before, at, behind]) in steps {

@@ -152,14 +152,7 @@ fn order_pattern(key: &str, shape: &str, relation: Relation) -> Option<Option<St
     if key.is_empty() || key.len() > shape.len() || !key.bytes().zip(shape.bytes()).all(fits) {
         return None;
     }
-    let (less, equal, greater) = match relation {
-        Relation::Less => (true, false, false),
-        Relation::LessOrEqual => (true, true, false),
-        Relation::Equal => (false, true, false),
-        Relation::NotEqual => (true, false, true),
-        Relation::GreaterOrEqual => (false, true, true),
-        Relation::Greater => (false, false, true),
-    };
+    let (less, equal, greater) = relation.of_orders();
     let mut ways = Vec::new();
     for (at, digit) in key.bytes().enumerate().filter(|(_, byte)| byte.is_ascii_digit()) {
         let before = pattern_literal(key.get(..at)?);

@@ -390,6 +390,12 @@ pub(super) enum Relation {
 }
 
 impl Relation {
+    /// Whether what is less, equal or greater stands so.
+    pub(super) fn of_orders(self) -> (bool, bool, bool) {
+        use std::cmp::Ordering::{Equal, Greater, Less};
+        (self.holds(Less), self.holds(Equal), self.holds(Greater))
+    }
+
     /// RFC 5231
     pub(super) fn of(word: &str) -> Result<Relation, String> {
         Ok(match word.to_ascii_lowercase().as_str() {

@@ -1,0 +1,35 @@
+//! The right to move the messages of a Maildir alone, so that no command looks at what
+//! another one has half done.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::state::lock_file::LockFile;
+use crate::state::{StateDir, sorted};
+
+/// How long a command waits for another one to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The claim on a Maildir.
+///
+/// # Errors
+/// Another command has it, or the state cannot be written.
+pub(super) fn claim(state: &StateDir, maildir: &Path) -> Result<LockFile, String> {
+    match sorted::claim(state, maildir, Instant::now() + PATIENCE) {
+        Ok(Some(claim)) => Ok(claim),
+        Ok(None) => Err(format!(
+            "another mfilter is moving mail in `{}`; try again when it is done",
+            maildir.display()
+        )),
+        Err(error) => Err(format!("cannot write to {}: {error}", state.path().display())),
+    }
+}
+
+/// [`claim`]; a dry run moves nothing and needs none.
+pub(super) fn claim_unless_dry(
+    state: &StateDir,
+    maildir: &Path,
+    dry_run: bool,
+) -> Result<Option<LockFile>, String> {
+    (!dry_run).then(|| claim(state, maildir)).transpose()
+}
