@@ -9,6 +9,7 @@ use super::args::{Delivery, Expire, Sort};
 use super::claim::claim_unless_dry;
 use super::sort::{rules, stop};
 use super::{CommandOutcome, output};
+use crate::load;
 use crate::log::{Log, MoveLine as Line};
 use crate::mailbox::expire::{ExpireEvent, Expired, Expirer, OldMessage};
 use crate::mailbox::known::take_in;
@@ -32,8 +33,8 @@ pub(super) fn run(call: &Expire) -> Result<CommandOutcome, String> {
     }
     let stop = &stop();
     let user = User::of_process();
-    let program = match rules(&delivery, &user)? {
-        Ok((_, program)) => program,
+    let (sources, program) = match rules(&delivery, &user)? {
+        Ok(checked) => checked,
         Err(drawn) => {
             output::print(&drawn);
             output::error("the rules have a mistake; nothing was done");
@@ -46,6 +47,9 @@ pub(super) fn run(call: &Expire) -> Result<CommandOutcome, String> {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }
     let state = super::state_of(&user)?;
+    if !call.dry_run {
+        load::history::note(&state, &sources);
+    }
     let _claim = claim_unless_dry(&state, &location.path, call.dry_run)?;
     let folders: Vec<Place> =
         call.folders.iter().map(|name| location.place(&named(name))).collect();

@@ -12,15 +12,15 @@
 //! Of a folder of which nothing was taken before, no more than half is taken.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::evaluate;
 use crate::flags::Flags;
-use crate::maildir::folder::{Entry, MaildirFolder};
+use crate::maildir::folder::{Entry, MaildirFolder, Sub};
 use crate::maildir::mover::{FileMove, MoveOutcome, MoveRequest, Mover};
 use crate::maildir::{Location, Place};
+use crate::message::arrived_by_name;
 use crate::outcome::Failure;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::program::Expiry;
@@ -190,18 +190,20 @@ impl Expirer<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            match &expiry.to {
+            let gone = match &expiry.to {
                 Some(to) => {
                     let to = self.location.place(&named(to));
-                    self.move_batch(mover, (expiry, place, &to), batch, (state, journal), tell)?;
+                    self.move_batch(mover, (expiry, place, &to), batch, (state, journal), tell)?
                 }
                 None => self.delete_batch(mover, expiry, place, batch, tell),
-            }
+            };
             if let Err(failure) = mover.settle() {
                 tell(ExpireEvent::Trouble(failure.to_string()));
             }
             tell(ExpireEvent::Settled);
-            taken.note(state).map_err(|error| self.not_noted(error))?;
+            if gone > 0 {
+                taken.note(state).map_err(|error| self.not_noted(error))?;
+            }
         }
         Ok(())
     }
@@ -218,14 +220,19 @@ impl Expirer<'_> {
         let folder = self.location.folder_of(place).to_string();
         let (mut old, mut unsure) = (Vec::new(), None);
         let kept = |entry: &Entry| {
-            let has = |letter| {
-                entry.sub == crate::maildir::folder::Sub::Cur && entry.letters().contains(letter)
-            };
-            !expiry.even_unread && !has('S') || !expiry.even_flagged && has('F') || has('D')
+            // mbsync and OfflineIMAP keep what is flagged and not seen in `new`.
+            let has = |letter| entry.letters().contains(letter);
+            let seen = entry.sub == Sub::Cur && has('S');
+            !expiry.even_unread && !seen || !expiry.even_flagged && has('F') || has('D')
         };
+        let now = self.world.now().as_second();
+        let is_young = |came: i64| now.saturating_sub(came) < expiry.after as i64;
         for entry in entries.iter().filter(|entry| entry.is_regular() && !kept(entry)) {
             if self.stop.load(Ordering::Relaxed) {
                 return Vec::new();
+            }
+            if arrived_by_name(&entry.name, now).is_some_and(is_young) {
+                continue;
             }
             let message = match shelf.open(entry) {
                 Ok(message) => message,
@@ -235,12 +242,25 @@ impl Expirer<'_> {
                     continue;
                 }
             };
-            let now = self.world.now().as_second();
-            let came = message.arrived(now).max(self.came_here(expiry, shelf, entry));
-            if came.is_none_or(|came| now.saturating_sub(came) < expiry.after as i64) {
+            if message.arrived(now).is_none_or(is_young) {
+                continue;
+            }
+            // What is deleted must have lain here for that long, too.
+            if expiry.to.is_none() && !shelf.put_here(entry).is_ok_and(|since| !is_young(since)) {
                 continue;
             }
             if let Some(unless) = expiry.unless {
+                match shelf.keywords(entry) {
+                    Ok((_, unknown)) if unknown.is_empty() => {}
+                    Ok(_) => {
+                        unsure.get_or_insert("some of its keywords have no name".into());
+                        continue;
+                    }
+                    Err(error) => {
+                        unsure.get_or_insert(format!("its keywords cannot be read: {error}"));
+                        continue;
+                    }
+                }
                 let flags = shelf.flags(entry);
                 self.world.stored.replace(Some(Stored { folder: folder.clone(), flags }));
                 match evaluate::holds(self.program, unless, &message, self.world) {
@@ -266,15 +286,7 @@ impl Expirer<'_> {
         old
     }
 
-    /// When a message was put where it lies, as far as its file tells; that counts for
-    /// what is deleted. Seconds since 1970.
-    fn came_here(&self, expiry: &Expiry, shelf: &MaildirFolder, entry: &Entry) -> Option<i64> {
-        if expiry.to.is_some() {
-            return None;
-        }
-        fs::symlink_metadata(shelf.path_of(entry)).ok().map(|about| about.ctime())
-    }
-
+    /// Moves messages, and gives how many of them it moved.
     fn move_batch(
         &self,
         mover: &mut Mover<'_>,
@@ -282,8 +294,8 @@ impl Expirer<'_> {
         batch: &[OldMessage],
         (state, journal): (&StateDir, &mut Option<SortJournal>),
         tell: Tell<'_>,
-    ) -> Result<(), Failure> {
-        let none = Flags::default();
+    ) -> Result<usize, Failure> {
+        let (none, mut gone) = (Flags::default(), 0);
         let mut steps: Vec<(&OldMessage, FileMove)> = Vec::new();
         for message in batch {
             let wish = MoveRequest { from, entry: &message.entry, to, add: &none, remove: &none };
@@ -303,6 +315,7 @@ impl Expirer<'_> {
             let fate = match mover.carry_out(&step) {
                 Ok(MoveOutcome::Moved) => {
                     remember(mover, self.memory, &step);
+                    gone += 1;
                     Expired::Moved(self.location.path_of_entry(&step.to, &step.new))
                 }
                 Ok(MoveOutcome::Missing) => Expired::Vanished,
@@ -310,7 +323,7 @@ impl Expirer<'_> {
             };
             tell(ExpireEvent::Message(expiry, from, message, fate));
         }
-        Ok(())
+        Ok(gone)
     }
 
     /// Brings moves into the journal.
@@ -336,6 +349,7 @@ impl Expirer<'_> {
         journal.sync()
     }
 
+    /// Deletes messages, and gives how many of them it deleted.
     fn delete_batch(
         &self,
         mover: &mut Mover<'_>,
@@ -343,21 +357,26 @@ impl Expirer<'_> {
         place: &Place,
         batch: &[OldMessage],
         tell: Tell<'_>,
-    ) {
+    ) -> usize {
+        let mut gone = 0;
         for message in batch {
             tell(ExpireEvent::Message(expiry, place, message, Expired::Deletes));
         }
         tell(ExpireEvent::Settled);
         for message in batch {
             if self.stop.load(Ordering::Relaxed) {
-                return;
+                break;
             }
             let fate = match mover.delete(place, &message.entry) {
-                Ok(MoveOutcome::Moved) => Expired::Deleted,
+                Ok(MoveOutcome::Moved) => {
+                    gone += 1;
+                    Expired::Deleted
+                }
                 Ok(MoveOutcome::Missing) => Expired::Vanished,
                 Err(failure) => Expired::Failed(failure.to_string()),
             };
             tell(ExpireEvent::Message(expiry, place, message, fate));
         }
+        gone
     }
 }

@@ -390,14 +390,31 @@ impl MaildirFolder {
     /// The flags that a message has, its keywords by name; keywords are left
     /// out if what they mean cannot be read.
     pub fn flags(&self, entry: &Entry) -> Flags {
-        let is_keyword = |letter: &char| letter.is_ascii_lowercase();
-        let keywords: String = entry.letters().chars().filter(is_keyword).collect();
-        let letters = entry.letters().chars().filter(|letter| !is_keyword(letter)).collect();
-        let names = match keywords.as_str() {
-            "" => Vec::new(),
-            keywords => keywords::names(&self.folder, keywords).unwrap_or_default().0,
-        };
-        Flags { letters, keywords: names }
+        let letters = entry.letters().chars().filter(|letter| !letter.is_ascii_lowercase());
+        let (keywords, _) = self.keywords(entry).unwrap_or_default();
+        Flags { letters: letters.collect(), keywords }
+    }
+
+    /// The keywords that a message has, and the letters of those that have no name.
+    ///
+    /// # Errors
+    /// The folder's file of names cannot be read.
+    pub fn keywords(&self, entry: &Entry) -> io::Result<(Vec<String>, String)> {
+        let letters: String = entry.letters().chars().filter(char::is_ascii_lowercase).collect();
+        match letters.as_str() {
+            "" => Ok(Default::default()),
+            letters => keywords::names(&self.folder, letters),
+        }
+    }
+
+    /// When a message's file was put where it lies, or its status last changed; seconds
+    /// since 1970.
+    ///
+    /// # Errors
+    /// It is not there, or nobody can tell.
+    pub fn put_here(&self, entry: &Entry) -> io::Result<i64> {
+        let directory = self.directory(entry.sub).map_err(|failure| failure.error)?;
+        Ok(statat(directory, entry.name.as_str(), AtFlags::SYMLINK_NOFOLLOW)?.st_ctime)
     }
 }
 

@@ -149,11 +149,8 @@ impl Message {
     /// when it was delivered (<https://cr.yp.to/proto/maildir.html>); an empty
     /// one for a message in an mbox.
     pub fn is_stored_as(&self, name: &str) {
-        let end = name.find(|c: char| !c.is_ascii_digit()).unwrap_or(name.len());
-        let (seconds, rest) = name.split_at(end);
-        let seconds = seconds.parse().ok().filter(|_| rest.starts_with(['.', '_']));
         let modified = self.stored.get().and_then(|stored| stored.modified);
-        self.stored.set(Some(StoredTexts { name: seconds, modified }));
+        self.stored.set(Some(StoredTexts { name: time_of_name(name), modified }));
     }
 
     /// When a stored message came here, seconds since 1970: by its name in a
@@ -395,6 +392,18 @@ impl Message {
             }
         }
     }
+}
+
+/// When a message came, by the name of its file in a Maildir, as [`Message::arrived`] does
+/// first; seconds since 1970.
+pub fn arrived_by_name(name: &str, now: i64) -> Option<i64> {
+    time_of_name(name).filter(|at| is_sound(*at, now))
+}
+
+fn time_of_name(name: &str) -> Option<i64> {
+    let end = name.find(|c: char| !c.is_ascii_digit()).unwrap_or(name.len());
+    let (seconds, rest) = name.split_at(end);
+    seconds.parse().ok().filter(|_| rest.starts_with(['.', '_']))
 }
 
 /// Whether mail can have come at a moment.

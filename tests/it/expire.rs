@@ -62,6 +62,9 @@ fn home() -> Home {
     put(format!(".Lists/cur/{}:2,F", old(10)), 10);
     put(format!(".Lists/cur/{}.M11P1.mx:2,S", now()), 11);
     put(format!("cur/{}:2,S", old(12)), 12);
+    // As mbsync and OfflineIMAP keep what is not seen.
+    put(format!(".Lists/new/{}:2,F", old(14)), 14);
+    put(format!(".Lists/new/{}:2,D", old(15)), 15);
     // What the sender says of its age is nothing.
     let text = message(13).replace("Subject", "Date: Mon, 1 Jan 2001 00:00:00 +0000\nSubject");
     home.write(&format!("Maildir/.News/cur/{}.M13P1.mx:2,S", now()), text);
@@ -97,6 +100,22 @@ fn what_is_old_goes_and_what_is_unread_or_flagged_stays() {
     let run = expire(&home, &["--undo"]);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(places(&home), before);
+}
+
+#[test]
+fn what_cannot_be_told_keeps_a_message() {
+    let home = Home::with_rules(
+        "expire \"News\" after 14d unless keyword is \"$Keep\" -> folder \"Trash\"\n",
+    );
+    for (number, flags) in [(1, "Sb"), (2, "S"), (3, "S"), (4, "Sa")] {
+        home.write(&format!("Maildir/.News/cur/{}:2,{flags}", old(number)), message(number));
+    }
+    home.write("Maildir/.News/dovecot-keywords", "0 $Keep\n");
+    let run = expire(&home, &["--more-than-half", "News"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("mail in `News` is kept: some of its keywords have no name"));
+    let places: Vec<String> = places(&home).into_values().collect();
+    assert_eq!(places, [".News Sb", ".Trash S", ".Trash S", ".News Sa"]);
 }
 
 #[test]
