@@ -38,7 +38,11 @@ pub(super) fn run(call: &ReportBug) -> Result<CommandOutcome, String> {
         system.release().to_string_lossy(),
         system.machine().to_string_lossy(),
     );
-    let found = look(&user, &home, "mfilter".into());
+    let mut found = look(&user, &home, "mfilter".into());
+    // How many, and not what they are called.
+    for (number, path) in found.mboxes.iter_mut().enumerate() {
+        *path = format!("MBOX{}", number + 1).into();
+    }
     text.push_str(&without_names(&seen(&found), &user));
     text.push_str(&rules_in_numbers(&found));
     let lines = text.lines().map(|line| escape(&output::with_tilde(line)) + "\n");
@@ -90,13 +94,20 @@ fn scrubbed(bytes: &[u8]) -> Vec<u8> {
             in_head = false;
         }
         // A boundary begins the head of a part; a signature's `-- ` does not.
-        let begins = |rest: &[u8]| boundaries.iter().any(|known| rest.starts_with(known));
-        if content.strip_prefix(b"--").is_some_and(begins) {
-            in_head = true;
+        let behind = content.strip_prefix(b"--");
+        // One may begin as another does: the longest counts.
+        let behind = behind.and_then(|rest| {
+            boundaries.iter().filter_map(|it| rest.strip_prefix(*it)).min_by_key(|it| it.len())
+        });
+        if let Some(behind) = behind {
+            // What follows the last one belongs to no part.
+            in_head = !behind.starts_with(b"--");
             scrub(content, &mut out);
         } else if in_head && !content.starts_with(b" ") && !content.starts_with(b"\t") {
+            // Of an mbox's `From ` line nothing is a name.
             let colon = content.iter().position(|byte| *byte == b':').unwrap_or(0);
-            let (name, value) = content.split_at(colon);
+            let is_name = content[..colon].iter().all(u8::is_ascii_graphic);
+            let (name, value) = content.split_at(if is_name { colon } else { 0 });
             let lower = String::from_utf8_lossy(name).to_ascii_lowercase();
             kept = KEPT.contains(&lower.as_str());
             out.extend_from_slice(name);
@@ -164,6 +175,10 @@ fn scrub(text: &[u8], out: &mut Vec<u8>) {
         if rest.starts_with(b"=?")
             && let Some(charset) = rest[2..].iter().position(|byte| *byte == b'?')
             && rest.get(charset + 4) == Some(&b'?')
+            && rest[2..charset + 2]
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"*_-".contains(byte))
+            && charset < 40
         {
             let (head, behind) = rest.split_at(charset + 5);
             out.extend_from_slice(head);
@@ -203,7 +218,9 @@ mod tests {
                        Auto-Submitted: auto-replied\n\n\
                        --Hanako1\nContent-Type: text/plain; name=\"secret.txt\"\n\
                        Content-Transfer-Encoding: quoted-printable\n\n\
-                       Geheim=C3=A9 秘密 123\n-- \nHanako: 😀\n--Hanako1--\n";
+                       Geheim=C3=A9 秘密 123\n-- \nHanako: 😀\n=?my secret? B?\n\
+                       --Hanako1--\nDear Hanako: secret\n";
+        let message = format!("From hanako@example.jp Mon Nov 27 10:00:00 2026\n{message}");
         let scrubbed = String::from_utf8(scrubbed(message.as_bytes())).unwrap();
         for secret in ["hanako", "Hanako", "example", "secret", "5aSn", "42", "Geheim", "秘", "C3"]
         {

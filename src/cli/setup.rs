@@ -79,11 +79,12 @@ pub(super) fn seen(found: &Findings) -> String {
     line(
         "IMAP server",
         match &found.dovecot {
-            Some(DovecotStore::Maildir { path, is_fs }) => {
+            Some(DovecotStore::Maildir { path, is_fs, .. }) => {
                 let layout = if *is_fs { ", folders as directories" } else { "" };
                 format!("Dovecot, mail in {path}{layout}")
             }
             Some(DovecotStore::Other { driver, .. }) => format!("Dovecot, mail as {driver}"),
+            Some(DovecotStore::Unset) => "Dovecot; its settings name no place of mail".into(),
             Some(DovecotStore::Unknown) => {
                 "Dovecot; root can ask where mail is: doveconf -h mail_location".into()
             }

@@ -43,12 +43,15 @@ pub enum MailServer {
 /// How Dovecot keeps mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DovecotStore {
-    /// A Maildir, as it is written in the settings, in this layout.
-    Maildir { path: String, is_fs: bool },
+    /// A Maildir and its inbox, as they are written in the settings, in this layout; the
+    /// inbox is empty where it is the Maildir itself.
+    Maildir { path: String, is_fs: bool, inbox: String },
     /// `mbox`, `sdbox`, `mdbox`: mfilter cannot deliver there. With whether it is
     /// Dovecot 2.4 or newer, whose settings are written otherwise.
     Other { driver: String, is_new: bool },
-    /// It is installed, and its settings cannot be read or say nothing.
+    /// Its settings say nothing: it takes a `~/Maildir` that is there.
+    Unset,
+    /// It is installed, and its settings cannot be read.
     Unknown,
 }
 
@@ -297,16 +300,16 @@ fn dovecot() -> Option<DovecotStore> {
     if let Some(location) = old.as_deref().map(str::trim).filter(|location| !location.is_empty()) {
         return Some(store_of(location));
     }
-    let Some(text) = said("doveconf", &["-h", "mail_driver", "mail_path", "mailbox_list_layout"])
-    else {
-        return Some(DovecotStore::Unknown);
+    let names = ["-h", "mail_driver", "mail_path", "mailbox_list_layout", "mail_inbox_path"];
+    let Some(text) = said("doveconf", &names) else {
+        return Some(if old.is_some() { DovecotStore::Unset } else { DovecotStore::Unknown });
     };
     let mut lines = text.lines().map(str::trim);
     let mut next = || lines.next().unwrap_or_default().to_owned();
-    let (driver, path, layout) = (next(), next(), next());
+    let (driver, path, layout, inbox) = (next(), next(), next(), next());
     Some(match driver.as_str() {
-        "maildir" => DovecotStore::Maildir { path: in_home(&path), is_fs: layout == "fs" },
-        "" => DovecotStore::Unknown,
+        "maildir" => in_maildir(&path, layout == "fs", &inbox),
+        "" => DovecotStore::Unset,
         _ => DovecotStore::Other { driver, is_new: true },
     })
 }
@@ -318,8 +321,22 @@ fn store_of(location: &str) -> DovecotStore {
     if driver != "maildir" {
         return DovecotStore::Other { driver: driver.to_owned(), is_new: false };
     }
-    let path = in_home(parts.next().unwrap_or_default());
-    DovecotStore::Maildir { path, is_fs: parts.any(|part| part.eq_ignore_ascii_case("LAYOUT=fs")) }
+    let path = parts.next().unwrap_or_default();
+    let (mut is_fs, mut inbox) = (false, "");
+    for part in parts {
+        match part.split_once('=') {
+            Some((key, layout)) if key.eq_ignore_ascii_case("LAYOUT") => is_fs = layout == "fs",
+            Some((key, place)) if key.eq_ignore_ascii_case("INBOX") => inbox = place,
+            _ => {}
+        }
+    }
+    in_maildir(path, is_fs, inbox)
+}
+
+fn in_maildir(path: &str, is_fs: bool, inbox: &str) -> DovecotStore {
+    let (path, inbox) = (in_home(path), in_home(inbox));
+    let inbox = if inbox == path { String::new() } else { inbox };
+    DovecotStore::Maildir { path, is_fs, inbox }
 }
 
 /// A path as rules write it: what stands for the home is `~`.
@@ -352,7 +369,7 @@ fn synced(fetcher: Fetcher, path: &Path) -> Option<(String, Option<String>)> {
                 }
             }
             // Without a Path the inbox alone is known, which mbsync has in ~/Maildir.
-            found.0.map(|path| (path, found.1))
+            found.0.map(|path| (path, found.1.or_else(|| Some("~/Maildir".into()))))
         }
         Fetcher::OfflineImap => text.lines().find_map(|line| {
             let (key, value) = line.split_once(['=', ':'])?;
@@ -396,10 +413,16 @@ mod tests {
 
     #[test]
     fn locations_of_dovecot_are_read() {
-        let maildir = |path: &str, is_fs| DovecotStore::Maildir { path: path.into(), is_fs };
+        let with = |path: &str, is_fs, inbox: &str| DovecotStore::Maildir {
+            path: path.into(),
+            is_fs,
+            inbox: inbox.into(),
+        };
+        let maildir = |path, is_fs| with(path, is_fs, "");
         for (location, store) in [
             ("maildir:~/Maildir", maildir("~/Maildir", false)),
-            ("maildir:%h/mail/:LAYOUT=fs:INBOX=~/mail/INBOX", maildir("~/mail", true)),
+            ("maildir:%h/mail/:LAYOUT=fs:INBOX=~/mail/INBOX", with("~/mail", true, "~/mail/INBOX")),
+            ("maildir:~/Maildir:INBOX=%h/Maildir/", maildir("~/Maildir", false)),
             ("maildir:%{home}/Maildir", maildir("~/Maildir", false)),
             ("maildir:/srv/mail/%u", maildir("/srv/mail/%u", false)),
         ] {

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::look::{DovecotStore, Fetcher, Findings, MailServer, UNIT, UserFile};
+use crate::syntax::quote;
 
 /// The first rules of somebody who has none.
 const FIRST_RULES: &str = include_str!("../../examples/first.mailrules");
@@ -73,7 +74,11 @@ pub fn steps(found: &Findings) -> Vec<Step> {
     }
     let (rules, are_ready) = rules(found, &place);
     steps.push(rules);
+    let says_where = matches!(&found.rules, UserFile::Text(text)
+        if text.lines().any(|line| line.trim_start().starts_with("set maildir")));
     let waits = match (&place, are_ready) {
+        // Who has written where the mail is knows better.
+        (Place::NotYet { .. }, true) if says_where => None,
         (Place::NotYet { .. }, _) => Some("first Dovecot has to keep mail in Maildirs"),
         (_, false) => Some("first come the rules"),
         _ => None,
@@ -107,11 +112,10 @@ fn way(found: &Findings) -> Way<'_> {
 
 fn place(found: &Findings) -> Place {
     if let Some((path, inbox)) = &found.synced {
-        let inbox = inbox.as_deref().and_then(|inbox| inbox.strip_prefix(&format!("{path}/")));
-        return maildir(path, true, inbox);
+        return maildir(path, true, inbox.as_deref().unwrap_or_default());
     }
     match &found.dovecot {
-        Some(DovecotStore::Maildir { path, is_fs }) => {
+        Some(DovecotStore::Maildir { path, is_fs, inbox }) => {
             // What else Dovecot puts in (`%u`) is not known here.
             if path.contains('%') || path.contains('$') || path.is_empty() {
                 return Place::NotYet {
@@ -119,7 +123,7 @@ fn place(found: &Findings) -> Place {
                     lines: vec![format!("set maildir \"…\"    # in ~/.mailrules, for {path}")],
                 };
             }
-            maildir(path, *is_fs, None)
+            maildir(path, *is_fs, inbox)
         }
         Some(DovecotStore::Other { driver, is_new }) => Place::NotYet {
             reason: format!("Dovecot keeps mail as {driver}; mfilter delivers to Maildirs alone."),
@@ -134,23 +138,42 @@ fn place(found: &Findings) -> Place {
                 ],
             },
         },
-        Some(DovecotStore::Unknown) | None => match found.maildirs.first() {
-            Some((name, is_fs)) => maildir(&format!("~/{name}"), *is_fs, None),
-            None => maildir("~/Maildir", false, None),
+        store => match found.maildirs.first() {
+            Some((name, is_fs)) => maildir(&format!("~/{name}"), *is_fs, ""),
+            None if *store == Some(DovecotStore::Unknown) => Place::NotYet {
+                reason: "Dovecot is here, and you may not read where it keeps mail.".into(),
+                lines: vec!["doveconf -h mail_location    # as root; then set it".into()],
+            },
+            None => maildir("~/Maildir", false, ""),
         },
     }
 }
 
-fn maildir(path: &str, is_fs: bool, inbox: Option<&str>) -> Place {
+/// A Maildir whose inbox is the directory `inbox`, or itself where that is empty.
+fn maildir(path: &str, is_fs: bool, inbox: &str) -> Place {
+    let inbox = match inbox.strip_prefix(path).map(|below| below.strip_prefix('/')) {
+        _ if inbox.is_empty() || inbox == path => None,
+        Some(Some(folder)) if is_fs => Some(folder.to_owned()),
+        _ => {
+            let (reason, line) = if is_fs {
+                let line = format!("{path}/INBOX    # set the inbox so, and move it there");
+                (format!("The inbox, `{inbox}`, is not within `{path}`, where folders are."), line)
+            } else {
+                let line = format!("{path}    # set the inbox so, and move its mail there");
+                (format!("The inbox, `{inbox}`, is not the Maildir itself, `{path}`."), line)
+            };
+            return Place::NotYet { reason, lines: vec![line] };
+        }
+    };
     let mut settings = String::new();
     if path != "~/Maildir" {
-        settings.push_str(&format!("set maildir \"{path}\"\n"));
+        settings.push_str(&format!("set maildir {}\n", quote(path)));
     }
     if is_fs {
         settings.push_str("set layout fs\n");
     }
     if let Some(inbox) = inbox {
-        settings.push_str(&format!("set inbox \"{inbox}\"\n"));
+        settings.push_str(&format!("set inbox {}\n", quote(&inbox)));
     }
     Place::Maildir { path: path.to_owned(), settings }
 }
@@ -299,14 +322,19 @@ fn calls_a_filter(text: &str) -> bool {
     let mut lines =
         text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let (Some(line), None) = (lines.next(), lines.next()) else { return false };
-    let line = line.trim_matches('"').trim_start();
-    let program = |word: &str| {
-        let name = word.rsplit('/').next().unwrap_or(word);
-        ["procmail", "maildrop", "dovecot-lda", "deliver"].contains(&name)
-    };
-    line.starts_with('|')
-        && !line.contains(',')
-        && line.split(|c: char| c.is_whitespace() || "|\";'".contains(c)).any(program)
+    let Some(command) = line.trim_matches('"').trim_start().strip_prefix('|') else { return false };
+    // `IFS=' ' && exec /usr/bin/procmail -f- || exit 75 #taro`, as manuals have it.
+    let command = command.trim_start();
+    let command = command.strip_prefix("IFS=' '").unwrap_or(command).trim_start();
+    let command = command.strip_prefix("&&").unwrap_or(command).trim_start();
+    let command = command.strip_prefix("exec ").unwrap_or(command).trim_start();
+    let (command, otherwise) = command.split_once("||").unwrap_or((command, "exit 75"));
+    let otherwise = otherwise.split('#').next().unwrap_or_default().trim();
+    let program = command.split_whitespace().next().unwrap_or_default();
+    let name = program.rsplit('/').next().unwrap_or(program);
+    otherwise == "exit 75"
+        && !command.contains([',', '|', ';', '&', '<', '>', '`', '$', '(', '\n'])
+        && ["procmail", "maildrop", "dovecot-lda", "deliver"].contains(&name)
 }
 
 fn by_watch(found: &Findings) -> Vec<Step> {

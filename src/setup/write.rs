@@ -28,10 +28,16 @@ pub fn replace(path: &Path, before: Option<&str>, text: &str) -> io::Result<Opti
         }
         None => None,
     };
-    let mut new = tempfile::Builder::new().prefix(".mfilter-").tempfile_in(folder)?;
-    new.write_all(text.as_bytes())?;
     // A mail server reads it, and runs what stands in it only if nobody else may write.
-    new.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    let mut new = tempfile::Builder::new()
+        .prefix(".mfilter-")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    if before.is_some() {
+        let mode = fs::metadata(path)?.permissions().mode() & 0o755;
+        new.as_file().set_permissions(Permissions::from_mode(mode))?;
+    }
     new.as_file().sync_all()?;
     match backup {
         Some(_) => new.persist(path).map_err(|error| error.error)?,
@@ -73,7 +79,11 @@ mod tests {
         assert!(replace(&path, None, "two\n").is_err(), "it is there");
         assert!(replace(&path, Some("other\n"), "two\n").is_err(), "it holds something else");
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path) & !0o644, 0, "no more than the umask leaves");
+        fs::set_permissions(&path, Permissions::from_mode(0o660)).unwrap();
         let first = replace(&path, Some("one\n"), "two\n").unwrap().unwrap();
+        assert_eq!((mode(&path), mode(&first)), (0o640, 0o660), "not for others to write");
         let second = replace(&path, Some("two\n"), "three\n").unwrap().unwrap();
         assert_eq!(fs::read_to_string(first).unwrap(), "one\n");
         assert_eq!(fs::read_to_string(&second).unwrap(), "two\n");

@@ -11,7 +11,8 @@ use crate::support::{Home, Run, mail, run, write};
 const MESSAGE: &[u8] = b"From: shop@shop.example\nTo: taro@example.jp\nSubject: autumn\n\
       List-Unsubscribe: <https://shop.example/leave>\nMessage-ID: <a@shop.example>\n\nhello\n";
 
-const NO_DOVECOT: &str = "exit 1";
+/// A Dovecot whose settings say nothing of mail.
+const UNSET_DOVECOT: &str = "[ \"$2\" = mail_location ] && echo";
 const POSTFIX: &str = "printf '\\n$home/.forward\\n'";
 
 /// A home, and programs that answer instead of the machine's.
@@ -115,7 +116,7 @@ fn what_is_applied_delivers_to_where_dovecot_looks() {
         ("echo maildir:%h/.mail:LAYOUT=fs", ".mail", "News"),
         // Dovecot 2.4 has other settings.
         ("[ \"$2\" = mail_driver ] && printf 'maildir\\n~/Mail\\nmaildir++\\n'", "Mail", ".News"),
-        (NO_DOVECOT, "Maildir", ".News"),
+        (UNSET_DOVECOT, "Maildir", ".News"),
     ] {
         let machine = Machine::new(POSTFIX, doveconf);
         let applied = machine.setup(&["--apply"]);
@@ -138,14 +139,19 @@ fn what_is_applied_delivers_to_where_dovecot_looks() {
 
 #[test]
 fn what_is_not_understood_is_left_alone() {
-    for forward in ["hana@example.org\n", "\\taro, \"|/usr/bin/vacation taro\"\n"] {
-        let machine = Machine::new(POSTFIX, NO_DOVECOT);
+    for forward in [
+        "hana@example.org\n",
+        "\\taro, \"|/usr/bin/vacation taro\"\n",
+        "\"|tee -a ~/all | procmail\"\n",
+        "\"|/usr/bin/spamc | /usr/bin/procmail\"\n",
+    ] {
+        let machine = Machine::new(POSTFIX, UNSET_DOVECOT);
         machine.home.write(".forward", forward);
         let applied = machine.setup(&["--apply"]);
         assert!(applied.stdout.contains("left alone"), "{applied:?}");
         assert_eq!(machine.read(".forward"), forward);
     }
-    let machine = Machine::new(POSTFIX, NO_DOVECOT);
+    let machine = Machine::new(POSTFIX, UNSET_DOVECOT);
     machine.home.write("dotfiles/forward", "x\n");
     machine.home.write("dotfiles/rules", "x\n");
     for (target, link) in [("dotfiles/forward", ".forward"), ("dotfiles/rules", ".mailrules")] {
@@ -158,9 +164,36 @@ fn what_is_not_understood_is_left_alone() {
     assert_eq!(machine.read("dotfiles/forward") + &machine.read("dotfiles/rules"), "x\nx\n");
 }
 
+/// A message that no rule takes has to be where the mail reader looks for the inbox.
+#[test]
+fn the_inbox_is_where_dovecot_has_it() {
+    let machine = Machine::new(POSTFIX, "echo maildir:~/Mail:INBOX=~/Mail/INBOX:LAYOUT=fs");
+    assert_eq!(machine.setup(&["--apply"]).code, Some(0));
+    assert!(machine.read(".mailrules").contains("set inbox \"INBOX\""));
+    let settings = machine.read(".mailrules");
+    let settings = settings.lines().filter(|line| line.starts_with("set "));
+    machine.home.write(".mailrules", settings.map(|line| format!("{line}\n")).collect::<String>());
+    assert_eq!(machine.deliver().code, Some(0));
+    assert_eq!(folders_of(&machine.path("Mail")), ["INBOX"]);
+
+    for doveconf in [
+        // In this layout the inbox is the Maildir itself; outside of it there is no folder.
+        "echo maildir:~/Maildir:INBOX=~/Maildir/.INBOX",
+        "echo maildir:~/Maildir:INBOX=/var/mail/taro",
+        "[ \"$2\" = mail_driver ] && printf 'maildir\\n~/Mail\\nfs\\n/srv/in\\n'",
+        // Dovecot is there, and nobody may read its settings.
+        "exit 1",
+    ] {
+        let machine = Machine::new(POSTFIX, doveconf);
+        let told = machine.setup(&["--apply"]);
+        assert!(told.stdout.contains("Not yet"), "{doveconf}: {told:?}");
+        assert!(!machine.files().contains(&".forward".to_owned()), "{doveconf}");
+    }
+}
+
 #[test]
 fn another_filter_is_replaced_after_its_rules_came_over() {
-    let machine = Machine::new(POSTFIX, NO_DOVECOT);
+    let machine = Machine::new(POSTFIX, UNSET_DOVECOT);
     let procmail = "\"|/usr/bin/procmail\"\n";
     machine.home.write(".forward", procmail);
     machine.home.write(".procmailrc", ":0\n* ^Subject:.*autumn\n.Autumn/\n");
@@ -195,7 +228,7 @@ fn nothing_is_switched_while_dovecot_would_not_show_it() {
 
 #[test]
 fn what_mbsync_brings_is_watched() {
-    let machine = Machine::new("exit 1", NO_DOVECOT);
+    let machine = Machine::new("exit 1", UNSET_DOVECOT);
     machine.home.write(
         ".mbsyncrc",
         "IMAPStore far\nHost imap.example.org\n\nMaildirStore near\nSubFolders Verbatim\n\
@@ -220,7 +253,7 @@ fn what_mbsync_brings_is_watched() {
 
 #[test]
 fn who_has_no_mail_server_is_told_the_line_for_fetchmail() {
-    let machine = Machine::new("exit 1", NO_DOVECOT);
+    let machine = Machine::new("exit 1", UNSET_DOVECOT);
     machine.home.write(".fetchmailrc", "poll pop.example.org user hana\n");
     let told = machine.setup(&["--apply"]);
     assert!(told.stdout.contains("mda \""), "{told:?}");
