@@ -1,4 +1,5 @@
-//! How files are opened: never so that we wait, and regular files alone.
+//! How files are opened: never so that we wait, and regular files alone; and how a
+//! whole one is put in the place of another.
 //!
 //! Whoever may put a FIFO, a device or a terminal in the place of a file must
 //! not be able to hold a delivery: each open of each file goes through here
@@ -11,9 +12,10 @@
 //! meanwhile leads out.
 
 use std::fmt;
-use std::fs::{File, Metadata, metadata, read_link};
-use std::io::{self, ErrorKind, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::fs::{File, Metadata, Permissions, metadata, read_link};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::fs::{ResolveFlags, openat2};
 use rustix::io::Errno;
 use rustix::path::Arg;
+use tempfile::NamedTempFile;
 
 /// To read.
 pub const READ: OFlags = OFlags::RDONLY;
@@ -321,6 +324,69 @@ pub fn read(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path, READ)?.take(max).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Closes a file that was written and synced, and tells how that ended: some
+/// file systems write at close(2) only (AFS, old NFS, davfs2 and others by
+/// FUSE, where fsync(2) may do nothing), and a full disk is told there.
+pub fn close(file: impl IntoRawFd) -> io::Result<()> {
+    Ok(nix::unistd::close(file)?)
+}
+
+/// Gives a file that was written its name, in one step: synced, closed, renamed.
+pub fn put_in_place(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    let (file, name) = file.into_parts();
+    file.sync_all()?;
+    close(file)?;
+    Ok(name.persist(path)?)
+}
+
+/// Puts a file with these permissions in the place of another, whole or not at all, and
+/// on disk when it returns. What is at the path is not looked at: a symbolic link is
+/// replaced, not followed.
+///
+/// # Errors
+/// The system says no; then what was there is there.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let (mut new, folder) = new_beside(path, mode)?;
+    new.write_all(bytes)?;
+    new.as_file().set_permissions(Permissions::from_mode(mode & 0o7777))?;
+    put_in_place(new, path)?;
+    sync_directory(folder)
+}
+
+/// Makes a file as [`replace`] does, with what the umask leaves of the permissions.
+///
+/// # Errors
+/// With `AlreadyExists` something is there; the system says no.
+pub fn make(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let (mut new, folder) = new_beside(path, mode)?;
+    new.write_all(bytes)?;
+    new.as_file().sync_all()?;
+    new.persist_noclobber(path)?;
+    sync_directory(folder)
+}
+
+fn new_beside(path: &Path, mode: u32) -> io::Result<(NamedTempFile, &Path)> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix(".mfilter-").permissions(Permissions::from_mode(mode));
+    Ok((builder.tempfile_in(folder)?, folder))
+}
+
+/// What a file is known by from one look to the next: device, inode, length, and when it
+/// and its inode were changed (s, ns).
+pub fn identity(about: &Metadata) -> [u64; 7] {
+    [
+        about.dev(),
+        about.ino(),
+        about.size(),
+        about.mtime() as u64,
+        about.mtime_nsec() as u64,
+        about.ctime() as u64,
+        about.ctime_nsec() as u64,
+    ]
 }
 
 /// Puts a directory's entries on disk.

@@ -1,16 +1,16 @@
 //! `mfilter fmt`: the canonical layout.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::args::Fmt;
 use super::{CommandOutcome, output};
 use crate::diagnostic;
-use crate::file::ANYWHERE;
+use crate::file::{self, ANYWHERE};
 use crate::load;
 use crate::source::{Sources, read_rules};
-use crate::state::put_in_place;
 use crate::syntax;
 use crate::user::User;
 
@@ -69,9 +69,6 @@ fn one(path: &Path, check: bool) -> Result<CommandOutcome, String> {
 /// Replaces a file's content in one step; a symbolic link stays one, the mode stays.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let path = fs::canonicalize(path)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(content)?;
-    new.as_file().set_permissions(fs::metadata(&path)?.permissions())?;
-    put_in_place(new, &path)
+    let mode = fs::metadata(&path)?.permissions().mode();
+    file::replace(&path, content, mode)
 }

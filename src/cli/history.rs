@@ -2,7 +2,7 @@
 //! shown, compared with the files as they are, and brought back.
 
 use std::fs;
-use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -10,8 +10,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::args::{HistoryAction, HistoryArgs as Call};
 use super::{CommandOutcome, output};
-use crate::file;
-use crate::file::ANYWHERE;
+use crate::file::{self, ANYWHERE};
 use crate::load;
 use crate::source::{read_text, reason};
 use crate::state::StateDir;
@@ -181,13 +180,6 @@ fn restore(files: &VersionFiles) -> Result<CommandOutcome, String> {
 
 /// Writes a file as a whole, with the permissions that `like` has.
 fn write(path: &Path, bytes: &[u8], like: &Path) -> std::io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(bytes)?;
-    if let Ok(known) = fs::metadata(like) {
-        fs::set_permissions(file.path(), known.permissions())?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    let mode = fs::metadata(like).map_or(0o600, |known| known.permissions().mode());
+    file::replace(path, bytes, mode)
 }

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use super::args::{ImportAction, ImportRules, LabelsAs};
 use super::import_judge::ForeignProgram;
 use super::{CommandOutcome, import_mail, import_try, output};
+use crate::file;
 use crate::file::ANYWHERE;
 use crate::import::ir::TextFile;
 use crate::import::{
     Imported, Options, gmail, kind, maildrop, procmail, report, sieve, thunderbird,
 };
 use crate::source::{RULES_LIMIT, ReadError, read_bytes};
-use crate::state::put_in_place;
 use crate::text::json_line;
 use crate::user::User;
 
@@ -184,16 +184,9 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), String> {
     if let Some(folder) = folder {
         fs::create_dir_all(folder).map_err(told)?;
     }
-    let mut new =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(told)?;
-    new.write_all(text.as_bytes()).map_err(told)?;
-    if force {
-        return put_in_place(new, path).map_err(told);
-    }
-    new.as_file().sync_all().map_err(told)?;
-    match new.persist_noclobber(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
-        Err(error) => Err(told(error.error)),
+    let write = if force { file::replace } else { file::make };
+    match write(path, text.as_bytes(), 0o600) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(path)),
+        written => written.map_err(told),
     }
 }

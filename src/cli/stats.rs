@@ -1,12 +1,14 @@
 //! `mfilter stats`: what the rules did, by the log.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::args::{Delivery, Stats as Call};
 use super::current_rules::{self, CurrentRules};
 use super::{CommandOutcome, output};
+use crate::file;
 use crate::log::reader;
 use crate::report::log_stats::{LogEvent, LogStats, RuleName};
 use crate::report::one_line;
@@ -80,14 +82,16 @@ fn write(path: &Path, page: &str) -> Result<CommandOutcome, String> {
         output::print(page);
         return Ok(CommandOutcome::Fine);
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let made = tempfile::Builder::new()
-        .prefix(".mfilter-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
-        .and_then(|mut file| {
-            file.write_all(page.as_bytes())?;
-            file.persist(path).map_err(|error| error.error)
-        });
+    let mode = match fs::symlink_metadata(path) {
+        // It tells who writes to whom.
+        Err(_) => 0o600,
+        Ok(about) if about.is_file() => about.permissions().mode(),
+        Ok(_) => {
+            let path = path.display();
+            return Err(format!("{path} is not a regular file; `-` is standard output"));
+        }
+    };
+    let made = file::replace(path, page.as_bytes(), mode);
     match made {
         Ok(_) => Ok(CommandOutcome::Fine),
         Err(error) => Err(format!("cannot write {}: {}", path.display(), reason(&error))),

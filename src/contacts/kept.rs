@@ -44,7 +44,5 @@ pub(super) fn keep(user: &User, of: &Path, print: Print, contacts: &[Contact]) -
     }
     let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
     new.write_all(text.as_bytes())?;
-    new.as_file().sync_all()?;
-    new.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    file::put_in_place(new, &path)
 }

@@ -9,13 +9,14 @@ mod abook;
 mod kept;
 mod vcard;
 
+use std::collections::HashSet;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::file::Bounds;
+use crate::file::{self, Bounds};
 use crate::message::address;
 use crate::source::{Print, ReadError, read_bytes};
 use crate::user::User;
@@ -26,6 +27,8 @@ const MOST_FILES: usize = 20_000;
 const FILE_MAX: u64 = 64 << 20;
 /// No more is read of all files together, bytes.
 const MOST_BYTES: u64 = 256 << 20;
+/// Beyond so many entries of folders none is looked at, whatever they are.
+const MOST_ENTRIES: usize = 100_000;
 /// Folders within folders are looked into so deep.
 const DEPTH_MAX: usize = 4;
 /// Addresses beyond so many are not taken.
@@ -142,17 +145,7 @@ impl BookFiles {
         for (path, about) in &self.files {
             bytes.extend(path.as_os_str().as_bytes());
             bytes.push(0);
-            for number in [
-                about.dev(),
-                about.ino(),
-                about.size(),
-                about.mtime() as u64,
-                about.mtime_nsec() as u64,
-                about.ctime() as u64,
-                about.ctime_nsec() as u64,
-            ] {
-                bytes.extend(number.to_le_bytes());
-            }
+            bytes.extend(file::identity(about).into_iter().flat_map(u64::to_le_bytes));
         }
         Print::of(&bytes)
     }
@@ -174,13 +167,19 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
         return Ok(found);
     }
     let mut folders = vec![(path.to_owned(), 0)];
+    let (mut known, mut seen) = (HashSet::new(), 0);
     let mut problem = |path: &Path, why: String| {
         found.problems.push(BookProblem { path: path.to_owned(), line: 0, why });
     };
-    while let Some((folder, depth)) = folders.pop() {
-        let pinned = bounds.pin(&folder);
-        let entries =
-            pinned.and_then(|pinned| fs::read_dir(pinned)?.collect::<io::Result<Vec<_>>>());
+    'folders: while let Some((folder, depth)) = folders.pop() {
+        let entries = bounds.pin(&folder).and_then(|pinned| {
+            let about = fs::metadata(&pinned)?;
+            // A link may lead to where we have been.
+            if !known.insert((about.dev(), about.ino())) {
+                return Ok(Vec::new());
+            }
+            fs::read_dir(pinned)?.take(MOST_ENTRIES + 1 - seen).collect::<io::Result<Vec<_>>>()
+        });
         let entries = match entries {
             Ok(entries) => entries,
             Err(error) if depth == 0 => return Err(error.into()),
@@ -190,6 +189,11 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
             }
         };
         for entry in entries {
+            seen += 1;
+            if seen > MOST_ENTRIES {
+                problem(&folder, format!("of more than {MOST_ENTRIES} files the rest is skipped"));
+                break 'folders;
+            }
             let path = folder.join(entry.file_name());
             if entry.file_name().as_bytes().starts_with(b".") {
                 continue;
@@ -205,7 +209,7 @@ fn find(bounds: &Bounds, path: &Path) -> Result<BookFiles, ReadError> {
                         &folder,
                         format!("of more than {MOST_FILES} cards the rest is skipped"),
                     );
-                    return Ok(found);
+                    break 'folders;
                 }
                 found.files.push((path, about));
             }
@@ -286,6 +290,11 @@ mod tests {
         write("c/a/3.vcf", "no card\n");
         write("c/a/.4.vcf", &CARD.replace("hanako", "hidden"));
         write("c/a/5.txt", &CARD.replace("hanako", "text"));
+        // Ways back to where we have been.
+        for name in ["x", "y", "z"] {
+            std::os::unix::fs::symlink(home.path().join("c"), home.path().join("c/a").join(name))
+                .unwrap();
+        }
         write("c/b/6.vcf", &CARD.replace("hanako@example.jp", "nobody"));
         let book = read(&home.path().join("c"), &User::default()).unwrap();
         let found: Vec<&str> = book.contacts.iter().map(|each| each.address.as_str()).collect();

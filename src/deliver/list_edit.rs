@@ -8,10 +8,10 @@
 //! user's home.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, Permissions};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,9 @@ use rustix::fs::Mode;
 use crate::file::{self, Bounds};
 use crate::rules::address_list::{AddressList, key_of_exact, without_comment};
 use crate::source::LIST_LIMIT;
+use crate::state::StateDir;
 use crate::state::lock_file::LockFile;
 use crate::state::slots::Key;
-use crate::state::{StateDir, put_in_place};
 
 /// Where the locks lie in the state directory.
 const LOCKS: &str = "lists";
@@ -137,7 +137,7 @@ fn edit_within(
         if new.len() as u64 > limit {
             return Err(EditError::TooLarge);
         }
-        replace(&path, &new, mode)?;
+        file::replace(&path, &new, mode)?;
     }
     Ok(made)
 }
@@ -237,15 +237,6 @@ fn read(path: &Path, change: Change, limit: u64) -> Result<Option<(Vec<u8>, u32)
     Ok(Some((text, about.mode())))
 }
 
-fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    let mut new = tempfile::Builder::new().prefix(".mfilter-").tempfile_in(directory)?;
-    new.write_all(bytes)?;
-    new.as_file().set_permissions(Permissions::from_mode(mode & 0o7777))?;
-    put_in_place(new, path)?;
-    file::sync_directory(directory)
-}
-
 /// The text with the edits made, none if nothing has to change; and for each
 /// of them whether it changed anything. The list is read once for all of them.
 fn changed(text: &[u8], edits: &[(Change, &str)]) -> (Option<Vec<u8>>, Vec<bool>) {
@@ -299,6 +290,8 @@ fn changed(text: &[u8], edits: &[(Change, &str)]) -> (Option<Vec<u8>>, Vec<bool>
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::fs::symlink;
 
     use crate::file::ANYWHERE;

@@ -9,8 +9,8 @@ use std::os::unix::fs::MetadataExt;
 use rustix::fs::{AtFlags, Mode, fchmod, fstat, fsync, unlinkat};
 use rustix::io::Errno;
 
+use crate::file;
 use crate::outcome::Failure;
-use crate::state;
 
 use super::disk::{rename_new, sync_directory};
 use super::folder::{Entry, MaildirFolder};
@@ -45,7 +45,7 @@ pub(super) fn across(
         file.set_times(times)?;
         fchmod(&file, Mode::from_raw_mode(fstat(&from)?.st_mode & 0o777))?;
         fsync(&file)?;
-        state::close(file)
+        file::close(file)
     };
     let copied = copy().and_then(|()| match rename_new(tmp, &name, into, &new.name) {
         // By a try that was killed before it could remove the old one.

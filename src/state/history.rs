@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::last_good::{KeptText, decode, encode};
 use super::{StateDir, hex, key};
+use crate::file;
 
 const DIRECTORY: &str = "history";
 /// Of each main rule file so many versions are kept,
@@ -99,7 +100,7 @@ fn remember_at(
     if !linked {
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&directory)?;
         file.write_all(text.as_bytes())?;
-        file.persist(&path).map_err(|error| error.error)?;
+        file::put_in_place(file, &path)?;
     }
     prune(state, main, now);
     Ok(true)

@@ -60,16 +60,8 @@ fn file_name(list: &Path) -> String {
 
 /// What must be the same for the index to count.
 fn identity(about: &Metadata) -> [u64; 8] {
-    [
-        BUILT_OF,
-        about.dev(),
-        about.ino(),
-        about.size(),
-        about.mtime() as u64,
-        about.mtime_nsec() as u64,
-        about.ctime() as u64,
-        about.ctime_nsec() as u64,
-    ]
+    let [a, b, c, d, e, f, g] = file::identity(about);
+    [BUILT_OF, a, b, c, d, e, f, g]
 }
 
 fn open_in(directory: &Path, bounds: &Bounds, list: &Path) -> Option<AddressList> {
@@ -137,9 +129,7 @@ fn make_in(directory: &Path, list: &Path, read: &AddressList, since: SystemTime)
     out.write_all(read.loose_entries().as_bytes())?;
     out.flush()?;
     drop(out);
-    new.as_file().sync_all()?;
-    new.persist(directory.join(file_name(list))).map_err(|error| error.error)?;
-    Ok(())
+    file::put_in_place(new, &directory.join(file_name(list)))
 }
 
 /// An index that is asked in place.

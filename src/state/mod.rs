@@ -34,12 +34,10 @@ pub mod told;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::fd::IntoRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use tempfile::NamedTempFile;
 use twox_hash::xxhash3_128;
 
 use crate::file;
@@ -100,7 +98,7 @@ impl StateDir {
         self.make()?;
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.path)?;
         file.write_all(bytes)?;
-        put_in_place(file, &self.path.join(name))
+        file::put_in_place(file, &self.path.join(name))
     }
 
     /// Moves a damaged file out of the way, where a person can look at it.
@@ -108,21 +106,6 @@ impl StateDir {
         let path = self.path.join(name);
         let _ = fs::rename(&path, path.with_extension("damaged"));
     }
-}
-
-/// Closes a file that was written and synced, and tells how that ended: some
-/// file systems write at close(2) only (AFS, old NFS, davfs2 and others by
-/// FUSE, where fsync(2) may do nothing), and a full disk is told there.
-pub fn close(file: impl IntoRawFd) -> io::Result<()> {
-    Ok(nix::unistd::close(file)?)
-}
-
-/// Gives a file that was written its name, in one step: synced, closed, renamed.
-pub fn put_in_place(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    let (file, name) = file.into_parts();
-    file.sync_all()?;
-    close(file)?;
-    Ok(name.persist(path)?)
 }
 
 /// A regular file of this user that nobody else can write.

@@ -205,9 +205,7 @@ impl ProgramCache {
             new.as_file().set_permissions(Permissions::from_mode(0o644))?;
         }
         // A machine that stops now must not leave half of it.
-        new.as_file().sync_all()?;
-        new.persist(&self.file).map_err(|error| error.error)?;
-        Ok(())
+        file::put_in_place(new, &self.file)
     }
 }
 

@@ -12,12 +12,11 @@
 //! that is not the user's own, or that others can write, is as good as absent,
 //! and the log says so.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{is_ours, put_in_place};
+use super::is_ours;
 use crate::file;
 use crate::rules::switch::Words;
 use crate::source::reason;
@@ -84,16 +83,14 @@ pub fn write(path: &Path, words: &Words, home: Option<&Path>) -> io::Result<()> 
     for (name, on) in &words.categories {
         text += &format!("{} {name}\n", word(*on));
     }
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().set_permissions(Permissions::from_mode(0o600))?;
-    put_in_place(file, path)?;
-    file::sync_directory(directory)
+    file::replace(path, text.as_bytes(), 0o600)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
 
     fn words(whole: Option<bool>, categories: &[(&str, bool)]) -> Words {
         let categories = categories.iter().map(|(name, on)| ((*name).to_owned(), *on));

@@ -1,13 +1,15 @@
 //! `mfilter report-bug`: what it tells, and what it keeps to itself.
 
-use crate::support::Home;
+use crate::support::{Home, run};
 
 #[test]
 fn a_report_has_the_versions_and_nothing_private() {
     let home = Home::with_rules("when from is \"hanako@example.jp\" -> folder \"Secret\"\n");
-    home.write("m.eml", "From: Hanako <hanako@example.jp>\nSubject: secret\n\nhello secret\n");
+    home.write("m.eml", "From hanako@example.jp Mon Nov 27 10:00:00 2026\nFrom: Hanako <hanako@example.jp>\nSubject: secret\n\nhello secret\n");
     let path = home.path().join("m.eml");
-    let told = home.run(&["report-bug", path.to_str().unwrap()], b"");
+    let mut command = home.command(&["report-bug", path.to_str().unwrap()]);
+    command.env("LOGNAME", "taro").env("USER", "taro").env("MAIL", "/var/mail/taro");
+    let told = run(command, b"");
     assert_eq!(told.code, Some(0), "{told:?}");
     for part in [
         concat!("mfilter ", env!("CARGO_PKG_VERSION")),

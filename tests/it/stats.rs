@@ -66,6 +66,12 @@ fn a_page_that_cannot_be_written_is_told() {
     let told = home.run(&["stats", "--html", "/nowhere/page.html"], b"");
     assert_eq!(told.code, Some(2), "{told:?}");
     assert!(told.stderr.contains("cannot write"), "{told:?}");
+    // A device or a link is not replaced by a file.
+    let link = home.path().join("page.html");
+    std::os::unix::fs::symlink("elsewhere.html", &link).unwrap();
+    let told = home.run(&["stats", "--html", link.to_str().unwrap()], b"");
+    assert!(told.code == Some(2) && told.stderr.contains("regular file"), "{told:?}");
+    assert!(link.is_symlink());
 }
 
 fn chromium(arguments: &[String]) -> Run {

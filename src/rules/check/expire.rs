@@ -36,7 +36,7 @@ impl Checker<'_, '_> {
         let after = match node.after.kind {
             ValueKind::Duration(seconds @ 1..=LONGEST) => Some(seconds),
             _ => {
-                self.wrong_value("a duration, `14d` for one", node.after, None);
+                self.wrong_value("a duration of `1s` to `520w`", node.after, None);
                 None
             }
         };
