@@ -177,6 +177,7 @@ fn date(dice: &mut Dice) -> String {
         2 => {
             let moment = dice.pick(&[
                 "2026-12-24T10:00:30Z",
+                "2026-12-24T10:00:30",
                 "2026-12-25T00:00:00+09:00",
                 "2026-08-01T23:59:31-05:00",
             ]);
@@ -432,6 +433,11 @@ pub(crate) fn place() -> tempfile::TempDir {
 
 /// What Pigeonhole does with each message; none where the script fails.
 pub(crate) fn pigeonhole(place: &Path, script: &str, message: &str) -> Option<Done> {
+    pigeonhole_in("UTC", place, script, message)
+}
+
+/// The same on a machine in that zone.
+fn pigeonhole_in(zone: &str, place: &Path, script: &str, message: &str) -> Option<Done> {
     let root = rustix::process::geteuid().is_root();
     let mut command = if root {
         let mut command = Command::new("setpriv");
@@ -440,7 +446,7 @@ pub(crate) fn pigeonhole(place: &Path, script: &str, message: &str) -> Option<Do
     } else {
         Command::new(SIEVE_TEST)
     };
-    command.env_clear().env("PATH", "/usr/bin:/bin").env("TZ", "UTC").current_dir(place);
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("TZ", zone).current_dir(place);
     command.args(["-c", "conf", "-C", "-f", SENDER, "-r", RECIPIENT, "-a", RECIPIENT]);
     let output = command.args([script, message]).stdin(Stdio::null()).output().expect("it runs");
     let told = String::from_utf8_lossy(&output.stderr);
@@ -450,8 +456,13 @@ pub(crate) fn pigeonhole(place: &Path, script: &str, message: &str) -> Option<Do
 
 /// Runs mfilter in that directory; what it prints.
 pub(crate) fn mfilter(place: &Path, arguments: &[&str]) -> String {
+    mfilter_in("UTC", place, arguments)
+}
+
+/// The same on a machine in that zone.
+fn mfilter_in(zone: &str, place: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(MFILTER);
-    command.env_clear().env("HOME", place).env("TZ", "UTC").current_dir(place);
+    command.env_clear().env("HOME", place).env("TZ", zone).current_dir(place);
     let output = command.args(arguments).output().expect("it runs");
     assert!(output.status.code().is_some_and(|code| code < 2), "{arguments:?}: {output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -527,4 +538,89 @@ fn exact_rules_do_what_pigeonhole_does() {
     eprintln!("{tally:?}");
     assert!(wrong.is_empty(), "{tally:?}\n{}", wrong.join("\n=====\n"));
     assert!(tally.reached * 2 >= tally.pairs, "too few messages reach a rule: {tally:?}");
+}
+
+/// Moments, days and times of day change at the same second in both, wherever the machine
+/// is. All tests of a zone are one script; each that holds sets a keyword.
+#[test]
+fn moments_change_at_the_same_second_in_all_zones() {
+    if skipped("sieve_differential, moments", &[SIEVE_TEST, "/usr/bin/setpriv"], false) {
+        return;
+    }
+    const BEHIND: [&str; 11] = [
+        "", "Z", "z", "+00:00", "+01:00", "+02:00", "-04:00", "-05:00", "+09:00", "+10:00",
+        "-03:30",
+    ];
+    let place = place();
+    let at = |name: &str| place.path().join(name);
+    for zone_name in ["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo"] {
+        // Pigeonhole takes the offset of the present for all dates of a zone.
+        let zone = jiff::tz::TimeZone::get(zone_name).expect("a zone");
+        let present = zone.to_offset(jiff::Timestamp::now());
+        let seasons = ["2026-01-14T22:00:00Z", "2026-07-14T22:00:00Z"];
+        let seasons = seasons.map(|text| text.parse::<jiff::Timestamp>().expect("a moment"));
+        let moment = seasons.into_iter().find(|season| zone.to_offset(*season) == present);
+        let moment = moment.expect("it is winter or summer").to_zoned(zone);
+        let mut script = String::from(REQUIRE);
+        let mut test = |zone: &str, part: &str, key: &str| {
+            for relation in ["gt", "ge", "lt", "le"] {
+                let count = script.lines().count();
+                script.push_str(&format!(
+                    "if date {zone}:value \"{relation}\" \"date\" \"{part}\" \"{key}\" \
+                     {{ addflag \"k{count}\"; }}\n"
+                ));
+            }
+        };
+        for (argument, offset) in
+            [("", present.seconds()), ("+0000", 0), ("+0900", 32_400), ("-0330", -12_600)]
+        {
+            let fixed = jiff::tz::Offset::from_seconds(offset).expect("an offset");
+            let clock = fixed.to_datetime(moment.timestamp());
+            let argument = match argument {
+                "" => String::new(),
+                zone => format!(":zone \"{zone}\" "),
+            };
+            BEHIND
+                .iter()
+                .for_each(|behind| test(&argument, "iso8601", &format!("{clock}{behind}")));
+            test(&argument, "iso8601", &clock.to_string().to_lowercase());
+            test(&argument, "date", &clock.date().to_string());
+            test(&argument, "date", &clock.date().tomorrow().expect("a day").to_string());
+            test(&argument, "time", &clock.time().to_string());
+        }
+        fs::write(at("s.sieve"), &script).expect("written");
+        let seconds = [-7201_i64, -7200, -1, 0, 1, 3599, 7199, 7200];
+        let names: Vec<String> = (0..seconds.len()).map(|number| format!("m{number}")).collect();
+        for (name, second) in names.iter().zip(seconds) {
+            let date = moment.timestamp() + jiff::SignedDuration::from_secs(second);
+            let date = jiff::fmt::rfc2822::to_string(&date.to_zoned(jiff::tz::TimeZone::UTC));
+            let date = date.expect("a date");
+            fs::write(at(name), format!("From: a@b.example\nDate: {date}\n\nx\n"))
+                .expect("written");
+        }
+        let json = mfilter_in(
+            zone_name,
+            place.path(),
+            &["import", "sieve", "--json", "--separator", ".", "s.sieve"],
+        );
+        let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(report["totals"]["exact"], report["totals"]["all"], "{json}");
+        fs::write(at("rules"), report["rules"].as_str().expect("rules")).expect("written");
+        let options = ["--test", "--json", "-f", SENDER, "-d", RECIPIENT, "--rules", "rules"];
+        let options = options.into_iter().chain(names.iter().map(String::as_str));
+        let ours = mfilter_in(zone_name, place.path(), &options.collect::<Vec<_>>());
+        assert_eq!(ours.lines().count(), names.len(), "{ours}");
+        for ((name, line), second) in names.iter().zip(ours.lines()).zip(seconds) {
+            let theirs = pigeonhole_in(zone_name, place.path(), "s.sieve", name).expect("it runs");
+            let ours = by_mfilter(&serde_json::from_str(line).expect("JSON"));
+            let differs = |test: &&str| {
+                let keyword = test.rsplit('"').nth(1).unwrap_or_default().to_owned();
+                let has = |done: &Done| done.stored.iter().any(|(_, set)| set.contains(&keyword));
+                has(&ours) != has(&theirs)
+            };
+            let wrong: Vec<&str> = script.lines().filter(differs).collect();
+            assert!(wrong.is_empty(), "{zone_name}, {second} s:\n{}", wrong.join("\n"));
+            assert!(theirs.stored[0].1.len() > 50, "{zone_name}, {second} s: {theirs:?}");
+        }
+    }
 }

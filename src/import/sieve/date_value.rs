@@ -57,11 +57,7 @@ impl Lowering<'_> {
             self.approximately("where the zone is UTC, `Z` stands for `+00:00` in a moment");
         }
         let template = moment.template(part)?;
-        let name = self.names.of(&format!("{template}:{}-{part}", moment.field));
-        let is_it = |effect: &Effect| matches!(effect, Effect::Let(known, _) if *known == name);
-        if !self.draft.prelude.iter().any(is_it) {
-            self.draft.prelude.push(Effect::Let(name.clone(), template));
-        }
+        let name = self.date_variable(moment.field, part, template);
         let few = values(part).filter(|_| !captures && how.kind != MatchType::Regex);
         let test = match (few, how.kind) {
             (_, MatchType::Count(_)) => return Err("values are not counted (`:count`)".into()),
@@ -69,10 +65,20 @@ impl Lowering<'_> {
                 let found = fitting(all.iter().cloned(), how, keys)?;
                 whole(found.len(), all.len(), || Cond::texts(name, "is", found.iter()))
             }
+            (None, MatchType::Value(Relation::NotEqual)) if how.is_text() => {
+                let how = Matching { kind: MatchType::Is, ..how };
+                let mut tests = Vec::new();
+                for key in keys.chunks(1) {
+                    let field = std::slice::from_ref(&name);
+                    let equal = self.compare(field, ComparisonSort::Text, how, key, captures)?;
+                    tests.push(Cond::not(equal));
+                }
+                Cond::any(tests)
+            }
             (None, MatchType::Value(relation)) if how.is_text() && relation != Relation::Equal => {
                 let patterns = keys.iter().map(|key| {
-                    let shape = shape(part).and_then(|shape| order_pattern(key, shape, relation));
-                    shape.ok_or_else(|| format!("`{key}` is no {part}"))
+                    let pattern = shape(part).and_then(|shape| order_pattern(key, shape, relation));
+                    pattern.ok_or_else(|| format!("`{key}` is no {part}"))
                 });
                 let patterns = patterns.collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
                 let values: Vec<Operand> =
@@ -85,6 +91,18 @@ impl Lowering<'_> {
             (None, _) => self.compare(&[name], ComparisonSort::Text, how, keys, captures)?,
         };
         Ok(Cond::all([moment.exists(), test]))
+    }
+}
+
+impl Lowering<'_> {
+    /// The variable for a part of a date, which is kept at the start.
+    pub(super) fn date_variable(&mut self, field: &str, part: &str, template: String) -> String {
+        let name = self.names.of(&format!("{template}:{field}-{part}"));
+        let is_it = |effect: &Effect| matches!(effect, Effect::Let(known, _) if *known == name);
+        if !self.draft.prelude.iter().any(is_it) {
+            self.draft.prelude.push(Effect::Let(name.clone(), template));
+        }
+        name
     }
 }
 
@@ -137,19 +155,14 @@ fn shape(part: &str) -> Option<&'static str> {
         "year" => "0000",
         "date" => "0000-00-00",
         "time" => "00:00:00",
-        "iso8601" => "0000-00-00T00:00:00",
         _ => return None,
     })
 }
 
 /// The texts of that shape that stand so to a key; none if the key has another shape. Of a
 /// pattern that nothing fits, nothing.
-fn order_pattern(key: &str, shape: &str, relation: Relation) -> Option<Option<String>> {
-    let fits = |(key, shape): (u8, u8)| match shape {
-        b'0' => key.is_ascii_digit(),
-        _ => key == shape,
-    };
-    if key.is_empty() || key.len() > shape.len() || !key.bytes().zip(shape.bytes()).all(fits) {
+pub(super) fn order_pattern(key: &str, shape: &str, relation: Relation) -> Option<Option<String>> {
+    if key.is_empty() || !has_shape(key, shape) {
         return None;
     }
     let (less, equal, greater) = relation.of_orders();
@@ -169,6 +182,15 @@ fn order_pattern(key: &str, shape: &str, relation: Relation) -> Option<Option<St
         ways.push(pattern_literal(key));
     }
     Some((!ways.is_empty()).then(|| format!("^(?:{})", ways.join("|"))))
+}
+
+/// Whether a text looks like the beginning of that shape.
+pub(super) fn has_shape(text: &str, shape: &str) -> bool {
+    let fits = |(byte, shape): (u8, u8)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        _ => byte == shape,
+    };
+    text.len() <= shape.len() && text.bytes().zip(shape.bytes()).all(fits)
 }
 
 fn digits(first: u8, last: u8) -> String {

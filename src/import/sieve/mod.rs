@@ -10,6 +10,7 @@ mod date_value;
 mod expire;
 mod flags;
 mod include;
+mod instant;
 mod lower;
 mod parse;
 mod regex;

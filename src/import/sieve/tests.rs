@@ -158,3 +158,30 @@ fn mail_of_a_branch_that_is_not_translated_is_taken() {
     let want = "when size > 1 {\nlet branch = \"taken\"\n}\nwhen not has branch and size > 2 -> ";
     assert!(rules.starts_with(want), "{rules}");
 }
+
+/// A moment without a zone comes before all texts that begin with it; `Z` comes last.
+#[test]
+fn moments_are_compared_as_texts() {
+    let test = |relation: &str, key: &str| {
+        let test = format!("date :value \"{relation}\" \"date\" \"iso8601\" \"{key}\"");
+        exact(&format!("require [\"date\", \"relational\"]; if {test} {{ discard; }}"))
+    };
+    for (relation, behind, want) in [
+        ("gt", "", "when date >= K -> discard"),
+        ("ge", "", "when date >= K -> discard"),
+        ("lt", "", "when date < K -> discard"),
+        ("le", "", "when date < K -> discard"),
+        ("ge", "+00:00", "when date >= K -> discard"),
+        ("gt", "Z", "when date > K -> discard"),
+        ("le", "Z", "when date <= K -> discard"),
+        (
+            "ge",
+            "Z",
+            "let date-offset = \"{date:%:z}\"\nwhen date > K or date >= K and date-offset is \
+             \"+00:00\"\n-> discard",
+        ),
+    ] {
+        let clock = "2026-12-24T10:00:30";
+        assert_eq!(test(relation, &format!("{clock}{behind}")), want.replace('K', clock));
+    }
+}

@@ -5,7 +5,8 @@ use super::arguments::Arguments;
 use super::compare::{Collation, MatchType, Matching, fitting, matching};
 use super::context::Lowering;
 use super::date_text::date_text;
-use super::date_value::{DateMoment, exists, whole};
+use super::date_value::{DateMoment, whole};
+use super::instant::{day_by_instants, offset};
 use super::regex::Relation;
 use crate::import::ir::Cond;
 
@@ -78,7 +79,7 @@ impl Lowering<'_> {
     ) -> Result<Cond, String> {
         let field = moment.field;
         match part {
-            "iso8601" => instant_part(field, offset, how, keys),
+            "iso8601" => self.instant_part(moment, how, keys),
             "date" => day_by_instants(field, offset, how, keys),
             "julian" => {
                 let days = keys.iter().map(|key| julian(key)).collect::<Result<Vec<_>, _>>()?;
@@ -114,7 +115,7 @@ impl Lowering<'_> {
             _ => ("date.time", "date.weekday"),
         };
         match part {
-            "iso8601" => instant_part(field, "", how, keys),
+            "iso8601" => self.instant_part(moment, how, keys),
             "julian" => {
                 let days = keys.iter().map(|key| julian(key)).collect::<Result<Vec<_>, _>>()?;
                 date_part(moment, Matching { collation: Collation::Casemap, ..how }, &days)
@@ -173,7 +174,7 @@ fn time_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String
     Ok(Cond::any(tests))
 }
 
-fn relation(how: Matching) -> Result<Relation, String> {
+pub(super) fn relation(how: Matching) -> Result<Relation, String> {
     match (how.kind, how.collation) {
         (_, Collation::Numeric) => Err("a date is compared as a number".into()),
         (MatchType::Value(relation), _) => Ok(relation),
@@ -202,84 +203,6 @@ fn hour_ranges(field: &str, hours: &[String]) -> Cond {
             Cond::plain(field, "in", if one { written } else { format!("[{written}]") })
         }
     })
-}
-
-/// `+0900` as it stands behind an instant.
-fn offset(zone: &str) -> Result<String, String> {
-    let digits = zone.strip_prefix(['+', '-']).unwrap_or_default();
-    let number = |part: Option<&str>, below: u32| {
-        part.and_then(|part| part.parse::<u32>().ok()).is_some_and(|number| number < below)
-    };
-    let fits = digits.len() == 4
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && number(digits.get(..2), 24)
-        && number(digits.get(2..), 60);
-    match fits {
-        true if digits == "0000" => Ok("Z".into()),
-        true => Ok(format!("{}:{}", &zone[..3], &zone[3..])),
-        false => Err(format!("`{zone}` is no time zone")),
-    }
-}
-
-/// `iso8601`: texts that begin with what a clock shows are in the order of time, so the
-/// offset in a key says nothing.
-fn instant_part(field: &str, offset: &str, how: Matching, keys: &[String]) -> Result<Cond, String> {
-    let relation = relation(how)?;
-    let mut tests = Vec::new();
-    for key in keys {
-        let clock = key.get(..19).unwrap_or_default();
-        let Ok(moment) = clock.to_ascii_uppercase().parse::<jiff::civil::DateTime>() else {
-            return Err(format!("`{key}` is no moment"));
-        };
-        let operator = match relation {
-            Relation::Greater => ">",
-            Relation::GreaterOrEqual => ">=",
-            Relation::Less => "<",
-            Relation::LessOrEqual => "<=",
-            Relation::Equal | Relation::NotEqual => {
-                return Err("a moment to the second".into());
-            }
-        };
-        tests.push(Cond::plain(field, operator, instant(moment, offset)));
-    }
-    Ok(Cond::any(tests))
-}
-
-fn instant(moment: jiff::civil::DateTime, offset: &str) -> String {
-    let format = if moment.second() == 0 { "%Y-%m-%dT%H:%M" } else { "%Y-%m-%dT%H:%M:%S" };
-    format!("{}{offset}", moment.strftime(format))
-}
-
-/// Days in a zone of their own, by the instants at which they begin.
-fn day_by_instants(
-    field: &str,
-    offset: &str,
-    how: Matching,
-    keys: &[String],
-) -> Result<Cond, String> {
-    let relation = relation(how)?;
-    let mut tests = Vec::new();
-    for key in keys {
-        let day = key.parse::<jiff::civil::Date>().ok().filter(|_| key.len() == 10);
-        let Some((day, next)) = day.and_then(|day| Some((day, day.tomorrow().ok()?))) else {
-            return Err(format!("`{key}` is no date"));
-        };
-        let first = instant(day.at(0, 0, 0, 0), offset);
-        let behind = instant(next.at(0, 0, 0, 0), offset);
-        let since = || Cond::plain(field, ">=", first.clone());
-        let until = || Cond::plain(field, "<", behind.clone());
-        tests.push(match relation {
-            Relation::Equal => Cond::all([since(), until()]),
-            Relation::NotEqual => {
-                Cond::all([exists(field), Cond::not(Cond::all([since(), until()]))])
-            }
-            Relation::Greater => Cond::plain(field, ">=", behind.clone()),
-            Relation::GreaterOrEqual => since(),
-            Relation::Less => Cond::plain(field, "<", first.clone()),
-            Relation::LessOrEqual => until(),
-        });
-    }
-    Ok(Cond::any(tests))
 }
 
 /// A Modified Julian Day, RFC 5260 §4.2, as a date.
