@@ -1,7 +1,7 @@
 //! Parts of a date as texts, for what no field says: each is kept at the start, in the zone
 //! that is asked for, and compared like any other text.
 
-use super::compare::{ComparisonSort, MatchType, Matching, fitting};
+use super::compare::{Collation, ComparisonSort, MatchType, Matching, fitting};
 use super::context::Lowering;
 use super::regex::Relation;
 use crate::import::ir::{Cond, Effect, Operand, Test, pattern_literal};
@@ -103,6 +103,16 @@ impl Lowering<'_> {
             self.draft.prelude.push(Effect::Let(name.clone(), template));
         }
         name
+    }
+}
+
+/// How a date is compared as a text.
+pub(super) fn relation(how: Matching) -> Result<Relation, String> {
+    match (how.kind, how.collation) {
+        (_, Collation::Numeric) => Err("a date is compared as a number".into()),
+        (MatchType::Value(relation), _) => Ok(relation),
+        (MatchType::Is, _) => Ok(Relation::Equal),
+        _ => Err("a date is compared as a text".into()),
     }
 }
 

@@ -2,9 +2,8 @@
 
 use super::compare::{Collation, Matching};
 use super::context::Lowering;
-use super::date_value::{DateMoment, exists, has_shape, order_pattern};
+use super::date_value::{DateMoment, exists, has_shape, order_pattern, relation};
 use super::regex::Relation;
-use super::time::relation;
 use crate::import::ir::{Cond, Operand, Test};
 
 /// The clock of `iso8601`, RFC 5260 §4.2: behind it stands the zone.

@@ -5,7 +5,7 @@ use super::arguments::Arguments;
 use super::compare::{Collation, MatchType, Matching, fitting, matching};
 use super::context::Lowering;
 use super::date_text::date_text;
-use super::date_value::{DateMoment, whole};
+use super::date_value::{DateMoment, relation, whole};
 use super::instant::{day_by_instants, offset};
 use super::regex::Relation;
 use crate::import::ir::Cond;
@@ -172,15 +172,6 @@ fn time_part(field: &str, how: Matching, keys: &[String]) -> Result<Cond, String
         tests.push(test);
     }
     Ok(Cond::any(tests))
-}
-
-pub(super) fn relation(how: Matching) -> Result<Relation, String> {
-    match (how.kind, how.collation) {
-        (_, Collation::Numeric) => Err("a date is compared as a number".into()),
-        (MatchType::Value(relation), _) => Ok(relation),
-        (MatchType::Is, _) => Ok(Relation::Equal),
-        _ => Err("a date is compared as a text".into()),
-    }
 }
 
 /// Hours as ranges of times.
