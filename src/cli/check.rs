@@ -1,8 +1,9 @@
 //! `mfilter check`: every mistake in the rules, and their `expect`s.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::{Check, Delivery};
+use super::check_sieve::ScriptOptions;
+use super::for_user::ForUser;
 use super::{CommandOutcome, output};
 use crate::contacts;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -25,10 +26,45 @@ use crate::state::StateDir;
 use crate::user::User;
 use crate::world::{SentMail, World};
 
-pub(super) fn run(call: &Check) -> Result<CommandOutcome, String> {
+/// `mfilter check`
+#[derive(clap::Args, Debug)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) whose: ForUser,
+
+    /// The rules [default: ~/.mailrules]
+    pub(super) rules: Option<PathBuf>,
+
+    /// Check these site rules, and the user's only if they are named
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// With --site: keep the site rules, checked, beside their file for all deliveries
+    #[arg(long, requires = "site")]
+    pub(super) keep: bool,
+
+    #[command(flatten)]
+    pub(super) script: ScriptOptions,
+
+    /// Check with this mail (Maildirs, mboxes, messages) that `set trust` names the right servers
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["json", "site"])]
+    pub(super) mail: Vec<PathBuf>,
+
+    /// One JSON array of mistakes
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub(super) fn run(call: &CheckArgs) -> Result<CommandOutcome, String> {
     let user = &call.whose.user()?;
-    if let Some(script) = &call.sieve {
-        return super::check_sieve::run(script, call, user);
+    if let Some(script) = &call.script.sieve {
+        return super::check_sieve::run(
+            script,
+            &call.script,
+            call.rules.as_deref(),
+            call.json,
+            user,
+        );
     }
     if let Some(site) = &call.site {
         let finding = site_rules(site, call, user)?;
@@ -41,7 +77,7 @@ pub(super) fn run(call: &Check) -> Result<CommandOutcome, String> {
 }
 
 /// Checks site rules, and keeps good ones if that is asked for.
-fn site_rules(path: &Path, call: &Check, user: &User) -> Result<CommandOutcome, String> {
+fn site_rules(path: &Path, call: &CheckArgs, user: &User) -> Result<CommandOutcome, String> {
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let (mut sources, mut checked, files) =
         load::site::check(path).map_err(|error| told(&error))?;
@@ -68,7 +104,7 @@ fn site_rules(path: &Path, call: &Check, user: &User) -> Result<CommandOutcome, 
     Ok(if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found })
 }
 
-fn users(call: &Check, user: &User) -> Result<CommandOutcome, String> {
+fn users(call: &CheckArgs, user: &User) -> Result<CommandOutcome, String> {
     let path = load::rules_file(call.rules.as_deref(), user)?;
     let (sources, diagnostics, settings) = mistakes(&path, call.site.as_deref(), user)?;
     output::diagnostics(&diagnostics, &sources, call.json);
@@ -139,12 +175,11 @@ fn missing_folders(program: &Program, folders: &[Spanned<String>], user: &User) 
 fn kept_by_expire(program: &Program, user: &User) -> Vec<Diagnostic> {
     let deletes = |expiry: &&Expiry| expiry.to.is_none() && !expiry.anywhere;
     let world = World { user: user.clone(), ..World::default() };
-    let delivery = Delivery::default();
     let mut expiries = program.expiries.iter().filter(deletes).peekable();
     if expiries.peek().is_none() {
         return Vec::new();
     }
-    let Ok(location) = super::location(&delivery, program, &world) else { return Vec::new() };
+    let Ok(location) = super::location(None, program, &world) else { return Vec::new() };
     let special = Special::of(&location, &program.settings);
     let kept = expiries.filter(|expiry| !may_delete(&special, &location, expiry));
     kept.map(|expiry| {
@@ -184,7 +219,7 @@ fn unlike_the_store(
     user: &User,
 ) -> Vec<Diagnostic> {
     let world = World { user: user.clone(), ..World::default() };
-    match super::location(&Delivery::default(), program, &world) {
+    match super::location(None, program, &world) {
         Ok(location) => store_check::judge(&location, folders, layout),
         Err(_) => Vec::new(),
     }
@@ -194,7 +229,7 @@ fn unlike_the_store(
 fn sent(program: &Program, user: &User) -> Option<Sent> {
     let state = StateDir::of(user);
     let world = World { user: user.clone(), state, ..World::default() };
-    let location = super::location(&Delivery::default(), program, &world).ok()?;
+    let location = super::location(None, program, &world).ok()?;
     Some(super::sent(program, &location, &world, false))
 }
 

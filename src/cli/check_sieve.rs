@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::args::Check;
+use super::args::separator;
 use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
 use crate::load;
@@ -11,7 +11,29 @@ use crate::load::script::{Namespace, check_script};
 use crate::source::{ReadError, SCRIPT_LIMIT, open_script};
 use crate::user::User;
 
-pub(super) fn run(script: &Path, call: &Check, user: &User) -> Result<CommandOutcome, String> {
+/// Which script, and how it names folders.
+#[derive(clap::Args, Debug)]
+pub(super) struct ScriptOptions {
+    /// Check a Sieve script as `include sieve` runs it; `-` for standard input
+    #[arg(long, value_name = "SCRIPT", conflicts_with_all = ["site", "mail"])]
+    pub(super) sieve: Option<PathBuf>,
+
+    /// With --sieve: the separator of folder levels [default: as the rules say]
+    #[arg(long, value_name = "SIGN", value_parser = separator, requires = "sieve")]
+    pub(super) separator: Option<char>,
+
+    /// With --sieve: the prefix of folder names [default: as the rules say]
+    #[arg(long, value_name = "TEXT", requires = "sieve")]
+    pub(super) prefix: Option<String>,
+}
+
+pub(super) fn run(
+    script: &Path,
+    options: &ScriptOptions,
+    rules: Option<&Path>,
+    json: bool,
+    user: &User,
+) -> Result<CommandOutcome, String> {
     let is_stdin = script == Path::new("-");
     let bytes = if is_stdin { standard_input()? } else { read(script)? };
     let shown = match is_stdin {
@@ -19,11 +41,11 @@ pub(super) fn run(script: &Path, call: &Check, user: &User) -> Result<CommandOut
         false => std::path::absolute(script).unwrap_or_else(|_| script.to_owned()),
     };
     // As the user's own statement has it, if there is one.
-    let known = load::rules_file(call.rules.as_deref(), user).ok();
+    let known = load::rules_file(rules, user).ok();
     let known = known.and_then(|rules| Namespace::of_rules(&rules, user)).unwrap_or_default();
     let namespace = Namespace {
-        separator: call.separator.unwrap_or(known.separator),
-        prefix: call.prefix.clone().unwrap_or(known.prefix),
+        separator: options.separator.unwrap_or(known.separator),
+        prefix: options.prefix.clone().unwrap_or(known.prefix),
         settings: known.settings,
     };
     let folder = match is_stdin {
@@ -31,7 +53,7 @@ pub(super) fn run(script: &Path, call: &Check, user: &User) -> Result<CommandOut
         false => std::fs::canonicalize(script).unwrap_or_else(|_| shown.clone()),
     };
     let (diagnostics, sources) = check_script(&shown, Some(&folder), &bytes, &namespace, user);
-    output::diagnostics(&diagnostics, &sources, call.json);
+    output::diagnostics(&diagnostics, &sources, json);
     Ok(if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found })
 }
 

@@ -5,13 +5,34 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use super::args::{Args, Completions, Delivery, Names, RuleFiles};
+use super::args::{Args, RuleOptions};
 use super::current_rules::CurrentRules;
 use super::{CommandOutcome, output};
 use crate::load;
 use crate::maildir::Maildir;
 use crate::rules::explanation;
 use crate::user::User;
+use crate::world::World;
+
+/// `mfilter completions`
+#[derive(clap::Args, Debug)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    #[arg(required_unless_present = "names")]
+    pub(super) shell: Option<clap_complete::Shell>,
+
+    /// For the scripts: the names of the user's folders or the provider's categories
+    #[arg(long, hide = true)]
+    pub(super) names: Option<CompletionNames>,
+}
+
+/// Names that only a program can know.
+#[derive(clap::ValueEnum, Debug, Clone, Copy)]
+pub(super) enum CompletionNames {
+    Folders,
+    Categories,
+    Codes,
+}
 
 /// Behind what clap makes for bash: names that only mfilter knows.
 const BASH: &str = r#"
@@ -42,12 +63,12 @@ _mfilter_names() {
 }
 "#;
 
-pub(super) fn run(call: &Completions) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &CompletionsArgs) -> Result<CommandOutcome, String> {
     if let Some(names) = call.names {
         let names = match names {
-            Names::Folders => folders()?,
-            Names::Categories => categories(),
-            Names::Codes => explanation::codes().map(str::to_owned).collect(),
+            CompletionNames::Folders => folders()?,
+            CompletionNames::Categories => categories(),
+            CompletionNames::Codes => explanation::codes().map(str::to_owned).collect(),
         };
         output::print(&names.iter().map(|name| format!("{name}\n")).collect::<String>());
         return Ok(CommandOutcome::Fine);
@@ -99,12 +120,11 @@ fn with_names(shell: Shell, script: &str) -> String {
 /// The folders of the Maildir, by the names that people read.
 fn folders() -> Result<Vec<String>, String> {
     let user = User::of_process();
-    let rules = CurrentRules::of(&RuleFiles::default(), &user)?;
+    let rules = CurrentRules::of(&RuleOptions::default(), &user)?;
     let rules = rules.map_err(|_| "the rules have a mistake: see `mfilter check`")?;
-    let delivery = Delivery::default();
-    let world = super::world(&delivery, None, user);
+    let world = World::of(user);
     let program = &rules.rules.user;
-    let location = super::location(&delivery, program, &world)?;
+    let location = super::location(None, program, &world)?;
     let maildir = Maildir::open(&location).map_err(|failure| failure.to_string())?;
     let (places, _) = maildir.folders();
     let names = places.iter().map(|place| location.folder_of(place));

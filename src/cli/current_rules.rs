@@ -4,11 +4,12 @@
 
 use std::path::Path;
 
-use super::args::RuleFiles;
+use super::args::RuleOptions;
 use super::output;
 use crate::diagnostic;
 use crate::load;
 use crate::load::history::History;
+use crate::rules::check::Checked;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::listing::{self, Listed};
 use crate::rules::rule_set::RuleSet;
@@ -65,15 +66,13 @@ impl CurrentRules {
             }
             Err(error) => return Err(format!("{}: {error}", path.display())),
         };
-        match checked.program.map(CompiledProgram::new) {
-            Some(program) => Ok(Ok(CurrentRules::new(sources, program, site, user))),
-            None => Ok(Err(diagnostic::render(&checked.diagnostics, &sources, output::colour()))),
-        }
+        Ok(without_mistake(sources, checked)
+            .map(|(sources, program)| CurrentRules::new(sources, program, site, user)))
     }
 
     /// The same, as options say.
     pub(super) fn of(
-        files: &RuleFiles,
+        files: &RuleOptions,
         user: &User,
     ) -> Result<Result<CurrentRules, String>, String> {
         CurrentRules::read(files.rules.as_deref(), files.site.as_deref(), user)
@@ -82,7 +81,7 @@ impl CurrentRules {
     /// The current rules, as options say; where they have a mistake, the last
     /// good ones, and that.
     pub(super) fn today(
-        files: &RuleFiles,
+        files: &RuleOptions,
         user: &User,
         history: Option<&History<'_>>,
     ) -> Result<(CurrentRules, Option<&'static str>), String> {
@@ -108,9 +107,33 @@ impl CurrentRules {
     }
 }
 
+/// The rules, which must have no mistake: unlike in a delivery nothing waits,
+/// and the last good ones are not what the user sees. The inner error is what
+/// `check` says.
+pub(super) fn checked(
+    path: Option<&Path>,
+    user: &User,
+) -> Result<Result<(Sources, CompiledProgram), String>, String> {
+    let path = load::rules_file(path, user)?;
+    let (sources, checked) =
+        load::check(&path, user).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(without_mistake(sources, checked))
+}
+
+/// The program, or what `check` says.
+fn without_mistake(
+    sources: Sources,
+    checked: Checked,
+) -> Result<(Sources, CompiledProgram), String> {
+    match checked.program.map(CompiledProgram::new) {
+        Some(program) => Ok((sources, program)),
+        None => Err(diagnostic::render(&checked.diagnostics, &sources, output::colour())),
+    }
+}
+
 /// How the user's rules stood, as options say which.
 pub(super) fn history<'s>(
-    files: &RuleFiles,
+    files: &RuleOptions,
     state: Option<&'s StateDir>,
     user: &'s User,
 ) -> Result<Option<History<'s>>, String> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 
-use super::args::{Delivery, DeliveryArgs};
+use super::args::{MdaArgs, MdaOptions};
 use super::output;
 use crate::hand_over::LmtpStore;
 use crate::hand_over::address::StoreAddress;
@@ -28,16 +28,16 @@ pub(super) fn run(arguments: Vec<OsString>) -> Outcome {
 
 fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     let delivery = mda::Delivery::now(None);
-    let args = match Delivery::plain(&arguments) {
-        Some(delivery) => delivery,
+    let MdaOptions { delivery: args, store, .. } = match MdaOptions::plain(&arguments) {
+        Some(plain) => plain,
         None => parse(arguments)?,
     };
     refuse_to_be_another_user(&args.recipient)?;
     let user = User::of_process();
     let files = RuleFiles { rules: args.files.rules.as_deref(), site: args.files.site.as_deref() };
     let rules = ActiveRules::load(files, &user, Proof::AsMet)?;
-    let world = super::world(&args, None, user);
-    let remote = match args.store {
+    let world = args.world(None, user);
+    let remote = match store {
         Some(address) => {
             let mailbox = mailbox(&address, &args.recipient, &world)?;
             Some(RemoteStore { store: Arc::new(LmtpStore::new(address)), mailbox })
@@ -71,13 +71,13 @@ fn mailbox(store: &StoreAddress, recipients: &[String], world: &World) -> Result
 }
 
 /// What is written otherwise than MTAs are told to.
-fn parse(arguments: Vec<OsString>) -> Result<Delivery, String> {
-    let args = DeliveryArgs::try_parse_from(arguments).map_err(|error| {
+fn parse(arguments: Vec<OsString>) -> Result<MdaOptions, String> {
+    let args = MdaArgs::try_parse_from(arguments).map_err(|error| {
         // The first line says it; the rest is for people at a terminal.
         let text = error.to_string();
         text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
     })?;
-    Ok(args.delivery)
+    Ok(args.mda)
 }
 
 /// sendmail's `local_procmail` starts the program as root, with `-d USER`, and

@@ -1,13 +1,15 @@
 //! `mfilter expire`: mail that has lain in a folder for long goes where the rules say.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::args::{Delivery, Expire, Sort};
 use super::claim::claim_unless_dry;
-use super::sort::{rules, stop};
+use super::current_rules::checked;
+use super::interrupt::stop;
+use super::undo::{self, UndoCall};
 use super::{CommandOutcome, output};
 use crate::load;
 use crate::log::{Log, MoveLine as Line};
@@ -23,17 +25,56 @@ use crate::user::User;
 use crate::world::World;
 
 /// `mfilter expire`
-pub(super) fn run(call: &Expire) -> Result<CommandOutcome, String> {
-    let mut delivery = Delivery::to(&call.maildir);
-    delivery.files.rules.clone_from(&call.rules);
-    delivery.verbose = call.verbose;
+#[derive(clap::Args, Debug)]
+pub(super) struct ExpireArgs {
+    /// The folders, named as in the rules [default: all that an `expire` names]
+    #[arg(value_name = "FOLDER")]
+    pub(super) folders: Vec<String>,
+
+    /// List what would go; change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// Take more than half of a folder from which nothing was taken before, too
+    #[arg(long, requires = "folders")]
+    pub(super) more_than_half: bool,
+
+    /// Undo the last run of this or of `sort`; what was deleted is gone
+    #[arg(long, conflicts_with_all = ["folders", "dry_run", "rules"])]
+    pub(super) undo: bool,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// One JSON object per message (JSON Lines)
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Say what goes
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+/// `mfilter expire`
+pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
+    let user = User::of_process();
     if call.undo {
-        let json = call.json;
-        return super::undo::run(&Sort { undo: true, delivery, json, ..Sort::default() });
+        return undo::run(&UndoCall {
+            command: "expire",
+            rules: call.rules.as_deref(),
+            maildir: call.maildir.as_deref(),
+            verbose: call.verbose > 0,
+            json: call.json,
+            user,
+        });
     }
     let stop = &stop();
-    let user = User::of_process();
-    let (sources, program) = match rules(&delivery, &user)? {
+    let (sources, program) = match checked(call.rules.as_deref(), &user)? {
         Ok(checked) => checked,
         Err(drawn) => {
             output::print(&drawn);
@@ -41,8 +82,8 @@ pub(super) fn run(call: &Expire) -> Result<CommandOutcome, String> {
             return Ok(CommandOutcome::Found);
         }
     };
-    let world = super::world(&delivery, None, user.clone());
-    let location = super::location(&delivery, &program, &world)?;
+    let world = World::of(user.clone());
+    let location = super::location(call.maildir.as_deref(), &program, &world)?;
     if !location.path.is_dir() {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }

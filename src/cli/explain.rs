@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args::Explain;
 use super::check::mistakes;
 use super::{CommandOutcome, output};
 use crate::diagnostic::render_within;
@@ -16,6 +15,14 @@ use crate::rules::explanation::{Explanation, codes, of};
 use crate::text::escape;
 use crate::user::User;
 
+/// `mfilter explain`
+#[derive(clap::Args, Debug)]
+pub(super) struct ExplainArgs {
+    /// The code of the mistake, as in `error[unknown-field]` [default: list all]
+    #[arg(value_name = "CODE")]
+    pub(super) code: Option<String>,
+}
+
 /// Of longer lines of an example the end is left out, characters.
 const LINE: usize = 200;
 /// Columns of a text, on a terminal that is not narrower.
@@ -23,7 +30,7 @@ const WIDTH: usize = 78;
 /// Of more mistakes the first ones are shown.
 const MISTAKES: usize = 2;
 
-pub(super) fn run(call: &Explain) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &ExplainArgs) -> Result<CommandOutcome, String> {
     let Some(code) = &call.code else {
         let all: String = codes().map(|code| format!("{code}\n")).collect();
         output::print(&all);

@@ -3,9 +3,8 @@
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::Fmt;
 use super::{CommandOutcome, output};
 use crate::diagnostic;
 use crate::file::{self, ANYWHERE};
@@ -14,7 +13,18 @@ use crate::source::{Sources, read_rules};
 use crate::syntax;
 use crate::user::User;
 
-pub(super) fn run(call: &Fmt) -> Result<CommandOutcome, String> {
+/// `mfilter fmt`
+#[derive(clap::Args, Debug)]
+pub(super) struct FmtArgs {
+    /// Change nothing; exit 1 if a file is not in the canonical layout
+    #[arg(long)]
+    pub(super) check: bool,
+
+    /// The rules, `-` for standard input [default: ~/.mailrules]
+    pub(super) rules: Vec<PathBuf>,
+}
+
+pub(super) fn run(call: &FmtArgs) -> Result<CommandOutcome, String> {
     let default;
     let files = if call.rules.is_empty() {
         default = [load::default_rules(&User::of_process())?];

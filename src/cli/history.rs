@@ -1,14 +1,16 @@
 //! `mfilter history`: the versions of the rules that were in force, listed,
 //! shown, compared with the files as they are, and brought back.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use clap::Subcommand;
 use jiff::Timestamp;
 use similar::{ChangeTag, TextDiff};
 
-use super::args::{HistoryAction, HistoryArgs as Call};
+use super::for_user::ForUser;
 use super::{CommandOutcome, output};
 use crate::file::{self, ANYWHERE};
 use crate::load;
@@ -18,10 +20,62 @@ use crate::state::history::{self, Version};
 use crate::text::{counted, escape, plural};
 use crate::zone::zone;
 
+/// `mfilter history`
+#[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub(super) struct HistoryArgs {
+    #[command(subcommand)]
+    pub(super) action: Option<HistoryAction>,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) rules: Option<PathBuf>,
+
+    /// For this user of `mfilter lmtp`, by its settings
+    #[arg(long, value_name = "ADDRESS", global = true)]
+    user: Option<String>,
+
+    /// The settings of `mfilter lmtp` [default: /etc/mfilter/lmtp.conf]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+
+    /// What root has found out of the user: name and home
+    #[arg(long, value_names = ["NAME", "HOME"], num_args = 2, hide = true, global = true)]
+    account: Option<Vec<OsString>>,
+}
+
+impl HistoryArgs {
+    /// Whose they are.
+    pub(super) fn whose(&self) -> ForUser {
+        let (user, config) = (self.user.clone(), self.config.clone());
+        ForUser { user, config, account: self.account.clone() }
+    }
+}
+
+/// What to do with a version; they are numbered from the newest, 1, back.
+#[derive(Subcommand, Debug)]
+pub(super) enum HistoryAction {
+    /// Print the files of a version
+    Show {
+        /// Its number, as `mfilter history` lists it
+        number: usize,
+    },
+    /// Show the changes since a version
+    Diff {
+        /// Its number, as `mfilter history` lists it
+        number: usize,
+    },
+    /// Restore a version; what it replaces is kept as FILE.bak
+    Restore {
+        /// Its number, as `mfilter history` lists it
+        number: usize,
+    },
+}
+
 /// The files of a version, the main one first.
 type VersionFiles = Vec<(PathBuf, String)>;
 
-pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &HistoryArgs) -> Result<CommandOutcome, String> {
     let user = call.whose().user()?;
     let main = load::rules_file(call.rules.as_deref(), &user)?;
     let main = std::path::absolute(&main).unwrap_or(main);

@@ -5,7 +5,9 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::args::{ImportAction, ImportRules, LabelsAs};
+use clap::Subcommand;
+
+use super::args::{LayoutName, separator};
 use super::import_judge::ForeignProgram;
 use super::{CommandOutcome, import_mail, import_try, output};
 use crate::file;
@@ -18,7 +20,93 @@ use crate::source::{RULES_LIMIT, ReadError, read_bytes};
 use crate::text::json_line;
 use crate::user::User;
 
-pub(super) fn run(action: &ImportAction) -> Result<CommandOutcome, String> {
+/// `mfilter import`
+#[derive(clap::Args, Debug)]
+#[command(disable_help_subcommand = true)]
+pub(super) struct ImportArgs {
+    #[command(subcommand)]
+    from: ImportAction,
+}
+
+/// From where.
+#[derive(Subcommand, Debug)]
+pub(super) enum ImportAction {
+    /// A maildrop filter, with what it includes
+    Maildrop(ImportRulesArgs),
+    /// Old mail: mboxes and MH folders into folders of the Maildir, with flags and dates
+    Mbox(import_mail::ImportMailArgs),
+    /// Gmail's filters, as it exports them: mailFilters.xml
+    Gmail(ImportRulesArgs),
+    /// A procmailrc, with what it includes
+    Procmail(ImportRulesArgs),
+    /// A Sieve script, of Dovecot or a web mailer
+    Sieve(ImportRulesArgs),
+    /// Thunderbird's filters of an account: msgFilterRules.dat
+    Thunderbird(ImportRulesArgs),
+}
+
+/// `mfilter import sieve`
+#[derive(clap::Args, Debug)]
+pub(super) struct ImportRulesArgs {
+    /// The foreign rules, `-` for standard input
+    pub(super) file: PathBuf,
+
+    /// Write the rules to this new file [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+
+    /// With --output: replace existing files
+    #[arg(long, requires = "output")]
+    pub(super) force: bool,
+
+    /// The separator of folder levels [default: guessed]
+    #[arg(long, value_name = "SIGN", value_parser = separator)]
+    pub(super) separator: Option<char>,
+
+    /// `set maildir` in the new rules
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// `set layout` in the new rules
+    #[arg(long, value_enum, value_name = "LAYOUT")]
+    pub(super) layout: Option<LayoutName>,
+
+    /// Where the new rules look for lists [default: beside the rules]
+    #[arg(long, value_name = "DIR")]
+    pub(super) lists: Option<PathBuf>,
+
+    /// Make site rules, in a category, of a Sieve script that a provider runs before those
+    /// of users
+    #[arg(long, conflicts_with_all = ["maildir", "layout", "try"])]
+    pub(super) site: bool,
+
+    /// With `gmail`: what its labels become
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "folders")]
+    pub(super) labels: LabelsAs,
+
+    /// Write nothing unless all of it is exact
+    #[arg(long)]
+    pub(super) strict: bool,
+
+    /// Try this old mail (a Maildir, an mbox) with the new rules and with the program the
+    /// old ones are for; list what differs, and write nothing
+    #[arg(long, value_name = "MAIL", conflicts_with_all = ["output", "json", "strict"])]
+    pub(super) r#try: Option<PathBuf>,
+
+    /// One JSON object: the report, and the rules in it
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What Gmail's labels become.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LabelsAs {
+    Folders,
+    Keywords,
+}
+
+pub(super) fn run(call: &ImportArgs) -> Result<CommandOutcome, String> {
+    let action = &call.from;
     let (language, call) = match action {
         ImportAction::Maildrop(call) => ("maildrop", call),
         ImportAction::Mbox(call) => return import_mail::run(call),
@@ -86,7 +174,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     read_bytes(&ANYWHERE, path, RULES_LIMIT).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn options(call: &ImportRules) -> Result<Options, String> {
+fn options(call: &ImportRulesArgs) -> Result<Options, String> {
     let name = |path: &Option<PathBuf>| -> Result<String, String> {
         match path {
             None => Ok(String::new()),
@@ -121,7 +209,7 @@ fn category_of(script: &Path) -> String {
 }
 
 /// Writes what came of it, and reports.
-fn deliver(call: &ImportRules, imported: &Imported) -> Result<CommandOutcome, String> {
+fn deliver(call: &ImportRulesArgs, imported: &Imported) -> Result<CommandOutcome, String> {
     let totals = report::totals(imported);
     let exact = totals.approximate == 0 && totals.not == 0;
     let refused = call.strict && !exact;

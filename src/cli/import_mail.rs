@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::args::{Delivery, ImportMail, RuleFiles};
+use super::args::RuleOptions;
 use super::current_rules::CurrentRules;
+use super::interrupt::stop;
 use super::progress::ProgressMeter;
-use super::sort::stop;
 use super::{CommandOutcome, output};
 use crate::file;
 use crate::mailbox::MessageSource;
@@ -24,17 +24,56 @@ use crate::text::{escape, json_line, plural};
 use crate::user::User;
 use crate::world::World;
 
+/// `mfilter import mbox`
+#[derive(clap::Args, Debug)]
+pub(super) struct ImportMailArgs {
+    /// Mboxes, MH folders, or directories of them; none of them is changed
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) paths: Vec<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// The folder, named as in the rules [default: one named after each file]
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) folder: Option<String>,
+
+    /// File each message by the rules, as `mfilter sort` would; what matches no rule goes
+    /// into the folder. Nothing is sent and no program is run
+    #[arg(long)]
+    pub(super) sort: bool,
+
+    #[command(flatten)]
+    pub(super) files: RuleOptions,
+
+    /// File again what an earlier run has filed
+    #[arg(long)]
+    pub(super) again: bool,
+
+    /// Say what would be filed; change nothing
+    #[arg(long, conflicts_with = "again")]
+    pub(super) dry_run: bool,
+
+    /// One JSON object per message (JSON Lines)
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Say where each message goes
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
 /// How long another program that has locked an mbox is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn run(call: &ImportMail) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, String> {
     let stop = &stop();
     let user = User::of_process();
     for path in &call.paths {
         looks_like_mail(path)?;
     }
-    let files = RuleFiles { rules: call.rules.clone(), site: call.site.clone() };
-    let current = match CurrentRules::of(&files, &user)? {
+    let current = match CurrentRules::of(&call.files, &user)? {
         Ok(current) => current,
         Err(drawn) => {
             output::print(&drawn);
@@ -42,14 +81,12 @@ pub(super) fn run(call: &ImportMail) -> Result<CommandOutcome, String> {
             return Ok(CommandOutcome::Found);
         }
     };
-    let mut delivery = Delivery::to(&call.maildir);
-    delivery.files = files;
     let program = &current.rules.user;
-    let world = super::world(&delivery, None, user.clone());
-    let location = super::location(&delivery, program, &world)?;
+    let world = World::of(user.clone());
+    let location = super::location(call.maildir.as_deref(), program, &world)?;
     let now = world.now();
     let new_world = || {
-        let world = super::world(&delivery, Some(now), user.clone());
+        let world = World { now: Some(now), ..World::of(user.clone()) };
         let sent = super::sent(program, &location, &world, !call.dry_run);
         World { state: None, sent: Some(Box::new(sent)), ..world }
     };
@@ -57,7 +94,7 @@ pub(super) fn run(call: &ImportMail) -> Result<CommandOutcome, String> {
     let folder = call.folder.as_ref().map(|name| Folder {
         parts: name.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
     });
-    let by_rules = call.sort || call.rules.is_some();
+    let by_rules = call.sort || call.files.rules.is_some();
     let import = MailImport {
         location: &location,
         state: (!call.dry_run).then_some(&state),
@@ -190,7 +227,7 @@ fn size_of(paths: &[PathBuf]) -> u64 {
 
 /// What is told while mail is filed.
 struct ImportReport<'r> {
-    call: &'r ImportMail,
+    call: &'r ImportMailArgs,
     progress: ProgressMeter,
     counts: ImportCounts,
 }

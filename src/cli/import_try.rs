@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::args::Delivery;
 use super::import_judge::{ForeignProgram, destination};
 use super::output;
 use crate::evaluate::{Detail, NoFilters, run as run_rules};
@@ -20,6 +19,7 @@ use crate::report;
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::rule_set::RuleSet;
 use crate::user::User;
+use crate::world::World;
 
 /// So many messages are judged.
 const MOST_MESSAGES: usize = 500;
@@ -38,7 +38,7 @@ pub(super) fn judge(
     let (_, checked) = load::check_bytes(path, imported.rules.as_bytes(), home, nothing);
     let program = checked.program.ok_or("the rules have a mistake")?;
     let rules = RuleSet::alone(CompiledProgram::new(program));
-    let world = super::world(&Delivery::default(), Some(Timestamp::now()), user);
+    let world = World { now: Some(Timestamp::now()), ..World::of(user) };
     let mut tried = Tried::default();
     for source in
         mailbox::message_sources_in([(PathBuf::from(mail), Folder::default())]).take(MOST_MESSAGES)

@@ -1,7 +1,9 @@
 //! `mfilter inspect`: what mfilter knows about a message, the help for writing
 //! rules.
 
-use super::args::Inspect;
+use std::path::PathBuf;
+
+use super::args::DeliveryOptions;
 use super::output::Output;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
@@ -15,7 +17,26 @@ use crate::rules::program::Settings;
 use crate::user::User;
 use crate::world::World;
 
-pub(super) fn run(call: &Inspect) -> Result<CommandOutcome, String> {
+/// `mfilter inspect`
+#[derive(clap::Args, Debug)]
+pub(super) struct InspectArgs {
+    /// Messages, mboxes, Maildirs or folders of messages [default: standard input]
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) delivery: DeliveryOptions,
+
+    /// Use this as the current time
+    #[arg(long, value_name = "RFC3339")]
+    pub(super) now: Option<jiff::Timestamp>,
+
+    /// One JSON object per message (JSON Lines)
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub(super) fn run(call: &InspectArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let settings = settings(call, &user)?;
     let program = &CompiledProgram::new(every_field(settings));
@@ -43,7 +64,7 @@ pub(super) fn run(call: &Inspect) -> Result<CommandOutcome, String> {
     let (mut first, mut finding, mut out) = (true, CommandOutcome::Fine, Output::default());
     let threads = mailbox::each(
         walk,
-        || super::world(&call.delivery, Some(now), user.clone()),
+        || call.delivery.world(Some(now), user.clone()),
         |world, _, batch| {
             let each = batch.into_iter().map(|item| match item {
                 Ok(lead) => (lead.number, one(world, lead)),
@@ -76,7 +97,7 @@ pub(super) fn run(call: &Inspect) -> Result<CommandOutcome, String> {
 
 /// Who the user is and whom he trusts, by the rules; mistakes in them are no
 /// reason not to look at a message.
-fn settings(call: &Inspect, user: &User) -> Result<Settings, String> {
+fn settings(call: &InspectArgs, user: &User) -> Result<Settings, String> {
     let asked = call.delivery.files.rules.as_deref();
     let Ok(path) = load::rules_file(asked, user) else {
         return Ok(Settings::default());

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::args::IspFilter;
+use super::args::RuleOptions;
+use super::for_user::ForUser;
 use super::{CommandOutcome, output};
 use crate::load;
 use crate::rules::compiled::CompiledProgram;
@@ -19,7 +20,25 @@ use crate::source::{Sources, reason};
 use crate::state::switch;
 use crate::text::{escape, json_line};
 
-pub(super) fn run(call: &IspFilter) -> Result<CommandOutcome, String> {
+/// `mfilter isp-filter`
+#[derive(clap::Args, Debug)]
+pub(super) struct IspFilterArgs {
+    #[command(flatten)]
+    pub(super) whose: ForUser,
+
+    /// `on`, `off`, `default`, or categories, each followed by `on`, `off` or `default`
+    #[arg(value_name = "WORD")]
+    pub(super) words: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) files: RuleOptions,
+
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub(super) fn run(call: &IspFilterArgs) -> Result<CommandOutcome, String> {
     let user = call.whose.user()?;
     let mut in_force = load::site::in_force(call.files.site.as_deref());
     let file = call.files.rules.as_deref();

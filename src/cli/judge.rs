@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::args::Judge;
+use super::args::{DeliveryOptions, separator};
 use super::{CommandOutcome, output};
 use crate::evaluate::{self, Detail, NoFilters};
 use crate::load;
@@ -15,10 +15,29 @@ use crate::text::json_line;
 use crate::user::User;
 use crate::world::World;
 
+/// `mfilter judge`
+#[derive(clap::Args, Debug)]
+pub(super) struct JudgeArgs {
+    #[command(flatten)]
+    pub(super) delivery: DeliveryOptions,
+
+    /// The separator between folder levels [default: /]
+    #[arg(long, value_name = "SIGN", value_parser = separator)]
+    pub(super) separator: Option<char>,
+
+    /// The folder and each flag on a line of its own, as maddy's `imap_filter` reads them
+    #[arg(long, conflicts_with = "json")]
+    pub(super) lines: bool,
+
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// The separator between folder levels where no option says it.
 const SEPARATOR: char = '/';
 
-pub(super) fn run(call: &Judge) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     // As in a delivery: who files mail cannot wait until a mistake is mended.
     let asked = call.delivery.files.rules.is_some();
@@ -41,8 +60,8 @@ pub(super) fn run(call: &Judge) -> Result<CommandOutcome, String> {
         output::error(note);
     }
     let (rules, _) = load::rule_set(in_force.compiled, site.compiled, &user);
-    let plain = super::world(&call.delivery, None, user);
-    let location = super::location(&call.delivery, &rules.user, &plain)?;
+    let plain = call.delivery.world(None, user);
+    let location = super::location(call.delivery.maildir.as_deref(), &rules.user, &plain)?;
     let sent = super::sent(&rules.user, &location, &plain, true);
     let world = World { sent: Some(Box::new(sent)), ..plain };
     let message = MessageSource::read("standard input", super::test::standard_input())

@@ -1,16 +1,15 @@
 //! `mfilter learn`: learns from what the user moved, once, for a timer; and
 //! takes back what was learned.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use serde_json::json;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::args::{Delivery, Learn};
 use super::claim::claim_unless_dry;
+use super::interrupt::stop;
 use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
 use crate::load;
@@ -32,14 +31,39 @@ use crate::text::{are, counted, escape, json_line, were};
 use crate::user::User;
 use crate::world::World;
 
+/// `mfilter learn`
+#[derive(clap::Args, Debug)]
+pub(super) struct LearnArgs {
+    /// Say what would be learned; change nothing
+    #[arg(long, conflicts_with = "undo")]
+    pub(super) dry_run: bool,
+
+    /// Undo what was learned last
+    #[arg(long)]
+    pub(super) undo: bool,
+
+    /// The rules [default: ~/.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// One JSON object for each thing learned (JSON Lines)
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Say what is learned
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
 /// So long messages are read before it is looked whether to stop.
 const STEP: Duration = Duration::from_secs(1);
 
-pub(super) fn run(call: &Learn) -> Result<CommandOutcome, String> {
-    let stop: Arc<AtomicBool> = Arc::default();
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
-    }
+pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
+    let stop = stop();
     let user = User::of_process();
     let state = super::state_of(&user)?;
     let path = load::rules_file(call.rules.as_deref(), &user)?;
@@ -57,9 +81,8 @@ pub(super) fn run(call: &Learn) -> Result<CommandOutcome, String> {
         ));
     }
     let program = &in_force.compiled;
-    let delivery = Delivery::to(&call.maildir);
-    let world = super::world(&delivery, None, user.clone());
-    let location = super::location(&delivery, program, &world)?;
+    let world = World::of(user.clone());
+    let location = super::location(call.maildir.as_deref(), program, &world)?;
     let log = super::log(program, &world, Some(&state));
     if call.undo {
         return undo(call, &state, &user, &log);
@@ -364,7 +387,12 @@ fn as_json(each: &ListChange) -> String {
 }
 
 /// Takes back what was learned last.
-fn undo(call: &Learn, state: &StateDir, user: &User, log: &Log) -> Result<CommandOutcome, String> {
+fn undo(
+    call: &LearnArgs,
+    state: &StateDir,
+    user: &User,
+    log: &Log,
+) -> Result<CommandOutcome, String> {
     let all = lessons::all(state);
     let last = lessons::last(&all);
     let Some(first) = last.first() else {

@@ -2,29 +2,102 @@
 
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::args::Lmtp;
 use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
 use crate::lmtp::account_user::judge_state;
 use crate::lmtp::config::{self, CONFIG};
 use crate::lmtp::listen::Listener;
 use crate::lmtp::server::Server;
+use crate::lmtp::settings::{Address, Store, UserSource};
 use crate::lmtp::settings::{Identity, LmtpSettings};
 use crate::lmtp::spawn::{OwnUid, Role};
 use crate::lmtp::{accounts, launcher, worker};
 use crate::source::read_bytes;
 use crate::user::make_private;
 
+/// `mfilter lmtp`
+#[derive(clap::Args, Debug, Clone)]
+pub(super) struct LmtpArgs {
+    /// The settings; options win [default: /etc/mfilter/lmtp.conf]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Where MTAs connect, on this machine: `unix:PATH` or `HOST:PORT` [default: standard
+    /// input is the listening socket, as systemd gives it]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) listen: Option<Address>,
+
+    /// The mode of the unix socket [default: 0660]
+    #[arg(long, value_name = "MODE", value_parser = octal)]
+    pub(super) socket_mode: Option<u32>,
+
+    /// Who knows the users: `dovecot:PATH`, `passwd`, `passwd-file:PATH`,
+    /// `template:DIR/{user}` [default: passwd]
+    #[arg(long, value_name = "SOURCE")]
+    pub(super) users: Option<UserSource>,
+
+    /// Where mail is stored: `maildir`, `lmtp:unix:PATH`, `lmtp:HOST:PORT` [default: maildir]
+    #[arg(long, value_name = "STORE")]
+    pub(super) store: Option<Store>,
+
+    /// Where the state of users lies who share a uid [default: /var/lib/mfilter]
+    #[arg(long, value_name = "DIR")]
+    pub(super) state: Option<PathBuf>,
+
+    /// Started as root: the account that has all mail, and that the server becomes
+    #[arg(long, value_name = "USER", conflicts_with = "front_id")]
+    pub(super) user_id: Option<String>,
+
+    /// Started as root, where users have uids of their own: the account that speaks to
+    /// clients, and has no mail
+    #[arg(long, value_name = "USER")]
+    pub(super) front_id: Option<String>,
+
+    /// Deliveries at the same time [default: twice the processors]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) workers: Option<u16>,
+
+    /// Connections at the same time [default: 100]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) connections: Option<u16>,
+
+    /// The characters that stand before an address's detail; empty for none [default: +]
+    #[arg(long, value_name = "SIGNS")]
+    pub(super) delimiter: Option<String>,
+
+    /// The largest message; an MTA that takes larger ones bounces them [default: no limit]
+    #[arg(long, value_name = "BYTES")]
+    pub(super) message_size: Option<u64>,
+
+    /// The provider's site rules [default: /etc/mfilter/site.mailrules]
+    #[arg(long, value_name = "FILE")]
+    pub(super) site: Option<PathBuf>,
+
+    /// See whether it could start
+    #[arg(long)]
+    pub(super) check: bool,
+
+    /// The listening socket is standard input, whatever `--listen` says.
+    #[arg(long, hide = true)]
+    pub(super) inherited: bool,
+}
+
+/// A mode as chmod(1) takes it.
+fn octal(written: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(written, 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| "it is three or four octal digits".into())
+}
+
 /// Longer lists of users are not read, bytes.
 const USERS_LIMIT: u64 = 16 << 20;
 
-pub(super) fn run(call: &Lmtp) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &LmtpArgs) -> Result<CommandOutcome, String> {
     let settings = settings(call)?;
     if call.check {
         accounts::open(&settings.users)?;
@@ -58,7 +131,7 @@ pub(super) fn run(call: &Lmtp) -> Result<CommandOutcome, String> {
 }
 
 /// All mail belongs to this process's uid.
-fn serve(settings: LmtpSettings, call: &Lmtp) -> Result<CommandOutcome, String> {
+fn serve(settings: LmtpSettings, call: &LmtpArgs) -> Result<CommandOutcome, String> {
     let listener = listener(&settings)?;
     // Where it cannot be made the next line says why.
     let _ = make_private(&settings.state, None);
@@ -105,7 +178,7 @@ fn tell(text: &str) {
 }
 
 /// The settings that the command line asks for.
-fn settings(call: &Lmtp) -> Result<LmtpSettings, String> {
+fn settings(call: &LmtpArgs) -> Result<LmtpSettings, String> {
     let file = call.config.as_deref().unwrap_or(Path::new(CONFIG));
     let mut settings = config::read(file, call.config.is_some()).map_err(|why| why.to_string())?;
     if let Some(listen) = &call.listen {

@@ -4,14 +4,42 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args::ManageSieve;
+use super::args::{LayoutName, separator};
 use super::{CommandOutcome, output};
 use crate::load::script::{Namespace, check_script};
 use crate::managesieve::Gateway;
 use crate::rules::program::{Layout, Settings};
 use crate::user::User;
 
-pub(super) fn run(call: &ManageSieve) -> Result<CommandOutcome, String> {
+/// `mfilter managesieve`
+#[derive(clap::Args, Debug)]
+pub(super) struct ManageSieveArgs {
+    /// Where Dovecot's login process connects
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4191")]
+    pub(super) listen: SocketAddr,
+
+    /// The ManageSieve server that keeps the scripts
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4192")]
+    pub(super) server: SocketAddr,
+
+    /// The separator between folder levels in scripts [default: .]
+    #[arg(long, value_name = "SIGN", value_parser = separator)]
+    pub(super) separator: Option<char>,
+
+    /// The prefix of folder names [default: nothing]
+    #[arg(long, value_name = "TEXT")]
+    pub(super) prefix: Option<String>,
+
+    /// The layout of folders in the Maildirs [default: maildir++]
+    #[arg(long, value_enum, value_name = "LAYOUT")]
+    pub(super) layout: Option<LayoutName>,
+
+    /// Connections at the same time [default: 200]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) connections: Option<u16>,
+}
+
+pub(super) fn run(call: &ManageSieveArgs) -> Result<CommandOutcome, String> {
     let listener = TcpListener::bind(call.listen)
         .map_err(|error| format!("cannot listen at {}: {error}", call.listen))?;
     let listening: SocketAddr = listener.local_addr().map_err(|error| error.to_string())?;

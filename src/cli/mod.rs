@@ -8,6 +8,7 @@ mod args;
 mod check;
 mod check_sieve;
 mod claim;
+mod commands;
 mod completions;
 mod current_rules;
 mod deliver;
@@ -21,6 +22,7 @@ mod import_mail;
 mod import_judge;
 mod import_try;
 mod inspect;
+mod interrupt;
 mod isp_filter;
 mod judge;
 mod learn;
@@ -37,6 +39,7 @@ mod start;
 mod test;
 mod trust;
 mod undo;
+mod version;
 mod watch;
 mod why;
 
@@ -46,15 +49,11 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
-use jiff::Timestamp;
 
-use crate::maildir::Location;
-use crate::mda::{guarded, log, reach, sent};
-use crate::rules::program::Program;
+use crate::mda::{guarded, location, log, reach, sent};
 use crate::state::StateDir;
 use crate::user::User;
-use crate::world::World;
-use args::{Args, Command};
+use args::Args;
 
 /// Runs one call of the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
@@ -89,31 +88,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         }
     };
     let result = match &args.command {
-        Some(Command::Check(call)) => check::run(call),
-        Some(Command::Explain(call)) => explain::run(call),
-        Some(Command::Inspect(call)) => inspect::run(call),
-        Some(Command::IspFilter(call)) => isp_filter::run(call),
-        Some(Command::Judge(call)) => judge::run(call),
-        Some(Command::Expire(call)) => expire::run(call),
-        Some(Command::Fmt(call)) => fmt::run(call),
-        Some(Command::Sort(call)) if call.undo => undo::run(call),
-        Some(Command::Sort(call)) => sort::run(call),
-        Some(Command::Watch(call)) => watch::run(call),
-        Some(Command::Learn(call)) => learn::run(call),
-        Some(Command::Managesieve(call)) => managesieve::run(call),
-        Some(Command::Setup(call)) => setup::run(call),
-        Some(Command::Lmtp(call)) => lmtp::run(call),
-        Some(Command::ReportBug(call)) => report_bug::run(call),
-        Some(Command::State(call)) => state::run(call),
-        Some(Command::Stats(call)) => stats::run(call),
-        Some(Command::Why(call)) => why::run(call),
-        Some(Command::History(call)) => history::run(call),
-        Some(Command::Import(action)) => import::run(action),
-        Some(Command::Version) => {
-            output::print(&Args::command().render_version());
-            Ok(CommandOutcome::Fine)
-        }
-        Some(Command::Completions(call)) => completions::run(call),
+        Some(command) => command.run(),
         None => test::run(&args),
     };
     match result {
@@ -150,25 +125,6 @@ enum CommandOutcome {
     Fine,
     /// A mistake, an unformatted file, a failed `expect`: exit 1.
     Found,
-}
-
-/// Where to deliver: `--maildir`, else what the rules say.
-fn location(args: &args::Delivery, program: &Program, world: &World) -> Result<Location, String> {
-    crate::mda::location(args.maildir.as_deref(), program, world)
-}
-
-/// The world of a delivery or a dry run.
-fn world(args: &args::Delivery, now: Option<Timestamp>, user: User) -> World {
-    World {
-        sender: args.sender.clone(),
-        recipients: args.recipient.clone(),
-        extension: args.extension.clone(),
-        variables: args.define.iter().cloned().collect(),
-        now,
-        state: StateDir::of(&user),
-        user,
-        ..World::default()
-    }
 }
 
 #[cfg(test)]

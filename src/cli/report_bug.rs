@@ -1,15 +1,22 @@
 //! `mfilter report-bug`: what a report needs, with nothing private in it: versions, what
 //! the machine has of mail, and a message of which only the structure is left.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::ReportBug;
 use super::setup::seen;
 use super::{CommandOutcome, output};
 use crate::file;
 use crate::setup::look::{Findings, UserFile, look};
 use crate::text::{counted, escape};
 use crate::user::User;
+
+/// `mfilter report-bug`
+#[derive(clap::Args, Debug)]
+pub(super) struct ReportBugArgs {
+    /// A message that shows the mistake; only its structure is printed
+    #[arg(value_name = "MESSAGE")]
+    pub(super) message: Option<PathBuf>,
+}
 
 /// Of a larger message the end is left out, bytes.
 const MESSAGE_MAX: u64 = 256 << 10;
@@ -25,7 +32,7 @@ const KEPT: [&str; 8] = [
     "importance",
 ];
 
-pub(super) fn run(call: &ReportBug) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &ReportBugArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let home = user.home().unwrap_or(Path::new("/")).to_owned();
     let system = rustix::system::uname();

@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 
-use super::args::Setup;
 use super::{CommandOutcome, output};
 use crate::setup::look::{DovecotStore, Findings, MailServer, OtherRules, look};
 use crate::setup::steps::{Action, steps};
@@ -11,7 +10,15 @@ use crate::setup::write::replace;
 use crate::text::escape;
 use crate::user::User;
 
-pub(super) fn run(call: &Setup) -> Result<CommandOutcome, String> {
+/// `mfilter setup`
+#[derive(clap::Args, Debug)]
+pub(super) struct SetupArgs {
+    /// Write what can be written into the home, with a backup of what is there
+    #[arg(long)]
+    pub(super) apply: bool,
+}
+
+pub(super) fn run(call: &SetupArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let home = user.home().ok_or("no home directory is known: set HOME")?.to_owned();
     let found = look(&user, &home, program());

@@ -1,17 +1,18 @@
 //! `mfilter sort`: refiles mail that is there.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::args::{Delivery, Sort};
+use super::args::DeliveryOptions;
 use super::claim::claim_unless_dry;
+use super::current_rules::checked;
+use super::for_user::ForUser;
+use super::interrupt::stop;
 use super::progress::ProgressMeter;
+use super::undo::{self, UndoCall};
 use super::{CommandOutcome, output};
-use crate::diagnostic;
 use crate::load;
 use crate::log::{self, Log, MoveLine as Line};
 use crate::mailbox::judge::{Judge, Judgement};
@@ -32,26 +33,60 @@ use crate::state::StateDir;
 use crate::state::memory::Memory;
 use crate::text::one_line;
 use crate::text::{escape, json_line, plural};
-use crate::user::User;
 use crate::world::World;
+
+/// `mfilter sort`
+#[derive(clap::Args, Debug, Default)]
+pub(super) struct SortArgs {
+    #[command(flatten)]
+    pub(super) whose: ForUser,
+
+    /// The folders, named as in the rules [default: the inbox]
+    #[arg(value_name = "FOLDER")]
+    pub(super) folders: Vec<String>,
+
+    /// List what would be moved; change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// All folders, without trash, junk, drafts and sent mail unless they are named
+    #[arg(long)]
+    pub(super) all: bool,
+
+    /// With --all: skip this folder; may be repeated
+    #[arg(long, value_name = "FOLDER", requires = "all")]
+    pub(super) except: Vec<String>,
+
+    /// Undo the last run, and then the one before
+    #[arg(long, conflicts_with_all = ["folders", "dry_run", "all", "rules", "site"])]
+    pub(super) undo: bool,
+
+    #[command(flatten)]
+    pub(super) delivery: DeliveryOptions,
+
+    /// One JSON object per message (JSON Lines)
+    #[arg(long)]
+    pub(super) json: bool,
+}
 
 /// A subject is cut to so many bytes in a line for people.
 const SUBJECT_MAX: usize = 70;
 
-/// What is set when the process is told to stop.
-pub(super) fn stop() -> Arc<AtomicBool> {
-    let stop: Arc<AtomicBool> = Arc::default();
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
-    }
-    stop
-}
-
 /// `mfilter sort`
-pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
-    let stop = &stop();
+pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
     let user = call.whose.user()?;
-    let (sources, compiled) = match rules(&call.delivery, &user)? {
+    if call.undo {
+        return undo::run(&UndoCall {
+            command: "sort",
+            rules: call.delivery.files.rules.as_deref(),
+            maildir: call.delivery.maildir.as_deref(),
+            verbose: call.delivery.verbose > 0,
+            json: call.json,
+            user,
+        });
+    }
+    let stop = &stop();
+    let (sources, compiled) = match checked(call.delivery.files.rules.as_deref(), &user)? {
         Ok(rules) => rules,
         Err(drawn) => {
             output::print(&drawn);
@@ -74,13 +109,13 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
         load::history::note(&state, &sources);
     }
     let sources = with_site(sources, &files);
-    let world = super::world(&call.delivery, None, user.clone());
-    let location = super::location(&call.delivery, program, &world)?;
+    let world = call.delivery.world(None, user.clone());
+    let location = super::location(call.delivery.maildir.as_deref(), program, &world)?;
     let now = world.now();
     // Without a state nothing was delivered before: mail that is there would
     // be a duplicate of itself.
     let new_world = || {
-        let world = super::world(&call.delivery, Some(now), user.clone());
+        let world = call.delivery.world(Some(now), user.clone());
         let sent = super::sent(program, &location, &world, !call.dry_run);
         World { state: None, sent: Some(Box::new(sent)), ..world }
     };
@@ -140,22 +175,6 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
     Ok(if trouble || cut_short { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
-/// The rules, which must have no mistake: unlike in a delivery nothing waits,
-/// and the last good ones are not what the user sees. The inner error is what
-/// `check` says.
-pub(super) fn rules(
-    args: &Delivery,
-    user: &User,
-) -> Result<Result<(Sources, CompiledProgram), String>, String> {
-    let path = load::rules_file(args.files.rules.as_deref(), user)?;
-    let (sources, checked) =
-        load::check(&path, user).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(match checked.program.map(CompiledProgram::new) {
-        Some(compiled) => Ok((sources, compiled)),
-        None => Err(diagnostic::render(&checked.diagnostics, &sources, output::colour())),
-    })
-}
-
 /// The files of the site rules behind the user's, by name.
 fn with_site(mut sources: Sources, files: &[&str]) -> Sources {
     for file in files.iter().skip(sources.files().len()) {
@@ -165,7 +184,7 @@ fn with_site(mut sources: Sources, files: &[&str]) -> Sources {
 }
 
 /// Whether nothing is printed for a message.
-pub(super) fn is_quiet(call: &Sort) -> bool {
+fn is_quiet(call: &SortArgs) -> bool {
     !call.dry_run && !call.json && call.delivery.verbose == 0
 }
 
@@ -182,7 +201,7 @@ fn messages_in(location: &Location, places: &[Place]) -> usize {
 /// The folders that are asked for. Of all of them, those are left alone that
 /// hold what is no mail that came, or what was put away, unless they are named.
 fn places(
-    call: &Sort,
+    call: &SortArgs,
     program: &CompiledProgram,
     location: &Location,
 ) -> Result<(Vec<Place>, Vec<Failure>), String> {
@@ -237,7 +256,7 @@ fn sent_folders(program: &CompiledProgram) -> Vec<Folder> {
 
 /// What is told while mail is sorted.
 struct SortReport<'r> {
-    call: &'r Sort,
+    call: &'r SortArgs,
     location: &'r Location,
     sources: &'r Sources,
     files: &'r [&'r str],

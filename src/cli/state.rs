@@ -3,11 +3,18 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::args::StateArgs as Call;
 use super::{CommandOutcome, output};
 use crate::state::{StateDir, journal, replied, seen};
 use crate::text::{escape, json_line};
 use crate::user::User;
+
+/// `mfilter state`
+#[derive(clap::Args, Debug)]
+pub(super) struct StateArgs {
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
 
 /// What is remembered.
 #[derive(Serialize)]
@@ -34,7 +41,7 @@ struct HalfDone {
     done: Vec<String>,
 }
 
-pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &StateArgs) -> Result<CommandOutcome, String> {
     let state = super::state_of(&User::of_process())?;
     let remembered = read(&state);
     if call.json {

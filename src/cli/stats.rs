@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::{Delivery, Stats as Call};
+use super::args::RuleOptions;
 use super::current_rules::{self, CurrentRules};
+use super::for_user::ForUser;
 use super::{CommandOutcome, output};
 use crate::file;
 use crate::log::reader;
@@ -16,17 +17,36 @@ use crate::rules::compiled::CompiledProgram;
 use crate::rules::listing::{self, Listed, never_fired};
 use crate::source::{Sources, reason};
 use crate::state::StateDir;
+use crate::world::World;
+
+/// `mfilter stats`
+#[derive(clap::Args, Debug)]
+pub(super) struct StatsArgs {
+    #[command(flatten)]
+    pub(super) whose: ForUser,
+
+    #[command(flatten)]
+    pub(super) files: RuleOptions,
+
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Write a self-contained HTML page; `-` for standard output
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub(super) html: Option<PathBuf>,
+}
 
 /// The text of each rule of a version, by `file:line`.
 type RuleTexts = HashMap<String, String>;
 
-pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &StatsArgs) -> Result<CommandOutcome, String> {
     let user = call.whose.user()?;
     let state = StateDir::of(&user);
     let history = current_rules::history(&call.files, state.as_ref(), &user)?;
     let (today, note) = CurrentRules::today(&call.files, &user, history.as_ref())?;
     note.iter().for_each(|note| output::error(note));
-    let world = super::world(&Delivery::default(), None, user.clone());
+    let world = World::of(user.clone());
     let files = super::log(&today.rules.user, &world, state.as_ref()).files()?;
     let now = texts(&listing::rules(&today.rules.user), &today.sources);
     // Versions are read when a line is of their time.

@@ -29,13 +29,13 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
     let user = args.whose.user()?;
-    let rules = match CurrentRules::of(&args.delivery.files, &user)? {
+    let rules = match CurrentRules::of(&args.mda.delivery.files, &user)? {
         Ok(rules) => rules,
         Err(mistakes) => return Ok(found(&mistakes)),
     };
     let other = match &args.diff {
         Some(path) => {
-            match CurrentRules::read(Some(path), args.delivery.files.site.as_deref(), &user)? {
+            match CurrentRules::read(Some(path), args.mda.delivery.files.site.as_deref(), &user)? {
                 Ok(rules) => Some(rules),
                 Err(mistakes) => return Ok(found(&mistakes)),
             }
@@ -44,9 +44,9 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
     };
     // One moment for all messages, whichever thread they are on.
     let now = args.now.unwrap_or_else(|| World::default().now());
-    let plain = || super::world(&args.delivery, Some(now), user.clone());
+    let plain = || args.mda.delivery.world(Some(now), user.clone());
     let program = &rules.rules.user;
-    let location = super::location(&args.delivery, program, &plain())?;
+    let location = super::location(args.mda.delivery.maildir.as_deref(), program, &plain())?;
     let world = || {
         let world = plain();
         let sent = super::sent(program, &location, &world, false);
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
         rules: &rules,
         other: other.as_ref(),
         location: &location,
-        style: ReportStyle { colour: output::colour(), verbose: args.delivery.verbose > 0 },
+        style: ReportStyle { colour: output::colour(), verbose: args.mda.delivery.verbose > 0 },
         copies: Copies::default(),
         duplicates: std::iter::once(&rules)
             .chain(&other)
@@ -159,7 +159,7 @@ impl MailTest<'_> {
     fn tables(&self, tally: &Summary) -> Result<String, String> {
         let many = tally.messages + tally.unread > 1;
         let moves = tally.moves.is_some();
-        let rules = self.rules.listed(self.args.delivery.files.site.is_some());
+        let rules = self.rules.listed(self.args.mda.delivery.files.site.is_some());
         Ok(if self.args.json {
             let asked = self.args.quiet || moves;
             if asked { tally.json(&rules, &self.rules.sources) + "\n" } else { String::new() }

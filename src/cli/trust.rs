@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use super::args::Delivery;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::classify::authentication::names_id;
@@ -49,7 +48,7 @@ pub(super) fn run(
     let now = World::default().now();
     let threads = mailbox::each(
         mailbox::message_sources(paths.iter().cloned()),
-        || super::world(&Delivery::default(), Some(now), user.clone()),
+        || World { now: Some(now), ..World::of(user.clone()) },
         |world, _, batch| {
             let each = batch.into_iter().map(|item| {
                 let lead = item?;

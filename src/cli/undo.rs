@@ -1,13 +1,14 @@
-//! `mfilter sort --undo`: takes a run of `mfilter sort` back.
+//! `mfilter sort --undo`, `mfilter expire --undo`: take a run of either back.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
-use super::args::{Delivery, Sort};
 use super::claim::claim;
+use super::current_rules::checked;
+use super::interrupt::stop;
 use super::progress::ProgressMeter;
-use super::sort::{is_quiet, rules, stop};
 use super::{CommandOutcome, output};
 use crate::log::{Log, MoveLine as Line};
 use crate::mailbox::undo::{UndoEvent, Undone, undo};
@@ -17,13 +18,27 @@ use crate::state::memory::Memory;
 use crate::state::{StateDir, sorted};
 use crate::text::{escape, json_line, plural};
 use crate::user::User;
+use crate::world::World;
 
-/// `mfilter sort --undo`
-pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
+/// What is to be taken back.
+pub(super) struct UndoCall<'a> {
+    /// `sort` or `expire`, as the user called it.
+    pub(super) command: &'static str,
+    pub(super) rules: Option<&'a Path>,
+    pub(super) maildir: Option<&'a Path>,
+    /// Say what goes where.
+    pub(super) verbose: bool,
+    /// One JSON object per message.
+    pub(super) json: bool,
+    pub(super) user: User,
+}
+
+/// The last run of either command that was not taken back yet.
+pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
     let stop = &stop();
-    let user = call.whose.user()?;
-    let state = super::state_of(&user)?;
-    let asked = match &call.delivery.maildir {
+    let user = &call.user;
+    let state = super::state_of(user)?;
+    let asked = match call.maildir {
         Some(path) => {
             let fail = |error| format!("there is no Maildir `{}`: {error}", path.display());
             Some(std::fs::canonicalize(path).map_err(fail)?)
@@ -53,11 +68,11 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
     let run = sorted::read(&state, &found.name);
     let run = run.map_err(|error| format!("the journal `{}`: {error}", found.name))?;
     let mut location = Location::new(&run.maildir, run.layout, None);
-    location.home = user.home().map(std::path::Path::to_owned);
+    location.home = user.home().map(Path::to_owned);
     location.bounds = user.maildir().map(|(_, bounds)| bounds).unwrap_or_default();
     let (mut back, mut already, mut gone, mut failed) = (0, 0, 0, 0);
-    let progress = ProgressMeter::of_messages(|| run.moves.len(), is_quiet(call));
-    let (log, mut lines) = (log_of(&call.delivery, &state, &user), Vec::new());
+    let progress = ProgressMeter::of_messages(|| run.moves.len(), !call.json && !call.verbose);
+    let (log, mut lines) = (log_of(call.rules, &state, user), Vec::new());
     let mut tell = |event: UndoEvent<'_>| {
         let (moved, came) = match event {
             UndoEvent::Move(moved, came) => {
@@ -106,7 +121,7 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
                     rule: None,
                     message_id: String::new(),
                 });
-                if call.delivery.verbose > 0 && !call.json {
+                if call.verbose && !call.json {
                     output::print(&format!("{}\n", escape(&path.display().to_string())));
                 }
             }
@@ -148,18 +163,19 @@ pub(super) fn run(call: &Sort) -> Result<CommandOutcome, String> {
         output::print(&out);
     }
     if !over {
-        output::error("run `mfilter sort --undo` again for the rest");
+        let again = format!("run `mfilter {} --undo` again for the rest", call.command);
+        output::error(&again);
     }
     Ok(if failed + gone > 0 || interrupted { CommandOutcome::Found } else { CommandOutcome::Fine })
 }
 
 /// The log of the rules, or of no rules where they cannot be used: a mistake in
 /// them is no reason not to take something back.
-fn log_of(args: &Delivery, state: &StateDir, user: &User) -> Log {
-    let rules = rules(args, user).ok().and_then(Result::ok);
+fn log_of(path: Option<&Path>, state: &StateDir, user: &User) -> Log {
+    let rules = checked(path, user).ok().and_then(Result::ok);
     let program = rules.as_ref().map(|(_, program)| program);
     program.map_or_else(
         || Log::State(state.clone()),
-        |program| super::log(program, &super::world(args, None, user.clone()), Some(state)),
+        |program| super::log(program, &World::of(user.clone()), Some(state)),
     )
 }

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
-use super::args::{Delivery, Watch};
+use super::args::RuleOptions;
 use super::learn::{Learner, line};
 use super::{CommandOutcome, output};
 use crate::load;
@@ -41,6 +41,25 @@ use crate::state::{StateDir, sorted};
 use crate::text::escape;
 use crate::user::User;
 use crate::world::World;
+
+/// `mfilter watch`
+#[derive(clap::Args, Debug)]
+pub(super) struct WatchArgs {
+    /// The folders, named as in the rules [default: the inbox]
+    #[arg(value_name = "FOLDER")]
+    pub(super) folders: Vec<String>,
+
+    #[command(flatten)]
+    pub(super) files: RuleOptions,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// Say what is filed and learned
+    #[arg(short, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
 
 /// Moves are looked at so long after the last of them.
 const QUIET: Duration = Duration::from_millis(1200);
@@ -67,10 +86,10 @@ const READ: Duration = Duration::from_millis(500);
 /// So many things that were told are remembered, so as not to repeat them.
 const TOLD: usize = 1000;
 
-pub(super) fn run(call: &Watch) -> Result<CommandOutcome, String> {
+pub(super) fn run(call: &WatchArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let state = super::state_of(&user)?;
-    let rules = match &call.rules {
+    let rules = match &call.files.rules {
         Some(path) => path.clone(),
         None => load::default_rules(&user)?,
     };
@@ -123,7 +142,7 @@ fn end_on_signals(eyes: &DirWatcher) -> Result<Arc<AtomicBool>, String> {
 
 /// What is remembered between two turns.
 struct WatchService<'c> {
-    call: &'c Watch,
+    call: &'c WatchArgs,
     user: User,
     state: StateDir,
     rules: PathBuf,
@@ -173,7 +192,7 @@ impl Arriving {
 impl WatchService<'_> {
     /// Does what there is to do. Gives when to look again, whatever happens.
     fn turn(&mut self, eyes: &mut DirWatcher, seen: DirChanges) -> Result<Option<Instant>, String> {
-        let asked = self.call.rules.is_some();
+        let asked = self.call.files.rules.is_some();
         let user = self.user.clone();
         let in_force = load::in_force(&self.rules, asked, &user, load::Proof::Whole);
         let in_force = match in_force {
@@ -184,15 +203,13 @@ impl WatchService<'_> {
             }
         };
         let program = &in_force.compiled;
-        let world = World { state: None, ..super::world(&Delivery::default(), None, user.clone()) };
+        let world = World { state: None, ..World::of(user.clone()) };
         let log = super::log(program, &world, Some(&self.state));
         self.tell_of_rules(in_force.notice.as_ref(), &log);
         if let Some(line) = in_force.script_notice.as_ref().and_then(|told| told.line.as_ref()) {
             self.tell(&log, line);
         }
-        let mut delivery = Delivery::default();
-        delivery.maildir.clone_from(&self.call.maildir);
-        let location = super::location(&delivery, program, &world)?;
+        let location = super::location(self.call.maildir.as_deref(), program, &world)?;
         let places = self.places(&location)?;
 
         let now = Instant::now();
@@ -229,7 +246,7 @@ impl WatchService<'_> {
             }
             return Ok(Some(now + BUSY));
         };
-        let site = load::site::in_force(self.call.site.as_deref());
+        let site = load::site::in_force(self.call.files.site.as_deref());
         let site_is_known = site.note.is_none() || site.compiled.is_some();
         let (rules, note) = load::rule_set(in_force.compiled, site.compiled, &user);
         for note in site.note.iter().chain(&note) {
@@ -269,7 +286,7 @@ impl WatchService<'_> {
 
     /// Takes what has lain in folders for long.
     fn expire(&mut self, program: &CompiledProgram, location: &Location, log: &Log) {
-        let plain = super::world(&Delivery::default(), None, self.user.clone());
+        let plain = World::of(self.user.clone());
         let sent = super::sent(program, location, &plain, true);
         let world = World { state: None, sent: Some(Box::new(sent)), ..plain };
         let (state, stop) = (self.state.clone(), Arc::clone(&self.stop));
@@ -468,7 +485,7 @@ impl WatchService<'_> {
         let user = self.user.clone();
         // Without a state nothing was delivered before: as `sort` does it.
         let new_world = || {
-            let world = super::world(&Delivery::default(), None, user.clone());
+            let world = World::of(user.clone());
             let sent = super::sent(&work.rules.user, work.location, &world, true);
             World { state: None, sent: Some(Box::new(sent)), ..world }
         };
@@ -605,7 +622,7 @@ impl WatchService<'_> {
             return Ok(false);
         }
         let user = self.user.clone();
-        let world = super::world(&Delivery::default(), None, user.clone());
+        let world = World::of(user.clone());
         let stop = Arc::clone(&self.stop);
         let state = self.state.clone();
         let school = Learner { program, location, state: &state, user: &user, log: log.clone() };

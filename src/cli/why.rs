@@ -1,13 +1,15 @@
 //! `mfilter why`: finds in the log what became of a message, shows the rule as
 //! it stood then, and evaluates again.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::args::{Delivery, WhyArgs as Call};
+use super::args::RuleOptions;
 use super::current_rules::{self, CurrentRules};
+use super::for_user::ForUser;
 use super::{CommandOutcome, output};
 use crate::evaluate::{self, Detail, Evaluation, NoFilters};
 use crate::file;
@@ -27,16 +29,38 @@ use crate::text::{counted, escape, json_line, shown_sentence, shown_value, were}
 use crate::user::User;
 use crate::world::{Before, Stored, World};
 
-pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
+/// `mfilter why`
+#[derive(clap::Args, Debug)]
+pub(super) struct WhyArgs {
+    #[command(flatten)]
+    pub(super) whose: ForUser,
+
+    /// The message's file, or its Message-ID
+    #[arg(value_name = "FILE|MESSAGE-ID")]
+    pub(super) message: OsString,
+
+    #[command(flatten)]
+    pub(super) files: RuleOptions,
+
+    /// The Maildir [default: `set maildir`, else ~/Maildir]
+    #[arg(long, value_name = "DIR")]
+    pub(super) maildir: Option<PathBuf>,
+
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
     let user = call.whose.user()?;
     let state = StateDir::of(&user);
     let history = current_rules::history(&call.files, state.as_ref(), &user)?;
     let (today, note) = CurrentRules::today(&call.files, &user, history.as_ref())?;
     let mut notes: Vec<String> = note.into_iter().map(str::to_owned).collect();
-    let args = Delivery::to(&call.maildir);
-    let world = super::world(&args, None, user.clone());
+    let maildir = call.maildir.as_deref();
+    let world = World::of(user.clone());
     let program = &today.rules.user;
-    let location = super::location(&args, program, &world)?;
+    let location = super::location(maildir, program, &world)?;
     let log = super::log(program, &world, state.as_ref());
     let asked = Query::of(call)?;
     let (told, damaged) = lines(&log, &asked, &mut notes)?;
@@ -61,7 +85,6 @@ pub(super) fn run(call: &Call) -> Result<CommandOutcome, String> {
         decisive,
         notes,
         location: &location,
-        args: &args,
         user: &user,
     };
     // Rules that this delivery was the first to check count from within it.
@@ -91,7 +114,7 @@ struct Query {
 }
 
 impl Query {
-    fn of(call: &Call) -> Result<Query, String> {
+    fn of(call: &WhyArgs) -> Result<Query, String> {
         let path = PathBuf::from(&call.message);
         let text = call.message.to_string_lossy();
         if path.is_file() {
@@ -207,7 +230,6 @@ struct LineExplanation<'a> {
     decisive: Option<&'a LogLine>,
     notes: Vec<String>,
     location: &'a Location,
-    args: &'a Delivery,
     user: &'a User,
 }
 
@@ -330,7 +352,7 @@ impl LineExplanation<'_> {
     fn world(&self, program: &Program) -> World {
         let now = self.decisive.and_then(|line| Timestamp::from_millisecond(line.began()).ok());
         let now = now.and_then(|now| Timestamp::from_second(now.as_second()).ok());
-        let world = super::world(self.args, now, self.user.clone());
+        let world = World { now, ..World::of(self.user.clone()) };
         let sent = super::sent(program, self.location, &world, false);
         let recipients = self.decisive.and_then(|line| line.get("for"));
         let recipients = recipients.map(|to| to.split(", ").map(str::to_owned).collect());

@@ -158,6 +158,11 @@ struct ListRead {
 }
 
 impl World {
+    /// For a user about whose message nothing is said.
+    pub fn of(user: User) -> World {
+        World { state: StateDir::of(&user), user, ..World::default() }
+    }
+
     /// An environment variable; bytes that are no UTF-8 are replaced.
     pub fn variable(&self, name: &str) -> Option<String> {
         if let Some(value) = self.variables.get(name) {
