@@ -110,7 +110,7 @@ const LOOK: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
 
 /// What becomes of symbolic links on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Links {
+enum LinkPolicy {
     /// They are followed as long as they stay below.
     Beneath,
     /// There must be none.
@@ -170,7 +170,7 @@ impl Bounds {
                         rest,
                         flags,
                         if made { mode } else { Mode::empty() },
-                        Links::Beneath,
+                        LinkPolicy::Beneath,
                     )
                 })
             }
@@ -181,7 +181,7 @@ impl Bounds {
     pub fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
         match &self.0 {
             None => Ok(openat(CWD, path, DIRECTORY, Mode::empty())?),
-            Some(top) => open_inside(top, path, DIRECTORY, Links::Beneath),
+            Some(top) => open_inside(top, path, DIRECTORY, LinkPolicy::Beneath),
         }
     }
 
@@ -197,7 +197,9 @@ impl Bounds {
     pub fn pin_plain(&self, path: &Path) -> io::Result<PinnedDirectory> {
         match &self.0 {
             None => self.pin(path),
-            Some(top) => Ok(PinnedDirectory::new(open_inside(top, path, DIRECTORY, Links::None)?)),
+            Some(top) => {
+                Ok(PinnedDirectory::new(open_inside(top, path, DIRECTORY, LinkPolicy::None)?))
+            }
         }
     }
 
@@ -207,7 +209,7 @@ impl Bounds {
             None => metadata(path),
             Some(top) => {
                 let flags = LOOK;
-                File::from(open_inside(top, path, flags, Links::Beneath)?).metadata()
+                File::from(open_inside(top, path, flags, LinkPolicy::Beneath)?).metadata()
             }
         }
     }
@@ -217,7 +219,7 @@ impl Bounds {
     pub fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         let Some(top) = &self.0 else { return std::fs::canonicalize(path) };
         let flags = LOOK;
-        let found = open_inside(top, path, flags, Links::Beneath)?;
+        let found = open_inside(top, path, flags, LinkPolicy::Beneath)?;
         let found = read_link(by_descriptor(found.as_fd()))?;
         let open_top = openat(CWD, &**top, flags, Mode::empty())?;
         let real_top = read_link(by_descriptor(open_top.as_fd()))?;
@@ -233,7 +235,7 @@ impl Bounds {
         for part in rest.components() {
             let Component::Normal(name) = part else { return Err(leads_out()) };
             let below = |open: &OwnedFd| {
-                resolve(open, Path::new(name), DIRECTORY, Mode::empty(), Links::None)
+                resolve(open, Path::new(name), DIRECTORY, Mode::empty(), LinkPolicy::None)
             };
             open = match below(&open) {
                 Err(Errno::NOENT) => {
@@ -256,10 +258,10 @@ impl Bounds {
 /// Opens a directory that stands below another one; where there are bounds, links
 /// are followed that stay below that one.
 pub fn open_directory_at(parent: &OwnedFd, name: &str) -> io::Result<OwnedFd> {
-    resolve(parent, Path::new(name), DIRECTORY, Mode::empty(), Links::Beneath).map_err(told)
+    resolve(parent, Path::new(name), DIRECTORY, Mode::empty(), LinkPolicy::Beneath).map_err(told)
 }
 
-fn open_inside(top: &Path, path: &Path, flags: OFlags, links: Links) -> io::Result<OwnedFd> {
+fn open_inside(top: &Path, path: &Path, flags: OFlags, links: LinkPolicy) -> io::Result<OwnedFd> {
     let (top, rest) = split(top, path)?;
     resolve(&top, rest, flags, Mode::empty(), links).map_err(told)
 }
@@ -277,13 +279,13 @@ fn resolve(
     rest: &Path,
     flags: OFlags,
     mode: Mode,
-    links: Links,
+    links: LinkPolicy,
 ) -> rustix::io::Result<OwnedFd> {
     let rest = if rest.as_os_str().is_empty() { Path::new(".") } else { rest };
     let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     let how = match links {
-        Links::Beneath => beneath,
-        Links::None => beneath | ResolveFlags::NO_SYMLINKS,
+        LinkPolicy::Beneath => beneath,
+        LinkPolicy::None => beneath | ResolveFlags::NO_SYMLINKS,
     };
     for _ in 0..TRIES {
         match openat2(top, rest, flags, mode, how) {
@@ -301,7 +303,7 @@ fn resolve(
     _rest: &Path,
     _flags: OFlags,
     _mode: Mode,
-    _links: Links,
+    _links: LinkPolicy,
 ) -> rustix::io::Result<OwnedFd> {
     Err(Errno::NOSYS)
 }

@@ -27,7 +27,7 @@ pub enum Acl {
 }
 
 /// A symbolic link.
-pub struct Link {
+pub struct SymbolicLink {
     /// Whose it is.
     pub owner: u32,
     /// Where it leads.
@@ -98,7 +98,7 @@ pub fn has_acl(file: impl AsFd, which: Acl) -> Option<bool> {
 ///
 /// # Errors
 /// `ENOTDIR` if it is no symbolic link; else what the system says.
-pub fn read_link(directory: impl AsFd, name: impl Arg + Copy) -> Result<Link, Errno> {
+pub fn read_link(directory: impl AsFd, name: impl Arg + Copy) -> Result<SymbolicLink, Errno> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{Mode, OFlags, fstat, openat};
@@ -119,9 +119,12 @@ pub fn read_link(directory: impl AsFd, name: impl Arg + Copy) -> Result<Link, Er
     }
 }
 
-fn link_of(about: &Stat, target: impl FnOnce() -> Result<CString, Errno>) -> Result<Link, Errno> {
+fn link_of(
+    about: &Stat,
+    target: impl FnOnce() -> Result<CString, Errno>,
+) -> Result<SymbolicLink, Errno> {
     match FileType::from_raw_mode(about.st_mode) {
-        FileType::Symlink => Ok(Link { owner: about.st_uid, target: target()? }),
+        FileType::Symlink => Ok(SymbolicLink { owner: about.st_uid, target: target()? }),
         _ => Err(Errno::NOTDIR),
     }
 }

@@ -9,9 +9,9 @@ use super::output;
 use crate::diagnostic;
 use crate::load;
 use crate::load::history::History;
-use crate::rules::check::Checked;
+use crate::rules::check::CheckResult;
 use crate::rules::compiled::CompiledProgram;
-use crate::rules::listing::{self, Listed};
+use crate::rules::listing::{self, RuleEntry};
 use crate::rules::rule_set::RuleSet;
 use crate::source::{SourceFile, Sources, Span};
 use crate::state::StateDir;
@@ -96,12 +96,12 @@ impl CurrentRules {
     }
 
     /// Each rule, with the site's if that is asked.
-    pub(super) fn listed(&self, with_site: bool) -> Vec<Listed> {
+    pub(super) fn listed(&self, with_site: bool) -> Vec<RuleEntry> {
         let mut rules = listing::rules(&self.rules.user);
         let site = self.rules.site.as_ref().filter(|_| with_site);
         for rule in site.map(listing::rules).unwrap_or_default() {
             let file = rule.span.file + self.rules.first_site_file();
-            rules.push(Listed { span: Span { file, ..rule.span }, ..rule });
+            rules.push(RuleEntry { span: Span { file, ..rule.span }, ..rule });
         }
         rules
     }
@@ -123,7 +123,7 @@ pub(super) fn checked(
 /// The program, or what `check` says.
 fn without_mistake(
     sources: Sources,
-    checked: Checked,
+    checked: CheckResult,
 ) -> Result<(Sources, CompiledProgram), String> {
     match checked.program.map(CompiledProgram::new) {
         Some(program) => Ok((sources, program)),

@@ -13,7 +13,7 @@ use super::undo::{self, UndoCall};
 use super::{CommandOutcome, output};
 use crate::load;
 use crate::log::{Log, MoveLine as Line};
-use crate::mailbox::expire::{ExpireEvent, Expired, Expirer, OldMessage};
+use crate::mailbox::expire::{ExpireEvent, ExpireOutcome, Expirer, OldMessage};
 use crate::mailbox::known::take_in;
 use crate::mailbox::sent::named;
 use crate::maildir::{Location, Place};
@@ -237,7 +237,7 @@ impl<'r> ExpireReport<'r> {
         }
     }
 
-    fn message(&mut self, expiry: &Expiry, place: &Place, old: &OldMessage, fate: &Expired) {
+    fn message(&mut self, expiry: &Expiry, place: &Place, old: &OldMessage, fate: &ExpireOutcome) {
         let was = self.location.folder_of(place).to_string();
         let goes = expiry.to.clone().unwrap_or_else(|| "deleted".into());
         let rule = match self.files.get(expiry.span.file as usize) {
@@ -252,27 +252,27 @@ impl<'r> ExpireReport<'r> {
             message_id: old.id.clone(),
         };
         let (result, path) = match fate {
-            Expired::Deletes => {
+            ExpireOutcome::Deletes => {
                 self.deleted.push(line(old.entry.name.clone()));
                 return;
             }
-            Expired::Moved(path) => {
+            ExpireOutcome::Moved(path) => {
                 let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 self.moved.push(line(file));
                 ("moved", Some(path.display().to_string()))
             }
-            Expired::Would => ("would-go", None),
-            Expired::Deleted => ("deleted", None),
-            Expired::Vanished => {
+            ExpireOutcome::Would => ("would-go", None),
+            ExpireOutcome::Deleted => ("deleted", None),
+            ExpireOutcome::Vanished => {
                 self.vanished += 1;
                 ("vanished", None)
             }
-            Expired::Failed(why) => {
+            ExpireOutcome::Failed(why) => {
                 self.tell(why.clone());
                 ("failed", None)
             }
         };
-        if matches!(fate, Expired::Moved(_) | Expired::Would | Expired::Deleted) {
+        if matches!(fate, ExpireOutcome::Moved(_) | ExpireOutcome::Would | ExpireOutcome::Deleted) {
             *self.counts.entry((was.clone(), goes.clone())).or_default() += 1;
         }
         if !self.prints {

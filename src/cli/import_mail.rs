@@ -16,7 +16,7 @@ use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::file;
 use crate::mailbox::MessageSource;
-use crate::mailbox::mbox_lock::{self, NotLocked};
+use crate::mailbox::mbox_lock::{self, MboxLockError};
 use crate::mailbox::old_mail::{Filing, FilingRules, ImportEvent, MailImport};
 use crate::mailbox::refile::Skip;
 use crate::plan::Folder;
@@ -195,12 +195,12 @@ fn locked(path: &Path) -> Result<Option<mbox_lock::MboxLock>, String> {
     }
     let shown = path.display();
     mbox_lock::lock(path, Instant::now() + PATIENCE).map(Some).map_err(|why| match why {
-        NotLocked::Failed(error) => format!("cannot lock `{shown}`: {error}"),
-        NotLocked::InUse => format!(
+        MboxLockError::Failed(error) => format!("cannot lock `{shown}`: {error}"),
+        MboxLockError::InUse => format!(
             "`{shown}` is locked by another program: close the mail reader, or wait for the \
              delivery to end, and try again"
         ),
-        NotLocked::Dotlock(file) => format!(
+        MboxLockError::Dotlock(file) => format!(
             "`{shown}` is locked by another program: `{file}` is there; close the mail reader, or \
              wait for the delivery to end, and try again. If nothing uses it, remove `{file}`",
             file = file.display()

@@ -39,7 +39,7 @@ pub(super) fn judge(
     let program = checked.program.ok_or("the rules have a mistake")?;
     let rules = RuleSet::alone(CompiledProgram::new(program));
     let world = World { now: Some(Timestamp::now()), ..World::of(user) };
-    let mut tried = Tried::default();
+    let mut tried = TrialCounts::default();
     for source in
         mailbox::message_sources_in([(PathBuf::from(mail), Folder::default())]).take(MOST_MESSAGES)
     {
@@ -80,13 +80,13 @@ pub(super) fn judge(
 }
 
 #[derive(Default)]
-struct Tried {
+struct TrialCounts {
     messages: usize,
     different: usize,
     failed: usize,
 }
 
-impl Tried {
+impl TrialCounts {
     fn told(&self, missing: Option<&String>) -> String {
         let mut text = format!("{} messages", self.messages);
         match missing {

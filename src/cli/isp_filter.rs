@@ -15,7 +15,7 @@ use crate::rules::compiled::CompiledProgram;
 use crate::rules::mistake::nearest;
 use crate::rules::program::{Label, LabelKind, StatementKind};
 use crate::rules::rule_set::RuleSet;
-use crate::rules::switch::{By, Switched, Words, said_in, same};
+use crate::rules::switch::{By, SwitchSetting, Words, said_in, same};
 use crate::source::{Sources, reason};
 use crate::state::switch;
 use crate::text::{escape, json_line};
@@ -132,8 +132,8 @@ fn word(on: bool) -> &'static str {
 
 impl RuleSet {
     /// What does not follow the command, with its name.
-    fn overruled(&self, asked: &[SwitchRequest]) -> Vec<(String, Switched)> {
-        let mut found: Vec<(String, Switched)> = Vec::new();
+    fn overruled(&self, asked: &[SwitchRequest]) -> Vec<(String, SwitchSetting)> {
+        let mut found: Vec<(String, SwitchSetting)> = Vec::new();
         let categories = self.site.iter().flat_map(|site| site.categories.iter());
         for (category, switched) in categories.zip(&self.switches.categories) {
             let of = asked
@@ -152,7 +152,7 @@ impl RuleSet {
         found
     }
 
-    fn why(&self, switched: Switched) -> String {
+    fn why(&self, switched: SwitchSetting) -> String {
         match switched.by {
             By::Mandatory => "mandatory".into(),
             By::Rules(word) => {
@@ -236,7 +236,7 @@ impl Shown {
             Some(_) => Sources::default(),
         };
         let site = rules.site.as_ref();
-        let state = |switched: Switched, category: Option<&str>| SwitchState {
+        let state = |switched: SwitchSetting, category: Option<&str>| SwitchState {
             on: switched.on,
             why: rules.why(switched),
             rules: rules.in_rules(category),

@@ -16,7 +16,7 @@ use crate::load;
 use crate::log::{self, Log};
 use crate::mailbox::known;
 use crate::mailbox::learn::{
-    ChangeOutcome, ListChange, What, carry_out, lessons as to_remember, plan, take_back,
+    ChangeOutcome, LearnStep, ListChange, carry_out, lessons as to_remember, plan, take_back,
 };
 use crate::mailbox::moves::{MoveScan, Watcher};
 use crate::mailbox::sent::Sent;
@@ -308,17 +308,17 @@ impl Learner<'_> {
         Ok((all, taught))
     }
 
-    fn log_line(&self, each: &ListChange) -> Option<log::Learned> {
+    fn log_line(&self, each: &ListChange) -> Option<log::LessonLine> {
         let files: Vec<&str> = self.program.files.iter().map(|file| file.as_str()).collect();
         let (word, text) = match (&each.came, &each.what) {
             (ChangeOutcome::Known | ChangeOutcome::Planned, _) => return None,
             (ChangeOutcome::Not(why) | ChangeOutcome::Failed(why), what) => {
                 ("note", format!("{}: {why}", words(what)))
             }
-            (ChangeOutcome::Learned, What::Log(text)) => ("log", text.clone()),
+            (ChangeOutcome::Learned, LearnStep::Log(text)) => ("log", text.clone()),
             (ChangeOutcome::Learned, what) => ("learned", words(what)),
         };
-        Some(log::Learned {
+        Some(log::LessonLine {
             word,
             text,
             folder: each.to.clone(),
@@ -329,10 +329,10 @@ impl Learner<'_> {
     }
 }
 
-fn words(what: &What) -> String {
+fn words(what: &LearnStep) -> String {
     match what {
-        What::Log(text) => format!("log {text}"),
-        What::Edit { add, list, path, entry } => StepKind::EditList {
+        LearnStep::Log(text) => format!("log {text}"),
+        LearnStep::Edit { add, list, path, entry } => StepKind::EditList {
             add: *add,
             list: list.clone(),
             path: path.clone(),
@@ -374,8 +374,8 @@ fn as_json(each: &ListChange) -> String {
     if let Some(fields) = object.as_object_mut() {
         let mut put = |name: &str, value: &str| fields.insert(name.into(), value.into());
         match &each.what {
-            What::Log(text) => drop((put("action", "log"), put("text", text))),
-            What::Edit { add, list, path, entry } => {
+            LearnStep::Log(text) => drop((put("action", "log"), put("text", text))),
+            LearnStep::Edit { add, list, path, entry } => {
                 put("action", if *add { "add" } else { "remove" });
                 put("list", list);
                 put("file", &path.display().to_string());
@@ -436,7 +436,7 @@ fn undo(
 }
 
 fn back_words(lesson: &Lesson) -> String {
-    words(&What::Edit {
+    words(&LearnStep::Edit {
         add: !lesson.add,
         list: lesson.list.clone(),
         path: lesson.path.clone(),

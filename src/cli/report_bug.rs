@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::setup::seen;
 use super::{CommandOutcome, output};
 use crate::file;
-use crate::setup::look::{Findings, UserFile, look};
+use crate::setup::look::{SetupFindings, UserFile, look};
 use crate::text::{counted, escape};
 use crate::user::User;
 
@@ -77,7 +77,7 @@ fn without_names(text: &str, user: &User) -> String {
 }
 
 /// How large the rules are; not what they say.
-fn rules_in_numbers(found: &Findings) -> String {
+fn rules_in_numbers(found: &SetupFindings) -> String {
     match &found.rules {
         UserFile::Missing => "  rules         none\n".into(),
         UserFile::Strange(why) => format!("  rules         ~/.mailrules {why}\n"),

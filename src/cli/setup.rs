@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use super::{CommandOutcome, output};
-use crate::setup::look::{DovecotStore, Findings, MailServer, OtherRules, look};
-use crate::setup::steps::{Action, steps};
+use crate::setup::look::{DovecotStore, MailServer, OtherRules, SetupFindings, look};
+use crate::setup::steps::{SetupAction, steps};
 use crate::setup::write::replace;
 use crate::text::escape;
 use crate::user::User;
@@ -30,12 +30,12 @@ pub(super) fn run(call: &SetupArgs) -> Result<CommandOutcome, String> {
             text.push_str(&format!("   {reason}\n"));
         }
         match step.action {
-            Action::Done => text.push_str("   Nothing to do.\n"),
-            Action::ByHand(lines) => {
+            SetupAction::Done => text.push_str("   Nothing to do.\n"),
+            SetupAction::ByHand(lines) => {
                 text.push('\n');
                 text.extend(lines.iter().map(|line| format!("       {line}\n")));
             }
-            Action::Write { path, before, text: content } if call.apply => {
+            SetupAction::Write { path, before, text: content } if call.apply => {
                 let written = replace(&path, before.as_deref(), &content);
                 let what = match &written {
                     Ok(Some(backup)) => format!("Written; the old one is {}.", backup.display()),
@@ -45,7 +45,7 @@ pub(super) fn run(call: &SetupArgs) -> Result<CommandOutcome, String> {
                 failed |= written.is_err();
                 text.push_str(&format!("   {}: {what}\n", path.display()));
             }
-            Action::Write { path, text: content, .. } => {
+            SetupAction::Write { path, text: content, .. } => {
                 could_write = true;
                 text.push_str(&format!("   `mfilter setup --apply` writes {}", path.display()));
                 match content.lines().count() {
@@ -69,7 +69,7 @@ fn program() -> PathBuf {
 }
 
 /// What was found, in a table.
-pub(super) fn seen(found: &Findings) -> String {
+pub(super) fn seen(found: &SetupFindings) -> String {
     let mut text = String::from("Found:\n");
     let mut line = |what: &str, value: String| text.push_str(&format!("  {what:<14}{value}\n"));
     line(

@@ -18,14 +18,14 @@ pub(super) struct StateArgs {
 
 /// What is remembered.
 #[derive(Serialize)]
-struct Remembered {
+struct StateSummary {
     directory: String,
     /// Messages that `duplicate` knows.
     seen: Option<Moments>,
     /// Answers that were sent; the moments are when one may be sent again.
     replied: Option<Moments>,
     /// Deliveries of which a step is missing.
-    half_done: Vec<HalfDone>,
+    half_done: Vec<UnfinishedDelivery>,
 }
 
 #[derive(Serialize)]
@@ -36,7 +36,7 @@ struct Moments {
 }
 
 #[derive(Serialize)]
-struct HalfDone {
+struct UnfinishedDelivery {
     since: String,
     done: Vec<String>,
 }
@@ -52,16 +52,16 @@ pub(super) fn run(call: &StateArgs) -> Result<CommandOutcome, String> {
     Ok(CommandOutcome::Fine)
 }
 
-fn read(state: &StateDir) -> Remembered {
+fn read(state: &StateDir) -> StateSummary {
     let moments = |known: Option<(usize, u32, u32)>| {
         let (number, first, last) = known?;
         Some(Moments { number, first: time(first.into()), last: time(last.into()) })
     };
     let half_done = journal::known(state).into_iter().map(|(at, done)| {
         let since = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
-        HalfDone { since: time(since.try_into().unwrap_or(i64::MAX)), done }
+        UnfinishedDelivery { since: time(since.try_into().unwrap_or(i64::MAX)), done }
     });
-    Remembered {
+    StateSummary {
         directory: state.path().display().to_string(),
         seen: moments(seen::known(state)),
         replied: moments(replied::known(state)),
@@ -73,7 +73,7 @@ fn time(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).to_string()
 }
 
-fn text(remembered: &Remembered) -> String {
+fn text(remembered: &StateSummary) -> String {
     let mut out = format!("{}\n", escape(&output::with_tilde(&remembered.directory)));
     let mut line = |name: &str, text: String| out.push_str(&format!("  {name:10} {text}\n"));
     match &remembered.seen {

@@ -14,7 +14,7 @@ use crate::log::reader;
 use crate::report::log_stats::{LogEvent, LogStats, RuleName};
 use crate::report::one_line;
 use crate::rules::compiled::CompiledProgram;
-use crate::rules::listing::{self, Listed, never_fired};
+use crate::rules::listing::{self, RuleEntry, never_fired};
 use crate::source::{Sources, reason};
 use crate::state::StateDir;
 use crate::world::World;
@@ -122,13 +122,13 @@ fn texts_of(compiled: &CompiledProgram, sources: &Sources) -> RuleTexts {
     texts(&listing::rules(compiled), sources)
 }
 
-fn texts(rules: &[Listed], sources: &Sources) -> RuleTexts {
-    let one = |rule: &Listed| (place(rule, sources), one_line(sources.text(rule.span)));
+fn texts(rules: &[RuleEntry], sources: &Sources) -> RuleTexts {
+    let one = |rule: &RuleEntry| (place(rule, sources), one_line(sources.text(rule.span)));
     // Of several on a line the first one counts.
     rules.iter().rev().map(one).collect()
 }
 
-fn place(rule: &Listed, sources: &Sources) -> String {
+fn place(rule: &RuleEntry, sources: &Sources) -> String {
     format!("{}:{}", sources.path(rule.span).display(), rule.line)
 }
 
@@ -138,9 +138,9 @@ fn never(
     account: &LogStats,
 ) -> Result<Vec<(String, Option<String>, String)>, String> {
     let rules = today.listed(false);
-    let text = |rule: &Listed| one_line(today.sources.text(rule.span));
-    let own = |rule: &Listed| account.fired(&text(rule), rule.label.as_deref());
-    let fired = |rule: &Listed| {
+    let text = |rule: &RuleEntry| one_line(today.sources.text(rule.span));
+    let own = |rule: &RuleEntry| account.fired(&text(rule), rule.label.as_deref());
+    let fired = |rule: &RuleEntry| {
         let at = rules.iter().position(|known| known.span == rule.span).unwrap_or(0);
         let inside = rules.get(at + 1..=at + rule.inside).unwrap_or_default();
         let tells = rule.logged || inside.iter().any(|rule| rule.logged);

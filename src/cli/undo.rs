@@ -11,7 +11,7 @@ use super::interrupt::stop;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::log::{Log, MoveLine as Line};
-use crate::mailbox::undo::{UndoEvent, Undone, undo};
+use crate::mailbox::undo::{UndoEvent, UndoOutcome, undo};
 use crate::maildir::folder::Entry;
 use crate::maildir::{Location, Place};
 use crate::state::memory::Memory;
@@ -97,10 +97,10 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
         let (from, to) = (path(&moved.from), path(&moved.to));
         if call.json {
             let (result, path, why) = match &came {
-                Undone::Back(path) => ("back", Some(path.display().to_string()), None),
-                Undone::Already => ("already", None, None),
-                Undone::Gone => ("gone", None, None),
-                Undone::Failed(why) => ("failed", None, Some(why)),
+                UndoOutcome::Back(path) => ("back", Some(path.display().to_string()), None),
+                UndoOutcome::Already => ("already", None, None),
+                UndoOutcome::Gone => ("gone", None, None),
+                UndoOutcome::Failed(why) => ("failed", None, Some(why)),
             };
             let (to, from) = (to.display().to_string(), from.display().to_string());
             let object =
@@ -108,7 +108,7 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
             output::print(&(json_line(&object) + "\n"));
         }
         match came {
-            Undone::Back(path) => {
+            UndoOutcome::Back(path) => {
                 back += 1;
                 let name = |spot: &sorted::Spot| {
                     let place = Place::of(spot.folder.clone());
@@ -125,13 +125,13 @@ pub(super) fn run(call: &UndoCall<'_>) -> Result<CommandOutcome, String> {
                     output::print(&format!("{}\n", escape(&path.display().to_string())));
                 }
             }
-            Undone::Already => already += 1,
-            Undone::Gone => {
+            UndoOutcome::Already => already += 1,
+            UndoOutcome::Gone => {
                 gone += 1;
                 let text = format!("`{}` no longer exists", to.display());
                 progress.error(&escape(&text));
             }
-            Undone::Failed(why) => {
+            UndoOutcome::Failed(why) => {
                 failed += 1;
                 progress.error(&escape(&why));
             }

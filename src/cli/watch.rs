@@ -22,8 +22,8 @@ use super::learn::{Learner, line};
 use super::{CommandOutcome, output};
 use crate::load;
 use crate::log::{self, Log};
-use crate::mailbox::dir_watcher::{Arrival, DirChanges, DirWatcher, Role, Shortage};
-use crate::mailbox::incoming::{Disposition, Filed, Filer};
+use crate::mailbox::dir_watcher::{Arrival, DirChanges, DirWatcher, Shortage, WatchRole};
+use crate::mailbox::incoming::{Disposition, Filer, FilingOutcome};
 use crate::mailbox::judge::Judge;
 use crate::mailbox::known::take_in;
 use crate::mailbox::moves::Watcher;
@@ -36,7 +36,7 @@ use crate::rules::rule_set::RuleSet;
 use crate::state::at_hand::Hand;
 use crate::state::lock_file::LockFile;
 use crate::state::memory::Memory;
-use crate::state::places::{Kept, name_hash};
+use crate::state::places::{PlacesFile, name_hash};
 use crate::state::{StateDir, sorted};
 use crate::text::escape;
 use crate::user::User;
@@ -360,8 +360,9 @@ impl WatchService<'_> {
         program: &CompiledProgram,
         log: &Log,
     ) -> Vec<PathBuf> {
-        let mut wanted: HashMap<PathBuf, Role> = HashMap::new();
-        let mut want = |path: PathBuf, set: fn(&mut Role)| set(wanted.entry(path).or_default());
+        let mut wanted: HashMap<PathBuf, WatchRole> = HashMap::new();
+        let mut want =
+            |path: PathBuf, set: fn(&mut WatchRole)| set(wanted.entry(path).or_default());
         let mut rule_files: Vec<PathBuf> = vec![self.rules.clone()];
         rule_files.extend(program.files.iter().map(|file| PathBuf::from(file.as_str())));
         for directory in rule_files.iter().filter_map(|file| file.parent()) {
@@ -491,7 +492,7 @@ impl WatchService<'_> {
         };
         let kept = match &work.rules.user.moves.is_empty() {
             true => None,
-            false => Kept::of(&self.state, &work.location.path).ok(),
+            false => PlacesFile::of(&self.state, &work.location.path).ok(),
         };
         let mut memory = Memory::at(&state, Timestamp::now().as_second());
         take_in(&mut memory, work.log, work.location, true);
@@ -514,7 +515,7 @@ impl WatchService<'_> {
             ruled: work.ruled,
             home: user.home(),
         };
-        let mut filed = |filed: Filed| {
+        let mut filed = |filed: FilingOutcome| {
             let stays = match &filed.fate {
                 Disposition::Stays => true,
                 Disposition::Failed(why) => {
@@ -679,7 +680,7 @@ struct FilingContext<'a> {
 
 impl FilingContext<'_> {
     /// Notes what became of a message.
-    fn tell(&self, place: &Place, filed: &Filed, verbose: bool) {
+    fn tell(&self, place: &Place, filed: &FilingOutcome, verbose: bool) {
         if !matches!(filed.fate, Disposition::Moved | Disposition::Stays) {
             return;
         }

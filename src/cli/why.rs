@@ -27,7 +27,7 @@ use crate::rules::program::Program;
 use crate::state::{StateDir, seen};
 use crate::text::{counted, escape, json_line, shown_sentence, shown_value, were};
 use crate::user::User;
-use crate::world::{Before, Stored, World};
+use crate::world::{DuplicateStatus, StoredMessage, World};
 
 /// `mfilter why`
 #[derive(clap::Args, Debug)]
@@ -363,7 +363,7 @@ impl LineExplanation<'_> {
         world.stored.replace(
             moved
                 .and_then(|line| line.get("was"))
-                .map(|folder| Stored { folder: folder.to_owned(), flags: Flags::default() }),
+                .map(|folder| StoredMessage { folder: folder.to_owned(), flags: Flags::default() }),
         );
         World {
             sender: self.decisive.and_then(|line| line.get("from")).map(str::to_owned),
@@ -374,10 +374,10 @@ impl LineExplanation<'_> {
     }
 
     /// Whether it had been delivered before, by the log.
-    fn before(&self, decisive: &LogLine, program: &Program) -> Before {
+    fn before(&self, decisive: &LogLine, program: &Program) -> DuplicateStatus {
         const DELIVERED: [&str; 4] = ["delivered", "copied", "piped", "forwarded"];
         if decisive.word == "moved" {
-            return Before::First;
+            return DuplicateStatus::First;
         }
         let within = program.settings.duplicates_for.as_ref();
         let within = within.map_or(seen::WITHIN.as_secs(), |seconds| *seconds);
@@ -388,8 +388,8 @@ impl LineExplanation<'_> {
         });
         let ago = earlier.map(|line| decisive.time.as_second() - line.time.as_second());
         match ago.and_then(|ago| u64::try_from(ago).ok()) {
-            Some(ago) if ago <= within => Before::Ago(ago),
-            _ => Before::Never,
+            Some(ago) if ago <= within => DuplicateStatus::Ago(ago),
+            _ => DuplicateStatus::Never,
         }
     }
 

@@ -43,7 +43,7 @@ struct Card {
 
 /// Reads the cards of a file.
 pub(super) fn read(bytes: &[u8], path: &Path, book: &mut AddressBook) {
-    let mut lines = Lines { rest: bytes, number: 1 };
+    let mut lines = CardLines { rest: bytes, number: 1 };
     let mut card: Option<Card> = None;
     let mut any = false;
     while let Some((number, line)) = lines.next() {
@@ -220,12 +220,12 @@ fn property(line: &[u8]) -> Option<Property<'_>> {
 }
 
 /// The lines of a file, unfolded, each with its number.
-struct Lines<'b> {
+struct CardLines<'b> {
     rest: &'b [u8],
     number: u32,
 }
 
-impl<'b> Lines<'b> {
+impl<'b> CardLines<'b> {
     fn line(&mut self) -> Option<&'b [u8]> {
         if self.rest.is_empty() {
             return None;

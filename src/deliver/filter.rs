@@ -1,10 +1,9 @@
 //! The programs of `filter`, the only thing that runs before the plan is there.
 
-use crate::evaluate::{FilterRunner, Filtered};
-use crate::message::{HeaderEdit, Message};
-
 use super::context::{DeliveryContext, said};
 use super::program;
+use crate::evaluate::{FilterOutcome, FilterRunner};
+use crate::message::{HeaderEdit, Message};
 
 /// Runs them as a delivery does.
 pub struct Programs<'a> {
@@ -21,17 +20,22 @@ impl<'a> Programs<'a> {
 }
 
 impl FilterRunner for Programs<'_> {
-    fn filter(&mut self, argv: &[String], message: &Message, edits: &[HeaderEdit]) -> Filtered {
+    fn filter(
+        &mut self,
+        argv: &[String],
+        message: &Message,
+        edits: &[HeaderEdit],
+    ) -> FilterOutcome {
         let name = argv.first().map_or("", String::as_str);
         // Room for what a filter may add, and no more.
         let limit = message.size().unwrap_or(0).saturating_mul(4) + (16 << 20);
         let (made, lines) = program::filter(&self.reach.call(argv), message, edits, limit);
         self.notes.extend(said(name, lines));
         match made {
-            Ok(made) => Filtered::Replaced(Box::new(made)),
+            Ok(made) => FilterOutcome::Replaced(Box::new(made)),
             Err(why) => {
                 self.notes.push(format!("`{name}` {why}; the message stays as it was"));
-                Filtered::Failed
+                FilterOutcome::Failed
             }
         }
     }

@@ -35,22 +35,21 @@ mod reply;
 
 use std::path::{Path, PathBuf};
 
+use context::DeliveryContext;
+use list_edit::Change;
 use rustix::io::Errno;
 
 use crate::file::is_leading_out;
 use crate::flags::Flags;
+use crate::maildir::amount::Amount;
+use crate::maildir::quota::{self, QuotaRoom};
+use crate::maildir::{Location, Maildir, Place, StagedMessage, too_long};
 use crate::message::{HeaderEdit, Message};
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Folder, Plan, StepId, StepIds, StepKind};
 use crate::rules::program::OverQuota;
 use crate::source::reason;
 use crate::state::journal::{self, Journal};
-
-use crate::maildir::amount::Amount;
-use crate::maildir::quota::{self, QuotaRoom};
-use crate::maildir::{Location, Maildir, Place, Staged, too_long};
-use context::DeliveryContext;
-use list_edit::Change;
 
 pub use hand_over::RemoteMailbox;
 
@@ -150,7 +149,7 @@ pub fn deliver<'a>(
             return report;
         }
     }
-    stored.into_iter().for_each(Staged::keep);
+    stored.into_iter().for_each(StagedMessage::keep);
     if let Some(journal) = journal {
         journal.finish();
     }
@@ -362,7 +361,7 @@ impl PlannedEffect<'_> {
         target: Target<'_>,
         journal: &mut Option<Journal>,
         report: &mut DeliveryReport,
-    ) -> Result<Vec<Staged>, Outcome> {
+    ) -> Result<Vec<StagedMessage>, Outcome> {
         let Some(step) = plan.steps.get(self.step) else { return Ok(Vec::new()) };
         if is_done(journal, self.id) {
             report.notes.push(format!("done by an earlier try: {}", step.kind.sentence()));
@@ -399,7 +398,7 @@ impl PlannedEffect<'_> {
         target: Target<'_>,
         journal: &mut Option<Journal>,
         report: &mut DeliveryReport,
-    ) -> Result<Vec<Staged>, Outcome> {
+    ) -> Result<Vec<StagedMessage>, Outcome> {
         let in_inbox = |stored: &StoredCopy| stored.folder.parts.is_empty();
         let Some(copy) = self.instead.as_ref().filter(|_| !report.stored.iter().any(in_inbox))
         else {
@@ -463,7 +462,7 @@ fn store(
     target: Target<'_>,
     journal: &mut Option<Journal>,
     report: &mut DeliveryReport,
-) -> Result<Vec<Staged>, Outcome> {
+) -> Result<Vec<StagedMessage>, Outcome> {
     let mut missing = Vec::with_capacity(copies.len());
     for copy in copies {
         if is_done(journal, copy.id) {
@@ -499,7 +498,7 @@ fn store_in_maildir(
     location: &Location,
     journal: &mut Option<Journal>,
     report: &mut DeliveryReport,
-) -> Result<Vec<Staged>, Outcome> {
+) -> Result<Vec<StagedMessage>, Outcome> {
     let maildir = Maildir::open(location)?;
     let mut staged = Vec::with_capacity(missing.len());
     let mut more = Amount::default();
@@ -523,19 +522,20 @@ fn store_in_maildir(
             }
             done => done?,
         });
-        more = more.plus(staged.last().map(Staged::counted).unwrap_or_default());
+        more = more.plus(staged.last().map(StagedMessage::counted).unwrap_or_default());
         folders.push(if place.note.is_some() { Folder::default() } else { folder });
     }
     let has_quota = has_room(&maildir, more, report)?;
     let mut used = Amount::default();
     for (number, copy) in missing.iter().enumerate() {
-        match staged.get_mut(number).map(Staged::commit) {
+        match staged.get_mut(number).map(StagedMessage::commit) {
             Some(Ok(path)) => {
-                let problems = staged.get(number).map(Staged::problems).unwrap_or_default();
+                let problems = staged.get(number).map(StagedMessage::problems).unwrap_or_default();
                 report.notes.extend(problems.iter().map(|why| format!("{}: {why}", copy.folder)));
                 let folder = folders.get(number).unwrap_or(copy.folder).clone();
                 report.stored.push(StoredCopy { step: copy.step, folder, path: Some(path) });
-                used = used.plus(staged.get(number).map(Staged::counted).unwrap_or_default());
+                used =
+                    used.plus(staged.get(number).map(StagedMessage::counted).unwrap_or_default());
                 if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
                     note(journal, id, &copy.kind.sentence(), report);
                 }
@@ -611,7 +611,7 @@ fn note_use(location: &Location, amount: Amount, report: &mut DeliveryReport) {
 }
 
 /// Takes back what was stored; gives how much of it counts in a quota.
-fn take_back(staged: Vec<Staged>, report: &mut DeliveryReport) -> Amount {
+fn take_back(staged: Vec<StagedMessage>, report: &mut DeliveryReport) -> Amount {
     let mut undone = Amount::default();
     let mut stored = report.stored.iter();
     for one in staged {

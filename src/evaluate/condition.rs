@@ -10,7 +10,7 @@ use super::Detail;
 use super::context::Context;
 use super::prefilter::Candidates;
 use super::run_state::RunState;
-use super::trace::{TestVerdict, Tested};
+use super::trace::{TestTrace, TestVerdict};
 use super::truth::{self, Truth};
 use super::values::{FieldValue, Values, values};
 use crate::classify::people::People;
@@ -30,7 +30,7 @@ use crate::rules::program::{
 use crate::rules::template::{Insert, TemplatePart};
 use crate::state::seen;
 use crate::state::slots::Key;
-use crate::world::{Before, World};
+use crate::world::{DuplicateStatus, World};
 
 /// Why a `duplicate` cannot be told of mail that is there.
 const NOT_REMEMBERED: &str = "for existing mail only the Message-ID is compared";
@@ -86,7 +86,7 @@ pub(super) struct Conditions<'a> {
     captures: RefCell<Captures>,
     /// Inside of `not` or a `define`, what matches gives no captures.
     capturing: Cell<bool>,
-    tests: RefCell<Vec<Tested>>,
+    tests: RefCell<Vec<TestTrace>>,
     /// How deep the condition is nested that is being evaluated.
     depth: Cell<u32>,
     /// Which rules can hold.
@@ -152,7 +152,7 @@ impl<'a> Conditions<'a> {
     }
 
     /// The tests made since this was last asked; none if there is no trace.
-    pub(super) fn take_tests(&self) -> Option<Vec<Tested>> {
+    pub(super) fn take_tests(&self) -> Option<Vec<TestTrace>> {
         (self.detail == Detail::Trace).then(|| self.tests.take())
     }
 
@@ -296,12 +296,16 @@ impl<'a> Conditions<'a> {
                     Err(why) => Err(why.clone()),
                 };
                 self.record(condition, &truth, || match before {
-                    Ok(Some(Before::Ago(ago))) => format!("delivered {} ago", duration(ago)),
-                    Ok(Some(Before::Never)) => {
+                    Ok(Some(DuplicateStatus::Ago(ago))) => {
+                        format!("delivered {} ago", duration(ago))
+                    }
+                    Ok(Some(DuplicateStatus::Never)) => {
                         "not delivered before, as far as is remembered".into()
                     }
-                    Ok(Some(Before::First)) => "the first one of these messages".into(),
-                    Ok(Some(Before::Again)) => "one of these messages came before it".into(),
+                    Ok(Some(DuplicateStatus::First)) => "the first one of these messages".into(),
+                    Ok(Some(DuplicateStatus::Again)) => {
+                        "one of these messages came before it".into()
+                    }
                     Ok(None) => "it has no such value".into(),
                     Err(why) => why,
                 });
@@ -324,10 +328,10 @@ impl<'a> Conditions<'a> {
     }
 
     /// Whether this message was delivered before, within so many seconds.
-    fn delivered_before(&self, within: u64) -> Result<Before, String> {
+    fn delivered_before(&self, within: u64) -> Result<DuplicateStatus, String> {
         match self.world.before.get() {
-            Some(Before::Ago(ago)) if ago > within => Ok(Before::Never),
-            Some(Before::Again) if within != self.within() => Err(NOT_REMEMBERED.into()),
+            Some(DuplicateStatus::Ago(ago)) if ago > within => Ok(DuplicateStatus::Never),
+            Some(DuplicateStatus::Again) if within != self.within() => Err(NOT_REMEMBERED.into()),
             Some(before) => Ok(before),
             None => self.key().map(|key| self.world.delivered_before(key, within)),
         }
@@ -341,7 +345,7 @@ impl<'a> Conditions<'a> {
         of: &DuplicateKey,
         within: u64,
         first: bool,
-    ) -> Result<Option<Before>, String> {
+    ) -> Result<Option<DuplicateStatus>, String> {
         let mut pieces: Vec<String> = vec![of.written.clone()];
         for part in &of.template.parts {
             let TemplatePart::Insert(insert, case) = part else { continue };
@@ -361,7 +365,7 @@ impl<'a> Conditions<'a> {
             None => Ok(self.world.delivered_before(key, within)),
         };
         let mut asked = self.asked.borrow_mut();
-        let renews = !first || !before.as_ref().is_ok_and(Before::is_duplicate);
+        let renews = !first || !before.as_ref().is_ok_and(DuplicateStatus::is_duplicate);
         if renews && !asked.contains(&key) {
             asked.push(key);
         }
@@ -454,7 +458,7 @@ impl<'a> Conditions<'a> {
         if self.detail == Detail::Trace {
             let span = condition.span;
             let verdict = TestVerdict::from(truth);
-            self.tests.borrow_mut().push(Tested { span, verdict, why: why() });
+            self.tests.borrow_mut().push(TestTrace { span, verdict, why: why() });
         }
     }
 

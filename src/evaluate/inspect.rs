@@ -5,7 +5,7 @@ use super::Detail;
 use super::condition::Conditions;
 use super::mail_context::MailContext;
 use crate::classify::CLASSIFIERS;
-use crate::classify::authentication::{Ignored, ids_at_border};
+use crate::classify::authentication::{IgnoredHeader, ids_at_border};
 use crate::message::Message;
 use crate::message::address::Address;
 use crate::message::domain;
@@ -24,7 +24,7 @@ pub struct Inspection {
     /// Headers whose results were believed.
     pub believed: Vec<String>,
     /// Headers with results that were not.
-    pub ignored: Vec<Ignored>,
+    pub ignored: Vec<IgnoredHeader>,
     /// What could not be told, and limits that cut something off.
     pub warnings: Vec<String>,
 }

@@ -24,11 +24,17 @@ mod values;
 
 pub use inspect::{Crossing, InspectedValue, Inspection, crossing, every_field, inspect};
 pub use reach::{LOOP_HEADER, exact_entry};
-pub use run::{FilterRunner, Filtered, NoFilters, Run, run};
+pub use run::{FilterOutcome, FilterRunner, NoFilters, Run, run};
 pub use site::SITE_HEADER;
-pub use trace::{Looked, Passed, TestVerdict, Tested, Trace};
+pub use trace::{RuleTally, RuleTrace, TestTrace, TestVerdict, Trace};
 
 use std::time::Instant;
+
+use condition::{Captures, Conditions};
+use mail_context::MailContext;
+use planner::ActionPlanner;
+use run_state::RunState;
+use truth::Truth;
 
 use crate::flags::Flags;
 use crate::message::Message;
@@ -41,11 +47,6 @@ use crate::rules::rule_set::RuleSet;
 use crate::source::Span;
 use crate::state::slots::Key;
 use crate::world::World;
-use condition::{Captures, Conditions};
-use mail_context::MailContext;
-use planner::ActionPlanner;
-use run_state::RunState;
-use truth::Truth;
 
 /// How much of a run is recorded for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,16 +206,16 @@ impl Evaluator<'_> {
     }
 
     /// Notes what became of a `filter`.
-    fn note_filter(&mut self, call: FilterCall, end: &Filtered) {
+    fn note_filter(&mut self, call: FilterCall, end: &FilterOutcome) {
         let FilterCall { argv, rule } = call;
-        let applied = matches!(end, Filtered::Replaced(_));
+        let applied = matches!(end, FilterOutcome::Replaced(_));
         let before = self.progress.plan.steps.len() + 1;
         let action = format!("filter {}", argv.first().map_or("", String::as_str));
         self.push(StepKind::Filter { argv, applied }, rule.clone());
         if applied {
             self.tell_of(before, vec![action], &rule);
         }
-        if matches!(end, Filtered::NotRun) && self.conditions.detail == Detail::Trace {
+        if matches!(end, FilterOutcome::NotRun) && self.conditions.detail == Detail::Trace {
             self.progress.warn(
                 "no filter was run: what follows it was judged on the unfiltered message".into(),
             );
@@ -372,7 +373,7 @@ impl Evaluator<'_> {
 
     fn count(&mut self, span: Span, held: bool, began: Option<Instant>) {
         if let Some(began) = began {
-            self.progress.trace.passed.push(Passed { span, held, took: began.elapsed() });
+            self.progress.trace.passed.push(RuleTally { span, held, took: began.elapsed() });
         }
     }
 
@@ -381,7 +382,7 @@ impl Evaluator<'_> {
         tests.iter_mut().for_each(|test| test.span = self.span(test.span));
         let verdict = TestVerdict::from(truth);
         let depth = self.progress.open.len() + usize::from(self.progress.category.is_some());
-        self.progress.trace.looked.push(Looked { span, line, depth, verdict, tests });
+        self.progress.trace.looked.push(RuleTrace { span, line, depth, verdict, tests });
     }
 }
 

@@ -17,7 +17,7 @@ use crate::rules::compiled::CompiledProgram;
 use crate::rules::field::{self, FieldKind, FieldLookup};
 use crate::rules::program::{Program, Settings};
 use crate::rules::template::{
-    Case, Insert, MomentFormat, SplitPart, TemplatePart, Wanted, split, wanted,
+    Case, Insert, MomentFormat, PlaceholderPart, SplitPart, TemplatePart, split, wanted,
 };
 use crate::source::read_bytes;
 use crate::world::World;
@@ -125,15 +125,15 @@ impl Evaluator<'_> {
                 SplitPart::Insert(text, place) => (wanted(text), place),
             };
             pieces.push(match wanted {
-                Wanted::Date(format, offset) => {
+                PlaceholderPart::Date(format, offset) => {
                     let format = MomentFormat { format: format.to_owned(), offset };
                     TemplatePart::Insert(Insert::Date(format), Case::Kept)
                 }
-                Wanted::Now(format, offset) => {
+                PlaceholderPart::Now(format, offset) => {
                     let format = MomentFormat { format: format.to_owned(), offset };
                     TemplatePart::Insert(Insert::Now(format), Case::Kept)
                 }
-                Wanted::Value(name, case)
+                PlaceholderPart::Value(name, case)
                     if let Some(FieldLookup::Field(field, kind)) = field::find(name)
                         && !matches!(
                             kind,

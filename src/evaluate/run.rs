@@ -17,11 +17,12 @@ use crate::world::World;
 pub trait FilterRunner {
     /// Runs a program on a message with these edits made in it, which the program
     /// sees and which its output has.
-    fn filter(&mut self, argv: &[String], message: &Message, edits: &[HeaderEdit]) -> Filtered;
+    fn filter(&mut self, argv: &[String], message: &Message, edits: &[HeaderEdit])
+    -> FilterOutcome;
 }
 
 /// What became of a `filter`.
-pub enum Filtered {
+pub enum FilterOutcome {
     /// The run goes on with the message that the program made.
     Replaced(Box<Message>),
     /// It goes on with the same message: the program failed.
@@ -34,8 +35,8 @@ pub enum Filtered {
 pub struct NoFilters;
 
 impl FilterRunner for NoFilters {
-    fn filter(&mut self, _: &[String], _: &Message, _: &[HeaderEdit]) -> Filtered {
-        Filtered::NotRun
+    fn filter(&mut self, _: &[String], _: &Message, _: &[HeaderEdit]) -> FilterOutcome {
+        FilterOutcome::NotRun
     }
 }
 
@@ -149,12 +150,12 @@ impl Course<'_> {
             let end = self.filters.filter(argv, message, &edits(&evaluator.progress.plan.steps));
             evaluator.note_filter(call, &end);
             evaluator.conditions.context.state.filter = match end {
-                Filtered::Replaced(_) => FilterEnd::Fine,
-                Filtered::Failed => FilterEnd::Failed,
-                Filtered::NotRun => FilterEnd::NotRun,
+                FilterOutcome::Replaced(_) => FilterEnd::Fine,
+                FilterOutcome::Failed => FilterEnd::Failed,
+                FilterOutcome::NotRun => FilterEnd::NotRun,
             };
             evaluator.progress.state = evaluator.conditions.context.state;
-            if let Filtered::Replaced(message) = end {
+            if let FilterOutcome::Replaced(message) = end {
                 self.filtered.push(*message);
             }
         }

@@ -2,7 +2,7 @@
 //! of what they do.
 
 use super::Evaluator;
-use super::trace::{Looked, TestVerdict, Tested};
+use super::trace::{RuleTrace, TestTrace, TestVerdict};
 use crate::message::HeaderEdit;
 use crate::plan::{RuleRef, Step, StepKind};
 use crate::rules::actions::Action;
@@ -29,13 +29,13 @@ impl Evaluator<'_> {
         let off = self.site_of.and_then(|rules| rules.why_off(category));
         if self.conditions.take_tests().is_some() {
             let verdict = off.clone().map_or(TestVerdict::Yes, TestVerdict::Skipped);
-            let tests = off.iter().map(|why| Tested {
+            let tests = off.iter().map(|why| TestTrace {
                 span,
                 verdict: TestVerdict::Skipped(why.clone()),
                 why: why.clone(),
             });
             let tests = tests.collect();
-            self.progress.trace.looked.push(Looked { span, line, depth: 0, verdict, tests });
+            self.progress.trace.looked.push(RuleTrace { span, line, depth: 0, verdict, tests });
         }
         off.is_none()
     }

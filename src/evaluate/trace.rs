@@ -9,16 +9,16 @@ use crate::source::Span;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trace {
     /// Each rule that was looked at, in order.
-    pub looked: Vec<Looked>,
+    pub looked: Vec<RuleTrace>,
     /// The same in short, and actions outside of rules.
-    pub passed: Vec<Passed>,
+    pub passed: Vec<RuleTally>,
     /// Limits that cut something off, and the like.
     pub warnings: Vec<String>,
 }
 
 /// A rule that was looked at, for counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Passed {
+pub struct RuleTally {
     /// The rule without its block, or the action.
     pub span: Span,
     /// It held.
@@ -29,7 +29,7 @@ pub struct Passed {
 
 /// One rule that was looked at.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Looked {
+pub struct RuleTrace {
     /// The rule without its block.
     pub span: Span,
     /// Its line, from 1.
@@ -39,7 +39,7 @@ pub struct Looked {
     /// What came out.
     pub verdict: TestVerdict,
     /// The tests that decided, in the order in which they were made.
-    pub tests: Vec<Tested>,
+    pub tests: Vec<TestTrace>,
 }
 
 /// Whether a condition holds.
@@ -55,7 +55,7 @@ pub enum TestVerdict {
 
 /// One test and why it came out so.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tested {
+pub struct TestTrace {
     /// Its place.
     pub span: Span,
     /// What came out.

@@ -20,7 +20,7 @@ use super::spool::PositionedReader;
 use super::wire::{self, Answer, Frame, Job, Order};
 use crate::hand_over::LmtpStore;
 use crate::hand_over::address::StoreAddress;
-use crate::maildir::recover::{Recovered, recover};
+use crate::maildir::recover::{RecoverOutcome, recover};
 use crate::mda::{self, Delivery, RemoteStore};
 use crate::message::{Message, path};
 use crate::outcome::Outcome;
@@ -148,7 +148,7 @@ impl Worker {
             let keeps = world.state.as_ref().is_some_and(|state| journal::is_left(state, key));
             recover(&location.path, job.id, keeps).ok()
         }));
-        matches!(recovered, Ok(Some(Recovered::Stored)))
+        matches!(recovered, Ok(Some(RecoverOutcome::Stored)))
     }
 }
 

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::file::{ANYWHERE, Bounds};
-use crate::rules::check::{Checked, Surroundings, check as check_rules, no_script};
+use crate::rules::check::{CheckResult, Surroundings, check as check_rules, no_script};
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::confined::set_by_site;
 use crate::rules::program::{Program, Settings};
@@ -35,7 +35,7 @@ use crate::state::{StateDir, history as versions, last_good, switch};
 use crate::syntax;
 use crate::user::User;
 pub use prints::FilePrints;
-use script::{GiveScript, ScriptRead, Settled};
+use script::{GiveScript, ScriptRead, ScriptRules};
 
 /// The rules of one delivery.
 pub struct InForce {
@@ -110,7 +110,7 @@ fn print_of(bounds: &Bounds, path: &Path) -> io::Result<Option<Print>> {
 
 /// Reads and checks a file of rules with everything it includes. Unlike in a
 /// delivery, a script that cannot be used is a mistake here.
-pub fn check(path: &Path, user: &User) -> Result<(Sources, Checked), ReadError> {
+pub fn check(path: &Path, user: &User) -> Result<(Sources, CheckResult), ReadError> {
     let bounds = user.bounds();
     let bytes = read_rules(bounds_of_main(path, user), path)?;
     let mut script = ScriptRead::within(bounds);
@@ -146,7 +146,7 @@ pub fn check_bytes(
     bytes: &[u8],
     home: Option<&Path>,
     load: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
-) -> (Sources, Checked) {
+) -> (Sources, CheckResult) {
     let user = home.map(User::at).unwrap_or_default();
     check_bytes_with(path, bytes, &user, load, &mut no_script)
 }
@@ -158,7 +158,7 @@ fn check_bytes_with(
     user: &User,
     load: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>,
     script: GiveScript<'_>,
-) -> (Sources, Checked) {
+) -> (Sources, CheckResult) {
     let mut sources = Sources::default();
     let (file, ast, parsed) = syntax::parse_bytes(0, path, bytes);
     sources.add(file);
@@ -216,7 +216,7 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
                 Err(RulesUnread::Rules(why)) => return last_good_for_now(path, &why, user, state),
                 Err(RulesUnread::Script(why)) => return Err(why),
             };
-            let Settled { sources, checked, files: of_script, is_current, notice, remark } =
+            let ScriptRules { sources, checked, files: of_script, is_current, notice, remark } =
                 settled;
             let script = checked.script;
             match checked.program.map(CompiledProgram::new) {
@@ -311,7 +311,7 @@ fn read_and_check(
     bytes: Vec<u8>,
     user: &User,
     state: Option<&StateDir>,
-) -> Result<(Vec<program_cache::CachedRuleFile>, Settled), RulesUnread> {
+) -> Result<(Vec<program_cache::CachedRuleFile>, ScriptRules), RulesUnread> {
     let mut files = Vec::new();
     let mut unread = None;
     let settled = script::settle(user.bounds(), state, &mut |give| {
@@ -427,7 +427,7 @@ fn from_files(
         };
         check_bytes_with(main, text.as_bytes(), user, &mut load, give)
     })?;
-    let Settled { checked, notice, remark, .. } = settled;
+    let ScriptRules { checked, notice, remark, .. } = settled;
     let compiled = checked.program.map(CompiledProgram::new);
     Ok(compiled.map(|it| InForce { script_notice: notice, remark, ..InForce::by(it) }))
 }

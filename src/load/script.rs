@@ -17,7 +17,7 @@ use super::{Notice, Trouble, check_bytes_with, read_from_disk};
 use crate::diagnostic::Diagnostic;
 use crate::file::Bounds;
 use crate::import::sieve;
-use crate::rules::check::{Checked, no_script};
+use crate::rules::check::{CheckResult, no_script};
 use crate::rules::program::{Layout, Settings};
 use crate::rules::script::{IncludedScript, Script, ScriptRequest};
 use crate::source::{ReadError, Sources, open_script, read_rules};
@@ -109,9 +109,9 @@ pub(super) fn from_texts(
 }
 
 /// Checked rules with the script that is in force.
-pub(super) struct Settled {
+pub(super) struct ScriptRules {
     pub(super) sources: Sources,
-    pub(super) checked: Checked,
+    pub(super) checked: CheckResult,
     /// The files that the script was made of.
     pub(super) files: Vec<CachedRuleFile>,
     /// The script is what is there, so the program may be kept.
@@ -130,12 +130,13 @@ pub(super) struct Settled {
 pub(super) fn settle(
     bounds: &Bounds,
     state: Option<&StateDir>,
-    check: &mut dyn FnMut(GiveScript<'_>) -> (Sources, Checked),
-) -> Result<Settled, String> {
+    check: &mut dyn FnMut(GiveScript<'_>) -> (Sources, CheckResult),
+) -> Result<ScriptRules, String> {
     let mut read = ScriptRead::within(bounds);
     let (sources, checked) = check(&mut |request| read.script(request));
     let files = std::mem::take(&mut read.files);
-    let plain = Settled { sources, checked, files, is_current: true, notice: None, remark: None };
+    let plain =
+        ScriptRules { sources, checked, files, is_current: true, notice: None, remark: None };
     // Of rules that have a mistake nothing comes into force.
     let Some(script) = plain.checked.script.as_ref().filter(|_| plain.checked.program.is_some())
     else {
@@ -160,8 +161,8 @@ pub(super) fn settle(
         let (sources, checked) = check(&mut |request| from_texts(request, &known));
         let is_good = checked.script.as_ref().is_some_and(|script| script.faults.is_empty());
         return Ok(match is_good {
-            true => Settled { sources, checked, is_current: false, ..plain },
-            false => Settled { is_current: false, ..plain },
+            true => ScriptRules { sources, checked, is_current: false, ..plain },
+            false => ScriptRules { is_current: false, ..plain },
         });
     }
     // It cannot be used.
@@ -179,13 +180,13 @@ pub(super) fn settle(
         let remark =
             format!("the last good filters are used, since these cannot be read now: {why}");
         let remark = Some(remark);
-        return Ok(Settled { sources, checked, is_current: false, remark, ..plain });
+        return Ok(ScriptRules { sources, checked, is_current: false, remark, ..plain });
     }
     let zone_name = plain.checked.settings.timezone.clone();
     let notice = notice(script, &plain.sources, &read, zone_name.as_deref(), known.as_deref());
     let notice = Some(Notice { last_good: has_last_good, ..notice });
     let (sources, checked) = found.unwrap_or_else(|| check(&mut no_script));
-    Ok(Settled { sources, checked, is_current: false, notice, ..plain })
+    Ok(ScriptRules { sources, checked, is_current: false, notice, ..plain })
 }
 
 /// The texts of a script and of what it includes.

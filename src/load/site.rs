@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 
 use super::{FilePrints, errors};
-use crate::rules::check::{Checked, Surroundings, check_site, no_script};
+use crate::rules::check::{CheckResult, Surroundings, check_site, no_script};
 use crate::rules::compiled::CompiledProgram;
 use crate::source::{Print, ReadError, Sources, open_site};
 use crate::state::program_cache::{self, ProgramCache, Proof};
@@ -117,7 +117,7 @@ impl FilePrints {
 /// Reads and checks site rules with all that they include.
 pub fn check(
     path: &Path,
-) -> Result<(Sources, Checked, Vec<program_cache::CachedRuleFile>), ReadError> {
+) -> Result<(Sources, CheckResult, Vec<program_cache::CachedRuleFile>), ReadError> {
     Ok(check_bytes(path, open_site(path)?.bytes()?))
 }
 
@@ -125,7 +125,7 @@ pub fn check(
 pub fn check_bytes(
     path: &Path,
     bytes: Vec<u8>,
-) -> (Sources, Checked, Vec<program_cache::CachedRuleFile>) {
+) -> (Sources, CheckResult, Vec<program_cache::CachedRuleFile>) {
     let mut files: Vec<program_cache::CachedRuleFile> =
         vec![(path.to_owned(), Some(bytes.clone()))];
     let mut load = |path: &Path| {

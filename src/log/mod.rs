@@ -36,14 +36,13 @@ use jiff::Timestamp;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
+use crate::deliver::DeliveryReport;
 use crate::file;
 use crate::outcome::{Failure, Outcome};
 use crate::plan::{DeliveryWord, Plan, RuleRef, Step, StepKind};
 use crate::state::StateDir;
 use crate::text::{is_invisible, push_json_escape};
 use crate::zone::zone;
-
-use crate::deliver::DeliveryReport;
 
 /// The log in the state directory is renamed to `log.1` at this size, bytes.
 const CUT: u64 = 1 << 20;
@@ -105,7 +104,7 @@ pub struct MoveLine {
 
 /// What a message taught that the user moved from folder to folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Learned {
+pub struct LessonLine {
     /// `learned`, `log`, or `note` for what was not done.
     pub word: &'static str,
     /// What was done, or not.
@@ -159,7 +158,7 @@ impl Log {
     }
 
     /// Writes a line for each thing that was learned, all at once.
-    pub fn learned(&self, lessons: &[Learned]) -> Result<(), Failure> {
+    pub fn learned(&self, lessons: &[LessonLine]) -> Result<(), Failure> {
         if matches!(self, Log::Off) || lessons.is_empty() {
             return Ok(());
         }

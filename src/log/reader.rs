@@ -108,7 +108,7 @@ fn value(text: &str) -> Option<(String, &str)> {
 
 /// What was read of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Seen {
+pub struct LineCounts {
     /// Good lines.
     pub lines: usize,
     /// Lines that are none of ours.
@@ -123,8 +123,8 @@ pub struct Seen {
 pub fn read(
     files: &[impl AsRef<Path>],
     mut each: impl FnMut(LogLine),
-) -> Result<Seen, (std::path::PathBuf, io::Error)> {
-    let mut seen = Seen::default();
+) -> Result<LineCounts, (std::path::PathBuf, io::Error)> {
+    let mut seen = LineCounts::default();
     for path in files {
         let path = path.as_ref();
         match read_file(path, 0, &mut seen, &mut each) {
@@ -143,13 +143,13 @@ pub fn read(
 /// # Errors
 /// The file cannot be read.
 pub fn read_from(path: &Path, from: u64, mut each: impl FnMut(LogLine)) -> io::Result<u64> {
-    read_file(path, from, &mut Seen::default(), &mut each)
+    read_file(path, from, &mut LineCounts::default(), &mut each)
 }
 
 fn read_file(
     path: &Path,
     from: u64,
-    seen: &mut Seen,
+    seen: &mut LineCounts,
     each: &mut dyn FnMut(LogLine),
 ) -> io::Result<u64> {
     let mut reader = BufReader::new(file::open(path, file::READ)?);

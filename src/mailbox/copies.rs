@@ -13,7 +13,7 @@ use super::Turn;
 use crate::message::Message;
 use crate::state::seen;
 use crate::state::slots::Key;
-use crate::world::Before;
+use crate::world::DuplicateStatus;
 
 /// What has been met so far.
 #[derive(Default)]
@@ -28,12 +28,14 @@ impl Copies {
         &self,
         turn: Turn<'_>,
         messages: impl Iterator<Item = Option<&'m Message>>,
-    ) -> Vec<Option<Before>> {
+    ) -> Vec<Option<DuplicateStatus>> {
         let keys: Vec<Option<Key>> =
             messages.map(|message| message.and_then(|message| seen::key(message).ok())).collect();
         turn.take(|| {
             let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut one = |key: Key| if met.insert(key.0) { Before::First } else { Before::Again };
+            let mut one = |key: Key| {
+                if met.insert(key.0) { DuplicateStatus::First } else { DuplicateStatus::Again }
+            };
             keys.into_iter().map(|key| key.map(&mut one)).collect::<Vec<_>>()
         })
     }

@@ -24,7 +24,7 @@ const MOST_ARRIVED: usize = 10_000;
 
 /// What a directory is watched for; it may be for several things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Role {
+pub struct WatchRole {
     /// Messages that come are to be filed.
     pub arrivals: bool,
     /// Messages that come or go may have been moved.
@@ -69,11 +69,11 @@ impl DirChanges {
 }
 
 #[derive(Default)]
-struct Shared {
+struct WatcherState {
     seen: Mutex<DirChanges>,
     bell: Condvar,
     /// The directories that are watched, and files of rules.
-    roles: Mutex<HashMap<PathBuf, Role>>,
+    roles: Mutex<HashMap<PathBuf, WatchRole>>,
     rule_files: Mutex<Vec<PathBuf>>,
     /// Directories that were removed or moved: one that is made in their place
     /// may have the same inode.
@@ -85,14 +85,14 @@ struct Shared {
 pub struct DirWatcher {
     /// None while the kernel gives none.
     watcher: Option<RecommendedWatcher>,
-    shared: Arc<Shared>,
+    shared: Arc<WatcherState>,
     /// With device and inode: what was made again has to be watched again.
     watched: HashMap<PathBuf, (u64, u64)>,
 }
 
 /// What came of watching directories.
 #[derive(Debug, Default)]
-pub struct Watched {
+pub struct WatchOutcome {
     /// Those that were not watched before.
     pub new: Vec<PathBuf>,
     /// Why others cannot be watched.
@@ -113,7 +113,7 @@ pub enum Shortage {
 
 /// Ends the waiting of [`DirWatcher`] from another thread.
 #[derive(Clone)]
-pub struct Bell(Arc<Shared>);
+pub struct Bell(Arc<WatcherState>);
 
 impl Bell {
     /// It is time to end.
@@ -133,8 +133,12 @@ impl DirWatcher {
     /// watched again. Files of rules are told apart by name. Where the kernel
     /// gives too few watches, those go first on which mail comes; where it gives
     /// none, it is asked again the next time.
-    pub fn watch(&mut self, wanted: HashMap<PathBuf, Role>, rule_files: Vec<PathBuf>) -> Watched {
-        let mut watched = Watched::default();
+    pub fn watch(
+        &mut self,
+        wanted: HashMap<PathBuf, WatchRole>,
+        rule_files: Vec<PathBuf>,
+    ) -> WatchOutcome {
+        let mut watched = WatchOutcome::default();
         if self.watcher.is_none() {
             let takes = Arc::clone(&self.shared);
             self.watcher = notify::recommended_watcher(move |event| takes.take(event)).ok();
@@ -155,7 +159,7 @@ impl DirWatcher {
         }
         // First the roles: events come as soon as it is watched.
         // And what is above before what is below: what is made meanwhile is an event.
-        let rank = |role: &Role| (!role.arrivals, !role.rules, !role.folders);
+        let rank = |role: &WatchRole| (!role.arrivals, !role.rules, !role.folders);
         let mut paths: Vec<_> = wanted.iter().map(|(path, role)| (rank(role), path)).collect();
         paths.sort_unstable();
         let paths: Vec<PathBuf> = paths.into_iter().map(|(_, path)| path.clone()).collect();
@@ -213,7 +217,7 @@ impl DirWatcher {
     }
 }
 
-impl Shared {
+impl WatcherState {
     fn take(&self, event: notify::Result<Event>) {
         let mut seen = lock(&self.seen);
         match event {

@@ -15,6 +15,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::sent::named;
+use super::sort::{BATCH, SortEvent, finish_killed, remember};
+use super::special::{Special, Use};
 use crate::evaluate;
 use crate::flags::Flags;
 use crate::maildir::folder::{Entry, MaildirFolder, Sub};
@@ -28,11 +31,7 @@ use crate::state::StateDir;
 use crate::state::expired::ExpiredFolder;
 use crate::state::memory::Memory;
 use crate::state::sorted::{MoveRecord, SortJournal, Spot};
-use crate::world::{Stored, World};
-
-use super::sent::named;
-use super::sort::{BATCH, SortEvent, finish_killed, remember};
-use super::special::{Special, Use};
+use crate::world::{StoredMessage, World};
 
 /// So many messages are told together before they are deleted.
 const DELETED_AT_ONCE: usize = 256;
@@ -68,7 +67,7 @@ pub struct OldMessage {
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expired {
+pub enum ExpireOutcome {
     /// A dry run would take it.
     Would,
     /// It lies there now.
@@ -87,7 +86,7 @@ pub enum Expired {
 #[derive(Debug)]
 pub enum ExpireEvent<'t> {
     /// About one message of a folder.
-    Message(&'t Expiry, &'t Place, &'t OldMessage, Expired),
+    Message(&'t Expiry, &'t Place, &'t OldMessage, ExpireOutcome),
     /// More than half of a folder would go, so many of so many, and of which nothing was
     /// taken before.
     TooMany(&'t Expiry, usize, usize),
@@ -99,7 +98,7 @@ pub enum ExpireEvent<'t> {
     Settled,
 }
 
-type Tell<'t> = &'t mut dyn FnMut(ExpireEvent<'_>);
+type ExpiryListener<'t> = &'t mut dyn FnMut(ExpireEvent<'_>);
 
 /// Whether a rule may delete what lies in its folder.
 pub fn may_delete(special: &Special<'_>, location: &Location, expiry: &Expiry) -> bool {
@@ -113,7 +112,7 @@ impl Expirer<'_> {
     /// # Errors
     /// The Maildir cannot be opened, or what is to be moved cannot be noted: nothing was
     /// moved that was not.
-    pub fn run(&self, tell: Tell<'_>) -> Result<(), Failure> {
+    pub fn run(&self, tell: ExpiryListener<'_>) -> Result<(), Failure> {
         let mut mover = Mover::open(self.location)?;
         if let Some(state) = self.state {
             finish_killed(state, &mut mover, self.location, self.memory, &mut |event| {
@@ -153,7 +152,7 @@ impl Expirer<'_> {
         expiry: &Expiry,
         place: &Place,
         journal: &mut Option<SortJournal>,
-        tell: Tell<'_>,
+        tell: ExpiryListener<'_>,
     ) -> Result<(), Failure> {
         let shelf = match mover.shelf(place) {
             Ok(shelf) => shelf,
@@ -181,7 +180,7 @@ impl Expirer<'_> {
         }
         let Some(state) = self.state else {
             old.iter().for_each(|message| {
-                tell(ExpireEvent::Message(expiry, place, message, Expired::Would));
+                tell(ExpireEvent::Message(expiry, place, message, ExpireOutcome::Would));
             });
             return Ok(());
         };
@@ -215,7 +214,7 @@ impl Expirer<'_> {
         place: &Place,
         shelf: &MaildirFolder,
         entries: &[Entry],
-        tell: Tell<'_>,
+        tell: ExpiryListener<'_>,
     ) -> Vec<OldMessage> {
         let folder = self.location.folder_of(place).to_string();
         let (mut old, mut unsure) = (Vec::new(), None);
@@ -262,7 +261,7 @@ impl Expirer<'_> {
                     }
                 }
                 let flags = shelf.flags(entry);
-                self.world.stored.replace(Some(Stored { folder: folder.clone(), flags }));
+                self.world.stored.replace(Some(StoredMessage { folder: folder.clone(), flags }));
                 match evaluate::holds(self.program, unless, &message, self.world) {
                     Ok(false) => {}
                     Ok(true) => continue,
@@ -293,7 +292,7 @@ impl Expirer<'_> {
         (expiry, from, to): (&Expiry, &Place, &Place),
         batch: &[OldMessage],
         (state, journal): (&StateDir, &mut Option<SortJournal>),
-        tell: Tell<'_>,
+        tell: ExpiryListener<'_>,
     ) -> Result<usize, Failure> {
         let (none, mut gone) = (Flags::default(), 0);
         let mut steps: Vec<(&OldMessage, FileMove)> = Vec::new();
@@ -302,7 +301,7 @@ impl Expirer<'_> {
             match mover.prepare(&wish) {
                 Ok(step) => steps.push((message, step)),
                 Err(failure) => {
-                    let failed = Expired::Failed(failure.to_string());
+                    let failed = ExpireOutcome::Failed(failure.to_string());
                     tell(ExpireEvent::Message(expiry, from, message, failed));
                 }
             }
@@ -316,10 +315,10 @@ impl Expirer<'_> {
                 Ok(MoveOutcome::Moved) => {
                     remember(mover, self.memory, &step);
                     gone += 1;
-                    Expired::Moved(self.location.path_of_entry(&step.to, &step.new))
+                    ExpireOutcome::Moved(self.location.path_of_entry(&step.to, &step.new))
                 }
-                Ok(MoveOutcome::Missing) => Expired::Vanished,
-                Err(failure) => Expired::Failed(failure.to_string()),
+                Ok(MoveOutcome::Missing) => ExpireOutcome::Vanished,
+                Err(failure) => ExpireOutcome::Failed(failure.to_string()),
             };
             tell(ExpireEvent::Message(expiry, from, message, fate));
         }
@@ -356,11 +355,11 @@ impl Expirer<'_> {
         expiry: &Expiry,
         place: &Place,
         batch: &[OldMessage],
-        tell: Tell<'_>,
+        tell: ExpiryListener<'_>,
     ) -> usize {
         let mut gone = 0;
         for message in batch {
-            tell(ExpireEvent::Message(expiry, place, message, Expired::Deletes));
+            tell(ExpireEvent::Message(expiry, place, message, ExpireOutcome::Deletes));
         }
         tell(ExpireEvent::Settled);
         for message in batch {
@@ -370,10 +369,10 @@ impl Expirer<'_> {
             let fate = match mover.delete(place, &message.entry) {
                 Ok(MoveOutcome::Moved) => {
                     gone += 1;
-                    Expired::Deleted
+                    ExpireOutcome::Deleted
                 }
-                Ok(MoveOutcome::Missing) => Expired::Vanished,
-                Err(failure) => Expired::Failed(failure.to_string()),
+                Ok(MoveOutcome::Missing) => ExpireOutcome::Vanished,
+                Err(failure) => ExpireOutcome::Failed(failure.to_string()),
             };
             tell(ExpireEvent::Message(expiry, place, message, fate));
         }

@@ -5,6 +5,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::judge::{About, Judge, JudgedMessage, Judgement};
+use super::refile::{Refile, RefileTarget};
 use crate::deliver::context::DeliveryContext;
 use crate::deliver::{DeliveryReport, StoredCopy, edit_lists};
 use crate::flags::Flags;
@@ -17,10 +19,7 @@ use crate::plan::{Plan, Step, StepKind};
 use crate::state::StateDir;
 use crate::state::at_hand::{AtHand, Edit, Hand};
 use crate::state::memory::Memory;
-use crate::state::places::{Kept, Own};
-
-use super::judge::{About, Judge, Judged, Judgement};
-use super::refile::{Refile, RefileTarget};
+use crate::state::places::{OwnMove, PlacesFile};
 
 /// So often messages that were renamed meanwhile are looked for.
 const ROUNDS: usize = 5;
@@ -31,7 +30,7 @@ pub struct Filer<'a> {
     pub judge: Judge<'a>,
     /// Where it is noted that it was not the user who moved them; none where
     /// nothing is learned from moves.
-    pub kept: Option<&'a Kept>,
+    pub kept: Option<&'a PlacesFile>,
     /// Where lists are locked.
     pub state: &'a StateDir,
     /// What is at hand.
@@ -48,7 +47,7 @@ pub struct Filer<'a> {
 
 /// What became of a message.
 #[derive(Debug)]
-pub struct Filed {
+pub struct FilingOutcome {
     /// Its file as it came.
     pub entry: Entry,
     /// What is known of it.
@@ -74,12 +73,12 @@ pub enum Disposition {
     Failed(String),
 }
 
-impl Filed {
-    fn new(entry: Entry, about: About, fate: Disposition) -> Filed {
+impl FilingOutcome {
+    fn new(entry: Entry, about: About, fate: Disposition) -> FilingOutcome {
         let outcome = Outcome::Delivered;
         let report =
             DeliveryReport { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
-        Filed { entry, about, fate, plan: Plan::default(), report }
+        FilingOutcome { entry, about, fate, plan: Plan::default(), report }
     }
 }
 
@@ -93,7 +92,7 @@ impl Filer<'_> {
         &self,
         place: &Place,
         entries: &[Entry],
-        tell: &mut dyn FnMut(Filed),
+        tell: &mut dyn FnMut(FilingOutcome),
     ) -> Result<(), Failure> {
         let mut mover = Mover::open(self.judge.location)?;
         let shelf = mover.shelf(place)?;
@@ -102,7 +101,7 @@ impl Filer<'_> {
         let (ours, mut entries): (Vec<Entry>, Vec<Entry>) =
             entries.iter().cloned().partition(|entry| name::is_ours(&entry.name));
         for entry in ours {
-            tell(Filed::new(entry, About::default(), Disposition::Stays));
+            tell(FilingOutcome::new(entry, About::default(), Disposition::Stays));
         }
         for round in 1..=ROUNDS {
             let mut missing = Vec::new();
@@ -139,18 +138,22 @@ impl Filer<'_> {
             for entry in missing {
                 match there.remove(&entry.key()) {
                     Some(now) => entries.push(now),
-                    None => tell(Filed::new(entry, About::default(), Disposition::Vanished)),
+                    None => {
+                        tell(FilingOutcome::new(entry, About::default(), Disposition::Vanished))
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    fn judged(&self, mover: &mut Mover<'_>, place: &Place, judged: Judged) -> Filed {
-        let Judged { entry, about, verdict } = judged;
+    fn judged(&self, mover: &mut Mover<'_>, place: &Place, judged: JudgedMessage) -> FilingOutcome {
+        let JudgedMessage { entry, about, verdict } = judged;
         let Refile { plan, to, skipped } = match verdict {
-            Judgement::Missing => return Filed::new(entry, about, Disposition::Vanished),
-            Judgement::Trouble(why) => return Filed::new(entry, about, Disposition::Failed(why)),
+            Judgement::Missing => return FilingOutcome::new(entry, about, Disposition::Vanished),
+            Judgement::Trouble(why) => {
+                return FilingOutcome::new(entry, about, Disposition::Failed(why));
+            }
             Judgement::Refile(refile) => *refile,
         };
         // It was judged before, or lay elsewhere: the user has put it here.
@@ -158,9 +161,10 @@ impl Filer<'_> {
         if self.memory.who(&known.identity, place.directories()).is_some()
             || self.elsewhere.contains(&known.hash)
         {
-            return Filed::new(entry, about, Disposition::Stays);
+            return FilingOutcome::new(entry, about, Disposition::Stays);
         }
-        let mut filed = Filed { plan, ..Filed::new(entry, about, Disposition::Stays) };
+        let mut filed =
+            FilingOutcome { plan, ..FilingOutcome::new(entry, about, Disposition::Stays) };
         let words = skipped.iter().map(|skip| format!("no {}: {}", skip.action, skip.why));
         filed.report.notes.extend(words);
         let to = to.filter(|to| to.rule.is_some());
@@ -186,7 +190,7 @@ impl Filer<'_> {
     }
 
     /// Notes which lists are to be edited for a message before it is moved.
-    fn take_in_hand(&self, filed: &mut Filed, from: &Place, moves: bool) {
+    fn take_in_hand(&self, filed: &mut FilingOutcome, from: &Place, moves: bool) {
         let key = filed.entry.key();
         let defers = |kind: &StepKind| matches!(kind, StepKind::Defer { .. });
         let edits = filed.plan.steps.iter().filter_map(|step| Edit::of(&step.kind));
@@ -213,8 +217,10 @@ impl Filer<'_> {
             let steps = last.edits.into_iter().map(Edit::into_step).collect();
             let fate = Disposition::Stays;
             let entry = Entry { sub: Sub::New, name: last.key.clone() };
-            let mut filed =
-                Filed { plan: Plan { steps }, ..Filed::new(entry, About::default(), fate) };
+            let mut filed = FilingOutcome {
+                plan: Plan { steps },
+                ..FilingOutcome::new(entry, About::default(), fate)
+            };
             edit_lists(&filed.plan, &self.reach(), &mut filed.report);
             let _ = self.memory.claim(&last.key, &last.message_id);
         }
@@ -222,7 +228,7 @@ impl Filer<'_> {
     }
 
     /// Notes that the rules have put a message into a folder, or left it there.
-    fn remember(&self, filed: &mut Filed, from: &Place, to: &Place) {
+    fn remember(&self, filed: &mut FilingOutcome, from: &Place, to: &Place) {
         let identity = &filed.about.known.identity;
         if let Err(error) = self.memory.put(identity, from.directories(), to.directories()) {
             filed.report.notes.push(format!("where it was put cannot be noted: {error}"));
@@ -230,9 +236,15 @@ impl Filer<'_> {
     }
 
     /// Moves a message to its target.
-    fn move_to(&self, mover: &mut Mover<'_>, from: &Place, to: &RefileTarget, filed: &mut Filed) {
+    fn move_to(
+        &self,
+        mover: &mut Mover<'_>,
+        from: &Place,
+        to: &RefileTarget,
+        filed: &mut FilingOutcome,
+    ) {
         if let Some(kept) = self.kept {
-            let own = Own {
+            let own = OwnMove {
                 from: from.directories().to_vec(),
                 to: to.place.directories().to_vec(),
                 key: filed.entry.key(),
@@ -259,7 +271,7 @@ impl Filer<'_> {
 
     /// Edits the lists for a message that lies where it shall, unless that and
     /// its lines for the log were done when it was looked at before.
-    fn edit_lists(&self, filed: &mut Filed) {
+    fn edit_lists(&self, filed: &mut FilingOutcome) {
         let is_once = |kind: &StepKind| {
             matches!(kind, StepKind::Log(_) | StepKind::EditList { .. } | StepKind::Skipped { .. })
         };

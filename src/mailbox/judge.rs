@@ -5,17 +5,16 @@ use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::in_order;
+use super::known::{MessageMark, known};
+use super::refile::{Refile, refile};
 use crate::evaluate::{Detail, NoFilters, run};
 use crate::maildir::folder::{Entry, MaildirFolder};
 use crate::maildir::{Location, Place};
 use crate::message::Message;
 use crate::outcome::Failure;
 use crate::rules::rule_set::RuleSet;
-use crate::world::{Stored, World};
-
-use super::in_order;
-use super::known::{Known, known};
-use super::refile::{Refile, refile};
+use crate::world::{StoredMessage, World};
 
 /// A thread takes so many messages at a time.
 const CHUNK: usize = 32;
@@ -38,7 +37,7 @@ pub struct Judge<'a> {
 
 /// A message and what the rules say.
 #[derive(Debug)]
-pub struct Judged {
+pub struct JudgedMessage {
     /// Its file.
     pub entry: Entry,
     /// What is known of it.
@@ -57,7 +56,7 @@ pub struct About {
     /// The Subject header.
     pub subject: String,
     /// What it is known by.
-    pub known: Known,
+    pub known: MessageMark,
 }
 
 /// What the rules say about a message.
@@ -83,7 +82,7 @@ impl Judge<'_> {
         shelf: &MaildirFolder,
         place: &Place,
         entries: &[Entry],
-        mut take: impl FnMut(Judged) -> bool,
+        mut take: impl FnMut(JudgedMessage) -> bool,
     ) -> Result<(), Failure> {
         let mut chunks = entries.chunks(CHUNK);
         let most_threads = chunks.len();
@@ -111,7 +110,7 @@ impl Judge<'_> {
         shelf: &MaildirFolder,
         place: &Place,
         entry: &Entry,
-    ) -> Judged {
+    ) -> JudgedMessage {
         let judged = catch_unwind(AssertUnwindSafe(|| self.judge(world, shelf, place, entry)));
         let (about, verdict) = judged.unwrap_or_else(|_| {
             let path = shelf.path_of(entry);
@@ -122,7 +121,7 @@ impl Judge<'_> {
             // What could not be read is asked for again by the next one.
             *world = (self.world)();
         }
-        Judged { entry: entry.clone(), about, verdict }
+        JudgedMessage { entry: entry.clone(), about, verdict }
     }
 
     fn judge(
@@ -147,7 +146,7 @@ impl Judge<'_> {
         };
         let has = shelf.flags(entry);
         let folder = self.location.folder_of(place).to_string();
-        world.stored.replace(Some(Stored { folder, flags: has.clone() }));
+        world.stored.replace(Some(StoredMessage { folder, flags: has.clone() }));
         let run = run(self.rules, message, world, Detail::Plan, &mut NoFilters);
         let message = &run.message;
         let about = self.about(message, shelf, entry);

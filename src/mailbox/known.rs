@@ -9,15 +9,14 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::sent::named;
 use crate::log::Log;
 use crate::log::reader::{LogLine, read_from};
 use crate::maildir::Location;
 use crate::maildir::folder::{Entry, MaildirFolder};
 use crate::message::Message;
-use crate::state::memory::{Delivered, Memory, MessageIdentity, logged_key, message_key};
+use crate::state::memory::{DeliveryRecord, Memory, MessageIdentity, logged_key, message_key};
 use crate::state::places::message_hash;
-
-use super::sent::named;
 
 /// What a message is known by wherever it lies.
 const KNOWN_BY: [&str; 4] = ["Message-ID", "From", "Date", "Received"];
@@ -26,7 +25,7 @@ const KNOWN_BY_ELSE: [&str; 6] = ["From", "Date", "Subject", "To", "Cc", "Receiv
 
 /// What a message is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Known {
+pub struct MessageMark {
     /// [`message_hash`] of what stays the same.
     pub hash: u64,
     /// For the memory.
@@ -34,7 +33,7 @@ pub struct Known {
 }
 
 /// What a message in a folder is known by.
-pub fn known(message: &Message, shelf: &MaildirFolder, entry: &Entry) -> Known {
+pub fn known(message: &Message, shelf: &MaildirFolder, entry: &Entry) -> MessageMark {
     let head = message.head();
     let first = |name: &str| head.first(name).unwrap_or_default().trim_ascii();
     let id = first("Message-ID");
@@ -49,7 +48,7 @@ pub fn known(message: &Message, shelf: &MaildirFolder, entry: &Entry) -> Known {
         message: says_enough.then(|| message_key(hash)),
         logged: size.filter(|_| is_id(id)).and_then(|size| logged_key(text, size)),
     };
-    Known { hash, identity }
+    MessageMark { hash, identity }
 }
 
 /// Whether a Message-ID has both its sides, RFC 5322 §3.6.4.
@@ -95,13 +94,17 @@ pub fn take_in(memory: &mut Memory<'_>, log: &Log, location: &Location, writes: 
 }
 
 /// What a line of the log says of a delivery.
-fn delivered(line: &LogLine, location: &Location) -> Option<Delivered> {
+fn delivered(line: &LogLine, location: &Location) -> Option<DeliveryRecord> {
     if !matches!(line.word.as_str(), "delivered" | "copied") {
         return None;
     }
     let key = logged_key(line.get("id")?, size_in(line.get("file")?)?)?;
     let place = location.place(&named(line.get("folder")?));
-    Some(Delivered { key, at: line.time.as_second(), directories: place.directories().to_vec() })
+    Some(DeliveryRecord {
+        key,
+        at: line.time.as_second(),
+        directories: place.directories().to_vec(),
+    })
 }
 
 #[cfg(test)]
@@ -110,7 +113,7 @@ mod tests {
 
     use crate::rules::program::Layout;
     use crate::state::StateDir;
-    use crate::state::memory::Who;
+    use crate::state::memory::FiledBy;
 
     use super::*;
 
@@ -148,21 +151,21 @@ mod tests {
         fs::write(&path, line(1, "<1@x>", "INBOX") + "2026-01-02T03:04:06Z deliv").unwrap();
         let mut dry = memory.clone();
         take_in(&mut dry, &log, &location, false);
-        assert_eq!(who(&dry, "<1@x>", "INBOX"), Some(Who::Mfilter));
+        assert_eq!(who(&dry, "<1@x>", "INBOX"), Some(FiledBy::Mfilter));
         assert_eq!(who(&memory, "<1@x>", "INBOX"), None);
         take_in(&mut memory, &log, &location, true);
-        assert_eq!(who(&memory, "<1@x>", "INBOX"), Some(Who::Mfilter));
+        assert_eq!(who(&memory, "<1@x>", "INBOX"), Some(FiledBy::Mfilter));
         // The half line is finished, and another one follows; then it is cut.
         let whole = line(1, "<1@x>", "INBOX") + &line(6, "<2@x>", "A/B");
         fs::write(&path, &whole).unwrap();
         take_in(&mut memory, &log, &location, true);
-        assert_eq!(who(&memory, "<2@x>", "A/B"), Some(Who::Mfilter));
+        assert_eq!(who(&memory, "<2@x>", "A/B"), Some(FiledBy::Mfilter));
         fs::write(&path, whole + &line(7, "<3@x>", "A")).unwrap();
         let older = PathBuf::from(format!("{}.1", path.display()));
         fs::rename(&path, older).unwrap();
         fs::write(&path, line(8, "<4@x>", "A")).unwrap();
         take_in(&mut memory, &log, &location, true);
-        assert_eq!(who(&memory, "<3@x>", "A"), Some(Who::Mfilter));
-        assert_eq!(who(&memory, "<4@x>", "INBOX"), Some(Who::User));
+        assert_eq!(who(&memory, "<3@x>", "A"), Some(FiledBy::Mfilter));
+        assert_eq!(who(&memory, "<4@x>", "INBOX"), Some(FiledBy::User));
     }
 }

@@ -8,6 +8,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::moves::MovedMessage;
+use super::sent::named;
+use super::special::Special;
 use crate::deliver::list_edit::{self, Change, EditContext};
 use crate::evaluate::on_moved;
 use crate::file::ANYWHERE;
@@ -21,10 +24,6 @@ use crate::rules::compiled::CompiledProgram;
 use crate::state::StateDir;
 use crate::state::lessons::Lesson;
 use crate::world::World;
-
-use super::moves::Moved;
-use super::sent::named;
-use super::special::Special;
 
 /// A list that another process edits is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,14 +44,14 @@ pub struct ListChange {
     /// Which statement says so.
     pub rule: RuleRef,
     /// What is to be done.
-    pub what: What,
+    pub what: LearnStep,
     /// What became of it.
     pub came: ChangeOutcome,
 }
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
+pub enum LearnStep {
     /// A list is edited.
     Edit {
         /// Added, else removed.
@@ -86,7 +85,7 @@ pub enum ChangeOutcome {
 /// Finds out what moves teach. What cannot be read any more teaches nothing,
 /// and is told.
 pub fn plan(
-    moves: &[Moved],
+    moves: &[MovedMessage],
     program: &CompiledProgram,
     location: &Location,
     world: &World,
@@ -143,11 +142,11 @@ pub fn plan(
                         } else {
                             ChangeOutcome::Planned
                         };
-                        (What::Edit { add, list, path, entry }, came)
+                        (LearnStep::Edit { add, list, path, entry }, came)
                     }
-                    StepKind::Log(text) => (What::Log(text), ChangeOutcome::Planned),
+                    StepKind::Log(text) => (LearnStep::Log(text), ChangeOutcome::Planned),
                     StepKind::Skipped { action, why } => {
-                        (What::Log(format!("no {action}")), ChangeOutcome::Not(why))
+                        (LearnStep::Log(format!("no {action}")), ChangeOutcome::Not(why))
                     }
                     _ => continue,
                 };
@@ -205,10 +204,10 @@ pub fn carry_out(taught: &mut [ListChange], home: Option<&Path>, state: &StateDi
     let mut by_list: HashMap<PathBuf, Vec<usize>> = HashMap::new();
     for (number, each) in taught.iter_mut().enumerate() {
         match &each.what {
-            What::Edit { path, .. } if each.came == ChangeOutcome::Planned => {
+            LearnStep::Edit { path, .. } if each.came == ChangeOutcome::Planned => {
                 by_list.entry(path.clone()).or_default().push(number);
             }
-            What::Log(_) if each.came == ChangeOutcome::Planned => {
+            LearnStep::Log(_) if each.came == ChangeOutcome::Planned => {
                 each.came = ChangeOutcome::Learned
             }
             _ => {}
@@ -216,10 +215,10 @@ pub fn carry_out(taught: &mut [ListChange], home: Option<&Path>, state: &StateDi
     }
     for (path, numbers) in by_list {
         let edits = numbers.iter().filter_map(|number| match &taught.get(*number)?.what {
-            What::Edit { add, entry, .. } => {
+            LearnStep::Edit { add, entry, .. } => {
                 Some((if *add { Change::Add } else { Change::Remove }, entry.as_str()))
             }
-            What::Log(_) => None,
+            LearnStep::Log(_) => None,
         });
         let edits: Vec<_> = edits.collect();
         let made = list_edit::edit_all(&path, context, &edits);
@@ -243,7 +242,7 @@ pub fn lessons(taught: &[ListChange], at: &str) -> Vec<Lesson> {
     let learned = taught.iter().filter(|each| each.came == ChangeOutcome::Learned);
     learned
         .filter_map(|each| match &each.what {
-            What::Edit { add, list, path, entry } => Some(Lesson {
+            LearnStep::Edit { add, list, path, entry } => Some(Lesson {
                 at: at.into(),
                 add: *add,
                 list: list.clone(),
@@ -252,7 +251,7 @@ pub fn lessons(taught: &[ListChange], at: &str) -> Vec<Lesson> {
                 from: each.from.clone(),
                 to: each.to.clone(),
             }),
-            What::Log(_) => None,
+            LearnStep::Log(_) => None,
         })
         .collect()
 }

@@ -25,10 +25,9 @@ use std::sync::Arc;
 
 use tempfile::spooled_tempfile;
 
-use crate::outcome::Failure;
-
 use super::from_line::is_from_line;
-use super::message_source::{Copied, MEMORY_MAX, MboxPart, copied};
+use super::message_source::{MEMORY_MAX, MboxPart, SourceCopy, copied};
+use crate::outcome::Failure;
 
 /// A line is read in pieces of this size at most, bytes.
 const PIECE: u64 = 64 << 10;
@@ -53,7 +52,7 @@ pub(super) struct Mbox {
 }
 
 /// A message of an mbox.
-pub(super) struct One {
+pub(super) struct MboxMessage {
     /// From 1.
     pub(super) number: usize,
     /// There is no other one.
@@ -61,7 +60,7 @@ pub(super) struct One {
     /// Where it stands.
     pub(super) part: MboxPart,
     /// Its bytes, with its `From ` line.
-    pub(super) copy: Copied,
+    pub(super) copy: SourceCopy,
 }
 
 /// A file as it was at the start, whatever is added to it.
@@ -108,7 +107,7 @@ impl Length {
 }
 
 /// Where a body ends that was measured, and where the next message begins.
-struct Measured {
+struct BodyEnd {
     length: u64,
     next: u64,
 }
@@ -144,7 +143,7 @@ impl Mbox {
         self.given
     }
 
-    fn read(&mut self) -> io::Result<Option<(Copied, MboxPart)>> {
+    fn read(&mut self) -> io::Result<Option<(SourceCopy, MboxPart)>> {
         // Beyond memory it is a file, which a write for each line would be slow on.
         let mut copy = BufWriter::with_capacity(PIECE as usize, spooled_tempfile(MEMORY_MAX));
         Ok(match self.copy_next(&mut copy)? {
@@ -257,7 +256,7 @@ impl Mbox {
 
     /// Where a body of so many bytes ends, if a `From ` line or the end of the file
     /// is there, perhaps behind empty lines.
-    fn measure(&self, length: u64) -> io::Result<Option<Measured>> {
+    fn measure(&self, length: u64) -> io::Result<Option<BodyEnd>> {
         let begin = self.at();
         let Some(end) = begin.checked_add(length).filter(|end| *end <= self.size()) else {
             return Ok(None);
@@ -285,10 +284,10 @@ impl Mbox {
         let whole_line = length == 0 || buffer.first() == Some(&b'\n') || next > end;
         let first = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let leads = rest.is_empty() && next == self.size() || is_from_line(first);
-        Ok((whole_line && leads).then_some(Measured { length, next }))
+        Ok((whole_line && leads).then_some(BodyEnd { length, next }))
     }
 
-    fn copy_measured(&mut self, body: &Measured, copy: &mut impl Write) -> io::Result<()> {
+    fn copy_measured(&mut self, body: &BodyEnd, copy: &mut impl Write) -> io::Result<()> {
         let mut line = Vec::new();
         let mut at_start = true;
         let mut left = body.length;
@@ -323,7 +322,7 @@ impl Mbox {
 }
 
 impl Iterator for Mbox {
-    type Item = Result<One, Failure>;
+    type Item = Result<MboxMessage, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let fail = |path: &Path, error| Some(Err(Failure::new("read the mbox", path, error)));
@@ -339,7 +338,7 @@ impl Iterator for Mbox {
                     part.lacks = 0;
                 }
                 let alone = self.number == 1 && self.from.is_none();
-                Some(Ok(One { number: self.number, alone, part, copy }))
+                Some(Ok(MboxMessage { number: self.number, alone, part, copy }))
             }
             Ok(None) => {
                 let why = self.meanwhile()?;
@@ -381,8 +380,8 @@ mod tests {
                 let one = item.unwrap();
                 let label = if one.alone { "m".to_string() } else { format!("m#{}", one.number) };
                 let message = match one.copy {
-                    Copied::Memory(bytes) => Message::from_bytes(bytes),
-                    Copied::Disk(file) => Message::open(file).unwrap(),
+                    SourceCopy::Memory(bytes) => Message::from_bytes(bytes),
+                    SourceCopy::Disk(file) => Message::open(file).unwrap(),
                 };
                 let mut out = tempfile::tempfile().unwrap();
                 message.write_to(&[], &mut out).unwrap();
@@ -594,7 +593,7 @@ mod tests {
         let mut mbox = Mbox::new("m".into(), file, false).unwrap();
         let before = writes();
         let message = mbox.next().unwrap().unwrap();
-        assert!(matches!(message.copy, Copied::Disk(_)));
+        assert!(matches!(message.copy, SourceCopy::Disk(_)));
         if let (Some(before), Some(after)) = (before, writes()) {
             assert!((1..200).contains(&(after - before)), "{}", after - before);
         }

@@ -21,7 +21,7 @@ pub struct MboxLock(#[allow(dead_code, reason = "dropped, the file gives its loc
 
 /// Why an mbox cannot be locked.
 #[derive(Debug)]
-pub enum NotLocked {
+pub enum MboxLockError {
     /// It cannot be opened, or locked at all.
     Failed(io::Error),
     /// Another program has locked it.
@@ -34,9 +34,9 @@ pub enum NotLocked {
 /// close another descriptor of it before it has read it (POSIX.1-2024, fcntl).
 ///
 /// # Errors
-/// [`NotLocked`]
-pub fn lock(path: &Path, deadline: Instant) -> Result<MboxLock, NotLocked> {
-    let file = file::open(path, file::READ).map_err(NotLocked::Failed)?;
+/// [`MboxLockError`]
+pub fn lock(path: &Path, deadline: Instant) -> Result<MboxLock, MboxLockError> {
+    let file = file::open(path, file::READ).map_err(MboxLockError::Failed)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
     let dotlock = path.with_file_name(name);
@@ -45,14 +45,14 @@ pub fn lock(path: &Path, deadline: Instant) -> Result<MboxLock, NotLocked> {
             .and_then(|()| flock(&file, FlockOperation::NonBlockingLockShared))
         {
             Ok(()) if !dotlock.exists() => return Ok(MboxLock(file)),
-            Ok(()) => NotLocked::Dotlock(dotlock.clone()),
-            Err(Errno::AGAIN | Errno::ACCESS) => NotLocked::InUse,
+            Ok(()) => MboxLockError::Dotlock(dotlock.clone()),
+            Err(Errno::AGAIN | Errno::ACCESS) => MboxLockError::InUse,
             Err(Errno::INTR) => continue,
             // A file system without locks.
             Err(Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => {
                 return Ok(MboxLock(file));
             }
-            Err(error) => return Err(NotLocked::Failed(error.into())),
+            Err(error) => return Err(MboxLockError::Failed(error.into())),
         };
         let _ = fcntl_lock(&file, FlockOperation::NonBlockingUnlock);
         let _ = flock(&file, FlockOperation::NonBlockingUnlock);
@@ -79,7 +79,7 @@ mod tests {
         drop((first, reader));
         let writer = File::options().append(true).open(&path).unwrap();
         flock(&writer, FlockOperation::NonBlockingLockExclusive).unwrap();
-        assert!(matches!(lock(&path, now), Err(NotLocked::InUse)));
+        assert!(matches!(lock(&path, now), Err(MboxLockError::InUse)));
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 std::thread::sleep(PAUSE);
@@ -88,7 +88,7 @@ mod tests {
             assert!(lock(&path, now + Duration::from_secs(30)).is_ok());
         });
         std::fs::write(home.path().join("mbox.lock"), "").unwrap();
-        assert!(matches!(lock(&path, now), Err(NotLocked::Dotlock(_))));
-        assert!(matches!(lock(home.path(), now), Err(NotLocked::Failed(_))));
+        assert!(matches!(lock(&path, now), Err(MboxLockError::Dotlock(_))));
+        assert!(matches!(lock(home.path(), now), Err(MboxLockError::Failed(_))));
     }
 }

@@ -53,11 +53,11 @@ pub struct MboxPart {
 pub(super) enum Source {
     Path,
     Open(File),
-    Copy(Copied),
+    Copy(SourceCopy),
 }
 
 /// What is not a file of its own.
-pub(super) enum Copied {
+pub(super) enum SourceCopy {
     Memory(Vec<u8>),
     /// Without a name, too large for memory.
     Disk(File),
@@ -86,8 +86,8 @@ impl MessageSource {
     pub fn open(&self) -> Result<Message, Failure> {
         let opened = match &self.source {
             Source::Path => return open_found(&self.path).and_then(|file| self.message(file)),
-            Source::Open(file) | Source::Copy(Copied::Disk(file)) => file.try_clone(),
-            Source::Copy(Copied::Memory(bytes)) => {
+            Source::Open(file) | Source::Copy(SourceCopy::Disk(file)) => file.try_clone(),
+            Source::Copy(SourceCopy::Memory(bytes)) => {
                 return Ok(self.told_of_name(Message::from_bytes(bytes.clone())));
             }
         };
@@ -129,8 +129,8 @@ impl MessageSource {
     pub fn is_mbox(&self) -> bool {
         let mut start = Vec::new();
         let bytes = match &self.source {
-            Source::Copy(Copied::Memory(bytes)) => bytes,
-            Source::Copy(Copied::Disk(file)) => {
+            Source::Copy(SourceCopy::Memory(bytes)) => bytes,
+            Source::Copy(SourceCopy::Disk(file)) => {
                 start.resize(MEMORY_MAX, 0);
                 let read = file.read_at(&mut start, 0).unwrap_or_default();
                 start.truncate(read);
@@ -151,7 +151,7 @@ impl MessageSource {
     /// Bytes of memory that it takes, roughly.
     pub(super) fn weight(&self) -> usize {
         match &self.source {
-            Source::Copy(Copied::Memory(bytes)) => bytes.len(),
+            Source::Copy(SourceCopy::Memory(bytes)) => bytes.len(),
             _ => 0,
         }
     }
@@ -179,10 +179,10 @@ pub(super) fn copy_stream(mut stream: impl Read) -> io::Result<SpooledTempFile> 
 }
 
 /// What came of it.
-pub(super) fn copied(copy: SpooledTempFile) -> io::Result<Copied> {
+pub(super) fn copied(copy: SpooledTempFile) -> io::Result<SourceCopy> {
     Ok(match copy.into_inner() {
-        SpooledData::InMemory(bytes) => Copied::Memory(bytes.into_inner()),
-        SpooledData::OnDisk(file) => Copied::Disk(file),
+        SpooledData::InMemory(bytes) => SourceCopy::Memory(bytes.into_inner()),
+        SpooledData::OnDisk(file) => SourceCopy::Disk(file),
     })
 }
 

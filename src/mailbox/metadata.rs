@@ -77,7 +77,7 @@ pub fn is_internal(head: &Head) -> bool {
 
 /// Reads the header of a message.
 pub fn read(head: &Head) -> Metadata {
-    let mut found = Found::default();
+    let mut found = FlagFields::default();
     let letters = |name: &str| -> Vec<u8> {
         head.values(name).flat_map(|value| value.trim_ascii().to_vec()).collect()
     };
@@ -156,7 +156,7 @@ pub fn read(head: &Head) -> Metadata {
 
 /// Some more flags and keywords, as [`read`] gives them: letters of a Maildir, and words.
 pub fn add(to: &mut Metadata, letters: &str, words: &[String]) {
-    let mut found = Found::default();
+    let mut found = FlagFields::default();
     letters.chars().for_each(|letter| found.flag(letter));
     words.iter().for_each(|word| found.keyword(word));
     let more = found.end();
@@ -171,14 +171,14 @@ fn bits(value: &[u8]) -> Option<u32> {
 }
 
 #[derive(Default)]
-struct Found {
+struct FlagFields {
     letters: Vec<char>,
     keywords: Vec<String>,
     no_keywords: Vec<String>,
     listed: bool,
 }
 
-impl Found {
+impl FlagFields {
     fn flag(&mut self, letter: char) {
         self.letters.push(letter);
     }

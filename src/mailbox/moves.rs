@@ -29,18 +29,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::known::{MessageMark, known};
 use crate::maildir::folder::{Entry, MaildirFolder};
 use crate::maildir::mover::Mover;
 use crate::maildir::name;
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::state::StateDir;
-use crate::state::memory::{Memory, MessageIdentity, Who};
-use crate::state::places::{self, CopyRecord, GoneRecord, Kept, Own, Places, name_hash};
+use crate::state::memory::{FiledBy, Memory, MessageIdentity};
+use crate::state::places::{self, CopyRecord, GoneRecord, OwnMove, Places, PlacesFile, name_hash};
 use crate::state::sorted;
 use crate::state::stamp::Stamp;
-
-use super::known::{Known, known};
 
 /// So long after a message was gone it may come into another folder, seconds.
 const GONE_FOR: i64 = 3600;
@@ -56,7 +55,7 @@ const OVERLOOKED: i64 = 300;
 
 /// A message that the user has moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
+pub struct MovedMessage {
     /// Where it lay.
     pub from: Place,
     /// Where it lies.
@@ -71,7 +70,7 @@ pub struct Moved {
 #[derive(Debug, Default)]
 pub struct MoveScan {
     /// What the user has moved.
-    pub moved: Vec<Moved>,
+    pub moved: Vec<MovedMessage>,
     /// How many messages are known.
     pub known: usize,
     /// How many are still to be read.
@@ -88,7 +87,7 @@ pub struct MoveScan {
 pub struct Watcher<'a> {
     location: &'a Location,
     state: &'a StateDir,
-    kept: Kept,
+    kept: PlacesFile,
     places: Places,
     /// Whether `places` is not what is kept.
     changed: bool,
@@ -132,14 +131,14 @@ impl<'a> Watcher<'a> {
     /// # Errors
     /// It is not there.
     pub fn open(location: &'a Location, state: &'a StateDir) -> Result<Watcher<'a>, Failure> {
-        let kept = Kept::of(state, &location.path)
+        let kept = PlacesFile::of(state, &location.path)
             .map_err(|error| Failure::new("open the Maildir", &location.path, error))?;
         let places = kept.read();
         Ok(Watcher { location, state, kept, places, changed: false })
     }
 
     /// What is kept of the Maildir.
-    pub fn kept(&self) -> &Kept {
+    pub fn kept(&self) -> &PlacesFile {
         &self.kept
     }
 
@@ -383,7 +382,7 @@ impl<'a> Watcher<'a> {
         for UserMove { from, to, entry, message } in moves {
             let (Some(from), Some(to)) = (Place::of(from), Place::of(to)) else { continue };
             if !own.has(&from, &to, &entry) {
-                found.moved.push(Moved { from, to, entry, message });
+                found.moved.push(MovedMessage { from, to, entry, message });
             }
         }
     }
@@ -396,7 +395,7 @@ impl<'a> Watcher<'a> {
         message: &MessageIdentity,
         to: &[String],
     ) -> Option<Vec<String>> {
-        if memory.who(message, to) != Some(Who::User) {
+        if memory.who(message, to) != Some(FiledBy::User) {
             return None;
         }
         let folders = self.places.folders.iter().map(|folder| &folder.directories);
@@ -499,25 +498,25 @@ fn is_new(changed: &[Now], directories: &[String], message: u64) -> bool {
 }
 
 /// What a message is known by; none if it cannot be read.
-fn known_by(shelf: &MaildirFolder, entry: &Entry) -> Option<Known> {
+fn known_by(shelf: &MaildirFolder, entry: &Entry) -> Option<MessageMark> {
     Some(known(&shelf.open(entry).ok()?, shelf, entry))
 }
 
 /// What mfilter moved, and the user did not.
-struct Ours(HashSet<Own>);
+struct Ours(HashSet<OwnMove>);
 
 impl Ours {
-    fn of(kept: &Kept, state: &StateDir, maildir: &Path, since: i64) -> Ours {
+    fn of(kept: &PlacesFile, state: &StateDir, maildir: &Path, since: i64) -> Ours {
         let sorted = sorted::moves_since(state, maildir, since).into_iter().filter_map(|moved| {
             let key = Entry::of(&moved.to.file)?.key();
-            Some(Own { from: moved.from.folder, to: moved.to.folder, key })
+            Some(OwnMove { from: moved.from.folder, to: moved.to.folder, key })
         });
         Ours(kept.own().into_iter().chain(sorted).collect())
     }
 
     fn has(&self, from: &Place, to: &Place, entry: &Entry) -> bool {
         let (from, to) = (from.directories().to_vec(), to.directories().to_vec());
-        self.0.contains(&Own { from, to, key: entry.key() })
+        self.0.contains(&OwnMove { from, to, key: entry.key() })
     }
 }
 
@@ -678,7 +677,7 @@ mod tests {
         let size = home.path("new/1.mx").metadata().unwrap().len();
         let key = crate::state::memory::logged_key(id, size).unwrap();
         let directories = folder.iter().map(|name| name.to_string()).collect();
-        let delivered = crate::state::memory::Delivered { key, at, directories };
+        let delivered = crate::state::memory::DeliveryRecord { key, at, directories };
         home.memory().delivered(&[delivered]).unwrap();
     }
 
@@ -721,8 +720,8 @@ mod tests {
             "" => Vec::new(),
             name => vec![format!(".{name}")],
         };
-        let kept = Kept::of(&home.state, &home.location.path).unwrap();
-        let own = Own { from: vec![], to: directories("A"), key: "1.mx".into() };
+        let kept = PlacesFile::of(&home.state, &home.location.path).unwrap();
+        let own = OwnMove { from: vec![], to: directories("A"), key: "1.mx".into() };
         kept.note_own(&own).unwrap();
         home.rename("new/1.mx", ".A/new/1.mx");
         assert_eq!(home.look(), Vec::<String>::new());

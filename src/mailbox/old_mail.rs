@@ -29,8 +29,8 @@ use crate::flags::Flags;
 use crate::maildir::amount::Amount;
 use crate::maildir::folder::Entry;
 use crate::maildir::quota::{self, QuotaRoom};
-use crate::maildir::resume::{Resumed, resume};
-use crate::maildir::{Location, Maildir, Past, Place, Staged};
+use crate::maildir::resume::{ResumeOutcome, resume};
+use crate::maildir::{Location, Maildir, Past, Place, StagedMessage};
 use crate::message::{Message, Unread};
 use crate::outcome::Failure;
 use crate::plan::Folder;
@@ -39,7 +39,7 @@ use crate::state::StateDir;
 use crate::state::imported::{FiledRecord, ImportJournal};
 use crate::state::journal::parts;
 use crate::state::slots::Key;
-use crate::world::{Stored, World};
+use crate::world::{StoredMessage, World};
 
 /// So many messages are staged, noted and stored together.
 const BATCH: usize = 16;
@@ -107,7 +107,7 @@ pub enum Filing {
 struct PendingImport {
     source: MessageSource,
     filing: Filing,
-    staged: Staged,
+    staged: StagedMessage,
     record: FiledRecord,
 }
 
@@ -183,7 +183,7 @@ impl Import<'_, '_> {
         for record in journal.pending().to_vec() {
             let place = Place::of(record.folder.clone());
             let (Some(place), Some(entry)) = (place, Entry::of(&record.file)) else { continue };
-            let gone = resume(maildir, &place, &entry)? == Resumed::Missing;
+            let gone = resume(maildir, &place, &entry)? == ResumeOutcome::Missing;
             // Else it was stored, and has been moved or removed since.
             if gone && !journal.is_fresh() {
                 journal.forget(&record).map_err(|error| noted(self.of, error))?;
@@ -309,7 +309,7 @@ impl Import<'_, '_> {
         let Some(rules) = &self.of.rules else { return Ok(Refile::default()) };
         let message = source.open().map_err(|failure| failure.to_string())?;
         let world = self.world.get_or_insert_with(|| (rules.world)());
-        let stored = Stored { folder: folder.to_string(), flags: flags.clone() };
+        let stored = StoredMessage { folder: folder.to_string(), flags: flags.clone() };
         world.stored.replace(Some(stored));
         let run = run(rules.rules, message, world, Detail::Plan, &mut NoFilters);
         let unread = run.message.failure().map(|why| why.to_string());

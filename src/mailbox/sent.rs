@@ -56,7 +56,7 @@ pub struct Sent {
 
 /// What came of bringing a list up to date.
 #[derive(Debug, Clone, Default)]
-pub struct Refreshed {
+pub struct RefreshOutcome {
     /// Whom the list knows.
     pub known: Correspondents,
     /// Addresses that are new.
@@ -97,7 +97,7 @@ impl Sent {
         folder: &str,
         side: MailSide,
         budget: Duration,
-    ) -> Result<Refreshed, String> {
+    ) -> Result<RefreshOutcome, String> {
         let path = self.path(folder);
         let told = |error: io::Error| match error.kind() {
             ErrorKind::NotFound => format!("there is no folder `{folder}`"),
@@ -110,11 +110,11 @@ impl Sent {
             && let Some(0) = kept.unread(&stamp)
         {
             let known = Correspondents { file: Some(kept.list()), ..Correspondents::default() };
-            return Ok(Refreshed { known, ..Refreshed::default() });
+            return Ok(RefreshOutcome { known, ..RefreshOutcome::default() });
         }
         let before = kept.as_ref().map(|kept| kept.read()).unwrap_or_default();
         let text = kept.as_ref().and_then(|kept| kept.text());
-        let mut done = Refreshed::default();
+        let mut done = RefreshOutcome::default();
         let (mut hashes, fresh, _pinned) =
             list(&path, &before, &self.location.bounds).map_err(told)?;
         let mut known = AddressList::parse(text.as_deref().unwrap_or_default());
@@ -167,7 +167,7 @@ fn keep(
     text: Option<String>,
     (path, side): (&Path, MailSide),
     stamp: &Stamp,
-    done: &Refreshed,
+    done: &RefreshOutcome,
     hashes: &[u64],
 ) -> bool {
     let Some(_claim) = kept.claim() else { return false };

@@ -13,18 +13,17 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use super::judge::{Judge, JudgedMessage, Judgement};
+use super::known::known;
+use super::refile::Refile;
 use crate::flags::Flags;
 use crate::maildir::folder::Entry;
 use crate::maildir::mover::{FileMove, MoveOutcome, MoveRequest, Mover};
 use crate::maildir::{Location, Place};
 use crate::outcome::Failure;
 use crate::state::StateDir;
-use crate::state::memory::{Memory, Who};
+use crate::state::memory::{FiledBy, Memory};
 use crate::state::sorted::{self, MoveRecord, SortJournal, Spot};
-
-use super::judge::{Judge, Judged, Judgement};
-use super::known::known;
-use super::refile::Refile;
 
 /// So many moves are noted, made and synced together.
 pub(super) const BATCH: usize = 1024;
@@ -51,7 +50,7 @@ pub struct SortReportLine<'t> {
     /// Its path there.
     pub path: PathBuf,
     /// What is known of it, and what the rules say.
-    pub judged: &'t Judged,
+    pub judged: &'t JudgedMessage,
     /// What became of it.
     pub fate: SortOutcome,
 }
@@ -106,7 +105,7 @@ pub enum SortEvent<'t> {
 
 /// A message on its way.
 struct Pending {
-    judged: Judged,
+    judged: JudgedMessage,
     step: FileMove,
 }
 
@@ -117,7 +116,7 @@ struct SortRun<'r, 'a> {
     journal: Option<SortJournal>,
     pending: Vec<Pending>,
     /// Not there under their names; to be looked for.
-    missing: Vec<Judged>,
+    missing: Vec<JudgedMessage>,
     /// What was moved, so that it is not met again in a folder that comes later.
     moved: HashSet<String>,
     tell: &'r mut dyn FnMut(SortEvent<'_>),
@@ -204,7 +203,7 @@ impl SortRun<'_, '_> {
     }
 
     /// Takes a message that was judged: it is told about, or waits for its move.
-    fn judged(&mut self, place: &Place, judged: Judged) {
+    fn judged(&mut self, place: &Place, judged: JudgedMessage) {
         let fate = match &judged.verdict {
             Judgement::Missing => {
                 self.missing.push(judged);
@@ -246,10 +245,10 @@ impl SortRun<'_, '_> {
 
     /// Whether the user has put a message where it lies, which the rules want
     /// elsewhere.
-    fn is_by_user(&self, place: &Place, judged: &Judged, refile: &Refile) -> bool {
+    fn is_by_user(&self, place: &Place, judged: &JudgedMessage, refile: &Refile) -> bool {
         let identity = &judged.about.known.identity;
         refile.to.as_ref().is_some_and(|target| !target.place.is(place))
-            && self.sorter.memory.who(identity, place.directories()) == Some(Who::User)
+            && self.sorter.memory.who(identity, place.directories()) == Some(FiledBy::User)
     }
 
     fn prepare(
@@ -329,7 +328,7 @@ impl SortRun<'_, '_> {
         journal.sync()
     }
 
-    fn say(&mut self, from: &Place, judged: &Judged, fate: SortOutcome) {
+    fn say(&mut self, from: &Place, judged: &JudgedMessage, fate: SortOutcome) {
         let path = self.sorter.judge.location.path_of_entry(from, &judged.entry);
         (self.tell)(SortEvent::Message(SortReportLine { from, path, judged, fate }));
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::sort::{BATCH, ROUNDS, finish, remember, step_of};
 use crate::flags::Flags;
 use crate::maildir::folder::Entry;
 use crate::maildir::mover::{FileMove, MoveOutcome, MoveRequest, Mover};
@@ -15,14 +16,12 @@ use crate::outcome::Failure;
 use crate::state::memory::Memory;
 use crate::state::sorted::{MoveRecord, SortRecord};
 
-use super::sort::{BATCH, ROUNDS, finish, remember, step_of};
-
 /// For so long a list of a folder is good enough to look for one of many.
 const FRESH: Duration = Duration::from_millis(500);
 
 /// What became of a move that is taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Undone {
+pub enum UndoOutcome {
     /// The message is where it was, and as it was but for what a reader did.
     Back(PathBuf),
     /// It was there already.
@@ -37,7 +36,7 @@ pub enum Undone {
 #[derive(Debug)]
 pub enum UndoEvent<'m> {
     /// About one of them.
-    Move(&'m MoveRecord, Undone),
+    Move(&'m MoveRecord, UndoOutcome),
     /// About the run as a whole.
     Trouble(Failure),
     /// What was told so far is on disk.
@@ -95,13 +94,15 @@ impl Back<'_> {
                 }
                 let came = match step_of(moved) {
                     Some(step) => self.undo(&step, &moved.added),
-                    None => Ok(Undone::Failed("the journal names no file of a Maildir".into())),
+                    None => {
+                        Ok(UndoOutcome::Failed("the journal names no file of a Maildir".into()))
+                    }
                 };
                 match came {
-                    Ok(Undone::Gone) if !last => later.push(*moved),
+                    Ok(UndoOutcome::Gone) if !last => later.push(*moved),
                     Ok(came) => tell(UndoEvent::Move(moved, came)),
                     Err(failure) => {
-                        tell(UndoEvent::Move(moved, Undone::Failed(failure.to_string())))
+                        tell(UndoEvent::Move(moved, UndoOutcome::Failed(failure.to_string())))
                     }
                 }
             }
@@ -113,7 +114,7 @@ impl Back<'_> {
         later
     }
 
-    fn undo(&mut self, step: &FileMove, added: &Flags) -> Result<Undone, Failure> {
+    fn undo(&mut self, step: &FileMove, added: &Flags) -> Result<UndoOutcome, Failure> {
         let inverse = FileMove {
             from: step.to.clone(),
             old: step.new.clone(),
@@ -125,25 +126,25 @@ impl Back<'_> {
             problems: Vec::new(),
         };
         if self.carry_out(&inverse)? {
-            return Ok(Undone::Back(self.mover.path_of(&inverse.to, &inverse.new)));
+            return Ok(UndoOutcome::Back(self.mover.path_of(&inverse.to, &inverse.new)));
         }
         for _ in 0..ROUNDS {
             let Some(now) = self.find(&step.to, &step.new) else { break };
             if step.from.is(&step.to) && now == step.old {
-                return Ok(Undone::Already);
+                return Ok(UndoOutcome::Already);
             }
             let none = Flags::default();
             let (from, to) = (&step.to, &step.from);
             let wish = MoveRequest { from, entry: &now, to, add: &none, remove: added };
             let inverse = self.mover.prepare(&wish)?;
             if self.carry_out(&inverse)? {
-                return Ok(Undone::Back(self.mover.path_of(&inverse.to, &inverse.new)));
+                return Ok(UndoOutcome::Back(self.mover.path_of(&inverse.to, &inverse.new)));
             }
             self.known.remove(step.to.directories());
         }
         let there = self.mover.shelf(&step.from).is_ok_and(|shelf| shelf.has(&step.old))
             || self.find(&step.from, &step.old).is_some();
-        Ok(if there { Undone::Already } else { Undone::Gone })
+        Ok(if there { UndoOutcome::Already } else { UndoOutcome::Gone })
     }
 
     fn carry_out(&mut self, step: &FileMove) -> Result<bool, Failure> {

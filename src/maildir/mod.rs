@@ -30,5 +30,5 @@ mod testing;
 
 pub(crate) use location::too_long;
 pub use location::{Location, Place};
-pub use staged::Staged;
+pub use staged::StagedMessage;
 pub use store::{Maildir, Past};

@@ -29,9 +29,6 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, fstat, statat, unlinkat};
 use rustix::io::Errno;
 
-use crate::flags::Flags;
-use crate::outcome::Failure;
-
 use super::across::{across, has_bytes_of, is_elsewhere};
 use super::disk::{rename_new, sync_directory};
 use super::folder::{Entry, MaildirFolder, Sub, without_uid};
@@ -42,6 +39,8 @@ use super::open::open_below;
 use super::quota;
 use super::staged::NO_COLONS;
 use super::store::Maildir;
+use crate::flags::Flags;
+use crate::outcome::Failure;
 
 /// How many folders are held open, each with up to three descriptors; a process may
 /// commonly have 1,024.
@@ -401,7 +400,7 @@ impl<'a> Mover<'a> {
     ///
     /// # Errors
     /// The message is where it was, but for a directory that cannot be synced.
-    pub fn refile(&mut self, wish: &MoveRequest<'_>) -> Result<Option<Refiled>, Failure> {
+    pub fn refile(&mut self, wish: &MoveRequest<'_>) -> Result<Option<MoveReport>, Failure> {
         let mut entry = wish.entry.clone();
         for _ in 0..TRIES {
             let step = self.prepare(&MoveRequest { entry: &entry, ..*wish })?;
@@ -409,7 +408,7 @@ impl<'a> Mover<'a> {
                 MoveOutcome::Moved => {
                     self.settle()?;
                     let path = self.shelf(&step.to)?.path_of(&step.new);
-                    return Ok(Some(Refiled { path, problems: step.problems }));
+                    return Ok(Some(MoveReport { path, problems: step.problems }));
                 }
                 MoveOutcome::Missing => {
                     let shelf = match self.shelf(wish.from) {
@@ -429,7 +428,7 @@ impl<'a> Mover<'a> {
 
 /// A message that was moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refiled {
+pub struct MoveReport {
     /// Its file.
     pub path: PathBuf,
     /// What was not done as asked.

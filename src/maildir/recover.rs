@@ -18,7 +18,7 @@ const DEPTH: usize = 32;
 
 /// What became of a killed delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recovered {
+pub enum RecoverOutcome {
     /// All its copies are stored, and on disk.
     Stored,
     /// It has left nothing, or nothing any more.
@@ -32,8 +32,8 @@ pub enum Recovered {
 ///
 /// # Errors
 /// The Maildir cannot be read, or not be written.
-pub fn recover(maildir: &Path, delivery: u64, keeps: bool) -> io::Result<Recovered> {
-    let mut found = Found::default();
+pub fn recover(maildir: &Path, delivery: u64, keeps: bool) -> io::Result<RecoverOutcome> {
+    let mut found = Leftovers::default();
     found.look(maildir, delivery, &mut HashSet::new(), DEPTH)?;
     for path in &found.staged {
         fs::remove_file(path)?;
@@ -43,8 +43,8 @@ pub fn recover(maildir: &Path, delivery: u64, keeps: bool) -> io::Result<Recover
             sync_directory(directory)?;
         }
         return Ok(match found.stored.is_empty() {
-            true => Recovered::Nothing,
-            false => Recovered::Stored,
+            true => RecoverOutcome::Nothing,
+            false => RecoverOutcome::Stored,
         });
     }
     if !keeps {
@@ -56,18 +56,18 @@ pub fn recover(maildir: &Path, delivery: u64, keeps: bool) -> io::Result<Recover
             }
         }
     }
-    Ok(Recovered::Nothing)
+    Ok(RecoverOutcome::Nothing)
 }
 
 #[derive(Default)]
-struct Found {
+struct Leftovers {
     stored: Vec<PathBuf>,
     staged: Vec<PathBuf>,
     /// Those that hold what is stored.
     directories: Vec<PathBuf>,
 }
 
-impl Found {
+impl Leftovers {
     fn look(
         &mut self,
         folder: &Path,
@@ -138,18 +138,18 @@ mod tests {
     fn what_is_all_there_stays_and_what_is_half_there_goes() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
-        assert_eq!(recover(&root.join("none"), 1, false).unwrap(), Recovered::Nothing);
+        assert_eq!(recover(&root.join("none"), 1, false).unwrap(), RecoverOutcome::Nothing);
         let other = file(root, "new", 7);
         let inbox = file(root, "new", 1);
         let folder = file(root, ".A/cur", 1);
-        assert_eq!(recover(root, 1, false).unwrap(), Recovered::Stored);
+        assert_eq!(recover(root, 1, false).unwrap(), RecoverOutcome::Stored);
         assert!(inbox.exists() && folder.exists());
         let staged = file(root, "A/B/tmp", 1);
-        assert_eq!(recover(root, 1, true).unwrap(), Recovered::Nothing);
+        assert_eq!(recover(root, 1, true).unwrap(), RecoverOutcome::Nothing);
         assert!(!staged.exists() && inbox.exists());
         let staged = file(root, "A/B/tmp", 1);
-        assert_eq!(recover(root, 1, false).unwrap(), Recovered::Nothing);
+        assert_eq!(recover(root, 1, false).unwrap(), RecoverOutcome::Nothing);
         assert!(!staged.exists() && !inbox.exists() && !folder.exists() && other.exists());
-        assert_eq!(recover(root, 1, false).unwrap(), Recovered::Nothing);
+        assert_eq!(recover(root, 1, false).unwrap(), RecoverOutcome::Nothing);
     }
 }

@@ -5,17 +5,16 @@ use std::io::ErrorKind;
 
 use rustix::io::Errno;
 
-use crate::outcome::Failure;
-
 use super::disk::{rename_new, sync_directory};
 use super::folder::Entry;
 use super::location::Place;
 use super::open::open_below;
 use super::store::Maildir;
+use crate::outcome::Failure;
 
 /// What became of such a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resumed {
+pub enum ResumeOutcome {
     /// It is stored: now, or it was.
     Stored,
     /// It is neither staged nor stored in its folder.
@@ -26,11 +25,15 @@ pub enum Resumed {
 ///
 /// # Errors
 /// It is where it was.
-pub fn resume(maildir: &Maildir<'_>, place: &Place, entry: &Entry) -> Result<Resumed, Failure> {
+pub fn resume(
+    maildir: &Maildir<'_>,
+    place: &Place,
+    entry: &Entry,
+) -> Result<ResumeOutcome, Failure> {
     let is_stored = || match maildir.shelf(place) {
-        Ok(folder) if folder.by_key().contains_key(&entry.key()) => Ok(Resumed::Stored),
+        Ok(folder) if folder.by_key().contains_key(&entry.key()) => Ok(ResumeOutcome::Stored),
         Err(failure) if failure.error.kind() != ErrorKind::NotFound => Err(failure),
-        _ => Ok(Resumed::Missing),
+        _ => Ok(ResumeOutcome::Missing),
     };
     let open = match maildir.open_folder(&place.directories, entry.sub.name()) {
         Err(failure) if failure.error.kind() == ErrorKind::NotFound => return is_stored(),
@@ -51,7 +54,7 @@ pub fn resume(maildir: &Maildir<'_>, place: &Place, entry: &Entry) -> Result<Res
     match done {
         Ok(()) => {
             sync_directory(into).map_err(failed)?;
-            Ok(Resumed::Stored)
+            Ok(ResumeOutcome::Stored)
         }
         Err(Errno::NOENT) => is_stored(),
         Err(error) => Err(failed(error)),

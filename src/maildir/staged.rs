@@ -7,19 +7,18 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, unlinkat};
 use rustix::io::Errno;
 
-use crate::file::Bounds;
-use crate::outcome::Failure;
-
 use super::amount::Amount;
 use super::disk::{FileId, rename_new, sync_directory};
 use super::name;
 use super::open::open_below;
+use crate::file::Bounds;
+use crate::outcome::Failure;
 
 /// Why a message has no flags.
 pub(super) const NO_COLONS: &str = "this file system has no colons in names, so no flags";
 
 /// A message in `tmp`, on disk, to be committed; dropped, it is removed.
-pub struct Staged {
+pub struct StagedMessage {
     pub(super) directory: PathBuf,
     pub(super) folder: Arc<OwnedFd>,
     pub(super) tmp: OwnedFd,
@@ -42,7 +41,7 @@ pub(super) enum StageState {
     Done,
 }
 
-impl Staged {
+impl StagedMessage {
     /// What could not be done as asked, though the message is or will be stored.
     pub fn problems(&self) -> &[String] {
         &self.problems
@@ -72,7 +71,7 @@ impl Staged {
     }
 
     /// Makes the message visible, for good; gives its path. After an error it
-    /// may be visible: see [`Staged::undo`].
+    /// may be visible: see [`StagedMessage::undo`].
     ///
     /// Where no name may hold a colon (vfat, exFAT, CIFS) the flags stand behind
     /// what others have written in the folder instead; where nobody has, the
@@ -83,7 +82,7 @@ impl Staged {
         Ok(path)
     }
 
-    /// The same, and its name is on disk only after [`Staged::sync_shown`].
+    /// The same, and its name is on disk only after [`StagedMessage::sync_shown`].
     pub fn show(&mut self) -> Result<PathBuf, Failure> {
         let mut renamed = self.rename();
         if renamed.as_ref().is_err_and(|error| *error == Errno::INVAL) && !self.info.is_empty() {
@@ -160,7 +159,7 @@ impl Staged {
     }
 }
 
-impl Drop for Staged {
+impl Drop for StagedMessage {
     fn drop(&mut self) {
         if matches!(self.state, StageState::Staged(_)) {
             self.remove();

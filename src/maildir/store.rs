@@ -34,18 +34,17 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, fsync, mkdirat, open, openat, statat};
 use rustix::io::Errno;
 
+use super::amount::Amount;
+use super::disk::{FileId, sync_directory};
+use super::location::{Location, Place, counts};
+use super::open::{DIR, create, open_below};
+use super::staged::{StageState, StagedMessage};
+use super::{keywords, name, subscriptions};
 use crate::file;
 use crate::flags::Flags;
 use crate::message::{HeaderEdit, Message};
 use crate::outcome::Failure;
 use crate::rules::program::Layout;
-
-use super::amount::Amount;
-use super::disk::{FileId, sync_directory};
-use super::location::{Location, Place, counts};
-use super::open::{DIR, create, open_below};
-use super::staged::{StageState, Staged};
-use super::{keywords, name, subscriptions};
 
 /// An open Maildir.
 pub struct Maildir<'a> {
@@ -95,7 +94,7 @@ impl<'a> Maildir<'a> {
         flags: &Flags,
         message: &Message,
         edits: &[HeaderEdit],
-    ) -> Result<Staged, Failure> {
+    ) -> Result<StagedMessage, Failure> {
         self.stage_past(place, flags, message, edits, Past::default())
     }
 
@@ -107,7 +106,7 @@ impl<'a> Maildir<'a> {
         message: &Message,
         edits: &[HeaderEdit],
         past: Past,
-    ) -> Result<Staged, Failure> {
+    ) -> Result<StagedMessage, Failure> {
         let plain = flags.letters.is_empty() && flags.keywords.is_empty() && !past.listed;
         let into = if plain { "new" } else { "cur" };
         let open = self.open_or_make(&place.directories, into)?;
@@ -124,7 +123,7 @@ impl<'a> Maildir<'a> {
 
         let (name, mut file) =
             create(&open.tmp, &open.path, self.location.sharing, past.at, self.location.delivery)?;
-        let mut staged = Staged {
+        let mut staged = StagedMessage {
             directory: open.path.join(into),
             folder: open.folder,
             tmp: open.tmp,

@@ -283,7 +283,7 @@ fn is_name_byte(byte: u8) -> bool {
 }
 
 /// One field or other line of a header block that is being edited.
-struct Line<'a> {
+struct BlockLine<'a> {
     /// Empty for what is no field.
     name: Cow<'a, str>,
     bytes: Cow<'a, [u8]>,
@@ -356,7 +356,7 @@ fn lines<'a>(
     range: Range<usize>,
     cut: bool,
     edits: &[HeaderEdit],
-) -> VecDeque<Line<'a>> {
+) -> VecDeque<BlockLine<'a>> {
     let block = head.bytes();
     let mut going: Vec<(&str, bool)> = Vec::new();
     for edit in edits {
@@ -369,7 +369,7 @@ fn lines<'a>(
     let Range { start: mut kept, end } = range;
     let mut push = |name, range: Range<usize>| {
         if let Some(bytes) = block.get(range).filter(|bytes| !bytes.is_empty()) {
-            lines.push_back(Line { name: Cow::Borrowed(name), bytes: Cow::Borrowed(bytes) });
+            lines.push_back(BlockLine { name: Cow::Borrowed(name), bytes: Cow::Borrowed(bytes) });
         }
     };
     let fields = if going.is_empty() { None } else { Some(head.headers()) };
@@ -389,7 +389,7 @@ fn lines<'a>(
 }
 
 /// A new field; `None` if the name has no byte that may stand in one.
-fn field(name: &str, value: &str, line_end: &[u8]) -> Option<Line<'static>> {
+fn field(name: &str, value: &str, line_end: &[u8]) -> Option<BlockLine<'static>> {
     let name: String = name.bytes().filter(|byte| is_name_byte(*byte)).map(char::from).collect();
     if name.is_empty() {
         return None;
@@ -404,7 +404,7 @@ fn field(name: &str, value: &str, line_end: &[u8]) -> Option<Line<'static>> {
         bytes.extend_from_slice(line.trim_start().as_bytes());
     }
     bytes.extend_from_slice(line_end);
-    Some(Line { name: Cow::Owned(name), bytes: Cow::Owned(bytes) })
+    Some(BlockLine { name: Cow::Owned(name), bytes: Cow::Owned(bytes) })
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub fn parse(raw: &[u8]) -> Parameters {
         false => text,
     };
     let (value, mut rest) = value(&text);
-    let mut gathered = Gathered::default();
+    let mut gathered = ParameterMatches::default();
     while let Some((name, value, tail)) = parameter(rest) {
         rest = tail;
         gathered.add(&name.to_ascii_lowercase(), value);
@@ -183,7 +183,7 @@ fn is_name_byte(byte: u8) -> bool {
 
 /// What was found for each name, in the order in which names came.
 #[derive(Default)]
-struct Gathered<'t> {
+struct ParameterMatches<'t> {
     by_name: HashMap<String, usize>,
     found: Vec<ParameterMatch<'t>>,
 }
@@ -198,7 +198,7 @@ struct ParameterMatch<'t> {
     sections: Vec<(u32, bool, Cow<'t, str>)>,
 }
 
-impl<'t> Gathered<'t> {
+impl<'t> ParameterMatches<'t> {
     fn add(&mut self, name: &str, value: Cow<'t, str>) {
         let (name, extended) = match name.strip_suffix('*') {
             Some(name) => (name, true),

@@ -110,7 +110,7 @@ pub struct Format<'a> {
 /// Decodes the content of a text part: transfer encoding, charset, lines that are
 /// wrapped, HTML; and normalises it. Takes in at most `limit` units, and gives at
 /// most as many (see `gather`).
-pub fn read(content: impl Read, format: Format<'_>, limit: usize) -> io::Result<Decoded> {
+pub fn read(content: impl Read, format: Format<'_>, limit: usize) -> io::Result<TextWithCharset> {
     let mut gatherer = Gatherer::new(if format.is_html { limit.min(HTML_LIMIT) } else { limit });
     let raw = events(content, format, limit, &mut |event| match event {
         Event::Text(text) => gatherer.push(text),
@@ -118,7 +118,12 @@ pub fn read(content: impl Read, format: Format<'_>, limit: usize) -> io::Result<
     })?;
     let cost = raw.read.max(gatherer.cost());
     let (text, full) = gatherer.finish();
-    Ok(Decoded { text: Text::normalised(text), charset: raw.charset, cost, cut: raw.cut || full })
+    Ok(TextWithCharset {
+        text: Text::normalised(text),
+        charset: raw.charset,
+        cost,
+        cut: raw.cut || full,
+    })
 }
 
 /// What [`events`] came to.
@@ -219,7 +224,7 @@ fn base64_end(raw: &[u8]) -> usize {
 
 /// What [`read`] gives.
 #[derive(Debug)]
-pub struct Decoded {
+pub struct TextWithCharset {
     /// The text.
     pub text: Text,
     /// The charset of a text whose header names none, as far as it shows.
@@ -320,7 +325,7 @@ mod tests {
 
     use super::*;
 
-    fn decoded(bytes: &[u8], html: bool, label: Option<&str>, limit: usize) -> Decoded {
+    fn decoded(bytes: &[u8], html: bool, label: Option<&str>, limit: usize) -> TextWithCharset {
         let encoding = Encoding::Identity;
         let format = Format { encoding, is_html: html, charset: label, flow: Flow::Fixed };
         read(bytes, format, limit).expect("memory can be read")

@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::evaluate::{Evaluation, InspectedValue, Inspection, Looked, TestVerdict};
+use crate::evaluate::{Evaluation, InspectedValue, Inspection, RuleTrace, TestVerdict};
 use crate::message::Message;
 use crate::plan::{Plan, RuleRef, Step, StepKind, StepWords};
 use crate::source::{Sources, Span};
@@ -71,7 +71,7 @@ fn head(out: &mut String, label: &str, message: &Message, paint: Paint) {
     }
 }
 
-fn rule(out: &mut String, looked: &Looked, sources: &Sources, paint: Paint) {
+fn rule(out: &mut String, looked: &RuleTrace, sources: &Sources, paint: Paint) {
     let verdict = match &looked.verdict {
         TestVerdict::Yes => paint.green("yes"),
         TestVerdict::No => paint.dim("no "),

@@ -35,7 +35,7 @@ dt{color:var(--soft);font-size:.85rem}dd{margin:0;font-size:1.4rem;font-variant-
 @media(max-width:34rem){td.b{width:20%}body{padding:.8rem}}";
 
 /// A row of a table: how many, of what, and a line below it.
-type Row = (usize, String, String);
+type StatsRow = (usize, String, String);
 
 impl StatsReport {
     /// The whole page.
@@ -68,7 +68,7 @@ impl StatsReport {
         });
         table(&mut out, "Rules", rules.collect());
         self.never(&mut out);
-        let pairs = |counts: &[super::log_stats::PairCount]| -> Vec<Row> {
+        let pairs = |counts: &[super::log_stats::PairCount]| -> Vec<StatsRow> {
             let row = |count: &super::log_stats::PairCount| {
                 (count.messages, count.what.clone(), count.of.clone())
             };
@@ -144,7 +144,7 @@ fn title_of(day: &DayCount) -> String {
     format!("{}: {} ({})", day.day, day.messages, places.join(", "))
 }
 
-fn table(out: &mut String, heading: &str, rows: Vec<Row>) {
+fn table(out: &mut String, heading: &str, rows: Vec<StatsRow>) {
     let most = rows.iter().map(|(number, ..)| *number).max().unwrap_or(0).max(1);
     if rows.is_empty() {
         return;

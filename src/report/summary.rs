@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{destination, file_name, one_line, other_file};
 use crate::evaluate::Evaluation;
-use crate::rules::listing::{Listed, never_fired};
+use crate::rules::listing::{RuleEntry, never_fired};
 use crate::source::{Sources, Span};
 use crate::text::{counted, escape, json_line};
 
@@ -134,7 +134,7 @@ impl Summary {
 
     /// The tables for people. What was slow is told where that is asked, or
     /// where it took a second and more.
-    pub fn text(&self, rules: &[Listed], sources: &Sources, ask_slow: bool) -> String {
+    pub fn text(&self, rules: &[RuleEntry], sources: &Sources, ask_slow: bool) -> String {
         let mut out = format!("\n{:>7} messages\n", self.messages);
         for (folder, number) in self.went() {
             let _ = writeln!(out, "{number:>7} {}", escape(folder));
@@ -182,7 +182,7 @@ impl Summary {
     }
 
     /// The same as `--json` shows it, on one line.
-    pub fn json(&self, rules: &[Listed], sources: &Sources) -> String {
+    pub fn json(&self, rules: &[RuleEntry], sources: &Sources) -> String {
         let place = |span: Span, label: Option<&String>| RulePlace {
             file: file_name(span, sources),
             line: sources.line(span),

@@ -7,7 +7,7 @@ use crate::source::Span;
 
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct RuleEntry {
     /// Place of the rule without its block, or of the action.
     pub span: Span,
     /// Its line, from 1.
@@ -21,8 +21,8 @@ pub struct Listed {
 }
 
 /// All rules, in order.
-pub fn rules(program: &CompiledProgram) -> Vec<Listed> {
-    let mut listed: Vec<Listed> = Vec::new();
+pub fn rules(program: &CompiledProgram) -> Vec<RuleEntry> {
+    let mut listed: Vec<RuleEntry> = Vec::new();
     // The rules around, with where each ends.
     let mut open: Vec<(usize, usize)> = Vec::new();
     for (at, statement) in (0..).map_while(|at| Some((at, program.statement(at)?))) {
@@ -51,7 +51,7 @@ pub fn rules(program: &CompiledProgram) -> Vec<Listed> {
         if let Some(end) = end {
             open.push((*end as usize, listed.len()));
         }
-        listed.push(Listed {
+        listed.push(RuleEntry {
             span: statement.span,
             line: statement.line,
             label: label.cloned(),
@@ -63,7 +63,10 @@ pub fn rules(program: &CompiledProgram) -> Vec<Listed> {
 }
 
 /// Those that `fired` says nothing of, without what is in the block of another one.
-pub fn never_fired<'l>(listed: &'l [Listed], fired: &dyn Fn(&Listed) -> bool) -> Vec<&'l Listed> {
+pub fn never_fired<'l>(
+    listed: &'l [RuleEntry],
+    fired: &dyn Fn(&RuleEntry) -> bool,
+) -> Vec<&'l RuleEntry> {
     let mut never = Vec::new();
     let mut at = 0;
     while let Some(rule) = listed.get(at) {

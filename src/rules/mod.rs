@@ -23,4 +23,4 @@ pub mod script;
 pub mod confined;
 pub mod check;
 
-pub use check::{Checked, check};
+pub use check::{CheckResult, check};

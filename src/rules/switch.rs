@@ -37,7 +37,7 @@ impl Words {
 
 /// Whether something is on, and who says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Switched {
+pub struct SwitchSetting {
     /// Whether it is on.
     pub on: bool,
     /// Whose word it is.
@@ -61,31 +61,31 @@ pub enum By {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switches {
     /// The categories of the site rules, in their order.
-    pub categories: Vec<Switched>,
+    pub categories: Vec<SwitchSetting>,
     /// The filter as a whole: what is in no category.
-    pub whole: Switched,
+    pub whole: SwitchSetting,
 }
 
 /// Decides by all words. `site` is none where there are no site rules.
 pub fn decide(site: Option<&CompiledProgram>, user: &Settings, command: &Words) -> Switches {
     let default = site.and_then(|site| site.settings.isp_default.as_ref()).is_none_or(|on| *on);
-    let default = Switched { on: default, by: By::Default };
+    let default = SwitchSetting { on: default, by: By::Default };
     let in_rules = |wanted: Option<&str>| {
         let word = user.isp_filter.iter().position(|word| match (&word.category, wanted) {
             (Some(name), Some(wanted)) => same(name, wanted),
             (None, None) => true,
             _ => false,
         })?;
-        Some(Switched { on: user.isp_filter.get(word)?.on, by: By::Rules(word) })
+        Some(SwitchSetting { on: user.isp_filter.get(word)?.on, by: By::Rules(word) })
     };
-    let by_command = |on| Switched { on, by: By::Command };
+    let by_command = |on| SwitchSetting { on, by: By::Command };
     let said = in_rules(None).or(command.whole.map(by_command));
-    let categories: Vec<Switched> = site
+    let categories: Vec<SwitchSetting> = site
         .iter()
         .flat_map(|site| site.categories.iter())
         .map(|category| {
             if category.mandatory {
-                return Switched { on: true, by: By::Mandatory };
+                return SwitchSetting { on: true, by: By::Mandatory };
             }
             in_rules(Some(&category.name))
                 .or_else(|| in_rules(None))

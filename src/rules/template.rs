@@ -32,7 +32,7 @@ const CASES: &[(&str, Case)] = &[("lower", Case::Lower), ("upper", Case::Upper)]
 
 /// What stands between braces, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted<'t> {
+pub enum PlaceholderPart<'t> {
     /// `date`, `date:FORMAT`, `date+09:00:FORMAT`: the format, and the zone's seconds east
     /// of UTC.
     Date(&'t str, Option<i32>),
@@ -45,20 +45,20 @@ pub enum Wanted<'t> {
 }
 
 /// Takes apart what stands between braces.
-pub fn wanted(text: &str) -> Wanted<'_> {
+pub fn wanted(text: &str) -> PlaceholderPart<'_> {
     if let Some((format, offset)) = text.strip_prefix("date").and_then(date_format) {
-        return Wanted::Date(format, offset);
+        return PlaceholderPart::Date(format, offset);
     }
     if let Some((format, offset)) = text.strip_prefix("now").and_then(date_format) {
-        return Wanted::Now(format, offset);
+        return PlaceholderPart::Now(format, offset);
     }
     // A header's name has no colon.
     let Some((name, word)) = text.rsplit_once(':').filter(|(_, word)| !word.contains('"')) else {
-        return Wanted::Value(text, Case::Kept);
+        return PlaceholderPart::Value(text, Case::Kept);
     };
     match CASES.iter().find(|(known, _)| *known == word.trim()) {
-        Some((_, case)) => Wanted::Value(name.trim_end(), *case),
-        None => Wanted::UnknownCase(name.trim_end(), word.trim()),
+        Some((_, case)) => PlaceholderPart::Value(name.trim_end(), *case),
+        None => PlaceholderPart::UnknownCase(name.trim_end(), word.trim()),
     }
 }
 
@@ -225,28 +225,28 @@ impl Case {
 
 #[cfg(test)]
 mod tests {
-    use super::{Case, SplitPart, TemplateError, Wanted, keyed, split, wanted};
+    use super::{Case, PlaceholderPart, SplitPart, TemplateError, keyed, split, wanted};
 
     #[test]
     fn what_is_wanted() {
         for (text, is) in [
-            ("date", Wanted::Date("%Y-%m-%d", None)),
-            ("date:%H:%M", Wanted::Date("%H:%M", None)),
-            ("date:lower", Wanted::Date("lower", None)),
-            ("date:", Wanted::Date("", None)),
-            ("now", Wanted::Now("%Y-%m-%d", None)),
-            ("now:%Y", Wanted::Now("%Y", None)),
-            ("now+09:00:%H:%M", Wanted::Now("%H:%M", Some(32_400))),
-            ("date-03:30:%H", Wanted::Date("%H", Some(-12_600))),
-            ("date+00:00", Wanted::Date("%Y-%m-%d", Some(0))),
-            ("date+9:00:%H", Wanted::UnknownCase("date+9:00", "%H")),
-            ("date-03", Wanted::Value("date-03", Case::Kept)),
-            ("1:lower", Wanted::Value("1", Case::Lower)),
-            ("from.domain:upper", Wanted::Value("from.domain", Case::Upper)),
-            ("subject", Wanted::Value("subject", Case::Kept)),
-            ("header \"X-A\"", Wanted::Value("header \"X-A\"", Case::Kept)),
-            ("header \"X-A\":lower", Wanted::Value("header \"X-A\"", Case::Lower)),
-            ("1:title", Wanted::UnknownCase("1", "title")),
+            ("date", PlaceholderPart::Date("%Y-%m-%d", None)),
+            ("date:%H:%M", PlaceholderPart::Date("%H:%M", None)),
+            ("date:lower", PlaceholderPart::Date("lower", None)),
+            ("date:", PlaceholderPart::Date("", None)),
+            ("now", PlaceholderPart::Now("%Y-%m-%d", None)),
+            ("now:%Y", PlaceholderPart::Now("%Y", None)),
+            ("now+09:00:%H:%M", PlaceholderPart::Now("%H:%M", Some(32_400))),
+            ("date-03:30:%H", PlaceholderPart::Date("%H", Some(-12_600))),
+            ("date+00:00", PlaceholderPart::Date("%Y-%m-%d", Some(0))),
+            ("date+9:00:%H", PlaceholderPart::UnknownCase("date+9:00", "%H")),
+            ("date-03", PlaceholderPart::Value("date-03", Case::Kept)),
+            ("1:lower", PlaceholderPart::Value("1", Case::Lower)),
+            ("from.domain:upper", PlaceholderPart::Value("from.domain", Case::Upper)),
+            ("subject", PlaceholderPart::Value("subject", Case::Kept)),
+            ("header \"X-A\"", PlaceholderPart::Value("header \"X-A\"", Case::Kept)),
+            ("header \"X-A\":lower", PlaceholderPart::Value("header \"X-A\"", Case::Lower)),
+            ("1:title", PlaceholderPart::UnknownCase("1", "title")),
         ] {
             assert_eq!(wanted(text), is, "{text}");
         }

@@ -94,7 +94,7 @@ pub enum OtherRules {
 
 /// All that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Findings {
+pub struct SetupFindings {
     /// The home.
     pub home: PathBuf,
     /// How mail servers are to call this program.
@@ -162,7 +162,7 @@ impl OtherRules {
 pub const UNIT: &str = ".config/systemd/user/mfilter-watch.service";
 
 /// Looks at all of it.
-pub fn look(user: &User, home: &Path, program: PathBuf) -> Findings {
+pub fn look(user: &User, home: &Path, program: PathBuf) -> SetupFindings {
     let server = mail_server();
     let own = |name: &str| user_file(&home.join(name));
     let is_there = |name: &str| home.join(name).is_file();
@@ -183,7 +183,7 @@ pub fn look(user: &User, home: &Path, program: PathBuf) -> Findings {
         (Fetcher::Mpop, ".config/mpop/config"),
     ];
     let fetchers: Vec<_> = fetchers.into_iter().filter(|(_, name)| is_there(name)).collect();
-    Findings {
+    SetupFindings {
         forward: own(server.as_ref().map_or(".forward", MailServer::forward_file)),
         server,
         dovecot: dovecot(),

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::look::{DovecotStore, Fetcher, Findings, MailServer, UNIT, UserFile};
+use super::look::{DovecotStore, Fetcher, MailServer, SetupFindings, UNIT, UserFile};
 use crate::syntax::quote;
 
 /// The first rules of somebody who has none.
@@ -17,18 +17,18 @@ const UNIT_PROGRAM: &str = "ExecStart=/usr/bin/mfilter ";
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct SetupStep {
     /// What it is about, in a line.
     pub title: String,
     /// Why, or why not; one sentence each.
     pub reasons: Vec<String>,
     /// What is to be done.
-    pub action: Action,
+    pub action: SetupAction,
 }
 
 /// What is to be done in a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub enum SetupAction {
     /// Nothing.
     Done,
     /// A file, in the place of what was there `before`.
@@ -39,7 +39,7 @@ pub enum Action {
 
 /// How mail comes to mfilter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way<'f> {
+enum MailRoute<'f> {
     /// A mail server calls it.
     Server(&'f MailServer),
     /// It watches a Maildir that is synced.
@@ -51,7 +51,7 @@ enum Way<'f> {
 }
 
 /// Where the mail lies, or shall lie.
-enum Place {
+enum MailHome {
     /// With the settings that say so, none for `~/Maildir`.
     Maildir { path: String, settings: String },
     /// Not yet in a Maildir; what the administrator does about it.
@@ -59,17 +59,17 @@ enum Place {
 }
 
 /// All steps, in order.
-pub fn steps(found: &Findings) -> Vec<Step> {
+pub fn steps(found: &SetupFindings) -> Vec<SetupStep> {
     let (way, place) = (way(found), place(found));
     let mut steps = Vec::new();
-    if let Place::NotYet { reason, lines } = &place {
-        steps.push(Step {
+    if let MailHome::NotYet { reason, lines } = &place {
+        steps.push(SetupStep {
             title: "Have Dovecot keep mail in Maildirs".into(),
             reasons: vec![
                 reason.clone(),
                 "Until then your mail reader would not show what mfilter delivers.".into(),
             ],
-            action: Action::ByHand(lines.clone()),
+            action: SetupAction::ByHand(lines.clone()),
         });
     }
     let (rules, are_ready) = rules(found, &place);
@@ -78,17 +78,17 @@ pub fn steps(found: &Findings) -> Vec<Step> {
         if text.lines().any(|line| line.trim_start().starts_with("set maildir")));
     let waits = match (&place, are_ready) {
         // Who has written where the mail is knows better.
-        (Place::NotYet { .. }, true) if says_where => None,
-        (Place::NotYet { .. }, _) => Some("first Dovecot has to keep mail in Maildirs"),
+        (MailHome::NotYet { .. }, true) if says_where => None,
+        (MailHome::NotYet { .. }, _) => Some("first Dovecot has to keep mail in Maildirs"),
         (_, false) => Some("first come the rules"),
         _ => None,
     };
     steps.extend(delivery(found, way, waits));
     steps.extend(old_mail(found));
-    steps.push(Step {
+    steps.push(SetupStep {
         title: "Try it".into(),
         reasons: vec!["Send yourself a message; then ask why it is where it is.".into()],
-        action: Action::ByHand(vec![
+        action: SetupAction::ByHand(vec![
             "mfilter check".into(),
             "mfilter --test MESSAGE".into(),
             "mfilter why MESSAGE".into(),
@@ -97,20 +97,22 @@ pub fn steps(found: &Findings) -> Vec<Step> {
     steps
 }
 
-fn way(found: &Findings) -> Way<'_> {
+fn way(found: &SetupFindings) -> MailRoute<'_> {
     let syncs =
         |(fetcher, _): &&(Fetcher, &str)| matches!(fetcher, Fetcher::Mbsync | Fetcher::OfflineImap);
     if found.fetchers.iter().any(|each| syncs(&each)) {
-        return Way::Watch;
+        return MailRoute::Watch;
     }
     match (&found.server, found.fetchers.first()) {
-        (Some(MailServer::SendOnly(_)) | None, Some((fetcher, name))) => Way::Fetch(*fetcher, name),
-        (Some(MailServer::SendOnly(_)) | None, None) => Way::None,
-        (Some(server), _) => Way::Server(server),
+        (Some(MailServer::SendOnly(_)) | None, Some((fetcher, name))) => {
+            MailRoute::Fetch(*fetcher, name)
+        }
+        (Some(MailServer::SendOnly(_)) | None, None) => MailRoute::None,
+        (Some(server), _) => MailRoute::Server(server),
     }
 }
 
-fn place(found: &Findings) -> Place {
+fn place(found: &SetupFindings) -> MailHome {
     if let Some((path, inbox)) = &found.synced {
         return maildir(path, true, inbox.as_deref().unwrap_or_default());
     }
@@ -118,14 +120,14 @@ fn place(found: &Findings) -> Place {
         Some(DovecotStore::Maildir { path, is_fs, inbox }) => {
             // What else Dovecot puts in (`%u`) is not known here.
             if path.contains('%') || path.contains('$') || path.is_empty() {
-                return Place::NotYet {
+                return MailHome::NotYet {
                     reason: format!("Dovecot keeps mail in `{path}`: write that path for you into the rules."),
                     lines: vec![format!("set maildir \"…\"    # in ~/.mailrules, for {path}")],
                 };
             }
             maildir(path, *is_fs, inbox)
         }
-        Some(DovecotStore::Other { driver, is_new }) => Place::NotYet {
+        Some(DovecotStore::Other { driver, is_new }) => MailHome::NotYet {
             reason: format!("Dovecot keeps mail as {driver}; mfilter delivers to Maildirs alone."),
             lines: match is_new {
                 false => vec![
@@ -140,7 +142,7 @@ fn place(found: &Findings) -> Place {
         },
         store => match found.maildirs.first() {
             Some((name, is_fs)) => maildir(&format!("~/{name}"), *is_fs, ""),
-            None if *store == Some(DovecotStore::Unknown) => Place::NotYet {
+            None if *store == Some(DovecotStore::Unknown) => MailHome::NotYet {
                 reason: "Dovecot is here, and you may not read where it keeps mail.".into(),
                 lines: vec!["doveconf -h mail_location    # as root; then set it".into()],
             },
@@ -150,7 +152,7 @@ fn place(found: &Findings) -> Place {
 }
 
 /// A Maildir whose inbox is the directory `inbox`, or itself where that is empty.
-fn maildir(path: &str, is_fs: bool, inbox: &str) -> Place {
+fn maildir(path: &str, is_fs: bool, inbox: &str) -> MailHome {
     let inbox = match inbox.strip_prefix(path).map(|below| below.strip_prefix('/')) {
         _ if inbox.is_empty() || inbox == path => None,
         Some(Some(folder)) if is_fs => Some(folder.to_owned()),
@@ -162,7 +164,7 @@ fn maildir(path: &str, is_fs: bool, inbox: &str) -> Place {
                 let line = format!("{path}    # set the inbox so, and move its mail there");
                 (format!("The inbox, `{inbox}`, is not the Maildir itself, `{path}`."), line)
             };
-            return Place::NotYet { reason, lines: vec![line] };
+            return MailHome::NotYet { reason, lines: vec![line] };
         }
     };
     let mut settings = String::new();
@@ -175,22 +177,28 @@ fn maildir(path: &str, is_fs: bool, inbox: &str) -> Place {
     if let Some(inbox) = inbox {
         settings.push_str(&format!("set inbox {}\n", quote(&inbox)));
     }
-    Place::Maildir { path: path.to_owned(), settings }
+    MailHome::Maildir { path: path.to_owned(), settings }
 }
 
 /// The step of the rules, and whether there are rules behind it.
-fn rules(found: &Findings, place: &Place) -> (Step, bool) {
+fn rules(found: &SetupFindings, place: &MailHome) -> (SetupStep, bool) {
     let path = found.home.join(".mailrules");
-    let step =
-        |title: &str, reasons: Vec<String>, action| Step { title: title.into(), reasons, action };
+    let step = |title: &str, reasons: Vec<String>, action| SetupStep {
+        title: title.into(),
+        reasons,
+        action,
+    };
     match (&found.rules, found.others.first(), place) {
         (UserFile::Text(_), ..) => {
             let reason = "~/.mailrules exists and is kept.".into();
-            (step("Rules", vec![reason], Action::Done), true)
+            (step("Rules", vec![reason], SetupAction::Done), true)
         }
         (UserFile::Strange(why), ..) => {
             let reason = format!("~/.mailrules {why}; it is left alone.");
-            (step("Rules", vec![reason], Action::ByHand(vec!["ls -l ~/.mailrules".into()])), false)
+            (
+                step("Rules", vec![reason], SetupAction::ByHand(vec!["ls -l ~/.mailrules".into()])),
+                false,
+            )
         }
         (UserFile::Missing, Some((other, file)), _) => {
             let word = other.word();
@@ -204,13 +212,13 @@ fn rules(found: &Findings, place: &Place) -> (Step, bool) {
                 format!("~/{file} is made into rules, and old mail shows where these differ."),
                 "What could not be translated is in them as a comment: read it.".into(),
             ];
-            (step("Bring your rules over", reasons, Action::ByHand(lines)), false)
+            (step("Bring your rules over", reasons, SetupAction::ByHand(lines)), false)
         }
-        (UserFile::Missing, None, Place::NotYet { .. }) => {
+        (UserFile::Missing, None, MailHome::NotYet { .. }) => {
             let reason = "Rules are written once Dovecot keeps mail in Maildirs.".into();
-            (step("Rules", vec![reason], Action::ByHand(vec!["mfilter setup".into()])), false)
+            (step("Rules", vec![reason], SetupAction::ByHand(vec!["mfilter setup".into()])), false)
         }
-        (UserFile::Missing, None, Place::Maildir { path: maildir, settings }) => {
+        (UserFile::Missing, None, MailHome::Maildir { path: maildir, settings }) => {
             let text = match settings.is_empty() {
                 true => FIRST_RULES.to_owned(),
                 false => format!("# Where your mail is.\n{settings}\n{FIRST_RULES}"),
@@ -219,37 +227,37 @@ fn rules(found: &Findings, place: &Place) -> (Step, bool) {
                 format!("A first set, to make your own; mail goes to {maildir}."),
                 "Mail that no rule matches goes to the inbox.".into(),
             ];
-            (step("Rules", reasons, Action::Write { path, before: None, text }), true)
+            (step("Rules", reasons, SetupAction::Write { path, before: None, text }), true)
         }
     }
 }
 
 /// How mail gets to mfilter.
-fn delivery(found: &Findings, way: Way<'_>, waits: Option<&str>) -> Vec<Step> {
+fn delivery(found: &SetupFindings, way: MailRoute<'_>, waits: Option<&str>) -> Vec<SetupStep> {
     if let Some(waits) = waits {
-        return vec![Step {
+        return vec![SetupStep {
             title: "Switch the delivery over".into(),
             reasons: vec![format!("Not yet: {waits}.")],
-            action: Action::ByHand(vec!["mfilter setup".into()]),
+            action: SetupAction::ByHand(vec!["mfilter setup".into()]),
         }];
     }
     match way {
-        Way::Server(server) => vec![by_server(found, server)],
-        Way::Watch => by_watch(found),
-        Way::Fetch(fetcher, file) => vec![by_fetcher(found, fetcher, file)],
-        Way::None => vec![Step {
+        MailRoute::Server(server) => vec![by_server(found, server)],
+        MailRoute::Watch => by_watch(found),
+        MailRoute::Fetch(fetcher, file) => vec![by_fetcher(found, fetcher, file)],
+        MailRoute::None => vec![SetupStep {
             title: "Bring mail here".into(),
             reasons: vec![
                 "No mail server, mbsync, OfflineIMAP, fetchmail, getmail or mpop was found.".into(),
                 "docs/guide/without-a-mail-server.md has whole files for each.".into(),
             ],
-            action: Action::ByHand(vec!["mfilter setup".into()]),
+            action: SetupAction::ByHand(vec!["mfilter setup".into()]),
         }],
     }
 }
 
 /// A line of `.forward`, or of what the server has in its place.
-fn forward_line(found: &Findings, server: &MailServer) -> Option<String> {
+fn forward_line(found: &SetupFindings, server: &MailServer) -> Option<String> {
     let program = plain(&found.program)?;
     Some(match server {
         MailServer::OpenSmtpd => format!("\"|test -x {program} || exit 75; exec {program}\"\n"),
@@ -269,38 +277,38 @@ fn plain(path: &Path) -> Option<&str> {
     path.to_str().filter(|path| path.chars().all(is_plain))
 }
 
-fn by_server(found: &Findings, server: &MailServer) -> Step {
+fn by_server(found: &SetupFindings, server: &MailServer) -> SetupStep {
     let name = server.forward_file();
     let path = found.home.join(name);
     let title = format!("Have {} call mfilter", server.name());
     let step =
-        |reason: String, action| Step { title: title.clone(), reasons: vec![reason], action };
+        |reason: String, action| SetupStep { title: title.clone(), reasons: vec![reason], action };
     if let MailServer::Postfix { mailbox_command, reads_forward } = server {
         if mailbox_command.contains("mfilter") && found.forward == UserFile::Missing {
-            return step("It does so for everyone, by mailbox_command.".into(), Action::Done);
+            return step("It does so for everyone, by mailbox_command.".into(), SetupAction::Done);
         }
         if !reads_forward {
             let line = format!("postconf -e 'mailbox_command = {}'", found.program.display());
             let reason = "It reads no ~/.forward here (forward_path is empty): root sets this.";
-            return step(reason.into(), Action::ByHand(vec![line]));
+            return step(reason.into(), SetupAction::ByHand(vec![line]));
         }
     }
     let Some(line) = forward_line(found, server) else {
         let reason = format!("`{}` has to be quoted, see mailrules(5).", found.program.display());
-        return step(reason, Action::ByHand(vec![format!("$EDITOR ~/{name}")]));
+        return step(reason, SetupAction::ByHand(vec![format!("$EDITOR ~/{name}")]));
     };
-    let by_hand = || Action::ByHand(vec![format!("~/{name}:  {}", line.trim_end())]);
+    let by_hand = || SetupAction::ByHand(vec![format!("~/{name}:  {}", line.trim_end())]);
     let mut written = match &found.forward {
         UserFile::Missing => {
-            let action = Action::Write { path, before: None, text: line };
+            let action = SetupAction::Write { path, before: None, text: line };
             step(format!("By a line in ~/{name}; without that file all is as before."), action)
         }
         UserFile::Text(text) if text.contains("mfilter") => {
-            step(format!("~/{name} does so already."), Action::Done)
+            step(format!("~/{name} does so already."), SetupAction::Done)
         }
         UserFile::Text(text) if calls_a_filter(text) => {
             let reason = format!("~/{name} calls another filter; a copy of it is kept.");
-            step(reason, Action::Write { path, before: Some(text.clone()), text: line })
+            step(reason, SetupAction::Write { path, before: Some(text.clone()), text: line })
         }
         UserFile::Text(_) => {
             step(format!("~/{name} does something else and is left alone."), by_hand())
@@ -337,41 +345,41 @@ fn calls_a_filter(text: &str) -> bool {
         && ["procmail", "maildrop", "dovecot-lda", "deliver"].contains(&name)
 }
 
-fn by_watch(found: &Findings) -> Vec<Step> {
+fn by_watch(found: &SetupFindings) -> Vec<SetupStep> {
     let title = "Have what is synced filed";
     if !found.has_systemd {
-        return vec![Step {
+        return vec![SetupStep {
             title: title.into(),
             reasons: vec!["There is no systemd here: start it as you start other programs.".into()],
-            action: Action::ByHand(vec![format!("{} watch", found.program.display())]),
+            action: SetupAction::ByHand(vec![format!("{} watch", found.program.display())]),
         }];
     }
-    let start = Step {
+    let start = SetupStep {
         title: "Start it".into(),
         reasons: vec!["The second line has it run while you are not logged in, too.".into()],
-        action: Action::ByHand(vec![
+        action: SetupAction::ByHand(vec![
             "systemctl --user enable --now mfilter-watch".into(),
             "loginctl enable-linger".into(),
         ]),
     };
     let path = found.home.join(UNIT);
     let (reason, action) = match &found.unit {
-        UserFile::Text(_) => (format!("~/{UNIT} exists and is kept."), Action::Done),
+        UserFile::Text(_) => (format!("~/{UNIT} exists and is kept."), SetupAction::Done),
         UserFile::Strange(why) => {
             let line = format!("{} watch", found.program.display());
-            (format!("~/{UNIT} {why}; it is left alone."), Action::ByHand(vec![line]))
+            (format!("~/{UNIT} {why}; it is left alone."), SetupAction::ByHand(vec![line]))
         }
         UserFile::Missing => {
             let program = format!("ExecStart={} ", found.program.display());
             let text = WATCH_UNIT.replace(UNIT_PROGRAM, &program);
             let reason = "By a unit of systemd, which runs `mfilter watch`.".into();
-            (reason, Action::Write { path, before: None, text })
+            (reason, SetupAction::Write { path, before: None, text })
         }
     };
-    vec![Step { title: title.into(), reasons: vec![reason], action }, start]
+    vec![SetupStep { title: title.into(), reasons: vec![reason], action }, start]
 }
 
-fn by_fetcher(found: &Findings, fetcher: Fetcher, file: &str) -> Step {
+fn by_fetcher(found: &SetupFindings, fetcher: Fetcher, file: &str) -> SetupStep {
     let program = found.program.display();
     let (name, lines) = match fetcher {
         Fetcher::Getmail => (
@@ -388,14 +396,14 @@ fn by_fetcher(found: &Findings, fetcher: Fetcher, file: &str) -> Step {
         }
         _ => ("fetchmail", vec![format!("mda \"{program}\"")]),
     };
-    Step {
+    SetupStep {
         title: format!("Have {name} call mfilter"),
         reasons: vec![format!("In ~/{file}, for the account; other lines of it stay.")],
-        action: Action::ByHand(lines),
+        action: SetupAction::ByHand(lines),
     }
 }
 
-fn old_mail(found: &Findings) -> Option<Step> {
+fn old_mail(found: &SetupFindings) -> Option<SetupStep> {
     let shown = |path: &Path| match path.strip_prefix(&found.home) {
         Ok(rest) => format!("~/{}", rest.display()),
         Err(_) => path.display().to_string(),
@@ -408,13 +416,13 @@ fn old_mail(found: &Findings) -> Option<Step> {
             false => format!("mfilter import mbox {} --folder INBOX", shown(path)),
         })
         .collect();
-    (!lines.is_empty()).then(|| Step {
+    (!lines.is_empty()).then(|| SetupStep {
         title: "Old mail".into(),
         reasons: vec![
             "Mboxes are only read; each message comes into the Maildir once.".into(),
             "Do it when new mail arrives there.".into(),
         ],
-        action: Action::ByHand(lines),
+        action: SetupAction::ByHand(lines),
     })
 }
 

@@ -79,14 +79,14 @@ pub struct ImportJournal {
 #[derive(Debug)]
 enum KnownMessage {
     /// What comes next, in the order in which it was filed.
-    InOrder(Lines),
+    InOrder(JournalReader),
     /// All that is left: each key with how often.
     Rest(HashMap<Key, u32>),
 }
 
 /// The lines of a journal.
 #[derive(Debug)]
-struct Lines {
+struct JournalReader {
     reader: BufReader<Take<File>>,
     next: Option<Key>,
 }
@@ -119,7 +119,8 @@ impl ImportJournal {
         if looked.whole < lock.file().metadata()?.len() {
             lock.file().set_len(looked.whole)?;
         }
-        let mut lines = Lines { reader: BufReader::new(read()?.take(looked.whole)), next: None };
+        let mut lines =
+            JournalReader { reader: BufReader::new(read()?.take(looked.whole)), next: None };
         let known = if looked.forgets {
             KnownMessage::Rest(lines.rest()?)
         } else {
@@ -311,7 +312,7 @@ fn next_line(reader: &mut impl BufRead, text: &mut String) -> io::Result<Option<
     serde_json::from_str(text).map(Some).map_err(|_| damaged())
 }
 
-impl Lines {
+impl JournalReader {
     /// Goes to the next message.
     fn advance(&mut self) -> io::Result<()> {
         self.next = None;

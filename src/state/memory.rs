@@ -31,7 +31,7 @@ pub struct MessageIdentity {
 
 /// A delivery that was logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivered {
+pub struct DeliveryRecord {
     /// [`logged_key`]
     pub key: Key,
     /// When, seconds since 1970.
@@ -42,7 +42,7 @@ pub struct Delivered {
 
 /// Who has put a message where it lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who {
+pub enum FiledBy {
     /// A delivery, `watch` or `sort`.
     Mfilter,
     /// Somebody else, after mfilter had put it elsewhere.
@@ -83,12 +83,12 @@ impl<'s> Memory<'s> {
 
     /// Who has put a message into the folder of these directories; none if it
     /// is not known.
-    pub fn who(&self, message: &MessageIdentity, directories: &[String]) -> Option<Who> {
+    pub fn who(&self, message: &MessageIdentity, directories: &[String]) -> Option<FiledBy> {
         // What was filed later counts more than what was logged at the delivery.
         let known = [message.message, message.logged].into_iter().flatten();
         let known = known.into_iter().find(|key| self.find(*key).is_some())?;
         let here = self.find(within(known, directories)).is_some();
-        Some(if here { Who::Mfilter } else { Who::User })
+        Some(if here { FiledBy::Mfilter } else { FiledBy::User })
     }
 
     /// When a message was delivered into that folder, seconds since 1970, by
@@ -131,7 +131,7 @@ impl<'s> Memory<'s> {
     ///
     /// # Errors
     /// As [`Memory::put`].
-    pub fn delivered(&self, deliveries: &[Delivered]) -> io::Result<()> {
+    pub fn delivered(&self, deliveries: &[DeliveryRecord]) -> io::Result<()> {
         for delivered in deliveries {
             self.note_at(within(delivered.key, &delivered.directories), delivered.at)?;
             self.note_at(delivered.key, delivered.at)?;
@@ -140,7 +140,7 @@ impl<'s> Memory<'s> {
     }
 
     /// The same for this process alone.
-    pub fn suppose(&mut self, deliveries: &[Delivered]) {
+    pub fn suppose(&mut self, deliveries: &[DeliveryRecord]) {
         for delivered in deliveries {
             let at = u32::try_from(delivered.at).unwrap_or(0);
             self.more.insert(delivered.key, at);
@@ -222,24 +222,27 @@ mod tests {
         let [a, b] = ["A", "B"].map(folder);
         let inbox: Vec<String> = Vec::new();
         assert_eq!(memory.who(&message, &a), None);
-        let delivered =
-            Delivered { key: message.logged.unwrap(), at: 999_999_000, directories: inbox.clone() };
+        let delivered = DeliveryRecord {
+            key: message.logged.unwrap(),
+            at: 999_999_000,
+            directories: inbox.clone(),
+        };
         let mut other = memory.clone();
         other.suppose(std::slice::from_ref(&delivered));
-        assert_eq!(other.who(&message, &inbox), Some(Who::Mfilter));
+        assert_eq!(other.who(&message, &inbox), Some(FiledBy::Mfilter));
         assert_eq!(memory.who(&message, &inbox), None, "it was not written");
         memory.delivered(&[delivered]).unwrap();
-        assert_eq!(memory.who(&message, &inbox), Some(Who::Mfilter));
-        assert_eq!(memory.who(&message, &a), Some(Who::User));
+        assert_eq!(memory.who(&message, &inbox), Some(FiledBy::Mfilter));
+        assert_eq!(memory.who(&message, &a), Some(FiledBy::User));
         assert_eq!(memory.delivered_at(&message, &inbox), Some(999_999_000));
         assert_eq!(memory.delivered_at(&message, &a), None);
         memory.put(&message, &inbox, &a).unwrap();
         let who = |folder: &[String]| memory.who(&message, folder);
-        assert_eq!((who(&a), who(&inbox)), (Some(Who::Mfilter), Some(Who::User)));
+        assert_eq!((who(&a), who(&inbox)), (Some(FiledBy::Mfilter), Some(FiledBy::User)));
         memory.put(&message, &a, &b).unwrap();
-        assert_eq!((who(&a), who(&b)), (Some(Who::User), Some(Who::Mfilter)));
+        assert_eq!((who(&a), who(&b)), (Some(FiledBy::User), Some(FiledBy::Mfilter)));
         memory.put_by_user(&message, &b).unwrap();
-        assert_eq!(who(&b), Some(Who::User));
+        assert_eq!(who(&b), Some(FiledBy::User));
         let other =
             MessageIdentity { message: Some(message_key(2)), logged: logged_key("<1@x>", 101) };
         assert_eq!(memory.who(&other, &inbox), None, "another size, another message");

@@ -94,7 +94,7 @@ pub struct GoneRecord {
 
 /// A move that mfilter made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Own {
+pub struct OwnMove {
     /// The folder's directories.
     pub from: Vec<String>,
     /// The other folder's.
@@ -105,20 +105,20 @@ pub struct Own {
 
 /// What is kept of a Maildir.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct PlacesFile {
     state: StateDir,
     name: String,
 }
 
-impl Kept {
+impl PlacesFile {
     /// Of the Maildir at this path.
     ///
     /// # Errors
     /// It is not there.
-    pub fn of(state: &StateDir, maildir: &Path) -> io::Result<Kept> {
+    pub fn of(state: &StateDir, maildir: &Path) -> io::Result<PlacesFile> {
         let about = fs::metadata(maildir)?;
         let name = key(&[&about.dev().to_le_bytes(), &about.ino().to_le_bytes()]);
-        Ok(Kept { state: state.clone(), name })
+        Ok(PlacesFile { state: state.clone(), name })
     }
 
     /// The right to look for moves alone; none if another process has it for
@@ -164,7 +164,7 @@ impl Kept {
     ///
     /// # Errors
     /// The state directory cannot be written.
-    pub fn note_own(&self, own: &Own) -> io::Result<()> {
+    pub fn note_own(&self, own: &OwnMove) -> io::Result<()> {
         self.state.make_inside(DIRECTORY)?;
         let line = serde_json::to_string(&(&own.from, &own.to, &own.key))? + "\n";
         let path = self.state.path().join(self.file("own"));
@@ -172,11 +172,11 @@ impl Kept {
     }
 
     /// The moves that mfilter made since.
-    pub fn own(&self) -> Vec<Own> {
+    pub fn own(&self) -> Vec<OwnMove> {
         let bytes = self.state.read(&self.file("own"), OWN_MAX).unwrap_or_default();
         let lines = bytes.split(|byte| *byte == b'\n');
         let read = lines.filter_map(|line| serde_json::from_slice(line).ok());
-        read.map(|(from, to, key)| Own { from, to, key }).collect()
+        read.map(|(from, to, key)| OwnMove { from, to, key }).collect()
     }
 
     fn file(&self, suffix: &str) -> String {
@@ -224,9 +224,9 @@ mod tests {
     fn what_is_kept_comes_back_and_damage_is_a_new_beginning() {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path().join("mfilter"));
-        let kept = Kept::of(&state, home.path()).unwrap();
+        let kept = PlacesFile::of(&state, home.path()).unwrap();
         assert_eq!(kept.read(), Places::default());
-        let own = |key: &str| Own { from: vec![], to: vec![".A".into()], key: key.into() };
+        let own = |key: &str| OwnMove { from: vec![], to: vec![".A".into()], key: key.into() };
         kept.note_own(&own("1.x")).unwrap();
         kept.note_own(&own("2\n\"x")).unwrap();
         assert_eq!(kept.own(), [own("1.x"), own("2\n\"x")]);

@@ -48,9 +48,9 @@ pub struct World {
     pub state: Option<StateDir>,
     /// Whether this message was delivered before, if that is not to be looked
     /// up: mail that is there is its own duplicate.
-    pub before: Cell<Option<Before>>,
+    pub before: Cell<Option<DuplicateStatus>>,
     /// Where the message lies and how it is flagged, if it lies in a folder already.
-    pub stored: RefCell<Option<Stored>>,
+    pub stored: RefCell<Option<StoredMessage>>,
     /// Who looks into the user's sent mail; none where that is not wanted.
     pub sent: Option<Box<dyn SentMail>>,
     /// What was looked up.
@@ -59,7 +59,7 @@ pub struct World {
 
 /// A message that lies in a folder.
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub struct StoredMessage {
     /// The folder as people name it, `INBOX` for the inbox.
     pub folder: String,
     /// Its flags and keywords.
@@ -68,7 +68,7 @@ pub struct Stored {
 
 /// Whether a message was delivered here before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Before {
+pub enum DuplicateStatus {
     /// Not that it is remembered.
     Never,
     /// So many seconds ago.
@@ -79,10 +79,10 @@ pub enum Before {
     Again,
 }
 
-impl Before {
+impl DuplicateStatus {
     /// It is a duplicate.
     pub fn is_duplicate(&self) -> bool {
-        matches!(self, Before::Ago(_) | Before::Again)
+        matches!(self, DuplicateStatus::Ago(_) | DuplicateStatus::Again)
     }
 }
 
@@ -134,7 +134,7 @@ pub enum PeopleSource {
 }
 
 /// What was looked up, or why it could not be.
-type Found<T> = Result<Rc<T>, String>;
+type LookupResult<T> = Result<Rc<T>, String>;
 
 /// What a [`World`] was asked before; starts empty.
 #[derive(Default)]
@@ -142,9 +142,9 @@ pub struct Lookups {
     clock: OnceCell<Timestamp>,
     zones: RefCell<HashMap<Option<String>, TimeZone>>,
     lists: RefCell<HashMap<PathBuf, ListRead>>,
-    sent: RefCell<HashMap<(String, MailSide), Found<SentList>>>,
-    contacts: RefCell<HashMap<PathBuf, Found<ContactList>>>,
-    people: RefCell<Option<(Vec<PeopleSource>, Found<People>)>>,
+    sent: RefCell<HashMap<(String, MailSide), LookupResult<SentList>>>,
+    contacts: RefCell<HashMap<PathBuf, LookupResult<ContactList>>>,
+    people: RefCell<Option<(Vec<PeopleSource>, LookupResult<People>)>>,
     trouble: OnceCell<String>,
     unread: OnceCell<String>,
     no_zone: OnceCell<String>,
@@ -214,11 +214,11 @@ impl World {
     }
 
     /// Whether a message was delivered here within `within` seconds.
-    pub fn delivered_before(&self, key: Key, within: u64) -> Before {
+    pub fn delivered_before(&self, key: Key, within: u64) -> DuplicateStatus {
         let state = self.state.as_ref();
         let now = self.now().as_second();
         let ago = state.and_then(|state| seen::delivered_before(state, key, now, within));
-        ago.map_or(Before::Never, Before::Ago)
+        ago.map_or(DuplicateStatus::Never, DuplicateStatus::Ago)
     }
 
     /// `user@host`: who it is that forwards.

@@ -115,7 +115,7 @@ fn combination(default: &str, mandatory: bool, rules: &str, command: &str) -> St
 
 /// Plan in words and delivered bytes. Without `site`, as if no filter were known.
 fn run(site: Option<&Path>, rules: &str, words: &Words, message: &[u8]) -> (Vec<String>, Vec<u8>) {
-    let compiled = |checked: mfilter::rules::Checked| {
+    let compiled = |checked: mfilter::rules::CheckResult| {
         let program = checked.program.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
         CompiledProgram::new(program)
     };

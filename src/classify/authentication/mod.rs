@@ -49,7 +49,7 @@ mod verdict;
 mod tests;
 
 use self::grammar::MethodResult;
-use self::received_spf::{Identity, ReceivedSpf};
+use self::received_spf::{ReceivedSpf, SpfIdentity};
 use self::sender_text::SenderText;
 use self::trust::{HeaderPlace, Trust};
 use crate::classify::Mail;
@@ -95,12 +95,12 @@ pub struct Results {
     /// Who says so: header, id, where it stands, and what was taken from it.
     pub used: Vec<String>,
     /// Headers that were not believed, or not all of them.
-    pub ignored: Vec<Ignored>,
+    pub ignored: Vec<IgnoredHeader>,
 }
 
 /// A header that was not believed, as a whole or in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ignored {
+pub struct IgnoredHeader {
     /// Its beginning, without control characters.
     pub header: String,
     /// Why not, in words.
@@ -320,7 +320,7 @@ impl ResultsReader<'_, '_> {
             let place = self.trust.place(&header);
             let found = received_spf::parse(&text).and_then(|found| match found.identity() {
                 _ if place != HeaderPlace::Ours => Err("it is not above our Received line"),
-                Identity::Other => Err("it is not about the envelope sender or the HELO"),
+                SpfIdentity::Other => Err("it is not about the envelope sender or the HELO"),
                 identity => {
                     self.sender.is_whole(found.envelope_sender(), found.helo())?;
                     Ok((identity, found))
@@ -332,7 +332,7 @@ impl ResultsReader<'_, '_> {
             }
         }
         // The envelope sender is who SPF is about; of the HELO in want of that.
-        lines.sort_by_key(|(identity, ..)| *identity != Identity::MailFrom);
+        lines.sort_by_key(|(identity, ..)| *identity != SpfIdentity::MailFrom);
         for (identity, found, header, text) in lines {
             if self.results.spf.is_some() {
                 let why = "an SPF result is known from another".to_owned();
@@ -347,9 +347,9 @@ impl ResultsReader<'_, '_> {
     }
 
     /// The domain that a `Received-SPF` line is about.
-    fn asked(&self, identity: Identity, found: &ReceivedSpf) -> Option<String> {
+    fn asked(&self, identity: SpfIdentity, found: &ReceivedSpf) -> Option<String> {
         match identity {
-            Identity::Helo => found.helo().and_then(domain_of),
+            SpfIdentity::Helo => found.helo().and_then(domain_of),
             _ => {
                 let sender = found.envelope_sender().or(self.mail.envelope_sender.as_deref());
                 sender.and_then(domain_of)
@@ -435,7 +435,7 @@ impl Results {
 
     fn ignore(&mut self, header: &Header<'_>, value: &str, why: String) {
         let header = excerpt(&format!("{}: {}", header.name, value.trim()));
-        self.ignored.push(Ignored { header, why });
+        self.ignored.push(IgnoredHeader { header, why });
     }
 }
 

@@ -19,7 +19,7 @@ pub struct ReceivedSpf {
 
 /// What SPF was asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Identity {
+pub enum SpfIdentity {
     /// The envelope sender: RFC 7208 §2.4.
     MailFrom,
     /// The client's HELO: RFC 7208 §2.3.
@@ -30,12 +30,12 @@ pub enum Identity {
 
 impl ReceivedSpf {
     /// What was checked; where the line does not say, the envelope sender.
-    pub fn identity(&self) -> Identity {
+    pub fn identity(&self) -> SpfIdentity {
         match self.get("identity") {
-            None => Identity::MailFrom,
-            Some(word) if word.eq_ignore_ascii_case("mailfrom") => Identity::MailFrom,
-            Some(word) if word.eq_ignore_ascii_case("helo") => Identity::Helo,
-            Some(_) => Identity::Other,
+            None => SpfIdentity::MailFrom,
+            Some(word) if word.eq_ignore_ascii_case("mailfrom") => SpfIdentity::MailFrom,
+            Some(word) if word.eq_ignore_ascii_case("helo") => SpfIdentity::Helo,
+            Some(_) => SpfIdentity::Other,
         }
     }
 
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn assert_reads(text: &str, verdict: Verdict, identity: Identity, sender: Option<&str>) {
+    fn assert_reads(text: &str, verdict: Verdict, identity: SpfIdentity, sender: Option<&str>) {
         let found = parse(text).expect("it can be read");
         let read = (found.verdict, found.identity(), found.envelope_sender());
         assert_eq!(read, (verdict, identity, sender), "{text}");
@@ -117,44 +117,44 @@ mod tests {
         assert_reads(
             "Pass (mailfrom) identity=mailfrom; client-ip=192.0.2.1; helo=mail.example.org; envelope-from=a@example.org; receiver=<UNKNOWN>",
             Verdict::Pass,
-            Identity::MailFrom,
+            SpfIdentity::MailFrom,
             Some("a@example.org"),
         );
         assert_reads(
             r#"softfail (mx.example.jp: spf=pass; it says) client-ip=192.0.2.1 envelope-from="a b; spf=pass"@example.org helo=x;"#,
             Verdict::SoftFail,
-            Identity::MailFrom,
+            SpfIdentity::MailFrom,
             Some("a b; spf=pass@example.org"),
         );
         assert_reads(
             "none identity=helo; helo=mail.example.org; envelope-from=<>",
             Verdict::None,
-            Identity::Helo,
+            SpfIdentity::Helo,
             None,
         );
         assert_reads(
             "pass (google.com: domain of a@example.org designates 192.0.2.1 as permitted sender) client-ip=192.0.2.1;",
             Verdict::Pass,
-            Identity::MailFrom,
+            SpfIdentity::MailFrom,
             Some("a@example.org"),
         );
         assert_reads(
             "SoftFail (protection.outlook.com: domain of transitioning example.org discourages use of 192.0.2.1 as permitted sender)",
             Verdict::SoftFail,
-            Identity::MailFrom,
+            SpfIdentity::MailFrom,
             Some("example.org"),
         );
         // Microsoft 365
         assert_reads(
             "Pass (protection.outlook.com: domain of evil.example designates 203.0.113.9 as permitted sender) receiver=protection.outlook.com; client-ip=203.0.113.9; helo=mail.bank.example; pr=C",
             Verdict::Pass,
-            Identity::MailFrom,
+            SpfIdentity::MailFrom,
             Some("evil.example"),
         );
         assert_reads(
             "Pass identity=pra; client-ip=203.0.113.9; envelope-from=\"x@bank.example\"",
             Verdict::Pass,
-            Identity::Other,
+            SpfIdentity::Other,
             Some("x@bank.example"),
         );
     }

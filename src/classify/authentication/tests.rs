@@ -64,7 +64,7 @@ fn what_is_used_and_ignored_is_told() {
     );
     assert_eq!(
         found.ignored,
-        [Ignored {
+        [IgnoredHeader {
             header: "Authentication-Results: other.example; dmarc=fail".to_owned(),
             why: "`other.example` is not trusted".to_owned(),
         }]

@@ -39,7 +39,7 @@ const LONGEST_LINE: usize = 8192;
 
 /// What one Received line says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Received {
+pub struct ReceivedLine {
     /// What the client called itself.
     pub helo: Option<String>,
     /// The client's reverse name as the MTA looked it up; `None` where it
@@ -73,12 +73,12 @@ pub struct Received {
 }
 
 /// Reads one raw value.
-pub fn parse(value: &[u8]) -> Received {
+pub fn parse(value: &[u8]) -> ReceivedLine {
     let text = String::from_utf8_lossy(&value[..value.len().min(LONGEST_LINE)]);
     let flat = text.replace(['\r', '\n'], " ");
     let (before, behind, ambiguous) = split_at_by(&text, &flat);
     let tail = LineTail::read(behind);
-    let mut found = Received { ambiguous, ..Received::default() };
+    let mut found = ReceivedLine { ambiguous, ..ReceivedLine::default() };
     read_from(before, &tail, &mut found);
     let LineTail { by, protocol, id, recipient, login, local, fetched, has_from, .. } = tail;
     found.from_client |= has_from;
@@ -90,7 +90,7 @@ pub fn parse(value: &[u8]) -> Received {
     if found.ambiguous {
         (found.authenticated, found.local, found.fetched) = (false, false, false);
     }
-    Received { by, protocol, id, recipient, ..found }
+    ReceivedLine { by, protocol, id, recipient, ..found }
 }
 
 /// What stands before `by`, and what stands from there on; whether there may
@@ -267,7 +267,7 @@ impl<'a> LineTail<'a> {
 }
 
 /// Reads what stands before `by`, or the whole line where there is none.
-fn read_from(text: &str, tail: &LineTail<'_>, found: &mut Received) {
+fn read_from(text: &str, tail: &LineTail<'_>, found: &mut ReceivedLine) {
     let mut tokens = from_tokens(text);
     let behind_from = match tokens.next() {
         Some((at, Token::Word(word))) if word.eq_ignore_ascii_case("from") => {
@@ -330,7 +330,7 @@ fn read_from(text: &str, tail: &LineTail<'_>, found: &mut Received) {
 
 /// `NAME ([IP] helo=HELO)`, `[IP] (helo=HELO)`, `[IP] (account TARO HELO HELO)`;
 /// Exim 3 wrote `NAME [IP]`. What follows the address may be the sender's.
-fn address_first(behind_from: &str, found: &mut Received) {
+fn address_first(behind_from: &str, found: &mut ReceivedLine) {
     let blank = |c: char| c.is_ascii_whitespace();
     let (name, rest) = behind_from.split_once(blank).unwrap_or((behind_from, ""));
     let rest = rest.trim_start();
@@ -353,7 +353,7 @@ fn address_last(
     comments: &[&str],
     clients: &[(usize, Client<'_>)],
     tail: &LineTail<'_>,
-    found: &mut Received,
+    found: &mut ReceivedLine,
 ) {
     let Some((at, client)) = clients.last() else {
         let is_login = |comment: &&str| starts(comment, "squirrelmail authenticated");

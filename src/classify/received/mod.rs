@@ -26,7 +26,7 @@ mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-pub use self::line::{Received, parse};
+pub use self::line::{ReceivedLine, parse};
 use self::relays::Relays;
 use crate::message::domain;
 use crate::message::head::Head;
@@ -38,7 +38,7 @@ const MOST_LINES: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trail {
     /// From the topmost line down to the border, or to the last one.
-    pub ours: Vec<Received>,
+    pub ours: Vec<ReceivedLine>,
     /// Whether the last of `ours` took the message from outside. Without a
     /// border, all lines are ours.
     pub has_border: bool,
@@ -68,13 +68,13 @@ impl Trail {
     }
 
     /// The line that took the message from outside.
-    pub fn border(&self) -> Option<&Received> {
+    pub fn border(&self) -> Option<&ReceivedLine> {
         self.ours.last().filter(|_| self.has_border)
     }
 
     /// The line by which the message came to our machines: the border, or the
     /// lowest line where all are ours.
-    pub fn entry(&self) -> Option<&Received> {
+    pub fn entry(&self) -> Option<&ReceivedLine> {
         self.ours.last()
     }
 
@@ -85,7 +85,7 @@ impl Trail {
     }
 }
 
-impl Received {
+impl ReceivedLine {
     /// Whether the machine that handed over is ours too, so that the line
     /// below is its own. A line with a client but no address is not: it may
     /// have been anybody. Nor is one that can be read in two ways.

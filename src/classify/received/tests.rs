@@ -5,13 +5,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::message::head::Head;
 
-fn read(line: &str) -> Received {
+fn read(line: &str) -> ReceivedLine {
     parse(line.as_bytes())
 }
 
 /// helo, host, ip, by, protocol
 #[track_caller]
-fn assert_client(line: &str, expected: [&str; 5]) -> Received {
+fn assert_client(line: &str, expected: [&str; 5]) -> ReceivedLine {
     let found = read(line);
     let ip = found.ip.map(|ip| ip.to_string());
     let parts = [&found.helo, &found.host, &ip, &found.by, &found.protocol];

@@ -2,7 +2,7 @@
 
 use super::place::inside;
 use super::test::is_header_name;
-use super::{Checker, Declared};
+use super::{Checker, NameKind};
 use crate::flags::{FLAGS, Flags, is_keyword};
 use crate::rules::actions::{self, Action, ActionWord, ArgumentError, MOST_TARGETS, is_target};
 use crate::rules::address_list::judge;
@@ -351,13 +351,13 @@ impl<'r> ActionReader<'r, '_, '_> {
 
     /// What `let` keeps, by its name; index into the program's values.
     pub(in crate::rules) fn value(&mut self, name: &str, span: Span) -> Result<u32, ArgumentError> {
-        if let Some((Declared::Value(known), _)) = self.checker.names.get(name) {
+        if let Some((NameKind::Value(known), _)) = self.checker.names.get(name) {
             return Ok(*known);
         }
         let index = self.checker.program.values.len() as u32;
         let word = Spanned { value: name.to_owned(), span };
-        self.checker.declare(&word, Declared::Value(index));
-        if !matches!(self.checker.names.get(name), Some((Declared::Value(_), _))) {
+        self.checker.declare(&word, NameKind::Value(index));
+        if !matches!(self.checker.names.get(name), Some((NameKind::Value(_), _))) {
             return Err(ArgumentError::Reported);
         }
         self.checker.program.values.push(name.to_owned());
@@ -437,9 +437,9 @@ impl Checker<'_, '_> {
             return Some(Insert::Capture(name.to_owned()));
         }
         let found = match self.names.get(name) {
-            Some((Declared::Score(score), _)) => Some((Field::Score(*score), FieldKind::Number)),
-            Some((Declared::Value(value), _)) => Some((Field::Let(*value), FieldKind::Text)),
-            Some((Declared::Broken, _)) => return None,
+            Some((NameKind::Score(score), _)) => Some((Field::Score(*score), FieldKind::Number)),
+            Some((NameKind::Value(value), _)) => Some((Field::Let(*value), FieldKind::Text)),
+            Some((NameKind::Broken, _)) => return None,
             _ => match field::find(name) {
                 Some(FieldLookup::Field(field, kind)) => Some((field, kind)),
                 _ => None,

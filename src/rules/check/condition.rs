@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::statement::Scope;
-use super::test::Asked;
-use super::{Checker, DUPLICATE, Declared, MAX_CONDITION_DEPTH, YEAR};
+use super::test::AskedField;
+use super::{Checker, DUPLICATE, MAX_CONDITION_DEPTH, NameKind, YEAR};
 use crate::classify::CLASSIFIERS;
 use crate::rules::field;
 use crate::rules::mistake::{RuleErrorKind, WordKind};
@@ -151,7 +151,7 @@ impl Checker<'_, '_> {
         let mut fine = true;
         for field in of {
             let asked = match self.asked(field) {
-                Some(Asked { kind, name, .. }) if !kind.is_text() => {
+                Some(AskedField { kind, name, .. }) if !kind.is_text() => {
                     self.report(field.span, RuleErrorKind::NoTextInSet { field: name, kind });
                     None
                 }
@@ -289,8 +289,8 @@ impl Checker<'_, '_> {
             return Some(ConditionKind::Classifier(index as u32));
         }
         match self.names.get(text) {
-            Some((Declared::Define(define), _)) => return Some(ConditionKind::Define(*define)),
-            Some((Declared::Broken, _)) => return None,
+            Some((NameKind::Define(define), _)) => return Some(ConditionKind::Define(*define)),
+            Some((NameKind::Broken, _)) => return None,
             Some((declared, _)) => {
                 let what = declared.name();
                 self.report(span, RuleErrorKind::NotACondition { name: text.to_owned(), what });

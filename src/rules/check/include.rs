@@ -17,7 +17,7 @@ const MAX_INCLUDES: usize = 1000;
 
 /// The files on the way, and what was read of others.
 #[derive(Default)]
-pub(super) struct Included {
+pub(super) struct IncludeStack {
     /// From the main file to the one that is being read.
     stack: Vec<PathBuf>,
     /// Files that were read before.
@@ -25,7 +25,7 @@ pub(super) struct Included {
     followed: usize,
 }
 
-impl Included {
+impl IncludeStack {
     pub(super) fn enter(&mut self, path: PathBuf) {
         self.stack.push(tidy(&path));
     }

@@ -2,7 +2,9 @@
 
 use super::Checker;
 use crate::rules::mistake::RuleErrorKind;
-use crate::rules::template::{Case, Insert, MomentFormat, TemplatePart, Wanted, keyed, wanted};
+use crate::rules::template::{
+    Case, Insert, MomentFormat, PlaceholderPart, TemplatePart, keyed, wanted,
+};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast;
 
@@ -15,19 +17,19 @@ impl Checker<'_, '_> {
             return Some(TemplatePart::Insert(Insert::Capture(text.to_owned()), Case::Kept));
         }
         let (insert, case) = match wanted(text) {
-            Wanted::Date(format, offset) => {
+            PlaceholderPart::Date(format, offset) => {
                 (Insert::Date(self.date_format(format, offset, span)?), Case::Kept)
             }
-            Wanted::Now(format, offset) => {
+            PlaceholderPart::Now(format, offset) => {
                 (Insert::Now(self.date_format(format, offset, span)?), Case::Kept)
             }
-            Wanted::Value(name, case) => match keyed(name) {
+            PlaceholderPart::Value(name, case) => match keyed(name) {
                 Some(field) if !self.names.contains_key(name) => {
                     (self.insert_by_key(field, span)?, case)
                 }
                 _ => (self.insert_by_name(name, span)?, case),
             },
-            Wanted::UnknownCase(name, word) => {
+            PlaceholderPart::UnknownCase(name, word) => {
                 let (name, word) = (name.to_owned(), word.to_owned());
                 self.report(span, RuleErrorKind::UnknownCase { name, word });
                 return None;

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::io::ErrorKind;
 
-use super::{Checked, Checker, Declared, Surroundings, include, programs, sort};
+use super::{CheckResult, Checker, NameKind, Surroundings, include, programs, sort};
 use crate::rules::address_list::{
     AddressList, BadEntry, BadEntryReason, judge, judge_patterns, pattern_source,
 };
@@ -17,7 +17,7 @@ use crate::syntax::ast::{SpannedText, ValueKind, ValueNode};
 /// Reads the lists that the rules name and adds their mistakes, all of them
 /// warnings: for `mfilter check` only. The time zone is looked up, too.
 pub fn check_lists(
-    checked: &mut Checked,
+    checked: &mut CheckResult,
     sources: &mut Sources,
     surroundings: &mut Surroundings<'_>,
 ) {
@@ -116,7 +116,7 @@ impl Checker<'_, '_> {
             }
             _ => {
                 self.wrong_value("a file or a set of addresses", value, None);
-                self.declare(name, Declared::Broken);
+                self.declare(name, NameKind::Broken);
                 return;
             }
         };
@@ -126,7 +126,7 @@ impl Checker<'_, '_> {
             entries,
             grows: false,
         });
-        self.declare(name, Declared::List(index));
+        self.declare(name, NameKind::List(index));
     }
 
     /// `set me [...]` makes a list as well.
@@ -140,7 +140,7 @@ impl Checker<'_, '_> {
             entries: Entries::Inline(plain),
             grows: false,
         });
-        self.names.insert(String::from("me"), (Declared::List(index), span));
+        self.names.insert(String::from("me"), (NameKind::List(index), span));
     }
 
     /// The elements of a set of addresses, each as in a list file's line.
@@ -174,8 +174,8 @@ impl Checker<'_, '_> {
     /// `in NAME`
     pub(super) fn named_list(&mut self, name: &str, span: Span) -> Option<u32> {
         match self.names.get(name) {
-            Some((Declared::List(list), _)) => Some(*list),
-            Some((Declared::Broken, _)) => None,
+            Some((NameKind::List(list), _)) => Some(*list),
+            Some((NameKind::Broken, _)) => None,
             Some((declared, _)) => {
                 let what = declared.name();
                 self.report(span, RuleErrorKind::NotAList { name: name.to_owned(), what });

@@ -78,7 +78,7 @@ pub fn no_script(_: &ScriptRequest<'_>) -> Option<Script> {
 
 /// What came of checking.
 #[derive(Debug)]
-pub struct Checked {
+pub struct CheckResult {
     /// The program; none if there is an error.
     pub program: Option<Program>,
     /// What could be read of the settings, with errors elsewhere too: mail
@@ -126,7 +126,7 @@ pub fn check(
     main: Ast,
     parsed: Vec<Diagnostic>,
     surroundings: &mut Surroundings<'_>,
-) -> Checked {
+) -> CheckResult {
     let mut checker = Checker::new(sources, surroundings, parsed);
     checker.main(file, &main);
     checker.finish()
@@ -139,7 +139,7 @@ pub fn check_site(
     main: Ast,
     parsed: Vec<Diagnostic>,
     surroundings: &mut Surroundings<'_>,
-) -> Checked {
+) -> CheckResult {
     let mut checker = Checker::new(sources, surroundings, parsed);
     checker.site = true;
     checker.main(file, &main);
@@ -164,7 +164,7 @@ fn sort(diagnostics: &mut Vec<Diagnostic>) {
 
 /// What a name was declared as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Declared {
+enum NameKind {
     List(u32),
     Define(u32),
     Score(u32),
@@ -174,14 +174,14 @@ enum Declared {
     Broken,
 }
 
-impl Declared {
+impl NameKind {
     fn name(self) -> &'static str {
         match self {
-            Declared::List(_) => "list",
-            Declared::Define(_) => "define",
-            Declared::Score(_) => "score",
-            Declared::Value(_) => "text",
-            Declared::Broken => "name",
+            NameKind::List(_) => "list",
+            NameKind::Define(_) => "define",
+            NameKind::Score(_) => "score",
+            NameKind::Value(_) => "text",
+            NameKind::Broken => "name",
         }
     }
 }
@@ -204,7 +204,7 @@ pub(super) struct Checker<'a, 's> {
     /// What `set inbox` says; what it means depends on the layout.
     inbox: Option<Spanned<String>>,
 
-    names: HashMap<String, (Declared, Span)>,
+    names: HashMap<String, (NameKind, Span)>,
     missing: Vec<Missing>,
     /// A file of declarations could not be read: unknown names may be its.
     incomplete: bool,
@@ -219,7 +219,7 @@ pub(super) struct Checker<'a, 's> {
     /// Where the entries of lists in the rules stand.
     entries: Vec<(u32, Vec<Spanned<String>>)>,
 
-    included: include::Included,
+    included: include::IncludeStack,
     settings: HashMap<String, Span>,
     statements: statement::RuleFlow,
     folders: HashMap<String, (String, Span)>,
@@ -267,7 +267,7 @@ impl<'a, 's> Checker<'a, 's> {
             conditions: condition::KnownConditions::default(),
             text_lists: HashSet::new(),
             entries: Vec::new(),
-            included: include::Included::default(),
+            included: include::IncludeStack::default(),
             settings: HashMap::new(),
             statements: statement::RuleFlow::default(),
             folders: HashMap::new(),
@@ -303,7 +303,7 @@ impl<'a, 's> Checker<'a, 's> {
         }
     }
 
-    fn finish(mut self) -> Checked {
+    fn finish(mut self) -> CheckResult {
         self.settle_missing();
         self.judge_inbox();
         self.judge_entries();
@@ -337,7 +337,7 @@ impl<'a, 's> Checker<'a, 's> {
         let mut folders: Vec<Spanned<String>> =
             self.folders.into_values().map(|(value, span)| Spanned { value, span }).collect();
         folders.sort_by_key(|folder| (folder.span.file, folder.span.start));
-        Checked {
+        CheckResult {
             settings: self.program.settings.clone(),
             program: (!broken).then_some(self.program),
             diagnostics: self.diagnostics,
@@ -374,7 +374,7 @@ impl<'a, 's> Checker<'a, 's> {
         for missing in std::mem::take(&mut self.missing) {
             let Missing { what, name, span } = missing;
             match self.names.get(&name) {
-                Some((Declared::Broken, _)) => {}
+                Some((NameKind::Broken, _)) => {}
                 Some((declared, at)) => {
                     let (what, at) = (declared.name(), *at);
                     self.report(span, RuleErrorKind::UsedBefore { name, what, at });
@@ -408,28 +408,28 @@ impl<'a, 's> Checker<'a, 's> {
         if self.searched > MAX_NEAREST {
             return None;
         }
-        let declared = |wanted: fn(Declared) -> bool| {
+        let declared = |wanted: fn(NameKind) -> bool| {
             let fits = self.names.iter().filter(move |(_, (declared, _))| wanted(*declared));
             let mut fits: Vec<&str> = fits.map(|(name, _)| name.as_str()).collect();
             fits.sort_unstable();
             fits
         };
         let scores =
-            || declared(|declared| matches!(declared, Declared::Score(_) | Declared::Value(_)));
+            || declared(|declared| matches!(declared, NameKind::Score(_) | NameKind::Value(_)));
         match what {
             WordKind::Setting => nearest(name, setting::SETTINGS.iter()),
             WordKind::Field | WordKind::Part | WordKind::Insert => {
                 nearest(name, scores().into_iter().map(str::to_owned).chain(field::names()))
             }
             WordKind::Classifier => {
-                let defines = declared(|declared| matches!(declared, Declared::Define(_)));
+                let defines = declared(|declared| matches!(declared, NameKind::Define(_)));
                 let known = CLASSIFIERS.iter().map(|each| each.name);
                 let of_run = field::words_of_run().map(|word| -> &str { word });
                 let known = known.chain(of_run).chain([DUPLICATE]);
                 nearest(name, defines.into_iter().chain(known))
             }
             WordKind::List => {
-                nearest(name, declared(|declared| matches!(declared, Declared::List(_))))
+                nearest(name, declared(|declared| matches!(declared, NameKind::List(_))))
             }
             WordKind::Operator => nearest(name, OPERATORS.iter().map(|(word, _)| word)),
             WordKind::Action => words::action_meant(name)

@@ -1,7 +1,7 @@
 //! What is learned from the mailbox itself, `on moved …`, and lists that are made of mail
 //! or of address books.
 
-use super::{Checker, Declared};
+use super::{Checker, NameKind};
 use crate::rules::actions;
 use crate::rules::mistake::{LearnMistake, RuleErrorKind};
 use crate::rules::program::{Entries, List, OnMoved};
@@ -45,13 +45,13 @@ impl Checker<'_, '_> {
             }
         };
         let Some(entries) = entries else {
-            self.declare(name, Declared::Broken);
+            self.declare(name, NameKind::Broken);
             return;
         };
         let index = self.program.lists.len() as u32;
         let list = List { name: Some(name.value.clone()), span, entries, grows: false };
         self.program.lists.push(list);
-        self.declare(name, Declared::List(index));
+        self.declare(name, NameKind::List(index));
     }
 
     /// `on moved from "A" to "B" -> ACTION, …`

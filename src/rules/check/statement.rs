@@ -1,13 +1,13 @@
 //! Statements: groups are laid flat, and what is never come to is found.
 
-use super::expire::ExpiryNode;
 use std::collections::HashMap;
 
-use super::{Checker, Declared, MAX_GROUP_DEPTH};
+use super::expire::ExpiryNode;
+use super::{Checker, MAX_GROUP_DEPTH, NameKind};
 use crate::classify;
 use crate::rules::actions::Action;
 use crate::rules::field;
-use crate::rules::mistake::{Ended, RuleErrorKind};
+use crate::rules::mistake::{DeadEnd, RuleErrorKind};
 use crate::rules::program::{self, Define, Expectation, Score};
 use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Body, ConditionNode, SpannedText, StatementNode, StatementNodeKind};
@@ -125,7 +125,7 @@ impl Checker<'_, '_> {
             }
             StatementNodeKind::Broken { declares, block } => {
                 if let Some(name) = declares {
-                    self.declare(name, Declared::Broken);
+                    self.declare(name, NameKind::Broken);
                 }
                 if !block.is_empty() {
                     self.statements.scopes.push(Scope { anything: true, ..Scope::default() });
@@ -143,16 +143,16 @@ impl Checker<'_, '_> {
     }
 
     /// Gives a name its meaning, if nothing else has it.
-    pub(super) fn declare(&mut self, name: &SpannedText, declared: Declared) {
+    pub(super) fn declare(&mut self, name: &SpannedText, declared: NameKind) {
         let taken = match self.names.get(&name.value) {
-            Some((Declared::Broken, _)) => None,
+            Some((NameKind::Broken, _)) => None,
             Some((other, at)) => Some((other.name(), Some(*at))),
             None if field::is_own(&name.value) => Some(("field", None)),
             None if name.value == super::DUPLICATE => Some(("classifier", None)),
             None => classify::named(&name.value).map(|_| ("classifier", None)),
         };
         if let Some((by, at)) = taken {
-            if declared != Declared::Broken {
+            if declared != NameKind::Broken {
                 self.report(
                     name.span,
                     RuleErrorKind::NameTaken { name: name.value.clone(), by, at },
@@ -169,7 +169,7 @@ impl Checker<'_, '_> {
         self.conditions.declaring = None;
         let index = self.program.defines.len() as u32;
         self.program.defines.push(Define { name: name.value.clone(), condition });
-        self.declare(name, Declared::Define(index));
+        self.declare(name, NameKind::Define(index));
     }
 
     fn score(&mut self, name: &SpannedText, entries: &[(Spanned<f64>, ConditionNode)]) {
@@ -181,7 +181,7 @@ impl Checker<'_, '_> {
         self.conditions.declaring = None;
         let index = self.program.scores.len() as u32;
         self.program.scores.push(Score { name: name.value.clone(), entries });
-        self.declare(name, Declared::Score(index));
+        self.declare(name, NameKind::Score(index));
     }
 
     fn rule(
@@ -336,9 +336,9 @@ impl Checker<'_, '_> {
         let found = match way.blocks.last_mut() {
             Some(RuleBlock { ended: Some(at), told: before, .. }) => {
                 told |= std::mem::replace(before, true);
-                Some((Ended::Always, *at))
+                Some((DeadEnd::Always, *at))
             }
-            _ => same.map(|at| (Ended::SameCondition, at)),
+            _ => same.map(|at| (DeadEnd::SameCondition, at)),
         };
         let before = way.dead;
         way.dead |= found.is_some();

@@ -1,6 +1,6 @@
 //! Tests: the field is found, and the operator and the value are fitted to it.
 
-use super::{Checker, DUPLICATE, Declared};
+use super::{Checker, DUPLICATE, NameKind};
 use crate::classify::CLASSIFIERS;
 use crate::rules::field::{self, FieldKind, FieldLookup, Operator, WithName};
 use crate::rules::mistake::{RuleErrorKind, WordKind, nearest};
@@ -9,7 +9,7 @@ use crate::source::Span;
 use crate::syntax::ast::{self, ValueKind, ValueNode};
 
 /// A field as it is asked for.
-pub(super) struct Asked {
+pub(super) struct AskedField {
     pub(super) field: Field,
     pub(super) kind: FieldKind,
     /// Its name, for people.
@@ -18,16 +18,16 @@ pub(super) struct Asked {
 
 impl Checker<'_, '_> {
     /// The field that is asked for; a score is one too.
-    pub(super) fn asked(&mut self, field: &ast::FieldNode) -> Option<Asked> {
+    pub(super) fn asked(&mut self, field: &ast::FieldNode) -> Option<AskedField> {
         let name = field.name.value.as_str();
         let span = field.name.span;
-        let asked = |field, kind| Asked { field, kind, name: name.to_owned() };
+        let asked = |field, kind| AskedField { field, kind, name: name.to_owned() };
         let found = match self.names.get(name) {
-            Some((Declared::Score(score), _)) => {
+            Some((NameKind::Score(score), _)) => {
                 Some(asked(Field::Score(*score), FieldKind::Number))
             }
-            Some((Declared::Value(value), _)) => Some(asked(Field::Let(*value), FieldKind::Text)),
-            Some((Declared::Broken, _)) => return None,
+            Some((NameKind::Value(value), _)) => Some(asked(Field::Let(*value), FieldKind::Text)),
+            Some((NameKind::Broken, _)) => return None,
             // A header of the registry stays one under the name of a list.
             Some((declared, _)) if field::find(name).is_none() => {
                 let what = declared.name();
@@ -79,7 +79,7 @@ impl Checker<'_, '_> {
         field: &ast::FieldNode,
         kind: FieldKind,
         which: WithName,
-    ) -> Option<Asked> {
+    ) -> Option<AskedField> {
         let word = field.name.value.as_str();
         let Some(argument) = &field.argument else {
             self.report(field.span, RuleErrorKind::FieldWantsName { field: word.to_owned() });
@@ -132,7 +132,7 @@ impl Checker<'_, '_> {
             }
             WithName::Env => Field::Env(name.clone()),
         };
-        Some(Asked { field: found, kind, name: shown })
+        Some(AskedField { field: found, kind, name: shown })
     }
 
     /// `FIELD OPERATOR VALUE`
@@ -178,7 +178,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn matches(&mut self, asked: Asked, value: &ValueNode) -> Option<ConditionKind> {
+    fn matches(&mut self, asked: AskedField, value: &ValueNode) -> Option<ConditionKind> {
         let mut patterns = Vec::new();
         let mut fine = true;
         for element in self.elements(value) {
@@ -219,7 +219,7 @@ impl Checker<'_, '_> {
         fine.then(|| ConditionKind::Matches { field: self.field(asked.field), patterns })
     }
 
-    fn in_list(&mut self, asked: Asked, value: &ValueNode) -> Option<ConditionKind> {
+    fn in_list(&mut self, asked: AskedField, value: &ValueNode) -> Option<ConditionKind> {
         let list = match &value.kind {
             ValueKind::Name(name) => self.named_list(name, value.span)?,
             ValueKind::Set(elements) => {
@@ -256,7 +256,7 @@ impl Checker<'_, '_> {
 
     fn compare(
         &mut self,
-        asked: Asked,
+        asked: AskedField,
         operator: Comparison,
         value: &ValueNode,
     ) -> Option<ConditionKind> {

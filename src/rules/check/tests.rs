@@ -3,7 +3,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{Checked, Surroundings, check, check_lists, no_script};
+use super::{CheckResult, Surroundings, check, check_lists, no_script};
 use crate::rules::actions::Action;
 use crate::rules::program::{
     Comparison, ConditionKind, Define, Entries, Field, Layout, LogSetting, Program, Score,
@@ -14,7 +14,7 @@ use crate::source::{SourceFile, Sources, Span};
 use crate::syntax::parse;
 
 /// Checks the first file with the others beside it, lists too.
-fn check_files(files: &[(&str, &str)]) -> (Sources, Checked) {
+fn check_files(files: &[(&str, &str)]) -> (Sources, CheckResult) {
     let mut sources = Sources::default();
     let (path, text) = files.first().copied().unwrap_or_default();
     let source = SourceFile::new(Path::new("/rules").join(path), text);
@@ -42,7 +42,7 @@ fn program(text: &str) -> Program {
 }
 
 /// Code, marked text and message of every mistake.
-fn told(sources: &Sources, checked: &Checked) -> Vec<(String, String, String)> {
+fn told(sources: &Sources, checked: &CheckResult) -> Vec<(String, String, String)> {
     let each = checked.diagnostics.iter().map(|each| {
         (each.code.to_owned(), sources.text(each.span).to_owned(), each.message.clone())
     });

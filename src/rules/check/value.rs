@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Checker;
-use super::test::Asked;
+use super::test::AskedField;
 use crate::classify::resembles;
 use crate::message::{address, domain, fold};
 use crate::rules::field::{FieldKind, WEEKDAYS};
@@ -60,7 +60,7 @@ impl Checker<'_, '_> {
     /// `is contains starts ends like`
     pub(super) fn text(
         &mut self,
-        asked: &Asked,
+        asked: &AskedField,
         operator: TextOperator,
         value: &ValueNode,
     ) -> Option<ConditionKind> {
@@ -104,7 +104,7 @@ impl Checker<'_, '_> {
     }
 
     /// Texts that are in every value, or in none.
-    fn judge_text(&mut self, asked: &Asked, operator: TextOperator, text: &str, span: Span) {
+    fn judge_text(&mut self, asked: &AskedField, operator: TextOperator, text: &str, span: Span) {
         let part =
             matches!(operator, TextOperator::Contains | TextOperator::Starts | TextOperator::Ends);
         if part && fold::fold(text).is_empty() {
@@ -146,7 +146,7 @@ impl Checker<'_, '_> {
     }
 
     /// Wildcards where they stand for themselves, and `like` without any.
-    fn judge_stars(&mut self, asked: &Asked, operator: TextOperator, text: &str, span: Span) {
+    fn judge_stars(&mut self, asked: &AskedField, operator: TextOperator, text: &str, span: Span) {
         let name = &asked.name;
         let inner = text.trim_matches('*');
         let (before, behind) = (text.starts_with('*'), text.ends_with('*'));
@@ -182,7 +182,11 @@ impl Checker<'_, '_> {
     }
 
     /// Days of the week, as text.
-    pub(super) fn weekdays(&mut self, asked: &Asked, value: &ValueNode) -> Option<ConditionKind> {
+    pub(super) fn weekdays(
+        &mut self,
+        asked: &AskedField,
+        value: &ValueNode,
+    ) -> Option<ConditionKind> {
         let mut days: Vec<usize> = Vec::new();
         let mut fine = true;
         for element in self.elements(value) {
@@ -225,7 +229,11 @@ impl Checker<'_, '_> {
     }
 
     /// Words of RFC 8601 §2.7, bare or in quotes.
-    pub(super) fn results(&mut self, asked: &Asked, value: &ValueNode) -> Option<ConditionKind> {
+    pub(super) fn results(
+        &mut self,
+        asked: &AskedField,
+        value: &ValueNode,
+    ) -> Option<ConditionKind> {
         let mut needles = Vec::new();
         let mut fine = true;
         for element in self.elements(value) {
@@ -251,7 +259,11 @@ impl Checker<'_, '_> {
     }
 
     /// Addresses and networks (`192.0.2.0/24`).
-    pub(super) fn networks(&mut self, asked: &Asked, value: &ValueNode) -> Option<ConditionKind> {
+    pub(super) fn networks(
+        &mut self,
+        asked: &AskedField,
+        value: &ValueNode,
+    ) -> Option<ConditionKind> {
         let mut networks = Vec::new();
         let mut fine = true;
         for element in self.elements(value) {
@@ -327,7 +339,7 @@ impl Checker<'_, '_> {
     }
 
     /// The field that a value is compared with: of a day, the moment if it is one.
-    pub(super) fn field_for(&mut self, asked: &Asked, value: &ValueNode) -> u32 {
+    pub(super) fn field_for(&mut self, asked: &AskedField, value: &ValueNode) -> u32 {
         let moment = match asked.field {
             Field::Date => Some(Moment::Sent),
             Field::Arrived => Some(Moment::Arrived),
@@ -344,7 +356,7 @@ impl Checker<'_, '_> {
     }
 
     /// `now = 2026-12-24T18:00`
-    pub(super) fn one_second(&mut self, asked: &Asked, value: &ValueNode) {
+    pub(super) fn one_second(&mut self, asked: &AskedField, value: &ValueNode) {
         if let ValueKind::Instant(_) = value.kind {
             let why = "an instant is one second, which hardly any message meets".to_owned();
             let hint =
@@ -357,7 +369,7 @@ impl Checker<'_, '_> {
     fn between(
         &mut self,
         span: Span,
-        asked: &Asked,
+        asked: &AskedField,
         from: (f64, &ValueNode),
         to: (f64, &ValueNode),
     ) -> ConditionKind {
@@ -377,7 +389,7 @@ impl Checker<'_, '_> {
     /// Comparisons that no number of that field passes.
     pub(super) fn never(
         &mut self,
-        asked: &Asked,
+        asked: &AskedField,
         operator: Comparison,
         to: f64,
         value: &ValueNode,
@@ -408,7 +420,7 @@ impl Checker<'_, '_> {
     pub(super) fn numbers_in(
         &mut self,
         span: Span,
-        asked: Asked,
+        asked: AskedField,
         value: &ValueNode,
     ) -> Option<ConditionKind> {
         let mut kinds = Vec::new();

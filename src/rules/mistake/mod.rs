@@ -265,7 +265,7 @@ pub enum RuleErrorKind {
     /// What is never come to.
     Unreachable {
         what: &'static str,
-        why: Ended,
+        why: DeadEnd,
         at: Span,
     },
     /// A test that can never hold.
@@ -315,7 +315,7 @@ pub enum RuleErrorKind {
 
 /// Why the way ends before something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum DeadEnd {
     /// What stands before it always stops rule processing.
     Always,
     /// The same condition stopped rule processing before.
@@ -639,8 +639,8 @@ impl RuleErrorKind {
 
             RuleErrorKind::Unreachable { what, why, at } => {
                 let (related, hint) = match why {
-                    Ended::Always => ("rule processing always stops here", None),
-                    Ended::SameCondition => (
+                    DeadEnd::Always => ("rule processing always stops here", None),
+                    DeadEnd::SameCondition => (
                         "the same condition stops rule processing here",
                         Some("the first delivery wins; put the narrower rule first"),
                     ),
