@@ -215,7 +215,7 @@ impl Postfix {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("Postfix listens");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
         let replies = BufReader::new(stream.try_clone().expect("a second handle"));
-        smtp::submit(replies, stream, from, to, message).expect("Postfix takes it");
+        smtp::submit(replies, stream, from, &[to], message).expect("Postfix takes it");
     }
 
     /// A `sendmail` that gives its message to this Postfix: the real one knows

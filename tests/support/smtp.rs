@@ -8,7 +8,7 @@ pub fn submit(
     mut replies: impl BufRead,
     mut commands: impl Write,
     from: &str,
-    to: &str,
+    to: &[&str],
     message: &str,
 ) -> Result<(), String> {
     let mut expect = |code: &str| {
@@ -30,8 +30,10 @@ pub fn submit(
     expect("250")?;
     say(&format!("MAIL FROM:<{from}>\r\n"));
     expect("250")?;
-    say(&format!("RCPT TO:<{to}>\r\n"));
-    expect("250")?;
+    for to in to {
+        say(&format!("RCPT TO:<{to}>\r\n"));
+        expect("250")?;
+    }
     say("DATA\r\n");
     expect("354")?;
     for line in message.lines() {

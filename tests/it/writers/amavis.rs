@@ -91,7 +91,7 @@ $log_level = 0; $do_syslog = 0; $logfile = "$MYHOME/log";
 pub fn pass(port: u16, sink: &Sink, envelope: &str, message: &str) -> String {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("amavis listens");
     let replies = BufReader::new(&stream);
-    smtp::submit(replies, &stream, envelope, "taro@example.jp", message).expect("it is taken");
+    smtp::submit(replies, &stream, envelope, &["taro@example.jp"], message).expect("it is taken");
     let messages = sink.messages.lock().expect("one at a time");
     let made = messages.recv_timeout(Duration::from_secs(60)).expect("it goes on");
     format!(

@@ -204,6 +204,11 @@ impl Jail {
 
     /// Sends a message by SMTP; the error is the reply that refuses it.
     pub fn send(&self, from: &str, to: &str, message: &str) -> Result<(), String> {
+        self.send_to_all(from, &[to], message)
+    }
+
+    /// The same with several recipients.
+    pub fn send_to_all(&self, from: &str, to: &[&str], message: &str) -> Result<(), String> {
         let mut command = self.command("/bin/bash");
         command.args(["-c", "exec 3<>/dev/tcp/127.0.0.1/25; cat <&3 & exec cat >&3"]);
         let mut wire = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");

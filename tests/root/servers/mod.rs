@@ -3,6 +3,7 @@
 //! all, and a table of how each is set up and what it does otherwise.
 
 mod jail;
+mod lmtp;
 mod scenario;
 mod sendmails;
 

@@ -284,7 +284,7 @@ pub fn around_the_site_rules(test: &str, server: &Server) -> Option<[String; 2]>
 impl Run<'_> {
     fn set_up(&self) {
         let (server, jail) = (self.server, &self.jail);
-        let guide = guide(server.name);
+        let guide = guide("mail-servers.md", server.name);
         for (block, number) in guide.iter().zip(1..) {
             let text = block.replace("example.org", "test.example");
             jail.write(&format!("/guide/{number}"), &text);
@@ -418,9 +418,9 @@ fn lies(all: &[(&str, &str)]) -> Lies {
     all.iter().map(|(folder, what)| (((*folder).into(), (*what).into()), 1)).collect()
 }
 
-/// The code blocks of a server's chapter.
-fn guide(chapter: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide/mail-servers.md");
+/// The code blocks of a chapter in docs/guide.
+pub fn guide(file: &str, chapter: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide").join(file);
     let text = fs::read_to_string(path).expect("is there");
     let start = format!("\n## {chapter}\n");
     let (_, rest) = text.split_once(&start).expect("a chapter");
