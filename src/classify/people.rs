@@ -130,7 +130,8 @@ fn is_one_edit_away(known: &str, known_seen: &str, other: &str, other_seen: &str
         && strsim::osa_distance(&one, &two) == 1
 }
 
-fn is_of_provider(domain: &str) -> bool {
+/// Whether a domain is that of a provider, where people of all kinds have their mail.
+pub fn is_of_provider(domain: &str) -> bool {
     MAIL_PROVIDERS.contains(&domain)
 }
 

@@ -51,6 +51,8 @@ commands! {
     "state" State(state::StateArgs),
     /// Count from the log what the rules did
     "stats" Stats(stats::StatsArgs),
+    /// Suggest rules that would file mail as you have filed it
+    "suggest" Suggest(suggest::SuggestArgs),
     /// Explain from the log why a message is where it is
     "why" Why(why::WhyArgs),
     /// List the versions of the rules that were in force, show, compare or restore one

@@ -32,6 +32,7 @@ mod output;
 mod progress;
 mod state;
 mod stats;
+mod suggest;
 mod report_bug;
 mod setup;
 mod sort;

@@ -8,6 +8,7 @@
 
 mod condition;
 mod context;
+mod habits;
 mod inspect;
 mod mail_context;
 mod planner;
@@ -22,6 +23,7 @@ mod trace;
 mod truth;
 mod values;
 
+pub use habits::{HabitKey, HabitKind, habits, taken_by};
 pub use inspect::{Crossing, InspectedValue, Inspection, crossing, every_field, inspect};
 pub use reach::{LOOP_HEADER, exact_entry};
 pub use run::{FilterOutcome, FilterRunner, NoFilters, Run, run};

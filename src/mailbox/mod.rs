@@ -22,6 +22,7 @@ pub mod sent;
 pub mod sort;
 pub mod special;
 pub mod store_check;
+pub mod suggest;
 pub mod undo;
 
 mod copies;

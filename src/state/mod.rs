@@ -28,6 +28,7 @@ pub mod memory;
 pub mod places;
 pub mod slots;
 pub mod stamp;
+pub mod suggestions;
 pub mod sorted;
 pub mod switch;
 pub mod told;

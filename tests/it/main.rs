@@ -65,6 +65,7 @@ mod states;
 mod stats;
 mod terminal;
 mod subscriptions;
+mod suggest;
 mod users;
 mod watch;
 mod web_mailers;
