@@ -122,7 +122,9 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     };
     let done = expirer.run(&mut |event| report.take(&event));
     report.settled();
-    if !call.json {
+    if program.expiries.is_empty() {
+        output::error("no `expire` stands in the rules; see mailrules(5)");
+    } else if !call.json {
         output::print(&report.table(call.dry_run));
     }
     if let Err(failure) = done {

@@ -198,6 +198,17 @@ fn what_expires_teaches_nothing_and_json_tells_it() {
 }
 
 #[test]
+fn rules_without_expire_say_so() {
+    let run = expire(&Home::with_rules("when spam -> inbox\n"), &[]);
+    assert_eq!(run.code, Some(2), "there is no Maildir: {run:?}");
+    let home = Home::with_rules("when spam -> inbox\n");
+    home.write("Maildir/cur/1.M1P1.mx:2,S", message(1));
+    let run = expire(&home, &[]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), ""), "{run:?}");
+    assert!(run.stderr.contains("no `expire` stands in the rules"), "{run:?}");
+}
+
+#[test]
 fn a_condition_that_cannot_be_evaluated_keeps_mail() {
     let home = Home::with_rules(
         "list friends \"~/friends\"\nexpire \"News\" after 14d unless from in friends -> folder \"Trash\"\n",
