@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::claim::claim_unless_dry;
 use super::interrupt::stop;
+use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
 use crate::file::ANYWHERE;
 use crate::load;
@@ -59,7 +60,7 @@ pub(super) struct LearnArgs {
     pub(super) verbose: u8,
 }
 
-/// So long messages are read before it is looked whether to stop.
+/// How long messages are read before it is looked whether to stop.
 const STEP: Duration = Duration::from_secs(1);
 
 pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
@@ -93,8 +94,10 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
     let school = Learner { program, location: &location, state: &state, user: &user, log };
     let _claim = claim_unless_dry(&state, &location.path, call.dry_run)?;
     let mut trouble = in_force.notice.is_some();
+    let progress = ProgressMeter::of_messages(|| 0, call.verbose == 0 && !call.json);
     if !call.dry_run {
-        let told = school.sent_mail(&world, None, &stop);
+        let told = school.sent_mail(&world, None, &stop, &|left| progress.left(left));
+        progress.end();
         trouble |= !told.problems.is_empty();
         told.problems.iter().for_each(|text| output::error(&escape(text)));
         if call.verbose > 0 && !call.json {
@@ -115,7 +118,10 @@ pub(super) fn run(call: &LearnArgs) -> Result<CommandOutcome, String> {
             Some(claim.ok_or("another process learns from this Maildir")?)
         }
     };
-    let (found, taught) = school.learn(&mut watcher, &world, STEP, &stop, call.dry_run)?;
+    let progress = ProgressMeter::of_messages(|| 0, !call.json);
+    let left = &|left| progress.left(left);
+    let (found, taught) = school.learn(&mut watcher, &world, &stop, call.dry_run, left)?;
+    progress.end();
     for failure in &found.problems {
         output::error(&escape(&failure.to_string()));
     }
@@ -170,12 +176,14 @@ pub(super) struct LearnMessages {
 }
 
 impl Learner<'_> {
-    /// Brings the lists of sent mail up to date; with a `budget` a part of it.
+    /// Brings the lists of sent mail up to date; with a `budget` a part of it. `left` is
+    /// told how many messages are still to be read.
     pub(super) fn sent_mail(
         &self,
         world: &World,
         budget: Option<Duration>,
         stop: &AtomicBool,
+        left: &dyn Fn(usize),
     ) -> LearnMessages {
         let mut told = LearnMessages::default();
         let sent: Sent = super::sent(self.program, self.location, world, true);
@@ -193,6 +201,7 @@ impl Learner<'_> {
                 match sent.refresh(folder, side, budget.unwrap_or(STEP)) {
                     Err(why) => told.problems.push(why),
                     Ok(done) => {
+                        left(usize::try_from(done.unread).unwrap_or(usize::MAX));
                         added += done.added;
                         if done.unread > 0 && budget.is_none() {
                             continue;
@@ -240,21 +249,22 @@ impl Learner<'_> {
     }
 
     /// Looks for moves and learns from them. What is found counts as known
-    /// only when it was learned.
+    /// only when it was learned. `left` is told how many messages are still to be read.
     pub(super) fn learn(
         &self,
         watcher: &mut Watcher<'_>,
         world: &World,
-        step: Duration,
         stop: &AtomicBool,
         dry_run: bool,
+        left: &dyn Fn(usize),
     ) -> Result<(MoveScan, Vec<ListChange>), String> {
         let mut all = MoveScan::default();
         loop {
             let now = Timestamp::now().as_second();
             let memory = self.memory(now, !dry_run);
             let found =
-                watcher.look(now, step, stop, &memory).map_err(|failure| failure.to_string())?;
+                watcher.look(now, STEP, stop, &memory).map_err(|failure| failure.to_string())?;
+            left(found.unread);
             all.moved.extend(found.moved);
             all.first = all.first.max(found.first);
             (all.known, all.unread, all.listed) = (found.known, found.unread, found.listed);

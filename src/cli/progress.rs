@@ -20,46 +20,53 @@ fn is_shown(quiet: bool) -> bool {
 /// A bar, or none.
 pub(super) struct ProgressMeter(Option<ProgressBar>);
 
+const MESSAGES: &str = "{wide_bar} {pos} of {len} messages, {eta} left";
+const BYTES: &str = "{wide_bar} {bytes} of {total_bytes}, {eta} left";
+
 impl ProgressMeter {
+    fn new(length: impl FnOnce() -> u64, style: &str, quiet: bool) -> ProgressMeter {
+        if !is_shown(quiet) {
+            return ProgressMeter(None);
+        }
+        let bar = ProgressBar::new(length());
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        ProgressMeter(Some(bar))
+    }
+
     /// A bar for what is below these paths; `quiet` says that nothing is
     /// printed meanwhile. Counting goes on beside the work.
     pub(super) fn start(paths: &[PathBuf], quiet: bool) -> ProgressMeter {
-        if paths.is_empty() || !is_shown(quiet) {
-            return ProgressMeter(None);
+        let meter = match paths.is_empty() {
+            true => ProgressMeter(None),
+            false => ProgressMeter::new(|| 0, MESSAGES, quiet),
+        };
+        if let Some(bar) = &meter.0 {
+            let (counted, paths) = (bar.clone(), paths.to_owned());
+            // Ends by itself; if it cannot be started the bar has no end to show.
+            let count = move || counted.inc_length(mailbox::count(paths) as u64);
+            let _ = std::thread::Builder::new().spawn(count);
         }
-        let bar = ProgressBar::new(0);
-        let style = "{wide_bar} {pos} of {len} messages, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        let (counted, paths) = (bar.clone(), paths.to_owned());
-        // Ends by itself; if it cannot be started the bar has no end to show.
-        let count = move || counted.inc_length(mailbox::count(paths) as u64);
-        let _ = std::thread::Builder::new().spawn(count);
-        ProgressMeter(Some(bar))
+        meter
     }
 
     /// A bar for so many messages, which are counted where there is one.
     pub(super) fn of_messages(count: impl FnOnce() -> usize, quiet: bool) -> ProgressMeter {
-        if !is_shown(quiet) {
-            return ProgressMeter(None);
-        }
-        let bar = ProgressBar::new(count() as u64);
-        let style = "{wide_bar} {pos} of {len} messages, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        ProgressMeter(Some(bar))
+        ProgressMeter::new(|| count() as u64, MESSAGES, quiet)
     }
 
     /// A bar for so many bytes.
     pub(super) fn of_bytes(bytes: u64, quiet: bool) -> ProgressMeter {
-        if !is_shown(quiet) {
-            return ProgressMeter(None);
+        ProgressMeter::new(|| bytes, BYTES, quiet)
+    }
+
+    /// So many messages are still to be done; there are as many as were left at most.
+    pub(super) fn left(&self, count: usize) {
+        if let Some(bar) = &self.0 {
+            let length = bar.length().unwrap_or(0).max(count as u64);
+            bar.set_length(length);
+            bar.set_position(length - count as u64);
         }
-        let bar = ProgressBar::new(bytes);
-        let style = "{wide_bar} {bytes} of {total_bytes}, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        ProgressMeter(Some(bar))
     }
 
     /// So many bytes more are done.

@@ -627,7 +627,7 @@ impl WatchService<'_> {
         let stop = Arc::clone(&self.stop);
         let state = self.state.clone();
         let school = Learner { program, location, state: &state, user: &user, log: log.clone() };
-        let told = school.sent_mail(&world, Some(READ), &stop);
+        let told = school.sent_mail(&world, Some(READ), &stop, &|_| ());
         told.problems.iter().for_each(|text| self.tell(log, text));
         let mut more = told.more;
         if program.moves.is_empty() {
