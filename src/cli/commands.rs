@@ -51,6 +51,8 @@ commands! {
     "state" State(state::StateArgs),
     /// Count from the log what the rules did
     "stats" Stats(stats::StatsArgs),
+    /// List who waits in a folder for strangers
+    "screener" Screener(screener::ScreenerArgs),
     /// Suggest rules that would file mail as you have filed it
     "suggest" Suggest(suggest::SuggestArgs),
     /// Explain from the log why a message is where it is

@@ -41,7 +41,7 @@ _mfilter_and_names() {
     local names
     case "${COMP_WORDS[1]} $2" in
         *" -"*) return ;;
-        "sort "* | "watch "* | "expire "* | "suggest "*) names=folders ;;
+        "sort "* | "watch "* | "expire "* | "suggest "* | "screener "*) names=folders ;;
         "isp-filter "*) names=categories ;;
         "explain "*) names=codes ;;
         *) return ;;

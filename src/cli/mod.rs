@@ -34,6 +34,7 @@ mod state;
 mod stats;
 mod suggest;
 mod report_bug;
+mod screener;
 mod setup;
 mod sort;
 mod start;

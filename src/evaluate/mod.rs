@@ -38,6 +38,7 @@ use planner::ActionPlanner;
 use run_state::RunState;
 use truth::Truth;
 
+use crate::classify::verified;
 use crate::flags::Flags;
 use crate::message::Message;
 use crate::message::address::Address;
@@ -90,6 +91,16 @@ pub fn on_moved(
         evaluator.act(action, rule.clone());
     }
     progress.plan
+}
+
+/// Whether `verified` holds for a message.
+pub fn is_verified(program: &CompiledProgram, message: &Message, world: &World) -> bool {
+    let variable = |name: &str| world.variable(name);
+    let context = MailContext::new(program, world);
+    let people = || context.people();
+    let plan = Detail::Plan;
+    let on = Conditions::new(program, message, world, &variable, None, &people, plan);
+    verified::find(on.mail()).is_some()
 }
 
 /// Whether a condition of `expire` holds for a message that lies in a folder; the error

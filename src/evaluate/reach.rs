@@ -4,6 +4,8 @@
 use std::path::Path;
 
 use super::Evaluator;
+use super::values::FieldValue;
+use crate::classify::people::is_of_provider;
 use crate::flags::Flags;
 use crate::message::address;
 use crate::plan::{RuleRef, StepKind};
@@ -163,8 +165,8 @@ impl Evaluator<'_> {
         let file = file.map_or("", |file| file.as_str());
         let path = self.conditions.world.path(path, Path::new(file));
         let name = list.name.as_ref().map_or("", |name| name.as_str()).to_owned();
-        let entries: Vec<String> = match self.conditions.field(field) {
-            Ok(values) => values.iter().take(MOST_ENTRIES).map(|value| value.inserted()).collect(),
+        let entries: Vec<Result<String, String>> = match self.conditions.field(field) {
+            Ok(values) => values.iter().take(MOST_ENTRIES).map(|value| entry(value, add)).collect(),
             Err(_) => Vec::new(),
         };
         if entries.is_empty() {
@@ -172,14 +174,11 @@ impl Evaluator<'_> {
             self.push(StepKind::Skipped { action, why }, rule.clone());
         }
         for entry in entries {
-            let kind = match exact_entry(&entry) {
-                Some(entry) => {
+            let kind = match entry {
+                Ok(entry) => {
                     StepKind::EditList { add, list: name.clone(), path: path.clone(), entry }
                 }
-                None => StepKind::Skipped {
-                    action,
-                    why: format!("`{entry}` cannot stand in a list for itself alone"),
-                },
+                Err(why) => StepKind::Skipped { action, why },
             };
             let same = self.progress.plan.steps.iter().any(|step| step.kind == kind);
             if !same {
@@ -187,6 +186,29 @@ impl Evaluator<'_> {
             }
         }
     }
+}
+
+/// An address, or a domain, as an entry of a list; else why it is none.
+fn entry(value: &FieldValue<'_>, add: bool) -> Result<String, String> {
+    let alone = |text: &str| format!("`{text}` cannot stand in a list for itself alone");
+    let FieldValue::Domain(domain) = value else {
+        let address = value.inserted();
+        return exact_entry(&address).ok_or_else(|| alone(&address));
+    };
+    let domain = domain.folded();
+    if add && is_of_provider(domain) {
+        return Err(format!("anybody can have an address at `{domain}`"));
+    }
+    exact_domain(domain).ok_or_else(|| alone(domain))
+}
+
+/// A domain as an entry that stands for all its addresses, and for nothing else.
+fn exact_domain(domain: &str) -> Option<String> {
+    let probe = exact_entry(&format!("x@{domain}"))?;
+    let entry = format!("@{}", probe.strip_prefix("x@")?);
+    let exact =
+        !entry.starts_with("@.") && AddressList::from_entries([entry.as_str()]).matches(&probe);
+    exact.then_some(entry)
 }
 
 /// An address as an entry that stands for it and for nothing else: text from

@@ -17,6 +17,7 @@ use crate::file::ANYWHERE;
 use crate::maildir::mover::Mover;
 use crate::maildir::{Location, Place};
 use crate::message::Message;
+use crate::message::address::canonical;
 use crate::outcome::Failure;
 use crate::plan::{RuleRef, StepKind};
 use crate::rules::address_list::AddressList;
@@ -60,7 +61,7 @@ pub enum LearnStep {
         list: String,
         /// Its file.
         path: PathBuf,
-        /// The address.
+        /// The address, or `@domain`.
         entry: String,
     },
     /// A line for the log.
@@ -126,14 +127,24 @@ pub fn plan(
                 continue;
             }
         };
-        let mine = own_addresses(program, &message, world);
+        let addresses = own_addresses(program, &message, world);
+        let mine = AddressList::from_entries(addresses.iter().map(String::as_str));
+        let mine_written = program.settings.me.iter().map(|entry| entry.as_str());
+        let own: Vec<String> = mine_written
+            .chain(addresses.iter().map(String::as_str))
+            .map(|address| canonical(address).into_owned())
+            .collect();
         for each in asked {
             let plan = on_moved(program, each, &message, world);
             for step in plan.steps {
                 let Some(rule) = step.rule else { continue };
                 let (what, came) = match step.kind {
                     StepKind::EditList { add, list, path, entry } => {
-                        let came = if me.matches(&entry) {
+                        let is_own_domain =
+                            entry.starts_with('@') && own.iter().any(|mine| mine.ends_with(&entry));
+                        let came = if is_own_domain {
+                            ChangeOutcome::Not("it is the domain of an address of yours".into())
+                        } else if me.matches(&entry) {
                             ChangeOutcome::Not("it is one of your own addresses (`set me`)".into())
                         } else if mine.matches(&entry) {
                             ChangeOutcome::Not(
@@ -168,7 +179,7 @@ pub fn plan(
 
 /// The envelope recipient, with and without the detail, where the rules do not
 /// say `set me`: spam likes to come from oneself.
-fn own_addresses(program: &CompiledProgram, message: &Message, world: &World) -> AddressList {
+fn own_addresses(program: &CompiledProgram, message: &Message, world: &World) -> Vec<String> {
     let mut entries = Vec::new();
     if program.settings.me.is_empty() {
         let delimiter = program.settings.delimiter.as_ref().map_or("+", |text| text.as_str());
@@ -182,7 +193,7 @@ fn own_addresses(program: &CompiledProgram, message: &Message, world: &World) ->
             entries.push(recipient);
         }
     }
-    AddressList::from_entries(entries.iter().map(String::as_str))
+    entries
 }
 
 fn folder(location: &Location, place: &Place) -> String {

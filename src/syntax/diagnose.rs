@@ -281,7 +281,8 @@ impl<'a> View<'a> {
         let next = self.token(at + 1);
         let is_text = match found.kind {
             TokenShape::Word => {
-                let wants_text = expects(Rule::string) && !expects(Rule::name);
+                let wants_text =
+                    expects(Rule::string) && !expects(Rule::name) && !expects(Rule::name_or_domain);
                 offset > found.start
                     || self.touches(at)
                     || (wants_text && !words::is_reserved(written))
@@ -473,6 +474,7 @@ impl<'a> View<'a> {
         let named = words::STATEMENTS.contains(&word) || words::ACTIONS.contains(&word);
         let wants_name = [
             Rule::name,
+            Rule::name_or_domain,
             Rule::setting,
             Rule::condition,
             Rule::all,

@@ -215,7 +215,7 @@ pub(super) fn name_of(rule: Rule) -> &'static str {
         Rule::pattern => "a pattern `/…/`",
         Rule::quantity | Rule::quantity_rest | Rule::offset => "a number",
         Rule::weight => "a weight like `+3`",
-        Rule::name | Rule::word | Rule::layout => "a name",
+        Rule::name | Rule::name_or_domain | Rule::word | Rule::layout => "a name",
         Rule::setting => "the name of a setting",
         Rule::statement_word => "a statement",
         Rule::joint_word => "`and` or `or`",

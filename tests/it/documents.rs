@@ -38,9 +38,9 @@ fn the_rules_of_the_documents_have_no_mistake() {
         for list in ["white", "black"] {
             fs::write(home.path().join(".mail").join(list), "").expect("writable");
         }
-        for directory in ["cur", "new"] {
-            let sent = home.path().join("Maildir/.Sent").join(directory);
-            fs::create_dir_all(sent).expect("writable");
+        for directory in ["Sent/cur", "Sent/new", "Archive/cur", "Archive/new"] {
+            let folder = home.path().join(format!("Maildir/.{directory}"));
+            fs::create_dir_all(folder).expect("writable");
         }
         if !of_site || is_roots(&file) {
             let check = if of_site { &["check", "--site"][..] } else { &["check"] };

@@ -53,6 +53,7 @@ mod quota;
 mod reach;
 mod scanners;
 mod sender_text;
+mod screener;
 mod setup;
 mod report_bug;
 mod sharing;

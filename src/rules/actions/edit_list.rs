@@ -1,5 +1,5 @@
 //! `add FIELD to NAME`, `remove FIELD from NAME`: edits a list for each address in a
-//! field.
+//! field, or for each domain: then `@domain`.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub(super) const REMOVE_FROM: ActionWord =
 pub struct EditListAction {
     /// `add`, else `remove`.
     pub add: bool,
-    /// Index into the program's fields: addresses.
+    /// Index into the program's fields: addresses, or domains.
     pub field: u32,
     /// Index into the program's lists: one in a file.
     pub list: u32,

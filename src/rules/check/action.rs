@@ -8,7 +8,7 @@ use crate::rules::actions::{self, Action, ActionWord, ArgumentError, MOST_TARGET
 use crate::rules::address_list::judge;
 use crate::rules::field::{self, FieldKind, FieldLookup};
 use crate::rules::mistake::{ConfinedMistake, LearnMistake, RuleErrorKind, WordKind};
-use crate::rules::program::{Entries, Field};
+use crate::rules::program::{AddressPart, Entries, Field};
 use crate::rules::template::{FlagsTemplate, Insert, Template, TemplatePart};
 use crate::rules::template::{SplitPart, TemplateError, split};
 use crate::source::{Span, Spanned};
@@ -330,7 +330,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         self.checker.reply_files.push((path.to_owned(), span));
     }
 
-    /// A field of addresses, by its name; index into the program's fields.
+    /// A field of addresses or of their domains, by its name; index into the program's fields.
     pub(in crate::rules) fn address_field(
         &mut self,
         name: &str,
@@ -338,8 +338,11 @@ impl<'r> ActionReader<'r, '_, '_> {
     ) -> Result<u32, ArgumentError> {
         match field::find(name) {
             Some(FieldLookup::Field(field, FieldKind::Address)) => Ok(self.checker.field(field)),
+            Some(FieldLookup::Field(field @ Field::Address(_, AddressPart::Domain), _)) => {
+                Ok(self.checker.field(field))
+            }
             Some(_) => {
-                let hint = Some(String::from("`from`, `to`, `envelope-from`, for one"));
+                let hint = Some(String::from("`from`, `to`, `from.domain`, for one"));
                 self.wrong_value("a field of addresses", value, hint)
             }
             None => {

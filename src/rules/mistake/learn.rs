@@ -56,9 +56,11 @@ impl LearnMistake {
             LearnMistake::NotTheSender { field } => error(
                 "not-the-sender",
                 format!("of a moved message the sender is learned, not `{field}`"),
-                "only `from` fits here",
+                "only `from` or `from.domain` fits here",
             )
-            .or_hint(Some("`add from to NAME`, `remove from from NAME`")),
+            .or_hint(Some(
+                "`add from to NAME`, `remove from from NAME`, `add from.domain to NAME`",
+            )),
             LearnMistake::EndTwice { way } => error(
                 "end-twice",
                 format!("`{way}` is given twice"),
