@@ -25,6 +25,7 @@ use crate::maildir::Location;
 use crate::outcome::Failure;
 use crate::plan::StepKind;
 use crate::rules::compiled::CompiledProgram;
+use crate::rules::program::{Field, MailSide};
 use crate::state::lessons::{self, Lesson};
 use crate::state::memory::{Memory, MessageIdentity, message_key};
 use crate::state::{StateDir, list_index};
@@ -187,8 +188,14 @@ impl Learner<'_> {
     ) -> LearnMessages {
         let mut told = LearnMessages::default();
         let sent: Sent = super::sent(self.program, self.location, world, true);
-        for list in (0..).map_while(|at| self.program.list(at)) {
-            let Some((folder, side)) = list.entries.folder() else { continue };
+        let threads = self.program.fields.contains(&Field::InMyThread);
+        let lists: Vec<_> = (0..).map_while(|at| self.program.list(at)).collect();
+        let sides = lists.iter().flat_map(|list| {
+            let own = list.entries.folder();
+            let messages = own.filter(|_| threads).map(|(folder, _)| (folder, MailSide::Messages));
+            own.into_iter().chain(messages).map(move |(folder, side)| (list, folder, side))
+        });
+        for (list, folder, side) in sides {
             let name = list.name.as_ref().map_or("", |name| name.as_str());
             let mut added = 0;
             if !sent.exists(folder) {
@@ -220,7 +227,8 @@ impl Learner<'_> {
                 break;
             }
             if added > 0 {
-                told.news.push(format!("{name}: {} more", counted(added, "address")));
+                let what = if side == MailSide::Messages { "message" } else { "address" };
+                told.news.push(format!("{name}: {} more", counted(added, what)));
             }
         }
         told

@@ -432,6 +432,8 @@ impl<'a> Conditions<'a> {
             (Field::Flag(_), false) => "it is not set",
             (Field::FilterFailed, true) => "the last filter failed",
             (Field::FilterFailed, false) => "no filter failed",
+            (Field::InMyThread, true) => "it answers mail that you have sent or kept",
+            (Field::InMyThread, false) => "it answers no mail that you have sent or kept",
             _ => return None,
         })
     }

@@ -19,6 +19,7 @@ mod run;
 mod run_state;
 mod site;
 mod template;
+mod thread;
 mod trace;
 mod truth;
 mod values;
@@ -28,6 +29,7 @@ pub use inspect::{Crossing, InspectedValue, Inspection, crossing, every_field, i
 pub use reach::{LOOP_HEADER, exact_entry};
 pub use run::{FilterOutcome, FilterRunner, NoFilters, Run, run};
 pub use site::SITE_HEADER;
+pub use thread::own_hash;
 pub use trace::{RuleTally, RuleTrace, TestTrace, TestVerdict, Trace};
 
 use std::time::Instant;

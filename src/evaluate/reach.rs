@@ -191,15 +191,29 @@ impl Evaluator<'_> {
 /// An address, or a domain, as an entry of a list; else why it is none.
 fn entry(value: &FieldValue<'_>, add: bool) -> Result<String, String> {
     let alone = |text: &str| format!("`{text}` cannot stand in a list for itself alone");
-    let FieldValue::Domain(domain) = value else {
-        let address = value.inserted();
-        return exact_entry(&address).ok_or_else(|| alone(&address));
+    let domain = match value {
+        FieldValue::Domain(domain) => domain.folded(),
+        FieldValue::Address(_) => {
+            let address = value.inserted();
+            return exact_entry(&address).ok_or_else(|| alone(&address));
+        }
+        _ => return exact_text(value.exact()).ok_or_else(|| alone(value.exact())),
     };
-    let domain = domain.folded();
     if add && is_of_provider(domain) {
         return Err(format!("anybody can have an address at `{domain}`"));
     }
     exact_domain(domain).ok_or_else(|| alone(domain))
+}
+
+/// A text as an entry that stands for itself alone.
+fn exact_text(folded: &str) -> Option<String> {
+    let exact = folded.len() <= LONGEST_SHOWN
+        && !glob::is_glob(folded)
+        && !folded.starts_with(['/', '@'])
+        && !folded.contains(['#', '"'])
+        && !folded.contains(char::is_control)
+        && AddressList::from_entries([folded]).has_same(folded);
+    exact.then(|| folded.to_owned())
 }
 
 /// A domain as an entry that stands for all its addresses, and for nothing else.

@@ -10,6 +10,7 @@ use super::reach::no_target;
 use super::{Detail, Evaluator};
 use crate::classify::{Mail, auto_generated, automatic, bulk, daemon, mailing_list, spam_verdict};
 use crate::message::Message;
+use crate::message::message_ids::message_ids;
 use crate::plan::{Reply, RuleRef, StepKind};
 use crate::rules::actions::{ReplyAction, ReplyText, is_address, is_mailbox, is_target};
 use crate::rules::address_list::AddressList;
@@ -362,15 +363,6 @@ fn references(message: &Message, id: Option<&str>) -> Option<String> {
     (!ids.is_empty()).then_some(ids)
 }
 
-/// The Message-IDs in a text: `<` … `>` without blanks or controls.
-fn message_ids(text: &str) -> Vec<String> {
-    let pieces = text.split('<').skip(1).filter_map(|piece| piece.split_once('>'));
-    let sound = |id: &&str| {
-        !id.is_empty() && id.len() < 250 && id.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    pieces.map(|(id, _)| id).filter(sound).map(|id| format!("<{id}>")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -404,11 +396,5 @@ mod tests {
         for person in ["hanako", "bounty", "root-cause", "requester"] {
             assert!(!is_machine(person), "{person}");
         }
-    }
-
-    #[test]
-    fn message_ids_are_taken_whole_or_not() {
-        assert_eq!(message_ids("<a@b> x <c d> <e@f>"), ["<a@b>", "<e@f>"]);
-        assert_eq!(message_ids("a@b"), Vec::<String>::new());
     }
 }

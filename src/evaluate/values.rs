@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 
 use super::context::Context;
 use super::run_state::FilterEnd;
+use super::thread;
 use crate::classify::{
     bounce, bulk, calendar, client, domain_report, link, list_address, list_name, magic,
     spam_verdict,
@@ -218,6 +219,8 @@ pub(super) fn values<'m>(field: &Field, on: &Context<'m>) -> Result<Values<'m>, 
         }
         Field::ListId => strings(list_address::list_id(message)),
         Field::ListName => strings(list_name::list_name(on.mail())),
+        Field::Thread => strings(thread::hashes(on.message)),
+        Field::InMyThread => strings(thread::mine(on)?),
         Field::Result(which) => {
             let results = on.mail().results();
             let verdict = match which {

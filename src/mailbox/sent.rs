@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::classify::{auto_generated, automatic};
-use crate::evaluate::exact_entry;
+use crate::evaluate::{exact_entry, own_hash};
 use crate::file::{self, Bounds, PinnedDirectory};
 use crate::maildir::Location;
 use crate::maildir::name::{flags, split_info};
@@ -130,7 +130,11 @@ impl Sent {
                 Ok(found) => {
                     hashes.push(hash);
                     for (address, name) in found.into_iter().filter(|(each, _)| !me.matches(each)) {
-                        let Some(entry) = exact_entry(&address) else { continue };
+                        let entry = match side {
+                            MailSide::Messages => Some(address),
+                            _ => exact_entry(&address),
+                        };
+                        let Some(entry) = entry else { continue };
                         if !known.has_same(&entry) {
                             known.push(&entry);
                             done.known.more.push(line_of(&entry, &name));
@@ -179,8 +183,13 @@ fn keep(
         let what = match side {
             MailSide::Recipients => "written to",
             MailSide::Authors => "who wrote",
+            MailSide::Messages => "",
         };
-        format!("# Everyone {what}, by the mail in {}; kept by mfilter.\n", path.display())
+        let path = path.display();
+        match side {
+            MailSide::Messages => format!("# The messages in {path}; kept by mfilter.\n"),
+            _ => format!("# Everyone {what}, by the mail in {path}; kept by mfilter.\n"),
+        }
     });
     if !list.ends_with('\n') {
         list.push('\n');
@@ -274,6 +283,10 @@ fn people(path: &Path, side: MailSide, bounds: &Bounds) -> io::Result<Vec<(Strin
     let headers: &[&str] = match side {
         MailSide::Recipients => &RECIPIENTS,
         MailSide::Authors => &["From"],
+        MailSide::Messages => {
+            let own = own_hash(&message).into_iter();
+            return Ok(own.map(|hash| (hash, String::new())).collect());
+        }
     };
     let of_machine = || automatic::header(&message).or_else(|| auto_generated::header(&message));
     if side == MailSide::Recipients && (of_machine().is_some() || leaves_by_subject(&message)) {

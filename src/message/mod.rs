@@ -20,6 +20,7 @@ pub mod content;
 pub mod transfer;
 pub mod quiet;
 pub mod reply_prefix;
+pub mod message_ids;
 mod bodies;
 mod contained;
 mod sheet;

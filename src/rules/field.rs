@@ -177,6 +177,9 @@ pub const FIELDS: &[FieldInfo] = &[
     FieldInfo { name: "subject", kind: FieldKind::Text, about: "the subject", shape: Shape::Named },
     plain("list-id", FieldKind::Text, "the identifier of the mailing list", || Field::ListId),
     plain("list-name", FieldKind::Text, "the short name of the mailing list", || Field::ListName),
+    plain("thread", FieldKind::Text, "the conversation, by short hashes of Message-IDs", || {
+        Field::Thread
+    }),
     plain("body", FieldKind::Text, "the text parts, HTML as people see it", || Field::Body),
     plain("hidden-text", FieldKind::Text, "text of HTML parts that nobody sees", || {
         Field::HiddenText
@@ -533,23 +536,29 @@ pub fn find(name: &str) -> Option<FieldLookup> {
 
 /// Fields that rules got when their names could have been given to something
 /// else: there, what the user has called so is meant.
-const LATER: &[&str] = &["headers", "address", "keyword", "in-folder"];
+const LATER: &[&str] = &["headers", "address", "keyword", "in-folder", "thread"];
 
 /// Holds where the last `filter` could not be applied.
 pub const FILTER_FAILED: &str = "filter-failed";
 
-/// What a word asks that stands alone and is about the run so far: a flag, or how
-/// the last filter ended. These words give way to the user's names, too.
+/// Holds for an answer to mail in a folder of which the rules make a list.
+pub const IN_MY_THREAD: &str = "in-my-thread";
+
+/// What a word asks that stands alone: a flag that is set so far, how the last filter
+/// ended, or whether the message is part of the user's own conversation. These words give way to the user's names, too.
 pub fn of_run(name: &str) -> Option<Field> {
     if name == FILTER_FAILED {
         return Some(Field::FilterFailed);
+    }
+    if name == IN_MY_THREAD {
+        return Some(Field::InMyThread);
     }
     FLAGS.iter().find(|(flag, _)| *flag == name).map(|(_, letter)| Field::Flag(*letter))
 }
 
 /// All such words.
 pub fn words_of_run() -> impl Iterator<Item = &'static str> {
-    FLAGS.iter().map(|(flag, _)| *flag).chain([FILTER_FAILED])
+    FLAGS.iter().map(|(flag, _)| *flag).chain([FILTER_FAILED, IN_MY_THREAD])
 }
 
 /// Whether a name is one of the table's, so that nothing else may be called so.

@@ -306,6 +306,8 @@ pub enum MailSide {
     Recipients,
     /// Who wrote it.
     Authors,
+    /// The messages themselves, by hashes of their Message-IDs.
+    Messages,
 }
 
 /// `on moved from "A" to "B" -> ACTION, …`
@@ -414,6 +416,10 @@ pub enum Field {
     ListId,
     /// The list's short name.
     ListName,
+    /// Hashes of the messages that it names as its conversation, and of itself.
+    Thread,
+    /// Those of them that are in the folders of which rules make lists.
+    InMyThread,
     /// What a trusted border says of the sender.
     Result(ResultField),
     /// Domains whose DKIM signatures pass.

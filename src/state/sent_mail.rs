@@ -55,6 +55,7 @@ impl SentMailState {
         let (key, label) = match side {
             MailSide::Recipients => (key(&[path]), label),
             MailSide::Authors => (key(&[path, b"authors"]), format!("from-{label}")),
+            MailSide::Messages => (key(&[path, b"messages"]), format!("messages-{label}")),
         };
         let short = key.get(..8).unwrap_or_default();
         SentMailState { state: state.clone(), name: format!("{DIRECTORY}/{label}-{short}") }

@@ -67,6 +67,7 @@ mod stats;
 mod terminal;
 mod subscriptions;
 mod suggest;
+mod threads;
 mod users;
 mod watch;
 mod web_mailers;

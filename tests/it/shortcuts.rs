@@ -111,6 +111,7 @@ fn test() -> impl Strategy<Value = String> {
         Just("seen".to_owned()),
         Just("keyword is \"AB\"".to_owned()),
         Just("filter-failed".to_owned()),
+        Just("in-my-thread".to_owned()),
         Just("in-folder is \"INBOX\"".to_owned()),
         Just("d".to_owned()),
         Just("s >= 2".to_owned()),

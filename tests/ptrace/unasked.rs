@@ -43,6 +43,8 @@ const PLAIN: &[&str] = &[
 const ASKING: &[(&str, &str, &str)] = &[
     ("list friends \"~/friends\"", "when from in friends -> copy \"B\"", "~/friends"),
     ("list known sent \"Sent\"", "when from in known -> copy \"B\"", "~/Maildir/.Sent/cur"),
+    ("list known sent \"Sent\"", "when in-my-thread -> copy \"B\"", "~/Maildir/.Sent/cur"),
+    ("list muted \"~/muted\"", "when thread in muted -> copy \"B\"", "~/muted"),
     ("list cards vcard \"~/cards\"", "when from in cards -> copy \"B\"", "~/cards"),
     ("list cards vcard \"~/cards\"", "when pretender -> copy \"B\"", "~/cards"),
     ("", "when time >= 00:00 -> copy \"B\"", "/etc/localtime"),
@@ -59,7 +61,7 @@ fn message(length: usize) -> String {
     let body = "a line\n".repeat(length / 7);
     format!(
         "Return-Path: <hanako@x.example>\nFrom: hanako@x.example\nTo: taro@b.example\n\
-         Subject: hello\n\n{body}end\n"
+         In-Reply-To: <1@x.example>\nSubject: hello\n\n{body}end\n"
     )
 }
 
@@ -67,6 +69,7 @@ fn message(length: usize) -> String {
 fn home(rules: &str) -> Home {
     let home = Home::with_rules(&format!("set sendmail \"/bin/true\"\n{rules}"));
     home.write("friends", "hanako@x.example\n");
+    home.write("muted", "");
     home.write("away", "I am away.\n");
     home.write("cards/1.vcf", "BEGIN:VCARD\nEMAIL:hanako@x.example\nEND:VCARD\n");
     home.write("Maildir/.Sent/cur/1.x:2,S", "To: hanako@x.example\n\nx\n");

@@ -1,5 +1,6 @@
 //! `add FIELD to NAME`, `remove FIELD from NAME`: edits a list for each address in a
-//! field, or for each domain: then `@domain`.
+//! field, `@domain` for each domain, or a
+//! line for each other value.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,7 @@ pub(super) const REMOVE_FROM: ActionWord =
 pub struct EditListAction {
     /// `add`, else `remove`.
     pub add: bool,
-    /// Index into the program's fields: addresses, or domains.
+    /// Index into the program's fields: addresses, domains or texts.
     pub field: u32,
     /// Index into the program's lists: one in a file.
     pub list: u32,
@@ -34,7 +35,8 @@ fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> 
         return Err(ArgumentError::WrongArguments);
     }
     let field = reader.address_field(name, field);
-    let list = reader.list_file(list_name, list.span, add)?;
+    let holds_texts = matches!(name.as_str(), "list-id" | "thread");
+    let list = reader.list_file(list_name, list.span, add, holds_texts)?;
     Ok(Action::EditListAction(EditListAction { add, field: field?, list }))
 }
 

@@ -330,7 +330,8 @@ impl<'r> ActionReader<'r, '_, '_> {
         self.checker.reply_files.push((path.to_owned(), span));
     }
 
-    /// A field of addresses or of their domains, by its name; index into the program's fields.
+    /// A field of which a list can be made: of addresses or of their domains, `list-id` or
+    /// `thread`, by its name; index into the program's fields.
     pub(in crate::rules) fn address_field(
         &mut self,
         name: &str,
@@ -338,12 +339,15 @@ impl<'r> ActionReader<'r, '_, '_> {
     ) -> Result<u32, ArgumentError> {
         match field::find(name) {
             Some(FieldLookup::Field(field, FieldKind::Address)) => Ok(self.checker.field(field)),
-            Some(FieldLookup::Field(field @ Field::Address(_, AddressPart::Domain), _)) => {
-                Ok(self.checker.field(field))
-            }
+            Some(FieldLookup::Field(
+                field @ (Field::Address(_, AddressPart::Domain) | Field::ListId | Field::Thread),
+                _,
+            )) => Ok(self.checker.field(field)),
             Some(_) => {
-                let hint = Some(String::from("`from`, `to`, `from.domain`, for one"));
-                self.wrong_value("a field of addresses", value, hint)
+                let hint = Some(String::from(
+                    "`from`, `to`, `from.domain`, `list-id` and `thread`, for one",
+                ));
+                self.wrong_value("a field that a list can hold", value, hint)
             }
             None => {
                 self.checker.unknown(WordKind::Field, name, value.span);
@@ -374,6 +378,7 @@ impl<'r> ActionReader<'r, '_, '_> {
         name: &str,
         span: Span,
         grows: bool,
+        holds_texts: bool,
     ) -> Result<u32, ArgumentError> {
         let index = self.checker.named_list(name, span).ok_or(ArgumentError::Reported)?;
         let list = self.checker.program.lists.get_mut(index as usize);
@@ -388,6 +393,9 @@ impl<'r> ActionReader<'r, '_, '_> {
         }
         if let (true, Some(list)) = (grows, list) {
             list.grows = true;
+        }
+        if holds_texts {
+            self.checker.text_lists.insert(index);
         }
         Ok(index)
     }

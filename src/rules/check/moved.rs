@@ -93,7 +93,7 @@ impl Checker<'_, '_> {
         }
         if let (true, Some(field)) = (matches!(name, "add" | "remove"), action.arguments.first())
             && let ValueKind::Name(text) = &field.kind
-            && !matches!(text.as_str(), "from" | "from.domain")
+            && !matches!(text.as_str(), "from" | "from.domain" | "list-id" | "thread")
             && crate::rules::field::find(text).is_some()
         {
             self.learn_mistake(field.span, LearnMistake::NotTheSender { field: text.clone() });

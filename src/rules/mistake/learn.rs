@@ -55,12 +55,10 @@ impl LearnMistake {
             )),
             LearnMistake::NotTheSender { field } => error(
                 "not-the-sender",
-                format!("of a moved message the sender is learned, not `{field}`"),
-                "only `from` or `from.domain` fits here",
+                format!("`{field}` is not learned from a moved message"),
+                "expected `from`, `from.domain`, `list-id` or `thread`",
             )
-            .or_hint(Some(
-                "`add from to NAME`, `remove from from NAME`, `add from.domain to NAME`",
-            )),
+            .or_hint(Some("`add from to NAME`, `add thread to NAME`, for one")),
             LearnMistake::EndTwice { way } => error(
                 "end-twice",
                 format!("`{way}` is given twice"),
