@@ -151,7 +151,7 @@ pub struct Test {
 }
 
 /// A value in a test.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Operand {
     /// A text, not quoted yet.
     Text(String),

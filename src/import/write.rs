@@ -16,6 +16,9 @@ use crate::syntax::ast::{Body, StatementNode, StatementNodeKind};
 /// How often units are left out one by one, before all are.
 const MOST_ROUNDS: usize = 20;
 
+/// So many mistakes are shown of what is no rule.
+const MOST_SHOWN: usize = 20;
+
 /// What was written is not what mfilter takes: a mistake of ours.
 #[derive(Debug)]
 pub struct Bug {
@@ -46,9 +49,11 @@ pub fn write(
             Ok(rules) => break (rules, places),
             Err((bug, errors)) => {
                 rounds += 1;
-                // What is left out may be missed by others, in turn.
-                let is_mended = rounds <= MOST_ROUNDS
-                    && leave_out(&mut draft.units, &errors, &text, start, &ends);
+                // What is left out may be missed by others, in turn; a script that is
+                // included is not used then.
+                let most = if options.included.is_some() { 1 } else { MOST_ROUNDS };
+                let is_mended =
+                    rounds <= most && leave_out(&mut draft.units, &errors, &text, start, &ends);
                 if !is_mended && !leave_all_out(&mut draft.units) {
                     return Err(bug);
                 }
@@ -87,7 +92,8 @@ fn checked(text: &str, site: bool) -> Result<String, (Box<Bug>, Vec<Diagnostic>)
     if errors.is_empty() {
         return Ok(rules);
     }
-    let mistakes = diagnostic::render(&errors, &sources, false);
+    let shown = errors.get(..MOST_SHOWN).unwrap_or(&errors);
+    let mistakes = diagnostic::render(shown, &sources, false);
     Err((Box::new(Bug { mistakes, rules: text.to_owned() }), errors))
 }
 

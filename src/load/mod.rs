@@ -216,24 +216,23 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
                 Err(RulesUnread::Rules(why)) => return last_good_for_now(path, &why, user, state),
                 Err(RulesUnread::Script(why)) => return Err(why),
             };
-            let ScriptRules { sources, checked, files: of_script, is_current, notice, remark } =
-                settled;
+            let ScriptRules { sources, checked, files: of_script, may_be_kept, remark } = settled;
             let script = checked.script;
             match checked.program.map(CompiledProgram::new) {
                 Some(compiled) => {
                     let files = [files, of_script].concat();
                     // While a script is saved it is to be noticed that it is back.
                     let kept = kept.filter(|kept| {
-                        if !is_current {
+                        if !may_be_kept {
                             kept.forget();
                         }
-                        is_current
+                        may_be_kept
                     });
                     remember(path, &files, &sources, script.as_ref(), &compiled, kept, state);
-                    let prints = FilePrints::of_files(&files, proof).filter(|_| is_current);
+                    let prints = FilePrints::of_files(&files, proof).filter(|_| may_be_kept);
                     let prints = prints.map(|prints| prints.within(user.bounds()));
                     let in_force = InForce::by(compiled);
-                    return Ok(InForce { script_notice: notice, remark, prints, ..in_force });
+                    return Ok(InForce { remark, prints, ..in_force });
                 }
                 None => {
                     let text = errors(&checked.diagnostics, &sources);
@@ -280,7 +279,15 @@ impl FilePrints {
 
 impl InForce {
     fn by(compiled: CompiledProgram) -> InForce {
-        InForce { compiled, notice: None, script_notice: None, remark: None, prints: None }
+        let script_notice = compiled.unused_script.clone().map(|unused| Notice {
+            trouble: Trouble::Filters,
+            path: unused.path,
+            text: unused.text,
+            last_good: unused.last_good,
+            version: unused.version,
+            line: Some(unused.line),
+        });
+        InForce { compiled, notice: None, script_notice, remark: None, prints: None }
     }
 }
 
@@ -427,9 +434,9 @@ fn from_files(
         };
         check_bytes_with(main, text.as_bytes(), user, &mut load, give)
     })?;
-    let ScriptRules { checked, notice, remark, .. } = settled;
+    let ScriptRules { checked, remark, .. } = settled;
     let compiled = checked.program.map(CompiledProgram::new);
-    Ok(compiled.map(|it| InForce { script_notice: notice, remark, ..InForce::by(it) }))
+    Ok(compiled.map(|it| InForce { remark, ..InForce::by(it) }))
 }
 
 fn borrowed(texts: &[(PathBuf, String)]) -> Vec<(PathBuf, &str)> {

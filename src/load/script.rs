@@ -3,7 +3,7 @@
 //!
 //! A script is taken whole or not at all. One that cannot be used, whatever lies at
 //! the end of the link, holds up nothing else: the last good one stays in use in
-//! its place, and the user is told once ([`Notice`]). One that is not there is no
+//! its place, and the user is told once ([`UnusedScript`]). One that is not there is no
 //! script; but since some web mailers take it away for a moment when they save, the
 //! last good one stays in force for a minute.
 
@@ -13,12 +13,12 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
-use super::{Notice, Trouble, check_bytes_with, read_from_disk};
+use super::{check_bytes_with, read_from_disk};
 use crate::diagnostic::Diagnostic;
 use crate::file::Bounds;
 use crate::import::sieve;
 use crate::rules::check::{CheckResult, no_script};
-use crate::rules::program::{Layout, Settings};
+use crate::rules::program::{Layout, Settings, UnusedScript};
 use crate::rules::script::{IncludedScript, Script, ScriptRequest};
 use crate::source::{ReadError, Sources, open_script, read_rules};
 use crate::state::program_cache::CachedRuleFile;
@@ -44,6 +44,8 @@ pub(super) struct ScriptRead {
     pub(super) files: Vec<CachedRuleFile>,
     /// There is a script.
     is_there: bool,
+    /// Something lies in the place of a script whose content is not known.
+    is_unknown: bool,
     /// Why it cannot be read at this moment.
     unread: Option<String>,
     /// When it was saved.
@@ -83,7 +85,7 @@ impl ScriptRead {
             Err(error) if error.may_pass() => {
                 self.unread.get_or_insert(format!("{}: {error}", path.display()));
             }
-            Err(_) => {}
+            Err(_) => self.is_unknown = true,
         }
         read
     }
@@ -114,10 +116,9 @@ pub(super) struct ScriptRules {
     pub(super) checked: CheckResult,
     /// The files that the script was made of.
     pub(super) files: Vec<CachedRuleFile>,
-    /// The script is what is there, so the program may be kept.
-    pub(super) is_current: bool,
-    /// What to tell the user.
-    pub(super) notice: Option<Notice>,
+    /// The program is what comes of these files whenever it is asked for, so it may be
+    /// kept.
+    pub(super) may_be_kept: bool,
     /// What to tell the log.
     pub(super) remark: Option<String>,
 }
@@ -135,8 +136,8 @@ pub(super) fn settle(
     let mut read = ScriptRead::within(bounds);
     let (sources, checked) = check(&mut |request| read.script(request));
     let files = std::mem::take(&mut read.files);
-    let plain =
-        ScriptRules { sources, checked, files, is_current: true, notice: None, remark: None };
+    let may_be_kept = !read.is_unknown;
+    let plain = ScriptRules { sources, checked, files, may_be_kept, remark: None };
     // Of rules that have a mistake nothing comes into force.
     let Some(script) = plain.checked.script.as_ref().filter(|_| plain.checked.program.is_some())
     else {
@@ -161,8 +162,8 @@ pub(super) fn settle(
         let (sources, checked) = check(&mut |request| from_texts(request, &known));
         let is_good = checked.script.as_ref().is_some_and(|script| script.faults.is_empty());
         return Ok(match is_good {
-            true => ScriptRules { sources, checked, is_current: false, ..plain },
-            false => ScriptRules { is_current: false, ..plain },
+            true => ScriptRules { sources, checked, may_be_kept: false, ..plain },
+            false => ScriptRules { may_be_kept: false, ..plain },
         });
     }
     // It cannot be used.
@@ -180,13 +181,15 @@ pub(super) fn settle(
         let remark =
             format!("the last good filters are used, since these cannot be read now: {why}");
         let remark = Some(remark);
-        return Ok(ScriptRules { sources, checked, is_current: false, remark, ..plain });
+        return Ok(ScriptRules { sources, checked, may_be_kept: false, remark, ..plain });
     }
     let zone_name = plain.checked.settings.timezone.clone();
-    let notice = notice(script, &plain.sources, &read, zone_name.as_deref(), known.as_deref());
-    let notice = Some(Notice { last_good: has_last_good, ..notice });
-    let (sources, checked) = found.unwrap_or_else(|| check(&mut no_script));
-    Ok(ScriptRules { sources, checked, is_current: false, notice, ..plain })
+    let unused = unused(script, &plain.sources, &read, zone_name.as_deref(), known.as_deref());
+    let (sources, mut checked) = found.unwrap_or_else(|| check(&mut no_script));
+    if let Some(program) = &mut checked.program {
+        program.unused_script = Some(UnusedScript { last_good: has_last_good, ..unused });
+    }
+    Ok(ScriptRules { sources, checked, ..plain })
 }
 
 /// The texts of a script and of what it includes.
@@ -209,14 +212,14 @@ fn is_gone(state: &StateDir, path: &Path, now: SystemTime) -> bool {
         || away::seen_for(state, path, now).is_none_or(|seen| seen >= GRACE)
 }
 
-/// What is told of a script that cannot be used.
-fn notice(
+/// A script that cannot be used.
+fn unused(
     script: &IncludedScript,
     sources: &Sources,
     read: &ScriptRead,
     zone_name: Option<&str>,
     known: Option<&[(PathBuf, String)]>,
-) -> Notice {
+) -> UnusedScript {
     let saved = read.saved.and_then(|saved| jiff::Timestamp::try_from(saved).ok());
     let saved = saved.map(|saved| saved.to_zoned(zone(zone_name)));
     let saved = saved.map(|saved| saved.strftime(" saved on %-d %B %Y at %H:%M").to_string());
@@ -262,13 +265,12 @@ fn notice(
         hash.update(text.as_bytes());
     }
     hash.update(first.as_bytes());
-    Notice {
-        trouble: Trouble::Filters,
+    UnusedScript {
         path: script.path.clone(),
         text,
-        last_good: false,
+        line: format!("filters are not in use: {first}"),
         version: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
-        line: Some(format!("filters are not in use: {first}")),
+        last_good: false,
     }
 }
 

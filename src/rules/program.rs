@@ -5,6 +5,8 @@
 //! to everything else by index. Patterns are kept as text and built beside the
 //! program on first use.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::actions::Action;
@@ -58,6 +60,24 @@ pub struct Program {
     pub longest_within: u64,
     /// There is a list that is made of the mail in a folder.
     pub asks_for_sent_mail: bool,
+    /// The script of `include sieve`, if it is there and cannot be used.
+    pub unused_script: Option<UnusedScript>,
+}
+
+/// A script that is there and not in the program, as the user is told of it: kept with
+/// the program, so that no delivery judges it again.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct UnusedScript {
+    /// The script that the statement names.
+    pub path: PathBuf,
+    /// What cannot be done, in the user's words.
+    pub text: String,
+    /// The same as a line for the log.
+    pub line: String,
+    /// What this version is known by.
+    pub version: String,
+    /// The last good one is in the program; else none is.
+    pub last_good: bool,
 }
 
 /// One step of the way through the rules.

@@ -160,6 +160,15 @@ fn of_a_script_that_is_known_no_more_is_opened_than_its_file() {
     let mut wanted = set(PLAIN);
     wanted.extend(["~/.dovecot.sieve".into(), "~/sieve/a.sieve".into()]);
     assert_eq!(touched(&home, &message(100)), wanted);
+    // Of one that cannot be used what is known is kept too, the last good one in its place:
+    // beside it only that the user was told.
+    home.write("sieve/a.sieve", "require \"enotify\"; notify \"mailto:a@b.example\";\n");
+    let first = touched(&home, &message(100));
+    assert!(first.iter().any(|path| path.contains("/last-good")), "{first:?}");
+    let second = touched(&home, &message(100));
+    let (told, rest): (BTreeSet<String>, BTreeSet<String>) =
+        second.into_iter().partition(|path| path.contains("/mfilter/told"));
+    assert_eq!((told.len(), rest), (2, wanted));
 }
 
 /// Whatever rules ask for, no socket is opened but that of the system's log, and

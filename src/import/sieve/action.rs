@@ -36,7 +36,7 @@ impl Lowering<'_> {
                         stopped = true;
                     }
                 }),
-                _ => self.act(node, &mut acts),
+                _ => self.spend_node().and_then(|()| self.act(node, &mut acts)),
             };
             if let Err(why) = result {
                 // The whole unit; what is behind it hangs on nothing of it.

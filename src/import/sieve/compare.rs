@@ -1,17 +1,20 @@
 //! Match types and comparators (RFC 5228 §2.7, 5231, the regex draft) as tests of
 //! ours; and what they come to where both sides are known.
 
+use std::collections::HashSet;
+
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax::Config;
 
 use super::arguments::Arguments;
 use super::context::Lowering;
 use super::regex::{
-    Glob, Relation, casemap_literal, compare_numbers, glob, glob_pattern, is_cased_beyond_ascii,
-    number_pattern, on_address, our_glob, regex,
+    Glob, PATTERN_STEPS, Relation, casemap_literal, compare_numbers, glob, glob_pattern,
+    is_cased_beyond_ascii, number_pattern, on_address, our_glob, regex,
 };
 use crate::import::ir::{Cond, Operand, Test, glob_literal, pattern_literal};
 use crate::message::fold;
+use crate::rules::pattern::{self, Engine};
 
 /// How values are compared with keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,6 +208,9 @@ impl Matching {
     }
 }
 
+/// For a field that is asked for.
+const STEPS_PER_FIELD: usize = 20;
+
 impl Lowering<'_> {
     /// A test of fields of one sort; `captures` if what wildcards stand for is used.
     pub(super) fn compare(
@@ -215,13 +221,18 @@ impl Lowering<'_> {
         keys: &[String],
         captures: bool,
     ) -> Result<Cond, String> {
+        // Each value of each field meets each key.
+        self.spend(fields.len().saturating_mul(keys.len() + STEPS_PER_FIELD))?;
         let mut parts: Vec<(&'static str, Vec<Operand>)> = Vec::new();
+        let mut known = HashSet::new();
         for key in keys {
             let Some((operator, operand)) = self.test_of(sort, how, key, captures)? else {
                 continue;
             };
+            if !known.insert((operator, operand.clone())) {
+                continue;
+            }
             match parts.iter_mut().find(|(known, _)| *known == operator) {
-                Some((_, operands)) if operands.contains(&operand) => {}
                 Some((_, operands)) => operands.push(operand),
                 None => parts.push((operator, vec![operand])),
             }
@@ -244,6 +255,10 @@ impl Lowering<'_> {
         captures: bool,
     ) -> Result<Option<(&'static str, Operand)>, String> {
         let octet = how.collation == Collation::Octet;
+        if how.collation == Collation::Numeric || how.minds_case(key) || captures {
+            // It is said by a pattern.
+            self.spend(PATTERN_STEPS / 4 + key.len())?;
+        }
         if how.collation == Collation::Numeric {
             let relation = match how.kind {
                 MatchType::Is => Relation::Equal,
@@ -332,7 +347,8 @@ impl Lowering<'_> {
     ) -> Result<(&'static str, Operand), String> {
         let address = matches!(sort, ComparisonSort::Address | ComparisonSort::Local);
         let found = regex(key, address)?;
-        if Regex::new(&found.pattern).is_err() {
+        self.spend(PATTERN_STEPS + 2 * key.len() + pattern::list_cost(&found.pattern) / 64)?;
+        if pattern::build(&found.pattern, case, Engine::Full).is_err() {
             return Err("a regular expression that is not known here".into());
         }
         if !address {

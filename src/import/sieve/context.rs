@@ -69,11 +69,27 @@ pub(super) struct Lowering<'a> {
     pub(super) dropped_counts: bool,
     /// So much text has come of variables, bytes.
     pub(super) expanded: usize,
+    /// So many steps may still be taken.
+    steps_left: u64,
 }
 
 /// Where variables make more text than this, bytes, no more of them is known: a few lines
 /// may double a text each. Pigeonhole ends each variable after 4 KB.
 const EXPANDED_LIMIT: usize = 4 << 20;
+
+/// What a script that runs before each delivery may cost to judge, steps: half a
+/// microsecond or less, each. Some 13,000 filters of one test and one action.
+const STEPS: u64 = 2_000_000;
+
+/// For a command or a test.
+pub(super) const STEPS_PER_NODE: usize = 50;
+
+/// For a string, which is compared, printed and checked.
+const STEPS_PER_STRING: usize = 10;
+
+/// Why a script is not judged to its end.
+pub(super) const TOO_LONG: &str = "the script has more in it than can be judged before mail is \
+     delivered: it has to be shorter";
 
 impl<'a> Lowering<'a> {
     pub(super) fn new(options: &'a Options, load: Load<'a>) -> Lowering<'a> {
@@ -105,7 +121,33 @@ impl<'a> Lowering<'a> {
             expiries: BTreeSet::new(),
             dropped_counts: false,
             expanded: 0,
+            steps_left: if options.included.is_some() { STEPS } else { u64::MAX },
         }
+    }
+
+    /// Takes steps.
+    ///
+    /// # Errors
+    /// [`TOO_LONG`]: none are left.
+    pub(super) fn spend(&mut self, steps: usize) -> Result<(), String> {
+        self.steps_left = self.steps_left.saturating_sub(steps as u64);
+        if self.steps_left == 0 { Err(TOO_LONG.into()) } else { Ok(()) }
+    }
+
+    /// Takes the steps for a command or a test.
+    pub(super) fn spend_node(&mut self) -> Result<(), String> {
+        self.spend(STEPS_PER_NODE)
+    }
+
+    /// Takes the steps for strings.
+    pub(super) fn spend_strings(&mut self, texts: &[String]) -> Result<(), String> {
+        let bytes: usize = texts.iter().map(String::len).sum();
+        self.spend(texts.len() * STEPS_PER_STRING + bytes / 16)
+    }
+
+    /// Takes the steps for what is known at a place being known in a branch of its own.
+    pub(super) fn spend_branch(&mut self) -> Result<(), String> {
+        self.spend(self.state.size())
     }
 
     /// Something of the unit differs here; once a unit.
@@ -290,6 +332,7 @@ impl<'a> Lowering<'a> {
             expansion.push_text(text);
             return Ok(expansion);
         }
+        self.spend(text.len())?;
         let mut rest = text;
         while let Some(at) = rest.find("${") {
             expansion.push_text(&rest[..at]);

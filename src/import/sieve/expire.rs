@@ -11,10 +11,14 @@ use crate::source::Span;
 /// Proton's longest, seconds; and how long what a rule may say.
 const LONGEST: u64 = 730 * 86_400;
 
+/// More deliveries than these stay in their place, and what they store does not expire.
+const MOST_COPIED: usize = 16;
+
 impl Lowering<'_> {
     /// The mark of a message that expires.
     pub(super) fn expire(&mut self, arguments: &Arguments<'_>) -> Result<Effect, String> {
         arguments.unknown(&[])?;
+        self.spend(self.findings.len() * 10)?;
         let seconds = match arguments.string(0)? {
             "day" | "days" => 86_400,
             "hour" | "hours" => 3600,
@@ -58,6 +62,9 @@ pub(super) fn rule(seconds: u64) -> Unit {
 /// Has what only tells when a message expires stand before its deliveries, since here a
 /// delivery takes the keywords that are set by then: `fileinto "A"; if … { expire … }`.
 pub(super) fn first(nodes: Vec<Node>) -> Vec<Node> {
+    if !nodes.iter().any(has_expire) {
+        return nodes;
+    }
     let mut out: Vec<Node> = Vec::with_capacity(nodes.len());
     let mut rest = nodes.into_iter().peekable();
     let mut deliveries: Vec<Node> = Vec::new();
@@ -79,7 +86,7 @@ pub(super) fn first(nodes: Vec<Node>) -> Vec<Node> {
             node.block = node.block.map(first);
             chain.push(node);
         }
-        let expires = chain.iter().any(has_expire);
+        let expires = deliveries.len() <= MOST_COPIED && chain.iter().any(has_expire);
         if expires && chain.iter().all(|node| only_expires(node) || ends_by_itself(node)) {
             for node in &mut chain {
                 if only_expires(node) {

@@ -60,6 +60,8 @@ impl Lowering<'_> {
         if arguments.count() > 1 {
             return self.flag_variable(node, arguments, acts);
         }
+        self.spend_branch()?;
+        self.spend_strings(arguments.strings(0)?)?;
         let flags: BTreeSet<Mark> = self.flags(arguments.strings(0)?)?.into_iter().collect();
         let list = |flags: BTreeSet<Mark>| flags.into_iter().collect::<Vec<_>>();
         let (mut must, mut may) =
@@ -176,6 +178,7 @@ impl Lowering<'_> {
             _ => (arguments.strings(0)?, arguments.strings(1)?),
         };
         let keys = self.constants(keys)?;
+        self.spend(keys.len().saturating_mul(self.state.size() + variables.len()))?;
         if !variables.is_empty() {
             let mut tests = Vec::new();
             for name in variables {

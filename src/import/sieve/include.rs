@@ -15,6 +15,9 @@ use crate::source::{SourceFile, reason};
 /// How deep scripts may include each other; Pigeonhole takes 10.
 const MAX_INCLUDES: usize = 10;
 
+/// The steps for a script that is included: up to three files are looked for.
+const INCLUDE_STEPS: usize = 1000;
+
 impl Lowering<'_> {
     /// `include`, RFC 6609
     pub(super) fn include(&mut self, node: &Node, tail: Tail, out: &mut Vec<Unit>) {
@@ -45,6 +48,7 @@ impl Lowering<'_> {
     /// The commands of an included script; none if there is nothing to do.
     fn included(&mut self, node: &Node) -> Result<Option<(PathBuf, Vec<Node>)>, String> {
         let arguments = Arguments::of(node);
+        self.spend(INCLUDE_STEPS)?;
         arguments.unknown(&["personal", "global", "optional", "once"])?;
         let name = self.constants(&[arguments.string(0)?.to_owned()])?.remove(0);
         if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
@@ -80,6 +84,7 @@ impl Lowering<'_> {
                     if bytes.contains(&0) {
                         return Err(format!("`{name}` is a binary file"));
                     }
+                    self.spend(bytes.len())?;
                     let (text, _) = decode(&bytes);
                     let file = SourceFile::new(&path, text);
                     let number = self.sources.add(file.clone());

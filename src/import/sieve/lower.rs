@@ -61,15 +61,20 @@ impl Lowering<'_> {
     /// A script's commands, up to where it ends.
     pub(super) fn block(&mut self, nodes: &[Node], tail: Tail, out: &mut Vec<Unit>) {
         let mut at = 0;
+        let last_real = nodes.iter().rposition(is_real);
         while let Some(node) = nodes.get(at) {
+            if let Err(why) = self.spend_node() {
+                self.not(&nodes[at..], &why, out);
+                break;
+            }
             if self.state.ended || self.state.returned {
                 self.dead(&nodes[at..], "never reached", out);
                 break;
             }
             let next = self.extent(nodes, at);
             let here = &nodes[at..next];
-            let rest = nodes.get(next..).unwrap_or_default();
-            let tail_here = if rest.iter().any(is_real) { Tail::More } else { tail };
+            let has_rest = last_real.is_some_and(|last| last >= next);
+            let tail_here = if has_rest { Tail::More } else { tail };
             at = next;
             let poisoned = self.frames.last().and_then(|frame| frame.poisoned.clone());
             if let Some(why) = poisoned.filter(|_| is_real(node)) {
@@ -174,7 +179,9 @@ impl Lowering<'_> {
             let dead = |unit: Unit, why: &str| {
                 SieveBranch::dead(Unit { fidelity: Fidelity::Dead(why.to_owned()), ..unit })
             };
+            let spent = self.spend_branch().and(self.spend_node());
             let found = match (&poison, node.tests.as_slice(), node.name.as_str()) {
+                _ if spent.is_err() => spent.map(|()| Cond::Never),
                 _ if node.broken.is_some() => Err(node.broken.clone().unwrap_or_default()),
                 _ if node.block.is_none() => Err(format!("`{}` without a block", node.name)),
                 (Some(why), ..) => Err(why.clone()),

@@ -27,12 +27,12 @@ mod tests;
 
 use std::path::Path;
 
-use super::ir::{Effect, Fidelity, Unit};
+use super::ir::{Draft, Effect, Fidelity, Unit};
 use super::write::{Bug, write};
 use super::{Imported, Load, Options, site, source_file};
 use crate::rules::program::Layout;
 use crate::rules::script::{Script, ScriptFault, ScriptRequest};
-use crate::source::{SourceFile, Span};
+use crate::source::{SourceFile, Sources, Span};
 use context::Lowering;
 
 /// Makes rules of a script; `load` gives the scripts that it includes.
@@ -45,12 +45,18 @@ pub fn import(
     options: &Options,
     load: Load<'_>,
 ) -> Result<Imported, Box<Bug>> {
+    let (draft, sources, separator) = lower(path, bytes, options, load);
+    let options = Options { separator: Some(separator), ..options.clone() };
+    write(draft, sources, &options, "sieve")
+}
+
+/// What a script says; the files it is made of, and what stands between levels of folders.
+fn lower(path: &Path, bytes: &[u8], options: &Options, load: Load<'_>) -> (Draft, Sources, char) {
     let mut lowering = Lowering::new(options, load);
     let file = source_file(path, bytes, &mut lowering.draft);
     lowering.sources.add(file.clone());
     let nodes = expire::first(parse::parse(0, &file));
     lowering.main(path, &nodes);
-    let options = &Options { separator: Some(lowering.separator), ..options.clone() };
     if options.category.is_some() {
         let names = site::SiteNames {
             filed: lowering.fresh_name("filed"),
@@ -59,8 +65,7 @@ pub fn import(
         let units = std::mem::take(&mut lowering.draft.units);
         lowering.draft.units = site::in_category(units, &names);
     }
-    let (draft, sources) = (lowering.draft, lowering.sources);
-    write(draft, sources, options, "sieve")
+    (lowering.draft, lowering.sources, lowering.separator)
 }
 
 /// A script as `include sieve` runs it, or why it cannot be run; `load` gives the
@@ -75,18 +80,20 @@ pub fn include(request: &ScriptRequest<'_>, path: &Path, bytes: &[u8], load: Loa
         included: Some(request.prefix.to_owned()),
         ..Options::default()
     };
-    let imported = match import(path, bytes, &options, load) {
-        Ok(imported) => imported,
-        Err(bug) => return Script::unusable(request.path, bug.mistakes),
-    };
-    let mut files = imported.sources.files().to_vec();
+    let (draft, sources, _) = lower(path, bytes, &options, load);
+    let mut files = sources.files().to_vec();
     if let Some(main) = files.first_mut() {
         main.path = request.path.to_owned();
     }
-    let mut faults = Vec::new();
-    for unit in &imported.draft.units {
-        faults_of(unit, unit.label.as_deref(), &mut faults);
+    let faults = faults_of_all(&draft);
+    if !faults.is_empty() {
+        return Script { files, faults, ..Script::default() };
     }
+    let imported = match write(draft, sources, &options, "sieve") {
+        Ok(imported) => imported,
+        Err(bug) => return Script::unusable(request.path, bug.mistakes),
+    };
+    let mut faults = faults_of_all(&imported.draft);
     let draft = &imported.draft;
     let lists = draft.lists.iter().map(|(name, _)| format!("the list `{name}` is not known here"));
     // All rules have one zone.
@@ -106,6 +113,15 @@ pub fn include(request: &ScriptRequest<'_>, path: &Path, bytes: &[u8], load: Loa
     let places = imported.places.into_iter();
     let places = places.map(|(at, span)| (at, head(&files, span))).collect();
     Script { files, rules, places, faults }
+}
+
+/// What is not exact.
+fn faults_of_all(draft: &Draft) -> Vec<ScriptFault> {
+    let mut faults = Vec::new();
+    for unit in &draft.units {
+        faults_of(unit, unit.label.as_deref(), &mut faults);
+    }
+    faults
 }
 
 /// What of a unit is not exact; `label` is that of the units around it.

@@ -389,6 +389,9 @@ pub(super) enum Relation {
     NotEqual,
 }
 
+/// The steps for a pattern, which is built here and where rules are checked.
+pub(super) const PATTERN_STEPS: usize = 400;
+
 impl Relation {
     /// Whether what is less, equal or greater stands so.
     pub(super) fn of_orders(self) -> (bool, bool, bool) {

@@ -99,6 +99,16 @@ impl State {
         }
     }
 
+    /// How many things are known.
+    pub(super) fn size(&self) -> usize {
+        self.variables.len()
+            + self.flags_may.len()
+            + self.edited.len()
+            + self.stored.len()
+            + self.sent.len()
+            + self.values.len()
+    }
+
     /// What is known where two ways meet.
     pub(super) fn join(self, other: State) -> State {
         let variables = if Rc::ptr_eq(&self.variables, &other.variables) {

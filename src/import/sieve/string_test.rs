@@ -3,9 +3,12 @@
 use super::arguments::Arguments;
 use super::compare::{ComparisonSort, MatchType, Matching, matching};
 use super::context::Lowering;
-use super::regex::{Relation, compare_numbers};
+use super::regex::{PATTERN_STEPS, Relation, compare_numbers};
 use super::variables::{KnownValue, VariablePiece};
 use crate::import::ir::{Cond, Effect};
+
+/// For a known value and a key.
+const STEPS_PER_COMPARISON: usize = 10;
 
 impl Lowering<'_> {
     /// Values that are known, compared with keys.
@@ -49,12 +52,15 @@ impl Lowering<'_> {
             return Ok(counted(count, relation, &keys));
         }
         let mut tests = Vec::new();
+        self.spend_strings(&sources)?;
         for source in &sources {
             let expansion = self.expand(source)?;
+            self.spend(keys.len() * STEPS_PER_COMPARISON)?;
             if let Some(value) = expansion.constant() {
                 if let MatchType::Matches | MatchType::Regex = how.kind {
                     let mut found = None;
                     for key in &keys {
+                        self.spend(PATTERN_STEPS + value.len().saturating_mul(key.len()) / 256)?;
                         found = how.captured(value, key)?;
                         if found.is_some() {
                             break;

@@ -2,7 +2,7 @@
 
 use super::arguments::Arguments;
 use super::compare::{Collation, ComparisonSort, MatchType, Matching, SieveAddressPart, matching};
-use super::context::Lowering;
+use super::context::{Lowering, STEPS_PER_NODE};
 use super::parse::Node;
 use super::regex::{Glob, Relation, glob};
 use super::script::{duration, is_name, may_capture};
@@ -42,6 +42,7 @@ impl Lowering<'_> {
         if let Some(why) = &node.broken {
             return Err(why.clone());
         }
+        self.spend_node()?;
         let arguments = &Arguments::of(node);
         let matches = arguments.has("matches") || arguments.has("regex");
         self.runtime_match |= matches && node.name != "string";
@@ -83,6 +84,7 @@ impl Lowering<'_> {
                 arguments.unknown(&[])?;
                 let names = self.constants(arguments.strings(0)?)?;
                 self.as_it_came(&names)?;
+                self.spend(names.len() * STEPS_PER_NODE)?;
                 let there = names.iter().map(|name| exists(name));
                 Ok(Cond::all(there.collect::<Result<Vec<_>, _>>()?))
             }
@@ -165,6 +167,7 @@ impl Lowering<'_> {
 
     /// Strings that hold no value of the message.
     pub(super) fn constants(&mut self, texts: &[String]) -> Result<Vec<String>, String> {
+        self.spend_strings(texts)?;
         texts
             .iter()
             .map(|text| {

@@ -1,7 +1,11 @@
 //! Scripts, and the rules that come of them.
 
-use super::import;
+use std::path::Path;
+
+use super::{import, include};
 use crate::import::{Options, report, testing};
+use crate::rules::program::Layout;
+use crate::rules::script::{Script, ScriptRequest};
 
 /// The rules without comments, blanks and the name of the script, and the totals.
 fn rules(script: &str) -> (String, report::Totals) {
@@ -184,4 +188,61 @@ fn moments_are_compared_as_texts() {
         let clock = "2026-12-24T10:00:30";
         assert_eq!(test(relation, &format!("{clock}{behind}")), want.replace('K', clock));
     }
+}
+
+/// A script as `include sieve` has it, beside others that it may include.
+fn included(script: &str, files: &[(&str, &str)]) -> Script {
+    let request = ScriptRequest {
+        path: Path::new("x.sieve"),
+        separator: '.',
+        prefix: "",
+        layout: Layout::MaildirPlusPlus,
+        timezone: None,
+    };
+    let load = &mut |path: &Path| {
+        let found = files.iter().find(|(name, _)| path == Path::new(name));
+        found.map(|(_, text)| text.as_bytes().to_vec()).ok_or(std::io::ErrorKind::NotFound.into())
+    };
+    include(&request, request.path, script.as_bytes(), load)
+}
+
+/// What would keep a delivery waiting is refused, wherever it lies in the script.
+#[test]
+fn what_takes_too_long_to_judge_is_refused() {
+    let head = "require [\"fileinto\", \"include\", \"variables\", \"regex\", \"imap4flags\"];\n";
+    let again = |text: &str, count: usize| text.repeat(count);
+    let many: String = (0..1500).map(|n| format!("set \"v{n}\" \"x\";\n")).collect();
+    let branches: String =
+        (0..1500).map(|n| format!("if size :over {n} {{ set \"w\" \"{n}\"; }}\n")).collect();
+    let fan = format!("{head}{}", again("include :personal \"b\";\n", 1000));
+    let fan_again = format!("{head}{}", again("include :personal \"c\";\n", 1000));
+    let files = [("b.sieve", fan_again.as_str()), ("c.sieve", "keep;\n")];
+    for script in [
+        again("keep;\n", 50_000),
+        format!("if anyof ({} true) {{ keep; }}", again("size :over 1, ", 45_000)),
+        format!("if header :regex \"a\" \"{}\" {{ keep; }}", again("a|", 500_000)),
+        many + &branches,
+        fan,
+    ] {
+        let found = included(&format!("{head}{script}"), &files);
+        let reason = found.faults.first().map(|fault| fault.reason.as_str());
+        assert_eq!(reason, Some(super::context::TOO_LONG), "{}", &script[..80.min(script.len())]);
+        assert!(found.rules.is_empty());
+    }
+}
+
+/// More than anybody has by hand is still judged.
+#[test]
+fn a_long_script_is_used() {
+    let mut script = String::from("require [\"fileinto\", \"imap4flags\"];\n");
+    for n in 0..500 {
+        script.push_str(&format!(
+            "# rule:[r{n}]\nif anyof (header :contains \"subject\" \"w{n}\", address :is \"from\" \
+             \"a{n}@b.example\") {{ addflag \"\\\\Seen\"; fileinto \"F{}\"; stop; }}\n",
+            n % 100
+        ));
+    }
+    let list: Vec<String> = (0..2000).map(|n| format!("\"b{n}@c.example\"")).collect();
+    script.push_str(&format!("if address \"from\" [{}] {{ discard; }}", list.join(",")));
+    assert_eq!(included(&script, &[]).faults, []);
 }

@@ -13,6 +13,12 @@ use crate::import::ir::Cond;
 const DAYS: [&str; 7] =
     ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
+/// For a key, which is compared with all values of a part.
+const STEPS_PER_DATE: usize = 60;
+
+/// For a key of which patterns for dates as they are written are made.
+const STEPS_PER_LAYOUT: usize = 2000;
+
 impl Lowering<'_> {
     pub(super) fn date_test(
         &mut self,
@@ -31,6 +37,7 @@ impl Lowering<'_> {
                 }
                 let part = arguments.string(1)?.to_ascii_lowercase();
                 let keys = self.constants(arguments.strings(2)?)?;
+                self.spend(keys.len() * STEPS_PER_LAYOUT)?;
                 return date_text(&names, &part, how, &keys);
             }
             if !names.iter().all(|name| name.eq_ignore_ascii_case("date")) {
@@ -40,6 +47,7 @@ impl Lowering<'_> {
         }
         let part = arguments.string(at)?.to_ascii_lowercase();
         let keys = self.constants(arguments.strings(at + 1)?)?;
+        self.spend(keys.len() * STEPS_PER_DATE)?;
         let zone = arguments.text("zone");
         let moment = DateMoment {
             field: if current { "now" } else { "date" },

@@ -109,6 +109,8 @@ impl Expansion {
 pub(super) struct VariableNames {
     ours: HashMap<String, String>,
     taken: HashSet<String>,
+    /// How often a name was wanted.
+    wanted: HashMap<String, usize>,
 }
 
 impl VariableNames {
@@ -154,11 +156,11 @@ impl VariableNames {
 
     /// A name of our own making.
     pub(super) fn fresh(&mut self, name: &str, wanted: String) -> String {
+        let number = self.wanted.entry(wanted.clone()).or_insert(1);
         let mut ours = wanted.clone();
-        let mut number = 2;
         while !self.taken.insert(ours.clone()) {
+            *number += 1;
             ours = format!("{wanted}-{number}");
-            number += 1;
         }
         self.ours.insert(name.to_owned(), ours.clone());
         ours

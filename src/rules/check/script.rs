@@ -178,10 +178,19 @@ impl Checker<'_, '_> {
     }
 }
 
+/// So many faults of a script are shown.
+const MOST_SHOWN: usize = 100;
+
 impl IncludedScript {
     /// What is wrong with the script, for `mfilter check`.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
-        let each = self.faults.iter().map(|fault| {
+        let more = self.faults.len().saturating_sub(MOST_SHOWN);
+        let more = (more > 0).then(|| ScriptFault {
+            span: None,
+            label: None,
+            reason: format!("there is more in it, {more} places"),
+        });
+        let each = self.faults.iter().take(MOST_SHOWN).chain(&more).map(|fault| {
             let mistake =
                 ScriptMistake::Fault { label: fault.label.clone(), reason: fault.reason.clone() };
             RuleErrorKind::Script(mistake).at(fault.span.unwrap_or(self.statement))
