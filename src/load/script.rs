@@ -20,7 +20,7 @@ use crate::import::sieve;
 use crate::rules::check::{CheckResult, no_script};
 use crate::rules::program::{Layout, Settings, UnusedScript};
 use crate::rules::script::{IncludedScript, Script, ScriptRequest};
-use crate::source::{ReadError, Sources, open_script, read_rules};
+use crate::source::{ReadError, Sources, open_script, read_rules, read_script};
 use crate::state::program_cache::CachedRuleFile;
 use crate::state::{StateDir, away, last_good};
 use crate::user::User;
@@ -78,7 +78,7 @@ impl ScriptRead {
     }
 
     fn read(&mut self, path: &Path) -> Result<Vec<u8>, ReadError> {
-        let read = open_script(&self.bounds, path).and_then(|file| file.bytes());
+        let read = read_script(&self.bounds, path);
         match &read {
             Ok(bytes) => self.files.push((path.to_owned(), Some(bytes.clone()))),
             Err(error) if is_absent(error) => self.files.push((path.to_owned(), None)),

@@ -9,6 +9,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
@@ -151,6 +152,8 @@ pub enum ReadError {
     Unsafe(&'static str),
     /// A symbolic link to something that is not there.
     Dangling(PathBuf),
+    /// Somebody is writing to it.
+    BeingSaved,
 }
 
 impl ReadError {
@@ -160,9 +163,13 @@ impl ReadError {
     }
 
     /// It says something of the machine at this moment, and nothing of the
-    /// file: a disk that fails, too many open files.
+    /// file: a disk that fails, too many open files, somebody who writes to it.
     pub fn may_pass(&self) -> bool {
-        let ReadError::Io(error) = self else { return false };
+        let error = match self {
+            ReadError::Io(error) => error,
+            ReadError::BeingSaved => return true,
+            _ => return false,
+        };
         Errno::from_io_error(error).is_some_and(|error| {
             !matches!(
                 error,
@@ -192,6 +199,7 @@ impl std::fmt::Display for ReadError {
             ReadError::Dangling(target) => {
                 write!(f, "it is a symbolic link to {}, which does not exist", target.display())
             }
+            ReadError::BeingSaved => f.write_str("it is being saved all the time"),
         }
     }
 }
@@ -247,6 +255,36 @@ pub fn open_script(bounds: &Bounds, path: &Path) -> Result<RuleFile, ReadError> 
         true => Ok(file),
         false => Err(ReadError::TooLarge(SCRIPT_LIMIT)),
     }
+}
+
+/// A script that nobody has written to for this long is whole.
+const QUIET: Duration = Duration::from_millis(100);
+/// So often a script is read that is written to all the time.
+const MOST_READS: usize = 5;
+
+/// Reads a script that rules include, as [`read_rules`] does: whole, as it was before or
+/// after somebody saved it, also where it is written in its place. One that has just
+/// changed is waited for, half a second at most.
+///
+/// # Errors
+/// [`ReadError::BeingSaved`]: it goes on changing.
+pub fn read_script(bounds: &Bounds, path: &Path) -> Result<Vec<u8>, ReadError> {
+    for _ in 0..MOST_READS {
+        let opened = open_script(bounds, path)?;
+        let before = opened.file.metadata()?;
+        let changed = before.modified()?;
+        // By a clock that is ahead of ours it has just changed, too.
+        if changed + QUIET > SystemTime::now() {
+            std::thread::sleep(QUIET);
+        }
+        let bytes = read(&opened.file, before.len(), SCRIPT_LIMIT)?;
+        let after = opened.file.metadata()?;
+        let same = (after.modified()?, after.len()) == (changed, before.len());
+        if same && bytes.len() as u64 == before.len() {
+            return Ok(bytes);
+        }
+    }
+    Err(ReadError::BeingSaved)
 }
 
 /// Opens a file of site rules. It must belong to root and be writable by
@@ -318,7 +356,7 @@ impl RuleFile {
 
     /// Its content.
     pub fn bytes(self) -> Result<Vec<u8>, ReadError> {
-        read(self.file, self.length, RULES_LIMIT)
+        read(&self.file, self.length, RULES_LIMIT)
     }
 }
 
@@ -333,7 +371,7 @@ pub fn read_text(bounds: &Bounds, path: &Path) -> Result<String, ReadError> {
 /// Reads a file of the user's that is neither rules nor a list.
 pub fn read_bytes(bounds: &Bounds, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let (file, meta) = open(bounds, path)?;
-    read(file, meta.len(), limit)
+    read(&file, meta.len(), limit)
 }
 
 /// Opens a regular file and nothing else.
@@ -354,7 +392,7 @@ fn missing(path: &Path, error: io::Error) -> ReadError {
     std::fs::read_link(path).map_or(ReadError::Io(error), ReadError::Dangling)
 }
 
-fn read(file: File, length: u64, limit: u64) -> Result<Vec<u8>, ReadError> {
+fn read(file: &File, length: u64, limit: u64) -> Result<Vec<u8>, ReadError> {
     if length > limit {
         return Err(ReadError::TooLarge(limit));
     }

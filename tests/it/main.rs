@@ -54,6 +54,7 @@ mod reach;
 mod scanners;
 mod sender_text;
 mod screener;
+mod script_saves;
 mod setup;
 mod report_bug;
 mod sharing;

@@ -1,0 +1,134 @@
+//! However a script of `include sieve` is saved, a delivery reads one version of it whole:
+//! renamed into place, behind another link, written over, emptied and written again, or
+//! taken away in between. `MFILTER_LONG=1` tries 10,000 reads each.
+
+#![allow(clippy::print_stderr, reason = "it says what was read")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::support::dice::Dice;
+use crate::support::long;
+use mfilter::file::ANYWHERE;
+use mfilter::source::{ReadError, read_script};
+
+/// Lines of a version, so that it is written in several pieces.
+const LINES: usize = 8000;
+
+fn version(number: usize) -> String {
+    format!("# {number:06}\n").repeat(LINES)
+}
+
+fn is_whole(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let first = lines.next().unwrap_or_default();
+    bytes.len() == 9 * LINES && lines.all(|line| line == first)
+}
+
+/// Writes in pieces, as programs do that have a small buffer.
+fn in_pieces(mut file: File, text: &str) {
+    for piece in text.as_bytes().chunks(4096) {
+        file.write_all(piece).expect("written");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn renamed(script: &Path, text: &str) {
+    let new = script.with_extension("new");
+    fs::write(&new, text).expect("written");
+    fs::rename(new, script).expect("renamed");
+}
+
+fn save(pattern: &str, script: &Path, number: usize) {
+    let text = version(number);
+    match pattern {
+        "renamed" => renamed(script, &text),
+        "behind another link" => {
+            let target = script.with_extension(number.to_string());
+            fs::write(&target, &text).expect("written");
+            let link = script.with_extension("link");
+            symlink(&target, &link).expect("a link");
+            let old = fs::read_link(script).ok();
+            fs::rename(link, script).expect("renamed");
+            // Who has it open still has it.
+            old.into_iter().for_each(|old| fs::remove_file(old).expect("it was there"));
+        }
+        "written over" => {
+            let file = OpenOptions::new().write(true).create(true).truncate(false).open(script);
+            in_pieces(file.expect("opened"), &text);
+        }
+        "emptied and written" => in_pieces(File::create(script).expect("opened"), &text),
+        _ => {
+            let _ = fs::remove_file(script);
+            std::thread::sleep(Duration::from_millis(10));
+            renamed(script, &text);
+        }
+    }
+}
+
+#[test]
+fn a_script_is_read_whole_however_it_is_saved() {
+    let (wanted, readers) = if long() { (10_000, 48) } else { (48, 12) };
+    for pattern in
+        ["renamed", "behind another link", "written over", "emptied and written", "taken away"]
+    {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let script = folder.path().join("a.sieve");
+        save(pattern, &script, 0);
+        let (over, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let (whole, away, busy, versions) =
+            (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            let saves = scope.spawn(|| {
+                let mut dice = Dice(0x2545_f491_4f6c_dd1d);
+                while !over.load(Ordering::Relaxed) {
+                    let number = versions.fetch_add(1, Ordering::Relaxed) + 1;
+                    save(pattern, &script, number);
+                    // Now again at once, now after a time in which it can be read.
+                    std::thread::sleep(Duration::from_millis([0, 30, 400][dice.roll(3)]));
+                }
+            });
+            let reading: Vec<_> = (0..readers)
+                .map(|_| {
+                    scope.spawn(|| {
+                        while reads.fetch_add(1, Ordering::Relaxed) < wanted {
+                            match read_script(&ANYWHERE, &script) {
+                                Ok(bytes) => {
+                                    assert!(is_whole(&bytes), "{pattern}: {} bytes", bytes.len());
+                                    whole.fetch_add(1, Ordering::Relaxed);
+                                }
+                                Err(ReadError::BeingSaved) => {
+                                    busy.fetch_add(1, Ordering::Relaxed);
+                                }
+                                // A link that is read while its target goes away, too.
+                                Err(error)
+                                    if error.is_missing()
+                                        || matches!(error, ReadError::Dangling(_)) =>
+                                {
+                                    away.fetch_add(1, Ordering::Relaxed);
+                                    std::thread::sleep(Duration::from_millis(5));
+                                }
+                                Err(error) => panic!("{pattern}: {error}"),
+                            }
+                        }
+                    })
+                })
+                .collect();
+            let read = reading.into_iter().map(|reader| reader.join()).collect::<Vec<_>>();
+            over.store(true, Ordering::Relaxed);
+            saves.join().expect("it saves");
+            assert!(read.iter().all(Result::is_ok), "{pattern}");
+        });
+        let counts = [&whole, &busy, &away, &versions].map(|count| count.load(Ordering::Relaxed));
+        let [whole, busy, away, versions] = counts;
+        eprintln!("{pattern}: {whole} whole, {busy} busy, {away} away, {versions} versions");
+        assert_eq!(whole + busy + away, wanted);
+        assert!(whole * 2 > wanted && versions > 1, "{pattern}: {counts:?}");
+        let may_be_away = matches!(pattern, "taken away" | "behind another link");
+        assert!(away == 0 || may_be_away, "{pattern}: {counts:?}");
+    }
+}
