@@ -110,6 +110,7 @@ fn a_script_is_read_whole_however_it_is_saved() {
                                         || matches!(error, ReadError::Dangling(_)) =>
                                 {
                                     away.fetch_add(1, Ordering::Relaxed);
+                                    reads.fetch_sub(1, Ordering::Relaxed);
                                     std::thread::sleep(Duration::from_millis(5));
                                 }
                                 Err(error) => panic!("{pattern}: {error}"),
@@ -126,9 +127,9 @@ fn a_script_is_read_whole_however_it_is_saved() {
         let counts = [&whole, &busy, &away, &versions].map(|count| count.load(Ordering::Relaxed));
         let [whole, busy, away, versions] = counts;
         eprintln!("{pattern}: {whole} whole, {busy} busy, {away} away, {versions} versions");
-        assert_eq!(whole + busy + away, wanted);
-        assert!(whole * 2 > wanted && versions > 1, "{pattern}: {counts:?}");
+        assert_eq!(whole + busy, wanted);
         let may_be_away = matches!(pattern, "taken away" | "behind another link");
         assert!(away == 0 || may_be_away, "{pattern}: {counts:?}");
+        assert!(whole * 2 > wanted && versions > 1, "{pattern}: {counts:?}");
     }
 }

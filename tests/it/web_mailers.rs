@@ -489,15 +489,27 @@ fn dressed(dice: &mut Dice, word: &str) -> String {
     }
 }
 
-/// A message of words, people and dates that the scripts ask for.
-fn message(dice: &mut Dice) -> String {
-    let person = |dice: &mut Dice| match dice.pick(&PEOPLE) {
+/// A message of words, people and dates that scripts ask for, most of them of this one: of
+/// all words and people at random, a script of two filters asks for few.
+fn message(dice: &mut Dice, script: &str) -> String {
+    let asked = |from: &[&'static str]| -> Vec<&'static str> {
+        let plain = |text: &str| quoted(text).trim_matches('"').to_owned();
+        from.iter().copied().filter(|text| script.contains(&plain(text))).collect()
+    };
+    let words: Vec<&'static str> = [&WORDS[..], &GLOBS[..], &["boss", "12"]].concat();
+    // Pigeonhole reads no address that is not ASCII (RFC 6532).
+    let people: Vec<&'static str> = PEOPLE.into_iter().filter(|it| it.is_ascii()).collect();
+    let (words_asked, people_asked) = (asked(&words), asked(&people));
+    let one_of = |dice: &mut Dice, asked: &[&'static str], all: &[&'static str]| {
+        let of_script = dice.roll(3) > 0 && !asked.is_empty();
+        dice.pick(if of_script { asked } else { all })
+    };
+    let person = |dice: &mut Dice| match one_of(dice, &people_asked, &people) {
         address if dice.roll(2) == 0 => format!("Some Body <{address}>"),
         address => address.to_owned(),
     };
-    let words: Vec<&str> = [&WORDS[..], &GLOBS[..], &["boss", "12"]].concat();
     let word = |dice: &mut Dice| {
-        let word = dice.pick(&words);
+        let word = one_of(dice, &words_asked, &words);
         dressed(dice, word)
     };
     let mut out = format!("From: {}\nTo: {RECIPIENT}, {}\n", person(dice), person(dice));
@@ -547,9 +559,11 @@ fn what_web_mailers_write_does_what_it_does_in_pigeonhole() {
         format!("include sieve \"{}\" separator \".\" prefix \"\"\n", at("s.sieve").display());
     fs::write(at("rules"), rules).expect("written");
     let mut wrong = Vec::new();
+    let (mut all_pairs, mut all_reached) = (0, 0);
     for (editor, write) in EDITORS {
         let seed = std::env::var("MFILTER_SEED").ok().and_then(|seed| seed.parse().ok());
-        let mut dice = Dice(seed.unwrap_or(0x9e37_79b9_7f4a_7c15));
+        // The first numbers after a small one are small themselves.
+        let mut dice = Dice(seed.unwrap_or(1_u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let (mut pairs, mut reached, mut scripts) = (0, 0, 0);
         while pairs < wanted && wrong.len() < 5 {
             scripts += 1;
@@ -562,7 +576,7 @@ fn what_web_mailers_write_does_what_it_does_in_pigeonhole() {
                 continue;
             }
             let names = ["m0", "m1", "m2", "m3"];
-            let messages = names.map(|_| message(&mut dice));
+            let messages = names.map(|_| message(&mut dice, &script));
             for (name, message) in names.iter().zip(&messages) {
                 fs::write(at(name), message).expect("written");
             }
@@ -586,6 +600,10 @@ fn what_web_mailers_write_does_what_it_does_in_pigeonhole() {
         }
         eprintln!("{editor}: {pairs} pairs, {reached} of them reach a rule");
         assert!(wrong.is_empty(), "{}", wrong.join("\n=====\n"));
-        assert!(reached * 3 >= pairs, "{editor}: too few messages reach a rule");
+        // Of three scripts of an editor one may be for nobody.
+        assert!(reached * 3 >= pairs || !long(), "{editor}: too few messages reach a rule");
+        all_pairs += pairs;
+        all_reached += reached;
     }
+    assert!(all_reached * 3 >= all_pairs, "{all_reached} of {all_pairs} reach a rule");
 }
