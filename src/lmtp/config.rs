@@ -169,6 +169,18 @@ pub const SETTINGS: &[(&str, Setter)] = &[
             Some(fits.ok_or("a duration, `60s` for one, `4m` at most")?);
         Ok(())
     }),
+    ("metrics", |to, text| {
+        for place in text.split_whitespace() {
+            let (kind, path) = match place.strip_prefix("unix:") {
+                Some(path) => (&mut to.metrics.socket, path),
+                None => (&mut to.metrics.file, place),
+            };
+            if kind.replace(absolute(path)?).is_some() {
+                return Err("one file and one `unix:PATH` at most".into());
+            }
+        }
+        Ok(())
+    }),
     ("forwards-per-hour", |to, text| {
         to.confinement.forwards_per_hour = number(text)?;
         Ok(())
@@ -302,6 +314,9 @@ mod tests {
         assert_eq!((site.program_timeout, site.forwards_per_hour), (Some(120), 7));
         assert_eq!(site.programs.len(), 2);
         assert_eq!(site.programs.get("spamc").unwrap(), Path::new("/usr/bin/spamc"));
+        let metrics = parse("metrics = /run/m.prom unix:/run/m\n").unwrap().metrics;
+        assert_eq!(metrics.file.as_deref(), Some(Path::new("/run/m.prom")));
+        assert_eq!(metrics.socket.as_deref(), Some(Path::new("/run/m")));
         assert_eq!(parse("delimiter = \"\"\n").unwrap().delimiter, "");
         assert_eq!(parse("").unwrap(), LmtpSettings::default());
     }
@@ -328,6 +343,9 @@ mod tests {
             ("program-timeout = 5m", 1, "`4m` at most"),
             ("program-timeout = 99999999999999999m", 1, "`4m` at most"),
             ("delimiter = a", 1, "such as `+`"),
+            ("metrics = metrics.prom", 1, "begins with `/`"),
+            ("metrics = unix:metrics", 1, "begins with `/`"),
+            ("metrics = /a /b", 1, "one file and one"),
             ("state = x", 1, "begins with `/`"),
         ] {
             let (at, kind) = parse(text).unwrap_err();

@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::accounts::{self, Account, Accounts, Recipient};
-use super::listen::Listener;
+use super::listen::{Listener, wait_for};
 use super::pool::{Spawner, Tell, WorkerProcess};
-use super::server::{Reload, Server, wait_for};
+use super::server::{Reload, Server};
 use super::settings::{Identity, LmtpSettings};
 use super::spawn::{Role, command};
 use super::wire::{self, Frame};

@@ -8,7 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use super::settings::{Address, Identity};
 
@@ -167,6 +170,28 @@ impl AsFd for Listener {
         match self {
             Listener::Unix(listener, _) => listener.as_fd(),
             Listener::Tcp(listener) => listener.as_fd(),
+        }
+    }
+}
+
+/// Which of these are readable, or at their end; none after the time.
+pub(super) fn wait_for(descriptors: &[&dyn AsFd], time: Duration) -> io::Result<Vec<bool>> {
+    let until = Instant::now() + time;
+    let borrowed: Vec<_> = descriptors.iter().map(|descriptor| descriptor.as_fd()).collect();
+    let mut fds: Vec<PollFd<'_>> =
+        borrowed.iter().map(|descriptor| PollFd::new(descriptor, PollFlags::IN)).collect();
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let wait = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(3600),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        match poll(&mut fds, Some(&wait)) {
+            Err(Errno::INTR) => {}
+            polled => {
+                polled?;
+                return Ok(fds.iter().map(|fd| !fd.revents().is_empty()).collect());
+            }
         }
     }
 }

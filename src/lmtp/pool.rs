@@ -15,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::accounts::Account;
+use super::metrics::Metrics;
 use super::reply::Reply;
 use super::session::{Addressee, Envelope};
 use super::settings::LmtpSettings;
@@ -63,6 +64,7 @@ pub type Tell = dyn Fn(&str) + Send + Sync;
 pub struct Pool {
     spawner: Box<dyn Spawner>,
     tell: Arc<Tell>,
+    metrics: Arc<Metrics>,
     hasher: RandomState,
     state: Mutex<PoolState>,
     changed: Condvar,
@@ -157,6 +159,7 @@ impl Drop for Seat<'_> {
         drop(state);
         self.pool.changed.notify_all();
         if let Some(worn) = worn {
+            self.pool.metrics.workers_replaced.count();
             worn.end();
         }
     }
@@ -164,12 +167,18 @@ impl Drop for Seat<'_> {
 
 impl Pool {
     /// Workers that a spawner starts when they are needed.
-    pub fn new(settings: Arc<LmtpSettings>, spawner: Box<dyn Spawner>, tell: Arc<Tell>) -> Pool {
+    pub fn new(
+        settings: Arc<LmtpSettings>,
+        spawner: Box<dyn Spawner>,
+        tell: Arc<Tell>,
+        metrics: Arc<Metrics>,
+    ) -> Pool {
         let slots = (0..settings.workers.max(1)).map(|_| Slot::Empty).collect();
         let state = PoolState { settings, generation: 0, slots, busy: HashSet::new() };
         Pool {
             spawner,
             tell,
+            metrics,
             hasher: RandomState::new(),
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -200,9 +209,15 @@ impl Pool {
         let PoolState { settings, generation, slots, .. } = &mut *state;
         for slot in slots {
             let Slot::Idle(worker) = slot else { continue };
-            if (worker.is_worn(settings, *generation) || worker.process.has_ended())
-                && let Slot::Idle(worker) = std::mem::take(slot)
-            {
+            let counter = if worker.process.has_ended() {
+                &self.metrics.workers_died
+            } else if worker.is_worn(settings, *generation) {
+                &self.metrics.workers_replaced
+            } else {
+                continue;
+            };
+            counter.count();
+            if let Slot::Idle(worker) = std::mem::take(slot) {
                 ended.push(worker);
             }
         }
@@ -229,7 +244,12 @@ impl Pool {
         since: Instant,
     ) -> Reply {
         let deaths = self.deaths_of(message, &to.recipient);
-        let filtering = if deaths >= DEATHS { Filtering::Inbox } else { Filtering::Rules };
+        let filtering = if deaths >= DEATHS {
+            self.metrics.poison.count();
+            Filtering::Inbox
+        } else {
+            Filtering::Rules
+        };
         let job = Job {
             id: self.hasher.hash_one((since, std::process::id(), &to.recipient)),
             account: to.account.clone(),
@@ -277,6 +297,7 @@ impl Pool {
 
     /// Waits until nobody is at the user's mail and a worker is free.
     fn seat(&self, account: &Account, until: Instant) -> Option<Seat<'_>> {
+        let _waiting = self.metrics.waiting.enter();
         let home = account.home.as_path();
         let mut state = self.state();
         loop {
@@ -315,6 +336,7 @@ impl Pool {
             worker => (None, worker),
         };
         if let Some(other) = other {
+            self.metrics.workers_replaced.count();
             other.end();
         }
         let home = home.to_owned();
@@ -401,8 +423,12 @@ impl Seat<'_> {
                     self.worker = Some(worker);
                     return Ok(Asked::Answered(answer));
                 }
-                Asked::WasDead => worker.process.kill(),
+                Asked::WasDead => {
+                    self.pool.metrics.workers_died.count();
+                    worker.process.kill();
+                }
                 Asked::Died(why) => {
+                    self.pool.metrics.workers_died.count();
                     worker.process.kill();
                     return Ok(Asked::Died(why));
                 }
@@ -426,7 +452,9 @@ impl Seat<'_> {
     }
 
     fn start(&self, account: &Account) -> io::Result<Worker> {
+        let metrics = &self.pool.metrics;
         let (socket, process) = self.pool.spawner.start(account)?;
+        metrics.workers_started.count();
         let now = Instant::now();
         let settings = &self.settings;
         let worker = Worker {
@@ -441,8 +469,13 @@ impl Seat<'_> {
         let order = Order::Settings(Box::new((**settings).clone()));
         match ask(&worker.socket, &order, &MessageData::Memory(Vec::new()), START_TIME) {
             Asked::Answered(Answer::Ready) => Ok(worker),
-            Asked::Died(why) => Err(io::Error::other(why)),
-            Asked::Answered(_) | Asked::WasDead => Err(io::Error::other("it did not start")),
+            failed => {
+                metrics.workers_died.count();
+                Err(io::Error::other(match failed {
+                    Asked::Died(why) => why,
+                    Asked::Answered(_) | Asked::WasDead => "it did not start".into(),
+                }))
+            }
         }
     }
 }
@@ -529,7 +562,8 @@ mod tests {
         change(&mut settings);
         let started = Arc::new(AtomicUsize::new(0));
         let spawner = Threads { started: Arc::clone(&started) };
-        (Pool::new(Arc::new(settings), Box::new(spawner), Arc::new(|_: &str| ())), started)
+        let (settings, tell) = (Arc::new(settings), Arc::new(|_: &str| ()));
+        (Pool::new(settings, Box::new(spawner), tell, Arc::default()), started)
     }
 
     fn deliver(pool: &Pool, user: &str, body: &str) -> u16 {

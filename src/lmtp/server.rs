@@ -11,12 +11,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::accounts::{Account, Accounts, Recipient, Unavailable};
-use super::listen::{Listener, Stream};
+use super::exporter::Exporter;
+use super::listen::{Listener, Stream, wait_for};
+use super::metrics::Metrics;
 use super::pool::{Pool, Spawner, Tell};
 use super::reply::Reply;
 use super::session::{self, Addressee, Client, ENDING, Envelope, Ready, Service, SessionLimits};
@@ -53,6 +54,7 @@ pub struct Server {
     pool: Pool,
     current: RwLock<Arc<Current>>,
     tell: Arc<Tell>,
+    metrics: Arc<Metrics>,
     ending: AtomicBool,
     /// Ends with the server: closed, it wakes who waits.
     wake: Mutex<Option<UnixStream>>,
@@ -86,10 +88,14 @@ impl Server {
         let accounts = super::accounts::open(&settings.users)?;
         let settings = Arc::new(settings);
         let (wake, woken) = UnixStream::pair().map_err(|error| error.to_string())?;
+        let metrics = Arc::<Metrics>::default();
+        let pool =
+            Pool::new(Arc::clone(&settings), spawner, Arc::clone(&tell), Arc::clone(&metrics));
         Ok(Server {
-            pool: Pool::new(Arc::clone(&settings), spawner, Arc::clone(&tell)),
+            pool,
             current: RwLock::new(Arc::new(Current { settings, accounts })),
             tell,
+            metrics,
             ending: AtomicBool::new(false),
             wake: Mutex::new(Some(wake)),
             woken,
@@ -116,6 +122,11 @@ impl Server {
         signal_hook::low_level::pipe::register(SIGHUP, renew_sent)?;
         renew.set_nonblocking(true)?;
         listener.set_nonblocking(true)?;
+        let exporter = Exporter::start(
+            &self.current().settings.metrics,
+            Arc::clone(&self.metrics),
+            Arc::clone(&self.tell),
+        );
         let mut looked = Instant::now();
         loop {
             let most = self.current().settings.connections.max(1);
@@ -152,6 +163,9 @@ impl Server {
             }
         }
         self.end(&listener);
+        if let Some(exporter) = exporter {
+            exporter.end();
+        }
         Ok(())
     }
 
@@ -187,6 +201,9 @@ impl Server {
                 let before = self.current();
                 if before.settings.listen != current.settings.listen {
                     (self.tell)("the address to listen at counts with the next start");
+                }
+                if before.settings.metrics != current.settings.metrics {
+                    (self.tell)("the places of metrics count with the next start");
                 }
                 self.pool.renew(Arc::clone(&current.settings));
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
@@ -237,6 +254,7 @@ impl Server {
         };
         let connections = || self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections().push(Arc::clone(&connection));
+        self.metrics.connections.count();
         let guard = OpenConnection { server: Arc::clone(self), connection };
         let thread = thread::Builder::new().name("client".into()).stack_size(STACK);
         let started = thread.spawn(move || {
@@ -289,6 +307,12 @@ impl Service for Server {
             Some(account) => serves(&current.settings, account).map(Some),
             None => Ok(None),
         });
+        let counter = match &found {
+            Ok(Some(_)) => &self.metrics.recipients,
+            Ok(None) => &self.metrics.unknown_recipients,
+            Err(_) => &self.metrics.lookup_failures,
+        };
+        counter.count();
         if let Err(why) = &found {
             let Recipient { local, domain, .. } = recipient;
             (self.tell)(&format!("{local}@{domain} is not known now: {why}"));
@@ -304,13 +328,15 @@ impl Service for Server {
         since: Instant,
     ) -> Reply {
         let reply = self.pool.deliver(envelope, to, message, since);
+        let time = since.elapsed();
+        self.metrics.count_delivery(reply.code, time);
         (self.tell)(&format!(
             "from=<{}> to=<{}> user={} size={} ms={:.1} reply=\"{} {}\"",
             envelope.sender,
             to.recipient,
             to.account.name,
             message.size(),
-            since.elapsed().as_secs_f64() * 1000.0,
+            time.as_secs_f64() * 1000.0,
             reply.code,
             reply.text,
         ));
@@ -378,28 +404,6 @@ impl Write for ServedClient<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Which of these are readable, or at their end; none after the time.
-pub(super) fn wait_for(descriptors: &[&dyn AsFd], time: Duration) -> io::Result<Vec<bool>> {
-    let until = Instant::now() + time;
-    let borrowed: Vec<_> = descriptors.iter().map(|descriptor| descriptor.as_fd()).collect();
-    let mut fds: Vec<PollFd<'_>> =
-        borrowed.iter().map(|descriptor| PollFd::new(descriptor, PollFlags::IN)).collect();
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let wait = Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(3600),
-            tv_nsec: i64::from(left.subsec_nanos()),
-        };
-        match poll(&mut fds, Some(&wait)) {
-            Err(Errno::INTR) => {}
-            polled => {
-                polled?;
-                return Ok(fds.iter().map(|fd| !fd.revents().is_empty()).collect());
-            }
-        }
     }
 }
 

@@ -55,6 +55,8 @@ pub struct LmtpSettings {
     pub maildir: String,
     /// What their rules may.
     pub confinement: Confinement,
+    /// Where the metrics go.
+    pub metrics: MetricsPlaces,
     /// Limits of one delivery.
     pub limits: WorkerLimits,
 }
@@ -79,9 +81,19 @@ impl Default for LmtpSettings {
             state: STATE.into(),
             maildir: "~/Maildir".into(),
             confinement: Confinement::default(),
+            metrics: MetricsPlaces::default(),
             limits: WorkerLimits::default(),
         }
     }
+}
+
+/// Where metrics go.
+#[derive(Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricsPlaces {
+    /// A file that is replaced every few seconds, and when the server ends.
+    pub file: Option<PathBuf>,
+    /// A unix socket that answers each connection with the text, and closes it.
+    pub socket: Option<PathBuf>,
 }
 
 /// What a worker may use up.

@@ -427,3 +427,94 @@ fn users_that_are_unknown_or_away_are_answered_apart() {
     assert!(answers[0].starts_with("451 4.3.0"), "{answers:?}");
     site.stop();
 }
+
+/// The values of an OpenMetrics text, by name and labels.
+fn metrics(text: &str) -> BTreeMap<String, f64> {
+    let body = text.strip_suffix("# EOF\n").expect("it has its end");
+    let (mut family, mut values) = (String::new(), BTreeMap::new());
+    let mut kinds = BTreeMap::new();
+    for line in body.lines() {
+        if let Some(rest) = line.strip_prefix("# ") {
+            let mut words = rest.splitn(3, ' ');
+            let mut word = || words.next().expect("three words").to_owned();
+            let (keyword, name, value) = (word(), word(), word());
+            match keyword.as_str() {
+                "HELP" => family = name,
+                "TYPE" => assert!(name == family && kinds.insert(name, value).is_none(), "{line}"),
+                _ => {
+                    assert_eq!((keyword.as_str(), name.rsplit('_').next()), ("UNIT", Some(&*value)))
+                }
+            }
+            continue;
+        }
+        let (sample, value) = line.rsplit_once(' ').expect("a name and a value");
+        let name = sample.split('{').next().expect("one at least");
+        let suffix = name.strip_prefix(&*family).expect("of the family that was described");
+        let suffixes: &[&str] = match kinds[&family].as_str() {
+            "counter" => &["_total"],
+            "gauge" => &[""],
+            "histogram" => &["_bucket", "_count", "_sum"],
+            other => panic!("{other}: {line}"),
+        };
+        assert!(suffixes.contains(&suffix), "{line}");
+        let value = value.parse().expect("a number");
+        assert!(values.insert(sample.to_owned(), value).is_none(), "{line}");
+    }
+    values
+}
+
+#[test]
+fn metrics_move_with_deliveries() {
+    let mut site = Site::new();
+    site.user("taro", "when subject is \"no\" -> reject \"5.7.1 no\"\n");
+    site.user("hana", "");
+    let (file, socket) = (site.path("metrics.prom"), site.path("metrics"));
+    let config = site.path("lmtp.conf");
+    let places = format!("metrics = {} unix:{}\n", file.display(), socket.display());
+    fs::write(&config, places).expect("written");
+    site.give(&config);
+    site.start(&["--config", &config.display().to_string()]);
+    let scrape = || {
+        let mut text = String::new();
+        let mut stream = wait_for("the socket", || UnixStream::connect(&socket).ok());
+        stream.read_to_string(&mut text).expect("answered to the end");
+        text
+    };
+    // Who never reads holds up nobody.
+    let silent: Vec<UnixStream> =
+        (0..20).map(|_| wait_for("the socket", || UnixStream::connect(&socket).ok())).collect();
+    let before = metrics(&scrape());
+    assert!(before.values().all(|value| *value == 0.0), "{before:?}");
+    let mut client = site.connect();
+    for subject in ["yes", "no"] {
+        let message = wire(format!("Subject: {subject}\n\nx\n").as_bytes());
+        client.deliver(&["taro", "hana", "nobody"], &message).expect("there");
+    }
+    let text = scrape();
+    assert!(!text.contains("taro") && !text.contains("hana"), "no names: {text}");
+    let check = |text: &str| {
+        let values = metrics(text);
+        for (name, wanted) in [
+            ("connections_total", 1.0),
+            ("recipients_total", 4.0),
+            ("unknown_recipients_total", 2.0),
+            ("lookup_failures_total", 0.0),
+            ("deliveries_total{reply=\"2xx\"}", 3.0),
+            ("deliveries_total{reply=\"4xx\"}", 0.0),
+            ("deliveries_total{reply=\"5xx\"}", 1.0),
+            ("waiting_deliveries", 0.0),
+            ("delivery_seconds_count", 4.0),
+            ("delivery_seconds_bucket{le=\"+Inf\"}", 4.0),
+            ("workers_died_total", 0.0),
+        ] {
+            assert_eq!(values[&format!("mfilter_lmtp_{name}")], wanted, "{name}: {text}");
+        }
+        assert!(values["mfilter_lmtp_delivery_seconds_sum"] > 0.0, "{text}");
+        assert!(values["mfilter_lmtp_workers_started_total"] >= 1.0, "{text}");
+    };
+    check(&text);
+    drop((client, silent));
+    site.stop();
+    check(&fs::read_to_string(&file).expect("written at the end"));
+    assert!(!socket.exists(), "it goes with the server");
+}
