@@ -264,7 +264,8 @@ const MOST_READS: usize = 5;
 
 /// Reads a script that rules include, as [`read_rules`] does: whole, as it was before or
 /// after somebody saved it, also where it is written in its place. One that has just
-/// changed is waited for, half a second at most.
+/// changed is waited for, half a second at most. Who writes in place and pauses for longer
+/// than a tenth of a second is taken to be done.
 ///
 /// # Errors
 /// [`ReadError::BeingSaved`]: it goes on changing.
