@@ -170,7 +170,7 @@ impl Evaluator<'_> {
             Err(_) => Vec::new(),
         };
         if entries.is_empty() {
-            let why = "there is no address".to_owned();
+            let why = format!("the message has nothing to {action}");
             self.push(StepKind::Skipped { action, why }, rule.clone());
         }
         for entry in entries {
