@@ -186,7 +186,7 @@ pub fn look(user: &User, home: &Path, program: PathBuf) -> SetupFindings {
     SetupFindings {
         forward: own(server.as_ref().map_or(".forward", MailServer::forward_file)),
         server,
-        dovecot: dovecot(),
+        dovecot: dovecot(home),
         rules: own(".mailrules"),
         others: others.into_iter().filter(|(_, name)| is_there(name)).collect(),
         synced: fetchers.iter().find_map(|(fetcher, name)| synced(*fetcher, &home.join(name))),
@@ -294,23 +294,38 @@ fn mail_server() -> Option<MailServer> {
 }
 
 /// How Dovecot keeps mail, by its own word; 2.3 and 2.4 say it in other settings.
-fn dovecot() -> Option<DovecotStore> {
+fn dovecot(home: &Path) -> Option<DovecotStore> {
     program("doveconf")?;
     let old = said("doveconf", &["-h", "mail_location"]);
     if let Some(location) = old.as_deref().map(str::trim).filter(|location| !location.is_empty()) {
         return Some(store_of(location));
     }
-    let names = ["-h", "mail_driver", "mail_path", "mailbox_list_layout", "mail_inbox_path"];
+    // Of several settings 2.4 shows the values with their names alone.
+    let names = ["mail_driver", "mail_path", "mail_inbox_path"];
     let Some(text) = said("doveconf", &names) else {
         return Some(if old.is_some() { DovecotStore::Unset } else { DovecotStore::Unknown });
     };
-    let mut lines = text.lines().map(str::trim);
-    let mut next = || lines.next().unwrap_or_default().to_owned();
-    let (driver, path, layout, inbox) = (next(), next(), next(), next());
-    Some(match driver.as_str() {
-        "maildir" => in_maildir(&path, layout == "fs", &inbox),
+    let value = |name: &str| {
+        let lines = text.lines().filter_map(|line| line.split_once('='));
+        let mut values = lines.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim());
+        values.next().unwrap_or_default()
+    };
+    let [driver, path, inbox] = names.map(value);
+    Some(match driver {
+        "maildir" => {
+            let path = in_home(path);
+            // `mailbox_list_layout` is said to be `fs` also where it is not; and without
+            // a path of its own the inbox is a folder.
+            let is_fs = path.strip_prefix("~/").and_then(|path| layout_of(&home.join(path)));
+            let is_fs = is_fs.unwrap_or_default();
+            let folder = if is_fs { "INBOX" } else { ".INBOX" };
+            match inbox {
+                "" => in_maildir(&path, is_fs, &format!("{path}/{folder}")),
+                inbox => in_maildir(&path, is_fs, inbox),
+            }
+        }
         "" => DovecotStore::Unset,
-        _ => DovecotStore::Other { driver, is_new: true },
+        _ => DovecotStore::Other { driver: driver.to_owned(), is_new: true },
     })
 }
 

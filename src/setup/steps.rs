@@ -135,7 +135,7 @@ fn place(found: &SetupFindings) -> MailHome {
                     "doveadm reload".into(),
                 ],
                 true => vec![
-                    "printf 'mail_driver = maildir\\nmail_path = ~/Maildir\\nmail_inbox_path =\\n' > /etc/dovecot/conf.d/99-maildir.conf".into(),
+                    "printf 'mail_driver = maildir\\nmail_path = ~/Maildir\\nmail_inbox_path = ~/Maildir\\n' > /etc/dovecot/conf.d/99-maildir.conf".into(),
                     "doveadm reload".into(),
                 ],
             },

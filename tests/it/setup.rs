@@ -115,7 +115,12 @@ fn what_is_applied_delivers_to_where_dovecot_looks() {
         ("echo maildir:~/Maildir", "Maildir", ".News"),
         ("echo maildir:%h/.mail:LAYOUT=fs", ".mail", "News"),
         // Dovecot 2.4 has other settings.
-        ("[ \"$2\" = mail_driver ] && printf 'maildir\\n~/Mail\\nmaildir++\\n'", "Mail", ".News"),
+        (
+            "[ \"$1\" = -h ] || printf 'mail_driver = maildir\\nmail_path = ~/Mail\\n\
+             mailbox_list_layout = fs\\nmail_inbox_path = ~/Mail\\n'",
+            "Mail",
+            ".News",
+        ),
         (UNSET_DOVECOT, "Maildir", ".News"),
     ] {
         let machine = Machine::new(POSTFIX, doveconf);
@@ -180,7 +185,13 @@ fn the_inbox_is_where_dovecot_has_it() {
         // In this layout the inbox is the Maildir itself; outside of it there is no folder.
         "echo maildir:~/Maildir:INBOX=~/Maildir/.INBOX",
         "echo maildir:~/Maildir:INBOX=/var/mail/taro",
-        "[ \"$2\" = mail_driver ] && printf 'maildir\\n~/Mail\\nfs\\n/srv/in\\n'",
+        "[ \"$1\" = -h ] || printf 'mail_driver = maildir\\nmail_path = ~/Mail\\n\
+         mail_inbox_path = /srv/in\\n'",
+        // As Debian 13 has it.
+        "[ \"$1\" = -h ] || printf 'mail_driver = mbox\\nmail_path = %%{home}/mail\\n\
+         mail_inbox_path = /var/mail/%%{user}\\n'",
+        "[ \"$1\" = -h ] || printf 'mail_driver = maildir\\nmail_path = ~/Mail\\n\
+         mail_inbox_path =\\n'",
         // Dovecot is there, and nobody may read its settings.
         "exit 1",
     ] {
