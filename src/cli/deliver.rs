@@ -45,7 +45,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         None => None,
     };
     let delivery = mda::Delivery { maildir: args.maildir, remote, ..delivery };
-    let (outcome, plan) = delivery.deliver(&rules, world, |deadline| {
+    let (report, plan) = delivery.deliver(&rules, world, |deadline| {
         Message::read(Box::new(Deadline::new(Stdin, deadline)), &std::env::temp_dir())
     })?;
     if args.verbose > 0 {
@@ -56,7 +56,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
             }
         }));
     }
-    Ok(outcome)
+    Ok(report.outcome)
 }
 
 /// The mailbox of another store: the one recipient that the call names, without its

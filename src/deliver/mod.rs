@@ -66,6 +66,13 @@ pub struct DeliveryReport {
     pub notes: Vec<String>,
 }
 
+impl DeliveryReport {
+    /// Where nothing was done.
+    pub fn of(outcome: Outcome) -> DeliveryReport {
+        DeliveryReport { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() }
+    }
+}
+
 /// One stored copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCopy {
@@ -797,12 +804,7 @@ mod tests {
         let mut staged = vec![stage("A"), stage("B"), stage("C")];
         fs::remove_dir_all(home.path().join("B")).unwrap();
         let copies: Vec<_> = ["A", "B", "C"].map(folder).into();
-        let mut report = DeliveryReport {
-            outcome: Outcome::Delivered,
-            stored: Vec::new(),
-            done: Vec::new(),
-            notes: Vec::new(),
-        };
+        let mut report = DeliveryReport::of(Outcome::Delivered);
         let path = staged[0].commit().unwrap();
         report.stored.push(StoredCopy { step: None, folder: copies[0].clone(), path: Some(path) });
         assert!(staged[1].commit().is_err());

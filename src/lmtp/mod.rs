@@ -19,6 +19,7 @@ pub mod listen;
 pub mod metrics;
 pub mod pool;
 pub mod protocol;
+pub mod record;
 pub mod reply;
 pub mod server;
 pub mod session;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::accounts::Account;
 use super::metrics::Metrics;
-use super::reply::Reply;
+use super::record::DeliveryResult;
 use super::session::{Addressee, Envelope};
 use super::settings::LmtpSettings;
 use super::spool::MessageData;
@@ -242,7 +242,7 @@ impl Pool {
         to: &Addressee,
         message: &MessageData,
         since: Instant,
-    ) -> Reply {
+    ) -> DeliveryResult {
         let deaths = self.deaths_of(message, &to.recipient);
         let filtering = if deaths >= DEATHS {
             self.metrics.poison.count();
@@ -260,19 +260,19 @@ impl Pool {
             filtering,
         };
         let Some(mut seat) = self.seat(&to.account, since + QUEUE_TIME) else {
-            return Reply::later("all workers are busy");
+            return DeliveryResult::later("all workers are busy");
         };
         let order = Order::Deliver(job.clone());
         let wall = seat.settings.limits.wall;
         match seat.ask(&to.account, &order, message, wall) {
-            Ok(Asked::Answered(Answer::Done { outcome, broke })) => {
+            Ok(Asked::Answered(Answer::Done { outcome, folders, broke })) => {
                 if broke {
                     (self.tell)(&format!("an internal error at mail for {}", to.account.name));
                     self.note_death(message, &to.recipient);
                 } else if deaths > 0 {
                     self.forget_deaths(message, &to.recipient);
                 }
-                Reply::of(&outcome)
+                DeliveryResult::of(&outcome, folders)
             }
             Ok(Asked::Died(why)) => {
                 let count = self.note_death(message, &to.recipient);
@@ -281,16 +281,16 @@ impl Pool {
                     to.account.name
                 ));
                 match seat.recover(&to.account, job, message) {
-                    true => Reply::new(250, "2.1.5 Delivered"),
-                    false => Reply::later("the delivery was ended before it was done"),
+                    true => DeliveryResult::recovered(),
+                    false => DeliveryResult::later("the delivery was ended before it was done"),
                 }
             }
             Ok(Asked::Answered(Answer::Recovered(_) | Answer::Ready) | Asked::WasDead) => {
-                Reply::later("the worker is gone")
+                DeliveryResult::later("the worker is gone")
             }
             Err(error) => {
                 (self.tell)(&format!("no worker for {}: {error}", to.account.name));
-                Reply::later("no worker can be started")
+                DeliveryResult::later("no worker can be started")
             }
         }
     }
@@ -535,16 +535,19 @@ mod tests {
                 while let Ok(Some(Frame { head, body, .. })) = wire::receive::<Order>(&theirs) {
                     let answer = match head {
                         Order::Settings(_) => Answer::Ready,
-                        Order::Deliver(Job { filtering: Filtering::Inbox, .. }) => {
-                            Answer::Done { outcome: Outcome::Discarded, broke: false }
-                        }
+                        Order::Deliver(Job { filtering: Filtering::Inbox, .. }) => Answer::Done {
+                            outcome: Outcome::Discarded,
+                            folders: Vec::new(),
+                            broke: false,
+                        },
                         Order::Deliver(_) if body == b"die" || body == b"die late" => return,
                         Order::Deliver(_) if body == b"hang" => {
                             std::thread::sleep(Duration::from_secs(2));
                             return;
                         }
                         Order::Deliver(_) => {
-                            Answer::Done { outcome: Outcome::Delivered, broke: body == b"panic" }
+                            let broke = body == b"panic";
+                            Answer::Done { outcome: Outcome::Delivered, folders: Vec::new(), broke }
                         }
                         Order::Recover(_) => Answer::Recovered(body == b"die late"),
                     };
@@ -570,7 +573,7 @@ mod tests {
         let account = Account { name: user.into(), home: user.into(), uid: 1, gid: 1 };
         let to = Addressee { recipient: user.into(), original: None, detail: None, account };
         let message = MessageData::Memory(body.into());
-        pool.deliver(&Envelope::default(), &to, &message, Instant::now()).code
+        pool.deliver(&Envelope::default(), &to, &message, Instant::now()).reply.code
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::exporter::Exporter;
 use super::listen::{Listener, Stream, wait_for};
 use super::metrics::Metrics;
 use super::pool::{Pool, Spawner, Tell};
+use super::record::RecipientRecord;
 use super::reply::Reply;
 use super::session::{self, Addressee, Client, ENDING, Envelope, Ready, Service, SessionLimits};
 use super::settings::{Identity, LmtpSettings};
@@ -327,20 +328,13 @@ impl Service for Server {
         message: &MessageData,
         since: Instant,
     ) -> Reply {
-        let reply = self.pool.deliver(envelope, to, message, since);
+        let result = self.pool.deliver(envelope, to, message, since);
         let time = since.elapsed();
-        self.metrics.count_delivery(reply.code, time);
-        (self.tell)(&format!(
-            "from=<{}> to=<{}> user={} size={} ms={:.1} reply=\"{} {}\"",
-            envelope.sender,
-            to.recipient,
-            to.account.name,
-            message.size(),
-            time.as_secs_f64() * 1000.0,
-            reply.code,
-            reply.text,
-        ));
-        reply
+        self.metrics.count_delivery(result.reply.code, time);
+        let size = message.size();
+        let record = RecipientRecord { envelope, to, result: &result, size, time };
+        (self.tell)(&record.to_string());
+        result.reply
     }
 
     fn is_ending(&self) -> bool {

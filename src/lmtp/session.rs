@@ -2,7 +2,8 @@
 //! recipient that was accepted, in their order, each as soon as it is true.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use memchr::memchr;
 
@@ -57,6 +58,8 @@ pub struct SessionLimits {
 /// The envelope of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Envelope {
+    /// What the log calls the transaction.
+    pub transaction: String,
     /// RFC 5321 reverse-path; empty is the null sender.
     pub sender: String,
     /// Answers may be UTF-8.
@@ -151,6 +154,13 @@ pub fn run(service: &dyn Service, client: &mut dyn Client) -> io::Result<()> {
         }
         ended => ended.and(session.flush()),
     }
+}
+
+/// A name for a transaction: the moment, and a count for those of one moment.
+fn transaction_id() -> String {
+    static COUNT: AtomicU8 = AtomicU8::new(0);
+    let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}{:02x}", moment.as_micros(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn is_stalled(error: &io::Error) -> bool {
@@ -289,7 +299,8 @@ impl Session<'_> {
         if most > 0 && mail.size.is_some_and(|size| size > most) {
             return TOO_LARGE;
         }
-        let envelope = Envelope { sender: mail.sender, utf8: mail.utf8 };
+        let envelope =
+            Envelope { transaction: transaction_id(), sender: mail.sender, utf8: mail.utf8 };
         self.transaction = Some(Transaction { envelope, to: Vec::new() });
         SENDER_OK
     }

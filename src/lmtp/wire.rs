@@ -68,6 +68,8 @@ pub enum Answer {
     Done {
         /// The outcome.
         outcome: Outcome,
+        /// The folders that have the message now, as people name them.
+        folders: Vec<String>,
         /// By a mistake of ours.
         broke: bool,
     },

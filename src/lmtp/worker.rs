@@ -18,6 +18,7 @@ use super::rule_cache::RuleCache;
 use super::settings::{LmtpSettings, Store, WorkerLimits};
 use super::spool::PositionedReader;
 use super::wire::{self, Answer, Frame, Job, Order};
+use crate::deliver::DeliveryReport;
 use crate::hand_over::LmtpStore;
 use crate::hand_over::address::StoreAddress;
 use crate::maildir::recover::{RecoverOutcome, recover};
@@ -99,19 +100,24 @@ impl Worker {
     fn deliver(&mut self, job: &Job, input: Input) -> Answer {
         let delivered = catch_unwind(AssertUnwindSafe(|| self.attempt(job, input)));
         match delivered {
-            Ok(outcome) => Answer::Done { outcome, broke: false },
+            Ok(report) => {
+                let folders = report.stored.iter().map(|copy| copy.folder.to_string()).collect();
+                Answer::Done { outcome: report.outcome, folders, broke: false }
+            }
             Err(_) => {
                 // What a panic left half done is not gone on with.
                 self.rules = RuleCache::default();
-                Answer::Done { outcome: Outcome::deferred("internal error"), broke: true }
+                let outcome = Outcome::deferred("internal error");
+                Answer::Done { outcome, folders: Vec::new(), broke: true }
             }
         }
     }
 
-    fn attempt(&mut self, job: &Job, input: Input) -> Outcome {
+    fn attempt(&mut self, job: &Job, input: Input) -> DeliveryReport {
+        let later = |why: String| DeliveryReport::of(Outcome::deferred(why));
         let user = match user_of(&job.account, &self.settings) {
             Ok(user) => user,
-            Err(why) => return Outcome::deferred(why),
+            Err(why) => return later(why),
         };
         let mailbox = path::without_detail(&job.recipient, &self.settings.delimiter);
         let remote = self.store.clone().map(|store| RemoteStore { store, mailbox });
@@ -119,14 +125,11 @@ impl Worker {
             Delivery { id: Some(job.id), remote, filtering: job.filtering, ..Delivery::now(None) };
         let rules = match self.rules.of(&user, self.settings.site.as_deref()) {
             Ok(rules) => rules,
-            Err(why) => return Outcome::deferred(why),
+            Err(why) => return later(why),
         };
         let world = world_of(job, user.clone());
         let delivered = delivery.deliver(rules, world, |_| input.message(job, &user));
-        match delivered {
-            Ok((outcome, _)) => outcome,
-            Err(why) => Outcome::deferred(why),
-        }
+        delivered.map_or_else(later, |(report, _)| report)
     }
 
     /// Whether all is stored of what a dead worker was at. Where a journal is left the
@@ -225,7 +228,8 @@ mod tests {
         let input = || Input::Memory(b"Subject: x\n\nhi\n".to_vec());
         let job = job(home.path());
         let answer = worker.deliver(&job, input());
-        assert_eq!(answer, Answer::Done { outcome: Outcome::Delivered, broke: false });
+        let outcome = Outcome::Delivered;
+        assert_eq!(answer, Answer::Done { outcome, folders: vec!["A".into()], broke: false });
         let wanted =
             "Return-Path: <a@b.example>\nDelivered-To: taro+x@a.example\nSubject: x\n\nhi\n";
         assert_eq!(files(&home.path().join("Maildir/.A/new")), [wanted]);

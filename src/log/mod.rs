@@ -449,7 +449,7 @@ mod tests {
     }
 
     fn report(outcome: Outcome) -> DeliveryReport {
-        DeliveryReport { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() }
+        DeliveryReport::of(outcome)
     }
 
     fn entry<'a>(plan: &'a Plan, report: &'a DeliveryReport) -> LogEntry<'a> {

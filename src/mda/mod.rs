@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::deliver::context::{DeliveryContext, PROGRAM_TIMEOUT, SENDMAIL, environment};
 use crate::deliver::filter::Programs;
-use crate::deliver::{RemoteMailbox, Store, deliver, notice};
+use crate::deliver::{DeliveryReport, RemoteMailbox, Store, deliver, notice};
 use crate::evaluate::{self, Detail, Evaluation, Run};
 use crate::hand_over::LmtpStore;
 use crate::load::{self, FilePrints, Notice, Proof};
@@ -183,8 +183,8 @@ impl Delivery {
         }
     }
 
-    /// Delivers a message, which `read` begins to read until a point in time. Gives how
-    /// it ended and what the rules had planned.
+    /// Delivers a message, which `read` begins to read until a point in time. Gives what
+    /// became of it and what the rules had planned.
     ///
     /// # Errors
     /// Why it has to be tried again, where nothing was done.
@@ -193,7 +193,7 @@ impl Delivery {
         rules: &ActiveRules,
         mut world: World,
         read: impl FnOnce(Instant) -> io::Result<Message>,
-    ) -> Result<(Outcome, Plan), String> {
+    ) -> Result<(DeliveryReport, Plan), String> {
         let (program, state) = (&rules.set.user, world.state.clone());
         let mut location = location(self.maildir.as_deref(), program, &world)?;
         if let Some(word) = rules.set.site.as_ref().and_then(|site| site.settings.over_quota) {
@@ -212,7 +212,7 @@ impl Delivery {
         }
         let _claim = match claim(&rules.set, &message, state.as_ref(), deadline) {
             Ok(claim) => claim,
-            Err(outcome) => return Ok((outcome, Plan::default())),
+            Err(outcome) => return Ok((DeliveryReport::of(outcome), Plan::default())),
         };
         let reach = reach(program, &message, &world, deadline);
         let mut filters = Programs::new(&reach);
@@ -271,7 +271,7 @@ impl Delivery {
                 notice::tell_unfiltered(self.store(&location), state.as_ref(), &world);
             }
         }));
-        Ok((report.outcome, run.evaluation.plan))
+        Ok((report, run.evaluation.plan))
     }
 
     /// Where copies are stored.

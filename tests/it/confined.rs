@@ -116,10 +116,10 @@ impl Site {
         let before = self.stored();
         let message = Message::from_bytes(mail.as_bytes().to_vec());
         let delivered = Delivery::now(None).deliver(&rules, world, |_| Ok(message));
-        let (outcome, plan) = delivered.unwrap();
+        let (report, plan) = delivered.unwrap();
         let log = fs::read_to_string(self.at("data/a/state/log")).unwrap_or_default();
         let stored = self.stored().into_iter().filter(|file| !before.contains(file)).collect();
-        Delivered { outcome, plan, log, stored }
+        Delivered { outcome: report.outcome, plan, log, stored }
     }
 
     /// The messages in the Maildir of `a`, below it; no link is followed.

@@ -38,6 +38,7 @@ mod kinds;
 mod licences;
 mod link;
 mod lmtp;
+mod lmtp_log;
 mod lmtp_users;
 mod managesieve;
 mod mbsync;

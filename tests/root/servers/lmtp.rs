@@ -87,9 +87,9 @@ printf '%s@test.example: vmail\n' hana taro full > /etc/smtpd/mailboxes
 };
 
 /// What is needed beside the mail server.
-const PROGRAMS: &[&str] =
+pub const DOVECOT: &[&str] =
     &["/usr/sbin/dovecot", "/usr/bin/doveadm", "/usr/lib/dovecot/lmtp", "/usr/bin/setpriv"];
-const SIEVE: &str = "/usr/lib/dovecot/modules/lib90_sieve_plugin.so";
+pub const SIEVE: &str = "/usr/lib/dovecot/modules/lib90_sieve_plugin.so";
 
 const SENDER: &str = "hanako@sender.example";
 const USERS: [(&str, &str); 3] = [
@@ -119,7 +119,7 @@ impl Site {
     fn start(server: Server, then: &str, group: &str, behind: Behind) -> Option<Site> {
         let test = format!("the test of `mfilter lmtp` behind a real {}", server.name);
         let sieve: &[&str] = if behind == Behind::Dovecot { &[SIEVE] } else { &[] };
-        if skipped(&test, &[PROGRAMS, &[server.program], sieve].concat(), true) {
+        if skipped(&test, &[DOVECOT, &[server.program], sieve].concat(), true) {
             return None;
         }
         let jail = Jail::new(&test, server.packages)?;
@@ -254,7 +254,7 @@ fn furnish(jail: &Jail, behind: Behind) {
 }
 
 /// As examples/systemd has it: a socket for one group, a server that is vmail.
-fn start_mfilter(jail: &Jail, group: &str) -> Child {
+pub fn start_mfilter(jail: &Jail, group: &str) -> Child {
     let path = jail.path("/run/mfilter/lmtp");
     fs::create_dir(path.parent().expect("it has one")).expect("made");
     let socket = UnixListener::bind(&path).expect("bound");
@@ -262,7 +262,7 @@ fn start_mfilter(jail: &Jail, group: &str) -> Child {
     chown(&path, Some(0), group.trim().parse().ok()).expect("given");
     fs::set_permissions(&path, Permissions::from_mode(0o660)).expect("set");
     let log = File::create(jail.path("/var/log/mfilter.log")).expect("made");
-    let mut command = jail.command("/usr/bin/setpriv");
+    let mut command = jail.daemon("/usr/bin/setpriv");
     command.args(["--reuid", "vmail", "--regid", "vmail", "--clear-groups", "/usr/bin/mfilter"]);
     command.arg("lmtp").stdin(OwnedFd::from(socket)).stdout(Stdio::null()).stderr(log);
     command.spawn().expect("it starts")

@@ -4,6 +4,7 @@
 
 mod jail;
 mod lmtp;
+mod lmtp_rate;
 mod scenario;
 mod sendmails;
 

@@ -1,0 +1,160 @@
+//! The line of the log for each recipient of a message: what became of it, as fields
+//! `name=value` that programs can take apart. A value that has blanks or quotes stands in
+//! quotes, so that no address can look like another field.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::reply::Reply;
+use super::session::{Addressee, Envelope};
+use crate::outcome::Outcome;
+
+/// What became of a message for one recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Stored.
+    Delivered,
+    /// Dropped by a rule.
+    Discarded,
+    /// To be tried again.
+    Deferred,
+    /// Refused by a rule.
+    Refused,
+    /// Found stored when its worker had died.
+    Recovered,
+}
+
+impl Verdict {
+    fn of(outcome: &Outcome) -> Verdict {
+        match outcome {
+            Outcome::Delivered => Verdict::Delivered,
+            Outcome::Discarded => Verdict::Discarded,
+            Outcome::Deferred { .. } => Verdict::Deferred,
+            Outcome::Refused { .. } => Verdict::Refused,
+        }
+    }
+
+    /// As the log has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Delivered => "delivered",
+            Verdict::Discarded => "discarded",
+            Verdict::Deferred => "deferred",
+            Verdict::Refused => "refused",
+            Verdict::Recovered => "recovered",
+        }
+    }
+}
+
+/// The same, with what is answered and logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryResult {
+    /// What the client is answered.
+    pub reply: Reply,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The folders that have the message now, as people name them.
+    pub folders: Vec<String>,
+}
+
+impl DeliveryResult {
+    /// Of what a worker has done.
+    pub fn of(outcome: &Outcome, folders: Vec<String>) -> DeliveryResult {
+        DeliveryResult { reply: Reply::of(outcome), verdict: Verdict::of(outcome), folders }
+    }
+
+    /// To be tried again: why.
+    pub fn later(why: &str) -> DeliveryResult {
+        DeliveryResult::of(&Outcome::deferred(why), Vec::new())
+    }
+
+    /// Found stored when its worker had died.
+    pub fn recovered() -> DeliveryResult {
+        let verdict = Verdict::Recovered;
+        DeliveryResult { verdict, ..DeliveryResult::of(&Outcome::Delivered, Vec::new()) }
+    }
+}
+
+/// What is known of a message and one of its recipients at the end.
+pub struct RecipientRecord<'a> {
+    /// Sender and transaction.
+    pub envelope: &'a Envelope,
+    /// Who gets it.
+    pub to: &'a Addressee,
+    /// What became of it.
+    pub result: &'a DeliveryResult,
+    /// Bytes.
+    pub size: u64,
+    /// From the end of the message to now.
+    pub time: Duration,
+}
+
+impl fmt::Display for RecipientRecord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RecipientRecord { envelope, to, result, size, time } = self;
+        let reply = &result.reply;
+        write!(f, "transaction={} from={}", envelope.transaction, Value(&envelope.sender))?;
+        write!(f, " to={} user={}", Value(&to.recipient), Value(&to.account.name))?;
+        write!(f, " verdict={}", result.verdict.word())?;
+        for folder in &result.folders {
+            write!(f, " folder={}", Value(folder))?;
+        }
+        write!(f, " size={size} ms={:.1}", time.as_secs_f64() * 1000.0)?;
+        write!(f, " reply={}", Value(&format!("{} {}", reply.code, reply.text)))
+    }
+}
+
+/// A value, quoted where it has to be.
+struct Value<'a>(&'a str);
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"\"\\=".contains(c);
+        if !self.0.is_empty() && self.0.chars().all(is_plain) {
+            return f.write_str(self.0);
+        }
+        f.write_str("\"")?;
+        for c in self.0.chars() {
+            if matches!(c, '"' | '\\') {
+                f.write_str("\\")?;
+            }
+            write!(f, "{c}")?;
+        }
+        f.write_str("\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lmtp::accounts::Account;
+
+    #[test]
+    fn no_value_can_look_like_another_field() {
+        let envelope = Envelope {
+            sender: "\"a\" verdict=refused\"@b.example".into(),
+            utf8: false,
+            transaction: "5f01".into(),
+        };
+        let account = Account { name: "taro".into(), home: "/".into(), uid: 1, gid: 1 };
+        let recipient = "taro+x@a.example".into();
+        let to = Addressee { recipient, original: None, detail: None, account };
+        let result = DeliveryResult {
+            reply: Reply::new(250, "2.1.5 Delivered"),
+            verdict: Verdict::Delivered,
+            folders: vec!["A b".into(), "INBOX".into()],
+        };
+        let time = Duration::from_micros(1234);
+        let record =
+            RecipientRecord { envelope: &envelope, to: &to, result: &result, size: 7, time };
+        assert_eq!(
+            record.to_string(),
+            "transaction=5f01 from=\"\\\"a\\\" verdict=refused\\\"@b.example\" to=taro+x@a.example \
+             user=taro verdict=delivered folder=\"A b\" folder=INBOX size=7 ms=1.2 \
+             reply=\"250 2.1.5 Delivered\""
+        );
+        let null = Envelope { sender: String::new(), ..envelope };
+        let record = RecipientRecord { envelope: &null, to: &to, result: &result, size: 7, time };
+        assert!(record.to_string().starts_with("transaction=5f01 from=\"\" to="));
+    }
+}

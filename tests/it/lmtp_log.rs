@@ -1,0 +1,96 @@
+//! The line that `mfilter lmtp` logs for each recipient.
+
+use std::collections::BTreeSet;
+
+use crate::support::lmtp_site::{Site, wire};
+use crate::support::wait_for;
+
+/// The fields of a line, values unquoted.
+fn fields(line: &str) -> Vec<(String, String)> {
+    let (mut fields, mut rest) = (Vec::new(), line);
+    while let Some((name, behind)) = rest.split_once('=') {
+        let mut value = String::new();
+        let mut signs = behind.char_indices();
+        let mut end = behind.len();
+        if behind.starts_with('"') {
+            signs.next();
+            while let Some((at, sign)) = signs.next() {
+                match sign {
+                    '\\' => value.extend(signs.next().map(|(_, sign)| sign)),
+                    '"' => {
+                        end = at + 1;
+                        break;
+                    }
+                    sign => value.push(sign),
+                }
+            }
+        } else {
+            end = behind.find(' ').unwrap_or(behind.len());
+            value.push_str(&behind[..end]);
+        }
+        fields.push((name.trim().to_owned(), value));
+        rest = &behind[end..];
+    }
+    fields
+}
+
+#[test]
+fn each_recipient_has_a_line_in_the_log() {
+    let mut site = Site::new();
+    site.user(
+        "taro",
+        "when subject is \"later\" -> defer \"4.7.1 later\"\n\
+         when subject is \"no\" -> reject \"5.7.1 no\"\n\
+         when subject is \"drop\" -> discard\n\
+         when subject is \"two\" -> copy \"A b\", folder \"仕事\"\n",
+    );
+    site.user("hana", "");
+    site.start(&["--workers", "2"]);
+    let mut client = site.connect();
+    for subject in ["two", "later", "no", "drop", "plain"] {
+        let message = wire(format!("Subject: {subject}\n\nx\n").as_bytes());
+        let to = ["taro@x", "\"hana+a verdict=refused\"@x.example", "nobody"];
+        client.deliver(&to, &message).expect("there");
+    }
+    drop(client);
+    site.stop();
+    let lines = wait_for("ten lines", || {
+        let said = site.said();
+        let lines: Vec<_> = said
+            .lines()
+            .filter_map(|line| line.find("transaction=").map(|at| fields(&line[at..])))
+            .collect();
+        (lines.len() == 10).then_some(lines)
+    });
+    let of = |line: &[(String, String)], name: &str| {
+        let all = line.iter().filter(|(other, _)| other == name);
+        all.map(|(_, value)| value.clone()).collect::<Vec<_>>().join("|")
+    };
+    let wanted = [
+        ("delivered", "A b|仕事", "250 2.1.5 Delivered"),
+        ("deferred", "", "451 4.7.1 later"),
+        ("refused", "", "550 5.7.1 no"),
+        ("discarded", "", "250 2.1.5 Discarded by a rule"),
+        ("delivered", "INBOX", "250 2.1.5 Delivered"),
+    ];
+    for (pair, (verdict, folder, reply)) in lines.chunks(2).zip(wanted) {
+        let [taro, hana] = pair else { panic!("{pair:?}") };
+        for (name, wanted) in [
+            ("from", "sender@far.example"),
+            ("to", "taro@x"),
+            ("user", "taro"),
+            ("verdict", verdict),
+            ("folder", folder),
+            ("reply", reply),
+        ] {
+            assert_eq!(of(taro, name), wanted, "{name}: {taro:?}");
+        }
+        assert!(of(taro, "ms").parse::<f64>().is_ok_and(|ms| ms >= 0.0), "{taro:?}");
+        assert!(of(taro, "size").parse::<u64>().is_ok_and(|size| size > 10), "{taro:?}");
+        assert_eq!(of(taro, "transaction"), of(hana, "transaction"));
+        assert_eq!(of(hana, "to"), "\"hana+a verdict=refused\"@x.example");
+        assert_eq!((of(hana, "verdict"), of(hana, "folder")), ("delivered".into(), "INBOX".into()));
+    }
+    let transactions: BTreeSet<String> = lines.iter().map(|line| of(line, "transaction")).collect();
+    assert_eq!(transactions.len(), 5);
+}
