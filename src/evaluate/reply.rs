@@ -182,7 +182,7 @@ impl Me {
             list: AddressList::from_entries(me.map(|entry| entry.as_str())),
             recipients: conditions
                 .world
-                .envelope_recipients(conditions.message)
+                .own_recipients(conditions.message)
                 .iter()
                 .map(|to| crate::message::address::canonical(to).into_owned())
                 .collect(),

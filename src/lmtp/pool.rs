@@ -11,6 +11,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,9 @@ pub trait Spawner: Send + Sync {
 
 /// Is told what is worth a line in the log.
 pub type Tell = dyn Fn(&str) + Send + Sync;
+
+/// Counts jobs, so that no two are taken for one.
+static JOBS: AtomicU64 = AtomicU64::new(0);
 
 /// All workers.
 pub struct Pool {
@@ -251,7 +255,12 @@ impl Pool {
             Filtering::Rules
         };
         let job = Job {
-            id: self.hasher.hash_one((since, std::process::id(), &to.recipient)),
+            // An address may stand twice in one transaction.
+            id: self.hasher.hash_one((
+                JOBS.fetch_add(1, Ordering::Relaxed),
+                since,
+                std::process::id(),
+            )),
             account: to.account.clone(),
             sender: envelope.sender.clone(),
             recipient: to.recipient.clone(),
@@ -481,7 +490,9 @@ impl Seat<'_> {
 }
 
 fn ask(socket: &UnixStream, order: &Order, message: &MessageData, time: Duration) -> Asked {
-    let sent = socket.set_read_timeout(Some(time)).and_then(|()| match message {
+    let timed =
+        socket.set_read_timeout(Some(time)).and_then(|()| socket.set_write_timeout(Some(time)));
+    let sent = timed.and_then(|()| match message {
         MessageData::Memory(bytes) => wire::send(socket, order, bytes, None),
         MessageData::File(file, _) => wire::send(socket, order, b"", Some(file.as_fd())),
     });
@@ -507,7 +518,7 @@ fn is_gone(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
     use crate::outcome::Outcome;

@@ -3,9 +3,8 @@
 //!
 //! Paths are read leniently: to refuse an odd address is to bounce mail.
 
-use crate::message::path;
-
 use super::reply::Reply;
+use crate::message::path;
 
 /// A command line may be so long, bytes, with its CR LF. RFC 5321 §4.5.3.1.4 asks for
 /// 512, RFC 3461 for 500 more, RFC 6531 for still more.
@@ -66,9 +65,8 @@ pub struct RcptCommand {
 /// # Errors
 /// The answer to what is no command.
 pub fn parse(line: &[u8]) -> Result<Command, Reply> {
-    let Ok(line) = std::str::from_utf8(line) else {
-        return Err(Reply::new(500, "5.5.2 The command is not UTF-8"));
-    };
+    // MTAs pass on what older ones have sent: to refuse an odd sender is to bounce mail.
+    let line = &*String::from_utf8_lossy(line);
     if line.contains(|c: char| c.is_control() && c != '\t') {
         return Err(Reply::new(500, "5.5.2 There is a control character in the command"));
     }
@@ -343,7 +341,9 @@ mod tests {
         ] {
             assert_eq!(code(line), wanted, "{line:?}");
         }
-        assert_eq!(parse(b"NOOP \xff").unwrap_err().code, 500);
+        // Older MTAs send what they were sent.
+        let Ok(Command::Mail(mail)) = parse(b"MAIL FROM:<jos\xe9@b.example>") else { panic!() };
+        assert_eq!(mail.sender, "jos\u{fffd}@b.example");
     }
 
     proptest::proptest! {

@@ -193,13 +193,24 @@ impl Server {
     }
 
     fn renew(&self, reload: &Reload) {
-        let renewed = reload().and_then(|settings| {
+        let before = self.current();
+        let renewed = reload().and_then(|mut settings| {
+            // Who we are was judged at the start, and what may be done by that.
+            let then = &before.settings;
+            let is_same = settings.own_uids == then.own_uids
+                && settings.identity == then.identity
+                && settings.state == then.state;
+            if !is_same {
+                (self.tell)("users' uids, our own and the state's place count with the next start");
+                settings.own_uids = then.own_uids;
+                settings.identity = then.identity;
+                settings.state.clone_from(&then.state);
+            }
             let accounts = super::accounts::open(&settings.users)?;
             Ok(Current { settings: Arc::new(settings), accounts })
         });
         match renewed {
             Ok(current) => {
-                let before = self.current();
                 if before.settings.listen != current.settings.listen {
                     (self.tell)("the address to listen at counts with the next start");
                 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::hand_over::address::StoreAddress;
+use crate::mda::PATIENCE;
 use crate::user::Confinement;
 
 /// Where the state of users lies who share a uid, unless it is said.
@@ -121,7 +122,8 @@ impl Default for WorkerLimits {
             memory: 1 << 30,
             files: 256,
             processor: Duration::from_secs(30),
-            wall: Duration::from_secs(240),
+            // What a delivery waits for gives up before.
+            wall: PATIENCE + Duration::from_secs(20),
             jobs: 1000,
             age: Duration::from_secs(600),
             idle: Duration::from_secs(30),

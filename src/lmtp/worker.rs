@@ -159,10 +159,11 @@ fn world_of(job: &Job, user: User) -> World {
     let name = job.account.name.clone();
     let home = job.account.home.to_string_lossy().into_owned();
     let variables = [("LOGNAME", name.clone()), ("USER", name), ("HOME", home)];
-    let original = job.original.iter().filter(|original| **original != job.recipient);
+    let original = job.original.as_ref().filter(|original| **original != job.recipient);
     World {
         sender: Some(job.sender.clone()),
-        recipients: [&job.recipient].into_iter().chain(original).cloned().collect(),
+        recipients: vec![job.recipient.clone()],
+        alias: original.cloned(),
         extension: Some(job.detail.clone().unwrap_or_default()),
         variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         state: StateDir::of(&user),

@@ -36,8 +36,14 @@ impl World {
 
     /// The envelope recipients (RFC 5321 forward-path), quoted where they have
     /// to be: `-d`, else `DTLINE` of qmail and Courier, else a Delivered-To or
-    /// Envelope-To above the first Received line, else `RECIPIENT`.
+    /// Envelope-To above the first Received line, else `RECIPIENT`; and the alias.
     pub fn envelope_recipients(&self, message: &Message) -> Vec<String> {
+        let alias = self.alias.iter().map(|to| path::forward(to));
+        self.own_recipients(message).into_iter().chain(alias).collect()
+    }
+
+    /// The same without the alias, which nobody may believe to be the user's.
+    pub fn own_recipients(&self, message: &Message) -> Vec<String> {
         if !self.recipients.is_empty() {
             return self.recipients.iter().map(|to| path::forward(to)).collect();
         }
@@ -189,6 +195,16 @@ mod tests {
         ] {
             assert_eq!(world.envelope_sender(&message(text)).unwrap(), "", "{text}");
         }
+    }
+
+    #[test]
+    fn an_alias_is_a_recipient_and_not_the_users_own() {
+        let mail = message("Subject: x\n\n");
+        let recipients = vec!["taro@a.example".to_owned()];
+        let alias = Some("ceo@a.example".to_owned());
+        let world = World { recipients, alias, ..World::default() };
+        assert_eq!(world.envelope_recipients(&mail), ["taro@a.example", "ceo@a.example"]);
+        assert_eq!(world.own_recipients(&mail), ["taro@a.example"]);
     }
 
     #[test]

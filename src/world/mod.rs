@@ -36,6 +36,9 @@ pub struct World {
     pub sender: Option<String>,
     /// `-d`: envelope recipients.
     pub recipients: Vec<String>,
+    /// The address before aliases (RFC 3461 `ORCPT`): rules see it as a recipient. Its
+    /// sender may have written it, so it is nobody's own.
+    pub alias: Option<String>,
     /// `-a`: the address extension.
     pub extension: Option<String>,
     /// `-D NAME=VALUE`: in front of the process's environment.

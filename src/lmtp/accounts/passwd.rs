@@ -7,12 +7,15 @@ use std::process::{Command, Stdio};
 
 use super::{Account, Accounts, Recipient, Unavailable, is_plain_name};
 use crate::file::ANYWHERE;
-use crate::source::read_bytes;
+use crate::source::{read_bytes, read_text};
 
 /// Longer files are not read, bytes.
 const LARGEST: u64 = 64 << 20;
-/// What getent(1) says of a key that it does not find.
+/// What getent(1) says of a key that it does not find, and of one that it could not ask
+/// for, since a service is away.
 const NOT_FOUND: i32 = 2;
+/// Name services of this machine, which are never away.
+const LOCAL: [&str; 4] = ["files", "compat", "db", "systemd"];
 
 /// The users of a file as passwd(5) describes it, and of the name services.
 #[derive(Debug, Clone)]
@@ -20,12 +23,18 @@ pub struct Passwd {
     file: PathBuf,
     /// Asked for whom the file does not know; none to ask nobody.
     getent: Option<PathBuf>,
+    /// Says which services getent asks: nsswitch.conf(5).
+    services: PathBuf,
 }
 
 impl Passwd {
     /// The machine's.
     pub fn of_system() -> Passwd {
-        Passwd { file: "/etc/passwd".into(), getent: Some("getent".into()) }
+        Passwd {
+            file: "/etc/passwd".into(),
+            getent: Some("getent".into()),
+            services: "/etc/nsswitch.conf".into(),
+        }
     }
 
     fn named(&self, name: &str) -> Result<Option<Account>, Unavailable> {
@@ -33,7 +42,7 @@ impl Passwd {
             Unavailable(format!("{}: {error}", self.file.display()))
         };
         let users = read_bytes(&ANYWHERE, &self.file, LARGEST).map_err(|error| unread(&error))?;
-        if let Some(account) = find_in(&users, name) {
+        if let Some(account) = find_in(&users, name).map_err(|why| unread(&why))? {
             return Ok(Some(account));
         }
         let Some(getent) = &self.getent else { return Ok(None) };
@@ -45,13 +54,33 @@ impl Passwd {
             .stderr(Stdio::null())
             .output();
         match asked {
-            Ok(told) if told.status.success() => Ok(find_in(&told.stdout, name)),
-            Ok(told) if told.status.code() == Some(NOT_FOUND) => Ok(None),
+            Ok(told) if told.status.success() => {
+                find_in(&told.stdout, name).map_err(|why| Unavailable(format!("getent: {why}")))
+            }
+            Ok(told) if told.status.code() == Some(NOT_FOUND) => match self.remote_service() {
+                None => Ok(None),
+                Some(service) => Err(Unavailable(format!(
+                    "`{service}` does not know the name, or is away, which cannot be told apart"
+                ))),
+            },
             Ok(told) => Err(Unavailable(format!("getent passwd: {}", told.status))),
             // A system that has none has no other users.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Unavailable(format!("getent: {error}"))),
         }
+    }
+}
+
+impl Passwd {
+    /// A service that getent asks and that may be away.
+    fn remote_service(&self) -> Option<String> {
+        let text = read_text(&ANYWHERE, &self.services).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.trim_start().strip_prefix("passwd:"))?;
+        let line = line.split('#').next().unwrap_or_default();
+        // `[NOTFOUND=return]` is none.
+        let mut services =
+            line.split_ascii_whitespace().filter(|word| !word.contains(['[', '=', ']']));
+        services.find(|service| !LOCAL.contains(service)).map(str::to_owned)
     }
 }
 
@@ -76,20 +105,25 @@ impl Accounts for Passwd {
     }
 }
 
-/// A user by the lines of passwd(5): `name:password:uid:gid:gecos:home:shell`.
-fn find_in(users: &[u8], name: &str) -> Option<Account> {
-    users.split(|byte| *byte == b'\n').find_map(|line| {
-        let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
-        let [known, _, uid, gid, _, home, ..] = fields.as_slice() else { return None };
-        if *known != name.as_bytes() {
-            return None;
-        }
+/// A user by the lines of passwd(5): `name:password:uid:gid:gecos:home:shell`. An error if
+/// the line cannot be used: the user is there all the same.
+fn find_in(users: &[u8], name: &str) -> Result<Option<Account>, String> {
+    let mut lines = users.split(|byte| *byte == b'\n');
+    let line = lines.find_map(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b":"));
+    let Some(line) = line else { return Ok(None) };
+    let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
+    let account = || {
+        let [_, uid, gid, _, home, ..] = fields.as_slice() else { return None };
         let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse().ok();
         let home = Path::new(std::ffi::OsStr::from_bytes(home));
         let (uid, gid) = (number(uid)?, number(gid)?);
         let home = home.is_absolute().then(|| home.to_owned())?;
         Some(Account { name: name.to_owned(), home, uid, gid })
-    })
+    };
+    match account() {
+        Some(account) => Ok(Some(account)),
+        None => Err(format!("the line of {name} has no uid, no gid or no home")),
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +148,8 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
             path
         });
-        Passwd { file: directory.join("passwd"), getent }
+        let services = directory.join("nsswitch.conf");
+        Passwd { file: directory.join("passwd"), getent, services }
     }
 
     #[test]
@@ -124,10 +159,11 @@ mod tests {
         let found = users.find(&recipient("Taro")).unwrap().unwrap();
         assert_eq!((found.name.as_str(), found.uid, found.gid), ("taro", 1000, 100));
         assert_eq!(found.home, Path::new("/home/taro"));
-        for nobody in
-            ["hana", "nohome", "bad", "short", "1000", "-x", "..", "a/b", "", "x:1000:100:", "#c"]
-        {
+        for nobody in ["hana", "1000", "-x", "..", "a/b", "", "x:1000:100:", "#c"] {
             assert_eq!(users.find(&recipient(nobody)), Ok(None), "{nobody}");
+        }
+        for local in ["nohome", "bad", "short"] {
+            assert!(users.find(&recipient(local)).is_err(), "{local} is there all the same");
         }
         fs::remove_file(directory.path().join("passwd")).unwrap();
         assert!(users.find(&recipient("taro")).is_err(), "a file that is away");
@@ -140,6 +176,16 @@ mod tests {
         let users = passwd(directory.path(), Some(ldap));
         assert_eq!(users.find(&recipient("hana")).unwrap().unwrap().uid, 1001);
         assert_eq!(users.find(&recipient("jiro")), Ok(None));
+        let services = directory.path().join("nsswitch.conf");
+        for (line, is_told) in [
+            ("passwd: files systemd", true),
+            ("passwd:\tfiles [NOTFOUND=continue] sss # ldap", false),
+            ("#passwd: ldap\nshadow: ldap\npasswd: compat", true),
+        ] {
+            fs::write(&services, format!("{line}\n")).unwrap();
+            assert_eq!(users.find(&recipient("jiro")).is_ok(), is_told, "{line}");
+            assert!(users.find(&recipient("hana")).unwrap().is_some(), "{line}");
+        }
         let users = passwd(directory.path(), Some("exit 3"));
         assert!(users.find(&recipient("hana")).is_err(), "getent that fails knows nothing");
         assert!(users.find(&recipient("taro")).unwrap().is_some());

@@ -17,8 +17,8 @@ use crate::source::read_text;
 
 /// What says that the file has changed: inode, size, times of change.
 type Stamp = (u64, u64, i64, i64);
-/// Accounts by name, as the file has it.
-type Users = HashMap<String, Account>;
+/// Accounts by name, as the file has it, or why a line cannot be used.
+type Users = HashMap<String, Result<Account, &'static str>>;
 
 /// A file of users.
 #[derive(Debug)]
@@ -48,14 +48,18 @@ impl PasswdFile {
             return Ok(users.clone());
         }
         let text = read_text(&ANYWHERE, &self.file).map_err(|error| away(&error))?;
-        let parsed = text.lines().filter_map(|line| self.account(line));
-        let users = Arc::new(parsed.map(|account| (account.name.clone(), account)).collect());
+        // One that is being written would make users unknown, and bounce their mail.
+        if !text.ends_with('\n') {
+            return Err(away(&"it has no end of line at its end; is it being written?"));
+        }
+        let users: Arc<Users> =
+            Arc::new(text.lines().filter_map(|line| self.entry(line)).collect());
         *read = Some((stamp, Arc::clone(&users)));
         Ok(users)
     }
 
-    /// The account of a line; none if it has no home or is none.
-    fn account(&self, line: &str) -> Option<Account> {
+    /// The name and the account of a line; none if it has no name.
+    fn entry(&self, line: &str) -> Option<(String, Result<Account, &'static str>)> {
         let line = line.trim_end_matches('\r');
         if line.starts_with('#') {
             return None;
@@ -77,13 +81,13 @@ impl PasswdFile {
             "" => Some(otherwise),
             text => text.parse().ok(),
         };
-        let home = Path::new(home);
-        Some(Account {
-            name: name.to_owned(),
-            home: home.is_absolute().then(|| home.to_owned())?,
-            uid: number(uid, self.owner.uid)?,
-            gid: number(gid, self.owner.gid)?,
-        })
+        let ids = number(uid, self.owner.uid).zip(number(gid, self.owner.gid));
+        let account = match ids {
+            _ if !Path::new(home).is_absolute() => Err("it has no home"),
+            None => Err("uid and gid are no numbers"),
+            Some((uid, gid)) => Ok(Account { name: name.to_owned(), home: home.into(), uid, gid }),
+        };
+        Some((name.to_owned(), account))
     }
 }
 
@@ -95,8 +99,13 @@ impl Accounts for PasswdFile {
         for local in [recipient.local.clone(), recipient.local.to_lowercase()] {
             let whole = format!("{local}@{domain}");
             let found = users.get(&whole).or_else(|| users.get(&local));
-            if let Some(account) = found {
-                return Ok(Some(account.clone()));
+            match found {
+                Some(Ok(account)) => return Ok(Some(account.clone())),
+                Some(Err(why)) => {
+                    let file = self.file.display();
+                    return Err(Unavailable(format!("{file}: the line of {local}: {why}")));
+                }
+                None => {}
             }
         }
         Ok(None)
@@ -140,15 +149,12 @@ mod tests {
             assert_eq!((found.uid, found.gid), (uid, gid), "{local}");
             assert_eq!(found.home, Path::new(home));
         }
-        for (local, domain) in [
-            ("taro", "b.example"),
-            ("jiro", "a.example"),
-            ("bad", "a.example"),
-            ("short", "a.example"),
-            ("", "a.example"),
-            ("# users", ""),
-        ] {
+        for (local, domain) in [("taro", "b.example"), ("", "a.example"), ("# users", "")] {
             assert_eq!(users.find(&recipient(local, domain)), Ok(None), "{local}");
+        }
+        // A user whose line cannot be used is there all the same.
+        for local in ["jiro", "bad", "short"] {
+            assert!(users.find(&recipient(local, "a.example")).is_err(), "{local}");
         }
     }
 
@@ -163,6 +169,10 @@ mod tests {
         fs::write(&file, "new@a.example::::::/m/new\n".replace("::::::", ":::::")).unwrap();
         assert!(users.find(&recipient("taro", "a.example")).unwrap().is_none());
         assert!(users.find(&recipient("new", "a.example")).unwrap().is_some());
+        for half in ["", "new@a.example:::::/m/new\nta"] {
+            fs::write(&file, half).unwrap();
+            assert!(users.find(&recipient("taro", "a.example")).is_err(), "{half}");
+        }
         fs::remove_file(&file).unwrap();
         assert!(users.find(&recipient("new", "a.example")).is_err());
     }

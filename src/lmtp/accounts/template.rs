@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Account, Accounts, Recipient, Unavailable, is_plain_name};
 
@@ -41,16 +41,26 @@ impl Template {
         Ok(Some(Account { name, home, uid: about.uid(), gid: about.gid() }))
     }
 
-    /// Whether what is above all homes is there: else nothing is known of anybody.
-    fn is_mounted(&self, home: &std::path::Path) -> Result<(), Unavailable> {
+    /// Whether what is above all homes is there, and the directory of this one, if there is
+    /// one, is not empty, as one is where something was to be mounted: else nothing is
+    /// known of anybody.
+    fn is_mounted(&self, home: &Path) -> Result<(), Unavailable> {
         let fixed = self.path.split('{').next().unwrap_or_default();
         let root = fixed.rsplit_once('/').map_or("/", |(root, _)| root);
-        let root = if root.is_empty() { "/" } else { root };
-        match std::fs::read_dir(root).map(|mut entries| entries.next().is_some()) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Unavailable(format!("{root} is empty; is it mounted?"))),
-            Err(error) => Err(Unavailable(format!("{}: {root}: {error}", home.display()))),
+        let root = Path::new(if root.is_empty() { "/" } else { root });
+        for (directory, has_to_be) in [(Some(root), true), (home.parent(), false)] {
+            let Some(directory) = directory else { continue };
+            let shown = directory.display();
+            match std::fs::read_dir(directory).map(|mut entries| entries.next().is_some()) {
+                Ok(true) => {}
+                Ok(false) => {
+                    return Err(Unavailable(format!("{shown} is empty; is it mounted?")));
+                }
+                Err(error) if !has_to_be && error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(Unavailable(format!("{shown}: {error}"))),
+            }
         }
+        Ok(())
     }
 }
 
@@ -111,5 +121,10 @@ mod tests {
             let template = Template::new(&format!("{}/{{user}}", path.display()));
             assert!(template.find(&recipient("taro", "")).is_err(), "{}", path.display());
         }
+        fs::create_dir_all(root.path().join("m/a.example/taro")).unwrap();
+        fs::create_dir_all(root.path().join("m/b.example")).unwrap();
+        let template = Template::new(&format!("{}/m/{{domain}}/{{user}}", root.path().display()));
+        assert!(template.find(&recipient("taro", "b.example")).is_err(), "one domain's");
+        assert_eq!(template.find(&recipient("taro", "c.example")), Ok(None));
     }
 }
