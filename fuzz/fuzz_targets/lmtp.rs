@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use libfuzzer_sys::fuzz_target;
 use mfilter::lmtp::accounts::{Account, Recipient, Unavailable};
-use mfilter::lmtp::reply::Reply;
-use mfilter::lmtp::session::{self, Addressee, Client, Envelope, Ready, Service, SessionLimits};
+use mfilter::lmtp::reply::LmtpReply;
+use mfilter::lmtp::session::{self, Addressee, LmtpPeer, Envelope, Ready, Service, SessionLimits};
 use mfilter::lmtp::spool::MessageData;
 
 struct Script<'d> {
@@ -41,7 +41,7 @@ impl Write for Script<'_> {
     }
 }
 
-impl Client for Script<'_> {
+impl LmtpPeer for Script<'_> {
     fn wait(&mut self) -> io::Result<Ready> {
         Ok(Ready::Input)
     }
@@ -77,13 +77,13 @@ impl Service for Mailboxes {
         to: &Addressee,
         message: &MessageData,
         _: Instant,
-    ) -> Reply {
+    ) -> LmtpReply {
         assert!(!envelope.sender.contains(char::is_control));
         assert!(!to.recipient.contains(char::is_control));
         let MessageData::Memory(bytes) = message else { panic!("it is small") };
         assert!(bytes.is_empty() || bytes.ends_with(b"\n"));
         self.delivered.lock().expect("no panic").push((to.clone(), bytes.clone()));
-        Reply::new(250, "2.1.5 Delivered")
+        LmtpReply::new(250, "2.1.5 Delivered")
     }
 
     fn is_ending(&self) -> bool {

@@ -14,8 +14,8 @@ use crate::lmtp::account_user::judge_state;
 use crate::lmtp::config::{self, CONFIG};
 use crate::lmtp::listen::Listener;
 use crate::lmtp::server::Server;
-use crate::lmtp::settings::{Address, Store, UserSource};
 use crate::lmtp::settings::{Identity, LmtpSettings};
+use crate::lmtp::settings::{ListenAddress, StoreSetting, UserSource};
 use crate::lmtp::spawn::{OwnUid, Role};
 use crate::lmtp::{accounts, launcher, worker};
 use crate::source::read_bytes;
@@ -31,7 +31,7 @@ pub(super) struct LmtpArgs {
     /// Where MTAs connect, on this machine: `unix:PATH` or `HOST:PORT` [default: standard
     /// input is the listening socket, as systemd gives it]
     #[arg(long, value_name = "ADDRESS")]
-    pub(super) listen: Option<Address>,
+    pub(super) listen: Option<ListenAddress>,
 
     /// The mode of the unix socket [default: 0660]
     #[arg(long, value_name = "MODE", value_parser = octal)]
@@ -44,7 +44,7 @@ pub(super) struct LmtpArgs {
 
     /// Where mail is stored: `maildir`, `lmtp:unix:PATH`, `lmtp:HOST:PORT` [default: maildir]
     #[arg(long, value_name = "STORE")]
-    pub(super) store: Option<Store>,
+    pub(super) store: Option<StoreSetting>,
 
     /// Where the state of users lies who share a uid [default: /var/lib/mfilter]
     #[arg(long, value_name = "DIR")]

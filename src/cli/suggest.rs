@@ -165,14 +165,14 @@ fn paths(call: &SuggestArgs, location: &Location) -> Result<Vec<(PathBuf, Folder
 type Thread<S> = (World, HashMap<Folder, bool>, S);
 
 /// What a thread does with a message.
-type Work<'a, S> = dyn Fn(&mut Thread<S>, &MessageSource) -> Result<(), Failure> + Sync + 'a;
+type ThreadWork<'a, S> = dyn Fn(&mut Thread<S>, &MessageSource) -> Result<(), Failure> + Sync + 'a;
 
 /// Does something with each message, on all cores; gives what each thread has.
 fn each_message<S: Send>(
     paths: &[(PathBuf, Folder)],
     unread: &mut Vec<String>,
     start: &(dyn Fn() -> Thread<S> + Sync),
-    work: &Work<'_, S>,
+    work: &ThreadWork<'_, S>,
 ) -> Result<Vec<S>, String> {
     let plain: Vec<PathBuf> = paths.iter().map(|(path, _)| path.clone()).collect();
     let progress = ProgressMeter::start(&plain, true);

@@ -9,7 +9,7 @@ use crate::source::reason;
 use super::HandOverError;
 use super::address::StoreAddress;
 use super::dots::Dots;
-use super::wire::{Reply, Wire};
+use super::wire::{StoreReply, Wire};
 
 /// To be connected.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ impl Offers {
 }
 
 /// What a copy holds: a message, changes to its header, and a header of ours.
-pub(super) struct Content<'m> {
+pub(super) struct WireContent<'m> {
     message: &'m Message,
     edits: &'m [HeaderEdit],
     header: Option<HeaderEdit>,
@@ -63,17 +63,17 @@ pub(super) struct Content<'m> {
     has_eight_bits: bool,
 }
 
-impl<'m> Content<'m> {
+impl<'m> WireContent<'m> {
     pub(super) fn new(
         message: &'m Message,
         edits: &'m [HeaderEdit],
         header: Option<HeaderEdit>,
-    ) -> Content<'m> {
-        Content { message, edits, header, size: 0, has_eight_bits: false }
+    ) -> WireContent<'m> {
+        WireContent { message, edits, header, size: 0, has_eight_bits: false }
     }
 
     /// Whether both are the same, byte for byte.
-    pub(super) fn is_same(&self, other: &Content<'_>) -> bool {
+    pub(super) fn is_same(&self, other: &WireContent<'_>) -> bool {
         std::ptr::eq(self.message, other.message)
             && self.edits == other.edits
             && self.header.is_none()
@@ -115,19 +115,19 @@ impl<'m> Content<'m> {
 }
 
 /// A store that was reached.
-pub(super) struct Client {
+pub(super) struct LmtpClient {
     wire: Wire,
     pub(super) offers: Offers,
     /// It refused a sender, so the null sender stands for it.
     pub(super) minded_sender: bool,
 }
 
-impl Client {
+impl LmtpClient {
     /// Connects, and hears what is offered.
     pub(super) fn connect(
         address: &StoreAddress,
         deadline: Instant,
-    ) -> Result<Client, HandOverError> {
+    ) -> Result<LmtpClient, HandOverError> {
         let away = |error: io::Error| HandOverError::Away(told(&error));
         let mut wire = Wire::connect(&address.place, CONNECT, deadline).map_err(away)?;
         wire.step(GREETING);
@@ -140,7 +140,7 @@ impl Client {
         if !reply.is_positive() {
             return Err(HandOverError::Away(format!("it answers LHLO with `{reply}`")));
         }
-        Ok(Client { wire, offers: Offers::of(&lines), minded_sender: false })
+        Ok(LmtpClient { wire, offers: Offers::of(&lines), minded_sender: false })
     }
 
     /// Hands one content over for some recipients. `stored` is told the number of each
@@ -149,7 +149,7 @@ impl Client {
         &mut self,
         sender: &str,
         recipients: impl ExactSizeIterator<Item = &'r str> + Clone,
-        content: &Content<'_>,
+        content: &WireContent<'_>,
         stored: &mut dyn FnMut(usize),
     ) -> Result<(), HandOverError> {
         let count = recipients.len();
@@ -182,7 +182,7 @@ impl Client {
         &mut self,
         sender: &str,
         recipients: impl Iterator<Item = &'r str> + Clone,
-        content: &Content<'_>,
+        content: &WireContent<'_>,
     ) -> Result<bool, HandOverError> {
         let mut mail = format!("MAIL FROM:<{sender}>");
         let is_ascii = sender.is_ascii() && recipients.clone().all(str::is_ascii);
@@ -209,7 +209,7 @@ impl Client {
                 break;
             }
         }
-        let minds_sender = |reply: &Reply| matches!(reply.code, 501 | 550 | 553 | 555);
+        let minds_sender = |reply: &StoreReply| matches!(reply.code, 501 | 550 | 553 | 555);
         if !sender.is_empty() && replies.first().is_some_and(minds_sender) {
             return Ok(false);
         }
@@ -221,7 +221,7 @@ impl Client {
 
     /// `DATA` and all up to the dot, which is sent when nothing was said meanwhile:
     /// what comes early is no answer to it.
-    fn data(&mut self, content: &Content<'_>) -> Result<(), HandOverError> {
+    fn data(&mut self, content: &WireContent<'_>) -> Result<(), HandOverError> {
         self.wire.step(COMMANDS);
         self.say(b"DATA\r\n")?;
         let reply = self.wire.reply().map_err(broken)?;

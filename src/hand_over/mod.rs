@@ -31,8 +31,8 @@ use crate::plan::Folder;
 
 use address::StoreAddress;
 use breaker::Breaker;
-use client::{Client, Content};
-pub use wire::Reply;
+use client::{LmtpClient, WireContent};
+pub use wire::StoreReply;
 
 /// So many recipients has a transaction at most: RFC 5321 §4.5.3.1.8 asks servers for
 /// a hundred.
@@ -54,7 +54,7 @@ pub enum HandOverError {
     /// it has of it is not known.
     Broken(String),
     /// It said no.
-    Refused(Reply),
+    Refused(StoreReply),
     /// The message takes more room than the store gives one.
     TooLarge {
         /// Bytes of the message, with CRLF.
@@ -105,7 +105,7 @@ pub struct CopyToStore<'m> {
 
 /// One transaction: a content, and the copies that have it.
 struct Transaction<'m> {
-    content: Content<'m>,
+    content: WireContent<'m>,
     /// Path, without brackets, and number of each copy.
     recipients: Vec<(String, usize)>,
 }
@@ -113,7 +113,7 @@ struct Transaction<'m> {
 /// A hand-over of which all is ready; dropped, nothing was handed over.
 pub struct StagedHandOver<'s, 'm> {
     store: &'s LmtpStore,
-    client: Client,
+    client: LmtpClient,
     sender: String,
     transactions: Vec<Transaction<'m>>,
     /// A sender that the store has no words for; the null sender stands for it.
@@ -148,7 +148,7 @@ impl LmtpStore {
         let mailbox = path::address(mailbox);
         let mut transactions = self.transactions(&mailbox, copies);
         self.breaker().may_try(Instant::now()).map_err(HandOverError::Away)?;
-        let client = Client::connect(&self.address, deadline);
+        let client = LmtpClient::connect(&self.address, deadline);
         let client = client.inspect_err(|error| self.judge(error))?;
         let mut sender = path::reverse(sender);
         let mut unsaid = String::new();
@@ -184,7 +184,7 @@ impl LmtpStore {
         let mut all: Vec<Transaction<'m>> = Vec::new();
         for (number, copy) in copies.iter().enumerate() {
             let said = detail::say(mailbox, copy.id, copy.folder, copy.flags, &self.address);
-            let content = Content::new(copy.message, copy.edits, said.header);
+            let content = WireContent::new(copy.message, copy.edits, said.header);
             let same = all.iter_mut().find(|known| {
                 known.content.is_same(&content) && known.recipients.len() < MOST_RECIPIENTS
             });

@@ -10,7 +10,7 @@ use super::LmtpStore;
 
 /// A transaction that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Taken {
+pub(crate) struct TestTransaction {
     pub(crate) mail: String,
     pub(crate) recipients: Vec<String>,
     /// Between `DATA` and the dot, as it was sent.
@@ -44,7 +44,7 @@ impl Default for Behaviour {
 /// A store that is there as long as the value.
 pub(crate) struct TestStore {
     pub(crate) store: LmtpStore,
-    taken: Arc<Mutex<Vec<Taken>>>,
+    taken: Arc<Mutex<Vec<TestTransaction>>>,
     _directory: tempfile::TempDir,
 }
 
@@ -65,7 +65,7 @@ impl TestStore {
         TestStore { store: LmtpStore::new(address), taken, _directory: directory }
     }
 
-    pub(crate) fn taken(&self) -> Vec<Taken> {
+    pub(crate) fn taken(&self) -> Vec<TestTransaction> {
         self.taken.lock().unwrap().clone()
     }
 }
@@ -109,12 +109,12 @@ impl Mouth<'_> {
 fn serve(
     stream: UnixStream,
     behaviour: &Behaviour,
-    notes: &Mutex<Vec<Taken>>,
+    notes: &Mutex<Vec<TestTransaction>>,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut mouth = Mouth { stream, said: 0, behaviour };
     mouth.answer("greeting", 0, "220 here\r\n")?;
-    let mut now = Taken::default();
+    let mut now = TestTransaction::default();
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
@@ -132,7 +132,7 @@ fn serve(
                 mouth.answer(line, 0, &format!("250-here\r\n{lines}250 HELP\r\n"))?;
             }
             "MAIL" => {
-                now = Taken { mail: line.to_owned(), ..Taken::default() };
+                now = TestTransaction { mail: line.to_owned(), ..TestTransaction::default() };
                 mouth.answer(line, 0, "250 2.1.0 OK\r\n")?;
             }
             "RCPT" => {
@@ -152,7 +152,7 @@ fn serve(
                     }
                     now.content.push_str(&String::from_utf8_lossy(&line));
                 }
-                let mut taken = Taken { recipients: Vec::new(), ..now.clone() };
+                let mut taken = TestTransaction { recipients: Vec::new(), ..now.clone() };
                 for (number, recipient) in now.recipients.iter().enumerate() {
                     if (behaviour.answer)(".", number).is_none() {
                         taken.recipients.push(recipient.clone());

@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// A reply of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
+pub struct StoreReply {
     /// RFC 5321 §4.2: 200 to 599.
     pub code: u16,
     /// `x.y.z` of RFC 2034, where it is there and of the code's class.
@@ -37,7 +37,7 @@ pub struct Reply {
     pub text: String,
 }
 
-impl Reply {
+impl StoreReply {
     /// Whether it says yes.
     pub(super) fn is_positive(&self) -> bool {
         self.code < 300
@@ -53,20 +53,20 @@ impl Reply {
     }
 }
 
-impl fmt::Display for Reply {
+impl fmt::Display for StoreReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-enum Stream {
+enum StoreStream {
     Unix(UnixStream),
     Tcp(TcpStream),
 }
 
 /// A connection.
 pub(super) struct Wire {
-    stream: Stream,
+    stream: StoreStream,
     buffer: Vec<u8>,
     /// When the step that runs must be over, and all of them.
     until: Instant,
@@ -86,11 +86,11 @@ impl Wire {
             return Err(late());
         }
         let stream = match place {
-            StorePlace::Unix(path) => Stream::Unix(connect_unix(path, until)?),
+            StorePlace::Unix(path) => StoreStream::Unix(connect_unix(path, until)?),
             StorePlace::Tcp(address) => {
                 let stream = TcpStream::connect_timeout(address, left)?;
                 stream.set_nodelay(true)?;
-                Stream::Tcp(stream)
+                StoreStream::Tcp(stream)
             }
         };
         Ok(Wire { stream, buffer: Vec::new(), until, deadline })
@@ -113,11 +113,11 @@ impl Wire {
         while !bytes.is_empty() {
             let left = Some(self.left()?);
             let written = match &mut self.stream {
-                Stream::Unix(stream) => {
+                StoreStream::Unix(stream) => {
                     stream.set_write_timeout(left)?;
                     stream.write(bytes)
                 }
-                Stream::Tcp(stream) => {
+                StoreStream::Tcp(stream) => {
                     stream.set_write_timeout(left)?;
                     stream.write(bytes)
                 }
@@ -136,15 +136,15 @@ impl Wire {
     pub(super) fn is_silent(&self) -> bool {
         let now = Timespec::default();
         let fd = match &self.stream {
-            Stream::Unix(stream) => stream.as_fd(),
-            Stream::Tcp(stream) => stream.as_fd(),
+            StoreStream::Unix(stream) => stream.as_fd(),
+            StoreStream::Tcp(stream) => stream.as_fd(),
         };
         let mut fds = [PollFd::new(&fd, PollFlags::IN)];
         self.buffer.is_empty() && matches!(poll(&mut fds, Some(&now)), Ok(0))
     }
 
     /// The next reply: all its lines.
-    pub(super) fn reply(&mut self) -> io::Result<Reply> {
+    pub(super) fn reply(&mut self) -> io::Result<StoreReply> {
         let (mut end, mut code, mut text) = (0, None, String::new());
         loop {
             let line = self.line(end)?;
@@ -166,13 +166,13 @@ impl Wire {
                 let status = text.split_whitespace().next();
                 let status = status.filter(|status| is_status(status, class)).map(str::to_owned);
                 let text = one_line(&format!("{this}{text}"), TEXT_MAX);
-                return Ok(Reply { code: this, status, text });
+                return Ok(StoreReply { code: this, status, text });
             }
         }
     }
 
     /// Lines of the capabilities that a reply gave: each behind its code.
-    pub(super) fn reply_lines(&mut self) -> io::Result<(Reply, Vec<String>)> {
+    pub(super) fn reply_lines(&mut self) -> io::Result<(StoreReply, Vec<String>)> {
         let (mut end, mut lines) = (0, Vec::new());
         loop {
             let line = self.line(end)?;
@@ -207,11 +207,11 @@ impl Wire {
         let left = Some(self.left()?);
         let mut bytes = [0; 4096];
         let read = match &mut self.stream {
-            Stream::Unix(stream) => {
+            StoreStream::Unix(stream) => {
                 stream.set_read_timeout(left)?;
                 stream.read(&mut bytes)
             }
-            Stream::Tcp(stream) => {
+            StoreStream::Tcp(stream) => {
                 stream.set_read_timeout(left)?;
                 stream.read(&mut bytes)
             }

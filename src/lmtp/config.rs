@@ -285,7 +285,7 @@ fn identity(text: &str) -> Result<Identity, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::settings::{Address, Store, UserSource};
+    use super::super::settings::{ListenAddress, StoreSetting, UserSource};
     use super::*;
 
     #[test]
@@ -300,9 +300,9 @@ mod tests {
              program  spamc = /usr/bin/spamc\nprogram note = /usr/local/bin/note\n",
         )
         .unwrap();
-        assert_eq!(settings.listen, Some(Address::Unix("/run/mfilter/lmtp".into())));
+        assert_eq!(settings.listen, Some(ListenAddress::Unix("/run/mfilter/lmtp".into())));
         assert_eq!(settings.users, UserSource::Dovecot("/run/dovecot/auth-userdb".into()));
-        assert_eq!(settings.store, Store::Lmtp("lmtp:127.0.0.1:24".into()));
+        assert_eq!(settings.store, StoreSetting::Lmtp("lmtp:127.0.0.1:24".into()));
         assert_eq!(settings.identity, Some(Identity { uid: 150, gid: 8 }));
         assert_eq!((settings.workers, settings.connections), (3, 20));
         assert_eq!((settings.delimiter.as_str(), settings.message_size), ("+-", 1000));

@@ -8,7 +8,7 @@ use memchr::memchr;
 
 /// Where in a line the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Place {
+enum DataState {
     /// Behind CR LF, or at the very start.
     #[default]
     Start,
@@ -25,7 +25,7 @@ enum Place {
 /// Reads what follows DATA.
 #[derive(Debug, Clone, Default)]
 pub struct DataDecoder {
-    place: Place,
+    place: DataState,
 }
 
 impl DataDecoder {
@@ -35,33 +35,33 @@ impl DataDecoder {
         let mut at = 0;
         while let Some(&byte) = input.get(at) {
             match (self.place, byte) {
-                (Place::Start, b'.') => self.place = Place::Dot,
-                (Place::Dot, b'\r') => self.place = Place::DotCr,
-                (Place::DotCr, b'\n') => {
-                    self.place = Place::Start;
+                (DataState::Start, b'.') => self.place = DataState::Dot,
+                (DataState::Dot, b'\r') => self.place = DataState::DotCr,
+                (DataState::DotCr, b'\n') => {
+                    self.place = DataState::Start;
                     return (at + 1, true);
                 }
-                (Place::DotCr, _) => {
+                (DataState::DotCr, _) => {
                     output.push(b'\r');
-                    self.place = Place::Text;
+                    self.place = DataState::Text;
                     continue;
                 }
-                (Place::Cr, b'\n') => {
+                (DataState::Cr, b'\n') => {
                     output.push(b'\n');
-                    self.place = Place::Start;
+                    self.place = DataState::Start;
                 }
-                (Place::Cr, b'\r') => output.push(b'\r'),
-                (Place::Cr, _) => {
+                (DataState::Cr, b'\r') => output.push(b'\r'),
+                (DataState::Cr, _) => {
                     output.push(b'\r');
-                    self.place = Place::Text;
+                    self.place = DataState::Text;
                     continue;
                 }
-                (Place::Start | Place::Text, b'\r') => self.place = Place::Cr,
-                (Place::Start | Place::Dot | Place::Text, _) => {
+                (DataState::Start | DataState::Text, b'\r') => self.place = DataState::Cr,
+                (DataState::Start | DataState::Dot | DataState::Text, _) => {
                     let rest = input.get(at..).unwrap_or_default();
                     let text = memchr(b'\r', rest).unwrap_or(rest.len());
                     output.extend_from_slice(rest.get(..text).unwrap_or_default());
-                    self.place = Place::Text;
+                    self.place = DataState::Text;
                     at += text;
                     continue;
                 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::listen::{Listener, wait_for};
 use super::metrics::Metrics;
-use super::pool::Tell;
-use super::settings::{Address, MetricsPlaces};
+use super::pool::PoolLog;
+use super::settings::{ListenAddress, MetricsPlaces};
 use crate::file;
 
 /// How often the file is written.
@@ -32,13 +32,13 @@ impl Exporter {
     pub fn start(
         places: &MetricsPlaces,
         metrics: Arc<Metrics>,
-        tell: Arc<Tell>,
+        tell: Arc<PoolLog>,
     ) -> Option<Exporter> {
         if *places == MetricsPlaces::default() {
             return None;
         }
         let bound = places.socket.clone().map(|path| {
-            let listener = Listener::bind(&Address::Unix(path), SOCKET_MODE, None)?;
+            let listener = Listener::bind(&ListenAddress::Unix(path), SOCKET_MODE, None)?;
             listener.set_nonblocking(true).map_err(|error| error.to_string())?;
             Ok(listener)
         });
@@ -70,7 +70,7 @@ fn export(
     file: Option<PathBuf>,
     listener: Option<Listener>,
     metrics: &Metrics,
-    tell: &Tell,
+    tell: &PoolLog,
 ) {
     let mut failure = None;
     let mut write = || {

@@ -17,11 +17,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::accounts::{self, Account, Accounts, Recipient};
 use super::listen::{Listener, wait_for};
-use super::pool::{Spawner, Tell, WorkerProcess};
-use super::server::{Reload, Server};
+use super::pool::{PoolLog, Spawner, WorkerProcess};
+use super::server::{ReloadSettings, Server};
 use super::settings::{Identity, LmtpSettings};
 use super::spawn::{Role, command};
-use super::wire::{self, Frame};
+use super::wire::{self, WorkerFrame};
 
 /// How often workers that have ended are looked for.
 const LOOK: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ enum Response {
 struct Launcher<'r> {
     settings: LmtpSettings,
     accounts: Box<dyn Accounts>,
-    reload: &'r Reload,
+    reload: &'r ReloadSettings,
     workers: Vec<Child>,
 }
 
@@ -65,8 +65,8 @@ struct Launcher<'r> {
 pub fn run(
     listener: &Listener,
     settings: LmtpSettings,
-    reload: &Reload,
-    tell: &Tell,
+    reload: &ReloadSettings,
+    tell: &PoolLog,
 ) -> Result<(), String> {
     let accounts = accounts::open(&settings.users)?;
     let mut launcher = Launcher { settings, accounts, reload, workers: Vec::new() };
@@ -144,7 +144,7 @@ impl Launcher<'_> {
                 signal(front, Signal::HUP);
             }
             if ready.first() == Some(&true) {
-                let Some(Frame { head, .. }) = wire::receive::<Question>(socket)? else {
+                let Some(WorkerFrame { head, .. }) = wire::receive::<Question>(socket)? else {
                     return Ok(told);
                 };
                 self.answer(head, socket)?;
@@ -228,7 +228,7 @@ fn signal(child: &Child, signal: Signal) {
 ///
 /// # Errors
 /// It cannot serve.
-pub fn front(tell: Arc<Tell>) -> Result<(), String> {
+pub fn front(tell: Arc<PoolLog>) -> Result<(), String> {
     let listener = Listener::inherited()?;
     let socket = rustix::stdio::stdout().try_clone_to_owned().map_err(|error| error.to_string())?;
     let launcher = Arc::new(Mutex::new(UnixStream::from(socket)));
@@ -241,7 +241,7 @@ pub fn front(tell: Arc<Tell>) -> Result<(), String> {
 
 type LauncherSocket = Arc<Mutex<UnixStream>>;
 
-fn ask(launcher: &LauncherSocket, question: &Question) -> io::Result<Frame<Response>> {
+fn ask(launcher: &LauncherSocket, question: &Question) -> io::Result<WorkerFrame<Response>> {
     let socket = launcher.lock().unwrap_or_else(PoisonError::into_inner);
     wire::send(&socket, question, b"", None)?;
     let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the launcher is gone");
@@ -250,7 +250,7 @@ fn ask(launcher: &LauncherSocket, question: &Question) -> io::Result<Frame<Respo
 
 fn settings_of(launcher: &LauncherSocket) -> Result<LmtpSettings, String> {
     match ask(launcher, &Question::Settings) {
-        Ok(Frame { head: Response::Settings(settings), .. }) => Ok(*settings),
+        Ok(WorkerFrame { head: Response::Settings(settings), .. }) => Ok(*settings),
         Ok(_) => Err("the launcher makes no sense".into()),
         Err(error) => Err(error.to_string()),
     }
@@ -263,7 +263,7 @@ struct ByLauncher {
 
 impl Spawner for ByLauncher {
     fn start(&self, account: &Account) -> io::Result<(UnixStream, Box<dyn WorkerProcess>)> {
-        let Frame { head, descriptor, .. } =
+        let WorkerFrame { head, descriptor, .. } =
             ask(&self.socket, &Question::Start(account.name.clone()))?;
         match (head, descriptor) {
             (Response::Started(pid), Some(descriptor)) => {
@@ -289,6 +289,6 @@ impl WorkerProcess for LaunchedWorker {
 
     fn has_ended(&mut self) -> bool {
         let asked = ask(&self.launcher, &Question::HasEnded(self.pid));
-        matches!(asked, Ok(Frame { head: Response::Ended(true), .. }) | Err(_))
+        matches!(asked, Ok(WorkerFrame { head: Response::Ended(true), .. }) | Err(_))
     }
 }

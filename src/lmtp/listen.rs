@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::settings::{Address, Identity};
+use super::settings::{Identity, ListenAddress};
 
 /// A listening socket.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct OwnPath {
 
 /// A connection.
 #[derive(Debug)]
-pub enum Stream {
+pub enum ClientStream {
     /// Over a unix socket.
     Unix(UnixStream),
     /// Over TCP.
@@ -46,12 +46,16 @@ impl Listener {
     ///
     /// # Errors
     /// Why not, for people.
-    pub fn bind(address: &Address, mode: u32, owner: Option<Identity>) -> Result<Listener, String> {
+    pub fn bind(
+        address: &ListenAddress,
+        mode: u32,
+        owner: Option<Identity>,
+    ) -> Result<Listener, String> {
         match address {
-            Address::Unix(path) => Listener::bind_unix(path, mode, owner)
+            ListenAddress::Unix(path) => Listener::bind_unix(path, mode, owner)
                 .map_err(|error| format!("cannot listen at {}: {error}", path.display())),
-            Address::Tcp(host) => {
-                let addresses = Address::loopback(host)?;
+            ListenAddress::Tcp(host) => {
+                let addresses = ListenAddress::loopback(host)?;
                 let bound = TcpListener::bind(&*addresses);
                 bound
                     .map(Listener::Tcp)
@@ -100,7 +104,9 @@ impl Listener {
         }
         let tcp = TcpListener::from(owned()?);
         match tcp.local_addr() {
-            Ok(address) => Address::loopback(&address.to_string()).map(|_| Listener::Tcp(tcp)),
+            Ok(address) => {
+                ListenAddress::loopback(&address.to_string()).map(|_| Listener::Tcp(tcp))
+            }
             Err(_) => Err(none.into()),
         }
     }
@@ -109,13 +115,13 @@ impl Listener {
     ///
     /// # Errors
     /// The system's; `WouldBlock` if there is none.
-    pub fn accept(&self) -> io::Result<Stream> {
+    pub fn accept(&self) -> io::Result<ClientStream> {
         match self {
-            Listener::Unix(listener, _) => Ok(Stream::Unix(listener.accept()?.0)),
+            Listener::Unix(listener, _) => Ok(ClientStream::Unix(listener.accept()?.0)),
             Listener::Tcp(listener) => {
                 let stream = listener.accept()?.0;
                 stream.set_nodelay(true)?;
-                Ok(Stream::Tcp(stream))
+                Ok(ClientStream::Tcp(stream))
             }
         }
     }
@@ -205,18 +211,18 @@ impl Drop for OwnPath {
     }
 }
 
-impl Stream {
+impl ClientStream {
     /// How long a read and a write may wait.
     ///
     /// # Errors
     /// The system's.
     pub fn set_timeouts(&self, read: Duration, write: Duration) -> io::Result<()> {
         match self {
-            Stream::Unix(stream) => {
+            ClientStream::Unix(stream) => {
                 stream.set_read_timeout(Some(read))?;
                 stream.set_write_timeout(Some(write))
             }
-            Stream::Tcp(stream) => {
+            ClientStream::Tcp(stream) => {
                 stream.set_read_timeout(Some(read))?;
                 stream.set_write_timeout(Some(write))
             }
@@ -224,29 +230,29 @@ impl Stream {
     }
 }
 
-impl AsFd for Stream {
+impl AsFd for ClientStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Stream::Unix(stream) => stream.as_fd(),
-            Stream::Tcp(stream) => stream.as_fd(),
+            ClientStream::Unix(stream) => stream.as_fd(),
+            ClientStream::Tcp(stream) => stream.as_fd(),
         }
     }
 }
 
-impl Read for Stream {
+impl Read for ClientStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Unix(stream) => stream.read(buffer),
-            Stream::Tcp(stream) => stream.read(buffer),
+            ClientStream::Unix(stream) => stream.read(buffer),
+            ClientStream::Tcp(stream) => stream.read(buffer),
         }
     }
 }
 
-impl Write for Stream {
+impl Write for ClientStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Stream::Unix(stream) => stream.write(bytes),
-            Stream::Tcp(stream) => stream.write(bytes),
+            ClientStream::Unix(stream) => stream.write(bytes),
+            ClientStream::Tcp(stream) => stream.write(bytes),
         }
     }
 

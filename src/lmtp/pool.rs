@@ -21,7 +21,7 @@ use super::record::DeliveryResult;
 use super::session::{Addressee, Envelope};
 use super::settings::LmtpSettings;
 use super::spool::MessageData;
-use super::wire::{self, Answer, Frame, Job, Order};
+use super::wire::{self, Job, WorkerAnswer, WorkerFrame, WorkerOrder};
 use crate::mda::Filtering;
 
 /// How long after its end a message waits for a worker. Together with the time of a
@@ -59,7 +59,7 @@ pub trait Spawner: Send + Sync {
 }
 
 /// Is told what is worth a line in the log.
-pub type Tell = dyn Fn(&str) + Send + Sync;
+pub type PoolLog = dyn Fn(&str) + Send + Sync;
 
 /// Counts jobs, so that no two are taken for one.
 static JOBS: AtomicU64 = AtomicU64::new(0);
@@ -67,7 +67,7 @@ static JOBS: AtomicU64 = AtomicU64::new(0);
 /// All workers.
 pub struct Pool {
     spawner: Box<dyn Spawner>,
-    tell: Arc<Tell>,
+    tell: Arc<PoolLog>,
     metrics: Arc<Metrics>,
     hasher: RandomState,
     state: Mutex<PoolState>,
@@ -82,21 +82,21 @@ struct PoolState {
     settings: Arc<LmtpSettings>,
     /// Counts the changes of settings.
     generation: u64,
-    slots: Vec<Slot>,
+    slots: Vec<WorkerSlot>,
     /// The homes of those whose mail is being delivered.
     busy: HashSet<PathBuf>,
 }
 
 #[derive(Default)]
-enum Slot {
+enum WorkerSlot {
     #[default]
     Empty,
-    Idle(Worker),
+    Idle(WarmWorker),
     Busy,
 }
 
 /// A worker that waits for a message.
-struct Worker {
+struct WarmWorker {
     socket: UnixStream,
     process: Box<dyn WorkerProcess>,
     /// Whose uid it has, where each user has one.
@@ -107,10 +107,10 @@ struct Worker {
     generation: u64,
 }
 
-impl Worker {
+impl WarmWorker {
     /// Lets it end, and ends it if it does not.
     fn end(self) {
-        let Worker { socket, mut process, .. } = self;
+        let WarmWorker { socket, mut process, .. } = self;
         drop(socket);
         let until = Instant::now() + FAREWELL;
         while !process.has_ended() && Instant::now() < until {
@@ -130,8 +130,8 @@ impl Worker {
 }
 
 /// What came of giving a worker something to do.
-enum Asked {
-    Answered(Answer),
+enum WorkerReaction {
+    Answered(WorkerAnswer),
     /// It was dead before.
     WasDead,
     /// It died of it, or did not end.
@@ -143,7 +143,7 @@ struct Seat<'p> {
     pool: &'p Pool,
     home: PathBuf,
     slot: usize,
-    worker: Option<Worker>,
+    worker: Option<WarmWorker>,
     settings: Arc<LmtpSettings>,
     generation: u64,
 }
@@ -157,7 +157,7 @@ impl Drop for Seat<'_> {
         };
         let mut state = self.pool.state();
         if let Some(slot) = state.slots.get_mut(self.slot) {
-            *slot = keep.map_or(Slot::Empty, Slot::Idle);
+            *slot = keep.map_or(WorkerSlot::Empty, WorkerSlot::Idle);
         }
         state.busy.remove(&self.home);
         drop(state);
@@ -174,10 +174,10 @@ impl Pool {
     pub fn new(
         settings: Arc<LmtpSettings>,
         spawner: Box<dyn Spawner>,
-        tell: Arc<Tell>,
+        tell: Arc<PoolLog>,
         metrics: Arc<Metrics>,
     ) -> Pool {
-        let slots = (0..settings.workers.max(1)).map(|_| Slot::Empty).collect();
+        let slots = (0..settings.workers.max(1)).map(|_| WorkerSlot::Empty).collect();
         let state = PoolState { settings, generation: 0, slots, busy: HashSet::new() };
         Pool {
             spawner,
@@ -199,7 +199,7 @@ impl Pool {
         let mut state = self.state();
         // Fewer slots come with the next start: the last may be at work.
         let slots = settings.workers.max(state.slots.len());
-        state.slots.resize_with(slots, Slot::default);
+        state.slots.resize_with(slots, WorkerSlot::default);
         state.settings = settings;
         state.generation += 1;
         drop(state);
@@ -212,7 +212,7 @@ impl Pool {
         let mut state = self.state();
         let PoolState { settings, generation, slots, .. } = &mut *state;
         for slot in slots {
-            let Slot::Idle(worker) = slot else { continue };
+            let WorkerSlot::Idle(worker) = slot else { continue };
             let counter = if worker.process.has_ended() {
                 &self.metrics.workers_died
             } else if worker.is_worn(settings, *generation) {
@@ -221,19 +221,19 @@ impl Pool {
                 continue;
             };
             counter.count();
-            if let Slot::Idle(worker) = std::mem::take(slot) {
+            if let WorkerSlot::Idle(worker) = std::mem::take(slot) {
                 ended.push(worker);
             }
         }
         drop(state);
-        ended.into_iter().for_each(Worker::end);
+        ended.into_iter().for_each(WarmWorker::end);
     }
 
     /// Lets all end that wait.
     pub fn end(&self) {
         let slots = std::mem::take(&mut self.state().slots);
         for slot in slots {
-            if let Slot::Idle(worker) = slot {
+            if let WorkerSlot::Idle(worker) = slot {
                 worker.end();
             }
         }
@@ -271,10 +271,10 @@ impl Pool {
         let Some(mut seat) = self.seat(&to.account, since + QUEUE_TIME) else {
             return DeliveryResult::later("all workers are busy");
         };
-        let order = Order::Deliver(job.clone());
+        let order = WorkerOrder::Deliver(job.clone());
         let wall = seat.settings.limits.wall;
         match seat.ask(&to.account, &order, message, wall) {
-            Ok(Asked::Answered(Answer::Done { outcome, folders, broke })) => {
+            Ok(WorkerReaction::Answered(WorkerAnswer::Done { outcome, folders, broke })) => {
                 if broke {
                     (self.tell)(&format!("an internal error at mail for {}", to.account.name));
                     self.note_death(message, &to.recipient);
@@ -283,7 +283,7 @@ impl Pool {
                 }
                 DeliveryResult::of(&outcome, folders)
             }
-            Ok(Asked::Died(why)) => {
+            Ok(WorkerReaction::Died(why)) => {
                 let count = self.note_death(message, &to.recipient);
                 (self.tell)(&format!(
                     "a worker died at mail for {} ({why}), death {count} of this message",
@@ -294,9 +294,10 @@ impl Pool {
                     false => DeliveryResult::later("the delivery was ended before it was done"),
                 }
             }
-            Ok(Asked::Answered(Answer::Recovered(_) | Answer::Ready) | Asked::WasDead) => {
-                DeliveryResult::later("the worker is gone")
-            }
+            Ok(
+                WorkerReaction::Answered(WorkerAnswer::Recovered(_) | WorkerAnswer::Ready)
+                | WorkerReaction::WasDead,
+            ) => DeliveryResult::later("the worker is gone"),
             Err(error) => {
                 (self.tell)(&format!("no worker for {}: {error}", to.account.name));
                 DeliveryResult::later("no worker can be started")
@@ -328,15 +329,15 @@ impl Pool {
         slot: usize,
     ) -> Option<Seat<'_>> {
         let place = state.slots.get_mut(slot)?;
-        let worker = match std::mem::replace(place, Slot::Busy) {
-            Slot::Idle(worker) => Some(worker),
-            Slot::Empty | Slot::Busy => None,
+        let worker = match std::mem::replace(place, WorkerSlot::Busy) {
+            WorkerSlot::Idle(worker) => Some(worker),
+            WorkerSlot::Empty | WorkerSlot::Busy => None,
         };
         state.busy.insert(home.to_owned());
         let (settings, generation) = (Arc::clone(&state.settings), state.generation);
         drop(state);
         // One of another user's uid, or of other settings.
-        let fits = |worker: &Worker| {
+        let fits = |worker: &WarmWorker| {
             worker.generation == generation
                 && worker.owner.as_deref().is_none_or(|owner| owner == home)
         };
@@ -355,25 +356,25 @@ impl Pool {
     /// A slot that is not busy: where the user's uid or rules are, else one that has to
     /// start a worker, else the one that has waited longest.
     fn choose(&self, state: &PoolState, home: &Path) -> Option<usize> {
-        let idle = |slot: &Slot| match slot {
-            Slot::Idle(worker) => Some(worker.used),
-            Slot::Empty | Slot::Busy => None,
+        let idle = |slot: &WorkerSlot| match slot {
+            WorkerSlot::Idle(worker) => Some(worker.used),
+            WorkerSlot::Empty | WorkerSlot::Busy => None,
         };
         let slots = &state.slots;
-        let first_empty = || slots.iter().position(|slot| matches!(slot, Slot::Empty));
+        let first_empty = || slots.iter().position(|slot| matches!(slot, WorkerSlot::Empty));
         let longest_idle = || {
             let waiting = slots.iter().enumerate().filter_map(|(at, slot)| Some((idle(slot)?, at)));
             waiting.min().map(|(_, at)| at)
         };
         if state.settings.own_uids {
             let own = slots.iter().position(
-                |slot| matches!(slot, Slot::Idle(worker) if worker.owner.as_deref() == Some(home)),
+                |slot| matches!(slot, WorkerSlot::Idle(worker) if worker.owner.as_deref() == Some(home)),
             );
             return own.or_else(first_empty).or_else(longest_idle);
         }
         let count = u64::try_from(slots.len()).unwrap_or(1).max(1);
         let own = usize::try_from(self.hasher.hash_one(home) % count).unwrap_or(0);
-        let is_free = slots.get(own).is_some_and(|slot| !matches!(slot, Slot::Busy));
+        let is_free = slots.get(own).is_some_and(|slot| !matches!(slot, WorkerSlot::Busy));
         is_free.then_some(own).or_else(longest_idle).or_else(first_empty)
     }
 
@@ -416,57 +417,59 @@ impl Seat<'_> {
     fn ask(
         &mut self,
         account: &Account,
-        order: &Order,
+        order: &WorkerOrder,
         message: &MessageData,
         time: Duration,
-    ) -> io::Result<Asked> {
+    ) -> io::Result<WorkerReaction> {
         for _ in 0..3 {
             let mut worker = match self.worker.take() {
                 Some(worker) => worker,
                 None => self.start(account)?,
             };
             match ask(&worker.socket, order, message, time) {
-                Asked::Answered(answer) => {
+                WorkerReaction::Answered(answer) => {
                     worker.jobs += 1;
                     worker.used = Instant::now();
                     self.worker = Some(worker);
-                    return Ok(Asked::Answered(answer));
+                    return Ok(WorkerReaction::Answered(answer));
                 }
-                Asked::WasDead => {
+                WorkerReaction::WasDead => {
                     self.pool.metrics.workers_died.count();
                     worker.process.kill();
                 }
-                Asked::Died(why) => {
+                WorkerReaction::Died(why) => {
                     self.pool.metrics.workers_died.count();
                     worker.process.kill();
-                    return Ok(Asked::Died(why));
+                    return Ok(WorkerReaction::Died(why));
                 }
             }
         }
-        Ok(Asked::WasDead)
+        Ok(WorkerReaction::WasDead)
     }
 
     /// Whether all is stored that a dead worker was to store. Who finds that out may die
     /// as well.
     fn recover(&mut self, account: &Account, job: Job, message: &MessageData) -> bool {
-        let order = Order::Recover(job);
+        let order = WorkerOrder::Recover(job);
         for _ in 0..RECOVERIES {
             match self.ask(account, &order, message, RECOVERY_TIME) {
-                Ok(Asked::Answered(answer)) => return answer == Answer::Recovered(true),
+                Ok(WorkerReaction::Answered(answer)) => {
+                    return answer == WorkerAnswer::Recovered(true);
+                }
                 // Also one that dies while it starts: without an answer the mail is doubled.
-                Ok(Asked::Died(_) | Asked::WasDead) | Err(_) => {}
+                Ok(WorkerReaction::Died(_) | WorkerReaction::WasDead) | Err(_) => {}
             }
         }
         false
     }
 
-    fn start(&self, account: &Account) -> io::Result<Worker> {
+    fn start(&self, account: &Account) -> io::Result<WarmWorker> {
         let metrics = &self.pool.metrics;
         let (socket, process) = self.pool.spawner.start(account)?;
         metrics.workers_started.count();
         let now = Instant::now();
         let settings = &self.settings;
-        let worker = Worker {
+        let worker = WarmWorker {
             socket,
             process,
             owner: settings.own_uids.then(|| account.home.clone()),
@@ -475,21 +478,28 @@ impl Seat<'_> {
             used: now,
             generation: self.generation,
         };
-        let order = Order::Settings(Box::new((**settings).clone()));
+        let order = WorkerOrder::Settings(Box::new((**settings).clone()));
         match ask(&worker.socket, &order, &MessageData::Memory(Vec::new()), START_TIME) {
-            Asked::Answered(Answer::Ready) => Ok(worker),
+            WorkerReaction::Answered(WorkerAnswer::Ready) => Ok(worker),
             failed => {
                 metrics.workers_died.count();
                 Err(io::Error::other(match failed {
-                    Asked::Died(why) => why,
-                    Asked::Answered(_) | Asked::WasDead => "it did not start".into(),
+                    WorkerReaction::Died(why) => why,
+                    WorkerReaction::Answered(_) | WorkerReaction::WasDead => {
+                        "it did not start".into()
+                    }
                 }))
             }
         }
     }
 }
 
-fn ask(socket: &UnixStream, order: &Order, message: &MessageData, time: Duration) -> Asked {
+fn ask(
+    socket: &UnixStream,
+    order: &WorkerOrder,
+    message: &MessageData,
+    time: Duration,
+) -> WorkerReaction {
     let timed =
         socket.set_read_timeout(Some(time)).and_then(|()| socket.set_write_timeout(Some(time)));
     let sent = timed.and_then(|()| match message {
@@ -498,17 +508,17 @@ fn ask(socket: &UnixStream, order: &Order, message: &MessageData, time: Duration
     });
     match sent {
         Ok(()) => {}
-        Err(error) if is_gone(&error) => return Asked::WasDead,
-        Err(error) => return Asked::Died(error.to_string()),
+        Err(error) if is_gone(&error) => return WorkerReaction::WasDead,
+        Err(error) => return WorkerReaction::Died(error.to_string()),
     }
-    match wire::receive::<Answer>(socket) {
-        Ok(Some(Frame { head, .. })) => Asked::Answered(head),
-        Ok(None) => Asked::Died("it ended".into()),
-        Err(error) if is_gone(&error) => Asked::Died("it ended".into()),
+    match wire::receive::<WorkerAnswer>(socket) {
+        Ok(Some(WorkerFrame { head, .. })) => WorkerReaction::Answered(head),
+        Ok(None) => WorkerReaction::Died("it ended".into()),
+        Err(error) if is_gone(&error) => WorkerReaction::Died("it ended".into()),
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-            Asked::Died(format!("it did not end within {} s", time.as_secs()))
+            WorkerReaction::Died(format!("it did not end within {} s", time.as_secs()))
         }
-        Err(error) => Asked::Died(error.to_string()),
+        Err(error) => WorkerReaction::Died(error.to_string()),
     }
 }
 
@@ -543,24 +553,32 @@ mod tests {
             self.started.fetch_add(1, Ordering::Relaxed);
             let (ours, theirs) = UnixStream::pair()?;
             std::thread::spawn(move || {
-                while let Ok(Some(Frame { head, body, .. })) = wire::receive::<Order>(&theirs) {
+                while let Ok(Some(WorkerFrame { head, body, .. })) =
+                    wire::receive::<WorkerOrder>(&theirs)
+                {
                     let answer = match head {
-                        Order::Settings(_) => Answer::Ready,
-                        Order::Deliver(Job { filtering: Filtering::Inbox, .. }) => Answer::Done {
-                            outcome: Outcome::Discarded,
-                            folders: Vec::new(),
-                            broke: false,
-                        },
-                        Order::Deliver(_) if body == b"die" || body == b"die late" => return,
-                        Order::Deliver(_) if body == b"hang" => {
+                        WorkerOrder::Settings(_) => WorkerAnswer::Ready,
+                        WorkerOrder::Deliver(Job { filtering: Filtering::Inbox, .. }) => {
+                            WorkerAnswer::Done {
+                                outcome: Outcome::Discarded,
+                                folders: Vec::new(),
+                                broke: false,
+                            }
+                        }
+                        WorkerOrder::Deliver(_) if body == b"die" || body == b"die late" => return,
+                        WorkerOrder::Deliver(_) if body == b"hang" => {
                             std::thread::sleep(Duration::from_secs(2));
                             return;
                         }
-                        Order::Deliver(_) => {
+                        WorkerOrder::Deliver(_) => {
                             let broke = body == b"panic";
-                            Answer::Done { outcome: Outcome::Delivered, folders: Vec::new(), broke }
+                            WorkerAnswer::Done {
+                                outcome: Outcome::Delivered,
+                                folders: Vec::new(),
+                                broke,
+                            }
                         }
-                        Order::Recover(_) => Answer::Recovered(body == b"die late"),
+                        WorkerOrder::Recover(_) => WorkerAnswer::Recovered(body == b"die late"),
                     };
                     if wire::send(&theirs, &answer, b"", None).is_err() || body == b"last" {
                         return;

@@ -3,7 +3,7 @@
 //!
 //! Paths are read leniently: to refuse an odd address is to bounce mail.
 
-use super::reply::Reply;
+use super::reply::LmtpReply;
 use crate::message::path;
 
 /// A command line may be so long, bytes, with its CR LF. RFC 5321 §4.5.3.1.4 asks for
@@ -12,12 +12,12 @@ pub const LINE_LIMIT: usize = 4096;
 /// A path may be so long, bytes; RFC 5321 §4.5.3.1.3 asks for 256.
 const PATH_LIMIT: usize = 1024;
 
-const SYNTAX: Reply = Reply::new(501, "5.5.4 Syntax error in the parameters");
-const BAD_PATH: Reply = Reply::new(501, "5.1.3 Syntax error in the address");
+const SYNTAX: LmtpReply = LmtpReply::new(501, "5.5.4 Syntax error in the parameters");
+const BAD_PATH: LmtpReply = LmtpReply::new(501, "5.1.3 Syntax error in the address");
 
 /// A command of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
+pub enum LmtpCommand {
     /// `LHLO`, with a name that nobody asks for.
     Lhlo,
     /// `MAIL FROM`.
@@ -64,31 +64,31 @@ pub struct RcptCommand {
 ///
 /// # Errors
 /// The answer to what is no command.
-pub fn parse(line: &[u8]) -> Result<Command, Reply> {
+pub fn parse(line: &[u8]) -> Result<LmtpCommand, LmtpReply> {
     // MTAs pass on what older ones have sent: to refuse an odd sender is to bounce mail.
     let line = &*String::from_utf8_lossy(line);
     if line.contains(|c: char| c.is_control() && c != '\t') {
-        return Err(Reply::new(500, "5.5.2 There is a control character in the command"));
+        return Err(LmtpReply::new(500, "5.5.2 There is a control character in the command"));
     }
     let line = line.trim_end();
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     let alone = |command| if rest.is_empty() { Ok(command) } else { Err(SYNTAX) };
     match verb.to_ascii_uppercase().as_str() {
-        "LHLO" if rest.trim().is_empty() => Err(Reply::new(501, "5.5.4 LHLO has a host name")),
-        "LHLO" => Ok(Command::Lhlo),
-        "MAIL" => mail(rest).map(Command::Mail),
-        "RCPT" => rcpt(rest).map(Command::Rcpt),
-        "DATA" => alone(Command::Data),
-        "RSET" => alone(Command::Rset),
-        "QUIT" => alone(Command::Quit),
-        "NOOP" => Ok(Command::Noop),
-        "VRFY" => Ok(Command::Vrfy),
-        "HELO" | "EHLO" => Err(Reply::new(500, "5.5.1 This is LMTP: say LHLO")),
-        _ => Err(Reply::new(500, "5.5.1 Unknown command")),
+        "LHLO" if rest.trim().is_empty() => Err(LmtpReply::new(501, "5.5.4 LHLO has a host name")),
+        "LHLO" => Ok(LmtpCommand::Lhlo),
+        "MAIL" => mail(rest).map(LmtpCommand::Mail),
+        "RCPT" => rcpt(rest).map(LmtpCommand::Rcpt),
+        "DATA" => alone(LmtpCommand::Data),
+        "RSET" => alone(LmtpCommand::Rset),
+        "QUIT" => alone(LmtpCommand::Quit),
+        "NOOP" => Ok(LmtpCommand::Noop),
+        "VRFY" => Ok(LmtpCommand::Vrfy),
+        "HELO" | "EHLO" => Err(LmtpReply::new(500, "5.5.1 This is LMTP: say LHLO")),
+        _ => Err(LmtpReply::new(500, "5.5.1 Unknown command")),
     }
 }
 
-fn mail(rest: &str) -> Result<MailCommand, Reply> {
+fn mail(rest: &str) -> Result<MailCommand, LmtpReply> {
     let (text, parameters) = path_and_parameters(rest, "FROM:")?;
     let mut mail = MailCommand { sender: path::reverse(text), ..MailCommand::default() };
     for (name, value) in parameters {
@@ -102,18 +102,18 @@ fn mail(rest: &str) -> Result<MailCommand, Reply> {
             }
             ("BODY", Some(value)) => {
                 if !["7BIT", "8BITMIME"].iter().any(|known| value.eq_ignore_ascii_case(known)) {
-                    return Err(Reply::new(504, "5.5.4 This BODY is not known here"));
+                    return Err(LmtpReply::new(504, "5.5.4 This BODY is not known here"));
                 }
             }
             ("SMTPUTF8", None) => mail.utf8 = true,
             ("RET" | "ENVID", Some(_)) => {}
-            _ => return Err(Reply::new(555, "5.5.4 Unknown parameter of MAIL")),
+            _ => return Err(LmtpReply::new(555, "5.5.4 Unknown parameter of MAIL")),
         }
     }
     Ok(mail)
 }
 
-fn rcpt(rest: &str) -> Result<RcptCommand, Reply> {
+fn rcpt(rest: &str) -> Result<RcptCommand, LmtpReply> {
     let (text, parameters) = path_and_parameters(rest, "TO:")?;
     let address = path::address(text);
     if address.local.is_empty() {
@@ -130,7 +130,7 @@ fn rcpt(rest: &str) -> Result<RcptCommand, Reply> {
             ("NOTIFY", Some(_)) => {}
             // One that cannot be read is worth no bounce.
             ("ORCPT", Some(value)) => rcpt.original = original(value),
-            _ => return Err(Reply::new(555, "5.5.4 Unknown parameter of RCPT")),
+            _ => return Err(LmtpReply::new(555, "5.5.4 Unknown parameter of RCPT")),
         }
     }
     Ok(rcpt)
@@ -142,14 +142,14 @@ type Parameter<'a> = (&'a str, Option<&'a str>);
 fn path_and_parameters<'a>(
     rest: &'a str,
     word: &str,
-) -> Result<(&'a str, Vec<Parameter<'a>>), Reply> {
+) -> Result<(&'a str, Vec<Parameter<'a>>), LmtpReply> {
     let rest = rest.trim_start();
     let after = rest.get(..word.len()).filter(|start| start.eq_ignore_ascii_case(word));
     let after = after.and_then(|_| rest.get(word.len()..)).ok_or(SYNTAX)?.trim_start();
     let end = path_end(after).ok_or(BAD_PATH)?;
     let (path, parameters) = after.split_at(end);
     if path.len() > PATH_LIMIT {
-        return Err(Reply::new(501, "5.1.3 The address is too long"));
+        return Err(LmtpReply::new(501, "5.1.3 The address is too long"));
     }
     if !parameters.is_empty() && !parameters.starts_with(' ') {
         return Err(SYNTAX);
@@ -234,14 +234,14 @@ mod tests {
 
     fn rcpt_of(line: &str) -> RcptCommand {
         match parse(line.as_bytes()) {
-            Ok(Command::Rcpt(rcpt)) => rcpt,
+            Ok(LmtpCommand::Rcpt(rcpt)) => rcpt,
             other => panic!("{line}: {other:?}"),
         }
     }
 
     fn mail_of(line: &str) -> MailCommand {
         match parse(line.as_bytes()) {
-            Ok(Command::Mail(mail)) => mail,
+            Ok(LmtpCommand::Mail(mail)) => mail,
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -317,13 +317,13 @@ mod tests {
     #[test]
     fn other_commands_are_known_or_answered() {
         for (line, wanted) in [
-            ("LHLO mx.example", Command::Lhlo),
-            ("data", Command::Data),
-            ("DATA ", Command::Data),
-            ("RSET", Command::Rset),
-            ("NOOP anything", Command::Noop),
-            ("VRFY taro", Command::Vrfy),
-            ("quit", Command::Quit),
+            ("LHLO mx.example", LmtpCommand::Lhlo),
+            ("data", LmtpCommand::Data),
+            ("DATA ", LmtpCommand::Data),
+            ("RSET", LmtpCommand::Rset),
+            ("NOOP anything", LmtpCommand::Noop),
+            ("VRFY taro", LmtpCommand::Vrfy),
+            ("quit", LmtpCommand::Quit),
         ] {
             assert_eq!(parse(line.as_bytes()), Ok(wanted));
         }
@@ -342,7 +342,7 @@ mod tests {
             assert_eq!(code(line), wanted, "{line:?}");
         }
         // Older MTAs send what they were sent.
-        let Ok(Command::Mail(mail)) = parse(b"MAIL FROM:<jos\xe9@b.example>") else { panic!() };
+        let Ok(LmtpCommand::Mail(mail)) = parse(b"MAIL FROM:<jos\xe9@b.example>") else { panic!() };
         assert_eq!(mail.sender, "jos\u{fffd}@b.example");
     }
 

@@ -5,13 +5,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::reply::Reply;
+use super::reply::LmtpReply;
 use super::session::{Addressee, Envelope};
 use crate::outcome::Outcome;
 
 /// What became of a message for one recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DeliveryVerdict {
     /// Stored.
     Delivered,
     /// Dropped by a rule.
@@ -24,24 +24,24 @@ pub enum Verdict {
     Recovered,
 }
 
-impl Verdict {
-    fn of(outcome: &Outcome) -> Verdict {
+impl DeliveryVerdict {
+    fn of(outcome: &Outcome) -> DeliveryVerdict {
         match outcome {
-            Outcome::Delivered => Verdict::Delivered,
-            Outcome::Discarded => Verdict::Discarded,
-            Outcome::Deferred { .. } => Verdict::Deferred,
-            Outcome::Refused { .. } => Verdict::Refused,
+            Outcome::Delivered => DeliveryVerdict::Delivered,
+            Outcome::Discarded => DeliveryVerdict::Discarded,
+            Outcome::Deferred { .. } => DeliveryVerdict::Deferred,
+            Outcome::Refused { .. } => DeliveryVerdict::Refused,
         }
     }
 
     /// As the log has it.
     pub fn word(self) -> &'static str {
         match self {
-            Verdict::Delivered => "delivered",
-            Verdict::Discarded => "discarded",
-            Verdict::Deferred => "deferred",
-            Verdict::Refused => "refused",
-            Verdict::Recovered => "recovered",
+            DeliveryVerdict::Delivered => "delivered",
+            DeliveryVerdict::Discarded => "discarded",
+            DeliveryVerdict::Deferred => "deferred",
+            DeliveryVerdict::Refused => "refused",
+            DeliveryVerdict::Recovered => "recovered",
         }
     }
 }
@@ -50,9 +50,9 @@ impl Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryResult {
     /// What the client is answered.
-    pub reply: Reply,
+    pub reply: LmtpReply,
     /// What became of it.
-    pub verdict: Verdict,
+    pub verdict: DeliveryVerdict,
     /// The folders that have the message now, as people name them.
     pub folders: Vec<String>,
 }
@@ -60,7 +60,11 @@ pub struct DeliveryResult {
 impl DeliveryResult {
     /// Of what a worker has done.
     pub fn of(outcome: &Outcome, folders: Vec<String>) -> DeliveryResult {
-        DeliveryResult { reply: Reply::of(outcome), verdict: Verdict::of(outcome), folders }
+        DeliveryResult {
+            reply: LmtpReply::of(outcome),
+            verdict: DeliveryVerdict::of(outcome),
+            folders,
+        }
     }
 
     /// To be tried again: why.
@@ -70,7 +74,7 @@ impl DeliveryResult {
 
     /// Found stored when its worker had died.
     pub fn recovered() -> DeliveryResult {
-        let verdict = Verdict::Recovered;
+        let verdict = DeliveryVerdict::Recovered;
         DeliveryResult { verdict, ..DeliveryResult::of(&Outcome::Delivered, Vec::new()) }
     }
 }
@@ -93,21 +97,21 @@ impl fmt::Display for RecipientRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RecipientRecord { envelope, to, result, size, time } = self;
         let reply = &result.reply;
-        write!(f, "transaction={} from={}", envelope.transaction, Value(&envelope.sender))?;
-        write!(f, " to={} user={}", Value(&to.recipient), Value(&to.account.name))?;
+        write!(f, "transaction={} from={}", envelope.transaction, LoggedValue(&envelope.sender))?;
+        write!(f, " to={} user={}", LoggedValue(&to.recipient), LoggedValue(&to.account.name))?;
         write!(f, " verdict={}", result.verdict.word())?;
         for folder in &result.folders {
-            write!(f, " folder={}", Value(folder))?;
+            write!(f, " folder={}", LoggedValue(folder))?;
         }
         write!(f, " size={size} ms={:.1}", time.as_secs_f64() * 1000.0)?;
-        write!(f, " reply={}", Value(&format!("{} {}", reply.code, reply.text)))
+        write!(f, " reply={}", LoggedValue(&format!("{} {}", reply.code, reply.text)))
     }
 }
 
 /// A value, quoted where it has to be.
-struct Value<'a>(&'a str);
+struct LoggedValue<'a>(&'a str);
 
-impl fmt::Display for Value<'_> {
+impl fmt::Display for LoggedValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"\"\\=".contains(c);
         if !self.0.is_empty() && self.0.chars().all(is_plain) {
@@ -140,8 +144,8 @@ mod tests {
         let recipient = "taro+x@a.example".into();
         let to = Addressee { recipient, original: None, detail: None, account };
         let result = DeliveryResult {
-            reply: Reply::new(250, "2.1.5 Delivered"),
-            verdict: Verdict::Delivered,
+            reply: LmtpReply::new(250, "2.1.5 Delivered"),
+            verdict: DeliveryVerdict::Delivered,
             folders: vec!["A b".into(), "INBOX".into()],
         };
         let time = Duration::from_micros(1234);

@@ -6,30 +6,30 @@ use crate::outcome::{self, Outcome};
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
+pub struct LmtpReply {
     /// RFC 5321 §4.2.
     pub code: u16,
     /// RFC 3463, with its text behind it; empty where the code has none.
     pub text: Cow<'static, str>,
 }
 
-impl Reply {
+impl LmtpReply {
     /// An answer that says the same each time.
-    pub const fn new(code: u16, text: &'static str) -> Reply {
-        Reply { code, text: Cow::Borrowed(text) }
+    pub const fn new(code: u16, text: &'static str) -> LmtpReply {
+        LmtpReply { code, text: Cow::Borrowed(text) }
     }
 
     /// Try again later: status 4.3.0, or another that stands in front of `why`.
-    pub fn later(why: &str) -> Reply {
-        Reply::of(&Outcome::deferred(why))
+    pub fn later(why: &str) -> LmtpReply {
+        LmtpReply::of(&Outcome::deferred(why))
     }
 
     /// What a delivery came to.
-    pub fn of(outcome: &Outcome) -> Reply {
+    pub fn of(outcome: &Outcome) -> LmtpReply {
         let line = outcome.line();
         let (code, text) = match (outcome, line) {
-            (Outcome::Delivered, _) => return Reply::new(250, "2.1.5 Delivered"),
-            (Outcome::Discarded, _) => return Reply::new(250, "2.1.5 Discarded by a rule"),
+            (Outcome::Delivered, _) => return LmtpReply::new(250, "2.1.5 Delivered"),
+            (Outcome::Discarded, _) => return LmtpReply::new(250, "2.1.5 Discarded by a rule"),
             // RFC 5321 §4.2.3: what is full.
             (Outcome::Deferred { .. }, Some(line))
                 if line.starts_with("4.2.2 ") || line.starts_with("4.3.1 ") =>
@@ -40,7 +40,7 @@ impl Reply {
             (Outcome::Refused { .. }, Some(line)) if line.starts_with("5.2.2 ") => (552, line),
             (Outcome::Refused { .. }, line) => (550, line.unwrap_or_default()),
         };
-        Reply { code, text: text.into() }
+        LmtpReply { code, text: text.into() }
     }
 
     /// The line of RFC 5321 §4.2.1. Beyond ASCII only where the client said SMTPUTF8
@@ -85,12 +85,12 @@ mod tests {
             (refused("5.2.2", "full"), "552 5.2.2 full\r\n"),
             (refused("5.7.1", "不要"), "550 5.7.1 ??\r\n"),
         ] {
-            let reply = Reply::of(&outcome);
+            let reply = LmtpReply::of(&outcome);
             assert!(reply.has_status(), "{reply:?}");
             assert_eq!(reply.line(false), wanted);
         }
-        assert_eq!(Reply::of(&refused("5.7.1", "不要")).line(true), "550 5.7.1 不要\r\n");
-        let long = Reply::of(&refused("5.7.1", &"x".repeat(1000))).line(false);
+        assert_eq!(LmtpReply::of(&refused("5.7.1", "不要")).line(true), "550 5.7.1 不要\r\n");
+        let long = LmtpReply::of(&refused("5.7.1", &"x".repeat(1000))).line(false);
         assert!(long.len() <= 512, "{}", long.len());
     }
 }

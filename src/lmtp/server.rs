@@ -16,12 +16,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::accounts::{Account, Accounts, Recipient, Unavailable};
 use super::exporter::Exporter;
-use super::listen::{Listener, Stream, wait_for};
+use super::listen::{ClientStream, Listener, wait_for};
 use super::metrics::Metrics;
-use super::pool::{Pool, Spawner, Tell};
+use super::pool::{Pool, PoolLog, Spawner};
 use super::record::RecipientRecord;
-use super::reply::Reply;
-use super::session::{self, Addressee, Client, ENDING, Envelope, Ready, Service, SessionLimits};
+use super::reply::LmtpReply;
+use super::session::{self, Addressee, ENDING, Envelope, LmtpPeer, Ready, Service, SessionLimits};
 use super::settings::{Identity, LmtpSettings};
 use super::spool::MessageData;
 
@@ -42,10 +42,10 @@ const LAST: Duration = Duration::from_secs(270);
 const STACK: usize = 256 << 10;
 
 /// Gives the settings as they are now.
-pub type Reload = dyn Fn() -> Result<LmtpSettings, String> + Send + Sync;
+pub type ReloadSettings = dyn Fn() -> Result<LmtpSettings, String> + Send + Sync;
 
 /// What can change while the server runs.
-struct Current {
+struct ServerState {
     settings: Arc<LmtpSettings>,
     accounts: Box<dyn Accounts>,
 }
@@ -53,20 +53,20 @@ struct Current {
 /// The front.
 pub struct Server {
     pool: Pool,
-    current: RwLock<Arc<Current>>,
-    tell: Arc<Tell>,
+    current: RwLock<Arc<ServerState>>,
+    tell: Arc<PoolLog>,
     metrics: Arc<Metrics>,
     ending: AtomicBool,
     /// Ends with the server: closed, it wakes who waits.
     wake: Mutex<Option<UnixStream>>,
     woken: UnixStream,
-    connections: Mutex<Vec<Arc<Connection>>>,
+    connections: Mutex<Vec<Arc<ClientConnection>>>,
     closed: Condvar,
     began: Instant,
 }
 
 /// What others see of a connection.
-struct Connection {
+struct ClientConnection {
     /// Since when it waits for a command, milliseconds since the server began, 1 at least;
     /// 0 while it is at something.
     idle_since: AtomicU64,
@@ -84,7 +84,7 @@ impl Server {
     pub fn new(
         settings: LmtpSettings,
         spawner: Box<dyn Spawner>,
-        tell: Arc<Tell>,
+        tell: Arc<PoolLog>,
     ) -> Result<Server, String> {
         let accounts = super::accounts::open(&settings.users)?;
         let settings = Arc::new(settings);
@@ -94,7 +94,7 @@ impl Server {
             Pool::new(Arc::clone(&settings), spawner, Arc::clone(&tell), Arc::clone(&metrics));
         Ok(Server {
             pool,
-            current: RwLock::new(Arc::new(Current { settings, accounts })),
+            current: RwLock::new(Arc::new(ServerState { settings, accounts })),
             tell,
             metrics,
             ending: AtomicBool::new(false),
@@ -106,7 +106,7 @@ impl Server {
         })
     }
 
-    fn current(&self) -> Arc<Current> {
+    fn current(&self) -> Arc<ServerState> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -114,7 +114,11 @@ impl Server {
     ///
     /// # Errors
     /// Nobody can connect any more.
-    pub fn serve(self: &Arc<Server>, listener: Listener, reload: &Reload) -> io::Result<()> {
+    pub fn serve(
+        self: &Arc<Server>,
+        listener: Listener,
+        reload: &ReloadSettings,
+    ) -> io::Result<()> {
         let (end, end_sent) = UnixStream::pair()?;
         let (renew, renew_sent) = UnixStream::pair()?;
         for signal in [SIGTERM, SIGINT] {
@@ -192,7 +196,7 @@ impl Server {
         self.pool.end();
     }
 
-    fn renew(&self, reload: &Reload) {
+    fn renew(&self, reload: &ReloadSettings) {
         let before = self.current();
         let renewed = reload().and_then(|mut settings| {
             // Who we are was judged at the start, and what may be done by that.
@@ -207,7 +211,7 @@ impl Server {
                 settings.state.clone_from(&then.state);
             }
             let accounts = super::accounts::open(&settings.users)?;
-            Ok(Current { settings: Arc::new(settings), accounts })
+            Ok(ServerState { settings: Arc::new(settings), accounts })
         });
         match renewed {
             Ok(current) => {
@@ -233,7 +237,8 @@ impl Server {
     fn make_place(&self) {
         let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.moment();
-        let since = |connection: &Arc<Connection>| connection.idle_since.load(Ordering::SeqCst);
+        let since =
+            |connection: &Arc<ClientConnection>| connection.idle_since.load(Ordering::SeqCst);
         let idle = connections.iter().filter(|connection| {
             let since = since(connection);
             since > 0 && now.saturating_sub(since) >= GIVES_WAY.as_millis() as u64
@@ -250,11 +255,11 @@ impl Server {
     }
 
     /// Serves a connection by a thread of its own.
-    fn take(self: &Arc<Server>, stream: Stream) {
+    fn take(self: &Arc<Server>, stream: ClientStream) {
         let prepared =
             stream.set_timeouts(READ, WRITE).and_then(|()| stream.as_fd().try_clone_to_owned());
         let connection = match prepared {
-            Ok(stream) => Arc::new(Connection {
+            Ok(stream) => Arc::new(ClientConnection {
                 idle_since: AtomicU64::new(0),
                 gives_way: AtomicBool::new(false),
                 stream,
@@ -291,7 +296,7 @@ impl Server {
 /// One of the connections that are open.
 struct OpenConnection {
     server: Arc<Server>,
-    connection: Arc<Connection>,
+    connection: Arc<ClientConnection>,
 }
 
 impl Drop for OpenConnection {
@@ -338,7 +343,7 @@ impl Service for Server {
         to: &Addressee,
         message: &MessageData,
         since: Instant,
-    ) -> Reply {
+    ) -> LmtpReply {
         let result = self.pool.deliver(envelope, to, message, since);
         let time = since.elapsed();
         self.metrics.count_delivery(result.reply.code, time);
@@ -377,11 +382,11 @@ fn serves(settings: &LmtpSettings, account: Account) -> Result<Account, Unavaila
 /// A client whose connection others can see and wake.
 struct ServedClient<'s> {
     server: &'s Server,
-    connection: &'s Connection,
-    stream: Stream,
+    connection: &'s ClientConnection,
+    stream: ClientStream,
 }
 
-impl Client for ServedClient<'_> {
+impl LmtpPeer for ServedClient<'_> {
     fn wait(&mut self) -> io::Result<Ready> {
         let (server, connection) = (self.server, self.connection);
         connection.idle_since.store(server.moment(), Ordering::SeqCst);

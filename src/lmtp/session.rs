@@ -9,8 +9,8 @@ use memchr::memchr;
 
 use super::accounts::{Account, Recipient, Unavailable};
 use super::data::DataDecoder;
-use super::protocol::{self, Command, LINE_LIMIT, MailCommand, RcptCommand};
-use super::reply::Reply;
+use super::protocol::{self, LINE_LIMIT, LmtpCommand, MailCommand, RcptCommand};
+use super::reply::LmtpReply;
 use super::spool::{MessageData, Spool};
 
 /// So much is read at once, bytes.
@@ -22,27 +22,27 @@ const MISTAKES: usize = 20;
 /// How long a client may take for all of a message.
 const DATA_TIME: Duration = Duration::from_secs(600);
 
-const OK: Reply = Reply::new(250, "2.0.0 OK");
-const SENDER_OK: Reply = Reply::new(250, "2.1.0 Sender OK");
-const RECIPIENT_OK: Reply = Reply::new(250, "2.1.5 Recipient OK");
-const GO_ON: Reply = Reply::new(354, "Send the message; it ends with a line of one dot");
-const BYE: Reply = Reply::new(221, "2.0.0 Bye");
-const VERIFY: Reply = Reply::new(252, "2.1.5 Send mail and see");
-const NO_LHLO: Reply = Reply::new(503, "5.5.1 Say LHLO first");
-const NO_MAIL: Reply = Reply::new(503, "5.5.1 Say MAIL first");
-const NESTED: Reply = Reply::new(503, "5.5.1 There is a sender already");
-const NO_RECIPIENT: Reply = Reply::new(503, "5.5.1 No recipient was accepted");
-const NO_USER: Reply = Reply::new(550, "5.1.1 There is no such user here");
-const UNAVAILABLE: Reply = Reply::new(451, "4.3.0 The users cannot be looked up now");
-const TOO_MANY: Reply = Reply::new(452, "4.5.3 Too many recipients of one message");
-const TOO_LARGE: Reply = Reply::new(552, "5.3.4 The message is too large");
-const NO_SPACE: Reply = Reply::new(452, "4.3.1 The message cannot be kept now");
-const TOO_LONG: Reply = Reply::new(500, "5.5.2 The line is too long");
-const BARE_LF: Reply = Reply::new(500, "5.5.2 A line ends with CR LF");
-const CONFUSED: Reply = Reply::new(421, "4.7.0 Too many mistakes");
-const SILENT: Reply = Reply::new(421, "4.4.2 Nothing came for too long");
+const OK: LmtpReply = LmtpReply::new(250, "2.0.0 OK");
+const SENDER_OK: LmtpReply = LmtpReply::new(250, "2.1.0 Sender OK");
+const RECIPIENT_OK: LmtpReply = LmtpReply::new(250, "2.1.5 Recipient OK");
+const GO_ON: LmtpReply = LmtpReply::new(354, "Send the message; it ends with a line of one dot");
+const BYE: LmtpReply = LmtpReply::new(221, "2.0.0 Bye");
+const VERIFY: LmtpReply = LmtpReply::new(252, "2.1.5 Send mail and see");
+const NO_LHLO: LmtpReply = LmtpReply::new(503, "5.5.1 Say LHLO first");
+const NO_MAIL: LmtpReply = LmtpReply::new(503, "5.5.1 Say MAIL first");
+const NESTED: LmtpReply = LmtpReply::new(503, "5.5.1 There is a sender already");
+const NO_RECIPIENT: LmtpReply = LmtpReply::new(503, "5.5.1 No recipient was accepted");
+const NO_USER: LmtpReply = LmtpReply::new(550, "5.1.1 There is no such user here");
+const UNAVAILABLE: LmtpReply = LmtpReply::new(451, "4.3.0 The users cannot be looked up now");
+const TOO_MANY: LmtpReply = LmtpReply::new(452, "4.5.3 Too many recipients of one message");
+const TOO_LARGE: LmtpReply = LmtpReply::new(552, "5.3.4 The message is too large");
+const NO_SPACE: LmtpReply = LmtpReply::new(452, "4.3.1 The message cannot be kept now");
+const TOO_LONG: LmtpReply = LmtpReply::new(500, "5.5.2 The line is too long");
+const BARE_LF: LmtpReply = LmtpReply::new(500, "5.5.2 A line ends with CR LF");
+const CONFUSED: LmtpReply = LmtpReply::new(421, "4.7.0 Too many mistakes");
+const SILENT: LmtpReply = LmtpReply::new(421, "4.4.2 Nothing came for too long");
 /// Also said to whom there is no place for.
-pub const ENDING: Reply = Reply::new(421, "4.3.2 The server is ending; come again");
+pub const ENDING: LmtpReply = LmtpReply::new(421, "4.3.2 The server is ending; come again");
 
 /// What a session may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub trait Service: Sync {
         to: &Addressee,
         message: &MessageData,
         since: Instant,
-    ) -> Reply;
+    ) -> LmtpReply;
 
     /// No new transaction is to begin.
     fn is_ending(&self) -> bool;
@@ -116,7 +116,7 @@ pub enum Ready {
 }
 
 /// A client's end of a connection. A read or write that stalls fails.
-pub trait Client: Read + Write {
+pub trait LmtpPeer: Read + Write {
     /// Waits for the next command.
     ///
     /// # Errors
@@ -128,7 +128,7 @@ pub trait Client: Read + Write {
 ///
 /// # Errors
 /// The connection broke, or stalled in the midst of something.
-pub fn run(service: &dyn Service, client: &mut dyn Client) -> io::Result<()> {
+pub fn run(service: &dyn Service, client: &mut dyn LmtpPeer) -> io::Result<()> {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let host: String = host.chars().filter(|c| c.is_ascii_graphic()).take(255).collect();
     let mut session = Session {
@@ -168,7 +168,7 @@ fn is_stalled(error: &io::Error) -> bool {
 }
 
 /// A message on its way in.
-struct Transaction {
+struct MailTransaction {
     envelope: Envelope,
     to: Vec<Addressee>,
 }
@@ -178,14 +178,14 @@ enum Line {
     /// Without its CR LF.
     Command(Vec<u8>),
     /// One that is none, with the answer.
-    Bad(Reply),
+    Bad(LmtpReply),
     /// There is no more.
     End,
 }
 
 struct Session<'s> {
     service: &'s dyn Service,
-    client: &'s mut dyn Client,
+    client: &'s mut dyn LmtpPeer,
     host: String,
     input: Vec<u8>,
     /// What of `input` was not looked at.
@@ -194,7 +194,7 @@ struct Session<'s> {
     greeted: bool,
     mistakes: usize,
     limits: SessionLimits,
-    transaction: Option<Transaction>,
+    transaction: Option<MailTransaction>,
 }
 
 impl Session<'_> {
@@ -227,15 +227,15 @@ impl Session<'_> {
                 }
             };
             let reply = match command {
-                Ok(Command::Quit) => {
+                Ok(LmtpCommand::Quit) => {
                     self.answer(&BYE);
                     return Ok(());
                 }
-                Ok(Command::Lhlo) => {
+                Ok(LmtpCommand::Lhlo) => {
                     self.lhlo();
                     continue;
                 }
-                Ok(Command::Data) => match self.data()? {
+                Ok(LmtpCommand::Data) => match self.data()? {
                     Some(reply) => Err(reply),
                     None => continue,
                 },
@@ -257,16 +257,16 @@ impl Session<'_> {
         }
     }
 
-    fn do_command(&mut self, command: Command) -> Reply {
+    fn do_command(&mut self, command: LmtpCommand) -> LmtpReply {
         match command {
-            Command::Mail(mail) => self.mail(mail),
-            Command::Rcpt(rcpt) => self.rcpt(rcpt),
-            Command::Rset => {
+            LmtpCommand::Mail(mail) => self.mail(mail),
+            LmtpCommand::Rcpt(rcpt) => self.rcpt(rcpt),
+            LmtpCommand::Rset => {
                 self.transaction = None;
                 OK
             }
-            Command::Vrfy => VERIFY,
-            Command::Noop | Command::Lhlo | Command::Data | Command::Quit => OK,
+            LmtpCommand::Vrfy => VERIFY,
+            LmtpCommand::Noop | LmtpCommand::Lhlo | LmtpCommand::Data | LmtpCommand::Quit => OK,
         }
     }
 
@@ -287,7 +287,7 @@ impl Session<'_> {
         self.output.extend_from_slice(text.as_bytes());
     }
 
-    fn mail(&mut self, mail: MailCommand) -> Reply {
+    fn mail(&mut self, mail: MailCommand) -> LmtpReply {
         if !self.greeted {
             return NO_LHLO;
         }
@@ -301,11 +301,11 @@ impl Session<'_> {
         }
         let envelope =
             Envelope { transaction: transaction_id(), sender: mail.sender, utf8: mail.utf8 };
-        self.transaction = Some(Transaction { envelope, to: Vec::new() });
+        self.transaction = Some(MailTransaction { envelope, to: Vec::new() });
         SENDER_OK
     }
 
-    fn rcpt(&mut self, rcpt: RcptCommand) -> Reply {
+    fn rcpt(&mut self, rcpt: RcptCommand) -> LmtpReply {
         let Some(transaction) = &mut self.transaction else { return NO_MAIL };
         if transaction.to.len() >= self.limits.recipients {
             return TOO_MANY;
@@ -326,7 +326,7 @@ impl Session<'_> {
     }
 
     /// Takes the message in and delivers it; an answer if there is to be none.
-    fn data(&mut self) -> io::Result<Option<Reply>> {
+    fn data(&mut self) -> io::Result<Option<LmtpReply>> {
         match &self.transaction {
             None => return Ok(Some(NO_MAIL)),
             Some(transaction) if transaction.to.is_empty() => return Ok(Some(NO_RECIPIENT)),
@@ -335,7 +335,9 @@ impl Session<'_> {
         self.answer(&GO_ON);
         let message = self.message()?;
         let since = Instant::now();
-        let Some(Transaction { envelope, to }) = self.transaction.take() else { return Ok(None) };
+        let Some(MailTransaction { envelope, to }) = self.transaction.take() else {
+            return Ok(None);
+        };
         for to in &to {
             let reply = match &message {
                 Ok(message) => self.service.deliver(&envelope, to, message, since),
@@ -349,7 +351,7 @@ impl Session<'_> {
     }
 
     /// Reads a message to its end, whatever becomes of it: what follows is commands.
-    fn message(&mut self) -> io::Result<Result<MessageData, Reply>> {
+    fn message(&mut self) -> io::Result<Result<MessageData, LmtpReply>> {
         let until = Instant::now() + DATA_TIME;
         let most = self.limits.message_size;
         let (mut decoder, mut spool, mut refused) =
@@ -433,7 +435,7 @@ impl Session<'_> {
         }
     }
 
-    fn answer(&mut self, reply: &Reply) {
+    fn answer(&mut self, reply: &LmtpReply) {
         let utf8 = self.transaction.as_ref().is_some_and(|transaction| transaction.envelope.utf8);
         self.output.extend_from_slice(reply.line(utf8).as_bytes());
     }
@@ -491,7 +493,7 @@ mod tests {
         }
     }
 
-    impl Client for Script {
+    impl LmtpPeer for Script {
         fn wait(&mut self) -> io::Result<Ready> {
             Ok(Ready::Input)
         }
@@ -525,13 +527,13 @@ mod tests {
             to: &Addressee,
             message: &MessageData,
             _: Instant,
-        ) -> Reply {
-            let MessageData::Memory(bytes) = message else { return Reply::later("large") };
+        ) -> LmtpReply {
+            let MessageData::Memory(bytes) = message else { return LmtpReply::later("large") };
             let entry = (to.account.name.clone(), bytes.clone());
             self.delivered.lock().unwrap().push(entry);
             match to.account.name.as_str() {
-                "later" => Reply::later("x"),
-                _ => Reply::new(250, "2.1.5 Delivered"),
+                "later" => LmtpReply::later("x"),
+                _ => LmtpReply::new(250, "2.1.5 Delivered"),
             }
         }
 

@@ -20,13 +20,13 @@ pub const STATE: &str = "/var/lib/mfilter";
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 pub struct LmtpSettings {
     /// Where clients connect; none if standard input is the listening socket.
-    pub listen: Option<Address>,
+    pub listen: Option<ListenAddress>,
     /// The mode of a unix socket that we make.
     pub socket_mode: u32,
     /// Who knows the users.
     pub users: UserSource,
     /// Where mail is stored.
-    pub store: Store,
+    pub store: StoreSetting,
     /// Workers at the same time; of users with uids of their own, users whose mail is
     /// being delivered at the same time.
     pub workers: usize,
@@ -69,7 +69,7 @@ impl Default for LmtpSettings {
             listen: None,
             socket_mode: 0o660,
             users: UserSource::Passwd,
-            store: Store::Maildir,
+            store: StoreSetting::Maildir,
             workers: 2 * processors,
             connections: 100,
             delimiter: "+".into(),
@@ -133,14 +133,14 @@ impl Default for WorkerLimits {
 
 /// A socket: `unix:PATH` or `HOST:PORT`.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-pub enum Address {
+pub enum ListenAddress {
     /// In the file system.
     Unix(PathBuf),
     /// A host and a port.
     Tcp(String),
 }
 
-impl Address {
+impl ListenAddress {
     /// The addresses of a host and port to listen at: of this machine alone, since LMTP
     /// knows neither TLS nor passwords.
     ///
@@ -169,29 +169,29 @@ fn is_loopback(address: IpAddr) -> bool {
     }
 }
 
-impl FromStr for Address {
+impl FromStr for ListenAddress {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Address, String> {
+    fn from_str(text: &str) -> Result<ListenAddress, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return match Path::new(path).is_absolute() {
-                true => Ok(Address::Unix(path.into())),
+                true => Ok(ListenAddress::Unix(path.into())),
                 false => Err("the path of a unix socket begins with `/`".into()),
             };
         }
         let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
         match port {
-            Some(Ok(_)) => Ok(Address::Tcp(text.to_owned())),
+            Some(Ok(_)) => Ok(ListenAddress::Tcp(text.to_owned())),
             _ => Err("write it as `unix:PATH` or `HOST:PORT`".into()),
         }
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
-            Address::Tcp(host) => f.write_str(host),
+            ListenAddress::Unix(path) => write!(f, "unix:{}", path.display()),
+            ListenAddress::Tcp(host) => f.write_str(host),
         }
     }
 }
@@ -234,21 +234,21 @@ impl FromStr for UserSource {
 
 /// Where mail is stored.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-pub enum Store {
+pub enum StoreSetting {
     /// In each user's Maildir.
     Maildir,
     /// Handed to another LMTP server: as [`StoreAddress`] reads it.
     Lmtp(String),
 }
 
-impl FromStr for Store {
+impl FromStr for StoreSetting {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Store, String> {
+    fn from_str(text: &str) -> Result<StoreSetting, String> {
         match text.split_once(':') {
-            None if text == "maildir" => Ok(Store::Maildir),
+            None if text == "maildir" => Ok(StoreSetting::Maildir),
             Some(("lmtp", _)) => match text.parse::<StoreAddress>() {
-                Ok(_) => Ok(Store::Lmtp(text.to_owned())),
+                Ok(_) => Ok(StoreSetting::Lmtp(text.to_owned())),
                 Err(why) => Err(why.to_string()),
             },
             _ => Err("the store is `maildir`, `lmtp:unix:PATH` or `lmtp:HOST:PORT`".into()),
@@ -302,29 +302,29 @@ mod tests {
 
     #[test]
     fn addresses_users_and_stores_are_read() {
-        let unix = Address::Unix("/run/x".into());
+        let unix = ListenAddress::Unix("/run/x".into());
         assert_eq!("unix:/run/x".parse(), Ok(unix));
-        assert_eq!("127.0.0.1:24".parse(), Ok(Address::Tcp("127.0.0.1:24".into())));
-        assert_eq!("lmtp:unix:/run/x".parse(), Ok(Store::Lmtp("lmtp:unix:/run/x".into())));
+        assert_eq!("127.0.0.1:24".parse(), Ok(ListenAddress::Tcp("127.0.0.1:24".into())));
+        assert_eq!("lmtp:unix:/run/x".parse(), Ok(StoreSetting::Lmtp("lmtp:unix:/run/x".into())));
         assert_eq!("passwd".parse(), Ok(UserSource::Passwd));
         let template = UserSource::Template("/m/{domain}/{user}".into());
         assert_eq!("template:/m/{domain}/{user}".parse(), Ok(template));
         for wrong in ["unix:x", "x", "x:y", "x:99999", ""] {
-            assert!(wrong.parse::<Address>().is_err(), "{wrong}");
+            assert!(wrong.parse::<ListenAddress>().is_err(), "{wrong}");
         }
         for wrong in ["template:/m/user", "template:m/{user}", "dovecot:x", "sql", ""] {
             assert!(wrong.parse::<UserSource>().is_err(), "{wrong}");
         }
-        assert!("mbox".parse::<Store>().is_err());
+        assert!("mbox".parse::<StoreSetting>().is_err());
     }
 
     #[test]
     fn nobody_listens_beyond_the_machine() {
         for near in ["127.0.0.1:24", "127.9.9.9:24", "[::1]:24", "[::ffff:127.0.0.1]:24"] {
-            assert!(Address::loopback(near).is_ok(), "{near}");
+            assert!(ListenAddress::loopback(near).is_ok(), "{near}");
         }
         for far in ["0.0.0.0:24", "192.0.2.1:24", "[::]:24", "[2001:db8::1]:24"] {
-            assert!(Address::loopback(far).unwrap_err().contains("unix socket"), "{far}");
+            assert!(ListenAddress::loopback(far).unwrap_err().contains("unix socket"), "{far}");
         }
     }
 

@@ -31,7 +31,7 @@ const LENGTHS: usize = 8;
 
 /// What a worker is told.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-pub enum Order {
+pub enum WorkerOrder {
     /// First of all: under which settings it works.
     Settings(Box<LmtpSettings>),
     /// Deliver the message in the body, or in the file that comes along.
@@ -61,7 +61,7 @@ pub struct Job {
 
 /// What a worker answers.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum WorkerAnswer {
     /// The worker has its settings.
     Ready,
     /// How the delivery ended. `broke` is that it did so by a panic.
@@ -78,7 +78,7 @@ pub enum Answer {
 }
 
 /// A frame that was received.
-pub struct Frame<T> {
+pub struct WorkerFrame<T> {
     /// The head.
     pub head: T,
     /// The body.
@@ -129,7 +129,7 @@ pub fn send(
 ///
 /// # Errors
 /// The socket's; `InvalidData` for what is no frame, `UnexpectedEof` for half of one.
-pub fn receive<T: DeserializeOwned>(socket: &UnixStream) -> io::Result<Option<Frame<T>>> {
+pub fn receive<T: DeserializeOwned>(socket: &UnixStream) -> io::Result<Option<WorkerFrame<T>>> {
     let mut bytes = vec![0; BUFFER];
     let mut descriptor = None;
     let mut length = receive_some(socket, &mut bytes, &mut descriptor)?;
@@ -158,7 +158,7 @@ pub fn receive<T: DeserializeOwned>(socket: &UnixStream) -> io::Result<Option<Fr
     rest.read_exact(bytes.get_mut(length..).unwrap_or_default())?;
     let body = bytes.split_off(LENGTHS + head);
     let head = postcard::from_bytes(bytes.get(LENGTHS..).unwrap_or_default());
-    Ok(Some(Frame { head: head.map_err(|_| invalid())?, body, descriptor }))
+    Ok(Some(WorkerFrame { head: head.map_err(|_| invalid())?, body, descriptor }))
 }
 
 fn receive_some(
@@ -213,18 +213,21 @@ mod tests {
             let sender = std::thread::spawn(move || {
                 let mut file = tempfile::tempfile().unwrap();
                 file.write_all(b"in the file").unwrap();
-                send(&ours, &Order::Deliver(job()), &sent, Some(file.as_fd())).unwrap();
-                send(&ours, &Answer::Recovered(true), b"", None).unwrap();
+                send(&ours, &WorkerOrder::Deliver(job()), &sent, Some(file.as_fd())).unwrap();
+                send(&ours, &WorkerAnswer::Recovered(true), b"", None).unwrap();
             });
-            let frame = receive::<Order>(&theirs).unwrap().unwrap();
-            assert_eq!(frame.head, Order::Deliver(job()));
+            let frame = receive::<WorkerOrder>(&theirs).unwrap().unwrap();
+            assert_eq!(frame.head, WorkerOrder::Deliver(job()));
             assert!(frame.body == body);
             let file = std::fs::File::from(frame.descriptor.unwrap());
             assert_eq!(file.metadata().unwrap().len(), 11);
-            let frame = receive::<Answer>(&theirs).unwrap().unwrap();
-            assert_eq!((frame.head, frame.descriptor.is_none()), (Answer::Recovered(true), true));
+            let frame = receive::<WorkerAnswer>(&theirs).unwrap().unwrap();
+            assert_eq!(
+                (frame.head, frame.descriptor.is_none()),
+                (WorkerAnswer::Recovered(true), true)
+            );
             sender.join().unwrap();
-            assert!(receive::<Answer>(&theirs).unwrap().is_none());
+            assert!(receive::<WorkerAnswer>(&theirs).unwrap().is_none());
         }
     }
 
@@ -234,11 +237,11 @@ mod tests {
             let (mut ours, theirs) = UnixStream::pair().unwrap();
             ours.write_all(bytes).unwrap();
             drop(ours);
-            assert!(receive::<Order>(&theirs).is_err());
+            assert!(receive::<WorkerOrder>(&theirs).is_err());
         }
         let (ours, theirs) = UnixStream::pair().unwrap();
         drop(theirs);
-        let gone = send(&ours, &Answer::Recovered(true), b"", None).unwrap_err();
+        let gone = send(&ours, &WorkerAnswer::Recovered(true), b"", None).unwrap_err();
         assert_eq!(gone.kind(), ErrorKind::BrokenPipe);
     }
 }

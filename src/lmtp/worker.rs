@@ -15,9 +15,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::account_user::user_of;
 use super::rule_cache::RuleCache;
-use super::settings::{LmtpSettings, Store, WorkerLimits};
+use super::settings::{LmtpSettings, StoreSetting, WorkerLimits};
 use super::spool::PositionedReader;
-use super::wire::{self, Answer, Frame, Job, Order};
+use super::wire::{self, Job, WorkerAnswer, WorkerFrame, WorkerOrder};
 use crate::deliver::DeliveryReport;
 use crate::hand_over::LmtpStore;
 use crate::hand_over::address::StoreAddress;
@@ -34,30 +34,31 @@ use crate::world::World;
 /// # Errors
 /// The socket's, or what came over it makes no sense.
 pub fn run(socket: &UnixStream) -> io::Result<()> {
-    let Some(Frame { head: Order::Settings(settings), .. }) = wire::receive(socket)? else {
+    let Some(WorkerFrame { head: WorkerOrder::Settings(settings), .. }) = wire::receive(socket)?
+    else {
         return Ok(());
     };
     limit(&settings.limits);
-    wire::send(socket, &Answer::Ready, b"", None)?;
+    wire::send(socket, &WorkerAnswer::Ready, b"", None)?;
     let store = match &settings.store {
-        Store::Maildir => None,
-        Store::Lmtp(text) => {
+        StoreSetting::Maildir => None,
+        StoreSetting::Lmtp(text) => {
             let address = text.parse::<StoreAddress>();
             let address = address.map_err(|why| io::Error::other(why.to_string()))?;
             Some(Arc::new(LmtpStore::new(address)))
         }
     };
     let mut worker = Worker { rules: RuleCache::default(), settings: *settings, store };
-    while let Some(Frame { head, body, descriptor }) = wire::receive(socket)? {
+    while let Some(WorkerFrame { head, body, descriptor }) = wire::receive(socket)? {
         let message = match descriptor {
-            Some(descriptor) => Input::File(File::from(descriptor)),
-            None => Input::Memory(body),
+            Some(descriptor) => JobInput::File(File::from(descriptor)),
+            None => JobInput::Memory(body),
         };
         allow_processor_time(&worker.settings.limits);
         let answer = match head {
-            Order::Settings(_) => Answer::Ready,
-            Order::Deliver(job) => worker.deliver(&job, message),
-            Order::Recover(job) => Answer::Recovered(worker.recover(&job, message)),
+            WorkerOrder::Settings(_) => WorkerAnswer::Ready,
+            WorkerOrder::Deliver(job) => worker.deliver(&job, message),
+            WorkerOrder::Recover(job) => WorkerAnswer::Recovered(worker.recover(&job, message)),
         };
         wire::send(socket, &answer, b"", None)?;
     }
@@ -65,23 +66,23 @@ pub fn run(socket: &UnixStream) -> io::Result<()> {
 }
 
 /// A message as it came.
-enum Input {
+enum JobInput {
     Memory(Vec<u8>),
     File(File),
 }
 
-impl Input {
+impl JobInput {
     /// The message with what the last hop adds, RFC 5321 §4.4: the envelope. It goes
     /// into one file for each recipient, so it is of that recipient alone.
     fn message(self, job: &Job, user: &User) -> io::Result<Message> {
         let Job { sender, recipient, .. } = job;
         let trace = format!("Return-Path: <{sender}>\nDelivered-To: {recipient}\n").into_bytes();
         match self {
-            Input::Memory(mut bytes) => {
+            JobInput::Memory(mut bytes) => {
                 bytes.splice(0..0, trace);
                 Ok(Message::from_bytes(bytes))
             }
-            Input::File(file) => {
+            JobInput::File(file) => {
                 let rest = PositionedReader::new(file);
                 Message::read(Box::new(io::Cursor::new(trace).chain(rest)), &user.temp_dir())
             }
@@ -97,23 +98,23 @@ struct Worker {
 }
 
 impl Worker {
-    fn deliver(&mut self, job: &Job, input: Input) -> Answer {
+    fn deliver(&mut self, job: &Job, input: JobInput) -> WorkerAnswer {
         let delivered = catch_unwind(AssertUnwindSafe(|| self.attempt(job, input)));
         match delivered {
             Ok(report) => {
                 let folders = report.stored.iter().map(|copy| copy.folder.to_string()).collect();
-                Answer::Done { outcome: report.outcome, folders, broke: false }
+                WorkerAnswer::Done { outcome: report.outcome, folders, broke: false }
             }
             Err(_) => {
                 // What a panic left half done is not gone on with.
                 self.rules = RuleCache::default();
                 let outcome = Outcome::deferred("internal error");
-                Answer::Done { outcome, folders: Vec::new(), broke: true }
+                WorkerAnswer::Done { outcome, folders: Vec::new(), broke: true }
             }
         }
     }
 
-    fn attempt(&mut self, job: &Job, input: Input) -> DeliveryReport {
+    fn attempt(&mut self, job: &Job, input: JobInput) -> DeliveryReport {
         let later = |why: String| DeliveryReport::of(Outcome::deferred(why));
         let user = match user_of(&job.account, &self.settings) {
             Ok(user) => user,
@@ -134,7 +135,7 @@ impl Worker {
 
     /// Whether all is stored of what a dead worker was at. Where a journal is left the
     /// next try goes on with it.
-    fn recover(&mut self, job: &Job, input: Input) -> bool {
+    fn recover(&mut self, job: &Job, input: JobInput) -> bool {
         if self.store.is_some() {
             // It knows what it has when it is given that again.
             return false;
@@ -226,11 +227,11 @@ mod tests {
         std::fs::write(home.path().join(".mailrules"), rules).unwrap();
         let (settings, rules) = (LmtpSettings::default(), RuleCache::default());
         let mut worker = Worker { settings, rules, store: None };
-        let input = || Input::Memory(b"Subject: x\n\nhi\n".to_vec());
+        let input = || JobInput::Memory(b"Subject: x\n\nhi\n".to_vec());
         let job = job(home.path());
         let answer = worker.deliver(&job, input());
         let outcome = Outcome::Delivered;
-        assert_eq!(answer, Answer::Done { outcome, folders: vec!["A".into()], broke: false });
+        assert_eq!(answer, WorkerAnswer::Done { outcome, folders: vec!["A".into()], broke: false });
         let wanted =
             "Return-Path: <a@b.example>\nDelivered-To: taro+x@a.example\nSubject: x\n\nhi\n";
         assert_eq!(files(&home.path().join("Maildir/.A/new")), [wanted]);

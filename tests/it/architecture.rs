@@ -55,6 +55,41 @@ fn no_file_stands_beside_a_folder_of_its_name() {
     assert_eq!(wrong, Vec::<PathBuf>::new());
 }
 
+/// A reader who has met a name once knows what it is everywhere (CONTRIBUTING.md, Words).
+#[test]
+fn a_type_name_stands_once() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for room in rooms() {
+        for file in files_of(&room) {
+            let text = fs::read_to_string(&file).expect("UTF-8");
+            let code = text.lines().take_while(|line| *line != "mod tests {");
+            for (at, line) in code.enumerate() {
+                places.entry(type_of(line).to_owned()).or_default().push(format!(
+                    "{}:{}",
+                    file.display(),
+                    at + 1
+                ));
+            }
+        }
+    }
+    places.remove("");
+    assert!(places.len() > 300, "types are found: {}", places.len());
+    places.retain(|_, places| places.len() > 1);
+    assert_eq!(places, BTreeMap::new());
+}
+
+/// The type that a line begins, or nothing.
+fn type_of(line: &str) -> &str {
+    // Of a trait's `type`, which is indented, the name is the trait's.
+    let words = line.split([' ', '<', '(', '{', ';', ':']);
+    let mut words = words
+        .skip_while(|word| word.starts_with("pub") || ["super)", "crate)", "in"].contains(word));
+    match words.next() {
+        Some("struct" | "enum" | "trait" | "union" | "type") => words.next().unwrap_or_default(),
+        _ => "",
+    }
+}
+
 /// `crate::file` cannot wait for a FIFO or a device; whatever opens otherwise can.
 #[test]
 fn files_are_opened_by_the_one_helper() {

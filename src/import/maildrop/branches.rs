@@ -13,7 +13,7 @@ use crate::import::ir::{Cond, Effect, Fidelity, Unit, literal};
 use crate::source::Span;
 
 /// A branch that stands.
-struct Taken {
+struct OpenBranch {
     condition: Cond,
     unit: Unit,
     /// Messages go on behind it.
@@ -28,7 +28,7 @@ impl FilterLowering<'_> {
         let code = self.code.clone();
         let entry = self.variables.clone();
         let mut exits: Vec<MaildropVariables> = Vec::new();
-        let mut taken: Vec<Taken> = Vec::new();
+        let mut taken: Vec<OpenBranch> = Vec::new();
         let mut poison: Option<String> = None;
         let mut complete = false;
         let mut lost_branches: Vec<&[MaildropStatement]> = Vec::new();
@@ -47,7 +47,7 @@ impl FilterLowering<'_> {
             if complete {
                 unit.count = count;
                 unit.fidelity = Fidelity::Dead("a branch before it is always taken".into());
-                taken.push(Taken::without(unit));
+                taken.push(OpenBranch::without(unit));
                 continue;
             }
             self.wanted = wanted(branch);
@@ -73,7 +73,7 @@ impl FilterLowering<'_> {
                     let count = if assigns_only(&branch.body) { 0 } else { lost.count };
                     unit = Unit { comments: unit.comments, label: unit.label, count, ..lost };
                     unit.would_end = may_end(&branch.body);
-                    taken.push(Taken::without(unit));
+                    taken.push(OpenBranch::without(unit));
                     lost_branches.push(&branch.body);
                     poison.get_or_insert(format!(
                         "it depends on line {line}, which is not translated"
@@ -88,7 +88,7 @@ impl FilterLowering<'_> {
                     false => "its condition never holds",
                 };
                 unit.fidelity = Fidelity::Dead(why.into());
-                taken.push(Taken::without(unit));
+                taken.push(OpenBranch::without(unit));
                 continue;
             }
             complete = condition == Cond::Always;
@@ -114,7 +114,7 @@ impl FilterLowering<'_> {
                 }
                 exits.push(self.variables.clone());
             }
-            taken.push(Taken { condition, unit, goes_on, changes });
+            taken.push(OpenBranch { condition, unit, goes_on, changes });
         }
         let is_exhaustive = complete && poison.is_none();
         if !is_exhaustive {
@@ -220,7 +220,7 @@ impl FilterLowering<'_> {
     }
 
     /// Puts branches one behind the other, each without what those before it took.
-    fn assemble(&mut self, taken: Vec<Taken>, units: &mut Vec<Unit>) {
+    fn assemble(&mut self, taken: Vec<OpenBranch>, units: &mut Vec<Unit>) {
         let is_first = |at: usize| taken.iter().take(at).all(|before| !before.goes_on);
         let last = taken.iter().rposition(|part| part.condition != Cond::Never).unwrap_or(0);
         let mut negated: Vec<Cond> = Vec::new();
@@ -251,10 +251,10 @@ impl FilterLowering<'_> {
     }
 }
 
-impl Taken {
+impl OpenBranch {
     /// A branch that is not written.
-    fn without(unit: Unit) -> Taken {
-        Taken { condition: Cond::Never, unit, goes_on: false, changes: false }
+    fn without(unit: Unit) -> OpenBranch {
+        OpenBranch { condition: Cond::Never, unit, goes_on: false, changes: false }
     }
 }
 

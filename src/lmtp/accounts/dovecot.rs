@@ -34,11 +34,11 @@ pub struct Dovecot {
     owner: Identity,
     patience: Duration,
     last_id: AtomicU32,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<AuthConnection>>,
 }
 
 /// What an answer says.
-enum Answer {
+enum AuthAnswer {
     /// The fields behind the number: the name, then what is known.
     Found(Vec<String>),
     Unknown,
@@ -58,7 +58,7 @@ impl Dovecot {
         }
     }
 
-    fn ask(&self, name: &str) -> Result<Answer, Unavailable> {
+    fn ask(&self, name: &str) -> Result<AuthAnswer, Unavailable> {
         let told = |error: io::Error| {
             let why = match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut => "no answer in time".to_owned(),
@@ -76,13 +76,13 @@ impl Dovecot {
                 return Ok(answer);
             }
         }
-        let mut connection = Connection::open(&self.socket, deadline).map_err(told)?;
+        let mut connection = AuthConnection::open(&self.socket, deadline).map_err(told)?;
         let answer = connection.ask(id, name, deadline).map_err(told)?;
         self.keep(connection);
         Ok(answer)
     }
 
-    fn keep(&self, connection: Connection) {
+    fn keep(&self, connection: AuthConnection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MOST_KEPT {
             idle.push(connection);
@@ -122,10 +122,10 @@ impl Accounts for Dovecot {
             return Ok(None);
         }
         match self.ask(&name)? {
-            Answer::Unknown => Ok(None),
-            Answer::Away(why) => Err(Unavailable(format!("Dovecot's users: `{name}`: {why}"))),
+            AuthAnswer::Unknown => Ok(None),
+            AuthAnswer::Away(why) => Err(Unavailable(format!("Dovecot's users: `{name}`: {why}"))),
             // A user whom Dovecot knows, and who cannot be served: not unknown.
-            Answer::Found(fields) => self
+            AuthAnswer::Found(fields) => self
                 .account(&fields)
                 .map(Some)
                 .map_err(|why| Unavailable(format!("Dovecot's users: `{name}`: {why}"))),
@@ -135,16 +135,16 @@ impl Accounts for Dovecot {
 
 /// A connection on which the greetings are exchanged.
 #[derive(Debug)]
-struct Connection {
+struct AuthConnection {
     stream: UnixStream,
     /// What was read and is no whole line yet.
     rest: Vec<u8>,
 }
 
-impl Connection {
-    fn open(socket: &Path, deadline: Instant) -> io::Result<Connection> {
+impl AuthConnection {
+    fn open(socket: &Path, deadline: Instant) -> io::Result<AuthConnection> {
         let stream = UnixStream::connect(socket)?;
-        let mut connection = Connection { stream, rest: Vec::new() };
+        let mut connection = AuthConnection { stream, rest: Vec::new() };
         connection.send(&format!("VERSION\t{MAJOR}\t0\n"), deadline)?;
         loop {
             let line = connection.line(deadline)?;
@@ -160,7 +160,7 @@ impl Connection {
         }
     }
 
-    fn ask(&mut self, id: u32, name: &str, deadline: Instant) -> io::Result<Answer> {
+    fn ask(&mut self, id: u32, name: &str, deadline: Instant) -> io::Result<AuthAnswer> {
         self.send(&format!("USER\t{id}\t{}\tservice=lmtp\n", escaped(name)), deadline)?;
         let id = id.to_string();
         loop {
@@ -168,12 +168,12 @@ impl Connection {
             let fields = fields(&line);
             match fields.as_slice() {
                 [word, of, rest @ ..] if *of == id => match word.as_str() {
-                    "USER" => return Ok(Answer::Found(rest.to_vec())),
-                    "NOTFOUND" => return Ok(Answer::Unknown),
+                    "USER" => return Ok(AuthAnswer::Found(rest.to_vec())),
+                    "NOTFOUND" => return Ok(AuthAnswer::Unknown),
                     "FAIL" => {
                         let reason = rest.iter().find_map(|field| field.strip_prefix("reason="));
                         let why = reason.unwrap_or("the database is away");
-                        return Ok(Answer::Away(why.to_owned()));
+                        return Ok(AuthAnswer::Away(why.to_owned()));
                     }
                     _ => {}
                 },

@@ -16,7 +16,7 @@ use super::settings::UserSource;
 pub use dovecot::Dovecot;
 pub use passwd::Passwd;
 pub use passwd_file::PasswdFile;
-pub use template::Template;
+pub use template::HomeTemplate;
 
 /// An envelope recipient (RFC 5321 forward-path), unquoted and taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -86,7 +86,7 @@ pub trait Accounts: Send + Sync {
 pub fn open(source: &UserSource) -> Result<Box<dyn Accounts>, String> {
     let owner = Identity::of_process();
     match source {
-        UserSource::Template(path) => Ok(Box::new(Template::new(path))),
+        UserSource::Template(path) => Ok(Box::new(HomeTemplate::new(path))),
         UserSource::Passwd => Ok(Box::new(Passwd::of_system())),
         UserSource::Dovecot(path) => Ok(Box::new(Dovecot::new(path, owner))),
         UserSource::PasswdFile(path) => Ok(Box::new(PasswdFile::new(path, owner))),

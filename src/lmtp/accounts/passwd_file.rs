@@ -16,7 +16,7 @@ use crate::lmtp::settings::Identity;
 use crate::source::read_text;
 
 /// What says that the file has changed: inode, size, times of change.
-type Stamp = (u64, u64, i64, i64);
+type FileStamp = (u64, u64, i64, i64);
 /// Accounts by name, as the file has it, or why a line cannot be used.
 type Users = HashMap<String, Result<Account, &'static str>>;
 
@@ -26,7 +26,7 @@ pub struct PasswdFile {
     file: PathBuf,
     /// Whose the files are of users for whom the file does not say it.
     owner: Identity,
-    read: Mutex<Option<(Stamp, Arc<Users>)>>,
+    read: Mutex<Option<(FileStamp, Arc<Users>)>>,
 }
 
 impl PasswdFile {

@@ -8,14 +8,14 @@ use super::{Account, Accounts, Recipient, Unavailable, is_plain_name};
 
 /// A path with `{user}` and perhaps `{domain}` in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
+pub struct HomeTemplate {
     path: String,
 }
 
-impl Template {
+impl HomeTemplate {
     /// Of a path.
-    pub fn new(path: &str) -> Template {
-        Template { path: path.to_owned() }
+    pub fn new(path: &str) -> HomeTemplate {
+        HomeTemplate { path: path.to_owned() }
     }
 
     /// The account whose names are written so.
@@ -64,7 +64,7 @@ impl Template {
     }
 }
 
-impl Accounts for Template {
+impl Accounts for HomeTemplate {
     fn find(&self, recipient: &Recipient) -> Result<Option<Account>, Unavailable> {
         let domain = recipient.domain.to_ascii_lowercase();
         if let Some(account) = self.look(&recipient.local, &domain)? {
@@ -92,7 +92,7 @@ mod tests {
         let path = |name: &str| root.path().join(name);
         fs::create_dir_all(path("a.example/taro")).unwrap();
         fs::write(path("a.example/file"), "").unwrap();
-        let template = Template::new(&format!("{}/{{domain}}/{{user}}", root.path().display()));
+        let template = HomeTemplate::new(&format!("{}/{{domain}}/{{user}}", root.path().display()));
         let found = template.find(&recipient("Taro+x", "A.example")).unwrap().unwrap();
         assert_eq!(found.home, path("a.example/taro"));
         assert_eq!(found.name, "taro@a.example");
@@ -118,12 +118,13 @@ mod tests {
     fn homes_that_are_not_mounted_are_no_unknown_users() {
         let root = tempfile::tempdir().unwrap();
         for path in [root.path().join("gone"), root.path().to_owned()] {
-            let template = Template::new(&format!("{}/{{user}}", path.display()));
+            let template = HomeTemplate::new(&format!("{}/{{user}}", path.display()));
             assert!(template.find(&recipient("taro", "")).is_err(), "{}", path.display());
         }
         fs::create_dir_all(root.path().join("m/a.example/taro")).unwrap();
         fs::create_dir_all(root.path().join("m/b.example")).unwrap();
-        let template = Template::new(&format!("{}/m/{{domain}}/{{user}}", root.path().display()));
+        let template =
+            HomeTemplate::new(&format!("{}/m/{{domain}}/{{user}}", root.path().display()));
         assert!(template.find(&recipient("taro", "b.example")).is_err(), "one domain's");
         assert_eq!(template.find(&recipient("taro", "c.example")), Ok(None));
     }
