@@ -114,6 +114,15 @@ fn the_first_command_delivers() {
     assert_eq!(fs::read(&stored[0]).expect("readable"), sent);
 }
 
+/// Who changes the one README has to change the other.
+#[test]
+fn the_japanese_readme_has_the_blocks_and_headings_of_the_english_one() {
+    let (english, japanese) = (read("README.md"), read("README.ja.md"));
+    assert!(skeleton(&english).0.len() > 5, "the README lost its code blocks");
+    assert_eq!(skeleton(&english), skeleton(&japanese));
+    assert!(english.contains("](README.ja.md)") && japanese.contains("](README.md)"));
+}
+
 #[test]
 fn the_links_of_the_documents_lead_somewhere() {
     let mut followed = 0;
@@ -407,12 +416,31 @@ fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).expect("the document is there")
 }
 
-/// The README and the chapters of the guide.
+/// A Markdown document's code blocks with their fences, and the levels of its
+/// headings, in order.
+fn skeleton(text: &str) -> (Vec<String>, Vec<usize>) {
+    let (mut blocks, mut levels, mut inside) = (Vec::new(), Vec::new(), false);
+    for line in text.split_inclusive('\n') {
+        let fence = line.starts_with("```");
+        match blocks.last_mut() {
+            Some(block) if inside => *block += line,
+            _ if fence => blocks.push(line.to_owned()),
+            _ if line.starts_with('#') => {
+                levels.push(line.len() - line.trim_start_matches('#').len());
+            }
+            _ => {}
+        }
+        inside ^= fence;
+    }
+    (blocks, levels)
+}
+
+/// The READMEs and the chapters of the guide.
 fn guides() -> Vec<String> {
     let chapters = fs::read_dir(root().join("docs/guide")).expect("is there");
     let names = chapters.map(|entry| entry.expect("readable").file_name());
     let names = names.map(|name| format!("docs/guide/{}", name.to_string_lossy()));
-    ["README.md".to_owned()].into_iter().chain(names).collect()
+    ["README.md", "README.ja.md"].map(str::to_owned).into_iter().chain(names).collect()
 }
 
 /// The code blocks of one language in Markdown.
