@@ -43,12 +43,12 @@ impl StoreReply {
         self.code < 300
     }
 
-    /// Whether it says that a mailbox is full: RFC 3463 x.2.2, else the codes that RFC
-    /// 5321 has for it.
+    /// Whether it says that a mailbox is full: RFC 3463 x.2.2, else 552. A 452 alone may
+    /// mean the store's disk, which no mail may bounce for.
     pub fn is_full(&self) -> bool {
         match &self.status {
             Some(status) => status.ends_with(".2.2"),
-            None => matches!(self.code, 452 | 552),
+            None => self.code == 552,
         }
     }
 }

@@ -154,9 +154,13 @@ impl Launcher<'_> {
 
     /// What is wrong with new settings, the front tells.
     fn renew(&mut self) {
-        if let Ok(settings) = (self.reload)()
+        if let Ok(mut settings) = (self.reload)()
             && let Ok(accounts) = accounts::open(&settings.users)
         {
+            // A front that is started anew becomes who the first one became, never root.
+            settings.own_uids = self.settings.own_uids;
+            settings.identity = self.settings.identity;
+            settings.state.clone_from(&self.settings.state);
             (self.settings, self.accounts) = (settings, accounts);
         }
     }
