@@ -49,6 +49,26 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..9).prop_map(|pieces| pieces.concat())
 }
 
+#[test]
+fn a_helo_with_a_parenthesis_hides_no_result() {
+    let smuggled =
+        "Authentication-Results: mx.example;dkim=pass header.d=bad.example header.b=abcdefgh;";
+    for helo in [")", "(", ")(", "x)", "\\)", "(x"] {
+        let chosen = Chosen { local: smuggled.into(), helo: helo.into(), ..Chosen::default() };
+        assert_eq!(believed(&chosen), None, "{helo}");
+    }
+}
+
+/// The signature itself is not among the headers: an empty line stands above it.
+#[test]
+fn an_identity_that_cannot_be_looked_up_hides_no_result() {
+    for identity in ["a;dkim=pass header.i=", "a;dkim=pass header.d=bad.example header.i="] {
+        let below = " ".to_owned();
+        let chosen = Chosen { identity: identity.into(), below, ..Chosen::default() };
+        assert_eq!(believed(&chosen), None, "{identity}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]

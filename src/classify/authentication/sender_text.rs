@@ -191,9 +191,10 @@ impl SenderText {
                 break;
             }
             // Where a HELO has the words of other clauses in it (`by x;spf=pass`),
-            // nobody knows how far it goes.
-            texts.incomplete |= received::parse(line.value).ambiguous;
+            // or a parenthesis that ends or begins a comment, nobody knows how far
+            // it goes.
             let text = text_of(line.value);
+            texts.incomplete |= received::parse(line.value).ambiguous || has_odd_parenthesis(&text);
             let (words, comments) = from_clause(&text);
             texts.add(words.join(" "), !words.iter().all(|word| plain(word)));
             for helo in comments.iter().filter_map(|comment| helo_in_comment(comment)) {
@@ -278,7 +279,6 @@ impl SenderText {
                 let unknown = name == "header.i"
                     && kind == TextOrigin::Signature
                     && !value.starts_with('@')
-                    && value.contains('@')
                     && !texts.hold(value);
                 (ambiguous || unknown).then_some(kind)
             }
@@ -393,6 +393,20 @@ fn unquoted(address: &str) -> String {
         }
         _ => address.to_owned(),
     }
+}
+
+/// Whether not each parenthesis has its other half, or one may be escaped.
+fn has_odd_parenthesis(text: &str) -> bool {
+    let mut depth = 0_usize;
+    for byte in text.bytes() {
+        match byte {
+            b'(' => depth += 1,
+            b')' if depth > 0 => depth -= 1,
+            b')' | b'\\' => return true,
+            _ => {}
+        }
+    }
+    depth > 0
 }
 
 /// The words and the comments of a Received line's `from` clause. A HELO may
