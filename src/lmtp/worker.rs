@@ -149,8 +149,8 @@ impl Worker {
             let (sender, recipients) =
                 (world.envelope_sender(&message), world.envelope_recipients(&message));
             let key = journal::key(&message, sender.as_deref(), &recipients).ok()?;
-            let keeps = world.state.as_ref().is_some_and(|state| journal::is_left(state, key));
-            recover(&location.path, job.id, keeps).ok()
+            let noted = world.state.as_ref().and_then(|state| journal::noted_steps(state, key));
+            recover(&location, job.id, noted).ok()
         }));
         matches!(recovered, Ok(Some(RecoverOutcome::Stored)))
     }

@@ -5,13 +5,17 @@
 //! while none is left in a `tmp` are all that there were to be.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::rc::Rc;
 
+use rustix::fs::{AtFlags, Dir, FileType, fstat, fsync, unlinkat};
+use rustix::io::Errno;
+
+use super::location::Location;
 use super::name::is_of_delivery;
-use crate::file::sync_directory;
+use super::open::open_below;
 
 /// Folders are so deep in each other at most.
 const DEPTH: usize = 32;
@@ -21,110 +25,152 @@ const DEPTH: usize = 32;
 pub enum RecoverOutcome {
     /// All its copies are stored, and on disk.
     Stored,
-    /// It has left nothing, or nothing any more.
+    /// It has left nothing, or nothing that a journal does not tell of.
     Nothing,
 }
 
 /// Finds what a delivery has stored below a Maildir. What it was in the midst of is taken
 /// back, so that the next try stores it once: files that wait in a `tmp`, and copies that
-/// are visible beside them. With `keeps`, what is visible stays in any case, since a
-/// journal tells the next try of it.
+/// are visible beside them. `noted` is how many steps its journal tells of, where one is
+/// left: one without a step was to hold copies that are visible, which are taken back
+/// too; one with steps tells the next try of them, so that they stay.
+///
+/// A symbolic link is followed where a delivery follows it.
 ///
 /// # Errors
 /// The Maildir cannot be read, or not be written.
-pub fn recover(maildir: &Path, delivery: u64, keeps: bool) -> io::Result<RecoverOutcome> {
-    let mut found = Leftovers::default();
-    found.look(maildir, delivery, &mut HashSet::new(), DEPTH)?;
-    for path in &found.staged {
-        fs::remove_file(path)?;
-    }
-    if found.staged.is_empty() && !keeps {
-        for directory in &found.directories {
-            sync_directory(directory)?;
+pub fn recover(
+    location: &Location,
+    delivery: u64,
+    noted: Option<usize>,
+) -> io::Result<RecoverOutcome> {
+    let maildir = match location.bounds.open_directory(&location.path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(RecoverOutcome::Nothing),
+        maildir => maildir?,
+    };
+    let mut found = Leftovers {
+        location,
+        delivery,
+        stored: Vec::new(),
+        staged: Vec::new(),
+        seen: HashSet::new(),
+    };
+    found.look(&maildir, &location.path, DEPTH)?;
+    found.staged.iter().try_for_each(LeftFile::remove)?;
+    match noted {
+        Some(1..) => Ok(RecoverOutcome::Nothing),
+        None if found.staged.is_empty() => {
+            found.stored.iter().try_for_each(LeftFile::sync)?;
+            Ok(match found.stored.is_empty() {
+                true => RecoverOutcome::Nothing,
+                false => RecoverOutcome::Stored,
+            })
         }
-        return Ok(match found.stored.is_empty() {
-            true => RecoverOutcome::Nothing,
-            false => RecoverOutcome::Stored,
-        });
-    }
-    if !keeps {
-        for path in &found.stored {
-            match fs::remove_file(path) {
-                // A reader has taken it elsewhere: it is doubled rather than lost.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                removed => removed?,
-            }
+        None | Some(0) => {
+            found.stored.iter().try_for_each(LeftFile::remove)?;
+            Ok(RecoverOutcome::Nothing)
         }
     }
-    Ok(RecoverOutcome::Nothing)
 }
 
-#[derive(Default)]
-struct Leftovers {
-    stored: Vec<PathBuf>,
-    staged: Vec<PathBuf>,
-    /// Those that hold what is stored.
-    directories: Vec<PathBuf>,
+/// A file of the delivery, in the directory in which it was seen.
+struct LeftFile {
+    directory: Rc<OwnedFd>,
+    name: String,
 }
 
-impl Leftovers {
-    fn look(
-        &mut self,
-        folder: &Path,
-        delivery: u64,
-        seen: &mut HashSet<(u64, u64)>,
-        depth: usize,
-    ) -> io::Result<()> {
-        let about = match fs::metadata(folder) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            about => about?,
-        };
-        if depth == 0 || !about.is_dir() || !seen.insert((about.dev(), about.ino())) {
+impl LeftFile {
+    fn remove(&self) -> io::Result<()> {
+        match unlinkat(&*self.directory, &self.name, AtFlags::empty()) {
+            // A reader has taken it elsewhere: it is doubled rather than lost.
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(fsync(&*self.directory)?)
+    }
+}
+
+struct Leftovers<'l> {
+    location: &'l Location,
+    delivery: u64,
+    stored: Vec<LeftFile>,
+    staged: Vec<LeftFile>,
+    /// Directories that were looked at, by device and inode.
+    seen: HashSet<(rustix::fs::Dev, u64)>,
+}
+
+impl Leftovers<'_> {
+    fn look(&mut self, folder: &OwnedFd, path: &Path, depth: usize) -> io::Result<()> {
+        let about = fstat(folder)?;
+        if depth == 0 || !self.seen.insert((about.st_dev, about.st_ino)) {
             return Ok(());
         }
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let kind = entry.file_type()?;
-            if !kind.is_dir() && !kind.is_symlink() {
-                continue;
-            }
-            let path = entry.path();
-            match entry.file_name().to_str() {
-                Some(sub @ ("new" | "cur" | "tmp")) => self.look_at(&path, sub, delivery)?,
-                _ => self.look(&path, delivery, seen, depth - 1)?,
+        for name in names(folder, |kind| kind != FileType::RegularFile)? {
+            let path = path.join(&name);
+            let below = match open_below(folder, &name, &path, &self.location.bounds) {
+                Ok(below) => below,
+                Err(failure) if holds_nothing(&failure.error) => continue,
+                Err(failure) => return Err(failure.error),
+            };
+            match &*name {
+                "new" | "cur" => {
+                    let found = self.files(below)?;
+                    self.stored.extend(found);
+                }
+                "tmp" => {
+                    let found = self.files(below)?;
+                    self.staged.extend(found);
+                }
+                _ => self.look(&below, &path, depth - 1)?,
             }
         }
         Ok(())
     }
 
-    fn look_at(&mut self, directory: &Path, sub: &str, delivery: u64) -> io::Result<()> {
-        let entries = match fs::read_dir(directory) {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                return Ok(());
-            }
-            entries => entries?,
-        };
-        let before = self.stored.len();
-        for entry in entries {
-            let entry = entry?;
-            if entry.file_name().to_str().is_some_and(|name| is_of_delivery(name, delivery)) {
-                let found = if sub == "tmp" { &mut self.staged } else { &mut self.stored };
-                found.push(entry.path());
-            }
-        }
-        if self.stored.len() > before {
-            self.directories.push(directory.to_owned());
-        }
-        Ok(())
+    fn files(&self, directory: OwnedFd) -> io::Result<Vec<LeftFile>> {
+        let names = names(&directory, |kind| kind != FileType::Directory)?;
+        let directory = Rc::new(directory);
+        let own = names.into_iter().filter(|name| is_of_delivery(name, self.delivery));
+        Ok(own.map(|name| LeftFile { directory: Rc::clone(&directory), name }).collect())
     }
+}
+
+/// The entries of a directory that may be of a kind; file systems need not tell it.
+fn names(directory: &OwnedFd, is_wanted: impl Fn(FileType) -> bool) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        if let Ok(name) = entry.file_name().to_str()
+            && !matches!(name, "." | "..")
+            && is_wanted(entry.file_type())
+        {
+            found.push(name.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a delivery cannot have stored anything in a directory that is not opened.
+fn holds_nothing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+    ) || Errno::from_io_error(error) == Some(Errno::LOOP)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+
     use super::super::name::unique_of;
     use super::*;
+    use crate::file::Bounds;
+    use crate::rules::program::Layout;
 
     fn file(root: &Path, directory: &str, delivery: u64) -> PathBuf {
         let directory = root.join(directory);
@@ -134,22 +180,56 @@ mod tests {
         path
     }
 
+    fn found(root: &Path, noted: Option<usize>) -> RecoverOutcome {
+        recover(&Location::new(root, Layout::Fs, None), 1, noted).unwrap()
+    }
+
     #[test]
     fn what_is_all_there_stays_and_what_is_half_there_goes() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
-        assert_eq!(recover(&root.join("none"), 1, false).unwrap(), RecoverOutcome::Nothing);
+        assert_eq!(found(&root.join("none"), None), RecoverOutcome::Nothing);
         let other = file(root, "new", 7);
         let inbox = file(root, "new", 1);
         let folder = file(root, ".A/cur", 1);
-        assert_eq!(recover(root, 1, false).unwrap(), RecoverOutcome::Stored);
+        assert_eq!(found(root, None), RecoverOutcome::Stored);
         assert!(inbox.exists() && folder.exists());
         let staged = file(root, "A/B/tmp", 1);
-        assert_eq!(recover(root, 1, true).unwrap(), RecoverOutcome::Nothing);
-        assert!(!staged.exists() && inbox.exists());
-        let staged = file(root, "A/B/tmp", 1);
-        assert_eq!(recover(root, 1, false).unwrap(), RecoverOutcome::Nothing);
+        assert_eq!(found(root, None), RecoverOutcome::Nothing);
         assert!(!staged.exists() && !inbox.exists() && !folder.exists() && other.exists());
-        assert_eq!(recover(root, 1, false).unwrap(), RecoverOutcome::Nothing);
+        assert_eq!(found(root, None), RecoverOutcome::Nothing);
+    }
+
+    #[test]
+    fn what_a_journal_tells_of_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let (inbox, staged) = (file(root, "new", 1), file(root, "A/tmp", 1));
+        assert_eq!(found(root, Some(1)), RecoverOutcome::Nothing);
+        assert!(!staged.exists() && inbox.exists());
+        // Killed before it could note the copy: the next try would store it again.
+        assert_eq!(found(root, Some(0)), RecoverOutcome::Nothing);
+        assert!(!inbox.exists());
+    }
+
+    #[test]
+    fn a_link_is_followed_where_a_delivery_follows_it() {
+        let root = tempfile::tempdir().unwrap();
+        let (home, other) = (root.path().join("home"), root.path().join("other"));
+        let outside = file(&other, "new", 1);
+        let inside = file(&home, "elsewhere/new", 1);
+        let maildir = home.join("Maildir");
+        fs::create_dir(&maildir).unwrap();
+        symlink("../elsewhere", maildir.join("A")).unwrap();
+        symlink("../../other", maildir.join("B")).unwrap();
+        symlink(".", maildir.join("C")).unwrap();
+        let mut location = Location::new(&maildir, Layout::Fs, None);
+        location.bounds = Bounds::below(&home);
+        assert_eq!(recover(&location, 1, Some(0)).unwrap(), RecoverOutcome::Nothing);
+        // Links of confined users lead nowhere above the directory in which they stand.
+        assert!(outside.exists() && inside.exists());
+        location.bounds = crate::file::ANYWHERE;
+        assert_eq!(recover(&location, 1, Some(0)).unwrap(), RecoverOutcome::Nothing);
+        assert!(!outside.exists() && !inside.exists());
     }
 }

@@ -83,9 +83,15 @@ pub fn parts(
     }
 }
 
-/// Whether a delivery was ended before it had done all of a plan.
-pub fn is_left(state: &StateDir, key: Key) -> bool {
-    state.path().join(DIRECTORY).join(key.name()).exists()
+/// How many steps are noted of a delivery that was ended before it had done all of a
+/// plan; none where no journal of it is left.
+pub fn noted_steps(state: &StateDir, key: Key) -> Option<usize> {
+    let name = format!("{DIRECTORY}/{}", key.name());
+    if !state.path().join(&name).exists() {
+        return None;
+    }
+    let bytes = state.read(&name, MAX).unwrap_or_default();
+    Some(read(&String::from_utf8_lossy(&bytes)).len())
 }
 
 impl Journal {
@@ -191,10 +197,14 @@ mod tests {
         let state = StateDir::at(home.path().join("mfilter"));
         drop(open(&state));
         assert!(known(&state).is_empty(), "nothing done, nothing left");
+        let noted = || noted_steps(&state, Key::of(&[b"m"]));
+        assert_eq!(noted(), None);
         let mut first = open(&state);
+        assert_eq!(noted(), Some(0));
         assert!(!first.is_done(run("A")));
         first.note(run("A"), "copy \"A\"").unwrap();
         first.sync().unwrap();
+        assert_eq!(noted(), Some(1));
         let other = Journal::open(&state, Key::of(&[b"m"]), Instant::now()).unwrap();
         assert!(other.is_none(), "one process at a time");
         drop(first);
