@@ -5,6 +5,7 @@
 //! before, while that one is free. A worker that dies costs its message a 451, unless all
 //! of it is found stored; a message that two have died of goes to the inbox without rules.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
@@ -23,10 +24,16 @@ use super::settings::LmtpSettings;
 use super::spool::MessageData;
 use super::wire::{self, Job, WorkerAnswer, WorkerFrame, WorkerOrder};
 use crate::mda::Filtering;
+use crate::outcome::Outcome;
 
 /// How long after its end a message waits for a worker. Together with the time of a
 /// delivery it is less than what MTAs wait for (Postfix: 600 s).
-const QUEUE_TIME: Duration = Duration::from_secs(300);
+const QUEUE_TIME: Duration = Duration::from_secs(240);
+/// So many messages wait so long for one user's turn. Others of his wait only
+/// [`SHORT_QUEUE_TIME`]: they would take all connections of an MTA.
+const WAITERS: usize = 4;
+/// How long after it has come further mail of a busy user waits.
+const SHORT_QUEUE_TIME: Duration = Duration::from_secs(10);
 /// How long a worker may take to start.
 const START_TIME: Duration = Duration::from_secs(60);
 /// How long it may take to find out what a dead worker has done.
@@ -85,6 +92,8 @@ struct PoolState {
     slots: Vec<WorkerSlot>,
     /// The homes of those whose mail is being delivered.
     busy: HashSet<PathBuf>,
+    /// How many messages wait for the turn of a home.
+    waiting: HashMap<PathBuf, usize>,
 }
 
 #[derive(Default)]
@@ -155,13 +164,7 @@ impl Drop for Seat<'_> {
             Some(worker) if worker.is_worn(&self.settings, self.generation) => (None, Some(worker)),
             worker => (worker, None),
         };
-        let mut state = self.pool.state();
-        if let Some(slot) = state.slots.get_mut(self.slot) {
-            *slot = keep.map_or(WorkerSlot::Empty, WorkerSlot::Idle);
-        }
-        state.busy.remove(&self.home);
-        drop(state);
-        self.pool.changed.notify_all();
+        self.pool.put_back(self.slot, keep, Some(&self.home));
         if let Some(worn) = worn {
             self.pool.metrics.workers_replaced.count();
             worn.end();
@@ -178,7 +181,13 @@ impl Pool {
         metrics: Arc<Metrics>,
     ) -> Pool {
         let slots = (0..settings.workers.max(1)).map(|_| WorkerSlot::Empty).collect();
-        let state = PoolState { settings, generation: 0, slots, busy: HashSet::new() };
+        let state = PoolState {
+            settings,
+            generation: 0,
+            slots,
+            busy: HashSet::new(),
+            waiting: HashMap::new(),
+        };
         Pool {
             spawner,
             tell,
@@ -206,27 +215,45 @@ impl Pool {
         self.look_after();
     }
 
-    /// Lets those end that are old, have not been needed, or have died.
+    /// Lets those end that are old, have not been needed, or have died. Who starts them
+    /// may be slow to answer, so each is asked while only its own slot is taken.
     pub fn look_after(&self) {
-        let mut ended = Vec::new();
-        let mut state = self.state();
-        let PoolState { settings, generation, slots, .. } = &mut *state;
-        for slot in slots {
-            let WorkerSlot::Idle(worker) = slot else { continue };
+        let slots = self.state().slots.len();
+        for at in 0..slots {
+            let mut state = self.state();
+            let Some(slot) = state.slots.get_mut(at) else { return };
+            let mut worker = match std::mem::replace(slot, WorkerSlot::Busy) {
+                WorkerSlot::Idle(worker) => worker,
+                other => {
+                    *slot = other;
+                    continue;
+                }
+            };
+            let (settings, generation) = (Arc::clone(&state.settings), state.generation);
+            drop(state);
             let counter = if worker.process.has_ended() {
                 &self.metrics.workers_died
-            } else if worker.is_worn(settings, *generation) {
+            } else if worker.is_worn(&settings, generation) {
                 &self.metrics.workers_replaced
             } else {
+                self.put_back(at, Some(worker), None);
                 continue;
             };
             counter.count();
-            if let WorkerSlot::Idle(worker) = std::mem::take(slot) {
-                ended.push(worker);
-            }
+            self.put_back(at, None, None);
+            worker.end();
         }
+    }
+
+    /// Frees a slot for the next message, and a user's turn.
+    fn put_back(&self, slot: usize, worker: Option<WarmWorker>, home: Option<&Path>) {
+        let mut state = self.state();
+        if let Some(slot) = state.slots.get_mut(slot) {
+            *slot = worker.map_or(WorkerSlot::Empty, WorkerSlot::Idle);
+        }
+        home.map(|home| state.busy.remove(home));
         drop(state);
-        ended.into_iter().for_each(WarmWorker::end);
+        self.changed.notify_all();
     }
 
     /// Lets all end that wait.
@@ -268,7 +295,7 @@ impl Pool {
             detail: to.detail.clone(),
             filtering,
         };
-        let Some(mut seat) = self.seat(&to.account, since + QUEUE_TIME) else {
+        let Some(mut seat) = self.seat(&to.account, since) else {
             return DeliveryResult::later("all workers are busy");
         };
         let order = WorkerOrder::Deliver(job.clone());
@@ -278,7 +305,7 @@ impl Pool {
                 if broke {
                     (self.tell)(&format!("an internal error at mail for {}", to.account.name));
                     self.note_death(message, &to.recipient);
-                } else if deaths > 0 {
+                } else if deaths > 0 && !matches!(outcome, Outcome::Deferred { .. }) {
                     self.forget_deaths(message, &to.recipient);
                 }
                 DeliveryResult::of(&outcome, folders)
@@ -305,21 +332,33 @@ impl Pool {
         }
     }
 
-    /// Waits until nobody is at the user's mail and a worker is free.
-    fn seat(&self, account: &Account, until: Instant) -> Option<Seat<'_>> {
+    /// Waits until nobody is at the user's mail and a worker is free; `since` is when the
+    /// message was there.
+    fn seat(&self, account: &Account, since: Instant) -> Option<Seat<'_>> {
         let _waiting = self.metrics.waiting.enter();
         let home = account.home.as_path();
         let mut state = self.state();
-        loop {
+        let waiters = state.waiting.entry(home.to_owned()).or_default();
+        *waiters += 1;
+        let time = if *waiters > WAITERS { SHORT_QUEUE_TIME } else { QUEUE_TIME };
+        let until = since + time;
+        let slot = loop {
             if !state.busy.contains(home)
                 && let Some(slot) = self.choose(&state, home)
             {
-                break self.take(state, home, slot);
+                break Some(slot);
             }
-            let left = until.checked_duration_since(Instant::now())?;
+            let Some(left) = until.checked_duration_since(Instant::now()) else { break None };
             let waited = self.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        };
+        if let Entry::Occupied(mut waiters) = state.waiting.entry(home.to_owned()) {
+            *waiters.get_mut() -= 1;
+            if *waiters.get() == 0 {
+                waiters.remove();
+            }
         }
+        self.take(state, home, slot?)
     }
 
     fn take(
@@ -531,11 +570,11 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
-    use crate::outcome::Outcome;
 
     /// Workers that are threads: what one does is said by the message.
     struct Threads {
         started: Arc<AtomicUsize>,
+        at_work: Arc<AtomicUsize>,
     }
 
     struct Nobody;
@@ -552,6 +591,7 @@ mod tests {
         fn start(&self, _: &Account) -> io::Result<(UnixStream, Box<dyn WorkerProcess>)> {
             self.started.fetch_add(1, Ordering::Relaxed);
             let (ours, theirs) = UnixStream::pair()?;
+            let at_work = Arc::clone(&self.at_work);
             std::thread::spawn(move || {
                 while let Ok(Some(WorkerFrame { head, body, .. })) =
                     wire::receive::<WorkerOrder>(&theirs)
@@ -571,12 +611,18 @@ mod tests {
                             return;
                         }
                         WorkerOrder::Deliver(_) => {
-                            let broke = body == b"panic";
-                            WorkerAnswer::Done {
-                                outcome: Outcome::Delivered,
-                                folders: Vec::new(),
-                                broke,
+                            let before = at_work.fetch_add(1, Ordering::SeqCst);
+                            if body == b"slow" {
+                                std::thread::sleep(Duration::from_millis(30));
                             }
+                            at_work.fetch_sub(1, Ordering::SeqCst);
+                            let is_alone = before == 0 || body != b"slow";
+                            let outcome = match is_alone && body != b"later" {
+                                true => Outcome::Delivered,
+                                false => Outcome::deferred("later"),
+                            };
+                            let broke = body == b"panic";
+                            WorkerAnswer::Done { outcome, folders: Vec::new(), broke }
                         }
                         WorkerOrder::Recover(_) => WorkerAnswer::Recovered(body == b"die late"),
                     };
@@ -593,7 +639,7 @@ mod tests {
         let mut settings = LmtpSettings { workers: 2, ..LmtpSettings::default() };
         change(&mut settings);
         let started = Arc::new(AtomicUsize::new(0));
-        let spawner = Threads { started: Arc::clone(&started) };
+        let spawner = Threads { started: Arc::clone(&started), at_work: Arc::default() };
         let (settings, tell) = (Arc::new(settings), Arc::new(|_: &str| ()));
         (Pool::new(settings, Box::new(spawner), tell, Arc::default()), started)
     }
@@ -651,20 +697,57 @@ mod tests {
     }
 
     #[test]
-    fn one_user_is_never_served_twice_at_once_and_nobody_waits_for_him() {
+    fn one_user_is_never_served_twice_at_once() {
+        let (pool, _) = pool(|settings| settings.workers = 4);
+        std::thread::scope(|scope| {
+            let slow = [(); 4].map(|()| scope.spawn(|| deliver(&pool, "taro", "slow")));
+            assert_eq!(slow.map(|slow| slow.join().unwrap()), [250; 4]);
+        });
+    }
+
+    #[test]
+    fn nobody_waits_for_a_user_whose_worker_hangs() {
         let (pool, started) = pool(|settings| settings.limits.wall = Duration::from_millis(300));
         std::thread::scope(|scope| {
-            let slow = [(); 3].map(|()| scope.spawn(|| deliver(&pool, "taro", "hang")));
+            let slow = scope.spawn(|| deliver(&pool, "taro", "hang"));
             while started.load(Ordering::Relaxed) == 0 {
                 std::thread::yield_now();
             }
             for user in 0..20 {
                 assert_eq!(deliver(&pool, &format!("user{user}"), "x"), 250);
             }
-            for slow in slow {
-                let code = slow.join().unwrap();
-                assert!([451, 250].contains(&code), "{code}");
-            }
+            assert!(!slow.is_finished(), "all others came before");
+            assert_eq!(slow.join().unwrap(), 451);
         });
+    }
+
+    #[test]
+    fn few_messages_wait_long_for_one_user() {
+        let (pool, _) = pool(|_| ());
+        let account = Account { name: "a".into(), home: "a".into(), uid: 1, gid: 1 };
+        let before = Instant::now() - SHORT_QUEUE_TIME;
+        let seat = pool.seat(&account, before).unwrap();
+        std::thread::scope(|scope| {
+            let wait = || pool.seat(&account, before).is_some();
+            let waiting = [(); WAITERS].map(|()| scope.spawn(wait));
+            while pool.state().waiting.values().sum::<usize>() < WAITERS {
+                std::thread::yield_now();
+            }
+            assert!(pool.seat(&account, before).is_none(), "one more than may wait");
+            let other = Account { home: "b".into(), ..account.clone() };
+            assert!(pool.seat(&other, before).is_some());
+            drop(seat);
+            assert!(waiting.into_iter().all(|waiting| waiting.join().unwrap()));
+        });
+        assert!(pool.state().waiting.is_empty());
+    }
+
+    #[test]
+    fn a_deferral_forgets_no_death() {
+        let (pool, _) = pool(|_| ());
+        let message = MessageData::Memory(b"later".into());
+        pool.note_death(&message, "taro");
+        assert_eq!(deliver(&pool, "taro", "later"), 451);
+        assert_eq!(pool.deaths_of(&message, "taro"), 1);
     }
 }
