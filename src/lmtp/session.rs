@@ -19,6 +19,8 @@ const BUFFER: usize = 32 << 10;
 const OUTPUT: usize = 8 << 10;
 /// After so many commands that are none, the connection is ended.
 const MISTAKES: usize = 20;
+/// How long a client may take for a command that it has begun.
+const LINE_TIME: Duration = Duration::from_secs(180);
 /// How long a client may take for all of a message.
 const DATA_TIME: Duration = Duration::from_secs(600);
 
@@ -129,20 +131,7 @@ pub trait LmtpPeer: Read + Write {
 /// # Errors
 /// The connection broke, or stalled in the midst of something.
 pub fn run(service: &dyn Service, client: &mut dyn LmtpPeer) -> io::Result<()> {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let host: String = host.chars().filter(|c| c.is_ascii_graphic()).take(255).collect();
-    let mut session = Session {
-        service,
-        client,
-        host: if host.is_empty() { "localhost".into() } else { host },
-        input: vec![0; BUFFER],
-        unread: 0..0,
-        output: Vec::new(),
-        greeted: false,
-        mistakes: 0,
-        limits: service.limits(),
-        transaction: None,
-    };
+    let mut session = Session::new(service, client);
     let greeting = format!("220 {} mfilter LMTP\r\n", session.host);
     session.output.extend_from_slice(greeting.as_bytes());
     let ended = session.serve();
@@ -197,7 +186,24 @@ struct Session<'s> {
     transaction: Option<MailTransaction>,
 }
 
-impl Session<'_> {
+impl<'s> Session<'s> {
+    fn new(service: &'s dyn Service, client: &'s mut dyn LmtpPeer) -> Session<'s> {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host: String = host.chars().filter(|c| c.is_ascii_graphic()).take(255).collect();
+        Session {
+            service,
+            client,
+            host: if host.is_empty() { "localhost".into() } else { host },
+            input: vec![0; BUFFER],
+            unread: 0..0,
+            output: Vec::new(),
+            greeted: false,
+            mistakes: 0,
+            limits: service.limits(),
+            transaction: None,
+        }
+    }
+
     fn serve(&mut self) -> io::Result<()> {
         loop {
             if self.transaction.is_none() && self.service.is_ending() {
@@ -216,7 +222,7 @@ impl Session<'_> {
                     }
                 }
             }
-            let command = match self.line()? {
+            let command = match self.line(Instant::now() + LINE_TIME)? {
                 Line::Command(line) => protocol::parse(&line),
                 Line::Bad(reply) => Err(reply),
                 Line::End => {
@@ -392,8 +398,9 @@ impl Session<'_> {
         memchr(b'\n', unread).is_some()
     }
 
-    /// The next line.
-    fn line(&mut self) -> io::Result<Line> {
+    /// The next line. A client that sends a byte now and then holds a connection no longer
+    /// than `until`.
+    fn line(&mut self, until: Instant) -> io::Result<Line> {
         let (mut line, mut is_long) = (Vec::new(), false);
         loop {
             let unread = self.input.get(self.unread.clone()).unwrap_or_default();
@@ -410,6 +417,9 @@ impl Session<'_> {
             self.flush()?;
             if !self.fill()? {
                 return Ok(Line::End);
+            }
+            if Instant::now() > until {
+                return Err(ErrorKind::TimedOut.into());
             }
         }
         if is_long {
@@ -458,19 +468,19 @@ mod tests {
     use super::*;
 
     /// Gives the bytes of a client in pieces, and keeps what it is answered.
-    struct Script {
+    struct ByteScript {
         input: VecDeque<Vec<u8>>,
         output: Vec<u8>,
     }
 
-    impl Script {
-        fn of(input: &[u8], size: usize) -> Script {
+    impl ByteScript {
+        fn of(input: &[u8], size: usize) -> ByteScript {
             let input = input.chunks(size.max(1)).map(<[u8]>::to_vec).collect();
-            Script { input, output: Vec::new() }
+            ByteScript { input, output: Vec::new() }
         }
     }
 
-    impl Read for Script {
+    impl Read for ByteScript {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let Some(piece) = self.input.pop_front() else { return Ok(0) };
             let count = piece.len().min(buffer.len());
@@ -482,7 +492,7 @@ mod tests {
         }
     }
 
-    impl Write for Script {
+    impl Write for ByteScript {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.output.extend_from_slice(bytes);
             Ok(bytes.len())
@@ -493,7 +503,7 @@ mod tests {
         }
     }
 
-    impl LmtpPeer for Script {
+    impl LmtpPeer for ByteScript {
         fn wait(&mut self) -> io::Result<Ready> {
             Ok(Ready::Input)
         }
@@ -544,7 +554,7 @@ mod tests {
 
     /// The codes of the answers; of one with several lines the last.
     fn codes(service: &Mailboxes, input: &[u8], size: usize) -> Vec<u16> {
-        let mut script = Script::of(input, size);
+        let mut script = ByteScript::of(input, size);
         let _ = run(service, &mut script);
         let text = String::from_utf8(script.output).unwrap();
         assert!(text.is_empty() || text.ends_with("\r\n"), "{text:?}");
@@ -612,6 +622,18 @@ mod tests {
             assert_eq!(delivered, usize::from(end == input.len()), "{end}");
             assert_eq!(answers.iter().filter(|code| **code == 250).count() > 3, delivered > 0);
         }
+    }
+
+    #[test]
+    fn a_command_that_does_not_end_is_not_waited_for() {
+        let service = Mailboxes::default();
+        let line = |until| {
+            let mut client = ByteScript::of(b"NOOP\r\n", 1);
+            Session::new(&service, &mut client).line(until).map(|_| ())
+        };
+        assert!(line(Instant::now() + LINE_TIME).is_ok());
+        let late = line(Instant::now() - Duration::from_millis(1));
+        assert_eq!(late.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
     }
 
     #[test]
