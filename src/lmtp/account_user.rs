@@ -65,15 +65,18 @@ pub fn find(address: &str, settings: &LmtpSettings) -> Result<Account, String> {
     found.ok_or_else(|| format!("there is no user `{address}`"))
 }
 
-/// Whether a directory can be what the state of all users lies in: it is there, and
-/// belongs to the `owner` of their mail.
+/// Whether a directory can be what the state of all users lies in: it is there, belongs
+/// to the `owner` of their mail, and nobody else can write to it.
 ///
 /// # Errors
 /// Why not, and what to do.
 pub fn judge_state(state: &Path, owner: u32) -> Result<(), String> {
     let place = state.display();
     match fs::metadata(state) {
-        Ok(about) if about.is_dir() && about.uid() == owner => Ok(()),
+        Ok(about) if about.is_dir() && about.uid() == owner && about.mode() & 0o022 == 0 => Ok(()),
+        Ok(about) if about.is_dir() && about.uid() == owner => Err(format!(
+            "others can write to the directory for state, {place}: run `chmod 700 {place}`"
+        )),
         Ok(about) if about.is_dir() => Err(format!(
             "the directory for state, {place}, belongs to uid {}: run `chown {owner} {place}`",
             about.uid()
@@ -89,6 +92,24 @@ pub fn judge_state(state: &Path, owner: u32) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_writes_to_the_state() {
+        use std::os::unix::fs::PermissionsExt;
+        let state = tempfile::tempdir().unwrap();
+        let owner = rustix::process::geteuid().as_raw();
+        let judged = |mode| {
+            fs::set_permissions(state.path(), fs::Permissions::from_mode(mode)).unwrap();
+            judge_state(state.path(), owner)
+        };
+        assert_eq!(judged(0o700), Ok(()));
+        assert_eq!(judged(0o755), Ok(()));
+        for mode in [0o770, 0o702] {
+            assert!(judged(mode).unwrap_err().contains("chmod 700"));
+        }
+        assert!(judge_state(state.path(), owner + 1).unwrap_err().contains("chown"));
+        assert!(judge_state(&state.path().join("none"), owner).is_err());
+    }
 
     fn account(name: &str) -> Account {
         Account { name: name.into(), home: "/m/h".into(), uid: 1, gid: 1 }
