@@ -46,8 +46,15 @@ impl ForUser {
         }
         let account = find(address, &settings)?;
         let owner = owner(&account, &settings);
-        if rustix::process::geteuid().is_root() && owner.uid != 0 {
-            return Err(become_owner(&account, owner));
+        if rustix::process::geteuid().is_root() {
+            return Err(match owner.uid {
+                0 => format!(
+                    "nothing but root is known to have the files of `{address}`: name the \
+                     account that has all mail in {} (user-id)",
+                    file.display()
+                ),
+                _ => become_owner(&account, owner),
+            });
         }
         user_of(&account, &settings)
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +20,8 @@ fn site(rules: &str) -> Home {
     let at = |name: &str| home.path().join(name).display().to_string();
     fs::create_dir(at("h")).unwrap();
     home.write("h/.mailrules", rules);
-    home.write("users", format!("taro@a.example:x::::{}:\n", at("h")));
+    let ids = if is_root() { format!("{OWNER}:{OWNER}") } else { ":".to_owned() };
+    home.write("users", format!("taro@a.example:x:{ids}::{}:\n", at("h")));
     let settings = format!(
         "users = passwd-file:{}\nstate = {}\nprogram note = /bin/true\nlayout = fs\n",
         at("users"),
@@ -30,7 +31,32 @@ fn site(rules: &str) -> Home {
     home
 }
 
+/// Who has the mail where the tests run as root.
+const OWNER: u32 = 65534;
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Gives the owner all but the list of users, which nobody but root reads.
+fn give_to_owner(home: &Home) {
+    let mut left = vec![home.path().to_owned()];
+    while let Some(path) = left.pop() {
+        if path == home.path().join("users") {
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            continue;
+        }
+        chown(&path, Some(OWNER), Some(OWNER)).unwrap();
+        if path.is_dir() {
+            left.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+}
+
 fn as_user(home: &Home, command: &[&str], user: &str, input: &[u8]) -> Run {
+    if is_root() {
+        give_to_owner(home);
+    }
     let config = home.path().join("lmtp.conf").display().to_string();
     home.run(&[command, &["--user", user, "--config", &config]].concat(), input)
 }
@@ -91,41 +117,26 @@ fn sort_and_history_use_the_state_of_the_site() {
 
 #[test]
 fn root_becomes_who_has_the_files() {
-    use std::os::unix::fs::{MetadataExt, chown};
-    if !rustix::process::geteuid().is_root() {
+    if !is_root() {
         return;
     }
-    const OWNER: u32 = 65534;
     let home = site("when subject is \"sale\" -> folder \"Sale\"\n");
     for sub in ["", "new", "cur", "tmp"] {
         fs::create_dir_all(home.path().join("h/Maildir").join(sub)).unwrap();
     }
     home.write("h/Maildir/new/1.x", std::str::from_utf8(MAIL).unwrap());
-    home.write(
-        "users",
-        format!("taro@a.example:x:{OWNER}:{OWNER}::{}:\n", home.path().join("h").display()),
-    );
-    let mut left = vec![home.path().to_owned()];
-    while let Some(path) = left.pop() {
-        if path != home.path().join("users") {
-            chown(&path, Some(OWNER), Some(OWNER)).unwrap();
-        }
-        if path.is_dir() {
-            left.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
-        }
-    }
-    // Nobody else reads the list of users any more.
-    fs::set_permissions(
-        home.path().join("users"),
-        std::os::unix::fs::PermissionsExt::from_mode(0o600),
-    )
-    .unwrap();
     let sorted = as_user(&home, &["sort"], "taro@a.example", b"");
     assert_eq!(sorted.code, Some(0), "{sorted:?}");
     for made in ["h/Maildir/Sale", "state/taro@a.example/state"] {
         let about = fs::metadata(home.path().join(made)).unwrap();
         assert_eq!((about.uid(), about.gid()), (OWNER, OWNER), "{made}");
     }
+    // Nobody's rules and links are followed as root.
+    let line = format!("taro@a.example:x::::{}:\n", home.path().join("h").display());
+    home.write("users", line);
+    let refused = as_user(&home, &["sort"], "taro@a.example", b"");
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("nothing but root is known to have"), "{refused:?}");
 }
 
 /// A Dovecot that looks users up, in a home of its own.
