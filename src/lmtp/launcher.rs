@@ -55,6 +55,7 @@ struct Launcher<'r> {
     settings: LmtpSettings,
     accounts: Box<dyn Accounts>,
     reload: &'r ReloadSettings,
+    tell: &'r PoolLog,
     workers: Vec<Child>,
 }
 
@@ -69,7 +70,7 @@ pub fn run(
     tell: &PoolLog,
 ) -> Result<(), String> {
     let accounts = accounts::open(&settings.users)?;
-    let mut launcher = Launcher { settings, accounts, reload, workers: Vec::new() };
+    let mut launcher = Launcher { settings, accounts, reload, tell, workers: Vec::new() };
     let signals = Signals::register().map_err(|error| error.to_string())?;
     loop {
         let began = Instant::now();
@@ -77,7 +78,7 @@ pub fn run(
         let (mut front, socket) = started.map_err(|error| format!("no front: {error}"))?;
         let ended = launcher.serve(&mut front, &socket, &signals);
         if let Err(error) = &ended {
-            tell(&format!("the front makes no sense: {error}"));
+            tell(&format!("the front sent what cannot be read: {error}"));
             let _ = front.kill();
         }
         let status = front.wait().map_err(|error| error.to_string())?;
@@ -140,8 +141,9 @@ impl Launcher<'_> {
             }
             if ready.get(1) == Some(&true) {
                 let _ = (&signals.renew).read(&mut [0; 64]);
-                self.renew();
-                signal(front, Signal::HUP);
+                if self.renew() {
+                    signal(front, Signal::HUP);
+                }
             }
             if ready.first() == Some(&true) {
                 let Some(WorkerFrame { head, .. }) = wire::receive::<Question>(socket)? else {
@@ -152,16 +154,25 @@ impl Launcher<'_> {
         }
     }
 
-    /// What is wrong with new settings, the front tells.
-    fn renew(&mut self) {
-        if let Ok(mut settings) = (self.reload)()
-            && let Ok(accounts) = accounts::open(&settings.users)
-        {
-            // A front that is started anew becomes who the first one became, never root.
-            settings.own_uids = self.settings.own_uids;
-            settings.identity = self.settings.identity;
-            settings.state.clone_from(&self.settings.state);
-            (self.settings, self.accounts) = (settings, accounts);
+    /// Reads the settings anew; true if they can be used.
+    fn renew(&mut self) -> bool {
+        let read = (self.reload)().and_then(|settings| {
+            let accounts = accounts::open(&settings.users)?;
+            Ok((settings, accounts))
+        });
+        match read {
+            Ok((mut settings, accounts)) => {
+                // A front that is started anew becomes who the first one became, never root.
+                settings.own_uids = self.settings.own_uids;
+                settings.identity = self.settings.identity;
+                settings.state.clone_from(&self.settings.state);
+                (self.settings, self.accounts) = (settings, accounts);
+                true
+            }
+            Err(why) => {
+                (self.tell)(&format!("the settings stay as they were: {why}"));
+                false
+            }
         }
     }
 
@@ -233,6 +244,9 @@ fn signal(child: &Child, signal: Signal) {
 /// # Errors
 /// It cannot serve.
 pub fn front(tell: Arc<PoolLog>) -> Result<(), String> {
+    if rustix::process::geteuid().is_root() {
+        return Err("what speaks to clients is never root".into());
+    }
     let listener = Listener::inherited()?;
     let socket = rustix::stdio::stdout().try_clone_to_owned().map_err(|error| error.to_string())?;
     let launcher = Arc::new(Mutex::new(UnixStream::from(socket)));
@@ -255,7 +269,7 @@ fn ask(launcher: &LauncherSocket, question: &Question) -> io::Result<WorkerFrame
 fn settings_of(launcher: &LauncherSocket) -> Result<LmtpSettings, String> {
     match ask(launcher, &Question::Settings) {
         Ok(WorkerFrame { head: Response::Settings(settings), .. }) => Ok(*settings),
-        Ok(_) => Err("the launcher makes no sense".into()),
+        Ok(_) => Err("the launcher sent what cannot be read".into()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -275,7 +289,7 @@ impl Spawner for ByLauncher {
                 Ok((UnixStream::from(descriptor), Box::new(process)))
             }
             (Response::No(why), _) => Err(io::Error::other(why)),
-            _ => Err(io::Error::other("the launcher makes no sense")),
+            _ => Err(io::Error::other("the launcher sent what cannot be read")),
         }
     }
 }
