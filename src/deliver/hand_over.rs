@@ -14,7 +14,8 @@ use crate::state::secret_key::SecretKey;
 use crate::state::slots::Key;
 
 use super::context::DeliveryContext;
-use super::{Copy, DeliveryReport, StoredCopy, note};
+use super::work_list::Copy;
+use super::{DeliveryReport, StoredCopy, note};
 
 /// The key of ids, in the state directory.
 const KEY_FILE: &str = "store-key";

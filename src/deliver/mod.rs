@@ -31,24 +31,20 @@ pub mod sendmail;
 
 mod effect;
 mod hand_over;
+mod in_maildir;
 mod reply;
+mod work_list;
 
 use std::path::{Path, PathBuf};
 
 use context::DeliveryContext;
 use list_edit::Change;
-use rustix::io::Errno;
+use work_list::{Copy, LIST_EDIT, PlannedEffect, WorkList, read_plan};
 
-use crate::file::is_leading_out;
-use crate::flags::Flags;
-use crate::maildir::amount::Amount;
-use crate::maildir::quota::{self, QuotaRoom};
-use crate::maildir::{Location, Maildir, Place, StagedMessage, too_long};
-use crate::message::{HeaderEdit, Message};
+use crate::maildir::{Location, StagedMessage};
+use crate::message::Message;
 use crate::outcome::{Failure, Outcome};
-use crate::plan::{DeliveryWord, Folder, Plan, StepId, StepIds, StepKind};
-use crate::rules::program::OverQuota;
-use crate::source::reason;
+use crate::plan::{Folder, Plan, StepId, StepKind};
 use crate::state::journal::{self, Journal};
 
 pub use hand_over::RemoteMailbox;
@@ -146,9 +142,9 @@ pub fn deliver<'a>(
         let came = effect.carry_out(plan, target, &mut journal, &mut report);
         if let Err(outcome) = came.map(|more| stored.extend(more)) {
             if journal.is_none() {
-                let undone = take_back(stored, &mut report);
+                let undone = in_maildir::take_back(stored, &mut report);
                 if let Store::Maildir(location) = target.store {
-                    note_use(location, undone.negative(), &mut report);
+                    in_maildir::note_use(location, undone.negative(), &mut report);
                 }
                 report.forget_taken_back();
             }
@@ -209,154 +205,6 @@ fn edit_together(
             Err(why) => report.notes.push(why),
         }
     }
-}
-
-/// What a plan asks, by kind.
-#[derive(Default)]
-struct WorkList<'p> {
-    copies: Vec<Copy<'p>>,
-    /// In the order in which they are done.
-    effects: Vec<PlannedEffect<'p>>,
-}
-
-/// A copy to be stored.
-struct Copy<'p> {
-    step: Option<usize>,
-    kind: &'p StepKind,
-    folder: &'p Folder,
-    flags: &'p Flags,
-    edits: Vec<HeaderEdit>,
-    message: &'p Message,
-    /// What it is known by in the journal.
-    id: Option<StepId>,
-}
-
-/// The rank of edits of lists, which come first.
-const LIST_EDIT: u8 = 0;
-
-/// A step that stores nothing.
-struct PlannedEffect<'p> {
-    step: usize,
-    edits: Vec<HeaderEdit>,
-    message: &'p Message,
-    /// What it is known by in the journal; none if it may be done again.
-    id: Option<StepId>,
-    rank: u8,
-    /// What is stored if `sendmail` refuses to forward it, for good.
-    instead: Option<Copy<'p>>,
-}
-
-/// A delivery that no rule asked for.
-static INBOX: StepKind =
-    StepKind::Deliver { as_: DeliveryWord::Inbox, folder: NO_PARTS, flags: NO_FLAGS };
-static TOP: Folder = NO_PARTS;
-static UNFLAGGED: Flags = NO_FLAGS;
-const NO_PARTS: Folder = Folder { parts: Vec::new() };
-const NO_FLAGS: Flags = Flags { letters: String::new(), keywords: Vec::new() };
-
-/// What a plan stores and does, and how it ends if all can be done. A plan
-/// without an end, which evaluation does not make, ends in the inbox.
-fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkList<'p>, Outcome) {
-    let mut work = WorkList::default();
-    let mut edits = Vec::new();
-    let mut at = messages.iter().copied();
-    let Some(mut message) = at.next() else { return (work, Outcome::deferred("no message")) };
-    let mut ids = StepIds::default();
-    let mut end = None;
-    for (number, step) in plan.steps.iter().enumerate() {
-        let mut rank = None;
-        match &step.kind {
-            StepKind::Deliver { as_, folder, flags } => {
-                work.copies.push(Copy {
-                    step: Some(number),
-                    kind: &step.kind,
-                    folder,
-                    flags,
-                    edits: edits.clone(),
-                    message,
-                    id: ids.next(&step.kind),
-                });
-                match as_ {
-                    DeliveryWord::Inbox | DeliveryWord::Folder => end = Some(Outcome::Delivered),
-                    DeliveryWord::Copy | DeliveryWord::FileInto => {}
-                }
-            }
-            StepKind::Edit(edit) => edits.push(edit.clone()),
-            StepKind::Log(_) | StepKind::Skipped { .. } => {}
-            StepKind::Filter { applied, .. } => {
-                if let (true, Some(next)) = (*applied, at.next()) {
-                    message = next;
-                    edits.clear();
-                }
-            }
-            StepKind::EditList { .. } => rank = Some(LIST_EDIT),
-            StepKind::Run { .. } => rank = Some(1),
-            StepKind::Pipe { .. } => {
-                rank = Some(2);
-                end = Some(Outcome::Delivered);
-            }
-            StepKind::Forward { copy, .. } => {
-                rank = Some(3);
-                if !copy {
-                    end = Some(Outcome::Delivered);
-                }
-            }
-            StepKind::Reply(_) => rank = Some(4),
-            StepKind::Remember { .. } => rank = Some(5),
-            StepKind::Discard { .. } => end = Some(Outcome::Discarded),
-            StepKind::Reject { status, text } => {
-                let (status, text) = (status.clone(), text.clone());
-                end = Some(Outcome::Refused { status, text });
-            }
-            StepKind::Defer { status, text } => {
-                let (status, text) = (status.clone(), text.clone());
-                end = Some(Outcome::Deferred { status, text });
-            }
-        }
-        if let Some(rank) = rank {
-            let (edits, id) = (edits.clone(), ids.next(&step.kind));
-            work.effects.push(PlannedEffect {
-                step: number,
-                edits,
-                message,
-                id,
-                rank,
-                instead: None,
-            });
-        }
-        if end.is_some() {
-            break;
-        }
-    }
-    if end.is_none() && plan.home().is_none() {
-        work.copies.push(inbox(None, &edits, message, ids.next(&INBOX)));
-    }
-    let end = end.unwrap_or(Outcome::Delivered);
-    let is_in_inbox = work.copies.iter().any(|copy| copy.folder.parts.is_empty());
-    let is_nowhere = work.copies.is_empty() && end == Outcome::Discarded;
-    let mut id = None;
-    for effect in &mut work.effects {
-        let step = plan.steps.get(effect.step).map(|step| &step.kind);
-        let Some(StepKind::Forward { copy, .. }) = step else { continue };
-        // What only a copy was forwarded of lies where the rules put it.
-        if if *copy { is_nowhere } else { !is_in_inbox } {
-            // One for all of them.
-            let id = *id.get_or_insert_with(|| ids.next(&INBOX));
-            effect.instead = Some(inbox(Some(effect.step), &effect.edits, effect.message, id));
-        }
-    }
-    work.effects.sort_by_key(|effect| effect.rank);
-    (work, end)
-}
-
-/// A copy in the inbox that no rule asked for.
-fn inbox<'p>(
-    step: Option<usize>,
-    edits: &[HeaderEdit],
-    message: &'p Message,
-    id: Option<StepId>,
-) -> Copy<'p> {
-    Copy { step, kind: &INBOX, folder: &TOP, flags: &UNFLAGGED, edits: edits.to_vec(), message, id }
 }
 
 impl PlannedEffect<'_> {
@@ -490,7 +338,7 @@ fn store(
         }
     }
     match target.store {
-        Store::Maildir(location) => store_in_maildir(&missing, location, journal, report),
+        Store::Maildir(location) => in_maildir::store(&missing, location, journal, report),
         Store::Remote(mailbox) => {
             let Target { original, reach, .. } = target;
             hand_over::store(&missing, original, mailbox, reach, journal, report)?;
@@ -499,148 +347,14 @@ fn store(
     }
 }
 
-/// The two halves in a Maildir.
-fn store_in_maildir(
-    missing: &[&Copy<'_>],
-    location: &Location,
-    journal: &mut Option<Journal>,
-    report: &mut DeliveryReport,
-) -> Result<Vec<StagedMessage>, Outcome> {
-    let maildir = Maildir::open(location)?;
-    let mut staged = Vec::with_capacity(missing.len());
-    let mut more = Amount::default();
-    let mut folders = Vec::with_capacity(missing.len());
-    for copy in missing {
-        let place = location.place(copy.folder);
-        report.notes.extend(place.note.clone());
-        let stage = |place: &Place| maildir.stage(place, copy.flags, copy.message, &copy.edits);
-        let mut folder = copy.folder.clone();
-        staged.push(match stage(&place) {
-            // Encrypted file systems take shorter names than others.
-            Err(failure) if is_too_long(&failure) && !copy.folder.parts.is_empty() => {
-                report.notes.push(too_long(copy.folder));
-                folder = Folder::default();
-                stage(&location.place(&folder))?
-            }
-            Err(failure) if is_leading_out(&failure.error) && !copy.folder.parts.is_empty() => {
-                report.notes.push(format!("{failure}, so the inbox"));
-                folder = Folder::default();
-                stage(&location.place(&folder))?
-            }
-            done => done?,
-        });
-        more = more.plus(staged.last().map(StagedMessage::counted).unwrap_or_default());
-        folders.push(if place.note.is_some() { Folder::default() } else { folder });
-    }
-    let has_quota = has_room(&maildir, more, report)?;
-    let mut used = Amount::default();
-    for (number, copy) in missing.iter().enumerate() {
-        match staged.get_mut(number).map(StagedMessage::commit) {
-            Some(Ok(path)) => {
-                let problems = staged.get(number).map(StagedMessage::problems).unwrap_or_default();
-                report.notes.extend(problems.iter().map(|why| format!("{}: {why}", copy.folder)));
-                let folder = folders.get(number).unwrap_or(copy.folder).clone();
-                report.stored.push(StoredCopy { step: copy.step, folder, path: Some(path) });
-                used =
-                    used.plus(staged.get(number).map(StagedMessage::counted).unwrap_or_default());
-                if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
-                    note(journal, id, &copy.kind.sentence(), report);
-                }
-            }
-            Some(Err(failure)) => {
-                match journal {
-                    Some(_) => {
-                        for (at, one) in staged.into_iter().enumerate() {
-                            if at < number {
-                                one.keep();
-                            } else {
-                                one.undo();
-                            }
-                        }
-                    }
-                    None => used = used.plus(take_back(staged, report).negative()),
-                }
-                note_use(location, used, report);
-                return Err(failure.into());
-            }
-            None => {}
-        }
-    }
-    if has_quota {
-        note_use(location, used, report);
-    }
-    if let Some(journal) = journal {
-        let _ = journal.sync();
-    }
-    Ok(staged)
-}
-
-fn is_too_long(failure: &Failure) -> bool {
-    Errno::from_io_error(&failure.error) == Some(Errno::NAMETOOLONG)
-}
-
-/// Whether the Maildir has a quota; an error if there is no room in it. One
-/// that cannot be read keeps no mail away.
-fn has_room(
-    maildir: &Maildir<'_>,
-    more: Amount,
-    report: &mut DeliveryReport,
-) -> Result<bool, Outcome> {
-    match quota::room(maildir, more) {
-        Ok(QuotaRoom::NoQuota) => Ok(false),
-        Ok(QuotaRoom::Enough) => Ok(true),
-        Ok(QuotaRoom::Full) => {
-            let text = String::from("the mailbox is full");
-            Err(match maildir.location.over_quota {
-                OverQuota::Temporary => Outcome::Deferred { status: "4.2.2".into(), text },
-                OverQuota::Permanent => Outcome::Refused { status: "5.2.2".into(), text },
-            })
-        }
-        Err(error) => {
-            report.notes.push(format!("the quota cannot be read: {}", reason(&error)));
-            Ok(true)
-        }
-    }
-}
-
-/// Notes for the quota, if there is one, what was stored or taken back.
-fn note_use(location: &Location, amount: Amount, report: &mut DeliveryReport) {
-    if amount == Amount::default() {
-        return;
-    }
-    let noted = match Maildir::open(location) {
-        Ok(maildir) => quota::add(&maildir, amount),
-        Err(failure) => Err(failure.error),
-    };
-    if let Err(error) = noted {
-        report.notes.push(format!("what the quota is for cannot be noted: {}", reason(&error)));
-    }
-}
-
-/// Takes back what was stored; gives how much of it counts in a quota.
-fn take_back(staged: Vec<StagedMessage>, report: &mut DeliveryReport) -> Amount {
-    let mut undone = Amount::default();
-    let mut stored = report.stored.iter();
-    for one in staged {
-        let path = stored.next().and_then(|stored| stored.path.as_ref());
-        let path = path.map(|path| path.display().to_string());
-        let counted = one.counted();
-        match (one.undo(), path) {
-            (true, Some(_)) => undone = undone.plus(counted),
-            (false, Some(path)) => {
-                report.notes.push(format!("`{path}` could not be taken back; a retry doubles it"))
-            }
-            (_, None) => {}
-        }
-    }
-    undone
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use crate::plan::Step;
+    use crate::flags::Flags;
+    use crate::maildir::Maildir;
+    use crate::message::HeaderEdit;
+    use crate::plan::{DeliveryWord, Step};
     use crate::rules::program::Layout;
     use crate::state::StateDir;
 
@@ -808,7 +522,7 @@ mod tests {
         let path = staged[0].commit().unwrap();
         report.stored.push(StoredCopy { step: None, folder: copies[0].clone(), path: Some(path) });
         assert!(staged[1].commit().is_err());
-        take_back(staged, &mut report);
+        in_maildir::take_back(staged, &mut report);
         assert!(report.notes.is_empty());
         for name in ["A/new", "A/tmp", "C/new", "C/tmp"] {
             assert_eq!(count(home.path(), name), 0, "{name}");

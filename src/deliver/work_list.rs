@@ -1,0 +1,155 @@
+//! What a plan asks, in the order in which it is done: the copies, then what stores
+//! nothing, each known to the journal where it must not be done twice.
+
+use crate::flags::Flags;
+use crate::message::{HeaderEdit, Message};
+use crate::outcome::Outcome;
+use crate::plan::{DeliveryWord, Folder, Plan, StepId, StepIds, StepKind};
+
+/// What a plan asks, by kind.
+#[derive(Default)]
+pub(super) struct WorkList<'p> {
+    pub(super) copies: Vec<Copy<'p>>,
+    /// In the order in which they are done.
+    pub(super) effects: Vec<PlannedEffect<'p>>,
+}
+
+/// A copy to be stored.
+pub(super) struct Copy<'p> {
+    pub(super) step: Option<usize>,
+    pub(super) kind: &'p StepKind,
+    pub(super) folder: &'p Folder,
+    pub(super) flags: &'p Flags,
+    pub(super) edits: Vec<HeaderEdit>,
+    pub(super) message: &'p Message,
+    /// What it is known by in the journal.
+    pub(super) id: Option<StepId>,
+}
+
+/// The rank of edits of lists, which come first.
+pub(super) const LIST_EDIT: u8 = 0;
+
+/// A step that stores nothing.
+pub(super) struct PlannedEffect<'p> {
+    pub(super) step: usize,
+    pub(super) edits: Vec<HeaderEdit>,
+    pub(super) message: &'p Message,
+    /// What it is known by in the journal; none if it may be done again.
+    pub(super) id: Option<StepId>,
+    pub(super) rank: u8,
+    /// What is stored if `sendmail` refuses to forward it, for good.
+    pub(super) instead: Option<Copy<'p>>,
+}
+
+/// A delivery that no rule asked for.
+static INBOX: StepKind =
+    StepKind::Deliver { as_: DeliveryWord::Inbox, folder: NO_PARTS, flags: NO_FLAGS };
+static TOP: Folder = NO_PARTS;
+static UNFLAGGED: Flags = NO_FLAGS;
+const NO_PARTS: Folder = Folder { parts: Vec::new() };
+const NO_FLAGS: Flags = Flags { letters: String::new(), keywords: Vec::new() };
+
+/// What a plan stores and does, and how it ends if all can be done. A plan
+/// without an end, which evaluation does not make, ends in the inbox.
+pub(super) fn read_plan<'p>(plan: &'p Plan, messages: &[&'p Message]) -> (WorkList<'p>, Outcome) {
+    let mut work = WorkList::default();
+    let mut edits = Vec::new();
+    let mut at = messages.iter().copied();
+    let Some(mut message) = at.next() else { return (work, Outcome::deferred("no message")) };
+    let mut ids = StepIds::default();
+    let mut end = None;
+    for (number, step) in plan.steps.iter().enumerate() {
+        let mut rank = None;
+        match &step.kind {
+            StepKind::Deliver { as_, folder, flags } => {
+                work.copies.push(Copy {
+                    step: Some(number),
+                    kind: &step.kind,
+                    folder,
+                    flags,
+                    edits: edits.clone(),
+                    message,
+                    id: ids.next(&step.kind),
+                });
+                match as_ {
+                    DeliveryWord::Inbox | DeliveryWord::Folder => end = Some(Outcome::Delivered),
+                    DeliveryWord::Copy | DeliveryWord::FileInto => {}
+                }
+            }
+            StepKind::Edit(edit) => edits.push(edit.clone()),
+            StepKind::Log(_) | StepKind::Skipped { .. } => {}
+            StepKind::Filter { applied, .. } => {
+                if let (true, Some(next)) = (*applied, at.next()) {
+                    message = next;
+                    edits.clear();
+                }
+            }
+            StepKind::EditList { .. } => rank = Some(LIST_EDIT),
+            StepKind::Run { .. } => rank = Some(1),
+            StepKind::Pipe { .. } => {
+                rank = Some(2);
+                end = Some(Outcome::Delivered);
+            }
+            StepKind::Forward { copy, .. } => {
+                rank = Some(3);
+                if !copy {
+                    end = Some(Outcome::Delivered);
+                }
+            }
+            StepKind::Reply(_) => rank = Some(4),
+            StepKind::Remember { .. } => rank = Some(5),
+            StepKind::Discard { .. } => end = Some(Outcome::Discarded),
+            StepKind::Reject { status, text } => {
+                let (status, text) = (status.clone(), text.clone());
+                end = Some(Outcome::Refused { status, text });
+            }
+            StepKind::Defer { status, text } => {
+                let (status, text) = (status.clone(), text.clone());
+                end = Some(Outcome::Deferred { status, text });
+            }
+        }
+        if let Some(rank) = rank {
+            let (edits, id) = (edits.clone(), ids.next(&step.kind));
+            work.effects.push(PlannedEffect {
+                step: number,
+                edits,
+                message,
+                id,
+                rank,
+                instead: None,
+            });
+        }
+        if end.is_some() {
+            break;
+        }
+    }
+    if end.is_none() && plan.home().is_none() {
+        work.copies.push(inbox(None, &edits, message, ids.next(&INBOX)));
+    }
+    let end = end.unwrap_or(Outcome::Delivered);
+    let is_in_inbox = work.copies.iter().any(|copy| copy.folder.parts.is_empty());
+    let is_nowhere = work.copies.is_empty() && end == Outcome::Discarded;
+    let mut id = None;
+    for effect in &mut work.effects {
+        let step = plan.steps.get(effect.step).map(|step| &step.kind);
+        let Some(StepKind::Forward { copy, .. }) = step else { continue };
+        // What only a copy was forwarded of lies where the rules put it.
+        if if *copy { is_nowhere } else { !is_in_inbox } {
+            // One for all of them.
+            let id = *id.get_or_insert_with(|| ids.next(&INBOX));
+            effect.instead = Some(inbox(Some(effect.step), &effect.edits, effect.message, id));
+        }
+    }
+    work.effects.sort_by_key(|effect| effect.rank);
+    (work, end)
+}
+
+/// A copy in the inbox that no rule asked for.
+fn inbox<'p>(
+    step: Option<usize>,
+    edits: &[HeaderEdit],
+    message: &'p Message,
+    id: Option<StepId>,
+) -> Copy<'p> {
+    Copy { step, kind: &INBOX, folder: &TOP, flags: &UNFLAGGED, edits: edits.to_vec(), message, id }
+}
