@@ -17,10 +17,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::accounts::{self, Account, Accounts, Recipient};
 use super::listen::{Listener, wait_for};
-use super::pool::{PoolLog, Spawner, WorkerProcess};
+use super::pool::PoolLog;
 use super::server::{ReloadSettings, Server};
 use super::settings::{Identity, LmtpSettings};
 use super::spawn::{Role, command};
+use super::warm_worker::{Spawner, WorkerProcess};
 use super::wire::{self, WorkerFrame};
 
 /// How often workers that have ended are looked for.

@@ -13,6 +13,7 @@ pub mod account_user;
 pub mod accounts;
 pub mod config;
 pub mod data;
+pub mod deaths;
 pub mod exporter;
 pub mod launcher;
 pub mod listen;
@@ -26,6 +27,7 @@ pub mod session;
 pub mod settings;
 pub mod spawn;
 pub mod spool;
+pub mod warm_worker;
 pub mod wire;
 pub mod worker;
 

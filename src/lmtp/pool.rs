@@ -8,21 +8,21 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, ErrorKind};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::accounts::Account;
+use super::deaths::Deaths;
 use super::metrics::Metrics;
 use super::record::DeliveryResult;
 use super::session::{Addressee, Envelope};
 use super::settings::LmtpSettings;
 use super::spool::MessageData;
-use super::wire::{self, Job, WorkerAnswer, WorkerFrame, WorkerOrder};
+use super::warm_worker::{Spawner, WarmWorker, WorkerReaction, ask};
+use super::wire::{Job, WorkerAnswer, WorkerOrder};
 use crate::mda::Filtering;
 use crate::outcome::Outcome;
 
@@ -42,28 +42,6 @@ const RECOVERY_TIME: Duration = Duration::from_secs(20);
 const RECOVERIES: usize = 10;
 /// So many workers may die of a message before it is kept from the rules.
 const DEATHS: u32 = 2;
-/// So many messages are known of which workers have died.
-const KNOWN_DEATHS: usize = 1000;
-/// How long a dead worker is waited for.
-const FAREWELL: Duration = Duration::from_secs(2);
-
-/// A worker's process, as far as the front can reach it.
-pub trait WorkerProcess: Send {
-    /// Ends it at once, if it has not ended.
-    fn kill(&mut self);
-
-    /// Whether it has ended by itself.
-    fn has_ended(&mut self) -> bool;
-}
-
-/// Starts workers.
-pub trait Spawner: Send + Sync {
-    /// Starts one for an account and gives the front's end of its socket.
-    ///
-    /// # Errors
-    /// The system's.
-    fn start(&self, account: &Account) -> io::Result<(UnixStream, Box<dyn WorkerProcess>)>;
-}
 
 /// Is told what is worth a line in the log.
 pub type PoolLog = dyn Fn(&str) + Send + Sync;
@@ -79,11 +57,8 @@ pub struct Pool {
     hasher: RandomState,
     state: Mutex<PoolState>,
     changed: Condvar,
-    deaths: Mutex<HashMap<DeathKey, u32>>,
+    deaths: Deaths,
 }
-
-/// A message by its hash, and a recipient.
-type DeathKey = ([u8; 32], String);
 
 struct PoolState {
     settings: Arc<LmtpSettings>,
@@ -102,49 +77,6 @@ enum WorkerSlot {
     Empty,
     Idle(WarmWorker),
     Busy,
-}
-
-/// A worker that waits for a message.
-struct WarmWorker {
-    socket: UnixStream,
-    process: Box<dyn WorkerProcess>,
-    /// Whose uid it has, where each user has one.
-    owner: Option<PathBuf>,
-    jobs: u32,
-    started: Instant,
-    used: Instant,
-    generation: u64,
-}
-
-impl WarmWorker {
-    /// Lets it end, and ends it if it does not.
-    fn end(self) {
-        let WarmWorker { socket, mut process, .. } = self;
-        drop(socket);
-        let until = Instant::now() + FAREWELL;
-        while !process.has_ended() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        process.kill();
-    }
-
-    fn is_worn(&self, settings: &LmtpSettings, generation: u64) -> bool {
-        let limits = &settings.limits;
-        let idle = self.owner.is_some() && self.used.elapsed() >= limits.idle;
-        self.jobs >= limits.jobs
-            || self.started.elapsed() >= limits.age
-            || self.generation != generation
-            || idle
-    }
-}
-
-/// What came of giving a worker something to do.
-enum WorkerReaction {
-    Answered(WorkerAnswer),
-    /// It was dead before.
-    WasDead,
-    /// It died of it, or did not end.
-    Died(String),
 }
 
 /// The right to deliver one user's mail by one of the workers.
@@ -195,7 +127,7 @@ impl Pool {
             hasher: RandomState::new(),
             state: Mutex::new(state),
             changed: Condvar::new(),
-            deaths: Mutex::default(),
+            deaths: Deaths::default(),
         }
     }
 
@@ -274,7 +206,7 @@ impl Pool {
         message: &MessageData,
         since: Instant,
     ) -> DeliveryResult {
-        let deaths = self.deaths_of(message, &to.recipient);
+        let deaths = self.deaths.of(message, &to.recipient);
         let filtering = if deaths >= DEATHS {
             self.metrics.poison.count();
             Filtering::Inbox
@@ -304,14 +236,14 @@ impl Pool {
             Ok(WorkerReaction::Answered(WorkerAnswer::Done { outcome, folders, broke })) => {
                 if broke {
                     (self.tell)(&format!("an internal error at mail for {}", to.account.name));
-                    self.note_death(message, &to.recipient);
+                    self.deaths.note(message, &to.recipient);
                 } else if deaths > 0 && !matches!(outcome, Outcome::Deferred { .. }) {
-                    self.forget_deaths(message, &to.recipient);
+                    self.deaths.forget(message, &to.recipient);
                 }
                 DeliveryResult::of(&outcome, folders)
             }
             Ok(WorkerReaction::Died(why)) => {
-                let count = self.note_death(message, &to.recipient);
+                let count = self.deaths.note(message, &to.recipient);
                 (self.tell)(&format!(
                     "a worker died at mail for {} ({why}), death {count} of this message",
                     to.account.name
@@ -416,39 +348,6 @@ impl Pool {
         let is_free = slots.get(own).is_some_and(|slot| !matches!(slot, WorkerSlot::Busy));
         is_free.then_some(own).or_else(longest_idle).or_else(first_empty)
     }
-
-    fn deaths_of(&self, message: &MessageData, recipient: &str) -> u32 {
-        let deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
-        if deaths.is_empty() {
-            return 0;
-        }
-        drop(deaths);
-        let Ok(digest) = message.digest() else { return 0 };
-        let deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
-        deaths.get(&(digest, recipient.to_owned())).copied().unwrap_or(0)
-    }
-
-    fn note_death(&self, message: &MessageData, recipient: &str) -> u32 {
-        let Ok(digest) = message.digest() else { return 0 };
-        let mut deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (digest, recipient.to_owned());
-        if deaths.len() >= KNOWN_DEATHS && !deaths.contains_key(&key) {
-            // Some other is tried with its rules once more than it should be.
-            if let Some(any) = deaths.keys().next().cloned() {
-                deaths.remove(&any);
-            }
-        }
-        let count = deaths.entry(key).or_default();
-        *count += 1;
-        *count
-    }
-
-    fn forget_deaths(&self, message: &MessageData, recipient: &str) {
-        if let Ok(digest) = message.digest() {
-            let mut deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
-            deaths.remove(&(digest, recipient.to_owned()));
-        }
-    }
 }
 
 impl Seat<'_> {
@@ -533,43 +432,14 @@ impl Seat<'_> {
     }
 }
 
-fn ask(
-    socket: &UnixStream,
-    order: &WorkerOrder,
-    message: &MessageData,
-    time: Duration,
-) -> WorkerReaction {
-    let timed =
-        socket.set_read_timeout(Some(time)).and_then(|()| socket.set_write_timeout(Some(time)));
-    let sent = timed.and_then(|()| match message {
-        MessageData::Memory(bytes) => wire::send(socket, order, bytes, None),
-        MessageData::File(file, _) => wire::send(socket, order, b"", Some(file.as_fd())),
-    });
-    match sent {
-        Ok(()) => {}
-        Err(error) if is_gone(&error) => return WorkerReaction::WasDead,
-        Err(error) => return WorkerReaction::Died(error.to_string()),
-    }
-    match wire::receive::<WorkerAnswer>(socket) {
-        Ok(Some(WorkerFrame { head, .. })) => WorkerReaction::Answered(head),
-        Ok(None) => WorkerReaction::Died("it ended".into()),
-        Err(error) if is_gone(&error) => WorkerReaction::Died("it ended".into()),
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-            WorkerReaction::Died(format!("it did not end within {} s", time.as_secs()))
-        }
-        Err(error) => WorkerReaction::Died(error.to_string()),
-    }
-}
-
-fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
+    use crate::lmtp::warm_worker::WorkerProcess;
+    use crate::lmtp::wire::{self, WorkerFrame};
 
     /// Workers that are threads: what one does is said by the message.
     struct Threads {
@@ -746,8 +616,8 @@ mod tests {
     fn a_deferral_forgets_no_death() {
         let (pool, _) = pool(|_| ());
         let message = MessageData::Memory(b"later".into());
-        pool.note_death(&message, "taro");
+        pool.deaths.note(&message, "taro");
         assert_eq!(deliver(&pool, "taro", "later"), 451);
-        assert_eq!(pool.deaths_of(&message, "taro"), 1);
+        assert_eq!(pool.deaths.of(&message, "taro"), 1);
     }
 }

@@ -18,12 +18,13 @@ use super::accounts::{Account, Accounts, Recipient, Unavailable};
 use super::exporter::Exporter;
 use super::listen::{ClientStream, Listener, wait_for};
 use super::metrics::Metrics;
-use super::pool::{Pool, PoolLog, Spawner};
+use super::pool::{Pool, PoolLog};
 use super::record::RecipientRecord;
 use super::reply::LmtpReply;
 use super::session::{self, Addressee, ENDING, Envelope, LmtpPeer, Ready, Service, SessionLimits};
 use super::settings::{Identity, LmtpSettings};
 use super::spool::MessageData;
+use super::warm_worker::Spawner;
 
 /// Between two commands, RFC 5321 §4.5.3.2.7.
 const IDLE: Duration = Duration::from_secs(300);

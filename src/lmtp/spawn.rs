@@ -8,8 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use super::accounts::Account;
-use super::pool::{Spawner, WorkerProcess};
 use super::settings::Identity;
+use super::warm_worker::{Spawner, WorkerProcess};
 
 /// The roles that `mfilter lmtp --role=…` has beside that of the server itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
