@@ -104,7 +104,7 @@ fn switch_off(postfix: &Postfix, user: &User, site: &std::path::Path) {
     assert!(user.home.join(".config/mfilter/isp-filter").exists());
 }
 
-/// mailrules(5), FOR PROVIDERS: what keeps users from going around the site rules.
+/// mailrules(5), "For providers": what keeps users from going around the site rules.
 #[test]
 fn a_forward_file_does_not_go_around_the_site_rules() {
     if skipped("`.forward` with a real Postfix", postfix::PROGRAMS, true) {

@@ -277,7 +277,7 @@ fn mail_through_a_real_postfix_with_pipe() {
     scenario::run(&POSTFIX_PIPE);
 }
 
-/// mailrules(5), FOR PROVIDERS: what keeps users from going around the site rules.
+/// mailrules(5), "For providers": what keeps users from going around the site rules.
 #[test]
 fn a_forward_file_does_not_go_around_the_site_rules_of_exim() {
     // As Debian has it, but for the folders of files.
