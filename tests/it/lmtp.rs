@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -236,6 +237,17 @@ fn deliver_all(site: &Site, users: &[String], messages: usize, connections: usiz
 
 /// Whether each message is there once and whole.
 fn check_all(site: &Site, users: &[String], messages: usize, leaves_nothing: bool) {
+    assert_eq!(wrong_counts(site, users, messages, leaves_nothing), []);
+}
+
+/// Of messages that are not there once: their number, and how often they are there. Those
+/// that are there are whole.
+fn wrong_counts(
+    site: &Site,
+    users: &[String],
+    messages: usize,
+    leaves_nothing: bool,
+) -> Vec<(usize, usize)> {
     let mut count = BTreeMap::new();
     for user in users {
         for mail in mail(&site.maildir(user)) {
@@ -253,11 +265,10 @@ fn check_all(site: &Site, users: &[String], messages: usize, leaves_nothing: boo
         let left = left_in_tmp(&site.maildir(user));
         assert!(left.is_empty() || !leaves_nothing, "{left:?}");
     }
-    let wrong: Vec<_> = (0..messages)
+    (0..messages)
         .map(|number| (number, count.get(&number).copied().unwrap_or(0)))
         .filter(|(_, count)| *count != 1)
-        .collect();
-    assert_eq!(wrong, []);
+        .collect()
 }
 
 #[test]
@@ -325,32 +336,29 @@ fn a_message_that_kills_is_in_the_inbox_after_the_third_try() {
     site.stop();
 }
 
-#[test]
-fn restarts_lose_and_double_nothing() {
-    let site = Site::new();
-    let users: Vec<String> = (0..4).map(|at| format!("u{at}")).collect();
-    for user in &users {
-        site.user(user, "");
-    }
+/// Delivers messages while the server behind one socket is ended again and again, each
+/// time by `end`, after so many milliseconds; gives how often that was.
+fn deliver_through_restarts(
+    site: &Site,
+    users: &[String],
+    messages: usize,
+    mut wait: impl FnMut() -> u64 + Send,
+    end: impl Fn(&mut Child) + Sync,
+) -> usize {
     // As systemd does: the socket is there, whoever serves it.
     let listener = UnixListener::bind(site.socket()).expect("bound");
     let start = || {
         let socket = OwnedFd::from(listener.try_clone().expect("a copy"));
         site.spawn(site.command(&[]).stdin(socket))
     };
-    let messages = if long() { 20_000 } else { 300 };
     let is_over = AtomicBool::new(false);
-    let restarts = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let restarter = scope.spawn(|| {
             let mut restarts = 0;
             let mut server = start();
             while !is_over.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(if long() { 2000 } else { 200 }));
-                signal(server.id(), Signal::HUP);
-                std::thread::sleep(Duration::from_millis(50));
-                signal(server.id(), Signal::TERM);
-                let status = server.wait().expect("it is ours");
-                assert!(status.success(), "{status}: {}", site.said());
+                std::thread::sleep(Duration::from_millis(wait()));
+                end(&mut server);
                 server = start();
                 restarts += 1;
             }
@@ -358,12 +366,58 @@ fn restarts_lose_and_double_nothing() {
             let _ = server.wait();
             restarts
         });
-        deliver_all(&site, &users, messages, 3);
+        deliver_all(site, users, messages, CONNECTIONS);
         is_over.store(true, Ordering::Relaxed);
         restarter.join().expect("no panic")
+    })
+}
+
+/// Of the client whose server is restarted.
+const CONNECTIONS: usize = 3;
+
+fn users_without_rules(site: &Site) -> Vec<String> {
+    let users: Vec<String> = (0..4).map(|at| format!("u{at}")).collect();
+    users.iter().for_each(|user| site.user(user, ""));
+    users
+}
+
+#[test]
+fn restarts_lose_and_double_nothing() {
+    let site = Site::new();
+    let users = users_without_rules(&site);
+    let messages = if long() { 20_000 } else { 300 };
+    let wait = || if long() { 2000 } else { 200 };
+    let restarts = deliver_through_restarts(&site, &users, messages, wait, |server| {
+        signal(server.id(), Signal::HUP);
+        std::thread::sleep(Duration::from_millis(50));
+        signal(server.id(), Signal::TERM);
+        let status = server.wait().expect("it is ours");
+        assert!(status.success(), "{status}: {}", site.said());
     });
     assert!(restarts > 0);
     check_all(&site, &users, messages, true);
+}
+
+/// A server that dies between storing a message and saying so cannot but have it come
+/// again: each time at most what its clients were at.
+#[test]
+fn a_server_that_is_killed_loses_and_cuts_nothing() {
+    let site = Site::new();
+    let users = users_without_rules(&site);
+    let messages = if long() { 20_000 } else { 600 };
+    let mut numbers = Numbers(7);
+    // The time that it takes to start is part of it.
+    let wait = move || 30 + numbers.below(120);
+    let kills = deliver_through_restarts(&site, &users, messages, wait, |server| {
+        server.kill().expect("it is ours");
+        server.wait().expect("it is ours");
+    });
+    assert!(kills > if long() { 500 } else { 5 }, "{kills}");
+    let wrong = wrong_counts(&site, &users, messages, false);
+    let lost: Vec<_> = wrong.iter().filter(|(_, count)| *count == 0).collect();
+    assert!(lost.is_empty(), "lost: {lost:?}");
+    let doubled: usize = wrong.iter().map(|(_, count)| count - 1).sum();
+    assert!(doubled <= kills * CONNECTIONS, "{doubled} after {kills} kills");
 }
 
 #[test]
