@@ -98,4 +98,7 @@ fn an_answer_to_mail_that_was_sent_or_kept_is_in_my_thread() {
     let without = Home::with_rules("when in-my-thread -> folder \"Mine\"\n");
     let test = without.run(&["--test"], message(17, "In-Reply-To: <4@x.example>\n").as_bytes());
     assert!(test.stdout.contains("no folder is known for your own mail"), "{test:?}");
+    let check = without.run(&["check"], b"");
+    assert!(check.stdout.contains("list known sent \"Sent\""), "{check:?}");
+    assert!(!home.run(&["check"], b"").stdout.contains("never-holds"));
 }

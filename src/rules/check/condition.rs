@@ -299,6 +299,9 @@ impl Checker<'_, '_> {
                 self.report(span, RuleErrorKind::OwnDefinition { name: text.to_owned() });
             }
             None if let Some(field) = field::of_run(text) => {
+                if field == Field::InMyThread {
+                    self.asks_for_thread.get_or_insert(span);
+                }
                 return Some(ConditionKind::Has(self.field(field)));
             }
             None if field::find(text).is_some() => {

@@ -216,6 +216,8 @@ pub(super) struct Checker<'a, 's> {
     conditions: condition::KnownConditions,
     /// Lists that texts are compared with.
     text_lists: HashSet<u32>,
+    /// Where `in-my-thread` stands first.
+    asks_for_thread: Option<Span>,
     /// Where the entries of lists in the rules stand.
     entries: Vec<(u32, Vec<Spanned<String>>)>,
 
@@ -266,6 +268,7 @@ impl<'a, 's> Checker<'a, 's> {
             patterns: HashMap::new(),
             conditions: condition::KnownConditions::default(),
             text_lists: HashSet::new(),
+            asks_for_thread: None,
             entries: Vec::new(),
             included: include::IncludeStack::default(),
             settings: HashMap::new(),
@@ -307,6 +310,7 @@ impl<'a, 's> Checker<'a, 's> {
         self.settle_missing();
         self.judge_inbox();
         self.judge_entries();
+        self.judge_thread();
         sort(&mut self.diagnostics);
         let broken = self.diagnostics.iter().any(|each| each.severity == Severity::Error);
         let list_files = self.list_paths();
@@ -385,6 +389,19 @@ impl<'a, 's> Checker<'a, 's> {
                 }
                 None => self.unknown(what, &name, span),
             }
+        }
+    }
+
+    /// `in-my-thread` looks into the folders of which lists are made.
+    fn judge_thread(&mut self) {
+        let has_list = self.program.lists.iter().any(|list| list.entries.folder().is_some());
+        if let Some(span) = self.asks_for_thread
+            && !has_list
+            && !self.incomplete
+        {
+            let why = "no list is made of the mail that you have sent or kept".to_owned();
+            let hint = Some("declare one at the top: `list known sent \"Sent\"`".to_owned());
+            self.report(span, RuleErrorKind::NeverHolds { why, hint });
         }
     }
 

@@ -282,6 +282,11 @@ fn what_can_never_hold_is_a_warning() {
             "this condition is never true: `attachments` is a whole number, never below 0",
         ),
         ("time > 23:59", "23:59", "this condition is never true: `time` is from 00:00 to 23:59"),
+        (
+            "in-my-thread",
+            "in-my-thread",
+            "this condition is never true: no list is made of the mail that you have sent or kept",
+        ),
         ("from in []", "[]", "this condition is never true: there is nothing in the set"),
         ("subject contains []", "[]", "this condition is never true: there is nothing in the set"),
         ("from is \"taro\"", "\"taro\"", "this condition is never true: an address has an `@`"),
