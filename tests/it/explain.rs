@@ -8,6 +8,7 @@ use std::process::Command;
 
 use mfilter::rules::explanation::{Explanation, codes, of};
 
+use crate::support::lmtp_site::{give_all, ids};
 use crate::support::{Home, MFILTER, Run, run, skipped};
 
 /// Checks the rules of an explanation in a home of its own.
@@ -31,9 +32,11 @@ fn checked(explanation: &Explanation, rules: &[u8]) -> Run {
     }
     if explanation.confined {
         let at = |name: &str| home.path().join(name).display().to_string();
-        fs::write(at("users"), format!("taro:x::::{}:\n", home.path().display())).unwrap();
+        let user = format!("taro:x:{}::{}:\n", ids(), home.path().display());
+        fs::write(at("users"), user).unwrap();
         let settings = format!("users = passwd-file:{}\nstate = {}\n", at("users"), at("data"));
         fs::write(at("lmtp.conf"), settings).unwrap();
+        give_all(home.path());
         let user = ["--user", "taro", "--config", &at("lmtp.conf")];
         return home.run(&[&["check", "--json"], &user[..], &[rules_file]].concat(), b"");
     }

@@ -3,11 +3,12 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::lmtp_site::{VMAIL, give_all, ids};
 use crate::support::{Home, Run, skipped, wait_for};
 use mfilter::lmtp::accounts::{self, Accounts, Recipient};
 use mfilter::lmtp::settings::Identity;
@@ -20,8 +21,7 @@ fn site(rules: &str) -> Home {
     let at = |name: &str| home.path().join(name).display().to_string();
     fs::create_dir(at("h")).unwrap();
     home.write("h/.mailrules", rules);
-    let ids = if is_root() { format!("{OWNER}:{OWNER}") } else { ":".to_owned() };
-    home.write("users", format!("taro@a.example:x:{ids}::{}:\n", at("h")));
+    home.write("users", format!("taro@a.example:x:{}::{}:\n", ids(), at("h")));
     let settings = format!(
         "users = passwd-file:{}\nstate = {}\nprogram note = /bin/true\nlayout = fs\n",
         at("users"),
@@ -31,32 +31,8 @@ fn site(rules: &str) -> Home {
     home
 }
 
-/// Who has the mail where the tests run as root.
-const OWNER: u32 = 65534;
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-/// Gives the owner all but the list of users, which nobody but root reads.
-fn give_to_owner(home: &Home) {
-    let mut left = vec![home.path().to_owned()];
-    while let Some(path) = left.pop() {
-        if path == home.path().join("users") {
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-            continue;
-        }
-        chown(&path, Some(OWNER), Some(OWNER)).unwrap();
-        if path.is_dir() {
-            left.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
-        }
-    }
-}
-
 fn as_user(home: &Home, command: &[&str], user: &str, input: &[u8]) -> Run {
-    if is_root() {
-        give_to_owner(home);
-    }
+    give_all(home.path());
     let config = home.path().join("lmtp.conf").display().to_string();
     home.run(&[command, &["--user", user, "--config", &config]].concat(), input)
 }
@@ -117,7 +93,7 @@ fn sort_and_history_use_the_state_of_the_site() {
 
 #[test]
 fn root_becomes_who_has_the_files() {
-    if !is_root() {
+    if !rustix::process::geteuid().is_root() {
         return;
     }
     let home = site("when subject is \"sale\" -> folder \"Sale\"\n");
@@ -129,7 +105,7 @@ fn root_becomes_who_has_the_files() {
     assert_eq!(sorted.code, Some(0), "{sorted:?}");
     for made in ["h/Maildir/Sale", "state/taro@a.example/state"] {
         let about = fs::metadata(home.path().join(made)).unwrap();
-        assert_eq!((about.uid(), about.gid()), (OWNER, OWNER), "{made}");
+        assert_eq!((about.uid(), about.gid()), (VMAIL, VMAIL), "{made}");
     }
     // Nobody's rules and links are followed as root.
     let line = format!("taro@a.example:x::::{}:\n", home.path().join("h").display());

@@ -16,7 +16,35 @@ use tempfile::TempDir;
 use super::{MFILTER, Run, run, wait_for};
 
 /// Who has all mail, where a test runs as root.
-const VMAIL: u32 = 64_999;
+pub const VMAIL: u32 = 64_999;
+
+/// What the line of a user in a passwd-file says of uid and gid: [`VMAIL`]'s, where a test
+/// runs as root, else nothing.
+pub fn ids() -> String {
+    match rustix::process::geteuid().is_root() {
+        true => format!("{VMAIL}:{VMAIL}"),
+        false => ":".into(),
+    }
+}
+
+/// Makes a directory and all in it [`VMAIL`]'s, where a test runs as root; but for the list
+/// of users, which nobody but root reads then.
+pub fn give_all(directory: &Path) {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut left = vec![directory.to_owned()];
+    while let Some(path) = left.pop() {
+        if path == directory.join("users") {
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("set");
+            continue;
+        }
+        chown(&path, Some(VMAIL), Some(VMAIL)).expect("given");
+        if path.is_dir() {
+            left.extend(fs::read_dir(path).expect("readable").map(|e| e.expect("read").path()));
+        }
+    }
+}
 
 /// Users below one directory, and perhaps a server for them.
 pub struct Site {
