@@ -123,6 +123,35 @@ fn the_japanese_readme_has_the_blocks_and_headings_of_the_english_one() {
     assert!(english.contains("](README.ja.md)") && japanese.contains("](README.md)"));
 }
 
+/// Who changes the one manual has to change the other.
+#[test]
+fn the_japanese_manuals_stand_beside_the_english_ones() {
+    let mut compared = 0;
+    for entry in fs::read_dir(root().join("man/ja")).expect("is there") {
+        let name = entry.expect("readable").file_name().into_string().expect("UTF-8");
+        let (english, japanese) = (read(&format!("man/{name}")), read(&format!("man/ja/{name}")));
+        let (kept, found) = (kept_in_translation(&english), kept_in_translation(&japanese));
+        let differs = kept.iter().zip(&found).find(|(kept, found)| kept != found);
+        assert_eq!(differs, None, "{name}");
+        assert_eq!(kept.len(), found.len(), "{name}");
+
+        let sections: BTreeSet<&str> = japanese
+            .lines()
+            .filter_map(|line| line.strip_prefix(".Sh ").or_else(|| line.strip_prefix(".Ss ")))
+            .collect();
+        for line in japanese.lines().filter(|line| line.starts_with('.')) {
+            for named in line.split("Sx ").skip(1) {
+                let section = named.split(" Ns").next().unwrap_or(named);
+                assert!(sections.contains(section), "{name}: {line}");
+            }
+        }
+        let is_prose = |line: &&str| line.contains(|c| ('ぁ'..='ん').contains(&c));
+        assert!(japanese.lines().filter(is_prose).count() > 100, "{name}");
+        compared += 1;
+    }
+    assert!(compared > 0);
+}
+
 #[test]
 fn the_links_of_the_documents_lead_somewhere() {
     let mut followed = 0;
@@ -433,6 +462,27 @@ fn skeleton(text: &str) -> (Vec<String>, Vec<usize>) {
         inside ^= fence;
     }
     (blocks, levels)
+}
+
+/// What a translation of a manual leaves as it is, in order: the levels of headings, the
+/// heads of lists that are syntax, literal blocks and marks.
+fn kept_in_translation(page: &str) -> Vec<&str> {
+    const SYNTAX: [&str; 9] = ["Ar ", "Cm ", "Ev ", "Fl ", "Ic ", "Nm ", "Oo ", "Pa ", "Ql "];
+    let mut inside = false;
+    page.lines()
+        .filter_map(|line| {
+            inside |= line.starts_with(".Bd -literal");
+            let literal = inside || line.starts_with(".Dl ") || line.starts_with(".\\\"");
+            inside &= line != ".Ed";
+            let head = line.strip_prefix(".It ").unwrap_or_default();
+            match line.get(..3) {
+                _ if literal => Some(line),
+                _ if SYNTAX.iter().any(|word| head.starts_with(word)) => line.split(" Ta ").next(),
+                level @ Some(".Sh" | ".Ss") => level,
+                _ => None,
+            }
+        })
+        .collect()
 }
 
 /// The READMEs and the chapters of the guide.
