@@ -88,6 +88,8 @@ fn the_debian_package_installs_delivers_and_is_purged() {
         ("usr/bin/mfilter", 0o755),
         ("usr/share/man/man1/mfilter.1.gz", 0o644),
         ("usr/share/man/man5/mailrules.5.gz", 0o644),
+        ("usr/share/man/ja/man1/mfilter.1.gz", 0o644),
+        ("usr/share/man/ja/man5/mailrules.5.gz", 0o644),
         ("usr/share/vim/vimfiles/syntax/mailrules.vim", 0o644),
         ("usr/share/emacs/site-lisp/mailrules-mode.el", 0o644),
         ("usr/share/bash-completion/completions/mfilter", 0o644),
