@@ -95,6 +95,7 @@ fn the_debian_package_installs_delivers_and_is_purged() {
         ("usr/share/bash-completion/completions/mfilter", 0o644),
         ("usr/lib/systemd/user/mfilter-watch.service", 0o644),
         ("usr/lib/systemd/system/mfilter-managesieve.service", 0o644),
+        ("usr/share/doc/mfilter/README.ja.md", 0o644),
         ("usr/share/doc/mfilter/copyright", 0o644),
         ("usr/share/doc/mfilter/examples/first.mailrules", 0o644),
         ("usr/share/doc/mfilter/guide/mail-servers.md", 0o644),
