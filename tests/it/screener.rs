@@ -1,9 +1,15 @@
 //! A screener: strangers wait in a folder until the user moves them out, as an IMAP server
 //! does, by renaming the file.
 
-use std::fs;
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-use crate::support::Home;
+use std::fs;
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::imap::{self, DOVEADM, Imap, NOBODY, as_owner, own};
+use crate::support::{Home, MFILTER, run, skipped, wait_for};
 
 const RULES: &str = "\
 set me [\"taro@example.jp\"]
@@ -108,6 +114,46 @@ fn a_stranger_waits_until_the_user_lets_him_in() {
     // Who is thrown out does not come again.
     move_to(&home, 5, ".Junk");
     assert_eq!(deliver(&home, 13, "other@x.example", "none"), ".Junk");
+}
+
+/// With a real IMAP server, while `mfilter watch` runs.
+#[test]
+fn a_move_in_a_mail_reader_lets_a_stranger_in() {
+    if skipped("the screener with an IMAP server", &[DOVEADM], false) {
+        return;
+    }
+    let home = Home::with_rules(RULES);
+    for folder in ["", ".Screener/", ".Companies/", ".Junk/", ".Archive/"] {
+        for sub in ["new", "cur", "tmp"] {
+            fs::create_dir_all(home.path().join(format!("Maildir/{folder}{sub}"))).expect("made");
+        }
+    }
+    imap::configure(&home, "Maildir");
+    own(&home, NOBODY);
+    let stranger =
+        |number| message(number, "jiro@new.example", "dmarc=pass header.from=new.example");
+    let deliver = |number| {
+        let delivered = run(as_owner(&home, MFILTER, &[]), stranger(number).as_bytes());
+        assert_eq!((delivered.code, delivered.stderr.as_str()), (Some(0), ""), "{delivered:?}");
+        find(&home, number).0
+    };
+    assert_eq!(deliver(1), ".Screener");
+    let mut watch = as_owner(&home, MFILTER, &["watch", "-v"]);
+    let mut watch = watch.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("it starts");
+    let known = home.path().join(".local/state/mfilter/learning");
+    wait_for("the first look", || known.exists().then_some(()));
+
+    let mut reader = Imap::start(&home);
+    reader.done("SELECT Screener");
+    reader.done("UID MOVE 1 INBOX");
+    let white = || fs::read_to_string(home.path().join(".mail/white")).unwrap_or_default();
+    wait_for("what the move teaches", || (white() == "jiro@new.example\n").then_some(()));
+    assert_eq!(deliver(2), "");
+    let seen = reader.done("STATUS INBOX (MESSAGES)");
+    assert!(seen.iter().any(|line| line.contains("MESSAGES 2")), "{seen:?}");
+    let pid = Pid::from_child(&watch);
+    kill_process(pid, Signal::TERM).expect("it is ours");
+    assert!(watch.wait().expect("it ends").success());
 }
 
 #[test]
