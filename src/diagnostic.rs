@@ -39,6 +39,8 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
     /// What to do.
     pub hint: Option<String>,
+    /// What to write in place of the span, where that mends it, for editors.
+    pub instead: Option<String>,
 }
 
 /// Draws mistakes for people, each with file, line, source line, caret and hint.
@@ -236,6 +238,7 @@ mod tests {
             label: String::from("here"),
             related: Vec::new(),
             hint: Some(String::from("did you mean `black`?")),
+            instead: None,
         }
     }
 

@@ -34,6 +34,7 @@ pub mod deliver;
 pub mod log;
 pub mod mailbox;
 pub mod mda;
+pub mod mistakes;
 pub mod managesieve;
 pub mod lmtp;
 pub mod setup;

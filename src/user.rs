@@ -174,6 +174,14 @@ impl User {
         self.home().unwrap_or(Path::new(""))
     }
 
+    /// Text for people with the home as `~`, as they know it.
+    pub fn with_tilde(&self, text: &str) -> String {
+        match self.home().and_then(Path::to_str) {
+            Some(home) if home.len() > 1 => tilde(text, home.trim_end_matches('/')),
+            _ => text.to_owned(),
+        }
+    }
+
     /// `mfilter` in `$XDG_STATE_HOME`, else in `~/.local/state`.
     pub fn state_dir(&self) -> Option<&Path> {
         self.state.as_deref()
@@ -204,6 +212,21 @@ impl User {
             _ => None,
         }
     }
+}
+
+/// Text with this home as `~`, where a path begins with it.
+fn tilde(text: &str, home: &str) -> String {
+    let below = format!("{home}/");
+    let mut out = String::with_capacity(text.len());
+    for (number, part) in text.split(below.as_str()).enumerate() {
+        if number > 0 {
+            let within =
+                out.ends_with(|before: char| before.is_alphanumeric() || "/._-~".contains(before));
+            out.push_str(if within { &below } else { "~/" });
+        }
+        out.push_str(part);
+    }
+    out
 }
 
 /// Makes a directory of mode 0700, with what is missing above it; fine if it is
@@ -243,6 +266,16 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
 
     use super::*;
+
+    #[test]
+    fn the_home_is_a_tilde_where_a_path_begins_with_it() {
+        for (text, shown) in [
+            ("/root/a: no, `/root/b` (/root/c)", "~/a: no, `~/b` (~/c)"),
+            ("/root/root/a /var/root/b /roots/c /root", "~/root/a /var/root/b /roots/c /root"),
+        ] {
+            assert_eq!(tilde(text, "/root"), shown);
+        }
+    }
 
     #[test]
     fn a_home_is_read_off_the_list_of_users() {

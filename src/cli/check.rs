@@ -5,26 +5,13 @@ use std::path::{Path, PathBuf};
 use super::check_sieve::ScriptOptions;
 use super::for_user::ForUser;
 use super::{CommandOutcome, output};
-use crate::contacts;
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::evaluate::{Detail, NoFilters, run as run_rules};
-use crate::file::{self, ANYWHERE};
+use crate::file::ANYWHERE;
 use crate::load;
-use crate::mailbox::expire::may_delete;
-use crate::mailbox::sent::Sent;
-use crate::mailbox::special::Special;
-use crate::mailbox::store_check;
-use crate::message::Message;
-use crate::plan::{Plan, StepKind};
-use crate::rules::check::{Surroundings, check_lists, judge_switch, no_script, resolve};
+use crate::mistakes;
+use crate::rules::check::{Surroundings, check_lists, no_script};
 use crate::rules::compiled::CompiledProgram;
-use crate::rules::mistake::{ExpireMistake, LearnMistake, RuleErrorKind};
-use crate::rules::program::{Entries, Expectation, Expiry, Program, Settings, StatementKind};
-use crate::rules::rule_set::RuleSet;
-use crate::source::{Sources, Span, Spanned, read_text, reason};
-use crate::state::StateDir;
+use crate::source::{read_text, reason};
 use crate::user::User;
-use crate::world::{SentMail, World};
 
 /// `mfilter check`
 #[derive(clap::Args, Debug)]
@@ -93,7 +80,7 @@ fn site_rules(path: &Path, call: &CheckArgs, user: &User) -> Result<CommandOutco
     check_lists(&mut checked, &mut sources, surroundings);
     let mut diagnostics = checked.diagnostics;
     if let Some(program) = &checked.program {
-        diagnostics.extend(expectations(program, &sources, user));
+        diagnostics.extend(mistakes::expectations(program, &sources, user));
     }
     output::diagnostics(&diagnostics, &sources, call.json);
     if call.keep
@@ -106,7 +93,8 @@ fn site_rules(path: &Path, call: &CheckArgs, user: &User) -> Result<CommandOutco
 
 fn users(call: &CheckArgs, user: &User) -> Result<CommandOutcome, String> {
     let path = load::rules_file(call.rules.as_deref(), user)?;
-    let (sources, diagnostics, settings) = mistakes(&path, call.site.as_deref(), user)?;
+    let (sources, diagnostics, settings) =
+        mistakes::of(&path, call.site.as_deref(), &load::nothing_open, user)?;
     output::diagnostics(&diagnostics, &sources, call.json);
     let finding = if diagnostics.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found };
     if call.mail.is_empty() {
@@ -114,201 +102,4 @@ fn users(call: &CheckArgs, user: &User) -> Result<CommandOutcome, String> {
     }
     let trust = super::trust::run(settings, &call.mail, user)?;
     Ok(if trust == CommandOutcome::Fine { finding } else { trust })
-}
-
-/// Every mistake in a user's rules, and their settings.
-pub(super) fn mistakes(
-    path: &Path,
-    site: Option<&Path>,
-    user: &User,
-) -> Result<(Sources, Vec<Diagnostic>, Settings), String> {
-    let (mut sources, mut checked) =
-        load::check(path, user).map_err(|e| format!("{}: {e}", path.display()))?;
-    let surroundings = &mut Surroundings {
-        home: user.home_or_nowhere(),
-        load: &mut |path| {
-            read_text(user.bounds(), path).map(String::into_bytes).map_err(|e| e.into())
-        },
-        script: &mut no_script,
-        confinement: None,
-    };
-    check_lists(&mut checked, &mut sources, surroundings);
-    let mut diagnostics = checked.diagnostics;
-    if let Some(program) = &checked.program {
-        diagnostics.extend(missing_folders(program, &checked.sent_folders, user));
-        diagnostics.extend(kept_by_expire(program, user));
-        diagnostics.extend(unread_cards(program, &sources, user));
-        diagnostics.extend(unlike_the_store(program, &checked.folders, checked.layout, user));
-        diagnostics.extend(expectations(program, &sources, user));
-    }
-    diagnostics.extend(switched(&checked.settings, site));
-    Ok((sources, diagnostics, checked.settings))
-}
-
-/// What is wrong with the user's switch, by the site rules in force.
-fn switched(settings: &Settings, site: Option<&Path>) -> Vec<Diagnostic> {
-    if settings.isp_filter.iter().all(|word| word.category.is_none()) {
-        return Vec::new();
-    }
-    let site = load::site::in_force(site).compiled;
-    let Some(site) = site.as_ref() else { return Vec::new() };
-    let names = site.categories.iter();
-    let names: Vec<_> = names.map(|category| (category.name.clone(), category.mandatory)).collect();
-    judge_switch(&settings.isp_filter, &names)
-}
-
-/// Folders of sent mail that are not there.
-fn missing_folders(program: &Program, folders: &[Spanned<String>], user: &User) -> Vec<Diagnostic> {
-    let Some(sent) = sent(program, user).filter(|_| !folders.is_empty()) else {
-        return Vec::new();
-    };
-    let missing = folders.iter().filter(|folder| !sent.exists(&folder.value));
-    missing
-        .map(|folder| {
-            let name = folder.value.clone();
-            RuleErrorKind::Learn(LearnMistake::NoSentFolder { folder: name }).at(folder.span)
-        })
-        .collect()
-}
-
-/// Folders from which nothing is deleted, though the rules say so.
-fn kept_by_expire(program: &Program, user: &User) -> Vec<Diagnostic> {
-    let deletes = |expiry: &&Expiry| expiry.to.is_none() && !expiry.anywhere;
-    let world = World { user: user.clone(), ..World::default() };
-    let mut expiries = program.expiries.iter().filter(deletes).peekable();
-    if expiries.peek().is_none() {
-        return Vec::new();
-    }
-    let Ok(location) = super::location(None, program, &world) else { return Vec::new() };
-    let special = Special::of(&location, &program.settings);
-    let kept = expiries.filter(|expiry| !may_delete(&special, &location, expiry));
-    kept.map(|expiry| {
-        let mistake = ExpireMistake::Deletes { folder: expiry.folder.clone() };
-        RuleErrorKind::Expire(mistake).at(expiry.span)
-    })
-    .collect()
-}
-
-/// Address books that cannot be read, or of which a part cannot.
-fn unread_cards(program: &Program, sources: &Sources, user: &User) -> Vec<Diagnostic> {
-    let lists = program.lists.iter();
-    lists
-        .filter_map(|list| {
-            let Entries::Cards(written) = &list.entries else { return None };
-            let path = resolve(written, sources.path(list.span), user.home_or_nowhere());
-            let mistake = match contacts::read(&path, user) {
-                Err(error) => LearnMistake::CardsUnreadable {
-                    path: written.clone(),
-                    reason: error.to_string(),
-                },
-                Ok(book) => LearnMistake::BrokenCards {
-                    count: book.problems.len(),
-                    first: output::with_tilde(&book.problems.first()?.to_string()),
-                },
-            };
-            Some(RuleErrorKind::Learn(mistake).at(list.span))
-        })
-        .collect()
-}
-
-/// Folders and a layout that are not those of the Maildir that is there.
-fn unlike_the_store(
-    program: &Program,
-    folders: &[Spanned<String>],
-    layout: Option<Span>,
-    user: &User,
-) -> Vec<Diagnostic> {
-    let world = World { user: user.clone(), ..World::default() };
-    match super::location(None, program, &world) {
-        Ok(location) => store_check::judge(&location, folders, layout),
-        Err(_) => Vec::new(),
-    }
-}
-
-/// The user's sent mail, to be looked at.
-fn sent(program: &Program, user: &User) -> Option<Sent> {
-    let state = StateDir::of(user);
-    let world = World { user: user.clone(), state, ..World::default() };
-    let location = super::location(None, program, &world).ok()?;
-    Some(super::sent(program, &location, &world, false))
-}
-
-/// Runs every `expect`; a mistake for each that comes out differently.
-fn expectations(program: &Program, sources: &Sources, user: &User) -> Vec<Diagnostic> {
-    if program.expectations.is_empty() {
-        return Vec::new();
-    }
-    let rules = &RuleSet::alone(CompiledProgram::new(program.clone()));
-    let each = program.expectations.iter();
-    each.filter_map(|expectation| {
-        let (message, hint) = fails(expectation, program, rules, sources, user)?;
-        Some(Diagnostic {
-            severity: Severity::Error,
-            code: "expectation-failed",
-            message,
-            span: expectation.span,
-            label: String::new(),
-            related: Vec::new(),
-            hint: Some(hint),
-        })
-    })
-    .collect()
-}
-
-/// What is wrong with an `expect`, and what to do; none if it holds.
-fn fails(
-    expectation: &Expectation,
-    program: &Program,
-    rules: &RuleSet,
-    sources: &Sources,
-    user: &User,
-) -> Option<(String, String)> {
-    let rule_file = sources.path(expectation.span);
-    let path = resolve(&expectation.message, rule_file, user.home_or_nowhere());
-    let sent = sent(program, user).map(|sent| Box::new(sent) as Box<dyn SentMail>);
-    let world = World { user: user.clone(), sent, ..World::default() };
-    let message = match user.bounds().open(&path, file::READ).and_then(Message::open) {
-        Ok(message) => message,
-        Err(error) => {
-            let why = reason(&error);
-            let message = format!("`{}` cannot be read: {why}", expectation.message);
-            return Some((message, "a path here starts at the folder of the rule file".into()));
-        }
-    };
-    // As with the filter's marks taken off, where the rules say so.
-    let run = run_rules(rules, message, &world, Detail::Plan, &mut NoFilters);
-    let wanted = wanted(expectation, program, run.message, &world);
-    let (wanted, found) = (ends(&wanted), ends(&run.evaluation.plan));
-    (wanted != found).then(|| {
-        let message = format!("`{}` goes another way: {found}", expectation.message);
-        let rules =
-            sources.files().first().map_or("".into(), |file| file.path.display().to_string());
-        (message, format!("`mfilter --test --rules {rules} {}` says why", path.display()))
-    })
-}
-
-/// The plan of rules that hold nothing but the expected actions.
-fn wanted(expectation: &Expectation, program: &Program, message: Message, world: &World) -> Plan {
-    let statements = expectation.actions.iter().map(|action| crate::rules::program::Statement {
-        span: expectation.span,
-        line: 0,
-        kind: StatementKind::Act(action.clone()),
-    });
-    let alone = Program { statements: statements.collect(), ..program.clone() };
-    let rules = RuleSet::alone(CompiledProgram::new(alone));
-    run_rules(&rules, message, world, Detail::Plan, &mut NoFilters).evaluation.plan
-}
-
-/// Where a plan stores and how it ends, in words. A text of a discard or a
-/// refusal is not part of it.
-fn ends(plan: &Plan) -> String {
-    let steps = plan.steps.iter().filter_map(|step| match &step.kind {
-        kind @ StepKind::Deliver { .. } => Some(kind.sentence()),
-        StepKind::Discard { .. } => Some("discard".into()),
-        StepKind::Reject { .. } => Some("reject".into()),
-        StepKind::Defer { .. } => Some("defer".into()),
-        kind @ (StepKind::Pipe { .. } | StepKind::Forward { .. }) => Some(kind.sentence()),
-        _ => None,
-    });
-    steps.collect::<Vec<_>>().join(", ")
 }

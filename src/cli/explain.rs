@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::check::mistakes;
 use super::{CommandOutcome, output};
 use crate::diagnostic::render_within;
 use crate::file;
 use crate::load;
+use crate::mistakes;
 use crate::rules::explanation::{Explanation, codes, of};
 use crate::text::escape;
 use crate::user::User;
@@ -84,7 +84,7 @@ fn told(explanation: &Explanation) -> io::Result<String> {
     } else {
         write(&rules, &explanation.wrong)?;
         let site = explanation.site.is_some().then_some(site.as_path());
-        match mistakes(&rules, site, &user) {
+        match mistakes::of(&rules, site, &load::nothing_open, &user) {
             Ok((sources, found, _)) => (sources, found),
             // Rules that are too large are not even read.
             Err(why) => return Ok(short(&why, home.path())),

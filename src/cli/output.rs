@@ -83,25 +83,7 @@ impl Output {
 
 /// Text for people with the home directory as `~`, as they know it.
 pub(super) fn with_tilde(text: &str) -> String {
-    match User::of_process().home().and_then(std::path::Path::to_str) {
-        Some(home) if home.len() > 1 => tilde(text, home.trim_end_matches('/')),
-        _ => text.to_owned(),
-    }
-}
-
-/// The same of this home, where a path begins with it.
-fn tilde(text: &str, home: &str) -> String {
-    let below = format!("{home}/");
-    let mut out = String::with_capacity(text.len());
-    for (number, part) in text.split(below.as_str()).enumerate() {
-        if number > 0 {
-            let within =
-                out.ends_with(|before: char| before.is_alphanumeric() || "/._-~".contains(before));
-            out.push_str(if within { &below } else { "~/" });
-        }
-        out.push_str(part);
-    }
-    out
+    User::of_process().with_tilde(text)
 }
 
 /// Prints a message to standard error, under the program's name. A file's
@@ -144,19 +126,4 @@ pub(super) fn colour() -> bool {
     io::stdout().is_terminal()
         && !is_dumb()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::tilde;
-
-    #[test]
-    fn the_home_is_a_tilde_where_a_path_begins_with_it() {
-        for (text, shown) in [
-            ("/root/a: no, `/root/b` (/root/c)", "~/a: no, `~/b` (~/c)"),
-            ("/root/root/a /var/root/b /roots/c /root", "~/root/a /var/root/b /roots/c /root"),
-        ] {
-            assert_eq!(tilde(text, "/root"), shown);
-        }
-    }
 }

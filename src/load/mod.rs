@@ -108,14 +108,37 @@ fn print_of(bounds: &Bounds, path: &Path) -> io::Result<Option<Print>> {
     }
 }
 
+/// The text of a file that is open in an editor, which counts instead of the file.
+pub type OpenText<'a> = &'a dyn Fn(&Path) -> Option<String>;
+
+/// Nothing is open.
+pub fn nothing_open(_: &Path) -> Option<String> {
+    None
+}
+
 /// Reads and checks a file of rules with everything it includes. Unlike in a
 /// delivery, a script that cannot be used is a mistake here.
 pub fn check(path: &Path, user: &User) -> Result<(Sources, CheckResult), ReadError> {
+    check_open(path, &nothing_open, user)
+}
+
+/// The same, where some of the files are open in an editor.
+pub fn check_open(
+    path: &Path,
+    text_of: OpenText<'_>,
+    user: &User,
+) -> Result<(Sources, CheckResult), ReadError> {
     let bounds = user.bounds();
-    let bytes = read_rules(bounds_of_main(path, user), path)?;
+    let bytes = match text_of(path) {
+        Some(text) => text.into_bytes(),
+        None => read_rules(bounds_of_main(path, user), path)?,
+    };
     let mut script = ScriptRead::within(bounds);
     let give = &mut |request: &ScriptRequest<'_>| script.script(request);
-    let load = &mut |path: &Path| read_from_disk(bounds, path);
+    let load = &mut |path: &Path| match text_of(path) {
+        Some(text) => Ok(text.into_bytes()),
+        None => read_from_disk(bounds, path),
+    };
     let (sources, mut checked) = check_bytes_with(path, &bytes, user, load, give);
     let faults = checked.script.as_ref().map(IncludedScript::diagnostics).unwrap_or_default();
     if !faults.is_empty() {

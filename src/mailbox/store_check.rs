@@ -24,18 +24,12 @@ pub fn judge(
     layout: Option<Span>,
 ) -> Vec<Diagnostic> {
     let place = |mistake| RuleErrorKind::Place(mistake);
-    // A Maildir that is missing must not be made for the question.
-    let Some(maildir) = location.path.is_dir().then(|| Maildir::open(location).ok()).flatten()
-    else {
-        return Vec::new();
-    };
+    let Some(there) = names(location) else { return Vec::new() };
     if let Some(mistake) = other_layout(location)
         && let Some(span) = layout.or_else(|| folders.first().map(|folder| folder.span))
     {
         return vec![place(mistake).at(span)];
     }
-    let there: Vec<String> =
-        maildir.folders().0.iter().map(|place| location.folder_of(place).to_string()).collect();
     let mistakes = folders.iter().filter_map(|folder| {
         let name = folder.value.as_str();
         if let Some(other) = location.other_spelling(&named(name)) {
@@ -51,6 +45,15 @@ pub fn judge(
         Some(place(PlaceMistake::OnDisk { name, other, how }).at(folder.span))
     });
     mistakes.collect()
+}
+
+/// The folders that are there, by the names that people read; none if the Maildir is not
+/// there or cannot be read.
+pub fn names(location: &Location) -> Option<Vec<String>> {
+    // A Maildir that is missing must not be made for the question.
+    let maildir = location.path.is_dir().then(|| Maildir::open(location).ok()).flatten()?;
+    let places = maildir.folders().0;
+    Some(places.iter().map(|place| location.folder_of(place).to_string()).collect())
 }
 
 /// The folder that was probably meant by one that is not there.

@@ -104,7 +104,7 @@ mod tests {
         include_str!("mistake/word.rs"),
         include_str!("../syntax/mistake.rs"),
         include_str!("../syntax/decode.rs"),
-        include_str!("../cli/check.rs"),
+        include_str!("../mistakes.rs"),
     ];
 
     /// What stands before a code in them.

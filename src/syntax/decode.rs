@@ -55,6 +55,7 @@ impl NotUtf8 {
             label: String::new(),
             related: Vec::new(),
             hint: Some(hint),
+            instead: None,
         };
         (text, diagnostic)
     }

@@ -1,5 +1,6 @@
 //! The kinds of mistake in how rules are written, and all wording for them.
 
+use super::literal::quote;
 use super::scan;
 use super::words::{self, listing};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -102,6 +103,7 @@ pub(super) enum SyntaxErrorKind {
 impl From<Mistake> for Diagnostic {
     fn from(mistake: Mistake) -> Diagnostic {
         let SyntaxWording { code, message, label, hint } = wording(&mistake.kind);
+        let instead = instead(&mistake.kind);
         let severity = match mistake.kind {
             SyntaxErrorKind::StrayAction(_) => Severity::Warning,
             _ => Severity::Error,
@@ -114,6 +116,7 @@ impl From<Mistake> for Diagnostic {
             label: label.to_string(),
             related: Vec::new(),
             hint,
+            instead,
         }
     }
 }
@@ -406,6 +409,35 @@ fn wording(kind: &SyntaxErrorKind) -> SyntaxWording {
             "if it belongs to the rule, end the line above with a comma, or make a group: `{ … }`",
         ),
     }
+}
+
+/// What stands in place of what was found where the hint is followed, if the hint leaves
+/// no choice.
+fn instead(kind: &SyntaxErrorKind) -> Option<String> {
+    Some(match kind {
+        SyntaxErrorKind::CurlyQuote(_) => String::from("\""),
+        SyntaxErrorKind::LookAlike(found) => found.chars().filter_map(scan::narrow).collect(),
+        SyntaxErrorKind::Invisible(_)
+        | SyntaxErrorKind::Semicolon
+        | SyntaxErrorKind::NeedlessSign(_) => String::new(),
+        SyntaxErrorKind::NotAnArrow(_) => String::from("->"),
+        SyntaxErrorKind::Slip(found) if found == "then" => String::from("->"),
+        SyntaxErrorKind::ForeignSign { instead, .. } => {
+            let word = instead.strip_prefix('`')?.strip_suffix('`')?;
+            let is_one =
+                word.bytes().all(|byte| byte.is_ascii_lowercase() || b"<>=".contains(&byte));
+            is_one.then(|| word.to_owned())?
+        }
+        SyntaxErrorKind::UnknownOperator { near, .. }
+        | SyntaxErrorKind::UnknownStatement { near, .. } => (*near)?.to_owned(),
+        SyntaxErrorKind::MissingArrow(found) => format!("-> {found}"),
+        SyntaxErrorKind::MissingActionComma(found)
+        | SyntaxErrorKind::MissingElementComma(found) => format!(", {found}"),
+        SyntaxErrorKind::MissingQuotes(found) => quote(found),
+        SyntaxErrorKind::MissingSign(found) => format!("+{found}"),
+        SyntaxErrorKind::Underscore(found) => found.replace('_', "-"),
+        _ => return None,
+    })
 }
 
 fn look_alike(found: &str) -> SyntaxWording {

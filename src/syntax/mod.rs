@@ -29,6 +29,7 @@ use ast::Ast;
 
 pub use decode::{NotUtf8, decode};
 pub use literal::{quote, slashed};
+pub use scan::{Bad, Scan, SyntaxToken, TokenShape, scan};
 
 /// Reads a file of rules. All mistakes are found in one go; what could be read
 /// is in the [`Ast`], in place of what could not stands

@@ -13,7 +13,8 @@ use crate::text::is_invisible;
 
 /// One token, without the blanks around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SyntaxToken {
+pub struct SyntaxToken {
+    /// What it is.
     pub kind: TokenShape,
     /// First byte.
     pub start: u32,
@@ -25,7 +26,7 @@ pub(super) struct SyntaxToken {
 
 /// The kinds of token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenShape {
+pub enum TokenShape {
     /// `from`, `from.domain`
     Word,
     /// `.domain` behind a text
@@ -36,12 +37,19 @@ pub(super) enum TokenShape {
     Text,
     /// `/…/`
     Pattern,
+    /// `{`
     OpenBlock,
+    /// `}`
     CloseBlock,
+    /// `[`
     OpenSet,
+    /// `]`
     CloseSet,
+    /// `(`
     OpenParen,
+    /// `)`
     CloseParen,
+    /// `,`
     Comma,
     /// `->`
     Arrow,
@@ -55,7 +63,7 @@ pub(super) enum TokenShape {
 
 /// What is wrong wherever it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bad {
+pub enum Bad {
     /// `"` without an end on its line.
     UnclosedText,
     /// `"""` without an end.
@@ -78,8 +86,10 @@ pub(super) enum Bad {
 }
 
 /// All of a text.
-pub(super) struct Scan {
+pub struct Scan {
+    /// In order.
     pub tokens: Vec<SyntaxToken>,
+    /// In order.
     pub comments: Vec<Comment>,
 }
 
@@ -146,7 +156,7 @@ fn is_sign(c: char) -> bool {
 }
 
 /// Cuts a text into tokens.
-pub(super) fn scan(file: u32, text: &str) -> Scan {
+pub fn scan(file: u32, text: &str) -> Scan {
     let mut tokens = Vec::new();
     let mut comments = Vec::new();
     let mut line = Some(0);

@@ -94,7 +94,7 @@ pub(super) fn reason(error: &io::Error) -> String {
 
 /// The same path without `.` and, as far as it can be told from the names
 /// alone, without `..`.
-fn tidy(path: &Path) -> PathBuf {
+pub fn tidy(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::new();
     for part in path.components() {
         match part {

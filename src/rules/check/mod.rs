@@ -42,10 +42,12 @@ use crate::syntax::words;
 use crate::user::Confinement;
 
 pub(super) use action::ActionReader;
+pub use include::tidy;
 pub use lists::check_lists;
 pub use programs::PROGRAM_PATH;
 pub use setting::SETTINGS;
 pub use site::judge_switch;
+pub use value::RESULTS;
 
 /// The classifier that asks what is remembered, not the message.
 const DUPLICATE: &str = "duplicate";
@@ -417,7 +419,10 @@ impl<'a, 's> Checker<'a, 's> {
     /// A word that is not one of a fixed set.
     fn unknown(&mut self, what: WordKind, name: &str, span: Span) {
         let near = self.nearest(what, name);
-        self.report(span, RuleErrorKind::Unknown { what, name: name.to_owned(), near });
+        let mut told = RuleErrorKind::Unknown { what, name: name.to_owned(), near }.at(span);
+        // Inside of a string the place is wider than the word.
+        told.instead = told.instead.filter(|_| self.sources.text(span) == name);
+        self.diagnostics.push(told);
     }
 
     fn nearest(&mut self, what: WordKind, name: &str) -> Option<String> {

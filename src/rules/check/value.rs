@@ -16,7 +16,7 @@ use crate::source::{Span, Spanned};
 use crate::syntax::ast::{Instant, ValueKind, ValueNode};
 
 /// What a method of authentication comes to, RFC 8601 §2.7.
-pub(super) const RESULTS: &[&str] =
+pub const RESULTS: &[&str] =
     &["pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror"];
 const MINUTES_OF_A_DAY: f64 = 24.0 * 60.0;
 

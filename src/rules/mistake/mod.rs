@@ -330,10 +330,12 @@ struct Wording {
     label: &'static str,
     related: Option<(Span, &'static str)>,
     hint: Option<String>,
+    instead: Option<String>,
 }
 
 fn error(code: &'static str, message: String, label: &'static str) -> Wording {
-    Wording { severity: Severity::Error, code, message, label, related: None, hint: None }
+    let severity = Severity::Error;
+    Wording { severity, code, message, label, related: None, hint: None, instead: None }
 }
 
 fn warning(code: &'static str, message: String, label: &'static str) -> Wording {
@@ -352,6 +354,7 @@ impl RuleErrorKind {
             label: wording.label.to_owned(),
             related: wording.related.into_iter().map(|(at, text)| (at, text.to_owned())).collect(),
             hint: wording.hint,
+            instead: wording.instead,
         }
     }
 
@@ -363,7 +366,7 @@ impl RuleErrorKind {
                     .or_hint(unread.then_some(
                         "mail is unread until a rule or you say `seen`; `unmark seen` takes that back",
                     ))
-                    .or_hint(near.map(|near| format!("did you mean `{near}`?")))
+                    .or_near(near)
                     .or_hint(what.general_hint())
             }
             RuleErrorKind::NotACondition { name, what } => {
@@ -570,6 +573,7 @@ impl RuleErrorKind {
                 let message = format!("the keyword `{name}` is not the flag `{flag}`");
                 warning("keyword-like-flag", message, "a string is a keyword")
                     .or_hint(Some(format!("the flag is the word without quotes: `{flag}`")))
+                    .instead(flag)
             }
             RuleErrorKind::BadStatus { action, class } => {
                 let message = format!("`{action}` takes a status code `{class}.x.x` and a text");
@@ -700,6 +704,19 @@ impl Wording {
     /// A hint, unless there is a better one.
     fn or_hint(self, hint: Option<impl Into<String>>) -> Wording {
         Wording { hint: self.hint.or_else(|| hint.map(Into::into)), ..self }
+    }
+
+    /// The word that was probably meant, unless there is a better hint.
+    fn or_near(self, near: Option<String>) -> Wording {
+        match near.filter(|_| self.hint.is_none()) {
+            Some(near) => self.or_hint(Some(format!("did you mean `{near}`?"))).instead(near),
+            None => self,
+        }
+    }
+
+    /// What stands in place of the span where the hint is followed.
+    fn instead(self, text: impl Into<String>) -> Wording {
+        Wording { instead: Some(text.into()), ..self }
     }
 
     fn with(self, at: Span, text: &'static str) -> Wording {

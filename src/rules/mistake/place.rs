@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "the line of a variant tells its fields")]
 
 use super::{Wording, error, warning};
+use crate::syntax::quote;
 
 /// What is wrong with a path or the name of a folder.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +49,7 @@ impl PlaceMistake {
                 let message = format!("a part of `{name}` begins or ends with a space");
                 warning("folder-blank", message, "a folder of its own")
                     .or_hint(Some(format!("if that is not intended, write `\"{meant}\"`")))
+                    .instead_folder(&meant)
             }
             PlaceMistake::FolderOfInbox { name, meant } => {
                 let message = format!("in the fs layout `{name}` is one folder, with a dot");
@@ -59,6 +61,7 @@ impl PlaceMistake {
                 let message = format!("`{name}` differs {how} from `{other}`, which exists");
                 warning("folder-on-disk", message, "would be a folder of its own")
                     .or_hint(Some(format!("if you mean that one, write `\"{other}\"`")))
+                    .instead_folder(&other)
             }
             PlaceMistake::TwoSpellings { name, used, other } => {
                 let message = format!("`{name}` exists in two spellings, `{used}` and `{other}`");
@@ -77,5 +80,12 @@ impl PlaceMistake {
                 )))
             }
         }
+    }
+}
+
+impl Wording {
+    /// A folder in place of the string; braces mean something in some strings only.
+    fn instead_folder(self, name: &str) -> Wording {
+        if name.contains(['{', '}']) { self } else { self.instead(quote(name)) }
     }
 }

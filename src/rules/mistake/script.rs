@@ -51,7 +51,7 @@ impl ScriptMistake {
                 format!("`include sieve` has no option `{name}`"),
                 "not known",
             )
-            .or_hint(near.map(|near| format!("did you mean `{near}`?")))
+            .or_near(near)
             .or_hint(Some("the options are `separator \".\"` and `prefix \"INBOX.\"`")),
             ScriptMistake::OptionTwice { name } => {
                 error("option-twice", format!("`{name}` is given twice"), "again")

@@ -107,7 +107,7 @@ impl SiteMistake {
                 let all: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
                 let message = format!("the provider's filter has no category `{name}`");
                 warning("unknown-category", message, "unknown")
-                    .or_hint(near.map(|near| format!("did you mean `{near}`?")))
+                    .or_near(near)
                     .or_hint(Some(format!("it has {}", all.join(", "))))
             }
             SiteMistake::Mandatory { name } => {
