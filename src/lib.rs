@@ -37,6 +37,7 @@ pub mod mda;
 pub mod mistakes;
 pub mod managesieve;
 pub mod lmtp;
+pub mod lsp;
 pub mod setup;
 pub mod cli;
 

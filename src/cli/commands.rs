@@ -39,6 +39,8 @@ commands! {
     "judge" Judge(judge::JudgeArgs),
     /// Format rules in the canonical layout
     "fmt" Fmt(fmt::FmtArgs),
+    /// Serve an editor: mistakes while you type, completion, the manual (LSP)
+    "lsp" Lsp(lsp::LspArgs),
     /// Refile existing mail by the rules, or undo that
     "sort" Sort(sort::SortArgs),
     /// Move or delete mail that has lain in folders for long, as the rules say

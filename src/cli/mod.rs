@@ -27,6 +27,7 @@ mod isp_filter;
 mod judge;
 mod learn;
 mod lmtp;
+mod lsp;
 mod managesieve;
 mod output;
 mod progress;

@@ -40,6 +40,7 @@ mod link;
 mod lmtp;
 mod lmtp_log;
 mod lmtp_users;
+mod lsp;
 mod managesieve;
 mod mbsync;
 mod moves;

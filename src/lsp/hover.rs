@@ -1,0 +1,90 @@
+//! What there is to say of the word under the cursor: its entry in the manual, or how
+//! the rules declare it; and of a mistake what `mfilter explain` says.
+
+use super::manual::entry;
+use super::names::{NamePlace, at};
+use super::rule_files::ParsedFile;
+use crate::rules::explanation;
+use crate::rules::field::{FieldKind, FieldLookup, find};
+use crate::source::Span;
+use crate::syntax::{TokenShape, scan};
+
+/// Of longer declarations the first lines are shown.
+const MOST_LINES: usize = 12;
+
+/// The manual's words on a word of the language; `set` tells that `set` stands before it.
+pub(super) fn of_word(word: &str, is_setting: bool) -> Option<String> {
+    if is_setting {
+        return entry("settings", word);
+    }
+    let plain = ["classifiers", "states", "fields", "operators", "actions", "statements"];
+    let found = plain.into_iter().find_map(|table| entry(table, word));
+    found.or_else(|| of_field(word))
+}
+
+/// Fields that have no line of their own: parts of addresses, headers by their names.
+fn of_field(word: &str) -> Option<String> {
+    let FieldLookup::Field(_, kind) = find(word)? else { return None };
+    match word.split_once('.') {
+        Some((stem, part)) => {
+            let part = entry("parts", &format!(".{part}"))?;
+            Some(format!("{}\n{part}", entry("fields", stem)?))
+        }
+        None => Some(format!("{word} — {} — every header of that name", kind.name())),
+    }
+}
+
+/// Which operators a field takes.
+fn operators(word: &str) -> Option<String> {
+    let kind: FieldKind = match find(word)? {
+        FieldLookup::Field(_, kind) | FieldLookup::WantsName(kind, _) => kind,
+    };
+    let words: Vec<&str> = kind.operators().collect();
+    Some(format!("operators: {}", words.join(" ")))
+}
+
+/// The text for a place in a file, and the span that it is about.
+pub(super) fn text(
+    files: &[ParsedFile],
+    places: &[NamePlace],
+    file: &ParsedFile,
+    number: u32,
+    offset: u32,
+) -> Option<(String, Span)> {
+    if let Some(place) = at(places, number, offset) {
+        let mut told: Vec<&str> = Vec::new();
+        let same = places.iter().filter(|it| it.name == place.name && it.role == place.role);
+        for declaration in same.filter_map(|it| it.declaration) {
+            let text = files.get(declaration.file as usize).map(|it| it.source.text.as_str());
+            let range = declaration.start as usize..declaration.end as usize;
+            told.extend(text.and_then(|text| text.get(range)).unwrap_or_default().lines());
+        }
+        let more = if told.len() > MOST_LINES { "\n…" } else { "" };
+        told.truncate(MOST_LINES);
+        return Some((told.join("\n") + more, place.span));
+    }
+    let text = file.source.text.as_str();
+    let tokens = scan(number, text).tokens;
+    let index = tokens.iter().position(|token| {
+        (token.start..=token.end).contains(&offset)
+            && matches!(token.kind, TokenShape::Word | TokenShape::Signs)
+    })?;
+    let written = |token: usize| {
+        let token = tokens.get(token)?;
+        text.get(token.start as usize..token.end as usize)
+    };
+    let word = written(index)?;
+    let is_setting = index.checked_sub(1).and_then(written) == Some("set");
+    let mut told = of_word(word, is_setting)?;
+    if let Some(operators) = operators(word).filter(|_| !is_setting) {
+        told = format!("{told}\n\n{operators}");
+    }
+    let token = tokens.get(index)?;
+    Some((told, Span { file: number, start: token.start, end: token.end }))
+}
+
+/// What a mistake means.
+pub(super) fn of_mistake(code: &str) -> Option<String> {
+    let explanation = explanation::of(code).ok()?;
+    Some(format!("{code}: {}", explanation.meaning.trim()))
+}
