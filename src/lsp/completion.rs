@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::names::{NamePlace, NameRole};
 use crate::classify::CLASSIFIERS;
 use crate::flags::FLAGS;
-use crate::rules::actions::ACTIONS as BUILT_ACTIONS;
+use crate::rules::actions::{ACTIONS as BUILT_ACTIONS, PARTICULARS};
 use crate::rules::check::{RESULTS, SETTINGS};
 use crate::rules::field::{self, FIELDS, FieldKind, FieldLookup, WEEKDAYS, words_of_run};
 use crate::syntax::ast::ListSource;
@@ -136,6 +136,15 @@ impl WordsBefore<'_> {
     /// What fits behind these; `begins` tells whether the word begins its line.
     fn fitting(&self, begins: bool) -> Vec<CompletionWord> {
         let last = self.back(1);
+        match self.block() {
+            Some("score") if self.kind_back(1) == Some(TokenShape::Quantity) => {
+                return self.conditions();
+            }
+            Some("score") if begins => return Vec::new(),
+            Some("reply") if self.is_pair() => return words(&PARTICULARS, Offer::Word),
+            Some("reply") => return Vec::new(),
+            _ => {}
+        }
         match self.kind_back(1) {
             None | Some(TokenShape::CloseBlock) => return self.statements(),
             Some(TokenShape::OpenBlock) => return self.statements(),
@@ -182,15 +191,36 @@ impl WordsBefore<'_> {
 
     /// The number of tokens behind the `[` that is open.
     fn open_set(&self) -> Option<usize> {
+        self.open(TokenShape::OpenSet, TokenShape::CloseSet)
+    }
+
+    /// The number of tokens behind the innermost sign that is not closed.
+    fn open(&self, opens: TokenShape, closes: TokenShape) -> Option<usize> {
         let mut depth = 0;
         self.tokens.iter().rev().position(|token| {
-            match token.kind {
-                TokenShape::CloseSet => depth += 1,
-                TokenShape::OpenSet => depth -= 1,
-                _ => {}
+            if token.kind == closes {
+                depth += 1;
+            } else if token.kind == opens {
+                depth -= 1;
             }
             depth < 0
         })
+    }
+
+    /// What the block is of that is open: `score`, `reply`; another word for others.
+    fn block(&self) -> Option<&str> {
+        let open = self.open(TokenShape::OpenBlock, TokenShape::CloseBlock)? + 1;
+        let heads = [self.back(open + 1), self.back(open + 2)];
+        match heads {
+            [.., "score"] => Some("score"),
+            ["reply", _] => Some("reply"),
+            _ => Some(""),
+        }
+    }
+
+    /// In `reply { … }`: whether a word stands next, and no value.
+    fn is_pair(&self) -> bool {
+        !PARTICULARS.contains(&self.back(1))
     }
 
     /// In a set: fields where a test begins, else what its operator takes.
@@ -369,6 +399,10 @@ mod tests {
             ("on moved from \"A\" to \"|", "Lists/rust", "folder"),
             ("set junk \"|", "Lists/rust", "folder"),
             ("define x = |", "bulk", "folder"),
+            ("score s {\n  +3 |", "bulk", "folder"),
+            ("score s {\n  +3 bulk\n}\n|", "when", "bulk"),
+            ("when bulk -> reply { |", "subject", "when"),
+            ("when bulk -> reply { subject \"x\" te|", "text", "when"),
             ("list x |", "vcard", "folder"),
             ("rule \"x\" |", "when", "folder"),
             ("when bulk -> add from to |", "friends", "bulk"),
@@ -381,9 +415,16 @@ mod tests {
 
     #[test]
     fn nothing_is_offered_where_anything_may_stand() {
-        for text in
-            ["# wh|", "when subject is \"|", "when subject matches /a|", "list |", "rule \"|"]
-        {
+        for text in [
+            "score s {
+  |",
+            "when bulk -> reply { every |",
+            "# wh|",
+            "when subject is \"|",
+            "when subject matches /a|",
+            "list |",
+            "rule \"|",
+        ] {
             assert_eq!(offered(text), [""; 0], "{text}");
         }
     }

@@ -30,7 +30,7 @@ fn of_field(word: &str) -> Option<String> {
             let part = entry("parts", &format!(".{part}"))?;
             Some(format!("{}\n{part}", entry("fields", stem)?))
         }
-        None => Some(format!("{word} — {} — every header of that name", kind.name())),
+        None => Some(format!("{word} — {}, every one of that name", kind.name())),
     }
 }
 

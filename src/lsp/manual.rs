@@ -47,7 +47,7 @@ pub(super) fn entry(table: &str, word: &str) -> Option<String> {
     }
     let heads = heads.iter().filter(|_| is_found(&heads));
     let heads: Vec<String> =
-        heads.map(|head| macro_line(head.strip_prefix(".It ").unwrap_or(head))).collect();
+        heads.map(|head| macro_line(head.strip_prefix(".It ").unwrap_or(head), &[])).collect();
     (!heads.is_empty())
         .then(|| format!("{}\n\n{}", heads.join("\n"), page(&body)).trim_end().into())
 }
@@ -55,7 +55,9 @@ pub(super) fn entry(table: &str, word: &str) -> Option<String> {
 /// Whether the head of an entry has a word of the language.
 fn names(head: &str, word: &str) -> bool {
     let mut is_word = false;
-    head.split(' ').skip(1).any(|token| {
+    // Of a table of columns the first.
+    let mut tokens = head.split(' ').skip(1).take_while(|token| *token != "Ta");
+    tokens.any(|token| {
         if is_macro(token) {
             is_word = matches!(token, "Ic" | "Cm");
         }
@@ -82,6 +84,9 @@ fn is_macro(token: &str) -> bool {
         )
 }
 
+/// Macros of the words of the language, which stand apart from those around by quotes.
+const QUOTED: [&str; 2] = ["Ic", "Cm"];
+
 /// Lines of the page as text: paragraphs filled, examples as they are.
 fn page(lines: &[&str]) -> String {
     let mut out = String::new();
@@ -105,7 +110,7 @@ fn page(lines: &[&str]) -> String {
             ".It" => {
                 out.push_str(&format!(
                     "\n- {}",
-                    macro_line(line.strip_prefix(".It").unwrap_or(""))
+                    macro_line(line.strip_prefix(".It").unwrap_or(""), &[])
                 ));
             }
             _ => {
@@ -113,7 +118,7 @@ fn page(lines: &[&str]) -> String {
                     out.push(' ');
                 }
                 match line.strip_prefix('.') {
-                    Some(line) => out.push_str(&macro_line(line)),
+                    Some(line) => out.push_str(&macro_line(line, &QUOTED)),
                     None => out.push_str(&plain(line)),
                 }
             }
@@ -125,18 +130,21 @@ fn page(lines: &[&str]) -> String {
     out.trim_matches('\n').to_owned()
 }
 
-/// A line of macros as text.
-fn macro_line(line: &str) -> String {
+/// A line of macros as text, the arguments of some of them in quotes.
+fn macro_line(line: &str, quoted: &[&str]) -> String {
     let mut out = PlainLine::default();
     // What closes what is open to the end of the line.
     let mut open: Vec<&str> = Vec::new();
     let mut tokens = line.split(' ').filter(|token| !token.is_empty()).peekable();
-    let mut in_literal = false;
+    let (mut is_literal, mut in_literal) = (false, false);
     while let Some(token) = tokens.next() {
         let closes = matches!(token, "." | "," | ";" | ":" | ")" | "]" | "?" | "!");
         if in_literal && (is_macro(token) || closes) {
             out.close("`");
             in_literal = false;
+        }
+        if is_macro(token) {
+            is_literal = token == "Ql" || quoted.contains(&token);
         }
         let is_last = closes && tokens.peek().is_none();
         match token {
@@ -156,10 +164,6 @@ fn macro_line(line: &str) -> String {
                 let (page, section) = (tokens.next(), tokens.next());
                 out.word(&format!("{}({})", page.unwrap_or_default(), section.unwrap_or_default()));
             }
-            "Ql" => {
-                out.open("`");
-                in_literal = true;
-            }
             "Nm" if tokens.peek().is_none_or(|next| is_macro(next)) => out.word("mfilter"),
             "Qq" | "Dq" | "Pq" | "Op" => {
                 let (opens, closes) = match token {
@@ -174,8 +178,15 @@ fn macro_line(line: &str) -> String {
             "Qc" => out.close("\""),
             "Oo" => out.open("["),
             "Oc" => out.close("]"),
+            "Ql" => {}
             _ if PLAIN.contains(&token) => {}
-            _ => out.word(&plain(token)),
+            _ => {
+                if is_literal && !in_literal {
+                    out.open("`");
+                    in_literal = true;
+                }
+                out.word(&plain(token));
+            }
         }
     }
     if in_literal {
@@ -268,11 +279,18 @@ mod tests {
             entry("fields", "thread").as_deref(),
             Some("thread — text — the conversation, by short hashes; see Threads")
         );
+        let text = entry("classifiers", "duplicate").expect("there is one");
+        assert!(text.contains("within `set duplicates-for`, with"), "{text}");
+        let text = entry("settings", "maildir").expect("there is one");
+        assert!(text.contains("as are `layout`, `shared`, `log`, `sendmail` and"), "{text}");
+        let text = entry("states", "in-my-thread").expect("there is one");
+        assert!(text.contains("(`list` known `sent` \"Sent\", `list` seen"), "{text}");
         let lets = entry("actions", "let").expect("there is one");
         assert!(lets.contains("\n    when team is \"urgent\" "), "{lets}");
         assert!(
             lets.contains("tests ask for it as for a field of that name: `when team"),
             "{lets}"
         );
+        assert_eq!(entry("fields", "score"), None, "it is none of its own");
     }
 }

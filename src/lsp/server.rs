@@ -19,9 +19,9 @@ use lsp_types::{
     CompletionOptions, CompletionParams, CompletionTextEdit, DidChangeTextDocumentParams,
     DidCloseTextDocumentParams, DidOpenTextDocumentParams, DocumentFormattingParams, Documentation,
     GotoDefinitionParams, Hover, HoverContents, HoverParams, HoverProviderCapability,
-    InitializeParams, InitializeResult, Location, LogMessageParams, MarkupContent, MarkupKind,
-    MessageType, OneOf, PositionEncodingKind, PublishDiagnosticsParams, Range, RenameOptions,
-    RenameParams, SaveOptions, ServerCapabilities, ServerInfo, TextDocumentPositionParams,
+    InitializeResult, Location, LogMessageParams, MarkupContent, MarkupKind, MessageType, OneOf,
+    PositionEncodingKind, PublishDiagnosticsParams, Range, RenameOptions, RenameParams,
+    SaveOptions, ServerCapabilities, ServerInfo, TextDocumentPositionParams,
     TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
     TextDocumentSyncSaveOptions, TextEdit, Uri, WorkDoneProgressOptions, WorkspaceEdit,
 };
@@ -221,7 +221,7 @@ impl<'a> LanguageServer<'a> {
         let Request { id, method, params } = request;
         let method = method.as_str();
         let result = match (self.phase, method) {
-            (Phase::Before, Initialize::METHOD) => self.initialize(params),
+            (Phase::Before, Initialize::METHOD) => self.initialize(&params),
             (Phase::Before, _) => {
                 Err(Refusal(ErrorCode::ServerNotInitialized, "`initialize` comes first".into()))
             }
@@ -256,23 +256,21 @@ impl<'a> LanguageServer<'a> {
         })
     }
 
-    fn initialize(&mut self, params: Value) -> Result<Value, Refusal> {
-        asked(params, |params: InitializeParams| {
-            let encodings = params.capabilities.general.and_then(|it| it.position_encodings);
-            let takes_bytes =
-                encodings.is_some_and(|all| all.contains(&PositionEncodingKind::UTF8));
-            let encoding = match takes_bytes {
-                true => PositionEncodingKind::UTF8,
-                false => PositionEncodingKind::UTF16,
-            };
-            self.unit = if takes_bytes { ColumnUnit::Utf8 } else { ColumnUnit::Utf16 };
-            self.phase = Phase::Serving;
-            let info = ServerInfo {
-                name: "mfilter".into(),
-                version: Some(env!("CARGO_PKG_VERSION").into()),
-            };
-            Ok(InitializeResult { capabilities: capabilities(encoding), server_info: Some(info) })
-        })
+    fn initialize(&mut self, params: &Value) -> Result<Value, Refusal> {
+        // Of all that editors say there, one word counts; the rest may be newer than we are.
+        let encodings = &params["capabilities"]["general"]["positionEncodings"];
+        let bytes = Value::from(PositionEncodingKind::UTF8.as_str());
+        let takes_bytes = encodings.as_array().is_some_and(|all| all.contains(&bytes));
+        let (unit, encoding) = match takes_bytes {
+            true => (ColumnUnit::Utf8, PositionEncodingKind::UTF8),
+            false => (ColumnUnit::Utf16, PositionEncodingKind::UTF16),
+        };
+        self.unit = unit;
+        self.phase = Phase::Serving;
+        let version = Some(env!("CARGO_PKG_VERSION").into());
+        let info = ServerInfo { name: "mfilter".into(), version };
+        let capabilities = capabilities(encoding);
+        asked(Value::Null, |()| Ok(InitializeResult { capabilities, server_info: Some(info) }))
     }
 
     /// The files of the rules that a file belongs to, its number among them, and the
