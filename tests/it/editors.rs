@@ -9,6 +9,7 @@ use std::process::Command;
 use mfilter::classify::CLASSIFIERS;
 use mfilter::flags::FLAGS;
 use mfilter::syntax::words::{ACTIONS, JOINTS, ON, OPERATORS, STATEMENTS};
+use serde_json::Value;
 
 use crate::support::{Home, run, skipped};
 
@@ -26,7 +27,7 @@ fn words() -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn the_words_of_vim_and_emacs_are_the_programs() {
+fn the_words_of_vim_emacs_and_vscode_are_the_programs() {
     let vim = read("vim/syntax/mailrules.vim");
     let keywords = vim.lines().filter(|line| !line.contains("Todo"));
     let keywords = keywords.filter_map(|line| line.strip_prefix("syntax keyword "));
@@ -39,6 +40,26 @@ fn the_words_of_vim_and_emacs_are_the_programs() {
     let of_emacs: BTreeSet<&str> =
         lists.flat_map(|list| list.split('"').skip(1).step_by(2)).collect();
     assert_eq!(of_emacs, words());
+
+    let vscode: Value =
+        serde_json::from_str(&read("vscode/syntaxes/mailrules.tmLanguage.json")).expect("JSON");
+    let patterns = vscode["patterns"].as_array().expect("an array").iter();
+    let lists = patterns.filter_map(|it| it["match"].as_str()?.split("(?:").nth(1));
+    let lists = lists.filter_map(|rest| rest.split(')').next());
+    let of_vscode: BTreeSet<&str> = lists.flat_map(|list| list.split('|')).collect();
+    assert_eq!(of_vscode, words());
+}
+
+#[test]
+fn the_extension_for_vscode_names_files_that_are_there() {
+    let manifest: Value = serde_json::from_str(&read("vscode/package.json")).expect("JSON");
+    let given = &manifest["contributes"];
+    for file in
+        [&manifest["main"], &given["languages"][0]["configuration"], &given["grammars"][0]["path"]]
+    {
+        assert!(!read(&format!("vscode/{}", file.as_str().expect("a path"))).is_empty());
+    }
+    assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
 }
 
 #[test]
