@@ -1,6 +1,6 @@
 //! Messages in and out: what an editor asks, and who answers it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
@@ -23,7 +23,7 @@ use lsp_types::{
     PositionEncodingKind, PublishDiagnosticsParams, Range, RenameOptions, RenameParams,
     SaveOptions, ServerCapabilities, ServerInfo, TextDocumentPositionParams,
     TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
-    TextDocumentSyncSaveOptions, TextEdit, Uri, WorkDoneProgressOptions, WorkspaceEdit,
+    TextDocumentSyncSaveOptions, TextEdit, WorkDoneProgressOptions, WorkspaceEdit,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -422,12 +422,16 @@ impl<'a> LanguageServer<'a> {
         let place = definition::renamed(&at.places, at.number, at.offset)
             .ok_or_else(|| refused("this is no name that the rules declare".into()))?;
         let spans = definition::rename(&at.places, place, &params.new_name).map_err(refused)?;
-        let mut changes: HashMap<Uri, Vec<TextEdit>> = HashMap::new();
-        for location in spans.into_iter().filter_map(|span| self.place(&at.files, span)) {
-            let edit = TextEdit::new(location.range, params.new_name.clone());
-            changes.entry(location.uri).or_default().push(edit);
-        }
-        Ok(WorkspaceEdit::new(changes))
+        let changes = at.files.iter().zip(0..).filter_map(|(file, number)| {
+            let of_file = spans.iter().filter(|span| span.file == number);
+            let edits: Vec<TextEdit> = of_file
+                .map(|span| range(&file.source.text, *span, self.unit))
+                .map(|range| TextEdit::new(range, params.new_name.clone()))
+                .collect();
+            let uri = uri_of(&file.source.path, &self.documents)?;
+            (!edits.is_empty()).then_some((uri, edits))
+        });
+        Ok(WorkspaceEdit::new(changes.collect()))
     }
 }
 

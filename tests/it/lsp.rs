@@ -513,7 +513,7 @@ fn what_is_written_instead_mends_the_mistake() {
             let stays = checked
                 .diagnostics
                 .iter()
-                .any(|it| it.message == mistake.message && it.span.start == mistake.span.start);
+                .any(|it| it.code == mistake.code && it.span.start == mistake.span.start);
             assert!(!stays, "{name}: `{instead}` does not mend: {}", mistake.message);
             mended += 1;
         }
