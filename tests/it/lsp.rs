@@ -457,6 +457,50 @@ fn who_leaves_without_a_word_is_not_served_on() {
     assert_eq!(editor.ended().code(), Some(1));
 }
 
+/// Every file and folder in a home.
+fn all_in(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("it is there") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            found.extend(all_in(&path));
+        }
+        found.push(path);
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn what_rules_do_is_not_done_while_they_are_edited() {
+    let home = Home::new();
+    for folder in ["cur", "new", ".Sent/cur", ".Sent/new"] {
+        fs::create_dir_all(home.path().join("Maildir").join(folder)).expect("made");
+    }
+    let message = "From: a@example.org\nTo: b@example.org\nSubject: x\n\nhi\n";
+    home.write("Maildir/.Sent/cur/1.a.b:2,S", message);
+    home.write("m.eml", message);
+    home.write("cards/a.vcf", "BEGIN:VCARD\nFN:A\nEMAIL:c@example.org\nEND:VCARD\n");
+    let before = all_in(home.path());
+    let made = home.path().join("made");
+    let program = format!("\"/usr/bin/touch\" \"{}\"", made.display());
+    let text = format!(
+        "list known sent \"Sent\"\nlist cards vcard \"~/cards\"\nlist black \"~/black\"\n\
+         when has subject -> filter {program}\nwhen from in cards -> pipe {program}\n\
+         when from in known and in-my-thread -> run {program}, add from to black\n\
+         when duplicate -> folder \"New\"\nexpect \"m.eml\" -> inbox\n\
+         on moved to \"Sent\" -> add from to black\nexpire \"Sent\" after 14d -> delete\n"
+    );
+    let path = rules(&home);
+    let mut editor = Editor::new(&home);
+    let mistakes = editor.open(&path, &text);
+    let codes: Vec<&Value> = mistakes.iter().map(|it| &it["code"]).collect();
+    assert_eq!(codes, ["expire-deletes"], "{mistakes:?}");
+    editor.words(&path, &text, "folder \"N");
+    assert_eq!(editor.say_goodbye().code(), Some(0));
+    assert_eq!(all_in(home.path()), before);
+}
+
 #[test]
 fn a_megabyte_of_garbage_does_no_harm() {
     let home = Home::new();
