@@ -66,17 +66,23 @@ pub fn render_within(
         None => renderer,
     };
     let mut out = String::new();
+    let mut columns = Columns::default();
     for diagnostic in diagnostics {
         if !out.is_empty() {
             out.push('\n');
         }
-        out.push_str(&draw(diagnostic, sources, &renderer));
+        out.push_str(&draw(diagnostic, sources, &mut columns, &renderer));
         out.push('\n');
     }
     out
 }
 
-fn draw(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
+fn draw(
+    diagnostic: &Diagnostic,
+    sources: &Sources,
+    columns: &mut Columns,
+    renderer: &Renderer,
+) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -100,11 +106,27 @@ fn draw(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> Stri
     if let Some(hint) = &diagnostic.hint {
         group = group.element(Level::HELP.with_name("hint").message(escape(hint)));
     }
-    renderer.render(&[group])
+    let mut drawn = renderer.render(&[group]);
+    // Columns were counted from where a line is cut.
+    for drawing in &drawings {
+        let Some(span) = drawing.cut else { continue };
+        let path = escape(&sources.shown(&drawing.file.path));
+        let place = |column: usize| format!("{path}:{}:{column}", drawing.lines.start());
+        let column = columns.of(span, sources);
+        drawn = drawn.replacen(&place(drawing.column_of_cut(span)), &place(column), 1);
+    }
+    drawn
 }
 
 /// A place, and the words for it.
 type MarkedSpan<'a> = (AnnotationKind, Span, &'a str);
+
+/// Of a line with more bytes than this only the part with the mistake is drawn: thousands
+/// of mistakes in one line would each draw all of it.
+const LONG_LINE: usize = 4096;
+
+/// So many bytes before and behind a mistake are more than a drawing shows.
+const AROUND: usize = 1024;
 
 /// Some lines of a file and the marks below them.
 struct Drawing<'a> {
@@ -113,6 +135,8 @@ struct Drawing<'a> {
     lines: RangeInclusive<u32>,
     /// The same as bytes, without the last line's end.
     bytes: Range<usize>,
+    /// The mistake in a line of which a part is drawn.
+    cut: Option<Span>,
     marks: Vec<MarkedSpan<'a>>,
 }
 
@@ -120,19 +144,26 @@ impl<'a> Drawing<'a> {
     fn new(mark: MarkedSpan<'a>, sources: &'a Sources) -> Option<Drawing<'a>> {
         let span = mark.1;
         let file = sources.files().get(span.file as usize)?;
-        let bytes = file.text.as_bytes();
-        let first = (span.start as usize).min(bytes.len());
-        let last = (span.end as usize).saturating_sub(1).clamp(first, bytes.len());
-        let start = memchr::memrchr(b'\n', &bytes[..first]).map_or(0, |at| at + 1);
-        let end = memchr::memchr(b'\n', &bytes[last..]).map_or(bytes.len(), |at| last + at);
+        let text = file.text.as_str();
+        let first = (span.start as usize).min(text.len());
+        let last = (span.end as usize).saturating_sub(1).clamp(first, text.len());
         let lines = file.line(first as u32)..=file.line(last as u32);
-        Some(Drawing { file, lines, bytes: start..end, marks: vec![mark] })
+        let (start, end) = (file.line_start(*lines.start()), file.line_end(*lines.end()));
+        let is_long = lines.start() == lines.end() && end - start > LONG_LINE;
+        if !is_long {
+            return Some(Drawing { file, lines, bytes: start..end, cut: None, marks: vec![mark] });
+        }
+        let start = text.floor_char_boundary(first.saturating_sub(AROUND).max(start));
+        let end = text.ceil_char_boundary((first + 2 * AROUND).min(end));
+        Some(Drawing { file, lines, bytes: start..end, cut: Some(span), marks: vec![mark] })
     }
 
     /// Whether the two are better drawn as one.
     fn is_near(&self, other: &Drawing) -> bool {
         const LINES: u32 = 8;
         std::ptr::eq(self.file, other.file)
+            && self.cut.is_none()
+            && other.cut.is_none()
             && other.lines.start().saturating_sub(LINES) <= *self.lines.end()
             && self.lines.start().saturating_sub(LINES) <= *other.lines.end()
     }
@@ -142,6 +173,12 @@ impl<'a> Drawing<'a> {
             *self.lines.start().min(other.lines.start())..=*self.lines.end().max(other.lines.end());
         self.bytes = self.bytes.start.min(other.bytes.start)..self.bytes.end.max(other.bytes.end);
         self.marks.extend(other.marks);
+    }
+
+    /// The column of a mistake, counted from where the line is cut.
+    fn column_of_cut(&self, span: Span) -> usize {
+        let before = self.file.text.get(self.bytes.start..span.start as usize);
+        before.unwrap_or_default().chars().count() + 1
     }
 
     fn snippet(&self, sources: &Sources) -> Snippet<'static, Annotation<'static>> {
@@ -181,6 +218,7 @@ fn mask(text: &str) -> String {
 /// the column in characters), `code`, `severity`, `message`, `hint` (or null),
 /// and `related`, an array of `file`, `line`, `column` and `message`.
 pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources) -> Value {
+    let mut columns = Columns::default();
     diagnostics
         .iter()
         .map(|diagnostic| {
@@ -191,7 +229,7 @@ pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources) -> Value {
                     json!({
                         "file": sources.path(*span).to_string_lossy(),
                         "line": sources.line(*span),
-                        "column": column(*span, sources),
+                        "column": columns.of(*span, sources),
                         "message": label,
                     })
                 })
@@ -199,7 +237,7 @@ pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources) -> Value {
             json!({
                 "file": sources.path(diagnostic.span).to_string_lossy(),
                 "line": sources.line(diagnostic.span),
-                "column": column(diagnostic.span, sources),
+                "column": columns.of(diagnostic.span, sources),
                 "code": diagnostic.code,
                 "severity": diagnostic.severity,
                 "message": diagnostic.message,
@@ -210,12 +248,27 @@ pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources) -> Value {
         .collect()
 }
 
-/// In characters, from 1; 0 for a place in no file.
-fn column(span: Span, sources: &Sources) -> usize {
-    let Some(file) = sources.files().get(span.file as usize) else { return 0 };
-    let before = file.text.get(..span.start as usize).unwrap_or_default();
-    let line = memchr::memrchr(b'\n', before.as_bytes()).map_or(0, |at| at + 1);
-    before.get(line..).unwrap_or_default().chars().count() + 1
+/// Counts columns. Mistakes stand in the order of the text, so each line is counted once,
+/// however many there are in it.
+#[derive(Default)]
+struct Columns {
+    /// The last place that was counted, and the characters before it in its line.
+    last: (Span, usize),
+}
+
+impl Columns {
+    /// The column of a span's start, in characters from 1; 0 for a place in no file.
+    fn of(&mut self, span: Span, sources: &Sources) -> usize {
+        let Some(file) = sources.files().get(span.file as usize) else { return 0 };
+        let (last, counted) = self.last;
+        let start = file.line_start(file.line(span.start)) as u32;
+        let goes_on = last.file == span.file && (start..=span.start).contains(&last.start);
+        let (from, counted) = if goes_on { (last.start, counted) } else { (start, 0) };
+        let before = file.text.get(from as usize..span.start as usize).unwrap_or_default();
+        let counted = counted + before.chars().count();
+        self.last = (span, counted);
+        counted + 1
+    }
 }
 
 #[cfg(test)]
@@ -313,6 +366,47 @@ error[unknown-name]: nothing is called `blakc`
             assert!(render(&[mistake.clone()], &sources(text), false).contains("blakc"));
             mistake.span.file = 7;
             assert!(render(&[mistake], &sources(text), false).contains("hint"));
+        }
+    }
+
+    /// The part of a long line with the mistake is drawn as the whole line would be.
+    #[test]
+    fn of_a_long_line_a_part_is_drawn() {
+        let line = |count: usize| format!("when {}from in blakc", "迷惑 or ".repeat(count));
+        let drawn = |text: &str| render(&[mistake(text, "blakc")], &sources(text), false);
+        let text = format!("set a b\n{} -> discard\nstop\n", line(2000));
+        let (short, long) = (drawn(&line(300)), drawn(&text));
+        assert!(long.contains("\n --> ~/.mailrules:2:12014\n"), "{long}");
+        let of = |drawn: &str| {
+            let lines: Vec<&str> = drawn.lines().skip(3).take(2).collect();
+            let (before, _) = lines[0].split_once("blakc").expect("it is drawn");
+            let caret = lines[1].find('^').expect("there is a caret");
+            assert_eq!(unicode_width::UnicodeWidthStr::width(before), caret, "{drawn}");
+            before[before.ceil_char_boundary(before.len() - 60)..].to_owned()
+        };
+        assert_eq!(of(&short), of(&long));
+    }
+
+    /// No mistake costs what the line has, which all of them together have once.
+    #[test]
+    fn each_of_many_mistakes_in_a_line_is_drawn_once() {
+        let text = "blakc 迷惑 ".repeat(20_000);
+        let mistake = mistake(&text, "blakc");
+        let starts = text.match_indices("blakc").map(|(at, _)| at as u32);
+        let mistakes: Vec<Diagnostic> = starts
+            .map(|start| {
+                let span = Span { file: 0, start, end: start + 5 };
+                Diagnostic { span, ..mistake.clone() }
+            })
+            .collect();
+        let sources = sources(&text);
+        let drawn = render(&mistakes[..200], &sources, false);
+        assert_eq!(drawn.matches("^^^^^ here").count(), 200);
+        let one = Drawing::new((AnnotationKind::Primary, mistakes[9000].span, ""), &sources);
+        assert!(one.is_some_and(|drawing| drawing.bytes.len() < 10_000));
+        let mut columns = Columns::default();
+        for (number, mistake) in mistakes.iter().enumerate() {
+            assert_eq!(columns.of(mistake.span, &sources), 9 * number + 1);
         }
     }
 

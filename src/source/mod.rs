@@ -73,6 +73,18 @@ impl SourceFile {
     pub fn line(&self, offset: u32) -> u32 {
         self.lines.partition_point(|start| *start <= offset) as u32
     }
+
+    /// Byte offset of the start of a line, counted from 1; the text's end behind the last.
+    pub fn line_start(&self, line: u32) -> usize {
+        let start = self.lines.get((line as usize).saturating_sub(1));
+        start.map_or(self.text.len(), |start| *start as usize)
+    }
+
+    /// Byte offset of the end of a line, without its line break.
+    pub fn line_end(&self, line: u32) -> usize {
+        let next = self.lines.get(line as usize);
+        next.map_or(self.text.len(), |next| *next as usize - 1)
+    }
 }
 
 /// All files of one set of rules; the first is the main one, the others are
