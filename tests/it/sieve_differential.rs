@@ -20,7 +20,7 @@ use crate::support::{MFILTER, skipped};
 
 const REQUIRE: &str = "require [\"fileinto\", \"copy\", \"envelope\", \"imap4flags\", \"variables\", \
     \"relational\", \"subaddress\", \"body\", \"date\", \"regex\", \"reject\", \
-    \"comparator-i;ascii-numeric\", \"mailbox\", \"encoded-character\", \"ihave\"];\n";
+    \"comparator-i;ascii-numeric\", \"mailbox\", \"encoded-character\", \"ihave\", \"index\"];\n";
 
 const WORDS: [&str; 14] = [
     "sale",
@@ -242,10 +242,12 @@ fn statements(dice: &mut Dice, depth: usize, out: &mut String) {
             continue;
         }
         if dice.roll(10) == 0 {
-            let kind = dice.pick(&[":is", ":contains"]);
+            let kind = dice.pick(&[":is", ":contains", ":matches", ":regex"]);
+            // Pigeonhole 0.5 has `i;octet` here where none is named, against RFC 5228 §2.7.3.
+            let comparator = dice.pick(&["i;ascii-casemap", "i;octet"]);
             out.push_str(&format!(
-                "if string {kind} \"${{v}}\" {} {{ {}}}\n",
-                list(dice, &["A", "sale", ""]),
+                "if string {kind} :comparator \"{comparator}\" \"${{v}}\" {} {{ {}}}\n",
+                list(dice, &["A", "a", "sale", "SALE", "re", "12"]),
                 actions(dice, false)
             ));
             continue;

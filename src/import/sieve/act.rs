@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use crate::import::ir::{Effect, Mark};
+use crate::import::ir::{Cond, Effect, Mark};
 
 /// What a command does to a message.
 pub(super) enum SieveAct {
@@ -26,9 +26,9 @@ pub(super) enum SieveAct {
 pub(super) enum SievePlace {
     Inbox,
     Folder(String),
-    /// By the value of a variable of ours.
+    /// By the value of a variable: each condition, and the folder.
     /// Whether it may have another one, with which nothing is stored.
-    ByValue(String, Vec<(String, Option<String>)>, bool),
+    ByValue(Vec<(Cond, Option<String>)>, bool),
 }
 
 /// Flags where a message is stored.

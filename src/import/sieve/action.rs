@@ -11,6 +11,7 @@ use super::context::Lowering;
 use super::parse::Node;
 use super::script::is_name;
 use super::state::{DROPPED, FILED, KEPT, SieveStored, Tail};
+use super::string_test::has_value;
 use super::variables::{KnownValue, VariablePiece};
 use crate::import::ir::{Cond, Effect, Unit, literal};
 use crate::rules::actions::{MOST_TARGETS, is_target};
@@ -139,7 +140,7 @@ impl Lowering<'_> {
                 self.stored_in(&folder, &flags, copy);
                 let marks = self.flags_for(flags, false, effects)?;
                 let marks = marks.unwrap_or_default();
-                let fails = matches!(&folder, SievePlace::ByValue(_, _, true));
+                let fails = matches!(&folder, SievePlace::ByValue(_, true));
                 match folder {
                     SievePlace::Inbox => effects.push(if copy {
                         Effect::Copy("INBOX".into(), marks.here)
@@ -151,8 +152,8 @@ impl Lowering<'_> {
                     } else {
                         Effect::FileInto(name, marks.here)
                     }),
-                    SievePlace::ByValue(name, values, _) => {
-                        for (value, folder) in values {
+                    SievePlace::ByValue(values, _) => {
+                        for (condition, folder) in values {
                             let folder = folder.unwrap_or_else(|| "INBOX".into());
                             let flags = marks.here.clone();
                             let effect = if copy {
@@ -160,7 +161,7 @@ impl Lowering<'_> {
                             } else {
                                 Effect::FileInto(folder, flags)
                             };
-                            effects.push(by_value(&name, value, effect));
+                            effects.push(when(condition, effect));
                         }
                     }
                 }
@@ -194,7 +195,7 @@ impl Lowering<'_> {
         let folders: Vec<String> = match place {
             SievePlace::Inbox => vec!["INBOX".into()],
             SievePlace::Folder(name) => vec![name.clone()],
-            SievePlace::ByValue(_, values, _) => values
+            SievePlace::ByValue(values, _) => values
                 .iter()
                 .map(|(_, folder)| folder.clone().unwrap_or_else(|| "INBOX".into()))
                 .collect(),
@@ -264,24 +265,24 @@ impl Lowering<'_> {
                         effects.push(Effect::FileInto(name, marks.here));
                         effects.push(Effect::Stop);
                     }
-                    SievePlace::ByValue(name, values, _) if again => {
-                        for (value, folder) in values {
+                    SievePlace::ByValue(values, _) if again => {
+                        for (condition, folder) in values {
                             let folder = folder.unwrap_or_else(|| "INBOX".into());
                             let effect = Effect::FileInto(folder, marks.here.clone());
-                            effects.push(by_value(&name, value, effect));
+                            effects.push(when(condition, effect));
                         }
                         effects.push(Effect::Stop);
                     }
                     SievePlace::Inbox => effects.push(Effect::Inbox(marks.here)),
                     SievePlace::Folder(name) => effects.push(Effect::Folder(name, marks.here)),
-                    SievePlace::ByValue(name, values, _) => {
-                        for (value, folder) in values {
+                    SievePlace::ByValue(values, _) => {
+                        for (condition, folder) in values {
                             let flags = marks.here.clone();
                             let effect = match folder {
                                 Some(folder) => Effect::Folder(folder, flags),
                                 None => Effect::Inbox(flags),
                             };
-                            effects.push(by_value(&name, value, effect));
+                            effects.push(when(condition, effect));
                         }
                         effects.push(Effect::Stop);
                     }
@@ -440,9 +441,10 @@ impl Lowering<'_> {
             && let Some(KnownValue::OneOf(values)) = self.state.variables.get(*key)
         {
             let (key, values) = ((*key).clone(), values.clone());
+            let name = self.our_name(&key);
             let mut folders = Vec::new();
             let mut fails = false;
-            for value in values {
+            for value in &values {
                 let whole: String = expansion
                     .0
                     .iter()
@@ -457,12 +459,12 @@ impl Lowering<'_> {
                     continue;
                 }
                 let folder = self.folder(&literal(&whole))?;
-                folders.push((value, folder));
+                folders.push((has_value(&name, value, &values)?, folder));
             }
             if fails {
                 self.remark("where the folder's name is empty, nothing is stored");
             }
-            return Ok(SievePlace::ByValue(self.our_name(&key), folders, fails));
+            return Ok(SievePlace::ByValue(folders, fails));
         }
         let template = self.template(&expansion, "");
         let one_level = |piece: &VariablePiece| match piece {
@@ -542,14 +544,10 @@ fn below_prefix<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
     (same && !rest.is_empty()).then_some(rest)
 }
 
-fn by_value(name: &str, value: String, effect: Effect) -> Effect {
+fn when(condition: Cond, effect: Effect) -> Effect {
     let mut unit = Unit::new(Span::default());
     unit.count = 0;
-    unit.condition = if value.is_empty() {
-        Cond::Word(format!("not has {name}"))
-    } else {
-        Cond::texts(name, "is", [value])
-    };
+    unit.condition = condition;
     unit.effects.push(effect);
     Effect::Rule(unit)
 }

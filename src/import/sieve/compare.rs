@@ -172,7 +172,7 @@ impl Matching {
     /// of letters beyond ASCII, unless a comparator says otherwise (RFC 4790 §9.2).
     fn minds_case(&self, key: &str) -> bool {
         match self.collation {
-            Collation::Octet => true,
+            Collation::Octet => key.chars().any(char::is_alphabetic),
             Collation::Casemap => key.chars().any(is_cased_beyond_ascii),
             Collation::Unicode | Collation::Numeric => false,
         }

@@ -1,11 +1,14 @@
 //! `string`, RFC 5229 §5, and all tests whose both sides are known.
 
+use std::collections::BTreeSet;
+
 use super::arguments::Arguments;
 use super::compare::{ComparisonSort, MatchType, Matching, matching};
 use super::context::Lowering;
 use super::regex::{PATTERN_STEPS, Relation, compare_numbers};
 use super::variables::{KnownValue, VariablePiece};
-use crate::import::ir::{Cond, Effect};
+use crate::import::ir::{Cond, Effect, Operand, Test, pattern_literal};
+use crate::message::fold;
 
 /// For a known value and a key.
 const STEPS_PER_COMPARISON: usize = 10;
@@ -41,6 +44,14 @@ impl Lowering<'_> {
             return Err("a variable in a list".into());
         }
         let keys = self.constants(arguments.strings(1)?)?;
+        let has_letters = |key: &String| key.chars().any(char::is_alphabetic);
+        if !arguments.has("comparator") && keys.iter().any(has_letters) {
+            // Its `tst-string.c` had `i;octet` there, against RFC 5228 §2.7.3.
+            self.draft.note(
+                "`string` without a comparator does not mind the case of letters; with Dovecot \
+                 before 2.4 it does",
+            );
+        }
         if let MatchType::Count(relation) = how.kind {
             let mut count = 0;
             for source in &sources {
@@ -86,7 +97,7 @@ impl Lowering<'_> {
                 };
                 if let Some(values) = values.filter(|_| how.kind != MatchType::Regex && !captures) {
                     let mut fitting = Vec::new();
-                    for value in values {
+                    for value in values.clone() {
                         if self.known_text(std::slice::from_ref(&value), how, &keys)?
                             == Cond::Always
                         {
@@ -94,13 +105,8 @@ impl Lowering<'_> {
                         }
                     }
                     let name = self.our_name(key);
-                    // What was never set is no value of ours.
-                    let empty = fitting.iter().position(String::is_empty);
-                    if let Some(at) = empty {
-                        fitting.remove(at);
-                        tests.push(Cond::not(Cond::Word(format!("has {name}"))));
-                    }
-                    tests.push(Cond::texts(name, "is", fitting));
+                    let fitting = fitting.iter().map(|value| has_value(&name, value, &values));
+                    tests.push(Cond::any(fitting.collect::<Result<Vec<_>, _>>()?));
                     continue;
                 }
                 let name = self.our_name(key);
@@ -122,6 +128,25 @@ impl Lowering<'_> {
         }
         Ok(Cond::any(tests))
     }
+}
+
+/// Whether a variable that has one of some known values has this one.
+pub(super) fn has_value(name: &str, value: &str, all: &BTreeSet<String>) -> Result<Cond, String> {
+    // What was never set is no value of ours.
+    if value.is_empty() {
+        return Ok(Cond::not(Cond::Word(format!("has {name}"))));
+    }
+    let others = || all.iter().filter(|other| *other != value);
+    if others().any(|other| fold::normalise(other) == fold::normalise(value)) {
+        return Err("values of a variable that differ by white space or width alone".into());
+    }
+    if others().any(|other| fold::fold(other) == fold::fold(value)) {
+        let pattern = format!("^{}$", pattern_literal(value));
+        let values = vec![Operand::Pattern(pattern, true)];
+        let fields = vec![name.to_owned()];
+        return Ok(Cond::Test(Test { fields, operator: "matches", values }));
+    }
+    Ok(Cond::texts(name, "is", [value]))
 }
 
 /// A number of things that is known, compared with keys.

@@ -163,6 +163,42 @@ fn mail_of_a_branch_that_is_not_translated_is_taken() {
     assert!(rules.starts_with(want), "{rules}");
 }
 
+/// Case counts in tests of variables where a comparator says so, and two values of a
+/// variable may differ by case alone.
+#[test]
+fn variables_are_compared_by_the_comparator() {
+    let script = |test: &str| {
+        format!(
+            "require [\"variables\", \"fileinto\"]; if header :matches \"Subject\" \"* *\" \
+             {{ set \"v\" \"${{1}}\"; if string {test} {{ discard; }} }}"
+        )
+    };
+    for (test, want) in [
+        (":is \"${v}\" \"sale\"", "v is \"sale\""),
+        (":comparator \"i;octet\" :is \"${v}\" \"sale\"", "v matches /^sale$/c"),
+        (":comparator \"i;octet\" :is \"${v}\" \"12\"", "v is \"12\""),
+        (
+            ":comparator \"i;octet\" :contains \"${v}\" [\"a\", \"-\"]",
+            "v matches /a/c or v contains \"-\"",
+        ),
+    ] {
+        let rules = exact(&script(test));
+        assert!(rules.contains(&format!("when {want} -> discard")), "{test}: {rules}");
+    }
+    for (comparator, want) in [("", "discard"), (":comparator \"i;octet\"", "")] {
+        let script = format!(
+            "require \"variables\"; set \"v\" \"A\"; if string {comparator} \"${{v}}\" \"a\" {{ discard; }}"
+        );
+        assert_eq!(exact(&script), want, "{script}");
+    }
+    let two = "require [\"variables\", \"fileinto\"]; set \"v\" \"work\"; \
+         if size :over 1 { set \"v\" \"Work\"; } fileinto \"${v}\";";
+    let want = "when v matches /^Work$/c -> folder \"Work\"\n\
+                when v matches /^work$/c -> folder \"work\"";
+    let rules = exact(two);
+    assert!(rules.contains(want), "{rules}");
+}
+
 /// A moment without a zone comes before all texts that begin with it; `Z` comes last.
 #[test]
 fn moments_are_compared_as_texts() {
