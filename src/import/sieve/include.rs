@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::arguments::Arguments;
 use super::context::{Lowering, SieveFrame};
 use super::parse::{Node, parse};
+use super::returns::without_returns;
 use super::script::changing;
 use super::state::Tail;
 use crate::import::decode;
@@ -88,7 +89,7 @@ impl Lowering<'_> {
                     let (text, _) = decode(&bytes);
                     let file = SourceFile::new(&path, text);
                     let number = self.sources.add(file.clone());
-                    return Ok(Some((path, parse(number, &file))));
+                    return Ok(Some((path, without_returns(parse(number, &file)))));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => told = Some(reason(&error)),

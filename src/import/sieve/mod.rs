@@ -16,6 +16,7 @@ mod parse;
 mod regex;
 mod script;
 mod set;
+mod returns;
 mod state;
 mod string_test;
 mod test;

@@ -199,6 +199,43 @@ fn variables_are_compared_by_the_comparator() {
     assert!(rules.contains(want), "{rules}");
 }
 
+/// `return` under a condition leaves the included script: the rest is its `else`.
+#[test]
+fn a_return_under_a_condition_leaves_the_included_script() {
+    let import = |inner: &str| {
+        let script = "require [\"include\", \"fileinto\"]; include \"b\"; fileinto \"Z\";";
+        let (rules, totals, _) = testing::rules(
+            super::import,
+            ("x.sieve", script),
+            &Options::default(),
+            &[("b", inner)],
+        );
+        (rules, totals)
+    };
+    for (inner, want) in [
+        (
+            "if size :over 1 { return; } fileinto \"A\";",
+            "when not size > 1 -> fileinto \"A\"\nfolder \"Z\"",
+        ),
+        (
+            "if size :over 1 { fileinto \"B\"; return; } elsif size :over 2 { stop; } fileinto \"A\";",
+            "when size > 1 -> fileinto \"B\"\nwhen not size > 1 and size > 2 -> stop\n\
+             when not size > 1 -> fileinto \"A\"\nfolder \"Z\"",
+        ),
+    ] {
+        let (rules, totals) = import(inner);
+        assert_eq!(totals.exact, totals.all, "{inner}: {rules}");
+        assert_eq!(rules, want, "{inner}");
+    }
+    // Too much would have to stand twice.
+    let mut inner = String::new();
+    for number in 0..40 {
+        inner.push_str(&format!("if size :over {number} {{ return; }} fileinto \"A{number}\";\n"));
+    }
+    let (rules, totals) = import(&inner);
+    assert!(totals.not > 0, "{rules}");
+}
+
 /// A moment without a zone comes before all texts that begin with it; `Z` comes last.
 #[test]
 fn moments_are_compared_as_texts() {

@@ -1,0 +1,107 @@
+//! `return` under a condition, RFC 6609 §3.2: `if … { return; } REST` is said as
+//! `if … { } else { REST }`.
+
+use super::parse::Node;
+use crate::source::Span;
+
+/// More commands than these are not written into several branches.
+const MOST_COPIED: usize = 32;
+
+/// So deep may such branches lie in one another.
+const DEEPEST: usize = 12;
+
+/// The commands of an included script, none of which leaves it from within a branch. As
+/// they are, where that would take too many copies.
+pub(super) fn without_returns(nodes: Vec<Node>) -> Vec<Node> {
+    if !nodes.iter().any(|node| node.block.is_some() && returns(node)) {
+        return nodes;
+    }
+    let mut room = MOST_COPIED;
+    branched(nodes.clone(), &mut room, DEEPEST).unwrap_or(nodes)
+}
+
+fn returns(node: &Node) -> bool {
+    node.name == "return" || node.block.iter().flatten().any(returns)
+}
+
+/// Whether no command behind these is come to.
+fn is_left(nodes: &[Node]) -> bool {
+    nodes.iter().any(|node| matches!(node.name.as_str(), "return" | "stop"))
+}
+
+/// None if there are too many copies.
+fn branched(nodes: Vec<Node>, room: &mut usize, depth: usize) -> Option<Vec<Node>> {
+    let depth = depth.checked_sub(1)?;
+    let mut out = Vec::new();
+    let mut rest = nodes.into_iter().peekable();
+    while let Some(node) = rest.next() {
+        match node.name.as_str() {
+            // What is behind it is never reached, and told so.
+            "return" => {
+                let behind = rest.filter(|node| !node.name.is_empty() && node.name != "return");
+                return behind.count().eq(&0).then_some(out);
+            }
+            "if" => {}
+            _ => {
+                out.push(node);
+                continue;
+            }
+        }
+        let mut chain = vec![node];
+        while let Some(node) = rest.next_if(|node| matches!(node.name.as_str(), "elsif" | "else")) {
+            chain.push(node);
+        }
+        if !chain.iter().any(returns) {
+            out.append(&mut chain);
+            continue;
+        }
+        if chain.iter().any(|node| node.broken.is_some() || node.block.is_none()) {
+            return None;
+        }
+        let behind: Vec<Node> = rest.collect();
+        if let (Some(first), Some(end), Some(last)) = (behind.first(), behind.last(), chain.last())
+            && last.name != "else"
+        {
+            let span = first.span.to(end.span);
+            chain.push(Node { name: "else".into(), span, block: Some(Vec::new()), ..empty() });
+        }
+        let mut copies = 0_usize;
+        for node in &mut chain {
+            let mut block = node.block.take()?;
+            if !is_left(&block) {
+                let comments =
+                    |node: &Node| if copies == 0 { node.comments.clone() } else { Vec::new() };
+                block.extend(
+                    behind.iter().map(|node| Node { comments: comments(node), ..node.clone() }),
+                );
+                copies += 1;
+            }
+            node.block = Some(branched(block, room, depth)?);
+        }
+        if copies == 0 && !behind.is_empty() {
+            return None;
+        }
+        let more = copies.saturating_sub(1).saturating_mul(behind.iter().map(size).sum());
+        *room = room.checked_sub(more)?;
+        out.append(&mut chain);
+        return Some(out);
+    }
+    Some(out)
+}
+
+fn empty() -> Node {
+    Node {
+        name: String::new(),
+        span: Span::default(),
+        comments: Vec::new(),
+        arguments: Vec::new(),
+        tests: Vec::new(),
+        block: None,
+        broken: None,
+    }
+}
+
+/// How many commands there are.
+fn size(node: &Node) -> usize {
+    1 + node.block.iter().flatten().map(size).sum::<usize>()
+}
