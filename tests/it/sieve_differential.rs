@@ -224,7 +224,9 @@ fn actions(dice: &mut Dice, captured: bool) -> String {
                 dice.pick(&["", ":copy "]),
                 dice.pick(&ADDRESSES[..3])
             ),
-            _ if captured => "set \"v\" \"${1}\"; ".into(),
+            _ if captured => {
+                format!("set \"v\" \"{}\"; ", dice.pick(&["${1}", "${1}", "${0}", "${0}-${1}"]))
+            }
             _ => format!("set \"v\" \"{}\"; ", dice.pick(&["A", "Lists.B", "sale"])),
         });
     }
@@ -255,11 +257,17 @@ fn statements(dice: &mut Dice, depth: usize, out: &mut String) {
         for number in 0..=dice.roll(3) {
             let word = if number == 0 { "if" } else { "elsif" };
             if dice.roll(6) == 0 {
-                let glob = dice.pick(&["*sale*", "[*] *", "* *"]);
+                let (kind, key) = *[
+                    (":matches", "*sale*"),
+                    (":matches", "[*] *"),
+                    (":matches", "* *"),
+                    (":regex", "(re|x)[: ]*(.*)$"),
+                    (":regex", "([a-z]+) ?"),
+                ]
+                .get(dice.roll(5))
+                .expect("one of five");
                 let inner = actions(dice, true);
-                out.push_str(&format!(
-                    "{word} header :matches \"Subject\" \"{glob}\" {{ {inner}}}\n"
-                ));
+                out.push_str(&format!("{word} header {kind} \"Subject\" \"{key}\" {{ {inner}}}\n"));
                 continue;
             }
             out.push_str(&format!("{word} {} {{ ", test(dice, 0)));

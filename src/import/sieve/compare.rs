@@ -9,8 +9,8 @@ use regex_automata::util::syntax::Config;
 use super::arguments::Arguments;
 use super::context::Lowering;
 use super::regex::{
-    Glob, PATTERN_STEPS, Relation, casemap_literal, compare_numbers, glob, glob_pattern,
-    is_cased_beyond_ascii, number_pattern, on_address, our_glob, regex,
+    Glob, PATTERN_STEPS, Relation, as_group, casemap_literal, compare_numbers, glob, glob_pattern,
+    is_cased_beyond_ascii, is_decided, number_pattern, on_address, our_glob, regex,
 };
 use crate::import::ir::{Cond, Operand, Test, glob_literal, pattern_literal};
 use crate::message::fold;
@@ -275,7 +275,7 @@ impl Lowering<'_> {
             return Ok(pattern.map(|pattern| ("matches", Operand::Pattern(pattern, false))));
         }
         match how.kind {
-            MatchType::Regex => return self.regex_test(sort, key, octet).map(Some),
+            MatchType::Regex => return self.regex_test(sort, key, octet, captures).map(Some),
             MatchType::Matches => {
                 let parts = glob(key);
                 for part in &parts {
@@ -284,8 +284,12 @@ impl Lowering<'_> {
                     }
                 }
                 let beyond = how.minds_case(key);
-                if beyond || captures && parts.iter().any(|part| !matches!(part, Glob::Text(_))) {
-                    let pattern = glob_pattern(&parts);
+                let wild = parts.iter().any(|part| !matches!(part, Glob::Text(_)));
+                if beyond || captures && (wild || self.whole) {
+                    let mut pattern = glob_pattern(&parts);
+                    if captures && self.whole {
+                        pattern = as_group(&pattern, true, true);
+                    }
                     return self.pattern_on(sort, &pattern, true, true, octet).map(Some);
                 }
                 return Ok(Some(glob_test(sort, &parts)));
@@ -344,9 +348,17 @@ impl Lowering<'_> {
         sort: ComparisonSort,
         key: &str,
         case: bool,
+        captures: bool,
     ) -> Result<(&'static str, Operand), String> {
         let address = matches!(sort, ComparisonSort::Address | ComparisonSort::Local);
-        let found = regex(key, address)?;
+        let mut found = regex(key, address)?;
+        if captures && found.ambiguous && !is_decided(&found.pattern) {
+            self.approximately("of alternatives, the first that fits is captured, not the longest");
+        }
+        if captures && self.whole {
+            let (start, end) = (found.start && !found.branches, found.end && !found.branches);
+            found.pattern = as_group(&found.pattern, start, end);
+        }
         self.spend(PATTERN_STEPS + 2 * key.len() + pattern::list_cost(&found.pattern) / 64)?;
         if pattern::build(&found.pattern, case, Engine::Full).is_err() {
             return Err("a regular expression that is not known here".into());

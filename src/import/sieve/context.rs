@@ -47,6 +47,8 @@ pub(super) struct Lowering<'a> {
     pub(super) known_match: Option<Vec<String>>,
     /// A test may have captured what hangs on the message.
     pub(super) runtime_match: bool,
+    /// What a test matches is captured as a whole, as the first group: `${0}` is used.
+    pub(super) whole: bool,
     /// A test asked for duplicates, the time counting from the last of them.
     pub(super) duplicate_last: bool,
     /// The part of a date that a test captured.
@@ -107,6 +109,7 @@ impl<'a> Lowering<'a> {
             hoisted: Vec::new(),
             known_match: None,
             runtime_match: false,
+            whole: false,
             duplicate_last: false,
             captured_date: None,
             frames: Vec::new(),
@@ -345,9 +348,6 @@ impl<'a> Lowering<'a> {
             rest = &rest[length..];
             if let Ok(number) = name.parse::<u32>() {
                 match self.state.captured.clone() {
-                    SieveCapture::Here if number == 0 => {
-                        return Err("`${0}`, all that fitted, cannot be inserted".into());
-                    }
                     SieveCapture::Nothing => {}
                     SieveCapture::Known => {
                         let value = self.state.values.get(number as usize).cloned();
@@ -356,9 +356,10 @@ impl<'a> Lowering<'a> {
                     SieveCapture::Date(template) => {
                         expansion.0.push(VariablePiece::Date(template));
                     }
-                    SieveCapture::Here => {
+                    SieveCapture::Here { whole } => {
                         self.stateful = true;
-                        expansion.0.push(VariablePiece::Group(number));
+                        let group = number.saturating_add(u32::from(whole));
+                        expansion.0.push(VariablePiece::Group(group));
                     }
                     SieveCapture::Unknown => {
                         return Err(format!(

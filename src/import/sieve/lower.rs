@@ -14,7 +14,7 @@ use super::context::{Lowering, SieveFrame, soften};
 use super::parse::{Argument, Node};
 use super::regex::one_level;
 use super::script::{
-    changing, ends, includes, is_real, leaves, may_capture, may_match, uses_captures,
+    changing, ends, includes, is_real, leaves, may_capture, may_match, uses_captures, uses_whole,
 };
 use super::state::{SieveCapture, State, Tail};
 use crate::import::ir::{Cond, Effect, Fidelity, Operand, Unit};
@@ -189,6 +189,7 @@ impl Lowering<'_> {
                 (None, [test], "if" | "elsif") => {
                     self.stateful = false;
                     let captures = uses_captures(block);
+                    self.whole = uses_whole(block);
                     self.state.captured = entry.captured.clone();
                     self.known_match = None;
                     self.runtime_match = false;
@@ -254,7 +255,9 @@ impl Lowering<'_> {
             } else if test.is_some_and(may_capture) {
                 self.state.captured = match date {
                     Some(template) => SieveCapture::Date(template),
-                    None if has_groups(&condition) => SieveCapture::Here,
+                    None if has_groups(&condition) => {
+                        SieveCapture::Here { whole: uses_whole(block) }
+                    }
                     None => SieveCapture::Unknown,
                 };
                 self.state.one_level = Rc::new(one_level_groups(&condition));

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind};
 
 use crate::import::ir::{glob_literal, pattern_literal};
 
@@ -261,6 +261,72 @@ pub(super) fn one_level(pattern: &str) -> BTreeSet<u32> {
         }
     }
     found
+}
+
+/// A pattern whose first group is all that fits between its anchors.
+pub(super) fn as_group(pattern: &str, start: bool, end: bool) -> String {
+    let (flags, inner) = match pattern.strip_prefix("(?s)") {
+        Some(inner) => ("(?s)", inner),
+        None => ("", pattern),
+    };
+    let (begin, inner) = match inner.strip_prefix('^').filter(|_| start) {
+        Some(inner) => ("^", inner),
+        None => ("", inner),
+    };
+    let (inner, close) = match inner.strip_suffix('$').filter(|_| end) {
+        Some(inner) => (inner, "$"),
+        None => (inner, ""),
+    };
+    format!("{flags}{begin}({inner}){close}")
+}
+
+/// Whether of the alternatives in a pattern of ours one at most fits at any place, by the
+/// sign that it begins with: then the first that fits is the longest, which POSIX takes.
+pub(super) fn is_decided(pattern: &str) -> bool {
+    let parser = regex_syntax::ParserBuilder::new().case_insensitive(true).build().parse(pattern);
+    let Ok(hir) = parser else { return false };
+    let mut open = vec![&hir];
+    while let Some(hir) = open.pop() {
+        match hir.kind() {
+            HirKind::Capture(capture) => open.push(&capture.sub),
+            HirKind::Repetition(repetition) => open.push(&repetition.sub),
+            HirKind::Concat(parts) => open.extend(parts),
+            HirKind::Alternation(parts) => {
+                let mut taken = ClassUnicode::empty();
+                for part in parts {
+                    let Some(mut common) = first_sign(part) else { return false };
+                    let own = common.clone();
+                    common.intersect(&taken);
+                    if !common.ranges().is_empty() {
+                        return false;
+                    }
+                    taken.union(&own);
+                }
+                open.extend(parts);
+            }
+            _ => {}
+        }
+    }
+    true
+}
+
+/// The signs with which what a pattern matches may begin; none if that is not plain.
+fn first_sign(mut hir: &Hir) -> Option<ClassUnicode> {
+    loop {
+        hir = match hir.kind() {
+            HirKind::Literal(literal) => {
+                let first = std::str::from_utf8(&literal.0).ok()?.chars().next()?;
+                return Some(ClassUnicode::new([ClassUnicodeRange::new(first, first)]));
+            }
+            HirKind::Class(Class::Unicode(class)) => return Some(class.clone()),
+            HirKind::Capture(capture) => &capture.sub,
+            HirKind::Repetition(repetition) if repetition.min > 0 => &repetition.sub,
+            HirKind::Concat(parts) => {
+                parts.iter().find(|part| !matches!(part.kind(), HirKind::Look(_)))?
+            }
+            _ => return None,
+        };
+    }
 }
 
 /// Whether all that a pattern can match is ASCII that may stand in one level's name.
@@ -570,6 +636,20 @@ mod tests {
         }
         for bad in ["(a)\\1", "(?:a)", "a\\", "[a", "(a"] {
             assert!(regex(bad, false).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn alternatives_that_begin_alike_are_not_decided() {
+        for (pattern, decided) in [
+            ("(re|fwd): (.*)", true),
+            ("^[a-f]x|y+|[0-9]", true),
+            ("(a|ab)(c|bcd)?", false),
+            ("(x*|y)", false),
+            ("(Sale|s)", false),
+            ("(|a)", false),
+        ] {
+            assert_eq!(is_decided(pattern), decided, "{pattern}");
         }
     }
 

@@ -38,17 +38,28 @@ pub(super) fn ends(nodes: &[Node]) -> bool {
 
 /// Whether `${1}` or the like stands in it.
 pub(super) fn uses_captures(nodes: &[Node]) -> bool {
-    let uses = |argument: &Argument| match argument {
-        Argument::Strings(texts) => texts.iter().any(|text| {
-            text.match_indices("${")
-                .any(|(at, _)| text.as_bytes().get(at + 2).is_some_and(u8::is_ascii_digit))
-        }),
-        _ => false,
+    uses(nodes, &|behind| behind.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// Whether `${0}` stands in it.
+pub(super) fn uses_whole(nodes: &[Node]) -> bool {
+    let is_zero = |behind: &str| behind.trim_start_matches('0').len() < behind.len();
+    uses(nodes, &|behind| is_zero(behind) && behind.trim_start_matches('0').starts_with('}'))
+}
+
+/// Whether something stands in it behind `${`.
+fn uses(nodes: &[Node], fits: &dyn Fn(&str) -> bool) -> bool {
+    let in_text = |text: &String| {
+        text.match_indices("${").any(|(at, _)| text.get(at + 2..).is_some_and(fits))
     };
     nodes.iter().any(|node| {
-        node.arguments.iter().any(uses)
-            || uses_captures(&node.tests)
-            || node.block.as_deref().is_some_and(uses_captures)
+        let in_argument = |argument: &Argument| match argument {
+            Argument::Strings(texts) => texts.iter().any(in_text),
+            _ => false,
+        };
+        node.arguments.iter().any(in_argument)
+            || uses(&node.tests, fits)
+            || node.block.as_deref().is_some_and(|block| uses(block, fits))
     })
 }
 

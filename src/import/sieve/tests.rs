@@ -126,7 +126,6 @@ fn time_is_linear_in_the_script() {
     assert!(rules.len() < script.len() * 4, "{}", rules.len());
 }
 
-/// Of `${0}` nothing is made; the rest of the script is translated.
 #[test]
 fn text_that_doubles_is_not_made() {
     let mut script = "require [\"variables\", \"fileinto\"]; set \"a\" \"x\";".to_owned();
@@ -137,17 +136,6 @@ fn text_that_doubles_is_not_made() {
     let (rules, totals) = rules(&script);
     assert!(totals.exact < totals.all, "{totals:?}");
     assert!(rules.len() < 64 << 10, "{} bytes", rules.len());
-}
-
-#[test]
-fn all_that_fitted_is_not_inserted() {
-    let script = "require [\"variables\", \"fileinto\"];\n\
-         if header :matches \"Subject\" \"[*] *\" { set :lower \"tag\" \"${0}\"; \
-         if string :contains \"${tag}\" \"a\" { fileinto \"B\"; } }\n\
-         if size :over 1 { fileinto \"A\"; }";
-    let (rules, totals) = rules(script);
-    assert!(rules.ends_with("when size > 1 -> folder \"A\"") && !rules.contains("{0"), "{rules}");
-    assert_eq!((totals.not, totals.all), (2, 3), "{rules}");
 }
 
 /// A branch of which nothing could be translated keeps its mail from those behind it.
@@ -234,6 +222,49 @@ fn a_return_under_a_condition_leaves_the_included_script() {
     }
     let (rules, totals) = import(&inner);
     assert!(totals.not > 0, "{rules}");
+}
+
+/// `${0}` is the first group then, and `${1}` the second.
+#[test]
+fn all_that_fitted_is_inserted() {
+    let script = |test: &str, text: &str| {
+        format!(
+            "require [\"variables\", \"fileinto\"]; \
+             if {test} {{ addflag \"k\"; set \"v\" \"{text}\"; reject \"${{v}}\"; }}"
+        )
+    };
+    for (test, text, want) in [
+        (
+            "header :matches \"subject\" \"[*] *\"",
+            "${0}-${2}",
+            "(?s)^(\\[(.*?)\\] (.*?))$/ {1}-{3}",
+        ),
+        ("header :matches \"subject\" \"[*] *\"", "${1}", "(?s)^\\[(.*?)\\] (.*?)$/ {1}"),
+        ("header :matches \"subject\" \"Sale\"", "${00}", "(?s)^(Sale)$/ {1}"),
+        ("header :regex \"subject\" \"^a(b|c)$\"", "${0}${1}", "^(a(b|c))$/ {1}{2}"),
+        ("header :regex \"subject\" \"^a|b$\"", "${0}", "(^a|b$)/ {1}"),
+        ("address :matches \"from\" \"*@b\"", "${0}", "(?:^|<)(?:(([^<>]*?)@b))>?$/ {1}"),
+    ] {
+        let rules = exact(&script(test, text));
+        let (pattern, text) = want.split_once("/ ").expect("both");
+        let is_there = |part: &str| assert!(rules.contains(part), "{test}: {part} in {rules}");
+        is_there(&format!(" matches /{pattern}/"));
+        is_there(&format!("let v = \"{text}\""));
+    }
+}
+
+/// POSIX takes the longest of alternatives, ours the first.
+#[test]
+fn what_alternatives_capture_may_differ() {
+    let captured = |pattern: &str| {
+        let (_, totals) = rules(&format!(
+            "require [\"variables\", \"regex\"]; if header :regex \"subject\" \"{pattern}\" \
+             {{ addflag \"${{1}}\"; }}"
+        ));
+        totals.exact == totals.all
+    };
+    assert!(captured("^(re|fwd): "));
+    assert!(!captured("^(a|ab)(c|bcd)?"));
 }
 
 /// A moment without a zone comes before all texts that begin with it; `Z` comes last.
