@@ -89,8 +89,11 @@ fn test(dice: &mut Dice, depth: usize) -> String {
     }
     match dice.roll(kinds) {
         0..=2 => {
-            let names = list(dice, &HEADERS);
-            format!("header {}", keys(dice, &WORDS).replace("{}", &names))
+            let (index, names) = match dice.roll(6) {
+                0 => (":index 1 ", format!("\"{}\"", dice.pick(&HEADERS))),
+                _ => ("", list(dice, &HEADERS)),
+            };
+            format!("header {index}{}", keys(dice, &WORDS).replace("{}", &names))
         }
         3 => {
             let part = dice.pick(&["", ":localpart ", ":domain ", ":user ", ":detail "]);
@@ -313,8 +316,10 @@ fn message(dice: &mut Dice) -> String {
     let folded = if dice.roll(4) == 0 { subject.replacen(' ', "\n ", 1) } else { subject };
     out.push_str(&format!("Subject: {folded}\n"));
     if dice.roll(2) == 0 {
-        let word = dice.pick(&WORDS);
-        out.push_str(&format!("X-Tag: {}\n", dressed(dice, word)));
+        for _ in 0..=usize::from(dice.roll(4) == 0) {
+            let word = dice.pick(&WORDS);
+            out.push_str(&format!("X-Tag: {}\n", dressed(dice, word)));
+        }
     }
     if dice.roll(2) == 0 {
         out.push_str(&format!("X-Score: {}\n", dice.pick(&NUMBERS)));

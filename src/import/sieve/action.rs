@@ -7,13 +7,15 @@ use std::rc::Rc;
 
 use super::act::{FlagsHere, SieveAct, SievePlace, plain_address};
 use super::arguments::Arguments;
+use super::compare::{ComparisonSort, matching};
 use super::context::Lowering;
+use super::occurrence::Occurrence;
 use super::parse::Node;
 use super::script::is_name;
 use super::state::{DROPPED, FILED, KEPT, SieveStored, Tail};
 use super::string_test::has_value;
 use super::variables::{KnownValue, VariablePiece};
-use crate::import::ir::{Cond, Effect, Unit, literal};
+use crate::import::ir::{Cond, Effect, Unit, header, literal};
 use crate::rules::actions::{MOST_TARGETS, is_target};
 use crate::source::Span;
 
@@ -380,17 +382,17 @@ impl Lowering<'_> {
                 acts.push(SieveAct::Change(Effect::AddHeader(name.to_owned(), value)));
             }
             "deleteheader" => {
-                if arguments.count() != 1 || arguments.tags().next().is_some() {
-                    return Err("a header is taken out whatever its value is; by its value \
-                         it cannot be"
-                        .into());
-                }
                 let name = arguments.string(0)?;
                 if !is_name(name) {
                     return Err(format!("`{name}` is no name of a header"));
                 }
+                let remove = Effect::RemoveHeader(name.to_owned());
+                let remove = match self.headers_with_value(name, arguments)? {
+                    Cond::Always => remove,
+                    condition => when(condition, remove),
+                };
                 self.edited(name);
-                acts.push(SieveAct::Change(Effect::RemoveHeader(name.to_owned())));
+                acts.push(SieveAct::Change(remove));
             }
             "debug_log" => {
                 acts.push(SieveAct::Other(Effect::Log(self.text(arguments.string(0)?)?)))
@@ -411,6 +413,29 @@ impl Lowering<'_> {
             other => return Err(format!("the command `{other}` is not known")),
         }
         Ok(())
+    }
+
+    /// Whether `deleteheader` finds one to take out, RFC 5293 §5: any, or one with such
+    /// a value.
+    fn headers_with_value(
+        &mut self,
+        name: &str,
+        arguments: &Arguments<'_>,
+    ) -> Result<Cond, String> {
+        let how = matching(arguments, &["index", "last"])?;
+        let names = [name.to_owned()];
+        if Occurrence::of(arguments)? != Occurrence::Any && !self.stand_once(&names) {
+            return Err("headers of a name are taken out all together, and no single one \
+                 (`:index`)"
+                .into());
+        }
+        if arguments.count() == 1 {
+            return Ok(Cond::Always);
+        }
+        self.as_it_came(&names)?;
+        let keys = self.constants(arguments.strings(1)?)?;
+        self.approximately("where one of several headers has such a value, all are taken out");
+        self.compare(&[header(name)], ComparisonSort::Text, how, &keys, false)
     }
 
     fn edited(&mut self, name: &str) {

@@ -80,6 +80,7 @@ pub(super) fn matching(arguments: &Arguments<'_>, more: &[&str]) -> Result<Match
     };
     for tag in arguments.tags() {
         match tag {
+            other if more.contains(&other) => {}
             "is" => found.kind = MatchType::Is,
             "contains" => found.kind = MatchType::Contains,
             "matches" => found.kind = MatchType::Matches,
@@ -105,13 +106,9 @@ pub(super) fn matching(arguments: &Arguments<'_>, more: &[&str]) -> Result<Match
             "domain" => found.part = SieveAddressPart::Domain,
             "user" => found.part = SieveAddressPart::User,
             "detail" => found.part = SieveAddressPart::Detail,
-            "index" | "last" => {
-                return Err("which of several headers is meant (`:index`) cannot be said".into());
-            }
             "mime" | "anychild" => {
                 return Err("headers of the parts of a message cannot be tested".into());
             }
-            other if more.contains(&other) => {}
             other => return Err(format!("the argument `:{other}` has no counterpart")),
         }
     }

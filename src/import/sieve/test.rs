@@ -3,6 +3,7 @@
 use super::arguments::Arguments;
 use super::compare::{Collation, ComparisonSort, MatchType, Matching, SieveAddressPart, matching};
 use super::context::{Lowering, STEPS_PER_NODE};
+use super::occurrence::Occurrence;
 use super::parse::Node;
 use super::regex::{Glob, Relation, glob};
 use super::script::{duration, is_name, may_capture};
@@ -126,32 +127,7 @@ impl Lowering<'_> {
                     None => Ok(Cond::Always),
                 }
             }
-            "virustest" => {
-                let keys = self.constants(arguments.strings(0)?)?;
-                let how = matching(arguments, &[])?;
-                let surely = keys.iter().all(|key| matches!(key.as_str(), "4" | "5"));
-                let upwards = matches!(
-                    how.kind,
-                    MatchType::Value(Relation::GreaterOrEqual | Relation::Equal) | MatchType::Is
-                );
-                if !surely || !upwards {
-                    return Err("the grades of a virus scanner are not known".into());
-                }
-                self.approximately("`virus` is what a scanner's header says, not its grade");
-                Ok(Cond::Word("virus".into()))
-            }
-            // Proton's own preamble: `allof (environment …, spamtest … "${1}")`.
-            "spamtest"
-                if arguments
-                    .strings(0)
-                    .is_ok_and(|keys| matches!(keys, [key] if key == "${1}")) =>
-            {
-                self.remark("`spam` is what the spam filter before us says");
-                Ok(Cond::Word("spam".into()))
-            }
-            "spamtest" | "spamtestplus" => Err("what a spam filter's score comes to (`spamtest`) \
-                 stands in the server's configuration; see `spam` and `spam-score`"
-                .into()),
+            "spamtest" | "virustest" => self.grade_test(&node.name, arguments),
             "mailboxexists" | "mailboxidexists" | "specialuse_exists" => {
                 Err("whether a folder exists cannot be tested".into())
             }
@@ -181,9 +157,15 @@ impl Lowering<'_> {
     }
 
     fn header_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
-        let how = matching(arguments, &[])?;
+        let how = matching(arguments, &["index", "last"])?;
         let names = self.constants(arguments.strings(0)?)?;
         self.as_it_came(&names)?;
+        let occurrence = Occurrence::of(arguments)?;
+        if matches!(how.kind, MatchType::List | MatchType::Count(_))
+            && occurrence != Occurrence::Any
+        {
+            return Occurrence::unsayable();
+        }
         if how.kind == MatchType::List {
             // A list holds addresses.
             let field = |name: &String| {
@@ -196,15 +178,25 @@ impl Lowering<'_> {
         }
         let keys = self.constants(arguments.strings(1)?)?;
         if let MatchType::Count(relation) = how.kind {
-            return count_test(&names, relation, &keys);
+            return self.counted_headers(&names, relation, &keys, false);
+        }
+        match occurrence {
+            Occurrence::First => return self.topmost(&names, how, &keys, captures),
+            Occurrence::Other if !self.stand_once(&names) => return Occurrence::unsayable(),
+            Occurrence::Other | Occurrence::Any => {}
         }
         self.compare(&fields_of(&names), ComparisonSort::Text, how, &keys, captures)
     }
 
     fn address_test(&mut self, arguments: &Arguments<'_>, captures: bool) -> Result<Cond, String> {
-        let how = matching(arguments, &[])?;
+        let how = matching(arguments, &["index", "last"])?;
         let names = self.constants(arguments.strings(0)?)?;
         self.as_it_came(&names)?;
+        if Occurrence::of(arguments)? != Occurrence::Any
+            && (matches!(how.kind, MatchType::Count(_)) || !self.stand_once(&names))
+        {
+            return Occurrence::unsayable();
+        }
         let fields: Vec<String> =
             names.iter().filter(|n| is_name(n)).map(|n| address_field(n)).collect();
         if how.kind == MatchType::List {
@@ -212,7 +204,7 @@ impl Lowering<'_> {
         }
         let keys = self.constants(arguments.strings(1)?)?;
         if let MatchType::Count(relation) = how.kind {
-            return count_test(&names, relation, &keys);
+            return self.counted_headers(&names, relation, &keys, true);
         }
         let found = self.addresses(&fields, how, &keys, captures)?;
         // A header without any address is an empty one.
@@ -315,7 +307,12 @@ impl Lowering<'_> {
         let how = matching(arguments, &["raw", "text", "content"])?;
         self.as_it_came(&["Content-Type".into(), "Content-Transfer-Encoding".into()])?;
         if arguments.has("raw") {
-            return Err("the body as it is transferred (`:raw`) cannot be tested".into());
+            if !matches!(how.kind, MatchType::Contains | MatchType::Matches) {
+                return Err("the body as it is transferred (`:raw`) is not compared whole".into());
+            }
+            self.approximately(
+                "the body as it is transferred (`:raw`) cannot be tested: its text is looked at",
+            );
         }
         if let Some(types) = arguments.tagged("content") {
             if types.iter().any(|kind| {
@@ -393,22 +390,6 @@ impl Lowering<'_> {
 /// A header that is there, be it empty.
 fn exists(name: &str) -> Result<Cond, String> {
     Ok(if is_name(name) { Cond::texts(header(name), "like", ["*"]) } else { Cond::Never })
-}
-
-/// Counts that ask whether there is one at all.
-fn count_test(names: &[String], relation: Relation, keys: &[String]) -> Result<Cond, String> {
-    let [key] = keys else { return Err("values are not counted (`:count`)".into()) };
-    let there = || -> Result<Cond, String> {
-        Ok(Cond::any(names.iter().map(|name| exists(name)).collect::<Result<Vec<_>, _>>()?))
-    };
-    match (relation, key.trim_start_matches('0')) {
-        (Relation::GreaterOrEqual, "1") | (Relation::Greater | Relation::NotEqual, "") => there(),
-        (Relation::Less, "1") | (Relation::LessOrEqual | Relation::Equal, "") => {
-            Ok(Cond::not(there()?))
-        }
-        (Relation::GreaterOrEqual, "") => Ok(Cond::Always),
-        _ => Err("values are not counted (`:count`)".into()),
-    }
 }
 
 /// Headers as fields; what can be no name is on no message.

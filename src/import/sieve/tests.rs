@@ -102,12 +102,12 @@ fn tests_are_said_as_plainly_as_they_can_be() {
 #[test]
 fn what_hangs_on_something_untranslated_is_not_translated() {
     let (rules, totals) = rules(
-        "if header :index 1 \"a\" \"b\" { keep; } elsif size :over 1 { discard; } else { fileinto \"A\"; stop; } fileinto \"B\";",
+        "if header :index 2 \"a\" \"b\" { keep; } elsif size :over 1 { discard; } else { fileinto \"A\"; stop; } fileinto \"B\";",
     );
     assert_eq!(rules, "folder \"B\"");
     assert_eq!((totals.all, totals.not), (4, 3));
     let (rules, totals) = self::rules(
-        "require \"variables\"; if header :index 1 \"a\" \"b\" { set \"x\" \"1\"; } if string :is \"${x}\" \"1\" { discard; } keep;",
+        "require \"variables\"; if header :index 2 \"a\" \"b\" { set \"x\" \"1\"; } if string :is \"${x}\" \"1\" { discard; } keep;",
     );
     assert_eq!(rules, "inbox");
     assert_eq!(totals.not, 2);
@@ -136,6 +136,49 @@ fn text_that_doubles_is_not_made() {
     let (rules, totals) = rules(&script);
     assert!(totals.exact < totals.all, "{totals:?}");
     assert!(rules.len() < 64 << 10, "{} bytes", rules.len());
+}
+
+/// `${0}` is the first group then, and `${1}` the second.
+#[test]
+fn all_that_fitted_is_inserted() {
+    let script = |test: &str, text: &str| {
+        format!(
+            "require [\"variables\", \"fileinto\"]; \
+             if {test} {{ addflag \"k\"; set \"v\" \"{text}\"; reject \"${{v}}\"; }}"
+        )
+    };
+    for (test, text, want) in [
+        (
+            "header :matches \"subject\" \"[*] *\"",
+            "${0}-${2}",
+            "(?s)^(\\[(.*?)\\] (.*?))$/ {1}-{3}",
+        ),
+        ("header :matches \"subject\" \"[*] *\"", "${1}", "(?s)^\\[(.*?)\\] (.*?)$/ {1}"),
+        ("header :matches \"subject\" \"Sale\"", "${00}", "(?s)^(Sale)$/ {1}"),
+        ("header :regex \"subject\" \"^a(b|c)$\"", "${0}${1}", "^(a(b|c))$/ {1}{2}"),
+        ("header :regex \"subject\" \"^a|b$\"", "${0}", "(^a|b$)/ {1}"),
+        ("address :matches \"from\" \"*@b\"", "${0}", "(?:^|<)(?:(([^<>]*?)@b))>?$/ {1}"),
+    ] {
+        let rules = exact(&script(test, text));
+        let (pattern, text) = want.split_once("/ ").expect("both");
+        let is_there = |part: &str| assert!(rules.contains(part), "{test}: {part} in {rules}");
+        is_there(&format!(" matches /{pattern}/"));
+        is_there(&format!("let v = \"{text}\""));
+    }
+}
+
+/// POSIX takes the longest of alternatives, ours the first.
+#[test]
+fn what_alternatives_capture_may_differ() {
+    let captured = |pattern: &str| {
+        let (_, totals) = rules(&format!(
+            "require [\"variables\", \"regex\"]; if header :regex \"subject\" \"{pattern}\" \
+             {{ addflag \"${{1}}\"; }}"
+        ));
+        totals.exact == totals.all
+    };
+    assert!(captured("^(re|fwd): "));
+    assert!(!captured("^(a|ab)(c|bcd)?"));
 }
 
 /// A branch of which nothing could be translated keeps its mail from those behind it.
@@ -187,6 +230,81 @@ fn variables_are_compared_by_the_comparator() {
     assert!(rules.contains(want), "{rules}");
 }
 
+/// What the language says of several headers, of grades and of the body as it came.
+#[test]
+fn what_web_mailers_offer_besides() {
+    for (test, want) in [
+        (
+            "header :index 1 :contains \"X-A\" \"b\"",
+            "header \"X-A\" like \"*\" and first-x-a contains \"b\"",
+        ),
+        (
+            "header :index 1 :is \"X-A\" [\"\", \"b\"]",
+            "header \"X-A\" like \"*\" and (first-x-a is [\"\", \"b\"] or not has first-x-a)",
+        ),
+        ("date :index 1 :is \"date\" \"weekday\" \"1\"", "date.weekday is \"monday\""),
+    ] {
+        let rules = exact(&format!("if {test} {{ discard; }}"));
+        assert!(rules.ends_with(&format!("when {want} -> discard")), "{test}: {rules}");
+    }
+    for (test, want) in [
+        ("header :index 1 :last \"subject\" \"b\"", "subject is \"b\""),
+        ("address :index 1 :is \"from\" \"a@b.example\"", "from is \"a@b.example\""),
+        ("date :index 2 :last :is \"date\" \"weekday\" \"1\"", "date.weekday is \"monday\""),
+        ("date :index 1 :is \"received\" \"weekday\" \"1\"", "weekday is \"monday\""),
+        ("address :count \"gt\" [\"to\", \"cc\"] \"20\"", "recipients > 20"),
+        ("body :raw :contains \"b\"", "body contains \"b\""),
+        ("spamtest :value \"ge\" :comparator \"i;ascii-numeric\" \"5\"", "spam"),
+        ("spamtest :percent :value \"lt\" :comparator \"i;ascii-numeric\" \"90\"", "not spam"),
+        ("virustest :value \"gt\" :comparator \"i;ascii-numeric\" \"3\"", "virus"),
+        ("virustest :value \"le\" :comparator \"i;ascii-numeric\" \"3\"", "not virus"),
+    ] {
+        let (rules, totals) = rules(&format!("if {test} {{ discard; }}"));
+        assert_eq!(totals.approximate, 1, "{test}: {rules}");
+        assert_eq!(rules, format!("when {want} -> discard"), "{test}");
+    }
+    for test in [
+        "header :index 2 \"X-A\" \"b\"",
+        "header :index 1 [\"X-A\", \"X-B\"] \"b\"",
+        "header :index 1 :last \"X-A\" \"b\"",
+        "header :index 1 :count \"ge\" \"X-A\" \"1\"",
+        "header :index 0 \"X-A\" \"b\"",
+        "header :last \"X-A\" \"b\"",
+        "address :index 1 \"X-A\" \"b\"",
+        "date :index 1 :last \"received\" \"weekday\" \"1\"",
+        "date \"received\" \"weekday\" \"1\"",
+        "address :count \"gt\" \"to\" \"20\"",
+        "header :count \"gt\" [\"to\", \"cc\"] \"20\"",
+        "body :raw :is \"b\"",
+        "spamtest :value \"ge\" :comparator \"i;ascii-numeric\" \"1\"",
+        "spamtest :value \"ge\" \"5\"",
+        "spamtest :value \"eq\" :comparator \"i;ascii-numeric\" \"5\"",
+        "virustest :value \"eq\" :comparator \"i;ascii-numeric\" \"1\"",
+    ] {
+        let (rules, totals) = rules(&format!("if {test} {{ discard; }}"));
+        assert_eq!(totals.not, 1, "{test}: {rules}");
+    }
+}
+
+#[test]
+fn headers_are_taken_out_by_their_value() {
+    for (action, want, approximate) in [
+        ("deleteheader \"X-A\"", "remove-header \"X-A\"", 0),
+        (
+            "deleteheader :contains \"X-A\" [\"b\", \"c\"]",
+            "when header \"X-A\" contains [\"b\", \"c\"] -> remove-header \"X-A\"",
+            1,
+        ),
+        ("deleteheader :index 1 :last \"Subject\"", "remove-header \"Subject\"", 1),
+    ] {
+        let (rules, totals) = rules(&format!("{action}; fileinto \"A\";"));
+        assert!(rules.starts_with(want), "{action}: {rules}");
+        assert_eq!((totals.approximate, totals.not), (approximate, 0), "{action}");
+    }
+    let (_, totals) = rules("deleteheader :index 1 \"Received\"; fileinto \"A\";");
+    assert_eq!(totals.not, 1);
+}
+
 /// `return` under a condition leaves the included script: the rest is its `else`.
 #[test]
 fn a_return_under_a_condition_leaves_the_included_script() {
@@ -222,49 +340,6 @@ fn a_return_under_a_condition_leaves_the_included_script() {
     }
     let (rules, totals) = import(&inner);
     assert!(totals.not > 0, "{rules}");
-}
-
-/// `${0}` is the first group then, and `${1}` the second.
-#[test]
-fn all_that_fitted_is_inserted() {
-    let script = |test: &str, text: &str| {
-        format!(
-            "require [\"variables\", \"fileinto\"]; \
-             if {test} {{ addflag \"k\"; set \"v\" \"{text}\"; reject \"${{v}}\"; }}"
-        )
-    };
-    for (test, text, want) in [
-        (
-            "header :matches \"subject\" \"[*] *\"",
-            "${0}-${2}",
-            "(?s)^(\\[(.*?)\\] (.*?))$/ {1}-{3}",
-        ),
-        ("header :matches \"subject\" \"[*] *\"", "${1}", "(?s)^\\[(.*?)\\] (.*?)$/ {1}"),
-        ("header :matches \"subject\" \"Sale\"", "${00}", "(?s)^(Sale)$/ {1}"),
-        ("header :regex \"subject\" \"^a(b|c)$\"", "${0}${1}", "^(a(b|c))$/ {1}{2}"),
-        ("header :regex \"subject\" \"^a|b$\"", "${0}", "(^a|b$)/ {1}"),
-        ("address :matches \"from\" \"*@b\"", "${0}", "(?:^|<)(?:(([^<>]*?)@b))>?$/ {1}"),
-    ] {
-        let rules = exact(&script(test, text));
-        let (pattern, text) = want.split_once("/ ").expect("both");
-        let is_there = |part: &str| assert!(rules.contains(part), "{test}: {part} in {rules}");
-        is_there(&format!(" matches /{pattern}/"));
-        is_there(&format!("let v = \"{text}\""));
-    }
-}
-
-/// POSIX takes the longest of alternatives, ours the first.
-#[test]
-fn what_alternatives_capture_may_differ() {
-    let captured = |pattern: &str| {
-        let (_, totals) = rules(&format!(
-            "require [\"variables\", \"regex\"]; if header :regex \"subject\" \"{pattern}\" \
-             {{ addflag \"${{1}}\"; }}"
-        ));
-        totals.exact == totals.all
-    };
-    assert!(captured("^(re|fwd): "));
-    assert!(!captured("^(a|ab)(c|bcd)?"));
 }
 
 /// A moment without a zone comes before all texts that begin with it; `Z` comes last.

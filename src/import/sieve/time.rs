@@ -7,6 +7,7 @@ use super::context::Lowering;
 use super::date_text::date_text;
 use super::date_value::{DateMoment, relation, whole};
 use super::instant::{day_by_instants, offset};
+use super::occurrence::Occurrence;
 use super::regex::Relation;
 use crate::import::ir::Cond;
 
@@ -26,11 +27,29 @@ impl Lowering<'_> {
         current: bool,
         captures: bool,
     ) -> Result<Cond, String> {
-        let how = matching(arguments, &["zone", "originalzone"])?;
+        let more: &[&str] = match current {
+            true => &["zone"],
+            false => &["zone", "originalzone", "index", "last"],
+        };
+        let how = matching(arguments, more)?;
         let mut at = 0;
+        let mut field = "now";
         if !current {
             let names = self.constants(arguments.strings(0)?)?;
             self.as_it_came(&names)?;
+            let occurrence = Occurrence::of(arguments)?;
+            let is = |header: &str| matches!(names.as_slice(), [name] if name.eq_ignore_ascii_case(header));
+            // Of several dates, ours is the topmost.
+            let topmost = occurrence == Occurrence::First && !arguments.has("originalzone");
+            if topmost && is("received") {
+                self.approximately("what the topmost Received line tells is taken to be now");
+            } else {
+                field = "date";
+                let any = occurrence == Occurrence::Any || topmost && is("date");
+                if !any && !self.stand_once(&names) {
+                    return Occurrence::unsayable();
+                }
+            }
             if arguments.has("originalzone") {
                 if captures {
                     return Err("a part of a date is taken apart".into());
@@ -40,7 +59,7 @@ impl Lowering<'_> {
                 self.spend(keys.len() * STEPS_PER_LAYOUT)?;
                 return date_text(&names, &part, how, &keys);
             }
-            if !names.iter().all(|name| name.eq_ignore_ascii_case("date")) {
+            if field == "date" && !names.iter().all(|name| name.eq_ignore_ascii_case("date")) {
                 return Err("of dates in headers only that of Date can be tested".into());
             }
             at = 1;
@@ -49,10 +68,7 @@ impl Lowering<'_> {
         let keys = self.constants(arguments.strings(at + 1)?)?;
         self.spend(keys.len() * STEPS_PER_DATE)?;
         let zone = arguments.text("zone");
-        let moment = DateMoment {
-            field: if current { "now" } else { "date" },
-            zone: zone.map(offset).transpose()?,
-        };
+        let moment = DateMoment { field, zone: zone.map(offset).transpose()? };
         if captures
             && how.kind == MatchType::Matches
             && matches!(keys.as_slice(), [key] if key == "*")
