@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod text;
+pub mod language;
 pub mod file;
 pub mod platform;
 pub mod zone;

@@ -6,9 +6,11 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::page::{width, wrapped};
 use super::{CommandOutcome, output};
 use crate::diagnostic::render_within;
 use crate::file;
+use crate::language::Language;
 use crate::load;
 use crate::mistakes;
 use crate::rules::explanation::{Explanation, codes, of};
@@ -25,8 +27,6 @@ pub(super) struct ExplainArgs {
 
 /// Of longer lines of an example the end is left out, characters.
 const LINE: usize = 200;
-/// Columns of a text, on a terminal that is not narrower.
-const WIDTH: usize = 78;
 /// Of more mistakes the first ones are shown.
 const MISTAKES: usize = 2;
 
@@ -39,16 +39,21 @@ pub(super) fn run(call: &ExplainArgs) -> Result<CommandOutcome, String> {
     // As it stands in a message, too.
     let code = code.trim_start_matches("error").trim_start_matches("warning");
     let code = code.trim_matches(['[', ']', ':']);
-    let explanation = of(code).map_err(|near| match near {
+    let language = Language::of_locale();
+    let explanation = of(code, language).map_err(|near| match near {
         Some(near) => format!("there is no mistake `{code}`; did you mean `{near}`?"),
         None => format!("there is no mistake `{code}`; `mfilter explain` lists all"),
     })?;
     let message = told(&explanation)
         .map_err(|error| format!("cannot check the example in a temporary folder: {error}"))?;
     let mended = String::from_utf8_lossy(&explanation.mended).into_owned();
+    let [example, mended_head] = match language {
+        Language::English => ["An example:", "Mended:"],
+        Language::Japanese => ["例:", "修正後:"],
+    };
     output::print(&format!(
-        "{}\n\nAn example:\n\n{}\nMended:\n\n{}",
-        wrapped(&explanation.meaning, output::columns().unwrap_or(WIDTH).min(WIDTH)),
+        "{}\n\n{example}\n\n{}\n{mended_head}\n\n{}",
+        wrapped(&explanation.meaning, width(output::columns())),
         indented(&message),
         indented(&mended)
     ));
@@ -132,23 +137,4 @@ fn indented(text: &str) -> String {
         }
     };
     text.lines().map(line).collect()
-}
-
-/// Lines of the width of a page.
-fn wrapped(text: &str, columns: usize) -> String {
-    let mut out = String::new();
-    let mut column = 0;
-    for word in text.split_whitespace() {
-        let width = word.chars().count();
-        if column > 0 && column + 1 + width > columns {
-            out.push('\n');
-            column = 0;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += width;
-    }
-    out
 }

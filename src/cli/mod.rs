@@ -30,6 +30,7 @@ mod lmtp;
 mod lsp;
 mod managesieve;
 mod output;
+mod page;
 mod progress;
 mod state;
 mod stats;

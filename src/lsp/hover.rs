@@ -4,7 +4,8 @@
 use super::manual::entry;
 use super::names::{NamePlace, at};
 use super::rule_files::ParsedFile;
-use crate::rules::explanation;
+use crate::language::Language;
+use crate::rules::explanation::meaning;
 use crate::rules::field::{FieldKind, FieldLookup, find};
 use crate::source::Span;
 use crate::syntax::{TokenShape, scan};
@@ -85,6 +86,6 @@ pub(super) fn text(
 
 /// What a mistake means.
 pub(super) fn of_mistake(code: &str) -> Option<String> {
-    let explanation = explanation::of(code).ok()?;
-    Some(format!("{code}: {}", explanation.meaning.trim()))
+    let meaning = meaning(code, Language::English)?;
+    Some(format!("{code}: {}", meaning.trim()))
 }

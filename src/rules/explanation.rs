@@ -1,10 +1,13 @@
 //! What each mistake means, with rules that have it and the same rules mended, for
 //! `mfilter explain`. The texts stand in `explanations.txt`, whose head says how; the
 //! message itself is not among them: it is that of the check, run on the example.
+//! `explanations.ja.txt` has the meanings in Japanese.
 
 use super::mistake::nearest;
+use crate::language::Language;
 
 const TEXT: &str = include_str!("explanations.txt");
+const JAPANESE: &str = include_str!("explanations.ja.txt");
 
 /// One mistake, explained.
 #[derive(Debug, Default)]
@@ -34,18 +37,33 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     TEXT.lines().filter_map(|line| line.strip_prefix("== "))
 }
 
-/// What there is to say of a code.
+/// The code as a text has it, and what stands there below it.
+fn part(text: &'static str, code: &str) -> Option<(&'static str, &'static str)> {
+    let parts = text.split("\n== ").skip(1);
+    parts.filter_map(|part| part.split_once('\n')).find(|(name, _)| *name == code)
+}
+
+/// What a code means; nothing if there is no such code.
+pub fn meaning(code: &str, language: Language) -> Option<String> {
+    match language {
+        Language::English => {
+            let (_, text) = part(TEXT, code)?;
+            text.split("\n-- ").next().map(|meaning| meaning.replace('\n', " "))
+        }
+        // Which has no spaces between sentences.
+        Language::Japanese => part(JAPANESE, code).map(|(_, text)| text.lines().collect()),
+    }
+}
+
+/// What there is to say of a code, its meaning in a language.
 ///
 /// # Errors
 /// There is no such code; the nearest one, if one is near.
-pub fn of(code: &str) -> Result<Explanation, Option<String>> {
-    let parts = TEXT.split("\n== ").skip(1);
-    let found = parts.filter_map(|part| part.split_once('\n')).find(|(name, _)| *name == code);
-    let (code, text) = found.ok_or_else(|| nearest(code, codes()))?;
-    let mut sections = text.split("\n-- ");
+pub fn of(code: &str, language: Language) -> Result<Explanation, Option<String>> {
+    let (code, text) = part(TEXT, code).ok_or_else(|| nearest(code, codes()))?;
     let mut explanation = Explanation { code, ..Explanation::default() };
-    explanation.meaning = sections.next().unwrap_or_default().replace('\n', " ");
-    for section in sections {
+    explanation.meaning = meaning(code, language).unwrap_or_default();
+    for section in text.split("\n-- ").skip(1) {
         let (head, body) = section.split_once('\n').unwrap_or((section, ""));
         let body = || expanded(body.trim_end_matches('\n'));
         match head.split_once(' ').unwrap_or((head, "")) {
@@ -138,9 +156,53 @@ mod tests {
     #[test]
     fn a_text_is_expanded() {
         assert_eq!(expanded("a%{200b}b%{byte e9}%{3 x,}"), b"a\xe2\x80\x8bb\xe9x,x,x,\n");
-        assert_eq!(of("unknown-feild").unwrap_err().as_deref(), Some("unknown-field"));
-        let found = of("not-utf8").unwrap();
+        let unknown = of("unknown-feild", Language::Japanese).unwrap_err();
+        assert_eq!(unknown.as_deref(), Some("unknown-field"));
+        let found = of("not-utf8", Language::English).unwrap();
         assert!(found.meaning.ends_with("converts it."));
         assert!(std::str::from_utf8(&found.wrong).is_err());
+    }
+
+    #[test]
+    fn every_meaning_is_there_in_japanese() {
+        let japanese: Vec<&str> =
+            JAPANESE.lines().filter_map(|line| line.strip_prefix("== ")).collect();
+        assert_eq!(japanese, codes().collect::<Vec<_>>());
+        let is_japanese = |c: char| ('\u{3041}'..='\u{30fe}').contains(&c);
+        for code in japanese {
+            let meaning = meaning(code, Language::Japanese).unwrap();
+            assert!(meaning.contains(is_japanese), "{code}: {meaning}");
+            assert!(meaning.ends_with('。') && !meaning.contains('\n'), "{code}: {meaning}");
+            let (_, text) = part(JAPANESE, code).unwrap();
+            let mut lines = text.lines().filter(|line| !line.is_empty());
+            assert!(lines.all(|line| line.ends_with('。')), "{code}: a line is one sentence");
+        }
+        let found = of("not-utf8", Language::Japanese).unwrap();
+        assert_eq!(
+            found.meaning,
+            "ファイルの文字コードが UTF-8 ではないか、ファイルが壊れています。\
+             文字コードは `iconv` で変換できます。"
+        );
+        assert_eq!(found.wrong, of("not-utf8", Language::English).unwrap().wrong);
+    }
+
+    #[test]
+    fn a_meaning_in_japanese_has_the_code_of_the_english_one() {
+        const PLACEHOLDERS: [(&str, &str); 3] =
+            [("NAME", "名前"), ("CONDITION", "条件"), ("ACTION", "アクション")];
+        let samples = |text: &str| -> BTreeSet<String> {
+            let samples = text.split('`').skip(1).step_by(2);
+            let in_japanese = |sample: &str| {
+                PLACEHOLDERS
+                    .iter()
+                    .fold(sample.to_owned(), |text, (from, to)| text.replace(from, to))
+            };
+            samples.map(in_japanese).collect()
+        };
+        for code in codes() {
+            let [english, japanese] = [Language::English, Language::Japanese]
+                .map(|language| samples(&meaning(code, language).unwrap()));
+            assert_eq!(english, japanese, "{code}");
+        }
     }
 }

@@ -6,7 +6,9 @@
 use std::fs;
 use std::process::Command;
 
+use mfilter::language::Language;
 use mfilter::rules::explanation::{Explanation, codes, of};
+use unicode_width::UnicodeWidthStr;
 
 use crate::support::lmtp_site::{give_all, ids};
 use crate::support::{Home, MFILTER, Run, run, skipped};
@@ -63,7 +65,7 @@ fn each_example_has_exactly_its_mistake_and_none_when_mended() {
     let is_root = rustix::process::geteuid().is_root();
     let mut wrong = Vec::new();
     for code in codes() {
-        let explanation = of(code).unwrap();
+        let explanation = of(code, Language::English).unwrap();
         if code == "too-large" {
             // The command does not even read such a file.
             let (_, _, found) = mfilter::syntax::parse_bytes(0, "x".as_ref(), &explanation.wrong);
@@ -119,4 +121,33 @@ fn on_a_terminal_check_names_the_command_once() {
     let shown = run(command, b"").stdout;
     assert_eq!(shown.matches("mfilter explain unknown-field").count(), 1, "{shown}");
     assert!(!home.run(&["check"], b"").stdout.contains("mfilter explain"));
+}
+
+const JAPANESE: (&str, &str) = ("LANG", "ja_JP.UTF-8");
+
+/// Runs the program in a locale.
+fn in_locale(home: &Home, arguments: &[&str], locale: &[(&str, &str)], input: &[u8]) -> Run {
+    let mut command = home.command(arguments);
+    command.envs(locale.iter().copied());
+    run(command, input)
+}
+
+#[test]
+fn the_locale_says_in_which_language_a_mistake_is_explained() {
+    let home = Home::new();
+    let explained = |locale: &[(&str, &str)]| {
+        in_locale(&home, &["explain", "list-unreadable"], locale, b"").stdout
+    };
+    let japanese = explained(&[JAPANESE]);
+    let meaning: Vec<&str> = japanese.lines().take_while(|line| !line.is_empty()).collect();
+    assert!(meaning.len() > 1 && meaning.iter().all(|line| line.width() <= 78), "{japanese}");
+    let text = of("list-unreadable", Language::Japanese).unwrap().meaning;
+    assert_eq!(meaning.concat(), text);
+    assert!(japanese.contains("\n\n例:\n\n    warning[list-unreadable]"), "{japanese}");
+    assert!(japanese.contains("\n\n修正後:\n\n    list friends"), "{japanese}");
+    assert_eq!(explained(&[("LC_MESSAGES", "ja_JP.UTF-8"), ("LANG", "C")]), japanese);
+
+    let english = explained(&[]);
+    assert!(english.contains("\nAn example:\n") && english.contains("\nMended:\n"), "{english}");
+    assert_eq!(explained(&[JAPANESE, ("LC_ALL", "C")]), english);
 }

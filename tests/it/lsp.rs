@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
+use mfilter::language::Language;
 use mfilter::load::check_bytes;
 use mfilter::rules::explanation;
 use serde_json::{Value, json};
@@ -532,7 +533,7 @@ fn a_megabyte_of_garbage_does_no_harm() {
 fn what_is_written_instead_mends_the_mistake() {
     let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
     for code in explanation::codes() {
-        let explanation = explanation::of(code).expect("it is one");
+        let explanation = explanation::of(code, Language::English).expect("it is one");
         if !explanation.of_site {
             texts.push((code.to_owned(), explanation.wrong));
         }

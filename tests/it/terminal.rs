@@ -44,6 +44,19 @@ fn the_caret_is_below_the_mistake_on_a_phone() {
 }
 
 #[test]
+fn meanings_in_japanese_fit_on_a_phone() {
+    if skipped("a narrow terminal", &[SCRIPT], false) {
+        return;
+    }
+    let home = Home::with_rules("when subjct contains \"sale\" -> folder \"Sale\"\n");
+    let japanese = [("NO_COLOR", "1"), ("LANG", "ja_JP.UTF-8")];
+    let explained = on_terminal(&home, "explain list-unreadable", 40, &japanese);
+    let meaning = explained.lines().take_while(|line| !line.is_empty());
+    assert!(meaning.clone().count() > 3 && meaning.clone().all(|line| line.width() <= 40));
+    assert!(meaning.clone().any(|line| line.width() > 36), "{explained}");
+}
+
+#[test]
 fn a_terminal_that_cannot_or_shall_not_gets_no_colours() {
     if skipped("a terminal", &[SCRIPT], false) {
         return;

@@ -1,0 +1,78 @@
+//! Texts in lines of the width of a page, as wide as a terminal shows them.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Columns of a text, on a terminal that is not narrower.
+const WIDTH: usize = 78;
+/// What no line begins with (JIS X 4051, of characters of two columns).
+const NOT_FIRST: &str = "、。，．・：；？！ー々）」』】〉》〕ぁぃぅぇぉっゃゅょァィゥェォッャュョ";
+/// What no line ends with.
+const NOT_LAST: &str = "（「『【〈《〔";
+
+/// Columns of a text on a terminal of so many, or on none.
+pub(super) fn width(terminal: Option<usize>) -> usize {
+    terminal.unwrap_or(WIDTH).min(WIDTH)
+}
+
+/// Lines of at most so many columns, where a word is no longer.
+pub(super) fn wrapped(text: &str, columns: usize) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for piece in pieces(text) {
+        if column > 0 && column + piece.trim_end().width() > columns {
+            out.truncate(out.trim_end().len());
+            out.push('\n');
+            column = 0;
+        }
+        out.push_str(piece);
+        column += piece.width();
+    }
+    out
+}
+
+/// A text taken apart wherever a line may end.
+fn pieces(text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let (mut start, mut before, mut is_code) = (0, '\0', false);
+    for (at, c) in text.char_indices() {
+        let is_apart = (is_wide(before) || is_wide(c)) && !is_code && c != ' ';
+        let is_apart = is_apart && !NOT_FIRST.contains(c) && !NOT_LAST.contains(before);
+        if at > 0 && (is_apart || before == ' ') {
+            pieces.push(&text[start..at]);
+            start = at;
+        }
+        is_code ^= c == '`';
+        before = c;
+    }
+    pieces.push(&text[start..]);
+    pieces
+}
+
+fn is_wide(c: char) -> bool {
+    c.width() == Some(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_wrapped_between_words() {
+        assert_eq!(wrapped("a word or two", 6), "a word\nor two");
+        assert_eq!(wrapped("a word or two", 5), "a\nword\nor\ntwo");
+        assert_eq!(wrapped("unbreakable", 3), "unbreakable");
+        assert_eq!(wrapped("", 3), "");
+    }
+
+    #[test]
+    fn japanese_is_wrapped_between_characters_but_not_before_a_stop() {
+        assert_eq!(wrapped("誤りの説明です", 6), "誤りの\n説明で\nす");
+        assert_eq!(wrapped("誤りです。次", 8), "誤りで\nす。次");
+        assert_eq!(wrapped("誤り（次）です", 6), "誤り\n（次）\nです");
+        assert_eq!(wrapped("誤り「次」です", 10), "誤り「次」\nです");
+        assert_eq!(wrapped("語は mfilter です", 7), "語は\nmfilter\nです");
+        // In a sample of code only between words.
+        assert_eq!(wrapped("`in 名前` は", 6), "`in\n名前`\nは");
+        assert_eq!(wrapped("名は`長い長い`で", 6), "名は\n`長い長い`\nで");
+    }
+}
