@@ -13,7 +13,8 @@ use crate::lmtp::settings::{Identity, LmtpSettings};
 use crate::user::User;
 
 /// Of the environment so much goes on to the command that root starts as the user.
-const ENVIRONMENT: [&str; 6] = ["LANG", "LC_ALL", "TERM", "TZ", "NO_COLOR", "COLUMNS"];
+const ENVIRONMENT: [&str; 7] =
+    ["LANG", "LC_ALL", "LC_MESSAGES", "TERM", "TZ", "NO_COLOR", "COLUMNS"];
 
 /// Whose rules and mail are meant.
 #[derive(clap::Args, Debug, Default, Clone)]

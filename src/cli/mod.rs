@@ -29,6 +29,7 @@ mod learn;
 mod lmtp;
 mod lsp;
 mod managesieve;
+mod meanings;
 mod output;
 mod page;
 mod progress;

@@ -8,7 +8,9 @@ use std::sync::OnceLock;
 
 use rustix::termios::tcgetwinsize;
 
+use super::meanings;
 use crate::diagnostic::{self, Diagnostic};
+use crate::language::Language;
 use crate::report::log_stats::Bars;
 use crate::source::Sources;
 use crate::text::{escape, json_line};
@@ -49,6 +51,10 @@ pub(super) fn diagnostics(found: &[Diagnostic], sources: &Sources, json: bool) {
         print(&diagnostic::render_within(found, sources, colour(), columns()));
         if found.is_empty() && io::stdout().is_terminal() {
             print("no mistakes\n");
+        }
+        if Language::of_locale() == Language::Japanese {
+            print(&meanings::in_japanese(found, columns()));
+            return;
         }
         // For a person, once for all mistakes.
         if let Some(first) = found.first().filter(|_| io::stdout().is_terminal()) {
