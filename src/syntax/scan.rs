@@ -77,7 +77,7 @@ pub enum Bad {
     /// `“`, `「` and the like.
     CurlyQuote,
     /// Characters from a Japanese input method or a word processor that look
-    /// like ones of the language; [`narrow`] tells which.
+    /// like ones of the language; `narrow` tells which.
     LookAlike,
     /// Nothing is seen of it.
     Invisible,
