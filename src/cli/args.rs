@@ -81,16 +81,23 @@ pub(super) struct RuleOptions {
     pub(super) site: Option<PathBuf>,
 }
 
-/// What a delivery and a dry run of one take: which rules, which Maildir, and what an MTA
-/// says of the message.
+/// Which rules and which Maildir are meant.
 #[derive(clap::Args, Debug, Default, PartialEq)]
-pub(super) struct DeliveryOptions {
+pub(super) struct MailboxOptions {
     #[command(flatten)]
     pub(super) files: RuleOptions,
 
     /// The Maildir [default: `set maildir`, else ~/Maildir]
     #[arg(long, value_name = "DIR")]
     pub(super) maildir: Option<PathBuf>,
+}
+
+/// What a delivery and a dry run of one take: which rules, which Maildir, and what an MTA
+/// says of the message.
+#[derive(clap::Args, Debug, Default, PartialEq)]
+pub(super) struct DeliveryOptions {
+    #[command(flatten)]
+    pub(super) mailbox: MailboxOptions,
 
     /// The envelope sender; empty is the null sender [default: from the MTA]
     #[arg(short = 'f', long, allow_hyphen_values = true, value_parser = lossy(), value_name = "ADDR")]
@@ -245,9 +252,11 @@ impl MdaOptions {
             };
             let delivery = &mut mda.delivery;
             let before = match option {
-                "--rules" => std::mem::replace(&mut delivery.files.rules, path()?).is_some(),
-                "--site" => std::mem::replace(&mut delivery.files.site, path()?).is_some(),
-                "--maildir" => std::mem::replace(&mut delivery.maildir, path()?).is_some(),
+                "--rules" => {
+                    std::mem::replace(&mut delivery.mailbox.files.rules, path()?).is_some()
+                }
+                "--site" => std::mem::replace(&mut delivery.mailbox.files.site, path()?).is_some(),
+                "--maildir" => std::mem::replace(&mut delivery.mailbox.maildir, path()?).is_some(),
                 "--store" => {
                     let store = value.to_str()?.parse().ok()?;
                     mda.store.replace(store).is_some()

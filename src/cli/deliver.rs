@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 
-use super::args::{MdaArgs, MdaOptions};
+use super::args::{MdaArgs, MdaOptions, RuleOptions};
 use super::output;
 use crate::hand_over::LmtpStore;
 use crate::hand_over::address::StoreAddress;
@@ -34,7 +34,8 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
     };
     refuse_to_be_another_user(&args.recipient)?;
     let user = User::of_process();
-    let files = RuleFiles { rules: args.files.rules.as_deref(), site: args.files.site.as_deref() };
+    let RuleOptions { rules, site } = &args.mailbox.files;
+    let files = RuleFiles { rules: rules.as_deref(), site: site.as_deref() };
     let rules = ActiveRules::load(files, &user, Proof::AsMet)?;
     let world = args.world(None, user);
     let remote = match store {
@@ -44,7 +45,7 @@ fn attempt(arguments: Vec<OsString>) -> Result<Outcome, String> {
         }
         None => None,
     };
-    let delivery = mda::Delivery { maildir: args.maildir, remote, ..delivery };
+    let delivery = mda::Delivery { maildir: args.mailbox.maildir, remote, ..delivery };
     let (report, plan) = delivery.deliver(&rules, world, |deadline| {
         Message::read(Box::new(Deadline::new(Stdin, deadline)), &std::env::temp_dir())
     })?;

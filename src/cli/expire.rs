@@ -77,9 +77,8 @@ pub(super) fn run(call: &ExpireArgs) -> Result<CommandOutcome, String> {
     let (sources, program) = match checked(call.rules.as_deref(), &user)? {
         Ok(checked) => checked,
         Err(drawn) => {
-            output::print(&drawn);
             output::error("the rules have a mistake; nothing was done");
-            return Ok(CommandOutcome::Found);
+            return Ok(output::mistakes(&drawn));
         }
     };
     let world = World::of(user.clone());

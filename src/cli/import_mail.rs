@@ -76,9 +76,8 @@ pub(super) fn run(call: &ImportMailArgs) -> Result<CommandOutcome, String> {
     let current = match CurrentRules::of(&call.files, &user)? {
         Ok(current) => current,
         Err(drawn) => {
-            output::print(&drawn);
             output::error("the rules have a mistake; nothing was filed");
-            return Ok(CommandOutcome::Found);
+            return Ok(output::mistakes(&drawn));
         }
     };
     let program = &current.rules.user;

@@ -98,7 +98,7 @@ pub(super) fn run(call: &InspectArgs) -> Result<CommandOutcome, String> {
 /// Who the user is and whom he trusts, by the rules; mistakes in them are no
 /// reason not to look at a message.
 fn settings(call: &InspectArgs, user: &User) -> Result<Settings, String> {
-    let asked = call.delivery.files.rules.as_deref();
+    let asked = call.delivery.mailbox.files.rules.as_deref();
     let Ok(path) = load::rules_file(asked, user) else {
         return Ok(Settings::default());
     };

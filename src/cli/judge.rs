@@ -40,8 +40,8 @@ const SEPARATOR: char = '/';
 pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     // As in a delivery: who files mail cannot wait until a mistake is mended.
-    let asked = call.delivery.files.rules.is_some();
-    let file = load::rules_file(call.delivery.files.rules.as_deref(), &user).ok();
+    let asked = call.delivery.mailbox.files.rules.is_some();
+    let file = load::rules_file(call.delivery.mailbox.files.rules.as_deref(), &user).ok();
     let in_force = match &file {
         Some(path) => load::in_force(path, asked, &user, load::Proof::Whole)?,
         None => load::none(),
@@ -55,13 +55,13 @@ pub(super) fn run(call: &JudgeArgs) -> Result<CommandOutcome, String> {
         let first = first.unwrap_or_default();
         output::error(&format!("the rules have a mistake, so {instead}: {first}"));
     }
-    let site = load::site::in_force(call.delivery.files.site.as_deref());
+    let site = load::site::in_force(call.delivery.mailbox.files.site.as_deref());
     if let Some(note) = &site.note {
         output::error(note);
     }
     let (rules, _) = load::rule_set(in_force.compiled, site.compiled, &user);
     let plain = call.delivery.world(None, user);
-    let location = super::location(call.delivery.maildir.as_deref(), &rules.user, &plain)?;
+    let location = super::location(call.delivery.mailbox.maildir.as_deref(), &rules.user, &plain)?;
     let sent = super::sent(&rules.user, &location, &plain, true);
     let world = World { sent: Some(Box::new(sent)), ..plain };
     let message = MessageSource::read("standard input", super::test::standard_input())

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use rustix::termios::tcgetwinsize;
 
-use super::meanings;
+use super::{CommandOutcome, meanings};
 use crate::diagnostic::{self, Diagnostic};
 use crate::language::Language;
 use crate::report::log_stats::Bars;
@@ -41,6 +41,12 @@ pub(super) fn is_written(written: io::Result<()>) -> bool {
 /// What went wrong with standard output so far, but that a reader went away.
 pub(super) fn failure() -> Option<String> {
     FAILURE.get().map(|why| format!("standard output cannot be written: {why}"))
+}
+
+/// Tells mistakes that keep a command from its work.
+pub(super) fn mistakes(drawn: &str) -> CommandOutcome {
+    print(drawn);
+    CommandOutcome::Found
 }
 
 /// Prints mistakes, drawn or as JSON.

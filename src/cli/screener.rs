@@ -2,12 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::args::RuleOptions;
+use super::args::MailboxOptions;
 use super::current_rules::CurrentRules;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
@@ -29,11 +28,7 @@ pub(super) struct ScreenerArgs {
     pub(super) folder: String,
 
     #[command(flatten)]
-    pub(super) files: RuleOptions,
-
-    /// The Maildir [default: `set maildir`, else ~/Maildir]
-    #[arg(long, value_name = "DIR")]
-    pub(super) maildir: Option<PathBuf>,
+    pub(super) mailbox: MailboxOptions,
 
     /// One JSON object per sender (JSON Lines)
     #[arg(long)]
@@ -56,17 +51,14 @@ type WaitingBySender = HashMap<String, Waiting>;
 
 pub(super) fn run(call: &ScreenerArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
-    let rules = match CurrentRules::of(&call.files, &user)? {
+    let rules = match CurrentRules::of(&call.mailbox.files, &user)? {
         Ok(rules) => rules.rules,
-        Err(mistakes) => {
-            output::print(&mistakes);
-            return Ok(CommandOutcome::Found);
-        }
+        Err(mistakes) => return Ok(output::mistakes(&mistakes)),
     };
     let program = &rules.user;
     let now = World::default().now();
     let world = || World { now: Some(now), ..World::of(user.clone()) };
-    let location = super::location(call.maildir.as_deref(), program, &world())?;
+    let location = super::location(call.mailbox.maildir.as_deref(), program, &world())?;
     let folder = named(&call.folder);
     let path = location.folder_path(&folder);
     if !path.is_dir() {

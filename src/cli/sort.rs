@@ -78,23 +78,22 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
     if call.undo {
         return undo::run(&UndoCall {
             command: "sort",
-            rules: call.delivery.files.rules.as_deref(),
-            maildir: call.delivery.maildir.as_deref(),
+            rules: call.delivery.mailbox.files.rules.as_deref(),
+            maildir: call.delivery.mailbox.maildir.as_deref(),
             verbose: call.delivery.verbose > 0,
             json: call.json,
             user,
         });
     }
     let stop = &stop();
-    let (sources, compiled) = match checked(call.delivery.files.rules.as_deref(), &user)? {
+    let (sources, compiled) = match checked(call.delivery.mailbox.files.rules.as_deref(), &user)? {
         Ok(rules) => rules,
         Err(drawn) => {
-            output::print(&drawn);
             output::error("the rules have a mistake; nothing was moved");
-            return Ok(CommandOutcome::Found);
+            return Ok(output::mistakes(&drawn));
         }
     };
-    let site = load::site::in_force(call.delivery.files.site.as_deref());
+    let site = load::site::in_force(call.delivery.mailbox.files.site.as_deref());
     if let Some(note) = &site.note {
         output::error(note);
         if site.compiled.is_none() {
@@ -110,7 +109,7 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
     }
     let sources = with_site(sources, &files);
     let world = call.delivery.world(None, user.clone());
-    let location = super::location(call.delivery.maildir.as_deref(), program, &world)?;
+    let location = super::location(call.delivery.mailbox.maildir.as_deref(), program, &world)?;
     let now = world.now();
     // Without a state nothing was delivered before: mail that is there would
     // be a duplicate of itself.

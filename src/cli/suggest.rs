@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::args::RuleOptions;
+use super::args::MailboxOptions;
 use super::current_rules::CurrentRules;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
@@ -35,11 +35,7 @@ pub(super) struct SuggestArgs {
     pub(super) never: Option<usize>,
 
     #[command(flatten)]
-    pub(super) files: RuleOptions,
-
-    /// The Maildir [default: `set maildir`, else ~/Maildir]
-    #[arg(long, value_name = "DIR")]
-    pub(super) maildir: Option<PathBuf>,
+    pub(super) mailbox: MailboxOptions,
 
     /// One JSON object per rule (JSON Lines)
     #[arg(long)]
@@ -52,17 +48,14 @@ pub(super) fn run(call: &SuggestArgs) -> Result<CommandOutcome, String> {
     if let Some(number) = call.never {
         return never(&state, number);
     }
-    let rules = match CurrentRules::of(&call.files, &user)? {
+    let rules = match CurrentRules::of(&call.mailbox.files, &user)? {
         Ok(rules) => rules.rules,
-        Err(mistakes) => {
-            output::print(&mistakes);
-            return Ok(CommandOutcome::Found);
-        }
+        Err(mistakes) => return Ok(output::mistakes(&mistakes)),
     };
     let program = &rules.user;
     let now = World::default().now();
     let plain = || World { now: Some(now), ..World::of(user.clone()) };
-    let location = super::location(call.maildir.as_deref(), program, &plain())?;
+    let location = super::location(call.mailbox.maildir.as_deref(), program, &plain())?;
     if !location.path.is_dir() {
         return Err(format!("there is no Maildir `{}`", location.path.display()));
     }

@@ -29,15 +29,19 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
     let user = args.whose.user()?;
-    let rules = match CurrentRules::of(&args.mda.delivery.files, &user)? {
+    let rules = match CurrentRules::of(&args.mda.delivery.mailbox.files, &user)? {
         Ok(rules) => rules,
-        Err(mistakes) => return Ok(found(&mistakes)),
+        Err(mistakes) => return Ok(output::mistakes(&mistakes)),
     };
     let other = match &args.diff {
         Some(path) => {
-            match CurrentRules::read(Some(path), args.mda.delivery.files.site.as_deref(), &user)? {
+            match CurrentRules::read(
+                Some(path),
+                args.mda.delivery.mailbox.files.site.as_deref(),
+                &user,
+            )? {
                 Ok(rules) => Some(rules),
-                Err(mistakes) => return Ok(found(&mistakes)),
+                Err(mistakes) => return Ok(output::mistakes(&mistakes)),
             }
         }
         None => None,
@@ -46,7 +50,8 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
     let now = args.now.unwrap_or_else(|| World::default().now());
     let plain = || args.mda.delivery.world(Some(now), user.clone());
     let program = &rules.rules.user;
-    let location = super::location(args.mda.delivery.maildir.as_deref(), program, &plain())?;
+    let location =
+        super::location(args.mda.delivery.mailbox.maildir.as_deref(), program, &plain())?;
     let world = || {
         let world = plain();
         let sent = super::sent(program, &location, &world, false);
@@ -73,11 +78,6 @@ pub(super) fn standard_input() -> Stdin {
         output::error("reading a message from standard input; end it with Ctrl-D on a line alone");
     }
     stdin
-}
-
-fn found(mistakes: &str) -> CommandOutcome {
-    output::print(mistakes);
-    CommandOutcome::Found
 }
 
 /// What is asked, for all threads.
@@ -159,7 +159,7 @@ impl MailTest<'_> {
     fn tables(&self, tally: &Summary) -> Result<String, String> {
         let many = tally.messages + tally.unread > 1;
         let moves = tally.moves.is_some();
-        let rules = self.rules.listed(self.args.mda.delivery.files.site.is_some());
+        let rules = self.rules.listed(self.args.mda.delivery.mailbox.files.site.is_some());
         Ok(if self.args.json {
             let asked = self.args.quiet || moves;
             if asked { tally.json(&rules, &self.rules.sources) + "\n" } else { String::new() }

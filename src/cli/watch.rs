@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
-use super::args::RuleOptions;
+use super::args::MailboxOptions;
 use super::learn::{Learner, line};
 use super::{CommandOutcome, output};
 use crate::load;
@@ -50,11 +50,7 @@ pub(super) struct WatchArgs {
     pub(super) folders: Vec<String>,
 
     #[command(flatten)]
-    pub(super) files: RuleOptions,
-
-    /// The Maildir [default: `set maildir`, else ~/Maildir]
-    #[arg(long, value_name = "DIR")]
-    pub(super) maildir: Option<PathBuf>,
+    pub(super) mailbox: MailboxOptions,
 
     /// Say what is filed and learned
     #[arg(short, action = clap::ArgAction::Count)]
@@ -89,7 +85,7 @@ const TOLD: usize = 1000;
 pub(super) fn run(call: &WatchArgs) -> Result<CommandOutcome, String> {
     let user = User::of_process();
     let state = super::state_of(&user)?;
-    let rules = match &call.files.rules {
+    let rules = match &call.mailbox.files.rules {
         Some(path) => path.clone(),
         None => load::default_rules(&user)?,
     };
@@ -192,7 +188,7 @@ impl Arriving {
 impl WatchService<'_> {
     /// Does what there is to do. Gives when to look again, whatever happens.
     fn turn(&mut self, eyes: &mut DirWatcher, seen: DirChanges) -> Result<Option<Instant>, String> {
-        let asked = self.call.files.rules.is_some();
+        let asked = self.call.mailbox.files.rules.is_some();
         let user = self.user.clone();
         let in_force = load::in_force(&self.rules, asked, &user, load::Proof::Whole);
         let in_force = match in_force {
@@ -209,7 +205,7 @@ impl WatchService<'_> {
         if let Some(line) = in_force.script_notice.as_ref().and_then(|told| told.line.as_ref()) {
             self.tell(&log, line);
         }
-        let location = super::location(self.call.maildir.as_deref(), program, &world)?;
+        let location = super::location(self.call.mailbox.maildir.as_deref(), program, &world)?;
         let places = self.places(&location)?;
 
         let now = Instant::now();
@@ -246,7 +242,7 @@ impl WatchService<'_> {
             }
             return Ok(Some(now + BUSY));
         };
-        let site = load::site::in_force(self.call.files.site.as_deref());
+        let site = load::site::in_force(self.call.mailbox.files.site.as_deref());
         let site_is_known = site.note.is_none() || site.compiled.is_some();
         let (rules, note) = load::rule_set(in_force.compiled, site.compiled, &user);
         for note in site.note.iter().chain(&note) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::args::RuleOptions;
+use super::args::MailboxOptions;
 use super::current_rules::{self, CurrentRules};
 use super::for_user::ForUser;
 use super::{CommandOutcome, output};
@@ -40,11 +40,7 @@ pub(super) struct WhyArgs {
     pub(super) message: OsString,
 
     #[command(flatten)]
-    pub(super) files: RuleOptions,
-
-    /// The Maildir [default: `set maildir`, else ~/Maildir]
-    #[arg(long, value_name = "DIR")]
-    pub(super) maildir: Option<PathBuf>,
+    pub(super) mailbox: MailboxOptions,
 
     /// One JSON object
     #[arg(long)]
@@ -54,10 +50,10 @@ pub(super) struct WhyArgs {
 pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
     let user = call.whose.user()?;
     let state = StateDir::of(&user);
-    let history = current_rules::history(&call.files, state.as_ref(), &user)?;
-    let (today, note) = CurrentRules::today(&call.files, &user, history.as_ref())?;
+    let history = current_rules::history(&call.mailbox.files, state.as_ref(), &user)?;
+    let (today, note) = CurrentRules::today(&call.mailbox.files, &user, history.as_ref())?;
     let mut notes: Vec<String> = note.into_iter().map(str::to_owned).collect();
-    let maildir = call.maildir.as_deref();
+    let maildir = call.mailbox.maildir.as_deref();
     let world = World::of(user.clone());
     let program = &today.rules.user;
     let location = super::location(maildir, program, &world)?;
@@ -93,7 +89,12 @@ pub(super) fn run(call: &WhyArgs) -> Result<CommandOutcome, String> {
         let history = history.as_ref()?;
         let then = history.read(history.at(moment)?)?;
         answer.since = Some((then.since, then.later));
-        Some(CurrentRules::new(then.sources, then.compiled, call.files.site.as_deref(), &user))
+        Some(CurrentRules::new(
+            then.sources,
+            then.compiled,
+            call.mailbox.files.site.as_deref(),
+            &user,
+        ))
     });
     if decisive.is_some() && then.is_none() {
         let why = "the rules of that time are not known: judged by those of today";
