@@ -21,7 +21,7 @@ use crate::support::{Home, MFILTER, long};
 const MOST_TIME: Duration = Duration::from_secs(5);
 /// Without optimisation: so many times what an ordinary large body costs on this machine.
 /// Patterns cost most then, thirty to forty times.
-const MOST_TIMES: u32 = 100;
+const MOST_TIMES: u32 = 60;
 /// KB of memory that a message may cost.
 const MOST_MEMORY: u64 = 96 << 10;
 
@@ -362,7 +362,10 @@ fn hostile_mail_is_delivered_whole_and_soon() {
     let most_time = match cfg!(debug_assertions) {
         true => {
             let ordinary = messages.iter().find(|(name, ..)| *name == ORDINARY).expect("is there");
-            deliver(&Home::with_rules(RULES), &ordinary.1, &[]).time * MOST_TIMES
+            let time = || deliver(&Home::with_rules(RULES), &ordinary.1, &[]).time;
+            let mut times = [time(), time(), time()];
+            times.sort();
+            times[1] * MOST_TIMES
         }
         false => MOST_TIME,
     };
