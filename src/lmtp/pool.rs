@@ -183,7 +183,9 @@ impl Pool {
         if let Some(slot) = state.slots.get_mut(slot) {
             *slot = worker.map_or(WorkerSlot::Empty, WorkerSlot::Idle);
         }
-        home.map(|home| state.busy.remove(home));
+        if let Some(home) = home {
+            state.busy.remove(home);
+        }
         drop(state);
         self.changed.notify_all();
     }
