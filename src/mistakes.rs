@@ -10,12 +10,13 @@ use crate::evaluate::{Detail, NoFilters, run as run_rules};
 use crate::file;
 use crate::load::{self, OpenText};
 use crate::mailbox::expire::may_delete;
-use crate::mailbox::sent::Sent;
+use crate::mailbox::renamed::renamed;
+use crate::mailbox::sent::{Sent, named};
 use crate::mailbox::special::Special;
 use crate::mailbox::store_check;
-use crate::mda::{location, sent as mail_sent};
+use crate::mda::{location, log as mail_log, sent as mail_sent};
 use crate::message::Message;
-use crate::plan::{Plan, StepKind};
+use crate::plan::{Folder, Plan, StepKind};
 use crate::rules::check::{Surroundings, check_lists, judge_switch, no_script, resolve};
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::mistake::{ExpireMistake, LearnMistake, RuleErrorKind};
@@ -133,10 +134,11 @@ fn unlike_the_store(
     user: &User,
 ) -> Vec<Diagnostic> {
     let world = World { user: user.clone(), ..World::default() };
-    match location(None, program, &world) {
-        Ok(location) => store_check::judge(&location, folders, layout),
-        Err(_) => Vec::new(),
-    }
+    let Ok(location) = location(None, program, &world) else { return Vec::new() };
+    let names: Vec<Folder> = folders.iter().map(|folder| named(&folder.value)).collect();
+    let log = mail_log(program, &world, StateDir::of(user).as_ref());
+    let renamed = renamed(&location, program, &log, &names);
+    store_check::judge(&location, folders, &renamed, layout)
 }
 
 /// The user's sent mail, to be looked at.

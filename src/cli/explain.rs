@@ -70,13 +70,13 @@ fn told(explanation: &Explanation) -> io::Result<String> {
             User::confined("taro", home.path(), &maildir, &data, Arc::default())
         }
     };
-    for (name, content) in &explanation.files {
-        write(&home.path().join(name), content)?;
-    }
     for folder in &explanation.folders {
         for sub in ["cur", "new", "tmp"] {
             fs::create_dir_all(home.path().join(folder).join(sub))?;
         }
+    }
+    for (name, content) in &explanation.files {
+        write(&home.path().join(name), content)?;
     }
     let site = home.path().join("site.mailrules");
     if let Some(rules) = &explanation.site {

@@ -57,6 +57,9 @@ pub(super) fn store(
                 let problems = staged.get(number).map(StagedMessage::problems).unwrap_or_default();
                 report.notes.extend(problems.iter().map(|why| format!("{}: {why}", copy.folder)));
                 let folder = folders.get(number).unwrap_or(copy.folder).clone();
+                if staged.get(number).is_some_and(StagedMessage::made_folder) {
+                    report.made_folders.push(folder.clone());
+                }
                 report.stored.push(StoredCopy { step: copy.step, folder, path: Some(path) });
                 used =
                     used.plus(staged.get(number).map(StagedMessage::counted).unwrap_or_default());

@@ -58,6 +58,8 @@ pub struct DeliveryReport {
     pub stored: Vec<StoredCopy>,
     /// Each other step that was done, in the order of doing.
     pub done: Vec<usize>,
+    /// Folders that were not there and had to be made.
+    pub made_folders: Vec<Folder>,
     /// What went differently than the rules asked, for the log.
     pub notes: Vec<String>,
 }
@@ -65,7 +67,13 @@ pub struct DeliveryReport {
 impl DeliveryReport {
     /// Where nothing was done.
     pub fn of(outcome: Outcome) -> DeliveryReport {
-        DeliveryReport { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() }
+        DeliveryReport {
+            outcome,
+            stored: Vec::new(),
+            done: Vec::new(),
+            made_folders: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 }
 
@@ -114,8 +122,7 @@ pub fn deliver<'a>(
     reach: &DeliveryContext,
 ) -> DeliveryReport {
     let (work, end) = read_plan(plan, messages);
-    let mut report =
-        DeliveryReport { outcome: end, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
+    let mut report = DeliveryReport::of(end);
     let nothing = work.copies.is_empty() && work.effects.is_empty();
     let Some(original) = messages.first() else { return report };
     if matches!(report.outcome, Outcome::Deferred { .. }) || nothing {
@@ -259,9 +266,7 @@ impl PlannedEffect<'_> {
         else {
             return Ok(Vec::new());
         };
-        let outcome = Outcome::Delivered;
-        let mut own =
-            DeliveryReport { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
+        let mut own = DeliveryReport::of(Outcome::Delivered);
         let stored = store(std::slice::from_ref(copy), true, target, journal, &mut own);
         report.notes.extend(own.notes);
         let stored = stored?;

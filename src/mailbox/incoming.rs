@@ -75,9 +75,7 @@ pub enum Disposition {
 
 impl FilingOutcome {
     fn new(entry: Entry, about: About, fate: Disposition) -> FilingOutcome {
-        let outcome = Outcome::Delivered;
-        let report =
-            DeliveryReport { outcome, stored: Vec::new(), done: Vec::new(), notes: Vec::new() };
+        let report = DeliveryReport::of(Outcome::Delivered);
         FilingOutcome { entry, about, fate, plan: Plan::default(), report }
     }
 }

@@ -17,6 +17,7 @@ pub mod metadata;
 pub mod moves;
 pub mod old_mail;
 pub mod refile;
+pub mod renamed;
 pub mod search;
 pub mod sent;
 pub mod sort;

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::diagnostic::Diagnostic;
 use crate::maildir::{Location, Maildir};
 use crate::message::fold::fold;
+use crate::plan::Folder;
 use crate::rules::mistake::{PlaceMistake, RuleErrorKind, difference};
 use crate::rules::program::Layout;
 use crate::source::{Span, Spanned};
@@ -16,11 +17,12 @@ use super::sent::named;
 /// Names shorter than this are not compared by single letters, characters.
 const SHORT_NAME: usize = 5;
 
-/// The mistakes of `folders`, and of the layout, which is set at `layout`.
-/// None if the Maildir is not there or cannot be read.
+/// The mistakes of `folders`, of which some were renamed, and of the layout, which is set
+/// at `layout`. None if the Maildir is not there or cannot be read.
 pub fn judge(
     location: &Location,
     folders: &[Spanned<String>],
+    renamed: &[(Folder, Folder)],
     layout: Option<Span>,
 ) -> Vec<Diagnostic> {
     let place = |mistake| RuleErrorKind::Place(mistake);
@@ -32,6 +34,10 @@ pub fn judge(
     }
     let mistakes = folders.iter().filter_map(|folder| {
         let name = folder.value.as_str();
+        if let Some((_, other)) = renamed.iter().find(|(gone, _)| *gone == named(name)) {
+            let (name, other) = (name.to_owned(), other.to_string());
+            return Some(place(PlaceMistake::Renamed { name, other }).at(folder.span));
+        }
         if let Some(other) = location.other_spelling(&named(name)) {
             let used = location.place(&named(name)).directories().join("/");
             let (name, other) = (name.to_owned(), other.join("/"));

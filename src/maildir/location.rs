@@ -21,6 +21,9 @@ pub struct Location {
     pub names: Option<FolderNames>,
     /// The folder that is the inbox, if not the Maildir itself.
     pub inbox: Folder,
+    /// Folders that are gone, each with the one that has its mail: what is for the first
+    /// goes to the inbox.
+    pub renamed: Vec<(Folder, Folder)>,
     /// The home, which is never made.
     pub home: Option<PathBuf>,
     /// Who else may use what is made.
@@ -73,6 +76,7 @@ impl Location {
             layout,
             names,
             inbox: Folder::default(),
+            renamed: Vec::new(),
             home: None,
             sharing: Sharing::Private,
             subscribe: None,
@@ -96,8 +100,13 @@ impl Location {
         Folder { parts: there.next().into_iter().map(str::to_owned).collect() }
     }
 
-    /// Where a folder lies; the inbox if its name is too long for a file system.
+    /// Where a folder lies; the inbox if its name is too long for a file system, or if it
+    /// is one of those that were renamed.
     pub fn place(&self, folder: &Folder) -> Place {
+        if let Some((_, other)) = self.renamed.iter().find(|(gone, _)| gone == folder) {
+            let note = format!("`{folder}` is gone and its mail is in `{other}`, so the inbox");
+            return self.inbox_because(note);
+        }
         let directories = match folder.parts.split_first() {
             Some((first, below)) if first.eq_ignore_ascii_case("INBOX") => {
                 self.below_inbox(first, below)
@@ -107,11 +116,13 @@ impl Location {
         };
         match directories {
             Some(directories) => Place { directories, note: None },
-            None => Place {
-                directories: self.directories(&self.inbox).unwrap_or_default(),
-                note: Some(too_long(folder)),
-            },
+            None => self.inbox_because(too_long(folder)),
         }
+    }
+
+    fn inbox_because(&self, note: String) -> Place {
+        let directories = self.directories(&self.inbox).unwrap_or_default();
+        Place { directories, note: Some(note) }
     }
 
     /// The inbox, which is called `INBOX` whatever its directory is (RFC 3501

@@ -31,6 +31,7 @@ pub struct StagedMessage {
     pub(super) info: String,
     pub(super) problems: Vec<String>,
     pub(super) counted: Amount,
+    pub(super) made_folder: bool,
     pub(super) bounds: Bounds,
 }
 
@@ -45,6 +46,11 @@ impl StagedMessage {
     /// What could not be done as asked, though the message is or will be stored.
     pub fn problems(&self) -> &[String] {
         &self.problems
+    }
+
+    /// Whether its folder was not there and had to be made.
+    pub fn made_folder(&self) -> bool {
+        self.made_folder
     }
 
     /// How much of a quota the message uses.

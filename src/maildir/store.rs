@@ -109,7 +109,7 @@ impl<'a> Maildir<'a> {
     ) -> Result<StagedMessage, Failure> {
         let plain = flags.letters.is_empty() && flags.keywords.is_empty() && !past.listed;
         let into = if plain { "new" } else { "cur" };
-        let open = self.open_or_make(&place.directories, into)?;
+        let (open, made_folder) = self.open_or_make(&place.directories, into)?;
 
         let mut problems = self.problems.take();
         let mut letters: Vec<char> = flags.letters.chars().collect();
@@ -134,6 +134,7 @@ impl<'a> Maildir<'a> {
             info: String::new(),
             problems,
             counted: Amount::default(),
+            made_folder,
             bounds: self.location.bounds.clone(),
         };
         let tmp_path = || open.path.join("tmp");
@@ -162,13 +163,18 @@ impl<'a> Maildir<'a> {
         Ok(staged)
     }
 
-    fn open_or_make(&self, directories: &[String], into: &str) -> Result<OpenFolder, Failure> {
+    /// An open folder, and whether it had to be made.
+    fn open_or_make(
+        &self,
+        directories: &[String],
+        into: &str,
+    ) -> Result<(OpenFolder, bool), Failure> {
         match self.open_folder(directories, into) {
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => {
                 self.make_folder(directories)?;
-                self.open_folder(directories, into)
+                Ok((self.open_folder(directories, into)?, true))
             }
-            other => other,
+            other => Ok((other?, false)),
         }
     }
 

@@ -20,12 +20,13 @@ use crate::evaluate::{self, Detail, Evaluation, Run};
 use crate::hand_over::LmtpStore;
 use crate::load::{self, FilePrints, Notice, Proof};
 use crate::log::{Log, LogEntry};
+use crate::mailbox::renamed::renamed;
 use crate::mailbox::sent::Sent;
 use crate::maildir::Location;
 use crate::maildir::sharing::Sharing;
 use crate::message::Message;
 use crate::outcome::Outcome;
-use crate::plan::{Folder, Plan};
+use crate::plan::{Folder, Plan, StepKind};
 use crate::rules::check::resolve;
 use crate::rules::program::{LogSetting, Program};
 use crate::rules::rule_set::RuleSet;
@@ -231,6 +232,16 @@ impl Delivery {
         if let Some(why) = trouble(&run, &world) {
             return Err(why);
         }
+        let log = log(program, &world, state.as_ref());
+        if program.settings.remake_folders == Some(false) && self.remote.is_none() {
+            let folders = run.evaluation.plan.steps.iter().filter_map(|step| match &step.kind {
+                StepKind::Deliver { folder, .. } => Some(folder),
+                _ => None,
+            });
+            let gone = folders.filter(|folder| !location.folder_path(folder).exists());
+            let gone: Vec<Folder> = gone.cloned().collect();
+            location.renamed = renamed(&location, program, &log, &gone);
+        }
         let mut report =
             deliver(&run.evaluation.plan, &run.messages(), self.store(&location), &reach);
         report.notes.splice(0..0, filters.notes);
@@ -239,6 +250,10 @@ impl Delivery {
         // From here on the message is delivered, and nothing may change that: not
         // a log that cannot be written, not even a panic.
         let _ = catch_unwind(AssertUnwindSafe(|| {
+            let again = renamed(&location, program, &log, &report.made_folders);
+            report.notes.extend(again.iter().map(|(folder, other)| {
+                format!("`{folder}` was made again, and its earlier mail is in `{other}`: renamed?")
+            }));
             let ids = run.message.texts("Message-ID");
             let remarks = rules.remarks.iter().map(String::as_str).chain(world.no_zone());
             let remarks: Vec<&str> = remarks.collect();
@@ -253,7 +268,6 @@ impl Delivery {
                 remarks: &remarks,
                 duration: Some(self.started.elapsed()),
             };
-            let log = log(program, &world, state.as_ref());
             let _ = log.write(&entry);
             for (path, list) in world.lists() {
                 let _ = list_index::make(&world.user, &path, &list, self.began);

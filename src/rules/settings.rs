@@ -53,6 +53,8 @@ pub struct Settings {
     pub subscribe: Option<bool>,
     /// `over-quota`.
     pub over_quota: Option<OverQuota>,
+    /// `remake-folders`: whether a folder that was probably renamed is made again.
+    pub remake_folders: Option<bool>,
     /// `isp-filter`, the user's switch.
     pub isp_filter: Vec<SwitchWord>,
     /// `isp-filter default`, the provider's.

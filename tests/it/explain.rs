@@ -16,13 +16,13 @@ use crate::support::{Home, MFILTER, Mail, Run, run, skipped};
 /// Checks the rules of an explanation in a home of its own.
 fn checked(explanation: &Explanation, rules: &[u8]) -> Run {
     let home = Home::new();
-    for (name, content) in &explanation.files {
-        fs::write(home.path().join(name), content).unwrap();
-    }
     for folder in &explanation.folders {
         for sub in ["cur", "new", "tmp"] {
             fs::create_dir_all(home.path().join(folder).join(sub)).unwrap();
         }
+    }
+    for (name, content) in &explanation.files {
+        fs::write(home.path().join(name), content).unwrap();
     }
     let rules_file = home.path().join(".mailrules");
     fs::write(&rules_file, rules).unwrap();

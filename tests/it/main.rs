@@ -58,6 +58,7 @@ mod sender_text;
 mod screener;
 mod script_saves;
 mod setup;
+mod renamed;
 mod report_bug;
 mod sharing;
 mod shortcuts;

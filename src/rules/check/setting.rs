@@ -13,8 +13,8 @@ use crate::syntax::ast::{SpannedText, ValueKind, ValueNode};
 /// Every setting.
 #[rustfmt::skip]
 pub const SETTINGS: &[&str] = &[
-    "maildir", "layout", "folder-names", "folder-prefix", "inbox", "subscribe", "over-quota", "trash", "junk",
-    "drafts", "shared", "me", "delimiter", "timezone", "log", "trust", "relays",
+    "maildir", "layout", "folder-names", "folder-prefix", "inbox", "subscribe", "remake-folders", "over-quota",
+    "trash", "junk", "drafts", "shared", "me", "delimiter", "timezone", "log", "trust", "relays",
     "spam-score-header",
     "duplicates-for", "sendmail", "program-timeout", "forward-sender",
 ];
@@ -121,6 +121,11 @@ impl Checker<'_, '_> {
                 return;
             }
             ("subscribe", ..) => "`on` or `off`",
+            ("remake-folders", _, Some(word @ ("on" | "off"))) => {
+                settings.remake_folders = Some(word == "on");
+                return;
+            }
+            ("remake-folders", ..) => "`on` or `off`",
             ("over-quota", _, Some("temporary")) => {
                 settings.over_quota = Some(OverQuota::Temporary);
                 return;

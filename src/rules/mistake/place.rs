@@ -20,6 +20,8 @@ pub enum PlaceMistake {
     FolderOfInbox { name: String, meant: String },
     /// A folder that is on disk in another spelling.
     OnDisk { name: String, other: String, how: &'static str },
+    /// A folder whose earlier mail lies together in another one.
+    Renamed { name: String, other: String },
     /// A folder that is there in modified UTF-7 and in UTF-8.
     TwoSpellings { name: String, used: String, other: String },
     /// The store has folders of the other layout, and none of the one set.
@@ -61,6 +63,12 @@ impl PlaceMistake {
                 let message = format!("`{name}` differs {how} from `{other}`, which exists");
                 warning("folder-on-disk", message, "would be a folder of its own")
                     .or_hint(Some(format!("if you mean that one, write `\"{other}\"`")))
+                    .instead_folder(&other)
+            }
+            PlaceMistake::Renamed { name, other } => {
+                let message = format!("the earlier mail of `{name}` is in `{other}`");
+                warning("folder-renamed", message, "was this folder renamed?")
+                    .or_hint(Some(format!("if it was, write `\"{other}\"`")))
                     .instead_folder(&other)
             }
             PlaceMistake::TwoSpellings { name, used, other } => {

@@ -1,0 +1,114 @@
+//! Folders that were probably renamed, by a mail reader that knows nothing of the rules:
+//! mail was delivered to them, they are gone or were made again since, and that mail lies
+//! together in another folder.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::special::{Special, Use};
+use crate::log::Log;
+use crate::log::reader::{self, LogLine, base};
+use crate::maildir::{Location, Maildir};
+use crate::plan::Folder;
+use crate::rules::program::Program;
+
+/// Of a folder's deliveries the latest so many are looked for.
+const MOST: usize = 50;
+/// Fewer messages that lie together may have been moved one by one.
+const LEAST: usize = 3;
+/// Of each file of the log so much is read, from its end, bytes.
+const LOG_MAX: u64 = 4 << 20;
+
+/// Of these folders each that was probably renamed, and the folder that has its mail.
+pub fn renamed(
+    location: &Location,
+    program: &Program,
+    log: &Log,
+    folders: &[Folder],
+) -> Vec<(Folder, Folder)> {
+    let folders = folders.iter().filter(|folder| !folder.parts.is_empty());
+    let ends: HashMap<String, Timestamp> = folders
+        .clone()
+        .filter_map(|folder| Some((folder.to_string(), end_of_first(location, folder)?)))
+        .collect();
+    let Some(files) = log.files().ok().filter(|_| !ends.is_empty()) else { return Vec::new() };
+    let mut earlier: HashMap<String, VecDeque<String>> = HashMap::new();
+    for path in files {
+        let _ = read_end(&path, |line| {
+            let is_stored = matches!(line.word.as_str(), "delivered" | "copied" | "moved");
+            let (Some(folder), Some(file)) = (line.get("folder"), line.get("file")) else { return };
+            if is_stored && ends.get(folder).is_some_and(|end| line.time < *end) {
+                let files = earlier.entry(folder.to_owned()).or_default();
+                files.push_back(base(file));
+                if files.len() > MOST {
+                    files.pop_front();
+                }
+            }
+        });
+    }
+    earlier.retain(|_, files| files.len() >= LEAST);
+    if earlier.is_empty() {
+        return Vec::new();
+    }
+    let found = whereabouts(location, program, &earlier);
+    let other = |folder: &Folder| Some((folder.clone(), found.get(&folder.to_string())?.clone()));
+    folders.filter_map(other).collect()
+}
+
+/// Until when mail was delivered to an earlier folder of this name: until the one that is
+/// there was made, else until now. None if that cannot be known.
+fn end_of_first(location: &Location, folder: &Folder) -> Option<Timestamp> {
+    match fs::metadata(location.folder_path(folder)) {
+        Ok(about) => Timestamp::try_from(about.created().ok()?).ok(),
+        Err(error) => (error.kind() == ErrorKind::NotFound).then_some(Timestamp::MAX),
+    }
+}
+
+/// The last lines of a file of the log.
+fn read_end(path: &Path, each: impl FnMut(LogLine)) -> io::Result<u64> {
+    let size = fs::metadata(path)?.len();
+    reader::read_from(path, size.saturating_sub(LOG_MAX), each)
+}
+
+/// In which other folder the most of each folder's files lie, where that is nearly all that
+/// are still there.
+fn whereabouts(
+    location: &Location,
+    program: &Program,
+    earlier: &HashMap<String, VecDeque<String>>,
+) -> HashMap<String, Folder> {
+    let Ok(maildir) = Maildir::open(location) else { return HashMap::new() };
+    let special = Special::of(location, &program.settings);
+    let folder_of: HashMap<&str, &str> = earlier
+        .iter()
+        .flat_map(|(folder, files)| files.iter().map(move |file| (file.as_str(), folder.as_str())))
+        .collect();
+    let mut counts: HashMap<&str, Vec<(usize, Option<Folder>)>> = HashMap::new();
+    for place in maildir.folders().0 {
+        let Ok(shelf) = maildir.shelf(&place) else { continue };
+        let mut here: HashMap<&str, usize> = HashMap::new();
+        for entry in shelf.list().0 {
+            if let Some(folder) = folder_of.get(entry.key().as_str()) {
+                *here.entry(folder).or_default() += 1;
+            }
+        }
+        let name = location.folder_of(&place);
+        // Mail in the inbox or the trash was put there, and its folder removed.
+        let thrown = matches!(special.use_of(&place), Some(Use::Trash | Use::Junk));
+        for (folder, count) in here {
+            let is_new = !thrown && !name.parts.is_empty() && name.to_string() != folder;
+            let other = is_new.then(|| name.clone());
+            counts.entry(folder).or_default().push((count, other));
+        }
+    }
+    let most = counts.into_iter().filter_map(|(folder, counts)| {
+        let all: usize = counts.iter().map(|(count, _)| count).sum();
+        let (most, other) = counts.into_iter().max_by_key(|(count, _)| *count)?;
+        (most >= LEAST && most * 10 >= all * 9).then(|| Some((folder.to_owned(), other?)))?
+    });
+    most.collect()
+}

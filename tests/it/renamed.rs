@@ -1,0 +1,157 @@
+//! Folders that a mail reader renamed: the rules still name the old one.
+
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+use std::fs;
+
+use crate::support::imap::{DOVEADM, Imap, NOBODY, configure, own};
+use crate::support::{Home, skipped};
+
+const MESSAGE: &[u8] = b"From: a@b.example\nSubject: sale\n\nhello\n";
+const NOTE: &str = "`Shop/Sale` was made again, and its earlier mail is in `Shop/Bargains`";
+const WARNING: &str =
+    "warning[folder-renamed]: the earlier mail of `Shop/Sale` is in `Shop/Bargains`";
+
+fn deliver(home: &Home) {
+    let run = home.deliver(MESSAGE);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+}
+
+/// How many messages lie in each folder.
+fn folders(home: &Home) -> Vec<(String, usize)> {
+    let mut folders: Vec<(String, usize)> = Vec::new();
+    for mail in home.mail() {
+        match folders.iter_mut().find(|(folder, _)| *folder == mail.folder) {
+            Some((_, count)) => *count += 1,
+            None => folders.push((mail.folder.clone(), 1)),
+        }
+    }
+    folders.sort();
+    folders
+}
+
+/// A home in which so many messages were delivered to `Shop/Sale`.
+fn home_with(settings: &str, messages: usize) -> Home {
+    let home = Home::with_rules(&format!("{settings}folder \"Shop/Sale\"\n"));
+    for _ in 0..messages {
+        deliver(&home);
+    }
+    home
+}
+
+/// Renames the folder, as IMAP servers do.
+fn rename(home: &Home, to: &str) {
+    let maildir = home.path().join("Maildir");
+    fs::rename(maildir.join(".Shop.Sale"), maildir.join(to)).expect("renamed");
+}
+
+fn log(home: &Home) -> String {
+    fs::read_to_string(home.path().join(".local/state/mfilter/log")).expect("a log")
+}
+
+fn check(home: &Home) -> String {
+    home.run(&["check"], b"").stdout
+}
+
+#[test]
+fn a_renamed_folder_is_told_before_and_after_it_is_made_again() {
+    let home = home_with("", 4);
+    assert!(!check(&home).contains("folder-renamed"));
+    rename(&home, ".Shop.Bargains");
+    let told = check(&home);
+    assert!(told.contains(WARNING), "{told}");
+    assert!(told.contains("if it was, write `\"Shop/Bargains\"`"), "{told}");
+    assert!(!log(&home).contains("made again"));
+
+    deliver(&home);
+    assert_eq!(folders(&home), [(".Shop.Bargains".into(), 4), (".Shop.Sale".into(), 1)]);
+    assert!(log(&home).contains(NOTE), "{}", log(&home));
+    assert!(check(&home).contains(WARNING), "the old one is there again");
+    deliver(&home);
+    assert_eq!(log(&home).matches("made again").count(), 1, "told once");
+
+    home.write(".mailrules", "folder \"Shop/Bargains\"\n");
+    assert!(!check(&home).contains("folder-renamed"));
+}
+
+#[test]
+fn mail_for_a_renamed_folder_goes_to_the_inbox_where_the_user_says_so() {
+    let home = home_with("set remake-folders off\n", 3);
+    rename(&home, ".Shop.Bargains");
+    deliver(&home);
+    assert_eq!(folders(&home), [(String::new(), 1), (".Shop.Bargains".into(), 3)]);
+    let log = log(&home);
+    assert!(
+        log.contains("`Shop/Sale` is gone and its mail is in `Shop/Bargains`, so the inbox"),
+        "{log}"
+    );
+    assert!(check(&home).contains(WARNING));
+    // A folder that nothing speaks for is made, now as ever.
+    fs::remove_dir_all(home.path().join("Maildir/.Shop.Bargains")).expect("removed");
+    deliver(&home);
+    assert_eq!(folders(&home), [(String::new(), 1), (".Shop.Sale".into(), 1)]);
+}
+
+#[test]
+fn what_is_thrown_away_or_spread_or_little_is_not_renamed() {
+    for (messages, targets) in [
+        // Too few to say anything.
+        (2, &[".Shop.Bargains"][..]),
+        // Thrown away, with the folder.
+        (4, &[".Trash"]),
+        (4, &[".Junk"]),
+        // Taken back into the inbox.
+        (4, &[""]),
+        // Sorted by hand.
+        (8, &[".Shop.Bargains", ".Work"]),
+    ] {
+        let home = home_with("", messages);
+        let maildir = home.path().join("Maildir");
+        for (number, mail) in home.mail().into_iter().enumerate() {
+            let target = maildir.join(targets[number % targets.len()]).join("cur");
+            fs::create_dir_all(&target).expect("made");
+            fs::create_dir_all(target.with_file_name("new")).expect("made");
+            let name = mail.path.file_name().expect("a name").to_string_lossy();
+            fs::rename(&mail.path, target.join(format!("{name}:2,S"))).expect("moved");
+        }
+        fs::remove_dir_all(maildir.join(".Shop.Sale")).expect("removed");
+        assert!(!check(&home).contains("folder-renamed"), "{targets:?}");
+        deliver(&home);
+        assert!(!log(&home).contains("made again"), "{targets:?}");
+    }
+}
+
+#[test]
+fn a_maildir_that_was_restored_has_no_renamed_folders() {
+    let home = home_with("", 4);
+    let maildir = home.path().join("Maildir");
+    let old = home.path().join("old");
+    fs::rename(&maildir, &old).expect("moved");
+    // As a backup brings it back: all of it is younger than its mail.
+    for mail in crate::support::mail(&old) {
+        let path = maildir.join(mail.path.strip_prefix(&old).expect("below"));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::copy(&mail.path, path).expect("copied");
+    }
+    for sub in ["cur", "new", "tmp"] {
+        fs::create_dir_all(maildir.join(".Shop.Sale").join(sub)).expect("made");
+    }
+    assert!(!check(&home).contains("folder-renamed"), "{}", check(&home));
+}
+
+#[test]
+fn a_folder_that_dovecot_renames_is_known() {
+    if skipped("a folder that Dovecot renames", &[DOVEADM], true) {
+        return;
+    }
+    let home = home_with("set remake-folders off\n", 3);
+    configure(&home, "Maildir");
+    own(&home, NOBODY);
+    let mut imap = Imap::start(&home);
+    imap.done("RENAME Shop/Sale Shop/Bargains");
+    imap.end();
+    own(&home, 0);
+    assert!(check(&home).contains(WARNING), "{}", check(&home));
+    deliver(&home);
+    assert_eq!(folders(&home), [(String::new(), 1), (".Shop.Bargains".into(), 3)]);
+}
