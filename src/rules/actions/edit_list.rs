@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Extent, Planner, ArgumentError, is_word};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Extent, Planner, is_word};
 use crate::syntax::ast::ValueKind;
 
 pub(super) const ADD_TO: ActionWord =

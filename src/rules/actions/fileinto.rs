@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, shown, shown_as};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, shown, shown_as};
 use crate::plan::DeliveryWord;
 use crate::rules::template::{FlagsTemplate, Template};
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, shown};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, shown};
 use crate::rules::template::Template;
 
 pub(super) const FILTER: ActionWord =

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, InboxAction, Planner, ArgumentError, shown, shown_as};
+use super::{
+    Act, Action, ActionReader, ActionWord, ArgumentError, InboxAction, Planner, shown, shown_as,
+};
 use crate::plan::DeliveryWord;
 use crate::rules::template::{FlagsTemplate, Template};
 

@@ -3,14 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, is_word, shown};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, is_word, shown};
 use crate::rules::template::Template;
 
-pub(super) const FORWARD: ActionWord = ActionWord::new(
-    "forward",
-    "`forward \"address\" …`, or `forward copy \"address\" …`",
-    read,
-);
+pub(super) const FORWARD: ActionWord =
+    ActionWord::new("forward", "`forward \"address\" …`, or `forward copy \"address\" …`", read);
 
 /// `forward` or `forward copy`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, shown_as};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, shown_as};
 use crate::plan::DeliveryWord;
 use crate::rules::template::FlagsTemplate;
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Extent, Planner, ArgumentError, shown};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Extent, Planner, shown};
 use crate::rules::template::Template;
 use crate::syntax::ast::ValueKind;
 
@@ -19,7 +19,9 @@ pub struct LetAction {
 }
 
 fn read(reader: &mut ActionReader<'_, '_, '_>) -> Result<Action, ArgumentError> {
-    let [name, _] = reader.action.arguments.as_slice() else { return Err(ArgumentError::WrongArguments) };
+    let [name, _] = reader.action.arguments.as_slice() else {
+        return Err(ArgumentError::WrongArguments);
+    };
     let ValueKind::Name(word) = &name.kind else { return Err(ArgumentError::WrongArguments) };
     let texts = reader.texts_from(1)?;
     let [text] = texts.as_slice() else { return Err(ArgumentError::WrongArguments) };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner};
 use crate::plan::StepKind;
 use crate::rules::template::Template;
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, shown_flags};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, shown_flags};
 use crate::rules::template::FlagsTemplate;
 
 pub(super) const MARK: ActionWord = ActionWord::new("mark", "`mark FLAG …`", read);

@@ -1,11 +1,28 @@
 //! The actions, one file each: the word that asks for it, how its arguments are
 //! read, what it plans, and how it is told to people who do not know the language.
 //!
-//! A new action is a file here and a line in the table below; its word stands in
-//! the grammar, in `syntax::words` and in mailrules(5), and tests hold these
-//! together. What it does to a message is one of the steps of [`crate::plan`].
+//! A new action is a file here, its `mod` and a line in the table below; where its
+//! word stands besides is told in CONTRIBUTING.md, and tests hold these together.
+//! What it does to a message is one of the steps of [`crate::plan`].
 
 mod argument;
+mod copy;
+mod defer;
+mod discard;
+mod edit_list;
+mod fileinto;
+mod filter;
+mod folder;
+mod forward;
+mod header;
+mod inbox;
+mod let_value;
+mod log;
+mod mark;
+mod pipe;
+mod reject;
+mod reply;
+mod run;
 
 use serde::{Deserialize, Serialize};
 
@@ -156,7 +173,7 @@ pub trait Planner {
 
 macro_rules! actions {
     ($($file:ident: $kind:ident by $($word:ident),+;)*) => {
-        $(mod $file; pub use $file::$kind;)*
+        $(pub use $file::$kind;)*
 
         /// Every word, in the order of the manual.
         pub const ACTIONS: &[&ActionWord] = &[$($(&$file::$word),+),*];

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, shown};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, shown};
 use crate::plan::StepKind;
 use crate::rules::template::Template;
 

@@ -18,8 +18,7 @@ pub(super) const REPLY: ActionWord = ActionWord::new(
 );
 
 /// The words that may stand in the braces.
-pub const PARTICULARS: [&str; 7] =
-    ["subject", "text", "file", "from", "for", "every", "handle"];
+pub const PARTICULARS: [&str; 7] = ["subject", "text", "file", "from", "for", "every", "handle"];
 
 const HOUR: u64 = 3600;
 const YEAR: u64 = 52 * 7 * 24 * HOUR;
@@ -162,10 +161,7 @@ fn sender<'v>(
     }
 }
 
-fn path(
-    reader: &mut ActionReader<'_, '_, '_>,
-    value: &ValueNode,
-) -> Result<String, ArgumentError> {
+fn path(reader: &mut ActionReader<'_, '_, '_>, value: &ValueNode) -> Result<String, ArgumentError> {
     let ValueKind::Text(path) = &value.kind else { return Err(ArgumentError::WrongArguments) };
     if path.trim().is_empty() || path.contains(char::is_control) {
         return Err(ArgumentError::WrongArguments);

@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Action, ActionReader, ActionWord, Planner, ArgumentError, shown};
+use super::{Act, Action, ActionReader, ActionWord, ArgumentError, Planner, shown};
 use crate::plan::StepKind;
 use crate::rules::template::Template;
 
-pub(super) const RUN: ActionWord =
-    ActionWord::new("run", "`run \"program\" \"argument\" …`", read);
+pub(super) const RUN: ActionWord = ActionWord::new("run", "`run \"program\" \"argument\" …`", read);
 
 /// `run`, checked.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
