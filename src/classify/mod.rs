@@ -101,6 +101,12 @@ impl Mail<'_> {
         self.known.trail.get_or_init(new)
     }
 
+    /// Whether there is more than one line that somebody could read as From, so that
+    /// a border may have looked at another than a reader shows.
+    pub fn has_several_from(&self) -> bool {
+        self.message.head().lines_like("from") > 1
+    }
+
     /// What a trusted border found out about the sender.
     pub fn results(&self) -> &authentication::Results {
         self.known.results.get_or_init(|| authentication::of(self))

@@ -4,6 +4,10 @@
 //! organisation's, that is, their names are one up to the label before the
 //! public suffix (`co.jp`, and `github.io` too: whose subdomains are each
 //! someone else's).
+//!
+//! A message has one From (RFC 5322 §3.6). Of several a signature covers the last
+//! alone (RFC 6376 §5.4.2), so that who has a signed message can put another above
+//! it, of a neighbour at the same provider: then nobody is proven.
 
 use crate::classify::authentication::{Results, Verdict};
 use crate::classify::{Classifier, Mail};
@@ -24,6 +28,10 @@ pub fn find(mail: &Mail<'_>) -> Option<String> {
     domains.sort_unstable();
     domains.dedup();
     if domains.is_empty() || domains.iter().any(|domain| domain.is_empty()) {
+        return None;
+    }
+    if mail.has_several_from() {
+        mail.message.leave_out("several lines can be read as From: none is `verified`".into());
         return None;
     }
     let results = mail.results();
@@ -123,6 +131,44 @@ mod tests {
         ] {
             assert_holds(&VERIFIED, &mail(results, from), &TestWorld::default(), evidence);
         }
+    }
+
+    /// Who has a signed message of a provider's puts a From of a neighbour above it.
+    #[test]
+    fn several_lines_like_from_prove_nobody() {
+        let far = format!("boss@example.org\n{}From: eve@example.org", "x:\n".repeat(50_100));
+        for from in [
+            "boss@example.org\nFrom: eve@example.org",
+            "boss@example.org\nfrom : eve@example.org",
+            "boss@example.org\nX: y\rFrom: eve@example.org",
+            "boss@example.org\nFr\0om: eve@example.org",
+            "boss@example.org\ngarbage\nFrom: boss@example.org",
+            &far,
+        ] {
+            for results in [
+                "dkim=pass header.d=example.org",
+                "dmarc=pass header.from=example.org",
+                "dmarc=pass",
+                "spf=pass smtp.mailfrom=example.org",
+            ] {
+                assert_not(&VERIFIED, &mail(results, from), &TestWorld::default());
+            }
+        }
+        let folded = mail("dmarc=pass", "boss@example.org\nX-From: a\nSubject: x\n From: y");
+        assert_holds(&VERIFIED, &folded, &TestWorld::default(), "dmarc=pass for example.org");
+    }
+
+    /// A border that does not say which domain it asked about may have taken another.
+    #[test]
+    fn a_dmarc_result_without_a_domain_is_of_the_only_one() {
+        let long = format!("a@example.org, x <{}@evil.example>", "y".repeat(300_000));
+        for from in ["\"eve@evil.example\" <a@example.org>", "eve(@evil.example,)@example.org", &long]
+        {
+            assert_not(&VERIFIED, &mail("dmarc=pass", from), &TestWorld::default());
+        }
+        let from = "\"a@news.example.org\" <a@example.org>";
+        let evidence = "dmarc=pass for example.org";
+        assert_holds(&VERIFIED, &mail("dmarc=pass", from), &TestWorld::default(), evidence);
     }
 
     #[test]

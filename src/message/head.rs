@@ -201,6 +201,23 @@ impl Head {
         self.named(name).map(|header| header.value)
     }
 
+    /// How many lines somebody could take for a header called `name`: also those beyond
+    /// the index, behind a CR alone, and with something in or before the name that is not
+    /// seen.
+    pub fn lines_like(&self, name: &str) -> usize {
+        let lines = self.fields().split(|byte| matches!(byte, b'\n' | b'\r'));
+        let is_like = |line: &&[u8]| {
+            let Some(colon) = memchr(b':', line) else { return false };
+            let mut seen = line.iter().take(colon).filter(|byte| byte.is_ascii_graphic());
+            let mut wanted = name.bytes();
+            !line.starts_with(b" ")
+                && !line.starts_with(b"\t")
+                && wanted.all(|byte| seen.next().is_some_and(|it| it.eq_ignore_ascii_case(&byte)))
+                && seen.next().is_none()
+        };
+        lines.filter(is_like).count()
+    }
+
     /// The raw value of the topmost header called `name`.
     pub fn first(&self, name: &str) -> Option<&[u8]> {
         self.values(name).next()

@@ -34,7 +34,7 @@
 //! # What counts of them
 //! Borders print texts that the sender chose; [`sender_text`] tells how far a
 //! header can be read. A DKIM result that passes must be one of a signature
-//! that the message has, a DMARC result one of its From. A result that is
+//! that the message has, a DMARC result of all its From. A result that is
 //! unreadable, cut off or contradicted has no value at all: nobody has found
 //! out.
 
@@ -277,10 +277,22 @@ impl ResultsReader<'_, '_> {
     fn dmarc(&mut self, found: &[(&MethodResult, Verdict)]) -> Result<Verdict, String> {
         let (result, verdict) = sceptical(found)?;
         let domain = result.property("header.from").and_then(domain_of);
-        if let (Verdict::Pass, Some(domain)) = (verdict, &domain) {
+        if verdict == Verdict::Pass {
             let from = self.mail.message.addresses("from");
-            if !from.iter().any(|address| domain::aligned(domain, &address.domain)) {
-                return Err(format!("From is not of {}", excerpt(domain)));
+            let is_of = |domain: &str| {
+                from.iter().all(|address| domain::aligned(domain, &address.domain))
+            };
+            match &domain {
+                Some(domain) if from.is_empty() || !is_of(domain) => {
+                    return Err(format!("From is not of {}", excerpt(domain)));
+                }
+                None if !self.sender.from_domains().all(is_of) => {
+                    return Err("it does not say of which domain, and From holds several".into());
+                }
+                _ if self.mail.has_several_from() => {
+                    return Err("several lines can be read as From".into());
+                }
+                _ => {}
             }
         }
         if let (Verdict::Pass, Some(who)) = (verdict, self.sender.misleads()) {

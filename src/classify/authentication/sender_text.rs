@@ -125,8 +125,9 @@ impl SenderText {
             found.envelope_sender(sender);
         }
         found.helo(mail);
-        for text in head.values("from").take(MOST_SIGNATURES).map(text_of) {
-            found.from(&text);
+        for value in head.values("from").take(MOST_SIGNATURES) {
+            found.from(&text_of(value));
+            found.texts(TextOrigin::From).incomplete |= value.len() > LONGEST_HEADER;
         }
         found
     }
@@ -324,6 +325,11 @@ impl SenderText {
         let kinds =
             [TextOrigin::Signature, TextOrigin::EnvelopeSender, TextOrigin::Helo, TextOrigin::From];
         kinds.into_iter().find(misleading).map(TextOrigin::name)
+    }
+
+    /// What a border could take for a domain of From.
+    pub fn from_domains(&self) -> impl Iterator<Item = &str> {
+        self.texts[TextOrigin::From as usize].plain.iter().map(String::as_str)
     }
 
     /// Whether what `Received-SPF` says of an envelope sender and a HELO is

@@ -229,6 +229,20 @@ fn a_dmarc_result_of_another_from_is_none() {
 }
 
 #[test]
+fn a_dmarc_result_is_of_every_from() {
+    let dmarc = ar("mx.example.jp; dmarc=pass header.from=example.org");
+    for (from, why) in [
+        ("a@b.example, x@example.org", "From is not of example.org"),
+        ("a@example.org\nFrom: x@example.org", "several lines can be read as From"),
+    ] {
+        let found = results(&format!("{dmarc}{BORDER}From: {from}\n\n"), &[]);
+        assert_ignored(&found, &format!("its `dmarc` result is not believed: {why}"));
+    }
+    let found = results(&format!("{dmarc}{BORDER}From: a@example.org, x@example.org\n\n"), &[]);
+    assert_verdicts(&found, "- - pass - -");
+}
+
+#[test]
 fn what_a_border_was_misled_to_is_none() {
     // OpenDMARC takes what follows the first `@` of "x@example.org"@evil.example.
     let dmarc = ar("mx.example.jp; dmarc=pass (p=reject dis=none) header.from=example.org");
