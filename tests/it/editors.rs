@@ -1,5 +1,5 @@
 //! The syntax files in `editors/`: their words are the program's, and Vim colours rules
-//! as they are meant.
+//! as they are meant. The dictionary of the fuzzers has them, too.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -48,6 +48,15 @@ fn the_words_of_vim_emacs_and_vscode_are_the_programs() {
     let lists = lists.filter_map(|rest| rest.split(')').next());
     let of_vscode: BTreeSet<&str> = lists.flat_map(|list| list.split('|')).collect();
     assert_eq!(of_vscode, words());
+}
+
+#[test]
+fn the_fuzzers_know_the_words() {
+    let dictionary = read("../fuzz/dict/rules.dict");
+    let known: BTreeSet<&str> =
+        dictionary.lines().filter_map(|line| line.strip_prefix('"')?.strip_suffix('"')).collect();
+    let unknown: Vec<_> = words().difference(&known).copied().collect();
+    assert!(unknown.is_empty(), "fuzz/dict/rules.dict lacks {unknown:?}");
 }
 
 #[test]
