@@ -81,8 +81,12 @@ fn the_tarball_of_the_readme_installs_and_goes_away() {
     let installed = shell(&home, &source, &cargo, &install);
     assert_eq!(installed.code, Some(0), "{installed:?}");
     let program = home.path().join(".local/bin/mfilter");
-    let version = run(Command::new(&program), b"From: a@b.example\n\nhello\n");
-    assert_eq!(version.code, Some(0), "{version:?}");
+    let mut deliver = Command::new(&program);
+    deliver.env_clear().env("HOME", home.path());
+    let delivered = run(deliver, b"From: a@b.example\n\nhello\n");
+    assert_eq!(delivered.code, Some(0), "{delivered:?}");
+    let inbox = fs::read_dir(home.path().join("Maildir/new")).expect("there is an inbox");
+    assert_eq!(inbox.count(), 1);
     let gone = shell(&home, &source, &cargo, &away);
     assert_eq!(gone.code, Some(0), "{gone:?}");
     assert!(!program.exists());
