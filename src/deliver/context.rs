@@ -1,8 +1,12 @@
 //! What a delivery may use beyond the Maildir, and doing what reaches out.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::file::{ANYWHERE, Bounds};
 use crate::outcome::is_permanent;
@@ -44,6 +48,27 @@ pub struct DeliveryContext {
     pub recipients: Vec<String>,
     /// The moment, seconds since 1970.
     pub now: i64,
+    /// Who has to be told how it ends; none where an exit code tells it.
+    pub caller: Option<Caller>,
+}
+
+/// Who has handed a message over and waits to be told how it ends, by a socket.
+#[derive(Debug, Clone)]
+pub struct Caller(Arc<OwnedFd>);
+
+impl Caller {
+    /// The one at the other end of a socket.
+    pub fn at(socket: OwnedFd) -> Caller {
+        Caller(Arc::new(socket))
+    }
+
+    /// Whether nobody is there any more.
+    pub fn is_gone(&self) -> bool {
+        let mut fds = [PollFd::new(&*self.0, PollFlags::empty())];
+        let polled = poll(&mut fds, Some(&Timespec::default()));
+        let gone = PollFlags::HUP | PollFlags::ERR;
+        polled.is_ok() && fds.iter().any(|fd| fd.revents().intersects(gone))
+    }
 }
 
 /// What came of a step.
@@ -71,7 +96,13 @@ impl DeliveryContext {
             sender: None,
             recipients: Vec::new(),
             now: 0,
+            caller: None,
         }
+    }
+
+    /// Whether nobody can be told how it ends, so that the message comes again.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.caller.as_ref().is_some_and(Caller::is_gone)
     }
 
     /// A program as it is to be run.

@@ -3,8 +3,9 @@
 
 use rustix::io::Errno;
 
+use super::context::DeliveryContext;
 use super::work_list::Copy;
-use super::{DeliveryReport, StoredCopy, note};
+use super::{DeliveryReport, StoredCopy, abandoned, note};
 use crate::file::is_leading_out;
 use crate::maildir::amount::Amount;
 use crate::maildir::quota::{self, QuotaRoom};
@@ -20,6 +21,7 @@ use crate::state::journal::Journal;
 pub(super) fn store(
     missing: &[&Copy<'_>],
     location: &Location,
+    reach: &DeliveryContext,
     journal: &mut Option<Journal>,
     report: &mut DeliveryReport,
 ) -> Result<Vec<StagedMessage>, Outcome> {
@@ -50,6 +52,9 @@ pub(super) fn store(
         folders.push(if place.note.is_some() { Folder::default() } else { folder });
     }
     let has_quota = has_room(&maildir, more, report)?;
+    if reach.is_abandoned() {
+        return Err(abandoned());
+    }
     let mut used = Amount::default();
     for (number, copy) in missing.iter().enumerate() {
         match staged.get_mut(number).map(StagedMessage::commit) {

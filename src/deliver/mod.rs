@@ -17,6 +17,8 @@
 //!   what was stored is taken back.
 //! - What `sendmail` refuses to forward, for good, no retry mends: the message
 //!   is stored in the inbox instead, unless a copy of it lies there.
+//! - Where whoever has to be told how it ends is gone, the message comes again: nothing
+//!   is stored, or what was is taken back, or the journal knows it.
 //! - Where the Maildir has a quota and there is no room in it, nothing is
 //!   stored: 75, or a refusal where the site says so.
 //! - A folder whose name is too long for its file system is the inbox, with a
@@ -129,6 +131,9 @@ pub fn deliver<'a>(
         return report;
     }
     let target = Target { store: store.into(), original, reach };
+    if reach.is_abandoned() {
+        return DeliveryReport { outcome: abandoned(), ..report };
+    }
     let mut journal = match open_journal(&work, messages, reach, &mut report) {
         Ok(journal) => journal,
         Err(outcome) => return DeliveryReport { outcome, ..report },
@@ -140,8 +145,7 @@ pub fn deliver<'a>(
             if journal.is_none() {
                 report.forget_taken_back();
             }
-            report.outcome = outcome;
-            return report;
+            return DeliveryReport { outcome, ..report };
         }
     };
     edit_together(plan, work.effects.iter().map(|effect| effect.step), reach, &mut report);
@@ -149,15 +153,17 @@ pub fn deliver<'a>(
         let came = effect.carry_out(plan, target, &mut journal, &mut report);
         if let Err(outcome) = came.map(|more| stored.extend(more)) {
             if journal.is_none() {
-                let undone = in_maildir::take_back(stored, &mut report);
-                if let Store::Maildir(location) = target.store {
-                    in_maildir::note_use(location, undone.negative(), &mut report);
-                }
-                report.forget_taken_back();
+                report.take_back(stored, target.store);
             }
-            report.outcome = outcome;
-            return report;
+            return DeliveryReport { outcome, ..report };
         }
+    }
+    // Of what was done with effects only a journal can tell the next try.
+    if (journal.is_some() || !again) && reach.is_abandoned() {
+        if journal.is_none() {
+            report.take_back(stored, target.store);
+        }
+        return DeliveryReport { outcome: abandoned(), ..report };
     }
     stored.into_iter().for_each(StagedMessage::keep);
     if let Some(journal) = journal {
@@ -166,7 +172,20 @@ pub fn deliver<'a>(
     report
 }
 
+fn abandoned() -> Outcome {
+    Outcome::deferred("whoever sent the message is gone, so it comes again")
+}
+
 impl DeliveryReport {
+    /// Takes back what was stored.
+    fn take_back(&mut self, stored: Vec<StagedMessage>, store: Store<'_>) {
+        let undone = in_maildir::take_back(stored, self);
+        if let Store::Maildir(location) = store {
+            in_maildir::note_use(location, undone.negative(), self);
+        }
+        self.forget_taken_back();
+    }
+
     /// Of what was stored in a Maildir and taken back nothing is left to be told.
     fn forget_taken_back(&mut self) {
         self.stored.retain(|copy| copy.path.is_none());
@@ -334,7 +353,8 @@ fn store(
     if missing.is_empty() {
         return Ok(Vec::new());
     }
-    let is_remote = matches!(target.store, Store::Remote(_));
+    let Target { store, original, reach } = target;
+    let is_remote = matches!(store, Store::Remote(_));
     if missing.len() > 1 || again || is_remote {
         for copy in &missing {
             copy.message.spool().map_err(|error| {
@@ -342,10 +362,9 @@ fn store(
             })?;
         }
     }
-    match target.store {
-        Store::Maildir(location) => in_maildir::store(&missing, location, journal, report),
+    match store {
+        Store::Maildir(location) => in_maildir::store(&missing, location, reach, journal, report),
         Store::Remote(mailbox) => {
-            let Target { original, reach, .. } = target;
             hand_over::store(&missing, original, mailbox, reach, journal, report)?;
             Ok(Vec::new())
         }
@@ -355,6 +374,7 @@ fn store(
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::net::UnixStream;
 
     use crate::flags::Flags;
     use crate::maildir::Maildir;
@@ -483,6 +503,40 @@ mod tests {
             rewritten.extend(event.file_name().map(|name| name.to_string_lossy().into_owned()));
         }
         assert_eq!(rewritten, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_nobody_could_be_told_of_is_known_to_the_next_try() {
+        let home = tempfile::tempdir().unwrap();
+        let (front, ours) = UnixStream::pair().unwrap();
+        let ran = home.path().join("ran");
+        let script = format!("echo x >> {}; sleep 0.3", ran.display());
+        let argv = ["/bin/sh", "-c", &script].map(str::to_owned).into();
+        let plan = plan(vec![to(DeliveryWord::Copy, "A"), StepKind::Pipe { argv }]);
+        let message = Message::from_bytes(b"A: b\n\nc\n".to_vec());
+        let reach = |caller| DeliveryContext {
+            state: Some(StateDir::at(home.path().join("state"))),
+            caller,
+            ..DeliveryContext::nothing()
+        };
+        let location = Location::new(home.path().join("Maildir"), Layout::Fs, None);
+        let leaving = std::thread::spawn({
+            let ran = ran.clone();
+            move || {
+                while !ran.exists() {
+                    std::thread::yield_now();
+                }
+                drop(front);
+            }
+        });
+        let caller = Some(context::Caller::at(ours.into()));
+        for (caller, is_deferred) in [(caller, true), (None, false)] {
+            let outcome = deliver(&plan, &[&message], &location, &reach(caller)).outcome;
+            assert_eq!(matches!(outcome, Outcome::Deferred { .. }), is_deferred, "{outcome:?}");
+            assert_eq!(count(home.path(), "Maildir/A/new"), 1);
+            assert_eq!(fs::read_to_string(&ran).unwrap(), "x\n");
+        }
+        leaving.join().unwrap();
     }
 
     #[test]

@@ -31,15 +31,15 @@ pub fn tell(notice: &Notice, store: Store<'_>, state: Option<&StateDir>, world: 
 
 /// What the log says of a message that no rule has seen.
 pub const UNFILTERED: &str =
-    "the message is in the inbox without rules, since it ended two deliveries before";
+    "the message is in the inbox without rules, since it ended deliveries before";
 
 /// Delivers a notice that the message which was just delivered went through no rules.
 /// Nothing of that message is in it: to look at it is what failed.
 pub fn tell_unfiltered(store: Store<'_>, state: Option<&StateDir>, world: &World) {
     let host = world.host_name().unwrap_or_else(|| "localhost".into());
     let text = "A message in your inbox, which came just before this one, has not gone through \
-                your rules:\ntwice the program ended while it was at that message, so the third \
-                try left the rules out.\nNo message is lost. Please tell your provider, or \
+                your rules:\nat each try before, the program ended while it was at that message, so \
+                this try left the rules out.\nNo message is lost. Please tell your provider, or \
                 those who make mfilter.\n";
     let date = DateTimePrinter::new().timestamp_to_string(&world.now()).unwrap_or_default();
     let subject = "A message was not filtered";

@@ -3,7 +3,8 @@
 //!
 //! A user's mail is never delivered by two at once, and goes to the worker that had it
 //! before, while that one is free. A worker that dies costs its message a 451, unless all
-//! of it is found stored; a message that two have died of goes to the inbox without rules.
+//! of it is found stored; a message that two have died of goes to the inbox without rules,
+//! and if a third dies of it they are not even loaded.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -40,6 +41,9 @@ const START_TIME: Duration = Duration::from_secs(60);
 const RECOVERY_TIME: Duration = Duration::from_secs(20);
 /// So many workers try it.
 const RECOVERIES: usize = 10;
+/// After so many that died, those that follow leave the rules alone: to load them may be
+/// what they died of. Then another Maildir that the rules set is not looked through.
+const RECOVERIES_WITH_RULES: usize = 3;
 /// So many workers may die of a message before it is kept from the rules.
 const DEATHS: u32 = 2;
 
@@ -209,12 +213,14 @@ impl Pool {
         since: Instant,
     ) -> DeliveryResult {
         let deaths = self.deaths.of(message, &to.recipient);
-        let filtering = if deaths >= DEATHS {
-            self.metrics.poison.count();
-            Filtering::Inbox
-        } else {
-            Filtering::Rules
+        let filtering = match deaths {
+            ..DEATHS => Filtering::Rules,
+            DEATHS => Filtering::Inbox,
+            _ => Filtering::NoRules,
         };
+        if filtering != Filtering::Rules {
+            self.metrics.poison.count();
+        }
         let job = Job {
             // An address may stand twice in one transaction.
             id: self.hasher.hash_one((
@@ -250,7 +256,7 @@ impl Pool {
                     "a worker died at mail for {} ({why}), death {count} of this message",
                     to.account.name
                 ));
-                match seat.recover(&to.account, job, message) {
+                match seat.recover(&to.account, &job, message) {
                     true => DeliveryResult::recovered(),
                     false => DeliveryResult::later("the delivery was ended before it was done"),
                 }
@@ -389,9 +395,13 @@ impl Seat<'_> {
 
     /// Whether all is stored that a dead worker was to store. Who finds that out may die
     /// as well.
-    fn recover(&mut self, account: &Account, job: Job, message: &MessageData) -> bool {
-        let order = WorkerOrder::Recover(job);
-        for _ in 0..RECOVERIES {
+    fn recover(&mut self, account: &Account, job: &Job, message: &MessageData) -> bool {
+        for number in 0..RECOVERIES {
+            let mut job = job.clone();
+            if number >= RECOVERIES_WITH_RULES {
+                job.filtering = Filtering::NoRules;
+            }
+            let order = WorkerOrder::Recover(job);
             match self.ask(account, &order, message, RECOVERY_TIME) {
                 Ok(WorkerReaction::Answered(answer)) => {
                     return answer == WorkerAnswer::Recovered(true);
@@ -470,13 +480,20 @@ mod tests {
                 {
                     let answer = match head {
                         WorkerOrder::Settings(_) => WorkerAnswer::Ready,
-                        WorkerOrder::Deliver(Job { filtering: Filtering::Inbox, .. }) => {
-                            WorkerAnswer::Done {
-                                outcome: Outcome::Discarded,
-                                folders: Vec::new(),
-                                broke: false,
-                            }
+                        WorkerOrder::Deliver(Job { filtering, .. })
+                        | WorkerOrder::Recover(Job { filtering, .. })
+                            if body == b"die loading" && filtering != Filtering::NoRules =>
+                        {
+                            return;
                         }
+                        WorkerOrder::Deliver(Job {
+                            filtering: Filtering::Inbox | Filtering::NoRules,
+                            ..
+                        }) => WorkerAnswer::Done {
+                            outcome: Outcome::Discarded,
+                            folders: Vec::new(),
+                            broke: false,
+                        },
                         WorkerOrder::Deliver(_) if body == b"die" || body == b"die late" => return,
                         WorkerOrder::Deliver(_) if body == b"hang" => {
                             std::thread::sleep(Duration::from_secs(2));
@@ -550,6 +567,13 @@ mod tests {
             assert_eq!(deliver(&pool, "taro", body), 250, "the inbox");
         }
         assert_eq!(deliver(&pool, "hana", "die"), 451, "another recipient is another case");
+    }
+
+    #[test]
+    fn rules_that_kill_while_they_are_loaded_are_left_alone_at_last() {
+        let (pool, _) = pool(|_| ());
+        let codes = [(); 4].map(|()| deliver(&pool, "taro", "die loading"));
+        assert_eq!(codes, [451, 451, 451, 250]);
     }
 
     #[test]

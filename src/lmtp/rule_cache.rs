@@ -14,6 +14,9 @@ use crate::user::User;
 
 /// Users whose rules are kept.
 const USERS: usize = 500;
+/// What the files of these rules hold together, bytes. In memory rules take some 25 times
+/// that. The rules at hand are kept, whatever their size.
+const TEXT: u64 = 1 << 20;
 
 /// Kept rules, by home.
 #[derive(Default)]
@@ -21,10 +24,13 @@ pub struct RuleCache {
     kept: HashMap<PathBuf, KeptRules>,
     /// Counts the messages.
     now: u64,
+    none: Option<ActiveRules>,
 }
 
 struct KeptRules {
     rules: ActiveRules,
+    /// What their files hold, bytes.
+    size: u64,
     used: u64,
 }
 
@@ -39,23 +45,74 @@ impl RuleCache {
         let is_current = self.kept.get(home).is_some_and(|kept| kept.rules.are_current());
         if !is_current {
             self.kept.remove(home);
-            if self.kept.len() >= USERS {
-                self.forget_oldest();
-            }
             let files = RuleFiles { rules: None, site };
             let rules = ActiveRules::load(files, user, Proof::Whole)?;
-            self.kept.insert(home.to_owned(), KeptRules { rules, used: 0 });
+            let size = rules.text_size().unwrap_or(0);
+            self.make_room(size);
+            self.kept.insert(home.to_owned(), KeptRules { rules, size, used: 0 });
         }
         let kept = self.kept.get_mut(home).ok_or("the rules are gone")?;
         kept.used = self.now;
         Ok(&kept.rules)
     }
 
-    /// Makes room, for a tenth at once since all have to be looked at.
-    fn forget_oldest(&mut self) {
-        let mut used: Vec<u64> = self.kept.values().map(|kept| kept.used).collect();
-        used.sort_unstable();
-        let oldest = used.get(USERS / 10).copied().unwrap_or(u64::MAX);
+    /// No rules at all.
+    pub fn none(&mut self, user: &User) -> &ActiveRules {
+        self.none.insert(ActiveRules::none(user))
+    }
+
+    /// Makes room for rules of a size, and for a tenth more, since all have to be looked at.
+    fn make_room(&mut self, size: u64) {
+        // They are loaded each time.
+        self.kept.retain(|_, kept| kept.rules.text_size().is_some());
+        let mut text: u64 = self.kept.values().map(|kept| kept.size).sum();
+        if self.kept.len() < USERS && text.saturating_add(size) <= TEXT {
+            return;
+        }
+        let mut by_use: Vec<(u64, u64)> =
+            self.kept.values().map(|kept| (kept.used, kept.size)).collect();
+        by_use.sort_unstable();
+        let (mut users, mut oldest) = (self.kept.len(), 0);
+        for (used, its_size) in by_use {
+            if users < USERS - USERS / 10 && text.saturating_add(size) <= TEXT - TEXT / 10 {
+                break;
+            }
+            (users, text, oldest) = (users - 1, text - its_size, used);
+        }
         self.kept.retain(|_, kept| kept.used > oldest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Loads the rules of so many users, each of so many bytes; gives how many are kept.
+    fn kept_of(users: usize, size: usize) -> (usize, RuleCache) {
+        let homes = tempfile::tempdir().unwrap();
+        let mut cache = RuleCache::default();
+        let mut most = 0;
+        for user in 0..users {
+            let home = homes.path().join(user.to_string());
+            std::fs::create_dir(&home).unwrap();
+            let text = format!("# {}\nfolder \"A\"\n", "x".repeat(size));
+            std::fs::write(home.join(".mailrules"), text).unwrap();
+            let rules = cache.of(&User::at(&home), None).unwrap();
+            assert_eq!(rules.set.user.statements(), 1);
+            most = most.max(cache.kept.len());
+        }
+        (most, cache)
+    }
+
+    #[test]
+    fn rules_are_kept_by_number_and_by_size() {
+        assert_eq!(kept_of(USERS + 3, 10).0, USERS);
+        let (most, mut cache) = kept_of(24, 100_000);
+        assert_eq!(most, 10, "a megabyte of them");
+        let text: u64 = cache.kept.values().map(|kept| kept.size).sum();
+        assert!(text <= TEXT, "{text}");
+        // One that is larger than all may be is kept while it is at hand.
+        cache.make_room(2 * TEXT);
+        assert!(cache.kept.is_empty());
     }
 }

@@ -19,10 +19,11 @@ use super::settings::{LmtpSettings, StoreSetting, WorkerLimits};
 use super::spool::PositionedReader;
 use super::wire::{self, Job, WorkerAnswer, WorkerFrame, WorkerOrder};
 use crate::deliver::DeliveryReport;
+use crate::deliver::context::Caller;
 use crate::hand_over::LmtpStore;
 use crate::hand_over::address::StoreAddress;
 use crate::maildir::recover::{RecoverOutcome, recover};
-use crate::mda::{self, Delivery, RemoteStore};
+use crate::mda::{self, ActiveRules, Delivery, Filtering, RemoteStore};
 use crate::message::{Message, path};
 use crate::outcome::Outcome;
 use crate::state::{StateDir, journal};
@@ -48,7 +49,8 @@ pub fn run(socket: &UnixStream) -> io::Result<()> {
             Some(Arc::new(LmtpStore::new(address)))
         }
     };
-    let mut worker = Worker { rules: RuleCache::default(), settings: *settings, store };
+    let front = Some(Caller::at(socket.try_clone()?.into()));
+    let mut worker = Worker { rules: RuleCache::default(), settings: *settings, store, front };
     while let Some(WorkerFrame { head, body, descriptor }) = wire::receive(socket)? {
         let message = match descriptor {
             Some(descriptor) => JobInput::File(File::from(descriptor)),
@@ -95,6 +97,8 @@ struct Worker {
     rules: RuleCache,
     /// Where mail goes that is in no Maildir.
     store: Option<Arc<LmtpStore>>,
+    /// A message of which it cannot be told that it is stored comes again.
+    front: Option<Caller>,
 }
 
 impl Worker {
@@ -122,15 +126,30 @@ impl Worker {
         };
         let mailbox = path::without_detail(&job.recipient, &self.settings.delimiter);
         let remote = self.store.clone().map(|store| RemoteStore { store, mailbox });
-        let delivery =
-            Delivery { id: Some(job.id), remote, filtering: job.filtering, ..Delivery::now(None) };
-        let rules = match self.rules.of(&user, self.settings.site.as_deref()) {
+        let delivery = Delivery {
+            id: Some(job.id),
+            remote,
+            filtering: job.filtering,
+            caller: self.front.clone(),
+            ..Delivery::now(None)
+        };
+        let rules = match self.rules(job, &user) {
             Ok(rules) => rules,
             Err(why) => return later(why),
         };
         let world = world_of(job, user.clone());
         let delivered = delivery.deliver(rules, world, |_| input.message(job, &user));
         delivered.map_or_else(later, |(report, _)| report)
+    }
+
+    /// The rules for a job: none where to load them may be what ends workers.
+    fn rules(&mut self, job: &Job, user: &User) -> Result<&ActiveRules, String> {
+        match job.filtering {
+            Filtering::Rules | Filtering::Inbox => {
+                self.rules.of(user, self.settings.site.as_deref())
+            }
+            Filtering::NoRules => Ok(self.rules.none(user)),
+        }
     }
 
     /// Whether all is stored of what a dead worker was at. Where a journal is left the
@@ -143,7 +162,7 @@ impl Worker {
         let recovered = catch_unwind(AssertUnwindSafe(|| {
             let user = user_of(&job.account, &self.settings).ok()?;
             let world = world_of(job, user.clone());
-            let rules = self.rules.of(&user, self.settings.site.as_deref()).ok()?;
+            let rules = self.rules(job, &user).ok()?;
             let location = mda::location(None, &rules.set.user, &world).ok()?;
             let message = input.message(job, &user).ok()?;
             let (sender, recipients) =
@@ -195,7 +214,6 @@ fn allow_processor_time(limits: &WorkerLimits) {
 mod tests {
     use super::*;
     use crate::lmtp::accounts::Account;
-    use crate::mda::Filtering;
 
     fn job(home: &std::path::Path) -> Job {
         Job {
@@ -226,7 +244,7 @@ mod tests {
                      folder \"A\"\n";
         std::fs::write(home.path().join(".mailrules"), rules).unwrap();
         let (settings, rules) = (LmtpSettings::default(), RuleCache::default());
-        let mut worker = Worker { settings, rules, store: None };
+        let mut worker = Worker { settings, rules, store: None, front: None };
         let input = || JobInput::Memory(b"Subject: x\n\nhi\n".to_vec());
         let job = job(home.path());
         let answer = worker.deliver(&job, input());
@@ -246,5 +264,41 @@ mod tests {
         let inbox = files(&home.path().join("Maildir/new"));
         assert_eq!(inbox.len(), 2, "the message and the notice");
         assert!(inbox[0].contains("not filtered") && inbox[1] == wanted, "{inbox:?}");
+    }
+
+    #[test]
+    fn rules_that_must_not_be_loaded_are_not() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join(".mailrules"), "set maildir \"~/Other\"\n").unwrap();
+        let settings = LmtpSettings { own_uids: true, ..LmtpSettings::default() };
+        let rules = RuleCache::default();
+        let mut worker = Worker { settings, rules, store: None, front: None };
+        let input = || JobInput::Memory(b"Subject: x\n\nhi\n".to_vec());
+        for (filtering, maildir) in
+            [(Filtering::Inbox, "Other/new"), (Filtering::NoRules, "Maildir/new")]
+        {
+            let job = Job { filtering, ..job(home.path()) };
+            worker.deliver(&job, input());
+            assert_eq!(files(&home.path().join(maildir)).len(), 2, "the message and the notice");
+            assert!(worker.recover(&job, input()), "looked for where it was stored");
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_be_told_of_is_not_stored() {
+        let home = tempfile::tempdir().unwrap();
+        let (front, ours) = UnixStream::pair().unwrap();
+        let (settings, rules) = (LmtpSettings::default(), RuleCache::default());
+        let caller = Some(Caller::at(ours.into()));
+        let mut worker = Worker { settings, rules, store: None, front: caller };
+        let job = job(home.path());
+        let mut deliver = || {
+            worker.deliver(&job, JobInput::Memory(b"Subject: x\n\nhi\n".to_vec()));
+            files(&home.path().join("Maildir/new")).len()
+        };
+        assert_eq!(deliver(), 1);
+        drop(front);
+        assert_eq!(deliver(), 1);
+        assert!(files(&home.path().join("Maildir/tmp")).is_empty());
     }
 }

@@ -54,6 +54,11 @@ impl FilePrints {
         self.wanted.then_some(self)
     }
 
+    /// Bytes of all files together.
+    pub fn size(&self) -> u64 {
+        self.files.iter().filter_map(|(_, print)| *print).map(|print| print.length).sum()
+    }
+
     /// Whether all files hold what they held; `look` tells what one is known by now.
     pub(super) fn hold(&self, look: impl Fn(&Bounds, &Path) -> io::Result<Option<Print>>) -> bool {
         let holds = |path: &Path, print| look(&self.bounds, path).is_ok_and(|now| now == print);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::deliver::context::{DeliveryContext, PROGRAM_TIMEOUT, SENDMAIL, environment};
+use crate::deliver::context::{Caller, DeliveryContext, PROGRAM_TIMEOUT, SENDMAIL, environment};
 use crate::deliver::filter::Programs;
 use crate::deliver::{DeliveryReport, RemoteMailbox, Store, deliver, notice};
 use crate::evaluate::{self, Detail, Evaluation, Run};
@@ -121,6 +121,17 @@ impl ActiveRules {
         })
     }
 
+    /// No rules, whatever the files say.
+    pub fn none(user: &User) -> ActiveRules {
+        let (set, _) = load::rule_set(load::none().compiled, None, user);
+        ActiveRules { set, notices: Vec::new(), remarks: Vec::new(), kept: None }
+    }
+
+    /// Bytes of the files that rules were made of which can be kept; none of others.
+    pub fn text_size(&self) -> Option<u64> {
+        self.kept.as_ref().map(|kept| kept.user.size().saturating_add(kept.site.size()))
+    }
+
     /// Whether rules that were kept are still those that would be loaded.
     pub fn are_current(&self) -> bool {
         self.kept.as_ref().is_some_and(|kept| {
@@ -141,8 +152,10 @@ pub enum Filtering {
     #[default]
     Rules,
     /// None: it goes to the inbox, and the user is told. For a message that ended two
-    /// deliveries before.
+    /// deliveries before. What the rules set counts.
     Inbox,
+    /// The same, and the rules are not even loaded: that may be what ended deliveries.
+    NoRules,
 }
 
 /// A mailbox of another store.
@@ -169,6 +182,8 @@ pub struct Delivery {
     pub id: Option<u64>,
     /// Whether the rules are asked.
     pub filtering: Filtering,
+    /// Who has to be told how it ends; none where an exit code tells it.
+    pub caller: Option<Caller>,
 }
 
 impl Delivery {
@@ -181,6 +196,7 @@ impl Delivery {
             began: SystemTime::now(),
             id: None,
             filtering: Filtering::Rules,
+            caller: None,
         }
     }
 
@@ -215,14 +231,15 @@ impl Delivery {
             Ok(claim) => claim,
             Err(outcome) => return Ok((DeliveryReport::of(outcome), Plan::default())),
         };
-        let reach = reach(program, &message, &world, deadline);
+        let caller = self.caller.clone();
+        let reach = DeliveryContext { caller, ..reach(program, &message, &world, deadline) };
         let mut filters = Programs::new(&reach);
         let run = match self.filtering {
             Filtering::Rules => {
                 evaluate::run(&rules.set, message, &world, Detail::Plan, &mut filters)
             }
             // A plan without an end ends in the inbox.
-            Filtering::Inbox => Run {
+            Filtering::Inbox | Filtering::NoRules => Run {
                 message,
                 filtered: Vec::new(),
                 evaluation: Evaluation::default(),
@@ -280,7 +297,7 @@ impl Delivery {
                     let _ = log.note(line);
                 }
             }
-            if self.filtering == Filtering::Inbox && report.outcome == Outcome::Delivered {
+            if self.filtering != Filtering::Rules && report.outcome == Outcome::Delivered {
                 let _ = log.note(notice::UNFILTERED);
                 notice::tell_unfiltered(self.store(&location), state.as_ref(), &world);
             }
@@ -367,6 +384,7 @@ pub fn reach(
         sender,
         recipients,
         now: world.now().as_second(),
+        caller: None,
     }
 }
 

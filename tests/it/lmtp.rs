@@ -399,7 +399,8 @@ fn restarts_lose_and_double_nothing() {
 }
 
 /// A server that dies between storing a message and saying so cannot but have it come
-/// again: each time at most what its clients were at.
+/// again. Its workers take back what they cannot tell it of, so that this is a part of
+/// what its clients were at.
 #[test]
 fn a_server_that_is_killed_loses_and_cuts_nothing() {
     let site = Site::new();
@@ -417,7 +418,7 @@ fn a_server_that_is_killed_loses_and_cuts_nothing() {
     let lost: Vec<_> = wrong.iter().filter(|(_, count)| *count == 0).collect();
     assert!(lost.is_empty(), "lost: {lost:?}");
     let doubled: usize = wrong.iter().map(|(_, count)| count - 1).sum();
-    assert!(doubled <= kills * CONNECTIONS, "{doubled} after {kills} kills");
+    assert!(doubled * 2 <= kills * CONNECTIONS, "{doubled} after {kills} kills");
 }
 
 #[test]
