@@ -13,12 +13,14 @@ use crate::file::ANYWHERE;
 use crate::lmtp::account_user::judge_state;
 use crate::lmtp::config::{self, CONFIG};
 use crate::lmtp::listen::Listener;
+use crate::lmtp::readiness::{self, ServerNeed};
 use crate::lmtp::server::Server;
 use crate::lmtp::settings::{Identity, LmtpSettings};
 use crate::lmtp::settings::{ListenAddress, StoreSetting, UserSource};
 use crate::lmtp::spawn::{OwnUid, Role};
-use crate::lmtp::{accounts, launcher, worker};
+use crate::lmtp::{launcher, worker};
 use crate::source::read_bytes;
+use crate::text::shown_sentence;
 use crate::user::make_private;
 
 /// `mfilter lmtp`
@@ -79,9 +81,13 @@ pub(super) struct LmtpArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) site: Option<PathBuf>,
 
-    /// See whether it could start
+    /// See whether it could start and deliver, and say what is wrong
     #[arg(long)]
     pub(super) check: bool,
+
+    /// With --check: look this user up, too
+    #[arg(long, value_name = "ADDRESS", requires = "check")]
+    pub(super) user: Option<String>,
 
     /// The listening socket is standard input, whatever `--listen` says.
     #[arg(long, hide = true)]
@@ -99,22 +105,16 @@ const USERS_LIMIT: u64 = 16 << 20;
 
 pub(super) fn run(call: &LmtpArgs) -> Result<CommandOutcome, String> {
     let settings = settings(call)?;
-    if call.check {
-        accounts::open(&settings.users)?;
-        if !settings.own_uids {
-            judge_state(
-                &settings.state,
-                settings.identity.unwrap_or_else(Identity::of_process).uid,
-            )?;
-        }
-        return Ok(CommandOutcome::Fine);
-    }
     let is_root = rustix::process::geteuid().is_root();
     match (is_root, settings.identity) {
         (true, None) => Err("started as root it needs to know whom to become: --user-id for one \
                              account that has all mail, or --front-id where users have uids of \
                              their own"
             .into()),
+        (false, Some(identity)) if identity != Identity::of_process() || settings.own_uids => {
+            Err("only root can become another user".into())
+        }
+        (_, identity) if call.check => check(call, &settings, identity.filter(|_| is_root)),
         (true, Some(_)) if settings.own_uids => {
             let listener = listener(&settings)?;
             output::error(&format!("listening at {}", listener.place()));
@@ -123,11 +123,46 @@ pub(super) fn run(call: &LmtpArgs) -> Result<CommandOutcome, String> {
             launcher::run(&listener, settings, &reload, &tell).map(|()| CommandOutcome::Fine)
         }
         (true, Some(identity)) => Err(become_user(&settings, identity)),
-        (false, Some(identity)) if identity != Identity::of_process() || settings.own_uids => {
-            Err("only root can become another user".into())
-        }
         (false, _) => serve(settings, call),
     }
+}
+
+/// Looks at what the server needs; what its uid has to be able to do by a process of that
+/// uid, where root is to become it.
+fn check(
+    call: &LmtpArgs,
+    settings: &LmtpSettings,
+    become_one: Option<Identity>,
+) -> Result<CommandOutcome, String> {
+    let mut needs = Vec::new();
+    if !call.inherited {
+        let version = Ok(env!("CARGO_PKG_VERSION").to_owned());
+        needs.push(ServerNeed { name: "mfilter".into(), found: version });
+        needs.push(readiness::listening(settings));
+    }
+    let identity = become_one.filter(|_| !settings.own_uids);
+    if identity.is_none() {
+        needs.extend(readiness::look(settings, call.user.as_deref()));
+    }
+    for ServerNeed { name, found } in &needs {
+        output::print(&match found {
+            Ok(how) => format!("{name}: {}\n", shown_sentence(how)),
+            Err(why) => format!("{name}: error: {}\n", shown_sentence(why)),
+        });
+    }
+    let own = needs.iter().all(|need| need.found.is_ok());
+    let others = match identity {
+        Some(identity) => {
+            let mut command = std::process::Command::new("/proc/self/exe");
+            command.args(std::env::args_os().skip(1)).arg("--inherited");
+            let status = command.gid(identity.gid).uid(identity.uid).status();
+            status
+                .map_err(|error| format!("cannot become uid {}: {error}", identity.uid))?
+                .success()
+        }
+        None => true,
+    };
+    Ok(if own && others { CommandOutcome::Fine } else { CommandOutcome::Found })
 }
 
 /// All mail belongs to this process's uid.
@@ -174,7 +209,7 @@ fn listener(settings: &LmtpSettings) -> Result<Listener, String> {
 
 /// One line for the log. What clients send is in it.
 fn tell(text: &str) {
-    output::error(&crate::text::shown_sentence(text));
+    output::error(&shown_sentence(text));
 }
 
 /// The settings that the command line asks for.

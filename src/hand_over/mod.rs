@@ -32,7 +32,7 @@ use crate::plan::Folder;
 use address::StoreAddress;
 use breaker::Breaker;
 use client::{LmtpClient, WireContent};
-pub use wire::StoreReply;
+pub use wire::{StoreReply, connect_unix};
 
 /// So many recipients has a transaction at most: RFC 5321 §4.5.3.1.8 asks servers for
 /// a hundred.

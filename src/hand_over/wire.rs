@@ -241,8 +241,12 @@ fn parse(line: &[u8]) -> Option<(u16, bool, &[u8])> {
     (200..600).contains(&code).then(|| (code, goes_on, rest.get(1..).unwrap_or_default()))
 }
 
-/// connect(2) on a socket of this kind waits as long as its queue is full.
-fn connect_unix(path: &Path, until: Instant) -> io::Result<UnixStream> {
+/// Connects to a unix socket, before `until`: connect(2) on a socket of this kind waits as
+/// long as its queue is full.
+///
+/// # Errors
+/// The system's; `TimedOut`.
+pub fn connect_unix(path: &Path, until: Instant) -> io::Result<UnixStream> {
     let address = SocketAddrUnix::new(path)?;
     let stream = UnixStream::from(socket(AddressFamily::UNIX, SocketType::STREAM, None)?);
     fcntl_setfd(&stream, FdFlags::CLOEXEC)?;

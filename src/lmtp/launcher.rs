@@ -21,11 +21,13 @@ use super::pool::PoolLog;
 use super::server::{ReloadSettings, Server};
 use super::settings::{Identity, LmtpSettings};
 use super::spawn::{Role, command};
-use super::warm_worker::{Spawner, WorkerProcess};
+use super::warm_worker::{FAREWELL, Spawner, WorkerProcess};
 use super::wire::{self, WorkerFrame};
 
 /// How often workers that have ended are looked for.
 const LOOK: Duration = Duration::from_secs(5);
+/// How often it is asked whether a worker that was killed has ended.
+const LOOK_FOR_END: Duration = Duration::from_millis(2);
 /// A front that dies sooner is not started again at once.
 const SOON: Duration = Duration::from_secs(2);
 
@@ -38,7 +40,7 @@ enum Question {
     Start(String),
     /// Whether a worker has ended.
     HasEnded(u32),
-    /// End a worker.
+    /// Kill a worker. Whoever asks waits for its end: the launcher waits for nothing.
     Kill(u32),
 }
 
@@ -188,19 +190,20 @@ impl Launcher<'_> {
                 }
                 Err(why) => Response::No(why),
             },
-            Question::HasEnded(pid) => {
-                Response::Ended(!self.workers.iter().any(|worker| worker.id() == pid))
-            }
+            Question::HasEnded(pid) => Response::Ended(self.worker(pid).is_none()),
             Question::Kill(pid) => {
-                if let Some(at) = self.workers.iter().position(|worker| worker.id() == pid) {
-                    let mut worker = self.workers.swap_remove(at);
+                if let Some(worker) = self.worker(pid) {
                     let _ = worker.kill();
-                    let _ = worker.wait();
                 }
-                Response::Ended(true)
+                Response::Ended(false)
             }
         };
         wire::send(socket, &response, b"", descriptor.as_ref().map(AsFd::as_fd))
+    }
+
+    /// A worker that was running a moment ago.
+    fn worker(&mut self, pid: u32) -> Option<&mut Child> {
+        self.workers.iter_mut().find(|worker| worker.id() == pid)
     }
 
     /// Starts a worker for a user and gives the front's end of its socket.
@@ -304,6 +307,10 @@ struct LaunchedWorker {
 impl WorkerProcess for LaunchedWorker {
     fn kill(&mut self) {
         let _ = ask(&self.launcher, &Question::Kill(self.pid));
+        let until = Instant::now() + FAREWELL;
+        while !self.has_ended() && Instant::now() < until {
+            std::thread::sleep(LOOK_FOR_END);
+        }
     }
 
     fn has_ended(&mut self) -> bool {

@@ -20,6 +20,7 @@ pub mod listen;
 pub mod metrics;
 pub mod pool;
 pub mod protocol;
+pub mod readiness;
 pub mod record;
 pub mod reply;
 pub mod server;
@@ -31,4 +32,5 @@ pub mod warm_worker;
 pub mod wire;
 pub mod worker;
 
+mod child;
 mod rule_cache;

@@ -360,7 +360,7 @@ impl Service for Server {
 }
 
 /// The account, if its mail can be delivered here.
-fn serves(settings: &LmtpSettings, account: Account) -> Result<Account, Unavailable> {
+pub(super) fn serves(settings: &LmtpSettings, account: Account) -> Result<Account, Unavailable> {
     let own = Identity::of_process();
     if settings.own_uids {
         if account.uid < settings.first_uid {

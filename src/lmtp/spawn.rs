@@ -8,8 +8,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use super::accounts::Account;
+use super::child;
 use super::settings::Identity;
-use super::warm_worker::{Spawner, WorkerProcess};
+use super::warm_worker::{FAREWELL, Spawner, WorkerProcess};
 
 /// The roles that `mfilter lmtp --role=…` has beside that of the server itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,21 +70,22 @@ impl Spawner for OwnUid {
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = command(Role::Worker, None);
         let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn()?;
-        Ok((ours, Box::new(OwnChild(child))))
+        Ok((ours, Box::new(OwnChild(Some(child)))))
     }
 }
 
-/// A worker that this process has started.
-struct OwnChild(Child);
+/// A worker that this process has started; none once it was killed.
+struct OwnChild(Option<Child>);
 
 impl WorkerProcess for OwnChild {
     fn kill(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        if let Some(child) = self.0.take() {
+            child::kill(child, FAREWELL);
+        }
     }
 
     fn has_ended(&mut self) -> bool {
-        !matches!(self.0.try_wait(), Ok(None))
+        self.0.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
     }
 }
 

@@ -11,12 +11,13 @@ use super::settings::LmtpSettings;
 use super::spool::MessageData;
 use super::wire::{self, WorkerAnswer, WorkerFrame, WorkerOrder};
 
-/// How long a dead worker is waited for.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a dead worker is waited for. One that is in a call which does not end, on a
+/// file server that is away, ends when that call does.
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A worker's process, as far as the front can reach it.
 pub trait WorkerProcess: Send {
-    /// Ends it at once, if it has not ended.
+    /// Ends it, if it has not ended, and waits for that, [`FAREWELL`] at most.
     fn kill(&mut self);
 
     /// Whether it has ended by itself.

@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Account, Accounts, Recipient, Unavailable};
+use crate::hand_over::connect_unix;
 use crate::lmtp::settings::Identity;
 
 /// How long an answer is waited for: an SQL server that is down takes Dovecot some time
@@ -143,7 +144,7 @@ struct AuthConnection {
 
 impl AuthConnection {
     fn open(socket: &Path, deadline: Instant) -> io::Result<AuthConnection> {
-        let stream = UnixStream::connect(socket)?;
+        let stream = connect_unix(socket, deadline)?;
         let mut connection = AuthConnection { stream, rest: Vec::new() };
         connection.send(&format!("VERSION\t{MAJOR}\t0\n"), deadline)?;
         loop {
@@ -354,6 +355,17 @@ mod tests {
         let listener = UnixListener::bind(&socket).unwrap();
         let told = users.find(&recipient("taro")).unwrap_err().0;
         assert!(told.contains("in time"), "{told}");
+        // One whose queue is full: its process stands still.
+        rustix::net::listen(&listener, 0).unwrap();
+        let waiting: Vec<UnixStream> = std::iter::from_fn(|| {
+            let until = Instant::now() + Duration::from_millis(50);
+            crate::hand_over::connect_unix(&socket, until).ok()
+        })
+        .collect();
+        let told = users.find(&recipient("taro")).unwrap_err().0;
+        assert!(told.contains("in time"), "{told}");
+        drop(waiting);
+        rustix::net::listen(&listener, 10).unwrap();
         thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let _ = stream.write_all(b"VERSION\t2\t0\nSPID\t7\n");

@@ -1,16 +1,23 @@
 //! The system's users: `/etc/passwd`, and where that does not know one, what
 //! `getent passwd` finds by the machine's name services.
 
+use std::io::{self, Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use super::{Account, Accounts, Recipient, Unavailable, is_plain_name};
 use crate::file::ANYWHERE;
+use crate::lmtp::child::{self, wait_within};
+use crate::platform::memory_file;
 use crate::source::{read_bytes, read_text};
 
 /// Longer files are not read, bytes.
 const LARGEST: u64 = 64 << 20;
+/// How long getent may take, whose services have time limits of their own; the MTA waits
+/// for five minutes after RCPT (RFC 5321 §4.5.3.2.3).
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What getent(1) says of a key that it does not find, and of one that it could not ask
 /// for, since a service is away.
 const NOT_FOUND: i32 = 2;
@@ -25,6 +32,7 @@ pub struct Passwd {
     getent: Option<PathBuf>,
     /// Says which services getent asks: nsswitch.conf(5).
     services: PathBuf,
+    patience: Duration,
 }
 
 impl Passwd {
@@ -34,6 +42,7 @@ impl Passwd {
             file: "/etc/passwd".into(),
             getent: Some("getent".into()),
             services: "/etc/nsswitch.conf".into(),
+            patience: PATIENCE,
         }
     }
 
@@ -46,26 +55,22 @@ impl Passwd {
             return Ok(Some(account));
         }
         let Some(getent) = &self.getent else { return Ok(None) };
-        let asked = Command::new(getent)
-            .args(["passwd", "--", name])
-            .env_clear()
-            .env("PATH", crate::rules::check::PROGRAM_PATH)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .output();
-        match asked {
-            Ok(told) if told.status.success() => {
-                find_in(&told.stdout, name).map_err(|why| Unavailable(format!("getent: {why}")))
+        let mut command = Command::new(getent);
+        command.args(["passwd", "--", name]).env_clear();
+        command.env("PATH", crate::rules::check::PROGRAM_PATH);
+        match printed_within(&mut command, self.patience) {
+            Ok((status, printed)) if status.success() => {
+                find_in(&printed, name).map_err(|why| Unavailable(format!("getent: {why}")))
             }
-            Ok(told) if told.status.code() == Some(NOT_FOUND) => match self.remote_service() {
+            Ok((status, _)) if status.code() == Some(NOT_FOUND) => match self.remote_service() {
                 None => Ok(None),
                 Some(service) => Err(Unavailable(format!(
                     "`{service}` does not know the name, or is away, which cannot be told apart"
                 ))),
             },
-            Ok(told) => Err(Unavailable(format!("getent passwd: {}", told.status))),
+            Ok((status, _)) => Err(Unavailable(format!("getent passwd: {status}"))),
             // A system that has none has no other users.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Unavailable(format!("getent: {error}"))),
         }
     }
@@ -103,6 +108,22 @@ impl Accounts for Passwd {
         let lower = local.to_lowercase();
         if lower == *local { Ok(None) } else { self.named(&lower) }
     }
+}
+
+/// How a program ends and what it prints, if it ends in time; else it is killed.
+fn printed_within(command: &mut Command, time: Duration) -> io::Result<(ExitStatus, Vec<u8>)> {
+    let mut output = memory_file().map_or_else(tempfile::tempfile, Ok)?;
+    command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    let Some(status) = wait_within(&mut child, time)? else {
+        child::kill(child, Duration::ZERO);
+        let why = format!("it did not end within {} s", time.as_secs());
+        return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+    };
+    output.rewind()?;
+    let mut printed = Vec::new();
+    output.take(LARGEST).read_to_end(&mut printed)?;
+    Ok((status, printed))
 }
 
 /// A user by the lines of passwd(5): `name:password:uid:gid:gecos:home:shell`. An error if
@@ -149,7 +170,7 @@ mod tests {
             path
         });
         let services = directory.join("nsswitch.conf");
-        Passwd { file: directory.join("passwd"), getent, services }
+        Passwd { file: directory.join("passwd"), getent, services, patience: PATIENCE }
     }
 
     #[test]
@@ -189,5 +210,14 @@ mod tests {
         let users = passwd(directory.path(), Some("exit 3"));
         assert!(users.find(&recipient("hana")).is_err(), "getent that fails knows nothing");
         assert!(users.find(&recipient("taro")).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_name_service_that_hangs_is_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let patience = Duration::from_millis(50);
+        let users = Passwd { patience, ..passwd(directory.path(), Some("exec sleep 60")) };
+        let told = users.find(&recipient("hana")).unwrap_err().0;
+        assert!(told.contains("did not end"), "{told}");
     }
 }

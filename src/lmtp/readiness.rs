@@ -1,0 +1,305 @@
+//! Whether a server could start and deliver by its settings: what it needs is looked at,
+//! each thing alone, and of what is missing it is said what to do. Nothing is changed.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
+
+use super::account_user::{judge_state, user_of};
+use super::accounts::{self, Account, Recipient};
+use super::server::serves;
+use super::settings::{Identity, ListenAddress, LmtpSettings, StoreSetting, UserSource};
+use crate::deliver::context::SENDMAIL;
+use crate::file::Bounds;
+use crate::hand_over::LmtpStore;
+use crate::load;
+use crate::mda;
+use crate::rules::program::Program;
+use crate::state::program_cache::Proof;
+use crate::world::World;
+
+/// How long the store may take to greet.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest path of a unix socket, bytes: unix(7).
+const SOCKET_PATH: usize = 107;
+/// Someone who is no user, so that only the source itself is asked.
+const NOBODY: (&str, &str) = ("mfilter-looks-whether-you-answer", "mfilter.invalid");
+
+/// Something that the server needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerNeed {
+    /// A setting, or what it is about.
+    pub name: String,
+    /// How it is, or what is wrong and what to do.
+    pub found: Result<String, String>,
+}
+
+fn need(name: &str, found: Result<String, String>) -> ServerNeed {
+    ServerNeed { name: name.to_owned(), found }
+}
+
+/// Whether the address can be listened at; for who binds it.
+pub fn listening(settings: &LmtpSettings) -> ServerNeed {
+    let found = match &settings.listen {
+        None => Ok("standard input is to be the socket, as systemd gives it".into()),
+        Some(ListenAddress::Unix(path)) => unix_socket(path),
+        Some(ListenAddress::Tcp(host)) => ListenAddress::loopback(host).and_then(|addresses| {
+            match TcpListener::bind(&*addresses) {
+                Ok(_) => Ok(host.clone()),
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                    Err(format!("somebody listens at {host}; if it is not this server, end it"))
+                }
+                Err(error) => Err(format!("{host}: {error}")),
+            }
+        }),
+    };
+    need("listen", found)
+}
+
+fn unix_socket(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    if path.as_os_str().len() > SOCKET_PATH {
+        return Err(format!("{shown} is longer than the {SOCKET_PATH} bytes of a socket's path"));
+    }
+    match fs::symlink_metadata(path) {
+        Ok(about) if !about.file_type().is_socket() => {
+            return Err(format!("{shown} is no socket; name another path, or remove it"));
+        }
+        _ => {}
+    }
+    let place = path.parent().unwrap_or(Path::new("/"));
+    writable(place)?;
+    Ok(match UnixStream::connect(path) {
+        Ok(_) => format!("unix:{shown}, in place of a server that listens there now"),
+        Err(_) => format!("unix:{shown}"),
+    })
+}
+
+/// Whether files can be made in a directory.
+fn writable(directory: &Path) -> Result<(), String> {
+    let shown = directory.display();
+    match fs::metadata(directory) {
+        Ok(about) if !about.is_dir() => return Err(format!("{shown} is no directory")),
+        Ok(_) => {}
+        Err(error) => return Err(format!("{shown}: {error}; make it with `install -d {shown}`")),
+    }
+    access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        let uid = Identity::of_process().uid;
+        format!("{shown}: {error} for uid {uid}; give it the directory, or name another one")
+    })
+}
+
+/// Everything else, for who delivers; `sample` is a user to be looked up.
+pub fn look(settings: &LmtpSettings, sample: Option<&str>) -> Vec<ServerNeed> {
+    let mut needs = vec![need("users", users(settings))];
+    if let Some(address) = sample {
+        needs.push(need("user", user(settings, address)));
+    }
+    if !settings.own_uids {
+        let state = judge_state(&settings.state, Identity::of_process().uid);
+        let state = state.and_then(|()| writable(&settings.state));
+        needs.push(need("state", state.and_then(|()| confined(&settings.state))));
+    }
+    needs.push(need("site", site(settings)));
+    needs.push(need("store", store(settings)));
+    let confinement = &settings.confinement;
+    for (name, path) in &confinement.programs {
+        needs.push(need(&format!("program {name}"), program(path)));
+    }
+    if let Some(sendmail) = &confinement.sendmail {
+        needs.push(need("sendmail", program(sendmail.as_ref())));
+    } else if program(SENDMAIL.as_ref()).is_err() {
+        let without = format!("{SENDMAIL} is not there, so rules cannot `forward` or `reply`");
+        needs.push(need("sendmail", Ok(without)));
+    }
+    let metrics = [&settings.metrics.file, &settings.metrics.socket];
+    for path in metrics.into_iter().flatten() {
+        let found = writable(path.parent().unwrap_or(Path::new("/")));
+        needs.push(need("metrics", found.map(|()| path.display().to_string())));
+    }
+    needs
+}
+
+fn users(settings: &LmtpSettings) -> Result<String, String> {
+    // Without a network nobody but the machine's own users is known for certain.
+    let (local, domain) = match settings.users {
+        UserSource::Passwd => ("root", ""),
+        _ => NOBODY,
+    };
+    let recipient = Recipient::split(local, domain, "");
+    let asked = accounts::open(&settings.users)?.find(&recipient);
+    let what = match &settings.users {
+        UserSource::Dovecot(path) => format!("Dovecot answers at {}", path.display()),
+        UserSource::Passwd => "/etc/passwd and getent".into(),
+        UserSource::PasswdFile(path) => format!("{} is read", path.display()),
+        UserSource::Template(path) => path.clone(),
+    };
+    match asked {
+        Ok(_) => Ok(what),
+        Err(why) => Err(match &settings.users {
+            UserSource::Dovecot(_) => format!(
+                "{why}; Dovecot has to run, with a `unix_listener auth-userdb` that uid {} may use",
+                Identity::of_process().uid
+            ),
+            _ => why.to_string(),
+        }),
+    }
+}
+
+/// A user: known, with a home and a Maildir that mail can be delivered to.
+fn user(settings: &LmtpSettings, address: &str) -> Result<String, String> {
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    let recipient = Recipient::split(local, domain, &settings.delimiter);
+    let found = accounts::open(&settings.users)?.find(&recipient);
+    let account = found.map_err(|why| why.to_string())?;
+    let account = account.ok_or_else(|| format!("there is no user `{address}`"))?;
+    let account = serves(settings, account).map_err(|why| why.to_string())?;
+    let Account { name, home, uid, .. } = &account;
+    let shown = home.display();
+    let about =
+        fs::metadata(home).map_err(|error| format!("the home of {name}, {shown}: {error}"))?;
+    if !about.is_dir() || about.uid() != *uid {
+        return Err(format!(
+            "the home of {name}, {shown}, is no directory of uid {uid}: `chown {uid} {shown}`"
+        ));
+    }
+    if settings.store != StoreSetting::Maildir {
+        return Ok(format!("{name}, home {shown}"));
+    }
+    let user = user_of(&account, settings)?;
+    let world = World { user, ..World::default() };
+    let maildir = mda::location(None, &Program::default(), &world)?.path;
+    // What is missing is made below what is there.
+    let there = maildir.ancestors().find(|path| path.exists()).unwrap_or(home);
+    if !settings.own_uids {
+        writable(there)?;
+    }
+    let maildir = maildir.display();
+    Ok(format!(
+        "{name}, home {shown}, Maildir {maildir}; `mfilter check --user {address}` looks at the \
+         rules"
+    ))
+}
+
+/// Whether the kernel can keep users below a directory.
+fn confined(state: &Path) -> Result<String, String> {
+    let shown = state.display();
+    match Bounds::below(state).open_directory(state) {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::NOSYS) => Err(
+            "this system has no openat2(2) (Linux 5.6), so users that share a uid cannot be kept \
+             apart: give them uids of their own"
+                .into(),
+        ),
+        Err(error) => Err(format!("{shown}: {error}")),
+        Ok(_) => Ok(shown.to_string()),
+    }
+}
+
+fn site(settings: &LmtpSettings) -> Result<String, String> {
+    let asked = settings.site.as_deref();
+    let in_force = load::site::in_force_by(asked, Proof::Whole);
+    let path = load::site::path(asked).display().to_string();
+    match (in_force.note, in_force.compiled) {
+        (Some(why), _) => Err(format!("{why}; `mfilter check --site {path}` shows all of it")),
+        (None, Some(_)) => Ok(path),
+        (None, None) => Ok("no site rules".into()),
+    }
+}
+
+fn store(settings: &LmtpSettings) -> Result<String, String> {
+    let StoreSetting::Lmtp(text) = &settings.store else { return Ok("each user's Maildir".into()) };
+    let address = text.parse().map_err(|why| format!("{text}: {why}"))?;
+    let store = LmtpStore::new(address);
+    match store.stage("postmaster", "", &[], Instant::now() + PATIENCE) {
+        Ok(_) => Ok(format!("{text} answers")),
+        Err(why) => Err(format!(
+            "{text}: {why}; mail would wait until that server runs and uid {} may connect",
+            Identity::of_process().uid
+        )),
+    }
+}
+
+fn program(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    let is_file = fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?.is_file();
+    if !is_file || access(path, Access::EXEC_OK).is_err() {
+        return Err(format!(
+            "{shown} is no program that uid {} may run",
+            Identity::of_process().uid
+        ));
+    }
+    Ok(shown.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// What is said of one thing.
+    fn of(needs: &[ServerNeed], name: &str) -> Result<String, String> {
+        needs.iter().find(|need| need.name == name).unwrap().found.clone()
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_what_to_do() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        let settings = LmtpSettings {
+            listen: Some(ListenAddress::Unix(at("none/lmtp"))),
+            users: UserSource::Dovecot(at("auth")),
+            store: StoreSetting::Lmtp(format!("lmtp:unix:{}", at("store").display())),
+            state: at("state"),
+            site: Some(at("site")),
+            metrics: super::super::settings::MetricsPlaces {
+                file: Some(at("none/m")),
+                socket: None,
+            },
+            ..LmtpSettings::default()
+        };
+        for (name, wanted) in [
+            ("users", "has to run"),
+            ("user", "Dovecot's users"),
+            ("state", "install -d"),
+            ("site", "check --site"),
+            ("store", "mail would wait"),
+            ("metrics", "install -d"),
+        ] {
+            let why = of(&look(&settings, Some("taro@a.example")), name).unwrap_err();
+            assert!(why.contains(wanted), "{name}: {why}");
+        }
+        assert!(listening(&settings).found.unwrap_err().contains("install -d"));
+        let settings = LmtpSettings { listen: Some(ListenAddress::Unix(at("x"))), ..settings };
+        fs::write(at("x"), "").unwrap();
+        assert!(listening(&settings).found.unwrap_err().contains("no socket"));
+        fs::remove_file(at("x")).unwrap();
+        assert!(listening(&settings).found.is_ok());
+        let _other = UnixListener::bind(at("x")).unwrap();
+        assert!(listening(&settings).found.unwrap().contains("in place of"));
+    }
+
+    #[test]
+    fn a_user_is_looked_at_as_far_as_the_maildir() {
+        let root = tempfile::tempdir().unwrap();
+        let home = root.path().join("a.example/taro");
+        fs::create_dir_all(&home).unwrap();
+        let path = format!("{}/{{domain}}/{{user}}", root.path().display());
+        let settings =
+            LmtpSettings { users: UserSource::Template(path), ..LmtpSettings::default() };
+        let needs = |address| look(&settings, Some(address));
+        assert!(of(&needs("taro+x@a.example"), "users").is_ok());
+        let found = of(&needs("taro+x@a.example"), "user").unwrap();
+        assert!(found.contains("taro/Maildir") && found.contains("check --user"), "{found}");
+        let why = of(&needs("hana@a.example"), "user").unwrap_err();
+        assert!(why.contains("no user `hana@a.example`"), "{why}");
+        fs::write(home.join("Maildir"), "").unwrap();
+        assert!(of(&needs("taro@a.example"), "user").unwrap_err().contains("no directory"));
+    }
+}
