@@ -39,6 +39,7 @@ mod licences;
 mod link;
 mod lmtp;
 mod lmtp_log;
+mod lmtp_many;
 mod lmtp_users;
 mod lsp;
 mod managesieve;

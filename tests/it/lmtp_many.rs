@@ -1,0 +1,67 @@
+//! `mfilter lmtp` with more users than it can keep anything of: its memory does not grow
+//! with them. Prints what front and workers use.
+
+#![allow(clippy::print_stderr, reason = "it prints figures")]
+
+use std::fs;
+
+use crate::support::lmtp_site::{Site, children, wire};
+use crate::support::{long, mail};
+
+/// What is a process's own and in memory, and its part of what others have too, kB.
+fn memory_of(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// Users in turn, each of whom gets one message; the memory is looked at on the way.
+#[test]
+fn memory_does_not_grow_with_users() {
+    let counts = if long() { [1_000, 10_000, 100_000] } else { [100, 200, 400] };
+    let mut site = Site::new();
+    site.start(&["--workers", "4"]);
+    let front = site.server.as_ref().expect("it runs").id();
+    let mut client = site.connect();
+    let mut used = Vec::new();
+    let mut sum = 0;
+    eprintln!("| users | front, MB | workers together, MB |\n|--:|--:|--:|");
+    for user in 0..counts[2] {
+        let name = format!("u{user}");
+        let rules: String = (0..10)
+            .map(|rule| format!("when subject contains \"{rule}x{user}\" -> folder \"F{rule}\"\n"))
+            .collect();
+        site.user(&name, &rules);
+        let message = format!("Subject: 7x{user}\nMessage-ID: <{user}@x>\n\nhi\n");
+        let address = format!("{name}@a.example");
+        let answers = client.deliver(&[&address], &wire(message.as_bytes())).expect("answered");
+        assert!(answers[0].starts_with("250"), "{answers:?}");
+        if user % 97 == 0 {
+            let folder = &mail(&site.maildir(&name))[0].folder;
+            assert_eq!(folder, ".F7", "{name}");
+        }
+        // A worker that has just been replaced has kept little: the most of some moments.
+        let looks = counts.iter().any(|count| user < *count && user + count / 10 >= *count);
+        if looks && user % 10 == 9 {
+            sum = sum.max(children(front).into_iter().map(memory_of).sum());
+        }
+        if counts.contains(&(user + 1)) {
+            used.push(memory_of(front) + sum);
+            let megabytes = |kilobytes: u64| kilobytes as f64 / 1024.0;
+            eprintln!(
+                "| {} | {:.1} | {:.1} |",
+                user + 1,
+                megabytes(memory_of(front)),
+                megabytes(sum)
+            );
+            sum = 0;
+        }
+        // What a user had is of no use any more, and would fill the disk.
+        fs::remove_dir_all(site.home(&name)).expect("removed");
+        let state = site.path("state").join(&name);
+        let _ = fs::remove_dir_all(state);
+    }
+    site.stop();
+    // Debug builds and allocators have their own ups and downs.
+    assert!(used[2] <= used[1] * 5 / 4 + 4096, "{used:?} kB");
+}
