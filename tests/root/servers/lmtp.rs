@@ -44,31 +44,6 @@ printf '%s@test.example x\n' hana taro full > /etc/postfix/vmailbox
 postmap /etc/postfix/vmailbox
 "#;
 
-const LMTP_EXIM: Server = Server {
-    setup: r#"
-mkdir -p /etc/exim4 /var/spool/exim4 /var/log/exim4
-chown Debian-exim: /var/spool/exim4 /var/log/exim4
-{
-    echo 'primary_hostname = mx.test.example'
-    echo 'domainlist local_domains = test.example'
-    echo 'local_interfaces = 127.0.0.1'
-    echo 'acl_smtp_rcpt = accept'
-    echo 'acl_smtp_data = accept'
-    echo 'host_lookup ='
-    echo 'never_users = root'
-    echo 'keep_environment ='
-    echo 'tls_advertise_hosts ='
-    echo 'begin routers'
-    cat /guide/1
-    echo 'begin transports'
-    cat /guide/2
-    echo 'begin retry'
-    echo '* * F,1h,1s'
-} > /etc/exim4/exim4.conf
-"#,
-    ..EXIM
-};
-
 const LMTP_OPENSMTPD: Server = Server {
     setup: r#"
 mkdir -p /var/lib/opensmtpd/empty /var/spool/smtpd
@@ -91,6 +66,8 @@ pub const DOVECOT: &[&str] =
     &["/usr/sbin/dovecot", "/usr/bin/doveadm", "/usr/lib/dovecot/lmtp", "/usr/bin/setpriv"];
 pub const SIEVE: &str = "/usr/lib/dovecot/modules/lib90_sieve_plugin.so";
 
+/// So many blocks of a guide the setup of a server looks for.
+const MOST_BLOCKS: usize = 4;
 const SENDER: &str = "hanako@sender.example";
 const USERS: [(&str, &str); 3] = [
     (
@@ -123,8 +100,11 @@ impl Site {
             return None;
         }
         let jail = Jail::new(&test, server.packages)?;
-        for (block, number) in guide("lmtp.md", server.name).iter().zip(1..) {
-            let text = block.replace("example.org", "test.example");
+        let blocks = guide("lmtp.md", server.name);
+        // Those that a server's setup looks for and this guide does not have are empty.
+        for number in 1..=MOST_BLOCKS {
+            let text = blocks.get(number - 1).map_or("", String::as_str);
+            let text = text.replace("example.org", "test.example");
             jail.write(&format!("/guide/{number}"), &text);
         }
         furnish(&jail, behind);
@@ -385,7 +365,7 @@ fn postfix_hands_over_to_dovecots_mailboxes() {
 
 #[test]
 fn exim_hands_over_to_maildirs() {
-    let started = Site::start(LMTP_EXIM, "", "Debian-exim", Behind::Maildirs);
+    let started = Site::start(EXIM, "", "Debian-exim", Behind::Maildirs);
     let Some(site) = started else { return };
     everything_arrives_once(&site);
 }
