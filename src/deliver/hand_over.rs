@@ -71,7 +71,7 @@ pub(super) fn store(
         let Some(copy) = copies.get(number) else { return };
         report.stored.push(StoredCopy { step: copy.step, folder: copy.folder.clone(), path: None });
         if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
-            note(journal, id, &copy.kind.sentence(), report);
+            note(journal, id, &copy.kind.sentence(), None, report);
         }
     });
     report.notes.extend(staged.note());

@@ -65,12 +65,12 @@ pub(super) fn store(
                 if staged.get(number).is_some_and(StagedMessage::made_folder) {
                     report.made_folders.push(folder.clone());
                 }
+                if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
+                    note(journal, id, &copy.kind.sentence(), Some(&path), report);
+                }
                 report.stored.push(StoredCopy { step: copy.step, folder, path: Some(path) });
                 used =
                     used.plus(staged.get(number).map(StagedMessage::counted).unwrap_or_default());
-                if let (Some(journal), Some(id)) = (journal.as_mut(), copy.id) {
-                    note(journal, id, &copy.kind.sentence(), report);
-                }
             }
             Some(Err(failure)) => {
                 match journal {

@@ -37,6 +37,7 @@ mod in_maildir;
 mod reply;
 mod work_list;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use context::DeliveryContext;
@@ -267,7 +268,7 @@ impl PlannedEffect<'_> {
             Err(why) => report.notes.push(why),
         }
         if let (Some(journal), Some(id)) = (journal, self.id) {
-            note(journal, id, &step.kind.sentence(), report);
+            note(journal, id, &step.kind.sentence(), None, report);
             let _ = journal.sync();
         }
         Ok(stored)
@@ -326,8 +327,18 @@ fn is_done(journal: &Option<Journal>, id: Option<StepId>) -> bool {
     journal.as_ref().zip(id).is_some_and(|(journal, id)| journal.is_done(id))
 }
 
-fn note(journal: &mut Journal, id: StepId, words: &str, report: &mut DeliveryReport) {
-    if let Err(error) = journal.note(id, words) {
+/// Notes a step as done, and the file of the copy that it has stored in a Maildir.
+fn note(
+    journal: &mut Journal,
+    id: StepId,
+    words: &str,
+    file: Option<&Path>,
+    report: &mut DeliveryReport,
+) {
+    let name = file.and_then(Path::file_name).and_then(OsStr::to_str);
+    // Behind it stands what mail readers change.
+    let unique = name.and_then(|name| name.split(',').next());
+    if let Err(error) = journal.note(id, words, unique) {
         report.notes.push(format!("what is done cannot be noted: {error}"));
     }
 }

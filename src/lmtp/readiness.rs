@@ -21,6 +21,7 @@ use crate::hand_over::LmtpStore;
 use crate::load;
 use crate::mda;
 use crate::rules::program::Program;
+use crate::source::reason;
 use crate::state::program_cache::Proof;
 use crate::world::World;
 
@@ -55,7 +56,7 @@ pub fn listening(settings: &LmtpSettings) -> ServerNeed {
                 Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
                     Err(format!("somebody listens at {host}; if it is not this server, end it"))
                 }
-                Err(error) => Err(format!("{host}: {error}")),
+                Err(error) => Err(format!("{host}: {}", reason(&error))),
             }
         }),
     };
@@ -87,11 +88,16 @@ fn writable(directory: &Path) -> Result<(), String> {
     match fs::metadata(directory) {
         Ok(about) if !about.is_dir() => return Err(format!("{shown} is no directory")),
         Ok(_) => {}
-        Err(error) => return Err(format!("{shown}: {error}; make it with `install -d {shown}`")),
+        Err(error) => {
+            return Err(format!("{shown}: {}; make it with `install -d {shown}`", reason(&error)));
+        }
     }
     access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
         let uid = Identity::of_process().uid;
-        format!("{shown}: {error} for uid {uid}; give it the directory, or name another one")
+        format!(
+            "{shown}: {} for uid {uid}; give it the directory, or name another one",
+            reason(&error.into())
+        )
     })
 }
 
@@ -162,8 +168,8 @@ fn user(settings: &LmtpSettings, address: &str) -> Result<String, String> {
     let account = serves(settings, account).map_err(|why| why.to_string())?;
     let Account { name, home, uid, .. } = &account;
     let shown = home.display();
-    let about =
-        fs::metadata(home).map_err(|error| format!("the home of {name}, {shown}: {error}"))?;
+    let about = fs::metadata(home)
+        .map_err(|error| format!("the home of {name}, {shown}: {}", reason(&error)))?;
     if !about.is_dir() || about.uid() != *uid {
         return Err(format!(
             "the home of {name}, {shown}, is no directory of uid {uid}: `chown {uid} {shown}`"
@@ -196,7 +202,7 @@ fn confined(state: &Path) -> Result<String, String> {
              apart: give them uids of their own"
                 .into(),
         ),
-        Err(error) => Err(format!("{shown}: {error}")),
+        Err(error) => Err(format!("{shown}: {}", reason(&error))),
         Ok(_) => Ok(shown.to_string()),
     }
 }
@@ -227,7 +233,8 @@ fn store(settings: &LmtpSettings) -> Result<String, String> {
 
 fn program(path: &Path) -> Result<String, String> {
     let shown = path.display();
-    let is_file = fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?.is_file();
+    let is_file =
+        fs::metadata(path).map_err(|error| format!("{shown}: {}", reason(&error)))?.is_file();
     if !is_file || access(path, Access::EXEC_OK).is_err() {
         return Err(format!(
             "{shown} is no program that uid {} may run",

@@ -168,8 +168,8 @@ impl Worker {
             let (sender, recipients) =
                 (world.envelope_sender(&message), world.envelope_recipients(&message));
             let key = journal::key(&message, sender.as_deref(), &recipients).ok()?;
-            let noted = world.state.as_ref().and_then(|state| journal::noted_steps(state, key));
-            recover(&location, job.id, noted).ok()
+            let noted = world.state.as_ref().and_then(|state| journal::noted_files(state, key));
+            recover(&location, job.id, noted.as_deref()).ok()
         }));
         matches!(recovered, Ok(Some(RecoverOutcome::Stored)))
     }

@@ -31,9 +31,9 @@ pub enum RecoverOutcome {
 
 /// Finds what a delivery has stored below a Maildir. What it was in the midst of is taken
 /// back, so that the next try stores it once: files that wait in a `tmp`, and copies that
-/// are visible beside them. `noted` is how many steps its journal tells of, where one is
-/// left: one without a step was to hold copies that are visible, which are taken back
-/// too; one with steps tells the next try of them, so that they stay.
+/// are visible beside them. `noted` is how the names begin of the files that its journal
+/// tells of, where one is left: the next try knows of them, so that they stay, and any
+/// other is taken back.
 ///
 /// A symbolic link is followed where a delivery follows it.
 ///
@@ -42,7 +42,7 @@ pub enum RecoverOutcome {
 pub fn recover(
     location: &Location,
     delivery: u64,
-    noted: Option<usize>,
+    noted: Option<&[String]>,
 ) -> io::Result<RecoverOutcome> {
     let maildir = match location.bounds.open_directory(&location.path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(RecoverOutcome::Nothing),
@@ -58,7 +58,12 @@ pub fn recover(
     found.look(&maildir, &location.path, DEPTH)?;
     found.staged.iter().try_for_each(LeftFile::remove)?;
     match noted {
-        Some(1..) => Ok(RecoverOutcome::Nothing),
+        Some(files) => {
+            let is_noted = |file: &LeftFile| files.iter().any(|known| file.name.starts_with(known));
+            let mut others = found.stored.iter().filter(|file| !is_noted(file));
+            others.try_for_each(LeftFile::remove)?;
+            Ok(RecoverOutcome::Nothing)
+        }
         None if found.staged.is_empty() => {
             found.stored.iter().try_for_each(LeftFile::sync)?;
             Ok(match found.stored.is_empty() {
@@ -66,7 +71,7 @@ pub fn recover(
                 false => RecoverOutcome::Stored,
             })
         }
-        None | Some(0) => {
+        None => {
             found.stored.iter().try_for_each(LeftFile::remove)?;
             Ok(RecoverOutcome::Nothing)
         }
@@ -180,7 +185,7 @@ mod tests {
         path
     }
 
-    fn found(root: &Path, noted: Option<usize>) -> RecoverOutcome {
+    fn found(root: &Path, noted: Option<&[String]>) -> RecoverOutcome {
         recover(&Location::new(root, Layout::Fs, None), 1, noted).unwrap()
     }
 
@@ -205,10 +210,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         let (inbox, staged) = (file(root, "new", 1), file(root, "A/tmp", 1));
-        assert_eq!(found(root, Some(1)), RecoverOutcome::Nothing);
-        assert!(!staged.exists() && inbox.exists());
-        // Killed before it could note the copy: the next try would store it again.
-        assert_eq!(found(root, Some(0)), RecoverOutcome::Nothing);
+        // Killed before it could note this copy: the next try would store it again.
+        let other = file(root, "A/cur", 1);
+        let name = inbox.file_name().unwrap().to_str().unwrap();
+        let noted = [name.split(',').next().unwrap().to_owned()];
+        assert_eq!(found(root, Some(&noted)), RecoverOutcome::Nothing);
+        assert!(!staged.exists() && !other.exists() && inbox.exists());
+        assert_eq!(found(root, Some(&[])), RecoverOutcome::Nothing);
         assert!(!inbox.exists());
     }
 
@@ -225,11 +233,11 @@ mod tests {
         symlink(".", maildir.join("C")).unwrap();
         let mut location = Location::new(&maildir, Layout::Fs, None);
         location.bounds = Bounds::below(&home);
-        assert_eq!(recover(&location, 1, Some(0)).unwrap(), RecoverOutcome::Nothing);
+        assert_eq!(recover(&location, 1, Some(&[])).unwrap(), RecoverOutcome::Nothing);
         // Links of confined users lead nowhere above the directory in which they stand.
         assert!(outside.exists() && inside.exists());
         location.bounds = crate::file::ANYWHERE;
-        assert_eq!(recover(&location, 1, Some(0)).unwrap(), RecoverOutcome::Nothing);
+        assert_eq!(recover(&location, 1, Some(&[])).unwrap(), RecoverOutcome::Nothing);
         assert!(!outside.exists() && !inside.exists());
     }
 }

@@ -7,11 +7,13 @@
 //!
 //! ```text
 //! mfilter half-done delivery, version 2
+//! file 1795336800.M905677P19212Q0R01f3.mail
 //! done 4fd2… copy "Work"
 //! ```
 //!
-//! A line stands for a step that is done, known by its [`StepId`]; the words
-//! behind that are for people and mean nothing. The file is
+//! A line `done` stands for a step that is done, known by its [`StepId`]; the words
+//! behind that are for people and mean nothing. The line `file` before it says how the
+//! name of the copy begins that the step has stored in a Maildir. The file is
 //! locked as long as a process is at the message, and removed when all is
 //! done. A last line without its end, written when the machine stopped, does
 //! not count. Files of fourteen days are removed: no MTA tries for so long.
@@ -83,15 +85,24 @@ pub fn parts(
     }
 }
 
-/// How many steps are noted of a delivery that was ended before it had done all of a
-/// plan; none where no journal of it is left.
-pub fn noted_steps(state: &StateDir, key: Key) -> Option<usize> {
+/// The files whose steps are noted of a delivery that was ended before it had done all of
+/// a plan; none where no journal of it is left.
+pub fn noted_files(state: &StateDir, key: Key) -> Option<Vec<String>> {
     let name = format!("{DIRECTORY}/{}", key.name());
     if !state.path().join(&name).exists() {
         return None;
     }
     let bytes = state.read(&name, MAX).unwrap_or_default();
-    Some(read(&String::from_utf8_lossy(&bytes)).len())
+    let text = String::from_utf8_lossy(&bytes);
+    let (mut files, mut file) = (Vec::new(), None);
+    for line in whole_lines(&text) {
+        if let Some(name) = line.strip_prefix("file ") {
+            file = Some(name);
+        } else if line.starts_with("done ") {
+            files.extend(file.take().map(str::to_owned));
+        }
+    }
+    Some(files)
 }
 
 impl Journal {
@@ -127,11 +138,15 @@ impl Journal {
         self.done.contains(&step.to_string())
     }
 
-    /// Notes that a step is done; `words` say to people which one.
-    pub fn note(&mut self, step: StepId, words: &str) -> io::Result<()> {
+    /// Notes that a step is done; `words` say to people which one. `file` is how the name
+    /// of the copy begins that it has stored in a Maildir.
+    pub fn note(&mut self, step: StepId, words: &str, file: Option<&str>) -> io::Result<()> {
         let mut line = String::new();
         if std::mem::take(&mut self.empty) {
             line = format!("{HEAD}\n");
+        }
+        if let Some(file) = file {
+            line.push_str(&format!("file {file}\n"));
         }
         let id = step.to_string();
         line.push_str(&format!("done {id} {}\n", one_line(words, 200)));
@@ -152,10 +167,14 @@ impl Journal {
     }
 }
 
+/// The lines behind the first; the last one only if it has its end.
+fn whole_lines(text: &str) -> std::str::Lines<'_> {
+    let rest = text.strip_prefix(HEAD).unwrap_or_default();
+    rest.rsplit_once('\n').map_or("", |(whole, _)| whole).lines()
+}
+
 fn read(text: &str) -> Vec<String> {
-    let Some(rest) = text.strip_prefix(HEAD) else { return Vec::new() };
-    let whole = rest.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    let done = whole.lines().filter_map(|line| line.strip_prefix("done "));
+    let done = whole_lines(text).filter_map(|line| line.strip_prefix("done "));
     done.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
@@ -197,21 +216,21 @@ mod tests {
         let state = StateDir::at(home.path().join("mfilter"));
         drop(open(&state));
         assert!(known(&state).is_empty(), "nothing done, nothing left");
-        let noted = || noted_steps(&state, Key::of(&[b"m"]));
+        let noted = || noted_files(&state, Key::of(&[b"m"]));
         assert_eq!(noted(), None);
         let mut first = open(&state);
-        assert_eq!(noted(), Some(0));
+        assert_eq!(noted(), Some(Vec::new()));
         assert!(!first.is_done(run("A")));
-        first.note(run("A"), "copy \"A\"").unwrap();
+        first.note(run("A"), "copy \"A\"", Some("1.host")).unwrap();
         first.sync().unwrap();
-        assert_eq!(noted(), Some(1));
+        assert_eq!(noted(), Some(vec!["1.host".to_owned()]));
         let other = Journal::open(&state, Key::of(&[b"m"]), Instant::now()).unwrap();
         assert!(other.is_none(), "one process at a time");
         drop(first);
         assert_eq!(known(&state)[0].1, ["copy \"A\""]);
         let mut second = open(&state);
         assert!(second.is_done(run("A")) && !second.is_done(run("B")));
-        second.note(run("B"), "reworded").unwrap();
+        second.note(run("B"), "reworded", None).unwrap();
         second.finish();
         assert!(known(&state).is_empty());
         assert!(!open(&state).is_done(run("A")));
@@ -222,15 +241,15 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let state = StateDir::at(home.path());
         let mut journal = open(&state);
-        journal.note(run("a"), "words").unwrap();
-        journal.note(run("b"), "words").unwrap();
+        journal.note(run("a"), "words", None).unwrap();
+        journal.note(run("b"), "words", None).unwrap();
         drop(journal);
         let path = home.path().join("half-done").join(Key::of(&[b"m"]).name());
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.trim_end()).unwrap();
         let mut journal = open(&state);
         assert!(journal.is_done(run("a")) && !journal.is_done(run("b")));
-        journal.note(run("c"), "words").unwrap();
+        journal.note(run("c"), "words", None).unwrap();
         drop(journal);
         let journal = open(&state);
         assert!(journal.is_done(run("a")) && journal.is_done(run("c")));
@@ -239,7 +258,7 @@ mod tests {
         fs::write(&path, "nonsense\n").unwrap();
         let mut journal = open(&state);
         assert!(!journal.is_done(run("a")));
-        journal.note(run("a"), "words").unwrap();
+        journal.note(run("a"), "words", None).unwrap();
         drop(journal);
         assert!(open(&state).is_done(run("a")), "damage is not for ever");
     }

@@ -73,6 +73,44 @@ fn who_is_unknown_and_settings_that_are_wrong_are_told() {
 }
 
 #[test]
+fn a_server_that_could_not_start_or_deliver_is_told_why() {
+    let home = site("inbox\n");
+    fs::create_dir(home.path().join("state")).unwrap();
+    fs::set_permissions(home.path().join("state"), fs::Permissions::from_mode(0o700)).unwrap();
+    let at = |name: &str| home.path().join(name).display().to_string();
+    let listen = format!("unix:{}", at("lmtp"));
+    let config = at("lmtp.conf");
+    let check = |more: &[&str]| {
+        give_all(home.path());
+        let mut call = vec!["lmtp", "--check", "--config", &config, "--listen", &listen];
+        let identity = format!("{VMAIL}:{VMAIL}");
+        if rustix::process::geteuid().is_root() {
+            // The list of users is root's alone otherwise.
+            fs::set_permissions(at("users"), fs::Permissions::from_mode(0o644)).unwrap();
+            call.extend(["--user-id", &identity]);
+        }
+        home.run(&[&call, more].concat(), b"")
+    };
+    let fine = check(&["--user", "taro+x@a.example"]);
+    assert_eq!(fine.code, Some(0), "{fine:?}");
+    for line in ["listen: unix:", "users: ", "user: taro@a.example, home ", "state: ", "store: "] {
+        assert!(fine.stdout.lines().any(|told| told.starts_with(line)), "{line}: {fine:?}");
+    }
+    assert!(!home.path().join("lmtp").exists(), "nothing is begun");
+    for (more, wanted) in [
+        (&["--user", "hana@a.example"][..], "user: error: there is no user `hana@a.example`"),
+        (&["--store", "lmtp:unix:/none"], "store: error: lmtp:unix:/none: it is not there"),
+        (&["--state", "/none"], "state: error: the directory for state, /none"),
+        (&["--users", "dovecot:/none"], "users: error: Dovecot's users, /none"),
+        (&["--site", "/none"], "site: error: site rules /none"),
+    ] {
+        let told = check(more);
+        assert_eq!(told.code, Some(1), "{told:?}");
+        assert!(told.stdout.contains(wanted), "{wanted}: {told:?}");
+    }
+}
+
+#[test]
 fn sort_and_history_use_the_state_of_the_site() {
     let home = site("when subject is \"sale\" -> folder \"Sale\"\n");
     for sub in ["new", "cur", "tmp"] {
