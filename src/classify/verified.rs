@@ -162,7 +162,8 @@ mod tests {
     #[test]
     fn a_dmarc_result_without_a_domain_is_of_the_only_one() {
         let long = format!("a@example.org, x <{}@evil.example>", "y".repeat(300_000));
-        for from in ["\"eve@evil.example\" <a@example.org>", "eve(@evil.example,)@example.org", &long]
+        for from in
+            ["\"eve@evil.example\" <a@example.org>", "eve(@evil.example,)@example.org", &long]
         {
             assert_not(&VERIFIED, &mail("dmarc=pass", from), &TestWorld::default());
         }

@@ -10,8 +10,8 @@ use super::text::Text;
 pub struct Attachment {
     /// Where it is.
     pub place: AttachmentPlace,
-    /// File names from Content-Disposition and, where it is another, from
-    /// Content-Type, decoded (RFC 2231, RFC 2047) and cleaned, see [`super::file_name::clean_name`].
+    /// File names from Content-Disposition and Content-Type, each once, that which counts
+    /// first, decoded (RFC 2231, RFC 2047) and cleaned, see [`super::file_name::clean_name`].
     pub names: Vec<Text>,
     /// Declared `type/subtype`, lower case.
     pub media_type: Text,
@@ -49,7 +49,7 @@ pub(super) fn of(parts: &[Part]) -> (Vec<Attachment>, bool) {
     let all = attached
         .map(|(at, part)| Attachment {
             place: AttachmentPlace::Part(at),
-            names: part.name.iter().chain(&part.other_name).map(|text| name(text)).collect(),
+            names: part.name.iter().chain(&part.other_names).map(|text| name(text)).collect(),
             media_type: Text::new(&part.media_type),
         })
         .collect();

@@ -45,8 +45,9 @@ pub struct Part {
     /// File name, decoded and cleaned of what would disguise it: by
     /// Content-Disposition, else by Content-Type.
     pub name: Option<String>,
-    /// The one by Content-Type, where it is another.
-    pub other_name: Option<String>,
+    /// Others that readers show: by Content-Type, by the last of several, without
+    /// backslashes.
+    pub other_names: Vec<String>,
     /// Content-Disposition is `attachment`.
     pub attached: bool,
     /// How its content is wrapped.
@@ -382,18 +383,28 @@ fn describe(head: &Head, default: &str) -> (Part, Parameters) {
         let name = file_name::clean_name(&encoded_word::decode(name.as_bytes(), None));
         (!name.is_empty()).then_some(name)
     };
-    let filename = disposition.get("filename").and_then(clean);
-    let name = content_type.get("name").and_then(clean);
-    let (name, other_name) = match filename {
-        Some(filename) => (Some(filename.clone()), name.filter(|name| *name != filename)),
-        None => (name, None),
-    };
+    let last = |header| head.values(header).skip(1).last().map(parameter::parse);
+    let (last_disposition, last_type) = (last("content-disposition"), last("content-type"));
+    let given = disposition.all("filename").chain(content_type.all("name"));
+    let given = given
+        .chain(last_disposition.iter().flat_map(|last| last.all("filename")))
+        .chain(last_type.iter().flat_map(|last| last.all("name")));
+    let mut names: Vec<String> = Vec::new();
+    for name in given.filter_map(clean) {
+        let unescaped = name.contains('\\').then(|| name.replace('\\', ""));
+        for name in [Some(name), unescaped].into_iter().flatten() {
+            if !name.is_empty() && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    let mut names = names.into_iter();
     let part = Part {
         media_type: content_type.value.clone(),
         charset: content_type.get("charset").filter(|label| !label.is_empty()).map(str::to_owned),
         flow: Flow::new(content_type.get("format"), content_type.get("delsp")),
-        name,
-        other_name,
+        name: names.next(),
+        other_names: names.collect(),
         attached: disposition.value == "attachment",
         encoding: head.first("content-transfer-encoding").map(Encoding::parse).unwrap_or_default(),
         ..Part::default()
@@ -661,6 +672,37 @@ mod tests {
             assert_eq!(part.is_attachment(), is_attachment, "{header}");
             assert_eq!(part.name.as_deref(), name, "{header}");
             assert!(!structure.parts[0].is_text() && !structure.parts[0].is_attachment());
+        }
+    }
+
+    #[test]
+    fn every_name_that_a_reader_may_show() {
+        for (header, names) in [
+            (
+                "Content-Disposition: attachment; filename=a.txt; filename=b; filename=a.exe",
+                ["a.txt", "a.exe"],
+            ),
+            (
+                "Content-Disposition: attachment; filename=a.exe; filename*=utf-8''a.txt",
+                ["a.txt", "a.exe"],
+            ),
+            (
+                "Content-Disposition: attachment; filename=a.exe; filename*0=a.; filename*1=txt",
+                ["a.txt", "a.exe"],
+            ),
+            (
+                "Content-Disposition: x; filename=a.txt\nContent-Disposition: x; filename=a.exe",
+                ["a.txt", "a.exe"],
+            ),
+            ("Content-Type: a/b; name=a.txt\nContent-Type: a/b; name=a.exe", ["a.txt", "a.exe"]),
+            ("Content-Disposition: attachment; filename=\"a.e\\xe\"", ["a.e\\xe", "a.exe"]),
+        ] {
+            let message =
+                format!("Content-Type: multipart/mixed; boundary=x\n\n--x\n{header}\n\n\n--x--");
+            let structure = walked(&message);
+            let part = &structure.parts[1];
+            let found: Vec<&String> = part.name.iter().chain(&part.other_names).collect();
+            assert_eq!(found, names, "{header}");
         }
     }
 

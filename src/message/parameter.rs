@@ -20,12 +20,21 @@ pub struct Parameters {
     pub value: String,
     /// Lower-case names and decoded values, in order; each name once.
     pub params: Vec<(String, String)>,
+    /// What readers take that count another one of several values for a name: the last
+    /// of them, or one in another form.
+    pub others: Vec<(String, String)>,
 }
 
 impl Parameters {
     /// The value of the parameter called `name` (lower case).
     pub fn get(&self, name: &str) -> Option<&str> {
         self.params.iter().find(|(each, _)| each == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of that name, and what others may take for it.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let of_name = self.params.iter().chain(&self.others).filter(move |(each, _)| each == name);
+        of_name.map(|(_, value)| value.as_str())
     }
 }
 
@@ -47,7 +56,8 @@ pub fn parse(raw: &[u8]) -> Parameters {
         rest = tail;
         gathered.add(&name.to_ascii_lowercase(), value);
     }
-    Parameters { value, params: gathered.finish() }
+    let (params, others) = gathered.finish();
+    Parameters { value, params, others }
 }
 
 /// The value, and the text in which parameters are to be looked for. Where
@@ -191,11 +201,31 @@ struct ParameterMatches<'t> {
 #[derive(Default)]
 struct ParameterMatch<'t> {
     name: String,
-    plain: Option<Cow<'t, str>>,
+    plain: FirstAndLast<'t>,
     /// `name*`, RFC 2231 §4.
-    extended: Option<Cow<'t, str>>,
+    extended: FirstAndLast<'t>,
     /// `name*0`, `name*1*` …: number, extended, text; RFC 2231 §3.
     sections: Vec<(u32, bool, Cow<'t, str>)>,
+}
+
+/// Of several values.
+#[derive(Default)]
+struct FirstAndLast<'t> {
+    first: Option<Cow<'t, str>>,
+    last: Option<Cow<'t, str>>,
+}
+
+impl<'t> FirstAndLast<'t> {
+    fn add(&mut self, value: Cow<'t, str>) {
+        match self.first {
+            None => self.first = Some(value),
+            Some(_) => self.last = Some(value),
+        }
+    }
+
+    fn values(self) -> impl Iterator<Item = Cow<'t, str>> {
+        self.first.into_iter().chain(self.last)
+    }
 }
 
 impl<'t> ParameterMatches<'t> {
@@ -213,30 +243,41 @@ impl<'t> ParameterMatches<'t> {
         let Some(found) = self.found.get_mut(at) else { return };
         match section {
             Some(number) => found.sections.push((number, extended, value)),
-            None if extended => _ = found.extended.get_or_insert(value),
-            None => _ = found.plain.get_or_insert(value),
+            None if extended => found.extended.add(value),
+            None => found.plain.add(value),
         }
     }
 
-    fn finish(self) -> Vec<(String, String)> {
-        self.found
-            .into_iter()
-            .map(|mut found| (std::mem::take(&mut found.name), found.text()))
-            .collect()
+    /// What counts, and the others.
+    fn finish(self) -> (Vec<(String, String)>, Vec<(String, String)>) {
+        let (mut params, mut others) = (Vec::with_capacity(self.found.len()), Vec::new());
+        for found in self.found {
+            let name = found.name.clone();
+            let mut texts = found.texts().into_iter();
+            let first = texts.next().unwrap_or_default();
+            for text in texts.filter(|text| *text != first) {
+                others.push((name.clone(), text));
+            }
+            params.push((name, first));
+        }
+        (params, others)
     }
 }
 
 impl ParameterMatch<'_> {
-    fn text(mut self) -> String {
-        if let Some(extended) = self.extended {
-            return join(&[(0, true, extended)]);
+    /// What counts comes first.
+    fn texts(mut self) -> Vec<String> {
+        let mut texts: Vec<String> =
+            self.extended.values().map(|extended| join(&[(0, true, extended)])).collect();
+        if !self.sections.is_empty() {
+            self.sections.sort_by_key(|(number, ..)| *number);
+            self.sections.dedup_by_key(|(number, ..)| *number);
+            texts.push(join(&self.sections));
         }
-        if self.sections.is_empty() {
-            return encoded_word::decode_text(&self.plain.unwrap_or_default()).into_owned();
-        }
-        self.sections.sort_by_key(|(number, ..)| *number);
-        self.sections.dedup_by_key(|(number, ..)| *number);
-        join(&self.sections)
+        texts.extend(
+            self.plain.values().map(|plain| encoded_word::decode_text(&plain).into_owned()),
+        );
+        texts
     }
 }
 
@@ -290,7 +331,7 @@ mod tests {
         let parsed = parse(raw.as_bytes());
         let params: Vec<(String, String)> =
             params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        assert_eq!(parsed, Parameters { value: value.to_owned(), params }, "{raw}");
+        assert_eq!((parsed.value.as_str(), parsed.params), (value, params), "{raw}");
     }
 
     #[test]

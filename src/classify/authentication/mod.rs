@@ -279,9 +279,8 @@ impl ResultsReader<'_, '_> {
         let domain = result.property("header.from").and_then(domain_of);
         if verdict == Verdict::Pass {
             let from = self.mail.message.addresses("from");
-            let is_of = |domain: &str| {
-                from.iter().all(|address| domain::aligned(domain, &address.domain))
-            };
+            let is_of =
+                |domain: &str| from.iter().all(|address| domain::aligned(domain, &address.domain));
             match &domain {
                 Some(domain) if from.is_empty() || !is_of(domain) => {
                     return Err(format!("From is not of {}", excerpt(domain)));
