@@ -4,13 +4,16 @@
 //! wording; it ends here as a [`Diagnostic`]. Messages are lower case, what
 //! the user wrote stands in backticks, hints are apart from messages.
 
+use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
+use crate::language::Language;
 use crate::source::{SourceFile, Sources, Span};
 use crate::text::{escape, is_invisible};
+use crate::translation::translated;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -43,20 +46,40 @@ pub struct Diagnostic {
     pub instead: Option<String>,
 }
 
-/// Draws mistakes for people, each with file, line, source line, caret and hint.
+impl Diagnostic {
+    /// The same in the words of a language.
+    pub fn in_language(&self, language: Language) -> Cow<'_, Diagnostic> {
+        if language == Language::English {
+            return Cow::Borrowed(self);
+        }
+        let said = |text: &str| translated(text, language).into_owned();
+        let related = self.related.iter().map(|(span, label)| (*span, said(label)));
+        Cow::Owned(Diagnostic {
+            message: said(&self.message),
+            label: said(&self.label),
+            related: related.collect(),
+            hint: self.hint.as_deref().map(said),
+            instead: self.instead.clone(),
+            ..*self
+        })
+    }
+}
+
+/// Draws mistakes for people, in English, each with file, line, source line, caret and hint.
 ///
 /// No control character gets through: what comes out is safe for a terminal.
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> String {
-    render_within(diagnostics, sources, colour, None)
+    render_within(diagnostics, sources, colour, None, Language::English)
 }
 
-/// The same for a terminal of so many columns: of longer source lines the part with the
-/// mistake is drawn, so that the caret stays below it.
+/// The same in a language, for a terminal of so many columns: of longer source lines the
+/// part with the mistake is drawn, so that the caret stays below it.
 pub fn render_within(
     diagnostics: &[Diagnostic],
     sources: &Sources,
     colour: bool,
     columns: Option<usize>,
+    language: Language,
 ) -> String {
     /// In fewer there is no room for a word and its line number.
     const FEWEST: usize = 24;
@@ -71,7 +94,13 @@ pub fn render_within(
         if !out.is_empty() {
             out.push('\n');
         }
-        out.push_str(&draw(diagnostic, sources, &mut columns, &renderer));
+        out.push_str(&draw(
+            &diagnostic.in_language(language),
+            sources,
+            &mut columns,
+            &renderer,
+            language,
+        ));
         out.push('\n');
     }
     out
@@ -82,10 +111,11 @@ fn draw(
     sources: &Sources,
     columns: &mut Columns,
     renderer: &Renderer,
+    language: Language,
 ) -> String {
     let level = match diagnostic.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
+        Severity::Error => Level::ERROR.with_name(translated("error", language)),
+        Severity::Warning => Level::WARNING.with_name(translated("warning", language)),
     };
     let mut drawings: Vec<Drawing> = Vec::new();
     let primary = (AnnotationKind::Primary, diagnostic.span, diagnostic.label.as_str());
@@ -104,7 +134,8 @@ fn draw(
         group = group.element(drawing.snippet(sources));
     }
     if let Some(hint) = &diagnostic.hint {
-        group = group.element(Level::HELP.with_name("hint").message(escape(hint)));
+        group = group
+            .element(Level::HELP.with_name(translated("hint", language)).message(escape(hint)));
     }
     let mut drawn = renderer.render(&[group]);
     // Columns were counted from where a line is cut.

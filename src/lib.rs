@@ -9,6 +9,7 @@
 
 pub mod text;
 pub mod language;
+pub mod translation;
 pub mod file;
 pub mod platform;
 pub mod zone;

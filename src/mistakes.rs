@@ -116,10 +116,14 @@ fn unread_cards(program: &Program, sources: &Sources, user: &User) -> Vec<Diagno
                     path: written.clone(),
                     reason: error.to_string(),
                 },
-                Ok(book) => LearnMistake::BrokenCards {
-                    count: book.problems.len(),
-                    first: user.with_tilde(&book.problems.first()?.to_string()),
-                },
+                Ok(book) => {
+                    let first = book.problems.first()?;
+                    LearnMistake::BrokenCards {
+                        count: book.problems.len(),
+                        place: user.with_tilde(&first.place()),
+                        why: first.why.clone(),
+                    }
+                }
             };
             Some(RuleErrorKind::Learn(mistake).at(list.span))
         })

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use super::args::RuleOptions;
 use super::output;
-use crate::diagnostic;
 use crate::load;
 use crate::load::history::History;
 use crate::rules::check::CheckResult;
@@ -127,7 +126,7 @@ fn without_mistake(
 ) -> Result<(Sources, CompiledProgram), String> {
     match checked.program.map(CompiledProgram::new) {
         Some(program) => Ok((sources, program)),
-        None => Err(diagnostic::render(&checked.diagnostics, &sources, output::colour())),
+        None => Err(output::drawn(&checked.diagnostics, &sources)),
     }
 }
 

@@ -43,14 +43,12 @@ pub(super) fn run(call: &ExplainArgs) -> Result<CommandOutcome, String> {
     let explanation = of(code, language).map_err(|near| match near {
         Some(near) => format!("there is no mistake `{code}`; did you mean `{near}`?"),
         None => format!("there is no mistake `{code}`; `mfilter explain` lists all"),
-    })?;
+    });
+    let explanation = explanation.map_err(|why| output::say(&why).into_owned())?;
     let message = told(&explanation)
         .map_err(|error| format!("cannot check the example in a temporary folder: {error}"))?;
     let mended = String::from_utf8_lossy(&explanation.mended).into_owned();
-    let [example, mended_head] = match language {
-        Language::English => ["An example:", "Mended:"],
-        Language::Japanese => ["例:", "修正後:"],
-    };
+    let [example, mended_head] = [output::say("An example:"), output::say("Mended:")];
     output::print(&format!(
         "{}\n\n{example}\n\n{}\n{mended_head}\n\n{}",
         wrapped(&explanation.meaning, width(output::columns())),
@@ -107,6 +105,7 @@ fn told(explanation: &Explanation) -> io::Result<String> {
                 &sources,
                 output::colour(),
                 output::columns().map(|all| all.saturating_sub(4)),
+                Language::of_locale(),
             ),
             home.path(),
         ),

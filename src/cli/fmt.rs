@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{CommandOutcome, output};
-use crate::diagnostic;
 use crate::file::{self, ANYWHERE};
 use crate::load;
 use crate::source::{Sources, read_rules};
@@ -56,7 +55,7 @@ fn one(path: &Path, check: bool) -> Result<CommandOutcome, String> {
     if !diagnostics.is_empty() {
         sources.add(file);
         sources.set_home(User::of_process().home_or_nowhere());
-        output::print(&diagnostic::render(&diagnostics, &sources, output::colour()));
+        output::print(&output::drawn(&diagnostics, &sources));
         return Ok(CommandOutcome::Found);
     }
     let formatted = syntax::format(&ast, &file);

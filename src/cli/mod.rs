@@ -16,6 +16,7 @@ mod explain;
 mod expire;
 mod fmt;
 mod for_user;
+mod help;
 mod history;
 mod import;
 mod import_mail;
@@ -29,7 +30,6 @@ mod learn;
 mod lmtp;
 mod lsp;
 mod managesieve;
-mod meanings;
 mod output;
 mod page;
 mod progress;
@@ -52,8 +52,8 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use clap::Parser;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
 
 use crate::mda::{guarded, location, log, reach, sent};
 use crate::state::StateDir;
@@ -77,13 +77,14 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         output::error(&word);
         return ExitCode::from(2);
     }
-    let args = match Args::try_parse_from(arguments) {
+    let args = match Args::try_parse_from(&arguments) {
         Ok(args) if args.command.is_none() && !args.test => {
-            output::is_written(Args::command().print_help());
+            output::is_written(help::command().print_help());
             return ended(2);
         }
         Ok(args) => args,
         Err(error) => {
+            let error = help::told(error, &arguments);
             let printed = error.print().and_then(|()| std::io::stdout().flush());
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             if asked {

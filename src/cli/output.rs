@@ -3,17 +3,19 @@
 //! be written for another reason, as on a full disk, is remembered: the command
 //! has failed.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use rustix::termios::tcgetwinsize;
 
-use super::{CommandOutcome, meanings};
+use super::CommandOutcome;
 use crate::diagnostic::{self, Diagnostic};
 use crate::language::Language;
 use crate::report::log_stats::Bars;
 use crate::source::Sources;
 use crate::text::{escape, json_line};
+use crate::translation::translated;
 use crate::user::User;
 
 /// Why something could not be written to standard output.
@@ -49,24 +51,34 @@ pub(super) fn mistakes(drawn: &str) -> CommandOutcome {
     CommandOutcome::Found
 }
 
+/// Mistakes for standard output, in the language of the locale.
+pub(super) fn drawn(found: &[Diagnostic], sources: &Sources) -> String {
+    diagnostic::render_within(found, sources, colour(), columns(), Language::of_locale())
+}
+
+/// A text of ours in the language of the locale.
+pub(super) fn say(text: &str) -> Cow<'_, str> {
+    translated(text, Language::of_locale())
+}
+
 /// Prints mistakes, drawn or as JSON.
 pub(super) fn diagnostics(found: &[Diagnostic], sources: &Sources, json: bool) {
     if json {
         print(&(json_line(&diagnostic::to_json(found, sources)) + "\n"));
-    } else {
-        print(&diagnostic::render_within(found, sources, colour(), columns()));
-        if found.is_empty() && io::stdout().is_terminal() {
-            print("no mistakes\n");
-        }
-        if Language::of_locale() == Language::Japanese {
-            print(&meanings::in_japanese(found, columns()));
-            return;
-        }
-        // For a person, once for all mistakes.
-        if let Some(first) = found.first().filter(|_| io::stdout().is_terminal()) {
-            print(&format!("\nfor more, with an example: mfilter explain {}\n", first.code));
-        }
+        return;
     }
+    print(&drawn(found, sources));
+    if !io::stdout().is_terminal() {
+        return;
+    }
+    // For a person, once for all mistakes.
+    match found.first() {
+        None => print(&format!("{}\n", say("no mistakes"))),
+        Some(first) => {
+            let more = format!("for more, with an example: mfilter explain {}", first.code);
+            print(&format!("\n{}\n", say(&more)))
+        }
+    };
 }
 
 /// Much text for standard output: printed in large pieces, on a terminal at once.

@@ -4,10 +4,11 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns of a text, on a terminal that is not narrower.
 const WIDTH: usize = 78;
-/// What no line begins with (JIS X 4051, of characters of two columns).
-const NOT_FIRST: &str = "、。，．・：；？！ー々）」』】〉》〕ぁぃぅぇぉっゃゅょァィゥェォッャュョ";
+/// What no line begins with (JIS X 4051).
+const NOT_FIRST: &str =
+    "、。，．・：；？！ー々）」』】〉》〕ぁぃぅぇぉっゃゅょァィゥェォッャュョ])";
 /// What no line ends with.
-const NOT_LAST: &str = "（「『【〈《〔";
+const NOT_LAST: &str = "（「『【〈《〔[(";
 
 /// Columns of a text on a terminal of so many, or on none.
 pub(super) fn width(terminal: Option<usize>) -> usize {

@@ -67,12 +67,19 @@ pub struct BookProblem {
     pub why: String,
 }
 
+impl BookProblem {
+    /// The file, and the line where there is one.
+    pub fn place(&self) -> String {
+        match self.line {
+            0 => self.path.display().to_string(),
+            line => format!("{}:{line}", self.path.display()),
+        }
+    }
+}
+
 impl std::fmt::Display for BookProblem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.line {
-            0 => write!(f, "{}: {}", self.path.display(), self.why),
-            line => write!(f, "{}:{line}: {}", self.path.display(), self.why),
-        }
+        write!(f, "{}: {}", self.place(), self.why)
     }
 }
 

@@ -3,12 +3,14 @@
 
 use jiff::fmt::rfc2822::DateTimePrinter;
 
+use crate::language::Language;
 use crate::load::{Notice, Trouble};
 use crate::message::Message;
 use crate::message::encoded_word::encode;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::state::{StateDir, told};
+use crate::translation::translated;
 use crate::world::World;
 
 use super::context::DeliveryContext;
@@ -36,14 +38,11 @@ pub const UNFILTERED: &str =
 /// Delivers a notice that the message which was just delivered went through no rules.
 /// Nothing of that message is in it: to look at it is what failed.
 pub fn tell_unfiltered(store: Store<'_>, state: Option<&StateDir>, world: &World) {
-    let host = world.host_name().unwrap_or_else(|| "localhost".into());
-    let text = "A message in your inbox, which came just before this one, has not gone through \
-                your rules:\nat each try before, the program ended while it was at that message, so \
-                this try left the rules out.\nNo message is lost. Please tell your provider, or \
+    let body = "A message in your inbox, which came just before this one, has not gone through \
+                your rules:\ntwice the program ended while it was at that message, so the third \
+                try left the rules out.\nNo message is lost. Please tell your provider, or \
                 those who make mfilter.\n";
-    let date = DateTimePrinter::new().timestamp_to_string(&world.now()).unwrap_or_default();
-    let subject = "A message was not filtered";
-    let message = mail(&user_address(world, &host), subject, &date, &host, world, text);
+    let message = mail("A message was not filtered", body, "", world);
     let message = Message::from_bytes(message.into_bytes());
     let _ = store_in_inbox(&message, store, state);
 }
@@ -61,10 +60,6 @@ fn user_address(world: &World, host: &str) -> String {
 }
 
 fn compose(notice: &Notice, world: &World) -> String {
-    let host = world.host_name().unwrap_or_else(|| "localhost".into());
-    let address = user_address(world, &host);
-    let now = world.now();
-    let date = DateTimePrinter::new().timestamp_to_string(&now).unwrap_or_default();
     let below = world.user.home().and_then(|home| notice.path.strip_prefix(home).ok());
     let rules = match below {
         Some(below) => format!("~/{}", below.display()),
@@ -74,50 +69,60 @@ fn compose(notice: &Notice, world: &World) -> String {
         let (subject, meanwhile) = match notice.last_good {
             true => (
                 "Your filters are not in use; still using those saved before",
-                "the filters that you saved before stay in use",
+                "Until you change this and save your filters again, the filters that you \
+                 saved before stay in use.",
             ),
-            false => ("Your filters are not in use", "none of your filters are in use"),
+            false => (
+                "Your filters are not in use",
+                "Until you change this and save your filters again, none of your filters \
+                 are in use.",
+            ),
         };
         let body = format!(
-            "{}\nUntil you change this and save your filters again, {meanwhile}.\n\
-             No message is lost.\n\n\
+            "{}\n{meanwhile}\nNo message is lost.\n\n\
              They are in {rules}. To see this again: mfilter check --sieve {rules}\n",
             notice.text
         );
-        return mail(&address, subject, &date, &host, world, &body);
+        return mail(subject, &body, "", world);
     }
-    let (what, until) = match notice.trouble {
-        Trouble::Missing => ("Your mail rules are missing", "Until they are there again"),
-        _ => ("Your mail rules have a mistake", "Until they are corrected"),
+    let (subject, meanwhile) = match (notice.trouble, notice.last_good) {
+        (Trouble::Missing, true) => (
+            "Your mail rules are missing; still using the last valid version",
+            "Until they are there again, the last version without a mistake stays in use.",
+        ),
+        (Trouble::Missing, false) => (
+            "Your mail rules are missing; all mail goes to the inbox",
+            "Until they are there again, all mail goes to the inbox.",
+        ),
+        (_, true) => (
+            "Your mail rules have a mistake; still using the last valid version",
+            "Until they are corrected, the last version without a mistake stays in use.",
+        ),
+        (_, false) => (
+            "Your mail rules have a mistake; all mail goes to the inbox",
+            "Until they are corrected, all mail goes to the inbox.",
+        ),
     };
-    let (subject, meanwhile) = if notice.last_good {
-        (
-            format!("{what}; still using the last valid version"),
-            format!("{until}, the last version without a mistake stays in use."),
-        )
-    } else {
-        (
-            format!("{what}; all mail goes to the inbox"),
-            format!("{until}, all mail goes to the inbox."),
-        )
-    };
-    let advice = match notice.trouble {
-        Trouble::Missing => "If you want no rules any more, leave an empty file there.\n",
-        _ => "",
-    };
-    let body = format!(
-        "The rules in {rules} cannot be used as they are now.\n\
-         {meanwhile}\n\
-         {advice}\
-         No message is lost. To see this again: mfilter check {rules}\n\
-         \n\
-         {}",
-        notice.text
-    );
-    mail(&address, &subject, &date, &host, world, &body)
+    let mut body = format!("The rules in {rules} cannot be used as they are now.\n{meanwhile}\n");
+    if notice.trouble == Trouble::Missing {
+        body.push_str("If you want no rules any more, leave an empty file there.\n");
+    }
+    let check = format!("No message is lost. To see this again: mfilter check {rules}\n\n");
+    body.push_str(&check);
+    mail(subject, &body, &notice.text, world)
 }
 
-fn mail(address: &str, subject: &str, date: &str, host: &str, world: &World, body: &str) -> String {
+/// A mail to the user in the user's language. Each line of the body is translated as a
+/// whole; what is behind it is in that language already.
+fn mail(subject: &str, body: &str, behind: &str, world: &World) -> String {
+    let language = Language::of_locale();
+    let subject = encode(&translated(subject, language));
+    let body: String =
+        body.lines().map(|line| format!("{}\n", translated(line, language))).collect();
+    let host = world.host_name().unwrap_or_else(|| "localhost".into());
+    let address = user_address(world, &host);
+    let now = world.now();
+    let date = DateTimePrinter::new().timestamp_to_string(&now).unwrap_or_default();
     format!(
         "From: mfilter <{address}>\n\
          To: <{address}>\n\
@@ -129,8 +134,8 @@ fn mail(address: &str, subject: &str, date: &str, host: &str, world: &World, bod
          Content-Type: text/plain; charset=UTF-8\n\
          Content-Transfer-Encoding: 8bit\n\
          \n\
-         {body}",
-        world.now().as_nanosecond(),
+         {body}{behind}",
+        now.as_nanosecond(),
         std::process::id(),
     )
 }

@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::file::{ANYWHERE, Bounds};
+use crate::language::Language;
 use crate::rules::check::{CheckResult, Surroundings, check as check_rules, no_script};
 use crate::rules::compiled::CompiledProgram;
 use crate::rules::confined::set_by_site;
@@ -33,6 +34,7 @@ pub use crate::state::program_cache::Proof;
 use crate::state::program_cache::{self, ProgramCache};
 use crate::state::{StateDir, history as versions, last_good, switch};
 use crate::syntax;
+use crate::translation::translated;
 use crate::user::User;
 pub use prints::FilePrints;
 use script::{GiveScript, ScriptRead, ScriptRules};
@@ -258,8 +260,15 @@ fn find_in_force(path: &Path, asked: bool, user: &User, proof: Proof) -> Result<
                     return Ok(InForce { remark, prints, ..in_force });
                 }
                 None => {
-                    let text = errors(&checked.diagnostics, &sources);
-                    (version(&sources, &text), checked.settings, text)
+                    let drawn = |language| errors(&checked.diagnostics, &sources, language);
+                    let text = drawn(Language::English);
+                    // The same version in every language.
+                    let version = version(&sources, &text);
+                    let text = match Language::of_locale() {
+                        Language::English => text,
+                        language => drawn(language),
+                    };
+                    (version, checked.settings, text)
                 }
             }
         }
@@ -466,16 +475,16 @@ fn borrowed(texts: &[(PathBuf, String)]) -> Vec<(PathBuf, &str)> {
     texts.iter().map(|(path, text)| (path.clone(), text.as_str())).collect()
 }
 
-fn errors(diagnostics: &[Diagnostic], sources: &Sources) -> String {
+fn errors(diagnostics: &[Diagnostic], sources: &Sources, language: Language) -> String {
     let errors: Vec<Diagnostic> = diagnostics
         .iter()
         .filter(|diagnostic| diagnostic.severity == Severity::Error)
         .cloned()
         .collect();
     if errors.is_empty() {
-        return "the rules are too large\n".into();
+        return format!("{}\n", translated("the rules are too large", language));
     }
-    diagnostic::render(&errors, sources, false)
+    diagnostic::render_within(&errors, sources, false, None, language)
 }
 
 /// A broken version is known by its files and by what is wrong with them.

@@ -222,21 +222,25 @@ fn unused(
 ) -> UnusedScript {
     let saved = read.saved.and_then(|saved| jiff::Timestamp::try_from(saved).ok());
     let saved = saved.map(|saved| saved.to_zoned(zone(zone_name)));
-    let saved = saved.map(|saved| saved.strftime(" saved on %-d %B %Y at %H:%M").to_string());
-    let mut text = format!("Your filters{} are not in use.\n", saved.unwrap_or_default());
+    // Each line is translated as a whole when the mail is written.
+    let mut text = match saved.map(|saved| saved.strftime("%Y-%m-%d %H:%M").to_string()) {
+        Some(date) => format!("Your filters saved on {date} are not in use.\n"),
+        None => String::from("Your filters are not in use.\n"),
+    };
     for fault in script.faults.iter().take(MOST_FAULTS) {
         let line = fault.span.map(|span| {
-            let file = match span.file == script.files.start {
-                true => String::new(),
-                false => format!(" of {}", sources.shown(sources.path(span))),
-            };
-            format!("line {}{file}", sources.line(span))
+            let is_other = span.file != script.files.start;
+            (sources.line(span), is_other.then(|| sources.shown(sources.path(span))))
         });
         let who = match (&fault.label, line) {
-            (Some(label), Some(line)) => format!("The filter '{label}' ({line})"),
+            (Some(label), Some((line, None))) => format!("The filter '{label}' (line {line})"),
+            (Some(label), Some((line, Some(file)))) => {
+                format!("The filter '{label}' (line {line} of {file})")
+            }
             (Some(label), None) => format!("The filter '{label}'"),
-            (None, Some(line)) => format!("What stands in {line}"),
-            (None, None) => "They".to_owned(),
+            (None, Some((line, None))) => format!("What stands in line {line}"),
+            (None, Some((line, Some(file)))) => format!("What stands in line {line} of {file}"),
+            (None, None) => "Something in them".to_owned(),
         };
         let said = match fault.reason.strip_prefix("it wants to ") {
             Some(wish) => format!("{who} wants to {wish}; this server cannot do that."),

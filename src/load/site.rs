@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 use super::{FilePrints, errors};
+use crate::language::Language;
 use crate::rules::check::{CheckResult, Surroundings, check_site, no_script};
 use crate::rules::compiled::CompiledProgram;
 use crate::source::{Print, ReadError, Sources, open_site};
@@ -93,7 +94,7 @@ pub fn in_force_by(asked: Option<&Path>, proof: Proof) -> SiteInForce {
                 Some(_) => "have a mistake; still using the last valid version",
                 None => "have a mistake and are not used",
             };
-            let text = errors(&checked.diagnostics, &sources);
+            let text = errors(&checked.diagnostics, &sources, Language::English);
             let first = text.lines().next().unwrap_or_default().to_owned();
             let note = format!("site rules {} {what}: {first}", path.display());
             SiteInForce { compiled: last_good, note: Some(note), not_now: false, prints: None }

@@ -11,11 +11,13 @@ use lsp_types::{
 use super::document::{ColumnUnit, OpenDocuments, range, uri_of};
 use super::rule_files::main_of;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::language::Language;
 use crate::load::site;
 use crate::mistakes;
 use crate::source::{Sources, Span};
 use crate::syntax::ast::StatementNodeKind;
 use crate::syntax::parse_bytes;
+use crate::translation::translated;
 use crate::user::User;
 
 /// A mistake, and what to write in its place where that mends it.
@@ -85,6 +87,8 @@ fn shown(
     documents: &OpenDocuments,
     unit: ColumnUnit,
 ) -> EditorDiagnostic {
+    let language = Language::of_locale();
+    let diagnostic = diagnostic.in_language(language);
     let related = diagnostic.related.iter().filter_map(|(span, label)| {
         let uri = uri_of(sources.path(*span), documents)?;
         let location = Location { uri, range: range_of(*span, sources, unit) };
@@ -92,7 +96,7 @@ fn shown(
     });
     let related: Vec<_> = related.collect();
     let message = match &diagnostic.hint {
-        Some(hint) => format!("{}\nhint: {hint}", diagnostic.message),
+        Some(hint) => format!("{}\n{}: {hint}", diagnostic.message, translated("hint", language)),
         None => diagnostic.message.clone(),
     };
     EditorDiagnostic {
@@ -131,6 +135,7 @@ pub(super) fn actions(
             "" => String::from("Delete it"),
             text => format!("Write `{text}`"),
         };
+        let title = translated(&title, Language::of_locale()).into_owned();
         let edit = TextEdit::new(mistake.shown.range, text);
         Some(CodeAction {
             title,

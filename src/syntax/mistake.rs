@@ -448,9 +448,15 @@ fn look_alike(found: &str) -> SyntaxWording {
         }
         Some('\u{3000}') => (String::from("this is a full-width space"), "an ordinary space"),
         Some('\u{ff01}'..='\u{ff5e}') => {
-            let s =
-                if found.chars().count() == 1 { "a full-width character" } else { "full-width" };
-            (format!("`{}` is {s}", clip(found)), "")
+            let found = clip(found);
+            let is_one = found.chars().count() == 1;
+            (
+                match is_one {
+                    true => format!("`{found}` is a full-width character"),
+                    false => format!("`{found}` is full-width"),
+                },
+                "",
+            )
         }
         _ => (format!("`{}` means nothing outside of strings", clip(found)), ""),
     };

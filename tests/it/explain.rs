@@ -11,7 +11,7 @@ use mfilter::rules::explanation::{Explanation, codes, of};
 use unicode_width::UnicodeWidthStr;
 
 use crate::support::lmtp_site::{give_all, ids};
-use crate::support::{Home, MFILTER, Mail, Run, run, skipped};
+use crate::support::{Home, MFILTER, Run, run, skipped};
 
 /// Checks the rules of an explanation in a home of its own.
 fn checked(explanation: &Explanation, rules: &[u8]) -> Run {
@@ -143,42 +143,11 @@ fn the_locale_says_in_which_language_a_mistake_is_explained() {
     assert!(meaning.len() > 1 && meaning.iter().all(|line| line.width() <= 78), "{japanese}");
     let text = of("list-unreadable", Language::Japanese).unwrap().meaning;
     assert_eq!(meaning.concat(), text);
-    assert!(japanese.contains("\n\n例:\n\n    warning[list-unreadable]"), "{japanese}");
+    assert!(japanese.contains("\n\n例:\n\n    警告[list-unreadable]"), "{japanese}");
     assert!(japanese.contains("\n\n修正後:\n\n    list friends"), "{japanese}");
     assert_eq!(explained(&[("LC_MESSAGES", "ja_JP.UTF-8"), ("LANG", "C")]), japanese);
 
     let english = explained(&[]);
     assert!(english.contains("\nAn example:\n") && english.contains("\nMended:\n"), "{english}");
     assert_eq!(explained(&[JAPANESE, ("LC_ALL", "C")]), english);
-}
-
-#[test]
-fn check_explains_mistakes_below_them_where_the_locale_is_japanese() {
-    let home = Home::with_rules(
-        "when subjct is \"a\" -> stop\nwhen size is \"5\" -> stop\nwhen sbject is \"b\" -> stop\n",
-    );
-    let check = |more: &[&str], locale: &[(&str, &str)]| {
-        let found = in_locale(&home, &[&["check"], more].concat(), locale, b"");
-        assert_eq!(found.code, Some(1), "{found:?}");
-        found.stdout
-    };
-    let english = check(&[], &[]);
-    assert!(english.is_ascii(), "{english}");
-    let japanese = check(&[], &[JAPANESE]);
-    let block = japanese.strip_prefix(&english).unwrap_or_else(|| panic!("{japanese}"));
-    assert!(block.starts_with("\n誤りの説明（詳しくは mfilter explain コード）:\n"), "{block}");
-    let codes: Vec<&str> =
-        block.lines().filter(|line| !line.is_empty() && line.is_ascii()).map(str::trim).collect();
-    assert_eq!(codes, ["unknown-field", "operator-does-not-fit"], "{block}");
-    assert!(block.contains("\n    その名前のフィールドはありません。"), "{block}");
-
-    assert_eq!(check(&[], &[JAPANESE, ("LC_ALL", "C")]), english);
-    assert_eq!(check(&["--json"], &[JAPANESE]), check(&["--json"], &[]));
-
-    // A delivery tells of mistakes in a message, in the words of the messages alone.
-    let delivered = in_locale(&home, &[], &[JAPANESE], b"Subject: x\n\nx\n");
-    assert_eq!(delivered.code, Some(0), "{delivered:?}");
-    let notices: Vec<String> = home.mail().iter().map(Mail::text).collect();
-    assert!(notices.iter().any(|notice| notice.contains("error[unknown-field]")), "{notices:?}");
-    assert!(!notices.iter().any(|notice| notice.contains("誤り")), "{notices:?}");
 }

@@ -73,6 +73,7 @@ mod terminal;
 mod subscriptions;
 mod suggest;
 mod threads;
+mod translation;
 mod users;
 mod watch;
 mod web_mailers;

@@ -54,13 +54,6 @@ fn meanings_in_japanese_fit_on_a_phone() {
     let meaning = explained.lines().take_while(|line| !line.is_empty());
     assert!(meaning.clone().count() > 3 && meaning.clone().all(|line| line.width() <= 40));
     assert!(meaning.clone().any(|line| line.width() > 36), "{explained}");
-
-    let shown = on_terminal(&home, "check", 40, &japanese);
-    let block = shown.lines().skip_while(|line| !line.starts_with("誤りの説明"));
-    assert!(block.clone().count() > 4 && block.clone().all(|line| line.width() <= 40), "{shown}");
-    // Whose heading names the command.
-    assert!(!shown.contains("for more"), "{shown}");
-    assert!(on_terminal(&home, "check", 40, &[("NO_COLOR", "1")]).contains("for more"));
 }
 
 #[test]

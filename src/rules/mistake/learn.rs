@@ -26,7 +26,7 @@ pub enum LearnMistake {
     /// Address books that cannot be read.
     CardsUnreadable { path: String, reason: String },
     /// Cards that are broken.
-    BrokenCards { count: usize, first: String },
+    BrokenCards { count: usize, place: String, why: String },
     /// A folder of sent mail that is not there.
     NoSentFolder { folder: String },
 }
@@ -82,12 +82,12 @@ impl LearnMistake {
                 "no such address book",
             )
             .or_hint(Some("rules that use this list are skipped until it can be read")),
-            LearnMistake::BrokenCards { count, first } => {
-                let more = match count.saturating_sub(1) {
-                    0 => String::new(),
-                    more => format!(" (and {more} more)"),
+            LearnMistake::BrokenCards { count, place, why } => {
+                let message = match count.saturating_sub(1) {
+                    0 => format!("`{place}`: {why}"),
+                    more => format!("`{place}`: {why} (and {more} more)"),
                 };
-                warning("broken-cards", format!("{first}{more}"), "skipped")
+                warning("broken-cards", message, "skipped")
                     .or_hint(Some("the other cards are used"))
             }
             LearnMistake::MadeListEdited { name } => error(

@@ -362,7 +362,7 @@ impl RuleErrorKind {
         match self {
             RuleErrorKind::Unknown { what, name, near } => {
                 let unread = what == WordKind::Flag && matches!(name.as_str(), "unread" | "unseen");
-                error(what.code(), format!("there is no {} `{name}`", what.name()), "unknown")
+                error(what.code(), what.is_unknown(&name), "unknown")
                     .or_hint(unread.then_some(
                         "mail is unread until a rule or you say `seen`; `unmark seen` takes that back",
                     ))

@@ -71,8 +71,10 @@ impl ScriptMistake {
             )
             .or_hint(Some(format!("write `prefix \"{meant}\"`"))),
             ScriptMistake::Fault { label, reason } => {
-                let who = label.map(|label| format!("the filter `{label}`: "));
-                let message = format!("{}{reason}", who.unwrap_or_default());
+                let message = match label {
+                    Some(label) => format!("the filter `{label}`: {reason}"),
+                    None => reason,
+                };
                 error("script-not-exact", message, "cannot be done here")
                     .or_hint(Some("nothing of the script is used while this is in it"))
             }

@@ -30,8 +30,8 @@ pub enum WordKind {
 }
 
 impl WordKind {
-    pub(super) fn name(self) -> &'static str {
-        match self {
+    pub(super) fn is_unknown(self, name: &str) -> String {
+        let what = match self {
             WordKind::Setting => "setting",
             WordKind::Field | WordKind::Part => "field",
             WordKind::Classifier => "classifier",
@@ -42,8 +42,9 @@ impl WordKind {
             WordKind::Insert => "value to insert",
             WordKind::Weekday => "day of the week",
             WordKind::Result => "result",
-            WordKind::Particular => "word of `reply`",
-        }
+            WordKind::Particular => return format!("`reply` has no word `{name}`"),
+        };
+        format!("there is no {what} `{name}`")
     }
 
     pub(super) fn code(self) -> &'static str {

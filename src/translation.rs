@@ -1,0 +1,381 @@
+//! Texts in the language of who reads them. They are written in English, at the place
+//! that they are about; `po/ja.po`, in gettext's format, has each of them in Japanese.
+//! Where English is spoken, nothing of it is read.
+//!
+//! A text that is told has its names and numbers in it already. So the template that it
+//! was made of is looked for (`#, rust-format`: as `format!` has it), and what stands in
+//! its holes goes over into the translation: what the user wrote as it is, phrases of
+//! ours translated.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use polib::po_file::parse_from_reader;
+use unicode_width::UnicodeWidthChar;
+
+use crate::language::Language;
+
+/// The text in that language; as it is, where there is no translation.
+pub fn translated(text: &str, language: Language) -> Cow<'_, str> {
+    let found = match language {
+        Language::English => None,
+        Language::Japanese => JAPANESE.find(text, 0),
+    };
+    found.map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+static JAPANESE: LazyLock<Catalogue> =
+    LazyLock::new(|| Catalogue::read(include_str!("../po/ja.po")));
+
+/// Phrases in phrases are translated so deep.
+const DEPTH: u8 = 3;
+
+/// What stands between the members of a list of phrases; the last one first.
+const JOINTS: [&str; 3] = [" or ", " and ", ", "];
+
+/// The texts of one language.
+#[derive(Default)]
+struct Catalogue {
+    /// By the English text.
+    texts: HashMap<String, String>,
+    /// Those with the most text of their own first.
+    templates: Vec<TextTemplate>,
+    /// For the members of a list, by what stands between them.
+    lists: HashMap<&'static str, TextTemplate>,
+}
+
+impl Catalogue {
+    fn read(po: &str) -> Catalogue {
+        let mut catalogue = Catalogue::default();
+        // A test reads it, too: what no test lets through is no reason to say nothing.
+        let Ok(messages) = parse_from_reader(po.as_bytes()) else { return catalogue };
+        for message in messages.messages().filter(|message| message.is_translated()) {
+            let (english, translation) = (message.msgid(), message.msgstr().unwrap_or_default());
+            if !message.flags().contains("rust-format") {
+                catalogue.texts.insert(english.to_owned(), translation.to_owned());
+                continue;
+            }
+            let Some(template) = TextTemplate::new(english, translation) else { continue };
+            if template.holes.is_empty() {
+                let translation = template.filled(&[], |_| None);
+                catalogue.texts.insert(template.pieces.concat(), translation);
+                continue;
+            }
+            match JOINTS.into_iter().find(|joint| template.is_list(joint)) {
+                Some(joint) => drop(catalogue.lists.insert(joint, template)),
+                None => catalogue.templates.push(template),
+            }
+        }
+        catalogue.templates.sort_by_key(|template| std::cmp::Reverse(template.own()));
+        catalogue
+    }
+
+    /// The translation of a text, or of a phrase in a text.
+    fn find(&self, text: &str, depth: u8) -> Option<String> {
+        if let Some(translation) = self.texts.get(text) {
+            return Some(translation.clone());
+        }
+        if depth > DEPTH {
+            return None;
+        }
+        let phrase = |text: &str| self.find(text, depth + 1);
+        for template in &self.templates {
+            if let Some(found) = template.found(text) {
+                return Some(template.filled(&found, phrase));
+            }
+        }
+        if depth == 0 {
+            return None;
+        }
+        if is_code(text) && JOINTS.iter().all(|joint| split(text, joint).is_none()) {
+            return Some(text.to_owned());
+        }
+        // All of its members are translated, or it is no list of ours.
+        JOINTS.iter().find_map(|joint| {
+            let (most, last) = split(text, joint)?;
+            let members = [self.find(most, depth)?, self.find(last, depth + 1)?];
+            Some(self.lists.get(joint)?.filled(&members.each_ref().map(String::as_str), |_| None))
+        })
+    }
+}
+
+/// A text with holes, and its translation.
+struct TextTemplate {
+    /// What stands before, between and behind the holes in English.
+    pieces: Vec<String>,
+    holes: Vec<Hole>,
+    translation: Vec<FilledPart>,
+}
+
+struct Hole {
+    name: String,
+    /// What the user wrote stands there.
+    is_quoted: bool,
+}
+
+enum FilledPart {
+    Text(String),
+    /// By its place among those of the English text.
+    Hole(usize),
+}
+
+impl TextTemplate {
+    /// None if the translation has a hole that the English text has not.
+    fn new(english: &str, translation: &str) -> Option<TextTemplate> {
+        let mut template = TextTemplate {
+            pieces: vec![String::new()],
+            holes: Vec::new(),
+            translation: Vec::new(),
+        };
+        let mut before = String::new();
+        for part in parts(english)? {
+            match part {
+                FormatPart::Text(text) => {
+                    before.push_str(&text);
+                    template.pieces.last_mut()?.push_str(&text);
+                }
+                FormatPart::Hole(name) => {
+                    let is_code = before.matches('`').count() % 2 == 1;
+                    let is_quoted = is_code || before.ends_with(['"', '\'']);
+                    template.holes.push(Hole { name, is_quoted });
+                    template.pieces.push(String::new());
+                }
+            }
+        }
+        for part in parts(translation)? {
+            template.translation.push(match part {
+                FormatPart::Text(text) => FilledPart::Text(text),
+                FormatPart::Hole(name) => {
+                    FilledPart::Hole(template.holes.iter().position(|hole| hole.name == name)?)
+                }
+            });
+        }
+        Some(template)
+    }
+
+    /// How much text it has of its own.
+    fn own(&self) -> usize {
+        self.pieces.iter().map(String::len).sum()
+    }
+
+    fn is_list(&self, joint: &str) -> bool {
+        self.pieces == ["", joint, ""]
+    }
+
+    /// What stands in the holes of a text that was made of this template.
+    fn found<'t>(&self, text: &'t str) -> Option<Vec<&'t str>> {
+        let [first, between @ .., last] = self.pieces.as_slice() else { return None };
+        let mut rest = text.strip_prefix(first.as_str())?.strip_suffix(last.as_str())?;
+        let mut found = Vec::with_capacity(self.holes.len());
+        for piece in between {
+            let (before, behind) = rest.split_once(piece.as_str())?;
+            found.push(before);
+            rest = behind;
+        }
+        found.push(rest);
+        let first_of = |name: &str| self.holes.iter().position(|hole| hole.name == name);
+        let mut each = self.holes.iter().zip(&found);
+        each.all(|(hole, value)| first_of(&hole.name).is_some_and(|at| found[at] == *value))
+            .then_some(found)
+    }
+
+    /// The translation, with this in its holes.
+    fn filled(&self, values: &[&str], phrase: impl Fn(&str) -> Option<String>) -> String {
+        let mut out = String::new();
+        let mut touches = true;
+        for part in &self.translation {
+            let (text, is_quoted) = match part {
+                FilledPart::Text(text) => (Cow::Borrowed(text.as_str()), false),
+                FilledPart::Hole(at) => {
+                    let value = values.get(*at).copied().unwrap_or_default();
+                    let is_quoted = self.holes.get(*at).is_none_or(|hole| hole.is_quoted);
+                    let phrase = if is_quoted { None } else { phrase(value) };
+                    (phrase.map_or(Cow::Borrowed(value), Cow::Owned), is_quoted)
+                }
+            };
+            if !touches && !is_quoted && is_apart(&out, &text) {
+                out.push(' ');
+            }
+            out.push_str(&text);
+            touches = is_quoted;
+        }
+        out
+    }
+}
+
+/// Whether a space goes between a Japanese and another word.
+fn is_apart(before: &str, behind: &str) -> bool {
+    let (Some(before), Some(behind)) = (before.chars().next_back(), behind.chars().next()) else {
+        return false;
+    };
+    let is_japanese = |c: char| c.width() == Some(2) && c.is_alphanumeric();
+    let is_other = |c: char| c.is_ascii_graphic() && !").,:;!?".contains(c);
+    is_japanese(before) && is_other(behind)
+        || is_japanese(behind) && is_other(before) && before != '('
+}
+
+/// Whether no word stands outside of backticks.
+fn is_code(text: &str) -> bool {
+    let mut outside = text.split('`').step_by(2);
+    !outside.any(|text| text.contains(char::is_alphanumeric))
+}
+
+/// A list before and behind its last joint, of those that stand in no brackets and no code.
+fn split<'t>(text: &'t str, joint: &str) -> Option<(&'t str, &'t str)> {
+    let (mut brackets, mut is_code, mut last) = (0_usize, false, None);
+    for (at, c) in text.char_indices() {
+        match c {
+            '`' => is_code = !is_code,
+            '(' => brackets += 1,
+            ')' => brackets = brackets.saturating_sub(1),
+            _ if brackets == 0 && !is_code && text[at..].starts_with(joint) => last = Some(at),
+            _ => {}
+        }
+    }
+    let at = last?;
+    Some((&text[..at], &text[at + joint.len()..]))
+}
+
+/// A piece of a format string.
+enum FormatPart {
+    Text(String),
+    /// The argument's name; its number where it has none.
+    Hole(String),
+}
+
+/// A format string of `format!`, taken apart; none if it is not sound.
+fn parts(format: &str) -> Option<Vec<FormatPart>> {
+    let mut parts = Vec::new();
+    let mut text = String::new();
+    let mut number = 0;
+    let mut rest = format;
+    while let Some(at) = rest.find(['{', '}']) {
+        text.push_str(&rest[..at]);
+        let brace = &rest[at..=at];
+        rest = &rest[at + 1..];
+        if let Some(behind) = rest.strip_prefix(brace) {
+            text.push_str(brace);
+            rest = behind;
+            continue;
+        }
+        let (hole, behind) = rest.split_once('}').filter(|_| brace == "{")?;
+        let name = hole.split(':').next().unwrap_or_default();
+        let name = match name {
+            "" => {
+                number += 1;
+                (number - 1).to_string()
+            }
+            name => name.to_owned(),
+        };
+        parts.push(FormatPart::Text(std::mem::take(&mut text)));
+        parts.push(FormatPart::Hole(name));
+        rest = behind;
+    }
+    text.push_str(rest);
+    parts.push(FormatPart::Text(text));
+    Some(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn japanese(text: &str) -> String {
+        translated(text, Language::Japanese).into_owned()
+    }
+
+    fn catalogue(entries: &[(&str, &str)]) -> Catalogue {
+        let head = include_str!("../po/ja.po").split("\n\n").next().unwrap();
+        let mut po = format!("{head}\n");
+        for (english, translation) in entries {
+            let flag = if english.contains('{') { "#, rust-format\n" } else { "" };
+            po.push_str(&format!("\n{flag}msgid {english:?}\nmsgstr {translation:?}\n"));
+        }
+        Catalogue::read(&po)
+    }
+
+    #[test]
+    fn english_stays_as_it_is() {
+        assert_eq!(translated("unknown", Language::English), "unknown");
+        assert_eq!(japanese("what nobody has translated"), "what nobody has translated");
+        assert_eq!(japanese(""), "");
+    }
+
+    #[test]
+    fn the_catalogue_is_sound() {
+        let messages = parse_from_reader(include_str!("../po/ja.po").as_bytes()).unwrap();
+        for message in messages.messages() {
+            let (english, translation) = (message.msgid(), message.msgstr().unwrap());
+            assert!(message.is_translated() && !message.is_fuzzy(), "{english}");
+            let has_japanese = |text: &str| text.chars().any(|c| c.width() == Some(2));
+            // One of code and holes alone has nothing to say in Japanese.
+            let mut own = parts(translation).unwrap_or_default();
+            own.retain(|part| matches!(part, FormatPart::Text(text) if !is_code(text)));
+            assert!(own.is_empty() || has_japanese(translation), "{translation}");
+            if !message.flags().contains("rust-format") {
+                continue;
+            }
+            let holes = |format: &str| {
+                let parts = parts(format).unwrap_or_else(|| panic!("no format: {format}"));
+                let names = parts.into_iter().filter_map(|part| match part {
+                    FormatPart::Hole(name) => Some(name),
+                    FormatPart::Text(_) => None,
+                });
+                let mut names: Vec<String> = names.collect();
+                names.sort();
+                names.dedup();
+                names
+            };
+            assert_eq!(holes(english), holes(translation), "{english}");
+        }
+    }
+
+    #[test]
+    fn what_the_user_wrote_stays_and_our_phrases_do_not() {
+        let catalogue = catalogue(&[
+            ("a list", "リスト"),
+            ("`{name}` is {what}", "`{name}` は{what}です"),
+            ("`{name}` is {what}, not {other}", "{other}ではなく{what}です: `{name}`"),
+            ("{} or {}", "{}か{}"),
+            ("{}, {}", "{}、{}"),
+        ]);
+        let find = |text| catalogue.find(text, 0);
+        assert_eq!(
+            find("`a list` is a list").unwrap(),
+            "`a list` は リストです".replace("は リ", "はリ")
+        );
+        // The most of its own text wins, and the order is the translation's.
+        assert_eq!(find("`x` is a list, not `y`").unwrap(), "`y` ではなくリストです: `x`");
+        assert_eq!(find("`a` b` is a list").unwrap(), "`a` b` はリストです");
+        // Lists of phrases, all of which are known.
+        assert_eq!(
+            find("`x` is a list, `a, b` or `c or d`").unwrap(),
+            "`x` はリスト、`a, b` か `c or d` です"
+        );
+        assert_eq!(find("`x` is a list or a thing").unwrap(), "`x` は a list or a thing です");
+        assert_eq!(find("a list or a list"), None);
+        assert_eq!(find("`x` was a list"), None);
+    }
+
+    #[test]
+    fn holes_are_found_where_they_are() {
+        let catalogue = catalogue(&[
+            ("`{0}` or `{0}.{1}`", "`{1}`、`{0}`"),
+            ("U+{:04X} `{{{name}}}`", "`{{{name}}}` と {}"),
+        ]);
+        assert_eq!(catalogue.find("`a` or `a.b`", 0).unwrap(), "`b`、`a`");
+        assert_eq!(catalogue.find("`a` or `c.b`", 0), None);
+        assert_eq!(catalogue.find("U+200B `{日本}`", 0).unwrap(), "`{日本}` と 200B");
+        for broken in ["{", "}", "{a", "a}", "{{{", "{a}}"] {
+            assert!(parts(broken).is_none(), "{broken}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_survived(text in "([`{}(), ]|or|a list|日|expected|found|is){0,24}") {
+            let _ = japanese(&text);
+        }
+    }
+}

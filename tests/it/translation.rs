@@ -1,0 +1,505 @@
+//! Messages, help and notices in Japanese: none lacks its translation, none is left over,
+//! and what people see is right.
+
+#![allow(clippy::print_stderr, reason = "what was skipped is told")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use mfilter::rules::explanation::codes;
+use polib::po_file::parse_from_reader;
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+use crate::support::{Home, run, skipped};
+
+const JAPANESE: (&str, &str) = ("LANG", "ja_JP.UTF-8");
+const PYTHON: &str = "/usr/bin/python3";
+
+/// Files with messages of mistakes alone: what stands in quotes there is for people, be it
+/// a single word.
+const WORDINGS: [&str; 2] = ["src/rules/mistake", "src/syntax/mistake.rs"];
+
+/// Files with sentences and phrases for people, of several words.
+const PHRASES: [&str; 14] = [
+    "src/rules/check",
+    "src/rules/address_list.rs",
+    "src/rules/confined.rs",
+    "src/rules/pattern.rs",
+    "src/syntax/words.rs",
+    "src/syntax/diagnose.rs",
+    "src/syntax/decode.rs",
+    "src/syntax/parse.rs",
+    "src/mailbox/store_check.rs",
+    "src/mistakes.rs",
+    "src/contacts/vcard.rs",
+    "src/load/script.rs",
+    "src/deliver/notice.rs",
+    "src/file.rs",
+];
+
+/// What in them is for no reader of mail: the language of rules itself, and what a mail
+/// and the log are made of.
+const NOT_FOR_PEOPLE: &[&str] = &[
+    "or",
+    "all {:?}",
+    "any {:?}",
+    "not {}",
+    "in {field} {:?}",
+    "in {field} {list}",
+    "5.7.1 not wanted",
+    "4.3.0 try again",
+    "# todo import",
+    "mark flagged",
+    "mark seen",
+    "unmark seen",
+    "set layout {layout}",
+    "set timezone {}",
+    "{timezone}include sieve {quoted} separator \"{}\" prefix {}",
+    "it wants to ",
+    "the filters cannot be read now: {why}",
+    "the last good filters are used, since these cannot be read now: {why}",
+    "filters are not in use: {first}",
+    "the message is in the inbox without rules, since it ended two deliveries before",
+    "From: mfilter <{address}>",
+    "To: <{address}>",
+    "Subject: {subject}",
+    "Date: {date}",
+    "MIME-Version: 1.0",
+    "Message-ID: <{}.{}@{host}>",
+    "Content-Type: text/plain; charset=UTF-8",
+    "Auto-Submitted: auto-generated",
+    "Content-Transfer-Encoding: 8bit",
+];
+
+/// Where texts come from that stand in no source of ours.
+const FOREIGN: [&str; 4] = ["clap", "jiff", "regex-syntax", "strerror(3)"];
+
+/// A string in the source.
+struct Literal {
+    text: String,
+    /// What it is an argument of, `format!`, and which one.
+    call: String,
+    argument: usize,
+    /// The sign before it and the one behind it.
+    around: [String; 2],
+}
+
+impl Literal {
+    fn is_format(&self) -> bool {
+        let first = match self.call.as_str() {
+            "format!" => 0,
+            "write!" | "writeln!" => 1,
+            _ => return false,
+        };
+        self.argument == first
+    }
+
+    /// Whether it is a pattern, the code of a mistake, or for those who work on mfilter.
+    fn is_internal(&self) -> bool {
+        let [before, behind] = self.around.each_ref().map(String::as_str);
+        let is_code = matches!(self.call.as_str(), "error" | "warning" | "severe" | "word");
+        is_code && self.argument == 0
+            || self.call == "expect"
+            || self.call == "matches!" && self.argument > 0
+            || matches!(behind, "=>" | "|")
+            || matches!(before, "|" | "==" | "!=")
+    }
+}
+
+/// The strings of a source, and its comments for documents joined as clap joins them;
+/// what is for tests alone is left out.
+fn literals(path: &Path) -> (Vec<Literal>, Vec<String>) {
+    let source = fs::read_to_string(path).expect("UTF-8");
+    let source = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let stream: TokenStream = source.parse().unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let (mut found, mut comments) = (Vec::new(), Vec::new());
+    walk(stream, "", &mut found, &mut comments);
+    (found, comments)
+}
+
+fn walk(stream: TokenStream, call: &str, found: &mut Vec<Literal>, comments: &mut Vec<String>) {
+    let tokens: Vec<TokenTree> = stream.into_iter().collect();
+    let sign = |at: Option<usize>| match at.and_then(|at| tokens.get(at)) {
+        Some(TokenTree::Punct(punct)) => punct.as_char().to_string(),
+        _ => String::new(),
+    };
+    let name = |at: usize| match tokens.get(at) {
+        Some(TokenTree::Ident(ident)) => ident.to_string(),
+        _ => String::new(),
+    };
+    let mut argument = 0;
+    let mut comment: Vec<String> = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let before = [at.checked_sub(2), at.checked_sub(1)].map(sign);
+        match token {
+            // What a file is about, and what lints it allows.
+            TokenTree::Group(_) if before.concat() == "#!" => {}
+            TokenTree::Group(group) if before[1] == "#" => {
+                let mut inside = group.stream().into_iter();
+                let is_doc = inside.next().is_some_and(|first| first.to_string() == "doc");
+                match inside.nth(1).and_then(|text| string(&text)).filter(|_| is_doc) {
+                    Some(line) => comment.push(line.trim().to_owned()),
+                    // `#[command(about = "…")]`
+                    None => walk(group.stream(), "#", found, comments),
+                }
+            }
+            TokenTree::Group(group) => {
+                let call = match (before[1].as_str(), at) {
+                    ("!", 2..) => format!("{}!", name(at - 2)),
+                    (_, 1..) => name(at - 1),
+                    _ => String::new(),
+                };
+                let call = if group.delimiter() == Delimiter::Brace { "" } else { &call };
+                walk(group.stream(), call, found, comments);
+            }
+            TokenTree::Punct(punct) if punct.as_char() == ',' => argument += 1,
+            TokenTree::Literal(_) => {
+                let Some(text) = string(token) else { continue };
+                let behind = [at + 1, at + 2].map(|at| sign(Some(at)));
+                let around = [before.concat(), behind.concat()];
+                let around = around.map(|signs| signs.trim_end_matches(['#', '&']).to_owned());
+                found.push(Literal { text, call: call.to_owned(), argument, around });
+            }
+            _ => {}
+        }
+        if !matches!(token, TokenTree::Punct(punct) if punct.as_char() == '#')
+            && !is_attribute(token)
+        {
+            comments.extend(paragraphs(&std::mem::take(&mut comment)));
+        }
+    }
+}
+
+fn is_attribute(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket)
+}
+
+/// Lines of a comment as clap has them: without the full stop.
+fn paragraphs(lines: &[String]) -> Option<String> {
+    let text = lines.join(" ");
+    (!lines.is_empty()).then(|| text.trim_end_matches('.').to_owned())
+}
+
+fn string(token: &TokenTree) -> Option<String> {
+    let literal = syn::parse_str::<syn::LitStr>(&token.to_string()).ok()?;
+    Some(literal.value())
+}
+
+/// Whether there are words in it beside code and holes.
+fn has_words(text: &str, is_format: bool) -> bool {
+    let mut outside = String::new();
+    let mut depth = 0;
+    for c in text.chars() {
+        depth += i32::from(c == '{' && is_format);
+        if depth == 0 || !is_format {
+            outside.push(c);
+        }
+        depth -= i32::from(c == '}' && is_format);
+    }
+    let outside: Vec<&str> = outside.split('`').step_by(2).collect();
+    // Lists of code are translated by their joints.
+    let outside: String =
+        outside.into_iter().filter(|text| ![" or ", " and "].contains(text)).collect();
+    outside.as_bytes().windows(2).any(|two| two.iter().all(u8::is_ascii_alphabetic))
+}
+
+/// The sources below these.
+fn sources(roots: &[&str]) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut left: Vec<PathBuf> = roots.iter().map(|path| root.join(path)).collect();
+    let mut found = Vec::new();
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|ending| ending == "rs")
+            && !path.ends_with("tests.rs")
+            && !path.ends_with("properties.rs")
+        {
+            found.push(path);
+        }
+    }
+    assert!(!found.is_empty(), "{roots:?}");
+    found.sort();
+    found
+}
+
+/// The entries of the catalogue: text, whether it is a template, where it is from.
+fn catalogue() -> Vec<(String, bool, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("po/ja.po");
+    let messages = parse_from_reader(fs::File::open(path).unwrap()).unwrap();
+    let each = messages.messages().map(|message| {
+        let is_format = message.flags().contains("rust-format");
+        (message.msgid().to_owned(), is_format, message.source().to_owned())
+    });
+    each.collect()
+}
+
+#[test]
+fn no_message_lacks_its_translation() {
+    let known: BTreeSet<(String, bool)> =
+        catalogue().into_iter().map(|(text, is_format, _)| (text, is_format)).collect();
+    let mut lacking = Vec::new();
+    let mut needed = 0;
+    let mut need = |path: &Path, literal: &Literal, single: bool| {
+        // A text of several lines is translated line by line.
+        for line in literal.text.lines() {
+            let is_code = !line.contains(' ') && line.contains('-') && !line.contains('`');
+            let is_format = literal.is_format();
+            if !has_words(line, is_format)
+                || literal.is_internal()
+                || NOT_FOR_PEOPLE.contains(&line)
+                || !line.contains(' ') && (!single || is_code)
+            {
+                continue;
+            }
+            needed += 1;
+            if !known.contains(&(line.to_owned(), is_format)) {
+                let flag = if is_format { "#, rust-format\n" } else { "" };
+                let root = env!("CARGO_MANIFEST_DIR");
+                let path = path.strip_prefix(root).unwrap_or(path).display();
+                lacking.push(format!("#: {path}\n{flag}msgid {line:?}\nmsgstr \"\"\n"));
+            }
+        }
+    };
+    for path in sources(&WORDINGS) {
+        literals(&path).0.iter().for_each(|literal| need(&path, literal, true));
+    }
+    for path in sources(&PHRASES) {
+        literals(&path).0.iter().for_each(|literal| need(&path, literal, false));
+    }
+    for path in sources(&["src"]) {
+        for literal in &literals(&path).0 {
+            let is_said = match literal.call.as_str() {
+                "say" | "translated" | "wrong_value" => !path.ends_with("testing.rs"),
+                // How an action is used.
+                "new" => literal.argument == 1 && path.to_str().unwrap().contains("/actions/"),
+                // What a kind of field is called.
+                "" => path.ends_with("rules/field.rs") && literal.around[0] == "=>",
+                _ => false,
+            };
+            if is_said {
+                need(&path, literal, literal.call != "new");
+            }
+        }
+    }
+    assert!(needed > 500, "only {needed} texts are found");
+    assert!(lacking.is_empty(), "po/ja.po lacks:\n\n{}", lacking.join("\n"));
+}
+
+#[test]
+fn no_translation_is_left_over() {
+    let mut texts = BTreeSet::new();
+    for path in sources(&["src"]) {
+        let (literals, comments) = literals(&path);
+        for literal in literals {
+            texts.extend(literal.text.lines().map(str::to_owned));
+            texts.insert(literal.text);
+        }
+        texts.extend(comments);
+    }
+    // What stands behind `it wants to`, and between the members of a list.
+    let parts = ["send a notification", "{} or {}", "{} and {}", "{}, {}"];
+    texts.extend(parts.map(str::to_owned));
+    let mut left = catalogue();
+    left.retain(|(text, _, source)| !texts.contains(text) && !FOREIGN.contains(&source.trim()));
+    assert!(left.is_empty(), "nothing says: {left:#?}");
+}
+
+/// What of a drawing are words: messages, labels, hints.
+fn words_of(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    if line.starts_with("エラー[") || line.starts_with("警告[") {
+        return line.split_once("]: ").map(|(_, message)| message);
+    }
+    if let Some(hint) = line.strip_prefix("= ヒント: ") {
+        return Some(hint);
+    }
+    let (number, label) = line.split_once('|')?;
+    let label = label.trim_start_matches([' ', '|', '_']);
+    let is_label = number.trim().is_empty() && label.starts_with(['^', '-']);
+    is_label.then(|| label.trim_start_matches(['^', '-', '_']).trim()).filter(|it| !it.is_empty())
+}
+
+/// Whether two English words stand beside one another, outside of code.
+fn is_english(text: &str) -> bool {
+    let outside: Vec<&str> = text.split('`').step_by(2).collect();
+    let outside = outside.join(" ` ");
+    let words: Vec<&str> = outside.split(' ').collect();
+    let is_word = |word: &str| word.len() > 1 && word.bytes().all(|b| b.is_ascii_lowercase());
+    words.windows(2).any(|two| two.iter().all(|word| is_word(word)))
+}
+
+/// Of these a part of the message is in another language than ours: of a foreign rule, of
+/// the rules themselves.
+const IN_ENGLISH: [&str; 3] = ["[script-not-exact]", "[untranslated]", "[expectation-failed]"];
+
+/// The words of a drawing that are not translated.
+fn english<'d>(drawing: &'d str, seen: &mut usize) -> Vec<&'d str> {
+    let mut found = Vec::new();
+    for line in drawing.lines().filter(|line| !IN_ENGLISH.iter().any(|code| line.contains(code))) {
+        let words = words_of(line);
+        *seen += usize::from(words.is_some());
+        found.extend(words.filter(|words| is_english(words)));
+    }
+    found
+}
+
+#[test]
+fn what_check_says_of_examples_and_cases_is_japanese() {
+    let home = Home::new();
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    let told = |arguments: &[&str], directory: &Path| {
+        let mut command = home.command(arguments);
+        command.envs([JAPANESE]).current_dir(directory);
+        run(command, b"").stdout
+    };
+    for code in codes() {
+        let told = told(&["explain", code], home.path());
+        let told = told.split("\n修正後:").next().unwrap_or_default();
+        let told = told.split("\n例:").nth(1).unwrap_or_default();
+        wrong.extend(english(told, &mut seen).iter().map(|words| format!("{code}: {words}")));
+    }
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    for case in fs::read_dir(cases).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = case.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with("mistake-") && case.join("rules").exists() {
+            let told = told(&["check", "rules"], &case);
+            wrong.extend(english(&told, &mut seen).iter().map(|words| format!("{name}: {words}")));
+        }
+    }
+    assert!(seen > 600, "only {seen} texts were looked at");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn json_and_other_locales_are_english() {
+    let home = Home::with_rules("when subjct is \"a\" -> stop\n");
+    let told = |arguments: &[&str], locale: &[(&str, &str)]| {
+        let mut command = home.command(arguments);
+        command.envs(locale.iter().copied());
+        run(command, b"").stdout
+    };
+    let japanese = told(&["check"], &[JAPANESE]);
+    assert!(
+        japanese.contains("エラー[unknown-field]: `subjct` というフィールドはありません\n"),
+        "{japanese}"
+    );
+    assert_eq!(told(&["check"], &[("LC_MESSAGES", "ja_JP.UTF-8"), ("LANG", "C")]), japanese);
+    let english = told(&["check"], &[]);
+    assert!(english.contains("error[unknown-field]: there is no field `subjct`\n"), "{english}");
+    assert_eq!(told(&["check"], &[JAPANESE, ("LC_ALL", "C")]), english);
+    assert_eq!(told(&["check"], &[("LANG", "ja_JP.eucJP")]), english);
+    assert_eq!(told(&["check", "--json"], &[JAPANESE]), told(&["check", "--json"], &[]));
+}
+
+#[test]
+fn help_is_japanese_wherever_it_is_asked_for() {
+    let home = Home::new();
+    let told = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        command.envs([JAPANESE]);
+        run(command, b"")
+    };
+    for (arguments, usage) in [
+        (&["--help"][..], "使い方: mfilter [OPTIONS] [PATH]...\n        mfilter <COMMAND>\n"),
+        (&["sort", "--help"], "使い方: mfilter sort [OPTIONS] [FOLDER]...\n"),
+        (&["import", "sieve", "-h"], "使い方: mfilter import sieve [OPTIONS] <FILE>\n"),
+        (&["help", "check"], "使い方: mfilter check [OPTIONS] [RULES]\n"),
+    ] {
+        let help = told(arguments);
+        assert_eq!(help.code, Some(0), "{help:?}");
+        assert!(help.stdout.contains(usage), "{}", help.stdout);
+        assert!(help.stdout.contains("\nオプション:\n"), "{}", help.stdout);
+        assert!(help.stdout.contains("ヘルプを表示します\n"), "{}", help.stdout);
+    }
+    let values = told(&["import", "gmail", "--help"]).stdout;
+    let values = values.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(values.contains("[指定できる値: maildir++, fs]"), "{values}");
+    assert!(values.contains("[既定値: folders] [指定できる値: folders, keywords]"), "{values}");
+    // Without what it needs, a command shows its help as in English.
+    let alone = told(&["import"]);
+    assert_eq!(alone.code, Some(2), "{alone:?}");
+    assert!(alone.stderr.contains("\nコマンド:\n"), "{alone:?}");
+    // Other words of clap's stay English.
+    assert!(told(&["sort", "--nonsense"]).stderr.contains("unexpected argument"));
+}
+
+/// What Python's email package reads in the one mail that is no `x`: subject and body.
+fn notice(home: &Home) -> (String, String) {
+    let notices = home.mail();
+    let notices: Vec<String> = notices.iter().map(|mail| mail.text()).collect();
+    let notices: Vec<&String> =
+        notices.iter().filter(|text| text.contains("Auto-Submitted: auto-generated")).collect();
+    let [notice] = notices.as_slice() else { panic!("{notices:?}") };
+    home.write("notice.eml", notice);
+    let mut python = Command::new(PYTHON);
+    python.args(["-c", READER]).arg(home.path().join("notice.eml"));
+    let read = run(python, b"");
+    assert_eq!((read.code, read.stderr.as_str()), (Some(0), ""));
+    let (subject, body) = read.stdout.split_once('\n').unwrap();
+    (subject.to_owned(), body.to_owned())
+}
+
+const READER: &str = "
+import sys, email, email.policy
+mail = email.message_from_binary_file(open(sys.argv[1], 'rb'), policy=email.policy.default)
+assert not mail.defects and mail.get_content_type() == 'text/plain', mail.defects
+assert mail.get_content_charset() == 'utf-8'
+sys.stdout.buffer.write((mail['Subject'] + '\\n' + mail.get_content()).encode())
+";
+
+#[test]
+fn a_notice_is_japanese_where_the_locale_is() {
+    if skipped("a notice in Japanese", &[PYTHON], false) {
+        return;
+    }
+    let home = Home::with_rules("when subjct is \"急ぎ\" -> stop\n");
+    let deliver = |locale: &[(&str, &str)]| {
+        let mut command = home.command(&[]);
+        command.envs(locale.iter().copied());
+        let run = run(command, b"Subject: x\n\nx\n");
+        assert_eq!(run.code, Some(0), "{run:?}");
+    };
+    deliver(&[JAPANESE]);
+    let (subject, body) = notice(&home);
+    assert_eq!(subject, "メールのルールに誤りがあります（メールはすべて受信箱に入ります）");
+    let expected = "\
+~/.mailrules のルールは、今のままでは使えません。
+誤りが直るまで、メールはすべて受信箱に入ります。
+メールは失われません。もう一度表示するには: mfilter check ~/.mailrules
+
+エラー[unknown-field]: `subjct` というフィールドはありません
+ --> ~/.mailrules:1:6
+  |
+1 | when subjct is \"急ぎ\" -> stop
+  |      ^^^^^^ 未知の名前です
+  |
+  = ヒント: `subject` ではありませんか？
+";
+    assert_eq!(body, expected);
+    // It is the same version of the rules in any language, and told of once.
+    deliver(&[]);
+    notice(&home);
+    assert_eq!(home.mail().len(), 3);
+}
+
+#[test]
+fn a_notice_of_missing_rules_is_japanese_too() {
+    if skipped("a notice in Japanese", &[PYTHON], false) {
+        return;
+    }
+    let home = Home::with_rules("when subject is \"a\" -> folder \"A\"\n");
+    assert_eq!(home.deliver(b"Subject: a\n\nx\n").code, Some(0));
+    fs::remove_file(home.path().join(".mailrules")).unwrap();
+    let mut command = home.command(&[]);
+    command.envs([JAPANESE]);
+    assert_eq!(run(command, b"Subject: a\n\nx\n").code, Some(0));
+    let (subject, body) = notice(&home);
+    assert_eq!(subject, "メールのルールが見つかりません（最後の正しい版を使っています）");
+    assert!(
+        body.contains("\nもうルールを使わないのなら、そこに空のファイルを置いてください。\n"),
+        "{body}"
+    );
+}
