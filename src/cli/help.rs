@@ -126,7 +126,7 @@ impl Page {
     fn list(&self, command: &Command, entries: &[(String, String)]) -> String {
         let widest = entries.iter().map(|(name, _)| name.width()).max().unwrap_or_default();
         let is_narrow = self.columns < widest + 4 + NARROW;
-        let indent = if is_narrow { 6 } else { widest + 4 };
+        let indent = if is_narrow { 10 } else { widest + 4 };
         let literal = *command.get_styles().get_literal();
         let mut out = String::new();
         for (name, about) in entries {

@@ -57,6 +57,51 @@ fn meanings_in_japanese_fit_on_a_phone() {
 }
 
 #[test]
+fn mistakes_in_japanese_fit_on_a_phone_and_a_terminal() {
+    if skipped("a narrow terminal", &[SCRIPT], false) {
+        return;
+    }
+    let home = Home::with_rules(
+        "set timezon \"Asia/Tokyo\"\nwhen subject contains \"とても長い件名の言葉をここに書く\" and \
+         from.domain is \"a.example\" -> fodler \"仕事\"\n",
+    );
+    for (columns, source) in [
+        (
+            80,
+            "2 | ...omain is \"a.example\" -> fodler \"仕事\"\n  |                            ^^^^^^",
+        ),
+        (40, "2 | ... -> fodler \"仕事\"\n  |        ^^^^^^"),
+    ] {
+        let expected = format!(
+            "\
+エラー[unknown-setting]: `timezon` という設定はありません
+ --> ~/.mailrules:1:5
+  |
+1 | set timezon \"Asia/Tokyo\"
+  |     ^^^^^^^ 未知の名前です
+  |
+  = ヒント: `timezone` ではありませんか？
+
+エラー[unknown-action]: `fodler` というアクションはありません
+ --> ~/.mailrules:2:76
+  |
+{source} 未知の名前です
+  |
+  = ヒント: `folder` ではありませんか？
+
+詳しい説明と例は mfilter explain unknown-setting で表示します
+"
+        );
+        let japanese = [("NO_COLOR", "1"), ("LC_ALL", "ja_JP.UTF-8")];
+        assert_eq!(on_terminal(&home, "check", columns, &japanese), expected, "{columns}");
+        let help = on_terminal(&home, "check --help", columns, &japanese);
+        let is_wide = |line: &&str| line.width() > columns as usize;
+        assert_eq!(help.lines().find(is_wide), None, "{help}");
+        assert!(help.contains("使い方: mfilter check [OPTIONS] [RULES]\n"), "{help}");
+    }
+}
+
+#[test]
 fn a_terminal_that_cannot_or_shall_not_gets_no_colours() {
     if skipped("a terminal", &[SCRIPT], false) {
         return;
