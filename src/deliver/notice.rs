@@ -39,8 +39,8 @@ pub const UNFILTERED: &str =
 /// Nothing of that message is in it: to look at it is what failed.
 pub fn tell_unfiltered(store: Store<'_>, state: Option<&StateDir>, world: &World) {
     let body = "A message in your inbox, which came just before this one, has not gone through \
-                your rules:\ntwice the program ended while it was at that message, so the third \
-                try left the rules out.\nNo message is lost. Please tell your provider, or \
+                your rules:\nat each try before, the program ended while it was at that message, so \
+                this try left the rules out.\nNo message is lost. Please tell your provider, or \
                 those who make mfilter.\n";
     let message = mail("A message was not filtered", body, "", world);
     let message = Message::from_bytes(message.into_bytes());
