@@ -37,8 +37,7 @@ pub(super) fn run(call: &ExplainArgs) -> Result<CommandOutcome, String> {
         return Ok(CommandOutcome::Fine);
     };
     // As it stands in a message, too.
-    let code = code.trim_start_matches("error").trim_start_matches("warning");
-    let code = code.trim_matches(['[', ']', ':']);
+    let code = code.rsplit('[').next().unwrap_or(code).trim_end_matches([']', ':']);
     let language = Language::of_locale();
     let explanation = of(code, language).map_err(|near| match near {
         Some(near) => format!("there is no mistake `{code}`; did you mean `{near}`?"),

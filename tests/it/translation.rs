@@ -503,3 +503,44 @@ fn a_notice_of_missing_rules_is_japanese_too() {
         "{body}"
     );
 }
+
+#[test]
+fn a_notice_of_filters_is_japanese_too() {
+    if skipped("a notice in Japanese", &[PYTHON], false) {
+        return;
+    }
+    let home = Home::with_rules("include sieve \"~/.dovecot.sieve\" separator \".\"\n");
+    let script = "require [\"enotify\"];\n# rule:[send a notification]\n\
+                  if size :over 1 { notify \"mailto:a@b.example\"; }\n";
+    home.write(".dovecot.sieve", script);
+    let mut command = home.command(&[]);
+    command.envs([JAPANESE]);
+    assert_eq!(run(command, b"Subject: a\n\nx\n").code, Some(0));
+    let (subject, body) = notice(&home);
+    assert_eq!(subject, "フィルターは使われていません");
+    let lines: Vec<&str> = body.lines().collect();
+    assert!(lines[0].ends_with(" に保存されたフィルターは使われていません。"), "{body}");
+    // Its name is the user's, and stays.
+    assert_eq!(
+        lines[1..],
+        [
+            "フィルター「send a notification」（3 行目）が求める動作（通知の送信）は、\
+             このサーバーではできません。",
+            "",
+            "ここを直してフィルターを保存し直すまで、フィルターは一つも使われません。",
+            "メールは失われません。",
+            "",
+            "フィルターは ~/.dovecot.sieve にあります。\
+             もう一度表示するには: mfilter check --sieve ~/.dovecot.sieve",
+        ]
+    );
+}
+
+#[test]
+fn a_mistake_is_explained_by_its_code_as_it_is_drawn() {
+    let home = Home::new();
+    for code in ["エラー[unknown-field]:", "error[unknown-field]", "[unknown-field]"] {
+        let explained = home.run(&["explain", code], b"");
+        assert_eq!(explained.code, Some(0), "{explained:?}");
+    }
+}
