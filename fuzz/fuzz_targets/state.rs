@@ -52,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
             let soon = Instant::now() + Duration::from_secs(1);
             let open = || Journal::open(&state, key, soon).expect("a journal").expect("not locked");
             let mut journal = open();
-            journal.note(step, "run").expect("it is noted");
+            journal.note(step, "run", None).expect("it is noted");
             drop(journal);
             let journal = open();
             assert!(journal.is_done(step));

@@ -4,17 +4,20 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Permissions};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Stdio};
 
+use rustix::process::Signal;
+
 use super::jail::Jail;
 use super::scenario::{Server, guide};
 use super::{EXIM, OPENSMTPD, POSTFIX_LOCAL, POSTFIX_SETUP};
-use crate::support::{left_in_tmp, skipped, wait_for};
+use crate::support::lmtp_site::{children, signal};
+use crate::support::{left_in_tmp, long, skipped, wait_for};
 
 /// Who has the mail behind a server.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,8 +89,10 @@ struct Site {
     server: Server,
     jail: Jail,
     behind: Behind,
+    /// Where mfilter listens, whichever serves it.
+    socket: UnixListener,
     /// It ends with the jail.
-    _mfilter: Child,
+    mfilter: Child,
 }
 
 impl Site {
@@ -108,11 +113,22 @@ impl Site {
             jail.write(&format!("/guide/{number}"), &text);
         }
         furnish(&jail, behind);
-        let mfilter = start_mfilter(&jail, group);
+        let socket = bind(&jail, group);
+        let mfilter = start_mfilter(&jail, &socket);
         jail.shell(&format!("set -e\n{}\n{}\n{then}", server.setup, server.then));
         jail.shell(&format!("({}) > /dev/null 2>&1 < /dev/null", server.start));
         wait_for(server.name, || jail.listens().then_some(()));
-        Some(Site { server, jail, behind, _mfilter: mfilter })
+        Some(Site { server, jail, behind, socket, mfilter })
+    }
+
+    /// Has mfilter end, and starts it anew.
+    fn restart(&mut self) {
+        for process in children(self.mfilter.id()) {
+            signal(process, Signal::TERM);
+        }
+        let status = self.mfilter.wait().expect("it is ours");
+        assert!(status.success(), "{status}\n{}", self.logs());
+        self.mfilter = start_mfilter(&self.jail, &self.socket);
     }
 
     fn send(&self, to: &[&str], subject: &str) {
@@ -233,15 +249,22 @@ fn furnish(jail: &Jail, behind: Behind) {
     wait_for("Dovecot", || jail.path("/run/dovecot/auth-userdb").exists().then_some(()));
 }
 
-/// As examples/systemd has it: a socket for one group, a server that is vmail.
-pub fn start_mfilter(jail: &Jail, group: &str) -> Child {
+/// As examples/systemd has it: a socket for one group.
+pub fn bind(jail: &Jail, group: &str) -> UnixListener {
     let path = jail.path("/run/mfilter/lmtp");
     fs::create_dir(path.parent().expect("it has one")).expect("made");
     let socket = UnixListener::bind(&path).expect("bound");
     let group = jail.shell(&format!("getent group {group} | cut -d: -f3"));
     chown(&path, Some(0), group.trim().parse().ok()).expect("given");
     fs::set_permissions(&path, Permissions::from_mode(0o660)).expect("set");
-    let log = File::create(jail.path("/var/log/mfilter.log")).expect("made");
+    socket
+}
+
+/// The server of that socket, which is vmail.
+pub fn start_mfilter(jail: &Jail, socket: &UnixListener) -> Child {
+    let log = jail.path("/var/log/mfilter.log");
+    let log = File::options().append(true).create(true).open(log).expect("made");
+    let socket = socket.try_clone().expect("a copy");
     let mut command = jail.daemon("/usr/bin/setpriv");
     command.args(["--reuid", "vmail", "--regid", "vmail", "--clear-groups", "/usr/bin/mfilter"]);
     command.arg("lmtp").stdin(OwnedFd::from(socket)).stdout(Stdio::null()).stderr(log);
@@ -361,6 +384,54 @@ fn postfix_hands_over_to_maildirs() {
 fn postfix_hands_over_to_dovecots_mailboxes() {
     let Some(site) = Site::start(POSTFIX, POSTFIX_MAP, "postfix", Behind::Dovecot) else { return };
     everything_arrives_once(&site);
+}
+
+/// While Postfix hands over all the time, on connections that it keeps.
+#[test]
+fn restarts_behind_a_real_postfix_refuse_lose_and_double_nothing() {
+    let test = "restarts of `mfilter lmtp` behind a real Postfix";
+    if skipped(test, &["/usr/sbin/smtp-source"], true) {
+        return;
+    }
+    let started = Site::start(POSTFIX, POSTFIX_MAP, "postfix", Behind::Maildirs);
+    let Some(mut site) = started else { return };
+    let (messages, restarts) = if long() { (10_000, 20) } else { (200, 4) };
+    const USERS: [&str; 2] = ["hana", "taro"];
+    for user in USERS {
+        site.jail.shell(&format!(
+            "smtp-source -d -s 2 -m {messages} -l 1000 -S restart -f {SENDER} \
+             -t {user}@test.example 127.0.0.1:25 > /dev/null 2>&1 < /dev/null &"
+        ));
+    }
+    let stored = |site: &Site| -> usize {
+        let of = |user| site.jail.mail(&format!("/var/vmail/test.example/{user}/Maildir")).len();
+        USERS.into_iter().map(of).sum()
+    };
+    let mut before = 0;
+    for number in 0..restarts {
+        // So that each falls in the midst of it.
+        let wanted = 2 * messages * number / restarts;
+        wait_for("mail to come", || (stored(&site) >= wanted.max(before + 1)).then_some(()));
+        before = stored(&site);
+        assert!(before < 2 * messages, "restart {number} came too late");
+        site.restart();
+    }
+    wait_for("most mail", || (stored(&site) + site.waiting() >= 2 * messages).then_some(()));
+    site.flush();
+    for user in USERS {
+        let all = site.jail.mail(&format!("/var/vmail/test.example/{user}/Maildir"));
+        let ids: BTreeSet<String> = all
+            .iter()
+            .map(|mail| {
+                let text = mail.text();
+                let id = text.lines().find_map(|line| line.strip_prefix("Message-Id: "));
+                id.expect("it has one").to_owned()
+            })
+            .collect();
+        assert_eq!((all.len(), ids.len()), (messages, messages), "{user}");
+    }
+    let log = fs::read_to_string(site.jail.path("/var/log/postfix.log")).expect("written");
+    assert!(!log.contains("Connection refused"), "{log}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::POSTFIX_SETUP;
 use super::jail::Jail;
-use super::lmtp::{DOVECOT, SIEVE, start_mfilter};
+use super::lmtp::{DOVECOT, SIEVE, bind, start_mfilter};
 use crate::support::{skipped, wait_for};
 
 const USERS: usize = 8;
@@ -148,7 +148,7 @@ fn set_up(jail: &Jail) -> Child {
         install -d -m 700 -o vmail -g vmail /var/lib/mfilter
         dovecot > /dev/null 2>&1 < /dev/null",
     );
-    let server = start_mfilter(jail, "postfix");
+    let server = start_mfilter(jail, &bind(jail, "postfix"));
     jail.shell(&format!("set -e\n{POSTFIX_SETUP}"));
     jail.shell("/usr/lib/postfix/sbin/master -w > /dev/null 2>&1 < /dev/null");
     wait_for("Postfix", || jail.listens().then_some(()));
