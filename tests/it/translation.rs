@@ -61,7 +61,7 @@ const NOT_FOR_PEOPLE: &[&str] = &[
     "the filters cannot be read now: {why}",
     "the last good filters are used, since these cannot be read now: {why}",
     "filters are not in use: {first}",
-    "the message is in the inbox without rules, since it ended two deliveries before",
+    "the message is in the inbox without rules, since it ended deliveries before",
     "From: mfilter <{address}>",
     "To: <{address}>",
     "Subject: {subject}",
