@@ -56,8 +56,7 @@ pub fn parse(raw: &[u8]) -> Parameters {
         rest = tail;
         gathered.add(&name.to_ascii_lowercase(), value);
     }
-    let (params, others) = gathered.finish();
-    Parameters { value, params, others }
+    gathered.parameters_of(value)
 }
 
 /// The value, and the text in which parameters are to be looked for. Where
@@ -248,8 +247,8 @@ impl<'t> ParameterMatches<'t> {
         }
     }
 
-    /// What counts, and the others.
-    fn finish(self) -> (Vec<(String, String)>, Vec<(String, String)>) {
+    /// The parameters behind a header's value.
+    fn parameters_of(self, value: String) -> Parameters {
         let (mut params, mut others) = (Vec::with_capacity(self.found.len()), Vec::new());
         for found in self.found {
             let name = found.name.clone();
@@ -260,7 +259,7 @@ impl<'t> ParameterMatches<'t> {
             }
             params.push((name, first));
         }
-        (params, others)
+        Parameters { value, params, others }
     }
 }
 
