@@ -8,9 +8,10 @@ use regex_automata::util::syntax::Config;
 
 use super::arguments::Arguments;
 use super::context::Lowering;
+use super::longest::{LONGEST_STEPS, is_longest_first};
 use super::regex::{
     Glob, PATTERN_STEPS, Relation, as_group, casemap_literal, compare_numbers, glob, glob_pattern,
-    is_cased_beyond_ascii, is_decided, number_pattern, on_address, our_glob, regex,
+    is_cased_beyond_ascii, number_pattern, on_address, our_glob, regex,
 };
 use crate::import::ir::{Cond, Operand, Test, glob_literal, pattern_literal};
 use crate::message::fold;
@@ -180,13 +181,7 @@ impl Matching {
     pub(super) fn captured(&self, value: &str, key: &str) -> Result<Option<Vec<String>>, String> {
         let pattern = match self.kind {
             MatchType::Matches => glob_pattern(&glob(key)),
-            _ => {
-                let found = regex(key, false)?;
-                if found.ambiguous {
-                    return Err("alternatives in a regular expression for known text".into());
-                }
-                found.pattern
-            }
+            _ => regex(key, false)?.pattern,
         };
         let case = Config::new().case_insensitive(self.collation != Collation::Octet);
         let pattern = Regex::builder().syntax(case).build(&pattern);
@@ -340,6 +335,12 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// Whether what a pattern of ours captures is what POSIX would.
+    pub(super) fn captures_as_posix(&mut self, pattern: &str, case: bool) -> Result<bool, String> {
+        self.spend(LONGEST_STEPS)?;
+        Ok(is_longest_first(pattern, case))
+    }
+
     fn regex_test(
         &mut self,
         sort: ComparisonSort,
@@ -349,8 +350,8 @@ impl Lowering<'_> {
     ) -> Result<(&'static str, Operand), String> {
         let address = matches!(sort, ComparisonSort::Address | ComparisonSort::Local);
         let mut found = regex(key, address)?;
-        if captures && found.ambiguous && !is_decided(&found.pattern) {
-            self.approximately("of alternatives, the first that fits is captured, not the longest");
+        if captures && !self.captures_as_posix(&found.pattern, case)? {
+            self.approximately("the first text that fits is captured, not the longest");
         }
         if captures && self.whole {
             let (start, end) = (found.start && !found.branches, found.end && !found.branches);

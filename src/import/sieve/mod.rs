@@ -12,6 +12,7 @@ mod flags;
 mod grade;
 mod include;
 mod instant;
+mod longest;
 mod lower;
 mod occurrence;
 mod parse;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::import::ir::{glob_literal, pattern_literal};
 
@@ -103,20 +103,12 @@ pub(super) struct Translated {
     pub(super) end: bool,
     /// It has an alternation outside of groups.
     pub(super) branches: bool,
-    /// A longest match could capture something else than a first one.
-    pub(super) ambiguous: bool,
 }
 
 /// `within` is an address: what any character stands for does not go beyond it.
 pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
     let mut out = String::with_capacity(source.len() + 8);
-    let mut told = Translated {
-        pattern: String::new(),
-        start: false,
-        end: false,
-        branches: false,
-        ambiguous: false,
-    };
+    let mut told = Translated { pattern: String::new(), start: false, end: false, branches: false };
     let mut depth = 0_usize;
     // Whether something stands before that a repetition could belong to.
     let mut atom = false;
@@ -160,7 +152,6 @@ pub(super) fn regex(source: &str, address: bool) -> Result<Translated, String> {
             }
             '|' => {
                 told.branches |= depth == 0;
-                told.ambiguous = true;
                 out.push('|');
                 atom = false;
             }
@@ -278,55 +269,6 @@ pub(super) fn as_group(pattern: &str, start: bool, end: bool) -> String {
         None => (inner, ""),
     };
     format!("{flags}{begin}({inner}){close}")
-}
-
-/// Whether of the alternatives in a pattern of ours one at most fits at any place, by the
-/// sign that it begins with: then the first that fits is the longest, which POSIX takes.
-pub(super) fn is_decided(pattern: &str) -> bool {
-    let parser = regex_syntax::ParserBuilder::new().case_insensitive(true).build().parse(pattern);
-    let Ok(hir) = parser else { return false };
-    let mut open = vec![&hir];
-    while let Some(hir) = open.pop() {
-        match hir.kind() {
-            HirKind::Capture(capture) => open.push(&capture.sub),
-            HirKind::Repetition(repetition) => open.push(&repetition.sub),
-            HirKind::Concat(parts) => open.extend(parts),
-            HirKind::Alternation(parts) => {
-                let mut taken = ClassUnicode::empty();
-                for part in parts {
-                    let Some(mut common) = first_sign(part) else { return false };
-                    let own = common.clone();
-                    common.intersect(&taken);
-                    if !common.ranges().is_empty() {
-                        return false;
-                    }
-                    taken.union(&own);
-                }
-                open.extend(parts);
-            }
-            _ => {}
-        }
-    }
-    true
-}
-
-/// The signs with which what a pattern matches may begin; none if that is not plain.
-fn first_sign(mut hir: &Hir) -> Option<ClassUnicode> {
-    loop {
-        hir = match hir.kind() {
-            HirKind::Literal(literal) => {
-                let first = std::str::from_utf8(&literal.0).ok()?.chars().next()?;
-                return Some(ClassUnicode::new([ClassUnicodeRange::new(first, first)]));
-            }
-            HirKind::Class(Class::Unicode(class)) => return Some(class.clone()),
-            HirKind::Capture(capture) => &capture.sub,
-            HirKind::Repetition(repetition) if repetition.min > 0 => &repetition.sub,
-            HirKind::Concat(parts) => {
-                parts.iter().find(|part| !matches!(part.kind(), HirKind::Look(_)))?
-            }
-            _ => return None,
-        };
-    }
 }
 
 /// Whether all that a pattern can match is ASCII that may stand in one level's name.
@@ -636,20 +578,6 @@ mod tests {
         }
         for bad in ["(a)\\1", "(?:a)", "a\\", "[a", "(a"] {
             assert!(regex(bad, false).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn alternatives_that_begin_alike_are_not_decided() {
-        for (pattern, decided) in [
-            ("(re|fwd): (.*)", true),
-            ("^[a-f]x|y+|[0-9]", true),
-            ("(a|ab)(c|bcd)?", false),
-            ("(x*|y)", false),
-            ("(Sale|s)", false),
-            ("(|a)", false),
-        ] {
-            assert_eq!(is_decided(pattern), decided, "{pattern}");
         }
     }
 

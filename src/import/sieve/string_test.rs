@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::arguments::Arguments;
-use super::compare::{ComparisonSort, MatchType, Matching, matching};
+use super::compare::{Collation, ComparisonSort, MatchType, Matching, matching};
 use super::context::Lowering;
-use super::regex::{PATTERN_STEPS, Relation, compare_numbers};
+use super::regex::{PATTERN_STEPS, Relation, compare_numbers, regex};
 use super::variables::{KnownValue, VariablePiece};
 use crate::import::ir::{Cond, Effect, Operand, Test, pattern_literal};
 use crate::message::fold;
@@ -72,6 +72,15 @@ impl Lowering<'_> {
                     let mut found = None;
                     for key in &keys {
                         self.spend(PATTERN_STEPS + value.len().saturating_mul(key.len()) / 256)?;
+                        if how.kind == MatchType::Regex {
+                            let pattern = regex(key, false)?.pattern;
+                            let case = how.collation == Collation::Octet;
+                            if !self.captures_as_posix(&pattern, case)? {
+                                return Err("a regular expression for known text, whose \
+                                            longest match may be another than its first"
+                                    .into());
+                            }
+                        }
                         found = how.captured(value, key)?;
                         if found.is_some() {
                             break;

@@ -1,0 +1,116 @@
+//! Whether a pattern captures the same by the first way in which it fits, which ours take,
+//! as by the longest one, which POSIX takes (glibc as it is, not as the standard has it).
+
+use std::collections::HashSet;
+
+use regex_automata::hybrid::dfa::DFA;
+use regex_automata::nfa::thompson;
+use regex_automata::util::{start, syntax};
+use regex_automata::{Anchored, MatchKind};
+use regex_syntax::hir::{Hir, HirKind};
+
+/// A pattern of which more states have to be looked at is taken for one that differs.
+const MOST_STATES: usize = 200;
+
+/// The steps for looking at them.
+pub(super) const LONGEST_STEPS: usize = 5000;
+
+/// Whether the first match of a pattern of ours is always the longest, and what its groups
+/// hold then is the same.
+pub(super) fn is_longest_first(pattern: &str, case: bool) -> bool {
+    let repeats = regex_syntax::parse(pattern).is_ok_and(|hir| repeats_alike(&hir));
+    repeats && ends_alike(pattern, case).unwrap_or(false)
+}
+
+/// Of a group that is repeated glibc keeps something else where it may be empty, and of the
+/// groups in it.
+fn repeats_alike(hir: &Hir) -> bool {
+    let mut open = vec![hir];
+    while let Some(hir) = open.pop() {
+        match hir.kind() {
+            HirKind::Repetition(repetition) => {
+                let sub = &*repetition.sub;
+                let groups = sub.properties().explicit_captures_len();
+                let is_group = matches!(sub.kind(), HirKind::Capture(_));
+                let plain = groups == 1 && is_group && sub.properties().minimum_len() > Some(0);
+                if repetition.max != Some(1) && groups > 0 && !plain {
+                    return false;
+                }
+                open.push(sub);
+            }
+            HirKind::Capture(capture) => open.push(&capture.sub),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => open.extend(parts),
+            _ => {}
+        }
+    }
+    true
+}
+
+/// Whether the first match ends where the longest does, of every text: both are followed
+/// through all states that they can come to. None if they cannot be.
+fn ends_alike(pattern: &str, case: bool) -> Option<bool> {
+    let build = |kind| {
+        let config = DFA::config().match_kind(kind).minimum_cache_clear_count(Some(0));
+        let signs = syntax::Config::new().case_insensitive(!case);
+        let mut builder = DFA::builder();
+        builder.configure(config).syntax(signs).thompson(thompson::Config::new());
+        builder.build(pattern).ok()
+    };
+    let (first, longest) = (build(MatchKind::LeftmostFirst)?, build(MatchKind::All)?);
+    let (mut of_first, mut of_longest) = (first.create_cache(), longest.create_cache());
+    let mut open = Vec::new();
+    // At the start of a text, and behind something.
+    for before in [None, Some(b' '), Some(b'a')] {
+        let from = start::Config::new().anchored(Anchored::Yes).look_behind(before);
+        let one = first.start_state(&mut of_first, &from).ok()?;
+        open.push((one, longest.start_state(&mut of_longest, &from).ok()?));
+    }
+    let mut known = HashSet::new();
+    while let Some((one, other)) = open.pop() {
+        if one.is_match() != other.is_match() {
+            return Some(false);
+        }
+        if other.is_dead() || !known.insert((one, other)) {
+            continue;
+        }
+        if known.len() > MOST_STATES {
+            return None;
+        }
+        let classes = longest.byte_classes().representatives(0..=u8::MAX);
+        for byte in classes.filter_map(|unit| unit.as_u8()) {
+            let next = first.next_state(&mut of_first, one, byte).ok()?;
+            open.push((next, longest.next_state(&mut of_longest, other, byte).ok()?));
+        }
+        let end = first.next_eoi_state(&mut of_first, one).ok()?;
+        open.push((end, longest.next_eoi_state(&mut of_longest, other).ok()?));
+    }
+    Some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_longest_first;
+
+    #[test]
+    fn patterns_whose_longest_match_is_another_are_known() {
+        for (pattern, same) in [
+            ("(re|fwd): (.*)", true),
+            ("^[a-f]x|y+|[0-9]", true),
+            ("(.*)-([0-9]+)", true),
+            ("([a-z]+) ?", true),
+            ("(a|ab)(c|bcd)?", false),
+            ("(x*|y)", false),
+            ("(|a)", false),
+            // Without alternatives, too.
+            ("(a*)(ab)?", false),
+            ("(a*)(ab)?$", true),
+            ("^aa*(ab?)?", false),
+            // Of what is repeated other groups are kept.
+            ("(ab)*$", true),
+            ("(b?)*$", false),
+            ("((a)|b)*$", false),
+        ] {
+            assert_eq!(is_longest_first(pattern, false), same, "{pattern}");
+        }
+    }
+}
