@@ -3,9 +3,9 @@
 //!
 //! A script is taken whole or not at all. One that cannot be used, whatever lies at
 //! the end of the link, holds up nothing else: the last good one stays in use in
-//! its place, and the user is told once ([`UnusedScript`]). One that is not there is no
-//! script; but since some web mailers take it away for a moment when they save, the
-//! last good one stays in force for a minute.
+//! its place, and the user is told once ([`UnusedScript`]). One that is not there, or is
+//! empty, is no script; but since some web mailers take it away for a moment when they
+//! save, the last good one stays in force for a minute.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -61,6 +61,8 @@ impl ScriptRead {
     /// The script as it is now.
     pub(super) fn script(&mut self, request: &ScriptRequest<'_>) -> Option<Script> {
         let bytes = match self.read(request.path) {
+            // Nobody saves nothing: somebody is about to write, or had no room.
+            Ok(bytes) if bytes.is_empty() => return None,
             Ok(bytes) => bytes,
             Err(error) if is_absent(&error) => return None,
             Err(error) => {
@@ -203,7 +205,10 @@ fn texts_of<'s>(script: &IncludedScript, sources: &'s Sources) -> Vec<(PathBuf, 
 /// saved. It was there at the last change of its folder, or later never; where others
 /// change that folder all the time, what deliveries have seen counts.
 fn is_gone(state: &StateDir, path: &Path, now: SystemTime) -> bool {
-    let changed = |path: &Path| std::fs::metadata(path.parent()?).ok()?.modified().ok();
+    let changed = |path: &Path| {
+        let emptied = std::fs::metadata(path).and_then(|about| about.modified()).ok();
+        emptied.max(std::fs::metadata(path.parent()?).ok()?.modified().ok())
+    };
     let target = std::fs::read_link(path).ok();
     let target = target.map(|target| path.parent().unwrap_or(Path::new("")).join(target));
     let last = changed(path).max(target.as_deref().and_then(changed));

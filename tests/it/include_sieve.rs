@@ -414,6 +414,34 @@ fn switched_off_the_filters_end_within_a_minute() {
     assert_eq!((notices(&home).len(), log_lines(&home)), (0, 0));
 }
 
+/// Who writes a script over empties it first, and may have no room for the new one.
+#[test]
+fn an_emptied_script_is_one_that_was_taken_away() {
+    let home = home_with(STATEMENT, &files_into("Shop"));
+    deliver(&home, "order 1");
+    let script = home.path().join("sieve/roundcube.sieve");
+    let emptied = |ago: &str| {
+        fs::write(&script, "").expect("written");
+        let touched = Command::new("touch").args(["-d", ago]).arg(&script).status();
+        assert!(touched.expect("touch runs").success());
+    };
+    emptied("-5 seconds");
+    deliver(&home, "order 2");
+    assert_eq!(folders(&home, "order 2"), [".Shop"], "it may be being saved");
+    home.write("sieve/roundcube.sieve", files_into("New"));
+    deliver(&home, "order 3");
+    emptied("-5 seconds");
+    deliver(&home, "order 4");
+    assert_eq!((folders(&home, "order 3"), folders(&home, "order 4")), {
+        (vec![".New".to_owned()], vec![".New".to_owned()])
+    });
+    emptied("-61 seconds");
+    a_minute_passes(&home);
+    deliver(&home, "order 5");
+    assert_eq!(folders(&home, "order 5"), [""]);
+    assert_eq!((notices(&home).len(), log_lines(&home)), (0, 0));
+}
+
 /// Of a second absence the first one says nothing.
 #[test]
 fn each_absence_has_its_own_minute() {
