@@ -17,7 +17,7 @@ pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A worker's process, as far as the front can reach it.
 pub trait WorkerProcess: Send {
-    /// Ends it, if it has not ended, and waits for that, [`FAREWELL`] at most.
+    /// Ends it, if it has not ended, and waits for that, but not for long.
     fn kill(&mut self);
 
     /// Whether it has ended by itself.
