@@ -41,6 +41,7 @@ mod folder;
 pub mod gmail;
 pub mod ir;
 pub mod kind;
+mod longest;
 pub mod maildrop;
 pub mod procmail;
 pub mod report;

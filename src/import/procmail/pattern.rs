@@ -4,6 +4,10 @@
 
 use crate::import::alternatives::{plain_text, split_alternatives};
 use crate::import::ir::{Cond, Operand, Test, header};
+use crate::import::longest::{is_longest_first, is_shortest_first};
+
+/// The group for what stands behind `\/`.
+const MATCH: &str = "(?P<match>";
 
 /// The headers in which `^TO_` and `^TO` look.
 const DESTINATIONS: [&str; 14] = [
@@ -337,7 +341,7 @@ fn translate(pattern: &str) -> Result<String, String> {
                     return Err("`\\/` inside of parentheses, or twice".into());
                 }
                 Some('/') => {
-                    regex.push_str("(?P<match>");
+                    regex.push_str(MATCH);
                     captured = true;
                 }
                 Some(next) => escaped(next, &mut regex),
@@ -380,6 +384,12 @@ fn translate(pattern: &str) -> Result<String, String> {
         return Err("a `(` is not closed".into());
     }
     if captured {
+        let (before, behind) = regex.split_once(MATCH).unwrap_or((&regex, ""));
+        if !is_shortest_first(before, false) || !is_longest_first(behind, false) {
+            return Err("alternatives of which procmail keeps the shortest before `\\/`, and \
+                        the longest behind it"
+                .into());
+        }
         regex.push(')');
     }
     Ok(regex)

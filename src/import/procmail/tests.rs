@@ -90,6 +90,11 @@ fn targets() {
     exact(":0 c\ncopies\n", "copy \"copies\"");
     exact(":0 fw\n| bogofilter -p\n", "filter \"bogofilter\" \"-p\"");
     exact(
+        ":0\n* ^Subject: (Re|Fwd): *\\/(a+|bc).*\nlists/$MATCH\n",
+        "when header \"Subject\" matches /^(?:Re|Fwd): *?(?P<match>(?:a+|bc).*)/ \
+         -> folder \"lists/{match}\"",
+    );
+    exact(
         ":0 fhw\n| formail -I \"X-A: b\" -A\"X-C: d\"\n",
         "set-header \"X-A\" \"b\", add-header \"X-C\" \"d\"",
     );
@@ -154,4 +159,7 @@ fn what_cannot_be_said_is_not_said_broader() {
     not(":0 h\n! a@example.org\n", "");
     not("X=`uname`\n:0\n$X\n", "");
     not("INCLUDERC=none.rc\n", "");
+    // procmail has `abc` and `: x` where our first alternatives have `a` and ` x`.
+    not(":0\n* ^Subject: x\\/(a|ab)(c)?\n$MATCH\n", "");
+    not(":0\n* ^Subject: (Re:|Re)\\/.*\n$MATCH\n", "");
 }

@@ -8,12 +8,12 @@ use regex_automata::util::syntax::Config;
 
 use super::arguments::Arguments;
 use super::context::Lowering;
-use super::longest::{LONGEST_STEPS, is_longest_first};
 use super::regex::{
     Glob, PATTERN_STEPS, Relation, as_group, casemap_literal, compare_numbers, glob, glob_pattern,
     is_cased_beyond_ascii, number_pattern, on_address, our_glob, regex,
 };
 use crate::import::ir::{Cond, Operand, Test, glob_literal, pattern_literal};
+use crate::import::longest::{LONGEST_STEPS, is_longest_first};
 use crate::message::fold;
 use crate::rules::pattern::{self, Engine};
 

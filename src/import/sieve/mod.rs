@@ -12,7 +12,6 @@ mod flags;
 mod grade;
 mod include;
 mod instant;
-mod longest;
 mod lower;
 mod occurrence;
 mod parse;

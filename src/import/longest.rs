@@ -1,5 +1,6 @@
 //! Whether a pattern captures the same by the first way in which it fits, which ours take,
-//! as by the longest one, which POSIX takes (glibc as it is, not as the standard has it).
+//! as by the longest one, which POSIX takes (glibc as it is, not as the standard has it),
+//! or by the shortest one, which procmail takes before `\/`.
 
 use std::collections::HashSet;
 
@@ -49,19 +50,11 @@ fn repeats_alike(hir: &Hir) -> bool {
 /// Whether the first match ends where the longest does, of every text: both are followed
 /// through all states that they can come to. None if they cannot be.
 fn ends_alike(pattern: &str, case: bool) -> Option<bool> {
-    let build = |kind| {
-        let config = DFA::config().match_kind(kind).minimum_cache_clear_count(Some(0));
-        let signs = syntax::Config::new().case_insensitive(!case);
-        let mut builder = DFA::builder();
-        builder.configure(config).syntax(signs).thompson(thompson::Config::new());
-        builder.build(pattern).ok()
-    };
-    let (first, longest) = (build(MatchKind::LeftmostFirst)?, build(MatchKind::All)?);
+    let first = automaton(pattern, case, MatchKind::LeftmostFirst)?;
+    let longest = automaton(pattern, case, MatchKind::All)?;
     let (mut of_first, mut of_longest) = (first.create_cache(), longest.create_cache());
     let mut open = Vec::new();
-    // At the start of a text, and behind something.
-    for before in [None, Some(b' '), Some(b'a')] {
-        let from = start::Config::new().anchored(Anchored::Yes).look_behind(before);
+    for from in beginnings() {
         let one = first.start_state(&mut of_first, &from).ok()?;
         open.push((one, longest.start_state(&mut of_longest, &from).ok()?));
     }
@@ -87,9 +80,71 @@ fn ends_alike(pattern: &str, case: bool) -> Option<bool> {
     Some(true)
 }
 
+/// Whether the first match of a pattern of ours is always the shortest.
+pub(super) fn is_shortest_first(pattern: &str, case: bool) -> bool {
+    ends_at_once(pattern, case).unwrap_or(false)
+}
+
+/// Whether nothing is left to be preferred where a match has ended. None if that is not
+/// known.
+fn ends_at_once(pattern: &str, case: bool) -> Option<bool> {
+    let first = automaton(pattern, case, MatchKind::LeftmostFirst)?;
+    let mut cache = first.create_cache();
+    let starts = beginnings().map(|from| first.start_state(&mut cache, &from).ok());
+    let mut open: Vec<_> = starts.collect::<Option<_>>()?;
+    let mut known = HashSet::new();
+    while let Some(state) = open.pop() {
+        if state.is_dead() || !known.insert(state) {
+            continue;
+        }
+        if known.len() > MOST_STATES {
+            return None;
+        }
+        for byte in first.byte_classes().representatives(0..=u8::MAX).filter_map(|u| u.as_u8()) {
+            let next = first.next_state(&mut cache, state, byte).ok()?;
+            // A match is told one byte late: whoever goes on then was preferred to it.
+            if state.is_match() && !next.is_dead() {
+                return Some(false);
+            }
+            open.push(next);
+        }
+    }
+    Some(true)
+}
+
+fn automaton(pattern: &str, case: bool, kind: MatchKind) -> Option<DFA> {
+    let config = DFA::config().match_kind(kind).minimum_cache_clear_count(Some(0));
+    let signs = syntax::Config::new().case_insensitive(!case);
+    let mut builder = DFA::builder();
+    builder.configure(config).syntax(signs).thompson(thompson::Config::new());
+    builder.build(pattern).ok()
+}
+
+/// At the start of a text, and behind something.
+fn beginnings() -> impl Iterator<Item = start::Config> {
+    let before = [None, Some(b' '), Some(b'a')].into_iter();
+    before.map(|byte| start::Config::new().anchored(Anchored::Yes).look_behind(byte))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_longest_first;
+    use super::{is_longest_first, is_shortest_first};
+
+    #[test]
+    fn patterns_whose_shortest_match_is_another_are_known() {
+        for (pattern, same) in [
+            ("", true),
+            ("x.*?", true),
+            ("^(?:Re|Fwd): ?", false),
+            ("^(?:Re|Fwd): ??", true),
+            ("(?:ab|a)", false),
+            ("(?:a|ab)", true),
+            ("<.*?@", true),
+            ("(?:x|xa)(?:b|)", false),
+        ] {
+            assert_eq!(is_shortest_first(pattern, false), same, "{pattern}");
+        }
+    }
 
     #[test]
     fn patterns_whose_longest_match_is_another_are_known() {
