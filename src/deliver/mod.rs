@@ -174,7 +174,7 @@ pub fn deliver<'a>(
 }
 
 fn abandoned() -> Outcome {
-    Outcome::deferred("whoever sent the message is gone, so it comes again")
+    Outcome::deferred("the client is gone and will send the message again")
 }
 
 impl DeliveryReport {

@@ -81,7 +81,7 @@ pub fn judge_state(state: &Path, owner: u32) -> Result<(), String> {
             "the directory for state, {place}, belongs to uid {}: run `chown {owner} {place}`",
             about.uid()
         )),
-        Ok(_) => Err(format!("the directory for state, {place}, is no directory")),
+        Ok(_) => Err(format!("the directory for state, {place}, is not a directory")),
         Err(error) => Err(format!(
             "the directory for state, {place}: {error}; make it with `install -d -m 700 -o \
              {owner} {place}`, or set another one (`state`)"

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest path of a unix socket, bytes: unix(7).
 const SOCKET_PATH: usize = 107;
 /// Someone who is no user, so that only the source itself is asked.
-const NOBODY: (&str, &str) = ("mfilter-looks-whether-you-answer", "mfilter.invalid");
+const NOBODY: (&str, &str) = ("mfilter-check", "mfilter.invalid");
 
 /// Something that the server needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +53,9 @@ pub fn listening(settings: &LmtpSettings) -> ServerNeed {
         Some(ListenAddress::Tcp(host)) => ListenAddress::loopback(host).and_then(|addresses| {
             match TcpListener::bind(&*addresses) {
                 Ok(_) => Ok(host.clone()),
-                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-                    Err(format!("somebody listens at {host}; if it is not this server, end it"))
-                }
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(format!(
+                    "something already listens on {host}; unless it is this server, stop it"
+                )),
                 Err(error) => Err(format!("{host}: {}", reason(&error))),
             }
         }),
@@ -70,7 +70,7 @@ fn unix_socket(path: &Path) -> Result<String, String> {
     }
     match fs::symlink_metadata(path) {
         Ok(about) if !about.file_type().is_socket() => {
-            return Err(format!("{shown} is no socket; name another path, or remove it"));
+            return Err(format!("{shown} is not a socket; name another path, or remove it"));
         }
         _ => {}
     }
@@ -86,7 +86,7 @@ fn unix_socket(path: &Path) -> Result<String, String> {
 fn writable(directory: &Path) -> Result<(), String> {
     let shown = directory.display();
     match fs::metadata(directory) {
-        Ok(about) if !about.is_dir() => return Err(format!("{shown} is no directory")),
+        Ok(about) if !about.is_dir() => return Err(format!("{shown} is not a directory")),
         Ok(_) => {}
         Err(error) => {
             return Err(format!("{shown}: {}; make it with `install -d {shown}`", reason(&error)));
@@ -172,7 +172,7 @@ fn user(settings: &LmtpSettings, address: &str) -> Result<String, String> {
         .map_err(|error| format!("the home of {name}, {shown}: {}", reason(&error)))?;
     if !about.is_dir() || about.uid() != *uid {
         return Err(format!(
-            "the home of {name}, {shown}, is no directory of uid {uid}: `chown {uid} {shown}`"
+            "the home of {name}, {shown}, is not a directory of uid {uid}: `chown {uid} {shown}`"
         ));
     }
     if settings.store != StoreSetting::Maildir {
@@ -237,7 +237,7 @@ fn program(path: &Path) -> Result<String, String> {
         fs::metadata(path).map_err(|error| format!("{shown}: {}", reason(&error)))?.is_file();
     if !is_file || access(path, Access::EXEC_OK).is_err() {
         return Err(format!(
-            "{shown} is no program that uid {} may run",
+            "{shown} is not a program that uid {} may run",
             Identity::of_process().uid
         ));
     }
@@ -285,7 +285,7 @@ mod tests {
         assert!(listening(&settings).found.unwrap_err().contains("install -d"));
         let settings = LmtpSettings { listen: Some(ListenAddress::Unix(at("x"))), ..settings };
         fs::write(at("x"), "").unwrap();
-        assert!(listening(&settings).found.unwrap_err().contains("no socket"));
+        assert!(listening(&settings).found.unwrap_err().contains("not a socket"));
         fs::remove_file(at("x")).unwrap();
         assert!(listening(&settings).found.is_ok());
         let _other = UnixListener::bind(at("x")).unwrap();
@@ -307,6 +307,6 @@ mod tests {
         let why = of(&needs("hana@a.example"), "user").unwrap_err();
         assert!(why.contains("no user `hana@a.example`"), "{why}");
         fs::write(home.join("Maildir"), "").unwrap();
-        assert!(of(&needs("taro@a.example"), "user").unwrap_err().contains("no directory"));
+        assert!(of(&needs("taro@a.example"), "user").unwrap_err().contains("not a directory"));
     }
 }
