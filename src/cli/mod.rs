@@ -50,15 +50,38 @@ mod why;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use crate::mailbox::renamed;
+use crate::maildir::Location;
 use crate::mda::{guarded, location, log, reach, sent};
+use crate::rules::program::Program;
 use crate::state::StateDir;
 use crate::user::User;
+use crate::world::World;
 use args::Args;
+
+/// Where mail that is there is filed. Folders that a mail reader has renamed are looked for
+/// where the rules shall not make them again.
+///
+/// # Errors
+/// No home is known.
+fn filing_location(
+    maildir: Option<&Path>,
+    program: &Program,
+    world: &World,
+) -> Result<Location, String> {
+    let mut location = location(maildir, program, world)?;
+    if program.settings.remake_folders == Some(false) {
+        let log = log(program, world, StateDir::of(&world.user).as_ref());
+        location.renamed = renamed::gone(&location, program, &log);
+    }
+    Ok(location)
+}
 
 /// Runs one call of the program.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {

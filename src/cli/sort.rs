@@ -109,7 +109,8 @@ pub(super) fn run(call: &SortArgs) -> Result<CommandOutcome, String> {
     }
     let sources = with_site(sources, &files);
     let world = call.delivery.world(None, user.clone());
-    let location = super::location(call.delivery.mailbox.maildir.as_deref(), program, &world)?;
+    let maildir = call.delivery.mailbox.maildir.as_deref();
+    let location = super::filing_location(maildir, program, &world)?;
     let now = world.now();
     // Without a state nothing was delivered before: mail that is there would
     // be a duplicate of itself.

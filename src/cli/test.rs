@@ -50,8 +50,8 @@ pub(super) fn run(args: &Args) -> Result<CommandOutcome, String> {
     let now = args.now.unwrap_or_else(|| World::default().now());
     let plain = || args.mda.delivery.world(Some(now), user.clone());
     let program = &rules.rules.user;
-    let location =
-        super::location(args.mda.delivery.mailbox.maildir.as_deref(), program, &plain())?;
+    let maildir = args.mda.delivery.mailbox.maildir.as_deref();
+    let location = super::filing_location(maildir, program, &plain())?;
     let world = || {
         let world = plain();
         let sent = super::sent(program, &location, &world, false);
@@ -242,7 +242,11 @@ impl MailTest<'_> {
         let label = lead.label.as_str();
         let silent = self.args.quiet || self.args.misplaced || self.other.is_some();
         let detail = if silent { Detail::Count } else { Detail::Trace };
-        let (evaluation, message) = self.evaluate(&self.rules.rules, message, world, detail);
+        let (mut evaluation, message) = self.evaluate(&self.rules.rules, message, world, detail);
+        if !silent {
+            let notes = evaluation.plan.steps.iter().filter_map(|step| self.note_of(step));
+            evaluation.trace.warnings.extend(notes.collect::<Vec<_>>());
+        }
         if let Some(why) = message.failure() {
             let error: std::io::Error = why.into();
             return Err(Failure::new("read", &lead.path, error));
@@ -299,6 +303,12 @@ impl MailTest<'_> {
         let mut run = evaluate::run(rules, message, world, detail, &mut filters);
         run.evaluation.trace.warnings.append(&mut filters.notes);
         (run.evaluation, run.message)
+    }
+
+    /// Why a delivery would store it in the inbox where the rules name another folder.
+    fn note_of(&self, step: &Step) -> Option<String> {
+        let StepKind::Deliver { folder, .. } = &step.kind else { return None };
+        self.location.place(folder).note
     }
 
     /// Where a delivery would store it.

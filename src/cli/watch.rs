@@ -205,7 +205,8 @@ impl WatchService<'_> {
         if let Some(line) = in_force.script_notice.as_ref().and_then(|told| told.line.as_ref()) {
             self.tell(&log, line);
         }
-        let location = super::location(self.call.mailbox.maildir.as_deref(), program, &world)?;
+        let maildir = self.call.mailbox.maildir.as_deref();
+        let location = super::filing_location(maildir, program, &world)?;
         let places = self.places(&location)?;
 
         let now = Instant::now();

@@ -2,13 +2,14 @@
 //! mail was delivered to them, they are gone or were made again since, and that mail lies
 //! together in another folder.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::sent::named;
 use super::special::{Special, Use};
 use crate::log::Log;
 use crate::log::reader::{self, LogLine, base};
@@ -22,6 +23,29 @@ const MOST: usize = 50;
 const LEAST: usize = 3;
 /// Of each file of the log so much is read, from its end, bytes.
 const LOG_MAX: u64 = 4 << 20;
+
+/// Of all folders that mail was delivered to and that are gone, each that was probably
+/// renamed, and the folder that has its mail.
+pub fn gone(location: &Location, program: &Program, log: &Log) -> Vec<(Folder, Folder)> {
+    let mut names = BTreeSet::new();
+    for path in log.files().unwrap_or_default() {
+        let _ = read_end(&path, |line| {
+            if let Some(folder) = stored_in(&line).filter(|folder| !names.contains(*folder)) {
+                names.insert(folder.to_owned());
+            }
+        });
+    }
+    let folders = names.iter().map(|name| named(name));
+    let gone: Vec<Folder> =
+        folders.filter(|folder| !location.folder_path(folder).exists()).collect();
+    renamed(location, program, log, &gone)
+}
+
+/// The folder that a line of the log says a message was stored in.
+fn stored_in(line: &LogLine) -> Option<&str> {
+    let is_stored = matches!(line.word.as_str(), "delivered" | "copied" | "moved");
+    line.get("folder").filter(|_| is_stored)
+}
 
 /// Of these folders each that was probably renamed, and the folder that has its mail.
 pub fn renamed(
@@ -39,9 +63,8 @@ pub fn renamed(
     let mut earlier: HashMap<String, VecDeque<String>> = HashMap::new();
     for path in files {
         let _ = read_end(&path, |line| {
-            let is_stored = matches!(line.word.as_str(), "delivered" | "copied" | "moved");
-            let (Some(folder), Some(file)) = (line.get("folder"), line.get("file")) else { return };
-            if is_stored && ends.get(folder).is_some_and(|end| line.time < *end) {
+            let (Some(folder), Some(file)) = (stored_in(&line), line.get("file")) else { return };
+            if ends.get(folder).is_some_and(|end| line.time < *end) {
                 let files = earlier.entry(folder.to_owned()).or_default();
                 files.push_back(base(file));
                 if files.len() > MOST {

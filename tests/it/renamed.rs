@@ -78,7 +78,17 @@ fn a_renamed_folder_is_told_before_and_after_it_is_made_again() {
 fn mail_for_a_renamed_folder_goes_to_the_inbox_where_the_user_says_so() {
     let home = home_with("set remake-folders off\n", 3);
     rename(&home, ".Shop.Bargains");
+    // What is foretold is what happens.
+    let note = "`Shop/Sale` is gone and its mail is in `Shop/Bargains`, so the inbox";
+    let told = home.run(&["--test"], MESSAGE).stdout;
+    assert!(told.contains(note), "{told}");
+    let path = home.path().join("Maildir/new").display().to_string();
+    let told = home.run(&["--test", "--json"], MESSAGE).stdout;
+    assert!(told.contains(&format!("\"path\":\"{path}\"")), "{told}");
     deliver(&home);
+    assert_eq!(folders(&home), [(String::new(), 1), (".Shop.Bargains".into(), 3)]);
+    // Nor does sorting make it again.
+    home.run(&["sort", "INBOX"], b"");
     assert_eq!(folders(&home), [(String::new(), 1), (".Shop.Bargains".into(), 3)]);
     let log = log(&home);
     assert!(
