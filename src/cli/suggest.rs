@@ -1,7 +1,8 @@
 //! `mfilter suggest`: rules out of what the user has filed where, to be pasted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -9,14 +10,15 @@ use super::args::MailboxOptions;
 use super::current_rules::CurrentRules;
 use super::progress::ProgressMeter;
 use super::{CommandOutcome, output};
-use crate::evaluate::{self, Detail, NoFilters, habits, taken_by};
+use crate::evaluate::{self, Detail, NoFilters, habits};
 use crate::mailbox::sent::named;
 use crate::mailbox::special::Special;
-use crate::mailbox::suggest::{BackTest, HabitTally, Proposal};
+use crate::mailbox::suggest::{HabitTally, Proposal};
 use crate::mailbox::{self, MessageSource};
-use crate::maildir::{Location, Place};
+use crate::maildir::Location;
 use crate::outcome::Failure;
 use crate::plan::{Folder, Plan, StepKind};
+use crate::rules::rule_set::RuleSet;
 use crate::state::StateDir;
 use crate::state::suggestions::{self, Suggestion};
 use crate::text::{escape, json_line};
@@ -64,59 +66,14 @@ pub(super) fn run(call: &SuggestArgs) -> Result<CommandOutcome, String> {
         let sent = super::sent(program, &location, &world, false);
         World { sent: Some(Box::new(sent)), ..world }
     };
-    let special = Special::of(&location, &program.settings);
-    let counts = |folder: &Folder| special.use_of(&location.place(folder)).is_none();
-    // Of each folder once: its name is compared with those of many languages.
-    let is_counted = |known: &mut HashMap<Folder, bool>, folder: &Folder| match known.get(folder) {
-        Some(known) => *known,
-        None => *known.entry(folder.clone()).or_insert_with(|| counts(folder)),
-    };
-    let paths = paths(call, &location)?;
     let mut unread = Vec::new();
-
-    let mut tally = HabitTally::default();
-    let counted = each_message(
-        &paths,
-        &mut unread,
-        &|| (world(), HashMap::new(), HabitTally::default()),
-        &|(world, known, tally), lead| {
-            if is_counted(known, &lead.folder) {
-                let message = lead.open()?;
-                tally.add(habits(program, &message, world), &lead.folder);
-            }
-            Ok(())
-        },
-    )?;
-    counted.into_iter().for_each(|counted| tally.merge(counted));
+    let tally = count(&rules, &paths(call, &location)?, &location, &world, &mut unread)?;
     let inbox = location.place(&Folder::default());
     let mut proposals = tally.proposals(|folder| location.place(folder).is(&inbox));
-    drop(tally);
     let forbidden = suggestions::never(&state);
     proposals.retain(|each| !forbidden.contains(&suggestion(each)));
-
-    let start = BackTest::new(proposals);
-    let tried = each_message(
-        &paths,
-        &mut Vec::new(),
-        &|| (world(), HashMap::new(), start.clone()),
-        &|(world, known, test), lead| {
-            if !is_counted(known, &lead.folder) {
-                return Ok(());
-            }
-            let message = lead.open()?;
-            let keys = taken_by(program, &message, world, &|key| test.has(key));
-            if let Some((number, folder)) = test.first(&keys) {
-                let is_there = *folder == *lead.folder;
-                let run = evaluate::run(&rules, message, world, Detail::Plan, &mut NoFilters);
-                let is_done = goes_to(&run.evaluation.plan, &location.place(folder), &location);
-                test.add(number, is_there, is_done);
-            }
-            Ok(())
-        },
-    )?;
-    let mut test = start.clone();
-    tried.iter().for_each(|tried| test.merge(tried));
-    let proposals = test.end();
+    let proposals =
+        tally.back_test(proposals, |one, other| location.place(one).is(&location.place(other)));
     let all: Vec<Suggestion> = proposals.iter().map(suggestion).collect();
     if let Err(error) = suggestions::keep(&state, &all) {
         output::error(&format!("cannot write to {}: {error}", state.path().display()));
@@ -135,12 +92,6 @@ pub(super) fn run(call: &SuggestArgs) -> Result<CommandOutcome, String> {
     Ok(if unread.is_empty() { CommandOutcome::Fine } else { CommandOutcome::Found })
 }
 
-/// Whether a plan files the message at a place.
-fn goes_to(plan: &Plan, place: &Place, location: &Location) -> bool {
-    let home = plan.home().and_then(|at| plan.steps.get(at)).map(|step| &step.kind);
-    matches!(home, Some(StepKind::Deliver { folder, .. }) if location.place(folder).is(place))
-}
-
 /// What is walked: the folders that are named, else all of the Maildir.
 fn paths(call: &SuggestArgs, location: &Location) -> Result<Vec<(PathBuf, Folder)>, String> {
     if call.folders.is_empty() {
@@ -154,34 +105,39 @@ fn paths(call: &SuggestArgs, location: &Location) -> Result<Vec<(PathBuf, Folder
     call.folders.iter().map(path).collect()
 }
 
-/// What a thread has: which folders count, and what it has counted.
-type Thread<S> = (World, HashMap<Folder, bool>, S);
-
-/// What a thread does with a message.
-type ThreadWork<'a, S> = dyn Fn(&mut Thread<S>, &MessageSource) -> Result<(), Failure> + Sync + 'a;
-
-/// Does something with each message, on all cores; gives what each thread has.
-fn each_message<S: Send>(
+/// Counts all mail in folders that are no trash, no junk and the like, on all cores.
+fn count(
+    rules: &RuleSet,
     paths: &[(PathBuf, Folder)],
+    location: &Location,
+    world: &(dyn Fn() -> World + Sync),
     unread: &mut Vec<String>,
-    start: &(dyn Fn() -> Thread<S> + Sync),
-    work: &ThreadWork<'_, S>,
-) -> Result<Vec<S>, String> {
+) -> Result<HabitTally, String> {
+    let special = Special::of(location, &rules.user.settings);
+    let counts = |folder: &Folder| special.use_of(&location.place(folder)).is_none();
+    let one = |counter: &mut HabitCounter, source: &MessageSource| {
+        // Of each folder once: its name is compared with those of many languages.
+        let is_counted = match counter.counted.get(&source.folder) {
+            Some(known) => *known,
+            None => *counter.counted.entry(source.folder.clone()).or_insert(counts(&source.folder)),
+        };
+        if is_counted { counter.add(rules, source) } else { Ok(()) }
+    };
     let plain: Vec<PathBuf> = paths.iter().map(|(path, _)| path.clone()).collect();
     let progress = ProgressMeter::start(&plain, true);
-    let threads = mailbox::each(
+    let tallies = mailbox::each(
         mailbox::message_sources_in(paths.iter().cloned()),
-        start,
-        |own, _, batch| {
-            let one = |item: Result<MessageSource, Failure>| match item {
-                Ok(lead) => {
-                    (lead.number, work(own, &lead).err().map(|failure| failure.to_string()))
+        || HabitCounter::new(world()),
+        |counter, _, batch| {
+            let each = batch.into_iter().map(|item| match item {
+                Ok(source) => {
+                    (source.number, one(counter, &source).err().map(|failure| failure.to_string()))
                 }
                 Err(failure) => (0, Some(failure.to_string())),
-            };
-            batch.into_iter().map(one).collect()
+            });
+            each.collect()
         },
-        |(_, _, counted)| counted,
+        |counter| counter.tally,
         |(number, trouble)| {
             progress.done(number);
             unread.extend(trouble);
@@ -189,7 +145,59 @@ fn each_message<S: Send>(
         },
     );
     progress.end();
-    threads.map_err(|error| format!("cannot start a thread: {error}"))
+    let mut tally = HabitTally::default();
+    for other in tallies.map_err(|error| format!("cannot start a thread: {error}"))? {
+        tally.merge(other);
+    }
+    Ok(tally)
+}
+
+/// What a thread has.
+struct HabitCounter {
+    world: World,
+    /// Which folders are counted.
+    counted: HashMap<Arc<Folder>, bool>,
+    /// Folders that the rules in force file in, each once.
+    filed_in: HashSet<Arc<Folder>>,
+    tally: HabitTally,
+}
+
+impl HabitCounter {
+    fn new(world: World) -> HabitCounter {
+        HabitCounter {
+            world,
+            counted: HashMap::new(),
+            filed_in: HashSet::new(),
+            tally: HabitTally::default(),
+        }
+    }
+
+    fn add(&mut self, rules: &RuleSet, source: &MessageSource) -> Result<(), Failure> {
+        let message = source.open()?;
+        let habits = habits(&rules.user, &message, &self.world);
+        if habits.is_empty() {
+            return Ok(());
+        }
+        let run = evaluate::run(rules, message, &self.world, Detail::Plan, &mut NoFilters);
+        let goes_to = goes_to(&run.evaluation.plan).map(|folder| match self.filed_in.get(folder) {
+            Some(known) => known.clone(),
+            None => {
+                let folder = Arc::new(folder.clone());
+                self.filed_in.insert(folder.clone());
+                folder
+            }
+        });
+        self.tally.add(habits, &source.folder, goes_to);
+        Ok(())
+    }
+}
+
+/// Where a plan files the message.
+fn goes_to(plan: &Plan) -> Option<&Folder> {
+    match plan.home().and_then(|at| plan.steps.get(at)).map(|step| &step.kind) {
+        Some(StepKind::Deliver { folder, .. }) => Some(folder),
+        _ => None,
+    }
 }
 
 /// `suggest --never N`

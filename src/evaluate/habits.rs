@@ -64,64 +64,45 @@ impl HabitKind {
 /// A kind, and the value of a message.
 pub type HabitKey = (HabitKind, String);
 
+/// A key of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Habit {
+    /// The kind, and the value of the message.
+    pub key: HabitKey,
+    /// Whether it may be counted. A rule takes a list's messages without such a proof, too.
+    pub is_proven: bool,
+}
+
 /// What a message can be told apart by, each kind once at most.
-pub fn habits(program: &CompiledProgram, message: &Message, world: &World) -> Vec<HabitKey> {
-    find(program, message, world, &|_| true, true)
-}
-
-/// Those of the keys that are asked for whose rules would take a message: for a list
-/// such a rule asks for no proof.
-pub fn taken_by(
-    program: &CompiledProgram,
-    message: &Message,
-    world: &World,
-    is_asked: &dyn Fn(&HabitKey) -> bool,
-) -> Vec<HabitKey> {
-    find(program, message, world, is_asked, false)
-}
-
-fn find(
-    program: &CompiledProgram,
-    message: &Message,
-    world: &World,
-    is_asked: &dyn Fn(&HabitKey) -> bool,
-    proven_lists: bool,
-) -> Vec<HabitKey> {
+pub fn habits(program: &CompiledProgram, message: &Message, world: &World) -> Vec<Habit> {
     let context = MailContext::new(program, world);
     let variable = |name: &str| context.variable(name);
     let people = || context.people();
     let on = Conditions::new(program, message, world, &variable, None, &people, Detail::Plan);
     let mut found = Vec::new();
-    // Proof is looked for where it matters: it costs the most.
-    let mut add = |kind, value: String, is_proven: &dyn Fn() -> bool| {
+    let mut add = |kind, value: String, is_proven: bool| {
         let odd = |letter: char| letter.is_control() || is_invisible(letter);
-        let fine = !value.is_empty() && value.len() <= LONGEST && !value.contains(odd);
-        let key = (kind, value);
-        if fine && is_asked(&key) && is_proven() {
-            found.push(key);
+        if !value.is_empty() && value.len() <= LONGEST && !value.contains(odd) {
+            found.push(Habit { key: (kind, value), is_proven });
         }
     };
-    let needs_none = || true;
     if let Some(list) = list_address::list_id(message) {
         let speaks = |domain: &String| aligned(domain, &list);
-        let is_proven = || {
-            let results = on.mail().results();
-            !proven_lists
-                || results.dkim_domains.iter().any(speaks)
-                || results.spf == Some(Verdict::Pass) && results.spf_domain.iter().any(speaks)
-                || client::host(on.mail()).iter().any(speaks)
-        };
-        add(HabitKind::ListId, canonical(&list).into_owned(), &is_proven);
+        let results = on.mail().results();
+        let is_proven = results.dkim_domains.iter().any(speaks)
+            || results.spf == Some(Verdict::Pass) && results.spf_domain.iter().any(speaks)
+            || client::host(on.mail()).iter().any(speaks);
+        add(HabitKind::ListId, canonical(&list).into_owned(), is_proven);
     }
     let from = message.addresses("from");
     if let [author] = &*from
         && !author.domain.is_empty()
+        && verified::find(on.mail()).is_some()
     {
-        let is_verified = || verified::find(on.mail()).is_some();
-        add(HabitKind::From, author.canonical(), &is_verified);
+        add(HabitKind::From, author.canonical(), true);
         let domain = canonical(&author.domain);
         if !is_of_provider(&domain) {
-            add(HabitKind::FromDomain, domain.into_owned(), &is_verified);
+            add(HabitKind::FromDomain, domain.into_owned(), true);
         }
     }
     let delimiter = program.settings.delimiter.as_deref().unwrap_or("+");
@@ -132,7 +113,7 @@ fn find(
         detail.filter(|_| context.knows_me() && context.is_me(&plain)).map(str::to_lowercase)
     };
     if let Some(detail) = to.iter().take(20).find_map(detail) {
-        add(HabitKind::Detail, detail, &needs_none);
+        add(HabitKind::Detail, detail, true);
     }
     let subjects = message.texts("Subject");
     let tag = subjects.first().and_then(|text| {
@@ -144,7 +125,7 @@ fn find(
         fine.then(|| tag.to_owned())
     });
     if let Some(tag) = tag {
-        add(HabitKind::Tag, tag, &needs_none);
+        add(HabitKind::Tag, tag, true);
     }
     found
 }

@@ -24,7 +24,7 @@ mod trace;
 mod truth;
 mod values;
 
-pub use habits::{HabitKey, HabitKind, habits, taken_by};
+pub use habits::{Habit, HabitKey, HabitKind, habits};
 pub use inspect::{Crossing, InspectedValue, Inspection, crossing, every_field, inspect};
 pub use reach::{LOOP_HEADER, exact_entry};
 pub use run::{FilterOutcome, FilterRunner, NoFilters, Run, run};

@@ -1,13 +1,16 @@
 //! Rules out of the user's own habits: what lies together in a folder and has something
 //! in common that a rule can ask for.
 //!
-//! Mail is walked twice. First it is counted by what it can be told apart by; then each
-//! rule that may be proposed is tried on all mail, beside what the rules in force do.
-//! Memory is bounded: keys that were met least go when there are too many.
+//! Each message is read once: counted by what it can be told apart by, and noted with the
+//! folder that the rules in force file it in. Each rule that may be proposed is then tried
+//! on these notes. Memory is bounded: keys that were met least go when there are too many,
+//! and a note has some 50 bytes.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
-use crate::evaluate::{HabitKey, HabitKind};
+use crate::evaluate::{Habit, HabitKey, HabitKind};
 use crate::plan::Folder;
 
 /// A habit of fewer messages is none.
@@ -24,10 +27,23 @@ struct KeyCount {
     folders: Vec<(Folder, u32)>,
 }
 
-/// Mail, counted.
+/// A message that a proposed rule may take.
+#[derive(Debug)]
+struct MailNote {
+    lies_in: Arc<Folder>,
+    /// Where the rules in force file it.
+    goes_to: Option<Arc<Folder>>,
+    /// How many keys it has.
+    keys: usize,
+}
+
+/// Mail, counted and noted.
 #[derive(Debug, Default)]
 pub struct HabitTally {
     keys: HashMap<HabitKey, KeyCount>,
+    notes: Vec<MailNote>,
+    /// Hashes of the keys of each note in turn.
+    hashes: Vec<u64>,
 }
 
 /// A rule that may be proposed.
@@ -51,12 +67,17 @@ fn is_pure(part: u32, all: u32) -> bool {
 }
 
 impl HabitTally {
-    /// Counts a message that lies in a folder.
-    pub fn add(&mut self, keys: Vec<HabitKey>, folder: &Folder) {
-        for key in keys {
-            let count = self.keys.entry(key).or_default();
-            count.add(folder, 1);
+    /// Counts a message that lies in a folder, and that the rules in force file in another
+    /// one, or in none.
+    pub fn add(&mut self, habits: Vec<Habit>, lies_in: &Arc<Folder>, goes_to: Option<Arc<Folder>>) {
+        let (lies_in, keys) = (lies_in.clone(), habits.len());
+        for habit in habits {
+            self.hashes.push(hash(&habit.key));
+            if habit.is_proven {
+                self.keys.entry(habit.key).or_default().add(&lies_in, 1);
+            }
         }
+        self.notes.push(MailNote { lies_in, goes_to, keys });
         self.forget_rare();
     }
 
@@ -79,6 +100,8 @@ impl HabitTally {
             known.all += all - listed.iter().map(|(_, number)| number).sum::<u32>();
             listed.iter().for_each(|(folder, number)| known.add(folder, *number));
         }
+        self.notes.extend(other.notes);
+        self.hashes.extend(other.hashes);
         self.forget_rare();
     }
 
@@ -123,6 +146,48 @@ impl HabitTally {
         });
         all
     }
+
+    /// Tries proposals, in their order, on all mail; gives those that are left: what no rule
+    /// before it takes, and no rule in force does already. `is_same` compares folders.
+    pub fn back_test(
+        &self,
+        mut proposals: Vec<Proposal>,
+        is_same: impl Fn(&Folder, &Folder) -> bool,
+    ) -> Vec<Proposal> {
+        let numbered = proposals.iter().enumerate();
+        let by_hash: HashMap<u64, usize> =
+            numbered.map(|(number, each)| (hash(&each.key), number)).collect();
+        for proposal in &mut proposals {
+            (proposal.all, proposal.there, proposal.done) = (0, 0, 0);
+        }
+        let mut hashes = self.hashes.iter();
+        let mut known: HashMap<(usize, &Folder), bool> = HashMap::new();
+        for note in &self.notes {
+            let keys = hashes.by_ref().take(note.keys);
+            let first = keys.filter_map(|hash| by_hash.get(hash).copied()).min();
+            let Some((number, proposal)) =
+                first.and_then(|number| Some((number, proposals.get_mut(number)?)))
+            else {
+                continue;
+            };
+            let is_done = note.goes_to.as_deref().is_some_and(|to| {
+                *known.entry((number, to)).or_insert_with(|| is_same(to, &proposal.folder))
+            });
+            proposal.all += 1;
+            proposal.there += u32::from(*note.lies_in == proposal.folder);
+            proposal.done += u32::from(is_done);
+        }
+        proposals.retain(|each| {
+            each.all >= LEAST && is_pure(each.there, each.all) && !is_pure(each.done, each.all)
+        });
+        proposals
+    }
+}
+
+fn hash(key: &HabitKey) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl KeyCount {
@@ -133,61 +198,5 @@ impl KeyCount {
         } else if self.folders.len() < MOST_FOLDERS {
             self.folders.push((folder.clone(), number));
         }
-    }
-}
-
-/// Proposals as they are tried.
-#[derive(Debug, Clone, Default)]
-pub struct BackTest {
-    by_key: HashMap<HabitKey, usize>,
-    proposals: Vec<Proposal>,
-}
-
-impl BackTest {
-    /// Of these, in this order.
-    pub fn new(proposals: Vec<Proposal>) -> BackTest {
-        let numbered = proposals.iter().enumerate();
-        let by_key = numbered.map(|(number, each)| (each.key.clone(), number)).collect();
-        let zero = |each: Proposal| Proposal { all: 0, there: 0, done: 0, ..each };
-        BackTest { by_key, proposals: proposals.into_iter().map(zero).collect() }
-    }
-
-    /// Whether there is a rule by this.
-    pub fn has(&self, key: &HabitKey) -> bool {
-        self.by_key.contains_key(key)
-    }
-
-    /// The first rule of these keys, and where it files.
-    pub fn first(&self, keys: &[HabitKey]) -> Option<(usize, &Folder)> {
-        let number = keys.iter().filter_map(|key| self.by_key.get(key).copied()).min()?;
-        Some((number, &self.proposals.get(number)?.folder))
-    }
-
-    /// Counts a message that rule `number` takes: whether it lies where the rule files,
-    /// and whether the rules in force file it there.
-    pub fn add(&mut self, number: usize, is_there: bool, is_done: bool) {
-        if let Some(proposal) = self.proposals.get_mut(number) {
-            proposal.all += 1;
-            proposal.there += u32::from(is_there);
-            proposal.done += u32::from(is_done);
-        }
-    }
-
-    /// Adds what another thread has counted.
-    pub fn merge(&mut self, other: &BackTest) {
-        for (known, more) in self.proposals.iter_mut().zip(&other.proposals) {
-            known.all += more.all;
-            known.there += more.there;
-            known.done += more.done;
-        }
-    }
-
-    /// What is left to be proposed: what no rule before it takes, and no rule in force
-    /// does already.
-    pub fn end(self) -> Vec<Proposal> {
-        let fine = |each: &Proposal| {
-            each.all >= LEAST && is_pure(each.there, each.all) && !is_pure(each.done, each.all)
-        };
-        self.proposals.into_iter().filter(fine).collect()
     }
 }
