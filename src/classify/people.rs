@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::resembles::{domain_as_seen, words_as_seen};
-use super::words::people::{MAIL_PROVIDERS, ROLES};
+use super::words::people::{MAIL_PROVIDERS, ROLES, TITLES};
 use crate::message::domain::{aligned, canonical};
 use crate::message::fold::{fold, is_unspaced};
 
@@ -135,10 +135,30 @@ pub fn is_of_provider(domain: &str) -> bool {
     MAIL_PROVIDERS.contains(&domain)
 }
 
-/// How a person's name is compared: its words as they look, in any order. None for what
-/// is no person's name: one word, an office, an address.
+/// A folded name without the titles before and behind it.
+fn without_titles(folded: &str) -> &str {
+    let trim = |text| str::trim_matches(text, |c: char| !c.is_alphanumeric());
+    let mut name = trim(folded);
+    while let Some(rest) = TITLES.iter().find_map(|title| without_title(name, title)) {
+        name = trim(rest);
+    }
+    name
+}
+
+/// A name without a title, which is a word by itself where words are.
+fn without_title<'a>(name: &'a str, title: &str) -> Option<&'a str> {
+    let is_word = |next: Option<char>| {
+        title.contains(is_unspaced) || next.is_some_and(|letter| !letter.is_alphanumeric())
+    };
+    let before = name.strip_suffix(title).filter(|rest| is_word(rest.chars().next_back()));
+    before.or_else(|| name.strip_prefix(title).filter(|rest| is_word(rest.chars().next())))
+}
+
+/// How a person's name is compared: its words as they look, in any order, without titles
+/// and initials. None for what is no person's name: one word, an office, an address.
 fn key_of_person(name: &str) -> Option<String> {
     let folded = fold(name);
+    let folded = without_titles(&folded);
     let plain: Vec<&str> = folded.split(|c: char| !c.is_alphanumeric() && c != '-').collect();
     let role = |word: &&str| ROLES.contains(word);
     let unspaced = folded.chars().any(is_unspaced);
@@ -148,13 +168,15 @@ fn key_of_person(name: &str) -> Option<String> {
     if has_role || folded.contains('@') {
         return None;
     }
-    let mut words = words_as_seen(&folded);
+    let mut words = words_as_seen(folded);
     let letters = |word: &String| word.chars().count();
-    let long = words.iter().filter(|word| letters(word) >= 2).count();
+    if !unspaced {
+        words.retain(|word| letters(word) >= 2);
+    }
     let is_person = if unspaced {
         (SHORTEST_UNSPACED..=12).contains(&words.iter().map(letters).sum::<usize>())
     } else {
-        (2..=5).contains(&words.len()) && long >= 2
+        (2..=5).contains(&words.len())
     };
     if !is_person {
         return None;
@@ -180,10 +202,18 @@ mod tests {
             "Hаnаko Yаmаdа",
             "Hanako  YAM4DA",
             "\"Hanako\" Yamada",
+            "Hanako Yamada, CEO",
+            "Hanako Yamada (President & CEO)",
+            "Mr. Hanako K. Yamada, Ph.D.",
+            "Hanako Yamada | Chief Executive Officer",
         ] {
             assert_eq!(key_of_person(name), one, "{name}");
         }
-        assert_eq!(key_of_person("山田 花子"), key_of_person("山田花子"));
+        for name in ["山田花子", "山田 花子 様", "山田花子（代表取締役社長）", "部長 山田花子"]
+        {
+            assert_eq!(key_of_person("山田 花子"), key_of_person(name), "{name}");
+        }
+        assert_ne!(key_of_person("Sirhan Yamada"), key_of_person("Han Yamada"));
         for name in [
             "",
             "Hanako",
@@ -197,6 +227,9 @@ mod tests {
             "株式会社山田商店",
             "お客様サポート",
             "The New York Times Daily",
+            "Hanako Yamada, Sales Manager",
+            "General Manager",
+            "代表取締役社長",
         ] {
             assert_eq!(key_of_person(name), None, "{name}");
         }
