@@ -110,6 +110,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn numbers_are_kept_in_a_block_of_their_own() {
+        let mut blocks = Blocks::default();
+        let (none, some) = (Numbers::of(&[], &mut blocks), Numbers::of(&[1, 513], &mut blocks));
+        assert_eq!(none.get::<4>(&blocks), Some(&[][..]));
+        assert_eq!(some.get(&blocks), Some(&[[1, 0, 0, 0], [1, 2, 0, 0]][..]));
+    }
+
+    #[test]
     fn a_block_is_fetched_when_it_is_first_asked_for_and_once() {
         let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let noted = asked.clone();

@@ -240,6 +240,7 @@ mod tests {
             ("date-03:30:%H", PlaceholderPart::Date("%H", Some(-12_600))),
             ("date+00:00", PlaceholderPart::Date("%Y-%m-%d", Some(0))),
             ("date+9:00:%H", PlaceholderPart::UnknownCase("date+9:00", "%H")),
+            ("date+1:000", PlaceholderPart::UnknownCase("date+1", "000")),
             ("date-03", PlaceholderPart::Value("date-03", Case::Kept)),
             ("1:lower", PlaceholderPart::Value("1", Case::Lower)),
             ("from.domain:upper", PlaceholderPart::Value("from.domain", Case::Upper)),

@@ -524,6 +524,18 @@ fn settings() {
             "\"../x\"",
             "`set timezone` takes the name of a zone, `\"Asia/Tokyo\"` for one",
         ),
+        (
+            "set folder-prefix \"a/../\"",
+            "bad-setting",
+            "\"a/../\"",
+            "`set folder-prefix` takes what folder names begin with, `\"INBOX/\"` for one, or `\"\"`",
+        ),
+        (
+            "set folder-prefix \"INBOX\"",
+            "bad-setting",
+            "\"INBOX\"",
+            "`set folder-prefix` takes what folder names begin with, `\"INBOX/\"` for one, or `\"\"`",
+        ),
         ("set log off\nset log syslog", "setting-twice", "set log syslog", "`log` is set twice"),
         (
             "stop\nset log off",
@@ -636,6 +648,21 @@ fn lists_that_are_not_there_and_lists_of_words() {
 }
 
 #[test]
+fn every_mistake_of_a_set_is_told() {
+    let name = "expected a quoted string, found a name";
+    let group = "this pattern cannot be used: unclosed group";
+    mistakes(
+        "when from in [mon, /x(/] -> inbox",
+        &[("wrong-value", "mon", name), ("bad-pattern", "/x(/", group)],
+    );
+    let name = "expected a size, found a name";
+    mistakes(
+        "when size in [mon..2K, tue..3K] -> inbox",
+        &[("wrong-value", "mon", name), ("wrong-value", "tue", name)],
+    );
+}
+
+#[test]
 fn lists_are_not_read_for_a_delivery() {
     let mut sources = Sources::default();
     let source = SourceFile::new("/rules/main", "list white \"w\"\nwhen from in white -> inbox");
@@ -667,6 +694,14 @@ fn values_become_what_fields_are_compared_with() {
     assert_eq!(needles("from ends \"@xn--wgv71a119e.jp\""), "@日本語.jp");
     assert_eq!(needles("from.domain is \"XN--WGV71A119E.JP.\""), "日本語.jp");
     assert_eq!(needles("from.domain starts \"Mail.\""), "mail.");
+    let of_set = |test: &str| match program(&format!("when {test} -> inbox")).lists.pop() {
+        Some(list) => match list.entries {
+            Entries::Inline(entries) => entries,
+            other => vec![format!("{other:?}")],
+        },
+        None => Vec::new(),
+    };
+    assert_eq!(of_set("from.domain in [\"XN--WGV71A119E.JP.\", \"x.jp\"]"), ["日本語.jp", "x.jp"]);
     assert_eq!(needles("weekday is mon"), "monday");
     assert_eq!(needles("weekday in [sat, \"Sunday\"]"), "saturday sunday");
     assert_eq!(needles("weekday in fri..mon"), "monday friday saturday sunday");
@@ -781,7 +816,7 @@ fn what_somebody_changed_is_not_evaluated() {
     });
     bad(&|it| {
         if let StatementKind::Act(Action::FolderAction(folder)) = &mut it.statements[1].kind {
-            folder.name.parts = vec![TemplatePart::Insert(Insert::Field(99), Case::Kept)];
+            folder.name.parts.push(TemplatePart::Insert(Insert::Field(99), Case::Kept));
         }
     });
 }
