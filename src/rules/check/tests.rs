@@ -648,6 +648,14 @@ fn lists_that_are_not_there_and_lists_of_words() {
 }
 
 #[test]
+fn who_compares_with_a_list_is_shown_how_to_look_in_it() {
+    let shown = hint("set me [\"taro@example.jp\"]\nwhen from is me -> inbox");
+    assert_eq!(shown, "`from in me`, if the list is meant");
+    let shown = hint("when from is me -> inbox");
+    assert_eq!(shown, "`from in me`, if the list is meant (and `set me [\"…\"]` at the top)");
+}
+
+#[test]
 fn every_mistake_of_a_set_is_told() {
     let name = "expected a quoted string, found a name";
     let group = "this pattern cannot be used: unclosed group";
