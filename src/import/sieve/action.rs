@@ -397,11 +397,8 @@ impl Lowering<'_> {
             "debug_log" => {
                 acts.push(SieveAct::Other(Effect::Log(self.text(arguments.string(0)?)?)))
             }
-            "expire" => {
-                let mark = self.expire(arguments)?;
-                // It is about the message, wherever it was or will be stored.
-                acts.insert(0, SieveAct::Change(mark));
-            }
+            "expire" => self.expire(arguments, acts)?,
+            "unexpire" => self.unexpire(arguments, acts)?,
             "notify" | "denotify" => return Err("it wants to send a notification".into()),
             "pipe" | "execute" | "filter" => {
                 return Err(format!(

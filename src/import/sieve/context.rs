@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::expire::has_expire;
 use super::parse::Node;
 use super::script::{changed, folders, is_real, label, leaves};
 use super::state::{DROPPED, SieveCapture, State};
@@ -264,6 +265,9 @@ impl<'a> Lowering<'a> {
         for name in names {
             let key = self.key(&name);
             Rc::make_mut(&mut self.state.variables).insert(key, KnownValue::Lost(why.clone()));
+        }
+        if nodes.iter().any(has_expire) {
+            self.state.expiry_lost = Some(why.clone());
         }
         if flags {
             self.state.flags_lost = Some(why);

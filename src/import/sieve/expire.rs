@@ -1,10 +1,16 @@
 //! Proton's `expire "day" "14"`: a message is deleted some time after it came. Here it
 //! gets a keyword that tells so, and a rule has `mfilter sort --all` put it into the trash.
+//! `unexpire` takes the keyword away; `hasexpiration` and `expiration` ask which one it has.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::act::SieveAct;
 use super::arguments::Arguments;
+use super::compare::{MatchType, matching};
 use super::context::Lowering;
 use super::parse::Node;
-use super::script::duration;
+use super::script::{duration, is_set};
 use crate::import::ir::{Cond, Effect, Mark, Unit};
 use crate::source::Span;
 
@@ -15,22 +21,26 @@ const LONGEST: u64 = 730 * 86_400;
 const MOST_COPIED: usize = 16;
 
 impl Lowering<'_> {
-    /// The mark of a message that expires.
-    pub(super) fn expire(&mut self, arguments: &Arguments<'_>) -> Result<Effect, String> {
+    /// The message expires so long after it came, and no longer when it did before.
+    pub(super) fn expire(
+        &mut self,
+        arguments: &Arguments<'_>,
+        acts: &mut Vec<SieveAct>,
+    ) -> Result<(), String> {
         arguments.unknown(&[])?;
         self.spend(self.findings.len() * 10)?;
-        let seconds = match arguments.string(0)? {
-            "day" | "days" => 86_400,
-            "hour" | "hours" => 3600,
-            "minute" | "minutes" => 60,
-            other => return Err(format!("`{other}` is no unit of time")),
-        };
-        let count: u64 = match arguments.string(1) {
-            Ok(text) => text.trim().parse().map_err(|_| format!("`{text}` is no number"))?,
+        let unit = seconds_of(arguments.string(0)?)?;
+        let count: u64 = match arguments.strings(1) {
+            Ok(texts) => {
+                let texts = self.constants(texts)?;
+                let text = texts.first().map_or("", |text| text.trim());
+                text.parse().map_err(|_| format!("`{text}` is not a number"))?
+            }
             Err(_) => arguments.number_at(1)?,
         };
-        let seconds = count.checked_mul(seconds).filter(|all| (1..=LONGEST).contains(all));
-        let seconds = seconds.ok_or("it expires at a time that cannot be")?;
+        let seconds = count.checked_mul(unit).filter(|all| (1..=LONGEST).contains(all));
+        let seconds =
+            seconds.ok_or("Proton lets a message expire within two years, and not at once")?;
         if !self.state.stored.is_empty() {
             self.approximately("what was stored before does not expire");
         }
@@ -40,8 +50,105 @@ impl Lowering<'_> {
             "it is put into Trash, not deleted, {how_long} after it came, and only when \
              `mfilter sort --all` runs: have it run each day"
         ));
-        Ok(Effect::Mark(vec![Mark::Keyword(keyword(seconds))]))
+        self.expires_after(Some(seconds), acts);
+        Ok(())
     }
+
+    /// It does not expire.
+    pub(super) fn unexpire(
+        &mut self,
+        arguments: &Arguments<'_>,
+        acts: &mut Vec<SieveAct>,
+    ) -> Result<(), String> {
+        arguments.unknown(&[])?;
+        let expires = self.state.expiry.iter().any(Option::is_some);
+        if expires && !self.state.stored.is_empty() {
+            self.approximately("what was stored before expires all the same");
+        }
+        self.expires_after(None, acts);
+        Ok(())
+    }
+
+    /// Is about the message, wherever it was or will be stored: before what stores it here.
+    fn expires_after(&mut self, seconds: Option<u64>, acts: &mut Vec<SieveAct>) {
+        let before = std::mem::take(&mut self.state.expiry);
+        let gone: Vec<Mark> =
+            before.iter().filter(|known| **known != seconds).flatten().copied().map(mark).collect();
+        self.state.expiry = Rc::new(BTreeSet::from([seconds]));
+        self.state.expiry_lost = None;
+        let stores = |act: &SieveAct| matches!(act, SieveAct::Store { .. });
+        let at = acts.iter().position(stores).unwrap_or(acts.len());
+        let unmark = (!gone.is_empty()).then_some(Effect::Unmark(gone));
+        let mark = seconds.map(|seconds| Effect::Mark(vec![mark(seconds)]));
+        acts.splice(at..at, unmark.into_iter().chain(mark).map(SieveAct::Change));
+    }
+
+    /// `hasexpiration`
+    pub(super) fn has_expiration(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {
+        arguments.unknown(&[])?;
+        self.expiration(|_| Ok(true))
+    }
+
+    /// `expiration :value "ge" "day" "7"`
+    pub(super) fn expiration_test(&mut self, arguments: &Arguments<'_>) -> Result<Cond, String> {
+        let how = matching(arguments, &[])?;
+        let name = arguments.string(0)?;
+        let unit = seconds_of(name)?;
+        let keys = self.constants(arguments.strings(1)?)?;
+        if let MatchType::Regex | MatchType::Count(_) | MatchType::List = how.kind {
+            return Err("`expiration` is compared by `:is`, `:contains`, `:matches` and \
+                 `:value` alone"
+                .into());
+        }
+        self.expiration(|seconds| {
+            if !seconds.is_multiple_of(unit) {
+                let how_long = duration(seconds);
+                return Err(format!("how many `{name}` Proton counts in {how_long} is not known"));
+            }
+            let count = (seconds / unit).to_string();
+            Ok(keys.iter().any(|key| how.fits(&count, key) == Some(true)))
+        })
+    }
+
+    /// Whether the message expires by now, after a time that fits.
+    fn expiration(&mut self, fits: impl Fn(u64) -> Result<bool, String>) -> Result<Cond, String> {
+        if let Some(why) = &self.state.expiry_lost {
+            return Err(why.clone());
+        }
+        self.draft.note(
+            "a message expires where the script says so: none comes with an expiration, as one \
+             of another user of Proton may",
+        );
+        let known = self.state.expiry.clone();
+        self.spend(known.len() * 10)?;
+        let mut tests = Vec::new();
+        let mut all = true;
+        for seconds in known.iter() {
+            match seconds {
+                Some(seconds) if fits(*seconds)? => tests.push(is_set(&mark(*seconds))),
+                _ => all = false,
+            }
+        }
+        if all {
+            return Ok(Cond::Always);
+        }
+        self.stateful |= !tests.is_empty();
+        Ok(Cond::any(tests))
+    }
+}
+
+fn seconds_of(unit: &str) -> Result<u64, String> {
+    Ok(match unit {
+        "day" | "days" => 86_400,
+        "hour" | "hours" => 3600,
+        "minute" | "minutes" => 60,
+        "second" | "seconds" => 1,
+        other => return Err(format!("`{other}` is no unit of time here: days, hours, minutes")),
+    })
+}
+
+fn mark(seconds: u64) -> Mark {
+    Mark::Keyword(keyword(seconds))
 }
 
 fn keyword(seconds: u64) -> String {
@@ -116,9 +223,10 @@ fn asks_for_flags(node: &Node) -> bool {
     node.name == "hasflag" || node.tests.iter().any(asks_for_flags)
 }
 
-fn has_expire(node: &Node) -> bool {
+/// Whether it may change when a message expires.
+pub(super) fn has_expire(node: &Node) -> bool {
     let block = node.block.as_deref().unwrap_or_default();
-    node.name == "expire" || block.iter().any(has_expire)
+    matches!(node.name.as_str(), "expire" | "unexpire") || block.iter().any(has_expire)
 }
 
 /// Whether the script ends behind a branch, whatever it does.
@@ -140,7 +248,7 @@ fn copied(nodes: &[Node]) -> impl Iterator<Item = Node> + '_ {
 fn only_expires(node: &Node) -> bool {
     let fits = |inner: &Node| {
         inner.broken.is_none()
-            && (matches!(inner.name.as_str(), "expire" | "stop" | "")
+            && (matches!(inner.name.as_str(), "expire" | "unexpire" | "stop" | "")
                 || matches!(inner.name.as_str(), "if" | "elsif" | "else") && only_expires(inner))
     };
     node.broken.is_none()

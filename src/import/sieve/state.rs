@@ -51,6 +51,10 @@ pub(super) struct State {
     pub(super) flags_may: Rc<BTreeSet<Mark>>,
     /// Flags may have been set that were not translated; why.
     pub(super) flags_lost: Option<String>,
+    /// After how long the message may expire, seconds, or never.
+    pub(super) expiry: Rc<BTreeSet<Option<u64>>>,
+    /// That may have been changed by what was not translated; why.
+    pub(super) expiry_lost: Option<String>,
     pub(super) captured: SieveCapture,
     /// `${0}` and so on, where they are known.
     pub(super) values: Rc<Vec<String>>,
@@ -87,6 +91,8 @@ impl State {
             flags_must: Rc::default(),
             flags_may: Rc::default(),
             flags_lost: None,
+            expiry: Rc::new(BTreeSet::from([None])),
+            expiry_lost: None,
             captured: SieveCapture::Nothing,
             values: Rc::default(),
             edited: Rc::default(),
@@ -103,6 +109,7 @@ impl State {
     pub(super) fn size(&self) -> usize {
         self.variables.len()
             + self.flags_may.len()
+            + self.expiry.len()
             + self.edited.len()
             + self.stored.len()
             + self.sent.len()
@@ -148,6 +155,12 @@ impl State {
             flags_must: join(self.flags_must, other.flags_must, false),
             flags_may: join(self.flags_may, other.flags_may, true),
             flags_lost: self.flags_lost.or(other.flags_lost),
+            expiry: if Rc::ptr_eq(&self.expiry, &other.expiry) {
+                self.expiry
+            } else {
+                Rc::new(&*self.expiry | &*other.expiry)
+            },
+            expiry_lost: self.expiry_lost.or(other.expiry_lost),
             edited: join_names(self.edited, other.edited),
             one_level: Rc::default(),
             stored,

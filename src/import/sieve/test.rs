@@ -10,7 +10,7 @@ use super::script::{duration, is_name, may_capture};
 use crate::import::ir::{Cond, Operand, Test, header, pattern_literal, quote};
 
 /// Extensions that `ihave` finds.
-const EXTENSIONS: [&str; 24] = [
+const EXTENSIONS: [&str; 25] = [
     "fileinto",
     "copy",
     "envelope",
@@ -35,6 +35,7 @@ const EXTENSIONS: [&str; 24] = [
     "comparator-i;octet",
     "encoded-character",
     "ihave",
+    "vnd.proton.expire",
 ];
 
 impl Lowering<'_> {
@@ -127,6 +128,8 @@ impl Lowering<'_> {
                     None => Ok(Cond::Always),
                 }
             }
+            "hasexpiration" => self.has_expiration(arguments),
+            "expiration" => self.expiration_test(arguments),
             "spamtest" | "virustest" => self.grade_test(&node.name, arguments),
             "mailboxexists" | "mailboxidexists" | "specialuse_exists" => {
                 Err("whether a folder exists cannot be tested".into())
